@@ -1,0 +1,165 @@
+/**
+ * The handler contract. A handler is one file in `handlers/` (or the user's own), whose default export is made by
+ * {@link defineTransform} or {@link defineSink}; a user's file may also export a plain function `(change, context)`.
+ */
+import type { Logger } from 'winston';
+import type { z } from 'zod';
+import type { Change } from '../change.ts';
+import type { Clock } from '../clock.ts';
+import type { ReceiverFactory } from '../delivery/receiver.ts';
+import type { Interest } from '../interest.ts';
+import type { Json } from '../json.ts';
+
+/** A transform's answer when the change goes no further: intended, with a reason, never an error. */
+export interface Halt {
+  readonly halted: true;
+  /** For people: `no difference`, `kind "Pod" is not matched`. */
+  readonly reason: string;
+}
+
+export function halt(reason: string): Halt {
+  return { halted: true, reason };
+}
+
+export function isHalt(verdict: unknown): verdict is Halt {
+  return typeof verdict === 'object' && verdict !== null && 'halted' in verdict && verdict.halted === true;
+}
+
+/** What a handler may know and use while it works on one change. */
+export interface HandlerContext {
+  /** `chain/name`, or `chain/id`. */
+  readonly id: string;
+  /** Aborts at the handler's deadline and when the process stops. Pass it to everything that waits. */
+  readonly signal: AbortSignal;
+  /** The service's own log, with chain, handler and key already in it. Never log a secret. */
+  readonly log: Logger;
+  /** The same for every attempt: see `idempotencyKey` in change.ts. */
+  readonly idempotencyKey: string;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+}
+
+/** What a stateful transform also gets. */
+export interface StatefulContext<S extends Json> extends HandlerContext {
+  /** The state of this key, undefined at first. */
+  readonly state: S | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Ask to be called again for `key` at `time` (milliseconds since the epoch) with action `timer`; null cancels. Durable, committed with the state. */
+  wakeAt(key: string, time: number | null): void;
+}
+
+/** What `create` may use: made once at the start, for each place in the configuration. */
+export interface HandlerEnvironment {
+  readonly id: string;
+  readonly clusterName: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** The one way out, for sinks. */
+  readonly receivers: ReceiverFactory;
+  /** Where `log` and its like write; `process.stdout` but for tests. */
+  readonly stdout: NodeJS.WritableStream;
+}
+
+/** A handler's life: `create` (no I/O) -> `start` -> `handle`/`deliver` many times -> `stop`. */
+export interface HandlerLife {
+  start?(): Promise<void>;
+  /** Also called when `start` failed. */
+  stop?(): Promise<void>;
+}
+
+export interface TransformInstance extends HandlerLife {
+  /** Pass (the change, or a copy with more notes) or {@link halt}. Never mutates. */
+  handle(change: Change, context: HandlerContext): Change | Halt | Promise<Change | Halt>;
+}
+
+export interface StatefulInstance<S extends Json> extends HandlerLife {
+  /**
+   * The verdict and the new state of the key (`null` forgets it), committed together with the end of the change: a retry or
+   * a crash never counts twice. Sees every change, and its own wake-ups as action `timer`.
+   */
+  handle(
+    change: Change,
+    context: StatefulContext<S>,
+  ):
+    | { readonly verdict: Change | Halt; readonly state: S | null }
+    | Promise<{ readonly verdict: Change | Halt; readonly state: S | null }>;
+}
+
+export interface SinkInstance extends HandlerLife {
+  /** Resolves when the receiver has accepted; anything thrown is a failed attempt (see errors.ts for the exceptions). */
+  deliver(change: Change, context: HandlerContext): Promise<void>;
+}
+
+/** A sink that takes several changes at once: members are parked until the window closes (built with issue B's batches). */
+export interface BatchWindow {
+  readonly max: number;
+  readonly windowMs: number;
+}
+
+/** One configuration example: shown in the docs, loaded by a test. */
+export interface HandlerExample {
+  readonly title: string;
+  /** The `[[handler]]` table as TOML. */
+  readonly toml: string;
+}
+
+interface Described<Options extends z.ZodObject> {
+  /** The `name` in config.toml; the file's name. */
+  readonly name: string;
+  /** One sentence: what it does for whoever configures it. */
+  readonly summary: string;
+  /** More, as Markdown: what halts, what is delivered, what is guaranteed. */
+  readonly description: string;
+  /**
+   * A strict object; each field has a description with its unit in words, a default where there is one, and an example:
+   * `z.boolean().default(false).describe('...').meta({ example: true })`.
+   */
+  readonly options: Options;
+  readonly examples: readonly HandlerExample[];
+  /** Which fields it reads, given its options; without it, all of them. */
+  readonly reads?: (options: z.output<Options>) => Interest;
+}
+
+export interface TransformDefinition<Options extends z.ZodObject = z.ZodObject> extends Described<Options> {
+  readonly type: 'transform';
+  /** It halts every update that lies outside what it reads: what comes after it in a chain reads no more than it does. */
+  readonly gate?: boolean;
+  create(options: z.output<Options>, environment: HandlerEnvironment): TransformInstance;
+}
+
+export interface StatefulDefinition<
+  Options extends z.ZodObject = z.ZodObject,
+  S extends Json = Json,
+> extends Described<Options> {
+  readonly type: 'stateful';
+  create(options: z.output<Options>, environment: HandlerEnvironment): StatefulInstance<S>;
+}
+
+export interface SinkDefinition<Options extends z.ZodObject = z.ZodObject> extends Described<Options> {
+  readonly type: 'sink';
+  /** Per-attempt deadline of `deliver` in milliseconds, given its options; 30 s without it. */
+  readonly deadlineMs?: (options: z.output<Options>) => number;
+  create(options: z.output<Options>, environment: HandlerEnvironment): SinkInstance;
+}
+
+export type HandlerDefinition = TransformDefinition | StatefulDefinition | SinkDefinition;
+
+/** Options are inferred from the schema; the result has them erased, since the schema has checked them before `create`. */
+export function defineTransform<Options extends z.ZodObject>(
+  definition: Omit<TransformDefinition<Options>, 'type'>,
+): TransformDefinition {
+  return { ...definition, type: 'transform' } as unknown as TransformDefinition;
+}
+
+export function defineStateful<Options extends z.ZodObject, S extends Json>(
+  definition: Omit<StatefulDefinition<Options, S>, 'type'>,
+): StatefulDefinition {
+  return { ...definition, type: 'stateful' } as unknown as StatefulDefinition;
+}
+
+export function defineSink<Options extends z.ZodObject>(
+  definition: Omit<SinkDefinition<Options>, 'type'>,
+): SinkDefinition {
+  return { ...definition, type: 'sink' } as unknown as SinkDefinition;
+}

@@ -1,0 +1,125 @@
+/**
+ * The one value that crosses every boundary: source -> store -> chain -> handlers -> receivers.
+ */
+import type { Json } from './json.ts';
+
+/** What happened. `timer` is a wake-up that a stateful handler asked for; it has neither `before` nor `after`. */
+export type Action = 'added' | 'updated' | 'deleted' | 'timer';
+
+/** Group, version, kind. The core group is `""`. */
+export interface Gvk {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+}
+
+/** Group, version, resource (the plural in the URL). */
+export interface Gvr {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+}
+
+/** An object as the API server returned it, without `metadata.managedFields` and with secrets redacted. Treat as frozen. */
+export interface Manifest {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ManifestMetadata;
+  readonly [field: string]: Json | ManifestMetadata | undefined;
+}
+
+export interface ManifestMetadata {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly [field: string]: Json | undefined;
+}
+
+/** One managedFields entry that the change added or altered: who wrote, and which fields it owns. */
+export interface Actor {
+  /** e.g. `kubectl-set`, `helm`, `kube-controller-manager`. */
+  readonly manager: string;
+  readonly operation: 'Apply' | 'Update';
+  /** e.g. `status`, `scale`; absent for the main resource. */
+  readonly subresource?: string;
+  /** RFC 3339, second precision; absent when the server gave none. */
+  readonly time?: string;
+  /** Leaf field paths that the entry owns: `spec.replicas`, `spec.template.spec.containers[name="web"].image`. */
+  readonly paths: readonly string[];
+}
+
+export interface ChangeFlags {
+  /** Happened while nothing was watching: found by comparing a list, or a resumed watch, with the baseline. */
+  readonly whileAway?: true;
+  /** Several changes seen as one. */
+  readonly compacted?: true;
+  /** A deletion inferred from a list: the last known manifest may not be the final one. */
+  readonly finalStateUnknown?: true;
+  /** A selector is set, so DELETED may mean "no longer selected". */
+  readonly leftScope?: true;
+  /** Sent again from the dead letters. */
+  readonly replayed?: true;
+}
+
+/** Typed notes that handlers leave for later ones; each handler declares its own by module augmentation in its own file. */
+// eslint-disable-next-line typescript/no-empty-object-type -- augmented by the handlers
+export interface Notes {}
+
+/**
+ * One difference between baseline and cluster. Immutable: a handler that edits returns a copy (see {@link withNote}).
+ * `before` and `after` are parsed from bytes at first access, once.
+ */
+export interface Change {
+  /** The accept number: monotonic in a store, never reused. */
+  readonly id: number;
+  readonly action: Action;
+  readonly cluster: { readonly id: string; readonly name: string };
+  readonly gvk: Gvk;
+  readonly gvr: Gvr;
+  /** `namespace/name`, or `name` for what has no namespace. */
+  readonly key: string;
+  readonly namespace: string | undefined;
+  readonly name: string;
+  readonly uid: string;
+  /** Of `after`; of `before` for a deletion. Opaque. */
+  readonly resourceVersion: string;
+  /** Present for `updated` and `deleted`. */
+  readonly before: Manifest | undefined;
+  /** Present for `added` and `updated`. */
+  readonly after: Manifest | undefined;
+  readonly by: readonly Actor[];
+  /** Milliseconds since the epoch, our clock. */
+  readonly observedAt: number;
+  readonly flags: ChangeFlags;
+  readonly notes: Readonly<Partial<Notes>>;
+}
+
+/** A copy of the change that carries one more note. Nothing is parsed that was not parsed before. */
+export function withNote<K extends keyof Notes>(change: Change, name: K, note: Notes[K]): Change {
+  return withParts(change, { notes: { ...change.notes, [name]: note } });
+}
+
+/** A copy of the change with some parts replaced, lazily parsed manifests kept lazy. */
+export function withParts(change: Change, parts: Partial<Change>): Change {
+  const copy: PropertyDescriptorMap = {
+    ...Object.getOwnPropertyDescriptors(change),
+    ...Object.getOwnPropertyDescriptors(parts),
+  };
+  return Object.create(Object.prototype, copy) as Change;
+}
+
+/**
+ * The same for every attempt to tell one sink of one change, over retries, restarts and replays:
+ * `cluster|uid|added:rv`, `updated:rv` or `deleted:rv-of-before`, and the handler's id.
+ */
+export function idempotencyKey(change: Change, handlerId: string): string {
+  return `${change.cluster.id}|${change.uid}|${change.action}:${change.resourceVersion}|${handlerId}`;
+}
+
+/** The manifest that describes the object best: `after`, or for a deletion the last known one. */
+export function manifestOf(change: Change): Manifest | undefined {
+  return change.after ?? change.before;
+}

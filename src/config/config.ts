@@ -1,0 +1,74 @@
+/**
+ * The validated configuration: what the rest of the program reads. Made by `load.ts`; nothing here is a default still to be
+ * filled in or a value still to be checked.
+ */
+import type { HandlerDefinition } from '../chain/handler.ts';
+
+export interface Config {
+  /** As given on the command line, for messages; handler paths are relative to its folder. */
+  readonly file: string;
+  readonly cluster: ClusterConfig;
+  readonly state: { readonly path: string | undefined; readonly name: string | undefined };
+  /** What happened while nothing was watching: one change each, or none. */
+  readonly whileAway: 'each' | 'ignore';
+  readonly redact: RedactConfig;
+  /** At least one; the top level's is named `default`. Names are unique. */
+  readonly chains: readonly ChainConfig[];
+}
+
+export interface ClusterConfig {
+  /** Paths in the manner of KUBECONFIG: several are merged by client-node's rules. Undefined: the usual places. */
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** Shown in every message; undefined: the kubeconfig's cluster name, or `in-cluster`. */
+  readonly name: string | undefined;
+}
+
+export interface RedactConfig {
+  /** RE2, matched against the names of environment variables, unanchored. */
+  readonly envNames: readonly string[];
+  /** Field paths with wildcards, per kind (`"*"`: every kind). */
+  readonly paths: readonly { readonly kind: string; readonly path: string }[];
+}
+
+export interface ChainConfig {
+  readonly name: string;
+  readonly resources: readonly ResourceConfig[];
+  readonly handlers: readonly HandlerConfig[];
+  readonly retry: RetryConfig;
+  /** Handlers of this chain that run at once. Default 8: it bounds what a crash can send twice. */
+  readonly concurrency: number;
+}
+
+export interface RetryConfig {
+  /** After the first attempt. Default 3. */
+  readonly retries: number;
+  /** The first wait; each later one is `factor` times longer, and each is multiplied by a random 1 to 2. Default 1 s. */
+  readonly minTimeoutMs: number;
+  /** Default 5: 1 s, 5 s, 25 s. */
+  readonly factor: number;
+  /** How long a change may be deferred before deferrals count as attempts. Default 15 min. */
+  readonly deferForMs: number;
+}
+
+export interface ResourceConfig {
+  /** As written: kind, plural or short name, in any case. */
+  readonly kind: string;
+  /** `apps/v1`, `v1`, or a group without a version; undefined: by the rules of discovery. */
+  readonly apiVersion: string | undefined;
+  /** Exact names; empty: all namespaces. */
+  readonly namespaces: readonly string[];
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+  /** `config.toml:12`, for messages. */
+  readonly at: string;
+}
+
+export interface HandlerConfig {
+  /** `chain/name` or `chain/id`: stable over reloads and reordering. */
+  readonly id: string;
+  readonly definition: HandlerDefinition;
+  /** Checked by the definition's schema, defaults filled in. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly at: string;
+}

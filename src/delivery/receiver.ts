@@ -1,0 +1,49 @@
+/**
+ * The one way out for every sink. A receiver is one far end: a Slack channel, a URL. It has one token bucket and one
+ * circuit breaker; requests have a deadline, follow no redirect, and fail with errors that never hold the URL.
+ */
+import type { FetchFunction } from '@slack/webhook';
+
+export interface ReceiverOptions {
+  /** Names it in errors, logs and metrics: never the URL. */
+  readonly name: string;
+  readonly url: URL;
+  /** Whole request, connect to last byte, in milliseconds. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Messages per second on average; 0 is unlimited. Default 0. */
+  readonly perSecond?: number;
+  /** How many may go at once before the rate holds. Default 1. */
+  readonly burst?: number;
+}
+
+export interface OutgoingRequest {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+  readonly idempotencyKey: string;
+  readonly signal: AbortSignal;
+}
+
+export interface ReceiverResponse {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** At most 64 KiB of it. */
+  readonly body: string;
+}
+
+export interface Receiver {
+  /**
+   * Resolves on 2xx. Throws `WaitError` (own rate), `RetryAfterError` (surely not sent, 429, 503 with Retry-After, open breaker),
+   * `TerminalError` (a 4xx that no retry helps) or an Error that counts as an attempt.
+   */
+  send(request: OutgoingRequest): Promise<ReceiverResponse>;
+  /** The same behind the fetch interface that client libraries take; `url` must be this receiver's. Errors as in {@link send}. */
+  fetch(idempotencyKey: string, signal: AbortSignal): FetchFunction;
+  close(): Promise<void>;
+}
+
+/** One receiver per (origin, path): sinks that name the same far end share its rate and breaker. */
+export interface ReceiverFactory {
+  receiver(options: ReceiverOptions): Receiver;
+}

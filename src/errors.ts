@@ -1,0 +1,65 @@
+/**
+ * Errors exist because someone acts on them. They are told apart by `code`, never by `instanceof`,
+ * so that a handler may bring its own copy of this package.
+ */
+
+/** What the chain runner does with a throw: any other error is a failed attempt. */
+export type ErrorCode =
+  /** No retry helps: straight to the dead letters. */
+  | 'TERMINAL'
+  /** Surely not delivered, try again later without using up an attempt, for `deferForMs` in all at most. */
+  | 'DEFER'
+  /** Our own pacing (rate limit): wait until `until`; never counts, never gives up. */
+  | 'WAIT';
+
+/** Give up on this change now: it goes to the dead letters without a retry. */
+export class TerminalError extends Error {
+  readonly code = 'TERMINAL';
+  override readonly name = 'TerminalError';
+}
+
+/** The receiver asked to come back later, or the request was surely not sent: wait without using up an attempt. */
+export class RetryAfterError extends Error {
+  readonly code = 'DEFER';
+  override readonly name = 'RetryAfterError';
+  /** How long the receiver asks us to wait, in milliseconds; undefined: our own backoff decides. */
+  readonly retryAfterMs: number | undefined;
+  constructor(message: string, options: ErrorOptions & { retryAfterMs?: number | undefined } = {}) {
+    super(message, options);
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Our own rate limit says when: the change is parked until then. */
+export class WaitError extends Error {
+  readonly code = 'WAIT';
+  override readonly name = 'WaitError';
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+  constructor(until: number) {
+    super('Waiting for the rate limit of the receiver');
+    this.until = until;
+  }
+}
+
+/** Something the user can mend: printed without a stack, exit code 1. Each line of `problems` stands by itself. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG';
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[], options?: ErrorOptions) {
+    super(problems.join('\n'), options);
+    this.problems = problems;
+  }
+}
+
+/** The `code` of anything thrown, or undefined. */
+export function codeOf(thrown: unknown): string | undefined {
+  if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;
+  return typeof thrown.code === 'string' ? thrown.code : undefined;
+}
+
+/** Anything thrown as an Error, with what was thrown as its cause when it was none. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+}

@@ -1,0 +1,5 @@
+/** JSON as TypeScript sees it. */
+export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: Json | undefined;
+}

@@ -1,0 +1,67 @@
+/** The service's own log: a constant message plus fields, to stderr. The level says who must act. */
+import { createLogger as createWinstonLogger, format, transports, type Logger } from 'winston';
+
+export type { Logger };
+
+/** The levels of `--log-level`, as kwatchman's: `panic` and `fatal` show errors only, `trace` is debug. */
+export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warning', 'warn', 'info', 'debug', 'trace'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const WINSTON_LEVEL: Readonly<Record<LogLevel, string>> = {
+  panic: 'error',
+  fatal: 'error',
+  error: 'error',
+  warning: 'warn',
+  warn: 'warn',
+  info: 'info',
+  debug: 'debug',
+  trace: 'debug',
+};
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** One JSON object per line; otherwise text for people. */
+  readonly json: boolean;
+  readonly color: boolean;
+  readonly stream: NodeJS.WritableStream;
+}
+
+const ESCAPED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** Control, bidi and line-separator characters made visible, so that a name in a cluster cannot forge a log line or colour a terminal. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are the point
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (c) => {
+    return ESCAPED[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+const COLORS: Readonly<Record<string, string>> = {
+  error: '\x1b[31m',
+  warn: '\x1b[33m',
+  info: '\x1b[36m',
+  debug: '\x1b[90m',
+};
+
+export function createLogger(options: LogOptions): Logger {
+  const line = format.printf((info) => {
+    const { level, message, timestamp, ...fields } = info;
+    const rest = Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => ` ${name}=${field(value)}`)
+      .join('');
+    const name = level.toUpperCase().padEnd(5);
+    const tag = options.color ? `${COLORS[level] ?? ''}${name}\x1b[0m` : name;
+    return `${String(timestamp)} ${tag} ${printable(String(message))}${rest}`;
+  });
+  return createWinstonLogger({
+    level: WINSTON_LEVEL[options.level],
+    format: format.combine(format.timestamp(), options.json ? format.json() : line),
+    transports: [new transports.Stream({ stream: options.stream })],
+  });
+}
+
+function field(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(printable(text));
+}

@@ -1,0 +1,50 @@
+/** Every metric of the service, in one place; stages observe, handlers work. Names follow Prometheus conventions. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Counter<L>({ name: `watchchain_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Gauge<L>({ name: `watchchain_${name}`, help, labelNames, registers });
+  const seconds = <L extends string>(name: string, help: string, buckets: number[], ...labelNames: L[]) =>
+    new Histogram<L>({ name: `watchchain_${name}`, help, labelNames, buckets, registers });
+  return {
+    registry,
+    watchEvents: counter('watch_events_total', 'Watch events received, by type', 'resource', 'type'),
+    noise: counter('noise_total', 'Updates outside the interest of every chain, not stored', 'resource'),
+    malformed: counter('malformed_total', 'Objects or lines that could not be read', 'resource'),
+    relists: counter('relists_total', 'Lists, by reason', 'resource', 'reason'),
+    watchRestarts: counter(
+      'watch_restarts_total',
+      'Watches opened again from the cursor, by reason',
+      'resource',
+      'reason',
+    ),
+    scopeObjects: gauge('scope_objects', 'Objects in the baseline', 'resource', 'namespace'),
+    scopeSynced: gauge(
+      'scope_synced',
+      '1 when the scope is listed and watched, 0 when it is degraded',
+      'resource',
+      'namespace',
+    ),
+    changes: counter('changes_total', 'Changes accepted', 'resource', 'action'),
+    verdicts: counter('verdicts_total', 'Answers of handlers', 'handler', 'verdict'),
+    attempts: counter('attempts_total', 'Runs of a chain for a change, by outcome', 'chain', 'outcome'),
+    ends: counter('ends_total', 'How changes ended in a chain', 'chain', 'end'),
+    pending: gauge('pending', 'Changes that have not ended yet', 'chain'),
+    dead: gauge('dead_letters', 'Dead letters kept', 'chain'),
+    deliveries: counter('deliveries_total', 'Requests to receivers, by outcome', 'receiver', 'outcome'),
+    deliverySeconds: seconds('delivery_seconds', 'Time of a request', [0.005, 0.02, 0.1, 0.5, 2, 10], 'receiver'),
+    latency: seconds(
+      'latency_seconds',
+      'From the watch event to the end of the chain',
+      [0.005, 0.02, 0.1, 0.5, 1, 5, 30, 300],
+      'chain',
+    ),
+    breakerOpen: gauge('breaker_open', '1 while the circuit breaker of a receiver is open', 'receiver'),
+  };
+}

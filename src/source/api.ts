@@ -1,0 +1,37 @@
+/**
+ * Requests to one cluster's API server: one undici agent, HTTP/1.1, credentials from credentials.ts, every wait with a deadline.
+ */
+import type { Readable } from 'node:stream';
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface ApiResponse {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface ApiStream {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Raw bytes as they come; destroying it frees the socket. */
+  readonly body: Readable;
+}
+
+export interface ApiClient {
+  /** For messages: `127.0.0.1:6443`. Never credentials. */
+  readonly host: string;
+  /** The whole answer, whatever its status. Throws on a broken connection, a missed deadline (`timeoutMs`, default 30 s) or an abort. */
+  request(
+    method: 'GET' | 'POST',
+    path: string,
+    options?: { readonly query?: Query; readonly body?: unknown; readonly signal?: AbortSignal; readonly timeoutMs?: number },
+  ): Promise<ApiResponse>;
+  /**
+   * Resolves when the headers are there (deadline 30 s); the body then comes for as long as it comes. A 401 re-reads the token
+   * and asks once more, here and in {@link request}.
+   */
+  stream(path: string, query: Query, signal: AbortSignal): Promise<ApiStream>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,272 @@
+/**
+ * The Store contract: what was seen, what is owed, what became of it. One conformance suite
+ * (`conformance.ts` beside this file) runs on every implementation.
+ *
+ * All methods may be called concurrently; each is one transaction, durable when its promise resolves. Calls take effect
+ * in the order in which they were made. After {@link Store.close} every call rejects.
+ */
+import type { Actor, Change, ChangeFlags, Gvk } from '../change.ts';
+import type { Interest } from '../interest.ts';
+import type { Json } from '../json.ts';
+
+/** What one list and watch covers; the unit of baseline, cursor and silent first list. Not the API version: see {@link ScopeSpec}. */
+export interface ScopeKey {
+  readonly group: string;
+  /** The plural in the URL. */
+  readonly resource: string;
+  /** `""`: all namespaces, or a resource that has none. */
+  readonly namespace: string;
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+}
+
+export interface ScopeSpec extends ScopeKey {
+  readonly version: string;
+  readonly kind: string;
+  /** The deliveries that each change of this scope becomes: one per chain. */
+  readonly chains: readonly string[];
+}
+
+/** How the bodies and digests of a scope's baseline were made. When it differs from today's, the baseline is made anew, silently. */
+export interface Basis {
+  readonly version: string;
+  readonly interest: Interest;
+  /** Fingerprint of the redaction rules. */
+  readonly redaction: string;
+}
+
+export interface ScopeState {
+  readonly id: number;
+  /** Where the watch goes on; undefined until the first list was complete. */
+  readonly cursor: string | undefined;
+  /** Undefined until the first list was complete. */
+  readonly basis: Basis | undefined;
+  readonly objects: number;
+}
+
+/** What the source keeps in memory of each object, to tell noise without a question to the store. */
+export interface Seen {
+  readonly key: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly digest: number;
+}
+
+/** What a list or a watch showed of one object. */
+export interface Observation {
+  /** `gone`: deleted, or no longer selected. */
+  readonly type: 'seen' | 'gone';
+  readonly key: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  /** Interest digest of `body`: a non-negative safe integer. Ignored for `gone`. */
+  readonly digest: number;
+  /** The redacted manifest as UTF-8 JSON without managedFields; empty for `gone` (the baseline's body is what a deletion carries). */
+  readonly body: Uint8Array;
+  /** The cut `metadata.managedFields` array as UTF-8 JSON, read for `Change.by` only when a change is accepted. */
+  readonly managedFields?: Uint8Array | undefined;
+  /** Write or prune the baseline, and append no change: a first list, a new basis, an Event that expired. */
+  readonly silent?: true;
+  readonly flags?: ChangeFlags;
+}
+
+export interface AcceptBatch {
+  /** {@link ScopeState.id}. */
+  readonly scope: number;
+  /** In the order in which the cluster showed them. */
+  readonly observations: readonly Observation[];
+  /** The resourceVersion to go on from when this batch is durable; undefined leaves the cursor where it is. */
+  readonly cursor?: string;
+  /** Accept what was staged (see {@link Store.stage}) before `observations`: the end of a list. */
+  readonly staged?: true;
+  /** The list is whole: today's basis becomes the scope's. */
+  readonly basis?: Basis;
+}
+
+export interface Accepted {
+  /** Changes appended. */
+  readonly changes: number;
+  /** New deliveries, the same for each chain of the scope: `changes`, by chain. */
+  readonly chains: readonly string[];
+}
+
+/** One change on its way through one chain (or branch: `chain/branch`). At most one per chain and key is handed out at a time. */
+export interface Delivery {
+  readonly id: number;
+  readonly chain: string;
+  readonly change: Change;
+  /** Failed attempts so far. */
+  readonly attempts: number;
+  /** Since when it has been deferred without an attempt in between, milliseconds since the epoch. */
+  readonly deferredSince: number | undefined;
+  /** Ids of the sinks that have delivered this change already. */
+  readonly delivered: readonly string[];
+  /** State of the stateful handlers for this key, by handler id. */
+  readonly states: ReadonlyMap<string, Json>;
+  /** For a `timer`: the id of the handler that asked for it. */
+  readonly timerOf: string | undefined;
+}
+
+export interface ClaimRequest {
+  readonly chain: string;
+  readonly limit: number;
+  /** Milliseconds since the epoch: what is due until then is handed out, timers too. */
+  readonly now: number;
+  /** Handlers whose state comes with the delivery. */
+  readonly stateful: readonly string[];
+}
+
+export interface Claimed {
+  /** In accept order among those that are due. They stay claimed until complete, park, deadLetter or release; a crash releases them. */
+  readonly deliveries: readonly Delivery[];
+  /** When the next one that is neither handed out nor blocked becomes due; undefined: nothing waits. */
+  readonly nextDueAt: number | undefined;
+}
+
+/** What stateful handlers decided, committed together with the end of the delivery, or with a park after they ran never. */
+export interface StateWrites {
+  /** By handler id; `null` forgets the state for this key. */
+  readonly states?: ReadonlyMap<string, Json>;
+  /** Durable wake-ups: at most one per handler and key, a later call replaces an earlier one; `at: null` cancels. */
+  readonly wakeUps?: readonly { readonly handler: string; readonly key: string; readonly at: number | null }[];
+}
+
+export type End =
+  { readonly kind: 'completed' } | { readonly kind: 'halted'; readonly by: string; readonly reason: string };
+
+export interface ParkRequest {
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+  readonly attempts: number;
+  readonly deferredSince: number | undefined;
+  /** Why it waits, for people: no secret. */
+  readonly reason: string;
+}
+
+export interface DeadLetter {
+  /** The delivery's id. */
+  readonly id: number;
+  readonly chain: string;
+  /** The handler that failed last. */
+  readonly handler: string;
+  readonly error: string;
+  readonly attempts: number;
+  readonly diedAt: number;
+  readonly change: Change;
+}
+
+/** P8: for each chain `accepted + replayed = completed + halted + dead + superseded + discarded + pending`. */
+export interface Balance {
+  readonly chain: string;
+  readonly accepted: number;
+  readonly replayed: number;
+  readonly completed: number;
+  readonly halted: number;
+  readonly dead: number;
+  readonly superseded: number;
+  readonly discarded: number;
+  readonly pending: number;
+}
+
+export interface HistoryQuery {
+  /** Changes with a greater id only. */
+  readonly afterId?: number;
+  readonly since?: number;
+  readonly key?: string;
+  readonly group?: string;
+  readonly resource?: string;
+  readonly newestFirst?: boolean;
+  readonly limit: number;
+}
+
+export interface Retention {
+  readonly maxAgeMs: number;
+  readonly maxBytes: number;
+}
+
+/** Default retention of the history. */
+export const DEFAULT_RETENTION: Retention = { maxAgeMs: 7 * 24 * 3_600_000, maxBytes: 512 * 1024 * 1024 };
+
+export interface Store {
+  /** The scope's state, made when it is new. Its chains are as given here until the next call. */
+  openScope(spec: ScopeSpec): Promise<ScopeState>;
+  /** Every scope that has a baseline, whether the config still has it or not. */
+  scopes(): Promise<readonly (ScopeKey & ScopeState)[]>;
+  /** Forget baseline and cursor: a scope that left the config, or another cluster. Pending deliveries and history stay. Appends no change. */
+  forgetScope(scope: number): Promise<void>;
+  /** A page of the scope's baseline in key order, after `afterKey`. */
+  seen(scope: number, afterKey: string | undefined, limit: number): Promise<readonly Seen[]>;
+  /** A page of whole baseline rows in key order, for re-redaction and for enrichment. */
+  baselines(
+    scope: number,
+    afterKey: string | undefined,
+    limit: number,
+  ): Promise<readonly (Seen & { readonly body: Uint8Array })[]>;
+  /** The baseline's manifest of one object, from whichever scope holds it; undefined when none does. */
+  baseline(group: string, resource: string, key: string): Promise<Uint8Array | undefined>;
+  /** Replace body and digest of baseline rows whose uid and resourceVersion are still the same. Appends no change. */
+  rebase(scope: number, rows: readonly (Seen & { readonly body: Uint8Array })[]): Promise<void>;
+
+  /** Put aside observations of a list that is not complete yet; {@link discardStaged} or the next accept with `staged` ends it. */
+  stage(scope: number, observations: readonly Observation[]): Promise<void>;
+  discardStaged(scope: number): Promise<void>;
+
+  /**
+   * In one transaction: compare with the baseline, write it, append the changes and one delivery per chain, move the cursor.
+   * Equal uid and resourceVersion, or equal uid and digest: no change. Another uid under the same key: `deleted` and `added`.
+   */
+  accept(batch: AcceptBatch): Promise<Accepted>;
+
+  /** Deliveries that are due and whose predecessors of the same key (in this chain) have ended. */
+  claim(request: ClaimRequest): Promise<Claimed>;
+  /** The sink has delivered this change: it is never run again for it. */
+  checkpoint(delivery: number, handler: string): Promise<void>;
+  /** The delivery's one end. `forks` opens a delivery of the same change per branch, in the same transaction. */
+  complete(delivery: number, end: End, writes?: StateWrites, forks?: readonly string[]): Promise<void>;
+  /** Wait without a slot: due again at `until`. Successors of the key go on waiting. */
+  park(delivery: number, park: ParkRequest): Promise<void>;
+  /** Hand back unfinished, as it was: shutdown. */
+  release(delivery: number): Promise<void>;
+  deadLetter(
+    delivery: number,
+    death: { readonly handler: string; readonly error: string; readonly attempts: number },
+  ): Promise<void>;
+
+  deadLetters(query: {
+    readonly chain?: string;
+    readonly limit: number;
+    readonly afterId?: number;
+  }): Promise<readonly DeadLetter[]>;
+  deadLetterOf(id: number): Promise<DeadLetter | undefined>;
+  /** Back to the chain with the same change and key, `replayed` set, attempts at 0. Answers the ids that were dead letters. */
+  replay(ids: readonly number[]): Promise<readonly number[]>;
+  discard(ids: readonly number[]): Promise<readonly number[]>;
+
+  history(query: HistoryQuery): Promise<readonly Change[]>;
+  /** Remove ended changes beyond the retention, oldest first; never one that is pending or a dead letter. Answers how many. */
+  prune(retention: Retention, now: number): Promise<number>;
+  balances(): Promise<readonly Balance[]>;
+
+  /** Small durable facts of the whole store, such as the cluster's identity. */
+  getFact(name: string): Promise<string | undefined>;
+  setFact(name: string, value: string): Promise<void>;
+
+  /** Waits for what was called, then closes. */
+  close(): Promise<void>;
+}
+
+/** What an implementation stores of a change; {@link Change} is made of it lazily. */
+export interface ChangeRecord {
+  readonly id: number;
+  readonly action: Change['action'];
+  readonly gvk: Gvk;
+  readonly resource: string;
+  readonly key: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly before: Uint8Array | null;
+  readonly after: Uint8Array | null;
+  readonly by: readonly Actor[];
+  readonly observedAt: number;
+  readonly flags: ChangeFlags;
+}
