@@ -1,0 +1,268 @@
+/**
+ * Wires the stages: cluster -> source -> store -> chains -> receivers. Starts them in the order in which work flows back,
+ * so that nothing arrives where nobody listens, and stops them in reverse, draining.
+ */
+import { randomBytes } from 'node:crypto';
+import { interestOf } from './chain/interest.ts';
+import { createChainRunner, type ChainRunner } from './chain/runner.ts';
+import { systemClock, type Clock } from './clock.ts';
+import type { Config } from './config/config.ts';
+import { createReceivers } from './delivery/receivers.ts';
+import type { Logger } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import type { ApiClient } from './source/api.ts';
+import { connect, type Connection } from './source/connect.ts';
+import { Discovery } from './source/discovery.ts';
+import { createSource } from './source/kubernetes-source.ts';
+import { createRedactor } from './source/redact.ts';
+import type { ScopeHealth, Source, WatchRequest } from './source/source.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import { openStateFolder, type StateFolder } from './store/state-folder.ts';
+import { DEFAULT_RETENTION, type Store } from './store/store.ts';
+import { startWeb, type Web } from './web/server.ts';
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  /** Where the `log` handler writes. */
+  readonly stdout: NodeJS.WritableStream;
+  readonly env: NodeJS.ProcessEnv;
+  /** `host:port` of the health and metrics endpoints; undefined: none. */
+  readonly listen?: string | undefined;
+  readonly clock?: Clock;
+  /** Keep the state in memory only: nothing survives the process. */
+  readonly storeFile?: ':memory:';
+}
+
+export interface Health {
+  /** Every scope is watched or named in `degraded`, and the store answers. */
+  readonly ready: boolean;
+  readonly phase: 'connecting' | 'starting' | 'running' | 'stopping';
+  readonly degraded: readonly ScopeHealth[];
+  readonly scopes: readonly ScopeHealth[];
+}
+
+export interface App {
+  /**
+   * Resolves when everything runs (the lists may still be under way); keeps trying while the cluster cannot be reached.
+   * Throws ConfigError for what the user can mend. After a throw, {@link stop} cleans up.
+   */
+  start(): Promise<void>;
+  /** Source first, then the chains drain for at most `graceMs` (default 22 s), then the rest. Idempotent. */
+  stop(graceMs?: number): Promise<void>;
+  health(): Health;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  /** `host:port` where the endpoints listen. */
+  readonly listening: string | undefined;
+  /** Resolves when every scope has settled and no chain has anything due. */
+  idle(): Promise<void>;
+}
+
+const DEFAULT_GRACE_MS = 22_000;
+const HOUSEKEEPING_EVERY_MS = 60_000;
+
+export function createApp(options: AppOptions): App {
+  return new Application(options);
+}
+
+class Application implements App {
+  readonly metrics = createMetrics();
+  readonly #options: AppOptions;
+  readonly #clock: Clock;
+  readonly #stopping = new AbortController();
+  /** What was started, in order; stopped in reverse. */
+  readonly #started: { readonly name: string; stop(graceMs: number): Promise<unknown> }[] = [];
+  #phase: Health['phase'] = 'connecting';
+  #store: Store | undefined;
+  #source: Source | undefined;
+  #web: Web | undefined;
+  #runners: ReadonlyMap<string, ChainRunner> = new Map();
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: AppOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  get store(): Store {
+    if (this.#store === undefined) throw new Error('The store is not open yet: await start() first');
+    return this.#store;
+  }
+
+  get listening(): string | undefined {
+    return this.#web?.address;
+  }
+
+  async start(): Promise<void> {
+    const { config, env, log } = this.#options;
+    await this.#listen();
+    const connection = await connect({ config: config.cluster, env, log, clock: this.#clock, signal: this.#stopping.signal });
+    this.#onStop('api client', () => connection.api.close());
+    this.#phase = 'starting';
+    const { store, redactionKey } = await this.#openState(connection);
+    this.#store = store;
+    await this.#startChains(store, connection.clusterName);
+    await this.#startSource(store, connection, redactionKey);
+    this.#keepHouse(store);
+    this.#phase = 'running';
+    log.info('Started', { cluster: connection.clusterName, chains: config.chains.map((chain) => chain.name) });
+  }
+
+  stop(graceMs: number = DEFAULT_GRACE_MS): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  health(): Health {
+    const scopes = this.#source?.health() ?? [];
+    const degraded = scopes.filter((scope) => scope.state === 'degraded');
+    const settled = scopes.length > 0 && scopes.every((scope) => scope.state === 'watching' || scope.state === 'degraded');
+    const watching = scopes.some((scope) => scope.state === 'watching');
+    return { ready: this.#phase === 'running' && settled && watching, phase: this.#phase, degraded, scopes };
+  }
+
+  async idle(): Promise<void> {
+    await this.#source?.settled();
+    await Promise.all([...this.#runners.values()].map((runner) => runner.idle()));
+  }
+
+  async #listen(): Promise<void> {
+    const { listen, log } = this.#options;
+    if (listen === undefined) return;
+    this.#web = await startWeb({ listen, log, metrics: this.metrics, health: () => this.health() });
+    this.#onStop('web', async () => this.#web?.close());
+  }
+
+  async #openState(connection: Connection): Promise<{ store: Store; redactionKey: Uint8Array }> {
+    const { config, env, log, storeFile } = this.#options;
+    const folder = storeFile === undefined ? await this.#openFolder(connection, config, env) : undefined;
+    const store = await openSqliteStore({
+      path: folder?.storeFile ?? ':memory:',
+      cluster: { id: connection.identity.id, name: connection.clusterName },
+      clock: this.#clock,
+    });
+    this.#onStop('store', () => store.close());
+    await recogniseCluster(store, connection, log);
+    log.debug('State is open', { folder: folder?.path ?? ':memory:' });
+    return { store, redactionKey: folder?.redactionKey ?? randomBytes(32) };
+  }
+
+  async #openFolder(connection: Connection, config: Config, env: NodeJS.ProcessEnv): Promise<StateFolder> {
+    const folder = await openStateFolder({
+      path: config.state.path,
+      name: config.state.name ?? nameOf(config.file),
+      clusterId: connection.identity.id,
+      env,
+      exclusive: true,
+    });
+    this.#onStop('state folder', () => folder.close());
+    return folder;
+  }
+
+  async #startChains(store: Store, clusterName: string): Promise<void> {
+    const { config, log, stdout, env } = this.#options;
+    const receivers = createReceivers({ clock: this.#clock, metrics: this.metrics, log, env });
+    this.#onStop('receivers', () => receivers.close());
+    const runners = config.chains.map((chain) => {
+      const common = { store, clusterName, receivers, clock: this.#clock, metrics: this.metrics, stdout };
+      return { name: chain.name, runner: createChainRunner({ chain, log: log.child({ chain: chain.name }), ...common }) };
+    });
+    // Stopped side by side: they share one grace period.
+    this.#onStop('chains', (graceMs) => Promise.all(runners.map(({ runner }) => runner.stop(graceMs))));
+    for (const { runner } of runners) await runner.start();
+    this.#runners = new Map(runners.map(({ name, runner }) => [name, runner]));
+  }
+
+  async #startSource(store: Store, connection: Connection, redactionKey: Uint8Array): Promise<void> {
+    const { config, log } = this.#options;
+    const source = createSource({
+      api: connection.api,
+      discovery: new Discovery(connection.api),
+      store,
+      requests: watchRequests(config),
+      redactor: createRedactor(config.redact, redactionKey),
+      whileAway: config.whileAway,
+      identityIsCertain: connection.identity.by === 'kube-system',
+      clock: this.#clock,
+      log,
+      metrics: this.metrics,
+      onAccepted: (chains) => {
+        for (const chain of chains) this.#runners.get(chain)?.kick();
+      },
+    });
+    this.#source = source;
+    this.#onStop('source', () => source.stop());
+    await source.start();
+  }
+
+  /** Retention and the gauges that are read from the store. */
+  #keepHouse(store: Store): void {
+    const signal = this.#stopping.signal;
+    const tidy = async () => {
+      while (!signal.aborted) {
+        await store.prune(DEFAULT_RETENTION, this.#clock.now());
+        for (const { chain, pending, dead } of await store.balances()) {
+          this.metrics.pending.set({ chain }, pending);
+          this.metrics.dead.set({ chain }, dead);
+        }
+        await this.#clock.sleep(HOUSEKEEPING_EVERY_MS, signal);
+      }
+    };
+    const done = tidy().catch((error: unknown) => {
+      if (!signal.aborted) this.#options.log.error('Housekeeping stopped', { error: String(error) });
+    });
+    this.#onStop('housekeeping', () => done);
+  }
+
+  #onStop(name: string, stop: (graceMs: number) => Promise<unknown>): void {
+    this.#started.push({ name, stop });
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    const { log } = this.#options;
+    this.#phase = 'stopping';
+    this.#stopping.abort(new Error('The service is stopping'));
+    for (const stage of this.#started.toReversed()) {
+      try {
+        await stage.stop(graceMs);
+      } catch (error) {
+        log.error('A stage did not stop cleanly', { stage: stage.name, error: String(error) });
+      }
+    }
+  }
+}
+
+/** One request per chain, resource and namespace; what they read is what their chain's handlers read. */
+export function watchRequests(config: Config): WatchRequest[] {
+  return config.chains.flatMap((chain) => {
+    const interest = interestOf(chain.handlers);
+    return chain.resources.flatMap(({ namespaces, ...resource }) =>
+      (namespaces.length === 0 ? [''] : namespaces).map((namespace) => {
+        return { ...resource, namespace, chains: [chain.name], interest };
+      }),
+    );
+  });
+}
+
+/** Another cluster behind the same state: its baseline says nothing about this one. */
+async function recogniseCluster(store: Store, connection: Connection, log: Logger): Promise<void> {
+  const { identity, address } = connection;
+  const [known, knownAddress] = [await store.getFact('cluster'), await store.getFact('clusterAddress')];
+  const gainedRights = knownAddress === address && known !== undefined && known.startsWith('address-');
+  if (known !== undefined && known !== identity.id && !gainedRights && identity.by === 'kube-system') {
+    log.warn('This state belongs to another cluster: starting from a new baseline, nothing is reported for it', {
+      was: known,
+      is: identity.id,
+    });
+    for (const scope of await store.scopes()) await store.forgetScope(scope.id);
+  }
+  await store.setFact('cluster', identity.id);
+  await store.setFact('clusterAddress', address);
+}
+
+/** `/etc/watchchain/config.toml` -> `config`. */
+function nameOf(file: string): string {
+  const base = file.split(/[/\\]/).at(-1) ?? file;
+  return base.replace(/\.[^.]+$/, '') || 'default';
+}

@@ -1,0 +1,79 @@
+/** The command line: which command, which exit code. Each command is a file beside this one. */
+import { Command, CommanderError } from 'commander';
+import { ConfigError, toError } from '../errors.ts';
+import { nearest } from '../near.ts';
+import { checkCommand } from './check.ts';
+import { deadCommand } from './dead.ts';
+import { demoCommand } from './demo.ts';
+import { explainCommand } from './explain.ts';
+import { runCommand } from './run.ts';
+import { testCommand } from './test.ts';
+import { versionText } from './version.ts';
+
+/** Everything a command touches of the world. */
+export interface CommandIo {
+  readonly argv: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdin: NodeJS.ReadableStream;
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** Aborts when the process is asked to stop. */
+  readonly signal: AbortSignal;
+}
+
+/** Stopped as asked; configuration or start; unknown flag or command. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** A command answers its exit code; what it throws is explained here. */
+export type Action = () => Promise<number>;
+
+/** Runs one command and answers the exit code. Never throws. */
+export async function runCommandLine(io: CommandIo): Promise<number> {
+  let action: Action | undefined;
+  const program = new Command('watchchain')
+    .description('Tells people what changed in their Kubernetes or OpenShift clusters, where they already look.')
+    .version(versionText(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .showSuggestionAfterError()
+    .exitOverride();
+  const choose = (chosen: Action) => {
+    action = chosen;
+  };
+  runCommand(program, io, choose);
+  demoCommand(program, io, choose);
+  checkCommand(program, io, choose);
+  testCommand(program, io, choose);
+  explainCommand(program, io, choose);
+  deadCommand(program, io, choose);
+  try {
+    refuseUnknownCommand(program, io.argv);
+    program.parse(io.argv, { from: 'user' });
+    return (await action?.()) ?? EXIT.ok;
+  } catch (thrown) {
+    return explain(thrown, io);
+  }
+}
+
+/** `run` is the default, so that commander would take an unknown command for an argument of it. */
+function refuseUnknownCommand(program: Command, argv: readonly string[]): void {
+  const [first] = argv;
+  if (first === undefined || first.startsWith('-')) return;
+  const names = ['help', ...program.commands.map((command) => command.name())];
+  if (names.includes(first)) return;
+  const near = nearest(first, names);
+  const hint = near === undefined ? `The commands are: ${names.join(', ')}.` : `Did you mean ${near}?`;
+  program.error(`error: unknown command '${first}'. ${hint}`, { exitCode: EXIT.usage });
+}
+
+function explain(thrown: unknown, io: CommandIo): number {
+  if (thrown instanceof CommanderError) {
+    if (thrown.exitCode === 0) return EXIT.ok;
+    // A value that is not allowed is a mistake in the configuration; anything else is a flag or command that does not exist.
+    return thrown.code === 'commander.invalidArgument' ? EXIT.failed : EXIT.usage;
+  }
+  const error = toError(thrown);
+  const lines = error instanceof ConfigError ? error.problems : [error.message];
+  for (const line of lines) io.stderr.write(`watchchain: ${line}\n`);
+  return EXIT.failed;
+}

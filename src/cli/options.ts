@@ -1,0 +1,68 @@
+/** Flags that several commands share; kwatchman's keep their names and variables. */
+import { type Command, Option } from 'commander';
+import { loadHandler } from '../chain/load.ts';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from '../log.ts';
+import type { CommandIo } from './command-line.ts';
+
+export interface ConfigFlags {
+  readonly config: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly state?: string;
+}
+
+export interface LogFlags {
+  readonly logLevel: LogLevel;
+  readonly logFormat?: 'json' | 'text';
+}
+
+/** Which configuration, which cluster. */
+export function withConfigFlags(command: Command): Command {
+  return command
+    .addOption(new Option('-c, --config <file>', 'configuration file').env('KW_CONFIG_FILE').default('config.toml'))
+    .addOption(
+      new Option('-k, --kubeconfig <file>', 'kubeconfig, or several as in $KUBECONFIG; wins in a pod too').env('KW_KUBECONFIG'),
+    )
+    .addOption(new Option('--context <name>', 'context of the kubeconfig'))
+    .addOption(new Option('-n, --namespace <names>', 'namespaces, for resources that name none').env('KW_NAMESPACE'))
+    .addOption(
+      new Option('-l, --label-selector <selector>', 'label selector, for resources that have none').env('KW_LABEL_SELECTOR'),
+    )
+    .addOption(new Option('--state <folder>', 'where the state is kept').env('WATCHCHAIN_STATE'));
+}
+
+export function withLogFlags(command: Command): Command {
+  return command
+    .addOption(new Option('-z, --log-level <level>', 'of the service itself, on stderr').choices(LOG_LEVELS).default('info'))
+    .addOption(new Option('--log-format <format>', 'default: text on a terminal, else json').choices(['json', 'text']));
+}
+
+export function configFrom(flags: ConfigFlags, io: CommandIo): Promise<Config> {
+  const { config, ...given } = flags;
+  const { kubeconfig, context, namespace, labelSelector, state } = given;
+  return loadConfig(config, {
+    env: io.env,
+    loadHandler,
+    overrides: {
+      ...(kubeconfig ? { kubeconfig } : {}),
+      ...(context ? { context } : {}),
+      ...(namespace ? { namespace } : {}),
+      ...(labelSelector ? { labelSelector } : {}),
+      ...(state ? { state } : {}),
+    },
+  });
+}
+
+export function loggerFrom(flags: LogFlags, io: CommandIo): Logger {
+  const terminal = io.stderr.isTTY === true;
+  return createLogger({
+    level: flags.logLevel,
+    json: flags.logFormat === undefined ? !terminal : flags.logFormat === 'json',
+    color: terminal && !io.env['NO_COLOR'],
+    stream: io.stderr,
+  });
+}

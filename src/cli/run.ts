@@ -1,0 +1,55 @@
+import { type Command, Option } from 'commander';
+import { createApp, type App } from '../app.ts';
+import { parseListen } from '../web/server.ts';
+import { ConfigError } from '../errors.ts';
+import { EXIT, type Action, type CommandIo } from './command-line.ts';
+import { configFrom, loggerFrom, withConfigFlags, withLogFlags, type ConfigFlags, type LogFlags } from './options.ts';
+
+type Flags = ConfigFlags & LogFlags & { readonly listen: string };
+
+/** Health and metrics outside a cluster; a pod's chart passes its own. */
+const DEFAULT_LISTEN = '127.0.0.1:8080';
+
+export function runCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
+  const command = program
+    .command('run', { isDefault: true })
+    .description('watch the cluster and tell what changed (the default)')
+    .allowExcessArguments(false)
+    .addOption(new Option('--listen <host:port>', 'health and metrics; "off" for none').default(DEFAULT_LISTEN));
+  withLogFlags(withConfigFlags(command)).action((flags: Flags) => choose(() => run(flags, io)));
+}
+
+async function run(flags: Flags, io: CommandIo): Promise<number> {
+  const listen = listenFrom(flags.listen);
+  const log = loggerFrom(flags, io);
+  const config = await configFrom(flags, io);
+  const app = createApp({ config, log, stdout: io.stdout, env: io.env, ...(listen === undefined ? {} : { listen }) });
+  return untilStopped(app, io.signal);
+}
+
+/** Starts the app and waits until the process is asked to stop; then drains. */
+export async function untilStopped(app: App, signal: AbortSignal): Promise<number> {
+  const stopped = new Promise<void>((resolve) => {
+    const stop = () => resolve(app.stop());
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    await Promise.race([app.start(), stopped]);
+    await Promise.race([app.failed, stopped]);
+  } catch (error) {
+    await app.stop(0);
+    if (!signal.aborted) throw error;
+  }
+  return EXIT.ok;
+}
+
+function listenFrom(flag: string): string | undefined {
+  if (flag === 'off' || flag === '') return undefined;
+  try {
+    parseListen(flag);
+  } catch (error) {
+    throw new ConfigError([`--listen: ${(error as Error).message}, or "off"`], { cause: error });
+  }
+  return flag;
+}

@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
+
+/** The package's version: package.json lies above the sources, and above dist/. */
+export function version(): string {
+  const file = findPackageJSON(import.meta.url);
+  if (file === undefined) return 'unknown';
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version?: string };
+  return version ?? 'unknown';
+}
+
+/** `0.1.0 (linux/x64) node 24.21.0` */
+export function versionText(): string {
+  return `${version()} (${process.platform}/${process.arch}) node ${process.versions.node}`;
+}

@@ -1,0 +1,23 @@
+/** What a handler author imports: `import { defineTransform, halt, type Change } from 'watchchain'`. */
+export type { Action, Actor, Change, ChangeFlags, Gvk, Gvr, Manifest, ManifestMetadata, Notes } from './change.ts';
+export { idempotencyKey, manifestOf, withNote, withParts } from './change.ts';
+export type {
+  Halt,
+  HandlerContext,
+  HandlerDefinition,
+  HandlerEnvironment,
+  HandlerExample,
+  HandlerLife,
+  SinkDefinition,
+  SinkInstance,
+  StatefulContext,
+  StatefulDefinition,
+  StatefulInstance,
+  TransformDefinition,
+  TransformInstance,
+} from './chain/handler.ts';
+export { defineSink, defineStateful, defineTransform, halt, isHalt } from './chain/handler.ts';
+export { RetryAfterError, TerminalError, WaitError } from './errors.ts';
+export type { Interest } from './interest.ts';
+export type { Json, JsonObject } from './json.ts';
+export type { Receiver, ReceiverFactory, ReceiverOptions } from './delivery/receiver.ts';

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+/** argv and env -> command; signals and exit code. Nothing else. */
+import { runCommandLine } from './cli/command-line.ts';
+
+// A reader that went away (`watchchain | head`) has seen what it wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
+const stopping = new AbortController();
+const stop = (signal: NodeJS.Signals) => {
+  if (stopping.signal.aborted) process.exit(1);
+  stopping.abort(signal);
+};
+process.on('SIGTERM', stop).on('SIGINT', stop);
+
+process.exitCode = await runCommandLine({
+  argv: process.argv.slice(2),
+  env: process.env,
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: stopping.signal,
+});

@@ -1,0 +1,59 @@
+/** From the configuration to a cluster that answers: credentials, client, identity. */
+import type { Clock } from '../clock.ts';
+import type { ClusterConfig } from '../config/config.ts';
+import { toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { createApiClient } from './api-client.ts';
+import type { ApiClient } from './api.ts';
+import { Backoff } from './backoff.ts';
+import { loadCredentials } from './credentials.ts';
+import { clusterIdentity } from './discovery.ts';
+
+export interface Connection {
+  readonly api: ApiClient;
+  readonly identity: { readonly id: string; readonly by: 'kube-system' | 'address' };
+  /** CA and host: what the cluster is known by when `kube-system` may not be read. */
+  readonly address: string;
+  /** Shown in every message. */
+  readonly clusterName: string;
+}
+
+/**
+ * Keeps trying while the cluster cannot be reached, with one line per attempt; rejects when `signal` aborts.
+ * Throws ConfigError when no credentials are found.
+ */
+export async function connect(options: {
+  readonly config: ClusterConfig;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}): Promise<Connection> {
+  const { config, env, log, clock, signal } = options;
+  const { kubeconfig, context } = config;
+  const credentials = await loadCredentials({
+    env,
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(context === undefined ? {} : { context }),
+  });
+  const api = createApiClient(credentials);
+  const backoff = new Backoff({ clock });
+  for (;;) {
+    try {
+      const identity = await clusterIdentity(api, credentials);
+      const address = `${credentials.caFingerprint}@${credentials.server.host}`;
+      return { api, identity, address, clusterName: config.name ?? credentials.clusterName };
+    } catch (thrown) {
+      if (signal.aborted) {
+        await api.close();
+        throw signal.reason;
+      }
+      const waitMs = backoff.next();
+      log.warn('The cluster does not answer, trying again', { problem: toError(thrown).message, waitMs: Math.round(waitMs) });
+      await clock.sleep(waitMs, signal).catch(async (aborted: unknown) => {
+        await api.close();
+        throw aborted;
+      });
+    }
+  }
+}
