@@ -1,0 +1,110 @@
+/** A captured receiver: a real HTTP server that keeps what it was sent and answers as told. */
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { Waiters } from './waiters.ts';
+
+export interface CapturedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  /** Milliseconds since the epoch, when the body was complete. */
+  readonly at: number;
+}
+
+/** How to answer a request. Default: 200 `ok` at once. */
+export interface ReceiverAnswer {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Wait this long before answering. */
+  readonly delayMs?: number;
+  /** Never answer; the connection stays open. */
+  readonly hang?: boolean;
+  /** Answer with a TCP reset. */
+  readonly reset?: boolean;
+}
+
+export interface CapturedReceiver {
+  /** `http://127.0.0.1:PORT`, no slash at the end. */
+  readonly url: string;
+  /** In the order in which they were complete; a request that hangs counts too. */
+  readonly requests: readonly CapturedRequest[];
+  /** Resolves when at least `n` requests have come in all. Rejects after `timeoutMs`, default 10,000. */
+  waitFor(n: number, timeoutMs?: number): Promise<void>;
+  readonly openSockets: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a receiver on a free port of 127.0.0.1.
+ * @param respond chooses the answer; `n` counts requests from 1.
+ */
+export async function startReceiver(
+  respond: (request: CapturedRequest, n: number) => ReceiverAnswer = () => ({}),
+): Promise<CapturedReceiver> {
+  const requests: CapturedRequest[] = [];
+  const sockets = new Set<Socket>();
+  const waiters = new Waiters();
+  const timers = new Set<NodeJS.Timeout>();
+
+  const capture = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = Buffer.concat(await message.toArray()).toString();
+    const { method = '', url = '', headers } = message;
+    const request = { method, path: url, headers, body, at: Date.now() };
+    const n = requests.push(request);
+    const reply = respond(request, n);
+    waiters.check();
+    if (reply.hang === true) return;
+    if (reply.reset === true) return void message.socket.resetAndDestroy();
+    const answer = (): void => {
+      response.writeHead(reply.status ?? 200, reply.headers).end(reply.body ?? 'ok');
+    };
+    if (reply.delayMs === undefined) return answer();
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      answer();
+    }, reply.delayMs);
+    timers.add(timer);
+  };
+
+  const server = createServer({ keepAliveTimeout: 60_000 }, (message, response) => {
+    // A sender that gives up in the middle of its request has sent none.
+    capture(message, response).catch(() => message.destroy());
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      sockets.delete(socket);
+      waiters.check();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    get openSockets() {
+      return sockets.size;
+    },
+    async waitFor(n, timeoutMs = 10_000) {
+      const wanted = (): boolean => requests.length >= n;
+      await waiters.until(wanted, timeoutMs, () => `${n} requests wanted, ${requests.length} came`);
+    },
+    async close() {
+      for (const timer of timers) clearTimeout(timer);
+      if (!server.listening) return;
+      server.close();
+      server.closeAllConnections();
+      await waiters.until(
+        () => sockets.size === 0,
+        10_000,
+        () => `${sockets.size} sockets are still open`,
+      );
+    },
+  };
+}
