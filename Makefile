@@ -1,0 +1,79 @@
+# Everything runs on Node 24, from the PATH or, where that one is older, from the locked packages of .toolchain.
+# Needs git, make and any Node from 20 up with its npm. `make` alone says what there is.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+path_node := $(shell node -p 'parseInt(process.versions.node) < 24 ? "" : process.execPath' 2>/dev/null)
+toolchain := .toolchain/node_modules
+toolchain_stamp := $(if $(path_node),,$(toolchain)/.stamp)
+NODE := $(or $(path_node),$(CURDIR)/$(toolchain)/.bin/node)
+export PATH := $(dir $(NODE)):$(CURDIR)/node_modules/.bin:$(PATH)
+
+tests = $(shell find src handlers test bench docs -name '*.test.ts' -not -path 'test/cluster/*')
+# One file per core; a test that hangs fails by itself.
+node_test := $(NODE) --test --test-concurrency=2 --test-timeout=300000 --test-reporter=./test/reporter.ts --test-reporter-destination=stdout
+
+.PHONY: help demo run test ok check format lint types docs generated-docs bench build control-plane test-cluster deps node
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+demo: deps ## the main job on an embedded API server: nothing else needed (ARGS="--forever")
+	@exec $(NODE) src/main.ts demo $(ARGS)
+
+run: deps ## your kubeconfig and config.toml (ARGS="-c other.toml")
+	@exec $(NODE) src/main.ts run $(ARGS)
+
+test: deps ## all tests that need nothing else
+	@$(node_test) $(tests)
+
+ok: check test ## what a change must pass: format, lint, types, generated docs, tests
+
+check: format lint types generated-docs ## `ok` without the tests
+
+format: deps
+	@prettier --check --log-level warn .
+
+lint: deps
+	@oxlint --type-aware --deny-warnings
+
+types: deps
+	@tsc -p .
+
+docs: deps ## writes docs/handlers from the handlers
+	@$(NODE) src/cli/explain.ts --write docs/handlers
+
+generated-docs: deps
+	@$(NODE) src/cli/explain.ts --check docs/handlers
+
+build: deps ## dist/, as the published package and the image have it
+	@npm run --silent build
+
+bench: deps ## each figure beside its denominator, from the same run
+	@exec $(NODE) bench/run.ts $(ARGS)
+
+control-plane: ## builds etcd, the Kubernetes control plane, kubectl, kwok and helm, once, into a cache outside the checkout
+	@test/control-plane/build.sh
+
+test-cluster: deps ## the tests on the real control plane
+	@dir=$$(test/control-plane/build.sh --print) || { status=$$?; test $$status = 69 -a -z "$$CI" && exit 0; exit $$status; }; \
+	WATCHCHAIN_CONTROL_PLANE=$$dir $(node_test) --test-concurrency=1 test/cluster/*.test.ts
+
+deps: node_modules/.stamp ## the set-up that all of them share: silent when nothing is missing
+	@:
+
+node: deps ## prints the path of the Node 24 that is used: $$(make -s node) src/main.ts ARGS
+	@echo $(NODE)
+
+node_modules/.stamp: package.json package-lock.json .npmrc $(toolchain_stamp)
+	@command -v npm >/dev/null || { echo 'make: npm is missing: install Node 20 or later with its npm (https://nodejs.org)' >&2; exit 1; }
+	@echo 'Installing the locked packages' >&2
+	@npm ci --loglevel=error >&2
+	@touch $@
+
+$(toolchain)/.stamp: .toolchain/package.json .toolchain/package-lock.json .toolchain/.npmrc
+	@command -v npm >/dev/null || { echo 'make: npm is missing: install Node 20 or later with its npm (https://nodejs.org)' >&2; exit 1; }
+	@echo 'Installing Node 24 for this checkout: node on the PATH is $(or $(shell node -v 2>/dev/null),missing)' >&2
+	@cd .toolchain && npm ci --loglevel=error >&2
+	@$(CURDIR)/$(toolchain)/.bin/node --version >/dev/null || { echo "make: no Node 24 package for this platform: put Node 24 or later on the PATH" >&2; exit 1; }
+	@touch $@
