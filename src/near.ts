@@ -1,0 +1,40 @@
+/** "Did you mean": the names closest to what was written. */
+
+/** Names within a third of the word's length in edits (at least 2), nearest first, case ignored. At most `limit` (default 3). */
+export function nearNames(word: string, names: Iterable<string>, limit = 3): readonly string[] {
+  const wanted = word.toLowerCase();
+  const reach = Math.max(2, Math.floor(wanted.length / 3));
+  return [...new Set(names)]
+    .map((name) => ({ name, distance: editDistance(wanted, name.toLowerCase()) }))
+    .filter(({ name, distance }) => distance <= reach && distance < Math.max(name.length, wanted.length))
+    .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
+    .slice(0, limit)
+    .map(({ name }) => name);
+}
+
+/** `; did you mean "slack"?`, or nothing when no name is near. */
+export function didYouMean(word: string, names: Iterable<string>): string {
+  const near = nearNames(word, names);
+  return near.length === 0 ? '' : `; did you mean ${near.map((name) => `"${name}"`).join(' or ')}?`;
+}
+
+/** Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b` (optimal string alignment). */
+export function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const same = a[row - 1] === b[column - 1];
+      const swapped = column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      current[column] = Math.min(
+        (last[column] ?? 0) + 1,
+        (current[column - 1] ?? 0) + 1,
+        (last[column - 1] ?? 0) + (same ? 0 : 1),
+        swapped ? (beforeLast[column - 2] ?? 0) + 1 : Infinity,
+      );
+    }
+    [beforeLast, last] = [last, current];
+  }
+  return last[b.length] ?? 0;
+}

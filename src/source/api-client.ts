@@ -1,0 +1,187 @@
+/** The {@link ApiClient} over undici: HTTP/1.1, one agent per cluster and TLS material, every wait with a deadline. */
+import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
+import { codeOf, toError } from '../errors.ts';
+import { VERSION } from '../version.ts';
+import type { ApiClient, ApiResponse, ApiStream, Query } from './api.ts';
+import type { ConnectOptions, Credentials } from './credentials.ts';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const HEADERS_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** As in client-go: below the idle timeouts of load balancers, which are 60 s and more. */
+const KEEP_ALIVE_PROBE_MS = 30_000;
+/** No answer that is read whole comes near it: a page of 500 objects of the 1.5 MB that etcd takes at most. */
+const MAX_BODY_BYTES = 1024 ** 3;
+
+type Method = 'GET' | 'POST';
+interface Outgoing {
+  readonly method: Method;
+  readonly path: string;
+  readonly query?: Query | undefined;
+  readonly body?: unknown;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Connects when first asked. `close` waits for nothing: it ends what is under way. */
+export function createApiClient(credentials: Credentials): ApiClient {
+  return new UndiciApiClient(credentials);
+}
+
+class UndiciApiClient implements ApiClient {
+  readonly host: string;
+  readonly #credentials: Credentials;
+  #agent: { readonly tls: ConnectOptions; readonly dispatcher: Dispatcher } | undefined;
+  readonly #retired = new Set<Dispatcher>();
+
+  constructor(credentials: Credentials) {
+    this.#credentials = credentials;
+    this.host = credentials.server.host;
+  }
+
+  async request(
+    method: Method,
+    path: string,
+    options: { query?: Query; body?: unknown; signal?: AbortSignal; timeoutMs?: number } = {},
+  ): Promise<ApiResponse> {
+    const { query, body, signal, timeoutMs = REQUEST_TIMEOUT_MS } = options;
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+    try {
+      const response = await this.#send({ method, path, query, body, signal: both });
+      return { ...head(response), body: await readWhole(response.body) };
+    } catch (thrown) {
+      if (signal?.aborted === true) throw signal.reason;
+      const cause = deadline.aborted ? new Error(`no complete answer within ${timeoutMs / 1000} s`) : thrown;
+      throw this.#failure(method, path, cause);
+    }
+  }
+
+  async stream(path: string, query: Query, signal: AbortSignal): Promise<ApiStream> {
+    try {
+      const response = await this.#send({ method: 'GET', path, query, signal });
+      return { ...head(response), body: response.body };
+    } catch (thrown) {
+      if (signal.aborted) throw signal.reason;
+      throw this.#failure('GET', path, thrown);
+    }
+  }
+
+  async close(): Promise<void> {
+    const dispatchers = [...this.#retired, ...(this.#agent === undefined ? [] : [this.#agent.dispatcher])];
+    this.#agent = undefined;
+    await Promise.all(dispatchers.map((dispatcher) => dispatcher.destroy()));
+  }
+
+  /** A 401 is answered once with fresh credentials: tokens expire while a process runs for months. */
+  async #send(outgoing: Outgoing): Promise<Dispatcher.ResponseData> {
+    const first = await this.#sendOnce(outgoing);
+    if (first.statusCode !== 401) return first;
+    await first.body.dump();
+    await this.#credentials.refresh();
+    return this.#sendOnce(outgoing);
+  }
+
+  async #sendOnce({ method, path, query, body, signal }: Outgoing): Promise<Dispatcher.ResponseData> {
+    const [dispatcher, identity] = await Promise.all([this.#dispatcher(), this.#credentials.headers()]);
+    signal?.throwIfAborted();
+    return request(this.#url(path, query), {
+      method,
+      dispatcher,
+      headers: {
+        'user-agent': `watchchain/${VERSION}`,
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...identity,
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  #url(path: string, query: Query = {}): URL {
+    const url = new URL(this.#credentials.server);
+    url.pathname = `${url.pathname.replace(/\/$/, '')}${path}`;
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+
+  /** A new agent when a certificate or a CA was replaced; what the old one still streams goes on. */
+  async #dispatcher(): Promise<Dispatcher> {
+    const tls = await this.#credentials.tls();
+    if (this.#agent?.tls === tls) return this.#agent.dispatcher;
+    if (this.#agent !== undefined) this.#retire(this.#agent.dispatcher);
+    const dispatcher = createDispatcher(tls, this.#credentials.proxy);
+    this.#agent = { tls, dispatcher };
+    return dispatcher;
+  }
+
+  #retire(dispatcher: Dispatcher): void {
+    this.#retired.add(dispatcher);
+    const forget = () => this.#retired.delete(dispatcher);
+    dispatcher.close().then(forget, forget);
+  }
+
+  #failure(method: Method, path: string, thrown: unknown): Error {
+    const error = new Error(`Cannot ${method} ${path} on ${this.host}: ${describe(thrown)}`, { cause: thrown });
+    return Object.assign(error, { code: codeOf(thrown) });
+  }
+}
+
+/** HTTP/1.1 on purpose: each watch has a socket of its own, so that one that stalls holds up no other. */
+function createDispatcher(tls: ConnectOptions, proxy: URL | undefined): Dispatcher {
+  const connect = { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
+  const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, bodyTimeout: 0, allowH2: false };
+  if (proxy === undefined) return new Agent({ ...timeouts, connect });
+  return new ProxyAgent({
+    ...timeouts,
+    uri: proxy.href,
+    requestTls: { ...connect, allowH2: false },
+    connectTimeout: CONNECT_TIMEOUT_MS,
+  });
+}
+
+function head({ statusCode, headers }: Dispatcher.ResponseData): Pick<ApiResponse, 'status' | 'headers'> {
+  const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
+  return { status: statusCode, headers: Object.fromEntries(entries.map(([name, value]) => [name, String(value)])) };
+}
+
+async function readWhole(body: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new Error(`the answer is larger than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** Codes of node:net, node:tls and undici, in words and with what to do where there is something to do. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was closed',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+  ENOTFOUND: 'the host name is not known',
+  EAI_AGAIN: 'the host name cannot be looked up now',
+  ETIMEDOUT: 'the connection timed out',
+  UND_ERR_CONNECT_TIMEOUT: `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`,
+  UND_ERR_HEADERS_TIMEOUT: `no answer within ${HEADERS_TIMEOUT_MS / 1000} s`,
+  UND_ERR_SOCKET: 'the connection was closed before the answer was complete',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not signed by the certificate-authority of the kubeconfig',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; set certificate-authority in the kubeconfig',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not signed by the certificate-authority of the kubeconfig',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an authority that is not known here',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host; see tls-server-name in the kubeconfig',
+};
+
+function describe(thrown: unknown): string {
+  const error = toError(thrown);
+  const code = codeOf(error);
+  const meaning = code === undefined ? undefined : MEANINGS[code];
+  return meaning === undefined ? error.message || code || error.name : `${meaning} (${code})`;
+}

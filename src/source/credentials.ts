@@ -1,0 +1,131 @@
+/**
+ * How to reach a cluster and who to be there: a kubeconfig, or the service account of the pod. Tokens, certificates and CAs
+ * are read again when their files change. @kubernetes/client-node parses kubeconfigs (see kubeconfig.ts for how little of it
+ * is loaded).
+ */
+import { createHash } from 'node:crypto';
+import type { ConnectionOptions } from 'node:tls';
+import { ConfigError } from '../errors.ts';
+import type { Headers, Identity, Material } from './identity.ts';
+import { SERVICE_ACCOUNT_DIR, serviceAccount } from './in-cluster.ts';
+import { proxyFromEnv } from './proxy.ts';
+
+/** TLS options for connections to the API server. */
+export type ConnectOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>;
+
+export interface Credentials {
+  /** May have a path, as behind a gateway: `https://rancher.example/k8s/clusters/c-1`. */
+  readonly server: URL;
+  /** The kubeconfig's name of the cluster, or `in-cluster`. */
+  readonly clusterName: string;
+  /** The namespace of the context, or of the pod. */
+  readonly namespace: string | undefined;
+  /** SHA-256 of the CA as it was at the start, hexadecimal; of nothing when the system's CAs are used. */
+  readonly caFingerprint: string;
+  /** The kubeconfig's `proxy-url`, else by HTTPS_PROXY and NO_PROXY. */
+  readonly proxy: URL | undefined;
+  /** What the user should hear at the start, such as a certificate that is not checked. */
+  readonly warnings: readonly string[];
+  /** For each request: who we are now. */
+  headers(): Promise<Headers>;
+  /** The same object until something in it changed. */
+  tls(): Promise<ConnectOptions>;
+  /** The server answered 401: read files again, run the plug-in again. */
+  refresh(): Promise<void>;
+}
+
+/** What a kubeconfig or a service account comes down to. */
+export interface Access {
+  readonly server: URL;
+  readonly clusterName: string;
+  readonly namespace: string | undefined;
+  readonly ca: Material | undefined;
+  readonly identities: readonly Identity[];
+  readonly skipTlsVerify?: boolean;
+  readonly tlsServerName?: string | undefined;
+  readonly proxy?: URL | undefined;
+}
+
+export interface CredentialOptions {
+  /** A path, or several as in KUBECONFIG. Undefined: KUBECONFIG, the service account in a pod, then `~/.kube/config`. */
+  readonly kubeconfig?: string | undefined;
+  /** Undefined: the kubeconfig's current one. */
+  readonly context?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  /** @default '/var/run/secrets/kubernetes.io/serviceaccount' */
+  readonly serviceAccountDir?: string;
+}
+
+/**
+ * Finds credentials; asks no server for anything and runs no plug-in yet.
+ * @throws ConfigError naming the places that were looked in, or what is wrong with the kubeconfig.
+ */
+export async function loadCredentials(options: CredentialOptions): Promise<Credentials> {
+  const { env, context, serviceAccountDir = SERVICE_ACCOUNT_DIR } = options;
+  const asked = options.kubeconfig ?? (env['KUBECONFIG'] || undefined);
+  const access =
+    (asked === undefined && context === undefined ? await serviceAccount(env, serviceAccountDir) : undefined) ??
+    (await (await import('./kubeconfig.ts')).kubeconfigAccess({ kubeconfig: options.kubeconfig, context, env }));
+  const ca = await readCa(access);
+  return new LiveCredentials(access, ca, access.proxy ?? proxyFromEnv(access.server, env));
+}
+
+async function readCa({ ca, clusterName }: Access): Promise<string> {
+  try {
+    return (await ca?.read()) ?? '';
+  } catch (cause) {
+    throw new ConfigError([`Cannot read the certificate authority of cluster "${clusterName}": ${String(cause)}`], {
+      cause,
+    });
+  }
+}
+
+class LiveCredentials implements Credentials {
+  readonly server: URL;
+  readonly clusterName: string;
+  readonly namespace: string | undefined;
+  readonly caFingerprint: string;
+  readonly proxy: URL | undefined;
+  readonly warnings: readonly string[];
+  readonly #access: Access;
+  #tls: ConnectOptions = {};
+
+  constructor(access: Access, ca: string, proxy: URL | undefined) {
+    this.#access = access;
+    this.server = access.server;
+    this.clusterName = access.clusterName;
+    this.namespace = access.namespace;
+    this.caFingerprint = createHash('sha256').update(ca).digest('hex');
+    this.proxy = proxy;
+    this.warnings =
+      access.skipTlsVerify === true
+        ? [
+            `The certificate of ${access.server.host} is not checked (insecure-skip-tls-verify): anybody in between can read everything`,
+          ]
+        : [];
+  }
+
+  async headers(): Promise<Headers> {
+    const parts = await Promise.all(this.#access.identities.map(async (identity) => identity.headers?.()));
+    return Object.assign({}, ...parts) as Headers;
+  }
+
+  async tls(): Promise<ConnectOptions> {
+    const { ca, identities, skipTlsVerify, tlsServerName } = this.#access;
+    const certificates = await Promise.all(identities.map(async (identity) => identity.certificate?.()));
+    const next: ConnectOptions = {
+      ...(ca === undefined ? {} : { ca: await ca.read() }),
+      ...certificates.find((certificate) => certificate !== undefined),
+      ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
+      ...(skipTlsVerify === true ? { rejectUnauthorized: false } : {}),
+    };
+    if (JSON.stringify(next) !== JSON.stringify(this.#tls)) this.#tls = next;
+    return this.#tls;
+  }
+
+  refresh(): Promise<void> {
+    this.#access.ca?.forget?.();
+    for (const identity of this.#access.identities) identity.forget?.();
+    return Promise.resolve();
+  }
+}

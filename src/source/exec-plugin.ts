@@ -1,0 +1,156 @@
+/** Credential plug-ins of a kubeconfig (`aws eks get-token` and the like), by the contract of client.authentication.k8s.io. */
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { z } from 'zod';
+import { toError } from '../errors.ts';
+import type { ClientCertificate, Identity } from './identity.ts';
+
+/** The `exec` entry of a kubeconfig user. */
+export const execEntry = z.object({
+  apiVersion: z.enum(['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1']),
+  command: z.string().min(1),
+  args: z.array(z.string()).nullish(),
+  env: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),
+  installHint: z.string().optional(),
+  interactiveMode: z.enum(['Never', 'IfAvailable', 'Always']).optional(),
+  provideClusterInfo: z.boolean().optional(),
+});
+export type ExecEntry = z.output<typeof execEntry>;
+
+/** What the plug-in prints. */
+const execCredential = z.object({
+  apiVersion: z.string(),
+  kind: z.literal('ExecCredential'),
+  status: z.object({
+    token: z.string().min(1).optional(),
+    clientCertificateData: z.string().min(1).optional(),
+    clientKeyData: z.string().min(1).optional(),
+    expirationTimestamp: z.string().optional(),
+  }),
+});
+type ExecStatus = z.output<typeof execCredential>['status'];
+
+/** The plug-in is a network wait like any other. */
+const PLUGIN_DEADLINE_MS = 60_000;
+/** Ask again this long before the credential expires, so that no request leaves with one that expires on its way. */
+const REFRESH_EARLY_MS = 60_000;
+/** Between two runs that a 401 asks for. */
+const MIN_BETWEEN_RUNS_MS = 10_000;
+const MAX_STDERR_SHOWN = 300;
+
+export interface ExecOptions {
+  readonly entry: ExecEntry;
+  /** Given to the plug-in when it asks (`provideClusterInfo`): server, CA and the like, in the API's spelling. */
+  readonly cluster: Readonly<Record<string, unknown>>;
+  readonly env: NodeJS.ProcessEnv;
+  readonly now?: () => number;
+}
+
+/** Runs the plug-in when something is needed: once at a time, again shortly before expiry and after a 401. */
+export class ExecIdentity implements Identity {
+  readonly #options: ExecOptions;
+  #current: Promise<ExecStatus> | undefined;
+  #staleAt = Infinity;
+  #ranAt = -Infinity;
+
+  constructor(options: ExecOptions) {
+    this.#options = options;
+  }
+
+  async headers(): Promise<Record<string, string>> {
+    const { token } = await this.#status();
+    return token === undefined ? {} : { authorization: `Bearer ${token.trim()}` };
+  }
+
+  async certificate(): Promise<ClientCertificate | undefined> {
+    const { clientCertificateData: cert, clientKeyData: key } = await this.#status();
+    return cert === undefined || key === undefined ? undefined : { cert, key };
+  }
+
+  /** Ignored just after a run: many watches are refused at once when a token ends, and one new token serves them all. */
+  forget(): void {
+    if (this.#now() - this.#ranAt >= MIN_BETWEEN_RUNS_MS) this.#staleAt = -Infinity;
+  }
+
+  /** Callers that come while it runs share the run; a failed run is not remembered. */
+  #status(): Promise<ExecStatus> {
+    const now = this.#now();
+    if (this.#current !== undefined && now < this.#staleAt) return this.#current;
+    const run = runPlugin(this.#options);
+    this.#current = run;
+    this.#ranAt = now;
+    this.#staleAt = Infinity;
+    run.then(
+      (status) => {
+        this.#staleAt = staleAt(status, now);
+      },
+      () => {
+        this.#current = undefined;
+      },
+    );
+    return run;
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+}
+
+/** A credential that lives shorter than two minutes is used for half its life. */
+function staleAt({ expirationTimestamp }: ExecStatus, now: number): number {
+  const expires = Date.parse(expirationTimestamp ?? '');
+  return Number.isNaN(expires) ? Infinity : expires - Math.min(REFRESH_EARLY_MS, (expires - now) / 2);
+}
+
+async function runPlugin({ entry, cluster, env }: ExecOptions): Promise<ExecStatus> {
+  const info = {
+    apiVersion: entry.apiVersion,
+    kind: 'ExecCredential',
+    spec: { interactive: false, ...(entry.provideClusterInfo === true ? { cluster } : {}) },
+  };
+  const own = Object.fromEntries((entry.env ?? []).map(({ name, value }) => [name, value]));
+  const child = spawn(entry.command, entry.args ?? [], {
+    env: { ...env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: PLUGIN_DEADLINE_MS,
+    killSignal: 'SIGKILL',
+  });
+  const ended = new Promise<string>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  });
+  let [end, output, complaint] = ['', '', ''];
+  try {
+    [end, output, complaint] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
+  } catch (cause) {
+    const hint = entry.installHint === undefined ? '' : `; ${entry.installHint.trim()}`;
+    throw new Error(`Cannot run the credential plug-in "${entry.command}": ${toError(cause).message}${hint}`, {
+      cause,
+    });
+  }
+  if (end !== 'exit code 0') {
+    const said = complaint.trim().slice(-MAX_STDERR_SHOWN);
+    throw new Error(`The credential plug-in "${entry.command}" ended with ${end}${said === '' ? '' : `: ${said}`}`);
+  }
+  return parseCredential(output, entry);
+}
+
+/** The output is never shown: it holds the credential. */
+function parseCredential(output: string, { apiVersion, command }: ExecEntry): ExecStatus {
+  let printed: unknown;
+  try {
+    printed = JSON.parse(output);
+  } catch {
+    throw new Error(`The credential plug-in "${command}" must print JSON`);
+  }
+  const { success, data } = execCredential.safeParse(printed);
+  if (!success) throw new Error(`The credential plug-in "${command}" must print an ExecCredential with a status`);
+  if (data.apiVersion !== apiVersion)
+    throw new Error(
+      `The credential plug-in "${command}" must answer in ${apiVersion}: it answered in ${data.apiVersion}`,
+    );
+  const { token, clientCertificateData, clientKeyData } = data.status;
+  if ((clientCertificateData === undefined) !== (clientKeyData === undefined) || (token ?? clientKeyData) === undefined)
+    throw new Error(`The credential plug-in "${command}" must print a token, or a certificate with its key`);
+  return data.status;
+}

@@ -1,0 +1,30 @@
+/** A small file that others replace while we run: a rotated token, a renewed certificate. */
+import { readFile, stat } from 'node:fs/promises';
+
+/** Its text, read again when the file was replaced. The kubelet swaps symbolic links, which changes inode and mtime. */
+export class FreshFile {
+  readonly #path: string;
+  #stamp = '';
+  #text = '';
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Throws when the file cannot be read; the message names the path. */
+  async read(): Promise<string> {
+    const { ino, mtimeMs, size } = await stat(this.#path);
+    const stamp = `${ino} ${mtimeMs} ${size}`;
+    if (stamp !== this.#stamp) {
+      this.#text = await readFile(this.#path, 'utf8');
+      // The stamp is from before the read: a file replaced in between is read once more, never kept stale.
+      this.#stamp = stamp;
+    }
+    return this.#text;
+  }
+
+  /** Read it the next time, whatever its stamp says. */
+  forget(): void {
+    this.#stamp = '';
+  }
+}

@@ -1,0 +1,26 @@
+/** The service account of the pod we run in. Needs no library and no kubeconfig. */
+import { readFile } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
+import { join } from 'node:path';
+import { FreshFile } from './fresh-file.ts';
+import { bearer } from './identity.ts';
+import type { Access } from './credentials.ts';
+
+/** Where the kubelet mounts it. */
+export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** Undefined outside a pod. The token is a file that the kubelet renews; it is read again whenever it changes. */
+export async function serviceAccount(env: NodeJS.ProcessEnv, folder: string): Promise<Access | undefined> {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = env;
+  if (!host || !port) return undefined;
+  return {
+    server: new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port}`),
+    clusterName: 'in-cluster',
+    namespace: await readFile(join(folder, 'namespace'), 'utf8').then(
+      (text) => text.trim() || undefined,
+      () => undefined,
+    ),
+    ca: new FreshFile(join(folder, 'ca.crt')),
+    identities: [bearer(new FreshFile(join(folder, 'token')))],
+  };
+}

@@ -1,0 +1,227 @@
+/**
+ * Kubeconfig files: found, merged and read by kubectl's rules.
+ *
+ * Of @kubernetes/client-node only the module that knows the format is loaded (4 MB, 4 ms); the package as a whole costs 86 MB
+ * of RSS and half a second here, for an API client we do not use. It is loaded whole for the older `auth-provider` users (OIDC, GCP, Azure).
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
+import {
+  ActionOnInvalid,
+  newClusters,
+  newContexts,
+  newUsers,
+  type Cluster,
+  type Context,
+  type User,
+} from '@kubernetes/client-node/dist/config_types.js';
+import { load, YAMLException } from 'js-yaml';
+import { z } from 'zod';
+import { ConfigError, toError } from '../errors.ts';
+import { didYouMean } from '../near.ts';
+import type { Access } from './credentials.ts';
+import { ExecIdentity, execEntry } from './exec-plugin.ts';
+import { FreshFile } from './fresh-file.ts';
+import { basic, bearer, clientCertificate, inline, material, type Identity } from './identity.ts';
+import { ProviderIdentity } from './provider-identity.ts';
+
+/** What client-node's types leave out of a user. */
+const moreOfUser = z.looseObject({
+  tokenFile: z.string().optional(),
+  as: z.string().optional(),
+  'as-uid': z.string().optional(),
+  'as-groups': z.array(z.string()).nullish(),
+  'as-user-extra': z.record(z.string(), z.array(z.string())).nullish(),
+});
+type NamedUser = User & { readonly more: z.output<typeof moreOfUser> };
+
+/** As much of the file as is looked at; everything else in it is somebody else's. */
+const kubeconfigFile = z.object({
+  clusters: z.array(z.unknown()).nullish(),
+  contexts: z.array(z.unknown()).nullish(),
+  users: z.array(z.looseObject({ name: z.string(), user: moreOfUser.nullish() })).nullish(),
+  'current-context': z.string().nullish(),
+});
+
+interface Kubeconfig {
+  readonly files: readonly string[];
+  readonly currentContext: string | undefined;
+  readonly clusters: readonly Cluster[];
+  readonly contexts: readonly Context[];
+  readonly users: readonly NamedUser[];
+}
+
+export async function kubeconfigAccess(options: {
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+}): Promise<Access> {
+  const config = merge(await Promise.all((await findFiles(options)).map(readKubeconfig)));
+  const context = chooseContext(config, options.context);
+  const where = `of context "${context.name}" in ${config.files.join(', ')}`;
+  const cluster = config.clusters.find(({ name }) => name === context.cluster);
+  if (cluster === undefined) throw new ConfigError([`Cluster "${context.cluster}" ${where} is not defined there`]);
+  const user = config.users.find(({ name }) => name === context.user);
+  if (user === undefined && context.user)
+    throw new ConfigError([`User "${context.user}" ${where} is not defined there`]);
+  return {
+    server: parseUrl(cluster.server, `The server ${where}`),
+    clusterName: cluster.name,
+    namespace: context.namespace,
+    ca: material(cluster.caData, cluster.caFile),
+    identities: user === undefined ? [] : identitiesOf(user, cluster, options.env, where),
+    skipTlsVerify: cluster.skipTLSVerify,
+    tlsServerName: cluster.tlsServerName,
+    proxy: cluster.proxyUrl === undefined ? undefined : parseUrl(cluster.proxyUrl, `The proxy-url ${where}`),
+  };
+}
+
+/** Files that were asked for must exist; of several in KUBECONFIG those that do, as in kubectl. */
+async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess>[0]): Promise<readonly string[]> {
+  const asked = kubeconfig ?? (env['KUBECONFIG'] || undefined);
+  const usual = env['HOME'] ? [join(env['HOME'], '.kube', 'config')] : [];
+  const places = asked === undefined ? usual : asked.split(delimiter).filter((path) => path !== '');
+  const there = await Promise.all(
+    places.map((path) =>
+      stat(path).then(
+        (found) => found.isFile(),
+        () => false,
+      ),
+    ),
+  );
+  const files = places.filter((_, index) => there[index]);
+  if (files.length > 0) return files;
+  const from = kubeconfig === undefined && asked !== undefined ? ' (from KUBECONFIG)' : '';
+  const pod = env['KUBERNETES_SERVICE_HOST'] ? '' : '; and this is not a pod (KUBERNETES_SERVICE_HOST is not set)';
+  throw new ConfigError([
+    `No kubeconfig: looked for ${places.join(', ') || '~/.kube/config, but HOME is not set'}${from}${pod}` +
+      '; name one with --kubeconfig or KUBECONFIG',
+  ]);
+}
+
+async function readKubeconfig(file: string): Promise<Kubeconfig> {
+  try {
+    const raw = kubeconfigFile.parse(load(await readFile(file, 'utf8')));
+    const lenient = { onInvalidEntry: ActionOnInvalid.FILTER };
+    const at = (path: string | undefined) => (path ? resolve(dirname(file), path) : undefined);
+    return {
+      files: [file],
+      currentContext: raw['current-context'] || undefined,
+      clusters: newClusters(raw.clusters, lenient).map((cluster) => withPaths(cluster, { caFile: at(cluster.caFile) })),
+      contexts: newContexts(raw.contexts, lenient),
+      users: newUsers(raw.users, lenient).map((user) => {
+        const more = raw.users?.find(({ name }) => name === user.name)?.user ?? {};
+        const paths = {
+          certFile: at(user.certFile),
+          keyFile: at(user.keyFile),
+          exec: withCommand(user.exec, dirname(file)),
+        };
+        return { ...withPaths(user, paths), more: withPaths(more, { tokenFile: at(more.tokenFile) }) };
+      }),
+    };
+  } catch (cause) {
+    throw new ConfigError([`Cannot read kubeconfig ${file}: ${reasonOf(cause)}`]);
+  }
+}
+
+/** Without the lines around the mistake that js-yaml quotes in its message: they may hold a token. */
+function reasonOf(thrown: unknown): string {
+  if (thrown instanceof YAMLException) return `${thrown.reason} in line ${(thrown.mark?.line ?? 0) + 1}`;
+  return thrown instanceof z.ZodError ? z.prettifyError(thrown).replaceAll('\n', ' ') : toError(thrown).message;
+}
+
+/** The first file that says something wins, as in kubectl. */
+function merge(configs: readonly Kubeconfig[]): Kubeconfig {
+  const firstOfName = <T extends { readonly name: string }>(all: readonly T[]): readonly T[] => [
+    ...new Map(all.toReversed().map((one) => [one.name, one])).values(),
+  ];
+  return {
+    files: configs.flatMap(({ files }) => files),
+    currentContext: configs.find(({ currentContext }) => currentContext !== undefined)?.currentContext,
+    clusters: firstOfName(configs.flatMap(({ clusters }) => clusters)),
+    contexts: firstOfName(configs.flatMap(({ contexts }) => contexts)),
+    users: firstOfName(configs.flatMap(({ users }) => users)),
+  };
+}
+
+function chooseContext({ files, contexts, currentContext }: Kubeconfig, asked: string | undefined): Context {
+  const name = asked ?? currentContext;
+  const context = contexts.find((candidate) => candidate.name === name);
+  if (context !== undefined) return context;
+  const names = contexts.map((candidate) => candidate.name).toSorted();
+  const known = names.length === 0 ? 'it has none' : `it has ${names.map((known) => `"${known}"`).join(', ')}`;
+  throw new ConfigError([
+    name === undefined
+      ? `Kubeconfig ${files.join(', ')} has no current context; choose one with --context: ${known}`
+      : `Context "${name}" is not in kubeconfig ${files.join(', ')}: ${known}${didYouMean(name, names)}`,
+  ]);
+}
+
+/** Precedence as in client-go: a token file over a token over a plug-in; a certificate goes along with any of them. */
+function identitiesOf(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv, where: string): readonly Identity[] {
+  const cert = material(user.certData, user.certFile);
+  const key = material(user.keyData, user.keyFile);
+  if ((cert === undefined) !== (key === undefined))
+    throw new ConfigError([`User "${user.name}" ${where} needs both a client certificate and its key`]);
+  const identities: Identity[] = cert === undefined || key === undefined ? [] : [clientCertificate(cert, key)];
+  if (user.more.tokenFile !== undefined) identities.push(bearer(new FreshFile(user.more.tokenFile)));
+  else if (user.token) identities.push(bearer(inline(user.token)));
+  else if (user.exec) identities.push(execIdentity(user, cluster, env, where));
+  else if (user.authProvider) identities.push(new ProviderIdentity(user, cluster));
+  else if (user.username) identities.push(basic(user.username, user.password ?? ''));
+  return [...identities, ...impersonation(user, where)];
+}
+
+function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv, where: string): Identity {
+  const parsed = execEntry.safeParse(user.exec);
+  if (!parsed.success) {
+    const reason = z.prettifyError(parsed.error).replaceAll('\n', ' ');
+    throw new ConfigError([`The exec plug-in of user "${user.name}" ${where}: ${reason}`]);
+  }
+  if (parsed.data.interactiveMode === 'Always')
+    throw new ConfigError([
+      `The exec plug-in of user "${user.name}" ${where} asks questions (interactiveMode: Always); a service cannot answer`,
+    ]);
+  const info = {
+    server: cluster.server,
+    'tls-server-name': cluster.tlsServerName,
+    'insecure-skip-tls-verify': cluster.skipTLSVerify,
+    'certificate-authority-data': cluster.caData,
+    'proxy-url': cluster.proxyUrl,
+  };
+  return new ExecIdentity({ entry: parsed.data, cluster: info, env });
+}
+
+/** `as`, `as-uid`, `as-groups` and `as-user-extra`: never dropped, since without them we would be somebody more powerful. */
+function impersonation({ name, more }: NamedUser, where: string): readonly Identity[] {
+  const { as, 'as-uid': uid, 'as-groups': groups, 'as-user-extra': extra } = more;
+  if (as === undefined) {
+    if (uid === undefined && !groups?.length && !Object.keys(extra ?? {}).length) return [];
+    throw new ConfigError([`User "${name}" ${where} impersonates a uid, groups or extra fields, but no user ("as")`]);
+  }
+  const headers: Record<string, string | string[]> = { 'impersonate-user': as };
+  if (uid !== undefined) headers['impersonate-uid'] = uid;
+  if (groups?.length) headers['impersonate-group'] = groups;
+  for (const [field, values] of Object.entries(extra ?? {}))
+    headers[`impersonate-extra-${encodeURIComponent(field)}`] = values;
+  return [{ headers: () => Promise.resolve(headers) }];
+}
+
+function parseUrl(text: string, what: string): URL {
+  const url = URL.parse(text.includes('://') ? text : `https://${text}`);
+  if (url !== null) return url;
+  throw new ConfigError([`${what} must be a URL: current value is "${text}"`]);
+}
+
+/** As in client-go, a plug-in named by a relative path lies beside the kubeconfig; a bare name is looked up in PATH. */
+function withCommand(exec: unknown, folder: string): unknown {
+  if (typeof exec !== 'object' || exec === null || !('command' in exec)) return exec;
+  const { command } = exec;
+  if (typeof command !== 'string' || isAbsolute(command) || !/[/\\]/.test(command)) return exec;
+  return { ...exec, command: join(folder, command) };
+}
+
+/** A copy with those of `paths` that are set. */
+function withPaths<T extends object>(value: T, paths: { readonly [K in keyof T]?: T[K] | undefined }): T {
+  return { ...value, ...Object.fromEntries(Object.entries(paths).filter(([, path]) => path !== undefined)) };
+}

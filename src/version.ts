@@ -1,0 +1,12 @@
+/** Which version this is: package.json lies above the sources, and above dist/. */
+import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
+
+export const VERSION: string = readVersion();
+
+function readVersion(): string {
+  const file = findPackageJSON(import.meta.url);
+  if (file === undefined) return 'unknown';
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version?: string };
+  return version ?? 'unknown';
+}
