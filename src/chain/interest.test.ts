@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { z } from 'zod';
+import type { HandlerConfig } from '../config/config.ts';
+import { EVERYTHING, type Interest } from '../interest.ts';
+import { defineSink, defineStateful, defineTransform, type HandlerDefinition } from './handler.ts';
+import { interestOf } from './interest.ts';
+
+const described = { name: 'x', summary: '', description: '', options: z.strictObject({}), examples: [] };
+const reading = (...except: string[]) => ({ reads: (): Interest => ({ except }) });
+const transform = { create: () => ({ handle: () => ({ halted: true as const, reason: '' }) }) };
+const stateful = {
+  create: () => ({ handle: () => ({ verdict: { halted: true as const, reason: '' }, state: null }) }),
+};
+const sink = { create: () => ({ deliver: () => Promise.resolve() }) };
+
+const GATE = defineTransform({ ...described, ...transform, ...reading('status', 'metadata.generation'), gate: true });
+const MATCH = defineTransform({ ...described, ...transform, ...reading() });
+const SINK = defineSink({ ...described, ...sink });
+
+const chain = (...definitions: HandlerDefinition[]): HandlerConfig[] =>
+  definitions.map((definition) => ({ id: 'default/x', definition, options: {}, at: '' }));
+
+describe('interestOf()', () => {
+  test('is what the gate reads, whatever comes behind it', () => {
+    assert.deepEqual(interestOf(chain(GATE, SINK)), { except: ['metadata.generation', 'status'] });
+  });
+
+  test('leaves a transform before the gate out: it only decides what reaches the gate', () => {
+    assert.deepEqual(interestOf(chain(MATCH, GATE, SINK)), { except: ['metadata.generation', 'status'] });
+  });
+
+  test('is everything when a sink without reads stands before the gate', () => {
+    assert.deepEqual(interestOf(chain(SINK, GATE)), EVERYTHING);
+  });
+
+  test('joins what a stateful handler before the gate reads', () => {
+    const counting = defineStateful({ ...described, ...stateful, ...reading('status') });
+    assert.deepEqual(interestOf(chain(counting, GATE)), { except: ['status'] });
+  });
+
+  test('is everything without a gate', () => {
+    assert.deepEqual(interestOf(chain(MATCH, SINK)), EVERYTHING);
+    assert.deepEqual(interestOf([]), EVERYTHING);
+  });
+});

@@ -1,0 +1,34 @@
+/** Why a user's file could not be imported, in words that say what to do about it. */
+import { findPackageJSON } from 'node:module';
+import { codeOf, toError } from '../errors.ts';
+
+const RENAME = 'rename the file to .mts (or .mjs for JavaScript)';
+
+/** One sentence or two for whoever wrote the file at `path`: what `import(path)` threw, and the remedy where it is known. */
+export function remedyOf(thrown: unknown, path: string): string {
+  const { message } = toError(thrown);
+  switch (codeOf(thrown)) {
+    case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
+      return `${message}: types are stripped, not compiled; write an enum as a const object, a namespace as plain exports, and a parameter property as a field`;
+    case 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING':
+      return 'TypeScript inside node_modules is not run: move the file out of it, or compile it to JavaScript';
+    case 'ERR_MODULE_NOT_FOUND':
+    case 'MODULE_NOT_FOUND':
+      return `${message}: install what it imports beside it, or mend the path`;
+    default:
+  }
+  if (/import statement outside a module|Unexpected token 'export'/.test(message)) {
+    return commonJsRemedy(message, path);
+  }
+  if (/\b(?:require|module|exports|__dirname|__filename) is not defined/.test(message)) {
+    return `${message}: it is loaded as an ES module, so use import and export, and import.meta.dirname for its folder`;
+  }
+  return `it cannot be loaded: ${message}`;
+}
+
+function commonJsRemedy(message: string, path: string): string {
+  const neighbour = findPackageJSON('.', path);
+  if (/\.c[jt]s$/.test(path)) return `a .cjs or .cts file is CommonJS (${message}): ${RENAME}`;
+  if (neighbour?.endsWith('package.json') !== true) return `${message}: ${RENAME}`;
+  return `${neighbour} makes it CommonJS (${message}): ${RENAME}, or set "type": "module" there`;
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { ConfigError } from '../errors.ts';
+import { builtinHandlerNames, loadHandler } from './load.ts';
+
+describe('loadHandler()', () => {
+  let folder = '';
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  async function write(path: string, text: string): Promise<string> {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+    return `./${path}`;
+  }
+
+  async function problemOf(name: string): Promise<string> {
+    const problem = await loadHandler(name, folder).then(
+      () => assert.fail(`${name} was loaded`),
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(problem instanceof ConfigError);
+    return problem.message;
+  }
+
+  test('finds every built-in handler by its name', async () => {
+    const names = await builtinHandlerNames();
+    assert.ok(names.includes('ignoreEvents'));
+    for (const name of names) assert.equal((await loadHandler(name, folder)).name, name);
+  });
+
+  test('refuses an unknown name with the nearest one and all there are', async () => {
+    const message = await problemOf('ignoreEvent');
+    assert.match(message, /^unknown handler "ignoreEvent"; did you mean "ignoreEvents"\?/);
+    assert.match(message, /or your own by path/);
+  });
+
+  test('takes a plain function, TypeScript or JavaScript, that imports the running copy', async () => {
+    const typed = `import { halt, type Change } from 'watchchain';\nexport default (change: Change) => halt(change.key);\n`;
+    const plain = `import { halt } from 'watchchain';\nexport default (change) => halt(change.key);\n`;
+    for (const name of [await write('page-me.ts', typed), await write('page-me.js', plain)]) {
+      const definition = await loadHandler(name, folder);
+      assert.equal(definition.type, 'transform');
+      assert.equal(definition.name, 'page-me');
+      assert.deepEqual(definition.options.parse({ anything: 1 }), { anything: 1 });
+    }
+  });
+
+  test('takes what the running copy defined: its errors and helpers are the same objects', async () => {
+    const name = await write('same.ts', `import { halt } from 'watchchain';\nexport default () => halt;\n`);
+    await loadHandler(name, folder);
+    const entry = (await import('../index.ts')).halt;
+    const { default: exported } = (await import(join(folder, name))) as { default: () => unknown };
+    assert.equal(exported(), entry);
+  });
+
+  test('takes a CommonJS file that is written as one', async () => {
+    const name = await write(
+      'old.cjs',
+      `const { halt } = require('watchchain');\nmodule.exports = () => halt('no');\n`,
+    );
+    assert.equal((await loadHandler(name, folder)).name, 'old');
+  });
+
+  test('names the path of a file that is missing', async () => {
+    assert.match(await problemOf('./absent.ts'), /there is no file .*absent\.ts$/);
+  });
+
+  test('says what it wants when the default export is missing or no handler', async () => {
+    assert.match(await problemOf(await write('none.ts', 'export const a = 1;\n')), /has no default export; wanted: /);
+    assert.match(await problemOf(await write('number.ts', 'export default 1;\n')), /default export that is no handler/);
+  });
+
+  test('tells of an enum that types are stripped, and what to write instead', async () => {
+    const name = await write('enum.ts', 'enum A { B }\nexport default () => A.B;\n');
+    assert.match(await problemOf(name), /enum is not supported.*const object/);
+  });
+
+  test('tells which package.json makes the file CommonJS, and the two ways out', async () => {
+    await write('old/package.json', '{ "type": "commonjs" }');
+    for (const file of ['old/a.ts', 'old/b.js']) {
+      const name = await write(file, `import { halt } from 'watchchain';\nexport default () => halt('no');\n`);
+      assert.match(await problemOf(name), /old\/package\.json makes it CommonJS.*rename .*\.mts.*"type": "module"/);
+    }
+    const cjs = await write('c.cjs', 'export default () => undefined;\n');
+    assert.match(await problemOf(cjs), /\.cjs or \.cts file is CommonJS.*rename/);
+  });
+
+  test('tells of require() in an ES module to use import', async () => {
+    const name = await write('require.ts', `const fs = require('node:fs');\nexport default () => fs;\n`);
+    assert.match(await problemOf(name), /require is not defined.*use import/);
+  });
+
+  test('names what the file imports in vain, and keeps what it threw as the cause', async () => {
+    const name = await write('needs.ts', `import x from 'no-such-package';\nexport default x;\n`);
+    assert.match(await problemOf(name), /no-such-package.*install what it imports/);
+    const throwing = await write('throws.ts', `throw new Error('boom');\n`);
+    await assert.rejects(loadHandler(throwing, folder), (thrown: Error) => /boom/.test(String(thrown.cause)));
+  });
+});

@@ -1,0 +1,100 @@
+/** From the `name` in a configuration to the handler's code. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, extname, isAbsolute, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ConfigError } from '../errors.ts';
+import { didYouMean } from '../near.ts';
+import { handlerOfFunction, type HandlerFunction } from './handler-function.ts';
+import type { HandlerDefinition } from './handler.ts';
+import { remedyOf } from './load-remedy.ts';
+
+/** `.ts` when run from source, `.js` in the published package. */
+const EXTENSION = extname(import.meta.url);
+const BUILT_IN = new URL('../../handlers/', import.meta.url);
+
+/**
+ * The handler called `name`: a built-in one, or with a path (`./handlers/page-me.ts`) the user's own, relative to `configDir`.
+ * @throws ConfigError naming what is wrong and how to mend it
+ */
+export async function loadHandler(name: string, configDir: string): Promise<HandlerDefinition> {
+  return isPath(name) ? loadOwn(name, configDir) : loadBuiltIn(name);
+}
+
+/** In alphabetical order. */
+export async function builtinHandlerNames(): Promise<readonly string[]> {
+  return [...(await builtIns()).keys()].toSorted();
+}
+
+/** `slack.ts`, or `slack/index.ts` once it has grown; a name with a dot or a dash is a test or a part of a handler. */
+async function builtIns(): Promise<ReadonlyMap<string, URL>> {
+  const found = new Map<string, URL>();
+  for (const entry of await readdir(BUILT_IN, { withFileTypes: true })) {
+    const name = entry.isDirectory() ? entry.name : basename(entry.name, EXTENSION);
+    if (!/^[a-zA-Z]\w*$/.test(name)) continue;
+    const file = new URL(entry.isDirectory() ? `${name}/index${EXTENSION}` : entry.name, BUILT_IN);
+    if (await isFile(file)) found.set(name, file);
+  }
+  return found;
+}
+
+async function loadBuiltIn(name: string): Promise<HandlerDefinition> {
+  const known = await builtIns();
+  const file = known.get(name);
+  if (file !== undefined) return definitionIn(await importDefault(file), name);
+  const names = [...known.keys()].toSorted();
+  const near = didYouMean(name, names);
+  throw new ConfigError([
+    `unknown handler "${name}"${near}${near === '' ? ';' : ''} there are ${names.join(', ')}, or your own by path ("./handlers/${name}.ts")`,
+  ]);
+}
+
+async function loadOwn(name: string, configDir: string): Promise<HandlerDefinition> {
+  const path = resolve(configDir, name);
+  if (!(await isFile(path))) throw new ConfigError([`handler "${name}": there is no file ${path}`]);
+  await import('./running-copy.ts');
+  try {
+    return definitionIn(await importDefault(pathToFileURL(path)), name);
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) throw thrown;
+    throw new ConfigError([`handler "${name}": ${remedyOf(thrown, path)}`], { cause: thrown });
+  }
+}
+
+async function importDefault(file: URL): Promise<unknown> {
+  const module = (await import(file.href)) as { readonly default?: unknown };
+  return module.default;
+}
+
+function definitionIn(exported: unknown, name: string): HandlerDefinition {
+  if (typeof exported === 'function') {
+    return handlerOfFunction(basename(name, extname(name)), exported as HandlerFunction);
+  }
+  if (isDefinition(exported)) return exported;
+  const found = exported === undefined ? 'has no default export' : 'has a default export that is no handler';
+  throw new ConfigError([
+    `handler "${name}": the file ${found}; wanted: export default defineTransform({...}), defineStateful({...}), ` +
+      'defineSink({...}) or a function (change, context)',
+  ]);
+}
+
+function isDefinition(value: unknown): value is HandlerDefinition {
+  if (typeof value !== 'object' || value === null) return false;
+  const { type, name, options, create } = value as Partial<Record<keyof HandlerDefinition, unknown>>;
+  return (
+    (type === 'transform' || type === 'stateful' || type === 'sink') &&
+    typeof name === 'string' &&
+    typeof create === 'function' &&
+    typeof options === 'object'
+  );
+}
+
+function isPath(name: string): boolean {
+  return isAbsolute(name) || /[/\\]|\.[cm]?[jt]s$/.test(name);
+}
+
+async function isFile(path: string | URL): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
