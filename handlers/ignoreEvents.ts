@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import type { Action } from '../src/change.ts';
+import { defineTransform, halt } from '../src/chain/handler.ts';
+
+/** kwatchman's names of what can happen to an object. */
+const ACTION_OF = { Add: 'added', Update: 'updated', Delete: 'deleted' } as const satisfies Record<string, Action>;
+
+const EVENTS = ['Add', 'Update', 'Delete'] as const;
+
+const options = z.strictObject({
+  events: z
+    .array(z.enum(EVENTS))
+    .min(1)
+    .describe('What goes no further. `Add`, `Update` and `Delete` are written exactly so, as in kwatchman.')
+    .meta({ example: ['Add', 'Delete'] }),
+});
+
+export default defineTransform({
+  name: 'ignoreEvents',
+  summary: 'Lets only some of created, updated and deleted through.',
+  description:
+    'Halts a change whose action is listed; any other passes untouched. It holds back what stands after it in the chain and ' +
+    'nothing before it. `match` can do the same by `action`, together with other tests; this handler keeps configurations of kwatchman working.',
+  options,
+  examples: [
+    {
+      title: 'Only updates reach what follows',
+      toml: 'name = "ignoreEvents"\nevents = ["Add", "Delete"]\n',
+    },
+  ],
+  create({ events }) {
+    const ignored = new Map<Action, string>(events.map((event) => [ACTION_OF[event], event]));
+    return {
+      handle(change) {
+        const event = ignored.get(change.action);
+        return event === undefined ? change : halt(`event ${event} is ignored`);
+      },
+    };
+  },
+});

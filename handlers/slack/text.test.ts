@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { codeBlock, harmless } from './text.ts';
+
+const inside = (block: string) => {
+  assert.ok(block.startsWith('```') && block.endsWith('```'), block);
+  return block.slice(3, -3);
+};
+
+describe('harmless()', () => {
+  test('leaves no mention, link or entity of the cluster alive', () => {
+    assert.equal(harmless('<!channel> <https://x|y> &lt;'), '&lt;!channel&gt; &lt;https://x|y&gt; &amp;lt;');
+  });
+
+  test('keeps the arrow between old and new', () => {
+    assert.equal(harmless('a -> b, a->b'), 'a -> b, a-&gt;b');
+  });
+
+  test('shows control and bidirectional characters, but keeps lines and tabs', () => {
+    assert.equal(harmless('a\u001b[31m\r\n\tb\u202e'), 'a\\u001b[31m\\r\n\tb\\u202e');
+  });
+});
+
+describe('codeBlock()', () => {
+  test('27 counts by code point: what just fits is not cut', () => {
+    assert.equal(codeBlock('我想玩电脑', 11), '```我想玩电脑```');
+    const emoji = '😀'.repeat(94);
+    assert.equal(codeBlock(emoji, 100), `\`\`\`${emoji}\`\`\``);
+  });
+
+  test('27 cuts at a line and says how many are missing', () => {
+    const lines = Array.from({ length: 30 }, (_, i) => `line ${i}`);
+    const text = inside(codeBlock(lines.join('\n'), 120));
+    const shown = text.split('\n');
+    const note = shown.pop();
+    assert.deepEqual(shown, lines.slice(0, shown.length));
+    assert.equal(note, `… ${30 - shown.length} more lines`);
+  });
+
+  test('27 cuts a single long line at a character and says how many are missing', () => {
+    const text = inside(codeBlock('我'.repeat(1_500_000), 100));
+    assert.match(text, /^我+… 1,499,938 more characters$/);
+    assert.equal([...text].filter((character) => character === '我').length, 62);
+  });
+
+  test('never cuts an entity or a surrogate pair in half and stays within the limit, wherever the cut falls', () => {
+    for (let pad = 0; pad < 12; pad++) {
+      for (const unit of ['&', '<', '😀']) {
+        const block = codeBlock('x'.repeat(pad) + unit.repeat(200), 100);
+        assert.ok([...block].length <= 100);
+        assert.doesNotMatch(block, /&(?!amp;|lt;|gt;)|\p{Surrogate}/u);
+        assert.match(block, /… \d+ more characters```$/);
+      }
+    }
+  });
+
+  test('27 backticks cannot end the block', () => {
+    assert.equal(inside(codeBlock('```\n*bold* `x`', 100)), 'ˋˋˋ\n*bold* ˋxˋ');
+  });
+
+  test('control characters are counted as they are shown', () => {
+    assert.match(codeBlock('\u0001'.repeat(40), 100), /^```(\\u0001){10}\\u… 178 more characters```$/);
+  });
+
+  test('the limit counts what escaping adds', () => {
+    assert.equal(codeBlock('&'.repeat(18), 96), `\`\`\`${'&amp;'.repeat(18)}\`\`\``);
+    assert.match(codeBlock('&'.repeat(19), 96), /^```(&amp;){11}… 8 more characters```$/);
+  });
+});

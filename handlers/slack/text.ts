@@ -1,0 +1,69 @@
+/** Text that Slack shows as it is, whatever the cluster put into it, within a limit. Counted in code points, after escaping. */
+import { printable } from '../../src/log.ts';
+
+const FENCE = '```';
+/** Room kept for `\n… 1,234,567 more characters`. */
+const NOTE_MAX = 32;
+
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
+
+/** A text of one line or more with everything that Slack or a terminal would obey made harmless. */
+export function harmless(text: string): string {
+  return entities(visible(text));
+}
+
+/** The text as a code block of at most `max` code points, harmless; what does not fit is counted in its last line. */
+export function codeBlock(text: string, max: number): string {
+  // A look-alike (modifier letter grave accent), since nothing escapes a backtick and three of them end the block.
+  const unfenced = visible(text).replaceAll('`', '\u02cb');
+  return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length)}${FENCE}`;
+}
+
+/** Line ends and tabs stay, other control characters become escapes. */
+function visible(text: string): string {
+  return text.replace(/[^\n\t]+/g, printable);
+}
+
+/**
+ * Slack reads `&`, `<` and `>` as control characters and asks for entities in their place. The arrow between old and new
+ * stays an arrow: a `>` with no `<` before it closes nothing.
+ */
+function entities(text: string): string {
+  return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character).replaceAll(' -&gt; ', ' -> ');
+}
+
+function fitted(text: string, max: number): string {
+  // Escaping only lengthens, and a code point has at most two units: nothing beyond this can be shown.
+  const head = entities(text.slice(0, 2 * max));
+  if (text.length <= 2 * max && codePoints(head) <= max) return head;
+
+  // An entity or a surrogate pair is taken whole or not at all.
+  let shown = '';
+  let size = 0;
+  let taken = 0;
+  for (const [token] of head.matchAll(/&\w+;|[^]/gu)) {
+    size += codePoints(token);
+    if (size > max - NOTE_MAX) break;
+    shown += token;
+    taken += 1;
+  }
+  const lineEnd = shown.lastIndexOf('\n');
+  // Whole lines, unless one of them is so long that little would be left.
+  if (lineEnd > shown.length / 2) {
+    const lines = shown.slice(0, lineEnd);
+    return `${lines}\n… ${more(countLines(text) - countLines(lines), 'line')}`;
+  }
+  return `${shown}… ${more(codePoints(text) - taken, 'character')}`;
+}
+
+function more(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} more ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function codePoints(text: string): number {
+  return text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
+}
+
+function countLines(text: string): number {
+  return text.split('\n').length;
+}
