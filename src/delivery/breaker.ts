@@ -1,0 +1,89 @@
+/** A circuit breaker: stops knocking at a receiver that does not answer. Open means wait, never drop. */
+import type { Clock } from '../clock.ts';
+import { RetryAfterError } from '../errors.ts';
+
+/** Opens after this many failures in a row ... */
+const FAILURES_IN_A_ROW = 5;
+/** ... or when half of this many requests failed. */
+const WINDOW = 20;
+/** Until the first probe; doubles with each that fails, up to the maximum. */
+const FIRST_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 600_000;
+
+export interface BreakerEvents {
+  opened(waitMs: number): void;
+  closed(): void;
+}
+
+export class Breaker {
+  readonly #clock: Clock;
+  readonly #events: BreakerEvents;
+  readonly #recent: boolean[] = [];
+  #failuresInARow = 0;
+  #waitMs = FIRST_WAIT_MS;
+  /** Monotonic time of the next probe; undefined while closed. */
+  #probeAt: number | undefined;
+  #probing = false;
+
+  constructor(clock: Clock, events: BreakerEvents) {
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** @throws RetryAfterError while open, with the time left; while a probe is under way without a time */
+  check(title: string): void {
+    if (this.#probeAt === undefined) return;
+    const leftMs = this.#probeAt - this.#clock.monotonic();
+    if (leftMs > 0)
+      throw new RetryAfterError(`${title} has failed repeatedly and is given a rest`, { retryAfterMs: leftMs });
+    if (this.#probing) throw new RetryAfterError(`${title} is being tried by another change`);
+  }
+
+  /**
+   * A request that {@link check} let pass goes out; exactly one of {@link succeeded}, {@link failed} or {@link undecided} follows.
+   * Answers whether it is the probe, to be told to that one.
+   */
+  begin(): boolean {
+    const probe = this.#probeAt !== undefined;
+    if (probe) this.#probing = true;
+    return probe;
+  }
+
+  succeeded(): void {
+    this.#probing = false;
+    this.#failuresInARow = 0;
+    if (this.#probeAt === undefined) return this.#remember(true);
+    this.#probeAt = undefined;
+    this.#waitMs = FIRST_WAIT_MS;
+    this.#recent.length = 0;
+    this.#events.closed();
+  }
+
+  /** A request from before it opened that fails now is no news. */
+  failed(probe: boolean): void {
+    if (probe) return this.#open(Math.min(this.#waitMs * 2, MAX_WAIT_MS));
+    if (this.#probeAt !== undefined) return;
+    this.#failuresInARow++;
+    this.#remember(false);
+    const failures = this.#recent.filter((good) => !good).length;
+    const halfFailed = this.#recent.length === WINDOW && failures >= WINDOW / 2;
+    if (this.#failuresInARow >= FAILURES_IN_A_ROW || halfFailed) this.#open(FIRST_WAIT_MS);
+  }
+
+  /** The request says nothing about the receiver: it was given up by us. */
+  undecided(probe: boolean): void {
+    if (probe) this.#probing = false;
+  }
+
+  #open(waitMs: number): void {
+    this.#probing = false;
+    this.#waitMs = waitMs;
+    this.#probeAt = this.#clock.monotonic() + waitMs;
+    this.#events.opened(waitMs);
+  }
+
+  #remember(good: boolean): void {
+    this.#recent.push(good);
+    if (this.#recent.length > WINDOW) this.#recent.shift();
+  }
+}

@@ -1,0 +1,74 @@
+/** What a receiver's answer, or its absence, means for the change: which error class of errors.ts, and in which words. */
+import type { Clock } from '../clock.ts';
+import { RetryAfterError, TerminalError } from '../errors.ts';
+import { printable } from '../log.ts';
+import type { ReceiverResponse } from './receiver.ts';
+
+/** For metrics, and for the breaker: `ok`, `limited` and `refused` say nothing against the receiver's health. */
+export type Outcome = 'ok' | 'limited' | 'refused' | 'gone' | 'failed' | 'not sent';
+
+export interface Failure {
+  readonly outcome: Exclude<Outcome, 'ok'>;
+  readonly error: Error;
+}
+
+/** A receiver that asks for more than an hour has made a mistake, or is not coming back: we ask again. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
+const MAX_EXCERPT_CHARS = 200;
+
+/** The address does not work any more: every further change would be refused too. */
+const GONE: ReadonlySet<number> = new Set([401, 403, 404, 410]);
+/** 4xx answers that a retry may help: the request took too long, or came too early. */
+const RETRYABLE: ReadonlySet<number> = new Set([408, 425]);
+
+export interface Addressee {
+  /** As messages name it: `slack (hooks.slack.com)`. */
+  readonly title: string;
+  readonly scrub: (text: string) => string;
+}
+
+/** What an answer outside 2xx means; undefined for 2xx. */
+export function failureOfResponse(response: ReceiverResponse, to: Addressee, clock: Clock): Failure | undefined {
+  const { status } = response;
+  if (status >= 200 && status < 300) return undefined;
+  if (status >= 300 && status < 400) return { outcome: 'refused', error: new TerminalError(redirected(response, to)) };
+  const message = `${to.title} answered ${status}${excerpt(response.body, to)}`;
+  const retryAfterMs = retryAfter(response.headers['retry-after'], clock);
+  if (status === 429) return { outcome: 'limited', error: new RetryAfterError(message, { retryAfterMs }) };
+  if (status === 503 && retryAfterMs !== undefined) {
+    return { outcome: 'failed', error: new RetryAfterError(message, { retryAfterMs }) };
+  }
+  if (status >= 500 || status < 200 || RETRYABLE.has(status)) return { outcome: 'failed', error: new Error(message) };
+  return { outcome: GONE.has(status) ? 'gone' : 'refused', error: new TerminalError(message) };
+}
+
+/**
+ * What a failed request means. When nothing was written (DNS, refused, connect or TLS failure), the receiver surely has
+ * not got it and waiting costs no attempt; after that it may have got it, and each further try may be a second message.
+ */
+export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Failure {
+  const why = to.scrub(cause.message);
+  if (sent) return { outcome: 'failed', error: new Error(`${to.title} did not answer: ${why}`, { cause }) };
+  return { outcome: 'not sent', error: new RetryAfterError(`${to.title} cannot be reached: ${why}`, { cause }) };
+}
+
+/** Seconds or an HTTP date (RFC 9110, 10.2.3) as milliseconds from now, at most an hour; undefined when absent or unreadable. */
+export function retryAfter(header: string | undefined, clock: Clock): number | undefined {
+  const text = header?.trim() ?? '';
+  if (text === '') return undefined;
+  const ms = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - clock.now();
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS);
+}
+
+function redirected(response: ReceiverResponse, to: Addressee): string {
+  const { location = '' } = response.headers;
+  const host = URL.canParse(location) ? new URL(location).host : 'a path of its own';
+  return `${to.title} answered ${response.status}, a redirect to ${host}; redirects are not followed, so name the final address`;
+}
+
+/** Receivers say in the body what was wrong: `invalid_payload`, `no_service`. */
+function excerpt(body: string, to: Addressee): string {
+  const text = printable(to.scrub(body).trim());
+  if (text === '') return '';
+  return `: ${text.length > MAX_EXCERPT_CHARS ? `${text.slice(0, MAX_EXCERPT_CHARS)}…` : text}`;
+}

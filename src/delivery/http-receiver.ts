@@ -1,0 +1,106 @@
+/** The {@link Receiver} over HTTP: breaker, then rate, then one request, then what its outcome means. */
+import type { FetchFunction } from '@slack/webhook';
+import type { Dispatcher } from 'undici';
+import type { Clock } from '../clock.ts';
+import { RetryAfterError } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Breaker } from './breaker.ts';
+import { failureOfRequest, failureOfResponse, type Addressee, type Failure } from './classify.ts';
+import { fetchThrough } from './fetch-adapter.ts';
+import { exchange, ExchangeError } from './http.ts';
+import type { RateLimit } from './rate-limit.ts';
+import type { OutgoingRequest, Receiver, ReceiverOptions, ReceiverResponse } from './receiver.ts';
+import { scrubbedCause, scrubberOf } from './scrub.ts';
+
+export const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** What all sinks that name the same far end share. */
+export interface Line {
+  readonly rate: RateLimit;
+  readonly breaker: Breaker;
+}
+
+export interface ReceiverParts {
+  readonly dispatcher: Dispatcher;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly line: Line;
+}
+
+export class HttpReceiver implements Receiver {
+  readonly #options: ReceiverOptions;
+  readonly #parts: ReceiverParts;
+  readonly #to: Addressee;
+  #closed = false;
+
+  constructor(options: ReceiverOptions, parts: ReceiverParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#to = { title: `${options.name} (${options.url.host})`, scrub: scrubberOf(options.url) };
+  }
+
+  async send(request: OutgoingRequest): Promise<ReceiverResponse> {
+    if (this.#closed) throw new Error(`Cannot send to ${this.#to.title}: it is closed`);
+    const { breaker, rate } = this.#parts.line;
+    breaker.check(this.#to.title);
+    rate.take(request.idempotencyKey);
+    const probe = breaker.begin();
+    const startedAt = this.#parts.clock.monotonic();
+    try {
+      const response = await this.#exchange(request);
+      const failure = failureOfResponse(response, this.#to, this.#parts.clock);
+      this.#observe(startedAt, failure, probe);
+      if (failure === undefined) return response;
+      throw failure.error;
+    } catch (thrown) {
+      if (!(thrown instanceof ExchangeError)) throw thrown;
+      const failure = failureOfRequest(scrubbedCause(thrown.cause as Error, this.#to.scrub), thrown.sent, this.#to);
+      if (request.signal.aborted) breaker.undecided(probe);
+      else this.#observe(startedAt, failure, probe);
+      throw failure.error;
+    }
+  }
+
+  fetch(idempotencyKey: string, signal: AbortSignal): FetchFunction {
+    return fetchThrough(this, this.#options.url, idempotencyKey, signal);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  #exchange({
+    method = 'POST',
+    headers = {},
+    body,
+    idempotencyKey,
+    signal,
+  }: OutgoingRequest): Promise<ReceiverResponse> {
+    const { url, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
+    const { dispatcher, clock } = this.#parts;
+    const all = { 'user-agent': 'watchchain', 'idempotency-key': headerValue(idempotencyKey), ...lowerCased(headers) };
+    return exchange({ dispatcher, clock, url, method, headers: all, body, timeoutMs, signal });
+  }
+
+  #observe(startedAt: number, failure: Failure | undefined, probe: boolean): void {
+    const { metrics, clock, line } = this.#parts;
+    const receiver = this.#options.name;
+    metrics.deliveries.inc({ receiver, outcome: failure?.outcome ?? 'ok' });
+    metrics.deliverySeconds.observe({ receiver }, (clock.monotonic() - startedAt) / 1000);
+    const { error } = failure ?? {};
+    if (error instanceof RetryAfterError && error.retryAfterMs !== undefined) line.rate.block(error.retryAfterMs);
+    const unwell = failure !== undefined && failure.outcome !== 'limited' && failure.outcome !== 'refused';
+    if (unwell) line.breaker.failed(probe);
+    else line.breaker.succeeded();
+  }
+}
+
+/** Header values are visible ASCII; a chain may be named in any script. */
+function headerValue(text: string): string {
+  return text.replace(/[^\x20-\x7e]/gu, encodeURIComponent);
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}

@@ -1,0 +1,134 @@
+/** One HTTP request with a deadline for the whole of it; no redirect, a bounded answer, and no socket left behind. */
+import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
+import type { Clock } from '../clock.ts';
+import type { ReceiverResponse } from './receiver.ts';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Per receiver host; the chains' concurrency is the limit that is felt. */
+const MAX_CONNECTIONS = 64;
+const MAX_BODY_BYTES = 64 * 1024;
+
+export interface Exchange {
+  readonly dispatcher: Dispatcher;
+  readonly clock: Clock;
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body: string | Uint8Array;
+  /** Connect to last byte. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Rejected requests: `sent` is false when surely nothing was written to the receiver. */
+export class ExchangeError extends Error {
+  override readonly name = 'ExchangeError';
+  readonly sent: boolean;
+  constructor(cause: Error, sent: boolean) {
+    super(cause.message, { cause });
+    this.sent = sent;
+  }
+}
+
+/** Connections that all receivers share, through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of `env` name. */
+export function createDispatcher(env: NodeJS.ProcessEnv): Dispatcher {
+  // HTTP/1.1 only: with HTTP/2, one connection's loss fails everything in flight on it.
+  const options = { connect: { timeout: CONNECT_TIMEOUT_MS }, connections: MAX_CONNECTIONS, allowH2: false };
+  const httpProxy = env['http_proxy'] ?? env['HTTP_PROXY'] ?? '';
+  const httpsProxy = env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '';
+  if (httpProxy === '' && httpsProxy === '') return new Agent(options);
+  // Given even when empty: undici would look into process.env otherwise.
+  const noProxy = env['no_proxy'] ?? env['NO_PROXY'] ?? '';
+  return new EnvHttpProxyAgent({ ...options, httpProxy, httpsProxy, noProxy });
+}
+
+/** @throws ExchangeError when no whole answer came, for whatever reason */
+export function exchange(request: Exchange): Promise<ReceiverResponse> {
+  const { url, clock, signal, timeoutMs } = request;
+  const { promise, resolve, reject } = Promise.withResolvers<ReceiverResponse>();
+  const finished = new AbortController();
+  const answer = new Answer();
+  const giveUp = (reason: Error): void => {
+    reject(new ExchangeError(reason, answer.started));
+    answer.abort(reason);
+  };
+  const onAbort = (): void => giveUp(new Error('given up: the handler was stopped', { cause: signal.reason }));
+  answer.onEnd = (error) => (error === undefined ? resolve(answer.response()) : giveUp(error));
+
+  if (signal.aborted) onAbort();
+  else {
+    signal.addEventListener('abort', onAbort, { once: true });
+    clock.sleep(timeoutMs, finished.signal).then(
+      () => giveUp(new Error(`no whole answer within ${timeoutMs} ms`)),
+      () => undefined,
+    );
+    const { method, headers, body } = request;
+    const path = url.pathname + url.search;
+    const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+    request.dispatcher.dispatch(
+      { origin: url.origin, path, method, headers, body, ...limits },
+      answer,
+    );
+  }
+  return promise.finally(() => {
+    finished.abort();
+    signal.removeEventListener('abort', onAbort);
+  });
+}
+
+/** Collects one answer. undici's `request` gives a stream, which costs more than the answer's few bytes are worth. */
+class Answer implements Dispatcher.DispatchHandler {
+  /** Called once, with the reason when no whole answer came. */
+  onEnd: (error?: Error) => void = () => undefined;
+  /** The connection stood and the request began to be written. */
+  started = false;
+  #status = 0;
+  #headers: Record<string, string> = {};
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  #controller: Dispatcher.DispatchController | undefined;
+  #aborted: Error | undefined;
+
+  /** Destroys the connection, or keeps the request from being written on it. */
+  abort(reason: Error): void {
+    this.#aborted ??= reason;
+    this.#controller?.abort(reason);
+  }
+
+  response(): ReceiverResponse {
+    const body = Buffer.concat(this.#chunks).subarray(0, MAX_BODY_BYTES).toString('utf8');
+    return { status: this.#status, headers: this.#headers, body };
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#aborted === undefined) this.started = true;
+    else controller.abort(this.#aborted);
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: NodeJS.Dict<string | string[]>): void {
+    this.#status = status;
+    const one = (value: string | string[] | undefined): string =>
+      Array.isArray(value) ? value.join(', ') : (value ?? '');
+    this.#headers = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name.toLowerCase(), one(value)]),
+    );
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes <= MAX_BODY_BYTES) return;
+    // The status stands; the rest of such an answer is not worth the connection.
+    this.onEnd();
+    controller.abort(new Error('answer too long'));
+  }
+
+  onResponseEnd(): void {
+    this.onEnd();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.onEnd(error);
+  }
+}

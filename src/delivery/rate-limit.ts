@@ -1,0 +1,82 @@
+/** A token bucket that hands out times instead of making callers wait: what has to wait is parked, and holds no slot. */
+import type { Clock } from '../clock.ts';
+import { WaitError } from '../errors.ts';
+
+/** Reservations kept; beyond it callers are told a time without one, and line up again then. */
+const MAX_RESERVATIONS = 10_000;
+/** Due times are wall time, this bucket is monotonic; the two tick apart by a millisecond, which is not worth another wait. */
+const TOLERANCE_MS = 2;
+
+/**
+ * At most `perSecond` on average and `burst` at once. Who comes too early gets a reservation under its key and a
+ * `WaitError` with its time; times are handed out in the order of asking. Who comes back late (the process slept, the
+ * receiver said 429 meanwhile) lines up in front of newcomers, each at a time of its own.
+ */
+export class RateLimit {
+  readonly #clock: Clock;
+  #intervalMs = 0;
+  #burst = 1;
+  readonly #reservations = new Map<string, number>();
+  /** Monotonic time at which the bucket is full again, as real sends leave it. */
+  #fullAt = -Infinity;
+  #blockedUntil = -Infinity;
+  /** The last time handed out to newcomers, and to those who came back late. */
+  #tail = -Infinity;
+  #lateTail = -Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The slowest rate that anyone asked for holds for all who share the receiver; 0 asks for none. */
+  atMost(perSecond: number, burst: number): void {
+    if (perSecond <= 0 || 1000 / perSecond <= this.#intervalMs) return;
+    this.#intervalMs = 1000 / perSecond;
+    this.#burst = Math.max(1, burst);
+  }
+
+  /** Nothing goes for the next `ms`: a receiver's Retry-After. */
+  block(ms: number): void {
+    this.#blockedUntil = Math.max(this.#blockedUntil, this.#clock.monotonic() + ms);
+  }
+
+  /** Returns when `key` may be sent now. @throws WaitError with its time, to come back with the same key. */
+  take(key: string): void {
+    const now = this.#clock.monotonic();
+    const reserved = this.#reservations.get(key);
+    if (reserved !== undefined && reserved > now + TOLERANCE_MS) throw this.#waitUntil(reserved, now);
+    const free = Math.max(this.#fullAt - (this.#burst - 1) * this.#intervalMs, this.#blockedUntil);
+    const othersFirst = reserved === undefined && this.#tail > now;
+    if (free > now + TOLERANCE_MS || othersFirst) {
+      const at = reserved === undefined ? this.#lineUp(key, free, now) : this.#lineUpLate(key, free);
+      throw this.#waitUntil(at, now);
+    }
+    this.#reservations.delete(key);
+    this.#fullAt = Math.max(this.#fullAt, now) + this.#intervalMs;
+  }
+
+  #waitUntil(at: number, now: number): WaitError {
+    return new WaitError(Math.ceil(this.#clock.now() + at - now));
+  }
+
+  #lineUp(key: string, free: number, now: number): number {
+    const at = Math.max(free, this.#tail + this.#intervalMs);
+    if (this.#reservations.size >= MAX_RESERVATIONS) this.#forgetExpired(now);
+    if (this.#reservations.size >= MAX_RESERVATIONS) return at;
+    this.#tail = at;
+    this.#reservations.set(key, at);
+    return at;
+  }
+
+  #lineUpLate(key: string, free: number): number {
+    const at = Math.max(free, this.#lateTail + this.#intervalMs);
+    this.#lateTail = at;
+    this.#reservations.set(key, at);
+    return at;
+  }
+
+  /** A reservation whose change was discarded meanwhile is never taken up. */
+  #forgetExpired(now: number): void {
+    for (const [key, at] of this.#reservations) if (at < now) this.#reservations.delete(key);
+  }
+}

@@ -1,0 +1,51 @@
+/** All receivers of a process: one rate and one breaker per far end, one pool of connections for all. */
+import type { Logger } from 'winston';
+import type { Clock } from '../clock.ts';
+import type { Metrics } from '../metrics.ts';
+import { Breaker } from './breaker.ts';
+import { createDispatcher } from './http.ts';
+import { HttpReceiver, type Line } from './http-receiver.ts';
+import { RateLimit } from './rate-limit.ts';
+import type { ReceiverFactory, ReceiverOptions } from './receiver.ts';
+
+export interface ReceiversOptions {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** For `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Makes the way out. `close` ends its connections; what is still in flight then fails. */
+export function createReceivers(options: ReceiversOptions): ReceiverFactory & { close(): Promise<void> } {
+  const { clock, metrics } = options;
+  const dispatcher = createDispatcher(options.env);
+  const lines = new Map<string, Line>();
+
+  return {
+    receiver(wanted) {
+      const place = wanted.url.origin + wanted.url.pathname;
+      const line = lines.get(place) ?? createLine(wanted, options);
+      lines.set(place, line);
+      line.rate.atMost(wanted.perSecond ?? 0, wanted.burst ?? 1);
+      return new HttpReceiver(wanted, { dispatcher, clock, metrics, line });
+    },
+    close: () => dispatcher.destroy(),
+  };
+}
+
+function createLine({ name, url }: ReceiverOptions, { clock, log, metrics }: ReceiversOptions): Line {
+  metrics.breakerOpen.set({ receiver: name }, 0);
+  const fields = { receiver: name, host: url.host };
+  const breaker = new Breaker(clock, {
+    opened(waitMs) {
+      metrics.breakerOpen.set({ receiver: name }, 1);
+      log.warn('Receiver fails repeatedly, deliveries to it wait', { ...fields, retryInMs: waitMs });
+    },
+    closed() {
+      metrics.breakerOpen.set({ receiver: name }, 0);
+      log.info('Receiver works again', fields);
+    },
+  });
+  return { rate: new RateLimit(clock), breaker };
+}

@@ -1,0 +1,29 @@
+/** Keeps a receiver's URL out of every message: a webhook's path is its password. */
+
+/** Shorter pieces are words of the path (`api`, `v1`) and no secrets; hiding them would only garble messages. */
+const MIN_SECRET_LENGTH = 6;
+
+/** Replaces each piece of `url` that may be secret (path, query, credentials, and each part of them) by `***`. */
+export function scrubberOf(url: URL): (text: string) => string {
+  const parts = [...url.pathname.split('/'), ...url.searchParams.values(), url.username, url.password];
+  const secrets = [url.pathname + url.search, url.pathname, url.search, ...parts, ...parts.map(decoded)]
+    .filter((piece) => piece.length >= MIN_SECRET_LENGTH)
+    .toSorted((a, b) => b.length - a.length);
+  return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
+}
+
+/** An error that may stand as a cause: name, code and message of the original, scrubbed; none of its other properties. */
+export function scrubbedCause(error: Error, scrub: (text: string) => string): Error {
+  const { code, cause } = error as Error & { readonly code?: unknown };
+  const clean = new Error(scrub(error.message), cause instanceof Error ? { cause: scrubbedCause(cause, scrub) } : {});
+  clean.name = error.name;
+  return typeof code === 'string' ? Object.assign(clean, { code }) : clean;
+}
+
+function decoded(piece: string): string {
+  try {
+    return decodeURIComponent(piece);
+  } catch {
+    return piece;
+  }
+}
