@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /** Time, so that tests own it. Deadlines and backoff use `monotonic`; `now` is for display, retention and durable due times. */
 export interface Clock {
   /** Wall clock, milliseconds since the epoch. */
@@ -16,6 +14,24 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (ms, signal) =>
-    delay(Math.min(ms, MAX_TIMEOUT_MS), undefined, { ref: false, ...(signal === undefined ? {} : { signal }) }),
+  sleep,
 };
+
+/** Not timers/promises: that makes an AbortError for each sleep that is not needed any more, 10 µs for what takes 2 here. */
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    const timer = setTimeout(
+      () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      },
+      Math.min(ms, MAX_TIMEOUT_MS),
+    ).unref();
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
