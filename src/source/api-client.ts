@@ -2,7 +2,7 @@
 import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
 import { codeOf, toError } from '../errors.ts';
 import { VERSION } from '../version.ts';
-import type { ApiClient, ApiResponse, ApiStream, Query } from './api.ts';
+import type { ApiClient, ApiResponse, ApiStream, Query, RequestOptions } from './api.ts';
 import type { ConnectOptions, Credentials } from './credentials.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -14,12 +14,10 @@ const KEEP_ALIVE_PROBE_MS = 30_000;
 const MAX_BODY_BYTES = 1024 ** 3;
 
 type Method = 'GET' | 'POST';
-interface Outgoing {
+interface Outgoing extends Pick<RequestOptions, 'query' | 'body' | 'accept'> {
   readonly method: Method;
   readonly path: string;
-  readonly query?: Query | undefined;
-  readonly body?: unknown;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** Connects when first asked. `close` waits for nothing: it ends what is under way. */
@@ -38,16 +36,12 @@ class UndiciApiClient implements ApiClient {
     this.host = credentials.server.host;
   }
 
-  async request(
-    method: Method,
-    path: string,
-    options: { query?: Query; body?: unknown; signal?: AbortSignal; timeoutMs?: number } = {},
-  ): Promise<ApiResponse> {
-    const { query, body, signal, timeoutMs = REQUEST_TIMEOUT_MS } = options;
+  async request(method: Method, path: string, options: RequestOptions = {}): Promise<ApiResponse> {
+    const { signal, timeoutMs = REQUEST_TIMEOUT_MS } = options;
     const deadline = AbortSignal.timeout(timeoutMs);
     const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
     try {
-      const response = await this.#send({ method, path, query, body, signal: both });
+      const response = await this.#send({ ...options, method, path, signal: both });
       return { ...head(response), body: await readWhole(response.body) };
     } catch (thrown) {
       if (signal?.aborted === true) throw signal.reason;
@@ -81,20 +75,27 @@ class UndiciApiClient implements ApiClient {
     return this.#sendOnce(outgoing);
   }
 
-  async #sendOnce({ method, path, query, body, signal }: Outgoing): Promise<Dispatcher.ResponseData> {
+  async #sendOnce({
+    method,
+    path,
+    query,
+    body,
+    accept = 'application/json',
+    signal,
+  }: Outgoing): Promise<Dispatcher.ResponseData> {
     const [dispatcher, identity] = await Promise.all([this.#dispatcher(), this.#credentials.headers()]);
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     return request(this.#url(path, query), {
       method,
       dispatcher,
       headers: {
         'user-agent': `watchchain/${VERSION}`,
-        accept: 'application/json',
+        accept,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...identity,
       },
       body: body === undefined ? null : JSON.stringify(body),
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
   }
 

@@ -19,15 +19,22 @@ export interface ApiStream {
   readonly body: Readable;
 }
 
+export interface RequestOptions {
+  readonly query?: Query;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** @default 'application/json' */
+  readonly accept?: string;
+  readonly signal?: AbortSignal;
+  /** Connect to last byte, in milliseconds. @default 30_000 */
+  readonly timeoutMs?: number;
+}
+
 export interface ApiClient {
   /** For messages: `127.0.0.1:6443`. Never credentials. */
   readonly host: string;
   /** The whole answer, whatever its status. Throws on a broken connection, a missed deadline (`timeoutMs`, default 30 s) or an abort. */
-  request(
-    method: 'GET' | 'POST',
-    path: string,
-    options?: { readonly query?: Query; readonly body?: unknown; readonly signal?: AbortSignal; readonly timeoutMs?: number },
-  ): Promise<ApiResponse>;
+  request(method: 'GET' | 'POST', path: string, options?: RequestOptions): Promise<ApiResponse>;
   /**
    * Resolves when the headers are there (deadline 30 s); the body then comes for as long as it comes. A 401 re-reads the token
    * and asks once more, here and in {@link request}.

@@ -1,0 +1,187 @@
+/**
+ * Which kinds a cluster serves, read from its discovery documents: the aggregated ones (two requests, Kubernetes 1.26 and later),
+ * or one per group and version where the server answers with the older lists.
+ */
+import { z } from 'zod';
+import { toError } from '../errors.ts';
+import type { ApiClient } from './api.ts';
+import type { Resource } from './source.ts';
+
+/** Stands for every group but the core one: even their names could not be read. */
+export const UNREAD_GROUPS = '*';
+
+export interface ServedKinds {
+  /** Only what can be listed and watched. Within a group the preferred version comes first. */
+  readonly resources: readonly Resource[];
+  /** Group versions that the server answers for, such as `apps/v1` and `v1`. */
+  readonly groupVersions: ReadonlySet<string>;
+  /** Groups that could not be read now, and why: what they serve is unknown. May hold {@link UNREAD_GROUPS}. */
+  readonly unknown: ReadonlyMap<string, string>;
+}
+
+const ACCEPT = [
+  'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList',
+  'application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList',
+  'application/json',
+].join(',');
+
+const names = z.array(z.string()).nullish();
+const aggregatedList = z.object({
+  kind: z.literal('APIGroupDiscoveryList'),
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string().optional() }).nullish(),
+      versions: z.array(
+        z.object({
+          version: z.string(),
+          freshness: z.string().optional(),
+          resources: z
+            .array(
+              z.object({
+                resource: z.string(),
+                responseKind: z.object({ kind: z.string() }).nullish(),
+                scope: z.string(),
+                singularResource: z.string().optional(),
+                verbs: names,
+                shortNames: names,
+              }),
+            )
+            .nullish(),
+        }),
+      ),
+    }),
+  ),
+});
+const groupVersionList = z.union([
+  z.object({ kind: z.literal('APIVersions'), versions: z.array(z.string()) }),
+  z.object({
+    kind: z.literal('APIGroupList'),
+    groups: z.array(
+      z.object({
+        name: z.string(),
+        versions: z.array(z.object({ version: z.string() })),
+        preferredVersion: z.object({ version: z.string() }).nullish(),
+      }),
+    ),
+  }),
+]);
+const resourceList = z.object({
+  resources: z.array(
+    z.object({
+      name: z.string(),
+      kind: z.string(),
+      namespaced: z.boolean(),
+      singularName: z.string().optional(),
+      verbs: names,
+      shortNames: names,
+    }),
+  ),
+});
+
+interface GroupVersion {
+  readonly group: string;
+  readonly version: string;
+}
+
+/** Collects while the documents are read. */
+interface Found {
+  readonly resources: Resource[];
+  readonly groupVersions: Set<string>;
+  readonly unknown: Map<string, string>;
+}
+
+/** Never throws but on an abort: what cannot be read is in `unknown`. */
+export async function readServedKinds(api: ApiClient): Promise<ServedKinds> {
+  const found: Found = { resources: [], groupVersions: new Set(), unknown: new Map() };
+  // One after the other, so that the core group comes first.
+  await readRoot(api, '/api', found);
+  await readRoot(api, '/apis', found);
+  const served = found.resources.filter(({ verbs }) => verbs.includes('list') && verbs.includes('watch'));
+  return { ...found, resources: served };
+}
+
+async function readRoot(api: ApiClient, path: '/api' | '/apis', found: Found): Promise<void> {
+  try {
+    const document = await getJson(api, path);
+    const aggregated = aggregatedList.safeParse(document);
+    if (aggregated.success) return takeAggregated(aggregated.data, found);
+    for (const groupVersion of groupVersionsOf(groupVersionList.parse(document))) {
+      await readGroupVersion(api, groupVersion, found);
+    }
+  } catch (thrown) {
+    found.unknown.set(path === '/api' ? '' : UNREAD_GROUPS, reasonOf(thrown));
+  }
+}
+
+function takeAggregated({ items }: z.output<typeof aggregatedList>, found: Found): void {
+  for (const { metadata, versions } of items) {
+    const group = metadata?.name ?? '';
+    for (const { version, freshness, resources } of versions) {
+      found.groupVersions.add(pathOf({ group, version }));
+      // A stale version is served by an aggregated API whose server does not answer: what is listed may be old or missing.
+      if (freshness === 'Stale') found.unknown.set(group, `the API ${pathOf({ group, version })} does not answer`);
+      for (const one of resources ?? []) {
+        found.resources.push({
+          group,
+          version,
+          resource: one.resource,
+          kind: one.responseKind?.kind ?? '',
+          namespaced: one.scope === 'Namespaced',
+          shortNames: one.shortNames ?? [],
+          singular: one.singularResource ?? '',
+          verbs: one.verbs ?? [],
+        });
+      }
+    }
+  }
+}
+
+/** The preferred version of each group first. */
+function groupVersionsOf(list: z.output<typeof groupVersionList>): readonly GroupVersion[] {
+  if (list.kind === 'APIVersions') return list.versions.map((version) => ({ group: '', version }));
+  return list.groups.flatMap(({ name, versions, preferredVersion }) => {
+    const preferred = versions.filter(({ version }) => version === preferredVersion?.version);
+    const others = versions.filter(({ version }) => version !== preferredVersion?.version);
+    return [...preferred, ...others].map(({ version }) => ({ group: name, version }));
+  });
+}
+
+async function readGroupVersion(api: ApiClient, groupVersion: GroupVersion, found: Found): Promise<void> {
+  const { group, version } = groupVersion;
+  found.groupVersions.add(pathOf(groupVersion));
+  try {
+    const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    for (const one of resourceList.parse(await getJson(api, path)).resources) {
+      // `deployments/scale` is a part of another resource.
+      if (one.name.includes('/')) continue;
+      const { name: resource, kind, namespaced, shortNames, singularName, verbs } = one;
+      found.resources.push({
+        ...groupVersion,
+        resource,
+        kind,
+        namespaced,
+        shortNames: shortNames ?? [],
+        singular: singularName ?? '',
+        verbs: verbs ?? [],
+      });
+    }
+  } catch (thrown) {
+    found.unknown.set(group, reasonOf(thrown));
+  }
+}
+
+async function getJson(api: ApiClient, path: string): Promise<unknown> {
+  const { status, body } = await api.request('GET', path, { accept: ACCEPT });
+  if (status !== 200) throw new Error(`Cannot GET ${path} on ${api.host}: it answered ${status}`);
+  return JSON.parse(body.toString('utf8'));
+}
+
+function reasonOf(thrown: unknown): string {
+  return thrown instanceof z.ZodError || thrown instanceof SyntaxError
+    ? 'a discovery document cannot be understood'
+    : toError(thrown).message;
+}
+
+function pathOf({ group, version }: GroupVersion): string {
+  return group === '' ? version : `${group}/${version}`;
+}

@@ -1,0 +1,198 @@
+/** Which kind of the cluster a name in the configuration means, and which cluster it is. */
+import { createHash } from 'node:crypto';
+import { systemClock, type Clock } from '../clock.ts';
+import { nearNames } from '../near.ts';
+import type { ApiClient } from './api.ts';
+import type { Credentials } from './credentials.ts';
+import { readServedKinds, UNREAD_GROUPS, type ServedKinds } from './discovery-documents.ts';
+import type { Resource } from './source.ts';
+
+export type Resolution =
+  | { readonly kind: 'found'; readonly resource: Resource }
+  /** `mayComeLater`: the name says which group it is in, so a CRD installed later may bring it. */
+  | { readonly kind: 'not-served'; readonly near: readonly string[]; readonly mayComeLater: boolean }
+  /** `plural.group` of each kind that it could mean. */
+  | { readonly kind: 'ambiguous'; readonly candidates: readonly string[] }
+  /** Discovery failed where it could be: ask again later. */
+  | { readonly kind: 'unsure'; readonly reason: string };
+
+/**
+ * The groups of Kubernetes itself, in the order in which a bare name is looked for after the core group. `extensions` comes
+ * last: what is left of it on old clusters is in newer groups too.
+ */
+const BUILT_IN_GROUPS: readonly string[] = [
+  '',
+  'apps',
+  'batch',
+  'autoscaling',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'apiextensions.k8s.io',
+  'apiregistration.k8s.io',
+  'admissionregistration.k8s.io',
+  'certificates.k8s.io',
+  'coordination.k8s.io',
+  'discovery.k8s.io',
+  'events.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+  'node.k8s.io',
+  'resource.k8s.io',
+  'scheduling.k8s.io',
+  'storagemigration.k8s.io',
+  'internal.apiserver.k8s.io',
+  'extensions',
+];
+
+/** One look serves all the kinds of a start. */
+const HIT_MAX_AGE_MS = 10_000;
+/** A kind that was not there may have been installed since. */
+const MISS_MAX_AGE_MS = 1_000;
+
+/** Answers from one look at the cluster for a few seconds, then looks again. */
+export class Discovery {
+  readonly #api: ApiClient;
+  readonly #clock: Clock;
+  #look: { readonly at: number; readonly served: Promise<ServedKinds> } | undefined;
+
+  constructor(api: ApiClient, options: { readonly clock?: Clock } = {}) {
+    this.#api = api;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * `name`: kind, plural, singular or short name in any case, alone or as kubectl writes it (`deployments.apps`,
+   * `deployments.v1.apps`). `apiVersion`: `apps/v1`, `v1`, or a group. A bare name means core, then the groups of Kubernetes
+   * itself, then the only other group that has it. Never throws for what the server says.
+   */
+  async resolve(name: string, apiVersion: string | undefined): Promise<Resolution> {
+    const wanted = parseName(name, apiVersion);
+    const cached = choose(wanted, await this.#served(HIT_MAX_AGE_MS));
+    return cached.kind === 'found' ? cached : choose(wanted, await this.#served(MISS_MAX_AGE_MS));
+  }
+
+  #served(maxAgeMs: number): Promise<ServedKinds> {
+    const now = this.#clock.monotonic();
+    if (this.#look === undefined || now - this.#look.at > maxAgeMs) {
+      this.#look = { at: now, served: readServedKinds(this.#api) };
+    }
+    return this.#look.served;
+  }
+}
+
+/**
+ * What tells this cluster from another one behind the same address: the uid of namespace `kube-system`, or, where that may not
+ * be read, CA and host.
+ * @throws when the server does not answer or fails, which says nothing about who it is.
+ */
+export async function clusterIdentity(
+  api: ApiClient,
+  credentials: Pick<Credentials, 'caFingerprint' | 'server'>,
+): Promise<{ id: string; by: 'kube-system' | 'address' }> {
+  const path = '/api/v1/namespaces/kube-system';
+  const { status, body } = await api.request('GET', path);
+  if (status === 200) {
+    const { metadata } = JSON.parse(body.toString('utf8')) as { metadata?: { uid?: string } };
+    if (metadata?.uid) return { id: metadata.uid, by: 'kube-system' };
+  } else if (status !== 403 && status !== 404) {
+    throw new Error(`Cannot GET ${path} on ${api.host}: it answered ${status}${HINTS[status] ?? ''}`);
+  }
+  const address = `${credentials.caFingerprint}@${credentials.server.host}`;
+  return { id: createHash('sha256').update(address).digest('hex').slice(0, 32), by: 'address' };
+}
+
+const HINTS: Readonly<Record<number, string>> = { 401: ', so it does not accept our credentials' };
+
+interface Wanted {
+  readonly name: string;
+  /** Undefined: any. */
+  readonly group: string | undefined;
+  readonly version: string | undefined;
+}
+
+function parseName(name: string, apiVersion: string | undefined): Wanted {
+  const [head = '', ...rest] = name.toLowerCase().split('.');
+  const suffix = rest.length === 0 ? {} : parseSuffix(rest);
+  return { name: head, group: undefined, version: undefined, ...suffix, ...parseApiVersion(apiVersion) };
+}
+
+/** `apps`, or `v1.apps`. */
+function parseSuffix([first = '', ...rest]: readonly string[]): Pick<Wanted, 'group' | 'version'> {
+  return isVersion(first)
+    ? { group: rest.join('.'), version: first }
+    : { group: [first, ...rest].join('.'), version: undefined };
+}
+
+function parseApiVersion(apiVersion: string | undefined): Partial<Wanted> {
+  if (apiVersion === undefined) return {};
+  const [group = '', version] = apiVersion.toLowerCase().split('/');
+  if (version !== undefined) return { group, version };
+  return isVersion(group) ? { group: '', version: group } : { group };
+}
+
+function isVersion(text: string): boolean {
+  return /^v\d+((alpha|beta)\d+)?$/.test(text);
+}
+
+function choose(wanted: Wanted, served: ServedKinds): Resolution {
+  const inScope = served.resources.filter(
+    ({ group, version }) =>
+      (wanted.group === undefined || group === wanted.group) &&
+      (wanted.version === undefined || version === wanted.version),
+  );
+  const byName = inScope.filter((resource) => fullNames(resource).includes(wanted.name));
+  const matches = byName.length > 0 ? byName : inScope.filter(({ shortNames }) => shortNames.includes(wanted.name));
+  if (matches.length === 0) return missing(wanted, served, inScope);
+
+  const best = Math.min(...matches.map(({ group }) => rank(group)));
+  const preferred = matches.filter(({ group }) => rank(group) === best);
+  const [first] = preferred;
+  const hidden = wanted.group === undefined ? unreadBefore(best, served.unknown) : undefined;
+  if (hidden !== undefined) return { kind: 'unsure', reason: hidden };
+  if (first !== undefined && preferred.every(({ group }) => group === first.group))
+    return { kind: 'found', resource: first };
+  return { kind: 'ambiguous', candidates: [...new Set(matches.map(qualifiedName))].toSorted() };
+}
+
+function missing(
+  wanted: Wanted,
+  { unknown, resources, groupVersions }: ServedKinds,
+  inScope: readonly Resource[],
+): Resolution {
+  const [unread] =
+    wanted.group === undefined ? unknown.values() : [unknown.get(wanted.group) ?? unknown.get(UNREAD_GROUPS)];
+  if (unread !== undefined) return { kind: 'unsure', reason: unread };
+  const known = inScope.length > 0 ? inScope : resources;
+  const near = nearNames(
+    wanted.name,
+    known.flatMap((one) => [...fullNames(one), ...one.shortNames]),
+  );
+  return { kind: 'not-served', near, mayComeLater: mayComeLater(wanted, groupVersions) };
+}
+
+/** Nobody adds kinds to a group version of Kubernetes itself that is already served. */
+function mayComeLater({ group, version }: Wanted, groupVersions: ReadonlySet<string>): boolean {
+  if (group === undefined) return false;
+  if (!BUILT_IN_GROUPS.includes(group)) return true;
+  return version !== undefined && !groupVersions.has(group === '' ? version : `${group}/${version}`);
+}
+
+/** Why a group that comes first could not be read: it may have the kind that a bare name means (`ingress` on OpenShift). */
+function unreadBefore(best: number, unknown: ServedKinds['unknown']): string | undefined {
+  return [...unknown].find(([group]) => rank(group) < best)?.[1];
+}
+
+function rank(group: string): number {
+  if (group === UNREAD_GROUPS) return 1;
+  const position = BUILT_IN_GROUPS.indexOf(group);
+  return position === -1 ? BUILT_IN_GROUPS.length : position;
+}
+
+function fullNames({ resource, kind, singular }: Resource): readonly string[] {
+  return [resource, kind.toLowerCase(), singular].filter((name) => name !== '');
+}
+
+function qualifiedName({ group, resource }: Resource): string {
+  return group === '' ? resource : `${resource}.${group}`;
+}
