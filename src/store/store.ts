@@ -266,7 +266,8 @@ export interface ChangeRecord {
   readonly resourceVersion: string;
   readonly before: Uint8Array | null;
   readonly after: Uint8Array | null;
-  readonly by: readonly Actor[];
+  /** JSON array of {@link Actor}. */
+  readonly actors: string;
   readonly observedAt: number;
   readonly flags: ChangeFlags;
 }

@@ -1,0 +1,155 @@
+/** The accept transaction: what was seen becomes the baseline, and what differs from it becomes changes and deliveries. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { Action, Actor } from '../change.ts';
+import { attribute, hashesOf } from './attribution.ts';
+import type { Baseline, BaselineRow, Scope } from './baseline.ts';
+import type { Bodies } from './bodies.ts';
+import type { Deliveries } from './deliveries.ts';
+import type { Facts } from './facts.ts';
+import {
+  changeBits,
+  GONE,
+  SILENT,
+  unpackObservations,
+  type Observed,
+  type PackedObservations,
+} from './observations.ts';
+import { Changes, queueOf } from './records.ts';
+import { Staging } from './staging.ts';
+import type { AcceptBatch, Accepted } from './store.ts';
+
+export type PackedBatch = Omit<AcceptBatch, 'observations'> & { readonly observations: PackedObservations };
+
+/** What a change adds to the history beside its body: its row, its deliveries and their index entries, roughly. */
+const ROW_SIZE = 400;
+
+export class Acceptor {
+  readonly staging: Staging;
+  readonly #baseline: Baseline;
+  readonly #bodies: Bodies;
+  readonly #deliveries: Deliveries;
+  readonly #facts: Facts;
+  readonly #changes: Changes;
+
+  constructor(db: DatabaseSync, parts: { baseline: Baseline; bodies: Bodies; deliveries: Deliveries; facts: Facts }) {
+    this.#baseline = parts.baseline;
+    this.#bodies = parts.bodies;
+    this.#deliveries = parts.deliveries;
+    this.#facts = parts.facts;
+    this.#changes = new Changes(db);
+    this.staging = new Staging(db, parts.bodies);
+  }
+
+  accept(batch: PackedBatch, now: number): Accepted {
+    const acceptance: Acceptance = { scope: this.#baseline.scope(batch.scope), now, changes: 0, size: 0 };
+    if (batch.staged === true) {
+      for (const observed of this.staging.read(batch.scope)) this.#observe(acceptance, observed);
+      this.staging.clear(batch.scope);
+    }
+    for (const observed of unpackObservations(batch.observations)) {
+      this.#observe(acceptance, observed);
+    }
+    this.#baseline.setCursor(batch.scope, batch.cursor, batch.basis);
+    this.#facts.add('store.history-bytes', acceptance.size);
+    const { scope, changes } = acceptance;
+    if (changes === 0) return { changes, chains: [] };
+    this.#deliveries.count(scope.chains, changes);
+    return { changes, chains: scope.chains };
+  }
+
+  #observe(acceptance: Acceptance, observed: Observed): void {
+    const old = this.#baseline.get(acceptance.scope.id, observed.key);
+    if ((observed.bits & GONE) !== 0) this.#gone(acceptance, observed, old);
+    else if ((observed.bits & SILENT) === 0 && old !== undefined && isSame(old, observed))
+      this.#bodies.release(observed.bodyId ?? null);
+    else this.#seen(acceptance, observed, old);
+  }
+
+  /** Of another object than the baseline's: an older one of the same name, whose end is known already. */
+  #gone(acceptance: Acceptance, observed: Observed, old: BaselineRow | undefined): void {
+    if (old === undefined || (observed.uid !== '' && observed.uid !== old.uid)) return;
+    this.#baseline.remove(acceptance.scope.id, observed.key);
+    if ((observed.bits & SILENT) !== 0) this.#bodies.release(old.body);
+    else this.#deleted(acceptance, observed, old);
+  }
+
+  #seen(acceptance: Acceptance, observed: Observed, old: BaselineRow | undefined): void {
+    const body = observed.bodyId ?? this.#bodies.add(observed.body);
+    const silent = (observed.bits & SILENT) !== 0;
+    const sameObject = old?.uid === observed.uid;
+    const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null);
+    const { uid, resourceVersion: rv, digest } = observed;
+    this.#baseline.put(acceptance.scope.id, observed.key, { uid, rv, digest, body, known });
+    if (silent) {
+      if (old !== undefined) this.#bodies.release(old.body);
+      return;
+    }
+    if (old !== undefined && !sameObject) this.#deleted(acceptance, observed, old);
+    this.#bodies.use(body);
+    // The old body's user was the baseline and is `before` from now on: nothing to count.
+    const before = sameObject ? old.body : null;
+    this.#append(acceptance, observed, {
+      action: sameObject ? 'updated' : 'added',
+      uid,
+      rv,
+      before,
+      after: body,
+      actors,
+    });
+  }
+
+  /** The body goes over from the baseline to the change. */
+  #deleted(acceptance: Acceptance, observed: Observed, { uid, rv, body }: BaselineRow): void {
+    this.#append(acceptance, observed, { action: 'deleted', uid, rv, before: body, after: null, actors: [] });
+  }
+
+  #append(acceptance: Acceptance, observed: Observed, what: Difference): void {
+    const { kind, group, resource, chains } = acceptance.scope;
+    const size = ROW_SIZE + (what.after === null ? 0 : observed.size);
+    const change = this.#changes.append({
+      action: what.action,
+      kind,
+      key: observed.key,
+      uid: what.uid,
+      resourceVersion: what.rv,
+      before: what.before,
+      after: what.after,
+      actors: JSON.stringify(what.actors),
+      observedAt: acceptance.now,
+      flags: changeBits(observed.bits),
+      size,
+    });
+    const queue = queueOf(group, resource, observed.key);
+    for (const chain of chains) this.#deliveries.open(chain, change, queue);
+    acceptance.changes++;
+    acceptance.size += size;
+  }
+}
+
+/** The running total of one call. */
+interface Acceptance {
+  readonly scope: Scope;
+  readonly now: number;
+  changes: number;
+  size: number;
+}
+
+interface Difference {
+  readonly action: Action;
+  readonly uid: string;
+  readonly rv: string;
+  readonly before: number | null;
+  readonly after: number | null;
+  readonly actors: readonly Actor[];
+}
+
+function isSame(old: BaselineRow, { uid, resourceVersion, digest }: Observed): boolean {
+  return old.uid === uid && (old.rv === resourceVersion || old.digest === digest);
+}
+
+function attributionOf({ managedFields }: Observed, silent: boolean, known: Uint8Array | null) {
+  if (managedFields === undefined) return { known: null, actors: [] };
+  if (silent) return { known: hashesOf(managedFields), actors: [] };
+  const { by, known: hashes } = attribute(managedFields, known ?? undefined);
+  return { known: hashes, actors: by };
+}

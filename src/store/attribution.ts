@@ -1,0 +1,159 @@
+/**
+ * Who did it: the `metadata.managedFields` entries that a change added or altered.
+ *
+ * Of a baseline only an 8-byte hash per entry is kept. An entry whose hash is not among them is new or altered, and only
+ * those are parsed: a first list parses none.
+ */
+import type { Actor } from '../change.ts';
+import type { Json, JsonObject } from '../json.ts';
+
+/** More leaf paths than this of one entry say nothing more to people, and a full path repeats its parents. */
+const MAX_PATHS = 1000;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+export interface Attribution {
+  /** Newest first; those without a time last. */
+  readonly by: readonly Actor[];
+  /** The hashes of all entries, to be kept beside the baseline. */
+  readonly known: Uint8Array;
+}
+
+/** The hashes of the entries of a managedFields array (UTF-8 JSON), 8 bytes each; what is no array has none. */
+export function hashesOf(managedFields: Uint8Array): Uint8Array {
+  return packed(entriesOf(managedFields));
+}
+
+/**
+ * The entries that are not among the `known` ones, as actors. A malformed entry is left out, so that a strange object is still
+ * accepted.
+ */
+export function attribute(managedFields: Uint8Array, known: Uint8Array | undefined): Attribution {
+  const entries = entriesOf(managedFields);
+  const before = new Set(known === undefined ? [] : unpacked(known));
+  const by = entries
+    .filter((entry) => !before.has(entry.hash))
+    .map((entry) => actorOf(managedFields.subarray(entry.start, entry.end)))
+    .filter((actor) => actor !== undefined)
+    .toSorted((a, b) => compareTimes(b.time, a.time));
+  return { by, known: packed(entries) };
+}
+
+interface Entry {
+  readonly start: number;
+  readonly end: number;
+  /** 53 bits, so that it is a safe integer. */
+  readonly hash: number;
+}
+
+/** One pass over the bytes, without parsing: the objects at depth 1, each with two FNV-1a style hashes made into one of 53 bits. */
+function entriesOf(bytes: Uint8Array): Entry[] {
+  const entries: Entry[] = [];
+  let depth = 0;
+  let inString = false;
+  let escaped = false;
+  let start = 0;
+  let high = 0;
+  let low = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] ?? 0;
+    if (inString) {
+      if (escaped) escaped = false;
+      else if (byte === BACKSLASH) escaped = true;
+      else if (byte === QUOTE) inString = false;
+    } else if (byte === QUOTE) {
+      inString = true;
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      depth++;
+      if (depth === 2) {
+        start = i;
+        high = 0x811c9dc5;
+        low = 0x9747b28c;
+      }
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      depth--;
+      if (depth === 1) entries.push({ start, end: i + 1, hash: (high >>> 0) * 0x200000 + (low >>> 11) });
+    }
+    high = Math.imul(high ^ byte, 0x01000193);
+    low = Math.imul(low ^ byte, 0x5bd1e995);
+  }
+  return entries;
+}
+
+function packed(entries: readonly Entry[]): Uint8Array {
+  return new Uint8Array(Float64Array.from(entries, (entry) => entry.hash).buffer);
+}
+
+function unpacked(known: Uint8Array): Float64Array {
+  return new Float64Array(known.slice().buffer);
+}
+
+function actorOf(entry: Uint8Array): Actor | undefined {
+  const parsed = parseObject(entry);
+  if (parsed === undefined) return undefined;
+  const { manager, operation, subresource, time, fieldsV1 } = parsed;
+  const paths: string[] = [];
+  if (isObject(fieldsV1)) collectLeaves(fieldsV1, '', paths);
+  return {
+    manager: typeof manager === 'string' ? manager : 'unknown',
+    operation: operation === 'Apply' ? 'Apply' : 'Update',
+    ...(typeof subresource === 'string' && subresource !== '' ? { subresource } : {}),
+    ...(typeof time === 'string' ? { time } : {}),
+    paths,
+  };
+}
+
+function parseObject(bytes: Uint8Array): JsonObject | undefined {
+  try {
+    const value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as Json;
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A leaf has no children; `.` means the item itself, beside what it holds. */
+function collectLeaves(fields: JsonObject, path: string, leaves: string[]): void {
+  for (const [step, children] of Object.entries(fields)) {
+    if (leaves.length >= MAX_PATHS) return;
+    const here = step === '.' ? path : path + segmentOf(step, path === '');
+    if (isObject(children) && Object.keys(children).length > 0) collectLeaves(children, here, leaves);
+    else leaves.push(here);
+  }
+}
+
+/**
+ * Steps of the FieldsV1 format: `f:` a field, `k:` the merge keys of a list item, `v:` a value of a set, `i:` an index; written
+ * as structured-merge-diff prints them, fields that are no plain words in brackets.
+ */
+function segmentOf(step: string, first: boolean): string {
+  const rest = step.slice(2);
+  switch (step.slice(0, 2)) {
+    case 'f:':
+      return /^[\w-]+$/.test(rest) ? `${first ? '' : '.'}${rest}` : `[${JSON.stringify(rest)}]`;
+    case 'k:': {
+      const keys = parseObject(Buffer.from(rest));
+      const pairs = Object.entries(keys ?? {}).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+      return `[${pairs.join(',')}]`;
+    }
+    case 'v:':
+      return `[=${rest}]`;
+    default:
+      return `[${rest}]`;
+  }
+}
+
+/** RFC 3339 in UTC with second precision sorts as text. */
+function compareTimes(a: string | undefined, b: string | undefined): number {
+  if (a === b) return 0;
+  return (a ?? '') < (b ?? '') ? -1 : 1;
+}

@@ -1,0 +1,167 @@
+/** Scopes and what was last accepted in each of them. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { Bodies } from './bodies.ts';
+import { Kinds } from './records.ts';
+import type { Basis, ScopeKey, ScopeSpec, ScopeState, Seen } from './store.ts';
+
+/** A scope while a batch of it is accepted. */
+export interface Scope {
+  readonly id: number;
+  readonly kind: number;
+  readonly group: string;
+  readonly resource: string;
+  readonly chains: readonly string[];
+}
+
+export interface BaselineRow {
+  readonly uid: string;
+  readonly rv: string;
+  readonly digest: number;
+  readonly body: number;
+  readonly known: Uint8Array | null;
+}
+
+interface ScopeRow {
+  readonly id: number;
+  readonly grp: string;
+  readonly resource: string;
+  readonly namespace: string;
+  readonly label_selector: string;
+  readonly field_selector: string;
+  readonly kind: number;
+  readonly chains: string;
+  readonly cursor: string | null;
+  readonly basis: string | null;
+}
+
+export type SeenWithBody = Seen & { readonly body: Uint8Array<ArrayBuffer> };
+
+export class Baseline {
+  readonly #bodies: Bodies;
+  readonly #kinds: Kinds;
+  readonly #statements;
+
+  constructor(db: DatabaseSync, bodies: Bodies) {
+    this.#bodies = bodies;
+    this.#kinds = new Kinds(db);
+    this.#statements = prepare(db);
+  }
+
+  open(spec: ScopeSpec): ScopeState {
+    const kind = this.#kinds.idOf(spec, spec.resource);
+    const row = this.#statements.upsertScope.get(
+      spec.group,
+      spec.resource,
+      spec.namespace,
+      spec.labelSelector,
+      spec.fieldSelector,
+      kind,
+      JSON.stringify(spec.chains),
+    ) as unknown as ScopeRow;
+    return this.#stateOf(row);
+  }
+
+  scopes(): (ScopeKey & ScopeState)[] {
+    const rows = this.#statements.scopes.all() as unknown as ScopeRow[];
+    return rows
+      .map((row) => ({
+        group: row.grp,
+        resource: row.resource,
+        namespace: row.namespace,
+        labelSelector: row.label_selector,
+        fieldSelector: row.field_selector,
+        ...this.#stateOf(row),
+      }))
+      .filter((scope) => scope.cursor !== undefined || scope.objects > 0);
+  }
+
+  /** @throws RangeError when {@link open} never answered this id. */
+  scope(id: number): Scope {
+    const row = this.#statements.scope.get(id) as unknown as ScopeRow | undefined;
+    if (row === undefined) throw new RangeError(`Cannot find scope ${id}: open it first`);
+    const { kind, grp: group, resource, chains } = row;
+    return { id, kind, group, resource, chains: JSON.parse(chains) as string[] };
+  }
+
+  forget(scope: number): void {
+    for (const { body } of this.#statements.bodies.all(scope)) this.#bodies.release(Number(body));
+    this.#statements.clear.run(scope);
+    this.#statements.forget.run(scope);
+  }
+
+  setCursor(scope: number, cursor: string | undefined, basis: Basis | undefined): void {
+    if (cursor !== undefined) this.#statements.setCursor.run(cursor, scope);
+    if (basis !== undefined) this.#statements.setBasis.run(JSON.stringify(basis), scope);
+  }
+
+  get(scope: number, key: string): BaselineRow | undefined {
+    return this.#statements.get.get(scope, key) as unknown as BaselineRow | undefined;
+  }
+
+  put(scope: number, key: string, row: BaselineRow): void {
+    this.#statements.put.run(scope, key, row.uid, row.rv, row.digest, row.body, row.known);
+  }
+
+  remove(scope: number, key: string): void {
+    this.#statements.remove.run(scope, key);
+  }
+
+  seen(scope: number, afterKey: string | undefined, limit: number): Seen[] {
+    // Every key sorts after '': no key is empty.
+    return this.#statements.seen.all(scope, afterKey ?? '', limit) as unknown as Seen[];
+  }
+
+  withBodies(scope: number, afterKey: string | undefined, limit: number): SeenWithBody[] {
+    return this.#statements.withBodies.all(scope, afterKey ?? '', limit) as unknown as SeenWithBody[];
+  }
+
+  find(group: string, resource: string, key: string): Uint8Array<ArrayBuffer> | undefined {
+    return this.#statements.find.get(group, resource, key)?.['bytes'] as Uint8Array<ArrayBuffer> | undefined;
+  }
+
+  /** Another body and digest for the same object at the same version: changes that refer to the old body keep it. */
+  rebase(scope: number, row: Seen, bytes: Uint8Array): void {
+    const old = this.get(scope, row.key);
+    if (old === undefined || old.uid !== row.uid || old.rv !== row.resourceVersion) return;
+    this.put(scope, row.key, { ...old, digest: row.digest, body: this.#bodies.add(bytes) });
+    this.#bodies.release(old.body);
+  }
+
+  #stateOf({ id, cursor, basis }: ScopeRow): ScopeState {
+    return {
+      id,
+      cursor: cursor ?? undefined,
+      basis: basis === null ? undefined : (JSON.parse(basis) as Basis),
+      objects: Number(this.#statements.count.get(id)?.['n']),
+    };
+  }
+}
+
+function prepare(db: DatabaseSync) {
+  const page = 'WHERE scope = ? AND key > ? ORDER BY key LIMIT ?';
+  return {
+    upsertScope: db.prepare(
+      `INSERT INTO scopes (grp, resource, namespace, label_selector, field_selector, kind, chains) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET kind = excluded.kind, chains = excluded.chains RETURNING *`,
+    ),
+    scopes: db.prepare('SELECT * FROM scopes ORDER BY id'),
+    scope: db.prepare('SELECT * FROM scopes WHERE id = ?'),
+    forget: db.prepare('UPDATE scopes SET cursor = NULL, basis = NULL WHERE id = ?'),
+    setCursor: db.prepare('UPDATE scopes SET cursor = ? WHERE id = ?'),
+    setBasis: db.prepare('UPDATE scopes SET basis = ? WHERE id = ?'),
+    count: db.prepare('SELECT count(*) AS n FROM baseline WHERE scope = ?'),
+    bodies: db.prepare('SELECT body FROM baseline WHERE scope = ?'),
+    clear: db.prepare('DELETE FROM baseline WHERE scope = ?'),
+    get: db.prepare('SELECT uid, rv, digest, body, known FROM baseline WHERE scope = ? AND key = ?'),
+    put: db.prepare('INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    remove: db.prepare('DELETE FROM baseline WHERE scope = ? AND key = ?'),
+    seen: db.prepare(`SELECT key, uid, rv AS resourceVersion, digest FROM baseline ${page}`),
+    withBodies: db.prepare(
+      `SELECT key, uid, rv AS resourceVersion, digest, bytes AS body FROM baseline JOIN bodies ON bodies.id = body ${page}`,
+    ),
+    find: db.prepare(
+      `SELECT bytes FROM scopes s JOIN baseline b ON b.scope = s.id JOIN bodies ON bodies.id = b.body
+       WHERE s.grp = ? AND s.resource = ? AND b.key = ? LIMIT 1`,
+    ),
+  };
+}

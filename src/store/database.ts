@@ -1,0 +1,87 @@
+/**
+ * The file: where it lies, who made it, and which schema it has. A store that cannot be used is never deleted or
+ * overwritten: the error says what to do.
+ */
+import { closeSync, constants, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { ConfigError, toError } from '../errors.ts';
+import { MIGRATIONS } from './schema.ts';
+import { sqliteCodeOf, SQLITE_CORRUPT, SQLITE_NOTADB } from './store-error.ts';
+
+/** Marks the file as ours (`wchn` in ASCII): https://www.sqlite.org/pragma.html#pragma_application_id */
+const APPLICATION_ID = 0x7763686e;
+
+/** How long to wait for another process (`watchchain dead`) that is writing to the same file. */
+const BUSY_TIMEOUT_MS = 5000;
+
+/**
+ * WAL and FULL: a commit is one fsync, and survives a power cut. The cache is small since it counts in the memory of the
+ * process, and what is read again soon (the baseline of an object that just changed) is in the page cache of the kernel.
+ */
+const PRAGMAS = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA cache_size = -4096;
+  PRAGMA temp_store = MEMORY;
+  PRAGMA wal_autocheckpoint = 1000;
+  PRAGMA journal_size_limit = 67108864;
+  PRAGMA foreign_keys = OFF;
+`;
+
+/**
+ * Opens the file, or `:memory:`, making it (mode 0600) and bringing its schema up to date where needed.
+ * @throws ConfigError when the file is damaged, is not ours, is of a newer version or cannot be written.
+ */
+export function openDatabase(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    if (path !== ':memory:') createPrivately(path);
+    db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    checkOwner(db, path);
+    db.exec(PRAGMAS);
+    migrate(db, path);
+    return db;
+  } catch (thrown) {
+    db?.close();
+    throw explain(thrown, path);
+  }
+}
+
+/** SQLite gives `-wal` and `-shm` the mode of the main file, so that only its own creation needs care. */
+function createPrivately(path: string): void {
+  closeSync(openSync(path, constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW, 0o600));
+}
+
+function checkOwner(db: DatabaseSync, path: string): void {
+  const isEmpty = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] === 0;
+  if (isEmpty || pragma(db, 'application_id') === APPLICATION_ID) return;
+  throw new ConfigError([`Cannot use ${path}: it is a database of another program; name another state folder`]);
+}
+
+function migrate(db: DatabaseSync, path: string): void {
+  db.exec('BEGIN IMMEDIATE');
+  const version = pragma(db, 'user_version');
+  if (version > MIGRATIONS.length) {
+    throw new ConfigError([
+      `Cannot use ${path}: its schema is version ${version}, this watchchain knows up to ${MIGRATIONS.length}; ` +
+        'run the newer watchchain that wrote it, or name another state folder',
+    ]);
+  }
+  for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+function explain(thrown: unknown, path: string): Error {
+  if (thrown instanceof ConfigError) return thrown;
+  const error = toError(thrown);
+  const code = sqliteCodeOf(thrown);
+  const remedy =
+    code === SQLITE_CORRUPT || code === SQLITE_NOTADB
+      ? 'it is damaged; move it away to start with an empty store (what was pending and the dead letters stay in the old file)'
+      : `${error.message}; the state folder must be on a writable volume with space left`;
+  return new ConfigError([`Cannot open the store ${path}: ${remedy}`], { cause: error });
+}

@@ -1,0 +1,77 @@
+/** Deliveries whose attempts are spent: kept, and sent again or discarded on request. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { Counters } from './counters.ts';
+import type { Deliveries } from './deliveries.ts';
+import { CHANGE_COLUMNS, FROM_CHANGES, recordOf, type ChangeRow } from './records.ts';
+import { DEAD, DONE } from './schema.ts';
+import type { ChangeRecord, DeadLetter } from './store.ts';
+
+export type DeadLetterRecord = Omit<DeadLetter, 'change'> & { readonly record: ChangeRecord };
+
+interface DeadRow extends ChangeRow {
+  readonly delivery: number;
+  readonly chain: string;
+  readonly handler: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly ended_at: number;
+  readonly replayed: number;
+}
+
+export class DeadLetters {
+  readonly #deliveries: Deliveries;
+  readonly #counters: Counters;
+  readonly #page;
+  readonly #one;
+  readonly #discard;
+
+  constructor(db: DatabaseSync, deliveries: Deliveries, counters: Counters) {
+    this.#deliveries = deliveries;
+    this.#counters = counters;
+    const select = `
+      SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.replayed, ${CHANGE_COLUMNS}
+      FROM deliveries d JOIN ${FROM_CHANGES} ON c.id = d.change WHERE d.state = ${DEAD}`;
+    this.#page = db.prepare(`${select} AND d.id > ?1 AND (?2 IS NULL OR d.chain = ?2) ORDER BY d.id LIMIT ?3`);
+    this.#one = db.prepare(`${select} AND d.id = ?`);
+    this.#discard = db.prepare(
+      `UPDATE deliveries SET state = ${DONE}, outcome = 'discarded' WHERE id = ? AND state = ${DEAD} RETURNING chain`,
+    );
+  }
+
+  list(query: { chain?: string; limit: number; afterId?: number }): DeadLetterRecord[] {
+    const rows = this.#page.all(query.afterId ?? 0, query.chain ?? null, query.limit) as unknown as DeadRow[];
+    return rows.map(deadLetterOf);
+  }
+
+  get(id: number): DeadLetterRecord | undefined {
+    const row = this.#one.get(id) as unknown as DeadRow | undefined;
+    return row === undefined ? undefined : deadLetterOf(row);
+  }
+
+  replay(ids: readonly number[]): number[] {
+    return ids.filter((id) => this.#deliveries.revive(id));
+  }
+
+  /** A discarded one counts as such and no longer as dead. */
+  discard(ids: readonly number[]): number[] {
+    return ids.filter((id) => {
+      const chain = this.#discard.get(id)?.['chain'];
+      if (typeof chain !== 'string') return false;
+      this.#counters.add(chain, 'dead', -1);
+      this.#counters.add(chain, 'discarded');
+      return true;
+    });
+  }
+}
+
+function deadLetterOf(row: DeadRow): DeadLetterRecord {
+  return {
+    id: row.delivery,
+    chain: row.chain,
+    handler: row.handler,
+    error: row.reason,
+    attempts: row.attempts,
+    diedAt: row.ended_at,
+    record: recordOf(row, row.replayed === 1 ? { replayed: true } : undefined),
+  };
+}

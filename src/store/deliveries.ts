@@ -1,0 +1,221 @@
+/**
+ * What is owed. Of the unfinished deliveries of one chain and object at most one is not blocked: that keeps them in order and
+ * one at a time. Which ones are handed out is known to this connection only (a temporary table, so that a rollback covers it too):
+ * a crash hands them out again.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import type { ChangeFlags } from '../change.ts';
+import type { Counters } from './counters.ts';
+import { CHANGE_COLUMNS, FROM_CHANGES, recordOf, type ChangeRow } from './records.ts';
+import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
+import type { ChangeRecord, ClaimRequest, End, ParkRequest, StateWrites } from './store.ts';
+import { StoreError } from './store-error.ts';
+import { HandlerMemory } from './handler-memory.ts';
+
+/** A delivery as it leaves the worker. */
+export interface DeliveryRecord {
+  readonly id: number;
+  readonly chain: string;
+  readonly record: ChangeRecord & {
+    readonly before: Uint8Array<ArrayBuffer> | null;
+    readonly after: Uint8Array<ArrayBuffer> | null;
+  };
+  readonly attempts: number;
+  readonly deferredSince: number | undefined;
+  /** JSON array. */
+  readonly delivered: string;
+  /** Handler id and JSON. */
+  readonly states: readonly (readonly [handler: string, value: string])[];
+  readonly timerOf: string | undefined;
+}
+
+interface DeliveryRow extends ChangeRow {
+  readonly delivery: number;
+  readonly queue: string;
+  readonly attempts: number;
+  readonly deferred_since: number | null;
+  readonly delivered: string;
+  readonly replayed: number;
+  readonly timer_of: string | null;
+}
+
+interface Ended {
+  readonly chain: string;
+  readonly queue: string;
+  readonly change: number;
+}
+
+/** Parked deliveries and timers that one claim makes ready at most: a bound on its time, reached only after an outage. */
+const MAX_DUE = 5000;
+const REPLAYED: ChangeFlags = { replayed: true };
+
+export class Deliveries {
+  readonly #counters: Counters;
+  readonly #memory: HandlerMemory;
+  readonly #statements;
+
+  constructor(db: DatabaseSync, counters: Counters) {
+    db.exec('CREATE TEMP TABLE claimed (id INTEGER PRIMARY KEY)');
+    this.#counters = counters;
+    this.#memory = new HandlerMemory(db);
+    this.#statements = prepare(db);
+  }
+
+  /** A new delivery, blocked while a predecessor of its queue is unfinished. Not counted: see {@link count}. */
+  open(chain: string, change: number, queue: string, timerOf: string | null = null): void {
+    const state = this.#statements.unfinished.get(chain, queue) === undefined ? READY : BLOCKED;
+    this.#statements.open.run(chain, change, queue, state, timerOf);
+  }
+
+  /** Counts `amount` deliveries opened in each of the chains. */
+  count(chains: readonly string[], amount: number): void {
+    for (const chain of chains) this.#counters.add(chain, 'accepted', amount);
+  }
+
+  /** Whether a claim must write: something that waited is due. */
+  hasDue({ chain, now }: ClaimRequest): boolean {
+    const parkedUntil = this.#statements.nextParked.get(chain)?.['due_at'];
+    const timerAt = this.#memory.nextTimer(chain);
+    return Number(parkedUntil ?? Infinity) <= now || (timerAt ?? Infinity) <= now;
+  }
+
+  claim(request: ClaimRequest): { deliveries: DeliveryRecord[]; nextDueAt: number | undefined } {
+    const { chain, limit, now } = request;
+    if (this.hasDue(request)) this.#wakeDue(chain, now);
+    const rows = this.#statements.claim.all(chain, limit + 1) as unknown as DeliveryRow[];
+    const deliveries = rows.slice(0, limit).map((row) => this.#handOut(row, chain, request.stateful));
+    return { deliveries, nextDueAt: rows.length > limit ? now : this.#nextDueAt(chain) };
+  }
+
+  checkpoint(delivery: number, handler: string): void {
+    this.#requireClaimed(this.#statements.checkpoint.run(handler, delivery).changes, delivery);
+  }
+
+  complete(delivery: number, end: End, now: number, writes: StateWrites = {}, forks: readonly string[] = []): void {
+    const [by, reason] = end.kind === 'halted' ? [end.by, end.reason] : [null, null];
+    const ended = this.#end(delivery, DONE, { outcome: end.kind, by, reason, now });
+    this.#memory.write(ended, writes);
+    for (const fork of forks) this.open(fork, ended.change, ended.queue);
+    this.count(forks, 1);
+    this.#counters.add(ended.chain, end.kind);
+  }
+
+  deadLetter(delivery: number, death: { handler: string; error: string; attempts: number }, now: number): void {
+    const ended = this.#end(
+      delivery,
+      DEAD,
+      { outcome: 'dead', by: death.handler, reason: death.error, now },
+      death.attempts,
+    );
+    this.#counters.add(ended.chain, 'dead');
+  }
+
+  park(delivery: number, park: ParkRequest): void {
+    this.release(delivery);
+    this.#statements.park.run(park.until, park.attempts, park.deferredSince ?? null, park.reason, delivery);
+  }
+
+  release(delivery: number): void {
+    this.#requireClaimed(this.#statements.unclaim.run(delivery).changes, delivery);
+  }
+
+  /** From the dead letters back into the queue. */
+  revive(delivery: number): boolean {
+    const row = this.#statements.find.get(delivery, DEAD) as unknown as Ended | undefined;
+    if (row === undefined) return false;
+    const state = this.#statements.unfinished.get(row.chain, row.queue) === undefined ? READY : BLOCKED;
+    this.#statements.revive.run(state, delivery);
+    this.#counters.add(row.chain, 'replayed');
+    return true;
+  }
+
+  /** What was parked or timed until now takes its place among the ready ones. */
+  #wakeDue(chain: string, now: number): void {
+    this.#statements.wakeParked.run(chain, now, MAX_DUE);
+    for (const timer of this.#memory.takeTimers(chain, now, MAX_DUE)) {
+      this.open(chain, timer.change, timer.queue, timer.handler);
+      this.count([chain], 1);
+    }
+  }
+
+  #handOut(row: DeliveryRow, chain: string, stateful: readonly string[]): DeliveryRecord {
+    this.#statements.markClaimed.run(row.delivery);
+    return {
+      id: row.delivery,
+      chain,
+      record: { ...recordOf(row, row.replayed === 1 ? REPLAYED : undefined), before: row.before, after: row.after },
+      attempts: row.attempts,
+      deferredSince: row.deferred_since ?? undefined,
+      delivered: row.delivered,
+      states: this.#memory.states(row.queue, stateful),
+      timerOf: row.timer_of ?? undefined,
+    };
+  }
+
+  #nextDueAt(chain: string): number | undefined {
+    const parked = this.#statements.nextParked.get(chain)?.['due_at'];
+    const next = Math.min(Number(parked ?? Infinity), this.#memory.nextTimer(chain) ?? Infinity);
+    return Number.isFinite(next) ? next : undefined;
+  }
+
+  #end(
+    delivery: number,
+    state: typeof DEAD | typeof DONE,
+    { outcome, by, reason, now }: { outcome: string; by: string | null; reason: string | null; now: number },
+    attempts: number | null = null,
+  ): Ended {
+    this.release(delivery);
+    const ended = this.#statements.end.get(state, outcome, by, reason, now, attempts, delivery) as unknown as Ended;
+    this.#statements.unblock.run(ended.chain, ended.queue);
+    return ended;
+  }
+
+  #requireClaimed(changes: number | bigint, delivery: number): void {
+    if (changes !== 0) return;
+    throw new StoreError(
+      'STORE_REFUSED',
+      `Delivery ${delivery} is not claimed: it was handed back or has ended already`,
+    );
+  }
+}
+
+function prepare(db: DatabaseSync) {
+  return {
+    open: db.prepare('INSERT INTO deliveries (chain, change, queue, state, timer_of) VALUES (?, ?, ?, ?, ?)'),
+    unfinished: db.prepare(`SELECT 1 FROM deliveries WHERE chain = ? AND queue = ? AND state < ${DEAD} LIMIT 1`),
+    nextParked: db.prepare(
+      `SELECT due_at FROM deliveries WHERE chain = ? AND state = ${PARKED} ORDER BY due_at LIMIT 1`,
+    ),
+    wakeParked: db.prepare(
+      `UPDATE deliveries SET state = ${READY}, due_at = NULL WHERE id IN (
+         SELECT id FROM deliveries WHERE chain = ? AND state = ${PARKED} AND due_at <= ? ORDER BY due_at LIMIT ?)`,
+    ),
+    claim: db.prepare(
+      `SELECT d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.replayed, d.timer_of, ${CHANGE_COLUMNS}
+       FROM (SELECT * FROM deliveries WHERE chain = ? AND state = ${READY} AND id NOT IN temp.claimed ORDER BY id LIMIT ?) d
+       JOIN ${FROM_CHANGES} ON c.id = d.change ORDER BY d.id`,
+    ),
+    markClaimed: db.prepare('INSERT INTO temp.claimed VALUES (?)'),
+    unclaim: db.prepare('DELETE FROM temp.claimed WHERE id = ?'),
+    checkpoint: db.prepare(
+      `UPDATE deliveries SET delivered = json_insert(delivered, '$[#]', ?) WHERE id = ? AND id IN temp.claimed`,
+    ),
+    park: db.prepare(
+      `UPDATE deliveries SET state = ${PARKED}, due_at = ?, attempts = ?, deferred_since = ?, reason = ? WHERE id = ?`,
+    ),
+    end: db.prepare(
+      `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,
+         attempts = coalesce(?, attempts)
+       WHERE id = ? RETURNING chain, queue, change`,
+    ),
+    unblock: db.prepare(
+      `UPDATE deliveries SET state = ${READY} WHERE id = (
+         SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED})`,
+    ),
+    find: db.prepare('SELECT chain, queue, change FROM deliveries WHERE id = ? AND state = ?'),
+    revive: db.prepare(
+      `UPDATE deliveries SET state = ?, attempts = 0, replayed = 1, outcome = NULL, handler = NULL, reason = NULL, ended_at = NULL
+       WHERE id = ?`,
+    ),
+  };
+}

@@ -1,0 +1,228 @@
+/**
+ * The store as one synchronous object, for the worker: every operation by name, and how a batch of them becomes one transaction.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { Acceptor, type PackedBatch } from './accept.ts';
+import { Baseline, type SeenWithBody } from './baseline.ts';
+import { Bodies } from './bodies.ts';
+import { Counters } from './counters.ts';
+import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
+import { Deliveries } from './deliveries.ts';
+import { Facts } from './facts.ts';
+import { History } from './history.ts';
+import type { PackedObservations } from './observations.ts';
+import type {
+  ChangeRecord,
+  ClaimRequest,
+  End,
+  HistoryQuery,
+  ParkRequest,
+  Retention,
+  ScopeSpec,
+  Seen,
+  StateWrites,
+} from './store.ts';
+import { isFatal, sqliteCodeOf, SQLITE_FULL, StoreError } from './store-error.ts';
+import { toError } from '../errors.ts';
+
+/** Operations by name, with what {@link Engine.run} must know about them. Arguments and results can be cloned to another thread. */
+export type Operations = ReturnType<typeof operationsOf>;
+
+interface Operation<Args extends unknown[], Result> {
+  readonly run: (...args: Args) => Result;
+  /** Reads run outside a transaction, so that a batch of them costs no fsync. */
+  readonly writes: (...args: Args) => boolean;
+  /** The buffers of a result, to be moved instead of copied. */
+  readonly buffers: (result: Result) => (ArrayBuffer | undefined)[];
+}
+
+function read<A extends unknown[], R>(
+  run: (...args: A) => R,
+  buffers: Operation<A, R>['buffers'] = () => [],
+): Operation<A, R> {
+  return { run, buffers, writes: () => false };
+}
+
+function write<A extends unknown[], R>(run: (...args: A) => R): Operation<A, R> {
+  return { run, buffers: () => [], writes: () => true };
+}
+
+function operationsOf(db: DatabaseSync, facts: Facts) {
+  const bodies = new Bodies(db);
+  const counters = new Counters(db);
+  const baseline = new Baseline(db, bodies);
+  const deliveries = new Deliveries(db, counters);
+  const deadLetters = new DeadLetters(db, deliveries, counters);
+  const history = new History(db, bodies, facts);
+  const acceptor = new Acceptor(db, { baseline, bodies, deliveries, facts });
+  const { staging } = acceptor;
+  return {
+    openScope: write((spec: ScopeSpec) => {
+      const state = baseline.open(spec);
+      staging.discard(state.id);
+      return state;
+    }),
+    scopes: read(() => baseline.scopes()),
+    forgetScope: write((scope: number) => {
+      staging.discard(scope);
+      baseline.forget(scope);
+    }),
+    seen: read((scope: number, afterKey: string | undefined, limit: number) => baseline.seen(scope, afterKey, limit)),
+    baselines: read(
+      (scope: number, afterKey: string | undefined, limit: number) => baseline.withBodies(scope, afterKey, limit),
+      (rows: SeenWithBody[]) => rows.map((row) => row.body.buffer),
+    ),
+    baseline: read(
+      (group: string, resource: string, key: string) => baseline.find(group, resource, key),
+      (body) => [body?.buffer],
+    ),
+    rebase: write((scope: number, rows: readonly (Seen & { readonly body: Uint8Array })[]) => {
+      for (const row of rows) baseline.rebase(scope, row, row.body);
+    }),
+    stage: write((scope: number, observations: PackedObservations) => staging.add(scope, observations)),
+    discardStaged: write((scope: number) => staging.discard(scope)),
+    accept: write((batch: PackedBatch, now: number) => acceptor.accept(batch, now)),
+    claim: {
+      run: (request: ClaimRequest) => deliveries.claim(request),
+      writes: (request: ClaimRequest) => deliveries.hasDue(request),
+      buffers: (claimed: ReturnType<Deliveries['claim']>) => buffersOf(claimed.deliveries),
+    },
+    checkpoint: write((delivery: number, handler: string) => deliveries.checkpoint(delivery, handler)),
+    complete: write((delivery: number, end: End, now: number, writes?: StateWrites, forks?: readonly string[]) =>
+      deliveries.complete(delivery, end, now, writes, forks),
+    ),
+    park: write((delivery: number, park: ParkRequest) => deliveries.park(delivery, park)),
+    release: read((delivery: number) => deliveries.release(delivery)),
+    deadLetter: write((delivery: number, death: { handler: string; error: string; attempts: number }, now: number) =>
+      deliveries.deadLetter(delivery, death, now),
+    ),
+    deadLetters: read(
+      (query: { chain?: string; limit: number; afterId?: number }) => deadLetters.list(query),
+      buffersOf,
+    ),
+    deadLetterOf: read(
+      (id: number) => deadLetters.get(id),
+      (letter: DeadLetterRecord | undefined) => (letter === undefined ? [] : buffersOf([letter])),
+    ),
+    replay: write((ids: readonly number[]) => deadLetters.replay(ids)),
+    discard: write((ids: readonly number[]) => deadLetters.discard(ids)),
+    history: read(
+      (query: HistoryQuery) => history.query(query),
+      (records: ChangeRecord[]) => buffersOf(records.map((record) => ({ record }))),
+    ),
+    prune: write((retention: Retention, now: number) => history.prune(retention, now)),
+    balances: read(() => counters.balances()),
+    getFact: read((name: string) => facts.get(name)),
+    setFact: write((name: string, value: string) => facts.set(name, value)),
+  };
+}
+
+function buffersOf(items: readonly { readonly record: ChangeRecord }[]): (ArrayBuffer | undefined)[] {
+  return items.flatMap(({ record: { before, after } }) => [
+    before?.buffer as ArrayBuffer | undefined,
+    after?.buffer as ArrayBuffer | undefined,
+  ]);
+}
+
+/** One call on its way to the worker. */
+export interface Call {
+  readonly id: number;
+  readonly name: keyof Operations;
+  readonly args: readonly unknown[];
+}
+
+export type Reply = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: Error };
+
+export class Engine {
+  readonly #db: DatabaseSync;
+  readonly #facts: Facts;
+  readonly #operations: Operations;
+  /** Undefined: not the writer of this store, but one that answers questions or tends the dead letters beside it. */
+  readonly #epoch: number | undefined;
+
+  /** As the `writer`, it makes every earlier writer of the same file stale. */
+  constructor(db: DatabaseSync, writer: boolean) {
+    this.#db = db;
+    this.#facts = new Facts(db);
+    this.#operations = operationsOf(db, this.#facts);
+    if (writer) this.#facts.add('store.epoch', 1);
+    this.#epoch = writer ? this.#facts.number('store.epoch') : undefined;
+  }
+
+  /**
+   * Group commit: the calls in order, all that write in one transaction, so that they share one fsync. A call that fails undoes
+   * itself alone; when the commit fails, so does every call since its begin. Replies are given only after the commit.
+   * @throws when the disk failed in a way after which this connection must not be used (see isFatal).
+   */
+  run(calls: readonly Call[]): { replies: Reply[]; buffers: ArrayBuffer[] } {
+    const replies: Reply[] = [];
+    const buffers: ArrayBuffer[] = [];
+    let begun: number | undefined;
+    for (const [i, call] of calls.entries()) {
+      try {
+        const operation = this.#operations[call.name] as unknown as Operation<readonly unknown[] & unknown[], unknown>;
+        const args = [...call.args];
+        const writes = operation.writes(...args);
+        if (writes && begun === undefined) {
+          this.#begin();
+          begun = i;
+        }
+        const value = writes ? this.#atomically(() => operation.run(...args)) : operation.run(...args);
+        buffers.push(...operation.buffers(value).filter((buffer) => buffer !== undefined));
+        replies.push({ id: call.id, value });
+      } catch (thrown) {
+        replies.push({ id: call.id, error: explain(thrown) });
+      }
+    }
+    if (begun === undefined) return { replies, buffers };
+    const failure = this.#commit();
+    if (failure === undefined) return { replies, buffers };
+    return { replies: replies.map((reply, i) => (i < begun ? reply : { id: reply.id, error: failure })), buffers: [] };
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #begin(): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    if (this.#epoch === undefined || this.#facts.number('store.epoch') === this.#epoch) return;
+    this.#db.exec('ROLLBACK');
+    throw new StoreError(
+      'STALE_EPOCH',
+      'Cannot write to the store: another process has opened it since; this one must stop',
+    );
+  }
+
+  #atomically<T>(run: () => T): T {
+    this.#db.exec('SAVEPOINT call');
+    try {
+      return run();
+    } catch (thrown) {
+      // Some failures (no space left, a broken disk) have undone the whole transaction already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK TO call');
+      throw thrown;
+    } finally {
+      if (this.#db.isTransaction) this.#db.exec('RELEASE call');
+    }
+  }
+
+  #commit(): Error | undefined {
+    try {
+      this.#db.exec('COMMIT');
+      return undefined;
+    } catch (thrown) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      return explain(thrown);
+    }
+  }
+}
+
+function explain(thrown: unknown): Error {
+  if (isFatal(thrown)) throw thrown;
+  if (thrown instanceof StoreError) return thrown;
+  const cause = toError(thrown);
+  return sqliteCodeOf(thrown) === SQLITE_FULL
+    ? new StoreError('STORE_FULL', 'Cannot write to the store: no space is left on its volume; make room', { cause })
+    : new StoreError('STORE_REFUSED', `The store refused a call: ${cause.message}`, { cause });
+}

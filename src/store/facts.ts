@@ -1,0 +1,31 @@
+/** Small durable facts. Names that begin with `store.` are the store's own. */
+import type { DatabaseSync } from 'node:sqlite';
+
+export class Facts {
+  readonly #get;
+  readonly #set;
+  readonly #add;
+
+  constructor(db: DatabaseSync) {
+    this.#get = db.prepare('SELECT value FROM facts WHERE name = ?');
+    this.#set = db.prepare('INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
+    this.#add = db.prepare('UPDATE facts SET value = value + ? WHERE name = ?');
+  }
+
+  get(name: string): string | undefined {
+    const value = this.#get.get(name)?.['value'];
+    return value === undefined || value === null ? undefined : String(value);
+  }
+
+  set(name: string, value: string): void {
+    this.#set.run(name, value);
+  }
+
+  number(name: 'store.epoch' | 'store.history-bytes'): number {
+    return Number(this.get(name) ?? 0);
+  }
+
+  add(name: 'store.epoch' | 'store.history-bytes', amount: number): void {
+    if (amount !== 0) this.#add.run(amount, name);
+  }
+}

@@ -1,0 +1,106 @@
+/** What stateful handlers keep for an object, and the wake-ups they asked for. */
+import type { DatabaseSync } from 'node:sqlite';
+import { Changes, queueOf } from './records.ts';
+import type { StateWrites } from './store.ts';
+
+/** A wake-up that is due, now a change. */
+export interface DueTimer {
+  readonly handler: string;
+  readonly queue: string;
+  readonly change: number;
+}
+
+interface TimerRow {
+  readonly handler: string;
+  readonly queue: string;
+  readonly kind: number;
+  readonly key: string;
+  readonly uid: string;
+  readonly due_at: number;
+}
+
+interface AskingChange {
+  readonly kind: number;
+  readonly grp: string;
+  readonly resource: string;
+  readonly key: string;
+  readonly uid: string;
+}
+
+export class HandlerMemory {
+  readonly #changes: Changes;
+  readonly #statements;
+
+  constructor(db: DatabaseSync) {
+    this.#changes = new Changes(db);
+    this.#statements = prepare(db);
+  }
+
+  states(queue: string, handlers: readonly string[]): [handler: string, value: string][] {
+    return handlers.flatMap((handler) => {
+      const value = this.#statements.getState.get(handler, queue)?.['value'];
+      return value === undefined ? [] : [[handler, String(value)] as [string, string]];
+    });
+  }
+
+  /** What the handlers decided on a change of this chain and queue. */
+  write(of: { chain: string; queue: string; change: number }, { states, wakeUps }: StateWrites): void {
+    for (const [handler, value] of states ?? []) {
+      if (value === null) this.#statements.dropState.run(handler, of.queue);
+      else this.#statements.putState.run(handler, of.queue, JSON.stringify(value));
+    }
+    if (wakeUps === undefined || wakeUps.length === 0) return;
+    const change = this.#statements.change.get(of.change) as unknown as AskingChange;
+    for (const { handler, key, at } of wakeUps) {
+      const queue = queueOf(change.grp, change.resource, key);
+      const uid = key === change.key ? change.uid : '';
+      if (at === null) this.#statements.dropTimer.run(of.chain, handler, queue);
+      else this.#statements.putTimer.run(of.chain, handler, queue, change.kind, key, uid, at);
+    }
+  }
+
+  nextTimer(chain: string): number | undefined {
+    const at = this.#statements.nextTimer.get(chain)?.['due_at'];
+    return at === undefined ? undefined : Number(at);
+  }
+
+  /**
+   * Due timers end as changes, the earliest first. Their `resourceVersion` is the time they were due, so that two wake-ups of one
+   * object differ in their idempotency key.
+   */
+  takeTimers(chain: string, now: number, limit: number): DueTimer[] {
+    const rows = this.#statements.dueTimers.all(chain, now, limit) as unknown as TimerRow[];
+    return rows.map(({ handler, queue, kind, key, uid, due_at: dueAt }) => {
+      this.#statements.dropTimer.run(chain, handler, queue);
+      const change = this.#changes.append({
+        action: 'timer',
+        kind,
+        key,
+        uid: uid === '' ? key : uid,
+        resourceVersion: String(dueAt),
+        before: null,
+        after: null,
+        actors: '[]',
+        observedAt: now,
+        flags: 0,
+        size: 0,
+      });
+      return { handler, queue, change };
+    });
+  }
+}
+
+function prepare(db: DatabaseSync) {
+  return {
+    getState: db.prepare('SELECT value FROM states WHERE handler = ? AND queue = ?'),
+    putState: db.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?)'),
+    dropState: db.prepare('DELETE FROM states WHERE handler = ? AND queue = ?'),
+    change: db.prepare(
+      'SELECT c.kind, k.grp, k.resource, c.key, c.uid FROM changes c JOIN kinds k ON k.id = c.kind WHERE c.id = ?',
+    ),
+    putTimer: db.prepare('INSERT OR REPLACE INTO timers VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    dropTimer: db.prepare('DELETE FROM timers WHERE chain = ? AND handler = ? AND queue = ?'),
+    nextTimer: db.prepare('SELECT due_at FROM timers WHERE chain = ? ORDER BY due_at LIMIT 1'),
+    dueTimers: db.prepare('SELECT * FROM timers WHERE chain = ? AND due_at <= ? ORDER BY due_at LIMIT ?'),
+  };
+}

@@ -1,0 +1,140 @@
+/** Rows of `changes` and what they are read as. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { Action, ChangeFlags, Gvk } from '../change.ts';
+import type { ChangeRecord } from './store.ts';
+
+/** Stored as their index: only ever append. */
+const ACTIONS: readonly Action[] = ['added', 'updated', 'deleted', 'timer'];
+/** Stored as bits: only ever append. */
+const FLAGS = [
+  'whileAway',
+  'compacted',
+  'finalStateUnknown',
+  'leftScope',
+  'replayed',
+] as const satisfies (keyof ChangeFlags)[];
+
+export const TIMER = ACTIONS.indexOf('timer');
+
+export function bitsOf(flags: ChangeFlags | undefined): number {
+  if (flags === undefined) return 0;
+  return FLAGS.reduce((bits, flag, i) => (flags[flag] === true ? bits | (1 << i) : bits), 0);
+}
+
+export function flagsOf(bits: number): ChangeFlags {
+  if (bits === 0) return {};
+  return Object.fromEntries(FLAGS.filter((_, i) => (bits & (1 << i)) !== 0).map((flag) => [flag, true]));
+}
+
+/** The columns that {@link recordOf} reads; goes with {@link FROM_CHANGES}. */
+export const CHANGE_COLUMNS = `
+  c.id, c.action, k.grp, k.version, k.kind, k.resource, c.key, c.uid, c.rv,
+  b.bytes AS before, a.bytes AS after, c.actors, c.observed_at, c.flags`;
+
+export const FROM_CHANGES = `
+  changes c JOIN kinds k ON k.id = c.kind
+  LEFT JOIN bodies b ON b.id = c.before LEFT JOIN bodies a ON a.id = c.after`;
+
+export interface ChangeRow {
+  readonly id: number;
+  readonly action: number;
+  readonly grp: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly resource: string;
+  readonly key: string;
+  readonly uid: string;
+  readonly rv: string;
+  readonly before: Uint8Array<ArrayBuffer> | null;
+  readonly after: Uint8Array<ArrayBuffer> | null;
+  readonly actors: string;
+  readonly observed_at: number;
+  readonly flags: number;
+}
+
+export function recordOf(row: ChangeRow, extra: ChangeFlags = {}): ChangeRecord {
+  return {
+    id: row.id,
+    action: ACTIONS[row.action] ?? 'updated',
+    gvk: { group: row.grp, version: row.version, kind: row.kind },
+    resource: row.resource,
+    key: row.key,
+    uid: row.uid,
+    resourceVersion: row.rv,
+    before: row.before,
+    after: row.after,
+    actors: row.actors,
+    observedAt: row.observed_at,
+    flags: { ...flagsOf(row.flags), ...extra },
+  };
+}
+
+/** What a new row of `changes` holds. */
+export interface NewChange {
+  readonly action: Action;
+  readonly kind: number;
+  readonly key: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  /** Ids of bodies. The caller has counted the uses. */
+  readonly before: number | null;
+  readonly after: number | null;
+  readonly actors: string;
+  readonly observedAt: number;
+  /** See {@link bitsOf}. */
+  readonly flags: number;
+  readonly size: number;
+}
+
+/** Appends changes and gives them their accept numbers. */
+export class Changes {
+  readonly #insert;
+
+  constructor(db: DatabaseSync) {
+    this.#insert = db.prepare(
+      `INSERT INTO changes (action, kind, key, uid, rv, before, after, actors, observed_at, flags, size)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+  }
+
+  append(change: NewChange): number {
+    const { action, kind, key, uid, resourceVersion, before, after, actors, observedAt, flags, size } = change;
+    const values = [
+      ACTIONS.indexOf(action),
+      kind,
+      key,
+      uid,
+      resourceVersion,
+      before,
+      after,
+      actors,
+      observedAt,
+      flags,
+      size,
+    ];
+    return Number(this.#insert.run(...values).lastInsertRowid);
+  }
+}
+
+/** Numbers for group, version, kind and resource together. */
+export class Kinds {
+  readonly #insert;
+  readonly #find;
+
+  constructor(db: DatabaseSync) {
+    this.#insert = db.prepare(
+      'INSERT INTO kinds (grp, version, kind, resource) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    );
+    this.#find = db.prepare('SELECT id FROM kinds WHERE grp = ? AND version = ? AND kind = ? AND resource = ?');
+  }
+
+  idOf({ group, version, kind }: Gvk, resource: string): number {
+    this.#insert.run(group, version, kind, resource);
+    return Number(this.#find.get(group, version, kind, resource)?.['id']);
+  }
+}
+
+/** The object by name, whatever its version and uid: what order is kept by, and what state belongs to. */
+export function queueOf(group: string, resource: string, key: string): string {
+  return `${resource}.${group}/${key}`;
+}

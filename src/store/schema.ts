@@ -1,0 +1,105 @@
+/**
+ * The schema. A row is small and says which body it means by number: the same manifest is the `after` of one change, the
+ * `before` of the next and the baseline in between, and is stored once.
+ */
+
+/** Of a delivery; unfinished ones sort before ended ones, which the partial indexes rely on. */
+export const READY = 0;
+/** Waits for its predecessor of the same chain and object. */
+export const BLOCKED = 1;
+/** Waits for a time. */
+export const PARKED = 2;
+export const DEAD = 3;
+export const DONE = 4;
+
+/** One step per released schema, never edited afterwards; `user_version` is how many have run. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+  CREATE TABLE kinds (
+    id INTEGER PRIMARY KEY,
+    grp TEXT NOT NULL, version TEXT NOT NULL, kind TEXT NOT NULL, resource TEXT NOT NULL,
+    UNIQUE (grp, resource, version, kind)
+  );
+
+  CREATE TABLE scopes (
+    id INTEGER PRIMARY KEY,
+    grp TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL,
+    label_selector TEXT NOT NULL, field_selector TEXT NOT NULL,
+    kind INTEGER NOT NULL REFERENCES kinds,
+    chains TEXT NOT NULL,                       -- JSON array
+    cursor TEXT, basis TEXT,                    -- basis: JSON; both NULL until a list was complete
+    UNIQUE (grp, resource, namespace, label_selector, field_selector)
+  );
+
+  -- uses: how many of baseline, staged, changes.before and changes.after mean this body; at 0 the row goes.
+  CREATE TABLE bodies (id INTEGER PRIMARY KEY, uses INTEGER NOT NULL, bytes BLOB NOT NULL);
+
+  CREATE TABLE baseline (
+    scope INTEGER NOT NULL, key TEXT NOT NULL,
+    uid TEXT NOT NULL, rv TEXT NOT NULL, digest INTEGER NOT NULL,
+    body INTEGER NOT NULL,
+    known BLOB,                                 -- see attribution.ts
+    PRIMARY KEY (scope, key)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE staged (
+    id INTEGER PRIMARY KEY, scope INTEGER NOT NULL,
+    bits INTEGER NOT NULL, key TEXT NOT NULL, uid TEXT NOT NULL, rv TEXT NOT NULL, digest INTEGER NOT NULL,
+    body INTEGER, size INTEGER NOT NULL, managed BLOB
+  );
+  CREATE INDEX staged_scope ON staged (scope);
+
+  -- AUTOINCREMENT: an accept number is never reused, even when every row was pruned.
+  CREATE TABLE changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    action INTEGER NOT NULL, kind INTEGER NOT NULL REFERENCES kinds,
+    key TEXT NOT NULL, uid TEXT NOT NULL, rv TEXT NOT NULL,
+    before INTEGER, after INTEGER,
+    actors TEXT NOT NULL,                       -- JSON array of Actor
+    observed_at INTEGER NOT NULL, flags INTEGER NOT NULL,
+    size INTEGER NOT NULL                       -- what it adds to the history, in bytes
+  );
+  CREATE INDEX changes_key ON changes (key);
+
+  CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    chain TEXT NOT NULL, change INTEGER NOT NULL REFERENCES changes,
+    queue TEXT NOT NULL,                        -- resource.group/key: the object by name
+    state INTEGER NOT NULL,
+    due_at INTEGER,                             -- of a parked one
+    attempts INTEGER NOT NULL DEFAULT 0, deferred_since INTEGER,
+    delivered TEXT NOT NULL DEFAULT '[]',       -- JSON array of handler ids
+    replayed INTEGER NOT NULL DEFAULT 0, timer_of TEXT,
+    outcome TEXT, handler TEXT, reason TEXT, ended_at INTEGER
+  );
+  CREATE INDEX deliveries_change ON deliveries (change);
+  CREATE INDEX deliveries_ready ON deliveries (chain, id) WHERE state = ${READY};
+  CREATE INDEX deliveries_parked ON deliveries (chain, due_at) WHERE state = ${PARKED};
+  CREATE INDEX deliveries_queue ON deliveries (chain, queue, state) WHERE state < ${DEAD};
+  CREATE INDEX deliveries_dead ON deliveries (id) WHERE state = ${DEAD};
+
+  CREATE TABLE timers (
+    chain TEXT NOT NULL, handler TEXT NOT NULL, queue TEXT NOT NULL,
+    kind INTEGER NOT NULL REFERENCES kinds, key TEXT NOT NULL, uid TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    PRIMARY KEY (chain, handler, queue)
+  ) WITHOUT ROWID;
+  CREATE INDEX timers_due ON timers (chain, due_at);
+
+  CREATE TABLE states (
+    handler TEXT NOT NULL, queue TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (handler, queue)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE counters (
+    chain TEXT PRIMARY KEY,
+    accepted INTEGER NOT NULL DEFAULT 0, replayed INTEGER NOT NULL DEFAULT 0,
+    completed INTEGER NOT NULL DEFAULT 0, halted INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0,
+    superseded INTEGER NOT NULL DEFAULT 0, discarded INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID;
+
+  INSERT INTO facts VALUES ('store.epoch', 0), ('store.history-bytes', 0);
+  `,
+];

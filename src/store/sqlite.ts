@@ -1,0 +1,270 @@
+/**
+ * The Store on SQLite. This side packs calls and unpacks answers; the work is done by a thread of its own (see worker.ts), which
+ * puts calls that arrive together into one transaction.
+ */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { Change } from '../change.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import { ConfigError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import type { Call, Operations } from './engine.ts';
+import { changeOf } from './change-of.ts';
+import type { DeadLetterRecord } from './dead-letters.ts';
+import type { DeliveryRecord } from './deliveries.ts';
+import { buffersOf, packObservations } from './observations.ts';
+import type {
+  AcceptBatch,
+  ClaimRequest,
+  Claimed,
+  DeadLetter,
+  Delivery,
+  End,
+  HistoryQuery,
+  Observation,
+  ParkRequest,
+  Retention,
+  ScopeSpec,
+  Seen,
+  StateWrites,
+  Store,
+} from './store.ts';
+import { StoreError, type StoreErrorCode } from './store-error.ts';
+import type { ErrorOnWire, Message, Request, WorkerOptions } from './worker.ts';
+
+export interface SqliteStoreOptions {
+  /** A file, made with mode 0600 when it is new, or `:memory:`. */
+  readonly path: string;
+  /** What every change of this store says about its cluster. */
+  readonly cluster: Change['cluster'];
+  /** For `observedAt` and `diedAt`. */
+  readonly clock?: Clock;
+  /** False: beside the process that owns the store, for its history and dead letters. Default true: earlier writers become stale. */
+  readonly writer?: boolean;
+}
+
+/** @throws ConfigError when the file is damaged, not ours, of a newer version, or cannot be written. */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const { path, cluster, clock = systemClock, writer = true } = options;
+  const worker = startWorker({ path, writer });
+  const [message] = (await once(worker, 'message')) as [Message];
+  if ('failed' in message) throw errorFromWire(message.failed);
+  return new SqliteStore(worker, cluster, clock);
+}
+
+function startWorker(workerData: WorkerOptions): Worker {
+  // `.ts` in the checkout, `.js` in dist: import paths are rewritten by the compiler, URLs are not.
+  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+  // Its heap holds a batch at a time; the default young generation would grow to tens of megabytes all the same.
+  const resourceLimits = { maxYoungGenerationSizeMb: 8 };
+  return new Worker(new URL(`./worker${extension}`, import.meta.url), { workerData, resourceLimits });
+}
+
+type Args<N extends keyof Operations> = Parameters<Operations[N]['run']>;
+type Result<N extends keyof Operations> = ReturnType<Operations[N]['run']>;
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+class SqliteStore implements Store {
+  readonly #worker: Worker;
+  readonly #cluster: Change['cluster'];
+  readonly #clock: Clock;
+  readonly #waiting = new Map<number, Waiting>();
+  #outbox: Call[] = [];
+  #transfer: ArrayBuffer[] = [];
+  #lastId = 0;
+  /** Why calls are refused from now on. */
+  #ended: StoreError | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(worker: Worker, cluster: Change['cluster'], clock: Clock) {
+    this.#worker = worker;
+    this.#cluster = cluster;
+    this.#clock = clock;
+    worker.on('message', (message: Message) => this.#settle(message));
+    worker.on('error', (cause: Error) => this.#fail(cause));
+    worker.on('exit', () => this.#fail(undefined));
+  }
+
+  openScope(spec: ScopeSpec) {
+    return this.#call('openScope', [spec]);
+  }
+
+  scopes() {
+    return this.#call('scopes', []);
+  }
+
+  forgetScope(scope: number) {
+    return this.#call('forgetScope', [scope]);
+  }
+
+  seen(scope: number, afterKey: string | undefined, limit: number) {
+    return this.#call('seen', [scope, afterKey, limit]);
+  }
+
+  baselines(scope: number, afterKey: string | undefined, limit: number) {
+    return this.#call('baselines', [scope, afterKey, limit]);
+  }
+
+  baseline(group: string, resource: string, key: string) {
+    return this.#call('baseline', [group, resource, key]);
+  }
+
+  rebase(scope: number, rows: readonly (Seen & { readonly body: Uint8Array })[]) {
+    // Copied, since a view is cloned with all of the buffer behind it.
+    return this.#call('rebase', [scope, rows.map((row) => ({ ...row, body: new Uint8Array(row.body) }))]);
+  }
+
+  stage(scope: number, observations: readonly Observation[]) {
+    const packed = packObservations(observations);
+    return this.#call('stage', [scope, packed], buffersOf(packed));
+  }
+
+  discardStaged(scope: number) {
+    return this.#call('discardStaged', [scope]);
+  }
+
+  accept(batch: AcceptBatch) {
+    const packed = packObservations(batch.observations);
+    return this.#call('accept', [{ ...batch, observations: packed }, this.#clock.now()], buffersOf(packed));
+  }
+
+  async claim(request: ClaimRequest): Promise<Claimed> {
+    const { deliveries, nextDueAt } = await this.#call('claim', [request]);
+    return { deliveries: deliveries.map((delivery) => this.#deliveryOf(delivery)), nextDueAt };
+  }
+
+  checkpoint(delivery: number, handler: string) {
+    return this.#call('checkpoint', [delivery, handler]);
+  }
+
+  complete(delivery: number, end: End, writes?: StateWrites, forks?: readonly string[]) {
+    return this.#call('complete', [delivery, end, this.#clock.now(), writes, forks]);
+  }
+
+  park(delivery: number, park: ParkRequest) {
+    return this.#call('park', [delivery, park]);
+  }
+
+  release(delivery: number) {
+    return this.#call('release', [delivery]);
+  }
+
+  deadLetter(delivery: number, death: { readonly handler: string; readonly error: string; readonly attempts: number }) {
+    return this.#call('deadLetter', [delivery, death, this.#clock.now()]);
+  }
+
+  async deadLetters(query: { readonly chain?: string; readonly limit: number; readonly afterId?: number }) {
+    return (await this.#call('deadLetters', [query])).map((letter) => this.#deadLetterOf(letter));
+  }
+
+  async deadLetterOf(id: number) {
+    const letter = await this.#call('deadLetterOf', [id]);
+    return letter === undefined ? undefined : this.#deadLetterOf(letter);
+  }
+
+  replay(ids: readonly number[]) {
+    return this.#call('replay', [ids]);
+  }
+
+  discard(ids: readonly number[]) {
+    return this.#call('discard', [ids]);
+  }
+
+  async history(query: HistoryQuery) {
+    return (await this.#call('history', [query])).map((record) => changeOf(record, this.#cluster));
+  }
+
+  prune(retention: Retention, now: number) {
+    return this.#call('prune', [retention, now]);
+  }
+
+  balances() {
+    return this.#call('balances', []);
+  }
+
+  getFact(name: string) {
+    return this.#call('getFact', [name]);
+  }
+
+  setFact(name: string, value: string) {
+    return this.#call('setFact', [name, value]);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    this.#flush();
+    this.#ended = new StoreError('STORE_CLOSED', 'Cannot use the store: it is closed');
+    const exited = once(this.#worker, 'exit');
+    this.#worker.postMessage('close' satisfies Request);
+    await exited;
+  }
+
+  /** Calls of the same turn of the event loop go out as one message, and so into one transaction. */
+  #call<N extends keyof Operations>(name: N, args: Args<N>, transfer: readonly ArrayBuffer[] = []): Promise<Result<N>> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    return new Promise<Result<N>>((resolve, reject) => {
+      const id = ++this.#lastId;
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      if (this.#outbox.length === 0) queueMicrotask(() => this.#flush());
+      this.#outbox.push({ id, name, args });
+      this.#transfer.push(...transfer);
+    });
+  }
+
+  #flush(): void {
+    if (this.#outbox.length === 0) return;
+    const calls = this.#outbox;
+    const transfer = this.#transfer;
+    this.#outbox = [];
+    this.#transfer = [];
+    this.#worker.postMessage(calls satisfies Request, transfer);
+  }
+
+  #settle(message: Message): void {
+    if (!Array.isArray(message)) return;
+    for (const reply of message as Extract<Message, readonly unknown[]>) {
+      const waiting = this.#waiting.get(reply.id);
+      this.#waiting.delete(reply.id);
+      if ('error' in reply) waiting?.reject(errorFromWire(reply.error));
+      else waiting?.resolve(reply.value);
+    }
+  }
+
+  #fail(cause: Error | undefined): void {
+    this.#ended ??= new StoreError(
+      'STORE_FAILED',
+      `The store has stopped${cause === undefined ? '' : `: ${cause.message}`}; start again, what was accepted is kept`,
+      { cause },
+    );
+    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    this.#waiting.clear();
+  }
+
+  #deliveryOf({ record, delivered, states, ...rest }: DeliveryRecord): Delivery {
+    return {
+      ...rest,
+      change: changeOf(record, this.#cluster),
+      delivered: JSON.parse(delivered) as string[],
+      states: new Map(states.map(([handler, value]) => [handler, JSON.parse(value) as Json])),
+    };
+  }
+
+  #deadLetterOf({ record, ...rest }: DeadLetterRecord): DeadLetter {
+    return { ...rest, change: changeOf(record, this.#cluster) };
+  }
+}
+
+function errorFromWire({ message, stack, code, problems }: ErrorOnWire): Error {
+  const error = problems === undefined ? new StoreError(code as StoreErrorCode, message) : new ConfigError(problems);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

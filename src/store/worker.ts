@@ -1,0 +1,75 @@
+/** The thread that owns the database: SQLite is synchronous, and an fsync takes milliseconds that the main thread does not have. */
+import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
+import { ConfigError, toError } from '../errors.ts';
+import { openDatabase } from './database.ts';
+import { Engine, type Call, type Reply } from './engine.ts';
+import { StoreError } from './store-error.ts';
+
+/** Calls of one transaction at most: it bounds how long the first of them waits. */
+const MAX_BATCH = 512;
+
+export interface WorkerOptions {
+  readonly path: string;
+  readonly writer: boolean;
+}
+
+/** An error without its class: structured clone keeps no more than message and stack. */
+export interface ErrorOnWire {
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly code: string | undefined;
+  readonly problems: readonly string[] | undefined;
+}
+
+export type ReplyOnWire =
+  { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: ErrorOnWire };
+
+/** The first message says whether the store is open; the others answer calls. */
+export type Message = { readonly opened: true } | { readonly failed: ErrorOnWire } | readonly ReplyOnWire[];
+
+/** From the main thread: calls in order, or the wish to close. */
+export type Request = readonly Call[] | 'close';
+
+if (parentPort === null) throw new Error('Cannot run the store outside of its worker thread');
+serve(parentPort, workerData as WorkerOptions);
+
+function serve(port: MessagePort, { path, writer }: WorkerOptions): void {
+  let engine: Engine;
+  try {
+    engine = new Engine(openDatabase(path), writer);
+  } catch (thrown) {
+    port.postMessage({ failed: onWire(toError(thrown)) } satisfies Message);
+    return;
+  }
+  port.on('message', (first: Request) => {
+    let closing = false;
+    const calls: Call[] = [];
+    for (let request: Request | undefined = first; request !== undefined; request = nextRequest(port, calls.length)) {
+      if (request === 'close') closing = true;
+      else calls.push(...request);
+    }
+    if (calls.length > 0) {
+      const { replies, buffers } = engine.run(calls);
+      port.postMessage(replies.map(replyOnWire) satisfies Message, buffers);
+    }
+    if (!closing) return;
+    engine.close();
+    port.close();
+  });
+  port.postMessage({ opened: true } satisfies Message);
+}
+
+/** What has arrived meanwhile shares the transaction. */
+function nextRequest(port: MessagePort, taken: number): Request | undefined {
+  return taken >= MAX_BATCH ? undefined : (receiveMessageOnPort(port)?.message as Request | undefined);
+}
+
+function replyOnWire(reply: Reply): ReplyOnWire {
+  return 'error' in reply ? { id: reply.id, error: onWire(reply.error) } : reply;
+}
+
+function onWire(error: Error): ErrorOnWire {
+  const { message, stack } = error;
+  if (error instanceof ConfigError) return { message, stack, code: error.code, problems: error.problems };
+  return { message, stack, code: error instanceof StoreError ? error.code : undefined, problems: undefined };
+}
