@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Deliveries } from './deliveries.ts';
-import { CHANGE_COLUMNS, FROM_CHANGES, recordOf, type ChangeRow } from './records.ts';
+import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
 import type { ChangeRecord, DeadLetter } from './store.ts';
 
@@ -30,7 +30,7 @@ export class DeadLetters {
     this.#counters = counters;
     const select = `
       SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.replayed, ${CHANGE_COLUMNS}
-      FROM deliveries d JOIN ${FROM_CHANGES} ON c.id = d.change WHERE d.state = ${DEAD}`;
+      FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} WHERE d.state = ${DEAD}`;
     this.#page = db.prepare(`${select} AND d.id > ?1 AND (?2 IS NULL OR d.chain = ?2) ORDER BY d.id LIMIT ?3`);
     this.#one = db.prepare(`${select} AND d.id = ?`);
     this.#discard = db.prepare(

@@ -6,7 +6,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { ChangeFlags } from '../change.ts';
 import type { Counters } from './counters.ts';
-import { CHANGE_COLUMNS, FROM_CHANGES, recordOf, type ChangeRow } from './records.ts';
+import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
 import type { ChangeRecord, ClaimRequest, End, ParkRequest, StateWrites } from './store.ts';
 import { StoreError } from './store-error.ts';
@@ -193,7 +193,7 @@ function prepare(db: DatabaseSync) {
     claim: db.prepare(
       `SELECT d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.replayed, d.timer_of, ${CHANGE_COLUMNS}
        FROM (SELECT * FROM deliveries WHERE chain = ? AND state = ${READY} AND id NOT IN temp.claimed ORDER BY id LIMIT ?) d
-       JOIN ${FROM_CHANGES} ON c.id = d.change ORDER BY d.id`,
+       JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
     ),
     markClaimed: db.prepare('INSERT INTO temp.claimed VALUES (?)'),
     unclaim: db.prepare('DELETE FROM temp.claimed WHERE id = ?'),
@@ -210,7 +210,7 @@ function prepare(db: DatabaseSync) {
     ),
     unblock: db.prepare(
       `UPDATE deliveries SET state = ${READY} WHERE id = (
-         SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED})`,
+         SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD})`,
     ),
     find: db.prepare('SELECT chain, queue, change FROM deliveries WHERE id = ? AND state = ?'),
     revive: db.prepare(

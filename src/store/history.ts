@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import type { Facts } from './facts.ts';
-import { CHANGE_COLUMNS, FROM_CHANGES, recordOf, TIMER, type ChangeRow } from './records.ts';
+import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, TIMER, type ChangeRow } from './records.ts';
 import { DONE } from './schema.ts';
 import type { ChangeRecord, HistoryQuery, Retention } from './store.ts';
 
@@ -33,7 +33,7 @@ export class History {
     this.#bodies = bodies;
     this.#facts = facts;
     const select = `
-      SELECT ${CHANGE_COLUMNS} FROM ${FROM_CHANGES}
+      SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS}
       WHERE c.id > ?1 AND c.action <> ${TIMER} AND (?2 IS NULL OR c.observed_at >= ?2) AND (?3 IS NULL OR c.key = ?3)
         AND (?4 IS NULL OR k.grp = ?4) AND (?5 IS NULL OR k.resource = ?5)`;
     this.#oldest = db.prepare(`${select} ORDER BY c.id LIMIT ?6`);

@@ -26,13 +26,13 @@ export function flagsOf(bits: number): ChangeFlags {
   return Object.fromEntries(FLAGS.filter((_, i) => (bits & (1 << i)) !== 0).map((flag) => [flag, true]));
 }
 
-/** The columns that {@link recordOf} reads; goes with {@link FROM_CHANGES}. */
+/** The columns that {@link recordOf} reads of `changes c` and what {@link CHANGE_JOINS} joins. */
 export const CHANGE_COLUMNS = `
   c.id, c.action, k.grp, k.version, k.kind, k.resource, c.key, c.uid, c.rv,
   b.bytes AS before, a.bytes AS after, c.actors, c.observed_at, c.flags`;
 
-export const FROM_CHANGES = `
-  changes c JOIN kinds k ON k.id = c.kind
+export const CHANGE_JOINS = `
+  JOIN kinds k ON k.id = c.kind
   LEFT JOIN bodies b ON b.id = c.before LEFT JOIN bodies a ON a.id = c.after`;
 
 export interface ChangeRow {
