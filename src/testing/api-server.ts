@@ -1,0 +1,316 @@
+/**
+ * The embedded API server: speaks enough of the Kubernetes API over real HTTP for this program, kubectl and curl, and fails as
+ * told. Behind the tests, the benchmark and `watchchain demo`.
+ */
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Clock } from '../clock.ts';
+import type { Manifest } from '../change.ts';
+import type { AccessRule } from './api-server/access.ts';
+import { Cluster, type WriteOptions } from './api-server/cluster.ts';
+import { Faults, type AnswerEffect, type Fault, type FaultHandle } from './api-server/faults.ts';
+import type { ResourceType } from './api-server/resource-types.ts';
+import { isWatch, json, route, type Answer } from './api-server/routes.ts';
+import { statusBody, StatusError } from './api-server/status.ts';
+import { keyOf } from './api-server/storage.ts';
+import { WatchStream } from './api-server/watch-stream.ts';
+import { Waiters } from './waiters.ts';
+
+export type { AccessRule } from './api-server/access.ts';
+export type { Fault, FaultHandle } from './api-server/faults.ts';
+export type { ResourceType } from './api-server/resource-types.ts';
+
+export interface ApiServerOptions {
+  /** Kinds to serve besides the built-in ones, as custom resources. */
+  readonly resources?: readonly ResourceType[];
+  /** The cluster's identity; all uids derive from it. Default: random. */
+  readonly kubeSystemUid?: string;
+  /** When set, any request without it as its bearer token gets 401. */
+  readonly token?: string;
+  /** The most that a page of a list holds, whatever the request says. Default: no limit. */
+  readonly pageLimit?: number;
+  /** Between bookmarks, in milliseconds. Default 60,000, as the real server. */
+  readonly bookmarkEveryMs?: number;
+  /** Serve `sendInitialEvents` on watches; otherwise it is refused as by a server without WatchList. Default false. */
+  readonly watchList?: boolean;
+  /** Events kept per kind for resuming, at least. Default 50,000. */
+  readonly historyLimit?: number;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** PEM. Default: plain HTTP. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Stamps objects. Default: the system's. */
+  readonly clock?: Clock;
+}
+
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Requests kept in {@link ApiServer.requests}. */
+const MAX_SEEN = 10_000;
+
+/** Far above what any write of a test holds; etcd itself refuses more than 1.5 MiB. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+/** Starts a server on 127.0.0.1 with four empty namespaces. */
+export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
+  const server = new ApiServer(options);
+  await server.listen();
+  return server;
+}
+
+export class ApiServer {
+  /** The last 10,000, oldest first. */
+  readonly requests: SeenRequest[] = [];
+  readonly #options: ApiServerOptions;
+  readonly #cluster: Cluster;
+  readonly #faults = new Faults();
+  readonly #streams = new Set<WatchStream>();
+  readonly #waiters = new Waiters();
+  #access: AccessRule = () => true;
+  #token: string | undefined;
+  #server: Server | undefined;
+  #port: number;
+
+  /** Use {@link startApiServer}. */
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+    this.#cluster = new Cluster(options);
+    this.#token = options.token;
+    this.#port = options.port ?? 0;
+    for (const type of options.resources ?? []) this.#cluster.types.add(type);
+  }
+
+  get url(): string {
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
+  }
+
+  /** By apiVersion and kind. Fills uid, resourceVersion, creationTimestamp, generation and managedFields. */
+  create(manifest: object, options?: WriteOptions): Manifest {
+    return this.#cluster.create(manifest, options);
+  }
+
+  /**
+   * Replaces by kind, namespace and name, `status` included unless a subresource is named; what changes nothing writes
+   * nothing. Throws StatusError for an object that is not there or a resourceVersion that is not the current one.
+   */
+  update(manifest: object, options?: WriteOptions): Manifest {
+    return this.#cluster.update(manifest, options);
+  }
+
+  /** Adds or replaces an object just as given, but for its resourceVersion: cheap, for large clusters. */
+  put(manifest: Manifest): void {
+    this.#cluster.put(manifest);
+  }
+
+  /** An object with finalizers is only marked. Throws StatusError for an object that is not there. */
+  delete(kind: string, name: string, namespace?: string): void {
+    const type = this.#cluster.types.byKind(kind);
+    this.#cluster.delete(type, keyOf(name, type.namespaced ? (namespace ?? 'default') : ''));
+  }
+
+  get(kind: string, name: string, namespace?: string): Manifest | undefined {
+    const type = this.#cluster.types.byKind(kind);
+    return this.#cluster.get(type, keyOf(name, type.namespaced ? (namespace ?? 'default') : ''));
+  }
+
+  /** A custom resource installed while running. */
+  addResource(type: ResourceType): void {
+    this.#cluster.types.add(type);
+  }
+
+  /** Its objects stay and come back with it. Open watches end, as when a CRD is removed. */
+  removeResource(type: Pick<ResourceType, 'group' | 'version' | 'resource'>): void {
+    this.#cluster.types.remove(type);
+    const collection = `/${type.group}/${type.version}/`;
+    for (const stream of this.#streams) {
+      if (stream.target.path.includes(collection) && stream.target.path.endsWith(`/${type.resource}`)) stream.end();
+    }
+  }
+
+  /** Watches and continue tokens older than now get 410. */
+  compact(): void {
+    this.#cluster.compact();
+  }
+
+  /** Sends a bookmark in each open watch that asked for them. */
+  bookmark(): void {
+    for (const stream of this.#streams) stream.bookmark();
+  }
+
+  /** Who may do what from now on; refusals are RBAC's. Default: everyone everything. */
+  allow(rule: AccessRule): void {
+    this.#access = rule;
+  }
+
+  /** The only token that is accepted from now on; open watches go on, as on the real server. */
+  rotateToken(token: string): void {
+    this.#token = token;
+  }
+
+  /** Makes requests or open watches fail. Several faults: the first added that fits. */
+  fault(fault: Fault): FaultHandle {
+    const handle = this.#faults.add(fault);
+    for (const stream of this.#streams) stream.pump();
+    return handle;
+  }
+
+  /** Resolves when at least `n` watches are open, of `path` if given. Rejects after 10 s. */
+  async waitForWatches(n: number, path?: string): Promise<void> {
+    const open = (): number => [...this.#streams].filter(({ target }) => (path ?? target.path) === target.path).length;
+    const describe = (): string => `${n} watches of ${path ?? 'anything'} wanted, ${open()} are open`;
+    await this.#waiters.until(() => open() >= n, 10_000, describe);
+  }
+
+  /** Resolves when the condition holds; it is looked at after each request and each watch that opens or ends. Rejects after 10 s. */
+  async waitUntil(condition: () => boolean, describe: string): Promise<void> {
+    await this.#waiters.until(condition, 10_000, () => describe);
+  }
+
+  /**
+   * Drops every connection and comes back on the same port with the same data.
+   * @param whileDown runs while nothing listens.
+   */
+  async restart(whileDown?: () => void | Promise<void>): Promise<void> {
+    await this.close();
+    await whileDown?.();
+    await this.listen();
+  }
+
+  /** Writes a kubeconfig file (mode 0600) for this server and returns its path. */
+  async writeKubeconfig(path: string): Promise<string> {
+    const user = this.#token === undefined ? {} : { token: this.#token };
+    const ca = this.#options.tls?.cert;
+    const authority = ca === undefined ? {} : { 'certificate-authority-data': Buffer.from(ca).toString('base64') };
+    const config = {
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'embedded',
+      clusters: [{ name: 'embedded', cluster: { server: this.url, ...authority } }],
+      users: [{ name: 'embedded', user }],
+      contexts: [{ name: 'embedded', context: { cluster: 'embedded', user: 'embedded' } }],
+    };
+    await writeFile(path, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+    return path;
+  }
+
+  /** Idempotent. Drops every connection. */
+  async close(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#server = undefined;
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  }
+
+  /** Use {@link startApiServer} or {@link ApiServer.restart}. */
+  async listen(): Promise<void> {
+    const { tls } = this.#options;
+    const handle = (message: IncomingMessage, response: ServerResponse): void => {
+      // A client that is gone needs no answer.
+      this.#handle(message, response).catch(() => message.destroy());
+    };
+    const limits = { keepAliveTimeout: 120_000, requestTimeout: 0 };
+    const server = tls === undefined ? createServer(limits, handle) : createTlsServer({ ...limits, ...tls }, handle);
+    server.listen(this.#port, '127.0.0.1');
+    await once(server, 'listening');
+    this.#port = (server.address() as AddressInfo).port;
+    this.#server = server;
+  }
+
+  async #handle(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname: path, searchParams: query } = new URL(message.url ?? '/', 'http://host');
+    const { method = 'GET', headers } = message;
+    this.requests.push({ method, path, query, at: Date.now(), headers });
+    if (this.requests.length > 2 * MAX_SEEN) this.requests.splice(0, MAX_SEEN);
+    this.#waiters.check();
+    const body = await readBody(message);
+    const fault = this.#faults.forRequest({ method, path, watch: isWatch(query) });
+    if (fault?.effect === 'hang') return;
+    if (fault?.effect === 'reset') return void message.socket.resetAndDestroy();
+    const outcome = this.#answer(message, path, query, body, fault);
+    if (fault?.effect === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.ms).unref());
+    if (outcome instanceof WatchStream) this.#open(outcome, response);
+    else send(response, fault, outcome);
+  }
+
+  #answer(
+    { method = 'GET', headers }: IncomingMessage,
+    path: string,
+    query: URLSearchParams,
+    body: string,
+    fault: AnswerEffect | undefined,
+  ): Answer | WatchStream {
+    try {
+      if (fault?.effect === 'status') throw new StatusError(fault.status, fault);
+      if (this.#token !== undefined && headers.authorization !== `Bearer ${this.#token}`) throw new StatusError(401);
+      const context = {
+        cluster: this.#cluster,
+        faults: this.#faults,
+        access: this.#access,
+        pageLimit: this.#options.pageLimit,
+        bookmarkEveryMs: this.#options.bookmarkEveryMs ?? 60_000,
+        watchList: this.#options.watchList ?? false,
+      };
+      const { accept = '', 'content-type': contentType = '', 'user-agent': userAgent = '' } = headers;
+      return route(context, { method, path, query, accept, contentType, userAgent, body });
+    } catch (error) {
+      if (error instanceof StatusError) {
+        const { retryAfterSeconds } = error.options;
+        const answer = json(statusBody(error.status, error.options), error.status);
+        return retryAfterSeconds === undefined ? answer : { ...answer, retryAfterSeconds };
+      }
+      return json(statusBody(500, { message: `Internal error occurred: ${String(error)}` }), 500);
+    }
+  }
+
+  #open(stream: WatchStream, response: ServerResponse): void {
+    this.#streams.add(stream);
+    response.on('close', () => {
+      this.#streams.delete(stream);
+      this.#waiters.check();
+    });
+    stream.open(response);
+    this.#waiters.check();
+  }
+}
+
+async function readBody(message: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES) throw new Error(`Cannot take a body of more than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function send(response: ServerResponse, fault: AnswerEffect | undefined, answer: Answer): void {
+  const { status, retryAfterSeconds, body } = answer;
+  const headers = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
+  if (fault?.effect === 'contentType') {
+    response.writeHead(200, { 'content-type': fault.contentType }).end(fault.body ?? Buffer.concat(body));
+    return;
+  }
+  const whole = Buffer.concat(body);
+  const sent = fault?.effect === 'truncate' ? whole.subarray(0, whole.length >> 1) : whole;
+  response.writeHead(status, { 'content-type': answer.contentType, ...headers }).end(sent);
+}

@@ -1,0 +1,50 @@
+/** Who may do what: SelfSubjectAccessReview and refusals in RBAC's words. */
+import { StatusError } from './status.ts';
+
+/** What a request wants, or a review asks about. */
+export interface AccessAttributes {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  /** `""`: all namespaces. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+}
+
+/** Whether the one user of this server may. */
+export type AccessRule = (attributes: AccessAttributes) => boolean;
+
+const USER = 'system:serviceaccount:watchchain:watchchain';
+
+/** Throws the 403 that RBAC answers. */
+export function authorize(rule: AccessRule, wanted: AccessAttributes): void {
+  if (rule(wanted)) return;
+  const { verb, group, resource, namespace, name, subresource } = wanted;
+  const what = subresource === '' ? resource : `${resource}/${subresource}`;
+  const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
+  const which = `${group === '' ? resource : `${resource}.${group}`}${name === '' ? '' : ` "${name}"`}`;
+  throw new StatusError(403, {
+    message: `${which} is forbidden: User "${USER}" cannot ${verb} resource "${what}" in API group "${group}" ${where}`,
+    details: { ...(name === '' ? {} : { name }), ...(group === '' ? {} : { group }), kind: resource },
+  });
+}
+
+interface Review {
+  readonly spec?: { readonly resourceAttributes?: Partial<AccessAttributes> };
+}
+
+/** The answer to a POSTed SelfSubjectAccessReview. */
+export function review(rule: AccessRule, body: unknown): object {
+  const attributes = (body as Review).spec?.resourceAttributes;
+  if (attributes === undefined) throw new StatusError(422, { message: 'spec.resourceAttributes: Required value' });
+  const { verb = '', group = '', resource = '', namespace = '', name = '', subresource = '' } = attributes;
+  const allowed = rule({ verb, group, resource, namespace, name, subresource });
+  return {
+    kind: 'SelfSubjectAccessReview',
+    apiVersion: 'authorization.k8s.io/v1',
+    metadata: {},
+    spec: { resourceAttributes: attributes },
+    status: { allowed, ...(allowed ? { reason: 'RBAC: allowed' } : {}) },
+  };
+}

@@ -1,0 +1,192 @@
+/** From a request to an answer or an open watch. */
+import fastJsonPatch, { type Operation } from 'fast-json-patch';
+import type { Manifest } from '../../change.ts';
+import type { Json, JsonObject } from '../../json.ts';
+import { authorize, review, type AccessRule } from './access.ts';
+import type { Cluster, WriteOptions } from './cluster.ts';
+import { AGGREGATED, aggregated, group, groupList, resourceList } from './discovery.ts';
+import { inNamespace, list } from './lists.ts';
+import { parsePath, type RequestInfo } from './path.ts';
+import { apiVersionOf, type ServedType } from './resource-types.ts';
+import { StatusError } from './status.ts';
+import { keyOf } from './storage.ts';
+import { WatchStream, type WatchContext } from './watch-stream.ts';
+import { inVersion, isObject, serialize } from './wire.ts';
+
+export interface RouteContext extends WatchContext {
+  readonly access: AccessRule;
+  readonly pageLimit: number | undefined;
+}
+
+export interface RouteRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly accept: string;
+  readonly contentType: string;
+  readonly userAgent: string;
+  readonly body: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: readonly Buffer[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** Throws StatusError for what the server refuses. */
+export function route(context: RouteContext, request: RouteRequest): Answer | WatchStream {
+  const info = parsePath(request.path);
+  if (info === undefined) return unresourceful(context.cluster, request);
+  if (info.resource === 'selfsubjectaccessreviews' && request.method === 'POST') {
+    return json(review(context.access, parseBody(request)), 201);
+  }
+  const type = context.cluster.types.byResource(info.group, info.version, info.resource);
+  if (type?.unavailable === true) throw new StatusError(503);
+  authorize(context.access, { ...info, verb: verbOf(request, info) });
+  if (type === undefined || (info.subresource !== '' && !type.subresources.includes(info.subresource))) {
+    // Go's own mux answers where nothing is registered.
+    throw new StatusError(404);
+  }
+  return info.name === '' ? onCollection(context, type, info, request) : onObject(context, type, info, request);
+}
+
+export const isWatch = (query: URLSearchParams): boolean => ['1', 'true'].includes(query.get('watch') ?? '');
+
+function verbOf({ method, query }: RouteRequest, { name }: RequestInfo): string {
+  if (method === 'GET') return name !== '' ? 'get' : isWatch(query) ? 'watch' : 'list';
+  const verbs: Readonly<Record<string, string>> = { POST: 'create', PUT: 'update', PATCH: 'patch' };
+  return verbs[method] ?? (name === '' ? 'deletecollection' : 'delete');
+}
+
+function unresourceful({ types }: Cluster, { path, accept }: RouteRequest): Answer {
+  const wantsAggregated = accept.includes('as=APIGroupDiscoveryList') && accept.includes('v=v2');
+  const [, root, groupName, version] = path.replace(/\/$/, '').split('/');
+  if (['healthz', 'livez', 'readyz'].includes(root ?? '')) return answer('ok', 'text/plain; charset=utf-8');
+  if (root === 'version') return json({ major: '1', minor: '34', gitVersion: 'v1.34.0', platform: 'linux/amd64' });
+  if (root !== 'api' && root !== 'apis') throw new StatusError(404);
+  if (groupName === undefined) {
+    if (wantsAggregated) return answer(JSON.stringify(aggregated(types.all(), root === 'api')), AGGREGATED);
+    return json(root === 'api' ? { kind: 'APIVersions', versions: ['v1'] } : groupList(types.all()));
+  }
+  if (root === 'api') return json(resourceList(types.all(), '', groupName));
+  return json(version === undefined ? group(types.all(), groupName) : resourceList(types.all(), groupName, version));
+}
+
+function onCollection(
+  context: RouteContext,
+  type: ServedType,
+  info: RequestInfo,
+  request: RouteRequest,
+): Answer | WatchStream {
+  const { cluster, pageLimit } = context;
+  switch (request.method) {
+    case 'GET':
+      if (isWatch(request.query)) return new WatchStream(context, type, info.namespace, request.query, request.path);
+      return {
+        status: 200,
+        contentType: JSON_TYPE,
+        body: list(cluster, type, info.namespace, request.query, pageLimit),
+      };
+    case 'POST': {
+      const manifest = cluster.create(fromBody(parseBody(request), type, info), writer(request));
+      return object(manifest, type, 201);
+    }
+    case 'DELETE': {
+      const all = cluster.collection(type).snapshot(cluster.revision.current);
+      const doomed = all.filter((one) => inNamespace(one, info.namespace));
+      for (const { key } of doomed) cluster.delete(type, key);
+      return json({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
+    }
+    default:
+      throw new StatusError(405);
+  }
+}
+
+function onObject(context: RouteContext, type: ServedType, info: RequestInfo, request: RouteRequest): Answer {
+  const { cluster } = context;
+  const key = keyOf(info.name, type.namespaced ? info.namespace : '');
+  const before = cluster.existing(type, key);
+  const subresource = info.subresource === '' ? undefined : info.subresource;
+  switch (request.method) {
+    case 'GET':
+      return object(before, type);
+    case 'PUT':
+    case 'PATCH': {
+      const wanted = request.method === 'PUT' ? fromBody(parseBody(request), type, info) : patched(before, request);
+      // Status has a door of its own wherever there is a status subresource.
+      const kept =
+        subresource === undefined && type.subresources.includes('status') ? { status: before['status'] } : {};
+      return object(cluster.update({ ...wanted, ...kept }, { ...writer(request), subresource }), type);
+    }
+    case 'DELETE':
+      return object(cluster.delete(type, key), type);
+    default:
+      throw new StatusError(405);
+  }
+}
+
+function patched(before: Manifest, { contentType, body }: RouteRequest): Manifest {
+  const patch = JSON.parse(body) as Json;
+  const { resourceVersion: _resourceVersion, ...metadata } = before.metadata;
+  const target = { ...before, metadata } as JsonObject;
+  if (contentType.startsWith('application/merge-patch+json')) return merged(target, patch) as unknown as Manifest;
+  if (contentType.startsWith('application/json-patch+json')) {
+    const copy = structuredClone(target) as unknown as Manifest;
+    return fastJsonPatch.applyPatch(copy, patch as unknown as Operation[]).newDocument;
+  }
+  const supported = ['application/json-patch+json', 'application/merge-patch+json'].join(', ');
+  throw new StatusError(415, {
+    message: `the body of the request was in an unknown format - accepted media types include: ${supported}`,
+  });
+}
+
+/** RFC 7396. */
+function merged(target: Json | undefined, patch: Json): Json {
+  if (!isObject(patch)) return patch;
+  const result: Record<string, Json | undefined> = isObject(target) ? { ...target } : {};
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete result[name];
+    else if (value !== undefined) result[name] = merged(result[name], value);
+  }
+  return result;
+}
+
+function parseBody({ body }: RouteRequest): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw new StatusError(400, { message: `the object provided is unrecognized: ${(error as Error).message}` });
+  }
+}
+
+/** The path decides about kind, namespace and name. */
+function fromBody(body: unknown, type: ServedType, info: RequestInfo): Manifest {
+  const given = body as Manifest;
+  const metadata = {
+    ...given.metadata,
+    ...(type.namespaced ? { namespace: info.namespace } : {}),
+    ...(info.name === '' ? {} : { name: info.name }),
+  };
+  return { ...given, apiVersion: apiVersionOf(type), kind: type.kind, metadata };
+}
+
+function writer({ query, userAgent }: RouteRequest): WriteOptions {
+  const program = userAgent.split('/', 1)[0];
+  return { manager: query.get('fieldManager') ?? (program === undefined || program === '' ? 'unknown' : program) };
+}
+
+const JSON_TYPE = 'application/json';
+
+const answer = (body: string | Buffer, contentType: string, status = 200): Answer => ({
+  status,
+  contentType,
+  body: [Buffer.from(body)],
+});
+
+/** Any other JSON answer. */
+export const json = (body: unknown, status = 200): Answer => answer(`${JSON.stringify(body)}\n`, JSON_TYPE, status);
+
+const object = (manifest: Manifest, type: ServedType, status = 200): Answer =>
+  answer(inVersion(serialize(manifest, type), type), JSON_TYPE, status);

@@ -1,0 +1,91 @@
+/** Manifests as bytes, their fields in the order in which the real server writes them. */
+import type { Manifest } from '../../change.ts';
+import type { Json, JsonObject } from '../../json.ts';
+import { apiVersionOf, type ServedType } from './resource-types.ts';
+
+/** The order of Go's `ObjectMeta`; what is not named follows. */
+const METADATA_ORDER = [
+  'name',
+  'generateName',
+  'namespace',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'labels',
+  'annotations',
+  'ownerReferences',
+  'finalizers',
+  'managedFields',
+];
+
+/** Go writes maps sorted; these are the ones that tests look at. */
+const MAPS: ReadonlySet<string> = new Set([
+  'labels',
+  'annotations',
+  'data',
+  'stringData',
+  'matchLabels',
+  'nodeSelector',
+]);
+
+/** Built-in kinds in the order of their Go structs (as given, below the top), custom resources sorted throughout. */
+export function serialize(manifest: Manifest, type: ServedType): Buffer {
+  if (type.custom) return Buffer.from(JSON.stringify(sorted(manifest as JsonObject)));
+  const { kind: _kind, apiVersion: _apiVersion, metadata, status, ...rest } = manifest;
+  const ordered = {
+    kind: type.kind,
+    apiVersion: apiVersionOf(type),
+    metadata: inOrder(metadata),
+    ...rest,
+    ...(status === undefined ? {} : { status }),
+  };
+  return Buffer.from(JSON.stringify(ordered, sortMaps));
+}
+
+function inOrder(metadata: JsonObject): JsonObject {
+  const known = METADATA_ORDER.filter((name) => metadata[name] !== undefined);
+  return Object.fromEntries([...known, ...Object.keys(metadata)].map((name) => [name, metadata[name]]));
+}
+
+function sortMaps(name: string, value: unknown): unknown {
+  return MAPS.has(name) && isObject(value) ? Object.fromEntries(Object.entries(value).sort(byName)) : value;
+}
+
+/** A deep copy with the keys of every object sorted. */
+export function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(byName)
+      .map(([name, field]) => [name, field === undefined ? undefined : sorted(field)]),
+  );
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
+
+/** As a list holds it: items of built-in kinds come without kind and apiVersion. */
+export function listItem(bytes: Buffer, type: ServedType): Buffer {
+  if (type.custom) return bytes;
+  const typeMeta = `"kind":"${type.kind}","apiVersion":"${apiVersionOf(type)}",`;
+  return Buffer.concat([Buffer.from('{'), bytes.subarray(1 + typeMeta.length)]);
+}
+
+/** One line of a watch. */
+export function watchLine(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR', object: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, Buffer.from('}\n')]);
+}
+
+/** The same bytes, or a line that holds them, as another version of a custom resource; they are stored in the version they were written in. */
+export function inVersion(bytes: Buffer, type: ServedType): Buffer {
+  const apiVersion = `"apiVersion":"${apiVersionOf(type)}"`;
+  if (!type.custom || bytes.subarray(0, 200).includes(apiVersion)) return bytes;
+  return Buffer.from(bytes.toString().replace(/"apiVersion":"[^"]*"/, apiVersion));
+}
