@@ -1,0 +1,313 @@
+/**
+ * A real control plane for a test: etcd and kube-apiserver, and where asked for the controllers, the scheduler and kwok, which
+ * plays the nodes and their kubelets. Each lives in a folder of its own, listens on ports that the system picked, and ends with
+ * the test. `make control-plane` builds it.
+ */
+import { execFile } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { Agent, request } from 'undici';
+import type { ClusterAccess } from '../e2e/cluster.ts';
+import { Daemon } from './daemon.ts';
+import { until } from './until.ts';
+
+/** A list repeats the flag. */
+type Flags = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+export interface ControlPlaneOptions {
+  /** Users beside `admin`, who may do nothing until a role is bound to them. */
+  readonly users?: readonly string[];
+  /** kube-controller-manager, kube-scheduler, and kwok with a node of its own: pods run. */
+  readonly pods?: boolean;
+  /** More flags for kube-apiserver. */
+  readonly apiServerFlags?: Flags;
+}
+
+/** One request as the audit log has it. */
+export interface AuditedRequest {
+  readonly user: string;
+  readonly verb: string;
+  readonly uri: string;
+  readonly code: number;
+}
+
+/** Every request's user, verb, URI and status, once it is answered. */
+const AUDIT_POLICY = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted, Panic]
+rules: [{ level: Metadata }]
+`;
+
+const KWOK_NODE = {
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: {
+    name: 'node-1',
+    annotations: { 'kwok.x-k8s.io/node': 'fake' },
+    labels: { 'kubernetes.io/hostname': 'node-1' },
+  },
+  status: {
+    allocatable: { cpu: '32', memory: '256Gi', pods: '1000' },
+    capacity: { cpu: '32', memory: '256Gi', pods: '1000' },
+  },
+};
+
+/** Starts a control plane; resolves when `/readyz` is ok, and with `pods` when the node is ready. */
+export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  const plane = await ControlPlane.prepare(options);
+  try {
+    await plane.start();
+    return plane;
+  } catch (error) {
+    await plane[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The folder with the programs. Throws where nothing was built: these tests are never skipped. */
+function programs(): string {
+  const folder = process.env['WATCHCHAIN_CONTROL_PLANE'];
+  if (folder === undefined)
+    throw new Error('WATCHCHAIN_CONTROL_PLANE is not set: run these tests with `make test-cluster`');
+  return folder;
+}
+
+export class ControlPlane implements AsyncDisposable {
+  readonly url: string;
+  readonly #bin = programs();
+  readonly #dir: string;
+  readonly #ports: Readonly<Record<'etcd' | 'peer' | 'secure', number>>;
+  readonly #options: ControlPlaneOptions;
+  readonly #daemons = new Map<string, Daemon>();
+
+  private constructor(dir: string, ports: [number, number, number], options: ControlPlaneOptions) {
+    const [etcd, peer, secure] = ports;
+    this.#dir = dir;
+    this.#ports = { etcd, peer, secure };
+    this.#options = options;
+    this.url = `https://127.0.0.1:${secure}`;
+  }
+
+  /** Folder, ports, keys and files; nothing runs yet. */
+  static async prepare(options: ControlPlaneOptions): Promise<ControlPlane> {
+    const dir = await mkdtemp(path.join(tmpdir(), 'watchchain-control-plane-'));
+    const ports = [await freePort(), await freePort(), await freePort()] satisfies [number, number, number];
+    const plane = new ControlPlane(dir, ports, options);
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    await writeFile(plane.file('sa.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }));
+    await writeFile(plane.file('audit.yaml'), AUDIT_POLICY);
+    const users = (options.users ?? []).map((user) => `${tokenOf(user)},${user},${user}\n`);
+    await writeFile(plane.file('tokens.csv'), `${tokenOf('admin')},admin,admin,"system:masters"\n${users.join('')}`);
+    return plane;
+  }
+
+  async start(): Promise<void> {
+    const client = `http://127.0.0.1:${this.#ports.etcd}`;
+    const peer = `http://127.0.0.1:${this.#ports.peer}`;
+    this.#run('etcd', {
+      'data-dir': this.file('etcd'),
+      'listen-client-urls': client,
+      'advertise-client-urls': client,
+      'listen-peer-urls': peer,
+      'initial-advertise-peer-urls': peer,
+      'initial-cluster': `default=${peer}`,
+      'unsafe-no-fsync': true,
+      'log-level': 'error',
+    });
+    await this.startApiServer();
+    if (this.#options.pods === true) await this.#startPods();
+  }
+
+  /** Starts kube-apiserver on the port that it had before, if any; resolves when it is ready. */
+  async startApiServer(): Promise<void> {
+    const daemon = this.#run('kube-apiserver', {
+      'etcd-servers': `http://127.0.0.1:${this.#ports.etcd}`,
+      'cert-dir': this.file('certs'),
+      'bind-address': '127.0.0.1',
+      'secure-port': this.#ports.secure,
+      'service-account-key-file': this.file('sa.key'),
+      'service-account-signing-key-file': this.file('sa.key'),
+      'service-account-issuer': 'https://kubernetes.default.svc',
+      'disable-admission-plugins': 'ServiceAccount',
+      'token-auth-file': this.file('tokens.csv'),
+      'authorization-mode': 'RBAC',
+      'service-cluster-ip-range': '10.0.0.0/24',
+      'audit-policy-file': this.file('audit.yaml'),
+      'audit-log-path': this.file('audit.log'),
+      ...this.#options.apiServerFlags,
+    });
+    await this.#running(daemon, 'kube-apiserver is ready', () => this.#ready());
+  }
+
+  /** As `kill -9`: every watch breaks in mid-stream, and nobody says goodbye. */
+  async killApiServer(): Promise<void> {
+    await this.#daemons.get('kube-apiserver')?.kill();
+  }
+
+  /** etcd forgets every revision but the newest. A watch cache may still know them: see `--watch-cache=false`. */
+  async compact(): Promise<void> {
+    const { header } = (await this.#etcd('range', { key: Buffer.from('/').toString('base64') })) as {
+      header: { revision: string };
+    };
+    await this.#etcd('compaction', { revision: header.revision, physical: true });
+  }
+
+  /** What the tests of `test/e2e` need: the admin's way in, or a user's. */
+  async access(user = 'admin', token = tokenOf(user)): Promise<ClusterAccess> {
+    const ca = await readFile(this.file('certs/apiserver.crt'), 'utf8');
+    const kubeconfig = this.file(`${user.replaceAll(/[^\w-]/g, '-')}.kubeconfig`);
+    // JSON is YAML.
+    const config = {
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [
+        {
+          name: 'real',
+          cluster: { server: this.url, 'certificate-authority-data': Buffer.from(ca).toString('base64') },
+        },
+      ],
+      users: [{ name: user, user: { token } }],
+      contexts: [{ name: 'real', context: { cluster: 'real', user } }],
+      'current-context': 'real',
+    };
+    await writeFile(kubeconfig, JSON.stringify(config), { mode: 0o600 });
+    return { url: this.url, kubeconfig, token, ca };
+  }
+
+  /** Runs kubectl as the admin and answers its stdout. Throws with its stderr. */
+  kubectl(...args: readonly string[]): Promise<string> {
+    return this.#kubectl(args, '');
+  }
+
+  /** `kubectl apply --server-side` of manifests, as objects or as YAML. */
+  apply(manifests: string | readonly object[], ...args: readonly string[]): Promise<string> {
+    const text =
+      typeof manifests === 'string' ? manifests : manifests.map((one) => JSON.stringify(one)).join('\n---\n');
+    return this.#kubectl(['apply', '--server-side', '-f', '-', ...args], text);
+  }
+
+  /** `helm template`, with values as YAML or JSON. */
+  async renderChart(release: string, namespace: string, chart: string, values: object): Promise<string> {
+    await writeFile(this.file('values.yaml'), JSON.stringify(values));
+    const args = ['template', release, chart, '--namespace', namespace, '--values', this.file('values.yaml')];
+    const { stdout } = await promisify(execFile)(path.join(this.#bin, 'helm'), args, { env: { HOME: this.#dir } });
+    return stdout;
+  }
+
+  /** The requests of `user` that were answered so far, oldest first. */
+  async requestsOf(user: string): Promise<readonly AuditedRequest[]> {
+    const lines = (await readFile(this.file('audit.log'), 'utf8')).split('\n').filter((line) => line.endsWith('}'));
+    const events = lines.map((line) => JSON.parse(line) as AuditEvent);
+    return events
+      .filter((event) => event.user.username === user)
+      .map((event) => ({ user, verb: event.verb, uri: event.requestURI, code: event.responseStatus?.code ?? 0 }));
+  }
+
+  file(name: string): string {
+    return path.join(this.#dir, name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const daemon of [...this.#daemons.values()].toReversed()) await daemon.kill();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  async #startPods(): Promise<void> {
+    const { kubeconfig } = await this.access();
+    const common = { kubeconfig, 'leader-elect': false, 'secure-port': 0 };
+    const keys = {
+      'service-account-private-key-file': this.file('sa.key'),
+      'root-ca-file': this.file('certs/apiserver.crt'),
+    };
+    this.#run('kube-controller-manager', { ...common, ...keys });
+    this.#run('kube-scheduler', common);
+    const config = (await Promise.all(['node', 'pod'].map((kind) => this.#stages(kind)))).flat();
+    const kwok = this.#run('kwok', { kubeconfig, 'manage-all-nodes': true, config });
+    await this.apply([KWOK_NODE]);
+    await this.#running(kwok, 'the node is ready', async () =>
+      /\bReady\b/.test(await this.kubectl('get', 'node', 'node-1')),
+    );
+  }
+
+  /** kwok's own files that say how a node or a pod of it comes up and goes. */
+  async #stages(kind: string): Promise<string[]> {
+    const folder = path.join(this.#bin, 'stages', kind);
+    const files = await readdir(folder);
+    return files.filter((name) => name.startsWith(`${kind}-`)).map((name) => path.join(folder, name));
+  }
+
+  #run(name: string, flags: Flags): Daemon {
+    const args = Object.entries(flags).flatMap(([flag, value]) => [value].flat().map((one) => `--${flag}=${one}`));
+    const daemon = new Daemon(path.join(this.#bin, name), args, this.#dir);
+    this.#daemons.set(name, daemon);
+    return daemon;
+  }
+
+  async #running(daemon: Daemon, what: string, condition: () => Promise<boolean>): Promise<void> {
+    try {
+      await until(what, async () => {
+        if (!daemon.running) throw new Error(`${daemon.name} has ended`);
+        return condition().catch(() => false);
+      });
+    } catch (cause) {
+      throw new Error(`${String(cause)}\n${await daemon.lastWords()}`, { cause });
+    }
+  }
+
+  async #kubectl(args: readonly string[], stdin: string): Promise<string> {
+    const { kubeconfig } = await this.access();
+    const env = { HOME: this.#dir, KUBECONFIG: kubeconfig };
+    const running = promisify(execFile)(path.join(this.#bin, 'kubectl'), args, { env, maxBuffer: 64 * 1024 * 1024 });
+    running.child.stdin?.end(stdin);
+    return (await running).stdout;
+  }
+
+  async #ready(): Promise<boolean> {
+    // It signs its own certificate while it starts: nothing but readiness is asked without checking it.
+    const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
+    try {
+      const headers = { authorization: `Bearer ${tokenOf('admin')}` };
+      const { statusCode } = await request(`${this.url}/readyz`, { dispatcher, headers });
+      return statusCode === 200;
+    } finally {
+      await dispatcher.destroy();
+    }
+  }
+
+  async #etcd(call: 'range' | 'compaction', body: object): Promise<unknown> {
+    const response = await request(`http://127.0.0.1:${this.#ports.etcd}/v3/kv/${call}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
+    const answer = await response.body.json();
+    if (response.statusCode !== 200) throw new Error(`etcd ${call}: ${response.statusCode} ${JSON.stringify(answer)}`);
+    return answer;
+  }
+}
+
+/** The fields of an audit.k8s.io/v1 Event that the tests look at. */
+interface AuditEvent {
+  readonly user: { readonly username: string };
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly responseStatus?: { readonly code?: number };
+}
+
+function tokenOf(user: string): string {
+  return `token-of-${user}`;
+}
+
+/** A port that was free a moment ago: these programs cannot be asked which port the system gave them. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
