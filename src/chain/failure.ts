@@ -1,0 +1,42 @@
+/** A failed attempt: which handler threw, and what. */
+import { codeOf, toError } from '../errors.ts';
+
+const MAX_TEXT_CHARS = 1_000;
+const MAX_CAUSES = 4;
+
+/**
+ * What a handler threw, wrapped whatever it was: p-retry gives up at once on a `TypeError`, which here is as good a reason
+ * to try again as any other.
+ */
+export class HandlerFailure extends Error {
+  override readonly name = 'HandlerFailure';
+  override readonly cause: Error;
+  /** The handler's id. */
+  readonly handler: string;
+
+  constructor(handler: string, thrown: unknown) {
+    const cause = toError(thrown);
+    super(textOf(cause));
+    this.handler = handler;
+    this.cause = cause;
+  }
+
+  /** See ErrorCode in errors.ts; undefined for a failure that counts. */
+  get code(): string | undefined {
+    return codeOf(this.cause);
+  }
+}
+
+/** Message and causes in one line of bounded length, for the log and the store; of URLs only the hosts, for a path may be a password. */
+function textOf(error: Error): string {
+  const messages: string[] = [];
+  for (let one: unknown = error; one instanceof Error && messages.length < MAX_CAUSES; one = one.cause) {
+    const { message } = one;
+    if (!messages.some((said) => said.includes(message))) messages.push(message);
+  }
+  const text = (messages.join(': ') || error.name).replace(
+    /\b(https?:\/\/)(?:[^\s/@]*@)?([^\s/?#"']+)[^\s"']*/gi,
+    '$1$2',
+  );
+  return text.length > MAX_TEXT_CHARS ? `${text.slice(0, MAX_TEXT_CHARS)}…` : text;
+}

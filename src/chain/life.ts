@@ -1,0 +1,41 @@
+/** Handlers come to life in chain order and are stopped in reverse. */
+import type { Logger } from 'winston';
+import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
+import { RunningCalls, withDeadline } from './deadline.ts';
+import type { Step } from './step.ts';
+
+const START_DEADLINE_MS = 30_000;
+const STOP_DEADLINE_MS = 5_000;
+
+interface LifeOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** @throws what a handler's `start` threw; it and those before it are stopped by then */
+export async function startAll(steps: readonly Step[], options: LifeOptions): Promise<void> {
+  for (const [place, { id, instance }] of steps.entries()) {
+    try {
+      await limited(() => instance.start?.(), START_DEADLINE_MS, options);
+    } catch (thrown) {
+      await stopAll(steps.slice(0, place + 1), options);
+      throw new Error(`Handler ${id} did not start: ${toError(thrown).message}`, { cause: thrown });
+    }
+  }
+}
+
+/** Every handler is stopped, whatever another one's `stop` does. */
+export async function stopAll(steps: readonly Step[], options: LifeOptions): Promise<void> {
+  for (const { id, instance } of steps.toReversed()) {
+    try {
+      await limited(() => instance.stop?.(), STOP_DEADLINE_MS, options);
+    } catch (thrown) {
+      options.log.warn('Handler did not stop cleanly', { handler: id, error: toError(thrown).message });
+    }
+  }
+}
+
+async function limited(work: () => Promise<void> | undefined, ms: number, { clock }: LifeOptions): Promise<void> {
+  await withDeadline(work, { clock, ms, calls: new RunningCalls() });
+}

@@ -1,0 +1,65 @@
+/** What a chain's work looks like from outside: metrics and log. Handlers report nothing themselves. */
+import type { Logger } from 'winston';
+import type { Change } from '../change.ts';
+import type { Clock } from '../clock.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Delivery, End } from '../store/store.ts';
+import type { HandlerFailure } from './failure.ts';
+import type { Fate } from './retry.ts';
+
+export interface Observer {
+  verdict(handler: string, verdict: 'pass' | 'halt' | 'error'): void;
+  /** Called when it is durable. */
+  fate(delivery: Delivery, fate: Fate): void;
+}
+
+export function createObserver(chain: string, options: { clock: Clock; log: Logger; metrics: Metrics }): Observer {
+  const { clock, log, metrics } = options;
+
+  function ended({ change }: Delivery, end: End): void {
+    metrics.attempts.inc({ chain, outcome: end.kind });
+    metrics.ends.inc({ chain, end: end.kind });
+    metrics.latency.observe({ chain }, Math.max(0, clock.now() - change.observedAt) / 1000);
+    if (!log.isDebugEnabled()) return;
+    const { kind, ...halted } = end;
+    log.debug(kind === 'halted' ? 'Change halted' : 'Change completed', { ...fieldsOf(change), ...halted });
+  }
+
+  function parked({ change, deferredSince }: Delivery, fate: Extract<Fate, { kind: 'parked' }>): void {
+    const { why, park, failure } = fate;
+    metrics.attempts.inc({ chain, outcome: why });
+    const retryInMs = Math.max(0, park.until - clock.now());
+    const fields = { ...fieldsOf(change), ...failureOf(failure), attempts: park.attempts, retryInMs };
+    if (why === 'failed') return void log.warn('Handler failed, the change will be tried again', fields);
+    const first = why === 'deferred' && deferredSince === undefined;
+    log.log(first ? 'warn' : 'debug', why === 'deferred' ? 'Delivery deferred' : 'Delivery waits for its rate', fields);
+  }
+
+  function dead({ change }: Delivery, { failure, attempts }: Extract<Fate, { kind: 'dead' }>): void {
+    metrics.attempts.inc({ chain, outcome: 'failed' });
+    metrics.ends.inc({ chain, end: 'dead' });
+    log.error('Change given up and kept as a dead letter', { ...fieldsOf(change), ...failureOf(failure), attempts });
+  }
+
+  return {
+    verdict: (handler, verdict) => metrics.verdicts.inc({ handler, verdict }),
+    fate(delivery, fate) {
+      switch (fate.kind) {
+        case 'ended':
+          return ended(delivery, fate.passage.end);
+        case 'parked':
+          return parked(delivery, fate);
+        case 'dead':
+          return dead(delivery, fate);
+      }
+    },
+  };
+}
+
+function fieldsOf({ id, action, gvr, key }: Change) {
+  return { change: id, action, resource: gvr.resource, key };
+}
+
+function failureOf({ handler, message }: HandlerFailure) {
+  return { handler, error: message };
+}

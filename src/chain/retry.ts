@@ -1,0 +1,100 @@
+/** What becomes of a change whose attempt failed: tried again later, or given up. */
+import pRetry, { AbortError } from 'p-retry';
+import type { Clock } from '../clock.ts';
+import type { RetryConfig } from '../config/config.ts';
+import type { Delivery, ParkRequest } from '../store/store.ts';
+import type { Passage } from './attempt.ts';
+import { HandlerFailure } from './failure.ts';
+
+/** How a run of the chain ended. */
+export type Fate =
+  | { readonly kind: 'ended'; readonly passage: Passage }
+  | { readonly kind: 'parked'; readonly why: ParkReason; readonly failure: HandlerFailure; readonly park: ParkRequest }
+  | { readonly kind: 'dead'; readonly failure: HandlerFailure; readonly attempts: number };
+
+/** `failed` spent an attempt; `deferred` and `waiting` did not. */
+export type ParkReason = 'failed' | 'deferred' | 'waiting';
+
+export interface RetryOptions {
+  readonly retry: RetryConfig;
+  readonly clock: Clock;
+  /** 0 to 1, for the jitter of deferrals. */
+  readonly random: () => number;
+}
+
+const MIN_DEFER_MS = 1_000;
+const MAX_DEFER_MS = 60_000;
+
+/**
+ * Runs one attempt and says what follows. p-retry counts and computes the delay: 1 s, 5 s, 25 s by default, each times a
+ * random 1 to 2. The waiting is left to the store, so that it survives a restart and a waiting change costs no memory:
+ * each call is one p-retry run of what is left, stopped after its first failure.
+ */
+export async function runOnce(
+  delivery: Delivery,
+  attempt: () => Promise<Passage>,
+  { retry, clock, random }: RetryOptions,
+): Promise<Fate> {
+  const spent = delivery.attempts;
+  let parked: Omit<Extract<Fate, { kind: 'parked' }>, 'kind' | 'failure'> | undefined;
+  try {
+    const passage = await pRetry(() => attempt().catch(abortWhenTerminal), {
+      retries: Math.max(0, retry.retries - spent),
+      minTimeout: retry.minTimeoutMs * retry.factor ** spent,
+      factor: retry.factor,
+      randomize: true,
+      shouldConsumeRetry: ({ error }) => reasonOf(error, delivery, retry, clock) === 'failed',
+      onFailedAttempt: ({ error, retriesLeft, retryDelay }) => {
+        const why = reasonOf(error, delivery, retry, clock);
+        if (why === 'failed' && retriesLeft <= 0) return;
+        parked = { why, park: parkOf(error as HandlerFailure, why, delivery, { clock, random, retryDelay }) };
+      },
+      shouldRetry: () => false,
+    });
+    return { kind: 'ended', passage };
+  } catch (thrown) {
+    if (!(thrown instanceof HandlerFailure)) throw thrown;
+    if (parked === undefined) return { kind: 'dead', failure: thrown, attempts: spent + 1 };
+    return { kind: 'parked', failure: thrown, ...parked };
+  }
+}
+
+function abortWhenTerminal(thrown: unknown): never {
+  throw thrown instanceof HandlerFailure && thrown.code === 'TERMINAL' ? new AbortError(thrown) : thrown;
+}
+
+/** A deferral counts once it has gone on for too long; waiting for our own pace never does. */
+function reasonOf(error: Error, { deferredSince }: Delivery, { deferForMs }: RetryConfig, clock: Clock): ParkReason {
+  const code = error instanceof HandlerFailure ? error.code : undefined;
+  if (code === 'WAIT') return 'waiting';
+  if (code !== 'DEFER') return 'failed';
+  const now = clock.now();
+  return now - (deferredSince ?? now) < deferForMs ? 'deferred' : 'failed';
+}
+
+function parkOf(
+  failure: HandlerFailure,
+  why: ParkReason,
+  { attempts, deferredSince }: Delivery,
+  { clock, random, retryDelay }: Omit<RetryOptions, 'retry'> & { readonly retryDelay: number },
+): ParkRequest {
+  const now = clock.now();
+  const reason = failure.message;
+  if (why === 'waiting') return { until: numberOf(failure, 'until') ?? now, attempts, deferredSince, reason };
+  const since = failure.code === 'DEFER' ? (deferredSince ?? now) : undefined;
+  const askedMs = numberOf(failure, 'retryAfterMs');
+  if (why === 'failed') {
+    const until = Math.ceil(now + Math.max(retryDelay, askedMs ?? 0));
+    return { until, attempts: attempts + 1, deferredSince: since, reason };
+  }
+  // As long again as it has waited so far: doubles each time without a count to keep.
+  const growingMs = Math.min(Math.max(now - (since ?? now), MIN_DEFER_MS), MAX_DEFER_MS) * (0.75 + random() / 2);
+  const waitMs = askedMs === undefined ? growingMs : Math.max(askedMs, MIN_DEFER_MS);
+  return { until: Math.ceil(now + waitMs), attempts, deferredSince: since, reason };
+}
+
+/** A handler may bring its own copy of this package, so the shape is read and not the class. */
+function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfterMs'): number | undefined {
+  const value = (cause as Error & { readonly [field: string]: unknown })[field];
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}

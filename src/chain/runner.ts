@@ -1,0 +1,238 @@
+/** Takes what is due for one chain from the store, runs it, and makes its end durable. */
+import type { Logger } from 'winston';
+import type { Clock } from '../clock.ts';
+import type { ChainConfig } from '../config/config.ts';
+import type { ReceiverFactory } from '../delivery/receiver.ts';
+import { toError } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Delivery, Store } from '../store/store.ts';
+import { attempt } from './attempt.ts';
+import { RunningCalls } from './deadline.ts';
+import { startAll, stopAll } from './life.ts';
+import { createObserver, type Observer } from './observe.ts';
+import { Persistence } from './persistence.ts';
+import { runOnce, type Fate } from './retry.ts';
+import { createStep, type Step } from './step.ts';
+
+export interface ChainRunnerOptions {
+  readonly chain: ChainConfig;
+  readonly store: Store;
+  readonly clusterName: string;
+  readonly receivers: ReceiverFactory;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly stdout: NodeJS.WritableStream;
+  /** 0 to 1, for the jitter of deferrals. Default Math.random. */
+  readonly random?: () => number;
+}
+
+export interface ChainRunner {
+  /** Starts the handlers in order, then takes work. @throws when a handler does not start; none is left running then */
+  start(): Promise<void>;
+  /** There may be work. Cheap, and safe to call at any time. */
+  kick(): void;
+  /**
+   * Takes no more work, lets what runs end for up to `graceMs`, then aborts it and hands it back as it was; stops the handlers.
+   * Answers how many were handed back: they run again after the next start.
+   */
+  stop(graceMs: number): Promise<{ readonly unfinished: number }>;
+  /** Resolves when nothing runs and nothing is due now. */
+  idle(): Promise<void>;
+}
+
+/** Another process may have replayed a dead letter: the store is asked at least so often. */
+const POLL_MS = 5_000;
+/** Claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
+const CLAIM_AHEAD = 64;
+/** Why calls are aborted at the end of the grace period. Known by identity: such a failure is none. */
+const STOPPED = new Error('the process is stopping');
+
+export function createChainRunner(options: ChainRunnerOptions): ChainRunner {
+  return new Runner(options);
+}
+
+class Runner implements ChainRunner {
+  readonly #options: ChainRunnerOptions;
+  readonly #log: Logger;
+  readonly #observer: Observer;
+  readonly #persistence: Persistence;
+  #steps: readonly Step[] = [];
+  #state: 'new' | 'running' | 'stopped' = 'new';
+
+  /** Claimed, not begun. */
+  #ready: Delivery[] = [];
+  #running = 0;
+  #claiming = false;
+  /** Something happened since the last claim began. */
+  #again = false;
+  readonly #calls = new RunningCalls();
+  #alarm: { readonly at: number; readonly cancel: AbortController } | undefined;
+  readonly #quietWaiters: (() => void)[] = [];
+
+  constructor(options: ChainRunnerOptions) {
+    const { chain, clock, log, metrics } = options;
+    this.#options = options;
+    this.#log = log.child({ chain: chain.name });
+    this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics });
+    this.#persistence = new Persistence(clock, this.#log);
+  }
+
+  async start(): Promise<void> {
+    const { chain, clusterName, clock, receivers, stdout } = this.#options;
+    const environment = { clusterName, clock, receivers, stdout, log: this.#log };
+    this.#steps = chain.handlers.map((handler) => createStep(handler, environment));
+    await startAll(this.#steps, { clock, log: this.#log });
+    this.#state = 'running';
+    this.kick();
+  }
+
+  kick(): void {
+    this.#again = true;
+    if (this.#state === 'running' && !this.#claiming) void this.#claimAll();
+  }
+
+  async idle(): Promise<void> {
+    this.kick();
+    await this.#quiet();
+  }
+
+  async stop(graceMs: number): Promise<{ readonly unfinished: number }> {
+    if (this.#state !== 'running') return { unfinished: 0 };
+    this.#state = 'stopped';
+    const { clock } = this.#options;
+    this.#alarm?.cancel.abort(STOPPED);
+    const released = [this.#releaseReady()];
+    const graceOver = new AbortController();
+    await Promise.race([this.#quiet(), clock.sleep(graceMs, graceOver.signal).catch(() => undefined)]);
+    graceOver.abort(STOPPED);
+    const cut = this.#running;
+    this.#persistence.giveUp();
+    this.#calls.abort(STOPPED);
+    await this.#quiet();
+    released.push(this.#releaseReady());
+    const unfinished = cut + (await Promise.all(released)).reduce((sum, n) => sum + n, 0);
+    await stopAll(this.#steps, { clock, log: this.#log });
+    return { unfinished };
+  }
+
+  async #claimAll(): Promise<void> {
+    this.#claiming = true;
+    while (this.#again && this.#state === 'running') {
+      this.#again = false;
+      await this.#claim();
+    }
+    this.#claiming = false;
+    this.#tellWhenQuiet();
+  }
+
+  async #claim(): Promise<void> {
+    const limit = CLAIM_AHEAD - this.#ready.length;
+    if (limit < CLAIM_AHEAD / 2) return;
+    const { store, chain, clock } = this.#options;
+    const stateful = this.#steps.filter(({ type }) => type === 'stateful').map(({ id }) => id);
+    const claimed = await this.#persistence.keepTrying('claim changes', () =>
+      store.claim({ chain: chain.name, limit, now: clock.now(), stateful }),
+    );
+    if (claimed === undefined) return;
+    this.#ready.push(...claimed.deliveries);
+    this.#begin();
+    if (claimed.deliveries.length === limit) this.#again = true;
+    this.#setAlarm(claimed.nextDueAt);
+  }
+
+  /** Begins what may run. */
+  #begin(): void {
+    while (this.#state === 'running' && this.#running < this.#options.chain.concurrency) {
+      const delivery = this.#ready.shift();
+      if (delivery === undefined) return;
+      this.#running++;
+      void this.#run(delivery).finally(() => {
+        this.#running--;
+        this.#begin();
+        this.#tellWhenQuiet();
+      });
+    }
+  }
+
+  async #run(delivery: Delivery): Promise<void> {
+    const { chain, clock, log, random = Math.random } = this.#options;
+    const options = {
+      ...{ steps: this.#steps, clock, log, observer: this.#observer, calls: this.#calls },
+      checkpoint: (handler: string) =>
+        this.#persistence.keepTrying('note a delivery', () => this.#options.store.checkpoint(delivery.id, handler)),
+    };
+    const fate = await runOnce(delivery, () => attempt(delivery, options), { retry: chain.retry, clock, random });
+    if (fate.kind !== 'ended' && fate.failure.cause === STOPPED) return this.#release(delivery);
+    const durable = this.#persistence.keepTrying('end a change', () => this.#write(delivery, fate));
+    // The store works in the order of asking, so this claim sees the successors that the end has freed.
+    this.kick();
+    await durable;
+    this.#observer.fate(delivery, fate);
+  }
+
+  #write({ id }: Delivery, fate: Fate): Promise<void> {
+    const { store } = this.#options;
+    switch (fate.kind) {
+      case 'ended':
+        return store.complete(id, fate.passage.end, fate.passage.writes);
+      case 'parked':
+        return store.park(id, fate.park);
+      case 'dead':
+        return store.deadLetter(id, {
+          handler: fate.failure.handler,
+          error: fate.failure.message,
+          attempts: fate.attempts,
+        });
+    }
+  }
+
+  async #releaseReady(): Promise<number> {
+    const ready = this.#ready.splice(0);
+    await Promise.all(ready.map((delivery) => this.#release(delivery)));
+    return ready.length;
+  }
+
+  /** A store that refuses does it at its next start. */
+  async #release({ id }: Delivery): Promise<void> {
+    try {
+      await this.#options.store.release(id);
+    } catch (thrown) {
+      this.#log.warn('Store did not take a change back', { delivery: id, error: toError(thrown).message });
+    }
+  }
+
+  /** Asks again when the next change is due, or in {@link POLL_MS}. */
+  #setAlarm(nextDueAt: number | undefined): void {
+    const { clock } = this.#options;
+    const dueMs = nextDueAt === undefined ? POLL_MS : Math.max(1, nextDueAt - clock.now());
+    const at = clock.monotonic() + Math.min(POLL_MS, dueMs);
+    if (this.#state !== 'running' || (this.#alarm !== undefined && this.#alarm.at <= at)) return;
+    this.#alarm?.cancel.abort(STOPPED);
+    const alarm = { at, cancel: new AbortController() };
+    this.#alarm = alarm;
+    clock.sleep(at - clock.monotonic(), alarm.cancel.signal).then(
+      () => {
+        if (this.#alarm === alarm) this.#alarm = undefined;
+        this.kick();
+      },
+      () => undefined,
+    );
+  }
+
+  get #isQuiet(): boolean {
+    return this.#running === 0 && !this.#claiming && (this.#state !== 'running' || this.#ready.length === 0);
+  }
+
+  async #quiet(): Promise<void> {
+    if (this.#isQuiet) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#quietWaiters.push(resolve);
+    await promise;
+  }
+
+  #tellWhenQuiet(): void {
+    if (!this.#isQuiet) return;
+    for (const tell of this.#quietWaiters.splice(0)) tell();
+  }
+}

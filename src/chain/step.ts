@@ -1,0 +1,69 @@
+/** A configured handler that is ready to work: one step of a chain. */
+import type { Logger } from 'winston';
+import { idempotencyKey, type Change } from '../change.ts';
+import type { HandlerConfig } from '../config/config.ts';
+import type {
+  HandlerContext,
+  HandlerEnvironment,
+  SinkInstance,
+  StatefulInstance,
+  TransformInstance,
+} from './handler.ts';
+import type { Json } from '../json.ts';
+
+const TRANSFORM_DEADLINE_MS = 10_000;
+const SINK_DEADLINE_MS = 30_000;
+
+interface Placed {
+  /** `chain/name` or `chain/id`. */
+  readonly id: string;
+  /** For one call. */
+  readonly deadlineMs: number;
+}
+
+export type Step = Placed &
+  (
+    | { readonly type: 'transform'; readonly instance: TransformInstance }
+    | { readonly type: 'stateful'; readonly instance: StatefulInstance<Json> }
+    | { readonly type: 'sink'; readonly instance: SinkInstance }
+  );
+
+/** Creates the handler at its place in the chain; nothing is started yet. */
+export function createStep(
+  { id, definition, options }: HandlerConfig,
+  environment: Omit<HandlerEnvironment, 'id'>,
+): Step {
+  const own = { ...environment, id, log: environment.log.child({ handler: id }) };
+  switch (definition.type) {
+    case 'transform':
+      return { id, type: 'transform', deadlineMs: TRANSFORM_DEADLINE_MS, instance: definition.create(options, own) };
+    case 'stateful':
+      return { id, type: 'stateful', deadlineMs: TRANSFORM_DEADLINE_MS, instance: definition.create(options, own) };
+    case 'sink': {
+      const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
+      return { id, type: 'sink', deadlineMs, instance: definition.create(options, own) };
+    }
+  }
+}
+
+/** The context of one call. Log and key are made when asked for: most calls need neither. */
+export function contextOf(
+  step: Step,
+  change: Change,
+  attempt: number,
+  signal: AbortSignal,
+  log: Logger,
+): HandlerContext {
+  const { id } = step;
+  return {
+    id,
+    signal,
+    attempt,
+    get log() {
+      return log.child({ handler: id, key: change.key });
+    },
+    get idempotencyKey() {
+      return idempotencyKey(change, id);
+    },
+  };
+}
