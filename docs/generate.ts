@@ -3,7 +3,7 @@
  * not what would be written.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { builtinHandlers, handlerPage } from '../src/cli/explain.ts';
+import { builtinHandlers, handlerPage } from '../src/cli/handler-page.ts';
 
 const folder = new URL('./handlers/', import.meta.url);
 const check = process.argv.includes('--check');

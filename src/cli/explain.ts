@@ -1,9 +1,8 @@
-/** `explain [HANDLER]` and the pages in docs/handlers/: both are written from the handlers' own definitions. */
+/** `explain [HANDLER]`: prints a handler's page. */
 import type { Command } from 'commander';
-import { z } from 'zod';
-import type { HandlerDefinition } from '../chain/handler.ts';
-import { builtinHandlerNames, loadHandler } from '../chain/load.ts';
+import { loadHandler } from '../chain/load.ts';
 import { EXIT, type Action, type CommandIo } from './command-line.ts';
+import { builtinHandlers, handlerPage } from './handler-page.ts';
 
 export function explainCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   program
@@ -24,92 +23,4 @@ async function handlerIndex(): Promise<string> {
   const definitions = await builtinHandlers();
   const width = Math.max(...definitions.map(({ name }) => name.length));
   return definitions.map(({ name, summary }) => `${name.padEnd(width)}  ${summary}\n`).join('');
-}
-
-/** Every built-in handler, by name. */
-export async function builtinHandlers(): Promise<readonly HandlerDefinition[]> {
-  const names = await builtinHandlerNames();
-  return Promise.all(names.toSorted().map((name) => loadHandler(name, process.cwd())));
-}
-
-const TYPE_NOTE: Readonly<Record<HandlerDefinition['type'], string>> = {
-  transform: 'A transform: it lets a change pass, or halts it with a reason.',
-  stateful: 'A transform with a memory: it lets a change pass, or halts it, by what it saw before.',
-  sink: 'A sink: it delivers the change and passes it on.',
-};
-
-/** The Markdown page of a handler: what it does, its options, its examples. Ends with a newline. */
-export function handlerPage(definition: HandlerDefinition): string {
-  const examples = definition.examples.flatMap(({ title, toml }) => [
-    `${title}:`,
-    `\`\`\`toml\n[[handler]]\n${toml.trimEnd()}\n\`\`\``,
-  ]);
-  return [
-    `# ${definition.name}`,
-    definition.summary,
-    definition.description,
-    TYPE_NOTE[definition.type],
-    '## Options',
-    optionsTable(definition.options),
-    ...(examples.length === 0 ? [] : ['## Examples', ...examples]),
-  ]
-    .join('\n\n')
-    .concat('\n');
-}
-
-function optionsTable(options: z.ZodObject): string {
-  // What people write, not what the schema makes of it: a default is then an option that may be left out.
-  const { properties = {}, required = [] } = z.toJSONSchema(options, { io: 'input', unrepresentable: 'any' });
-  const rows = Object.entries(properties).map(([name, schema]) => {
-    const field = typeof schema === 'object' ? schema : {};
-    return [
-      code(name),
-      typeOf(field),
-      required.includes(name) ? '**required**' : field.default === undefined ? '' : code(tomlValue(field.default)),
-      'example' in field ? code(tomlValue(field['example'])) : '',
-      field.description ?? '',
-    ];
-  });
-  if (rows.length === 0) return 'None.';
-  return [['option', 'type', 'default', 'example', ''], ['---', '---', '---', '---', '---'], ...rows]
-    .map((cells) => `| ${cells.map(cell).join(' | ')} |`)
-    .join('\n');
-}
-
-type Schema = z.core.JSONSchema.BaseSchema;
-
-/** A schema's type in words: `string`, `list of string`, `"json" or "pretty"`. */
-function typeOf(schema: Schema): string {
-  if (schema.enum !== undefined) return schema.enum.map((value) => code(tomlValue(value))).join(' or ');
-  if (schema.const !== undefined) return code(tomlValue(schema.const));
-  const either = schema.anyOf ?? schema.oneOf;
-  if (either !== undefined) return [...new Set(either.map(asSchema).map(typeOf))].join(', or ');
-  if (schema.type === 'array') return `list of ${typeOf(asSchema(schema.items))}`;
-  if (schema.type === 'object') return `table of ${typeOf(asSchema(schema.additionalProperties))}`;
-  return schema.type ?? 'any';
-}
-
-function asSchema(schema: unknown): Schema {
-  return typeof schema === 'object' && schema !== null ? schema : {};
-}
-
-/** A value as it stands in TOML: JSON does, but for tables. */
-function tomlValue(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(tomlValue).join(', ')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const members = Object.entries(value).map(([key, member]) => `${tomlKey(key)} = ${tomlValue(member)}`);
-  return members.length === 0 ? '{}' : `{ ${members.join(', ')} }`;
-}
-
-function tomlKey(key: string): string {
-  return /^[\w-]+$/.test(key) ? key : JSON.stringify(key);
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
-}
-
-/** A table's cell: one line, and no bar ends it early. */
-function cell(text: string): string {
-  return text.replaceAll('\n', ' ').replaceAll('|', '\\|');
 }

@@ -13,7 +13,7 @@ export const pattern = z.string().superRefine((source, context) => {
   } catch (thrown) {
     context.addIssue({
       code: 'custom',
-      message: `not a regular expression in RE2's syntax: ${toError(thrown).message}`,
+      message: `must be a regular expression in RE2's syntax: ${toError(thrown).message}`,
     });
   }
 });

@@ -1,0 +1,122 @@
+/** Each test of a configuration as a function of a change, with the reason in words. */
+import { manifestOf, type Change } from '../../src/change.ts';
+import { compilePatterns, type patterns } from '../../src/config/fields.ts';
+import type { Json } from '../../src/json.ts';
+import { printable } from '../../src/log.ts';
+import type { z } from 'zod';
+import { diffFields, type FieldRules } from '../diff/fields.ts';
+import { isMap, own, toJson } from '../diff/json.ts';
+import { compileMask } from '../diff/mask.ts';
+import { parsePath } from '../diff/path.ts';
+import { eventFacts, type EventFacts } from './event.ts';
+import type { Tests } from './options.ts';
+
+/** Whether a test holds, and why: `namespace "kube-system" does not match ^team-`. */
+export type Condition = (change: Change) => { readonly holds: boolean; readonly why: string };
+
+type Patterns = z.output<typeof patterns>;
+
+/** In the order in which they are asked: what costs nothing first, whole walks last. */
+export function conditionsOf(tests: Tests): readonly Condition[] {
+  const conditions: Condition[] = [];
+  if (tests.action !== undefined) conditions.push(actionIs([tests.action].flat()));
+  for (const [test, valueOf] of Object.entries(TEXTS) as [TextTest, TextOf][]) {
+    const given = tests[test];
+    if (given !== undefined)
+      conditions.push(matching(test, given, (change) => valuesIn(valueOf(change)), ANY_CASE.has(test)));
+  }
+  for (const table of ['labels', 'annotations'] as const) {
+    for (const [key, given] of Object.entries(tests[table] ?? {})) {
+      conditions.push(matching(`${table}[${key}]`, given, (change) => valuesIn(metadataText(change, table, key))));
+    }
+  }
+  for (const [path, given] of Object.entries(tests.field ?? {})) {
+    const rules = everythingAt([path]);
+    conditions.push(matching(path, given, (change) => valuesAt(change, rules)));
+  }
+  if (tests.changed !== undefined) conditions.push(changedAt([tests.changed].flat()));
+  return conditions;
+}
+
+type TextTest = 'kind' | 'apiVersion' | 'namespace' | 'name' | keyof EventFacts;
+type TextOf = (change: Change) => string | undefined;
+
+const TEXTS: Readonly<Record<TextTest, TextOf>> = {
+  kind: ({ gvk }) => gvk.kind,
+  apiVersion: ({ gvk }) => (gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`),
+  namespace: ({ namespace }) => namespace,
+  name: ({ name }) => name,
+  involvedKind: (change) => eventFacts(change)?.involvedKind,
+  involvedName: (change) => eventFacts(change)?.involvedName,
+  involvedNamespace: (change) => eventFacts(change)?.involvedNamespace,
+  reason: (change) => eventFacts(change)?.reason,
+  type: (change) => eventFacts(change)?.type,
+  component: (change) => eventFacts(change)?.component,
+  message: (change) => eventFacts(change)?.message,
+};
+
+/** Kinds are written in any case everywhere in a configuration. */
+const ANY_CASE: ReadonlySet<string> = new Set<TextTest>(['kind', 'involvedKind']);
+
+function matching(
+  name: string,
+  given: Patterns,
+  valuesOf: (change: Change) => readonly string[],
+  ignoreCase = false,
+): Condition {
+  const matches = compilePatterns(given, { ignoreCase });
+  const wanted = [given].flat().join(' or ');
+  return (change) => {
+    const values = valuesOf(change);
+    const match = values.find(matches);
+    if (match !== undefined) return { holds: true, why: `${name} ${shown(match)} matches ${wanted}` };
+    const found = values.length === 0 ? 'is absent, so it' : values.slice(0, 3).map(shown).join(' and ');
+    return { holds: false, why: `${name} ${found} does not match ${wanted}` };
+  };
+}
+
+function actionIs(actions: readonly string[]): Condition {
+  const wanted = actions.join(' or ');
+  return ({ action }) => {
+    const holds = actions.includes(action);
+    return { holds, why: `action ${action} is ${holds ? '' : 'not '}${wanted}` };
+  };
+}
+
+/** Created and deleted objects have no changed fields: `action` asks for them. */
+function changedAt(paths: readonly string[]): Condition {
+  const rules = everythingAt(paths);
+  const wanted = paths.join(' or ');
+  return ({ before, after }) => {
+    const [field] = before && after ? diffFields(before, after, rules) : [];
+    return field ? { holds: true, why: `${field.path} changed` } : { holds: false, why: `no change of ${wanted}` };
+  };
+}
+
+/** Nothing is quiet but what the paths do not name. */
+function everythingAt(paths: readonly string[]): FieldRules {
+  return { mask: compileMask([], paths.map(parsePath)), nulls: false, emptyMetadata: true };
+}
+
+/** What paths lead to is what they would add to nothing. */
+function valuesAt(change: Change, rules: FieldRules): readonly string[] {
+  const found = diffFields({}, manifestOf(change) ?? {}, rules);
+  return found.map(({ after = null }) => (typeof after === 'string' ? after : toJson(after)));
+}
+
+function metadataText(change: Change, table: 'labels' | 'annotations', key: string): string | undefined {
+  const values = manifestOf(change)?.metadata[table] as Json | undefined;
+  const value = isMap(values) ? own(values, key) : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
+function valuesIn(value: string | undefined): readonly string[] {
+  return value === undefined ? [] : [value];
+}
+
+const SHOWN_MAX = 60;
+
+/** A value for a reason: quoted, on one line, shortened. */
+function shown(value: string): string {
+  return `"${printable(value.length > SHOWN_MAX ? `${value.slice(0, SHOWN_MAX)}…` : value)}"`;
+}

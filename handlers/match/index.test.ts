@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { isHalt } from '../../src/chain/handler.ts';
+import type { Change } from '../../src/change.ts';
+import { changeOf } from '../../src/testing/change.ts';
+import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import match from './index.ts';
+
+/** `pass`, or the reason of the halt. */
+async function verdict(options: object, change: Change): Promise<string> {
+  assert.equal(match.type, 'transform');
+  const handler = match.create(match.options.parse(options), testEnvironment());
+  const answer = await handler.handle(change, testContext());
+  if (isHalt(answer)) return answer.reason;
+  assert.equal(answer, change);
+  return 'pass';
+}
+
+const deployment = (replicas: number, image: string) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: {
+    name: 'web',
+    namespace: 'shop',
+    labels: { tier: 'web' },
+    annotations: { 'example.com/owner': 'ada@shop' },
+  },
+  spec: {
+    replicas,
+    paused: false,
+    template: {
+      spec: {
+        containers: [
+          { name: 'web', image },
+          { name: 'proxy', image: 'envoy:1' },
+        ],
+      },
+    },
+  },
+});
+const scaled = changeOf({ before: deployment(1, 'nginx:1'), after: deployment(3, 'nginx:1') });
+const rolled = changeOf({ before: deployment(1, 'nginx:1'), after: deployment(1, 'nginx:2') });
+
+const coreEvent = changeOf({
+  after: {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'web.17', namespace: 'shop' },
+    involvedObject: { kind: 'Pod', name: 'web-1', namespace: 'shop' },
+    reason: 'BackOff',
+    type: 'Warning',
+    message: 'Back-off restarting failed container',
+    source: { component: 'kubelet' },
+    reportingComponent: '',
+  },
+});
+const newEvent = changeOf({
+  after: {
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: { name: 'web.18', namespace: 'shop' },
+    regarding: { kind: 'Pod', name: 'web-1', namespace: 'shop' },
+    reason: 'BackOff',
+    type: 'Warning',
+    note: 'Back-off restarting failed container',
+    reportingController: 'kubelet',
+  },
+});
+
+describe('match', () => {
+  test('passes what all tests match', async () => {
+    const all = {
+      kind: '^deployment$',
+      apiVersion: '^apps/v1$',
+      namespace: ['^team-', '^shop$'],
+      name: 'web',
+      labels: { tier: '^web$' },
+      annotations: { 'example.com/owner': '@shop' },
+      action: ['added', 'updated'],
+      changed: 'spec.replicas',
+      field: { 'spec.replicas': '^3$', 'spec.template.spec.containers[web].image': '^nginx' },
+    };
+    assert.equal(await verdict(all, scaled), 'pass');
+    assert.match(
+      await verdict({ ...all, drop: true }, scaled),
+      /^dropped: action updated is added or updated, kind "Deployment" matches \^deployment\$, /,
+    );
+  });
+
+  const failing: readonly [title: string, options: object, reason: string][] = [
+    ['kind', { kind: '^Pod$' }, 'kind "Deployment" does not match ^Pod$'],
+    ['namespace', { namespace: ['^a', '^b'] }, 'namespace "shop" does not match ^a or ^b'],
+    ['action', { action: 'deleted' }, 'action updated is not deleted'],
+    ['label', { labels: { tier: 'db' } }, 'labels[tier] "web" does not match db'],
+    ['absent label', { labels: { team: '.' } }, 'labels[team] is absent, so it does not match .'],
+    ['changed field', { changed: ['spec.paused', 'status'] }, 'no change of spec.paused or status'],
+    ['any field', { field: { 'spec.paused': 'true' } }, 'spec.paused "false" does not match true'],
+    ['absent field', { field: { 'spec.nothing.here': '' } }, 'spec.nothing.here is absent, so it does not match '],
+    [
+      'every item of a list',
+      { field: { 'spec.template.spec.containers[*].image': 'redis' } },
+      'spec.template.spec.containers[*].image "nginx:1" and "envoy:1" does not match redis',
+    ],
+    ['a test for Events', { reason: '.' }, 'reason is absent, so it does not match .'],
+    [
+      'a name of the prototype',
+      { field: { 'spec.constructor.name': '.' } },
+      'spec.constructor.name is absent, so it does not match .',
+    ],
+  ];
+  for (const [title, options, reason] of failing) {
+    test(`halts when ${title} fails, and says which value failed which test; dropping, it passes`, async () => {
+      assert.equal(await verdict(options, scaled), reason);
+      assert.equal(await verdict({ ...options, drop: true }, scaled), 'pass');
+    });
+  }
+
+  test('a changed field is found by wildcard, in a block, and by itself', async () => {
+    for (const changed of [
+      'spec.template.spec.containers[*].image',
+      'spec.template',
+      'spec.**.image',
+      '**.containers[web]',
+    ]) {
+      assert.equal(await verdict({ changed }, rolled), 'pass', changed);
+      assert.match(await verdict({ changed }, scaled), /^no change of/, changed);
+    }
+  });
+
+  test('a created or deleted object has no changed fields', async () => {
+    assert.equal(await verdict({ changed: 'spec' }, changeOf({ after: deployment(1, 'a') })), 'no change of spec');
+    assert.equal(await verdict({ changed: 'spec' }, changeOf({ before: deployment(1, 'a') })), 'no change of spec');
+  });
+
+  test('a deleted object is tested by its last known manifest', async () => {
+    const deleted = changeOf({ before: deployment(1, 'nginx:1') });
+    assert.equal(await verdict({ labels: { tier: '^web$' }, field: { 'spec.replicas': '1' } }, deleted), 'pass');
+  });
+
+  test('patterns are unanchored, case-sensitive and RE2: (?i) works', async () => {
+    assert.equal(await verdict({ name: 'e' }, scaled), 'pass');
+    assert.equal(await verdict({ name: '(?i)WEB' }, scaled), 'pass');
+    assert.equal(await verdict({ name: 'WEB' }, scaled), 'name "web" does not match WEB');
+  });
+
+  test('knows what an Event is about, in both API groups', async () => {
+    const options = {
+      involvedKind: '^pod$',
+      involvedName: '^web-',
+      involvedNamespace: '^shop$',
+      reason: '^BackOff$',
+      type: '^Warning$',
+      component: '^kubelet$',
+      message: 'restarting',
+    };
+    assert.equal(await verdict(options, coreEvent), 'pass');
+    assert.equal(await verdict(options, newEvent), 'pass');
+    assert.equal(await verdict({ reason: '^Pulled$' }, newEvent), 'reason "BackOff" does not match ^Pulled$');
+  });
+
+  test('a value in a reason is shortened and printable', async () => {
+    const change = changeOf({
+      after: { kind: 'ConfigMap', metadata: { name: 'c', annotations: { note: `\u001b[31m\n${'x'.repeat(500)}` } } },
+    });
+    const reason = await verdict({ annotations: { note: '^y' } }, change);
+    assert.match(reason, /^annotations\[note\] "\\u001b\[31m\\nx{54}…" does not match \^y$/);
+  });
+
+  test('looks at the first 64 KiB of a value only', async () => {
+    const data = { text: `${'x'.repeat(64 * 1024)}needle` };
+    const change = changeOf({ after: { kind: 'ConfigMap', metadata: { name: 'c' }, data } });
+    assert.match(await verdict({ field: { 'data.text': 'needle' } }, change), /does not match needle$/);
+  });
+
+  test('survives manifests that are not what a schema says', async () => {
+    const odd = JSON.parse(
+      '{"kind":"X","metadata":{"name":"x","labels":["a"],"annotations":null},"spec":{"__proto__":{"type":"evil"},"type":null}}',
+    ) as object;
+    const change = changeOf({ after: odd });
+    assert.match(await verdict({ labels: { 0: 'a' } }, change), /is absent/);
+    assert.match(await verdict({ annotations: { a: 'a' } }, change), /is absent/);
+    assert.equal(await verdict({ field: { 'spec.__proto__.type': '^evil$' } }, change), 'pass');
+    assert.match(await verdict({ field: { 'spec.type': '.' } }, change), /is absent/);
+  });
+
+  test('refuses at the start: no test at all, a bad pattern, a bad path, an unknown action', () => {
+    assert.match(problemsOf(match, { drop: true }).join(), /^must have at least one test: kind, apiVersion, /);
+    assert.match(problemsOf(match, { name: '(web' }).join(), /^name: .*missing closing \)/);
+    assert.match(problemsOf(match, { labels: { tier: ['ok', 'a(?=b)'] } }).join(), /^labels\.tier\.1: .*RE2/);
+    assert.match(problemsOf(match, { changed: 'spec..replicas' }).join(), /^changed: Cannot read field path/);
+    assert.match(problemsOf(match, { field: { 'a[': 'x' } }).join(), /Cannot read field path/);
+    assert.match(problemsOf(match, { action: 'Add' }).join(), /^action: /);
+  });
+});

@@ -1,0 +1,46 @@
+import { defineTransform, halt } from '../../src/chain/handler.ts';
+import { conditionsOf } from './conditions.ts';
+import { options } from './options.ts';
+
+export default defineTransform({
+  name: 'match',
+  summary: 'Lets through, or holds back, what matches all of its tests.',
+  description: [
+    'A change matches when every given test holds; a list means any of its members. A change that does not match halts, and the reason names the test and the value that failed it. With `drop = true` it is the other way round.',
+    'Patterns are regular expressions in RE2 syntax, found anywhere in the value unless anchored with `^` and `$`, case-sensitive unless they begin with `(?i)`; only the first 64 KiB of a value are looked at. What is absent matches no pattern. A deleted object is tested by its last known manifest.',
+    'For "this or that", put several `match` into the chain with `drop`, or make several chains.',
+  ].join('\n\n'),
+  options,
+  examples: [
+    {
+      title: 'Only Events that say that a cluster upgrade begins',
+      toml: 'name = "match"\ninvolvedKind = "Cluster"\nreason = "^ClusterIsUpdating$"\n',
+    },
+    {
+      title: 'Nothing of the system, in any of two places',
+      toml: 'name = "match"\nnamespace = ["^kube-", "^openshift-"]\ndrop = true\n',
+    },
+    {
+      title: 'Only new images and scaling, of what the shop team owns',
+      toml: 'name = "match"\nlabels = { team = "^shop$" }\nchanged = ["spec.replicas", "spec.template.spec.containers[*].image"]\n',
+    },
+    {
+      title: 'Only Services that are open to the world',
+      toml: 'name = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
+    },
+  ],
+  create({ drop, ...given }) {
+    const conditions = conditionsOf(given);
+    return {
+      handle(change) {
+        const held: string[] = [];
+        for (const condition of conditions) {
+          const { holds, why } = condition(change);
+          if (holds) held.push(why);
+          else return drop ? change : halt(why);
+        }
+        return drop ? halt(`dropped: ${held.join(', ')}`) : change;
+      },
+    };
+  },
+});

@@ -1,0 +1,87 @@
+/** The tests that a configuration may name. */
+import { z } from 'zod';
+import { patterns } from '../../src/config/fields.ts';
+import { toError } from '../../src/errors.ts';
+import { parsePath } from '../diff/path.ts';
+
+const text = (description: string, example: string) => patterns.optional().describe(description).meta({ example });
+
+const fieldPath = z.string().superRefine((path, context) => {
+  const problem = pathProblem(path);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
+
+/** By field path. The keys are checked here: a record's own check of them would not say what is wrong. */
+const byFieldPath = z.record(z.string(), patterns).superRefine((table, context) => {
+  for (const path of Object.keys(table)) {
+    const problem = pathProblem(path);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, path: [path] });
+  }
+});
+
+function pathProblem(path: string): string | undefined {
+  try {
+    parsePath(path);
+    return undefined;
+  } catch (thrown) {
+    return toError(thrown).message;
+  }
+}
+
+const actions = z.enum(['added', 'updated', 'deleted']);
+
+const tests = z.strictObject({
+  kind: text('The kind, in any case of letters.', '^(Deployment|StatefulSet)$'),
+  apiVersion: text('Group and version, as in a manifest.', '^apps/'),
+  namespace: text('The namespace. What has none does not match.', '^team-'),
+  name: text('The name.', '^web$'),
+  labels: z
+    .record(z.string(), patterns)
+    .optional()
+    .describe('Values of labels, each by its name. All of them must match.')
+    .meta({ example: { tier: '^web$' } }),
+  annotations: z
+    .record(z.string(), patterns)
+    .optional()
+    .describe('Values of annotations, each by its name. All of them must match.')
+    .meta({ example: { 'example.com/owner': '@shop$' } }),
+  action: z
+    .union([actions, z.array(actions).min(1)])
+    .optional()
+    .describe('What happened: exactly one of these words, no pattern.')
+    .meta({ example: ['added', 'deleted'] }),
+  changed: z
+    .union([fieldPath, z.array(fieldPath).min(1)])
+    .optional()
+    .describe(
+      'Paths of fields, with `*` and `**`, as `diff` shows and takes them: an update matches when at least one such field, or one in it, differs. It needs no `diff` before it, and what `diff` keeps quiet about counts too.',
+    )
+    .meta({ example: ['spec.replicas', 'spec.template.spec.containers[*].image'] }),
+  field: byFieldPath
+    .optional()
+    .describe(
+      'Values of fields, each by its path. All paths must match, each with any value that it leads to; a number or boolean matches as it is written, a list or table as JSON.',
+    )
+    .meta({ example: { 'spec.type': '^LoadBalancer$' } }),
+  involvedKind: text('Of a Kubernetes Event: the kind of the object it is about, in any case of letters.', '^Pod$'),
+  involvedName: text('Of a Kubernetes Event: the name of the object it is about.', '^web-'),
+  involvedNamespace: text('Of a Kubernetes Event: the namespace of the object it is about.', '^shop$'),
+  reason: text('Of a Kubernetes Event: the reason.', '^(BackOff|Failed)$'),
+  type: text('Of a Kubernetes Event: `Normal` or `Warning`.', '^Warning$'),
+  component: text('Of a Kubernetes Event: the component that reported it.', '^kubelet$'),
+  message: text('Of a Kubernetes Event: the message.', '(?i)out of memory'),
+});
+
+/** The tests of a configuration, as the schema leaves them. */
+export type Tests = z.output<typeof tests>;
+
+/** All of them and `drop`; at least one of them. */
+export const options = tests
+  .extend({
+    drop: z.boolean().default(false).describe('Hold back what matches, and let the rest pass.').meta({ example: true }),
+  })
+  .superRefine((given, context) => {
+    const names = tests.keyof().options;
+    if (names.some((name) => given[name] !== undefined)) return;
+    context.addIssue({ code: 'custom', message: `must have at least one test: ${names.join(', ')}` });
+  });

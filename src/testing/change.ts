@@ -1,0 +1,47 @@
+/** Changes for tests of handlers, made from manifests and frozen to the bottom: a handler that mutates one throws. */
+import type { Actor, Change, ChangeFlags, Manifest } from '../change.ts';
+import type { Json } from '../json.ts';
+
+export interface ChangeParts {
+  /** Without it: `added`. */
+  readonly before?: object;
+  /** Without it: `deleted`. */
+  readonly after?: object;
+  readonly by?: readonly Actor[];
+  readonly flags?: ChangeFlags;
+  /** Milliseconds since the epoch. Default: 2026-11-20T23:42:03Z. */
+  readonly observedAt?: number;
+}
+
+/** A change as the store hands it out. @throws without any manifest, or without its kind and name. */
+export function changeOf({ before, after, by = [], flags = {}, observedAt = 1_795_218_123_000 }: ChangeParts): Change {
+  const manifest = (after ?? before) as Manifest | undefined;
+  if (manifest?.kind === undefined) throw new Error('A change needs a manifest with its kind');
+  const [version = '', group = ''] = (manifest.apiVersion ?? 'v1').split('/').toReversed();
+  const { name, namespace, uid = 'uid-1', resourceVersion = '1' } = manifest.metadata;
+  return deepFrozen({
+    id: 1,
+    action: before === undefined ? 'added' : after === undefined ? 'deleted' : 'updated',
+    cluster: { id: 'cluster-1', name: 'test' },
+    gvk: { group, version, kind: manifest.kind },
+    gvr: { group, version, resource: `${manifest.kind.toLowerCase()}s` },
+    key: namespace === undefined ? name : `${namespace}/${name}`,
+    namespace,
+    name,
+    uid,
+    resourceVersion,
+    before: before as Manifest | undefined,
+    after: after as Manifest | undefined,
+    by,
+    observedAt,
+    flags,
+    notes: {},
+  });
+}
+
+function deepFrozen<T extends object>(value: T): T {
+  for (const inner of Object.values(value) as (Json | undefined)[]) {
+    if (typeof inner === 'object' && inner !== null && !Object.isFrozen(inner)) deepFrozen(inner);
+  }
+  return Object.freeze(value);
+}

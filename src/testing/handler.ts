@@ -1,0 +1,44 @@
+/** What a handler gets from the program, for tests that call one directly. */
+import { PassThrough } from 'node:stream';
+import { createLogger } from 'winston';
+import type { HandlerContext, HandlerDefinition, HandlerEnvironment } from '../chain/handler.ts';
+import { systemClock } from '../clock.ts';
+
+const log = createLogger({ silent: true });
+
+/** An environment that reaches nothing, but for what is given. */
+export function testEnvironment(parts: Partial<HandlerEnvironment> = {}): HandlerEnvironment {
+  const receivers = {
+    receiver: () => {
+      throw new Error('This test has no receivers');
+    },
+  };
+  return {
+    id: 'default/test',
+    clusterName: 'test',
+    log,
+    clock: systemClock,
+    receivers,
+    stdout: new PassThrough(),
+    ...parts,
+  };
+}
+
+/** The context of a first attempt. */
+export function testContext(parts: Partial<HandlerContext> = {}): HandlerContext {
+  const { signal } = new AbortController();
+  return {
+    id: 'default/test',
+    signal,
+    log,
+    idempotencyKey: 'cluster-1|uid-1|updated:1|default/test',
+    attempt: 1,
+    ...parts,
+  };
+}
+
+/** The problems that the options have, each with its path; empty when they are fine. */
+export function problemsOf({ options }: HandlerDefinition, given: object): readonly string[] {
+  const issues = options.safeParse(given).error?.issues ?? [];
+  return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
+}
