@@ -1,0 +1,148 @@
+/** The chains of a configuration: handlers with checked options, resources without doubles. */
+import type { HandlerDefinition } from '../chain/handler.ts';
+import { codeOf, ConfigError } from '../errors.ts';
+import type { HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
+import { durationMs } from './duration.ts';
+import { isTable } from './expand.ts';
+import { canonical } from './keys.ts';
+import { problemsOf, type Path, type Problem } from './problems.ts';
+import type { ChainTable, ResourceTable } from './schema.ts';
+
+/** A chain as it stands in the file, perhaps with mistakes: what can be checked of it is. */
+export interface WrittenChain {
+  readonly name: string;
+  /** `[]` for the top level. */
+  readonly path: Path;
+  readonly table: Readonly<Record<string, unknown>>;
+}
+
+export interface ChainSurroundings {
+  readonly loadHandler: (name: string) => Promise<HandlerDefinition>;
+  readonly isSecret: (path: Path) => boolean;
+  /** `config.toml:12` */
+  readonly at: (path: Path) => string;
+  readonly problems: Problem[];
+}
+
+/** The top level, unless it has no chain of its own beside `[[chain]]`s, then the others in their order. */
+export function writtenChains(file: Readonly<Record<string, unknown>>): readonly WrittenChain[] {
+  const more = Array.isArray(file['chain']) ? (file['chain'] as readonly unknown[]) : [];
+  const others = more.flatMap((table, index): readonly WrittenChain[] =>
+    isTable(table) ? [{ name: nameOf(table), path: ['chain', index], table }] : [],
+  );
+  const hasDefault = others.length === 0 || file['resource'] !== undefined || file['handler'] !== undefined;
+  return hasDefault ? [{ name: 'default', path: [], table: file }, ...others] : others;
+}
+
+function nameOf({ name }: Readonly<Record<string, unknown>>): string {
+  return typeof name === 'string' ? name : '';
+}
+
+/** What the schema cannot say: nothing to watch, nothing to do, a name taken twice. */
+export function checkChains(chains: readonly WrittenChain[], problems: Problem[]): void {
+  const taken = new Set<string>();
+  for (const { name, path, table } of chains) {
+    for (const part of ['resource', 'handler']) {
+      if (table[part] === undefined) {
+        problems.push({
+          path: [...path, part],
+          message: `is missing: chain "${name}" needs at least one [[${chainPrefix(path)}${part}]]`,
+        });
+      }
+    }
+    if (taken.has(name))
+      problems.push({ path: [...path, 'name'], message: `must be unique: another chain is called "${name}"` });
+    taken.add(name);
+  }
+}
+
+function chainPrefix(path: Path): string {
+  return path.length === 0 ? '' : 'chain.';
+}
+
+/** The handlers of one chain; what is wrong with them goes to the problems, and they are left out. */
+export async function loadHandlers(
+  chain: WrittenChain,
+  surroundings: ChainSurroundings,
+): Promise<readonly HandlerConfig[]> {
+  const tables: readonly unknown[] = Array.isArray(chain.table['handler']) ? chain.table['handler'] : [];
+  const loaded = await Promise.all(tables.map((table, index) => loadOne(chain, table, index, surroundings)));
+  const handlers = loaded.filter((handler) => handler !== undefined);
+  const taken = new Set<string>();
+  for (const { config, path } of handlers) {
+    if (taken.has(config.id)) {
+      surroundings.problems.push({
+        path,
+        message: `is the second "${config.id}" of its chain: give it an id, such as id = "second"`,
+      });
+    }
+    taken.add(config.id);
+  }
+  return handlers.map(({ config }) => config);
+}
+
+async function loadOne(
+  { name: chain, path: chainPath }: WrittenChain,
+  table: unknown,
+  index: number,
+  { loadHandler, isSecret, at, problems }: ChainSurroundings,
+): Promise<{ readonly config: HandlerConfig; readonly path: Path } | undefined> {
+  if (!isTable(table) || typeof table['name'] !== 'string' || table['name'] === '') return undefined;
+  const { name, id, ...written } = table as { readonly name: string; readonly [key: string]: unknown };
+  const path = [...chainPath, 'handler', index];
+  let definition: HandlerDefinition;
+  try {
+    definition = await loadHandler(name);
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'CONFIG') throw thrown;
+    problems.push(...(thrown as ConfigError).problems.map((message) => ({ path: [...path, 'name'], message })));
+    return undefined;
+  }
+  const options = canonical(written, definition.options, path, problems);
+  const checked = definition.options.safeParse(options);
+  if (!checked.success) problems.push(...problemsOf(checked.error, options, path, isSecret));
+  const own = typeof id === 'string' ? id : definition.name;
+  const config = { id: `${chain}/${own}`, definition, options: checked.data ?? {}, at: at(path) };
+  return { config, path };
+}
+
+/** What a resource gets that says nothing itself: from `--namespace` and `--label-selector`. */
+export interface ResourceDefaults {
+  readonly namespaces: readonly string[];
+  readonly labelSelector: string;
+}
+
+/** Resources that would be watched twice are watched once: kwatchman doubled every notification. */
+export function toResources(
+  tables: readonly ResourceTable[],
+  defaults: ResourceDefaults,
+  at: (index: number) => string,
+): readonly ResourceConfig[] {
+  const resources = tables.map((table, index) => ({
+    kind: table.kind,
+    apiVersion: table.apiVersion,
+    namespaces: table.namespaces ?? defaults.namespaces,
+    labelSelector: table.labelSelector ?? defaults.labelSelector,
+    fieldSelector: table.fieldSelector ?? '',
+    at: at(index),
+  }));
+  const everywhere = new Set(resources.filter(({ namespaces }) => namespaces.length === 0).map(selectionKey));
+  const seen = new Set<string>();
+  const firstTime = (key: string): boolean => !seen.has(key) && seen.add(key).size > 0;
+  return resources.flatMap((one) => {
+    const key = selectionKey(one);
+    if (everywhere.has(key)) return one.namespaces.length === 0 && firstTime(key) ? [one] : [];
+    const namespaces = one.namespaces.filter((name) => firstTime(`${key} ${name}`));
+    return namespaces.length === 0 ? [] : [{ ...one, namespaces }];
+  });
+}
+
+function selectionKey({ kind, apiVersion, labelSelector, fieldSelector }: ResourceConfig): string {
+  return JSON.stringify([kind.toLowerCase(), apiVersion, labelSelector, fieldSelector]);
+}
+
+/** A chain's own word counts, then the top level's. */
+export function toRetry(own: ChainTable['retry'], common: ChainTable['retry']): RetryConfig {
+  const { retries = 3, minTimeout = '1s', factor = 5, deferFor = '15m' } = { ...common, ...own };
+  return { retries, minTimeoutMs: durationMs(minTimeout), factor, deferForMs: durationMs(deferFor) };
+}

@@ -1,0 +1,27 @@
+/** Durations as they are written in a configuration: `"30s"`, `"5m"`, `"1h30m"`, `"250ms"`. */
+import { z } from 'zod';
+
+const UNIT_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
+/** Largest unit first, each at most once. */
+const SHAPE = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/;
+/** Node fires a longer timer at once. */
+const MAX_MS = 2 ** 31 - 1;
+
+/** A duration of at most 24 days, kept as it was written; {@link durationMs} gives its milliseconds. */
+export const duration = z.string().refine((text) => parse(text) !== undefined, {
+  error: 'must be a duration such as "250ms", "30s", "5m" or "1h30m", at most 24 days',
+});
+
+/** @throws RangeError for what {@link duration} refuses. */
+export function durationMs(text: string): number {
+  const ms = parse(text);
+  if (ms === undefined) throw new RangeError(`Cannot read '${text}' as a duration`);
+  return ms;
+}
+
+function parse(text: string): number | undefined {
+  const [, ...amounts] = SHAPE.exec(text) ?? [];
+  if (text === '' || amounts.length === 0) return undefined;
+  const ms = Object.values(UNIT_MS).reduce((sum, unit, index) => sum + Number(amounts[index] ?? 0) * unit, 0);
+  return ms <= MAX_MS ? ms : undefined;
+}

@@ -1,0 +1,76 @@
+/** `${VAR}` and `${file:/path}` anywhere in a string; `$${` stands for `${` itself. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { toError } from '../errors.ts';
+import type { Path, Problem } from './problems.ts';
+
+const REFERENCE = /\$\$\{|\$\{([^{}]*)\}|\$\{/g;
+const VARIABLE = /^[A-Za-z_]\w*$/;
+
+export interface Expanded {
+  readonly value: unknown;
+  /** Paths whose value came from outside the file: they are not shown. */
+  readonly filled: readonly Path[];
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * A copy of `value` with every reference replaced. What is missing is a problem; an empty variable is not: it is what somebody
+ * set. One line feed at the end of a file is left out. Paths of files are relative to `folder`.
+ */
+export function expand(
+  value: unknown,
+  options: { readonly env: NodeJS.ProcessEnv; readonly folder: string },
+): Expanded {
+  const filled: Path[] = [];
+  const problems: Problem[] = [];
+  const visit = (inner: unknown, path: Path): unknown => {
+    if (Array.isArray(inner)) return inner.map((element, index) => visit(element, [...path, index]));
+    if (isTable(inner)) return mapValues(inner, (element, key) => visit(element, [...path, key]));
+    if (typeof inner !== 'string' || !inner.includes('${')) return inner;
+    return inner.replace(REFERENCE, (reference, name: string | undefined) => {
+      if (reference === '$${') return '${';
+      filled.push(path);
+      try {
+        return lookUp(name, options);
+      } catch (thrown) {
+        problems.push({ path, message: toError(thrown).message });
+        return '';
+      }
+    });
+  };
+  return { value: visit(value, []), filled, problems };
+}
+
+function lookUp(name: string | undefined, { env, folder }: { env: NodeJS.ProcessEnv; folder: string }): string {
+  if (name === undefined) throw new Error('"${" without "}"; write "$${" for the characters themselves');
+  if (name.startsWith('file:')) return readReference(resolve(folder, name.slice('file:'.length)));
+  if (!VARIABLE.test(name))
+    throw new Error(`\${${name}} is neither a variable nor a file; write "$\${" for the characters themselves`);
+  const found = env[name];
+  if (found === undefined) throw new Error(`the variable ${name} is not set`);
+  return found;
+}
+
+function readReference(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (cause) {
+    throw new Error(`cannot read ${file}: ${toError(cause).message}`, { cause });
+  }
+}
+
+/** A TOML table; dates are objects, too. */
+export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/** Into a table without prototype: no key of a file can reach one. */
+export function mapValues(
+  table: Readonly<Record<string, unknown>>,
+  map: (value: unknown, key: string) => unknown,
+): Record<string, unknown> {
+  const copy = Object.create(null) as Record<string, unknown>;
+  for (const [key, value] of Object.entries(table)) copy[key] = map(value, key);
+  return copy;
+}

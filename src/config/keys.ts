@@ -1,0 +1,78 @@
+/** Keys in any case, as kwatchman's viper took them: brought to the schema's spelling, and refused where the schema has none. */
+import { z } from 'zod';
+import { didYouMean } from '../near.ts';
+import { isTable, mapValues } from './expand.ts';
+import type { Path, Problem } from './problems.ts';
+
+/**
+ * A copy of `value` in the spelling of `schema`. Unknown keys and second spellings of a key become problems and are left out.
+ * One string for a list of words (`"Add,Delete"`) is split, and one table for a list of tables is a list of one, as in viper.
+ */
+export function canonical(value: unknown, schema: z.core.$ZodType, path: Path, problems: Problem[]): unknown {
+  const shape = fitting(value, schema);
+  if (shape instanceof z.ZodObject && isTable(value)) return canonicalTable(value, shape, path, problems);
+  if (shape instanceof z.ZodRecord && isTable(value)) {
+    return mapValues(value, (inner, key) => canonical(inner, shape.valueType, [...path, key], problems));
+  }
+  if (!(shape instanceof z.ZodArray)) return value;
+  return (
+    elements(value, shape)?.map((inner, index) => canonical(inner, shape.element, [...path, index], problems)) ?? value
+  );
+}
+
+function canonicalTable(
+  table: Readonly<Record<string, unknown>>,
+  schema: z.ZodObject,
+  path: Path,
+  problems: Problem[],
+): unknown {
+  const known = new Map(Object.entries(schema.shape).map(([name, field]) => [name.toLowerCase(), { name, field }]));
+  const takesAny = schema.def.catchall !== undefined && !(schema.def.catchall instanceof z.ZodNever);
+  const written = new Map<string, string>();
+  const copy = Object.create(null) as Record<string, unknown>;
+  for (const [key, value] of Object.entries(table)) {
+    const { name, field } = known.get(key.toLowerCase()) ?? { name: key, field: undefined };
+    const earlier = written.get(name);
+    if (field === undefined && !takesAny) {
+      problems.push({ path: [...path, key], message: `unknown key${knownKeys(key, Object.keys(schema.shape))}` });
+    } else if (earlier !== undefined) {
+      problems.push({ path: [...path, key], message: `"${earlier}" and "${key}" are the same key: write it once` });
+    } else {
+      written.set(name, key);
+      copy[name] = field === undefined ? value : canonical(value, field, [...path, name], problems);
+    }
+  }
+  return copy;
+}
+
+function knownKeys(key: string, names: readonly string[]): string {
+  return (
+    didYouMean(key, names) ||
+    (names.length === 0 ? '; there are none here' : `; there are ${names.toSorted().join(', ')}`)
+  );
+}
+
+/** The part of the schema that says what tables and lists hold; of a union the branch that takes this kind of value. */
+function fitting(value: unknown, schema: z.core.$ZodType): z.core.$ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable) {
+    return fitting(value, schema.unwrap());
+  }
+  if (schema instanceof z.ZodPipe) return fitting(value, schema.in);
+  if (!(schema instanceof z.ZodUnion)) return schema;
+  const branches = schema.options.map((branch) => fitting(value, branch));
+  return (
+    branches.find((branch) => (Array.isArray(value) ? branch instanceof z.ZodArray : takesTables(branch))) ?? schema
+  );
+}
+
+function takesTables(schema: z.core.$ZodType): boolean {
+  return schema instanceof z.ZodObject || schema instanceof z.ZodRecord;
+}
+
+/** Only words that cannot hold a comma are split: a regular expression may. */
+function elements(value: unknown, { element }: z.ZodArray): readonly unknown[] | undefined {
+  if (Array.isArray(value)) return value;
+  if (isTable(value) && element instanceof z.ZodObject) return [value];
+  if (typeof value === 'string' && element instanceof z.ZodEnum) return value.split(',').map((word) => word.trim());
+  return undefined;
+}

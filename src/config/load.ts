@@ -1,0 +1,193 @@
+/** From a file to a checked {@link Config}, or to everything that is wrong with it, each at its line. */
+import { readFile } from 'node:fs/promises';
+import { delimiter, dirname, extname, resolve } from 'node:path';
+import type { HandlerDefinition } from '../chain/handler.ts';
+import { ConfigError, toError } from '../errors.ts';
+import { checkChains, loadHandlers, toResources, toRetry, writtenChains, type ChainSurroundings } from './chains.ts';
+import type { Config } from './config.ts';
+import { expand, isTable } from './expand.ts';
+import { canonical } from './keys.ts';
+import { locateKeys, type Locate } from './locate.ts';
+import { oversizedIntegers, parseToml, TomlSyntaxError } from './parse-toml.ts';
+import { pathText, problemsOf, type Path, type Problem } from './problems.ts';
+import { configFile, namespace, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
+import { labelSelector } from './selector.ts';
+
+/** From flags and variables; each wins over the file but for the two that fill in what a resource leaves out. */
+export interface Overrides {
+  /** For resources that name no namespaces; several are separated by commas. */
+  readonly namespace?: string;
+  /** For resources that have none. */
+  readonly labelSelector?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Folder of the state. */
+  readonly state?: string;
+}
+
+export interface LoadOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** By name, or by path relative to a folder; a ConfigError when there is none. */
+  readonly loadHandler: (name: string, configDir: string) => Promise<HandlerDefinition>;
+  readonly overrides?: Overrides;
+}
+
+/**
+ * Reads, completes and checks a configuration. Touches no cluster and no receiver.
+ * @throws ConfigError with every mistake: `config.toml:12: handler[1].webhookURL: is missing: it must be a string`
+ */
+export async function loadConfig(file: string, options: LoadOptions): Promise<Config> {
+  const toml = await readToml(file);
+  const locate = locateKeys(toml);
+  const folder = dirname(resolve(file));
+  const written = parse(toml, file);
+  const problems: Problem[] = [...oversizedIntegers(written)];
+  const { value, filled } = complete(written, { env: options.env, folder }, problems);
+
+  const isSecret = secretPaths(filled);
+  const structure = configFile.safeParse(value);
+  if (!structure.success) problems.push(...problemsOf(structure.error, value, [], isSecret));
+  const chains = writtenChains(value);
+  checkChains(chains, problems);
+  const surroundings: ChainSurroundings = {
+    loadHandler: (name) => options.loadHandler(name, folder),
+    isSecret,
+    at: (path) => `${file}:${locate(path)}`,
+    problems,
+  };
+  const handlers = await Promise.all(chains.map((chain) => loadHandlers(chain, surroundings)));
+
+  const lines = [...overrideProblems(options.overrides), ...render(problems, file, locate)];
+  if (lines.length > 0 || !structure.success) throw new ConfigError(lines);
+  const { data } = structure;
+  return {
+    ...settings(data, file, folder, options.overrides),
+    chains: chains.map(({ name, path }, index) => {
+      const table = path.length === 0 ? data : (data.chain?.[Number(path[1])] ?? {});
+      return {
+        name,
+        resources: toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
+          surroundings.at([...path, 'resource', n]),
+        ),
+        handlers: handlers[index] ?? [],
+        retry: toRetry(table.retry, data.retry),
+        concurrency: table.concurrency ?? data.concurrency ?? 8,
+      };
+    }),
+  };
+}
+
+const LATER = ['.yaml', '.yml', '.json'];
+
+async function readToml(file: string): Promise<string> {
+  const extension = extname(file).toLowerCase();
+  if (LATER.includes(extension)) {
+    const remedy =
+      'YAML and JSON configurations, those of other tools included, are not read yet: write it as TOML, FILE.toml';
+    throw new ConfigError([`Cannot use ${file}: ${remedy}`]);
+  }
+  if (extension !== '.toml') {
+    throw new ConfigError([
+      `Cannot use ${file}: unsupported configuration type "${extension.slice(1)}"; supported is .toml`,
+    ]);
+  }
+  try {
+    // An editor's byte order mark is no part of the text.
+    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
+  } catch (cause) {
+    const missing = toError(cause).message.startsWith('ENOENT');
+    const reason = missing ? 'there is no such file; name one with --config' : toError(cause).message;
+    throw new ConfigError([`Cannot read ${file}: ${reason}`], { cause });
+  }
+}
+
+function parse(toml: string, file: string): Readonly<Record<string, unknown>> {
+  try {
+    return parseToml(toml);
+  } catch (thrown) {
+    if (thrown instanceof TomlSyntaxError) throw new ConfigError([`${file}:${thrown.line}: ${thrown.message}`]);
+    throw thrown;
+  }
+}
+
+/** Keys in the schema's spelling, references replaced. */
+function complete(
+  written: Readonly<Record<string, unknown>>,
+  options: { readonly env: NodeJS.ProcessEnv; readonly folder: string },
+  problems: Problem[],
+): { readonly value: Readonly<Record<string, unknown>>; readonly filled: readonly Path[] } {
+  const spelled = canonical(written, configFile, [], problems) as Record<string, unknown>;
+  if (Array.isArray(spelled['cluster'])) {
+    problems.push({
+      path: ['cluster'],
+      message: '[[cluster]] is kept for several clusters, which one process does not watch yet: write [cluster]',
+    });
+    delete spelled['cluster'];
+  }
+  const { value, filled, problems: unresolved } = expand(spelled, options);
+  problems.push(...unresolved);
+  return { value: isTable(value) ? value : {}, filled };
+}
+
+/** A value that came from outside the file, or whose key says so, is never shown. */
+function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
+  const fromOutside = new Set(filled.map((path) => pathText(path).toLowerCase()));
+  return (path) =>
+    fromOutside.has(pathText(path).toLowerCase()) ||
+    path.some(
+      (part) => typeof part === 'string' && /url|token|passw|secret|credential|auth|webhook|header/i.test(part),
+    );
+}
+
+/** In the order of the file. What could not be resolved is empty, so a second problem of the same value says nothing new. */
+function render(problems: readonly Problem[], file: string, locate: Locate): readonly string[] {
+  const first = new Map(problems.toReversed().map((problem) => [pathText(problem.path).toLowerCase(), problem]));
+  return [...first.values()]
+    .map(({ path, message }) => ({ line: locate(path), text: `${pathText(path)}: ${message}` }))
+    .toSorted((a, b) => a.line - b.line || (a.text < b.text ? -1 : 1))
+    .map(({ line, text }) => `${file}:${line}: ${text}`);
+}
+
+function overrideProblems(overrides: Overrides = {}): readonly string[] {
+  const namespaces = namespace.array().safeParse(defaultsOf(overrides).namespaces);
+  const labels = labelSelector.optional().safeParse(overrides.labelSelector || undefined);
+  return [
+    ...(namespaces.error?.issues ?? []).map(
+      ({ message }) => `--namespace: ${message}: current value is "${overrides.namespace}"`,
+    ),
+    ...(labels.error?.issues ?? []).map(
+      ({ message }) => `--label-selector: ${message}: current value is "${overrides.labelSelector}"`,
+    ),
+  ];
+}
+
+function defaultsOf({ namespace = '', labelSelector = '' }: Overrides = {}): {
+  namespaces: readonly string[];
+  labelSelector: string;
+} {
+  const namespaces = namespace.split(',').map((name) => name.trim());
+  return { namespaces: namespaces.filter((name) => name !== ''), labelSelector };
+}
+
+/** Paths in the file are relative to it, those of flags to where we are. */
+function settings(data: ConfigFile, file: string, folder: string, overrides: Overrides = {}): Omit<Config, 'chains'> {
+  const { cluster, state, redact, whileAway = 'each' } = data;
+  const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
+  return {
+    file,
+    cluster: {
+      kubeconfig: overrides.kubeconfig ?? kubeconfig?.join(delimiter),
+      context: overrides.context ?? cluster?.context,
+      name: cluster?.name,
+    },
+    state: {
+      path: overrides.state ?? (state?.path === undefined ? undefined : resolve(folder, state.path)),
+      name: state?.name,
+    },
+    whileAway,
+    redact: {
+      envNames: [...SECRET_ENV_NAMES, ...(redact?.envNames ?? [])],
+      paths: Object.entries(redact?.paths ?? {}).flatMap(([kind, paths]) => paths.map((path) => ({ kind, path }))),
+    },
+  };
+}

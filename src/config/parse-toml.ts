@@ -1,0 +1,42 @@
+/** TOML text to plain values, with mistakes at their line. */
+import { parse } from '@iarna/toml';
+import { isTable } from './expand.ts';
+import type { Path, Problem } from './problems.ts';
+
+/** A mistake in the TOML itself: nothing after it can be read. */
+export class TomlSyntaxError extends Error {
+  override readonly name = 'TomlSyntaxError';
+  /** From 1. */
+  readonly line: number;
+  constructor(message: string, line: number) {
+    super(message);
+    this.line = line;
+  }
+}
+
+/** @throws TomlSyntaxError */
+export function parseToml(toml: string): Readonly<Record<string, unknown>> {
+  try {
+    return parse(toml);
+  } catch (thrown) {
+    const { message, line = 0, col = 0 } = thrown as Error & { line?: number; col?: number };
+    // The parser quotes the lines around the mistake in its message, which may hold a secret: only what comes before is shown.
+    const reason = message.replace(/ at row \d+, col \d+, pos \d+:[^]*$/, '').replace(/"(\d+)"$/, characterOf);
+    throw new TomlSyntaxError(`broken TOML in column ${col + 1}: ${reason}`, line + 1);
+  }
+}
+
+/** The parser names a character by its number. */
+function characterOf(quoted: string, code: string): string {
+  const number = Number(code);
+  return number <= 0x10ffff ? JSON.stringify(String.fromCodePoint(number)) : quoted;
+}
+
+/** Integers beyond 2^53: the parser gives them as bigint, and wraps them around beyond 64 bits. */
+export function oversizedIntegers(value: unknown, path: Path = []): readonly Problem[] {
+  if (typeof value === 'bigint')
+    return [{ path, message: `must be a whole number of at most ${Number.MAX_SAFE_INTEGER}` }];
+  if (Array.isArray(value)) return value.flatMap((element, index) => oversizedIntegers(element, [...path, index]));
+  if (!isTable(value)) return [];
+  return Object.entries(value).flatMap(([key, inner]) => oversizedIntegers(inner, [...path, key]));
+}

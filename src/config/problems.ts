@@ -1,0 +1,117 @@
+/** What is wrong with a configuration: found all at once, said in the user's words, at the line of the nearest key. */
+import type { z } from 'zod';
+import { didYouMean } from '../near.ts';
+
+/** Where in the file: `['handler', 1, 'webhookURL']`. */
+export type Path = readonly PropertyKey[];
+
+export interface Problem {
+  readonly path: Path;
+  /** `must be a string: current value is 5`. Never holds a secret. */
+  readonly message: string;
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** `handler[1].webhookURL` */
+export function pathText(path: Path): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    const name = /^[\w-]+$/.test(String(part)) ? String(part) : JSON.stringify(String(part));
+    return text === '' ? name : `${text}.${name}`;
+  }, '');
+}
+
+/**
+ * What a schema has against `value`, which lies at `path`.
+ * @param isSecret whether the value at a path must not be shown
+ */
+export function problemsOf(
+  error: z.ZodError,
+  value: unknown,
+  path: Path,
+  isSecret: (path: Path) => boolean,
+): readonly Problem[] {
+  return error.issues.flatMap(clearest).map((issue) => {
+    const current = valueAt(value, issue.path);
+    const full = [...path, ...issue.path];
+    return {
+      path: full,
+      message: `${wish(issue, current)}${isSecret(full) ? '' : shown(current) + hint(issue, current)}`,
+    };
+  });
+}
+
+/** Of a union, the branch that got furthest; where none did, what they all want together. */
+function clearest(issue: Issue): readonly Issue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const furthest = issue.errors.find((branch) =>
+    branch.every((inner) => inner.code !== 'invalid_type' || inner.path.length > 0),
+  );
+  if (furthest === undefined || furthest.length === 0) return [issue];
+  return furthest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })).flatMap(clearest);
+}
+
+function wish(issue: Issue, current: unknown): string {
+  if (issue.code === 'invalid_type') {
+    return `${current === undefined ? 'is missing: it ' : ''}must be ${typeName(issue.expected)}`;
+  }
+  if (issue.code === 'invalid_value') return `must be ${anyOf(issue.values.map((allowed) => JSON.stringify(allowed)))}`;
+  if (issue.code === 'invalid_union') {
+    const wanted = issue.errors
+      .flat()
+      .map((inner) => (inner.code === 'invalid_type' ? typeName(inner.expected) : inner.message));
+    return `must be ${anyOf([...new Set(wanted)])}`;
+  }
+  const isOurs = !/^(Too|Invalid)/.test(issue.message);
+  if (isOurs || (issue.code !== 'too_small' && issue.code !== 'too_big')) return issue.message;
+  if (issue.code === 'too_big') return `must be at most ${issue.maximum}`;
+  const unit = SIZE_UNITS[issue.origin];
+  if (unit === undefined) return `must be at least ${issue.minimum}`;
+  return issue.minimum === 1 ? 'must not be empty' : `must have at least ${issue.minimum} ${unit}`;
+}
+
+/** Zod counts what has a size. */
+const SIZE_UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'elements', set: 'elements' };
+
+function hint(issue: Issue, current: unknown): string {
+  return issue.code === 'invalid_value' && typeof current === 'string'
+    ? didYouMean(current, issue.values.map(String))
+    : '';
+}
+
+/** `a, b or c` */
+function anyOf(choices: readonly string[]): string {
+  return choices.length < 2 ? choices.join('') : `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a table',
+  record: 'a table',
+};
+
+function typeName(expected: string): string {
+  return TYPE_NAMES[expected] ?? expected;
+}
+
+const MAX_SHOWN = 60;
+
+/** `: current value is "x"`; nothing for what is missing, a table, or may hold credentials. */
+function shown(value: unknown): string {
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return '';
+  if (typeof value === 'string' && value.includes('://')) return '';
+  const text = JSON.stringify(value);
+  return `: current value is ${text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text}`;
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (inner, part) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[part],
+    value,
+  );
+}

@@ -1,0 +1,152 @@
+/** What a configuration file may say. The descriptions are the reference; handlers bring their own options. */
+import { z } from 'zod';
+import { duration } from './duration.ts';
+import { pattern } from './fields.ts';
+import { fieldSelector, labelSelector } from './selector.ts';
+
+/** Environment variables that hold secrets by their name; `[redact] envNames` adds to them. */
+export const SECRET_ENV_NAMES: readonly string[] = [
+  '(?i)passw|passphrase|pwd|secret|token|credential|(api|access|private|signing|encryption)_?key',
+];
+
+/** A namespace by its exact name. */
+export const namespace = z.string().superRefine((name, context) => {
+  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return;
+  const message = /[*?[\]]/.test(name)
+    ? 'must be the exact name of a namespace: patterns are not supported yet, so list each name'
+    : 'must be the name of a namespace: lower-case letters, digits and "-"';
+  context.addIssue({ code: 'custom', message });
+});
+
+const resource = z.strictObject({
+  kind: z
+    .string()
+    .min(1)
+    .describe(
+      'Kind, plural, singular or short name, in any case: `deployment`, `deploy`, `certificates.cert-manager.io`.',
+    ),
+  apiVersion: z
+    .string()
+    .regex(/^([a-z0-9.-]+\/)?[a-z0-9.-]+$/, 'must be a group and version such as "apps/v1" or "v1", or a group')
+    .optional()
+    .describe(
+      '`apps/v1`, `v1`, or a group without version. Needed where several groups serve the name, or when the kind is installed later.',
+    ),
+  namespaces: z
+    .array(namespace)
+    .min(1, 'must name at least one namespace; leave it out for all of them')
+    .optional()
+    .describe('Exact names. Default: all namespaces, or those of --namespace.'),
+  labelSelector: labelSelector
+    .optional()
+    .describe('Which objects, by label. Default: all, or those of --label-selector.'),
+  fieldSelector: fieldSelector
+    .optional()
+    .describe('Which objects, by a field the API server can select on. Default: all.'),
+});
+
+/** Everything but `name` and `id` is an option of the handler that `name` names. */
+const handler = z.looseObject({
+  name: z
+    .string()
+    .min(1)
+    .describe('A built-in handler, or the path of your own, relative to this file: `./handlers/page-me.ts`.'),
+  id: z
+    .string()
+    .regex(/^[\w.-]+$/, 'must be made of letters, digits, "_", "." and "-"')
+    .optional()
+    .describe('Tells it from others of its name in the chain; part of what is stored, so keep it. Default: the name.'),
+});
+
+const retry = z.strictObject({
+  retries: z.int().min(0).max(100).optional().describe('Runs of the chain after the first one has failed. Default: 3.'),
+  minTimeout: duration.optional().describe('The first wait, times a random 1 to 2. Default: `"1s"`.'),
+  factor: z
+    .number()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('Each later wait is this much longer. Default: 5, which makes 1 s, 5 s, 25 s.'),
+  deferFor: duration
+    .optional()
+    .describe(
+      'How long a change may wait for a receiver that cannot be reached or asks for patience, without using up a retry. Default: `"15m"`.',
+    ),
+});
+
+const chainFields = {
+  resource: z.array(resource).min(1).optional().describe('What to watch.'),
+  handler: z.array(handler).min(1).optional().describe('What happens to each change, in this order.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe(
+      'Changes of different objects that a chain works on at once; a crash can send this many twice. Default: 8.',
+    ),
+  retry: retry.optional().describe('What happens when a handler fails.'),
+};
+
+const chain = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[^/\s][^/]*$/, 'must be a name without "/"')
+    .describe('Part of what is stored, so keep it.'),
+  ...chainFields,
+});
+
+/** A configuration file. `resource` and `handler` at its top are the chain `default`; `concurrency` and `retry` there are for every chain that has none of its own. */
+export const configFile = z.strictObject({
+  cluster: z
+    .strictObject({
+      kubeconfig: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('Path, relative to this file; several as in KUBECONFIG. Default: the usual places.'),
+      context: z.string().min(1).optional().describe("Default: the kubeconfig's current one."),
+      name: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Shown in every message. Default: the kubeconfig's name of the cluster."),
+    })
+    .optional(),
+  state: z
+    .strictObject({
+      path: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('Folder of the state, relative to this file. Default: below $XDG_STATE_HOME.'),
+      name: z.string().min(1).optional().describe("Tells the states of one cluster apart. Default: this file's name."),
+    })
+    .optional(),
+  whileAway: z
+    .enum(['each', 'ignore'])
+    .optional()
+    .describe('What happened while nothing was watching: reported one by one, or not at all. Default: `"each"`.'),
+  redact: z
+    .strictObject({
+      envNames: z
+        .array(pattern)
+        .optional()
+        .describe('More environment variables whose values are secret, by name: RE2, found anywhere in it.'),
+      paths: z
+        .record(z.string(), z.array(z.string().min(1)))
+        .optional()
+        .describe('More fields that are secret, per kind (`"*"`: every kind): `configmap = ["data.password"]`.'),
+    })
+    .optional()
+    .describe(
+      'Secrets, secret-looking variables and credentials in URLs are always replaced before anything is stored.',
+    ),
+  ...chainFields,
+  chain: z.array(chain).optional(),
+});
+
+export type ConfigFile = z.output<typeof configFile>;
+export type ChainTable = Pick<ConfigFile, keyof typeof chainFields>;
+export type ResourceTable = z.output<typeof resource>;
+export type HandlerTable = z.output<typeof handler>;
