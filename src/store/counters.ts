@@ -40,11 +40,9 @@ export class Counters {
 
   balances(): Balance[] {
     const pending = new Map(this.#pending.all().map((row) => [row['chain'], Number(row['n'])]));
-    return this.#all
-      .all()
-      .map((row) => ({
-        ...(row as unknown as Omit<Balance, 'pending'>),
-        pending: pending.get(row['chain'] ?? '') ?? 0,
-      }));
+    return this.#all.all().map((row) => ({
+      ...(row as unknown as Omit<Balance, 'pending'>),
+      pending: pending.get(row['chain'] ?? '') ?? 0,
+    }));
   }
 }
