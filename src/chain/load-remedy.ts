@@ -7,7 +7,7 @@ const RENAME = 'rename the file to .mts (or .mjs for JavaScript)';
 /** One sentence or two for whoever wrote the file at `path`: what `import(path)` threw, and the remedy where it is known. */
 export function remedyOf(thrown: unknown, path: string): string {
   const { message } = toError(thrown);
-  switch (codeOf(thrown) ?? "") {
+  switch (codeOf(thrown) ?? '') {
     case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
       return `${message}: types are stripped, not compiled; write an enum as a const object, a namespace as plain exports, and a parameter property as a field`;
     case 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING':

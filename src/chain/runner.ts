@@ -158,7 +158,11 @@ class Runner implements ChainRunner {
   async #run(delivery: Delivery): Promise<void> {
     const { chain, clock, log, random = Math.random } = this.#options;
     const options = {
-      ...{ steps: this.#steps, clock, log, observer: this.#observer, calls: this.#calls },
+      steps: this.#steps,
+      clock,
+      log,
+      observer: this.#observer,
+      calls: this.#calls,
       checkpoint: (handler: string) =>
         this.#persistence.keepTrying('note a delivery', () => this.#options.store.checkpoint(delivery.id, handler)),
     };

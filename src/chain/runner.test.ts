@@ -1,0 +1,398 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { withParts, type Change } from '../change.ts';
+import { TerminalError } from '../errors.ts';
+import { countOf, sink, startTestChain, stateful, transform } from '../testing/test-chain.ts';
+import { defineTransform, halt, type HandlerDefinition } from './handler.ts';
+import { handlerOfFunction } from './handler-function.ts';
+
+/** A sink that notes what it was given, and throws what `fail` answers for its nth call. */
+function recording(name: string, seen: Change[], fail: (n: number) => unknown = () => undefined): HandlerDefinition {
+  let calls = 0;
+  return sink(name, (change) => {
+    const failure = fail(++calls);
+    if (failure !== undefined) return Promise.reject(failure as Error);
+    seen.push(change);
+    return Promise.resolve();
+  });
+}
+
+const boom = (message = 'boom') => new Error(message);
+
+describe('chain runner: order and verdicts', () => {
+  test('21: runs handlers strictly in config order, each seeing what the one before passed', async (t) => {
+    const order: string[] = [];
+    const passing = (name: string): HandlerDefinition =>
+      transform(name, (change) => {
+        order.push(`${name} sees ${String(change.key)}`);
+        return withParts(change, { key: `${change.key}>${name}` });
+      });
+    const delivered: Change[] = [];
+    const chain = await startTestChain(t, { handlers: [passing('a'), passing('b'), recording('c', delivered)] });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    assert.deepEqual(order, ['a sees shop/web', 'b sees shop/web>a']);
+    assert.equal(delivered[0]?.key, 'shop/web>a>b');
+    assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'completed' }), 1);
+  });
+
+  test('20: a halt stops the rest without error or retry, and the log names handler and reason', async (t) => {
+    const delivered: Change[] = [];
+    const stopping = transform('stopping', () => halt('not today'));
+    const chain = await startTestChain(t, { handlers: [stopping, recording('last', delivered)] });
+    await chain.accept('shop/web');
+    await chain.advance(60_000);
+    assert.equal(delivered.length, 0);
+    assert.equal(await countOf(chain.metrics, 'attempts_total', {}), 1);
+    assert.deepEqual(
+      chain.logged.filter(({ level }) => level !== 'debug'),
+      [],
+    );
+    const entry = chain.logged.find(({ message }) => message === 'Change halted');
+    assert.equal(entry?.['by'], 'default/stopping');
+    assert.equal(entry?.['reason'], 'not today');
+    const [balance] = await chain.store.balances();
+    assert.equal(balance?.halted, 1);
+    assert.equal(balance?.pending, 0);
+  });
+
+  test('20: an error is logged with handler and key, and of a URL only its host', async (t) => {
+    const failing = recording('failing', [], () => boom('POST https://hooks.slack.com/services/T0/B0/secret failed'));
+    const chain = await startTestChain(t, { handlers: [failing] });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    const entry = chain.logged.find(({ level }) => level === 'warn');
+    assert.equal(entry?.['handler'], 'default/failing');
+    assert.equal(entry?.['key'], 'shop/web');
+    assert.equal(entry?.['error'], 'POST https://hooks.slack.com failed');
+  });
+
+  test('a handler that answers nothing fails with the likely cause; a plain function may', async (t) => {
+    const forgetful = transform('forgetful', () => undefined as unknown as Change);
+    const chain = await startTestChain(t, { handlers: [forgetful] });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    assert.match(String(chain.logged.find(({ level }) => level === 'warn')?.['error']), /missing return or await/);
+
+    const plain = handlerOfFunction('plain', () => undefined);
+    const delivered: Change[] = [];
+    const other = await startTestChain(t, { handlers: [plain, recording('last', delivered)] });
+    await other.accept('shop/web');
+    await other.runner.idle();
+    assert.equal(delivered.length, 1);
+  });
+
+  test('a handler that mutates a change gets an error: changes are frozen in tests', async (t) => {
+    const mutating = transform('mutating', (change) => Object.assign(change.after ?? {}, { spec: 1 }) as never);
+    const chain = await startTestChain(t, { handlers: [mutating] });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    assert.match(String(chain.logged.find(({ level }) => level === 'warn')?.['error']), /not extensible/);
+  });
+});
+
+describe('chain runner: retry', () => {
+  test('17: a change whose sink fails once is delivered exactly once, with its before and after', async (t) => {
+    const delivered: Change[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [recording('slack', delivered, (n) => (n === 2 ? boom() : undefined))],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    await chain.advance(2_000);
+    await chain.advance(60_000);
+    assert.deepEqual(
+      delivered.map(({ action, before, after }) => [action, before?.['version'], after?.['version']]),
+      [
+        ['added', undefined, 1],
+        ['updated', 1, 2],
+      ],
+    );
+  });
+
+  test('18: retries go on for at least 31 s, then the change is a dead letter, logged with its key and counted', async (t) => {
+    const at: number[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [
+        sink('failing', () => {
+          at.push(chain.clock.monotonic());
+          return Promise.reject(boom());
+        }),
+      ],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    for (let second = 0; second < 70; second++) await chain.advance(1_000);
+    assert.equal(at.length, 4);
+    const waits = at.slice(1).map((time, n) => time - (at[n] ?? 0));
+    for (const [n, wait] of waits.entries()) {
+      assert.ok(wait >= 1_000 * 5 ** n && wait <= 2_000 * 5 ** n + 1_000, `wait ${n} took ${wait} ms`);
+    }
+    const entry = chain.logged.find(({ level }) => level === 'error');
+    assert.equal(entry?.['key'], 'shop/web');
+    assert.equal(entry?.['attempts'], 4);
+    assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'dead' }), 1);
+    const [dead] = await chain.store.deadLetters({ limit: 10 });
+    assert.equal(dead?.handler, 'default/failing');
+    assert.equal(dead?.error, 'boom');
+    assert.equal(dead?.attempts, 4);
+  });
+
+  test('19: in [log, a, b] where b fails once, log and a run once', async (t) => {
+    const [log, a, b]: [Change[], Change[], Change[]] = [[], [], []];
+    const handlers = [
+      recording('log', log),
+      recording('a', a),
+      recording('b', b, (n) => (n === 1 ? boom() : undefined)),
+    ];
+    const chain = await startTestChain(t, { handlers });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    await chain.advance(2_000);
+    assert.deepEqual([log.length, a.length, b.length], [1, 1, 1]);
+  });
+
+  test('transforms run again on a retry, from the first handler', async (t) => {
+    let runs = 0;
+    const counting = transform('counting', (change) => (runs++, change));
+    const chain = await startTestChain(t, {
+      handlers: [counting, recording('sink', [], (n) => (n === 1 ? boom() : undefined))],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    await chain.advance(2_000);
+    assert.equal(runs, 2);
+  });
+
+  test('a TypeError is tried again like any other error', async (t) => {
+    const delivered: Change[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [recording('sink', delivered, (n) => (n === 1 ? new TypeError('x is not a function') : undefined))],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    await chain.advance(2_000);
+    assert.equal(delivered.length, 1);
+  });
+
+  test('what is thrown and is no error is tried again too', async (t) => {
+    const delivered: Change[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [recording('sink', delivered, (n) => (n === 1 ? 'text' : undefined))],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    await chain.advance(2_000);
+    assert.equal(delivered.length, 1);
+  });
+
+  test('a TerminalError makes a dead letter at once', async (t) => {
+    const chain = await startTestChain(t, {
+      handlers: [recording('sink', [], () => new TerminalError('no such channel'))],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    const [dead] = await chain.store.deadLetters({ limit: 10 });
+    assert.equal(dead?.error, 'no such channel');
+    assert.equal(dead?.attempts, 1);
+  });
+
+  test('22: changes of one object stay in order across a retry; other objects go on meanwhile', async (t) => {
+    const delivered: Change[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [recording('sink', delivered, (n) => (n === 1 ? boom() : undefined))],
+    });
+    await chain.accept('shop/web', 'shop/web', 'shop/api');
+    await chain.runner.idle();
+    assert.deepEqual(
+      delivered.map(({ key }) => key),
+      ['shop/api'],
+    );
+    await chain.advance(2_000);
+    assert.deepEqual(
+      delivered.map(({ key, action }) => `${action} ${key}`),
+      ['added shop/api', 'added shop/web', 'updated shop/web'],
+    );
+  });
+
+  test('attempts spent are kept over a restart', async (t) => {
+    let attempts = 0;
+    const chain = await startTestChain(t, {
+      handlers: [sink('failing', () => (attempts++, Promise.reject(boom())))],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    await chain.advance(2_000);
+    assert.equal(attempts, 2);
+    await chain.restart();
+    for (let n = 0; n < 10; n++) await chain.advance(10_000);
+    assert.equal(attempts, 4);
+  });
+
+  test('a dead letter that another process replays is taken up within 5 s, and delivered once', async (t) => {
+    const delivered: Change[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [recording('sink', delivered, (n) => (n === 1 ? new TerminalError('no') : undefined))],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    const [dead] = await chain.store.deadLetters({ limit: 1 });
+    await chain.store.replay([dead?.id ?? 0]);
+    await chain.advance(5_000);
+    assert.equal(delivered[0]?.flags.replayed, true);
+    await chain.advance(60_000);
+    assert.equal(delivered.length, 1);
+  });
+
+  test('a store that refuses the end of a change is asked again; the sink is not', async (t) => {
+    const delivered: Change[] = [];
+    let refusals = 2;
+    const chain = await startTestChain(t, {
+      handlers: [recording('sink', delivered)],
+      wrapStore: (store) =>
+        new Proxy(store, {
+          get: (target, name) => {
+            if (name === 'complete' && refusals-- > 0) return () => Promise.reject(boom('disk full'));
+            return (Reflect.get(target, name) as () => unknown).bind(target);
+          },
+        }),
+    });
+    await chain.accept('shop/web');
+    await chain.clock.waitForSleepers(2);
+    await chain.clock.advance(1_000);
+    await chain.clock.waitForSleepers(2);
+    await chain.advance(2_000);
+    assert.equal(delivered.length, 1);
+    assert.equal((await chain.store.balances())[0]?.completed, 1);
+    assert.equal(chain.logged.filter(({ level }) => level === 'error').length, 2);
+  });
+});
+
+describe('chain runner: deadlines and stopping', () => {
+  test('28: a sink that ignores its signal fails after 30 s and delays no other object', async (t) => {
+    const delivered: Change[] = [];
+    let signal: AbortSignal | undefined;
+    const hanging = sink('hanging', (change, context) => {
+      if (change.key === 'shop/web') return new Promise(() => void (signal = context.signal));
+      delivered.push(change);
+      return Promise.resolve();
+    });
+    const chain = await startTestChain(t, { handlers: [hanging] });
+    await chain.accept('shop/web', 'shop/api');
+    await chain.clock.waitForSleepers(2);
+    await chain.advance(30_000);
+    assert.deepEqual(
+      delivered.map(({ key }) => key),
+      ['shop/api'],
+    );
+    assert.equal(signal?.aborted, true);
+    assert.match(String(chain.logged.find(({ level }) => level === 'warn')?.['error']), /not done within 30 s/);
+  });
+
+  test('runs no more handlers at once than it may', async (t) => {
+    const waiting: (() => void)[] = [];
+    let most = 0;
+    const slow = sink('slow', async () => {
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    });
+    const chain = await startTestChain(t, { handlers: [slow], concurrency: 2 });
+    await chain.accept(...Array.from({ length: 6 }, (_, n) => `shop/web-${n}`));
+    for (let n = 0; n < 6; n++) {
+      while (waiting.length === 0) await new Promise(setImmediate);
+      most = Math.max(most, waiting.length);
+      waiting.shift()?.();
+    }
+    await chain.runner.idle();
+    assert.equal(most, 2);
+  });
+
+  test('stop() waits for what runs, within its grace', async (t) => {
+    let finish = (): void => undefined;
+    const chain = await startTestChain(t, {
+      handlers: [sink('slow', () => new Promise<void>((resolve) => void (finish = resolve)))],
+    });
+    await chain.accept('shop/web');
+    await chain.clock.waitForSleepers(2);
+    const stopping = chain.runner.stop(20_000);
+    finish();
+    assert.deepEqual(await stopping, { unfinished: 0 });
+    assert.equal((await chain.store.balances())[0]?.completed, 1);
+  });
+
+  test('what is unfinished after the grace is handed back as it was, and delivered after the next start', async (t) => {
+    let runs = 0;
+    const attempts: number[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [
+        sink('slow', (_, { attempt }) => {
+          attempts.push(attempt);
+          return ++runs === 1 ? new Promise(() => undefined) : Promise.resolve();
+        }),
+      ],
+    });
+    await chain.accept('shop/web');
+    await chain.clock.waitForSleepers(2);
+    assert.deepEqual(await chain.restart(5_000), { unfinished: 1 });
+    await chain.runner.idle();
+    assert.deepEqual(attempts, [1, 1]);
+    assert.equal((await chain.store.balances())[0]?.completed, 1);
+  });
+
+  test('handlers start in order and stop in reverse; a failing start stops what was started', async (t) => {
+    const life: string[] = [];
+    const living = (name: string, start: () => Promise<void> = () => Promise.resolve()): HandlerDefinition =>
+      defineTransform({
+        ...transform(name, (change) => change),
+        create: () => ({
+          handle: (change) => change,
+          start: () => (life.push(`start ${name}`), start()),
+          stop: () => (life.push(`stop ${name}`), Promise.resolve()),
+        }),
+      });
+    const chain = await startTestChain(t, { handlers: [living('a'), living('b')] });
+    await chain.runner.stop(0);
+    assert.deepEqual(life, ['start a', 'start b', 'stop b', 'stop a']);
+    life.length = 0;
+    const failing = living('b', () => Promise.reject(boom('no licence')));
+    await assert.rejects(
+      startTestChain(t, { handlers: [living('a'), failing, living('c')] }),
+      /default\/b.*no licence/,
+    );
+    assert.deepEqual(life, ['start a', 'start b', 'stop b', 'stop a']);
+  });
+});
+
+describe('chain runner: state', () => {
+  test('a retry sees the old state: a change is counted once', async (t) => {
+    const counted: number[] = [];
+    const counting = stateful<number>('counting', (change, { state = 0 }) => {
+      counted.push(state + 1);
+      return { verdict: change, state: state + 1 };
+    });
+    const failOnce = recording('sink', [], (n) => (n === 1 ? boom() : undefined));
+    const chain = await startTestChain(t, { handlers: [counting, failOnce] });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    await chain.advance(2_000);
+    await chain.accept('shop/web', 'shop/api');
+    await chain.runner.idle();
+    assert.deepEqual(counted, [1, 1, 2, 1]);
+  });
+
+  test('a wake-up comes back as a timer to the handler that asked, passing over those before it', async (t) => {
+    const seen: string[] = [];
+    const first = transform('first', (change) => (seen.push(`first ${change.action}`), change));
+    const waking = stateful<string>('waking', (change, { now, wakeAt }) => {
+      if (change.action !== 'timer') wakeAt(change.key, now + 60_000);
+      return { verdict: change, state: change.action };
+    });
+    const last = sink('last', (change) => (seen.push(`last ${change.action} ${change.key}`), Promise.resolve()));
+    const chain = await startTestChain(t, { handlers: [first, waking, last] });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    for (let n = 0; n < 13; n++) await chain.advance(5_000);
+    assert.deepEqual(seen, ['first added', 'last added shop/web', 'last timer shop/web']);
+  });
+});

@@ -1,0 +1,172 @@
+/** One chain on a real store, with a clock that tests move: for tests of the chain runner and of what handlers do in it. */
+import { PassThrough } from 'node:stream';
+import type { TestContext } from 'node:test';
+import { createLogger, transports } from 'winston';
+import { z } from 'zod';
+import type { Change } from '../change.ts';
+import {
+  defineSink,
+  defineStateful,
+  defineTransform,
+  type HandlerDefinition,
+  type SinkInstance,
+  type StatefulInstance,
+  type TransformInstance,
+} from '../chain/handler.ts';
+import { createChainRunner, type ChainRunner } from '../chain/runner.ts';
+import type { ChainConfig, RetryConfig } from '../config/config.ts';
+import { createReceivers } from '../delivery/receivers.ts';
+import type { Json } from '../json.ts';
+import { createMetrics, type Metrics } from '../metrics.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Observation, ScopeSpec, Store } from '../store/store.ts';
+import { FakeClock } from './fake-clock.ts';
+
+export interface TestChainOptions {
+  readonly handlers: readonly HandlerDefinition[];
+  readonly retry?: Partial<RetryConfig>;
+  readonly concurrency?: number;
+  /** Another store than the real one in memory, made of it. */
+  readonly wrapStore?: (store: Store) => Store;
+}
+
+export interface TestChain {
+  readonly clock: FakeClock;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  /** Every log entry at debug and above. */
+  readonly logged: readonly (Record<string, unknown> & { readonly level: string; readonly message: string })[];
+  readonly runner: ChainRunner;
+  /** A version of each named object (`shop/web`) is accepted, in order: `added` at first, then `updated`. Kicks the runner. */
+  accept(...keys: string[]): Promise<void>;
+  delete(key: string): Promise<void>;
+  /** Time moves, then whatever became due runs to its end. */
+  advance(ms: number): Promise<void>;
+  /** The process starts anew on the same store. */
+  restart(graceMs?: number): Promise<{ readonly unfinished: number }>;
+}
+
+const SCOPE: ScopeSpec = {
+  ...{ group: 'apps', version: 'v1', resource: 'deployments', kind: 'Deployment' },
+  ...{ namespace: '', labelSelector: '', fieldSelector: '', chains: ['default'] },
+};
+const RETRY: RetryConfig = { retries: 3, minTimeoutMs: 1_000, factor: 5, deferForMs: 900_000 };
+
+/** Starts the chain `default`; its changes are frozen to the bottom. All of it ends with the test. */
+export async function startTestChain(test: TestContext, options: TestChainOptions): Promise<TestChain> {
+  const clock = new FakeClock();
+  const metrics = createMetrics();
+  const real = await openSqliteStore({ path: ':memory:', cluster: { id: 'cluster-1', name: 'test' }, clock });
+  const store = frozenChanges(options.wrapStore?.(real) ?? real);
+  const { log, logged } = capturedLog();
+  const receivers = createReceivers({ clock, metrics, log, env: {} });
+  const chain: ChainConfig = {
+    name: 'default',
+    resources: [],
+    handlers: options.handlers.map((definition) => ({
+      ...{ id: `default/${definition.name}`, definition, options: {}, at: 'test' },
+    })),
+    retry: { ...RETRY, ...options.retry },
+    concurrency: options.concurrency ?? 8,
+  };
+  const create = (): ChainRunner =>
+    createChainRunner({
+      ...{ chain, store, clusterName: 'test', receivers, clock, log, metrics },
+      stdout: new PassThrough().resume(),
+    });
+  let runner = create();
+  const { id: scope } = await real.openScope(SCOPE);
+  let version = 0;
+  const observe = async (key: string, type: Observation['type']): Promise<void> => {
+    const [namespace, name] = key.split('/');
+    const resourceVersion = String(++version);
+    const metadata = { name, namespace, uid: key, resourceVersion };
+    const body = Buffer.from(JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, version }));
+    await real.accept({ scope, observations: [{ type, key, uid: key, resourceVersion, digest: version, body }] });
+    runner.kick();
+  };
+
+  test.after(async () => {
+    const stopping = runner.stop(0);
+    await stopping;
+    await real.close();
+    await receivers.close();
+  });
+  await runner.start();
+  return {
+    ...{ clock, store: real, metrics, logged },
+    get runner() {
+      return runner;
+    },
+    async accept(...keys) {
+      for (const key of keys) await observe(key, 'seen');
+    },
+    delete: (key) => observe(key, 'gone'),
+    async advance(ms) {
+      await clock.advance(ms);
+      await runner.idle();
+    },
+    async restart(graceMs = 0) {
+      const stopping = runner.stop(graceMs);
+      await clock.advance(graceMs);
+      const stopped = await stopping;
+      runner = create();
+      await runner.start();
+      return stopped;
+    },
+  };
+}
+
+const described = { summary: '', description: '', options: z.looseObject({}), examples: [] };
+
+export function transform(name: string, handle: TransformInstance['handle']): HandlerDefinition {
+  return defineTransform({ ...described, name, create: () => ({ handle }) });
+}
+
+export function sink(name: string, deliver: SinkInstance['deliver']): HandlerDefinition {
+  return defineSink({ ...described, name, create: () => ({ deliver }) });
+}
+
+export function stateful<S extends Json>(name: string, handle: StatefulInstance<S>['handle']): HandlerDefinition {
+  return defineStateful<typeof described.options, S>({ ...described, name, create: () => ({ handle }) });
+}
+
+/** A counter's value, 0 when it never counted. */
+export async function countOf(
+  metrics: Metrics,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<number> {
+  const metric = await metrics.registry.getSingleMetric(`watchchain_${name}`)?.get();
+  const wanted = Object.entries(labels);
+  const values = metric?.values.filter(({ labels: has }) => wanted.every(([label, value]) => has[label] === value));
+  return (values ?? []).reduce((sum, { value }) => sum + value, 0);
+}
+
+function capturedLog() {
+  const logged: (Record<string, unknown> & { level: string; message: string })[] = [];
+  const stream = new PassThrough().on('data', (line: Buffer) => {
+    for (const text of line.toString().trim().split('\n')) logged.push(JSON.parse(text) as (typeof logged)[number]);
+  });
+  return { logged, log: createLogger({ level: 'debug', transports: [new transports.Stream({ stream })] }) };
+}
+
+function frozenChanges(store: Store): Store {
+  const claim: Store['claim'] = async (request) => {
+    const claimed = await store.claim(request);
+    for (const { change } of claimed.deliveries) freeze(change);
+    return claimed;
+  };
+  return new Proxy(store, {
+    get(target, property) {
+      if (property === 'claim') return claim;
+      const member: unknown = Reflect.get(target, property);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
+function freeze(value: Change | object): void {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) freeze(inner as object);
+  Object.freeze(value);
+}
