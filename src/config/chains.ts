@@ -1,6 +1,6 @@
 /** The chains of a configuration: handlers with checked options, resources without doubles. */
 import type { HandlerDefinition } from '../chain/handler.ts';
-import { codeOf, ConfigError } from '../errors.ts';
+import { codeOf, type ConfigError } from '../errors.ts';
 import type { HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
 import { durationMs } from './duration.ts';
 import { isTable } from './expand.ts';

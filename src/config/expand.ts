@@ -1,7 +1,7 @@
 /** `${VAR}` and `${file:/path}` anywhere in a string; `$${` stands for `${` itself. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { toError } from '../errors.ts';
+import { codeOf, toError } from '../errors.ts';
 import type { Path, Problem } from './problems.ts';
 
 const REFERENCE = /\$\$\{|\$\{([^{}]*)\}|\$\{/g;
@@ -56,7 +56,7 @@ function readReference(file: string): string {
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
-    throw new Error(`cannot read ${file}: ${toError(cause).message}`, { cause });
+    throw new Error(`cannot read ${file} (${codeOf(cause) ?? String(cause)})`, { cause });
   }
 }
 

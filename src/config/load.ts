@@ -92,8 +92,8 @@ async function readToml(file: string): Promise<string> {
     ]);
   }
   try {
-    // An editor's byte order mark is no part of the text.
-    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
+    // An editor's byte order mark is no part of the text; and the parser takes no carriage return behind a comment.
+    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
   } catch (cause) {
     const missing = toError(cause).message.startsWith('ENOENT');
     const reason = missing ? 'there is no such file; name one with --config' : toError(cause).message;

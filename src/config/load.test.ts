@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { describe, test } from 'node:test';
+import { z } from 'zod';
+import { defineSink, defineTransform, type HandlerDefinition } from '../chain/handler.ts';
+import { codeOf, ConfigError } from '../errors.ts';
+import type { ChainConfig, Config, ResourceConfig } from './config.ts';
+import { duration } from './duration.ts';
+import { patterns } from './fields.ts';
+import { loadConfig, type Overrides } from './load.ts';
+
+const FIXTURES = join(import.meta.dirname, 'fixtures');
+const ENV = { URL: 'https://hooks.slack.example/from-env' };
+
+/** Handlers of the test's own: the golden files do not move when a real handler gets an option. */
+const HANDLERS: Readonly<Record<string, z.ZodObject>> = {
+  diff: z.strictObject({}),
+  log: z.strictObject({}),
+  ignoreEvents: z.strictObject({ events: z.array(z.enum(['Add', 'Update', 'Delete'])).min(1) }),
+  match: z.strictObject({ kind: patterns.optional() }),
+  slack: z.strictObject({
+    webhookURL: z.url({ error: 'must be the URL of a webhook' }),
+    clusterName: z.string().optional(),
+    messagesPerSecond: z.number().optional(),
+    timeout: duration.optional(),
+  }),
+};
+
+function loadHandler(name: string): Promise<HandlerDefinition> {
+  const options = HANDLERS[name];
+  if (options === undefined) return Promise.reject(new ConfigError([`unknown handler "${name}"`]));
+  const described = { name, summary: '', description: '', options, examples: [] };
+  return Promise.resolve(
+    name === 'slack'
+      ? defineSink({ ...described, create: () => ({ deliver: () => Promise.resolve() }) })
+      : defineTransform({ ...described, create: () => ({ handle: (change) => change }) }),
+  );
+}
+
+function load(name: string, overrides: Overrides = {}): Promise<Config> {
+  return loadConfig(relative(process.cwd(), join(FIXTURES, name)), { env: ENV, loadHandler, overrides });
+}
+
+async function problemsOf(loading: Promise<Config>): Promise<readonly string[]> {
+  const thrown: unknown = await loading.then(
+    () => assert.fail('it must be refused'),
+    (error: unknown) => error,
+  );
+  assert.equal(codeOf(thrown), 'CONFIG', String(thrown));
+  return (thrown as ConfigError).problems;
+}
+
+/** What a configuration means, or what is wrong with it, as the golden files have it. */
+async function outcome(name: string): Promise<string> {
+  try {
+    const { whileAway, cluster, chains } = await load(name);
+    const settings = [
+      whileAway === 'each' ? '' : `whileAway ${whileAway}\n`,
+      cluster.name === undefined ? '' : `cluster ${cluster.name}\n`,
+    ];
+    return settings.join('') + chains.map(describeChain).join('');
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'CONFIG') throw thrown;
+    const text = (thrown as ConfigError).problems.map((line) => `${line}\n`).join('');
+    return text.replaceAll(`${FIXTURES}/`, '/folder/').replaceAll(`${relative(process.cwd(), FIXTURES)}/`, '');
+  }
+}
+
+function describeChain({ name, resources, handlers, retry, concurrency }: ChainConfig): string {
+  const pace = `concurrency=${concurrency} retry=${[retry.retries, retry.minTimeoutMs, retry.factor, retry.deferForMs].join()}`;
+  const lines = [
+    `${name}${pace === 'concurrency=8 retry=3,1000,5,900000' ? '' : ` ${pace}`}`,
+    ...resources.map((resource) => `  ${describeResource(resource)}`),
+    ...handlers.map(({ id, options }) => `  ${id} ${JSON.stringify(options)}`),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSelector }: ResourceConfig): string {
+  const parts = [kind, apiVersion, namespaces.length > 0 && `in ${namespaces.join()}`];
+  return [...parts, labelSelector && `labels=${labelSelector}`, fieldSelector && `fields=${fieldSelector}`]
+    .filter(Boolean)
+    .join(' ');
+}
+
+describe('loadConfig()', async () => {
+  for (const file of (await readdir(FIXTURES)).filter((name) => name.endsWith('.toml'))) {
+    test(`reads ${file} as its .expected says`, async () => {
+      const expected = await readFile(join(FIXTURES, file.replace(/toml$/, 'expected')), 'utf8');
+      assert.equal(await outcome(file), expected);
+    });
+  }
+
+  test('says where each resource and handler stands', async () => {
+    const { chains } = await load('kwatchman.toml');
+    const [chain] = chains;
+    assert.match(chain?.resources[1]?.at ?? '', /kwatchman\.toml:4$/);
+    assert.match(chain?.handlers[2]?.at ?? '', /kwatchman\.toml:17$/);
+  });
+
+  test('gives --namespace and --label-selector to resources that have none of their own', async () => {
+    const { chains } = await load('chains.toml', { namespace: 'a, b', labelSelector: 'tier=web' });
+    assert.deepEqual(
+      chains.flatMap(({ resources }) =>
+        resources.map(({ namespaces, labelSelector }) => `${namespaces.join()} ${labelSelector}`),
+      ),
+      ['shop,web tier=web', 'shop tier=web', 'shop tier=web', 'a,b tier=web', 'a,b tier=web'],
+    );
+  });
+
+  test('refuses a --namespace and a --label-selector that the API server would refuse', async () => {
+    assert.deepEqual(await problemsOf(load('kwatchman.toml', { namespace: 'shop,team-*', labelSelector: 'a in (' })), [
+      '--namespace: must be the exact name of a namespace: patterns are not supported yet, so list each name: current value is "shop,team-*"',
+      '--label-selector: must be a label selector such as "tier=web", "env in (prod,stage)" or "!canary": current value is "a in ("',
+    ]);
+  });
+
+  test('lets flags win over the file for cluster and state, and takes paths in the file relative to it', async () => {
+    const own = await load('settings.toml');
+    assert.equal(own.cluster.kubeconfig, join(FIXTURES, 'kube', 'config'));
+    assert.equal(own.state.path, join(FIXTURES, 'state'));
+    const flags = await load('settings.toml', { kubeconfig: 'k', context: 'c', state: 's' });
+    assert.deepEqual([flags.cluster.kubeconfig, flags.cluster.context, flags.state.path], ['k', 'c', 's']);
+    assert.deepEqual(own.redact.paths, [
+      { kind: 'configmap', path: 'data.password' },
+      { kind: '*', path: 'metadata.annotations.key' },
+    ]);
+    assert.equal(own.redact.envNames.at(-1), '^LICENSE$');
+  });
+
+  for (const [name, remedy] of [
+    ['config.conf', /unsupported configuration type "conf"; supported is \.toml$/],
+    ['config.yaml', /YAML and JSON configurations, those of other tools included, are not read yet/],
+    ['missing.toml', /there is no such file; name one with --config$/],
+  ] as const) {
+    test(`refuses ${name} with the remedy`, async () => {
+      const [problem = ''] = await problemsOf(loadConfig(name, { env: ENV, loadHandler }));
+      assert.match(problem, remedy);
+    });
+  }
+
+  test('shows no value that came from outside the file, or whose key tells that it is secret', async () => {
+    const lines = (await problemsOf(load('secrets.toml'))).join('\n');
+    assert.equal(lines.split('\n').length, 3);
+    assert.doesNotMatch(lines, /hunter2|from-env/);
+  });
+});

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { fieldSelector, labelSelector } from './selector.ts';
+
+describe('labelSelector', () => {
+  for (const text of [
+    'tier=web',
+    'a == b , c!=d',
+    'env in (prod, stage),!canary',
+    'app.kubernetes.io/name notin (x)',
+    'exists',
+    'empty=',
+    'size>5',
+  ]) {
+    test(`takes ${text}`, () => assert.ok(labelSelector.safeParse(text).success));
+  }
+  for (const text of ['', 'a in (b', 'a=b=c', 'a=b,', '=b', 'a in b', 'a=-b', 'a b']) {
+    test(`refuses ${JSON.stringify(text)}`, () => assert.ok(!labelSelector.safeParse(text).success));
+  }
+});
+
+describe('fieldSelector', () => {
+  for (const text of [
+    'status.phase=Running',
+    'metadata.name!=a,spec.nodeName==b',
+    String.raw`reason=a\,b`,
+    'spec.nodeName=',
+  ]) {
+    test(`takes ${text}`, () => assert.ok(fieldSelector.safeParse(text).success));
+  }
+  for (const text of ['', 'status.phase', 'a=b=c', 'a in (b)']) {
+    test(`refuses ${JSON.stringify(text)}`, () => assert.ok(!fieldSelector.safeParse(text).success));
+  }
+});
