@@ -5,7 +5,7 @@ import type { ReceiverResponse } from './receiver.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Per receiver host; the chains' concurrency is the limit that is felt. */
-const MAX_CONNECTIONS = 64;
+const MAX_CONNECTIONS = 16;
 const MAX_BODY_BYTES = 64 * 1024;
 /** Ends a deadline that is not needed any more. Made once: an abort without a reason makes a DOMException, 6 µs. */
 const FINISHED = new Error('finished');

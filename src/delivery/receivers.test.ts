@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
+import { describe, test, type TestContext } from 'node:test';
+import { IncomingWebhook } from '@slack/webhook';
+import { createLogger } from 'winston';
+import { codeOf, type RetryAfterError } from '../errors.ts';
+import { createMetrics } from '../metrics.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { startReceiver, type ReceiverAnswer } from '../testing/receiver.ts';
+import { originalError } from './fetch-adapter.ts';
+import type { Receiver, ReceiverOptions } from './receiver.ts';
+import { createReceivers } from './receivers.ts';
+
+const SECRET = 'XXXXSECRETXXXX';
+
+interface Setup {
+  readonly clock: FakeClock;
+  receiver(url: string, options?: Partial<ReceiverOptions>): Receiver;
+}
+
+function setUp(t: TestContext, env: NodeJS.ProcessEnv = {}): Setup {
+  const clock = new FakeClock();
+  const log = createLogger({ silent: true });
+  const receivers = createReceivers({ clock, metrics: createMetrics(), log, env });
+  t.after(() => receivers.close());
+  return {
+    clock,
+    receiver: (url, options) => receivers.receiver({ name: 'slack', url: new URL(url), ...options }),
+  };
+}
+
+let keys = 0;
+function send(receiver: Receiver, key = `key-${++keys}`, signal = new AbortController().signal) {
+  return receiver.send({ body: '{}', idempotencyKey: key, signal });
+}
+
+async function failureOf(
+  sending: Promise<unknown>,
+): Promise<Error & { readonly code?: string; retryAfterMs?: number }> {
+  const failure = await sending.then(
+    () => assert.fail('it was sent'),
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(failure instanceof Error);
+  assert.doesNotMatch(inspect(failure, { depth: 10, showHidden: true }), new RegExp(SECRET), 'holds the URL');
+  return failure;
+}
+
+async function failureOfAnswer(t: TestContext, answer: ReceiverAnswer) {
+  const server = await startReceiver(() => answer);
+  t.after(() => server.close());
+  return failureOf(send(setUp(t).receiver(`${server.url}/services/T0/${SECRET}?token=${SECRET}`)));
+}
+
+describe('receiver: what an answer means', () => {
+  test('2xx resolves with status, headers and body', async (t) => {
+    const server = await startReceiver(() => ({ status: 202, headers: { 'X-Id': '7' }, body: 'accepted' }));
+    t.after(() => server.close());
+    const response = await send(setUp(t).receiver(`${server.url}/a?b=c`));
+    assert.equal(response.status, 202);
+    assert.equal(response.headers['x-id'], '7');
+    assert.equal(response.body, 'accepted');
+    assert.equal(server.requests[0]?.path, '/a?b=c');
+    assert.match(String(server.requests[0]?.headers['idempotency-key']), /^key-/);
+  });
+
+  for (const status of [400, 401, 403, 404, 410, 422]) {
+    test(`${status} is terminal, and the answer's own words are told`, async (t) => {
+      const failure = await failureOfAnswer(t, { status, body: `no_service at /services/T0/${SECRET}` });
+      assert.equal(failure.code, 'TERMINAL');
+      assert.match(failure.message, new RegExp(`^slack \\(127\\.0\\.0\\.1:\\d+\\) answered ${status}: no_service at`));
+    });
+  }
+
+  for (const status of [408, 425, 500, 502, 503, 504]) {
+    test(`${status} is a failed attempt`, async (t) => {
+      assert.equal((await failureOfAnswer(t, { status })).code, undefined);
+    });
+  }
+
+  test('429 defers for its Retry-After in seconds, as a date, and without one', async (t) => {
+    const now = Date.UTC(2026, 0, 1);
+    const date = new Date(now + 90_000).toUTCString();
+    for (const [value, expected] of [
+      ['30', 30_000],
+      [date, 90_000],
+      ['0', 0],
+      ['soon', undefined],
+      ['9999999', 3_600_000],
+    ] as const) {
+      const failure = await failureOfAnswer(t, { status: 429, headers: { 'retry-after': value } });
+      assert.equal(failure.code, 'DEFER');
+      assert.equal(failure.retryAfterMs, expected, `Retry-After: ${value}`);
+    }
+    assert.equal((await failureOfAnswer(t, { status: 429 })).retryAfterMs, undefined);
+  });
+
+  test('503 with Retry-After defers', async (t) => {
+    const failure = await failureOfAnswer(t, { status: 503, headers: { 'retry-after': '5' } });
+    assert.equal(failure.code, 'DEFER');
+    assert.equal(failure.retryAfterMs, 5_000);
+  });
+
+  test('a redirect is refused, naming the host it leads to and nothing more', async (t) => {
+    const location = `https://elsewhere.example/${SECRET}`;
+    const failure = await failureOfAnswer(t, { status: 302, headers: { location } });
+    assert.equal(failure.code, 'TERMINAL');
+    assert.match(failure.message, /a redirect to elsewhere\.example; redirects are not followed/);
+  });
+
+  test('at most 64 KiB of an answer are read', async (t) => {
+    const server = await startReceiver(() => ({ body: 'x'.repeat(10_000_000) }));
+    t.after(() => server.close());
+    assert.equal((await send(setUp(t).receiver(server.url))).body.length, 65_536);
+  });
+});
+
+describe('receiver: what no answer means', () => {
+  test('a refused connection defers: surely not sent', async (t) => {
+    const server = await startReceiver();
+    const { url } = server;
+    await server.close();
+    const failure = await failureOf(send(setUp(t).receiver(`${url}/${SECRET}`)));
+    assert.equal(failure.code, 'DEFER');
+    assert.match(failure.message, /^slack \(127\.0\.0\.1:\d+\) cannot be reached: connect ECONNREFUSED/);
+    assert.equal(codeOf(failure.cause), 'ECONNREFUSED');
+  });
+
+  test('a name that does not resolve defers', async (t) => {
+    const failure = await failureOf(send(setUp(t).receiver(`http://no-such-host.invalid/${SECRET}`)));
+    assert.equal(failure.code, 'DEFER');
+    assert.match(failure.message, /no-such-host\.invalid/);
+  });
+
+  test('a failed TLS handshake defers', async (t) => {
+    const server = await startReceiver();
+    t.after(() => server.close());
+    const failure = await failureOf(send(setUp(t).receiver(`${server.url.replace('http', 'https')}/${SECRET}`)));
+    assert.equal(failure.code, 'DEFER');
+    assert.equal(server.requests.length, 0);
+  });
+
+  test('a reset after the request is a failed attempt: it may have been taken', async (t) => {
+    assert.equal((await failureOfAnswer(t, { reset: true })).code, undefined);
+  });
+
+  test('a receiver that hangs is a failed attempt after the timeout, and its socket is gone', async (t) => {
+    const server = await startReceiver(() => ({ hang: true }));
+    t.after(() => server.close());
+    const { clock, receiver } = setUp(t);
+    const failing = failureOf(send(receiver(`${server.url}/${SECRET}`, { timeoutMs: 3_000 })));
+    await server.waitFor(1);
+    await clock.advance(3_000);
+    const failure = await failing;
+    assert.equal(failure.code, undefined);
+    assert.match(failure.message, /did not answer: no whole answer within 3000 ms/);
+    while (server.openSockets > 0) await new Promise(setImmediate);
+  });
+
+  test("the handler's signal ends the request", async (t) => {
+    const server = await startReceiver(() => ({ hang: true }));
+    t.after(() => server.close());
+    const stop = new AbortController();
+    const failing = failureOf(send(setUp(t).receiver(server.url), 'key', stop.signal));
+    await server.waitFor(1);
+    stop.abort();
+    assert.match((await failing).message, /the handler was stopped/);
+  });
+});
+
+describe('receiver: connections', () => {
+  test('28: 1,000 posts leave no more sockets open than the pool holds', async (t) => {
+    const server = await startReceiver((_, n) => (n % 3 === 0 ? { status: 400, body: 'x'.repeat(2_000) } : {}));
+    t.after(() => server.close());
+    const receiver = setUp(t).receiver(server.url);
+    for (let n = 0; n < 125; n++) await Promise.allSettled(Array.from({ length: 8 }, () => send(receiver)));
+    assert.equal(server.requests.length, 1_000);
+    assert.ok(server.openSockets <= 16, `${server.openSockets} sockets are open`);
+  });
+
+  test('goes through the proxy that the environment names, but for hosts in NO_PROXY', async (t) => {
+    const server = await startReceiver();
+    t.after(() => server.close());
+    let tunnels = 0;
+    const proxy = createServer((request, response) => {
+      tunnels++;
+      request.resume();
+      response.end('via proxy');
+    });
+    proxy.on('connect', (_, client) => {
+      tunnels++;
+      const upstream = connect(Number(new URL(server.url).port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      client.on('error', () => upstream.destroy());
+      upstream.on('error', () => client.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    t.after(() => {
+      proxy.close();
+      proxy.closeAllConnections();
+    });
+    const HTTP_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    await send(setUp(t, { HTTP_PROXY }).receiver('http://slack.example/x'));
+    assert.equal(tunnels, 1);
+    await send(setUp(t, { HTTP_PROXY, NO_PROXY: '127.0.0.1' }).receiver(server.url));
+    assert.equal(tunnels, 1);
+  });
+});
+
+describe('receiver: rate and breaker', () => {
+  test('sinks that name the same far end share its rate; the slowest holds', async (t) => {
+    const server = await startReceiver();
+    t.after(() => server.close());
+    const { clock, receiver } = setUp(t);
+    const [one, other] = [receiver(`${server.url}/a`, { perSecond: 2 }), receiver(`${server.url}/a`, { perSecond: 1 })];
+    await send(one, 'k1');
+    const waiting = await failureOf(send(other, 'k2'));
+    assert.equal(waiting.code, 'WAIT');
+    assert.equal((waiting as Error & { until?: number }).until, clock.now() + 1_000);
+    await send(receiver(`${server.url}/b`, { perSecond: 1 }));
+    await clock.advance(1_000);
+    await send(other, 'k2');
+  });
+
+  test("a 429's Retry-After holds back everyone else too", async (t) => {
+    const server = await startReceiver((_, n) => (n === 1 ? { status: 429, headers: { 'retry-after': '20' } } : {}));
+    t.after(() => server.close());
+    const { clock, receiver } = setUp(t);
+    const slack = receiver(server.url);
+    assert.equal((await failureOf(send(slack, 'k1'))).code, 'DEFER');
+    const held = (await failureOf(send(slack, 'k2'))) as Error & { code?: string; until?: number };
+    assert.deepEqual([held.code, held.until], ['WAIT', clock.now() + 20_000]);
+    await clock.advance(20_000);
+    await send(slack, 'k1');
+    assert.equal(server.requests.length, 2);
+  });
+
+  test('five failures in a row open the breaker; one probe after 30 s, the next after 60 s; a success closes it', async (t) => {
+    let healthy = false;
+    const server = await startReceiver(() => ({ status: healthy ? 200 : 500 }));
+    t.after(() => server.close());
+    const { clock, receiver } = setUp(t);
+    const slack = receiver(server.url);
+    for (let n = 0; n < 5; n++) assert.equal((await failureOf(send(slack))).code, undefined);
+    const open = (await failureOf(send(slack))) as RetryAfterError;
+    assert.deepEqual([open.code, open.retryAfterMs], ['DEFER', 30_000]);
+    assert.equal(server.requests.length, 5);
+
+    await clock.advance(30_000);
+    const probe = failureOf(send(slack));
+    assert.match((await failureOf(send(slack))).message, /is being tried by another change/);
+    assert.equal((await probe).code, undefined);
+    assert.equal((await failureOf(send(slack))).retryAfterMs, 60_000);
+
+    healthy = true;
+    await clock.advance(60_000);
+    await send(slack);
+    await Promise.all(Array.from({ length: 5 }, () => send(slack)));
+  });
+
+  test('a refused payload says nothing against the receiver; an address that is gone does', async (t) => {
+    let status = 400;
+    const server = await startReceiver(() => ({ status }));
+    t.after(() => server.close());
+    const slack = setUp(t).receiver(server.url);
+    for (let n = 0; n < 10; n++) assert.equal((await failureOf(send(slack))).code, 'TERMINAL');
+    status = 410;
+    for (let n = 0; n < 5; n++) assert.equal((await failureOf(send(slack))).code, 'TERMINAL');
+    assert.equal((await failureOf(send(slack))).code, 'DEFER');
+  });
+});
+
+describe('receiver.fetch() behind @slack/webhook', () => {
+  async function webhook(t: TestContext, answer: ReceiverAnswer) {
+    const server = await startReceiver(() => answer);
+    t.after(() => server.close());
+    const url = `${server.url}/services/T0/${SECRET}`;
+    const fetch = setUp(t).receiver(url).fetch('key-1', new AbortController().signal);
+    return { server, client: new IncomingWebhook(url, { fetch }) };
+  }
+
+  test('sends the message, with the idempotency key', async (t) => {
+    const { server, client } = await webhook(t, {});
+    assert.deepEqual(await client.send({ text: 'hello' }), { text: 'ok' });
+    assert.equal(server.requests[0]?.body, '{"text":"hello"}');
+    assert.equal(server.requests[0]?.headers['idempotency-key'], 'key-1');
+    assert.equal(server.requests[0]?.headers['content-type'], 'application/json');
+  });
+
+  test('originalError() gives back our error, with its code, from inside the client library', async (t) => {
+    for (const [answer, code] of [
+      [{ status: 404 }, 'TERMINAL'],
+      [{ status: 429 }, 'DEFER'],
+      [{ status: 500 }, undefined],
+    ] as const) {
+      const { client } = await webhook(t, answer);
+      const thrown = await failureOf(client.send('hello'));
+      const original = originalError(thrown) as Error;
+      assert.equal(codeOf(original), code);
+      assert.match(original.message, new RegExp(`answered ${answer.status}`));
+    }
+    assert.equal(originalError('text'), 'text');
+  });
+
+  test('refuses another address than its own', async (t) => {
+    const { server } = await webhook(t, {});
+    const fetch = setUp(t).receiver(server.url).fetch('key', new AbortController().signal);
+    await assert.rejects(fetch('https://elsewhere.example/x'), /Refused to send to elsewhere\.example/);
+  });
+});
