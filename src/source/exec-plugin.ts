@@ -112,7 +112,7 @@ async function runPlugin({ entry, cluster, env }: ExecOptions): Promise<ExecStat
   const child = spawn(entry.command, entry.args ?? [], {
     env: { ...env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: PLUGIN_DEADLINE_MS,
+    signal: AbortSignal.timeout(PLUGIN_DEADLINE_MS),
     killSignal: 'SIGKILL',
   });
   const ended = new Promise<string>((resolve, reject) => {

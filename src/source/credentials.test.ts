@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { codeOf, type ConfigError } from '../errors.ts';
+import { loadCredentials, type CredentialOptions } from './credentials.ts';
+
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'watchchain-credentials-'));
+});
+after(() => rm(folder, { recursive: true }));
+
+let files = 0;
+async function write(text: string, name = `file-${files++}`): Promise<string> {
+  const path = join(folder, name);
+  await mkdir(join(path, '..'), { recursive: true });
+  await writeFile(path, text);
+  return path;
+}
+
+/** A kubeconfig with one context `main`; `user` and `cluster` are added to the entries. JSON is YAML. */
+function kubeconfig(user: object, cluster: object = {}): Promise<string> {
+  const server = 'http://127.0.0.1:6443';
+  return write(
+    JSON.stringify({
+      clusters: [{ name: 'prod-eu', cluster: { server, ...cluster } }],
+      users: [{ name: 'me', user }],
+      contexts: [{ name: 'main', context: { cluster: 'prod-eu', user: 'me', namespace: 'shop' } }],
+      'current-context': 'main',
+    }),
+  );
+}
+
+async function headersOf(user: object): Promise<Readonly<Record<string, string | string[]>>> {
+  return (await loadCredentials({ kubeconfig: await kubeconfig(user), env: {} })).headers();
+}
+
+async function problemOf(options: CredentialOptions): Promise<string> {
+  const thrown: unknown = await loadCredentials(options).then(
+    () => assert.fail('it must be refused'),
+    (error: unknown) => error,
+  );
+  assert.equal(codeOf(thrown), 'CONFIG', String(thrown));
+  return (thrown as ConfigError).message;
+}
+
+describe('loadCredentials() with a kubeconfig', () => {
+  test('takes server, names and namespace from the current context', async () => {
+    const credentials = await loadCredentials({ kubeconfig: await kubeconfig({ token: 't' }), env: {} });
+    assert.equal(credentials.server.host, '127.0.0.1:6443');
+    assert.equal(credentials.clusterName, 'prod-eu');
+    assert.equal(credentials.namespace, 'shop');
+    assert.deepEqual(credentials.warnings, []);
+  });
+
+  test('sends a token, a password, and who is impersonated', async () => {
+    assert.deepEqual(await headersOf({ token: 't\n' }), { authorization: 'Bearer t' });
+    assert.deepEqual(await headersOf({ username: 'u', password: 'p' }), { authorization: 'Basic dTpw' });
+    const impersonated = {
+      token: 't',
+      as: 'jane',
+      'as-groups': ['a', 'b'],
+      'as-user-extra': { 'example.org/scope': ['x'] },
+    };
+    assert.deepEqual(await headersOf(impersonated), {
+      authorization: 'Bearer t',
+      'impersonate-user': 'jane',
+      'impersonate-group': ['a', 'b'],
+      'impersonate-extra-example.org%2Fscope': ['x'],
+    });
+  });
+
+  test('refuses groups that are impersonated without a user, rather than being somebody more powerful', async () => {
+    const file = await kubeconfig({ token: 't', 'as-groups': ['a'] });
+    assert.match(await problemOf({ kubeconfig: file, env: {} }), /no user \("as"\)/);
+  });
+
+  test('reads a token file again when it was replaced, and prefers it to a token', async () => {
+    const tokenFile = await write('first\n');
+    const credentials = await loadCredentials({ kubeconfig: await kubeconfig({ tokenFile, token: 'x' }), env: {} });
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer first' });
+    await writeFile(tokenFile, 'the second one\n');
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer the second one' });
+  });
+
+  test('gives the same TLS options until a file of theirs changed', async () => {
+    const ca = await write('CA 1');
+    const file = await kubeconfig(
+      { 'client-certificate-data': btoa('cert'), 'client-key-data': btoa('key') },
+      { 'certificate-authority': ca, 'tls-server-name': 'api' },
+    );
+    const credentials = await loadCredentials({ kubeconfig: file, env: {} });
+    const first = await credentials.tls();
+    assert.deepEqual(first, { ca: 'CA 1', cert: 'cert', key: 'key', servername: 'api' });
+    assert.equal(await credentials.tls(), first);
+    await writeFile(ca, 'CA 1 and 2');
+    assert.equal((await credentials.tls()).ca, 'CA 1 and 2');
+  });
+
+  test('says aloud that a certificate is not checked', async () => {
+    const file = await kubeconfig({}, { 'insecure-skip-tls-verify': true });
+    const credentials = await loadCredentials({ kubeconfig: file, env: {} });
+    assert.match(credentials.warnings[0] ?? '', /127\.0\.0\.1:6443 is not checked/);
+    assert.equal((await credentials.tls()).rejectUnauthorized, false);
+  });
+
+  test('refuses a certificate without its key', async () => {
+    const file = await kubeconfig({ 'client-certificate-data': btoa('cert') });
+    assert.match(await problemOf({ kubeconfig: file, env: {} }), /needs both a client certificate and its key/);
+  });
+
+  test('takes an OIDC token that has not expired', async () => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const token = `${part({ alg: 'none' })}.${part({ exp: 32_503_680_000 })}.x`;
+    const user = { 'auth-provider': { name: 'oidc', config: { 'id-token': token } } };
+    assert.deepEqual(await headersOf(user), { authorization: `Bearer ${token}` });
+  });
+
+  test("takes the kubeconfig's proxy, else that of the environment", async () => {
+    const env = { HTTPS_PROXY: 'http://proxy.example:3128' };
+    const server = 'https://api.example';
+    const own = await kubeconfig({}, { server, 'proxy-url': 'http://own.example:1' });
+    assert.equal((await loadCredentials({ kubeconfig: own, env })).proxy?.host, 'own.example:1');
+    const none = await kubeconfig({}, { server });
+    assert.equal((await loadCredentials({ kubeconfig: none, env })).proxy?.host, 'proxy.example:3128');
+  });
+});
+
+describe('loadCredentials() looking for kubeconfigs', () => {
+  test('merges those of KUBECONFIG: the first one that says something wins, paths are relative to their own file', async () => {
+    await write('from b', 'b/token');
+    const first = await write('current-context: main\nusers: [{name: me, user: {tokenFile: token}}]', 'b/config');
+    const second = await kubeconfig({ token: 'of the second' });
+    const env = { KUBECONFIG: [join(folder, 'missing'), first, second].join(delimiter) };
+    assert.deepEqual(await (await loadCredentials({ env })).headers(), { authorization: 'Bearer from b' });
+  });
+
+  test('takes ~/.kube/config', async () => {
+    const config = await readFile(await kubeconfig({ token: 'home' }), 'utf8');
+    await write(config, 'home/.kube/config');
+    const credentials = await loadCredentials({ env: { HOME: join(folder, 'home') } });
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer home' });
+  });
+
+  test('names the places it looked in when there is none', async () => {
+    assert.equal(
+      await problemOf({ env: { HOME: '/nowhere' } }),
+      'No kubeconfig: looked for /nowhere/.kube/config; and this is not a pod (KUBERNETES_SERVICE_HOST is not set); name one with --kubeconfig or KUBECONFIG',
+    );
+    assert.match(await problemOf({ env: { KUBECONFIG: '/a:/b' } }), /looked for \/a, \/b \(from KUBECONFIG\)/);
+    assert.match(await problemOf({ kubeconfig: '/c', env: {} }), /looked for \/c;/);
+  });
+
+  test('names the contexts there are when the wanted one is missing', async () => {
+    const file = await kubeconfig({});
+    assert.match(
+      await problemOf({ kubeconfig: file, context: 'mian', env: {} }),
+      /it has "main"; did you mean "main"\?$/,
+    );
+    const none = await write('contexts: []');
+    assert.match(
+      await problemOf({ kubeconfig: none, env: {} }),
+      /has no current context; choose one with --context: it has none$/,
+    );
+  });
+
+  test('shows no text of a broken kubeconfig', async () => {
+    const file = await write('users:\n- name: me\n  user: {token: hunter2\n');
+    const problem = await problemOf({ kubeconfig: file, env: {} });
+    assert.match(problem, /^Cannot read kubeconfig .* in line \d+$/);
+    assert.doesNotMatch(problem, /hunter2/);
+  });
+});
+
+describe('loadCredentials() in a pod', () => {
+  const env = { KUBERNETES_SERVICE_HOST: '10.0.0.1', KUBERNETES_SERVICE_PORT: '443' };
+  let serviceAccountDir = '';
+  before(async () => {
+    serviceAccountDir = join(folder, 'serviceaccount');
+    await write('CA', 'serviceaccount/ca.crt');
+    await write('shop', 'serviceaccount/namespace');
+  });
+
+  test('takes the service account, and its token again when the kubelet has replaced it', async () => {
+    const token = await write('one', 'serviceaccount/token');
+    const credentials = await loadCredentials({ env, serviceAccountDir });
+    assert.equal(credentials.server.href, 'https://10.0.0.1/');
+    assert.equal(credentials.clusterName, 'in-cluster');
+    assert.equal(credentials.namespace, 'shop');
+    assert.deepEqual(await credentials.tls(), { ca: 'CA' });
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer one' });
+    await writeFile(token, 'another');
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer another' });
+  });
+
+  test('lets a kubeconfig that was asked for win', async () => {
+    const file = await kubeconfig({ token: 'asked' });
+    for (const options of [{ kubeconfig: file, env }, { env: { ...env, KUBECONFIG: file } }]) {
+      const credentials = await loadCredentials({ ...options, serviceAccountDir });
+      assert.deepEqual(await credentials.headers(), { authorization: 'Bearer asked' });
+    }
+  });
+
+  test('writes an IPv6 address as a URL wants it', async () => {
+    const credentials = await loadCredentials({
+      env: { ...env, KUBERNETES_SERVICE_HOST: 'fd00::1' },
+      serviceAccountDir,
+    });
+    assert.equal(credentials.server.hostname, '[fd00::1]');
+  });
+});
+
+describe('credentials from a plug-in', () => {
+  /** Prints a token that counts its runs, and what it was told. */
+  const PLUGIN = `
+    const { appendFileSync, readFileSync } = require('node:fs');
+    const runs = process.argv[2];
+    appendFileSync(runs, 'x');
+    const told = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
+    const token = [readFileSync(runs, 'utf8').length, process.env.EXTRA, told.spec.cluster?.server].join(' ');
+    console.log(JSON.stringify({ kind: 'ExecCredential', apiVersion: told.apiVersion, status: { token } }));
+  `;
+
+  async function plugin(entry: object = {}): Promise<string> {
+    const script = await write(PLUGIN);
+    return kubeconfig({
+      exec: {
+        apiVersion: 'client.authentication.k8s.io/v1',
+        command: process.execPath,
+        args: [script, await write('')],
+        env: [{ name: 'EXTRA', value: 'extra' }],
+        interactiveMode: 'IfAvailable',
+        provideClusterInfo: true,
+        ...entry,
+      },
+    });
+  }
+
+  test('are asked for once, however many requests need them', async () => {
+    const credentials = await loadCredentials({ kubeconfig: await plugin(), env: process.env });
+    const headers = await Promise.all([credentials.headers(), credentials.headers(), credentials.tls()]);
+    assert.deepEqual(headers[0], { authorization: 'Bearer 1 extra http://127.0.0.1:6443' });
+    assert.deepEqual(headers[1], headers[0]);
+  });
+
+  test('name the plug-in and what it said when it fails, with its hint when it is not installed', async () => {
+    const failing = await plugin({ args: ['-e', 'console.error("please log in"); process.exit(3)'] });
+    const loaded = await loadCredentials({ kubeconfig: failing, env: process.env });
+    await assert.rejects(loaded.headers(), /ended with exit code 3: please log in$/);
+    const missing = await plugin({ command: 'no-such-plugin', installHint: 'Install it from example.org.' });
+    const other = await loadCredentials({ kubeconfig: missing, env: process.env });
+    await assert.rejects(
+      other.headers(),
+      /Cannot run the credential plug-in "no-such-plugin": .*; Install it from example\.org\.$/,
+    );
+  });
+
+  test('find a plug-in that lies beside the kubeconfig', async () => {
+    const answer = JSON.stringify({
+      kind: 'ExecCredential',
+      apiVersion: 'client.authentication.k8s.io/v1',
+      status: { token: 'beside' },
+    });
+    await chmod(await write(`#!/bin/sh\necho '${answer}'\n`, 'bin/plugin.sh'), 0o700);
+    const credentials = await loadCredentials({
+      kubeconfig: await plugin({ command: './bin/plugin.sh', args: [] }),
+      env: process.env,
+    });
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer beside' });
+  });
+
+  test('are refused where the plug-in asks questions, or speaks a version that is gone', async () => {
+    assert.match(
+      await problemOf({ kubeconfig: await plugin({ interactiveMode: 'Always' }), env: {} }),
+      /asks questions/,
+    );
+    const old = await plugin({ apiVersion: 'client.authentication.k8s.io/v1alpha1' });
+    assert.match(await problemOf({ kubeconfig: old, env: {} }), /client\.authentication\.k8s\.io\/v1/);
+  });
+
+  test('never show what the plug-in printed', async () => {
+    const noJson = await plugin({ args: ['-e', 'console.log("hunter2")'] });
+    const credentials = await loadCredentials({ kubeconfig: noJson, env: process.env });
+    await assert.rejects(
+      credentials.headers(),
+      (error: Error) => /must print JSON/.test(error.message) && !error.message.includes('hunter2'),
+    );
+  });
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { ExecIdentity } from './exec-plugin.ts';
+
+/** A plug-in whose token is the number of its run; the credential expires at `expires`. */
+async function withPlugin(
+  expires: number | undefined,
+  use: (identity: ExecIdentity, clock: { now: number }) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'watchchain-plugin-'));
+  const status = { expirationTimestamp: expires === undefined ? undefined : new Date(expires).toISOString() };
+  const script = `
+    require('node:fs').appendFileSync('${join(folder, 'runs')}', 'x');
+    const token = String(require('node:fs').readFileSync('${join(folder, 'runs')}').length);
+    const apiVersion = 'client.authentication.k8s.io/v1';
+    console.log(JSON.stringify({ kind: 'ExecCredential', apiVersion, status: { token, ...${JSON.stringify(status)} } }));`;
+  const clock = { now: 0 };
+  const identity = new ExecIdentity({
+    entry: { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args: ['-e', script] },
+    cluster: {},
+    env: process.env,
+    now: () => clock.now,
+  });
+  try {
+    await use(identity, clock);
+    assert.ok((await readFile(join(folder, 'runs'))).length > 0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const run = (number: number) => ({ authorization: `Bearer ${number}` });
+
+describe('ExecIdentity', () => {
+  test('runs the plug-in again a minute before the credential expires', () =>
+    withPlugin(600_000, async (identity, clock) => {
+      assert.deepEqual(await identity.headers(), run(1));
+      clock.now = 539_999;
+      assert.deepEqual(await identity.headers(), run(1));
+      clock.now = 540_000;
+      assert.deepEqual(await identity.headers(), run(2));
+    }));
+
+  test('uses a credential that lives shorter than that for half its life', () =>
+    withPlugin(40_000, async (identity, clock) => {
+      assert.deepEqual(await identity.headers(), run(1));
+      clock.now = 19_999;
+      assert.deepEqual(await identity.headers(), run(1));
+      clock.now = 20_000;
+      assert.deepEqual(await identity.headers(), run(2));
+    }));
+
+  test('runs it once more after a 401, however many requests were refused', () =>
+    withPlugin(undefined, async (identity, clock) => {
+      assert.deepEqual(await identity.headers(), run(1));
+      clock.now = 60_000;
+      identity.forget();
+      identity.forget();
+      assert.deepEqual(await identity.headers(), run(2));
+      identity.forget();
+      assert.deepEqual(await identity.headers(), run(2));
+    }));
+});
