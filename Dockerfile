@@ -1,0 +1,20 @@
+# The build needs a shell and npm; what runs needs neither. test/dockerfile.test.ts follows these steps.
+FROM node:24-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+COPY handlers handlers
+RUN npm run build && npm prune --omit=dev
+
+FROM node:24-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /build/package.json package.json
+COPY --from=build /build/node_modules node_modules
+COPY --from=build /build/dist dist
+# `nonroot`, by number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+ENTRYPOINT ["node", "/app/dist/src/main.js"]
+CMD ["run", "--config=/etc/watchchain/config.toml", "--state=/var/lib/watchchain", "--listen=0.0.0.0:8080"]
