@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { createApiClient } from './api-client.ts';
+import type { ApiClient } from './api.ts';
+import type { ConnectOptions, Credentials } from './credentials.ts';
+
+interface Made {
+  readonly api: ApiClient;
+  readonly server: Server;
+  refreshes: number;
+}
+
+/** A server and a client for it, closed at the end; `token` is asked for at each request. */
+async function withServer(
+  listener: RequestListener,
+  use: (made: Made) => Promise<void>,
+  options: { token?: () => string; tls?: () => ConnectOptions; server?: Server; path?: string; proxy?: boolean } = {},
+): Promise<void> {
+  const server = options.server ?? createServer();
+  server.on('request', listener);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const scheme = options.tls === undefined ? 'http' : 'https';
+  const made: Made = { server, refreshes: 0, api: createApiClient(credentials()) };
+  function credentials(): Credentials {
+    let tls: ConnectOptions | undefined;
+    return {
+      server: new URL(`${scheme}://${options.proxy === true ? 'api.invalid' : address}${options.path ?? ''}`),
+      clusterName: 'test',
+      namespace: undefined,
+      caFingerprint: '',
+      proxy: options.proxy === true ? new URL(`http://${address}`) : undefined,
+      warnings: [],
+      headers: () => Promise.resolve({ authorization: `Bearer ${options.token?.() ?? 'token'}` }),
+      tls: () => {
+        const next = options.tls?.() ?? {};
+        if (JSON.stringify(next) !== JSON.stringify(tls)) tls = next;
+        return Promise.resolve(tls ?? next);
+      },
+      refresh: () => {
+        made.refreshes += 1;
+        return Promise.resolve();
+      },
+    };
+  }
+  try {
+    await use(made);
+  } finally {
+    await made.api.close();
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+describe('ApiClient.request()', () => {
+  test('sends query, body, identity and who we are', () =>
+    withServer(
+      (request, response) => {
+        request.setEncoding('utf8').on('data', (body: string) => {
+          const { url, method, headers } = request;
+          response.end(
+            JSON.stringify([method, url, body, headers.authorization, headers['user-agent'], headers['content-type']]),
+          );
+        });
+      },
+      async ({ api }) => {
+        const query = { limit: 500, labelSelector: 'a in (b,c)', continue: undefined };
+        const { status, body } = await api.request('POST', '/apis/x', { query, body: { a: 1 } });
+        assert.equal(status, 200);
+        const [method, url, sent, authorization, agent, type] = JSON.parse(body.toString()) as string[];
+        assert.deepEqual([method, sent, authorization, type], ['POST', '{"a":1}', 'Bearer token', 'application/json']);
+        assert.equal(url, '/k8s/c-1/apis/x?limit=500&labelSelector=a+in+%28b%2Cc%29');
+        assert.match(agent ?? '', /^watchchain\/\d/);
+      },
+      { path: '/k8s/c-1/' },
+    ));
+
+  test('gives any status to the caller, with headers in lower case', () =>
+    withServer(
+      (_request, response) => response.writeHead(429, { 'Retry-After': '3' }).end('slow down'),
+      async ({ api }) => {
+        const { status, headers, body } = await api.request('GET', '/api');
+        assert.deepEqual([status, headers['retry-after'], body.toString()], [429, '3', 'slow down']);
+      },
+    ));
+
+  test('asks once more with fresh credentials after a 401, and no more than once', async () => {
+    const tokens = ['old', 'new', 'new', 'new'];
+    await withServer(
+      (request, response) =>
+        response.writeHead(request.headers.authorization === 'Bearer new' && request.url === '/a' ? 200 : 401).end(),
+      async (made) => {
+        assert.equal((await made.api.request('GET', '/a')).status, 200);
+        assert.equal(made.refreshes, 1);
+        assert.equal((await made.api.request('GET', '/b')).status, 401);
+        assert.equal(made.refreshes, 2);
+      },
+      { token: () => tokens.shift() ?? '' },
+    );
+  });
+
+  test('gives up at its deadline, while headers and while the body is waited for', () =>
+    withServer(
+      (request, response) => {
+        if (request.url === '/body') response.write('half');
+      },
+      async ({ api }) => {
+        for (const path of ['/headers', '/body']) {
+          await assert.rejects(api.request('GET', path, { timeoutMs: 30 }), {
+            message: `Cannot GET ${path} on ${api.host}: no complete answer within 0.03 s`,
+          });
+        }
+      },
+    ));
+
+  test("rejects with the signal's own reason when it is aborted", () =>
+    withServer(
+      () => undefined,
+      async ({ api, server }) => {
+        const stop = new AbortController();
+        const asked = api.request('GET', '/api', { signal: stop.signal });
+        await once(server, 'request');
+        stop.abort(new Error('stopping'));
+        await assert.rejects(asked, /^Error: stopping$/);
+      },
+    ));
+
+  test('says what happened and to whom when the connection fails', () =>
+    withServer(
+      (request) => request.socket.destroy(),
+      async ({ api, server }) => {
+        await assert.rejects(
+          api.request('GET', '/api'),
+          /^Error: Cannot GET \/api on 127\.0\.0\.1:\d+: the connection was /,
+        );
+        server.close();
+        await once(server, 'close');
+        await assert.rejects(api.request('GET', '/api'), {
+          code: 'ECONNREFUSED',
+          message: /: connection refused \(ECONNREFUSED\)$/,
+        });
+      },
+    ));
+
+  test('goes through a proxy, which gets the whole address', () =>
+    withServer(
+      (request, response) => response.end(request.url),
+      async ({ api }) => assert.equal((await api.request('GET', '/api')).body.toString(), 'http://api.invalid/api'),
+      { proxy: true },
+    ));
+});
+
+describe('ApiClient.stream()', () => {
+  test('gives bytes as they come, and frees the socket when its body is destroyed', () =>
+    withServer(
+      (_request, response) => void response.write('{"a":1}\n'),
+      async ({ api, server }) => {
+        const connected = once(server, 'connection') as Promise<[Socket]>;
+        const { status, body } = await api.stream('/api/v1/pods', { watch: true }, new AbortController().signal);
+        assert.equal(status, 200);
+        const [bytes] = (await once(body, 'data')) as [Buffer];
+        assert.equal(bytes.toString(), '{"a":1}\n');
+        const [socket] = await connected;
+        body.destroy();
+        await once(socket, 'close');
+      },
+    ));
+
+  test('ends with an error when it is aborted on its way', () =>
+    withServer(
+      (_request, response) => void response.write('x'),
+      async ({ api }) => {
+        const stop = new AbortController();
+        const { body } = await api.stream('/api/v1/pods', {}, stop.signal);
+        const failed = once(body.resume(), 'error');
+        stop.abort(new Error('stopping'));
+        await failed;
+        assert.ok(body.destroyed);
+      },
+    ));
+});
+
+describe('ApiClient over TLS', () => {
+  let folder = '';
+  const pem = (name: string) => readFileSync(join(folder, name), 'utf8');
+  const openssl = (...args: string[]) =>
+    execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'ignore', 'ignore'] });
+  /** A CA, a certificate of `host` signed by it, and a client's. */
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'watchchain-tls-'));
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+    openssl('req', '-x509', ...key, '-subj', '/CN=ca', '-keyout', 'ca.key', '-out', 'ca.crt');
+    openssl('req', '-x509', ...key, '-subj', '/CN=other', '-keyout', 'other.key', '-out', 'other.crt');
+    const signed = ['-CA', 'ca.crt', '-CAkey', 'ca.key'];
+    openssl(
+      'req',
+      '-x509',
+      ...key,
+      ...signed,
+      '-subj',
+      '/CN=api',
+      '-addext',
+      'subjectAltName=DNS:api.test',
+      '-keyout',
+      'api.key',
+      '-out',
+      'api.crt',
+    );
+    openssl('req', '-x509', ...key, ...signed, '-subj', '/CN=me', '-keyout', 'me.key', '-out', 'me.crt');
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const tlsServer = () =>
+    createTlsServer({
+      cert: pem('api.crt'),
+      key: pem('api.key'),
+      ca: pem('ca.crt'),
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
+  const answer: RequestListener = (request, response) => {
+    const { subject } = (
+      request.socket as unknown as { getPeerCertificate(): { subject?: { CN: string } } }
+    ).getPeerCertificate();
+    response.end(subject?.CN ?? 'nobody');
+  };
+
+  test('trusts the CA it was given, checks the name it was given, and shows its certificate', () =>
+    withServer(answer, async ({ api }) => assert.equal((await api.request('GET', '/')).body.toString(), 'me'), {
+      server: tlsServer(),
+      tls: () => ({ ca: pem('ca.crt'), servername: 'api.test', cert: pem('me.crt'), key: pem('me.key') }),
+    }));
+
+  test('refuses another CA and another name in plain words', async () => {
+    await withServer(
+      answer,
+      async ({ api }) =>
+        assert.rejects(api.request('GET', '/'), /its certificate is (self-signed|not signed|signed by an authority)/),
+      { server: tlsServer(), tls: () => ({ ca: pem('other.crt'), servername: 'api.test' }) },
+    );
+    await withServer(
+      answer,
+      async ({ api }) =>
+        assert.rejects(api.request('GET', '/'), /its certificate is for another host; see tls-server-name/),
+      { server: tlsServer(), tls: () => ({ ca: pem('ca.crt'), servername: 'wrong.test' }) },
+    );
+  });
+
+  test('takes up a CA that was replaced while it runs', async () => {
+    let ca = 'other.crt';
+    await withServer(
+      answer,
+      async ({ api }) => {
+        await assert.rejects(api.request('GET', '/'));
+        ca = 'ca.crt';
+        assert.equal((await api.request('GET', '/')).status, 200);
+      },
+      { server: tlsServer(), tls: () => ({ ca: pem(ca), servername: 'api.test' }) },
+    );
+  });
+});
