@@ -10,7 +10,6 @@ import type { Config } from './config/config.ts';
 import { createReceivers } from './delivery/receivers.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import type { ApiClient } from './source/api.ts';
 import { connect, type Connection } from './source/connect.ts';
 import { Discovery } from './source/discovery.ts';
 import { createSource } from './source/kubernetes-source.ts';
@@ -57,6 +56,8 @@ export interface App {
   readonly listening: string | undefined;
   /** Resolves when every scope has settled and no chain has anything due. */
   idle(): Promise<void>;
+  /** Rejects when the service cannot go on, such as when the store fails; never resolves. */
+  readonly failed: Promise<never>;
 }
 
 const DEFAULT_GRACE_MS = 22_000;
@@ -73,6 +74,7 @@ class Application implements App {
   readonly #stopping = new AbortController();
   /** What was started, in order; stopped in reverse. */
   readonly #started: { readonly name: string; stop(graceMs: number): Promise<unknown> }[] = [];
+  readonly #failure = Promise.withResolvers<never>();
   #phase: Health['phase'] = 'connecting';
   #store: Store | undefined;
   #source: Source | undefined;
@@ -83,6 +85,12 @@ class Application implements App {
   constructor(options: AppOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    // Whoever waits for it is told; nobody has to.
+    this.#failure.promise.catch(() => {});
+  }
+
+  get failed(): Promise<never> {
+    return this.#failure.promise;
   }
 
   get store(): Store {
@@ -210,7 +218,7 @@ class Application implements App {
       }
     };
     const done = tidy().catch((error: unknown) => {
-      if (!signal.aborted) this.#options.log.error('Housekeeping stopped', { error: String(error) });
+      if (!signal.aborted) this.#failure.reject(error);
     });
     this.#onStop('housekeeping', () => done);
   }

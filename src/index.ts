@@ -21,3 +21,5 @@ export { RetryAfterError, TerminalError, WaitError } from './errors.ts';
 export type { Interest } from './interest.ts';
 export type { Json, JsonObject } from './json.ts';
 export type { Receiver, ReceiverFactory, ReceiverOptions } from './delivery/receiver.ts';
+/** The schema library of the handlers' options: a handler's own file needs no node_modules. */
+export { z } from 'zod';

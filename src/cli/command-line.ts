@@ -1,7 +1,7 @@
 /** The command line: which command, which exit code. Each command is a file beside this one. */
 import { Command, CommanderError } from 'commander';
 import { ConfigError, toError } from '../errors.ts';
-import { nearest } from '../near.ts';
+import { didYouMean } from '../near.ts';
 import { checkCommand } from './check.ts';
 import { deadCommand } from './dead.ts';
 import { demoCommand } from './demo.ts';
@@ -61,9 +61,8 @@ function refuseUnknownCommand(program: Command, argv: readonly string[]): void {
   if (first === undefined || first.startsWith('-')) return;
   const names = ['help', ...program.commands.map((command) => command.name())];
   if (names.includes(first)) return;
-  const near = nearest(first, names);
-  const hint = near === undefined ? `The commands are: ${names.join(', ')}.` : `Did you mean ${near}?`;
-  program.error(`error: unknown command '${first}'. ${hint}`, { exitCode: EXIT.usage });
+  const hint = didYouMean(first, names) || `; the commands are ${names.join(', ')}`;
+  program.error(`error: unknown command '${first}'${hint}`, { exitCode: EXIT.usage });
 }
 
 function explain(thrown: unknown, io: CommandIo): number {

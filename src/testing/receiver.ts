@@ -26,7 +26,7 @@ export interface ReceiverAnswer {
   readonly reset?: boolean;
 }
 
-export interface CapturedReceiver {
+export interface CapturedReceiver extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, no slash at the end. */
   readonly url: string;
   /** In the order in which they were complete; a request that hangs counts too. */
@@ -85,7 +85,7 @@ export async function startReceiver(
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
 
-  return {
+  const receiver: CapturedReceiver = {
     url: `http://127.0.0.1:${port}`,
     requests,
     get openSockets() {
@@ -106,5 +106,7 @@ export async function startReceiver(
         () => `${sockets.size} sockets are still open`,
       );
     },
+    [Symbol.asyncDispose]: () => receiver.close(),
   };
+  return receiver;
 }

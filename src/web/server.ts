@@ -54,11 +54,10 @@ export async function startWeb(options: WebOptions): Promise<Web> {
     });
     return { address: undefined, close: async () => {} };
   }
-  const { address, port, family } = server.address() as AddressInfo;
-  return {
-    address: family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`,
-    close: () => close(server),
-  };
+  const { address: host, port, family } = server.address() as AddressInfo;
+  const address = family === 'IPv6' ? `[${host}]:${port}` : `${host}:${port}`;
+  options.log.info('Listening', { address });
+  return { address, close: () => close(server) };
 }
 
 async function respond(request: IncomingMessage, { metrics, health }: WebOptions): Promise<Answer> {

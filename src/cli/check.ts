@@ -1,0 +1,115 @@
+import type { Command } from 'commander';
+import { watchRequests } from '../app.ts';
+import type { ChainConfig, Config, HandlerConfig, ResourceConfig } from '../config/config.ts';
+import { createApiClient } from '../source/api-client.ts';
+import type { ApiClient } from '../source/api.ts';
+import { loadCredentials } from '../source/credentials.ts';
+import { Discovery, type Resolution } from '../source/discovery.ts';
+import type { Resource, WatchRequest } from '../source/source.ts';
+import { EXIT, type Action, type CommandIo } from './command-line.ts';
+import { configFrom, withConfigFlags, type ConfigFlags } from './options.ts';
+
+type Flags = ConfigFlags & { readonly cluster?: boolean };
+
+export function checkCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
+  const command = program
+    .command('check')
+    .description('say what the configuration means: what would be watched and done, or every mistake in it')
+    .allowExcessArguments(false)
+    .option('--cluster', 'ask the cluster, too: does it serve these kinds, and may we watch them');
+  withConfigFlags(command).action((flags: Flags) => choose(() => check(flags, io)));
+}
+
+async function check(flags: Flags, io: CommandIo): Promise<number> {
+  const config = await configFrom(flags, io);
+  io.stdout.write(`${config.file} is valid.\n\n${config.chains.map(describeChain).join('\n')}`);
+  return flags.cluster === true ? checkCluster(config, io) : EXIT.ok;
+}
+
+function describeChain(chain: ChainConfig): string {
+  const { retries, minTimeoutMs, factor } = chain.retry;
+  const waits = Array.from({ length: retries }, (_, n) => `${(minTimeoutMs * factor ** n) / 1000} s`).join(', ');
+  return [
+    `chain ${JSON.stringify(chain.name)}`,
+    ...chain.resources.map((resource, n) => `${n === 0 ? '  watches ' : '          '} ${describeResource(resource)}`),
+    ...chain.handlers.map((handler, n) => `${n === 0 ? '  then    ' : '          '} ${n + 1}. ${describeHandler(handler)}`),
+    `  retries  ${retries === 0 ? 'none' : `${retries}, after ${waits}, each times a random 1 to 2`}; ${chain.concurrency} changes at once`,
+    '',
+  ].join('\n');
+}
+
+function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSelector }: ResourceConfig): string {
+  const where = namespaces.length === 0 ? 'all namespaces' : `in ${namespaces.join(', ')}`;
+  const selectors = [labelSelector && `labels ${labelSelector}`, fieldSelector && `fields ${fieldSelector}`].filter(Boolean);
+  return `${kind}${apiVersion === undefined ? '' : ` (${apiVersion})`}, ${[where, ...selectors].join(', ')}`;
+}
+
+function describeHandler({ id, definition }: HandlerConfig): string {
+  const own = id.slice(id.indexOf('/') + 1);
+  return `${own === definition.name ? own : `${own} (${definition.name})`}: ${definition.summary}`;
+}
+
+/** Exit code 1 when a kind is not served, or may not be listed and watched. */
+async function checkCluster(config: Config, io: CommandIo): Promise<number> {
+  const { kubeconfig, context } = config.cluster;
+  const credentials = await loadCredentials({
+    env: io.env,
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(context === undefined ? {} : { context }),
+  });
+  const api = createApiClient(credentials);
+  try {
+    const discovery = new Discovery(api);
+    io.stdout.write(`\ncluster ${credentials.clusterName} (${api.host})\n`);
+    let missing = 0;
+    for (const request of watchRequests(config)) {
+      const { ok, text } = await askFor(request, discovery, api);
+      if (!ok) missing += 1;
+      io.stdout.write(`  ${ok ? 'ok     ' : 'missing'}  ${text}\n`);
+    }
+    return missing === 0 ? EXIT.ok : EXIT.failed;
+  } finally {
+    await api.close();
+  }
+}
+
+async function askFor(request: WatchRequest, discovery: Discovery, api: ApiClient): Promise<{ ok: boolean; text: string }> {
+  const resolution = await discovery.resolve(request.kind, request.apiVersion);
+  if (resolution.kind !== 'found') return { ok: false, text: `${request.kind}: ${whyNotFound(resolution)}` };
+  const { resource } = resolution;
+  const where = request.namespace === '' ? 'in all namespaces' : `in namespace ${request.namespace}`;
+  const name = `${[resource.group, resource.version].filter(Boolean).join('/')}/${resource.resource} ${where}`;
+  const refused: string[] = [];
+  for (const verb of ['list', 'watch']) {
+    if (!(await may(api, verb, resource, request.namespace))) refused.push(verb);
+  }
+  return refused.length === 0
+    ? { ok: true, text: name }
+    : { ok: false, text: `${name}: may not ${refused.join(' and ')}; grant it in a Role or ClusterRole` };
+}
+
+function whyNotFound(resolution: Exclude<Resolution, { kind: 'found' }>): string {
+  switch (resolution.kind) {
+    case 'not-served': {
+      const near = resolution.near.length === 0 ? '' : `; near names: ${resolution.near.join(', ')}`;
+      return `the cluster does not serve it${near}${resolution.mayComeLater ? ' (it is waited for)' : ''}`;
+    }
+    case 'ambiguous':
+      return `several groups serve it, name one in apiVersion: ${resolution.candidates.join(', ')}`;
+    case 'unsure':
+      return resolution.reason;
+  }
+}
+
+async function may(api: ApiClient, verb: string, { group, resource }: Resource, namespace: string): Promise<boolean> {
+  const answer = await api.request('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', {
+    body: {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SelfSubjectAccessReview',
+      spec: { resourceAttributes: { verb, group, resource, ...(namespace === '' ? {} : { namespace }) } },
+    },
+  });
+  if (answer.status >= 300) throw new Error(`Cannot ask ${api.host} for permissions: HTTP ${answer.status}`);
+  const review = JSON.parse(answer.body.toString('utf8')) as { status?: { allowed?: boolean } };
+  return review.status?.allowed === true;
+}

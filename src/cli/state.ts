@@ -1,0 +1,50 @@
+/** Commands that look into the state, while the service runs and while it does not. */
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { ConfigError } from '../errors.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import { openStateFolder } from '../store/state-folder.ts';
+import type { Store } from '../store/store.ts';
+import type { CommandIo } from './command-line.ts';
+import { configFrom, type ConfigFlags } from './options.ts';
+
+/** Opens the store of this configuration without disturbing a running service, and closes it. */
+export async function withStore(
+  flags: ConfigFlags,
+  io: CommandIo,
+  work: (store: Store) => Promise<number>,
+): Promise<number> {
+  const folder = await openStateFolder({
+    path: flags.state ?? (await findFolder(flags, io)),
+    name: '',
+    clusterId: '',
+    env: io.env,
+    exclusive: false,
+  });
+  try {
+    const store = await openSqliteStore({ path: folder.storeFile, cluster: { id: '', name: '' }, writer: false });
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await folder.close();
+  }
+}
+
+/** The default folder has the cluster's identity in its path, which may not be reachable now: look for the name instead. */
+async function findFolder(flags: ConfigFlags, io: CommandIo): Promise<string> {
+  const config = await configFrom(flags, io);
+  if (config.state.path !== undefined) return config.state.path;
+  const name = config.state.name ?? path.parse(config.file).name;
+  const root = path.join(io.env['XDG_STATE_HOME'] || path.join(io.env['HOME'] ?? homedir(), '.local', 'state'), 'watchchain');
+  const clusters = existsSync(root) ? await readdir(root) : [];
+  const folders = clusters.map((cluster) => path.join(root, cluster, name)).filter((folder) => existsSync(folder));
+  const [only, ...others] = folders;
+  if (only === undefined) throw new ConfigError([`No state of ${config.file} under ${root}: has it run here? Or name the folder with --state`]);
+  if (others.length > 0) throw new ConfigError([`Several clusters have state of ${config.file}; choose one with --state:`, ...folders]);
+  return only;
+}
