@@ -25,7 +25,7 @@ export default defineTransform({
   examples: [
     {
       title: 'Only updates reach what follows',
-      toml: 'name = "ignoreEvents"\nevents = ["Add", "Delete"]\n',
+      toml: '[[handler]]\nname = "ignoreEvents"\nevents = ["Add", "Delete"]\n',
     },
   ],
   create({ events }) {

@@ -14,19 +14,19 @@ export default defineTransform({
   examples: [
     {
       title: 'Only Events that say that a cluster upgrade begins',
-      toml: 'name = "match"\ninvolvedKind = "Cluster"\nreason = "^ClusterIsUpdating$"\n',
+      toml: '[[handler]]\nname = "match"\ninvolvedKind = "Cluster"\nreason = "^ClusterIsUpdating$"\n',
     },
     {
       title: 'Nothing of the system, in any of two places',
-      toml: 'name = "match"\nnamespace = ["^kube-", "^openshift-"]\ndrop = true\n',
+      toml: '[[handler]]\nname = "match"\nnamespace = ["^kube-", "^openshift-"]\ndrop = true\n',
     },
     {
       title: 'Only new images and scaling, of what the shop team owns',
-      toml: 'name = "match"\nlabels = { team = "^shop$" }\nchanged = ["spec.replicas", "spec.template.spec.containers[*].image"]\n',
+      toml: '[[handler]]\nname = "match"\nlabels = { team = "^shop$" }\nchanged = ["spec.replicas", "spec.template.spec.containers[*].image"]\n',
     },
     {
       title: 'Only Services that are open to the world',
-      toml: 'name = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
+      toml: '[[handler]]\nname = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
     },
   ],
   create({ drop, ...given }) {

@@ -12,10 +12,6 @@ describe('harmless()', () => {
     assert.equal(harmless('<!channel> <https://x|y> &lt;'), '&lt;!channel&gt; &lt;https://x|y&gt; &amp;lt;');
   });
 
-  test('keeps the arrow between old and new', () => {
-    assert.equal(harmless('a -> b, a->b'), 'a -> b, a-&gt;b');
-  });
-
   test('shows control and bidirectional characters, but keeps lines and tabs', () => {
     assert.equal(harmless('a\u001b[31m\r\n\tb\u202e'), 'a\\u001b[31m\\r\n\tb\\u202e');
   });
@@ -40,14 +36,14 @@ describe('codeBlock()', () => {
   test('27 cuts a single long line at a character and says how many are missing', () => {
     const text = inside(codeBlock('我'.repeat(1_500_000), 100));
     assert.match(text, /^我+… 1,499,938 more characters$/);
-    assert.equal([...text].filter((character) => character === '我').length, 62);
+    assert.equal(text.split('我').length - 1, 62);
   });
 
   test('never cuts an entity or a surrogate pair in half and stays within the limit, wherever the cut falls', () => {
     for (let pad = 0; pad < 12; pad++) {
       for (const unit of ['&', '<', '😀']) {
         const block = codeBlock('x'.repeat(pad) + unit.repeat(200), 100);
-        assert.ok([...block].length <= 100);
+        assert.ok(Array.from(block).length <= 100);
         assert.doesNotMatch(block, /&(?!amp;|lt;|gt;)|\p{Surrogate}/u);
         assert.match(block, /… \d+ more characters```$/);
       }

@@ -24,12 +24,9 @@ function visible(text: string): string {
   return text.replace(/[^\n\t]+/g, printable);
 }
 
-/**
- * Slack reads `&`, `<` and `>` as control characters and asks for entities in their place. The arrow between old and new
- * stays an arrow: a `>` with no `<` before it closes nothing.
- */
+/** Slack reads `&`, `<` and `>` as control characters and asks for entities in their place, in code blocks too. */
 function entities(text: string): string {
-  return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character).replaceAll(' -&gt; ', ' -> ');
+  return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character);
 }
 
 function fitted(text: string, max: number): string {

@@ -19,7 +19,7 @@ const TYPE_NOTE: Readonly<Record<HandlerDefinition['type'], string>> = {
 export function handlerPage(definition: HandlerDefinition): string {
   const examples = definition.examples.flatMap(({ title, toml }) => [
     `${title}:`,
-    `\`\`\`toml\n[[handler]]\n${toml.trimEnd()}\n\`\`\``,
+    `\`\`\`toml\n${toml.trimEnd()}\n\`\`\``,
   ]);
   return [
     `# ${definition.name}`,

@@ -1,0 +1,122 @@
+/** What is said of a change, as JSON and as text for people. */
+import { manifestOf, type Change } from '../../src/change.ts';
+import { flagNames, flagsInWords } from '../../src/flags.ts';
+import type { Json } from '../../src/json.ts';
+import { printable } from '../../src/log.ts';
+import type { FieldChange } from '../diff/fields.ts';
+import { toJson } from '../diff/json.ts';
+import { cut, formatField } from '../diff/text.ts';
+
+/** One entry about a change, before it is known in which format it will be read. */
+export interface Entry {
+  readonly level: 'info' | 'debug';
+  readonly message: string;
+  readonly change: Change;
+  /** What only this entry has, as members of the JSON object. */
+  readonly details: Readonly<Record<string, unknown>>;
+  /** For people: the rest of the first line, and the lines under it. */
+  readonly line: string;
+  readonly block: () => string;
+}
+
+/** Beyond it a value is cut: lines of megabytes break what reads them, and `diff` has the part that matters. */
+const MAX_VALUE_CHARS = 1_000;
+const MAX_FIELDS = 200;
+
+/** The entry at level info: who did what to which object, and what changed. */
+export function changeEntry(change: Change): Entry {
+  const { diff } = change.notes;
+  const by = managersOf(change);
+  const told = [diff?.headline ?? '', by.length === 0 ? '' : `by ${by.join(', ')}`, ...flagsInWords(change.flags)];
+  return {
+    level: 'info',
+    message: 'Change',
+    change,
+    details: {
+      by,
+      flags: flagNames(change.flags),
+      ...(diff === undefined ? {} : detailsOf(diff)),
+    },
+    line: told.filter((part) => part !== '').join(' · '),
+    block: () =>
+      diff === undefined ? '' : [...diff.fields.map((field) => formatField(field)), diff.unified.trimEnd()].join('\n'),
+  };
+}
+
+/** The entry at level debug; undefined where there is no manifest, as at a wake-up. */
+export function manifestEntry(change: Change): Entry | undefined {
+  const manifest = manifestOf(change);
+  if (manifest === undefined) return undefined;
+  const block = () => JSON.stringify(manifest, null, 2);
+  return { level: 'debug', message: 'Manifest', change, details: { manifest }, line: 'manifest', block };
+}
+
+/** One JSON object on one line. What is escaped beyond JSON's own rules is so in JSON's own way: the values stay what they are. */
+export function jsonText({ level, message, change, details }: Entry): string {
+  const { gvk, action, key, uid, resourceVersion } = change;
+  return printable(
+    JSON.stringify({
+      time: timeOf(change),
+      level,
+      message,
+      cluster: change.cluster.name,
+      action,
+      kind: gvk.kind,
+      apiVersion: gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`,
+      key,
+      uid,
+      resourceVersion,
+      ...details,
+    }),
+  );
+}
+
+const COLORS: Readonly<Record<Change['action'], string>> = {
+  added: '\x1b[32m',
+  updated: '\x1b[33m',
+  deleted: '\x1b[31m',
+  timer: '\x1b[36m',
+};
+
+/** A line with time, action, object and headline; under it, indented, what there is to read. */
+export function prettyText({ change, line, block }: Entry, { color }: { color: boolean }): string {
+  const { action, gvk, key } = change;
+  const verb = color ? `${COLORS[action]}${action.padEnd(7)}\x1b[0m` : action.padEnd(7);
+  const first = `${timeOf(change)} ${verb} ${printable(`${gvk.kind} ${key}${line === '' ? '' : `  ${line}`}`)}`;
+  const rest = block();
+  return rest.trim() === '' ? first : `${first}\n${indented(rest)}`;
+}
+
+function detailsOf(diff: NonNullable<Change['notes']['diff']>): Entry['details'] {
+  const { headline, fields, unified } = diff;
+  const more = fields.length - MAX_FIELDS;
+  return {
+    ...(headline === '' ? {} : { headline }),
+    fields: fields.slice(0, MAX_FIELDS).map(fieldDetails),
+    ...(more > 0 ? { moreFields: more } : {}),
+    ...(unified === '' ? {} : { diff: unified }),
+  };
+}
+
+function fieldDetails({ path, op, before, after }: FieldChange): object {
+  return { path, op, before: bounded(before), after: bounded(after) };
+}
+
+function bounded(value: Json | undefined): Json | undefined {
+  if (value === undefined) return undefined;
+  const text = typeof value === 'string' ? value : toJson(value);
+  return text.length <= MAX_VALUE_CHARS ? value : cut(text, MAX_VALUE_CHARS);
+}
+
+/** After `diff`, who wrote what it shows; else everybody who wrote. */
+function managersOf({ notes, by }: Change): readonly string[] {
+  return notes.diff?.by ?? [...new Set(by.map(({ manager }) => manager))];
+}
+
+function timeOf({ observedAt }: Change): string {
+  return new Date(observedAt).toISOString();
+}
+
+function indented(text: string): string {
+  return text.replace(/[^\n\t]+/g, printable).replace(/^(?=.)/gm, '    ');
+}

@@ -1,0 +1,109 @@
+import { Writable } from 'node:stream';
+import type { WriteStream } from 'node:tty';
+import { createLogger, format, transports } from 'winston';
+import { z } from 'zod';
+import { defineSink } from '../../src/chain/handler.ts';
+import { changeEntry, jsonText, manifestEntry, prettyText, type Entry } from './entry.ts';
+
+const options = z.strictObject({
+  format: z
+    .enum(['auto', 'json', 'pretty'])
+    .default('auto')
+    .describe(
+      '`json` is one object per line, `pretty` is text for people, `auto` is `pretty` on a terminal and else `json`.',
+    )
+    .meta({ example: 'json' }),
+  level: z
+    .enum(['info', 'debug'])
+    .default('info')
+    .describe('`debug` adds a second entry with the whole manifest; of a deleted object, the last known one.')
+    .meta({ example: 'debug' }),
+});
+
+/** A reader that has stopped reading is back pressure and no failure: it may hold this chain for so long. */
+const STALLED_READER_MS = 15 * 60_000;
+
+/** The key under which winston keeps the formatted text (documented by its package triple-beam). */
+const MESSAGE = Symbol.for('message');
+/** The key under which an entry carries who waits for it. */
+const WRITTEN = Symbol('written');
+
+type Written = (error?: Error | null) => void;
+
+export default defineSink({
+  name: 'log',
+  summary: 'Writes one structured entry per change to stdout.',
+  description: [
+    'An entry holds when the change was seen, cluster, action, kind, apiVersion, key, uid, resourceVersion, the managers that made it (`by`) and the flags; ' +
+      'after `diff` also the headline, the changed fields, and as `diff` the text of what does not fit on a line.',
+    "It counts as delivered when the stream has taken it. The service's own log goes to stderr: stdout holds entries only.",
+    'Control and bidirectional characters are shown as escapes, so that a name in the cluster cannot forge an entry or colour a terminal.',
+  ].join('\n\n'),
+  options,
+  examples: [
+    { title: 'One line per change', toml: '[[handler]]\nname = "log"\n' },
+    {
+      title: 'JSON on a terminal too, with manifests',
+      toml: '[[handler]]\nname = "log"\nformat = "json"\nlevel = "debug"\n',
+    },
+  ],
+  deadlineMs: () => STALLED_READER_MS,
+  create(options, { stdout }) {
+    const terminal = isTerminal(stdout);
+    const pretty = options.format === 'pretty' || (options.format === 'auto' && terminal);
+    // The terminal's own answer minds NO_COLOR and TERM.
+    const color = terminal && stdout.hasColors();
+    const logger = createLogger({
+      level: options.level,
+      format: format.printf(({ entry }) => {
+        return pretty ? prettyText(entry as Entry, { color }) : jsonText(entry as Entry);
+      }),
+      transports: [new transports.Stream({ stream: acknowledging(stdout) })],
+    });
+
+    const write = async (entry: Entry, signal: AbortSignal): Promise<void> => {
+      signal.throwIfAborted();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const abort = () => reject(signal.reason as Error);
+      const written: Written = (cause) => {
+        if (cause) reject(new Error('Cannot write to the output stream', { cause }));
+        else resolve();
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      logger.log({ level: entry.level, message: entry.message, entry, [WRITTEN]: written });
+      return promise.finally(() => signal.removeEventListener('abort', abort));
+    };
+
+    return {
+      async deliver(change, { signal }) {
+        await write(changeEntry(change), signal);
+        if (!logger.isDebugEnabled()) return;
+        const entry = manifestEntry(change);
+        if (entry !== undefined) await write(entry, signal);
+      },
+      async stop() {
+        logger.close();
+      },
+    };
+  },
+});
+
+/**
+ * winston acknowledges nothing: in object mode its stream transport hands over the entry itself, and what waits for it
+ * hears from the output stream's own callback.
+ */
+function acknowledging(output: NodeJS.WritableStream): Writable {
+  return new Writable({
+    objectMode: true,
+    write(info: { [MESSAGE]: string; [WRITTEN]: Written }, _encoding, next) {
+      output.write(`${info[MESSAGE]}\n`, (error) => {
+        info[WRITTEN](error);
+        next();
+      });
+    },
+  });
+}
+
+function isTerminal(stream: NodeJS.WritableStream): stream is WriteStream {
+  return 'isTTY' in stream && stream.isTTY === true;
+}

@@ -1,0 +1,33 @@
+/** What the body of a 2xx answer says: Slack answers `ok`, and once in a while an error under status 200. */
+import { TerminalError } from '../../src/errors.ts';
+
+/** Slack's errors that may pass by themselves (its documentation of incoming webhooks); every other one stays. */
+const PASSING: ReadonlySet<string> = new Set(['rollup_error', 'fatal_error', 'internal_error', 'service_unavailable']);
+
+/**
+ * Throws unless the message was taken. Mattermost answers `ok` as well; an empty body or JSON that names no failure is
+ * how other servers agree. Anything else, such as a proxy's login page, is a failure.
+ *
+ * @throws TerminalError when Slack says that this message or this webhook will never do, such as `invalid_payload` or `no_service`.
+ * @throws Error else: a failed attempt.
+ */
+export function assertTaken(body: string, host: string): void {
+  const answer = body.trim();
+  if (answer.toLowerCase() === 'ok' || answer === '' || isAgreement(answer)) return;
+  if (!/^[a-z]+(?:_[a-z]+)+$/.test(answer)) {
+    // Not quoted: whatever answers in Slack's place may echo the request, and with it the URL.
+    throw new Error(`${host} answered 2xx, but not as Slack does: wanted "ok", got ${answer.length} characters`);
+  }
+  const message = `Slack (${host}) refused the message: ${answer}`;
+  throw PASSING.has(answer) ? new Error(message) : new TerminalError(message);
+}
+
+function isAgreement(answer: string): boolean {
+  if (!answer.startsWith('{')) return false;
+  try {
+    const { ok = true, success = true, error } = JSON.parse(answer) as Readonly<Record<string, unknown>>;
+    return ok === true && success === true && !error;
+  } catch {
+    return false;
+  }
+}

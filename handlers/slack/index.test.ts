@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test, type TestContext } from 'node:test';
+import type { Change } from '../../src/change.ts';
+import { isHalt, type SinkInstance } from '../../src/chain/handler.ts';
+import { createReceivers } from '../../src/delivery/receivers.ts';
+import { codeOf } from '../../src/errors.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { changeOf, type ChangeParts } from '../../src/testing/change.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { startReceiver, type ReceiverAnswer } from '../../src/testing/receiver.ts';
+import diff from '../diff/index.ts';
+import slack from './index.ts';
+
+/** What the `diff` handler makes of it. */
+async function diffed(parts: ChangeParts): Promise<Change> {
+  assert.equal(diff.type, 'transform');
+  const handler = diff.create(diff.options.parse({}), testEnvironment());
+  const verdict = await handler.handle(changeOf(parts), testContext());
+  assert.ok(!isHalt(verdict));
+  return verdict;
+}
+
+/** The handler with a receiver that answers as told, on a clock that stands still. */
+async function connected(t: TestContext, options: object = {}, respond: () => ReceiverAnswer = () => ({})) {
+  const server = await startReceiver(respond);
+  const { log } = testEnvironment();
+  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env: {} });
+  t.after(async () => {
+    await receivers.close();
+    await server.close();
+  });
+  const webhookURL = `${server.url}/services/T0/B0/s3cr3t-token`;
+  assert.equal(slack.type, 'sink');
+  const parsed = slack.options.parse({ webhookURL, messagesPerSecond: 0, ...options });
+  const sink: SinkInstance = slack.create(parsed, testEnvironment({ receivers, clusterName: 'staging' }));
+  return { server, sink };
+}
+
+/** The body of the one message, as sent. */
+async function bodyOf(t: TestContext, change: Change, options: object = {}): Promise<string> {
+  const { server, sink } = await connected(t, { clusterName: 'prod', ...options });
+  await sink.deliver(change, testContext());
+  const [request, ...others] = server.requests;
+  assert.deepEqual(others, []);
+  assert.equal(request?.method, 'POST');
+  assert.match(request.headers['content-type'] ?? '', /^application\/json/);
+  return request.body;
+}
+
+interface Attachment {
+  readonly text: string;
+  readonly title: string;
+  readonly footer?: string;
+}
+
+function attachmentIn(body: string): Attachment {
+  const { attachments } = JSON.parse(body) as { attachments: Attachment[] };
+  assert.equal(attachments.length, 1);
+  assert.ok(attachments[0]);
+  return attachments[0];
+}
+
+const deployment = (replicas: number, image: string, env = 'LOG_LEVEL') => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'default' },
+  spec: { replicas, template: { spec: { containers: [{ name: 'web', image, env: [{ name: env, value: 'info' }] }] } } },
+});
+
+const byKubectl: ChangeParts['by'] = [
+  {
+    manager: 'kubectl-set',
+    operation: 'Update',
+    paths: ['spec.replicas', 'spec.template.spec.containers[name="web"].image'],
+  },
+];
+
+const rollout: ChangeParts = {
+  before: deployment(1, 'nginx:1.7.9'),
+  after: deployment(3, 'nginx:1.9.1'),
+  by: byKubectl,
+};
+
+const configMap = (text: string, annotations: Record<string, string>) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'settings', namespace: 'default', annotations },
+  data: { 'app.conf': text },
+});
+
+/** 1.5 MB of text in which every hundredth line differs, and 2,000 annotations that all do. */
+function huge(version: string) {
+  const lines = Array.from(
+    { length: 30_000 },
+    (_, n) => `key${n} = ${n % 100 === 0 ? version : 'unchanged '.repeat(4)}\n`,
+  );
+  const annotations = Array.from({ length: 2_000 }, (_, n) => [`example.com/note-${n}`, `${version} 😀 <&>`]);
+  return configMap(lines.join(''), Object.fromEntries(annotations) as Record<string, string>);
+}
+
+const HOSTILE = '``` <!channel> <@U1> <https://evil.example|safe> &lt; *bold* \u202egnp.exe \u001b[31m 😀';
+
+const hostile = {
+  before: configMap('first\n', { note: 'harmless' }),
+  after: configMap(`first\n${HOSTILE}\n\`\`\`\n`, { note: HOSTILE, [HOSTILE]: '', ['__proto__']: 'x' }),
+  by: [{ manager: '<!here> `x`', operation: 'Update', paths: [] }],
+} satisfies ChangeParts;
+
+const golden: Readonly<Record<string, ChangeParts>> = {
+  added: { after: deployment(1, 'nginx:1.7.9') },
+  updated: rollout,
+  deleted: { before: deployment(1, 'nginx:1.7.9') },
+  huge: { before: huge('old'), after: huge('new') },
+  hostile,
+};
+
+describe('slack: the message', () => {
+  for (const [name, parts] of Object.entries(golden)) {
+    test(`26 the body of the ${name} object is as in golden/slack-${name}.json`, async (t) => {
+      const body = await bodyOf(t, await diffed(parts));
+      t.assert.fileSnapshot(body, join(import.meta.dirname, `../golden/slack-${name}.json`), { serializers: [String] });
+    });
+  }
+
+  test('an update begins with headline and who, then has a line per field', async (t) => {
+    const { text } = attachmentIn(await bodyOf(t, await diffed(rollout)));
+    assert.deepEqual(text.slice(3, -3).split('\n'), [
+      'image web nginx:1.7.9 -&gt; nginx:1.9.1, replicas 1 -&gt; 3 · by kubectl-set',
+      'spec.template.spec.containers[web].image: nginx:1.7.9 -&gt; nginx:1.9.1',
+      'spec.replicas: 1 -&gt; 3',
+    ]);
+  });
+
+  test('27 a huge object is cut within 4,000 characters, and the cut shows', async (t) => {
+    const { text } = attachmentIn(await bodyOf(t, await diffed({ before: huge('old'), after: huge('new') })));
+    const length = Array.from(text).length;
+    assert.ok(length <= 4000 && length > 3800, String(length));
+    assert.match(text, /\n… [\d,]+ more lines```$/);
+  });
+
+  test('27 nothing in an object mentions anybody, links anywhere or ends the block', async (t) => {
+    const { text } = attachmentIn(await bodyOf(t, await diffed(hostile)));
+    assert.doesNotMatch(text.slice(3, -3), /[<>`\u202e]|[^\P{Cc}\n]/u);
+    assert.match(text, /&lt;!channel&gt;/);
+    assert.match(text, /by &lt;!here&gt; ˋxˋ\n/);
+  });
+
+  test('a name that Kubernetes allows cannot mention anybody in the title', async (t) => {
+    const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: '<!channel>' } };
+    const { title } = attachmentIn(await bodyOf(t, changeOf({ after: role })));
+    assert.equal(title, 'ADD clusterrole\n&lt;!channel&gt;');
+  });
+
+  test('the footer is clusterName, else the name of the cluster; empty, it is left out', async (t) => {
+    const change = changeOf({ after: deployment(1, 'a') });
+    assert.equal(attachmentIn(await bodyOf(t, change)).footer, 'prod');
+    assert.equal(attachmentIn(await bodyOf(t, change, { clusterName: undefined })).footer, 'staging');
+    assert.ok(!('footer' in attachmentIn(await bodyOf(t, change, { clusterName: '' }))));
+  });
+
+  test('what is special about a change is said in words, and is all of the text where nothing else is', async (t) => {
+    const flags = { whileAway: true, leftScope: true } as const;
+    const words = 'happened while nothing was watching · deleted or no longer selected';
+    const deleted = attachmentIn(await bodyOf(t, await diffed({ before: deployment(1, 'a'), flags })));
+    assert.equal(deleted.text, `\`\`\`${words}\`\`\``);
+    const updated = attachmentIn(await bodyOf(t, await diffed({ ...rollout, flags: { compacted: true } })));
+    assert.match(updated.text, / · by kubectl-set · several changes seen as one\n/);
+  });
+
+  test('without diff before it, an update has a title and no text', async (t) => {
+    assert.equal(attachmentIn(await bodyOf(t, changeOf(rollout))).text, '');
+  });
+});
+
+describe('slack: delivery', () => {
+  const change = changeOf({ after: deployment(1, 'a') });
+
+  async function failure(t: TestContext, answer: ReceiverAnswer, options: object = {}): Promise<Error> {
+    const { sink } = await connected(t, options, () => answer);
+    const thrown: unknown = await sink.deliver(change, testContext()).then(
+      () => assert.fail('delivered'),
+      (reason: unknown) => reason,
+    );
+    assert.ok(thrown instanceof Error);
+    for (let error: unknown = thrown; error instanceof Error; error = error.cause) {
+      assert.ok(!`${error.message}${error.stack}`.includes('s3cr3t'), '29 the URL is in no error');
+    }
+    return thrown;
+  }
+
+  test('an answer under 200 that is an error of Slack is a failure that no retry mends', async (t) => {
+    const error = await failure(t, { body: 'invalid_payload' });
+    assert.equal(codeOf(error), 'TERMINAL');
+    assert.match(error.message, /^Slack \(127\.0\.0\.1:\d+\) refused the message: invalid_payload$/);
+  });
+
+  test('18 a 429 defers for as long as Slack asks', async (t) => {
+    const error = await failure(t, { status: 429, headers: { 'retry-after': '7' } });
+    assert.equal(codeOf(error), 'DEFER');
+    assert.equal((error as Error & { retryAfterMs?: number }).retryAfterMs, 7_000);
+  });
+
+  test('a 500 is a failed attempt; a 404 is final', async (t) => {
+    assert.equal(codeOf(await failure(t, { status: 500 })), undefined);
+    assert.equal(codeOf(await failure(t, { status: 404, body: 'no_service' })), 'TERMINAL');
+  });
+
+  test('28 a webhook that never answers costs its timeout and no more', async (t) => {
+    assert.match((await failure(t, { hang: true }, { timeout: '50ms' })).message, /127\.0\.0\.1/);
+  });
+
+  test('one message a second by default: the next one waits, without a request', async (t) => {
+    const { server, sink } = await connected(t, { messagesPerSecond: undefined });
+    await sink.deliver(change, testContext({ idempotencyKey: 'first' }));
+    await assert.rejects(sink.deliver(change, testContext({ idempotencyKey: 'second' })), { code: 'WAIT' });
+    assert.equal(server.requests.length, 1);
+  });
+});
+
+describe('slack: configuration', () => {
+  test('29 refuses a missing, empty or unusable webhookURL at the start', () => {
+    const wanted = 'webhookURL: must be the https:// or http:// URL of an incoming webhook';
+    for (const given of [{}, { webhookURL: '' }, { webhookURL: 'hooks.slack.com/x' }, { webhookURL: 'ftp://x/y' }]) {
+      assert.deepEqual(problemsOf(slack, given), [wanted]);
+    }
+  });
+
+  test('refuses a rate below zero, a bad duration and an unknown key', () => {
+    const webhookURL = 'https://hooks.example/x';
+    assert.match(problemsOf(slack, { webhookURL, messagesPerSecond: -1 }).join(), /^messagesPerSecond: /);
+    assert.match(problemsOf(slack, { webhookURL, timeout: '10' }).join(), /^timeout: must be a duration/);
+    assert.match(problemsOf(slack, { webhookURL, channel: '#ops' }).join(), /channel/);
+  });
+});

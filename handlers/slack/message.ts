@@ -1,0 +1,64 @@
+/** The message: kwatchman's envelope, one attachment, with what changed in its text. */
+import type { Action, Change } from '../../src/change.ts';
+import { flagsInWords } from '../../src/flags.ts';
+import { formatField } from '../diff/text.ts';
+import { codeBlock, harmless } from './text.ts';
+
+/** Of an attachment's text, in code points; kwatchman cut here, unseen. */
+const TEXT_MAX = 4000;
+
+const LOOKS: Readonly<Record<Action, { readonly verb: string; readonly color: string }>> = {
+  added: { verb: 'ADD', color: '#1ADA00' },
+  updated: { verb: 'UPDATE', color: '#F39C12' },
+  deleted: { verb: 'DELETE', color: '#FF0000' },
+  timer: { verb: 'TIMER', color: '#439FE0' },
+};
+
+/** Where the author's name leads: the page of this package. */
+const HOME = 'https://www.npmjs.com/package/watchchain';
+
+/** A legacy attachment, in the order in which kwatchman wrote it. */
+export interface SlackAttachment {
+  readonly color: string;
+  /** What notifications and screen readers say. */
+  readonly fallback: string;
+  readonly author_name: string;
+  readonly author_link: string;
+  readonly title: string;
+  readonly text: string;
+  readonly footer?: string;
+  /** Seconds since the epoch, a number on the wire: when the change was seen. */
+  readonly ts: number;
+}
+
+/** The one attachment of a change's message. An empty `footer` is left out. */
+export function attachmentOf(change: Change, footer: string): SlackAttachment {
+  const { verb, color } = LOOKS[change.action];
+  const title = harmless(`${verb} ${change.gvk.kind.toLowerCase()}\n${change.key}`);
+  const text = textOf(change);
+  return {
+    color,
+    fallback: title,
+    author_name: 'watchchain',
+    author_link: HOME,
+    title,
+    text: text === '' ? '' : codeBlock(text, TEXT_MAX),
+    ...(footer === '' ? {} : { footer: harmless(footer) }),
+    ts: Math.floor(change.observedAt / 1000),
+  };
+}
+
+/** Headline, who and what is special in the first line, then a line per field, then the diff; empty when there is nothing to tell. */
+function textOf(change: Change): string {
+  const { diff } = change.notes;
+  const flags = flagsInWords(change.flags);
+  if (diff === undefined || diff.fields.length === 0) return flags.join(' · ');
+  const by = diff.by.length === 0 ? [] : [`by ${diff.by.join(', ')}`];
+  return [
+    [diff.headline, ...by, ...flags].join(' · '),
+    ...diff.fields.map((field) => formatField(field)),
+    diff.unified.trimEnd(),
+  ]
+    .filter((part) => part !== '')
+    .join('\n');
+}

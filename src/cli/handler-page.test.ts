@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import TOML from '@iarna/toml';
+import { builtinHandlers, handlerPage } from './handler-page.ts';
+
+const handlers = await builtinHandlers();
+
+describe('handlerPage()', () => {
+  for (const handler of handlers) {
+    const { name, options, summary, examples } = handler;
+
+    test(`${name}: every option has a description, and the page says its type, default and example`, () => {
+      const page = handlerPage(handler);
+      assert.ok(page.startsWith(`# ${name}\n\n${summary}\n\n`) && page.endsWith('\n'));
+      for (const option of Object.keys(options.shape)) {
+        const row = page.split('\n').find((line) => line.startsWith(`| \`${option}\` |`));
+        assert.match(row ?? '', /^\| `\w+` \| \S.* \| .* \| `.+` \| \S.* \|$/, `${name}.${option}: ${row}`);
+      }
+    });
+
+    test(`${name}: every example is TOML that the options' schema takes`, () => {
+      assert.ok(examples.length > 0);
+      for (const { title, toml } of examples) {
+        // As the configuration does: `${VAR}` is replaced before the schema sees the value.
+        const { handler: tables } = TOML.parse(toml.replace(/\$\{[^}]+\}/g, 'https://hooks.example/x'));
+        const [{ name: given, id: _id, ...rest }] = tables as unknown as [Record<string, unknown>];
+        assert.equal(given, name, title);
+        assert.deepEqual(options.safeParse(rest).error?.issues ?? [], [], title);
+      }
+    });
+  }
+
+  test('shows unions, lists, tables and values as they stand in TOML', () => {
+    const match = handlers.find(({ name }) => name === 'match');
+    assert.ok(match);
+    const page = handlerPage(match);
+    assert.match(page, /^\| `drop` \| boolean \| `false` \| `true` \|/m);
+    assert.match(page, /^\| `kind` \| string, or list of string \| {2}\| `"\^\(Deployment\\\|StatefulSet\)\$"` \|/m);
+    assert.match(page, /^\| `field` \| table of string, or list of string \| {2}\| `\{ "spec\.type" = /m);
+  });
+});
