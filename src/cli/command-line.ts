@@ -7,7 +7,7 @@ import { deadCommand } from './dead.ts';
 import { demoCommand } from './demo.ts';
 import { explainCommand } from './explain.ts';
 import { runCommand } from './run.ts';
-import { testCommand } from './test.ts';
+import { testCommand } from './test-chains.ts';
 import { versionText } from './version.ts';
 
 /** Everything a command touches of the world. */

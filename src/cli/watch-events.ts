@@ -1,0 +1,78 @@
+/** Watch events as people record them: one per line, or one after the other as kubectl prints them. */
+import { ConfigError, toError } from '../errors.ts';
+import { skipSpace, skipValue, textOf, walkObject } from '../source/scan.ts';
+
+export interface RecordedEvent {
+  /** `events.json, event 3`, for messages. */
+  readonly at: string;
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly key: string;
+  /** The object alone, as UTF-8 JSON. */
+  readonly body: Buffer;
+}
+
+interface Parsed {
+  readonly type?: string;
+  readonly object?: {
+    readonly apiVersion?: string;
+    readonly kind?: string;
+    readonly metadata?: {
+      readonly name?: string;
+      readonly namespace?: string;
+      readonly uid?: string;
+      readonly resourceVersion?: string;
+    };
+  };
+}
+
+/** BOOKMARK events are left out. @throws ConfigError that names the first event that cannot be read, and why. */
+export function readWatchEvents(bytes: Buffer, file: string): readonly RecordedEvent[] {
+  const events: RecordedEvent[] = [];
+  let at = skipSpace(bytes, 0, bytes.length);
+  for (let n = 1; at < bytes.length; n++) {
+    const place = `${file}, event ${n}`;
+    try {
+      const end = skipValue(bytes, at, bytes.length);
+      const event = recordedEvent(bytes.subarray(at, end), place);
+      if (event !== undefined) events.push(event);
+      at = skipSpace(bytes, end, bytes.length);
+    } catch (thrown) {
+      throw new ConfigError([`${place}: ${toError(thrown).message}; expected {"type": "MODIFIED", "object": {...}}`], {
+        cause: thrown,
+      });
+    }
+  }
+  if (events.length === 0)
+    throw new ConfigError([
+      `${file} holds no watch events; record some with: kubectl get deployments -w -o json --output-watch-events`,
+    ]);
+  return events;
+}
+
+function recordedEvent(bytes: Buffer, at: string): RecordedEvent | undefined {
+  const { type, object } = JSON.parse(bytes.toString('utf8')) as Parsed;
+  if (type === 'BOOKMARK') return undefined;
+  if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED')
+    throw new Error(`the type is ${JSON.stringify(type)}`);
+  const { apiVersion, kind, metadata } = object ?? {};
+  if (!apiVersion || !kind || !metadata?.name) throw new Error('the object has no apiVersion, kind or metadata.name');
+  const { name, namespace, uid, resourceVersion } = metadata;
+  if (!uid || !resourceVersion) throw new Error(`${kind} ${name} has no metadata.uid or resourceVersion`);
+  const [version = '', group = ''] = apiVersion.split('/').toReversed();
+  const key = namespace === undefined ? name : `${namespace}/${name}`;
+  return { at, type, group, version, kind, key, body: objectIn(bytes) };
+}
+
+/** As it was recorded: parsing and printing it again would round large integers. */
+function objectIn(event: Buffer): Buffer {
+  let body = event;
+  walkObject(event, 0, event.length, (key, keyEnd, value) => {
+    const end = skipValue(event, value, event.length);
+    if (textOf(event, key, keyEnd) === 'object') body = event.subarray(value, end);
+    return end;
+  });
+  return body;
+}

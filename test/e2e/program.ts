@@ -1,0 +1,124 @@
+/** The program as its users start it: a process with a config file, a kubeconfig and a state folder. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+export const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts');
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A folder of its own for a test, removed when it goes out of scope. */
+export class Workdir implements AsyncDisposable {
+  readonly path: string;
+  private constructor(folder: string) {
+    this.path = folder;
+  }
+
+  static async make(): Promise<Workdir> {
+    return new Workdir(await mkdtemp(path.join(tmpdir(), 'watchchain-test-')));
+  }
+
+  file(name: string): string {
+    return path.join(this.path, name);
+  }
+
+  async write(name: string, text: string): Promise<string> {
+    await writeFile(this.file(name), text);
+    return this.file(name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.path, { recursive: true, force: true });
+  }
+}
+
+const WAIT_MS = 20_000;
+
+export class Program implements AsyncDisposable {
+  stdout = '';
+  stderr = '';
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<Exit>;
+  readonly #news = new EventTarget();
+
+  /** @param options.main the entry point; default: the sources of this checkout. */
+  constructor(
+    args: readonly string[],
+    options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly main?: string } = {},
+  ) {
+    // Nothing of the tester's own environment may decide: no KUBECONFIG, no KW_*, no HOME with a kubeconfig in it.
+    const env = { PATH: process.env['PATH'], HOME: options.cwd ?? '/nonexistent', ...options.env };
+    this.#child = spawn(process.execPath, [options.main ?? MAIN, ...args], {
+      cwd: options.cwd,
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#hear('stdout', text));
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#hear('stderr', text));
+    this.#exit = once(this.#child, 'close').then(([code, signal]) => {
+      this.#news.dispatchEvent(new Event('news'));
+      return {
+        code: code as number | null,
+        signal: signal as NodeJS.Signals | null,
+        stdout: this.stdout,
+        stderr: this.stderr,
+      };
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Everything printed so far fulfils `condition`, or an error with what was printed. */
+  async until(what: string, condition: (program: Program) => boolean): Promise<void> {
+    const deadline = AbortSignal.timeout(WAIT_MS);
+    while (!condition(this)) {
+      if (deadline.aborted || this.#child.exitCode !== null) {
+        throw new Error(`The program never came to: ${what}\n--- stdout\n${this.stdout}\n--- stderr\n${this.stderr}`);
+      }
+      await once(this.#news, 'news', { signal: deadline }).catch(() => {});
+    }
+  }
+
+  /** All scopes are listed and watched. */
+  async ready(): Promise<void> {
+    await this.until('listening', ({ stderr }) => /"Listening"/.test(stderr));
+    const address = /"address":"([^"]+)".*"Listening"|"Listening".*"address":"([^"]+)"/.exec(this.stderr);
+    const url = `http://${address?.[1] ?? address?.[2]}/readyz`;
+    const deadline = AbortSignal.timeout(WAIT_MS);
+    let answer = '';
+    while (!deadline.aborted) {
+      const response = await fetch(url, { signal: deadline });
+      answer = await response.text();
+      if (response.ok) return;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    throw new Error(`Not ready: ${answer}\n--- stderr\n${this.stderr}`);
+  }
+
+  exited(): Promise<Exit> {
+    return this.#exit;
+  }
+
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
+    this.#child.kill(signal);
+    return this.#exit;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await this.stop('SIGKILL');
+  }
+
+  #hear(stream: 'stdout' | 'stderr', text: string): void {
+    this[stream] += text;
+    this.#news.dispatchEvent(new Event('news'));
+  }
+}

@@ -1,0 +1,98 @@
+/** An embedded cluster, a Slack receiver and the app between them, in this process: the quick way through the public door. */
+import { PassThrough } from 'node:stream';
+import { createApp, type App } from '../../src/app.ts';
+import { loadHandler } from '../../src/chain/load.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createLogger } from '../../src/log.ts';
+import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
+import {
+  startReceiver,
+  type CapturedReceiver,
+  type ReceiverAnswer,
+  type CapturedRequest,
+} from '../../src/testing/receiver.ts';
+import { kwatchmanConfig, messages, type SlackAttachment } from './main-job.ts';
+import { Workdir } from './program.ts';
+
+export type Respond = (request: CapturedRequest, n: number) => ReceiverAnswer;
+
+export interface RunOptions {
+  /** The config file's text; default: kwatchman's own, towards the world's receiver. */
+  readonly config?: string;
+  readonly overrides?: { readonly namespace?: string; readonly labelSelector?: string };
+  /** Survives the app, for restarts; default: in memory. */
+  readonly keepState?: boolean;
+  readonly listen?: string;
+}
+
+export interface Running extends AsyncDisposable {
+  readonly app: App;
+  /** The `log` handler's entries so far. */
+  entries(): Record<string, unknown>[];
+  /** The service's own log so far. */
+  serviceLog(): string;
+}
+
+export class World implements AsyncDisposable {
+  readonly server: ApiServer;
+  readonly slack: CapturedReceiver;
+  readonly workdir: Workdir;
+
+  private constructor(server: ApiServer, slack: CapturedReceiver, workdir: Workdir) {
+    this.server = server;
+    this.slack = slack;
+    this.workdir = workdir;
+  }
+
+  static async start(respond: Respond = () => ({ body: 'ok' })): Promise<World> {
+    return new World(await startApiServer(), await startReceiver(respond), await Workdir.make());
+  }
+
+  /** The app, with every scope listed and watched. */
+  async run(options: RunOptions = {}): Promise<Running> {
+    const file = await this.workdir.write('config.toml', options.config ?? kwatchmanConfig(this.slack.url));
+    const kubeconfig = await this.server.writeKubeconfig(this.workdir.file('kubeconfig'));
+    const [stdout, stderr] = [capture(), capture()];
+    const env = { HOME: this.workdir.path, XDG_STATE_HOME: this.workdir.path };
+    const config = await loadConfig(file, { env, loadHandler, overrides: { kubeconfig, ...options.overrides } });
+    const app = createApp({
+      config,
+      env,
+      log: createLogger({ level: 'debug', json: true, color: false, stream: stderr.stream }),
+      stdout: stdout.stream,
+      ...(options.keepState === true ? {} : { storeFile: ':memory:' }),
+      ...(options.listen === undefined ? {} : { listen: options.listen }),
+    });
+    await app.start();
+    await app.idle();
+    return {
+      app,
+      entries: () => stdout.lines().map((line) => JSON.parse(line) as Record<string, unknown>),
+      serviceLog: () => stderr.lines().join('\n'),
+      [Symbol.asyncDispose]: () => app.stop(),
+    };
+  }
+
+  messages(): SlackAttachment[] {
+    return messages(this.slack);
+  }
+
+  titles(): string[] {
+    return this.messages().map(({ title }) => title);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close();
+    await this.slack.close();
+    await this.workdir[Symbol.asyncDispose]();
+  }
+}
+
+function capture(): { stream: PassThrough; lines(): string[] } {
+  const stream = new PassThrough();
+  let text = '';
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  return { stream, lines: () => text.split('\n').filter(Boolean) };
+}
