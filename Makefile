@@ -41,10 +41,10 @@ types: deps
 	@tsc -p .
 
 docs: deps ## writes docs/handlers from the handlers
-	@$(NODE) src/cli/explain.ts --write docs/handlers
+	@$(NODE) docs/generate.ts
 
 generated-docs: deps
-	@$(NODE) src/cli/explain.ts --check docs/handlers
+	@$(NODE) docs/generate.ts --check
 
 build: deps ## dist/, as the published package and the image have it
 	@npm run --silent build
