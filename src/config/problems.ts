@@ -53,21 +53,19 @@ function clearest(issue: Issue): readonly Issue[] {
 }
 
 function wish(issue: Issue, current: unknown): string {
-  if (issue.code === 'invalid_type') {
-    return `${current === undefined ? 'is missing: it ' : ''}must be ${typeName(issue.expected)}`;
-  }
-  if (issue.code === 'invalid_value') return `must be ${anyOf(issue.values.map((allowed) => JSON.stringify(allowed)))}`;
+  const must = `${current === undefined ? 'is missing: it ' : ''}must be`;
+  if (issue.code === 'invalid_type') return `${must} ${typeName(issue.expected)}`;
+  if (issue.code === 'invalid_value') return `${must} ${anyOf(issue.values.map((allowed) => JSON.stringify(allowed)))}`;
   if (issue.code === 'invalid_union') {
-    const wanted = issue.errors
-      .flat()
-      .map((inner) => (inner.code === 'invalid_type' ? typeName(inner.expected) : inner.message));
-    return `must be ${anyOf([...new Set(wanted)])}`;
+    const wanted = issue.errors.flat().map((inner) => wish(inner, null).replace(/^must be /, ''));
+    return `${must} ${anyOf([...new Set(wanted)])}`;
   }
   const isOurs = !/^(Too|Invalid)/.test(issue.message);
   if (isOurs || (issue.code !== 'too_small' && issue.code !== 'too_big')) return issue.message;
-  if (issue.code === 'too_big') return `must be at most ${issue.maximum}`;
+  if (issue.code === 'too_big')
+    return `must be ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`;
   const unit = SIZE_UNITS[issue.origin];
-  if (unit === undefined) return `must be at least ${issue.minimum}`;
+  if (unit === undefined) return `must be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
   return issue.minimum === 1 ? 'must not be empty' : `must have at least ${issue.minimum} ${unit}`;
 }
 

@@ -36,6 +36,7 @@ export async function connect(options: {
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(context === undefined ? {} : { context }),
   });
+  for (const warning of credentials.warnings) log.warn(warning);
   const api = createApiClient(credentials);
   const backoff = new Backoff({ clock });
   for (;;) {
@@ -49,7 +50,10 @@ export async function connect(options: {
         throw signal.reason;
       }
       const waitMs = backoff.next();
-      log.warn('The cluster does not answer, trying again', { problem: toError(thrown).message, waitMs: Math.round(waitMs) });
+      log.warn('The cluster does not answer, trying again', {
+        problem: toError(thrown).message,
+        waitMs: Math.round(waitMs),
+      });
       await clock.sleep(waitMs, signal).catch(async (aborted: unknown) => {
         await api.close();
         throw aborted;
