@@ -57,7 +57,9 @@ function startWorker(workerData: WorkerOptions): Worker {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   // Its heap holds a batch at a time; the default young generation would grow to tens of megabytes all the same.
   const resourceLimits = { maxYoungGenerationSizeMb: 8 };
-  return new Worker(new URL(`./worker${extension}`, import.meta.url), { workerData, resourceLimits });
+  // Flags of the main script, such as --input-type, are not for a worker's file.
+  const execArgv: string[] = [];
+  return new Worker(new URL(`./worker${extension}`, import.meta.url), { workerData, resourceLimits, execArgv });
 }
 
 type Args<N extends keyof Operations> = Parameters<Operations[N]['run']>;

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { attribute, hashesOf } from './attribution.ts';
+
+const helm = {
+  manager: 'helm',
+  operation: 'Update',
+  apiVersion: 'apps/v1',
+  time: '2026-03-01T10:00:00Z',
+  fieldsType: 'FieldsV1',
+  fieldsV1: {
+    'f:metadata': {
+      'f:annotations': { '.': {}, 'f:meta.helm.sh/release-name': {} },
+      'f:finalizers': { '.': {}, 'v:"example.com/hold"': {} },
+    },
+    'f:spec': {
+      'f:replicas': {},
+      'f:template': {
+        'f:spec': {
+          'f:containers': {
+            'k:{"name":"web"}': {
+              '.': {},
+              'f:image': {},
+              'f:ports': { 'k:{"containerPort":80,"protocol":"TCP"}': { '.': {}, 'f:containerPort': {} } },
+            },
+          },
+        },
+      },
+    },
+  },
+};
+const controller = {
+  manager: 'kube-controller-manager',
+  operation: 'Update',
+  apiVersion: 'apps/v1',
+  time: '2026-03-01T10:00:05Z',
+  fieldsType: 'FieldsV1',
+  fieldsV1: { 'f:status': { 'f:readyReplicas': {} } },
+  subresource: 'status',
+};
+const kubectl = {
+  manager: 'kubectl-set',
+  operation: 'Apply',
+  apiVersion: 'apps/v1',
+  time: '2026-03-02T08:00:00Z',
+  fieldsType: 'FieldsV1',
+  fieldsV1: { 'f:spec': { 'f:replicas': {} } },
+};
+
+const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+
+describe('attribute()', () => {
+  test('names every entry of a new object, newest first, with its leaf paths', () => {
+    const { by } = attribute(bytes([helm, controller]), undefined);
+    assert.deepEqual(by, [
+      {
+        manager: 'kube-controller-manager',
+        operation: 'Update',
+        subresource: 'status',
+        time: '2026-03-01T10:00:05Z',
+        paths: ['status.readyReplicas'],
+      },
+      {
+        manager: 'helm',
+        operation: 'Update',
+        time: '2026-03-01T10:00:00Z',
+        paths: [
+          'metadata.annotations',
+          'metadata.annotations["meta.helm.sh/release-name"]',
+          'metadata.finalizers',
+          'metadata.finalizers[="example.com/hold"]',
+          'spec.replicas',
+          'spec.template.spec.containers[name="web"]',
+          'spec.template.spec.containers[name="web"].image',
+          'spec.template.spec.containers[name="web"].ports[containerPort=80,protocol="TCP"]',
+          'spec.template.spec.containers[name="web"].ports[containerPort=80,protocol="TCP"].containerPort',
+        ],
+      },
+    ]);
+  });
+
+  test('leaves out the entries that were known before, wherever they stand now', () => {
+    const known = hashesOf(bytes([helm, controller]));
+    const { by } = attribute(bytes([controller, kubectl, helm]), known);
+    assert.deepEqual(
+      by.map((actor) => [actor.manager, actor.operation, actor.paths]),
+      [['kubectl-set', 'Apply', ['spec.replicas']]],
+    );
+  });
+
+  test('names an entry again when only its time has moved', () => {
+    const known = hashesOf(bytes([helm, kubectl]));
+    const { by } = attribute(bytes([helm, { ...kubectl, time: '2026-03-02T08:00:01Z' }]), known);
+    assert.deepEqual(
+      by.map((actor) => actor.manager),
+      ['kubectl-set'],
+    );
+  });
+
+  test('answers hashes with which the same entries are known', () => {
+    const fields = bytes([helm, controller, kubectl]);
+    const { known } = attribute(fields, undefined);
+    assert.deepEqual(known, hashesOf(fields));
+    assert.deepEqual(attribute(fields, known).by, []);
+  });
+
+  test('is not misled by braces, quotes and backslashes inside strings', () => {
+    const odd = { manager: 'a"}{[\\', operation: 'Update', fieldsV1: { 'f:data': { 'f:a}"\\{': {} } } };
+    const { by } = attribute(bytes([odd, helm]), hashesOf(bytes([helm])));
+    assert.deepEqual(by, [{ manager: 'a"}{[\\', operation: 'Update', paths: ['data["a}\\"\\\\{"]'] }]);
+  });
+
+  test('answers nobody for what is not a list of entries', () => {
+    for (const text of ['null', '[]', '', '[{"manager":', '"managedFields"', '[{bad}]', '{']) {
+      assert.deepEqual(attribute(new TextEncoder().encode(text), undefined).by, [], text);
+    }
+  });
+
+  test('treats __proto__ as a field name like any other', () => {
+    const entry =
+      '[{"manager":"m","operation":"Update","fieldsV1":{"f:data":{"f:__proto__":{}},"__proto__":{"f:polluted":{}}}}]';
+    const { by } = attribute(new TextEncoder().encode(entry), undefined);
+    assert.ok(by[0]?.paths.includes('data.__proto__'));
+    assert.equal(Object.hasOwn(Object.prototype, 'f:polluted'), false);
+  });
+
+  test('stops at a thousand paths', () => {
+    const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f:key${i}`, {}]));
+    const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1: { 'f:data': many } }]), undefined);
+    assert.equal(by[0]?.paths.length, 1000);
+  });
+});

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { withParts } from '../change.ts';
+import { changeOf, parseManifest } from './change-of.ts';
+import type { ChangeRecord } from './store.ts';
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const record: ChangeRecord = {
+  id: 7,
+  action: 'updated',
+  gvk: { group: 'apps', version: 'v1', kind: 'Deployment' },
+  resource: 'deployments',
+  key: 'shop/web',
+  uid: 'u-1',
+  resourceVersion: '12',
+  before: bytes('{"metadata":{"name":"web"},"spec":{"replicas":1}}'),
+  after: bytes('{"metadata":{"name":"web"},"spec":{"replicas":3}}'),
+  actors: '[{"manager":"kubectl","operation":"Update","paths":["spec.replicas"]}]',
+  observedAt: 1000,
+  flags: { whileAway: true },
+};
+const cluster = { id: 'c-1', name: 'prod' };
+
+describe('changeOf()', () => {
+  test('answers the whole change', () => {
+    const change = changeOf(record, cluster);
+    assert.deepEqual(
+      { ...change },
+      {
+        id: 7,
+        action: 'updated',
+        cluster,
+        gvk: { group: 'apps', version: 'v1', kind: 'Deployment' },
+        gvr: { group: 'apps', version: 'v1', resource: 'deployments' },
+        key: 'shop/web',
+        namespace: 'shop',
+        name: 'web',
+        uid: 'u-1',
+        resourceVersion: '12',
+        before: { metadata: { name: 'web' }, spec: { replicas: 1 } },
+        after: { metadata: { name: 'web' }, spec: { replicas: 3 } },
+        by: [{ manager: 'kubectl', operation: 'Update', paths: ['spec.replicas'] }],
+        observedAt: 1000,
+        flags: { whileAway: true },
+        notes: {},
+      },
+    );
+  });
+
+  test('has no namespace for what has none', () => {
+    const { namespace, name } = changeOf({ ...record, key: 'node-1' }, cluster);
+    assert.deepEqual({ namespace, name }, { namespace: undefined, name: 'node-1' });
+  });
+
+  test('parses a manifest once, and a copy of the change shares it', () => {
+    const change = changeOf(record, cluster);
+    const copy = withParts(change, { observedAt: 2000 });
+    assert.equal(copy.after, change.after);
+    assert.equal(change.after, change.after);
+  });
+
+  test('parses nothing before it is asked for', () => {
+    const broken = changeOf({ ...record, before: bytes('{') }, cluster);
+    assert.deepEqual(broken.after?.['spec'], { replicas: 3 });
+    assert.throws(() => broken.before, SyntaxError);
+  });
+});
+
+describe('parseManifest()', () => {
+  test('keeps integers beyond 2^53 as they were written', () => {
+    const text =
+      '{"metadata":{"name":"a"},"big":9007199254740993,"small":42,"float":0.12345678901234567,"text":"12345678901234567890"}';
+    const manifest = parseManifest(bytes(text));
+    assert.equal(JSON.stringify(manifest['big']), '9007199254740993');
+    assert.equal(manifest['small'], 42);
+    assert.equal(manifest['text'], '12345678901234567890');
+  });
+
+  test('reads __proto__ as data', () => {
+    const manifest = parseManifest(bytes('{"metadata":{"name":"a"},"data":{"__proto__":{"polluted":true}}}'));
+    assert.deepEqual(Object.keys(manifest['data'] as object), ['__proto__']);
+    assert.equal('polluted' in {}, false);
+  });
+});

@@ -1,0 +1,25 @@
+/** What every implementation of the Store contract must show. */
+import { describe } from 'node:test';
+import { acceptance } from './conformance/acceptance.ts';
+import { baselines } from './conformance/baselines.ts';
+import { deadLetters } from './conformance/dead-letters.ts';
+import { deliveries } from './conformance/deliveries.ts';
+import { durability } from './conformance/durability.ts';
+import type { StoreFixture } from './conformance/fixture.ts';
+import { history } from './conformance/history.ts';
+import { memory } from './conformance/memory.ts';
+
+export type { OpenedStore, StoreFixture } from './conformance/fixture.ts';
+
+/** Registers the suite for one implementation. */
+export function describeStore(name: string, fixture: StoreFixture): void {
+  describe(name, () => {
+    acceptance(fixture);
+    baselines(fixture);
+    deliveries(fixture);
+    memory(fixture);
+    deadLetters(fixture);
+    history(fixture);
+    if (fixture.durable) durability(fixture);
+  });
+}

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import {
+  accept,
+  BASIS,
+  claimLines,
+  firstList,
+  gone,
+  historyLines,
+  openScope,
+  seen,
+  SPEC,
+  storeTest,
+  utf8,
+  type StoreFixture,
+} from './fixture.ts';
+
+/** Scopes, and what was last accepted in them. */
+export function baselines(fixture: StoreFixture): void {
+  describe('openScope()', () => {
+    storeTest(fixture, 'makes a scope without a cursor, and finds it again with its state', async ({ store }) => {
+      const fresh = await store.openScope(SPEC);
+      assert.deepEqual({ ...fresh, id: 0 }, { id: 0, cursor: undefined, basis: undefined, objects: 0 });
+      await store.accept(firstList(fresh.id, [seen('web', 1), seen('api', 1)]));
+      assert.deepEqual(await store.openScope(SPEC), { id: fresh.id, cursor: '100', basis: BASIS, objects: 2 });
+    });
+
+    storeTest(fixture, 'keeps scopes apart by namespace and selectors, and not by version', async ({ store }) => {
+      const id = await openScope(store);
+      assert.equal(await openScope(store, { version: 'v2' }), id);
+      const others = [
+        { namespace: 'shop' },
+        { labelSelector: 'a=b' },
+        { fieldSelector: 'a=b' },
+        { group: 'extensions' },
+      ];
+      const ids = [];
+      for (const other of others) ids.push(await openScope(store, other));
+      assert.equal(new Set([id, ...ids]).size, 5);
+    });
+
+    storeTest(fixture, 'gives the scope the chains of the last call', async ({ store }) => {
+      const scope = await openScope(store, { chains: ['a'] });
+      await openScope(store, { chains: ['b'] });
+      assert.deepEqual((await store.accept({ scope, observations: [seen('web', 1)] })).chains, ['b']);
+    });
+
+    storeTest(fixture, 'ends what an interrupted list has staged', async ({ store }) => {
+      const scope = await openScope(store);
+      await store.stage(scope, [seen('web', 1)]);
+      await openScope(store);
+      assert.equal((await store.accept({ scope, observations: [], staged: true })).changes, 0);
+    });
+  });
+
+  describe('forgetScope()', () => {
+    storeTest(fixture, 'forgets baseline and cursor, says nothing, and keeps what is owed', async ({ store }) => {
+      const scope = await openScope(store);
+      await store.accept(firstList(scope, [seen('web', 1)]));
+      await accept(store, scope, seen('web', 2));
+      await store.forgetScope(scope);
+      const { cursor, basis, objects } = await store.openScope(SPEC);
+      assert.deepEqual({ cursor, basis, objects }, { cursor: undefined, basis: undefined, objects: 0 });
+      assert.deepEqual(await historyLines(store), ['updated shop/web 2']);
+      assert.deepEqual(await claimLines(store), ['updated shop/web 2']);
+    });
+  });
+
+  describe('scopes()', () => {
+    storeTest(fixture, 'names every scope that has a baseline', async ({ store }) => {
+      const scope = await openScope(store, { namespace: 'shop' });
+      await openScope(store, { namespace: 'empty' });
+      await store.accept(firstList(scope, [seen('web', 1)]));
+      const { version: _, kind: __, chains: ___, ...key } = SPEC;
+      assert.deepEqual(await store.scopes(), [
+        { ...key, namespace: 'shop', id: scope, cursor: '100', basis: BASIS, objects: 1 },
+      ]);
+    });
+  });
+
+  describe('seen(), baselines() and baseline()', () => {
+    storeTest(fixture, 'page through the baseline in key order', async ({ store }) => {
+      const scope = await openScope(store);
+      await store.accept(
+        firstList(
+          scope,
+          ['c', 'a', 'b'].map((name) => seen(name, 1)),
+        ),
+      );
+      const first = await store.seen(scope, undefined, 2);
+      assert.deepEqual(
+        first.map(({ key }) => key),
+        ['shop/a', 'shop/b'],
+      );
+      assert.deepEqual(
+        (await store.seen(scope, 'shop/b', 2)).map(({ key }) => key),
+        ['shop/c'],
+      );
+      const [row] = await store.baselines(scope, 'shop/b', 2);
+      assert.deepEqual(
+        { ...row, body: undefined },
+        { key: 'shop/c', uid: 'uid-c', resourceVersion: '1', digest: 1, body: undefined },
+      );
+      assert.deepEqual(row?.body, seen('c', 1).body);
+    });
+
+    storeTest(fixture, 'find one object in whichever scope holds it', async ({ store }) => {
+      await openScope(store);
+      const scope = await openScope(store, { namespace: 'shop' });
+      await store.accept(firstList(scope, [seen('web', 1)]));
+      assert.deepEqual(await store.baseline('apps', 'deployments', 'shop/web'), seen('web', 1).body);
+      assert.equal(await store.baseline('apps', 'deployments', 'shop/none'), undefined);
+      assert.equal(await store.baseline('', 'deployments', 'shop/web'), undefined);
+    });
+  });
+
+  describe('rebase()', () => {
+    storeTest(
+      fixture,
+      'replaces body and digest without a change, and not what a change refers to',
+      async ({ store }) => {
+        const scope = await openScope(store);
+        await accept(store, scope, seen('web', 1));
+        const body = utf8('{"metadata":{"name":"web"},"redacted":true}');
+        await store.rebase(scope, [{ key: 'shop/web', uid: 'uid-web', resourceVersion: '1', digest: 50, body }]);
+        assert.deepEqual((await store.seen(scope, undefined, 1))[0]?.digest, 50);
+        await accept(store, scope, gone('web', 2));
+        const [added, deleted] = await store.history({ limit: 10 });
+        assert.deepEqual(added?.after?.['spec'], { replicas: 1 });
+        assert.equal(deleted?.before?.['redacted'], true);
+      },
+    );
+
+    storeTest(fixture, 'leaves alone what has changed meanwhile', async ({ store }) => {
+      const scope = await openScope(store);
+      await accept(store, scope, seen('web', 2), seen('api', 1));
+      const row = { resourceVersion: '1', digest: 50, body: utf8('{}') };
+      await store.rebase(scope, [
+        { ...row, key: 'shop/web', uid: 'uid-web' },
+        { ...row, key: 'shop/api', uid: 'uid-other' },
+        { ...row, key: 'shop/none', uid: 'uid-none' },
+      ]);
+      const digests = (await store.seen(scope, undefined, 10)).map(({ key, digest }) => [key, digest]);
+      assert.deepEqual(digests, [
+        ['shop/api', 1],
+        ['shop/web', 2],
+      ]);
+    });
+  });
+
+  describe('getFact()', () => {
+    storeTest(fixture, 'answers what setFact() was told last', async ({ store }) => {
+      assert.equal(await store.getFact('cluster'), undefined);
+      await store.setFact('cluster', 'a');
+      await store.setFact('cluster', 'b');
+      assert.equal(await store.getFact('cluster'), 'b');
+    });
+  });
+}

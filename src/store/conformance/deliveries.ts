@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import {
+  accept,
+  assertBalanced,
+  claim,
+  claimLines,
+  claimOne,
+  COMPLETED,
+  gone,
+  NOW,
+  openScope,
+  seen,
+  storeTest,
+  withPending,
+  type StoreFixture,
+} from './fixture.ts';
+
+const PARK = { attempts: 1, deferredSince: undefined, reason: 'HTTP 500' };
+
+/** claim() and the ways in which a delivery goes on. */
+export function deliveries(fixture: StoreFixture): void {
+  describe('claim()', () => {
+    storeTest(fixture, 'hands out in accept order, up to the limit, each delivery once', async ({ store }) => {
+      await withPending(store, ['c', 'a', 'b']);
+      assert.deepEqual(await claimLines(store, { limit: 2 }), ['added shop/c 1', 'added shop/a 1']);
+      assert.deepEqual(await claimLines(store, { limit: 2 }), ['added shop/b 1']);
+      assert.deepEqual(await claimLines(store), []);
+    });
+
+    storeTest(fixture, 'hands out each delivery once when called twice at the same time', async ({ store }) => {
+      await withPending(store, ['a', 'b', 'c']);
+      const lines = await Promise.all([claimLines(store, { limit: 2 }), claimLines(store, { limit: 2 })]);
+      assert.deepEqual(lines.flat(), ['added shop/a 1', 'added shop/b 1', 'added shop/c 1']);
+    });
+
+    storeTest(
+      fixture,
+      'holds back the successors of a key, through update, deletion and a new uid',
+      async ({ store }) => {
+        const scope = await openScope(store);
+        await accept(store, scope, seen('web', 1), seen('web', 2), gone('web', 3), seen('web', 4, { uid: 'uid-2' }));
+        const lines: string[] = [];
+        for (let i = 0; i < 4; i++) {
+          const { id, change } = await claimOne(store);
+          assert.deepEqual(await claimLines(store), []);
+          lines.push(change.action);
+          await store.complete(id, COMPLETED);
+        }
+        assert.deepEqual(lines, ['added', 'updated', 'deleted', 'added']);
+      },
+    );
+
+    storeTest(fixture, 'keeps objects of one name but different resources apart', async ({ store }) => {
+      await withPending(store, ['web']);
+      await withPending(store, ['web'], { group: '', resource: 'services', kind: 'Service' });
+      assert.equal((await claim(store)).deliveries.length, 2);
+    });
+
+    storeTest(fixture, 'says when the next one is due', async ({ store }) => {
+      assert.equal((await claim(store)).nextDueAt, undefined);
+      await withPending(store, ['a', 'b']);
+      const {
+        deliveries: [a],
+        nextDueAt,
+      } = await claim(store, { limit: 1 });
+      assert.ok(a !== undefined && nextDueAt !== undefined && nextDueAt <= NOW);
+      await store.park(a.id, { ...PARK, until: NOW + 5000 });
+      const {
+        deliveries: [b],
+        nextDueAt: afterB,
+      } = await claim(store);
+      assert.equal(b?.change.name, 'b');
+      assert.equal(afterB, NOW + 5000);
+    });
+
+    storeTest(fixture, 'answers nothing for a blocked or a claimed one', async ({ store }) => {
+      const scope = await withPending(store, ['web']);
+      await accept(store, scope, seen('web', 2));
+      assert.equal((await claim(store)).nextDueAt, undefined);
+    });
+  });
+
+  describe('park()', () => {
+    storeTest(fixture, 'waits until its time and brings back what it was told', async ({ store }) => {
+      const scope = await withPending(store, ['web']);
+      await accept(store, scope, seen('web', 2));
+      const { id } = await claimOne(store);
+      await store.park(id, { until: NOW + 1000, attempts: 2, deferredSince: NOW - 50, reason: 'HTTP 503' });
+      const early = await claim(store, { now: NOW + 999 });
+      assert.deepEqual(early, { deliveries: [], nextDueAt: NOW + 1000 });
+      const due = await claimOne(store, { now: NOW + 1000 });
+      assert.deepEqual([due.id, due.attempts, due.deferredSince, due.change.action], [id, 2, NOW - 50, 'added']);
+    });
+
+    storeTest(fixture, 'takes its place in accept order when it is due', async ({ store }) => {
+      await withPending(store, ['a', 'b', 'c']);
+      const {
+        deliveries: [a],
+      } = await claim(store, { limit: 1 });
+      await store.park(a?.id ?? 0, { ...PARK, until: NOW + 10 });
+      assert.deepEqual(await claimLines(store, { now: NOW + 10 }), [
+        'added shop/a 1',
+        'added shop/b 1',
+        'added shop/c 1',
+      ]);
+    });
+
+    storeTest(fixture, 'may be for a time that has come already', async ({ store }) => {
+      await withPending(store, ['a']);
+      await store.park((await claimOne(store)).id, { ...PARK, until: NOW - 1 });
+      assert.deepEqual(await claimLines(store), ['added shop/a 1']);
+    });
+  });
+
+  describe('release()', () => {
+    storeTest(fixture, 'hands back unfinished, as it was', async ({ store }) => {
+      await withPending(store, ['a', 'b']);
+      const first = await claim(store, { limit: 1 });
+      await store.release(first.deliveries[0]?.id ?? 0);
+      const again = await claim(store, { limit: 1 });
+      assert.deepEqual(again.deliveries[0]?.id, first.deliveries[0]?.id);
+      assert.equal(again.deliveries[0]?.attempts, 0);
+    });
+  });
+
+  describe('checkpoint()', () => {
+    storeTest(fixture, 'comes back with the delivery, in the order of delivering', async ({ store }) => {
+      await withPending(store, ['web']);
+      const { id, delivered } = await claimOne(store);
+      assert.deepEqual(delivered, []);
+      await store.checkpoint(id, 'default/slack');
+      await store.checkpoint(id, 'default/a "quoted" one');
+      await store.park(id, { ...PARK, until: NOW });
+      assert.deepEqual((await claimOne(store)).delivered, ['default/slack', 'default/a "quoted" one']);
+    });
+  });
+
+  describe('complete()', () => {
+    storeTest(fixture, 'ends a delivery once: a second end is refused', async ({ store }) => {
+      await withPending(store, ['web']);
+      const { id } = await claimOne(store);
+      await store.complete(id, COMPLETED);
+      for (const again of [
+        () => store.complete(id, COMPLETED),
+        () => store.park(id, { ...PARK, until: NOW }),
+        () => store.release(id),
+        () => store.checkpoint(id, 'default/slack'),
+        () => store.deadLetter(id, { handler: 'h', error: 'e', attempts: 1 }),
+      ]) {
+        await assert.rejects(again, /not claimed/);
+      }
+      assert.deepEqual(await claimLines(store), []);
+    });
+
+    storeTest(fixture, 'counts how deliveries ended, and the sums balance', async ({ store }) => {
+      await withPending(store, ['a', 'b', 'c', 'd', 'e']);
+      const {
+        deliveries: [a, b, c],
+      } = await claim(store, { limit: 3 });
+      await store.complete(a?.id ?? 0, COMPLETED);
+      await store.complete(b?.id ?? 0, { kind: 'halted', by: 'default/diff', reason: 'no difference' });
+      await store.deadLetter(c?.id ?? 0, { handler: 'default/slack', error: 'HTTP 404', attempts: 1 });
+      const zero = { replayed: 0, superseded: 0, discarded: 0 };
+      assert.deepEqual(await assertBalanced(store), [
+        { chain: 'default', accepted: 5, completed: 1, halted: 1, dead: 1, pending: 2, ...zero },
+      ]);
+    });
+
+    storeTest(fixture, 'opens a delivery per fork, each with its own order', async ({ store }) => {
+      const scope = await withPending(store, ['web']);
+      await accept(store, scope, seen('web', 2));
+      const forks = ['default/ops', 'default/audit'];
+      for (let i = 0; i < 2; i++) await store.complete((await claimOne(store)).id, COMPLETED, undefined, forks);
+      const ops = await claimOne(store, { chain: 'default/ops' });
+      assert.deepEqual([ops.chain, ops.change.action, ops.delivered, ops.attempts], ['default/ops', 'added', [], 0]);
+      await store.complete(ops.id, COMPLETED);
+      assert.deepEqual(await claimLines(store, { chain: 'default/ops' }), ['updated shop/web 2']);
+      assert.deepEqual(await claimLines(store, { chain: 'default/audit' }), ['added shop/web 1']);
+      assert.deepEqual(
+        (await assertBalanced(store)).map(({ chain, accepted, pending }) => [chain, accepted, pending]),
+        [
+          ['default', 2, 0],
+          ['default/audit', 2, 2],
+          ['default/ops', 2, 1],
+        ],
+      );
+    });
+  });
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import {
+  accept,
+  assertBalanced,
+  BASIS,
+  claim,
+  claimLines,
+  claimOne,
+  COMPLETED,
+  firstList,
+  historyLines,
+  NOW,
+  openScope,
+  seen,
+  SPEC,
+  storeTest,
+  withPending,
+  type StoreFixture,
+} from './fixture.ts';
+
+/** What a restart finds again. */
+export function durability(fixture: StoreFixture): void {
+  describe('after a restart', () => {
+    storeTest(fixture, 'baseline, cursor and basis are there', async ({ store, reopen }) => {
+      const scope = await openScope(store);
+      await store.accept(firstList(scope, [seen('web', 1)]));
+      await store.accept({ scope, observations: [], cursor: '150' });
+      const again = await reopen();
+      assert.deepEqual(await again.openScope(SPEC), { id: scope, cursor: '150', basis: BASIS, objects: 1 });
+      assert.equal(await accept(again, scope, seen('web', 1)), 0);
+      assert.equal(await accept(again, scope, seen('web', 2)), 1);
+    });
+
+    storeTest(fixture, 'what was claimed is handed out again, with its checkpoints', async ({ store, reopen }) => {
+      const scope = await withPending(store, ['web']);
+      await accept(store, scope, seen('web', 2));
+      const { id } = await claimOne(store);
+      await store.checkpoint(id, 'default/slack');
+      const again = await reopen();
+      const delivery = await claimOne(again);
+      assert.deepEqual([delivery.id, delivery.delivered, delivery.attempts], [id, ['default/slack'], 0]);
+      await again.complete(id, COMPLETED);
+      assert.deepEqual(await claimLines(again), ['updated shop/web 2']);
+    });
+
+    storeTest(fixture, 'what was parked waits on', async ({ store, reopen }) => {
+      await withPending(store, ['web']);
+      const park = { until: NOW + 1000, attempts: 2, deferredSince: NOW, reason: 'r' };
+      await store.park((await claimOne(store)).id, park);
+      const again = await reopen();
+      assert.deepEqual(await claim(again), { deliveries: [], nextDueAt: NOW + 1000 });
+      assert.equal((await claimOne(again, { now: NOW + 1000 })).attempts, 2);
+    });
+
+    storeTest(
+      fixture,
+      'states, wake-ups, dead letters, facts, history and sums are there',
+      async ({ store, reopen }) => {
+        const scope = await withPending(store, ['web', 'api']);
+        const {
+          deliveries: [web, api],
+        } = await claim(store);
+        const writes = { states: new Map([['h', 1]]), wakeUps: [{ handler: 'h', key: 'shop/web', at: NOW + 5 }] };
+        await store.complete(web?.id ?? 0, COMPLETED, writes);
+        await store.deadLetter(api?.id ?? 0, { handler: 'h', error: 'e', attempts: 1 });
+        await store.setFact('cluster', 'c');
+        const balances = await store.balances();
+        const again = await reopen();
+        assert.deepEqual(await again.balances(), balances);
+        assert.deepEqual(await historyLines(again), ['added shop/web 1', 'added shop/api 1']);
+        assert.equal((await again.deadLetters({ limit: 10 }))[0]?.id, api?.id);
+        assert.equal(await again.getFact('cluster'), 'c');
+        const timer = await claimOne(again, { now: NOW + 5, stateful: ['h'] });
+        assert.deepEqual([timer.timerOf, timer.states], ['h', new Map([['h', 1]])]);
+        assert.equal(await accept(again, scope, seen('api', 2)), 1);
+        await assertBalanced(again);
+      },
+    );
+  });
+}

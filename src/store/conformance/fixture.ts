@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import type { Change } from '../../change.ts';
+import type { AcceptBatch, Balance, Basis, Delivery, Observation, ScopeSpec, Store } from '../store.ts';
+
+/** How the suite gets stores of one implementation. */
+export interface StoreFixture {
+  /** Whether {@link OpenedStore.reopen} finds again what was written. */
+  readonly durable: boolean;
+  /** A new, empty store, gone when the test ends; its clock stands at {@link NOW}. */
+  open(t: TestContext): Promise<OpenedStore>;
+}
+
+export interface OpenedStore {
+  readonly store: Store;
+  /** Closes the store and opens the same one again. */
+  reopen(): Promise<Store>;
+}
+
+/** Milliseconds since the epoch. */
+export const NOW = 1_800_000_000_000;
+
+export const CLUSTER = { id: 'cluster-1', name: 'prod-eu' };
+
+export const SPEC: ScopeSpec = {
+  group: 'apps',
+  version: 'v1',
+  kind: 'Deployment',
+  resource: 'deployments',
+  namespace: '',
+  labelSelector: '',
+  fieldSelector: '',
+  chains: ['default'],
+};
+
+export const BASIS: Basis = { version: 'v1', interest: { except: ['status'] }, redaction: 'rules-1' };
+
+/** A test that gets a fresh store. */
+export function storeTest(fixture: StoreFixture, name: string, run: (opened: OpenedStore) => Promise<void>): void {
+  test(name, async (t) => run(await fixture.open(t)));
+}
+
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** An object as a watch shows it. `version` is its resourceVersion and its replicas. */
+export function seen(name: string, version: number, more: Partial<Observation> = {}): Observation {
+  const key = `shop/${name}`;
+  const body = utf8(JSON.stringify({ metadata: { name, namespace: 'shop' }, spec: { replicas: version } }));
+  return { type: 'seen', key, uid: `uid-${name}`, resourceVersion: String(version), digest: version, body, ...more };
+}
+
+export function gone(name: string, version: number, more: Partial<Observation> = {}): Observation {
+  return { ...seen(name, version, more), type: 'gone', body: new Uint8Array(0) };
+}
+
+/** Opens the scope of {@link SPEC}, or another one, and answers its id. */
+export async function openScope(store: Store, spec: Partial<ScopeSpec> = {}): Promise<number> {
+  return (await store.openScope({ ...SPEC, ...spec })).id;
+}
+
+export async function accept(store: Store, scope: number, ...observations: Observation[]): Promise<number> {
+  return (await store.accept({ scope, observations })).changes;
+}
+
+/** A scope whose one chain owes an `added` per name, in this order. */
+export async function withPending(
+  store: Store,
+  names: readonly string[],
+  spec: Partial<ScopeSpec> = {},
+): Promise<number> {
+  const scope = await openScope(store, spec);
+  await accept(store, scope, ...names.map((name) => seen(name, 1)));
+  return scope;
+}
+
+/** What a list of unchanged objects is accepted as. */
+export function firstList(scope: number, observations: readonly Observation[]): AcceptBatch {
+  return { scope, observations: observations.map((o) => ({ ...o, silent: true })), cursor: '100', basis: BASIS };
+}
+
+export async function claim(
+  store: Store,
+  options: { chain?: string; limit?: number; now?: number; stateful?: string[] } = {},
+) {
+  return store.claim({ chain: 'default', limit: 100, now: NOW, stateful: [], ...options });
+}
+
+/** The one delivery that is due. */
+export async function claimOne(store: Store, options: Parameters<typeof claim>[1] = {}): Promise<Delivery> {
+  const { deliveries } = await claim(store, options);
+  assert.equal(deliveries.length, 1);
+  return deliveries[0] as Delivery;
+}
+
+/** `updated shop/web 2`: action, key and resourceVersion. */
+export function line({ action, key, resourceVersion }: Change): string {
+  return `${action} ${key} ${resourceVersion}`;
+}
+
+export async function claimLines(store: Store, options: Parameters<typeof claim>[1] = {}): Promise<string[]> {
+  return (await claim(store, options)).deliveries.map(({ change }) => line(change));
+}
+
+export async function historyLines(store: Store): Promise<string[]> {
+  return (await store.history({ limit: 1000 })).map(line);
+}
+
+export const COMPLETED = { kind: 'completed' } as const;
+
+/** P8, for every chain. */
+export async function assertBalanced(store: Store): Promise<readonly Balance[]> {
+  const balances = await store.balances();
+  for (const b of balances) {
+    assert.equal(
+      b.accepted + b.replayed,
+      b.completed + b.halted + b.dead + b.superseded + b.discarded + b.pending,
+      `the sums of ${b.chain} balance`,
+    );
+  }
+  return balances;
+}

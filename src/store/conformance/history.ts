@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import { DEFAULT_RETENTION, type Store } from '../store.ts';
+import {
+  accept,
+  assertBalanced,
+  claim,
+  claimLines,
+  COMPLETED,
+  gone,
+  historyLines,
+  NOW,
+  openScope,
+  seen,
+  storeTest,
+  withPending,
+  type StoreFixture,
+} from './fixture.ts';
+
+const ALL = { maxAgeMs: 0, maxBytes: 0 };
+
+async function completeAll(store: Store): Promise<void> {
+  for (;;) {
+    const { deliveries } = await claim(store);
+    if (deliveries.length === 0) return;
+    await Promise.all(deliveries.map(({ id }) => store.complete(id, COMPLETED)));
+  }
+}
+
+export function history(fixture: StoreFixture): void {
+  describe('history()', () => {
+    storeTest(fixture, 'answers changes in either order, filtered and paged', async ({ store }) => {
+      await withPending(store, ['a', 'b']);
+      await withPending(store, ['a'], { group: '', resource: 'services', kind: 'Service' });
+      const lines = async (query: Parameters<Store['history']>[0]) =>
+        (await store.history(query)).map((change) => `${change.gvr.resource} ${change.name}`);
+      assert.deepEqual(await lines({ limit: 10 }), ['deployments a', 'deployments b', 'services a']);
+      assert.deepEqual(await lines({ limit: 2, newestFirst: true }), ['services a', 'deployments b']);
+      assert.deepEqual(await lines({ limit: 10, key: 'shop/a' }), ['deployments a', 'services a']);
+      assert.deepEqual(await lines({ limit: 10, group: '', resource: 'services' }), ['services a']);
+      assert.deepEqual(await lines({ limit: 10, since: NOW + 1 }), []);
+      assert.deepEqual(await lines({ limit: 10, since: NOW }), ['deployments a', 'deployments b', 'services a']);
+      const [first] = await store.history({ limit: 1 });
+      assert.deepEqual(await lines({ limit: 1, afterId: first?.id ?? 0 }), ['deployments b']);
+    });
+  });
+
+  describe('prune()', () => {
+    storeTest(fixture, 'removes ended changes that are too old', async ({ store }) => {
+      await withPending(store, ['a', 'b']);
+      await completeAll(store);
+      assert.equal(await store.prune(DEFAULT_RETENTION, NOW), 0);
+      assert.equal(await store.prune({ ...DEFAULT_RETENTION, maxAgeMs: 1000 }, NOW + 1000), 0);
+      assert.equal(await store.prune({ ...DEFAULT_RETENTION, maxAgeMs: 1000 }, NOW + 1001), 2);
+      assert.deepEqual(await historyLines(store), []);
+    });
+
+    storeTest(fixture, 'removes the oldest ones beyond the size', async ({ store }) => {
+      const scope = await openScope(store);
+      const body = (version: number) =>
+        new TextEncoder().encode(JSON.stringify({ metadata: { name: 'web' }, version, pad: 'x'.repeat(100_000) }));
+      for (let version = 1; version <= 10; version++)
+        await accept(store, scope, seen('web', version, { body: body(version) }));
+      await completeAll(store);
+      const removed = await store.prune({ ...DEFAULT_RETENTION, maxBytes: 350_000 }, NOW);
+      assert.ok(removed >= 6 && removed <= 8, `${removed} of 10 were removed`);
+      const [oldest] = await store.history({ limit: 1 });
+      assert.equal(oldest?.before?.['version'], removed, 'what was pruned is still the before of what was not');
+    });
+
+    storeTest(fixture, 'never removes what is pending or a dead letter', async ({ store }) => {
+      const scope = await withPending(store, ['dead', 'claimed', 'parked', 'done']);
+      const {
+        deliveries: [dead, , parked, done],
+      } = await claim(store);
+      await store.deadLetter(dead?.id ?? 0, { handler: 'h', error: 'e', attempts: 1 });
+      await store.park(parked?.id ?? 0, { until: NOW + 1e9, attempts: 1, deferredSince: undefined, reason: 'r' });
+      await store.complete(done?.id ?? 0, COMPLETED);
+      await accept(store, scope, seen('claimed', 2), seen('ready', 1));
+      assert.equal(await store.prune(ALL, NOW + 1e9), 1);
+      assert.deepEqual(await historyLines(store), [
+        'added shop/dead 1',
+        'added shop/claimed 1',
+        'added shop/parked 1',
+        'updated shop/claimed 2',
+        'added shop/ready 1',
+      ]);
+      assert.equal((await store.deadLetters({ limit: 10 })).length, 1);
+    });
+
+    storeTest(fixture, 'never removes what another chain still owes', async ({ store }) => {
+      await withPending(store, ['web'], { chains: ['default', 'slow'] });
+      await completeAll(store);
+      assert.equal(await store.prune(ALL, NOW + 1), 0);
+      const [delivery] = (await claim(store, { chain: 'slow' })).deliveries;
+      assert.deepEqual(delivery?.change.after?.['spec'], { replicas: 1 });
+    });
+
+    storeTest(fixture, 'leaves baseline, counters and numbering as they were', async ({ store }) => {
+      const scope = await withPending(store, ['web']);
+      await completeAll(store);
+      const [old] = await store.history({ limit: 1 });
+      const before = await store.balances();
+      assert.equal(await store.prune(ALL, NOW + 1), 1);
+      assert.deepEqual(await store.balances(), before);
+      await accept(store, scope, gone('web', 2));
+      const [deleted] = await store.history({ limit: 1 });
+      assert.deepEqual(deleted?.before?.['spec'], { replicas: 1 });
+      assert.ok(deleted.id > (old?.id ?? Infinity), 'an accept number is never reused');
+      await assertBalanced(store);
+    });
+  });
+
+  describe('close()', () => {
+    storeTest(fixture, 'waits for what was called, and refuses what comes after', async ({ store }) => {
+      const scope = await openScope(store);
+      const accepted = accept(store, scope, seen('web', 1));
+      const closed = store.close();
+      assert.equal(await accepted, 1);
+      await closed;
+      await assert.rejects(claimLines(store), { code: 'STORE_CLOSED' });
+      await store.close();
+    });
+  });
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import type { Json } from '../../json.ts';
+import {
+  accept,
+  assertBalanced,
+  claim,
+  claimLines,
+  claimOne,
+  COMPLETED,
+  historyLines,
+  NOW,
+  seen,
+  storeTest,
+  withPending,
+  type StoreFixture,
+} from './fixture.ts';
+
+const HANDLER = 'default/crashes';
+const STATEFUL = { stateful: [HANDLER] };
+
+function states(value: Json) {
+  return { states: new Map([[HANDLER, value]]) };
+}
+
+/** States and wake-ups of stateful handlers. */
+export function memory(fixture: StoreFixture): void {
+  describe('states', () => {
+    storeTest(
+      fixture,
+      'are committed with the end of a change and come with the next one of its key',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web', 'api']);
+        const {
+          deliveries: [web, api],
+        } = await claim(store, STATEFUL);
+        assert.deepEqual(web?.states, new Map());
+        await store.complete(web?.id ?? 0, COMPLETED, states({ count: 1 }));
+        await store.complete(api?.id ?? 0, { kind: 'halted', by: HANDLER, reason: 'first' }, states(['other']));
+        await accept(store, scope, seen('web', 2));
+        assert.deepEqual((await claimOne(store, STATEFUL)).states, new Map([[HANDLER, { count: 1 }]]));
+      },
+    );
+
+    storeTest(fixture, 'come only for the handlers that were named, and null forgets them', async ({ store }) => {
+      const scope = await withPending(store, ['web']);
+      await store.complete((await claimOne(store)).id, COMPLETED, states(7));
+      await accept(store, scope, seen('web', 2), seen('web', 3), seen('web', 4));
+      const unnamed = await claimOne(store);
+      assert.deepEqual(unnamed.states, new Map());
+      await store.complete(unnamed.id, COMPLETED);
+      const named = await claimOne(store, STATEFUL);
+      assert.deepEqual(named.states, new Map([[HANDLER, 7]]));
+      await store.complete(named.id, COMPLETED, states(null));
+      assert.deepEqual((await claimOne(store, STATEFUL)).states, new Map());
+    });
+
+    storeTest(fixture, 'are not written when the end is refused', async ({ store }) => {
+      const scope = await withPending(store, ['web']);
+      const { id } = await claimOne(store);
+      await store.release(id);
+      await assert.rejects(store.complete(id, COMPLETED, states(1)));
+      await store.complete((await claimOne(store)).id, COMPLETED);
+      await accept(store, scope, seen('web', 2));
+      assert.deepEqual((await claimOne(store, STATEFUL)).states, new Map());
+    });
+  });
+
+  describe('wake-ups', () => {
+    const wake = (at: number | null, key = 'shop/web') => ({ wakeUps: [{ handler: HANDLER, key, at }] });
+
+    storeTest(
+      fixture,
+      'come back as a timer when they are due, for their chain and handler only',
+      async ({ store }) => {
+        await withPending(store, ['web'], { chains: ['default', 'other'] });
+        await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
+        assert.deepEqual(await claim(store), { deliveries: [], nextDueAt: NOW + 100 });
+        const timer = await claimOne(store, { now: NOW + 100 });
+        assert.equal(timer.timerOf, HANDLER);
+        const { action, key, uid, before, after, gvk } = timer.change;
+        assert.deepEqual(
+          { action, key, uid, before, after, kind: gvk.kind },
+          { action: 'timer', key: 'shop/web', uid: 'uid-web', before: undefined, after: undefined, kind: 'Deployment' },
+        );
+        await store.complete(timer.id, COMPLETED);
+        assert.deepEqual(await claim(store, { now: NOW + 1e6 }), { deliveries: [], nextDueAt: undefined });
+        await assertBalanced(store);
+        assert.deepEqual(await claimLines(store, { chain: 'other', now: NOW + 1e6 }), ['added shop/web 1']);
+      },
+    );
+
+    storeTest(fixture, 'come in the order of their key', async ({ store }) => {
+      const scope = await withPending(store, ['web']);
+      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
+      await accept(store, scope, seen('web', 2));
+      const update = await claimOne(store, { now: NOW + 200 });
+      assert.equal(update.change.action, 'updated');
+      await store.complete(update.id, COMPLETED);
+      assert.equal((await claimOne(store, { now: NOW + 200 })).change.action, 'timer');
+    });
+
+    storeTest(fixture, 'are replaced by a later one and cancelled by null', async ({ store }) => {
+      const scope = await withPending(store, ['web']);
+      await accept(store, scope, seen('web', 2), seen('web', 3));
+      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
+      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 500));
+      const third = await claimOne(store, { now: NOW + 100 });
+      assert.equal(third.change.action, 'updated');
+      assert.equal((await claim(store, { now: NOW + 100 })).nextDueAt, NOW + 500);
+      await store.complete(third.id, COMPLETED, wake(null));
+      assert.equal((await claim(store, { now: NOW + 1000 })).nextDueAt, undefined);
+    });
+
+    storeTest(fixture, 'may be for another key', async ({ store }) => {
+      await withPending(store, ['web']);
+      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW, 'shop/other'));
+      assert.equal((await claimOne(store)).change.key, 'shop/other');
+    });
+
+    storeTest(fixture, 'differ in resourceVersion, so that their idempotency keys do', async ({ store }) => {
+      await withPending(store, ['web']);
+      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 1));
+      const first = await claimOne(store, { now: NOW + 1 });
+      await store.complete(first.id, COMPLETED, wake(NOW + 2));
+      const second = await claimOne(store, { now: NOW + 2 });
+      assert.notEqual(first.change.resourceVersion, second.change.resourceVersion);
+    });
+
+    storeTest(fixture, 'are no part of the history of the cluster', async ({ store }) => {
+      await withPending(store, ['web']);
+      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW));
+      await claimOne(store);
+      assert.deepEqual(await historyLines(store), ['added shop/web 1']);
+    });
+  });
+}

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, test, type TestContext } from 'node:test';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { describeStore, type OpenedStore } from './conformance.ts';
+import { accept, claimOne, CLUSTER, COMPLETED, NOW, openScope, seen, withPending } from './conformance/fixture.ts';
+import { openSqliteStore } from './sqlite.ts';
+import type { Store } from './store.ts';
+
+async function temporaryFile(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'watchchain-store-'));
+  t.after(() => rm(folder, { recursive: true }));
+  return join(folder, 'store.db');
+}
+
+async function openAt(t: TestContext, path: string, writer = true): Promise<Store> {
+  const store = await openSqliteStore({ path, cluster: CLUSTER, clock: new FakeClock(NOW), writer });
+  t.after(() => store.close());
+  return store;
+}
+
+async function openWithReopen(t: TestContext, path: string): Promise<OpenedStore> {
+  const store = await openAt(t, path);
+  const reopen = async () => {
+    await store.close();
+    return openAt(t, path);
+  };
+  return { store, reopen };
+}
+
+describeStore('SQLite store in a file', {
+  durable: true,
+  open: async (t) => openWithReopen(t, await temporaryFile(t)),
+});
+
+describeStore('SQLite store in memory', {
+  durable: false,
+  open: (t) => openWithReopen(t, ':memory:'),
+});
+
+describe('openSqliteStore()', () => {
+  test('makes its files for nobody else', async (t) => {
+    const path = await temporaryFile(t);
+    await openScope(await openAt(t, path));
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(file)).mode & 0o777, 0o600, file);
+  });
+
+  test('refuses the schema of a newer version, and says what to do', async (t) => {
+    const path = await temporaryFile(t);
+    await (await openAt(t, path)).close();
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 999');
+    db.close();
+    await assert.rejects(openAt(t, path), {
+      code: 'CONFIG',
+      message: /schema is version 999.*run the newer watchchain/,
+    });
+  });
+
+  test('refuses the database of another program and leaves it as it was', async (t) => {
+    const path = await temporaryFile(t);
+    const db = new DatabaseSync(path);
+    db.exec('CREATE TABLE theirs (a)');
+    db.close();
+    await assert.rejects(openAt(t, path), { code: 'CONFIG', message: /another program/ });
+  });
+
+  test('refuses what is no database and leaves it as it was', async (t) => {
+    const path = await temporaryFile(t);
+    await writeFile(path, 'notes of someone '.repeat(500));
+    await assert.rejects(openAt(t, path), { code: 'CONFIG', message: /damaged; move it away/ });
+    assert.equal((await stat(path)).size, 17 * 500);
+  });
+
+  test('refuses a folder that does not exist', async (t) => {
+    const path = join(await temporaryFile(t), 'none', 'store.db');
+    await assert.rejects(openAt(t, path), { code: 'CONFIG', message: /Cannot open the store/ });
+  });
+
+  test('makes an earlier writer stale: it can read but writes nothing more', async (t) => {
+    const path = await temporaryFile(t);
+    const first = await openAt(t, path);
+    const scope = await openScope(first);
+    await openAt(t, path);
+    await assert.rejects(accept(first, scope, seen('web', 1)), { code: 'STALE_EPOCH' });
+    assert.deepEqual(await first.history({ limit: 10 }), []);
+  });
+
+  test('tends dead letters beside the process that owns the store', async (t) => {
+    const path = await temporaryFile(t);
+    const owner = await openAt(t, path);
+    await withPending(owner, ['web', 'api']);
+    for (let i = 0; i < 2; i++) {
+      const [delivery] = (await owner.claim({ chain: 'default', limit: 1, now: NOW, stateful: [] })).deliveries;
+      await owner.deadLetter(delivery?.id ?? 0, { handler: 'h', error: 'e', attempts: 4 });
+    }
+    const beside = await openAt(t, path, false);
+    const [web, api] = await beside.deadLetters({ limit: 10 });
+    await beside.replay([web?.id ?? 0]);
+    await beside.discard([api?.id ?? 0]);
+    const { id, change } = await claimOne(owner);
+    assert.deepEqual([change.name, change.flags.replayed], ['web', true]);
+    await owner.complete(id, COMPLETED);
+    assert.deepEqual(await beside.deadLetters({ limit: 10 }), []);
+  });
+
+  test('keeps no body that nothing refers to', async (t) => {
+    const path = await temporaryFile(t);
+    const store = await openAt(t, path);
+    const scope = await openScope(store);
+    const silent = { silent: true } as const;
+    await accept(store, scope, seen('a', 1), seen('a', 2), seen('b', 1, silent), seen('b', 2, silent), seen('c', 1));
+    await accept(
+      store,
+      scope,
+      { ...seen('a', 3), type: 'gone' },
+      seen('c', 1),
+      seen('d', 1),
+      seen('d', 1, { uid: 'uid-2' }),
+    );
+    await store.stage(scope, [seen('e', 1), seen('c', 1), seen('f', 1)]);
+    await store.accept({ scope, observations: [], staged: true });
+    await store.stage(scope, [seen('g', 1)]);
+    await store.rebase(scope, [{ ...seen('c', 1), body: seen('c', 9).body }]);
+    for (;;) {
+      const { deliveries } = await store.claim({ chain: 'default', limit: 100, now: NOW, stateful: [] });
+      if (deliveries.length === 0) break;
+      for (const { id } of deliveries) await store.complete(id, COMPLETED);
+    }
+    assert.equal(await store.prune({ maxAgeMs: 0, maxBytes: 0 }, NOW + 1), 9);
+    await store.forgetScope(scope);
+    await store.close();
+    const db = new DatabaseSync(path);
+    const rows = ['bodies', 'baseline', 'staged', 'changes', 'deliveries'].map(
+      (table) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'],
+    );
+    const bytes = db.prepare("SELECT value FROM facts WHERE name = 'store.history-bytes'").get()?.['value'];
+    db.close();
+    assert.deepEqual([...rows, bytes], [0, 0, 0, 0, 0, 0]);
+  });
+});
+
+/** Accepts one change after the other and prints the number of each once it is durable. */
+const ACCEPT_FOR_EVER = `
+  const { openSqliteStore } = await import(${JSON.stringify(new URL('./sqlite.ts', import.meta.url).href)});
+  const { openScope, accept, seen, CLUSTER } = await import(${JSON.stringify(new URL('./conformance/fixture.ts', import.meta.url).href)});
+  const store = await openSqliteStore({ path: process.argv[1], cluster: CLUSTER });
+  const scope = await openScope(store);
+  for (let i = 1; ; i++) {
+    await accept(store, scope, seen('object-' + i, 1));
+    process.stdout.write(i + '\\n');
+  }
+`;
+
+describe('after a kill -9', () => {
+  test('everything whose promise resolved is there', async (t) => {
+    const path = await temporaryFile(t);
+    const child = spawn(process.execPath, ['--input-type=module', '-e', ACCEPT_FOR_EVER, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let acknowledged = 0;
+    for await (const line of createInterface({ input: child.stdout })) {
+      acknowledged = Number(line);
+      if (acknowledged === 200) child.kill('SIGKILL');
+    }
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    assert.equal(child.signalCode, 'SIGKILL');
+    const store = await openAt(t, path);
+    const changes = await store.history({ limit: 1e6 });
+    assert.ok(changes.length >= acknowledged && acknowledged >= 200, `${changes.length} of ${acknowledged}`);
+    assert.equal((await store.balances())[0]?.pending, changes.length);
+  });
+});

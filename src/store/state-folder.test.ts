@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, lstat, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test, type TestContext } from 'node:test';
+import { openStateFolder, stateFolderPath, type StateFolder, type StateFolderOptions } from './state-folder.ts';
+
+async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'watchchain-state-'));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+const IDENTITY = { name: 'config', clusterId: 'c1', env: {} };
+
+async function open(t: TestContext, path: string, more: Partial<StateFolderOptions> = {}): Promise<StateFolder> {
+  const folder = await openStateFolder({ ...IDENTITY, path, exclusive: true, ...more });
+  t.after(() => folder.close());
+  return folder;
+}
+
+async function modeOf(path: string): Promise<number> {
+  return (await lstat(path)).mode & 0o777;
+}
+
+describe('stateFolderPath()', () => {
+  const of = (env: NodeJS.ProcessEnv, path?: string) => stateFolderPath({ ...IDENTITY, env, path });
+
+  test('takes the path, then WATCHCHAIN_STATE, then XDG_STATE_HOME, then the home folder', () => {
+    const env = { WATCHCHAIN_STATE: '/env', XDG_STATE_HOME: '/xdg', HOME: '/home/me' };
+    assert.equal(of(env, '/given'), '/given');
+    assert.equal(of(env), '/env');
+    assert.equal(of({ ...env, WATCHCHAIN_STATE: '' }), '/xdg/watchchain/c1/config');
+    assert.equal(of({ HOME: '/home/me' }), '/home/me/.local/state/watchchain/c1/config');
+  });
+
+  test('never lets a name lead elsewhere', () => {
+    const path = stateFolderPath({
+      path: undefined,
+      env: { XDG_STATE_HOME: '/xdg' },
+      clusterId: '../..',
+      name: 'a/../b',
+    });
+    assert.equal(path, '/xdg/watchchain/__../a_.._b');
+  });
+});
+
+describe('openStateFolder()', () => {
+  test('makes folder and files for nobody else', async (t) => {
+    const path = join(await temporaryFolder(t), 'a', 'b');
+    const folder = await open(t, path);
+    assert.equal(folder.storeFile, join(path, 'store.db'));
+    assert.equal(await modeOf(path), 0o700);
+    assert.deepEqual((await readdir(path)).toSorted(), ['holder', 'lock.db', 'redaction.key']);
+    for (const file of await readdir(path)) assert.equal(await modeOf(join(path, file)), 0o600, file);
+  });
+
+  test('closes an open folder of ours to others', async (t) => {
+    const path = await temporaryFolder(t);
+    await chmod(path, 0o755);
+    await open(t, path);
+    assert.equal(await modeOf(path), 0o700);
+  });
+
+  test('makes the redaction key once', async (t) => {
+    const path = await temporaryFolder(t);
+    const first = await open(t, path);
+    assert.equal(first.redactionKey.length, 32);
+    await first.close();
+    assert.deepEqual((await open(t, path)).redactionKey, first.redactionKey);
+    assert.notDeepEqual((await open(t, await temporaryFolder(t))).redactionKey, first.redactionKey);
+  });
+
+  test('refuses a key that is not whole, and leaves it there', async (t) => {
+    const path = await temporaryFolder(t);
+    await writeFile(join(path, 'redaction.key'), 'short');
+    await assert.rejects(open(t, path), { code: 'CONFIG', message: /5 bytes instead of 32; remove it/ });
+    assert.equal((await stat(join(path, 'redaction.key'))).size, 5);
+  });
+
+  test('refuses a second holder and names the first', async (t) => {
+    const path = await temporaryFolder(t);
+    const first = await open(t, path);
+    const holder = new RegExp(
+      `process ${process.pid} on ${hostname()} since .* holds it; stop it, or set another --state`,
+    );
+    await assert.rejects(open(t, path), { code: 'CONFIG', message: holder });
+    await first.close();
+    await open(t, path);
+  });
+
+  test('is free again when another process that held it was killed', async (t) => {
+    const path = await temporaryFolder(t);
+    const module = JSON.stringify(new URL('./state-folder.ts', import.meta.url).href);
+    const code = `
+      const { openStateFolder } = await import(${module});
+      await openStateFolder({ path: process.argv[1], name: 'config', clusterId: 'c1', env: {}, exclusive: true });
+      process.stdout.write('held');
+      process.stdin.resume();
+    `;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code, path], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    await assert.rejects(open(t, path), { code: 'CONFIG', message: new RegExp(`process ${child.pid} on `) });
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await open(t, path);
+  });
+
+  test('opens beside the holder when it need not be exclusive, with the same key', async (t) => {
+    const path = await temporaryFolder(t);
+    const holder = await open(t, path);
+    const beside = await open(t, path, { exclusive: false });
+    assert.deepEqual(beside.redactionKey, holder.redactionKey);
+  });
+
+  test('makes no folder when it need not be exclusive', async (t) => {
+    const path = join(await temporaryFolder(t), 'none');
+    await assert.rejects(open(t, path, { exclusive: false }), {
+      code: 'CONFIG',
+      message: /does not exist: nothing has run/,
+    });
+    await assert.rejects(stat(path), { code: 'ENOENT' });
+  });
+
+  test('refuses a symbolic link, in place of the folder or of a file in it', async (t) => {
+    const parent = await temporaryFolder(t);
+    const target = join(parent, 'target');
+    await mkdir(target);
+    await symlink(target, join(parent, 'link'));
+    await assert.rejects(open(t, join(parent, 'link')), { code: 'CONFIG', message: /it is a symbolic link/ });
+    await writeFile(join(parent, 'elsewhere'), 'x'.repeat(32));
+    await symlink(join(parent, 'elsewhere'), join(target, 'redaction.key'));
+    await assert.rejects(open(t, target), { code: 'CONFIG', message: /a file in it is a symbolic link/ });
+  });
+
+  test('refuses a file, and a path through a file', async (t) => {
+    const file = join(await temporaryFolder(t), 'file');
+    await writeFile(file, '');
+    await assert.rejects(open(t, file), { code: 'CONFIG', message: /not a folder/ });
+    await assert.rejects(open(t, join(file, 'below')), { code: 'CONFIG', message: /not a folder/ });
+  });
+});

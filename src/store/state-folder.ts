@@ -1,0 +1,165 @@
+/**
+ * The folder of one configuration and one cluster: the store, the key of the redaction hashes, and the lock that keeps a second
+ * process out. For nobody else's eyes: folder 0700, files 0600.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, lstat, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { homedir, hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { codeOf, ConfigError, toError } from '../errors.ts';
+
+export interface StateFolder {
+  readonly path: string;
+  readonly storeFile: string;
+  /** 32 random bytes, made once: equal secrets have equal hashes as long as the folder lives. */
+  readonly redactionKey: Uint8Array;
+  /** Gives the lock back. */
+  close(): Promise<void>;
+}
+
+export interface StateFolderOptions {
+  /** Undefined: `WATCHCHAIN_STATE`, else `$XDG_STATE_HOME/watchchain/<clusterId>/<name>`, by default below `~/.local/state`. */
+  readonly path: string | undefined;
+  /** Tells configurations apart that watch the same cluster. */
+  readonly name: string;
+  readonly clusterId: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** False: beside the process that holds the folder, which must exist. */
+  readonly exclusive: boolean;
+}
+
+const KEY_BYTES = 32;
+
+/** @throws ConfigError when the folder cannot be made, is not ours alone, or another process holds it. */
+export async function openStateFolder(options: StateFolderOptions): Promise<StateFolder> {
+  const path = stateFolderPath(options);
+  try {
+    if (options.exclusive) await mkdir(path, { recursive: true, mode: 0o700 });
+    await checkFolder(path);
+    const unlock = options.exclusive ? await lock(path) : () => {};
+    try {
+      const redactionKey = await readOrMakeKey(join(path, 'redaction.key'));
+      return { path, storeFile: join(path, 'store.db'), redactionKey, close: async () => unlock() };
+    } catch (thrown) {
+      unlock();
+      throw thrown;
+    }
+  } catch (thrown) {
+    throw explain(thrown, path);
+  }
+}
+
+/** Where the folder is, without looking at it. */
+export function stateFolderPath({ path, name, clusterId, env }: Omit<StateFolderOptions, 'exclusive'>): string {
+  const explicit = path ?? nonEmpty(env['WATCHCHAIN_STATE']);
+  if (explicit !== undefined) return resolve(explicit);
+  const home = nonEmpty(env['XDG_STATE_HOME']) ?? join(nonEmpty(env['HOME']) ?? homedir(), '.local', 'state');
+  return resolve(home, 'watchchain', fileName(clusterId), fileName(name));
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+/** One path segment, whatever the text: never a separator, never `..`. */
+function fileName(text: string): string {
+  return text.replace(/[^\w.-]/g, '_').replace(/^\.+/, '_') || '_';
+}
+
+/**
+ * Whoever else may write into the folder could put another store or key there. A volume's root belongs to root and is shared
+ * with our group in Kubernetes (fsGroup); root may do anything anyway.
+ */
+async function checkFolder(path: string): Promise<void> {
+  const stat = await lstat(path);
+  if (stat.isSymbolicLink()) refuse(path, 'it is a symbolic link; name the folder itself');
+  if (!stat.isDirectory()) refuse(path, 'it is not a folder; name another one');
+  const ownUid = process.getuid?.() ?? stat.uid;
+  if (stat.uid === ownUid) {
+    if ((stat.mode & 0o077) !== 0) await chmod(path, 0o700);
+  } else if (stat.uid !== 0) {
+    refuse(path, `it belongs to user ${stat.uid}, we run as ${ownUid}; name a folder of our own`);
+  } else if ((stat.mode & 0o002) !== 0) {
+    refuse(path, 'everyone may write to it; name a folder of our own, such as one inside it');
+  }
+}
+
+/**
+ * An SQLite file held in an exclusive transaction: the kernel frees it when the process dies, however it dies, so that a lock is
+ * never left over. The text file beside it only names the holder.
+ */
+async function lock(path: string): Promise<() => void> {
+  const file = join(path, 'lock.db');
+  const holderFile = join(path, 'holder');
+  await createPrivately(file);
+  const db = new DatabaseSync(file, { timeout: 0 });
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    db.close();
+    const holder = await readFile(holderFile, 'utf8').catch(() => 'an unknown process');
+    throw new ConfigError(
+      [`Cannot use the state folder ${path}: ${holder} holds it; stop it, or set another --state`],
+      { cause },
+    );
+  }
+  const since = new Date().toISOString();
+  await writeFile(holderFile, `process ${process.pid} on ${hostname()} since ${since}`, { mode: 0o600 });
+  return () => db.close();
+}
+
+async function createPrivately(file: string): Promise<void> {
+  const handle = await open(file, constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW, 0o600);
+  await handle.close();
+}
+
+async function readOrMakeKey(file: string): Promise<Uint8Array> {
+  const key = (await readPrivately(file)) ?? (await makeKey(file));
+  if (key.length === KEY_BYTES) return key;
+  throw new ConfigError([
+    `Cannot use ${file}: it has ${key.length} bytes instead of ${KEY_BYTES}; remove it to get a new key, which shows every redacted value as changed once`,
+  ]);
+}
+
+async function readPrivately(file: string): Promise<Buffer | undefined> {
+  try {
+    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return await handle.readFile().finally(() => handle.close());
+  } catch (thrown) {
+    if (codeOf(thrown) === 'ENOENT') return undefined;
+    throw thrown;
+  }
+}
+
+/** Written beside and renamed, so that a crash leaves a whole key or none. */
+async function makeKey(file: string): Promise<Buffer> {
+  const key = randomBytes(KEY_BYTES);
+  const draft = `${file}.${process.pid}`;
+  await writeFile(draft, key, { mode: 0o600, flag: 'w', flush: true });
+  await rename(draft, file);
+  return key;
+}
+
+function refuse(path: string, why: string): never {
+  throw new ConfigError([`Cannot use the state folder ${path}: ${why}`]);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist: nothing has run with this state yet',
+  EACCES: 'we may not write there; give it to our user, or set another --state',
+  EPERM: 'we may not write there; give it to our user, or set another --state',
+  EROFS: 'it is on a read-only volume; set another --state',
+  ENOSPC: 'no space is left on its volume; make room, or set another --state',
+  ENOTDIR: 'a part of the path is not a folder; set another --state',
+  EEXIST: 'it is not a folder; set another --state',
+  ELOOP: 'a file in it is a symbolic link; remove it, or set another --state',
+};
+
+function explain(thrown: unknown, path: string): Error {
+  if (thrown instanceof ConfigError) return thrown;
+  const error = toError(thrown);
+  const reason = REASONS[codeOf(thrown) ?? ''] ?? error.message;
+  return new ConfigError([`Cannot use the state folder ${path}: ${reason}`], { cause: error });
+}
