@@ -74,7 +74,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   return server;
 }
 
-export class ApiServer {
+export class ApiServer implements AsyncDisposable {
   /** The last 10,000, oldest first. */
   readonly requests: SeenRequest[] = [];
   readonly #options: ApiServerOptions;
@@ -113,9 +113,13 @@ export class ApiServer {
     return this.#cluster.update(manifest, options);
   }
 
-  /** Adds or replaces an object just as given, but for its resourceVersion: cheap, for large clusters. */
-  put(manifest: Manifest): void {
-    this.#cluster.put(manifest);
+  /**
+   * Adds or replaces objects just as given, managedFields too, but for their resourceVersions; returns the last one. Cheap: for
+   * large clusters and bursts.
+   */
+  putAll(manifests: readonly Manifest[]): string {
+    this.#cluster.putAll(manifests);
+    return String(this.#cluster.revision.current);
   }
 
   /** An object with finalizers is only marked. Throws StatusError for an object that is not there. */
@@ -218,6 +222,10 @@ export class ApiServer {
     server.close();
     server.closeAllConnections();
     await closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /** Use {@link startApiServer} or {@link ApiServer.restart}. */

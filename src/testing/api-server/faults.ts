@@ -6,7 +6,7 @@ export interface FaultMatch {
   readonly path?: string | RegExp;
   /** Only watches, or all but watches. Default: both. */
   readonly watch?: boolean;
-  /** How many matching requests (or watch events) pass before the fault begins. Default 0. */
+  /** How many matching requests, or events of matching watches, pass before the fault begins. Default 0. */
   readonly skip?: number;
   /** How often it happens; then it is as if removed. Default: until removed. */
   readonly times?: number;

@@ -1,7 +1,7 @@
 /** What etcd and the watch cache are to the real server: objects as bytes, one global revision, a bounded log of events. */
 import type { Manifest } from '../../change.ts';
 import { selectable, type Selectable } from './selectors.ts';
-import { serialize, watchLine } from './wire.ts';
+import { serialize, WATCH_LINE_TAIL, watchLine } from './wire.ts';
 import type { ServedType } from './resource-types.ts';
 
 /** One object at one revision. Nothing of it is kept parsed but what selectors look at. */
@@ -54,6 +54,12 @@ export class Revision {
   next(): number {
     return ++this.#current;
   }
+
+  /** Takes the next `count` at once and returns the first of them. */
+  take(count: number): number {
+    this.#current += count;
+    return this.#current - count + 1;
+  }
 }
 
 /** The objects and the events of one kind, all its versions. */
@@ -84,8 +90,8 @@ export class Collection {
   put(object: StoredObject): void {
     const before = this.#objects.get(object.key);
     if (before === undefined) this.#sortedKeys = undefined;
-    this.#objects.set(object.key, object);
-    this.#append(before === undefined ? 'ADDED' : 'MODIFIED', object, before);
+    this.#objects.set(object.key, this.#append(before === undefined ? 'ADDED' : 'MODIFIED', object, before));
+    this.#notify();
   }
 
   /** @param last the last state, with the revision of the deletion. */
@@ -94,12 +100,21 @@ export class Collection {
     this.#objects.delete(last.key);
     this.#sortedKeys = undefined;
     this.#append('DELETED', last, before);
+    this.#notify();
   }
 
-  #append(type: StoredEvent['type'], object: StoredObject, before: StoredObject | undefined): void {
-    this.#events.push({ type, revision: object.revision, object, before, line: watchLine(type, object.bytes) });
+  /** Returns the object with its bytes as a part of the event's line, so that they are held once. */
+  #append(type: StoredEvent['type'], given: StoredObject, before: StoredObject | undefined): StoredObject {
+    const line = watchLine(type, given.bytes);
+    const start = line.length - given.bytes.length - WATCH_LINE_TAIL.length;
+    const object = { ...given, bytes: line.subarray(start, start + given.bytes.length) };
+    this.#events.push({ type, revision: object.revision, object, before, line });
     // Trimmed by halves: removing one at a time from the front would move the whole log for each event.
     if (this.#events.length > 2 * this.#historyLimit) this.#trim(this.#events.length - this.#historyLimit);
+    return object;
+  }
+
+  #notify(): void {
     for (const listener of this.#listeners) listener();
   }
 
@@ -115,7 +130,7 @@ export class Collection {
   compact(revision: number): void {
     this.#trim(this.#events.length);
     this.#compactedTo = revision;
-    for (const listener of this.#listeners) listener();
+    this.#notify();
   }
 
   /** The position in the log of the first event after the revision. */

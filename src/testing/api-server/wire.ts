@@ -21,38 +21,32 @@ const METADATA_ORDER = [
   'managedFields',
 ];
 
-/** Go writes maps sorted; these are the ones that tests look at. */
-const MAPS: ReadonlySet<string> = new Set([
-  'labels',
-  'annotations',
-  'data',
-  'stringData',
-  'matchLabels',
-  'nodeSelector',
-]);
-
 /** Built-in kinds in the order of their Go structs (as given, below the top), custom resources sorted throughout. */
 export function serialize(manifest: Manifest, type: ServedType): Buffer {
   if (type.custom) return Buffer.from(JSON.stringify(sorted(manifest as JsonObject)));
-  const { kind: _kind, apiVersion: _apiVersion, metadata, status, ...rest } = manifest;
+  const { kind: _kind, apiVersion: _apiVersion, metadata, data, status, ...rest } = manifest;
   const ordered = {
     kind: type.kind,
     apiVersion: apiVersionOf(type),
     metadata: inOrder(metadata),
+    ...(data === undefined ? {} : { data: sortedMap(data as Json) }),
     ...rest,
     ...(status === undefined ? {} : { status }),
   };
-  return Buffer.from(JSON.stringify(ordered, sortMaps));
+  return Buffer.from(JSON.stringify(ordered));
 }
 
 function inOrder(metadata: JsonObject): JsonObject {
-  const known = METADATA_ORDER.filter((name) => metadata[name] !== undefined);
-  return Object.fromEntries([...known, ...Object.keys(metadata)].map((name) => [name, metadata[name]]));
+  const ordered: Record<string, Json | undefined> = {};
+  for (const name of METADATA_ORDER) if (metadata[name] !== undefined) ordered[name] = metadata[name];
+  for (const name of ['labels', 'annotations'])
+    if (ordered[name] !== undefined) ordered[name] = sortedMap(ordered[name]);
+  return { ...ordered, ...metadata, ...ordered };
 }
 
-function sortMaps(name: string, value: unknown): unknown {
-  return MAPS.has(name) && isObject(value) ? Object.fromEntries(Object.entries(value).sort(byName)) : value;
-}
+/** Go writes maps sorted. */
+const sortedMap = (value: Json): Json =>
+  isObject(value) ? Object.fromEntries(Object.entries(value).sort(byName)) : value;
 
 /** A deep copy with the keys of every object sorted. */
 export function sorted(value: Json): Json {
@@ -78,9 +72,11 @@ export function listItem(bytes: Buffer, type: ServedType): Buffer {
   return Buffer.concat([Buffer.from('{'), bytes.subarray(1 + typeMeta.length)]);
 }
 
+export const WATCH_LINE_TAIL = Buffer.from('}\n');
+
 /** One line of a watch. */
 export function watchLine(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR', object: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, Buffer.from('}\n')]);
+  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, WATCH_LINE_TAIL]);
 }
 
 /** The same bytes, or a line that holds them, as another version of a custom resource; they are stored in the version they were written in. */

@@ -1,0 +1,108 @@
+/**
+ * The embedded API server in a process of its own, for the benchmark: `node src/testing/serve.ts` prints `{"url": ...}`, then
+ * takes one JSON command per line on stdin and answers each with one line, in order. It ends with its stdin.
+ */
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Manifest } from '../change.ts';
+import { startApiServer } from './api-server.ts';
+import { deployment, pod, withImage, withNoise } from './pods.ts';
+
+/** What a line on stdin may say. */
+export type ServeCommand =
+  /** Adds (or sets back) objects number 0 to `count - 1`. */
+  | { readonly command: 'preload'; readonly kind: 'pod' | 'deployment'; readonly count: number }
+  /**
+   * Updates preloaded objects in turn, `count` times: `noise` (heartbeats in status and managedFields) or `image`. At full
+   * speed, or `perSecond`, evenly. Answers when the last one is written.
+   */
+  | {
+      readonly command: 'push';
+      readonly what: 'noise' | 'image';
+      readonly kind: 'pod' | 'deployment';
+      readonly count: number;
+      readonly perSecond?: number;
+    }
+  /** Answers when `n` watches are open. */
+  | { readonly command: 'watches'; readonly n: number }
+  | { readonly command: 'kubeconfig'; readonly path: string };
+
+/** The answer to a command. `atMs`: milliseconds since the epoch of each write, for a push at a rate. */
+export interface ServeAnswer {
+  readonly done: ServeCommand['command'];
+  /** What the command itself took. */
+  readonly ms: number;
+  /** The last resourceVersion. */
+  readonly resourceVersion: string;
+  readonly atMs?: readonly number[];
+}
+
+const GENERATORS = { pod, deployment } as const;
+
+const server = await startApiServer();
+const objects: Record<keyof typeof GENERATORS, Manifest[]> = { pod: [], deployment: [] };
+let resourceVersion = '';
+/** Makes each update differ from the one before it. */
+let round = 0;
+
+process.stdout.write(`${JSON.stringify({ url: server.url })}\n`);
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line) as ServeCommand;
+  const startedAt = performance.now();
+  const atMs = await run(command);
+  const answer: ServeAnswer = {
+    done: command.command,
+    ms: performance.now() - startedAt,
+    resourceVersion,
+    ...(atMs === undefined ? {} : { atMs }),
+  };
+  if (!process.stdout.write(`${JSON.stringify(answer)}\n`)) await once(process.stdout, 'drain');
+}
+await server.close();
+
+async function run(command: ServeCommand): Promise<readonly number[] | undefined> {
+  switch (command.command) {
+    case 'preload':
+      objects[command.kind] = Array.from({ length: command.count }, (_, n) => GENERATORS[command.kind](n));
+      resourceVersion = server.putAll(objects[command.kind]);
+      return undefined;
+    case 'push':
+      return push(command);
+    case 'watches':
+      await server.waitForWatches(command.n);
+      return undefined;
+    case 'kubeconfig':
+      await server.writeKubeconfig(command.path);
+      return undefined;
+  }
+}
+
+async function push(command: Extract<ServeCommand, { command: 'push' }>): Promise<readonly number[] | undefined> {
+  const { count, perSecond, what } = command;
+  const preloaded = objects[command.kind];
+  round++;
+  // Made before the first is written, so that a push at full speed is not held up by making them.
+  const updates = Array.from({ length: count }, (_, n) => {
+    const at = n % preloaded.length;
+    const before = preloaded[at];
+    if (before === undefined) throw new Error(`Cannot push ${command.kind}: none is preloaded`);
+    const turn = round * 1_000_000 + n;
+    const after = what === 'noise' ? withNoise(before, turn % 3_600) : withImage(before, `2.15.${turn}`);
+    preloaded[at] = after;
+    return after;
+  });
+  if (perSecond === undefined) {
+    // As a block: the server's sockets hold back what a reader does not take.
+    resourceVersion = server.putAll(updates);
+    return undefined;
+  }
+  const startMs = performance.now();
+  const atMs: number[] = [];
+  for (const [n, update] of updates.entries()) {
+    await delay(Math.max(0, startMs + (n * 1_000) / perSecond - performance.now()));
+    atMs.push(Date.now());
+    resourceVersion = server.putAll([update]);
+  }
+  return atMs;
+}
