@@ -1,0 +1,51 @@
+/** What kind of JSON a value is. An integer beyond 2^53 is kept exact as a raw JSON value, which is a number and no map. */
+import type { Json, JsonObject } from '../../src/json.ts';
+
+/** What `JSON.rawJSON` makes: the digits as they came from the server. */
+export interface RawNumber {
+  readonly rawJSON: string;
+}
+
+// TypeScript's library does not know the proposal yet; Node has it since 21.
+const isRawJSON = (JSON as unknown as { isRawJSON(this: void, value: unknown): boolean }).isRawJSON;
+
+export function isRawNumber(value: unknown): value is RawNumber {
+  return isRawJSON(value);
+}
+
+/** Both are exact numbers, with the same digits. */
+export function sameNumber(a: unknown, b: unknown): boolean {
+  return isRawNumber(a) && isRawNumber(b) && a.rawJSON === b.rawJSON;
+}
+
+export function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+export function isMap(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawJSON(value);
+}
+
+/** A string, a number (exact ones too) or a boolean. */
+export function isScalar(value: Json | undefined): boolean {
+  return value !== undefined && value !== null && (typeof value !== 'object' || isRawJSON(value));
+}
+
+/** An own field: `constructor` and `__proto__` are names like any other. */
+export function own(map: JsonObject, key: string): Json | undefined {
+  return Object.hasOwn(map, key) ? map[key] : undefined;
+}
+
+export function isEmpty(value: Json | undefined): boolean {
+  if (isList(value)) return value.length === 0;
+  return isMap(value) && Object.keys(value).length === 0;
+}
+
+/** As JSON, numbers exact. A value nested deeper than the stack allows gives a text that says so. */
+export function toJson(value: Json): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return '(nested too deeply to print)';
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * Which item of one list is which item of the other: by the merge key that Kubernetes itself uses, by a unique `name`,
+ * else by content and place. Everything here is linear in the length of the lists.
+ */
+import type { Json, JsonObject } from '../../src/json.ts';
+import { equal } from './equal.ts';
+import { isMap, isScalar, own, toJson } from './json.ts';
+
+/** An item of both lists, or of one: an index is undefined where the item is not. */
+export interface Pair {
+  readonly label: string;
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+}
+
+/**
+ * Merge keys by field name, the first that fits wins. From `patchMergeKey` and `+listMapKey` in k8s.io/api (core/v1,
+ * meta/v1, discovery/v1, admissionregistration/v1) and `x-kubernetes-list-map-keys` in the OpenAPI schema; the Gateway API's too.
+ */
+const MERGE_KEYS: ReadonlyMap<string, readonly (readonly string[])[]> = new Map([
+  ['conditions', [['type']]],
+  ['hostAliases', [['ip']]],
+  ['hostIPs', [['ip']]],
+  ['ownerReferences', [['uid']]],
+  ['podIPs', [['ip']]],
+  // Of a container, of a Service, of an EndpointSlice: one name, three keys.
+  ['ports', [['containerPort', 'protocol'], ['port', 'protocol'], ['name']]],
+  ['topologySpreadConstraints', [['topologyKey', 'whenUnsatisfiable']]],
+  ['volumeDevices', [['devicePath']]],
+  ['volumeMounts', [['mountPath']]],
+]);
+
+/** containers, env, volumes, imagePullSecrets, webhooks, listeners, ...: the merge key of most, and a good guess for a CRD's. */
+const BY_NAME = [['name']];
+
+/** The API server's default where a key may be absent. */
+const KEY_DEFAULTS: ReadonlyMap<string, string> = new Map([['protocol', 'TCP']]);
+
+/** Lists of plain values whose order means nothing: `+listType=set`, or a set by its documentation (RBAC rules, access modes). */
+const SETS: ReadonlySet<string> = new Set([
+  'accessModes',
+  'apiGroups',
+  'externalIPs',
+  'finalizers',
+  'loadBalancerSourceRanges',
+  'nonResourceURLs',
+  'policyTypes',
+  'resourceNames',
+  'resources',
+  'verbs',
+]);
+
+type Items = readonly Json[];
+
+/** Every item of both lists once, those of `after` in order; `field` is the name of the list. */
+export function pairItems(field: string | undefined, before: Items, after: Items): readonly Pair[] {
+  for (const label of labellersOf(field)) {
+    const labelsBefore = uniqueLabels(before, label);
+    const labelsAfter = labelsBefore && uniqueLabels(after, label);
+    if (labelsBefore && labelsAfter) return byLabel(labelsBefore, labelsAfter);
+  }
+  return byContent(before, after);
+}
+
+/** Whether items of both lists stand in another order; the pairs in the order of `after`. */
+export function isReordered(pairs: readonly Pair[]): boolean {
+  let last = -1;
+  for (const { before, after } of pairs) {
+    if (before === undefined || after === undefined) continue;
+    if (before < last) return true;
+    last = before;
+  }
+  return false;
+}
+
+type Labeller = (item: Json) => string | undefined;
+
+function labellersOf(field: string | undefined): readonly Labeller[] {
+  if (field !== undefined && SETS.has(field)) return [(item) => (typeof item === 'string' ? item : undefined)];
+  const keys = (field === undefined ? undefined : MERGE_KEYS.get(field)) ?? BY_NAME;
+  return keys.map((names) => (item) => (isMap(item) ? labelOf(item, names) : undefined));
+}
+
+function labelOf(item: JsonObject, [first = '', ...others]: readonly string[]) {
+  const key = own(item, first);
+  if (!isScalar(key)) return undefined;
+  const values = [key, ...others.map((name) => own(item, name) ?? KEY_DEFAULTS.get(name) ?? '')];
+  return values.map((value) => (typeof value === 'string' ? value : toJson(value ?? ''))).join('/');
+}
+
+/** Label to index; undefined when an item has none, or two share one. */
+function uniqueLabels(items: Items, label: Labeller): ReadonlyMap<string, number> | undefined {
+  const labels = new Map<string, number>();
+  for (const [index, item] of items.entries()) {
+    const own = label(item);
+    if (own === undefined || labels.has(own)) return undefined;
+    labels.set(own, index);
+  }
+  return labels;
+}
+
+function byLabel(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): readonly Pair[] {
+  const pairs = Array.from(after, ([label, index]): Pair => ({ label, before: before.get(label), after: index }));
+  for (const [label, index] of before) if (!after.has(label)) pairs.push({ label, before: index, after: undefined });
+  return pairs;
+}
+
+/**
+ * Items with the same content are anchors; what lies between two anchors is paired by place, the rest was added or removed.
+ * Equal ends are cut off first: they are most of an edited list.
+ */
+function byContent(before: Items, after: Items): readonly Pair[] {
+  const shorter = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < shorter && equal(before[head], after[head])) head++;
+  let tail = 0;
+  while (tail < shorter - head && equal(before.at(-1 - tail), after.at(-1 - tail))) tail++;
+  const middle: Span = { start: head, endBefore: before.length - tail, endAfter: after.length - tail };
+  const anchors = anchorsIn(middle, before, after);
+  const inOrder = anchors.every(([i], n) => n === 0 || i > (anchors[n - 1] as Anchor)[0]);
+  const same = (count: number, i: number, j: number) => Array.from({ length: count }, (_, n) => pair(i + n, j + n));
+  return [
+    ...same(head, 0, 0),
+    ...(inOrder ? betweenAnchors(middle, anchors) : besideAnchors(middle, anchors)),
+    ...same(tail, middle.endBefore, middle.endAfter),
+  ];
+}
+
+/** The same content at `before[i]` and `after[j]`. */
+type Anchor = readonly [i: number, j: number];
+
+interface Span {
+  readonly start: number;
+  readonly endBefore: number;
+  readonly endAfter: number;
+}
+
+/** In the order of `after`; of equal items the first belongs to the first. */
+function anchorsIn(span: Span, before: Items, after: Items): readonly Anchor[] {
+  const places = new Map<string, number[]>();
+  for (let i = span.endBefore - 1; i >= span.start; i--) {
+    const content = toJson(before[i] as Json);
+    const found = places.get(content);
+    if (found === undefined) places.set(content, [i]);
+    else found.push(i);
+  }
+  const anchors: Anchor[] = [];
+  for (let j = span.start; j < span.endAfter; j++) {
+    const i = places.get(toJson(after[j] as Json))?.pop();
+    if (i !== undefined) anchors.push([i, j]);
+  }
+  return anchors;
+}
+
+function betweenAnchors(span: Span, anchors: readonly Anchor[]): readonly Pair[] {
+  const pairs: Pair[] = [];
+  let i = span.start;
+  let j = span.start;
+  for (const [anchorI, anchorJ] of [...anchors, [span.endBefore, span.endAfter] as const]) {
+    while (i < anchorI && j < anchorJ) pairs.push(pair(i++, j++));
+    while (i < anchorI) pairs.push(pair(i++, undefined));
+    while (j < anchorJ) pairs.push(pair(undefined, j++));
+    if (i < span.endBefore && j < span.endAfter) pairs.push(pair(i, j));
+    i++;
+    j++;
+  }
+  return pairs;
+}
+
+/** The list was reordered, and perhaps edited: what has no anchor is paired in the order it comes. */
+function besideAnchors(span: Span, anchors: readonly Anchor[]): readonly Pair[] {
+  const free = (end: number, taken: ReadonlySet<number>) =>
+    Array.from({ length: end - span.start }, (_, n) => span.start + n).filter((index) => !taken.has(index));
+  const left = free(span.endBefore, new Set(anchors.map(([i]) => i)));
+  const right = free(span.endAfter, new Set(anchors.map(([, j]) => j)));
+  const rest = Array.from({ length: Math.max(left.length, right.length) }, (_, n) => pair(left[n], right[n]));
+  return [...anchors.map(([i, j]) => pair(i, j)), ...rest].sort(
+    (a, b) => (a.after ?? Infinity) - (b.after ?? Infinity),
+  );
+}
+
+function pair(before: number | undefined, after: number | undefined): Pair {
+  return { label: String(after ?? before), before, after };
+}

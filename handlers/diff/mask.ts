@@ -1,0 +1,127 @@
+/**
+ * Which fields count. A mask is walked beside the manifest, one step per field, so that a path costs nothing where it does not
+ * lead: {@link KEEP} and {@link SKIP} settle a whole subtree, and only the way down to a pattern needs looking at.
+ */
+
+/** Everything from here on counts. */
+export const KEEP = 'keep';
+/** Nothing from here on counts. */
+export const SKIP = 'skip';
+export type Mask = typeof KEEP | typeof SKIP | MaskNode;
+
+/** Nothing counts here itself, only what `only` names further down. */
+export function isPending(mask: Mask): boolean {
+  return typeof mask !== 'string' && mask.pending;
+}
+
+/** The mask of a field or an item of what `mask` is for. */
+export function below(mask: Mask, key: string): Mask {
+  return typeof mask === 'string' ? mask : mask.child(key);
+}
+
+/** Steps of a path; `*` in a step stands for any characters, `**` as a step for any number of steps. */
+export type Pattern = readonly string[];
+
+/** `ignore` wins over `only`; without `only` everything counts that is not ignored. */
+export function compileMask(ignore: readonly Pattern[], only: readonly Pattern[] = []): Mask {
+  let id = 0;
+  const begin = (rule: State['rule']) => (pattern: Pattern) => {
+    // `spec.**` is `spec`: what is matched is matched with all that is in it.
+    const last = pattern.findLastIndex((segment) => segment !== '**');
+    let next: State | undefined;
+    for (const segment of pattern.slice(0, last + 1).toReversed()) next = { id: id++, rule, segment, next };
+    return next === undefined ? [] : entered(next);
+  };
+  return settle(new Map(), [...ignore.flatMap(begin('ignore')), ...only.flatMap(begin('only'))], only.length === 0);
+}
+
+/** A pattern of which the steps before `segment` have matched. */
+interface State {
+  readonly id: number;
+  readonly rule: 'ignore' | 'only';
+  readonly segment: string;
+  /** Undefined: after this segment the pattern has matched. */
+  readonly next: State | undefined;
+}
+
+/** By the ids of their states: `**` leads back to where one was. */
+type Nodes = Map<string, MaskNode>;
+
+/** `**` may stand for nothing, so whoever waits for it waits for what follows it too. */
+function entered(state: State): State[] {
+  return state.segment === '**' && state.next !== undefined ? [state, ...entered(state.next)] : [state];
+}
+
+/** `wanted`: there is no `only`, or one of its patterns has matched here or above. */
+function settle(nodes: Nodes, states: readonly State[], wanted: boolean): Mask {
+  const open = wanted ? states.filter((state) => state.rule === 'ignore') : states;
+  if (wanted && open.length === 0) return KEEP;
+  if (!wanted && open.every((state) => state.rule === 'ignore')) return SKIP;
+  const id = `${open.map((state) => state.id).join()}${wanted ? '+' : ''}`;
+  const known = nodes.get(id);
+  if (known !== undefined) return known;
+  const node = new MaskNode(nodes, open, wanted);
+  nodes.set(id, node);
+  return node;
+}
+
+/** Some patterns lead further down from here. */
+export class MaskNode {
+  /** See {@link isPending}. */
+  readonly pending: boolean;
+  readonly #nodes: Nodes;
+  readonly #states: readonly State[];
+  /** For the keys that the patterns spell out; undefined until asked for. */
+  readonly #named = new Map<string, Mask | undefined>();
+  readonly #hasWildcards: boolean;
+  #others: Mask | undefined;
+
+  constructor(nodes: Nodes, states: readonly State[], wanted: boolean) {
+    this.#nodes = nodes;
+    this.#states = states;
+    this.pending = !wanted;
+    for (const { segment } of states) if (!segment.includes('*')) this.#named.set(segment, undefined);
+    this.#hasWildcards = states.some(({ segment }) => segment.includes('*'));
+  }
+
+  /** See {@link below}. */
+  child(key: string): Mask {
+    if (this.#named.has(key)) {
+      const known = this.#named.get(key) ?? this.#advance(key);
+      this.#named.set(key, known);
+      return known;
+    }
+    // Keys come from the cluster: remembering the answer for each of them would grow without bound.
+    if (this.#hasWildcards) return this.#advance(key);
+    return (this.#others ??= this.#advance(key));
+  }
+
+  #advance(key: string): Mask {
+    const states = new Set<State>();
+    let wanted = !this.pending;
+    for (const state of this.#states) {
+      if (state.segment !== '**' && !matches(state.segment, key)) continue;
+      const next = state.segment === '**' ? state : state.next;
+      if (next !== undefined) for (const one of entered(next)) states.add(one);
+      else if (state.rule === 'ignore') return SKIP;
+      else wanted = true;
+    }
+    return settle(this.#nodes, [...states], wanted);
+  }
+}
+
+/** `*` stands for any characters. Linear: names may come from the cluster. */
+function matches(glob: string, text: string): boolean {
+  const parts = glob.split('*');
+  const [first = ''] = parts;
+  if (parts.length === 1) return glob === text;
+  const last = parts.at(-1) ?? '';
+  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at <= text.length - last.length;
+}

@@ -1,0 +1,65 @@
+/** What the handler leaves for later ones in `change.notes.diff`. */
+import type { Operation } from 'fast-json-patch';
+import type { Actor } from '../../src/change.ts';
+import type { JsonObject } from '../../src/json.ts';
+import { managersOf } from './actors.ts';
+import type { FieldChange, FieldRules } from './fields.ts';
+import { byImportance, headlineOf } from './headline.ts';
+import { patchOf } from './patch.ts';
+import { unifiedOf } from './unified.ts';
+
+/** What really changed. Everything but the fields is worked out when it is first read. */
+export interface DiffNote {
+  /** The most telling first; `formatField` in text.ts prints one as `path: old -> new`. Never empty. */
+  readonly fields: readonly FieldChange[];
+  /** One line: `image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3`. */
+  readonly headline: string;
+  /** The fields that do not fit on a line, as a unified diff; empty when all do. */
+  readonly unified: string;
+  /** RFC 6902, from the old manifest to the new one, both without what is quiet or ignored. */
+  readonly patch: readonly Operation[];
+  /** The managers that changed these fields: `["kubectl-set"]`. */
+  readonly by: readonly string[];
+}
+
+export interface Compared {
+  readonly before: JsonObject;
+  readonly after: JsonObject;
+  readonly rules: FieldRules;
+  readonly by: readonly Actor[];
+}
+
+export function createNote(found: readonly FieldChange[], compared: Compared): DiffNote {
+  return new LazyNote(found, compared);
+}
+
+class LazyNote implements DiffNote {
+  readonly fields: readonly FieldChange[];
+  readonly #compared: Compared;
+  #headline: string | undefined;
+  #unified: string | undefined;
+  #patch: readonly Operation[] | undefined;
+  #by: readonly string[] | undefined;
+
+  constructor(found: readonly FieldChange[], compared: Compared) {
+    this.fields = byImportance(found);
+    this.#compared = compared;
+  }
+
+  get headline(): string {
+    return (this.#headline ??= headlineOf(this.fields));
+  }
+
+  get unified(): string {
+    return (this.#unified ??= unifiedOf(this.fields));
+  }
+
+  get patch(): readonly Operation[] {
+    const { before, after, rules } = this.#compared;
+    return (this.#patch ??= patchOf(before, after, rules));
+  }
+
+  get by(): readonly string[] {
+    return (this.#by ??= managersOf(this.fields, this.#compared.by));
+  }
+}

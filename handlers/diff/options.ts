@@ -1,0 +1,66 @@
+/** What the handler takes in config.toml. */
+import { z } from 'zod';
+import { parsePath } from './path.ts';
+
+const path = z.string().superRefine((text, context) => {
+  try {
+    parsePath(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+  }
+});
+
+const shown = (what: string) =>
+  z.boolean().default(false).describe(`Show changes of ${what} too.`).meta({ example: true });
+
+const ignore = z
+  .array(path)
+  .default([])
+  .describe(
+    'Field paths that do not count, with everything in them. `*` stands for any characters of one step, `**` for any number of steps.',
+  )
+  .meta({
+    example: ['spec.replicas', 'metadata.annotations["example.com/*"]', 'spec.template.spec.containers[istio-proxy]'],
+  });
+
+const ONLY = 'Field paths, as in `ignore`: nothing else counts. What is quiet by default counts if it is named here';
+
+export const options = z.strictObject({
+  ignore,
+  only: z
+    .array(path)
+    .default([])
+    .describe(`${ONLY}. Empty: all fields.`)
+    .meta({ example: ['spec.**.image', 'status.phase'] }),
+  kinds: z
+    .record(z.string(), z.strictObject({ ignore, only: z.array(path).optional().describe(`${ONLY}.`) }))
+    .default({})
+    .describe(
+      'The same for one kind, named `Deployment` or `Deployment.apps`, in any case: its `ignore` adds to the general one, its `only` takes the place of the general one.',
+    )
+    .meta({ example: { Deployment: { ignore: ['spec.replicas'] } } }),
+  optOutAnnotation: z
+    .string()
+    .default('watchchain/ignore')
+    .describe(
+      'The annotation by which an object opts out: `true` silences its updates, field paths separated by commas are ignored. It counts from the change after the one that sets it, and creation and deletion are told in any case. Empty: objects may not opt out.',
+    )
+    .meta({ example: 'example.com/quiet' }),
+  status: shown('`status`'),
+  generation: shown('`metadata.generation`'),
+  resourceVersion: shown('`metadata.resourceVersion`, which changes with everything else and by itself is no change,'),
+  lastApplied: shown('the annotation `kubectl.kubernetes.io/last-applied-configuration`'),
+  revisions: shown("controllers' revision annotations, such as `deployment.kubernetes.io/revision`,"),
+  emptyMetadata: z
+    .boolean()
+    .default(false)
+    .describe('Let absent labels, annotations, finalizers or owners differ from an empty map or list of them.')
+    .meta({ example: true }),
+  nulls: z
+    .boolean()
+    .default(false)
+    .describe('Let a field that is null differ from an absent one.')
+    .meta({ example: true }),
+});
+
+export type Options = z.output<typeof options>;

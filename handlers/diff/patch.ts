@@ -1,0 +1,102 @@
+/** The same differences as an RFC 6902 patch. */
+import jsonPatch, { type Operation } from 'fast-json-patch';
+import type { Json, JsonObject } from '../../src/json.ts';
+import { isEmptyAsAbsent, type FieldRules } from './fields.ts';
+import { isEmpty, isList, isMap, isRawNumber, own, sameNumber } from './json.ts';
+import { isReordered, pairItems } from './lists.ts';
+import { below, isPending, SKIP, type Mask } from './mask.ts';
+
+/**
+ * Turns {@link cleaned} `before` into {@link cleaned} `after`. An item that came or went in a list is one operation, not one for
+ * each item behind it; a reordered list is replaced whole. A manifest nested deeper than the stack allows is replaced whole, too.
+ */
+export function patchOf(before: JsonObject, after: JsonObject, rules: FieldRules): readonly Operation[] {
+  try {
+    const target = cleaned(after, rules);
+    const edits: Operation[] = [];
+    const aligned = align(cleaned(before, rules), target, '', edits);
+    // It clones values by way of JSON, which costs large numbers their digits: take them from the target again.
+    const rest = jsonPatch.compare(aligned as object, target as object);
+    return [...edits, ...rest.map((op) => ('value' in op ? { ...op, value: valueAt(target, op.path) } : op))];
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return [{ op: 'replace', path: '', value: after }];
+  }
+}
+
+/** What `before` is after the edits that give its lists the items of `after`, in their places; exact numbers are settled on the way. */
+function align(before: Json, after: Json, at: string, edits: Operation[]): Json {
+  if (isMap(before) && isMap(after)) {
+    const copy = Object.create(null) as Record<string, Json | undefined>;
+    for (const [key, value] of Object.entries(before)) {
+      const other = own(after, key);
+      const path = `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      copy[key] = value === undefined || other === undefined ? value : align(value, other, path, edits);
+    }
+    return copy;
+  }
+  if (isList(before) && isList(after)) return alignItems(before, after, at, edits);
+  // To the library a raw number is an object.
+  if (!isRawNumber(before) && !isRawNumber(after)) return before;
+  if (!sameNumber(before, after)) edits.push({ op: 'replace', path: at, value: after });
+  return after;
+}
+
+function alignItems(before: readonly Json[], after: readonly Json[], at: string, edits: Operation[]): Json {
+  const pairs = pairItems(at.slice(at.lastIndexOf('/') + 1), before, after);
+  if (isReordered(pairs)) {
+    edits.push({ op: 'replace', path: at, value: after });
+    return after;
+  }
+  const removed = pairs.flatMap((pair) => (pair.after === undefined ? [pair.before ?? 0] : []));
+  for (const i of removed.sort((a, b) => b - a)) edits.push({ op: 'remove', path: `${at}/${i}` });
+  const kept = pairs.filter((pair) => pair.after !== undefined);
+  for (const { before: i, after: j = 0 } of kept) {
+    if (i === undefined) edits.push({ op: 'add', path: `${at}/${j}`, value: after[j] });
+  }
+  return kept.map(({ before: i, after: j = 0 }) => {
+    const target = after[j] ?? null;
+    return i === undefined ? target : align(before[i] ?? null, target, `${at}/${j}`, edits);
+  });
+}
+
+function valueAt(document: Json, pointer: string): Json | undefined {
+  const keys = pointer
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return keys.reduce<Json | undefined>((value, key) => own(value as JsonObject, key), document);
+}
+
+/** A copy without the fields that do not count, absent ones as the rules see them. Maps have no prototype: every key is data. */
+export function cleaned(manifest: JsonObject, rules: FieldRules): Json {
+  return clean(manifest, rules.mask, []) ?? {};
+
+  function clean(value: Json, mask: Mask, path: readonly string[]): Json | undefined {
+    if (!isMap(value) && !isList(value)) return isPending(mask) ? undefined : value;
+    if (isEmpty(value)) return isPending(mask) || (!rules.emptyMetadata && isEmptyAsAbsent(path)) ? undefined : value;
+    const copy = isList(value) ? items(value, mask, path) : fields(value, mask, path);
+    // It held nothing that counts, so it does not count either.
+    return isEmpty(copy) ? undefined : copy;
+  }
+
+  function fields(map: JsonObject, mask: Mask, path: readonly string[]): JsonObject {
+    const copy = Object.create(null) as Record<string, Json>;
+    for (const [key, field] of Object.entries(map)) {
+      const inner = below(mask, key);
+      if (inner === SKIP || field === undefined || (field === null && !rules.nulls)) continue;
+      const kept = clean(field, inner, [...path, key]);
+      if (kept !== undefined) copy[key] = kept;
+    }
+    return copy;
+  }
+
+  function items(list: readonly Json[], mask: Mask, path: readonly string[]): Json[] {
+    const labels = new Map(pairItems(path.at(-1), list, list).map(({ label, after = 0 }) => [after, label]));
+    return list.flatMap((item, index) => {
+      const inner = below(mask, labels.get(index) ?? '');
+      const kept = inner === SKIP ? undefined : clean(item, inner, [...path, '']);
+      return kept === undefined ? [] : [kept];
+    });
+  }
+}

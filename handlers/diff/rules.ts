@@ -1,0 +1,98 @@
+/** From options to what counts as a difference: in general, for a kind, for an object. */
+import type { Change, Gvk } from '../../src/change.ts';
+import type { Interest } from '../../src/interest.ts';
+import type { FieldRules } from './fields.ts';
+import { compileMask, type Pattern } from './mask.ts';
+import type { Options } from './options.ts';
+import { parsePath } from './path.ts';
+import { ALWAYS_QUIET, QUIET } from './quiet.ts';
+
+/** A longer annotation says nothing: it comes from the cluster, and each of its paths costs on every change. */
+const MAX_ANNOTATION_LENGTH = 2_000;
+
+/** Paths as text, for one kind or in general. */
+interface Paths {
+  readonly ignore: readonly string[];
+  readonly only: readonly string[];
+}
+
+export interface RuleBook {
+  /** Undefined: the object has opted out of telling its updates. */
+  rulesFor(change: Change): FieldRules | undefined;
+}
+
+export function createRuleBook(options: Options): RuleBook {
+  const { nulls, emptyMetadata } = options;
+  const rules = (paths: Paths): FieldRules => ({ mask: maskOf(paths), nulls, emptyMetadata });
+  const general = generalPaths(options);
+  const generalRules = rules(general);
+  const byKind = new Map(kindPaths(options).map(([kind, paths]) => [kind, { paths, rules: rules(paths) }]));
+  return {
+    rulesFor(change) {
+      const known = namesOf(change.gvk).flatMap((name) => byKind.get(name) ?? [])[0];
+      const optOut = optOutOf(change, options.optOutAnnotation);
+      if (optOut.trim() === 'true') return undefined;
+      const extra = optOut.split(',').filter(isPath);
+      if (extra.length === 0) return known?.rules ?? generalRules;
+      const paths = known?.paths ?? general;
+      return rules({ ...paths, ignore: [...paths.ignore, ...extra] });
+    },
+  };
+}
+
+/** What no rule leaves in, in as far as a source can tell it without knowing the object. */
+export function interestOf(options: Options): Interest {
+  const [first, ...others] = [generalPaths(options), ...kindPaths(options).map(([, paths]) => paths)];
+  const common = first.ignore.filter((path) => others.every(({ ignore }) => ignore.includes(path)));
+  return { except: common.filter(isRoot).toSorted() };
+}
+
+/** A kind goes by its name and by its name and group; the longer one wins. */
+function namesOf({ kind, group }: Gvk): readonly string[] {
+  return [`${kind}.${group}`.toLowerCase(), kind.toLowerCase()];
+}
+
+function generalPaths(options: Options): Paths {
+  return withQuiet(options, options);
+}
+
+function kindPaths(options: Options): readonly (readonly [kind: string, paths: Paths])[] {
+  return Object.entries(options.kinds).map(([kind, { ignore, only }]) => {
+    const paths = { ignore: [...options.ignore, ...ignore], only: only ?? options.only };
+    return [kind.toLowerCase(), withQuiet(options, paths)];
+  });
+}
+
+/** What `only` names is not quiet, whatever the switches say. */
+function withQuiet(options: Options, { ignore, only }: Paths): Paths {
+  const patterns = only.map(parsePath);
+  const isNamed = (path: string) => patterns.some((pattern) => parsePath(path).every((step, n) => pattern[n] === step));
+  const switches = Object.keys(QUIET) as (keyof typeof QUIET)[];
+  const quiet = switches.flatMap((name): readonly string[] => (options[name] ? [] : QUIET[name]));
+  return { ignore: [...quiet.filter((path) => !isNamed(path)), ...ignore], only };
+}
+
+function maskOf({ ignore, only }: Paths): FieldRules['mask'] {
+  const patterns = (paths: readonly string[]): readonly Pattern[] => paths.map(parsePath);
+  return compileMask(patterns([...ALWAYS_QUIET, ...ignore]), patterns(only));
+}
+
+/** A root in the sense of {@link Interest}: plain keys, or one annotation. */
+function isRoot(path: string): boolean {
+  return /^(?:[\w-]+(?:\.[\w-]+)*|metadata\.annotations\["[^"*\\]+"\])$/.test(path);
+}
+
+/** Only what stood there before and still does: the change that sets, alters or removes it is told in full. */
+function optOutOf({ before, after }: Change, annotation: string): string {
+  const value = annotation === '' ? undefined : before?.metadata.annotations?.[annotation];
+  if (typeof value !== 'string' || value.length > MAX_ANNOTATION_LENGTH) return '';
+  return value === after?.metadata.annotations?.[annotation] ? value : '';
+}
+
+function isPath(text: string): boolean {
+  try {
+    return parsePath(text.trim()).length > 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,121 @@
+/** Values and fields as text: on one line, or as the lines of a block. Bounded: a value is never printed further than asked for. */
+import type { Json } from '../../src/json.ts';
+import { printable } from '../../src/log.ts';
+import type { FieldChange } from './fields.ts';
+import { isEmpty, isList, isMap, toJson } from './json.ts';
+
+/** A value up to this many characters is told on its field's line; a longer one, or one of several lines, in the unified text. */
+const LINE_WIDTH = 100;
+/** Blocks nested deeper are printed in one line. */
+const MAX_NESTING = 30;
+
+/**
+ * `path: old -> new` in one line of about `maxWidth` characters (the path is never cut). What came or went is `(none)` on the
+ * other side; what does not {@link fitsOnLine} is cut visibly, a text of several lines becomes their number.
+ */
+export function formatField(field: FieldChange, maxWidth = 240): string {
+  const room = Math.max(24, Math.floor((maxWidth - field.path.length - 6) / 2));
+  const verb = field.op === 'reorder' ? 'reordered ' : '';
+  return `${field.path}: ${verb}${formatValues(field, room)}`;
+}
+
+/** `old -> new`, each cut visibly at `room` characters, and told apart even where they begin or print alike. */
+export function formatValues({ before, after }: FieldChange, room: number): string {
+  const [old, now] = [inline(before, room), inline(after, room)];
+  if (old !== now || before === undefined || after === undefined) return `${old} -> ${now}`;
+  if (typeof before !== 'string' || typeof after !== 'string')
+    return `${cut(toJson(before), room)} -> ${cut(toJson(after), room)}`;
+  if (before.includes('\n') || after.includes('\n')) return `${old}, changed`;
+  let same = 0;
+  while (before[same] === after[same]) same++;
+  const start = Math.max(0, same - Math.floor(room / 3));
+  return `…${inline(before.slice(start), room)} -> …${inline(after.slice(start), room)}`;
+}
+
+/** Whether {@link formatField} tells all of it; otherwise the unified text has it. */
+export function fitsOnLine({ op, before, after }: FieldChange): boolean {
+  return op === 'reorder' || (isShort(before, LINE_WIDTH) && isShort(after, LINE_WIDTH));
+}
+
+/** Whether a value can be printed whole in so many characters of one line. */
+export function isShort(value: Json | undefined, width: number): boolean {
+  if (typeof value === 'string') return value.length <= width && !value.includes('\n');
+  return value === undefined || flow(value, width + 1).length <= width;
+}
+
+/** The value as lines: a text's own, or a block in the manner of YAML. Ended by the reader, so that a huge one costs no more than is read. */
+export function* lines(value: Json | undefined): Generator<string> {
+  if (typeof value === 'string') yield* linesOf(value);
+  else if (value !== undefined) yield* block(value, 0);
+}
+
+/** A newline at the end begins no line. */
+function linesOf(text: string): readonly string[] {
+  return (text.endsWith('\n') ? text.slice(0, -1) : text).split('\n');
+}
+
+function* block(value: Json, nesting: number): Generator<string> {
+  if (isEmpty(value) || nesting > MAX_NESTING) yield flow(value, 1000);
+  else if (isList(value)) {
+    for (const item of value) {
+      let bullet = '- ';
+      for (const line of block(item, nesting + 1)) {
+        yield bullet + line;
+        bullet = '  ';
+      }
+    }
+  } else if (isMap(value)) {
+    for (const [key, field] of Object.entries(value)) if (field !== undefined) yield* entry(key, field, nesting);
+  } else yield flow(value, Infinity);
+}
+
+function* entry(key: string, value: Json, nesting: number): Generator<string> {
+  const isText = typeof value === 'string' && value.includes('\n');
+  if (!isText && (isEmpty(value) || !(isMap(value) || isList(value)))) {
+    yield `${word(key)}: ${flow(value, Infinity)}`;
+    return;
+  }
+  yield `${word(key)}:${isText ? ' |' : ''}`;
+  const indent = isList(value) ? '' : '  ';
+  for (const line of isText ? linesOf(value) : block(value, nesting + 1)) yield indent + line;
+}
+
+function inline(value: Json | undefined, room: number): string {
+  if (value === undefined) return '(none)';
+  if (typeof value !== 'string') return cut(flow(value, room), room);
+  if (value.includes('\n')) return `(${linesOf(value).length} lines)`;
+  return value.trim() === value && value !== '' ? cut(value, room) : cut(JSON.stringify(value.slice(0, room)), room);
+}
+
+/** In the manner of YAML's flow style, about `room` characters of it. Each level of nesting uses up one, which bounds the recursion. */
+function flow(value: Json, room: number): string {
+  if (room <= 0) return '…';
+  if (isList(value)) return `[${joined(value, room, (item, left) => flow(item, left))}]`;
+  if (isMap(value)) {
+    const entries = Object.entries(value);
+    return `{${joined(entries, room, ([key, field], left) => `${word(key)}: ${flow(field ?? null, left)}`)}}`;
+  }
+  return typeof value === 'string' ? word(value.length > room ? `${value.slice(0, room)}…` : value) : toJson(value);
+}
+
+function joined<T>(items: readonly T[], room: number, print: (item: T, left: number) => string): string {
+  let text = '';
+  for (const item of items) {
+    if (text.length >= room) return `${text}, …`;
+    text += (text === '' ? '' : ', ') + print(item, room - text.length - 1);
+  }
+  return text;
+}
+
+/** A string inside a block: quoted where it would read as something else. */
+function word(text: string): string {
+  const isPlain = /^[A-Za-z_/.][\w./:@+=-]*$/.test(text) && !/^(?:true|false|null|yes|no)$/i.test(text);
+  return isPlain ? text : printable(JSON.stringify(text));
+}
+
+/** At most `room` characters, by code point, printable, with `…` where something is missing. */
+export function cut(text: string, room: number): string {
+  if (text.length <= room) return printable(text);
+  const kept = text.slice(0, Math.max(0, room - 1));
+  return `${printable(kept.replace(/[\uD800-\uDBFF]$/, ''))}…`;
+}
