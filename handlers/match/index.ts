@@ -8,7 +8,7 @@ export default defineTransform({
   description: [
     'A change matches when every given test holds; a list means any of its members. A change that does not match halts, and the reason names the test and the value that failed it. With `drop = true` it is the other way round.',
     'Patterns are regular expressions in RE2 syntax, found anywhere in the value unless anchored with `^` and `$`, case-sensitive unless they begin with `(?i)`; only the first 64 KiB of a value are looked at. What is absent matches no pattern. A deleted object is tested by its last known manifest.',
-    'For "this or that", put several `match` into the chain with `drop`, or make several chains.',
+    'Several `match` with `drop = true` hold back what matches any of them; what shall pass for either of two reasons needs two chains.',
   ].join('\n\n'),
   options,
   examples: [

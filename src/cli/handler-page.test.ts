@@ -35,7 +35,7 @@ describe('handlerPage()', () => {
     assert.ok(match);
     const page = handlerPage(match);
     assert.match(page, /^\| `drop` \| boolean \| `false` \| `true` \|/m);
-    assert.match(page, /^\| `kind` \| string, or list of string \| {2}\| `"\^\(Deployment\\\|StatefulSet\)\$"` \|/m);
-    assert.match(page, /^\| `field` \| table of string, or list of string \| {2}\| `\{ "spec\.type" = /m);
+    assert.match(page, /^\| `kind` \| string or list \| {2}\| `"\^\(Deployment\\\|StatefulSet\)\$"` \|/m);
+    assert.match(page, /^\| `field` \| table of string or list \| {2}\| `\{ "spec\.type" = /m);
   });
 });

@@ -48,19 +48,22 @@ function optionsTable(options: z.ZodObject): string {
     ];
   });
   if (rows.length === 0) return 'None.';
-  return [['option', 'type', 'default', 'example', ''], ['---', '---', '---', '---', '---'], ...rows]
+  return [['option', 'type', 'default', 'example', 'meaning'], ['---', '---', '---', '---', '---'], ...rows]
     .map((cells) => `| ${cells.map(cell).join(' | ')} |`)
     .join('\n');
 }
 
 type Schema = z.core.JSONSchema.JSONSchema;
 
-/** A schema's type in words: `string`, `list of string`, `"json" or "pretty"`. */
+/** A schema's type in words: `string`, `list of string`, `string or list` (of the same), `"json" or "pretty"`. */
 function typeOf(schema: Schema): string {
   if (schema.enum !== undefined) return schema.enum.map((value) => code(tomlValue(value))).join(' or ');
   if (schema.const !== undefined) return code(tomlValue(schema.const));
   const either = schema.anyOf ?? schema.oneOf;
-  if (either !== undefined) return [...new Set(either.map(asSchema).map(typeOf))].join(', or ');
+  if (either !== undefined) {
+    const types = either.map(asSchema).map(typeOf);
+    return types.map((type, n) => (n > 0 && type === `list of ${types[n - 1]}` ? 'list' : type)).join(' or ');
+  }
   if (schema.type === 'array') return `list of ${typeOf(asSchema(schema.items))}`;
   if (schema.type === 'object') return `table of ${typeOf(asSchema(schema.additionalProperties))}`;
   return [schema.type ?? 'any'].flat().join(' or ');
