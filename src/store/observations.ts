@@ -26,7 +26,7 @@ export function packObservations(observations: readonly Observation[]): PackedOb
   const numbers = new Float64Array(observations.length * NUMBERS);
   const size = observations.reduce((sum, o) => sum + o.body.length + (o.managedFields?.length ?? 0), 0);
   // Not Buffer.allocUnsafe: a view into Node's shared pool cannot be transferred.
-  const bytes = Buffer.allocUnsafeSlow(size) as Buffer<ArrayBuffer>;
+  const bytes = Buffer.allocUnsafeSlow(size);
   let offset = 0;
   observations.forEach((o, i) => {
     texts.push(o.key, o.uid, o.resourceVersion);

@@ -66,8 +66,8 @@ type Args<N extends keyof Operations> = Parameters<Operations[N]['run']>;
 type Result<N extends keyof Operations> = ReturnType<Operations[N]['run']>;
 
 interface Waiting {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
 }
 
 class SqliteStore implements Store {
@@ -215,7 +215,7 @@ class SqliteStore implements Store {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise<Result<N>>((resolve, reject) => {
       const id = ++this.#lastId;
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#waiting.set(id, { resolve, reject });
       if (this.#outbox.length === 0) queueMicrotask(() => this.#flush());
       this.#outbox.push({ id, name, args });
       this.#transfer.push(...transfer);
@@ -237,7 +237,7 @@ class SqliteStore implements Store {
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
       if ('error' in reply) waiting?.reject(errorFromWire(reply.error));
-      else waiting?.resolve(reply.value);
+      else waiting?.resolve(reply.value as never);
     }
   }
 

@@ -15,7 +15,7 @@ export interface StateFolder {
   readonly storeFile: string;
   /** 32 random bytes, made once: equal secrets have equal hashes as long as the folder lives. */
   readonly redactionKey: Uint8Array;
-  /** Gives the lock back. */
+  /** Gives the lock back. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -96,7 +96,7 @@ async function lock(path: string): Promise<() => void> {
   await createPrivately(file);
   const db = new DatabaseSync(file, { timeout: 0 });
   try {
-    db.exec('BEGIN EXCLUSIVE');
+    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (cause) {
     db.close();
     const holder = await readFile(holderFile, 'utf8').catch(() => 'an unknown process');
@@ -107,7 +107,9 @@ async function lock(path: string): Promise<() => void> {
   }
   const since = new Date().toISOString();
   await writeFile(holderFile, `process ${process.pid} on ${hostname()} since ${since}`, { mode: 0o600 });
-  return () => db.close();
+  return () => {
+    if (db.isOpen) db.close();
+  };
 }
 
 async function createPrivately(file: string): Promise<void> {
@@ -125,8 +127,8 @@ async function readOrMakeKey(file: string): Promise<Uint8Array> {
 
 async function readPrivately(file: string): Promise<Buffer | undefined> {
   try {
-    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
-    return await handle.readFile().finally(() => handle.close());
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return await handle.readFile();
   } catch (thrown) {
     if (codeOf(thrown) === 'ENOENT') return undefined;
     throw thrown;

@@ -5,7 +5,7 @@
  * All methods may be called concurrently; each is one transaction, durable when its promise resolves. Calls take effect
  * in the order in which they were made. After {@link Store.close} every call rejects.
  */
-import type { Actor, Change, ChangeFlags, Gvk } from '../change.ts';
+import type { Change, ChangeFlags, Gvk } from '../change.ts';
 import type { Interest } from '../interest.ts';
 import type { Json } from '../json.ts';
 
@@ -162,6 +162,7 @@ export interface Balance {
   readonly replayed: number;
   readonly completed: number;
   readonly halted: number;
+  /** Every death that was not discarded; kept as dead letters now are `dead - replayed`. */
   readonly dead: number;
   readonly superseded: number;
   readonly discarded: number;
@@ -266,7 +267,7 @@ export interface ChangeRecord {
   readonly resourceVersion: string;
   readonly before: Uint8Array | null;
   readonly after: Uint8Array | null;
-  /** JSON array of {@link Actor}. */
+  /** JSON array of `Actor`. */
   readonly actors: string;
   readonly observedAt: number;
   readonly flags: ChangeFlags;

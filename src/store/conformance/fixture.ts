@@ -14,7 +14,7 @@ export interface StoreFixture {
 export interface OpenedStore {
   readonly store: Store;
   /** Closes the store and opens the same one again. */
-  reopen(): Promise<Store>;
+  readonly reopen: () => Promise<Store>;
 }
 
 /** Milliseconds since the epoch. */
