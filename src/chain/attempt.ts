@@ -82,17 +82,12 @@ async function call(
 ): Promise<Verdict> {
   const work = (signal: AbortSignal): Verdict | Promise<Verdict> => {
     const context = contextOf(step, change, delivery.attempts + 1, signal, log);
-    switch (step.type) {
-      case 'transform':
-        return step.instance.handle(change, context);
-      case 'stateful':
-        return remember(step.id, memory, (wakeAt) => {
-          const more = { state: delivery.states.get(step.id), now: clock.now(), wakeAt };
-          return step.instance.handle(change, Object.assign(context, more));
-        });
-      case 'sink':
-        return deliver(step.instance, change, context);
-    }
+    if (step.type === 'transform') return step.instance.handle(change, context);
+    if (step.type === 'sink') return deliver(step.instance, change, context);
+    return remember(step.id, memory, (wakeAt) => {
+      const more = { state: delivery.states.get(step.id), now: clock.now(), wakeAt };
+      return step.instance.handle(change, Object.assign(context, more));
+    });
   };
   try {
     return checked(await withDeadline(work, { clock, ms: step.deadlineMs, calls }));

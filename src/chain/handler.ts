@@ -46,7 +46,7 @@ export interface StatefulContext<S extends Json> extends HandlerContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** Ask to be called again for `key` at `time` (milliseconds since the epoch) with action `timer`; null cancels. Durable, committed with the state. */
-  wakeAt(key: string, time: number | null): void;
+  readonly wakeAt: (key: string, time: number | null) => void;
 }
 
 /** What `create` may use: made once at the start, for each place in the configuration. */

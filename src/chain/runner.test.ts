@@ -11,7 +11,7 @@ function recording(name: string, seen: Change[], fail: (n: number) => unknown = 
   let calls = 0;
   return sink(name, (change) => {
     const failure = fail(++calls);
-    if (failure !== undefined) return Promise.reject(failure as Error);
+    if (failure !== undefined) return Promise.reject(failure);
     seen.push(change);
     return Promise.resolve();
   });
@@ -24,7 +24,7 @@ describe('chain runner: order and verdicts', () => {
     const order: string[] = [];
     const passing = (name: string): HandlerDefinition =>
       transform(name, (change) => {
-        order.push(`${name} sees ${String(change.key)}`);
+        order.push(`${name} sees ${change.key}`);
         return withParts(change, { key: `${change.key}>${name}` });
       });
     const delivered: Change[] = [];
@@ -383,7 +383,10 @@ describe('chain runner: state', () => {
 
   test('a wake-up comes back as a timer to the handler that asked, passing over those before it', async (t) => {
     const seen: string[] = [];
-    const first = transform('first', (change) => (seen.push(`first ${change.action}`), change));
+    const first = transform('first', (change) => {
+      seen.push(`first ${change.action}`);
+      return change;
+    });
     const waking = stateful<string>('waking', (change, { now, wakeAt }) => {
       if (change.action !== 'timer') wakeAt(change.key, now + 60_000);
       return { verdict: change, state: change.action };

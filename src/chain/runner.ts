@@ -177,18 +177,10 @@ class Runner implements ChainRunner {
 
   #write({ id }: Delivery, fate: Fate): Promise<void> {
     const { store } = this.#options;
-    switch (fate.kind) {
-      case 'ended':
-        return store.complete(id, fate.passage.end, fate.passage.writes);
-      case 'parked':
-        return store.park(id, fate.park);
-      case 'dead':
-        return store.deadLetter(id, {
-          handler: fate.failure.handler,
-          error: fate.failure.message,
-          attempts: fate.attempts,
-        });
-    }
+    if (fate.kind === 'ended') return store.complete(id, fate.passage.end, fate.passage.writes);
+    if (fate.kind === 'parked') return store.park(id, fate.park);
+    const { failure, attempts } = fate;
+    return store.deadLetter(id, { handler: failure.handler, error: failure.message, attempts });
   }
 
   async #releaseReady(): Promise<number> {

@@ -34,16 +34,13 @@ export function createStep(
   environment: Omit<HandlerEnvironment, 'id'>,
 ): Step {
   const own = { ...environment, id, log: environment.log.child({ handler: id }) };
-  switch (definition.type) {
-    case 'transform':
-      return { id, type: 'transform', deadlineMs: TRANSFORM_DEADLINE_MS, instance: definition.create(options, own) };
-    case 'stateful':
-      return { id, type: 'stateful', deadlineMs: TRANSFORM_DEADLINE_MS, instance: definition.create(options, own) };
-    case 'sink': {
-      const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
-      return { id, type: 'sink', deadlineMs, instance: definition.create(options, own) };
-    }
+  if (definition.type === 'sink') {
+    const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
+    return { id, type: 'sink', deadlineMs, instance: definition.create(options, own) };
   }
+  const placed = { id, deadlineMs: TRANSFORM_DEADLINE_MS };
+  if (definition.type === 'stateful') return { ...placed, type: 'stateful', instance: definition.create(options, own) };
+  return { ...placed, type: 'transform', instance: definition.create(options, own) };
 }
 
 /** The context of one call. Log and key are made when asked for: most calls need neither. */

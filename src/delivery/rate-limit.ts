@@ -46,7 +46,7 @@ export class RateLimit {
     const reserved = this.#reservations.get(key);
     if (reserved !== undefined && reserved > now + TOLERANCE_MS) throw this.#waitUntil(reserved, now);
     const free = Math.max(this.#fullAt - (this.#burst - 1) * this.#intervalMs, this.#blockedUntil);
-    const othersFirst = reserved === undefined && this.#tail > now;
+    const othersFirst = reserved === undefined && Math.max(this.#tail, this.#lateTail) > now;
     if (free > now + TOLERANCE_MS || othersFirst) {
       const at = reserved === undefined ? this.#lineUp(key, free, now) : this.#lineUpLate(key, free);
       throw this.#waitUntil(at, now);
@@ -60,7 +60,7 @@ export class RateLimit {
   }
 
   #lineUp(key: string, free: number, now: number): number {
-    const at = Math.max(free, this.#tail + this.#intervalMs);
+    const at = Math.max(free, Math.max(this.#tail, this.#lateTail) + this.#intervalMs);
     if (this.#reservations.size >= MAX_RESERVATIONS) this.#forgetExpired(now);
     if (this.#reservations.size >= MAX_RESERVATIONS) return at;
     this.#tail = at;

@@ -18,7 +18,7 @@ const SECRET = 'XXXXSECRETXXXX';
 
 interface Setup {
   readonly clock: FakeClock;
-  receiver(url: string, options?: Partial<ReceiverOptions>): Receiver;
+  readonly receiver: (url: string, options?: Partial<ReceiverOptions>) => Receiver;
 }
 
 function setUp(t: TestContext, env: NodeJS.ProcessEnv = {}): Setup {

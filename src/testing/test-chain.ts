@@ -47,8 +47,14 @@ export interface TestChain {
 }
 
 const SCOPE: ScopeSpec = {
-  ...{ group: 'apps', version: 'v1', resource: 'deployments', kind: 'Deployment' },
-  ...{ namespace: '', labelSelector: '', fieldSelector: '', chains: ['default'] },
+  group: 'apps',
+  version: 'v1',
+  resource: 'deployments',
+  kind: 'Deployment',
+  namespace: '',
+  labelSelector: '',
+  fieldSelector: '',
+  chains: ['default'],
 };
 const RETRY: RetryConfig = { retries: 3, minTimeoutMs: 1_000, factor: 5, deferForMs: 900_000 };
 
@@ -64,14 +70,23 @@ export async function startTestChain(test: TestContext, options: TestChainOption
     name: 'default',
     resources: [],
     handlers: options.handlers.map((definition) => ({
-      ...{ id: `default/${definition.name}`, definition, options: {}, at: 'test' },
+      id: `default/${definition.name}`,
+      definition,
+      options: {},
+      at: 'test',
     })),
     retry: { ...RETRY, ...options.retry },
     concurrency: options.concurrency ?? 8,
   };
   const create = (): ChainRunner =>
     createChainRunner({
-      ...{ chain, store, clusterName: 'test', receivers, clock, log, metrics },
+      chain,
+      store,
+      clusterName: 'test',
+      receivers,
+      clock,
+      log,
+      metrics,
       stdout: new PassThrough().resume(),
     });
   let runner = create();
@@ -94,7 +109,10 @@ export async function startTestChain(test: TestContext, options: TestChainOption
   });
   await runner.start();
   return {
-    ...{ clock, store: real, metrics, logged },
+    clock,
+    store: real,
+    metrics,
+    logged,
     get runner() {
       return runner;
     },

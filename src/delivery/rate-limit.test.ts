@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { WaitError } from '../errors.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { RateLimit } from './rate-limit.ts';
+
+/** Milliseconds to wait, 0 when it may be sent now. */
+function take(limit: RateLimit, clock: FakeClock, key: string): number {
+  try {
+    limit.take(key);
+    return 0;
+  } catch (thrown) {
+    assert.ok(thrown instanceof WaitError);
+    return thrown.until - clock.now();
+  }
+}
+
+function limited(perSecond: number, burst = 1) {
+  const clock = new FakeClock();
+  const limit = new RateLimit(clock);
+  limit.atMost(perSecond, burst);
+  return { clock, limit, wait: (key: string) => take(limit, clock, key) };
+}
+
+describe('RateLimit', () => {
+  test('hands out times in the order of asking, and the same one to who asks again', () => {
+    const { wait } = limited(1);
+    assert.deepEqual(['a', 'b', 'c', 'd'].map(wait), [0, 1_000, 2_000, 3_000]);
+    assert.deepEqual(['d', 'c', 'b'].map(wait), [3_000, 2_000, 1_000]);
+  });
+
+  test('a burst goes at once, and comes back at the rate', async () => {
+    const { clock, wait } = limited(2, 3);
+    assert.deepEqual(['a', 'b', 'c', 'd'].map(wait), [0, 0, 0, 500]);
+    await clock.advance(500);
+    assert.equal(wait('d'), 0);
+    assert.equal(wait('e'), 500);
+  });
+
+  test('a newcomer lines up behind those who wait, though the bucket is free', async () => {
+    const { clock, wait } = limited(1);
+    assert.deepEqual(['a', 'b', 'c'].map(wait), [0, 1_000, 2_000]);
+    await clock.advance(1_000);
+    assert.equal(wait('d'), 2_000);
+    assert.equal(wait('b'), 0);
+  });
+
+  test('who comes back late, all at once, is spread out again, in front of newcomers', async () => {
+    const { clock, wait } = limited(1);
+    ['a', 'b', 'c', 'd'].forEach(wait);
+    await clock.advance(10_000);
+    assert.deepEqual(['b', 'c', 'd', 'e'].map(wait), [0, 1_000, 2_000, 3_000]);
+    await clock.advance(1_000);
+    assert.equal(wait('c'), 0);
+  });
+
+  test('nothing goes while it is blocked, and then one by one', async () => {
+    const { clock, limit, wait } = limited(1);
+    assert.deepEqual(['a', 'b', 'c'].map(wait), [0, 1_000, 2_000]);
+    limit.block(30_000);
+    await clock.advance(2_000);
+    assert.deepEqual(['b', 'c'].map(wait), [28_000, 29_000]);
+    await clock.advance(28_000);
+    assert.equal(wait('b'), 0);
+    await clock.advance(1_000);
+    assert.equal(wait('c'), 0);
+  });
+
+  test('without a rate nothing waits but for a block', () => {
+    const { limit, wait } = limited(0);
+    assert.deepEqual(['a', 'b', 'c'].map(wait), [0, 0, 0]);
+    limit.block(5_000);
+    assert.equal(wait('d'), 5_000);
+  });
+
+  test('more waiting than it remembers are told a time all the same', () => {
+    const { limit, clock } = limited(1);
+    for (let n = 0; n < 10_001; n++) take(limit, clock, `key-${n}`);
+    assert.equal(take(limit, clock, 'one more'), 10_001_000);
+    assert.equal(take(limit, clock, 'and another'), 10_001_000);
+  });
+});
