@@ -10,3 +10,8 @@ function readVersion(): string {
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version?: string };
   return version ?? 'unknown';
 }
+
+/** `0.1.0 (linux/x64) node 24.21.0` */
+export function versionText(): string {
+  return `${VERSION} (${process.platform}/${process.arch}) node ${process.versions.node}`;
+}

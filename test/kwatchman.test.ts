@@ -598,7 +598,7 @@ describe('kwatchman: handlers', () => {
     await world.slack.waitFor(2);
     assert.equal(running.app.health().ready, true);
     const [long, hostile] = world.messages();
-    assert.ok([...(long?.text ?? '')].length <= 4000);
+    assert.ok(Array.from(long?.text ?? '').length <= 4000);
     assert.match(long?.text ?? '', /… [\d,]+ more/);
     for (const message of [long, hostile]) assert.equal(message?.text.split('```').length, 3);
     assert.doesNotMatch(hostile?.text ?? '', /<!channel>/);

@@ -6,7 +6,7 @@ import type { ApiClient } from '../source/api.ts';
 import { loadCredentials } from '../source/credentials.ts';
 import { Discovery, type Resolution } from '../source/discovery.ts';
 import type { Resource, WatchRequest } from '../source/source.ts';
-import { EXIT, type Action, type CommandIo } from './command-line.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
 import { configFrom, withConfigFlags, type ConfigFlags } from './options.ts';
 
 type Flags = ConfigFlags & { readonly cluster?: boolean };
@@ -32,7 +32,9 @@ function describeChain(chain: ChainConfig): string {
   return [
     `chain ${JSON.stringify(chain.name)}`,
     ...chain.resources.map((resource, n) => `${n === 0 ? '  watches ' : '          '} ${describeResource(resource)}`),
-    ...chain.handlers.map((handler, n) => `${n === 0 ? '  then    ' : '          '} ${n + 1}. ${describeHandler(handler)}`),
+    ...chain.handlers.map(
+      (handler, n) => `${n === 0 ? '  then    ' : '          '} ${n + 1}. ${describeHandler(handler)}`,
+    ),
     `  retries  ${retries === 0 ? 'none' : `${retries}, after ${waits}, each times a random 1 to 2`}; ${chain.concurrency} changes at once`,
     '',
   ].join('\n');
@@ -40,7 +42,9 @@ function describeChain(chain: ChainConfig): string {
 
 function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSelector }: ResourceConfig): string {
   const where = namespaces.length === 0 ? 'all namespaces' : `in ${namespaces.join(', ')}`;
-  const selectors = [labelSelector && `labels ${labelSelector}`, fieldSelector && `fields ${fieldSelector}`].filter(Boolean);
+  const selectors = [labelSelector && `labels ${labelSelector}`, fieldSelector && `fields ${fieldSelector}`].filter(
+    Boolean,
+  );
   return `${kind}${apiVersion === undefined ? '' : ` (${apiVersion})`}, ${[where, ...selectors].join(', ')}`;
 }
 
@@ -73,7 +77,11 @@ async function checkCluster(config: Config, io: CommandIo): Promise<number> {
   }
 }
 
-async function askFor(request: WatchRequest, discovery: Discovery, api: ApiClient): Promise<{ ok: boolean; text: string }> {
+async function askFor(
+  request: WatchRequest,
+  discovery: Discovery,
+  api: ApiClient,
+): Promise<{ ok: boolean; text: string }> {
   const resolution = await discovery.resolve(request.kind, request.apiVersion);
   if (resolution.kind !== 'found') return { ok: false, text: `${request.kind}: ${whyNotFound(resolution)}` };
   const { resource } = resolution;

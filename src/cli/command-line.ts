@@ -3,29 +3,13 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError, toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import { checkCommand } from './check.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
 import { deadCommand } from './dead.ts';
 import { demoCommand } from './demo.ts';
 import { explainCommand } from './explain.ts';
 import { runCommand } from './run.ts';
 import { testCommand } from './test-chains.ts';
-import { versionText } from './version.ts';
-
-/** Everything a command touches of the world. */
-export interface CommandIo {
-  readonly argv: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
-  readonly stdin: NodeJS.ReadableStream;
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
-  /** Aborts when the process is asked to stop. */
-  readonly signal: AbortSignal;
-}
-
-/** Stopped as asked; configuration or start; unknown flag or command. */
-export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
-
-/** A command answers its exit code; what it throws is explained here. */
-export type Action = () => Promise<number>;
+import { versionText } from '../version.ts';
 
 /** Runs one command and answers the exit code. Never throws. */
 export async function runCommandLine(io: CommandIo): Promise<number> {

@@ -4,7 +4,7 @@ import { idempotencyKey } from '../change.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeadLetter, Store } from '../store/store.ts';
-import { EXIT, type Action, type CommandIo } from './command-line.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
 import { withConfigFlags, type ConfigFlags } from './options.ts';
 
 type Flags = ConfigFlags & { readonly all?: boolean; readonly chain?: string; readonly output?: string };
@@ -12,8 +12,14 @@ type Flags = ConfigFlags & { readonly all?: boolean; readonly chain?: string; re
 const PAGE = 500;
 
 export function deadCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
-  const dead = program.command('dead').description('changes whose attempts are spent: list, show, replay or discard them');
-  const add = (name: string, description: string, work: (store: Store, ids: readonly number[], flags: Flags) => Promise<number>) => {
+  const dead = program
+    .command('dead')
+    .description('changes whose attempts are spent: list, show, replay or discard them');
+  const add = (
+    name: string,
+    description: string,
+    work: (store: Store, ids: readonly number[], flags: Flags) => Promise<number>,
+  ) => {
     const command = dead.command(name).description(description).option('--chain <name>', 'of this chain only');
     withConfigFlags(command).action((...given: unknown[]) => {
       const flags = given.at(-2) as Flags;
@@ -22,13 +28,21 @@ export function deadCommand(program: Command, io: CommandIo, choose: (action: Ac
     });
     return command;
   };
-  add('list', 'one line each, oldest first', (store, _ids, flags) => list(store, flags, io)).allowExcessArguments(false);
+  add('list', 'one line each, oldest first', (store, _ids, flags) => list(store, flags, io)).allowExcessArguments(
+    false,
+  );
   add('show', 'everything about them, as JSON', (store, ids) => show(store, ids, io)).argument('<ids...>');
-  const several = (name: string, description: string, act: (store: Store, ids: readonly number[]) => Promise<readonly number[]>) =>
+  const several = (
+    name: string,
+    description: string,
+    act: (store: Store, ids: readonly number[]) => Promise<readonly number[]>,
+  ) =>
     add(name, description, (store, ids, flags) => change(name, store, ids, flags, act, io))
       .argument('[ids...]')
       .option('--all', 'all of them');
-  several('replay', 'send them through their chain again; sinks that had accepted them are left out', (store, ids) => store.replay(ids));
+  several('replay', 'send them through their chain again; sinks that had accepted them are left out', (store, ids) =>
+    store.replay(ids),
+  );
   several('discard', 'forget them', (store, ids) => store.discard(ids));
 }
 
@@ -44,7 +58,12 @@ async function show(store: Store, ids: readonly number[], io: CommandIo): Promis
     const letter = await store.deadLetterOf(id);
     if (letter === undefined) throw unknownIds([id]);
     const { change, diedAt, ...rest } = letter;
-    const shown = { ...rest, diedAt: new Date(diedAt).toISOString(), idempotencyKey: idempotencyKey(change, letter.handler), change };
+    const shown = {
+      ...rest,
+      diedAt: new Date(diedAt).toISOString(),
+      idempotencyKey: idempotencyKey(change, letter.handler),
+      change,
+    };
     io.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
   }
   return EXIT.ok;
@@ -92,5 +111,7 @@ function parseId(text: string): number {
 }
 
 function unknownIds(ids: readonly number[]): ConfigError {
-  return new ConfigError([`No dead letter has the id ${ids.join(', ')}; \`watchchain dead list\` shows those there are`]);
+  return new ConfigError([
+    `No dead letter has the id ${ids.join(', ')}; \`watchchain dead list\` shows those there are`,
+  ]);
 }

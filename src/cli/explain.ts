@@ -1,7 +1,7 @@
 /** `explain [HANDLER]`: prints a handler's page. */
 import type { Command } from 'commander';
 import { loadHandler } from '../chain/load.ts';
-import { EXIT, type Action, type CommandIo } from './command-line.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
 import { builtinHandlers, handlerPage } from './handler-page.ts';
 
 export function explainCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {

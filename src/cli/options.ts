@@ -4,7 +4,7 @@ import { loadHandler } from '../chain/load.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from '../log.ts';
-import type { CommandIo } from './command-line.ts';
+import type { CommandIo } from './command.ts';
 
 export interface ConfigFlags {
   readonly config: string;
@@ -25,19 +25,25 @@ export function withConfigFlags(command: Command): Command {
   return command
     .addOption(new Option('-c, --config <file>', 'configuration file').env('KW_CONFIG_FILE').default('config.toml'))
     .addOption(
-      new Option('-k, --kubeconfig <file>', 'kubeconfig, or several as in $KUBECONFIG; wins in a pod too').env('KW_KUBECONFIG'),
+      new Option('-k, --kubeconfig <file>', 'kubeconfig, or several as in $KUBECONFIG; wins in a pod too').env(
+        'KW_KUBECONFIG',
+      ),
     )
     .addOption(new Option('--context <name>', 'context of the kubeconfig'))
     .addOption(new Option('-n, --namespace <names>', 'namespaces, for resources that name none').env('KW_NAMESPACE'))
     .addOption(
-      new Option('-l, --label-selector <selector>', 'label selector, for resources that have none').env('KW_LABEL_SELECTOR'),
+      new Option('-l, --label-selector <selector>', 'label selector, for resources that have none').env(
+        'KW_LABEL_SELECTOR',
+      ),
     )
     .addOption(new Option('--state <folder>', 'where the state is kept').env('WATCHCHAIN_STATE'));
 }
 
 export function withLogFlags(command: Command): Command {
   return command
-    .addOption(new Option('-z, --log-level <level>', 'of the service itself, on stderr').choices(LOG_LEVELS).default('info'))
+    .addOption(
+      new Option('-z, --log-level <level>', 'of the service itself, on stderr').choices(LOG_LEVELS).default('info'),
+    )
     .addOption(new Option('--log-format <format>', 'default: text on a terminal, else json').choices(['json', 'text']));
 }
 

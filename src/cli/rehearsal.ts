@@ -4,8 +4,6 @@ import { isHalt, type Halt, type HandlerDefinition, type StatefulContext } from 
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import type { Json } from '../json.ts';
 import { printable } from '../log.ts';
-// For the note that `diff` leaves.
-import type {} from '../../handlers/diff/index.ts';
 
 /** The same chain with every answer printed, and with sinks that only say what they would do. One change at a time, in order. */
 export function rehearsed(chain: ChainConfig, stdout: NodeJS.WritableStream): ChainConfig {

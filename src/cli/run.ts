@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { createApp, type App } from '../app.ts';
 import { parseListen } from '../web/server.ts';
 import { ConfigError } from '../errors.ts';
-import { EXIT, type Action, type CommandIo } from './command-line.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
 import { configFrom, loggerFrom, withConfigFlags, withLogFlags, type ConfigFlags, type LogFlags } from './options.ts';
 
 type Flags = ConfigFlags & LogFlags & { readonly listen: string };

@@ -15,7 +15,7 @@ import { ManifestReader } from '../source/manifest.ts';
 import { createRedactor, type Redactor } from '../source/redact.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
-import { EXIT, type Action, type CommandIo } from './command-line.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
 import { configFrom, loggerFrom, withConfigFlags, withLogFlags, type ConfigFlags, type LogFlags } from './options.ts';
 import { rehearsed } from './rehearsal.ts';
 import { readWatchEvents, type RecordedEvent } from './watch-events.ts';

@@ -19,7 +19,7 @@ export interface WebOptions {
   readonly listen: string;
   readonly log: Logger;
   readonly metrics: Metrics;
-  health(): Health;
+  readonly health: () => Health;
 }
 
 interface Answer {

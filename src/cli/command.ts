@@ -1,0 +1,18 @@
+/** What every command is given, and what it answers. */
+
+/** Everything a command touches of the world. */
+export interface CommandIo {
+  readonly argv: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdin: NodeJS.ReadableStream;
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** Aborts when the process is asked to stop. */
+  readonly signal: AbortSignal;
+}
+
+/** Stopped as asked; configuration or start; unknown flag or command. */
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** A command answers its exit code; what it throws is explained here. */
+export type Action = () => Promise<number>;
