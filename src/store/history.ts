@@ -7,7 +7,7 @@ import { DONE } from './schema.ts';
 import type { ChangeRecord, HistoryQuery, Retention } from './store.ts';
 
 /** Changes that one prune looks at, so that it holds up nothing else for long; the next call goes on from there. */
-const PRUNE_STEP = 2000;
+const PRUNE_STEP = 500;
 
 interface PruneRow {
   readonly id: number;

@@ -244,7 +244,7 @@ export interface Store {
   discard(ids: readonly number[]): Promise<readonly number[]>;
 
   history(query: HistoryQuery): Promise<readonly Change[]>;
-  /** Remove ended changes beyond the retention, oldest first; never one that is pending or a dead letter. Answers how many. */
+  /** Remove ended changes beyond the retention, oldest first; never one that is pending or a dead letter. Answers how many: a bounded number, call again while it is not 0. */
   prune(retention: Retention, now: number): Promise<number>;
   balances(): Promise<readonly Balance[]>;
 
