@@ -8,6 +8,7 @@ import { createChainRunner, type ChainRunner } from './chain/runner.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createReceivers } from './delivery/receivers.ts';
+import { codeOf, toError } from './errors.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { connect, type Connection } from './source/connect.ts';
@@ -61,7 +62,7 @@ export interface App {
 }
 
 const DEFAULT_GRACE_MS = 22_000;
-const HOUSEKEEPING_EVERY_MS = 60_000;
+const HOUSEKEEPING_EVERY_MS = 15_000;
 
 export function createApp(options: AppOptions): App {
   return new Application(options);
@@ -204,23 +205,30 @@ class Application implements App {
     await source.start();
   }
 
-  /** Retention and the gauges that are read from the store. */
+  /** Retention, and the gauges that are read from the store. A store that cannot go on ends the service: a restart may. */
   #keepHouse(store: Store): void {
     const signal = this.#stopping.signal;
-    const tidy = async () => {
+    const tidyUntilStopped = async () => {
       while (!signal.aborted) {
-        await store.prune(DEFAULT_RETENTION, this.#clock.now());
-        for (const { chain, pending, dead } of await store.balances()) {
-          this.metrics.pending.set({ chain }, pending);
-          this.metrics.dead.set({ chain }, dead);
-        }
+        await this.#tidy(store).catch((error: unknown) => {
+          if (codeOf(error) !== 'STORE_FULL') throw error;
+          this.#options.log.error('The disk is full: nothing is accepted until there is room', { problem: toError(error).message });
+        });
         await this.#clock.sleep(HOUSEKEEPING_EVERY_MS, signal);
       }
     };
-    const done = tidy().catch((error: unknown) => {
+    const done = tidyUntilStopped().catch((error: unknown) => {
       if (!signal.aborted) this.#failure.reject(error);
     });
     this.#onStop('housekeeping', () => done);
+  }
+
+  async #tidy(store: Store): Promise<void> {
+    for (let pruned = -1; pruned !== 0; ) pruned = await store.prune(DEFAULT_RETENTION, this.#clock.now());
+    for (const { chain, pending, dead, replayed } of await store.balances()) {
+      this.metrics.pending.set({ chain }, pending);
+      this.metrics.dead.set({ chain }, dead - replayed);
+    }
   }
 
   #onStop(name: string, stop: (graceMs: number) => Promise<unknown>): void {
