@@ -21,8 +21,4 @@ export { RetryAfterError, TerminalError, WaitError } from './errors.ts';
 export type { Interest } from './interest.ts';
 export type { Json, JsonObject } from './json.ts';
 export type { Receiver, ReceiverFactory, ReceiverOptions } from './delivery/receiver.ts';
-/** The schema library of the handlers' options: a handler's own file needs no node_modules. */
-export { z } from 'zod';
 export type { FunctionContext, HandlerFunction } from './chain/handler-function.ts';
-/** The schema library of handler options: the copy that this package validates with. */
-export { z } from 'zod';

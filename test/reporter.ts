@@ -1,10 +1,10 @@
 /** Node's spec reporter, whose closing counts begin with `# `, as TAP's do, whatever the terminal: scripts read them. */
-import { compose } from 'node:stream';
+import stream from 'node:stream';
 import { spec } from 'node:test/reporters';
 import type { TestEvent } from 'node:test/reporters';
 
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
-  for await (const chunk of compose(events, spec())) {
+  for await (const chunk of stream.Readable.from(events).compose(spec())) {
     yield String(chunk).replace(/^\P{ASCII} (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /gmu, '# $1 ');
   }
 }

@@ -1,6 +1,12 @@
 /** A chain that says what it would do: transforms decide as ever, sinks send nothing. */
 import type { Change } from '../change.ts';
-import { isHalt, type Halt, type HandlerDefinition, type StatefulContext } from '../chain/handler.ts';
+import {
+  isHalt,
+  type Halt,
+  type HandlerContext,
+  type HandlerDefinition,
+  type StatefulContext,
+} from '../chain/handler.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import type { Json } from '../json.ts';
 import { printable } from '../log.ts';
@@ -34,7 +40,7 @@ function rehearse(definition: HandlerDefinition, print: (change: Change, verdict
           const instance = definition.create(options, environment);
           return {
             ...life(instance),
-            async handle(change, context) {
+            async handle(change: Change, context: HandlerContext) {
               const verdict = await instance.handle(change, context);
               answer(change, verdict);
               return verdict;
