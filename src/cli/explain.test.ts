@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import { Command } from 'commander';
+import type { Action } from './command.ts';
+import { explainCommand } from './explain.ts';
+
+async function explained(...args: string[]): Promise<string> {
+  const stdout = new PassThrough();
+  const io = {
+    argv: args,
+    env: {},
+    stdin: new PassThrough(),
+    stdout,
+    stderr: new PassThrough(),
+    signal: AbortSignal.abort(),
+  };
+  const program = new Command().exitOverride();
+  let chosen: Action | undefined;
+  explainCommand(program, io, (action) => {
+    chosen = action;
+  });
+  program.parse(['explain', ...args], { from: 'user' });
+  assert.equal(await chosen?.(), 0);
+  return String(stdout.read());
+}
+
+test('explain lists every handler with its summary', async () => {
+  const lines = (await explained()).trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => line.split(' ')[0]),
+    ['diff', 'ignoreEvents', 'log', 'match', 'slack'],
+  );
+  assert.ok(lines.every((line) => /^\w+ {2,}\S.*\.$/.test(line)));
+});
+
+test("explain NAME prints a handler's page, a user's own too", async () => {
+  assert.match(await explained('slack'), /^# slack\n[^]*\| `webhookURL` \| string \| \*\*required\*\* \|/);
+  assert.match(await explained(join(import.meta.dirname, '../../docs/examples/page-me.ts')), /^# page-me\n/);
+});
+
+test('explain of an unknown name says which there are', async () => {
+  await assert.rejects(explained('slak'), /did you mean "slack"/);
+});
