@@ -1,0 +1,141 @@
+/**
+ * What was seen, on its way into the store: bounded, in order, one accept at a time. What arrives while one is under way goes
+ * into the next, so that batches grow with the load and a lone change waits for nothing.
+ */
+import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { AcceptBatch, Accepted, Observation, Store } from '../store/store.ts';
+import { Backoff } from './backoff.ts';
+
+/** In flight and waiting, for each scope; one object more, of any size, is always let in. */
+const MAX_OBSERVATIONS = 1_000;
+const MAX_BYTES = 4 * 1024 * 1024;
+/** A cursor that only noise has moved is written this late. */
+const LAZY_CURSOR_MS = 5_000;
+
+export interface AcceptQueueOptions {
+  readonly store: Pick<Store, 'accept'>;
+  /** {@link AcceptBatch.scope}. */
+  readonly scope: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Must not throw. */
+  readonly onAccepted: (accepted: Accepted) => void;
+  /** The store refused a batch, which will be tried again; undefined: it took one. */
+  readonly onProblem: (problem: Error | undefined) => void;
+}
+
+export class AcceptQueue {
+  readonly #options: AcceptQueueOptions;
+  readonly #backoff: Backoff;
+  readonly #stopped = new AbortController();
+  #waiting: Observation[] = [];
+  #bytes = 0;
+  #inFlight = 0;
+  #cursor: string | undefined;
+  #writing: Promise<void> | undefined;
+  #lazy = false;
+
+  constructor(options: AcceptQueueOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff({ clock: options.clock });
+  }
+
+  /** Not written before {@link flush}. */
+  add(observation: Observation): void {
+    this.#waiting.push(observation);
+    this.#bytes += sizeOf(observation);
+  }
+
+  /** The watch has got here: written with the next batch, or a little later. */
+  moveCursor(resourceVersion: string): void {
+    this.#cursor = resourceVersion;
+    if (this.#lazy) return;
+    this.#lazy = true;
+    void this.#writeCursorLater();
+  }
+
+  /** Writes what waits, now or when the write under way is done. */
+  flush(): void {
+    if (this.#waiting.length > 0) this.#writing ??= this.#write();
+  }
+
+  /** Pending while there is too much in flight; undefined when there is room. */
+  room(): Promise<void> | undefined {
+    return this.#isFull() ? this.#untilRoom() : undefined;
+  }
+
+  /** Everything so far is durable, or the queue was stopped. */
+  async drained(): Promise<void> {
+    while ((this.#waiting.length > 0 || this.#cursor !== undefined || this.#writing) && !this.#stopped.signal.aborted) {
+      this.#writing ??= this.#write();
+      await this.#writing;
+    }
+  }
+
+  /** Waits for the accept under way and tries once to write what waits. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#writing;
+    if (this.#waiting.length > 0 || this.#cursor !== undefined) await this.#writeBatch();
+  }
+
+  /** Until nothing waits; a batch that the store refuses is kept and tried again. Never rejects. */
+  async #write(): Promise<void> {
+    do {
+      if (!(await this.#writeBatch())) {
+        await this.#options.clock.sleep(this.#backoff.next(), this.#stopped.signal).catch(() => undefined);
+      }
+    } while (this.#waiting.length > 0 && !this.#stopped.signal.aborted);
+    this.#writing = undefined;
+  }
+
+  async #writeBatch(): Promise<boolean> {
+    const { store, scope, log, onAccepted, onProblem } = this.#options;
+    const observations = this.#waiting;
+    const cursor = this.#cursor;
+    const bytes = this.#bytes;
+    this.#waiting = [];
+    this.#cursor = undefined;
+    this.#inFlight = observations.length;
+    const batch: AcceptBatch = { scope, observations, ...(cursor === undefined ? {} : { cursor }) };
+    let accepted: Accepted;
+    try {
+      accepted = await store.accept(batch);
+    } catch (thrown) {
+      this.#waiting = [...observations, ...this.#waiting];
+      this.#cursor ??= cursor;
+      log.error('Cannot write to the store, trying again', { problem: toError(thrown).message });
+      onProblem(toError(thrown));
+      return false;
+    } finally {
+      this.#inFlight = 0;
+    }
+    this.#bytes -= bytes;
+    onProblem(undefined);
+    if (accepted.changes > 0) onAccepted(accepted);
+    return true;
+  }
+
+  #isFull(): boolean {
+    return this.#waiting.length + this.#inFlight >= MAX_OBSERVATIONS || this.#bytes >= MAX_BYTES;
+  }
+
+  async #untilRoom(): Promise<void> {
+    while (this.#isFull() && !this.#stopped.signal.aborted) {
+      this.#writing ??= this.#write();
+      await this.#writing;
+    }
+  }
+
+  async #writeCursorLater(): Promise<void> {
+    await this.#options.clock.sleep(LAZY_CURSOR_MS, this.#stopped.signal).catch(() => undefined);
+    this.#lazy = false;
+    if (this.#cursor !== undefined && !this.#stopped.signal.aborted) this.#writing ??= this.#write();
+  }
+}
+
+function sizeOf({ body, managedFields }: Observation): number {
+  return body.length + (managedFields?.length ?? 0);
+}

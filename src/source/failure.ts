@@ -1,0 +1,128 @@
+/** What went wrong with a list or a watch, by what has to be done about it. */
+import type { JsonObject } from '../json.ts';
+import type { ApiStream } from './api.ts';
+
+/** What the reflector does next. */
+export type Remedy =
+  /** The version is gone: list anew. */
+  | 'relist'
+  /** Wait, then go on from where it was. */
+  | 'retry'
+  /** The server knows no such version yet: wait; after a few times, list anew. */
+  | 'too-new'
+  /** The stream holds what cannot be read: go on from where it was; when it comes again, list anew. */
+  | 'garbage'
+  /** Forbidden or not served: nothing but somebody's action helps, so ask slowly. */
+  | 'refused';
+
+export class SourceError extends Error {
+  override readonly name = 'SourceError';
+  readonly remedy: Remedy;
+  /** A word for the metrics. */
+  readonly reason: string;
+  /** The server's Retry-After, milliseconds; 0: it said nothing. */
+  readonly retryAfterMs: number;
+  /** HTTP status, or the code of a Status in the stream. */
+  readonly status: number | undefined;
+
+  constructor(
+    message: string,
+    what: { remedy: Remedy; reason: string; retryAfterMs?: number; status?: number | undefined; cause?: unknown },
+  ) {
+    super(message, what.cause === undefined ? {} : { cause: what.cause });
+    this.remedy = what.remedy;
+    this.reason = what.reason;
+    this.retryAfterMs = what.retryAfterMs ?? 0;
+    this.status = what.status;
+  }
+}
+
+/** A `metav1.Status`, as far as it matters here. */
+interface Status {
+  readonly code: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly tooNew: boolean;
+}
+
+/** No error page of a proxy is worth more. */
+const MAX_ERROR_BYTES = 64 * 1024;
+/** A server that asks for longer is asked again all the same. */
+const MAX_RETRY_AFTER_MS = 300_000;
+const MAX_MESSAGE = 300;
+
+/** For an answer that is not 200. Reads what it needs of the body and ends it. */
+export async function failedAnswer({ status, headers, body }: ApiStream): Promise<SourceError> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MAX_ERROR_BYTES) break;
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  const said = readStatus(text) ?? { code: status, reason: '', message: text, tooNew: false };
+  return failureOf({ ...said, code: status }, retryAfterMs(headers['retry-after']));
+}
+
+/** For an ERROR event in a watch. @param text of its object */
+export function failedEvent(text: string): SourceError {
+  const status = readStatus(text);
+  if (status !== undefined) return failureOf(status, 0);
+  return new SourceError('the server sent an ERROR event without a Status', { remedy: 'retry', reason: 'error-event' });
+}
+
+/** For a 200 that is no JSON: a proxy's login page, say. */
+export function checkContentType({ headers, body }: ApiStream): void {
+  const type = headers['content-type'] ?? 'none';
+  if (/json/i.test(type)) return;
+  body.destroy();
+  throw new SourceError(`expected JSON, and the answer is of content type ${type.slice(0, 80)}`, {
+    remedy: 'retry',
+    reason: 'content-type',
+  });
+}
+
+function failureOf({ code, reason, message, tooNew }: Status, waitMs: number): SourceError {
+  const said = [String(code), reason, message.replace(/\s+/g, ' ').trim().slice(0, MAX_MESSAGE)].filter(
+    (part) => part !== '',
+  );
+  return new SourceError(said.join(' '), {
+    remedy: remedyOf(code, reason, tooNew),
+    reason: code === 410 ? 'expired' : `status-${code}`,
+    retryAfterMs: waitMs,
+    status: code,
+  });
+}
+
+function remedyOf(code: number, reason: string, tooNew: boolean): Remedy {
+  if (code === 410 || reason === 'Expired' || reason === 'Gone') return 'relist';
+  if (tooNew) return 'too-new';
+  return code >= 400 && code < 500 && code !== 408 && code !== 425 && code !== 429 ? 'refused' : 'retry';
+}
+
+function readStatus(text: string): Status | undefined {
+  let status: JsonObject;
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed !== 'object' || parsed === null) return undefined;
+    status = parsed as JsonObject;
+  } catch {
+    return undefined;
+  }
+  const { kind, code, reason, message } = status;
+  if (kind !== 'Status') return undefined;
+  return {
+    code: typeof code === 'number' ? code : 500,
+    reason: typeof reason === 'string' ? reason : '',
+    message: typeof message === 'string' ? message : '',
+    // The cause ResourceVersionTooLarge came with 1.17; its text is older.
+    tooNew: text.includes('ResourceVersionTooLarge') || /Too large resource version/i.test(text),
+  };
+}
+
+function retryAfterMs(header: string | undefined): number {
+  if (header === undefined) return 0;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.min(Math.max(seconds * 1000, 0), MAX_RETRY_AFTER_MS) : 0;
+}

@@ -1,0 +1,326 @@
+/** One scope from the cluster into the store: a reflector, what is known of its objects, and the queue of what was seen. */
+import type { ChangeFlags } from '../change.ts';
+import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
+import { type Interest, sameInterest } from '../interest.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Accepted, Basis, ScopeSpec, ScopeState, Store } from '../store/store.ts';
+import { AcceptQueue } from './accept-queue.ts';
+import type { ApiClient } from './api.ts';
+import { Backoff } from './backoff.ts';
+import { BaselineList, type ListMode } from './baseline-list.ts';
+import { CatchUp } from './catch-up.ts';
+import { ManifestReader, type ScannedManifest } from './manifest.ts';
+import { ObjectIndex } from './object-index.ts';
+import { count, type Counts, Observer } from './observer.ts';
+import { rebaseBodies, sameKey } from './rebase.ts';
+import type { Redactor } from './redact.ts';
+import { Reflector, type ReflectorFailure, type ReflectorTarget } from './reflector.ts';
+import { pathOf, resourceName } from './resource-path.ts';
+import type { ScopeStatus } from './scope-status.ts';
+
+/** What every informer of a source shares. */
+export interface InformerEnvironment {
+  readonly api: ApiClient;
+  readonly store: Store;
+  readonly redactor: Redactor;
+  readonly whileAway: 'each' | 'ignore';
+  /** Another cluster behind the same address would have been noticed before. */
+  readonly identityIsCertain: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly onAccepted: (chains: readonly string[]) => void;
+  /** Runs a list when its turn has come. */
+  readonly inTurn: <T>(list: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+  readonly random: () => number;
+}
+
+export interface InformerScope extends ScopeSpec {
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly interest: Interest;
+}
+
+const NONE: ChangeFlags = {};
+const AWAY: ChangeFlags = { whileAway: true };
+
+export class Informer implements ReflectorTarget {
+  readonly #env: InformerEnvironment;
+  readonly #scope: InformerScope;
+  readonly #status: ScopeStatus;
+  readonly #log: Logger;
+  readonly #basis: Basis;
+  readonly #reader: ManifestReader;
+  readonly #observer: Observer;
+  readonly #index = new ObjectIndex();
+  readonly #meters;
+  /** Set by {@link #open}; nothing else is called before. */
+  #opened!: { readonly state: ScopeState; readonly queue: AcceptQueue };
+  #oldReader: ManifestReader | undefined;
+  #listMode: ListMode = 'compare';
+  #list: BaselineList | undefined;
+  #catchUp: CatchUp | undefined;
+
+  constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus) {
+    this.#env = env;
+    this.#scope = scope;
+    this.#status = status;
+    const resource = resourceName(scope);
+    this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
+    this.#basis = { version: scope.version, interest: scope.interest, redaction: env.redactor.fingerprint };
+    this.#reader = new ManifestReader(scope, scope.interest, env.redactor.digester);
+    this.#meters = metersOf(env.metrics, resource, scope.namespace);
+    this.#observer = new Observer({
+      redact: env.redactor.forKind(scope),
+      selected: scope.labelSelector !== '' || scope.fieldSelector !== '',
+      expires: scope.kind === 'Event' && (scope.group === '' || scope.group === 'events.k8s.io'),
+      ignoreWhileAway: env.whileAway === 'ignore',
+      onMalformed: (key, problem) => this.#malformed(key, problem),
+    });
+  }
+
+  /** Until the signal aborts, or the server no longer serves the kind; what was read by then is in the store. Never rejects. */
+  async run(signal: AbortSignal): Promise<'stopped' | 'not-served'> {
+    const cursor = await this.#openUntilItWorks(signal);
+    if (cursor === undefined) return 'stopped';
+    const { api, clock, inTurn, random, metrics } = this.#env;
+    const { labelSelector, fieldSelector, namespace } = this.#scope;
+    const resource = resourceName(this.#scope);
+    const options = {
+      api,
+      path: pathOf(this.#scope, namespace),
+      labelSelector,
+      fieldSelector,
+      reader: this.#reader,
+      target: this,
+      clock,
+      inTurn,
+      random,
+      onList: (reason: string) => metrics.relists.inc({ resource, reason }),
+      onWatchRestart: (reason: string) => metrics.watchRestarts.inc({ resource, reason }),
+    };
+    const reflector = new Reflector(options, cursor.resumeFrom, this.#listMode);
+    await reflector.run(signal, ({ error }) => error.status === 404);
+    await this.#opened.queue.stop();
+    return signal.aborted ? 'stopped' : 'not-served';
+  }
+
+  async listBegins(): Promise<void> {
+    this.#status.listing();
+    await this.#opened.queue.drained();
+    this.#list = new BaselineList({
+      mode: this.#listMode,
+      store: this.#env.store,
+      scope: this.#opened.state.id,
+      index: this.#index,
+      observer: this.#observer,
+      oldDigest: this.#oldReader === undefined ? undefined : digestBy(this.#oldReader),
+    });
+  }
+
+  listed(item: ScannedManifest): void {
+    const { problem } = item;
+    if (problem === undefined) this.#list?.add(item);
+    else this.#malformed(item.key, problem);
+  }
+
+  async listEnded(resourceVersion: string): Promise<'kept' | 'again'> {
+    const list = this.#list;
+    if (list === undefined) return 'again';
+    if (list.isOther && !this.#env.identityIsCertain) {
+      await this.#forget(list);
+      return 'again';
+    }
+    const accepted = await list.commit(resourceVersion, this.#basis);
+    this.#list = undefined;
+    this.#listMode = 'compare';
+    this.#oldReader = undefined;
+    this.#catchUp = undefined;
+    this.#meters.changed(list.counts);
+    this.#accepted(accepted);
+    return 'kept';
+  }
+
+  async listFailed(): Promise<void> {
+    await this.#list?.discard();
+    this.#list = undefined;
+  }
+
+  watchBegins(): void {
+    this.#status.watching(this.#index.size);
+    this.#catchUp?.begin();
+  }
+
+  event(type: 'ADDED' | 'MODIFIED' | 'DELETED', manifest: ScannedManifest): void {
+    this.#meters.events[type].inc();
+    const { problem } = manifest;
+    if (problem !== undefined) {
+      this.#malformed(manifest.key, problem);
+      return;
+    }
+    const flags = this.#catchUp?.isAway() === true ? AWAY : NONE;
+    if (type === 'DELETED') this.#deleted(manifest, flags);
+    else this.#seen(manifest, flags);
+    this.#opened.queue.moveCursor(manifest.resourceVersion);
+  }
+
+  bookmark(resourceVersion: string): void {
+    this.#meters.events.BOOKMARK.inc();
+    this.#catchUp = undefined;
+    this.#opened.queue.moveCursor(resourceVersion);
+  }
+
+  ready(): Promise<void> | undefined {
+    this.#status.heard(this.#index.size);
+    this.#meters.objects.set(this.#index.size);
+    if (this.#list !== undefined) return this.#list.room();
+    this.#opened.queue.flush();
+    return this.#opened.queue.room();
+  }
+
+  failed(failure: ReflectorFailure): void {
+    this.#status.failed(failure);
+  }
+
+  #seen(manifest: ScannedManifest, flags: ChangeFlags): void {
+    const { key, uid, resourceVersion } = manifest;
+    const known = this.#index.get(key);
+    const same = known?.uid === uid;
+    if (same && known.resourceVersion === resourceVersion) return;
+    const digest = manifest.digest();
+    if (same && known.digest === digest) {
+      known.resourceVersion = resourceVersion;
+      this.#meters.noise.inc();
+      return;
+    }
+    const observation = this.#observer.seen(manifest, digest, { silent: false, flags });
+    if (observation === undefined) return;
+    this.#index.set(observation);
+    this.#add(observation, known?.uid);
+  }
+
+  /** Of an object that is not known, or of one that has a successor already, there is nothing to tell. */
+  #deleted({ key, uid, resourceVersion }: ScannedManifest, flags: ChangeFlags): void {
+    if (this.#index.get(key)?.uid !== uid) return;
+    this.#index.delete(key);
+    this.#add(this.#observer.gone({ key, uid, resourceVersion }, { silent: false, flags }), uid);
+  }
+
+  #add(observation: ReturnType<Observer['gone']>, knownUid: string | undefined): void {
+    const counts: Counts = { added: 0, updated: 0, deleted: 0 };
+    count(counts, observation, knownUid);
+    this.#meters.changed(counts);
+    this.#opened.queue.add(observation);
+  }
+
+  #malformed(key: string, problem: string): void {
+    this.#meters.malformed.inc();
+    this.#log.warn('Passed over an object that cannot be read', { key, problem });
+  }
+
+  #accepted({ changes, chains }: Accepted): void {
+    if (changes === 0) return;
+    try {
+      this.#env.onAccepted(chains);
+    } catch (thrown) {
+      this.#log.error('A listener for accepted changes failed', { problem: toError(thrown).message });
+    }
+  }
+
+  /** A new baseline, without a word about what the old one had. */
+  async #forget(list: BaselineList): Promise<void> {
+    this.#log.warn('The list shares no object with what was known: taken for another cluster, and for a new start', {
+      known: this.#index.size,
+    });
+    await list.discard();
+    await this.#env.store.forgetScope(this.#opened.state.id);
+    this.#index.clear();
+    this.#listMode = 'first';
+    this.#list = undefined;
+  }
+
+  /** Undefined: stopped. */
+  async #openUntilItWorks(signal: AbortSignal): Promise<{ readonly resumeFrom: string | undefined } | undefined> {
+    const backoff = new Backoff({ clock: this.#env.clock, random: this.#env.random });
+    while (!signal.aborted) {
+      try {
+        return { resumeFrom: await this.#open() };
+      } catch (thrown) {
+        this.#status.storeFailed(toError(thrown));
+        await this.#env.clock.sleep(backoff.next(), signal).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+
+  /** Answers where the watch goes on; undefined: a list comes first. */
+  async #open(): Promise<string | undefined> {
+    const { store, clock, log } = this.#env;
+    const state = await store.openScope(this.#scope);
+    const queue = new AcceptQueue({
+      store,
+      scope: state.id,
+      clock,
+      log,
+      onAccepted: (accepted) => this.#accepted(accepted),
+      onProblem: (problem) => (problem === undefined ? this.#status.storeWorks() : this.#status.storeFailed(problem)),
+    });
+    this.#opened = { state, queue };
+    await store.discardStaged(state.id);
+    const { basis, cursor } = state;
+    if (basis === undefined || cursor === undefined) {
+      this.#listMode = 'first';
+      await this.#index.load(store, state.id);
+      return undefined;
+    }
+    const isSame = sameInterest(basis.interest, this.#basis.interest) && basis.version === this.#basis.version;
+    const isComparable = sameKey(basis.redaction, this.#basis.redaction);
+    if (basis.redaction !== this.#basis.redaction) await this.#redactAnew(state.id, basis);
+    await this.#index.load(store, state.id);
+    if (isSame && isComparable) {
+      this.#catchUp = new CatchUp(clock);
+      return cursor;
+    }
+    this.#listMode = 'rebase';
+    if (isComparable) this.#oldReader = new ManifestReader(this.#scope, basis.interest, this.#env.redactor.digester);
+    return undefined;
+  }
+
+  /** Before anything else is read: a secret that the new rules hide stays in the store no longer than it must. */
+  async #redactAnew(scope: number, basis: Basis): Promise<void> {
+    const { store, redactor } = this.#env;
+    await rebaseBodies(store, scope, redactor.forKind(this.#scope));
+    if (!sameKey(basis.redaction, redactor.fingerprint)) return;
+    await store.accept({ scope, observations: [], basis: { ...basis, redaction: redactor.fingerprint } });
+  }
+}
+
+function digestBy(reader: ManifestReader): (item: ScannedManifest) => number {
+  return (item) => {
+    const source = item.source();
+    return reader.read(source, 0, source.length).digest();
+  };
+}
+
+/** Looked up once: labels cost more than an increment. */
+function metersOf(metrics: Metrics, resource: string, namespace: string) {
+  const { watchEvents, changes } = metrics;
+  return {
+    events: {
+      ADDED: watchEvents.labels(resource, 'ADDED'),
+      MODIFIED: watchEvents.labels(resource, 'MODIFIED'),
+      DELETED: watchEvents.labels(resource, 'DELETED'),
+      BOOKMARK: watchEvents.labels(resource, 'BOOKMARK'),
+    },
+    noise: metrics.noise.labels(resource),
+    malformed: metrics.malformed.labels(resource),
+    objects: metrics.scopeObjects.labels(resource, namespace),
+    changed: (counts: Counts) => {
+      for (const action of ['added', 'updated', 'deleted'] as const) {
+        if (counts[action] > 0) changes.inc({ resource, action }, counts[action]);
+      }
+    },
+  };
+}

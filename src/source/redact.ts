@@ -1,0 +1,111 @@
+/**
+ * Secrets are redacted before anything is stored, logged or sent: `data` and `stringData` of Secrets, what kubectl last applied,
+ * environment variables by name, passwords in URLs, and configured paths. A keyed hash takes their place, so that "it changed"
+ * still shows. All on bytes: nothing is parsed, and what is not hidden stays as the server sent it.
+ */
+import { createHash, createHmac } from 'node:crypto';
+import { RE2JS } from 're2js';
+import type { RedactConfig } from '../config/config.ts';
+import { Digester } from './digest.ts';
+import { parseFieldPath } from './field-path.ts';
+import {
+  findEnvValues,
+  findLastApplied,
+  findPath,
+  findSecretValues,
+  findUrlPasswords,
+  type OnPlace,
+} from './secret-places.ts';
+import type { Resource } from './source.ts';
+
+export interface Redactor {
+  /** `key.rules`: when the first part is another, digests cannot be compared; when only the second is, bodies are redacted anew. */
+  readonly fingerprint: string;
+  /** Keyed like the masks. */
+  readonly digester: Digester;
+  /** For the objects of one kind. */
+  forKind(kind: Pick<Resource, 'group' | 'kind' | 'resource' | 'singular' | 'shortNames'>): Redact;
+}
+
+/**
+ * The same bytes when there is nothing to hide. Redacting twice changes nothing.
+ *
+ * @throws ScanError when the bytes are broken: what cannot be read cannot be shown to hold no secret.
+ */
+export type Redact = (body: Buffer) => Buffer;
+
+/** 48 bits: enough to see that a value changed. */
+const MASK_DIGITS = 12;
+const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
+/** Names of environment variables whose answer is remembered. */
+const MAX_NAMES = 10_000;
+
+/**
+ * @param rules environment variables are matched without regard to case; see {@link RedactConfig}
+ * @param key secret, stays with the store: another key makes other masks
+ */
+export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
+  const isSecretName = nameMatcher(rules.envNames);
+  const paths = rules.paths.map(({ kind, path }) => ({ kind: kind.toLowerCase(), path: parseFieldPath(path) }));
+  const mask = (text: Uint8Array) =>
+    `redacted:hmac-${createHmac('sha256', key).update(text).digest('hex').slice(0, MASK_DIGITS)}`;
+  return {
+    fingerprint: `${shortHash(key)}.${shortHash(JSON.stringify([rules.envNames, rules.paths]))}`,
+    digester: new Digester(createHmac('sha256', key).update('digest').digest()),
+    forKind(kind) {
+      const names = [kind.kind, kind.resource, kind.singular, ...kind.shortNames].map((name) => name.toLowerCase());
+      const own = paths.filter((rule) => rule.kind === '*' || names.includes(rule.kind));
+      const isSecret = kind.group === '' && kind.kind === 'Secret';
+      return (body) =>
+        replace(body, mask, (found) => {
+          if (isSecret) findSecretValues(body, found);
+          findLastApplied(body, found);
+          findEnvValues(body, isSecretName, found);
+          findUrlPasswords(body, found);
+          for (const { path } of own) findPath(body, path, found);
+        });
+    },
+  };
+}
+
+interface Place {
+  readonly start: number;
+  readonly end: number;
+  readonly inString: boolean;
+}
+
+function replace(body: Buffer, mask: (text: Uint8Array) => string, find: (found: OnPlace) => void): Buffer {
+  const places: Place[] = [];
+  find((start, end, inString) => {
+    if (!MASKED.test(body.toString('latin1', start, end))) places.push({ start, end, inString });
+  });
+  if (places.length === 0) return body;
+  const parts: Uint8Array[] = [];
+  let from = 0;
+  for (const { start, end, inString } of places.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
+    if (start < from) continue; // inside what is hidden already
+    const isText = !inString && body[start] === 0x22;
+    const text = mask(isText ? body.subarray(start + 1, end - 1) : body.subarray(start, end));
+    parts.push(body.subarray(from, start), Buffer.from(inString ? text : `"${text}"`));
+    from = end;
+  }
+  return Buffer.concat([...parts, body.subarray(from)]);
+}
+
+/** RE2 takes microseconds and names repeat: each is asked for once. */
+function nameMatcher(sources: readonly string[]): (name: string) => boolean {
+  const patterns = sources.map((source) => RE2JS.compile(source, RE2JS.CASE_INSENSITIVE));
+  const known = new Map<string, boolean>();
+  return (name) => {
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const isSecret = patterns.some((pattern) => pattern.test(name));
+    if (known.size >= MAX_NAMES) known.clear();
+    known.set(name, isSecret);
+    return isSecret;
+  };
+}
+
+function shortHash(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex').slice(0, 16);
+}

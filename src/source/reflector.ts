@@ -1,0 +1,279 @@
+/**
+ * Keeps one scope in step with the cluster: list, watch, and after whatever goes wrong the cheapest way back. The rules are
+ * client-go's (https://github.com/kubernetes/client-go/blob/master/tools/cache/reflector.go); where they differ, a comment says why.
+ *
+ *   list ──▶ watch ──clean end──▶ watch from the cursor, at once
+ *    ▲         ├──reset, 429, 5xx, silence, half a line──▶ wait, watch from the cursor
+ *    └──410, the same garbage three times──┘
+ */
+import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
+import type { ApiClient, Query } from './api.ts';
+import { Backoff } from './backoff.ts';
+import { Watchdog } from './byte-stream.ts';
+import { checkContentType, failedAnswer, failedEvent, SourceError } from './failure.ts';
+import { ListScanner, type ListEnvelope } from './list.ts';
+import type { ManifestReader, ScannedManifest } from './manifest.ts';
+import { ScanError } from './scan.ts';
+import { LineSplitter, readEvent, type WatchEvent } from './watch.ts';
+
+/** Where a reflector brings what it hears. Calls come one at a time, in the order of the cluster. */
+export interface ReflectorTarget {
+  /** A whole list follows, by {@link listed}, and ends with {@link listEnded} or {@link listFailed}. */
+  listBegins(): Promise<void>;
+  /** The manifest is valid during the call. */
+  listed(item: ScannedManifest): void;
+  /** `again`: it was not what was expected, and is wanted once more from the start. */
+  listEnded(resourceVersion: string): Promise<'kept' | 'again'>;
+  /** What was listed since {@link listBegins} counts for nothing. */
+  listFailed(): Promise<void>;
+  /** The server has accepted a watch. */
+  watchBegins(): void;
+  /** The manifest is valid during the call. */
+  event(type: 'ADDED' | 'MODIFIED' | 'DELETED', manifest: ScannedManifest): void;
+  bookmark(resourceVersion: string): void;
+  /** What arrived together has been handed over. While the promise is pending nothing more is read. */
+  ready(): Promise<void> | undefined;
+  failed(failure: ReflectorFailure): void;
+}
+
+export interface ReflectorFailure {
+  readonly verb: 'list' | 'watch';
+  readonly error: SourceError;
+  /** 1 for the first since it last worked. */
+  readonly inARow: number;
+  /** When it tries again, milliseconds from now. */
+  readonly waitMs: number;
+  /** The next thing is a list. */
+  readonly relist: boolean;
+}
+
+export interface ReflectorOptions {
+  readonly api: ApiClient;
+  /** `/api/v1/namespaces/shop/pods`. */
+  readonly path: string;
+  /** `""`: none. Set on list and watch alike. */
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+  readonly reader: ManifestReader;
+  readonly target: ReflectorTarget;
+  readonly clock: Clock;
+  /** Runs one list, when its turn has come. */
+  readonly inTurn: <T>(list: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+  /** Counts. */
+  readonly onList: (reason: string) => void;
+  readonly onWatchRestart: (reason: string) => void;
+  readonly random?: () => number;
+}
+
+const PAGE_LIMIT = 500;
+/** A list that makes no progress for this long is given up. */
+const LIST_SILENCE_MS = 60_000;
+/** Ours is random from 5 to 10 minutes, as client-go's, so that watches which began together end apart. */
+const MIN_WATCH_S = 300;
+/** How much longer than it promised a server may keep a silent watch open. */
+const WATCH_GRACE_MS = 30_000;
+/** Bookmarks come about every minute; three may be missed within these bounds. */
+const BOOKMARKS_MISSED = 3;
+const MIN_SILENCE_MS = 90_000;
+const MAX_SILENCE_MS = 150_000;
+/** A watch that ends at once without an event is no clean end: something cuts it. */
+const SHORT_WATCH_MS = 1_000;
+/** The same garbage, or a version that the server does not know yet, this often: list anew. */
+const MAX_SAME = 3;
+/** Nothing but somebody's action helps a scope that is refused. */
+const REFUSED_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
+
+export class Reflector {
+  readonly #options: ReflectorOptions;
+  readonly #selectors: Query;
+  readonly #backoff: Backoff;
+  readonly #refused: Backoff;
+  readonly #random: () => number;
+  /** The version that the watch goes on from; undefined: a list comes next. */
+  #cursor: string | undefined;
+  /** Why the next list is due, for the metrics. */
+  #listReason: string;
+  /** The last list has not led to a working watch yet. */
+  #justListed = false;
+  #failuresInARow = 0;
+  /** What stopped the watch at the same place before, and how often. */
+  #obstacle = { what: '', times: 0 };
+
+  /**
+   * @param cursor where to watch on; undefined: list first
+   * @param listReason why the first list is due, should it be
+   */
+  constructor(options: ReflectorOptions, cursor: string | undefined, listReason: string) {
+    this.#options = options;
+    this.#cursor = cursor;
+    this.#listReason = listReason;
+    this.#random = options.random ?? Math.random;
+    const { clock, labelSelector, fieldSelector } = options;
+    this.#backoff = new Backoff({ clock, random: this.#random });
+    this.#refused = new Backoff({ clock, random: () => (1 + this.#random()) / 2, ...REFUSED_BACKOFF });
+    this.#selectors = { labelSelector: labelSelector || undefined, fieldSelector: fieldSelector || undefined };
+  }
+
+  /** Runs until the signal aborts, or until `giveUp` says so of a failure; then resolves. */
+  async run(signal: AbortSignal, giveUp: (failure: ReflectorFailure) => boolean = () => false): Promise<void> {
+    while (!signal.aborted) {
+      const verb = this.#cursor === undefined ? 'list' : 'watch';
+      try {
+        if (this.#cursor === undefined) await this.#options.inTurn(() => this.#list(signal), signal);
+        else await this.#watch(this.#cursor, signal);
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const failure = this.#judge(verb, thrown);
+        this.#options.target.failed(failure);
+        if (giveUp(failure)) return;
+        if (failure.waitMs > 0) await this.#options.clock.sleep(failure.waitMs, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { target, onList } = this.#options;
+    onList(this.#listReason);
+    await target.listBegins();
+    let resourceVersion: string;
+    try {
+      resourceVersion = await this.#pages(signal);
+      signal.throwIfAborted();
+    } catch (thrown) {
+      await target.listFailed();
+      throw thrown;
+    }
+    this.#listReason = 'again';
+    if ((await target.listEnded(resourceVersion)) === 'again') return;
+    this.#cursor = resourceVersion;
+    this.#justListed = true;
+  }
+
+  /** All pages, or none: an expired token voids what came before, and everything is asked for at once, as client-go's pager does. */
+  async #pages(signal: AbortSignal): Promise<string> {
+    const { target } = this.#options;
+    let token = '';
+    for (;;) {
+      let page: ListEnvelope;
+      try {
+        page = await this.#page({ limit: PAGE_LIMIT, continue: token || undefined }, signal);
+      } catch (thrown) {
+        if (token === '' || !(thrown instanceof SourceError) || thrown.remedy !== 'relist') throw thrown;
+        this.#options.onList('continue-expired');
+        await target.listFailed();
+        await target.listBegins();
+        page = await this.#page({}, signal);
+      }
+      if (page.continueToken === '') return page.resourceVersion;
+      token = page.continueToken;
+    }
+  }
+
+  async #page(query: Query, signal: AbortSignal): Promise<ListEnvelope> {
+    const { api, path, reader, target, clock } = this.#options;
+    // No resourceVersion: the newest, from a quorum. A cache could answer with a state from before our cursor.
+    const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
+    if (answer.status !== 200) throw await failedAnswer(answer);
+    checkContentType(answer);
+    const scanner = new ListScanner((bytes, start, end) => {
+      const item = reader.read(bytes, start, end);
+      target.listed(item);
+      return item.end;
+    });
+    for await (const chunk of new Watchdog(clock, LIST_SILENCE_MS).chunks(answer.body, signal)) {
+      scanner.push(chunk);
+      await target.ready();
+    }
+    return scanner.end();
+  }
+
+  /** Resolves after a clean end. */
+  async #watch(cursor: string, signal: AbortSignal): Promise<void> {
+    const { api, path, target, clock } = this.#options;
+    const timeoutSeconds = Math.round(MIN_WATCH_S * (1 + this.#random()));
+    const query = { watch: true, allowWatchBookmarks: true, resourceVersion: cursor, timeoutSeconds };
+    const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
+    if (answer.status !== 200) throw await failedAnswer(answer);
+    checkContentType(answer);
+    target.watchBegins();
+    const began = clock.monotonic();
+    const stream = { dog: new Watchdog(clock, timeoutSeconds * 1000 + WATCH_GRACE_MS), bookmarkAt: began, events: 0 };
+    const lines = new LineSplitter();
+    for await (const chunk of stream.dog.chunks(answer.body, signal)) {
+      lines.push(chunk, (line) => this.#line(line, stream));
+      const full = target.ready();
+      if (full !== undefined) await full;
+    }
+    if (lines.partial)
+      throw new SourceError('the stream ended in the middle of a line', { remedy: 'retry', reason: 'partial-line' });
+    if (stream.events === 0 && clock.monotonic() - began < SHORT_WATCH_MS) {
+      throw new SourceError('the watch ended at once without an event', { remedy: 'retry', reason: 'short-watch' });
+    }
+    this.#options.onWatchRestart('ended');
+  }
+
+  #line(line: Buffer, stream: { readonly dog: Watchdog; bookmarkAt: number; events: number }): void {
+    const { reader, target, clock } = this.#options;
+    const { type, manifest } = readLine(line, reader);
+    stream.events++;
+    if (type === 'ERROR') throw failedEvent(manifest.source().toString('utf8'));
+    const { resourceVersion } = manifest;
+    if (type === 'BOOKMARK') {
+      const now = clock.monotonic();
+      const silenceMs = BOOKMARKS_MISSED * (now - stream.bookmarkAt);
+      stream.dog.limitMs = Math.min(Math.max(silenceMs, MIN_SILENCE_MS), MAX_SILENCE_MS);
+      stream.bookmarkAt = now;
+      if (resourceVersion !== '') target.bookmark(resourceVersion);
+    } else {
+      target.event(type, manifest);
+    }
+    if (resourceVersion !== '') this.#cursor = resourceVersion;
+    this.#failuresInARow = 0;
+    this.#justListed = false;
+  }
+
+  /** What to do about a failure, already begun: a relist is a cursor forgotten. */
+  #judge(verb: 'list' | 'watch', thrown: unknown): ReflectorFailure {
+    const error = thrown instanceof SourceError ? thrown : unexpected(thrown);
+    const relist = verb === 'watch' && this.#needsList(error);
+    // A list heals an expired version at once; only when the watch after it expires again it is worth waiting.
+    const isFirst = relist && !this.#justListed && error.retryAfterMs === 0;
+    const backoff = error.remedy === 'refused' ? this.#refused : this.#backoff;
+    const waitMs = isFirst ? 0 : backoff.next(error.retryAfterMs);
+    if (relist) {
+      this.#cursor = undefined;
+      this.#listReason = error.reason;
+    } else if (verb === 'watch') {
+      this.#options.onWatchRestart(error.reason);
+    }
+    this.#failuresInARow++;
+    return { verb, error, inARow: this.#failuresInARow, waitMs, relist };
+  }
+
+  #needsList({ remedy, message }: SourceError): boolean {
+    if (remedy === 'relist') return true;
+    if (remedy !== 'garbage' && remedy !== 'too-new') return false;
+    const what = `${this.#cursor} ${message}`;
+    this.#obstacle = { what, times: what === this.#obstacle.what ? this.#obstacle.times + 1 : 1 };
+    return this.#obstacle.times >= MAX_SAME;
+  }
+}
+
+function readLine(line: Buffer, reader: ManifestReader): WatchEvent {
+  try {
+    return readEvent(line, reader);
+  } catch (thrown) {
+    if (!(thrown instanceof ScanError)) throw thrown;
+    throw new SourceError(`a line of the stream cannot be read: ${thrown.message}`, {
+      remedy: 'garbage',
+      reason: 'garbage',
+      cause: thrown,
+    });
+  }
+}
+
+function unexpected(thrown: unknown): SourceError {
+  const reason = thrown instanceof ScanError || thrown instanceof SyntaxError ? 'malformed-list' : 'connection';
+  return new SourceError(toError(thrown).message, { remedy: 'retry', reason, cause: thrown });
+}

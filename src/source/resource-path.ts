@@ -1,0 +1,15 @@
+/** What a kind is called: in a URL, and for people. */
+import type { Gvr } from '../change.ts';
+import { apiVersionOf } from './manifest.ts';
+
+/** `/api/v1/pods`, `/apis/apps/v1/namespaces/shop/deployments`. @param namespace `""`: all, or none */
+export function pathOf(gvr: Gvr, namespace: string): string {
+  const root = gvr.group === '' ? '/api' : '/apis';
+  const within = namespace === '' ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+  return `${root}/${apiVersionOf(gvr)}${within}/${gvr.resource}`;
+}
+
+/** `v1/pods`, `apps/v1/deployments`. */
+export function resourceName(gvr: Gvr): string {
+  return `${apiVersionOf(gvr)}/${gvr.resource}`;
+}

@@ -1,0 +1,130 @@
+/** How one watched scope is doing, for the health page and the log. */
+import type { Clock } from '../clock.ts';
+import { type Logger, printable } from '../log.ts';
+import type { ReflectorFailure } from './reflector.ts';
+import type { ScopeHealth } from './source.ts';
+
+export interface ScopeStatusOptions {
+  /** As written in the configuration. */
+  readonly kind: string;
+  readonly namespace: string;
+  /** Of the API server. */
+  readonly host: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onChange: (status: ScopeStatus) => void;
+}
+
+/** A watch breaks now and then, whenever an API server restarts; twice in a row is worth a word. */
+const DEGRADED_AFTER = 2;
+
+export class ScopeStatus {
+  readonly #options: ScopeStatusOptions;
+  #resource: string | undefined;
+  #state: ScopeHealth['state'] = 'starting';
+  #problem: string | undefined;
+  #storeProblem: string | undefined;
+  #objects = 0;
+  #lastHeardAt: number | undefined;
+
+  constructor(options: ScopeStatusOptions) {
+    this.#options = options;
+  }
+
+  get health(): ScopeHealth {
+    return {
+      kind: this.#options.kind,
+      resource: this.#resource,
+      namespace: this.#options.namespace,
+      state: this.#storeProblem === undefined || this.#state === 'stopped' ? this.#state : 'degraded',
+      problem: this.#storeProblem ?? this.#problem,
+      objects: this.#objects,
+      lastHeardAt: this.#lastHeardAt,
+    };
+  }
+
+  /** @param resource `apps/v1/deployments` */
+  found(resource: string): void {
+    this.#resource = resource;
+  }
+
+  /** A list that follows a failure is not yet a recovery. */
+  listing(): void {
+    if (this.#state !== 'degraded') this.#enter('listing');
+  }
+
+  watching(objects: number): void {
+    if (this.#problem !== undefined) {
+      this.#options.log.info('Watching again', this.#fields());
+      this.#problem = undefined;
+    }
+    this.heard(objects);
+    this.#enter('watching');
+  }
+
+  heard(objects: number): void {
+    this.#objects = objects;
+    this.#lastHeardAt = this.#options.clock.now();
+  }
+
+  /** The list or the watch. */
+  failed({ verb, error, inARow, waitMs, relist }: ReflectorFailure): void {
+    const fields = { verb, reason: error.reason, waitMs: Math.round(waitMs) };
+    if (relist && error.remedy === 'relist') {
+      this.#options.log.info('The version to watch from has expired, listing', { ...this.#fields(), ...fields });
+      return;
+    }
+    const where = this.#options.namespace === '' ? 'all namespaces' : `namespace ${this.#options.namespace}`;
+    // The client names verb and path too.
+    const said = error.message.replace(/^Cannot GET \S+ on \S+: /, '');
+    const problem = `Cannot ${verb} ${this.#resource} in ${where} on ${this.#options.host}: ${said}`;
+    const isDegraded = verb === 'list' || error.remedy === 'refused' || inARow >= DEGRADED_AFTER;
+    this.#fail(problem, isDegraded ? 'degraded' : this.#state, fields);
+  }
+
+  /** The kind was not found, or cannot be asked for now. */
+  unresolved(problem: string): void {
+    this.#fail(problem, 'degraded', {});
+  }
+
+  storeFailed(error: Error): void {
+    this.#storeProblem = `Cannot write to the store: ${printable(error.message)}`;
+    this.#options.onChange(this);
+  }
+
+  storeWorks(): void {
+    if (this.#storeProblem === undefined) return;
+    this.#storeProblem = undefined;
+    this.#options.onChange(this);
+  }
+
+  stopped(): void {
+    this.#enter('stopped');
+  }
+
+  /** The same problem is told once; how often it was tried is a detail. */
+  #fail(problem: string, state: ScopeHealth['state'], fields: object): void {
+    const line = printable(problem);
+    const level = state === 'degraded' && line !== this.#problem ? 'warn' : 'debug';
+    this.#options.log[level](
+      state === 'degraded' ? 'A scope is degraded, trying again' : 'A watch ended early, trying again',
+      {
+        ...this.#fields(),
+        ...fields,
+        problem: line,
+      },
+    );
+    this.#problem = line;
+    this.#enter(state);
+  }
+
+  #enter(state: ScopeHealth['state']): void {
+    this.#state = state;
+    this.#options.onChange(this);
+  }
+
+  #fields() {
+    const { kind, namespace } = this.#options;
+    return { kind, resource: this.#resource, namespace: namespace || undefined };
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Where secrets are in the bytes of a manifest. Each finder names spans and changes nothing; what is cheap to rule out is ruled
+ * out by a byte search, because nearly every object has nothing to hide.
+ */
+import type { FieldPath } from './field-path.ts';
+import {
+  BACKSLASH,
+  COLON,
+  isToken,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  QUOTE,
+  skipSpace,
+  skipValue,
+  textOf,
+  walkArray,
+  walkObject,
+} from './scan.ts';
+
+/** Called with each span; `inString`: a part of a string, else a whole JSON value. */
+export type OnPlace = (start: number, end: number, inString: boolean) => void;
+
+const LAST_APPLIED = Buffer.from('"kubectl.kubernetes.io/last-applied-configuration"');
+const ENV = Buffer.from('"env"');
+const NAME = Buffer.from('"name"');
+const VALUE = Buffer.from('"value"');
+const AT = 0x40;
+const SLASH = 0x2f;
+
+/** The values of `data` and `stringData`, or all of either when it is no map. */
+export function findSecretValues(bytes: Buffer, found: OnPlace): void {
+  walkObject(bytes, 0, bytes.length, (key, keyEnd, value) => {
+    const name = textOf(bytes, key, keyEnd);
+    if (name !== 'data' && name !== 'stringData') return skipValue(bytes, value, bytes.length);
+    if (bytes[value] !== OPEN_OBJECT) return foundValue(bytes, value, found);
+    return walkObject(bytes, value, bytes.length, (_key, _keyEnd, inner) => foundValue(bytes, inner, found));
+  });
+}
+
+/** What kubectl keeps of the last applied manifest, at any depth: a second copy of every secret in it. */
+export function findLastApplied(bytes: Buffer, found: OnPlace): void {
+  for (const value of valuesOf(bytes, LAST_APPLIED)) foundValue(bytes, value, found);
+}
+
+/** The values of `env` items, at any depth, whose name is secret; a list inside such a list is passed over, so that the work stays linear. */
+export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boolean, found: OnPlace): void {
+  let walkedTo = 0;
+  for (const list of valuesOf(bytes, ENV)) {
+    if (list < walkedTo || bytes[list] !== OPEN_ARRAY) continue;
+    walkedTo = walkArray(bytes, list, bytes.length, (item) => {
+      if (bytes[item] !== OPEN_OBJECT) return skipValue(bytes, item, bytes.length);
+      let name: string | undefined;
+      let value = -1;
+      const end = walkObject(bytes, item, bytes.length, (key, keyEnd, start) => {
+        const valueEnd = skipValue(bytes, start, bytes.length);
+        if (isToken(bytes, key, keyEnd, NAME)) name = textOf(bytes, start, valueEnd);
+        if (isToken(bytes, key, keyEnd, VALUE)) value = start;
+        return valueEnd;
+      });
+      if (value >= 0 && name !== undefined && isSecretName(name)) foundValue(bytes, value, found);
+      return end;
+    });
+  }
+}
+
+/** The password of `scheme://user:password@host`, in any string. */
+export function findUrlPasswords(bytes: Buffer, found: OnPlace): void {
+  let previous = -1;
+  for (let at = bytes.indexOf(AT); at !== -1; at = bytes.indexOf(AT, at + 1)) {
+    const start = userInfoBefore(bytes, at, previous);
+    // A password may hold an @ that was not encoded: the last one before the end of the host counts.
+    if (start !== undefined) at = lastAt(bytes, at);
+    previous = at;
+    if (start === undefined) continue;
+    const colon = bytes.indexOf(COLON, start);
+    if (colon !== -1 && colon + 1 < at) found(colon + 1, at, true);
+  }
+}
+
+/** Whatever a configured path leads to. */
+export function findPath(bytes: Buffer, path: FieldPath, found: OnPlace): void {
+  findBelow(bytes, 0, path, 0, found);
+}
+
+function findBelow(bytes: Buffer, value: number, path: FieldPath, depth: number, found: OnPlace): number {
+  const step = path[depth];
+  if (step === undefined) return foundValue(bytes, value, found);
+  const next = (start: number, matches: boolean) =>
+    matches ? findBelow(bytes, start, path, depth + 1, found) : skipValue(bytes, start, bytes.length);
+  if (bytes[value] === OPEN_OBJECT) {
+    return walkObject(bytes, value, bytes.length, (key, keyEnd, start) =>
+      next(start, step === '*' || textOf(bytes, key, keyEnd) === step),
+    );
+  }
+  if (bytes[value] === OPEN_ARRAY) {
+    return walkArray(bytes, value, bytes.length, (item, index) =>
+      next(item, step === '*' || step === String(index) || step === nameOf(bytes, item)),
+    );
+  }
+  return skipValue(bytes, value, bytes.length);
+}
+
+function nameOf(bytes: Buffer, item: number): string | undefined {
+  if (bytes[item] !== OPEN_OBJECT) return undefined;
+  let name: string | undefined;
+  walkObject(bytes, item, bytes.length, (key, keyEnd, start) => {
+    const end = skipValue(bytes, start, bytes.length);
+    if (isToken(bytes, key, keyEnd, NAME)) name = textOf(bytes, start, end);
+    return end;
+  });
+  return name;
+}
+
+/** Null says that there is nothing. */
+function foundValue(bytes: Buffer, value: number, found: OnPlace): number {
+  const end = skipValue(bytes, value, bytes.length);
+  if (bytes.toString('latin1', value, end) !== 'null') found(value, end, false);
+  return end;
+}
+
+/** Where the values of every member with this key begin. In a string the quotes are escaped, so that a look-alike does not match. */
+function* valuesOf(bytes: Buffer, key: Buffer): Generator<number> {
+  for (let at = bytes.indexOf(key); at !== -1; at = bytes.indexOf(key, at + 1)) {
+    const colon = skipSpace(bytes, at + key.length, bytes.length);
+    if (bytes[colon] === COLON) yield skipSpace(bytes, colon + 1, bytes.length);
+  }
+}
+
+/** Where the user info that ends at an @ begins: after `://`. Not looked for beyond the @ before it, so that many of them cost no more. */
+function userInfoBefore(bytes: Buffer, at: number, previous: number): number | undefined {
+  let i = at - 1;
+  while (i > previous && isInAuthority(bytes, i)) i--;
+  return i > previous && bytes[i] === SLASH && bytes[i - 1] === SLASH && bytes[i - 2] === COLON ? i + 1 : undefined;
+}
+
+function lastAt(bytes: Buffer, at: number): number {
+  for (let i = at + 1; i < bytes.length && isInAuthority(bytes, i); i++) {
+    if (bytes[i] === AT) at = i;
+  }
+  return at;
+}
+
+/** Neither the end of the string, nor white space (escaped or not), nor what ends an authority. */
+function isInAuthority(bytes: Buffer, i: number): boolean {
+  const byte = bytes[i] ?? 0;
+  if (byte <= 0x20 || byte === QUOTE || byte === SLASH || byte === 0x3f || byte === 0x23) return false;
+  if (byte === BACKSLASH) return bytes[i + 1] === 0x75;
+  return bytes[i - 1] !== BACKSLASH || byte === 0x75;
+}

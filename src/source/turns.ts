@@ -1,0 +1,44 @@
+/** So many at once, the others in turn. */
+export class Turns {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  /** @param atOnce how many run side by side */
+  constructor(atOnce: number) {
+    this.#free = atOnce;
+  }
+
+  /** Runs it when its turn has come. Rejects with the signal's reason when that aborts before. */
+  async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    await this.#take(signal);
+    try {
+      return await work();
+    } finally {
+      this.#give();
+    }
+  }
+
+  async #take(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onAbort = () => {
+      const place = this.#waiting.indexOf(resolve);
+      if (place !== -1) this.#waiting.splice(place, 1);
+      reject(signal.reason as Error);
+    };
+    this.#waiting.push(resolve);
+    signal.addEventListener('abort', onAbort, { once: true });
+    await promise.finally(() => signal.removeEventListener('abort', onAbort));
+  }
+
+  /** Passed on without being free in between, so that nobody overtakes. */
+  #give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+}

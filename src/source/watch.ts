@@ -1,0 +1,73 @@
+/** A watch stream, read as bytes: lines, and what is in each. */
+import type { ManifestReader, ScannedManifest } from './manifest.ts';
+import { ScanError, skipSpace, skipValue, textOf, walkObject } from './scan.ts';
+
+const LINE_FEED = 0x0a;
+/** An event with the largest object that etcd takes by default is a tenth of it. */
+const MAX_LINE_BYTES = 32 * 1024 * 1024;
+
+/** As the API server names them. */
+export type WatchType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+const TYPES: ReadonlySet<string> = new Set<WatchType>(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR']);
+
+export interface WatchEvent {
+  readonly type: WatchType;
+  /** For BOOKMARK only its resourceVersion means something, for ERROR only its source. */
+  readonly manifest: ScannedManifest;
+}
+
+/**
+ * Splits on 0x0A alone, which JSON has nowhere inside a value: U+2028, which other splitters break lines on, may stand in a
+ * string.
+ */
+export class LineSplitter {
+  /** A line that is not complete yet, in pieces, so that a long one is copied once. */
+  #begun: Buffer[] = [];
+  #begunBytes = 0;
+
+  /** Calls `onLine` with each complete line, without its line feed; the bytes are valid during the call. Empty lines are passed over. */
+  push(chunk: Buffer, onLine: (line: Buffer) => void): void {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
+      const line = this.#whole(chunk.subarray(start, end));
+      start = end + 1;
+      if (skipSpace(line, 0, line.length) < line.length) onLine(line);
+    }
+    if (start === chunk.length) return;
+    this.#begun.push(start === 0 ? chunk : Buffer.from(chunk.subarray(start)));
+    this.#begunBytes += chunk.length - start;
+    if (this.#begunBytes > MAX_LINE_BYTES) throw new ScanError(`a line of at most ${MAX_LINE_BYTES} bytes`, 0);
+  }
+
+  /** Whether the bytes so far end in the middle of a line. */
+  get partial(): boolean {
+    return this.#begunBytes > 0;
+  }
+
+  #whole(end: Buffer): Buffer {
+    if (this.#begunBytes === 0) return end;
+    const line = Buffer.concat([...this.#begun, end]);
+    this.#begun = [];
+    this.#begunBytes = 0;
+    return line;
+  }
+}
+
+/** @throws ScanError when the line is no watch event */
+export function readEvent(line: Buffer, reader: ManifestReader): WatchEvent {
+  let type: string | undefined;
+  let manifest: ScannedManifest | undefined;
+  const end = walkObject(line, skipSpace(line, 0, line.length), line.length, (key, keyEnd, value) => {
+    const name = textOf(line, key, keyEnd);
+    if (name === 'object') {
+      manifest = reader.read(line, value, line.length);
+      return manifest.end;
+    }
+    const valueEnd = skipValue(line, value, line.length);
+    if (name === 'type') type = textOf(line, value, valueEnd);
+    return valueEnd;
+  });
+  if (skipSpace(line, end, line.length) < line.length) throw new ScanError('the end of the line', end);
+  if (manifest === undefined || type === undefined || !TYPES.has(type)) throw new ScanError('a watch event', 0);
+  return { type: type as WatchType, manifest };
+}
