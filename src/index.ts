@@ -22,3 +22,7 @@ export type { Interest } from './interest.ts';
 export type { Json, JsonObject } from './json.ts';
 export type { Receiver, ReceiverFactory, ReceiverOptions } from './delivery/receiver.ts';
 export type { FunctionContext, HandlerFunction } from './chain/handler-function.ts';
+/** The schema library of handler options: the copy that this package validates with. */
+export { z } from 'zod';
+/** The schema library of the handlers' options: a handler's own file needs no node_modules. */
+export { z } from 'zod';
