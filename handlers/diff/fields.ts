@@ -103,7 +103,7 @@ class Walk {
   }
 
   #isToldInParts(value: Maybe, mask: Mask): boolean {
-    if (isEmpty(value)) return false;
+    if (isEmpty(value, this.#rules.nulls)) return false;
     if (mask !== KEEP) return isMap(value) || isList(value);
     const step = this.#steps.at(-1);
     if (!isMap(value) || typeof step !== 'string') return false;
@@ -132,7 +132,8 @@ class Walk {
 
   #emit(before: Maybe, after: Maybe): void {
     if (before !== undefined && after !== undefined) return this.#push('replace', before, after);
-    if (!this.#rules.emptyMetadata && isEmpty(before ?? after) && isEmptyAsAbsent(this.#steps)) return;
+    if (!this.#rules.emptyMetadata && isEmpty(before ?? after, this.#rules.nulls) && isEmptyAsAbsent(this.#steps))
+      return;
     this.#push(before === undefined ? 'add' : 'remove', before, after);
   }
 

@@ -81,5 +81,14 @@ function nameOf(field: FieldChange): string {
   const last = steps.findLastIndex((step) => typeof step === 'object');
   if (last > 0 && last < steps.length - 1) return `${item(last)} ${formatPath(steps.slice(last + 1))}`;
   if (last > 0) return formatPath(steps.slice(last - 1));
-  return formatPath(steps[0] === 'spec' || steps[0] === 'metadata' ? steps.slice(1) : steps);
+  return formatPath(steps.slice(OBVIOUS.find((start) => isBegunBy(steps, start))?.length ?? 0));
+}
+
+/** Beginnings that go without saying. */
+const OBVIOUS = ['spec.jobTemplate.spec.template.spec', 'spec.template.spec', 'spec', 'metadata'].map((path) =>
+  path.split('.'),
+);
+
+function isBegunBy(steps: readonly Step[], start: readonly string[]): boolean {
+  return start.length < steps.length && start.every((step, n) => steps[n] === step);
 }

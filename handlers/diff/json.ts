@@ -36,9 +36,10 @@ export function own(map: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(map, key) ? map[key] : undefined;
 }
 
-export function isEmpty(value: Json | undefined): boolean {
+/** A list or map without content; a null field is content only with `nulls`. */
+export function isEmpty(value: Json | undefined, nulls = true): boolean {
   if (isList(value)) return value.length === 0;
-  return isMap(value) && Object.keys(value).length === 0;
+  return isMap(value) && Object.values(value).every((field) => field === undefined || (field === null && !nulls));
 }
 
 /** As JSON, numbers exact. A value nested deeper than the stack allows gives a text that says so. */

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from '../../src/json.ts';
 import { isEmptyAsAbsent, type FieldRules } from './fields.ts';
 import { isEmpty, isList, isMap, isRawNumber, own, sameNumber } from './json.ts';
 import { isReordered, pairItems } from './lists.ts';
-import { below, isPending, SKIP, type Mask } from './mask.ts';
+import { below, isPending, KEEP, SKIP, type Mask } from './mask.ts';
 
 /**
  * Turns {@link cleaned} `before` into {@link cleaned} `after`. An item that came or went in a list is one operation, not one for
@@ -74,10 +74,11 @@ export function cleaned(manifest: JsonObject, rules: FieldRules): Json {
 
   function clean(value: Json, mask: Mask, path: readonly string[]): Json | undefined {
     if (!isMap(value) && !isList(value)) return isPending(mask) ? undefined : value;
-    if (isEmpty(value)) return isPending(mask) || (!rules.emptyMetadata && isEmptyAsAbsent(path)) ? undefined : value;
+    const isNothing = isEmpty(value, rules.nulls);
+    if (isNothing && (isPending(mask) || (!rules.emptyMetadata && isEmptyAsAbsent(path)))) return undefined;
     const copy = isList(value) ? items(value, mask, path) : fields(value, mask, path);
     // It held nothing that counts, so it does not count either.
-    return isEmpty(copy) ? undefined : copy;
+    return mask !== KEEP && !isNothing && isEmpty(copy) ? undefined : copy;
   }
 
   function fields(map: JsonObject, mask: Mask, path: readonly string[]): JsonObject {

@@ -9,7 +9,7 @@ const CONTEXT_LINES = 3;
 /** Lines read of a value, of which the last then says so; the cost of comparing grows with them. */
 const MAX_LINES = 20_000;
 /** Lines added and removed; the cost grows with their square, and nobody reads more. */
-const MAX_EDITS = 1_000;
+const MAX_EDITS = 400;
 /** Lines printed of a block that came, went, or is another one altogether. */
 const MAX_BLOCK_LINES = 200;
 const MAX_LINE_WIDTH = 1_000;

@@ -1,0 +1,404 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Actor, Change, Manifest } from '../../src/change.ts';
+import { isHalt, type HandlerContext, type HandlerEnvironment } from '../../src/chain/handler.ts';
+import type { Json } from '../../src/json.ts';
+import { parseManifest } from '../../src/parse.ts';
+import diff, { formatField, type DiffNote } from './index.ts';
+
+type Fields = Readonly<Record<string, Json>>;
+
+function verdictOn(
+  before: Fields | undefined,
+  after: Fields | undefined,
+  options: object = {},
+  by: readonly Actor[] = [],
+) {
+  assert.equal(diff.type, 'transform');
+  const instance = diff.create(diff.options.parse(options), {} as HandlerEnvironment);
+  const change: Change = {
+    id: 1,
+    action: before === undefined ? 'added' : after === undefined ? 'deleted' : 'updated',
+    cluster: { id: 'c', name: 'c' },
+    gvk: { group: 'apps', version: 'v1', kind: 'Deployment' },
+    gvr: { group: 'apps', version: 'v1', resource: 'deployments' },
+    key: 'shop/web',
+    namespace: 'shop',
+    name: 'web',
+    uid: 'u',
+    resourceVersion: '2',
+    before: deepFreeze(before) as Manifest | undefined,
+    after: deepFreeze(after) as Manifest | undefined,
+    by,
+    observedAt: 0,
+    flags: {},
+    notes: {},
+  };
+  return { change, verdict: instance.handle(Object.freeze(change), {} as HandlerContext) as Change };
+}
+
+function noteOn(before: Fields, after: Fields, options: object = {}, by: readonly Actor[] = []): DiffNote {
+  const { verdict } = verdictOn(before, after, options, by);
+  assert.ok(!isHalt(verdict), 'expected a difference');
+  assert.ok(verdict.notes.diff);
+  return verdict.notes.diff;
+}
+
+const linesOn = (...args: Parameters<typeof noteOn>) => noteOn(...args).fields.map((field) => formatField(field));
+
+function haltOn(before: Fields, after: Fields, options: object = {}): string {
+  const { verdict } = verdictOn(before, after, options);
+  assert.ok(isHalt(verdict), 'expected a halt');
+  return verdict.reason;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze);
+  return value;
+}
+
+const named = (rest: Fields = {}, metadata: Fields = {}): Fields => ({
+  metadata: { name: 'web', ...metadata },
+  ...rest,
+});
+const podTemplate = (...containers: Json[]) => named({ spec: { template: { spec: { containers } } } });
+
+describe('diff', () => {
+  test('an image and the replicas: headline, a line each, who, patch, and nothing else', () => {
+    const deployment = (image: string, replicas: number): Fields =>
+      named({ spec: { replicas, template: { spec: { containers: [{ name: 'web', image }] } } }, status: { replicas } });
+    const by: Actor[] = [
+      { manager: 'kube-controller-manager', operation: 'Update', subresource: 'status', paths: ['status.replicas'] },
+      { manager: 'kubectl-set', operation: 'Update', paths: ['spec.template.spec.containers[name="web"].image'] },
+    ];
+    const note = noteOn(deployment('nginx:1.7.9', 1), deployment('nginx:1.9.1', 3), {}, by);
+    assert.equal(note.headline, 'image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3');
+    assert.deepEqual(
+      note.fields.map((field) => formatField(field)),
+      ['spec.template.spec.containers[web].image: nginx:1.7.9 -> nginx:1.9.1', 'spec.replicas: 1 -> 3'],
+    );
+    assert.equal(note.unified, '');
+    assert.deepEqual(note.by, ['kubectl-set']);
+    assert.deepEqual(note.patch, [
+      { op: 'replace', path: '/spec/template/spec/containers/0/image', value: 'nginx:1.9.1' },
+      { op: 'replace', path: '/spec/replicas', value: 3 },
+    ]);
+  });
+
+  test('passes what was added or deleted as it is', () => {
+    const added = verdictOn(undefined, named());
+    assert.equal(added.verdict, added.change);
+    const deleted = verdictOn(named(), undefined);
+    assert.equal(deleted.verdict, deleted.change);
+  });
+
+  test('names the managers without a status where nobody owns the field any more', () => {
+    const by: Actor[] = [
+      { manager: 'kubelet', operation: 'Update', subresource: 'status', paths: ['status.phase'] },
+      { manager: 'helm', operation: 'Apply', paths: ['spec.other'] },
+    ];
+    assert.deepEqual(noteOn(named({ spec: { paused: true } }), named({ spec: {} }), {}, by).by, ['helm']);
+  });
+
+  test('finds the owner of a keyed port, of a set value and of a block that came whole', () => {
+    const owner = (path: string): Actor[] => [
+      { manager: 'other', operation: 'Update', paths: ['spec.unrelated'] },
+      { manager: 'me', operation: 'Update', paths: [path] },
+    ];
+    const port = (containerPort: number, name: string) =>
+      podTemplate({ name: 'web', ports: [{ containerPort, protocol: 'TCP', name }] });
+    const portPath = 'spec.template.spec.containers[name="web"].ports[containerPort=80,protocol="TCP"].name';
+    assert.deepEqual(noteOn(port(80, 'a'), port(80, 'b'), {}, owner(portPath)).by, ['me']);
+    const finalizers = (...some: string[]) => named({}, { finalizers: some });
+    assert.deepEqual(noteOn(finalizers(), finalizers('x.io/y'), {}, owner('metadata.finalizers[="x.io/y"]')).by, [
+      'me',
+    ]);
+    assert.deepEqual(noteOn(named({ spec: {} }), named({ spec: { a: { b: [1] } } }), {}, owner('spec.a.b')).by, ['me']);
+  });
+});
+
+describe('diff is quiet', () => {
+  const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+  const cases: readonly (readonly [what: string, before: Fields, after: Fields, option?: string])[] = [
+    ['managedFields', named({}, { managedFields: [] }), named({}, { managedFields: [{ manager: 'x' }] })],
+    ['resourceVersion', named({}, { resourceVersion: '1' }), named({}, { resourceVersion: '2' }), 'resourceVersion'],
+    ['generation', named({}, { generation: 1 }), named({}, { generation: 2 }), 'generation'],
+    ['status', named({ status: { a: 1 } }), named({ status: { a: 2 } }), 'status'],
+    ['last-applied', named({}, { annotations: { [lastApplied]: '1' } }), named(), 'lastApplied'],
+    ['the revision', named(), named({}, { annotations: { 'deployment.kubernetes.io/revision': '2' } }), 'revisions'],
+    [
+      'the template generation',
+      named(),
+      named({}, { annotations: { 'deprecated.daemonset.template.generation': '2' } }),
+      'revisions',
+    ],
+    ['empty labels', named({}, { labels: {} }), named(), 'emptyMetadata'],
+    ['empty annotations', named(), named({}, { annotations: {} }), 'emptyMetadata'],
+    ['empty finalizers', named(), named({}, { finalizers: [] }), 'emptyMetadata'],
+    ['empty owners', named({}, { ownerReferences: [] }), named(), 'emptyMetadata'],
+    ['null', named({ spec: { a: null } }), named({ spec: {} }), 'nulls'],
+    ['null in a list of maps', podTemplate({ name: 'web', a: null }), podTemplate({ name: 'web' }), 'nulls'],
+    ['key order', named({ spec: { a: 1, b: [{ c: 1, d: 2 }] } }), named({ spec: { b: [{ d: 2, c: 1 }], a: 1 } })],
+  ];
+  for (const [what, before, after, option] of cases) {
+    test(`about ${what}${option === undefined ? '' : `, unless ${option} is set`}`, () => {
+      assert.equal(haltOn(before, after), 'no difference');
+      if (option !== undefined) assert.equal(linesOn(before, after, { [option]: true }).length, 1);
+    });
+  }
+
+  test('about nothing else: an empty selector differs from none', () => {
+    const policy = (ingress: Fields) => named({ spec: { ingress: [{ from: [ingress] }] } });
+    assert.deepEqual(linesOn(policy({ podSelector: {} }), policy({ podSelector: {}, namespaceSelector: {} })), [
+      'spec.ingress[0].from[0].namespaceSelector: (none) -> {}',
+    ]);
+    assert.deepEqual(linesOn(named({ spec: { cpu: '1000m' } }), named({ spec: { cpu: '1' } })), [
+      'spec.cpu: 1000m -> 1',
+    ]);
+    assert.deepEqual(linesOn(named({ spec: { port: 80 } }), named({ spec: { port: '80' } })), [
+      'spec.port: 80 -> "80"',
+    ]);
+  });
+
+  test('but a deletionTimestamp shows as terminating, first of all', () => {
+    const after = named({ spec: { replicas: 0 } }, { deletionTimestamp: '2026-01-01T00:00:00Z' });
+    assert.equal(noteOn(named({ spec: { replicas: 1 } }), after).headline, 'terminating, replicas 1 -> 0');
+  });
+
+  test('tells the source the same: what it reads leaves out what is quiet and plainly ignored', () => {
+    assert.ok(diff.type === 'transform');
+    const except = (options: object) => diff.reads?.(diff.options.parse(options)).except ?? [];
+    assert.ok(
+      except({}).includes('status') && except({}).includes('metadata.annotations["deployment.kubernetes.io/revision"]'),
+    );
+    assert.ok(!except({ status: true }).includes('status'));
+    assert.ok(!except({ kinds: { Pod: { only: ['status.phase'] } } }).includes('status'));
+    assert.ok(except({ ignore: ['spec.replicas', 'spec.*.x'] }).includes('spec.replicas'));
+    assert.ok(!except({ ignore: ['spec.*.x'] }).includes('spec.*.x'));
+    assert.ok(!except({ kinds: { Deployment: { ignore: ['spec.replicas'] } } }).includes('spec.replicas'));
+  });
+});
+
+describe('diff ignore and only', () => {
+  const scaled = [
+    named({ spec: { replicas: 1, paused: false } }),
+    named({ spec: { replicas: 2, paused: false } }),
+  ] as const;
+  const annotated = named({}, { annotations: { 'example.com/a': '1', 'example.com/b': '1' } });
+
+  test('take paths, items and wildcards', () => {
+    assert.equal(haltOn(...scaled, { ignore: ['spec.replicas'] }), 'no difference');
+    assert.equal(haltOn(...scaled, { ignore: ['spec.repl*'] }), 'no difference');
+    assert.equal(haltOn(...scaled, { ignore: ['**.replicas'] }), 'no difference');
+    assert.equal(haltOn(...scaled, { only: ['metadata', 'spec.paused'] }), 'no difference');
+    assert.equal(haltOn(named(), annotated, { ignore: ['metadata.annotations["example.com/*"]'] }), 'no difference');
+    assert.deepEqual(linesOn(...scaled, { only: ['spec'] }), ['spec.replicas: 1 -> 2']);
+    const images = [
+      podTemplate({ name: 'a', image: '1' }, { name: 'b', image: '1' }),
+      podTemplate({ name: 'a', image: '2' }, { name: 'b', image: '2' }),
+    ] as const;
+    const rest = ['spec.template.spec.containers[b].image: 1 -> 2'];
+    assert.deepEqual(linesOn(...images, { ignore: ['spec.template.spec.containers[a].image'] }), rest);
+    assert.deepEqual(linesOn(...images, { only: ['spec.**.containers[b]'] }), rest);
+    assert.equal(haltOn(...images, { ignore: ['spec.template.spec.containers[*].image'] }), 'no difference');
+  });
+
+  test('reach into a block that came whole', () => {
+    const lines = ['metadata.annotations["example.com/b"]: (none) -> 1'];
+    assert.deepEqual(linesOn(named(), annotated, { ignore: ['metadata.annotations["example.com/a"]'] }), lines);
+    assert.deepEqual(linesOn(named(), annotated, { only: ['metadata.annotations["example.com/b"]'] }), lines);
+    assert.equal(haltOn(named(), named({ spec: { a: { b: 1 } } }), { ignore: ['spec.a.b'] }), 'no difference');
+  });
+
+  test('only shows what is quiet by default where it names it', () => {
+    assert.deepEqual(
+      linesOn(named({ status: { phase: 'A' } }), named({ status: { phase: 'B' } }), { only: ['status.phase'] }),
+      ['status.phase: A -> B'],
+    );
+  });
+
+  test('per kind, in any case, with or without the group: ignore adds, only replaces', () => {
+    assert.equal(haltOn(...scaled, { kinds: { deployment: { ignore: ['spec.replicas'] } } }), 'no difference');
+    assert.equal(haltOn(...scaled, { kinds: { 'Deployment.apps': { only: ['metadata'] } } }), 'no difference');
+    assert.equal(linesOn(...scaled, { only: ['metadata'], kinds: { Deployment: { only: ['spec'] } } }).length, 1);
+    assert.equal(linesOn(...scaled, { kinds: { StatefulSet: { ignore: ['spec.replicas'] } } }).length, 1);
+  });
+
+  test('refuse a path that cannot be read, saying where', () => {
+    for (const path of ['', '/spec/replicas', 'spec..a', 'spec[', 'a b', 'spec.']) {
+      const result = diff.options.safeParse({ ignore: [path] });
+      assert.match(result.error?.issues[0]?.message ?? '', /^Cannot read field path .* at character \d/, path);
+    }
+  });
+
+  test('an object opts out by its annotation, from the next change on', () => {
+    const web = (replicas: number, value?: string) =>
+      named(
+        { spec: { replicas, paused: replicas > 1 } },
+        value === undefined ? {} : { annotations: { 'watchchain/ignore': value } },
+      );
+    assert.match(haltOn(web(1, 'true'), web(2, 'true')), /opted out by its annotation watchchain\/ignore/);
+    assert.equal(linesOn(web(1), web(2, 'true')).length, 3, 'setting it is told');
+    assert.equal(linesOn(web(1, 'true'), web(2)).length, 3, 'removing it is told');
+    assert.deepEqual(linesOn(web(1, 'spec.replicas, ]['), web(2, 'spec.replicas, ][')), ['spec.paused: false -> true']);
+    assert.equal(linesOn(web(1, 'true'), web(2, 'true'), { optOutAnnotation: '' }).length, 2);
+  });
+});
+
+describe('diff matches list items', () => {
+  const ports = (...some: Json[]) => named({ spec: { ports: some } });
+
+  test('by merge key, so that a new first item is one line', () => {
+    const web = {
+      name: 'web',
+      env: [
+        { name: 'A', value: '1' },
+        { name: 'B', value: '1' },
+      ],
+    };
+    const changed = {
+      name: 'web',
+      env: [
+        { name: 'A', value: '1' },
+        { name: 'B', value: '2' },
+      ],
+    };
+    const note = noteOn(podTemplate(web), podTemplate({ name: 'first', image: 'x' }, changed));
+    assert.deepEqual(
+      note.fields.map(({ path, op }) => `${op} ${path}`),
+      ['add spec.template.spec.containers[first]', 'replace spec.template.spec.containers[web].env[B].value'],
+    );
+    assert.equal(note.headline, 'container first added, env B 1 -> 2');
+    assert.deepEqual(
+      note.patch.map(({ op, path }) => `${op} ${path}`),
+      ['add /spec/template/spec/containers/0', 'replace /spec/template/spec/containers/1/env/1/value'],
+    );
+  });
+
+  test('by two keys: ports of a Service, by port and protocol', () => {
+    const dns = (targetPort: number): Json[] => [
+      { name: 'a', port: 53, protocol: 'UDP' },
+      { name: 'b', port: 53, protocol: 'TCP', targetPort },
+    ];
+    assert.deepEqual(linesOn(ports(...dns(1)), ports(...dns(2))), ['spec.ports[53/TCP].targetPort: 1 -> 2']);
+  });
+
+  test('by place where names repeat, and by content where they have none', () => {
+    const twice = (value: number) =>
+      named({
+        spec: {
+          some: [
+            { name: 'x', value: 1 },
+            { name: 'x', value },
+          ],
+        },
+      });
+    assert.deepEqual(linesOn(twice(1), twice(2)), ['spec.some[1].value: 1 -> 2']);
+    const args = (...some: string[]) => named({ spec: { args: some } });
+    assert.deepEqual(linesOn(args('a', 'b', 'c'), args('x', 'a', 'b', 'c')), ['spec.args[0]: (none) -> x']);
+    assert.deepEqual(linesOn(args('a', 'b'), args('b', 'c')), [
+      'spec.args[0]: a -> (none)',
+      'spec.args[1]: (none) -> c',
+    ]);
+    assert.deepEqual(linesOn(args('a', '--v=1', 'c'), args('a', '--v=2', 'c')), ['spec.args[1]: --v=1 -> --v=2']);
+  });
+
+  test('a set by its values', () => {
+    const finalizers = (...some: string[]) => named({}, { finalizers: some });
+    assert.deepEqual(linesOn(finalizers('a', 'b'), finalizers('b', 'c')), [
+      'metadata.finalizers[c]: (none) -> c',
+      'metadata.finalizers[a]: a -> (none)',
+    ]);
+  });
+
+  test('a reordered list is one line, with or without keys', () => {
+    const a = { name: 'a', image: '1' };
+    const b = { name: 'b', image: '1' };
+    assert.deepEqual(linesOn(podTemplate(a, b), podTemplate(b, a)), [
+      'spec.template.spec.containers: reordered [a, b] -> [b, a]',
+    ]);
+    assert.equal(noteOn(podTemplate(a, b), podTemplate(b, a)).headline, 'containers reordered');
+    assert.deepEqual(linesOn(named({ spec: { args: ['x', 'y', 'z'] } }), named({ spec: { args: ['z', 'x', 'y'] } })), [
+      'spec.args: reordered [x, y, z] -> [z, x, y]',
+    ]);
+  });
+});
+
+describe('diff withstands', () => {
+  const parsed = (text: string) => parseManifest(Buffer.from(text)) as Fields;
+
+  test('integers beyond 2^53: compared and printed digit by digit', () => {
+    const id = (digits: string) => parsed(`{"metadata":{"name":"x"},"spec":{"id":${digits},"ids":[${digits}]}}`);
+    const [first, second] = ['12345678901234567890', '12345678901234567891'];
+    assert.equal(haltOn(id(first), id(first)), 'no difference');
+    const note = noteOn(id(first), id(second));
+    assert.equal(formatField(note.fields[0] as DiffNote['fields'][0]), `spec.id: ${first} -> ${second}`);
+    assert.ok(JSON.stringify(note.patch).includes(`{"op":"replace","path":"/spec/id","value":${second}}`));
+    assert.equal(
+      formatField(noteOn(id('5'), id(second)).fields[0] as DiffNote['fields'][0]),
+      `spec.id: 5 -> ${second}`,
+    );
+  });
+
+  test('keys that reach for a prototype: they are data', () => {
+    const before = parsed('{"metadata":{"name":"x"},"spec":{"a":1}}');
+    const after = parsed(
+      '{"metadata":{"name":"x"},"spec":{"a":1,"__proto__":{"polluted":"yes"},"constructor":{"prototype":{"b":2}},"toString":1}}',
+    );
+    const note = noteOn(before, after);
+    assert.deepEqual(
+      note.fields.map(({ path }) => path),
+      ['spec.__proto__.polluted', 'spec.constructor', 'spec.toString'],
+    );
+    assert.ok(note.patch.length >= 3 && note.unified === '' && note.headline !== '');
+    assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
+    assert.equal(haltOn(after, after), 'no difference');
+  });
+
+  test('a field whose type changed', () => {
+    assert.deepEqual(linesOn(named({ spec: { a: 'text' } }), named({ spec: { a: { b: 1 } } })), [
+      'spec.a: text -> {b: 1}',
+    ]);
+    assert.deepEqual(linesOn(named({ spec: { a: [1] } }), named({ spec: { a: { b: 1 } } })), ['spec.a: [1] -> {b: 1}']);
+    assert.deepEqual(linesOn(named({ spec: 'x' }), named({ spec: ['x'] }), { only: ['spec'] }), ['spec: x -> [x]']);
+  });
+
+  test('nesting deeper than the stack', () => {
+    const nested = (leaf: number) => {
+      let value: Json = leaf;
+      for (let level = 0; level < 20_000; level++) value = level % 2 === 0 ? [value] : { a: value };
+      return value;
+    };
+    // Not through the handler, whose change is frozen recursively here.
+    const instance = diff.type === 'transform' && diff.create(diff.options.parse({}), {} as HandlerEnvironment);
+    assert.ok(instance);
+    const { change } = verdictOn(named(), named());
+    const before = named({ spec: nested(1) }) as unknown as Manifest;
+    const differ = instance.handle(
+      { ...change, before, after: named({ spec: nested(2) }) as unknown as Manifest },
+      {} as HandlerContext,
+    ) as Change;
+    const same = instance.handle(
+      { ...change, before, after: named({ spec: nested(1) }) as unknown as Manifest },
+      {} as HandlerContext,
+    );
+    assert.ok(isHalt(same));
+    const note = differ.notes.diff;
+    assert.equal(note?.fields.length, 1);
+    assert.ok(note.headline.length < 300 && note.unified !== undefined && note.patch.length === 1);
+  });
+
+  test('a thousand annotations and a huge text, without a huge message', () => {
+    const annotations = (value: string) =>
+      Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`example.com/a${n}`, value]));
+    const text = (step: number) => Array.from({ length: 40_000 }, (_, n) => `line ${(n * step) % 7919}`).join('\n');
+    const note = noteOn(
+      named({ data: { t: text(3) } }, { annotations: annotations('1') }),
+      named({ data: { t: text(7) } }, { annotations: annotations('2') }),
+    );
+    assert.equal(note.fields.length, 1001);
+    assert.match(note.headline, /^data\.t changed, annotations\["example\.com\/a0"\] 1 -> 2, .*, \+998 more$/);
+    assert.match(note.unified, /\n… \d+ more lines\n/);
+    assert.ok(note.unified.length < 100_000);
+  });
+});
