@@ -24,5 +24,3 @@ export type { Receiver, ReceiverFactory, ReceiverOptions } from './delivery/rece
 export type { FunctionContext, HandlerFunction } from './chain/handler-function.ts';
 /** The schema library of handler options: the copy that this package validates with. */
 export { z } from 'zod';
-/** The schema library of the handlers' options: a handler's own file needs no node_modules. */
-export { z } from 'zod';
