@@ -1,0 +1,91 @@
+/** A scope that is watched, and on whose behalf; it outlives its informers. */
+import { unionOfInterests } from '../interest.ts';
+import { Informer, type InformerEnvironment } from './informer.ts';
+import { resourceName } from './resource-path.ts';
+import type { ScopeStatus } from './scope-status.ts';
+import type { Resource, WatchRequest } from './source.ts';
+
+export interface WatchedScopeOptions {
+  readonly env: InformerEnvironment;
+  readonly status: ScopeStatus;
+  readonly resource: Resource;
+  readonly request: WatchRequest;
+  /** Finds the kind again after it was removed, however long that takes; undefined: stopped. */
+  readonly resolve: (request: WatchRequest, status: ScopeStatus, signal: AbortSignal) => Promise<Resource | undefined>;
+}
+
+export class WatchedScope {
+  readonly status: ScopeStatus;
+  readonly #options: WatchedScopeOptions;
+  readonly #requests: WatchRequest[];
+  #resource: Resource;
+  #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: WatchedScopeOptions) {
+    this.#options = options;
+    this.status = options.status;
+    this.#resource = options.resource;
+    this.#requests = [options.request];
+  }
+
+  /** Another name for the same scope: its chains and what they read count from the next {@link start} on. */
+  add(request: WatchRequest): void {
+    this.#requests.push(request);
+  }
+
+  start(): void {
+    this.#stopping = new AbortController();
+    this.#running = this.#run(this.#stopping.signal);
+  }
+
+  /** What was read is in the store when it resolves. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { env, request, resolve } = this.#options;
+    const { labelSelector, fieldSelector } = request;
+    for (;;) {
+      const resource = this.#resource;
+      this.status.found(resourceName(resource));
+      const scope = {
+        ...resource,
+        namespace: scopeNamespace(request, resource),
+        labelSelector,
+        fieldSelector,
+        chains: [...new Set(this.#requests.flatMap(({ chains }) => chains))],
+        interest: unionOfInterests(this.#requests.map(({ interest }) => interest)),
+      };
+      const outcome = await new Informer(env, scope, this.status).run(signal);
+      if (outcome === 'stopped') return;
+      const found = await resolve(request, this.status, signal);
+      if (found === undefined) return;
+      this.#resource = found;
+    }
+  }
+}
+
+/** What has no namespace is watched whole, whatever the configuration says. */
+export function scopeNamespace({ namespace }: WatchRequest, { namespaced }: Resource): string {
+  return namespaced ? namespace : '';
+}
+
+/** The same for requests that watch the same; without the version, as a baseline is. */
+export function scopeId(request: WatchRequest, resource: Resource): string {
+  const { labelSelector, fieldSelector } = request;
+  return storedScopeId({ ...resource, namespace: scopeNamespace(request, resource), labelSelector, fieldSelector });
+}
+
+/** {@link scopeId} of what the store has. */
+export function storedScopeId(key: {
+  readonly group: string;
+  readonly resource: string;
+  readonly namespace: string;
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+}): string {
+  return JSON.stringify([key.group, key.resource, key.namespace, key.labelSelector, key.fieldSelector]);
+}
