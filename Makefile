@@ -40,11 +40,11 @@ lint: deps
 types: deps
 	@tsc -p .
 
-docs: deps ## writes docs/handlers from the handlers
-	@$(NODE) docs/generate.ts
+docs: deps ## writes docs/handlers and the picture from the handlers
+	@$(NODE) docs/generate.ts && $(NODE) docs/picture.ts
 
 generated-docs: deps
-	@$(NODE) docs/generate.ts --check
+	@$(NODE) docs/generate.ts --check && $(NODE) docs/picture.ts --check
 
 build: deps ## dist/, as the published package and the image have it
 	@npm run --silent build

@@ -6,5 +6,6 @@ test('docs/dependencies.md gives a reason for every runtime dependency, and for 
   const read = (path: string) => readFile(new URL(`../${path}`, import.meta.url), 'utf8');
   const { dependencies } = JSON.parse(await read('package.json')) as { dependencies: Record<string, string> };
   const rows = (await read('docs/dependencies.md')).matchAll(/^\| `([^`]+)` +\|/gm);
-  assert.deepEqual([...rows].map(([, name]) => name).toSorted(), Object.keys(dependencies).toSorted());
+  const explained = new Set(rows.map(([, name]) => name));
+  assert.deepEqual(explained, new Set(Object.keys(dependencies)));
 });
