@@ -241,6 +241,7 @@ describe('diff ignore and only', () => {
     assert.equal(linesOn(web(1), web(2, 'true')).length, 3, 'setting it is told');
     assert.equal(linesOn(web(1, 'true'), web(2)).length, 3, 'removing it is told');
     assert.deepEqual(linesOn(web(1, 'spec.replicas, ]['), web(2, 'spec.replicas, ][')), ['spec.paused: false -> true']);
+    assert.equal(haltOn(web(1, 'spec.replicas, spec.paused'), web(2, 'spec.replicas, spec.paused')), 'no difference');
     assert.equal(linesOn(web(1, 'true'), web(2, 'true'), { optOutAnnotation: '' }).length, 2);
   });
 });

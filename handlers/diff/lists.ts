@@ -83,6 +83,7 @@ function labellersOf(field: string | undefined): readonly Labeller[] {
 
 function labelOf(item: JsonObject, [first = '', ...others]: readonly string[]) {
   const key = own(item, first);
+  if (typeof key === 'string' && others.length === 0) return key;
   if (!isScalar(key)) return undefined;
   const values = [key, ...others.map((name) => own(item, name) ?? KEY_DEFAULTS.get(name) ?? '')];
   return values.map((value) => (typeof value === 'string' ? value : toJson(value ?? ''))).join('/');

@@ -24,16 +24,19 @@ export function patchOf(before: JsonObject, after: JsonObject, rules: FieldRules
   }
 }
 
-/** What `before` is after the edits that give its lists the items of `after`, in their places; exact numbers are settled on the way. */
+/**
+ * What `before` is after the edits that give its lists the items of `after`, in their places; exact numbers are settled on the
+ * way. Its maps are edited in place.
+ */
 function align(before: Json, after: Json, at: string, edits: Operation[]): Json {
   if (isMap(before) && isMap(after)) {
-    const copy = Object.create(null) as Record<string, Json | undefined>;
     for (const [key, value] of Object.entries(before)) {
       const other = own(after, key);
+      if (typeof value !== 'object' || value === null || other === undefined) continue;
       const path = `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-      copy[key] = value === undefined || other === undefined ? value : align(value, other, path, edits);
+      (before as Record<string, Json>)[key] = align(value as Json, other, path, edits);
     }
-    return copy;
+    return before;
   }
   if (isList(before) && isList(after)) return alignItems(before, after, at, edits);
   // To the library a raw number is an object.

@@ -31,9 +31,12 @@ export function createRuleBook(options: Options): RuleBook {
     rulesFor(change) {
       const known = namesOf(change.gvk).flatMap((name) => byKind.get(name) ?? [])[0];
       const optOut = optOutOf(change, options.optOutAnnotation);
+      if (optOut === '') return known?.rules ?? generalRules;
       if (optOut.trim() === 'true') return undefined;
-      const extra = optOut.split(',').filter(isPath);
-      if (extra.length === 0) return known?.rules ?? generalRules;
+      const extra = optOut
+        .split(',')
+        .map((path) => path.trim())
+        .filter(isPath);
       const paths = known?.paths ?? general;
       return rules({ ...paths, ignore: [...paths.ignore, ...extra] });
     },
@@ -91,7 +94,7 @@ function optOutOf({ before, after }: Change, annotation: string): string {
 
 function isPath(text: string): boolean {
   try {
-    return parsePath(text.trim()).length > 0;
+    return parsePath(text).length > 0;
   } catch {
     return false;
   }
