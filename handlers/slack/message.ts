@@ -15,7 +15,7 @@ const LOOKS: Readonly<Record<Action, { readonly verb: string; readonly color: st
 };
 
 /** Where the author's name leads: the page of this package. */
-const HOME = 'https://www.npmjs.com/package/watchchain';
+const HOME = 'https://github.com/watchchain/watchchain';
 
 /** A legacy attachment, in the order in which kwatchman wrote it. */
 export interface SlackAttachment {

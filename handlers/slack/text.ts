@@ -24,9 +24,12 @@ function visible(text: string): string {
   return text.replace(/[^\n\t]+/g, printable);
 }
 
-/** Slack reads `&`, `<` and `>` as control characters and asks for entities in their place, in code blocks too. */
+/**
+ * Slack reads `&`, `<` and `>` as control characters and asks for entities in their place, in code blocks too. The arrow between
+ * old and new stays an arrow, readable in the raw message as well: a `>` closes nothing where no `<` is left.
+ */
 function entities(text: string): string {
-  return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character);
+  return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character).replaceAll(' -&gt; ', ' -> ');
 }
 
 function fitted(text: string, max: number): string {
