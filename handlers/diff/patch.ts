@@ -34,7 +34,7 @@ function align(before: Json, after: Json, at: string, edits: Operation[]): Json 
       const other = own(after, key);
       if (typeof value !== 'object' || value === null || other === undefined) continue;
       const path = `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-      (before as Record<string, Json>)[key] = align(value as Json, other, path, edits);
+      (before as Record<string, Json>)[key] = align(value, other, path, edits);
     }
     return before;
   }
