@@ -100,6 +100,11 @@ export class ApiServer implements AsyncDisposable {
     return `${this.#options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
   }
 
+  /** The last one given: each write takes the next. */
+  get resourceVersion(): number {
+    return this.#cluster.revision.current;
+  }
+
   /** By apiVersion and kind. Fills uid, resourceVersion, creationTimestamp, generation and managedFields. */
   create(manifest: object, options?: WriteOptions): Manifest {
     return this.#cluster.create(manifest, options);

@@ -6,12 +6,13 @@ import { authorize, review, type AccessRule } from './access.ts';
 import type { Cluster, WriteOptions } from './cluster.ts';
 import { AGGREGATED, aggregated, group, groupList, resourceList } from './discovery.ts';
 import { inNamespace, list } from './lists.ts';
+import { mergePatch } from './merge-patch.ts';
 import { parsePath, type RequestInfo } from './path.ts';
 import { apiVersionOf, type ServedType } from './resource-types.ts';
 import { StatusError } from './status.ts';
 import { keyOf } from './storage.ts';
 import { WatchStream, type WatchContext } from './watch-stream.ts';
-import { inVersion, isObject, serialize } from './wire.ts';
+import { inVersion, serialize } from './wire.ts';
 
 export interface RouteContext extends WatchContext {
   readonly access: AccessRule;
@@ -131,7 +132,7 @@ function patched(before: Manifest, { contentType, body }: RouteRequest): Manifes
   const patch = JSON.parse(body) as Json;
   const { resourceVersion: _resourceVersion, ...metadata } = before.metadata;
   const target = { ...before, metadata } as JsonObject;
-  if (contentType.startsWith('application/merge-patch+json')) return merged(target, patch) as unknown as Manifest;
+  if (contentType.startsWith('application/merge-patch+json')) return mergePatch(target, patch) as unknown as Manifest;
   if (contentType.startsWith('application/json-patch+json')) {
     const copy = structuredClone(target) as unknown as Manifest;
     return fastJsonPatch.applyPatch(copy, patch as unknown as Operation[]).newDocument;
@@ -140,17 +141,6 @@ function patched(before: Manifest, { contentType, body }: RouteRequest): Manifes
   throw new StatusError(415, {
     message: `the body of the request was in an unknown format - accepted media types include: ${supported}`,
   });
-}
-
-/** RFC 7396. */
-function merged(target: Json | undefined, patch: Json): Json {
-  if (!isObject(patch)) return patch;
-  const result: Record<string, Json | undefined> = isObject(target) ? { ...target } : {};
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete result[name];
-    else if (value !== undefined) result[name] = merged(result[name], value);
-  }
-  return result;
 }
 
 function parseBody({ body }: RouteRequest): unknown {

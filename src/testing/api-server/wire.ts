@@ -29,7 +29,7 @@ export function serialize(manifest: Manifest, type: ServedType): Buffer {
     kind: type.kind,
     apiVersion: apiVersionOf(type),
     metadata: inOrder(metadata),
-    ...(data === undefined ? {} : { data: sortedMap(data as Json) }),
+    ...(data === undefined ? {} : { data: sortedMap(data) }),
     ...rest,
     ...(status === undefined ? {} : { status }),
   };

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { PassThrough } from 'node:stream';
+import { describe, test } from 'node:test';
+import { runCommandLine } from './command-line.ts';
+
+const folders = async (): Promise<string[]> =>
+  (await readdir(tmpdir())).filter((name) => name.startsWith('watchchain-demo-'));
+
+/** Runs the command; what it wrote so far is in `output()`. */
+function run(args: readonly string[], signal: AbortSignal = new AbortController().signal) {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const text = { stdout: '', stderr: '' };
+  stdout.setEncoding('utf8').on('data', (chunk: string) => (text.stdout += chunk));
+  stderr.setEncoding('utf8').on('data', (chunk: string) => (text.stderr += chunk));
+  const argv = ['demo', ...args];
+  return { text, stdout, code: runCommandLine({ argv, env: {}, stdin: new PassThrough(), stdout, stderr, signal }) };
+}
+
+describe('watchchain demo', () => {
+  test('tells the whole story through the real service and leaves nothing behind', async () => {
+    const before = await folders();
+    const { text, code } = run(['--speed', '40']);
+    assert.equal(await code, 0, text.stderr);
+    for (const told of [
+      'image web nginx:1.7.9 -> nginx:1.9.1 · by kubectl-set',
+      'replicas 2 -> 5 · by kube-controller-manager',
+      'UPDATE configmap',
+      'LOG_LEVEL: info -> debug',
+      'UPDATE secret',
+      'by external-secrets',
+      'DELETE deployment',
+      'DELETE service',
+      'restartCount: 2 -> 3',
+      'ADD event',
+    ]) {
+      assert(text.stdout.includes(told), `${told} is not in\n${text.stdout}`);
+    }
+    assert.equal(text.stdout.split('\n').filter((line) => line.includes('UPDATE deployment')).length, 2);
+    // Neither in the clear nor as it stands in the manifest.
+    assert.doesNotMatch(text.stdout, /tok-\d|dG9r/);
+    assert(!text.stdout.includes('\x1b'));
+    assert.equal(text.stderr, '');
+    assert.deepEqual(await folders(), before);
+  });
+
+  test('--forever goes on after the story, until it is asked to stop; then it ends with 0', async () => {
+    const controller = new AbortController();
+    const { text, stdout, code } = run(['--forever', '--speed', '100'], controller.signal);
+    stdout.on('data', () => {
+      if (text.stdout.includes('nginx:1.11.13')) controller.abort();
+    });
+    assert.equal(await code, 0, text.stderr);
+    assert(text.stdout.includes('helm rollback legacy-cart'));
+  });
+
+  test('refuses a speed that is no number above 0', async () => {
+    const { text, code } = run(['--speed', '0']);
+    assert.equal(await code, 1);
+    assert.match(text.stderr, /Wanted a number above 0/);
+  });
+});

@@ -1,0 +1,176 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { createApp, type App } from '../app.ts';
+import { loadHandler } from '../chain/load.ts';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { createLogger, printable } from '../log.ts';
+import { startApiServer, type ApiServer } from '../testing/api-server.ts';
+import { LivingCluster } from '../testing/living-cluster.ts';
+import { startReceiver, type CapturedRequest } from '../testing/receiver.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
+import { renderMessage, styled, type Attachment, type Looks } from './slack-terminal.ts';
+
+interface Flags {
+  readonly forever?: true;
+  readonly speed: number;
+}
+
+/** Columns where the output is no terminal. */
+const PLAIN_COLUMNS = 100;
+
+/** The configuration of the demo, read as any other. */
+const CONFIG = `
+[[resource]]
+kind = "deployment"
+[[resource]]
+kind = "service"
+[[resource]]
+kind = "configmap"
+[[resource]]
+kind = "secret"
+
+[[handler]]
+name = "diff"
+[[handler]]
+name = "slack"
+webhookURL = "\${DEMO_SLACK}"
+clusterName = "demo"
+messagesPerSecond = 0
+
+[[chain]]
+name = "crash loops"
+  [[chain.resource]]
+  kind = "pod"
+  [[chain.handler]]
+  name = "ignoreEvents"
+  events = ["Add", "Delete"]
+  [[chain.handler]]
+  name = "diff"
+  only = ["status.containerStatuses[*].restartCount"]
+  [[chain.handler]]
+  name = "slack"
+  webhookURL = "\${DEMO_SLACK}"
+  clusterName = "demo"
+  messagesPerSecond = 0
+
+[[chain]]
+name = "cluster upgrades"
+  [[chain.resource]]
+  kind = "event"
+  [[chain.handler]]
+  name = "match"
+  involvedKind = "^Cluster$"
+  reason = "^ClusterIsUpdating$"
+  [[chain.handler]]
+  name = "slack"
+  webhookURL = "\${DEMO_SLACK}"
+  clusterName = "demo"
+  messagesPerSecond = 0
+`;
+
+export function demoCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
+  program
+    .command('demo')
+    .description('show what it does, on a cluster of its own inside this process: nothing else is needed')
+    .allowExcessArguments(false)
+    .option('--forever', 'begin again when the story is over, until Ctrl-C')
+    .option('--speed <factor>', 'how many times faster than a minute', positiveNumber, 1)
+    .action((flags: Flags) => choose(() => demo(flags, io)));
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Wanted a number above 0.');
+}
+
+/** The real service on an embedded cluster; only its Slack is one that shows what it gets. Leaves nothing behind. */
+async function demo(flags: Flags, io: CommandIo): Promise<number> {
+  const looks: Looks = {
+    color: io.stdout.isTTY === true && !io.env['NO_COLOR'],
+    columns: io.stdout.columns ?? PLAIN_COLUMNS,
+  };
+  const show = (lines: readonly string[]): void => void io.stdout.write(`${lines.join('\n')}\n`);
+
+  await using cleanup = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'watchchain-demo-'));
+  cleanup.defer(() => rm(folder, { recursive: true }));
+  const server = await startApiServer();
+  cleanup.defer(() => server.close());
+  const slack = await startReceiver((request) => {
+    show(['', ...renderMessage(attachmentIn(request), looks)]);
+    return {};
+  });
+  cleanup.defer(() => slack.close());
+
+  const narrate = (what: string): void => show(['', `${styled('❯', 'cyan', looks)} ${styled(what, 'bold', looks)}`]);
+  const cluster = new LivingCluster(server, { speed: flags.speed, narrate });
+  cluster.furnish();
+  const writes = countWrites(server);
+
+  const log = createLogger({ level: 'warn', json: false, color: looks.color, stream: io.stderr });
+  const env = { DEMO_SLACK: `${slack.url}/services/demo` };
+  const config = await demoConfig(server, folder, env);
+  const app = createApp({ config, log, stdout: io.stdout, env, storeFile: ':memory:' });
+  cleanup.defer(() => app.stop());
+  show(introduction(server, flags));
+  const ended = play(cluster, app, flags, io.signal);
+  await Promise.race([ended, app.failed]);
+  // Drains: what is under way is still told.
+  await app.stop();
+  show(['', ...conclusion(writes(), slack.requests.length, looks)]);
+  return EXIT.ok;
+}
+
+/** Until the story is over, or the process is asked to stop. */
+async function play(cluster: LivingCluster, app: App, { forever }: Flags, signal: AbortSignal): Promise<void> {
+  try {
+    await app.start();
+    await app.idle();
+    for (let more = true; more; more = forever === true) await cluster.play(signal);
+    await app.idle();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+async function demoConfig(server: ApiServer, folder: string, env: NodeJS.ProcessEnv): Promise<Config> {
+  const kubeconfig = await server.writeKubeconfig(join(folder, 'kubeconfig'));
+  const file = join(folder, 'config.toml');
+  await writeFile(file, CONFIG);
+  return loadConfig(file, { env, loadHandler, overrides: { kubeconfig } });
+}
+
+/** How many writes the cluster has seen since now: its resourceVersion counts them. */
+function countWrites(server: ApiServer): () => number {
+  const before = server.resourceVersion;
+  return () => server.resourceVersion - before;
+}
+
+function attachmentIn({ body }: CapturedRequest): Attachment {
+  const { attachments } = JSON.parse(body) as { readonly attachments: readonly [Attachment] };
+  return attachments[0];
+}
+
+function introduction(server: ApiServer, { forever, speed }: Flags): string[] {
+  const length =
+    forever === true ? 'It goes on until Ctrl-C' : `It takes about ${Math.ceil(60 / speed)} s; Ctrl-C ends it`;
+  return [
+    `A small shop now runs on a Kubernetes API server inside this process, at ${server.url}.`,
+    'watchchain watches it as it would watch yours. Below: what happens there, and each message that Slack gets.',
+    `${length}.`,
+  ];
+}
+
+function conclusion(writes: number, messages: number, looks: Looks): string[] {
+  const command = (text: string): string => `  ${styled(printable(text), 'cyan', looks)}`;
+  return [
+    `${writes} writes in the cluster, ${messages} messages: the rest was noise, or nothing that was asked for.`,
+    'On your own cluster: say in config.toml what to watch and where to tell it, then',
+    command('export SLACK_WEBHOOK_URL=https://hooks.slack.com/services/...'),
+    command('watchchain check --cluster && watchchain run      (from a checkout: make run)'),
+  ];
+}

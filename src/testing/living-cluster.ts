@@ -1,0 +1,228 @@
+/** A small shop that lives on the embedded API server: about a minute of what happens in real clusters, the same each time. */
+import { systemClock, type Clock } from '../clock.ts';
+import type { Json, JsonObject } from '../json.ts';
+import type { ApiServer } from './api-server.ts';
+import { mergePatch } from './api-server/merge-patch.ts';
+import {
+  autoscaler,
+  deployment,
+  legacyService,
+  NAMESPACE,
+  paymentToken,
+  pod,
+  podSpec,
+  replicaSet,
+  running,
+  settings,
+  upgradeEvent,
+  waiting,
+  WORKLOADS,
+  type Workload,
+} from './shop.ts';
+
+export interface LivingClusterOptions {
+  /** How many times faster than in life. Default 1: a round takes about a minute. */
+  readonly speed?: number;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Called before each thing that somebody does: `kubectl set image deployment/web web=nginx:1.9.1`. */
+  readonly narrate?: (what: string) => void;
+}
+
+/** What web runs, round after round. */
+const WEB_IMAGES = ['nginx:1.7.9', 'nginx:1.9.1', 'nginx:1.11.13', 'nginx:1.13.12'];
+
+const CONTROLLERS = 'kube-controller-manager';
+
+export class LivingCluster {
+  readonly #server: ApiServer;
+  readonly #speed: number;
+  readonly #clock: Clock;
+  readonly #narrate: (what: string) => void;
+  /** Running pods by workload, oldest first. */
+  readonly #pods = new Map<string, string[]>();
+  #names = 0;
+  #round = 0;
+
+  constructor(server: ApiServer, options: LivingClusterOptions = {}) {
+    this.#server = server;
+    this.#speed = options.speed ?? 1;
+    this.#clock = options.clock ?? systemClock;
+    this.#narrate = options.narrate ?? (() => {});
+  }
+
+  /** What is there before anybody watches. */
+  furnish(): void {
+    this.#server.create({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: NAMESPACE },
+      status: { phase: 'Active' },
+    });
+    for (const workload of Object.values(WORKLOADS)) this.#install(workload);
+    const others = [autoscaler, settings('info', '30s'), paymentToken('tok-0-7f3a'), legacyService];
+    for (const manifest of others) this.#server.create(manifest, { manager: 'helm' });
+  }
+
+  /** One round of the story. Rejects with the signal's reason when that aborts. */
+  async play(signal: AbortSignal): Promise<void> {
+    const round = this.#round++;
+    if (round > 0) await this.#legacyReturns(signal);
+    await this.#pause(2_000, signal);
+    await this.#rollout(WEB_IMAGES[(round + 1) % WEB_IMAGES.length] ?? '', signal);
+    await this.#settingsEdited(round, signal);
+    await this.#scaled(round, signal);
+    await this.#secretRotated(round, signal);
+    await this.#crashLoop(signal);
+    await this.#legacyRemoved(signal);
+    this.#narrate('the cluster operator begins an upgrade');
+    this.#server.create(upgradeEvent(`demo.${this.#name()}`, `4.${20 + round}`), {
+      manager: 'cluster-version-operator',
+    });
+    await this.#pause(3_000, signal);
+  }
+
+  async #rollout(image: string, signal: AbortSignal): Promise<void> {
+    const workload = { ...WORKLOADS.web, image };
+    const { app, replicas } = workload;
+    this.#narrate(`kubectl set image deployment/${app} ${app}=${image}`);
+    this.#patch('Deployment', app, { spec: { template: { spec: podSpec(app, image) } } }, 'kubectl-set');
+    await this.#pause(600, signal);
+    const hash = this.#name();
+    this.#server.create(replicaSet({ ...workload, replicas: 1 }, hash), { manager: CONTROLLERS });
+    const revision = { 'deployment.kubernetes.io/revision': String(this.#round + 1) };
+    this.#patch('Deployment', app, { metadata: { annotations: revision } }, CONTROLLERS);
+    for (let updated = 1; updated <= replicas; updated++) {
+      await this.#replacePod(workload, hash, signal);
+      this.#patch('ReplicaSet', `${app}-${hash}`, { spec: { replicas: updated } }, CONTROLLERS);
+      this.#deploymentStatus(app, { updatedReplicas: updated, readyReplicas: replicas, replicas });
+    }
+    await this.#quiet(app, 4_000, signal);
+  }
+
+  async #settingsEdited(round: number, signal: AbortSignal): Promise<void> {
+    this.#narrate('kubectl edit configmap/api-settings');
+    const [logLevel, timeout] = round % 2 === 0 ? ['debug', '5s'] : ['info', '30s'];
+    this.#server.update(settings(logLevel, timeout), { manager: 'kubectl-edit' });
+    await this.#quiet('api', 6_000, signal);
+  }
+
+  async #scaled(round: number, signal: AbortSignal): Promise<void> {
+    const [from, to] = round % 2 === 0 ? [2, 5] : [5, 2];
+    this.#narrate(`load ${to > from ? 'rises: the autoscaler adds' : 'falls: the autoscaler removes'} pods of api`);
+    this.#patch('HorizontalPodAutoscaler', 'api', { status: { desiredReplicas: to } }, CONTROLLERS, 'status');
+    this.#patch('Deployment', 'api', { spec: { replicas: to } }, CONTROLLERS, 'scale');
+    for (let n = from; n < to; n++) await this.#startPod({ ...WORKLOADS.api, replicas: to }, 'scaled', signal);
+    for (let n = to; n < from; n++) this.#stopPod('api');
+    this.#deploymentStatus('api', { replicas: to, readyReplicas: to, updatedReplicas: to });
+    this.#patch('HorizontalPodAutoscaler', 'api', { status: { currentReplicas: to } }, CONTROLLERS, 'status');
+    await this.#quiet('api', 5_000, signal);
+  }
+
+  async #secretRotated(round: number, signal: AbortSignal): Promise<void> {
+    this.#narrate('a vault rotates secret/payment-provider');
+    this.#server.update(paymentToken(`tok-${round + 1}-c91e`), { manager: 'external-secrets' });
+    await this.#quiet('web', 7_000, signal);
+  }
+
+  async #crashLoop(signal: AbortSignal): Promise<void> {
+    const { app } = WORKLOADS.worker;
+    const [name = ''] = this.#pods.get(app) ?? [];
+    this.#narrate('worker runs out of memory, again and again');
+    for (let restarts = 1; restarts <= 3; restarts++) {
+      const lastState = { terminated: { exitCode: 137, reason: 'OOMKilled' } };
+      const down = { ...waiting(app, restarts, 'CrashLoopBackOff'), lastState };
+      this.#patch('Pod', name, { status: { containerStatuses: [down] } }, 'kubelet', 'status');
+      this.#deploymentStatus(app, { readyReplicas: 0 });
+      await this.#pause(3_000, signal);
+      this.#patch('Pod', name, { status: running(app, restarts) }, 'kubelet', 'status');
+      this.#deploymentStatus(app, { readyReplicas: 1 });
+      await this.#pause(800, signal);
+    }
+    // Replaced, so that the next round begins at no restarts.
+    await this.#replacePod(WORKLOADS.worker, 'replaced', signal);
+    await this.#quiet(app, 2_000, signal);
+  }
+
+  async #legacyRemoved(signal: AbortSignal): Promise<void> {
+    this.#narrate('kubectl delete deployment,service legacy-cart');
+    this.#server.delete('Deployment', 'legacy-cart', NAMESPACE);
+    this.#server.delete('Service', 'legacy-cart', NAMESPACE);
+    this.#stopPod('legacy-cart');
+    await this.#quiet('web', 5_000, signal);
+  }
+
+  async #legacyReturns(signal: AbortSignal): Promise<void> {
+    this.#narrate('helm rollback legacy-cart');
+    this.#install(WORKLOADS.legacyCart);
+    this.#server.create(legacyService, { manager: 'helm' });
+    await this.#pause(4_000, signal);
+  }
+
+  #install(workload: Workload): void {
+    const hash = this.#name();
+    this.#server.create(deployment(workload), { manager: 'helm' });
+    for (let n = 0; n < workload.replicas; n++) {
+      const name = this.#createPod(workload, hash);
+      this.#patch('Pod', name, { status: running(workload.app) }, 'kubelet', 'status');
+    }
+  }
+
+  async #replacePod(workload: Workload, hash: string, signal: AbortSignal): Promise<void> {
+    await this.#startPod(workload, hash, signal);
+    this.#stopPod(workload.app);
+  }
+
+  async #startPod(workload: Workload, hash: string, signal: AbortSignal): Promise<void> {
+    const name = this.#createPod(workload, hash);
+    await this.#pause(900, signal);
+    this.#patch('Pod', name, { status: running(workload.app) }, 'kubelet', 'status');
+    await this.#pause(300, signal);
+  }
+
+  #createPod(workload: Workload, hash: string): string {
+    const name = `${workload.app}-${hash}-${this.#name().slice(0, 5)}`;
+    this.#server.create(pod(workload, hash, name), { manager: CONTROLLERS });
+    this.#pods.set(workload.app, [...(this.#pods.get(workload.app) ?? []), name]);
+    return name;
+  }
+
+  /** The oldest one. */
+  #stopPod(app: string): void {
+    const [oldest, ...others] = this.#pods.get(app) ?? [];
+    if (oldest === undefined) return;
+    this.#server.delete('Pod', oldest, NAMESPACE);
+    this.#pods.set(app, others);
+  }
+
+  /** A wait in which controllers go on writing what nobody wants to read. */
+  async #quiet(app: string, ms: number, signal: AbortSignal): Promise<void> {
+    const beats = 4;
+    for (let beat = 0; beat < beats; beat++) {
+      await this.#pause(ms / beats, signal);
+      this.#deploymentStatus(app, {});
+    }
+  }
+
+  #deploymentStatus(app: string, status: JsonObject): void {
+    const time = new Date(this.#clock.now()).toISOString();
+    const conditions = [{ type: 'Progressing', status: 'True', reason: 'ReplicaSetUpdated', lastUpdateTime: time }];
+    this.#patch('Deployment', app, { status: { ...status, conditions } }, CONTROLLERS, 'status');
+  }
+
+  #patch(kind: string, name: string, patch: Json, manager: string, subresource?: string): void {
+    const { metadata, ...rest } = this.#server.get(kind, name, NAMESPACE) ?? {};
+    const { resourceVersion: _resourceVersion, ...unversioned } = metadata ?? {};
+    const patched = mergePatch({ ...rest, metadata: unversioned }, patch);
+    this.#server.update(patched as JsonObject, { manager, subresource });
+  }
+
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
+    return this.#clock.sleep(ms / this.#speed, signal);
+  }
+
+  /** As random as the names that controllers give, and the same each time. */
+  #name(): string {
+    return (++this.#names * 2_654_435_761).toString(36).slice(-9);
+  }
+}
