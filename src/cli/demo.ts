@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { createLogger, printable } from '../log.ts';
 import { startApiServer, type ApiServer } from '../testing/api-server.ts';
-import { LivingCluster } from '../testing/living-cluster.ts';
+import { fasterClock, LivingCluster } from '../testing/living-cluster.ts';
 import { startReceiver, type CapturedRequest } from '../testing/receiver.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { renderMessage, styled, type Attachment, type Looks } from './slack-terminal.ts';
@@ -98,7 +98,8 @@ async function demo(flags: Flags, io: CommandIo): Promise<number> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-demo-'));
   cleanup.defer(() => rm(folder, { recursive: true }));
-  const server = await startApiServer();
+  const clock = fasterClock(flags.speed);
+  const server = await startApiServer({ clock });
   cleanup.defer(() => server.close());
   const slack = await startReceiver((request) => {
     show(['', ...renderMessage(attachmentIn(request), looks)]);
@@ -107,7 +108,7 @@ async function demo(flags: Flags, io: CommandIo): Promise<number> {
   cleanup.defer(() => slack.close());
 
   const narrate = (what: string): void => show(['', `${styled('❯', 'cyan', looks)} ${styled(what, 'bold', looks)}`]);
-  const cluster = new LivingCluster(server, { speed: flags.speed, narrate });
+  const cluster = new LivingCluster(server, { clock, narrate });
   cluster.furnish();
   const writes = countWrites(server);
 
