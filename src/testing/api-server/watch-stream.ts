@@ -189,7 +189,7 @@ export class WatchStream {
   }
 
   #writable(): boolean {
-    return !this.#silent && this.#response?.writable === true;
+    return !this.#silent && this.#response?.writable === true && !this.#response.writableEnded;
   }
 
   #release(): void {
