@@ -31,6 +31,8 @@ export class Watchdog {
     const onAbort = () => body.destroy(abort.reason as Error);
     abort.addEventListener('abort', onAbort);
     if (abort.aborted) onAbort();
+    // The loop below throws what the body fails with; what it fails with afterwards is our own doing.
+    body.on('error', () => {});
     void this.#watch();
     try {
       this.#waitingSince = this.#clock.monotonic();

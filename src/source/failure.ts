@@ -76,7 +76,8 @@ export function failedEvent(text: string): SourceError {
 export function checkContentType({ headers, body }: ApiStream): void {
   const type = headers['content-type'] ?? 'none';
   if (/json/i.test(type)) return;
-  body.destroy();
+  // Destroying it makes it fail, which is no news.
+  body.on('error', () => {}).destroy();
   throw new SourceError(`expected JSON, and the answer is of content type ${type.slice(0, 80)}`, {
     remedy: 'retry',
     reason: 'content-type',

@@ -77,7 +77,7 @@ const WATCH_GRACE_MS = 30_000;
 const BOOKMARKS_MISSED = 3;
 const MIN_SILENCE_MS = 90_000;
 const MAX_SILENCE_MS = 150_000;
-/** A watch that ends at once without an event is no clean end: something cuts it. */
+/** A watch that ends at once without an event, bookmarks apart, is no clean end: something cuts it. */
 const SHORT_WATCH_MS = 1_000;
 /** The same garbage, or a version that the server does not know yet, this often: list anew. */
 const MAX_SAME = 3;
@@ -216,7 +216,6 @@ export class Reflector {
   #line(line: Buffer, stream: { readonly dog: Watchdog; bookmarkAt: number; events: number }): void {
     const { reader, target, clock } = this.#options;
     const { type, manifest } = readLine(line, reader);
-    stream.events++;
     if (type === 'ERROR') throw failedEvent(manifest.source().toString('utf8'));
     const { resourceVersion } = manifest;
     if (type === 'BOOKMARK') {
@@ -226,6 +225,7 @@ export class Reflector {
       stream.bookmarkAt = now;
       if (resourceVersion !== '') target.bookmark(resourceVersion);
     } else {
+      stream.events++;
       target.event(type, manifest);
     }
     if (resourceVersion !== '') this.#cursor = resourceVersion;

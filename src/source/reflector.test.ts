@@ -1,0 +1,412 @@
+/** The list of what a reflector must do, each test by its number there (`10.x`), through the source's own door. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { configMap, startTestSource, type TestSource } from './test-source.ts';
+
+const PATH = '/api/v1/configmaps';
+const lists = ({ asked }: TestSource) => asked.filter(({ watch }) => !watch);
+const watches = ({ asked }: TestSource) => asked.filter(({ watch }) => watch);
+const actions = (changes: readonly { action: string; name: string }[]) =>
+  changes.map(({ action, name }) => `${action} ${name}`);
+
+describe('lists', () => {
+  test('10.1 the first list asks for the newest state and is silent; the watch goes on from its version', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('old'));
+    await rig.start();
+    const [list] = lists(rig);
+    assert.equal(list?.query['resourceVersion'], undefined);
+    assert.equal(list?.query['limit'], 500);
+    const watch = rig.server.requests.find(({ query }) => query.has('watch'));
+    assert.equal(watch?.query.get('allowWatchBookmarks'), 'true');
+    rig.server.create(configMap('new'));
+    assert.deepEqual(actions(await rig.changes(1)), ['added new']);
+  });
+
+  test('10.2 a list comes in any size: 3,000 objects in one answer', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.putAll(
+      Array.from({ length: 3_000 }, (_, i) => ({
+        ...configMap(`c-${i}`),
+        metadata: { name: `c-${i}`, namespace: 'shop', uid: `u-${i}` },
+      })),
+    );
+    await rig.start();
+    assert.equal(rig.source().health()[0]?.objects, 3_000);
+    assert.deepEqual(await rig.changesSoFar(), []);
+  });
+
+  test('10.3 a list is read page by page with the continue token', async (t) => {
+    const rig = await startTestSource(t, { pageLimit: 2 });
+    for (const name of ['a', 'b', 'c', 'd', 'e']) rig.server.create(configMap(name));
+    await rig.start();
+    assert.equal(lists(rig).length, 3);
+    assert.equal(rig.source().health()[0]?.objects, 5);
+  });
+
+  test('10.3 an expired continue token voids the pages so far and everything is listed at once', async (t) => {
+    const rig = await startTestSource(t, { pageLimit: 2 });
+    for (const name of ['a', 'b', 'c', 'd', 'e']) rig.server.create(configMap(name));
+    await rig.start();
+    rig.server.update(configMap('e', { changed: 'yes' }));
+    await rig.changes(1);
+    rig.server.fault({ effect: 'errorEvent', status: 410, times: 1, watch: true });
+    rig.server.fault({ effect: 'status', status: 410, path: PATH, watch: false, skip: 1, times: 1 });
+    await rig.until(() => lists(rig).length >= 6 && rig.source().health()[0]?.state === 'watching', 'the full list');
+    assert.deepEqual(
+      lists(rig)
+        .map(({ query }) => query['limit'])
+        .slice(3, 6),
+      [500, 500, undefined],
+    );
+    assert.deepEqual(actions(await rig.changesSoFar()), ['updated e']);
+  });
+
+  for (const effect of ['truncate', 'reset'] as const) {
+    test(`10.10 a list that breaks on its second page (${effect}) deletes nothing`, async (t) => {
+      const rig = await startTestSource(t, { pageLimit: 2 });
+      for (const name of ['a', 'b', 'c', 'd', 'e']) rig.server.create(configMap(name));
+      await rig.start();
+      rig.server.fault({ effect, path: PATH, watch: false, skip: 1, times: 2 });
+      rig.server.fault({ effect: 'errorEvent', status: 410, times: 1, watch: true });
+      await rig.until(() => lists(rig).length >= 9 && rig.source().health()[0]?.state === 'watching', 'the whole list');
+      assert.deepEqual(await rig.changesSoFar(), []);
+      assert.equal(rig.source().health()[0]?.problem, undefined);
+    });
+  }
+
+  test('10.10 a 200 that is no list is an error, not an empty cluster', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('a'));
+    await rig.start();
+    const page = { effect: 'contentType', path: PATH, watch: false, times: 1 } as const;
+    rig.server.fault({ ...page, contentType: 'text/html', body: '<html>log in</html>' });
+    rig.server.fault({ ...page, contentType: 'application/json', body: '{"kind":"Pod","items":[]}' });
+    rig.server.fault({ ...page, contentType: 'application/json', body: '[]' });
+    rig.server.fault({ effect: 'errorEvent', status: 410, times: 1, watch: true });
+    await rig.until(() => lists(rig).length >= 5 && rig.source().health()[0]?.state === 'watching', 'a good list');
+    assert.deepEqual(await rig.changesSoFar(), []);
+  });
+
+  test('10.10 a relist finds what was added, updated and deleted, and says that it inferred it', async (t) => {
+    const rig = await startTestSource(t);
+    for (const name of ['kept', 'updated', 'deleted']) rig.server.create(configMap(name, { a: '1' }));
+    await rig.start();
+    await rig.server.restart(() => {
+      rig.server.update(configMap('updated', { a: '2' }));
+      rig.server.delete('ConfigMap', 'deleted', 'shop');
+      rig.server.create(configMap('added'));
+      rig.server.compact();
+    });
+    const changes = await rig.changes(3);
+    assert.deepEqual(actions(changes).toSorted(), ['added added', 'deleted deleted', 'updated updated']);
+    const deleted = changes.find(({ action }) => action === 'deleted');
+    assert.deepEqual(deleted?.flags, { whileAway: true, finalStateUnknown: true });
+    assert.deepEqual(deleted?.before?.['data'], { a: '1' });
+    assert.deepEqual(changes.find(({ action }) => action === 'updated')?.flags, { whileAway: true, compacted: true });
+    assert.equal(lists(rig).length, 2);
+  });
+
+  test('10.10 an object of another uid under the same name is deleted and added, in a list and in a watch', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('web'));
+    await rig.start();
+    const recreate = () => {
+      rig.server.delete('ConfigMap', 'web', 'shop');
+      rig.server.create(configMap('web'));
+    };
+    recreate();
+    assert.deepEqual(actions(await rig.changes(2)), ['deleted web', 'added web']);
+    await rig.server.restart(() => {
+      recreate();
+      rig.server.compact();
+    });
+    assert.deepEqual(actions(await rig.changes(4)).slice(2), ['deleted web', 'added web']);
+  });
+});
+
+describe('watches', () => {
+  test('10.5 a bookmark moves the cursor, makes no change, and is where the next process goes on', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    rig.server.create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'elsewhere', namespace: 'shop' } });
+    rig.server.bookmark();
+    const newest = rig.server.putAll([]);
+    await rig.until(async () => (await rig.store.scopes())[0]?.cursor === newest, 'the cursor');
+    assert.deepEqual(await rig.store.history({ limit: 1 }), []);
+    await rig.stop();
+    await rig.start();
+    assert.equal(watches(rig).at(-1)?.query['resourceVersion'], newest);
+    assert.equal(lists(rig).length, 1);
+  });
+
+  test('10.6 each watch ends by itself after 5 to 10 minutes', async (t) => {
+    const rig = await startTestSource(t);
+    for (const random of [0, 0.999]) {
+      await rig.start({ random: () => random });
+      await rig.stop();
+    }
+    assert.deepEqual(
+      watches(rig).map(({ query }) => query['timeoutSeconds']),
+      [300, 600],
+    );
+  });
+
+  for (const [name, fault] of [
+    ['429 with Retry-After', { effect: 'status', status: 429, retryAfterSeconds: 7 }],
+    ['500', { effect: 'status', status: 500 }],
+    ['503', { effect: 'status', status: 503 }],
+    ['a reset before the answer', { effect: 'reset' }],
+  ] as const) {
+    test(`10.7 ${name} on watch: backs off and re-watches the same version without a relist`, async (t) => {
+      const rig = await startTestSource(t);
+      await rig.start();
+      rig.server.create(configMap('a'));
+      await rig.changes(1);
+      rig.server.fault({ ...fault, watch: true, times: 2 });
+      rig.server.fault({ effect: 'end', watch: true, times: 1 });
+      await rig.until(() => watches(rig).length >= 4, 'the fourth watch');
+      const [, second, third, fourth] = watches(rig);
+      assert.equal(second?.query['resourceVersion'], third?.query['resourceVersion']);
+      assert.equal(third?.query['resourceVersion'], fourth?.query['resourceVersion']);
+      const waits = [(third?.atMs ?? 0) - (second?.atMs ?? 0), (fourth?.atMs ?? 0) - (third?.atMs ?? 0)];
+      const [least, next] = fault.effect === 'status' && fault.status === 429 ? [7_000, 7_000] : [400, 800];
+      assert.ok(waits[0]! >= least && waits[1]! >= next, `waited ${waits.join(' and ')} ms`);
+      assert.equal(lists(rig).length, 1);
+      rig.server.create(configMap('b'));
+      assert.deepEqual(actions(await rig.changes(2)), ['added a', 'added b']);
+    });
+  }
+
+  for (const effect of ['resetMidLine', 'endMidLine', 'truncatedChunk', 'badChunkSize', 'end', 'duplicate'] as const) {
+    test(`10.7 a stream with ${effect}: goes on from the cursor, each event is one change, without a relist`, async (t) => {
+      const rig = await startTestSource(t);
+      await rig.start();
+      rig.server.create(configMap('a'));
+      await rig.changes(1);
+      const fault = rig.server.fault({ effect, watch: true, times: 1 });
+      rig.server.create(configMap('b'));
+      rig.server.create(configMap('c'));
+      assert.deepEqual(actions(await rig.changes(3)), ['added a', 'added b', 'added c']);
+      assert.equal(fault.hits, 1);
+      assert.equal(lists(rig).length, 1);
+      assert.equal((await rig.changesSoFar()).length, 3);
+    });
+  }
+
+  for (const [name, fault] of [
+    ['as HTTP status', { effect: 'status', status: 410 }],
+    ['as ERROR event', { effect: 'errorEvent', status: 410, reason: 'Expired' }],
+  ] as const) {
+    test(`10.7 410 ${name}: lists, and tells nothing of what it knew`, async (t) => {
+      const rig = await startTestSource(t);
+      for (const name of ['a', 'b']) rig.server.create(configMap(name));
+      await rig.start();
+      rig.server.fault({ ...fault, watch: true, times: 1 });
+      rig.server.fault({ effect: 'end', watch: true, times: 1 });
+      await rig.until(() => lists(rig).length === 2 && rig.source().health()[0]?.state === 'watching', 'the relist');
+      assert.deepEqual(await rig.changesSoFar(), []);
+    });
+  }
+
+  test('10.7 an ERROR event 500: backs off and re-watches without a relist', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    rig.server.fault({ effect: 'errorEvent', status: 500, reason: 'InternalError', watch: true, times: 1 });
+    await rig.until(() => watches(rig).length === 2, 'the second watch');
+    rig.server.create(configMap('a'));
+    assert.deepEqual(actions(await rig.changes(1)), ['added a']);
+    assert.equal(lists(rig).length, 1);
+  });
+
+  test('10.7 a watch that ends at once without an event, again and again, is asked for ever more slowly', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.fault({ effect: 'end', watch: true, times: 5 });
+    await rig.start({ settle: false });
+    await rig.until(() => watches(rig).length === 6, 'six watches');
+    const at = watches(rig).map(({ atMs }) => atMs);
+    const waits = at.slice(1).map((ms, i) => ms - (at[i] ?? 0));
+    assert.ok(
+      waits.every((ms, i) => ms >= 400 * 2 ** i),
+      `waited ${waits.join(', ')} ms`,
+    );
+    assert.equal(lists(rig).length, 1);
+  });
+
+  test('10.7 a version that the server does not know yet: waits, and lists after the third time', async (t) => {
+    const rig = await startTestSource(t);
+    const message = 'Too large resource version: 999, current: 5';
+    rig.server.fault({ effect: 'status', status: 504, reason: 'Timeout', message, watch: true, times: 3 });
+    await rig.start({ settle: false });
+    await rig.until(() => watches(rig).length === 4, 'the watch after the list');
+    assert.deepEqual(
+      rig.asked.map(({ watch }) => (watch ? 'watch' : 'list')),
+      ['list', 'watch', 'watch', 'watch', 'list', 'watch'],
+    );
+  });
+
+  test('10.7 garbage: re-watches from the cursor; the same garbage three times leads to a list', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    rig.server.create(configMap('a'));
+    await rig.changes(1);
+    rig.server.fault({ effect: 'line', line: '{"type":"MODIFIED","object":{broken', watch: true, times: 3 });
+    await rig.until(() => lists(rig).length === 2, 'the list');
+    assert.equal(watches(rig).length, 3);
+    const reasons = await rig.metrics.relists.get();
+    assert.ok(reasons.values.some(({ labels }) => labels['reason'] === 'garbage'));
+    rig.server.create(configMap('b'));
+    assert.deepEqual(actions(await rig.changes(2)), ['added a', 'added b']);
+  });
+
+  test('10.7 a forbidden kind is degraded and named, the other goes on; it recovers alone', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.allow(({ resource }) => resource !== 'secrets');
+    await rig.start({ requests: [{}, { kind: 'secret' }] });
+    const [configMaps, secrets] = rig.source().health();
+    assert.equal(configMaps?.state, 'watching');
+    assert.equal(secrets?.state, 'degraded');
+    assert.match(
+      secrets?.problem ?? '',
+      /^Cannot list v1\/secrets in all namespaces on 127\.0\.0\.1:\d+: 403 Forbidden /,
+    );
+    rig.server.allow(() => true);
+    await rig.until(() => rig.source().health()[1]?.state === 'watching', 'recovery');
+    assert.equal(rig.source().health()[1]?.problem, undefined);
+  });
+
+  test('10.9 a half-open connection is noticed by its silence and left for another, without a relist', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    rig.server.bookmark();
+    await rig.until(async () => (await rig.metrics.watchEvents.get()).values.length > 0, 'the bookmark');
+    const silentFrom = rig.clock.monotonic();
+    const stalled = rig.server.fault({ effect: 'stall', watch: true, times: 1 });
+    rig.server.create(configMap('a'));
+    await rig.until(() => stalled.hits === 1, 'the stall');
+    await rig.clock.advance(89_000);
+    assert.equal(watches(rig).length, 1);
+    assert.deepEqual(actions(await rig.changes(1)), ['added a']);
+    const [, again] = watches(rig);
+    assert.ok((again?.atMs ?? 0) - silentFrom <= 92_000, `after ${(again?.atMs ?? 0) - silentFrom} ms`);
+    assert.equal(lists(rig).length, 1);
+  });
+
+  test('10.9 bookmarks alone keep a quiet watch open for 10 minutes', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start({ random: () => 0.999 });
+    const bookmarks = async () =>
+      (await rig.metrics.watchEvents.get()).values.reduce((sum, { value }) => sum + value, 0);
+    for (let minute = 1; minute <= 10; minute++) {
+      await rig.clock.advance(58_000);
+      rig.server.bookmark();
+      await rig.until(async () => (await bookmarks()) === minute, `bookmark ${minute}`);
+    }
+    assert.equal(watches(rig).length, 1);
+  });
+
+  test('10.17 selectors are set on list and watch alike, and a deletion says that it may be none', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('mine', {}, { labels: { team: 'a' } }));
+    rig.server.create(configMap('other', {}, { labels: { team: 'b' } }));
+    const selectors = { labelSelector: 'team=a', fieldSelector: 'metadata.namespace=shop' };
+    await rig.start({ requests: [{ ...selectors, namespace: 'shop' }] });
+    for (const { query, path } of rig.asked) {
+      assert.partialDeepStrictEqual(query, selectors);
+      assert.equal(path, '/api/v1/namespaces/shop/configmaps');
+    }
+    rig.server.update(configMap('mine', {}, { labels: { team: 'b' } }));
+    const [change] = await rig.changes(1);
+    assert.equal(change?.action, 'deleted');
+    assert.deepEqual(change?.flags, { leftScope: true });
+  });
+
+  test('10.17 an object of another kind is dropped and counted, and holds up nothing', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    const stranger = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'p', namespace: 'shop', uid: 'u', resourceVersion: '1' },
+    };
+    const nameless = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { uid: 'u', resourceVersion: '1' } };
+    for (const object of [stranger, nameless, { ...nameless, metadata: [] }]) {
+      rig.server.fault({ effect: 'line', line: JSON.stringify({ type: 'ADDED', object }), watch: true, times: 1 });
+    }
+    rig.server.create(configMap('a'));
+    assert.deepEqual(actions(await rig.changes(1)), ['added a']);
+    const { values } = await rig.metrics.malformed.get();
+    assert.equal(values[0]?.value, 3);
+    assert.equal(watches(rig).length, 1);
+  });
+});
+
+describe('what comes out', () => {
+  test('10.11 the changes of one object come in the order of the cluster', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    rig.server.create(configMap('a', { n: '0' }));
+    for (let n = 1; n < 50; n++) rig.server.update(configMap('a', { n: String(n) }));
+    const changes = await rig.changes(50);
+    assert.deepEqual(
+      changes.map(({ after }) => after?.['data']),
+      Array.from({ length: 50 }, (_, n) => ({ n: String(n) })),
+    );
+  });
+
+  test('10.12 a listener that throws stops neither the watch nor what comes after', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start({
+      onAccepted: () => {
+        throw new Error('not today');
+      },
+    });
+    rig.server.create(configMap('a'));
+    await rig.changes(1);
+    rig.server.create(configMap('b'));
+    assert.deepEqual(actions(await rig.changes(2)), ['added a', 'added b']);
+    assert.equal(watches(rig).length, 1);
+  });
+
+  test('10.14 managedFields are cut before the store, and tell who it was', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    rig.server.create(configMap('a', { key: 'value' }), { manager: 'kubectl-create' });
+    const [change] = await rig.changes(1);
+    assert.equal(change?.after?.metadata['managedFields'], undefined);
+    assert.equal(change?.by[0]?.manager, 'kubectl-create');
+  });
+
+  test('10.14 an update of what no chain reads is noise: counted, not stored', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('a'));
+    await rig.start({ requests: [{ interest: { except: ['metadata.labels'] } }] });
+    rig.server.update(configMap('a', {}, { labels: { noise: 'yes' } }));
+    assert.deepEqual(await rig.changesSoFar(), []);
+    assert.equal((await rig.metrics.noise.get()).values[0]?.value, 1);
+  });
+
+  test('10.16 stop() ends a wait, a request without an answer and a watch alike; twice is once; nothing comes after', async (t) => {
+    const rig = await startTestSource(t);
+    const stopped = async () => {
+      const before = rig.asked.length;
+      await Promise.all([rig.source().stop(), rig.source().stop()]);
+      await rig.clock.advance(600_000);
+      assert.equal(rig.asked.length, before);
+      assert.equal(rig.source().health()[0]?.state, 'stopped');
+    };
+    await rig.start();
+    await stopped();
+    const hangs = rig.server.fault({ effect: 'hang', watch: true });
+    await rig.start({ settle: false });
+    await rig.until(() => hangs.hits === 1, 'the request');
+    await stopped();
+    hangs.remove();
+    const fails = rig.server.fault({ effect: 'status', status: 500, watch: true });
+    await rig.start({ settle: false });
+    await rig.until(() => rig.source().health()[0]?.state === 'degraded', 'the second failure');
+    await stopped();
+    assert.ok(fails.hits >= 2);
+    assert.deepEqual(await rig.store.history({ limit: 1 }), []);
+  });
+});

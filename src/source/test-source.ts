@@ -1,0 +1,192 @@
+/** A source on the embedded API server, a store in memory and a clock that the test moves: for the tests of this folder. */
+import { Writable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { TestContext } from 'node:test';
+import { createLogger, transports } from 'winston';
+import type { Change } from '../change.ts';
+import { EVERYTHING } from '../interest.ts';
+import { createMetrics, type Metrics } from '../metrics.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import { type ApiServer, type ApiServerOptions, startApiServer } from '../testing/api-server.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { createApiClient } from './api-client.ts';
+import type { ApiClient, Query } from './api.ts';
+import { Discovery } from './discovery.ts';
+import { createSource, type SourceOptions } from './kubernetes-source.ts';
+import { createRedactor } from './redact.ts';
+import type { Source, WatchRequest } from './source.ts';
+
+export interface TestSource {
+  readonly server: ApiServer;
+  readonly store: Store;
+  readonly clock: FakeClock;
+  readonly metrics: Metrics;
+  /** Lists and watches in the order in which they were sent, with the clock's time. */
+  readonly asked: readonly Asked[];
+  readonly logged: readonly { readonly level: string; readonly message: string; readonly [field: string]: unknown }[];
+  /** The one that runs. */
+  source(): Source;
+  /** Starts a source, watching unless told otherwise, for ConfigMaps unless told otherwise. */
+  start(options?: StartOptions): Promise<Source>;
+  /** Stops it: what comes next is a new process on the same store. */
+  stop(): Promise<void>;
+  /** Lets time and everything else go on until the condition holds. Rejects when it never does. */
+  until(condition: () => boolean | Promise<boolean>, wish: string): Promise<void>;
+  /** The first `n` changes, once there are so many. */
+  changes(n: number): Promise<readonly Change[]>;
+  /** All changes there are once everything that happened until now was seen. */
+  changesSoFar(): Promise<readonly Change[]>;
+}
+
+export interface Asked {
+  readonly watch: boolean;
+  readonly path: string;
+  readonly query: Query;
+  readonly atMs: number;
+}
+
+export type StartOptions = Partial<Omit<SourceOptions, 'requests'>> & {
+  readonly requests?: readonly Partial<WatchRequest>[];
+  /** Default true: resolves when every scope is watching or degraded. */
+  readonly settle?: boolean;
+};
+
+const CONFIG_MAPS: WatchRequest = {
+  kind: 'configmap',
+  apiVersion: undefined,
+  namespace: '',
+  labelSelector: '',
+  fieldSelector: '',
+  chains: ['default'],
+  interest: EVERYTHING,
+  at: 'config.toml:1',
+};
+export const REDACTION_KEY = Buffer.alloc(32, 7);
+/** Far less than any watchdog allows, so that waiting for real I/O cannot set one off. */
+const STEP_MS = 50;
+const GIVE_UP_MS = 10_000;
+
+export function configMap(name: string, data: Record<string, string> = {}, more: object = {}) {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop', ...more }, data };
+}
+
+export async function startTestSource(test: TestContext, options: ApiServerOptions = {}): Promise<TestSource> {
+  const server = await startApiServer(options);
+  const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'test', name: 'test' } });
+  const clock = new FakeClock();
+  const metrics = createMetrics();
+  const asked: Asked[] = [];
+  const logged: TestSource['logged'][number][] = [];
+  const api = recording(clientOf(server), clock, asked);
+  let source: Source | undefined;
+
+  const stop = async () => {
+    await source?.stop();
+    source = undefined;
+  };
+  test.after(async () => {
+    await stop();
+    await api.close();
+    await server.close();
+    await store.close();
+  });
+
+  const until: TestSource['until'] = async (condition, wish) => {
+    const deadline = performance.now() + GIVE_UP_MS;
+    while (!(await condition())) {
+      if (performance.now() > deadline)
+        throw new Error(`Waited in vain for ${wish}: ${JSON.stringify(logged.slice(-5))}`);
+      await clock.advance(STEP_MS);
+      await nextTurn();
+    }
+  };
+  const history = () => store.history({ limit: 1_000 });
+  return {
+    server,
+    store,
+    clock,
+    metrics,
+    asked,
+    logged,
+    until,
+    stop,
+    source: () => source ?? raise('no source runs'),
+    async start({ requests = [{}], settle = true, ...others }: StartOptions = {}) {
+      const started = createSource({
+        api,
+        discovery: new Discovery(api, { clock }),
+        store,
+        requests: requests.map((request) => ({ ...CONFIG_MAPS, ...request })),
+        redactor: createRedactor({ envNames: ['PASSWORD'], paths: [] }, REDACTION_KEY),
+        whileAway: 'each',
+        identityIsCertain: true,
+        clock,
+        log: loggerInto(logged),
+        metrics,
+        onAccepted: () => {},
+        random: () => 0.5,
+        ...others,
+      });
+      source = started;
+      await started.start();
+      let isSettled = !settle;
+      void started.settled().then(() => (isSettled = true));
+      await until(() => isSettled, 'the source to settle');
+      return started;
+    },
+    async changes(n) {
+      await until(async () => (await history()).length >= n, `${n} changes`);
+      return (await history()).slice(0, n);
+    },
+    async changesSoFar() {
+      const marker = `marker-${asked.length}-${clock.monotonic()}`;
+      server.create(configMap(marker));
+      await until(async () => (await history()).some(({ name }) => name === marker), 'the marker');
+      return (await history()).filter(({ name }) => !name.startsWith('marker-'));
+    },
+  };
+}
+
+function clientOf(server: ApiServer): ApiClient {
+  return createApiClient({
+    server: new URL(server.url),
+    clusterName: 'embedded',
+    namespace: undefined,
+    caFingerprint: '',
+    proxy: undefined,
+    warnings: [],
+    headers: () => Promise.resolve({}),
+    tls: () => Promise.resolve(NO_TLS),
+    refresh: () => Promise.resolve(),
+  });
+}
+
+/** The same object each time: another one would mean other material, and another agent. */
+const NO_TLS = {};
+
+function recording(api: ApiClient, clock: FakeClock, asked: Asked[]): ApiClient {
+  return {
+    host: api.host,
+    request: (method, path, options) => api.request(method, path, options),
+    stream: (path, query, signal) => {
+      asked.push({ watch: query['watch'] === true, path, query, atMs: clock.monotonic() });
+      return api.stream(path, query, signal);
+    },
+    close: () => api.close(),
+  };
+}
+
+function loggerInto(logged: TestSource['logged'][number][]) {
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      logged.push(JSON.parse(chunk.toString()) as TestSource['logged'][number]);
+      done();
+    },
+  });
+  return createLogger({ level: 'debug', transports: [new transports.Stream({ stream })] });
+}
+
+function raise(problem: string): never {
+  throw new Error(problem);
+}
