@@ -4,15 +4,17 @@ import type { FieldChange } from './fields.ts';
 import { formatPath, parsePath, type Step } from './path.ts';
 
 /**
- * The managers whose entries cover a changed field, each once, in the order of `by`. Where none does (a removed field has no
- * owner any more), those that wrote anything but the status.
+ * The managers that own a changed field or something in it, each once, in the order of `by`; else those that own what the field
+ * is in (an atomic block, or a list item whose field was removed); else those that wrote anything but the status. In this order,
+ * because who created a list item goes on owning the item, and its entry changes when somebody takes a field of it over.
  */
 export function managersOf(fields: readonly FieldChange[], by: readonly Actor[]): readonly string[] {
   if (by.length === 0) return [];
   const changed = fields.map(({ steps }): Place => ({ begin: beginningOf(steps), steps: plainSteps(steps) }));
-  const covering = by.filter(({ paths }) => paths.some((path) => changed.some((place) => covers(path, place))));
-  const actors = covering.length > 0 ? covering : by.filter(({ subresource }) => subresource !== 'status');
-  return [...new Set(actors.map(({ manager }) => manager))];
+  const owners = (owns: (path: string, place: Place) => boolean) =>
+    by.filter(({ paths }) => paths.some((path) => changed.some((place) => owns(path, place))));
+  const actors = [owners(isIn), owners(isAround), by.filter(({ subresource }) => subresource !== 'status')];
+  return [...new Set(actors.find((some) => some.length > 0)?.map(({ manager }) => manager))];
 }
 
 interface Place {
@@ -21,11 +23,17 @@ interface Place {
   readonly steps: readonly string[];
 }
 
-/** Owning a field means owning what is in it; of a block that came whole, managedFields own the leaves. */
-function covers(path: string, { begin, steps }: Place): boolean {
-  if (!path.startsWith(begin) && !begin.startsWith(path)) return false;
+/** The field itself or, of a block that came whole, a leaf of it: managedFields own the leaves. */
+function isIn(path: string, { begin, steps }: Place): boolean {
+  if (!path.startsWith(begin)) return false;
   const owned = parsePath(path);
-  return owned.slice(0, steps.length).every((step, n) => step === steps[n]);
+  return steps.every((step, n) => step === owned[n]);
+}
+
+/** What the field is in. */
+function isAround(path: string, { begin, steps }: Place): boolean {
+  if (!path.startsWith(begin) && !begin.startsWith(path)) return false;
+  return parsePath(path).every((step, n) => step === steps[n]);
 }
 
 function beginningOf(steps: readonly Step[]): string {

@@ -100,6 +100,18 @@ describe('diff', () => {
     assert.deepEqual(noteOn(named({ spec: { paused: true } }), named({ spec: {} }), {}, by).by, ['helm']);
   });
 
+  test('does not name who created the list item whose field another has taken over; an atomic block has one owner', () => {
+    const item = 'spec.template.spec.containers[name="web"]';
+    const by: Actor[] = [
+      { manager: 'kubectl-set', operation: 'Update', paths: [`${item}.image`] },
+      { manager: 'kubectl-create', operation: 'Update', paths: [item, `${item}.name`, 'spec.selector'] },
+    ];
+    const web = (image: string) => podTemplate({ name: 'web', image });
+    assert.deepEqual(noteOn(web('nginx:1.7.9'), web('nginx:1.9.1'), {}, by).by, ['kubectl-set']);
+    const selector = (app: string) => named({ spec: { selector: { matchLabels: { app } } } });
+    assert.deepEqual(noteOn(selector('a'), selector('b'), {}, by).by, ['kubectl-create']);
+  });
+
   test('finds the owner of a keyed port, of a set value and of a block that came whole', () => {
     const owner = (path: string): Actor[] => [
       { manager: 'other', operation: 'Update', paths: ['spec.unrelated'] },
