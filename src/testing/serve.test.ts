@@ -11,7 +11,7 @@ describe('serve.ts', () => {
     const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
     const ended = once(child, 'exit');
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const nextLine = async (): Promise<unknown> => JSON.parse(((await lines.next()).value as string | undefined) ?? '');
+    const nextLine = async (): Promise<unknown> => JSON.parse((await lines.next()).value ?? '');
     const send = async (command: ServeCommand): Promise<ServeAnswer> => {
       child.stdin.write(`${JSON.stringify(command)}\n`);
       return (await nextLine()) as ServeAnswer;
