@@ -1,0 +1,44 @@
+/**
+ * `make bench` (`ARGS="events store --quick"` for some, and for a first look): measures each figure that the program promises,
+ * beside its yardstick from the same run, and ends with 1 when one is missed.
+ */
+import { isMet, lineOf, type Figure, type Scenario } from './rig/figure.ts';
+import { Places } from './rig/places.ts';
+import { events } from './scenarios/events.ts';
+import { large } from './scenarios/large.ts';
+import { latency } from './scenarios/latency.ts';
+import { slack } from './scenarios/slack.ts';
+import { slowReceiver } from './scenarios/slow-receiver.ts';
+import { store } from './scenarios/store.ts';
+import { throughput } from './scenarios/throughput.ts';
+
+/** One after the other, so that none disturbs another. */
+const SCENARIOS: readonly Scenario[] = [events, throughput, store, slack, latency, slowReceiver, large];
+
+const given = process.argv.slice(2);
+const quick = given.includes('--quick');
+const names = given.filter((name) => name !== '--quick');
+const known = SCENARIOS.map(({ name }) => name);
+const unknown = names.filter((name) => !known.includes(name));
+
+if (unknown.length > 0) {
+  process.stderr.write(`bench: unknown: ${unknown.join(', ')}; there are ${known.join(', ')} and --quick\n`);
+  process.exitCode = 2;
+} else {
+  const figures = await measure(SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name)));
+  const missed = figures.filter((figure) => !isMet(figure)).length;
+  process.stdout.write(`\n${figures.length - missed} of ${figures.length} figures met\n`);
+  if (missed > 0) process.exitCode = 1;
+}
+
+async function measure(scenarios: readonly Scenario[]): Promise<readonly Figure[]> {
+  await using places = await Places.make();
+  const all: Figure[] = [];
+  for (const { name, how, run } of scenarios) {
+    process.stdout.write(`\n${name}: ${how}\n`);
+    const figures = await run({ folder: () => places.folder(), quick });
+    for (const figure of figures) process.stdout.write(`  ${lineOf(figure)}\n`);
+    all.push(...figures);
+  }
+  return all;
+}

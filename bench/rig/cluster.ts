@@ -1,0 +1,59 @@
+/** The cluster that is watched: the embedded API server, in a process of its own. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { ServeAnswer, ServeCommand } from '../../src/testing/serve.ts';
+
+const SERVER = fileURLToPath(new URL('../../src/testing/serve.ts', import.meta.url));
+
+export type Kind = Extract<ServeCommand, { command: 'preload' }>['kind'];
+export type Push = Omit<Extract<ServeCommand, { command: 'push' }>, 'command'>;
+
+export class Cluster implements AsyncDisposable {
+  readonly kubeconfig: string;
+  readonly #process: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  private constructor(child: ChildProcess, lines: AsyncIterator<string>, kubeconfig: string) {
+    this.#process = child;
+    this.#lines = lines;
+    this.kubeconfig = kubeconfig;
+  }
+
+  /** @param folder of its own; its kubeconfig goes there */
+  static async start(folder: string, kind: Kind, count: number): Promise<Cluster> {
+    const child = spawn(process.execPath, [SERVER], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    await lines.next();
+    const cluster = new Cluster(child, lines, join(folder, 'kubeconfig'));
+    await cluster.#run({ command: 'kubeconfig', path: cluster.kubeconfig });
+    if (count > 0) await cluster.#run({ command: 'preload', kind, count });
+    return cluster;
+  }
+
+  /** Resolves when the last object is written, not when anybody has read it. */
+  push(push: Push): Promise<ServeAnswer> {
+    return this.#run({ command: 'push', ...push });
+  }
+
+  /** Resolves when so many watches are open. */
+  async watched(watches: number): Promise<void> {
+    await this.#run({ command: 'watches', n: watches });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null) return;
+    const exited = once(this.#process, 'exit');
+    this.#process.stdin?.end();
+    await exited;
+  }
+
+  async #run(command: ServeCommand): Promise<ServeAnswer> {
+    this.#process.stdin?.write(`${JSON.stringify(command)}\n`);
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error(`The API server ended during ${command.command}`);
+    return JSON.parse(value) as ServeAnswer;
+  }
+}

@@ -1,0 +1,56 @@
+/** Folders that are gone after the run, and configurations to put there. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export class Places implements AsyncDisposable {
+  readonly #root: string;
+  #folders = 0;
+
+  private constructor(root: string) {
+    this.#root = root;
+  }
+
+  static async make(): Promise<Places> {
+    return new Places(await mkdtemp(join(tmpdir(), 'watchchain-bench-')));
+  }
+
+  async folder(): Promise<string> {
+    return mkdtemp(join(this.#root, `${++this.#folders}-`));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#root, { recursive: true, force: true });
+  }
+}
+
+export interface ConfigOptions {
+  readonly kubeconfig: string;
+  readonly kind: 'pod' | 'deployment';
+  /** Behind `diff`: a webhook to post to, or else `log`. */
+  readonly webhookURL?: string;
+}
+
+/** Writes `config.toml`, the state beside it, and answers its path. */
+export async function writeConfig(folder: string, { kubeconfig, kind, webhookURL }: ConfigOptions): Promise<string> {
+  const sink =
+    webhookURL === undefined
+      ? 'name = "log"'
+      : `name = "slack"\nwebhookURL = ${JSON.stringify(webhookURL)}\nmessagesPerSecond = 0`;
+  const file = join(folder, 'config.toml');
+  await writeFile(
+    file,
+    `[cluster]
+kubeconfig = ${JSON.stringify(kubeconfig)}
+[state]
+path = ${JSON.stringify(join(folder, 'state'))}
+[[resource]]
+kind = "${kind}"
+[[handler]]
+name = "diff"
+[[handler]]
+${sink}
+`,
+  );
+  return file;
+}

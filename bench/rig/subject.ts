@@ -1,0 +1,68 @@
+/** A process that is measured: everything that it costs, and nothing else, is in its own account. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import type { Answer, Question, Usage } from '../subjects/report.ts';
+
+const STOP_TIMEOUT_MS = 10_000;
+
+export class Subject implements AsyncDisposable {
+  readonly name: string;
+  readonly #process: ChildProcess;
+  readonly #waiting = new Map<Answer['to'], (usage: Usage) => void>();
+  #failed: ((error: Error) => void) | undefined;
+
+  private constructor(name: string, child: ChildProcess) {
+    this.name = name;
+    this.#process = child;
+    child.on('message', (answer: Answer) => {
+      this.#waiting.get(answer.to)?.(answer.usage);
+      this.#waiting.delete(answer.to);
+    });
+    child.on('exit', (code) => this.#failed?.(new Error(`${name} ended early, exit code ${code}`)));
+  }
+
+  /** Starts `subjects/NAME.ts` and waits until it is ready. Its stdout is not read. */
+  static async start(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Subject> {
+    const file = new URL(`../subjects/${name}.ts`, import.meta.url);
+    const child = fork(file, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: { ...process.env, ...env } });
+    const subject = new Subject(name, child);
+    await subject.#answer('ready');
+    return subject;
+  }
+
+  usage(): Promise<Usage> {
+    return this.#ask({ ask: 'usage' });
+  }
+
+  /** What it had cost when it had done so many events in all. */
+  reached(events: number): Promise<Usage> {
+    return this.#ask({ ask: 'reached', events });
+  }
+
+  idle(): Promise<Usage> {
+    return this.#ask({ ask: 'idle' });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode !== null) return;
+    this.#failed = undefined;
+    const exited = once(this.#process, 'exit');
+    this.#process.disconnect();
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await exited;
+    clearTimeout(timer);
+  }
+
+  #ask(question: Question): Promise<Usage> {
+    const answer = this.#answer(question.ask);
+    this.#process.send(question);
+    return answer;
+  }
+
+  #answer(to: Answer['to']): Promise<Usage> {
+    return new Promise((resolve, reject) => {
+      this.#failed = reject;
+      this.#waiting.set(to, resolve);
+    });
+  }
+}
