@@ -34,7 +34,7 @@ async function message(): Promise<SlackAttachment> {
   return attachmentOf(verdict, 'prod-eu');
 }
 
-/** Slack's own escapes are XML's. */
+/** What Slack wants escaped, XML wants escaped. */
 function svg({ author_name, color, footer = '', text, title }: SlackAttachment): string {
   const code = text.replaceAll('```', '').trimEnd().split('\n');
   const codeTop = 76;

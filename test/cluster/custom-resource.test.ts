@@ -68,6 +68,6 @@ test('a custom resource that is installed while watching is watched from then on
     messages(slack).map(({ title }) => title),
     ['ADD deployment\ndefault/web', 'ADD widget\ndefault/blue', 'UPDATE widget\ndefault/blue'],
   );
-  assert.match(messages(slack)[2]?.text ?? '', /colour: blue -&gt; green/);
+  assert.match(messages(slack)[2]?.text ?? '', /colour: blue -> green/);
   assert.equal((await program.stop()).code, 0);
 });

@@ -77,7 +77,7 @@ test('a stored version that etcd has compacted away: 410, one list, and the net 
   assert.equal(told.length, 3);
   assert.match(
     told.toSorted().join('\n'),
-    /^ADD deployment default\/new .*\nDELETE deployment default\/gone .*\nUPDATE deployment default\/kept .*replicas 1 -&gt; 4/,
+    /^ADD deployment default\/new .*\nDELETE deployment default\/gone .*\nUPDATE deployment default\/kept .*replicas 1 -> 4/,
   );
 
   const since = (await deploymentRequests(plane)).slice(before);
@@ -99,7 +99,7 @@ function stepsOf(slack: CapturedReceiver, name: string): { readonly from: number
   return messages(slack)
     .filter(({ title }) => title.endsWith(`default/${name}`))
     .map(({ text }) => {
-      const [, from, to] = /replicas (\d+) -&gt; (\d+)/.exec(text) ?? [];
+      const [, from, to] = /replicas (\d+) -> (\d+)/.exec(text) ?? [];
       return { from: Number(from), to: Number(to) };
     });
 }

@@ -38,7 +38,7 @@ test('a rollout by kubectl is told once, by whom, and so is every pod that comes
   const ofDeployment = messages(slack).filter(({ title }) => title === 'UPDATE deployment\ndefault/web');
   assert.deepEqual(
     ofDeployment.map(({ text }) => text.replace(/^```/, '').split('\n')[0]),
-    ['image nginx nginx:1.7.9 -&gt; nginx:1.9.1 · by kubectl-set', 'replicas 2 -&gt; 3 · by kubectl'],
+    ['image nginx nginx:1.7.9 -> nginx:1.9.1 · by kubectl-set', 'replicas 2 -> 3 · by kubectl'],
   );
   const once = titles().filter((title) => !title.startsWith('UPDATE'));
   assert.equal(new Set(once).size, once.length, 'a pod comes once and goes once');
