@@ -16,6 +16,17 @@ describe('parseJson()', () => {
     assert.partialDeepStrictEqual(value, { safe: 9007199254740991, small: 3, ratio: 0.5 });
   });
 
+  test('keeps every digit wherever a number may stand', () => {
+    for (const text of [
+      '9007199254740993',
+      '[9007199254740993]',
+      '{"a": -9007199254740993}',
+      '[1,\n9007199254740993]',
+    ]) {
+      assert.equal(roundTrip(text), text.replaceAll(/\s/g, ''));
+    }
+  });
+
   test('leaves long runs of digits in strings alone', () => {
     assert.deepEqual(parseJson(bytes('{"hash":"12345678901234567890"}')), { hash: '12345678901234567890' });
   });

@@ -9,8 +9,11 @@ interface JsonWithSource {
 }
 const exactly = JSON as unknown as JsonWithSource;
 
-/** 2 ** 53 has 16 digits; a shorter run of digits is always safe. */
-const SUSPICIOUS = /[0-9]{16}/;
+/**
+ * A number of 16 digits or more, as 2 ** 53 has: a shorter one is always safe. What must stand before a number never stands
+ * before the digits of a checksum, such as that of an image.
+ */
+const SUSPICIOUS = /(?:^|[[,]|"\s*:)\s*-?[0-9]{16}/;
 
 /**
  * Parses UTF-8 JSON. A number that a double cannot hold exactly as an integer becomes a `JSON.rawJSON` object, which

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { withParts } from '../change.ts';
-import { changeOf, parseManifest } from './change-of.ts';
+import { parseManifest } from '../parse.ts';
+import { changeOf } from './change-of.ts';
 import type { ChangeRecord } from './store.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
