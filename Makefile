@@ -50,7 +50,7 @@ build: deps ## dist/, as the published package and the image have it
 	@npm run --silent build
 
 bench: deps ## each figure beside its denominator, from the same run
-	@exec $(NODE) bench/run.ts $(ARGS)
+	@exec $(NODE) bench/main.ts $(ARGS)
 
 control-plane: ## builds etcd, the Kubernetes control plane, kubectl, kwok and helm, once, into a cache outside the checkout
 	@test/control-plane/build.sh
