@@ -63,8 +63,13 @@ export class World implements AsyncDisposable {
       ...(options.keepState === true ? {} : { storeFile: ':memory:' }),
       ...(options.listen === undefined ? {} : { listen: options.listen }),
     });
-    await app.start();
-    await app.idle();
+    try {
+      await app.start();
+      await app.idle();
+    } catch (error) {
+      await app.stop(0);
+      throw error;
+    }
     return {
       app,
       entries: () => stdout.lines().map((line) => JSON.parse(line) as Record<string, unknown>),
