@@ -102,13 +102,35 @@ export function withNote<K extends keyof Notes>(change: Change, name: K, note: N
   return withParts(change, { notes: { ...change.notes, [name]: note } });
 }
 
-/** A copy of the change with some parts replaced, lazily parsed manifests kept lazy. */
+/**
+ * A copy of the change with some parts replaced, lazily parsed manifests kept lazy. Written out: a copy made by property
+ * descriptors costs more than a diff.
+ */
 export function withParts(change: Change, parts: Partial<Change>): Change {
-  const copy: PropertyDescriptorMap = {
-    ...Object.getOwnPropertyDescriptors(change),
-    ...Object.getOwnPropertyDescriptors(parts),
+  return {
+    id: parts.id ?? change.id,
+    action: parts.action ?? change.action,
+    cluster: parts.cluster ?? change.cluster,
+    gvk: parts.gvk ?? change.gvk,
+    gvr: parts.gvr ?? change.gvr,
+    key: parts.key ?? change.key,
+    namespace: 'namespace' in parts ? parts.namespace : change.namespace,
+    name: parts.name ?? change.name,
+    uid: parts.uid ?? change.uid,
+    resourceVersion: parts.resourceVersion ?? change.resourceVersion,
+    get before() {
+      return 'before' in parts ? parts.before : change.before;
+    },
+    get after() {
+      return 'after' in parts ? parts.after : change.after;
+    },
+    get by() {
+      return parts.by ?? change.by;
+    },
+    observedAt: parts.observedAt ?? change.observedAt,
+    flags: parts.flags ?? change.flags,
+    notes: parts.notes ?? change.notes,
   };
-  return Object.create(Object.prototype, copy) as Change;
 }
 
 /**
