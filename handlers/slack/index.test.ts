@@ -147,6 +147,19 @@ describe('slack: the message', () => {
     assert.match(text, /by &lt;!here&gt; ˋxˋ\n/);
   });
 
+  test('a Kubernetes Event is told by its words, of either API', async (t) => {
+    const metadata = { name: 'web-1.17f', namespace: 'shop' };
+    const involved = { kind: 'Pod', name: 'web-1' };
+    const words = { type: 'Warning', reason: 'BackOff' };
+    for (const event of [
+      { apiVersion: 'v1', kind: 'Event', metadata, involvedObject: involved, message: 'Back-off <restarting>', ...words },
+      { apiVersion: 'events.k8s.io/v1', kind: 'Event', metadata, regarding: involved, note: 'Back-off <restarting>', ...words },
+    ]) {
+      const { text } = attachmentIn(await bodyOf(t, changeOf({ after: event })));
+      assert.equal(text, '```Warning BackOff pod web-1: Back-off &lt;restarting&gt;```');
+    }
+  });
+
   test('a name that Kubernetes allows cannot mention anybody in the title', async (t) => {
     const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: '<!channel>' } };
     const { title } = attachmentIn(await bodyOf(t, changeOf({ after: role })));

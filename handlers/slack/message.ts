@@ -1,5 +1,5 @@
 /** The message: kwatchman's envelope, one attachment, with what changed in its text. */
-import type { Action, Change } from '../../src/change.ts';
+import { type Action, type Change, manifestOf } from '../../src/change.ts';
 import { flagsInWords } from '../../src/flags.ts';
 import { formatField } from '../diff/text.ts';
 import { codeBlock, harmless } from './text.ts';
@@ -52,6 +52,7 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
 function textOf(change: Change): string {
   const { diff } = change.notes;
   const flags = flagsInWords(change.flags);
+  if (change.gvk.kind === 'Event') return [eventText(change), ...flags].filter((part) => part !== '').join(' · ');
   if (diff === undefined || diff.fields.length === 0) return flags.join(' · ');
   const by = diff.by.length === 0 ? [] : [`by ${diff.by.join(', ')}`];
   return [
@@ -61,4 +62,14 @@ function textOf(change: Change): string {
   ]
     .filter((part) => part !== '')
     .join('\n');
+}
+
+/** A Kubernetes Event is read for its words: `Warning BackOff pod web-1: Back-off restarting`. The older API has `message`, events.k8s.io `note`. */
+function eventText(change: Change): string {
+  const event = manifestOf(change) ?? {};
+  const { type, reason, message, note, involvedObject, regarding } = event as Readonly<Record<string, unknown>>;
+  const { kind, name } = (involvedObject ?? regarding ?? {}) as Readonly<Record<string, unknown>>;
+  const object = typeof kind === 'string' ? [kind.toLowerCase(), name] : [];
+  const what = [type, reason, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
+  return [what, message ?? note].filter((part) => typeof part === 'string' && part !== '').join(': ');
 }
