@@ -4,7 +4,7 @@
  */
 import type { Interest } from '../interest.ts';
 import { type Digester, MemberCuts } from './digest.ts';
-import { COMMA, isToken, OPEN_OBJECT, skipSpace, skipValue, textOf, walkObject } from './scan.ts';
+import { COMMA, isToken, OPEN_OBJECT, skipFlatArray, skipSpace, skipValue, textOf, walkObject } from './scan.ts';
 
 /** What is known beforehand of every object of a scope. */
 export interface Kind {
@@ -204,8 +204,7 @@ function walk(scan: Walk, parent: Field, start: number): number {
   const after = walkObject(bytes, start, end, (key, keyEnd, value) => {
     const field = find(parent.fields, bytes, key, keyEnd);
     if (field?.cut !== true) cuts.keep(key);
-    const goDown = field !== undefined && field.fields.length > 0 && !field.cut && bytes[value] === OPEN_OBJECT;
-    const valueEnd = goDown ? walk(scan, field, value) : skipValue(bytes, value, end);
+    const valueEnd = field === undefined ? skipValue(bytes, value, end) : walkField(scan, field, value);
     if (field?.remember !== undefined) members[field.remember] = { key, start: value, end: valueEnd };
     if (field?.cut === true) cuts.cut(key, valueEnd);
     else cuts.kept(valueEnd);
@@ -213,6 +212,13 @@ function walk(scan: Walk, parent: Field, start: number): number {
   });
   cuts.done();
   return after;
+}
+
+function walkField(scan: Walk, field: Field, value: number): number {
+  const { bytes, end } = scan;
+  if (field.remember === 'managedFields') return skipFlatArray(bytes, value, end);
+  const goDown = field.fields.length > 0 && !field.cut && bytes[value] === OPEN_OBJECT;
+  return goDown ? walk(scan, field, value) : skipValue(bytes, value, end);
 }
 
 /** A handful of fields: comparing lengths first beats any table. */

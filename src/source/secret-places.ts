@@ -22,6 +22,8 @@ export type OnPlace = (start: number, end: number, inString: boolean) => void;
 
 const LAST_APPLIED = Buffer.from('"kubectl.kubernetes.io/last-applied-configuration"');
 const ENV = Buffer.from('"env"');
+/** Its rarest two bytes: a search for quotes would stop at every string. */
+const ENV_END = ENV.subarray(3);
 const NAME = Buffer.from('"name"');
 const VALUE = Buffer.from('"value"');
 const AT = 0x40;
@@ -45,7 +47,7 @@ export function findLastApplied(bytes: Buffer, found: OnPlace): void {
 /** The values of `env` items, at any depth, whose name is secret; a list inside such a list is passed over, so that the work stays linear. */
 export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boolean, found: OnPlace): void {
   let walkedTo = 0;
-  for (const list of valuesOf(bytes, ENV)) {
+  for (const list of valuesOf(bytes, ENV, ENV_END)) {
     if (list < walkedTo || bytes[list] !== OPEN_ARRAY) continue;
     walkedTo = walkArray(bytes, list, bytes.length, (item) => {
       if (bytes[item] !== OPEN_OBJECT) return skipValue(bytes, item, bytes.length);
@@ -118,10 +120,16 @@ function foundValue(bytes: Buffer, value: number, found: OnPlace): number {
   return end;
 }
 
-/** Where the values of every member with this key begin. In a string the quotes are escaped, so that a look-alike does not match. */
-function* valuesOf(bytes: Buffer, key: Buffer): Generator<number> {
-  for (let at = bytes.indexOf(key); at !== -1; at = bytes.indexOf(key, at + 1)) {
-    const colon = skipSpace(bytes, at + key.length, bytes.length);
+/**
+ * Where the values of every member with this key begin. In a string the quotes are escaped, so that a look-alike does not match.
+ *
+ * @param tail what is searched for: the end of the key
+ */
+function* valuesOf(bytes: Buffer, key: Buffer, tail = key): Generator<number> {
+  for (let at = bytes.indexOf(tail); at !== -1; at = bytes.indexOf(tail, at + 1)) {
+    const end = at + tail.length;
+    if (!isToken(bytes, end - key.length, end, key)) continue;
+    const colon = skipSpace(bytes, end, bytes.length);
     if (bytes[colon] === COLON) yield skipSpace(bytes, colon + 1, bytes.length);
   }
 }

@@ -1,6 +1,6 @@
 /** A watch stream, read as bytes: lines, and what is in each. */
 import type { ManifestReader, ScannedManifest } from './manifest.ts';
-import { ScanError, skipSpace, skipValue, textOf, walkObject } from './scan.ts';
+import { isToken, ScanError, skipSpace, skipValue, walkObject } from './scan.ts';
 
 const LINE_FEED = 0x0a;
 /** An event with the largest object that etcd takes by default is a tenth of it. */
@@ -8,7 +8,12 @@ const MAX_LINE_BYTES = 32 * 1024 * 1024;
 
 /** As the API server names them. */
 export type WatchType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
-const TYPES: ReadonlySet<string> = new Set<WatchType>(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR']);
+const TYPES = (['MODIFIED', 'ADDED', 'DELETED', 'BOOKMARK', 'ERROR'] satisfies WatchType[]).map((type) => ({
+  type,
+  token: Buffer.from(`"${type}"`),
+}));
+const TYPE = Buffer.from('"type"');
+const OBJECT = Buffer.from('"object"');
 
 export interface WatchEvent {
   readonly type: WatchType;
@@ -55,19 +60,22 @@ export class LineSplitter {
 
 /** @throws ScanError when the line is no watch event */
 export function readEvent(line: Buffer, reader: ManifestReader): WatchEvent {
-  let type: string | undefined;
+  let type: WatchType | undefined;
   let manifest: ScannedManifest | undefined;
   const end = walkObject(line, skipSpace(line, 0, line.length), line.length, (key, keyEnd, value) => {
-    const name = textOf(line, key, keyEnd);
-    if (name === 'object') {
+    if (isToken(line, key, keyEnd, OBJECT)) {
       manifest = reader.read(line, value, line.length);
       return manifest.end;
     }
     const valueEnd = skipValue(line, value, line.length);
-    if (name === 'type') type = textOf(line, value, valueEnd);
+    if (isToken(line, key, keyEnd, TYPE)) type = typeOf(line, value, valueEnd);
     return valueEnd;
   });
   if (skipSpace(line, end, line.length) < line.length) throw new ScanError('the end of the line', end);
-  if (manifest === undefined || type === undefined || !TYPES.has(type)) throw new ScanError('a watch event', 0);
-  return { type: type as WatchType, manifest };
+  if (manifest === undefined || type === undefined) throw new ScanError('a watch event', 0);
+  return { type, manifest };
+}
+
+function typeOf(line: Buffer, start: number, end: number): WatchType | undefined {
+  return TYPES.find(({ token }) => isToken(line, start, end, token))?.type;
 }
