@@ -3,9 +3,12 @@
  * The numbers are the list's. Its line 36 is the chart's, tested with the chart.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { Change } from '../src/change.ts';
+import { createApiClient } from '../src/source/api-client.ts';
+import { loadCredentials } from '../src/source/credentials.ts';
 import { startApiServer } from '../src/testing/api-server.ts';
 import { startReceiver } from '../src/testing/receiver.ts';
 import { deployment } from './e2e/cluster.ts';
@@ -148,6 +151,39 @@ describe('kwatchman: configuration and command line', () => {
     await using program = new Program(['--listen', '127.0.0.1:0'], { cwd: workdir.path, env: { HOME: workdir.path } });
     await program.ready();
     assert.equal((await program.stop()).code, 0);
+  });
+
+  test('5 (P) in a pod the service account is used, an explicit kubeconfig first; outside, the kubeconfig', async () => {
+    await using workdir = await Workdir.make();
+    const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const files = ['-keyout', 'tls.key', '-out', 'ca.crt', '-days', '2'];
+    execFileSync(
+      'openssl',
+      ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', ...subject, ...files],
+      {
+        cwd: workdir.path,
+        stdio: 'ignore',
+      },
+    );
+    const [key, cert] = await Promise.all(['tls.key', 'ca.crt'].map((name) => readFile(workdir.file(name), 'utf8')));
+    await using server = await startApiServer({ token: 'of-the-pod', tls: { key: key ?? '', cert: cert ?? '' } });
+    const kubeconfig = await server.writeKubeconfig(workdir.file('kube'));
+    await workdir.write('token', 'of-the-pod\n');
+    const { hostname, port } = new URL(server.url);
+    const pod = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
+    const serviceAccountDir = workdir.path;
+    for (const [clusterName, options] of [
+      ['in-cluster', { env: pod }],
+      ['embedded', { env: pod, kubeconfig }],
+      ['embedded', { env: { KUBECONFIG: kubeconfig } }],
+    ] as const) {
+      const credentials = await loadCredentials({ ...options, serviceAccountDir });
+      const api = createApiClient(credentials);
+      const answer = await api.request('GET', '/api/v1/namespaces/kube-system');
+      assert.equal(answer.status, 200);
+      assert.equal(credentials.clusterName, clusterName);
+      await api.close();
+    }
   });
 
   test('6 (P) a missing file, an unsupported extension, no resource, no handler, a bad level: a message and exit 1', async () => {
