@@ -3,52 +3,93 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { SourceError } from './failure.ts';
 
-/** How often a watchdog looks whether its limit has changed, milliseconds. */
+/** How often it is looked whether the limit has changed, milliseconds. */
 const LOOK_MS = 30_000;
 
-/** Ends a stream that stays silent for too long. Time in which we do not read does not count. */
-export class Watchdog {
-  /** Silence allowed, milliseconds; may be changed at any time. */
+export interface ByteSink {
+  /** What one frame of the answer held. A throw ends the stream. */
+  chunk(bytes: Buffer): void;
+  /** After all that arrived in one read of the socket. While its promise is pending nothing more is read; its rejection ends the stream. */
+  turn(): Promise<void> | undefined;
+}
+
+/**
+ * Events and not an iterator: that would copy what arrives together into one buffer first, and cost as much again as reading it
+ * from the socket.
+ */
+export class ByteStream {
+  /** Silence allowed, milliseconds; may be changed at any time. Time in which we do not read does not count. */
   limitMs: number;
+  readonly #body: Readable;
   readonly #clock: Clock;
+  readonly #done = new AbortController();
   /** Since when we wait for the server; undefined while it waits for us. */
   #waitingSince: number | undefined;
-  readonly #silence = new AbortController();
-  readonly #done = new AbortController();
+  #isTurnDue = false;
 
-  constructor(clock: Clock, limitMs: number) {
+  constructor(body: Readable, clock: Clock, limitMs: number) {
+    this.#body = body;
     this.#clock = clock;
     this.limitMs = limitMs;
   }
 
   /**
-   * Each chunk as it comes, all that has arrived at once. Breaking out of the loop frees the socket.
+   * Resolves at the end of the answer. Frees the socket, whatever happens.
    *
-   * @throws SourceError `stalled`, the stream's own error, or the reason of the signal
+   * @throws SourceError `stalled`, what the stream or the sink fails with, or the reason of the signal
    */
-  async *chunks(body: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
-    const abort = AbortSignal.any([signal, this.#silence.signal]);
-    const onAbort = () => body.destroy(abort.reason as Error);
-    abort.addEventListener('abort', onAbort);
-    if (abort.aborted) onAbort();
-    // The loop below throws what the body fails with; what it fails with afterwards is our own doing.
-    body.on('error', () => {});
-    void this.#watch();
-    try {
-      this.#waitingSince = this.#clock.monotonic();
-      for await (const chunk of body) {
-        this.#waitingSince = undefined;
-        yield chunk as Buffer;
-        this.#waitingSince = this.#clock.monotonic();
+  async read(sink: ByteSink, signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort);
+    this.#heard();
+    this.#body.on('error', reject).on('end', resolve);
+    this.#body.on('close', () => reject(new Error('the connection was closed')));
+    this.#body.on('data', (chunk: Buffer) => {
+      if (this.#done.signal.aborted) return;
+      this.#heard();
+      try {
+        sink.chunk(chunk);
+      } catch (thrown) {
+        this.#done.abort();
+        reject(thrown as Error);
+        return;
       }
-    } catch (thrown) {
-      abort.throwIfAborted();
-      throw thrown;
+      this.#scheduleTurn(sink, reject);
+    });
+    this.#watch().catch(reject);
+    try {
+      signal.throwIfAborted();
+      await promise;
     } finally {
-      abort.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
       this.#done.abort();
-      body.destroy();
+      this.#body.destroy();
     }
+  }
+
+  #heard(): void {
+    this.#waitingSince = this.#clock.monotonic();
+  }
+
+  /** All frames of one read are handed over before the first microtask. */
+  #scheduleTurn(sink: ByteSink, reject: (reason: unknown) => void): void {
+    if (this.#isTurnDue) return;
+    this.#isTurnDue = true;
+    queueMicrotask(() => {
+      this.#isTurnDue = false;
+      if (!this.#done.signal.aborted) this.#turn(sink).catch(reject);
+    });
+  }
+
+  async #turn(sink: ByteSink): Promise<void> {
+    const busy = sink.turn();
+    if (busy === undefined) return;
+    this.#body.pause();
+    this.#waitingSince = undefined;
+    await busy;
+    this.#heard();
+    this.#body.resume();
   }
 
   async #watch(): Promise<void> {
@@ -57,8 +98,7 @@ export class Watchdog {
       const waitedMs = this.#waitingSince === undefined ? 0 : this.#clock.monotonic() - this.#waitingSince;
       if (waitedMs >= this.limitMs) {
         const message = `the server has said nothing for ${Math.round(waitedMs / 1000)} s`;
-        this.#silence.abort(new SourceError(message, { remedy: 'retry', reason: 'stalled' }));
-        return;
+        throw new SourceError(message, { remedy: 'retry', reason: 'stalled' });
       }
       await this.#clock.sleep(Math.min(this.limitMs - waitedMs, LOOK_MS), signal).catch(() => undefined);
     }

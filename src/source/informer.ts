@@ -173,8 +173,7 @@ export class Informer implements ReflectorTarget {
   }
 
   ready(): Promise<void> | undefined {
-    this.#status.heard(this.#index.size);
-    this.#meters.objects.set(this.#index.size);
+    if (this.#status.heard(this.#index.size)) this.#meters.objects.set(this.#index.size);
     if (this.#list !== undefined) return this.#list.room();
     this.#opened.queue.flush();
     return this.#opened.queue.room();

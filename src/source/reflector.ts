@@ -10,7 +10,7 @@ import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { ApiClient, Query } from './api.ts';
 import { Backoff } from './backoff.ts';
-import { Watchdog } from './byte-stream.ts';
+import { ByteStream } from './byte-stream.ts';
 import { checkContentType, failedAnswer, failedEvent, SourceError } from './failure.ts';
 import { ListScanner, type ListEnvelope } from './list.ts';
 import type { ManifestReader, ScannedManifest } from './manifest.ts';
@@ -32,7 +32,7 @@ export interface ReflectorTarget {
   /** The manifest is valid during the call. */
   event(type: 'ADDED' | 'MODIFIED' | 'DELETED', manifest: ScannedManifest): void;
   bookmark(resourceVersion: string): void;
-  /** What arrived together has been handed over. While the promise is pending nothing more is read. */
+  /** What arrived in one read of the socket has been handed over. While the promise is pending nothing more is read. */
   ready(): Promise<void> | undefined;
   failed(failure: ReflectorFailure): void;
 }
@@ -83,6 +83,14 @@ const SHORT_WATCH_MS = 1_000;
 const MAX_SAME = 3;
 /** Nothing but somebody's action helps a scope that is refused. */
 const REFUSED_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
+
+/** Of one watch. */
+interface Progress {
+  readonly stream: ByteStream;
+  /** When the last bookmark came; at first when the watch began. */
+  bookmarkAt: number;
+  events: number;
+}
 
 export class Reflector {
   readonly #options: ReflectorOptions;
@@ -181,10 +189,8 @@ export class Reflector {
       target.listed(item);
       return item.end;
     });
-    for await (const chunk of new Watchdog(clock, LIST_SILENCE_MS).chunks(answer.body, signal)) {
-      scanner.push(chunk);
-      await target.ready();
-    }
+    const stream = new ByteStream(answer.body, clock, LIST_SILENCE_MS);
+    await stream.read({ chunk: (bytes) => scanner.push(bytes), turn: () => target.ready() }, signal);
     return scanner.end();
   }
 
@@ -198,34 +204,32 @@ export class Reflector {
     checkContentType(answer);
     target.watchBegins();
     const began = clock.monotonic();
-    const stream = { dog: new Watchdog(clock, timeoutSeconds * 1000 + WATCH_GRACE_MS), bookmarkAt: began, events: 0 };
+    const stream = new ByteStream(answer.body, clock, timeoutSeconds * 1000 + WATCH_GRACE_MS);
+    const progress: Progress = { stream, bookmarkAt: began, events: 0 };
     const lines = new LineSplitter();
-    for await (const chunk of stream.dog.chunks(answer.body, signal)) {
-      lines.push(chunk, (line) => this.#line(line, stream));
-      const full = target.ready();
-      if (full !== undefined) await full;
-    }
+    const onLine = (line: Buffer) => this.#line(line, progress);
+    await stream.read({ chunk: (bytes) => lines.push(bytes, onLine), turn: () => target.ready() }, signal);
     if (lines.partial)
       throw new SourceError('the stream ended in the middle of a line', { remedy: 'retry', reason: 'partial-line' });
-    if (stream.events === 0 && clock.monotonic() - began < SHORT_WATCH_MS) {
+    if (progress.events === 0 && clock.monotonic() - began < SHORT_WATCH_MS) {
       throw new SourceError('the watch ended at once without an event', { remedy: 'retry', reason: 'short-watch' });
     }
     this.#options.onWatchRestart('ended');
   }
 
-  #line(line: Buffer, stream: { readonly dog: Watchdog; bookmarkAt: number; events: number }): void {
+  #line(line: Buffer, progress: Progress): void {
     const { reader, target, clock } = this.#options;
     const { type, manifest } = readLine(line, reader);
     if (type === 'ERROR') throw failedEvent(manifest.source().toString('utf8'));
     const { resourceVersion } = manifest;
     if (type === 'BOOKMARK') {
       const now = clock.monotonic();
-      const silenceMs = BOOKMARKS_MISSED * (now - stream.bookmarkAt);
-      stream.dog.limitMs = Math.min(Math.max(silenceMs, MIN_SILENCE_MS), MAX_SILENCE_MS);
-      stream.bookmarkAt = now;
+      const silenceMs = BOOKMARKS_MISSED * (now - progress.bookmarkAt);
+      progress.stream.limitMs = Math.min(Math.max(silenceMs, MIN_SILENCE_MS), MAX_SILENCE_MS);
+      progress.bookmarkAt = now;
       if (resourceVersion !== '') target.bookmark(resourceVersion);
     } else {
-      stream.events++;
+      progress.events++;
       target.event(type, manifest);
     }
     if (resourceVersion !== '') this.#cursor = resourceVersion;

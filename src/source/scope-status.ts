@@ -62,9 +62,12 @@ export class ScopeStatus {
     this.#enter('watching');
   }
 
-  heard(objects: number): void {
+  /** The server said something. Answers whether there are more or fewer objects than before. */
+  heard(objects: number): boolean {
+    const isOther = objects !== this.#objects;
     this.#objects = objects;
     this.#lastHeardAt = this.#options.clock.now();
+    return isOther;
   }
 
   /** The list or the watch. */
