@@ -9,6 +9,8 @@ type Flags = ConfigFlags & LogFlags & { readonly listen: string };
 
 /** Health and metrics outside a cluster; a pod's chart passes its own. */
 const DEFAULT_LISTEN = '127.0.0.1:8080';
+/** Of a timer in Node. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 export function runCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
@@ -29,6 +31,8 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
 
 /** Starts the app and waits until the process is asked to stop; then drains. */
 export async function untilStopped(app: App, signal: AbortSignal): Promise<number> {
+  // Waiting for a cluster that cannot be reached, without endpoints, nothing else would keep the process alive.
+  const alive = setInterval(() => {}, MAX_TIMEOUT_MS);
   const stopped = new Promise<void>((resolve) => {
     const stop = () => resolve(app.stop());
     if (signal.aborted) stop();
@@ -40,6 +44,8 @@ export async function untilStopped(app: App, signal: AbortSignal): Promise<numbe
   } catch (error) {
     await app.stop(0);
     if (!signal.aborted) throw error;
+  } finally {
+    clearInterval(alive);
   }
   return EXIT.ok;
 }
