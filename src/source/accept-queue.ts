@@ -36,6 +36,7 @@ export class AcceptQueue {
   #cursor: string | undefined;
   #writing: Promise<void> | undefined;
   #lazy = false;
+  #stopping: Promise<void> | undefined;
 
   constructor(options: AcceptQueueOptions) {
     this.#options = options;
@@ -75,7 +76,12 @@ export class AcceptQueue {
   }
 
   /** Waits for the accept under way and tries once to write what waits. Idempotent. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#stopped.abort();
     await this.#writing;
     if (this.#waiting.length > 0 || this.#cursor !== undefined) await this.#writeBatch();

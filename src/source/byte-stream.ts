@@ -40,7 +40,7 @@ export class ByteStream {
    */
   async read(sink: ByteSink, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const onAbort = () => reject(signal.reason as Error);
+    const onAbort = () => reject(signal.reason);
     signal.addEventListener('abort', onAbort);
     this.#heard();
     this.#body.on('error', reject).on('end', resolve);
@@ -52,7 +52,7 @@ export class ByteStream {
         sink.chunk(chunk);
       } catch (thrown) {
         this.#done.abort();
-        reject(thrown as Error);
+        reject(thrown);
         return;
       }
       this.#scheduleTurn(sink, reject);

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createLogger } from 'winston';
+import type { AcceptBatch, Accepted, Observation } from '../store/store.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { AcceptQueue } from './accept-queue.ts';
+
+const seen = (key: string, size = 10): Observation => ({
+  type: 'seen',
+  key,
+  uid: key,
+  resourceVersion: '1',
+  digest: 1,
+  body: new Uint8Array(size),
+});
+
+/** A queue into a store whose accepts end when the test says so. */
+function queueInto() {
+  const clock = new FakeClock();
+  const batches: { readonly batch: AcceptBatch; resolve(accepted: Accepted): void; reject(error: Error): void }[] = [];
+  const problems: (string | undefined)[] = [];
+  const queue = new AcceptQueue({
+    store: {
+      accept: (batch) => {
+        const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
+        batches.push({ batch, resolve, reject });
+        return promise;
+      },
+    },
+    scope: 1,
+    clock,
+    log: createLogger({ silent: true }),
+    onAccepted: () => {},
+    onProblem: (problem) => problems.push(problem?.message),
+  });
+  const keys = () => batches.map(({ batch }) => batch.observations.map(({ key }) => key));
+  const turn = () => new Promise(setImmediate);
+  const accept = async (n: number) => {
+    batches[n]?.resolve({ changes: 0, chains: [] });
+    await turn();
+  };
+  return { queue, clock, batches, problems, keys, accept, turn };
+}
+
+describe('AcceptQueue', () => {
+  test('has one accept under way; what arrives meanwhile goes into the next, with the newest cursor', async () => {
+    const { queue, batches, keys, accept } = queueInto();
+    for (const key of ['a', 'b', 'c']) {
+      queue.add(seen(key));
+      queue.moveCursor(`after ${key}`);
+      queue.flush();
+    }
+    assert.deepEqual(keys(), [['a']]);
+    await accept(0);
+    assert.deepEqual(keys(), [['a'], ['b', 'c']]);
+    assert.deepEqual(
+      batches.map(({ batch }) => batch.cursor),
+      ['after a', 'after c'],
+    );
+    await accept(1);
+    await queue.stop();
+    assert.equal(batches.length, 2);
+  });
+
+  test('writes a cursor that only noise has moved after 5 s, once', async () => {
+    const { queue, batches, clock, accept } = queueInto();
+    for (const version of ['1', '2', '3']) queue.moveCursor(version);
+    queue.flush();
+    await clock.advance(4_999);
+    assert.equal(batches.length, 0);
+    await clock.advance(1);
+    assert.deepEqual(batches[0]?.batch, { scope: 1, observations: [], cursor: '3' });
+    await accept(0);
+    await queue.stop();
+    assert.equal(batches.length, 1);
+  });
+
+  test('is full at 1,000 observations or 4 MiB, counting what is under way, until the store has taken it', async () => {
+    for (const fill of [
+      (q: AcceptQueue) => Array.from({ length: 1_000 }, (_, i) => q.add(seen(`${i}`))),
+      (q: AcceptQueue) => q.add(seen('large', 4 * 1024 * 1024)),
+    ]) {
+      const { queue, accept } = queueInto();
+      assert.equal(queue.room(), undefined);
+      fill(queue);
+      queue.flush();
+      let hasRoom = false;
+      const room = queue.room()?.then(() => (hasRoom = true));
+      await new Promise(setImmediate);
+      assert.equal(hasRoom, false);
+      await accept(0);
+      await room;
+      assert.equal(queue.room(), undefined);
+      await queue.stop();
+    }
+  });
+
+  test('keeps what the store refuses, in order, and tries again', async () => {
+    const { queue, clock, batches, keys, problems, accept, turn } = queueInto();
+    queue.add(seen('a'));
+    queue.moveCursor('1');
+    queue.flush();
+    queue.add(seen('b'));
+    batches[0]?.reject(new Error('disk full'));
+    await turn();
+    await clock.advance(800);
+    assert.deepEqual(keys(), [['a'], ['a', 'b']]);
+    assert.equal(batches[1]?.batch.cursor, '1');
+    await accept(1);
+    assert.deepEqual(problems, ['disk full', undefined]);
+    await queue.stop();
+  });
+
+  test('stop() waits for the accept under way, writes what waits, and is idempotent', async () => {
+    const { queue, keys, accept, turn } = queueInto();
+    queue.add(seen('a'));
+    queue.flush();
+    queue.add(seen('b'));
+    let isStopped = false;
+    const stopped = Promise.all([queue.stop(), queue.stop()]).then(() => (isStopped = true));
+    await turn();
+    assert.equal(isStopped, false);
+    await accept(0);
+    await accept(1);
+    await stopped;
+    assert.deepEqual(keys(), [['a'], ['b']]);
+  });
+});

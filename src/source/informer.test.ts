@@ -1,0 +1,239 @@
+/** What becomes of a scope over restarts, new rules and absences, through the source's own door. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Change } from '../change.ts';
+import type { Store } from '../store/store.ts';
+import { configMap, REDACTION_KEY, startTestSource, type TestSource } from './test-source.ts';
+import { createRedactor } from './redact.ts';
+
+const lists = ({ asked }: TestSource) => asked.filter(({ watch }) => !watch).length;
+const actions = (changes: readonly Change[]) => changes.map(({ action, name }) => `${action} ${name}`);
+
+describe('a restart', () => {
+  test('with an unchanged cluster sends nothing and lists nothing', async (t) => {
+    const rig = await startTestSource(t);
+    for (const name of ['a', 'b']) rig.server.create(configMap(name));
+    await rig.start();
+    await rig.stop();
+    await rig.start();
+    assert.deepEqual(await rig.changesSoFar(), []);
+    assert.equal(lists(rig), 1);
+    assert.equal(rig.source().health()[0]?.objects, 3);
+  });
+
+  test('tells what happened meanwhile, marked; what happens from then on is not marked', async (t) => {
+    const rig = await startTestSource(t);
+    for (const name of ['updated', 'deleted']) rig.server.create(configMap(name, { a: '1' }));
+    await rig.start();
+    await rig.stop();
+    rig.server.update(configMap('updated', { a: '2' }));
+    rig.server.delete('ConfigMap', 'deleted', 'shop');
+    rig.server.create(configMap('added'));
+    await rig.start();
+    const away = await rig.changes(3);
+    assert.deepEqual(actions(away), ['updated updated', 'deleted deleted', 'added added']);
+    for (const { flags } of away) assert.deepEqual(flags, { whileAway: true });
+    assert.deepEqual(away[1]?.before?.['data'], { a: '1' });
+    await rig.clock.advance(1_000);
+    rig.server.create(configMap('live'));
+    assert.deepEqual((await rig.changes(4))[3]?.flags, {});
+    assert.equal(lists(rig), 1);
+  });
+
+  test('after a first bookmark nothing counts as missed', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    await rig.stop();
+    await rig.start();
+    rig.server.bookmark();
+    rig.server.create(configMap('live'));
+    assert.deepEqual((await rig.changes(1))[0]?.flags, {});
+  });
+
+  test('after the history has expired lists, and tells the differences', async (t) => {
+    const rig = await startTestSource(t);
+    for (const name of ['kept', 'deleted']) rig.server.create(configMap(name));
+    await rig.start();
+    await rig.stop();
+    rig.server.delete('ConfigMap', 'deleted', 'shop');
+    rig.server.create(configMap('added'));
+    rig.server.compact();
+    await rig.start();
+    const changes = await rig.changes(2);
+    assert.deepEqual(actions(changes).toSorted(), ['added added', 'deleted deleted']);
+    assert.ok(changes.every(({ flags }) => flags.whileAway === true));
+  });
+
+  test("with whileAway 'ignore' tells nothing of what happened meanwhile, and everything after", async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('a', { n: '1' }));
+    await rig.start();
+    await rig.stop();
+    rig.server.update(configMap('a', { n: '2' }));
+    await rig.start({ whileAway: 'ignore' });
+    await rig.until(async () => (await bodies(rig.store)).includes('"n":"2"'), 'the missed update');
+    await rig.clock.advance(1_000);
+    rig.server.update(configMap('a', { n: '3' }));
+    const [change] = await rig.changes(1);
+    assert.deepEqual(change?.before?.['data'], { n: '2' });
+    assert.equal((await rig.changesSoFar()).length, 1);
+  });
+
+  test('in the middle of a first list begins it again, silently', async (t) => {
+    const rig = await startTestSource(t, { pageLimit: 2 });
+    for (const name of ['a', 'b', 'c', 'd']) rig.server.create(configMap(name));
+    const hangs = rig.server.fault({ effect: 'hang', path: '/api/v1/configmaps', watch: false, skip: 1 });
+    await rig.start({ settle: false });
+    await rig.until(() => hangs.hits === 1, 'the second page');
+    await rig.stop();
+    hangs.remove();
+    rig.server.delete('ConfigMap', 'a', 'shop');
+    await rig.start();
+    assert.deepEqual(await rig.changesSoFar(), []);
+    assert.equal(rig.source().health()[0]?.objects, 4);
+  });
+});
+
+describe('new rules', () => {
+  const interest = (except: readonly string[]) => ({ requests: [{ interest: { except } }] });
+
+  test('another interest sends nothing for an unchanged cluster, and what changed meanwhile once', async (t) => {
+    const rig = await startTestSource(t);
+    for (const name of ['same', 'noisy', 'changed']) rig.server.create(configMap(name, { a: '1' }));
+    await rig.start(interest(['metadata.labels']));
+    rig.server.update(configMap('noisy', { a: '1' }, { labels: { seen: 'late' } }));
+    await rig.until(async () => (await rig.metrics.noise.get()).values[0]?.value === 1, 'the noise');
+    await rig.stop();
+    rig.server.update(configMap('changed', { a: '2' }));
+    await rig.start(interest([]));
+    assert.deepEqual(actions(await rig.changes(1)), ['updated changed']);
+    assert.equal(lists(rig), 2);
+    rig.server.update(configMap('noisy', { a: '1' }, { labels: { seen: 'now' } }));
+    const [, update] = await rig.changes(2);
+    assert.deepEqual(update?.before?.metadata.labels, { seen: 'late' });
+    await rig.stop();
+    await rig.start(interest([]));
+    assert.equal(lists(rig), 2);
+  });
+
+  test('other redaction rules hide what is stored before anything is listed, and send nothing', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('a', { pin: 'c4n4ry', kept: 'yes' }));
+    await rig.start();
+    await rig.stop();
+    const paths = [{ kind: 'ConfigMap', path: 'data.pin' }];
+    await rig.start({ redactor: createRedactor({ envNames: [], paths }, REDACTION_KEY) });
+    const stored = await bodies(rig.store);
+    assert.ok(!stored.includes('c4n4ry') && stored.includes('"kept":"yes"'));
+    assert.deepEqual(await rig.changesSoFar(), []);
+    assert.equal(lists(rig), 1);
+  });
+
+  test('another redaction key sends nothing for an unchanged cluster', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 's', namespace: 'shop' },
+      data: { a: 'b2xk' },
+    });
+    const secrets = { requests: [{}, { kind: 'secret' }] };
+    await rig.start(secrets);
+    await rig.stop();
+    await rig.start({ ...secrets, redactor: createRedactor({ envNames: [], paths: [] }, Buffer.alloc(32, 9)) });
+    assert.deepEqual(await rig.changesSoFar(), []);
+  });
+});
+
+describe('another cluster', () => {
+  const replaceAll = (rig: TestSource) => {
+    rig.server.delete('ConfigMap', 'a', 'shop');
+    rig.server.create(configMap('a'));
+    rig.server.create(configMap('b'));
+    rig.server.compact();
+  };
+
+  test('a list that shares no uid with what was known is a new start, with one loud line', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('a'));
+    await rig.start({ identityIsCertain: false });
+    await rig.stop();
+    replaceAll(rig);
+    await rig.start({ identityIsCertain: false });
+    await rig.until(() => lists(rig) === 3 && rig.source().health()[0]?.objects === 2, 'the new start');
+    assert.deepEqual(await rig.changesSoFar(), []);
+    assert.equal(
+      rig.logged.filter(({ level, message }) => level === 'warn' && message.includes('another cluster')).length,
+      1,
+    );
+  });
+
+  test('when the cluster is surely the same the objects were replaced', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('a'));
+    await rig.start();
+    await rig.stop();
+    replaceAll(rig);
+    await rig.start();
+    assert.deepEqual(actions(await rig.changes(3)).toSorted(), ['added a', 'added b', 'deleted a']);
+  });
+});
+
+describe('objects', () => {
+  test('a Secret is redacted before it is stored, and its change still shows', async (t) => {
+    const rig = await startTestSource(t);
+    const secret = (value: string) => ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 's', namespace: 'shop' },
+      data: { a: value },
+    });
+    await rig.start({ requests: [{ kind: 'secret' }] });
+    rig.server.create(secret('c4n4ry'));
+    rig.server.update(secret('c4n4ry2'));
+    const [, update] = await rig.changes(2);
+    assert.ok(!JSON.stringify([update?.before, update?.after]).includes('c4n4ry'));
+    assert.notDeepEqual(update?.before?.['data'], update?.after?.['data']);
+  });
+
+  test('a Kubernetes Event that expires is pruned, in a watch and in a list, and is no change', async (t) => {
+    const rig = await startTestSource(t);
+    const event = (name: string) => ({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name, namespace: 'shop' },
+      message: 'Back-off',
+    });
+    await rig.start({ requests: [{ kind: 'event' }, {}] });
+    for (const name of ['a', 'b']) rig.server.create(event(name));
+    await rig.changes(2);
+    rig.server.delete('Event', 'a', 'shop');
+    await rig.until(() => rig.source().health()[0]?.objects === 1, 'the pruning');
+    await rig.server.restart(() => {
+      rig.server.delete('Event', 'b', 'shop');
+      rig.server.compact();
+    });
+    await rig.until(() => rig.source().health()[0]?.objects === 0, 'the pruning by a list');
+    assert.deepEqual(actions(await rig.changesSoFar()), ['added a', 'added b']);
+  });
+
+  test('an object of 1.5 MB and a field that changes its type are changes like any other', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    rig.server.create({ ...configMap('large'), data: { blob: 'x'.repeat(1_500_000) } });
+    rig.server.create({ ...configMap('typed'), data: 'text' });
+    rig.server.update({ ...configMap('typed'), data: { now: ['a', 'list'] } });
+    const [large, , typed] = await rig.changes(3);
+    assert.deepEqual(large?.after?.['data'], { blob: 'x'.repeat(1_500_000) });
+    assert.deepEqual(typed?.after?.['data'], { now: ['a', 'list'] });
+  });
+});
+
+async function bodies(store: Store): Promise<string> {
+  const scopes = await store.scopes();
+  const rows = await Promise.all(scopes.map(({ id }) => store.baselines(id, undefined, 100)));
+  return rows
+    .flat()
+    .map(({ body }) => Buffer.from(body).toString())
+    .join('\n');
+}

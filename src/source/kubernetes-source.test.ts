@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { configMap, startTestSource } from './test-source.ts';
+
+const WIDGETS = { group: 'example.com', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true };
+const widget = (name: string) => ({
+  apiVersion: 'example.com/v1',
+  kind: 'Widget',
+  metadata: { name, namespace: 'shop' },
+});
+
+describe('createSource()', () => {
+  test('start() names every kind that the cluster surely does not serve, at once', async (t) => {
+    const rig = await startTestSource(t);
+    const requests = [{ kind: 'deploymnet', at: 'config.toml:3' }, {}, { kind: 'gizmo', at: 'config.toml:9' }];
+    await assert.rejects(rig.start({ requests }), (error: { code: string; problems: readonly string[] }) => {
+      assert.equal(error.code, 'CONFIG');
+      assert.equal(error.problems.length, 2);
+      assert.match(
+        error.problems[0] ?? '',
+        /^config\.toml:3: kind "deploymnet" is not served by the cluster; it serves .*deployment/,
+      );
+      return true;
+    });
+  });
+
+  test('requests for the same scope by different names share one list and one watch, and both chains get each change', async (t) => {
+    const rig = await startTestSource(t);
+    const kicked = new Set<string>();
+    await rig.start({
+      requests: [
+        { kind: 'cm', chains: ['one'] },
+        { kind: 'ConfigMap', apiVersion: 'v1', chains: ['two', 'one'] },
+      ],
+      onAccepted: (chains) => chains.forEach((chain) => kicked.add(chain)),
+    });
+    assert.equal(rig.asked.length, 2);
+    rig.server.create(configMap('a'));
+    await rig.changes(1);
+    assert.deepEqual([...kicked], ['one', 'two']);
+    const balances = await rig.store.balances();
+    assert.deepEqual(
+      balances.map(({ chain, accepted }) => [chain, accepted]),
+      [
+        ['one', 1],
+        ['two', 1],
+      ],
+    );
+  });
+
+  test('what one chain reads is no noise for the other', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('a'));
+    await rig.start({
+      requests: [{ interest: { except: ['metadata.labels', 'data'] } }, { kind: 'cm', interest: { except: ['data'] } }],
+    });
+    rig.server.update(configMap('a', {}, { labels: { a: 'b' } }));
+    assert.equal((await rig.changes(1))[0]?.action, 'updated');
+  });
+
+  test('one request per namespace needs nothing beyond that namespace', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.allow(({ namespace }) => namespace === 'shop');
+    await rig.start({ requests: [{ namespace: 'shop' }] });
+    assert.equal(rig.source().health()[0]?.state, 'watching');
+    assert.deepEqual(new Set(rig.asked.map(({ path }) => path)), new Set(['/api/v1/namespaces/shop/configmaps']));
+  });
+
+  test('a kind of an apiVersion that is not there yet is waited for, and watched when it is installed', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start({ requests: [{}, { kind: 'widget', apiVersion: 'example.com/v1' }] });
+    const [, waiting] = rig.source().health();
+    assert.equal(waiting?.state, 'degraded');
+    assert.match(waiting?.problem ?? '', /not served/);
+    rig.server.addResource(WIDGETS);
+    await rig.until(() => rig.source().health()[1]?.state === 'watching', 'the widgets');
+    rig.server.create(widget('w'));
+    assert.deepEqual(
+      (await rig.changes(1)).map(({ action, gvk }) => [action, gvk.kind]),
+      [['added', 'Widget']],
+    );
+  });
+
+  test('a kind that is removed while it is watched degrades alone, and is found again in another version', async (t) => {
+    const rig = await startTestSource(t, { resources: [WIDGETS] });
+    rig.server.create(widget('w'));
+    await rig.start({ requests: [{ kind: 'widget', apiVersion: 'example.com' }, {}] });
+    rig.server.removeResource(WIDGETS);
+    await rig.until(() => rig.source().health()[0]?.state === 'degraded', 'the removal');
+    assert.equal(rig.source().health()[1]?.state, 'watching');
+    rig.server.addResource({ ...WIDGETS, version: 'v2' });
+    await rig.until(() => rig.source().health()[0]?.state === 'watching', 'the return');
+    assert.equal(rig.source().health()[0]?.resource, 'example.com/v2/widgets');
+    assert.deepEqual(await rig.changesSoFar(), []);
+  });
+
+  test('an unreachable cluster degrades each scope in one line, and heals alone', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    await rig.server.restart(async () => {
+      await rig.until(() => rig.source().health()[0]?.state === 'degraded', 'the failure');
+      const problem = rig.source().health()[0]?.problem ?? '';
+      assert.match(problem, /^Cannot watch v1\/configmaps in all namespaces on 127\.0\.0\.1:\d+: .*refused/);
+      assert.ok(!problem.includes('\n'));
+    });
+    await rig.until(() => rig.source().health()[0]?.state === 'watching', 'recovery');
+    assert.equal(rig.asked.filter(({ watch }) => !watch).length, 1);
+  });
+
+  test('at most four lists are under way at once', async (t) => {
+    const rig = await startTestSource(t);
+    const lists = rig.server.fault({ effect: 'hang', path: /\/api\/v1\/namespaces\/n\d\/configmaps/, watch: false });
+    await rig.start({ requests: Array.from({ length: 8 }, (_, i) => ({ namespace: `n${i}` })), settle: false });
+    await rig.until(() => lists.hits === 4, 'four lists');
+    assert.equal(rig.asked.length, 4);
+    await rig.stop();
+    assert.equal(lists.hits, 4);
+  });
+
+  test('more than 100 watches are worth one warning', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start({ requests: Array.from({ length: 101 }, (_, i) => ({ namespace: `n${i}` })), settle: false });
+    const warnings = rig.logged.filter(({ message }) => message.includes('many watches'));
+    assert.deepEqual(
+      warnings.map(({ level, watches }) => [level, watches]),
+      [['warn', 101]],
+    );
+  });
+
+  test('a scope that left the configuration is forgotten, and silent when it comes back', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('a'));
+    await rig.start({ requests: [{}, { kind: 'secret' }] });
+    await rig.stop();
+    await rig.start({ requests: [{ kind: 'secret' }] });
+    await rig.stop();
+    rig.server.update(configMap('a', { changed: 'meanwhile' }));
+    await rig.start({ requests: [{}, { kind: 'secret' }] });
+    assert.deepEqual(await rig.changesSoFar(), []);
+  });
+
+  test('a store that refuses shows in the health, and nothing is lost', async (t) => {
+    const rig = await startTestSource(t);
+    let isFull = false;
+    const store = new Proxy(rig.store, {
+      get: (target, name: keyof typeof rig.store) =>
+        name === 'accept' && isFull ? () => Promise.reject(new Error('disk full')) : target[name].bind(target),
+    });
+    await rig.start({ store });
+    isFull = true;
+    rig.server.create(configMap('a'));
+    await rig.until(() => rig.source().health()[0]?.state === 'degraded', 'the refusal');
+    assert.match(rig.source().health()[0]?.problem ?? '', /Cannot write to the store: disk full/);
+    isFull = false;
+    assert.equal((await rig.changes(1))[0]?.name, 'a');
+    await rig.until(() => rig.source().health()[0]?.state === 'watching', 'the recovery');
+  });
+});

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ListScanner } from './list.ts';
+import { ScanError, skipValue } from './scan.ts';
+
+/** Reads the list in chunks of the given size. */
+function readList(text: string, chunkSize = text.length) {
+  const items: unknown[] = [];
+  const scanner = new ListScanner((bytes, start, end) => {
+    const after = skipValue(bytes, start, end);
+    items.push(JSON.parse(bytes.toString('utf8', start, after)));
+    return after;
+  });
+  const bytes = Buffer.from(text);
+  for (let i = 0; i < bytes.length; i += chunkSize) scanner.push(bytes.subarray(i, i + chunkSize));
+  return { items, ...scanner.end() };
+}
+
+const ITEMS = [{ a: 'x"]}{' }, { b: ['\\', '\\"', '☃', { items: [1] }] }, {}];
+const BUILT_IN = JSON.stringify({
+  kind: 'PodList',
+  apiVersion: 'v1',
+  metadata: { resourceVersion: '7', continue: 'next' },
+  items: ITEMS,
+});
+const CUSTOM = JSON.stringify({
+  apiVersion: 'e/v1',
+  items: ITEMS,
+  kind: 'WidgetList',
+  metadata: { continue: '', resourceVersion: '7' },
+});
+
+describe('ListScanner', () => {
+  for (const chunkSize of [1, 2, 3, 7, 50, 1_000]) {
+    test(`reads items and envelope in either order, in chunks of ${chunkSize} bytes`, () => {
+      assert.deepEqual(readList(BUILT_IN, chunkSize), { items: ITEMS, resourceVersion: '7', continueToken: 'next' });
+      assert.deepEqual(readList(CUSTOM, chunkSize), { items: ITEMS, resourceVersion: '7', continueToken: '' });
+      assert.deepEqual(readList(JSON.stringify(JSON.parse(BUILT_IN), undefined, 2), chunkSize).items, ITEMS);
+    });
+  }
+
+  test('reads an empty list, also one whose items are null or left out', () => {
+    for (const items of [[], null, undefined]) {
+      const { items: read } = readList(
+        JSON.stringify({ kind: 'PodList', metadata: { resourceVersion: '7' }, items }),
+        5,
+      );
+      assert.deepEqual(read, []);
+    }
+  });
+
+  test('throws when the answer ends early, wherever that is', () => {
+    for (let size = 0; size < BUILT_IN.length; size++) {
+      assert.throws(() => readList(BUILT_IN.slice(0, size), 10), /ScanError|SyntaxError|JSON/, `after ${size} bytes`);
+    }
+  });
+
+  for (const text of [
+    '<html></html>',
+    '[]',
+    '{"kind":"Status"}',
+    '{"kind":"PodList"}',
+    '{"kind":"PodList","items":[1]}',
+    '{"kind":"PodList","items":[{}}',
+  ]) {
+    test(`throws for ${text}`, () => {
+      assert.throws(() => readList(text, 4), /Cannot read JSON|JSON/);
+    });
+  }
+
+  test('passes on what the item handler throws', () => {
+    const scanner = new ListScanner(() => {
+      throw new ScanError('something else', 0);
+    });
+    assert.throws(() => scanner.push(Buffer.from(BUILT_IN)), ScanError);
+  });
+
+  test('holds one item at a time: ten of 1.5 MB come out one by one', () => {
+    let count = 0;
+    const scanner = new ListScanner((bytes, start, end) => {
+      const after = skipValue(bytes, start, end);
+      count++;
+      return after;
+    });
+    scanner.push(Buffer.from('{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":['));
+    const item = Buffer.from(JSON.stringify({ data: 'x'.repeat(1_500_000) }));
+    for (let n = 1; n <= 10; n++) {
+      for (let i = 0; i < item.length; i += 65_536) scanner.push(item.subarray(i, i + 65_536));
+      assert.equal(count, n);
+      scanner.push(Buffer.from(n < 10 ? ',' : ']}'));
+    }
+    assert.equal(scanner.end().resourceVersion, '1');
+  });
+});

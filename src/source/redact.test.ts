@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { RedactConfig } from '../config/config.ts';
+import { createRedactor } from './redact.ts';
+import { ScanError } from './scan.ts';
+
+const KEY = Buffer.alloc(32, 1);
+const NAMES = ['PASSWORD|TOKEN|API_?KEY'];
+const SECRET = { group: '', kind: 'Secret', resource: 'secrets', singular: 'secret', shortNames: [] };
+const POD = { group: '', kind: 'Pod', resource: 'pods', singular: 'pod', shortNames: ['po'] };
+const CANARY = 'c4n4ry';
+const MASK = /^redacted:hmac-[0-9a-f]{12}$/;
+
+const redactor = (rules: Partial<RedactConfig> = {}, key: Uint8Array = KEY) =>
+  createRedactor({ envNames: NAMES, paths: [], ...rules }, key);
+const redact = (object: unknown, kind = POD, rules: Partial<RedactConfig> = {}) => {
+  const once = redactor(rules).forKind(kind)(Buffer.from(JSON.stringify(object)));
+  const twice = redactor(rules).forKind(kind)(once);
+  assert.equal(twice, once, 'redacting twice changes nothing');
+  return { text: once.toString(), value: JSON.parse(once.toString()) as unknown };
+};
+/** What is at a path, as text. */
+const at = (value: unknown, ...path: readonly (string | number)[]) =>
+  String(path.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)[key], value));
+const env = (name: string, value: unknown) => ({ spec: { containers: [{ env: [{ name, value }] }] } });
+
+describe('createRedactor()', () => {
+  test('hides every value of data and stringData of a Secret, and keeps the keys', () => {
+    const { value, text } = redact(
+      { kind: 'Secret', data: { a: CANARY, b: CANARY, c: null }, stringData: { d: CANARY }, type: 'Opaque' },
+      SECRET,
+    );
+    assert.ok(!text.includes(CANARY));
+    assert.match(at(value, 'data', 'a'), MASK);
+    assert.match(at(value, 'stringData', 'd'), MASK);
+    assert.equal(at(value, 'data', 'c'), 'null');
+    assert.equal(at(value, 'type'), 'Opaque');
+  });
+
+  test('hides all of the data of a Secret when it is no map', () => {
+    for (const data of [CANARY, [CANARY], 5]) assert.match(at(redact({ data }, SECRET).value, 'data'), MASK);
+    const nested = redact({ data: { a: { b: [CANARY] } } }, SECRET);
+    assert.ok(!nested.text.includes(CANARY));
+  });
+
+  test('leaves the data of other kinds alone, also of a Secret of another group', () => {
+    for (const kind of [POD, { ...SECRET, group: 'example.com' }]) {
+      assert.deepEqual(redact({ data: { a: CANARY } }, kind).value, { data: { a: CANARY } });
+    }
+  });
+
+  test('hides what kubectl last applied, at any depth', () => {
+    const annotations = {
+      'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ data: { a: CANARY } }),
+      kept: 'yes',
+    };
+    const { value, text } = redact({ metadata: { annotations }, spec: { template: { metadata: { annotations } } } });
+    assert.ok(!text.includes(CANARY));
+    assert.equal(at(value, 'metadata', 'annotations', 'kept'), 'yes');
+  });
+
+  test('hides environment variables by name, in any case, and no others', () => {
+    for (const name of ['DB_PASSWORD', 'github_token', 'ApiKey', 'MY_API_KEY_2']) {
+      assert.ok(!redact(env(name, CANARY)).text.includes(CANARY), name);
+    }
+    assert.deepEqual(redact(env('LOG_LEVEL', CANARY)).value, env('LOG_LEVEL', CANARY));
+    const reference = {
+      spec: { containers: [{ env: [{ name: 'TOKEN', valueFrom: { secretKeyRef: { name: 'a', key: 'b' } } }] }] },
+    };
+    assert.deepEqual(redact(reference).value, reference);
+  });
+
+  test('finds environment variables whatever the order, the white space, and the depth', () => {
+    const text = `{"spec": {"template" : {"initContainers": [ {"env" : [ {"value": "${CANARY}", "name": "TOKEN"} ] } ] } } }`;
+    assert.ok(!redactor().forKind(POD)(Buffer.from(text)).toString().includes(CANARY));
+  });
+
+  test('hides passwords in URLs wherever a string holds one', () => {
+    const urls = {
+      a: `postgres://user:${CANARY}@db.example/shop?x=y`,
+      b: [`see https://u:${CANARY}@h/ and amqp://u:p@${CANARY}@h:5672`],
+      c: `redis://:${CANARY}@h`,
+      d: `line\nhttp://u:${CANARY}&<x>@h\nline`,
+    };
+    const { value, text } = redact(urls);
+    assert.ok(!text.includes(CANARY));
+    assert.match(at(value, 'a'), /^postgres:\/\/user:redacted:hmac-[0-9a-f]{12}@db\.example\/shop\?x=y$/);
+  });
+
+  test('leaves what only looks like a password in a URL', () => {
+    const plain = {
+      image: 'registry.example:5000/a/b@sha256:abcdef',
+      mail: 'mailto:someone@example.com',
+      git: 'ssh://git@github.com/a/b',
+      text: 'https://example.com:8443/x?y=a:b@c me@example.com',
+      at: '@',
+    };
+    assert.deepEqual(redact(plain).value, plain);
+  });
+
+  test('hides what configured paths lead to, for one kind or for all', () => {
+    const object = {
+      spec: {
+        containers: [
+          { name: 'web', args: ['--x', CANARY] },
+          { name: 'side', args: ['kept'] },
+        ],
+      },
+      metadata: { annotations: { 'example.com/token': CANARY, other: 'kept' } },
+    };
+    const paths = [
+      { kind: 'po', path: 'spec.containers[web].args[1]' },
+      { kind: '*', path: 'metadata.annotations["example.com/token"]' },
+      { kind: 'Deployment', path: 'metadata' },
+    ];
+    const { value, text } = redact(object, POD, { paths });
+    assert.ok(!text.includes(CANARY));
+    assert.equal(at(value, 'spec', 'containers', 1, 'args', 0), 'kept');
+    assert.equal(at(value, 'metadata', 'annotations', 'other'), 'kept');
+    const all = redact({ a: [{ b: CANARY }, { b: { c: CANARY } }] }, POD, { paths: [{ kind: 'Pod', path: 'a[*].*' }] });
+    assert.ok(!all.text.includes(CANARY));
+  });
+
+  test('refuses a path that cannot be read', () => {
+    for (const path of ['', 'a..b', 'a[', 'a["b]']) {
+      assert.throws(() => redactor({ paths: [{ kind: '*', path }] }), /Cannot read field path/);
+    }
+  });
+
+  test('shows that a value changed, and only with the same key the same mask', () => {
+    const mask = (value: string, key?: Uint8Array) =>
+      redactor({}, key)
+        .forKind(SECRET)(Buffer.from(JSON.stringify({ data: { a: value } })))
+        .toString();
+    assert.equal(mask('one'), mask('one'));
+    assert.notEqual(mask('one'), mask('two'));
+    assert.notEqual(mask('one'), mask('one', Buffer.alloc(32, 2)));
+  });
+
+  test('answers the same bytes when nothing is hidden, and keeps every other byte otherwise', () => {
+    const plain = Buffer.from('{"n":12345678901234567890, "__proto__":{"a":1}}');
+    assert.equal(redactor().forKind(POD)(plain), plain);
+    const text = redactor().forKind(SECRET)(Buffer.from('{"n":12345678901234567890, "data":{"a":"x"}}')).toString();
+    assert.match(text, /^\{"n":12345678901234567890, "data":\{"a":"redacted:hmac-\w+"\}\}$/);
+  });
+
+  test('throws ScanError rather than pass on a broken Secret', () => {
+    assert.throws(() => redactor().forKind(SECRET)(Buffer.from('{"data":{"a":"x"')), ScanError);
+  });
+
+  test('has another fingerprint for other rules, and another first part for another key', () => {
+    const { fingerprint } = redactor();
+    const otherRules = redactor({ envNames: [] }).fingerprint;
+    assert.notEqual(otherRules, fingerprint);
+    assert.equal(otherRules.split('.')[0], fingerprint.split('.')[0]);
+    assert.notEqual(redactor({}, Buffer.alloc(32, 2)).fingerprint.split('.')[0], fingerprint.split('.')[0]);
+  });
+
+  test('takes time in proportion to the size, whatever is in it', () => {
+    const hostile = [
+      '@'.repeat(1_000_000),
+      'a://'.repeat(250_000),
+      'a://b@'.repeat(160_000),
+      JSON.stringify('"env":['.repeat(100_000)),
+    ];
+    // A quadratic search would need minutes: the test's own limit is the assertion.
+    for (const text of hostile) redact({ text });
+    const nested = `${'{"env":[{"name":"a","value":'.repeat(5_000)}1${'}]}'.repeat(5_000)}`;
+    redactor().forKind(POD)(Buffer.from(nested));
+  });
+});
