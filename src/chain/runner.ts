@@ -9,9 +9,10 @@ import type { Delivery, Store } from '../store/store.ts';
 import { attempt } from './attempt.ts';
 import { RunningCalls } from './deadline.ts';
 import { startAll, stopAll } from './life.ts';
+import type { Fate } from './fate.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { Persistence } from './persistence.ts';
-import { runOnce, type Fate } from './retry.ts';
+import { runOnce } from './retry.ts';
 import { createStep, type Step } from './step.ts';
 
 export interface ChainRunnerOptions {
@@ -66,6 +67,8 @@ class Runner implements ChainRunner {
   #claiming = false;
   /** Something happened since the last claim began. */
   #again = false;
+  /** The last claim did not ask for all that is due. */
+  #leftMore = false;
   readonly #calls = new RunningCalls();
   #alarm: { readonly at: number; readonly cancel: AbortController } | undefined;
   readonly #quietWaiters: (() => void)[] = [];
@@ -128,7 +131,8 @@ class Runner implements ChainRunner {
 
   async #claim(): Promise<void> {
     const limit = CLAIM_AHEAD - this.#ready.length;
-    if (limit < CLAIM_AHEAD / 2) return;
+    this.#leftMore = limit < CLAIM_AHEAD / 2;
+    if (this.#leftMore) return;
     const { store, chain, clock } = this.#options;
     const stateful = this.#steps.filter(({ type }) => type === 'stateful').map(({ id }) => id);
     const claimed = await this.#persistence.keepTrying('claim changes', () =>
@@ -168,19 +172,23 @@ class Runner implements ChainRunner {
     };
     const fate = await runOnce(delivery, () => attempt(delivery, options), { retry: chain.retry, clock, random });
     if (fate.kind !== 'ended' && fate.failure.cause === STOPPED) return this.#release(delivery);
-    const durable = this.#persistence.keepTrying('end a change', () => this.#write(delivery, fate));
-    // The store works in the order of asking, so this claim sees the successors that the end has freed.
-    this.kick();
-    await durable;
+    const hasMore = await this.#persistence.keepTrying('end a change', () => this.#write(delivery, fate));
+    // Most changes have no successor: asking after each would double what a lone change costs the store.
+    if (hasMore !== false || this.#leftMore) this.kick();
     this.#observer.fate(delivery, fate);
   }
 
-  #write({ id }: Delivery, fate: Fate): Promise<void> {
+  /** Answers whether there may be more to claim. */
+  async #write({ id }: Delivery, fate: Fate): Promise<boolean> {
     const { store } = this.#options;
     if (fate.kind === 'ended') return store.complete(id, fate.passage.end, fate.passage.writes);
-    if (fate.kind === 'parked') return store.park(id, fate.park);
-    const { failure, attempts } = fate;
-    return store.deadLetter(id, { handler: failure.handler, error: failure.message, attempts });
+    if (fate.kind === 'parked') {
+      await store.park(id, fate.park);
+    } else {
+      const { failure, attempts } = fate;
+      await store.deadLetter(id, { handler: failure.handler, error: failure.message, attempts });
+    }
+    return true;
   }
 
   async #releaseReady(): Promise<number> {

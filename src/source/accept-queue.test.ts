@@ -19,6 +19,8 @@ function queueInto() {
   const clock = new FakeClock();
   const batches: { readonly batch: AcceptBatch; resolve(accepted: Accepted): void; reject(error: Error): void }[] = [];
   const problems: (string | undefined)[] = [];
+  /** How many accepts had been asked for at each call. */
+  const told: number[] = [];
   const queue = new AcceptQueue({
     store: {
       accept: (batch) => {
@@ -30,7 +32,7 @@ function queueInto() {
     scope: 1,
     clock,
     log: createLogger({ silent: true }),
-    onAccepted: () => {},
+    onAccepting: () => told.push(batches.length),
     onProblem: (problem) => problems.push(problem?.message),
   });
   const keys = () => batches.map(({ batch }) => batch.observations.map(({ key }) => key));
@@ -39,7 +41,7 @@ function queueInto() {
     batches[n]?.resolve({ changes: 0, chains: [] });
     await turn();
   };
-  return { queue, clock, batches, problems, keys, accept, turn };
+  return { queue, clock, batches, problems, told, keys, accept, turn };
 }
 
 describe('AcceptQueue', () => {
@@ -60,6 +62,22 @@ describe('AcceptQueue', () => {
     await accept(1);
     await queue.stop();
     assert.equal(batches.length, 2);
+  });
+
+  test('tells of a batch that may be changes as soon as the store was asked, again when it is tried again', async () => {
+    const { queue, batches, told, clock, accept, turn } = queueInto();
+    queue.add({ ...seen('a'), silent: true });
+    queue.flush();
+    assert.deepEqual(told, []);
+    queue.add(seen('b'));
+    await accept(0);
+    assert.deepEqual(told, [2]);
+    batches[1]?.reject(new Error('no space'));
+    await turn();
+    await clock.advance(60_000);
+    assert.deepEqual(told, [2, 3]);
+    await accept(2);
+    await queue.stop();
   });
 
   test('writes a cursor that only noise has moved after 5 s, once', async () => {

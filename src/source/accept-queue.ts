@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { AcceptBatch, Accepted, Observation, Store } from '../store/store.ts';
+import type { AcceptBatch, Observation, Store } from '../store/store.ts';
 import { Backoff } from './backoff.ts';
 
 /** In flight and waiting, for each scope; one object more, of any size, is always let in. */
@@ -20,8 +20,11 @@ export interface AcceptQueueOptions {
   readonly scope: number;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Must not throw. */
-  readonly onAccepted: (accepted: Accepted) => void;
+  /**
+   * The store has been asked to accept what may be changes. It works in the order of asking, so that whoever claims now sees
+   * them, in the same transaction and without another way there and back. Must not throw.
+   */
+  readonly onAccepting: () => void;
   /** The store refused a batch, which will be tried again; undefined: it took one. */
   readonly onProblem: (problem: Error | undefined) => void;
 }
@@ -98,7 +101,7 @@ export class AcceptQueue {
   }
 
   async #writeBatch(): Promise<boolean> {
-    const { store, scope, log, onAccepted, onProblem } = this.#options;
+    const { store, scope, log, onAccepting, onProblem } = this.#options;
     const observations = this.#waiting;
     const cursor = this.#cursor;
     const bytes = this.#bytes;
@@ -106,9 +109,10 @@ export class AcceptQueue {
     this.#cursor = undefined;
     this.#inFlight = observations.length;
     const batch: AcceptBatch = { scope, observations, ...(cursor === undefined ? {} : { cursor }) };
-    let accepted: Accepted;
     try {
-      accepted = await store.accept(batch);
+      const accepting = store.accept(batch);
+      if (observations.some(({ silent }) => silent !== true)) onAccepting();
+      await accepting;
     } catch (thrown) {
       this.#waiting = [...observations, ...this.#waiting];
       this.#cursor ??= cursor;
@@ -120,7 +124,6 @@ export class AcceptQueue {
     }
     this.#bytes -= bytes;
     onProblem(undefined);
-    if (accepted.changes > 0) onAccepted(accepted);
     return true;
   }
 

@@ -5,7 +5,7 @@ import { toError } from '../errors.ts';
 import { type Interest, sameInterest } from '../interest.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Accepted, Basis, ScopeSpec, ScopeState, Store } from '../store/store.ts';
+import type { Basis, ScopeSpec, ScopeState, Store } from '../store/store.ts';
 import { AcceptQueue } from './accept-queue.ts';
 import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
@@ -139,7 +139,7 @@ export class Informer implements ReflectorTarget {
     this.#oldReader = undefined;
     this.#catchUp = undefined;
     this.#meters.changed(list.counts);
-    this.#accepted(accepted);
+    if (accepted.changes > 0) this.#tell(accepted.chains);
     return 'kept';
   }
 
@@ -219,8 +219,7 @@ export class Informer implements ReflectorTarget {
     this.#log.warn('Passed over an object that cannot be read', { key, problem });
   }
 
-  #accepted({ changes, chains }: Accepted): void {
-    if (changes === 0) return;
+  #tell(chains: readonly string[]): void {
     try {
       this.#env.onAccepted(chains);
     } catch (thrown) {
@@ -263,7 +262,7 @@ export class Informer implements ReflectorTarget {
       scope: state.id,
       clock,
       log,
-      onAccepted: (accepted) => this.#accepted(accepted),
+      onAccepting: () => this.#tell(this.#scope.chains),
       onProblem: (problem) => (problem === undefined ? this.#status.storeWorks() : this.#status.storeFailed(problem)),
     });
     this.#opened = { state, queue };

@@ -45,6 +45,9 @@ interface Ended {
   readonly change: number;
 }
 
+/** `freed`: its successor has become ready. */
+type EndedNow = Ended & { readonly freed: boolean };
+
 /** Parked deliveries and timers that one claim makes ready at most: a bound on its time, reached only after an outage. */
 const MAX_DUE = 5000;
 const REPLAYED: ChangeFlags = { replayed: true };
@@ -74,9 +77,7 @@ export class Deliveries {
 
   /** Whether a claim must write: something that waited is due. */
   hasDue({ chain, now }: ClaimRequest): boolean {
-    const parkedUntil = this.#statements.nextParked.get(chain)?.['due_at'];
-    const timerAt = this.#memory.nextTimer(chain);
-    return Number(parkedUntil ?? Infinity) <= now || (timerAt ?? Infinity) <= now;
+    return (this.#nextDueAt(chain) ?? Infinity) <= now;
   }
 
   claim(request: ClaimRequest): { deliveries: DeliveryRecord[]; nextDueAt: number | undefined } {
@@ -91,13 +92,15 @@ export class Deliveries {
     this.#requireClaimed(this.#statements.checkpoint.run(handler, delivery).changes, delivery);
   }
 
-  complete(delivery: number, end: End, now: number, writes: StateWrites = {}, forks: readonly string[] = []): void {
+  /** Answers whether the chain has more to claim: a freed successor, or a wake-up. */
+  complete(delivery: number, end: End, now: number, writes: StateWrites = {}, forks: readonly string[] = []): boolean {
     const [by, reason] = end.kind === 'halted' ? [end.by, end.reason] : [null, null];
     const ended = this.#end(delivery, DONE, { outcome: end.kind, by, reason, now });
     this.#memory.write(ended, writes);
     for (const fork of forks) this.open(fork, ended.change, ended.queue);
     this.count(forks, 1);
     this.#counters.add(ended.chain, end.kind);
+    return ended.freed || (writes.wakeUps?.length ?? 0) > 0;
   }
 
   deadLetter(delivery: number, death: { handler: string; error: string; attempts: number }, now: number): void {
@@ -163,11 +166,11 @@ export class Deliveries {
     state: typeof DEAD | typeof DONE,
     { outcome, by, reason, now }: { outcome: string; by: string | null; reason: string | null; now: number },
     attempts: number | null = null,
-  ): Ended {
+  ): EndedNow {
     this.release(delivery);
     const ended = this.#statements.end.get(state, outcome, by, reason, now, attempts, delivery) as unknown as Ended;
-    this.#statements.unblock.run(ended.chain, ended.queue);
-    return ended;
+    const freed = this.#statements.unblock.run(ended.chain, ended.queue).changes !== 0;
+    return { ...ended, freed };
   }
 
   #requireClaimed(changes: number | bigint, delivery: number): void {

@@ -222,8 +222,11 @@ export interface Store {
   claim(request: ClaimRequest): Promise<Claimed>;
   /** The sink has delivered this change: it is never run again for it. */
   checkpoint(delivery: number, handler: string): Promise<void>;
-  /** The delivery's one end. `forks` opens a delivery of the same change per branch, in the same transaction. */
-  complete(delivery: number, end: End, writes?: StateWrites, forks?: readonly string[]): Promise<void>;
+  /**
+   * The delivery's one end. `forks` opens a delivery of the same change per branch, in the same transaction. Answers whether its
+   * chain has more to ask for: a successor that this has freed, or a wake-up.
+   */
+  complete(delivery: number, end: End, writes?: StateWrites, forks?: readonly string[]): Promise<boolean>;
   /** Wait without a slot: due again at `until`. Successors of the key go on waiting. */
   park(delivery: number, park: ParkRequest): Promise<void>;
   /** Hand back unfinished, as it was: shutdown. */
