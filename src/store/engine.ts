@@ -156,8 +156,13 @@ export class Engine {
    */
   run(calls: readonly Call[]): { replies: Reply[]; buffers: ArrayBuffer[] } {
     const replies: Reply[] = [];
-    const buffers: ArrayBuffer[] = [];
+    let buffers: ArrayBuffer[] = [];
     let begun: number | undefined;
+    const undone = (failure: Error) => {
+      for (const [i, { id }] of replies.entries()) if (i >= (begun ?? Infinity)) replies[i] = { id, error: failure };
+      buffers = [];
+      begun = undefined;
+    };
     for (const [i, call] of calls.entries()) {
       try {
         const operation = this.#operations[call.name] as unknown as Operation<readonly unknown[] & unknown[], unknown>;
@@ -171,13 +176,15 @@ export class Engine {
         buffers.push(...operation.buffers(value).filter((buffer) => buffer !== undefined));
         replies.push({ id: call.id, value });
       } catch (thrown) {
-        replies.push({ id: call.id, error: explain(thrown) });
+        const error = explain(thrown);
+        replies.push({ id: call.id, error });
+        // Some failures, such as no space left, undo what came before in the transaction too.
+        if (begun !== undefined && !this.#db.isTransaction) undone(error);
       }
     }
-    if (begun === undefined) return { replies, buffers };
-    const failure = this.#commit();
-    if (failure === undefined) return { replies, buffers };
-    return { replies: replies.map((reply, i) => (i < begun ? reply : { id: reply.id, error: failure })), buffers: [] };
+    const failure = begun === undefined ? undefined : this.#commit();
+    if (failure !== undefined) undone(failure);
+    return { replies, buffers };
   }
 
   close(): void {
@@ -199,7 +206,7 @@ export class Engine {
     try {
       return run();
     } catch (thrown) {
-      // Some failures (no space left, a broken disk) have undone the whole transaction already.
+      // The failure may have undone the whole transaction already.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK TO call');
       throw thrown;
     } finally {
