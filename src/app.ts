@@ -9,13 +9,14 @@ import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createReceivers } from './delivery/receivers.ts';
 import { codeOf, toError } from './errors.ts';
+import type { Health } from './health.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { connect, type Connection } from './source/connect.ts';
 import { Discovery } from './source/discovery.ts';
 import { createSource } from './source/kubernetes-source.ts';
 import { createRedactor } from './source/redact.ts';
-import type { ScopeHealth, Source, WatchRequest } from './source/source.ts';
+import type { Source, WatchRequest } from './source/source.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { openStateFolder, type StateFolder } from './store/state-folder.ts';
 import { DEFAULT_RETENTION, type Store } from './store/store.ts';
@@ -32,14 +33,6 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** Keep the state in memory only: nothing survives the process. */
   readonly storeFile?: ':memory:';
-}
-
-export interface Health {
-  /** Every scope is watched or named in `degraded`, and the store answers. */
-  readonly ready: boolean;
-  readonly phase: 'connecting' | 'starting' | 'running' | 'stopping';
-  readonly degraded: readonly ScopeHealth[];
-  readonly scopes: readonly ScopeHealth[];
 }
 
 export interface App {
@@ -106,7 +99,13 @@ class Application implements App {
   async start(): Promise<void> {
     const { config, env, log } = this.#options;
     await this.#listen();
-    const connection = await connect({ config: config.cluster, env, log, clock: this.#clock, signal: this.#stopping.signal });
+    const connection = await connect({
+      config: config.cluster,
+      env,
+      log,
+      clock: this.#clock,
+      signal: this.#stopping.signal,
+    });
     this.#onStop('api client', () => connection.api.close());
     this.#phase = 'starting';
     const { store, redactionKey } = await this.#openState(connection);
@@ -126,7 +125,8 @@ class Application implements App {
   health(): Health {
     const scopes = this.#source?.health() ?? [];
     const degraded = scopes.filter((scope) => scope.state === 'degraded');
-    const settled = scopes.length > 0 && scopes.every((scope) => scope.state === 'watching' || scope.state === 'degraded');
+    const settled =
+      scopes.length > 0 && scopes.every((scope) => scope.state === 'watching' || scope.state === 'degraded');
     const watching = scopes.some((scope) => scope.state === 'watching');
     return { ready: this.#phase === 'running' && settled && watching, phase: this.#phase, degraded, scopes };
   }
@@ -175,7 +175,10 @@ class Application implements App {
     this.#onStop('receivers', () => receivers.close());
     const runners = config.chains.map((chain) => {
       const common = { store, clusterName, receivers, clock: this.#clock, metrics: this.metrics, stdout };
-      return { name: chain.name, runner: createChainRunner({ chain, log: log.child({ chain: chain.name }), ...common }) };
+      return {
+        name: chain.name,
+        runner: createChainRunner({ chain, log: log.child({ chain: chain.name }), ...common }),
+      };
     });
     // Stopped side by side: they share one grace period.
     this.#onStop('chains', (graceMs) => Promise.all(runners.map(({ runner }) => runner.stop(graceMs))));
@@ -212,7 +215,9 @@ class Application implements App {
       while (!signal.aborted) {
         await this.#tidy(store).catch((error: unknown) => {
           if (codeOf(error) !== 'STORE_FULL') throw error;
-          this.#options.log.error('The disk is full: nothing is accepted until there is room', { problem: toError(error).message });
+          this.#options.log.error('The disk is full: nothing is accepted until there is room', {
+            problem: toError(error).message,
+          });
         });
         await this.#clock.sleep(HOUSEKEEPING_EVERY_MS, signal);
       }
@@ -224,7 +229,7 @@ class Application implements App {
   }
 
   async #tidy(store: Store): Promise<void> {
-    for (let pruned = -1; pruned !== 0; ) pruned = await store.prune(DEFAULT_RETENTION, this.#clock.now());
+    for (let pruned = -1; pruned !== 0;) pruned = await store.prune(DEFAULT_RETENTION, this.#clock.now());
     for (const { chain, pending, dead, replayed } of await store.balances()) {
       this.metrics.pending.set({ chain }, pending);
       this.metrics.dead.set({ chain }, dead - replayed);

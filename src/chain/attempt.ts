@@ -3,9 +3,10 @@ import type { Logger } from 'winston';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { Json } from '../json.ts';
-import type { Delivery, End, StateWrites } from '../store/store.ts';
+import type { Delivery, StateWrites } from '../store/store.ts';
 import { withDeadline, type RunningCalls } from './deadline.ts';
 import { HandlerFailure } from './failure.ts';
+import type { Passage } from './fate.ts';
 import {
   isHalt,
   type Halt,
@@ -16,12 +17,6 @@ import {
 } from './handler.ts';
 import type { Observer } from './observe.ts';
 import { contextOf, type Step } from './step.ts';
-
-/** How the change got through, and what stateful handlers want kept: committed together. */
-export interface Passage {
-  readonly end: End;
-  readonly writes: StateWrites;
-}
 
 export interface AttemptOptions {
   readonly steps: readonly Step[];

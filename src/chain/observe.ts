@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery, End } from '../store/store.ts';
 import type { HandlerFailure } from './failure.ts';
-import type { Fate } from './retry.ts';
+import type { Fate } from './fate.ts';
 
 export interface Observer {
   verdict(handler: string, verdict: 'pass' | 'halt' | 'error'): void;

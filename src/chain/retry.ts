@@ -3,17 +3,8 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.ts';
 import type { RetryConfig } from '../config/config.ts';
 import type { Delivery, ParkRequest } from '../store/store.ts';
-import type { Passage } from './attempt.ts';
 import { HandlerFailure } from './failure.ts';
-
-/** How a run of the chain ended. */
-export type Fate =
-  | { readonly kind: 'ended'; readonly passage: Passage }
-  | { readonly kind: 'parked'; readonly why: ParkReason; readonly failure: HandlerFailure; readonly park: ParkRequest }
-  | { readonly kind: 'dead'; readonly failure: HandlerFailure; readonly attempts: number };
-
-/** `failed` spent an attempt; `deferred` and `waiting` did not. */
-export type ParkReason = 'failed' | 'deferred' | 'waiting';
+import type { Fate, ParkReason, Passage } from './fate.ts';
 
 export interface RetryOptions {
   readonly retry: RetryConfig;

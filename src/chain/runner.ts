@@ -8,6 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Delivery, Store } from '../store/store.ts';
 import { attempt } from './attempt.ts';
 import { RunningCalls } from './deadline.ts';
+import type { Fate } from './fate.ts';
 import { startAll, stopAll } from './life.ts';
 import type { Fate } from './fate.ts';
 import { createObserver, type Observer } from './observe.ts';

@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
 import { ConfigError } from '../errors.ts';
-import type { Headers, Identity, Material } from './identity.ts';
+import type { Access } from './access.ts';
+import type { Headers } from './identity.ts';
 import { SERVICE_ACCOUNT_DIR, serviceAccount } from './in-cluster.ts';
 import { proxyFromEnv } from './proxy.ts';
 
@@ -32,18 +33,6 @@ export interface Credentials {
   tls(): Promise<ConnectOptions>;
   /** The server answered 401: read files again, run the plug-in again. */
   refresh(): Promise<void>;
-}
-
-/** What a kubeconfig or a service account comes down to. */
-export interface Access {
-  readonly server: URL;
-  readonly clusterName: string;
-  readonly namespace: string | undefined;
-  readonly ca: Material | undefined;
-  readonly identities: readonly Identity[];
-  readonly skipTlsVerify?: boolean;
-  readonly tlsServerName?: string | undefined;
-  readonly proxy?: URL | undefined;
 }
 
 export interface CredentialOptions {

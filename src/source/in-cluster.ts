@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
+import type { Access } from './access.ts';
 import { FreshFile } from './fresh-file.ts';
 import { bearer } from './identity.ts';
-import type { Access } from './credentials.ts';
 
 /** Where the kubelet mounts it. */
 export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';

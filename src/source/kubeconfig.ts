@@ -19,7 +19,7 @@ import { load, YAMLException } from 'js-yaml';
 import { z } from 'zod';
 import { ConfigError, toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
-import type { Access } from './credentials.ts';
+import type { Access } from './access.ts';
 import { ExecIdentity, execEntry } from './exec-plugin.ts';
 import { FreshFile } from './fresh-file.ts';
 import { basic, bearer, clientCertificate, inline, material, type Identity } from './identity.ts';

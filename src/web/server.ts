@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics } from 'prom-client';
-import type { Health } from '../app.ts';
 import { codeOf, toError } from '../errors.ts';
+import type { Health } from '../health.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ScopeHealth } from '../source/source.ts';
@@ -78,7 +78,11 @@ async function respond(request: IncomingMessage, { metrics, health }: WebOptions
 function readiness(health: Health): Answer {
   const state = health.ready ? (health.degraded.length === 0 ? 'ok' : 'ok, degraded') : `not ready: ${health.phase}`;
   const waiting = health.scopes.filter((scope) => scope.state === 'starting' || scope.state === 'listing');
-  const lines = [state, ...waiting.map((scope) => `${scope.state}: ${nameOf(scope)}`), ...health.degraded.map(problemOf)];
+  const lines = [
+    state,
+    ...waiting.map((scope) => `${scope.state}: ${nameOf(scope)}`),
+    ...health.degraded.map(problemOf),
+  ];
   return text(health.ready ? 200 : 503, `${lines.join('\n')}\n`);
 }
 
