@@ -26,6 +26,8 @@ export class ByteStream {
   /** Since when we wait for the server; undefined while it waits for us. */
   #waitingSince: number | undefined;
   #isTurnDue = false;
+  /** The last turn, which may still be under way when the answer ends. */
+  #turning: Promise<void> = Promise.resolve();
 
   constructor(body: Readable, clock: Clock, limitMs: number) {
     this.#body = body;
@@ -61,6 +63,7 @@ export class ByteStream {
     try {
       signal.throwIfAborted();
       await promise;
+      await this.#turning;
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#done.abort();
@@ -78,7 +81,9 @@ export class ByteStream {
     this.#isTurnDue = true;
     queueMicrotask(() => {
       this.#isTurnDue = false;
-      if (!this.#done.signal.aborted) this.#turn(sink).catch(reject);
+      if (this.#done.signal.aborted) return;
+      this.#turning = this.#turn(sink);
+      this.#turning.catch(reject);
     });
   }
 

@@ -1,16 +1,13 @@
 /**
- * A page of a list, read while it arrives: each item is handed over as soon as its bytes are there, so that no page is ever
- * in memory whole. A list of 1.5 MB objects outgrows the longest string that V8 can make.
+ * A page of a list, read while it arrives: each item is handed over once its bytes are there, so that no page is ever in memory
+ * whole. A list of 1.5 MB objects outgrows the longest string that V8 can make.
  */
 import { parseJson } from '../parse.ts';
 import {
-  BACKSLASH,
   CLOSE_ARRAY,
-  CLOSE_OBJECT,
   COMMA,
   OPEN_ARRAY,
   OPEN_OBJECT,
-  QUOTE,
   ScanError,
   skipSpace,
   skipValue,
@@ -26,133 +23,124 @@ export interface ListEnvelope {
   readonly continueToken: string;
 }
 
-/** etcd takes 1.5 MB by default; what comes near this is no Kubernetes object. */
-export const MAX_OBJECT_BYTES = 32 * 1024 * 1024;
-/** Everything but the items. */
-const MAX_ENVELOPE_BYTES = 1024 * 1024;
-
 /**
  * Gets each item where it begins, and answers the index after it; the bytes are valid during the call. When they end before the
- * item does, it throws a ScanError at `end` or beyond and is called again with the whole item.
+ * item does, it throws a ScanError at `end` or beyond and is called again when there are more.
  */
 export type OnItem = (bytes: Buffer, start: number, end: number) => number;
 
-/** Feed it the chunks of one answer with {@link push}, then ask for its {@link end}. */
+/** etcd takes 1.5 MB by default; what comes near this is no Kubernetes object. */
+const MAX_OBJECT_BYTES = 32 * 1024 * 1024;
+/** Everything but the items. */
+const MAX_ENVELOPE_BYTES = 1024 * 1024;
+
+/** Feed it the chunks of one answer with {@link push}, let it {@link read} now and then, and ask for its {@link end}. */
 export class ListScanner {
   readonly #onItem: OnItem;
-  /** What came before the items, or all of it when there are none. */
-  #head: Buffer = EMPTY;
-  #tail: Buffer = EMPTY;
-  #phase: 'head' | 'between' | 'item' | 'tail' = 'head';
-  /** The bytes of an item that began in an earlier chunk. */
-  #begun: Buffer[] = [];
-  #begunBytes = 0;
-  #depth = 0;
-  #inString = false;
-  #escaped = false;
+  #phase: 'head' | 'items' | 'tail' = 'head';
+  /** What came before the items, or all of it when there are none; then what came after them. */
+  readonly #envelope: Buffer[] = [];
+  /** What has arrived and is not read yet. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  /** Not looked at before there are so many: an item that was cut is most likely as large as the one before it. */
+  #worthALook = 0;
+  #lastItemBytes = 0;
 
   constructor(onItem: OnItem) {
     this.#onItem = onItem;
   }
 
-  /** @throws ScanError when the bytes are no list */
+  /** @throws ScanError when so much is no list */
   push(chunk: Buffer): void {
-    let i = 0;
-    while (i < chunk.length) {
-      if (this.#phase === 'head') {
-        const before = this.#head.length;
-        this.#head = limited(Buffer.concat([this.#head, chunk]));
-        const items = itemsStart(this.#head);
-        if (items === undefined) return;
-        i = items - before;
-        this.#head = Buffer.from(this.#head.subarray(0, items));
-        this.#phase = 'between';
-      } else if (this.#phase === 'between') {
-        i = this.#between(chunk, i);
-      } else if (this.#phase === 'item') {
-        i = this.#item(chunk, i);
-      } else {
-        this.#tail = limited(Buffer.concat([this.#tail, chunk.subarray(i)]));
-        return;
-      }
-    }
+    this.#wait(chunk);
+  }
+
+  /** Hands over the items that are there: rather after several chunks, because one that is cut costs a second look. @throws ScanError when the bytes are no list */
+  read(): void {
+    if (this.#waitingBytes >= this.#worthALook) this.#read(false);
   }
 
   /** @throws ScanError or SyntaxError when the answer ended before the list did */
   end(): ListEnvelope {
-    if (this.#phase === 'between' || this.#phase === 'item') throw new ScanError('the rest of the list', 0);
-    const { kind, metadata } = parseJson(Buffer.concat([this.#head, this.#tail])) as {
-      kind?: unknown;
-      metadata?: { resourceVersion?: unknown; continue?: unknown };
+    this.#read(true);
+    if (this.#phase === 'items') throw new ScanError('the rest of the list', 0);
+    const { kind, metadata } = parseJson(Buffer.concat([...this.#envelope, ...this.#waiting])) as {
+      readonly kind?: unknown;
+      readonly metadata?: { readonly resourceVersion?: unknown; readonly continue?: unknown };
     };
-    if (typeof kind !== 'string' || !kind.endsWith('List'))
-      throw new ScanError('an object whose kind ends with List', 0);
+    if (typeof kind !== 'string' || !kind.endsWith('List')) throw new ScanError('a kind that ends with List', 0);
     const { resourceVersion, continue: token } = metadata ?? {};
-    if (typeof resourceVersion !== 'string' || resourceVersion === '')
-      throw new ScanError('a list with a resourceVersion', 0);
+    if (typeof resourceVersion !== 'string' || resourceVersion === '') throw new ScanError('a resourceVersion', 0);
     return { resourceVersion, continueToken: typeof token === 'string' ? token : '' };
   }
 
-  #between(chunk: Buffer, start: number): number {
-    const i = skipSpace(chunk, start, chunk.length);
-    if (i === chunk.length) return i;
-    if (chunk[i] === COMMA) return i + 1;
-    if (chunk[i] === CLOSE_ARRAY) {
-      this.#phase = 'tail';
-      return i;
-    }
-    if (chunk[i] !== OPEN_OBJECT) throw new ScanError('an item', i);
-    return this.#try(chunk, i);
+  #wait(bytes: Buffer): void {
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    const limit = this.#phase === 'items' ? MAX_OBJECT_BYTES : MAX_ENVELOPE_BYTES;
+    if (this.#waitingBytes - bytes.length > limit) throw new ScanError(`no more than ${limit} bytes`, 0);
   }
 
-  /** Most items lie in one chunk: reading them at once saves looking for their end first. */
-  #try(chunk: Buffer, start: number): number {
-    try {
-      return this.#onItem(chunk, start, chunk.length);
-    } catch (thrown) {
-      if (!(thrown instanceof ScanError) || thrown.at < chunk.length) throw thrown;
-      this.#phase = 'item';
-      return start;
+  #read(isLast: boolean): void {
+    const bytes = this.#waiting.length === 1 ? (this.#waiting[0] ?? EMPTY) : Buffer.concat(this.#waiting);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#worthALook = 0;
+    let start = 0;
+    if (this.#phase === 'head') {
+      const items = itemsStart(bytes);
+      if (items === undefined) return this.#wait(bytes);
+      this.#envelope.push(Buffer.from(bytes.subarray(0, items)));
+      this.#phase = 'items';
+      start = items;
     }
+    if (this.#phase === 'items') start = this.#items(bytes, start, isLast);
+    // A copy: the rest of a chunk would keep all of it.
+    if (start < bytes.length) this.#wait(Buffer.from(bytes.subarray(start)));
   }
 
-  /** Resumable: an item may be cut anywhere, also between a backslash and what it escapes. */
-  #item(chunk: Buffer, start: number): number {
-    let i = start;
-    while (i < chunk.length) {
-      const byte = chunk[i++];
-      if (this.#escaped) this.#escaped = false;
-      else if (this.#inString) {
-        if (byte === QUOTE) this.#inString = false;
-        else if (byte === BACKSLASH) this.#escaped = true;
-      } else if (byte === QUOTE) this.#inString = true;
-      else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) this.#depth++;
-      else if ((byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) && --this.#depth === 0) {
-        this.#whole(chunk.subarray(start, i));
+  /** As many items as are there; answers the index of what is left. */
+  #items(bytes: Buffer, start: number, isLast: boolean): number {
+    for (;;) {
+      const i = skipSpace(bytes, start, bytes.length);
+      if (i === bytes.length) return i;
+      if (bytes[i] === COMMA) {
+        start = i + 1;
+      } else if (bytes[i] === CLOSE_ARRAY) {
+        this.#phase = 'tail';
         return i;
+      } else {
+        if (bytes[i] !== OPEN_OBJECT) throw new ScanError('an item', i);
+        if (!isLast && this.#isLikelyCut(bytes.length - i)) return i;
+        const end = this.#item(bytes, i);
+        if (end === undefined) return i;
+        start = end;
       }
     }
-    this.#begun.push(Buffer.from(chunk.subarray(start)));
-    this.#begunBytes += chunk.length - start;
-    if (this.#begunBytes > MAX_OBJECT_BYTES) throw new ScanError(`an item of at most ${MAX_OBJECT_BYTES} bytes`, start);
-    return chunk.length;
   }
 
-  #whole(rest: Buffer): void {
-    const item = Buffer.concat([...this.#begun, rest]);
-    this.#begun = [];
-    this.#begunBytes = 0;
-    this.#phase = 'between';
-    this.#onItem(item, 0, item.length);
+  #isLikelyCut(bytes: number): boolean {
+    if (bytes >= this.#lastItemBytes) return false;
+    this.#worthALook = this.#lastItemBytes;
+    return true;
+  }
+
+  /** The index after the item; undefined: it is not all there yet. Looking again only at twice the size keeps the work linear. */
+  #item(bytes: Buffer, start: number): number | undefined {
+    try {
+      const end = this.#onItem(bytes, start, bytes.length);
+      this.#lastItemBytes = end - start;
+      return end;
+    } catch (thrown) {
+      if (!(thrown instanceof ScanError) || thrown.at < bytes.length) throw thrown;
+      this.#worthALook = 2 * (bytes.length - start);
+      return undefined;
+    }
   }
 }
 
 const EMPTY = Buffer.alloc(0);
-
-function limited(envelope: Buffer): Buffer {
-  if (envelope.length > MAX_ENVELOPE_BYTES) throw new ScanError(`a list within ${MAX_ENVELOPE_BYTES} bytes`, 0);
-  return envelope;
-}
 
 /** The index after the bracket that opens the items; undefined: not there yet, or there are none. */
 function itemsStart(head: Buffer): number | undefined {

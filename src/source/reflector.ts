@@ -189,8 +189,12 @@ export class Reflector {
       target.listed(item);
       return item.end;
     });
+    const turn = () => {
+      scanner.read();
+      return target.ready();
+    };
     const stream = new ByteStream(answer.body, clock, LIST_SILENCE_MS);
-    await stream.read({ chunk: (bytes) => scanner.push(bytes), turn: () => target.ready() }, signal);
+    await stream.read({ chunk: (bytes) => scanner.push(bytes), turn }, signal);
     return scanner.end();
   }
 
