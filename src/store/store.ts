@@ -59,7 +59,7 @@ export interface Observation {
   readonly key: string;
   readonly uid: string;
   readonly resourceVersion: string;
-  /** Interest digest of `body`: a non-negative safe integer. Ignored for `gone`. */
+  /** Keyed digest of what the chains read of the object, as the server sent it: a non-negative safe integer. Ignored for `gone`. */
   readonly digest: number;
   /** The redacted manifest as UTF-8 JSON without managedFields; empty for `gone` (the baseline's body is what a deletion carries). */
   readonly body: Uint8Array;
