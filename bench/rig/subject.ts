@@ -18,7 +18,9 @@ export class Subject implements AsyncDisposable {
       this.#waiting.get(answer.to)?.(answer.usage);
       this.#waiting.delete(answer.to);
     });
-    child.on('exit', (code) => this.#failed?.(new Error(`${name} ended early, exit code ${code}`)));
+    child.on('exit', (code, signal) => {
+      this.#failed?.(new Error(`${name} ended early, exit code ${code ?? signal}`));
+    });
   }
 
   /** Starts `subjects/NAME.ts` and waits until it is ready. Its stdout is not read. */
@@ -44,10 +46,10 @@ export class Subject implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process.exitCode !== null) return;
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#failed = undefined;
     const exited = once(this.#process, 'exit');
-    this.#process.disconnect();
+    if (this.#process.connected) this.#process.disconnect();
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await exited;
     clearTimeout(timer);

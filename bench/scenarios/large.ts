@@ -52,7 +52,7 @@ const mib = ({ rssBytes }: Usage): string => `${(rssBytes / MIB).toFixed(1)} MiB
 async function clientNode({ folder }: ScenarioContext): Promise<Usage> {
   await using cluster = await Cluster.start(await folder(), 'pod', OBJECTS);
   await using subject = await Subject.start('client-node', [cluster.kubeconfig, 'pods']);
-  return subject.usage();
+  return await subject.usage();
 }
 
 async function ours({ folder, quick }: ScenarioContext) {

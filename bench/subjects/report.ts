@@ -89,7 +89,7 @@ export class Report {
       sockets: openSockets(),
       own: this.#options.own?.() ?? {},
     };
-    process.send?.({ to, usage } satisfies Answer);
+    if (process.connected) process.send?.({ to, usage } satisfies Answer);
   }
 }
 
