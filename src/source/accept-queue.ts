@@ -78,6 +78,11 @@ export class AcceptQueue {
     }
   }
 
+  /** A store that refuses holds up nobody from now on: it is tried once more by {@link stop}. */
+  waitNoLonger(): void {
+    this.#stopped.abort();
+  }
+
   /** Waits for the accept under way and tries once to write what waits. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
@@ -85,7 +90,7 @@ export class AcceptQueue {
   }
 
   async #stop(): Promise<void> {
-    this.#stopped.abort();
+    this.waitNoLonger();
     await this.#writing;
     if (this.#waiting.length > 0 || this.#cursor !== undefined) await this.#writeBatch();
   }

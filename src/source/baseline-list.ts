@@ -61,13 +61,17 @@ export class BaselineList {
     }
     const silent = mode === 'first' || (mode === 'rebase' && (isEqual || (same && this.#wasSame(known.digest, item))));
     const observation = observer.seen(item, digest, { silent, flags: FOUND });
-    if (observation === undefined) {
-      if (known !== undefined) index.mark(known);
-      return;
-    }
+    if (observation === undefined) return this.passOver(key);
     this.#put(observation, known?.uid);
     if (mode === 'first') index.set(observation);
     else this.#fresh.set(key, { key, uid, resourceVersion, digest });
+  }
+
+  /** It is there and cannot be read, so that it is not gone: what is known of it stays. */
+  passOver(key: string): void {
+    const { index } = this.#options;
+    const known = index.get(key);
+    if (known !== undefined) index.mark(known);
   }
 
   /** Writes a page when one is full; undefined: nothing to wait for. */
@@ -98,7 +102,7 @@ export class BaselineList {
     return accepted;
   }
 
-  /** Nothing of it counts; what a first list has written stays, and is compared with the next one. */
+  /** Nothing of it counts; what a first list has written stays, and is written over by the next one. */
   async discard(): Promise<void> {
     const { mode, store, scope } = this.#options;
     if (mode !== 'first') await store.discardStaged(scope);

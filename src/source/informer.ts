@@ -101,15 +101,21 @@ export class Informer implements ReflectorTarget {
       onList: (reason: string) => metrics.relists.inc({ resource, reason }),
       onWatchRestart: (reason: string) => metrics.watchRestarts.inc({ resource, reason }),
     };
+    const { queue } = this.#opened;
+    const onAbort = () => queue.waitNoLonger();
+    signal.addEventListener('abort', onAbort);
     const reflector = new Reflector(options, cursor.resumeFrom, this.#listMode);
     await reflector.run(signal, ({ error }) => error.status === 404);
-    await this.#opened.queue.stop();
+    signal.removeEventListener('abort', onAbort);
+    await queue.stop();
     return signal.aborted ? 'stopped' : 'not-served';
   }
 
   async listBegins(): Promise<void> {
     this.#status.listing();
     await this.#opened.queue.drained();
+    // One that was whole, and that the store refused.
+    await this.listFailed();
     this.#list = new BaselineList({
       mode: this.#listMode,
       store: this.#env.store,
@@ -122,8 +128,12 @@ export class Informer implements ReflectorTarget {
 
   listed(item: ScannedManifest): void {
     const { problem } = item;
-    if (problem === undefined) this.#list?.add(item);
-    else this.#malformed(item.key, problem);
+    if (problem === undefined) {
+      this.#list?.add(item);
+    } else {
+      this.#malformed(item.key, problem);
+      this.#list?.passOver(item.key);
+    }
   }
 
   async listEnded(resourceVersion: string): Promise<'kept' | 'again'> {
