@@ -38,7 +38,8 @@ export interface AppOptions {
 export interface App {
   /**
    * Resolves when everything runs (the lists may still be under way); keeps trying while the cluster cannot be reached.
-   * Throws ConfigError for what the user can mend. After a throw, {@link stop} cleans up.
+   * Throws ConfigError for what the user can mend, and rejects when {@link stop} is called meanwhile. After a throw,
+   * {@link stop} cleans up.
    */
   start(): Promise<void>;
   /** Source first, then the chains drain for at most `graceMs` (default 22 s), then the rest. Idempotent. */
@@ -55,6 +56,8 @@ export interface App {
 }
 
 const DEFAULT_GRACE_MS = 22_000;
+/** How long a start that is under way may take to notice that it is to stop; a handler that is starting may take longer. */
+const START_GIVES_UP_MS = 5_000;
 const HOUSEKEEPING_EVERY_MS = 15_000;
 
 export function createApp(options: AppOptions): App {
@@ -74,6 +77,7 @@ class Application implements App {
   #source: Source | undefined;
   #web: Web | undefined;
   #runners: ReadonlyMap<string, ChainRunner> = new Map();
+  #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: AppOptions) {
@@ -96,25 +100,9 @@ class Application implements App {
     return this.#web?.address;
   }
 
-  async start(): Promise<void> {
-    const { config, env, log } = this.#options;
-    await this.#listen();
-    const connection = await connect({
-      config: config.cluster,
-      env,
-      log,
-      clock: this.#clock,
-      signal: this.#stopping.signal,
-    });
-    this.#onStop('api client', () => connection.api.close());
-    this.#phase = 'starting';
-    const { store, redactionKey } = await this.#openState(connection);
-    this.#store = store;
-    await this.#startChains(store, connection.clusterName);
-    await this.#startSource(store, connection, redactionKey);
-    this.#keepHouse(store);
-    this.#phase = 'running';
-    log.info('Started', { cluster: connection.clusterName, chains: config.chains.map((chain) => chain.name) });
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
   }
 
   stop(graceMs: number = DEFAULT_GRACE_MS): Promise<void> {
@@ -134,6 +122,26 @@ class Application implements App {
   async idle(): Promise<void> {
     await this.#source?.settled();
     await Promise.all([...this.#runners.values()].map((runner) => runner.idle()));
+  }
+
+  /** Each stage is noted as soon as it stands, and after each it is asked whether to go on: {@link #stop} stops what stands. */
+  async #start(): Promise<void> {
+    const { config, env, log } = this.#options;
+    const { signal } = this.#stopping;
+    await this.#listen();
+    const connection = await connect({ config: config.cluster, env, log, clock: this.#clock, signal });
+    this.#onStop('api client', () => connection.api.close());
+    signal.throwIfAborted();
+    this.#phase = 'starting';
+    const { store, redactionKey } = await this.#openState(connection);
+    this.#store = store;
+    signal.throwIfAborted();
+    await this.#startChains(store, connection.clusterName);
+    await this.#startSource(store, connection, redactionKey);
+    signal.throwIfAborted();
+    this.#keepHouse(store);
+    this.#phase = 'running';
+    log.info('Started', { cluster: connection.clusterName, chains: config.chains.map((chain) => chain.name) });
   }
 
   async #listen(): Promise<void> {
@@ -182,7 +190,10 @@ class Application implements App {
     });
     // Stopped side by side: they share one grace period.
     this.#onStop('chains', (graceMs) => Promise.all(runners.map(({ runner }) => runner.stop(graceMs))));
-    for (const { runner } of runners) await runner.start();
+    for (const { runner } of runners) {
+      await runner.start();
+      this.#stopping.signal.throwIfAborted();
+    }
     this.#runners = new Map(runners.map(({ name, runner }) => [name, runner]));
   }
 
@@ -244,6 +255,11 @@ class Application implements App {
     const { log } = this.#options;
     this.#phase = 'stopping';
     this.#stopping.abort(new Error('The service is stopping'));
+    // What it has begun cannot be stopped before it stands.
+    const begun = this.#starting?.catch(() => undefined);
+    const enough = new AbortController();
+    await Promise.race([begun, this.#clock.sleep(START_GIVES_UP_MS, enough.signal).catch(() => undefined)]);
+    enough.abort();
     for (const stage of this.#started.toReversed()) {
       try {
         await stage.stop(graceMs);
