@@ -3,7 +3,6 @@
  * so that nothing arrives where nobody listens, and stops them in reverse, draining.
  */
 import { randomBytes } from 'node:crypto';
-import { interestOf } from './chain/interest.ts';
 import { createChainRunner, type ChainRunner } from './chain/runner.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
@@ -16,10 +15,11 @@ import { connect, type Connection } from './source/connect.ts';
 import { Discovery } from './source/discovery.ts';
 import { createSource } from './source/kubernetes-source.ts';
 import { createRedactor } from './source/redact.ts';
-import type { Source, WatchRequest } from './source/source.ts';
+import type { Source } from './source/source.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { openStateFolder, type StateFolder } from './store/state-folder.ts';
 import { DEFAULT_RETENTION, type Store } from './store/store.ts';
+import { watchRequests } from './watch-requests.ts';
 import { startWeb, type Web } from './web/server.ts';
 
 export interface AppOptions {
@@ -268,18 +268,6 @@ class Application implements App {
       }
     }
   }
-}
-
-/** One request per chain, resource and namespace; what they read is what their chain's handlers read. */
-export function watchRequests(config: Config): WatchRequest[] {
-  return config.chains.flatMap((chain) => {
-    const interest = interestOf(chain.handlers);
-    return chain.resources.flatMap(({ namespaces, ...resource }) =>
-      (namespaces.length === 0 ? [''] : namespaces).map((namespace) => {
-        return { ...resource, namespace, chains: [chain.name], interest };
-      }),
-    );
-  });
 }
 
 /** Another cluster behind the same state: its baseline says nothing about this one. */

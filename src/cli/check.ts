@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { watchRequests } from '../app.ts';
 import type { ChainConfig, Config, HandlerConfig, ResourceConfig } from '../config/config.ts';
 import { createApiClient } from '../source/api-client.ts';
 import type { ApiClient } from '../source/api.ts';
 import { loadCredentials } from '../source/credentials.ts';
 import { Discovery, type Resolution } from '../source/discovery.ts';
 import type { Resource, WatchRequest } from '../source/source.ts';
+import { watchRequests } from '../watch-requests.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { configFrom, withConfigFlags, type ConfigFlags } from './options.ts';
 
