@@ -138,9 +138,9 @@ class KubernetesSource implements Source {
     const resource = await this.#resolve(unresolved.request, unresolved.status, signal);
     if (resource === undefined) return;
     this.#unresolved.delete(unresolved);
-    const scope = this.#join(unresolved, resource);
-    await scope.stop();
-    if (!signal.aborted) scope.start();
+    const { kind, namespace } = unresolved.request;
+    this.#options.metrics.scopeSynced.remove({ resource: kind, namespace });
+    this.#join(unresolved, resource).start();
     this.#announce();
   }
 
@@ -180,8 +180,12 @@ class KubernetesSource implements Source {
 
   #newStatus({ kind, namespace }: WatchRequest): ScopeStatus {
     const { api, clock, log, metrics } = this.#options;
-    const onChange = ({ health }: ScopeStatus) => {
-      metrics.scopeSynced.set({ resource: health.resource ?? kind, namespace }, health.state === 'watching' ? 1 : 0);
+    let shown = kind;
+    const onChange = ({ health: { state, resource = kind } }: ScopeStatus) => {
+      // A name that is no longer used must not stay behind as one that is degraded.
+      if (resource !== shown) metrics.scopeSynced.remove({ resource: shown, namespace });
+      shown = resource;
+      metrics.scopeSynced.set({ resource, namespace }, state === 'watching' ? 1 : 0);
       this.#announce();
     };
     return new ScopeStatus({ kind, namespace, host: api.host, clock, log, onChange });

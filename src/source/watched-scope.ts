@@ -34,15 +34,22 @@ export class WatchedScope {
     this.#requests.push(request);
   }
 
+  /** Starts, or starts anew with what was added since: when the run before has ended, so that there is one at a time. */
   start(): void {
+    this.#stopping.abort();
     this.#stopping = new AbortController();
-    this.#running = this.#run(this.#stopping.signal);
+    this.#running = this.#runAfter(this.#running, this.#stopping.signal);
   }
 
   /** What was read is in the store when it resolves. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
+  }
+
+  async #runAfter(before: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+    await before;
+    if (!signal.aborted) await this.#run(signal);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
