@@ -1,0 +1,155 @@
+/** Canaries in every place where secrets live, searched in every byte that is logged, sent or stored. */
+import assert from 'node:assert/strict';
+import { glob, readFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { deployment } from './cluster.ts';
+import { kwatchmanConfig } from './main-job.ts';
+import { World, type Running } from './world.ts';
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** Each place's own canary, so that a failure says which leaked. `round` makes a changed value. */
+function canaries(round: number) {
+  return {
+    data: `c4nary-data-${round}`,
+    stringData: `c4nary-string-data-${round}`,
+    lastApplied: `c4nary-last-applied-${round}`,
+    env: `c4nary-env-${round}`,
+    url: `c4nary-url-${round}`,
+    path: `c4nary-path-${round}`,
+    webhook: 'c4nary-webhook',
+    proxy: 'c4nary-redirect',
+  };
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
+function objects(round: number): object[] {
+  const secret = canaries(round);
+  const applied = (kind: string) => ({ [LAST_APPLIED]: JSON.stringify({ kind, data: { x: secret.lastApplied } }) });
+  const web = deployment('web', `nginx:${round}`);
+  const env = [
+    { name: 'DB_PASSWORD', value: secret.env },
+    { name: 'MODE', value: `round-${round}` },
+  ];
+  const containers = web.spec.template.spec.containers.map((container) => ({ ...container, env }));
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'db', annotations: applied('Secret') },
+      data: { password: base64(secret.data) },
+      stringData: { token: secret.stringData },
+    },
+    {
+      ...web,
+      metadata: { ...web.metadata, annotations: applied('Deployment') },
+      spec: { ...web.spec, template: { ...web.spec.template, spec: { containers } } },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'settings' },
+      data: { dsn: `postgres://app:${secret.url}@db.example/shop`, licence: secret.path, round: String(round) },
+    },
+  ];
+}
+
+/** Everything that is on the disk, but for what the user wrote there. */
+async function stored(world: World): Promise<string> {
+  const files = await Array.fromAsync(glob('watchchain/**/*.db*', { cwd: world.workdir.path }));
+  assert.ok(files.some((file) => file.endsWith('store.db-wal')));
+  const contents = await Promise.all(files.map((file) => readFile(world.workdir.file(file), 'latin1')));
+  return contents.join('\n');
+}
+
+function assertNothingIn(where: string, text: string): void {
+  const secrets = [1, 2, 3].flatMap((round) => Object.values(canaries(round)));
+  for (const secret of secrets.flatMap((canary) => [canary, base64(canary)])) {
+    assert.ok(!text.includes(secret), `${secret} is in ${where}`);
+  }
+}
+
+async function assertNoSecret(world: World, running: Running): Promise<void> {
+  assertNothingIn('what was sent', world.slack.requests.map(({ body }) => body).join('\n'));
+  assertNothingIn('the log of changes', JSON.stringify(running.entries()));
+  assertNothingIn("the service's log", running.serviceLog());
+  assertNothingIn('the metrics', await running.app.metrics.registry.metrics());
+  assertNothingIn('the store', await stored(world));
+}
+
+describe('secrets', () => {
+  test('no value of a Secret, last-applied, env, URL or configured path is logged, sent or stored; that it changed shows', async () => {
+    await using world = await World.start();
+    for (const object of objects(1)) world.server.create(object);
+    const config = `${kwatchmanConfig(`${world.slack.url}/services/${canaries(1).webhook}`, ['secret', 'deployment', 'configmap'])}
+[redact.paths]
+configmap = ["data.licence"]
+`;
+    await using running = await world.run({
+      keepState: true,
+      config: config.replace('name = "log"', 'name = "log"\nlevel = "debug"'),
+    });
+    for (const object of objects(2)) world.server.update(object);
+    await world.slack.waitFor(3);
+    for (const [kind, name] of [
+      ['Secret', 'db'],
+      ['Deployment', 'web'],
+      ['ConfigMap', 'settings'],
+    ] as const) {
+      world.server.delete(kind, name);
+    }
+    await world.slack.waitFor(6);
+    for (const object of objects(3)) world.server.create(object);
+    await world.slack.waitFor(9);
+    await running.app.idle();
+
+    await assertNoSecret(world, running);
+    const texts = world.messages().map(({ text }) => text);
+    assert.ok(
+      texts.some((text) => /data\.password: redacted:hmac-\w+ -> redacted:hmac-\w+/.test(text)),
+      texts.join('\n'),
+    );
+    assert.ok(
+      world.slack.requests.every(({ path }) => path.includes(canaries(1).webhook)),
+      'the URL is used',
+    );
+  });
+
+  test('a webhook URL is in no error, whatever the far end says: repeated, redirected, reset, refused', async () => {
+    const url = (world: World) => `${world.slack.url}/services/${canaries(1).webhook}`;
+    await using world = await World.start((request, n) => {
+      switch (n) {
+        case 1:
+          return { status: 500, body: `no luck with http://${request.headers.host}${request.path}` };
+        case 2:
+          return {
+            status: 302,
+            headers: { location: `http://other.example/${canaries(1).proxy}?from=${request.path}` },
+          };
+        case 3:
+          return { status: 200, body: `<html>${request.path} is unknown` };
+        case 4:
+          return { reset: true };
+        default:
+          return { status: 404, body: `nothing at ${request.path}` };
+      }
+    });
+    const config = `[retry]\nminTimeout = "1ms"\n${kwatchmanConfig(url(world), ['deployment'])}`;
+    await using running = await world.run({ keepState: true, config });
+    world.server.create(deployment('web'));
+    await running.app.idle();
+    await world.slack.waitFor(2);
+    world.server.create(deployment('api'));
+    await world.slack.waitFor(4);
+    world.server.create(deployment('last'));
+    await world.slack.waitFor(5);
+    await running.app.idle();
+    const letters = await running.app.store.deadLetters({ limit: 10 });
+    assert.ok(letters.length > 0);
+    assertNothingIn('the dead letters', JSON.stringify(letters));
+    await assertNoSecret(world, running);
+  });
+});
