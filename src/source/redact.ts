@@ -34,6 +34,8 @@ export interface Redactor {
  */
 export type Redact = (body: Buffer) => Buffer;
 
+/** One more whenever {@link findSecretValues} and the others find more, so that what is stored already is redacted anew. */
+const FINDERS = 1;
 /** 48 bits: enough to see that a value changed. */
 const MASK_DIGITS = 12;
 const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
@@ -50,7 +52,7 @@ export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
   const mask = (text: Uint8Array) =>
     `redacted:hmac-${createHmac('sha256', key).update(text).digest('hex').slice(0, MASK_DIGITS)}`;
   return {
-    fingerprint: `${shortHash(key)}.${shortHash(JSON.stringify([rules.envNames, rules.paths]))}`,
+    fingerprint: `${shortHash(key)}.${shortHash(JSON.stringify([FINDERS, rules.envNames, rules.paths]))}`,
     digester: new Digester(createHmac('sha256', key).update('digest').digest()),
     forKind(kind) {
       const names = [kind.kind, kind.resource, kind.singular, ...kind.shortNames].map((name) => name.toLowerCase());

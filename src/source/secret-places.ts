@@ -24,12 +24,17 @@ const LAST_APPLIED = Buffer.from('"kubectl.kubernetes.io/last-applied-configurat
 const ENV = Buffer.from('"env"');
 /** Its rarest two bytes: a search for quotes would stop at every string. */
 const ENV_END = ENV.subarray(3);
+const ANNOTATIONS: FieldPath = ['metadata', 'annotations', '*'];
 const NAME = Buffer.from('"name"');
 const VALUE = Buffer.from('"value"');
+/** What GitHub wants for one beside a token. */
+const NO_PASSWORD = Buffer.from('x-oauth-basic');
+/** Hidden before: the mask has a colon of its own. */
+const HIDDEN_USER = /^redacted:hmac-[0-9a-f]{12}(?::(?:x-oauth-basic)?)?$/;
 const AT = 0x40;
 const SLASH = 0x2f;
 
-/** The values of `data` and `stringData`, or all of either when it is no map. */
+/** Of a Secret: the values of `data` and `stringData`, or all of either when it is no map, and annotations that hold a copy. */
 export function findSecretValues(bytes: Buffer, found: OnPlace): void {
   walkObject(bytes, 0, bytes.length, (key, keyEnd, value) => {
     const name = textOf(bytes, key, keyEnd);
@@ -37,6 +42,14 @@ export function findSecretValues(bytes: Buffer, found: OnPlace): void {
     if (bytes[value] !== OPEN_OBJECT) return foundValue(bytes, value, found);
     return walkObject(bytes, value, bytes.length, (_key, _keyEnd, inner) => foundValue(bytes, inner, found));
   });
+  findPath(bytes, ANNOTATIONS, (start, end) => {
+    if (holdsObject(textOf(bytes, start, end) ?? '')) found(start, end, false);
+  });
+}
+
+/** As JSON or YAML, or packed: kubectl is not the only one that keeps what it applied; kapp and Rancher do, and operators. */
+function holdsObject(annotation: string): boolean {
+  return /^\s*\{|\b(?:stringData|data)\s*:|^H4sI/.test(annotation);
 }
 
 /** What kubectl keeps of the last applied manifest, at any depth: a second copy of every secret in it. */
@@ -44,11 +57,22 @@ export function findLastApplied(bytes: Buffer, found: OnPlace): void {
   for (const value of valuesOf(bytes, LAST_APPLIED)) foundValue(bytes, value, found);
 }
 
-/** The values of `env` items, at any depth, whose name is secret; a list inside such a list is passed over, so that the work stays linear. */
+/**
+ * The values in `env`, at any depth, whose name is secret: of a list as in a container, or of a map as in the values of a chart.
+ * An `env` inside such a list is passed over, so that the work stays linear.
+ */
 export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boolean, found: OnPlace): void {
   let walkedTo = 0;
   for (const list of valuesOf(bytes, ENV, ENV_END)) {
-    if (list < walkedTo || bytes[list] !== OPEN_ARRAY) continue;
+    if (list < walkedTo) continue;
+    if (bytes[list] === OPEN_OBJECT) {
+      walkedTo = walkObject(bytes, list, bytes.length, (key, keyEnd, value) =>
+        isSecretName(textOf(bytes, key, keyEnd) ?? '') && bytes[value] === QUOTE
+          ? foundValue(bytes, value, found)
+          : skipValue(bytes, value, bytes.length),
+      );
+    }
+    if (bytes[list] !== OPEN_ARRAY) continue;
     walkedTo = walkArray(bytes, list, bytes.length, (item) => {
       if (bytes[item] !== OPEN_OBJECT) return skipValue(bytes, item, bytes.length);
       let name: string | undefined;
@@ -65,7 +89,7 @@ export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boo
   }
 }
 
-/** The password of `scheme://user:password@host`, in any string. */
+/** The password of `scheme://user:password@host`, or the token of `https://token@host`, in any string. */
 export function findUrlPasswords(bytes: Buffer, found: OnPlace): void {
   let previous = -1;
   for (let at = bytes.indexOf(AT); at !== -1; at = bytes.indexOf(AT, at + 1)) {
@@ -74,8 +98,11 @@ export function findUrlPasswords(bytes: Buffer, found: OnPlace): void {
     if (start !== undefined) at = lastAt(bytes, at);
     previous = at;
     if (start === undefined) continue;
-    const colon = bytes.indexOf(COLON, start);
-    if (colon !== -1 && colon + 1 < at) found(colon + 1, at, true);
+    if (HIDDEN_USER.test(bytes.toString('latin1', start, at))) continue;
+    const colon = bytes.subarray(start, at).indexOf(COLON);
+    const [user, password] = colon === -1 ? [at, at] : [start + colon, start + colon + 1];
+    if (password < at && !isToken(bytes, password, at, NO_PASSWORD)) found(password, at, true);
+    else if (start < user && isHttp(bytes, start)) found(start, user, true);
   }
 }
 
@@ -139,6 +166,11 @@ function userInfoBefore(bytes: Buffer, at: number, previous: number): number | u
   let i = at - 1;
   while (i > previous && isInAuthority(bytes, i)) i--;
   return i > previous && bytes[i] === SLASH && bytes[i - 1] === SLASH && bytes[i - 2] === COLON ? i + 1 : undefined;
+}
+
+/** Where nobody logs in with a name alone; `ssh://git@host` is no secret. @param start of the user info */
+function isHttp(bytes: Buffer, start: number): boolean {
+  return /https?:\/\/$/i.test(bytes.toString('latin1', Math.max(0, start - 8), start));
 }
 
 function lastAt(bytes: Buffer, at: number): number {

@@ -1,0 +1,76 @@
+/** Places where secrets are found beyond the plain ones, which `redact.test.ts` shows. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createRedactor } from './redact.ts';
+
+const CANARY = 'hunter2-canary';
+const kind = (name: string) => ({
+  group: '',
+  kind: name,
+  resource: `${name.toLowerCase()}s`,
+  singular: name.toLowerCase(),
+  shortNames: [],
+});
+
+function redact(object: object, of = 'ConfigMap'): string {
+  const redactor = createRedactor({ envNames: ['password', 'token'], paths: [] }, Buffer.alloc(32, 1));
+  const once = redactor.forKind(kind(of))(Buffer.from(JSON.stringify(object)));
+  assert.equal(redactor.forKind(kind(of))(once), once, 'redacting twice changes nothing');
+  return once.toString();
+}
+
+describe('findSecretValues()', () => {
+  const copies = {
+    'kapp.k14s.io/original': `{"data":{"a":"${CANARY}"}}`,
+    'example.com/yaml': `kind: Secret\nstringData:\n  a: ${CANARY}`,
+    'objectset.rio.cattle.io/applied': `H4sIAAAA${CANARY}`,
+  };
+  for (const [annotation, value] of Object.entries(copies)) {
+    test(`hides the copy of a Secret in ${annotation}, and no other annotation`, () => {
+      const annotations = { [annotation]: value, 'example.com/owner': 'shop' };
+      const text = redact({ metadata: { annotations } }, 'Secret');
+      assert.ok(!text.includes(CANARY));
+      assert.ok(text.includes('"example.com/owner":"shop"'));
+      assert.ok(redact({ metadata: { annotations } }).includes(CANARY), 'of another kind it stays');
+    });
+  }
+});
+
+describe('findEnvValues()', () => {
+  test('hides by name in a map too, and leaves what is no text', () => {
+    const text = redact({ spec: { values: { env: { DB_PASSWORD: CANARY, MODE: 'fast', tokenFrom: { key: 'a' } } } } });
+    assert.match(text, /"env":\{"DB_PASSWORD":"redacted:hmac-\w+","MODE":"fast","tokenFrom":\{"key":"a"\}\}/);
+  });
+
+  test('hides in every container of a template, at any depth, and leaves references', () => {
+    const env = [
+      { name: 'API_TOKEN', value: CANARY },
+      { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'db', key: 'password' } } },
+    ];
+    const spec = { initContainers: [{ env }], containers: [{ env }], ephemeralContainers: [{ env }] };
+    const cronJob = { spec: { jobTemplate: { spec: { template: { spec } } } } };
+    const text = redact(cronJob, 'CronJob');
+    assert.ok(!text.includes(CANARY));
+    assert.equal(text.split('"key":"password"').length, 4);
+  });
+});
+
+describe('findUrlPasswords()', () => {
+  for (const url of [
+    `https://${CANARY}@git.example/a.git`,
+    `https://${CANARY}:@api.example/v1`,
+    `http://${CANARY}:x-oauth-basic@git.example/a.git`,
+    `https://user:p:${CANARY}@host`,
+    `"{\\"url\\":\\"https://u:${CANARY}@h\\"}"`,
+  ]) {
+    test(`hides the credential in ${url.replace(CANARY, 'SECRET')}`, () => {
+      assert.ok(!redact({ args: [url] }).includes(CANARY));
+    });
+  }
+
+  test('leaves a name that is no credential', () => {
+    for (const url of ['ssh://git@github.com/a/b', 'https://host/path@2', 'git://me@host']) {
+      assert.ok(redact({ url }).includes(url));
+    }
+  });
+});
