@@ -15,12 +15,12 @@ export interface Scenario {
   readonly name: string;
   /** How it is taken, in a sentence or two: printed above the figures. */
   readonly how: string;
-  run(context: ScenarioContext): Promise<readonly Figure[]>;
+  readonly run: (context: ScenarioContext) => Promise<readonly Figure[]>;
 }
 
 export interface ScenarioContext {
   /** An empty folder for its files. */
-  folder(): Promise<string>;
+  readonly folder: () => Promise<string>;
   /** Fewer rounds and shorter waits, for a first look: the figures are rougher, the limits the same. */
   readonly quick: boolean;
 }
@@ -45,7 +45,7 @@ export function lineOf(figure: Figure): string {
       ? ''
       : `: ${round(measured)} ${unit} against ${round(denominator.value)} ${unit}, ${denominator.name}`;
   const verdict = isMet(figure) ? 'met   ' : 'MISSED';
-  return `${verdict}  ${(round(valueOf(figure)) + suffix).padEnd(14)}${(bound + suffix).padEnd(16)}${what}${against}`;
+  return `${verdict}  ${(round(valueOf(figure)) + suffix).padEnd(18)}${(bound + suffix).padEnd(22)}${what}${against}`;
 }
 
 function round(value: number): string {

@@ -60,7 +60,9 @@ async function ours({ folder, quick }: ScenarioContext) {
   const start = async (count: number): Promise<Subject> => {
     const place = await folder();
     const cluster = stack.use(await Cluster.start(place, 'pod', count));
-    const subject = stack.use(await Subject.start('watchchain', [await writeConfig(place, { kubeconfig: cluster.kubeconfig, kind: 'pod' })]));
+    const subject = stack.use(
+      await Subject.start('watchchain', [await writeConfig(place, { kubeconfig: cluster.kubeconfig, kind: 'pod' })]),
+    );
     await cluster.watched(1);
     return subject;
   };

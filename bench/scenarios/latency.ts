@@ -27,7 +27,9 @@ count. Diffed and durable. Other work on this machine shows in the p99 first.`,
     const count = PER_SECOND * (quick ? 10 : 60);
     const { atMs = [] } = await cluster.push({ what: 'image', kind: 'deployment', count, perSecond: PER_SECOND });
     await receiver.waitFor(WARM_UP_CHANGES + count, 30_000);
-    const took = receiver.requests.slice(WARM_UP_CHANGES).map((request) => request.at - (atMs[numberOf(request)] ?? NaN));
+    const took = receiver.requests
+      .slice(WARM_UP_CHANGES)
+      .map((request) => request.at - (atMs[numberOf(request)] ?? NaN));
     return [
       { what: 'from the write to the POST, p50', measured: percentile(took, 0.5), unit: 'ms', limit: { atMost: 5 } },
       { what: 'from the write to the POST, p99', measured: percentile(took, 0.99), unit: 'ms', limit: { atMost: 20 } },
@@ -37,6 +39,7 @@ count. Diffed and durable. Other work on this machine shows in the p99 first.`,
 
 /** Which update of its push a message tells of: the new image's tag ends with it. */
 function numberOf({ body }: CapturedRequest): number {
-  const tag = body.match(/-> registry\.example\/shop\/web:2\.15\.(\d+)/)?.[1] ?? body.match(/-> (?:web:)?2\.15\.(\d+)/)?.[1];
+  const tag =
+    body.match(/-> registry\.example\/shop\/web:2\.15\.(\d+)/)?.[1] ?? body.match(/-> (?:web:)?2\.15\.(\d+)/)?.[1];
   return Number(tag) % 1_000_000;
 }

@@ -25,7 +25,11 @@ const list: Record<string, () => Promise<KubernetesListObject<KubernetesObject>>
 const paths: Record<string, string> = { pods: '/api/v1/pods', deployments: '/apis/apps/v1/deployments' };
 
 const report = new Report();
-const informer = makeInformer(config, paths[resource] ?? '', list[resource] ?? (() => Promise.reject(new Error(resource))));
+const informer = makeInformer(
+  config,
+  paths[resource] ?? '',
+  list[resource] ?? (() => Promise.reject(new Error(resource))),
+);
 informer.on('update', (object) => {
   if (url === undefined) report.done();
   else void post(url, object).then(() => report.done());

@@ -60,9 +60,18 @@ const handler = diff.type === 'transform' ? diff.create(diff.options.parse({}), 
 const context = testContext();
 const baseline = new Map<string, { readonly body: Uint8Array; readonly known: Uint8Array | undefined }>();
 
-async function compare({ key, uid, resourceVersion, body, managedFields, silent, flags = {} }: Observation): Promise<void> {
+async function compare({
+  key,
+  uid,
+  resourceVersion,
+  body,
+  managedFields,
+  silent,
+  flags = {},
+}: Observation): Promise<void> {
   const before = baseline.get(key);
-  const { by, known } = managedFields === undefined ? { by: [], known: undefined } : attribute(managedFields, before?.known);
+  const { by, known } =
+    managedFields === undefined ? { by: [], known: undefined } : attribute(managedFields, before?.known);
   baseline.set(key, { body, known });
   if (silent === true || before === undefined) return;
   const change: Change = changeOf(
