@@ -62,7 +62,8 @@ export async function startWeb(options: WebOptions): Promise<Web> {
 
 async function respond(request: IncomingMessage, { metrics, health }: WebOptions): Promise<Answer> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only GET and HEAD are answered\n');
-  switch (new URL(request.url ?? '/', 'http://localhost').pathname) {
+  const [path = ''] = (request.url ?? '').split('?', 1);
+  switch (path) {
     case '/livez':
       return text(200, 'ok\n');
     case '/readyz':
