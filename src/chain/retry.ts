@@ -13,6 +13,8 @@ export interface RetryOptions {
   readonly random: () => number;
 }
 
+/** However many retries are configured: a wait grows no longer than this, unless the first one is. */
+const MAX_RETRY_WAIT_MS = 3_600_000;
 const MIN_DEFER_MS = 1_000;
 const MAX_DEFER_MS = 60_000;
 
@@ -27,11 +29,13 @@ export async function runOnce(
   { retry, clock, random }: RetryOptions,
 ): Promise<Fate> {
   const spent = delivery.attempts;
+  const longestMs = longestWaitMs(retry);
   let parked: Omit<Extract<Fate, { kind: 'parked' }>, 'kind' | 'failure'> | undefined;
   try {
     const passage = await pRetry(() => attempt().catch(abortWhenTerminal), {
       retries: Math.max(0, retry.retries - spent),
-      minTimeout: retry.minTimeoutMs * retry.factor ** spent,
+      minTimeout: Math.min(retry.minTimeoutMs * retry.factor ** spent, longestMs),
+      maxTimeout: longestMs,
       factor: retry.factor,
       randomize: true,
       shouldConsumeRetry: ({ error }) => reasonOf(error, delivery, retry, clock) === 'failed',
@@ -48,6 +52,11 @@ export async function runOnce(
     if (parked === undefined) return { kind: 'dead', failure: thrown, attempts: spent + 1 };
     return { kind: 'parked', failure: thrown, ...parked };
   }
+}
+
+/** The longest that a retry is ever put off, in milliseconds. */
+export function longestWaitMs({ minTimeoutMs }: RetryConfig): number {
+  return Math.max(minTimeoutMs, MAX_RETRY_WAIT_MS);
 }
 
 function abortWhenTerminal(thrown: unknown): never {

@@ -140,6 +140,25 @@ describe('chain runner: retry', () => {
     assert.equal(dead?.attempts, 4);
   });
 
+  test('however many retries are configured, no wait grows beyond an hour', async (t) => {
+    const at: number[] = [];
+    const chain = await startTestChain(t, {
+      retry: { retries: 12 },
+      handlers: [
+        sink('failing', () => {
+          at.push(chain.clock.monotonic());
+          return Promise.reject(boom());
+        }),
+      ],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    for (let step = 0; step < 12 * 6; step++) await chain.advance(600_000);
+    assert.equal(at.length, 13);
+    const waits = at.slice(1).map((time, n) => time - (at[n] ?? 0));
+    assert.ok(Math.max(...waits) <= 3_600_000 + 600_000, waits.join());
+  });
+
   test('19: in [log, a, b] where b fails once, log and a run once', async (t) => {
     const [log, a, b]: [Change[], Change[], Change[]] = [[], [], []];
     const handlers = [

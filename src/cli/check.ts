@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { ChainConfig, Config, HandlerConfig, ResourceConfig } from '../config/config.ts';
+import { longestWaitMs } from '../chain/retry.ts';
+import type { ChainConfig, Config, HandlerConfig, ResourceConfig, RetryConfig } from '../config/config.ts';
 import { createApiClient } from '../source/api-client.ts';
 import type { ApiClient } from '../source/api.ts';
 import { loadCredentials } from '../source/credentials.ts';
@@ -27,17 +28,26 @@ async function check(flags: Flags, io: CommandIo): Promise<number> {
 }
 
 function describeChain(chain: ChainConfig): string {
-  const { retries, minTimeoutMs, factor } = chain.retry;
-  const waits = Array.from({ length: retries }, (_, n) => `${(minTimeoutMs * factor ** n) / 1000} s`).join(', ');
   return [
     `chain ${JSON.stringify(chain.name)}`,
     ...chain.resources.map((resource, n) => `${n === 0 ? '  watches ' : '          '} ${describeResource(resource)}`),
     ...chain.handlers.map(
       (handler, n) => `${n === 0 ? '  then    ' : '          '} ${n + 1}. ${describeHandler(handler)}`,
     ),
-    `  retries  ${retries === 0 ? 'none' : `${retries}, after ${waits}, each times a random 1 to 2`}; ${chain.concurrency} changes at once`,
+    `  retries  ${describeRetries(chain.retry)}; ${chain.concurrency} ${chain.concurrency === 1 ? 'change' : 'changes'} at once`,
     '',
   ].join('\n');
+}
+
+/** Waits beyond these are not listed. */
+const MAX_LISTED = 5;
+
+function describeRetries(retry: RetryConfig): string {
+  const { retries, minTimeoutMs, factor } = retry;
+  if (retries === 0) return 'none';
+  const waits = Array.from({ length: Math.min(retries, MAX_LISTED) }, (_, n) => minTimeoutMs * factor ** n);
+  const listed = waits.map((ms) => `${Math.min(ms, longestWaitMs(retry)) / 1000} s`).join(', ');
+  return `${retries}, after ${listed}${retries > MAX_LISTED ? ', ...' : ''}, each times a random 1 to 2`;
 }
 
 function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSelector }: ResourceConfig): string {

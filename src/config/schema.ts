@@ -66,7 +66,7 @@ const retry = z.strictObject({
     .min(1)
     .max(100)
     .optional()
-    .describe('Each later wait is this much longer. Default: 5, which makes 1 s, 5 s, 25 s.'),
+    .describe('Each later wait is this much longer, up to an hour. Default: 5, which makes 1 s, 5 s, 25 s.'),
   deferFor: duration
     .optional()
     .describe(
