@@ -70,7 +70,8 @@ class UndiciApiClient implements ApiClient {
   async #send(outgoing: Outgoing): Promise<Dispatcher.ResponseData> {
     const first = await this.#sendOnce(outgoing);
     if (first.statusCode !== 401) return first;
-    await first.body.dump();
+    // Not read to its end, which may never come; the refusal is in the status.
+    first.body.on('error', () => {}).destroy();
     await this.#credentials.refresh();
     return this.#sendOnce(outgoing);
   }

@@ -1,4 +1,6 @@
 /** What went wrong with a list or a watch, by what has to be done about it. */
+import type { Readable } from 'node:stream';
+import type { Clock } from '../clock.ts';
 import type { JsonObject } from '../json.ts';
 import type { ApiStream } from './api.ts';
 
@@ -47,22 +49,39 @@ interface Status {
 
 /** No error page of a proxy is worth more. */
 const MAX_ERROR_BYTES = 64 * 1024;
+const ERROR_BODY_MS = 5_000;
 /** A server that asks for longer is asked again all the same. */
 const MAX_RETRY_AFTER_MS = 300_000;
 const MAX_MESSAGE = 300;
 
-/** For an answer that is not 200. Reads what it needs of the body and ends it. */
-export async function failedAnswer({ status, headers, body }: ApiStream): Promise<SourceError> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > MAX_ERROR_BYTES) break;
-  }
-  const text = Buffer.concat(chunks).toString('utf8');
+/** For an answer that is not 200. Reads what it needs of the body, as far as it comes in time, and ends it. */
+export async function failedAnswer({ status, headers, body }: ApiStream, clock: Clock): Promise<SourceError> {
+  const text = await startOf(body, clock);
   const said = readStatus(text) ?? { code: status, reason: '', message: text, tooNew: false };
   return failureOf({ ...said, code: status }, retryAfterMs(headers['retry-after']));
+}
+
+/** The status says what to do; a body that hangs or breaks has nothing to add. */
+async function startOf(body: Readable, clock: Clock): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const done = new AbortController();
+  clock.sleep(ERROR_BODY_MS, done.signal).then(
+    () => body.destroy(),
+    () => undefined,
+  );
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > MAX_ERROR_BYTES) break;
+    }
+  } catch {
+    // What has arrived is enough.
+  } finally {
+    done.abort();
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** For an ERROR event in a watch. @param text of its object */

@@ -182,7 +182,7 @@ export class Reflector {
     const { api, path, reader, target, clock } = this.#options;
     // No resourceVersion: the newest, from a quorum. A cache could answer with a state from before our cursor.
     const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
-    if (answer.status !== 200) throw await failedAnswer(answer);
+    if (answer.status !== 200) throw await failedAnswer(answer, clock);
     checkContentType(answer);
     const scanner = new ListScanner((bytes, start, end) => {
       const item = reader.read(bytes, start, end);
@@ -204,7 +204,7 @@ export class Reflector {
     const timeoutSeconds = Math.round(MIN_WATCH_S * (1 + this.#random()));
     const query = { watch: true, allowWatchBookmarks: true, resourceVersion: cursor, timeoutSeconds };
     const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
-    if (answer.status !== 200) throw await failedAnswer(answer);
+    if (answer.status !== 200) throw await failedAnswer(answer, clock);
     checkContentType(answer);
     target.watchBegins();
     const began = clock.monotonic();
