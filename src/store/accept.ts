@@ -14,7 +14,7 @@ import {
   type Observed,
   type PackedObservations,
 } from './observations.ts';
-import { Changes, queueOf } from './records.ts';
+import { bitsOf, Changes, queueOf } from './records.ts';
 import { Staging } from './staging.ts';
 import type { AcceptBatch, Accepted } from './store.ts';
 
@@ -22,6 +22,7 @@ export type PackedBatch = Omit<AcceptBatch, 'observations'> & { readonly observa
 
 /** What a change adds to the history beside its body: its row, its deliveries and their index entries, roughly. */
 const ROW_SIZE = 400;
+const FINAL_STATE_UNKNOWN = bitsOf({ finalStateUnknown: true });
 
 export class Acceptor {
   readonly staging: Staging;
@@ -84,7 +85,8 @@ export class Acceptor {
       if (old !== undefined) this.#bodies.release(old.body);
       return;
     }
-    if (old !== undefined && !sameObject) this.#deleted(acceptance, observed, old);
+    // Nobody has shown us its end: that there is another one says that it is gone.
+    if (old !== undefined && !sameObject) this.#deleted(acceptance, observed, old, FINAL_STATE_UNKNOWN);
     this.#bodies.use(body);
     // The old body's user was the baseline and is `before` from now on: nothing to count.
     const before = sameObject ? old.body : null;
@@ -99,8 +101,9 @@ export class Acceptor {
   }
 
   /** The body goes over from the baseline to the change. */
-  #deleted(acceptance: Acceptance, observed: Observed, { uid, rv, body }: BaselineRow): void {
-    this.#append(acceptance, observed, { action: 'deleted', uid, rv, before: body, after: null, actors: [] });
+  #deleted(acceptance: Acceptance, observed: Observed, { uid, rv, body }: BaselineRow, moreFlags = 0): void {
+    const deleted = { action: 'deleted', uid, rv, before: body, after: null, actors: [], moreFlags } as const;
+    this.#append(acceptance, observed, deleted);
   }
 
   #append(acceptance: Acceptance, observed: Observed, what: Difference): void {
@@ -116,7 +119,7 @@ export class Acceptor {
       after: what.after,
       actors: JSON.stringify(what.actors),
       observedAt: acceptance.now,
-      flags: changeBits(observed.bits),
+      flags: changeBits(observed.bits) | (what.moreFlags ?? 0),
       size,
     });
     const queue = queueOf(group, resource, observed.key);
@@ -141,6 +144,8 @@ interface Difference {
   readonly before: number | null;
   readonly after: number | null;
   readonly actors: readonly Actor[];
+  /** Beside those of the observation; see {@link bitsOf}. */
+  readonly moreFlags?: number;
 }
 
 function isSame(old: BaselineRow, { uid, resourceVersion, digest }: Observed): boolean {

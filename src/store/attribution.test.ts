@@ -124,6 +124,12 @@ describe('attribute()', () => {
     assert.equal(Object.hasOwn(Object.prototype, 'f:polluted'), false);
   });
 
+  test('shows no value of a set outside of metadata: it may be one that is redacted', () => {
+    const fieldsV1 = { 'f:spec': { 'f:tokens': { 'v:"hunter2"': {} } } };
+    const { by } = attribute(bytes([{ manager: 'm', operation: 'Apply', fieldsV1 }]), undefined);
+    assert.deepEqual(by[0]?.paths, ['spec.tokens[=*]']);
+  });
+
   test('stops at a thousand paths', () => {
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f:key${i}`, {}]));
     const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1: { 'f:data': many } }]), undefined);

@@ -120,7 +120,7 @@ function isObject(value: Json | undefined): value is JsonObject {
 function collectLeaves(fields: JsonObject, path: string, leaves: string[]): void {
   for (const [step, children] of Object.entries(fields)) {
     if (leaves.length >= MAX_PATHS) return;
-    const here = step === '.' ? path : path + segmentOf(step, path === '');
+    const here = step === '.' ? path : path + segmentOf(step, path);
     if (isObject(children) && Object.keys(children).length > 0) collectLeaves(children, here, leaves);
     else leaves.push(here);
   }
@@ -128,20 +128,21 @@ function collectLeaves(fields: JsonObject, path: string, leaves: string[]): void
 
 /**
  * Steps of the FieldsV1 format: `f:` a field, `k:` the merge keys of a list item, `v:` a value of a set, `i:` an index; written
- * as structured-merge-diff prints them, fields that are no plain words in brackets.
+ * as structured-merge-diff prints them, fields that are no plain words in brackets. Values stand here only for metadata, such as
+ * finalizers: elsewhere the redaction rules, which know manifests alone, may hide them.
  */
-function segmentOf(step: string, first: boolean): string {
+function segmentOf(step: string, parent: string): string {
   const rest = step.slice(2);
   switch (step.slice(0, 2)) {
     case 'f:':
-      return /^[\w-]+$/.test(rest) ? `${first ? '' : '.'}${rest}` : `[${JSON.stringify(rest)}]`;
+      return /^[\w-]+$/.test(rest) ? `${parent === '' ? '' : '.'}${rest}` : `[${JSON.stringify(rest)}]`;
     case 'k:': {
       const keys = parseObject(Buffer.from(rest));
       const pairs = Object.entries(keys ?? {}).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
       return `[${pairs.join(',')}]`;
     }
     case 'v:':
-      return `[=${rest}]`;
+      return parent.startsWith('metadata.') ? `[=${rest}]` : '[=*]';
     default:
       return `[${rest}]`;
   }

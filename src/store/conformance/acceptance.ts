@@ -91,10 +91,10 @@ export function acceptance(fixture: StoreFixture): void {
       await accept(store, scope, seen('web', 1), seen('web', 5, { uid: 'uid-new' }));
       const changes = await store.history({ afterId: 1, limit: 10 });
       assert.deepEqual(
-        changes.map((c) => [c.action, c.uid, c.resourceVersion, c.before?.['spec'], c.after?.['spec']]),
+        changes.map((c) => [c.action, c.uid, c.resourceVersion, c.before?.['spec'], c.after?.['spec'], c.flags]),
         [
-          ['deleted', 'uid-web', '1', { replicas: 1 }, undefined],
-          ['added', 'uid-new', '5', undefined, { replicas: 5 }],
+          ['deleted', 'uid-web', '1', { replicas: 1 }, undefined, { finalStateUnknown: true }],
+          ['added', 'uid-new', '5', undefined, { replicas: 5 }, {}],
         ],
       );
     });
