@@ -43,6 +43,9 @@ const COLORS: Readonly<Record<string, string>> = {
   debug: '\x1b[90m',
 };
 
+/** Where winston's formats leave the line for its transports. */
+const WRITTEN = Symbol.for('message');
+
 export function createLogger(options: LogOptions): Logger {
   const line = format.printf((info) => {
     const { level, message, timestamp, ...fields } = info;
@@ -54,9 +57,14 @@ export function createLogger(options: LogOptions): Logger {
     const tag = options.color ? `${COLORS[level] ?? ''}${name}\x1b[0m` : name;
     return `${String(timestamp)} ${tag} ${printable(String(message))}${rest}`;
   });
+  // What JSON leaves as it is may still colour or turn a terminal; as an escape it is the same value.
+  const json = format.combine(
+    format.json(),
+    format.printf((info) => printable(String(info[WRITTEN]))),
+  );
   return createWinstonLogger({
     level: WINSTON_LEVEL[options.level],
-    format: format.combine(format.timestamp(), options.json ? format.json() : line),
+    format: format.combine(format.timestamp(), options.json ? json : line),
     transports: [new transports.Stream({ stream: options.stream })],
   });
 }
