@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Store } from '../store/store.ts';
-import { configMap, startTestSource, type TestSource } from './test-source.ts';
+import { configMap, startTestSource, type TestSource } from '../testing/test-source.ts';
 
 const summaries = (changes: readonly { action: string; name: string }[]) =>
   changes.map(({ action, name }) => `${action} ${name}`);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change } from '../change.ts';
 import type { Store } from '../store/store.ts';
-import { configMap, REDACTION_KEY, startTestSource, type TestSource } from './test-source.ts';
+import { configMap, REDACTION_KEY, startTestSource, type TestSource } from '../testing/test-source.ts';
 import { createRedactor } from './redact.ts';
 
 const lists = ({ asked }: TestSource) => asked.filter(({ watch }) => !watch).length;

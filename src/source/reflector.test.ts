@@ -1,7 +1,7 @@
 /** The list of what a reflector must do, each test by its number there (`10.x`), through the source's own door. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { configMap, startTestSource, type TestSource } from './test-source.ts';
+import { configMap, startTestSource, type TestSource } from '../testing/test-source.ts';
 
 const PATH = '/api/v1/configmaps';
 const lists = ({ asked }: TestSource) => asked.filter(({ watch }) => !watch);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { startTestSource } from './test-source.ts';
+import { startTestSource } from '../testing/test-source.ts';
 
 const WIDGETS = { group: 'example.com', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true };
 const widget = (name: string) => ({

@@ -1,4 +1,4 @@
-/** A source on the embedded API server, a store in memory and a clock that the test moves: for the tests of this folder. */
+/** A source on the embedded API server, a store in memory and a clock that the test moves: for the tests of src/source. */
 import { Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
@@ -8,14 +8,14 @@ import { EVERYTHING } from '../interest.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
-import { type ApiServer, type ApiServerOptions, startApiServer } from '../testing/api-server.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
-import { createApiClient } from './api-client.ts';
-import type { ApiClient, Query } from './api.ts';
-import { Discovery } from './discovery.ts';
-import { createSource, type SourceOptions } from './kubernetes-source.ts';
-import { createRedactor } from './redact.ts';
-import type { Source, WatchRequest } from './source.ts';
+import { type ApiServer, type ApiServerOptions, startApiServer } from './api-server.ts';
+import { FakeClock } from './fake-clock.ts';
+import { createApiClient } from '../source/api-client.ts';
+import type { ApiClient, Query } from '../source/api.ts';
+import { Discovery } from '../source/discovery.ts';
+import { createSource, type SourceOptions } from '../source/kubernetes-source.ts';
+import { createRedactor } from '../source/redact.ts';
+import type { Source, WatchRequest } from '../source/source.ts';
 
 export interface TestSource {
   readonly server: ApiServer;
