@@ -6,8 +6,8 @@ import { Subject } from '../rig/subject.ts';
 const PODS = 1_000;
 const EVENTS = 2_000;
 const ROUNDS = 7;
-/** Rounds before the first that counts: V8 compiles what is hot. */
-const WARM_UP = 2;
+/** Rounds before the first that counts: V8 goes on compiling what is hot for some 10,000 events. */
+const WARM_UP = 6;
 
 const SUBJECTS = {
   bare: ['cut-and-parse'],

@@ -15,7 +15,7 @@ export const slack: Scenario = {
   name: 'slack',
   how: `CPU time of the whole process per changed 7.7 KB deployment, ${CHANGES} at ${PER_SECOND}/s, median of ${ROUNDS} rounds after a first one, both
 at the same time on two API servers. Ours is accepted, diffed, posted and ended on disk; the bare loop keeps nothing. Sockets: of the
-process, the connections that are kept alive included, which a first burst has opened.`,
+process, the connections that are kept alive included, which as many deliveries before have opened.`,
   async run(context) {
     await using stack = new AsyncDisposableStack();
     const receiver = stack.use(await startReceiver());
@@ -73,7 +73,7 @@ async function startBare({ folder }: ScenarioContext, stack: AsyncDisposableStac
   return { cluster, subject };
 }
 
-/** How many more sockets are open after {@link DELIVERIES} than after a first burst, which has opened the connections that are kept. */
+/** How many more sockets are open after {@link DELIVERIES} than after as many before, which have opened the connections that are kept. */
 async function socketsLeftBehind({ cluster, subject }: Pair, receiver: CapturedReceiver): Promise<number> {
   const after = async (count: number): Promise<number> => {
     const expected = receiver.requests.length + count;
@@ -81,6 +81,6 @@ async function socketsLeftBehind({ cluster, subject }: Pair, receiver: CapturedR
     await receiver.waitFor(expected, 60_000);
     return (await subject.idle()).sockets;
   };
-  const before = await after(CHANGES);
+  const before = await after(DELIVERIES);
   return (await after(DELIVERIES)) - before;
 }
