@@ -1,6 +1,7 @@
 /** A chain that says what it would do: transforms decide as ever, sinks send nothing. */
 import type { Change } from '../change.ts';
 import {
+  halt,
   isHalt,
   type Halt,
   type HandlerContext,
@@ -8,27 +9,37 @@ import {
   type StatefulContext,
 } from '../chain/handler.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
+import { toError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { printable } from '../log.ts';
 
-/** The same chain with every answer printed, and with sinks that only say what they would do. One change at a time, in order. */
-export function rehearsed(chain: ChainConfig, stdout: NodeJS.WritableStream): ChainConfig {
-  const print = (handler: HandlerConfig, change: Change, verdict: string) => {
-    const what = `${change.action} ${change.gvk.kind.toLowerCase()} ${change.key} @${change.resourceVersion}`;
-    stdout.write(`${printable(`${what}  ${handler.id}: ${verdict}`)}\n`);
-  };
-  const handlers = chain.handlers.map((handler) => {
-    return {
-      ...handler,
-      definition: rehearse(handler.definition, (change, verdict) => print(handler, change, verdict)),
+/**
+ * The same chain with every answer printed, and with sinks that only say what they would do. One change at a time, in order.
+ * A handler that throws is printed, too, and told to `onFailure`; the change goes no further.
+ */
+export function rehearsed(chain: ChainConfig, stdout: NodeJS.WritableStream, onFailure: () => void): ChainConfig {
+  const handlers = chain.handlers.map((handler): HandlerConfig => {
+    const print = (change: Change, verdict: string) => {
+      const what = `${change.action} ${change.gvk.kind.toLowerCase()} ${change.key} @${change.resourceVersion}`;
+      stdout.write(`${printable(`${what}  ${handler.id}: ${verdict}`)}\n`);
     };
+    return { ...handler, definition: rehearse(handler.definition, { print, onFailure }) };
   });
   return { ...chain, handlers, concurrency: 1, retry: { ...chain.retry, retries: 0 } };
 }
 
-function rehearse(definition: HandlerDefinition, print: (change: Change, verdict: string) => void): HandlerDefinition {
-  const answer = (change: Change, verdict: Change | Halt) => {
+interface Audience {
+  readonly print: (change: Change, verdict: string) => void;
+  readonly onFailure: () => void;
+}
+
+function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience): HandlerDefinition {
+  const answered = (change: Change, verdict: Change | Halt): void =>
     print(change, isHalt(verdict) ? `halt (${verdict.reason})` : `pass${headlineOf(change, verdict)}`);
+  const failed = (change: Change, thrown: unknown): Halt => {
+    print(change, `throws (${toError(thrown).message})`);
+    onFailure();
+    return halt('a handler threw');
   };
   switch (definition.type) {
     case 'sink':
@@ -41,9 +52,13 @@ function rehearse(definition: HandlerDefinition, print: (change: Change, verdict
           return {
             ...life(instance),
             async handle(change: Change, context: HandlerContext) {
-              const verdict = await instance.handle(change, context);
-              answer(change, verdict);
-              return verdict;
+              try {
+                const verdict = await instance.handle(change, context);
+                answered(change, verdict);
+                return verdict;
+              } catch (thrown) {
+                return failed(change, thrown);
+              }
             },
           };
         },
@@ -56,9 +71,13 @@ function rehearse(definition: HandlerDefinition, print: (change: Change, verdict
           return {
             ...life(instance),
             async handle(change: Change, context: StatefulContext<Json>) {
-              const decided = await instance.handle(change, context);
-              answer(change, decided.verdict);
-              return decided;
+              try {
+                const decided = await instance.handle(change, context);
+                answered(change, decided.verdict);
+                return decided;
+              } catch (thrown) {
+                return { verdict: failed(change, thrown), state: context.state ?? null };
+              }
             },
           };
         },

@@ -1,0 +1,123 @@
+/** Which chains watch a recorded object, and its way into the store, as a source would take it. */
+import { randomBytes } from 'node:crypto';
+import type { Manifest } from '../change.ts';
+import type { Config, ResourceConfig } from '../config/config.ts';
+import { EVERYTHING } from '../interest.ts';
+import { ManifestReader } from '../source/manifest.ts';
+import { createRedactor, type Redactor } from '../source/redact.ts';
+import type { Store } from '../store/store.ts';
+import { parseSelectors, selectable } from '../testing/api-server/selectors.ts';
+import type { RecordedEvent } from './watch-events.ts';
+
+export class RecordedScopes {
+  readonly #config: Config;
+  readonly #store: Store;
+  readonly #redactor: Redactor;
+  readonly #scopes = new Map<string, number>();
+
+  constructor(config: Config, store: Store) {
+    this.#config = config;
+    this.#store = store;
+    this.#redactor = createRedactor(config.redact, randomBytes(32));
+  }
+
+  /** Redacted, compared with what came before. Answers the chains that watch the object, and whether they got a change. */
+  async accept(event: RecordedEvent): Promise<{ readonly chains: readonly string[]; readonly isChange: boolean }> {
+    const chains = this.#config.chains.filter(({ resources }) => resources.some((one) => watches(one, event)));
+    if (chains.length === 0) return { chains: [], isChange: false };
+    const { group, version, kind, type, body } = event;
+    const names = chains.map(({ name }) => name);
+    const scope = await this.#scopeOf(event, names);
+    const redact = this.#redactor.forKind({
+      group,
+      kind,
+      resource: pluralOf(kind),
+      singular: kind.toLowerCase(),
+      shortNames: [],
+    });
+    const reader = new ManifestReader({ group, version, kind }, EVERYTHING, this.#redactor.digester);
+    const manifest = reader.read(body, 0, body.length);
+    const gone = type === 'DELETED';
+    const { changes } = await this.#store.accept({
+      scope,
+      observations: [
+        {
+          type: gone ? 'gone' : 'seen',
+          key: manifest.key,
+          uid: manifest.uid,
+          resourceVersion: manifest.resourceVersion,
+          digest: manifest.digest(),
+          body: gone ? new Uint8Array() : redact(manifest.body()),
+          managedFields: manifest.managedFields(),
+        },
+      ],
+    });
+    return { chains: names, isChange: changes > 0 };
+  }
+
+  /** Chains that watch the same kind in different namespaces get what is theirs: a scope for each set of chains. */
+  async #scopeOf({ group, version, kind }: RecordedEvent, chains: readonly string[]): Promise<number> {
+    const spec = {
+      group,
+      version,
+      kind,
+      resource: pluralOf(kind),
+      chains,
+      namespace: chains.join(','),
+      labelSelector: '',
+      fieldSelector: '',
+    };
+    const name = `${group}/${spec.resource}/${spec.namespace}`;
+    const known = this.#scopes.get(name);
+    if (known !== undefined) return known;
+    const { id } = await this.#store.openScope(spec);
+    this.#scopes.set(name, id);
+    return id;
+  }
+}
+
+/** Without a cluster a name can only be compared with the kind, its plural and the well-known short names. */
+function watches(resource: ResourceConfig, { kind, group, version, key, body }: RecordedEvent): boolean {
+  const namespace = key.includes('/') ? key.slice(0, key.indexOf('/')) : '';
+  if (resource.namespaces.length > 0 && !resource.namespaces.includes(namespace)) return false;
+  const [name = '', ...groupName] = resource.kind.toLowerCase().split('.');
+  if (!namesOf(kind).includes(name) || (groupName.length > 0 && groupName.join('.') !== group)) return false;
+  const apiVersion = group === '' ? version : `${group}/${version}`;
+  if (resource.apiVersion !== undefined && ![apiVersion, group].includes(resource.apiVersion)) return false;
+  const isSelected = parseSelectors(kind, resource.labelSelector, resource.fieldSelector);
+  return isSelected === undefined || isSelected(selectable(JSON.parse(body.toString('utf8')) as Manifest));
+}
+
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  configmap: 'cm',
+  customresourcedefinition: 'crd',
+  cronjob: 'cj',
+  daemonset: 'ds',
+  deployment: 'deploy',
+  endpoints: 'ep',
+  event: 'ev',
+  horizontalpodautoscaler: 'hpa',
+  ingress: 'ing',
+  namespace: 'ns',
+  networkpolicy: 'netpol',
+  node: 'no',
+  persistentvolume: 'pv',
+  persistentvolumeclaim: 'pvc',
+  pod: 'po',
+  poddisruptionbudget: 'pdb',
+  replicaset: 'rs',
+  service: 'svc',
+  serviceaccount: 'sa',
+  statefulset: 'sts',
+  storageclass: 'sc',
+};
+
+function namesOf(kind: string): readonly (string | undefined)[] {
+  const name = kind.toLowerCase();
+  return [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies'), SHORT_NAMES[name]];
+}
+
+/** Near enough: it is compared with itself only, and told apart by group. */
+function pluralOf(kind: string): string {
+  return `${kind.toLowerCase()}s`;
+}

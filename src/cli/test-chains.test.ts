@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { Workdir } from '../../test/e2e/program.ts';
+import { runCommandLine } from './command-line.ts';
+
+const CONFIG = `
+[[resource]]
+kind = "deploy"
+labelSelector = "tier in (web, api)"
+[[handler]]
+name = "diff"
+[[handler]]
+name = "slack"
+webhookURL = "http://127.0.0.1:9/never-asked"
+`;
+
+function event(type: string, name: string, version: number, spec: object, labels: object = { tier: 'web' }): object {
+  const metadata = { name, namespace: 'shop', uid: `uid-${name}`, resourceVersion: String(version), labels };
+  return { type, object: { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec } };
+}
+
+/** `watchchain test -` in a folder with a configuration. */
+async function rehearse(config: string, events: readonly object[], more: Record<string, string> = {}) {
+  await using workdir = await Workdir.make();
+  for (const [name, content] of Object.entries(more)) await workdir.write(name, content);
+  const file = await workdir.write('config.toml', config);
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const io = { env: {}, stdin: Readable.from(events.map((one) => JSON.stringify(one))), stdout, stderr };
+  const printed = [text(stdout), text(stderr)] as const;
+  const code = await runCommandLine({ ...io, argv: ['test', '-', '-c', file], signal: new AbortController().signal });
+  stdout.end();
+  stderr.end();
+  const [out, problems] = await Promise.all(printed);
+  return { code, lines: out.trimEnd().split('\n'), problems };
+}
+
+describe('watchchain test', () => {
+  test('prints each verdict in the order of the events, and sends nothing', async () => {
+    const { code, lines } = await rehearse(CONFIG, [
+      event('ADDED', 'web', 1, { replicas: 1 }),
+      event('ADDED', 'api', 2, { replicas: 1 }),
+      event('MODIFIED', 'web', 3, { replicas: 3 }),
+      event('MODIFIED', 'web', 4, { replicas: 3, template: null }),
+      event('MODIFIED', 'web', 5, { replicas: 3, template: null }),
+      event('DELETED', 'web', 6, { replicas: 3 }),
+    ]);
+    assert.deepEqual(lines, [
+      'added deployment shop/web @1  default/diff: pass',
+      'added deployment shop/web @1  default/slack: would deliver',
+      'added deployment shop/api @2  default/diff: pass',
+      'added deployment shop/api @2  default/slack: would deliver',
+      'updated deployment shop/web @3  default/diff: pass: replicas 1 -> 3',
+      'updated deployment shop/web @3  default/slack: would deliver',
+      'updated deployment shop/web @4  default/diff: halt (no difference)',
+      '-, event 5: no change of Deployment shop/web',
+      'deleted deployment shop/web @4  default/diff: pass',
+      'deleted deployment shop/web @4  default/slack: would deliver',
+    ]);
+    assert.equal(code, 0);
+  });
+
+  test('says of what no chain watches that it does not, selectors and groups included', async () => {
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', uid: 'p', resourceVersion: '1' } };
+    const { lines } = await rehearse(CONFIG, [
+      event('ADDED', 'db', 1, {}, { tier: 'db' }),
+      { type: 'ADDED', object: pod },
+    ]);
+    assert.deepEqual(lines, ['-, event 1: no chain watches Deployment shop/db', '-, event 2: no chain watches Pod p']);
+  });
+
+  test('exits with 1 when a handler throws, and says which', async () => {
+    const { code, lines } = await rehearse(CONFIG.replace('"diff"', '"./throws.ts"'), [event('ADDED', 'web', 1, {})], {
+      'throws.ts': "export default () => { throw new Error('no luck'); };",
+    });
+    assert.deepEqual(lines, ['added deployment shop/web @1  default/throws: throws (no luck)']);
+    assert.equal(code, 1);
+  });
+});
