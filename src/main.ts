@@ -6,6 +6,8 @@ import { runCommandLine } from './cli/command-line.ts';
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
+// Whoever read the log has gone: the changes still have to be told.
+process.stderr.on('error', () => {});
 
 const stopping = new AbortController();
 const stop = (signal: NodeJS.Signals) => {

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(import.meta.resolve('./main.ts'));
+
+/** The exit code of the program when nobody reads this stream of it. */
+async function codeUnread(stream: 'stdout' | 'stderr', ...args: string[]): Promise<unknown> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const one of ['stdout', 'stderr'] as const) child[one].resume();
+  child[stream].destroy();
+  const [code] = (await once(child, 'exit')) as unknown[];
+  return code;
+}
+
+test('a reader of stdout that went away ends the program with 0', async () => {
+  assert.equal(await codeUnread('stdout', 'explain'), 0);
+});
+
+test('a reader of stderr that went away changes nothing', async () => {
+  assert.equal(await codeUnread('stderr', 'run', '--nope'), 2);
+});
