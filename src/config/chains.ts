@@ -46,7 +46,7 @@ export function checkChains(chains: readonly WrittenChain[], problems: Problem[]
       if (table[part] === undefined) {
         problems.push({
           path: [...path, part],
-          message: `is missing: chain "${name}" needs at least one [[${chainPrefix(path)}${part}]]`,
+          message: `is missing: ${name === '' ? 'a chain' : `chain "${name}"`} needs at least one [[${chainPrefix(path)}${part}]]`,
         });
       }
     }
@@ -73,7 +73,7 @@ export async function loadHandlers(
     if (taken.has(config.id)) {
       surroundings.problems.push({
         path,
-        message: `is the second "${config.id}" of its chain: give it an id, such as id = "second"`,
+        message: `is the second "${config.id.slice(chain.name.length + 1)}" of its chain: give it an id, such as id = "second"`,
       });
     }
     taken.add(config.id);

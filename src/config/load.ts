@@ -83,7 +83,7 @@ async function readToml(file: string): Promise<string> {
   const extension = extname(file).toLowerCase();
   if (LATER.includes(extension)) {
     const remedy =
-      'YAML and JSON configurations, those of other tools included, are not read yet: write it as TOML, FILE.toml';
+      'YAML and JSON configurations, those of other tools included, are not read yet; write it as TOML, in a file whose name ends in .toml';
     throw new ConfigError([`Cannot use ${file}: ${remedy}`]);
   }
   if (extension !== '.toml') {

@@ -35,10 +35,8 @@ export function problemsOf(
   return error.issues.flatMap(clearest).map((issue) => {
     const current = valueAt(value, issue.path);
     const full = [...path, ...issue.path];
-    return {
-      path: full,
-      message: `${wish(issue, current)}${isSecret(full) ? '' : shown(current) + hint(issue, current)}`,
-    };
+    const wanted = wish(issue, current);
+    return { path: full, message: wanted + (isSecret(full) ? '' : shown(current, wanted) + hint(issue, current)) };
   });
 }
 
@@ -99,11 +97,12 @@ function typeName(expected: string): string {
 
 const MAX_SHOWN = 60;
 
-/** `: current value is "x"`; nothing for what is missing, a table, or may hold credentials. */
-function shown(value: unknown): string {
+/** `: current value is "x"`; nothing for what is missing, a table, may hold credentials, or was said already. */
+function shown(value: unknown, said: string): string {
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return '';
   if (typeof value === 'string' && value.includes('://')) return '';
   const text = JSON.stringify(value);
+  if (typeof value === 'string' && value !== '' && said.includes(text)) return '';
   return `: current value is ${text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text}`;
 }
 
