@@ -104,6 +104,11 @@ export class Program implements AsyncDisposable {
     throw new Error(`Not ready: ${answer}\n--- stderr\n${this.stderr}`);
   }
 
+  /** As `| head` does when it has seen enough. */
+  closeStdout(): void {
+    this.#child.stdout?.destroy();
+  }
+
   exited(): Promise<Exit> {
     return this.#exit;
   }

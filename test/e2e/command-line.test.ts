@@ -1,0 +1,339 @@
+/** What a new user does wrong, and what an operator does: through the command line, as processes. */
+import assert from 'node:assert/strict';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { runCommandLine } from '../../src/cli/command-line.ts';
+import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
+import { startReceiver } from '../../src/testing/receiver.ts';
+import { deployment } from './cluster.ts';
+import { kwatchmanConfig, startProgram } from './main-job.ts';
+import { Program, Workdir } from './program.ts';
+
+const CONFIG = '[[resource]]\nkind = "deployment"\n[[handler]]\nname = "diff"\n[[handler]]\nname = "log"\n';
+
+/** A command that ends by itself, in this process: a new one costs most of a second. */
+async function run(
+  workdir: Workdir,
+  args: readonly string[],
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const code = await runCommandLine({
+    argv: args,
+    env: { HOME: workdir.path },
+    stdin: Readable.from([]),
+    stdout,
+    stderr,
+    signal: AbortSignal.timeout(10_000),
+  });
+  const said = { code, stdout: await text(stdout.end()), stderr: await text(stderr.end()) };
+  assert.doesNotMatch(said.stderr, /^\s+at /m, 'no stack trace');
+  return said;
+}
+
+async function cluster(workdir: Workdir, server: ApiServer) {
+  return { url: server.url, kubeconfig: await server.writeKubeconfig(workdir.file('kubeconfig')) };
+}
+
+/** A kubeconfig for a place where nothing listens: port 1 belongs to root. */
+function nowhere(): string {
+  return JSON.stringify({
+    'current-context': 'nowhere',
+    clusters: [{ name: 'nowhere', cluster: { server: 'http://127.0.0.1:1' } }],
+    users: [{ name: 'nowhere', user: { token: 'c4nary' } }],
+    contexts: [{ name: 'nowhere', context: { cluster: 'nowhere', user: 'nowhere' } }],
+  });
+}
+
+describe('a cluster that is not there', () => {
+  test('no kubeconfig: names the places it looked in, and exits 1', async () => {
+    await using workdir = await Workdir.make();
+    const config = await workdir.write('config.toml', CONFIG);
+    const exit = await run(workdir, ['run', '-c', config, '--listen', 'off']);
+    assert.equal(exit.code, 1);
+    assert.match(exit.stderr, /No kubeconfig: looked for .*\.kube\/config; and this is not a pod.*--kubeconfig/);
+    assert.equal(exit.stderr.trim().split('\n').length, 1);
+  });
+
+  for (const listen of ['off', '127.0.0.1:0']) {
+    test(`refused, with --listen ${listen}: one line per attempt with host, verb and resource; SIGTERM ends it with 0`, async () => {
+      await using workdir = await Workdir.make();
+      await workdir.write('config.toml', CONFIG);
+      await workdir.write('kubeconfig', nowhere());
+      const args = ['-k', 'kubeconfig', '--listen', listen, '--state', 'state'];
+      await using program = new Program(args, { cwd: workdir.path });
+      const attempts = () => program.stderr.split('\n').filter((line) => line.includes('trying again'));
+      await program.until('a second attempt', () => attempts().length > 1);
+      assert.match(attempts()[0] ?? '', /GET \/api\/v1\/namespaces\/kube-system on 127\.0\.0\.1:1: connection refused/);
+      const exit = await program.stop('SIGTERM');
+      assert.equal(exit.code, 0);
+      assert.doesNotMatch(exit.stderr, /^\s+at |c4nary/m);
+    });
+  }
+
+  test('it comes up later: everything begins by itself', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', CONFIG);
+    const access = await cluster(workdir, server);
+    await server.restart(async () => {
+      await using program = startProgram(workdir, access);
+      await program.until('an attempt', ({ stderr }) => stderr.includes('trying again'));
+      await server.listen();
+      await program.ready();
+      assert.equal((await program.stop()).code, 0);
+      await server.close();
+    });
+  });
+});
+
+describe('the state folder', () => {
+  test('belongs to one process: a second one is told who holds it; what is in it can be looked at meanwhile', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', CONFIG);
+    const access = await cluster(workdir, server);
+    await using first = startProgram(workdir, access);
+    await first.ready();
+    await using second = startProgram(workdir, access);
+    const refused = await second.exited();
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, new RegExp(`state.*process ${first.pid} on`));
+    const list = await run(workdir, ['dead', 'list', '--state', workdir.file('state')]);
+    assert.deepEqual([list.code, list.stdout], [0, 'No dead letters.\n']);
+    assert.equal((await first.stop()).code, 0);
+  });
+
+  test('is free again after kill -9', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', CONFIG);
+    const access = await cluster(workdir, server);
+    await using first = startProgram(workdir, access);
+    await first.ready();
+    await first.stop('SIGKILL');
+    await using second = startProgram(workdir, access);
+    await second.ready();
+    assert.equal((await second.stop()).code, 0);
+  });
+
+  test('of another cluster: one loud line, a new baseline, and nothing is told', async () => {
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver();
+    await workdir.write('config.toml', kwatchmanConfig(slack.url, ['deployment']));
+    for (const name of ['first', 'second']) {
+      await using server = await startApiServer();
+      server.create(deployment(name));
+      await using program = startProgram(workdir, await cluster(workdir, server));
+      await program.ready();
+      const exit = await program.stop();
+      assert.equal(exit.code, 0);
+      assert.equal(exit.stderr.includes('belongs to another cluster'), name === 'second');
+    }
+    assert.equal(slack.requests.length, 0);
+  });
+
+  test('that cannot be written: says which and why, and exits 1', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', CONFIG);
+    await workdir.write('state', 'a file where a folder should be');
+    await using program = startProgram(workdir, await cluster(workdir, server));
+    const exit = await program.exited();
+    assert.equal(exit.code, 1);
+    assert.match(exit.stderr, /Cannot use the state folder .*state/);
+    assert.doesNotMatch(exit.stderr, /^\s+at /m);
+  });
+});
+
+describe('check', () => {
+  test('finds every mistake at once, each with its line; exits 1', async () => {
+    await using workdir = await Workdir.make();
+    const mistakes = [
+      ['bogus = 1', /bogus: unknown key/],
+      ['[retry]', undefined],
+      ['minTimeout = "10 parsecs"', /retry\.minTimeout: must be a duration/],
+      ['[[resource]]', undefined],
+      ['kind = 3', /resource\[0\]\.kind: must be a string/],
+      ['[[handler]]', undefined],
+      ['name = "dif"', /unknown handler "dif"; did you mean "diff"/],
+      ['[[handler]]', undefined],
+      ['name = "slack"', undefined],
+      ['webhookURL = ""', /webhookURL: must be/],
+      ['[[handler]]', undefined],
+      ['name = "match"', undefined],
+      ['object = "("', /regular expression/],
+      ['[[handler]]', undefined],
+      ['name = "ignoreEvents"', undefined],
+      ['events = ["Ad"]', /did you mean "Add"/],
+    ] as const;
+    await workdir.write(
+      'config.toml',
+      mistakes
+        .map(([line]) => line)
+        .join('\n')
+        .replace('object', 'kind'),
+    );
+    const exit = await run(workdir, ['check', '-c', workdir.file('config.toml')]);
+    assert.equal(exit.code, 1);
+    mistakes.forEach(([text, message], index) => {
+      if (message === undefined) return;
+      const line = exit.stderr.split('\n').find((said) => message.test(said));
+      assert.ok(line?.includes(`config.toml:${index + 1}:`), `${text}: ${line ?? 'nothing was said'}`);
+    });
+  });
+
+  test('broken TOML is one line that says where', async () => {
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', '[[resource]]\nkind = "deployment\n');
+    const exit = await run(workdir, ['check', '-c', workdir.file('config.toml')]);
+    assert.equal(exit.code, 1);
+    assert.match(exit.stderr, /^watchchain: \S+config\.toml:\d+: .*TOML.*\n$/);
+  });
+
+  test('--cluster asks what is served and what may be watched; exits 1 unless all is', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', `[[resource]]\nkind = "secret"\nnamespaces = ["default"]\n${CONFIG}`);
+    const { kubeconfig } = await cluster(workdir, server);
+    const good = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
+    assert.equal(good.code, 0, good.stderr);
+    assert.match(good.stdout, /ok +v1\/secrets in namespace default\n +ok +apps\/v1\/deployments in all namespaces/);
+    server.allow(({ resource, verb }) => resource !== 'secrets' || verb !== 'watch');
+    const refused = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stdout, /missing +v1\/secrets in namespace default: may not watch/);
+    await workdir.write('config.toml', CONFIG.replace('deployment', 'deploymnet'));
+    const unknown = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stdout, /deploymnet: the cluster does not serve it; near names: deployment/);
+  });
+});
+
+describe('test FILE', () => {
+  test('tells the verdict of each recorded change, and sends nothing', async () => {
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver();
+    await workdir.write('config.toml', kwatchmanConfig(slack.url, ['deployment']));
+    const uid = { uid: '7b0f' };
+    const stage = (image: string, resourceVersion: string) => {
+      const object = deployment('web', image);
+      return { ...object, metadata: { ...object.metadata, ...uid, resourceVersion } };
+    };
+    const lines = [
+      { type: 'ADDED', object: stage('nginx:1.7.9', '1') },
+      { type: 'MODIFIED', object: stage('nginx:1.7.9', '2') },
+      { type: 'MODIFIED', object: stage('nginx:1.9.1', '3') },
+    ];
+    await workdir.write('events.json', lines.map((line) => JSON.stringify(line)).join('\n'));
+    const exit = await run(workdir, ['test', workdir.file('events.json'), '-c', workdir.file('config.toml')]);
+    assert.equal(exit.code, 0, exit.stderr);
+    assert.match(exit.stdout, /nginx:1\.9\.1/);
+    assert.match(exit.stdout, /no change of/);
+    assert.equal(slack.requests.length, 0);
+  });
+
+  test('a file that is not there, or holds something else: says so, exits 1', async () => {
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', CONFIG);
+    await workdir.write('poem.txt', 'roses are red');
+    for (const file of ['missing.json', 'poem.txt']) {
+      const exit = await run(workdir, ['test', workdir.file(file), '-c', workdir.file('config.toml')]);
+      assert.equal(exit.code, 1);
+      assert.match(exit.stderr, new RegExp(file.replace('.', '\\.')));
+    }
+  });
+});
+
+describe('dead letters', () => {
+  test('are listed, shown, replayed while it runs, and discarded while it does not', async () => {
+    let broken = true;
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver(() => ({ status: broken ? 404 : 200, body: 'ok' }));
+    await workdir.write('config.toml', kwatchmanConfig(`${slack.url}/c4nary`, ['deployment']));
+    const access = await cluster(workdir, server);
+    const state = ['--state', workdir.file('state')];
+    await using program = startProgram(workdir, access);
+    await program.ready();
+    for (const name of ['one', 'two']) server.create(deployment(name));
+    await program.until('two dead letters', ({ stderr }) => stderr.split('"level":"error"').length > 2);
+
+    const list = await run(workdir, ['dead', 'list', ...state]);
+    assert.equal(list.code, 0, list.stderr);
+    const [first = '', second = ''] = list.stdout.trim().split('\n');
+    assert.match(first, /^\d+ .* added deployment default\/one .*404/);
+    assert.match(second, /default\/two/);
+    assert.doesNotMatch(list.stdout, /c4nary/);
+    const [id = ''] = first.split(' ');
+    const shown = await run(workdir, ['dead', 'show', id, ...state]);
+    assert.equal((JSON.parse(shown.stdout) as { change: { key: string } }).change.key, 'default/one');
+
+    broken = false;
+    const before = slack.requests.length;
+    const replay = await run(workdir, ['dead', 'replay', id, ...state]);
+    assert.deepEqual([replay.code, replay.stdout], [0, 'replay: 1 of 1\n']);
+    await slack.waitFor(before + 1);
+    assert.equal(slack.requests[before]?.headers['idempotency-key'], slack.requests[0]?.headers['idempotency-key']);
+    assert.equal((await program.stop()).code, 0);
+    const discard = await run(workdir, ['dead', 'discard', '--all', ...state]);
+    assert.equal(discard.code, 0, discard.stderr);
+    const left = await run(workdir, ['dead', 'list', ...state]);
+    assert.equal(left.stdout, 'No dead letters.\n');
+  });
+
+  test('an id that is none, or nothing named: says so, exits 1', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', CONFIG);
+    await using program = startProgram(workdir, await cluster(workdir, server));
+    await program.ready();
+    await program.stop();
+    for (const [args, message] of [
+      [['show', '7'], /No dead letter has the id 7/],
+      [['replay', 'x'], /Not a dead letter's id: "x"/],
+      [['discard'], /Nothing to discard/],
+    ] as const) {
+      const exit = await run(workdir, ['dead', ...args, '--state', workdir.file('state')]);
+      assert.equal(exit.code, 1);
+      assert.match(exit.stderr, message);
+    }
+  });
+});
+
+describe('the process', () => {
+  test('--listen taken: one line, and it goes on without', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', CONFIG);
+    const { kubeconfig } = await cluster(workdir, server);
+    const taken = new URL(server.url).host;
+    const args = ['-k', kubeconfig, '--state', 'state', '--listen', taken];
+    await using program = new Program(args, { cwd: workdir.path });
+    await program.until('started', ({ stderr }) => stderr.includes('"Started"'));
+    await server.waitForWatches(1);
+    server.create(deployment('web'));
+    await program.until('the change', ({ stdout }) => stdout.includes('default/web'));
+    const exit = await program.stop();
+    assert.equal(exit.code, 0);
+    assert.equal(exit.stderr.split('the address is in use').length, 2);
+  });
+
+  test('a reader of stdout that goes away ends it with 0', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', CONFIG);
+    await using program = startProgram(workdir, await cluster(workdir, server));
+    await program.ready();
+    program.closeStdout();
+    for (let n = 0; n < 3; n++) server.create(deployment(`web-${n}`));
+    assert.equal((await program.exited()).code, 0);
+  });
+
+  test('no colour where there is no terminal', async () => {
+    await using workdir = await Workdir.make();
+    const page = await run(workdir, ['explain', 'diff']);
+    assert.equal(page.code, 0);
+    assert.ok(!page.stdout.includes('\u001b'));
+  });
+});
