@@ -10,7 +10,6 @@ import { attempt } from './attempt.ts';
 import { RunningCalls } from './deadline.ts';
 import type { Fate } from './fate.ts';
 import { startAll, stopAll } from './life.ts';
-import type { Fate } from './fate.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { Persistence } from './persistence.ts';
 import { runOnce } from './retry.ts';
