@@ -168,7 +168,7 @@ class Application implements App {
   async #openFolder(connection: Connection, config: Config, env: NodeJS.ProcessEnv): Promise<StateFolder> {
     const folder = await openStateFolder({
       path: config.state.path,
-      name: config.state.name ?? nameOf(config.file),
+      name: config.state.name,
       clusterId: connection.identity.id,
       env,
       exclusive: true,
@@ -284,10 +284,4 @@ async function recogniseCluster(store: Store, connection: Connection, log: Logge
   }
   await store.setFact('cluster', identity.id);
   await store.setFact('clusterAddress', address);
-}
-
-/** `/etc/watchchain/config.toml` -> `config`. */
-function nameOf(file: string): string {
-  const base = file.split(/[/\\]/).at(-1) ?? file;
-  return base.replace(/\.[^.]+$/, '') || 'default';
 }

@@ -1,11 +1,7 @@
 /** Commands that look into the state, while the service runs and while it does not. */
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import path from 'node:path';
 import { ConfigError } from '../errors.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import { openStateFolder } from '../store/state-folder.ts';
+import { openStateFolder, stateFoldersNamed, stateRoot } from '../store/state-folder.ts';
 import type { Store } from '../store/store.ts';
 import type { CommandIo } from './command.ts';
 import { configFrom, type ConfigFlags } from './options.ts';
@@ -39,17 +35,11 @@ export async function withStore(
 async function findFolder(flags: ConfigFlags, io: CommandIo): Promise<string> {
   const config = await configFrom(flags, io);
   if (config.state.path !== undefined) return config.state.path;
-  const name = config.state.name ?? path.parse(config.file).name;
-  const root = path.join(
-    io.env['XDG_STATE_HOME'] || path.join(io.env['HOME'] ?? homedir(), '.local', 'state'),
-    'watchchain',
-  );
-  const clusters = existsSync(root) ? await readdir(root) : [];
-  const folders = clusters.map((cluster) => path.join(root, cluster, name)).filter((folder) => existsSync(folder));
+  const folders = await stateFoldersNamed(config.state.name, io.env);
   const [only, ...others] = folders;
   if (only === undefined)
     throw new ConfigError([
-      `No state of ${config.file} under ${root}: has it run here? Or name the folder with --state`,
+      `No state of ${config.file} under ${stateRoot(io.env)}: has it run here? Or name the folder with --state`,
     ]);
   if (others.length > 0)
     throw new ConfigError([`Several clusters have state of ${config.file}; choose one with --state:`, ...folders]);

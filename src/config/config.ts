@@ -8,7 +8,12 @@ export interface Config {
   /** As given on the command line, for messages; handler paths are relative to its folder. */
   readonly file: string;
   readonly cluster: ClusterConfig;
-  readonly state: { readonly path: string | undefined; readonly name: string | undefined };
+  readonly state: {
+    /** Undefined: the default folder of this cluster and name. */
+    readonly path: string | undefined;
+    /** By default the file's name without its extension. */
+    readonly name: string;
+  };
   /** What happened while nothing was watching: one change each, or none. */
   readonly whileAway: 'each' | 'ignore';
   readonly redact: RedactConfig;

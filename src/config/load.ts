@@ -1,6 +1,6 @@
 /** From a file to a checked {@link Config}, or to everything that is wrong with it, each at its line. */
 import { readFile } from 'node:fs/promises';
-import { delimiter, dirname, extname, resolve } from 'node:path';
+import { delimiter, dirname, extname, parse as parsePath, resolve } from 'node:path';
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { ConfigError, toError } from '../errors.ts';
 import { checkChains, loadHandlers, toResources, toRetry, writtenChains, type ChainSurroundings } from './chains.ts';
@@ -182,7 +182,7 @@ function settings(data: ConfigFile, file: string, folder: string, overrides: Ove
     },
     state: {
       path: overrides.state ?? (state?.path === undefined ? undefined : resolve(folder, state.path)),
-      name: state?.name,
+      name: state?.name ?? parsePath(file).name,
     },
     whileAway,
     redact: {

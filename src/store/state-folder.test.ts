@@ -5,7 +5,13 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } f
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
-import { openStateFolder, stateFolderPath, type StateFolder, type StateFolderOptions } from './state-folder.ts';
+import {
+  openStateFolder,
+  stateFolderPath,
+  stateFoldersNamed,
+  type StateFolder,
+  type StateFolderOptions,
+} from './state-folder.ts';
 
 async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-state-'));
@@ -45,6 +51,15 @@ describe('stateFolderPath()', () => {
     });
     assert.equal(path, '/xdg/watchchain/__../a_.._b');
   });
+});
+
+test('stateFoldersNamed() finds what stateFolderPath() named, for each cluster, whatever the name', async (t) => {
+  const env = { XDG_STATE_HOME: await temporaryFolder(t) };
+  assert.deepEqual(await stateFoldersNamed('prod eu', env), []);
+  const paths = ['c1', 'c2'].map((clusterId) => stateFolderPath({ path: undefined, name: 'prod eu', clusterId, env }));
+  for (const path of paths) await open(t, path);
+  await open(t, stateFolderPath({ path: undefined, name: 'other', clusterId: 'c1', env }));
+  assert.deepEqual(await stateFoldersNamed('prod eu', env), paths);
 });
 
 describe('openStateFolder()', () => {

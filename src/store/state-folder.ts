@@ -3,8 +3,8 @@
  * process out. For nobody else's eyes: folder 0700, files 0600.
  */
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { chmod, lstat, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -55,8 +55,23 @@ export async function openStateFolder(options: StateFolderOptions): Promise<Stat
 export function stateFolderPath({ path, name, clusterId, env }: Omit<StateFolderOptions, 'exclusive'>): string {
   const explicit = path ?? nonEmpty(env['WATCHCHAIN_STATE']);
   if (explicit !== undefined) return resolve(explicit);
+  return join(stateRoot(env), fileName(clusterId), fileName(name));
+}
+
+/** Folders of this name in {@link stateRoot}: one for each cluster that it has run against. */
+export async function stateFoldersNamed(name: string, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const root = stateRoot(env);
+  const clusters = await readdir(root).catch(() => []);
+  return clusters
+    .toSorted()
+    .map((cluster) => join(root, cluster, fileName(name)))
+    .filter((folder) => existsSync(folder));
+}
+
+/** Where the default folders are, one below the other: cluster, then name. */
+export function stateRoot(env: NodeJS.ProcessEnv): string {
   const home = nonEmpty(env['XDG_STATE_HOME']) ?? join(nonEmpty(env['HOME']) ?? homedir(), '.local', 'state');
-  return resolve(home, 'watchchain', fileName(clusterId), fileName(name));
+  return resolve(home, 'watchchain');
 }
 
 function nonEmpty(text: string | undefined): string | undefined {
