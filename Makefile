@@ -10,7 +10,7 @@ NODE := $(or $(path_node),$(CURDIR)/$(toolchain)/.bin/node)
 export PATH := $(dir $(NODE)):$(CURDIR)/node_modules/.bin:$(PATH)
 
 tests = $(shell find src handlers test bench docs -name '*.test.ts' -not -path 'test/cluster/*')
-# One file per core; a test that hangs fails by itself.
+# Two files at once; a test that hangs fails by itself.
 node_test := $(NODE) --test --test-concurrency=2 --test-timeout=300000 --test-reporter=./test/reporter.ts --test-reporter-destination=stdout
 
 .PHONY: help demo run test ok check format lint types docs generated-docs bench build control-plane test-cluster deps node
