@@ -91,6 +91,19 @@ describe('chain runner: order and verdicts', () => {
   });
 });
 
+test('chain runner: a handler that cannot be created is named when the chain does not start', async (t) => {
+  const broken: HandlerDefinition = {
+    ...sink('broken', () => Promise.resolve()),
+    type: 'sink',
+    create: () => {
+      throw new Error('no such zone');
+    },
+  };
+  await assert.rejects(startTestChain(t, { handlers: [broken] }), {
+    message: 'Handler default/broken (test) cannot be used: no such zone',
+  });
+});
+
 describe('chain runner: retry', () => {
   test('17: a change whose sink fails once is delivered exactly once, with its before and after', async (t) => {
     const delivered: Change[] = [];

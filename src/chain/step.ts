@@ -2,6 +2,7 @@
 import type { Logger } from 'winston';
 import { idempotencyKey, type Change } from '../change.ts';
 import type { HandlerConfig } from '../config/config.ts';
+import { toError } from '../errors.ts';
 import type {
   HandlerContext,
   HandlerEnvironment,
@@ -28,11 +29,19 @@ export type Step = Placed &
     | { readonly type: 'sink'; readonly instance: SinkInstance }
   );
 
-/** Creates the handler at its place in the chain; nothing is started yet. */
-export function createStep(
-  { id, definition, options }: HandlerConfig,
-  environment: Omit<HandlerEnvironment, 'id'>,
-): Step {
+/**
+ * Creates the handler at its place in the chain; nothing is started yet.
+ * @throws an Error that names the handler, with what its `create` threw as the cause
+ */
+export function createStep(handler: HandlerConfig, environment: Omit<HandlerEnvironment, 'id'>): Step {
+  try {
+    return created(handler, environment);
+  } catch (cause) {
+    throw new Error(`Handler ${handler.id} (${handler.at}) cannot be used: ${toError(cause).message}`, { cause });
+  }
+}
+
+function created({ id, definition, options }: HandlerConfig, environment: Omit<HandlerEnvironment, 'id'>): Step {
   const own = { ...environment, id, log: environment.log.child({ handler: id }) };
   if (definition.type === 'sink') {
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
