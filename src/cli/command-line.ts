@@ -18,6 +18,7 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
     .description('Tells people what changed in their Kubernetes or OpenShift clusters, where they already look.')
     .version(versionText(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .showSuggestionAfterError()
     .exitOverride();

@@ -6,7 +6,7 @@ import { builtinHandlerNames, loadHandler } from '../chain/load.ts';
 /** Every built-in handler, by name. */
 export async function builtinHandlers(): Promise<readonly HandlerDefinition[]> {
   const names = await builtinHandlerNames();
-  return Promise.all(names.toSorted().map((name) => loadHandler(name, process.cwd())));
+  return Promise.all(names.map((name) => loadHandler(name, process.cwd())));
 }
 
 const TYPE_NOTE: Readonly<Record<HandlerDefinition['type'], string>> = {

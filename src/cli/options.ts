@@ -36,7 +36,12 @@ export function withConfigFlags(command: Command): Command {
         'KW_LABEL_SELECTOR',
       ),
     )
-    .addOption(new Option('--state <folder>', 'where the state is kept').env('WATCHCHAIN_STATE'));
+    .addOption(
+      new Option(
+        '--state <folder>',
+        'where the state is kept; by default a folder of its own below $XDG_STATE_HOME',
+      ).env('WATCHCHAIN_STATE'),
+    );
 }
 
 export function withLogFlags(command: Command): Command {

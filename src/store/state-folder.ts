@@ -61,7 +61,7 @@ export function stateFolderPath({ path, name, clusterId, env }: Omit<StateFolder
 /** Folders of this name in {@link stateRoot}: one for each cluster that it has run against. */
 export async function stateFoldersNamed(name: string, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
   const root = stateRoot(env);
-  const clusters = await readdir(root).catch(() => []);
+  const clusters = await readdir(root).catch((): string[] => []);
   return clusters
     .toSorted()
     .map((cluster) => join(root, cluster, fileName(name)))
