@@ -63,7 +63,10 @@ function describeHandler({ id, definition }: HandlerConfig): string {
   return `${own === definition.name ? own : `${own} (${definition.name})`}: ${definition.summary}`;
 }
 
-/** Exit code 1 when a kind is not served, or may not be listed and watched. */
+/** `unknown`: the cluster could not say. */
+type Verdict = 'ok' | 'missing' | 'refused' | 'unknown';
+
+/** Exit code 1 when a kind is not served, or may not be listed and watched, or the cluster could not say. */
 async function checkCluster(config: Config, io: CommandIo): Promise<number> {
   const { kubeconfig, context } = config.cluster;
   const credentials = await loadCredentials({
@@ -75,13 +78,13 @@ async function checkCluster(config: Config, io: CommandIo): Promise<number> {
   try {
     const discovery = new Discovery(api);
     io.stdout.write(`\ncluster ${credentials.clusterName} (${api.host})\n`);
-    let missing = 0;
+    let code: number = EXIT.ok;
     for (const request of watchRequests(config)) {
-      const { ok, text } = await askFor(request, discovery, api);
-      if (!ok) missing += 1;
-      io.stdout.write(`  ${ok ? 'ok     ' : 'missing'}  ${text}\n`);
+      const { verdict, text } = await askFor(request, discovery, api);
+      if (verdict !== 'ok') code = EXIT.failed;
+      io.stdout.write(`  ${verdict.padEnd('missing'.length)}  ${text}\n`);
     }
-    return missing === 0 ? EXIT.ok : EXIT.failed;
+    return code;
   } finally {
     await api.close();
   }
@@ -91,9 +94,12 @@ async function askFor(
   request: WatchRequest,
   discovery: Discovery,
   api: ApiClient,
-): Promise<{ ok: boolean; text: string }> {
+): Promise<{ readonly verdict: Verdict; readonly text: string }> {
   const resolution = await discovery.resolve(request.kind, request.apiVersion);
-  if (resolution.kind !== 'found') return { ok: false, text: `${request.kind}: ${whyNotFound(resolution)}` };
+  if (resolution.kind !== 'found') {
+    const verdict = resolution.kind === 'unsure' ? 'unknown' : 'missing';
+    return { verdict, text: `${request.kind}: ${whyNotFound(resolution)}` };
+  }
   const { resource } = resolution;
   const where = request.namespace === '' ? 'in all namespaces' : `in namespace ${request.namespace}`;
   const name = `${[resource.group, resource.version].filter(Boolean).join('/')}/${resource.resource} ${where}`;
@@ -102,8 +108,8 @@ async function askFor(
     if (!(await may(api, verb, resource, request.namespace))) refused.push(verb);
   }
   return refused.length === 0
-    ? { ok: true, text: name }
-    : { ok: false, text: `${name}: may not ${refused.join(' and ')}; grant it in a Role or ClusterRole` };
+    ? { verdict: 'ok', text: name }
+    : { verdict: 'refused', text: `${name}: may not ${refused.join(' and ')}; grant it in a Role or ClusterRole` };
 }
 
 function whyNotFound(resolution: Exclude<Resolution, { kind: 'found' }>): string {
