@@ -18,6 +18,7 @@ import { rebaseBodies, sameKey } from './rebase.ts';
 import type { Redactor } from './redact.ts';
 import { Reflector, type ReflectorFailure, type ReflectorTarget } from './reflector.ts';
 import { pathOf, resourceName } from './resource-path.ts';
+import { metersOf } from './scope-meters.ts';
 import type { ScopeStatus } from './scope-status.ts';
 
 /** What every informer of a source shares. */
@@ -309,26 +310,5 @@ function digestBy(reader: ManifestReader): (item: ScannedManifest) => number {
   return (item) => {
     const source = item.source();
     return reader.read(source, 0, source.length).digest();
-  };
-}
-
-/** Looked up once: labels cost more than an increment. */
-function metersOf(metrics: Metrics, resource: string, namespace: string) {
-  const { watchEvents, changes } = metrics;
-  return {
-    events: {
-      ADDED: watchEvents.labels(resource, 'ADDED'),
-      MODIFIED: watchEvents.labels(resource, 'MODIFIED'),
-      DELETED: watchEvents.labels(resource, 'DELETED'),
-      BOOKMARK: watchEvents.labels(resource, 'BOOKMARK'),
-    },
-    noise: metrics.noise.labels(resource),
-    malformed: metrics.malformed.labels(resource),
-    objects: metrics.scopeObjects.labels(resource, namespace),
-    changed: (counts: Counts) => {
-      for (const action of ['added', 'updated', 'deleted'] as const) {
-        if (counts[action] > 0) changes.inc({ resource, action }, counts[action]);
-      }
-    },
   };
 }
