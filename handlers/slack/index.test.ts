@@ -152,8 +152,22 @@ describe('slack: the message', () => {
     const involved = { kind: 'Pod', name: 'web-1' };
     const words = { type: 'Warning', reason: 'BackOff' };
     for (const event of [
-      { apiVersion: 'v1', kind: 'Event', metadata, involvedObject: involved, message: 'Back-off <restarting>', ...words },
-      { apiVersion: 'events.k8s.io/v1', kind: 'Event', metadata, regarding: involved, note: 'Back-off <restarting>', ...words },
+      {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata,
+        involvedObject: involved,
+        message: 'Back-off <restarting>',
+        ...words,
+      },
+      {
+        apiVersion: 'events.k8s.io/v1',
+        kind: 'Event',
+        metadata,
+        regarding: involved,
+        note: 'Back-off <restarting>',
+        ...words,
+      },
     ]) {
       const { text } = attachmentIn(await bodyOf(t, changeOf({ after: event })));
       assert.equal(text, '```Warning BackOff pod web-1: Back-off &lt;restarting&gt;```');

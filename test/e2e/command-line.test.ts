@@ -202,7 +202,7 @@ describe('check', () => {
     server.allow(({ resource, verb }) => resource !== 'secrets' || verb !== 'watch');
     const refused = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(refused.code, 1);
-    assert.match(refused.stdout, /missing +v1\/secrets in namespace default: may not watch/);
+    assert.match(refused.stdout, /refused +v1\/secrets in namespace default: may not watch/);
     await workdir.write('config.toml', CONFIG.replace('deployment', 'deploymnet'));
     const unknown = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(unknown.code, 1);
