@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
 import { chmod, lstat, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf, ConfigError, toError } from '../errors.ts';
 
@@ -36,7 +36,7 @@ const KEY_BYTES = 32;
 export async function openStateFolder(options: StateFolderOptions): Promise<StateFolder> {
   const path = stateFolderPath(options);
   try {
-    if (options.exclusive) await mkdir(path, { recursive: true, mode: 0o700 });
+    if (options.exclusive) await makeFolder(path);
     await checkFolder(path);
     const unlock = options.exclusive ? await lock(path) : () => {};
     try {
@@ -48,6 +48,18 @@ export async function openStateFolder(options: StateFolderOptions): Promise<Stat
     }
   } catch (thrown) {
     throw explain(thrown, path);
+  }
+}
+
+/** With its parents. Not `recursive`: where a parent takes no folders, as /proc does, Node tries for ever. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (thrown) {
+    if (codeOf(thrown) === 'EEXIST') return;
+    if (codeOf(thrown) !== 'ENOENT' || existsSync(dirname(path))) throw thrown;
+    await makeFolder(dirname(path));
+    await makeFolder(path);
   }
 }
 
