@@ -9,7 +9,8 @@ COPY handlers handlers
 RUN npm run build && npm prune --omit=dev
 
 FROM node:24-slim
-ENV NODE_ENV=production
+# Blocks from 64 KB on go back to the system when they are freed.
+ENV NODE_ENV=production MALLOC_MMAP_THRESHOLD_=65536
 WORKDIR /app
 COPY --from=build /build/package.json package.json
 COPY --from=build /build/node_modules node_modules

@@ -7,6 +7,9 @@ path_node := $(shell node -p 'parseInt(process.versions.node) < 24 ? "" : proces
 toolchain := .toolchain/node_modules
 toolchain_stamp := $(if $(path_node),,$(toolchain)/.stamp)
 NODE := $(or $(path_node),$(CURDIR)/$(toolchain)/.bin/node)
+# Blocks from 64 KB on go back to the system when they are freed (glibc otherwise raises this bound and keeps them): 40 MB less after
+# a list of 20,000 pods. The image sets the same.
+export MALLOC_MMAP_THRESHOLD_ := 65536
 export PATH := $(dir $(NODE)):$(CURDIR)/node_modules/.bin:$(PATH)
 
 tests = $(shell find src handlers test bench docs -name '*.test.ts' -not -path 'test/cluster/*')

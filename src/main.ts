@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** argv and env -> command; signals and exit code. Nothing else. */
-import { runCommandLine } from './cli/command-line.ts';
+import { keepYoungGenerationSmall } from './memory.ts';
 
 // A reader that went away (`watchchain | head`) has seen what it wanted.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -16,6 +16,8 @@ const stop = (signal: NodeJS.Signals) => {
 };
 process.on('SIGTERM', stop).on('SIGINT', stop);
 
+keepYoungGenerationSmall();
+const { runCommandLine } = await import('./cli/command-line.ts');
 process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   env: process.env,

@@ -4,11 +4,15 @@
  */
 import { createWriteStream } from 'node:fs';
 import { Writable } from 'node:stream';
-import { createApp } from '../../src/app.ts';
-import { loadHandler } from '../../src/chain/load.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { createLogger } from '../../src/log.ts';
+import { keepYoungGenerationSmall } from '../../src/memory.ts';
 import { Report } from './report.ts';
+
+// As main.ts does it.
+keepYoungGenerationSmall();
+const { createApp } = await import('../../src/app.ts');
+const { loadHandler } = await import('../../src/chain/load.ts');
+const { loadConfig } = await import('../../src/config/load.ts');
 
 const [file = ''] = process.argv.slice(2);
 const output = createWriteStream(`${file}.stdout`);

@@ -23,8 +23,8 @@ export interface BaselineListOptions {
 }
 
 /** Written in pages of this size. */
-const PAGE_OBSERVATIONS = 500;
-const PAGE_BYTES = 4 * 1024 * 1024;
+const PAGE_OBSERVATIONS = 100;
+const PAGE_BYTES = 1024 * 1024;
 /** What a list finds happened unseen; how often, nobody knows. */
 const FOUND: ChangeFlags = { whileAway: true, compacted: true };
 const FOUND_GONE: ChangeFlags = { whileAway: true, finalStateUnknown: true };
