@@ -59,7 +59,7 @@ export default defineSink({
   create({ webhookURL, clusterName, messagesPerSecond, burst, timeout }, environment) {
     const url = new URL(webhookURL);
     const receiver = environment.receivers.receiver({
-      name: 'slack',
+      name: environment.id,
       url,
       timeoutMs: durationMs(timeout),
       perSecond: messagesPerSecond,

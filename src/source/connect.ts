@@ -52,7 +52,7 @@ export async function connect(options: {
       const waitMs = backoff.next();
       log.warn('The cluster does not answer, trying again', {
         problem: toError(thrown).message,
-        waitMs: Math.round(waitMs),
+        retryInMs: Math.round(waitMs),
       });
       await clock.sleep(waitMs, signal).catch(async (aborted: unknown) => {
         await api.close();
