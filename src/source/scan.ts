@@ -108,7 +108,9 @@ export function skipFlatArray(bytes: Buffer, i: number, end: number): number {
 function isOutsideStrings(bytes: Buffer, i: number): boolean {
   const before = bytes[bytes.lastIndexOf(QUOTE, i) - 1];
   if (before === undefined || before <= 0x20) return false;
-  return before !== COLON && before !== COMMA && before !== OPEN_OBJECT && before !== OPEN_ARRAY && before !== BACKSLASH;
+  return (
+    before !== COLON && before !== COMMA && before !== OPEN_OBJECT && before !== OPEN_ARRAY && before !== BACKSLASH
+  );
 }
 
 /**
