@@ -65,7 +65,6 @@ export interface ChangeFlags {
 }
 
 /** Typed notes that handlers leave for later ones; each handler declares its own by module augmentation in its own file. */
-// eslint-disable-next-line typescript/no-empty-object-type -- augmented by the handlers
 export interface Notes {}
 
 /**

@@ -66,7 +66,7 @@ function settle(nodes: Nodes, states: readonly State[], wanted: boolean): Mask {
 }
 
 /** Some patterns lead further down from here. */
-export class MaskNode {
+class MaskNode {
   /** See {@link isPending}. */
   readonly pending: boolean;
   readonly #nodes: Nodes;

@@ -30,7 +30,7 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
 }
 
 /** Starts the app and waits until the process is asked to stop; then drains. */
-export async function untilStopped(app: App, signal: AbortSignal): Promise<number> {
+async function untilStopped(app: App, signal: AbortSignal): Promise<number> {
   // Waiting for a cluster that cannot be reached, without endpoints, nothing else would keep the process alive.
   const alive = setInterval(() => {}, MAX_TIMEOUT_MS);
   const stopped = new Promise<void>((resolve) => {

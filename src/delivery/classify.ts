@@ -53,7 +53,7 @@ export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Fa
 }
 
 /** Seconds or an HTTP date (RFC 9110, 10.2.3) as milliseconds from now, at most an hour; undefined when absent or unreadable. */
-export function retryAfter(header: string | undefined, clock: Clock): number | undefined {
+function retryAfter(header: string | undefined, clock: Clock): number | undefined {
   const text = header?.trim() ?? '';
   if (text === '') return undefined;
   const ms = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - clock.now();

@@ -12,7 +12,7 @@ import type { RateLimit } from './rate-limit.ts';
 import type { OutgoingRequest, Receiver, ReceiverOptions, ReceiverResponse } from './receiver.ts';
 import { scrubbedCause, scrubberOf } from './scrub.ts';
 
-export const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** What all sinks that name the same far end share. */
 export interface Line {

@@ -20,7 +20,7 @@ export const QUOTE = 0x22;
 export const COMMA = 0x2c;
 export const BACKSLASH = 0x5c;
 export const OPEN_OBJECT = 0x7b;
-export const CLOSE_OBJECT = 0x7d;
+const CLOSE_OBJECT = 0x7d;
 export const OPEN_ARRAY = 0x5b;
 export const CLOSE_ARRAY = 0x5d;
 export const COLON = 0x3a;
@@ -36,7 +36,7 @@ export function skipSpace(bytes: Uint8Array, i: number, end: number): number {
 }
 
 /** @throws ScanError when no string begins at `i` or it does not end before `end` */
-export function skipString(bytes: Uint8Array, i: number, end: number): number {
+function skipString(bytes: Uint8Array, i: number, end: number): number {
   if (bytes[i] !== QUOTE) throw new ScanError('a string', i);
   i++;
   while (i < end) {

@@ -76,7 +76,7 @@ export class WatchedScope {
 }
 
 /** What has no namespace is watched whole, whatever the configuration says. */
-export function scopeNamespace({ namespace }: WatchRequest, { namespaced }: Resource): string {
+function scopeNamespace({ namespace }: WatchRequest, { namespaced }: Resource): string {
   return namespaced ? namespace : '';
 }
 

@@ -21,7 +21,7 @@ export function bitsOf(flags: ChangeFlags | undefined): number {
   return FLAGS.reduce((bits, flag, i) => (flags[flag] === true ? bits | (1 << i) : bits), 0);
 }
 
-export function flagsOf(bits: number): ChangeFlags {
+function flagsOf(bits: number): ChangeFlags {
   if (bits === 0) return {};
   return Object.fromEntries(FLAGS.filter((_, i) => (bits & (1 << i)) !== 0).map((flag) => [flag, true]));
 }

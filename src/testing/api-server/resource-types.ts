@@ -110,7 +110,7 @@ const BUILT_IN: Readonly<Record<string, readonly Row[]>> = {
 const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
 
 /** The built-in kinds, one version each. */
-export const BUILT_IN_TYPES: readonly ServedType[] = Object.entries(BUILT_IN).flatMap(([apiVersion, rows]) => {
+const BUILT_IN_TYPES: readonly ServedType[] = Object.entries(BUILT_IN).flatMap(([apiVersion, rows]) => {
   const [group, version] = apiVersion.includes('/') ? apiVersion.split('/', 2) : ['', apiVersion];
   return rows.map(([resource, kind, shortNames = '', scope, subresources = 'status']) => {
     const type = { group: group ?? '', version: version ?? '', resource, kind, namespaced: scope !== 'cluster' };
