@@ -3,7 +3,8 @@
  * so that nothing arrives where nobody listens, and stops them in reverse, draining.
  */
 import { randomBytes } from 'node:crypto';
-import { createChainRunner, type ChainRunner } from './chain/runner.ts';
+import { createChainRunner } from './chain/runner.ts';
+import { RunningChains } from './chain/running-chains.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createReceivers } from './delivery/receivers.ts';
@@ -76,7 +77,7 @@ class Application implements App {
   #store: Store | undefined;
   #source: Source | undefined;
   #web: Web | undefined;
-  #runners: ReadonlyMap<string, ChainRunner> = new Map();
+  #chains: RunningChains | undefined;
   #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -121,7 +122,7 @@ class Application implements App {
 
   async idle(): Promise<void> {
     await this.#source?.settled();
-    await Promise.all([...this.#runners.values()].map((runner) => runner.idle()));
+    await this.#chains?.idle();
   }
 
   /** Each stage is noted as soon as it stands, and after each it is asked whether to go on: {@link #stop} stops what stands. */
@@ -181,20 +182,14 @@ class Application implements App {
     const { config, log, stdout, env } = this.#options;
     const receivers = createReceivers({ clock: this.#clock, metrics: this.metrics, log, env });
     this.#onStop('receivers', () => receivers.close());
-    const runners = config.chains.map((chain) => {
-      const common = { store, clusterName, receivers, clock: this.#clock, metrics: this.metrics, stdout };
-      return {
-        name: chain.name,
-        runner: createChainRunner({ chain, log: log.child({ chain: chain.name }), ...common }),
-      };
-    });
-    // Stopped side by side: they share one grace period.
-    this.#onStop('chains', (graceMs) => Promise.all(runners.map(({ runner }) => runner.stop(graceMs))));
-    for (const { runner } of runners) {
-      await runner.start();
-      this.#stopping.signal.throwIfAborted();
-    }
-    this.#runners = new Map(runners.map(({ name, runner }) => [name, runner]));
+    const common = { store, clusterName, receivers, clock: this.#clock, metrics: this.metrics, stdout };
+    const chains = new RunningChains((chain) =>
+      createChainRunner({ chain, log: log.child({ chain: chain.name }), ...common }),
+    );
+    this.#chains = chains;
+    this.#onStop('chains', (graceMs) => chains.stop(graceMs));
+    await chains.follow(config.chains, 0);
+    this.#stopping.signal.throwIfAborted();
   }
 
   async #startSource(store: Store, connection: Connection, redactionKey: Uint8Array): Promise<void> {
@@ -210,9 +205,7 @@ class Application implements App {
       clock: this.#clock,
       log,
       metrics: this.metrics,
-      onAccepted: (chains) => {
-        for (const chain of chains) this.#runners.get(chain)?.kick();
-      },
+      onAccepted: (chains) => this.#chains?.kick(chains),
     });
     this.#source = source;
     this.#onStop('source', () => source.stop());

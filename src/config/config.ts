@@ -38,6 +38,8 @@ export interface RedactConfig {
 
 export interface ChainConfig {
   readonly name: string;
+  /** Equal for two chains that were written the same, references replaced. Tells nothing of what was written. */
+  readonly fingerprint: string;
   readonly resources: readonly ResourceConfig[];
   readonly handlers: readonly HandlerConfig[];
   readonly retry: RetryConfig;

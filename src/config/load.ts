@@ -1,4 +1,5 @@
 /** From a file to a checked {@link Config}, or to everything that is wrong with it, each at its line. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, extname, parse as parsePath, resolve } from 'node:path';
 import type { HandlerDefinition } from '../chain/handler.ts';
@@ -62,10 +63,11 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const { data } = structure;
   return {
     ...settings(data, file, folder, options.overrides),
-    chains: chains.map(({ name, path }, index) => {
+    chains: chains.map(({ name, path, table: written }, index) => {
       const table = path.length === 0 ? data : (data.chain?.[Number(path[1])] ?? {});
       return {
         name,
+        fingerprint: fingerprintOf(written, value),
         resources: toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
           surroundings.at([...path, 'resource', n]),
         ),
@@ -75,6 +77,13 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
       };
     }),
   };
+}
+
+/** Of a chain and of what the file says for all of them. A hash, for secrets stand in it. */
+function fingerprintOf(chain: Readonly<Record<string, unknown>>, file: Readonly<Record<string, unknown>>): string {
+  const { chain: _chains, ...own } = chain;
+  const { chain: _others, resource: _resources, handler: _handlers, branch: _branches, ...common } = file;
+  return createHash('sha256').update(JSON.stringify([own, common])).digest('base64url');
 }
 
 const LATER = ['.yaml', '.yml', '.json'];

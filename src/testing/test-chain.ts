@@ -76,6 +76,7 @@ export async function startTestChain(test: TestContext, options: TestChainOption
       at: 'test',
     })),
     retry: { ...RETRY, ...options.retry },
+    fingerprint: '',
     concurrency: options.concurrency ?? 8,
   };
   const create = (): ChainRunner =>

@@ -1,0 +1,88 @@
+/** The runners of the configured chains, and how they follow a changed configuration. */
+import type { ChainConfig } from '../config/config.ts';
+import type { ChainRunner } from './runner.ts';
+
+interface RunningChain {
+  readonly chain: ChainConfig;
+  readonly runner: ChainRunner;
+}
+
+/** Names of chains, for the log. */
+export interface ChainsChanged {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+}
+
+export class RunningChains {
+  readonly #create: (chain: ChainConfig) => ChainRunner;
+  #running: ReadonlyMap<string, RunningChain> = new Map();
+  #isStopped = false;
+
+  /** @param create makes a runner that has not started */
+  constructor(create: (chain: ChainConfig) => ChainRunner) {
+    this.#create = create;
+  }
+
+  /** These chains have work. One that does not run (any more) keeps it. */
+  kick(names: readonly string[]): void {
+    for (const name of names) this.#running.get(name)?.runner.kick();
+  }
+
+  /**
+   * From now on these chains run, and no others. One whose configuration is the same goes on untouched; of the rest, what runs
+   * may end within `graceMs`, and what is left begins again with the new handlers.
+   * @throws when a handler does not start; the chains that ran before run again by then
+   */
+  async follow(chains: readonly ChainConfig[], graceMs: number): Promise<ChainsChanged> {
+    const before = this.#running;
+    const isSame = (chain: ChainConfig) => before.get(chain.name)?.chain.fingerprint === chain.fingerprint;
+    const kept = chains.filter(isSame).map(({ name }) => name);
+    const leaving = [...before.values()].filter(({ chain }) => !kept.includes(chain.name));
+    await stopAll(leaving, graceMs);
+    try {
+      await this.#run(chains, kept, before);
+    } catch (thrown) {
+      await stopAll([...this.#running.values()].filter(({ chain }) => !kept.includes(chain.name)), 0);
+      await this.#run([...before.values()].map(({ chain }) => chain), kept, before);
+      throw thrown;
+    }
+    const names = chains.map(({ name }) => name);
+    return {
+      added: names.filter((name) => !before.has(name)),
+      removed: [...before.keys()].filter((name) => !names.includes(name)),
+      changed: names.filter((name) => before.has(name) && !kept.includes(name)),
+    };
+  }
+
+  /** Nothing is running and nothing is due, in any chain. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#running.values()].map(({ runner }) => runner.idle()));
+  }
+
+  /** Side by side: they share one grace period. Chains that {@link follow} is about to start do not start any more. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopped = true;
+    await stopAll([...this.#running.values()], graceMs);
+  }
+
+  /** One after the other, noted as soon as it runs, so that {@link stop} finds it. */
+  async #run(
+    chains: readonly ChainConfig[],
+    kept: readonly string[],
+    before: ReadonlyMap<string, RunningChain>,
+  ): Promise<void> {
+    const running = new Map([...before].filter(([name]) => kept.includes(name)));
+    this.#running = running;
+    for (const chain of chains) {
+      if (running.has(chain.name) || this.#isStopped) continue;
+      const runner = this.#create(chain);
+      running.set(chain.name, { chain, runner });
+      await runner.start();
+    }
+  }
+}
+
+async function stopAll(chains: readonly RunningChain[], graceMs: number): Promise<void> {
+  await Promise.all(chains.map(({ runner }) => runner.stop(graceMs)));
+}
