@@ -43,8 +43,15 @@ export class RunningChains {
     try {
       await this.#run(chains, kept, before);
     } catch (thrown) {
-      await stopAll([...this.#running.values()].filter(({ chain }) => !kept.includes(chain.name)), 0);
-      await this.#run([...before.values()].map(({ chain }) => chain), kept, before);
+      await stopAll(
+        [...this.#running.values()].filter(({ chain }) => !kept.includes(chain.name)),
+        0,
+      );
+      await this.#run(
+        [...before.values()].map(({ chain }) => chain),
+        kept,
+        before,
+      );
       throw thrown;
     }
     const names = chains.map(({ name }) => name);

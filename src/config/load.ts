@@ -83,7 +83,9 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
 function fingerprintOf(chain: Readonly<Record<string, unknown>>, file: Readonly<Record<string, unknown>>): string {
   const { chain: _chains, ...own } = chain;
   const { chain: _others, resource: _resources, handler: _handlers, branch: _branches, ...common } = file;
-  return createHash('sha256').update(JSON.stringify([own, common])).digest('base64url');
+  return createHash('sha256')
+    .update(JSON.stringify([own, common]))
+    .digest('base64url');
 }
 
 const LATER = ['.yaml', '.yml', '.json'];

@@ -51,6 +51,7 @@ export class Informer implements ReflectorTarget {
   readonly #env: InformerEnvironment;
   readonly #scope: InformerScope;
   readonly #status: ScopeStatus;
+  readonly #resumed: boolean;
   readonly #log: Logger;
   readonly #basis: Basis;
   readonly #reader: ManifestReader;
@@ -64,10 +65,12 @@ export class Informer implements ReflectorTarget {
   #list: BaselineList | undefined;
   #catchUp: CatchUp | undefined;
 
-  constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus) {
+  /** @param how `resumed`: the scope was watched until just now, so that nothing that the watch shows happened while nothing was watching */
+  constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus, how: { readonly resumed: boolean }) {
     this.#env = env;
     this.#scope = scope;
     this.#status = status;
+    this.#resumed = how.resumed;
     const resource = resourceName(scope);
     this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
     this.#basis = { version: scope.version, interest: scope.interest, redaction: env.redactor.fingerprint };
@@ -289,7 +292,7 @@ export class Informer implements ReflectorTarget {
     if (basis.redaction !== this.#basis.redaction) await this.#redactAnew(state.id, basis);
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {
-      this.#catchUp = new CatchUp(clock);
+      if (!this.#resumed) this.#catchUp = new CatchUp(clock);
       return cursor;
     }
     this.#listMode = 'rebase';

@@ -1,27 +1,30 @@
 /** The source for one Kubernetes cluster: finds out what the configured kinds mean there, and keeps an informer on each scope. */
 import type { Clock } from '../clock.ts';
-import { ConfigError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
-import type { Discovery, Resolution } from './discovery.ts';
+import type { Discovery } from './discovery.ts';
 import type { InformerEnvironment } from './informer.ts';
-import type { Redactor } from './redact.ts';
 import { ScopeStatus } from './scope-status.ts';
 import type { Resource, ScopeHealth, Source, WatchRequest } from './source.ts';
 import { Turns } from './turns.ts';
+import {
+  type NotFound,
+  prepare,
+  type PreparedPlan,
+  problemOf,
+  type Wanted,
+  wantedScopes,
+  type WatchPlan,
+} from './watch-plan.ts';
 import { scopeId, storedScopeId, WatchedScope } from './watched-scope.ts';
 
-export interface SourceOptions {
+export interface SourceOptions extends WatchPlan {
   readonly api: ApiClient;
   readonly discovery: Pick<Discovery, 'resolve'>;
   readonly store: Store;
-  readonly requests: readonly WatchRequest[];
-  readonly redactor: Redactor;
-  /** What happened while nothing was watching: a change each, or none. */
-  readonly whileAway: 'each' | 'ignore';
   /** False: the cluster is known by its address only, so that another one may be behind it. */
   readonly identityIsCertain: boolean;
   readonly clock: Clock;
@@ -41,8 +44,18 @@ const MANY_WATCHES = 100;
 const RESOLVE_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
 
 /** Asks nothing of the cluster before {@link Source.start}. */
-export function createSource(options: SourceOptions): Source {
+export function createSource(options: SourceOptions): ClusterSource {
   return new KubernetesSource(options);
+}
+
+export interface ClusterSource extends Source {
+  /**
+   * Finds out what another plan's kinds mean; nothing changes.
+   * @throws ConfigError for kinds that the cluster surely does not serve
+   */
+  prepare(plan: WatchPlan): Promise<PreparedPlan>;
+  /** Watches this from now on. A scope that stays as it is goes on untouched; one of which other things are read goes on from its cursor. Rejects only when the store fails. */
+  follow(plan: PreparedPlan): Promise<void>;
 }
 
 /** A request whose kind the cluster has not shown us yet. */
@@ -51,12 +64,13 @@ interface Unresolved {
   readonly status: ScopeStatus;
 }
 
-class KubernetesSource implements Source {
+class KubernetesSource implements ClusterSource {
   readonly #options: SourceOptions;
-  readonly #env: InformerEnvironment;
   readonly #stopping = new AbortController();
+  #env: InformerEnvironment;
   readonly #scopes = new Map<string, WatchedScope>();
   readonly #unresolved = new Set<Unresolved>();
+  #searching = new AbortController();
   #searches: readonly Promise<void>[] = [];
   #waiting: (() => void)[] = [];
   #started = false;
@@ -74,25 +88,30 @@ class KubernetesSource implements Source {
   }
 
   async start(): Promise<void> {
-    const { requests, discovery } = this.#options;
-    const answers = await Promise.all(
-      requests.map(async (request) => ({ request, answer: await discovery.resolve(request.kind, request.apiVersion) })),
-    );
-    const mistakes = answers.flatMap(({ request, answer }) => (isMistake(answer) ? [problemOf(request, answer)] : []));
-    if (mistakes.length > 0) throw new ConfigError([...new Set(mistakes)]);
-    for (const { request, answer } of answers) {
-      const status = this.#newStatus(request);
-      if (answer.kind === 'found') {
-        this.#join({ request, status }, answer.resource);
-      } else {
-        this.#unresolved.add({ request, status });
-        status.unresolved(problemOf(request, answer));
-      }
-    }
+    await this.follow(await this.prepare(this.#options));
+  }
+
+  prepare(plan: WatchPlan): Promise<PreparedPlan> {
+    return prepare(plan, this.#options.discovery);
+  }
+
+  async follow({ answers, redactor, whileAway }: PreparedPlan): Promise<void> {
+    await this.#endSearches();
+    const wanted = wantedScopes(answers);
+    const isSameWay = redactor.fingerprint === this.#env.redactor.fingerprint && whileAway === this.#env.whileAway;
+    this.#env = { ...this.#env, redactor, whileAway };
+    const left = await this.#leave(([id, scope]) => {
+      const still = wanted.get(id);
+      return !isSameWay || still === undefined || !scope.isFor(still.resource, still.requests);
+    });
+    if (this.#stopping.signal.aborted) return;
+    const fresh = [...wanted].filter(([id]) => !this.#scopes.has(id));
+    for (const [id, { resource, requests }] of fresh) this.#add(id, resource, requests, left.has(id));
+    for (const { request, answer } of answers) if (answer.kind !== 'found') this.#wait(request, answer);
     await this.#forgetWhatLeft();
     if (this.#stopping.signal.aborted) return;
     this.#warnOfMany();
-    for (const scope of this.#scopes.values()) scope.start();
+    for (const [id] of fresh) this.#scopes.get(id)?.start();
     this.#searches = Array.from(this.#unresolved, (unresolved) => this.#search(unresolved));
     this.#started = true;
     this.#announce();
@@ -113,34 +132,63 @@ class KubernetesSource implements Source {
 
   async #stop(): Promise<void> {
     this.#stopping.abort();
+    this.#searching.abort();
     await Promise.all([...this.#scopes.values()].map((scope) => scope.stop()));
     await Promise.all(this.#searches);
     for (const { status } of [...this.#scopes.values(), ...this.#unresolved]) status.stopped();
   }
 
-  /** Adds a request to the scope that it means. */
-  #join({ request, status }: Unresolved, resource: Resource): WatchedScope {
-    const id = scopeId(request, resource);
-    let scope = this.#scopes.get(id);
-    if (scope === undefined) {
-      const resolve = this.#resolve.bind(this);
-      scope = new WatchedScope({ env: this.#env, status, resource, request, resolve });
-      this.#scopes.set(id, scope);
-    } else {
-      scope.add(request);
-    }
+  /** Stops and drops scopes; what was read of them is in the store then. Answers which. */
+  async #leave(isLeaving: (entry: [string, WatchedScope]) => boolean): Promise<ReadonlySet<string>> {
+    const leaving = [...this.#scopes].filter(isLeaving);
+    await Promise.all(
+      leaving.map(async ([id, scope]) => {
+        await scope.stop();
+        this.#forgetStatus(scope.status);
+        this.#scopes.delete(id);
+      }),
+    );
+    return new Set(leaving.map(([id]) => id));
+  }
+
+  #add(
+    id: string,
+    resource: Resource,
+    requests: Wanted['requests'],
+    resumed: boolean,
+    status = this.#newStatus(requests[0]),
+  ): WatchedScope {
+    const resolve = this.#resolve.bind(this);
+    const scope = new WatchedScope({ env: this.#env, status, resource, requests, resumed, resolve });
+    this.#scopes.set(id, scope);
     return scope;
+  }
+
+  #wait(request: WatchRequest, answer: NotFound): void {
+    const status = this.#newStatus(request);
+    this.#unresolved.add({ request, status });
+    status.unresolved(problemOf(request, answer));
+  }
+
+  async #endSearches(): Promise<void> {
+    this.#searching.abort();
+    await Promise.all(this.#searches);
+    for (const { status } of this.#unresolved) this.#forgetStatus(status);
+    this.#unresolved.clear();
+    this.#searching = new AbortController();
   }
 
   /** A scope that another name began already starts anew, for all its chains. Never rejects. */
   async #search(unresolved: Unresolved): Promise<void> {
-    const { signal } = this.#stopping;
-    const resource = await this.#resolve(unresolved.request, unresolved.status, signal);
+    const { request, status } = unresolved;
+    const resource = await this.#resolve(request, status, this.#searching.signal);
     if (resource === undefined) return;
     this.#unresolved.delete(unresolved);
-    const { kind, namespace } = unresolved.request;
-    this.#options.metrics.scopeSynced.remove({ resource: kind, namespace });
-    this.#join(unresolved, resource).start();
+    this.#forgetStatus(status);
+    const id = scopeId(request, resource);
+    const known = this.#scopes.get(id);
+    known?.add(request);
+    (known ?? this.#add(id, resource, [request], false, status)).start();
     this.#announce();
   }
 
@@ -191,6 +239,11 @@ class KubernetesSource implements Source {
     return new ScopeStatus({ kind, namespace, host: api.host, clock, log, onChange });
   }
 
+  /** Its kind is no longer shown as one that is watched. */
+  #forgetStatus({ health: { kind, resource = kind, namespace } }: ScopeStatus): void {
+    this.#options.metrics.scopeSynced.remove({ resource, namespace });
+  }
+
   #isSettled(): boolean {
     return this.#started && this.health().every(({ state }) => state !== 'starting' && state !== 'listing');
   }
@@ -198,26 +251,5 @@ class KubernetesSource implements Source {
   #announce(): void {
     if (this.#waiting.length === 0 || !this.#isSettled()) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
-  }
-}
-
-type NotFound = Exclude<Resolution, { readonly kind: 'found' }>;
-
-/** What only the user can mend; everything else is waited for. */
-function isMistake(answer: Resolution): answer is NotFound {
-  return answer.kind === 'ambiguous' || (answer.kind === 'not-served' && !answer.mayComeLater);
-}
-
-function problemOf({ kind, apiVersion, at }: WatchRequest, answer: NotFound): string {
-  const name = apiVersion === undefined ? `"${kind}"` : `"${kind}" of ${apiVersion}`;
-  switch (answer.kind) {
-    case 'ambiguous':
-      return `${at}: kind ${name} may be any of ${answer.candidates.join(', ')}: set apiVersion`;
-    case 'not-served': {
-      const near = answer.near.length === 0 ? '' : `; it serves ${answer.near.join(', ')}`;
-      return `${at}: kind ${name} is not served by the cluster${near}`;
-    }
-    case 'unsure':
-      return `${at}: cannot find out what kind ${name} is: ${answer.reason}`;
   }
 }

@@ -1,5 +1,6 @@
 /** A scope that is watched, and on whose behalf; it outlives its informers. */
-import { unionOfInterests } from '../interest.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type Interest, sameInterest, unionOfInterests } from '../interest.ts';
 import { Informer, type InformerEnvironment } from './informer.ts';
 import { resourceName } from './resource-path.ts';
 import type { ScopeStatus } from './scope-status.ts';
@@ -9,7 +10,10 @@ export interface WatchedScopeOptions {
   readonly env: InformerEnvironment;
   readonly status: ScopeStatus;
   readonly resource: Resource;
-  readonly request: WatchRequest;
+  /** What it is watched for: one scope under one or several names. At least one. */
+  readonly requests: readonly [WatchRequest, ...WatchRequest[]];
+  /** It was watched until just now: what the watch shows from the stored cursor on did not happen while nothing was watching. */
+  readonly resumed: boolean;
   /** Finds the kind again after it was removed, however long that takes; undefined: stopped. */
   readonly resolve: (request: WatchRequest, status: ScopeStatus, signal: AbortSignal) => Promise<Resource | undefined>;
 }
@@ -17,7 +21,7 @@ export interface WatchedScopeOptions {
 export class WatchedScope {
   readonly status: ScopeStatus;
   readonly #options: WatchedScopeOptions;
-  readonly #requests: WatchRequest[];
+  #requests: readonly WatchRequest[];
   #resource: Resource;
   #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -26,19 +30,31 @@ export class WatchedScope {
     this.#options = options;
     this.status = options.status;
     this.#resource = options.resource;
-    this.#requests = [options.request];
+    this.#requests = options.requests;
   }
 
   /** Another name for the same scope: its chains and what they read count from the next {@link start} on. */
   add(request: WatchRequest): void {
-    this.#requests.push(request);
+    this.#requests = [...this.#requests, request];
+  }
+
+  /** It is watched for exactly this already. */
+  isFor(resource: Resource, requests: readonly WatchRequest[]): boolean {
+    const wanted = needsOf(requests);
+    const own = needsOf(this.#requests);
+    return (
+      resource.version === this.#resource.version &&
+      isDeepStrictEqual(wanted.chains, own.chains) &&
+      sameInterest(wanted.interest, own.interest)
+    );
   }
 
   /** Starts, or starts anew with what was added since: when the run before has ended, so that there is one at a time. */
   start(): void {
+    const resumed = this.#options.resumed || this.#running !== undefined;
     this.#stopping.abort();
     this.#stopping = new AbortController();
-    this.#running = this.#runAfter(this.#running, this.#stopping.signal);
+    this.#running = this.#runAfter(this.#running, resumed, this.#stopping.signal);
   }
 
   /** What was read is in the store when it resolves. Idempotent. */
@@ -47,15 +63,16 @@ export class WatchedScope {
     await this.#running;
   }
 
-  async #runAfter(before: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  async #runAfter(before: Promise<void> | undefined, resumed: boolean, signal: AbortSignal): Promise<void> {
     await before;
-    if (!signal.aborted) await this.#run(signal);
+    if (!signal.aborted) await this.#run(resumed, signal);
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const { env, request, resolve } = this.#options;
+  async #run(resumed: boolean, signal: AbortSignal): Promise<void> {
+    const { env, requests, resolve } = this.#options;
+    const [request] = requests;
     const { labelSelector, fieldSelector } = request;
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       const resource = this.#resource;
       this.status.found(resourceName(resource));
       const scope = {
@@ -63,16 +80,27 @@ export class WatchedScope {
         namespace: scopeNamespace(request, resource),
         labelSelector,
         fieldSelector,
-        chains: [...new Set(this.#requests.flatMap(({ chains }) => chains))],
-        interest: unionOfInterests(this.#requests.map(({ interest }) => interest)),
+        ...needsOf(this.#requests),
       };
-      const outcome = await new Informer(env, scope, this.status).run(signal);
+      // A kind that was removed meanwhile was not watched.
+      const outcome = await new Informer(env, scope, this.status, { resumed: resumed && isFirst }).run(signal);
       if (outcome === 'stopped') return;
       const found = await resolve(request, this.status, signal);
       if (found === undefined) return;
       this.#resource = found;
     }
   }
+}
+
+/** Who wants it, and what they read of it. */
+function needsOf(requests: readonly WatchRequest[]): {
+  readonly chains: readonly string[];
+  readonly interest: Interest;
+} {
+  return {
+    chains: [...new Set(requests.flatMap(({ chains }) => chains))],
+    interest: unionOfInterests(requests.map(({ interest }) => interest)),
+  };
 }
 
 /** What has no namespace is watched whole, whatever the configuration says. */
