@@ -81,16 +81,17 @@ function parkOf(
   const now = clock.now();
   const reason = failure.message;
   if (why === 'waiting') return { until: numberOf(failure, 'until') ?? now, attempts, deferredSince, reason };
+  const failed = { handler: failure.handler, outcome: why };
   const since = failure.code === 'DEFER' ? (deferredSince ?? now) : undefined;
   const askedMs = numberOf(failure, 'retryAfterMs');
   if (why === 'failed') {
     const until = Math.ceil(now + Math.max(retryDelay, askedMs ?? 0));
-    return { until, attempts: attempts + 1, deferredSince: since, reason };
+    return { until, attempts: attempts + 1, deferredSince: since, reason, failure: failed };
   }
   // As long again as it has waited so far: doubles each time without a count to keep.
   const growingMs = Math.min(Math.max(now - (since ?? now), MIN_DEFER_MS), MAX_DEFER_MS) * (0.75 + random() / 2);
   const waitMs = askedMs === undefined ? growingMs : Math.max(askedMs, MIN_DEFER_MS);
-  return { until: Math.ceil(now + waitMs), attempts, deferredSince: since, reason };
+  return { until: Math.ceil(now + waitMs), attempts, deferredSince: since, reason, failure: failed };
 }
 
 /** A handler may bring its own copy of this package, so the shape is read and not the class. */

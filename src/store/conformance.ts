@@ -8,6 +8,7 @@ import { durability } from './conformance/durability.ts';
 import type { StoreFixture } from './conformance/fixture.ts';
 import { history } from './conformance/history.ts';
 import { memory } from './conformance/memory.ts';
+import { trips } from './conformance/trips.ts';
 
 export type { OpenedStore, StoreFixture } from './conformance/fixture.ts';
 
@@ -20,6 +21,7 @@ export function describeStore(name: string, fixture: StoreFixture): void {
     memory(fixture);
     deadLetters(fixture);
     history(fixture);
+    trips(fixture);
     if (fixture.durable) durability(fixture);
   });
 }

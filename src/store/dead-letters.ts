@@ -4,7 +4,7 @@ import type { Counters } from './counters.ts';
 import type { Deliveries } from './deliveries.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
-import type { ChangeRecord, DeadLetter } from './store.ts';
+import type { ChangeRecord, DeadLetter, DeadLetterQuery } from './store.ts';
 
 export type DeadLetterRecord = Omit<DeadLetter, 'change'> & { readonly record: ChangeRecord };
 
@@ -31,16 +31,20 @@ export class DeadLetters {
     const select = `
       SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.replayed, ${CHANGE_COLUMNS}
       FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} WHERE d.state = ${DEAD}`;
-    this.#page = db.prepare(`${select} AND d.id > ?1 AND (?2 IS NULL OR d.chain = ?2) ORDER BY d.id LIMIT ?3`);
+    this.#page = db.prepare(
+      `${select} AND d.id > ?1 AND (?2 IS NULL OR d.chain = ?2) AND (?3 IS NULL OR d.handler = ?3)
+         AND (?4 IS NULL OR k.grp = ?4) AND (?5 IS NULL OR k.resource = ?5) AND (?6 IS NULL OR d.ended_at < ?6)
+       ORDER BY d.id LIMIT ?7`,
+    );
     this.#one = db.prepare(`${select} AND d.id = ?`);
     this.#discard = db.prepare(
       `UPDATE deliveries SET state = ${DONE}, outcome = 'discarded' WHERE id = ? AND state = ${DEAD} RETURNING chain`,
     );
   }
 
-  list(query: { chain?: string; limit: number; afterId?: number }): DeadLetterRecord[] {
-    const rows = this.#page.all(query.afterId ?? 0, query.chain ?? null, query.limit) as unknown as DeadRow[];
-    return rows.map(deadLetterOf);
+  list({ afterId = 0, chain, handler, group, resource, diedBefore, limit }: DeadLetterQuery): DeadLetterRecord[] {
+    const filters = [chain ?? null, handler ?? null, group ?? null, resource ?? null, diedBefore ?? null];
+    return (this.#page.all(afterId, ...filters, limit) as unknown as DeadRow[]).map(deadLetterOf);
   }
 
   get(id: number): DeadLetterRecord | undefined {

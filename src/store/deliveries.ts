@@ -10,6 +10,7 @@ import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './record
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
 import type { ChangeRecord, ClaimRequest, End, ParkRequest, StateWrites } from './store.ts';
 import { StoreError } from './store-error.ts';
+import { Failures } from './failures.ts';
 import { HandlerMemory } from './handler-memory.ts';
 
 /** A delivery as it leaves the worker. */
@@ -55,12 +56,14 @@ const REPLAYED: ChangeFlags = { replayed: true };
 export class Deliveries {
   readonly #counters: Counters;
   readonly #memory: HandlerMemory;
+  readonly #failures: Failures;
   readonly #statements;
 
   constructor(db: DatabaseSync, counters: Counters) {
     db.exec('CREATE TEMP TABLE claimed (id INTEGER PRIMARY KEY)');
     this.#counters = counters;
     this.#memory = new HandlerMemory(db);
+    this.#failures = new Failures(db);
     this.#statements = prepare(db);
   }
 
@@ -110,11 +113,23 @@ export class Deliveries {
       { outcome: 'dead', by: death.handler, reason: death.error, now },
       death.attempts,
     );
+    this.#failures.add(delivery, {
+      outcome: 'dead',
+      attempt: death.attempts,
+      handler: death.handler,
+      error: death.error,
+      at: now,
+    });
     this.#counters.add(ended.chain, 'dead');
   }
 
-  park(delivery: number, park: ParkRequest): void {
+  park(delivery: number, park: ParkRequest, now: number): void {
     this.release(delivery);
+    if (park.failure !== undefined) {
+      const { handler, outcome } = park.failure;
+      const attempt = outcome === 'failed' ? park.attempts : park.attempts + 1;
+      this.#failures.add(delivery, { outcome, attempt, handler, error: park.reason, at: now });
+    }
     this.#statements.park.run(park.until, park.attempts, park.deferredSince ?? null, park.reason, delivery);
   }
 

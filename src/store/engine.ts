@@ -11,9 +11,11 @@ import { Deliveries } from './deliveries.ts';
 import { Facts } from './facts.ts';
 import { History } from './history.ts';
 import type { PackedObservations } from './observations.ts';
+import { Kinds } from './records.ts';
 import type {
   ChangeRecord,
   ClaimRequest,
+  DeadLetterQuery,
   End,
   HistoryQuery,
   ParkRequest,
@@ -22,6 +24,7 @@ import type {
   Seen,
   StateWrites,
 } from './store.ts';
+import { Trips, type TripRecord } from './trips.ts';
 import { isFatal, sqliteCodeOf, SQLITE_FULL, StoreError } from './store-error.ts';
 import { toError } from '../errors.ts';
 
@@ -54,6 +57,8 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
   const deliveries = new Deliveries(db, counters);
   const deadLetters = new DeadLetters(db, deliveries, counters);
   const history = new History(db, bodies, facts);
+  const trips = new Trips(db);
+  const kinds = new Kinds(db);
   const acceptor = new Acceptor(db, { baseline, bodies, deliveries, facts });
   const { staging } = acceptor;
   return {
@@ -91,15 +96,12 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
     complete: write((delivery: number, end: End, now: number, writes?: StateWrites, forks?: readonly string[]) =>
       deliveries.complete(delivery, end, now, writes, forks),
     ),
-    park: write((delivery: number, park: ParkRequest) => deliveries.park(delivery, park)),
+    park: write((delivery: number, park: ParkRequest, now: number) => deliveries.park(delivery, park, now)),
     release: read((delivery: number) => deliveries.release(delivery)),
     deadLetter: write((delivery: number, death: { handler: string; error: string; attempts: number }, now: number) =>
       deliveries.deadLetter(delivery, death, now),
     ),
-    deadLetters: read(
-      (query: { chain?: string; limit: number; afterId?: number }) => deadLetters.list(query),
-      buffersOf,
-    ),
+    deadLetters: read((query: DeadLetterQuery) => deadLetters.list(query), buffersOf),
     deadLetterOf: read(
       (id: number) => deadLetters.get(id),
       (letter: DeadLetterRecord | undefined) => (letter === undefined ? [] : buffersOf([letter])),
@@ -110,6 +112,11 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
       (query: HistoryQuery) => history.query(query),
       (records: ChangeRecord[]) => buffersOf(records.map((record) => ({ record }))),
     ),
+    trip: read(
+      (change: number) => trips.of(change),
+      (trip: TripRecord | undefined) => (trip === undefined ? [] : buffersOf([trip])),
+    ),
+    kinds: read(() => kinds.all()),
     prune: write((retention: Retention, now: number) => history.prune(retention, now)),
     balances: read(() => counters.balances()),
     getFact: read((name: string) => facts.get(name)),

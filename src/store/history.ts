@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import type { Facts } from './facts.ts';
+import { Failures } from './failures.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, TIMER, type ChangeRow } from './records.ts';
 import { DONE } from './schema.ts';
 import type { ChangeRecord, HistoryQuery, Retention } from './store.ts';
@@ -21,6 +22,7 @@ interface PruneRow {
 export class History {
   readonly #bodies: Bodies;
   readonly #facts: Facts;
+  readonly #failures: Failures;
   readonly #oldest;
   readonly #newest;
   readonly #step;
@@ -32,12 +34,16 @@ export class History {
   constructor(db: DatabaseSync, bodies: Bodies, facts: Facts) {
     this.#bodies = bodies;
     this.#facts = facts;
+    this.#failures = new Failures(db);
     const select = `
       SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS}
       WHERE c.id > ?1 AND c.action <> ${TIMER} AND (?2 IS NULL OR c.observed_at >= ?2) AND (?3 IS NULL OR c.key = ?3)
-        AND (?4 IS NULL OR k.grp = ?4) AND (?5 IS NULL OR k.resource = ?5)`;
-    this.#oldest = db.prepare(`${select} ORDER BY c.id LIMIT ?6`);
-    this.#newest = db.prepare(`${select} ORDER BY c.id DESC LIMIT ?6`);
+        AND (?4 IS NULL OR k.grp = ?4) AND (?5 IS NULL OR k.resource = ?5)
+        AND (?6 IS NULL OR (instr(c.key, '/') > 0 AND substr(c.key, 1, instr(c.key, '/') - 1) GLOB ?6))
+        AND (?7 IS NULL OR substr(c.key, instr(c.key, '/') + 1) GLOB ?7)
+        AND (?8 IS NULL OR EXISTS (SELECT 1 FROM json_each(c.actors) WHERE value ->> '$.manager' GLOB ?8))`;
+    this.#oldest = db.prepare(`${select} ORDER BY c.id LIMIT ?9`);
+    this.#newest = db.prepare(`${select} ORDER BY c.id DESC LIMIT ?9`);
     this.#step = db.prepare(
       `SELECT id, before, after, observed_at, size,
          EXISTS (SELECT 1 FROM deliveries WHERE change = c.id AND state < ${DONE}) AS kept
@@ -47,9 +53,12 @@ export class History {
     this.#forget = db.prepare('DELETE FROM changes WHERE id = ?');
   }
 
-  query({ afterId = 0, since, key, group, resource, newestFirst, limit }: HistoryQuery): ChangeRecord[] {
+  query({ afterId = 0, newestFirst, limit, ...query }: HistoryQuery): ChangeRecord[] {
     const statement = newestFirst === true ? this.#newest : this.#oldest;
-    const filters = [since ?? null, key ?? null, group ?? null, resource ?? null];
+    const { since, key, group, resource, namespace, name, by } = query;
+    const filters = [since, key, group, resource, globOf(namespace), globOf(name), globOf(by)].map(
+      (one) => one ?? null,
+    );
     return (statement.all(afterId, ...filters, limit) as unknown as ChangeRow[]).map((row) => recordOf(row));
   }
 
@@ -75,9 +84,15 @@ export class History {
   }
 
   #remove({ id, before, after }: PruneRow): void {
+    this.#failures.forget(id);
     this.#forgetDeliveries.run(id);
     this.#forget.run(id);
     this.#bodies.release(before);
     this.#bodies.release(after);
   }
+}
+
+/** SQLite's GLOB with its sets taken out: what is asked for has `*` and `?` only. */
+function globOf(pattern: string | undefined): string | undefined {
+  return pattern?.replaceAll('[', '[[]');
 }

@@ -1,7 +1,7 @@
 /** Rows of `changes` and what they are read as. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, ChangeFlags, Gvk } from '../change.ts';
-import type { ChangeRecord } from './store.ts';
+import type { ChangeRecord, RecordedKind } from './store.ts';
 
 /** Stored as their index: only ever append. */
 const ACTIONS: readonly Action[] = ['added', 'updated', 'deleted', 'timer'];
@@ -120,12 +120,18 @@ export class Changes {
 export class Kinds {
   readonly #insert;
   readonly #find;
+  readonly #all;
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare(
       'INSERT INTO kinds (grp, version, kind, resource) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
     );
     this.#find = db.prepare('SELECT id FROM kinds WHERE grp = ? AND version = ? AND kind = ? AND resource = ?');
+    this.#all = db.prepare('SELECT grp AS "group", version, kind, resource FROM kinds');
+  }
+
+  all(): RecordedKind[] {
+    return (this.#all.all() as unknown as RecordedKind[]).map((row) => ({ ...row }));
   }
 
   idOf({ group, version, kind }: Gvk, resource: string): number {

@@ -102,4 +102,13 @@ export const MIGRATIONS: readonly string[] = [
 
   INSERT INTO facts VALUES ('store.epoch', 0), ('store.history-bytes', 0);
   `,
+  `
+  -- times: equal deferrals in a row are one row.
+  CREATE TABLE failures (
+    delivery INTEGER NOT NULL, n INTEGER NOT NULL,
+    outcome TEXT NOT NULL, attempt INTEGER NOT NULL, handler TEXT NOT NULL, error TEXT NOT NULL,
+    at INTEGER NOT NULL, times INTEGER NOT NULL, last_at INTEGER NOT NULL,
+    PRIMARY KEY (delivery, n)
+  ) WITHOUT ROWID;
+  `,
 ];

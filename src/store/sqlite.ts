@@ -18,6 +18,7 @@ import type {
   ClaimRequest,
   Claimed,
   DeadLetter,
+  DeadLetterQuery,
   Delivery,
   End,
   HistoryQuery,
@@ -148,7 +149,7 @@ class SqliteStore implements Store {
   }
 
   park(delivery: number, park: ParkRequest) {
-    return this.#call('park', [delivery, park]);
+    return this.#call('park', [delivery, park, this.#clock.now()]);
   }
 
   release(delivery: number) {
@@ -159,7 +160,7 @@ class SqliteStore implements Store {
     return this.#call('deadLetter', [delivery, death, this.#clock.now()]);
   }
 
-  async deadLetters(query: { readonly chain?: string; readonly limit: number; readonly afterId?: number }) {
+  async deadLetters(query: DeadLetterQuery) {
     return (await this.#call('deadLetters', [query])).map((letter) => this.#deadLetterOf(letter));
   }
 
@@ -178,6 +179,15 @@ class SqliteStore implements Store {
 
   async history(query: HistoryQuery) {
     return (await this.#call('history', [query])).map((record) => changeOf(record, this.#cluster));
+  }
+
+  async trip(change: number) {
+    const trip = await this.#call('trip', [change]);
+    return trip === undefined ? undefined : { ...trip, change: changeOf(trip.record, this.#cluster) };
+  }
+
+  kinds() {
+    return this.#call('kinds', []);
   }
 
   prune(retention: Retention, now: number) {

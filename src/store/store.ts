@@ -141,6 +141,58 @@ export interface ParkRequest {
   readonly deferredSince: number | undefined;
   /** Why it waits, for people: no secret. */
   readonly reason: string;
+  /** When a handler failed: kept for {@link Store.trip}. */
+  readonly failure?: { readonly handler: string; readonly outcome: 'failed' | 'deferred' } | undefined;
+}
+
+/** One thing that went wrong on the way of a delivery. */
+export interface Failure {
+  /** `failed` spent an attempt, `deferred` did not, `dead` was the last. */
+  readonly outcome: 'failed' | 'deferred' | 'dead';
+  /** Which attempt it was, from 1 on; a replay counts from 1 again. */
+  readonly attempt: number;
+  readonly handler: string;
+  readonly error: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** How often in a row, for deferrals, the last time at `lastAt`. */
+  readonly times: number;
+  readonly lastAt: number;
+}
+
+/** What became of a change in one chain or branch. */
+export interface DeliveryTrip {
+  readonly id: number;
+  readonly chain: string;
+  /** `ready` waits for a free slot or is running now, `blocked` waits for an earlier change of its object, `parked` for a time. */
+  readonly state: 'ready' | 'blocked' | 'parked' | 'dead' | 'completed' | 'halted' | 'superseded' | 'discarded';
+  /** Who halted it, or failed last. */
+  readonly handler: string | undefined;
+  /** Why it was halted or waits, or its last error. */
+  readonly reason: string | undefined;
+  /** Failed attempts, since the last replay. */
+  readonly attempts: number;
+  /** Ids of the sinks whose success was checkpointed; what completed has passed all of them. */
+  readonly delivered: readonly string[];
+  /** Of a parked one, milliseconds since the epoch. */
+  readonly dueAt: number | undefined;
+  readonly endedAt: number | undefined;
+  readonly replayed: boolean;
+  /** Oldest first. */
+  readonly failures: readonly Failure[];
+}
+
+/** The trip of one change. */
+export interface Trip {
+  readonly change: Change;
+  /** In the order in which they began. */
+  readonly deliveries: readonly DeliveryTrip[];
+}
+
+/** What was recorded: a kind under a version of its API. */
+export interface RecordedKind extends Gvk {
+  /** The plural in the URL. */
+  readonly resource: string;
 }
 
 export interface DeadLetter {
@@ -176,7 +228,26 @@ export interface HistoryQuery {
   readonly key?: string;
   readonly group?: string;
   readonly resource?: string;
+  /** Exact, or with `*` and `?`. */
+  readonly namespace?: string;
+  /** Exact, or with `*` and `?`. */
+  readonly name?: string;
+  /** A manager in `Change.by`: exact, or with `*` and `?`. */
+  readonly by?: string;
   readonly newestFirst?: boolean;
+  readonly limit: number;
+}
+
+export interface DeadLetterQuery {
+  /** Letters with a greater id only. */
+  readonly afterId?: number;
+  readonly chain?: string;
+  /** The handler that failed last, by its id. */
+  readonly handler?: string;
+  readonly group?: string;
+  readonly resource?: string;
+  /** Milliseconds since the epoch. */
+  readonly diedBefore?: number;
   readonly limit: number;
 }
 
@@ -236,17 +307,18 @@ export interface Store {
     death: { readonly handler: string; readonly error: string; readonly attempts: number },
   ): Promise<void>;
 
-  deadLetters(query: {
-    readonly chain?: string;
-    readonly limit: number;
-    readonly afterId?: number;
-  }): Promise<readonly DeadLetter[]>;
+  /** In order of id. */
+  deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetter[]>;
   deadLetterOf(id: number): Promise<DeadLetter | undefined>;
   /** Back to the chain with the same change and key, `replayed` set, attempts at 0. Answers the ids that were dead letters. */
   replay(ids: readonly number[]): Promise<readonly number[]>;
   discard(ids: readonly number[]): Promise<readonly number[]>;
 
   history(query: HistoryQuery): Promise<readonly Change[]>;
+  /** What became of a change; undefined when there is none of this id, or no longer. */
+  trip(change: number): Promise<Trip | undefined>;
+  /** Every kind that a scope or a change had, in no order. */
+  kinds(): Promise<readonly RecordedKind[]>;
   /** Remove ended changes beyond the retention, oldest first; never one that is pending or a dead letter. Answers how many: a bounded number, call again while it is not 0. */
   prune(retention: Retention, now: number): Promise<number>;
   balances(): Promise<readonly Balance[]>;

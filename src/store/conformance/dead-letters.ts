@@ -70,6 +70,21 @@ export function deadLetters(fixture: StoreFixture): void {
     });
   });
 
+  describe('deadLetters() of some', () => {
+    storeTest(fixture, 'answers those of a handler, of a kind, and from before a time', async ({ store }) => {
+      await withPending(store, ['a', 'b']);
+      await withPending(store, ['c'], { group: '', resource: 'services', kind: 'Service' });
+      for (const { id, change } of (await claim(store)).deliveries)
+        await store.deadLetter(id, { ...DEATH, handler: change.name === 'a' ? 'default/log' : DEATH.handler });
+      const names = async (query: Omit<Parameters<Store['deadLetters']>[0], 'limit'>) =>
+        (await store.deadLetters({ limit: 10, ...query })).map(({ change }) => change.name).join(' ');
+      assert.equal(await names({ handler: 'default/slack' }), 'b c');
+      assert.equal(await names({ group: '', resource: 'services' }), 'c');
+      assert.equal(await names({ diedBefore: NOW }), '');
+      assert.equal(await names({ diedBefore: NOW + 1, handler: 'default/log' }), 'a');
+    });
+  });
+
   describe('replay()', () => {
     storeTest(
       fixture,

@@ -45,6 +45,40 @@ export function history(fixture: StoreFixture): void {
     });
   });
 
+  describe('history() of some', () => {
+    storeTest(fixture, 'answers by namespace, name and who did it, with * and ? as wildcards', async ({ store }) => {
+      const scope = await openScope(store);
+      const by = (manager: string) => {
+        const entry = { manager, operation: 'Update', fieldsType: 'FieldsV1', fieldsV1: { 'f:spec': {} } };
+        return { managedFields: new TextEncoder().encode(JSON.stringify([entry])) };
+      };
+      await accept(store, scope, seen('web', 1, by('helm')), seen('web-2', 1, by('kubectl-set')));
+      await accept(store, scope, seen('x', 1, { ...by('[odd]'), key: 'node-1' }));
+      const keys = async (query: Omit<Parameters<Store['history']>[0], 'limit'>) =>
+        (await store.history({ limit: 10, ...query })).map(({ key }) => key).join(' ');
+      assert.equal(await keys({ namespace: 'shop' }), 'shop/web shop/web-2');
+      assert.equal(await keys({ namespace: 's*' }), 'shop/web shop/web-2');
+      assert.equal(await keys({ namespace: 'node-1' }), '', 'a name is no namespace');
+      assert.equal(await keys({ name: 'web' }), 'shop/web');
+      assert.equal(await keys({ name: 'web*' }), 'shop/web shop/web-2');
+      assert.equal(await keys({ name: 'node-?' }), 'node-1');
+      assert.equal(await keys({ by: 'kubectl*' }), 'shop/web-2');
+      assert.equal(await keys({ by: 'kubectl' }), '');
+      assert.equal(await keys({ by: '[odd]' }), 'node-1', 'brackets are no set');
+    });
+  });
+
+  describe('kinds()', () => {
+    storeTest(fixture, 'answers what was recorded', async ({ store }) => {
+      assert.deepEqual(await store.kinds(), []);
+      await openScope(store);
+      await openScope(store);
+      assert.deepEqual(await store.kinds(), [
+        { group: 'apps', version: 'v1', kind: 'Deployment', resource: 'deployments' },
+      ]);
+    });
+  });
+
   describe('prune()', () => {
     storeTest(fixture, 'removes ended changes that are too old', async ({ store }) => {
       await withPending(store, ['a', 'b']);

@@ -1,0 +1,66 @@
+/** What became of one change, in each chain and branch. */
+import type { DatabaseSync } from 'node:sqlite';
+import { Failures } from './failures.ts';
+import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
+import { BLOCKED, DONE, PARKED, READY } from './schema.ts';
+import type { ChangeRecord, DeliveryTrip } from './store.ts';
+
+export interface TripRecord {
+  readonly record: ChangeRecord;
+  readonly deliveries: readonly DeliveryTrip[];
+}
+
+interface DeliveryRow {
+  readonly id: number;
+  readonly chain: string;
+  readonly state: number;
+  readonly due_at: number | null;
+  readonly attempts: number;
+  readonly delivered: string;
+  readonly replayed: number;
+  readonly outcome: string | null;
+  readonly handler: string | null;
+  readonly reason: string | null;
+  readonly ended_at: number | null;
+}
+
+const WAITING: ReadonlyMap<number, DeliveryTrip['state']> = new Map([
+  [READY, 'ready'],
+  [BLOCKED, 'blocked'],
+  [PARKED, 'parked'],
+]);
+
+export class Trips {
+  readonly #failures: Failures;
+  readonly #change;
+  readonly #deliveries;
+
+  constructor(db: DatabaseSync) {
+    this.#failures = new Failures(db);
+    this.#change = db.prepare(`SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`);
+    this.#deliveries = db.prepare('SELECT * FROM deliveries WHERE change = ? ORDER BY id');
+  }
+
+  of(change: number): TripRecord | undefined {
+    const row = this.#change.get(change) as unknown as ChangeRow | undefined;
+    if (row === undefined) return undefined;
+    const deliveries = this.#deliveries.all(change) as unknown as DeliveryRow[];
+    return { record: recordOf(row), deliveries: deliveries.map((delivery) => this.#tripOf(delivery)) };
+  }
+
+  #tripOf(row: DeliveryRow): DeliveryTrip {
+    return {
+      id: row.id,
+      chain: row.chain,
+      state: row.state < DONE ? (WAITING.get(row.state) ?? 'dead') : (row.outcome as DeliveryTrip['state']),
+      handler: row.handler ?? undefined,
+      reason: row.reason ?? undefined,
+      attempts: row.attempts,
+      delivered: JSON.parse(row.delivered) as string[],
+      dueAt: row.due_at ?? undefined,
+      endedAt: row.ended_at ?? undefined,
+      replayed: row.replayed === 1,
+      failures: this.#failures.of(row.id),
+    };
+  }
+}
