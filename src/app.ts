@@ -3,23 +3,26 @@
  * so that nothing arrives where nobody listens, and stops them in reverse, draining.
  */
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { createChainRunner } from './chain/runner.ts';
 import { RunningChains } from './chain/running-chains.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createReceivers } from './delivery/receivers.ts';
-import { codeOf, toError } from './errors.ts';
+import { ConfigError } from './errors.ts';
 import type { Health } from './health.ts';
+import { keepHouse, tellOfOrphans } from './housekeeping.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { connect, type Connection } from './source/connect.ts';
 import { Discovery } from './source/discovery.ts';
-import { createSource } from './source/kubernetes-source.ts';
+import { createSource, type ClusterSource } from './source/kubernetes-source.ts';
+import { recogniseCluster } from './source/recognise-cluster.ts';
 import { createRedactor } from './source/redact.ts';
-import type { Source } from './source/source.ts';
+import type { WatchPlan } from './source/watch-plan.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { openStateFolder, type StateFolder } from './store/state-folder.ts';
-import { DEFAULT_RETENTION, type Store } from './store/store.ts';
+import type { Store } from './store/store.ts';
 import { watchRequests } from './watch-requests.ts';
 import { startWeb, type Web } from './web/server.ts';
 
@@ -43,6 +46,14 @@ export interface App {
    * {@link stop} cleans up.
    */
   start(): Promise<void>;
+  /**
+   * Goes on with another configuration: chains and scopes that are the same are not touched, the others end what they do and
+   * begin again; no change is lost or told twice. Calls are served one after the other.
+   * @throws ConfigError when it cannot be used, or only by a restart: the old one goes on then
+   */
+  reload(config: Config): Promise<void>;
+  /** The file on disk is not what runs: shown in {@link health} until a reload succeeds. */
+  reloadFailed(problems: readonly string[]): void;
   /** Source first, then the chains drain for at most `graceMs` (default 22 s), then the rest. Idempotent. */
   stop(graceMs?: number): Promise<void>;
   health(): Health;
@@ -59,7 +70,8 @@ export interface App {
 const DEFAULT_GRACE_MS = 22_000;
 /** How long a start that is under way may take to notice that it is to stop; a handler that is starting may take longer. */
 const START_GIVES_UP_MS = 5_000;
-const HOUSEKEEPING_EVERY_MS = 15_000;
+/** How long a chain whose handlers changed may end what it is doing; what takes longer begins again with the new ones. */
+const RELOAD_GRACE_MS = 5_000;
 
 export function createApp(options: AppOptions): App {
   return new Application(options);
@@ -75,7 +87,11 @@ class Application implements App {
   readonly #failure = Promise.withResolvers<never>();
   #phase: Health['phase'] = 'connecting';
   #store: Store | undefined;
-  #source: Source | undefined;
+  #source: ClusterSource | undefined;
+  #config: Config;
+  #redactionKey: Uint8Array = randomBytes(32);
+  #configProblem: string | undefined;
+  #reloading: Promise<void> = Promise.resolve();
   #web: Web | undefined;
   #chains: RunningChains | undefined;
   #starting: Promise<void> | undefined;
@@ -83,6 +99,7 @@ class Application implements App {
 
   constructor(options: AppOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.#clock = options.clock ?? systemClock;
     // Whoever waits for it is told; nobody has to.
     this.#failure.promise.catch(() => {});
@@ -106,6 +123,18 @@ class Application implements App {
     return this.#starting;
   }
 
+  reload(config: Config): Promise<void> {
+    const reloaded = this.#reloading.then(() => this.#reload(config));
+    this.#reloading = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  reloadFailed(problems: readonly string[]): void {
+    this.#configProblem = problems.join('; ');
+    this.metrics.configReloads.inc({ outcome: 'failed' });
+    this.metrics.configReloaded.set(0);
+  }
+
   stop(graceMs: number = DEFAULT_GRACE_MS): Promise<void> {
     this.#stopped ??= this.#stop(graceMs);
     return this.#stopped;
@@ -117,7 +146,13 @@ class Application implements App {
     const settled =
       scopes.length > 0 && scopes.every((scope) => scope.state === 'watching' || scope.state === 'degraded');
     const watching = scopes.some((scope) => scope.state === 'watching');
-    return { ready: this.#phase === 'running' && settled && watching, phase: this.#phase, degraded, scopes };
+    return {
+      ready: this.#phase === 'running' && settled && watching,
+      phase: this.#phase,
+      degraded,
+      scopes,
+      configProblem: this.#configProblem,
+    };
   }
 
   async idle(): Promise<void> {
@@ -134,14 +169,23 @@ class Application implements App {
     this.#onStop('api client', () => connection.api.close());
     signal.throwIfAborted();
     this.#phase = 'starting';
-    const { store, redactionKey } = await this.#openState(connection);
+    const store = await this.#openState(connection);
     this.#store = store;
     signal.throwIfAborted();
     await this.#startChains(store, connection.clusterName);
-    await this.#startSource(store, connection, redactionKey);
+    await this.#startSource(store, connection);
     signal.throwIfAborted();
-    this.#keepHouse(store);
+    const clock = this.#clock;
+    await tellOfOrphans(
+      store,
+      config.chains.map(({ name }) => name),
+      log,
+    );
+    const tidied = keepHouse({ store, clock, log, metrics: this.metrics, signal });
+    tidied.catch((error: unknown) => this.#failure.reject(error));
+    this.#onStop('housekeeping', () => tidied.catch(() => undefined));
     this.#phase = 'running';
+    this.metrics.configReloaded.set(1);
     log.info('Started', { cluster: connection.clusterName, chains: config.chains.map((chain) => chain.name) });
   }
 
@@ -152,9 +196,38 @@ class Application implements App {
     this.#onStop('web', async () => this.#web?.close());
   }
 
-  async #openState(connection: Connection): Promise<{ store: Store; redactionKey: Uint8Array }> {
+  /** A kind that the cluster does not serve, or a handler that does not start, shows before anything has changed for good. */
+  async #reload(config: Config): Promise<void> {
+    const source = this.#source;
+    const chains = this.#chains;
+    if (this.#phase !== 'running' || source === undefined || chains === undefined) {
+      throw new ConfigError(['The service is not running yet: the changed configuration is not read']);
+    }
+    refuseWhatNeedsRestart(this.#config, config);
+    const plan = await source.prepare(this.#planOf(config));
+    const { added, removed, changed } = await chains.follow(config.chains, RELOAD_GRACE_MS);
+    await source.follow(plan);
+    await tellOfOrphans(
+      this.store,
+      config.chains.map(({ name }) => name),
+      this.#options.log,
+    );
+    this.#config = config;
+    this.#configProblem = undefined;
+    this.metrics.configReloads.inc({ outcome: 'done' });
+    this.metrics.configReloaded.set(1);
+    this.#options.log.info('Configuration reloaded', { file: config.file, added, removed, changed });
+  }
+
+  #planOf(config: Config): WatchPlan {
+    const redactor = createRedactor(config.redact, this.#redactionKey);
+    return { requests: watchRequests(config), redactor, whileAway: config.whileAway };
+  }
+
+  async #openState(connection: Connection): Promise<Store> {
     const { config, env, log, storeFile } = this.#options;
     const folder = storeFile === undefined ? await this.#openFolder(connection, config, env) : undefined;
+    if (folder !== undefined) this.#redactionKey = folder.redactionKey;
     const store = await openSqliteStore({
       path: folder?.storeFile ?? ':memory:',
       cluster: { id: connection.identity.id, name: connection.clusterName },
@@ -163,7 +236,7 @@ class Application implements App {
     this.#onStop('store', () => store.close());
     await recogniseCluster(store, connection, log);
     log.debug('State is open', { folder: folder?.path ?? ':memory:' });
-    return { store, redactionKey: folder?.redactionKey ?? randomBytes(32) };
+    return store;
   }
 
   async #openFolder(connection: Connection, config: Config, env: NodeJS.ProcessEnv): Promise<StateFolder> {
@@ -192,15 +265,13 @@ class Application implements App {
     this.#stopping.signal.throwIfAborted();
   }
 
-  async #startSource(store: Store, connection: Connection, redactionKey: Uint8Array): Promise<void> {
+  async #startSource(store: Store, connection: Connection): Promise<void> {
     const { config, log } = this.#options;
     const source = createSource({
       api: connection.api,
       discovery: new Discovery(connection.api),
       store,
-      requests: watchRequests(config),
-      redactor: createRedactor(config.redact, redactionKey),
-      whileAway: config.whileAway,
+      ...this.#planOf(config),
       identityIsCertain: connection.identity.by === 'kube-system',
       clock: this.#clock,
       log,
@@ -212,34 +283,6 @@ class Application implements App {
     await source.start();
   }
 
-  /** Retention, and the gauges that are read from the store. A store that cannot go on ends the service: a restart may. */
-  #keepHouse(store: Store): void {
-    const signal = this.#stopping.signal;
-    const tidyUntilStopped = async () => {
-      while (!signal.aborted) {
-        await this.#tidy(store).catch((error: unknown) => {
-          if (codeOf(error) !== 'STORE_FULL') throw error;
-          this.#options.log.error('The disk is full: nothing is accepted until there is room', {
-            problem: toError(error).message,
-          });
-        });
-        await this.#clock.sleep(HOUSEKEEPING_EVERY_MS, signal);
-      }
-    };
-    const done = tidyUntilStopped().catch((error: unknown) => {
-      if (!signal.aborted) this.#failure.reject(error);
-    });
-    this.#onStop('housekeeping', () => done);
-  }
-
-  async #tidy(store: Store): Promise<void> {
-    for (let pruned = -1; pruned !== 0;) pruned = await store.prune(DEFAULT_RETENTION, this.#clock.now());
-    for (const { chain, pending, dead, replayed } of await store.balances()) {
-      this.metrics.pending.set({ chain }, pending);
-      this.metrics.dead.set({ chain }, dead - replayed);
-    }
-  }
-
   #onStop(name: string, stop: (graceMs: number) => Promise<unknown>): void {
     this.#started.push({ name, stop });
   }
@@ -249,7 +292,7 @@ class Application implements App {
     this.#phase = 'stopping';
     this.#stopping.abort(new Error('The service is stopping'));
     // What it has begun cannot be stopped before it stands.
-    const begun = this.#starting?.catch(() => undefined);
+    const begun = Promise.all([this.#starting?.catch(() => undefined), this.#reloading]);
     const enough = new AbortController();
     await Promise.race([begun, this.#clock.sleep(START_GIVES_UP_MS, enough.signal).catch(() => undefined)]);
     enough.abort();
@@ -263,18 +306,9 @@ class Application implements App {
   }
 }
 
-/** Another cluster behind the same state: its baseline says nothing about this one. */
-async function recogniseCluster(store: Store, connection: Connection, log: Logger): Promise<void> {
-  const { identity, address } = connection;
-  const [known, knownAddress] = [await store.getFact('cluster'), await store.getFact('clusterAddress')];
-  const gainedRights = knownAddress === address && known !== undefined && known.startsWith('address-');
-  if (known !== undefined && known !== identity.id && !gainedRights && identity.by === 'kube-system') {
-    log.warn('This state belongs to another cluster: starting from a new baseline, nothing is reported for it', {
-      was: known,
-      is: identity.id,
-    });
-    for (const scope of await store.scopes()) await store.forgetScope(scope.id);
-  }
-  await store.setFact('cluster', identity.id);
-  await store.setFact('clusterAddress', address);
+/** @throws ConfigError that names what can only change by a restart */
+function refuseWhatNeedsRestart(old: Config, config: Config): void {
+  const fixed = (['cluster', 'state'] as const).filter((part) => !isDeepStrictEqual(old[part], config[part]));
+  if (fixed.length === 0) return;
+  throw new ConfigError(fixed.map((part) => `${config.file}: [${part}] has changed: restart to use it`));
 }

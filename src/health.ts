@@ -7,4 +7,6 @@ export interface Health {
   readonly phase: 'connecting' | 'starting' | 'running' | 'stopping';
   readonly degraded: readonly ScopeHealth[];
   readonly scopes: readonly ScopeHealth[];
+  /** Why the configuration file on disk is not the one that runs; undefined: it is. */
+  readonly configProblem: string | undefined;
 }

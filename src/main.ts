@@ -14,7 +14,8 @@ const stop = (signal: NodeJS.Signals) => {
   if (stopping.signal.aborted) process.exit(1);
   stopping.abort(signal);
 };
-process.on('SIGTERM', stop).on('SIGINT', stop);
+// A terminal that was closed is no reason to leave work half done.
+process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', stop);
 
 keepYoungGenerationSmall();
 const { runCommandLine } = await import('./cli/command-line.ts');

@@ -45,6 +45,8 @@ export function createMetrics() {
       [0.005, 0.02, 0.1, 0.5, 1, 5, 30, 300],
       'chain',
     ),
+    configReloads: counter('config_reloads_total', 'Changed configurations, by outcome', 'outcome'),
+    configReloaded: gauge('config_last_reload_successful', '0 while the file on disk is not what runs'),
     breakerOpen: gauge('breaker_open', '1 while the circuit breaker of a receiver is open', 'receiver'),
   };
 }

@@ -1,8 +1,12 @@
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { systemClock } from '../clock.ts';
+import { watchFiles } from '../config/watch-files.ts';
 import { createApp, type App } from '../app.ts';
 import { parseListen } from '../web/server.ts';
 import { ConfigError } from '../errors.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
+import { reloadWhenChanged } from './reload.ts';
 import { configFrom, loggerFrom, withConfigFlags, withLogFlags, type ConfigFlags, type LogFlags } from './options.ts';
 
 type Flags = ConfigFlags & LogFlags & { readonly listen: string };
@@ -24,13 +28,19 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
 async function run(flags: Flags, io: CommandIo): Promise<number> {
   const listen = listenFrom(flags.listen);
   const log = loggerFrom(flags, io);
-  const config = await configFrom(flags, io);
+  const load = () => configFrom(flags, io);
+  const files = await watchFiles([resolve(flags.config)], systemClock);
+  const config = await load();
   const app = createApp({ config, log, stdout: io.stdout, env: io.env, ...(listen === undefined ? {} : { listen }) });
-  return untilStopped(app, io.signal);
+  return untilStopped(app, io.signal, (signal) => reloadWhenChanged({ app, config, files, load, log, signal }));
 }
 
 /** Starts the app and waits until the process is asked to stop; then drains. */
-async function untilStopped(app: App, signal: AbortSignal): Promise<number> {
+async function untilStopped(
+  app: App,
+  signal: AbortSignal,
+  whileRunning: (signal: AbortSignal) => Promise<void>,
+): Promise<number> {
   // Waiting for a cluster that cannot be reached, without endpoints, nothing else would keep the process alive.
   const alive = setInterval(() => {}, MAX_TIMEOUT_MS);
   const stopped = new Promise<void>((resolve) => {
@@ -38,13 +48,18 @@ async function untilStopped(app: App, signal: AbortSignal): Promise<number> {
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
   });
+  const over = new AbortController();
+  let reloading: Promise<void> | undefined;
   try {
     await Promise.race([app.start(), stopped]);
+    if (!signal.aborted) reloading = whileRunning(AbortSignal.any([signal, over.signal]));
     await Promise.race([app.failed, stopped]);
   } catch (error) {
     await app.stop(0);
     if (!signal.aborted) throw error;
   } finally {
+    over.abort();
+    await reloading;
     clearInterval(alive);
   }
   return EXIT.ok;

@@ -7,6 +7,8 @@ import type { HandlerDefinition } from '../chain/handler.ts';
 export interface Config {
   /** As given on the command line, for messages; handler paths are relative to its folder. */
   readonly file: string;
+  /** Absolute paths of what was read: the file, and those it refers to. When one of them changes, so may the configuration. */
+  readonly files: readonly string[];
   readonly cluster: ClusterConfig;
   readonly state: {
     /** Undefined: the default folder of this cluster and name. */

@@ -12,6 +12,8 @@ export interface Expanded {
   /** Paths whose value came from outside the file: they are not shown. */
   readonly filled: readonly Path[];
   readonly problems: readonly Problem[];
+  /** Absolute paths of the files that were referred to, readable or not. */
+  readonly files: readonly string[];
 }
 
 /**
@@ -24,6 +26,7 @@ export function expand(
 ): Expanded {
   const filled: Path[] = [];
   const problems: Problem[] = [];
+  const files: string[] = [];
   const visit = (inner: unknown, path: Path): unknown => {
     if (Array.isArray(inner)) return inner.map((element, index) => visit(element, [...path, index]));
     if (isTable(inner)) return mapValues(inner, (element, key) => visit(element, [...path, key]));
@@ -32,19 +35,25 @@ export function expand(
       if (reference === '$${') return '${';
       filled.push(path);
       try {
-        return lookUp(name, options);
+        const file = fileOf(name, options.folder);
+        if (file === undefined) return lookUp(name, options.env);
+        files.push(file);
+        return readReference(file);
       } catch (thrown) {
         problems.push({ path, message: toError(thrown).message });
         return '';
       }
     });
   };
-  return { value: visit(value, []), filled, problems };
+  return { value: visit(value, []), filled, problems, files };
 }
 
-function lookUp(name: string | undefined, { env, folder }: { env: NodeJS.ProcessEnv; folder: string }): string {
+function fileOf(name: string | undefined, folder: string): string | undefined {
+  return name?.startsWith('file:') === true ? resolve(folder, name.slice('file:'.length)) : undefined;
+}
+
+function lookUp(name: string | undefined, env: NodeJS.ProcessEnv): string {
   if (name === undefined) throw new Error('"${" without "}"; write "$${" for the characters themselves');
-  if (name.startsWith('file:')) return readReference(resolve(folder, name.slice('file:'.length)));
   if (!VARIABLE.test(name))
     throw new Error(`\${${name}} is neither a variable nor a file; write "$\${" for the characters themselves`);
   const found = env[name];

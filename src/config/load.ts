@@ -6,7 +6,7 @@ import type { HandlerDefinition } from '../chain/handler.ts';
 import { ConfigError, toError } from '../errors.ts';
 import { checkChains, loadHandlers, toResources, toRetry, writtenChains, type ChainSurroundings } from './chains.ts';
 import type { Config } from './config.ts';
-import { expand, isTable } from './expand.ts';
+import { expand, type Expanded, isTable } from './expand.ts';
 import { canonical } from './keys.ts';
 import { locateKeys, type Locate } from './locate.ts';
 import { oversizedIntegers, parseToml, TomlSyntaxError } from './parse-toml.ts';
@@ -43,7 +43,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const folder = dirname(resolve(file));
   const written = parse(toml, file);
   const problems: Problem[] = [...oversizedIntegers(written)];
-  const { value, filled } = complete(written, { env: options.env, folder }, problems);
+  const { value, filled, files } = complete(written, { env: options.env, folder }, problems);
 
   const isSecret = secretPaths(filled);
   const structure = configFile.safeParse(value);
@@ -63,6 +63,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const { data } = structure;
   return {
     ...settings(data, file, folder, options.overrides),
+    files: [resolve(file), ...new Set(files)],
     chains: chains.map(({ name, path, table: written }, index) => {
       const table = path.length === 0 ? data : (data.chain?.[Number(path[1])] ?? {});
       return {
@@ -126,7 +127,7 @@ function complete(
   written: Readonly<Record<string, unknown>>,
   options: { readonly env: NodeJS.ProcessEnv; readonly folder: string },
   problems: Problem[],
-): { readonly value: Readonly<Record<string, unknown>>; readonly filled: readonly Path[] } {
+): Pick<Expanded, 'filled' | 'files'> & { readonly value: Readonly<Record<string, unknown>> } {
   const spelled = canonical(written, configFile, [], problems) as Record<string, unknown>;
   if (Array.isArray(spelled['cluster'])) {
     problems.push({
@@ -135,9 +136,9 @@ function complete(
     });
     delete spelled['cluster'];
   }
-  const { value, filled, problems: unresolved } = expand(spelled, options);
+  const { value, problems: unresolved, ...found } = expand(spelled, options);
   problems.push(...unresolved);
-  return { value: isTable(value) ? value : {}, filled };
+  return { value: isTable(value) ? value : {}, ...found };
 }
 
 /** A value that came from outside the file, or whose key says so, is never shown. */
@@ -181,7 +182,12 @@ function defaultsOf({ namespace = '', labelSelector = '' }: Overrides = {}): {
 }
 
 /** Paths in the file are relative to it, those of flags to where we are. */
-function settings(data: ConfigFile, file: string, folder: string, overrides: Overrides = {}): Omit<Config, 'chains'> {
+function settings(
+  data: ConfigFile,
+  file: string,
+  folder: string,
+  overrides: Overrides = {},
+): Omit<Config, 'chains' | 'files'> {
   const { cluster, state, redact, whileAway = 'each' } = data;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
   return {

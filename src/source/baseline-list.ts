@@ -20,19 +20,24 @@ export interface BaselineListOptions {
   readonly observer: Observer;
   /** The digest by the interest that the baseline was made with; undefined: it cannot be made again. */
   readonly oldDigest: ((item: ScannedManifest) => number) | undefined;
+  /** It was watched until just now: what is found did not happen while nothing was watching. */
+  readonly resumed: boolean;
 }
 
 /** Written in pages of this size. */
 const PAGE_OBSERVATIONS = 100;
 const PAGE_BYTES = 1024 * 1024;
 /** What a list finds happened unseen; how often, nobody knows. */
-const FOUND: ChangeFlags = { whileAway: true, compacted: true };
-const FOUND_GONE: ChangeFlags = { whileAway: true, finalStateUnknown: true };
+const FOUND: ChangeFlags = { compacted: true };
+const FOUND_GONE: ChangeFlags = { finalStateUnknown: true };
+const AWAY: ChangeFlags = { whileAway: true };
 
 export class BaselineList {
   /** The changes that it will be, once it counts. */
   readonly counts: Counts = { added: 0, updated: 0, deleted: 0 };
   readonly #options: BaselineListOptions;
+  readonly #found: ChangeFlags;
+  readonly #foundGone: ChangeFlags;
   /** What the index becomes when the list is whole. */
   readonly #fresh = new Map<string, Seen>();
   #page: Observation[] = [];
@@ -42,6 +47,9 @@ export class BaselineList {
 
   constructor(options: BaselineListOptions) {
     this.#options = options;
+    const away = options.resumed ? {} : AWAY;
+    this.#found = { ...FOUND, ...away };
+    this.#foundGone = { ...FOUND_GONE, ...away };
     options.index.beginRound();
   }
 
@@ -60,7 +68,7 @@ export class BaselineList {
       return index.mark(known);
     }
     const silent = mode === 'first' || (mode === 'rebase' && (isEqual || (same && this.#wasSame(known.digest, item))));
-    const observation = observer.seen(item, digest, { silent, flags: FOUND });
+    const observation = observer.seen(item, digest, { silent, flags: this.#found });
     if (observation === undefined) return this.passOver(key);
     this.#put(observation, known?.uid);
     if (mode === 'first') index.set(observation);
@@ -92,7 +100,10 @@ export class BaselineList {
     for (const [key, { uid, resourceVersion }] of index.unmarked()) {
       if (this.#fresh.has(key)) continue;
       gone.push(key);
-      this.#put(observer.gone({ key, uid, resourceVersion }, { silent: mode === 'first', flags: FOUND_GONE }), uid);
+      this.#put(
+        observer.gone({ key, uid, resourceVersion }, { silent: mode === 'first', flags: this.#foundGone }),
+        uid,
+      );
       await this.room();
     }
     const staged = mode === 'first' ? {} : { staged: true as const };

@@ -51,7 +51,7 @@ export class Informer implements ReflectorTarget {
   readonly #env: InformerEnvironment;
   readonly #scope: InformerScope;
   readonly #status: ScopeStatus;
-  readonly #resumed: boolean;
+  #resumed: boolean;
   readonly #log: Logger;
   readonly #basis: Basis;
   readonly #reader: ManifestReader;
@@ -127,6 +127,7 @@ export class Informer implements ReflectorTarget {
       index: this.#index,
       observer: this.#observer,
       oldDigest: this.#oldReader === undefined ? undefined : digestBy(this.#oldReader),
+      resumed: this.#resumed,
     });
   }
 
@@ -150,6 +151,7 @@ export class Informer implements ReflectorTarget {
     const accepted = await list.commit(resourceVersion, this.#basis);
     this.#list = undefined;
     this.#listMode = 'compare';
+    this.#resumed = false;
     this.#oldReader = undefined;
     this.#catchUp = undefined;
     this.#meters.changed(list.counts);
@@ -183,6 +185,7 @@ export class Informer implements ReflectorTarget {
   bookmark(resourceVersion: string): void {
     this.#meters.events.BOOKMARK.inc();
     this.#catchUp = undefined;
+    this.#resumed = false;
     this.#opened.queue.moveCursor(resourceVersion);
   }
 

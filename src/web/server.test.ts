@@ -29,7 +29,13 @@ const DEGRADED: ScopeHealth = {
 
 function healthOf(...scopes: ScopeHealth[]): Health {
   const degraded = scopes.filter(({ state }) => state === 'degraded');
-  return { ready: scopes.some(({ state }) => state === 'watching'), phase: 'running', scopes, degraded };
+  return {
+    ready: scopes.some(({ state }) => state === 'watching'),
+    phase: 'running',
+    scopes,
+    degraded,
+    configProblem: undefined,
+  };
 }
 
 async function serve(t: TestContext, health: Health, listen = '127.0.0.1:0') {

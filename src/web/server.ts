@@ -83,6 +83,7 @@ function readiness(health: Health): Answer {
     state,
     ...waiting.map((scope) => `${scope.state}: ${nameOf(scope)}`),
     ...health.degraded.map(problemOf),
+    ...(health.configProblem === undefined ? [] : [`configuration not reloaded: ${health.configProblem}`]),
   ];
   return text(health.ready ? 200 : 503, `${lines.join('\n')}\n`);
 }

@@ -2,9 +2,10 @@
 import { PassThrough } from 'node:stream';
 import { createApp, type App } from '../../src/app.ts';
 import { loadHandler } from '../../src/chain/load.ts';
+import type { Clock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createLogger } from '../../src/log.ts';
-import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
+import { startApiServer, type ApiServer, type ApiServerOptions } from '../../src/testing/api-server.ts';
 import {
   startReceiver,
   type CapturedReceiver,
@@ -23,6 +24,8 @@ export interface RunOptions {
   /** Survives the app, for restarts; default: in memory. */
   readonly keepState?: boolean;
   readonly listen?: string;
+  /** Default: the system's. */
+  readonly clock?: Clock;
 }
 
 export interface Running extends AsyncDisposable {
@@ -31,6 +34,8 @@ export interface Running extends AsyncDisposable {
   entries(): Record<string, unknown>[];
   /** The service's own log so far. */
   serviceLog(): string;
+  /** Another text for the config file, and the app told of it. */
+  reload(config: string): Promise<void>;
 }
 
 export class World implements AsyncDisposable {
@@ -44,8 +49,8 @@ export class World implements AsyncDisposable {
     this.workdir = workdir;
   }
 
-  static async start(respond: Respond = () => ({ body: 'ok' })): Promise<World> {
-    return new World(await startApiServer(), await startReceiver(respond), await Workdir.make());
+  static async start(respond: Respond = () => ({ body: 'ok' }), cluster: ApiServerOptions = {}): Promise<World> {
+    return new World(await startApiServer(cluster), await startReceiver(respond), await Workdir.make());
   }
 
   /** The app, with every scope listed and watched. */
@@ -54,7 +59,8 @@ export class World implements AsyncDisposable {
     const kubeconfig = await this.server.writeKubeconfig(this.workdir.file('kubeconfig'));
     const [stdout, stderr] = [capture(), capture()];
     const env = { HOME: this.workdir.path, XDG_STATE_HOME: this.workdir.path };
-    const config = await loadConfig(file, { env, loadHandler, overrides: { kubeconfig, ...options.overrides } });
+    const load = () => loadConfig(file, { env, loadHandler, overrides: { kubeconfig, ...options.overrides } });
+    const config = await load();
     const app = createApp({
       config,
       env,
@@ -62,6 +68,7 @@ export class World implements AsyncDisposable {
       stdout: stdout.stream,
       ...(options.keepState === true ? {} : { storeFile: ':memory:' }),
       ...(options.listen === undefined ? {} : { listen: options.listen }),
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
     try {
       await app.start();
@@ -74,6 +81,10 @@ export class World implements AsyncDisposable {
       app,
       entries: () => stdout.lines().map((line) => JSON.parse(line) as Record<string, unknown>),
       serviceLog: () => stderr.lines().join('\n'),
+      reload: async (text) => {
+        await this.workdir.write('config.toml', text);
+        await app.reload(await load());
+      },
       [Symbol.asyncDispose]: () => app.stop(),
     };
   }

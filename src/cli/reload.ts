@@ -1,0 +1,40 @@
+/** Live reload: the configuration file is watched; what it says next is checked, then followed. */
+import type { App } from '../app.ts';
+import type { Config } from '../config/config.ts';
+import type { WatchedFiles } from '../config/watch-files.ts';
+import { codeOf, type ConfigError, toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+
+export interface ReloadOptions {
+  readonly app: Pick<App, 'reload' | 'reloadFailed'>;
+  /** What the app was started with. */
+  readonly config: Config;
+  /** Made before `config` was read, so that no change is missed. */
+  readonly files: WatchedFiles;
+  /** Reads and checks the file again. */
+  readonly load: () => Promise<Config>;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Until the signal aborts. A configuration that cannot be used is told, and the one that runs goes on. */
+export async function reloadWhenChanged({ app, config, files, load, log, signal }: ReloadOptions): Promise<void> {
+  let read = config.files;
+  for (;;) {
+    try {
+      await files.changed(read, signal);
+    } catch {
+      return;
+    }
+    try {
+      const next = await load();
+      read = next.files;
+      await app.reload(next);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const problems = codeOf(thrown) === 'CONFIG' ? (thrown as ConfigError).problems : [toError(thrown).message];
+      log.error('The changed configuration cannot be used, the old one goes on', { file: config.file, problems });
+      app.reloadFailed(problems);
+    }
+  }
+}

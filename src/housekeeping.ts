@@ -1,0 +1,53 @@
+/** Retention of the history, and the gauges that are read from the store. */
+import type { Clock } from './clock.ts';
+import { codeOf, toError } from './errors.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { DEFAULT_RETENTION, type Store } from './store/store.ts';
+
+export interface HousekeepingOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly signal: AbortSignal;
+}
+
+const EVERY_MS = 15_000;
+
+/**
+ * Until the signal aborts. A full disk is told and waited for.
+ * @throws what the store threw when it cannot go on: a restart of the service may
+ */
+export async function keepHouse(options: HousekeepingOptions): Promise<void> {
+  const { clock, log, signal } = options;
+  while (!signal.aborted) {
+    try {
+      await tidy(options);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      if (codeOf(thrown) !== 'STORE_FULL') throw thrown;
+      log.error('The disk is full: nothing is accepted until there is room', { problem: toError(thrown).message });
+    }
+    await clock.sleep(EVERY_MS, signal).catch(() => undefined);
+  }
+}
+
+async function tidy({ store, clock, metrics }: HousekeepingOptions): Promise<void> {
+  for (let pruned = -1; pruned !== 0;) pruned = await store.prune(DEFAULT_RETENTION, clock.now());
+  for (const { chain, pending, dead, replayed } of await store.balances()) {
+    metrics.pending.set({ chain }, pending);
+    metrics.dead.set({ chain }, dead - replayed);
+  }
+}
+
+/** What waits for a chain that is not configured (any more) is kept, and waits until the chain comes back: somebody should know. */
+export async function tellOfOrphans(store: Store, chains: readonly string[], log: Logger): Promise<void> {
+  for (const { chain, pending } of await store.balances()) {
+    if (pending === 0 || chains.includes(chain)) continue;
+    log.warn('Changes wait for a chain that is not configured: they are kept until there is one of that name', {
+      chain,
+      pending,
+    });
+  }
+}

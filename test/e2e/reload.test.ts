@@ -1,0 +1,173 @@
+/** Live reload: the file on disk changes, and the program follows without losing a change, telling one twice or listing again. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { startReceiver } from '../../src/testing/receiver.ts';
+import { deployment } from './cluster.ts';
+import { kwatchmanConfig, startProgram } from './main-job.ts';
+import { World, type Running } from './world.ts';
+
+const configMap = (name: string, value: string) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, namespace: 'default' },
+  data: { value },
+});
+
+/** One chain that logs what changes, with more of the file after it. */
+const logging = (kinds: readonly string[], handlers = '', more = '') =>
+  `${kinds.map((kind) => `[[resource]]\nkind = "${kind}"\n`).join('')}${handlers}[[handler]]\nname = "log"\n${more}`;
+
+const lists = ({ server }: World, plural: string): number =>
+  server.requests.filter(({ path, query }) => path.endsWith(`/${plural}`) && query.get('watch') === null).length;
+
+const told = (running: Running): string[] =>
+  running.entries().map((entry) => `${String(entry['action'])} ${String(entry['key'])}`);
+
+async function idle({ app }: Running, accepted: number): Promise<void> {
+  for (;;) {
+    await app.idle();
+    const balances = await app.store.balances();
+    if (balances.reduce((sum, chain) => sum + chain.accepted, 0) >= accepted) return app.idle();
+  }
+}
+
+describe('the configuration file of a program that runs', () => {
+  test('is followed when it changes; one that cannot be used is told, and the old one goes on until it is mended', async () => {
+    await using world = await World.start();
+    await using fresh = await startReceiver(() => ({ body: 'ok' }));
+    world.server.create(deployment('web'));
+    const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
+    const good = kwatchmanConfig(world.slack.url, ['deployment']);
+    await world.workdir.write('config.toml', good);
+    await using program = startProgram(world.workdir, { url: world.server.url, kubeconfig });
+    await program.ready();
+
+    await world.workdir.write('config.toml', good.replace('name = "diff"', 'name = "dif"'));
+    await program.until('the refusal', ({ stderr }) => /config\.toml:5: .*dif/.test(stderr));
+    world.server.update(deployment('web', 'nginx', 2));
+    await world.slack.waitFor(1);
+
+    await world.workdir.write('config.toml', kwatchmanConfig(fresh.url, ['deployment', 'configmap']));
+    await program.until('the reload', ({ stderr }) => /"Configuration reloaded"/.test(stderr));
+    await program.ready();
+    world.server.update(deployment('web', 'nginx', 3));
+    world.server.create(configMap('settings', 'a'));
+    await fresh.waitFor(2);
+
+    const { code } = await program.stop();
+    assert.equal(code, 0);
+    assert.deepEqual([world.slack.requests.length, fresh.requests.length], [1, 2]);
+    assert.equal(lists(world, 'deployments'), 1);
+  });
+
+  test('shows in health and metrics while it is not what runs', async () => {
+    await using world = await World.start();
+    await using running = await world.run({ config: logging(['deployment']) });
+    await assert.rejects(running.reload(logging(['deploymnt'])), {
+      code: 'CONFIG',
+      message: /config\.toml:1: .*deploymnt/,
+    });
+    running.app.reloadFailed(['config.toml:2: not served']);
+    assert.equal(running.app.health().configProblem, 'config.toml:2: not served');
+    assert.match(await running.app.metrics.registry.metrics(), /config_last_reload_successful 0/);
+
+    await running.reload(logging(['deployment', 'configmap']));
+    assert.equal(running.app.health().configProblem, undefined);
+    assert.match(await running.app.metrics.registry.metrics(), /config_last_reload_successful 1/);
+  });
+});
+
+describe('reload', () => {
+  test('in the middle of a stream of changes tells each of them exactly once, none as having happened while away', async () => {
+    await using world = await World.start();
+    for (let n = 0; n < 5; n++) world.server.create(configMap(`c${n}`, 'start'));
+    await using running = await world.run({ config: logging(['configmap']) });
+    const another =
+      '[[chain]]\nname = "more"\n[[chain.resource]]\nkind = "deployment"\n[[chain.handler]]\nname = "log"\n';
+    const variants = [
+      logging(['configmap'], '[[handler]]\nname = "diff"\n'),
+      logging(['configmap', 'service'], '', another),
+      logging(['configmap']),
+      logging(['configmap', 'deployment'], '[[handler]]\nname = "match"\nnamespace = "default"\n'),
+    ];
+    const rounds = 12;
+    for (let round = 0; round < rounds; round++) {
+      const reloaded = running.reload(variants[round % variants.length] ?? '');
+      for (let n = 0; n < 5; n++) world.server.update(configMap(`c${n}`, `${round}`));
+      await reloaded;
+    }
+    await idle(running, rounds * 5);
+
+    const versions = running.entries().map((entry) => String(entry['resourceVersion']));
+    assert.equal(versions.length, rounds * 5);
+    assert.equal(new Set(versions).size, rounds * 5);
+    const history = await running.app.store.history({ limit: 1_000 });
+    assert.deepEqual(
+      history.filter(({ flags }) => flags.whileAway === true),
+      [],
+    );
+  });
+
+  test('does not list again what is still watched, even for another chain', async () => {
+    await using world = await World.start();
+    world.server.create(configMap('settings', 'a'));
+    await using running = await world.run({ config: logging(['configmap']) });
+    const more = '[[chain]]\nname = "more"\n[[chain.resource]]\nkind = "configmap"\n[[chain.handler]]\nname = "log"\n';
+    await running.reload(logging(['configmap'], '', more));
+    world.server.update(configMap('settings', 'b'));
+    await idle(running, 2);
+    assert.deepEqual(told(running), ['updated default/settings', 'updated default/settings']);
+    assert.equal(lists(world, 'configmaps'), 1);
+  });
+
+  test('to handlers that read more makes a new baseline in silence', async () => {
+    await using world = await World.start();
+    world.server.create(deployment('web'));
+    const withoutStatus = '[[handler]]\nname = "diff"\n';
+    await using running = await world.run({ config: logging(['deployment'], withoutStatus) });
+    await running.reload(logging(['deployment']));
+    await running.app.idle();
+    assert.deepEqual(told(running), []);
+    world.server.update({ ...deployment('web'), status: { readyReplicas: 1 } }, { subresource: 'status' });
+    await idle(running, 1);
+    assert.deepEqual(told(running), ['updated default/web']);
+  });
+
+  test('forgets a scope that has left; when it comes back, its objects are not announced', async () => {
+    await using world = await World.start();
+    world.server.create(configMap('settings', 'a'));
+    await using running = await world.run({ config: logging(['configmap', 'deployment']) });
+    await running.reload(logging(['deployment']));
+    world.server.update(configMap('settings', 'b'));
+    await running.reload(logging(['configmap', 'deployment']));
+    await running.app.idle();
+    world.server.update(configMap('settings', 'c'));
+    await idle(running, 1);
+    const [change] = await running.app.store.history({ limit: 10 });
+    assert.deepEqual(told(running), ['updated default/settings']);
+    assert.deepEqual(change?.before?.['data'], { value: 'b' });
+  });
+
+  test('whose handler does not start leaves the old handlers at work', async () => {
+    await using world = await World.start();
+    await world.workdir.write(
+      'broken.ts',
+      "export default { type: 'transform', create() { return { start() { throw new Error('no way'); }, handle: (c: unknown) => c }; } };\n",
+    );
+    world.server.create(configMap('settings', 'a'));
+    await using running = await world.run({ config: logging(['configmap']) });
+    await assert.rejects(running.reload(logging(['configmap'], '[[handler]]\nname = "./broken.ts"\n')));
+    world.server.update(configMap('settings', 'b'));
+    await idle(running, 1);
+    assert.deepEqual(told(running), ['updated default/settings']);
+  });
+
+  test('refuses what only a restart can change', async () => {
+    await using world = await World.start();
+    await using running = await world.run({ config: logging(['configmap']) });
+    await assert.rejects(running.reload(logging(['configmap'], '', '[cluster]\nname = "other"\n')), {
+      code: 'CONFIG',
+      message: /config\.toml: \[cluster\] has changed: restart to use it/,
+    });
+  });
+});
