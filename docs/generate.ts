@@ -1,28 +1,31 @@
 /**
- * Writes docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails when a page is
- * not what would be written.
+ * Writes docs/templates.md, and docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails when
+ * a page is not what would be written.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { builtinHandlers, handlerPage } from '../src/cli/handler-page.ts';
+import { templatesPage } from '../src/template/page.ts';
 
-const folder = new URL('./handlers/', import.meta.url);
+const docs = new URL('./', import.meta.url);
 const check = process.argv.includes('--check');
 
 const pages = new Map(
-  (await builtinHandlers()).map((definition) => [`${definition.name}.md`, handlerPage(definition)]),
+  (await builtinHandlers()).map((definition) => [`handlers/${definition.name}.md`, handlerPage(definition)]),
 );
-const stale: string[] = (await readdir(folder)).filter((file) => file.endsWith('.md') && !pages.has(file));
+pages.set('templates.md', templatesPage());
+const written = (await readdir(new URL('handlers/', docs))).map((file) => `handlers/${file}`);
+const stale: string[] = written.filter((file) => file.endsWith('.md') && !pages.has(file));
 for (const [file, page] of pages) {
   if (check) {
-    const written = await readFile(new URL(file, folder), 'utf8').catch(() => undefined);
-    if (written !== page) stale.push(file);
+    const current = await readFile(new URL(file, docs), 'utf8').catch(() => undefined);
+    if (current !== page) stale.push(file);
   } else {
-    await writeFile(new URL(file, folder), page);
+    await writeFile(new URL(file, docs), page);
   }
 }
 
 if (stale.length > 0) {
   const remedy = check ? 'run `node docs/generate.ts`' : 'no handler has that name: delete it';
-  process.stderr.write(stale.map((file) => `docs/handlers/${file} is out of date: ${remedy}\n`).join(''));
+  process.stderr.write(stale.map((file) => `docs/${file} is out of date: ${remedy}\n`).join(''));
   process.exitCode = 1;
 }

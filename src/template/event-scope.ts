@@ -1,0 +1,64 @@
+/** A Kubernetes Event as templates see it: core/v1 and events.k8s.io/v1 alike, the second of which renamed half of the fields. */
+import { manifestOf, type Change } from '../change.ts';
+import type { JsonObject } from '../json.ts';
+
+/** The fields of `event`, with what those mean that differ from the manifest. */
+export const EVENT_FIELDS = {
+  reason: '`BackOff`',
+  message: 'also where the manifest calls it `note`',
+  type: '`Normal` or `Warning`',
+  count: 'how often it happened: of the series, or the count; at least 1',
+  involvedObject:
+    'what it is about: `kind`, `namespace`, `name`, `uid`, `apiVersion`, `fieldPath`; also where the manifest calls it `regarding`',
+  component: 'who reported it: `source.component`, else the reporting controller; nothing when nobody is named',
+  host: 'of the source',
+  firstTimestamp: 'else the event time, else when it was created',
+  lastTimestamp: 'else of the series, else the event time, else when it was created',
+  action: 'of the manifest, as what follows',
+  metadata: '',
+  source: '',
+  series: '',
+  related: '',
+  eventTime: '',
+  reportingComponent: '',
+  reportingController: '',
+  reportingInstance: '',
+  kind: '',
+  apiVersion: '',
+} as const;
+
+/** Undefined when the change is not about an Event. */
+export function eventScope(change: Change): object | undefined {
+  const { kind, group } = change.gvk;
+  if (kind !== 'Event' || (group !== '' && group !== 'events.k8s.io')) return undefined;
+  const manifest = (manifestOf(change) ?? {}) as JsonObject;
+  const { series, source, deprecatedSource, metadata } = manifest as Readonly<Record<string, JsonObject | undefined>>;
+  const created = metadata?.['creationTimestamp'];
+  const { eventTime, deprecatedFirstTimestamp, deprecatedLastTimestamp, deprecatedCount } = manifest;
+  return {
+    ...manifest,
+    message: first(manifest['message'], manifest['note']),
+    involvedObject: first(manifest['involvedObject'], manifest['regarding']),
+    count: first(series?.['count'], manifest['count'], deprecatedCount, 1),
+    component: first(
+      source?.['component'],
+      manifest['reportingComponent'],
+      manifest['reportingController'],
+      deprecatedSource?.['component'],
+    ),
+    host: first(source?.['host'], deprecatedSource?.['host']),
+    firstTimestamp: first(manifest['firstTimestamp'], deprecatedFirstTimestamp, eventTime, created),
+    lastTimestamp: first(
+      manifest['lastTimestamp'],
+      deprecatedLastTimestamp,
+      series?.['lastObservedTime'],
+      eventTime,
+      created,
+    ),
+  };
+}
+
+/** The API writes what it does not know as null, `""` or 0. */
+function first<T>(...values: readonly T[]): T | undefined {
+  return values.find((value) => value !== undefined && value !== null && value !== '' && value !== 0);
+}

@@ -1,0 +1,28 @@
+/**
+ * Option fields that hold templates. What they check they leave as it is written; a handler compiles it in `create` with
+ * {@link compileTemplate} or {@link compileLayout}, as it does with patterns.
+ */
+import { z } from 'zod';
+import { toError } from '../errors.ts';
+import { problemsOfLayout } from './layout.ts';
+import { compileTemplate } from './template.ts';
+
+/** A text that is a Liquid template. */
+export const template = z.string().superRefine((source, context) => {
+  try {
+    compileTemplate(source);
+  } catch (thrown) {
+    context.addIssue({ code: 'custom', message: `must be a Liquid template: ${toError(thrown).message}` });
+  }
+});
+
+/** A table of templates by name, such as headers. */
+export const templates = z.record(z.string(), template);
+
+/** JSON of any nesting whose texts are Liquid templates: a table, a list, or one template. */
+export const layout = z.unknown().superRefine((source, context) => {
+  if (source === undefined) return;
+  for (const { path, message } of problemsOfLayout(source)) {
+    context.addIssue({ code: 'custom', message: `must be a Liquid template: ${message}`, path: [...path] });
+  }
+});

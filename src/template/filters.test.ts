@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { changeOf } from '../testing/change.ts';
+import { FILTERS } from './filters.ts';
+import { SAMPLE } from './page.ts';
+import { compileTemplate } from './template.ts';
+import { scopeOf } from './scope.ts';
+
+describe('filters: the examples of the documentation', () => {
+  for (const { template, result } of FILTERS.flatMap(({ examples }) => examples)) {
+    test(`${template} is ${result}`, () => assert.equal(compileTemplate(template).text(SAMPLE), result));
+  }
+});
+
+/** What the filter makes of a value that a manifest may hold. */
+function filtered(value: unknown, filter: string): unknown {
+  const after = { kind: 'A', metadata: { name: 'a' }, value };
+  return compileTemplate(`{{ change.after.value | ${filter} }}`).value(scopeOf(changeOf({ after })));
+}
+
+describe('filters', () => {
+  test('of what they cannot read yield nothing, and never fail', () => {
+    for (const value of [undefined, null, '', 'nonsense', true, {}, [], [1], Number.MAX_VALUE, -1]) {
+      for (const filter of [
+        'duration',
+        'ago',
+        'timestamp',
+        'quantity',
+        'bytes',
+        'image: "digest"',
+        'regex_find: "zz"',
+      ]) {
+        assert.doesNotThrow(() => filtered(value, filter), `${JSON.stringify(value)} | ${filter}`);
+      }
+    }
+    for (const filter of ['duration', 'ago', 'timestamp', 'quantity', 'bytes', 'regex_find: "zz"']) {
+      assert.equal(filtered('nonsense', filter), undefined, filter);
+    }
+  });
+
+  test('duration', () => {
+    for (const [seconds, text] of [
+      [0, '0s'],
+      [0.25, '250ms'],
+      [59.9, '59s'],
+      [3_600, '1h'],
+      [3_660, '1h1m'],
+      [172_801, '2d'],
+      ['90', '1m30s'],
+      [-90, '-1m30s'],
+    ] as const) {
+      assert.equal(filtered(seconds, 'duration'), text);
+    }
+  });
+
+  test('quantity knows every suffix of Kubernetes', () => {
+    for (const [written, number] of [
+      ['1', 1],
+      ['1.5', 1.5],
+      ['-2', -2],
+      ['100m', 0.1],
+      ['1n', 1e-9],
+      ['1k', 1_000],
+      ['2Ki', 2_048],
+      ['1.5Gi', 1_610_612_736],
+      ['1e3', 1_000],
+      ['1E3', 1_000],
+      ['1E', 1e18],
+      ['12X', undefined],
+      ['Mi', undefined],
+    ] as const) {
+      assert.equal(filtered(written, 'quantity'), number, written);
+    }
+  });
+
+  test('image keeps a port apart from a tag', () => {
+    const parts = (reference: string) =>
+      ['registry', 'repository', 'tag', 'digest'].map((part) => filtered(reference, `image: "${part}"`));
+    assert.deepEqual(parts('localhost:5000/web'), ['localhost:5000', 'web', undefined, undefined]);
+    assert.deepEqual(parts('acme/web:v1'), ['docker.io', 'acme/web', 'v1', undefined]);
+    assert.deepEqual(parts('r.io/a/b:v1@sha256:0f'), ['r.io', 'a/b', 'v1', 'sha256:0f']);
+  });
+
+  test('a pattern that would take for ever elsewhere takes its time from the text alone', () => {
+    const text = 'a'.repeat(30_000) + '!';
+    assert.equal(filtered(text, 'regex_match: "^(a+)+$"'), false);
+    assert.equal(filtered('b'.repeat(70_000), 'regex_replace: "b", ""'), 'b'.repeat(70_000 - 65_536));
+  });
+});

@@ -1,0 +1,83 @@
+/** Filters for times and spans of time. */
+import type { FilterDefinition } from '../filters.ts';
+
+const UNITS: readonly (readonly [name: string, ms: number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+];
+
+export const duration: FilterDefinition = {
+  name: 'duration',
+  args: '"s"',
+  summary: 'A number of seconds, or with `"ms"` of milliseconds, in its two largest units.',
+  examples: [
+    { template: '{{ 200 | duration }}', result: '3m20s' },
+    { template: '{{ 93784 | duration }}', result: '1d2h' },
+    { template: '{{ 250 | duration: "ms" }}', result: '250ms' },
+  ],
+  check: ([unit = 's']) => {
+    if (unit !== 's' && unit !== 'ms') throw new Error('the unit of duration must be "s" or "ms"');
+  },
+  apply(value, [unit]) {
+    const amount = numberOf(value);
+    return amount === undefined ? undefined : durationText(unit === 'ms' ? amount : amount * 1_000);
+  },
+};
+
+export const ago: FilterDefinition = {
+  name: 'ago',
+  summary:
+    'How long before the change was seen a time was: a retry says the same. Nothing when it is no time; `0s` when it is later.',
+  examples: [{ template: '{{ event.firstTimestamp | ago }}', result: '5m12s' }],
+  apply(value, _args, { observedAt }) {
+    const time = millisOf(value);
+    return time === undefined || observedAt === undefined ? undefined : durationText(Math.max(0, observedAt - time));
+  },
+};
+
+export const timestamp: FilterDefinition = {
+  name: 'timestamp',
+  args: '"ms"',
+  summary: 'A time as a number: milliseconds since 1970, or with `"s"` whole seconds.',
+  examples: [
+    { template: '{{ "2026-11-20T23:42:03Z" | timestamp }}', result: '1795218123000' },
+    { template: '{{ "2026-11-20T23:42:03Z" | timestamp: "s" }}', result: '1795218123' },
+  ],
+  check: ([unit = 'ms']) => {
+    if (unit !== 's' && unit !== 'ms') throw new Error('the unit of timestamp must be "ms" or "s"');
+  },
+  apply(value, [unit]) {
+    const time = millisOf(value);
+    return time !== undefined && unit === 's' ? Math.floor(time / 1_000) : time;
+  },
+};
+
+/** `1d2h`, `3m20s`, `12s`, `250ms`. */
+export function durationText(ms: number): string {
+  if (ms < 0) return `-${durationText(-ms)}`;
+  if (ms < 1_000) return ms === 0 ? '0s' : `${Math.round(ms)}ms`;
+  const first = UNITS.findIndex(([, unitMs]) => ms >= unitMs);
+  let leftMs = ms;
+  let text = '';
+  for (const [name, unitMs] of UNITS.slice(first, first + 2)) {
+    const amount = Math.floor(leftMs / unitMs);
+    leftMs -= amount * unitMs;
+    if (amount > 0) text += `${amount}${name}`;
+  }
+  return text;
+}
+
+/** RFC 3339, or a number of seconds since 1970 as Liquid's `date` takes it. */
+function millisOf(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? value * 1_000 : undefined;
+  if (typeof value !== 'string') return undefined;
+  const ms = Date.parse(value);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+function numberOf(value: unknown): number | undefined {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
+}

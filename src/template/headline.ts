@@ -1,0 +1,22 @@
+/** The one line that says what happened, for messages that have room for one. */
+import type { Change } from '../change.ts';
+import { eventScope } from './event-scope.ts';
+
+/**
+ * `deployment shop/web updated: image web 1.4.2 -> 1.5.0` after `diff`, without it the part before the colon; of a
+ * Kubernetes Event `Warning BackOff pod web-1: Back-off restarting failed container`.
+ */
+export function headlineOf(change: Change): string {
+  const event = eventScope(change) as Readonly<Record<string, unknown>> | undefined;
+  if (event !== undefined) return eventHeadline(event);
+  const what = `${change.gvk.kind.toLowerCase()} ${change.key} ${change.action}`;
+  const { diff } = change.notes;
+  return diff === undefined ? what : `${what}: ${diff.headline}`;
+}
+
+function eventHeadline({ type, reason, involvedObject, message }: Readonly<Record<string, unknown>>): string {
+  const { kind, name } = (involvedObject ?? {}) as Readonly<Record<string, unknown>>;
+  const object = typeof kind === 'string' ? [kind.toLowerCase(), name] : [];
+  const what = [type, reason, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
+  return [what, message].filter((part) => typeof part === 'string' && part !== '').join(': ');
+}

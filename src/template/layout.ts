@@ -1,0 +1,81 @@
+/** Layouts: JSON of any nesting whose texts are templates and whose values keep their type. */
+import type { Json, JsonObject } from '../json.ts';
+import { Budget } from './engine.ts';
+import type { TemplateScope } from './scope.ts';
+import { TemplateError } from './parse.ts';
+import { compileTemplate } from './template.ts';
+
+export interface Layout {
+  /** See {@link Template.roots}. */
+  readonly roots: ReadonlySet<string>;
+  /**
+   * The JSON value. Numbers and booleans stay as they are; a text that is exactly one `{{ ... }}` becomes what that yields; a key
+   * or an element that yields nothing is left out. Undefined when all of it yields nothing.
+   * @throws TerminalError naming the field, when a limit is reached or a filter is misused
+   */
+  value(scope: TemplateScope): Json | undefined;
+}
+
+/** What is wrong in a layout, and where in it. */
+export interface LayoutProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+type Render = (scope: TemplateScope, budget: Budget) => unknown;
+
+/**
+ * Compiles each text once. Keys are no templates, and stay in their order.
+ * @param field names it in errors: `layout` makes `layout.fields[2].value`
+ * @throws TemplateError for the first thing that {@link problemsOfLayout} names
+ */
+export function compileLayout(source: unknown, field = 'layout'): Layout {
+  const roots = new Set<string>();
+  const render = compile(source, field, (text, place) => {
+    const template = compileTemplate(text, place);
+    for (const root of template.roots) roots.add(root);
+    return (scope, budget) => template.value(scope, budget);
+  });
+  return { roots, value: (scope) => render(scope, new Budget()) as Json | undefined };
+}
+
+/** Everything that is wrong with the templates of a layout. */
+export function problemsOfLayout(source: unknown, path: LayoutProblem['path'] = []): readonly LayoutProblem[] {
+  if (Array.isArray(source)) return source.flatMap((inner, index) => problemsOfLayout(inner, [...path, index]));
+  if (isTable(source)) return Object.entries(source).flatMap(([key, inner]) => problemsOfLayout(inner, [...path, key]));
+  try {
+    compileLayout(source);
+    return [];
+  } catch (thrown) {
+    if (!(thrown instanceof TemplateError)) throw thrown;
+    return [{ path, message: thrown.message }];
+  }
+}
+
+function compile(source: unknown, place: string, leaf: (text: string, place: string) => Render): Render {
+  if (typeof source === 'string') return leaf(source, place);
+  if (Array.isArray(source)) {
+    const elements = source.map((inner, index) => compile(inner, `${place}[${index}]`, leaf));
+    return (scope, budget) => elements.map((render) => render(scope, budget)).filter((value) => value !== undefined);
+  }
+  if (isTable(source)) {
+    const members = Object.entries(source).map(
+      ([key, inner]) => [key, compile(inner, `${place}.${key}`, leaf)] as const,
+    );
+    return (scope, budget) => {
+      const table = Object.create(null) as Record<string, unknown>;
+      for (const [key, render] of members) {
+        const value = render(scope, budget);
+        if (value !== undefined) table[key] = value;
+      }
+      return table;
+    };
+  }
+  if (source instanceof Date) return () => source.toISOString();
+  if (typeof source === 'boolean' || source === null || Number.isFinite(source)) return () => source;
+  throw new TemplateError('must be a text, a number, true or false, a list or a table');
+}
+
+function isTable(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}

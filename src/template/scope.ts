@@ -1,0 +1,126 @@
+/** The names that a template may use, and what they stand for in one change. */
+import { manifestOf, type Change, type Manifest } from '../change.ts';
+import { eventScope, EVENT_FIELDS } from './event-scope.ts';
+import { headlineOf } from './headline.ts';
+
+/** What a template is rendered with: made by {@link scopeOf}. Each part is worked out when a template reads it. */
+export interface TemplateScope {
+  readonly change: object;
+  readonly event: object | undefined;
+  readonly [root: string]: unknown;
+}
+
+/** The fields of `change`, with what they mean: docs/templates.md is made from it, and a name beside them is refused. */
+export const CHANGE_FIELDS = {
+  action: '`added`, `updated` or `deleted`',
+  kind: '`Deployment`',
+  apiVersion: '`apps/v1`; `v1` for the core group',
+  group: '`apps`; empty for the core group',
+  version: '`v1`',
+  resource: 'the plural, as in a URL: `deployments`',
+  key: '`namespace/name`, or `name` for what has no namespace',
+  namespace: 'nothing for what has none',
+  name: 'of the object',
+  uid: 'of the object; a successor of the same name has another',
+  resourceVersion: 'of `after`; of `before` for a deletion',
+  cluster: "the cluster's name",
+  id: 'the number under which the change was accepted',
+  observedAt: 'when the change was seen, RFC 3339',
+  headline: 'one line for people: `deployment shop/web updated: image web 1.4.2 -> 1.5.0`',
+  before: 'the manifest before; nothing for `added`',
+  after: 'the manifest after; nothing for `deleted`',
+  object: '`after`, or for a deletion `before`',
+  by: 'who made it: a list of `manager`, `operation`, `subresource`, `time`, `paths`',
+  flags:
+    'what is special: `whileAway`, `compacted`, `finalStateUnknown`, `leftScope`, `replayed`; each `true` or nothing',
+  notes: 'what handlers before left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`',
+} as const;
+
+type ChangeScope = { readonly [Field in keyof typeof CHANGE_FIELDS]: unknown };
+
+/**
+ * The roots, with the fields that each may have; a root without a list takes any. `involved` is filled in by who renders,
+ * for templates that read it: see {@link Template.roots}.
+ */
+export const ROOTS: Readonly<Record<string, readonly string[] | undefined>> = {
+  change: Object.keys(CHANGE_FIELDS),
+  event: Object.keys(EVENT_FIELDS),
+  involved: undefined,
+};
+
+/**
+ * The names of one change. A manifest is parsed when a template first reads it.
+ * @param more further roots, such as `involved`
+ */
+export function scopeOf(change: Change, more: Readonly<Record<string, unknown>> = {}): TemplateScope {
+  let changeScope: ChangeScope | undefined;
+  let event: object | undefined;
+  // Without a prototype: liquidjs asks whether a name is `in` it.
+  return Object.freeze({
+    __proto__: null,
+    ...more,
+    get change() {
+      return (changeScope ??= changeScopeOf(change));
+    },
+    get event() {
+      return (event ??= eventScope(change));
+    },
+  });
+}
+
+function changeScopeOf(change: Change): ChangeScope {
+  const { action, cluster, gvk, gvr, key, namespace, name, uid, resourceVersion, id, flags } = change;
+  return {
+    action,
+    kind: gvk.kind,
+    apiVersion: gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`,
+    group: gvk.group,
+    version: gvk.version,
+    resource: gvr.resource,
+    key,
+    namespace,
+    name,
+    uid,
+    resourceVersion,
+    cluster: cluster.name,
+    id,
+    observedAt: new Date(change.observedAt).toISOString(),
+    get headline(): string {
+      return headlineOf(change);
+    },
+    get before(): Manifest | undefined {
+      return change.before;
+    },
+    get after(): Manifest | undefined {
+      return change.after;
+    },
+    get object(): Manifest | undefined {
+      return manifestOf(change);
+    },
+    get by(): unknown {
+      return change.by;
+    },
+    flags,
+    get notes(): unknown {
+      return ownNotes(change);
+    },
+  };
+}
+
+/** Templates see own properties only; a note may work its parts out by getters of a class. */
+function ownNotes({ notes }: Change): object {
+  const own = Object.create(null) as Record<string, unknown>;
+  for (const [name, note] of Object.entries(notes) as [string, object][]) own[name] = ownParts(note);
+  return own;
+}
+
+function ownParts(note: unknown): unknown {
+  if (typeof note !== 'object' || note === null) return note;
+  const prototype = Object.getPrototypeOf(note) as object | null;
+  if (prototype === null || prototype === Object.prototype || Array.isArray(note)) return note;
+  const parts = { ...note };
+  for (const [name, getter] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+    if (getter.get !== undefined) Object.defineProperty(parts, name, { get: getter.get.bind(note), enumerable: true });
+  }
+  return parts;
+}

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { codeOf } from '../errors.ts';
+import { parseManifest } from '../parse.ts';
+import { changeOf } from '../testing/change.ts';
+import { withNote, type Change } from '../change.ts';
+import { compileTemplate } from './template.ts';
+import { scopeOf } from './scope.ts';
+
+const deployment = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'shop', labels: { 'app.kubernetes.io/name': 'web' } },
+  spec: {
+    replicas: 3,
+    paused: false,
+    containers: [
+      { name: 'a', image: 'nginx:1' },
+      { name: 'b', image: 'nginx:2' },
+    ],
+  },
+};
+const scope = scopeOf(changeOf({ before: { ...deployment, spec: { replicas: 1 } }, after: deployment }));
+
+function rendered(source: string, change?: Change): string {
+  return compileTemplate(source).text(change === undefined ? scope : scopeOf(change));
+}
+
+describe('compileTemplate()', () => {
+  for (const [source, text] of [
+    ['no template at all', 'no template at all'],
+    ['{{ change.kind }} {{ change.key }} {{change.action}}', 'Deployment shop/web updated'],
+    ['{{ change.before.spec.replicas }} -> {{ change.after.spec.replicas }}', '1 -> 3'],
+    ['{{ change.after.metadata.labels["app.kubernetes.io/name"] }}', 'web'],
+    ['[{{ change.after.no.such.field }}]', '[]'],
+    ['[{{ event.reason }}]', '[]'],
+    ['{{ change.after.spec.paused }} {{ change.after.metadata.labels }}', 'false {"app.kubernetes.io/name":"web"}'],
+    ['{% for c in change.after.spec.containers %}{{ c.name }}={{ c.image }};{% endfor %}', 'a=nginx:1;b=nginx:2;'],
+    ['{% if change.after.spec.replicas > 2 %}many{% else %}few{% endif %}', 'many'],
+    ['{{ change.after.spec.containers | map: "image" | join: ", " }}', 'nginx:1, nginx:2'],
+    ['{{ change.after.spec.containers.size }}', '2'],
+    ['a {{- change.name -}} b', 'awebb'],
+    ['{{ change.observedAt | date: "%H:%M", "Europe/Berlin" }}', '00:42'],
+    ['{{ change.observedAt | date }}', '2026-11-20T23:42:03+00:00'],
+    ['{% capture who %}{{ change.kind | downcase }}{% endcapture %}{{ who }}', 'deployment'],
+  ] as const) {
+    test(`renders ${source}`, () => assert.equal(rendered(source), text));
+  }
+
+  test('a number beyond 2^53 keeps its digits', () => {
+    const after = parseManifest(Buffer.from('{"kind":"A","metadata":{"name":"a"},"n":12345678901234567890}'));
+    assert.equal(rendered('{{ change.after.n }}', changeOf({ after })), '12345678901234567890');
+  });
+
+  test('names, filters and tags that do not exist are refused, with the place and the nearest name', () => {
+    for (const [source, message] of [
+      ['{{ chagne.name }}', /^unknown name "chagne"; did you mean "change"\? \(line 1, column 4\)$/],
+      ['a\n  {{ change.nmae }}', /^unknown name "change\.nmae"; did you mean "name"\? \(line 2, column 6\)$/],
+      ['{{ event.resaon }}', /^unknown name "event\.resaon"; did you mean "reason"\?/],
+      ['{{ change.name | upcse }}', /^unknown filter "upcse"; did you mean "upcase"\?/],
+      ['{% iff change.name %}{% endif %}', /^unknown tag "iff"; did you mean "if"\?/],
+      ['{% assign x = change.name %}{{ y }}', /^unknown name "y"/],
+      ['{{ change.name', /^"\{\{" is not closed \(line 1, column 1\)$/],
+      ['{% if change.name %}', /^a tag is not closed/],
+      ['{{ change.name && change.kind }}', /^expected "\|" before filter/],
+      ['{{ change.name | image: "tga" }}', /^filter image: the part of image must be one of registry/],
+      ['{% if true %}{{ change.name | regex_match: "(?=a)" }}{% endif %}', /^filter regex_match: .* RE2's syntax/],
+      ['x'.repeat(300_000) + '{{ change.name }}', /parse length limit exceeded/],
+    ] as const) {
+      assert.throws(() => compileTemplate(source), { name: 'TemplateError', message }, source);
+    }
+  });
+
+  test('what is refused is not quoted: it may be a secret', () => {
+    for (const source of [
+      'Bearer s3cr3t{{ "s3cr3t }}',
+      '{% for s3cr3t %}{% endfor %}',
+      '{{ "s3cr3t" "s3cr3t" | }} {{ (1..s3cr3t }}',
+    ]) {
+      try {
+        compileTemplate(source);
+      } catch (thrown) {
+        assert.doesNotMatch(String(thrown), /s3cr3t/);
+      }
+    }
+  });
+
+  test('tells which roots it reads, so that what is dear is only looked up for those', () => {
+    const { roots } = compileTemplate(
+      '{{ change.name }}{% if event.type == "Warning" %}{{ involved.labels.team }}{% endif %}',
+    );
+    assert.deepEqual([...roots].toSorted(), ['change', 'event', 'involved']);
+    assert.equal(
+      compileTemplate('{{ involved.labels.team }}').text(
+        scopeOf(changeOf({ after: deployment }), { involved: { labels: { team: 'shop' } } }),
+      ),
+      'shop',
+    );
+  });
+
+  test('a manifest that it does not read is not parsed', () => {
+    const change = changeOf({ after: deployment });
+    const untouched = {
+      ...change,
+      get before(): undefined {
+        return assert.fail('parsed');
+      },
+    };
+    assert.equal(rendered('{{ change.kind }} {{ change.after.spec.replicas }}', untouched), 'Deployment 3');
+  });
+});
+
+describe('template.value()', () => {
+  test('of exactly one output keeps its type', () => {
+    for (const [source, value] of [
+      ['{{ change.after.spec.replicas }}', 3],
+      ['{{ change.after.spec.paused }}', false],
+      ['{{ change.after.spec.replicas | plus: 1 }}', 4],
+      ['{{ change.after.metadata.labels }}', { 'app.kubernetes.io/name': 'web' }],
+      ['{{ change.after.no.such.field }}', undefined],
+      ['{{ 1 | divided_by: 0 }}', undefined],
+      ['{{ change.after.spec.replicas == 3 }}', true],
+      [' {{ change.after.spec.replicas }}', ' 3'],
+      ['{% if true %}{{ change.after.spec.replicas }}{% endif %}', '3'],
+    ] as const) {
+      assert.deepEqual(compileTemplate(source).value(scope), value, source);
+    }
+  });
+});
+
+describe('a template that means harm', () => {
+  for (const [source, reason] of [
+    ['{% for i in (1..1000000) %}{% for j in (1..1000000) %}{% endfor %}{% endfor %}', 'takes more than 100000 steps'],
+    ['{% for i in (1..99999999) %}x{% endfor %}', 'handles more text than a template may'],
+    ['{% for i in (1..50000) %}{{ change.after | json }}{% endfor %}', 'writes more than 4194304 characters'],
+    [
+      '{% assign a = "xxxxxxxx" %}{% for i in (1..60) %}{% capture a %}{{ a }}{{ a }}{% endcapture %}{% endfor %}{{ a }}',
+      'handles more text than a template may',
+    ],
+    ['{{ "now" | date: "%999999999Y" }}', 'handles more text than a template may'],
+    ['{{ change.name | append }}', 'append expect 2 arguments'],
+  ] as const) {
+    test(`is cut off: ${source}`, () => {
+      const template = compileTemplate(source, 'layout.text');
+      assert.throws(
+        () => template.text(scope),
+        (thrown: Error) => {
+          assert.equal(codeOf(thrown), 'TERMINAL');
+          assert.ok(thrown.message.startsWith(`The template of layout.text failed: ${reason}`), thrown.message);
+          return true;
+        },
+      );
+    });
+  }
+
+  test('reaches no prototype, no environment, no file', () => {
+    for (const source of [
+      '{{ change.after.constructor.constructor }}',
+      '{{ change.after.__proto__ }}{{ change.after.metadata.toString }}',
+      '{% assign c = "constructor" %}{{ change.after[c][c] }}{{ change.after[c][c]["prototype"] }}',
+      '{{ change.after | map: "constructor" }}',
+      '{{ change.after.spec.containers | where: "constructor" | size | minus: 0 | replace: "0", "" }}',
+    ]) {
+      assert.match(rendered(source), /^(\[\]|\[null\])?$/, source);
+    }
+    for (const source of [
+      '{{ env "X" }}',
+      '{{ process.env.HOME }}',
+      '{% include "/etc/passwd" %}',
+      '{% render "x" %}',
+      '{% layout "x" %}',
+      '{% increment change %}',
+      '{{ "HOME" | env }}',
+    ]) {
+      assert.throws(() => compileTemplate(source), { name: 'TemplateError' }, source);
+    }
+  });
+
+  test('leaves Object.prototype as it was', () => {
+    const before = Object.getOwnPropertyNames(Object.prototype);
+    rendered(
+      '{% assign __proto__ = change.after %}{% capture constructor %}x{% endcapture %}{% assign toString = 1 %}',
+    );
+    assert.deepEqual(Object.getOwnPropertyNames(Object.prototype), before);
+    assert.equal(({} as { spec?: unknown }).spec, undefined);
+  });
+});
+
+describe('scopeOf()', () => {
+  test('what diff left is there, worked out when it is read', () => {
+    class Note {
+      readonly fields = [];
+      get headline(): string {
+        return 'replicas 1 -> 3';
+      }
+    }
+    const change = withNote(changeOf({ before: deployment, after: deployment }), 'diff', new Note() as never);
+    assert.equal(rendered('{{ change.notes.diff.headline }}', change), 'replicas 1 -> 3');
+    assert.equal(rendered('{{ change.headline }}', change), 'deployment shop/web updated: replicas 1 -> 3');
+  });
+
+  test('an Event of either API reads the same', () => {
+    const common = {
+      kind: 'Event',
+      metadata: { name: 'e', creationTimestamp: '2026-01-01T00:00:00Z' },
+      reason: 'BackOff',
+      type: 'Warning',
+    };
+    const object = { kind: 'Pod', name: 'web-1' };
+    const core = {
+      ...common,
+      apiVersion: 'v1',
+      message: 'm',
+      involvedObject: object,
+      source: { component: 'kubelet' },
+      count: 3,
+      firstTimestamp: null,
+    };
+    const events = {
+      ...common,
+      apiVersion: 'events.k8s.io/v1',
+      note: 'm',
+      regarding: object,
+      reportingController: 'kubelet',
+      deprecatedCount: 3,
+    };
+    for (const after of [core, events]) {
+      const change = changeOf({ after });
+      assert.equal(
+        rendered(
+          '{{ event.message }} {{ event.involvedObject.name }} {{ event.component }} {{ event.count }} {{ event.firstTimestamp }}',
+          change,
+        ),
+        'm web-1 kubelet 3 2026-01-01T00:00:00Z',
+      );
+      assert.equal(rendered('{{ change.headline }}', change), 'Warning BackOff pod web-1: m');
+    }
+  });
+});
