@@ -7,6 +7,7 @@ import { EXIT, type Action, type CommandIo } from './command.ts';
 import { deadCommand } from './dead.ts';
 import { demoCommand } from './demo.ts';
 import { explainCommand } from './explain.ts';
+import { historyCommand } from './history.ts';
 import { runCommand } from './run.ts';
 import { testCommand } from './test-chains.ts';
 import { versionText } from '../version.ts';
@@ -31,6 +32,7 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
   testCommand(program, io, choose);
   explainCommand(program, io, choose);
   deadCommand(program, io, choose);
+  historyCommand(program, io, choose);
   try {
     refuseUnknownCommand(program, io.argv);
     program.parse(io.argv, { from: 'user' });

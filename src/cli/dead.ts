@@ -1,13 +1,30 @@
-import type { Command } from 'commander';
-import { withStore } from './state.ts';
+import { type Command, Option } from 'commander';
 import { idempotencyKey } from '../change.ts';
+import { documentOf, summaryOf } from '../change-document.ts';
+import { systemClock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
-import type { DeadLetter, Store } from '../store/store.ts';
+import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { withConfigFlags, type ConfigFlags } from './options.ts';
+import { recordedKind } from './kind-names.ts';
+import { configFrom, withStateFlags, type StateFlags } from './options.ts';
+import { withStore } from './state.ts';
+import { age, isoTime, table } from './table.ts';
+import { idOf, momentBefore } from './values.ts';
 
-type Flags = ConfigFlags & { readonly all?: boolean; readonly chain?: string; readonly output?: string };
+interface Filters {
+  readonly chain?: string;
+  readonly handler?: string;
+  readonly kind?: string;
+  readonly olderThan?: string;
+}
+
+interface Flags extends StateFlags, Filters {
+  readonly all?: boolean;
+  readonly force?: boolean;
+  readonly output?: 'table' | 'json';
+}
 
 const PAGE = 500;
 
@@ -18,96 +35,186 @@ export function deadCommand(program: Command, io: CommandIo, choose: (action: Ac
   const add = (
     name: string,
     description: string,
-    work: (store: Store, ids: readonly number[], flags: Flags) => Promise<number>,
+    work: (store: Store, flags: Flags, ids: readonly number[]) => Promise<number>,
   ) => {
-    const command = dead.command(name).description(description).option('--chain <name>', 'of this chain only');
-    withConfigFlags(command).action((...given: unknown[]) => {
-      const flags = given.at(-2) as Flags;
+    const command = withStateFlags(dead.command(name).description(description));
+    return command.action((...given: unknown[]) => {
       const ids = Array.isArray(given[0]) ? (given[0] as string[]) : [];
-      choose(() => withStore(flags, io, (store) => work(store, ids.map(parseId), flags)));
+      const flags = given.at(-2) as Flags;
+      choose(() => withStore(flags, io, (store) => work(store, flags, ids.map(idOf))));
     });
-    return command;
   };
-  add('list', 'one line each, oldest first', (store, _ids, flags) => list(store, flags, io)).allowExcessArguments(
-    false,
-  );
-  add('show', 'everything about them, as JSON', (store, ids) => show(store, ids, io)).argument('<ids...>');
-  const several = (
-    name: string,
-    description: string,
-    act: (store: Store, ids: readonly number[]) => Promise<readonly number[]>,
-  ) =>
-    add(name, description, (store, ids, flags) => change(name, store, ids, flags, act, io))
-      .argument('[ids...]')
-      .option('--all', 'all of them');
-  several('replay', 'send them through their chain again; sinks that had accepted them are left out', (store, ids) =>
-    store.replay(ids),
-  );
-  several('discard', 'forget them', (store, ids) => store.discard(ids));
+  withFilters(add('list', 'one line each, oldest first', (store, flags) => list(store, flags, io)))
+    .allowExcessArguments(false)
+    .addOption(new Option('-o, --output <format>', 'one object per line with json').choices(['table', 'json']));
+  add('show', 'everything about them, as JSON', (store, _flags, ids) => show(store, ids, io)).argument('<ids...>');
+  withFilters(
+    add(
+      'replay',
+      'send them through their chain again, without the sinks that had accepted them',
+      (store, flags, ids) => replay(store, flags, ids, io),
+    ),
+  )
+    .argument('[ids...]')
+    .option('--all', 'all of them')
+    .option('--force', 'though their handler has left the configuration: by what the chain has now');
+  withFilters(add('discard', 'forget them', (store, flags, ids) => discard(store, flags, ids, io)))
+    .argument('[ids...]')
+    .option('--all', 'all of them');
+}
+
+function withFilters(command: Command): Command {
+  return command
+    .option('--chain <name>', 'those of this chain or branch')
+    .option('--handler <id>', 'those that this handler failed on: chain/handler')
+    .option('--kind <kind>', 'those about objects of this kind')
+    .option('--older-than <duration>', 'those that were given up longer ago than 30m, 12h, 3d');
 }
 
 async function list(store: Store, flags: Flags, io: CommandIo): Promise<number> {
-  const letters = await all(store, flags);
-  if (letters.length === 0) io.stdout.write('No dead letters.\n');
-  for (const letter of letters) io.stdout.write(`${summarise(letter)}\n`);
+  const rows: string[][] = [];
+  for await (const letter of select(store, flags)) {
+    if (flags.output === 'json') io.stdout.write(`${printable(JSON.stringify(documentOfLetter(letter)))}\n`);
+    else rows.push(rowOf(letter));
+  }
+  if (flags.output === 'json') return EXIT.ok;
+  const header = ['ID', 'AGE', 'CHANGE', 'HANDLER', 'ATTEMPTS', 'ERROR'];
+  if (rows.length > 0) io.stdout.write(table([header, ...rows]));
+  else io.stdout.write(isFiltered(flags) ? 'No dead letters match.\n' : 'No dead letters.\n');
   return EXIT.ok;
+}
+
+function rowOf({ id, diedAt, handler, attempts, error, change }: DeadLetter): string[] {
+  const what = `${change.action} ${change.gvk.kind.toLowerCase()} ${change.key}`;
+  return [String(id), age(systemClock.now() - diedAt), what, handler, String(attempts), error];
 }
 
 async function show(store: Store, ids: readonly number[], io: CommandIo): Promise<number> {
   for (const id of ids) {
     const letter = await store.deadLetterOf(id);
     if (letter === undefined) throw unknownIds([id]);
-    const { change, diedAt, ...rest } = letter;
-    const shown = {
-      ...rest,
-      diedAt: new Date(diedAt).toISOString(),
-      idempotencyKey: idempotencyKey(change, letter.handler),
-      change,
-    };
+    const trip = await store.trip(letter.change.id);
+    const failures = trip?.deliveries.find((delivery) => delivery.id === id)?.failures ?? [];
+    const shown = { ...documentOfLetter(letter), failures: failures.map(readable), change: documentOf(letter.change) };
     io.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
   }
   return EXIT.ok;
 }
 
-async function change(
-  verb: string,
-  store: Store,
-  given: readonly number[],
-  flags: Flags,
-  act: (store: Store, ids: readonly number[]) => Promise<readonly number[]>,
-  io: CommandIo,
-): Promise<number> {
-  if (given.length === 0 && flags.all !== true) throw new ConfigError([`Nothing to ${verb}: name the ids, or --all`]);
-  const ids = flags.all === true ? (await all(store, flags)).map((letter) => letter.id) : given;
-  const done = await act(store, ids);
-  io.stdout.write(`${verb}: ${done.length} of ${ids.length}\n`);
-  const unknown = ids.filter((id) => !done.includes(id));
-  if (unknown.length > 0) throw unknownIds(unknown);
+/** Without the manifests: what a list shows. */
+function documentOfLetter({ id, chain, handler, error, attempts, diedAt, change }: DeadLetter) {
+  const key = idempotencyKey(change, handler);
+  return {
+    id,
+    chain,
+    handler,
+    error,
+    attempts,
+    diedAt: isoTime(diedAt),
+    idempotencyKey: key,
+    change: summaryOf(change),
+  };
+}
+
+function readable<T extends { readonly at: number; readonly lastAt: number }>(failure: T) {
+  return { ...failure, at: isoTime(failure.at), lastAt: isoTime(failure.lastAt) };
+}
+
+/** One whose handler is gone is left where it is: its chain would run through and call it delivered. */
+async function replay(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
+  const letters = await chosen('replay', store, flags, given);
+  const reasons = letters.length === 0 ? [] : await obstacles(letters, flags, io);
+  if (reasons.length > 0) throw new ConfigError(reasons);
+  const done = await inPages(letters, (ids) => store.replay(ids));
+  io.stdout.write(
+    `Replayed ${done} of ${letters.length}. A running service takes them up within 5 seconds, a stopped one at its next start.\n`,
+  );
   return EXIT.ok;
 }
 
-async function all(store: Store, flags: Flags): Promise<DeadLetter[]> {
-  const letters: DeadLetter[] = [];
+async function obstacles(letters: readonly Chosen[], flags: Flags, io: CommandIo): Promise<readonly string[]> {
+  const config = await configFrom(flags, io);
+  const reasons = new Map<string, string>();
+  for (const { id, chain, handler } of letters) {
+    if (reasons.has(`${chain} ${handler}`)) continue;
+    const reason = obstacleOf({ chain, handler }, config, flags.force === true);
+    if (reason !== undefined) reasons.set(`${chain} ${handler}`, `Cannot replay ${id}: ${reason}`);
+  }
+  return [...reasons.values()];
+}
+
+function obstacleOf(
+  { chain, handler }: { readonly chain: string; readonly handler: string },
+  config: Config,
+  isForced: boolean,
+): string | undefined {
+  const now = config.chains.find(({ name }) => name === chain);
+  if (now === undefined)
+    return `${config.file} has no chain "${chain}" any more; bring it back for as long as it takes, or discard`;
+  if (isForced || now.handlers.some(({ id }) => id === handler)) return undefined;
+  return `${config.file} has no handler ${handler} any more; bring it back, or --force them through the chain as it is now`;
+}
+
+async function discard(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
+  const letters = await chosen('discard', store, flags, given);
+  const done = await inPages(letters, (ids) => store.discard(ids));
+  io.stdout.write(`Discarded ${done} of ${letters.length}.\n`);
+  return EXIT.ok;
+}
+
+type Chosen = Pick<DeadLetter, 'id' | 'chain' | 'handler'>;
+
+/** By id, or by filters, or all. @throws ConfigError when an id is none, before anything is done */
+async function chosen(verb: string, store: Store, flags: Flags, given: readonly number[]): Promise<readonly Chosen[]> {
+  const byFilter = isFiltered(flags);
+  if (given.length > 0 && (byFilter || flags.all === true))
+    throw new ConfigError([`Cannot ${verb} by ids and by filters at once; leave one of them out`]);
+  if (given.length === 0 && !byFilter && flags.all !== true)
+    throw new ConfigError([`Nothing to ${verb}: name the ids, a filter such as --handler, or --all`]);
+  const letters: Chosen[] = [];
+  if (given.length === 0) {
+    for await (const { id, chain, handler } of select(store, flags)) letters.push({ id, chain, handler });
+    return letters;
+  }
+  const found = await Promise.all(
+    [...new Set(given)].map(async (id) => ({ id, letter: await store.deadLetterOf(id) })),
+  );
+  const unknown = found.filter(({ letter }) => letter === undefined).map(({ id }) => id);
+  if (unknown.length > 0) throw unknownIds(unknown);
+  return found.flatMap(({ letter }) => letter ?? []);
+}
+
+function isFiltered({ chain, handler, kind, olderThan }: Filters): boolean {
+  return [chain, handler, kind, olderThan].some((filter) => filter !== undefined);
+}
+
+/** Page by page: a letter holds whole manifests. */
+async function* select(store: Store, flags: Filters): AsyncGenerator<DeadLetter> {
+  const { chain, handler, kind, olderThan } = flags;
+  const query: Omit<DeadLetterQuery, 'limit'> = {
+    ...(chain === undefined ? {} : { chain }),
+    ...(handler === undefined ? {} : { handler }),
+    ...(kind === undefined ? {} : await recordedKind(store, kind)),
+    ...(olderThan === undefined ? {} : { diedBefore: momentBefore('--older-than', olderThan) }),
+  };
+  let afterId = 0;
   for (;;) {
-    const afterId = letters.at(-1)?.id;
-    const page = await store.deadLetters({
-      limit: PAGE,
-      ...(flags.chain === undefined ? {} : { chain: flags.chain }),
-      ...(afterId === undefined ? {} : { afterId }),
-    });
-    letters.push(...page);
-    if (page.length < PAGE) return letters;
+    const page = await store.deadLetters({ ...query, afterId, limit: PAGE });
+    yield* page;
+    afterId = page.at(-1)?.id ?? afterId;
+    if (page.length < PAGE) return;
   }
 }
 
-function summarise({ id, diedAt, handler, attempts, error, change }: DeadLetter): string {
-  const what = `${change.action} ${change.gvk.kind.toLowerCase()} ${change.key}`;
-  return printable(`${id}  ${new Date(diedAt).toISOString()}  ${what}  ${handler}  ${attempts} attempts: ${error}`);
-}
-
-function parseId(text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new ConfigError([`Not a dead letter's id: ${JSON.stringify(text)}; \`watchchain dead list\` shows them`]);
+/** Transactions of bounded size: the service writes to the same store meanwhile. */
+async function inPages(
+  letters: readonly Chosen[],
+  act: (ids: readonly number[]) => Promise<readonly number[]>,
+): Promise<number> {
+  let done = 0;
+  for (let from = 0; from < letters.length; from += PAGE)
+    done += (await act(letters.slice(from, from + PAGE).map(({ id }) => id))).length;
+  return done;
 }
 
 function unknownIds(ids: readonly number[]): ConfigError {

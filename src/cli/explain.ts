@@ -1,19 +1,42 @@
-/** `explain [HANDLER]`: prints a handler's page. */
-import type { Command } from 'commander';
+/** `explain [HANDLER]` prints a handler's page; `explain --change ID` the trip of a change. */
+import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
+import { ConfigError } from '../errors.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
+import { explainChange } from './explain-change.ts';
 import { builtinHandlers, handlerPage } from './handler-page.ts';
+import { withStateFlags, type StateFlags } from './options.ts';
+import { withStore } from './state.ts';
+import { idOf } from './values.ts';
 
-export function explainCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
-  program
-    .command('explain')
-    .description('what a handler does and which options it has; without a name, which handlers there are')
-    .argument('[handler]', 'name of a built-in handler, or path of your own')
-    .allowExcessArguments(false)
-    .action((name: string | undefined) => choose(() => explain(name, io)));
+interface Flags extends StateFlags {
+  readonly change?: string;
+  readonly output?: 'text' | 'json';
 }
 
-async function explain(name: string | undefined, io: CommandIo): Promise<number> {
+export function explainCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
+  const command = program
+    .command('explain')
+    .description(
+      'what a handler does and which options it has; without a name, which handlers there are; with --change, what became of a change',
+    )
+    .argument('[handler]', 'name of a built-in handler, or path of your own')
+    .allowExcessArguments(false)
+    .option('--change <id>', 'the trip of this change through each chain; `watchchain history` shows the ids')
+    .addOption(new Option('-o, --output <format>', 'of the trip').choices(['text', 'json']));
+  withStateFlags(command).action((name: string | undefined, flags: Flags) => choose(() => explain(name, flags, io)));
+}
+
+async function explain(name: string | undefined, flags: Flags, io: CommandIo): Promise<number> {
+  const { change } = flags;
+  if (change === undefined) return explainHandler(name, io);
+  if (name !== undefined)
+    throw new ConfigError(['Cannot explain a handler and a change at once; leave one of them out']);
+  const id = idOf(change);
+  return withStore(flags, io, (store) => explainChange(store, id, flags, io));
+}
+
+async function explainHandler(name: string | undefined, io: CommandIo): Promise<number> {
   io.stdout.write(name === undefined ? await handlerIndex() : handlerPage(await loadHandler(name, process.cwd())));
   return EXIT.ok;
 }

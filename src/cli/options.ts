@@ -6,13 +6,16 @@ import { loadConfig } from '../config/load.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from '../log.ts';
 import type { CommandIo } from './command.ts';
 
-export interface ConfigFlags {
+export interface StateFlags {
   readonly config: string;
+  readonly state?: string;
+}
+
+export interface ConfigFlags extends StateFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
   readonly labelSelector?: string;
-  readonly state?: string;
 }
 
 export interface LogFlags {
@@ -20,10 +23,21 @@ export interface LogFlags {
   readonly logFormat?: 'json' | 'text';
 }
 
-/** Which configuration, which cluster. */
-export function withConfigFlags(command: Command): Command {
+/** Which configuration, which state of it. */
+export function withStateFlags(command: Command): Command {
   return command
     .addOption(new Option('-c, --config <file>', 'configuration file').env('KW_CONFIG_FILE').default('config.toml'))
+    .addOption(
+      new Option(
+        '--state <folder>',
+        'where the state is kept; by default a folder of its own below $XDG_STATE_HOME',
+      ).env('WATCHCHAIN_STATE'),
+    );
+}
+
+/** The same, and which cluster. */
+export function withConfigFlags(command: Command): Command {
+  return withStateFlags(command)
     .addOption(
       new Option('-k, --kubeconfig <file>', 'kubeconfig, or several as in $KUBECONFIG; wins in a pod too').env(
         'KW_KUBECONFIG',
@@ -35,12 +49,6 @@ export function withConfigFlags(command: Command): Command {
       new Option('-l, --label-selector <selector>', 'label selector, for resources that have none').env(
         'KW_LABEL_SELECTOR',
       ),
-    )
-    .addOption(
-      new Option(
-        '--state <folder>',
-        'where the state is kept; by default a folder of its own below $XDG_STATE_HOME',
-      ).env('WATCHCHAIN_STATE'),
     );
 }
 

@@ -7,6 +7,7 @@ import { ManifestReader } from '../source/manifest.ts';
 import { createRedactor, type Redactor } from '../source/redact.ts';
 import type { Store } from '../store/store.ts';
 import { parseSelectors, selectable } from '../testing/api-server/selectors.ts';
+import { namesOf } from './kind-names.ts';
 import type { RecordedEvent } from './watch-events.ts';
 
 export class RecordedScopes {
@@ -86,35 +87,6 @@ function watches(resource: ResourceConfig, { kind, group, version, key, body }: 
   if (resource.apiVersion !== undefined && ![apiVersion, group].includes(resource.apiVersion)) return false;
   const isSelected = parseSelectors(kind, resource.labelSelector, resource.fieldSelector);
   return isSelected === undefined || isSelected(selectable(JSON.parse(body.toString('utf8')) as Manifest));
-}
-
-const SHORT_NAMES: Readonly<Record<string, string>> = {
-  configmap: 'cm',
-  customresourcedefinition: 'crd',
-  cronjob: 'cj',
-  daemonset: 'ds',
-  deployment: 'deploy',
-  endpoints: 'ep',
-  event: 'ev',
-  horizontalpodautoscaler: 'hpa',
-  ingress: 'ing',
-  namespace: 'ns',
-  networkpolicy: 'netpol',
-  node: 'no',
-  persistentvolume: 'pv',
-  persistentvolumeclaim: 'pvc',
-  pod: 'po',
-  poddisruptionbudget: 'pdb',
-  replicaset: 'rs',
-  service: 'svc',
-  serviceaccount: 'sa',
-  statefulset: 'sts',
-  storageclass: 'sc',
-};
-
-function namesOf(kind: string): readonly (string | undefined)[] {
-  const name = kind.toLowerCase();
-  return [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies'), SHORT_NAMES[name]];
 }
 
 /** Near enough: it is compared with itself only, and told apart by group. */

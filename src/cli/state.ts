@@ -4,11 +4,11 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import { openStateFolder, stateFoldersNamed, stateRoot } from '../store/state-folder.ts';
 import type { Store } from '../store/store.ts';
 import type { CommandIo } from './command.ts';
-import { configFrom, type ConfigFlags } from './options.ts';
+import { configFrom, type StateFlags } from './options.ts';
 
 /** Opens the store of this configuration without disturbing a running service, and closes it. */
 export async function withStore(
-  flags: ConfigFlags,
+  flags: StateFlags,
   io: CommandIo,
   work: (store: Store) => Promise<number>,
 ): Promise<number> {
@@ -20,7 +20,7 @@ export async function withStore(
     exclusive: false,
   });
   try {
-    const store = await openSqliteStore({ path: folder.storeFile, cluster: { id: '', name: '' }, writer: false });
+    const store = await openSqliteStore({ path: folder.storeFile, writer: false });
     try {
       return await work(store);
     } finally {
@@ -32,7 +32,7 @@ export async function withStore(
 }
 
 /** The default folder has the cluster's identity in its path, which may not be reachable now: look for the name instead. */
-async function findFolder(flags: ConfigFlags, io: CommandIo): Promise<string> {
+async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
   const config = await configFrom(flags, io);
   if (config.state.path !== undefined) return config.state.path;
   const folders = await stateFoldersNamed(config.state.name, io.env);

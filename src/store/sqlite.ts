@@ -36,8 +36,8 @@ import type { ErrorOnWire, Message, Request, WorkerOptions } from './worker.ts';
 export interface SqliteStoreOptions {
   /** A file, made with mode 0600 when it is new, or `:memory:`. */
   readonly path: string;
-  /** What every change of this store says about its cluster. */
-  readonly cluster: Change['cluster'];
+  /** What every change of this store says about its cluster. Default: what the facts `cluster` and `clusterName` say. */
+  readonly cluster?: Change['cluster'];
   /** For `observedAt` and `diedAt`. */
   readonly clock?: Clock;
   /** False: beside the process that owns the store, for its history and dead letters. Default true: earlier writers become stale. */
@@ -50,7 +50,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const worker = startWorker({ path, writer });
   const [message] = (await once(worker, 'message')) as [Message];
   if ('failed' in message) throw errorFromWire(message.failed);
-  return new SqliteStore(worker, cluster, clock);
+  const store = new SqliteStore(worker, cluster ?? { id: '', name: '' }, clock);
+  if (cluster === undefined) await store.readCluster();
+  return store;
 }
 
 function startWorker(workerData: WorkerOptions): Worker {
@@ -73,7 +75,7 @@ interface Waiting {
 
 class SqliteStore implements Store {
   readonly #worker: Worker;
-  readonly #cluster: Change['cluster'];
+  #cluster: Change['cluster'];
   readonly #clock: Clock;
   readonly #waiting = new Map<number, Waiting>();
   #outbox: Call[] = [];
@@ -90,6 +92,11 @@ class SqliteStore implements Store {
     worker.on('message', (message: Message) => this.#settle(message));
     worker.on('error', (cause: Error) => this.#fail(cause));
     worker.on('exit', () => this.#fail(undefined));
+  }
+
+  async readCluster(): Promise<void> {
+    const [id = '', name = ''] = await Promise.all([this.getFact('cluster'), this.getFact('clusterName')]);
+    this.#cluster = { id, name };
   }
 
   openScope(spec: ScopeSpec) {

@@ -31,6 +31,7 @@ export interface StateFolderOptions {
 }
 
 const KEY_BYTES = 32;
+const STORE_FILE = 'store.db';
 
 /** @throws ConfigError when the folder cannot be made, is not ours alone, or another process holds it. */
 export async function openStateFolder(options: StateFolderOptions): Promise<StateFolder> {
@@ -38,10 +39,11 @@ export async function openStateFolder(options: StateFolderOptions): Promise<Stat
   try {
     if (options.exclusive) await makeFolder(path);
     await checkFolder(path);
+    if (!options.exclusive) await checkStore(path);
     const unlock = options.exclusive ? await lock(path) : () => {};
     try {
       const redactionKey = await readOrMakeKey(join(path, 'redaction.key'));
-      return { path, storeFile: join(path, 'store.db'), redactionKey, close: async () => unlock() };
+      return { path, storeFile: join(path, STORE_FILE), redactionKey, close: async () => unlock() };
     } catch (thrown) {
       unlock();
       throw thrown;
@@ -111,6 +113,15 @@ async function checkFolder(path: string): Promise<void> {
   } else if ((stat.mode & 0o002) !== 0) {
     refuse(path, 'everyone may write to it; name a folder of our own, such as one inside it');
   }
+}
+
+/** Beside a service, nothing is made: a folder without a store is somebody else's, or a mistake. */
+async function checkStore(path: string): Promise<void> {
+  const isThere = await lstat(join(path, STORE_FILE)).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) refuse(path, `there is no ${STORE_FILE} in it: nothing has run with this state yet`);
 }
 
 /**

@@ -1,0 +1,56 @@
+/** A change as a JSON document for other programs: the same members wherever one is printed. */
+import type { Actor, Change, Manifest } from './change.ts';
+import { flagNames } from './flags.ts';
+
+/** Members are only ever added. What does not apply is absent: `before` of a creation, `after` of a deletion, `namespace` of a Node. */
+export interface ChangeSummary {
+  /** The accept number: `watchchain explain --change` takes it. */
+  readonly id: number;
+  /** When the change was seen, RFC 3339 with milliseconds. */
+  readonly time: string;
+  readonly cluster: string;
+  readonly action: Change['action'];
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly key: string;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly by: readonly Actor[];
+  readonly flags: readonly string[];
+}
+
+/** The same with its manifests. */
+export interface ChangeDocument extends ChangeSummary {
+  readonly before?: Manifest;
+  readonly after?: Manifest;
+}
+
+export function documentOf(change: Change): ChangeDocument {
+  const { before, after } = change;
+  return {
+    ...summaryOf(change),
+    ...(before === undefined ? {} : { before }),
+    ...(after === undefined ? {} : { after }),
+  };
+}
+
+export function summaryOf(change: Change): ChangeSummary {
+  const { id, action, gvk, key, namespace, name, uid, resourceVersion, by } = change;
+  return {
+    id,
+    time: new Date(change.observedAt).toISOString(),
+    cluster: change.cluster.name,
+    action,
+    apiVersion: gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`,
+    kind: gvk.kind,
+    key,
+    ...(namespace === undefined ? {} : { namespace }),
+    name,
+    uid,
+    resourceVersion,
+    by,
+    flags: flagNames(change.flags),
+  };
+}

@@ -1,0 +1,133 @@
+/** `explain --change ID`: the trip of one change, verdict by verdict, attempt by attempt. */
+import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
+import { documentOf } from '../change-document.ts';
+import { systemClock } from '../clock.ts';
+import type { ChainConfig, HandlerConfig } from '../config/config.ts';
+import { ConfigError } from '../errors.ts';
+import { printable } from '../log.ts';
+import type { DeliveryTrip, Failure, Store, Trip } from '../store/store.ts';
+import { EXIT, type CommandIo } from './command.ts';
+import { withDifference } from './difference.ts';
+import { configFrom, type StateFlags } from './options.ts';
+import { age, isoTime } from './table.ts';
+
+/** @throws ConfigError when there is no such change */
+export async function explainChange(
+  store: Store,
+  id: number,
+  flags: StateFlags & { readonly output?: 'text' | 'json' },
+  io: CommandIo,
+): Promise<number> {
+  const trip = await store.trip(id);
+  if (trip === undefined) throw await unknownChange(store, id);
+  if (flags.output === 'json') io.stdout.write(`${printable(JSON.stringify(documentOfTrip(trip)))}\n`);
+  else io.stdout.write(textOf(trip, await configuredChains(flags, io)));
+  return EXIT.ok;
+}
+
+/** A change may have been pruned, or not been accepted yet. */
+async function unknownChange(store: Store, id: number): Promise<ConfigError> {
+  const [[oldest], [newest]] = await Promise.all([
+    store.history({ limit: 1 }),
+    store.history({ limit: 1, newestFirst: true }),
+  ]);
+  const kept =
+    oldest === undefined || newest === undefined ? 'no changes are kept' : `kept are ${oldest.id} to ${newest.id}`;
+  return new ConfigError([`No change has the id ${id}: ${kept}; \`watchchain history\` shows them`]);
+}
+
+/** What a chain has passed can be told only by its configuration; without one, what was recorded is told. */
+async function configuredChains(flags: StateFlags, io: CommandIo): Promise<readonly ChainConfig[]> {
+  try {
+    return (await configFrom(flags, io)).chains;
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) return [];
+    throw thrown;
+  }
+}
+
+function documentOfTrip({ change, deliveries }: Trip) {
+  return {
+    change: documentOf(change),
+    deliveries: deliveries.map(({ dueAt, endedAt, failures, ...rest }) => ({
+      ...rest,
+      ...(dueAt === undefined ? {} : { dueAt: isoTime(dueAt) }),
+      ...(endedAt === undefined ? {} : { endedAt: isoTime(endedAt) }),
+      failures: failures.map((failure) => ({ ...failure, at: isoTime(failure.at), lastAt: isoTime(failure.lastAt) })),
+    })),
+  };
+}
+
+function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): string {
+  const parts = deliveries.map((delivery) => {
+    const handlers = chains.find(({ name }) => name === delivery.chain)?.handlers;
+    const lines = [
+      `${delivery.chain}: ${stateOf(delivery)}`,
+      ...stepsOf(delivery, handlers).map((line) => `  ${line}`),
+    ];
+    return lines.map(printable).join('\n');
+  });
+  const none = deliveries.length === 0 ? ['No chain was to be told of it.'] : [];
+  const told = prettyText(changeEntry(withDifference(change)), { color: false });
+  return [`Change ${change.id}: ${told}`, ...none, ...parts].join('\n\n').concat('\n');
+}
+
+function stateOf({ state, handler, reason, endedAt, dueAt, replayed }: DeliveryTrip): string {
+  const at = endedAt === undefined ? '' : ` at ${isoTime(endedAt)}`;
+  const again = replayed ? ', after a replay' : '';
+  switch (state) {
+    case 'completed':
+    case 'superseded':
+    case 'discarded':
+      return `${state}${at}${again}`;
+    case 'halted':
+      return `halted by ${handler ?? 'its chain'}${at}${again}: ${reason ?? ''}`;
+    case 'dead':
+      return `given up${at}${again}, kept as a dead letter: ${reason ?? ''}`;
+    case 'ready':
+      return `running, or about to${again}`;
+    case 'blocked':
+      return `waits for an earlier change of the same object${again}`;
+    case 'parked':
+      return `waits until ${isoTime(dueAt ?? 0)} (in ${age((dueAt ?? 0) - systemClock.now())})${again}: ${reason ?? ''}`;
+  }
+}
+
+/** A line for each handler, with what went wrong under it. */
+function stepsOf(delivery: DeliveryTrip, handlers: readonly HandlerConfig[] | undefined): readonly string[] {
+  const failed = new Set(delivery.failures.map(({ handler }) => handler));
+  const ids = handlers?.map(({ id }) => id) ?? [...new Set([...delivery.delivered, ...failed])];
+  const gone = [...failed].filter((id) => !ids.includes(id));
+  const width = Math.max(0, ...[...ids, ...gone].map((id) => id.length));
+  const lineOf = (id: string, verdict: string) => [
+    `${id.padEnd(width)}  ${verdict}`,
+    ...delivery.failures.filter(({ handler }) => handler === id).map((failure) => `  ${failureText(failure)}`),
+  ];
+  return [
+    ...ids.flatMap((id, n) => lineOf(id, verdictOf(delivery, ids, n, handlers?.[n]?.definition.type === 'sink'))),
+    ...gone.flatMap((id) => lineOf(id, 'has left the configuration')),
+  ];
+}
+
+/** By the order of the chain: what is before the one that ended it let the change pass. */
+function verdictOf(delivery: DeliveryTrip, ids: readonly string[], n: number, isSink: boolean): string {
+  const { state, handler, reason, delivered, failures } = delivery;
+  const id = ids[n] ?? '';
+  const passed = isSink ? 'delivered' : 'passed';
+  if (state === 'completed' || delivered.includes(id)) return delivered.includes(id) ? 'delivered' : passed;
+  if (state === 'superseded') return 'not run';
+  const last = handler ?? failures.at(-1)?.handler;
+  const stop = last === undefined ? -1 : ids.indexOf(last);
+  if (n < stop) return passed;
+  if (n > stop) return 'not reached';
+  return state === 'halted' ? `halted: ${reason ?? ''}` : 'failed';
+}
+
+function failureText({ outcome, attempt, error, at, times, lastAt }: Failure): string {
+  const when = isoTime(at);
+  if (outcome === 'deferred') {
+    const often = times === 1 ? '' : `, ${times} times until ${isoTime(lastAt)}`;
+    return `${when}  deferred${often}: ${error}`;
+  }
+  return `${when}  attempt ${attempt} failed${outcome === 'dead' ? ', the last one' : ''}: ${error}`;
+}

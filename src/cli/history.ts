@@ -1,0 +1,146 @@
+/** `history`: what was accepted, as long as it is kept. */
+import { type Command, Option } from 'commander';
+import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
+import type { Change } from '../change.ts';
+import { documentOf } from '../change-document.ts';
+import { systemClock } from '../clock.ts';
+import { flagsInWords } from '../flags.ts';
+import { ConfigError } from '../errors.ts';
+import { printable } from '../log.ts';
+import type { HistoryQuery, Store } from '../store/store.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
+import { withDifference } from './difference.ts';
+import { recordedKind } from './kind-names.ts';
+import { withStateFlags, type StateFlags } from './options.ts';
+import { withStore } from './state.ts';
+import { table } from './table.ts';
+import { momentBefore } from './values.ts';
+
+interface Flags extends StateFlags {
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly by?: string;
+  readonly since?: string;
+  readonly limit: string;
+  readonly follow?: true;
+  readonly output: Format;
+}
+
+type Format = 'table' | 'json' | 'diff';
+type Filter = Omit<HistoryQuery, 'afterId' | 'newestFirst' | 'limit'>;
+
+const PAGE = 200;
+/** What is read at once, manifests and all, when the newest are asked for. */
+const MAX_NEWEST = 1_000;
+const FOLLOW_EVERY_MS = 500;
+
+export function historyCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
+  const command = program
+    .command('history')
+    .description('changes that were accepted, oldest first; they are kept for 7 days or 512 MiB')
+    .allowExcessArguments(false)
+    .option('--kind <kind>', 'kind, plural or short name, with .group where that is needed')
+    .option('-n, --namespace <namespace>', 'with * and ? as wildcards')
+    .option('--name <name>', 'of the object, with * and ? as wildcards')
+    .option('--by <manager>', 'who did it, as managedFields say: kubectl*, helm')
+    .option('--since <when>', 'a duration such as 30m, 12h, 3d, or a time such as 2026-11-20T23:42:03Z')
+    .option('--limit <number>', `the newest so many, at most ${MAX_NEWEST}; 0 for all`, '100')
+    .option('-f, --follow', 'go on with what is accepted from now on')
+    .addOption(
+      new Option('-o, --output <format>', 'a line each, one JSON object a line, or with what changed')
+        .choices(['table', 'json', 'diff'])
+        .default('table'),
+    );
+  withStateFlags(command).action((flags: Flags) =>
+    choose(() => withStore(flags, io, (store) => history(store, flags, io))),
+  );
+}
+
+async function history(store: Store, flags: Flags, io: CommandIo): Promise<number> {
+  const limit = limitFrom(flags.limit);
+  const filter = await filterFrom(store, flags);
+  const print = printer(flags.output, io);
+  let lastId = 0;
+  for await (const page of limit === 0 ? pagesAfter(store, filter, 0) : newest(store, filter, limit)) {
+    print(page);
+    lastId = page.at(-1)?.id ?? lastId;
+    if (io.signal.aborted) return EXIT.ok;
+  }
+  if (flags.follow === true) await follow(store, filter, { lastId, print, signal: io.signal });
+  return EXIT.ok;
+}
+
+function limitFrom(text: string): number {
+  const limit = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (limit <= MAX_NEWEST) return limit;
+  throw new ConfigError([`--limit: ${JSON.stringify(text)} is not a number from 0 (all) to ${MAX_NEWEST}`]);
+}
+
+async function filterFrom(store: Store, { kind, namespace, name, by, since }: Flags): Promise<Filter> {
+  return {
+    ...(kind === undefined ? {} : await recordedKind(store, kind)),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
+    ...(by === undefined ? {} : { by }),
+    ...(since === undefined ? {} : { since: momentBefore('--since', since) }),
+  };
+}
+
+async function* newest(store: Store, filter: Filter, limit: number): AsyncGenerator<readonly Change[]> {
+  yield (await store.history({ ...filter, newestFirst: true, limit })).toReversed();
+}
+
+async function* pagesAfter(store: Store, filter: Filter, afterId: number): AsyncGenerator<readonly Change[]> {
+  for (let last = afterId; ;) {
+    const page = await store.history({ ...filter, afterId: last, limit: PAGE });
+    yield page;
+    last = page.at(-1)?.id ?? last;
+    if (page.length < PAGE) return;
+  }
+}
+
+/** Asks again and again, since the service is another process. Ends when asked to. */
+async function follow(
+  store: Store,
+  filter: Filter,
+  { lastId, print, signal }: { lastId: number; print: (page: readonly Change[]) => void; signal: AbortSignal },
+): Promise<void> {
+  let last = lastId;
+  while (!signal.aborted) {
+    for await (const page of pagesAfter(store, filter, last)) {
+      print(page);
+      last = page.at(-1)?.id ?? last;
+    }
+    await systemClock.sleep(FOLLOW_EVERY_MS, signal).catch(() => undefined);
+  }
+}
+
+function printer(format: Format, io: CommandIo): (page: readonly Change[]) => void {
+  if (format === 'json')
+    return (page) => {
+      for (const change of page) io.stdout.write(`${printable(JSON.stringify(documentOf(change)))}\n`);
+    };
+  if (format === 'diff') {
+    const color = io.stdout.isTTY === true && !io.env['NO_COLOR'];
+    return (page) => {
+      for (const change of page) io.stdout.write(`${prettyText(changeEntry(withDifference(change)), { color })}\n`);
+    };
+  }
+  let isFirst = true;
+  return (page) => {
+    if (page.length > 0) io.stdout.write(table([...(isFirst ? [HEADER] : []), ...page.map(rowOf)]));
+    isFirst &&= page.length === 0;
+  };
+}
+
+const HEADER = ['ID', 'TIME', 'ACTION', 'OBJECT', 'BY', 'WHAT'];
+
+function rowOf(change: Change): string[] {
+  const { id, observedAt, action, gvk, key, flags } = change;
+  const { diff } = withDifference(change).notes;
+  const by = diff?.by ?? [...new Set(change.by.map(({ manager }) => manager))];
+  const what = [diff?.headline ?? '', ...flagsInWords(flags)].filter((part) => part !== '').join(' · ');
+  const time = new Date(observedAt).toISOString().replace(/\.\d+Z$/, 'Z');
+  return [String(id), time, action, `${gvk.kind} ${key}`, by.join(',') || '-', what || '-'];
+}

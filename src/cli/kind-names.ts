@@ -1,0 +1,66 @@
+/** The names by which people know a kind, where no cluster can be asked. */
+import { ConfigError } from '../errors.ts';
+import { didYouMean } from '../near.ts';
+import type { RecordedKind, Store } from '../store/store.ts';
+
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  configmap: 'cm',
+  customresourcedefinition: 'crd',
+  cronjob: 'cj',
+  daemonset: 'ds',
+  deployment: 'deploy',
+  endpoints: 'ep',
+  event: 'ev',
+  horizontalpodautoscaler: 'hpa',
+  ingress: 'ing',
+  namespace: 'ns',
+  networkpolicy: 'netpol',
+  node: 'no',
+  persistentvolume: 'pv',
+  persistentvolumeclaim: 'pvc',
+  pod: 'po',
+  poddisruptionbudget: 'pdb',
+  replicaset: 'rs',
+  service: 'svc',
+  serviceaccount: 'sa',
+  statefulset: 'sts',
+  storageclass: 'sc',
+};
+
+/** Kind, plurals and short name, in lower case. */
+export function namesOf(kind: string): readonly string[] {
+  const name = kind.toLowerCase();
+  const short = SHORT_NAMES[name];
+  return [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies'), ...(short === undefined ? [] : [short])];
+}
+
+/**
+ * Which of the recorded kinds is meant: by kind, plural or short name, in any case, with `.group` where that is needed.
+ * @throws ConfigError when none or several are, with the names there are
+ */
+export async function recordedKind(
+  store: Store,
+  wanted: string,
+): Promise<{ readonly group: string; readonly resource: string }> {
+  const kinds = await store.kinds();
+  const [name = '', ...group] = wanted.toLowerCase().split('.');
+  const means = (one: RecordedKind) =>
+    (group.length === 0 || one.group === group.join('.')) && [one.resource, ...namesOf(one.kind)].includes(name);
+  const found = new Map(kinds.filter(means).map((one) => [titleOf(one), one]));
+  const [only, ...others] = found.values();
+  if (only !== undefined && others.length === 0) return { group: only.group, resource: only.resource };
+  if (only !== undefined)
+    throw new ConfigError([`Several kinds are called "${wanted}"; name one of ${[...found.keys()].join(', ')}`]);
+  const known = [...new Set(kinds.map(titleOf))].toSorted();
+  const near = didYouMean(
+    name,
+    kinds.flatMap(({ kind, resource }) => [kind.toLowerCase(), resource, ...namesOf(kind)]),
+  );
+  const there = known.length === 0 ? '; nothing is recorded yet' : `; recorded are ${known.join(', ')}`;
+  throw new ConfigError([`Nothing of the kind "${wanted}" is recorded${near === '' ? there : near}`]);
+}
+
+/** As kubectl takes it: `deployments.apps`. */
+function titleOf({ group, resource }: RecordedKind): string {
+  return group === '' ? resource : `${resource}.${group}`;
+}

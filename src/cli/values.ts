@@ -1,0 +1,27 @@
+/** Values on the command line: numbers, durations, times. */
+import { systemClock } from '../clock.ts';
+import { durationMs } from '../config/duration.ts';
+import { ConfigError } from '../errors.ts';
+
+/** The number of a change or a dead letter. @throws ConfigError */
+export function idOf(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new ConfigError([
+    `Not an id: ${JSON.stringify(text)}; \`watchchain history\` and \`watchchain dead list\` show them`,
+  ]);
+}
+
+/** `2h` ago, or a time such as `2026-11-20T23:42:03Z`, in milliseconds since the epoch. @throws ConfigError naming the flag */
+export function momentBefore(flag: string, text: string): number {
+  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(Date.parse(text))) return Date.parse(text);
+  try {
+    return systemClock.now() - durationMs(text);
+  } catch (cause) {
+    throw new ConfigError(
+      [
+        `${flag}: cannot read ${JSON.stringify(text)}; a duration such as 30m, 12h or 3d, or a time such as 2026-11-20T23:42:03Z`,
+      ],
+      { cause },
+    );
+  }
+}
