@@ -18,7 +18,8 @@ import { connect, type Connection } from './source/connect.ts';
 import { Discovery } from './source/discovery.ts';
 import { createSource, type ClusterSource } from './source/kubernetes-source.ts';
 import { recogniseCluster } from './source/recognise-cluster.ts';
-import { createRedactor } from './source/redact.ts';
+import { createRedactor, type Redactor } from './source/redact.ts';
+import { redactStored } from './source/redact-stored.ts';
 import type { WatchPlan } from './source/watch-plan.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { openStateFolder, type StateFolder } from './store/state-folder.ts';
@@ -87,6 +88,7 @@ class Application implements App {
   readonly #failure = Promise.withResolvers<never>();
   #phase: Health['phase'] = 'connecting';
   #store: Store | undefined;
+  #discovery: Discovery | undefined;
   #source: ClusterSource | undefined;
   #config: Config;
   #redactionKey: Uint8Array = randomBytes(32);
@@ -172,8 +174,13 @@ class Application implements App {
     const store = await this.#openState(connection);
     this.#store = store;
     signal.throwIfAborted();
+    const discovery = new Discovery(connection.api);
+    this.#discovery = discovery;
+    // Before a chain can send, or a scope compare, what the rules would hide.
+    await redactStored({ store, redactor: this.#redactor(config), discovery, log });
+    signal.throwIfAborted();
     await this.#startChains(store, connection.clusterName);
-    await this.#startSource(store, connection);
+    await this.#startSource(store, connection, discovery);
     signal.throwIfAborted();
     const clock = this.#clock;
     await tellOfOrphans(
@@ -200,13 +207,15 @@ class Application implements App {
   async #reload(config: Config): Promise<void> {
     const source = this.#source;
     const chains = this.#chains;
-    if (this.#phase !== 'running' || source === undefined || chains === undefined) {
+    const discovery = this.#discovery;
+    if (this.#phase !== 'running' || source === undefined || chains === undefined || discovery === undefined) {
       throw new ConfigError(['The service is not running yet: the changed configuration is not read']);
     }
     refuseWhatNeedsRestart(this.#config, config);
     const plan = await source.prepare(this.#planOf(config));
     const { added, removed, changed } = await chains.follow(config.chains, RELOAD_GRACE_MS);
     await source.follow(plan);
+    await redactStored({ store: this.store, redactor: plan.redactor, discovery, log: this.#options.log });
     await tellOfOrphans(
       this.store,
       config.chains.map(({ name }) => name),
@@ -220,8 +229,11 @@ class Application implements App {
   }
 
   #planOf(config: Config): WatchPlan {
-    const redactor = createRedactor(config.redact, this.#redactionKey);
-    return { requests: watchRequests(config), redactor, whileAway: config.whileAway };
+    return { requests: watchRequests(config), redactor: this.#redactor(config), whileAway: config.whileAway };
+  }
+
+  #redactor({ redact }: Config): Redactor {
+    return createRedactor(redact, this.#redactionKey);
   }
 
   async #openState(connection: Connection): Promise<Store> {
@@ -265,11 +277,11 @@ class Application implements App {
     this.#stopping.signal.throwIfAborted();
   }
 
-  async #startSource(store: Store, connection: Connection): Promise<void> {
+  async #startSource(store: Store, connection: Connection, discovery: Discovery): Promise<void> {
     const { config, log } = this.#options;
     const source = createSource({
       api: connection.api,
-      discovery: new Discovery(connection.api),
+      discovery,
       store,
       ...this.#planOf(config),
       identityIsCertain: connection.identity.by === 'kube-system',

@@ -14,7 +14,6 @@ import { CatchUp } from './catch-up.ts';
 import { ManifestReader, type ScannedManifest } from './manifest.ts';
 import { ObjectIndex } from './object-index.ts';
 import { count, type Counts, Observer } from './observer.ts';
-import { rebaseBodies, sameKey } from './rebase.ts';
 import type { Redactor } from './redact.ts';
 import { Reflector, type ReflectorFailure, type ReflectorTarget } from './reflector.ts';
 import { pathOf, resourceName } from './resource-path.ts';
@@ -73,7 +72,7 @@ export class Informer implements ReflectorTarget {
     this.#resumed = how.resumed;
     const resource = resourceName(scope);
     this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
-    this.#basis = { version: scope.version, interest: scope.interest, redaction: env.redactor.fingerprint };
+    this.#basis = { version: scope.version, interest: scope.interest, redaction: env.redactor.keyFingerprint };
     this.#reader = new ManifestReader(scope, scope.interest, env.redactor.digester);
     this.#meters = metersOf(env.metrics, resource, scope.namespace);
     this.#observer = new Observer({
@@ -291,8 +290,7 @@ export class Informer implements ReflectorTarget {
       return undefined;
     }
     const isSame = sameInterest(basis.interest, this.#basis.interest) && basis.version === this.#basis.version;
-    const isComparable = sameKey(basis.redaction, this.#basis.redaction);
-    if (basis.redaction !== this.#basis.redaction) await this.#redactAnew(state.id, basis);
+    const isComparable = basis.redaction === this.#basis.redaction;
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {
       if (!this.#resumed) this.#catchUp = new CatchUp(clock);
@@ -301,14 +299,6 @@ export class Informer implements ReflectorTarget {
     this.#listMode = 'rebase';
     if (isComparable) this.#oldReader = new ManifestReader(this.#scope, basis.interest, this.#env.redactor.digester);
     return undefined;
-  }
-
-  /** Before anything else is read: a secret that the new rules hide stays in the store no longer than it must. */
-  async #redactAnew(scope: number, basis: Basis): Promise<void> {
-    const { store, redactor } = this.#env;
-    await rebaseBodies(store, scope, redactor.forKind(this.#scope));
-    if (!sameKey(basis.redaction, redactor.fingerprint)) return;
-    await store.accept({ scope, observations: [], basis: { ...basis, redaction: redactor.fingerprint } });
   }
 }
 

@@ -148,12 +148,14 @@ describe('createRedactor()', () => {
     assert.throws(() => redactor().forKind(SECRET)(Buffer.from('{"data":{"a":"x"')), ScanError);
   });
 
-  test('has another fingerprint for other rules, and another first part for another key', () => {
-    const { fingerprint } = redactor();
-    const otherRules = redactor({ envNames: [] }).fingerprint;
-    assert.notEqual(otherRules, fingerprint);
-    assert.equal(otherRules.split('.')[0], fingerprint.split('.')[0]);
-    assert.notEqual(redactor({}, Buffer.alloc(32, 2)).fingerprint.split('.')[0], fingerprint.split('.')[0]);
+  test('has another fingerprint for other rules, and another one of the key for another key', () => {
+    const { fingerprint, keyFingerprint } = redactor();
+    const otherRules = redactor({ envNames: [] });
+    const otherKey = redactor({}, Buffer.alloc(32, 2));
+    assert.notEqual(otherRules.fingerprint, fingerprint);
+    assert.equal(otherRules.keyFingerprint, keyFingerprint);
+    assert.notEqual(otherKey.fingerprint, fingerprint);
+    assert.notEqual(otherKey.keyFingerprint, keyFingerprint);
   });
 
   test('takes time in proportion to the size, whatever is in it', () => {

@@ -19,8 +19,10 @@ import {
 import type { Resource } from './source.ts';
 
 export interface Redactor {
-  /** `key.rules`: when the first part is another, digests cannot be compared; when only the second is, bodies are redacted anew. */
+  /** Of key and rules: when it is another, what is stored is redacted anew. */
   readonly fingerprint: string;
+  /** Of the key: digests that were made with another cannot be compared. */
+  readonly keyFingerprint: string;
   /** Keyed like the masks. */
   readonly digester: Digester;
   /** For the objects of one kind. */
@@ -47,12 +49,14 @@ const MAX_NAMES = 10_000;
  * @param key secret, stays with the store: another key makes other masks
  */
 export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
+  const keyFingerprint = shortHash(key);
   const isSecretName = nameMatcher(rules.envNames);
   const paths = rules.paths.map(({ kind, path }) => ({ kind: kind.toLowerCase(), path: parseFieldPath(path) }));
   const mask = (text: Uint8Array) =>
     `redacted:hmac-${createHmac('sha256', key).update(text).digest('hex').slice(0, MASK_DIGITS)}`;
   return {
-    fingerprint: `${shortHash(key)}.${shortHash(JSON.stringify([FINDERS, rules.envNames, rules.paths]))}`,
+    fingerprint: `${keyFingerprint}.${shortHash(JSON.stringify([FINDERS, rules.envNames, rules.paths]))}`,
+    keyFingerprint,
     digester: new Digester(createHmac('sha256', key).update('digest').digest()),
     forKind(kind) {
       const names = [kind.kind, kind.resource, kind.singular, ...kind.shortNames].map((name) => name.toLowerCase());

@@ -75,7 +75,7 @@ export class Acceptor {
   }
 
   #seen(acceptance: Acceptance, observed: Observed, old: BaselineRow | undefined): void {
-    const body = observed.bodyId ?? this.#bodies.add(observed.body);
+    const body = observed.bodyId ?? this.#bodies.add(acceptance.scope.kind, observed.body);
     const silent = (observed.bits & SILENT) !== 0;
     const sameObject = old?.uid === observed.uid;
     const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null);

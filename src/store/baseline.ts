@@ -34,8 +34,6 @@ interface ScopeRow {
   readonly basis: string | null;
 }
 
-export type SeenWithBody = Seen & { readonly body: Uint8Array<ArrayBuffer> };
-
 export class Baseline {
   readonly #bodies: Bodies;
   readonly #kinds: Kinds;
@@ -111,20 +109,8 @@ export class Baseline {
     return this.#statements.seen.all(scope, afterKey ?? '', limit) as unknown as Seen[];
   }
 
-  withBodies(scope: number, afterKey: string | undefined, limit: number): SeenWithBody[] {
-    return this.#statements.withBodies.all(scope, afterKey ?? '', limit) as unknown as SeenWithBody[];
-  }
-
   find(group: string, resource: string, key: string): Uint8Array<ArrayBuffer> | undefined {
     return this.#statements.find.get(group, resource, key)?.['bytes'] as Uint8Array<ArrayBuffer> | undefined;
-  }
-
-  /** Another body and digest for the same object at the same version: changes that refer to the old body keep it. */
-  rebase(scope: number, row: Seen, bytes: Uint8Array): void {
-    const old = this.get(scope, row.key);
-    if (old === undefined || old.uid !== row.uid || old.rv !== row.resourceVersion) return;
-    this.put(scope, row.key, { ...old, digest: row.digest, body: this.#bodies.add(bytes) });
-    this.#bodies.release(old.body);
   }
 
   #stateOf({ id, cursor, basis }: ScopeRow): ScopeState {
@@ -156,9 +142,6 @@ function prepare(db: DatabaseSync) {
     put: db.prepare('INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?, ?, ?, ?)'),
     remove: db.prepare('DELETE FROM baseline WHERE scope = ? AND key = ?'),
     seen: db.prepare(`SELECT key, uid, rv AS resourceVersion, digest FROM baseline ${page}`),
-    withBodies: db.prepare(
-      `SELECT key, uid, rv AS resourceVersion, digest, bytes AS body FROM baseline JOIN bodies ON bodies.id = body ${page}`,
-    ),
     find: db.prepare(
       `SELECT bytes FROM scopes s JOIN baseline b ON b.scope = s.id JOIN bodies ON bodies.id = b.body
        WHERE s.grp = ? AND s.resource = ? AND b.key = ? LIMIT 1`,

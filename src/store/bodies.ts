@@ -1,22 +1,53 @@
 /** Manifests as bytes, each stored once and counted by its users. */
 import type { DatabaseSync } from 'node:sqlite';
+import type { StoredManifest } from './store.ts';
+
+interface BodyRow {
+  readonly id: number;
+  readonly grp: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly resource: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 export class Bodies {
   readonly #insert;
+  readonly #page;
+  readonly #replace;
   readonly #delete;
   readonly #unuse;
   readonly #use;
 
   constructor(db: DatabaseSync) {
-    this.#insert = db.prepare('INSERT INTO bodies (uses, bytes) VALUES (1, ?)');
+    this.#insert = db.prepare('INSERT INTO bodies (uses, kind, bytes) VALUES (1, ?, ?)');
+    this.#page = db.prepare(
+      `SELECT b.id, k.grp, k.version, k.kind, k.resource, b.bytes FROM bodies b JOIN kinds k ON k.id = b.kind
+       WHERE b.id > ? ORDER BY b.id LIMIT ?`,
+    );
+    this.#replace = db.prepare('UPDATE bodies SET bytes = ? WHERE id = ?');
     this.#delete = db.prepare('DELETE FROM bodies WHERE id = ? AND uses = 1');
     this.#unuse = db.prepare('UPDATE bodies SET uses = uses - 1 WHERE id = ?');
     this.#use = db.prepare('UPDATE bodies SET uses = uses + 1 WHERE id = ?');
   }
 
-  /** Stores a body with one user. */
-  add(bytes: Uint8Array): number {
-    return Number(this.#insert.run(bytes).lastInsertRowid);
+  /** Stores a body with one user. @param kind its number */
+  add(kind: number, bytes: Uint8Array): number {
+    return Number(this.#insert.run(kind, bytes).lastInsertRowid);
+  }
+
+  page(afterId: number, limit: number): StoredManifest[] {
+    const rows = this.#page.all(afterId, limit) as unknown as BodyRow[];
+    return rows.map(({ id, grp: group, version, kind, resource, bytes }) => ({
+      id,
+      kind: { group, version, kind, resource },
+      body: bytes,
+    }));
+  }
+
+  /** For all users of the body. */
+  replace(id: number, bytes: Uint8Array): void {
+    this.#replace.run(bytes, id);
   }
 
   /** One more user. */

@@ -3,7 +3,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { Acceptor, type PackedBatch } from './accept.ts';
-import { Baseline, type SeenWithBody } from './baseline.ts';
+import { Baseline } from './baseline.ts';
 import { Bodies } from './bodies.ts';
 import { Counters } from './counters.ts';
 import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
@@ -21,8 +21,8 @@ import type {
   ParkRequest,
   Retention,
   ScopeSpec,
-  Seen,
   StateWrites,
+  StoredManifest,
 } from './store.ts';
 import { Trips, type TripRecord } from './trips.ts';
 import { isFatal, sqliteCodeOf, SQLITE_FULL, StoreError } from './store-error.ts';
@@ -73,18 +73,24 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
       baseline.forget(scope);
     }),
     seen: read((scope: number, afterKey: string | undefined, limit: number) => baseline.seen(scope, afterKey, limit)),
-    baselines: read(
-      (scope: number, afterKey: string | undefined, limit: number) => baseline.withBodies(scope, afterKey, limit),
-      (rows: SeenWithBody[]) => rows.map((row) => row.body.buffer),
-    ),
     baseline: read(
       (group: string, resource: string, key: string) => baseline.find(group, resource, key),
       (body) => [body?.buffer],
     ),
-    rebase: write((scope: number, rows: readonly (Seen & { readonly body: Uint8Array })[]) => {
-      for (const row of rows) baseline.rebase(scope, row, row.body);
+    manifests: read(
+      (afterId: number, limit: number) => bodies.page(afterId, limit),
+      (rows: StoredManifest[]) => rows.map(({ body }) => body.buffer as ArrayBuffer),
+    ),
+    replaceManifests: write((rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) => {
+      for (const { id, body } of rows) bodies.replace(id, body);
     }),
-    stage: write((scope: number, observations: PackedObservations) => staging.add(scope, observations)),
+    // Not in a transaction; the log holds old bytes too.
+    compact: read(() => {
+      db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
+    }),
+    stage: write((scope: number, observations: PackedObservations) =>
+      staging.add(scope, baseline.scope(scope).kind, observations),
+    ),
     discardStaged: write((scope: number) => staging.discard(scope)),
     accept: write((batch: PackedBatch, now: number) => acceptor.accept(batch, now)),
     claim: {

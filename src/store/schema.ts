@@ -34,7 +34,9 @@ export const MIGRATIONS: readonly string[] = [
   );
 
   -- uses: how many of baseline, staged, changes.before and changes.after mean this body; at 0 the row goes.
-  CREATE TABLE bodies (id INTEGER PRIMARY KEY, uses INTEGER NOT NULL, bytes BLOB NOT NULL);
+  CREATE TABLE bodies (
+    id INTEGER PRIMARY KEY, uses INTEGER NOT NULL, kind INTEGER NOT NULL REFERENCES kinds, bytes BLOB NOT NULL
+  );
 
   CREATE TABLE baseline (
     scope INTEGER NOT NULL, key TEXT NOT NULL,

@@ -127,7 +127,6 @@ describe('openSqliteStore()', () => {
     await store.stage(scope, [seen('e', 1), seen('c', 1), seen('f', 1)]);
     await store.accept({ scope, observations: [], staged: true });
     await store.stage(scope, [seen('g', 1)]);
-    await store.rebase(scope, [{ ...seen('c', 1), body: seen('c', 9).body }]);
     for (;;) {
       const { deliveries } = await store.claim({ chain: 'default', limit: 100, now: NOW, stateful: [] });
       if (deliveries.length === 0) break;

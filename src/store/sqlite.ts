@@ -26,8 +26,8 @@ import type {
   ParkRequest,
   Retention,
   ScopeSpec,
-  Seen,
   StateWrites,
+  StoredManifest,
   Store,
 } from './store.ts';
 import { StoreError, type StoreErrorCode } from './store-error.ts';
@@ -115,17 +115,21 @@ class SqliteStore implements Store {
     return this.#call('seen', [scope, afterKey, limit]);
   }
 
-  baselines(scope: number, afterKey: string | undefined, limit: number) {
-    return this.#call('baselines', [scope, afterKey, limit]);
-  }
-
   baseline(group: string, resource: string, key: string) {
     return this.#call('baseline', [group, resource, key]);
   }
 
-  rebase(scope: number, rows: readonly (Seen & { readonly body: Uint8Array })[]) {
+  manifests(afterId: number, limit: number) {
+    return this.#call('manifests', [afterId, limit]);
+  }
+
+  replaceManifests(rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) {
     // Copied, since a view is cloned with all of the buffer behind it.
-    return this.#call('rebase', [scope, rows.map((row) => ({ ...row, body: new Uint8Array(row.body) }))]);
+    return this.#call('replaceManifests', [rows.map(({ id, body }) => ({ id, body: new Uint8Array(body) }))]);
+  }
+
+  compact() {
+    return this.#call('compact', []);
   }
 
   stage(scope: number, observations: readonly Observation[]) {

@@ -36,9 +36,9 @@ export class Staging {
     this.#clear = db.prepare('DELETE FROM staged WHERE scope = ?');
   }
 
-  add(scope: number, observations: PackedObservations): void {
+  add(scope: number, kind: number, observations: PackedObservations): void {
     for (const o of unpackObservations(observations)) {
-      const body = (o.bits & GONE) === 0 ? this.#bodies.add(o.body) : null;
+      const body = (o.bits & GONE) === 0 ? this.#bodies.add(kind, o.body) : null;
       this.#insert.run(scope, o.bits, o.key, o.uid, o.resourceVersion, o.digest, body, o.size, o.managedFields ?? null);
     }
   }

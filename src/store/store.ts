@@ -31,7 +31,7 @@ export interface ScopeSpec extends ScopeKey {
 export interface Basis {
   readonly version: string;
   readonly interest: Interest;
-  /** Fingerprint of the redaction rules. */
+  /** Fingerprint of the redaction key: digests that were made with another cannot be compared. */
   readonly redaction: string;
 }
 
@@ -195,6 +195,14 @@ export interface RecordedKind extends Gvk {
   readonly resource: string;
 }
 
+/** A manifest that a baseline, a change or several of them refer to. */
+export interface StoredManifest {
+  readonly id: number;
+  readonly kind: RecordedKind;
+  /** UTF-8 JSON. */
+  readonly body: Uint8Array;
+}
+
 export interface DeadLetter {
   /** The delivery's id. */
   readonly id: number;
@@ -268,16 +276,15 @@ export interface Store {
   forgetScope(scope: number): Promise<void>;
   /** A page of the scope's baseline in key order, after `afterKey`. */
   seen(scope: number, afterKey: string | undefined, limit: number): Promise<readonly Seen[]>;
-  /** A page of whole baseline rows in key order, for re-redaction and for enrichment. */
-  baselines(
-    scope: number,
-    afterKey: string | undefined,
-    limit: number,
-  ): Promise<readonly (Seen & { readonly body: Uint8Array })[]>;
   /** The baseline's manifest of one object, from whichever scope holds it; undefined when none does. */
   baseline(group: string, resource: string, key: string): Promise<Uint8Array | undefined>;
-  /** Replace body and digest of baseline rows whose uid and resourceVersion are still the same. Appends no change. */
-  rebase(scope: number, rows: readonly (Seen & { readonly body: Uint8Array })[]): Promise<void>;
+  /** A page of what is stored of objects, in baselines and history alike, by number after `afterId`; the first is above 0. */
+  manifests(afterId: number, limit: number): Promise<readonly StoredManifest[]>;
+  /** Other bytes for the same manifests: whatever refers to one shows the new bytes. Digests stay. Appends no change. */
+  replaceManifests(manifests: readonly Pick<StoredManifest, 'id' | 'body'>[]): Promise<void>;
+
+  /** Leaves no trace of what was replaced or removed; takes seconds for a large store, and as much room again on its volume. */
+  compact(): Promise<void>;
 
   /** Put aside observations of a list that is not complete yet; {@link discardStaged} or the next accept with `staged` ends it. */
   stage(scope: number, observations: readonly Observation[]): Promise<void>;

@@ -62,7 +62,7 @@ function objects(round: number): object[] {
 async function stored(world: World): Promise<string> {
   const folder = world.workdir.file('watchchain');
   const files = (await readdir(folder, { recursive: true })).filter((file) => /\.db/.test(file));
-  assert.ok(files.some((file) => file.endsWith('store.db-wal')));
+  assert.ok(files.some((file) => file.endsWith('store.db')));
   const contents = await Promise.all(files.map((file) => readFile(path.join(folder, file), 'latin1')));
   return contents.join('\n');
 }
@@ -118,6 +118,38 @@ configmap = ["data.licence"]
       world.slack.requests.every(({ path }) => path.includes(canaries(1).webhook)),
       'the URL is used',
     );
+  });
+
+  test('a rule that is new hides what baseline, history and dead letters hold, by any name of the kind, and says nothing', async () => {
+    await using world = await World.start(() => ({ status: 404 }));
+    const config = (rules = '') => `${kwatchmanConfig(world.slack.url, ['configmap'])}${rules}`;
+    const settings = (round: number) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'settings', namespace: 'default' },
+      data: { licence: canaries(round).path, round: String(round) },
+    });
+    world.server.create(settings(1));
+    {
+      await using running = await world.run({ keepState: true, config: config() });
+      world.server.update(settings(2));
+      await world.slack.waitFor(1);
+      await running.app.idle();
+      assert.equal((await running.app.store.deadLetters({ limit: 10 })).length, 1);
+    }
+    assert.match(await stored(world), new RegExp(canaries(1).path));
+    const rules = config('[redact.paths]\ncm = ["data.licence"]\n');
+    await using running = await world.run({ keepState: true, config: rules });
+    assertNothingIn('the store', await stored(world));
+    const [letter] = await running.app.store.deadLetters({ limit: 10 });
+    const { licence, round } = letter?.change.before?.['data'] as Record<string, string>;
+    assert.match(licence ?? '', /^redacted:hmac-/);
+    assert.equal(round, '1');
+    assert.equal(world.slack.requests.length, 1);
+
+    await running.reload(config('[redact.paths]\ncm = ["data.licence", "data.round"]\n'));
+    const [again] = await running.app.store.deadLetters({ limit: 10 });
+    assert.match(JSON.stringify(again?.change.before?.['data']), /"round":"redacted:hmac-/);
   });
 
   test('a webhook URL is in no error, whatever the far end says: repeated, redirected, reset, refused', async () => {
