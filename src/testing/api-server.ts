@@ -84,6 +84,7 @@ export class ApiServer implements AsyncDisposable {
   readonly #waiters = new Waiters();
   #access: AccessRule = () => true;
   #token: string | undefined;
+  #tls: ApiServerOptions['tls'];
   #server: Server | undefined;
   #port: number;
 
@@ -92,12 +93,13 @@ export class ApiServer implements AsyncDisposable {
     this.#options = options;
     this.#cluster = new Cluster(options);
     this.#token = options.token;
+    this.#tls = options.tls;
     this.#port = options.port ?? 0;
     for (const type of options.resources ?? []) this.#cluster.types.add(type);
   }
 
   get url(): string {
-    return `${this.#options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
+    return `${this.#tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
   }
 
   /** The last one given: each write takes the next. */
@@ -172,6 +174,11 @@ export class ApiServer implements AsyncDisposable {
     this.#token = token;
   }
 
+  /** Served with from the next {@link restart} on. Only for a server that began with TLS. */
+  rotateCertificate(tls: NonNullable<ApiServerOptions['tls']>): void {
+    this.#tls = tls;
+  }
+
   /** Makes requests or open watches fail. Several faults: the first added that fits. */
   fault(fault: Fault): FaultHandle {
     const handle = this.#faults.add(fault);
@@ -204,7 +211,7 @@ export class ApiServer implements AsyncDisposable {
   /** Writes a kubeconfig file (mode 0600) for this server and returns its path. */
   async writeKubeconfig(path: string): Promise<string> {
     const user = this.#token === undefined ? {} : { token: this.#token };
-    const ca = this.#options.tls?.cert;
+    const ca = this.#tls?.cert;
     const authority = ca === undefined ? {} : { 'certificate-authority-data': Buffer.from(ca).toString('base64') };
     const config = {
       apiVersion: 'v1',
@@ -235,7 +242,7 @@ export class ApiServer implements AsyncDisposable {
 
   /** Use {@link startApiServer} or {@link ApiServer.restart}. */
   async listen(): Promise<void> {
-    const { tls } = this.#options;
+    const tls = this.#tls;
     const handle = (message: IncomingMessage, response: ServerResponse): void => {
       // A client that is gone needs no answer.
       this.#handle(message, response).catch(() => message.destroy());

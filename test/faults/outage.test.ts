@@ -1,0 +1,166 @@
+/** Rows 9 to 23 that take longer: an outage, an absence, credentials that change. Told is what differs in the end, once. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { fasterClock } from '../../src/testing/living-cluster.ts';
+import { deployment } from '../e2e/cluster.ts';
+import { kwatchmanConfig } from '../e2e/main-job.ts';
+import { World } from '../e2e/world.ts';
+import { assertBalanced } from './balance.ts';
+import { assertWhole, toldTo } from './stories.ts';
+import { until } from './until.ts';
+
+const OBJECTS = 10;
+const DEPLOYMENTS = '/apis/apps/v1/deployments';
+const END = { objects: OBJECTS, last: 1 };
+
+function createAll({ server }: World): void {
+  for (let n = 0; n < OBJECTS; n++) server.create(deployment(`web-${n}`, 'nginx', 0));
+}
+
+function scaleAll({ server }: World): void {
+  for (let n = 0; n < OBJECTS; n++) server.update(deployment(`web-${n}`, 'nginx', 1));
+}
+
+function config(world: World, kinds: string[] = ['deployment']): string {
+  return `${kwatchmanConfig(world.slack.url, kinds)}timeout = "1h"\n`;
+}
+
+interface Kubeconfig {
+  readonly users: [{ readonly user: { readonly token?: string } }];
+  readonly clusters: [
+    { readonly cluster: { readonly server: string; readonly 'certificate-authority-data'?: string } },
+  ];
+}
+
+/** The world's kubeconfig, with the files beside it that are read again: `token` and `ca.crt`. */
+async function kubeconfigWithFiles(world: World): Promise<string> {
+  const path = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
+  const kubeconfig = JSON.parse(await readFile(path, 'utf8')) as Kubeconfig;
+  const [{ user }] = kubeconfig.users;
+  const [{ cluster }] = kubeconfig.clusters;
+  await world.workdir.write('token', user.token ?? '');
+  await world.workdir.write('ca.crt', Buffer.from(cluster['certificate-authority-data'] ?? '', 'base64').toString());
+  const users = [{ name: 'embedded', user: user.token === undefined ? {} : { tokenFile: 'token' } }];
+  const ca = cluster['certificate-authority-data'] === undefined ? {} : { 'certificate-authority': 'ca.crt' };
+  const clusters = [{ name: 'embedded', cluster: { server: cluster.server, ...ca } }];
+  await writeFile(path, JSON.stringify({ ...kubeconfig, users, clusters }));
+  return path;
+}
+
+/** A certificate for 127.0.0.1 that is its own CA. */
+function selfSigned(): { key: string; cert: string } {
+  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  const subject = ['-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', '-', '-out', '-'];
+  const pem = execFileSync('openssl', [...args, ...subject], { stdio: ['ignore', 'pipe', 'ignore'] }).toString();
+  const part = (name: RegExp) => name.exec(pem)?.[0] ?? assert.fail(`openssl gave no ${name}`);
+  return {
+    key: part(/-----BEGIN PRIVATE KEY[^]*END PRIVATE KEY-----/),
+    cert: part(/-----BEGIN CERT[^]*END CERT\w+-----/),
+  };
+}
+
+describe('an API server that', { concurrency: 6 }, () => {
+  test('9 answers 500 to a list, 20 times: ever slower, not ready, nothing inferred; then every change once', async () => {
+    const told = toldTo(END);
+    await using world = await World.start(told.respond);
+    createAll(world);
+    await using running = await world.run({ config: config(world), clock: fasterClock(100) });
+    const before = world.server.requests.length;
+    const fails = world.server.fault({ path: DEPLOYMENTS, watch: false, effect: 'status', status: 500 });
+    world.server.fault({ path: DEPLOYMENTS, watch: true, times: 1, effect: 'errorEvent', status: 410 });
+    await world.server.waitUntil(() => fails.hits >= 20, '20 lists');
+    const at = world.server.requests.slice(before).map((request) => request.at);
+    assert.ok((at.at(-1) ?? 0) - (at[0] ?? 0) >= 50_000 / 100, 'more than 50 s for 20 lists');
+    assert.equal(running.app.health().ready, false);
+    assert.match(running.app.health().degraded[0]?.problem ?? '', /500 Internal/);
+    scaleAll(world);
+    assert.equal((await running.app.store.history({ limit: 1 })).length, 0);
+    fails.remove();
+    await told.done();
+    await running.app.idle();
+    assert.equal(running.app.health().ready, true);
+    assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
+    await assertBalanced(running.app.store);
+  });
+
+  test('14 sends nothing but bookmarks for 10 min: the cursor moves, the watch stays, nothing is told', async () => {
+    const told = toldTo(END);
+    await using world = await World.start(told.respond, { bookmarkEveryMs: 500 });
+    createAll(world);
+    await using running = await world.run({ config: config(world), clock: fasterClock(100) });
+    const asked = () => world.server.requests.filter(({ path }) => path === DEPLOYMENTS).length;
+    const askedBefore = asked();
+    const bookmarks = async () =>
+      (await running.app.metrics.watchEvents.get()).values.find(({ labels }) => labels.type === 'BOOKMARK')?.value ?? 0;
+    world.server.create({ kind: 'ConfigMap', metadata: { name: 'elsewhere', namespace: 'default' } });
+    await until('12 bookmarks', async () => (await bookmarks()) >= 12);
+    assert.equal((await running.app.store.scopes())[0]?.cursor, String(world.server.resourceVersion));
+    assert.ok(asked() - askedBefore <= 2, 'the watch ends after 5 to 10 min by itself, and for nothing else');
+    assert.equal(world.slack.requests.length, 0);
+    scaleAll(world);
+    await told.done();
+    await running.app.idle();
+    await assertBalanced(running.app.store);
+  });
+
+  test('21 takes another token from now on: the file is read again, nothing is listed or told twice', async () => {
+    const told = toldTo(END);
+    await using world = await World.start(told.respond, { token: 'first' });
+    createAll(world);
+    const kubeconfig = await kubeconfigWithFiles(world);
+    await using running = await world.run({ config: config(world), kubeconfig });
+    await world.workdir.write('token', 'second');
+    world.server.rotateToken('second');
+    world.server.fault({ path: DEPLOYMENTS, watch: true, times: 1, effect: 'end' });
+    scaleAll(world);
+    await told.done();
+    await running.app.idle();
+    assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
+    await assertBalanced(running.app.store);
+  });
+
+  test('22 forbids one kind: it is degraded alone and named in readiness, and recovers alone', async () => {
+    const told = toldTo(END);
+    await using world = await World.start(told.respond);
+    world.server.allow(({ resource }) => resource !== 'services');
+    createAll(world);
+    const clock = fasterClock(20);
+    await using running = await world.run({
+      config: config(world, ['deployment', 'service']),
+      clock,
+      listen: '127.0.0.1:0',
+    });
+    scaleAll(world);
+    await told.done();
+    const readyz = await fetch(`http://${running.app.listening}/readyz`);
+    assert.equal(readyz.status, 200);
+    assert.match(await readyz.text(), /degraded: v1\/services: .*403 Forbidden/);
+    world.server.allow(() => true);
+    await until('recovery', () => running.app.health().degraded.length === 0);
+    await running.app.idle();
+    await assertBalanced(running.app.store);
+  });
+
+  test('23 has another certificate of another CA: the CA file is read again, nothing is listed or told twice', async () => {
+    const told = toldTo(END);
+    await using world = await World.start(told.respond, { tls: selfSigned() });
+    createAll(world);
+    const kubeconfig = await kubeconfigWithFiles(world);
+    await using running = await world.run({ config: config(world), kubeconfig });
+    const lists = () => world.server.requests.filter(({ query }) => query.has('limit')).length;
+    const listsBefore = lists();
+    const renewed = selfSigned();
+    await world.server.restart(async () => {
+      world.server.rotateCertificate(renewed);
+      await world.workdir.write('ca.crt', renewed.cert);
+      scaleAll(world);
+    });
+    await told.done();
+    await running.app.idle();
+    assert.equal(lists(), listsBefore);
+    assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
+    await assertBalanced(running.app.store);
+  });
+});
