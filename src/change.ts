@@ -60,6 +60,8 @@ export interface ChangeFlags {
   readonly finalStateUnknown?: true;
   /** A selector is set, so DELETED may mean "no longer selected". */
   readonly leftScope?: true;
+  /** Seen late, because the watch was interrupted meanwhile. */
+  readonly delayed?: true;
   /** Sent again from the dead letters. */
   readonly replayed?: true;
 }

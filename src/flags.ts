@@ -6,6 +6,7 @@ const WORDS: Readonly<Record<keyof ChangeFlags, string>> = {
   compacted: 'several changes seen as one',
   finalStateUnknown: 'found missing, its final state is unknown',
   leftScope: 'deleted or no longer selected',
+  delayed: 'seen late, for the watch was interrupted',
   replayed: 'sent again from the dead letters',
 };
 

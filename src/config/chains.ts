@@ -1,7 +1,8 @@
 /** The chains of a configuration: handlers with checked options, resources without doubles. */
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { codeOf, type ConfigError } from '../errors.ts';
-import type { HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
+import { namesEvent } from '../event.ts';
+import type { EventConfig, HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
 import { durationMs } from './duration.ts';
 import { isTable } from './expand.ts';
 import { canonical } from './keys.ts';
@@ -124,6 +125,7 @@ export function toResources(
     namespaces: table.namespaces ?? defaults.namespaces,
     labelSelector: table.labelSelector ?? defaults.labelSelector,
     fieldSelector: table.fieldSelector ?? '',
+    events: toEvents(table),
     at: at(index),
   }));
   const everywhere = new Set(resources.filter(({ namespaces }) => namespaces.length === 0).map(selectionKey));
@@ -137,8 +139,15 @@ export function toResources(
   });
 }
 
-function selectionKey({ kind, apiVersion, labelSelector, fieldSelector }: ResourceConfig): string {
-  return JSON.stringify([kind.toLowerCase(), apiVersion, labelSelector, fieldSelector]);
+function toEvents({ kind, apiVersion, repeats = 'powers', maxAge }: ResourceTable): EventConfig | undefined {
+  if (!namesEvent(kind, apiVersion)) return undefined;
+  return { repeats, maxAgeMs: maxAge === undefined ? undefined : durationMs(maxAge) };
+}
+
+/** Both API groups serve the same Events: of each chain's, one is watched, the first. */
+function selectionKey({ kind, apiVersion, labelSelector, fieldSelector, events }: ResourceConfig): string {
+  const what = events === undefined ? [kind.toLowerCase(), apiVersion] : ['event', null];
+  return JSON.stringify([...what, labelSelector, fieldSelector]);
 }
 
 /** A chain's own word counts, then the top level's. */

@@ -3,6 +3,7 @@
  * filled in or a value still to be checked.
  */
 import type { HandlerDefinition } from '../chain/handler.ts';
+import type { Repeats } from '../event.ts';
 
 export interface Config {
   /** As given on the command line, for messages; handler paths are relative to its folder. */
@@ -69,8 +70,17 @@ export interface ResourceConfig {
   readonly namespaces: readonly string[];
   readonly labelSelector: string;
   readonly fieldSelector: string;
+  /** For Kubernetes Events only. */
+  readonly events: EventConfig | undefined;
   /** `config.toml:12`, for messages. */
   readonly at: string;
+}
+
+export interface EventConfig {
+  /** Which occurrences after the first are told. Default `powers`. */
+  readonly repeats: Repeats;
+  /** An Event that had happened longer ago when it was seen is not told; undefined: whatever its age. */
+  readonly maxAgeMs: number | undefined;
 }
 
 export interface HandlerConfig {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, extname, parse as parsePath, resolve } from 'node:path';
+import { eventRules } from '../chain/event-rules.ts';
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { ConfigError, toError } from '../errors.ts';
 import { checkChains, loadHandlers, toResources, toRetry, writtenChains, type ChainSurroundings } from './chains.ts';
@@ -66,13 +67,14 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
     files: [resolve(file), ...new Set(files)],
     chains: chains.map(({ name, path, table: written }, index) => {
       const table = path.length === 0 ? data : (data.chain?.[Number(path[1])] ?? {});
+      const resources = toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
+        surroundings.at([...path, 'resource', n]),
+      );
       return {
         name,
         fingerprint: fingerprintOf(written, value),
-        resources: toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
-          surroundings.at([...path, 'resource', n]),
-        ),
-        handlers: handlers[index] ?? [],
+        resources,
+        handlers: [...eventRules(name, resources), ...(handlers[index] ?? [])],
         retry: toRetry(table.retry, data.retry),
         concurrency: table.concurrency ?? data.concurrency ?? 8,
       };

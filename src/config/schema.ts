@@ -1,5 +1,6 @@
 /** What a configuration file may say. The descriptions are the reference; handlers bring their own options. */
 import { z } from 'zod';
+import { namesEvent, REPEATS } from '../event.ts';
 import { duration } from './duration.ts';
 import { pattern } from './fields.ts';
 import { fieldSelector, labelSelector } from './selector.ts';
@@ -18,7 +19,7 @@ export const namespace = z.string().superRefine((name, context) => {
   context.addIssue({ code: 'custom', message });
 });
 
-const resource = z.strictObject({
+const resourceFields = z.strictObject({
   kind: z
     .string()
     .min(1)
@@ -43,6 +44,25 @@ const resource = z.strictObject({
   fieldSelector: fieldSelector
     .optional()
     .describe('Which objects, by a field the API server can select on. Default: all.'),
+  repeats: z
+    .enum(REPEATS)
+    .optional()
+    .describe(
+      'Of Kubernetes Events: which occurrences after the first are told: none (`"first"`), the 2nd, 4th, 8th, ... (`"powers"`) or every one (`"every"`). Default: `"powers"`.',
+    ),
+  maxAge: duration
+    .optional()
+    .describe(
+      'Of Kubernetes Events: what had happened longer ago when it was seen is not told; what happened while nothing was watching is. Default: any age.',
+    ),
+});
+
+const resource = resourceFields.superRefine(({ kind, apiVersion, ...given }, context) => {
+  if (namesEvent(kind, apiVersion)) return;
+  for (const key of ['repeats', 'maxAge'] as const) {
+    const message = 'is for Kubernetes Events only: leave it out, or write kind = "event"';
+    if (given[key] !== undefined) context.addIssue({ code: 'custom', path: [key], message });
+  }
 });
 
 /** Everything but `name` and `id` is an option of the handler that `name` names. */

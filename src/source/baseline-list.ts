@@ -70,7 +70,9 @@ export class BaselineList {
     const silent = mode === 'first' || (mode === 'rebase' && (isEqual || (same && this.#wasSame(known.digest, item))));
     const observation = observer.seen(item, digest, { silent, flags: this.#found });
     if (observation === undefined) return this.passOver(key);
-    this.#put(observation, known?.uid);
+    const expired = observer.expired(key, known, uid);
+    if (expired !== undefined) this.#put(expired, known?.uid);
+    this.#put(observation, expired === undefined ? known?.uid : undefined);
     if (mode === 'first') index.set(observation);
     else this.#fresh.set(key, { key, uid, resourceVersion, digest });
   }

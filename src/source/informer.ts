@@ -2,6 +2,7 @@
 import type { ChangeFlags } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
+import { isEvent } from '../event.ts';
 import { type Interest, sameInterest } from '../interest.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -45,6 +46,7 @@ export interface InformerScope extends ScopeSpec {
 
 const NONE: ChangeFlags = {};
 const AWAY: ChangeFlags = { whileAway: true };
+const DELAYED: ChangeFlags = { delayed: true };
 
 export class Informer implements ReflectorTarget {
   readonly #env: InformerEnvironment;
@@ -78,7 +80,7 @@ export class Informer implements ReflectorTarget {
     this.#observer = new Observer({
       redact: env.redactor.forKind(scope),
       selected: scope.labelSelector !== '' || scope.fieldSelector !== '',
-      expires: scope.kind === 'Event' && (scope.group === '' || scope.group === 'events.k8s.io'),
+      expires: isEvent(scope),
       ignoreWhileAway: env.whileAway === 'ignore',
       onMalformed: (key, problem) => this.#malformed(key, problem),
     });
@@ -175,7 +177,7 @@ export class Informer implements ReflectorTarget {
       this.#malformed(manifest.key, problem);
       return;
     }
-    const flags = this.#catchUp?.isAway() === true ? AWAY : NONE;
+    const flags = this.#catchUp?.flags() ?? NONE;
     if (type === 'DELETED') this.#deleted(manifest, flags);
     else this.#seen(manifest, flags);
     this.#opened.queue.moveCursor(manifest.resourceVersion);
@@ -196,6 +198,7 @@ export class Informer implements ReflectorTarget {
   }
 
   failed(failure: ReflectorFailure): void {
+    if (this.#catchUp?.isOver !== false) this.#catchUp = new CatchUp(this.#env.clock, DELAYED);
     this.#status.failed(failure);
   }
 
@@ -213,7 +216,9 @@ export class Informer implements ReflectorTarget {
     const observation = this.#observer.seen(manifest, digest, { silent: false, flags });
     if (observation === undefined) return;
     this.#index.set(observation);
-    this.#add(observation, known?.uid);
+    const expired = this.#observer.expired(key, known, uid);
+    if (expired !== undefined) this.#opened.queue.add(expired);
+    this.#add(observation, expired === undefined ? known?.uid : undefined);
   }
 
   /** Of an object that is not known, or of one that has a successor already, there is nothing to tell. */
@@ -293,7 +298,7 @@ export class Informer implements ReflectorTarget {
     const isComparable = basis.redaction === this.#basis.redaction;
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {
-      if (!this.#resumed) this.#catchUp = new CatchUp(clock);
+      if (!this.#resumed) this.#catchUp = new CatchUp(clock, AWAY);
       return cursor;
     }
     this.#listMode = 'rebase';

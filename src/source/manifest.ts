@@ -2,8 +2,10 @@
  * One object as the server sent it, read from its bytes without parsing: who it is, what was cut from it, and a digest of what
  * the chains read. Only an object that turns out to be a change is copied, and only a handler that asks parses it.
  */
+import { powerOf, REPEAT_FIELDS } from '../event.ts';
 import type { Interest } from '../interest.ts';
 import { type Digester, MemberCuts } from './digest.ts';
+import { occurrencesIn } from './occurrences.ts';
 import { COMMA, isToken, OPEN_OBJECT, skipFlatArray, skipSpace, skipValue, textOf, walkObject } from './scan.ts';
 
 /** What is known beforehand of every object of a scope. */
@@ -50,20 +52,23 @@ interface Field {
 export class ManifestReader {
   readonly #root = newField('');
   readonly #expected: Expected;
-  readonly #digester: Digester;
+  readonly #digestOf: DigestOf;
 
   /** @param interest what the digest leaves out; `kind`, `apiVersion`, `resourceVersion` and `managedFields` always. */
   constructor(kind: Kind, interest: Interest, digester: Digester) {
+    const { repeats = 'every' } = interest;
     const text = (value: string) => Buffer.from(JSON.stringify(value));
     this.#expected = { kind: text(kind.kind), apiVersion: text(apiVersionOf(kind)) };
-    this.#digester = digester;
+    const digestOf: DigestOf = ({ bytes, start, end, cuts }) => digester.digest(bytes, start, end, cuts);
+    this.#digestOf = repeats === 'powers' ? withPower(digestOf) : digestOf;
     for (const name of ['name', 'namespace', 'uid'] as const) this.#field('metadata', name).remember = name;
     // Lists of built-in kinds leave kind and apiVersion out: with them a digest would differ from that of the watch.
     for (const name of ['kind', 'apiVersion'] as const) Object.assign(this.#field(name), { remember: name, cut: true });
     for (const name of ['resourceVersion', 'managedFields'] as const) {
       Object.assign(this.#field('metadata', name), { remember: name, cut: true });
     }
-    for (const root of interest.except) this.#field(...stepsOf(root)).cut = true;
+    const quiet = repeats === 'every' ? interest.except : [...interest.except, ...REPEAT_FIELDS];
+    for (const root of quiet) this.#field(...stepsOf(root)).cut = true;
   }
 
   /**
@@ -82,7 +87,7 @@ export class ManifestReader {
     };
     const cuts: number[] = [];
     const after = walk({ bytes, end, members, cuts }, this.#root, start);
-    return new ScannedManifest({ bytes, start, end: after, members, cuts }, this.#expected, this.#digester);
+    return new ScannedManifest({ bytes, start, end: after, members, cuts }, this.#expected, this.#digestOf);
   }
 
   #field(...path: string[]): Field {
@@ -109,6 +114,19 @@ interface Found {
   readonly cuts: readonly number[];
 }
 
+type DigestOf = (found: Found) => number;
+
+/** The last five of a digest's 52 bits, which hold a power from 0 to 31. */
+const POWER_BITS = 32;
+
+/** Differs, too, when an Event's count has reached or passed a power of two, and stays when it has not. */
+function withPower(digestOf: DigestOf): DigestOf {
+  return (found) => {
+    const digest = digestOf(found);
+    return digest - (digest % POWER_BITS) + powerOf(occurrencesIn(found.bytes.subarray(found.start, found.end)));
+  };
+}
+
 /** A view into the bytes it was read from: use it before they are reused, and keep only what its methods copy. */
 export class ScannedManifest {
   /** `namespace/name` or `name`; empty when there is no name. */
@@ -117,12 +135,12 @@ export class ScannedManifest {
   readonly resourceVersion: string;
   readonly #found: Found;
   readonly #expected: Expected;
-  readonly #digester: Digester;
+  readonly #digestOf: DigestOf;
 
-  constructor(found: Found, expected: Expected, digester: Digester) {
+  constructor(found: Found, expected: Expected, digestOf: DigestOf) {
     this.#found = found;
     this.#expected = expected;
-    this.#digester = digester;
+    this.#digestOf = digestOf;
     const { members } = found;
     const name = this.#text(members.name);
     const namespace = this.#text(members.namespace);
@@ -147,8 +165,7 @@ export class ScannedManifest {
 
   /** Of all fields that the interest does not leave out: when equal, no chain would see a difference. */
   digest(): number {
-    const { bytes, start, end, cuts } = this.#found;
-    return this.#digester.digest(bytes, start, end, cuts);
+    return this.#digestOf(this.#found);
   }
 
   /** A copy without managedFields, with kind and apiVersion filled in where a list left them out. Not redacted yet. */

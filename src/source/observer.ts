@@ -54,6 +54,12 @@ export class Observer {
     return { type: 'gone', key, uid, resourceVersion, digest: 0, body: NO_BYTES, ...marks(silent, flags) };
   }
 
+  /** The end of what a key stood for until now, where that is no change; undefined: the same object, or the store tells of it. */
+  expired(key: string, known: Omit<Seen, 'key' | 'digest'> | undefined, uid: string): Observation | undefined {
+    if (!this.#options.expires || known === undefined || known.uid === uid) return undefined;
+    return this.gone({ key, uid: known.uid, resourceVersion: known.resourceVersion }, { silent: true, flags: {} });
+  }
+
   #isSilent({ silent, flags }: Circumstances): boolean {
     return silent || (this.#options.ignoreWhileAway && flags.whileAway === true);
   }

@@ -12,6 +12,7 @@ const FLAGS = [
   'finalStateUnknown',
   'leftScope',
   'replayed',
+  'delayed',
 ] as const satisfies (keyof ChangeFlags)[];
 
 export const TIMER = ACTIONS.indexOf('timer');

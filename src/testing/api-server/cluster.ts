@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../../clock.ts';
 import type { Manifest, ManifestMetadata } from '../../change.ts';
 import type { Json, JsonObject } from '../../json.ts';
+import { isEventType } from './events.ts';
 import { managedFieldsAfter } from './managed-fields.ts';
 import { apiVersionOf, groupResource, TypeTable, type ServedType } from './resource-types.ts';
 import { StatusError } from './status.ts';
@@ -47,9 +48,9 @@ export class Cluster {
     }
   }
 
-  /** The objects of a kind; its versions share them. */
+  /** The objects of a kind; its versions share them, and so do the two groups of Events. */
   collection(type: ServedType): Collection {
-    const name = groupResource(type);
+    const name = isEventType(type) ? type.resource : groupResource(type);
     let collection = this.#collections.get(name);
     if (collection === undefined) {
       collection = new Collection(this.#historyLimit, this.revision.current);

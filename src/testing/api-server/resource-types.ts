@@ -93,6 +93,7 @@ const BUILT_IN: Readonly<Record<string, readonly Row[]>> = {
   ],
   'coordination.k8s.io/v1': [['leases', 'Lease', '', undefined, '']],
   'discovery.k8s.io/v1': [['endpointslices', 'EndpointSlice', '', undefined, '']],
+  'events.k8s.io/v1': [['events', 'Event', 'ev', undefined, '']],
   'networking.k8s.io/v1': [
     ['ingresses', 'Ingress', 'ing'],
     ['networkpolicies', 'NetworkPolicy', 'netpol', undefined, ''],

@@ -1,6 +1,7 @@
 /** Manifests as bytes, their fields in the order in which the real server writes them. */
 import type { Manifest } from '../../change.ts';
 import type { Json, JsonObject } from '../../json.ts';
+import { eventFields, isEventType } from './events.ts';
 import { apiVersionOf, type ServedType } from './resource-types.ts';
 
 /** The order of Go's `ObjectMeta`; what is not named follows. */
@@ -30,7 +31,7 @@ export function serialize(manifest: Manifest, type: ServedType): Buffer {
     apiVersion: apiVersionOf(type),
     metadata: inOrder(metadata),
     ...(data === undefined ? {} : { data: sortedMap(data) }),
-    ...rest,
+    ...(isEventType(type) ? eventFields(rest as Record<string, Json>, type) : rest),
     ...(status === undefined ? {} : { status }),
   };
   return Buffer.from(JSON.stringify(ordered));
@@ -79,9 +80,22 @@ export function watchLine(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 
   return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, WATCH_LINE_TAIL]);
 }
 
-/** The same bytes, or a line that holds them, as another version of a custom resource; they are stored in the version they were written in. */
+/** The same bytes, or a line that holds them, as another version of a custom resource or an Event; they are stored in the version they were written in. */
 export function inVersion(bytes: Buffer, type: ServedType): Buffer {
   const apiVersion = `"apiVersion":"${apiVersionOf(type)}"`;
-  if (!type.custom || bytes.subarray(0, 200).includes(apiVersion)) return bytes;
+  const isFixed = !type.custom && !isEventType(type);
+  if (isFixed || bytes.subarray(0, 200).includes(apiVersion)) return bytes;
+  if (isEventType(type)) return eventInVersion(bytes, type);
   return Buffer.from(bytes.toString().replace(/"apiVersion":"[^"]*"/, apiVersion));
+}
+
+function eventInVersion(bytes: Buffer, type: ServedType): Buffer {
+  const given: unknown = JSON.parse(bytes.toString());
+  return isLine(given) ? watchLine(given.type, serialize(given.object, type)) : serialize(given as Manifest, type);
+}
+
+function isLine(
+  given: unknown,
+): given is { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: Manifest } {
+  return isObject(given) && 'object' in given;
 }

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Change } from '../change.ts';
+import type { EventConfig, ResourceConfig } from '../config/config.ts';
+import { changeOf, type ChangeParts } from '../testing/change.ts';
+import { testContext, testEnvironment } from '../testing/handler.ts';
+import { eventRules } from './event-rules.ts';
+import { isHalt } from './handler.ts';
+
+const EVERY: EventConfig = { repeats: 'every', maxAgeMs: undefined };
+
+function resource(events: Partial<EventConfig>, namespaces: readonly string[] = []): ResourceConfig {
+  const all = {
+    kind: 'event',
+    apiVersion: undefined,
+    namespaces,
+    labelSelector: '',
+    fieldSelector: '',
+    at: 'config.toml:1',
+  };
+  return { ...all, events: { ...EVERY, ...events } };
+}
+
+/** `pass`, or who halted it and why. */
+async function verdict(resources: readonly ResourceConfig[], change: Change): Promise<string> {
+  for (const { id, definition, options } of eventRules('default', resources)) {
+    assert.equal(definition.type, 'transform');
+    const answer = await definition.create(options, testEnvironment()).handle(change, testContext());
+    if (isHalt(answer)) return `${id}: ${answer.reason}`;
+    assert.equal(answer, change);
+  }
+  return 'pass';
+}
+
+const SEEN_AT = '2026-11-20T23:42:03Z';
+const OLD = '2026-11-20T23:41:00Z';
+
+function event(fields: object = {}, metadata: object = {}) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'web.1', namespace: 'shop', ...metadata },
+    reason: 'BackOff',
+    ...fields,
+  };
+}
+
+const seen = (parts: ChangeParts) => changeOf({ observedAt: Date.parse(SEEN_AT), ...parts });
+
+describe('repeats', () => {
+  const from = (before: number, after: number, more: object = {}) =>
+    changeOf({ before: event({ count: before }), after: event({ count: after, ...more }, { resourceVersion: '9' }) });
+
+  test('lets through what reaches or passes a power of two, and edits', async () => {
+    const powers = [resource({ repeats: 'powers' })];
+    assert.equal(await verdict(powers, from(1, 2)), 'pass');
+    assert.equal(await verdict(powers, from(3, 9)), 'pass');
+    assert.equal(await verdict(powers, from(5, 5, { reason: 'Other' })), 'pass');
+    assert.equal(
+      await verdict(powers, from(4, 7, { message: 'another', lastTimestamp: SEEN_AT })),
+      'default/repeats: occurrence 7 of an Event is not told: the 1st, 2nd, 4th, 8th, ... are',
+    );
+  });
+
+  test('first lets no repeat through, every one all of them', async () => {
+    assert.equal(
+      await verdict([resource({ repeats: 'first' })], from(1, 2)),
+      'default/repeats: occurrence 2 of an Event is not told: only the first is',
+    );
+    assert.equal(await verdict([resource({ repeats: 'every' })], from(2, 3)), 'pass');
+  });
+
+  test('never holds back what is new, or no Event', async () => {
+    const first = [resource({ repeats: 'first' })];
+    assert.equal(await verdict(first, changeOf({ after: event({ count: 3 }) })), 'pass');
+    const widget = { apiVersion: 'shop.example/v1', kind: 'Event', metadata: { name: 'sale' } };
+    assert.equal(await verdict(first, changeOf({ before: widget, after: widget })), 'pass');
+  });
+
+  test('of several resources that cover it, the one that tells more counts', async () => {
+    const some = [resource({ repeats: 'first' }), resource({ repeats: 'every' }, ['shop']), resource({}, ['web'])];
+    assert.equal(await verdict(some, from(2, 3)), 'pass');
+    assert.match(
+      await verdict([resource({ repeats: 'first' }), resource({}, ['web'])], from(2, 3)),
+      /^default\/repeats/,
+    );
+  });
+});
+
+describe('maxAge', () => {
+  const limited = [resource({ maxAgeMs: 5_000 })];
+  const aged = /^default\/maxAge: it had happened 63 s before it was seen, more than maxAge, 5 s$/;
+
+  const old: readonly [time: string, fields: object, metadata?: object][] = [
+    ['lastTimestamp', { lastTimestamp: OLD, series: { lastObservedTime: SEEN_AT } }],
+    ['series.lastObservedTime', { lastTimestamp: null, series: { lastObservedTime: OLD }, eventTime: SEEN_AT }],
+    ['eventTime', { eventTime: OLD }, { creationTimestamp: SEEN_AT }],
+    ['creationTimestamp', { lastTimestamp: null, eventTime: null }, { creationTimestamp: OLD }],
+  ];
+  for (const [time, fields, metadata] of old) {
+    test(`goes by ${time} before what comes after it`, async () => {
+      assert.match(await verdict(limited, seen({ after: event(fields, metadata) })), aged);
+    });
+  }
+
+  test('a series that goes on is fresh, whenever it began', async () => {
+    const series = { eventTime: OLD, series: { count: 4, lastObservedTime: SEEN_AT } };
+    assert.equal(await verdict(limited, seen({ after: event(series) })), 'pass');
+  });
+
+  test('an Event without any time is told, and so is one from the future', async () => {
+    assert.equal(await verdict(limited, seen({ after: event() })), 'pass');
+    assert.equal(await verdict(limited, seen({ after: event({ lastTimestamp: '2027-01-01T00:00:00Z' }) })), 'pass');
+  });
+
+  test('what was seen late by our doing is not too old', async () => {
+    for (const flags of [{ whileAway: true }, { delayed: true }] as const) {
+      assert.equal(await verdict(limited, seen({ after: event({ lastTimestamp: OLD }), flags })), 'pass');
+    }
+  });
+});

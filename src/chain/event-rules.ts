@@ -1,0 +1,73 @@
+/**
+ * What a chain's resources say of Kubernetes Events, as the first steps of the chain. The source leaves out what no chain of a
+ * scope wants told; but chains that share one may want different things, and an age is that of a change.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import type { Change, Manifest } from '../change.ts';
+import type { EventConfig, HandlerConfig, ResourceConfig } from '../config/config.ts';
+import { happenedAt, isEvent, occurrencesOf, powerOf, REPEAT_FIELDS, REPEATS, type Repeats } from '../event.ts';
+import { defineTransform, halt, type Halt } from './handler.ts';
+
+/** Holds back, or undefined: the change goes on. */
+type Rule = (change: Change, resources: readonly EventConfig[]) => Halt | undefined;
+
+/** The handlers `repeats` and `maxAge` of a chain, where they can make a difference. */
+export function eventRules(chain: string, resources: readonly ResourceConfig[]): readonly HandlerConfig[] {
+  const rules: HandlerConfig[] = [];
+  const add = (name: string, summary: string, rule: Rule, matters: (events: EventConfig) => boolean) => {
+    const because = resources.find(({ events }) => events !== undefined && matters(events));
+    if (because === undefined) return;
+    const definition = definitionOf(name, summary, rule, resources);
+    rules.push({ id: `${chain}/${name}`, definition, options: {}, at: because.at });
+  };
+  add('maxAge', 'Holds back Events that had happened too long ago when they were seen.', ofAge, hasMaxAge);
+  add('repeats', 'Holds back those repeats of an Event that are not to be told.', ofRepeats, leavesOut);
+  return rules;
+}
+
+const hasMaxAge = ({ maxAgeMs }: EventConfig): boolean => maxAgeMs !== undefined;
+const leavesOut = ({ repeats }: EventConfig): boolean => repeats !== 'every';
+
+function definitionOf(name: string, summary: string, rule: Rule, resources: readonly ResourceConfig[]) {
+  const options = z.strictObject({});
+  const handle = (change: Change): Change | Halt => {
+    if (!isEvent(change.gvk)) return change;
+    const covering = resources.flatMap(({ events, namespaces }) => {
+      const covers = namespaces.length === 0 || namespaces.includes(change.namespace ?? '');
+      return events !== undefined && covers ? [events] : [];
+    });
+    return rule(change, covering) ?? change;
+  };
+  return defineTransform({ name, summary, description: summary, options, examples: [], create: () => ({ handle }) });
+}
+
+/** Where several resources cover an Event, the one that tells more counts. What we saw late is not too old for that. */
+function ofAge({ after, observedAt, flags }: Change, resources: readonly EventConfig[]): Halt | undefined {
+  if (after === undefined || flags.whileAway === true || flags.delayed === true) return undefined;
+  const maxAgeMs = Math.max(...resources.map((resource) => resource.maxAgeMs ?? Infinity));
+  const ageMs = observedAt - (happenedAt(after) ?? observedAt);
+  if (resources.length === 0 || ageMs <= maxAgeMs) return undefined;
+  return halt(`it had happened ${ageMs / 1000} s before it was seen, more than maxAge, ${maxAgeMs / 1000} s`);
+}
+
+function ofRepeats({ before, after }: Change, resources: readonly EventConfig[]): Halt | undefined {
+  if (before === undefined || after === undefined || resources.length === 0) return undefined;
+  const repeats = REPEATS.findLast((one) => resources.some((resource) => resource.repeats === one)) ?? 'every';
+  if (isTold(before, after, repeats)) return undefined;
+  const told = repeats === 'first' ? 'only the first is' : 'the 1st, 2nd, 4th, 8th, ... are';
+  return halt(`occurrence ${occurrencesOf(after)} of an Event is not told: ${told}`);
+}
+
+/** By the same rule as the digests that the source compares. */
+function isTold(before: Manifest, after: Manifest, repeats: Repeats): boolean {
+  if (repeats === 'every') return true;
+  if (repeats === 'powers' && powerOf(occurrencesOf(before)) !== powerOf(occurrencesOf(after))) return true;
+  return !isDeepStrictEqual(withoutRepeats(before), withoutRepeats(after));
+}
+
+function withoutRepeats(event: Manifest): object {
+  const { resourceVersion: _, ...metadata } = event.metadata;
+  const rest = Object.entries(event).filter(([field]) => !REPEAT_FIELDS.includes(field));
+  return { ...Object.fromEntries(rest), metadata };
+}

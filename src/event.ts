@@ -1,0 +1,77 @@
+/** What a Kubernetes Event says of itself, of core/v1 and of events.k8s.io/v1 alike: the second renamed half of the fields. */
+import type { Gvk, Manifest } from './change.ts';
+import type { Json } from './json.ts';
+
+/**
+ * Which repeats of an Event are told, from the fewest to all: none; the 2nd, 4th, 8th, ... occurrence; every one. What is told
+ * by one is told by the next, so that scopes can be shared.
+ */
+export const REPEATS = ['first', 'powers', 'every'] as const;
+export type Repeats = (typeof REPEATS)[number];
+
+/**
+ * What a repeat moves. client-go patches `count`, `lastTimestamp` and `message` (aggregated Events quote another one each time),
+ * the newer recorder `series`; in events.k8s.io/v1 they have other names. A version moves with every write.
+ */
+export const REPEAT_FIELDS: readonly string[] = [
+  'count',
+  'lastTimestamp',
+  'message',
+  'series',
+  'note',
+  'deprecatedCount',
+  'deprecatedLastTimestamp',
+];
+
+/** Whether the kind is Kubernetes' own Event, in either of its groups. */
+export function isEvent({ group, kind }: Pick<Gvk, 'group' | 'kind'>): boolean {
+  return kind === 'Event' && isEventGroup(group);
+}
+
+/** Whether a name in a configuration means Kubernetes' own Event: `event`, `ev`, `events.events.k8s.io`. */
+export function namesEvent(name: string, apiVersion: string | undefined): boolean {
+  const [head = '', ...suffix] = name.toLowerCase().split('.');
+  if (!['event', 'events', 'ev'].includes(head)) return false;
+  const group = suffix.length > 0 ? suffix.join('.').replace(/^v\d\w*\.?/, '') : groupOf(apiVersion);
+  return isEventGroup(group);
+}
+
+function groupOf(apiVersion = ''): string {
+  if (/^v\d\w*$/.test(apiVersion)) return '';
+  return apiVersion.split('/')[0]?.toLowerCase() ?? '';
+}
+
+function isEventGroup(group: string): boolean {
+  return group === '' || group === 'events.k8s.io';
+}
+
+/** How often it has happened: `count` or `series.count`, whichever is larger; 1 when it says neither. */
+export function occurrencesOf(event: Manifest): number {
+  const series = event['series'];
+  const counts = [event['count'], event['deprecatedCount'], member(series, 'count')];
+  return Math.max(1, ...counts.filter((count) => typeof count === 'number'));
+}
+
+/** The largest n with 2^n at most `occurrences`: when it grows, a power of two was reached or passed. From 0 to 31. */
+export function powerOf(occurrences: number): number {
+  return 31 - Math.clz32(occurrences);
+}
+
+/**
+ * When it happened last, milliseconds since the epoch: the first it has of `lastTimestamp`, `series.lastObservedTime`,
+ * `eventTime` and `metadata.creationTimestamp`. Undefined when it has none that can be read.
+ */
+export function happenedAt(event: Manifest): number | undefined {
+  const times = [
+    event['lastTimestamp'] ?? event['deprecatedLastTimestamp'],
+    member(event['series'], 'lastObservedTime'),
+    event['eventTime'],
+    event.metadata['creationTimestamp'],
+  ];
+  return times.map((time) => (typeof time === 'string' ? Date.parse(time) : NaN)).find((ms) => !Number.isNaN(ms));
+}
+
+function member(value: Json | undefined, name: string): Json | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return Object.hasOwn(value, name) ? (value as Readonly<Record<string, Json>>)[name] : undefined;
+}
