@@ -1,0 +1,70 @@
+/** What a webhook sends: the user's layout or text, or the change as JSON. */
+import type { Change } from '../../src/change.ts';
+import { documentOf } from '../../src/change-document.ts';
+import { TerminalError } from '../../src/errors.ts';
+import { headlineOf } from '../../src/template/headline.ts';
+import { compileLayout } from '../../src/template/layout.ts';
+import type { TemplateScope } from '../../src/template/scope.ts';
+import { compileTemplate } from '../../src/template/template.ts';
+import type { Options } from './options.ts';
+
+export interface Body {
+  readonly roots: ReadonlySet<string>;
+  /** Unless a header says otherwise. */
+  readonly contentType: string;
+  /** The text that is sent, and whether it is JSON is told by {@link contentType}. @throws TerminalError when it cannot be rendered */
+  render(change: Change, scope: TemplateScope): string;
+  /** A shorter one for when that is too long, if there is one. */
+  shorter?(change: Change): string;
+}
+
+export function compileBody({ layout, body }: Pick<Options, 'layout' | 'body'>): Body {
+  if (body !== undefined) {
+    const template = compileTemplate(body, 'body');
+    return {
+      roots: template.roots,
+      contentType: 'text/plain; charset=utf-8',
+      render: (_, scope) => template.text(scope),
+    };
+  }
+  const contentType = 'application/json';
+  if (layout !== undefined) {
+    const compiled = compileLayout(layout);
+    return {
+      roots: compiled.roots,
+      contentType,
+      render: (_, scope) => JSON.stringify(compiled.value(scope) ?? null),
+    };
+  }
+  return { roots: new Set(), contentType, render: (change) => changeJson(change), shorter: shortJson };
+}
+
+function changeJson(change: Change): string {
+  return JSON.stringify({ headline: headlineOf(change), ...documentOf(change) });
+}
+
+/** Without the manifests, which it names as left out. */
+function shortJson(change: Change): string {
+  const { before, after, ...rest } = documentOf(change);
+  const omitted = Object.entries({ before, after }).flatMap(([name, manifest]) =>
+    manifest === undefined ? [] : [name],
+  );
+  return JSON.stringify({ headline: headlineOf(change), ...rest, omitted });
+}
+
+/** @throws TerminalError when even the shorter one is longer than `maxBodyBytes` */
+export function boundedBody(body: Body, change: Change, scope: TemplateScope, maxBodyBytes: number): string {
+  const whole = body.render(change, scope);
+  if (fits(whole, maxBodyBytes)) return whole;
+  const shorter = body.shorter?.(change);
+  if (shorter !== undefined && fits(shorter, maxBodyBytes)) return shorter;
+  const bytes = Buffer.byteLength(shorter ?? whole);
+  throw new TerminalError(
+    `The body has ${bytes} bytes, more than maxBodyBytes (${maxBodyBytes}): send less, or raise it`,
+  );
+}
+
+function fits(text: string, maxBytes: number): boolean {
+  // A character is at most 3 bytes of UTF-8 per UTF-16 unit: nearly always decided without counting them.
+  return text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes;
+}

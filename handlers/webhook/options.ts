@@ -1,0 +1,81 @@
+/** What a webhook's table may say. */
+import { z } from 'zod';
+import { duration } from '../../src/config/duration.ts';
+import { layout, template } from '../../src/template/fields.ts';
+import { headerTemplates } from './headers.ts';
+
+/** They would change what the connection is, not what is sent. */
+const NO_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE']);
+
+export const options = z
+  .strictObject({
+    url: z
+      .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
+      .describe('Where the request goes. No template: nothing in the cluster can choose a receiver.')
+      .meta({ example: 'https://hooks.example/changes' }),
+    method: z
+      .string()
+      .regex(/^[A-Za-z]+$/, 'must be an HTTP method, such as "PUT"')
+      .refine((method) => !NO_METHODS.has(method.toUpperCase()), 'must not be CONNECT or TRACE')
+      .default('POST')
+      .describe('The HTTP method.')
+      .meta({ example: 'PUT' }),
+    headers: headerTemplates
+      .default({})
+      .describe(
+        'More headers, or other values for those sent anyway; each value is a template. A header that cannot be rendered is a dead letter.',
+      )
+      .meta({ example: { Authorization: 'Bearer ${TOKEN}', 'X-Reason': '{{ event.reason }}' } }),
+    layout: layout
+      .optional()
+      .describe(
+        'The body as JSON, written as a table whose texts are templates; see docs/templates.md. Without it and without `body`, the change as JSON, as described above.',
+      )
+      .meta({ example: { text: '{{ change.headline }}', count: '{{ event.count }}' } }),
+    body: template
+      .optional()
+      .describe('The body as one template, of any content type: name it in `headers`. Not together with `layout`.')
+      .meta({ example: '{{ change.headline }}' }),
+    cloudEvents: z
+      .enum(['structured', 'binary'])
+      .optional()
+      .describe(
+        'Send a CloudEvent 1.0 whose data is the body: as one JSON document, or with the attributes as `ce-` headers.',
+      )
+      .meta({ example: 'structured' }),
+    maxBodyBytes: z
+      .int()
+      .min(1_024)
+      .max(64 * 1024 * 1024)
+      .default(1_048_576)
+      .describe(
+        'The longest body that is sent. The JSON of a change leaves out its manifests, and says so; a longer body of your own is a dead letter.',
+      )
+      .meta({ example: 262_144 }),
+    messagesPerSecond: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe('Requests per second on average. What comes faster waits. `0` for no limit.')
+      .meta({ example: 20 }),
+    burst: z
+      .int()
+      .min(1)
+      .default(1)
+      .describe('Requests that may go at once before the rate holds.')
+      .meta({ example: 10 }),
+    timeout: duration
+      .default('10s')
+      .describe('Time for the whole request, connecting included. After it the attempt has failed.')
+      .meta({ example: '5s' }),
+  })
+  .superRefine(({ layout, body }, context) => {
+    if (layout === undefined || body === undefined) return;
+    context.addIssue({
+      code: 'custom',
+      message: 'must not be given together with layout: one of them is the body',
+      path: ['body'],
+    });
+  });
+
+export type Options = z.output<typeof options>;

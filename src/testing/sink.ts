@@ -1,0 +1,38 @@
+/** A sink with a captured receiver, for tests of sinks that send over HTTP. */
+import type { TestContext } from 'node:test';
+import type { HandlerDefinition, SinkInstance } from '../chain/handler.ts';
+import { createReceivers } from '../delivery/receivers.ts';
+import { createMetrics } from '../metrics.ts';
+import { FakeClock } from './fake-clock.ts';
+import { testEnvironment } from './handler.ts';
+import { startReceiver, type CapturedReceiver, type CapturedRequest, type ReceiverAnswer } from './receiver.ts';
+
+export interface ConnectedSink {
+  readonly server: CapturedReceiver;
+  readonly sink: SinkInstance;
+  /** Stands still unless told. */
+  readonly clock: FakeClock;
+}
+
+/**
+ * The sink with a receiver that answers as told. Both end with the test.
+ * @param options gets the receiver's URL and gives the sink's options, as they would be written
+ */
+export async function connectedSink(
+  t: TestContext,
+  definition: HandlerDefinition,
+  options: (url: string) => object,
+  respond?: (request: CapturedRequest, n: number) => ReceiverAnswer,
+): Promise<ConnectedSink> {
+  if (definition.type !== 'sink') throw new Error(`${definition.name} is no sink`);
+  const server = await startReceiver(respond);
+  const clock = new FakeClock();
+  const { log } = testEnvironment();
+  const receivers = createReceivers({ clock, metrics: createMetrics(), log, env: {} });
+  t.after(async () => {
+    await receivers.close();
+    await server.close();
+  });
+  const parsed = definition.options.parse(options(server.url));
+  return { server, clock, sink: definition.create(parsed, testEnvironment({ receivers, clock })) };
+}
