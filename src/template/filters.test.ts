@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { changeOf } from '../testing/change.ts';
-import { FILTERS } from './filters.ts';
+import { ALL_FILTERS } from './filters.ts';
 import { SAMPLE } from './page.ts';
 import { compileTemplate } from './template.ts';
 import { scopeOf } from './scope.ts';
 
 describe('filters: the examples of the documentation', () => {
-  for (const { template, result } of FILTERS.flatMap(({ examples }) => examples)) {
+  for (const { template, result } of ALL_FILTERS.flatMap(({ examples }) => examples)) {
     test(`${template} is ${result}`, () => assert.equal(compileTemplate(template).text(SAMPLE), result));
   }
 });

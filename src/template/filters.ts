@@ -2,6 +2,7 @@
 import type { Context, Liquid } from 'liquidjs';
 import { bytes, quantity } from './filters/quantity.ts';
 import { ago, duration, timestamp } from './filters/time.ts';
+import { GO_FILTERS } from './go/index.ts';
 import { image } from './filters/image.ts';
 import { regexFind, regexMatch, regexReplace } from './filters/regex.ts';
 
@@ -45,9 +46,12 @@ export const FILTERS: readonly FilterDefinition[] = [
   regexReplace,
 ];
 
-/** Adds {@link FILTERS} to an engine. */
+/** Those, and the ones that imported templates use. */
+export const ALL_FILTERS: readonly FilterDefinition[] = [...FILTERS, ...GO_FILTERS];
+
+/** Adds {@link ALL_FILTERS} to an engine. */
 export function registerFilters(liquid: Liquid): void {
-  for (const { name, apply } of FILTERS) {
+  for (const { name, apply } of ALL_FILTERS) {
     liquid.registerFilter(name, function (value: unknown, ...args: unknown[]): unknown {
       const { context, token } = this;
       if (typeof value === 'string') context.memoryLimit.use(value.length);

@@ -2,6 +2,7 @@
 import type { Change } from '../change.ts';
 import { EVENT_FIELDS } from './event-scope.ts';
 import { FILTERS, type FilterDefinition } from './filters.ts';
+import { GO_FILTERS } from './go/index.ts';
 import { CHANGE_FIELDS, scopeOf } from './scope.ts';
 
 const EVENT = {
@@ -58,6 +59,9 @@ export function templatesPage(): string {
     '## Filters',
     "Those of [LiquidJS](https://liquidjs.com/filters/overview.html) (but for `sample`), and its tags (but for those that read files or count). `date` shows UTC unless told otherwise: `{{ event.lastTimestamp | date: '%H:%M', 'Europe/Berlin' }}`. And these:",
     ...FILTERS.flatMap(filterSection),
+    '### In imported configurations',
+    "What `watchchain import` makes of kubernetes-event-exporter's Go templates uses filters with the meaning of Go's text/template and of sprig.",
+    table(['filter', 'meaning', 'template', 'yields'], GO_FILTERS.map(filterRow)),
     '## Limits',
     'A template reads own properties only: no file, no environment, no code. One render may take 100,000 steps or a second, handle 16 million characters and write 4 million. Regular expressions are RE2 and look at the first 64 KiB of a text.',
   ]
@@ -69,6 +73,16 @@ function fieldRows(root: string, fields: Readonly<Record<string, string>>): read
   return Object.entries(fields)
     .filter(([, meaning]) => meaning !== '')
     .map(([name, meaning]) => [`\`${root}.${name}\``, meaning]);
+}
+
+function filterRow({ name, args, summary, examples: [example] }: FilterDefinition): readonly string[] {
+  const code = (text = '') => `\`${text.replaceAll('|', '\\|').replaceAll('\n', '\\n')}\``;
+  return [
+    code(args === undefined ? name : `${name}: ${args}`),
+    summary,
+    code(example?.template),
+    code(example?.result),
+  ];
 }
 
 function filterSection({ name, args, summary, examples }: FilterDefinition): readonly string[] {

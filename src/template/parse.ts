@@ -3,7 +3,7 @@ import { LiquidError, toValueSync, Value, type Template as LiquidNode, type Vari
 import { toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import { engine } from './engine.ts';
-import { FILTERS } from './filters.ts';
+import { ALL_FILTERS } from './filters.ts';
 import { ROOTS } from './scope.ts';
 
 /** What is wrong with the source of a template, with line and column inside it. */
@@ -53,7 +53,7 @@ export function placeOf(thrown: unknown): string {
 
 /** Arguments that are written out are checked now: a pattern that is none, a part that no image has. */
 function checkFilters(nodes: Iterable<LiquidNode>): void {
-  const checks = new Map(FILTERS.map(({ name, check }) => [name, check]));
+  const checks = new Map(ALL_FILTERS.map(({ name, check }) => [name, check]));
   for (const node of nodes) {
     for (const argument of node.arguments?.() ?? []) {
       if (!(argument instanceof Value)) continue;

@@ -5,7 +5,7 @@ import { toError } from '../../errors.ts';
 import { textOf } from './text.ts';
 
 /** Of a text, in UTF-16 units: linear on 1.5 MB is still too long for one change. What lies behind is left as it is. */
-const MAX_INPUT = 64 * 1024;
+export const MAX_INPUT = 64 * 1024;
 
 export const regexMatch: FilterDefinition = {
   name: 'regex_match',
@@ -18,7 +18,7 @@ export const regexMatch: FilterDefinition = {
     },
   ],
   check: checkPattern,
-  apply: (value, [pattern], place) => compiled(pattern, place).matcher(input(value)).find(),
+  apply: (value, [pattern], place) => compiledAt(place, pattern).matcher(input(value)).find(),
 };
 
 export const regexFind: FilterDefinition = {
@@ -31,7 +31,7 @@ export const regexFind: FilterDefinition = {
   ],
   check: checkPattern,
   apply(value, [pattern, group], place) {
-    const matcher = compiled(pattern, place).matcher(input(value));
+    const matcher = compiledAt(place, pattern).matcher(input(value));
     const number = typeof group === 'number' ? group : 0;
     return matcher.find() && number <= matcher.groupCount() ? (matcher.group(number) ?? undefined) : undefined;
   },
@@ -45,7 +45,7 @@ export const regexReplace: FilterDefinition = {
   check: checkPattern,
   apply(value, [pattern, replacement], place) {
     const text = textOf(value);
-    const replaced = compiled(pattern, place).matcher(text.slice(0, MAX_INPUT)).replaceAll(textOf(replacement));
+    const replaced = compiledAt(place, pattern).matcher(text.slice(0, MAX_INPUT)).replaceAll(textOf(replacement));
     return replaced + text.slice(MAX_INPUT);
   },
 };
@@ -66,7 +66,8 @@ function checkPattern([pattern]: readonly unknown[]): void {
 /** The last pattern of each place: nearly always written out, and then always the same. */
 const lastAt = new WeakMap<object, { readonly pattern: string; readonly regex: RE2JS }>();
 
-function compiled(given: unknown, { token }: FilterPlace): RE2JS {
+/** The pattern that is given to a filter at this place. @throws when it is none */
+export function compiledAt({ token }: FilterPlace, given: unknown): RE2JS {
   const pattern = textOf(given);
   const last = lastAt.get(token);
   if (last?.pattern === pattern) return last.regex;

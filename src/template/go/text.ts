@@ -1,0 +1,192 @@
+/** sprig's functions of texts. */
+import { createHash } from 'node:crypto';
+import type { FilterDefinition } from '../filters.ts';
+import { compiledAt, MAX_INPUT, regexReplace } from '../filters/regex.ts';
+import { textOf } from '../filters/text.ts';
+import { integerOf, printed } from './values.ts';
+
+type TextFilter = (text: string, args: readonly unknown[]) => unknown;
+
+/** Longer than what a filter may reasonably be asked to repeat or indent: the memory limit is asked only afterwards. */
+const MAX_REPEATED = 1024 * 1024;
+
+export const TEXT: readonly FilterDefinition[] = [
+  ofText('go_title', 'Each word with a capital.', '{{ "back off" | go_title }}', 'Back Off', (text) =>
+    text.replace(/(^|[^\p{L}\p{N}_'])(\p{Ll})/gu, (_, before: string, letter: string) => before + letter.toUpperCase()),
+  ),
+  ofText('go_trim', 'Without blanks around it.', '{{ " a " | go_trim }}', 'a', (text) => text.trim()),
+  ofText('go_nospace', 'Without any blanks.', '{{ "a b" | go_nospace }}', 'ab', (text) => text.replace(/\s+/g, '')),
+  ofText('go_trim_all', 'Without these characters around it.', '{{ "$5.00$" | go_trim_all: "$" }}', '5.00', trimAll),
+  ofText('go_trim_prefix', 'Without this beginning.', '{{ "-a-" | go_trim_prefix: "-" }}', 'a-', (text, [prefix]) =>
+    text.startsWith(textOf(prefix)) ? text.slice(textOf(prefix).length) : text,
+  ),
+  ofText('go_trim_suffix', 'Without this end.', '{{ "-a-" | go_trim_suffix: "-" }}', '-a', (text, [suffix]) =>
+    text.endsWith(textOf(suffix)) ? text.slice(0, text.length - textOf(suffix).length) : text,
+  ),
+  ofText(
+    'go_trunc',
+    'The first characters, or with a negative number the last ones.',
+    '{{ "hello" | go_trunc: -2 }}',
+    'lo',
+    (text, [count]) => {
+      const characters = Array.from(text);
+      const wanted = integerOf(count);
+      if (Math.abs(wanted) >= characters.length) return text;
+      return (wanted >= 0 ? characters.slice(0, wanted) : characters.slice(wanted)).join('');
+    },
+  ),
+  ofText(
+    'go_substr',
+    'From the first number to before the second.',
+    '{{ "hello" | go_substr: 1, 3 }}',
+    'el',
+    (text, [start, end]) => {
+      const last = integerOf(end);
+      return Array.from(text)
+        .slice(Math.max(0, integerOf(start)), last < 0 ? undefined : last)
+        .join('');
+    },
+  ),
+  ofText('go_repeat', 'So many times.', '{{ "ab" | go_repeat: 2 }}', 'abab', (text, [count]) => {
+    const times = Math.max(0, integerOf(count));
+    if (times * text.length > MAX_REPEATED) throw new Error(`repeats a text to more than ${MAX_REPEATED} characters`);
+    return text.repeat(times);
+  }),
+  ofText('go_indent', 'Each line moved in by so many blanks.', '{{ "a" | go_indent: 2 }}', '  a', (text, [by]) =>
+    indented(text, by),
+  ),
+  ofText(
+    'go_nindent',
+    'As `go_indent`, on a new line.',
+    '{{ "a" | go_nindent: 2 }}',
+    '\n  a',
+    (text, [by]) => `\n${indented(text, by)}`,
+  ),
+  ofText(
+    'go_replace',
+    'Every occurrence of the first by the second.',
+    '{{ "a.b.c" | go_replace: ".", "_" }}',
+    'a_b_c',
+    (text, [from, to]) => text.replaceAll(textOf(from), () => textOf(to)),
+  ),
+  ofText(
+    'go_contains',
+    'Whether the other is part of it.',
+    '{{ "hello" | go_contains: "ell" }}',
+    'true',
+    (text, [part]) => text.includes(textOf(part)),
+  ),
+  ofText('go_has_prefix', 'Whether it begins so.', '{{ "hello" | go_has_prefix: "he" }}', 'true', (text, [prefix]) =>
+    text.startsWith(textOf(prefix)),
+  ),
+  ofText('go_has_suffix', 'Whether it ends so.', '{{ "hello" | go_has_suffix: "lo" }}', 'true', (text, [suffix]) =>
+    text.endsWith(textOf(suffix)),
+  ),
+  ofText(
+    'go_split',
+    'The parts between the separators, as a list.',
+    '{{ "a,b" | go_split: "," | go_print }}',
+    '[a b]',
+    (text, [separator]) => text.split(textOf(separator)),
+  ),
+  ofText('go_b64enc', 'In Base64.', '{{ "hi" | go_b64enc }}', 'aGk=', (text) => Buffer.from(text).toString('base64')),
+  ofText('go_b64dec', 'Out of Base64.', '{{ "aGk=" | go_b64dec }}', 'hi', (text) =>
+    Buffer.from(text, 'base64').toString(),
+  ),
+  ofText('go_sha256sum', 'Its SHA-256 in hexadecimal.', '{{ "" | go_sha256sum | go_trunc: 8 }}', 'e3b0c442', (text) =>
+    createHash('sha256').update(text).digest('hex'),
+  ),
+  {
+    name: 'go_join',
+    args: '", "',
+    summary: 'The elements of a list with the separator between them; nothing is left out.',
+    examples: [{ template: '{{ "a b" | split: " " | go_join: "-" }}', result: 'a-b' }],
+    apply: (value, [separator]) =>
+      (Array.isArray(value) ? value : [value]).filter(isThere).map(textOf).join(textOf(separator)),
+  },
+  {
+    name: 'go_quote',
+    args: 'b, c',
+    summary: 'The values in double quotes, escaped as Go does.',
+    examples: [{ template: '{{ "a b" | go_quote }}', result: '"a b"' }],
+    apply: (value, args) =>
+      [value, ...args]
+        .filter(isThere)
+        .map((one) => goQuoted(printed(one)))
+        .join(' '),
+  },
+  {
+    name: 'go_squote',
+    args: 'b, c',
+    summary: 'The values in single quotes.',
+    examples: [{ template: '{{ "a" | go_squote: "b" }}', result: "'a' 'b'" }],
+    apply: (value, args) =>
+      [value, ...args]
+        .filter(isThere)
+        .map((one) => `'${printed(one)}'`)
+        .join(' '),
+  },
+  {
+    name: 'go_cat',
+    args: 'b, c',
+    summary: 'The values with blanks between them.',
+    examples: [{ template: '{{ "a" | go_cat: "b" }}', result: 'a b' }],
+    apply: (value, args) => [value, ...args].filter(isThere).map(printed).join(' '),
+  },
+  {
+    ...regexReplace,
+    name: 'go_regex_replace',
+    summary: 'As `regex_replace`, with the groups written as Go has them: `${1}`.',
+    examples: [{ template: '{{ "-ab-axxb-" | go_regex_replace: "a(x*)b", "${1}W" }}', result: '-W-xxW-' }],
+    apply(value, [pattern, replacement], place) {
+      const parts = textOf(replacement);
+      const text = textOf(value);
+      const matcher = compiledAt(place, pattern).matcher(text.slice(0, MAX_INPUT));
+      return matcher.replaceAll((...found: unknown[]) => expanded(parts, found)) + text.slice(MAX_INPUT);
+    },
+  },
+];
+
+function ofText(name: string, summary: string, template: string, result: string, apply: TextFilter): FilterDefinition {
+  const [, args] = new RegExp(`${name}: ([^|]*?) *(?:\\||\\}\\})`).exec(template) ?? [];
+  return {
+    name,
+    ...(args === undefined ? {} : { args }),
+    summary,
+    examples: [{ template, result }],
+    apply: (value, given) => apply(textOf(value), given),
+  };
+}
+
+function trimAll(text: string, [given]: readonly unknown[]): string {
+  const cut = new Set(textOf(given));
+  const characters = Array.from(text);
+  const start = characters.findIndex((character) => !cut.has(character));
+  const end = characters.findLastIndex((character) => !cut.has(character));
+  return start === -1 ? '' : characters.slice(start, end + 1).join('');
+}
+
+function indented(text: string, by: unknown): string {
+  const blanks = ' '.repeat(Math.min(MAX_INDENT, Math.max(0, integerOf(by))));
+  return blanks + text.replaceAll('\n', `\n${blanks}`);
+}
+
+const MAX_INDENT = 256;
+
+/** Go's `%q` of what is printable as it is. */
+export function goQuoted(text: string): string {
+  return JSON.stringify(text).replace(/\\u00([01][\da-f])/g, '\\x$1');
+}
+
+/** `$1W` is the group called `1W`, which there is not; `${1}W` is the first one. */
+function expanded(replacement: string, groups: readonly unknown[]): string {
+  return replacement.replace(/\$(?:\{(\w+)\}|(\w+)|\$)/g, (_, braced?: string, plain?: string) => {
+    const name = braced ?? plain;
+    if (name === undefined) return '$';
+    return /^\d+$/.test(name) && typeof groups[Number(name)] === 'string' ? String(groups[Number(name)]) : '';
+  });
+}
+
+function isThere(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}

@@ -1,0 +1,177 @@
+/** Times as Go writes them: https://pkg.go.dev/time#Layout */
+import type { FilterDefinition } from '../filters.ts';
+import { textOf } from '../filters/text.ts';
+
+const MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+] as const;
+const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
+
+/** Go's zero time, which stands for "not set". */
+const ZERO_MS = Date.UTC(2001, 0, 1) - 63_113_904_000_000;
+/** What UnixNano makes of the zero time: it overflows, in milliseconds. */
+const ZERO_UNIX_MS = -6_795_364_578_871;
+
+export const TIME: readonly FilterDefinition[] = [
+  {
+    name: 'go_time',
+    summary: "A time as Go writes it; Go's zero time when there is none.",
+    examples: [
+      { template: '{{ "2026-11-20T23:56:58Z" | go_time }}', result: '2026-11-20 23:56:58 +0000 UTC' },
+      { template: '{{ nil | go_time }}', result: '0001-01-01 00:00:00 +0000 UTC' },
+    ],
+    apply(value) {
+      const fraction = /\.(\d*[1-9])0*(?:Z|[+-])/.exec(textOf(value))?.[1];
+      return formatted(
+        millisOf(value),
+        `2006-01-02 15:04:05${fraction === undefined ? '' : `'.${fraction}'`} -0700 MST`,
+        'UTC',
+      );
+    },
+  },
+  {
+    name: 'go_now',
+    summary: 'The time at which the change was seen: a retry says the same.',
+    examples: [{ template: '{{ nil | go_now | go_date: "2006-01-02" }}', result: '2026-11-20' }],
+    apply: (_value, _args, { observedAt }) => new Date(observedAt ?? 0).toISOString(),
+  },
+  {
+    name: 'go_date',
+    args: '"2006-01-02"',
+    summary: "A time in UTC, in Go's layout.",
+    examples: [
+      { template: '{{ "2026-11-20T23:56:58Z" | go_date: "Mon Jan _2 03:04PM" }}', result: 'Fri Nov 20 11:56PM' },
+    ],
+    apply: (value, [layout]) => formatted(millisOf(value), textOf(layout), 'UTC'),
+  },
+  {
+    name: 'go_date_in_zone',
+    args: '"2006-01-02", "Europe/Berlin"',
+    summary: "A time in a zone, in Go's layout.",
+    examples: [
+      {
+        template: '{{ "2026-11-20T23:56:58Z" | go_date_in_zone: "15:04 -0700", "Europe/Berlin" }}',
+        result: '00:56 +0100',
+      },
+    ],
+    apply: (value, [layout, zone]) => formatted(millisOf(value), textOf(layout), textOf(zone)),
+  },
+  {
+    name: 'go_unix',
+    args: '"s"',
+    summary: 'A time as a number since 1970: seconds, `"ms"` or `"ns"`.',
+    examples: [{ template: '{{ "2026-11-20T23:42:03Z" | go_unix: "s" }}', result: '1795218123' }],
+    apply(value, [unit]) {
+      const ms = millisOf(value);
+      if (unit === 's') return Math.floor(ms / 1_000);
+      return unit === 'ns' ? String(BigInt(ms) * 1_000_000n) : ms;
+    },
+  },
+  {
+    name: 'event_timestamp',
+    args: '"ms"',
+    summary: 'When an Event was first seen, else its event time: in milliseconds, or `"iso8601"`.',
+    examples: [{ template: '{{ change.object | event_timestamp: "iso8601" }}', result: '2026-11-20T23:36:51.000Z' }],
+    apply(value, [unit]) {
+      const { firstTimestamp, eventTime } = (value ?? {}) as Readonly<Record<string, unknown>>;
+      const ms = millisOf(firstTimestamp ?? eventTime);
+      if (unit === 'iso8601') return formatted(ms, '2006-01-02T15:04:05.000Z', 'UTC');
+      return ms === ZERO_MS ? ZERO_UNIX_MS : ms;
+    },
+  },
+];
+
+function millisOf(value: unknown): number {
+  const ms = typeof value === 'string' ? Date.parse(value) : NaN;
+  return Number.isNaN(ms) ? ZERO_MS : ms;
+}
+
+/** The parts of a layout, the longer before the shorter; what is in apostrophes is ours, and stays. */
+const PARTS =
+  /'[^']*'|2006|January|Jan|Monday|Mon|MST|Z07:00|-07:00|-0700|[.,]0+|[.,]9+|_2|0[1-6]|06|15|PM|pm|[12345]/g;
+
+function formatted(ms: number, layout: string, zone: string): string {
+  const { offsetMinutes, name } = zoneAt(ms, zone);
+  const local = new Date(ms + offsetMinutes * 60_000);
+  return layout.replace(PARTS, (part) =>
+    part.startsWith("'") ? part.slice(1, -1) : partOf(part, local, offsetMinutes, name),
+  );
+}
+
+function partOf(part: string, local: Date, offsetMinutes: number, zone: string): string {
+  const hour = local.getUTCHours();
+  const twelve = hour % 12 === 0 ? 12 : hour % 12;
+  const month = MONTHS[local.getUTCMonth()] ?? '';
+  const day = DAYS[local.getUTCDay()] ?? '';
+  const known: Readonly<Record<string, string>> = {
+    '2006': padded(local.getUTCFullYear(), 4),
+    '06': padded(local.getUTCFullYear() % 100),
+    January: month,
+    Jan: month.slice(0, 3),
+    '01': padded(local.getUTCMonth() + 1),
+    '1': String(local.getUTCMonth() + 1),
+    Monday: day,
+    Mon: day.slice(0, 3),
+    '02': padded(local.getUTCDate()),
+    '2': String(local.getUTCDate()),
+    _2: String(local.getUTCDate()).padStart(2, ' '),
+    '15': padded(hour),
+    '03': padded(twelve),
+    '3': String(twelve),
+    '04': padded(local.getUTCMinutes()),
+    '4': String(local.getUTCMinutes()),
+    '05': padded(local.getUTCSeconds()),
+    '5': String(local.getUTCSeconds()),
+    PM: hour < 12 ? 'AM' : 'PM',
+    pm: hour < 12 ? 'am' : 'pm',
+    MST: zone,
+    '-0700': offsetText(offsetMinutes, ''),
+    '-07:00': offsetText(offsetMinutes, ':'),
+    'Z07:00': offsetMinutes === 0 ? 'Z' : offsetText(offsetMinutes, ':'),
+  };
+  return known[part] ?? fractionOf(part, local);
+}
+
+function fractionOf(part: string, local: Date): string {
+  const digits = padded(local.getUTCMilliseconds(), 3)
+    .padEnd(part.length - 1, '0')
+    .slice(0, part.length - 1);
+  const kept = part.endsWith('9') ? digits.replace(/0+$/, '') : digits;
+  return kept === '' ? '' : `${part[0]}${kept}`;
+}
+
+function padded(number: number, length = 2): string {
+  return String(number).padStart(length, '0');
+}
+
+function offsetText(minutes: number, separator: string): string {
+  const absolute = Math.abs(minutes);
+  return `${minutes < 0 ? '-' : '+'}${padded(Math.trunc(absolute / 60))}${separator}${padded(absolute % 60)}`;
+}
+
+/** An unknown zone is UTC, as sprig has it. */
+function zoneAt(ms: number, zone: string): { readonly offsetMinutes: number; readonly name: string } {
+  if (zone === 'UTC' || zone === '' || zone === 'Local') return { offsetMinutes: 0, name: 'UTC' };
+  try {
+    const format = (timeZoneName: 'longOffset' | 'short') =>
+      new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName })
+        .formatToParts(ms)
+        .find(({ type }) => type === 'timeZoneName')?.value ?? '';
+    const [, sign, hours, minutes] = /([+-])(\d+):(\d+)/.exec(format('longOffset')) ?? [];
+    const offsetMinutes = (sign === '-' ? -1 : 1) * (Number(hours ?? 0) * 60 + Number(minutes ?? 0));
+    return { offsetMinutes, name: format('short') };
+  } catch {
+    return { offsetMinutes: 0, name: 'UTC' };
+  }
+}
