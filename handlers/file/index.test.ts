@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { appendFile, mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { SinkInstance } from '../../src/chain/handler.ts';
+import { changeOf } from '../../src/testing/change.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { Workdir } from '../../test/e2e/program.ts';
+import file from './index.ts';
+
+const MB = 1024 * 1024;
+
+async function sinkOn(options: object, clock = new FakeClock()): Promise<SinkInstance> {
+  assert.equal(file.type, 'sink');
+  const sink = file.create(file.options.parse(options), testEnvironment({ clock }));
+  await sink.start?.();
+  return sink;
+}
+
+const layout = '{{ change.name }}';
+const named = (name: string) => changeOf({ after: { kind: 'Pod', metadata: { name } } });
+const write = (sink: SinkInstance, ...names: string[]) =>
+  Promise.all(names.map((name) => sink.deliver(named(name), testContext())));
+
+/** The lines of a file, which must be whole. */
+async function linesOf(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8');
+  if (text === '') return [];
+  assert.ok(text.endsWith('\n'), 'the last line is whole');
+  return text
+    .slice(0, -1)
+    .split('\n')
+    .map((line) => JSON.parse(line) as string);
+}
+
+describe('file', () => {
+  test('appends a line per change, in order, and goes on after a restart', async () => {
+    await using folder = await Workdir.make();
+    const path = folder.file('changes.jsonl');
+    const first = await sinkOn({ path, layout });
+    await write(first, 'a', 'b', 'c');
+    await first.stop?.();
+    const second = await sinkOn({ path, layout });
+    await write(second, 'd');
+    await second.stop?.();
+    assert.deepEqual(await linesOf(path), ['a', 'b', 'c', 'd']);
+    assert.equal((await stat(path)).mode & 0o777, 0o640);
+  });
+
+  test('without a layout a line is the whole change', async () => {
+    await using folder = await Workdir.make();
+    const sink = await sinkOn({ path: folder.file('x'), fsync: true });
+    await write(sink, 'web');
+    await sink.stop?.();
+    const { key, after: manifest } = JSON.parse(await readFile(folder.file('x'), 'utf8')) as Record<string, unknown>;
+    assert.deepEqual([key, manifest], ['web', { kind: 'Pod', metadata: { name: 'web' } }]);
+  });
+
+  test('begins a new file before one grows beyond maxSize, and keeps as many as maxBackups', async () => {
+    await using folder = await Workdir.make();
+    const path = folder.file('changes.jsonl');
+    const clock = new FakeClock();
+    // `"01"` and a newline are 5 bytes: 3 lines fit into 16.
+    const sink = await sinkOn({ path, layout, maxSize: 16 / MB, maxBackups: 2 }, clock);
+    for (let n = 10; n < 22; n++) {
+      await write(sink, String(n));
+      await clock.advance(1000);
+    }
+    await sink.stop?.();
+    const names = (await readdir(folder.path)).toSorted();
+    assert.equal(names.length, 3);
+    assert.match(names[0] ?? '', /^changes-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z\.jsonl$/);
+    assert.deepEqual(await Promise.all(names.map((name) => linesOf(join(folder.path, name)))), [
+      ['13', '14', '15'],
+      ['16', '17', '18'],
+      ['19', '20', '21'],
+    ]);
+  });
+
+  test('many lines at once are rotated too, and a line longer than maxSize has a file of its own', async () => {
+    await using folder = await Workdir.make();
+    const sink = await sinkOn({ path: folder.file('x'), layout, maxSize: 16 / MB, maxBackups: 0 });
+    const long = 'x'.repeat(100);
+    await write(sink, '10', '11', '12', '13', long, '14');
+    await sink.stop?.();
+    const files = await Promise.all((await readdir(folder.path)).map((name) => linesOf(folder.file(name))));
+    assert.deepEqual(files.flat().toSorted(), ['10', '11', '12', '13', '14', long]);
+    assert.ok(files.every((lines) => lines.length <= 3));
+    assert.ok(files.some((lines) => lines.length === 1 && lines[0] === long));
+  });
+
+  test('removes what was put aside longer than maxAge ago, and nothing of anybody else', async () => {
+    await using folder = await Workdir.make();
+    const clock = new FakeClock();
+    const at = (days: number) => new Date(clock.now() - days * 86_400_000).toISOString().replaceAll(':', '-');
+    const others = ['x-notes.jsonl', 'x-2020.jsonl', `y-${at(99)}.jsonl`, `x-${at(99)}.txt`];
+    for (const name of [...others, `x-${at(8)}.jsonl`, `x-${at(6)}.jsonl`]) await folder.write(name, '');
+    const sink = await sinkOn({ path: folder.file('x.jsonl'), maxAge: 7 }, clock);
+    await sink.stop?.();
+    assert.deepEqual((await readdir(folder.path)).toSorted(), ['x.jsonl', `x-${at(6)}.jsonl`, ...others].toSorted());
+  });
+
+  test('logrotate, by renaming, by truncating and by removing, is noticed before the next line', async () => {
+    await using folder = await Workdir.make();
+    const path = folder.file('x');
+    const sink = await sinkOn({ path, layout });
+    await write(sink, 'a');
+    await rename(path, folder.file('x.1'));
+    await write(sink, 'b');
+    await truncate(path, 0);
+    await write(sink, 'c');
+    await rm(path);
+    await write(sink, 'd');
+    await rename(path, folder.file('x.2'));
+    await writeFile(path, '');
+    await write(sink, 'e');
+    await appendFile(path, '"theirs"\n');
+    await write(sink, 'f');
+    await sink.stop?.();
+    assert.deepEqual(await linesOf(folder.file('x.1')), ['a']);
+    assert.deepEqual(await linesOf(folder.file('x.2')), ['d']);
+    assert.deepEqual(await linesOf(path), ['e', 'theirs', 'f']);
+  });
+
+  test('a change that is called off while others are written is not, and is not counted', async () => {
+    await using folder = await Workdir.make();
+    const sink = await sinkOn({ path: folder.file('x'), layout });
+    const abort = new AbortController();
+    const first = write(sink, 'a');
+    const second = sink.deliver(named('b'), testContext({ signal: abort.signal }));
+    abort.abort(new Error('stopping'));
+    await assert.rejects(second, { message: 'stopping' });
+    await first;
+    await sink.stop?.();
+    assert.deepEqual(await linesOf(folder.file('x')), ['a']);
+  });
+
+  for (const [what, make, reason] of [
+    [
+      'whose folder does not exist',
+      (path: string) => join(path, 'none', 'x'),
+      /none\/x: its folder does not exist; make it/,
+    ],
+    ['that is a folder', (path: string) => path, /it is a folder; name a file in it/],
+    [
+      'that is a device',
+      () => '/dev/null',
+      /\/dev\/null: it is no regular file; for stdout there is the handler "stdout"/,
+    ],
+  ] as const) {
+    test(`a path ${what} stops the start, with the remedy`, async () => {
+      await using folder = await Workdir.make();
+      await assert.rejects(sinkOn({ path: make(folder.path) }), { message: reason });
+    });
+  }
+
+  test('a pipe that nobody reads stops the start instead of hanging', async () => {
+    await using folder = await Workdir.make();
+    execFileSync('mkfifo', [folder.file('pipe')]);
+    await assert.rejects(sinkOn({ path: folder.file('pipe') }), { message: /it is no regular file/ });
+  });
+
+  test('a folder that goes away later is waited for, and costs no attempt', async () => {
+    await using folder = await Workdir.make();
+    await mkdir(folder.file('logs'));
+    const sink = await sinkOn({ path: folder.file('logs/x'), layout });
+    await rm(folder.file('logs'), { recursive: true });
+    await assert.rejects(write(sink, 'a'), { code: 'DEFER', message: /its folder does not exist/ });
+    await mkdir(folder.file('logs'));
+    await write(sink, 'a');
+    await sink.stop?.();
+    assert.deepEqual(await linesOf(folder.file('logs/x')), ['a']);
+  });
+
+  test('refuses sizes and numbers that are none', () => {
+    assert.deepEqual(
+      problemsOf(file, { path: '', maxSize: -1, maxBackups: 1.5 }).map((problem) => problem.split(':')[0]),
+      ['path', 'maxSize', 'maxBackups'],
+    );
+  });
+});
+
+/** A volume of 64 KB; undefined where we may not mount one. */
+function smallVolume(path: string): (Disposable & { grow(): void }) | undefined {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', path], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  return {
+    grow: () => void execFileSync('mount', ['-o', 'remount,size=1m', path]),
+    [Symbol.dispose]: () => void execFileSync('umount', [path]),
+  };
+}
+
+test('file takes back half a line on a full volume, waits, and goes on when there is room', async (t) => {
+  await using folder = await Workdir.make();
+  await mkdir(folder.file('volume'));
+  using volume = smallVolume(folder.file('volume'));
+  if (volume === undefined) return t.skip('we may not mount a volume here');
+  const path = folder.file('volume/x');
+  const sink = await sinkOn({ path, layout });
+  await write(sink, 'a');
+  const big = 'b'.repeat(100_000);
+  await assert.rejects(write(sink, big), { code: 'DEFER', message: /no space is left on its volume; make room/ });
+  assert.deepEqual(await linesOf(path), ['a'], 'no half of a line');
+  await write(sink, 'c');
+  volume.grow();
+  await write(sink, big);
+  await sink.stop?.();
+  assert.deepEqual(await linesOf(path), ['a', 'c', big]);
+});

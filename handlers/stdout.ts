@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { defineSink } from '../src/chain/handler.ts';
+import { compileLine, LINE_MEMBERS, lineLayout } from '../src/template/line.ts';
+
+/** A reader that has stopped reading is back pressure and no failure: it may hold this chain for so long. */
+const STALLED_READER_MS = 15 * 60_000;
+
+export default defineSink({
+  name: 'stdout',
+  summary: 'Writes one line of JSON per change to stdout, for other programs.',
+  description: [
+    LINE_MEMBERS,
+    'A line counts as delivered when the stream has taken it. A reader that goes away (`watchchain | head`) ends the service, with exit code 0; one that stops reading holds this chain.',
+    'For lines that people read, or that a log system searches, there is `log`.',
+  ].join('\n\n'),
+  options: z.strictObject({ layout: lineLayout }),
+  examples: [
+    { title: 'Everything', toml: '[[handler]]\nname = "stdout"\n' },
+    {
+      title: 'What a pipeline needs of Kubernetes Events',
+      toml: '[[handler]]\nname = "stdout"\n[handler.layout]\nreason = "{{ event.reason }}"\ncount = "{{ event.count }}"\nmessage = "{{ event.message }}"\n',
+    },
+  ],
+  deadlineMs: () => STALLED_READER_MS,
+  create({ layout: given }, { stdout }) {
+    const lineOf = compileLine(given);
+    return {
+      async deliver(change, { signal }) {
+        signal.throwIfAborted();
+        const { promise, resolve, reject } = Promise.withResolvers<void>();
+        const abort = () => reject(signal.reason as Error);
+        signal.addEventListener('abort', abort, { once: true });
+        stdout.write(lineOf(change), (cause) => {
+          if (cause) reject(new Error('Cannot write to stdout', { cause }));
+          else resolve();
+        });
+        return promise.finally(() => signal.removeEventListener('abort', abort));
+      },
+    };
+  },
+});

@@ -1,0 +1,34 @@
+/** A change as one line of JSON, for the sinks that write lines. */
+import { documentOf } from '../change-document.ts';
+import type { Change } from '../change.ts';
+import { printable } from '../log.ts';
+import { layout } from './fields.ts';
+import { compileLayout } from './layout.ts';
+import { scopeOf } from './scope.ts';
+
+/** The option of that name. */
+export const lineLayout = layout
+  .optional()
+  .describe(
+    'What a line holds: JSON of any nesting whose texts are templates (see [templates](../templates.md)). Without it, the whole change.',
+  )
+  .meta({ example: { time: '{{ change.observedAt }}', text: '{{ change.headline }}' } });
+
+/** What is in the line of a change without a layout. */
+export const LINE_MEMBERS =
+  'Without a `layout` a line holds the whole change: `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, and the manifests `before` and `after`, as far as there is one. Members are only ever added.';
+
+/**
+ * The layout's value, or without one the whole change (see change-document.ts), always on one line that ends in `\n`. Control and
+ * bidirectional characters are JSON's own escapes: the values stay what they are.
+ * @throws what {@link compileLayout} throws; the function TerminalError, as a layout's render does
+ */
+export function compileLine(layout: unknown): (change: Change) => string {
+  if (layout === undefined) return (change) => lineOf(documentOf(change));
+  const compiled = compileLayout(layout);
+  return (change) => lineOf(compiled.value(scopeOf(change)) ?? null);
+}
+
+function lineOf(value: unknown): string {
+  return `${printable(JSON.stringify(value))}\n`;
+}
