@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { createChainRunner } from './chain/runner.ts';
 import { RunningChains } from './chain/running-chains.ts';
+import { createChainTree } from './chain/tree.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createReceivers } from './delivery/receivers.ts';
@@ -268,9 +268,7 @@ class Application implements App {
     const receivers = createReceivers({ clock: this.#clock, metrics: this.metrics, log, env });
     this.#onStop('receivers', () => receivers.close());
     const common = { store, clusterName, receivers, clock: this.#clock, metrics: this.metrics, stdout };
-    const chains = new RunningChains((chain) =>
-      createChainRunner({ chain, log: log.child({ chain: chain.name }), ...common }),
-    );
+    const chains = new RunningChains((chain) => createChainTree({ chain, log, ...common }));
     this.#chains = chains;
     this.#onStop('chains', (graceMs) => chains.stop(graceMs));
     await chains.follow(config.chains, 0);

@@ -66,7 +66,10 @@ export interface ChangeFlags {
   readonly replayed?: true;
 }
 
-/** Typed notes that handlers leave for later ones; each handler declares its own by module augmentation in its own file. */
+/**
+ * Typed notes that handlers leave for later ones; each handler declares its own by module augmentation in its own file. What a
+ * note holds must survive JSON (`toJSON` helps where it is lazy): the branches of a chain get it from the store.
+ */
 export interface Notes {}
 
 /**

@@ -62,4 +62,10 @@ class LazyNote implements DiffNote {
   get by(): readonly string[] {
     return (this.#by ??= managersOf(this.fields, this.#compared.by));
   }
+
+  /** A branch gets the note from the store. */
+  toJSON(): DiffNote {
+    const { fields, headline, unified, patch, by } = this;
+    return { fields, headline, unified, patch, by };
+  }
 }

@@ -2,6 +2,7 @@
 import type { Logger } from 'winston';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
+import { editsOf } from '../edits.ts';
 import type { Json } from '../json.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
 import { withDeadline, type RunningCalls } from './deadline.ts';
@@ -20,6 +21,8 @@ import { contextOf, type Step } from './step.ts';
 
 export interface AttemptOptions {
   readonly steps: readonly Step[];
+  /** Other chains get what this one passes. */
+  readonly hasBranches: boolean;
   readonly clock: Clock;
   readonly log: Logger;
   readonly observer: Observer;
@@ -54,9 +57,20 @@ export async function attempt(delivery: Delivery, options: AttemptOptions): Prom
       // The end of the delivery implies the last one's success.
       if (step.type === 'sink' && step !== steps.at(-1)) checkpoints.push(options.checkpoint(step.id));
     }
-    return { end: { kind: 'completed' }, writes: memory };
+    const edits = options.hasBranches ? editsFor(delivery, change, steps) : undefined;
+    return { end: { kind: 'completed' }, writes: memory, edits };
   } finally {
     await Promise.all(checkpoints);
+  }
+}
+
+/** @throws HandlerFailure when a note cannot be kept: without it the branches would see another change than they were promised */
+function editsFor({ change, edited }: Delivery, passed: Change, steps: readonly Step[]): string | undefined {
+  try {
+    return editsOf(change, passed, edited);
+  } catch (cause) {
+    const problem = new Error('a note that it or a handler before it left cannot be written as JSON', { cause });
+    throw new HandlerFailure(steps.at(-1)?.id ?? '', problem);
   }
 }
 

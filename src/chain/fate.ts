@@ -6,6 +6,8 @@ import type { HandlerFailure } from './failure.ts';
 export interface Passage {
   readonly end: End;
   readonly writes: StateWrites;
+  /** What the handlers made of the change, for branches. */
+  readonly edits?: string | undefined;
 }
 
 /** How a run of the chain ended. */

@@ -18,8 +18,20 @@ const GATE = defineTransform({ ...described, ...transform, ...reading('status', 
 const MATCH = defineTransform({ ...described, ...transform, ...reading() });
 const SINK = defineSink({ ...described, ...sink });
 
-const chain = (...definitions: HandlerDefinition[]): HandlerConfig[] =>
+const handlersOf = (definitions: readonly HandlerDefinition[]): HandlerConfig[] =>
   definitions.map((definition) => ({ id: 'default/x', definition, options: {}, at: '' }));
+const chain = (...definitions: HandlerDefinition[]) => ({ handlers: handlersOf(definitions), branches: [] });
+const withBranches = (own: HandlerDefinition[], ...branches: HandlerDefinition[][]) => ({
+  handlers: handlersOf(own),
+  branches: branches.map((definitions, n) => ({
+    ...chain(...definitions),
+    name: `default/${n}`,
+    fingerprint: '',
+    resources: [],
+    retry: { retries: 3, minTimeoutMs: 1_000, factor: 5, deferForMs: 900_000 },
+    concurrency: 8,
+  })),
+});
 
 describe('interestOf()', () => {
   test('is what the gate reads, whatever comes behind it', () => {
@@ -41,6 +53,17 @@ describe('interestOf()', () => {
 
   test('is everything without a gate', () => {
     assert.deepEqual(interestOf(chain(MATCH, SINK)), EVERYTHING);
-    assert.deepEqual(interestOf([]), EVERYTHING);
+    assert.deepEqual(interestOf(chain()), EVERYTHING);
+  });
+
+  test('without a gate before them is what the branches read together', () => {
+    const other = defineTransform({ ...described, ...transform, ...reading('status'), gate: true });
+    assert.deepEqual(interestOf(withBranches([MATCH], [GATE, SINK], [other, SINK])), { except: ['status'] });
+    assert.deepEqual(interestOf(withBranches([], [GATE, SINK], [SINK])), EVERYTHING);
+    assert.deepEqual(interestOf(withBranches([SINK], [GATE, SINK])), EVERYTHING);
+  });
+
+  test('is what the gate before the branches reads, whatever they do', () => {
+    assert.deepEqual(interestOf(withBranches([GATE], [SINK])), { except: ['metadata.generation', 'status'] });
   });
 });

@@ -8,7 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Delivery, Store } from '../store/store.ts';
 import { attempt } from './attempt.ts';
 import { RunningCalls } from './deadline.ts';
-import type { Fate } from './fate.ts';
+import type { Fate, Passage } from './fate.ts';
 import { startAll, stopAll } from './life.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { Persistence } from './persistence.ts';
@@ -26,6 +26,8 @@ export interface ChainRunnerOptions {
   readonly stdout: NodeJS.WritableStream;
   /** 0 to 1, for the jitter of deferrals. Default Math.random. */
   readonly random?: () => number;
+  /** These branches have got a change. Default: nobody is told. */
+  readonly onForked?: (branches: readonly string[]) => void;
 }
 
 export interface ChainRunner {
@@ -160,11 +162,12 @@ class Runner implements ChainRunner {
   }
 
   async #run(delivery: Delivery): Promise<void> {
-    const { chain, clock, log, random = Math.random } = this.#options;
+    const { chain, clock, random = Math.random } = this.#options;
     const options = {
       steps: this.#steps,
+      hasBranches: chain.branches.length > 0,
       clock,
-      log,
+      log: this.#log,
       observer: this.#observer,
       calls: this.#calls,
       checkpoint: (handler: string) =>
@@ -181,7 +184,7 @@ class Runner implements ChainRunner {
   /** Answers whether there may be more to claim. */
   async #write({ id }: Delivery, fate: Fate): Promise<boolean> {
     const { store } = this.#options;
-    if (fate.kind === 'ended') return store.complete(id, fate.passage.end, fate.passage.writes);
+    if (fate.kind === 'ended') return this.#complete(id, fate.passage);
     if (fate.kind === 'parked') {
       await store.park(id, fate.park);
     } else {
@@ -189,6 +192,15 @@ class Runner implements ChainRunner {
       await store.deadLetter(id, { handler: failure.handler, error: failure.message, attempts });
     }
     return true;
+  }
+
+  async #complete(id: number, { end, writes, edits }: Passage): Promise<boolean> {
+    const { store, chain, onForked } = this.#options;
+    if (end.kind === 'halted' || chain.branches.length === 0) return store.complete(id, end, writes);
+    const chains = chain.branches.map(({ name }) => name);
+    const hasMore = await store.complete(id, end, writes, { chains, edits });
+    onForked?.(chains);
+    return hasMore;
   }
 
   async #releaseReady(): Promise<number> {

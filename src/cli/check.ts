@@ -31,12 +31,23 @@ function describeChain(chain: ChainConfig): string {
   return [
     `chain ${JSON.stringify(chain.name)}`,
     ...chain.resources.map((resource, n) => `${n === 0 ? '  watches ' : '          '} ${describeResource(resource)}`),
-    ...chain.handlers.map(
-      (handler, n) => `${n === 0 ? '  then    ' : '          '} ${n + 1}. ${describeHandler(handler)}`,
-    ),
-    `  retries  ${describeRetries(chain.retry)}; ${chain.concurrency} ${chain.concurrency === 1 ? 'change' : 'changes'} at once`,
+    ...describeWork(chain),
     '',
   ].join('\n');
+}
+
+/** What happens in a chain or branch, branches indented under it. */
+function describeWork(chain: ChainConfig): readonly string[] {
+  return [
+    ...chain.handlers.map(
+      (handler, n) => `${n === 0 ? '  then    ' : '          '} ${n + 1}. ${describeHandler(chain, handler)}`,
+    ),
+    `  retries  ${describeRetries(chain.retry)}; ${chain.concurrency} ${chain.concurrency === 1 ? 'change' : 'changes'} at once`,
+    ...chain.branches.flatMap((branch) => [
+      `  branch ${JSON.stringify(branch.name.slice(chain.name.length + 1))}`,
+      ...describeWork(branch).map((line) => `  ${line}`),
+    ]),
+  ];
 }
 
 /** Waits beyond these are not listed. */
@@ -58,8 +69,8 @@ function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSe
   return `${kind}${apiVersion === undefined ? '' : ` (${apiVersion})`}, ${[where, ...selectors].join(', ')}`;
 }
 
-function describeHandler({ id, definition }: HandlerConfig): string {
-  const own = id.slice(id.indexOf('/') + 1);
+function describeHandler(chain: ChainConfig, { id, definition }: HandlerConfig): string {
+  const own = id.slice(chain.name.length + 1);
   return `${own === definition.name ? own : `${own} (${definition.name})`}: ${definition.summary}`;
 }
 

@@ -3,6 +3,7 @@ import { idempotencyKey } from '../change.ts';
 import { documentOf, summaryOf } from '../change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
+import { findChain } from '../config/find-chain.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
@@ -148,7 +149,7 @@ function obstacleOf(
   config: Config,
   isForced: boolean,
 ): string | undefined {
-  const now = config.chains.find(({ name }) => name === chain);
+  const now = findChain(config.chains, chain);
   if (now === undefined)
     return `${config.file} has no chain "${chain}" any more; bring it back for as long as it takes, or discard`;
   if (isForced || now.handlers.some(({ id }) => id === handler)) return undefined;

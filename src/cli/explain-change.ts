@@ -3,6 +3,7 @@ import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
 import { documentOf } from '../change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
+import { findChain } from '../config/find-chain.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeliveryTrip, Failure, Store, Trip } from '../store/store.ts';
@@ -60,7 +61,7 @@ function documentOfTrip({ change, deliveries }: Trip) {
 
 function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): string {
   const parts = deliveries.map((delivery) => {
-    const handlers = chains.find(({ name }) => name === delivery.chain)?.handlers;
+    const handlers = findChain(chains, delivery.chain)?.handlers;
     const lines = [
       `${delivery.chain}: ${stateOf(delivery)}`,
       ...stepsOf(delivery, handlers).map((line) => `  ${line}`),

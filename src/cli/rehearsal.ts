@@ -25,7 +25,8 @@ export function rehearsed(chain: ChainConfig, stdout: NodeJS.WritableStream, onF
     };
     return { ...handler, definition: rehearse(handler.definition, { print, onFailure }) };
   });
-  return { ...chain, handlers, concurrency: 1, retry: { ...chain.retry, retries: 0 } };
+  const branches = chain.branches.map((branch) => rehearsed(branch, stdout, onFailure));
+  return { ...chain, handlers, branches, concurrency: 1, retry: { ...chain.retry, retries: 0 } };
 }
 
 interface Audience {

@@ -61,6 +61,40 @@ describe('watchchain test', () => {
     assert.equal(code, 0);
   });
 
+  test('goes on into the branches, in the order of the file, with what passed before them', async () => {
+    const branches = `
+[[resource]]
+kind = "deploy"
+[[handler]]
+name = "diff"
+[[branch]]
+name = "images"
+[[branch.handler]]
+name = "match"
+changed = "spec.template"
+[[branch.handler]]
+name = "log"
+[[branch]]
+name = "all"
+[[branch.handler]]
+name = "log"
+`;
+    const { lines } = await rehearse(branches, [
+      event('ADDED', 'web', 1, { replicas: 1 }),
+      event('MODIFIED', 'web', 2, { replicas: 3 }),
+      event('MODIFIED', 'web', 3, { replicas: 3, template: null }),
+    ]);
+    assert.deepEqual(lines, [
+      'added deployment shop/web @1  default/diff: pass',
+      'added deployment shop/web @1  default/images/match: halt (no change of spec.template)',
+      'added deployment shop/web @1  default/all/log: would deliver',
+      'updated deployment shop/web @2  default/diff: pass: replicas 1 -> 3',
+      'updated deployment shop/web @2  default/images/match: halt (no change of spec.template)',
+      'updated deployment shop/web @2  default/all/log: would deliver',
+      'updated deployment shop/web @3  default/diff: halt (no difference)',
+    ]);
+  });
+
   test('says of what no chain watches that it does not, selectors and groups included', async () => {
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', uid: 'p', resourceVersion: '1' } };
     const { lines } = await rehearse(CONFIG, [

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { createChainRunner, type ChainRunner } from '../chain/runner.ts';
+import type { ChainRunner } from '../chain/runner.ts';
+import { createChainTree } from '../chain/tree.ts';
 import { systemClock } from '../clock.ts';
 import { createReceivers } from '../delivery/receivers.ts';
 import { codeOf, ConfigError, toError } from '../errors.ts';
@@ -44,7 +45,7 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
   for (const configured of config.chains) {
     const chain = rehearsed(configured, io.stdout, () => (failures += 1));
     const common = { store, receivers, metrics, log, clock, clusterName: cluster.name };
-    const runner = createChainRunner({ chain, ...common, stdout: new PassThrough().resume() });
+    const runner = createChainTree({ chain, ...common, stdout: new PassThrough().resume(), inTurn: true });
     await runner.start();
     cleanup.defer(async () => void (await runner.stop(0)));
     runners.set(chain.name, runner);

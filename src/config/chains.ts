@@ -2,19 +2,21 @@
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { codeOf, type ConfigError } from '../errors.ts';
 import { namesEvent } from '../event.ts';
-import type { EventConfig, HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
+import type { ChainConfig, EventConfig, HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
 import { durationMs } from './duration.ts';
 import { isTable } from './expand.ts';
 import { canonical } from './keys.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
-import type { ChainTable, ResourceTable } from './schema.ts';
+import type { BranchTable, ResourceTable } from './schema.ts';
 
-/** A chain as it stands in the file, perhaps with mistakes: what can be checked of it is. */
+/** A chain or branch as it stands in the file, perhaps with mistakes: what can be checked of it is. */
 export interface WrittenChain {
+  /** Of a branch after that of its chain: `default/ops`. */
   readonly name: string;
   /** `[]` for the top level. */
   readonly path: Path;
   readonly table: Readonly<Record<string, unknown>>;
+  readonly branches: readonly WrittenChain[];
 }
 
 export interface ChainSurroundings {
@@ -27,12 +29,21 @@ export interface ChainSurroundings {
 
 /** The top level, unless it has no chain of its own beside `[[chain]]`s, then the others in their order. */
 export function writtenChains(file: Readonly<Record<string, unknown>>): readonly WrittenChain[] {
-  const more = Array.isArray(file['chain']) ? (file['chain'] as readonly unknown[]) : [];
-  const others = more.flatMap((table, index): readonly WrittenChain[] =>
-    isTable(table) ? [{ name: nameOf(table), path: ['chain', index], table }] : [],
+  const others = tablesIn(file['chain'], ['chain']).map(({ table, path }) => written(nameOf(table), path, table));
+  const hasDefault = others.length === 0 || ['resource', 'handler', 'branch'].some((part) => file[part] !== undefined);
+  return hasDefault ? [written('default', [], file), ...others] : others;
+}
+
+function written(name: string, path: Path, table: WrittenChain['table']): WrittenChain {
+  const branches = tablesIn(table['branch'], [...path, 'branch']).map((branch) =>
+    written(`${name}/${nameOf(branch.table)}`, branch.path, branch.table),
   );
-  const hasDefault = others.length === 0 || file['resource'] !== undefined || file['handler'] !== undefined;
-  return hasDefault ? [{ name: 'default', path: [], table: file }, ...others] : others;
+  return { name, path, table, branches };
+}
+
+function tablesIn(list: unknown, path: Path): readonly Pick<WrittenChain, 'path' | 'table'>[] {
+  const tables: readonly unknown[] = Array.isArray(list) ? list : [];
+  return tables.flatMap((table, index) => (isTable(table) ? [{ path: [...path, index], table }] : []));
 }
 
 function nameOf({ name }: Readonly<Record<string, unknown>>): string {
@@ -42,30 +53,37 @@ function nameOf({ name }: Readonly<Record<string, unknown>>): string {
 /** What the schema cannot say: nothing to watch, nothing to do, a name taken twice. */
 export function checkChains(chains: readonly WrittenChain[], problems: Problem[]): void {
   const taken = new Set<string>();
-  for (const { name, path, table } of chains) {
-    for (const part of ['resource', 'handler']) {
-      if (table[part] === undefined) {
-        problems.push({
-          path: [...path, part],
-          message: `is missing: ${name === '' ? 'a chain' : `chain "${name}"`} needs at least one [[${chainPrefix(path)}${part}]]`,
-        });
-      }
-    }
+  for (const { name, path, table, branches } of chains) {
+    const isBranch = path.at(-2) === 'branch';
+    const kind = isBranch ? 'branch' : 'chain';
+    const own = isBranch ? nameOf(table) : name;
+    const prefix = path.map((part) => (typeof part === 'string' ? `${part}.` : '')).join('');
+    const needs = (part: string) =>
+      `is missing: ${own === '' ? `a ${kind}` : `${kind} "${own}"`} needs at least one [[${prefix}${part}]]`;
+    if (table['resource'] === undefined && !isBranch)
+      problems.push({ path: [...path, 'resource'], message: needs('resource') });
+    if (table['handler'] === undefined && table['branch'] === undefined)
+      problems.push({ path: [...path, 'handler'], message: needs('handler') });
     if (taken.has(name))
-      problems.push({ path: [...path, 'name'], message: `must be unique: another chain is called "${name}"` });
+      problems.push({ path: [...path, 'name'], message: `must be unique: another ${kind} is called "${own}"` });
     taken.add(name);
+    checkChains(branches, problems);
   }
 }
 
-function chainPrefix(path: Path): string {
-  return path.length === 0 ? '' : 'chain.';
+/** What a chain and its branches do. */
+export interface LoadedChain {
+  readonly handlers: readonly HandlerConfig[];
+  readonly branches: readonly LoadedChain[];
+}
+
+export async function loadChain(chain: WrittenChain, surroundings: ChainSurroundings): Promise<LoadedChain> {
+  const handlers = await loadHandlers(chain, surroundings);
+  return { handlers, branches: await Promise.all(chain.branches.map((branch) => loadChain(branch, surroundings))) };
 }
 
 /** The handlers of one chain; what is wrong with them goes to the problems, and they are left out. */
-export async function loadHandlers(
-  chain: WrittenChain,
-  surroundings: ChainSurroundings,
-): Promise<readonly HandlerConfig[]> {
+async function loadHandlers(chain: WrittenChain, surroundings: ChainSurroundings): Promise<readonly HandlerConfig[]> {
   const tables: readonly unknown[] = Array.isArray(chain.table['handler']) ? chain.table['handler'] : [];
   const loaded = await Promise.all(tables.map((table, index) => loadOne(chain, table, index, surroundings)));
   const handlers = loaded.filter((handler) => handler !== undefined);
@@ -150,8 +168,37 @@ function selectionKey({ kind, apiVersion, labelSelector, fieldSelector, events }
   return JSON.stringify([...what, labelSelector, fieldSelector]);
 }
 
-/** A chain's own word counts, then the top level's. */
-export function toRetry(own: ChainTable['retry'], common: ChainTable['retry']): RetryConfig {
-  const { retries = 3, minTimeout = '1s', factor = 5, deferFor = '15m' } = { ...common, ...own };
+/** How a chain works that says nothing about it. */
+type Manner = Pick<BranchTable, 'retry' | 'concurrency'>;
+
+/** What a table of the file means: its own word counts, then what is `around` it: the chain of a branch, then the top level. */
+export function toChain(
+  { name, branches: written }: WrittenChain,
+  table: BranchTable,
+  { handlers, branches }: LoadedChain,
+  around: Manner & Pick<ChainConfig, 'fingerprint' | 'resources'>,
+): ChainConfig {
+  const { fingerprint, resources } = around;
+  const manner = { retry: { ...around.retry, ...table.retry }, concurrency: table.concurrency ?? around.concurrency };
+  return {
+    name,
+    fingerprint,
+    resources,
+    handlers,
+    branches: written.map((branch, n) => {
+      const inner = { ...manner, fingerprint, resources: [] };
+      return toChain(branch, table.branch?.[n] ?? {}, branches[n] ?? { handlers: [], branches: [] }, inner);
+    }),
+    retry: toRetry(manner.retry),
+    concurrency: manner.concurrency ?? 8,
+  };
+}
+
+function toRetry({
+  retries = 3,
+  minTimeout = '1s',
+  factor = 5,
+  deferFor = '15m',
+}: NonNullable<Manner['retry']>): RetryConfig {
   return { retries, minTimeoutMs: durationMs(minTimeout), factor, deferForMs: durationMs(deferFor) };
 }

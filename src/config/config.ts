@@ -45,6 +45,8 @@ export interface ChainConfig {
   readonly fingerprint: string;
   readonly resources: readonly ResourceConfig[];
   readonly handlers: readonly HandlerConfig[];
+  /** Chains `name/branch` without resources: each gets what passed the handlers. */
+  readonly branches: readonly ChainConfig[];
   readonly retry: RetryConfig;
   /** Handlers of this chain that run at once. Default 8: it bounds what a crash can send twice. */
   readonly concurrency: number;

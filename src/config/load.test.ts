@@ -67,14 +67,14 @@ async function outcome(name: string): Promise<string> {
   }
 }
 
-function describeChain({ name, resources, handlers, retry, concurrency }: ChainConfig): string {
+function describeChain({ name, resources, handlers, branches, retry, concurrency }: ChainConfig): string {
   const pace = `concurrency=${concurrency} retry=${[retry.retries, retry.minTimeoutMs, retry.factor, retry.deferForMs].join()}`;
   const lines = [
     `${name}${pace === 'concurrency=8 retry=3,1000,5,900000' ? '' : ` ${pace}`}`,
     ...resources.map((resource) => `  ${describeResource(resource)}`),
     ...handlers.map(({ id, options }) => `  ${id} ${JSON.stringify(options)}`),
   ];
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${line}\n`).join('') + branches.map(describeChain).join('');
 }
 
 function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSelector }: ResourceConfig): string {

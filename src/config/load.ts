@@ -5,7 +5,7 @@ import { delimiter, dirname, extname, parse as parsePath, resolve } from 'node:p
 import { eventRules } from '../chain/event-rules.ts';
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { ConfigError, toError } from '../errors.ts';
-import { checkChains, loadHandlers, toResources, toRetry, writtenChains, type ChainSurroundings } from './chains.ts';
+import { checkChains, loadChain, toChain, toResources, writtenChains, type ChainSurroundings } from './chains.ts';
 import type { Config } from './config.ts';
 import { expand, type Expanded, isTable } from './expand.ts';
 import { canonical } from './keys.ts';
@@ -57,7 +57,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
     at: (path) => `${file}:${locate(path)}`,
     problems,
   };
-  const handlers = await Promise.all(chains.map((chain) => loadHandlers(chain, surroundings)));
+  const loaded = await Promise.all(chains.map((chain) => loadChain(chain, surroundings)));
 
   const lines = [...overrideProblems(options.overrides), ...render(problems, file, locate)];
   if (lines.length > 0 || !structure.success) throw new ConfigError(lines);
@@ -65,19 +65,15 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   return {
     ...settings(data, file, folder, options.overrides),
     files: [resolve(file), ...new Set(files)],
-    chains: chains.map(({ name, path, table: written }, index) => {
-      const table = path.length === 0 ? data : (data.chain?.[Number(path[1])] ?? {});
+    chains: chains.map((chain, index) => {
+      const table = chain.path.length === 0 ? data : (data.chain?.[Number(chain.path[1])] ?? {});
       const resources = toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
-        surroundings.at([...path, 'resource', n]),
+        surroundings.at([...chain.path, 'resource', n]),
       );
-      return {
-        name,
-        fingerprint: fingerprintOf(written, value),
-        resources,
-        handlers: [...eventRules(name, resources), ...(handlers[index] ?? [])],
-        retry: toRetry(table.retry, data.retry),
-        concurrency: table.concurrency ?? data.concurrency ?? 8,
-      };
+      const { retry, concurrency } = data;
+      const around = { retry, concurrency, resources, fingerprint: fingerprintOf(chain.table, value) };
+      const { handlers = [], branches = [] } = loaded[index] ?? {};
+      return toChain(chain, table, { handlers: [...eventRules(chain.name, resources), ...handlers], branches }, around);
     }),
   };
 }

@@ -94,8 +94,7 @@ const retry = z.strictObject({
     ),
 });
 
-const chainFields = {
-  resource: z.array(resource).min(1).optional().describe('What to watch.'),
+const workFields = {
   handler: z.array(handler).min(1).optional().describe('What happens to each change, in this order.'),
   concurrency: z
     .int()
@@ -108,15 +107,36 @@ const chainFields = {
   retry: retry.optional().describe('What happens when a handler fails.'),
 };
 
-const chain = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[^/\s][^/]*$/, 'must be a name without "/"')
-    .describe('Part of what is stored, so keep it.'),
-  ...chainFields,
+const chainName = z
+  .string()
+  .regex(/^[^/\s][^/]*$/, 'must be a name without "/"')
+  .describe('Part of what is stored, so keep it.');
+
+const BRANCHES =
+  'Each gets what passed the handlers, side by side; `retry` and `concurrency` are as around it unless given.';
+
+/** What a chain and its branches have in common. */
+export interface BranchTable extends z.output<z.ZodObject<typeof workFields>> {
+  branch?: BranchTable[] | undefined;
+}
+
+const branch: z.ZodType<BranchTable> = z.strictObject({
+  name: chainName,
+  ...workFields,
+  get branch() {
+    return z.array(branch).min(1).optional().describe(BRANCHES);
+  },
 });
 
-/** A configuration file. `resource` and `handler` at its top are the chain `default`; `concurrency` and `retry` there are for every chain that has none of its own. */
+const chainFields = {
+  resource: z.array(resource).min(1).optional().describe('What to watch.'),
+  ...workFields,
+  branch: z.array(branch).min(1).optional().describe(BRANCHES),
+};
+
+const chain = z.strictObject({ name: chainName, ...chainFields });
+
+/** A configuration file. `resource`, `handler` and `branch` at its top are the chain `default`; `concurrency` and `retry` there are for every chain that has none of its own. */
 export const configFile = z.strictObject({
   cluster: z
     .strictObject({
@@ -167,6 +187,5 @@ export const configFile = z.strictObject({
 });
 
 export type ConfigFile = z.output<typeof configFile>;
-export type ChainTable = Pick<ConfigFile, keyof typeof chainFields>;
 export type ResourceTable = z.output<typeof resource>;
 export type HandlerTable = z.output<typeof handler>;

@@ -2,11 +2,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Deliveries } from './deliveries.ts';
+import type { Edits } from './edits.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
 import type { ChangeRecord, DeadLetter, DeadLetterQuery } from './store.ts';
 
-export type DeadLetterRecord = Omit<DeadLetter, 'change'> & { readonly record: ChangeRecord };
+export type DeadLetterRecord = Omit<DeadLetter, 'change'> & {
+  readonly record: ChangeRecord;
+  /** See `editsOf`. */
+  readonly edits: string | undefined;
+};
 
 interface DeadRow extends ChangeRow {
   readonly delivery: number;
@@ -16,21 +21,27 @@ interface DeadRow extends ChangeRow {
   readonly attempts: number;
   readonly ended_at: number;
   readonly replayed: number;
+  readonly edits: number | null;
+  readonly edits_text: string | null;
 }
 
 export class DeadLetters {
   readonly #deliveries: Deliveries;
   readonly #counters: Counters;
+  readonly #edits: Edits;
   readonly #page;
   readonly #one;
   readonly #discard;
 
-  constructor(db: DatabaseSync, deliveries: Deliveries, counters: Counters) {
+  constructor(db: DatabaseSync, deliveries: Deliveries, counters: Counters, edits: Edits) {
     this.#deliveries = deliveries;
     this.#counters = counters;
+    this.#edits = edits;
     const select = `
-      SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.replayed, ${CHANGE_COLUMNS}
-      FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} WHERE d.state = ${DEAD}`;
+      SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.replayed, d.edits,
+        e.text AS edits_text, ${CHANGE_COLUMNS}
+      FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS}
+        LEFT JOIN edits e ON e.id = d.edits WHERE d.state = ${DEAD}`;
     this.#page = db.prepare(
       `${select} AND d.id > ?1 AND (?2 IS NULL OR d.chain = ?2) AND (?3 IS NULL OR d.handler = ?3)
          AND (?4 IS NULL OR k.grp = ?4) AND (?5 IS NULL OR k.resource = ?5) AND (?6 IS NULL OR d.ended_at < ?6)
@@ -38,7 +49,7 @@ export class DeadLetters {
     );
     this.#one = db.prepare(`${select} AND d.id = ?`);
     this.#discard = db.prepare(
-      `UPDATE deliveries SET state = ${DONE}, outcome = 'discarded' WHERE id = ? AND state = ${DEAD} RETURNING chain`,
+      `UPDATE deliveries SET state = ${DONE}, outcome = 'discarded' WHERE id = ? AND state = ${DEAD} RETURNING chain, edits`,
     );
   }
 
@@ -59,8 +70,10 @@ export class DeadLetters {
   /** A discarded one counts as such and no longer as dead. */
   discard(ids: readonly number[]): number[] {
     return ids.filter((id) => {
-      const chain = this.#discard.get(id)?.['chain'];
-      if (typeof chain !== 'string') return false;
+      const row = this.#discard.get(id) as unknown as Pick<DeadRow, 'chain' | 'edits'> | undefined;
+      if (row === undefined) return false;
+      const { chain, edits } = row;
+      this.#edits.drop(id, edits);
       this.#counters.add(chain, 'dead', -1);
       this.#counters.add(chain, 'discarded');
       return true;
@@ -77,5 +90,6 @@ function deadLetterOf(row: DeadRow): DeadLetterRecord {
     attempts: row.attempts,
     diedAt: row.ended_at,
     record: recordOf(row, row.replayed === 1 ? { replayed: true } : undefined),
+    edits: row.edits_text ?? undefined,
   };
 }

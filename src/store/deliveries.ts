@@ -6,9 +6,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { ChangeFlags } from '../change.ts';
 import type { Counters } from './counters.ts';
+import type { Edits } from './edits.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
-import type { ChangeRecord, ClaimRequest, End, ParkRequest, StateWrites } from './store.ts';
+import type { ChangeRecord, ClaimRequest, End, Forks, ParkRequest, StateWrites } from './store.ts';
 import { StoreError } from './store-error.ts';
 import { Failures } from './failures.ts';
 import { HandlerMemory } from './handler-memory.ts';
@@ -28,6 +29,8 @@ export interface DeliveryRecord {
   /** Handler id and JSON. */
   readonly states: readonly (readonly [handler: string, value: string])[];
   readonly timerOf: string | undefined;
+  /** See `editsOf`. */
+  readonly edits: string | undefined;
 }
 
 interface DeliveryRow extends ChangeRow {
@@ -38,12 +41,14 @@ interface DeliveryRow extends ChangeRow {
   readonly delivered: string;
   readonly replayed: number;
   readonly timer_of: string | null;
+  readonly edits: number | null;
 }
 
 interface Ended {
   readonly chain: string;
   readonly queue: string;
   readonly change: number;
+  readonly edits: number | null;
 }
 
 /** `freed`: its successor has become ready. */
@@ -55,13 +60,15 @@ const REPLAYED: ChangeFlags = { replayed: true };
 
 export class Deliveries {
   readonly #counters: Counters;
+  readonly #edits: Edits;
   readonly #memory: HandlerMemory;
   readonly #failures: Failures;
   readonly #statements;
 
-  constructor(db: DatabaseSync, counters: Counters) {
+  constructor(db: DatabaseSync, counters: Counters, edits: Edits) {
     db.exec('CREATE TEMP TABLE claimed (id INTEGER PRIMARY KEY)');
     this.#counters = counters;
+    this.#edits = edits;
     this.#memory = new HandlerMemory(db);
     this.#failures = new Failures(db);
     this.#statements = prepare(db);
@@ -69,8 +76,7 @@ export class Deliveries {
 
   /** A new delivery, blocked while a predecessor of its queue is unfinished. Not counted: see {@link count}. */
   open(chain: string, change: number, queue: string, timerOf: string | null = null): void {
-    const state = this.#statements.unfinished.get(chain, queue) === undefined ? READY : BLOCKED;
-    this.#statements.open.run(chain, change, queue, state, timerOf);
+    this.#statements.open.run(chain, change, queue, this.#firstState(chain, queue), timerOf);
   }
 
   /** Counts `amount` deliveries opened in each of the chains. */
@@ -96,12 +102,12 @@ export class Deliveries {
   }
 
   /** Answers whether the chain has more to claim: a freed successor, or a wake-up. */
-  complete(delivery: number, end: End, now: number, writes: StateWrites = {}, forks: readonly string[] = []): boolean {
+  complete(delivery: number, end: End, now: number, writes: StateWrites = {}, forks?: Forks): boolean {
     const [by, reason] = end.kind === 'halted' ? [end.by, end.reason] : [null, null];
     const ended = this.#end(delivery, DONE, { outcome: end.kind, by, reason, now });
     this.#memory.write(ended, writes);
-    for (const fork of forks) this.open(fork, ended.change, ended.queue);
-    this.count(forks, 1);
+    if (forks !== undefined) this.#fork(ended, forks);
+    this.#edits.drop(delivery, ended.edits);
     this.#counters.add(ended.chain, end.kind);
     return ended.freed || (writes.wakeUps?.length ?? 0) > 0;
   }
@@ -141,10 +147,21 @@ export class Deliveries {
   revive(delivery: number): boolean {
     const row = this.#statements.find.get(delivery, DEAD) as unknown as Ended | undefined;
     if (row === undefined) return false;
-    const state = this.#statements.unfinished.get(row.chain, row.queue) === undefined ? READY : BLOCKED;
-    this.#statements.revive.run(state, delivery);
+    this.#statements.revive.run(this.#firstState(row.chain, row.queue), delivery);
     this.#counters.add(row.chain, 'replayed');
     return true;
+  }
+
+  #firstState(chain: string, queue: string): typeof READY | typeof BLOCKED {
+    return this.#statements.unfinished.get(chain, queue) === undefined ? READY : BLOCKED;
+  }
+
+  #fork({ change, queue, edits: inherited }: Ended, { chains, edits: text }: Forks): void {
+    const edits = text === undefined ? inherited : this.#edits.add(text);
+    for (const chain of chains) {
+      this.#statements.fork.run(chain, change, queue, this.#firstState(chain, queue), edits);
+    }
+    this.count(chains, 1);
   }
 
   /** What was parked or timed until now takes its place among the ready ones. */
@@ -167,6 +184,7 @@ export class Deliveries {
       delivered: row.delivered,
       states: this.#memory.states(row.queue, stateful),
       timerOf: row.timer_of ?? undefined,
+      edits: this.#edits.find(row.edits),
     };
   }
 
@@ -209,7 +227,7 @@ function prepare(db: DatabaseSync) {
          SELECT id FROM deliveries WHERE chain = ? AND state = ${PARKED} AND due_at <= ? ORDER BY due_at LIMIT ?)`,
     ),
     claim: db.prepare(
-      `SELECT d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.replayed, d.timer_of, ${CHANGE_COLUMNS}
+      `SELECT d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.replayed, d.timer_of, d.edits, ${CHANGE_COLUMNS}
        FROM (SELECT * FROM deliveries WHERE chain = ? AND state = ${READY} AND id NOT IN temp.claimed ORDER BY id LIMIT ?) d
        JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
     ),
@@ -224,12 +242,13 @@ function prepare(db: DatabaseSync) {
     end: db.prepare(
       `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,
          attempts = coalesce(?, attempts)
-       WHERE id = ? RETURNING chain, queue, change`,
+       WHERE id = ? RETURNING chain, queue, change, edits`,
     ),
     unblock: db.prepare(
       `UPDATE deliveries SET state = ${READY} WHERE id = (
          SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD})`,
     ),
+    fork: db.prepare('INSERT INTO deliveries (chain, change, queue, state, edits) VALUES (?, ?, ?, ?, ?)'),
     find: db.prepare('SELECT chain, queue, change FROM deliveries WHERE id = ? AND state = ?'),
     revive: db.prepare(
       `UPDATE deliveries SET state = ?, attempts = 0, replayed = 1, outcome = NULL, handler = NULL, reason = NULL, ended_at = NULL

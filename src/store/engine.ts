@@ -8,6 +8,7 @@ import { Bodies } from './bodies.ts';
 import { Counters } from './counters.ts';
 import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
 import { Deliveries } from './deliveries.ts';
+import { Edits } from './edits.ts';
 import { Facts } from './facts.ts';
 import { History } from './history.ts';
 import type { PackedObservations } from './observations.ts';
@@ -17,6 +18,7 @@ import type {
   ClaimRequest,
   DeadLetterQuery,
   End,
+  Forks,
   HistoryQuery,
   ParkRequest,
   Retention,
@@ -54,8 +56,9 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
   const bodies = new Bodies(db);
   const counters = new Counters(db);
   const baseline = new Baseline(db, bodies);
-  const deliveries = new Deliveries(db, counters);
-  const deadLetters = new DeadLetters(db, deliveries, counters);
+  const edits = new Edits(db);
+  const deliveries = new Deliveries(db, counters, edits);
+  const deadLetters = new DeadLetters(db, deliveries, counters, edits);
   const history = new History(db, bodies, facts);
   const trips = new Trips(db);
   const kinds = new Kinds(db);
@@ -99,7 +102,7 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
       buffers: (claimed: ReturnType<Deliveries['claim']>) => buffersOf(claimed.deliveries),
     },
     checkpoint: write((delivery: number, handler: string) => deliveries.checkpoint(delivery, handler)),
-    complete: write((delivery: number, end: End, now: number, writes?: StateWrites, forks?: readonly string[]) =>
+    complete: write((delivery: number, end: End, now: number, writes?: StateWrites, forks?: Forks) =>
       deliveries.complete(delivery, end, now, writes, forks),
     ),
     park: write((delivery: number, park: ParkRequest, now: number) => deliveries.park(delivery, park, now)),

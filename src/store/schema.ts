@@ -113,4 +113,10 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (delivery, n)
   ) WITHOUT ROWID;
   `,
+  `
+  -- What the handlers before a branch made of a change (edits.ts), for as long as a delivery means it.
+  CREATE TABLE edits (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+  ALTER TABLE deliveries ADD COLUMN edits INTEGER;
+  CREATE INDEX deliveries_edits ON deliveries (edits) WHERE edits IS NOT NULL;
+  `,
 ];

@@ -130,20 +130,35 @@ describe('openSqliteStore()', () => {
     for (;;) {
       const { deliveries } = await store.claim({ chain: 'default', limit: 100, now: NOW, stateful: [] });
       if (deliveries.length === 0) break;
-      for (const { id } of deliveries) await store.complete(id, COMPLETED);
+      const forks = { chains: ['default/a', 'default/b'], edits: '{"notes":{}}' };
+      for (const { id } of deliveries) await store.complete(id, COMPLETED, undefined, forks);
     }
+    for (const chain of ['default/a', 'default/b']) await endAll(store, chain);
     assert.equal(await store.prune({ maxAgeMs: 0, maxBytes: 0 }, NOW + 1), 9);
     await store.forgetScope(scope);
     await store.close();
     const db = new DatabaseSync(path);
-    const rows = ['bodies', 'baseline', 'staged', 'changes', 'deliveries'].map(
+    const rows = ['bodies', 'edits', 'baseline', 'staged', 'changes', 'deliveries'].map(
       (table) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'],
     );
     const bytes = db.prepare("SELECT value FROM facts WHERE name = 'store.history-bytes'").get()?.['value'];
     db.close();
-    assert.deepEqual([...rows, bytes], [0, 0, 0, 0, 0, 0]);
+    assert.deepEqual([...rows, bytes], [0, 0, 0, 0, 0, 0, 0]);
   });
 });
+
+/** Completes or discards everything that a chain owes. */
+async function endAll(store: Store, chain: string): Promise<void> {
+  for (;;) {
+    const { deliveries } = await store.claim({ chain, limit: 100, now: NOW, stateful: [] });
+    if (deliveries.length === 0) return;
+    for (const [n, { id }] of deliveries.entries()) {
+      if (n % 2 === 0) await store.complete(id, COMPLETED);
+      else await store.deadLetter(id, { handler: `${chain}/slack`, error: 'e', attempts: 1 });
+      await store.discard([id]);
+    }
+  }
+}
 
 /** Accepts one change after the other and prints the number of each once it is durable. */
 const ACCEPT_FOR_EVER = `

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import type { Change } from '../change.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigError } from '../errors.ts';
+import { withEdits } from '../edits.ts';
 import type { Json } from '../json.ts';
 import type { Call, Operations } from './engine.ts';
 import { changeOf } from './change-of.ts';
@@ -15,12 +16,14 @@ import type { DeliveryRecord } from './deliveries.ts';
 import { buffersOf, packObservations } from './observations.ts';
 import type {
   AcceptBatch,
+  ChangeRecord,
   ClaimRequest,
   Claimed,
   DeadLetter,
   DeadLetterQuery,
   Delivery,
   End,
+  Forks,
   HistoryQuery,
   Observation,
   ParkRequest,
@@ -155,7 +158,7 @@ class SqliteStore implements Store {
     return this.#call('checkpoint', [delivery, handler]);
   }
 
-  complete(delivery: number, end: End, writes?: StateWrites, forks?: readonly string[]) {
+  complete(delivery: number, end: End, writes?: StateWrites, forks?: Forks) {
     return this.#call('complete', [delivery, end, this.#clock.now(), writes, forks]);
   }
 
@@ -272,17 +275,22 @@ class SqliteStore implements Store {
     this.#waiting.clear();
   }
 
-  #deliveryOf({ record, delivered, states, ...rest }: DeliveryRecord): Delivery {
+  #deliveryOf({ record, edits, delivered, states, ...rest }: DeliveryRecord): Delivery {
     return {
       ...rest,
-      change: changeOf(record, this.#cluster),
+      ...this.#changeOf(record, edits),
       delivered: JSON.parse(delivered) as string[],
       states: new Map(states.map(([handler, value]) => [handler, JSON.parse(value) as Json])),
     };
   }
 
-  #deadLetterOf({ record, ...rest }: DeadLetterRecord): DeadLetter {
-    return { ...rest, change: changeOf(record, this.#cluster) };
+  #deadLetterOf({ record, edits, ...rest }: DeadLetterRecord): DeadLetter {
+    return { ...rest, change: this.#changeOf(record, edits).change };
+  }
+
+  #changeOf(record: ChangeRecord, edits: string | undefined): Pick<Delivery, 'change' | 'edited'> {
+    const change = changeOf(record, this.#cluster);
+    return edits === undefined ? { change, edited: [] } : withEdits(change, edits);
   }
 }
 

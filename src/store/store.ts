@@ -6,6 +6,7 @@
  * in the order in which they were made. After {@link Store.close} every call rejects.
  */
 import type { Change, ChangeFlags, Gvk } from '../change.ts';
+import type { EditedPart } from '../edits.ts';
 import type { Interest } from '../interest.ts';
 import type { Json } from '../json.ts';
 
@@ -94,7 +95,10 @@ export interface Accepted {
 export interface Delivery {
   readonly id: number;
   readonly chain: string;
+  /** In a branch as the handlers before it passed it; else as it was accepted. */
   readonly change: Change;
+  /** In a branch: what the handlers before it replaced. */
+  readonly edited: readonly EditedPart[];
   /** Failed attempts so far. */
   readonly attempts: number;
   /** Since when it has been deferred without an attempt in between, milliseconds since the epoch. */
@@ -133,6 +137,14 @@ export interface StateWrites {
 
 export type End =
   { readonly kind: 'completed' } | { readonly kind: 'halted'; readonly by: string; readonly reason: string };
+
+/** Where a change goes on when its delivery is completed. */
+export interface Forks {
+  /** A delivery each. */
+  readonly chains: readonly string[];
+  /** What the handlers made of the change (see `editsOf`); undefined: the branches get it as this delivery did. */
+  readonly edits?: string | undefined;
+}
 
 export interface ParkRequest {
   /** Milliseconds since the epoch. */
@@ -301,10 +313,10 @@ export interface Store {
   /** The sink has delivered this change: it is never run again for it. */
   checkpoint(delivery: number, handler: string): Promise<void>;
   /**
-   * The delivery's one end. `forks` opens a delivery of the same change per branch, in the same transaction. Answers whether its
+   * The delivery's one end. `forks` opens deliveries of the same change in the same transaction. Answers whether its
    * chain has more to ask for: a successor that this has freed, or a wake-up.
    */
-  complete(delivery: number, end: End, writes?: StateWrites, forks?: readonly string[]): Promise<boolean>;
+  complete(delivery: number, end: End, writes?: StateWrites, forks?: Forks): Promise<boolean>;
   /** Wait without a slot: due again at `until`. Successors of the key go on waiting. */
   park(delivery: number, park: ParkRequest): Promise<void>;
   /** Hand back unfinished, as it was: shutdown. */

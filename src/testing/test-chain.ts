@@ -13,7 +13,8 @@ import {
   type StatefulInstance,
   type TransformInstance,
 } from '../chain/handler.ts';
-import { createChainRunner, type ChainRunner } from '../chain/runner.ts';
+import type { ChainRunner } from '../chain/runner.ts';
+import { createChainTree } from '../chain/tree.ts';
 import type { ChainConfig, RetryConfig } from '../config/config.ts';
 import { createReceivers } from '../delivery/receivers.ts';
 import type { Json } from '../json.ts';
@@ -24,10 +25,15 @@ import { FakeClock } from './fake-clock.ts';
 
 export interface TestChainOptions {
   readonly handlers: readonly HandlerDefinition[];
+  readonly branches?: readonly TestBranch[];
   readonly retry?: Partial<RetryConfig>;
   readonly concurrency?: number;
   /** Another store than the real one in memory, made of it. */
   readonly wrapStore?: (store: Store) => Store;
+}
+
+export interface TestBranch extends Pick<TestChainOptions, 'handlers' | 'branches' | 'retry' | 'concurrency'> {
+  readonly name: string;
 }
 
 export interface TestChain {
@@ -66,21 +72,9 @@ export async function startTestChain(test: TestContext, options: TestChainOption
   const store = frozenChanges(options.wrapStore?.(real) ?? real);
   const { log, logged } = capturedLog();
   const receivers = createReceivers({ clock, metrics, log, env: {} });
-  const chain: ChainConfig = {
-    name: 'default',
-    resources: [],
-    handlers: options.handlers.map((definition) => ({
-      id: `default/${definition.name}`,
-      definition,
-      options: {},
-      at: 'test',
-    })),
-    retry: { ...RETRY, ...options.retry },
-    fingerprint: '',
-    concurrency: options.concurrency ?? 8,
-  };
+  const chain = configOf('default', options);
   const create = (): ChainRunner =>
-    createChainRunner({
+    createChainTree({
       chain,
       store,
       clusterName: 'test',
@@ -133,6 +127,21 @@ export async function startTestChain(test: TestContext, options: TestChainOption
       await runner.start();
       return stopped;
     },
+  };
+}
+
+function configOf(
+  name: string,
+  { handlers, branches = [], retry, concurrency = 8 }: Omit<TestBranch, 'name'>,
+): ChainConfig {
+  return {
+    name,
+    resources: [],
+    handlers: handlers.map((definition) => ({ id: `${name}/${definition.name}`, definition, options: {}, at: 'test' })),
+    branches: branches.map((branch) => configOf(`${name}/${branch.name}`, branch)),
+    retry: { ...RETRY, ...retry },
+    fingerprint: '',
+    concurrency,
   };
 }
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { withParts } from '../../change.ts';
+import { editsOf } from '../../edits.ts';
 import {
   accept,
   assertBalanced,
@@ -167,11 +169,44 @@ export function deliveries(fixture: StoreFixture): void {
       ]);
     });
 
+    storeTest(
+      fixture,
+      'hands a fork what was made of the change, and its own forks what they made of that',
+      async ({ store }) => {
+        await withPending(store, ['web']);
+        const { id, change, edited } = await claimOne(store);
+        assert.deepEqual(edited, []);
+        const noted = withParts(change, { notes: { seen: [1, 2] } as object });
+        await store.complete(id, COMPLETED, undefined, {
+          chains: ['default/a', 'default/b'],
+          edits: editsOf(change, noted, []),
+        });
+
+        const a = await claimOne(store, { chain: 'default/a' });
+        assert.deepEqual([a.change.notes, a.edited, a.change.after], [{ seen: [1, 2] }, ['notes'], change.after]);
+        const renamed = withParts(a.change, { name: 'other', before: undefined });
+        const edits = editsOf(a.change, renamed, a.edited);
+        await store.complete(a.id, COMPLETED, undefined, { chains: ['default/a/x'], edits });
+        const x = await claimOne(store, { chain: 'default/a/x' });
+        assert.deepEqual([x.change.name, x.change.before, x.change.notes], ['other', undefined, { seen: [1, 2] }]);
+
+        const b = await claimOne(store, { chain: 'default/b' });
+        await store.deadLetter(b.id, { handler: 'default/b/slack', error: 'e', attempts: 1 });
+        assert.deepEqual((await store.deadLetterOf(b.id))?.change.notes, { seen: [1, 2] });
+        await store.replay([b.id]);
+        const { id: replayed, change: sentAgain } = await claimOne(store, { chain: 'default/b' });
+        assert.deepEqual([sentAgain.notes, sentAgain.flags], [{ seen: [1, 2] }, { replayed: true }]);
+        await store.complete(replayed, COMPLETED, undefined, { chains: ['default/b/y'] });
+        assert.deepEqual((await claimOne(store, { chain: 'default/b/y' })).change.notes, { seen: [1, 2] });
+      },
+    );
+
     storeTest(fixture, 'opens a delivery per fork, each with its own order', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2));
       const forks = ['default/ops', 'default/audit'];
-      for (let i = 0; i < 2; i++) await store.complete((await claimOne(store)).id, COMPLETED, undefined, forks);
+      for (let i = 0; i < 2; i++)
+        await store.complete((await claimOne(store)).id, COMPLETED, undefined, { chains: forks });
       const ops = await claimOne(store, { chain: 'default/ops' });
       assert.deepEqual([ops.chain, ops.change.action, ops.delivered, ops.attempts], ['default/ops', 'added', [], 0]);
       await store.complete(ops.id, COMPLETED);

@@ -1,0 +1,60 @@
+/** A chain and its branches, run as one. */
+import type { ChainConfig } from '../config/config.ts';
+import { createChainRunner, type ChainRunner, type ChainRunnerOptions } from './runner.ts';
+
+export interface ChainTreeOptions extends Omit<ChainRunnerOptions, 'onForked'> {
+  /**
+   * Branches take work only in {@link ChainRunner.idle}, one after the other: for a rehearsal, whose lines stand in the order
+   * of the file.
+   */
+  readonly inTurn?: boolean;
+}
+
+/** The runner of a chain with branches: it starts, stops and rests with all of them. */
+export function createChainTree(options: ChainTreeOptions): ChainRunner {
+  return options.chain.branches.length === 0 ? createChainRunner(options) : new ChainTree(options);
+}
+
+class ChainTree implements ChainRunner {
+  readonly #trunk: ChainRunner;
+  readonly #branches: ReadonlyMap<string, ChainRunner>;
+
+  constructor({ inTurn = false, ...options }: ChainTreeOptions) {
+    const kick = (names: readonly string[]): void => {
+      for (const name of names) this.#branches.get(name)?.kick();
+    };
+    const grow = (chain: ChainConfig) => createChainTree({ ...options, inTurn, chain });
+    this.#branches = new Map(options.chain.branches.map((branch) => [branch.name, grow(branch)]));
+    this.#trunk = createChainRunner(inTurn ? options : { ...options, onForked: kick });
+  }
+
+  /** Branches first: what is forked finds them running. */
+  async start(): Promise<void> {
+    const started: ChainRunner[] = [];
+    try {
+      for (const runner of [...this.#branches.values(), this.#trunk]) {
+        await runner.start();
+        started.push(runner);
+      }
+    } catch (thrown) {
+      await Promise.all(started.map((runner) => runner.stop(0)));
+      throw thrown;
+    }
+  }
+
+  kick(): void {
+    this.#trunk.kick();
+  }
+
+  /** Side by side: they share one grace period. What is forked meanwhile waits in the store. */
+  async stop(graceMs: number): Promise<{ readonly unfinished: number }> {
+    const runners = [this.#trunk, ...this.#branches.values()];
+    const stopped = await Promise.all(runners.map((runner) => runner.stop(graceMs)));
+    return { unfinished: stopped.reduce((sum, { unfinished }) => sum + unfinished, 0) };
+  }
+
+  async idle(): Promise<void> {
+    await this.#trunk.idle();
+    for (const branch of this.#branches.values()) await branch.idle();
+  }
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { deployment } from './cluster.ts';
+import { World } from './world.ts';
+
+const config = (slackURL: string): string => `
+[[resource]]
+kind = "deployment"
+[[handler]]
+name = "diff"
+
+[[branch]]
+name = "everything"
+[[branch.handler]]
+name = "log"
+
+[[branch]]
+name = "web"
+retry = { retries = 0 }
+[[branch.handler]]
+name = "match"
+changed = "spec.template.spec.containers[*].image"
+[[branch.handler]]
+name = "slack"
+webhookURL = "${slackURL}"
+messagesPerSecond = 0
+`;
+
+/** Order is kept per object only. */
+const byKey = (a: readonly unknown[], b: readonly unknown[]): number =>
+  String(a[1]) < String(b[1]) ? -1 : Number(a[1] !== b[1]);
+
+describe('branches of a configuration', () => {
+  test('each tell what is theirs, with the diff that was made before them; one that fails holds up no other', async () => {
+    await using world = await World.start((_, n) => (n === 1 ? { status: 500 } : { body: 'ok' }));
+    world.server.create(deployment('web', 'nginx:1', 1));
+    await using running = await world.run({ config: config(world.slack.url) });
+    world.server.update(deployment('web', 'nginx:1', 3), { manager: 'kubectl-scale' });
+    world.server.update(deployment('web', 'nginx:2', 3), { manager: 'kubectl-set' });
+    world.server.create(deployment('db', 'postgres:17', 1));
+    world.server.update(deployment('web', 'nginx:3', 3), { manager: 'kubectl-set' });
+    await world.slack.waitFor(2);
+    await running.app.idle();
+
+    assert.deepEqual(
+      running
+        .entries()
+        .map(({ action, key, headline }) => [action, key, headline])
+        .toSorted(byKey),
+      [
+        ['added', 'default/db', undefined],
+        ['updated', 'default/web', 'replicas 1 -> 3'],
+        ['updated', 'default/web', 'image web nginx:1 -> nginx:2'],
+        ['updated', 'default/web', 'image web nginx:2 -> nginx:3'],
+      ],
+    );
+    const [failed, sent] = world.messages();
+    assert.match(failed?.text ?? '', /nginx:1 -> nginx:2 · by kubectl-set/);
+    assert.match(sent?.text ?? '', /nginx:2 -> nginx:3/);
+    const balances = await running.app.store.balances();
+    assert.deepEqual(
+      balances.map(({ chain, accepted, completed, halted, dead, pending }) => ({
+        chain,
+        accepted,
+        completed,
+        halted,
+        dead,
+        pending,
+      })),
+      [
+        { chain: 'default', accepted: 4, completed: 4, halted: 0, dead: 0, pending: 0 },
+        { chain: 'default/everything', accepted: 4, completed: 4, halted: 0, dead: 0, pending: 0 },
+        { chain: 'default/web', accepted: 4, completed: 1, halted: 2, dead: 1, pending: 0 },
+      ],
+    );
+    const [letter] = await running.app.store.deadLetters({ limit: 10 });
+    assert.equal(letter?.handler, 'default/web/slack');
+  });
+});
