@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
@@ -28,9 +29,10 @@ async function explained(...args: string[]): Promise<string> {
 
 test('explain lists every handler with its summary', async () => {
   const lines = (await explained()).trimEnd().split('\n');
+  const pages = (await readdir(join(import.meta.dirname, '../../docs/handlers'))).toSorted();
   assert.deepEqual(
-    lines.map((line) => line.split(' ')[0]),
-    ['diff', 'ignoreEvents', 'log', 'match', 'slack'],
+    lines.map((line) => `${line.split(' ')[0]}.md`),
+    pages,
   );
   assert.ok(lines.every((line) => /^\w+ {2,}\S.*\.$/.test(line)));
 });
