@@ -12,6 +12,15 @@ NODE := $(or $(path_node),$(CURDIR)/$(toolchain)/.bin/node)
 export MALLOC_MMAP_THRESHOLD_ := 65536
 export PATH := $(dir $(NODE)):$(CURDIR)/node_modules/.bin:$(PATH)
 
+# Defence in depth (SECURITY.md): reads anything, writes the state only, and starts programs only where the kubeconfig names one.
+# `make run SANDBOX=` goes without.
+kubeconfigs = $(or $(KW_KUBECONFIG),$(subst :, ,$(KUBECONFIG)),$(HOME)/.kube/config)
+execs = $(shell grep -lsE '^[[:space:]-]*exec:' $(kubeconfigs))
+state := $(or $(WATCHCHAIN_STATE),$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/watchchain)
+SANDBOX = --permission --disable-warning=SecurityWarning --allow-worker $(if $(execs),--allow-child-process) \
+  --allow-fs-read=* "--allow-fs-write=$(state)*" \
+  --disallow-code-generation-from-strings --disable-proto=delete
+
 tests = $(shell find src handlers test bench docs -name '*.test.ts' -not -path 'test/cluster/*')
 # Two files at once; a test that hangs fails by itself.
 node_test := $(NODE) --test --test-concurrency=2 --test-timeout=300000 --test-reporter=./test/reporter.ts --test-reporter-destination=stdout
@@ -25,7 +34,7 @@ demo: deps ## the main job on an embedded API server: nothing else needed (ARGS=
 	@exec $(NODE) src/main.ts demo $(ARGS)
 
 run: deps ## your kubeconfig and config.toml (ARGS="-c other.toml")
-	@exec $(NODE) src/main.ts run $(ARGS)
+	@mkdir -p -m 700 "$(state)" && exec $(NODE) $(SANDBOX) src/main.ts run $(ARGS)
 
 test: deps ## all tests that need nothing else
 	@$(node_test) $(tests)

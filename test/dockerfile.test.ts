@@ -24,10 +24,33 @@ interface Image {
   readonly user: string;
 }
 
-test('Dockerfile: its last stage holds a program that runs as nobody, with its handlers and its store', async () => {
+/** Tries what a handler has no business doing, and says how that went. */
+const TRESPASSER = `
+import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+const attempts = {
+  read: () => readFileSync('/etc/passwd'),
+  write: () => writeFileSync('/tmp/watchchain-trespass', ''),
+  spawn: () => spawnSync('true'),
+  generate: () => new Function('return 1')(),
+};
+export default () => {
+  for (const [what, attempt] of Object.entries(attempts)) {
+    try {
+      attempt();
+      console.error(what + ': went through');
+    } catch (error) {
+      console.error(what + ': ' + (error.code ?? error.name));
+    }
+  }
+};
+`;
+
+test('Dockerfile: its last stage holds a program that runs as nobody, with its handlers and its store, and may do nothing else', async () => {
   await using workdir = await Workdir.make();
   const image = await follow(await readFile(path.join(REPOSITORY, 'Dockerfile'), 'utf8'), workdir);
-  const [command, main] = image.entrypoint;
+  const [command, ...flags] = image.entrypoint;
+  const main = flags.pop();
   assert.equal(command, 'node');
   assert.match(image.user, /^[1-9]\d*:[1-9]\d*$/);
   assert.ok(main);
@@ -40,7 +63,8 @@ test('Dockerfile: its last stage holds a program that runs as nobody, with its h
 
   await using server = await startApiServer();
   await server.writeKubeconfig(workdir.file('kubeconfig'));
-  const handlers = ['diff', 'log'].map((name) => `[[handler]]\nname = "${name}"\n`).join('');
+  await workdir.write('trespasser.js', TRESPASSER);
+  const handlers = ['diff', './trespasser.js', 'log'].map((name) => `[[handler]]\nname = "${name}"\n`).join('');
   const config = await workdir.write('config.toml', `[[resource]]\nkind = "deployment"\n${handlers}`);
   const args = [
     'run',
@@ -53,11 +77,21 @@ test('Dockerfile: its last stage holds a program that runs as nobody, with its h
     '--listen',
     '127.0.0.1:0',
   ];
-  await using program = new Program(args, { cwd: workdir.path, main: built });
+  // The folders of the image are folders of the test; what it may not touch stays what it is.
+  const moved = flags.map((flag) =>
+    flag
+      .replace('=/app/', `=${image.root}/app/`)
+      .replace('=/var/lib/watchchain', `=${workdir.file('state')}`)
+      .replace('=/etc/watchchain/', `=${workdir.path}/`),
+  );
+  await using program = new Program(args, { cwd: workdir.path, main: built, flags: moved });
   await program.ready();
   server.create(deployment('web'));
   await program.until('an entry for the deployment', ({ stdout }) => stdout.includes('default/web'));
-  assert.equal((await program.stop()).code, 0);
+  const { code, stderr } = await program.stop();
+  assert.equal(code, 0);
+  for (const what of ['read', 'write', 'spawn']) assert.match(stderr, new RegExp(`^${what}: ERR_ACCESS_DENIED$`, 'm'));
+  assert.match(stderr, /^generate: EvalError$/m);
 });
 
 async function follow(dockerfile: string, workdir: Workdir): Promise<Image> {

@@ -182,6 +182,12 @@ function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv,
     throw new ConfigError([
       `The exec plug-in of user "${user.name}" ${where} asks questions (interactiveMode: Always); a service cannot answer`,
     ]);
+  // Undefined without Node's permission model.
+  if (process.permission?.has('child') === false) {
+    throw new ConfigError([
+      `User "${user.name}" ${where} needs the program "${parsed.data.command}", which this process may not start: start it with --allow-child-process, or, by make, with SANDBOX=`,
+    ]);
+  }
   const info = {
     server: cluster.server,
     'tls-server-name': cluster.tlsServerName,

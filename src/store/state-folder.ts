@@ -190,6 +190,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist: nothing has run with this state yet',
   EACCES: 'we may not write there; give it to our user, or set another --state',
   EPERM: 'we may not write there; give it to our user, or set another --state',
+  ERR_ACCESS_DENIED:
+    'it is outside of what this process may write (--allow-fs-write); start it with that folder, or, by make, with SANDBOX=',
   EROFS: 'it is on a read-only volume; set another --state',
   ENOSPC: 'no space is left on its volume; make room, or set another --state',
   ENOTDIR: 'a part of the path is not a folder; set another --state',

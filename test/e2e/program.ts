@@ -39,6 +39,17 @@ export class Workdir implements AsyncDisposable {
   }
 }
 
+export interface ProgramOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** The entry point; default: the sources of this checkout. */
+  readonly main?: string;
+  /** Node's own, before the entry point. */
+  readonly flags?: readonly string[];
+  /** A command that becomes the program after it has changed what it may do, such as `prlimit --nofile=64`. */
+  readonly under?: readonly string[];
+}
+
 const WAIT_MS = 20_000;
 
 export class Program implements AsyncDisposable {
@@ -48,14 +59,12 @@ export class Program implements AsyncDisposable {
   readonly #exit: Promise<Exit>;
   readonly #news = new EventTarget();
 
-  /** @param options.main the entry point; default: the sources of this checkout. */
-  constructor(
-    args: readonly string[],
-    options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly main?: string } = {},
-  ) {
+  constructor(args: readonly string[], options: ProgramOptions = {}) {
     // Nothing of the tester's own environment may decide: no KUBECONFIG, no KW_*, no HOME with a kubeconfig in it.
     const env = { PATH: process.env['PATH'], HOME: options.cwd ?? '/nonexistent', ...options.env };
-    this.#child = spawn(process.execPath, [options.main ?? MAIN, ...args], {
+    const { under = [], flags = [], main = MAIN } = options;
+    const [command = '', ...before] = [...under, process.execPath, ...flags, main];
+    this.#child = spawn(command, [...before, ...args], {
       cwd: options.cwd,
       env,
       stdio: ['pipe', 'pipe', 'pipe'],
