@@ -44,6 +44,7 @@ describe('stdout', () => {
     const by = [{ manager: 'helm', operation: 'Update', paths: ['spec'] }] as const;
     await sinkOn(output).deliver(changeOf({ before: pod, after: pod, by, flags: { whileAway: true } }), testContext());
     assert.deepEqual(JSON.parse(output.text), {
+      headline: 'pod shop/web updated',
       id: 1,
       time: '2026-11-20T23:42:03.000Z',
       cluster: 'test',

@@ -1,9 +1,12 @@
 /** A change as a JSON document for other programs: the same members wherever one is printed. */
 import type { Actor, Change, Manifest } from './change.ts';
 import { flagNames } from './flags.ts';
+import { headlineOf } from './template/headline.ts';
 
 /** Members are only ever added. What does not apply is absent: `before` of a creation, `after` of a deletion, `namespace` of a Node. */
 export interface ChangeSummary {
+  /** One line for people. */
+  readonly headline: string;
   /** The accept number: `watchchain explain --change` takes it. */
   readonly id: number;
   /** When the change was seen, RFC 3339 with milliseconds. */
@@ -39,6 +42,7 @@ export function documentOf(change: Change): ChangeDocument {
 export function summaryOf(change: Change): ChangeSummary {
   const { id, action, gvk, key, namespace, name, uid, resourceVersion, by } = change;
   return {
+    headline: headlineOf(change),
     id,
     time: new Date(change.observedAt).toISOString(),
     cluster: change.cluster.name,

@@ -2,7 +2,6 @@
 import type { Change } from '../../src/change.ts';
 import { documentOf } from '../../src/change-document.ts';
 import { TerminalError } from '../../src/errors.ts';
-import { headlineOf } from '../../src/template/headline.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
@@ -40,7 +39,7 @@ export function compileBody({ layout, body }: Pick<Options, 'layout' | 'body'>):
 }
 
 function changeJson(change: Change): string {
-  return JSON.stringify({ headline: headlineOf(change), ...documentOf(change) });
+  return JSON.stringify(documentOf(change));
 }
 
 /** Without the manifests, which it names as left out. */
@@ -49,7 +48,7 @@ function shortJson(change: Change): string {
   const omitted = Object.entries({ before, after }).flatMap(([name, manifest]) =>
     manifest === undefined ? [] : [name],
   );
-  return JSON.stringify({ headline: headlineOf(change), ...rest, omitted });
+  return JSON.stringify({ ...rest, omitted });
 }
 
 /** @throws TerminalError when even the shorter one is longer than `maxBodyBytes` */

@@ -49,6 +49,13 @@ export interface StatefulContext<S extends Json> extends HandlerContext {
   readonly wakeAt: (key: string, time: number | null) => void;
 }
 
+/** What a sink keeps for itself between changes, by key: durable, small, gone 30 days after it was last written. */
+export interface SinkMemory {
+  get(key: string): Promise<Json | undefined>;
+  /** Durable when it resolves; `null` forgets it. */
+  set(key: string, value: Json | null): Promise<void>;
+}
+
 /** What `create` may use: made once at the start, for each place in the configuration. */
 export interface HandlerEnvironment {
   readonly id: string;
@@ -57,6 +64,8 @@ export interface HandlerEnvironment {
   readonly clock: Clock;
   /** The one way out, for sinks. */
   readonly receivers: ReceiverFactory;
+  /** For sinks; a transform that remembers is a stateful one. */
+  readonly memory: SinkMemory;
   /** Where `log` and its like write; `process.stdout` but for tests. */
   readonly stdout: NodeJS.WritableStream;
 }

@@ -84,8 +84,8 @@ class Runner implements ChainRunner {
   }
 
   async start(): Promise<void> {
-    const { chain, clusterName, clock, receivers, stdout } = this.#options;
-    const environment = { clusterName, clock, receivers, stdout, log: this.#log };
+    const { chain, store, clusterName, clock, receivers, stdout } = this.#options;
+    const environment = { store, clusterName, clock, receivers, stdout, log: this.#log };
     this.#steps = chain.handlers.map((handler) => createStep(handler, environment));
     await startAll(this.#steps, { clock, log: this.#log });
     this.#state = 'running';

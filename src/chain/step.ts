@@ -7,10 +7,12 @@ import type {
   HandlerContext,
   HandlerEnvironment,
   SinkInstance,
+  SinkMemory,
   StatefulInstance,
   TransformInstance,
 } from './handler.ts';
 import type { Json } from '../json.ts';
+import type { Store } from '../store/store.ts';
 
 const TRANSFORM_DEADLINE_MS = 10_000;
 const SINK_DEADLINE_MS = 30_000;
@@ -29,11 +31,14 @@ export type Step = Placed &
     | { readonly type: 'sink'; readonly instance: SinkInstance }
   );
 
+/** What handlers of all places share. */
+export type StepEnvironment = Omit<HandlerEnvironment, 'id' | 'memory'> & { readonly store: Store };
+
 /**
  * Creates the handler at its place in the chain; nothing is started yet.
  * @throws an Error that names the handler, with what its `create` threw as the cause
  */
-export function createStep(handler: HandlerConfig, environment: Omit<HandlerEnvironment, 'id'>): Step {
+export function createStep(handler: HandlerConfig, environment: StepEnvironment): Step {
   try {
     return created(handler, environment);
   } catch (cause) {
@@ -41,8 +46,8 @@ export function createStep(handler: HandlerConfig, environment: Omit<HandlerEnvi
   }
 }
 
-function created({ id, definition, options }: HandlerConfig, environment: Omit<HandlerEnvironment, 'id'>): Step {
-  const own = { ...environment, id, log: environment.log.child({ handler: id }) };
+function created({ id, definition, options }: HandlerConfig, { store, ...environment }: StepEnvironment): Step {
+  const own = { ...environment, id, log: environment.log.child({ handler: id }), memory: memoryOf(store, id) };
   if (definition.type === 'sink') {
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
     return { id, type: 'sink', deadlineMs, instance: definition.create(options, own) };
@@ -50,6 +55,13 @@ function created({ id, definition, options }: HandlerConfig, environment: Omit<H
   const placed = { id, deadlineMs: TRANSFORM_DEADLINE_MS };
   if (definition.type === 'stateful') return { ...placed, type: 'stateful', instance: definition.create(options, own) };
   return { ...placed, type: 'transform', instance: definition.create(options, own) };
+}
+
+function memoryOf(store: Store, handler: string): SinkMemory {
+  return {
+    get: (key) => store.recall(handler, key),
+    set: (key, value) => store.remember(handler, key, value),
+  };
 }
 
 /** The context of one call. Log and key are made when asked for: most calls need neither. */

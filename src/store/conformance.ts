@@ -8,6 +8,7 @@ import { durability } from './conformance/durability.ts';
 import type { StoreFixture } from './conformance/fixture.ts';
 import { history } from './conformance/history.ts';
 import { memory } from './conformance/memory.ts';
+import { sinkMemory } from './conformance/sink-memory.ts';
 import { trips } from './conformance/trips.ts';
 
 export type { OpenedStore, StoreFixture } from './conformance/fixture.ts';
@@ -22,6 +23,7 @@ export function describeStore(name: string, fixture: StoreFixture): void {
     deadLetters(fixture);
     history(fixture);
     trips(fixture);
+    sinkMemory(fixture);
     if (fixture.durable) durability(fixture);
   });
 }

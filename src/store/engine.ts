@@ -13,6 +13,7 @@ import { Facts } from './facts.ts';
 import { History } from './history.ts';
 import type { PackedObservations } from './observations.ts';
 import { Kinds } from './records.ts';
+import { MEMORY_KEPT_MS } from './store.ts';
 import type {
   ChangeRecord,
   ClaimRequest,
@@ -26,6 +27,7 @@ import type {
   StateWrites,
   StoredManifest,
 } from './store.ts';
+import { SinkMemory } from './sink-memory.ts';
 import { Trips, type TripRecord } from './trips.ts';
 import { isFatal, sqliteCodeOf, SQLITE_FULL, StoreError } from './store-error.ts';
 import { toError } from '../errors.ts';
@@ -62,6 +64,7 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
   const history = new History(db, bodies, facts);
   const trips = new Trips(db);
   const kinds = new Kinds(db);
+  const memory = new SinkMemory(db);
   const acceptor = new Acceptor(db, { baseline, bodies, deliveries, facts });
   const { staging } = acceptor;
   return {
@@ -126,7 +129,14 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
       (trip: TripRecord | undefined) => (trip === undefined ? [] : buffersOf([trip])),
     ),
     kinds: read(() => kinds.all()),
-    prune: write((retention: Retention, now: number) => history.prune(retention, now)),
+    recall: read((handler: string, key: string) => memory.recall(handler, key)),
+    remember: write((handler: string, key: string, value: string | undefined, now: number) =>
+      memory.remember(handler, key, value, now),
+    ),
+    prune: write((retention: Retention, now: number) => {
+      memory.forgetBefore(now - MEMORY_KEPT_MS);
+      return history.prune(retention, now);
+    }),
     balances: read(() => counters.balances()),
     getFact: read((name: string) => facts.get(name)),
     setFact: write((name: string, value: string) => facts.set(name, value)),

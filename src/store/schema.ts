@@ -114,6 +114,13 @@ export const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   `,
   `
+  CREATE TABLE memory (
+    handler TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (handler, key)
+  ) WITHOUT ROWID;
+  CREATE INDEX memory_at ON memory (at);
+  `,
+  `
   -- What the handlers before a branch made of a change (edits.ts), for as long as a delivery means it.
   CREATE TABLE edits (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
   ALTER TABLE deliveries ADD COLUMN edits INTEGER;

@@ -212,6 +212,16 @@ class SqliteStore implements Store {
     return this.#call('balances', []);
   }
 
+  async recall(handler: string, key: string) {
+    const value = await this.#call('recall', [handler, key]);
+    return value === undefined ? undefined : (JSON.parse(value) as Json);
+  }
+
+  remember(handler: string, key: string, value: Json | null) {
+    const json = value === null ? undefined : JSON.stringify(value);
+    return this.#call('remember', [handler, key, json, this.#clock.now()]);
+  }
+
   getFact(name: string) {
     return this.#call('getFact', [name]);
   }

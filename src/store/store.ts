@@ -276,6 +276,9 @@ export interface Retention {
   readonly maxBytes: number;
 }
 
+/** How long {@link Store.remember} lasts when nothing is written again, in milliseconds. */
+export const MEMORY_KEPT_MS = 30 * 24 * 3_600_000;
+
 /** Default retention of the history. */
 export const DEFAULT_RETENTION: Retention = { maxAgeMs: 7 * 24 * 3_600_000, maxBytes: 512 * 1024 * 1024 };
 
@@ -341,6 +344,11 @@ export interface Store {
   /** Remove ended changes beyond the retention, oldest first; never one that is pending or a dead letter. Answers how many: a bounded number, call again while it is not 0. */
   prune(retention: Retention, now: number): Promise<number>;
   balances(): Promise<readonly Balance[]>;
+
+  /** What a sink has kept for itself under a key; undefined when there is nothing. */
+  recall(handler: string, key: string): Promise<Json | undefined>;
+  /** Kept for {@link MEMORY_KEPT_MS}; `null` forgets it. */
+  remember(handler: string, key: string, value: Json | null): Promise<void>;
 
   /** Small durable facts of the whole store, such as the cluster's identity. */
   getFact(name: string): Promise<string | undefined>;

@@ -16,7 +16,7 @@ export const lineLayout = layout
 
 /** What is in the line of a change without a layout. */
 export const LINE_MEMBERS =
-  'Without a `layout` a line holds the whole change: `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, and the manifests `before` and `after`, as far as there is one. Members are only ever added.';
+  'Without a `layout` a line holds the whole change: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, and the manifests `before` and `after`, as far as there is one. Members are only ever added.';
 
 /**
  * The layout's value, or without one the whole change (see change-document.ts), always on one line that ends in `\n`. Control and

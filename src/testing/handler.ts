@@ -1,8 +1,9 @@
 /** What a handler gets from the program, for tests that call one directly. */
 import { PassThrough } from 'node:stream';
 import { createLogger } from 'winston';
-import type { HandlerContext, HandlerDefinition, HandlerEnvironment } from '../chain/handler.ts';
+import type { HandlerContext, HandlerDefinition, HandlerEnvironment, SinkMemory } from '../chain/handler.ts';
 import { systemClock } from '../clock.ts';
+import type { Json } from '../json.ts';
 
 const log = createLogger({ silent: true });
 
@@ -19,8 +20,21 @@ export function testEnvironment(parts: Partial<HandlerEnvironment> = {}): Handle
     log,
     clock: systemClock,
     receivers,
+    memory: testMemory(),
     stdout: new PassThrough(),
     ...parts,
+  };
+}
+
+/** A sink's memory without a store behind it. */
+export function testMemory(): SinkMemory {
+  const values = new Map<string, Json>();
+  return {
+    get: async (key) => values.get(key),
+    set: async (key, value) => {
+      if (value === null) values.delete(key);
+      else values.set(key, value);
+    },
   };
 }
 

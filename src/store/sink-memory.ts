@@ -1,0 +1,33 @@
+/** What sinks keep for themselves: the message that a thread hangs on. */
+import type { DatabaseSync } from 'node:sqlite';
+
+export class SinkMemory {
+  readonly #get;
+  readonly #put;
+  readonly #drop;
+  readonly #dropOld;
+
+  constructor(db: DatabaseSync) {
+    this.#get = db.prepare('SELECT value FROM memory WHERE handler = ? AND key = ?');
+    this.#put = db.prepare('INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?)');
+    this.#drop = db.prepare('DELETE FROM memory WHERE handler = ? AND key = ?');
+    this.#dropOld = db.prepare('DELETE FROM memory WHERE at < ?');
+  }
+
+  /** JSON. */
+  recall(handler: string, key: string): string | undefined {
+    const value = this.#get.get(handler, key)?.['value'];
+    return value === undefined ? undefined : String(value);
+  }
+
+  /** @param value JSON; undefined forgets it */
+  remember(handler: string, key: string, value: string | undefined, now: number): void {
+    if (value === undefined) this.#drop.run(handler, key);
+    else this.#put.run(handler, key, value, now);
+  }
+
+  /** Forgets what was written before a time. */
+  forgetBefore(time: number): void {
+    this.#dropOld.run(time);
+  }
+}
