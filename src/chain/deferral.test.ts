@@ -155,7 +155,7 @@ describe('chain runner with a real receiver', () => {
     const chain = await startTestChain(t, { handlers: [posting(receiver.url)] });
     await chain.accept('shop/web', 'shop/api');
     await receiver.waitFor(2);
-    while ((await chain.store.balances())[0]?.completed !== 1) await new Promise(setImmediate);
+    while ((await chain.store.balances())[0]?.completed !== 1) await chain.clock.advance(1);
     await chain.advance(10_000);
     const entry = chain.logged.find(({ level }) => level === 'warn');
     assert.match(String(entry?.['error']), /did not answer: no whole answer within 10000 ms/);

@@ -278,6 +278,35 @@ describe('chain runner: retry', () => {
     assert.equal(delivered.length, 1);
   });
 
+  test('an end that holds up nothing is written with the next accept, or soon', async (t) => {
+    const asked: string[] = [];
+    const delivered: Change[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [recording('sink', delivered)],
+      wrapStore: (store) =>
+        new Proxy(store, {
+          get: (target, name) => {
+            if (name === 'complete' || name === 'claim') asked.push(name);
+            return (Reflect.get(target, name) as () => unknown).bind(target);
+          },
+        }),
+    });
+    await chain.runner.idle();
+    await chain.accept('shop/web');
+    while (delivered.length < 1) await chain.clock.advance(0);
+    await chain.clock.advance(0);
+    assert.ok(!asked.includes('complete'));
+    asked.length = 0;
+    chain.runner.kick();
+    assert.deepEqual(asked, ['complete', 'claim'], 'in one turn, and so in one transaction');
+    await chain.runner.idle();
+    await chain.accept('shop/web');
+    while (delivered.length < 2) await chain.clock.advance(0);
+    await chain.clock.advance(10);
+    assert.equal(asked.at(-1), 'complete');
+    await chain.runner.idle();
+  });
+
   test('a store that refuses the end of a change is asked again; the sink is not', async (t) => {
     const delivered: Change[] = [];
     let refusals = 2;
@@ -292,10 +321,12 @@ describe('chain runner: retry', () => {
         }),
     });
     await chain.accept('shop/web');
+    const idle = chain.runner.idle();
     await chain.clock.waitForSleepers(2);
     await chain.clock.advance(1_000);
     await chain.clock.waitForSleepers(2);
     await chain.advance(2_000);
+    await idle;
     assert.equal(delivered.length, 1);
     assert.equal((await chain.store.balances())[0]?.completed, 1);
     assert.equal(chain.logged.filter(({ level }) => level === 'error').length, 2);

@@ -48,6 +48,11 @@ export interface ChainRunner {
 const POLL_MS = 5_000;
 /** Claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
 const CLAIM_AHEAD = 64;
+/**
+ * An end that holds up nothing waits so long for an accept to share its commit with. A commit is an fsync, and costs more than
+ * what is in it; the slot stays taken meanwhile, so that a crash repeats no more than it would.
+ */
+const MAX_HELD_MS = 10;
 /** Why calls are aborted at the end of the grace period. Known by identity: such a failure is none. */
 const STOPPED = new Error('the process is stopping');
 
@@ -71,6 +76,8 @@ class Runner implements ChainRunner {
   #again = false;
   /** The last claim did not ask for all that is due. */
   #leftMore = false;
+  /** Ends that wait for company. */
+  #held: (() => void)[] = [];
   readonly #calls = new RunningCalls();
   #alarm: { readonly at: number; readonly cancel: AbortController } | undefined;
   readonly #quietWaiters: (() => void)[] = [];
@@ -94,6 +101,7 @@ class Runner implements ChainRunner {
 
   kick(): void {
     this.#again = true;
+    this.#writeHeld();
     if (this.#state === 'running' && !this.#claiming) void this.#claimAll();
   }
 
@@ -107,6 +115,7 @@ class Runner implements ChainRunner {
     this.#state = 'stopped';
     const { clock } = this.#options;
     this.#alarm?.cancel.abort(STOPPED);
+    this.#writeHeld();
     const released = [this.#releaseReady()];
     const graceOver = new AbortController();
     await Promise.race([this.#quiet(), clock.sleep(graceMs, graceOver.signal).catch(() => undefined)]);
@@ -175,10 +184,39 @@ class Runner implements ChainRunner {
     };
     const fate = await runOnce(delivery, () => attempt(delivery, options), { retry: chain.retry, clock, random });
     if (fate.kind !== 'ended' && fate.failure.cause === STOPPED) return this.#release(delivery);
-    const hasMore = await this.#persistence.keepTrying('end a change', () => this.#write(delivery, fate));
+    const hasMore = await this.#inCompany(() =>
+      this.#persistence.keepTrying('end a change', () => this.#write(delivery, fate)),
+    );
     // Most changes have no successor: asking after each would double what a lone change costs the store.
     if (hasMore !== false || this.#leftMore) this.kick();
     this.#observer.fate(delivery, fate);
+  }
+
+  /** With the next accept, or in {@link MAX_HELD_MS}; at once when something waits for a slot or for quiet. */
+  #inCompany<T>(write: () => Promise<T>): Promise<T> {
+    const isFull = this.#ready.length > 0 || this.#running >= this.#options.chain.concurrency;
+    if (isFull || this.#state !== 'running' || this.#quietWaiters.length > 0) {
+      this.#writeHeld();
+      return write();
+    }
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const held = this.#held;
+    if (held.push(() => resolve(write())) === 1) {
+      const { clock } = this.#options;
+      clock.sleep(MAX_HELD_MS).then(
+        () => held === this.#held && this.#writeHeld(),
+        () => undefined,
+      );
+    }
+    return promise;
+  }
+
+  /** In one turn, and so in one transaction. */
+  #writeHeld(): void {
+    const held = this.#held;
+    if (held.length === 0) return;
+    this.#held = [];
+    for (const write of held) write();
   }
 
   /** Answers whether there may be more to claim. */
