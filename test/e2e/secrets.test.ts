@@ -19,6 +19,7 @@ function canaries(round: number) {
     url: `c4nary-url-${round}`,
     path: `c4nary-path-${round}`,
     webhook: 'c4nary-webhook',
+    header: 'c4nary-header',
     proxy: 'c4nary-redirect',
   };
 }
@@ -150,6 +151,38 @@ configmap = ["data.licence"]
     await running.reload(config('[redact.paths]\ncm = ["data.licence", "data.round"]\n'));
     const [again] = await running.app.store.deadLetters({ limit: 10 });
     assert.match(JSON.stringify(again?.change.before?.['data']), /"round":"redacted:hmac-/);
+  });
+
+  test("a webhook's headers and URL are in no error, dead letter or history, whatever template fails and whatever the far end repeats", async () => {
+    await using world = await World.start((request) => ({
+      status: request.path.endsWith('/ok') ? 200 : 400,
+      body: `I got ${JSON.stringify(request.headers)} at ${request.path}`,
+    }));
+    const { webhook, header } = canaries(1);
+    const sink = (id: string, more: string) =>
+      `[[chain]]\nname = "${id}"\n[[chain.resource]]\nkind = "secret"\n[[chain.handler]]\nname = "webhook"\nurl = "${world.slack.url}/${webhook}/${id}"\n${more}`;
+    const authorization = `headers = { Authorization = "Bearer ${header}", X-Note = "{{ change.after.data.note | default: 'none' }}" }\n`;
+    await using running = await world.run({
+      keepState: true,
+      config: [
+        sink('ok', authorization),
+        sink('refused', authorization),
+        sink(
+          'broken',
+          `${authorization}[chain.handler.layout]\nsize = "{{ change.after.data.password | quantity }}"\n`,
+        ),
+      ].join('\n'),
+    });
+    const [secret] = objects(1);
+    world.server.create(secret as object);
+    await world.slack.waitFor(2);
+    await running.app.idle();
+    const letters = await running.app.store.deadLetters({ limit: 10 });
+    assert.deepEqual(letters.map(({ chain }) => chain).toSorted(), ['broken', 'refused']);
+    assertNothingIn('the dead letters', JSON.stringify(letters));
+    assertNothingIn('the history', JSON.stringify(await running.app.store.history({ limit: 10 })));
+    await assertNoSecret(world, running);
+    assert.ok(world.slack.requests.every(({ headers }) => headers.authorization === `Bearer ${header}`));
   });
 
   test('a webhook URL is in no error, whatever the far end says: repeated, redirected, reset, refused', async () => {
