@@ -24,9 +24,15 @@ export class RetryAfterError extends Error {
   override readonly name = 'RetryAfterError';
   /** How long the receiver asks us to wait, in milliseconds; undefined: our own backoff decides. */
   readonly retryAfterMs: number | undefined;
-  constructor(message: string, options: ErrorOptions & { retryAfterMs?: number | undefined } = {}) {
+  /** When the receiver was not even asked, since its breaker is open: for how long it has been, in milliseconds. */
+  readonly openForMs: number | undefined;
+  constructor(
+    message: string,
+    options: ErrorOptions & { retryAfterMs?: number | undefined; openForMs?: number | undefined } = {},
+  ) {
     super(message, options);
     this.retryAfterMs = options.retryAfterMs;
+    this.openForMs = options.openForMs;
   }
 }
 

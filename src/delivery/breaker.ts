@@ -21,6 +21,8 @@ export class Breaker {
   readonly #recent: boolean[] = [];
   #failuresInARow = 0;
   #waitMs = FIRST_WAIT_MS;
+  /** Monotonic time since which it has been open: probes that failed do not count anew. */
+  #openSince = 0;
   /** Monotonic time of the next probe; undefined while closed. */
   #probeAt: number | undefined;
   #probing = false;
@@ -33,10 +35,14 @@ export class Breaker {
   /** @throws RetryAfterError while open, with the time left; while a probe is under way without a time */
   check(title: string): void {
     if (this.#probeAt === undefined) return;
-    const leftMs = this.#probeAt - this.#clock.monotonic();
-    if (leftMs > 0)
-      throw new RetryAfterError(`${title} has failed repeatedly and is given a rest`, { retryAfterMs: leftMs });
-    if (this.#probing) throw new RetryAfterError(`${title} is being tried by another change`);
+    const now = this.#clock.monotonic();
+    const leftMs = this.#probeAt - now;
+    const openForMs = now - this.#openSince;
+    if (leftMs > 0) {
+      const message = `${title} has failed repeatedly and is given a rest`;
+      throw new RetryAfterError(message, { retryAfterMs: leftMs, openForMs });
+    }
+    if (this.#probing) throw new RetryAfterError(`${title} is being tried by another change`, { openForMs });
   }
 
   /**
@@ -76,9 +82,11 @@ export class Breaker {
   }
 
   #open(waitMs: number): void {
+    const now = this.#clock.monotonic();
+    if (this.#probeAt === undefined) this.#openSince = now;
     this.#probing = false;
     this.#waitMs = waitMs;
-    this.#probeAt = this.#clock.monotonic() + waitMs;
+    this.#probeAt = now + waitMs;
     this.#events.opened(waitMs);
   }
 

@@ -1,6 +1,6 @@
 /** What a receiver's answer, or its absence, means for the change: which error class of errors.ts, and in which words. */
 import type { Clock } from '../clock.ts';
-import { RetryAfterError, TerminalError } from '../errors.ts';
+import { codeOf, RetryAfterError, TerminalError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { ReceiverResponse } from './receiver.ts';
 
@@ -40,6 +40,12 @@ export function failureOfResponse(response: ReceiverResponse, to: Addressee, clo
   }
   if (status >= 500 || status < 200 || RETRYABLE.has(status)) return { outcome: 'failed', error: new Error(message) };
   return { outcome: GONE.has(status) ? 'gone' : 'refused', error: new TerminalError(message) };
+}
+
+/** What it means that a receiver says in a 2xx answer that it did not take the message. */
+export function failureOfRefusal(error: Error): Failure {
+  const code = codeOf(error);
+  return { outcome: code === 'DEFER' ? 'limited' : code === 'TERMINAL' ? 'refused' : 'failed', error };
 }
 
 /**

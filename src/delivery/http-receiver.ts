@@ -2,15 +2,17 @@
 import type { FetchFunction } from '@slack/webhook';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
-import { RetryAfterError } from '../errors.ts';
+import { RetryAfterError, toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Breaker } from './breaker.ts';
-import { failureOfRequest, failureOfResponse, type Addressee, type Failure } from './classify.ts';
+import { failureOfRefusal, failureOfRequest, failureOfResponse, type Addressee, type Failure } from './classify.ts';
+import type { Way } from './connections.ts';
 import { fetchThrough } from './fetch-adapter.ts';
 import { exchange, ExchangeError } from './http.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { OutgoingRequest, Receiver, ReceiverOptions, ReceiverResponse } from './receiver.ts';
 import { scrubbedCause, scrubberOf } from './scrub.ts';
+import { messageId, signer, type Sign } from './signature.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -21,7 +23,7 @@ export interface Line {
 }
 
 export interface ReceiverParts {
-  readonly dispatcher: Dispatcher;
+  readonly way: Way;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly line: Line;
@@ -31,12 +33,15 @@ export class HttpReceiver implements Receiver {
   readonly #options: ReceiverOptions;
   readonly #parts: ReceiverParts;
   readonly #to: Addressee;
+  readonly #sign: Sign | undefined;
   #closed = false;
 
   constructor(options: ReceiverOptions, parts: ReceiverParts) {
     this.#options = options;
     this.#parts = parts;
-    this.#to = { title: `${options.name} (${options.url.host})`, scrub: scrubberOf(options.url) };
+    const { name, url, secrets = [], signingSecrets = [] } = options;
+    this.#to = { title: `${name} (${url.host})`, scrub: scrubberOf(url, [...secrets, ...signingSecrets]) };
+    this.#sign = signingSecrets.length === 0 ? undefined : signer(signingSecrets);
   }
 
   async send(request: OutgoingRequest): Promise<ReceiverResponse> {
@@ -48,7 +53,7 @@ export class HttpReceiver implements Receiver {
     const startedAt = this.#parts.clock.monotonic();
     try {
       const response = await this.#exchange(request);
-      const failure = failureOfResponse(response, this.#to, this.#parts.clock);
+      const failure = failureOfResponse(response, this.#to, this.#parts.clock) ?? this.#refusalIn(response);
       this.#observe(startedAt, failure, probe);
       if (failure === undefined) return response;
       throw failure.error;
@@ -70,7 +75,8 @@ export class HttpReceiver implements Receiver {
     return Promise.resolve();
   }
 
-  #exchange({
+  /** @throws ExchangeError when no whole answer came */
+  async #exchange({
     method = 'POST',
     headers = {},
     body,
@@ -78,9 +84,32 @@ export class HttpReceiver implements Receiver {
     signal,
   }: OutgoingRequest): Promise<ReceiverResponse> {
     const { url, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
-    const { dispatcher, clock } = this.#parts;
-    const all = { 'user-agent': 'watchchain', 'idempotency-key': headerValue(idempotencyKey), ...lowerCased(headers) };
+    const { way, clock } = this.#parts;
+    const all = {
+      'user-agent': 'watchchain',
+      'idempotency-key': headerValue(idempotencyKey),
+      ...lowerCased(headers),
+      ...this.#sign?.(messageId(idempotencyKey), body, clock.now()),
+    };
+    const dispatcher = await this.#dispatcher(way);
     return exchange({ dispatcher, clock, url, method, headers: all, body, timeoutMs, signal });
+  }
+
+  async #dispatcher(way: Way): Promise<Dispatcher> {
+    try {
+      return await way.dispatcher();
+    } catch (thrown) {
+      throw new ExchangeError(toError(thrown), false);
+    }
+  }
+
+  #refusalIn(response: ReceiverResponse): Failure | undefined {
+    try {
+      this.#options.accept?.(response);
+      return undefined;
+    } catch (thrown) {
+      return failureOfRefusal(toError(thrown));
+    }
   }
 
   #observe(startedAt: number, failure: Failure | undefined, probe: boolean): void {

@@ -1,11 +1,8 @@
 /** One HTTP request with a deadline for the whole of it; no redirect, a bounded answer, and no socket left behind. */
-import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import type { ReceiverResponse } from './receiver.ts';
 
-const CONNECT_TIMEOUT_MS = 5_000;
-/** Per receiver host; the chains' concurrency is the limit that is felt. */
-const MAX_CONNECTIONS = 16;
 const MAX_BODY_BYTES = 64 * 1024;
 /** Ends a deadline that is not needed any more. Made once: an abort without a reason makes a DOMException, 6 µs. */
 const FINISHED = new Error('finished');
@@ -30,18 +27,6 @@ export class ExchangeError extends Error {
     super(cause.message, { cause });
     this.sent = sent;
   }
-}
-
-/** Connections that all receivers share, through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of `env` name. */
-export function createDispatcher(env: NodeJS.ProcessEnv): Dispatcher {
-  // HTTP/1.1 only: with HTTP/2, one connection's loss fails everything in flight on it.
-  const options = { connect: { timeout: CONNECT_TIMEOUT_MS }, connections: MAX_CONNECTIONS, allowH2: false };
-  const httpProxy = env['http_proxy'] ?? env['HTTP_PROXY'] ?? '';
-  const httpsProxy = env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '';
-  if (httpProxy === '' && httpsProxy === '') return new Agent(options);
-  // Given even when empty: undici would look into process.env otherwise.
-  const noProxy = env['no_proxy'] ?? env['NO_PROXY'] ?? '';
-  return new EnvHttpProxyAgent({ ...options, httpProxy, httpsProxy, noProxy });
 }
 
 /** @throws ExchangeError when no whole answer came, for whatever reason */

@@ -1,10 +1,12 @@
 /**
  * The one way out for every sink. A receiver is one far end: a Slack channel, a URL. It has one token bucket and one
- * circuit breaker; requests have a deadline, follow no redirect, and fail with errors that never hold the URL.
+ * circuit breaker; requests have a deadline, follow no redirect, go nowhere that a name must not lead (egress.ts), and fail with
+ * errors that never hold the URL.
  */
 import type { FetchFunction } from '@slack/webhook';
+import type { ConnectionNeeds } from './connections.ts';
 
-export interface ReceiverOptions {
+export interface ReceiverOptions extends ConnectionNeeds {
   /** Names it in errors, logs and metrics: never the URL. */
   readonly name: string;
   readonly url: URL;
@@ -14,6 +16,15 @@ export interface ReceiverOptions {
   readonly perSecond?: number;
   /** How many may go at once before the rate holds. Default 1. */
   readonly burst?: number;
+  /** Signs each request in the manner of Standard Webhooks, with each of these secrets: two while one replaces the other. */
+  readonly signingSecrets?: readonly string[];
+  /** Further texts that no error may hold, such as a token in a header. */
+  readonly secrets?: readonly string[];
+  /**
+   * Looks into a 2xx answer: some receivers say in the body that they did not take it. What it throws is the failure, told apart
+   * by `code` as everywhere, and counts against the receiver's health as that answer would under its own status.
+   */
+  readonly accept?: (response: ReceiverResponse) => void;
 }
 
 export interface OutgoingRequest {

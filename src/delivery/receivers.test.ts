@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, isIP, type AddressInfo, type LookupFunction } from 'node:net';
 import { inspect } from 'node:util';
 import { describe, test, type TestContext } from 'node:test';
 import { IncomingWebhook } from '@slack/webhook';
 import { createLogger } from 'winston';
-import { codeOf, type RetryAfterError } from '../errors.ts';
+import { codeOf, RetryAfterError, TerminalError } from '../errors.ts';
 import { createMetrics } from '../metrics.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { startReceiver, type ReceiverAnswer } from '../testing/receiver.ts';
@@ -21,10 +21,11 @@ interface Setup {
   readonly receiver: (url: string, options?: Partial<ReceiverOptions>) => Receiver;
 }
 
-function setUp(t: TestContext, env: NodeJS.ProcessEnv = {}): Setup {
+function setUp(t: TestContext, env: NodeJS.ProcessEnv = {}, lookup?: LookupFunction): Setup {
   const clock = new FakeClock();
   const log = createLogger({ silent: true });
-  const receivers = createReceivers({ clock, metrics: createMetrics(), log, env });
+  const named = lookup === undefined ? {} : { lookup };
+  const receivers = createReceivers({ clock, metrics: createMetrics(), log, env, ...named });
   t.after(() => receivers.close());
   return {
     clock,
@@ -249,14 +250,15 @@ describe('receiver: rate and breaker', () => {
     const slack = receiver(server.url);
     for (let n = 0; n < 5; n++) assert.equal((await failureOf(send(slack))).code, undefined);
     const open = (await failureOf(send(slack))) as RetryAfterError;
-    assert.deepEqual([open.code, open.retryAfterMs], ['DEFER', 30_000]);
+    assert.deepEqual([open.code, open.retryAfterMs, open.openForMs], ['DEFER', 30_000, 0]);
     assert.equal(server.requests.length, 5);
 
     await clock.advance(30_000);
     const probe = failureOf(send(slack));
     assert.match((await failureOf(send(slack))).message, /is being tried by another change/);
     assert.equal((await probe).code, undefined);
-    assert.equal((await failureOf(send(slack))).retryAfterMs, 60_000);
+    const stillOpen = (await failureOf(send(slack))) as RetryAfterError;
+    assert.deepEqual([stillOpen.retryAfterMs, stillOpen.openForMs], [60_000, 30_000]);
 
     healthy = true;
     await clock.advance(60_000);
@@ -273,6 +275,120 @@ describe('receiver: rate and breaker', () => {
     status = 410;
     for (let n = 0; n < 5; n++) assert.equal((await failureOf(send(slack))).code, 'TERMINAL');
     assert.equal((await failureOf(send(slack))).code, 'DEFER');
+  });
+});
+
+describe('receiver: where a name may lead', () => {
+  const answering =
+    (...answers: readonly string[]): LookupFunction =>
+    (_name, _options, callback) => {
+      const [address = ''] = answers.length > 1 ? (answers as string[]).splice(0, 1) : answers;
+      callback(null, [{ address, family: isIP(address) }]);
+    };
+
+  test('a name that leads to this machine or to metadata is refused before anything is sent, and waits', async (t) => {
+    const server = await startReceiver();
+    t.after(() => server.close());
+    for (const address of ['127.0.0.1', '169.254.169.254', '::1', '0.0.0.0']) {
+      const { receiver } = setUp(t, {}, answering(address));
+      const failure = await failureOf(send(receiver(server.url.replace('127.0.0.1', 'hooks.example'))));
+      assert.equal(failure.code, 'DEFER');
+      assert.ok(failure.message.includes(`hooks.example resolves to ${address}`), failure.message);
+    }
+    assert.equal(server.requests.length, 0);
+  });
+
+  test('an address that stands in the configuration is taken, however it is written, and so is localhost', async (t) => {
+    const server = await startReceiver();
+    t.after(() => server.close());
+    const { receiver } = setUp(t);
+    for (const host of ['127.0.0.1', '2130706433', '0x7f.1', '①②⑦.0.0.1', 'localhost']) {
+      await send(receiver(server.url.replace('127.0.0.1', host)));
+    }
+    assert.equal(server.requests.length, 5);
+  });
+
+  test('a name that is rebound is looked at again for each connection', async (t) => {
+    const server = await startReceiver(() => ({ headers: { connection: 'close' } }));
+    t.after(() => server.close());
+    const { receiver } = setUp(t, {}, answering('127.0.0.1', '127.0.0.2'));
+    const options = { allowAddresses: ['127.0.0.1'] };
+    const rebound = receiver(server.url.replace('127.0.0.1', 'hooks.example'), options);
+    await send(rebound);
+    assert.match((await failureOf(send(rebound))).message, /hooks\.example resolves to 127\.0\.0\.2/);
+    assert.equal(server.requests.length, 1);
+  });
+
+  test('a redirect is not followed, wherever it leads', async (t) => {
+    const inside = await startReceiver();
+    t.after(() => inside.close());
+    for (const status of [301, 302, 303, 307, 308]) {
+      assert.equal((await failureOfAnswer(t, { status, headers: { location: inside.url } })).code, 'TERMINAL');
+    }
+    assert.equal(inside.requests.length, 0);
+  });
+});
+
+describe('receiver: what it adds to a request', () => {
+  test('a signature for each attempt, under an id that stays', async (t) => {
+    const server = await startReceiver((_, n) => ({ status: n === 1 ? 500 : 200 }));
+    t.after(() => server.close());
+    const { clock, receiver } = setUp(t);
+    const signed = receiver(server.url, { signingSecrets: [Buffer.alloc(24, 1).toString('base64')] });
+    await failureOf(send(signed, 'key'));
+    await clock.advance(1_000);
+    await send(signed, 'key');
+    const [first, again] = server.requests.map(({ headers }) => headers);
+    assert.equal(first?.['webhook-id'], again?.['webhook-id']);
+    assert.equal(Number(again?.['webhook-timestamp']) - Number(first?.['webhook-timestamp']), 1);
+    assert.notEqual(first?.['webhook-signature'], again?.['webhook-signature']);
+  });
+
+  test('no error holds a secret that the receiver echoes', async (t) => {
+    const server = await startReceiver(({ headers }) => ({ status: 400, body: `who is ${headers.authorization}?` }));
+    t.after(() => server.close());
+    const receiver = setUp(t).receiver(server.url, { secrets: [SECRET] });
+    const { signal } = new AbortController();
+    const headers = { authorization: `Bearer ${SECRET}` };
+    const failure = await failureOf(receiver.send({ body: '', headers, idempotencyKey: 'k', signal }));
+    assert.match(failure.message, /answered 400: who is Bearer \*\*\*\?$/);
+  });
+});
+
+describe('receiver: an error inside a 2xx answer', () => {
+  for (const [error, code, breaks] of [
+    [new RetryAfterError('slow down', { retryAfterMs: 20_000 }), 'DEFER', false],
+    [new TerminalError('never'), 'TERMINAL', false],
+    [new Error('try again'), undefined, true],
+  ] as const) {
+    test(`${error.message}: ${code ?? 'a failed attempt'}`, async (t) => {
+      const server = await startReceiver(() => ({ body: 'ok:false' }));
+      t.after(() => server.close());
+      const { clock, receiver } = setUp(t);
+      const accept = ({ body }: { readonly body: string }): void => {
+        if (body === 'ok:false') throw error;
+      };
+      const picky = receiver(server.url, { accept });
+      for (let n = 0; n < 5; n++) {
+        assert.equal((await failureOf(send(picky))).code, code);
+        await clock.advance(20_000);
+      }
+      const next = await failureOf(send(picky));
+      assert.equal(next.message.includes('is given a rest'), breaks);
+      assert.equal(server.requests.length, breaks ? 5 : 6);
+    });
+  }
+
+  test('a limit that is told in the body holds back everyone else too', async (t) => {
+    const server = await startReceiver();
+    t.after(() => server.close());
+    const { clock, receiver } = setUp(t);
+    const accept = (): void => {
+      throw new RetryAfterError('slow down', { retryAfterMs: 20_000 });
+    };
+    await failureOf(send(receiver(server.url, { accept })));
+    const held = (await failureOf(send(receiver(server.url)))) as Error & { code?: string; until?: number };
+    assert.deepEqual([held.code, held.until], ['WAIT', clock.now() + 20_000]);
   });
 });
 

@@ -1,9 +1,10 @@
-/** All receivers of a process: one rate and one breaker per far end, one pool of connections for all. */
+/** All receivers of a process: one rate and one breaker per far end, pools of connections that they share. */
+import type { LookupFunction } from 'node:net';
 import type { Logger } from 'winston';
 import type { Clock } from '../clock.ts';
 import type { Metrics } from '../metrics.ts';
 import { Breaker } from './breaker.ts';
-import { createDispatcher } from './http.ts';
+import { Connections } from './connections.ts';
 import { HttpReceiver, type Line } from './http-receiver.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { ReceiverFactory, ReceiverOptions } from './receiver.ts';
@@ -14,12 +15,14 @@ export interface ReceiversOptions {
   readonly log: Logger;
   /** For `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
   readonly env: NodeJS.ProcessEnv;
+  /** Resolves the names of receivers; the system's by default. */
+  readonly lookup?: LookupFunction;
 }
 
 /** Makes the way out. `close` ends its connections; what is still in flight then fails. */
 export function createReceivers(options: ReceiversOptions): ReceiverFactory & { close(): Promise<void> } {
-  const { clock, metrics } = options;
-  const dispatcher = createDispatcher(options.env);
+  const { clock, metrics, log } = options;
+  const connections = new Connections(options.env, options.lookup);
   const lines = new Map<string, Line>();
 
   return {
@@ -28,9 +31,13 @@ export function createReceivers(options: ReceiversOptions): ReceiverFactory & { 
       const line = lines.get(place) ?? createLine(wanted, options);
       lines.set(place, line);
       line.rate.atMost(wanted.perSecond ?? 0, wanted.burst ?? 1);
-      return new HttpReceiver(wanted, { dispatcher, clock, metrics, line });
+      if (wanted.tls?.insecureSkipVerify === true) {
+        const fields = { receiver: wanted.name, host: wanted.url.host };
+        log.warn('TLS verification is off: whoever is on the way can read and change what is sent', fields);
+      }
+      return new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line });
     },
-    close: () => dispatcher.destroy(),
+    close: () => connections.close(),
   };
 }
 

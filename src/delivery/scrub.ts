@@ -3,10 +3,10 @@
 /** Shorter pieces are words of the path (`api`, `v1`) and no secrets; hiding them would only garble messages. */
 const MIN_SECRET_LENGTH = 6;
 
-/** Replaces each piece of `url` that may be secret (path, query, credentials, and each part of them) by `***`. */
-export function scrubberOf(url: URL): (text: string) => string {
+/** Replaces each piece of `url` that may be secret (path, query, credentials, and each part of them), and `more`, by `***`. */
+export function scrubberOf(url: URL, more: readonly string[] = []): (text: string) => string {
   const parts = [...url.pathname.split('/'), ...url.searchParams.values(), url.username, url.password];
-  const secrets = [url.pathname + url.search, url.pathname, url.search, ...parts, ...parts.map(decoded)]
+  const secrets = [url.pathname + url.search, url.pathname, url.search, ...parts, ...parts.map(decoded), ...more]
     .filter((piece) => piece.length >= MIN_SECRET_LENGTH)
     .toSorted((a, b) => b.length - a.length);
   return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);

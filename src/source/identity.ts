@@ -1,5 +1,5 @@
 /** Who we are to the API server. A kubeconfig user may hold several of these: a certificate and a token, say. */
-import { FreshFile } from './fresh-file.ts';
+import { FreshFile } from '../fresh-file.ts';
 
 export type Headers = Readonly<Record<string, string | string[]>>;
 

@@ -21,7 +21,7 @@ import { ConfigError, toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import type { Access } from './access.ts';
 import { ExecIdentity, execEntry } from './exec-plugin.ts';
-import { FreshFile } from './fresh-file.ts';
+import { FreshFile } from '../fresh-file.ts';
 import { basic, bearer, clientCertificate, inline, material, type Identity } from './identity.ts';
 import { ProviderIdentity } from './provider-identity.ts';
 

@@ -1,0 +1,104 @@
+/** Connections to receivers: one pool for all that need nothing special, and one for each TLS setting or permitted address. */
+import type { LookupFunction } from 'node:net';
+import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
+import { guardedLookup } from './egress.ts';
+import { TlsFiles, type SecureSettings, type TlsOptions } from './tls.ts';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Per receiver host; the chains' concurrency is the limit that is felt. */
+const MAX_CONNECTIONS = 16;
+
+/** What a receiver's connections need beyond the usual. */
+export interface ConnectionNeeds {
+  readonly tls?: TlsOptions | undefined;
+  /** Addresses and ranges to which a name may lead although {@link guardedLookup} refuses them. */
+  readonly allowAddresses?: readonly string[] | undefined;
+}
+
+/** The way to one receiver. */
+export interface Way {
+  /** Where to send the next request: another one after a certificate was replaced. @throws when a file of it cannot be read */
+  dispatcher(): Dispatcher | Promise<Dispatcher>;
+}
+
+export class Connections {
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #lookup: LookupFunction | undefined;
+  readonly #ways = new Map<string, Way & { close(): Promise<void> }>();
+
+  /**
+   * @param env for `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`; a proxy resolves names itself
+   * @param lookup resolves names; the system's by default
+   */
+  constructor(env: NodeJS.ProcessEnv, lookup?: LookupFunction) {
+    this.#env = env;
+    this.#lookup = lookup;
+  }
+
+  /** Receivers with equal needs share one. */
+  way(needs: ConnectionNeeds): Way {
+    const key = JSON.stringify([needs.tls ?? {}, needs.allowAddresses ?? []]);
+    const way = this.#ways.get(key) ?? this.#create(needs);
+    this.#ways.set(key, way);
+    return way;
+  }
+
+  /** Ends all connections; what is in flight fails. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#ways.values()].map((way) => way.close()));
+  }
+
+  #create({ tls = {}, allowAddresses = [] }: ConnectionNeeds): Way & { close(): Promise<void> } {
+    const lookup = guardedLookup(allowAddresses, this.#lookup);
+    const create = (secure: SecureSettings): Dispatcher => createDispatcher(this.#env, { ...secure, lookup });
+    const hasFiles = (tls.caFile ?? tls.certFile) !== undefined;
+    if (hasFiles || tls.serverName !== undefined || tls.insecureSkipVerify === true) return new SecureWay(tls, create);
+    const dispatcher = create({});
+    return { dispatcher: () => dispatcher, close: () => dispatcher.destroy() };
+  }
+}
+
+/** Connections that are made anew when a file was replaced; those that stand finish what is on them. */
+class SecureWay implements Way {
+  readonly #files: TlsFiles;
+  readonly #create: (secure: SecureSettings) => Dispatcher;
+  #made: { readonly secure: SecureSettings; readonly dispatcher: Dispatcher } | undefined;
+
+  constructor(tls: TlsOptions, create: (secure: SecureSettings) => Dispatcher) {
+    this.#files = new TlsFiles(tls);
+    this.#create = create;
+  }
+
+  async dispatcher(): Promise<Dispatcher> {
+    const secure = await this.#files.read();
+    if (this.#made?.secure === secure) return this.#made.dispatcher;
+    const old = this.#made?.dispatcher;
+    this.#made = { secure, dispatcher: this.#create(secure) };
+    // Waits for what is in flight, and each request has a deadline: nothing to wait for here.
+    old?.close().catch(() => undefined);
+    return this.#made.dispatcher;
+  }
+
+  async close(): Promise<void> {
+    await this.#made?.dispatcher.destroy();
+  }
+}
+
+function createDispatcher(
+  env: NodeJS.ProcessEnv,
+  connect: SecureSettings & { readonly lookup: LookupFunction },
+): Dispatcher {
+  // HTTP/1.1 only: with HTTP/2, one connection's loss fails everything in flight on it.
+  const options = {
+    connect: { ...connect, timeout: CONNECT_TIMEOUT_MS },
+    requestTls: connect,
+    connections: MAX_CONNECTIONS,
+    allowH2: false,
+  };
+  const httpProxy = env['http_proxy'] ?? env['HTTP_PROXY'] ?? '';
+  const httpsProxy = env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '';
+  if (httpProxy === '' && httpsProxy === '') return new Agent(options);
+  // Given even when empty: undici would look into process.env otherwise.
+  const noProxy = env['no_proxy'] ?? env['NO_PROXY'] ?? '';
+  return new EnvHttpProxyAgent({ ...options, httpProxy, httpsProxy, noProxy });
+}

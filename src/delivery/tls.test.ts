@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { createServer, type ServerOptions } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import { PassThrough } from 'node:stream';
+import { createLogger, transports } from 'winston';
+import { codeOf, RetryAfterError } from '../errors.ts';
+import { createMetrics } from '../metrics.ts';
+import { createCertificates, type Certificates } from '../testing/certificates.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { createReceivers } from './receivers.ts';
+import { problemsOfTls, type TlsOptions } from './tls.ts';
+
+let files: Certificates;
+before(() => {
+  files = createCertificates();
+  for (const name of ['ca', 'other']) files.authority(name);
+  files.certificate('hook', 'ca', 'hook.test');
+  files.certificate('renewed', 'other', 'hook.test');
+  files.certificate('me', 'ca');
+  files.certificate('me2', 'ca');
+});
+after(() => files[Symbol.dispose]());
+
+/** A receiver that shows a certificate and answers with the name in ours. */
+async function tlsServer(t: TestContext, name = 'hook', options: ServerOptions = {}) {
+  const certificate = { cert: files.pem(`${name}.crt`), key: files.pem(`${name}.key`), ca: files.pem('ca.crt') };
+  const server = createServer(
+    { ...certificate, requestCert: true, rejectUnauthorized: false, ...options },
+    (request, response) => {
+      const { subject } = (request.socket as TLSSocket).getPeerCertificate() as {
+        readonly subject?: { readonly CN: string };
+      };
+      response.setHeader('connection', 'close').end(subject?.CN ?? 'nobody');
+    },
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { server, url: new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}/x`) };
+}
+
+function sender(t: TestContext, url: URL, tls: TlsOptions) {
+  const output = new PassThrough();
+  const log = createLogger({ transports: [new transports.Stream({ stream: output })] });
+  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env: {} });
+  t.after(() => receivers.close());
+  const receiver = receivers.receiver({ name: 'hook', url, tls });
+  const { signal } = new AbortController();
+  return {
+    send: async () => (await receiver.send({ body: '{}', idempotencyKey: 'k', signal })).body,
+    logged: () => String(output.read() ?? ''),
+  };
+}
+
+describe('receiver over TLS', () => {
+  test('trusts the CA it was given, checks the name it was given, and shows our certificate', async (t) => {
+    const { url } = await tlsServer(t);
+    const ours = { certFile: files.path('me.crt'), keyFile: files.path('me.key') };
+    const tls = { caFile: files.path('ca.crt'), serverName: 'hook.test' };
+    assert.equal(await sender(t, url, tls).send(), 'nobody');
+    assert.equal(await sender(t, url, { ...tls, ...ours }).send(), 'me');
+  });
+
+  test('a certificate that is not trusted, or for another name, defers: nothing was sent', async (t) => {
+    const { url } = await tlsServer(t);
+    for (const tls of [
+      {},
+      { caFile: files.path('other.crt'), serverName: 'hook.test' },
+      { caFile: files.path('ca.crt'), serverName: 'wrong.test' },
+      { caFile: files.path('ca.crt') },
+    ]) {
+      await assert.rejects(
+        sender(t, url, tls).send(),
+        (thrown) => thrown instanceof RetryAfterError,
+        JSON.stringify(tls),
+      );
+    }
+  });
+
+  test('takes any certificate when told so, and says it loudly', async (t) => {
+    const { url } = await tlsServer(t);
+    const { send, logged } = sender(t, url, { insecureSkipVerify: true });
+    assert.match(logged(), /"level":"warn".*TLS verification is off/);
+    assert.equal(await send(), 'nobody');
+  });
+
+  test('files that were replaced are used from the next request on', async (t) => {
+    const { server, url } = await tlsServer(t);
+    for (const file of ['crt', 'key']) copyFileSync(files.path(`me.${file}`), files.path(`live.${file}`));
+    copyFileSync(files.path('ca.crt'), files.path('live-ca.crt'));
+    const { send } = sender(t, url, {
+      caFile: files.path('live-ca.crt'),
+      certFile: files.path('live.crt'),
+      keyFile: files.path('live.key'),
+      serverName: 'hook.test',
+    });
+    assert.equal(await send(), 'me');
+    server.setSecureContext({ cert: files.pem('renewed.crt'), key: files.pem('renewed.key'), ca: files.pem('ca.crt') });
+    for (const file of ['crt', 'key']) copyFileSync(files.path(`me2.${file}`), files.path(`live.${file}`));
+    writeFileSync(files.path('live-ca.crt'), files.pem('other.crt'));
+    assert.equal(await send(), 'me2');
+  });
+
+  test('a file that is gone defers, naming it', async (t) => {
+    const { url } = await tlsServer(t);
+    const failure: unknown = await sender(t, url, { caFile: files.path('gone.crt') })
+      .send()
+      .catch((thrown: unknown) => thrown);
+    assert.equal(codeOf(failure), 'DEFER');
+    assert.match(String(failure), /ENOENT.*gone\.crt/);
+  });
+});
+
+describe('problemsOfTls()', () => {
+  const found = (options: TlsOptions) =>
+    problemsOfTls(options)
+      .map(({ option, message }) => `${option} ${message}`)
+      .join('; ');
+
+  test('finds what is wrong with the files before anything is sent', () => {
+    const [crt, key] = [files.path('me.crt'), files.path('me.key')];
+    assert.equal(found({ caFile: files.path('ca.crt'), certFile: crt, keyFile: key }), '');
+    assert.equal(found({ certFile: crt }), 'keyFile is missing: certFile needs it');
+    assert.equal(found({ keyFile: key }), 'certFile is missing: keyFile needs it');
+    assert.match(found({ caFile: files.path('none.crt') }), /^caFile cannot be read: ENOENT/);
+    assert.equal(found({ caFile: key }), 'caFile must hold a certificate in PEM');
+    assert.match(
+      found({ certFile: crt, keyFile: files.path('me2.key') }),
+      /^keyFile must be the key of the certificate in certFile: .*mismatch/,
+    );
+  });
+});

@@ -1,0 +1,109 @@
+/** TLS towards one receiver: its CA, our certificate, and what to do when a file was replaced. */
+import { createSecureContext } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { toError } from '../errors.ts';
+import { FreshFile } from '../fresh-file.ts';
+
+/** Paths are absolute. */
+export interface TlsOptions {
+  /** PEM. Instead of the CAs that Node trusts. */
+  readonly caFile?: string | undefined;
+  /** PEM, our own certificate; with its key. */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  /** The name that the receiver's certificate must have, when it is not the host's. */
+  readonly serverName?: string | undefined;
+  /** Takes any certificate: whoever is on the way can read and change what is sent. */
+  readonly insecureSkipVerify?: boolean | undefined;
+}
+
+const FILES = ['caFile', 'certFile', 'keyFile'] as const;
+type Texts = { readonly [File in (typeof FILES)[number]]?: string | undefined };
+
+/** What Node's `tls.connect` takes of it. */
+export interface SecureSettings {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+/** What is wrong with the files, by option; each path must be readable, be PEM, and the key must fit the certificate. */
+export function problemsOfTls(options: TlsOptions): readonly { readonly option: string; readonly message: string }[] {
+  const { certFile, keyFile } = options;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const [given, missing] = certFile === undefined ? ['keyFile', 'certFile'] : ['certFile', 'keyFile'];
+    return [{ option: missing, message: `is missing: ${given} needs it` }];
+  }
+  const texts: { [File in (typeof FILES)[number]]?: string } = {};
+  for (const option of FILES) {
+    const path = options[option];
+    if (path === undefined) continue;
+    try {
+      texts[option] = readFileSync(path, 'utf8');
+    } catch (thrown) {
+      return [{ option, message: `cannot be read: ${toError(thrown).message}` }];
+    }
+  }
+  for (const option of ['caFile', 'certFile'] as const) {
+    const text = texts[option];
+    if (text !== undefined && !isCertificate(text)) return [{ option, message: 'must hold a certificate in PEM' }];
+  }
+  try {
+    createSecureContext(contextOf(texts));
+    return [];
+  } catch (thrown) {
+    return [
+      { option: 'keyFile', message: `must be the key of the certificate in certFile: ${toError(thrown).message}` },
+    ];
+  }
+}
+
+/** The files of one receiver, read again when they were replaced. */
+export class TlsFiles {
+  readonly #options: TlsOptions;
+  readonly #files: Partial<Record<(typeof FILES)[number], FreshFile>> = {};
+  #texts = '';
+  #current: SecureSettings = {};
+
+  constructor(options: TlsOptions) {
+    this.#options = options;
+    for (const name of FILES) {
+      const path = options[name];
+      if (path !== undefined) this.#files[name] = new FreshFile(path);
+    }
+  }
+
+  /** The same object for as long as the files are the same. @throws when one cannot be read */
+  async read(): Promise<SecureSettings> {
+    const [caFile, certFile, keyFile] = await Promise.all(FILES.map(async (name) => this.#files[name]?.read()));
+    const texts = JSON.stringify([caFile, certFile, keyFile]);
+    if (texts === this.#texts) return this.#current;
+    this.#texts = texts;
+    const { serverName, insecureSkipVerify } = this.#options;
+    this.#current = {
+      ...contextOf({ caFile, certFile, keyFile }),
+      ...(serverName === undefined ? {} : { servername: serverName }),
+      ...(insecureSkipVerify === true ? { rejectUnauthorized: false } : {}),
+    };
+    return this.#current;
+  }
+}
+
+function contextOf({ caFile, certFile, keyFile }: Texts): SecureSettings {
+  return {
+    ...(caFile === undefined ? {} : { ca: caFile }),
+    ...(certFile === undefined ? {} : { cert: certFile }),
+    ...(keyFile === undefined ? {} : { key: keyFile }),
+  };
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).fingerprint256 !== '';
+  } catch {
+    return false;
+  }
+}
