@@ -174,7 +174,7 @@ class Application implements App {
     const store = await this.#openState(connection);
     this.#store = store;
     signal.throwIfAborted();
-    const discovery = new Discovery(connection.api);
+    const discovery = new Discovery(connection.api, { clock: this.#clock, signal });
     this.#discovery = discovery;
     // Before a chain can send, or a scope compare, what the rules would hide.
     await redactStored({ store, redactor: this.#redactor(config), discovery, log });

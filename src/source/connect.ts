@@ -41,7 +41,7 @@ export async function connect(options: {
   const backoff = new Backoff({ clock });
   for (;;) {
     try {
-      const identity = await clusterIdentity(api, credentials);
+      const identity = await clusterIdentity(api, credentials, signal);
       const address = `${credentials.caFingerprint}@${credentials.server.host}`;
       return { api, identity, address, clusterName: config.name ?? credentials.clusterName };
     } catch (thrown) {

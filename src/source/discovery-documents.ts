@@ -90,23 +90,27 @@ interface Found {
   readonly unknown: Map<string, string>;
 }
 
-/** Never throws but on an abort: what cannot be read is in `unknown`. */
-export async function readServedKinds(api: ApiClient): Promise<ServedKinds> {
+/** The JSON at a path of the API server. */
+type Get = (path: string) => Promise<unknown>;
+
+/** Never throws: what cannot be read, also since the signal has aborted, is in `unknown`. */
+export async function readServedKinds(api: ApiClient, signal?: AbortSignal): Promise<ServedKinds> {
+  const get: Get = (path) => getJson(api, path, signal);
   const found: Found = { resources: [], groupVersions: new Set(), unknown: new Map() };
   // One after the other, so that the core group comes first.
-  await readRoot(api, '/api', found);
-  await readRoot(api, '/apis', found);
+  await readRoot(get, '/api', found);
+  await readRoot(get, '/apis', found);
   const served = found.resources.filter(({ verbs }) => verbs.includes('list') && verbs.includes('watch'));
   return { ...found, resources: served };
 }
 
-async function readRoot(api: ApiClient, path: '/api' | '/apis', found: Found): Promise<void> {
+async function readRoot(get: Get, path: '/api' | '/apis', found: Found): Promise<void> {
   try {
-    const document = await getJson(api, path);
+    const document = await get(path);
     const aggregated = aggregatedList.safeParse(document);
     if (aggregated.success) return takeAggregated(aggregated.data, found);
     for (const groupVersion of groupVersionsOf(groupVersionList.parse(document))) {
-      await readGroupVersion(api, groupVersion, found);
+      await readGroupVersion(get, groupVersion, found);
     }
   } catch (thrown) {
     found.unknown.set(path === '/api' ? '' : UNREAD_GROUPS, reasonOf(thrown));
@@ -146,12 +150,12 @@ function groupVersionsOf(list: z.output<typeof groupVersionList>): readonly Grou
   });
 }
 
-async function readGroupVersion(api: ApiClient, groupVersion: GroupVersion, found: Found): Promise<void> {
+async function readGroupVersion(get: Get, groupVersion: GroupVersion, found: Found): Promise<void> {
   const { group, version } = groupVersion;
   found.groupVersions.add(pathOf(groupVersion));
   try {
     const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
-    for (const one of resourceList.parse(await getJson(api, path)).resources) {
+    for (const one of resourceList.parse(await get(path)).resources) {
       // `deployments/scale` is a part of another resource.
       if (one.name.includes('/')) continue;
       const { name: resource, kind, namespaced, shortNames, singularName, verbs } = one;
@@ -170,8 +174,9 @@ async function readGroupVersion(api: ApiClient, groupVersion: GroupVersion, foun
   }
 }
 
-async function getJson(api: ApiClient, path: string): Promise<unknown> {
-  const { status, body } = await api.request('GET', path, { accept: ACCEPT });
+async function getJson(api: ApiClient, path: string, signal: AbortSignal | undefined): Promise<unknown> {
+  const options = { accept: ACCEPT, ...(signal === undefined ? {} : { signal }) };
+  const { status, body } = await api.request('GET', path, options);
   if (status !== 200) throw new Error(`Cannot GET ${path} on ${api.host}: it answered ${status}`);
   return JSON.parse(body.toString('utf8'));
 }

@@ -54,11 +54,14 @@ const MISS_MAX_AGE_MS = 1_000;
 export class Discovery {
   readonly #api: ApiClient;
   readonly #clock: Clock;
+  readonly #signal: AbortSignal | undefined;
   #look: { readonly at: number; readonly served: Promise<ServedKinds> } | undefined;
 
-  constructor(api: ApiClient, options: { readonly clock?: Clock } = {}) {
+  /** @param options.signal ends what is being asked: a stop does not wait for an answer. */
+  constructor(api: ApiClient, options: { readonly clock?: Clock; readonly signal?: AbortSignal } = {}) {
     this.#api = api;
     this.#clock = options.clock ?? systemClock;
+    this.#signal = options.signal;
   }
 
   /**
@@ -75,7 +78,7 @@ export class Discovery {
   #served(maxAgeMs: number): Promise<ServedKinds> {
     const now = this.#clock.monotonic();
     if (this.#look === undefined || now - this.#look.at > maxAgeMs) {
-      this.#look = { at: now, served: readServedKinds(this.#api) };
+      this.#look = { at: now, served: readServedKinds(this.#api, this.#signal) };
     }
     return this.#look.served;
   }
@@ -89,9 +92,10 @@ export class Discovery {
 export async function clusterIdentity(
   api: ApiClient,
   credentials: Pick<Credentials, 'caFingerprint' | 'server'>,
+  signal?: AbortSignal,
 ): Promise<{ id: string; by: 'kube-system' | 'address' }> {
   const path = '/api/v1/namespaces/kube-system';
-  const { status, body } = await api.request('GET', path);
+  const { status, body } = await api.request('GET', path, signal === undefined ? {} : { signal });
   if (status === 200) {
     const { metadata } = JSON.parse(body.toString('utf8')) as { metadata?: { uid?: string } };
     if (metadata?.uid) return { id: metadata.uid, by: 'kube-system' };

@@ -260,9 +260,9 @@ export class ApiServer implements AsyncDisposable {
     const { method = 'GET', headers } = message;
     this.requests.push({ method, path, query, at: Date.now(), headers });
     if (this.requests.length > 2 * MAX_SEEN) this.requests.splice(0, MAX_SEEN);
-    this.#waiters.check();
     const body = await readBody(message);
     const fault = this.#faults.forRequest({ method, path, watch: isWatch(query) });
+    this.#waiters.check();
     if (fault?.effect === 'hang') return;
     if (fault?.effect === 'reset') return void message.socket.resetAndDestroy();
     const outcome = this.#answer(message, path, query, body, fault);

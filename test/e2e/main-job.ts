@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
 import { deployment, TestCluster, type ClusterAccess } from './cluster.ts';
-import { Program, Workdir } from './program.ts';
+import { Program, type ProgramOptions, Workdir } from './program.ts';
 
 /** The file that kwatchman's own documentation shows, with the Slack receiver of the test. */
 export function kwatchmanConfig(
@@ -45,12 +45,14 @@ export function messages(slack: CapturedReceiver): SlackAttachment[] {
 }
 
 /** How the program is started in these tests. */
-export function startProgram(workdir: Workdir, access: ClusterAccess, ...more: string[]): Program {
+export function startProgram(workdir: Workdir, access: ClusterAccess, options: StartOptions = {}): Program {
+  const { state = workdir.file('state'), ...others } = options;
   const args = ['run', '-c', workdir.file('config.toml'), '-k', access.kubeconfig];
-  return new Program([...args, '--state', workdir.file('state'), '--listen', '127.0.0.1:0', ...more], {
-    cwd: workdir.path,
-  });
+  return new Program([...args, '--state', state, '--listen', '127.0.0.1:0'], { cwd: workdir.path, ...others });
 }
+
+/** `state`: the folder; default: one in the workdir. */
+export type StartOptions = Pick<ProgramOptions, 'env' | 'under'> & { readonly state?: string };
 
 export function mainJob(server: string, access: () => Promise<ClusterAccess>): void {
   describe(`the main job on ${server}`, () => {

@@ -63,7 +63,7 @@ export class Program implements AsyncDisposable {
     // Nothing of the tester's own environment may decide: no KUBECONFIG, no KW_*, no HOME with a kubeconfig in it.
     const env = { PATH: process.env['PATH'], HOME: options.cwd ?? '/nonexistent', ...options.env };
     const { under = [], flags = [], main = MAIN } = options;
-    const [command = '', ...before] = [...under, process.execPath, ...flags, main];
+    const [command, ...before] = [...under, process.execPath, ...flags, main];
     this.#child = spawn(command, [...before, ...args], {
       cwd: options.cwd,
       env,

@@ -58,8 +58,7 @@ export class World implements AsyncDisposable {
   /** The app, with every scope listed and watched. */
   async run(options: RunOptions = {}): Promise<Running> {
     const file = await this.workdir.write('config.toml', options.config ?? kwatchmanConfig(this.slack.url));
-    const kubeconfig =
-      options.kubeconfig ?? (await this.server.writeKubeconfig(this.workdir.file('kubeconfig')));
+    const kubeconfig = options.kubeconfig ?? (await this.server.writeKubeconfig(this.workdir.file('kubeconfig')));
     const [stdout, stderr] = [capture(), capture()];
     const env = { HOME: this.workdir.path, XDG_STATE_HOME: this.workdir.path };
     const load = () => loadConfig(file, { env, loadHandler, overrides: { kubeconfig, ...options.overrides } });

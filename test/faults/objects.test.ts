@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../../src/change.ts';
-import { deployment } from './cluster.ts';
-import { kwatchmanConfig } from './main-job.ts';
-import { World, type Running } from './world.ts';
+import { deployment } from '../e2e/cluster.ts';
+import { kwatchmanConfig } from '../e2e/main-job.ts';
+import { World, type Running } from '../e2e/world.ts';
 
 const CONFIG = (world: World) =>
   `[retry]\nretries = 0\n${kwatchmanConfig(world.slack.url, ['deployment', 'configmap'])}`;

@@ -1,0 +1,63 @@
+/** Row 25: the program is killed in the middle of its work. Nothing is lost, and what comes twice can be recognised. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Program } from '../e2e/program.ts';
+import { LONG } from './needs.ts';
+import { between, seeded, type Random } from './random.ts';
+import { CONCURRENCY, Service } from './service.ts';
+import { assertWhole, toldTo } from './stories.ts';
+
+const ROUNDS = LONG ? 100 : 3;
+const OBJECTS = 300;
+/** Of what is sent in all. */
+const MOST_TWICE = 0.04;
+/** A start takes about 500 ms until the first delivery. */
+const EARLY_MS = 1_000;
+
+/** The moment of death: after so many messages of its life, or so many milliseconds after its start. */
+type Moment = { readonly messages: number } | { readonly ms: number };
+
+function momentOf(random: Random): Moment {
+  return random() < 0.75 ? { messages: between(random, 1, OBJECTS * 0.9) } : { ms: between(random, 0, EARLY_MS) };
+}
+
+async function killAt(moment: Moment, service: Service, program: Program): Promise<void> {
+  if ('ms' in moment) await delay(moment.ms);
+  else await service.slack.waitFor(service.slack.requests.length + moment.messages, 60_000);
+  assert.equal((await program.stop('SIGKILL')).signal, 'SIGKILL');
+}
+
+describe('killed', () => {
+  test(`25 by kill -9, ${ROUNDS} times at random moments under load: every change arrives, in order, few of them twice, under the same key`, async (t) => {
+    const random = seeded(t);
+    const end = { objects: OBJECTS, last: ROUNDS + 1 };
+    const told = toldTo(end);
+    await using service = await Service.make(OBJECTS, told.respond);
+    await service.startOnce();
+    let longestMs = 0;
+    for (let round = 1; round <= ROUNDS; round++) {
+      const half = between(random, 0, OBJECTS);
+      service.scale(round, 0, half);
+      const startedAt = Date.now();
+      await using program = service.start();
+      const before = service.slack.requests.length;
+      service.scale(round, half);
+      await killAt(momentOf(random), service, program);
+      longestMs = Math.max(longestMs, (service.slack.requests[before]?.at ?? startedAt) - startedAt);
+    }
+    await using last = service.start();
+    await last.ready();
+    service.scale(ROUNDS + 1);
+    await told.done();
+    assert.equal((await last.stop()).code, 0);
+    const { repeated } = assertWhole(service.slack.requests, end);
+    const sent = service.slack.requests.length;
+    t.diagnostic(
+      `${ROUNDS} rounds, ${sent} messages, 0 lost, ${repeated} sent twice (${((100 * repeated) / sent).toFixed(2)} %), first delivery at most ${Math.round(longestMs)} ms after a start`,
+    );
+    assert.ok(repeated <= ROUNDS * CONCURRENCY, `${repeated} came twice`);
+    assert.ok(repeated <= MOST_TWICE * sent, `${repeated} of ${sent} came twice`);
+    await service.assertBalanced();
+  });
+});
