@@ -1,0 +1,144 @@
+/** Row 60: SIGTERM in each phase ends the program with 0, in time; what was not finished is told by the next start, once. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Program } from '../e2e/program.ts';
+import { CONCURRENCY, Service } from './service.ts';
+import { assertWhole, toldTo } from './stories.ts';
+
+const OBJECTS = 30;
+const DEPLOYMENTS = '/apis/apps/v1/deployments';
+/** What the program has until Kubernetes kills it, less what it leaves for the end. */
+const GRACE_MS = 22_000;
+const END = { objects: OBJECTS, last: 1 };
+
+/** The phases, and how a program that was just started gets into each. */
+const PHASES: readonly (readonly [string, (service: Service, program: Program) => Promise<void>])[] = [
+  [
+    'before the cluster has answered',
+    async ({ server }) => {
+      const hangs = server.fault({ path: '/api/v1/namespaces/kube-system', effect: 'hang', times: 1 });
+      await server.waitUntil(() => hangs.hits === 1, 'the question who the cluster is');
+    },
+  ],
+  [
+    'while it asks what the cluster serves',
+    async ({ server }) => {
+      const hangs = server.fault({ path: '/apis', effect: 'hang', times: 1 });
+      await server.waitUntil(() => hangs.hits === 1, 'the question what is served');
+    },
+  ],
+  [
+    'while a list is under way',
+    async ({ server }) => {
+      const hangs = server.fault({ path: DEPLOYMENTS, watch: false, effect: 'hang', times: 1 });
+      server.fault({ path: DEPLOYMENTS, watch: true, effect: 'status', status: 410, times: 1 });
+      await server.waitUntil(() => hangs.hits === 1, 'the list');
+    },
+  ],
+  [
+    'while a watch has no answer yet',
+    async ({ server }) => {
+      const hangs = server.fault({ path: DEPLOYMENTS, watch: true, effect: 'hang', times: 1 });
+      await server.waitUntil(() => hangs.hits === 1, 'the watch');
+    },
+  ],
+  [
+    'in the middle of accepting',
+    async (service, program) => {
+      await program.ready();
+      service.scale(1);
+    },
+  ],
+];
+
+describe('SIGTERM', { concurrency: 2 }, () => {
+  for (const [phase, enter] of PHASES) {
+    test(`60 ${phase}: exit 0, and the next start tells everything once`, async () => {
+      const told = toldTo(END);
+      await using service = await Service.make(OBJECTS, told.respond);
+      await service.startOnce();
+      {
+        await using program = service.start();
+        await enter(service, program);
+        const askedAt = performance.now();
+        assert.equal((await program.stop('SIGTERM')).code, 0);
+        assert.ok(performance.now() - askedAt < GRACE_MS, 'nothing that hangs is waited for');
+      }
+      service.scale(1);
+      await using next = service.start();
+      await told.done();
+      assert.equal((await next.stop()).code, 0);
+      assert.equal(assertWhole(service.slack.requests, END).repeated, 0);
+      await service.assertBalanced();
+    });
+  }
+
+  test('60 while changes wait for a retry: they wait in the store, attempts are kept, and the next start tells them', async () => {
+    let down = true;
+    await using service = await Service.make(OBJECTS, () => (down ? { status: 500 } : {}));
+    await service.startOnce();
+    {
+      await using program = service.start();
+      await program.ready();
+      service.scale(1);
+      // After five failures the breaker holds the others back.
+      await service.slack.waitFor(5);
+      assert.equal((await program.stop('SIGTERM')).code, 0);
+    }
+    await service.assertBalanced({ pending: OBJECTS });
+    down = false;
+    const failed = service.slack.requests.length;
+    await using next = service.start();
+    await service.slack.waitFor(failed + OBJECTS);
+    assert.equal((await next.stop()).code, 0);
+    assert.equal(assertWhole(service.slack.requests.slice(failed), END).repeated, 0);
+    await service.assertBalanced();
+  });
+
+  test('60 while deliveries are slow: what runs is finished and never sent again; what waits is sent by the next start', async () => {
+    const { promise: busy, resolve: isBusy } = Promise.withResolvers<void>();
+    await using service = await Service.make(OBJECTS, (_request, n) => {
+      if (n === CONCURRENCY) isBusy();
+      return n <= CONCURRENCY ? { delayMs: 300 } : {};
+    });
+    await service.startOnce();
+    {
+      await using first = service.start();
+      await first.ready();
+      service.scale(1);
+      await busy;
+      assert.equal((await first.stop('SIGTERM')).code, 0);
+    }
+    assert.equal(service.slack.requests.length, CONCURRENCY, 'nothing is begun after SIGTERM');
+    await using second = service.start();
+    await service.slack.waitFor(OBJECTS);
+    await second.ready();
+    assert.equal((await second.stop()).code, 0);
+    assert.equal(assertWhole(service.slack.requests, END).repeated, 0);
+    await service.assertBalanced();
+  });
+
+  test('60 twice: does not wait, exit 1, and what ran is told by the next start under its own key', async () => {
+    const { promise: busy, resolve: isBusy } = Promise.withResolvers<void>();
+    await using service = await Service.make(OBJECTS, (_request, n) => {
+      if (n === CONCURRENCY) isBusy();
+      return n <= CONCURRENCY ? { hang: true } : {};
+    });
+    await service.startOnce();
+    {
+      await using first = service.start();
+      await first.ready();
+      service.scale(1);
+      await busy;
+      const exited = first.stop('SIGTERM');
+      // Not SIGTERM again: the kernel may make one of two.
+      void first.stop('SIGINT');
+      assert.equal((await exited).code, 1);
+    }
+    await using second = service.start();
+    await service.slack.waitFor(OBJECTS + CONCURRENCY);
+    assert.equal((await second.stop()).code, 0);
+    assert.equal(assertWhole(service.slack.requests, END).repeated, CONCURRENCY);
+    await service.assertBalanced();
+  });
+});
