@@ -10,6 +10,8 @@ export interface Config {
   readonly file: string;
   /** Absolute paths of what was read: the file, and those it refers to. When one of them changes, so may the configuration. */
   readonly files: readonly string[];
+  /** What another tool's file says that is left out or works otherwise here, each with file and line. */
+  readonly warnings: readonly string[];
   readonly cluster: ClusterConfig;
   readonly state: {
     /** Undefined: the default folder of this cluster and name. */

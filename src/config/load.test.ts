@@ -130,8 +130,8 @@ describe('loadConfig()', async () => {
   });
 
   for (const [name, remedy] of [
-    ['config.conf', /unsupported configuration type "conf"; supported is \.toml$/],
-    ['config.yaml', /YAML and JSON configurations, those of other tools included, are not read yet/],
+    ['config.conf', /unsupported configuration type "conf"; supported are \.toml, and \.yaml for /],
+    ['missing.yaml', /there is no such file; name one with --config$/],
     ['missing.toml', /there is no such file; name one with --config$/],
   ] as const) {
     test(`refuses ${name} with the remedy`, async () => {

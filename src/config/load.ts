@@ -1,17 +1,17 @@
 /** From a file to a checked {@link Config}, or to everything that is wrong with it, each at its line. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { delimiter, dirname, extname, parse as parsePath, resolve } from 'node:path';
+import { delimiter, dirname, parse as parsePath, resolve } from 'node:path';
 import { eventRules } from '../chain/event-rules.ts';
 import type { HandlerDefinition } from '../chain/handler.ts';
-import { ConfigError, toError } from '../errors.ts';
+import { ConfigError } from '../errors.ts';
+import type { Repeats } from '../event.ts';
 import { checkChains, loadChain, toChain, toResources, writtenChains, type ChainSurroundings } from './chains.ts';
 import type { Config } from './config.ts';
 import { expand, type Expanded, isTable } from './expand.ts';
 import { canonical } from './keys.ts';
-import { locateKeys, type Locate } from './locate.ts';
-import { oversizedIntegers, parseToml, TomlSyntaxError } from './parse-toml.ts';
+import { oversizedIntegers } from './parse-toml.ts';
 import { pathText, problemsOf, type Path, type Problem } from './problems.ts';
+import { readConfigFile, type Finding, type WrittenFile } from './read.ts';
 import { configFile, namespace, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
 import { labelSelector } from './selector.ts';
 
@@ -32,6 +32,10 @@ export interface LoadOptions {
   /** By name, or by path relative to a folder; a ConfigError when there is none. */
   readonly loadHandler: (name: string, configDir: string) => Promise<HandlerDefinition>;
   readonly overrides?: Overrides;
+  /** Of another tool's file: leave out what is not supported. Default: refuse it. */
+  readonly lenient?: boolean;
+  /** Of another tool's file: which occurrences of an Event are told. Default: the first. */
+  readonly repeats?: Repeats;
 }
 
 /**
@@ -39,12 +43,13 @@ export interface LoadOptions {
  * @throws ConfigError with every mistake: `config.toml:12: handler[1].webhookURL: is missing: it must be a string`
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Config> {
-  const toml = await readToml(file);
-  const locate = locateKeys(toml);
+  const { env, lenient = false, repeats = 'first' } = options;
+  const written = await readConfigFile(file, { env, lenient, repeats, unset: 'empty' });
+  if (Object.keys(written.value).length === 0 && written.problems.length > 0)
+    throw new ConfigError(render([], written, file));
   const folder = dirname(resolve(file));
-  const written = parse(toml, file);
-  const problems: Problem[] = [...oversizedIntegers(written)];
-  const { value, filled, files } = complete(written, { env: options.env, folder }, problems);
+  const problems: Problem[] = [...oversizedIntegers(written.value)];
+  const { value, filled, files } = complete(written.value, { env, folder }, problems);
 
   const isSecret = secretPaths(filled);
   const structure = configFile.safeParse(value);
@@ -54,17 +59,19 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const surroundings: ChainSurroundings = {
     loadHandler: (name) => options.loadHandler(name, folder),
     isSecret,
-    at: (path) => `${file}:${locate(path)}`,
+    folder,
+    at: (path) => `${file}:${written.find({ path, message: '' }).line}`,
     problems,
   };
   const loaded = await Promise.all(chains.map((chain) => loadChain(chain, surroundings)));
 
-  const lines = [...overrideProblems(options.overrides), ...render(problems, file, locate)];
+  const lines = [...overrideProblems(options.overrides), ...render(problems, written, file)];
   if (lines.length > 0 || !structure.success) throw new ConfigError(lines);
   const { data } = structure;
   return {
     ...settings(data, file, folder, options.overrides),
     files: [resolve(file), ...new Set(files)],
+    warnings: written.warnings.map((warning) => lineOf(warning, file)),
     chains: chains.map((chain, index) => {
       const table = chain.path.length === 0 ? data : (data.chain?.[Number(chain.path[1])] ?? {});
       const resources = toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
@@ -85,39 +92,6 @@ function fingerprintOf(chain: Readonly<Record<string, unknown>>, file: Readonly<
   return createHash('sha256')
     .update(JSON.stringify([own, common]))
     .digest('base64url');
-}
-
-const LATER = ['.yaml', '.yml', '.json'];
-
-async function readToml(file: string): Promise<string> {
-  const extension = extname(file).toLowerCase();
-  if (LATER.includes(extension)) {
-    const remedy =
-      'YAML and JSON configurations, those of other tools included, are not read yet; write it as TOML, in a file whose name ends in .toml';
-    throw new ConfigError([`Cannot use ${file}: ${remedy}`]);
-  }
-  if (extension !== '.toml') {
-    throw new ConfigError([
-      `Cannot use ${file}: unsupported configuration type "${extension.slice(1)}"; supported is .toml`,
-    ]);
-  }
-  try {
-    // An editor's byte order mark is no part of the text; and the parser takes no carriage return behind a comment.
-    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
-  } catch (cause) {
-    const missing = toError(cause).message.startsWith('ENOENT');
-    const reason = missing ? 'there is no such file; name one with --config' : toError(cause).message;
-    throw new ConfigError([`Cannot read ${file}: ${reason}`], { cause });
-  }
-}
-
-function parse(toml: string, file: string): Readonly<Record<string, unknown>> {
-  try {
-    return parseToml(toml);
-  } catch (thrown) {
-    if (thrown instanceof TomlSyntaxError) throw new ConfigError([`${file}:${thrown.line}: ${thrown.message}`]);
-    throw thrown;
-  }
 }
 
 /** Keys in the schema's spelling, references replaced. */
@@ -150,12 +124,14 @@ function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
 }
 
 /** In the order of the file. What could not be resolved is empty, so a second problem of the same value says nothing new. */
-function render(problems: readonly Problem[], file: string, locate: Locate): readonly string[] {
+function render(problems: readonly Problem[], written: WrittenFile, file: string): readonly string[] {
   const first = new Map(problems.toReversed().map((problem) => [pathText(problem.path).toLowerCase(), problem]));
-  return [...first.values()]
-    .map(({ path, message }) => ({ line: locate(path), text: `${pathText(path)}: ${message}` }))
-    .toSorted((a, b) => a.line - b.line || (a.text < b.text ? -1 : 1))
-    .map(({ line, text }) => `${file}:${line}: ${text}`);
+  const findings = [...written.problems, ...[...first.values()].map(written.find)];
+  return findings.toSorted((a, b) => a.line - b.line || (a.text < b.text ? -1 : 1)).map((one) => lineOf(one, file));
+}
+
+function lineOf({ line, text }: Finding, file: string): string {
+  return `${file}:${line}: ${text}`;
 }
 
 function overrideProblems(overrides: Overrides = {}): readonly string[] {
@@ -185,7 +161,7 @@ function settings(
   file: string,
   folder: string,
   overrides: Overrides = {},
-): Omit<Config, 'chains' | 'files'> {
+): Omit<Config, 'chains' | 'files' | 'warnings'> {
   const { cluster, state, redact, whileAway = 'each' } = data;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
   return {

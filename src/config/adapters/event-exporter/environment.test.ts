@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ExporterEnvironment } from './environment.ts';
+
+const ENV = { SECRET: 's3', NS: 'shop', TEMPLATE: '{{ .Reason }}' };
+
+/** What our configuration makes of it in the end. */
+function expanded(text: string): string {
+  const environment = new ExporterEnvironment({ env: ENV, unset: 'empty' });
+  return environment.resolve(environment.mark(text));
+}
+
+describe('the environment of kubernetes-event-exporter', () => {
+  for (const [written, value] of [
+    ['${SECRET}', 's3'],
+    ['$SECRET', 's3'],
+    ['a$SECRET-b', 'as3-b'],
+    ['${UNSET}-', '-'],
+    ['cost $5', 'cost '],
+    ['$1x', 'x'],
+    ['${bad-name}', ''],
+    ['x$', 'x$'],
+    ['Updating$', 'Updating$'],
+    ['(Foo$|^Bar$)', '(Foo$|^Bar$)'],
+    ['${', ''],
+    // Better than theirs.
+    ['$$', '$'],
+    ['$$SECRET', '$SECRET'],
+    ['{{ $x := .Reason }}{{ $x }}', '{{ $x := .Reason }}{{ $x }}'],
+    ['{{ regexReplaceAll "(a)" .Message "${1}$1" }}', '{{ regexReplaceAll "(a)" .Message "${1}$1" }}'],
+    ['{{ if eq .Namespace "$NS" }}$NS{{ end }}', '{{ if eq .Namespace "shop" }}shop{{ end }}'],
+    ['"{{ printf \\"$NS\\" }}" $NS', '"{{ printf \\"shop\\" }}" shop'],
+    ['{{ "}}" }}$NS', '{{ "}}" }}shop'],
+  ] as const) {
+    test(`${written} is ${value === '' ? 'empty' : value}`, () => assert.equal(expanded(written), value));
+  }
+
+  test('a reference stays one, for what is printed, and what looks like one does not become one', () => {
+    const environment = new ExporterEnvironment({ env: ENV, unset: 'keep' });
+    const reference = (text: string) => environment.reference(environment.mark(text));
+    assert.equal(reference('Bearer $SECRET'), 'Bearer ${SECRET}');
+    assert.equal(reference('${LATER}'), '${LATER}');
+    assert.equal(reference('$${SECRET}'), '$${SECRET}');
+    assert.equal(reference('$$$SECRET'), '$s3');
+    assert.deepEqual(environment.missing, ['LATER']);
+  });
+
+  test('a variable that holds a template is part of it', () => {
+    const environment = new ExporterEnvironment({ env: ENV, unset: 'empty' });
+    assert.equal(environment.withTemplates(environment.mark('$TEMPLATE')), '{{ .Reason }}');
+  });
+});

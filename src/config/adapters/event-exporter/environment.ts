@@ -1,0 +1,91 @@
+/**
+ * kubernetes-event-exporter expands `$VAR` and `${VAR}` in the whole file before it reads the YAML (Go's os.ExpandEnv). Here the
+ * file is marked before, and each mark becomes a reference of ours afterwards, so that `import` prints no secret and no value
+ * can change the structure of the file. Better than theirs: `$$` is a dollar sign, and the variables of Go templates survive.
+ */
+
+/** Unicode keeps these two for a program's own use: no text holds them. */
+const OPEN = '\uFDD0';
+const CLOSE = '\uFDD1';
+const MARK = /\uFDD0([^\uFDD1]*)\uFDD1/g;
+const OUR_VARIABLE = /^[A-Za-z_]\w*$/;
+
+/** `$$`, `${name}`, an unclosed `${`, `$name`, one of the shell's own one-character names; `{{`, `}}` and quotes for templates. */
+const TOKEN = /\$\$|\$\{([^}]*)\}|\$\{|\$([A-Za-z_]\w*)|\$([*#@!?\-0-9])|\{\{|\}\}|["`]/g;
+
+export interface EnvironmentOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** What becomes of variables that are not set: nothing, as in theirs, or a reference that someone else may resolve. */
+  readonly unset: 'empty' | 'keep';
+}
+
+export class ExporterEnvironment {
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #unset: EnvironmentOptions['unset'];
+  readonly #missing = new Set<string>();
+
+  constructor({ env, unset }: EnvironmentOptions) {
+    this.#env = env;
+    this.#unset = unset;
+  }
+
+  /** Variables that the file names and nobody has set, in the order of the file. */
+  get missing(): readonly string[] {
+    return [...this.#missing];
+  }
+
+  /** The file's text with every variable marked. Line numbers stay. */
+  mark(text: string): string {
+    let inAction = false;
+    let quote = '';
+    return text.replaceAll(OPEN, '').replace(TOKEN, (token, braced?: string, plain?: string, special?: string) => {
+      if (token === '{{' || token === '}}') {
+        if (quote === '') inAction = token === '{{';
+        return token;
+      }
+      if (token === '"' || token === '`') {
+        if (inAction && (quote === '' || quote === token)) quote = quote === '' ? token : '';
+        return token;
+      }
+      if (token === '$$') return '$';
+      const name = braced ?? plain ?? special ?? '';
+      // In a template `$1` and `${1}` are groups of a regular expression, and `$x` outside of its strings a variable of its own.
+      const isTemplates = inAction && (/^\d+$/.test(name) || (plain !== undefined && quote === ''));
+      return isTemplates ? token : this.#marked(name);
+    });
+  }
+
+  /** A text as our configuration has it: marks are references, and what only looks like one is escaped. */
+  reference(text: string): string {
+    const escaped = text.replaceAll('${', () => '$${');
+    return escaped.replace(MARK, (_, name: string, at: number) =>
+      // A dollar sign right before a reference would read as the escape of one.
+      OUR_VARIABLE.test(name) && escaped[at - 1] !== '$'
+        ? `\${${name}}`
+        : this.#value(name).replaceAll('${', () => '$${'),
+    );
+  }
+
+  /** A text with the values themselves: for what is no text in the end, such as a number, and for names. */
+  resolve(text: string): string {
+    return text.replace(MARK, (_, name: string) => this.#value(name));
+  }
+
+  /** A text whose variables hold templates, so that they are read as part of it. */
+  withTemplates(text: string): string {
+    return text.replace(MARK, (mark, name: string) => (this.#value(name).includes('{{') ? this.#value(name) : mark));
+  }
+
+  #marked(name: string): string {
+    if (name === '') return '';
+    if (this.#env[name] === undefined) {
+      this.#missing.add(name);
+      if (this.#unset === 'empty' || !OUR_VARIABLE.test(name)) return '';
+    }
+    return `${OPEN}${name}${CLOSE}`;
+  }
+
+  #value(name: string): string {
+    return this.#env[name] ?? '';
+  }
+}

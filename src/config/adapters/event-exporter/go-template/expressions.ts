@@ -1,0 +1,255 @@
+/** Pipelines of a Go template as Liquid expressions. */
+import { didYouMean } from '../../../../near.ts';
+import { GoTemplateError, type Command, type Operand, type Pipe } from './ast.ts';
+import { TIME_FIELDS, type Struct } from './fields.ts';
+import { FUNCTIONS, type GoFunction } from './functions.ts';
+import { isMap, literalOf, member, structOf, typeName, valueOf, type GoType, type Value } from './value.ts';
+
+const NIL: Value = { liquid: 'nil', type: 'any' };
+
+/**
+ * Translates pipelines one after the other. Liquid has no parentheses: what a filter takes as an argument is assigned before,
+ * see {@link takeBefore}.
+ */
+export class Expressions {
+  /** What `.` stands for. */
+  dot: Value;
+  readonly #structs: Readonly<Record<string, Struct>>;
+  /** Variables of the blocks around, the innermost last. */
+  readonly #scopes: Map<string, Value>[];
+  #before = '';
+  #names = 0;
+
+  constructor(structs: Readonly<Record<string, Struct>>, root: Value) {
+    this.#structs = structs;
+    this.dot = root;
+    this.#scopes = [new Map([['$', root]])];
+  }
+
+  /** The assignments that what was translated since the last call needs before it. */
+  takeBefore(): string {
+    const before = this.#before;
+    this.#before = '';
+    return before;
+  }
+
+  /** Runs `inside` with variables of its own and its own `.`, as a block of the template. */
+  inBlock<T>(inside: () => T): T {
+    const outerDot = this.dot;
+    this.#scopes.push(new Map());
+    try {
+      return inside();
+    } finally {
+      this.#scopes.pop();
+      this.dot = outerDot;
+    }
+  }
+
+  declare(name: string, value: Value): void {
+    this.#scopes.at(-1)?.set(name, value);
+  }
+
+  /** The value of a pipeline, which its variable then holds too. */
+  pipe(pipe: Pipe): Value {
+    const value = this.value(pipe);
+    const [name] = pipe.variables;
+    if (name === undefined) return value;
+    if (pipe.variables.length > 1) throw new GoTemplateError('only range sets two variables');
+    return pipe.assigns ? this.#assign(name, value) : this.#declareNew(name, value);
+  }
+
+  /** The value of a pipeline, its variables left aside. */
+  value({ commands }: Pipe): Value {
+    const [first = [], ...others] = commands;
+    let value = this.#command(first);
+    for (const command of others) value = this.#command(command, value);
+    return value;
+  }
+
+  /** The value as an argument, or what a field is taken of: assigned before, if need be. */
+  primary(value: Value): string {
+    const liquid = this.#whole(value);
+    if (liquid === value.liquid && value.isCompound !== true) return liquid;
+    return this.#assigned(`t_${++this.#names}`, liquid);
+  }
+
+  fresh(stem: string): string {
+    return `${stem}_${++this.#names}`;
+  }
+
+  /** A condition of `if`: what Go takes for true. */
+  condition(value: Value): string {
+    if (value.type === 'boolean') return value.liquid;
+    return `${value.liquid} | go_truth`;
+  }
+
+  #declareNew(name: string, value: Value): Value {
+    if (structOf(value.type) !== undefined) {
+      this.declare(name, value);
+      return value;
+    }
+    const declared = { ...value, liquid: this.#assigned(this.fresh(`v_${name.slice(1)}`), value.liquid) };
+    const plain = { liquid: declared.liquid, type: value.type, mayBeNoValue: value.mayBeNoValue === true };
+    this.declare(name, plain);
+    return plain;
+  }
+
+  #assign(name: string, value: Value): Value {
+    const scope = this.#scopes.findLast((candidate) => candidate.has(name));
+    const known = scope?.get(name);
+    if (scope === undefined || known === undefined) throw new GoTemplateError(`undefined variable "${name}"`);
+    this.#assigned(known.liquid, this.#whole(value));
+    const sameType = JSON.stringify(known.type) === JSON.stringify(value.type);
+    const assigned = { liquid: known.liquid, type: sameType ? known.type : ('any' as const) };
+    scope.set(name, assigned);
+    return assigned;
+  }
+
+  #assigned(name: string, liquid: string): string {
+    this.#before += `{% assign ${name} = ${liquid} %}`;
+    return name;
+  }
+
+  #command(operands: Command, piped?: Value): Value {
+    const [first, ...rest] = operands;
+    if (first === undefined) throw new GoTemplateError('a value is missing');
+    const args = [...rest.map((operand) => this.#operand(operand)), ...(piped === undefined ? [] : [piped])];
+    if (first.type === 'name') return this.#call(first.name, args);
+    if (first.type === 'field' && args.length > 0) return this.#method(this.#operand(first.of), first.name, args);
+    if (args.length > 0) throw new GoTemplateError('only functions take arguments');
+    return this.#operand(first);
+  }
+
+  #operand(operand: Operand): Value {
+    switch (operand.type) {
+      case 'dot':
+        return this.dot;
+      case 'nil':
+        return NIL;
+      case 'boolean':
+      case 'number':
+      case 'string':
+        return literalOf(operand.value);
+      case 'variable':
+        return this.#variable(operand.name);
+      case 'name':
+        return this.#call(operand.name, []);
+      case 'pipe':
+        return this.value(operand.pipe);
+      case 'field':
+        return this.#field(this.#operand(operand.of), operand.name);
+    }
+  }
+
+  #variable(name: string): Value {
+    const value = this.#scopes.findLast((scope) => scope.has(name))?.get(name);
+    if (value === undefined) throw new GoTemplateError(`undefined variable "${name}"`);
+    return value;
+  }
+
+  #field(of: Value, name: string): Value {
+    const struct = structOf(of.type);
+    if (struct !== undefined) return this.#structField(of, struct, name);
+    if (of.type === 'time') return this.#timeField(of, name);
+    if (isMap(of.type)) return { ...valueOf(member(this.primary(of), name), of.type.map), mayBeNoValue: true };
+    if (of.type === 'any') return { ...valueOf(member(this.primary(of), name), 'any'), mayBeNoValue: true };
+    throw new GoTemplateError(`there is no field .${name} in ${typeName(of.type)}`);
+  }
+
+  #structField(of: Value, struct: string, name: string): Value {
+    const { fields = {} } = this.#structs[struct] ?? {};
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    if (field === undefined) {
+      const where = struct === 'Event' ? 'an Event' : struct;
+      const names = Object.keys(fields).filter((known) => !known.startsWith('Get'));
+      const near = didYouMean(name, names) || `; there are ${names.join(', ')}`;
+      throw new GoTemplateError(`there is no field .${name} in ${where}${near}`);
+    }
+    if (field.literal !== undefined) return literalOf(field.literal);
+    if (field.liquid === '') return { ...of, type: field.type };
+    if (!field.liquid.startsWith('.')) return valueOf(field.liquid, field.type);
+    return valueOf(`${of.isCompound === true ? this.primary(of) : of.liquid}${field.liquid}`, field.type);
+  }
+
+  #timeField(of: Value, name: string): Value {
+    const field = Object.hasOwn(TIME_FIELDS, name) ? TIME_FIELDS[name] : undefined;
+    if (field === undefined)
+      throw new GoTemplateError(`.${name} of a time is not supported${didYouMean(name, Object.keys(TIME_FIELDS))}`);
+    return field.filter === undefined ? of : valueOf(`${of.liquid} | ${field.filter}`, field.type);
+  }
+
+  /** A field with arguments. */
+  #method(of: Value, name: string, args: readonly Value[]): Value {
+    if (of.type === 'time' && name === 'Format' && args.length === 1) return this.#call('date', [...args, of]);
+    throw new GoTemplateError(`.${name} takes no arguments`);
+  }
+
+  #call(name: string, args: readonly Value[]): Value {
+    const known = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
+    if (known === undefined) throw new GoTemplateError(unknownFunction(name));
+    if (args.length < known.min || args.length > known.max)
+      throw new GoTemplateError(`${name} takes ${countOf(known)}, not ${args.length}`);
+    return this.#native(name, args) ?? this.#filter(known, args);
+  }
+
+  /** What Liquid says by itself. */
+  #native(name: string, args: readonly Value[]): Value | undefined {
+    const [left, right] = args;
+    if (name === 'and' || name === 'or') {
+      if (args.length < 2 || !args.every(({ isComparison }) => isComparison === true)) return undefined;
+      return { liquid: args.map(({ liquid }) => liquid).join(` ${name} `), type: 'boolean', isCompound: true };
+    }
+    if (left === undefined || right === undefined || args.length !== 2) return undefined;
+    if (name === 'index' && isMap(left.type) && typeof right.literal === 'string')
+      return valueOf(member(this.primary(left), right.literal), left.type.map);
+    if (
+      (name === 'eq' || name === 'ne') &&
+      isPlainText(left) &&
+      typeof right.literal === 'string' &&
+      right.literal !== ''
+    ) {
+      const liquid = `${left.liquid} ${name === 'eq' ? '==' : '!='} ${right.liquid}`;
+      return { liquid, type: 'boolean', isCompound: true, isComparison: true };
+    }
+    return undefined;
+  }
+
+  #filter({ filter, type, input }: GoFunction, args: readonly Value[]): Value {
+    const at = input === -1 ? args.length - 1 : input;
+    const of = args[at] ?? NIL;
+    const others = args.filter((_, index) => index !== at).map((arg) => this.primary(arg));
+    const [name = '', own] = filter.split(': ');
+    const given = [...(own === undefined ? [] : [own]), ...others];
+    const call = given.length === 0 ? name : `${name}: ${given.join(', ')}`;
+    const result: GoType = typeof type === 'function' ? type(inGoOrder(args)) : type;
+    return { liquid: `${this.#whole(of)} | ${call}`, type: result, isCompound: true };
+  }
+
+  /** A struct by itself is asked for as a whole, with what is known of the involved object. */
+  #whole({ liquid, type }: Value): string {
+    return this.#structs[structOf(type) ?? '']?.whole ?? liquid;
+  }
+}
+
+function inGoOrder(args: readonly Value[]): readonly GoType[] {
+  return args.map(({ type }) => type);
+}
+
+/** Absent, it is the empty text: the same to a comparison with a text that is not empty. */
+function isPlainText({ type, isCompound, literal }: Value): boolean {
+  return type === 'string' && isCompound !== true && literal === undefined;
+}
+
+function countOf({ min, max }: GoFunction): string {
+  const unit = (count: number) => (count === 1 ? 'argument' : 'arguments');
+  if (min === max) return `${min} ${unit(min)}`;
+  return `at least ${min} ${unit(min)}`;
+}
+
+const REFUSED: ReadonlySet<string> = new Set(['env', 'expandenv', 'getHostByName']);
+
+function unknownFunction(name: string): string {
+  if (REFUSED.has(name))
+    return `the function ${name} is not available: a template cannot read the environment; write $NAME or \${NAME} in the file`;
+  return `the function ${name} is not supported${didYouMean(name, Object.keys(FUNCTIONS))}`;
+}

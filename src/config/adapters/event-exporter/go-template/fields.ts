@@ -1,0 +1,158 @@
+/**
+ * What a template may ask of an Event: the fields of kubernetes-event-exporter's EnhancedEvent by their Go names, and where each is
+ * found here. Fields come from the manifest as it is (`change.object`) where the scope's `event` fills in what is absent.
+ */
+import { quoted, type GoType } from './value.ts';
+
+export interface Field {
+  readonly type: GoType;
+  /** Relative to the struct's own value when it begins with a dot; the struct itself when it is empty. */
+  readonly liquid: string;
+  /** The field is always this text. */
+  readonly literal?: string;
+}
+
+export interface Struct {
+  readonly fields: Readonly<Record<string, Field>>;
+  /** The struct as a whole, for `toJson`; undefined: its own value is that. */
+  readonly whole?: string;
+}
+
+export interface FieldOptions {
+  readonly clusterName: string;
+  /** Dots in the keys of labels and annotations are underscores. */
+  readonly deDot: boolean;
+  /** The involved object is never looked up: it has no labels, annotations and owners. */
+  readonly omitLookup: boolean;
+}
+
+const METADATA = 'event.metadata';
+const MANIFEST = 'change.object';
+const INVOLVED = 'event.involvedObject';
+
+export function structsOf(options: FieldOptions): Readonly<Record<string, Struct>> {
+  const whole = wholeEvent(options);
+  return {
+    Event: { fields: eventFields(options), whole },
+    InvolvedObject: { fields: involvedFields(options), whole: `${whole} | go_field: "involvedObject"` },
+    Source: { fields: { Component: text('.component'), Host: text('.host') } },
+    Series: { fields: { Count: number('.count'), LastObservedTime: time('.lastObservedTime') } },
+    Related: { fields: REFERENCE_FIELDS },
+    Owner: { fields: OWNER_FIELDS },
+  };
+}
+
+/** The Event with what is known of its object, as kubernetes-event-exporter sends it without a layout. */
+export function wholeEvent({ clusterName, deDot, omitLookup }: FieldOptions): string {
+  const whole = `${MANIFEST} | enhanced_event: ${omitLookup ? 'nil' : 'involved'}, ${quoted(clusterName)}`;
+  return deDot ? `${whole} | de_dot` : whole;
+}
+
+function eventFields(options: FieldOptions): Readonly<Record<string, Field>> {
+  return {
+    ...metadataFields(options),
+    ObjectMeta: { type: { struct: 'Event' }, liquid: '' },
+    // Informers leave them empty.
+    Kind: constant(''),
+    APIVersion: constant(''),
+    Reason: text('event.reason'),
+    Message: text('event.message'),
+    Type: text('event.type'),
+    Action: text('event.action'),
+    Count: number(`${MANIFEST}.count`),
+    FirstTimestamp: time(`${MANIFEST}.firstTimestamp`),
+    LastTimestamp: time(`${MANIFEST}.lastTimestamp`),
+    EventTime: time(`${MANIFEST}.eventTime`),
+    Series: { type: { struct: 'Series' }, liquid: 'event.series' },
+    Source: { type: { struct: 'Source' }, liquid: 'event.source' },
+    Related: { type: { struct: 'Related' }, liquid: 'event.related' },
+    ReportingController: text('event.reportingComponent'),
+    ReportingInstance: text('event.reportingInstance'),
+    ClusterName: constant(options.clusterName),
+    InvolvedObject: { type: { struct: 'InvolvedObject' }, liquid: INVOLVED },
+    GetTimestampMs: { type: 'number', liquid: `${MANIFEST} | event_timestamp: "ms"` },
+    GetTimestampISO8601: text(`${MANIFEST} | event_timestamp: "iso8601"`),
+    ToJSON: text(`${wholeEvent(options)} | go_json`),
+  };
+}
+
+/** Of the Event itself. */
+function metadataFields({ deDot }: FieldOptions): Readonly<Record<string, Field>> {
+  const own: Readonly<Record<string, Field>> = {
+    Name: text(`${METADATA}.name`),
+    GenerateName: text(`${METADATA}.generateName`),
+    Namespace: text(`${METADATA}.namespace`),
+    UID: text(`${METADATA}.uid`),
+    ResourceVersion: text(`${METADATA}.resourceVersion`),
+    CreationTimestamp: time(`${METADATA}.creationTimestamp`),
+    Labels: texts(`${METADATA}.labels`, deDot),
+    Annotations: texts(`${METADATA}.annotations`, deDot),
+  };
+  return { ...own, ...getters(own) };
+}
+
+/** `GetName` and its like, as every object of Kubernetes has them. */
+function getters(fields: Readonly<Record<string, Field>>): Readonly<Record<string, Field>> {
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [`Get${name}`, field]));
+}
+
+const REFERENCE_FIELDS: Readonly<Record<string, Field>> = {
+  Kind: text('.kind'),
+  Namespace: text('.namespace'),
+  Name: text('.name'),
+  UID: text('.uid'),
+  APIVersion: text('.apiVersion'),
+  ResourceVersion: text('.resourceVersion'),
+  FieldPath: text('.fieldPath'),
+};
+
+function involvedFields({ deDot, omitLookup }: FieldOptions): Readonly<Record<string, Field>> {
+  const found = (name: string) => (omitLookup ? 'nil' : `involved.${name}`);
+  return {
+    ...REFERENCE_FIELDS,
+    ObjectReference: { type: { struct: 'InvolvedObject' }, liquid: '' },
+    Labels: texts(found('labels'), deDot),
+    Annotations: texts(found('annotations'), deDot),
+    OwnerReferences: { type: { list: { struct: 'Owner' } }, liquid: found('ownerReferences') },
+    Deleted: { type: 'boolean', liquid: omitLookup ? 'false' : 'involved.deleted' },
+  };
+}
+
+const OWNER_FIELDS: Readonly<Record<string, Field>> = {
+  APIVersion: text('.apiVersion'),
+  Kind: text('.kind'),
+  Name: text('.name'),
+  UID: text('.uid'),
+};
+
+/** Of a time, without arguments. */
+export const TIME_FIELDS: Readonly<Record<string, { readonly type: GoType; readonly filter: string | undefined }>> = {
+  Time: { type: 'time', filter: undefined },
+  UTC: { type: 'time', filter: undefined },
+  Local: { type: 'time', filter: undefined },
+  String: { type: 'string', filter: 'go_time' },
+  IsZero: { type: 'boolean', filter: 'go_not' },
+  Unix: { type: 'number', filter: 'go_unix: "s"' },
+  UnixMilli: { type: 'number', filter: 'go_unix: "ms"' },
+  UnixNano: { type: 'number', filter: 'go_unix: "ns"' },
+};
+
+function text(liquid: string): Field {
+  return { type: 'string', liquid };
+}
+
+function constant(literal: string): Field {
+  return { type: 'string', liquid: quoted(literal), literal };
+}
+
+function number(liquid: string): Field {
+  return { type: 'number', liquid: `${liquid} | default: 0` };
+}
+
+function time(liquid: string): Field {
+  return { type: 'time', liquid };
+}
+
+function texts(liquid: string, deDot: boolean): Field {
+  return { type: { map: 'string' }, liquid: deDot ? `${liquid} | de_dot` : liquid };
+}

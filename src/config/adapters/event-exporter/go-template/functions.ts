@@ -1,0 +1,119 @@
+/**
+ * The functions of Go's text/template and of sprig that templates may call, and the filter that each is here.
+ * `env` and `expandenv` are left out on purpose: they would put secrets into messages.
+ */
+import { isList, isMap, type GoType } from './value.ts';
+
+export interface GoFunction {
+  readonly filter: string;
+  /** The type of the result, given those of the arguments. */
+  readonly type: GoType | ((types: readonly GoType[]) => GoType);
+  readonly min: number;
+  readonly max: number;
+  /** Which argument the filter is applied to: -1 is the last. The others follow in their order. */
+  readonly input: number;
+}
+
+type ResultType = GoFunction['type'];
+
+/** Applied to the first argument, as Go's own functions read. */
+function onFirst(filter: string, type: ResultType, min: number, max = min): GoFunction {
+  return { filter, type, min, max, input: 0 };
+}
+
+/** Applied to the last argument, which a pipeline fills in. */
+function onLast(filter: string, type: ResultType, count: number): GoFunction {
+  return { filter, type, min: count, max: count, input: -1 };
+}
+
+const MANY = Infinity;
+
+/** The type that all of them have. */
+function common(types: readonly GoType[]): GoType {
+  const [first = 'any', ...others] = types;
+  return others.every((other) => JSON.stringify(other) === JSON.stringify(first)) ? first : 'any';
+}
+
+function elementOf([of = 'any']: readonly GoType[]): GoType {
+  if (isMap(of)) return of.map;
+  return isList(of) ? of.list : 'any';
+}
+
+export const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
+  eq: onFirst('go_eq', 'boolean', 2, MANY),
+  ne: onFirst('go_ne', 'boolean', 2),
+  lt: onFirst('go_lt', 'boolean', 2),
+  le: onFirst('go_le', 'boolean', 2),
+  gt: onFirst('go_gt', 'boolean', 2),
+  ge: onFirst('go_ge', 'boolean', 2),
+  and: onFirst('go_and', common, 1, MANY),
+  or: onFirst('go_or', common, 1, MANY),
+  not: onFirst('go_not', 'boolean', 1),
+  len: onFirst('go_len', 'number', 1),
+  index: onFirst('go_index', elementOf, 2, MANY),
+  print: onFirst('go_print', 'string', 1, MANY),
+  printf: onFirst('go_printf', 'string', 1, MANY),
+
+  upper: onLast('upcase', 'string', 1),
+  lower: onLast('downcase', 'string', 1),
+  title: onLast('go_title', 'string', 1),
+  trim: onLast('go_trim', 'string', 1),
+  trimAll: onLast('go_trim_all', 'string', 2),
+  trimPrefix: onLast('go_trim_prefix', 'string', 2),
+  trimSuffix: onLast('go_trim_suffix', 'string', 2),
+  nospace: onLast('go_nospace', 'string', 1),
+  trunc: onLast('go_trunc', 'string', 2),
+  substr: onLast('go_substr', 'string', 3),
+  repeat: onLast('go_repeat', 'string', 2),
+  indent: onLast('go_indent', 'string', 2),
+  nindent: onLast('go_nindent', 'string', 2),
+  quote: onFirst('go_quote', 'string', 1, MANY),
+  squote: onFirst('go_squote', 'string', 1, MANY),
+  cat: onFirst('go_cat', 'string', 1, MANY),
+  join: onLast('go_join', 'string', 2),
+  splitList: onLast('go_split', { list: 'string' }, 2),
+  replace: onLast('go_replace', 'string', 3),
+  contains: onLast('go_contains', 'boolean', 2),
+  hasPrefix: onLast('go_has_prefix', 'boolean', 2),
+  hasSuffix: onLast('go_has_suffix', 'boolean', 2),
+  toString: onLast('go_print', 'string', 1),
+  b64enc: onLast('go_b64enc', 'string', 1),
+  b64dec: onLast('go_b64dec', 'string', 1),
+  sha256sum: onLast('go_sha256sum', 'string', 1),
+
+  default: onLast('go_default', common, 2),
+  coalesce: onFirst('go_coalesce', common, 1, MANY),
+  empty: onLast('go_not', 'boolean', 1),
+  ternary: onLast('go_ternary', ([yes = 'any', no = 'any']) => common([yes, no]), 3),
+
+  toJson: onLast('go_json', 'string', 1),
+  toPrettyJson: onLast('go_pretty_json', 'string', 1),
+  toRawJson: onLast('go_raw_json', 'string', 1),
+
+  regexMatch: onLast('regex_match', 'boolean', 2),
+  regexFind: onLast('regex_find', 'string', 2),
+  regexReplaceAll: { filter: 'go_regex_replace', type: 'string', min: 3, max: 3, input: 1 },
+
+  int: onLast('go_int', 'number', 1),
+  int64: onLast('go_int', 'number', 1),
+  add: onFirst('go_add', 'number', 1, MANY),
+  add1: onLast('go_add: 1', 'number', 1),
+  sub: onFirst('go_sub', 'number', 2),
+  mul: onFirst('go_mul', 'number', 1, MANY),
+  div: onFirst('go_div', 'number', 2),
+  mod: onFirst('go_mod', 'number', 2),
+  max: onFirst('go_max', 'number', 1, MANY),
+  min: onFirst('go_min', 'number', 1, MANY),
+
+  now: { filter: 'go_now', type: 'time', min: 0, max: 0, input: -1 },
+  date: onLast('go_date', 'string', 2),
+  dateInZone: { filter: 'go_date_in_zone', type: 'string', min: 3, max: 3, input: 1 },
+  unixEpoch: onLast('go_unix: "s"', 'string', 1),
+
+  list: onFirst('go_list', (types) => ({ list: common(types) }), 1, MANY),
+  first: onLast('go_first', elementOf, 1),
+  last: onLast('go_last', elementOf, 1),
+  has: onLast('go_has', 'boolean', 2),
+  get: onFirst('go_index', elementOf, 2),
+  hasKey: onFirst('go_has_key', 'boolean', 2),
+};

@@ -1,0 +1,136 @@
+/** A Go template as the Liquid template that renders the same. */
+import { GoTemplateError, type Nodes, type Pipe, type TemplateNode } from './ast.ts';
+import { Expressions } from './expressions.ts';
+import { structsOf, type FieldOptions } from './fields.ts';
+import { parseGoTemplate } from './parser.ts';
+import { isList, isMap, structOf, typeName, valueOf, type GoType, type Value } from './value.ts';
+
+/**
+ * The Liquid of a Go template. It renders a text in layouts, too, where Liquid alone would keep a number.
+ * @throws GoTemplateError for what Go would refuse, and for what is not supported
+ */
+export function translateGoTemplate(template: string, options: FieldOptions): string {
+  if (!template.includes('{{')) return escapedText(template, false);
+  const nodes = parseGoTemplate(template);
+  const liquid = new Translator(options, false).nodes(nodes, true);
+  const isOneOutput = /^\{\{(?:(?!\{[{%])[^])*\}\}$/.test(liquid);
+  return isOneOutput ? new Translator(options, true).nodes(nodes, true) : liquid;
+}
+
+type Block = Extract<TemplateNode, { readonly type: 'if' | 'with' | 'range' }>;
+
+class Translator {
+  readonly #expressions: Expressions;
+  readonly #asText: boolean;
+
+  constructor(options: FieldOptions, asText: boolean) {
+    this.#expressions = new Expressions(structsOf(options), { liquid: 'event', type: { struct: 'Event' } });
+    this.#asText = asText;
+  }
+
+  /** @param isTop nothing follows the last of them */
+  nodes(nodes: Nodes, isTop = false): string {
+    const last = nodes.at(-1);
+    return nodes.map((node) => this.#node(node, isTop && node === last)).join('');
+  }
+
+  #node(node: TemplateNode, isLast: boolean): string {
+    switch (node.type) {
+      case 'text':
+        return escapedText(node.text, !isLast);
+      case 'action':
+        return this.#action(node.pipe);
+      case 'range':
+        return this.#expressions.inBlock(() => this.#range(node));
+      case 'if':
+      case 'with':
+        return this.#expressions.inBlock(() => `${this.#conditional(node, 'if')}{% endif %}`);
+      case 'break':
+      case 'continue':
+        return `{% ${node.type} %}`;
+    }
+  }
+
+  #action(pipe: Pipe): string {
+    const value = this.#expressions.pipe(pipe);
+    const before = this.#expressions.takeBefore();
+    return pipe.variables.length > 0 ? before : before + this.#output(value);
+  }
+
+  #output(value: Value): string {
+    const { liquid, type, literal, mayBeNoValue } = value;
+    if (literal !== undefined) return escapedText(String(literal), true);
+    if (structOf(type) !== undefined)
+      throw new GoTemplateError(`${typeName(type)} cannot be written as a whole: name a field of it, or use toJson`);
+    if (type === 'time') return `{{ ${liquid} | go_time }}`;
+    if (mayBeNoValue === true || type === 'any' || isMap(type) || isList(type)) return `{{ ${liquid} | go_print }}`;
+    if (type === 'boolean') return `{{ ${liquid} | default: false${this.#asText ? ' | append: ""' : ''} }}`;
+    if (!this.#asText) return `{{ ${liquid} }}`;
+    return `{{ ${liquid} | ${type === 'string' ? 'default' : 'append'}: "" }}`;
+  }
+
+  /** Without its end. */
+  #conditional(node: Block, tag: 'if' | 'elsif'): string {
+    const value = this.#expressions.pipe(node.pipe);
+    const subject = node.type === 'with' && value.isCompound === true ? this.#held(value) : value;
+    const condition = this.#expressions.condition(subject);
+    const before = this.#expressions.takeBefore();
+    const outside = this.#expressions.dot;
+    if (node.type === 'with') this.#expressions.dot = subject;
+    const then = this.nodes(node.body);
+    this.#expressions.dot = outside;
+    // Assignments of an `elsif` have no place but inside an `else`.
+    if (tag === 'elsif' && before !== '')
+      return `{% else %}${before}{% if ${condition} %}${then}${this.#otherwise(node.otherwise)}{% endif %}`;
+    return `${before}{% ${tag} ${condition} %}${then}${this.#otherwise(node.otherwise)}`;
+  }
+
+  #held(value: Value): Value {
+    return { ...value, liquid: this.#expressions.primary(value), isCompound: false };
+  }
+
+  #otherwise(nodes: Nodes): string {
+    const [only] = nodes;
+    if (nodes.length === 0) return '';
+    if (nodes.length === 1 && only?.type === 'if') return this.#conditional(only, 'elsif');
+    return `{% else %}${this.nodes(nodes)}`;
+  }
+
+  #range({ pipe, body, otherwise }: Block): string {
+    const over = this.#expressions.value(pipe);
+    if (!isList(over.type) && !isMap(over.type) && over.type !== 'any')
+      throw new GoTemplateError(`range needs a list or a map, not ${typeName(over.type)}`);
+    const item = this.#expressions.fresh('item');
+    const { entries, key, value } = partsOf(over, item);
+    const collection = this.#expressions.primary(entries);
+    const before = this.#expressions.takeBefore();
+    const turn = this.#expressions.inBlock(() => {
+      this.#expressions.dot = value;
+      const [first, second] = pipe.variables;
+      if (second !== undefined && first !== undefined) this.#expressions.declare(first, key);
+      const valueName = second ?? first;
+      if (valueName !== undefined) this.#expressions.declare(valueName, value);
+      return this.nodes(body);
+    });
+    const empty = otherwise.length === 0 ? '' : `{% else %}${this.nodes(otherwise)}`;
+    return `${before}{% for ${item} in ${collection} %}${turn}${empty}{% endfor %}`;
+  }
+}
+
+/** What a loop goes through, and what its key and value are at each turn. */
+function partsOf(over: Value, item: string): { readonly entries: Value; readonly key: Value; readonly value: Value } {
+  if (isList(over.type)) {
+    return { entries: over, key: valueOf('forloop.index0', 'number'), value: valueOf(item, over.type.list) };
+  }
+  const element: GoType = isMap(over.type) ? over.type.map : 'any';
+  return {
+    entries: { liquid: `${over.liquid} | go_entries`, type: 'any', isCompound: true },
+    key: valueOf(`${item}[0]`, isMap(over.type) ? 'string' : 'any'),
+    value: valueOf(`${item}[1]`, element),
+  };
+}
+
+/** Text that Liquid leaves as it is. @param tagFollows so that a brace at its end would open one too early */
+function escapedText(text: string, tagFollows: boolean): string {
+  return text.replace(tagFollows ? /\{(?=[{%]|$)/g : /\{(?=[{%])/g, '{{ "{" }}');
+}

@@ -1,0 +1,73 @@
+/** Values of a Go template as Liquid says them, with what is known of their type. */
+
+export type GoType =
+  | 'string'
+  | 'number'
+  | 'boolean'
+  | 'time'
+  | 'any'
+  | { readonly map: GoType }
+  | { readonly list: GoType }
+  /** The name of one of the structs in fields.ts. */
+  | { readonly struct: string };
+
+export interface Value {
+  /** `event.reason`, `"text"`, `change.object.count | default: 0`, `event.reason == "Upgraded"`. */
+  readonly liquid: string;
+  readonly type: GoType;
+  /** It has filters or compares: it can be assigned and written, but be no argument. */
+  readonly isCompound?: boolean;
+  /** A comparison without filters: it may stand beside others of its kind in an `and` or an `or`. */
+  readonly isComparison?: boolean;
+  /** Taken from a map by a dot: prints as `<no value>` when it is absent. */
+  readonly mayBeNoValue?: boolean;
+  /** Of a literal. */
+  readonly literal?: string | number | boolean;
+}
+
+/** A value that is found, or made from one by filters. */
+export function valueOf(liquid: string, type: GoType): Value {
+  return { liquid, type, isCompound: liquid.includes(' | ') || liquid === 'nil' };
+}
+
+export function literalOf(literal: string | number | boolean): Value {
+  if (typeof literal === 'string') return { liquid: quoted(literal), type: 'string', literal };
+  return { liquid: String(literal), type: typeof literal === 'number' ? 'number' : 'boolean', literal };
+}
+
+/**
+ * A Liquid string. What Liquid takes for the end of a string or of a tag is written by its number.
+ */
+export function quoted(text: string): string {
+  return `"${text.replace(/["\\\p{Cc}]|\{(?=[{%])|[}%](?=\})/gu, escaped)}"`;
+}
+
+function escaped(character: string): string {
+  if (character === '\n') return '\\n';
+  return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+}
+
+/** `involved.labels.app`, `event.metadata.annotations["a.b/c"]` */
+export function member(of: string, key: string): string {
+  return /^[A-Za-z_]\w*$/.test(key) ? `${of}.${key}` : `${of}[${quoted(key)}]`;
+}
+
+export function isMap(type: GoType): type is { readonly map: GoType } {
+  return typeof type === 'object' && 'map' in type;
+}
+
+export function isList(type: GoType): type is { readonly list: GoType } {
+  return typeof type === 'object' && 'list' in type;
+}
+
+/** The struct's name, when it is one. */
+export function structOf(type: GoType): string | undefined {
+  return typeof type === 'object' && 'struct' in type ? type.struct : undefined;
+}
+
+/** For people. */
+export function typeName(type: GoType): string {
+  if (isMap(type)) return 'a map';
+  if (isList(type)) return 'a list';
+  return typeof type === 'object' ? type.struct : `a ${type}`;
+}

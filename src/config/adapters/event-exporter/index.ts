@@ -1,0 +1,174 @@
+/** Configurations of kubernetes-event-exporter, of all its builds, as our own. */
+import type { Path, Problem } from '../../problems.ts';
+import { isTable } from '../../expand.ts';
+import { canonical } from '../../keys.ts';
+import { problemsOf } from '../../problems.ts';
+import type { Adapted, AdapterOptions } from '../adapter.ts';
+import { Report } from '../report.ts';
+import { parseYaml } from '../yaml.ts';
+import { ExporterEnvironment } from './environment.ts';
+import { receiversOf, type Receiver } from './receivers.ts';
+import { stepOfRoute, tableOf } from './routes.ts';
+import { testsOf } from './rules.ts';
+import { exporterFile, TYPED_KEYS, type ExporterFile, type Rule } from './schema.ts';
+
+/** Whether a YAML file is one of theirs. */
+export function isExporterFile(value: unknown): boolean {
+  return isTable(value) && ('route' in value || 'receivers' in value);
+}
+
+/** @throws YamlSyntaxError */
+export function adaptExporterFile(text: string, options: AdapterOptions): Adapted {
+  const environment = new ExporterEnvironment(options);
+  const { value: written, locate } = parseYaml(environment.mark(text));
+  const report = new Report(options);
+  const file = checkedFile(tidied(written, environment), report);
+  const value = file === undefined ? {} : new Adapter(file, environment, report, options).value();
+  for (const name of environment.missing) report.warning([], `the variable ${name} is not set: it is empty, as before`);
+  return {
+    tool: 'kubernetes-event-exporter',
+    value,
+    problems: report.problems,
+    warnings: report.warnings,
+    origin: (path) => report.origin(value, path),
+    locate,
+  };
+}
+
+/** Undefined when nothing of it can be used. */
+function checkedFile(written: unknown, report: Report): ExporterFile | undefined {
+  const unknown: Problem[] = [];
+  const spelled = canonical(written, exporterFile, [], unknown);
+  for (const { path, message } of unknown) report.unsupported(path, message);
+  const checked = exporterFile.safeParse(spelled);
+  if (checked.success) return checked.data;
+  for (const { path, message } of problemsOf(checked.error, spelled, [], isSecret)) report.problem(path, message);
+  return undefined;
+}
+
+function isSecret(path: Path): boolean {
+  return path[0] === 'receivers';
+}
+
+/**
+ * Without what is null, which their reader takes for absent, and with variables resolved where no text is wanted; layouts stay as
+ * they are.
+ */
+function tidied(value: unknown, environment: ExporterEnvironment, key = ''): unknown {
+  if (Array.isArray(value)) return value.map((inner: unknown) => tidied(inner, environment, key));
+  if (isTable(value)) {
+    const members = Object.entries(value).filter(([, inner]) => inner !== null);
+    return Object.fromEntries(
+      members.map(([name, inner]) => [
+        name,
+        LAYOUTS.has(name.toLowerCase()) ? inner : tidied(inner, environment, name),
+      ]),
+    );
+  }
+  if (typeof value !== 'string' || !TYPED_KEYS.has(key.toLowerCase())) return value;
+  const resolved = environment.resolve(value);
+  return resolved === value ? value : parseYaml(resolved).value;
+}
+
+const LAYOUTS: ReadonlySet<string> = new Set(['layout', 'details']);
+
+/** Seconds, as in theirs. */
+const DEFAULT_MAX_AGE_SECONDS = 5;
+
+class Adapter {
+  readonly #file: ExporterFile;
+  readonly #environment: ExporterEnvironment;
+  readonly #report: Report;
+  readonly #options: AdapterOptions;
+  readonly #receivers: ReadonlyMap<string, Receiver>;
+
+  constructor(file: ExporterFile, environment: ExporterEnvironment, report: Report, options: AdapterOptions) {
+    this.#file = file;
+    this.#environment = environment;
+    this.#report = report;
+    this.#options = options;
+    const { clusterName = '', omitLookup = false, receivers } = file;
+    if (receivers === undefined || receivers.length === 0)
+      report.problem(['receivers'], 'is missing: there is nowhere to send anything');
+    const fields = { clusterName, deDot: false, omitLookup };
+    this.#receivers = receiversOf(receivers ?? [], ['receivers'], { fields, environment, report });
+  }
+
+  value(): Readonly<Record<string, unknown>> {
+    this.#nameWhatDiffers();
+    const { clusterName = '', route } = this.#file;
+    const step =
+      route &&
+      stepOfRoute(route, ['route'], {
+        report: this.#report,
+        testsOf: (rule, path) => this.#testsOf(rule, path),
+        sinkOf: (name, path) => this.#sinkOf(name, path),
+      });
+    if (step === undefined) {
+      this.#report.problem(['route'], 'sends nothing: no rule that can hold names a receiver that can be used');
+      return {};
+    }
+    return this.#report.from([], {
+      ...(clusterName === '' ? {} : { cluster: { name: this.#environment.reference(clusterName) } }),
+      resource: this.#resources(),
+      ...tableOf(step, this.#report),
+    });
+  }
+
+  /** One, or one for each reason that is watched for. */
+  #resources(): readonly object[] {
+    const { namespace = '', watchReasons = [] } = this.#file;
+    const common = {
+      kind: 'event',
+      ...(namespace === '' ? {} : { namespaces: [this.#environment.reference(namespace)] }),
+      repeats: this.#options.repeats,
+      maxAge: `${this.#maxAgeSeconds()}s`,
+    };
+    const keys = { namespaces: ['namespace'], maxAge: ['maxEventAgeSeconds'] };
+    if (watchReasons.length === 0) return [this.#report.from([], common, keys)];
+    return watchReasons.map((reason, index) => {
+      const table = { ...common, fieldSelector: `reason=${this.#environment.reference(reason)}` };
+      return this.#report.from([], table, { ...keys, fieldSelector: ['watchReasons', index] });
+    });
+  }
+
+  #maxAgeSeconds(): number {
+    const { maxEventAgeSeconds = 0, throttlePeriod = 0 } = this.#file;
+    if (maxEventAgeSeconds !== 0 && throttlePeriod !== 0)
+      this.#report.problem(
+        ['throttlePeriod'],
+        'must not be given together with maxEventAgeSeconds: it is its old name',
+      );
+    else if (throttlePeriod !== 0) this.#report.warning(['throttlePeriod'], 'is the old name of maxEventAgeSeconds');
+    return maxEventAgeSeconds || throttlePeriod || DEFAULT_MAX_AGE_SECONDS;
+  }
+
+  #testsOf(rule: Rule, path: Path): ReturnType<typeof testsOf> {
+    if (rule.minCount !== undefined && rule.minCount > 1 && this.#options.repeats === 'first')
+      this.#report.warning(
+        [...path, 'minCount'],
+        'each Event is told once, when its count is nearly always 1: --repeats every tells of each count',
+      );
+    return testsOf(rule, path, { environment: this.#environment, report: this.#report });
+  }
+
+  /** A table of its own for each place that names the receiver. */
+  #sinkOf(name: string, path: Path): Readonly<Record<string, unknown>> | undefined {
+    const receiver = this.#receivers.get(name);
+    if (receiver === undefined) {
+      const known = [...this.#receivers.keys()];
+      this.#report.unsupported(path, `unknown receiver "${name}"; there are ${known.join(', ') || 'none'}`);
+      return undefined;
+    }
+    return receiver.sink && this.#report.copy(receiver.sink);
+  }
+
+  /** Settings without a counterpart. */
+  #nameWhatDiffers(): void {
+    const { leaderElection, metricsNamePrefix } = this.#file;
+    if (leaderElection?.enabled === true)
+      this.#report.unsupported(['leaderElection'], 'leader election is not supported: run one replica');
+    if (metricsNamePrefix !== undefined && metricsNamePrefix !== '')
+      this.#report.warning(['metricsNamePrefix'], 'metrics are called watchchain_..., whatever it says');
+  }
+}

@@ -1,0 +1,55 @@
+/** Layouts and single templates of kubernetes-event-exporter in Liquid. */
+import type { Path } from '../../problems.ts';
+import { GoTemplateError } from './go-template/ast.ts';
+import { wholeEvent, type FieldOptions } from './go-template/fields.ts';
+import { translateGoTemplate } from './go-template/translate.ts';
+import type { ExporterEnvironment } from './environment.ts';
+import type { Report } from '../report.ts';
+
+export interface TemplateSurroundings {
+  readonly fields: FieldOptions;
+  readonly environment: ExporterEnvironment;
+  readonly report: Report;
+}
+
+/** Undefined when it cannot be said, which is reported. */
+export function translateTemplate(
+  template: string,
+  path: Path,
+  surroundings: TemplateSurroundings,
+): string | undefined {
+  const { fields, environment, report } = surroundings;
+  try {
+    return environment.reference(translateGoTemplate(environment.withTemplates(template), fields));
+  } catch (thrown) {
+    if (!(thrown instanceof GoTemplateError)) throw thrown;
+    report.unsupported(path, `must be a Go template that can be translated: ${thrown.message}`);
+    return undefined;
+  }
+}
+
+/**
+ * A layout with its keys in the order of their bytes, as Go writes a map. Numbers and booleans stay what they are, where Go makes
+ * `null` of them; what is null, or cannot be translated, is left out.
+ */
+export function translateLayout(layout: unknown, path: Path, surroundings: TemplateSurroundings): unknown {
+  if (typeof layout === 'string') return translateTemplate(layout, path, surroundings);
+  if (Array.isArray(layout)) {
+    const elements = layout.map((inner: unknown, index) => translateLayout(inner, [...path, index], surroundings));
+    return elements.filter((inner) => inner !== undefined);
+  }
+  if (typeof layout !== 'object' || layout === null) return layout ?? undefined;
+  const members = Object.entries(layout)
+    .map(
+      ([key, inner]) =>
+        [surroundings.environment.resolve(key), translateLayout(inner, [...path, key], surroundings)] as const,
+    )
+    .filter(([, inner]) => inner !== undefined)
+    .toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return Object.fromEntries(members);
+}
+
+/** What is sent without a layout: the whole Event, as theirs. */
+export function wholeEventTemplate({ fields, environment }: TemplateSurroundings): string {
+  return environment.reference(`{{ ${wholeEvent(fields)} }}`);
+}

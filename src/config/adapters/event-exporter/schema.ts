@@ -1,0 +1,127 @@
+/** What a configuration of kubernetes-event-exporter may say, in the spelling of its newest builds; keys are read in any case. */
+import { z } from 'zod';
+
+/** YAML gives numbers where people mean words. */
+const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+
+const texts = z.record(z.string(), text);
+
+const rule = z.strictObject({
+  message: text.optional(),
+  apiVersion: text.optional(),
+  kind: text.optional(),
+  namespace: text.optional(),
+  reason: text.optional(),
+  type: text.optional(),
+  component: text.optional(),
+  host: text.optional(),
+  labels: texts.optional(),
+  annotations: texts.optional(),
+  minCount: z.int().optional(),
+  receiver: text.optional(),
+});
+
+export type Rule = z.output<typeof rule>;
+
+const route = z.strictObject({
+  match: z.array(rule).optional(),
+  drop: z.array(rule).optional(),
+  get routes() {
+    return z.array(route).optional();
+  },
+});
+
+export interface Route {
+  readonly match?: readonly Rule[] | undefined;
+  readonly drop?: readonly Rule[] | undefined;
+  readonly routes?: readonly Route[] | undefined;
+}
+
+/** JSON of any nesting, whose texts are templates. */
+const layout = z.record(z.string(), z.unknown());
+
+const tls = z.strictObject({
+  insecureSkipVerify: z.boolean().optional(),
+  serverName: text.optional(),
+  caFile: text.optional(),
+  keyFile: text.optional(),
+  certFile: text.optional(),
+});
+
+/** The receivers that are built here, by the key that names them; in the order in which the first of several is taken. */
+export const SINKS = {
+  webhook: z.strictObject({
+    endpoint: text,
+    headers: texts.optional(),
+    layout: layout.optional(),
+    tls: tls.optional(),
+  }),
+  file: z.strictObject({
+    path: text,
+    layout: layout.optional(),
+    deDot: z.boolean().optional(),
+    maxsize: z.number().optional(),
+    maxage: z.number().optional(),
+    maxbackups: z.int().optional(),
+  }),
+  stdout: z.strictObject({ layout: layout.optional(), deDot: z.boolean().optional() }),
+  slack: z.strictObject({
+    token: text,
+    channel: text,
+    message: text.optional(),
+    color: text.optional(),
+    footer: text.optional(),
+    title: text.optional(),
+    author_name: text.optional(),
+    fields: texts.optional(),
+    threadKey: text.optional(),
+    completionCondition: text.optional(),
+    completionEmoji: text.optional(),
+    cache: z.strictObject({ name: text.optional(), namespace: text.optional() }).optional(),
+  }),
+  teams: z.strictObject({ endpoint: text, headers: texts.optional(), layout: layout.optional() }),
+} as const;
+
+export type SinkKey = keyof typeof SINKS;
+export type SinkOptions<Key extends SinkKey> = z.output<(typeof SINKS)[Key]>;
+
+/** Those that are not built here; the second line holds names that no build of theirs delivers to. */
+export const OTHER_SINKS: readonly string[] = [
+  ...'inMemory pipe syslog elasticsearch kinesis firehose opensearch opsgenie sqs sns kafka pubsub opscenter bigquery eventbridge loki'.split(
+    ' ',
+  ),
+  ...'splunk redis logstash cloudwatch email sms'.split(' '),
+];
+
+const receiver = z.looseObject({ name: text });
+
+export const exporterFile = z.strictObject({
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic']).optional(),
+  logFormat: z.enum(['json', 'pretty', '']).optional(),
+  maxEventAgeSeconds: z.int().optional(),
+  throttlePeriod: z.int().optional(),
+  kubeQPS: z.number().optional(),
+  kubeBurst: z.int().optional(),
+  namespace: text.optional(),
+  clusterName: text.optional(),
+  leaderElection: z.strictObject({ enabled: z.boolean().optional(), leaderElectionID: text.optional() }).optional(),
+  omitLookup: z.boolean().optional(),
+  cacheSize: z.int().optional(),
+  metricsNamePrefix: z
+    .string()
+    .regex(/^([a-zA-Z][a-zA-Z0-9_:]*_)?$/, 'must match ^[a-zA-Z][a-zA-Z0-9_:]*_$')
+    .optional(),
+  route: route.optional(),
+  receivers: z.array(receiver).optional(),
+  watchReasons: z.array(text).optional(),
+});
+
+export type ExporterFile = Omit<z.output<typeof exporterFile>, 'route'> & { readonly route?: Route | undefined };
+
+/** What is no text: a variable alone there is read as YAML would read its value. */
+export const TYPED_KEYS: ReadonlySet<string> = new Set(
+  [
+    'maxEventAgeSeconds throttlePeriod kubeQPS kubeBurst cacheSize minCount maxsize maxage maxbackups',
+    'enabled omitLookup deDot insecureSkipVerify',
+  ].flatMap((names) => names.toLowerCase().split(' ')),
+);

@@ -1,0 +1,59 @@
+/** What an adapter has to say of a file, at the paths of that file, and where each of its own tables comes from. */
+import type { Path, Problem } from '../problems.ts';
+
+export class Report {
+  readonly problems: Problem[] = [];
+  readonly warnings: Problem[] = [];
+  readonly #lenient: boolean;
+  readonly #sources = new WeakMap<object, { readonly path: Path; readonly keys: Readonly<Record<string, Path>> }>();
+
+  constructor({ lenient }: { readonly lenient: boolean }) {
+    this.#lenient = lenient;
+  }
+
+  problem(path: Path, message: string): void {
+    this.problems.push({ path, message });
+  }
+
+  warning(path: Path, message: string): void {
+    this.warnings.push({ path, message });
+  }
+
+  /** A problem, or what is left out when the user has asked for that. */
+  unsupported(path: Path, message: string): void {
+    if (this.#lenient) this.warning(path, `${message}: left out`);
+    else this.problem(path, `${message}; --lenient leaves it out`);
+  }
+
+  /**
+   * Notes where a table comes from, and answers it.
+   * @param keys where a key of it has another name there
+   */
+  from<T extends object>(path: Path, table: T, keys: Readonly<Record<string, Path>> = {}): T {
+    this.#sources.set(table, { path, keys });
+    return table;
+  }
+
+  /** The same table again, from the same place. */
+  copy<T extends object>(table: T): T {
+    const source = this.#sources.get(table);
+    return source === undefined ? { ...table } : this.from(source.path, { ...table }, source.keys);
+  }
+
+  /** Where in their file what stands at a path of `value` comes from: of the nearest table that was noted. */
+  origin(value: unknown, path: Path): Path {
+    let found: Path = [];
+    let inner: unknown = value;
+    for (const [depth, part] of [...path, ''].entries()) {
+      if (typeof inner !== 'object' || inner === null) break;
+      const source = this.#sources.get(inner);
+      if (source !== undefined) {
+        const [key, ...rest] = path.slice(depth);
+        const below = typeof key === 'string' && Object.hasOwn(source.keys, key) ? source.keys[key] : undefined;
+        found = [...source.path, ...(below ?? (key === undefined ? [] : [key])), ...rest];
+      }
+      inner = (inner as Record<PropertyKey, unknown>)[part];
+    }
+    return found;
+  }
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseYaml, YamlSyntaxError } from './yaml.ts';
+
+describe('parseYaml()', () => {
+  test('knows the line of every key and element, in any case, also through an alias', () => {
+    const { value, locate } = parseYaml('a:\n  - &one\n    Name: x\n  - *one\nb: { c: [1,\n  2] }\n');
+    assert.deepEqual(value, { a: [{ Name: 'x' }, { Name: 'x' }], b: { c: [1, 2] } });
+    const lines = [['a'], ['a', 0, 'name'], ['a', 1, 'name'], ['b', 'c', 1], ['a', 0, 'missing'], ['zzz']].map(locate);
+    assert.deepEqual(lines, [1, 3, 3, 6, 3, 1]);
+  });
+
+  test('takes a list that ends in the column of its key, as Helm charts write them', () => {
+    assert.deepEqual(parseYaml('tags: [\n  "a",\n  "b"\n]\n').value, { tags: ['a', 'b'] });
+  });
+
+  for (const [text, message, line] of [
+    ['a: 1\nlevel: {{info}}\n', /a key must be a text; a value with a template in it needs quotes/, 2],
+    ['a: 1\ntext: {{ .X }} and more\n', /needs quotes around it/, 2],
+    ['token: "secret\nb: 1', /^broken YAML in column \d+: (?!.*secret)/, 2],
+    ['a: 1\na: 2\n', /unique/, 2],
+  ] as const) {
+    test(`refuses ${JSON.stringify(text)} at its line, quoting nothing`, () => {
+      assert.throws(
+        () => parseYaml(text),
+        (thrown) => thrown instanceof YamlSyntaxError && message.test(thrown.message) && thrown.line === line,
+      );
+    });
+  }
+});

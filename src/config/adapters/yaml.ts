@@ -1,0 +1,78 @@
+/** YAML text to plain values, with mistakes and keys at their line. */
+import {
+  isAlias,
+  isCollection,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+} from 'yaml';
+import type { Locate } from '../locate.ts';
+
+/** A mistake in the YAML itself: nothing after it can be read. */
+export class YamlSyntaxError extends Error {
+  override readonly name = 'YamlSyntaxError';
+  /** From 1. */
+  readonly line: number;
+  constructor(message: string, line: number) {
+    super(message);
+    this.line = line;
+  }
+}
+
+export interface ParsedYaml {
+  readonly value: unknown;
+  readonly locate: Locate;
+}
+
+/** @throws YamlSyntaxError, whose message quotes nothing of the file: the line may hold a token */
+export function parseYaml(text: string): ParsedYaml {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
+  const [mistake] = document.errors;
+  const fail = (message: string, offset: number): never => {
+    const { line, col } = lines.linePos(offset);
+    throw new YamlSyntaxError(`broken YAML in column ${col}: ${message}${hint(text, line)}`, line);
+  };
+  if (mistake !== undefined) fail(mistake.message.replace(/: ["'].*$/s, ''), mistake.pos[0]);
+  visit(document, {
+    Pair(_, { key }) {
+      if (isCollection(key)) fail('a key must be a text', key.range?.[0] ?? 0);
+    },
+  });
+  return { value: document.toJS(), locate: locator(document, lines) };
+}
+
+/** The usual mistake: to YAML, `{{` at the start of a value opens a map inside a map. */
+function hint(text: string, line: number): string {
+  const suspect = text.split('\n')[line - 1]?.includes('{{') === true;
+  return suspect ? '; a value with a template in it needs quotes around it: "{{ ... }}"' : '';
+}
+
+/** The line of the key at a path, or of the nearest key above it. Case is ignored. */
+function locator(document: Document, lines: LineCounter): Locate {
+  return (path) => {
+    let node: unknown = document.contents;
+    let offset = 0;
+    for (const part of path) {
+      if (isAlias(node)) node = node.resolve(document);
+      if (isMap(node)) {
+        const name = String(part).toLowerCase();
+        const pair = node.items.find(({ key }) => isScalar(key) && String(key.value).toLowerCase() === name);
+        if (!isScalar(pair?.key)) break;
+        offset = pair.key.range?.[0] ?? offset;
+        node = pair.value;
+      } else if (isSeq(node)) {
+        const item = node.items[Number(part)];
+        if (!isNode(item)) break;
+        offset = item.range?.[0] ?? offset;
+        node = item;
+      } else break;
+    }
+    return lines.linePos(offset).line || 1;
+  };
+}

@@ -1,0 +1,88 @@
+/** From a file, in TOML or as another tool has it, to its tables and to where in the file each of them stands. */
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { ConfigError, toError } from '../errors.ts';
+import type { Adapted, AdapterOptions } from './adapters/adapter.ts';
+import { locateKeys, type Locate } from './locate.ts';
+import { parseToml, TomlSyntaxError } from './parse-toml.ts';
+import { pathText, type Path, type Problem } from './problems.ts';
+
+export interface WrittenFile {
+  /** As written: references are not resolved. Empty when nothing of the file can be used, which the problems say. */
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly problems: readonly Finding[];
+  readonly warnings: readonly Finding[];
+  /** What a problem at a path of `value` is in the file. */
+  readonly find: (problem: Problem) => Finding;
+}
+
+export interface Finding {
+  readonly line: number;
+  /** `handler[1].webhookURL: is missing: it must be a string` */
+  readonly text: string;
+}
+
+/** @throws ConfigError when the file cannot be read at all */
+export async function readConfigFile(file: string, options: AdapterOptions): Promise<WrittenFile> {
+  const extension = extname(file).toLowerCase();
+  if (ADAPTED.includes(extension)) return fromAdapter(await adapt(file, await read(file), options));
+  if (extension !== '.toml')
+    throw new ConfigError([
+      `Cannot use ${file}: unsupported configuration type "${extension.slice(1)}"; supported are .toml, and .yaml for kubernetes-event-exporter's own`,
+    ]);
+  const toml = await read(file);
+  const value = atLine(file, () => parseToml(toml));
+  const locate = locateKeys(toml);
+  const find = finder(locate, (path) => path);
+  return { value, problems: [], warnings: [], find };
+}
+
+const ADAPTED = ['.yaml', '.yml', '.json'];
+
+async function read(file: string): Promise<string> {
+  try {
+    // An editor's byte order mark is no part of the text; and the TOML parser takes no carriage return behind a comment.
+    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
+  } catch (cause) {
+    const missing = toError(cause).message.startsWith('ENOENT');
+    const reason = missing ? 'there is no such file; name one with --config' : toError(cause).message;
+    throw new ConfigError([`Cannot read ${file}: ${reason}`], { cause });
+  }
+}
+
+/** The other tool is recognised by what its file holds. Its code is loaded only here. */
+async function adapt(file: string, text: string, options: AdapterOptions): Promise<Adapted> {
+  const { adapterOf, YamlSyntaxError } = await import('./adapters/index.ts');
+  const adapter = atLine(file, () => adapterOf(text), YamlSyntaxError);
+  if (adapter === undefined)
+    throw new ConfigError([
+      `Cannot use ${file}: it is no configuration of kubernetes-event-exporter, which has "route" and "receivers"; write ours as TOML, in a file whose name ends in .toml`,
+    ]);
+  return atLine(file, () => adapter(text, options), YamlSyntaxError);
+}
+
+function fromAdapter({ value, problems, warnings, origin, locate }: Adapted): WrittenFile {
+  const own = finder(locate, (path) => path);
+  return { value, problems: problems.map(own), warnings: warnings.map(own), find: finder(locate, origin) };
+}
+
+function finder(locate: Locate, origin: (path: Path) => Path): (problem: Problem) => Finding {
+  return ({ path, message }) => {
+    const place = origin(path);
+    return { line: locate(place), text: place.length === 0 ? message : `${pathText(place)}: ${message}` };
+  };
+}
+
+/** Runs a parser, whose error tells the line. */
+function atLine<T>(
+  file: string,
+  parse: () => T,
+  error: abstract new (...args: never[]) => Error & { line: number } = TomlSyntaxError,
+): T {
+  try {
+    return parse();
+  } catch (thrown) {
+    if (thrown instanceof error) throw new ConfigError([`${file}:${thrown.line}: ${thrown.message}`]);
+    throw thrown;
+  }
+}
