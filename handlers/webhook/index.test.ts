@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../../src/change.ts';
 import { codeOf } from '../../src/errors.ts';
@@ -170,7 +173,7 @@ describe('webhook: CloudEvents', () => {
     });
     assert.equal(headers['content-type'], 'application/cloudevents+json; charset=utf-8');
     const { id, ...rest } = JSON.parse(body) as Record<string, unknown>;
-    assert.match(String(id), /^[0-9a-f]{64}$/);
+    assert.match(String(id), /^msg_[\w-]{43}$/);
     assert.deepEqual(rest, {
       specversion: '1.0',
       source: '/clusters/test',
@@ -204,6 +207,61 @@ describe('webhook: CloudEvents', () => {
     const [first, again, other] = server.requests.map(({ headers }) => headers['ce-id']);
     assert.equal(first, again);
     assert.notEqual(first, other);
+  });
+});
+
+/** A receiver in another language, with the algorithm written anew from the specification. */
+const VERIFIER = `
+import base64, hashlib, hmac, http.server, sys
+KEYS = [base64.b64decode(secret.removeprefix("whsec_")) for secret in sys.argv[1:]]
+class Verifier(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        signed = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.".encode() + body
+        given = [part.split(",", 1)[1] for part in self.headers["webhook-signature"].split(" ") if part.startswith("v1,")]
+        wanted = [base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() for key in KEYS]
+        self.send_response(200 if any(hmac.compare_digest(a, b) for a in given for b in wanted) else 401)
+        self.send_header("content-length", "0")
+        self.end_headers()
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Verifier)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+`;
+
+describe('webhook: signatures', () => {
+  const [old, current, unknown] = [1, 2, 3].map((byte) => `whsec_${Buffer.alloc(32, byte).toString('base64')}`);
+  const python = spawnSync('python3', ['--version']).status === 0 ? false : 'python3 is not installed';
+
+  test('are verified by a receiver that knows one of the secrets, and by no other', { skip: python }, async (t) => {
+    const verifier = spawn('python3', ['-c', VERIFIER, String(current)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.after(() => verifier.kill());
+    const [port] = (await once(createInterface({ input: verifier.stdout }), 'line')) as [string];
+    const signedWith = async (secret: unknown) => {
+      const { sink } = await connected(t, {
+        url: `http://127.0.0.1:${port}/`,
+        secret,
+        body: 'größe {{ change.name }}',
+      });
+      return sink.deliver(scaled, testContext());
+    };
+    await signedWith(current);
+    await signedWith([old, current]);
+    await assert.rejects(signedWith(unknown), /answered 401/);
+  });
+
+  test('sign the document of a CloudEvent, under its id', async (t) => {
+    const { headers, body } = await requestOf(t, { secret: current, cloudEvents: 'structured' });
+    assert.equal((JSON.parse(body) as { readonly id: string }).id, headers['webhook-id']);
+  });
+
+  test('a header that the receiver echoes is not told', async (t) => {
+    const headers = { Authorization: 'Bearer t0k3n-t0k3n', 'X-Kind': 'deployment' };
+    const failure = await failureOf(t, { headers }, scaled, {
+      status: 400,
+      body: 'bad Bearer t0k3n-t0k3n, t0k3n-t0k3n deployment',
+    });
+    assert.match(failure.message, /answered 400: bad \*\*\*, \*\*\* deployment$/);
   });
 });
 
@@ -241,6 +299,11 @@ describe('webhook: mistakes in the configuration', () => {
     [{ url, headers: { 'x-a': '1', 'X-A': '2' } }, /^headers\.X-A: must be given once/],
     [{ url, headers: { 'X-A': '{{ x' } }, /^headers\.X-A: must be a Liquid template/],
     [{ url, cloudEvents: 'batch' }, /^cloudEvents: /],
+    [{ url, secret: 'short' }, /^secret: /],
+    [{ url, allowAddresses: ['localhost'] }, /^allowAddresses\.0: must be an IP address or a range/],
+    [{ url, allowAddresses: ['10.0.0.0/33'] }, /^allowAddresses\.0: must be an IP address or a range/],
+    [{ url, tls: { certFile: '/etc/hostname' } }, /^tls\.keyFile: is missing: certFile needs it/],
+    [{ url, tls: { caFile: '/no/such/ca.crt' } }, /^tls\.caFile: cannot be read: ENOENT/],
   ] as const) {
     test(String(problem), () => {
       const problems = problemsOf(webhook, given);

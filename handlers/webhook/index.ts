@@ -1,15 +1,12 @@
-import { createHash } from 'node:crypto';
 import { defineSink } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
-import { durationMs } from '../../src/config/duration.ts';
+import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
+import { messageId } from '../../src/delivery/signature.ts';
 import { scopeOf } from '../../src/template/scope.ts';
 import { boundedBody, compileBody } from './body.ts';
 import { attributesOf, binaryHeaders, structured, STRUCTURED_TYPE } from './cloud-events.ts';
 import { compileHeaders } from './headers.ts';
 import { options, type Options } from './options.ts';
-
-/** The request's own deadline has the better message, so the runner's comes later. */
-const DEADLINE_MARGIN_MS = 2_000;
 
 export default defineSink({
   name: 'webhook',
@@ -17,7 +14,7 @@ export default defineSink({
   description: [
     'Without `layout` and `body`, the body is the change as JSON: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, `before`, `after`. What does not apply is absent; members are only ever added. Where both manifests would be too long, they are left out, and `omitted` names them.',
     'A message counts as delivered on any answer from 200 to 299. 408, 425 and 5xx are failed attempts; 429, and 503 with `Retry-After`, wait as long as asked; any other answer goes to the dead letters at once, a redirect too: name the final address.',
-    'Each attempt carries the same `Idempotency-Key`.',
+    'Each attempt carries the same `Idempotency-Key`, and with `secret` the same `webhook-id`.',
   ].join('\n\n'),
   options,
   examples: [
@@ -34,15 +31,14 @@ export default defineSink({
       toml: '[[handler]]\nname = "webhook"\nurl = "https://broker.example/default"\ncloudEvents = "binary"\n',
     },
   ],
-  deadlineMs: ({ timeout }) => durationMs(timeout) + DEADLINE_MARGIN_MS,
+  deadlineMs,
   create(options, environment) {
-    const { url, timeout, messagesPerSecond, burst } = options;
     const receiver = environment.receivers.receiver({
+      ...receiverOptions(options),
       name: environment.id,
-      url: new URL(url),
-      timeoutMs: durationMs(timeout),
-      perSecond: messagesPerSecond,
-      burst,
+      url: new URL(options.url),
+      signingSecrets: [options.secret ?? []].flat(),
+      secrets: secretsIn(options.headers),
     });
     const requestOf = compileRequest(options);
     return {
@@ -53,6 +49,13 @@ export default defineSink({
     };
   },
 });
+
+/** Tokens and the like, which a receiver may echo: the values of headers that are called so and are no templates. */
+function secretsIn(headers: Options['headers']): readonly string[] {
+  return Object.entries(headers)
+    .filter(([name, value]) => /auth|token|key|secret|cookie|passw|credential/i.test(name) && !value.includes('{{'))
+    .flatMap(([, value]) => [value, ...value.split(' ')]);
+}
 
 interface Request {
   readonly method: string;
@@ -72,7 +75,7 @@ function compileRequest(options: Options): (change: Change, idempotencyKey: stri
     const contentType = own['content-type'] ?? body.contentType;
     const text = boundedBody(body, change, scope, maxBodyBytes);
     if (cloudEvents === undefined) return { method, headers: { 'content-type': contentType, ...own }, body: text };
-    const attributes = attributesOf(change, createHash('sha256').update(idempotencyKey).digest('hex'));
+    const attributes = attributesOf(change, messageId(idempotencyKey));
     if (cloudEvents === 'binary') {
       return { method, headers: { 'content-type': contentType, ...binaryHeaders(attributes), ...own }, body: text };
     }

@@ -1,6 +1,6 @@
 /** What a webhook's table may say. */
 import { z } from 'zod';
-import { duration } from '../../src/config/duration.ts';
+import { reach, signingSecrets } from '../../src/delivery/fields.ts';
 import { layout, template } from '../../src/template/fields.ts';
 import { headerTemplates } from './headers.ts';
 
@@ -52,22 +52,13 @@ export const options = z
         'The longest body that is sent. The JSON of a change leaves out its manifests, and says so; a longer body of your own is a dead letter.',
       )
       .meta({ example: 262_144 }),
-    messagesPerSecond: z
-      .number()
-      .min(0)
-      .default(0)
-      .describe('Requests per second on average. What comes faster waits. `0` for no limit.')
-      .meta({ example: 20 }),
-    burst: z
-      .int()
-      .min(1)
-      .default(1)
-      .describe('Requests that may go at once before the rate holds.')
-      .meta({ example: 10 }),
-    timeout: duration
-      .default('10s')
-      .describe('Time for the whole request, connecting included. After it the attempt has failed.')
-      .meta({ example: '5s' }),
+    secret: signingSecrets
+      .optional()
+      .describe(
+        'Signs each request in the manner of Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Two while one replaces the other: receivers accept either.',
+      )
+      .meta({ example: '${WEBHOOK_SECRET}' }),
+    ...reach,
   })
   .superRefine(({ layout, body }, context) => {
     if (layout === undefined || body === undefined) return;

@@ -6,6 +6,7 @@ import type { ChainConfig, EventConfig, HandlerConfig, ResourceConfig, RetryConf
 import { durationMs } from './duration.ts';
 import { isTable } from './expand.ts';
 import { canonical } from './keys.ts';
+import { resolvePaths } from './paths.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 import type { BranchTable, ResourceTable } from './schema.ts';
 
@@ -22,6 +23,8 @@ export interface WrittenChain {
 export interface ChainSurroundings {
   readonly loadHandler: (name: string) => Promise<HandlerDefinition>;
   readonly isSecret: (path: Path) => boolean;
+  /** Paths in options are relative to it. */
+  readonly folder: string;
   /** `config.toml:12` */
   readonly at: (path: Path) => string;
   readonly problems: Problem[];
@@ -104,7 +107,7 @@ async function loadOne(
   { name: chain, path: chainPath }: WrittenChain,
   table: unknown,
   index: number,
-  { loadHandler, isSecret, at, problems }: ChainSurroundings,
+  { loadHandler, isSecret, folder, at, problems }: ChainSurroundings,
 ): Promise<{ readonly config: HandlerConfig; readonly path: Path } | undefined> {
   if (!isTable(table) || typeof table['name'] !== 'string' || table['name'] === '') return undefined;
   const { name, id, ...written } = table as { readonly name: string; readonly [key: string]: unknown };
@@ -117,7 +120,8 @@ async function loadOne(
     problems.push(...(thrown as ConfigError).problems.map((message) => ({ path: [...path, 'name'], message })));
     return undefined;
   }
-  const options = canonical(written, definition.options, path, problems);
+  const spelled = canonical(written, definition.options, path, problems);
+  const options = resolvePaths(spelled, definition.options, folder);
   const checked = definition.options.safeParse(options);
   if (!checked.success) problems.push(...problemsOf(checked.error, options, path, isSecret));
   const own = typeof id === 'string' ? id : definition.name;

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { z } from 'zod';
+import { filePath, resolvePaths } from './paths.ts';
+
+const options = z.strictObject({
+  path: filePath.describe('Where to write.').meta({ example: 'x' }),
+  tls: z
+    .strictObject({ caFile: filePath.optional(), name: z.string() })
+    .superRefine(() => undefined)
+    .optional(),
+  other: filePath.default('y'),
+  text: z.string(),
+});
+
+test('resolvePaths() makes paths absolute, in tables too, and leaves everything else', () => {
+  const given = {
+    path: 'a/b',
+    tls: { caFile: '../ca.crt', name: 'a/b' },
+    other: '/abs',
+    text: 'a/b',
+    unknown: 'a/b',
+    wrong: 5,
+  };
+  assert.deepEqual(
+    { ...(resolvePaths(given, options, '/etc/w') as object) },
+    {
+      path: '/etc/w/a/b',
+      tls: Object.assign(Object.create(null) as object, { caFile: '/etc/ca.crt', name: 'a/b' }),
+      other: '/abs',
+      text: 'a/b',
+      unknown: 'a/b',
+      wrong: 5,
+    },
+  );
+});
+
+test('resolvePaths() leaves to the schema what is no path', () => {
+  for (const path of [5, '', undefined, ['a']]) {
+    assert.deepEqual((resolvePaths({ path }, options, '/etc') as { path: unknown }).path, path);
+  }
+});

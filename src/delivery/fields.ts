@@ -1,0 +1,100 @@
+/** Options that all sinks share which send over HTTP to an address of the user's choice. */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { duration, durationMs } from '../config/duration.ts';
+import { filePath } from '../config/paths.ts';
+import type { ReceiverOptions } from './receiver.ts';
+import { secretKey } from './signature.ts';
+import { problemsOfTls } from './tls.ts';
+
+const tls = z
+  .strictObject({
+    caFile: filePath.optional(),
+    certFile: filePath.optional(),
+    keyFile: filePath.optional(),
+    serverName: z.string().min(1).optional(),
+    insecureSkipVerify: z.boolean().optional(),
+  })
+  .superRefine((given, context) => {
+    for (const { option, message } of problemsOfTls(given)) {
+      context.addIssue({ code: 'custom', message, path: [option] });
+    }
+  });
+
+const address = z.string().refine(isAddress, {
+  error: 'must be an IP address or a range such as "169.254.169.254" or "127.0.0.0/8"',
+});
+
+function isAddress(text: string): boolean {
+  const [ip = '', bits, ...rest] = text.split('/');
+  const family = isIP(ip);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
+}
+
+const secret = z.string().refine((text) => secretKey(text) !== undefined, {
+  error: 'must be base64 of 24 to 64 bytes, with or without "whsec_" in front: make one with `openssl rand -base64 32`',
+});
+
+/** Secrets that requests are signed with. */
+export const signingSecrets = z.union([secret, z.array(secret).min(1)]);
+
+/** How a sink reaches its receiver; part of its strict object of options. */
+export const reach = {
+  messagesPerSecond: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('Requests per second on average. What comes faster waits. `0` for no limit.')
+    .meta({ example: 20 }),
+  burst: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe('Requests that may go at once before the rate holds.')
+    .meta({ example: 10 }),
+  timeout: duration
+    .default('10s')
+    .describe('Time for the whole request, connecting included. After it the attempt has failed.')
+    .meta({ example: '5s' }),
+  tls: tls
+    .optional()
+    .describe(
+      "`caFile` instead of the usual CAs, `certFile` and `keyFile` to show a certificate, `serverName` when the receiver's certificate has another name than the host; PEM, read again when replaced. `insecureSkipVerify = true` takes any certificate.",
+    )
+    .meta({ example: { caFile: '/etc/watchchain/ca.crt' } }),
+  allowAddresses: z
+    .array(address)
+    .optional()
+    .describe(
+      'Addresses to which the name in the URL may lead although names may not lead there: this machine, link-local ones, the metadata of a cloud. An address in the URL itself needs no permission.',
+    )
+    .meta({ example: ['127.0.0.0/8'] }),
+} as const;
+
+/** The request's own deadline has the better message, so the runner's comes later. */
+const DEADLINE_MARGIN_MS = 2_000;
+
+/** The deadline of a sink that makes one request. */
+export function deadlineMs({ timeout }: { readonly timeout: string }): number {
+  return durationMs(timeout) + DEADLINE_MARGIN_MS;
+}
+
+type Reach = z.output<z.ZodObject<typeof reach>>;
+
+/** What the options say about the receiver. */
+export function receiverOptions({
+  messagesPerSecond,
+  burst,
+  timeout,
+  tls,
+  allowAddresses,
+}: Reach): Omit<ReceiverOptions, 'name' | 'url'> {
+  return {
+    timeoutMs: durationMs(timeout),
+    perSecond: messagesPerSecond,
+    burst,
+    tls,
+    allowAddresses,
+  };
+}
