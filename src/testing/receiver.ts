@@ -24,6 +24,8 @@ export interface ReceiverAnswer {
   readonly hang?: boolean;
   /** Answer with a TCP reset. */
   readonly reset?: boolean;
+  /** Answer with these bytes, whatever they are, and close the connection. */
+  readonly raw?: string;
 }
 
 export interface CapturedReceiver extends AsyncDisposable {
@@ -38,11 +40,13 @@ export interface CapturedReceiver extends AsyncDisposable {
 }
 
 /**
- * Starts a receiver on a free port of 127.0.0.1.
+ * Starts a receiver on 127.0.0.1.
  * @param respond chooses the answer; `n` counts requests from 1.
+ * @param wantedPort of one that has gone and comes back; default: a free one.
  */
 export async function startReceiver(
   respond: (request: CapturedRequest, n: number) => ReceiverAnswer = () => ({}),
+  wantedPort = 0,
 ): Promise<CapturedReceiver> {
   const requests: CapturedRequest[] = [];
   const sockets = new Set<Socket>();
@@ -58,6 +62,7 @@ export async function startReceiver(
     waiters.check();
     if (reply.hang === true) return;
     if (reply.reset === true) return void message.socket.resetAndDestroy();
+    if (reply.raw !== undefined) return void message.socket.end(reply.raw);
     const answer = (): void => {
       response.writeHead(reply.status ?? 200, reply.headers).end(reply.body ?? 'ok');
     };
@@ -81,7 +86,7 @@ export async function startReceiver(
       waiters.check();
     });
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(wantedPort, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
 
