@@ -60,7 +60,6 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
     loadHandler: (name) => options.loadHandler(name, folder),
     isSecret,
     folder,
-    folder,
     at: (path) => `${file}:${written.find({ path, message: '' }).line}`,
     problems,
   };
