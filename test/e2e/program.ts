@@ -122,6 +122,11 @@ export class Program implements AsyncDisposable {
     return this.#exit;
   }
 
+  /** One that it may survive. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
     this.#child.kill(signal);
     return this.#exit;

@@ -8,7 +8,7 @@ import { deployment } from '../e2e/cluster.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
-import { LONG } from './needs.ts';
+import { onlyLong } from './needs.ts';
 import { assertWhole, toldTo } from './stories.ts';
 
 const CHANGING = 10;
@@ -178,8 +178,8 @@ async function spoil(row: Row, world: World): Promise<void> {
 
 describe('an API server that has', { concurrency: 6 }, () => {
   for (const row of ROWS) {
-    const skip = row.long !== undefined && !LONG ? `only in make test-faults: ${row.long}` : false;
-    test(`${row.row} ${row.what}: every change is told, in order, once`, { skip }, async () => {
+    const skip = row.long === undefined ? {} : onlyLong(row.long);
+    test(`${row.row} ${row.what}: every change is told, in order, once`, skip, async () => {
       const end = { objects: CHANGING, last: 2 };
       const told = toldTo(end);
       await using world = await World.start(told.respond, row.cluster);

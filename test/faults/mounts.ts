@@ -1,0 +1,86 @@
+/** Real file systems for state folders: small ones, full ones, ones whose power is cut. Root only. */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rename, rmdir, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** A file system in memory, gone when it goes out of scope. */
+export class Tmpfs implements AsyncDisposable {
+  readonly path: string;
+
+  private constructor(folder: string) {
+    this.path = folder;
+  }
+
+  /** @param size as mount(8) takes it: `3m`. */
+  static async mount(size: string): Promise<Tmpfs> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-tmpfs-'));
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=700`, 'tmpfs', folder]);
+    return new Tmpfs(folder);
+  }
+
+  file(name: string): string {
+    return path.join(this.path, name);
+  }
+
+  /** `size=4m`, `ro`. */
+  async remount(options: string): Promise<void> {
+    await run('mount', ['-o', `remount,${options}`, this.path]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await run('umount', [this.path]);
+    await rmdir(this.path);
+  }
+}
+
+/** An ext4 disk whose blocks are a file in memory: what is in the file is what the disk has been given so far. */
+export class Disk implements AsyncDisposable {
+  /** Where it is mounted. */
+  readonly path: string;
+  readonly #ram: Tmpfs;
+  readonly #image: string;
+
+  private constructor(ram: Tmpfs, mountPoint: string, image: string) {
+    this.#ram = ram;
+    this.path = mountPoint;
+    this.#image = image;
+  }
+
+  /** @param ram what is there for its blocks, as mount(8) takes it; a write beyond it is an I/O error */
+  static async mount(sizeBytes: number, ram = '256m'): Promise<Disk> {
+    const tmpfs = await Tmpfs.mount(ram);
+    const [mountPoint, image] = [tmpfs.file('disk'), tmpfs.file('image')];
+    await mkdir(mountPoint);
+    await writeFile(image, '');
+    await truncate(image, sizeBytes);
+    await run('mkfs.ext4', ['-q', '-F', '-E', 'lazy_itable_init=0,lazy_journal_init=0,nodiscard', image]);
+    const disk = new Disk(tmpfs, mountPoint, image);
+    await disk.#mount();
+    return disk;
+  }
+
+  /** What the disk has right now is put aside. */
+  async capture(): Promise<void> {
+    await run('cp', ['--sparse=always', this.#image, `${this.#image}.captured`]);
+  }
+
+  /** The machine comes back with what was captured; whatever the kernel still had in memory is gone. Nothing may use the disk. */
+  async cutPower(): Promise<void> {
+    await run('umount', [this.path]);
+    await rename(`${this.#image}.captured`, this.#image);
+    await this.#mount();
+  }
+
+  async #mount(): Promise<void> {
+    await run('mount', ['-o', 'loop', this.#image, this.path]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await run('umount', [this.path]);
+    await this.#ram[Symbol.asyncDispose]();
+  }
+}
