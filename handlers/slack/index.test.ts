@@ -249,15 +249,34 @@ describe('slack: delivery', () => {
 describe('slack: configuration', () => {
   test('29 refuses a missing, empty or unusable webhookURL at the start', () => {
     const wanted = 'webhookURL: must be the https:// or http:// URL of an incoming webhook';
-    for (const given of [{}, { webhookURL: '' }, { webhookURL: 'hooks.slack.com/x' }, { webhookURL: 'ftp://x/y' }]) {
+    for (const given of [{ webhookURL: '' }, { webhookURL: 'hooks.slack.com/x' }, { webhookURL: 'ftp://x/y' }]) {
       assert.deepEqual(problemsOf(slack, given), [wanted]);
     }
   });
 
+  const webhookURL = 'https://hooks.example/x';
+  for (const [given, problem] of [
+    [{}, /^webhookURL: is missing: the URL of an incoming webhook, or a token and a channel$/],
+    [{ webhookURL, token: 'x', channel: 'c' }, /^webhookURL: cannot stand beside token: leave one of them out$/],
+    [{ token: 'xoxb-1' }, /^channel: is missing: a token needs it$/],
+    [{ webhookURL, threadKey: 'x' }, /^threadKey: needs a token: a webhook has one channel/],
+    [{ token: 'x', channel: 'c', completionCondition: 'x' }, /^completionCondition: needs a threadKey/],
+    [{ token: 'x', channel: 'c', update: 'x', threadKey: 'y' }, /^update: cannot stand beside threadKey/],
+    [{ token: 'x', channel: '{{ chagne.name }}' }, /^channel: must be a Liquid template: unknown name "chagne"/],
+    [{ webhookURL, fields: { A: '{{' } }, /^fields\.A: must be a Liquid template/],
+    [{ webhookURL, completionEmoji: ':tada:' }, /^completionEmoji: must be the name of an emoji without colons/],
+  ] as const) {
+    test(`refuses ${JSON.stringify(given)}, and never shows the token`, () => {
+      const problems = problemsOf(slack, given);
+      assert.equal(problems.length, 1, problems.join('\n'));
+      assert.match(problems.join(), problem);
+      assert.doesNotMatch(problems.join(), /xoxb/);
+    });
+  }
+
   test('refuses a rate below zero, a bad duration and an unknown key', () => {
-    const webhookURL = 'https://hooks.example/x';
     assert.match(problemsOf(slack, { webhookURL, messagesPerSecond: -1 }).join(), /^messagesPerSecond: /);
     assert.match(problemsOf(slack, { webhookURL, timeout: '10' }).join(), /^timeout: must be a duration/);
-    assert.match(problemsOf(slack, { webhookURL, channel: '#ops' }).join(), /channel/);
+    assert.match(problemsOf(slack, { webhookURL, username: 'x' }).join(), /username/);
   });
 });

@@ -1,47 +1,24 @@
 import { IncomingWebhook, type IncomingWebhookSendArguments } from '@slack/webhook';
-import { z } from 'zod';
-import { defineSink } from '../../src/chain/handler.ts';
-import { duration, durationMs } from '../../src/config/duration.ts';
+import type { Change } from '../../src/change.ts';
+import { defineSink, type HandlerEnvironment } from '../../src/chain/handler.ts';
+import { durationMs } from '../../src/config/duration.ts';
 import { originalError } from '../../src/delivery/fetch-adapter.ts';
 import { assertTaken } from './answer.ts';
-import { attachmentOf } from './message.ts';
-
-const options = z.strictObject({
-  webhookURL: z
-    .url({ protocol: /^https?$/, error: 'must be the https:// or http:// URL of an incoming webhook' })
-    .describe(
-      'URL of the incoming webhook: whoever has it can post, so it is never shown and is better kept outside the file.',
-    )
-    .meta({ example: '${SLACK_WEBHOOK_URL}' }),
-  clusterName: z
-    .string()
-    .optional()
-    .describe('Footer of each message. Without it, the cluster\'s name; `""` for no footer.')
-    .meta({ example: 'prod-eu' }),
-  messagesPerSecond: z
-    .number()
-    .min(0)
-    .default(1)
-    .describe(
-      "Messages per second on average; Slack's own limit is 1 for a channel. What comes faster waits. `0` for no limit.",
-    )
-    .meta({ example: 0.5 }),
-  burst: z.int().min(1).default(1).describe('Messages that may go at once before the rate holds.').meta({ example: 3 }),
-  timeout: duration
-    .default('10s')
-    .describe('Time for the whole request, connecting included. After it the attempt has failed.')
-    .meta({ example: '5s' }),
-});
+import { Bot } from './bot.ts';
+import { compileContent, type Content } from './content.ts';
+import { options, type Options } from './options.ts';
+import { type CallContext, SlackApi } from './web-api.ts';
 
 /** The request's own deadline has the better message, so the runner's comes later. */
 const DEADLINE_MARGIN_MS = 2_000;
 
 export default defineSink({
   name: 'slack',
-  summary: 'Posts each change to a Slack channel through an incoming webhook.',
+  summary: 'Posts each change to a Slack channel, through an incoming webhook or as a bot.',
   description: [
     "The title says what happened to which object. After `diff`, the text of an update has the headline and who did it in its first line, then a line per changed field, then the diff of what does not fit on a line; it is cut, visibly, at Slack's limit of 4,000 characters. Creations, deletions and updates without a diff have a title only, and a text where there is something to add: that the change happened while nothing was watching, or that the object was perhaps only no longer selected.",
     'Nothing in an object can mention a channel, make a link or end the code block.',
+    'As a bot, with a `token`, it also answers in threads (`threadKey`) and rewrites a message (`update`). Which message that is, it remembers for 30 days after the last one, over restarts. A message that was removed meanwhile is begun anew.',
     'A message counts as delivered when Slack has answered `ok`. Other servers with webhooks of this kind (Mattermost, Rocket.Chat) work too.',
   ].join('\n\n'),
   options,
@@ -54,29 +31,63 @@ export default defineSink({
       title: "The URL from a mounted Secret, the cluster's name in the footer",
       toml: '[[handler]]\nname = "slack"\nwebhookURL = "${file:/etc/watchchain/slack}"\nclusterName = "prod-eu"\ntimeout = "5s"\n',
     },
+    {
+      title: 'A thread for each cluster upgrade, with a tick on it when it is done',
+      toml: `[[handler]]
+name = "slack"
+token = "\${SLACK_TOKEN}"
+channel = "#upgrades"
+message = "{{ event.involvedObject.name }}: {{ event.message }}"
+threadKey = "{{ event.involvedObject.namespace }}/{{ event.involvedObject.name }}"
+completionCondition = "{% if event.reason == 'Upgraded' %}done{% endif %}"
+`,
+    },
+    {
+      title: 'One message per Deployment, always as it is now',
+      toml: '[[handler]]\nname = "slack"\ntoken = "${SLACK_TOKEN}"\nchannel = "#deployments"\nupdate = "{{ change.key }}"\n',
+    },
   ],
-  deadlineMs: ({ timeout }) => durationMs(timeout) + DEADLINE_MARGIN_MS,
-  create({ webhookURL, clusterName, messagesPerSecond, burst, timeout }, environment) {
-    const url = new URL(webhookURL);
-    const receiver = environment.receivers.receiver({
-      name: environment.id,
-      url,
-      timeoutMs: durationMs(timeout),
-      perSecond: messagesPerSecond,
-      burst,
-    });
-    const footer = clusterName ?? environment.clusterName;
+  // A thread may take an answer, a reaction and, when the parent is gone, another message.
+  deadlineMs: ({ timeout, token }) => durationMs(timeout) * (token === undefined ? 1 : 3) + DEADLINE_MARGIN_MS,
+  create(options, environment) {
+    const contentOf = compileContent(options, environment.clusterName);
+    const tell = options.token === undefined ? webhook(options, environment) : bot(options, options.token, environment);
     return {
-      async deliver(change, { idempotencyKey, signal }) {
-        // Its own retries and timeout stay off: the chain and the receiver see to both.
-        const webhook = new IncomingWebhook(webhookURL, { fetch: receiver.fetch(idempotencyKey, signal) });
-        const message = { attachments: [attachmentOf(change, footer)] } as unknown as IncomingWebhookSendArguments;
-        const { text } = await webhook.send(message).catch((thrown: unknown) => {
-          throw originalError(thrown);
-        });
-        assertTaken(text, url.host);
-      },
-      stop: () => receiver.close(),
+      deliver: (change, context) => tell.message(change, contentOf(change), context),
+      stop: () => tell.close(),
     };
   },
 });
+
+/** The far end, by whichever way in. */
+interface Way {
+  message(change: Change, content: Content, context: CallContext): Promise<void>;
+  close(): Promise<void>;
+}
+
+function webhook(options: Options, { id, receivers }: HandlerEnvironment): Way {
+  const { webhookURL = '', timeout, messagesPerSecond, burst } = options;
+  const url = new URL(webhookURL);
+  const rate = { perSecond: messagesPerSecond, burst };
+  const receiver = receivers.receiver({ name: id, url, timeoutMs: durationMs(timeout), ...rate });
+  return {
+    async message(_change, content, { idempotencyKey, signal }) {
+      // Its own retries and timeout stay off: the chain and the receiver see to both.
+      const client = new IncomingWebhook(webhookURL, { fetch: receiver.fetch(idempotencyKey, signal) });
+      const { text } = await client.send(content as IncomingWebhookSendArguments).catch((thrown: unknown) => {
+        throw originalError(thrown);
+      });
+      assertTaken(text, url.host);
+    },
+    close: () => receiver.close(),
+  };
+}
+
+function bot(options: Options, token: string, { id, receivers, memory }: HandlerEnvironment): Way {
+  const api = new SlackApi({ ...options, id, token, timeoutMs: durationMs(options.timeout) }, receivers);
+  const talking = new Bot(options, { api, memory });
+  return {
+    message: (change, content, context) => talking.tell(change, content, context),
+    close: () => api.close(),
+  };
+}

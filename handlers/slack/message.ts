@@ -48,6 +48,11 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
   };
 }
 
+/** Of the bar at the side: what happened. */
+export function colorOf(change: Change): string {
+  return LOOKS[change.action].color;
+}
+
 /** Headline, who and what is special in the first line, then a line per field, then the diff; empty when there is nothing to tell. */
 function textOf(change: Change): string {
   const { diff } = change.notes;

@@ -12,6 +12,11 @@ export function harmless(text: string): string {
   return entities(visible(text));
 }
 
+/** The text as it is, harmless, in at most `max` code points; what does not fit is counted in its last line. */
+export function plainText(text: string, max: number): string {
+  return fitted(visible(text), max);
+}
+
 /** The text as a code block of at most `max` code points, harmless; what does not fit is counted in its last line. */
 export function codeBlock(text: string, max: number): string {
   // A look-alike (modifier letter grave accent), since nothing escapes a backtick and three of them end the block.

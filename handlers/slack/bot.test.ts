@@ -1,0 +1,286 @@
+import assert from 'node:assert/strict';
+import { describe, test, type TestContext } from 'node:test';
+import type { SinkInstance } from '../../src/chain/handler.ts';
+import { createReceivers } from '../../src/delivery/receivers.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { changeOf } from '../../src/testing/change.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { testContext, testEnvironment, testMemory } from '../../src/testing/handler.ts';
+import { startReceiver, type CapturedRequest, type ReceiverAnswer } from '../../src/testing/receiver.ts';
+import slack from './index.ts';
+
+interface Call {
+  readonly method: string;
+  readonly authorization: string | undefined;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+function callOf({ path, headers, body }: CapturedRequest): Call {
+  const { authorization } = headers;
+  return { method: path.replace('/api/', ''), authorization, body: JSON.parse(body) as Call['body'] };
+}
+
+/** Slack as far as a bot sees it: messages have a place, in a channel known by its id. */
+async function workspace(
+  t: TestContext,
+  refuse: (call: Call, n: number) => ReceiverAnswer | string | undefined = () => undefined,
+) {
+  const server = await startReceiver((request, n) => {
+    const call = callOf(request);
+    const refused = refuse(call, n);
+    if (typeof refused === 'object') return refused;
+    const answer =
+      refused === undefined ? { ok: true, channel: 'C1', ts: `17000000${n}.0` } : { ok: false, error: refused };
+    return { body: JSON.stringify(answer) };
+  });
+  const { log } = testEnvironment();
+  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env: {} });
+  t.after(async () => {
+    await receivers.close();
+    await server.close();
+  });
+  const memory = testMemory();
+  const bot = (options: object): SinkInstance => {
+    assert.equal(slack.type, 'sink');
+    const given = { token: 'xoxb-c4nary', channel: '#ops', apiURL: `${server.url}/api`, messagesPerSecond: 0 };
+    const parsed = slack.options.parse({ ...given, ...options });
+    return slack.create(parsed, testEnvironment({ receivers, memory, clusterName: 'prod' }));
+  };
+  const calls = () => server.requests.map(callOf);
+  return { bot, calls };
+}
+
+/** An Event of a cluster's upgrade. */
+const upgrade = (reason: string, cluster = 'c1', message = '') =>
+  changeOf({
+    after: {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: `${cluster}.${reason}`, namespace: 'default' },
+      involvedObject: { kind: 'Cluster', name: cluster },
+      reason,
+      message,
+      type: 'Normal',
+    },
+  });
+
+const THREADS = {
+  message: '{{ event.reason }}',
+  threadKey: '{{ event.involvedObject.name }}',
+  completionCondition: "{% if event.reason == 'Upgraded' %}yes{% endif %}",
+};
+
+let attempts = 0;
+/** Another change each time; the same one with `key`. */
+const context = (key = `change ${++attempts}`) => testContext({ idempotencyKey: key });
+
+const told = (calls: readonly Call[]) =>
+  calls.map(({ method, body }) => [method, body['text'] ?? body['name'], body['thread_ts'] ?? body['timestamp'] ?? '']);
+
+describe('slack with a token', () => {
+  test('37 posts to the channel of the template, with the token in a header and nowhere else', async (t) => {
+    const { bot, calls } = await workspace(t);
+    await bot({ channel: '#{{ change.namespace }}-events' }).deliver(upgrade('Upgrading'), context());
+    const [call, ...others] = calls();
+    assert.deepEqual(others, []);
+    assert.deepEqual([call?.method, call?.authorization], ['chat.postMessage', 'Bearer xoxb-c4nary']);
+    assert.equal(call?.body['channel'], '#default-events');
+    assert.ok(!JSON.stringify(call?.body).includes('c4nary'));
+    const [attachment] = (call?.body['attachments'] ?? []) as { title: string; footer: string }[];
+    assert.deepEqual([attachment?.title, attachment?.footer], ['ADD event\ndefault/c1.Upgrading', 'prod']);
+  });
+
+  test('37 text, title, colour, fields in their order, footer and author are templates; nothing in them links or mentions', async (t) => {
+    const { bot, calls } = await workspace(t);
+    const sink = bot({
+      message: '{{ event.reason }}: {{ event.message }}',
+      title: '{{ event.involvedObject.name }}',
+      color: '#123456',
+      fields: { Zone: '{{ event.type }}', Area: 'x', Empty: '{{ event.host }}' },
+      footer: 'in {{ change.cluster }}',
+      authorName: 'bot',
+    });
+    await sink.deliver(upgrade('Upgrading', 'c1', '<!channel> & <https://evil.example|safe>'), context());
+    assert.deepEqual(calls()[0]?.body, {
+      channel: '#ops',
+      text: 'Upgrading: &lt;!channel&gt; &amp; &lt;https://evil.example|safe&gt;',
+      attachments: [
+        {
+          color: '#123456',
+          fallback: 'c1',
+          author_name: 'bot',
+          title: 'c1',
+          footer: 'in test',
+          fields: [
+            { title: 'Zone', value: 'Normal', short: false },
+            { title: 'Area', value: 'x', short: false },
+            { title: 'Empty', value: '', short: false },
+          ],
+        },
+      ],
+    });
+  });
+
+  test('a message longer than Slack takes is cut, and the cut shows', async (t) => {
+    const { bot, calls } = await workspace(t);
+    await bot({ message: '{{ event.message }}' }).deliver(upgrade('x', 'c1', '<'.repeat(50_000)), context());
+    const text = String(calls()[0]?.body['text']);
+    assert.ok(text.length <= 40_000 && text.length > 39_900, String(text.length));
+    assert.match(text, /(&lt;)+… [\d,]+ more characters$/);
+  });
+
+  test('a channel that renders as nothing is a dead letter with the reason', async (t) => {
+    const { bot } = await workspace(t);
+    const sink = bot({ channel: '{{ event.host }}' });
+    await assert.rejects(sink.deliver(upgrade('x'), context()), {
+      code: 'TERMINAL',
+      message: /template of channel yields nothing/,
+    });
+  });
+
+  for (const [error, code] of [
+    ['invalid_auth', 'TERMINAL'],
+    ['channel_not_found', 'TERMINAL'],
+    ['msg_too_long', 'TERMINAL'],
+    ['ratelimited', 'DEFER'],
+    ['internal_error', undefined],
+  ] as const) {
+    test(`200 with "ok": false and ${error} is a failure of its kind`, async (t) => {
+      const { bot } = await workspace(t, () => error);
+      await assert.rejects(bot({}).deliver(upgrade('x'), context()), (thrown: Error & { code?: string }) => {
+        assert.match(
+          thrown.message,
+          new RegExp(`^Slack \\(127\\.0\\.0\\.1:\\d+\\) refused chat\\.postMessage: ${error}$`),
+        );
+        assert.equal(thrown.code, code);
+        return true;
+      });
+    });
+  }
+
+  test('429 waits as long as Slack asks; a page of a proxy is a failed attempt that quotes nothing', async (t) => {
+    const limited = await workspace(t, () => ({ status: 429, headers: { 'retry-after': '7' }, body: '{}' }));
+    await assert.rejects(limited.bot({}).deliver(upgrade('x'), context()), { code: 'DEFER', retryAfterMs: 7000 });
+    const proxied = await workspace(t, () => ({ body: '<html>xoxb-c4nary</html>' }));
+    await assert.rejects(proxied.bot({}).deliver(upgrade('x'), context()), {
+      message: /answered 2xx to chat\.postMessage, but not as Slack does: wanted \{"ok": true\}$/,
+    });
+  });
+});
+
+describe('slack threads', () => {
+  test('37 the first message of a key is the parent; the completing one answers, ticks it and ends the thread', async (t) => {
+    const { bot, calls } = await workspace(t);
+    const sink = bot(THREADS);
+    for (const reason of ['Upgrading', 'Progress', 'Upgraded', 'Upgrading'])
+      await sink.deliver(upgrade(reason), context());
+    await sink.deliver(upgrade('Upgrading', 'c2'), context());
+    assert.deepEqual(told(calls()), [
+      ['chat.postMessage', 'Upgrading', ''],
+      ['chat.postMessage', 'Progress', '170000001.0'],
+      ['chat.postMessage', 'Upgraded', '170000001.0'],
+      ['reactions.add', 'white_check_mark', '170000001.0'],
+      ['chat.postMessage', 'Upgrading', ''],
+      ['chat.postMessage', 'Upgrading', ''],
+    ]);
+    assert.equal(calls()[1]?.body['channel'], 'C1', 'answers go to the channel by its id');
+    assert.equal(calls()[3]?.body['channel'], 'C1');
+  });
+
+  test('a restart goes on in the thread', async (t) => {
+    const { bot, calls } = await workspace(t);
+    await bot(THREADS).deliver(upgrade('Upgrading'), context());
+    await bot({ ...THREADS, completionEmoji: 'tada' }).deliver(upgrade('Upgraded'), context());
+    assert.deepEqual(told(calls()).slice(1), [
+      ['chat.postMessage', 'Upgraded', '170000001.0'],
+      ['reactions.add', 'tada', '170000001.0'],
+    ]);
+  });
+
+  test('a completing message without a thread, and one without a key, stand alone and begin none', async (t) => {
+    const { bot, calls } = await workspace(t);
+    const sink = bot(THREADS);
+    await sink.deliver(upgrade('Upgraded'), context());
+    await sink.deliver(upgrade('Upgrading'), context());
+    const keyless = bot({ ...THREADS, threadKey: '{{ event.host }}' });
+    await keyless.deliver(upgrade('Upgrading'), context());
+    await keyless.deliver(upgrade('Upgrading'), context());
+    assert.ok(told(calls()).every(([, , thread]) => thread === ''));
+  });
+
+  test('two at once are one thread all the same', async (t) => {
+    const { bot, calls } = await workspace(t);
+    const sink = bot(THREADS);
+    await Promise.all(['a', 'b', 'c'].map((reason) => sink.deliver(upgrade(reason), context())));
+    assert.deepEqual(
+      told(calls()).map(([, , thread]) => thread),
+      ['', '170000001.0', '170000001.0'],
+    );
+  });
+
+  test('a parent that is gone is begun anew', async (t) => {
+    const { bot, calls } = await workspace(t, ({ body }) =>
+      body['thread_ts'] === '170000001.0' ? 'thread_not_found' : undefined,
+    );
+    const sink = bot(THREADS);
+    for (const reason of ['a', 'b', 'c']) await sink.deliver(upgrade(reason), context());
+    assert.deepEqual(
+      told(calls()).map(([, ...rest]) => rest),
+      [
+        ['a', ''],
+        ['b', '170000001.0'],
+        ['b', ''],
+        ['c', '170000003.0'],
+      ],
+    );
+  });
+
+  test('a reaction that fails is tried again without a second answer; one that stands already is enough', async (t) => {
+    let reactions = 0;
+    const { bot, calls } = await workspace(t, ({ method }) => {
+      if (method !== 'reactions.add') return undefined;
+      reactions += 1;
+      return reactions === 1 ? 'internal_error' : 'already_reacted';
+    });
+    const sink = bot(THREADS);
+    await sink.deliver(upgrade('Upgrading'), context());
+    const last = context('the last');
+    await assert.rejects(sink.deliver(upgrade('Upgraded'), last), { message: /reactions\.add: internal_error/ });
+    await sink.deliver(upgrade('Upgraded'), last);
+    await sink.deliver(upgrade('Upgrading'), context());
+    assert.deepEqual(told(calls()), [
+      ['chat.postMessage', 'Upgrading', ''],
+      ['chat.postMessage', 'Upgraded', '170000001.0'],
+      ['reactions.add', 'white_check_mark', '170000001.0'],
+      ['reactions.add', 'white_check_mark', '170000001.0'],
+      ['chat.postMessage', 'Upgrading', ''],
+    ]);
+  });
+});
+
+describe('slack update', () => {
+  const UPDATE = { message: '{{ event.reason }}', update: '{{ event.involvedObject.name }}' };
+
+  test('rewrites the message of its key, over restarts; what had an attachment loses it', async (t) => {
+    const { bot, calls } = await workspace(t);
+    await bot(UPDATE).deliver(upgrade('a'), context());
+    await bot(UPDATE).deliver(upgrade('b'), context());
+    await bot(UPDATE).deliver(upgrade('c', 'c2'), context());
+    const [first, second, third] = calls();
+    assert.equal(first?.method, 'chat.postMessage');
+    assert.equal(second?.method, 'chat.update');
+    assert.deepEqual(second.body, { channel: 'C1', ts: '170000001.0', text: 'b', attachments: [] });
+    assert.equal(third?.method, 'chat.postMessage');
+  });
+
+  test('one that cannot be rewritten any more is posted again', async (t) => {
+    const { bot, calls } = await workspace(t, ({ method }) =>
+      method === 'chat.update' ? 'edit_window_closed' : undefined,
+    );
+    for (const reason of ['a', 'b']) await bot(UPDATE).deliver(upgrade(reason), context());
+    assert.deepEqual(
+      calls().map(({ method }) => method),
+      ['chat.postMessage', 'chat.update', 'chat.postMessage'],
+    );
+  });
+});

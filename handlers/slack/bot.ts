@@ -1,0 +1,139 @@
+/** Messages of a bot: in threads, or one that is rewritten. What they hang on is kept in the sink's durable memory. */
+import { createHash } from 'node:crypto';
+import type { SinkMemory } from '../../src/chain/handler.ts';
+import type { Change } from '../../src/change.ts';
+import { TerminalError } from '../../src/errors.ts';
+import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
+import { compileTemplate } from '../../src/template/template.ts';
+import type { Content } from './content.ts';
+import type { Options } from './options.ts';
+import { type CallContext, type MessagePlace, type SlackApi, SlackRefusal } from './web-api.ts';
+
+/** What is kept of a thread's parent, or of the message that is rewritten. */
+interface Kept extends MessagePlace {
+  readonly [field: string]: string;
+  /** The delivery whose answer stands already, while the reaction that goes with it does not; else empty. */
+  readonly answeredBy: string;
+}
+
+/** The message is gone, or too old to be touched: there is nothing to hang on any more. */
+const GONE: ReadonlySet<string> = new Set([
+  'message_not_found',
+  'thread_not_found',
+  'cant_update_message',
+  'edit_window_closed',
+  'channel_not_found',
+  'is_archived',
+]);
+const MAX_KEY_LENGTH = 200;
+
+export class Bot {
+  readonly #api: SlackApi;
+  readonly #memory: SinkMemory;
+  readonly #emoji: string;
+  readonly #channel: (scope: TemplateScope) => string;
+  readonly #thread: (scope: TemplateScope) => string;
+  readonly #isComplete: (scope: TemplateScope) => string;
+  readonly #message: (scope: TemplateScope) => string;
+  /** The last of those that share a key: two at once would both begin the thread. */
+  readonly #turns = new Map<string, Promise<void>>();
+
+  constructor(options: Options, { api, memory }: { readonly api: SlackApi; readonly memory: SinkMemory }) {
+    this.#api = api;
+    this.#memory = memory;
+    this.#emoji = options.completionEmoji;
+    this.#channel = trimmed(options.channel, 'channel');
+    this.#thread = trimmed(options.threadKey, 'threadKey');
+    this.#isComplete = trimmed(options.completionCondition, 'completionCondition');
+    this.#message = trimmed(options.update, 'update');
+  }
+
+  async tell(change: Change, content: Content, context: CallContext): Promise<void> {
+    const scope = scopeOf(change);
+    const channel = this.#channel(scope);
+    if (channel === '') throw new TerminalError('The template of channel yields nothing: there is nowhere to post to');
+    const [thread, message] = [this.#thread(scope), this.#message(scope)];
+    if (thread !== '') {
+      const isComplete = this.#isComplete(scope) !== '';
+      await this.#inTurn(keyOf('thread', thread), (key) =>
+        this.#answer(key, { channel, isComplete, content, context }),
+      );
+    } else if (message !== '') {
+      await this.#inTurn(keyOf('message', message), (key) => this.#rewrite(key, { channel, content, context }));
+    } else {
+      await this.#api.post({ channel }, content, context);
+    }
+  }
+
+  async #answer(
+    key: string,
+    { channel, isComplete, content, context }: Message & { isComplete: boolean },
+  ): Promise<void> {
+    const parent = (await this.#memory.get(key)) as Kept | undefined;
+    if (parent === undefined) {
+      const place = await this.#api.post({ channel }, content, context);
+      if (!isComplete) await this.#memory.set(key, { ...place, answeredBy: '' });
+      return;
+    }
+    if (parent.answeredBy !== context.idempotencyKey) {
+      const to = { channel: parent.channel, thread: parent.ts };
+      const isGone = await unlessGone(() => this.#api.post(to, content, context));
+      if (isGone) {
+        await this.#memory.set(key, null);
+        return this.#answer(key, { channel, isComplete, content, context });
+      }
+    }
+    if (!isComplete) return;
+    // A reaction that fails is tried again, and the answer must not stand there twice.
+    await this.#memory.set(key, { ...parent, answeredBy: context.idempotencyKey });
+    await unlessGone(() => this.#api.react(parent, this.#emoji, context));
+    await this.#memory.set(key, null);
+  }
+
+  async #rewrite(key: string, { channel, content, context }: Message): Promise<void> {
+    const kept = (await this.#memory.get(key)) as Kept | undefined;
+    if (kept !== undefined && !(await unlessGone(() => this.#api.update(kept, content, context)))) return;
+    const place = await this.#api.post({ channel }, content, context);
+    await this.#memory.set(key, { ...place, answeredBy: '' });
+  }
+
+  async #inTurn(key: string, work: (key: string) => Promise<void>): Promise<void> {
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const turn = before.then(() => work(key));
+    const ended = turn.catch(() => undefined);
+    this.#turns.set(key, ended);
+    try {
+      await turn;
+    } finally {
+      if (this.#turns.get(key) === ended) this.#turns.delete(key);
+    }
+  }
+}
+
+interface Message {
+  readonly channel: string;
+  readonly content: Content;
+  readonly context: CallContext;
+}
+
+/** Whether the message that it is about is gone. @throws what else goes wrong */
+async function unlessGone(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work();
+    return false;
+  } catch (thrown) {
+    if (thrown instanceof SlackRefusal && GONE.has(thrown.slackCode)) return true;
+    throw thrown;
+  }
+}
+
+/** Empty when it is not asked for, or yields nothing. */
+function trimmed(source: string | undefined, field: string): (scope: TemplateScope) => string {
+  if (source === undefined) return () => '';
+  const template = compileTemplate(source, field);
+  return (scope) => template.text(scope).trim();
+}
+
+function keyOf(kind: 'thread' | 'message', text: string): string {
+  return `${kind} ${text.length <= MAX_KEY_LENGTH ? text : createHash('sha256').update(text).digest('hex')}`;
+}

@@ -1,0 +1,86 @@
+/** What a message holds: what changed, or what the templates of the configuration say. */
+import type { Change } from '../../src/change.ts';
+import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
+import { compileTemplate, type Template } from '../../src/template/template.ts';
+import { attachmentOf, colorOf, type SlackAttachment } from './message.ts';
+import type { Options } from './options.ts';
+import { plainText } from './text.ts';
+
+/** The part of a message that a webhook and the Web API share. */
+export interface Content {
+  readonly text?: string;
+  readonly attachments?: readonly (SlackAttachment | TemplatedAttachment)[];
+}
+
+interface TemplatedAttachment {
+  readonly color: string;
+  readonly fallback: string;
+  readonly author_name?: string;
+  readonly title?: string;
+  readonly fields?: readonly { readonly title: string; readonly value: string; readonly short: false }[];
+  readonly footer?: string;
+}
+
+/** Slack cuts there, unseen; a field has 2,000. */
+const TEXT_MAX = 40_000;
+const FIELD_MAX = 2_000;
+
+/** @param clusterName the footer where nothing else is asked for */
+export function compileContent(options: Options, clusterName: string): (change: Change) => Content {
+  const { message, title, color, fields, footer, authorName } = options;
+  const isTemplated = [message, title, color, fields, footer, authorName].some((given) => given !== undefined);
+  const defaultFooter = options.clusterName ?? clusterName;
+  if (!isTemplated) return (change) => ({ attachments: [attachmentOf(change, defaultFooter)] });
+  const text = member(message, 'message', TEXT_MAX);
+  const attachment = compileAttachment(options);
+  return (change) => {
+    const scope = scopeOf(change);
+    const shown = text(scope);
+    return {
+      ...(shown === undefined ? {} : { text: shown }),
+      ...(attachment === undefined ? {} : { attachments: [attachment(change, scope, shown)] }),
+    };
+  };
+}
+
+type RenderAttachment = (change: Change, scope: TemplateScope, text: string | undefined) => TemplatedAttachment;
+
+/** Undefined when only the text is asked for. */
+function compileAttachment({ title, color, fields, footer, authorName }: Options): RenderAttachment | undefined {
+  if ([title, color, fields, footer, authorName].every((given) => given === undefined)) return undefined;
+  const parts = {
+    author_name: member(authorName, 'authorName', FIELD_MAX),
+    title: member(title, 'title', FIELD_MAX),
+    footer: member(footer, 'footer', FIELD_MAX),
+  };
+  const colored = member(color, 'color', FIELD_MAX);
+  const rows = Object.entries(fields ?? {}).map(([name, source]) => {
+    return [plainText(name, FIELD_MAX), compileTemplate(source, `fields.${name}`)] as const;
+  });
+  return (change, scope, text) => {
+    const rendered = Object.entries(parts).flatMap(([name, render]) => {
+      const value = render(scope);
+      return value === undefined ? [] : [[name, value] as const];
+    });
+    const own = Object.fromEntries(rendered) as Pick<TemplatedAttachment, 'author_name' | 'title' | 'footer'>;
+    const fallback = own.title ?? text ?? '';
+    const shown = rows.map(([name, value]) => fieldOf(name, value, scope));
+    return {
+      color: colored(scope) ?? colorOf(change),
+      fallback,
+      ...own,
+      ...(shown.length === 0 ? {} : { fields: shown }),
+    };
+  };
+}
+
+function fieldOf(title: string, value: Template, scope: TemplateScope) {
+  return { title, value: plainText(value.text(scope), FIELD_MAX), short: false } as const;
+}
+
+/** Undefined for nothing, asked for or rendered. */
+function member(source: string | undefined, field: string, max: number): (scope: TemplateScope) => string | undefined {
+  if (source === undefined) return () => undefined;
+  const compiled = compileTemplate(source, field);
+  return (scope) => plainText(compiled.text(scope), max) || undefined;
+}

@@ -1,0 +1,134 @@
+/**
+ * The three methods of Slack's Web API that a bot needs: https://docs.slack.dev/reference/methods. Plain requests through our
+ * own way out: the library of Slack brings its own retries, queue and rate, which belong to the chain and the receiver here.
+ */
+import type { Receiver, ReceiverFactory } from '../../src/delivery/receiver.ts';
+import { RetryAfterError, TerminalError } from '../../src/errors.ts';
+import type { Content } from './content.ts';
+
+/** Which message, for everything that follows it. */
+export interface MessagePlace {
+  /** By its id, which answers name; a name is only good for posting. */
+  readonly channel: string;
+  /** Slack's id of a message in its channel. */
+  readonly ts: string;
+}
+
+/** One attempt of one delivery. */
+export interface CallContext {
+  readonly idempotencyKey: string;
+  readonly signal: AbortSignal;
+}
+
+/** An answer `"ok": false`: the code is Slack's, such as `message_not_found`. */
+export class SlackRefusal extends TerminalError {
+  readonly slackCode: string;
+  constructor(message: string, slackCode: string) {
+    super(message);
+    this.slackCode = slackCode;
+  }
+}
+
+export interface SlackApiOptions {
+  readonly id: string;
+  readonly token: string;
+  readonly apiURL: string;
+  readonly timeoutMs: number;
+  readonly messagesPerSecond: number;
+  readonly burst: number;
+}
+
+type Method = 'chat.postMessage' | 'chat.update' | 'reactions.add';
+type Answer = Readonly<Record<string, unknown>>;
+
+/** Errors that may pass by themselves; every other one stays. */
+const PASSING: ReadonlySet<string> = new Set([
+  'fatal_error',
+  'internal_error',
+  'service_unavailable',
+  'request_timeout',
+  'team_added_to_org',
+]);
+const LIMITED: ReadonlySet<string> = new Set(['ratelimited', 'rate_limited', 'message_limit_exceeded']);
+
+export class SlackApi {
+  readonly #token: string;
+  readonly #host: string;
+  readonly #receivers: Readonly<Record<Method, Receiver>>;
+
+  constructor({ id, token, apiURL, timeoutMs, messagesPerSecond, burst }: SlackApiOptions, factory: ReceiverFactory) {
+    const base = apiURL.endsWith('/') ? apiURL : `${apiURL}/`;
+    this.#token = token;
+    this.#host = new URL(base).host;
+    const receiver = (method: Method, perSecond: number) =>
+      factory.receiver({ name: id, url: new URL(method, base), timeoutMs, perSecond, burst });
+    this.#receivers = {
+      'chat.postMessage': receiver('chat.postMessage', messagesPerSecond),
+      'chat.update': receiver('chat.update', messagesPerSecond),
+      'reactions.add': receiver('reactions.add', 0),
+    };
+  }
+
+  /** @param thread the parent's `ts` */
+  async post(
+    to: { readonly channel: string; readonly thread?: string | undefined },
+    content: Content,
+    context: CallContext,
+  ): Promise<MessagePlace> {
+    const thread = to.thread === undefined ? {} : { thread_ts: to.thread };
+    const answer = await this.#call('chat.postMessage', { channel: to.channel, ...thread, ...content }, context);
+    return placeIn(answer, to.channel);
+  }
+
+  async update({ channel, ts }: MessagePlace, content: Content, context: CallContext): Promise<void> {
+    // Without them, what the message had would stay.
+    await this.#call('chat.update', { channel, ts, text: '', attachments: [], ...content }, context);
+  }
+
+  /** The same emoji twice is no failure. */
+  async react({ channel, ts }: MessagePlace, emoji: string, context: CallContext): Promise<void> {
+    try {
+      await this.#call('reactions.add', { channel, timestamp: ts, name: emoji }, context);
+    } catch (thrown) {
+      if (!(thrown instanceof SlackRefusal) || thrown.slackCode !== 'already_reacted') throw thrown;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Object.values(this.#receivers).map((receiver) => receiver.close()));
+  }
+
+  async #call(method: Method, payload: object, { idempotencyKey, signal }: CallContext): Promise<Answer> {
+    const { body, headers } = await this.#receivers[method].send({
+      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json; charset=utf-8' },
+      body: JSON.stringify(payload),
+      idempotencyKey,
+      signal,
+    });
+    const answer = parsed(body);
+    if (answer?.['ok'] === true) return answer;
+    const code = answer?.['error'];
+    if (typeof code !== 'string' || !/^\w{1,60}$/.test(code))
+      throw new Error(`${this.#host} answered 2xx to ${method}, but not as Slack does: wanted {"ok": true}`);
+    const message = `Slack (${this.#host}) refused ${method}: ${code}`;
+    if (LIMITED.has(code)) {
+      const seconds = Number(headers['retry-after']);
+      throw new RetryAfterError(message, seconds > 0 ? { retryAfterMs: seconds * 1000 } : {});
+    }
+    throw PASSING.has(code) ? new Error(message) : new SlackRefusal(message, code);
+  }
+}
+
+function parsed(body: string): Answer | undefined {
+  try {
+    const answer: unknown = JSON.parse(body);
+    return typeof answer === 'object' && answer !== null ? (answer as Answer) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Servers of the same kind may not name the channel. */
+function placeIn({ channel, ts }: Answer, asked: string): MessagePlace {
+  return { channel: typeof channel === 'string' ? channel : asked, ts: typeof ts === 'string' ? ts : '' };
+}
