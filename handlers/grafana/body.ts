@@ -1,0 +1,75 @@
+/** The two bodies that Grafana's annotations API takes: https://grafana.com/docs/grafana/latest/developers/http_api/annotations/ */
+import { TerminalError } from '../../src/errors.ts';
+import type { Json } from '../../src/json.ts';
+import { compileLayout } from '../../src/template/layout.ts';
+import type { TemplateScope } from '../../src/template/scope.ts';
+import { compileTemplate } from '../../src/template/template.ts';
+import type { Options } from './options.ts';
+
+export interface Annotation {
+  /** Below Grafana's URL. */
+  readonly path: string;
+  /** @throws TerminalError naming the field, when it cannot be rendered or is no time */
+  render(scope: TemplateScope): string;
+}
+
+const HEADLINE = '{{ change.headline }}';
+/** A late delivery shows where it belongs. */
+const HAPPENED = '{{ event.lastTimestamp | default: change.observedAt }}';
+
+export function compileAnnotation(options: Options): Annotation {
+  return options.format === 'graphite' ? graphite(options) : annotation(options);
+}
+
+function annotation({
+  text = HEADLINE,
+  time = HAPPENED,
+  timeEnd = '',
+  tags,
+  dashboardUID,
+  panelId,
+}: Options): Annotation {
+  const layout = compileFields({ dashboardUID, panelId, tags, text });
+  const [begin, end] = [compileTime(time, 'time'), compileTime(timeEnd, 'timeEnd')];
+  return {
+    path: 'api/annotations',
+    render(scope) {
+      const { dashboardUID, panelId, tags, text } = layout(scope);
+      return JSON.stringify({ dashboardUID, panelId, time: begin(scope), timeEnd: end(scope), tags, text });
+    },
+  };
+}
+
+function graphite({ what = HEADLINE, data, tags, when = HAPPENED }: Options): Annotation {
+  const layout = compileFields({ data, tags, what });
+  const at = compileTime(when, 'when');
+  return {
+    path: 'api/annotations/graphite',
+    render(scope) {
+      const ms = at(scope);
+      return JSON.stringify({ ...layout(scope), when: ms === undefined ? undefined : Math.floor(ms / 1000) });
+    },
+  };
+}
+
+type Fields = Readonly<Record<string, Json | undefined>>;
+
+/** Errors name the option itself. */
+function compileFields(fields: Readonly<Record<string, unknown>>): (scope: TemplateScope) => Fields {
+  const layouts = Object.entries(fields).flatMap(([name, source]) =>
+    source === undefined ? [] : [[name, compileLayout(source, name)] as const],
+  );
+  return (scope) => Object.fromEntries(layouts.map(([name, layout]) => [name, layout.value(scope)]));
+}
+
+/** In milliseconds since 1970; undefined when the template yields nothing. */
+function compileTime(source: string, field: string): (scope: TemplateScope) => number | undefined {
+  const template = compileTemplate(source, field);
+  return (scope) => {
+    const value = template.value(scope);
+    if (value === undefined || value === '') return undefined;
+    const ms = typeof value === 'string' && !/^\d+$/.test(value) ? Date.parse(value) : Number(value);
+    if (Number.isFinite(ms)) return Math.round(ms);
+    throw new TerminalError(`The template of ${field} gave no time: wanted RFC 3339, or milliseconds since 1970`);
+  };
+}

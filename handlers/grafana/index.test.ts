@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { describe, test, type TestContext } from 'node:test';
+import type { Change } from '../../src/change.ts';
+import { codeOf } from '../../src/errors.ts';
+import { changeOf } from '../../src/testing/change.ts';
+import { problemsOf, testContext } from '../../src/testing/handler.ts';
+import type { CapturedRequest } from '../../src/testing/receiver.ts';
+import { connectedSink } from '../../src/testing/sink.ts';
+import grafana from './index.ts';
+
+const deployment = changeOf({
+  after: { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'shop' } },
+});
+
+/** As `kubectl create` makes it from the event-exporter app's instructions: no source, no times, no uid of what it is about. */
+const updating = changeOf({
+  after: {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'manual', namespace: 'default', creationTimestamp: '2026-11-20T23:42:00Z' },
+    involvedObject: { apiVersion: 'cluster.x-k8s.io/v1alpha3', kind: 'Cluster', namespace: 'default', name: '7b3kj' },
+    reason: 'ClusterIsUpdating',
+    type: 'Normal',
+    message: 'Manually added event for testing.',
+  },
+});
+
+async function requestOf(t: TestContext, change: Change, options: object = {}, path = ''): Promise<CapturedRequest> {
+  const { server, sink } = await connectedSink(t, grafana, (url) => ({
+    url: `${url}${path}`,
+    token: 'TOKEN',
+    ...options,
+  }));
+  await sink.deliver(change, testContext());
+  assert.equal(server.requests.length, 1);
+  return server.requests[0] ?? assert.fail();
+}
+
+describe('grafana', () => {
+  test('an annotation of a change, at the time when it was seen', async (t) => {
+    const { method, path, headers, body } = await requestOf(t, deployment);
+    assert.equal(`${method} ${path}`, 'POST /api/annotations');
+    assert.equal(headers.authorization, 'Bearer TOKEN');
+    assert.equal(headers['content-type'], 'application/json');
+    assert.equal(headers.accept, 'application/json');
+    assert.equal(
+      body,
+      '{"time":1795218123000,"tags":["watchchain","Deployment","shop","web","added"],"text":"deployment shop/web added"}',
+    );
+  });
+
+  test('every field, templates with their types', async (t) => {
+    const options = {
+      text: '{{ event.message | truncate: 15 }}',
+      time: '{{ event.firstTimestamp | timestamp }}',
+      timeEnd: '2026-11-21T00:00:00Z',
+      tags: ['a', '{{ event.component }}', '{{ event.reason }}'],
+      dashboardUID: 'd-{{ event.involvedObject.name }}',
+      panelId: '{{ "7" | plus: 0 }}',
+    };
+    const { path, body } = await requestOf(t, updating, options, '/grafana/');
+    assert.equal(path, '/grafana/api/annotations');
+    assert.equal(
+      body,
+      '{"dashboardUID":"d-7b3kj","panelId":7,"time":1795218120000,"timeEnd":1795219200000,"tags":["a","ClusterIsUpdating"],"text":"Manually add..."}',
+    );
+  });
+
+  test("the Graphite form is byte for byte that of event-exporter's recipe", async (t) => {
+    const options = {
+      format: 'graphite',
+      what: '{{ event.involvedObject.kind }} - {{ event.reason }}',
+      data: '{{ event.message }} for {{ event.involvedObject.kind }} {{ event.involvedObject.namespace }}/{{ event.involvedObject.name }} on INSTALL reported by {{ event.component }}',
+      tags: [
+        'event',
+        'TEAM',
+        '{{ event.reason }}',
+        '{{ event.type }}',
+        '{{ event.involvedObject.kind }}',
+        '{{ event.involvedObject.name }}',
+        'INSTALL',
+        'CUSTOMER',
+        'aws',
+        'stable',
+        '{{ event.component | default: "" }}',
+      ],
+      when: '',
+    };
+    const { path, body } = await requestOf(t, updating, options);
+    assert.equal(path, '/api/annotations/graphite');
+    assert.equal(
+      body,
+      '{"data":"Manually added event for testing. for Cluster default/7b3kj on INSTALL reported by ","tags":["event","TEAM","ClusterIsUpdating","Normal","Cluster","7b3kj","INSTALL","CUSTOMER","aws","stable",""],"what":"Cluster - ClusterIsUpdating"}',
+    );
+  });
+
+  test('the Graphite form has its time in seconds', async (t) => {
+    const { body } = await requestOf(t, updating, { format: 'graphite', tags: [] });
+    const what = 'Normal ClusterIsUpdating cluster 7b3kj: Manually added event for testing.';
+    assert.equal(body, JSON.stringify({ tags: [], what, when: 1_795_218_120 }));
+  });
+
+  test('what is no time is a dead letter naming the field; nothing is sent', async (t) => {
+    const { server, sink } = await connectedSink(t, grafana, (url) => ({
+      url,
+      token: 'T',
+      time: '{{ event.reason }}',
+    }));
+    await assert.rejects(sink.deliver(updating, testContext()), (thrown: Error) => {
+      assert.equal(codeOf(thrown), 'TERMINAL');
+      return thrown.message.startsWith('The template of time gave no time');
+    });
+    assert.equal(server.requests.length, 0);
+  });
+
+  test('the token is in no error', async (t) => {
+    const { sink } = await connectedSink(
+      t,
+      grafana,
+      (url) => ({ url, token: 's3cr3t-token' }),
+      ({ headers }) => ({ status: 401, body: `no: ${headers.authorization}` }),
+    );
+    await assert.rejects(sink.deliver(deployment, testContext()), /answered 401: no: Bearer \*\*\*$/);
+  });
+
+  for (const [given, problem] of [
+    [{ token: 'T' }, /^url: /],
+    [{ url: 'https://g.example' }, /^token: /],
+    [{ url: 'https://g.example/api/annotations', token: 'T' }, /^url: must be Grafana's own URL, without/],
+    [{ url: 'https://g.example', token: 'T', what: 'x' }, /^what: belongs to format = "graphite"/],
+    [
+      { url: 'https://g.example', token: 'T', format: 'graphite', text: 'x' },
+      /^text: belongs to format = "annotation"/,
+    ],
+    [{ url: 'https://g.example', token: 'T', panelId: 2 }, /^dashboardUID: is missing: panelId needs it/],
+    [{ url: 'https://g.example', token: 'T', tags: ['{{ chagne }}'] }, /^tags\.0: must be a Liquid template/],
+  ] as const) {
+    test(`refuses: ${String(problem)}`, () => {
+      const problems = problemsOf(grafana, given);
+      assert.equal(problems.length, 1, problems.join('\n'));
+      assert.match(problems[0] ?? '', problem);
+    });
+  }
+});

@@ -1,0 +1,47 @@
+import { defineSink } from '../../src/chain/handler.ts';
+import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
+import { scopeOf } from '../../src/template/scope.ts';
+import { compileAnnotation } from './body.ts';
+import { options } from './options.ts';
+
+export default defineSink({
+  name: 'grafana',
+  summary: 'Writes each change as an annotation into Grafana.',
+  description: [
+    'An annotation appears in every dashboard that asks for its tags, or in the one that is named. Texts are templates; see docs/templates.md. The time is that of the change, however late it is delivered.',
+    'It counts as delivered when Grafana answers 2xx. Grafana takes the same annotation twice: a crash between its answer and our note of it can write one again.',
+  ].join('\n\n'),
+  options,
+  examples: [
+    {
+      title: 'Every change, found by its tags',
+      toml: '[[handler]]\nname = "grafana"\nurl = "https://grafana.example"\ntoken = "${GRAFANA_TOKEN}"\n',
+    },
+    {
+      title: 'Events in the Graphite form',
+      toml: '[[handler]]\nname = "grafana"\nurl = "https://grafana.example"\ntoken = "${GRAFANA_TOKEN}"\nformat = "graphite"\nwhat = "{{ event.involvedObject.kind }} - {{ event.reason }}"\ndata = "{{ event.message }}"\ntags = ["event", "{{ event.reason }}", "{{ event.involvedObject.name }}"]\n',
+    },
+  ],
+  deadlineMs,
+  create(options, environment) {
+    const annotation = compileAnnotation(options);
+    const base = options.url.endsWith('/') ? options.url : `${options.url}/`;
+    const receiver = environment.receivers.receiver({
+      ...receiverOptions(options),
+      name: environment.id,
+      url: new URL(annotation.path, base),
+      secrets: [options.token],
+    });
+    const headers = {
+      accept: 'application/json',
+      authorization: `Bearer ${options.token}`,
+      'content-type': 'application/json',
+    };
+    return {
+      async deliver(change, { idempotencyKey, signal }) {
+        await receiver.send({ headers, body: annotation.render(scopeOf(change)), idempotencyKey, signal });
+      },
+      stop: () => receiver.close(),
+    };
+  },
+});

@@ -1,0 +1,92 @@
+/** What a Grafana sink's table may say. */
+import { z } from 'zod';
+import { reach } from '../../src/delivery/fields.ts';
+import { layout, template } from '../../src/template/fields.ts';
+
+/** What only one of the two formats has. */
+const OF_FORMAT = {
+  annotation: ['text', 'time', 'timeEnd', 'dashboardUID', 'panelId'],
+  graphite: ['what', 'data', 'when'],
+} as const;
+
+export const options = z
+  .strictObject({
+    url: z
+      .url({ protocol: /^https?$/, error: "must be Grafana's own https:// or http:// URL" })
+      .refine(
+        (url) => !url.includes('/api/annotations'),
+        "must be Grafana's own URL, without /api/annotations: format chooses it",
+      )
+      .describe("Grafana's own URL, without `/api/annotations`.")
+      .meta({ example: 'https://grafana.example' }),
+    token: z
+      .string()
+      .min(1)
+      .describe('Token of a service account that may write annotations.')
+      .meta({ example: '${GRAFANA_TOKEN}' }),
+    format: z
+      .enum(['annotation', 'graphite'])
+      .default('annotation')
+      .describe('`annotation` posts to `/api/annotations`, `graphite` to `/api/annotations/graphite`.')
+      .meta({ example: 'graphite' }),
+    tags: z
+      .array(template)
+      .default([
+        'watchchain',
+        '{{ change.kind }}',
+        '{{ change.namespace }}',
+        '{{ change.name }}',
+        '{{ change.action }}',
+      ])
+      .describe('Tags, each a template; one that yields nothing is left out.')
+      .meta({ example: ['deploy', '{{ change.namespace }}'] }),
+    text: template
+      .optional()
+      .describe('Of an annotation: its text, a template. Without it, the headline of the change.')
+      .meta({ example: '{{ change.headline }}' }),
+    time: template
+      .optional()
+      .describe(
+        'Of an annotation: when it begins, as RFC 3339 or in milliseconds since 1970, a template. Without it, when a Kubernetes Event last happened, and when any other change was seen.',
+      )
+      .meta({ example: '{{ event.firstTimestamp }}' }),
+    timeEnd: template
+      .optional()
+      .describe('Of an annotation: when it ends, as `time`. Without it, it is a point in time.')
+      .meta({ example: '{{ event.lastTimestamp }}' }),
+    dashboardUID: template
+      .optional()
+      .describe(
+        'Of an annotation: the dashboard, a template. Without it, the annotation is of the organisation and found by tags.',
+      )
+      .meta({ example: 'jcIIG-07z' }),
+    panelId: layout
+      .optional()
+      .describe('Of an annotation: the panel of that dashboard, a number or a template.')
+      .meta({ example: 2 }),
+    what: template
+      .optional()
+      .describe('Of the Graphite form: its title, a template. Without it, the headline of the change.')
+      .meta({ example: '{{ event.involvedObject.kind }} - {{ event.reason }}' }),
+    data: template
+      .optional()
+      .describe('Of the Graphite form: its text, a template. Without it, none.')
+      .meta({ example: '{{ event.message }}' }),
+    when: template
+      .optional()
+      .describe('Of the Graphite form: when, as `time`. `""` for the time at which it arrives.')
+      .meta({ example: '{{ event.firstTimestamp }}' }),
+    ...reach,
+  })
+  .superRefine((given, context) => {
+    const other = given.format === 'graphite' ? 'annotation' : 'graphite';
+    for (const option of OF_FORMAT[other]) {
+      if (given[option] === undefined) continue;
+      context.addIssue({ code: 'custom', message: `belongs to format = "${other}"`, path: [option] });
+    }
+    if (given.panelId !== undefined && given.dashboardUID === undefined) {
+      context.addIssue({ code: 'custom', message: 'is missing: panelId needs it', path: ['dashboardUID'] });
+    }
+  });
+
+export type Options = z.output<typeof options>;
