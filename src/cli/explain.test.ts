@@ -38,7 +38,7 @@ test('explain lists every handler with its summary', async () => {
 });
 
 test("explain NAME prints a handler's page, a user's own too", async () => {
-  assert.match(await explained('slack'), /^# slack\n[^]*\| `webhookURL` \| string \| \*\*required\*\* \|/);
+  assert.match(await explained('webhook'), /^# webhook\n[^]*\| `url` \| string \| \*\*required\*\* \|/);
   assert.match(await explained(join(import.meta.dirname, '../../docs/examples/page-me.ts')), /^# page-me\n/);
 });
 
