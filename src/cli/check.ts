@@ -23,7 +23,8 @@ export function checkCommand(program: Command, io: CommandIo, choose: (action: A
 
 async function check(flags: Flags, io: CommandIo): Promise<number> {
   const config = await configFrom(flags, io);
-  io.stdout.write(`${config.file} is valid.\n\n${config.chains.map(describeChain).join('\n')}`);
+  const warnings = config.warnings.map((warning) => `${warning}\n`).join('');
+  io.stdout.write(`${config.file} is valid.\n${warnings}\n${config.chains.map(describeChain).join('\n')}`);
   return flags.cluster === true ? checkCluster(config, io) : EXIT.ok;
 }
 

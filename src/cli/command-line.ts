@@ -3,11 +3,13 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError, toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import { checkCommand } from './check.ts';
+import { ownArguments } from './compat.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { deadCommand } from './dead.ts';
 import { demoCommand } from './demo.ts';
 import { explainCommand } from './explain.ts';
 import { historyCommand } from './history.ts';
+import { importCommand } from './import.ts';
 import { runCommand } from './run.ts';
 import { testCommand } from './test-chains.ts';
 import { versionText } from '../version.ts';
@@ -30,12 +32,14 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
   demoCommand(program, io, choose);
   checkCommand(program, io, choose);
   testCommand(program, io, choose);
+  importCommand(program, io, choose);
   explainCommand(program, io, choose);
   deadCommand(program, io, choose);
   historyCommand(program, io, choose);
   try {
-    refuseUnknownCommand(program, io.argv);
-    program.parse(io.argv, { from: 'user' });
+    const argv = ownArguments(io, (message) => program.error(`error: ${message}`, { exitCode: EXIT.usage }));
+    refuseUnknownCommand(program, argv);
+    program.parse(argv, { from: 'user' });
     return (await action?.()) ?? EXIT.ok;
   } catch (thrown) {
     return explain(thrown, io);

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { REPEATS, type Repeats } from '../event.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from '../log.ts';
 import type { CommandIo } from './command.ts';
 
@@ -11,7 +12,13 @@ export interface StateFlags {
   readonly state?: string;
 }
 
-export interface ConfigFlags extends StateFlags {
+/** How a configuration of another tool is read. */
+export interface ForeignFlags {
+  readonly lenient?: boolean;
+  readonly repeats?: Repeats;
+}
+
+export interface ConfigFlags extends StateFlags, ForeignFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
@@ -19,7 +26,7 @@ export interface ConfigFlags extends StateFlags {
 }
 
 export interface LogFlags {
-  readonly logLevel: LogLevel;
+  readonly logLevel?: LogLevel;
   readonly logFormat?: 'json' | 'text';
 }
 
@@ -35,9 +42,20 @@ export function withStateFlags(command: Command): Command {
     );
 }
 
+/** For the files of other tools. */
+export function withForeignFlags(command: Command): Command {
+  return command
+    .option('--lenient', "of another tool's file, leave out what is not supported, with a warning", false)
+    .addOption(
+      new Option('--repeats <which>', "of another tool's file, which occurrences of an Event are told").choices(
+        REPEATS,
+      ),
+    );
+}
+
 /** The same, and which cluster. */
 export function withConfigFlags(command: Command): Command {
-  return withStateFlags(command)
+  return withForeignFlags(withStateFlags(command))
     .addOption(
       new Option('-k, --kubeconfig <file>', 'kubeconfig, or several as in $KUBECONFIG; wins in a pod too').env(
         'KW_KUBECONFIG',
@@ -55,17 +73,21 @@ export function withConfigFlags(command: Command): Command {
 export function withLogFlags(command: Command): Command {
   return command
     .addOption(
-      new Option('-z, --log-level <level>', 'of the service itself, on stderr').choices(LOG_LEVELS).default('info'),
+      new Option('-z, --log-level <level>', 'of the service itself, on stderr; default: info').choices(LOG_LEVELS),
     )
     .addOption(new Option('--log-format <format>', 'default: text on a terminal, else json').choices(['json', 'text']));
 }
 
 export function configFrom(flags: ConfigFlags, io: CommandIo): Promise<Config> {
   const { config, ...given } = flags;
-  const { kubeconfig, context, namespace, labelSelector, state } = given;
+  const { kubeconfig, context, namespace, labelSelector, state, repeats } = given;
+  // Commands that only look into the state do not ask how strictly a file is read.
+  const { lenient = true } = given;
   return loadConfig(config, {
     env: io.env,
     loadHandler,
+    lenient,
+    ...(repeats === undefined ? {} : { repeats }),
     overrides: {
       ...(kubeconfig ? { kubeconfig } : {}),
       ...(context ? { context } : {}),
@@ -76,11 +98,13 @@ export function configFrom(flags: ConfigFlags, io: CommandIo): Promise<Config> {
   });
 }
 
-export function loggerFrom(flags: LogFlags, io: CommandIo): Logger {
+/** Flags win over the configuration. */
+export function loggerFrom(flags: LogFlags, { log }: Pick<Config, 'log'>, io: CommandIo): Logger {
   const terminal = io.stderr.isTTY === true;
+  const format = flags.logFormat ?? log.format ?? (terminal ? 'text' : 'json');
   return createLogger({
-    level: flags.logLevel,
-    json: flags.logFormat === undefined ? !terminal : flags.logFormat === 'json',
+    level: flags.logLevel ?? log.level ?? 'info',
+    json: format === 'json',
     color: terminal && !io.env['NO_COLOR'],
     stream: io.stderr,
   });

@@ -27,10 +27,11 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
 
 async function run(flags: Flags, io: CommandIo): Promise<number> {
   const listen = listenFrom(flags.listen);
-  const log = loggerFrom(flags, io);
   const load = () => configFrom(flags, io);
   const files = await watchFiles([resolve(flags.config)], systemClock);
   const config = await load();
+  const log = loggerFrom(flags, config, io);
+  for (const warning of config.warnings) log.warn('Something in the configuration works otherwise here', { warning });
   const app = createApp({ config, log, stdout: io.stdout, env: io.env, ...(listen === undefined ? {} : { listen }) });
   return untilStopped(app, io.signal, (signal) => reloadWhenChanged({ app, config, files, load, log, signal }));
 }

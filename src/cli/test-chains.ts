@@ -36,7 +36,7 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
   const cluster = { id: 'test', name: config.cluster.name ?? 'test' };
   const store = await openSqliteStore({ path: ':memory:', cluster });
   cleanup.defer(() => store.close());
-  const [clock, log, metrics] = [systemClock, loggerFrom(flags, io), createMetrics()];
+  const [clock, log, metrics] = [systemClock, loggerFrom(flags, config, io), createMetrics()];
   const receivers = createReceivers({ clock, metrics, log, env: io.env });
   cleanup.defer(() => receivers.close());
   const say = (line: string): void => void io.stdout.write(`${printable(line)}\n`);

@@ -3,6 +3,7 @@
  * filled in or a value still to be checked.
  */
 import type { HandlerDefinition } from '../chain/handler.ts';
+import type { LogLevel } from '../log.ts';
 import type { Repeats } from '../event.ts';
 
 export interface Config {
@@ -12,6 +13,8 @@ export interface Config {
   readonly files: readonly string[];
   /** What another tool's file says that is left out or works otherwise here, each with file and line. */
   readonly warnings: readonly string[];
+  /** Of the service's own log; flags win. */
+  readonly log: { readonly level: LogLevel | undefined; readonly format: 'json' | 'text' | undefined };
   readonly cluster: ClusterConfig;
   readonly state: {
     /** Undefined: the default folder of this cluster and name. */

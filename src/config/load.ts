@@ -162,10 +162,11 @@ function settings(
   folder: string,
   overrides: Overrides = {},
 ): Omit<Config, 'chains' | 'files' | 'warnings'> {
-  const { cluster, state, redact, whileAway = 'each' } = data;
+  const { cluster, log, state, redact, whileAway = 'each' } = data;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
   return {
     file,
+    log: { level: log?.level, format: log?.format },
     cluster: {
       kubeconfig: overrides.kubeconfig ?? kubeconfig?.join(delimiter),
       context: overrides.context ?? cluster?.context,

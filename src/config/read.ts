@@ -50,6 +50,12 @@ async function read(file: string): Promise<string> {
   }
 }
 
+/** The file of another tool, whatever its name ends in. @throws ConfigError when it is none that is known */
+export async function readForeignFile(file: string, options: AdapterOptions): Promise<WrittenFile & { tool: string }> {
+  const adapted = await adapt(file, await read(file), options);
+  return { ...fromAdapter(adapted), tool: adapted.tool };
+}
+
 /** The other tool is recognised by what its file holds. Its code is loaded only here. */
 async function adapt(file: string, text: string, options: AdapterOptions): Promise<Adapted> {
   const { adapterOf, YamlSyntaxError } = await import('./adapters/index.ts');

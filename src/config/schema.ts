@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { namesEvent, REPEATS } from '../event.ts';
 import { duration } from './duration.ts';
 import { pattern } from './fields.ts';
+import { LOG_LEVELS } from '../log.ts';
 import { fieldSelector, labelSelector } from './selector.ts';
 
 /** Environment variables that hold secrets by their name; `[redact] envNames` adds to them. */
@@ -163,6 +164,16 @@ export const configFile = z.strictObject({
       name: z.string().min(1).optional().describe("Tells the states of one cluster apart. Default: this file's name."),
     })
     .optional(),
+  log: z
+    .strictObject({
+      level: z.enum(LOG_LEVELS).optional().describe('Default: that of --log-level, or `"info"`.'),
+      format: z
+        .enum(['json', 'text'])
+        .optional()
+        .describe('Default: that of --log-format, or text on a terminal, else JSON.'),
+    })
+    .optional()
+    .describe("The service's own log, on stderr."),
   whileAway: z
     .enum(['each', 'ignore'])
     .optional()

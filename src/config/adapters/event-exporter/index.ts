@@ -109,10 +109,19 @@ class Adapter {
       return {};
     }
     return this.#report.from([], {
+      ...this.#log(),
       ...(clusterName === '' ? {} : { cluster: { name: this.#environment.reference(clusterName) } }),
       resource: this.#resources(),
       ...tableOf(step, this.#report),
     });
+  }
+
+  #log(): object {
+    const { logLevel: level, logFormat } = this.#file;
+    const format = logFormat === 'pretty' ? 'text' : logFormat === 'json' ? 'json' : undefined;
+    if (level === undefined && format === undefined) return {};
+    const log = { ...(level === undefined ? {} : { level }), ...(format === undefined ? {} : { format }) };
+    return { log: this.#report.from([], log, { level: ['logLevel'], format: ['logFormat'] }) };
   }
 
   /** One, or one for each reason that is watched for. */

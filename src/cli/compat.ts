@@ -1,0 +1,62 @@
+/**
+ * `--compat TOOL` as the first flag, or WATCHCHAIN_COMPAT: the flags of another tool, so that the `args` of its chart stay as they
+ * are. Said by the user, never guessed.
+ */
+import { didYouMean } from '../near.ts';
+import type { CommandIo } from './command.ts';
+
+/** Says what is wrong with the command line, and throws. */
+type Refuse = (message: string) => never;
+type Rewrite = (argv: readonly string[], refuse: Refuse) => readonly string[];
+
+const TOOLS: Readonly<Record<string, Rewrite>> = { 'event-exporter': ofEventExporter };
+
+/** Our own command line for what was given. */
+export function ownArguments({ argv, env }: Pick<CommandIo, 'argv' | 'env'>, refuse: Refuse): readonly string[] {
+  const [first = '', second = ''] = argv;
+  const [, joined] = /^--compat=(.*)$/.exec(first) ?? [];
+  if (joined !== undefined) return rewritten(joined, argv.slice(1), refuse);
+  if (first === '--compat') return rewritten(second, argv.slice(2), refuse);
+  const tool = env['WATCHCHAIN_COMPAT'] ?? '';
+  // In such a pod, `watchchain dead list` is still ours.
+  const isOwn = /^[^-]/.test(first);
+  return tool === '' || isOwn ? argv : rewritten(tool, argv, refuse);
+}
+
+function rewritten(tool: string, argv: readonly string[], refuse: Refuse): readonly string[] {
+  const rewrite = Object.hasOwn(TOOLS, tool) ? TOOLS[tool] : undefined;
+  if (rewrite !== undefined) return rewrite(argv, refuse);
+  const names = Object.keys(TOOLS);
+  return refuse(`--compat: there is no tool "${tool}"${didYouMean(tool, names) || `; there are ${names.join(', ')}`}`);
+}
+
+/** Theirs, and what each is here. All of them take a value. */
+const EXPORTER_FLAGS: Readonly<Record<string, string>> = {
+  conf: '--config',
+  kubeconfig: '--kubeconfig',
+  'metrics-address': '--listen',
+};
+
+/** Of kubernetes-event-exporter: Go's flags, with one dash or two, the value after a blank or `=`. What is ours goes on as it is. */
+function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly string[] {
+  const given = new Map([
+    ['--config', 'config.yaml'],
+    ['--listen', ':2112'],
+  ]);
+  const rest: string[] = [];
+  for (let index = 0; index < argv.length; index++) {
+    const argument = argv[index] ?? '';
+    const [, name = '', joined] = /^--?([a-z-]+)(?:=(.*))?$/s.exec(argument) ?? [];
+    if (name === 'metrics-tls-config')
+      refuse('-metrics-tls-config is not supported: the endpoints are plain HTTP, put them behind a proxy');
+    const own = Object.hasOwn(EXPORTER_FLAGS, name) ? EXPORTER_FLAGS[name] : undefined;
+    if (own === undefined) {
+      rest.push(argument);
+      continue;
+    }
+    const value = joined ?? argv[++index];
+    if (value === undefined) return refuse(`flag needs an argument: -${name}`);
+    if (value !== '') given.set(own, value);
+  }
+  return ['run', ...[...given].flat(), ...rest];
+}
