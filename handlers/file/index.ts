@@ -1,6 +1,6 @@
-import { resolve } from 'node:path';
 import { z } from 'zod';
 import { defineSink } from '../../src/chain/handler.ts';
+import { filePath } from '../../src/config/paths.ts';
 import { compileLine, LINE_MEMBERS, lineLayout } from '../../src/template/line.ts';
 import { RotatingFile } from './rotating-file.ts';
 
@@ -8,10 +8,8 @@ const MB = 1024 * 1024;
 const DAY_MS = 24 * 3_600_000;
 
 const options = z.strictObject({
-  path: z
-    .string()
-    .min(1)
-    .describe('Of the file, relative to the working directory; made when it is missing, appended to otherwise.')
+  path: filePath
+    .describe('Of the file, relative to the configuration; made when it is missing, appended to otherwise.')
     .meta({ example: '/var/log/watchchain/changes.jsonl' }),
   layout: lineLayout,
   maxSize: z
@@ -62,7 +60,7 @@ export default defineSink({
   create({ path, layout, maxSize, maxBackups, maxAge, fsync }, { clock, log }) {
     const lineOf = compileLine(layout);
     const limits = { maxBytes: maxSize * MB, maxBackups, maxAgeMs: maxAge * DAY_MS, fsync };
-    const file = new RotatingFile(resolve(path), limits, { clock, log });
+    const file = new RotatingFile(path, limits, { clock, log });
     return {
       start: () => file.open(),
       deliver: (change, { signal }) => file.append(lineOf(change), signal),

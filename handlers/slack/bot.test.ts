@@ -129,6 +129,14 @@ describe('slack with a token', () => {
     assert.match(text, /(&lt;)+… [\d,]+ more characters$/);
   });
 
+  test('each channel has a rate of its own, and sinks of one channel share it', async (t) => {
+    const { bot } = await workspace(t);
+    const tell = (channel: string) => bot({ channel, messagesPerSecond: 1 }).deliver(upgrade('x'), context());
+    await tell('#a');
+    await tell('#b');
+    await assert.rejects(tell('#a'), { code: 'WAIT' });
+  });
+
   test('a channel that renders as nothing is a dead letter with the reason', async (t) => {
     const { bot } = await workspace(t);
     const sink = bot({ channel: '{{ event.host }}' });

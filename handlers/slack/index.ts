@@ -1,16 +1,13 @@
 import { IncomingWebhook, type IncomingWebhookSendArguments } from '@slack/webhook';
 import type { Change } from '../../src/change.ts';
 import { defineSink, type HandlerEnvironment } from '../../src/chain/handler.ts';
-import { durationMs } from '../../src/config/duration.ts';
+import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { originalError } from '../../src/delivery/fetch-adapter.ts';
 import { assertTaken } from './answer.ts';
 import { Bot } from './bot.ts';
 import { compileContent, type Content } from './content.ts';
 import { options, type Options } from './options.ts';
 import { type CallContext, SlackApi } from './web-api.ts';
-
-/** The request's own deadline has the better message, so the runner's comes later. */
-const DEADLINE_MARGIN_MS = 2_000;
 
 export default defineSink({
   name: 'slack',
@@ -48,7 +45,7 @@ completionCondition = "{% if event.reason == 'Upgraded' %}done{% endif %}"
     },
   ],
   // A thread may take an answer, a reaction and, when the parent is gone, another message.
-  deadlineMs: ({ timeout, token }) => durationMs(timeout) * (token === undefined ? 1 : 3) + DEADLINE_MARGIN_MS,
+  deadlineMs: (options) => deadlineMs(options) * (options.token === undefined ? 1 : 3),
   create(options, environment) {
     const contentOf = compileContent(options, environment.clusterName);
     const tell = options.token === undefined ? webhook(options, environment) : bot(options, options.token, environment);
@@ -66,10 +63,9 @@ interface Way {
 }
 
 function webhook(options: Options, { id, receivers }: HandlerEnvironment): Way {
-  const { webhookURL = '', timeout, messagesPerSecond, burst } = options;
+  const { webhookURL = '' } = options;
   const url = new URL(webhookURL);
-  const rate = { perSecond: messagesPerSecond, burst };
-  const receiver = receivers.receiver({ name: id, url, timeoutMs: durationMs(timeout), ...rate });
+  const receiver = receivers.receiver({ ...receiverOptions(options), name: id, url });
   return {
     async message(_change, content, { idempotencyKey, signal }) {
       // Its own retries and timeout stay off: the chain and the receiver see to both.
@@ -84,7 +80,8 @@ function webhook(options: Options, { id, receivers }: HandlerEnvironment): Way {
 }
 
 function bot(options: Options, token: string, { id, receivers, memory }: HandlerEnvironment): Way {
-  const api = new SlackApi({ ...options, id, token, timeoutMs: durationMs(options.timeout) }, receivers);
+  const { apiURL, channel } = options;
+  const api = new SlackApi({ apiURL, token, lane: channel }, { ...receiverOptions(options), name: id }, receivers);
   const talking = new Bot(options, { api, memory });
   return {
     message: (change, content, context) => talking.tell(change, content, context),

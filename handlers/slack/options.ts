@@ -1,6 +1,6 @@
 /** What the handler takes in config.toml. */
 import { z } from 'zod';
-import { duration } from '../../src/config/duration.ts';
+import { reach } from '../../src/delivery/fields.ts';
 import { template, templates } from '../../src/template/fields.ts';
 
 /** What a bot's token is needed for: an incoming webhook answers `ok` and nothing that a thread could hang on. */
@@ -73,24 +73,13 @@ export const options = z
       .meta({ example: { Namespace: '{{ change.namespace }}' } }),
     footer: template.optional().describe('A template for the footer.').meta({ example: '{{ change.cluster }}' }),
     authorName: template.optional().describe('A template for the author.').meta({ example: 'event-exporter' }),
-    messagesPerSecond: z
-      .number()
-      .min(0)
+    ...reach,
+    messagesPerSecond: reach.messagesPerSecond
       .default(1)
       .describe(
         "Messages per second on average; Slack's own limit is 1 for a channel. What comes faster waits. `0` for no limit.",
       )
       .meta({ example: 0.5 }),
-    burst: z
-      .int()
-      .min(1)
-      .default(1)
-      .describe('Messages that may go at once before the rate holds.')
-      .meta({ example: 3 }),
-    timeout: duration
-      .default('10s')
-      .describe('Time for a whole request, connecting included. After it the attempt has failed.')
-      .meta({ example: '5s' }),
     apiURL: z
       .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
       .default('https://slack.com/api')

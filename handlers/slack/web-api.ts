@@ -2,7 +2,7 @@
  * The three methods of Slack's Web API that a bot needs: https://docs.slack.dev/reference/methods. Plain requests through our
  * own way out: the library of Slack brings its own retries, queue and rate, which belong to the chain and the receiver here.
  */
-import type { Receiver, ReceiverFactory } from '../../src/delivery/receiver.ts';
+import type { Receiver, ReceiverFactory, ReceiverOptions, ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import type { Content } from './content.ts';
 
@@ -30,12 +30,10 @@ export class SlackRefusal extends TerminalError {
 }
 
 export interface SlackApiOptions {
-  readonly id: string;
   readonly token: string;
   readonly apiURL: string;
-  readonly timeoutMs: number;
-  readonly messagesPerSecond: number;
-  readonly burst: number;
+  /** Slack limits messages by channel: sinks that write to the same ones share a rate. */
+  readonly lane: string | undefined;
 }
 
 type Method = 'chat.postMessage' | 'chat.update' | 'reactions.add';
@@ -53,19 +51,19 @@ const LIMITED: ReadonlySet<string> = new Set(['ratelimited', 'rate_limited', 'me
 
 export class SlackApi {
   readonly #token: string;
-  readonly #host: string;
   readonly #receivers: Readonly<Record<Method, Receiver>>;
 
-  constructor({ id, token, apiURL, timeoutMs, messagesPerSecond, burst }: SlackApiOptions, factory: ReceiverFactory) {
-    const base = apiURL.endsWith('/') ? apiURL : `${apiURL}/`;
+  constructor({ token, apiURL, lane }: SlackApiOptions, reach: Omit<ReceiverOptions, 'url'>, factory: ReceiverFactory) {
+    const receiver = (method: Method, own: Partial<ReceiverOptions> = {}) => {
+      const url = new URL(method, apiURL.endsWith('/') ? apiURL : `${apiURL}/`);
+      const accept = (response: ReceiverResponse): void => assertOk(response, method, url.host);
+      return factory.receiver({ ...reach, url, accept, secrets: [token], ...own });
+    };
     this.#token = token;
-    this.#host = new URL(base).host;
-    const receiver = (method: Method, perSecond: number) =>
-      factory.receiver({ name: id, url: new URL(method, base), timeoutMs, perSecond, burst });
     this.#receivers = {
-      'chat.postMessage': receiver('chat.postMessage', messagesPerSecond),
-      'chat.update': receiver('chat.update', messagesPerSecond),
-      'reactions.add': receiver('reactions.add', 0),
+      'chat.postMessage': receiver('chat.postMessage', { lane }),
+      'chat.update': receiver('chat.update', { lane }),
+      'reactions.add': receiver('reactions.add', { perSecond: 0 }),
     };
   }
 
@@ -99,24 +97,30 @@ export class SlackApi {
   }
 
   async #call(method: Method, payload: object, { idempotencyKey, signal }: CallContext): Promise<Answer> {
-    const { body, headers } = await this.#receivers[method].send({
+    const { body } = await this.#receivers[method].send({
       headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json; charset=utf-8' },
       body: JSON.stringify(payload),
       idempotencyKey,
       signal,
     });
-    const answer = parsed(body);
-    if (answer?.['ok'] === true) return answer;
-    const code = answer?.['error'];
-    if (typeof code !== 'string' || !/^\w{1,60}$/.test(code))
-      throw new Error(`${this.#host} answered 2xx to ${method}, but not as Slack does: wanted {"ok": true}`);
-    const message = `Slack (${this.#host}) refused ${method}: ${code}`;
-    if (LIMITED.has(code)) {
-      const seconds = Number(headers['retry-after']);
-      throw new RetryAfterError(message, seconds > 0 ? { retryAfterMs: seconds * 1000 } : {});
-    }
-    throw PASSING.has(code) ? new Error(message) : new SlackRefusal(message, code);
+    return parsed(body) ?? {};
   }
+}
+
+/** Slack says in the body of a 200 what it refuses. @throws for anything but `"ok": true` */
+function assertOk({ body, headers }: ReceiverResponse, method: Method, host: string): void {
+  const answer = parsed(body);
+  if (answer?.['ok'] === true) return;
+  const code = answer?.['error'];
+  // Nothing else is quoted: whatever answers in Slack's place may echo the request.
+  if (typeof code !== 'string' || !/^\w{1,60}$/.test(code))
+    throw new Error(`${host} answered 2xx to ${method}, but not as Slack does: wanted {"ok": true}`);
+  const message = `Slack (${host}) refused ${method}: ${code}`;
+  if (LIMITED.has(code)) {
+    const seconds = Number(headers['retry-after']);
+    throw new RetryAfterError(message, seconds > 0 ? { retryAfterMs: seconds * 1000 } : {});
+  }
+  throw PASSING.has(code) ? new Error(message) : new SlackRefusal(message, code);
 }
 
 function parsed(body: string): Answer | undefined {

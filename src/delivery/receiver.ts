@@ -16,6 +16,8 @@ export interface ReceiverOptions extends ConnectionNeeds {
   readonly perSecond?: number;
   /** How many may go at once before the rate holds. Default 1. */
   readonly burst?: number;
+  /** A part of the far end that has a rate and a breaker of its own, such as a channel behind one URL. Never a secret. */
+  readonly lane?: string | undefined;
   /** Signs each request in the manner of Standard Webhooks, with each of these secrets: two while one replaces the other. */
   readonly signingSecrets?: readonly string[];
   /** Further texts that no error may hold, such as a token in a header. */
@@ -54,7 +56,7 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
-/** One receiver per (origin, path): sinks that name the same far end share its rate and breaker. */
+/** One receiver per (origin, path, lane): sinks that name the same far end share its rate and breaker. */
 export interface ReceiverFactory {
   receiver(options: ReceiverOptions): Receiver;
 }

@@ -27,7 +27,7 @@ export function createReceivers(options: ReceiversOptions): ReceiverFactory & { 
 
   return {
     receiver(wanted) {
-      const place = wanted.url.origin + wanted.url.pathname;
+      const place = JSON.stringify([wanted.url.origin, wanted.url.pathname, wanted.lane]);
       const line = lines.get(place) ?? createLine(wanted, options);
       lines.set(place, line);
       line.rate.atMost(wanted.perSecond ?? 0, wanted.burst ?? 1);

@@ -1,0 +1,97 @@
+/**
+ * The Adaptive Card of a change. Everything that comes from the cluster stands in text runs, which know no Markdown: nothing in
+ * an object can make a link or mention anybody (https://learn.microsoft.com/adaptive-cards/create/textfeatures).
+ */
+import type { Action, Change } from '../../src/change.ts';
+import { flagsInWords } from '../../src/flags.ts';
+import { printable } from '../../src/log.ts';
+import { headlineOf } from '../../src/template/headline.ts';
+import { cut, formatField } from '../diff/text.ts';
+
+/** A card, or any part of one. */
+export interface Card {
+  readonly type: string;
+  readonly [member: string]: unknown;
+}
+
+/** A message holds 28 KB (https://learn.microsoft.com/connectors/teams); Workflows puts a little of its own around the card. */
+export const MAX_MESSAGE_BYTES = 27 * 1024;
+const MAX_HEADLINE_CHARS = 300;
+const MAX_LINE_CHARS = 400;
+/** What a line that tells how much is missing takes. */
+const NOTE_BYTES = 300;
+
+const COLORS: Readonly<Record<Action, string>> = {
+  added: 'Good',
+  updated: 'Accent',
+  deleted: 'Attention',
+  timer: 'Default',
+};
+
+/** What a Workflows webhook takes. */
+export function messageOf(card: Card): object {
+  return {
+    type: 'message',
+    attachments: [{ contentType: 'application/vnd.microsoft.card.adaptive', contentUrl: null, content: card }],
+  };
+}
+
+/** Headline, who and where, then a line per changed field, then the diff; cut, visibly, at what a message holds. */
+export function cardOf(change: Change, clusterName: string): Card {
+  const { diff } = change.notes;
+  const headline = cut(headlineOf(change), MAX_HEADLINE_CHARS);
+  const by = diff?.by ?? [...new Set(change.by.map(({ manager }) => manager))];
+  const about = [by.length === 0 ? '' : `by ${by.join(', ')}`, ...flagsInWords(change.flags), clusterName];
+  const title = run(headline, { size: 'Medium', weight: 'Bolder', color: COLORS[change.action] });
+  const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
+  const bare = adaptiveCard(headline, [line(title), line(subtitle)]);
+  const details =
+    diff === undefined ? [] : [...diff.fields.map((field) => formatField(field)), ...linesOf(diff.unified)];
+  if (details.length === 0) return bare;
+  const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
+  const items = fitting(details, room);
+  return adaptiveCard(headline, [line(title), line(subtitle), { type: 'Container', style: 'emphasis', items }]);
+}
+
+function adaptiveCard(fallbackText: string, body: readonly Card[]): Card {
+  return {
+    type: 'AdaptiveCard',
+    $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
+    version: '1.4',
+    fallbackText,
+    msteams: { width: 'Full' },
+    body,
+  };
+}
+
+/** As many lines as there is room for, in bytes; the last one says how many are missing. */
+function fitting(lines: readonly string[], room: number): readonly Card[] {
+  const items: Card[] = [];
+  let bytes = 0;
+  for (const text of lines) {
+    const item = line(run(cut(text, MAX_LINE_CHARS), { fontType: 'Monospace', size: 'Small' }));
+    bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
+    if (bytes > room) {
+      const missing = lines.length - items.length;
+      return [
+        ...items,
+        line(run(`… ${missing.toLocaleString('en')} more ${missing === 1 ? 'line' : 'lines'}`, { isSubtle: true })),
+      ];
+    }
+    items.push(item);
+  }
+  return items;
+}
+
+function linesOf(unified: string): readonly string[] {
+  return unified === '' ? [] : unified.trimEnd().split('\n').map(printable);
+}
+
+/** One to a block: whether a line feed in a run breaks the line is up to the client. */
+function line(textRun: Card): Card {
+  return { type: 'RichTextBlock', spacing: 'None', inlines: [textRun] };
+}
+
+function run(text: string, looks: Readonly<Record<string, unknown>>): Card {
+  return { type: 'TextRun', text, ...looks };
+}

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test, type TestContext } from 'node:test';
+import type { Change } from '../../src/change.ts';
+import { isHalt, type SinkInstance } from '../../src/chain/handler.ts';
+import { createReceivers } from '../../src/delivery/receivers.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { changeOf, type ChangeParts } from '../../src/testing/change.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { startReceiver, type ReceiverAnswer } from '../../src/testing/receiver.ts';
+import diff from '../diff/index.ts';
+import teams from './index.ts';
+
+async function connected(t: TestContext, options: object = {}, answer: ReceiverAnswer = { status: 202, body: '' }) {
+  const server = await startReceiver(() => answer);
+  const { log } = testEnvironment();
+  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env: {} });
+  t.after(async () => {
+    await receivers.close();
+    await server.close();
+  });
+  assert.equal(teams.type, 'sink');
+  const webhookURL = `${server.url}/workflows/1/triggers/manual/paths/invoke?sig=c4nary`;
+  const parsed = teams.options.parse({ webhookURL, messagesPerSecond: 0, ...options });
+  const sink: SinkInstance = teams.create(parsed, testEnvironment({ receivers, clusterName: 'prod-eu' }));
+  return { server, sink };
+}
+
+async function bodyOf(t: TestContext, change: Change, options: object = {}): Promise<string> {
+  const { server, sink } = await connected(t, options);
+  await sink.deliver(change, testContext());
+  const [request, ...others] = server.requests;
+  assert.deepEqual(others, []);
+  assert.match(request?.headers['content-type'] ?? '', /^application\/json/);
+  return request?.body ?? '';
+}
+
+async function diffed(parts: ChangeParts): Promise<Change> {
+  assert.equal(diff.type, 'transform');
+  const handler = diff.create(diff.options.parse({}), testEnvironment());
+  const verdict = await handler.handle(changeOf(parts), testContext());
+  assert.ok(!isHalt(verdict));
+  return verdict;
+}
+
+const deployment = (replicas: number, image: string) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'shop' },
+  spec: { replicas, template: { spec: { containers: [{ name: 'web', image }] } } },
+});
+const by: ChangeParts['by'] = [{ manager: 'kubectl-set', operation: 'Update', paths: ['spec.replicas'] }];
+const configMap = (text: string) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'c', namespace: 'shop' },
+  data: { text },
+});
+
+/** Every text that a reader sees, in order. */
+function textsIn(body: string): string[] {
+  const texts: string[] = [];
+  JSON.parse(body, (key, value: unknown) => {
+    if (key === 'text' && typeof value === 'string') texts.push(value);
+    return value;
+  });
+  return texts;
+}
+
+describe('teams', () => {
+  test('the body of a rollout is as in golden/teams-updated.json', async (t) => {
+    const rollout = await diffed({ before: deployment(1, 'nginx:1'), after: deployment(3, 'nginx:2'), by });
+    const body = await bodyOf(t, rollout);
+    const path = join(import.meta.dirname, '../golden/teams-updated.json');
+    t.assert.fileSnapshot(JSON.parse(body), path);
+  });
+
+  test('tells what was deleted, what is special about it, and the cluster', async (t) => {
+    const deleted = changeOf({ before: deployment(1, 'nginx:1'), flags: { whileAway: true } });
+    assert.deepEqual(textsIn(await bodyOf(t, deleted, { clusterName: 'eu-2' })), [
+      'deployment shop/web deleted',
+      'happened while nothing was watching · eu-2',
+    ]);
+  });
+
+  test('a Kubernetes Event is told by its words', async (t) => {
+    const event = {
+      ...configMap(''),
+      kind: 'Event',
+      type: 'Warning',
+      reason: 'BackOff',
+      message: 'restarting',
+      involvedObject: { kind: 'Pod', name: 'web-1' },
+    };
+    assert.equal(textsIn(await bodyOf(t, changeOf({ after: event })))[0], 'Warning BackOff pod web-1: restarting');
+  });
+
+  test('what comes from the cluster is never Markdown, and is harmless', async (t) => {
+    const evil = '[safe](https://evil.example) <at>all</at> \u202e\u001b[31m\n**x**';
+    const body = await bodyOf(t, await diffed({ before: configMap('a\nb'), after: configMap(evil) }));
+    assert.doesNotMatch(body, /"TextBlock"|"FactSet"/);
+    assert.doesNotMatch(body, /[\p{Cc}\u202e]/u);
+    assert.ok(textsIn(body).some((text) => text.includes('[safe](https://evil.example)')));
+  });
+
+  test('a huge change is cut within 28 KB, and the cut shows', async (t) => {
+    const text = (version: string) =>
+      Array.from({ length: 5_000 }, (_, n) => `key${n} = ${version} 😀 "quoted"\n`).join('');
+    const body = await bodyOf(t, await diffed({ before: configMap(text('old')), after: configMap(text('new')) }));
+    const bytes = Buffer.byteLength(body);
+    assert.ok(bytes <= 27 * 1024 && bytes > 24 * 1024, String(bytes));
+    assert.match(textsIn(body).at(-1) ?? '', /^… [\d,]+ more lines$/);
+  });
+
+  test('a layout is the card; one of another type is the whole body', async (t) => {
+    const change = changeOf({ after: deployment(1, 'nginx:1') });
+    const card = { type: 'AdaptiveCard', version: '1.4', body: [{ type: 'TextBlock', text: '{{ change.key }}' }] };
+    const message = JSON.parse(await bodyOf(t, change, { layout: card })) as { attachments: { content: object }[] };
+    assert.deepEqual(message.attachments[0]?.content, { ...card, body: [{ type: 'TextBlock', text: 'shop/web' }] });
+    const plain = { summary: 'event', text: '{{ change.name }}' };
+    assert.equal(await bodyOf(t, change, { layout: plain }), '{"summary":"event","text":"web"}');
+  });
+
+  test('a layout that makes more than a message holds is a dead letter with both sizes', async (t) => {
+    const { sink, server } = await connected(t, { layout: { text: '{{ change.after.data.text }}' } });
+    await assert.rejects(sink.deliver(changeOf({ after: configMap('x'.repeat(30_000)) }), testContext()), {
+      code: 'TERMINAL',
+      message: /a message of 300\d\d bytes, and Teams takes 27648: shorten it/,
+    });
+    assert.equal(server.requests.length, 0);
+  });
+
+  const said = (status: number) =>
+    `Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error ${status} with ContextId c=1`;
+  for (const [what, answer, code] of [
+    ['202', { status: 202, body: '' }, 'delivered'],
+    ['200 and 1', { status: 200, body: '1' }, 'delivered'],
+    ['200 with HTTP error 429 in it', { body: said(429) }, 'DEFER'],
+    ['200 with HTTP error 413 in it', { body: said(413) }, 'TERMINAL'],
+    ['200 with HTTP error 502 in it', { body: said(502) }, undefined],
+    ['429', { status: 429 }, 'DEFER'],
+    ['413', { status: 413 }, 'TERMINAL'],
+    ['500', { status: 500 }, undefined],
+  ] as const) {
+    test(`an answer of ${what} is ${code ?? 'a failed attempt'}`, async (t) => {
+      const { sink } = await connected(t, {}, answer);
+      const outcome = await sink.deliver(changeOf({ after: configMap('') }), testContext()).then(
+        () => 'delivered',
+        (thrown: Error & { code?: string }) => {
+          assert.doesNotMatch(thrown.message, /c4nary|workflows/);
+          return thrown.code;
+        },
+      );
+      assert.equal(outcome, code);
+    });
+  }
+
+  test('refuses a URL that is none, and a layout with a mistake, at the start', () => {
+    assert.match(problemsOf(teams, { webhookURL: 'x' }).join(), /^webhookURL: must be the https/);
+    const layout = { body: [{ text: '{{ event.reasn }}' }] };
+    assert.match(
+      problemsOf(teams, { webhookURL: 'https://x', layout }).join(),
+      /^layout\.body\.0\.text: .*unknown name "event.reasn"/,
+    );
+  });
+});

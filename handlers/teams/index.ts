@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { defineSink } from '../../src/chain/handler.ts';
+import type { Change } from '../../src/change.ts';
+import { deadlineMs, reach, receiverOptions } from '../../src/delivery/fields.ts';
+import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
+import { RetryAfterError, TerminalError } from '../../src/errors.ts';
+import { layout } from '../../src/template/fields.ts';
+import { compileLayout } from '../../src/template/layout.ts';
+import { scopeOf } from '../../src/template/scope.ts';
+import { cardOf, MAX_MESSAGE_BYTES, messageOf, type Card } from './card.ts';
+
+const options = z.strictObject({
+  webhookURL: z
+    .url({ protocol: /^https?$/, error: 'must be the https:// or http:// URL of a Workflows webhook' })
+    .describe(
+      'URL of the workflow "Post to a channel when a webhook request is received": whoever has it can post, so it is never shown and is better kept outside the file.',
+    )
+    .meta({ example: '${TEAMS_WEBHOOK_URL}' }),
+  clusterName: z
+    .string()
+    .optional()
+    .describe('Shown in each message. Without it, the cluster\'s name; `""` for none.')
+    .meta({ example: 'prod-eu' }),
+  layout: layout
+    .optional()
+    .describe(
+      'A card of your own: a table whose texts are templates (see docs/templates.md), with `type = "AdaptiveCard"`. One without that type is sent as the whole body.',
+    )
+    .meta({
+      example: { type: 'AdaptiveCard', version: '1.4', body: [{ type: 'TextBlock', text: '{{ change.headline }}' }] },
+    }),
+  ...reach,
+  messagesPerSecond: reach.messagesPerSecond
+    .default(1)
+    .describe(
+      'Messages per second on average; Teams takes 60 in 30 seconds, 4 in one. What comes faster waits. `0` for no limit.',
+    )
+    .meta({ example: 0.5 }),
+  burst: reach.burst.default(4),
+});
+
+export default defineSink({
+  name: 'teams',
+  summary: 'Posts each change to a Microsoft Teams channel, as an Adaptive Card.',
+  description: [
+    'The card has the headline, then who did it, what is special and the cluster; after `diff`, a line per changed field and the diff of what does not fit on a line. It is cut, visibly, at the 28 KB that a message holds. Nothing in an object can mention anybody or make a link.',
+    'A message counts as delivered when the workflow has taken it (202), or an older connector has answered 200 without an error in its body. Teams also limits messages by the hour and the day: then the changes wait.',
+    'With a `layout`, texts of the cluster in a `TextBlock` are read as Markdown by Teams; in the `TextRun` of a `RichTextBlock` they are not. A message longer than 28 KB is a dead letter.',
+  ].join('\n\n'),
+  options,
+  examples: [
+    {
+      title: 'The URL from the environment',
+      toml: '[[handler]]\nname = "teams"\nwebhookURL = "${TEAMS_WEBHOOK_URL}"\n',
+    },
+    {
+      title: 'A card of your own for Kubernetes Events',
+      toml: `[[handler]]
+name = "teams"
+webhookURL = "\${TEAMS_WEBHOOK_URL}"
+[handler.layout]
+type = "AdaptiveCard"
+version = "1.4"
+  [[handler.layout.body]]
+  type = "RichTextBlock"
+  inlines = [{ type = "TextRun", text = "{{ event.reason }}: {{ event.message }}" }]
+`,
+    },
+  ],
+  deadlineMs,
+  create({ webhookURL, layout: given, clusterName, ...reaching }, environment) {
+    const url = new URL(webhookURL);
+    const receiver = environment.receivers.receiver({
+      ...receiverOptions(reaching),
+      name: environment.id,
+      url,
+      accept: (response) => assertTaken(response, url.host),
+    });
+    const bodyOf = compileBody(given, clusterName ?? environment.clusterName);
+    return {
+      async deliver(change, { idempotencyKey, signal }) {
+        const headers = { 'content-type': 'application/json; charset=utf-8' };
+        await receiver.send({ headers, body: bodyOf(change), idempotencyKey, signal });
+      },
+      stop: () => receiver.close(),
+    };
+  },
+});
+
+function compileBody(given: unknown, clusterName: string): (change: Change) => string {
+  if (given === undefined) return (change) => JSON.stringify(messageOf(cardOf(change, clusterName)));
+  const compiled = compileLayout(given);
+  return (change) => {
+    const rendered = compiled.value(scopeOf(change)) ?? null;
+    const body = JSON.stringify(isCard(rendered) ? messageOf(rendered) : rendered);
+    const bytes = Buffer.byteLength(body);
+    if (bytes <= MAX_MESSAGE_BYTES) return body;
+    throw new TerminalError(
+      `The layout makes a message of ${bytes} bytes, and Teams takes ${MAX_MESSAGE_BYTES}: shorten it, such as with the filter truncate`,
+    );
+  };
+}
+
+function isCard(value: unknown): value is Card {
+  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'AdaptiveCard';
+}
+
+/** Connectors answer 200 and say in the body what Teams behind them has answered. */
+function assertTaken({ body }: ReceiverResponse, host: string): void {
+  const status = /\bHTTP error (\d{3})\b/.exec(body)?.[1];
+  if (status === undefined) return;
+  const message = `Teams (${host}) did not take the message: it answered 200 with "HTTP error ${status}" in it`;
+  if (status === '429') throw new RetryAfterError(message);
+  throw /^4(?!08|25)/.test(status) ? new TerminalError(message) : new Error(message);
+}
