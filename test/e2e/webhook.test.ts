@@ -1,0 +1,100 @@
+/** Webhook and Grafana through the whole program: templates, limits, and what becomes of a change that cannot be rendered. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { World, type Running } from './world.ts';
+
+const event = (name: string, message: string) => ({
+  apiVersion: 'v1',
+  kind: 'Event',
+  metadata: { name, namespace: 'shop' },
+  involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web-1' },
+  reason: 'BackOff',
+  type: 'Warning',
+  message,
+  count: 1,
+});
+
+/** What this path was sent, once it was sent `n` bodies. */
+async function bodies({ slack }: World, path: string, n: number): Promise<readonly string[]> {
+  for (let wanted = n; ; wanted++) {
+    const found = slack.requests.filter((request) => request.path === path).map(({ body }) => body);
+    if (found.length >= n) return found;
+    await slack.waitFor(wanted);
+  }
+}
+
+async function deadLetters(run: Running, n: number) {
+  for (;;) {
+    await run.app.idle();
+    const dead = await run.app.store.deadLetters({ limit: 10 });
+    if (dead.length >= n) return dead;
+    await new Promise(setImmediate);
+  }
+}
+
+test('one Event goes to a webhook and to Grafana, each as it wants it', async () => {
+  await using world = await World.start();
+  await using _run = await world.run({
+    config: `
+[[resource]]
+kind = "event"
+
+[[handler]]
+name = "webhook"
+url = "${world.slack.url}/hook"
+method = "PUT"
+headers = { X-Reason = "{{ event.reason }}" }
+[handler.layout]
+text = "{{ event.reason }} on {{ event.involvedObject.kind | downcase }}/{{ event.involvedObject.name }}"
+count = "{{ event.count }}"
+host = "{{ event.host }}"
+
+[[handler]]
+name = "grafana"
+url = "${world.slack.url}/grafana"
+token = "TOKEN"
+tags = ["{{ event.reason }}", "{{ event.host }}"]
+text = "{{ event.message }}"
+time = "2026-11-20T23:42:03Z"
+`,
+  });
+  world.server.create(event('web-1.17a', 'Back-off'));
+  assert.deepEqual(await bodies(world, '/hook', 1), ['{"text":"BackOff on pod/web-1","count":1}']);
+  assert.deepEqual(await bodies(world, '/grafana/api/annotations', 1), [
+    '{"time":1795218123000,"tags":["BackOff"],"text":"Back-off"}',
+  ]);
+  const [hook] = world.slack.requests;
+  assert.equal(`${hook?.method} ${hook?.headers['x-reason'] as string}`, 'PUT BackOff');
+});
+
+test('a change that cannot be rendered is a dead letter naming handler and field; the others arrive', async () => {
+  await using world = await World.start();
+  await using run = await world.run({
+    config: `
+[[resource]]
+kind = "event"
+[[handler]]
+name = "webhook"
+id = "ops"
+url = "${world.slack.url}/hook"
+headers = { X-Message = "{{ event.message }}" }
+[handler.layout]
+loop = "{% if event.message == 'loop' %}{% for i in (1..1000000) %}{% for j in (1..1000000) %}{% endfor %}{% endfor %}{% endif %}"
+long = "{% if event.message == 'long' %}{% for i in (1..99999) %}{{ change.object | json }}{% endfor %}{% endif %}"
+`,
+  });
+  for (const message of ['loop', 'long', 'two\r\nX-Admin: lines', 'fine']) {
+    world.server.create(event(`web.${message.slice(0, 3)}`, message));
+  }
+  assert.deepEqual(await bodies(world, '/hook', 1), ['{"loop":"","long":""}']);
+  const dead = await deadLetters(run, 3);
+  assert.deepEqual(
+    dead.map(({ change, handler, attempts, error }) => `${change.name} ${handler} ${attempts} ${error}`).toSorted(),
+    [
+      'web.lon default/ops 1 The template of layout.long failed: writes more than 4194304 characters (line 1, column 58)',
+      'web.loo default/ops 1 The template of layout.loop failed: takes more than 100000 steps (line 1, column 60)',
+      'web.two default/ops 1 The template of headers.X-Message gave a line break or another control character: a header is one line',
+    ],
+  );
+  assert.equal(world.slack.requests.length, 1);
+});
