@@ -126,6 +126,8 @@ interface Described<Options extends z.ZodObject> {
    */
   readonly options: Options;
   readonly examples: readonly HandlerExample[];
+  /** It starts programs, which the user has to allow at the start. */
+  readonly runsPrograms?: true;
   /** Which fields it reads, given its options; without it, all of them. */
   readonly reads?: (options: z.output<Options>) => Interest;
 }
@@ -134,6 +136,8 @@ export interface TransformDefinition<Options extends z.ZodObject = z.ZodObject> 
   readonly type: 'transform';
   /** It halts every update that lies outside what it reads: what comes after it in a chain reads no more than it does. */
   readonly gate?: boolean;
+  /** Deadline of `handle` in milliseconds, given its options; 10 s without it. */
+  readonly deadlineMs?: (options: z.output<Options>) => number;
   create(options: z.output<Options>, environment: HandlerEnvironment): TransformInstance;
 }
 

@@ -52,9 +52,11 @@ function created({ id, definition, options }: HandlerConfig, { store, ...environ
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
     return { id, type: 'sink', deadlineMs, instance: definition.create(options, own) };
   }
-  const placed = { id, deadlineMs: TRANSFORM_DEADLINE_MS };
-  if (definition.type === 'stateful') return { ...placed, type: 'stateful', instance: definition.create(options, own) };
-  return { ...placed, type: 'transform', instance: definition.create(options, own) };
+  if (definition.type === 'stateful') {
+    return { id, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance: definition.create(options, own) };
+  }
+  const deadlineMs = definition.deadlineMs?.(options) ?? TRANSFORM_DEADLINE_MS;
+  return { id, deadlineMs, type: 'transform', instance: definition.create(options, own) };
 }
 
 function memoryOf(store: Store, handler: string): SinkMemory {

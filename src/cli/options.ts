@@ -1,9 +1,10 @@
 /** Flags that several commands share; kwatchman's keep their names and variables. */
 import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
-import type { Config } from '../config/config.ts';
+import type { ChainConfig, Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { REPEATS, type Repeats } from '../event.ts';
+import { ConfigError } from '../errors.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from '../log.ts';
 import type { CommandIo } from './command.ts';
 
@@ -96,6 +97,32 @@ export function configFrom(flags: ConfigFlags, io: CommandIo): Promise<Config> {
       ...(state ? { state } : {}),
     },
   });
+}
+
+/** Handlers may run programs only where the one who starts the service says so, not only where the file does. */
+export function withExecFlag(command: Command): Command {
+  return command.option('--enable-exec', 'allow handlers that run programs');
+}
+
+export interface ExecFlag {
+  readonly enableExec?: boolean;
+}
+
+/** {@link configFrom} for those who run its handlers. @throws ConfigError also for a handler that runs programs without `--enable-exec` */
+export async function runnableConfigFrom(flags: ConfigFlags & ExecFlag, io: CommandIo): Promise<Config> {
+  const config = await configFrom(flags, io);
+  const refused = flags.enableExec === true ? [] : config.chains.flatMap(programsOf);
+  if (refused.length > 0) throw new ConfigError(refused);
+  return config;
+}
+
+function programsOf({ handlers, branches }: ChainConfig): readonly string[] {
+  return [
+    ...handlers
+      .filter(({ definition }) => definition.runsPrograms === true)
+      .map(({ id, at }) => `${at}: handler ${id} runs a program, which is off: start with --enable-exec`),
+    ...branches.flatMap(programsOf),
+  ];
 }
 
 /** Flags win over the configuration. */

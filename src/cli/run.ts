@@ -7,9 +7,18 @@ import { parseListen } from '../web/server.ts';
 import { ConfigError } from '../errors.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { reloadWhenChanged } from './reload.ts';
-import { configFrom, loggerFrom, withConfigFlags, withLogFlags, type ConfigFlags, type LogFlags } from './options.ts';
+import {
+  loggerFrom,
+  runnableConfigFrom,
+  withConfigFlags,
+  withExecFlag,
+  withLogFlags,
+  type ConfigFlags,
+  type ExecFlag,
+  type LogFlags,
+} from './options.ts';
 
-type Flags = ConfigFlags & LogFlags & { readonly listen: string };
+type Flags = ConfigFlags & LogFlags & ExecFlag & { readonly listen: string };
 
 /** Health and metrics outside a cluster; a pod's chart passes its own. */
 const DEFAULT_LISTEN = '127.0.0.1:8080';
@@ -22,12 +31,12 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
     .description('watch the cluster and tell what changed (the default)')
     .allowExcessArguments(false)
     .addOption(new Option('--listen <host:port>', 'health and metrics; "off" for none').default(DEFAULT_LISTEN));
-  withLogFlags(withConfigFlags(command)).action((flags: Flags) => choose(() => run(flags, io)));
+  withLogFlags(withExecFlag(withConfigFlags(command))).action((flags: Flags) => choose(() => run(flags, io)));
 }
 
 async function run(flags: Flags, io: CommandIo): Promise<number> {
   const listen = listenFrom(flags.listen);
-  const load = () => configFrom(flags, io);
+  const load = () => runnableConfigFrom(flags, io);
   const files = await watchFiles([resolve(flags.config)], systemClock);
   const config = await load();
   const log = loggerFrom(flags, config, io);

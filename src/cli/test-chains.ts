@@ -11,12 +11,21 @@ import { printable } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { configFrom, loggerFrom, withConfigFlags, withLogFlags, type ConfigFlags, type LogFlags } from './options.ts';
+import {
+  loggerFrom,
+  runnableConfigFrom,
+  withConfigFlags,
+  withExecFlag,
+  withLogFlags,
+  type ConfigFlags,
+  type ExecFlag,
+  type LogFlags,
+} from './options.ts';
 import { RecordedScopes } from './recorded-scopes.ts';
 import { rehearsed } from './rehearsal.ts';
 import { readWatchEvents } from './watch-events.ts';
 
-type Flags = ConfigFlags & LogFlags;
+type Flags = ConfigFlags & LogFlags & ExecFlag;
 
 export function testCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
@@ -24,12 +33,14 @@ export function testCommand(program: Command, io: CommandIo, choose: (action: Ac
     .description('send recorded watch events through the chains: prints each verdict, sends nothing')
     .argument('<file>', 'from `kubectl get -w -o json --output-watch-events`; - for standard input')
     .allowExcessArguments(false);
-  withLogFlags(withConfigFlags(command)).action((file: string, flags: Flags) => choose(() => test(file, flags, io)));
+  withLogFlags(withExecFlag(withConfigFlags(command))).action((file: string, flags: Flags) =>
+    choose(() => test(file, flags, io)),
+  );
 }
 
 /** One event after the other, each to its end, so that what is printed stands in the order of the file. Exit code 1 when a handler threw. */
 async function test(file: string, flags: Flags, io: CommandIo): Promise<number> {
-  const config = await configFrom(flags, io);
+  const config = await runnableConfigFrom(flags, io);
   const events = readWatchEvents(file === '-' ? await buffer(io.stdin) : await read(file), file);
 
   await using cleanup = new AsyncDisposableStack();

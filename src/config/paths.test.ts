@@ -35,6 +35,10 @@ test('resolvePaths() makes paths absolute, in tables too, and leaves everything 
   );
 });
 
+test('resolvePaths() fills in a default that is a path', () => {
+  assert.equal((resolvePaths({}, options, '/etc/w') as { other: unknown }).other, '/etc/w/y');
+});
+
 test('resolvePaths() leaves to the schema what is no path', () => {
   for (const path of [5, '', undefined, ['a']]) {
     assert.deepEqual((resolvePaths({ path }, options, '/etc') as { path: unknown }).path, path);

@@ -6,18 +6,27 @@ import { isTable, mapValues } from './expand.ts';
 /** The path of a file or folder. Written relative to the configuration, absolute when the schema and the handler see it. */
 export const filePath = z.string().min(1).meta({ isPath: true });
 
-/** A copy of the options in which each {@link filePath} is absolute. */
+/** A copy of the options in which each {@link filePath} is absolute, one that is left out and has a default too. */
 export function resolvePaths(value: unknown, schema: z.core.$ZodType, folder: string): unknown {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
     return resolvePaths(value, schema.unwrap(), folder);
   }
   if (schema instanceof z.ZodObject && isTable(value)) {
     const { shape } = schema;
-    return mapValues(value, (inner, key) => {
+    const left = Object.entries(shape).filter(
+      ([key, field]) => field instanceof z.ZodDefault && !Object.hasOwn(value, key),
+    );
+    const defaults = left.flatMap(([key, field]) =>
+      isFilePath(field.unwrap()) ? [[key, field.def.defaultValue]] : [],
+    );
+    return mapValues({ ...Object.fromEntries(defaults), ...value }, (inner, key) => {
       const field: unknown = Object.hasOwn(shape, key) ? shape[key] : undefined;
       return field instanceof z.ZodType ? resolvePaths(inner, field, folder) : inner;
     });
   }
-  const isPath = z.globalRegistry.get(schema)?.['isPath'] === true;
-  return isPath && typeof value === 'string' && value !== '' ? resolve(folder, value) : value;
+  return isFilePath(schema) && typeof value === 'string' && value !== '' ? resolve(folder, value) : value;
+}
+
+function isFilePath(schema: z.core.$ZodType): boolean {
+  return z.globalRegistry.get(schema)?.['isPath'] === true;
 }

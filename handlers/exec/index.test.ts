@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { chmod, readFile } from 'node:fs/promises';
+import { afterEach, describe, test } from 'node:test';
+import { isHalt, type HandlerContext, type TransformInstance } from '../../src/chain/handler.ts';
+import { withParts, type Change } from '../../src/change.ts';
+import { request } from '../../src/plugin/contract.ts';
+import { changeOf } from '../../src/testing/change.ts';
+import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { Workdir } from '../../test/e2e/program.ts';
+import exec from './index.ts';
+
+const changeNumber = (id: number, name = 'web', data: string = name): Change =>
+  withParts(
+    changeOf({
+      after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop' }, data: { data } },
+    }),
+    { id },
+  );
+const change = changeNumber(7);
+const running: TransformInstance[] = [];
+afterEach(async () => {
+  for (const handler of running.splice(0)) await handler.stop?.();
+});
+
+function handler(given: object): TransformInstance {
+  assert.ok(exec.type === 'transform');
+  const instance = exec.create(exec.options.parse({ cwd: '.', ...given }), testEnvironment());
+  running.push(instance);
+  return instance;
+}
+
+const sh = (script: string, more: object = {}) => handler({ command: ['sh', '-c', script], ...more });
+const python = (script: string) => handler({ mode: 'lines', command: ['python3', '-u', '-c', script] });
+
+/** A plug-in that stays: `answer` is a Python expression of `request`. */
+const answering = (answer: string) =>
+  python(`
+import sys, json, os
+for line in sys.stdin:
+    request = json.loads(line)
+    print(json.dumps(${answer}), flush=True)
+`);
+
+async function ask(instance: TransformInstance, about = change, context: Partial<HandlerContext> = {}) {
+  const verdict = await instance.handle(about, testContext({ id: 'default/exec', ...context }));
+  return isHalt(verdict) ? `halted: ${verdict.reason}` : verdict;
+}
+
+describe('exec', () => {
+  test('gives the program the request of the contract on its standard input, and no argument that an object could choose', async () => {
+    const verdict = await ask(
+      sh('request=$(cat); printf \'{"notes": {"args": "%s", "request": %s}}\' "$*" "$request"'),
+    );
+    assert.ok(typeof verdict === 'object');
+    const { args, request: asked } = verdict.notes.answers?.['exec'] ?? {};
+    assert.equal(args, '');
+    const { id, handler: name, idempotencyKey, change: told } = request.parse(asked);
+    assert.deepEqual([id, name, idempotencyKey], [7, 'default/exec', testContext().idempotencyKey]);
+    assert.equal(told.key, 'shop/web');
+    assert.deepEqual(told.after, JSON.parse(JSON.stringify(change.after)));
+  });
+
+  test('gives it PATH and what was configured of the environment, and nothing else', async () => {
+    const verdict = await ask(
+      sh('printf \'{"notes": {"names": "%s"}}\' "$(env | cut -d= -f1 | sort | tr \'\\n\' \' \')"', {
+        env: { TEAM: 'shop' },
+      }),
+    );
+    assert.ok(typeof verdict === 'object');
+    const names = `${verdict.notes.answers?.['exec']?.['names'] as string}`.split(' ');
+    // What the shell itself sets.
+    assert.deepEqual(
+      names.filter((name) => !['', '_', 'PWD', 'OLDPWD', 'SHLVL'].includes(name)),
+      ['PATH', 'TEAM'],
+    );
+  });
+
+  test('starts it without a shell: what looks like one is an argument', async () => {
+    const verdict = await ask(handler({ command: ['printf', '{"notes": {"said": "%s"}}', '$(id)'] }));
+    assert.ok(typeof verdict === 'object');
+    assert.equal(verdict.notes.answers?.['exec']?.['said'], '$(id)');
+  });
+
+  test('finds a program with a "/" from its folder', async () => {
+    await using folder = await Workdir.make();
+    await folder.write('page-me', '#!/bin/sh\necho \'{"verdict": "halt", "reason": "asleep"}\'\n');
+    await chmod(folder.file('page-me'), 0o700);
+    assert.equal(await ask(handler({ command: ['./page-me', '--quiet'], cwd: folder.path })), 'halted: asleep');
+  });
+
+  test('passes what is not answered, and the change as it was', async () => {
+    assert.equal(await ask(sh('true')), change);
+    assert.equal(await ask(sh('cat > /dev/null; echo')), change);
+  });
+
+  test('asks the exit code when it is not 0, whatever was written', async () => {
+    const ending = (code: number) => sh(`echo '{"verdict": "pass"}'; echo "so sorry" >&2; exit ${code}`);
+    assert.equal(await ask(ending(10)), 'halted: so sorry');
+    await assert.rejects(ask(ending(75)), { code: 'DEFER', message: 'it asks for another time: so sorry' });
+    await assert.rejects(ask(ending(65)), { code: 'TERMINAL', message: 'it refuses the change: so sorry' });
+    await assert.rejects(ask(ending(3)), { message: 'it ended with exit code 3: so sorry' });
+    await assert.rejects(ask(sh('kill -9 $$')), { message: 'it ended with signal SIGKILL' });
+  });
+
+  test('fails the attempt when it says that it could not, and gives up on what is no answer', async () => {
+    await assert.rejects(ask(sh(`echo '{"error": "no network"}'`)), { message: 'it said: no network' });
+    for (const [answer, problem] of [
+      ['hello', /it answered "hello\\n", which is not JSON/],
+      ['{"verdict": "maybe"}', /verdict: Invalid option/],
+      ['{"verdikt": "pass"}', /Unrecognized key/],
+      ['{"id": 8}', /it answered for change 8 when it was asked about 7/],
+    ] as const) {
+      await assert.rejects(ask(sh(`echo '${answer}'`)), { code: 'TERMINAL', message: problem });
+    }
+  });
+
+  test('says what cannot be started', async () => {
+    await assert.rejects(ask(handler({ command: ['./none'] })), {
+      message: 'Cannot start ./none: there is no such program',
+    });
+    await assert.rejects(ask(handler({ command: ['/etc/passwd'] })), {
+      message: 'Cannot start /etc/passwd: it may not be executed',
+    });
+  });
+
+  test('ends what writes without end', async () => {
+    await assert.rejects(ask(sh('yes')), { message: 'it wrote more than 1024 KiB, and was ended' });
+    await assert.rejects(ask(sh('yes >&2')), { message: 'it wrote more than 1024 KiB, and was ended' });
+  });
+
+  test('reads a request that nobody takes, of any size', async () => {
+    const huge = changeNumber(7, 'web', 'x'.repeat(1_500_000));
+    assert.equal(await ask(sh('exit 0'), huge), huge);
+  });
+
+  test('ends the program and what it started when the time is over', async () => {
+    await using folder = await Workdir.make();
+    const controller = new AbortController();
+    const instance = handler({
+      command: ['sh', '-c', 'trap "" TERM; sleep 300 & echo $! > child; wait; wait'],
+      cwd: folder.path,
+    });
+    const asked = ask(instance, change, { signal: controller.signal });
+    const child = Number(await firstLine(folder, 'child'));
+    controller.abort(new Error('it was not done within 1 s'));
+    await assert.rejects(asked, { message: 'it was not done within 1 s' });
+    assert.equal(await isGone(child), true);
+  });
+
+  test('ends what the program has left behind, and does not wait for its pipes', async () => {
+    await using folder = await Workdir.make();
+    const instance = handler({ command: ['sh', '-c', 'sleep 300 & echo $! > child'], cwd: folder.path });
+    assert.equal(await ask(instance), change);
+    assert.equal(await isGone(Number(await firstLine(folder, 'child'))), true);
+  });
+});
+
+describe('exec with mode = "lines"', () => {
+  test('asks one process for every change, several at a time, and takes answers in any order', async () => {
+    const instance = python(`
+import sys, json, os
+held = [json.loads(sys.stdin.readline()) for _ in range(3)]
+for request in reversed(held):
+    print(json.dumps({"id": request["id"], "notes": {"pid": os.getpid(), "name": request["change"]["name"]}}), flush=True)
+`);
+    const names = ['a', 'b', 'c'];
+    const verdicts = await Promise.all(names.map((name, id) => ask(instance, changeNumber(id, name))));
+    const notes = verdicts.map((verdict) => (verdict as Change).notes.answers?.['exec']);
+    assert.deepEqual(
+      notes.map((note) => note?.['name']),
+      names,
+    );
+    assert.equal(new Set(notes.map((note) => note?.['pid'])).size, 1);
+  });
+
+  test('halts with its reason', async () => {
+    const instance = answering('{"id": request["id"], "verdict": "halt", "reason": request["change"]["key"]}');
+    assert.equal(await ask(instance), 'halted: shop/web');
+  });
+
+  test('fails what was asked when it breaks the contract, and starts it again no sooner than after a while', async () => {
+    for (const [answer, problem] of [
+      ['{"id": request["id"] + 1}', /it answered for 8, which it was not asked about/],
+      ['{"verdict": "pass"}', /it answered for no change/],
+      ['"hello"', /Invalid input/],
+    ] as const) {
+      const instance = answering(answer);
+      await assert.rejects(ask(instance), { message: problem });
+      await assert.rejects(ask(instance), { code: 'DEFER' });
+    }
+  });
+
+  test('fails what was asked when it dies', async () => {
+    const instance = python('import sys; sys.stdin.readline(); sys.exit(3)');
+    await assert.rejects(ask(instance), { message: 'it ended with exit code 3' });
+  });
+
+  test('ends a process that hangs, and one whose line has no end', async () => {
+    const controller = new AbortController();
+    const hanging = python('import sys, time\nsys.stdin.readline()\nsys.stderr.write("asked\\n")\ntime.sleep(300)');
+    const asked = ask(hanging, change, { signal: controller.signal });
+    controller.abort(new Error('it was not done within 1 s'));
+    await assert.rejects(asked, { message: 'it was not done within 1 s' });
+    const endless = python('import sys\nsys.stdin.readline()\nwhile True: sys.stdout.write("x" * 65536)');
+    await assert.rejects(ask(endless), { message: 'it wrote a line of more than 1024 KiB, and was ended' });
+  });
+
+  test('is told to end by the end of its standard input', async () => {
+    await using folder = await Workdir.make();
+    const instance = handler({
+      mode: 'lines',
+      cwd: folder.path,
+      command: [
+        'python3',
+        '-c',
+        'import sys, json, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nfor line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"]}), flush=True)\nopen("ended", "w").write("well\\n")',
+      ],
+    });
+    assert.equal(await ask(instance), change);
+    await instance.stop?.();
+    assert.equal(await firstLine(folder, 'ended'), 'well');
+  });
+});
+
+describe("exec's options", () => {
+  test('name what is wrong', () => {
+    assert.deepEqual(problemsOf(exec, { command: ['./x'] }), []);
+    assert.equal(problemsOf(exec, { command: [] }).length, 1);
+    assert.equal(problemsOf(exec, { command: './x' }).length, 1);
+    assert.match(problemsOf(exec, { command: ['./x'], env: { 'A=B': 'c' } })[0] ?? '', /name of a variable/);
+  });
+});
+
+/** Of a file that the program writes when it comes to it. */
+async function firstLine(folder: Workdir, name: string): Promise<string> {
+  for (;;) {
+    const text = await readFile(folder.file(name), 'utf8').catch(() => '');
+    if (text.includes('\n')) return text.slice(0, text.indexOf('\n'));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Whether the process ends, which a zombie has. */
+async function isGone(pid: number): Promise<boolean> {
+  for (;;) {
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+    if (status === undefined || status.includes(') Z ')) return true;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

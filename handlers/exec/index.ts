@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { defineTransform, halt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
+import type { Change } from '../../src/change.ts';
+import { duration, durationMs } from '../../src/config/duration.ts';
+import { filePath } from '../../src/config/paths.ts';
+import { RetryAfterError, TerminalError } from '../../src/errors.ts';
+import { parseAnswer, requestOf, verdictOf } from '../../src/plugin/contract.ts';
+import { LineProgram } from '../../src/plugin/lines.ts';
+import { describeEnd, type ProgramSpec } from '../../src/plugin/process-group.ts';
+import { runOnce, type Ran } from '../../src/plugin/run-once.ts';
+
+/** `EX_TEMPFAIL` and `EX_DATAERR` of sysexits.h, and one of our own. */
+const EXIT = { pass: 0, halt: 10, later: 75, never: 65 } as const;
+const MAX_SHOWN = 300;
+
+const options = z.strictObject({
+  command: z
+    .tuple([z.string().min(1)], z.string())
+    .describe('The program and its arguments. No shell reads them. A program with a "/" in it is relative to `cwd`.')
+    .meta({ example: ['./page-me', '--quiet'] }),
+  mode: z
+    .enum(['once', 'lines'])
+    .default('once')
+    .describe(
+      '`"once"`: a process for each change, which reads one JSON object to the end of its standard input. `"lines"`: one process for all, which reads one line of JSON per change, and writes one line per answer, with the `id` of its request.',
+    )
+    .meta({ example: 'lines' }),
+  cwd: filePath
+    .default('.')
+    .describe('The folder that it is started in; the default is that of the configuration file.')
+    .meta({ example: 'plugins' }),
+  timeout: duration
+    .default('30s')
+    .describe('For one change. A program that takes longer is ended.')
+    .meta({ example: '5s' }),
+  env: z
+    .record(z.string(), z.string())
+    .superRefine((variables, context) => {
+      for (const name of Object.keys(variables)) {
+        if (/^[A-Za-z_]\w*$/.test(name)) continue;
+        context.addIssue({ code: 'custom', message: 'must be the name of a variable', path: [name] });
+      }
+    })
+    .default({})
+    .describe('All of its environment beside `PATH`: nothing else of ours is passed on.')
+    .meta({ example: { API_TOKEN: '${API_TOKEN}' } }),
+});
+
+export default defineTransform({
+  name: 'exec',
+  summary: 'Runs a program for each change, which may let it pass, halt it, or note something for later handlers.',
+  description: [
+    'Off unless the service is started with `--enable-exec`.',
+    'The program gets the change as JSON on its standard input, never as arguments: see [plugins.md](../plugins.md) for the contract, which other kinds of plug-ins share. It may answer `{"verdict": "pass"}` or `{"verdict": "halt", "reason": "..."}`, with `notes` for the handlers after it. Without an answer its exit code decides: 0 passes, 10 halts with what it wrote to its standard error as the reason, 75 waits and asks again without using up a retry, 65 goes to the dead letters at once, and any other is a failed attempt.',
+    'It runs in a process group of its own, which is ended with it: at the timeout, when it writes more than 1 MiB, and when it leaves something behind. As many run at once as the `concurrency` of the chain says.',
+    'As with any handler, when a later one of its chain fails, it runs again; each run of a change has the same `idempotencyKey`. Put what must not happen twice last, or in a branch.',
+  ].join('\n\n'),
+  options,
+  runsPrograms: true,
+  examples: [
+    {
+      title: 'A script that pages somebody, or does not',
+      toml: '[[handler]]\nname = "exec"\ncommand = ["./page-me", "--quiet"]\ntimeout = "10s"\n',
+    },
+    {
+      title: 'A filter in Python that stays',
+      toml: '[[handler]]\nname = "exec"\nmode = "lines"\ncommand = ["python3", "-u", "./on-call.py"]\nenv = { TEAM = "shop" }\n',
+    },
+  ],
+  deadlineMs: ({ timeout }) => durationMs(timeout),
+  create({ command, mode, cwd, env }, { clock, log }) {
+    const spec: ProgramSpec = { command, cwd, env: { PATH: process.env['PATH'] ?? '', ...env } };
+    if (mode === 'once') {
+      return {
+        async handle(change, context) {
+          const ran = await runOnce(spec, requestOf(change, context), { signal: context.signal, clock });
+          return meaningOf(ran, change, context);
+        },
+      };
+    }
+    const program = new LineProgram({ spec, clock, log });
+    return {
+      async handle(change, context) {
+        const answer = await program.ask(change.id, requestOf(change, context), context.signal);
+        return verdictOf(answer, change, context);
+      },
+      stop: () => program.stop(),
+    };
+  },
+});
+
+/** An answer is believed from a program that ended well; otherwise its exit code speaks. */
+function meaningOf(ran: Ran, change: Change, context: HandlerContext): Change | Halt {
+  const said = ran.stderr.trim().slice(-MAX_SHOWN);
+  if (ran.code === EXIT.pass) return verdictOf(parseAnswer(ran.stdout), change, context);
+  if (ran.code === EXIT.halt) return halt(said || 'it gave no reason');
+  if (ran.code === EXIT.later) throw new RetryAfterError(`it asks for another time${said && `: ${said}`}`);
+  if (ran.code === EXIT.never) throw new TerminalError(`it refuses the change${said && `: ${said}`}`);
+  throw new Error(`it ended with ${describeEnd(ran)}${said && `: ${said}`}`);
+}

@@ -1,0 +1,147 @@
+/**
+ * What a handler outside of this process is asked, and what it may answer: the same JSON over a pipe and over HTTP. Version 1;
+ * members are only ever added to it. docs/plugin-contract.schema.json is made from these schemas.
+ */
+import { z } from 'zod';
+import { withNote, type Change } from '../change.ts';
+import { documentOf, type ChangeDocument } from '../change-document.ts';
+import { halt, type Halt, type HandlerContext } from '../chain/handler.ts';
+import { TerminalError } from '../errors.ts';
+import type { JsonObject } from '../json.ts';
+
+declare module '../change.ts' {
+  interface Notes {
+    /** What handlers outside of this process noted, by the handler's own name in its chain. */
+    answers?: Readonly<Record<string, JsonObject>>;
+  }
+}
+
+export const CONTRACT_VERSION = 1;
+
+const manifest = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
+
+const actor = z.looseObject({
+  manager: z.string().describe('Who wrote, such as `kubectl-set`.'),
+  operation: z.enum(['Apply', 'Update']),
+  subresource: z.string().optional(),
+  time: z.string().optional().describe('RFC 3339.'),
+  paths: z.array(z.string()).describe('The fields that it owns.'),
+});
+
+/** A change, as every program outside of this one sees it. */
+export const changeDocument = z.looseObject({
+  headline: z.string().describe('One line for people.'),
+  id: z.int().describe('Rises with every change; `watchchain explain --change` takes it.'),
+  time: z.string().describe('When it was seen, RFC 3339 with milliseconds.'),
+  cluster: z.string(),
+  action: z.enum(['added', 'updated', 'deleted', 'timer']),
+  apiVersion: z.string(),
+  kind: z.string(),
+  key: z.string().describe('`namespace/name`, or `name`.'),
+  namespace: z.string().optional(),
+  name: z.string(),
+  uid: z.string(),
+  resourceVersion: z.string(),
+  by: z.array(actor).describe('Who made the change: from managedFields.'),
+  flags: z.array(z.string()),
+  before: manifest.optional().describe('Of an update or a deletion. Secrets are redacted, managedFields left out.'),
+  after: manifest.optional().describe('Of a creation or an update.'),
+});
+
+/** What a plug-in reads: one JSON object, in the long-lived mode on one line. */
+export const request = z
+  .looseObject({
+    version: z.literal(CONTRACT_VERSION),
+    id: z.int().describe("The change's number; an answer in the long-lived mode repeats it."),
+    handler: z.string().describe('`chain/name` of the handler that asks.'),
+    attempt: z.int().describe('1 for the first one.'),
+    idempotencyKey: z.string().describe('The same for every attempt to tell this handler of this change.'),
+    change: changeDocument,
+    notes: z.looseObject({}).describe('What the handlers before it have noted.'),
+  })
+  .describe('What a plug-in is asked.');
+
+/** What a plug-in may answer. */
+export const answer = z
+  .strictObject({
+    id: z.int().optional().describe('Of the request that it answers. Needed in the long-lived mode.'),
+    verdict: z.enum(['pass', 'halt']).default('pass').describe('Whether the change goes on.'),
+    reason: z.string().max(1_000).optional().describe('Why it is halted, for people.'),
+    notes: z
+      .record(z.string(), z.json())
+      .optional()
+      .describe(
+        'For the handlers after it: `change.notes.answers["NAME"]`, NAME being the handler\'s own in its chain.',
+      ),
+    error: z.string().max(1_000).optional().describe('It could not do it: a failed attempt, which is made again.'),
+  })
+  .describe('What a plug-in may answer. No answer at all passes the change on.');
+
+export type Answer = z.output<typeof answer>;
+
+/** The request as one line of JSON, without its line feed. */
+export function requestOf(change: Change, { id: handler, attempt, idempotencyKey }: HandlerContext): string {
+  return JSON.stringify({
+    version: CONTRACT_VERSION,
+    id: change.id,
+    handler,
+    attempt,
+    idempotencyKey,
+    change: documentOf(change) satisfies ChangeDocument,
+    notes: change.notes,
+  });
+}
+
+/**
+ * Reads an answer; an empty one passes.
+ * @throws TerminalError for what is no answer of this contract: another attempt would get it again
+ */
+export function parseAnswer(text: string): Answer {
+  if (text.trim() === '') return { verdict: 'pass' };
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new TerminalError(`it answered ${shown(text)}, which is not JSON; wanted {"verdict": "pass"} or nothing`);
+  }
+  const parsed = answer.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const place = issue === undefined || issue.path.length === 0 ? 'answer' : issue.path.join('.');
+  throw new TerminalError(`it answered ${shown(text)}: ${place}: ${issue?.message ?? 'is not of the contract'}`);
+}
+
+/**
+ * What an answer means for the change that was asked about.
+ * @throws TerminalError when it answers another request; Error when the plug-in says that it failed
+ */
+export function verdictOf(given: Answer, change: Change, { id }: Pick<HandlerContext, 'id'>): Change | Halt {
+  if (given.id !== undefined && given.id !== change.id) {
+    throw new TerminalError(`it answered for change ${given.id} when it was asked about ${change.id}`);
+  }
+  if (given.error !== undefined) throw new Error(`it said: ${given.error}`);
+  if (given.verdict === 'halt') return halt(given.reason ?? 'it gave no reason');
+  if (given.notes === undefined) return change;
+  const own = id.slice(id.lastIndexOf('/') + 1);
+  return withNote(change, 'answers', { ...change.notes.answers, [own]: given.notes });
+}
+
+function shown(text: string): string {
+  const MAX = 100;
+  return JSON.stringify(text.length > MAX ? `${text.slice(0, MAX)}...` : text);
+}
+
+/** Both as one JSON Schema document, for the authors of plug-ins. */
+export function contractSchema(): string {
+  const schemas = { request, answer };
+  const definitions = Object.entries(schemas).map(([name, schema]) => {
+    const { $schema: _draft, ...definition } = z.toJSONSchema(schema, { io: name === 'answer' ? 'input' : 'output' });
+    return [name, definition];
+  });
+  const document = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: `The contract of watchchain's plug-ins, version ${CONTRACT_VERSION}`,
+    $defs: Object.fromEntries(definitions) as JsonObject,
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}

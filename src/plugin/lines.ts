@@ -1,0 +1,157 @@
+/** A long-lived program: one line of JSON in for each change, one line out for each answer. */
+import { createInterface } from 'node:readline';
+import type { Logger } from 'winston';
+import type { Clock } from '../clock.ts';
+import { RetryAfterError, toError } from '../errors.ts';
+import { parseAnswer, type Answer } from './contract.ts';
+import { describeEnd, ProcessGroup, type ProgramSpec } from './process-group.ts';
+import { MAX_OUTPUT_BYTES } from './run-once.ts';
+
+export interface LineProgramOptions {
+  readonly spec: ProgramSpec;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+interface Asked {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const FIRST_BACKOFF_MS = 500;
+const LONGEST_BACKOFF_MS = 30_000;
+/** Of a line on its standard error, which goes to the log. */
+const MAX_SAID = 1_000;
+
+/**
+ * Started with the first question. One that dies, hangs or breaks the contract fails what it was asked, and is started again
+ * with the next question, after 0.5 s, then twice as long each time up to 30 s, until it has answered once.
+ */
+export class LineProgram {
+  readonly #options: LineProgramOptions;
+  #running: Running | undefined;
+  #failures = 0;
+  /** Monotonic. */
+  #notBefore = -Infinity;
+  #isStopped = false;
+
+  constructor(options: LineProgramOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param id the change that the question is about: the answer must repeat it
+   * @throws RetryAfterError while it must not be started again; the signal's reason; an Error when it ends without an answer
+   */
+  async ask(id: number, line: string, signal: AbortSignal): Promise<Answer> {
+    signal.throwIfAborted();
+    const program = this.#start();
+    const onAbort = () => void program.fail(toError(signal.reason));
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const answer = await program.ask(id, line);
+      this.#failures = 0;
+      return answer;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Its standard input ends, which is its wish to end; what does not end by itself is made to. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running?.stop();
+  }
+
+  #start(): Running {
+    if (this.#running !== undefined) return this.#running;
+    const { spec, clock, log } = this.#options;
+    const waitMs = this.#notBefore - clock.monotonic();
+    const [program] = spec.command;
+    if (this.#isStopped || waitMs > 0) {
+      throw new RetryAfterError(`${program} has failed, and is not started again yet`, {
+        retryAfterMs: Math.max(waitMs, 1),
+      });
+    }
+    const running = new Running(this.#options);
+    this.#running = running;
+    void running.over.then((why) => {
+      this.#running = undefined;
+      if (this.#isStopped) return;
+      const backoffMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures++);
+      this.#notBefore = clock.monotonic() + backoffMs;
+      log.warn('A plug-in has ended, it is started again', { program, problem: why, inMs: backoffMs });
+    });
+    return running;
+  }
+}
+
+/** One life of the program. */
+class Running {
+  /** Resolves with why, once it has ended. */
+  readonly over: Promise<string>;
+  readonly #group: ProcessGroup;
+  readonly #clock: Clock;
+  readonly #asked = new Map<number, Asked>();
+  #problem: Error | undefined;
+  #unread = 0;
+
+  constructor({ spec, clock, log }: LineProgramOptions) {
+    this.#clock = clock;
+    this.#group = new ProcessGroup(spec);
+    const { stdout, stderr } = this.#group.child;
+    stdout.on('data', (chunk: Buffer) => this.#measure(chunk));
+    createInterface({ input: stdout }).on('line', (line) => this.#hear(line));
+    createInterface({ input: stderr }).on('line', (line) =>
+      log.info('A plug-in said', { program: spec.command[0], line: line.slice(0, MAX_SAID) }),
+    );
+    this.over = this.#group.ended.then((end) => {
+      const why = this.#problem ?? this.#group.startError ?? new Error(`it ended with ${describeEnd(end)}`);
+      for (const { reject } of this.#asked.values()) reject(why);
+      this.#asked.clear();
+      return why.message;
+    });
+  }
+
+  ask(id: number, line: string): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#asked.set(id, { resolve, reject });
+    this.#group.child.stdin.write(`${line}\n`);
+    return promise;
+  }
+
+  /** It is of no use any more: whatever it was asked fails. */
+  async fail(problem: Error): Promise<void> {
+    this.#problem ??= problem;
+    await this.#group.end(this.#clock);
+  }
+
+  async stop(): Promise<void> {
+    this.#group.child.stdin.end();
+    await this.#group.end(this.#clock);
+  }
+
+  /** A line without an end would fill the memory. */
+  #measure(chunk: Buffer): void {
+    const end = chunk.lastIndexOf(0x0a);
+    this.#unread = end === -1 ? this.#unread + chunk.length : chunk.length - end - 1;
+    if (this.#unread > MAX_OUTPUT_BYTES) {
+      void this.fail(new Error(`it wrote a line of more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was ended`));
+    }
+  }
+
+  #hear(line: string): void {
+    if (this.#problem !== undefined) return;
+    try {
+      const answer = parseAnswer(line);
+      const asked = answer.id === undefined ? undefined : this.#asked.get(answer.id);
+      if (answer.id === undefined || asked === undefined) {
+        throw new Error(`it answered for ${answer.id ?? 'no change'}, which it was not asked about`);
+      }
+      this.#asked.delete(answer.id);
+      asked.resolve(answer);
+    } catch (thrown) {
+      void this.fail(toError(thrown));
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/** A program in a process group of its own, so that what it starts ends with it. */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { codeOf, toError } from '../errors.ts';
+import type { Clock } from '../clock.ts';
+
+/** What is run: no shell reads it. */
+export interface ProgramSpec {
+  /** The program and its arguments. A program with a "/" in it is looked for from `cwd`, another one in `env.PATH`. */
+  readonly command: readonly [string, ...string[]];
+  readonly cwd: string;
+  /** All of its environment: nothing of ours is passed on. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** How it ended. */
+export interface ProgramEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Between the wish to end and the end. */
+const TERM_GRACE_MS = 2_000;
+
+export class ProcessGroup {
+  readonly child: ChildProcessWithoutNullStreams;
+  /** Never rejects: a program that could not be started has ended, too, with {@link startError}. */
+  readonly ended: Promise<ProgramEnd>;
+  #startError: Error | undefined;
+  #hasEnded = false;
+
+  /** @throws nothing: see {@link ended} */
+  constructor({ command: [program, ...args], cwd, env }: ProgramSpec) {
+    this.child = spawn(program, args, { cwd, env, detached: true, stdio: 'pipe' });
+    // Whoever does not read its input is told by its end, not by ours.
+    this.child.stdin.on('error', () => {});
+    this.ended = new Promise((resolve) => {
+      this.child.once('error', (cause) => {
+        this.#startError ??= new Error(`Cannot start ${program}: ${reasonOf(cause)}`, { cause });
+        if (this.child.pid === undefined) resolve({ code: null, signal: null });
+      });
+      this.child.once('exit', (code, signal) => {
+        this.#hasEnded = true;
+        // What it has left behind.
+        this.#signal('SIGKILL');
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  /** Why it could not be started. */
+  get startError(): Error | undefined {
+    return this.#startError;
+  }
+
+  /** Asks the whole group to end, then makes it. Resolves when the program has ended. */
+  async end(clock: Clock): Promise<void> {
+    if (this.#hasEnded || this.child.pid === undefined) return;
+    this.#signal('SIGTERM');
+    const enough = new AbortController();
+    clock.sleep(TERM_GRACE_MS, enough.signal).then(
+      () => this.#signal('SIGKILL'),
+      () => undefined,
+    );
+    await this.ended;
+    enough.abort();
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (this.child.pid === undefined) return;
+    try {
+      process.kill(-this.child.pid, signal);
+    } catch (thrown) {
+      // Nothing of the group is left.
+      if (codeOf(thrown) !== 'ESRCH') throw thrown;
+    }
+  }
+}
+
+/** `exit code 3`, `signal SIGKILL`. */
+export function describeEnd({ code, signal }: ProgramEnd): string {
+  return signal === null ? `exit code ${code}` : `signal ${signal}`;
+}
+
+function reasonOf(cause: unknown): string {
+  if (codeOf(cause) === 'ENOENT') return 'there is no such program';
+  if (codeOf(cause) === 'EACCES') return 'it may not be executed';
+  return toError(cause).message;
+}

@@ -1,0 +1,77 @@
+/** One process per change: the request on its standard input, the answer from its standard output. */
+import type { Readable } from 'node:stream';
+import type { Clock } from '../clock.ts';
+import { ProcessGroup, type ProgramEnd, type ProgramSpec } from './process-group.ts';
+
+export interface Ran extends ProgramEnd {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Of each stream. */
+export const MAX_OUTPUT_BYTES = 1024 * 1024;
+/** A process that left the group may hold the pipes open for ever: what was written by then is all. */
+const DRAIN_MS = 1_000;
+
+/**
+ * Runs it to its end. When the signal aborts, or it writes too much, it is made to end.
+ * @throws the signal's reason; an Error when it cannot be started or writes more than 1 MiB
+ */
+export async function runOnce(
+  spec: ProgramSpec,
+  input: string,
+  { signal, clock }: { readonly signal: AbortSignal; readonly clock: Clock },
+): Promise<Ran> {
+  signal.throwIfAborted();
+  const group = new ProcessGroup(spec);
+  const [stdout, stderr] = [new Collected(group.child.stdout), new Collected(group.child.stderr)];
+  const overflow = Promise.race([stdout.overflow, stderr.overflow]);
+  const aborted = Promise.withResolvers<'aborted'>();
+  const onAbort = () => aborted.resolve('aborted');
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    group.child.stdin.end(input);
+    const how = await Promise.race([group.ended, overflow, aborted.promise]);
+    if (typeof how !== 'object') await group.end(clock);
+    if (how === 'aborted') throw signal.reason;
+    if (how === 'overflow') throw new Error(`it wrote more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was ended`);
+    if (group.startError !== undefined) throw group.startError;
+    await drained([stdout, stderr], clock);
+    return { ...how, stdout: stdout.text, stderr: stderr.text };
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    group.child.stdout.destroy();
+    group.child.stderr.destroy();
+  }
+}
+
+async function drained(streams: readonly Collected[], clock: Clock): Promise<void> {
+  const enough = new AbortController();
+  const late = clock.sleep(DRAIN_MS, enough.signal).catch(() => undefined);
+  await Promise.race([Promise.all(streams.map(({ closed }) => closed)), late]);
+  enough.abort();
+}
+
+/** What a stream has said, up to the limit. */
+class Collected {
+  readonly closed: Promise<void>;
+  readonly overflow: Promise<'overflow'>;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(stream: Readable) {
+    const overflow = Promise.withResolvers<'overflow'>();
+    this.overflow = overflow.promise;
+    this.closed = new Promise((resolve) => stream.once('close', resolve));
+    stream.on('error', () => {});
+    stream.on('data', (chunk: Buffer) => {
+      this.#bytes += chunk.length;
+      if (this.#bytes <= MAX_OUTPUT_BYTES) this.#chunks.push(chunk);
+      else overflow.resolve('overflow');
+    });
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString();
+  }
+}
