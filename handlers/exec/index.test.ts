@@ -67,7 +67,9 @@ describe('exec', () => {
       }),
     );
     assert.ok(typeof verdict === 'object');
-    const names = `${verdict.notes.answers?.['exec']?.['names'] as string}`.split(' ');
+    const { names: said } = verdict.notes.answers?.['exec'] ?? {};
+    assert.ok(typeof said === 'string');
+    const names = said.split(' ');
     // What the shell itself sets.
     assert.deepEqual(
       names.filter((name) => !['', '_', 'PWD', 'OLDPWD', 'SHLVL'].includes(name)),
