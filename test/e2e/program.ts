@@ -100,8 +100,7 @@ export class Program implements AsyncDisposable {
   /** All scopes are listed and watched. */
   async ready(): Promise<void> {
     await this.until('listening', ({ stderr }) => /"Listening"/.test(stderr));
-    const address = /"address":"([^"]+)".*"Listening"|"Listening".*"address":"([^"]+)"/.exec(this.stderr);
-    const url = `http://${address?.[1] ?? address?.[2]}/readyz`;
+    const url = `${this.url()}/readyz`;
     const deadline = AbortSignal.timeout(WAIT_MS);
     let answer = '';
     while (!deadline.aborted) {
@@ -111,6 +110,12 @@ export class Program implements AsyncDisposable {
       await new Promise((resolve) => setImmediate(resolve));
     }
     throw new Error(`Not ready: ${answer}\n--- stderr\n${this.stderr}`);
+  }
+
+  /** `http://127.0.0.1:PORT` of its endpoints, once it listens. */
+  url(): string {
+    const address = /"address":"([^"]+)".*"Listening"|"Listening".*"address":"([^"]+)"/.exec(this.stderr);
+    return `http://${address?.[1] ?? address?.[2]}`;
   }
 
   /** As `| head` does when it has seen enough. */

@@ -1,9 +1,10 @@
 /** Real file systems for state folders: small ones, full ones, ones whose power is cut. Root only. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rename, rmdir, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rename, rm, rmdir, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { codeOf } from '../../src/errors.ts';
 
 const run = promisify(execFile);
 
@@ -35,6 +36,24 @@ export class Tmpfs implements AsyncDisposable {
     await run('umount', [this.path]);
     await rmdir(this.path);
   }
+}
+
+/** {@link fill}'s. */
+const FILLER = 'somebody-elses';
+
+/** Somebody else takes all the room there is, while others may be writing too; to be removed again. Answers the file. */
+export async function fill(folder: string): Promise<string> {
+  const file = path.join(folder, FILLER);
+  await using handle = await open(file, 'w');
+  for (let chunk = Buffer.alloc(64 * 1024, 1); chunk.length > 0;) {
+    try {
+      await handle.write(chunk);
+    } catch (thrown) {
+      if (codeOf(thrown) !== 'ENOSPC') throw thrown;
+      chunk = chunk.subarray(0, chunk.length >> 1);
+    }
+  }
+  return file;
 }
 
 /** An ext4 disk whose blocks are a file in memory: what is in the file is what the disk has been given so far. */
@@ -72,6 +91,22 @@ export class Disk implements AsyncDisposable {
   async cutPower(): Promise<void> {
     await run('umount', [this.path]);
     await rename(`${this.#image}.captured`, this.#image);
+    await this.#mount();
+  }
+
+  /** From now on the disk can keep nothing that it has not kept before. */
+  async breakDown(): Promise<void> {
+    await fill(this.#ram.path);
+  }
+
+  /** Another disk with what the broken one has kept, checked as at any start. */
+  async repair(): Promise<void> {
+    await run('umount', [this.path]);
+    await rm(this.#ram.file(FILLER));
+    // 1: errors were corrected.
+    await run('e2fsck', ['-p', this.#image]).catch((error: { code?: number }) => {
+      if (error.code !== 1) throw error;
+    });
     await this.#mount();
   }
 
