@@ -5,6 +5,11 @@ import type { Counts } from './observer.ts';
 /** Looked up once: labels cost more than an increment. @param resource `apps/v1/deployments` */
 export function metersOf(metrics: Metrics, resource: string, namespace: string) {
   const { watchEvents, changes } = metrics;
+  const [added, updated, deleted] = [
+    changes.labels(resource, 'added'),
+    changes.labels(resource, 'updated'),
+    changes.labels(resource, 'deleted'),
+  ];
   return {
     events: {
       ADDED: watchEvents.labels(resource, 'ADDED'),
@@ -16,9 +21,9 @@ export function metersOf(metrics: Metrics, resource: string, namespace: string) 
     malformed: metrics.malformed.labels(resource),
     objects: metrics.scopeObjects.labels(resource, namespace),
     changed: (counts: Counts) => {
-      for (const action of ['added', 'updated', 'deleted'] as const) {
-        if (counts[action] > 0) changes.inc({ resource, action }, counts[action]);
-      }
+      if (counts.added > 0) added.inc(counts.added);
+      if (counts.updated > 0) updated.inc(counts.updated);
+      if (counts.deleted > 0) deleted.inc(counts.deleted);
     },
   };
 }
