@@ -11,9 +11,11 @@ const exactly = JSON as unknown as JsonWithSource;
 
 /** 2 ** 53 has so many digits: a shorter number is always safe. */
 const LONG = 16;
-
-/** Such a number. What must stand before it never stands before the digits of a checksum, such as that of an image. */
-const SUSPICIOUS = /(?:^|[[,]|"\s*:)\s*-?[0-9]{16}/;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const COLON = 0x3a;
+const OPEN_ARRAY = 0x5b;
 
 /**
  * Parses UTF-8 JSON. A number that a double cannot hold exactly as an integer becomes a `JSON.rawJSON` object, which
@@ -25,22 +27,35 @@ const SUSPICIOUS = /(?:^|[[,]|"\s*:)\s*-?[0-9]{16}/;
  */
 export function parseJson(bytes: Uint8Array): Json {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  return hasLongRunOfDigits(bytes) && SUSPICIOUS.test(text)
-    ? exactly.parse(text, keepDigits)
-    : (JSON.parse(text) as Json);
+  return mayHoldLongNumber(bytes) ? exactly.parse(text, keepDigits) : (JSON.parse(text) as Json);
 }
 
-/** Looks at every 16th byte, which no longer run can avoid: 1 µs for 5 KB, a tenth of the expression. */
-function hasLongRunOfDigits(bytes: Uint8Array): boolean {
+/** Looks at every 16th byte, which no long run of digits can avoid: 1 µs for 5 KB. */
+function mayHoldLongNumber(bytes: Uint8Array): boolean {
   for (let i = LONG - 1; i < bytes.length; i += LONG) {
     if (!isDigit(bytes[i])) continue;
     let start = i;
     let end = i + 1;
     while (isDigit(bytes[start - 1])) start--;
     while (isDigit(bytes[end])) end++;
-    if (end - start >= LONG) return true;
+    if (end - start >= LONG && mayBeginNumber(bytes, start)) return true;
   }
   return false;
+}
+
+/** By what stands before, which never stands before the digits of a checksum, such as that of an image. */
+function mayBeginNumber(bytes: Uint8Array, start: number): boolean {
+  const before = lastBefore(bytes, bytes[start - 1] === MINUS ? start - 1 : start);
+  const byte = bytes[before];
+  if (byte === COLON) return bytes[lastBefore(bytes, before)] === QUOTE;
+  return byte === undefined || byte === OPEN_ARRAY || byte === COMMA;
+}
+
+/** The index of the last byte before `i` that is no white space; -1: none. */
+function lastBefore(bytes: Uint8Array, i: number): number {
+  do i--;
+  while (i >= 0 && (bytes[i] ?? 0) <= 0x20);
+  return i;
 }
 
 function isDigit(byte: number | undefined): boolean {
