@@ -1,6 +1,6 @@
 /** What a webhook sends: the user's layout or text, or the change as JSON. */
 import type { Change } from '../../src/change.ts';
-import { documentOf } from '../../src/change-document.ts';
+import { documentOf, summaryOf } from '../../src/change-document.ts';
 import { TerminalError } from '../../src/errors.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
@@ -11,7 +11,7 @@ export interface Body {
   readonly roots: ReadonlySet<string>;
   /** Unless a header says otherwise. */
   readonly contentType: string;
-  /** The text that is sent, and whether it is JSON is told by {@link contentType}. @throws TerminalError when it cannot be rendered */
+  /** @throws TerminalError naming the field, when it cannot be rendered */
   render(change: Change, scope: TemplateScope): string;
   /** A shorter one for when that is too long, if there is one. */
   shorter?(change: Change): string;
@@ -35,20 +35,13 @@ export function compileBody({ layout, body }: Pick<Options, 'layout' | 'body'>):
       render: (_, scope) => JSON.stringify(compiled.value(scope) ?? null),
     };
   }
-  return { roots: new Set(), contentType, render: (change) => changeJson(change), shorter: shortJson };
-}
-
-function changeJson(change: Change): string {
-  return JSON.stringify(documentOf(change));
+  return { roots: new Set(), contentType, render: (change) => JSON.stringify(documentOf(change)), shorter: shortJson };
 }
 
 /** Without the manifests, which it names as left out. */
 function shortJson(change: Change): string {
-  const { before, after, ...rest } = documentOf(change);
-  const omitted = Object.entries({ before, after }).flatMap(([name, manifest]) =>
-    manifest === undefined ? [] : [name],
-  );
-  return JSON.stringify({ ...rest, omitted });
+  const omitted = (['before', 'after'] as const).filter((name) => change[name] !== undefined);
+  return JSON.stringify({ ...summaryOf(change), omitted });
 }
 
 /** @throws TerminalError when even the shorter one is longer than `maxBodyBytes` */

@@ -1,9 +1,9 @@
 /** The source of a template: parsed, and checked for everything that can be wrong without a change to render. */
-import { LiquidError, toValueSync, Value, type Template as LiquidNode, type Variable } from 'liquidjs';
+import { LiquidError, toValueSync, TypeGuards, Value, type Template as LiquidNode, type Variable } from 'liquidjs';
 import { toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import { engine } from './engine.ts';
-import { ALL_FILTERS } from './filters.ts';
+import { ALL_FILTERS, type FilterDefinition } from './filters.ts';
 import { ROOTS } from './scope.ts';
 
 /** What is wrong with the source of a template, with line and column inside it. */
@@ -26,7 +26,7 @@ export function parse(source: string): Parsed {
   } catch (thrown) {
     throw new TemplateError(`${reasonOf(thrown)}${placeOf(thrown)}`);
   }
-  checkFilters(nodes);
+  checkValues(nodes);
   return { nodes, roots: checkNames(nodes) };
 }
 
@@ -51,25 +51,45 @@ export function placeOf(thrown: unknown): string {
   return ` (line ${line}, column ${column})`;
 }
 
-/** Arguments that are written out are checked now: a pattern that is none, a part that no image has. */
-function checkFilters(nodes: Iterable<LiquidNode>): void {
-  const checks = new Map(ALL_FILTERS.map(({ name, check }) => [name, check]));
+/** What every value in the template says, tags and their contents included. */
+function* valuesOf(nodes: Iterable<LiquidNode>): Generator<readonly [Value, LiquidNode]> {
   for (const node of nodes) {
-    for (const argument of node.arguments?.() ?? []) {
-      if (!(argument instanceof Value)) continue;
-      for (const { name, args } of argument.filters) {
-        const literals = args.map((arg) => ('content' in arg ? arg.content : undefined));
-        const dynamic = args.some((arg) => !('content' in arg));
-        if (dynamic) continue;
-        try {
-          checks.get(name)?.(literals);
-        } catch (thrown) {
-          const [line, column] = node.token.getPosition();
-          throw new TemplateError(`filter ${name}: ${toError(thrown).message} (line ${line}, column ${column})`);
-        }
-      }
-    }
-    if (node.children !== undefined) checkFilters(toValueSync(node.children(false, true)));
+    for (const argument of node.arguments?.() ?? []) if (argument instanceof Value) yield [argument, node];
+    if (node.children !== undefined) yield* valuesOf(toValueSync(node.children(false, true)));
+  }
+}
+
+function checkValues(nodes: Iterable<LiquidNode>): void {
+  for (const [{ initial, filters }, { token }] of valuesOf(nodes)) {
+    const wrong = problemOfOperands(initial) ?? filters.map(problemOfFilter).find((problem) => problem !== undefined);
+    if (wrong === undefined) continue;
+    const [line, column] = token.getPosition();
+    throw new TemplateError(`${wrong} (line ${line}, column ${column})`);
+  }
+}
+
+/** The library takes the first of several values and is silent about the others: `{{ event reason }}`. */
+function problemOfOperands({ postfix }: Value['initial']): string | undefined {
+  let operands = 0;
+  for (const token of postfix) {
+    if (!TypeGuards.isOperatorToken(token)) operands += 1;
+    else if (token.operator !== 'not') operands -= 1;
+  }
+  return operands === 1 ? undefined : 'wanted one value, a "." in a name, or an operator between two values';
+}
+
+const CHECKS: ReadonlyMap<string, FilterDefinition['check']> = new Map(
+  ALL_FILTERS.map(({ name, check }) => [name, check]),
+);
+
+/** Arguments that are written out are checked now: a pattern that is none, a part that no image has. */
+function problemOfFilter({ name, args }: Value['filters'][number]): string | undefined {
+  if (args.some((arg) => !('content' in arg))) return undefined;
+  try {
+    CHECKS.get(name)?.(args.map((arg) => ('content' in arg ? arg.content : undefined)));
+    return undefined;
+  } catch (thrown) {
+    return `filter ${name}: ${toError(thrown).message}`;
   }
 }
 

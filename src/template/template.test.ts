@@ -62,6 +62,8 @@ describe('compileTemplate()', () => {
       ['{% assign x = change.name %}{{ y }}', /^unknown name "y"/],
       ['{{ change.name', /^"\{\{" is not closed \(line 1, column 1\)$/],
       ['{% if change.name %}', /^a tag is not closed/],
+      ['{{ change name }}', /^wanted one value, a "\." in a name, or an operator between two values/],
+      ['{% if true %}{{ change.name == }}{% endif %}', /^wanted one value/],
       ['{{ change.name && change.kind }}', /^expected "\|" before filter/],
       ['{{ change.name | image: "tga" }}', /^filter image: the part of image must be one of registry/],
       ['{% if true %}{{ change.name | regex_match: "(?=a)" }}{% endif %}', /^filter regex_match: .* RE2's syntax/],
@@ -164,6 +166,7 @@ describe('a template that means harm', () => {
       assert.match(rendered(source), /^(\[\]|\[null\])?$/, source);
     }
     for (const source of [
+      '{{ constructor.constructor("return process")() }}',
       '{{ env "X" }}',
       '{{ process.env.HOME }}',
       '{% include "/etc/passwd" %}',
