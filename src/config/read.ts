@@ -69,7 +69,8 @@ async function adapt(file: string, text: string, options: AdapterOptions): Promi
 
 function fromAdapter({ value, problems, warnings, origin, locate }: Adapted): WrittenFile {
   const own = finder(locate, (path) => path);
-  return { value, problems: problems.map(own), warnings: warnings.map(own), find: finder(locate, origin) };
+  const inOrder = (found: readonly Problem[]) => found.map(own).toSorted((a, b) => a.line - b.line);
+  return { value, problems: inOrder(problems), warnings: inOrder(warnings), find: finder(locate, origin) };
 }
 
 function finder(locate: Locate, origin: (path: Path) => Path): (problem: Problem) => Finding {

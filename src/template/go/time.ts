@@ -99,7 +99,7 @@ function millisOf(value: unknown): number {
 
 /** The parts of a layout, the longer before the shorter; what is in apostrophes is ours, and stays. */
 const PARTS =
-  /'[^']*'|2006|January|Jan|Monday|Mon|MST|Z07:00|-07:00|-0700|[.,]0+|[.,]9+|_2|0[1-6]|06|15|PM|pm|[12345]/g;
+  /'[^']*'|2006|January|Jan|Monday|Mon|MST|Z07:00|-07:00|-0700|[.,]0+(?!\d)|[.,]9+(?!\d)|_2|0[1-6]|06|15|PM|pm|[12345]/g;
 
 function formatted(ms: number, layout: string, zone: string): string {
   const { offsetMinutes, name } = zoneAt(ms, zone);

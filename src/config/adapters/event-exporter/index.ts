@@ -24,7 +24,10 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
   const report = new Report(options);
   const file = checkedFile(tidied(written, environment), report);
   const value = file === undefined ? {} : new Adapter(file, environment, report, options).value();
-  for (const name of environment.missing) report.warning([], `the variable ${name} is not set: it is empty, as before`);
+  if (options.unset === 'empty') {
+    for (const name of environment.missing)
+      report.warning([], `the variable ${name} is not set: it is empty, as before`);
+  }
   return {
     tool: 'kubernetes-event-exporter',
     value,

@@ -17,10 +17,11 @@ export function translateTemplate(
   template: string,
   path: Path,
   surroundings: TemplateSurroundings,
+  place: 'text' | 'layout' = 'text',
 ): string | undefined {
   const { fields, environment, report } = surroundings;
   try {
-    return environment.reference(translateGoTemplate(environment.withTemplates(template), fields));
+    return environment.reference(translateGoTemplate(environment.withTemplates(template), fields, place));
   } catch (thrown) {
     if (!(thrown instanceof GoTemplateError)) throw thrown;
     report.unsupported(path, `must be a Go template that can be translated: ${thrown.message}`);
@@ -33,7 +34,7 @@ export function translateTemplate(
  * `null` of them; what is null, or cannot be translated, is left out.
  */
 export function translateLayout(layout: unknown, path: Path, surroundings: TemplateSurroundings): unknown {
-  if (typeof layout === 'string') return translateTemplate(layout, path, surroundings);
+  if (typeof layout === 'string') return translateTemplate(layout, path, surroundings, 'layout');
   if (Array.isArray(layout)) {
     const elements = layout.map((inner: unknown, index) => translateLayout(inner, [...path, index], surroundings));
     return elements.filter((inner) => inner !== undefined);

@@ -1,16 +1,13 @@
 /** Receivers as sinks. */
 import type { z } from 'zod';
 import { didYouMean } from '../../../near.ts';
-import { isTable } from '../../expand.ts';
 import { canonical } from '../../keys.ts';
 import { problemsOf, type Path, type Problem } from '../../problems.ts';
-import { translateLayout, translateTemplate, wholeEventTemplate, type TemplateSurroundings } from './layout.ts';
+import type { TemplateSurroundings } from './layout.ts';
 import { OTHER_SINKS, SINKS, type SinkKey, type SinkOptions } from './schema.ts';
+import { file, slack, stdout, teams, webhook } from './sinks.ts';
 
 type Table = Readonly<Record<string, unknown>>;
-
-/** What is common to the translation of all receivers; `fields` say whether dots are replaced. */
-export type ReceiverSurroundings = TemplateSurroundings;
 
 /** A receiver of the file. */
 export interface Receiver {
@@ -24,7 +21,7 @@ export interface Receiver {
 export function receiversOf(
   written: readonly Table[],
   path: Path,
-  surroundings: ReceiverSurroundings,
+  surroundings: TemplateSurroundings,
 ): ReadonlyMap<string, Receiver> {
   const receivers = new Map<string, Receiver>();
   for (const [index, { name, ...rest }] of written.entries()) {
@@ -43,7 +40,7 @@ export function receiversOf(
 function sinkOf(
   table: Table,
   { name, path }: Pick<Receiver, 'name' | 'path'>,
-  surroundings: ReceiverSurroundings,
+  surroundings: TemplateSurroundings,
 ): Table | undefined {
   const { report } = surroundings;
   const known = [...Object.keys(SINKS), ...OTHER_SINKS];
@@ -73,7 +70,7 @@ function isBuilt(key: string): key is SinkKey {
   return Object.hasOwn(SINKS, key);
 }
 
-function translated(key: SinkKey, given: unknown, at: Path, surroundings: ReceiverSurroundings): Table | undefined {
+function translated(key: SinkKey, given: unknown, at: Path, surroundings: TemplateSurroundings): Table | undefined {
   const { report } = surroundings;
   const schema: z.ZodObject = SINKS[key];
   const unknown: Problem[] = [];
@@ -92,87 +89,8 @@ function translated(key: SinkKey, given: unknown, at: Path, surroundings: Receiv
     case 'stdout':
       return stdout(checked.data, at, surroundings);
     case 'slack':
+      return slack(checked.data as SinkOptions<'slack'>, at, surroundings);
     case 'teams':
-      report.unsupported(at, `${key} is not supported`);
-      return undefined;
+      return teams(checked.data as SinkOptions<'teams'>, at, surroundings);
   }
-}
-
-/** Their HTTP client writes these itself, whatever is configured. */
-const CONNECTION_HEADERS = /^(host|content-length|connection|transfer-encoding|trailer|te|upgrade|expect|keep-alive)$/i;
-
-function webhook(
-  { endpoint, headers = {}, layout, tls }: SinkOptions<'webhook'>,
-  at: Path,
-  surroundings: ReceiverSurroundings,
-): Table {
-  const { environment, report } = surroundings;
-  const templates = Object.entries(headers).flatMap(([name, value]) => {
-    const path = [...at, 'headers', name];
-    if (CONNECTION_HEADERS.test(name)) {
-      report.warning(path, 'belongs to the connection and is not sent, as before');
-      return [];
-    }
-    const template = translateTemplate(value, path, surroundings);
-    return template === undefined ? [] : [[environment.resolve(name), template] as const];
-  });
-  return report.from(
-    at,
-    {
-      name: 'webhook',
-      url: environment.reference(endpoint),
-      ...(templates.length === 0 ? {} : { headers: Object.fromEntries(templates) }),
-      layout: layoutOf(layout, at, surroundings),
-      ...(tls === undefined ? {} : { tls: references(tls, surroundings) }),
-    },
-    { url: ['endpoint'] },
-  );
-}
-
-function file(
-  { path, layout, deDot = false, maxsize = 100, maxage = 0, maxbackups = 0 }: SinkOptions<'file'>,
-  at: Path,
-  surroundings: ReceiverSurroundings,
-): Table {
-  const { environment, report } = surroundings;
-  // Rotation would rename the device.
-  if (environment.resolve(path) === '/dev/stdout') return stdout({ layout, deDot }, at, surroundings);
-  const own = withDeDot(surroundings, deDot);
-  return report.from(
-    at,
-    {
-      name: 'file',
-      path: environment.reference(path),
-      maxSize: maxsize,
-      maxAge: maxage,
-      maxBackups: maxbackups,
-      layout: layoutOf(layout, at, own),
-    },
-    { maxSize: ['maxsize'], maxAge: ['maxage'], maxBackups: ['maxbackups'] },
-  );
-}
-
-function stdout({ layout, deDot = false }: SinkOptions<'stdout'>, at: Path, surroundings: ReceiverSurroundings): Table {
-  return surroundings.report.from(at, { name: 'stdout', layout: layoutOf(layout, at, withDeDot(surroundings, deDot)) });
-}
-
-/** Without a layout, the whole Event. */
-function layoutOf(layout: Table | undefined, at: Path, surroundings: ReceiverSurroundings): unknown {
-  if (layout === undefined) return wholeEventTemplate(surroundings);
-  return translateLayout(layout, [...at, 'layout'], surroundings);
-}
-
-function withDeDot(surroundings: ReceiverSurroundings, deDot: boolean): ReceiverSurroundings {
-  return { ...surroundings, fields: { ...surroundings.fields, deDot } };
-}
-
-/** A table with its texts as our configuration has them. */
-function references(table: Table, { environment }: ReceiverSurroundings): Table {
-  const members = Object.entries(table).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(
-    members.map(([key, value]) => {
-      if (typeof value === 'string') return [key, environment.reference(value)];
-      return [key, isTable(value) ? references(value, { environment } as ReceiverSurroundings) : value];
-    }),
-  );
 }

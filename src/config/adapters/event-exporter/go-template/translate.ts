@@ -6,14 +6,15 @@ import { parseGoTemplate } from './parser.ts';
 import { isList, isMap, structOf, typeName, valueOf, type GoType, type Value } from './value.ts';
 
 /**
- * The Liquid of a Go template. It renders a text in layouts, too, where Liquid alone would keep a number.
+ * The Liquid of a Go template.
+ * @param place in a layout, one output that is the whole template would keep its type: there it is made the text that Go makes of it
  * @throws GoTemplateError for what Go would refuse, and for what is not supported
  */
-export function translateGoTemplate(template: string, options: FieldOptions): string {
+export function translateGoTemplate(template: string, options: FieldOptions, place: 'text' | 'layout'): string {
   if (!template.includes('{{')) return escapedText(template, false);
   const nodes = parseGoTemplate(template);
   const liquid = new Translator(options, false).nodes(nodes, true);
-  const isOneOutput = /^\{\{(?:(?!\{[{%])[^])*\}\}$/.test(liquid);
+  const isOneOutput = place === 'layout' && /^\{\{(?:(?!\{[{%])[^])*\}\}$/.test(liquid);
   return isOneOutput ? new Translator(options, true).nodes(nodes, true) : liquid;
 }
 

@@ -1,0 +1,181 @@
+/** Each receiver that is built here as the handler that does the same. */
+import type { Path } from '../../problems.ts';
+import { wholeEvent } from './go-template/fields.ts';
+import { translateLayout, translateTemplate, wholeEventTemplate, type TemplateSurroundings } from './layout.ts';
+import type { SinkOptions } from './schema.ts';
+
+type Table = Readonly<Record<string, unknown>>;
+
+/** Their HTTP client writes these itself, whatever is configured. */
+const CONNECTION_HEADERS = /^(host|content-length|connection|transfer-encoding|trailer|te|upgrade|expect|keep-alive)$/i;
+
+export function webhook(
+  { endpoint, headers = {}, layout, tls }: SinkOptions<'webhook'>,
+  at: Path,
+  surroundings: TemplateSurroundings,
+): Table {
+  const { environment, report } = surroundings;
+  const templates = Object.entries(headers).flatMap(([name, value]) => {
+    const path = [...at, 'headers', name];
+    if (CONNECTION_HEADERS.test(name)) {
+      report.warning(path, 'belongs to the connection and is not sent, as before');
+      return [];
+    }
+    const template = translateTemplate(value, path, surroundings);
+    return template === undefined ? [] : [[environment.resolve(name), template] as const];
+  });
+  return report.from(
+    at,
+    {
+      name: 'webhook',
+      url: environment.reference(endpoint),
+      ...(templates.length === 0 ? {} : { headers: Object.fromEntries(templates) }),
+      layout: layoutOf(layout, at, surroundings),
+      ...(tls === undefined ? {} : { tls: references(tls, surroundings) }),
+    },
+    { url: ['endpoint'] },
+  );
+}
+
+export function file(
+  { path, layout, deDot = false, maxsize = 100, maxage = 0, maxbackups = 0 }: SinkOptions<'file'>,
+  at: Path,
+  surroundings: TemplateSurroundings,
+): Table {
+  const { environment, report } = surroundings;
+  // Rotation would rename the device.
+  if (environment.resolve(path) === '/dev/stdout') return stdout({ layout, deDot }, at, surroundings);
+  const own = withDeDot(surroundings, deDot);
+  return report.from(
+    at,
+    {
+      name: 'file',
+      path: environment.reference(path),
+      maxSize: maxsize,
+      maxAge: maxage,
+      maxBackups: maxbackups,
+      layout: layoutOf(layout, at, own),
+    },
+    { maxSize: ['maxsize'], maxAge: ['maxage'], maxBackups: ['maxbackups'] },
+  );
+}
+
+export function stdout(
+  { layout, deDot = false }: SinkOptions<'stdout'>,
+  at: Path,
+  surroundings: TemplateSurroundings,
+): Table {
+  return surroundings.report.from(at, { name: 'stdout', layout: layoutOf(layout, at, withDeDot(surroundings, deDot)) });
+}
+
+/** Their Slack takes everything but the text from an attachment, which there is only with `fields`. */
+const ATTACHMENT = { title: 'title', color: 'color', footer: 'footer', author_name: 'authorName' } as const;
+
+export function slack(options: SinkOptions<'slack'>, at: Path, surroundings: TemplateSurroundings): Table | undefined {
+  const { environment, report } = surroundings;
+  const { token, channel, message = '', fields, completionEmoji } = options;
+  if (token === '') {
+    report.unsupported([...at, 'token'], 'is empty: Slack takes nothing without one');
+    return undefined;
+  }
+  const template = (source: string, key: string) => translateTemplate(source, [...at, key], surroundings);
+  const attachment = Object.entries(ATTACHMENT).flatMap(([key, name]) => {
+    const source = options[key as keyof typeof ATTACHMENT];
+    if (source === undefined || source === '') return [];
+    if (fields !== undefined) return [[name, template(source, key)] as const];
+    report.warning([...at, key], 'is not shown without fields, as before');
+    return [];
+  });
+  const rows = Object.entries(fields ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const table = {
+    name: 'slack',
+    token: environment.reference(token),
+    channel: template(channel, 'channel'),
+    message: template(message, 'message'),
+    ...Object.fromEntries(attachment),
+    ...(fields === undefined
+      ? {}
+      : {
+          fields: Object.fromEntries(
+            rows.map(([title, value]) => [environment.resolve(title), template(value, 'fields')]),
+          ),
+        }),
+    ...thread(options, at, surroundings),
+    ...(completionEmoji === undefined ? {} : { completionEmoji: completionEmoji.replaceAll(':', '') }),
+  };
+  return report.from(at, withoutUndefined(table), { authorName: ['author_name'] });
+}
+
+/** Of the builds with threads; where they keep them is our state's business. */
+function thread(
+  { threadKey = '', completionCondition = '' }: SinkOptions<'slack'>,
+  at: Path,
+  surroundings: TemplateSurroundings,
+): Table {
+  if (threadKey === '') {
+    if (completionCondition !== '')
+      surroundings.report.warning([...at, 'completionCondition'], 'does nothing without threadKey, as before');
+    return {};
+  }
+  const condition = completionCondition === '' ? undefined : completionCondition;
+  return {
+    threadKey: translateTemplate(threadKey, [...at, 'threadKey'], surroundings),
+    completionCondition: condition && translateTemplate(condition, [...at, 'completionCondition'], surroundings),
+  };
+}
+
+/** Always these lines, of the Event or of what a layout calls so; what else a layout holds is not sent. */
+export function teams(
+  { endpoint, headers, layout }: SinkOptions<'teams'>,
+  at: Path,
+  surroundings: TemplateSurroundings,
+): Table {
+  const { environment, report } = surroundings;
+  if (headers !== undefined) report.unsupported([...at, 'headers'], 'headers of teams are not supported');
+  const part = (key: string, whole: string): string => {
+    if (layout === undefined) return translateTemplate(whole, at, surroundings) ?? '';
+    const source = layout[key] ?? '';
+    if (typeof source === 'string') return translateTemplate(source, [...at, 'layout', key], surroundings) ?? '';
+    report.unsupported([...at, 'layout', key], 'must be a text');
+    return '';
+  };
+  const metadata =
+    layout === undefined ? `{{ ${wholeEvent(surroundings.fields)} | go_field: "metadata" | go_print }}` : undefined;
+  const lines = [
+    `Event: ${part('message', '{{ .Message }}')}`,
+    `Status: ${part('reason', '{{ .Reason }}')}`,
+    `Metadata: ${metadata ?? part('metadata', '')}`,
+  ];
+  const table = {
+    name: 'teams',
+    webhookURL: environment.reference(endpoint),
+    layout: { summary: 'event', text: lines.join(' \n') },
+  };
+  return report.from(at, table, { webhookURL: ['endpoint'] });
+}
+
+/** Without a layout, the whole Event. */
+function layoutOf(layout: Table | undefined, at: Path, surroundings: TemplateSurroundings): unknown {
+  if (layout === undefined) return wholeEventTemplate(surroundings);
+  return translateLayout(layout, [...at, 'layout'], surroundings);
+}
+
+function withDeDot(surroundings: TemplateSurroundings, deDot: boolean): TemplateSurroundings {
+  return { ...surroundings, fields: { ...surroundings.fields, deDot } };
+}
+
+/** A table with its texts as our configuration has them. */
+function references(table: Table, { environment }: TemplateSurroundings): Table {
+  return withoutUndefined(
+    Object.fromEntries(
+      Object.entries(table).map(([key, value]) => [
+        key,
+        typeof value === 'string' ? environment.reference(value) : value,
+      ]),
+    ),
+  );
+}
+
+function withoutUndefined(table: Table): Table {
+  return Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined));
+}
