@@ -1,7 +1,7 @@
 /** The program as its users start it: a process with a config file, a kubeconfig and a state folder. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -32,6 +32,11 @@ export class Workdir implements AsyncDisposable {
   async write(name: string, text: string): Promise<string> {
     await writeFile(this.file(name), text);
     return this.file(name);
+  }
+
+  /** As an operator does who is told to. */
+  async moveAway(name: string): Promise<void> {
+    await rename(this.file(name), `${this.file(name)}.old`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,89 @@
+/** Rows 66 to 68: what lies in the state folder is damaged, somebody else's, or not for us. It is never deleted; the words say what to do. */
+import assert from 'node:assert/strict';
+import { chmod, chown, open, readFile, truncate, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { needsRoot } from './needs.ts';
+import { Service } from './service.ts';
+import { toldTo } from './stories.ts';
+
+const OBJECTS = 300;
+const PAGE_BYTES = 4096;
+const NOBODY = 65_534;
+
+async function scribble(file: string, fromPage: number): Promise<void> {
+  await using handle = await open(file, 'r+');
+  const { size } = await handle.stat();
+  await handle.write(Buffer.alloc(size - fromPage * PAGE_BYTES, 'x'), 0, undefined, fromPage * PAGE_BYTES);
+}
+
+const DAMAGES: readonly (readonly [string, (file: string) => Promise<void>])[] = [
+  ['is overwritten from its first byte', (file) => scribble(file, 0)],
+  ['is overwritten behind its first page', (file) => scribble(file, 1)],
+  ['is overwritten from its middle on', (file) => scribble(file, 20)],
+  ['is cut in the middle', (file) => truncate(file, 10 * PAGE_BYTES)],
+];
+
+describe('a store file that', { concurrency: 2 }, () => {
+  for (const [how, damage] of DAMAGES) {
+    test(`66 ${how}: says so and what to do, exits 1, keeps the file; moved away, all begins anew`, async () => {
+      const end = { objects: OBJECTS, last: 2 };
+      const told = toldTo(end);
+      await using service = await Service.make(OBJECTS, told.respond);
+      const file = `${service.state}/store.db`;
+      await service.startOnce();
+      await damage(file);
+      const damaged = await readFile(file);
+      service.scale(1);
+      {
+        await using program = service.start();
+        const exit = await program.exited();
+        assert.equal(exit.code, 1);
+        assert.match(exit.stderr, /store\.db: it is damaged; move it away/);
+        assert.doesNotMatch(exit.stderr, /^\s+at /m);
+      }
+      assert.ok(damaged.equals((await readFile(file)).subarray(0, damaged.length)), 'as it was');
+      await service.workdir.moveAway('state');
+      await using program = service.start();
+      await program.ready();
+      assert.equal(service.slack.requests.length, 0, 'a new baseline is silent');
+    });
+  }
+});
+
+describe('a state folder that', () => {
+  test('68 belongs to somebody else is refused, with the way out', needsRoot, async () => {
+    await using service = await Service.make(1);
+    await service.startOnce();
+    await chown(service.state, NOBODY, NOBODY);
+    await using program = service.start();
+    const exit = await program.exited();
+    assert.equal(exit.code, 1);
+    assert.match(exit.stderr, /state: it belongs to user 65534, we run as 0; name a folder of our own/);
+  });
+
+  test('68 we may not write to, run as another user, is refused, with the way out', needsRoot, async () => {
+    await using service = await Service.make(1);
+    await service.startOnce();
+    await chmod(service.workdir.path, 0o755);
+    await chmod(service.workdir.file('kubeconfig'), 0o644);
+    const under = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+    await using program = service.start({ under });
+    const exit = await program.exited();
+    assert.equal(exit.code, 1);
+    assert.match(
+      exit.stderr,
+      /Cannot use the state folder .*state: we may not write there; give it to our user, or set/,
+    );
+  });
+
+  test('67 holds a key that is cut is refused, and the key is kept', async () => {
+    await using service = await Service.make(1);
+    await service.startOnce();
+    await writeFile(`${service.state}/redaction.key`, 'short');
+    await using program = service.start();
+    const exit = await program.exited();
+    assert.equal(exit.code, 1);
+    assert.match(exit.stderr, /redaction\.key: it has 5 bytes instead of 32; remove it to get a new key/);
+    assert.equal(await readFile(`${service.state}/redaction.key`, 'utf8'), 'short');
+  });
+});
