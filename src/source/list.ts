@@ -3,17 +3,8 @@
  * whole. A list of 1.5 MB objects outgrows the longest string that V8 can make.
  */
 import { parseJson } from '../parse.ts';
-import {
-  CLOSE_ARRAY,
-  COMMA,
-  OPEN_ARRAY,
-  OPEN_OBJECT,
-  ScanError,
-  skipSpace,
-  skipValue,
-  textOf,
-  walkObject,
-} from './scan.ts';
+import { CLOSE_ARRAY, COMMA, OPEN_ARRAY, OPEN_OBJECT } from './bytes.ts';
+import { ScanError, skipSpace, skipValue, textOf, walkObject } from './scan.ts';
 
 /** What surrounds the items. */
 export interface ListEnvelope {

@@ -32,12 +32,17 @@ export class Observer {
     this.#options = options;
   }
 
-  /** Undefined: it cannot be read well enough to be sure that no secret is in it. */
+  /**
+   * Undefined: it cannot be read well enough to be sure that no secret is in it.
+   *
+   * @throws ScanError when it is no whole object; see {@link ScannedManifest.body}
+   */
   seen(manifest: ScannedManifest, digest: number, how: Circumstances): Observation | undefined {
     const { key, uid, resourceVersion } = manifest;
+    const whole = manifest.body();
     let body: Buffer;
     try {
-      body = this.#options.redact(manifest.body());
+      body = this.#options.redact(whole);
     } catch (thrown) {
       if (!(thrown instanceof ScanError)) throw thrown;
       this.#options.onMalformed(key, thrown.message);

@@ -245,19 +245,26 @@ describe('watches', () => {
     );
   });
 
-  test('10.7 garbage: re-watches from the cursor; the same garbage three times leads to a list', async (t) => {
-    const rig = await startTestSource(t);
-    await rig.start();
-    rig.server.create(configMap('a'));
-    await rig.changes(1);
-    rig.server.fault({ effect: 'line', line: '{"type":"MODIFIED","object":{broken', watch: true, times: 3 });
-    await rig.until(() => lists(rig).length === 2, 'the list');
-    assert.equal(watches(rig).length, 3);
-    const reasons = await rig.metrics.relists.get();
-    assert.ok(reasons.values.some(({ labels }) => labels['reason'] === 'garbage'));
-    rig.server.create(configMap('b'));
-    assert.deepEqual(actions(await rig.changes(2)), ['added a', 'added b']);
-  });
+  const named =
+    '"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"shop","uid":"u","resourceVersion":"9"}';
+  for (const [what, line] of [
+    ['all of it', '{"type":"MODIFIED","object":{broken'],
+    ['what a watch for noise passes over', `{"type":"MODIFIED","object":{${named},"data":{"a":[},"status":{"a":1}}}`],
+  ] as const) {
+    test(`10.7 garbage, ${what}: re-watches from the cursor; the same garbage three times leads to a list`, async (t) => {
+      const rig = await startTestSource(t);
+      await rig.start({ requests: [{ interest: { except: ['status'] } }] });
+      rig.server.create(configMap('a'));
+      await rig.changes(1);
+      rig.server.fault({ effect: 'line', line, watch: true, times: 3 });
+      await rig.until(() => lists(rig).length === 2, 'the list');
+      assert.equal(watches(rig).length, 3);
+      const reasons = await rig.metrics.relists.get();
+      assert.ok(reasons.values.some(({ labels }) => labels['reason'] === 'garbage'));
+      rig.server.create(configMap('b'));
+      assert.deepEqual(actions(await rig.changes(2)), ['added a', 'added b']);
+    });
+  }
 
   test('10.7 a forbidden kind is degraded and named, the other goes on; it recovers alone', async (t) => {
     const rig = await startTestSource(t);

@@ -15,7 +15,7 @@ import { checkContentType, failedAnswer, failedEvent, SourceError } from './fail
 import { ListScanner, type ListEnvelope } from './list.ts';
 import type { ManifestReader, ScannedManifest } from './manifest.ts';
 import { ScanError } from './scan.ts';
-import { LineSplitter, readEvent, type WatchEvent } from './watch.ts';
+import { LineSplitter, readEvent } from './watch.ts';
 
 /** Where a reflector brings what it hears. Calls come one at a time, in the order of the cluster. */
 export interface ReflectorTarget {
@@ -211,7 +211,7 @@ export class Reflector {
     const stream = new ByteStream(answer.body, clock, timeoutSeconds * 1000 + WATCH_GRACE_MS);
     const progress: Progress = { stream, bookmarkAt: began, events: 0 };
     const lines = new LineSplitter();
-    const onLine = (line: Buffer) => this.#line(line, progress);
+    const onLine = (line: Buffer) => unlessGarbage(() => this.#line(line, progress));
     await stream.read({ chunk: (bytes) => lines.push(bytes, onLine), turn: () => target.ready() }, signal);
     if (lines.partial)
       throw new SourceError('the stream ended in the middle of a line', { remedy: 'retry', reason: 'partial-line' });
@@ -223,7 +223,7 @@ export class Reflector {
 
   #line(line: Buffer, progress: Progress): void {
     const { reader, target, clock } = this.#options;
-    const { type, manifest } = readLine(line, reader);
+    const { type, manifest } = readEvent(line, reader);
     if (type === 'ERROR') throw failedEvent(manifest.source().toString('utf8'));
     const { resourceVersion } = manifest;
     if (type === 'BOOKMARK') {
@@ -268,9 +268,10 @@ export class Reflector {
   }
 }
 
-function readLine(line: Buffer, reader: ManifestReader): WatchEvent {
+/** What is wrong with a line may also show when the target looks at it closely. */
+function unlessGarbage(read: () => void): void {
   try {
-    return readEvent(line, reader);
+    read();
   } catch (thrown) {
     if (!(thrown instanceof ScanError)) throw thrown;
     throw new SourceError(`a line of the stream cannot be read: ${thrown.message}`, {

@@ -3,19 +3,8 @@
  * out by a byte search, because nearly every object has nothing to hide.
  */
 import type { FieldPath } from './field-path.ts';
-import {
-  BACKSLASH,
-  COLON,
-  isToken,
-  OPEN_ARRAY,
-  OPEN_OBJECT,
-  QUOTE,
-  skipSpace,
-  skipValue,
-  textOf,
-  walkArray,
-  walkObject,
-} from './scan.ts';
+import { BACKSLASH, COLON, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './bytes.ts';
+import { isToken, skipSpace, skipValue, textOf, walkArray, walkObject } from './scan.ts';
 
 /** Called with each span; `inString`: a part of a string, else a whole JSON value. */
 export type OnPlace = (start: number, end: number, inString: boolean) => void;

@@ -78,3 +78,82 @@ describe('readEvent()', () => {
     });
   }
 });
+
+describe('readEvent() of an object whose status does not count', () => {
+  const quiet = new ManifestReader(
+    { group: '', version: 'v1', kind: 'Pod' },
+    { except: ['metadata.generation', 'status'] },
+    new Digester(Buffer.alloc(32)),
+  );
+  const read = (type: string, text: string) => {
+    const { manifest } = readEvent(Buffer.from(`{"type":"${type}","object":${text}}`), quiet);
+    return { key: manifest.key, digest: manifest.digest(), body: manifest.body().toString() };
+  };
+  const { kind, apiVersion, metadata } = OBJECT;
+  const spec = { image: 'web:1', status: { a: 1 } };
+
+  for (const [what, object] of Object.entries({
+    'a status': { ...OBJECT, spec, status: { ready: true } },
+    'no status': { ...OBJECT, spec },
+    'nothing but a nested status': { ...OBJECT, spec: { a: 1, status: { b: { c: 1 } } } },
+    'a status in a status': { ...OBJECT, spec, status: { a: 1, status: { b: 1 } } },
+    'an empty status': { ...OBJECT, spec, status: {} },
+    'a status that is no object': { ...OBJECT, spec, status: 'Failure' },
+    'a status that is a list': { ...OBJECT, spec, status: [{ a: 1, status: {} }] },
+    'a field behind the status': { ...OBJECT, status: { a: 1 }, spec },
+    'a status before metadata': { kind, apiVersion, status: { a: 1 }, metadata, spec },
+    'a status between its neighbours': {
+      kind,
+      apiVersion,
+      status: { a: 1 },
+      metadata,
+      spec,
+      data: { a: 1, status: {} },
+    },
+    'kind and apiVersion at the end': { metadata, spec, status: { a: 1 }, kind, apiVersion },
+    'kind and apiVersion behind metadata': { metadata, kind, apiVersion, spec, status: { a: 1 } },
+    'no kind': { metadata, spec, status: { a: 1 } },
+    'the status of a definition': {
+      ...OBJECT,
+      spec: { versions: [{ a: 1, status: { type: 'object' } }] },
+      status: { a: 1 },
+    },
+    'a look-alike in a string': { ...OBJECT, spec: { text: 'x,"status":{}}}' }, status: { text: ',"status":{"a":1}' } },
+    'a string that ends like a key': { ...OBJECT, spec: { text: 'a,' }, status: { text: '\\,"status":{' } },
+    'a brace in the last string': { ...OBJECT, spec, status: { text: '}}}' } },
+    'a quiet field of metadata': {
+      ...OBJECT,
+      metadata: { ...metadata, generation: 3, labels: { a: 'b' } },
+      status: { a: 1 },
+    },
+  })) {
+    test(`is the same whether all of it is looked at or not: ${what}`, () => {
+      const text = JSON.stringify(object);
+      assert.deepEqual(read('MODIFIED', text), read('ADDED', text));
+      const spaced = JSON.stringify(object, undefined, 1);
+      assert.deepEqual(read('MODIFIED', spaced), read('ADDED', spaced));
+    });
+  }
+
+  test('has a digest of its own when a field before the status differs, and the same when the status does', () => {
+    const of = (image: string, status: object) =>
+      read('MODIFIED', JSON.stringify({ ...OBJECT, spec: { ...spec, image }, status })).digest;
+    assert.equal(of('web:1', { a: 1 }), of('web:1', { b: [{ status: {} }] }));
+    assert.notEqual(of('web:1', { a: 1 }), of('web:2', { a: 1 }));
+  });
+
+  for (const broken of [
+    '"spec":{"a":[},"status":{"a":1}}',
+    '"spec":{"a":"},"status":{"a":1}}',
+    '"spec":{"a":1},"status":{"a":1}}}{"type":"MODIFIED","object":{"a":1,"status":{}}',
+    '"spec":{"a":1}},"more":{"a":1,"status":{}}',
+  ]) {
+    test(`is noticed to be broken before it is kept: ${broken}`, () => {
+      const head = JSON.stringify(OBJECT).slice(0, -1);
+      const whole = read('MODIFIED', `${head},"spec":{"a":1},"status":{"a":1}}`);
+      const { manifest } = readEvent(Buffer.from(`{"type":"MODIFIED","object":${head},${broken}}`), quiet);
+      assert.notEqual(manifest.digest(), whole.digest);
+      assert.throws(() => manifest.body(), ScanError);
+    });
+  }
+});

@@ -1,6 +1,6 @@
 /** A watch stream, read as bytes: lines, and what is in each. */
 import type { ManifestReader, ScannedManifest } from './manifest.ts';
-import { isToken, ScanError, skipSpace, skipValue, walkObject } from './scan.ts';
+import { isToken, Members, ScanError, skipSpace, skipValue } from './scan.ts';
 
 const LINE_FEED = 0x0a;
 /** An event with the largest object that etcd takes by default is a tenth of it. */
@@ -62,15 +62,18 @@ export class LineSplitter {
 export function readEvent(line: Buffer, reader: ManifestReader): WatchEvent {
   let type: WatchType | undefined;
   let manifest: ScannedManifest | undefined;
-  const end = walkObject(line, skipSpace(line, 0, line.length), line.length, (key, keyEnd, value) => {
-    if (isToken(line, key, keyEnd, OBJECT)) {
-      manifest = reader.read(line, value, line.length);
-      return manifest.end;
+  const members = new Members(line, skipSpace(line, 0, line.length), line.length);
+  while (members.next()) {
+    if (isToken(line, members.key, members.keyEnd, OBJECT)) {
+      // Of the two members of a watch event the type comes first, so that the object is the last.
+      manifest = reader.read(line, members.value, line.length, type === 'MODIFIED');
+      members.valueEnd = manifest.end;
+      continue;
     }
-    const valueEnd = skipValue(line, value, line.length);
-    if (isToken(line, key, keyEnd, TYPE)) type = typeOf(line, value, valueEnd);
-    return valueEnd;
-  });
+    members.valueEnd = skipValue(line, members.value, line.length);
+    if (isToken(line, members.key, members.keyEnd, TYPE)) type = typeOf(line, members.value, members.valueEnd);
+  }
+  const end = members.valueEnd;
   if (skipSpace(line, end, line.length) < line.length) throw new ScanError('the end of the line', end);
   if (manifest === undefined || type === undefined) throw new ScanError('a watch event', 0);
   return { type, manifest };
