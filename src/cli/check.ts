@@ -31,6 +31,7 @@ async function check(flags: Flags, io: CommandIo): Promise<number> {
 function describeChain(chain: ChainConfig): string {
   return [
     `chain ${JSON.stringify(chain.name)}`,
+    ...(chain.resources.length === 0 ? ['  gets     what other chains have given up'] : []),
     ...chain.resources.map((resource, n) => `${n === 0 ? '  watches ' : '          '} ${describeResource(resource)}`),
     ...describeWork(chain),
     '',
@@ -44,6 +45,9 @@ function describeWork(chain: ChainConfig): readonly string[] {
       (handler, n) => `${n === 0 ? '  then    ' : '          '} ${n + 1}. ${describeHandler(chain, handler)}`,
     ),
     `  retries  ${describeRetries(chain.retry)}; ${chain.concurrency} ${chain.concurrency === 1 ? 'change' : 'changes'} at once`,
+    ...(chain.deadLettersTo === undefined
+      ? []
+      : [`  what it gives up goes to chain ${JSON.stringify(chain.deadLettersTo)} too`]),
     ...chain.branches.flatMap((branch) => [
       `  branch ${JSON.stringify(branch.name.slice(chain.name.length + 1))}`,
       ...describeWork(branch).map((line) => `  ${line}`),
@@ -80,12 +84,7 @@ type Verdict = 'ok' | 'missing' | 'refused' | 'unknown';
 
 /** Exit code 1 when a kind is not served, or may not be listed and watched, or the cluster could not say. */
 async function checkCluster(config: Config, io: CommandIo): Promise<number> {
-  const { kubeconfig, context } = config.cluster;
-  const credentials = await loadCredentials({
-    env: io.env,
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    ...(context === undefined ? {} : { context }),
-  });
+  const credentials = await loadCredentials({ ...config.cluster, env: io.env });
   const api = createApiClient(credentials);
   try {
     const discovery = new Discovery(api);

@@ -30,12 +30,7 @@ export async function connect(options: {
   readonly signal: AbortSignal;
 }): Promise<Connection> {
   const { config, env, log, clock, signal } = options;
-  const { kubeconfig, context } = config;
-  const credentials = await loadCredentials({
-    env,
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    ...(context === undefined ? {} : { context }),
-  });
+  const credentials = await loadCredentials({ ...config, env });
   for (const warning of credentials.warnings) log.warn(warning);
   const api = createApiClient(credentials);
   const backoff = new Backoff({ clock });

@@ -106,6 +106,24 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.equal((await credentials.tls()).rejectUnauthorized, false);
   });
 
+  test('takes a server, a token and a CA in the place of a kubeconfig, and reads their files again', async () => {
+    const [caFile, tokenFile] = [await write('CA 1'), await write('token-1\n')];
+    const direct = { server: 'https://api.example:6443', token: undefined, tokenFile, caFile, insecure: false };
+    const env = { KUBECONFIG: '/none', KUBERNETES_SERVICE_HOST: '10.0.0.1', KUBERNETES_SERVICE_PORT: '443' };
+    const credentials = await loadCredentials({ direct, env });
+    assert.equal(credentials.clusterName, 'api.example:6443');
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer token-1' });
+    assert.deepEqual(await credentials.tls(), { ca: 'CA 1' });
+    await writeFile(tokenFile, 'token-2-renewed\n');
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer token-2-renewed' });
+
+    const open = { ...direct, token: 'inline', tokenFile: undefined, caFile: undefined, insecure: true };
+    const loud = await loadCredentials({ direct: open, env });
+    assert.deepEqual(await loud.headers(), { authorization: 'Bearer inline' });
+    assert.equal((await loud.tls()).rejectUnauthorized, false);
+    assert.equal(loud.warnings.length, 1);
+  });
+
   test('refuses a certificate without its key', async () => {
     const file = await kubeconfig({ 'client-certificate-data': btoa('cert') });
     assert.match(await problemOf({ kubeconfig: file, env: {} }), /needs both a client certificate and its key/);

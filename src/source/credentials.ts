@@ -5,9 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
+import type { DirectAccess } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
+import { FreshFile } from '../fresh-file.ts';
 import type { Access } from './access.ts';
-import type { Headers } from './identity.ts';
+import { bearer, inline, type Headers } from './identity.ts';
 import { SERVICE_ACCOUNT_DIR, serviceAccount } from './in-cluster.ts';
 import { proxyFromEnv } from './proxy.ts';
 
@@ -40,6 +42,8 @@ export interface CredentialOptions {
   readonly kubeconfig?: string | undefined;
   /** Undefined: the kubeconfig's current one. */
   readonly context?: string | undefined;
+  /** In the place of all others. */
+  readonly direct?: DirectAccess | undefined;
   readonly env: NodeJS.ProcessEnv;
   /** @default '/var/run/secrets/kubernetes.io/serviceaccount' */
   readonly serviceAccountDir?: string;
@@ -50,13 +54,27 @@ export interface CredentialOptions {
  * @throws ConfigError naming the places that were looked in, or what is wrong with the kubeconfig.
  */
 export async function loadCredentials(options: CredentialOptions): Promise<Credentials> {
-  const { env, context, serviceAccountDir = SERVICE_ACCOUNT_DIR } = options;
+  const { env, context, direct, serviceAccountDir = SERVICE_ACCOUNT_DIR } = options;
   const asked = options.kubeconfig ?? (env['KUBECONFIG'] || undefined);
   const access =
+    (direct === undefined ? undefined : directly(direct)) ??
     (asked === undefined && context === undefined ? await serviceAccount(env, serviceAccountDir) : undefined) ??
     (await (await import('./kubeconfig.ts')).kubeconfigAccess({ kubeconfig: options.kubeconfig, context, env }));
   const ca = await readCa(access);
   return new LiveCredentials(access, ca, access.proxy ?? proxyFromEnv(access.server, env));
+}
+
+function directly({ server, token, tokenFile, caFile, insecure }: DirectAccess): Access {
+  const url = new URL(server);
+  const material = token === undefined ? tokenFile && new FreshFile(tokenFile) : inline(token);
+  return {
+    server: url,
+    clusterName: url.host,
+    namespace: undefined,
+    ca: caFile === undefined ? undefined : new FreshFile(caFile),
+    identities: material ? [bearer(material)] : [],
+    skipTlsVerify: insecure,
+  };
 }
 
 async function readCa({ ca, clusterName }: Access): Promise<string> {
@@ -88,9 +106,7 @@ class LiveCredentials implements Credentials {
     this.proxy = proxy;
     this.warnings =
       access.skipTlsVerify === true
-        ? [
-            `The certificate of ${access.server.host} is not checked (insecure-skip-tls-verify): anybody in between can read everything`,
-          ]
+        ? [`The certificate of ${access.server.host} is not checked (insecure): anybody in between can read everything`]
         : [];
   }
 
