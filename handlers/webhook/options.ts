@@ -11,7 +11,9 @@ export const options = z
   .strictObject({
     url: z
       .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
-      .describe('Where the request goes. No template: nothing in the cluster can choose a receiver.')
+      .describe(
+        'Where the request goes; `https://user:password@...` is basic authentication. No template: nothing in the cluster can choose a receiver.',
+      )
       .meta({ example: 'https://hooks.example/changes' }),
     method: z
       .string()
@@ -34,7 +36,9 @@ export const options = z
       .meta({ example: { text: '{{ change.headline }}', count: '{{ event.count }}' } }),
     body: template
       .optional()
-      .describe('The body as one template, of any content type: name it in `headers`. Not together with `layout`.')
+      .describe(
+        'The body as one template, of any content type: name it in `headers`. In JSON written by hand, `| json` quotes a text. Not together with `layout`.',
+      )
       .meta({ example: '{{ change.headline }}' }),
     cloudEvents: z
       .enum(['structured', 'binary'])

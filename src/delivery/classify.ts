@@ -21,6 +21,9 @@ const GONE: ReadonlySet<number> = new Set([401, 403, 404, 410]);
 /** 4xx answers that a retry may help: the request took too long, or came too early. */
 const RETRYABLE: ReadonlySet<number> = new Set([408, 425]);
 
+/** undici's code for a method or header that HTTP has no way to write: ours, not the receiver's fault. */
+const MALFORMED = 'UND_ERR_INVALID_ARG';
+
 export interface Addressee {
   /** As messages name it: `slack (hooks.slack.com)`. */
   readonly title: string;
@@ -54,6 +57,12 @@ export function failureOfRefusal(error: Error): Failure {
  */
 export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Failure {
   const why = to.scrub(cause.message);
+  if (codeOf(cause) === MALFORMED) {
+    return {
+      outcome: 'refused',
+      error: new TerminalError(`The request to ${to.title} cannot be sent: ${why}`, { cause }),
+    };
+  }
   if (sent) return { outcome: 'failed', error: new Error(`${to.title} did not answer: ${why}`, { cause }) };
   return { outcome: 'not sent', error: new RetryAfterError(`${to.title} cannot be reached: ${why}`, { cause }) };
 }

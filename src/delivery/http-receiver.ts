@@ -1,6 +1,5 @@
 /** The {@link Receiver} over HTTP: breaker, then rate, then one request, then what its outcome means. */
 import type { FetchFunction } from '@slack/webhook';
-import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import { RetryAfterError, toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
@@ -11,7 +10,7 @@ import { fetchThrough } from './fetch-adapter.ts';
 import { exchange, ExchangeError } from './http.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { OutgoingRequest, Receiver, ReceiverOptions, ReceiverResponse } from './receiver.ts';
-import { scrubbedCause, scrubberOf } from './scrub.ts';
+import { decoded, scrubbedCause, scrubberOf } from './scrub.ts';
 import { messageId, signer, type Sign } from './signature.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -51,19 +50,20 @@ export class HttpReceiver implements Receiver {
     rate.take(request.idempotencyKey);
     const probe = breaker.begin();
     const startedAt = this.#parts.clock.monotonic();
+    let response: ReceiverResponse;
     try {
-      const response = await this.#exchange(request);
-      const failure = failureOfResponse(response, this.#to, this.#parts.clock) ?? this.#refusalIn(response);
-      this.#observe(startedAt, failure, probe);
-      if (failure === undefined) return response;
-      throw failure.error;
+      response = await this.#exchange(request);
     } catch (thrown) {
-      if (!(thrown instanceof ExchangeError)) throw thrown;
-      const failure = failureOfRequest(scrubbedCause(thrown.cause as Error, this.#to.scrub), thrown.sent, this.#to);
+      const { cause, sent } = thrown instanceof ExchangeError ? thrown : new ExchangeError(toError(thrown), false);
+      const failure = failureOfRequest(scrubbedCause(toError(cause), this.#to.scrub), sent, this.#to);
       if (request.signal.aborted) breaker.undecided(probe);
       else this.#observe(startedAt, failure, probe);
       throw failure.error;
     }
+    const failure = failureOfResponse(response, this.#to, this.#parts.clock) ?? this.#refusalIn(response);
+    this.#observe(startedAt, failure, probe);
+    if (failure !== undefined) throw failure.error;
+    return response;
   }
 
   fetch(idempotencyKey: string, signal: AbortSignal): FetchFunction {
@@ -75,7 +75,7 @@ export class HttpReceiver implements Receiver {
     return Promise.resolve();
   }
 
-  /** @throws ExchangeError when no whole answer came */
+  /** @throws ExchangeError when no whole answer came; anything else when nothing was sent */
   async #exchange({
     method = 'POST',
     headers = {},
@@ -88,19 +88,12 @@ export class HttpReceiver implements Receiver {
     const all = {
       'user-agent': 'watchchain',
       'idempotency-key': headerValue(idempotencyKey),
+      ...credentialsIn(url),
       ...lowerCased(headers),
       ...this.#sign?.(messageId(idempotencyKey), body, clock.now()),
     };
-    const dispatcher = await this.#dispatcher(way);
+    const dispatcher = await way.dispatcher();
     return exchange({ dispatcher, clock, url, method, headers: all, body, timeoutMs, signal });
-  }
-
-  async #dispatcher(way: Way): Promise<Dispatcher> {
-    try {
-      return await way.dispatcher();
-    } catch (thrown) {
-      throw new ExchangeError(toError(thrown), false);
-    }
   }
 
   #refusalIn(response: ReceiverResponse): Failure | undefined {
@@ -123,6 +116,13 @@ export class HttpReceiver implements Receiver {
     if (unwell) line.breaker.failed(probe);
     else line.breaker.succeeded();
   }
+}
+
+/** `https://user:password@host` is basic authentication; the HTTP client leaves it out. */
+function credentialsIn({ username, password }: URL): Readonly<Record<string, string>> {
+  if (username === '' && password === '') return {};
+  const pair = `${decoded(username)}:${decoded(password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
 /** Header values are visible ASCII; a chain may be named in any script. */

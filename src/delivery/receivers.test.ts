@@ -144,6 +144,20 @@ describe('receiver: what no answer means', () => {
     assert.equal(server.requests.length, 0);
   });
 
+  test('a header that cannot be written is terminal, and says nothing against the receiver', async (t) => {
+    const server = await startReceiver();
+    t.after(() => server.close());
+    const receiver = setUp(t).receiver(server.url);
+    const { signal } = new AbortController();
+    for (let n = 0; n < 6; n++) {
+      const headers = { 'x-name': 'two\r\nlines' };
+      const failure = await failureOf(receiver.send({ body: '', headers, idempotencyKey: `k${n}`, signal }));
+      assert.equal(failure.code, 'TERMINAL');
+      assert.match(failure.message, /cannot be sent: invalid x-name header/);
+    }
+    assert.equal(server.requests.length, 0);
+  });
+
   test('a reset after the request is a failed attempt: it may have been taken', async (t) => {
     assert.equal((await failureOfAnswer(t, { reset: true })).code, undefined);
   });
@@ -342,6 +356,23 @@ describe('receiver: what it adds to a request', () => {
     assert.equal(first?.['webhook-id'], again?.['webhook-id']);
     assert.equal(Number(again?.['webhook-timestamp']) - Number(first?.['webhook-timestamp']), 1);
     assert.notEqual(first?.['webhook-signature'], again?.['webhook-signature']);
+  });
+
+  test('credentials in the URL are basic authentication, unless a header says otherwise; no error holds them', async (t) => {
+    const server = await startReceiver((_, n) => ({
+      status: n === 1 ? 200 : 401,
+      body: 'who is m\u00fcller or pa:ss-word?',
+    }));
+    t.after(() => server.close());
+    const url = server.url.replace('//', '//m%C3%BCller:pa%3Ass-word@');
+    const receiver = setUp(t).receiver(url);
+    await send(receiver);
+    const { authorization = '' } = server.requests[0]?.headers ?? {};
+    assert.equal(Buffer.from(authorization.replace('Basic ', ''), 'base64').toString(), 'm\u00fcller:pa:ss-word');
+    assert.match((await failureOf(send(receiver))).message, /answered 401: who is \*\*\* or \*\*\*\?$/);
+    const { signal } = new AbortController();
+    await failureOf(receiver.send({ body: '', headers: { Authorization: 'Bearer x' }, idempotencyKey: 'k', signal }));
+    assert.equal(server.requests[2]?.headers.authorization, 'Bearer x');
   });
 
   test('no error holds a secret that the receiver echoes', async (t) => {

@@ -20,7 +20,8 @@ export function scrubbedCause(error: Error, scrub: (text: string) => string): Er
   return typeof code === 'string' ? Object.assign(clean, { code }) : clean;
 }
 
-function decoded(piece: string): string {
+/** Percent-encoding undone; as it is when it is none. */
+export function decoded(piece: string): string {
   try {
     return decodeURIComponent(piece);
   } catch {

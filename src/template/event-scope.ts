@@ -1,5 +1,6 @@
 /** A Kubernetes Event as templates see it: core/v1 and events.k8s.io/v1 alike, the second of which renamed half of the fields. */
 import { manifestOf, type Change } from '../change.ts';
+import { isEvent, occurrencesOf } from '../event.ts';
 import type { JsonObject } from '../json.ts';
 
 /** The fields of `event`, with what those mean that differ from the manifest. */
@@ -7,7 +8,7 @@ export const EVENT_FIELDS = {
   reason: '`BackOff`',
   message: 'also where the manifest calls it `note`',
   type: '`Normal` or `Warning`',
-  count: 'how often it happened: of the series, or the count; at least 1',
+  count: 'how often it happened: the count, or that of the series; at least 1',
   involvedObject:
     'what it is about: `kind`, `namespace`, `name`, `uid`, `apiVersion`, `fieldPath`; also where the manifest calls it `regarding`',
   component: 'who reported it: `source.component`, else the reporting controller; nothing when nobody is named',
@@ -29,17 +30,17 @@ export const EVENT_FIELDS = {
 
 /** Undefined when the change is not about an Event. */
 export function eventScope(change: Change): object | undefined {
-  const { kind, group } = change.gvk;
-  if (kind !== 'Event' || (group !== '' && group !== 'events.k8s.io')) return undefined;
-  const manifest = (manifestOf(change) ?? {}) as JsonObject;
+  const event = isEvent(change.gvk) ? manifestOf(change) : undefined;
+  if (event === undefined) return undefined;
+  const manifest = event as JsonObject;
   const { series, source, deprecatedSource, metadata } = manifest as Readonly<Record<string, JsonObject | undefined>>;
   const created = metadata?.['creationTimestamp'];
-  const { eventTime, deprecatedFirstTimestamp, deprecatedLastTimestamp, deprecatedCount } = manifest;
+  const { eventTime, deprecatedFirstTimestamp, deprecatedLastTimestamp } = manifest;
   return {
     ...manifest,
     message: first(manifest['message'], manifest['note']),
     involvedObject: first(manifest['involvedObject'], manifest['regarding']),
-    count: first(series?.['count'], manifest['count'], deprecatedCount, 1),
+    count: occurrencesOf(event),
     component: first(
       source?.['component'],
       manifest['reportingComponent'],
@@ -58,7 +59,7 @@ export function eventScope(change: Change): object | undefined {
   };
 }
 
-/** The API writes what it does not know as null, `""` or 0. */
+/** The API writes what it does not know as null or `""`. */
 function first<T>(...values: readonly T[]): T | undefined {
-  return values.find((value) => value !== undefined && value !== null && value !== '' && value !== 0);
+  return values.find((value) => value !== undefined && value !== null && value !== '');
 }
