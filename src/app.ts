@@ -268,7 +268,8 @@ class Application implements App {
     const receivers = createReceivers({ clock: this.#clock, metrics: this.metrics, log, env });
     this.#onStop('receivers', () => receivers.close());
     const common = { store, clusterName, receivers, clock: this.#clock, metrics: this.metrics, stdout };
-    const chains = new RunningChains((chain) => createChainTree({ chain, log, ...common }));
+    const onForked = (names: readonly string[]): void => this.#chains?.kick(names);
+    const chains = new RunningChains((chain) => createChainTree({ chain, log, onForked, ...common }));
     this.#chains = chains;
     this.#onStop('chains', (graceMs) => chains.stop(graceMs));
     await chains.follow(config.chains, 0);

@@ -1,4 +1,4 @@
-/** Retention of the history, and the gauges that are read from the store. */
+/** Retention of the history, the gauges that are read from the store, and a word about dead letters when there are more. */
 import type { Clock } from './clock.ts';
 import { codeOf, toError } from './errors.ts';
 import type { Logger } from './log.ts';
@@ -21,9 +21,10 @@ const EVERY_MS = 15_000;
  */
 export async function keepHouse(options: HousekeepingOptions): Promise<void> {
   const { clock, log, signal } = options;
+  let deadLetters = 0;
   while (!signal.aborted) {
     try {
-      await tidy(options);
+      deadLetters = await tidy(options, deadLetters);
     } catch (thrown) {
       if (signal.aborted) return;
       if (codeOf(thrown) !== 'STORE_FULL') throw thrown;
@@ -33,12 +34,17 @@ export async function keepHouse(options: HousekeepingOptions): Promise<void> {
   }
 }
 
-async function tidy({ store, clock, metrics }: HousekeepingOptions): Promise<void> {
+/** @param told the dead letters that somebody has been told of; answers how many there are now */
+async function tidy({ store, clock, log, metrics }: HousekeepingOptions, told: number): Promise<number> {
   for (let pruned = -1; pruned !== 0;) pruned = await store.prune(DEFAULT_RETENTION, clock.now());
+  let kept = 0;
   for (const { chain, pending, dead, replayed } of await store.balances()) {
+    kept += dead - replayed;
     metrics.pending.set({ chain }, pending);
     metrics.dead.set({ chain }, dead - replayed);
   }
+  if (kept > told) log.warn('There are dead letters: `watchchain dead list` shows them', { kept, more: kept - told });
+  return kept;
 }
 
 /** What waits for a chain that is not configured (any more) is kept, and waits until the chain comes back: somebody should know. */

@@ -1,8 +1,9 @@
 /** What is said of a change, as JSON and as text for people. */
 import { manifestOf, type Change } from '../../src/change.ts';
-import { flagNames, flagsInWords } from '../../src/flags.ts';
+import { flagNames } from '../../src/flags.ts';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
+import { remarksOf } from '../../src/remarks.ts';
 import type { FieldChange } from '../diff/fields.ts';
 import { toJson } from '../diff/json.ts';
 import { cut, formatField } from '../diff/text.ts';
@@ -25,9 +26,9 @@ const MAX_FIELDS = 200;
 
 /** The entry at level info: who did what to which object, and what changed. */
 export function changeEntry(change: Change): Entry {
-  const { diff } = change.notes;
+  const { diff, deadLetter } = change.notes;
   const by = managersOf(change);
-  const told = [diff?.headline ?? '', by.length === 0 ? '' : `by ${by.join(', ')}`, ...flagsInWords(change.flags)];
+  const told = [diff?.headline ?? '', by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change)];
   return {
     level: 'info',
     message: 'Change',
@@ -35,6 +36,7 @@ export function changeEntry(change: Change): Entry {
     details: {
       by,
       flags: flagNames(change.flags),
+      ...(deadLetter === undefined ? {} : { deadLetter }),
       ...(diff === undefined ? {} : detailsOf(diff)),
     },
     line: told.filter((part) => part !== '').join(' · '),

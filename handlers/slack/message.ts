@@ -1,6 +1,6 @@
 /** The message: kwatchman's envelope, one attachment, with what changed in its text. */
 import { type Action, type Change, manifestOf } from '../../src/change.ts';
-import { flagsInWords } from '../../src/flags.ts';
+import { remarksOf } from '../../src/remarks.ts';
 import { formatField } from '../diff/text.ts';
 import { codeBlock, harmless } from './text.ts';
 
@@ -56,12 +56,12 @@ export function colorOf(change: Change): string {
 /** Headline, who and what is special in the first line, then a line per field, then the diff; empty when there is nothing to tell. */
 function textOf(change: Change): string {
   const { diff } = change.notes;
-  const flags = flagsInWords(change.flags);
-  if (change.gvk.kind === 'Event') return [eventText(change), ...flags].filter((part) => part !== '').join(' · ');
-  if (diff === undefined || diff.fields.length === 0) return flags.join(' · ');
+  const remarks = remarksOf(change);
+  if (change.gvk.kind === 'Event') return [eventText(change), ...remarks].filter((part) => part !== '').join(' · ');
+  if (diff === undefined || diff.fields.length === 0) return remarks.join(' · ');
   const by = diff.by.length === 0 ? [] : [`by ${diff.by.join(', ')}`];
   return [
-    [diff.headline, ...by, ...flags].join(' · '),
+    [diff.headline, ...by, ...remarks].join(' · '),
     ...diff.fields.map((field) => formatField(field)),
     diff.unified.trimEnd(),
   ]

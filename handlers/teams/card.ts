@@ -3,8 +3,8 @@
  * an object can make a link or mention anybody (https://learn.microsoft.com/adaptive-cards/create/textfeatures).
  */
 import type { Action, Change } from '../../src/change.ts';
-import { flagsInWords } from '../../src/flags.ts';
 import { printable } from '../../src/log.ts';
+import { remarksOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { cut, formatField } from '../diff/text.ts';
 
@@ -41,7 +41,7 @@ export function cardOf(change: Change, clusterName: string): Card {
   const { diff } = change.notes;
   const headline = cut(headlineOf(change), MAX_HEADLINE_CHARS);
   const by = diff?.by ?? [...new Set(change.by.map(({ manager }) => manager))];
-  const about = [by.length === 0 ? '' : `by ${by.join(', ')}`, ...flagsInWords(change.flags), clusterName];
+  const about = [by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change), clusterName];
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: COLORS[change.action] });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const bare = adaptiveCard(headline, [line(title), line(subtitle)]);

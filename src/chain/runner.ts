@@ -1,8 +1,10 @@
 /** Takes what is due for one chain from the store, runs it, and makes its end durable. */
 import type { Logger } from 'winston';
+import { withNote } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
+import { editsOf } from '../edits.ts';
 import { toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery, Store } from '../store/store.ts';
@@ -26,7 +28,7 @@ export interface ChainRunnerOptions {
   readonly stdout: NodeJS.WritableStream;
   /** 0 to 1, for the jitter of deferrals. Default Math.random. */
   readonly random?: () => number;
-  /** These branches have got a change. Default: nobody is told. */
+  /** These branches, or the chain that is told of dead letters, have got a change. Default: nobody is told. */
   readonly onForked?: (branches: readonly string[]) => void;
 }
 
@@ -220,16 +222,25 @@ class Runner implements ChainRunner {
   }
 
   /** Answers whether there may be more to claim. */
-  async #write({ id }: Delivery, fate: Fate): Promise<boolean> {
-    const { store } = this.#options;
-    if (fate.kind === 'ended') return this.#complete(id, fate.passage);
-    if (fate.kind === 'parked') {
-      await store.park(id, fate.park);
-    } else {
-      const { failure, attempts } = fate;
-      await store.deadLetter(id, { handler: failure.handler, error: failure.message, attempts });
-    }
+  async #write(delivery: Delivery, fate: Fate): Promise<boolean> {
+    if (fate.kind === 'ended') return this.#complete(delivery.id, fate.passage);
+    if (fate.kind === 'parked') await this.#options.store.park(delivery.id, fate.park);
+    else await this.#giveUp(delivery, fate);
     return true;
+  }
+
+  async #giveUp(
+    { id, change, edited }: Delivery,
+    { failure, attempts }: Extract<Fate, { kind: 'dead' }>,
+  ): Promise<void> {
+    const { store, chain, onForked } = this.#options;
+    const death = { handler: failure.handler, error: failure.message, attempts };
+    // Who is told of a dead letter and fails, too, tells nobody: two chains could go on for ever.
+    if (chain.deadLettersTo === undefined || change.notes.deadLetter !== undefined) return store.deadLetter(id, death);
+    const chains = [chain.deadLettersTo];
+    const told = withNote(change, 'deadLetter', { ...death, id, chain: chain.name });
+    await store.deadLetter(id, death, { chains, edits: editsOf(change, told, edited) });
+    onForked?.(chains);
   }
 
   async #complete(id: number, { end, writes, edits }: Passage): Promise<boolean> {

@@ -2,7 +2,7 @@
 import type { ChainConfig } from '../config/config.ts';
 import { createChainRunner, type ChainRunner, type ChainRunnerOptions } from './runner.ts';
 
-export interface ChainTreeOptions extends Omit<ChainRunnerOptions, 'onForked'> {
+export interface ChainTreeOptions extends ChainRunnerOptions {
   /**
    * Branches take work only in {@link ChainRunner.idle}, one after the other: for a rehearsal, whose lines stand in the order
    * of the file.
@@ -20,8 +20,11 @@ class ChainTree implements ChainRunner {
   readonly #branches: ReadonlyMap<string, ChainRunner>;
 
   constructor({ inTurn = false, ...options }: ChainTreeOptions) {
+    const { onForked } = options;
     const kick = (names: readonly string[]): void => {
+      const others = names.filter((name) => !this.#branches.has(name));
       for (const name of names) this.#branches.get(name)?.kick();
+      if (others.length > 0) onForked?.(others);
     };
     const grow = (chain: ChainConfig) => createChainTree({ ...options, inTurn, chain });
     this.#branches = new Map(options.chain.branches.map((branch) => [branch.name, grow(branch)]));

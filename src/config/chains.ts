@@ -3,6 +3,7 @@ import type { HandlerDefinition } from '../chain/handler.ts';
 import { codeOf, type ConfigError } from '../errors.ts';
 import { namesEvent } from '../event.ts';
 import type { ChainConfig, EventConfig, HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
+import { didYouMean } from '../near.ts';
 import { durationMs } from './duration.ts';
 import { isTable } from './expand.ts';
 import { canonical } from './keys.ts';
@@ -54,7 +55,11 @@ function nameOf({ name }: Readonly<Record<string, unknown>>): string {
 }
 
 /** What the schema cannot say: nothing to watch, nothing to do, a name taken twice. */
-export function checkChains(chains: readonly WrittenChain[], problems: Problem[]): void {
+export function checkChains(
+  chains: readonly WrittenChain[],
+  problems: Problem[],
+  targets: readonly string[] = [],
+): void {
   const taken = new Set<string>();
   for (const { name, path, table, branches } of chains) {
     const isBranch = path.at(-2) === 'branch';
@@ -63,15 +68,36 @@ export function checkChains(chains: readonly WrittenChain[], problems: Problem[]
     const prefix = path.map((part) => (typeof part === 'string' ? `${part}.` : '')).join('');
     const needs = (part: string) =>
       `is missing: ${own === '' ? `a ${kind}` : `${kind} "${own}"`} needs at least one [[${prefix}${part}]]`;
-    if (table['resource'] === undefined && !isBranch)
+    if (table['resource'] === undefined && !isBranch && !targets.includes(name))
       problems.push({ path: [...path, 'resource'], message: needs('resource') });
     if (table['handler'] === undefined && table['branch'] === undefined)
       problems.push({ path: [...path, 'handler'], message: needs('handler') });
     if (taken.has(name))
       problems.push({ path: [...path, 'name'], message: `must be unique: another ${kind} is called "${own}"` });
     taken.add(name);
-    checkChains(branches, problems);
+    checkChains(branches, problems, targets);
   }
+}
+
+/** The chains that are told of dead letters; a name that none has is a problem. */
+export function deadLetterChains(
+  file: Readonly<Record<string, unknown>>,
+  chains: readonly WrittenChain[],
+  problems: Problem[],
+): readonly string[] {
+  const names = chains.map(({ name }) => name);
+  const everywhere = [{ path: [], table: file }, ...chains.flatMap(withBranches).filter(({ path }) => path.length > 0)];
+  return everywhere.flatMap(({ path, table: { deadLetters } }) => {
+    if (typeof deadLetters !== 'string') return [];
+    if (names.includes(deadLetters)) return [deadLetters];
+    const near = didYouMean(deadLetters, names);
+    problems.push({ path: [...path, 'deadLetters'], message: `there is no chain "${deadLetters}"${near}` });
+    return [];
+  });
+}
+
+function withBranches(chain: WrittenChain): readonly WrittenChain[] {
+  return [chain, ...chain.branches.flatMap(withBranches)];
 }
 
 /** What a chain and its branches do. */
@@ -173,7 +199,7 @@ function selectionKey({ kind, apiVersion, labelSelector, fieldSelector, events }
 }
 
 /** How a chain works that says nothing about it. */
-type Manner = Pick<BranchTable, 'retry' | 'concurrency'>;
+type Manner = Pick<BranchTable, 'retry' | 'concurrency' | 'deadLetters'>;
 
 /** What a table of the file means: its own word counts, then what is `around` it: the chain of a branch, then the top level. */
 export function toChain(
@@ -183,7 +209,11 @@ export function toChain(
   around: Manner & Pick<ChainConfig, 'fingerprint' | 'resources'>,
 ): ChainConfig {
   const { fingerprint, resources } = around;
-  const manner = { retry: { ...around.retry, ...table.retry }, concurrency: table.concurrency ?? around.concurrency };
+  const manner = {
+    retry: { ...around.retry, ...table.retry },
+    concurrency: table.concurrency ?? around.concurrency,
+    deadLetters: table.deadLetters ?? around.deadLetters,
+  };
   return {
     name,
     fingerprint,
@@ -195,6 +225,8 @@ export function toChain(
     }),
     retry: toRetry(manner.retry),
     concurrency: manner.concurrency ?? 8,
+    // One that cannot be told of either must not go round in circles.
+    deadLettersTo: name.split('/')[0] === manner.deadLetters ? undefined : manner.deadLetters,
   };
 }
 

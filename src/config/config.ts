@@ -35,6 +35,20 @@ export interface ClusterConfig {
   readonly context: string | undefined;
   /** Shown in every message; undefined: the kubeconfig's cluster name, or `in-cluster`. */
   readonly name: string | undefined;
+  /** In the place of a kubeconfig. */
+  readonly direct: DirectAccess | undefined;
+}
+
+/** An API server and who to be there, without a kubeconfig. */
+export interface DirectAccess {
+  readonly server: string;
+  readonly token: string | undefined;
+  /** Absolute; read again when it changes. */
+  readonly tokenFile: string | undefined;
+  /** Absolute; undefined: the system's authorities. */
+  readonly caFile: string | undefined;
+  /** Its certificate is not checked. */
+  readonly insecure: boolean;
 }
 
 export interface RedactConfig {
@@ -55,6 +69,8 @@ export interface ChainConfig {
   readonly retry: RetryConfig;
   /** Handlers of this chain that run at once. Default 8: it bounds what a crash can send twice. */
   readonly concurrency: number;
+  /** The chain that is told of what this one gives up. */
+  readonly deadLettersTo?: string | undefined;
 }
 
 export interface RetryConfig {

@@ -67,10 +67,11 @@ async function outcome(name: string): Promise<string> {
   }
 }
 
-function describeChain({ name, resources, handlers, branches, retry, concurrency }: ChainConfig): string {
+function describeChain(chain: ChainConfig): string {
+  const { name, resources, handlers, branches, retry, concurrency, deadLettersTo } = chain;
   const pace = `concurrency=${concurrency} retry=${[retry.retries, retry.minTimeoutMs, retry.factor, retry.deferForMs].join()}`;
   const lines = [
-    `${name}${pace === 'concurrency=8 retry=3,1000,5,900000' ? '' : ` ${pace}`}`,
+    `${name}${pace === 'concurrency=8 retry=3,1000,5,900000' ? '' : ` ${pace}`}${deadLettersTo === undefined ? '' : ` deadLetters=${deadLettersTo}`}`,
     ...resources.map((resource) => `  ${describeResource(resource)}`),
     ...handlers.map(({ id, options }) => `  ${id} ${JSON.stringify(options)}`),
   ];

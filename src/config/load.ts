@@ -5,8 +5,16 @@ import { eventRules } from '../chain/event-rules.ts';
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { ConfigError } from '../errors.ts';
 import type { Repeats } from '../event.ts';
-import { checkChains, loadChain, toChain, toResources, writtenChains, type ChainSurroundings } from './chains.ts';
-import type { Config } from './config.ts';
+import {
+  checkChains,
+  deadLetterChains,
+  loadChain,
+  toChain,
+  toResources,
+  writtenChains,
+  type ChainSurroundings,
+} from './chains.ts';
+import type { Config, DirectAccess } from './config.ts';
 import { expand, type Expanded, isTable } from './expand.ts';
 import { canonical } from './keys.ts';
 import { oversizedIntegers } from './parse-toml.ts';
@@ -55,7 +63,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const structure = configFile.safeParse(value);
   if (!structure.success) problems.push(...problemsOf(structure.error, value, [], isSecret));
   const chains = writtenChains(value);
-  checkChains(chains, problems);
+  checkChains(chains, problems, deadLetterChains(value, chains, problems));
   const surroundings: ChainSurroundings = {
     loadHandler: (name) => options.loadHandler(name, folder),
     isSecret,
@@ -77,8 +85,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
       const resources = toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
         surroundings.at([...chain.path, 'resource', n]),
       );
-      const { retry, concurrency } = data;
-      const around = { retry, concurrency, resources, fingerprint: fingerprintOf(chain.table, value) };
+      const { retry, concurrency, deadLetters } = data;
+      const around = { retry, concurrency, deadLetters, resources, fingerprint: fingerprintOf(chain.table, value) };
       const { handlers = [], branches = [] } = loaded[index] ?? {};
       return toChain(chain, table, { handlers: [...eventRules(chain.name, resources), ...handlers], branches }, around);
     }),
@@ -163,6 +171,8 @@ function settings(
   overrides: Overrides = {},
 ): Omit<Config, 'chains' | 'files' | 'warnings'> {
   const { cluster, log, state, redact, whileAway = 'each' } = data;
+  // A flag wins over the file.
+  const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
   return {
     file,
@@ -171,6 +181,10 @@ function settings(
       kubeconfig: overrides.kubeconfig ?? kubeconfig?.join(delimiter),
       context: overrides.context ?? cluster?.context,
       name: cluster?.name,
+      direct:
+        cluster?.server === undefined || chosen
+          ? undefined
+          : directAccess({ ...cluster, server: cluster.server }, folder),
     },
     state: {
       path: overrides.state ?? (state?.path === undefined ? undefined : resolve(folder, state.path)),
@@ -182,4 +196,18 @@ function settings(
       paths: Object.entries(redact?.paths ?? {}).flatMap(([kind, paths]) => paths.map((path) => ({ kind, path }))),
     },
   };
+}
+
+function directAccess(
+  {
+    server,
+    token,
+    tokenFile,
+    caFile,
+    insecure = false,
+  }: NonNullable<ConfigFile['cluster']> & { readonly server: string },
+  folder: string,
+): DirectAccess {
+  const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(folder, path));
+  return { server, token, tokenFile: absolute(tokenFile), caFile: absolute(caFile), insecure };
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { namesEvent, REPEATS } from '../event.ts';
 import { duration } from './duration.ts';
 import { pattern } from './fields.ts';
+import { filePath } from './paths.ts';
 import { LOG_LEVELS } from '../log.ts';
 import { fieldSelector, labelSelector } from './selector.ts';
 
@@ -106,6 +107,13 @@ const workFields = {
       'Changes of different objects that a chain works on at once; a crash can send this many twice. Default: 8.',
     ),
   retry: retry.optional().describe('What happens when a handler fails.'),
+  deadLetters: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Name of a chain that gets each change that is given up, with the reason (`change.notes.deadLetter`); it needs no `[[chain.resource]]`. What that chain itself gives up is not told. Default: nobody is told.',
+    ),
 };
 
 const chainName = z
@@ -114,7 +122,7 @@ const chainName = z
   .describe('Part of what is stored, so keep it.');
 
 const BRANCHES =
-  'Each gets what passed the handlers, side by side; `retry` and `concurrency` are as around it unless given.';
+  'Each gets what passed the handlers, side by side; `retry`, `concurrency` and `deadLetters` are as around it unless given.';
 
 /** What a chain and its branches have in common. */
 export interface BranchTable extends z.output<z.ZodObject<typeof workFields>> {
@@ -137,7 +145,7 @@ const chainFields = {
 
 const chain = z.strictObject({ name: chainName, ...chainFields });
 
-/** A configuration file. `resource`, `handler` and `branch` at its top are the chain `default`; `concurrency` and `retry` there are for every chain that has none of its own. */
+/** A configuration file. `resource`, `handler` and `branch` at its top are the chain `default`; `concurrency`, `retry` and `deadLetters` there are for every chain that has none of its own. */
 export const configFile = z.strictObject({
   cluster: z
     .strictObject({
@@ -152,6 +160,26 @@ export const configFile = z.strictObject({
         .min(1)
         .optional()
         .describe("Shown in every message. Default: the kubeconfig's name of the cluster."),
+      server: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe('The API server, in the place of a kubeconfig: `https://api.example:6443`.'),
+      token: z.string().min(1).optional().describe('With `server`: a bearer token, such as `"${K8S_TOKEN}"`.'),
+      tokenFile: filePath.optional().describe('With `server`: a file with the token, read again when it changes.'),
+      caFile: filePath.optional().describe("With `server`: who vouches for it. Default: the system's authorities."),
+      insecure: z
+        .boolean()
+        .optional()
+        .describe('With `server`: do not check its certificate, so that anybody in between can read everything.'),
+    })
+    .superRefine((cluster, context) => {
+      const { server, kubeconfig, context: named, name: _, ...direct } = cluster;
+      const wrong =
+        server === undefined
+          ? Object.keys(direct)
+          : Object.keys({ ...(kubeconfig && { kubeconfig }), ...(named && { context: named }) });
+      const message = server === undefined ? 'belongs to "server", which is missing' : 'does not go with "server"';
+      for (const key of wrong) context.addIssue({ code: 'custom', message, path: [key] });
     })
     .optional(),
   state: z

@@ -112,7 +112,12 @@ export class Deliveries {
     return ended.freed || (writes.wakeUps?.length ?? 0) > 0;
   }
 
-  deadLetter(delivery: number, death: { handler: string; error: string; attempts: number }, now: number): void {
+  deadLetter(
+    delivery: number,
+    death: { handler: string; error: string; attempts: number },
+    now: number,
+    forks?: Forks,
+  ): void {
     const ended = this.#end(
       delivery,
       DEAD,
@@ -126,6 +131,7 @@ export class Deliveries {
       error: death.error,
       at: now,
     });
+    if (forks !== undefined) this.#fork(ended, forks);
     this.#counters.add(ended.chain, 'dead');
   }
 

@@ -110,8 +110,9 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
     ),
     park: write((delivery: number, park: ParkRequest, now: number) => deliveries.park(delivery, park, now)),
     release: read((delivery: number) => deliveries.release(delivery)),
-    deadLetter: write((delivery: number, death: { handler: string; error: string; attempts: number }, now: number) =>
-      deliveries.deadLetter(delivery, death, now),
+    deadLetter: write(
+      (delivery: number, death: { handler: string; error: string; attempts: number }, now: number, forks?: Forks) =>
+        deliveries.deadLetter(delivery, death, now, forks),
     ),
     deadLetters: read((query: DeadLetterQuery) => deadLetters.list(query), buffersOf),
     deadLetterOf: read(

@@ -170,8 +170,12 @@ class SqliteStore implements Store {
     return this.#call('release', [delivery]);
   }
 
-  deadLetter(delivery: number, death: { readonly handler: string; readonly error: string; readonly attempts: number }) {
-    return this.#call('deadLetter', [delivery, death, this.#clock.now()]);
+  deadLetter(
+    delivery: number,
+    death: { readonly handler: string; readonly error: string; readonly attempts: number },
+    forks?: Forks,
+  ) {
+    return this.#call('deadLetter', [delivery, death, this.#clock.now(), forks]);
   }
 
   async deadLetters(query: DeadLetterQuery) {

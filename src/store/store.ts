@@ -324,9 +324,11 @@ export interface Store {
   park(delivery: number, park: ParkRequest): Promise<void>;
   /** Hand back unfinished, as it was: shutdown. */
   release(delivery: number): Promise<void>;
+  /** `forks` tell others of it, in the same transaction. */
   deadLetter(
     delivery: number,
     death: { readonly handler: string; readonly error: string; readonly attempts: number },
+    forks?: Forks,
   ): Promise<void>;
 
   /** In order of id. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { withNote } from '../../change.ts';
+import { editsOf } from '../../edits.ts';
 import type { Store } from '../store.ts';
 import {
   accept,
@@ -37,6 +39,18 @@ export function deadLetters(fixture: StoreFixture): void {
       assert.equal(line(change), 'added shop/web 1');
       assert.deepEqual(change.after?.['spec'], { replicas: 1 });
       assert.equal(await store.deadLetterOf(id + 1), undefined);
+    });
+
+    storeTest(fixture, 'tells another chain of it in the same transaction, as it is told', async ({ store }) => {
+      await withPending(store, ['web']);
+      const { id, change, edited } = await claimOne(store);
+      const told = withNote(change, 'deadLetter', { ...DEATH, id, chain: 'default' });
+      await store.deadLetter(id, DEATH, { chains: ['ops'], edits: editsOf(change, told, edited) });
+      const { id: other, change: got } = await claimOne(store, { chain: 'ops' });
+      assert.deepEqual([line(got), got.notes.deadLetter?.id], ['added shop/web 1', id]);
+      await store.complete(other, { kind: 'completed' });
+      assert.equal((await store.deadLetters({ limit: 10 })).length, 1, 'the dead letter stays');
+      await assertBalanced(store);
     });
 
     storeTest(fixture, 'lets the successor of the key go on', async ({ store }) => {

@@ -1,0 +1,32 @@
+/** What is special about a change in words, for the messages that people read. */
+import type { Change } from './change.ts';
+import { flagsInWords } from './flags.ts';
+
+/** What a chain that is told of dead letters learns of one. */
+export interface DeadLetterNote {
+  /** For `watchchain dead show`. */
+  readonly id: number;
+  readonly chain: string;
+  /** The handler that failed last. */
+  readonly handler: string;
+  readonly error: string;
+  readonly attempts: number;
+}
+
+declare module './change.ts' {
+  interface Notes {
+    /** In the chain that `deadLetters` names: the change was given up elsewhere. */
+    readonly deadLetter: DeadLetterNote;
+  }
+}
+
+/** One short phrase each: that it could not be delivered elsewhere, then its flags. */
+export function remarksOf({ flags, notes }: Change): readonly string[] {
+  const { deadLetter } = notes;
+  return [...(deadLetter === undefined ? [] : [givenUp(deadLetter)]), ...flagsInWords(flags)];
+}
+
+function givenUp({ id, handler, error, attempts }: DeadLetterNote): string {
+  const often = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
+  return `given up by ${handler} after ${often} and kept as dead letter ${id}: ${error}`;
+}
