@@ -18,7 +18,8 @@ export const needsRoot: Skip = needs('needs root', () => process.getuid?.() === 
 
 export const onlyLong = (why: string): Skip => ({ skip: LONG ? false : `only in make test-faults: ${why}` });
 
-function needs(what: string, isThere: () => boolean): Skip {
+/** Skips, but in CI, what this machine has no way to do; `what` says why. */
+export function needs(what: string, isThere: () => boolean): Skip {
   return { skip: process.env['CI'] === 'true' || isThere() ? false : what };
 }
 
