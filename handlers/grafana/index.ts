@@ -41,6 +41,7 @@ export default defineSink({
       async deliver(change, { idempotencyKey, signal }) {
         await receiver.send({ headers, body: annotation.render(scopeOf(change)), idempotencyKey, signal });
       },
+      preview: (change) => annotation.render(scopeOf(change)),
       stop: () => receiver.close(),
     };
   },

@@ -45,6 +45,10 @@ export default defineSink({
       async deliver(change, { idempotencyKey, signal }) {
         await receiver.send({ ...requestOf(change, idempotencyKey), idempotencyKey, signal });
       },
+      preview(change, { idempotencyKey }) {
+        const { method, body } = requestOf(change, idempotencyKey);
+        return `${method} ${body}`;
+      },
       stop: () => receiver.close(),
     };
   },

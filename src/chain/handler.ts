@@ -98,6 +98,8 @@ export interface StatefulInstance<S extends Json> extends HandlerLife {
 export interface SinkInstance extends HandlerLife {
   /** Resolves when the receiver has accepted; anything thrown is a failed attempt (see errors.ts for the exceptions). */
   deliver(change: Change, context: HandlerContext): Promise<void>;
+  /** What it would send, on one line and without a secret: for `watchchain test`, which does not deliver. Throws as `deliver` would. */
+  preview?(change: Change, context: HandlerContext): string | Promise<string>;
 }
 
 /** A sink that takes several changes at once: members are parked until the window closes (built with issue B's batches). */

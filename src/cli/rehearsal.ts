@@ -44,7 +44,22 @@ function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience)
   };
   switch (definition.type) {
     case 'sink':
-      return { ...definition, create: () => ({ deliver: async (change: Change) => print(change, 'would deliver') }) };
+      return {
+        ...definition,
+        create(options, environment) {
+          const sink = definition.create(options, environment);
+          return {
+            async deliver(change: Change, context: HandlerContext) {
+              try {
+                const shown = await sink.preview?.(change, context);
+                print(change, `would deliver${shown === undefined ? '' : `: ${shown}`}`);
+              } catch (thrown) {
+                failed(change, thrown);
+              }
+            },
+          };
+        },
+      };
     case 'transform':
       return {
         ...definition,

@@ -61,6 +61,29 @@ describe('watchchain test', () => {
     assert.equal(code, 0);
   });
 
+  test('shows what a template makes of a change, and one that fails', async () => {
+    const config = `
+[[resource]]
+kind = "deploy"
+[[handler]]
+name = "webhook"
+url = "http://127.0.0.1:9/never-asked"
+headers = { Authorization = "Bearer s3cr3t" }
+[handler.layout]
+text = "{{ change.name }} has {{ change.after.spec.replicas }}"
+broken = "{% if change.name == 'api' %}{{ change.name | append }}{% endif %}"
+`;
+    const { code, lines } = await rehearse(config, [
+      event('ADDED', 'web', 1, { replicas: 1 }),
+      event('ADDED', 'api', 2, { replicas: 1 }),
+    ]);
+    assert.deepEqual(lines, [
+      'added deployment shop/web @1  default/webhook: would deliver: POST {"text":"web has 1","broken":""}',
+      'added deployment shop/api @2  default/webhook: throws (The template of layout.broken failed: append expect 2 arguments (line 1, column 30))',
+    ]);
+    assert.equal(code, 1);
+  });
+
   test('goes on into the branches, in the order of the file, with what passed before them', async () => {
     const branches = `
 [[resource]]

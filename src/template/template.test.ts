@@ -148,7 +148,10 @@ describe('a template that means harm', () => {
         () => template.text(scope),
         (thrown: Error) => {
           assert.equal(codeOf(thrown), 'TERMINAL');
-          assert.ok(thrown.message.startsWith(`The template of layout.text failed: ${reason}`), thrown.message);
+          assert.ok(
+            thrown.message.startsWith(`The template of layout.text failed: ${reason} (line 1, column `),
+            thrown.message,
+          );
           return true;
         },
       );

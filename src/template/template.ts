@@ -1,6 +1,6 @@
 /** Templates of the configuration: Liquid, parsed and checked when the configuration is read, rendered for each change. */
-import { LiquidError, Output, toValueSync, TypeGuards, type Template as LiquidNode } from 'liquidjs';
-import { TerminalError } from '../errors.ts';
+import { LiquidError, Output, RenderError, toValueSync, TypeGuards, type Template as LiquidNode } from 'liquidjs';
+import { TerminalError, toError } from '../errors.ts';
 import { Budget, contextOf, renderText } from './engine.ts';
 import { textOf } from './filters/text.ts';
 import { parse, placeOf, reasonOf } from './parse.ts';
@@ -97,8 +97,12 @@ function own(value: unknown, name: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[name];
 }
 
-function valueOf({ value }: Output, scope: TemplateScope, budget: Budget): unknown {
-  return present(toValueSync(value.value(contextOf(scope, budget))));
+function valueOf(output: Output, scope: TemplateScope, budget: Budget): unknown {
+  try {
+    return present(toValueSync(output.value.value(contextOf(scope, budget))));
+  } catch (thrown) {
+    throw LiquidError.is(thrown) ? thrown : new RenderError(toError(thrown), output);
+  }
 }
 
 /** What JSON has no value for is nothing, as null is. */
