@@ -1,6 +1,7 @@
 /** Each test of a configuration as a function of a change, with the reason in words. */
 import { manifestOf, type Change } from '../../src/change.ts';
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
+import { isEvent, occurrencesOf } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
 import type { z } from 'zod';
@@ -25,6 +26,7 @@ export function conditionsOf(tests: Tests): readonly Condition[] {
     if (given !== undefined)
       conditions.push(matching(test, given, (change) => valuesIn(valueOf(change)), ANY_CASE.has(test)));
   }
+  if (tests.minCount !== undefined) conditions.push(happenedAtLeast(tests.minCount));
   for (const table of ['labels', 'annotations'] as const) {
     for (const [key, given] of Object.entries(tests[table] ?? {})) {
       conditions.push(matching(`${table}[${key}]`, given, (change) => valuesIn(metadataText(change, table, key))));
@@ -49,9 +51,11 @@ const TEXTS: Readonly<Record<TextTest, TextOf>> = {
   involvedKind: (change) => eventFacts(change)?.involvedKind,
   involvedName: (change) => eventFacts(change)?.involvedName,
   involvedNamespace: (change) => eventFacts(change)?.involvedNamespace,
+  involvedApiVersion: (change) => eventFacts(change)?.involvedApiVersion,
   reason: (change) => eventFacts(change)?.reason,
   type: (change) => eventFacts(change)?.type,
   component: (change) => eventFacts(change)?.component,
+  host: (change) => eventFacts(change)?.host,
   message: (change) => eventFacts(change)?.message,
 };
 
@@ -80,6 +84,15 @@ function actionIs(actions: readonly string[]): Condition {
   return ({ action }) => {
     const holds = actions.includes(action);
     return { holds, why: `action ${action} is ${holds ? '' : 'not '}${wanted}` };
+  };
+}
+
+function happenedAtLeast(minCount: number): Condition {
+  return (change) => {
+    const manifest = isEvent(change.gvk) ? manifestOf(change) : undefined;
+    const count = manifest === undefined ? 0 : occurrencesOf(manifest);
+    const holds = count >= minCount;
+    return { holds, why: `count ${count} is ${holds ? 'at least' : 'less than'} ${minCount}` };
   };
 }
 

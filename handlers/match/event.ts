@@ -7,10 +7,12 @@ export interface EventFacts {
   readonly involvedKind: string | undefined;
   readonly involvedName: string | undefined;
   readonly involvedNamespace: string | undefined;
+  readonly involvedApiVersion: string | undefined;
   readonly reason: string | undefined;
   readonly type: string | undefined;
   readonly message: string | undefined;
   readonly component: string | undefined;
+  readonly host: string | undefined;
 }
 
 /** Undefined when the change is not about an Event. */
@@ -23,10 +25,12 @@ export function eventFacts(change: Change): EventFacts | undefined {
     involvedKind: first('involvedObject.kind', 'regarding.kind'),
     involvedName: first('involvedObject.name', 'regarding.name'),
     involvedNamespace: first('involvedObject.namespace', 'regarding.namespace'),
+    involvedApiVersion: first('involvedObject.apiVersion', 'regarding.apiVersion'),
     reason: first('reason'),
     type: first('type'),
     message: first('message', 'note'),
     component: first('source.component', 'reportingComponent', 'reportingController', 'deprecatedSource.component'),
+    host: first('source.host', 'deprecatedSource.host'),
   };
 }
 

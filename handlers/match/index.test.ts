@@ -46,12 +46,13 @@ const coreEvent = changeOf({
     apiVersion: 'v1',
     kind: 'Event',
     metadata: { name: 'web.17', namespace: 'shop' },
-    involvedObject: { kind: 'Pod', name: 'web-1', namespace: 'shop' },
+    involvedObject: { apiVersion: 'v1', kind: 'Pod', name: 'web-1', namespace: 'shop' },
     reason: 'BackOff',
     type: 'Warning',
     message: 'Back-off restarting failed container',
-    source: { component: 'kubelet' },
+    source: { component: 'kubelet', host: 'node-1' },
     reportingComponent: '',
+    count: 3,
   },
 });
 const newEvent = changeOf({
@@ -59,7 +60,9 @@ const newEvent = changeOf({
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
     metadata: { name: 'web.18', namespace: 'shop' },
-    regarding: { kind: 'Pod', name: 'web-1', namespace: 'shop' },
+    regarding: { apiVersion: 'v1', kind: 'Pod', name: 'web-1', namespace: 'shop' },
+    deprecatedSource: { component: 'kubelet', host: 'node-1' },
+    series: { count: 3 },
     reason: 'BackOff',
     type: 'Warning',
     note: 'Back-off restarting failed container',
@@ -148,14 +151,20 @@ describe('match', () => {
       involvedKind: '^pod$',
       involvedName: '^web-',
       involvedNamespace: '^shop$',
+      involvedApiVersion: '^v1$',
       reason: '^BackOff$',
       type: '^Warning$',
       component: '^kubelet$',
+      host: '^node-1$',
+      minCount: 3,
       message: 'restarting',
     };
     assert.equal(await verdict(options, coreEvent), 'pass');
     assert.equal(await verdict(options, newEvent), 'pass');
     assert.equal(await verdict({ reason: '^Pulled$' }, newEvent), 'reason "BackOff" does not match ^Pulled$');
+    assert.equal(await verdict({ minCount: 4 }, coreEvent), 'count 3 is less than 4');
+    assert.equal(await verdict({ minCount: 1 }, scaled), 'count 0 is less than 1');
+    assert.equal(await verdict({ involvedKind: '(?-i)pod' }, coreEvent), 'involvedKind "Pod" does not match (?-i)pod');
   });
 
   test('a value in a reason is shortened and printable', async () => {

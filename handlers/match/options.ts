@@ -66,9 +66,20 @@ const tests = z.strictObject({
   involvedKind: text('Of a Kubernetes Event: the kind of the object it is about, in any case of letters.', '^Pod$'),
   involvedName: text('Of a Kubernetes Event: the name of the object it is about.', '^web-'),
   involvedNamespace: text('Of a Kubernetes Event: the namespace of the object it is about.', '^shop$'),
+  involvedApiVersion: text(
+    'Of a Kubernetes Event: group and version of the object it is about, as in a manifest.',
+    '^apps/',
+  ),
   reason: text('Of a Kubernetes Event: the reason.', '^(BackOff|Failed)$'),
   type: text('Of a Kubernetes Event: `Normal` or `Warning`.', '^Warning$'),
   component: text('Of a Kubernetes Event: the component that reported it.', '^kubelet$'),
+  host: text('Of a Kubernetes Event: the host that reported it.', '^node-1$'),
+  minCount: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Of a Kubernetes Event: how often it has happened, at least; see `repeats` of the resource.')
+    .meta({ example: 3 }),
   message: text('Of a Kubernetes Event: the message.', '(?i)out of memory'),
 });
 
