@@ -36,6 +36,7 @@ export default defineSink({
         });
         return promise.finally(() => signal.removeEventListener('abort', abort));
       },
+      preview: (change) => lineOf(change).trimEnd(),
     };
   },
 });

@@ -64,6 +64,7 @@ export default defineSink({
     return {
       start: () => file.open(),
       deliver: (change, { signal }) => file.append(lineOf(change), signal),
+      preview: (change) => lineOf(change).trimEnd(),
       stop: () => file.close(),
     };
   },

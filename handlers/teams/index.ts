@@ -82,6 +82,7 @@ version = "1.4"
         const headers = { 'content-type': 'application/json; charset=utf-8' };
         await receiver.send({ headers, body: bodyOf(change), idempotencyKey, signal });
       },
+      preview: bodyOf,
       stop: () => receiver.close(),
     };
   },

@@ -47,6 +47,7 @@ export function templatesPage(): string {
     '# Templates',
     'Texts that are sent can be templates: [Liquid](https://shopify.github.io/liquid/), with the names of the change and of the Kubernetes Event. `watchchain check` finds a template that is wrong, with its line; what fails later for one change, such as a limit reached, is a dead letter that names handler and field.',
     '```toml\nmessage = "{{ event.reason }} on {{ event.involvedObject.name }}: {{ event.message | truncate: 200 }}"\n```',
+    'To try one, `kubectl get events -A -w -o json --output-watch-events | watchchain test - -c config.toml` shows what each sink would send, and sends nothing.',
     'What is not there renders as nothing, so that an object without a label is no error; a name that no change has is one. Lists and objects are written as JSON. Labels whose name has a dot or a slash: `change.object.metadata.labels["app.kubernetes.io/name"]`.',
     '## Layouts',
     'A layout is JSON, written as a TOML table: numbers and booleans stay what they are, each text is a template, keys are no templates and keep their order. A text that is exactly one `{{ ... }}` becomes what that yields: a number, a boolean, a list, an object. Where it yields nothing, the key or the list element is left out.',
