@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { createApp, type App } from '../../src/app.ts';
 import { loadHandler } from '../../src/chain/load.ts';
 import type { Clock } from '../../src/clock.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { loadConfig, type LoadOptions } from '../../src/config/load.ts';
 import { createLogger } from '../../src/log.ts';
 import { startApiServer, type ApiServer, type ApiServerOptions } from '../../src/testing/api-server.ts';
 import {
@@ -20,6 +20,10 @@ export type Respond = (request: CapturedRequest, n: number) => ReceiverAnswer;
 export interface RunOptions {
   /** The config file's text; default: kwatchman's own, towards the world's receiver. */
   readonly config?: string;
+  /** The config file's name: another tool's may end in `.yaml`. Default `config.toml`. */
+  readonly file?: string;
+  /** How another tool's file is read. */
+  readonly reading?: Pick<LoadOptions, 'lenient' | 'repeats'>;
   readonly overrides?: { readonly namespace?: string; readonly labelSelector?: string };
   /** Survives the app, for restarts; default: in memory. */
   readonly keepState?: boolean;
@@ -57,11 +61,13 @@ export class World implements AsyncDisposable {
 
   /** The app, with every scope listed and watched. */
   async run(options: RunOptions = {}): Promise<Running> {
-    const file = await this.workdir.write('config.toml', options.config ?? kwatchmanConfig(this.slack.url));
+    const name = options.file ?? 'config.toml';
+    const file = await this.workdir.write(name, options.config ?? kwatchmanConfig(this.slack.url));
     const kubeconfig = options.kubeconfig ?? (await this.server.writeKubeconfig(this.workdir.file('kubeconfig')));
     const [stdout, stderr] = [capture(), capture()];
     const env = { HOME: this.workdir.path, XDG_STATE_HOME: this.workdir.path };
-    const load = () => loadConfig(file, { env, loadHandler, overrides: { kubeconfig, ...options.overrides } });
+    const overrides = { kubeconfig, ...options.overrides };
+    const load = () => loadConfig(file, { env, loadHandler, overrides, ...options.reading });
     const config = await load();
     const app = createApp({
       config,
@@ -84,7 +90,7 @@ export class World implements AsyncDisposable {
       entries: () => stdout.lines().map((line) => JSON.parse(line) as Record<string, unknown>),
       serviceLog: () => stderr.lines().join('\n'),
       reload: async (text) => {
-        await this.workdir.write('config.toml', text);
+        await this.workdir.write(name, text);
         await app.reload(await load());
       },
       [Symbol.asyncDispose]: () => app.stop(),

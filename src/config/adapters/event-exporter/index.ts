@@ -108,12 +108,15 @@ class Adapter {
         sinkOf: (name, path) => this.#sinkOf(name, path),
       });
     if (step === undefined) {
+      if (this.#report.problems.length > 0) return {};
       this.#report.problem(['route'], 'sends nothing: no rule that can hold names a receiver that can be used');
       return {};
     }
     return this.#report.from([], {
       ...this.#log(),
       ...(clusterName === '' ? {} : { cluster: { name: this.#environment.reference(clusterName) } }),
+      // Theirs sends to each receiver one by one, in the order in which the Events came.
+      concurrency: 1,
       resource: this.#resources(),
       ...tableOf(step, this.#report),
     });

@@ -4,7 +4,7 @@ import { didYouMean } from '../../../near.ts';
 import { canonical } from '../../keys.ts';
 import { problemsOf, type Path, type Problem } from '../../problems.ts';
 import type { TemplateSurroundings } from './layout.ts';
-import { OTHER_SINKS, SINKS, type SinkKey, type SinkOptions } from './schema.ts';
+import { SINK_TYPES, SINKS, type SinkKey, type SinkOptions } from './schema.ts';
 import { file, slack, stdout, teams, webhook } from './sinks.ts';
 
 type Table = Readonly<Record<string, unknown>>;
@@ -36,34 +36,29 @@ export function receiversOf(
   return receivers;
 }
 
-/** Of several sinks in one receiver the first in the order of theirs counts. */
 function sinkOf(
   table: Table,
   { name, path }: Pick<Receiver, 'name' | 'path'>,
   surroundings: TemplateSurroundings,
 ): Table | undefined {
   const { report } = surroundings;
-  const known = [...Object.keys(SINKS), ...OTHER_SINKS];
-  const keys = Object.keys(table).map((key) => known.find((one) => one.toLowerCase() === key.toLowerCase()) ?? key);
-  for (const key of Object.keys(table)) {
-    if (keys.includes(key) && known.includes(key)) continue;
-    report.unsupported([...path, key], `unknown receiver type${didYouMean(key, known)}`);
-  }
-  const [key] = keys.filter((one) => known.includes(one));
-  if (key === undefined) {
-    report.unsupported(
-      path,
-      `receiver "${name}" says nowhere where it sends: it needs one of ${Object.keys(SINKS).join(', ')}`,
-    );
+  const written = new Map(Object.keys(table).map((key) => [key.toLowerCase(), key]));
+  const types = SINK_TYPES.filter((type) => written.has(type.toLowerCase()));
+  const known = new Set(types.map((type) => type.toLowerCase()));
+  const unknown = [...written].filter(([lower]) => !known.has(lower)).map(([, key]) => key);
+  for (const key of unknown) report.unsupported([...path, key], `unknown receiver type${didYouMean(key, SINK_TYPES)}`);
+  const [type, ...others] = types;
+  for (const other of others)
+    report.unsupported([...path, other], `receiver "${name}" has several types, of which ${type} counts`);
+  if (type === undefined) {
+    if (unknown.length === 0)
+      report.unsupported(path, `receiver "${name}" has no type: it needs one of ${Object.keys(SINKS).join(', ')}`);
     return undefined;
   }
-  if (!isBuilt(key)) {
-    report.unsupported([...path, key], `receiver "${name}": ${key} is not supported`);
-    return undefined;
-  }
-  const at = [...path, key];
-  const given = Object.entries(table).find(([one]) => one.toLowerCase() === key.toLowerCase())?.[1] ?? {};
-  return translated(key, given, at, surroundings);
+  const at = [...path, type];
+  if (isBuilt(type)) return translated(type, table[written.get(type.toLowerCase()) ?? type] ?? {}, at, surroundings);
+  report.unsupported(at, `receiver "${name}": ${type} is not supported`);
+  return undefined;
 }
 
 function isBuilt(key: string): key is SinkKey {

@@ -31,14 +31,18 @@ export function stepOfRoute(route: Route, path: Path, surroundings: RouteSurroun
   const drop = drops.flatMap(({ rule, path: at }) => {
     if (rule.receiver !== undefined) surroundings.report.warning([...at, 'receiver'], 'a rule of drop sends nothing');
     const tests = surroundings.testsOf(rule, at);
-    return tests === undefined
-      ? []
-      : [surroundings.report.from(at, { name: 'match', ...tests, drop: true }, MATCH_KEYS)];
+    return tests === undefined ? [] : [{ tests, at }];
   });
+  if (drop.some(({ tests }) => Object.keys(tests).length === 0)) return undefined;
   const tested = rules.map((one) => ({ ...one, tests: surroundings.testsOf(one.rule, one.path) }));
   const sending = tested.flatMap((one) => stepOfRule(one, surroundings) ?? []);
   const children = stepOfChildren(route, path, tested, surroundings);
-  return simplified({ name: 'route', path, handlers: drop, branches: [...sending, ...(children ?? [])] });
+  return simplified({
+    name: 'route',
+    path,
+    handlers: drop.map(({ tests, at }) => matchHandler({ ...tests, drop: true }, at, surroundings.report)),
+    branches: [...sending, ...(children ?? [])],
+  });
 }
 
 interface Tested {
@@ -79,8 +83,11 @@ const MATCH_KEYS: Readonly<Record<string, Path>> = {
 };
 
 function matchHandlers(tests: Table, path: Path, report: Report): readonly Table[] {
-  if (Object.keys(tests).length === 0) return [];
-  return [report.from(path, { name: 'match', ...tests }, MATCH_KEYS)];
+  return Object.keys(tests).length === 0 ? [] : [matchHandler(tests, path, report)];
+}
+
+function matchHandler(tests: Table, path: Path, report: Report): Table {
+  return report.from(path, { name: 'match', ...tests }, MATCH_KEYS);
 }
 
 /** A step without handlers is its branches, and one with a single branch goes on with that. */

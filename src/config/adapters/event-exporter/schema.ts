@@ -48,7 +48,7 @@ const tls = z.strictObject({
   certFile: text.optional(),
 });
 
-/** The receivers that are built here, by the key that names them; in the order in which the first of several is taken. */
+/** The receivers that are built here, by the key that names them. */
 export const SINKS = {
   webhook: z.strictObject({
     endpoint: text,
@@ -85,11 +85,10 @@ export const SINKS = {
 export type SinkKey = keyof typeof SINKS;
 export type SinkOptions<Key extends SinkKey> = z.output<(typeof SINKS)[Key]>;
 
-/** Those that are not built here; the second line holds names that no build of theirs delivers to. */
-export const OTHER_SINKS: readonly string[] = [
-  ...'inMemory pipe syslog elasticsearch kinesis firehose opensearch opsgenie sqs sns kafka pubsub opscenter bigquery eventbridge loki'.split(
-    ' ',
-  ),
+/** All that theirs know, in the order in which the first of several in one receiver is taken; the last line are stubs. */
+export const SINK_TYPES: readonly string[] = [
+  ...'inMemory pipe webhook file syslog stdout elasticsearch kinesis firehose opensearch opsgenie'.split(' '),
+  ...'sqs sns slack kafka pubsub opscenter teams bigquery eventbridge loki'.split(' '),
   ...'splunk redis logstash cloudwatch email sms'.split(' '),
 ];
 
