@@ -9,6 +9,8 @@ import { createChainTree } from './chain/tree.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createReceivers } from './delivery/receivers.ts';
+import { createEnricher, UNASKING } from './enrich/enricher.ts';
+import type { Enricher } from './enrich/involved.ts';
 import { ConfigError } from './errors.ts';
 import type { Health } from './health.ts';
 import { keepHouse, tellOfOrphans } from './housekeeping.ts';
@@ -179,7 +181,7 @@ class Application implements App {
     // Before a chain can send, or a scope compare, what the rules would hide.
     await redactStored({ store, redactor: this.#redactor(config), discovery, log });
     signal.throwIfAborted();
-    await this.#startChains(store, connection.clusterName);
+    await this.#startChains(store, connection, discovery);
     await this.#startSource(store, connection, discovery);
     signal.throwIfAborted();
     const clock = this.#clock;
@@ -263,17 +265,32 @@ class Application implements App {
     return folder;
   }
 
-  async #startChains(store: Store, clusterName: string): Promise<void> {
+  async #startChains(store: Store, connection: Connection, discovery: Discovery): Promise<void> {
     const { config, log, stdout, env } = this.#options;
     const receivers = createReceivers({ clock: this.#clock, metrics: this.metrics, log, env });
     this.#onStop('receivers', () => receivers.close());
-    const common = { store, clusterName, receivers, clock: this.#clock, metrics: this.metrics, stdout };
+    const enricher = this.#enricher(store, connection, discovery);
+    const { clusterName } = connection;
+    const common = { store, clusterName, receivers, clock: this.#clock, metrics: this.metrics, stdout, enricher };
     const onForked = (names: readonly string[]): void => this.#chains?.kick(names);
     const chains = new RunningChains((chain) => createChainTree({ chain, log, onForked, ...common }));
     this.#chains = chains;
     this.#onStop('chains', (graceMs) => chains.stop(graceMs));
     await chains.follow(config.chains, 0);
     this.#stopping.signal.throwIfAborted();
+  }
+
+  #enricher(store: Store, { api }: Connection, discovery: Discovery): Enricher {
+    const { enabled, requestsPerSecond, burst } = this.#config.lookup;
+    if (!enabled) return UNASKING;
+    const { log } = this.#options;
+    let [rules, redactor] = [this.#config.redact, this.#redactor(this.#config)];
+    const today = () => {
+      if (rules !== this.#config.redact) [rules, redactor] = [this.#config.redact, this.#redactor(this.#config)];
+      return redactor;
+    };
+    const around = { store, redactor: today, clock: this.#clock, log, metrics: this.metrics };
+    return createEnricher({ api, discovery, ...around, perSecond: requestsPerSecond, burst });
   }
 
   async #startSource(store: Store, connection: Connection, discovery: Discovery): Promise<void> {
@@ -319,7 +336,7 @@ class Application implements App {
 
 /** @throws ConfigError that names what can only change by a restart */
 function refuseWhatNeedsRestart(old: Config, config: Config): void {
-  const fixed = (['cluster', 'state'] as const).filter((part) => !isDeepStrictEqual(old[part], config[part]));
+  const fixed = (['cluster', 'state', 'lookup'] as const).filter((part) => !isDeepStrictEqual(old[part], config[part]));
   if (fixed.length === 0) return;
   throw new ConfigError(fixed.map((part) => `${config.file}: [${part}] has changed: restart to use it`));
 }

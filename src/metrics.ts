@@ -31,6 +31,7 @@ export function createMetrics() {
       'resource',
       'namespace',
     ),
+    lookups: counter('lookups_total', 'Objects that Events and changes involve, by where they were found', 'outcome'),
     changes: counter('changes_total', 'Changes accepted', 'resource', 'action'),
     verdicts: counter('verdicts_total', 'Answers of handlers', 'handler', 'verdict'),
     attempts: counter('attempts_total', 'Runs of a chain for a change, by outcome', 'chain', 'outcome'),

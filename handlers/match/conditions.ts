@@ -1,4 +1,5 @@
 /** Each test of a configuration as a function of a change, with the reason in words. */
+import type { HandlerContext } from '../../src/chain/handler.ts';
 import { manifestOf, type Change } from '../../src/change.ts';
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
@@ -12,12 +13,19 @@ import { parsePath } from '../diff/path.ts';
 import { eventFacts, type EventFacts } from './event.ts';
 import type { Tests } from './options.ts';
 
-/** Whether a test holds, and why: `namespace "kube-system" does not match ^team-`. */
-export type Condition = (change: Change) => { readonly holds: boolean; readonly why: string };
+/** Whether a test holds, and why: `namespace "kube-system" does not match ^team-`. A promise where the cluster has to be asked. */
+export type Condition = (change: Change, context: Asks) => Outcome | Promise<Outcome>;
+
+interface Outcome {
+  readonly holds: boolean;
+  readonly why: string;
+}
+
+type Asks = Pick<HandlerContext, 'involved' | 'topOwner'>;
 
 type Patterns = z.output<typeof patterns>;
 
-/** In the order in which they are asked: what costs nothing first, whole walks last. */
+/** In the order in which they are asked: what costs nothing first, then whole walks, last what the cluster may have to be asked for. */
 export function conditionsOf(tests: Tests): readonly Condition[] {
   const conditions: Condition[] = [];
   if (tests.action !== undefined) conditions.push(actionIs([tests.action].flat()));
@@ -27,16 +35,38 @@ export function conditionsOf(tests: Tests): readonly Condition[] {
       conditions.push(matching(test, given, (change) => valuesIn(valueOf(change)), ANY_CASE.has(test)));
   }
   if (tests.minCount !== undefined) conditions.push(happenedAtLeast(tests.minCount));
-  for (const table of ['labels', 'annotations'] as const) {
-    for (const [key, given] of Object.entries(tests[table] ?? {})) {
-      conditions.push(matching(`${table}[${key}]`, given, (change) => valuesIn(metadataText(change, table, key))));
-    }
-  }
   for (const [path, given] of Object.entries(tests.field ?? {})) {
     const rules = everythingAt([path]);
     conditions.push(matching(path, given, (change) => valuesAt(change, rules)));
   }
   if (tests.changed !== undefined) conditions.push(changedAt([tests.changed].flat()));
+  return [...conditions, ...involvedConditions(tests)];
+}
+
+/** Of an Event the object that it involves counts: its own labels are empty. */
+function involvedConditions(tests: Tests): readonly Condition[] {
+  const conditions: Condition[] = [];
+  for (const table of ['labels', 'annotations'] as const) {
+    for (const [key, given] of Object.entries(tests[table] ?? {})) {
+      const test = matcherOf(`${table}[${key}]`, given);
+      conditions.push((change, context) =>
+        isEvent(change.gvk)
+          ? context
+              .involved(change)
+              .then((involved) => test(valuesIn(own(involved?.[table] ?? {}, key) as string | undefined)))
+          : test(valuesIn(metadataText(change, table, key))),
+      );
+    }
+  }
+  for (const [name, part] of [
+    ['ownerKind', 'kind'],
+    ['ownerName', 'name'],
+  ] as const) {
+    const given = tests[name];
+    if (given === undefined) continue;
+    const test = matcherOf(name, given, ANY_CASE.has(name));
+    conditions.push((change, context) => context.topOwner(change).then((owner) => test(valuesIn(owner?.[part]))));
+  }
   return conditions;
 }
 
@@ -60,7 +90,7 @@ const TEXTS: Readonly<Record<TextTest, TextOf>> = {
 };
 
 /** Kinds are written in any case everywhere in a configuration. */
-const ANY_CASE: ReadonlySet<string> = new Set<TextTest>(['kind', 'involvedKind']);
+const ANY_CASE: ReadonlySet<string> = new Set(['kind', 'involvedKind', 'ownerKind'] satisfies (keyof Tests)[]);
 
 function matching(
   name: string,
@@ -68,10 +98,14 @@ function matching(
   valuesOf: (change: Change) => readonly string[],
   ignoreCase = false,
 ): Condition {
+  const test = matcherOf(name, given, ignoreCase);
+  return (change) => test(valuesOf(change));
+}
+
+function matcherOf(name: string, given: Patterns, ignoreCase = false): (values: readonly string[]) => Outcome {
   const matches = compilePatterns(given, { ignoreCase });
   const wanted = [given].flat().join(' or ');
-  return (change) => {
-    const values = valuesOf(change);
+  return (values) => {
     const match = values.find(matches);
     if (match !== undefined) return { holds: true, why: `${name} ${shown(match)} matches ${wanted}` };
     const found = values.length === 0 ? 'is absent, so it' : values.slice(0, 3).map(shown).join(' and ');

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isHalt } from '../../src/chain/handler.ts';
+import { isHalt, type HandlerContext } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
 import match from './index.ts';
 
 /** `pass`, or the reason of the halt. */
-async function verdict(options: object, change: Change): Promise<string> {
+async function verdict(options: object, change: Change, context: Partial<HandlerContext> = {}): Promise<string> {
   assert.equal(match.type, 'transform');
   const handler = match.create(match.options.parse(options), testEnvironment());
-  const answer = await handler.handle(change, testContext());
+  const answer = await handler.handle(change, testContext(context));
   if (isHalt(answer)) return answer.reason;
   assert.equal(answer, change);
   return 'pass';
@@ -165,6 +165,37 @@ describe('match', () => {
     assert.equal(await verdict({ minCount: 4 }, coreEvent), 'count 3 is less than 4');
     assert.equal(await verdict({ minCount: 1 }, scaled), 'count 0 is less than 1');
     assert.equal(await verdict({ involvedKind: '(?-i)pod' }, coreEvent), 'involvedKind "Pod" does not match (?-i)pod');
+  });
+
+  test('of an Event tests labels, annotations and owner of the object it is about, last', async () => {
+    const pod = { apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-1', uid: undefined };
+    let asked = 0;
+    const involved = {
+      ...pod,
+      labels: { tier: 'web' },
+      annotations: {},
+      ownerReferences: [],
+      deleted: false,
+      known: true,
+    };
+    const context = {
+      involved: () => Promise.resolve((asked++, involved)),
+      topOwner: () => Promise.resolve((asked++, { ...pod, kind: 'Deployment', name: 'web' })),
+    };
+    const options = { reason: '^BackOff$', labels: { tier: '^web$' }, ownerKind: '^deployment$', ownerName: '^web$' };
+    assert.equal(await verdict(options, coreEvent, context), 'pass');
+    assert.equal(asked, 3);
+    assert.equal(await verdict({ labels: { tier: 'db' } }, coreEvent, context), 'labels[tier] "web" does not match db');
+    assert.equal(
+      await verdict({ annotations: { team: '.' } }, coreEvent, context),
+      'annotations[team] is absent, so it does not match .',
+    );
+    asked = 0;
+    assert.equal(
+      await verdict({ ...options, reason: '^Pulled$' }, coreEvent, context),
+      'reason "BackOff" does not match ^Pulled$',
+    );
+    assert.equal(asked, 0);
   });
 
   test('a value in a reason is shortened and printable', async () => {

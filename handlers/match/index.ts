@@ -8,6 +8,7 @@ export default defineTransform({
   description: [
     'A change matches when every given test holds; a list means any of its members. A change that does not match halts, and the reason names the test and the value that failed it. With `drop = true` it is the other way round.',
     'Patterns are regular expressions in RE2 syntax, found anywhere in the value unless anchored with `^` and `$`, case-sensitive unless they begin with `(?i)`; only the first 64 KiB of a value are looked at. What is absent matches no pattern. A deleted object is tested by its last known manifest.',
+    'Of a Kubernetes Event `labels`, `annotations`, `ownerKind` and `ownerName` are those of the object that it involves. They are tested last: where that object is not watched the cluster is asked for it, and only for what passed the other tests (see [Kubernetes Events](../events.md)).',
     'Several `match` with `drop = true` hold back what matches any of them; what shall pass for either of two reasons needs two chains.',
   ].join('\n\n'),
   options,
@@ -15,6 +16,10 @@ export default defineTransform({
     {
       title: 'Only Events that say that a cluster upgrade begins',
       toml: '[[handler]]\nname = "match"\ninvolvedKind = "Cluster"\nreason = "^ClusterIsUpdating$"\n',
+    },
+    {
+      title: 'What goes wrong with the pods of one deployment',
+      toml: '[[handler]]\nname = "match"\ninvolvedKind = "^Pod$"\ntype = "^Warning$"\nownerKind = "^Deployment$"\nownerName = "^web$"\n',
     },
     {
       title: 'Nothing of the system, in any of two places',
@@ -32,10 +37,11 @@ export default defineTransform({
   create({ drop, ...given }) {
     const conditions = conditionsOf(given);
     return {
-      handle(change) {
+      async handle(change, context) {
         const held: string[] = [];
         for (const condition of conditions) {
-          const { holds, why } = condition(change);
+          const outcome = condition(change, context);
+          const { holds, why } = outcome instanceof Promise ? await outcome : outcome;
           if (holds) held.push(why);
           else return drop ? change : halt(why);
         }

@@ -38,12 +38,14 @@ const tests = z.strictObject({
   labels: z
     .record(z.string(), patterns)
     .optional()
-    .describe('Values of labels, each by its name. All of them must match.')
+    .describe(
+      'Values of labels, each by its name; of a Kubernetes Event those of the object it is about. All of them must match.',
+    )
     .meta({ example: { tier: '^web$' } }),
   annotations: z
     .record(z.string(), patterns)
     .optional()
-    .describe('Values of annotations, each by its name. All of them must match.')
+    .describe('Values of annotations, as `labels`.')
     .meta({ example: { 'example.com/owner': '@shop$' } }),
   action: z
     .union([actions, z.array(actions).min(1)])
@@ -70,6 +72,11 @@ const tests = z.strictObject({
     'Of a Kubernetes Event: group and version of the object it is about, as in a manifest.',
     '^apps/',
   ),
+  ownerKind: text(
+    'The kind of the top owner, pod -> replica set -> deployment, in any case of letters; what nobody owns is its own. Of a Kubernetes Event that of the object it is about.',
+    '^Deployment$',
+  ),
+  ownerName: text('The name of the top owner.', '^web$'),
   reason: text('Of a Kubernetes Event: the reason.', '^(BackOff|Failed)$'),
   type: text('Of a Kubernetes Event: `Normal` or `Warning`.', '^Warning$'),
   component: text('Of a Kubernetes Event: the component that reported it.', '^kubelet$'),

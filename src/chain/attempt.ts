@@ -2,6 +2,8 @@
 import type { Logger } from 'winston';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
+import type { Enricher } from '../enrich/involved.ts';
+import { withInvolved } from '../enrich/needs.ts';
 import { editsOf } from '../edits.ts';
 import type { Json } from '../json.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
@@ -27,6 +29,7 @@ export interface AttemptOptions {
   readonly log: Logger;
   readonly observer: Observer;
   readonly calls: RunningCalls;
+  readonly enricher: Enricher;
   /** Makes it durable that a sink has delivered. Never rejects. */
   checkpoint(handler: string): Promise<void>;
 }
@@ -87,16 +90,20 @@ async function call(
   change: Change,
   delivery: Delivery,
   memory: Memory,
-  { clock, log, calls, observer }: AttemptOptions,
+  { clock, log, calls, observer, enricher }: AttemptOptions,
 ): Promise<Verdict> {
-  const work = (signal: AbortSignal): Verdict | Promise<Verdict> => {
-    const context = contextOf(step, change, delivery.attempts + 1, signal, log);
-    if (step.type === 'transform') return step.instance.handle(change, context);
-    if (step.type === 'sink') return deliver(step.instance, change, context);
+  const handle = (given: Change, context: HandlerContext): Verdict | Promise<Verdict> => {
+    if (step.type === 'transform') return step.instance.handle(given, context);
+    if (step.type === 'sink') return deliver(step.instance, given, context);
     return remember(step.id, memory, (wakeAt) => {
       const more = { state: delivery.states.get(step.id), now: clock.now(), wakeAt };
-      return step.instance.handle(change, Object.assign(context, more));
+      return step.instance.handle(given, Object.assign(context, more));
     });
+  };
+  const work = (signal: AbortSignal): Verdict | Promise<Verdict> => {
+    const context = contextOf(step, change, { attempt: delivery.attempts + 1, signal, log, enricher });
+    if (step.need === undefined) return handle(change, context);
+    return withInvolved(change, step.need, context).then((known) => handle(known, context));
   };
   try {
     return checked(await withDeadline(work, { clock, ms: step.deadlineMs, calls }));

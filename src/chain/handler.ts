@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
+import type { Involved, ObjectReference } from '../enrich/involved.ts';
 import type { Interest } from '../interest.ts';
 import type { Json } from '../json.ts';
 
@@ -37,6 +38,15 @@ export interface HandlerContext {
   readonly idempotencyKey: string;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /**
+   * What the change is about: of a Kubernetes Event the object that it involves, of anything else the changed object itself.
+   * Taken from a baseline where the object is watched, else asked of the cluster, once a minute and at a limited rate. What is
+   * gone, forbidden or not served is no error, see `deleted` and `known`; undefined when an Event names no object. Throws a
+   * `WaitError` when its turn comes later and a `RetryAfterError` while the API server fails: let them pass, they cost no attempt.
+   */
+  readonly involved: (change: Change) => Promise<Involved | undefined>;
+  /** Whose that object is in the end: pod -> replica set -> deployment. The object itself when nobody owns it. As {@link involved}. */
+  readonly topOwner: (change: Change) => Promise<ObjectReference | undefined>;
 }
 
 /** What a stateful transform also gets. */

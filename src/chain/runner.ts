@@ -5,6 +5,8 @@ import type { Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
 import { editsOf } from '../edits.ts';
+import { UNASKING } from '../enrich/enricher.ts';
+import type { Enricher } from '../enrich/involved.ts';
 import { toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery, Store } from '../store/store.ts';
@@ -26,6 +28,8 @@ export interface ChainRunnerOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly stdout: NodeJS.WritableStream;
+  /** Default: knows what a change itself says. */
+  readonly enricher?: Enricher;
   /** 0 to 1, for the jitter of deferrals. Default Math.random. */
   readonly random?: () => number;
   /** These branches, or the chain that is told of dead letters, have got a change. Default: nobody is told. */
@@ -181,6 +185,7 @@ class Runner implements ChainRunner {
       log: this.#log,
       observer: this.#observer,
       calls: this.#calls,
+      enricher: this.#options.enricher ?? UNASKING,
       checkpoint: (handler: string) =>
         this.#persistence.keepTrying('note a delivery', () => this.#options.store.checkpoint(delivery.id, handler)),
     };

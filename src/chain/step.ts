@@ -2,6 +2,8 @@
 import type { Logger } from 'winston';
 import { idempotencyKey, type Change } from '../change.ts';
 import type { HandlerConfig } from '../config/config.ts';
+import type { Enricher } from '../enrich/involved.ts';
+import { needOf, type Need } from '../enrich/needs.ts';
 import { toError } from '../errors.ts';
 import type {
   HandlerContext,
@@ -22,6 +24,8 @@ interface Placed {
   readonly id: string;
   /** For one call. */
   readonly deadlineMs: number;
+  /** What its templates read beside the change. */
+  readonly need: Need | undefined;
 }
 
 export type Step = Placed &
@@ -48,15 +52,16 @@ export function createStep(handler: HandlerConfig, environment: StepEnvironment)
 
 function created({ id, definition, options }: HandlerConfig, { store, ...environment }: StepEnvironment): Step {
   const own = { ...environment, id, log: environment.log.child({ handler: id }), memory: memoryOf(store, id) };
+  const need = needOf(options);
   if (definition.type === 'sink') {
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
-    return { id, type: 'sink', deadlineMs, instance: definition.create(options, own) };
+    return { id, need, type: 'sink', deadlineMs, instance: definition.create(options, own) };
   }
   if (definition.type === 'stateful') {
-    return { id, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance: definition.create(options, own) };
+    return { id, need, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance: definition.create(options, own) };
   }
   const deadlineMs = definition.deadlineMs?.(options) ?? TRANSFORM_DEADLINE_MS;
-  return { id, deadlineMs, type: 'transform', instance: definition.create(options, own) };
+  return { id, need, deadlineMs, type: 'transform', instance: definition.create(options, own) };
 }
 
 function memoryOf(store: Store, handler: string): SinkMemory {
@@ -66,15 +71,18 @@ function memoryOf(store: Store, handler: string): SinkMemory {
   };
 }
 
+/** Of one call. */
+export interface Circumstances {
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly enricher: Enricher;
+}
+
 /** The context of one call. Log and key are made when asked for: most calls need neither. */
-export function contextOf(
-  step: Step,
-  change: Change,
-  attempt: number,
-  signal: AbortSignal,
-  log: Logger,
-): HandlerContext {
+export function contextOf(step: Step, change: Change, circumstances: Circumstances): HandlerContext {
   const { id } = step;
+  const { attempt, signal, log, enricher } = circumstances;
   return {
     id,
     signal,
@@ -85,5 +93,7 @@ export function contextOf(
     get idempotencyKey() {
       return idempotencyKey(change, id);
     },
+    involved: (about) => enricher.involved(about, signal),
+    topOwner: (about) => enricher.topOwner(about, signal),
   };
 }

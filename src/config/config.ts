@@ -25,6 +25,7 @@ export interface Config {
   /** What happened while nothing was watching: one change each, or none. */
   readonly whileAway: 'each' | 'ignore';
   readonly redact: RedactConfig;
+  readonly lookup: LookupConfig;
   /** At least one; the top level's is named `default`. Names are unique. */
   readonly chains: readonly ChainConfig[];
 }
@@ -49,6 +50,15 @@ export interface DirectAccess {
   readonly caFile: string | undefined;
   /** Its certificate is not checked. */
   readonly insecure: boolean;
+}
+
+/** Questions to the cluster about the objects that Events and changes involve. */
+export interface LookupConfig {
+  readonly enabled: boolean;
+  /** On average; 0 is unlimited. */
+  readonly requestsPerSecond: number;
+  /** At once. */
+  readonly burst: number;
 }
 
 export interface RedactConfig {

@@ -170,7 +170,7 @@ function settings(
   folder: string,
   overrides: Overrides = {},
 ): Omit<Config, 'chains' | 'files' | 'warnings'> {
-  const { cluster, log, state, redact, whileAway = 'each' } = data;
+  const { cluster, log, state, redact, lookup, whileAway = 'each' } = data;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
@@ -191,6 +191,11 @@ function settings(
       name: state?.name ?? parsePath(file).name,
     },
     whileAway,
+    lookup: {
+      enabled: lookup?.enabled ?? true,
+      requestsPerSecond: lookup?.requestsPerSecond ?? 5,
+      burst: lookup?.burst ?? 10,
+    },
     redact: {
       envNames: [...SECRET_ENV_NAMES, ...(redact?.envNames ?? [])],
       paths: Object.entries(redact?.paths ?? {}).flatMap(([kind, paths]) => paths.map((path) => ({ kind, path }))),

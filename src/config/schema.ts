@@ -206,6 +206,23 @@ export const configFile = z.strictObject({
     .enum(['each', 'ignore'])
     .optional()
     .describe('What happened while nothing was watching: reported one by one, or not at all. Default: `"each"`.'),
+  lookup: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .optional()
+        .describe('False: the cluster is never asked; only what a change itself says is known. Default: true.'),
+      requestsPerSecond: z
+        .number()
+        .min(0)
+        .optional()
+        .describe('On average; 0 is unlimited. What comes sooner waits, and loses nothing. Default: 5.'),
+      burst: z.int().min(1).optional().describe('How many may go at once before the rate holds. Default: 10.'),
+    })
+    .optional()
+    .describe(
+      'Where a handler or template asks for the labels, annotations or owners of an object that is not watched, the cluster is asked, once a minute for each object.',
+    ),
   redact: z
     .strictObject({
       envNames: z

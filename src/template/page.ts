@@ -3,7 +3,7 @@ import type { Change } from '../change.ts';
 import { EVENT_FIELDS } from './event-scope.ts';
 import { FILTERS, type FilterDefinition } from './filters.ts';
 import { GO_FILTERS } from './go/index.ts';
-import { CHANGE_FIELDS, scopeOf } from './scope.ts';
+import { CHANGE_FIELDS, INVOLVED_FIELDS, scopeOf } from './scope.ts';
 
 const EVENT = {
   apiVersion: 'v1',
@@ -57,6 +57,9 @@ export function templatesPage(): string {
     '## event',
     'Of a Kubernetes Event, of core/v1 and events.k8s.io/v1 alike; nothing for any other kind. Everything in its manifest, with these:',
     table(['name', 'meaning'], fieldRows('event', EVENT_FIELDS)),
+    '## involved',
+    'What the change is about: of a Kubernetes Event the object that it involves, of anything else the changed object itself. It is looked up only for handlers whose templates read it: see [Kubernetes Events](events.md).',
+    table(['name', 'meaning'], fieldRows('involved', INVOLVED_FIELDS)),
     '## Filters',
     "Those of [LiquidJS](https://liquidjs.com/filters/overview.html) (but for `sample`), and its tags (but for those that read files or count). `date` shows UTC unless told otherwise: `{{ event.lastTimestamp | date: '%H:%M', 'Europe/Berlin' }}`. And these:",
     ...FILTERS.flatMap(filterSection),

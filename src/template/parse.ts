@@ -101,7 +101,7 @@ function checkNames(nodes: LiquidNode[]): ReadonlySet<string> {
     if (typeof root !== 'string') continue;
     if (!Object.hasOwn(ROOTS, root)) throw unknownName(root, root, Object.keys(ROOTS), variable);
     const fields = ROOTS[root];
-    if (typeof field === 'string' && fields !== undefined && !fields.includes(field)) {
+    if (typeof field === 'string' && fields?.includes(field) === false) {
       throw unknownName(`${root}.${field}`, field, fields, variable);
     }
     roots.add(root);

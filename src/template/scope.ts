@@ -7,6 +7,7 @@ import { headlineOf } from './headline.ts';
 export interface TemplateScope {
   readonly change: object;
   readonly event: object | undefined;
+  readonly involved: object | undefined;
   readonly [root: string]: unknown;
 }
 
@@ -36,34 +37,47 @@ export const CHANGE_FIELDS = {
   notes: 'what handlers before left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`',
 } as const;
 
+/** The fields of `involved`, with what they mean. */
+export const INVOLVED_FIELDS = {
+  apiVersion: '`v1`, `apps/v1`; empty when an Event names none',
+  kind: '`Pod`',
+  namespace: 'nothing for what has none',
+  name: 'of the object',
+  uid: 'of the object; nothing when an Event names none',
+  labels: '`involved.labels["app.kubernetes.io/name"]`',
+  annotations: 'as `labels`',
+  ownerReferences: 'a list of `apiVersion`, `kind`, `name`, `uid`, `controller`',
+  topOwner:
+    'whose it is in the end, pod -> replica set -> deployment; itself when nobody owns it: `apiVersion`, `kind`, `namespace`, `name`, `uid`',
+  deleted: '`true` when it is gone, or being deleted',
+  known: '`false` when the cluster does not show it: then labels, annotations and owners are empty',
+} as const;
+
 type ChangeScope = { readonly [Field in keyof typeof CHANGE_FIELDS]: unknown };
 
-/**
- * The roots, with the fields that each may have; a root without a list takes any. `involved` is filled in by who renders,
- * for templates that read it: see {@link Template.roots}.
- */
-export const ROOTS: Readonly<Record<string, readonly string[] | undefined>> = {
+/** The roots, with the fields that each may have. */
+export const ROOTS: Readonly<Record<string, readonly string[]>> = {
   change: Object.keys(CHANGE_FIELDS),
   event: Object.keys(EVENT_FIELDS),
-  involved: undefined,
+  involved: Object.keys(INVOLVED_FIELDS),
 };
 
-/**
- * The names of one change. A manifest is parsed when a template first reads it.
- * @param more further roots, such as `involved`
- */
-export function scopeOf(change: Change, more: Readonly<Record<string, unknown>> = {}): TemplateScope {
+/** The names of one change. A manifest is parsed when a template first reads it. */
+export function scopeOf(change: Change): TemplateScope {
   let changeScope: ChangeScope | undefined;
   let event: object | undefined;
   // Without a prototype: liquidjs asks whether a name is `in` it.
   return Object.freeze({
     __proto__: null,
-    ...more,
     get change() {
       return (changeScope ??= changeScopeOf(change));
     },
     get event() {
       return (event ??= eventScope(change));
+    },
+    // Left by the runner for a handler whose options read it, see src/enrich/needs.ts.
+    get involved() {
+      return change.notes.involved;
     },
   });
 }

@@ -87,17 +87,15 @@ describe('compileTemplate()', () => {
     }
   });
 
-  test('tells which roots it reads, so that what is dear is only looked up for those', () => {
+  test('tells which roots it reads; what an Event involves is what was looked up for it', () => {
     const { roots } = compileTemplate(
       '{{ change.name }}{% if event.type == "Warning" %}{{ involved.labels.team }}{% endif %}',
     );
     assert.deepEqual([...roots].toSorted(), ['change', 'event', 'involved']);
-    assert.equal(
-      compileTemplate('{{ involved.labels.team }}').text(
-        scopeOf(changeOf({ after: deployment }), { involved: { labels: { team: 'shop' } } }),
-      ),
-      'shop',
-    );
+    const reference = { apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web', uid: undefined };
+    const facts = { labels: { team: 'shop' }, annotations: {}, ownerReferences: [], deleted: false, known: true };
+    const change = withNote(changeOf({ after: deployment }), 'involved', { ...reference, ...facts });
+    assert.equal(compileTemplate('{{ involved.labels.team }}').text(scopeOf(change)), 'shop');
   });
 
   test('a manifest that it does not read is not parsed', () => {

@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { createLogger } from 'winston';
 import type { HandlerContext, HandlerDefinition, HandlerEnvironment, SinkMemory } from '../chain/handler.ts';
 import { systemClock } from '../clock.ts';
+import { UNASKING } from '../enrich/enricher.ts';
 import type { Json } from '../json.ts';
 
 const log = createLogger({ silent: true });
@@ -47,6 +48,8 @@ export function testContext(parts: Partial<HandlerContext> = {}): HandlerContext
     log,
     idempotencyKey: 'cluster-1|uid-1|updated:1|default/test',
     attempt: 1,
+    involved: (change) => UNASKING.involved(change, signal),
+    topOwner: (change) => UNASKING.topOwner(change, signal),
     ...parts,
   };
 }

@@ -148,7 +148,8 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
   };
 }
 
-function clientOf(server: ApiServer): ApiClient {
+/** A client without credentials. */
+export function clientOf(server: ApiServer): ApiClient {
   return createApiClient({
     server: new URL(server.url),
     clusterName: 'embedded',

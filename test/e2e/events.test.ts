@@ -1,6 +1,7 @@
 /** Kubernetes Events through the whole program: what each chain is told, and what a restart tells. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { until } from '../cluster/until.ts';
 import { World, type Running } from './world.ts';
 
 const EVENTS = '/api/v1/events';
@@ -16,16 +17,21 @@ const event = (name: string, more: object = {}) => ({
   ...more,
 });
 
+/** Once `n` changes have ended. */
+async function ended({ app }: Running, n: number): Promise<void> {
+  await until(`${n} changes have ended`, async () => {
+    await app.idle();
+    return (await app.store.balances()).some(({ accepted, pending }) => accepted >= n && pending === 0);
+  });
+}
+
 const LOGGED = '[[resource]]\nkind = "event"\n[[handler]]\nname = "log"\n';
 
 /** `shop/web.1 added`, once `n` entries are there. */
 async function entries(run: Running, n: number): Promise<string[]> {
-  for (;;) {
-    await run.app.idle();
-    const found = run.entries();
-    if (found.length >= n) return found.map(({ key, action }) => `${String(key)} ${String(action)}`);
-    await new Promise(setImmediate);
-  }
+  await until(`${n} entries`, () => run.entries().length >= n);
+  await run.app.idle();
+  return run.entries().map(({ key, action }) => `${String(key)} ${String(action)}`);
 }
 
 describe('Kubernetes Events', { timeout: 60_000 }, () => {
@@ -86,6 +92,78 @@ describe('Kubernetes Events', { timeout: 60_000 }, () => {
     assert.deepEqual(
       (await run.app.store.balances()).map(({ completed, halted }) => [completed, halted]),
       [[1, 1]],
+    );
+  });
+});
+
+describe('what Events involve', { timeout: 60_000 }, () => {
+  const about = (n: number, reason: string) =>
+    event(`${reason}.${n}`, {
+      reason,
+      involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: `web-${n}` },
+    });
+  const WANTED = `[[resource]]
+kind = "event"
+[[handler]]
+name = "match"
+reason = "^BackOff$"
+labels = { tier = "^web$" }
+[[handler]]
+name = "stdout"
+[handler.layout]
+app = '{{ involved.labels["app"] }}'
+owner = "{{ involved.topOwner.kind }}/{{ involved.topOwner.name }}"
+`;
+
+  test('20 Events on 20 objects at the default rate: 20 delivered, with labels and top owner; nothing is asked for the others', async () => {
+    await using world = await World.start();
+    const { uid = '' } = world.server.create({
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      metadata: { name: 'web', namespace: 'shop' },
+    }).metadata;
+    const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid, controller: true }];
+    const labels = (n: number) => ({ app: `a${n}`, tier: 'web' });
+    for (let n = 0; n < 20; n++) {
+      world.server.create({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: `web-${n}`, namespace: 'shop', labels: labels(n), ownerReferences },
+      });
+    }
+    await using run = await world.run({ config: WANTED });
+    for (let n = 0; n < 20; n++) {
+      world.server.create(about(n, 'BackOff'));
+      world.server.create(about(100 + n, 'Pulled'));
+    }
+    await ended(run, 40);
+    const expected = Array.from({ length: 20 }, (_, n) => `a${n} ReplicaSet/web`);
+    const got = run.entries().map(({ app, owner }) => `${String(app)} ${String(owner)}`);
+    assert.deepEqual(got.toSorted(), expected.toSorted());
+    const [balance] = await run.app.store.balances();
+    assert.deepEqual([balance?.completed, balance?.halted, balance?.dead], [20, 20, 0]);
+    const paths = world.server.requests.map(({ path }) => path).filter((path) => /\/(pods|replicasets)\//.test(path));
+    assert.equal(paths.length, 21, 'each pod and the replica set once');
+    assert.doesNotMatch(run.serviceLog(), /Handler failed/);
+  });
+
+  test('with lookups switched off the cluster is not asked', async () => {
+    await using world = await World.start();
+    world.server.create({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'web-1', namespace: 'shop', labels: { tier: 'web' } },
+    });
+    await using run = await world.run({ config: `${WANTED}[lookup]\nenabled = false\n` });
+    world.server.create(about(1, 'BackOff'));
+    await ended(run, 1);
+    assert.deepEqual(
+      (await run.app.store.balances()).map(({ halted }) => halted),
+      [1],
+    );
+    assert.deepEqual(
+      world.server.requests.filter(({ path }) => path.includes('/pods/')),
+      [],
     );
   });
 });

@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { describe, test, type TestContext } from 'node:test';
+import { createLogger, transports } from 'winston';
+import type { Change, Manifest } from '../change.ts';
+import { codeOf, WaitError } from '../errors.ts';
+import { createMetrics } from '../metrics.ts';
+import { Discovery } from '../source/discovery.ts';
+import { createRedactor } from '../source/redact.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import { startApiServer, type ApiServer } from '../testing/api-server.ts';
+import { changeOf } from '../testing/change.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { countOf } from '../testing/test-chain.ts';
+import { clientOf, REDACTION_KEY } from '../testing/test-source.ts';
+import { createEnricher } from './enricher.ts';
+import type { ObjectReference } from './involved.ts';
+
+const PODS = '/api/v1/namespaces/shop/pods/';
+
+async function rig(t: TestContext, { perSecond = 0, burst = 1 } = {}) {
+  const server = await startApiServer();
+  const api = clientOf(server);
+  const clock = new FakeClock();
+  const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'test', name: 'test' }, clock });
+  const metrics = createMetrics();
+  let logged = '';
+  const stream = new PassThrough().on('data', (chunk: Buffer) => (logged += chunk.toString()));
+  const redactor = createRedactor({ envNames: [], paths: [] }, REDACTION_KEY);
+  t.after(async () => {
+    await api.close();
+    await server.close();
+    await store.close();
+  });
+  const discovery = new Discovery(api, { clock });
+  const log = createLogger({ transports: [new transports.Stream({ stream })] });
+  const around = { api, store, clock, log, metrics, perSecond, burst };
+  const enricher = createEnricher({ ...around, discovery, redactor: () => redactor });
+  const { signal } = new AbortController();
+  return {
+    server,
+    store,
+    clock,
+    involved: (change: Change) => enricher.involved(change, signal),
+    topOwner: (change: Change) => enricher.topOwner(change, signal),
+    warnings: () => logged.split('\n').filter((line) => line.includes('"warn"')),
+    /** Requests for single objects so far. */
+    gets: () => server.requests.filter(({ path }) => /\/(pods|nodes|replicasets|deployments)\/|widgets\//.test(path)),
+    counted: (outcome: string) => countOf(metrics, 'lookups_total', { outcome }),
+  };
+}
+
+function pod(name: string, more: Partial<Manifest['metadata']> = {}) {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'shop', labels: { app: name }, ...more } };
+}
+
+/** An Event about the object. */
+function about(involvedObject: Partial<ObjectReference>): Change {
+  return changeOf({
+    after: { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e', namespace: 'shop' }, involvedObject },
+  });
+}
+
+const aboutPod = (name: string, uid?: string) =>
+  about({ apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name, ...(uid === undefined ? {} : { uid }) });
+
+const owner = ({ apiVersion = '', kind = '', metadata: { name, uid = '' } }: Manifest) => [
+  { apiVersion, kind, name, uid, controller: true },
+];
+
+/** A pod of a replica set of a deployment. */
+function rollout(server: ApiServer): Change {
+  const metadata = (name: string) => ({ name, namespace: 'shop' });
+  const web = server.create({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: metadata('web') });
+  const set = {
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
+    metadata: { ...metadata('web-5'), ownerReferences: owner(web) },
+  };
+  const made = server.create(pod('web-5-x', { ownerReferences: owner(server.create(set)) }));
+  return aboutPod('web-5-x', made.metadata.uid);
+}
+
+describe('involved', () => {
+  test('of an Event is the object that it names, asked of the cluster once', async (t) => {
+    const { server, involved, gets, counted } = await rig(t);
+    const { uid } = server.create(pod('web', { annotations: { team: 'shop' } })).metadata;
+    const all = await Promise.all([involved(aboutPod('web', uid)), involved(aboutPod('web', uid))]);
+    const again = await involved(aboutPod('web', uid));
+    for (const found of [...all, again]) {
+      assert.deepEqual(found?.labels, { app: 'web' });
+      assert.deepEqual(found?.annotations, { team: 'shop' });
+      assert.deepEqual([found?.known, found?.deleted], [true, false]);
+    }
+    assert.deepEqual(
+      gets().map(({ path }) => path),
+      [`${PODS}web`],
+    );
+    assert.match(gets()[0]?.headers.accept ?? '', /as=PartialObjectMetadata/);
+    assert.deepEqual([await counted('found'), await counted('cache')], [1, 1]);
+  });
+
+  test('is asked for again after a minute', async (t) => {
+    const { server, involved, clock } = await rig(t);
+    server.create(pod('web'));
+    await involved(aboutPod('web'));
+    server.update(pod('web', { labels: { app: 'other' } }));
+    assert.deepEqual((await involved(aboutPod('web')))?.labels, { app: 'web' });
+    await clock.advance(60_000);
+    assert.deepEqual((await involved(aboutPod('web')))?.labels, { app: 'other' });
+  });
+
+  test('that is watched comes from its baseline, without a question and without a rate', async (t) => {
+    const { server, store, involved, gets } = await rig(t, { perSecond: 0.001 });
+    const all = {
+      group: '',
+      version: 'v1',
+      resource: 'pods',
+      kind: 'Pod',
+      namespace: '',
+      labelSelector: '',
+      fieldSelector: '',
+    };
+    const { id: scope } = await store.openScope({ ...all, chains: [] });
+    for (const name of ['a', 'b', 'c']) {
+      const body = Buffer.from(JSON.stringify(pod(name, { uid: `uid-${name}` })));
+      const seen = {
+        type: 'seen',
+        key: `shop/${name}`,
+        uid: `uid-${name}`,
+        resourceVersion: '1',
+        digest: 1,
+        body,
+      } as const;
+      await store.accept({ scope, observations: [seen] });
+      assert.deepEqual((await involved(aboutPod(name, `uid-${name}`)))?.labels, { app: name });
+    }
+    assert.deepEqual(gets(), []);
+    // A successor of the same name, which the baseline does not show yet.
+    const { uid } = server.create(pod('a', { labels: { app: 'successor' } })).metadata;
+    assert.deepEqual((await involved(aboutPod('a', uid)))?.labels, { app: 'successor' });
+  });
+
+  test('of another uid is not ours: the one that the Event means is gone', async (t) => {
+    const { server, involved } = await rig(t);
+    server.create(pod('web'));
+    const found = await involved(aboutPod('web', 'uid-of-its-predecessor'));
+    assert.deepEqual([found?.labels, found?.deleted, found?.uid], [{}, true, 'uid-of-its-predecessor']);
+  });
+
+  test('without a uid each object is told apart by its name', async (t) => {
+    const { server, involved } = await rig(t);
+    for (const name of ['a', 'b']) server.create(pod(name));
+    for (const name of ['a', 'b']) assert.deepEqual((await involved(aboutPod(name)))?.labels, { app: name });
+  });
+
+  test('a node by its name, which the kubelet gives for its uid; a static pod by the hash', async (t) => {
+    const { server, involved } = await rig(t);
+    server.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1', labels: { zone: 'a' } } });
+    assert.deepEqual((await involved(about({ kind: 'Node', name: 'n1', uid: 'n1' })))?.labels, { zone: 'a' });
+    server.create(pod('etcd-n1', { annotations: { 'kubernetes.io/config.hash': 'c0ffee' } }));
+    assert.deepEqual((await involved(aboutPod('etcd-n1', 'c0ffee')))?.labels, { app: 'etcd-n1' });
+  });
+
+  test('that is gone, forbidden or of no served kind is no error; each reason is told once', async (t) => {
+    const { server, involved, warnings } = await rig(t);
+    server.allow(({ resource }) => resource !== 'nodes');
+    const gone = await involved(aboutPod('gone'));
+    assert.deepEqual([gone?.deleted, gone?.known, gone?.labels], [true, true, {}]);
+    for (const name of ['n1', 'n2']) {
+      const hidden = await involved(about({ apiVersion: 'v1', kind: 'Node', name }));
+      assert.deepEqual([hidden?.deleted, hidden?.known, hidden?.labels], [false, false, {}]);
+      assert.equal((await involved(about({ apiVersion: 'shop.example/v1', kind: 'Widget', name })))?.known, false);
+    }
+    const told = warnings();
+    assert.equal(told.length, 2);
+    assert.match(
+      told[0] ?? '',
+      /"v1\/nodes".*forbidden: allow \\"get\\" on it|forbidden: allow \\"get\\" on it.*"v1\/nodes"/,
+    );
+  });
+
+  test('is found under the version that is served, whichever the Event names', async (t) => {
+    const { server, involved } = await rig(t);
+    const type = { group: 'shop.example', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true };
+    server.addResource(type);
+    server.create({
+      apiVersion: 'shop.example/v1',
+      kind: 'Widget',
+      metadata: { name: 'w', namespace: 'shop', labels: { a: 'b' } },
+    });
+    const named = { apiVersion: 'shop.example/v1alpha3', kind: 'Widget', namespace: 'shop', name: 'w' };
+    assert.deepEqual((await involved(about(named)))?.labels, { a: 'b' });
+  });
+
+  test('an annotation that may hold a secret is redacted', async (t) => {
+    const { server, involved } = await rig(t);
+    const applied = 'kubectl.kubernetes.io/last-applied-configuration';
+    server.create(pod('web', { annotations: { [applied]: '{"password":"s3cr3t"}', team: 'shop' } }));
+    const found = await involved(aboutPod('web'));
+    assert.match(found?.annotations[applied] ?? '', /^redacted:/);
+    assert.equal(found?.annotations['team'], 'shop');
+  });
+
+  test('of a change of anything else is the changed object, without a question', async (t) => {
+    const { involved, gets } = await rig(t);
+    const deleted = await involved(changeOf({ before: pod('web', { uid: 'uid-1' }) }));
+    assert.deepEqual([deleted?.name, deleted?.labels, deleted?.deleted], ['web', { app: 'web' }, true]);
+    assert.equal(await involved(about({ kind: 'Pod' })), undefined);
+    assert.deepEqual(gets(), []);
+  });
+
+  test('defers the change while the API server fails or does not answer', async (t) => {
+    const { server, involved } = await rig(t);
+    await involved(about({ kind: 'Pod', name: 'first' }));
+    server.fault({ effect: 'status', status: 503, path: `${PODS}web`, times: 1 });
+    await assert.rejects(
+      involved(aboutPod('web')),
+      (error: Error) => codeOf(error) === 'DEFER' && /answered 503/.test(error.message),
+    );
+    await server.close();
+    await assert.rejects(involved(aboutPod('web')), (error) => codeOf(error) === 'DEFER');
+  });
+});
+
+describe('the rate of lookups', () => {
+  test('20 objects at 5 a second: 10 at once, then one every 200 ms; none is left out', async (t) => {
+    const { server, involved, gets, clock } = await rig(t, { perSecond: 5, burst: 10 });
+    const names = Array.from({ length: 20 }, (_, n) => `web-${n}`);
+    for (const name of names) server.create(pod(name));
+    const ask = async (name: string): Promise<unknown> => {
+      try {
+        return (await involved(aboutPod(name)))?.labels;
+      } catch (thrown) {
+        if (!(thrown instanceof WaitError)) throw thrown;
+        await clock.sleep(thrown.until - clock.now());
+        return ask(name);
+      }
+    };
+    const answers = Promise.all(names.map(ask));
+    for (let n = 10; n <= 20; n++) {
+      await server.waitUntil(() => gets().length === n, `${n} requests`);
+      await clock.advance(200);
+    }
+    assert.deepEqual(
+      await answers,
+      names.map((app) => ({ app })),
+    );
+    assert.equal(gets().length, 20);
+  });
+
+  test('a wait of more than a second is the change that waits, not its slot', async (t) => {
+    const { server, involved, clock } = await rig(t, { perSecond: 0.1, burst: 1 });
+    for (const name of ['a', 'b']) server.create(pod(name));
+    await involved(aboutPod('a'));
+    await assert.rejects(
+      involved(aboutPod('b')),
+      (error: WaitError) => error.code === 'WAIT' && error.until === clock.now() + 10_000,
+    );
+  });
+
+  test('what was known a minute ago is used rather than waited for', async (t) => {
+    const { server, involved, clock } = await rig(t, { perSecond: 0.01, burst: 2 });
+    for (const name of ['a', 'b']) server.create(pod(name));
+    for (const name of ['a', 'b']) await involved(aboutPod(name));
+    await clock.advance(61_000);
+    server.delete('Pod', 'a', 'shop');
+    assert.deepEqual((await involved(aboutPod('a')))?.labels, { app: 'a' });
+  });
+});
+
+describe('topOwner', () => {
+  test('goes from the pod by its replica set to the deployment', async (t) => {
+    const { server, topOwner, gets } = await rig(t);
+    const change = rollout(server);
+    const top = await topOwner(change);
+    assert.deepEqual([top?.apiVersion, top?.kind, top?.namespace, top?.name], ['apps/v1', 'Deployment', 'shop', 'web']);
+    await topOwner(change);
+    assert.equal(gets().length, 3);
+  });
+
+  test('of a changed pod, too; of what nobody owns it is the object itself', async (t) => {
+    const { server, topOwner } = await rig(t);
+    rollout(server);
+    assert.equal((await topOwner(changeOf({ after: server.get('Pod', 'web-5-x', 'shop') ?? {} })))?.name, 'web');
+    assert.equal((await topOwner(changeOf({ after: pod('alone') })))?.name, 'alone');
+  });
+
+  test('ends where it may not look any further, at the owner that it could name', async (t) => {
+    const { server, topOwner } = await rig(t);
+    const change = rollout(server);
+    server.allow(({ resource }) => resource !== 'replicasets');
+    assert.deepEqual(((top) => [top?.kind, top?.name])(await topOwner(change)), ['ReplicaSet', 'web-5']);
+  });
+});

@@ -1,0 +1,44 @@
+/** Which resource of the cluster a reference means: asked of discovery once, not for each object. */
+import type { Clock } from '../clock.ts';
+import type { Discovery } from '../source/discovery.ts';
+import type { Resource } from '../source/source.ts';
+import type { ObjectReference } from './involved.ts';
+
+const FOUND_FOR_MS = 600_000;
+/** A kind that is not there may be installed; one whose API is down comes back. */
+const MISSING_FOR_MS = 60_000;
+const MAX_KINDS = 1_000;
+
+export class Kinds {
+  readonly #discovery: Pick<Discovery, 'resolve'>;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, { readonly resource: Promise<Resource | undefined>; until: number }>();
+
+  constructor(discovery: Pick<Discovery, 'resolve'>, clock: Clock) {
+    this.#discovery = discovery;
+    this.#clock = clock;
+  }
+
+  /**
+   * By kind and group: a reference may name a version that is no longer served. Without an apiVersion the kind is looked for as
+   * in a configuration. Undefined: the cluster serves none that can be listed and watched, or several.
+   */
+  async resourceOf({ kind, apiVersion }: Pick<ObjectReference, 'kind' | 'apiVersion'>): Promise<Resource | undefined> {
+    const now = this.#clock.monotonic();
+    const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : apiVersion;
+    const name = `${group} ${kind}`;
+    const known = this.#known.get(name);
+    if (known !== undefined && now < known.until) return known.resource;
+    if (this.#known.size >= MAX_KINDS) this.#known.clear();
+    const resource = this.#resolve(kind, group);
+    const entry = { resource, until: now + FOUND_FOR_MS };
+    this.#known.set(name, entry);
+    if ((await resource) === undefined) entry.until = now + MISSING_FOR_MS;
+    return resource;
+  }
+
+  async #resolve(kind: string, group: string): Promise<Resource | undefined> {
+    const answer = await this.#discovery.resolve(kind, group === '' ? undefined : group);
+    return answer.kind === 'found' ? answer.resource : undefined;
+  }
+}
