@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { compileLayout } from '../../../../template/layout.ts';
+import { withNote } from '../../../../change.ts';
 import { scopeOf } from '../../../../template/scope.ts';
 import { changeOf } from '../../../../testing/change.ts';
 import { GoTemplateError } from './ast.ts';
@@ -30,16 +31,18 @@ const EVENT = {
   eventTime: null,
 };
 const INVOLVED = {
+  ...{ apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-1', uid: undefined },
   labels: { app: 'web', version: 'dev' },
   annotations: {},
-  ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-7d', uid: 'rs-1' }],
+  ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-7d', uid: 'rs-1', controller: true }],
   deleted: false,
+  known: true,
 };
 
 /** What the template renders, as one leaf of a layout; another Event where it is given. */
 function rendered(template: string, event: object = EVENT, options = OPTIONS): unknown {
   const layout = compileLayout({ leaf: translateGoTemplate(template, options, 'layout') });
-  const scope = scopeOf(changeOf({ after: event }), { involved: INVOLVED });
+  const scope = scopeOf(withNote(changeOf({ after: event }), 'involved', INVOLVED));
   return (layout.value(scope) as { readonly leaf?: unknown }).leaf;
 }
 
