@@ -21,7 +21,8 @@ export interface OwnerReference {
   readonly name: string;
   readonly uid: string;
   /** At most one owner manages the object. */
-  readonly controller: boolean;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
 }
 
 /** What is known of an object beside its name. */
@@ -93,13 +94,14 @@ export function factsOf(metadata: Json | undefined): ObjectFacts {
 
 /** Who manages the object; without a manager, its first owner. */
 export function ownerOfFacts({ ownerReferences }: ObjectFacts): OwnerReference | undefined {
-  return ownerReferences.find(({ controller }) => controller) ?? ownerReferences[0];
+  return ownerReferences.find(({ controller }) => controller === true) ?? ownerReferences[0];
 }
 
+/** As the manifest has it. */
 function ownerOf(reference: Json): OwnerReference[] {
-  const { apiVersion, kind, name, uid, controller } = table(reference);
-  if (typeof kind !== 'string' || typeof name !== 'string') return [];
-  return [{ apiVersion: text(apiVersion) ?? '', kind, name, uid: text(uid) ?? '', controller: controller === true }];
+  const owner = table(reference);
+  const isNamed = ['apiVersion', 'kind', 'name', 'uid'].every((part) => typeof owner[part] === 'string');
+  return isNamed ? [owner as unknown as OwnerReference] : [];
 }
 
 function table(value: Json | undefined): JsonObject {

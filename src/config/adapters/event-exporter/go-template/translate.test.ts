@@ -34,7 +34,7 @@ const INVOLVED = {
   ...{ apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-1', uid: undefined },
   labels: { app: 'web', version: 'dev' },
   annotations: {},
-  ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-7d', uid: 'rs-1', controller: true }],
+  ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-7d', uid: 'rs-1' }],
   deleted: false,
   known: true,
 };
