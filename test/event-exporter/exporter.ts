@@ -1,0 +1,88 @@
+/** What the tests of kubernetes-event-exporter's acceptance list share. Their numbers are the list's. */
+import type { Manifest } from '../../src/change.ts';
+import { loadHandler } from '../../src/chain/load.ts';
+import type { Config } from '../../src/config/config.ts';
+import { loadConfig, type LoadOptions } from '../../src/config/load.ts';
+import { codeOf, type ConfigError } from '../../src/errors.ts';
+import { Workdir } from '../e2e/program.ts';
+import type { Running, RunOptions, World } from '../e2e/world.ts';
+
+/** The Giant Swarm app's test Event: no timestamps, no source, no uid of the involved object. */
+export const SEED_EVENT = {
+  apiVersion: 'v1',
+  kind: 'Event',
+  metadata: { name: 'test', namespace: 'default' },
+  message: 'Manually added event for testing.',
+  reason: 'ClusterIsUpdating',
+  type: 'Normal',
+  involvedObject: { apiVersion: 'cluster.x-k8s.io/v1alpha3', kind: 'Cluster', name: '7b3kj', namespace: 'default' },
+};
+
+export interface EventParts {
+  readonly name?: string;
+  readonly namespace?: string;
+  readonly [field: string]: unknown;
+}
+
+/** An Event of a pod, as the kubelet reports it, just now. */
+export function podEvent({ name = 'web.1', namespace = 'default', ...more }: EventParts = {}): object {
+  const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name, namespace },
+    involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name: 'web' },
+    reason: 'BackOff',
+    type: 'Warning',
+    message: 'Back-off restarting failed container',
+    source: { component: 'kubelet', host: 'n1' },
+    firstTimestamp: now,
+    lastTimestamp: now,
+    count: 1,
+    ...more,
+  };
+}
+
+export function pod(name: string, metadata: object = {}): Manifest {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', ...metadata }, spec: {} };
+}
+
+/** One receiver `hook` and what is sent to it, for every Event unless there is another route. */
+export function toHook(
+  url: string,
+  { route = 'route: { routes: [{ match: [{ receiver: hook }] }] }', more = '', layout = '' } = {},
+): string {
+  return `${route}\nreceivers:\n  - name: hook\n    webhook:\n      endpoint: ${url}/hook\n${layout}${more}`;
+}
+
+/** A configuration of theirs, in the app of this process. */
+export function run(world: World, config: string, options: RunOptions = {}): Promise<Running> {
+  return world.run({ file: 'config.yaml', config, ...options });
+}
+
+/** The configuration that is read from a file of theirs. */
+export async function load(yaml: string, options: Partial<LoadOptions> = {}): Promise<Config> {
+  await using workdir = await Workdir.make();
+  const file = await workdir.write('config.yaml', yaml);
+  return await loadConfig(file, { env: {}, loadHandler, ...options });
+}
+
+/** What is wrong with a file of theirs, without the file's folder. */
+export async function problemsOf(yaml: string, options: Partial<LoadOptions> = {}): Promise<readonly string[]> {
+  try {
+    await load(yaml, options);
+    return [];
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'CONFIG') throw thrown;
+    return (thrown as ConfigError).problems.map(withoutFolder);
+  }
+}
+
+export function withoutFolder(line: string): string {
+  return line.replace(/\S*\/(?=config\.yaml)/, '');
+}
+
+/** The bodies that came in, as JSON. */
+export function bodies(world: World): Record<string, unknown>[] {
+  return world.slack.requests.map(({ body }) => JSON.parse(body) as Record<string, unknown>);
+}
