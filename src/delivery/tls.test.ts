@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerOptions } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer as createPlainServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { PassThrough } from 'node:stream';
@@ -46,10 +47,10 @@ async function tlsServer(t: TestContext, name = 'hook', options: ServerOptions =
   return { server, url: new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}/x`) };
 }
 
-function sender(t: TestContext, url: URL, tls: TlsOptions) {
+function sender(t: TestContext, url: URL, tls: TlsOptions, env: NodeJS.ProcessEnv = {}) {
   const output = new PassThrough();
   const log = createLogger({ transports: [new transports.Stream({ stream: output })] });
-  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env: {} });
+  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env });
   t.after(() => receivers.close());
   const receiver = receivers.receiver({ name: 'hook', url, tls });
   const { signal } = new AbortController();
@@ -82,6 +83,26 @@ describe('receiver over TLS', () => {
         JSON.stringify(tls),
       );
     }
+  });
+
+  test('through a proxy, the name in the URL is the one that the certificate must have', async (t) => {
+    const { url } = await tlsServer(t);
+    const proxy = createPlainServer();
+    proxy.on('connect', (_, client) => {
+      const upstream = connect(Number(url.port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      client.on('error', () => upstream.destroy());
+      upstream.on('error', () => client.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    t.after(() => proxy.close());
+    const HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const caFile = files.path('ca.crt');
+    assert.equal(await sender(t, new URL('https://hook.test/x'), { caFile }, { HTTPS_PROXY }).send(), 'nobody');
+    await assert.rejects(sender(t, new URL('https://wrong.test/x'), { caFile }, { HTTPS_PROXY }).send(), /altnames/);
   });
 
   test('takes any certificate when told so, and says it loudly', async (t) => {
