@@ -307,6 +307,20 @@ describe('chain runner: retry', () => {
     await chain.runner.idle();
   });
 
+  test('ends wait for each other until they hold half of the slots', async (t) => {
+    const all = Promise.withResolvers<void>();
+    let delivering = 0;
+    const gathering = sink('sink', async () => {
+      if (++delivering === 4) all.resolve();
+      await all.promise;
+    });
+    const chain = await startTestChain(t, { handlers: [gathering], concurrency: 8 });
+    await chain.accept('shop/a', 'shop/b', 'shop/c', 'shop/d');
+    // The clock stands still: no wait ends by itself.
+    while ((await chain.store.balances())[0]?.completed !== 4) await new Promise(setImmediate);
+    await chain.runner.idle();
+  });
+
   test('a store that refuses the end of a change is asked again; the sink is not', async (t) => {
     const delivered: Change[] = [];
     let refusals = 2;

@@ -55,10 +55,11 @@ const POLL_MS = 5_000;
 /** Claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
 const CLAIM_AHEAD = 64;
 /**
- * An end that holds up nothing waits so long for an accept to share its commit with. A commit is an fsync, and costs more than
- * what is in it; the slot stays taken meanwhile, so that a crash repeats no more than it would.
+ * Ends wait so long for an accept, or for each other, to share a commit with: it is an fsync, and costs more than what is in it.
+ * Their slots stay taken meanwhile, so that a crash repeats no more than it would; when none is left, they wait for less.
  */
 const MAX_HELD_MS = 10;
+const MAX_HELD_WHEN_FULL_MS = 2;
 /** Why calls are aborted at the end of the grace period. Known by identity: such a failure is none. */
 const STOPPED = new Error('the process is stopping');
 
@@ -199,18 +200,17 @@ class Runner implements ChainRunner {
     this.#observer.fate(delivery, fate);
   }
 
-  /** With the next accept, or in {@link MAX_HELD_MS}; at once when something waits for a slot or for quiet. */
+  /** With the next accept, when half of the slots are held, or soon; at once when somebody waits for quiet. */
   #inCompany<T>(write: () => Promise<T>): Promise<T> {
-    const isFull = this.#ready.length > 0 || this.#running >= this.#options.chain.concurrency;
-    if (isFull || this.#state !== 'running' || this.#quietWaiters.length > 0) {
-      this.#writeHeld();
-      return write();
-    }
     const { promise, resolve } = Promise.withResolvers<T>();
+    const { clock, chain } = this.#options;
     const held = this.#held;
-    if (held.push(() => resolve(write())) === 1) {
-      const { clock } = this.#options;
-      clock.sleep(MAX_HELD_MS).then(
+    held.push(() => resolve(write()));
+    if (this.#state !== 'running' || this.#quietWaiters.length > 0 || held.length >= chain.concurrency / 2) {
+      this.#writeHeld();
+    } else if (held.length === 1) {
+      const isFull = this.#ready.length > 0 || this.#running >= chain.concurrency;
+      clock.sleep(isFull ? MAX_HELD_WHEN_FULL_MS : MAX_HELD_MS).then(
         () => held === this.#held && this.#writeHeld(),
         () => undefined,
       );
