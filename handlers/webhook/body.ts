@@ -8,7 +8,6 @@ import { compileTemplate } from '../../src/template/template.ts';
 import type { Options } from './options.ts';
 
 export interface Body {
-  readonly roots: ReadonlySet<string>;
   /** Unless a header says otherwise. */
   readonly contentType: string;
   /** @throws TerminalError naming the field, when it cannot be rendered */
@@ -21,7 +20,6 @@ export function compileBody({ layout, body }: Pick<Options, 'layout' | 'body'>):
   if (body !== undefined) {
     const template = compileTemplate(body, 'body');
     return {
-      roots: template.roots,
       contentType: 'text/plain; charset=utf-8',
       render: (_, scope) => template.text(scope),
     };
@@ -30,12 +28,11 @@ export function compileBody({ layout, body }: Pick<Options, 'layout' | 'body'>):
   if (layout !== undefined) {
     const compiled = compileLayout(layout);
     return {
-      roots: compiled.roots,
       contentType,
       render: (_, scope) => JSON.stringify(compiled.value(scope) ?? null),
     };
   }
-  return { roots: new Set(), contentType, render: (change) => JSON.stringify(documentOf(change)), shorter: shortJson };
+  return { contentType, render: (change) => JSON.stringify(documentOf(change)), shorter: shortJson };
 }
 
 /** Without the manifests, which it names as left out. */

@@ -31,9 +31,6 @@ function problemOf(name: string, seen: ReadonlySet<string>): string | undefined 
 }
 
 export interface Headers {
-  /** See {@link Template.roots}. */
-  readonly roots: ReadonlySet<string>;
-  readonly names: ReadonlySet<string>;
   /** By lower-case name. @throws TerminalError naming the header, also when a value has a line break or a control character */
   render(scope: TemplateScope): Record<string, string>;
 }
@@ -45,8 +42,6 @@ export function compileHeaders(sources: Readonly<Record<string, string>>): Heade
     template: compileTemplate(source, `headers.${name}`),
   }));
   return {
-    roots: new Set(headers.flatMap(({ template }) => [...template.roots])),
-    names: new Set(headers.map(({ name }) => name)),
     render: (scope) =>
       Object.fromEntries(headers.map(({ name, field, template }) => [name, headerValue(template, field, scope)])),
   };

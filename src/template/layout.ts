@@ -6,8 +6,6 @@ import { TemplateError } from './parse.ts';
 import { compileTemplate } from './template.ts';
 
 export interface Layout {
-  /** See {@link Template.roots}. */
-  readonly roots: ReadonlySet<string>;
   /**
    * The JSON value. Numbers and booleans stay as they are; a text that is exactly one `{{ ... }}` becomes what that yields; a key
    * or an element that yields nothing is left out. Undefined when all of it yields nothing.
@@ -30,13 +28,8 @@ type Render = (scope: TemplateScope, budget: Budget) => unknown;
  * @throws TemplateError for the first thing that {@link problemsOfLayout} names
  */
 export function compileLayout(source: unknown, field = 'layout'): Layout {
-  const roots = new Set<string>();
-  const render = compile(source, field, (text, place) => {
-    const template = compileTemplate(text, place);
-    for (const root of template.roots) roots.add(root);
-    return (scope, budget) => template.value(scope, budget);
-  });
-  return { roots, value: (scope) => render(scope, new Budget()) as Json | undefined };
+  const render = compile(source, field);
+  return { value: (scope) => render(scope, new Budget()) as Json | undefined };
 }
 
 /** Everything that is wrong with the templates of a layout. */
@@ -52,16 +45,17 @@ export function problemsOfLayout(source: unknown, path: LayoutProblem['path'] = 
   }
 }
 
-function compile(source: unknown, place: string, leaf: (text: string, place: string) => Render): Render {
-  if (typeof source === 'string') return leaf(source, place);
+function compile(source: unknown, place: string): Render {
+  if (typeof source === 'string') {
+    const template = compileTemplate(source, place);
+    return (scope, budget) => template.value(scope, budget);
+  }
   if (Array.isArray(source)) {
-    const elements = source.map((inner, index) => compile(inner, `${place}[${index}]`, leaf));
+    const elements = source.map((inner, index) => compile(inner, `${place}[${index}]`));
     return (scope, budget) => elements.map((render) => render(scope, budget)).filter((value) => value !== undefined);
   }
   if (isTable(source)) {
-    const members = Object.entries(source).map(
-      ([key, inner]) => [key, compile(inner, `${place}.${key}`, leaf)] as const,
-    );
+    const members = Object.entries(source).map(([key, inner]) => [key, compile(inner, `${place}.${key}`)] as const);
     return (scope, budget) => {
       const table = Object.create(null) as Record<string, unknown>;
       for (const [key, render] of members) {

@@ -12,14 +12,8 @@ export class TemplateError extends Error {
   override readonly name = 'TemplateError';
 }
 
-export interface Parsed {
-  readonly nodes: LiquidNode[];
-  /** The names at the beginning of what it reads. */
-  readonly roots: ReadonlySet<string>;
-}
-
 /** @throws TemplateError on unknown tags, filters and names, on arguments that a filter refuses, and on what is no Liquid */
-export function parse(source: string): Parsed {
+export function parse(source: string): LiquidNode[] {
   let nodes: LiquidNode[];
   try {
     nodes = engine.parse(source);
@@ -27,7 +21,8 @@ export function parse(source: string): Parsed {
     throw new TemplateError(`${reasonOf(thrown)}${placeOf(thrown)}`);
   }
   checkValues(nodes);
-  return { nodes, roots: checkNames(nodes) };
+  checkNames(nodes);
+  return nodes;
 }
 
 /** The library's reason for an error without what it quotes, but for names. */
@@ -93,9 +88,8 @@ function problemOfFilter({ name, args }: Value['filters'][number]): string | und
   }
 }
 
-/** The roots. @throws TemplateError on a name that no change has */
-function checkNames(nodes: LiquidNode[]): ReadonlySet<string> {
-  const roots = new Set<string>();
+/** @throws TemplateError on a name that no change has */
+function checkNames(nodes: LiquidNode[]): void {
   for (const variable of Object.values(engine.analyzeSync(nodes, { partials: false }).globals).flat()) {
     const [root, field] = variable.segments;
     if (typeof root !== 'string') continue;
@@ -104,9 +98,7 @@ function checkNames(nodes: LiquidNode[]): ReadonlySet<string> {
     if (typeof field === 'string' && fields?.includes(field) === false) {
       throw unknownName(`${root}.${field}`, field, fields, variable);
     }
-    roots.add(root);
   }
-  return roots;
 }
 
 function unknownName(name: string, last: string, known: readonly string[], { location }: Variable): TemplateError {

@@ -1,5 +1,13 @@
 /** Templates of the configuration: Liquid, parsed and checked when the configuration is read, rendered for each change. */
-import { LiquidError, Output, RenderError, toValueSync, TypeGuards, type Template as LiquidNode } from 'liquidjs';
+import {
+  LiquidError,
+  Output,
+  RenderError,
+  toValue,
+  toValueSync,
+  TypeGuards,
+  type Template as LiquidNode,
+} from 'liquidjs';
 import { TerminalError, toError } from '../errors.ts';
 import { Budget, contextOf, renderText } from './engine.ts';
 import { textOf } from './filters/text.ts';
@@ -7,8 +15,6 @@ import { parse, placeOf, reasonOf } from './parse.ts';
 import type { TemplateScope } from './scope.ts';
 
 export interface Template {
-  /** The names at the beginning of what it reads: `change`, `event`, `involved`. */
-  readonly roots: ReadonlySet<string>;
   /**
    * The text. What is not there renders as nothing; lists and objects as JSON.
    * @throws TerminalError naming the field, when a limit is reached or a filter is misused
@@ -29,7 +35,7 @@ export interface Template {
  */
 export function compileTemplate(source: string, field = 'template'): Template {
   if (!source.includes('{{') && !source.includes('{%')) return constant(source);
-  const { nodes, roots } = parse(source);
+  const nodes = parse(source);
   const attempt = <T>(render: () => T): T => {
     try {
       return render();
@@ -44,11 +50,11 @@ export function compileTemplate(source: string, field = 'template'): Template {
   const [only] = parts;
   const isValue = parts.length === 1 && only !== undefined && nodes[0] instanceof Output;
   const value: Template['value'] = (scope, budget = new Budget()) => attempt(() => only?.(scope, budget));
-  return { roots, text, value: isValue ? value : text };
+  return { text, value: isValue ? value : text };
 }
 
 function constant(source: string): Template {
-  return { roots: new Set(), text: () => source, value: () => source };
+  return { text: () => source, value: () => source };
 }
 
 /** A text, or the value of one `{{ ... }}`. */
@@ -99,7 +105,7 @@ function own(value: unknown, name: string): unknown {
 
 function valueOf(output: Output, scope: TemplateScope, budget: Budget): unknown {
   try {
-    return present(toValueSync(output.value.value(contextOf(scope, budget))));
+    return present(toValue(toValueSync(output.value.value(contextOf(scope, budget)))));
   } catch (thrown) {
     throw LiquidError.is(thrown) ? thrown : new RenderError(toError(thrown), output);
   }
