@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { codeOf } from '../errors.ts';
 import { parseManifest } from '../parse.ts';
 import { changeOf } from '../testing/change.ts';
 import { withNote, type Change } from '../change.ts';
@@ -118,28 +117,34 @@ describe('template.value()', () => {
   });
 });
 
+/** What stands in a loop that goes on too long: a slow machine may come to the end of its time first. */
+const ENDLESS = /takes more than (100000 steps|1000 ms)/;
+
 describe('a template that means harm', () => {
-  for (const [source, reason] of [
-    ['{% for i in (1..1000000) %}{% for j in (1..1000000) %}{% endfor %}{% endfor %}', 'takes more than 100000 steps'],
-    ['{% for i in (1..99999999) %}x{% endfor %}', 'handles more text than a template may'],
-    ['{% for i in (1..50000) %}{{ change.after | json }}{% endfor %}', 'writes more than 4194304 characters'],
+  for (const [what, source, reason] of [
+    ['loops', '{% for i in (1..1000000) %}{% for j in (1..1000000) %}{% endfor %}{% endfor %}', ENDLESS],
+    ['makes a long list', '{% for i in (1..99999999) %}x{% endfor %}', /handles more text than a template may/],
     [
-      '{% assign a = "xxxxxxxx" %}{% for i in (1..60) %}{% capture a %}{{ a }}{{ a }}{% endcapture %}{% endfor %}{{ a }}',
-      'handles more text than a template may',
+      'writes 10 MB',
+      `{% for i in (1..1000) %}${'x'.repeat(10_000)}{% endfor %}`,
+      /writes more than 4194304 characters/,
     ],
-    ['{{ "now" | date: "%999999999Y" }}', 'handles more text than a template may'],
-    ['{{ change.name | append }}', 'append expect 2 arguments'],
+    [
+      'doubles what it captures',
+      '{% assign a = "xxxxxxxx" %}{% for i in (1..60) %}{% capture a %}{{ a }}{{ a }}{% endcapture %}{% endfor %}{{ a }}',
+      /handles more text than a template may/,
+    ],
+    ['pads a date', '{{ "now" | date: "%999999999Y" }}', /handles more text than a template may/],
+    ['misuses a filter', '{{ change.name | append }}', /append expect 2 arguments/],
   ] as const) {
-    test(`is cut off: ${source}`, () => {
+    test(`is cut off when it ${what}`, () => {
       const template = compileTemplate(source, 'layout.text');
       assert.throws(
         () => template.text(scope),
-        (thrown: Error) => {
-          assert.equal(codeOf(thrown), 'TERMINAL');
-          assert.ok(
-            thrown.message.startsWith(`The template of layout.text failed: ${reason} (line 1, column `),
-            thrown.message,
-          );
+        ({ code, message }: Error & { readonly code?: string }) => {
+          assert.equal(code, 'TERMINAL');
+          assert.match(message, /^The template of layout\.text failed: .* \(line 1, column \d+\)$/);
+          assert.match(message, reason);
           return true;
         },
       );

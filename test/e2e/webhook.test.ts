@@ -80,21 +80,27 @@ url = "${world.slack.url}/hook"
 headers = { X-Message = "{{ event.message }}" }
 [handler.layout]
 loop = "{% if event.message == 'loop' %}{% for i in (1..1000000) %}{% for j in (1..1000000) %}{% endfor %}{% endfor %}{% endif %}"
-long = "{% if event.message == 'long' %}{% for i in (1..99999) %}{{ change.object | json }}{% endfor %}{% endif %}"
+long = "{% if event.message contains 'xxx' %}{% for i in (1..1000) %}{{ event.message }}{% endfor %}{% endif %}"
 `,
   });
-  for (const message of ['loop', 'long', 'two\r\nX-Admin: lines', 'fine']) {
+  for (const message of ['loop', 'x'.repeat(7_000), 'two\r\nX-Admin: lines', 'fine']) {
     world.server.create(event(`web.${message.slice(0, 3)}`, message));
   }
   assert.deepEqual(await bodies(world, '/hook', 1), ['{"loop":"","long":""}']);
   const dead = await deadLetters(run, 3);
-  assert.deepEqual(
-    dead.map(({ change, handler, attempts, error }) => `${change.name} ${handler} ${attempts} ${error}`).toSorted(),
-    [
-      'web.lon default/ops 1 The template of layout.long failed: writes more than 4194304 characters (line 1, column 58)',
-      'web.loo default/ops 1 The template of layout.loop failed: takes more than 100000 steps (line 1, column 60)',
-      'web.two default/ops 1 The template of headers.X-Message gave a line break or another control character: a header is one line',
-    ],
+  const reasons = dead.map(({ change, handler, attempts, error }) => `${change.name} ${handler} ${attempts} ${error}`);
+  const [loop = '', two, long] = reasons.toSorted();
+  assert.match(
+    loop,
+    /^web\.loo default\/ops 1 The template of layout\.loop failed: takes more than (100000 steps|1000 ms) \(line 1, column 60\)$/,
+  );
+  assert.equal(
+    two,
+    'web.two default/ops 1 The template of headers.X-Message gave a line break or another control character: a header is one line',
+  );
+  assert.equal(
+    long,
+    'web.xxx default/ops 1 The template of layout.long failed: writes more than 4194304 characters (line 1, column 62)',
   );
   assert.equal(world.slack.requests.length, 1);
 });
