@@ -36,6 +36,11 @@ name = "slack"
 id = "${slackId}"
 webhookURL = "${url}"
 messagesPerSecond = 0
+${part('branch')}
+name = "audit"
+[[${chain === '' ? '' : 'chain.'}branch.handler]]
+name = "match"
+labels = { none = "." }
 `;
 }
 
@@ -124,8 +129,9 @@ describe('what happened is looked up', () => {
     const [header = '', ...rows] = await lines(folder, 'history');
     assert.match(header, /^ID +TIME +ACTION +OBJECT +BY +WHAT$/);
     assert.equal(rows.length, 6);
-    assert.match(rows[0] ?? '', /^\d+ +\S+Z +added +Deployment default\/web /);
-    assert.match(rows[1] ?? '', /updated +Deployment default\/web +kubectl-scale +replicas 1 -> 3$/);
+    const web = rows.filter((row) => row.includes('default/web'));
+    assert.match(web[0] ?? '', /^\d+ +\S+Z +added +Deployment default\/web /);
+    assert.match(web[1] ?? '', /updated +Deployment default\/web +kubectl-scale +replicas 1 -> 3$/);
   });
 
   test('history is filtered by kind, namespace, name, who, time and number', async () => {
@@ -190,6 +196,9 @@ describe('what happened is looked up', () => {
     assert.match(flaky, /\ndefault: completed at \S+Z\n/);
     assert.match(flaky, /default\/diff +passed\n {2}default\/match +passed\n {2}default\/log +delivered\n/);
     assert.match(flaky, /default\/slack +delivered\n {4}\S+Z {2}attempt 1 failed: .* answered 500/);
+
+    assert.match(flaky, /\n\ndefault\/audit: halted by default\/audit\/match at \S+: labels\[none\] is absent/);
+    assert.match(flaky, /\n {2}default\/audit\/match +halted: labels/);
 
     const doomed = (await lines(folder, 'explain', '--change', await idOf('doomed-1'))).join('\n');
     assert.match(doomed, /\ndefault: given up at \S+, kept as a dead letter: .*404/);
