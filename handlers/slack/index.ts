@@ -65,15 +65,15 @@ interface Way {
 function webhook(options: Options, { id, receivers }: HandlerEnvironment): Way {
   const { webhookURL = '' } = options;
   const url = new URL(webhookURL);
-  const receiver = receivers.receiver({ ...receiverOptions(options), name: id, url });
+  const accept = ({ body }: { readonly body: string }): void => assertTaken(body, url.host);
+  const receiver = receivers.receiver({ ...receiverOptions(options), name: id, url, accept });
   return {
     async message(_change, content, { idempotencyKey, signal }) {
       // Its own retries and timeout stay off: the chain and the receiver see to both.
       const client = new IncomingWebhook(webhookURL, { fetch: receiver.fetch(idempotencyKey, signal) });
-      const { text } = await client.send(content as IncomingWebhookSendArguments).catch((thrown: unknown) => {
+      await client.send(content as IncomingWebhookSendArguments).catch((thrown: unknown) => {
         throw originalError(thrown);
       });
-      assertTaken(text, url.host);
     },
     close: () => receiver.close(),
   };
