@@ -4,11 +4,15 @@
  * Of a baseline only an 8-byte hash per entry is kept. An entry whose hash is not among them is new or altered, and only
  * those are parsed: a first list parses none.
  */
+import { hash } from 'node:crypto';
 import type { Actor } from '../change.ts';
 import type { Json, JsonObject } from '../json.ts';
 
 /** More leaf paths than this of one entry say nothing more to people, and a full path repeats its parents. */
 const MAX_PATHS = 1000;
+
+/** Hexadecimal. */
+const HASH_DIGITS = 13;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -68,16 +72,9 @@ function endOfString(bytes: Uint8Array, start: number): number {
   return i;
 }
 
-/** Two FNV-1a style hashes made into one of 53 bits, so that it is a safe integer. Signed 32-bit steps: anything else is 4 times slower. */
+/** 52 bits of a SHA-256, so that it is a safe integer: OpenSSL's takes a third of the time of a simpler one in JavaScript. */
 function hashOf(entry: Uint8Array): number {
-  let high = 0x811c9dc5 | 0;
-  let low = 0x9747b28c | 0;
-  for (let i = 0; i < entry.length; i++) {
-    const byte = entry[i] ?? 0;
-    high = Math.imul(high ^ byte, 0x01000193);
-    low = Math.imul(low ^ byte, 0x5bd1e995);
-  }
-  return (high >>> 0) * 2 ** 21 + (low >>> 11);
+  return Number.parseInt(hash('sha256', entry, 'hex').slice(0, HASH_DIGITS), 16);
 }
 
 function packed(hashes: readonly number[]): Uint8Array {
