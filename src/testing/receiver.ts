@@ -8,6 +8,8 @@ export interface CapturedRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, as they came: what was sent twice is there twice. */
+  readonly rawHeaders: readonly string[];
   readonly body: string;
   /** Milliseconds since the epoch, when the body was complete. */
   readonly at: number;
@@ -55,8 +57,8 @@ export async function startReceiver(
 
   const capture = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = Buffer.concat(await message.toArray()).toString();
-    const { method = '', url = '', headers } = message;
-    const request = { method, path: url, headers, body, at: Date.now() };
+    const { method = '', url = '', headers, rawHeaders } = message;
+    const request = { method, path: url, headers, rawHeaders, body, at: Date.now() };
     const n = requests.push(request);
     const reply = respond(request, n);
     waiters.check();

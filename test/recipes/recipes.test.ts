@@ -60,6 +60,7 @@ describe('recipes', () => {
         const [request] = receiver.requests;
         assert.deepEqual([request?.method, request?.path, request?.body], ['POST', path, body]);
         assert.deepEqual({ ...request?.headers, ...headers }, request?.headers);
+        assert.equal(request?.rawHeaders.filter((name) => name.toLowerCase() === 'content-type').length, 1);
       });
     }
   }

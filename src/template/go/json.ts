@@ -1,10 +1,12 @@
 /** JSON as Go's encoding/json writes it. */
 import type { FilterDefinition } from '../filters.ts';
+import { isEmpty } from './values.ts';
 
 export const JSON_TEXT: readonly FilterDefinition[] = [
   {
     name: 'go_json',
-    summary: "The value as JSON, with `<`, `>` and `&` escaped as Go's encoding/json does; `null` for nothing.",
+    summary:
+      "The value as JSON, with `<`, `>` and `&` escaped as Go's encoding/json does; `null` for nothing, and for an empty list or map.",
     examples: [{ template: '{{ "<a&b>" | go_json }}', result: '"\\u003ca\\u0026b\\u003e"' }],
     apply: (value) => goJson(value),
   },
@@ -18,13 +20,18 @@ export const JSON_TEXT: readonly FilterDefinition[] = [
     name: 'go_raw_json',
     summary: 'The value as JSON; `null` for nothing.',
     examples: [{ template: '{{ \'m "q" <x>\' | go_raw_json }}', result: '"m \\"q\\" <x>"' }],
-    apply: (value) => JSON.stringify(value ?? null),
+    apply: (value) => JSON.stringify(orNull(value)),
   },
 ];
 
+/** The maps and lists of a manifest are never empty in Go, but absent. */
+function orNull(value: unknown): unknown {
+  return typeof value === 'object' && isEmpty(value) ? null : (value ?? null);
+}
+
 /** `<`, `>`, `&` and the two line ends that JavaScript once minded, escaped. */
-export function goJson(value: unknown, indent?: number): string {
-  const json = JSON.stringify(value ?? null, undefined, indent);
+function goJson(value: unknown, indent?: number): string {
+  const json = JSON.stringify(orNull(value), undefined, indent);
   return json.replace(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -90,10 +90,10 @@ class Adapter {
     this.#environment = environment;
     this.#report = report;
     this.#options = options;
-    const { clusterName = '', omitLookup = false, receivers } = file;
+    const { clusterName = '', receivers } = file;
     if (receivers === undefined || receivers.length === 0)
       report.problem(['receivers'], 'is missing: there is nowhere to send anything');
-    const fields = { clusterName, deDot: false, omitLookup };
+    const fields = { clusterName, deDot: false };
     this.#receivers = receiversOf(receivers ?? [], ['receivers'], { fields, environment, report });
   }
 
@@ -115,11 +115,24 @@ class Adapter {
     return this.#report.from([], {
       ...this.#log(),
       ...(clusterName === '' ? {} : { cluster: { name: this.#environment.reference(clusterName) } }),
+      ...this.#lookup(),
       // Theirs sends to each receiver one by one, in the order in which the Events came.
       concurrency: 1,
       resource: this.#resources(),
       ...tableOf(step, this.#report),
     });
+  }
+
+  #lookup(): object {
+    const { omitLookup = false, kubeQPS, kubeBurst } = this.#file;
+    const lookup = {
+      ...(omitLookup ? { enabled: false } : {}),
+      ...(kubeQPS === undefined ? {} : { requestsPerSecond: kubeQPS }),
+      ...(kubeBurst === undefined ? {} : { burst: kubeBurst }),
+    };
+    if (Object.keys(lookup).length === 0) return {};
+    const keys = { enabled: ['omitLookup'], requestsPerSecond: ['kubeQPS'], burst: ['kubeBurst'] };
+    return { lookup: this.#report.from([], lookup, keys) };
   }
 
   #log(): object {

@@ -77,8 +77,6 @@ function stepOfChildren(
 const MATCH_KEYS: Readonly<Record<string, Path>> = {
   involvedApiVersion: ['apiVersion'],
   involvedKind: ['kind'],
-  involvedLabels: ['labels'],
-  involvedAnnotations: ['annotations'],
   field: ['component'],
 };
 

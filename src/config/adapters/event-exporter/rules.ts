@@ -59,13 +59,11 @@ export function testsOf(
       environment.resolve(key),
       patternOf(source, [...path, table, key]) ?? '',
     ]);
-    if (patterns.length > 0) tests[INVOLVED[table]] = Object.fromEntries(patterns) as object;
+    if (patterns.length > 0) tests[table] = Object.fromEntries(patterns) as object;
   }
   if (rule.minCount !== undefined && rule.minCount > 0) tests['minCount'] = rule.minCount;
   return canHold ? tests : undefined;
 }
-
-const INVOLVED = { labels: 'involvedLabels', annotations: 'involvedAnnotations' } as const;
 
 type Verdict =
   { readonly kind: 'pattern' | 'everything' | 'glob' } | { readonly kind: 'invalid'; readonly reason: string };

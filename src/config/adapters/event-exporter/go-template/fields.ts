@@ -22,8 +22,6 @@ export interface FieldOptions {
   readonly clusterName: string;
   /** Dots in the keys of labels and annotations are underscores. */
   readonly deDot: boolean;
-  /** The involved object is never looked up: it has no labels, annotations and owners. */
-  readonly omitLookup: boolean;
 }
 
 const METADATA = 'event.metadata';
@@ -43,8 +41,8 @@ export function structsOf(options: FieldOptions): Readonly<Record<string, Struct
 }
 
 /** The Event with what is known of its object, as kubernetes-event-exporter sends it without a layout. */
-export function wholeEvent({ clusterName, deDot, omitLookup }: FieldOptions): string {
-  const whole = `${MANIFEST} | enhanced_event: ${omitLookup ? 'nil' : 'involved'}, ${quoted(clusterName)}`;
+export function wholeEvent({ clusterName, deDot }: FieldOptions): string {
+  const whole = `${MANIFEST} | enhanced_event: involved, ${quoted(clusterName)}`;
   return deDot ? `${whole} | de_dot` : whole;
 }
 
@@ -106,15 +104,14 @@ const REFERENCE_FIELDS: Readonly<Record<string, Field>> = {
   FieldPath: text('.fieldPath'),
 };
 
-function involvedFields({ deDot, omitLookup }: FieldOptions): Readonly<Record<string, Field>> {
-  const found = (name: string) => (omitLookup ? 'nil' : `involved.${name}`);
+function involvedFields({ deDot }: FieldOptions): Readonly<Record<string, Field>> {
   return {
     ...REFERENCE_FIELDS,
     ObjectReference: { type: { struct: 'InvolvedObject' }, liquid: '' },
-    Labels: texts(found('labels'), deDot),
-    Annotations: texts(found('annotations'), deDot),
-    OwnerReferences: { type: { list: { struct: 'Owner' } }, liquid: found('ownerReferences') },
-    Deleted: { type: 'boolean', liquid: omitLookup ? 'false' : 'involved.deleted' },
+    Labels: texts('involved.labels', deDot),
+    Annotations: texts('involved.annotations', deDot),
+    OwnerReferences: { type: { list: { struct: 'Owner' } }, liquid: 'involved.ownerReferences' },
+    Deleted: { type: 'boolean', liquid: 'involved.deleted' },
   };
 }
 

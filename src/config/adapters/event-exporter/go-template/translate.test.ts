@@ -7,7 +7,7 @@ import { changeOf } from '../../../../testing/change.ts';
 import { GoTemplateError } from './ast.ts';
 import { translateGoTemplate } from './translate.ts';
 
-const OPTIONS = { clusterName: 'prod-eu', deDot: false, omitLookup: false };
+const OPTIONS = { clusterName: 'prod-eu', deDot: false };
 
 const EVENT = {
   apiVersion: 'v1',
@@ -31,7 +31,11 @@ const EVENT = {
   eventTime: null,
 };
 const INVOLVED = {
-  ...{ apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-1', uid: undefined },
+  apiVersion: 'v1',
+  kind: 'Pod',
+  namespace: 'shop',
+  name: 'web-1',
+  uid: 'pod-1',
   labels: { app: 'web', version: 'dev' },
   annotations: {},
   ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-7d', uid: 'rs-1' }],
@@ -56,6 +60,7 @@ describe('a Go template renders as before', () => {
     ['{{ index .InvolvedObject.Labels "nokey" }}', ''],
     ['{{ toJson .InvolvedObject.Labels }}', '{"app":"web","version":"dev"}'],
     ['{{ toJson .Labels }}', 'null'],
+    ['{{ toJson .InvolvedObject.Annotations }}', 'null'],
     ['{{ .LastTimestamp }}', '2026-11-20 23:56:58 +0000 UTC'],
     ['{{ .EventTime }}', '0001-01-01 00:00:00 +0000 UTC'],
     ['{{ .GetTimestampMs }}', '1795219018000'],
@@ -136,16 +141,6 @@ describe('a Go template renders as before', () => {
     const dotted = { ...OPTIONS, deDot: true };
     assert.equal(rendered('{{ index .Annotations "giantswarm_io/target-version" }}', EVENT, dotted), '30.1.0');
     assert.match(String(rendered('{{ toJson . }}', EVENT, dotted)), /"giantswarm_io\/target-version":"30\.1\.0"/);
-  });
-
-  test('omitLookup knows no labels, and asks for none', () => {
-    const liquid = translateGoTemplate(
-      '{{ .InvolvedObject.Labels.app }}{{ toJson . }}',
-      { ...OPTIONS, omitLookup: true },
-      'text',
-    );
-    assert.doesNotMatch(liquid, /involved\./);
-    assert.equal(rendered('{{ index .InvolvedObject.Labels "app" }}', EVENT, { ...OPTIONS, omitLookup: true }), '');
   });
 });
 

@@ -1,0 +1,275 @@
+/** kubernetes-event-exporter's acceptance list, 1 to 6: its configuration. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { ChainConfig } from '../../src/config/config.ts';
+import { Program, Workdir } from '../e2e/program.ts';
+import { load, problemsOf, toHook, withoutFolder } from './exporter.ts';
+
+const URL = 'http://receiver.example';
+
+/** Four routes and ten receivers of every kind, as its documentation shows them. */
+const EXAMPLE = `logLevel: debug
+logFormat: json
+maxEventAgeSeconds: 10
+kubeQPS: 60
+kubeBurst: 60
+route:
+  routes:
+    - match:
+        - receiver: "dump"
+    - match:
+        - receiver: "alert"
+        - receiver: "hook"
+      drop:
+        - namespace: "*test*"
+        - type: "Normal"
+          minCount: 5
+          apiVersion: "*beta*"
+    - match:
+        - kind: "Pod|Deployment|ReplicaSet"
+          labels:
+            version: "dev"
+          receiver: "slack"
+    - match:
+        - receiver: "firehose"
+      drop:
+        - type: "Normal"
+receivers:
+  - { name: dump, elasticsearch: { hosts: ["http://localhost:9200"], apiKey: "\${ELASTIC_API_KEY}" } }
+  - { name: opensearch-dump, opensearch: { hosts: ["http://localhost:9200"] } }
+  - { name: alert, opsgenie: { apiKey: "", message: "Event {{ .Reason }}" } }
+  - name: slack
+    slack:
+      token: "xoxb-1"
+      channel: "#mustafa-test"
+      message: "Received a Kubernetes Event {{ .Message}}"
+      fields:
+        reason: "{{ .Reason }}"
+        message: "{{ .Message }}"
+  - name: hook
+    webhook:
+      endpoint: "http://localhost:3000"
+      headers:
+        X-API-KEY: "123"
+      streamName: "applicationMetric"
+      layout:
+        createdAt: "{{ .GetTimestampMs }}"
+        details: { labels: "{{ toJson .InvolvedObject.Labels}}" }
+  - { name: kafka, kafka: { topic: "kube-event", brokers: ["localhost:9092"] } }
+  - { name: pubsub, pubsub: { gcloud_project_id: "my-project", topic: "kube-event" } }
+  - { name: eventbridge, eventbridge: { detailType: "deployment", source: "cd" } }
+  - { name: syslog, syslog: { network: "tcp", address: "127.0.0.1:11514" } }
+  - { name: firehose, firehose: { deliveryStreamName: "kubernetes-events", region: "us-east-1" } }
+`;
+const NOT_BUILT = ['dump', 'opensearch-dump', 'alert', 'kafka', 'pubsub', 'eventbridge', 'syslog', 'firehose'];
+
+/** `branch: match involvedKind, webhook`, branches indented. */
+function shape({ name, handlers, branches }: ChainConfig, indent = ''): string[] {
+  return [
+    `${indent}${name.split('/').at(-1)}: ${handlers.map(({ definition }) => definition.name).join(', ')}`,
+    ...branches.flatMap((branch) => shape(branch, `${indent}  `)),
+  ];
+}
+
+describe("event-exporter's configuration", () => {
+  test('1 its example is loaded, and each receiver that is not built is named with its line', async () => {
+    const problems = await problemsOf(EXAMPLE);
+    const named = problems.flatMap((line) => /: receiver "([^"]+)": (\w+) is not supported/.exec(line)?.[1] ?? []);
+    assert.deepEqual(named, NOT_BUILT);
+    assert.ok(
+      problems.includes(
+        'config.yaml:44: receivers[4].webhook.streamName: unknown key; there are endpoint, headers, layout, tls; --lenient leaves it out',
+      ),
+    );
+
+    const { chains, warnings, log } = await load(EXAMPLE, { lenient: true });
+    assert.deepEqual(
+      chains.flatMap((chain) => shape(chain)),
+      ['default: maxAge, repeats', '  hook: webhook', '  slack: match, slack'],
+    );
+    assert.deepEqual(log, { level: 'debug', format: 'json' });
+    for (const name of NOT_BUILT)
+      assert.ok(
+        warnings.some((line) => line.includes(`receiver "${name}"`)),
+        name,
+      );
+  });
+
+  test('1 the program says so, and with --lenient runs with what is left', async () => {
+    await using workdir = await Workdir.make();
+    const file = await workdir.write('config.yaml', EXAMPLE);
+    const refused = await new Program(['check', '-c', file]).exited();
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /config\.yaml:34: receivers\[7\]\.eventbridge|receiver "eventbridge": eventbridge is not supported/,
+    );
+    const lenient = await new Program(['check', '-c', file, '--lenient']).exited();
+    assert.equal(lenient.code, 0, lenient.stderr);
+    assert.match(
+      lenient.stdout,
+      /is valid\.\n.*config\.yaml:\d+: .*is no regular expression, so that it never matches/s,
+    );
+  });
+
+  test('2 the spellings of all builds mean the same', async () => {
+    const rule = (apiVersion: string, minCount: string) =>
+      `route: { routes: [{ match: [{ ${apiVersion}: v1, ${minCount}: 2, receiver: hook }] }] }`;
+    const options = async (route: string) => {
+      const { chains } = await load(toHook(URL, { route }), { repeats: 'every' });
+      return chains[0]?.handlers.map((handler) => handler.options);
+    };
+    const newer = await options(rule('apiVersion', 'minCount'));
+    assert.deepEqual(newer, await options(rule('apiversion', 'mincount')));
+    assert.match(
+      JSON.stringify(newer),
+      /"involvedApiVersion":"v1".*"minCount":2|"minCount":2.*"involvedApiVersion":"v1"/,
+    );
+  });
+
+  test('3 variables are expanded as theirs, $$ is a dollar sign, and variables of templates survive', async () => {
+    const env = { SECRET: 's3', URL };
+    const layout = `      layout:
+        a: "\${SECRET}$SECRET\${UNSET}-"
+        b: "cost $5 $1x \${bad-name}"
+        c: "x$ (Foo$|^Bar$) $$5"
+        d: "{{ $x := .Reason }}{{ $x }}"
+`;
+    const { chains, warnings } = await load(toHook('${URL}', { layout }), { env });
+    const { url, layout: loaded } = (chains[0]?.handlers.at(-1)?.options ?? {}) as { url: string; layout: object };
+    assert.equal(url, `${URL}/hook`);
+    assert.deepEqual(
+      { ...loaded },
+      {
+        a: 's3s3-',
+        b: 'cost  x ',
+        c: 'x$ (Foo$|^Bar$) $5',
+        d: '{% assign v_x_1 = event.reason %}{{ v_x_1 }}',
+      },
+    );
+    assert.deepEqual(warnings.map(withoutFolder), [
+      'config.yaml:1: the variable UNSET is not set: it is empty, as before',
+      'config.yaml:1: the variable 5 is not set: it is empty, as before',
+      'config.yaml:1: the variable 1 is not set: it is empty, as before',
+      'config.yaml:1: the variable bad-name is not set: it is empty, as before',
+    ]);
+  });
+
+  test('3 a value with a variable is read as its kind, and a secret is not shown', async () => {
+    const more = 'maxEventAgeSeconds: ${AGE}\nomitLookup: $OMIT\n';
+    const config = await load(toHook(URL, { more }), { env: { AGE: '60', OMIT: 'true' } });
+    assert.equal(config.chains[0]?.resources[0]?.events?.maxAgeMs, 60_000);
+    const problems = await problemsOf(toHook('$SECRET'), { env: { SECRET: 'hunter2' } });
+    assert.deepEqual(problems, ['config.yaml:5: receivers[0].webhook.endpoint: must be an https:// or http:// URL']);
+  });
+
+  test('4 the age of Events is 5 seconds unless said otherwise, once', async () => {
+    const maxAge = async (more: string) =>
+      (await load(toHook(URL, { more }))).chains[0]?.resources[0]?.events?.maxAgeMs;
+    assert.deepEqual(
+      [await maxAge(''), await maxAge('maxEventAgeSeconds: 123\n'), await maxAge('throttlePeriod: 123\n')],
+      [5_000, 123_000, 123_000],
+    );
+    assert.deepEqual(await problemsOf(toHook(URL, { more: 'throttlePeriod: 123\nmaxEventAgeSeconds: 321\n' })), [
+      'config.yaml:6: throttlePeriod: must not be given together with maxEventAgeSeconds: it is its old name',
+    ]);
+  });
+
+  test('4 a prefix of metrics is checked as theirs', async () => {
+    const problems = (prefix: string) => problemsOf(toHook(URL, { more: `metricsNamePrefix: "${prefix}"\n` }));
+    for (const prefix of [
+      'kubernetes_event_exporter_',
+      'test_',
+      'test_test_',
+      'test::test_test_',
+      'TEST::test_test_',
+      'test_test::1234_test_',
+    ])
+      assert.deepEqual(await problems(prefix), [], prefix);
+    for (const prefix of ['no_tracing_underscore', '__reserved_', '::wrong_', '13245_test_'])
+      assert.match(
+        (await problems(prefix)).join(),
+        /^config\.yaml:6: metricsNamePrefix: must match \^\[a-zA-Z\]/,
+        prefix,
+      );
+  });
+
+  for (const [what, yaml, problem] of [
+    [
+      'an unknown key at the top',
+      toHook(URL, { more: 'logLevl: info\n' }),
+      '6: logLevl: unknown key; did you mean "logLevel"?; --lenient leaves it out',
+    ],
+    [
+      'an unknown key of a rule',
+      toHook(URL, { route: 'route: { match: [{ resaon: x, receiver: hook }] }' }),
+      '1: route.match[0].resaon: unknown key; did you mean "reason"?; --lenient leaves it out',
+    ],
+    [
+      'an unknown key of a receiver',
+      toHook(URL, { layout: '      header: {}\n' }),
+      '6: receivers[0].webhook.header: unknown key; did you mean "headers"?; --lenient leaves it out',
+    ],
+    [
+      'an unknown receiver type',
+      'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, webhok: {} }]\n',
+      '2: receivers[0].webhok: unknown receiver type; did you mean "webhook"?; --lenient leaves it out',
+    ],
+    [
+      'an invalid regular expression',
+      toHook(URL, { route: 'route: { match: [{ reason: "^(?!Foo)", receiver: hook }] }' }),
+      "1: route.match[0].reason: must be a regular expression in RE2's syntax, or it never matches: error parsing regexp: invalid or unsupported Perl syntax: `(?!`; --lenient leaves it out",
+    ],
+    [
+      'a template that cannot be read',
+      toHook(URL, { layout: '      layout:\n        text: "{{ .Reason }"\n' }),
+      '7: receivers[0].webhook.layout.text: must be a Go template that can be translated: "}" is no part of a template\'s language; --lenient leaves it out',
+    ],
+    [
+      'a receiver that is nowhere',
+      toHook(URL, { route: 'route: { match: [{ receiver: hok }, { receiver: hook }] }' }),
+      '1: route.match[0].receiver: unknown receiver "hok"; there are hook; --lenient leaves it out',
+    ],
+    [
+      'two receivers of one name',
+      toHook(URL, { more: '  - name: hook\n    stdout: {}\n' }),
+      '6: receivers[1].name: must be unique: another receiver is called "hook", and the last one counts; --lenient leaves it out',
+    ],
+    [
+      'no receivers',
+      'route: { match: [{ receiver: hook }] }\n',
+      '1: receivers: is missing: there is nowhere to send anything',
+    ],
+  ] as const) {
+    test(`5 ${what} is refused, with its path and line`, async () => {
+      const problems = await problemsOf(yaml);
+      assert.ok(problems.includes(`config.yaml:${problem}`), problems.join('\n'));
+    });
+  }
+
+  test('5 --lenient is as silent as theirs: what is unknown is left out, what is invalid never matches', async () => {
+    const route = `route:
+  resaon: x
+  routes:
+    - match: [{ reason: "^(?!Foo)", receiver: hook }, { receiver: hok }]
+    - match: [{ reason: Foo, receiver: hook }]
+`;
+    const { chains, warnings } = await load(toHook(URL, { route, more: 'logLevl: x\n' }), { lenient: true });
+    assert.deepEqual(
+      chains.flatMap((chain) => shape(chain)),
+      ['default: maxAge, repeats, match, webhook'],
+    );
+    assert.equal(warnings.length, 4);
+  });
+
+  test('6 a mistake in the YAML is told with its line and what mends it', async () => {
+    assert.deepEqual(await problemsOf('route: {}\nlogLevel: {{info}}\n'), [
+      'config.yaml:2: broken YAML in column 12: a key must be a text; a value with a template in it needs quotes around it: "{{ ... }}"',
+    ]);
+    const [problem = ''] = await problemsOf('route:\n  match: [\nreceivers: []\n');
+    assert.match(problem, /^config\.yaml:\d: broken YAML in column \d+: /);
+    assert.deepEqual(await problemsOf('a: 1\n'), [
+      'Cannot use config.yaml: it is no configuration of kubernetes-event-exporter, which has "route" and "receivers"; write ours as TOML, in a file whose name ends in .toml',
+    ]);
+  });
+});
