@@ -1,7 +1,14 @@
-/** Time, so that tests own it. Deadlines and backoff use `monotonic`; `now` is for display, retention and durable due times. */
+/** Time, so that tests own it. Deadlines and backoff use `monotonic`, due times that outlive the process `steady`. */
+import { uptime } from 'node:os';
+
 export interface Clock {
-  /** Wall clock, milliseconds since the epoch. */
+  /** Wall clock, milliseconds since the epoch: for display and retention. Jumps when somebody sets the clock. */
   now(): number;
+  /**
+   * The wall clock of the start of the process, carried on: milliseconds since the epoch, for what is due later. Setting the
+   * clock moves it with the next start of the process only, so that nothing is tried early, late, or given up for it.
+   */
+  steady(): number;
   /** Never goes back, milliseconds from an arbitrary start. */
   monotonic(): number;
   /** Resolves after `ms`; rejects with the signal's reason when aborted. Does not keep the process alive. */
@@ -13,9 +20,22 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  steady,
   monotonic: () => performance.now(),
   sleep,
 };
+
+/** The monotonic clock stands still while the machine sleeps, its uptime goes on (in steps of 10 ms). */
+const STARTED_AT_UPTIME_MS = uptime() * 1_000 - performance.now();
+const SHORTEST_SLEEP_MS = 1_000;
+
+function steady(): number {
+  const awake = performance.timeOrigin + performance.now();
+  // Asking for the uptime takes 10 us: only when the wall clock says that something has happened, to itself or to us.
+  if (Math.abs(Date.now() - awake) < SHORTEST_SLEEP_MS) return Math.floor(awake);
+  const asleepMs = uptime() * 1_000 - performance.now() - STARTED_AT_UPTIME_MS;
+  return Math.floor(asleepMs < SHORTEST_SLEEP_MS ? awake : awake + asleepMs);
+}
 
 /** Not timers/promises: that makes an AbortError for each sleep that is not needed any more, 10 µs for what takes 2 here. */
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -96,7 +96,7 @@ async function call(
     if (step.type === 'transform') return step.instance.handle(given, context);
     if (step.type === 'sink') return deliver(step.instance, given, context);
     return remember(step.id, memory, (wakeAt) => {
-      const more = { state: delivery.states.get(step.id), now: clock.now(), wakeAt };
+      const more = { state: delivery.states.get(step.id), now: clock.steady(), wakeAt };
       return step.instance.handle(given, Object.assign(context, more));
     });
   };

@@ -28,7 +28,7 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
   function parked({ change, deferredSince }: Delivery, fate: Extract<Fate, { kind: 'parked' }>): void {
     const { why, park, failure } = fate;
     metrics.attempts.inc({ chain, outcome: why });
-    const retryInMs = Math.max(0, park.until - clock.now());
+    const retryInMs = Math.max(0, park.until - clock.steady());
     const fields = { ...fieldsOf(change), ...failureOf(failure), attempts: park.attempts, retryInMs };
     if (why === 'failed') return void log.warn('Handler failed, the change will be tried again', fields);
     const first = why === 'deferred' && deferredSince === undefined;

@@ -68,7 +68,7 @@ function reasonOf(error: Error, { deferredSince }: Delivery, { deferForMs }: Ret
   const code = error instanceof HandlerFailure ? error.code : undefined;
   if (code === 'WAIT') return 'waiting';
   if (code !== 'DEFER') return 'failed';
-  const now = clock.now();
+  const now = clock.steady();
   return now - (deferredSince ?? now) < deferForMs ? 'deferred' : 'failed';
 }
 
@@ -78,7 +78,7 @@ function parkOf(
   { attempts, deferredSince }: Delivery,
   { clock, random, retryDelay }: Omit<RetryOptions, 'retry'> & { readonly retryDelay: number },
 ): ParkRequest {
-  const now = clock.now();
+  const now = clock.steady();
   const reason = failure.message;
   if (why === 'waiting') return { until: numberOf(failure, 'until') ?? now, attempts, deferredSince, reason };
   const failed = { handler: failure.handler, outcome: why };

@@ -154,7 +154,7 @@ class Runner implements ChainRunner {
     const { store, chain, clock } = this.#options;
     const stateful = this.#steps.filter(({ type }) => type === 'stateful').map(({ id }) => id);
     const claimed = await this.#persistence.keepTrying('claim changes', () =>
-      store.claim({ chain: chain.name, limit, now: clock.now(), stateful }),
+      store.claim({ chain: chain.name, limit, now: clock.steady(), stateful }),
     );
     if (claimed === undefined) return;
     this.#ready.push(...claimed.deliveries);
@@ -275,7 +275,7 @@ class Runner implements ChainRunner {
   /** Asks again when the next change is due, or in {@link POLL_MS}. */
   #setAlarm(nextDueAt: number | undefined): void {
     const { clock } = this.#options;
-    const dueMs = nextDueAt === undefined ? POLL_MS : Math.max(1, nextDueAt - clock.now());
+    const dueMs = nextDueAt === undefined ? POLL_MS : Math.max(1, nextDueAt - clock.steady());
     const at = clock.monotonic() + Math.min(POLL_MS, dueMs);
     if (this.#state !== 'running' || (this.#alarm !== undefined && this.#alarm.at <= at)) return;
     this.#alarm?.cancel.abort(STOPPED);

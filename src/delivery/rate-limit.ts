@@ -56,7 +56,7 @@ export class RateLimit {
   }
 
   #waitUntil(at: number, now: number): WaitError {
-    return new WaitError(Math.ceil(this.#clock.now() + at - now));
+    return new WaitError(Math.ceil(this.#clock.steady() + at - now));
   }
 
   #lineUp(key: string, free: number, now: number): number {

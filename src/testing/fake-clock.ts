@@ -23,6 +23,10 @@ export class FakeClock implements Clock {
     return this.#startMs + this.#elapsedMs;
   }
 
+  steady(): number {
+    return this.now();
+  }
+
   monotonic(): number {
     return this.#elapsedMs;
   }

@@ -34,6 +34,7 @@ export function fasterClock(speed: number): Clock {
   const monotonic = (): number => (systemClock.monotonic() - start) * speed;
   return {
     now: () => startMs + monotonic(),
+    steady: () => startMs + monotonic(),
     monotonic,
     sleep: (ms, signal) => systemClock.sleep(ms / speed, signal),
   };

@@ -151,7 +151,7 @@ describe('a receiver that answers', { concurrency: 4 }, () => {
     await until('the breaker', () => running.serviceLog().includes('Receiver fails repeatedly'));
     isGone = false;
     await until('the end', async () => (await running.app.store.balances())[0]?.pending === 0);
-    const [{ dead = 0, completed = 0 } = {}] = await running.app.store.balances();
+    const { dead, completed } = await balanceOf(running, 'default');
     assert.ok(dead >= 5 && dead < OBJECTS, `${dead} dead`);
     assert.equal(dead + completed, OBJECTS);
     assert.equal(running.serviceLog().match(/Receiver fails repeatedly/g)?.length, 1);

@@ -1,0 +1,79 @@
+/** Row 33: the clock of the machine is set while changes wait. Nothing is tried early, late or given up for it, and order is kept. */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { systemClock } from '../../src/clock.ts';
+import { startReceiver } from '../../src/testing/receiver.ts';
+import type { Program } from '../e2e/program.ts';
+import { kwatchmanConfig } from '../e2e/main-job.ts';
+import { Service } from './service.ts';
+import { assertWhole, toldTo } from './stories.ts';
+
+const OBJECTS = 5;
+const HOUR_MS = 3_600_000;
+const END = { objects: OBJECTS, last: 2 };
+const JUMP = pathToFileURL(path.join(import.meta.dirname, 'clock-jump.ts')).href;
+
+function startWithClock(service: Service, jumpMs: number): Program {
+  return service.start({ env: { NODE_OPTIONS: `--import=${JUMP}`, CLOCK_JUMP_MS: String(jumpMs) } });
+}
+
+async function setClock(program: Program): Promise<void> {
+  program.signal('SIGUSR2');
+  await program.until('the clock was set', ({ stderr }) => stderr.includes('"The clock was set"'));
+}
+
+describe('a clock that', { concurrency: 2 }, () => {
+  for (const [how, jumpMs] of [
+    ['goes back by an hour', -HOUR_MS],
+    ['goes forward by an hour', HOUR_MS],
+  ] as const) {
+    test(`33 ${how} while retries wait: they come when they would have`, async () => {
+      let failures = 0;
+      const told = toldTo(END, () => (failures++ < 1 ? { status: 500 } : {}));
+      await using service = await Service.make(OBJECTS, told.respond);
+      await using program = startWithClock(service, jumpMs);
+      await program.ready();
+      service.scale(1);
+      await program.until('a retry that waits', ({ stderr }) => stderr.includes('will be tried again'));
+      await setClock(program);
+      service.scale(2);
+      await told.done();
+      const [failed] = service.slack.requests;
+      const key = failed?.headers['idempotency-key'];
+      const again = service.slack.requests.findLast(({ headers }) => headers['idempotency-key'] === key);
+      assert.ok((again?.at ?? 0) - (failed?.at ?? 0) >= 1_000, 'not before its time');
+      assert.equal((await program.stop()).code, 0);
+      assertWhole(service.slack.requests, END);
+      await service.assertBalanced();
+    });
+  }
+
+  test('33 goes forward by an hour while a receiver is down for a moment: nobody takes the moment for an hour', async () => {
+    // One alone does not open the breaker.
+    const end = { objects: 1, last: 1 };
+    const told = toldTo(end);
+    await using service = await Service.make(1);
+    const gone = await startReceiver();
+    await gone.close();
+    await service.workdir.write('config.toml', `[retry]\nretries = 0\n${kwatchmanConfig(gone.url, ['deployment'])}`);
+    await using program = startWithClock(service, HOUR_MS);
+    await program.ready();
+    service.scale(1);
+    await program.until('a deferral', ({ stderr }) => stderr.includes('ECONNREFUSED'));
+    await setClock(program);
+    await using back = await startReceiver(told.respond, Number(new URL(gone.url).port));
+    await told.done();
+    assert.equal((await program.stop()).code, 0);
+    assert.equal(assertWhole(back.requests, end).repeated, 0);
+    await service.assertBalanced();
+  });
+});
+
+test('33 systemClock.steady() does not jump when somebody sets the clock', (t) => {
+  const [before, monotonic] = [systemClock.steady(), systemClock.monotonic()];
+  t.mock.method(Date, 'now', () => 0);
+  const passedMs = systemClock.steady() - before;
+  assert.ok(Math.abs(passedMs - (systemClock.monotonic() - monotonic)) < 10);
+});
