@@ -1,7 +1,7 @@
 /** What a Grafana sink's table may say. */
 import { z } from 'zod';
 import { reach } from '../../src/delivery/fields.ts';
-import { layout, template } from '../../src/template/fields.ts';
+import { template } from '../../src/template/fields.ts';
 
 /** What only one of the two formats has. */
 const OF_FORMAT = {
@@ -60,7 +60,8 @@ export const options = z
         'Of an annotation: the dashboard, a template. Without it, the annotation is of the organisation and found by tags.',
       )
       .meta({ example: 'jcIIG-07z' }),
-    panelId: layout
+    panelId: z
+      .union([z.int(), template])
       .optional()
       .describe('Of an annotation: the panel of that dashboard, a number or a template.')
       .meta({ example: 2 }),

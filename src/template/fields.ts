@@ -20,9 +20,10 @@ export const template = z.string().superRefine((source, context) => {
 export const templates = z.record(z.string(), template);
 
 /** JSON of any nesting whose texts are Liquid templates: a table, a list, or one template. */
-export const layout = z.unknown().superRefine((source, context) => {
-  if (source === undefined) return;
-  for (const { path, message } of problemsOfLayout(source)) {
-    context.addIssue({ code: 'custom', message: `must be a Liquid template: ${message}`, path: [...path] });
-  }
-});
+export const layout = z
+  .union([z.string(), z.array(z.unknown()), z.record(z.string(), z.unknown())])
+  .superRefine((source, context) => {
+    for (const { path, message } of problemsOfLayout(source)) {
+      context.addIssue({ code: 'custom', message: `must be a Liquid template: ${message}`, path: [...path] });
+    }
+  });

@@ -81,6 +81,12 @@ describe('fields', () => {
     );
   });
 
+  test('a layout is a table, a list or a template', () => {
+    for (const layout of ['{{ change.object }}', ['{{ change.name }}', 1], {}])
+      assert.deepEqual(problems({ layout }), []);
+    for (const layout of [5, true, null]) assert.equal(problems({ layout }).length, 1);
+  });
+
   test('stay as they were written', () => {
     const given = { text: '{{ change.name }}', layout: { a: [1, '{{ event.reason }}'] } };
     assert.deepEqual(options.parse(given), given);
