@@ -6,28 +6,19 @@ import type { Config } from '../config/config.ts';
 import { findChain } from '../config/find-chain.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
-import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
+import type { DeadLetter, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { recordedKind } from './kind-names.ts';
+import { chosen, inPages, isFiltered, select, unknownIds, type Chosen, type Filters } from './dead-letter-choice.ts';
 import { configFrom, withStateFlags, type StateFlags } from './options.ts';
 import { withStore } from './state.ts';
 import { age, isoTime, table } from './table.ts';
-import { idOf, momentBefore } from './values.ts';
-
-interface Filters {
-  readonly chain?: string;
-  readonly handler?: string;
-  readonly kind?: string;
-  readonly olderThan?: string;
-}
+import { idOf } from './values.ts';
 
 interface Flags extends StateFlags, Filters {
   readonly all?: boolean;
   readonly force?: boolean;
   readonly output?: 'table' | 'json';
 }
-
-const PAGE = 500;
 
 export function deadCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const dead = program
@@ -161,65 +152,4 @@ async function discard(store: Store, flags: Flags, given: readonly number[], io:
   const done = await inPages(letters, (ids) => store.discard(ids));
   io.stdout.write(`Discarded ${done} of ${letters.length}.\n`);
   return EXIT.ok;
-}
-
-type Chosen = Pick<DeadLetter, 'id' | 'chain' | 'handler'>;
-
-/** By id, or by filters, or all. @throws ConfigError when an id is none, before anything is done */
-async function chosen(verb: string, store: Store, flags: Flags, given: readonly number[]): Promise<readonly Chosen[]> {
-  const byFilter = isFiltered(flags);
-  if (given.length > 0 && (byFilter || flags.all === true))
-    throw new ConfigError([`Cannot ${verb} by ids and by filters at once; leave one of them out`]);
-  if (given.length === 0 && !byFilter && flags.all !== true)
-    throw new ConfigError([`Nothing to ${verb}: name the ids, a filter such as --handler, or --all`]);
-  const letters: Chosen[] = [];
-  if (given.length === 0) {
-    for await (const { id, chain, handler } of select(store, flags)) letters.push({ id, chain, handler });
-    return letters;
-  }
-  const found = await Promise.all(
-    [...new Set(given)].map(async (id) => ({ id, letter: await store.deadLetterOf(id) })),
-  );
-  const unknown = found.filter(({ letter }) => letter === undefined).map(({ id }) => id);
-  if (unknown.length > 0) throw unknownIds(unknown);
-  return found.flatMap(({ letter }) => letter ?? []);
-}
-
-function isFiltered({ chain, handler, kind, olderThan }: Filters): boolean {
-  return [chain, handler, kind, olderThan].some((filter) => filter !== undefined);
-}
-
-/** Page by page: a letter holds whole manifests. */
-async function* select(store: Store, flags: Filters): AsyncGenerator<DeadLetter> {
-  const { chain, handler, kind, olderThan } = flags;
-  const query: Omit<DeadLetterQuery, 'limit'> = {
-    ...(chain === undefined ? {} : { chain }),
-    ...(handler === undefined ? {} : { handler }),
-    ...(kind === undefined ? {} : await recordedKind(store, kind)),
-    ...(olderThan === undefined ? {} : { diedBefore: momentBefore('--older-than', olderThan) }),
-  };
-  let afterId = 0;
-  for (;;) {
-    const page = await store.deadLetters({ ...query, afterId, limit: PAGE });
-    yield* page;
-    afterId = page.at(-1)?.id ?? afterId;
-    if (page.length < PAGE) return;
-  }
-}
-
-/** Transactions of bounded size: the service writes to the same store meanwhile. */
-async function inPages(
-  letters: readonly Chosen[],
-  act: (ids: readonly number[]) => Promise<readonly number[]>,
-): Promise<number> {
-  let done = 0;
-  for (let from = 0; from < letters.length; from += PAGE)
-    done += (await act(letters.slice(from, from + PAGE).map(({ id }) => id))).length;
-  return done;
-}
-
-function unknownIds(ids: readonly number[]): ConfigError {
-  return new ConfigError([
-    `No dead letter has the id ${ids.join(', ')}; \`watchchain dead list\` shows those there are`,
-  ]);
 }

@@ -30,17 +30,19 @@ const PRAGMAS = `
 `;
 
 /**
- * Opens the file, or `:memory:`, making it (mode 0600) and bringing its schema up to date where needed.
- * @throws ConfigError when the file is damaged, is not ours, is of a newer version or cannot be written.
+ * Opens the file, or `:memory:`, making it (mode 0600) and bringing its schema up to date where needed. Who is not the `writer`
+ * finds it as it is: a schema that was brought up to date behind the back of an older service would keep that from its next start.
+ * @throws ConfigError when the file is damaged, is not ours, is of another version or cannot be written.
  */
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string, writer = true): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     if (path !== ':memory:') createPrivately(path);
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     checkOwner(db, path);
     db.exec(PRAGMAS);
-    migrate(db, path);
+    if (writer) migrate(db, path);
+    else requireSchema(db, path);
     return db;
   } catch (thrown) {
     db?.close();
@@ -62,14 +64,26 @@ function checkOwner(db: DatabaseSync, path: string): void {
 function migrate(db: DatabaseSync, path: string): void {
   db.exec('BEGIN IMMEDIATE');
   const version = pragma(db, 'user_version');
-  if (version > MIGRATIONS.length) {
-    throw new ConfigError([
-      `Cannot use ${path}: its schema is version ${version}, this watchchain knows up to ${MIGRATIONS.length}; ` +
-        'run the newer watchchain that wrote it, or name another state folder',
-    ]);
-  }
+  if (version > MIGRATIONS.length) throw tooNew(path, version);
   for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
   db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+}
+
+function requireSchema(db: DatabaseSync, path: string): void {
+  const version = pragma(db, 'user_version');
+  if (version > MIGRATIONS.length) throw tooNew(path, version);
+  if (version === MIGRATIONS.length) return;
+  throw new ConfigError([
+    `Cannot use ${path}: its schema is version ${version}, this watchchain has ${MIGRATIONS.length}; ` +
+      'use the watchchain that runs on it, or start this one on it first',
+  ]);
+}
+
+function tooNew(path: string, version: number): ConfigError {
+  return new ConfigError([
+    `Cannot use ${path}: its schema is version ${version}, this watchchain knows up to ${MIGRATIONS.length}; ` +
+      'run the newer watchchain that wrote it, or name another state folder',
+  ]);
 }
 
 function pragma(db: DatabaseSync, name: string): number {

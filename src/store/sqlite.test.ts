@@ -63,6 +63,20 @@ describe('openSqliteStore()', () => {
     });
   });
 
+  test('is not brought up to date by who only looks in', async (t) => {
+    const path = await temporaryFile(t);
+    await (await openAt(t, path)).close();
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 1');
+    await assert.rejects(openSqliteStore({ path, writer: false }), {
+      code: 'CONFIG',
+      message:
+        /its schema is version 1, this watchchain has \d+; use the watchchain that runs on it, or start this one/,
+    });
+    assert.deepEqual({ ...db.prepare('PRAGMA user_version').get() }, { user_version: 1 });
+    db.close();
+  });
+
   test('refuses the database of another program and leaves it as it was', async (t) => {
     const path = await temporaryFile(t);
     const db = new DatabaseSync(path);

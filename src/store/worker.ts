@@ -36,7 +36,7 @@ serve(parentPort, workerData as WorkerOptions);
 function serve(port: MessagePort, { path, writer }: WorkerOptions): void {
   let engine: Engine;
   try {
-    engine = new Engine(openDatabase(path), writer);
+    engine = new Engine(openDatabase(path, writer), writer);
   } catch (thrown) {
     port.postMessage({ failed: onWire(toError(thrown)) } satisfies Message);
     return;

@@ -1,0 +1,81 @@
+/** Which dead letters a command is about: by id, by filters, or all. */
+import { ConfigError } from '../errors.ts';
+import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
+import { recordedKind } from './kind-names.ts';
+import { momentBefore } from './values.ts';
+
+const PAGE = 500;
+
+export interface Filters {
+  readonly chain?: string;
+  readonly handler?: string;
+  readonly kind?: string;
+  readonly olderThan?: string;
+}
+
+/** What is kept of a letter that was chosen: whole, it holds manifests. */
+export type Chosen = Pick<DeadLetter, 'id' | 'chain' | 'handler'>;
+
+/** By id, or by filters, or all. @throws ConfigError when an id is none, before anything is done */
+export async function chosen(
+  verb: string,
+  store: Store,
+  flags: Filters & { readonly all?: boolean },
+  given: readonly number[],
+): Promise<readonly Chosen[]> {
+  const byFilter = isFiltered(flags);
+  if (given.length > 0 && (byFilter || flags.all === true))
+    throw new ConfigError([`Cannot ${verb} by ids and by filters at once; leave one of them out`]);
+  if (given.length === 0 && !byFilter && flags.all !== true)
+    throw new ConfigError([`Nothing to ${verb}: name the ids, a filter such as --handler, or --all`]);
+  const letters: Chosen[] = [];
+  if (given.length === 0) {
+    for await (const { id, chain, handler } of select(store, flags)) letters.push({ id, chain, handler });
+    return letters;
+  }
+  const found = await Promise.all(
+    [...new Set(given)].map(async (id) => ({ id, letter: await store.deadLetterOf(id) })),
+  );
+  const unknown = found.filter(({ letter }) => letter === undefined).map(({ id }) => id);
+  if (unknown.length > 0) throw unknownIds(unknown);
+  return found.flatMap(({ letter }) => letter ?? []);
+}
+
+export function isFiltered({ chain, handler, kind, olderThan }: Filters): boolean {
+  return [chain, handler, kind, olderThan].some((filter) => filter !== undefined);
+}
+
+/** Page by page: a letter holds whole manifests. */
+export async function* select(store: Store, flags: Filters): AsyncGenerator<DeadLetter> {
+  const { chain, handler, kind, olderThan } = flags;
+  const query: Omit<DeadLetterQuery, 'limit'> = {
+    ...(chain === undefined ? {} : { chain }),
+    ...(handler === undefined ? {} : { handler }),
+    ...(kind === undefined ? {} : await recordedKind(store, kind)),
+    ...(olderThan === undefined ? {} : { diedBefore: momentBefore('--older-than', olderThan) }),
+  };
+  let afterId = 0;
+  for (;;) {
+    const page = await store.deadLetters({ ...query, afterId, limit: PAGE });
+    yield* page;
+    afterId = page.at(-1)?.id ?? afterId;
+    if (page.length < PAGE) return;
+  }
+}
+
+/** Transactions of bounded size: the service writes to the same store meanwhile. */
+export async function inPages(
+  letters: readonly Chosen[],
+  act: (ids: readonly number[]) => Promise<readonly number[]>,
+): Promise<number> {
+  let done = 0;
+  for (let from = 0; from < letters.length; from += PAGE)
+    done += (await act(letters.slice(from, from + PAGE).map(({ id }) => id))).length;
+  return done;
+}
+
+export function unknownIds(ids: readonly number[]): ConfigError {
+  return new ConfigError([
+    `No dead letter has the id ${ids.join(', ')}; \`watchchain dead list\` shows those there are`,
+  ]);
+}
