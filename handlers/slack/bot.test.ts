@@ -146,9 +146,9 @@ describe('slack with a token', () => {
     });
   });
 
-  for (const [error, code] of [
-    ['invalid_auth', 'TERMINAL'],
-    ['channel_not_found', 'TERMINAL'],
+  for (const [error, code, remedy = ''] of [
+    ['invalid_auth', 'TERMINAL', '; check the token'],
+    ['channel_not_found', 'TERMINAL', '; check the channel, and invite the bot if it is private'],
     ['msg_too_long', 'TERMINAL'],
     ['ratelimited', 'DEFER'],
     ['internal_error', undefined],
@@ -158,7 +158,7 @@ describe('slack with a token', () => {
       await assert.rejects(bot({}).deliver(upgrade('x'), context()), (thrown: Error & { code?: string }) => {
         assert.match(
           thrown.message,
-          new RegExp(`^Slack \\(127\\.0\\.0\\.1:\\d+\\) refused chat\\.postMessage: ${error}$`),
+          new RegExp(`^Slack \\(127\\.0\\.0\\.1:\\d+\\) refused chat\\.postMessage: ${error}${remedy}$`),
         );
         assert.equal(thrown.code, code);
         return true;

@@ -47,6 +47,19 @@ const PASSING: ReadonlySet<string> = new Set([
   'request_timeout',
   'team_added_to_org',
 ]);
+/** What to do about those that a configuration can cause. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  invalid_auth: 'check the token',
+  not_authed: 'check the token',
+  token_revoked: 'make another token',
+  token_expired: 'make another token',
+  account_inactive: 'make another token',
+  missing_scope: 'give the bot chat:write, and reactions:write for a completion',
+  not_in_channel: 'invite the bot to the channel',
+  channel_not_found: 'check the channel, and invite the bot if it is private',
+  is_archived: 'name a channel that is in use',
+  invalid_name: 'check completionEmoji',
+};
 const LIMITED: ReadonlySet<string> = new Set(['ratelimited', 'rate_limited', 'message_limit_exceeded']);
 
 export class SlackApi {
@@ -115,7 +128,8 @@ function assertOk({ body, headers }: ReceiverResponse, method: Method, host: str
   // Nothing else is quoted: whatever answers in Slack's place may echo the request.
   if (typeof code !== 'string' || !/^\w{1,60}$/.test(code))
     throw new Error(`${host} answered 2xx to ${method}, but not as Slack does: wanted {"ok": true}`);
-  const message = `Slack (${host}) refused ${method}: ${code}`;
+  const remedy = REMEDIES[code];
+  const message = `Slack (${host}) refused ${method}: ${code}${remedy === undefined ? '' : `; ${remedy}`}`;
   if (LIMITED.has(code)) {
     const seconds = Number(headers['retry-after']);
     throw new RetryAfterError(message, seconds > 0 ? { retryAfterMs: seconds * 1000 } : {});
