@@ -1,7 +1,9 @@
 /** Connections to receivers: one pool for all that need nothing special, and one for each TLS setting or permitted address. */
+import { lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { guardedLookup } from './egress.ts';
+import { singleFlight } from './single-flight.ts';
 import { TlsFiles, type SecureSettings, type TlsOptions } from './tls.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -23,16 +25,16 @@ export interface Way {
 
 export class Connections {
   readonly #env: NodeJS.ProcessEnv;
-  readonly #lookup: LookupFunction | undefined;
+  readonly #lookup: LookupFunction;
   readonly #ways = new Map<string, Way & { close(): Promise<void> }>();
 
   /**
    * @param env for `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`; a proxy resolves names itself
    * @param lookup resolves names; the system's by default
    */
-  constructor(env: NodeJS.ProcessEnv, lookup?: LookupFunction) {
+  constructor(env: NodeJS.ProcessEnv, lookup: LookupFunction = systemLookup) {
     this.#env = env;
-    this.#lookup = lookup;
+    this.#lookup = singleFlight(lookup);
   }
 
   /** Receivers with equal needs share one. */

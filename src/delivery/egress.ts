@@ -3,7 +3,7 @@
  * makes of a name is not: it must not lead to this machine, nor to the cloud's metadata, which hands out credentials.
  * Private networks (RFC 1918, unique local) are allowed: services of a cluster live there. Redirects are never followed.
  */
-import { lookup, type LookupAddress } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 interface Range {
@@ -49,7 +49,7 @@ export class EgressError extends Error {
  * `localhost` and names below it mean this machine by definition (RFC 6761).
  * @param allowed addresses and ranges that are permitted all the same
  */
-export function guardedLookup(allowed: readonly string[], resolve: LookupFunction = lookup): LookupFunction {
+export function guardedLookup(allowed: readonly string[], resolve: LookupFunction): LookupFunction {
   const permitted = addresses(...allowed);
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, found) => {
