@@ -2,7 +2,7 @@
 import { createSecureContext } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { toError } from '../errors.ts';
+import { codeOf, toError } from '../errors.ts';
 import { FreshFile } from '../fresh-file.ts';
 
 /** Paths are absolute. */
@@ -44,7 +44,7 @@ export function problemsOfTls(options: TlsOptions): readonly { readonly option: 
     try {
       texts[option] = readFileSync(path, 'utf8');
     } catch (thrown) {
-      return [{ option, message: `cannot be read: ${toError(thrown).message}` }];
+      return [{ option, message: `cannot be read (${codeOf(thrown) ?? toError(thrown).message})` }];
     }
   }
   for (const option of ['caFile', 'certFile'] as const) {

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { loadHandler } from '../../src/chain/load.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { ConfigError } from '../../src/errors.ts';
+
+/** What `check` says of this configuration, without the folder. */
+async function problemsIn(t: TestContext, toml: string, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'watchchain-webhook-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'config.toml');
+  writeFileSync(file, toml);
+  const thrown: unknown = await loadConfig(file, { env, loadHandler }).catch((failure: unknown) => failure);
+  assert.ok(thrown instanceof ConfigError);
+  return thrown.problems.map((line) => line.replaceAll(`${folder}/`, ''));
+}
+
+test('every mistake of a webhook is told with its line, and no secret with it', async (t) => {
+  const toml = `[[resource]]
+kind = "event"
+[[handler]]
+name = "webhook"
+url = "https://hooks.example/x"
+headers = { Authorization = "Bearer \${TOKEN}{{", X-A = "{{ chagne.name }}" }
+secret = ["\${TOKEN}"]
+tls = { caFile = "certs/ca.crt" }
+[handler.layout]
+text = "{{ event.resaon }}"
+fields = [
+  { value = "{{ event.count }}" },
+  { value = "{{ event.message | truncat }}" },
+]
+`;
+  assert.deepEqual(await problemsIn(t, toml, { TOKEN: 's3cr3t' }), [
+    'config.toml:6: handler[0].headers.Authorization: must be a Liquid template: "{{" is not closed (line 1, column 14)',
+    'config.toml:6: handler[0].headers.X-A: must be a Liquid template: unknown name "chagne"; did you mean "change"? (line 1, column 4)',
+    'config.toml:7: handler[0].secret[0]: must be base64 of 24 to 64 bytes, with or without "whsec_" in front: make one with `openssl rand -base64 32`',
+    'config.toml:8: handler[0].tls.caFile: cannot be read (ENOENT): current value is "certs/ca.crt"',
+    'config.toml:10: handler[0].layout.text: must be a Liquid template: unknown name "event.resaon"; did you mean "reason"? (line 1, column 4): current value is "{{ event.resaon }}"',
+    'config.toml:13: handler[0].layout.fields[1].value: must be a Liquid template: unknown filter "truncat"; did you mean "truncate"? (line 1, column 1): current value is "{{ event.message | truncat }}"',
+  ]);
+});
