@@ -2,7 +2,7 @@
  * The file: where it lies, who made it, and which schema it has. A store that cannot be used is never deleted or
  * overwritten: the error says what to do.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { ConfigError, toError } from '../errors.ts';
 import { MIGRATIONS } from './schema.ts';
@@ -61,7 +61,19 @@ function checkOwner(db: DatabaseSync, path: string): void {
   throw new ConfigError([`Cannot use ${path}: it is a database of another program; name another state folder`]);
 }
 
+/** The way back to the version that wrote it: what happens from now on would be missing there, and be told again. */
+function keepOlderVersion(db: DatabaseSync, path: string): void {
+  const version = pragma(db, 'user_version');
+  if (version === 0 || version >= MIGRATIONS.length) return;
+  const copy = `${path}.schema-${version}`;
+  // VACUUM INTO writes to a new or an empty file only: one that is left of an attempt that failed is no good.
+  rmSync(copy, { force: true });
+  createPrivately(copy);
+  db.prepare('VACUUM INTO ?').run(copy);
+}
+
 function migrate(db: DatabaseSync, path: string): void {
+  keepOlderVersion(db, path);
   db.exec('BEGIN IMMEDIATE');
   const version = pragma(db, 'user_version');
   if (version > MIGRATIONS.length) throw tooNew(path, version);

@@ -34,9 +34,7 @@ export const MIGRATIONS: readonly string[] = [
   );
 
   -- uses: how many of baseline, staged, changes.before and changes.after mean this body; at 0 the row goes.
-  CREATE TABLE bodies (
-    id INTEGER PRIMARY KEY, uses INTEGER NOT NULL, kind INTEGER NOT NULL REFERENCES kinds, bytes BLOB NOT NULL
-  );
+  CREATE TABLE bodies (id INTEGER PRIMARY KEY, uses INTEGER NOT NULL, bytes BLOB NOT NULL);
 
   CREATE TABLE baseline (
     scope INTEGER NOT NULL, key TEXT NOT NULL,
@@ -125,5 +123,12 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE edits (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
   ALTER TABLE deliveries ADD COLUMN edits INTEGER;
   CREATE INDEX deliveries_edits ON deliveries (edits) WHERE edits IS NOT NULL;
+  `,
+  `
+  -- Which rules of redaction a body is under. What nothing means any more has none.
+  ALTER TABLE bodies ADD COLUMN kind INTEGER NOT NULL DEFAULT 0 REFERENCES kinds;
+  UPDATE bodies SET kind = s.kind FROM baseline b JOIN scopes s ON s.id = b.scope WHERE b.body = bodies.id;
+  UPDATE bodies SET kind = c.kind FROM changes c WHERE c.after = bodies.id;
+  UPDATE bodies SET kind = c.kind FROM changes c WHERE c.before = bodies.id;
   `,
 ];

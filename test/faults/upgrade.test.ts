@@ -1,0 +1,109 @@
+/** Row 57: a store of an older version is carried over whole, and kept beside; one of a newer version is refused and left alone. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, test } from 'node:test';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
+import { Workdir } from '../e2e/program.ts';
+import { assertBalanced } from './balance.ts';
+
+/**
+ * `schema-N.sql`: a store as version N of the schema left it, never edited. Six deployments: one change was completed, one
+ * waits, one is parked after two attempts, one is a dead letter, one left a wake-up and a state, one object is gone.
+ */
+const FIXTURES = path.resolve(import.meta.dirname, '../../src/store/fixtures');
+const VERSIONS = readdirSync(FIXTURES).map((file) => Number(/^schema-(\d+)\.sql$/.exec(file)?.[1]));
+
+/** After the wake-up and the retry of the fixtures are due. */
+const LATER = Date.UTC(2026, 11, 1);
+
+function storeOf(version: number, file: string): void {
+  const db = new DatabaseSync(file);
+  db.exec(readFileSync(path.join(FIXTURES, `schema-${version}.sql`), 'utf8'));
+  db.close();
+}
+
+const open = (file: string): Promise<Store> =>
+  openSqliteStore({ path: file, cluster: { id: 'cluster-1', name: 'test' }, clock: new FakeClock(LATER) });
+
+async function assertCarriedOver(store: Store): Promise<void> {
+  const [scope] = await store.scopes();
+  assert.deepEqual([scope?.cursor, scope?.objects, await store.getFact('cluster')], ['112', 5, 'cluster-1']);
+  const seen = await store.seen(scope?.id ?? 0, undefined, 10);
+  assert.deepEqual(
+    seen.map(({ key }) => key),
+    ['dead', 'done', 'parked', 'timed', 'waiting'].map((name) => `default/${name}`),
+  );
+  const body = await store.baseline('apps', 'deployments', 'default/dead');
+  assert.match(Buffer.from(body ?? []).toString(), /"uid":"uid-dead".*"replicas":2/);
+  assert.equal((await store.history({ limit: 10 })).length, 6);
+  const [letter] = await store.deadLetters({ limit: 10 });
+  assert.deepEqual([letter?.handler, letter?.error, letter?.change.name], ['default/slack', 'answered 404', 'dead']);
+  assert.deepEqual(await store.replay([letter?.id ?? 0]), [letter?.id]);
+  await assertBalanced(store, { dead: 1, pending: 4 });
+  await assertDelivered(store);
+  await assertBalanced(store, { dead: 1 });
+}
+
+async function assertDelivered(store: Store): Promise<void> {
+  const { deliveries } = await store.claim({ chain: 'default', limit: 10, now: LATER, stateful: ['default/wait'] });
+  const by = new Map(deliveries.map((delivery) => [`${delivery.change.action} ${delivery.change.name}`, delivery]));
+  assert.deepEqual([...by.keys()].toSorted(), [
+    'deleted gone',
+    'timer timed',
+    'updated dead',
+    'updated parked',
+    'updated waiting',
+  ]);
+  const replicas = (of: string) => {
+    const { before, after } = by.get(of)?.change ?? {};
+    return [before, after].map((manifest) => (manifest?.['spec'] as { replicas?: number } | undefined)?.replicas);
+  };
+  assert.deepEqual(
+    [replicas('updated waiting'), replicas('deleted gone')],
+    [
+      [1, 2],
+      [1, undefined],
+    ],
+  );
+  const parked = by.get('updated parked');
+  assert.deepEqual([parked?.attempts, parked?.delivered], [2, ['default/log']]);
+  assert.deepEqual(by.get('timer timed')?.states.get('default/wait'), { count: 3 });
+  for (const { id } of deliveries) await store.complete(id, { kind: 'completed' });
+}
+
+describe('a store', () => {
+  for (const version of VERSIONS) {
+    test(`57 of schema ${version}: baseline, cursor, changes that wait, dead letters, states and wake-ups are carried over`, async () => {
+      await using workdir = await Workdir.make();
+      const file = workdir.file('store.db');
+      storeOf(version, file);
+      const store = await open(file);
+      await assertCarriedOver(store).finally(() => store.close());
+      const copy = new DatabaseSync(`${file}.schema-${version}`, { readOnly: true });
+      assert.equal(copy.prepare('PRAGMA user_version').get()?.['user_version'], version, 'the way back');
+      copy.close();
+      assert.equal((await stat(`${file}.schema-${version}`)).mode & 0o777, 0o600);
+    });
+  }
+
+  test('57 of a newer schema is refused with the way out, and left as it was', async () => {
+    await using workdir = await Workdir.make();
+    const file = workdir.file('store.db');
+    const store = await open(file);
+    await store.close();
+    const db = new DatabaseSync(file);
+    db.exec('PRAGMA user_version = 999');
+    db.close();
+    const before = await readFile(file);
+    await assert.rejects(
+      open(file),
+      /its schema is version 999, this watchchain knows up to \d+; run the newer watchchain/,
+    );
+    assert.ok(before.equals(await readFile(file)));
+  });
+});
