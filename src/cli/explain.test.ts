@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
@@ -40,6 +40,13 @@ test('explain lists every handler with its summary', async () => {
 test("explain NAME prints a handler's page, a user's own too", async () => {
   assert.match(await explained('webhook'), /^# webhook\n[^]*\| `url` \| string \| \*\*required\*\* \|/);
   assert.match(await explained(join(import.meta.dirname, '../../docs/examples/page-me.ts')), /^# page-me\n/);
+});
+
+test('explain templates prints the page of the documentation', async () => {
+  assert.equal(
+    await explained('templates'),
+    await readFile(join(import.meta.dirname, '../../docs/templates.md'), 'utf8'),
+  );
 });
 
 test('explain of an unknown name says which there are', async () => {

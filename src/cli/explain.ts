@@ -1,4 +1,4 @@
-/** `explain [HANDLER]` prints a handler's page; `explain --change ID` the trip of a change. */
+/** `explain [HANDLER]` prints a handler's page, `explain templates` theirs; `explain --change ID` the trip of a change. */
 import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
 import { ConfigError } from '../errors.ts';
@@ -20,7 +20,10 @@ export function explainCommand(program: Command, io: CommandIo, choose: (action:
     .description(
       'what a handler does and which options it has; without a name, which handlers there are; with --change, what became of a change',
     )
-    .argument('[handler]', 'name of a built-in handler, or path of your own')
+    .argument(
+      '[handler]',
+      'name of a built-in handler, or path of your own; or "templates", for their names and filters',
+    )
     .allowExcessArguments(false)
     .option('--change <id>', 'the trip of this change through each chain; `watchchain history` shows the ids')
     .addOption(new Option('-o, --output <format>', 'of the trip').choices(['text', 'json']));
@@ -37,8 +40,15 @@ async function explain(name: string | undefined, flags: Flags, io: CommandIo): P
 }
 
 async function explainHandler(name: string | undefined, io: CommandIo): Promise<number> {
-  io.stdout.write(name === undefined ? await handlerIndex() : handlerPage(await loadHandler(name, process.cwd())));
+  io.stdout.write(await pageOf(name));
   return EXIT.ok;
+}
+
+async function pageOf(name: string | undefined): Promise<string> {
+  if (name === undefined) return handlerIndex();
+  if (name !== 'templates') return handlerPage(await loadHandler(name, process.cwd()));
+  const { templatesPage } = await import('../template/page.ts');
+  return templatesPage();
 }
 
 /** One line per built-in handler, aligned. */
