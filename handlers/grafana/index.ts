@@ -8,7 +8,7 @@ export default defineSink({
   name: 'grafana',
   summary: 'Writes each change as an annotation into Grafana.',
   description: [
-    'An annotation appears in every dashboard that asks for its tags, or in the one that is named. Texts are templates; see docs/templates.md. The time is that of the change, however late it is delivered.',
+    'An annotation appears in every dashboard that asks for its tags, or in the one that is named. Texts are templates; see [templates](../templates.md). The time is that of the change, however late it is delivered.',
     'It counts as delivered when Grafana answers 2xx. Grafana takes the same annotation twice: a crash between its answer and our note of it can write one again.',
   ].join('\n\n'),
   options,

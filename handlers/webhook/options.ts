@@ -31,7 +31,7 @@ export const options = z
     layout: layout
       .optional()
       .describe(
-        'The body as JSON, written as a table whose texts are templates; see docs/templates.md. Without it and without `body`, the change as JSON, as described above.',
+        'The body as JSON, written as a table whose texts are templates; see [templates](../templates.md). Without it and without `body`, the change as JSON, as described above.',
       )
       .meta({ example: { text: '{{ change.headline }}', count: '{{ event.count }}' } }),
     body: template
