@@ -11,9 +11,10 @@ import type { Config } from './config/config.ts';
 import { createReceivers } from './delivery/receivers.ts';
 import { createEnricher, UNASKING } from './enrich/enricher.ts';
 import type { Enricher } from './enrich/involved.ts';
-import { ConfigError } from './errors.ts';
+import { ConfigError, toError } from './errors.ts';
 import type { Health } from './health.ts';
 import { keepHouse, tellOfOrphans } from './housekeeping.ts';
+import { isUnwritable, stopDrained } from './in-memory.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { connect, type Connection } from './source/connect.ts';
@@ -40,6 +41,8 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** Keep the state in memory only: nothing survives the process. */
   readonly storeFile?: ':memory:';
+  /** The same where the state folder cannot be written, instead of refusing to start. */
+  readonly orInMemory?: boolean;
 }
 
 export interface App {
@@ -89,6 +92,7 @@ class Application implements App {
   readonly #started: { readonly name: string; stop(graceMs: number): Promise<unknown> }[] = [];
   readonly #failure = Promise.withResolvers<never>();
   #phase: Health['phase'] = 'connecting';
+  #inMemory = false;
   #store: Store | undefined;
   #discovery: Discovery | undefined;
   #source: ClusterSource | undefined;
@@ -253,16 +257,22 @@ class Application implements App {
     return store;
   }
 
-  async #openFolder(connection: Connection, config: Config, env: NodeJS.ProcessEnv): Promise<StateFolder> {
-    const folder = await openStateFolder({
-      path: config.state.path,
-      name: config.state.name,
-      clusterId: connection.identity.id,
-      env,
-      exclusive: true,
-    });
-    this.#onStop('state folder', () => folder.close());
-    return folder;
+  /** Undefined when it cannot be written and the state is kept in memory instead. */
+  async #openFolder(connection: Connection, config: Config, env: NodeJS.ProcessEnv): Promise<StateFolder | undefined> {
+    const { path, name } = config.state;
+    try {
+      const folder = await openStateFolder({ path, name, clusterId: connection.identity.id, env, exclusive: true });
+      this.#onStop('state folder', () => folder.close());
+      return folder;
+    } catch (thrown) {
+      const { log, orInMemory = false } = this.#options;
+      if (!orInMemory || !isUnwritable(thrown)) throw thrown;
+      this.#inMemory = true;
+      log.warn('The state is kept in memory: what is not delivered, and what happens meanwhile, is lost at a restart', {
+        problem: toError(thrown).message,
+      });
+      return undefined;
+    }
   }
 
   async #startChains(store: Store, connection: Connection, discovery: Discovery): Promise<void> {
@@ -275,7 +285,9 @@ class Application implements App {
     const onForked = (names: readonly string[]): void => this.#chains?.kick(names);
     const chains = new RunningChains((chain) => createChainTree({ chain, log, onForked, ...common }));
     this.#chains = chains;
-    this.#onStop('chains', (graceMs) => chains.stop(graceMs));
+    this.#onStop('chains', (graceMs) =>
+      this.#inMemory ? stopDrained({ chains, store, clock: this.#clock, log }, graceMs) : chains.stop(graceMs),
+    );
     await chains.follow(config.chains, 0);
     this.#stopping.signal.throwIfAborted();
   }

@@ -58,5 +58,6 @@ function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly stri
     if (value === undefined) return refuse(`flag needs an argument: -${name}`);
     if (value !== '') given.set(own, value);
   }
-  return ['run', ...[...given].flat(), ...rest];
+  // Its chart mounts no volume for a state.
+  return ['run', ...[...given].flat(), '--or-in-memory', ...rest];
 }

@@ -18,7 +18,7 @@ import {
   type LogFlags,
 } from './options.ts';
 
-type Flags = ConfigFlags & LogFlags & ExecFlag & { readonly listen: string };
+type Flags = ConfigFlags & LogFlags & ExecFlag & { readonly listen: string; readonly orInMemory: boolean };
 
 /** Health and metrics outside a cluster; a pod's chart passes its own. */
 const DEFAULT_LISTEN = '127.0.0.1:8080';
@@ -30,7 +30,8 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
     .command('run', { isDefault: true })
     .description('watch the cluster and tell what changed (the default)')
     .allowExcessArguments(false)
-    .addOption(new Option('--listen <host:port>', 'health and metrics; "off" for none').default(DEFAULT_LISTEN));
+    .addOption(new Option('--listen <host:port>', 'health and metrics; "off" for none').default(DEFAULT_LISTEN))
+    .option('--or-in-memory', 'where the state folder cannot be written, keep the state in memory', false);
   withLogFlags(withExecFlag(withConfigFlags(command))).action((flags: Flags) => choose(() => run(flags, io)));
 }
 
@@ -41,7 +42,8 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
   const config = await load();
   const log = loggerFrom(flags, config, io);
   for (const warning of config.warnings) log.warn('Something in the configuration works otherwise here', { warning });
-  const app = createApp({ config, log, stdout: io.stdout, env: io.env, ...(listen === undefined ? {} : { listen }) });
+  const { orInMemory } = flags;
+  const app = createApp({ config, log, stdout: io.stdout, env: io.env, listen, orInMemory });
   return untilStopped(app, io.signal, (signal) => reloadWhenChanged({ app, config, files, load, log, signal }));
 }
 

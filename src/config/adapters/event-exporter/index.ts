@@ -77,6 +77,8 @@ const LAYOUTS: ReadonlySet<string> = new Set(['layout', 'details']);
 
 /** Seconds, as in theirs. */
 const DEFAULT_MAX_AGE_SECONDS = 5;
+/** No cluster keeps Events for a day. */
+const NO_LIMIT_SECONDS = 24 * 3_600;
 
 class Adapter {
   readonly #file: ExporterFile;
@@ -150,7 +152,7 @@ class Adapter {
       kind: 'event',
       ...(namespace === '' ? {} : { namespaces: [this.#environment.reference(namespace)] }),
       repeats: this.#options.repeats,
-      maxAge: `${this.#maxAgeSeconds()}s`,
+      ...this.#maxAge(),
     };
     const keys = { namespaces: ['namespace'], maxAge: ['maxEventAgeSeconds'] };
     if (watchReasons.length === 0) return [this.#report.from([], common, keys)];
@@ -160,7 +162,7 @@ class Adapter {
     });
   }
 
-  #maxAgeSeconds(): number {
+  #maxAge(): { readonly maxAge?: string } {
     const { maxEventAgeSeconds = 0, throttlePeriod = 0 } = this.#file;
     if (maxEventAgeSeconds !== 0 && throttlePeriod !== 0)
       this.#report.problem(
@@ -168,7 +170,8 @@ class Adapter {
         'must not be given together with maxEventAgeSeconds: it is its old name',
       );
     else if (throttlePeriod !== 0) this.#report.warning(['throttlePeriod'], 'is the old name of maxEventAgeSeconds');
-    return maxEventAgeSeconds || throttlePeriod || DEFAULT_MAX_AGE_SECONDS;
+    const seconds = maxEventAgeSeconds || throttlePeriod || DEFAULT_MAX_AGE_SECONDS;
+    return seconds > NO_LIMIT_SECONDS ? {} : { maxAge: `${seconds}s` };
   }
 
   #testsOf(rule: Rule, path: Path): ReturnType<typeof testsOf> {

@@ -97,8 +97,8 @@ const receiver = z.looseObject({ name: text });
 export const exporterFile = z.strictObject({
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic']).optional(),
   logFormat: z.enum(['json', 'pretty', '']).optional(),
-  maxEventAgeSeconds: z.int().optional(),
-  throttlePeriod: z.int().optional(),
+  maxEventAgeSeconds: z.int().min(0).optional(),
+  throttlePeriod: z.int().min(0).optional(),
   kubeQPS: z.number().optional(),
   kubeBurst: z.int().optional(),
   namespace: text.optional(),

@@ -1,0 +1,30 @@
+/** A service whose state folder cannot be written: it runs from memory, and what waits has no other time to be delivered. */
+import type { Clock } from './clock.ts';
+import { codeOf, toError } from './errors.ts';
+import type { Logger } from './log.ts';
+import type { Store } from './store/store.ts';
+
+const UNWRITABLE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR']);
+
+/** Whether a state folder was refused because it cannot be made or written, and not because it is another's. */
+export function isUnwritable(thrown: unknown): boolean {
+  return UNWRITABLE.has(codeOf(toError(thrown).cause) ?? '');
+}
+
+export interface Draining {
+  readonly chains: { idle(): Promise<void>; stop(graceMs: number): Promise<unknown> };
+  readonly store: Pick<Store, 'balances'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Lets the chains deliver everything that is due, within the grace; what is not delivered then is lost, and counted in the log. */
+export async function stopDrained({ chains, store, clock, log }: Draining, graceMs: number): Promise<void> {
+  const startedAt = clock.monotonic();
+  const enough = new AbortController();
+  await Promise.race([chains.idle(), clock.sleep(graceMs, enough.signal).catch(() => undefined)]);
+  enough.abort();
+  await chains.stop(Math.max(0, graceMs - (clock.monotonic() - startedAt)));
+  const lost = (await store.balances()).reduce((sum, { pending }) => sum + pending, 0);
+  if (lost > 0) log.warn('Not delivered when the service stopped, and kept nowhere', { changes: lost });
+}
