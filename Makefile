@@ -25,7 +25,7 @@ tests = $(shell find src handlers test bench docs -name '*.test.ts' -not -path '
 # Two files at once; a test that hangs fails by itself.
 node_test := $(NODE) --test --test-concurrency=2 --test-timeout=300000 --test-reporter=./test/reporter.ts --test-reporter-destination=stdout
 
-.PHONY: help demo run test ok check format lint types docs generated-docs bench build control-plane test-cluster deps node
+.PHONY: help demo run test test-faults ok check format lint types docs generated-docs bench build control-plane test-cluster deps node
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -39,6 +39,9 @@ run: deps ## your kubeconfig and config.toml (ARGS="-c other.toml")
 test: deps ## all tests that need nothing else
 	@$(node_test) $(tests)
 
+test-faults: deps ## the long rounds of test/faults: kills, power cuts, storms (root for those that mount)
+	@WATCHCHAIN_FAULTS=long $(node_test) --test-timeout=900000 $$(grep -lE 'LONG|onlyLong' test/faults/*.test.ts)
+
 ok: check test ## what a change must pass: format, lint, types, generated docs, tests
 
 check: format lint types generated-docs ## `ok` without the tests
@@ -50,7 +53,7 @@ lint: deps
 	@oxlint --type-aware --deny-warnings
 
 types: deps
-	@tsc -p .
+	@tsc -p . && tsc -p src/web/client
 
 docs: deps ## writes docs/handlers and the picture from the handlers
 	@$(NODE) docs/generate.ts && $(NODE) docs/picture.ts
@@ -61,7 +64,7 @@ generated-docs: deps
 build: deps ## dist/, as the published package and the image have it
 	@npm run --silent build
 
-bench: deps ## each figure beside its denominator, from the same run
+bench: build ## each figure beside its denominator, from the same run
 	@exec $(NODE) bench/main.ts $(ARGS)
 
 control-plane: ## builds etcd, the Kubernetes control plane, kubectl, kwok and helm, once, into a cache outside the checkout

@@ -1,6 +1,6 @@
 /**
  * `make bench` (`ARGS="events store --quick"` for some, and for a first look): measures each figure that the program promises,
- * beside its yardstick from the same run, and ends with 1 when one is missed.
+ * beside its yardstick from the same run, and ends with 1 when one is missed. Make builds `dist/` first, which some measure.
  */
 import { isMet, lineOf, type Figure, type Scenario } from './rig/figure.ts';
 import { Places } from './rig/places.ts';

@@ -3,6 +3,9 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Answer, Question, Usage } from '../subjects/report.ts';
 
+/** Run as their users run them: without what make and the image set for watchchain. */
+const YARDSTICKS: readonly string[] = ['client-node', 'cut-and-parse'];
+const NOT_THEIRS: NodeJS.ProcessEnv = { MALLOC_MMAP_THRESHOLD_: undefined };
 const STOP_TIMEOUT_MS = 10_000;
 
 export class Subject implements AsyncDisposable {
@@ -26,7 +29,10 @@ export class Subject implements AsyncDisposable {
   /** Starts `subjects/NAME.ts` and waits until it is ready. Its stdout is not read. */
   static async start(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Subject> {
     const file = new URL(`../subjects/${name}.ts`, import.meta.url);
-    const child = fork(file, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: { ...process.env, ...env } });
+    const child = fork(file, args, {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: { ...process.env, ...(YARDSTICKS.includes(name) ? NOT_THEIRS : {}), ...env },
+    });
     const subject = new Subject(name, child);
     await subject.#answer('ready');
     return subject;

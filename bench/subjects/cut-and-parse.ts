@@ -2,7 +2,7 @@
  * The least that can be done: `cut-and-parse.ts KUBECONFIG`: the same watch, split into lines; managedFields cut by looking for
  * the text that begins and ends them, and JSON.parse. It checks nothing, knows no object, and would not survive a break.
  */
-import { KubeConfig } from '@kubernetes/client-node';
+import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import { Report } from './report.ts';
 
@@ -10,10 +10,14 @@ const MANAGED_FIELDS = ',"managedFields":[';
 /** What follows them in the embedded API server's objects. */
 const MANAGED_FIELDS_END = ']},"spec":';
 
+/** As the embedded API server writes it: as JSON. */
+interface Kubeconfig {
+  readonly clusters: readonly { readonly cluster: { readonly server: string } }[];
+}
+
 const report = new Report();
-const config = new KubeConfig();
-config.loadFromFile(process.argv[2] ?? '');
-const pods = `${config.getCurrentCluster()?.server}/api/v1/pods`;
+const config = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Kubeconfig;
+const pods = `${config.clusters[0]?.cluster.server}/api/v1/pods`;
 const list = (await (await request(pods)).body.json()) as { readonly metadata: { readonly resourceVersion: string } };
 const watch = await request(`${pods}?watch=1&resourceVersion=${list.metadata.resourceVersion}`);
 report.ready();

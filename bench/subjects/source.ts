@@ -19,8 +19,11 @@ import { changeOf } from '../../src/store/change-of.ts';
 import type { AcceptBatch, Accepted, Observation, ScopeSpec, ScopeState, Store } from '../../src/store/store.ts';
 import { testContext, testEnvironment } from '../../src/testing/handler.ts';
 import { parseManifest } from '../../src/parse.ts';
+import { keepYoungGenerationSmall } from '../../src/memory.ts';
 import { Report } from './report.ts';
 
+// As main.ts does it.
+keepYoungGenerationSmall();
 const [kubeconfig, work] = process.argv.slice(2);
 const report = new Report();
 
