@@ -6,6 +6,7 @@ import { originalError } from '../../src/delivery/fetch-adapter.ts';
 import { assertTaken } from './answer.ts';
 import { Bot } from './bot.ts';
 import { compileContent, type Content } from './content.ts';
+import { digestOf, fitting } from './digest.ts';
 import { options, type Options } from './options.ts';
 import { type CallContext, SlackApi } from './web-api.ts';
 
@@ -16,6 +17,7 @@ export default defineSink({
     "The title says what happened to which object. After `diff`, the text of an update has the headline and who did it in its first line, then a line per changed field, then the diff of what does not fit on a line; it is cut, visibly, at Slack's limit of 4,000 characters. Creations, deletions and updates without a diff have a title only, and a text where there is something to add: that the change happened while nothing was watching, or that the object was perhaps only no longer selected.",
     'Nothing in an object can mention a channel, make a link or end the code block.',
     'As a bot, with a `token`, it also answers in threads (`threadKey`) and rewrites a message (`update`). Which message that is, it remembers for 30 days after the last one, over restarts. A message that was removed meanwhile is begun anew.',
+    'What comes faster than `messagesPerSecond` is told together: up to ten changes as they are, in one message; more as a list of every object by name. Threads and messages that are rewritten are told one by one.',
     'A message counts as delivered when Slack has answered `ok`. Other servers with webhooks of this kind (Mattermost, Rocket.Chat) work too.',
   ].join('\n\n'),
   options,
@@ -49,12 +51,24 @@ completionCondition = "{% if event.reason == 'Upgraded' %}done{% endif %}"
   create(options, environment) {
     const contentOf = compileContent(options, environment.clusterName);
     const tell = options.token === undefined ? webhook(options, environment) : bot(options, options.token, environment);
+    const footer = options.clusterName ?? environment.clusterName;
     return {
       deliver: (change, context) => tell.message(change, contentOf(change), context),
+      ...(hangsOnEach(options) ? {} : { fits: fitting, deliverMany: many }),
       stop: () => tell.close(),
     };
+
+    async function many(changes: readonly Change[], context: CallContext): Promise<void> {
+      const [first] = changes;
+      if (first !== undefined) await tell.message(first, digestOf(changes, contentOf, footer), context);
+    }
   },
 });
+
+/** A thread, a message that is rewritten and a channel of its own are each change's: none can be told together with others. */
+function hangsOnEach({ threadKey, update, channel = '' }: Options): boolean {
+  return threadKey !== undefined || update !== undefined || channel.includes('{');
+}
 
 /** The far end, by whichever way in. */
 interface Way {
@@ -66,7 +80,7 @@ function webhook(options: Options, { id, receivers }: HandlerEnvironment): Way {
   const { webhookURL = '' } = options;
   const url = new URL(webhookURL);
   const accept = ({ body }: { readonly body: string }): void => assertTaken(body, url.host);
-  const receiver = receivers.receiver({ ...receiverOptions(options), name: id, url, accept });
+  const receiver = receivers.receiver({ ...receiverOptions(options), name: id, url, accept, lineUp: false });
   return {
     async message(_change, content, { idempotencyKey, signal }) {
       // Its own retries and timeout stay off: the chain and the receiver see to both.
@@ -81,7 +95,12 @@ function webhook(options: Options, { id, receivers }: HandlerEnvironment): Way {
 
 function bot(options: Options, token: string, { id, receivers, memory }: HandlerEnvironment): Way {
   const { apiURL, channel } = options;
-  const api = new SlackApi({ apiURL, token, lane: channel }, { ...receiverOptions(options), name: id }, receivers);
+  const lineUp = hangsOnEach(options);
+  const api = new SlackApi(
+    { apiURL, token, lane: channel },
+    { ...receiverOptions(options), name: id, lineUp },
+    receivers,
+  );
   const talking = new Bot(options, { api, memory });
   return {
     message: (change, content, context) => talking.tell(change, content, context),

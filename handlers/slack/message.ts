@@ -48,6 +48,11 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
   };
 }
 
+/** What happened, in one word. */
+export function verbOf(change: Change): string {
+  return LOOKS[change.action].verb;
+}
+
 /** Of the bar at the side: what happened. */
 export function colorOf(change: Change): string {
   return LOOKS[change.action].color;
@@ -70,7 +75,7 @@ function textOf(change: Change): string {
 }
 
 /** A Kubernetes Event is read for its words: `Warning BackOff pod web-1: Back-off restarting`. The older API has `message`, events.k8s.io `note`. */
-function eventText(change: Change): string {
+export function eventText(change: Change): string {
   const event = manifestOf(change) ?? {};
   const { type, reason, message, note, involvedObject, regarding } = event as Readonly<Record<string, unknown>>;
   const { kind, name } = (involvedObject ?? regarding ?? {}) as Readonly<Record<string, unknown>>;

@@ -8,8 +8,8 @@ import { editsOf } from '../edits.ts';
 import type { Json } from '../json.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
 import { withDeadline, type RunningCalls } from './deadline.ts';
-import { HandlerFailure } from './failure.ts';
-import type { Passage } from './fate.ts';
+import { HandlerFailure, waitOf } from './failure.ts';
+import type { Arrival, Passage } from './fate.ts';
 import {
   isHalt,
   type Halt,
@@ -19,7 +19,7 @@ import {
   type StatefulInstance,
 } from './handler.ts';
 import type { Observer } from './observe.ts';
-import { contextOf, type Step } from './step.ts';
+import { canGather, contextOf, type Step } from './step.ts';
 
 export interface AttemptOptions {
   readonly steps: readonly Step[];
@@ -30,8 +30,16 @@ export interface AttemptOptions {
   readonly observer: Observer;
   readonly calls: RunningCalls;
   readonly enricher: Enricher;
+  readonly gather: Gather;
   /** Makes it durable that a sink has delivered. Never rejects. */
   checkpoint(handler: string): Promise<void>;
+}
+
+/** Asked at each sink that can tell of several changes at once. */
+export interface Gather {
+  /** See `Gathering`. */
+  until(sink: string, change: Change): number | undefined;
+  limited(sink: string, until: number): void;
 }
 
 type Verdict = Change | Halt;
@@ -43,27 +51,59 @@ interface Memory {
 
 /**
  * Runs the change through the handlers, strictly in order, each seeing what the one before it passed. Sinks that have
- * delivered it already are passed over.
+ * delivered it already are passed over. It may come no further than a sink where it waits for others.
  * @throws HandlerFailure when a handler throws; sinks that succeeded before it are checkpointed
  */
-export async function attempt(delivery: Delivery, options: AttemptOptions): Promise<Passage> {
-  const { steps, observer } = options;
-  const memory: Memory = { states: new Map(), wakeUps: [] };
+export function attempt(delivery: Delivery, options: AttemptOptions): Promise<Passage | Arrival> {
+  const run = { delivery, options, memory: { states: new Map(), wakeUps: [] } };
+  return walk(stepsOf(delivery, options.steps), delivery.change, run);
+}
+
+interface Run {
+  readonly delivery: Delivery;
+  readonly options: AttemptOptions;
+  readonly memory: Memory;
+}
+
+async function walk(steps: readonly Step[], given: Change, run: Run): Promise<Passage | Arrival> {
+  const { delivery, options, memory } = run;
   const checkpoints: Promise<void>[] = [];
-  let change = delivery.change;
+  let change = given;
   try {
-    for (const step of stepsOf(delivery, steps)) {
-      const verdict = await call(step, change, delivery, memory, options);
-      observer.verdict(step.id, isHalt(verdict) ? 'halt' : 'pass');
+    for (const [n, step] of steps.entries()) {
+      const verdict = canGather(step) ? await passOrArrive(step, change, run) : await call(step, change, run);
+      if ('until' in verdict) {
+        return { at: step.id, ...verdict, goOn: () => walk(steps.slice(n + 1), verdict.change, run) };
+      }
+      options.observer.verdict(step.id, isHalt(verdict) ? 'halt' : 'pass');
       if (isHalt(verdict)) return { end: { kind: 'halted', by: step.id, reason: verdict.reason }, writes: memory };
       change = verdict;
       // The end of the delivery implies the last one's success.
       if (step.type === 'sink' && step !== steps.at(-1)) checkpoints.push(options.checkpoint(step.id));
     }
-    const edits = options.hasBranches ? editsFor(delivery, change, steps) : undefined;
+    const edits = options.hasBranches ? editsFor(delivery, change, options.steps) : undefined;
     return { end: { kind: 'completed' }, writes: memory, edits };
   } finally {
     await Promise.all(checkpoints);
+  }
+}
+
+/** What the handler says, or that the change waits here for others: before it is told, or because the receiver's rate says so. */
+async function passOrArrive(
+  step: Step,
+  change: Change,
+  run: Run,
+): Promise<Verdict | Pick<Arrival, 'change' | 'until'>> {
+  const { gather } = run.options;
+  const until = gather.until(step.id, change);
+  if (until !== undefined) return { change, until };
+  try {
+    return await call(step, change, run);
+  } catch (thrown) {
+    const limitedUntil = waitOf(thrown);
+    if (limitedUntil === undefined) throw thrown;
+    gather.limited(step.id, limitedUntil);
+    return { change, until: limitedUntil };
   }
 }
 
@@ -85,13 +125,8 @@ function stepsOf({ delivered, timerOf }: Delivery, steps: readonly Step[]): read
   return steps.slice(from).filter(({ id }) => !delivered.includes(id));
 }
 
-async function call(
-  step: Step,
-  change: Change,
-  delivery: Delivery,
-  memory: Memory,
-  { clock, log, calls, observer, enricher }: AttemptOptions,
-): Promise<Verdict> {
+async function call(step: Step, change: Change, { delivery, memory, options }: Run): Promise<Verdict> {
+  const { clock, log, calls, observer, enricher } = options;
   const handle = (given: Change, context: HandlerContext): Verdict | Promise<Verdict> => {
     if (step.type === 'transform') return step.instance.handle(given, context);
     if (step.type === 'sink') return deliver(step.instance, given, context);
@@ -108,8 +143,9 @@ async function call(
   try {
     return checked(await withDeadline(work, { clock, ms: step.deadlineMs, calls }));
   } catch (thrown) {
-    observer.verdict(step.id, 'error');
-    throw new HandlerFailure(step.id, thrown);
+    const failure = new HandlerFailure(step.id, thrown);
+    observer.verdict(step.id, failure.code === 'WAIT' ? 'wait' : 'error');
+    throw failure;
   }
 }
 

@@ -27,6 +27,17 @@ export class HandlerFailure extends Error {
   }
 }
 
+/** Until when a failure asks to wait for its receiver's rate, milliseconds since the epoch; undefined when it does not. */
+export function waitOf(thrown: unknown): number | undefined {
+  return thrown instanceof HandlerFailure && thrown.code === 'WAIT' ? numberOf(thrown, 'until') : undefined;
+}
+
+/** A handler may bring its own copy of this package, so the shape is read and not the class. */
+export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfterMs'): number | undefined {
+  const value = (cause as Error & { readonly [field: string]: unknown })[field];
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
 /** Message and causes in one line of bounded length, for the log and the store; of URLs only the hosts, for a path may be a password. */
 function textOf(error: Error): string {
   const messages: string[] = [];

@@ -110,12 +110,22 @@ export interface SinkInstance extends HandlerLife {
   deliver(change: Change, context: HandlerContext): Promise<void>;
   /** What it would send, on one line and without a secret: for `watchchain test`, which does not deliver. Throws as `deliver` would. */
   preview?(change: Change, context: HandlerContext): string | Promise<string>;
+  /**
+   * The same for several changes of different objects in one message, all or none. A sink that has it is given changes that
+   * came faster than its receiver takes them, those of a `digest`, and what happened while nothing was watching. Which
+   * changes these are is stored before the first attempt: each attempt has the same, in the same order, and the same key.
+   */
+  deliverMany?(changes: readonly Change[], context: HandlerContext): Promise<void>;
+  /** How many of these changes, from the first on, one message can name. Default: all, up to 1,000. */
+  fits?(changes: readonly Change[]): number;
 }
 
-/** A sink that takes several changes at once: members are parked until the window closes (built with issue B's batches). */
+/** When changes are told together: of those in a window, up to `over` are told one by one, and the rest when it ends, or `max` wait. */
 export interface BatchWindow {
-  readonly max: number;
+  /** Milliseconds. */
   readonly windowMs: number;
+  readonly over: number;
+  readonly max: number;
 }
 
 /** One configuration example: shown in the docs, loaded by a test. */
@@ -163,8 +173,10 @@ export interface StatefulDefinition<
 
 export interface SinkDefinition<Options extends z.ZodObject = z.ZodObject> extends Described<Options> {
   readonly type: 'sink';
-  /** Per-attempt deadline of `deliver` in milliseconds, given its options; 30 s without it. */
+  /** Per-attempt deadline of `deliver` and `deliverMany` in milliseconds, given its options; 30 s without it. */
   readonly deadlineMs?: (options: z.output<Options>) => number;
+  /** For a receiver that takes changes by the batch, given its options; a `digest` in the configuration counts instead. */
+  readonly batch?: (options: z.output<Options>) => BatchWindow;
   create(options: z.output<Options>, environment: HandlerEnvironment): SinkInstance;
 }
 

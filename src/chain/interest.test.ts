@@ -30,6 +30,7 @@ const withBranches = (own: HandlerDefinition[], ...branches: HandlerDefinition[]
     resources: [],
     retry: { retries: 3, minTimeoutMs: 1_000, factor: 5, deferForMs: 900_000 },
     concurrency: 8,
+    awayFrom: undefined,
   })),
 });
 

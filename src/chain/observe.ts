@@ -8,7 +8,9 @@ import type { HandlerFailure } from './failure.ts';
 import type { Fate } from './fate.ts';
 
 export interface Observer {
-  verdict(handler: string, verdict: 'pass' | 'halt' | 'error'): void;
+  verdict(handler: string, verdict: 'pass' | 'halt' | 'wait' | 'error'): void;
+  /** One message of the sink told of so many changes. */
+  toldTogether(handler: string, changes: number): void;
   /** Called when it is durable. */
   fate(delivery: Delivery, fate: Fate): void;
 }
@@ -43,10 +45,17 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
 
   return {
     verdict: (handler, verdict) => metrics.verdicts.inc({ handler, verdict }),
+    toldTogether(handler, changes) {
+      metrics.verdicts.inc({ handler, verdict: 'pass' }, changes);
+      metrics.digests.inc({ handler });
+      log.info('Changes told together', { handler, changes });
+    },
     fate(delivery, fate) {
       switch (fate.kind) {
         case 'ended':
           return ended(delivery, fate.passage.end);
+        case 'gathered':
+          return metrics.attempts.inc({ chain, outcome: 'gathered' });
         case 'parked':
           return parked(delivery, fate);
         case 'dead':

@@ -3,8 +3,8 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.ts';
 import type { RetryConfig } from '../config/config.ts';
 import type { Delivery, ParkRequest } from '../store/store.ts';
-import { HandlerFailure } from './failure.ts';
-import type { Fate, ParkReason, Passage } from './fate.ts';
+import { HandlerFailure, numberOf } from './failure.ts';
+import type { Failed, ParkReason } from './fate.ts';
 
 export interface RetryOptions {
   readonly retry: RetryConfig;
@@ -12,6 +12,9 @@ export interface RetryOptions {
   /** 0 to 1, for the jitter of deferrals. */
   readonly random: () => number;
 }
+
+/** What one attempt came to: its result, or what follows from its failure. */
+export type Ran<T> = { readonly kind: 'done'; readonly result: T } | Failed;
 
 /** However many retries are configured: a wait grows no longer than this, unless the first one is. */
 const MAX_RETRY_WAIT_MS = 3_600_000;
@@ -23,16 +26,16 @@ const MAX_DEFER_MS = 60_000;
  * random 1 to 2. The waiting is left to the store, so that it survives a restart and a waiting change costs no memory:
  * each call is one p-retry run of what is left, stopped after its first failure.
  */
-export async function runOnce(
+export async function runOnce<T>(
   delivery: Delivery,
-  attempt: () => Promise<Passage>,
+  attempt: () => Promise<T>,
   { retry, clock, random }: RetryOptions,
-): Promise<Fate> {
+): Promise<Ran<T>> {
   const spent = delivery.attempts;
   const longestMs = longestWaitMs(retry);
-  let parked: Omit<Extract<Fate, { kind: 'parked' }>, 'kind' | 'failure'> | undefined;
+  let parked: Omit<Extract<Failed, { kind: 'parked' }>, 'kind' | 'failure'> | undefined;
   try {
-    const passage = await pRetry(() => attempt().catch(abortWhenTerminal), {
+    const result = await pRetry(() => attempt().catch(abortWhenTerminal), {
       retries: Math.max(0, retry.retries - spent),
       minTimeout: Math.min(retry.minTimeoutMs * retry.factor ** spent, longestMs),
       maxTimeout: longestMs,
@@ -46,7 +49,7 @@ export async function runOnce(
       },
       shouldRetry: () => false,
     });
-    return { kind: 'ended', passage };
+    return { kind: 'done', result };
   } catch (thrown) {
     if (!(thrown instanceof HandlerFailure)) throw thrown;
     if (parked === undefined) return { kind: 'dead', failure: thrown, attempts: spent + 1 };
@@ -92,10 +95,4 @@ function parkOf(
   const growingMs = Math.min(Math.max(now - (since ?? now), MIN_DEFER_MS), MAX_DEFER_MS) * (0.75 + random() / 2);
   const waitMs = askedMs === undefined ? growingMs : Math.max(askedMs, MIN_DEFER_MS);
   return { until: Math.ceil(now + waitMs), attempts, deferredSince: since, reason, failure: failed };
-}
-
-/** A handler may bring its own copy of this package, so the shape is read and not the class. */
-function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfterMs'): number | undefined {
-  const value = (cause as Error & { readonly [field: string]: unknown })[field];
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }

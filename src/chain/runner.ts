@@ -9,15 +9,19 @@ import { UNASKING } from '../enrich/enricher.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Delivery, Store } from '../store/store.ts';
-import { attempt } from './attempt.ts';
+import type { Batch, Delivery, Store } from '../store/store.ts';
+import { attempt, type AttemptOptions, type Gather } from './attempt.ts';
+import { runBatch } from './batch.ts';
 import { RunningCalls } from './deadline.ts';
-import type { Fate, Passage } from './fate.ts';
+import { fateOf, type Arrival, type Fate, type Passage } from './fate.ts';
+import { Gathering } from './gathering.ts';
+import type { BatchWindow } from './handler.ts';
+import { HeldWrites } from './held-writes.ts';
 import { startAll, stopAll } from './life.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { Persistence } from './persistence.ts';
-import { runOnce } from './retry.ts';
-import { createStep, type Step } from './step.ts';
+import { runOnce, type Ran, type RetryOptions } from './retry.ts';
+import { canGather, createStep, type Step } from './step.ts';
 
 export interface ChainRunnerOptions {
   readonly chain: ChainConfig;
@@ -72,19 +76,23 @@ class Runner implements ChainRunner {
   readonly #log: Logger;
   readonly #observer: Observer;
   readonly #persistence: Persistence;
+  /** Ends of deliveries. */
+  readonly #held: HeldWrites;
   #steps: readonly Step[] = [];
   #state: 'new' | 'running' | 'stopped' = 'new';
 
   /** Claimed, not begun. */
   #ready: Delivery[] = [];
+  /** The same, one at most: a batch may be large. */
+  #readyBatch: Batch | undefined;
+  #batchRuns = false;
   #running = 0;
+  #gatherings: ReadonlyMap<string, Gathering> = new Map();
   #claiming = false;
   /** Something happened since the last claim began. */
   #again = false;
   /** The last claim did not ask for all that is due. */
   #leftMore = false;
-  /** Ends that wait for company. */
-  #held: (() => void)[] = [];
   readonly #calls = new RunningCalls();
   #alarm: { readonly at: number; readonly cancel: AbortController } | undefined;
   readonly #quietWaiters: (() => void)[] = [];
@@ -95,12 +103,14 @@ class Runner implements ChainRunner {
     this.#log = log.child({ chain: chain.name });
     this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics });
     this.#persistence = new Persistence(clock, this.#log);
+    this.#held = new HeldWrites(clock);
   }
 
   async start(): Promise<void> {
     const { chain, store, clusterName, clock, receivers, stdout } = this.#options;
     const environment = { store, clusterName, clock, receivers, stdout, log: this.#log };
     this.#steps = chain.handlers.map((handler) => createStep(handler, environment));
+    this.#gatherings = new Map(this.#steps.filter(canGather).map((step) => [step.id, this.#gatheringOf(step.window)]));
     await startAll(this.#steps, { clock, log: this.#log });
     this.#state = 'running';
     this.kick();
@@ -108,7 +118,7 @@ class Runner implements ChainRunner {
 
   kick(): void {
     this.#again = true;
-    this.#writeHeld();
+    this.#held.flush();
     if (this.#state === 'running' && !this.#claiming) void this.#claimAll();
   }
 
@@ -122,7 +132,7 @@ class Runner implements ChainRunner {
     this.#state = 'stopped';
     const { clock } = this.#options;
     this.#alarm?.cancel.abort(STOPPED);
-    this.#writeHeld();
+    this.#held.flush();
     const released = [this.#releaseReady()];
     const graceOver = new AbortController();
     await Promise.race([this.#quiet(), clock.sleep(graceMs, graceOver.signal).catch(() => undefined)]);
@@ -153,23 +163,26 @@ class Runner implements ChainRunner {
     if (this.#leftMore) return;
     const { store, chain, clock } = this.#options;
     const stateful = this.#steps.filter(({ type }) => type === 'stateful').map(({ id }) => id);
+    const batch = this.#readyBatch === undefined && !this.#batchRuns;
     const claimed = await this.#persistence.keepTrying('claim changes', () =>
-      store.claim({ chain: chain.name, limit, now: clock.steady(), stateful }),
+      store.claim({ chain: chain.name, limit, now: clock.steady(), stateful, batch }),
     );
     if (claimed === undefined) return;
     this.#ready.push(...claimed.deliveries);
+    if (batch) this.#readyBatch = claimed.batch;
+    if (batch && !claimed.hasGathered) for (const gathering of this.#gatherings.values()) gathering.drained();
     this.#begin();
     if (claimed.deliveries.length === limit) this.#again = true;
     this.#setAlarm(claimed.nextDueAt);
   }
 
-  /** Begins what may run. */
+  /** Begins what may run; a batch, which has waited, first. */
   #begin(): void {
     while (this.#state === 'running' && this.#running < this.#options.chain.concurrency) {
-      const delivery = this.#ready.shift();
-      if (delivery === undefined) return;
+      const run = this.#nextRun();
+      if (run === undefined) return;
       this.#running++;
-      void this.#run(delivery).finally(() => {
+      void run().finally(() => {
         this.#running--;
         this.#begin();
         this.#tellWhenQuiet();
@@ -177,21 +190,63 @@ class Runner implements ChainRunner {
     }
   }
 
+  #nextRun(): (() => Promise<void>) | undefined {
+    const batch = this.#readyBatch;
+    if (batch !== undefined) {
+      this.#readyBatch = undefined;
+      this.#batchRuns = true;
+      return () => this.#runBatch(batch);
+    }
+    const delivery = this.#ready.shift();
+    return delivery === undefined ? undefined : () => this.#run(delivery);
+  }
+
   async #run(delivery: Delivery): Promise<void> {
-    const { chain, clock, random = Math.random } = this.#options;
-    const options = {
+    await this.#settle(
+      delivery,
+      await runOnce(delivery, () => this.#attempt(delivery, this.#gather), this.#retryOptions),
+    );
+  }
+
+  async #runBatch(batch: Batch): Promise<void> {
+    const step = this.#steps.find(({ id }) => id === batch.handler);
+    const gathering = this.#gatherings.get(batch.handler);
+    await runBatch(batch, {
+      retry: this.#retryOptions,
+      store: this.#options.store,
+      persistence: this.#persistence,
+      observer: this.#observer,
+      calls: this.#calls,
+      log: this.#log,
+      enricher: this.#options.enricher ?? UNASKING,
+      sink: step === undefined || !canGather(step) || gathering === undefined ? undefined : { step, gathering },
+      attempt: (delivery, gather) => this.#attempt(delivery, gather),
+      settle: (delivery, ran) => this.#settle(delivery, ran),
+      release: (delivery) => this.#release(delivery),
+    });
+    this.#batchRuns = false;
+    this.kick();
+  }
+
+  #attempt(delivery: Delivery, gather: Gather): Promise<Passage | Arrival> {
+    const options: AttemptOptions = {
       steps: this.#steps,
-      hasBranches: chain.branches.length > 0,
-      clock,
+      hasBranches: this.#options.chain.branches.length > 0,
+      clock: this.#options.clock,
       log: this.#log,
       observer: this.#observer,
       calls: this.#calls,
       enricher: this.#options.enricher ?? UNASKING,
+      gather,
       checkpoint: (handler: string) =>
         this.#persistence.keepTrying('note a delivery', () => this.#options.store.checkpoint(delivery.id, handler)),
     };
-    const fate = await runOnce(delivery, () => attempt(delivery, options), { retry: chain.retry, clock, random });
-    if (fate.kind !== 'ended' && fate.failure.cause === STOPPED) return this.#release(delivery);
+    return attempt(delivery, options);
+  }
+
+  async #settle(delivery: Delivery, ran: Ran<Passage | Arrival>): Promise<void> {
+    const fate = ran.kind === 'done' ? fateOf(delivery, ran.result) : ran;
+    if ('failure' in fate && fate.failure.cause === STOPPED) return this.#release(delivery);
     const hasMore = await this.#inCompany(() =>
       this.#persistence.keepTrying('end a change', () => this.#write(delivery, fate)),
     );
@@ -202,34 +257,33 @@ class Runner implements ChainRunner {
 
   /** With the next accept, when half of the slots are held, or soon; at once when somebody waits for quiet. */
   #inCompany<T>(write: () => Promise<T>): Promise<T> {
-    const { promise, resolve } = Promise.withResolvers<T>();
-    const { clock, chain } = this.#options;
-    const held = this.#held;
-    held.push(() => resolve(write()));
-    if (this.#state !== 'running' || this.#quietWaiters.length > 0 || held.length >= chain.concurrency / 2) {
-      this.#writeHeld();
-    } else if (held.length === 1) {
-      const isFull = this.#ready.length > 0 || this.#running >= chain.concurrency;
-      clock.sleep(isFull ? MAX_HELD_WHEN_FULL_MS : MAX_HELD_MS).then(
-        () => held === this.#held && this.#writeHeld(),
-        () => undefined,
-      );
-    }
-    return promise;
+    const { chain } = this.#options;
+    const isFull = this.#ready.length > 0 || this.#running >= chain.concurrency;
+    const written = this.#held.add(write, isFull ? MAX_HELD_WHEN_FULL_MS : MAX_HELD_MS);
+    const isAwaited = this.#state !== 'running' || this.#quietWaiters.length > 0;
+    if (isAwaited || this.#held.size >= chain.concurrency / 2) this.#held.flush();
+    return written;
   }
 
-  /** In one turn, and so in one transaction. */
-  #writeHeld(): void {
-    const held = this.#held;
-    if (held.length === 0) return;
-    this.#held = [];
-    for (const write of held) write();
+  get #retryOptions(): RetryOptions {
+    const { chain, clock, random = Math.random } = this.#options;
+    return { retry: chain.retry, clock, random };
+  }
+
+  readonly #gather: Gather = {
+    until: (sink, change) => this.#gatherings.get(sink)?.until(change),
+    limited: (sink, until) => this.#gatherings.get(sink)?.limited(until),
+  };
+
+  #gatheringOf(window: BatchWindow | undefined): Gathering {
+    const { clock, chain } = this.#options;
+    return new Gathering({ clock, window, awayFrom: chain.awayFrom });
   }
 
   /** Answers whether there may be more to claim. */
   async #write(delivery: Delivery, fate: Fate): Promise<boolean> {
     if (fate.kind === 'ended') return this.#complete(delivery.id, fate.passage);
-    if (fate.kind === 'parked') await this.#options.store.park(delivery.id, fate.park);
+    if (fate.kind === 'parked' || fate.kind === 'gathered') await this.#options.store.park(delivery.id, fate.park);
     else await this.#giveUp(delivery, fate);
     return true;
   }
@@ -258,7 +312,8 @@ class Runner implements ChainRunner {
   }
 
   async #releaseReady(): Promise<number> {
-    const ready = this.#ready.splice(0);
+    const ready = [...this.#ready.splice(0), ...(this.#readyBatch?.deliveries ?? [])];
+    this.#readyBatch = undefined;
     await Promise.all(ready.map((delivery) => this.#release(delivery)));
     return ready.length;
   }
@@ -291,7 +346,11 @@ class Runner implements ChainRunner {
   }
 
   get #isQuiet(): boolean {
-    return this.#running === 0 && !this.#claiming && (this.#state !== 'running' || this.#ready.length === 0);
+    return (
+      this.#running === 0 &&
+      !this.#claiming &&
+      (this.#state !== 'running' || (this.#ready.length === 0 && this.#readyBatch === undefined))
+    );
   }
 
   async #quiet(): Promise<void> {

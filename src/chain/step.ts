@@ -6,6 +6,7 @@ import type { Enricher } from '../enrich/involved.ts';
 import { needOf, type Need } from '../enrich/needs.ts';
 import { toError } from '../errors.ts';
 import type {
+  BatchWindow,
   HandlerContext,
   HandlerEnvironment,
   SinkInstance,
@@ -18,6 +19,8 @@ import type { Store } from '../store/store.ts';
 
 const TRANSFORM_DEADLINE_MS = 10_000;
 const SINK_DEADLINE_MS = 30_000;
+/** The store hands out no more at once. */
+const MAX_DIGEST = 1_000;
 
 interface Placed {
   /** `chain/name` or `chain/id`. */
@@ -32,7 +35,7 @@ export type Step = Placed &
   (
     | { readonly type: 'transform'; readonly instance: TransformInstance }
     | { readonly type: 'stateful'; readonly instance: StatefulInstance<Json> }
-    | { readonly type: 'sink'; readonly instance: SinkInstance }
+    | { readonly type: 'sink'; readonly instance: SinkInstance; readonly window: BatchWindow | undefined }
   );
 
 /** What handlers of all places share. */
@@ -50,12 +53,13 @@ export function createStep(handler: HandlerConfig, environment: StepEnvironment)
   }
 }
 
-function created({ id, definition, options }: HandlerConfig, { store, ...environment }: StepEnvironment): Step {
+function created({ id, definition, options, digest }: HandlerConfig, { store, ...environment }: StepEnvironment): Step {
   const own = { ...environment, id, log: environment.log.child({ handler: id }), memory: memoryOf(store, id) };
   const need = needOf(options);
   if (definition.type === 'sink') {
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
-    return { id, need, type: 'sink', deadlineMs, instance: definition.create(options, own) };
+    const window = digest === undefined ? definition.batch?.(options) : { ...digest, max: MAX_DIGEST };
+    return { id, need, type: 'sink', deadlineMs, window, instance: definition.create(options, own) };
   }
   if (definition.type === 'stateful') {
     return { id, need, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance: definition.create(options, own) };
@@ -69,6 +73,13 @@ function memoryOf(store: Store, handler: string): SinkMemory {
     get: (key) => store.recall(handler, key),
     set: (key, value) => store.remember(handler, key, value),
   };
+}
+
+export type SinkStep = Extract<Step, { type: 'sink' }>;
+
+/** Whether it can tell of several changes at once. */
+export function canGather(step: Step): step is SinkStep {
+  return step.type === 'sink' && step.instance.deliverMany !== undefined;
 }
 
 /** Of one call. */

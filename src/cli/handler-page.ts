@@ -1,6 +1,7 @@
 /** The pages of the handlers, for `explain` and for docs/handlers/: made from their definitions, so that they cannot drift. */
 import { z } from 'zod';
 import type { HandlerDefinition } from '../chain/handler.ts';
+import { sinkOptions } from '../config/sink-options.ts';
 import { builtinHandlerNames, loadHandler } from '../chain/load.ts';
 
 /** Every built-in handler, by name. */
@@ -28,6 +29,7 @@ export function handlerPage(definition: HandlerDefinition): string {
     TYPE_NOTE[definition.type],
     '## Options',
     optionsTable(definition.options),
+    ...(definition.type === 'sink' ? ['As every sink it also takes:', optionsTable(sinkOptions)] : []),
     ...(examples.length === 0 ? [] : ['## Examples', ...examples]),
   ]
     .join('\n\n')

@@ -10,6 +10,7 @@ import { canonical } from './keys.ts';
 import { resolvePaths } from './paths.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 import type { BranchTable, ResourceTable } from './schema.ts';
+import { splitTable, toSinkOptions } from './sink-options.ts';
 
 /** A chain or branch as it stands in the file, perhaps with mistakes: what can be checked of it is. */
 export interface WrittenChain {
@@ -146,12 +147,19 @@ async function loadOne(
     problems.push(...(thrown as ConfigError).problems.map((message) => ({ path: [...path, 'name'], message })));
     return undefined;
   }
-  const spelled = canonical(written, definition.options, path, problems);
+  const { own: ofHandler, common } = splitTable(written);
+  const spelled = canonical(ofHandler, definition.options, path, problems);
   const options = resolvePaths(spelled, definition.options, folder);
   const checked = definition.options.safeParse(options);
   if (!checked.success) problems.push(...problemsOf(checked.error, options, path, isSecret));
   const own = typeof id === 'string' ? id : definition.name;
-  const config = { id: `${chain}/${own}`, definition, options: checked.data ?? {}, at: at(path) };
+  const config = {
+    id: `${chain}/${own}`,
+    definition,
+    options: checked.data ?? {},
+    at: at(path),
+    ...toSinkOptions(common, definition, path, problems),
+  };
   return { config, path };
 }
 
@@ -206,9 +214,9 @@ export function toChain(
   { name, branches: written }: WrittenChain,
   table: BranchTable,
   { handlers, branches }: LoadedChain,
-  around: Manner & Pick<ChainConfig, 'fingerprint' | 'resources'>,
+  around: Manner & Pick<ChainConfig, 'fingerprint' | 'resources' | 'awayFrom'>,
 ): ChainConfig {
-  const { fingerprint, resources } = around;
+  const { fingerprint, resources, awayFrom } = around;
   const manner = {
     retry: { ...around.retry, ...table.retry },
     concurrency: table.concurrency ?? around.concurrency,
@@ -220,13 +228,14 @@ export function toChain(
     resources,
     handlers,
     branches: written.map((branch, n) => {
-      const inner = { ...manner, fingerprint, resources: [] };
+      const inner = { ...manner, fingerprint, awayFrom, resources: [] };
       return toChain(branch, table.branch?.[n] ?? {}, branches[n] ?? { handlers: [], branches: [] }, inner);
     }),
     retry: toRetry(manner.retry),
     concurrency: manner.concurrency ?? 8,
     // One that cannot be told of either must not go round in circles.
     deadLettersTo: name.split('/')[0] === manner.deadLetters ? undefined : manner.deadLetters,
+    awayFrom,
   };
 }
 

@@ -22,7 +22,7 @@ export interface Config {
     /** By default the file's name without its extension. */
     readonly name: string;
   };
-  /** What happened while nothing was watching: one change each, or none. */
+  /** What happened while nothing was watching: one change each, or none. How they are told: see {@link ChainConfig.awayFrom}. */
   readonly whileAway: 'each' | 'ignore';
   readonly redact: RedactConfig;
   readonly lookup: LookupConfig;
@@ -81,6 +81,8 @@ export interface ChainConfig {
   readonly concurrency: number;
   /** The chain that is told of what this one gives up. */
   readonly deadLettersTo?: string | undefined;
+  /** From how many on, changes that happened while nothing was watching are told in one summary; undefined: each as any other. */
+  readonly awayFrom: number | undefined;
 }
 
 export interface RetryConfig {
@@ -123,4 +125,12 @@ export interface HandlerConfig {
   /** Checked by the definition's schema, defaults filled in. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly at: string;
+  /** Of a sink: when it tells of several changes at once. */
+  readonly digest?: DigestConfig | undefined;
+}
+
+export interface DigestConfig {
+  readonly windowMs: number;
+  /** Changes in a window that are told one by one. */
+  readonly over: number;
 }

@@ -68,12 +68,15 @@ async function outcome(name: string): Promise<string> {
 }
 
 function describeChain(chain: ChainConfig): string {
-  const { name, resources, handlers, branches, retry, concurrency, deadLettersTo } = chain;
+  const { name, resources, handlers, branches, retry, concurrency, deadLettersTo, awayFrom } = chain;
   const pace = `concurrency=${concurrency} retry=${[retry.retries, retry.minTimeoutMs, retry.factor, retry.deferForMs].join()}`;
   const lines = [
-    `${name}${pace === 'concurrency=8 retry=3,1000,5,900000' ? '' : ` ${pace}`}${deadLettersTo === undefined ? '' : ` deadLetters=${deadLettersTo}`}`,
+    `${name}${awayFrom === 20 ? '' : ` awayFrom=${awayFrom}`}${pace === 'concurrency=8 retry=3,1000,5,900000' ? '' : ` ${pace}`}${deadLettersTo === undefined ? '' : ` deadLetters=${deadLettersTo}`}`,
     ...resources.map((resource) => `  ${describeResource(resource)}`),
-    ...handlers.map(({ id, options }) => `  ${id} ${JSON.stringify(options)}`),
+    ...handlers.map(
+      ({ id, options, digest }) =>
+        `  ${id} ${JSON.stringify(options)}${digest === undefined ? '' : ` digest=${digest.windowMs},${digest.over}`}`,
+    ),
   ];
   return lines.map((line) => `${line}\n`).join('') + branches.map(describeChain).join('');
 }

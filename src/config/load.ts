@@ -85,13 +85,23 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
       const resources = toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
         surroundings.at([...chain.path, 'resource', n]),
       );
-      const { retry, concurrency, deadLetters } = data;
-      const around = { retry, concurrency, deadLetters, resources, fingerprint: fingerprintOf(chain.table, value) };
+      const { retry, concurrency, deadLetters, whileAway = 'auto' } = data;
+      const around = {
+        retry,
+        concurrency,
+        deadLetters,
+        resources,
+        awayFrom: AWAY_FROM[whileAway],
+        fingerprint: fingerprintOf(chain.table, value),
+      };
       const { handlers = [], branches = [] } = loaded[index] ?? {};
       return toChain(chain, table, { handlers: [...eventRules(chain.name, resources), ...handlers], branches }, around);
     }),
   };
 }
+
+/** See `ChainConfig.awayFrom`. */
+const AWAY_FROM = { auto: 20, summary: 1, each: undefined, ignore: undefined } as const;
 
 /** Of a chain and of what the file says for all of them. A hash, for secrets stand in it. */
 function fingerprintOf(chain: Readonly<Record<string, unknown>>, file: Readonly<Record<string, unknown>>): string {
@@ -170,7 +180,7 @@ function settings(
   folder: string,
   overrides: Overrides = {},
 ): Omit<Config, 'chains' | 'files' | 'warnings'> {
-  const { cluster, log, state, redact, lookup, whileAway = 'each' } = data;
+  const { cluster, log, state, redact, lookup, whileAway } = data;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
@@ -190,7 +200,7 @@ function settings(
       path: overrides.state ?? (state?.path === undefined ? undefined : resolve(folder, state.path)),
       name: state?.name ?? parsePath(file).name,
     },
-    whileAway,
+    whileAway: whileAway === 'ignore' ? 'ignore' : 'each',
     lookup: {
       enabled: lookup?.enabled ?? true,
       requestsPerSecond: lookup?.requestsPerSecond ?? 5,

@@ -203,9 +203,11 @@ export const configFile = z.strictObject({
     .optional()
     .describe("The service's own log, on stderr."),
   whileAway: z
-    .enum(['each', 'ignore'])
+    .enum(['summary', 'each', 'ignore'])
     .optional()
-    .describe('What happened while nothing was watching: reported one by one, or not at all. Default: `"each"`.'),
+    .describe(
+      'What happened while nothing was watching: told as one message of each sink that can, one by one, or not at all. Default: one by one, from 20 changes on as one message.',
+    ),
   lookup: z
     .strictObject({
       enabled: z

@@ -47,7 +47,7 @@ export class HttpReceiver implements Receiver {
     if (this.#closed) throw new Error(`Cannot send to ${this.#to.title}: it is closed`);
     const { breaker, rate } = this.#parts.line;
     breaker.check(this.#to.title);
-    rate.take(request.idempotencyKey);
+    rate.take(request.idempotencyKey, this.#options.lineUp);
     const probe = breaker.begin();
     const startedAt = this.#parts.clock.monotonic();
     let response: ReceiverResponse;

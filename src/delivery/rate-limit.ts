@@ -40,14 +40,18 @@ export class RateLimit {
     this.#blockedUntil = Math.max(this.#blockedUntil, this.#clock.monotonic() + ms);
   }
 
-  /** Returns when `key` may be sent now. @throws WaitError with its time, to come back with the same key. */
-  take(key: string): void {
+  /**
+   * Returns when `key` may be sent now.
+   * @throws WaitError with its time, to come back with the same key; without `lineUp` the time is not kept for it
+   */
+  take(key: string, lineUp = true): void {
     const now = this.#clock.monotonic();
     const reserved = this.#reservations.get(key);
     if (reserved !== undefined && reserved > now + TOLERANCE_MS) throw this.#waitUntil(reserved, now);
     const free = Math.max(this.#fullAt - (this.#burst - 1) * this.#intervalMs, this.#blockedUntil);
     const othersFirst = reserved === undefined && Math.max(this.#tail, this.#lateTail) > now;
     if (free > now + TOLERANCE_MS || othersFirst) {
+      if (!lineUp) throw this.#waitUntil(Math.max(free, this.#tail, this.#lateTail), now);
       const at = reserved === undefined ? this.#lineUp(key, free, now) : this.#lineUpLate(key, free);
       throw this.#waitUntil(at, now);
     }

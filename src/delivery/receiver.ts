@@ -16,6 +16,8 @@ export interface ReceiverOptions extends ConnectionNeeds {
   readonly perSecond?: number;
   /** How many may go at once before the rate holds. Default 1. */
   readonly burst?: number;
+  /** Whether who comes too early gets a place in the line. Default true; who puts the backlog into one message needs no more than the next. */
+  readonly lineUp?: boolean | undefined;
   /** A part of the far end that has a rate and a breaker of its own, such as a channel behind one URL. Never a secret. */
   readonly lane?: string | undefined;
   /** Signs each request in the manner of Standard Webhooks, with each of these secrets: two while one replaces the other. */

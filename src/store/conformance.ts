@@ -1,6 +1,7 @@
 /** What every implementation of the Store contract must show. */
 import { describe } from 'node:test';
 import { acceptance } from './conformance/acceptance.ts';
+import { batches } from './conformance/batches.ts';
 import { baselines } from './conformance/baselines.ts';
 import { deadLetters } from './conformance/dead-letters.ts';
 import { deliveries } from './conformance/deliveries.ts';
@@ -19,6 +20,7 @@ export function describeStore(name: string, fixture: StoreFixture): void {
     acceptance(fixture);
     baselines(fixture);
     deliveries(fixture);
+    batches(fixture);
     memory(fixture);
     deadLetters(fixture);
     history(fixture);

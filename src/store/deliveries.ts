@@ -7,9 +7,11 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { ChangeFlags } from '../change.ts';
 import type { Counters } from './counters.ts';
 import type { Edits } from './edits.ts';
-import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
+import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
+import { Gathered } from './gathered.ts';
+import { CHANGE_JOINS, recordOf } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
-import type { ChangeRecord, ClaimRequest, End, Forks, ParkRequest, StateWrites } from './store.ts';
+import type { Batch, ChangeRecord, ClaimRequest, End, Forks, ParkRequest, StateWrites } from './store.ts';
 import { StoreError } from './store-error.ts';
 import { Failures } from './failures.ts';
 import { HandlerMemory } from './handler-memory.ts';
@@ -33,15 +35,14 @@ export interface DeliveryRecord {
   readonly edits: string | undefined;
 }
 
-interface DeliveryRow extends ChangeRow {
-  readonly delivery: number;
-  readonly queue: string;
-  readonly attempts: number;
-  readonly deferred_since: number | null;
-  readonly delivered: string;
-  readonly replayed: number;
-  readonly timer_of: string | null;
-  readonly edits: number | null;
+/** A batch as it leaves the worker. */
+export type BatchRecord = Omit<Batch, 'deliveries'> & { readonly deliveries: DeliveryRecord[] };
+
+export interface ClaimedRecords {
+  readonly deliveries: DeliveryRecord[];
+  readonly batch: BatchRecord | undefined;
+  readonly hasGathered: boolean;
+  readonly nextDueAt: number | undefined;
 }
 
 interface Ended {
@@ -63,6 +64,7 @@ export class Deliveries {
   readonly #edits: Edits;
   readonly #memory: HandlerMemory;
   readonly #failures: Failures;
+  readonly #gathered: Gathered;
   readonly #statements;
 
   constructor(db: DatabaseSync, counters: Counters, edits: Edits) {
@@ -71,6 +73,7 @@ export class Deliveries {
     this.#edits = edits;
     this.#memory = new HandlerMemory(db);
     this.#failures = new Failures(db);
+    this.#gathered = new Gathered(db);
     this.#statements = prepare(db);
   }
 
@@ -89,12 +92,19 @@ export class Deliveries {
     return (this.#nextDueAt(chain) ?? Infinity) <= now;
   }
 
-  claim(request: ClaimRequest): { deliveries: DeliveryRecord[]; nextDueAt: number | undefined } {
-    const { chain, limit, now } = request;
+  claim(request: ClaimRequest): ClaimedRecords {
+    const { chain, limit, now, stateful } = request;
     if (this.hasDue(request)) this.#wakeDue(chain, now);
     const rows = this.#statements.claim.all(chain, limit + 1) as unknown as DeliveryRow[];
-    const deliveries = rows.slice(0, limit).map((row) => this.#handOut(row, chain, request.stateful));
-    return { deliveries, nextDueAt: rows.length > limit ? now : this.#nextDueAt(chain) };
+    const deliveries = rows.slice(0, limit).map((row) => this.#handOut(row, chain, stateful));
+    const batch = request.batch === true ? this.#handOutBatch(request) : undefined;
+    const nextDueAt = rows.length > limit ? now : this.#nextDueAt(chain);
+    if (batch !== undefined || request.batch !== true)
+      return { deliveries, batch, hasGathered: batch !== undefined, nextDueAt };
+    const batchDueAt = this.#gathered.nextDueAt(chain);
+    const next = Math.min(nextDueAt ?? Infinity, batchDueAt ?? Infinity);
+    const hasGathered = batchDueAt !== undefined;
+    return { deliveries, batch, hasGathered, nextDueAt: Number.isFinite(next) ? next : undefined };
   }
 
   checkpoint(delivery: number, handler: string): void {
@@ -143,6 +153,15 @@ export class Deliveries {
       this.#failures.add(delivery, { outcome, attempt, handler, error: park.reason, at: now });
     }
     this.#statements.park.run(park.until, park.attempts, park.deferredSince ?? null, park.reason, delivery);
+    if (park.gather !== undefined) this.#gathered.park(delivery, park.gather.handler, park.gather.batch);
+  }
+
+  checkpointAll(deliveries: readonly number[], handler: string): void {
+    for (const delivery of deliveries) this.checkpoint(delivery, handler);
+  }
+
+  fixBatch(deliveries: readonly number[]): number {
+    return this.#gathered.fix(deliveries);
   }
 
   release(delivery: number): void {
@@ -177,6 +196,13 @@ export class Deliveries {
       this.open(chain, timer.change, timer.queue, timer.handler);
       this.count([chain], 1);
     }
+  }
+
+  #handOutBatch({ chain, now, stateful }: ClaimRequest): BatchRecord | undefined {
+    const due = this.#gathered.due(chain, now);
+    if (due === undefined) return undefined;
+    const deliveries = due.rows.map((row) => this.#handOut(row, chain, stateful));
+    return { handler: due.handler, id: due.batch, deliveries };
   }
 
   #handOut(row: DeliveryRow, chain: string, stateful: readonly string[]): DeliveryRecord {
@@ -234,7 +260,7 @@ function prepare(db: DatabaseSync) {
     ),
     // Not `LIMIT ?`: the planner looks at its value, so that SQLite prepares the statement anew for each one, 5 times as long as it runs.
     claim: db.prepare(
-      `SELECT d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.replayed, d.timer_of, d.edits, ${CHANGE_COLUMNS}
+      `SELECT ${DELIVERY_COLUMNS}
        FROM (SELECT * FROM deliveries WHERE chain = ? AND state = ${READY} AND id NOT IN temp.claimed ORDER BY id LIMIT ? + 0) d
        JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
     ),

@@ -7,7 +7,7 @@ import { Baseline } from './baseline.ts';
 import { Bodies } from './bodies.ts';
 import { Counters } from './counters.ts';
 import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
-import { Deliveries } from './deliveries.ts';
+import { Deliveries, type ClaimedRecords } from './deliveries.ts';
 import { Edits } from './edits.ts';
 import { Facts } from './facts.ts';
 import { History } from './history.ts';
@@ -102,8 +102,13 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
     claim: {
       run: (request: ClaimRequest) => deliveries.claim(request),
       writes: (request: ClaimRequest) => deliveries.hasDue(request),
-      buffers: (claimed: ReturnType<Deliveries['claim']>) => buffersOf(claimed.deliveries),
+      buffers: ({ deliveries: single, batch }: ClaimedRecords) => [
+        ...buffersOf(single),
+        ...buffersOf(batch?.deliveries ?? []),
+      ],
     },
+    checkpointAll: write((ids: readonly number[], handler: string) => deliveries.checkpointAll(ids, handler)),
+    fixBatch: write((ids: readonly number[]) => deliveries.fixBatch(ids)),
     checkpoint: write((delivery: number, handler: string) => deliveries.checkpoint(delivery, handler)),
     complete: write((delivery: number, end: End, now: number, writes?: StateWrites, forks?: Forks) =>
       deliveries.complete(delivery, end, now, writes, forks),

@@ -3,7 +3,8 @@
  * `before` of the next and the baseline in between, and is stored once.
  */
 
-/** Of a delivery; unfinished ones sort before ended ones, which the partial indexes rely on. */
+/** Of a delivery; unfinished ones sort before ended ones, which the partial indexes rely on. This one waits at a sink for others. */
+export const GATHERED = -1;
 export const READY = 0;
 /** Waits for its predecessor of the same chain and object. */
 export const BLOCKED = 1;
@@ -130,5 +131,11 @@ export const MIGRATIONS: readonly string[] = [
   UPDATE bodies SET kind = s.kind FROM baseline b JOIN scopes s ON s.id = b.scope WHERE b.body = bodies.id;
   UPDATE bodies SET kind = c.kind FROM changes c WHERE c.after = bodies.id;
   UPDATE bodies SET kind = c.kind FROM changes c WHERE c.before = bodies.id;
+  `,
+  `
+  -- Of a gathered one: the sink that waits for it, and the batch that it belongs to once its members are fixed.
+  ALTER TABLE deliveries ADD COLUMN gather TEXT;
+  ALTER TABLE deliveries ADD COLUMN batch INTEGER;
+  CREATE INDEX deliveries_gathered ON deliveries (chain, due_at) WHERE state = ${GATHERED};
   `,
 ];

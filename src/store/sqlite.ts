@@ -150,12 +150,25 @@ class SqliteStore implements Store {
   }
 
   async claim(request: ClaimRequest): Promise<Claimed> {
-    const { deliveries, nextDueAt } = await this.#call('claim', [request]);
-    return { deliveries: deliveries.map((delivery) => this.#deliveryOf(delivery)), nextDueAt };
+    const { deliveries, batch, ...rest } = await this.#call('claim', [request]);
+    const whole = (records: readonly DeliveryRecord[]) => records.map((delivery) => this.#deliveryOf(delivery));
+    return {
+      deliveries: whole(deliveries),
+      batch: batch === undefined ? undefined : { ...batch, deliveries: whole(batch.deliveries) },
+      ...rest,
+    };
   }
 
   checkpoint(delivery: number, handler: string) {
     return this.#call('checkpoint', [delivery, handler]);
+  }
+
+  checkpointAll(deliveries: readonly number[], handler: string) {
+    return this.#call('checkpointAll', [deliveries, handler]);
+  }
+
+  fixBatch(deliveries: readonly number[]) {
+    return this.#call('fixBatch', [deliveries]);
   }
 
   complete(delivery: number, end: End, writes?: StateWrites, forks?: Forks) {

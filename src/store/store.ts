@@ -118,11 +118,27 @@ export interface ClaimRequest {
   readonly now: number;
   /** Handlers whose state comes with the delivery. */
   readonly stateful: readonly string[];
+  /** Whether a batch is wanted, too. Default: none. */
+  readonly batch?: boolean;
+}
+
+/** Deliveries that waited at one sink, to be told together. */
+export interface Batch {
+  /** The sink's id. */
+  readonly handler: string;
+  /** Set once its members are fixed: then they are always handed out together. */
+  readonly id: number | undefined;
+  /** In accept order; at most 1,000, and fewer when their manifests are large, until they are fixed. */
+  readonly deliveries: readonly Delivery[];
 }
 
 export interface Claimed {
   /** In accept order among those that are due. They stay claimed until complete, park, deadLetter or release; a crash releases them. */
   readonly deliveries: readonly Delivery[];
+  /** Of those parked with `gather`, the ones that wait at the sink whose first is due; claimed like the others. */
+  readonly batch: Batch | undefined;
+  /** Whether some wait at a sink, this batch included; false when no batch was wanted. */
+  readonly hasGathered: boolean;
   /** When the next one that is neither handed out nor blocked becomes due; undefined: nothing waits. */
   readonly nextDueAt: number | undefined;
 }
@@ -153,6 +169,8 @@ export interface ParkRequest {
   readonly deferredSince: number | undefined;
   /** Why it waits, for people: no secret. */
   readonly reason: string;
+  /** Wait at this sink for others; then `until` is when it waits no longer. */
+  readonly gather?: { readonly handler: string; readonly batch?: number | undefined } | undefined;
   /** When a handler failed: kept for {@link Store.trip}. */
   readonly failure?: { readonly handler: string; readonly outcome: 'failed' | 'deferred' } | undefined;
 }
@@ -315,6 +333,10 @@ export interface Store {
   claim(request: ClaimRequest): Promise<Claimed>;
   /** The sink has delivered this change: it is never run again for it. */
   checkpoint(delivery: number, handler: string): Promise<void>;
+  /** The same for all of them, or for none. */
+  checkpointAll(deliveries: readonly number[], handler: string): Promise<void>;
+  /** These, which are claimed from one batch, are a batch of their own from now on. Answers its id. */
+  fixBatch(deliveries: readonly number[]): Promise<number>;
   /**
    * The delivery's one end. `forks` opens deliveries of the same change in the same transaction. Answers whether its
    * chain has more to ask for: a successor that this has freed, or a wake-up.

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Failures } from './failures.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
-import { BLOCKED, DONE, PARKED, READY } from './schema.ts';
+import { BLOCKED, DONE, GATHERED, PARKED, READY } from './schema.ts';
 import type { ChangeRecord, DeliveryTrip } from './store.ts';
 
 export interface TripRecord {
@@ -28,6 +28,7 @@ const WAITING: ReadonlyMap<number, DeliveryTrip['state']> = new Map([
   [READY, 'ready'],
   [BLOCKED, 'blocked'],
   [PARKED, 'parked'],
+  [GATHERED, 'parked'],
 ]);
 
 export class Trips {

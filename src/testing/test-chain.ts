@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { createLogger, transports } from 'winston';
 import { z } from 'zod';
-import type { Change } from '../change.ts';
+import type { Change, ChangeFlags } from '../change.ts';
 import {
   defineSink,
   defineStateful,
@@ -15,7 +15,7 @@ import {
 } from '../chain/handler.ts';
 import type { ChainRunner } from '../chain/runner.ts';
 import { createChainTree } from '../chain/tree.ts';
-import type { ChainConfig, RetryConfig } from '../config/config.ts';
+import type { ChainConfig, DigestConfig, RetryConfig } from '../config/config.ts';
 import { createReceivers } from '../delivery/receivers.ts';
 import type { Json } from '../json.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
@@ -28,11 +28,17 @@ export interface TestChainOptions {
   readonly branches?: readonly TestBranch[];
   readonly retry?: Partial<RetryConfig>;
   readonly concurrency?: number;
+  /** Of every sink. */
+  readonly digest?: DigestConfig;
+  readonly awayFrom?: number;
   /** Another store than the real one in memory, made of it. */
   readonly wrapStore?: (store: Store) => Store;
 }
 
-export interface TestBranch extends Pick<TestChainOptions, 'handlers' | 'branches' | 'retry' | 'concurrency'> {
+export interface TestBranch extends Pick<
+  TestChainOptions,
+  'handlers' | 'branches' | 'retry' | 'concurrency' | 'digest' | 'awayFrom'
+> {
   readonly name: string;
 }
 
@@ -45,6 +51,8 @@ export interface TestChain {
   readonly runner: ChainRunner;
   /** A version of each named object (`shop/web`) is accepted, in order: `added` at first, then `updated`. Kicks the runner. */
   accept(...keys: string[]): Promise<void>;
+  /** The same, seen after nothing was watching. */
+  missed(...keys: string[]): Promise<void>;
   delete(key: string): Promise<void>;
   /** Time moves, then whatever became due runs to its end. */
   advance(ms: number): Promise<void>;
@@ -87,12 +95,15 @@ export async function startTestChain(test: TestContext, options: TestChainOption
   let runner = create();
   const { id: scope } = await real.openScope(SCOPE);
   let version = 0;
-  const observe = async (key: string, type: Observation['type']): Promise<void> => {
+  const observe = async (key: string, type: Observation['type'], flags: ChangeFlags = {}): Promise<void> => {
     const [namespace, name] = key.split('/');
     const resourceVersion = String(++version);
     const metadata = { name, namespace, uid: key, resourceVersion };
     const body = Buffer.from(JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, version }));
-    await real.accept({ scope, observations: [{ type, key, uid: key, resourceVersion, digest: version, body }] });
+    await real.accept({
+      scope,
+      observations: [{ type, key, uid: key, resourceVersion, digest: version, body, flags }],
+    });
     runner.kick();
   };
 
@@ -114,6 +125,9 @@ export async function startTestChain(test: TestContext, options: TestChainOption
     async accept(...keys) {
       for (const key of keys) await observe(key, 'seen');
     },
+    async missed(...keys) {
+      for (const key of keys) await observe(key, 'seen', { whileAway: true });
+    },
     delete: (key) => observe(key, 'gone'),
     async advance(ms) {
       await clock.advance(ms);
@@ -132,16 +146,20 @@ export async function startTestChain(test: TestContext, options: TestChainOption
 
 function configOf(
   name: string,
-  { handlers, branches = [], retry, concurrency = 8 }: Omit<TestBranch, 'name'>,
+  { handlers, branches = [], retry, concurrency = 8, digest, awayFrom }: Omit<TestBranch, 'name'>,
 ): ChainConfig {
   return {
     name,
     resources: [],
-    handlers: handlers.map((definition) => ({ id: `${name}/${definition.name}`, definition, options: {}, at: 'test' })),
+    handlers: handlers.map((definition) => {
+      const id = `${name}/${definition.name}`;
+      return { id, definition, options: {}, at: 'test', ...(definition.type === 'sink' ? { digest } : {}) };
+    }),
     branches: branches.map((branch) => configOf(`${name}/${branch.name}`, branch)),
     retry: { ...RETRY, ...retry },
     fingerprint: '',
     concurrency,
+    awayFrom,
   };
 }
 
@@ -151,8 +169,13 @@ export function transform(name: string, handle: TransformInstance['handle']): Ha
   return defineTransform({ ...described, name, create: () => ({ handle }) });
 }
 
-export function sink(name: string, deliver: SinkInstance['deliver']): HandlerDefinition {
-  return defineSink({ ...described, name, create: () => ({ deliver }) });
+/** @param more `deliverMany` and `fits`, of a sink that can tell of several changes at once */
+export function sink(
+  name: string,
+  deliver: SinkInstance['deliver'],
+  more: Partial<SinkInstance> = {},
+): HandlerDefinition {
+  return defineSink({ ...described, name, create: () => ({ deliver, ...more }) });
 }
 
 export function stateful<S extends Json>(name: string, handle: StatefulInstance<S>['handle']): HandlerDefinition {

@@ -90,7 +90,7 @@ export function deliveries(fixture: StoreFixture): void {
       const { id } = await claimOne(store);
       await store.park(id, { until: NOW + 1000, attempts: 2, deferredSince: NOW - 50, reason: 'HTTP 503' });
       const early = await claim(store, { now: NOW + 999 });
-      assert.deepEqual(early, { deliveries: [], nextDueAt: NOW + 1000 });
+      assert.deepEqual([early.deliveries, early.nextDueAt], [[], NOW + 1000]);
       const due = await claimOne(store, { now: NOW + 1000 });
       assert.deepEqual([due.id, due.attempts, due.deferredSince, due.change.action], [id, 2, NOW - 50, 'added']);
     });

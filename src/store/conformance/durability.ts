@@ -49,7 +49,7 @@ export function durability(fixture: StoreFixture): void {
       const park = { until: NOW + 1000, attempts: 2, deferredSince: NOW, reason: 'r' };
       await store.park((await claimOne(store)).id, park);
       const again = await reopen();
-      assert.deepEqual(await claim(again), { deliveries: [], nextDueAt: NOW + 1000 });
+      assert.equal((await claim(again)).nextDueAt, NOW + 1000);
       assert.equal((await claimOne(again, { now: NOW + 1000 })).attempts, 2);
     });
 

@@ -80,7 +80,7 @@ export function firstList(scope: number, observations: readonly Observation[]): 
 
 export async function claim(
   store: Store,
-  options: { chain?: string; limit?: number; now?: number; stateful?: string[] } = {},
+  options: { chain?: string; limit?: number; now?: number; stateful?: string[]; batch?: boolean } = {},
 ) {
   return store.claim({ chain: 'default', limit: 100, now: NOW, stateful: [], ...options });
 }

@@ -75,7 +75,7 @@ export function memory(fixture: StoreFixture): void {
       async ({ store }) => {
         await withPending(store, ['web'], { chains: ['default', 'other'] });
         await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
-        assert.deepEqual(await claim(store), { deliveries: [], nextDueAt: NOW + 100 });
+        assert.equal((await claim(store)).nextDueAt, NOW + 100);
         const timer = await claimOne(store, { now: NOW + 100 });
         assert.equal(timer.timerOf, HANDLER);
         const { action, key, uid, before, after, gvk } = timer.change;
@@ -84,7 +84,8 @@ export function memory(fixture: StoreFixture): void {
           { action: 'timer', key: 'shop/web', uid: 'uid-web', before: undefined, after: undefined, kind: 'Deployment' },
         );
         await store.complete(timer.id, COMPLETED);
-        assert.deepEqual(await claim(store, { now: NOW + 1e6 }), { deliveries: [], nextDueAt: undefined });
+        const { deliveries, nextDueAt } = await claim(store, { now: NOW + 1e6 });
+        assert.deepEqual([deliveries, nextDueAt], [[], undefined]);
         await assertBalanced(store);
         assert.deepEqual(await claimLines(store, { chain: 'other', now: NOW + 1e6 }), ['added shop/web 1']);
       },

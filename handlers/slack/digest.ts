@@ -1,0 +1,86 @@
+/** Several changes in one message, each named once. */
+import type { Change } from '../../src/change.ts';
+import { flagsInWords } from '../../src/flags.ts';
+import { cut } from '../diff/text.ts';
+import type { Content } from './content.ts';
+import { eventText, verbOf } from './message.ts';
+import { harmless } from './text.ts';
+
+/** So few are told in full, an attachment each: Slack shows up to 20 well. */
+const MAX_ATTACHMENTS = 10;
+/** Slack cuts a text at 40,000 characters; some room is for the first line and for what counts differently there. */
+const TEXT_MAX = 38_000;
+/** Of what is said of one object. */
+const DETAIL_MAX = 150;
+/** Line ends, fences and the count in a group's head. */
+const GROUP_OVERHEAD = 40;
+
+interface Group {
+  readonly head: string;
+  readonly items: string[];
+  isList: boolean;
+}
+
+/** How many of the changes one message can name: always one. */
+export function fitting(changes: readonly Change[]): number {
+  if (changes.length <= MAX_ATTACHMENTS) return changes.length;
+  const heads = new Set<string>();
+  let size = 0;
+  for (const [n, change] of changes.entries()) {
+    const head = headOf(change);
+    size += itemOf(change).length + 2 + (heads.has(head) ? 0 : head.length + GROUP_OVERHEAD);
+    heads.add(head);
+    if (size > TEXT_MAX) return Math.max(1, n);
+  }
+  return changes.length;
+}
+
+/** Their own messages in one where they are few and have room; else a list, by what happened to which kind in which namespace. */
+export function digestOf(
+  changes: readonly Change[],
+  contentOf: (change: Change) => Content,
+  clusterName: string,
+): Content {
+  if (changes.length <= MAX_ATTACHMENTS) {
+    const contents = changes.map(contentOf);
+    if (contents.every(({ text }) => text === undefined)) {
+      return { attachments: contents.flatMap(({ attachments = [] }) => attachments) };
+    }
+  }
+  const away = changes.every(({ flags }) => flags.whileAway === true) ? ' while nothing was watching' : '';
+  const where = clusterName === '' ? '' : ` in ${harmless(clusterName)}`;
+  return { text: [`*${changes.length.toLocaleString('en')} changes*${where}${away}`, ...groupsOf(changes)].join('\n') };
+}
+
+/** In the order in which their first change was seen. */
+function groupsOf(changes: readonly Change[]): readonly string[] {
+  const groups = new Map<string, Group>();
+  for (const change of changes) {
+    const head = headOf(change);
+    const group = groups.get(head) ?? { head, items: [], isList: false };
+    groups.set(head, group);
+    group.items.push(itemOf(change));
+    group.isList ||= detailOf(change) !== '';
+  }
+  return [...groups.values()].map(({ head, items, isList }) => {
+    return `${head} · ${items.length.toLocaleString('en')}\n\`\`\`${items.join(isList ? '\n' : ', ')}\`\`\``;
+  });
+}
+
+function headOf(change: Change): string {
+  const where = change.namespace === undefined ? '' : ` · ${harmless(change.namespace)}`;
+  return `*${verbOf(change)} ${harmless(change.gvk.kind.toLowerCase())}*${where}`;
+}
+
+/** Within a code block. */
+function itemOf(change: Change): string {
+  const detail = detailOf(change);
+  const text = `${change.name}${detail === '' ? '' : `: ${detail}`}`;
+  return harmless(text.replaceAll('\n', ' ')).replaceAll('`', '\u02cb');
+}
+
+function detailOf(change: Change): string {
+  const { whileAway: _, ...flags } = change.flags;
+  const said = change.gvk.kind === 'Event' ? eventText(change) : (change.notes.diff?.headline ?? '');
+  return cut([said, ...flagsInWords(flags)].filter((part) => part !== '').join(' · '), DETAIL_MAX);
+}

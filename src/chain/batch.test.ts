@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Change } from '../change.ts';
+import { RetryAfterError, WaitError } from '../errors.ts';
+import { countOf, sink, startTestChain, transform, type TestChain } from '../testing/test-chain.ts';
+import { halt, type HandlerContext, type HandlerDefinition } from './handler.ts';
+
+interface Told {
+  readonly names: readonly string[];
+  readonly key: string;
+}
+
+interface Channel {
+  readonly told: Told[];
+  readonly definition: HandlerDefinition;
+  /** Thrown by the next messages, one each. */
+  readonly failures: unknown[];
+}
+
+/** A sink that names up to `fits` changes in one message. `wait` says when it may be sent, as a rate would. */
+function channel(options: { fits?: number; wait?: () => number | undefined } = {}): Channel {
+  const told: Told[] = [];
+  const failures: unknown[] = [];
+  const message = (changes: readonly Change[], { idempotencyKey }: HandlerContext): Promise<void> => {
+    const until = options.wait?.();
+    if (until !== undefined) return Promise.reject(new WaitError(until));
+    const names = changes.map(({ name }) => name);
+    told.push({ names, key: idempotencyKey });
+    return failures.length === 0 ? Promise.resolve() : Promise.reject(failures.shift());
+  };
+  const { fits = 1_000 } = options;
+  const definition = sink('slack', (change, context) => message([change], context), {
+    deliverMany: message,
+    fits: () => fits,
+  });
+  return { told, failures, definition };
+}
+
+/** One message a second, as the clock of the chain says. */
+function paced(chainOf: () => TestChain): () => number | undefined {
+  let freeAt = 0;
+  return () => {
+    const now = chainOf().clock.now();
+    if (now < freeAt) return freeAt;
+    freeAt = now + 1_000;
+    return undefined;
+  };
+}
+
+const named = (count: number, prefix = 'o'): string[] => Array.from({ length: count }, (_, n) => `shop/${prefix}${n}`);
+const namesOf = (told: readonly Told[]): string[] => told.flatMap(({ names }) => names);
+const sizes = (told: readonly Told[]): number[] => told.map(({ names }) => names.length);
+
+async function assertAllDone({ store }: TestChain, count: number): Promise<void> {
+  const [balance] = await store.balances();
+  assert.deepEqual([balance?.completed, balance?.pending], [count, 0]);
+}
+
+describe('changes that come faster than the receiver takes them', () => {
+  test('are told together, each once, in as few messages as fit', async (t) => {
+    const { told, definition } = channel({ fits: 40, wait: paced(() => chain) });
+    const chain: TestChain = await startTestChain(t, { handlers: [definition] });
+    await chain.accept(...named(100));
+    await chain.runner.idle();
+    for (let second = 0; second < 5; second++) await chain.advance(1_000);
+    assert.deepEqual(sizes(told), [1, 40, 40, 19]);
+    assert.equal(new Set(namesOf(told)).size, 100);
+    await assertAllDone(chain, 100);
+    assert.equal(await countOf(chain.metrics, 'digests_total', { handler: 'default/slack' }), 3);
+    assert.equal(await countOf(chain.metrics, 'verdicts_total', { verdict: 'pass' }), 100);
+  });
+
+  test('are told one by one again when the backlog is gone', async (t) => {
+    const { told, definition } = channel({ wait: paced(() => chain) });
+    const chain: TestChain = await startTestChain(t, { handlers: [definition] });
+    await chain.accept('shop/a', 'shop/b', 'shop/c');
+    await chain.runner.idle();
+    await chain.advance(1_000);
+    await chain.advance(1_000);
+    await chain.accept('shop/d');
+    await chain.runner.idle();
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['a', 'b,c', 'd'],
+    );
+  });
+
+  test('go on to the next handler each by itself, and what is halted before the sink is not told', async (t) => {
+    const { told, definition } = channel({ wait: paced(() => chain) });
+    const after: string[] = [];
+    const chain: TestChain = await startTestChain(t, {
+      handlers: [
+        transform('match', (change) => (change.name === 'o2' ? halt('not this one') : change)),
+        definition,
+        transform('check', (change) => (change.name === 'o4' ? halt('seen') : change)),
+        sink('log', ({ name }) => Promise.resolve(void after.push(name))),
+      ],
+    });
+    await chain.accept(...named(5));
+    await chain.runner.idle();
+    await chain.advance(1_000);
+    await chain.advance(60_000);
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['o0', 'o1,o3,o4'],
+    );
+    assert.deepEqual(after.toSorted(), ['o0', 'o1', 'o3']);
+    const [balance] = await chain.store.balances();
+    assert.deepEqual([balance?.completed, balance?.halted, balance?.pending], [3, 2, 0]);
+  });
+});
+
+describe('a batch', () => {
+  const many = { windowMs: 10_000, over: 0 };
+
+  test('that fails is tried again whole, under one key, without those that came meanwhile', async (t) => {
+    const { told, failures, definition } = channel();
+    const chain = await startTestChain(t, { handlers: [definition], digest: many });
+    failures.push(new Error('boom'));
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    await chain.accept('shop/c');
+    await chain.runner.idle();
+    await chain.advance(2_000);
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['a,b', 'a,b'],
+    );
+    assert.equal(told[0]?.key, told[1]?.key);
+    assert.match(told[0]?.key ?? '', /^cluster-1\|batch:[0-9a-f]{32}\|default\/slack$/);
+    await chain.advance(10_000);
+    assert.deepEqual(told.at(-1)?.names, ['c']);
+    await assertAllDone(chain, 3);
+  });
+
+  test('keeps its members and its key over a restart', async (t) => {
+    const { told, failures, definition } = channel();
+    const chain = await startTestChain(t, { handlers: [definition], digest: many });
+    failures.push(new RetryAfterError('later', { retryAfterMs: 5_000 }));
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    await chain.restart();
+    await chain.accept('shop/c');
+    await chain.runner.idle();
+    await chain.advance(5_000);
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['a,b', 'a,b'],
+    );
+    assert.equal(told[0]?.key, told[1]?.key);
+  });
+
+  test('whose attempts are spent leaves a dead letter per member, replayed one by one', async (t) => {
+    const { told, failures, definition } = channel();
+    const chain = await startTestChain(t, { handlers: [definition], digest: many, retry: { retries: 1 } });
+    failures.push(new Error('boom'), new Error('boom'));
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    await chain.advance(2_000);
+    const letters = await chain.store.deadLetters({ limit: 10 });
+    assert.deepEqual(
+      letters.map(({ change, handler, attempts }) => [change.name, handler, attempts]),
+      [
+        ['a', 'default/slack', 2],
+        ['b', 'default/slack', 2],
+      ],
+    );
+    await chain.store.replay(letters.map(({ id }) => id));
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    assert.deepEqual(told.at(-1)?.names, ['a', 'b']);
+    assert.equal((await chain.store.balances())[0]?.pending, 0);
+  });
+});
+
+describe('digest', () => {
+  test('tells up to `over` of a window one by one, and the rest when it ends', async (t) => {
+    const { told, definition } = channel();
+    const chain = await startTestChain(t, { handlers: [definition], digest: { windowMs: 30_000, over: 2 } });
+    await chain.accept(...named(5));
+    await chain.runner.idle();
+    assert.deepEqual(sizes(told), [1, 1]);
+    await chain.accept(...named(2, 'late'));
+    await chain.runner.idle();
+    await chain.advance(30_000);
+    assert.deepEqual(sizes(told), [1, 1, 5]);
+    await chain.accept('shop/next');
+    await chain.runner.idle();
+    assert.deepEqual(told.at(-1)?.names, ['next']);
+    await assertAllDone(chain, 8);
+  });
+
+  test('holds no slot while it waits, and keeps the order of each object', async (t) => {
+    const { told, definition } = channel();
+    const others: string[] = [];
+    const chain = await startTestChain(t, {
+      concurrency: 1,
+      handlers: [sink('log', ({ name, action }) => Promise.resolve(void others.push(`${action} ${name}`))), definition],
+      digest: { windowMs: 30_000, over: 0 },
+    });
+    await chain.accept('shop/a', 'shop/b', 'shop/a');
+    await chain.runner.idle();
+    assert.deepEqual(others, ['added a', 'added b']);
+    await chain.advance(30_000);
+    await chain.advance(30_000);
+    assert.deepEqual(others, ['added a', 'added b', 'updated a']);
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['a,b', 'a'],
+    );
+  });
+
+  test('of a sink that cannot name several changes tells them one by one', async (t) => {
+    const told: string[] = [];
+    const plain = sink('plain', ({ name }) => Promise.resolve(void told.push(name)));
+    const chain = await startTestChain(t, { handlers: [plain], digest: { windowMs: 30_000, over: 0 } });
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    assert.deepEqual(told, ['a', 'b']);
+  });
+});
+
+describe('what happened while nothing was watching', () => {
+  test('is one summary from so many changes on, and told one by one below', async (t) => {
+    const { told, definition } = channel();
+    const chain = await startTestChain(t, { handlers: [definition], awayFrom: 3 });
+    await chain.missed('shop/a', 'shop/b');
+    await chain.accept('shop/now');
+    await chain.runner.idle();
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['now'],
+    );
+    await chain.advance(5_000);
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['now', 'a', 'b'],
+    );
+    await chain.missed(...named(7));
+    await chain.runner.idle();
+    await chain.advance(5_000);
+    assert.deepEqual(sizes(told).slice(3), [7]);
+    await assertAllDone(chain, 10);
+  });
+});

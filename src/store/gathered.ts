@@ -1,0 +1,79 @@
+/** Deliveries that wait at one sink to be told together. */
+import type { DatabaseSync } from 'node:sqlite';
+import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
+import { CHANGE_JOINS } from './records.ts';
+import { GATHERED } from './schema.ts';
+
+/** The rows of one batch, before they are handed out. */
+export interface GatheredRows {
+  readonly handler: string;
+  /** Undefined: its members are not fixed yet. */
+  readonly batch: number | undefined;
+  readonly rows: readonly DeliveryRow[];
+}
+
+interface FirstRow {
+  readonly gather: string;
+  readonly batch: number | null;
+}
+
+/** Members of a batch whose members are not fixed, at most; a fixed one is handed out whole. */
+const MAX_MEMBERS = 1_000;
+/** Of their manifests: a bound on the memory that a batch takes, reached by large objects only. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+export class Gathered {
+  readonly #next;
+  readonly #first;
+  readonly #members;
+  readonly #park;
+  readonly #fix;
+
+  constructor(db: DatabaseSync) {
+    const waiting = `chain = ?1 AND state = ${GATHERED} AND id NOT IN temp.claimed`;
+    this.#next = db.prepare(`SELECT min(due_at) AS due_at FROM deliveries WHERE ${waiting}`);
+    this.#first = db.prepare(
+      `SELECT gather, batch FROM deliveries WHERE ${waiting} AND due_at <= ?2 ORDER BY due_at, id LIMIT 1`,
+    );
+    this.#members = db.prepare(
+      `SELECT ${DELIVERY_COLUMNS} FROM (
+         SELECT * FROM deliveries WHERE ${waiting} AND gather = ?2 AND batch IS ?3 ORDER BY id
+       ) d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
+    );
+    this.#park = db.prepare(`UPDATE deliveries SET state = ${GATHERED}, gather = ?, batch = ? WHERE id = ?`);
+    this.#fix = db.prepare(`UPDATE deliveries SET batch = ? WHERE id = ? AND state = ${GATHERED}`);
+  }
+
+  nextDueAt(chain: string): number | undefined {
+    const at = this.#next.get(chain)?.['due_at'];
+    return typeof at === 'number' ? at : undefined;
+  }
+
+  /** The batch that is due first, with those that came to it later. */
+  due(chain: string, now: number): GatheredRows | undefined {
+    const first = this.#first.get(chain, now) as unknown as FirstRow | undefined;
+    if (first === undefined) return undefined;
+    const rows: DeliveryRow[] = [];
+    let bytes = 0;
+    for (const row of this.#members.iterate(chain, first.gather, first.batch) as Iterable<unknown>) {
+      const member = row as DeliveryRow;
+      bytes += (member.before?.length ?? 0) + (member.after?.length ?? 0);
+      const isFull = rows.length === MAX_MEMBERS || bytes > MAX_BYTES;
+      if (first.batch === null && isFull && rows.length > 0) break;
+      rows.push(member);
+    }
+    return { handler: first.gather, batch: first.batch ?? undefined, rows };
+  }
+
+  /** After it was parked. */
+  park(delivery: number, handler: string, batch: number | undefined): void {
+    this.#park.run(handler, batch ?? null, delivery);
+  }
+
+  /** Answers the batch's number: that of its first delivery, which is in no other. */
+  fix(deliveries: readonly number[]): number {
+    const batch = deliveries[0] ?? 0;
+    for (const delivery of deliveries) this.#fix.run(batch, delivery);
+    return batch;
+  }
+}

@@ -1,0 +1,68 @@
+/** More changes at once than a channel takes: few messages, every object in exactly one. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { deployment } from './cluster.ts';
+import { World } from './world.ts';
+
+const OBJECTS = 2_000;
+
+const config = (slackURL: string, more = ''): string => `${more}
+[[resource]]
+kind = "deployment"
+[[handler]]
+name = "diff"
+[[handler]]
+name = "slack"
+webhookURL = "${slackURL}"
+clusterName = "test"
+`;
+
+interface Message {
+  readonly text?: string;
+  readonly attachments?: readonly { readonly title: string }[];
+}
+
+/** The objects that a message names. */
+function namesIn(body: string): string[] {
+  const { text = '', attachments = [] } = JSON.parse(body) as Message;
+  const titles = attachments.map(({ title }) => title.split('/').at(-1) ?? '');
+  const listed = [...text.matchAll(/```([^`]*)```/g)].flatMap(([, names = '']) => names.split(', '));
+  return [...titles, ...listed];
+}
+
+describe('a storm of changes', () => {
+  test(`${OBJECTS} deletions to a channel of one message a second: few messages, each object named once`, async () => {
+    await using world = await World.start();
+    const names = Array.from({ length: OBJECTS }, (_, n) => `web-${n}`);
+    for (const name of names) world.server.create(deployment(name));
+    await using running = await world.run({ config: config(world.slack.url) });
+    for (const name of names) world.server.delete('Deployment', name, 'default');
+    const told = () => world.slack.requests.flatMap(({ body }) => namesIn(body));
+    for (let n = 1; told().length < OBJECTS; n++) await world.slack.waitFor(n);
+    await running.app.idle();
+    assert.deepEqual(told().toSorted(), names.toSorted());
+    assert.ok(world.slack.requests.length <= 10, `${world.slack.requests.length} messages`);
+    const [balance] = await running.app.store.balances();
+    assert.deepEqual([balance?.completed, balance?.pending, balance?.dead], [OBJECTS, 0, 0]);
+  });
+
+  test('what happened while it was stopped is one summary', async () => {
+    await using world = await World.start();
+    const names = Array.from({ length: 25 }, (_, n) => `web-${n}`);
+    for (const name of names) world.server.create(deployment(name));
+    const options = { config: config(world.slack.url), keepState: true };
+    const first = await world.run(options);
+    await first.app.stop();
+    for (const name of names.slice(0, 20)) world.server.delete('Deployment', name, 'default');
+    for (const name of names.slice(20)) world.server.update(deployment(name, 'nginx:1.9.1'));
+    await using running = await world.run(options);
+    await world.slack.waitFor(1);
+    await running.app.idle();
+    const messages = world.slack.requests.map(({ body }) => JSON.parse(body) as Message);
+    assert.equal(messages.length, 1);
+    const { text = '' } = messages[0] ?? {};
+    assert.match(text, /^\*25 changes\* in test while nothing was watching\n/);
+    assert.match(text, /\*DELETE deployment\* · default · 20\n```web-0, web-1, /);
+    assert.match(text, /\*UPDATE deployment\* · default · 5\n```web-20: image web nginx:1\.7\.9 -> nginx:1\.9\.1\n/);
+  });
+});
