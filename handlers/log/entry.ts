@@ -61,6 +61,7 @@ export function jsonText({ level, message, change, details }: Entry): string {
       time: timeOf(change),
       level,
       message,
+      id: change.id,
       cluster: change.cluster.name,
       action,
       kind: gvk.kind,

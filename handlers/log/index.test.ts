@@ -82,6 +82,7 @@ describe('log', () => {
       time: '2026-11-20T23:42:03.000Z',
       level: 'info',
       message: 'Change',
+      id: 1,
       cluster: 'test',
       action: 'updated',
       kind: 'Service',
