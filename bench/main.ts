@@ -4,7 +4,9 @@
  */
 import { isMet, lineOf, type Figure, type Scenario } from './rig/figure.ts';
 import { Places } from './rig/places.ts';
+import { backlog, recovery } from './scenarios/backlog.ts';
 import { events } from './scenarios/events.ts';
+import { eventsLatency, eventsLines, eventsWebhook } from './scenarios/kubernetes-events.ts';
 import { large } from './scenarios/large.ts';
 import { latency } from './scenarios/latency.ts';
 import { slack } from './scenarios/slack.ts';
@@ -13,7 +15,20 @@ import { store } from './scenarios/store.ts';
 import { throughput } from './scenarios/throughput.ts';
 
 /** One after the other, so that none disturbs another. */
-const SCENARIOS: readonly Scenario[] = [events, throughput, store, slack, latency, slowReceiver, large];
+const SCENARIOS: readonly Scenario[] = [
+  events,
+  throughput,
+  store,
+  slack,
+  latency,
+  slowReceiver,
+  eventsWebhook,
+  eventsLines,
+  eventsLatency,
+  backlog,
+  recovery,
+  large,
+];
 
 const given = process.argv.slice(2);
 const quick = given.includes('--quick');

@@ -9,7 +9,8 @@ import type { ServeAnswer, ServeCommand } from '../../src/testing/serve.ts';
 const SERVER = fileURLToPath(new URL('../../src/testing/serve.ts', import.meta.url));
 
 export type Kind = Extract<ServeCommand, { command: 'preload' }>['kind'];
-export type Push = Omit<Extract<ServeCommand, { command: 'push' }>, 'command'>;
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+export type Push = Without<Extract<ServeCommand, { command: 'push' }>, 'command'>;
 
 export class Cluster implements AsyncDisposable {
   readonly kubeconfig: string;

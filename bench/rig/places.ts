@@ -37,20 +37,15 @@ export async function writeConfig(folder: string, { kubeconfig, kind, webhookURL
     webhookURL === undefined
       ? 'name = "log"'
       : `name = "slack"\nwebhookURL = ${JSON.stringify(webhookURL)}\nmessagesPerSecond = 0`;
+  const chain = `[[resource]]\nkind = "${kind}"\n[[handler]]\nname = "diff"\n[[handler]]\n${sink}\n`;
+  return writeChain(folder, kubeconfig, chain);
+}
+
+/** The same for any chain. @param chain its resources and handlers, as TOML */
+export async function writeChain(folder: string, kubeconfig: string, chain: string): Promise<string> {
   const file = join(folder, 'config.toml');
-  await writeFile(
-    file,
-    `[cluster]
-kubeconfig = ${JSON.stringify(kubeconfig)}
-[state]
-path = ${JSON.stringify(join(folder, 'state'))}
-[[resource]]
-kind = "${kind}"
-[[handler]]
-name = "diff"
-[[handler]]
-${sink}
-`,
-  );
+  const cluster = `[cluster]\nkubeconfig = ${JSON.stringify(kubeconfig)}\n`;
+  const state = `[state]\npath = ${JSON.stringify(join(folder, 'state'))}\n`;
+  await writeFile(file, `${cluster}${state}${chain}`);
   return file;
 }

@@ -51,6 +51,14 @@ export class Subject implements AsyncDisposable {
     return this.#ask({ ask: 'idle' });
   }
 
+  /** As `kill -9`. */
+  async kill(): Promise<void> {
+    this.#failed = undefined;
+    const exited = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await exited;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#failed = undefined;

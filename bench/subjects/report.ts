@@ -66,7 +66,7 @@ export class Report {
       case 'usage':
         return this.#send('usage');
       case 'idle':
-        return void this.#options.idle?.().then(() => this.#send('idle'));
+        return void (this.#options.idle?.() ?? Promise.resolve()).then(() => this.#send('idle'));
       case 'reached':
         this.#wanted = question.events;
         if (this.#events >= this.#wanted) this.#reached();

@@ -36,12 +36,14 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 
 {{- /*
 What may be listed and watched where, as {"namespaces": {"": ["apps/deployments"], "shop": [...]}}; "" is every namespace.
-The resources of every chain count; one that names no namespaces has the values' own.
+The resources of every chain count; one that names no namespaces has the values' own. What may only be looked up, one by one, ends
+in "/get".
 */ -}}
 {{- define "watchchain.access" -}}
 {{- $kinds := mergeOverwrite (include "watchchain.kinds" . | fromYaml) .Values.kinds -}}
 {{- $resources := .Values.config.resource | default list -}}
 {{- range .Values.config.chain }}{{ $resources = concat $resources (.resource | default list) }}{{ end -}}
+{{- range .Values.lookupKinds }}{{ $resources = append $resources (dict "kind" . "access" "/get") }}{{ end -}}
 {{- $access := dict -}}
 {{- range $wanted := $resources -}}
   {{- $name := lower $wanted.kind -}}
@@ -53,18 +55,18 @@ The resources of every chain count; one that names no namespaces has the values'
   {{- $namespaces := $wanted.namespaces | default $.Values.namespaces | default (list "") -}}
   {{- if eq (toString $found.namespaced) "false" }}{{ $namespaces = list "" }}{{ end -}}
   {{- range $namespace := $namespaces -}}
-    {{- $_ := set $access $namespace (append (get $access $namespace | default list) (printf "%s/%s" $found.group $found.resource) | uniq) -}}
+    {{- $_ := set $access $namespace (append (get $access $namespace | default list) (printf "%s/%s%s" $found.group $found.resource ($wanted.access | default "")) | uniq) -}}
   {{- end -}}
 {{- end -}}
 {{ toJson (dict "namespaces" $access) }}
 {{- end -}}
 
-{{- /* The rules for a list of group/resource. */ -}}
+{{- /* The rules for a list of group/resource, or group/resource/get. */ -}}
 {{- define "watchchain.rules" -}}
 {{- range . }}
-{{- $parts := splitn "/" 2 . }}
+{{- $parts := splitn "/" 3 . }}
 - apiGroups: [{{ $parts._0 | quote }}]
   resources: [{{ $parts._1 | quote }}]
-  verbs: [list, watch]
+  verbs: [{{ $parts._2 | default "list, watch" }}]
 {{- end }}
 {{- end -}}

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Manifest } from '../change.ts';
 import { startApiServer } from './api-server.ts';
+import { kubeletEvent } from './kubelet-events.ts';
 import { deployment, pod, withImage, withNoise } from './pods.ts';
 
 /** What a line on stdin may say. */
@@ -14,16 +15,14 @@ export type ServeCommand =
   /** Adds (or sets back) objects number 0 to `count - 1`. */
   | { readonly command: 'preload'; readonly kind: 'pod' | 'deployment'; readonly count: number }
   /**
-   * Updates preloaded objects in turn, `count` times: `noise` (heartbeats in status and managedFields) or `image`. At full
-   * speed, or `perSecond`, evenly. Answers when the last one is written.
+   * Updates preloaded objects in turn, `count` times: `noise` (heartbeats in status and managedFields) or `image`; or adds as
+   * many Events that are not there yet. At full speed, or `perSecond`, evenly. Answers when the last one is written.
    */
-  | {
+  | ({
       readonly command: 'push';
-      readonly what: 'noise' | 'image';
-      readonly kind: 'pod' | 'deployment';
       readonly count: number;
       readonly perSecond?: number;
-    }
+    } & ({ readonly what: 'noise' | 'image'; readonly kind: 'pod' | 'deployment' } | { readonly what: 'events' }))
   /** Answers when `n` watches are open. */
   | { readonly command: 'watches'; readonly n: number }
   | { readonly command: 'kubeconfig'; readonly path: string };
@@ -45,6 +44,7 @@ const objects: Record<keyof typeof GENERATORS, Manifest[]> = { pod: [], deployme
 let resourceVersion = '';
 /** Makes each update differ from the one before it. */
 let round = 0;
+let events = 0;
 
 process.stdout.write(`${JSON.stringify({ url: server.url })}\n`);
 for await (const line of createInterface({ input: process.stdin })) {
@@ -79,19 +79,9 @@ async function run(command: ServeCommand): Promise<readonly number[] | undefined
 }
 
 async function push(command: Extract<ServeCommand, { command: 'push' }>): Promise<readonly number[] | undefined> {
-  const { count, perSecond, what } = command;
-  const preloaded = objects[command.kind];
-  round++;
+  const { perSecond } = command;
   // Made before the first is written, so that a push at full speed is not held up by making them.
-  const updates = Array.from({ length: count }, (_, n) => {
-    const at = n % preloaded.length;
-    const before = preloaded[at];
-    if (before === undefined) throw new Error(`Cannot push ${command.kind}: none is preloaded`);
-    const turn = round * 1_000_000 + n;
-    const after = what === 'noise' ? withNoise(before, turn % 3_600) : withImage(before, `2.15.${turn}`);
-    preloaded[at] = after;
-    return after;
-  });
+  const updates = command.what === 'events' ? newEvents(command.count) : updated(command);
   if (perSecond === undefined) {
     // As a block: the server's sockets hold back what a reader does not take.
     resourceVersion = server.putAll(updates);
@@ -105,4 +95,22 @@ async function push(command: Extract<ServeCommand, { command: 'push' }>): Promis
     resourceVersion = server.putAll([update]);
   }
   return atMs;
+}
+
+function newEvents(count: number): Manifest[] {
+  return Array.from({ length: count }, () => kubeletEvent(events++));
+}
+
+function updated({ what, kind, count }: Extract<ServeCommand, { what: 'noise' | 'image' }>): Manifest[] {
+  const preloaded = objects[kind];
+  round++;
+  return Array.from({ length: count }, (_, n) => {
+    const at = n % preloaded.length;
+    const before = preloaded[at];
+    if (before === undefined) throw new Error(`Cannot push ${kind}: none is preloaded`);
+    const turn = round * 1_000_000 + n;
+    const after = what === 'noise' ? withNoise(before, turn % 3_600) : withImage(before, `2.15.${turn}`);
+    preloaded[at] = after;
+    return after;
+  });
 }

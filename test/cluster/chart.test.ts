@@ -51,6 +51,7 @@ test('the chart with namespaces, a selector and a chain of its own: roles where 
   await installed(plane, {
     namespaces: ['shop'],
     labelSelector: 'tier=web',
+    lookupKinds: ['replicaset'],
     slack: { webhookURL: slack.url },
     config: {
       resource: [{ kind: 'deployment' }],
@@ -78,11 +79,13 @@ test('the chart with namespaces, a selector and a chain of its own: roles where 
     may('watch', 'deployments', 'billing'),
     may('list', 'resourcequotas', 'billing'),
     may('list', 'secrets', 'shop'),
+    may('get', 'replicasets', 'shop'),
+    may('list', 'replicasets', 'shop'),
     may('update', 'deployments', 'shop'),
   ]);
   assert.deepEqual(
     answers.map((answer) => answer.trim()),
-    ['yes', 'no', 'yes', 'no', 'no'],
+    ['yes', 'no', 'yes', 'no', 'yes', 'no', 'no'],
   );
 });
 
