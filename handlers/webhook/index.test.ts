@@ -210,6 +210,67 @@ describe('webhook: CloudEvents', () => {
   });
 });
 
+describe('webhook: batches', () => {
+  const named = (name: string, extra: object = {}) =>
+    changeOf({ after: { apiVersion: 'v1', kind: 'Pod', metadata: { name, ...extra } } });
+
+  async function batchOf(t: TestContext, options: object) {
+    const { server, sink } = await connected(t, { batch: true, ...options });
+    const { deliverMany, fits } = sink;
+    assert.ok(deliverMany && fits);
+    return {
+      server,
+      sink,
+      fits,
+      tell: (...changes: Change[]) => deliverMany(changes, testContext({ idempotencyKey: KEY })),
+    };
+  }
+
+  test('are one JSON list in one request, and one change is a list of one', async (t) => {
+    const { server, sink, tell } = await batchOf(t, { layout: { name: '{{ change.name }}' } });
+    await tell(named('a'), named('b'));
+    await sink.deliver(named('c'), testContext());
+    const [both, one] = server.requests;
+    assert.equal(both?.headers['content-type'], 'application/json');
+    assert.equal(both?.headers['idempotency-key'], KEY);
+    assert.deepEqual([both?.body, one?.body], ['[{"name":"a"},{"name":"b"}]', '[{"name":"c"}]']);
+  });
+
+  test('of CloudEvents have the batch format, each event under its own id', async (t) => {
+    const { server, sink, tell } = await batchOf(t, {
+      cloudEvents: 'structured',
+      layout: { name: '{{ change.name }}' },
+    });
+    await tell(named('a', { uid: 'a' }), named('b', { uid: 'b' }));
+    await sink.deliver(named('a', { uid: 'a' }), testContext());
+    const [both, again] = server.requests;
+    assert.equal(both?.headers['content-type'], 'application/cloudevents-batch+json; charset=utf-8');
+    const ids = [both, again].map(({ body = '' } = assert.fail()) =>
+      (JSON.parse(body) as { id: string }[]).map(({ id }) => id),
+    );
+    assert.equal(ids[0]?.length, 2);
+    assert.deepEqual(ids[1], [ids[0]?.[0]]);
+    assert.notEqual(ids[0]?.[0], ids[0]?.[1]);
+  });
+
+  test('hold what fits into maxBodyBytes, and what cannot be rendered stands alone', async (t) => {
+    const annotations = { long: 'x'.repeat(400) };
+    const layout = {
+      name: '{{ change.name }}',
+      long: '{{ change.object.metadata.annotations.long }}',
+      odd: "{% if change.name == 'bad' %}{{ change.name | append }}{% endif %}",
+    };
+    const { server, fits, tell } = await batchOf(t, { layout, maxBodyBytes: 1_024 });
+    const long = ['a', 'b', 'c'].map((name) => named(name, { annotations }));
+    assert.equal(fits(long), 2);
+    await tell(...long.slice(0, 2));
+    assert.ok(Buffer.byteLength(server.requests[0]?.body ?? '') <= 1_024);
+    assert.equal(fits([named('a'), named('bad'), named('c')]), 1);
+    assert.equal(fits([named('bad'), named('c')]), 1);
+    assert.equal(fits([named('a'), named('b')]), 2);
+  });
+});
+
 /** A receiver in another language, with the algorithm written anew from the specification. */
 const VERIFIER = `
 import base64, hashlib, hmac, http.server, sys
@@ -299,6 +360,9 @@ describe('webhook: mistakes in the configuration', () => {
     [{ url, headers: { 'x-a': '1', 'X-A': '2' } }, /^headers\.X-A: must be given once/],
     [{ url, headers: { 'X-A': '{{ x' } }, /^headers\.X-A: must be a Liquid template/],
     [{ url, cloudEvents: 'batch' }, /^cloudEvents: /],
+    [{ url, batch: true, body: 'x' }, /^body: must not be given together with batch/],
+    [{ url, batch: true, cloudEvents: 'binary' }, /^cloudEvents: must be "structured" with batch/],
+    [{ url, batch: true, headers: { 'X-A': '{{ change.name }}' } }, /^headers\.X-A: must not be a template with batch/],
     [{ url, secret: 'short' }, /^secret: /],
     [{ url, allowAddresses: ['localhost'] }, /^allowAddresses\.0: must be an IP address or a range/],
     [{ url, allowAddresses: ['10.0.0.0/33'] }, /^allowAddresses\.0: must be an IP address or a range/],

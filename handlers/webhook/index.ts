@@ -1,12 +1,7 @@
-import { defineSink } from '../../src/chain/handler.ts';
-import type { Change } from '../../src/change.ts';
+import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
-import { messageId } from '../../src/delivery/signature.ts';
-import { scopeOf } from '../../src/template/scope.ts';
-import { boundedBody, compileBody } from './body.ts';
-import { attributesOf, binaryHeaders, structured, STRUCTURED_TYPE } from './cloud-events.ts';
-import { compileHeaders } from './headers.ts';
 import { options, type Options } from './options.ts';
+import { compileBatch, compileRequest, type Request } from './request.ts';
 
 export default defineSink({
   name: 'webhook',
@@ -27,6 +22,10 @@ export default defineSink({
       toml: '[[handler]]\nname = "webhook"\nurl = "https://hooks.example/events"\nheaders = { Authorization = "Bearer ${file:/etc/watchchain/token}" }\n\n[handler.layout]\ntext = "{{ event.reason }} on {{ event.involvedObject.kind }}/{{ event.involvedObject.name }}"\ncount = "{{ event.count }}"\n',
     },
     {
+      title: 'Several changes in one request when they come fast, at most 2 requests per second',
+      toml: '[[handler]]\nname = "webhook"\nurl = "https://hooks.example/changes"\nbatch = true\nmessagesPerSecond = 2\n',
+    },
+    {
       title: 'CloudEvents for a broker',
       toml: '[[handler]]\nname = "webhook"\nurl = "https://broker.example/default"\ncloudEvents = "binary"\n',
     },
@@ -40,53 +39,36 @@ export default defineSink({
       signingSecrets: [options.secret ?? []].flat(),
       secrets: secretsIn(options.headers),
     });
+    const send = async (request: Request, { idempotencyKey, signal }: HandlerContext): Promise<void> => {
+      await receiver.send({ ...request, idempotencyKey, signal });
+    };
+    const life = { stop: () => receiver.close() };
+    if (options.batch) {
+      const batch = compileBatch(options, environment.id);
+      return {
+        ...life,
+        deliver: async (change, context) => send(batch.of([change]), context),
+        deliverMany: async (changes, context) => send(batch.of(changes), context),
+        fits: (changes) => batch.fits(changes),
+        preview: (change) => shown(batch.of([change])),
+      };
+    }
     const requestOf = compileRequest(options);
     return {
-      async deliver(change, { idempotencyKey, signal }) {
-        await receiver.send({ ...requestOf(change, idempotencyKey), idempotencyKey, signal });
-      },
-      preview(change, { idempotencyKey }) {
-        const { method, body } = requestOf(change, idempotencyKey);
-        return `${method} ${body}`;
-      },
-      stop: () => receiver.close(),
+      ...life,
+      deliver: async (change, context) => send(requestOf(change, context.idempotencyKey), context),
+      preview: (change, { idempotencyKey }) => shown(requestOf(change, idempotencyKey)),
     };
   },
 });
+
+function shown({ method, body }: Request): string {
+  return `${method} ${body}`;
+}
 
 /** Tokens and the like, which a receiver may echo: the values of headers that are called so and are no templates. */
 function secretsIn(headers: Options['headers']): readonly string[] {
   return Object.entries(headers)
     .filter(([name, value]) => /auth|token|key|secret|cookie|passw|credential/i.test(name) && !value.includes('{{'))
     .flatMap(([, value]) => [value, ...value.split(' ')]);
-}
-
-interface Request {
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-/** Compiles what a request is made of, once. */
-function compileRequest(options: Options): (change: Change, idempotencyKey: string) => Request {
-  const { cloudEvents, maxBodyBytes } = options;
-  const method = options.method.toUpperCase();
-  const headers = compileHeaders(options.headers);
-  const body = compileBody(options);
-  return (change, idempotencyKey) => {
-    const scope = scopeOf(change);
-    const own = headers.render(scope);
-    const contentType = own['content-type'] ?? body.contentType;
-    const text = boundedBody(body, change, scope, maxBodyBytes);
-    if (cloudEvents === undefined) return { method, headers: { 'content-type': contentType, ...own }, body: text };
-    const attributes = attributesOf(change, messageId(idempotencyKey));
-    if (cloudEvents === 'binary') {
-      return { method, headers: { 'content-type': contentType, ...binaryHeaders(attributes), ...own }, body: text };
-    }
-    return {
-      method,
-      headers: { ...own, 'content-type': STRUCTURED_TYPE },
-      body: structured(attributes, text, contentType),
-    };
-  };
 }

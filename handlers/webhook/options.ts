@@ -47,6 +47,13 @@ export const options = z
         'Send a CloudEvent 1.0 whose data is the body: as one JSON document, or with the attributes as `ce-` headers.',
       )
       .meta({ example: 'structured' }),
+    batch: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Each request is a JSON list of one or more bodies: changes that came faster than the receiver takes them go together. CloudEvents go in their batch format.',
+      )
+      .meta({ example: true }),
     maxBodyBytes: z
       .int()
       .min(1_024)
@@ -64,13 +71,21 @@ export const options = z
       .meta({ example: '${WEBHOOK_SECRET}' }),
     ...reach,
   })
-  .superRefine(({ layout, body }, context) => {
-    if (layout === undefined || body === undefined) return;
-    context.addIssue({
-      code: 'custom',
-      message: 'must not be given together with layout: one of them is the body',
-      path: ['body'],
-    });
+  .superRefine(({ layout, body, batch, cloudEvents, headers }, context) => {
+    const refuse = (path: readonly string[], message: string): void =>
+      context.addIssue({ code: 'custom', message, path: [...path] });
+    if (layout !== undefined && body !== undefined) {
+      refuse(['body'], 'must not be given together with layout: one of them is the body');
+    }
+    if (!batch) return;
+    if (body !== undefined)
+      refuse(['body'], 'must not be given together with batch, whose requests are lists: use layout');
+    if (cloudEvents === 'binary')
+      refuse(['cloudEvents'], 'must be "structured" with batch: in binary mode a request holds one');
+    for (const [name, value] of Object.entries(headers)) {
+      if (!/\{[{%]/.test(value)) continue;
+      refuse(['headers', name], 'must not be a template with batch: one request tells of several changes');
+    }
   });
 
 export type Options = z.output<typeof options>;

@@ -104,3 +104,29 @@ long = "{% if event.message contains 'xxx' %}{% for i in (1..1000) %}{{ event.me
   );
   assert.equal(world.slack.requests.length, 1);
 });
+
+test('what comes faster than the rate goes in few requests, each object in exactly one', async () => {
+  await using world = await World.start();
+  await using _run = await world.run({
+    config: `
+[[resource]]
+kind = "event"
+[[handler]]
+name = "webhook"
+url = "${world.slack.url}/hook"
+batch = true
+messagesPerSecond = 10
+layout = { name = "{{ change.name }}" }
+`,
+  });
+  const names = Array.from({ length: 200 }, (_, n) => `web.${n}`);
+  for (const name of names) world.server.create(event(name, 'Back-off'));
+  const told = async (requests: number): Promise<readonly string[]> => {
+    const all = (await bodies(world, '/hook', requests)).flatMap(
+      (body) => JSON.parse(body) as { readonly name: string }[],
+    );
+    return all.length < names.length ? told(requests + 1) : all.map(({ name }) => name);
+  };
+  assert.deepEqual((await told(1)).toSorted(), names.toSorted());
+  assert.ok(world.slack.requests.length <= 20, `${world.slack.requests.length} requests`);
+});

@@ -1,0 +1,82 @@
+/** From a change, or several, to the request that tells of it. */
+import { idempotencyKey, type Change } from '../../src/change.ts';
+import { messageId } from '../../src/delivery/signature.ts';
+import { scopeOf } from '../../src/template/scope.ts';
+import { boundedBody, compileBody } from './body.ts';
+import { attributesOf, BATCH_TYPE, binaryHeaders, structured, STRUCTURED_TYPE } from './cloud-events.ts';
+import { compileHeaders } from './headers.ts';
+import type { Options } from './options.ts';
+
+export interface Request {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Compiles what the request of one change is made of. What it answers throws TerminalError naming the field. */
+export function compileRequest(options: Options): (change: Change, key: string) => Request {
+  const { cloudEvents, maxBodyBytes } = options;
+  const method = options.method.toUpperCase();
+  const headers = compileHeaders(options.headers);
+  const body = compileBody(options);
+  return (change, key) => {
+    const scope = scopeOf(change);
+    const own = headers.render(scope);
+    const contentType = own['content-type'] ?? body.contentType;
+    const text = boundedBody(body, change, scope, maxBodyBytes);
+    if (cloudEvents === undefined) return { method, headers: { 'content-type': contentType, ...own }, body: text };
+    const attributes = attributesOf(change, messageId(key));
+    if (cloudEvents === 'binary') {
+      return { method, headers: { 'content-type': contentType, ...binaryHeaders(attributes), ...own }, body: text };
+    }
+    return {
+      method,
+      headers: { ...own, 'content-type': STRUCTURED_TYPE },
+      body: structured(attributes, text, contentType),
+    };
+  };
+}
+
+export interface BatchRequest {
+  /** A list of them, in their order. @throws TerminalError naming the field, when one cannot be rendered */
+  of(changes: readonly Change[]): Request;
+  /** How many of them, from the first on, fit into one request. One that cannot be rendered is left for a request of its own. */
+  fits(changes: readonly Change[]): number;
+}
+
+/** Compiles what the request of several changes is made of: headers that are no templates, and a body for each. */
+export function compileBatch(options: Options, handlerId: string): BatchRequest {
+  const { cloudEvents, maxBodyBytes } = options;
+  const method = options.method.toUpperCase();
+  const headers = compileHeaders(options.headers);
+  const body = compileBody(options);
+  const elementOf = (change: Change): string => {
+    const text = boundedBody(body, change, scopeOf(change), maxBodyBytes);
+    if (cloudEvents === undefined) return text;
+    const attributes = attributesOf(change, messageId(idempotencyKey(change, handlerId)));
+    return structured(attributes, text, body.contentType);
+  };
+  const bytesOf = (change: Change): number => {
+    try {
+      return Buffer.byteLength(elementOf(change)) + 1;
+    } catch {
+      return Infinity;
+    }
+  };
+  return {
+    of(changes) {
+      const own = changes[0] === undefined ? {} : headers.render(scopeOf(changes[0]));
+      const contentType = cloudEvents === undefined ? (own['content-type'] ?? body.contentType) : BATCH_TYPE;
+      return {
+        method,
+        headers: { ...own, 'content-type': contentType },
+        body: `[${changes.map(elementOf).join(',')}]`,
+      };
+    },
+    fits(changes) {
+      let bytes = 1;
+      const first = changes.findIndex((change) => (bytes += bytesOf(change)) > maxBodyBytes);
+      return first === -1 ? changes.length : Math.max(1, first);
+    },
+  };
+}
