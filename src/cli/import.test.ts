@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { loadHandler } from '../chain/load.ts';
+import type { ChainConfig } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { Workdir } from '../../test/e2e/program.ts';
+import { runCommandLine } from './command-line.ts';
+
+const FIXTURES = join(import.meta.dirname, '../config/adapters/event-exporter/fixtures');
+const ENV = { TEAM: 'ops', TOKEN: 'hunter2', SLACK_TOKEN: 'xoxb-hunter2' };
+
+async function imported(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  const { signal } = new AbortController();
+  const code = await runCommandLine({ argv: ['import', ...args], env: ENV, stdin, stdout, stderr, signal });
+  stdout.end();
+  stderr.end();
+  return { code, stdout: await text(stdout), stderr: await text(stderr) };
+}
+
+/** What a configuration does, wherever it is written. */
+async function meaning(file: string): Promise<object> {
+  const { chains, cluster, log, lookup, redact, whileAway } = await loadConfig(file, { env: ENV, loadHandler });
+  return { chains: chains.map(work), cluster, log, lookup, redact, whileAway };
+}
+
+function work({
+  at: _at,
+  fingerprint: _fingerprint,
+  resources,
+  handlers,
+  branches,
+  ...rest
+}: ChainConfig & { at?: string }): object {
+  return {
+    ...rest,
+    resources: resources.map(({ at: _, ...resource }) => resource),
+    handlers: handlers.map(({ id, options }) => ({ id, options: JSON.parse(JSON.stringify(options)) as object })),
+    branches: branches.map(work),
+  };
+}
+
+describe('import', async () => {
+  for (const name of (await readdir(FIXTURES)).filter((file) => file.endsWith('.yaml'))) {
+    const yaml = relative(process.cwd(), join(FIXTURES, name));
+    const golden = join(FIXTURES, name.replace(/yaml$/, 'toml'));
+
+    test(`prints the TOML of ${name} as its .toml says, and no value of a variable`, async () => {
+      const { code, stdout, stderr } = await imported(yaml);
+      assert.deepEqual([code, stderr], [0, '']);
+      const toml = stdout.replaceAll(yaml, name);
+      if (process.env['UPDATE_GOLDEN']) await writeFile(golden, toml);
+      assert.equal(toml, await readFile(golden, 'utf8'));
+      assert.doesNotMatch(toml, /hunter2/);
+    });
+
+    test(`the TOML of ${name} means what the file itself means`, async () => {
+      await using workdir = await Workdir.make();
+      const file = await workdir.write('config.toml', (await imported(yaml)).stdout);
+      assert.deepEqual(await meaning(file), await meaning(yaml));
+    });
+  }
+
+  test('keeps a variable that is not set as it is, and refuses what it cannot say with the line', async () => {
+    await using workdir = await Workdir.make();
+    const file = await workdir.write(
+      'their.yaml',
+      'route: { match: [{ receiver: a }] }\nreceivers:\n  - { name: a, webhook: { endpoint: "$LATER" } }\n  - { name: b, kafka: {} }\n',
+    );
+    const refused = await imported(file);
+    assert.deepEqual([refused.code, refused.stdout], [1, '']);
+    assert.match(refused.stderr, /their\.yaml:4: receivers\[1\]\.kafka: receiver "b": kafka is not supported/);
+    const lenient = await imported('--lenient', file);
+    assert.match(lenient.stdout, /^# From their\.yaml.*\n# .*their\.yaml:4: .*left out\n[^]*url = "\$\{LATER\}"\n/);
+  });
+});
