@@ -47,6 +47,18 @@ describe('chain runner: deferral', () => {
     assert.equal(chain.logged.filter(({ level }) => level === 'warn').length, 1, 'one warning, the rest at debug');
   });
 
+  test('what waits for an open breaker is told of once by the receiver, not by each change', async (t) => {
+    const rest = new RetryAfterError('is given a rest', { retryAfterMs: 30_000, openForMs: 5 });
+    const chain = await startTestChain(t, { handlers: [sink('sink', () => Promise.reject(rest))] });
+    await chain.accept('shop/a', 'shop/b', 'shop/c');
+    await chain.runner.idle();
+    const deferred = chain.logged.filter(({ message }) => message === 'Delivery deferred');
+    assert.deepEqual(
+      deferred.map(({ level }) => level),
+      ['debug', 'debug', 'debug'],
+    );
+  });
+
   test('a deferral counts as an attempt after 15 minutes, and ends as a dead letter', async (t) => {
     const times: number[] = [];
     const chain: TestChain = await startTestChain(t, {

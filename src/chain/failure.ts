@@ -33,7 +33,7 @@ export function waitOf(thrown: unknown): number | undefined {
 }
 
 /** A handler may bring its own copy of this package, so the shape is read and not the class. */
-export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfterMs'): number | undefined {
+export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfterMs' | 'openForMs'): number | undefined {
   const value = (cause as Error & { readonly [field: string]: unknown })[field];
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }

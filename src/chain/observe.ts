@@ -4,7 +4,7 @@ import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery, End } from '../store/store.ts';
-import type { HandlerFailure } from './failure.ts';
+import { numberOf, type HandlerFailure } from './failure.ts';
 import type { Fate } from './fate.ts';
 
 export interface Observer {
@@ -33,8 +33,13 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
     const retryInMs = Math.max(0, park.until - clock.steady());
     const fields = { ...fieldsOf(change), ...failureOf(failure), attempts: park.attempts, retryInMs };
     if (why === 'failed') return void log.warn('Handler failed, the change will be tried again', fields);
-    const first = why === 'deferred' && deferredSince === undefined;
-    log.log(first ? 'warn' : 'debug', why === 'deferred' ? 'Delivery deferred' : 'Delivery waits for its rate', fields);
+    // While its breaker is open the receiver was told of once: a line for each change that waits for it would say nothing more.
+    const isNews = why === 'deferred' && deferredSince === undefined && numberOf(failure, 'openForMs') === undefined;
+    log.log(
+      isNews ? 'warn' : 'debug',
+      why === 'deferred' ? 'Delivery deferred' : 'Delivery waits for its rate',
+      fields,
+    );
   }
 
   function dead({ change }: Delivery, { failure, attempts }: Extract<Fate, { kind: 'dead' }>): void {
