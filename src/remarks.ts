@@ -21,7 +21,7 @@ declare module './change.ts' {
 }
 
 /** One short phrase each: that it could not be delivered elsewhere, then its flags. */
-export function remarksOf({ flags, notes }: Change): readonly string[] {
+export function remarksOf({ flags, notes }: Pick<Change, 'flags' | 'notes'>): readonly string[] {
   const { deadLetter } = notes;
   return [...(deadLetter === undefined ? [] : [givenUp(deadLetter)]), ...flagsInWords(flags)];
 }

@@ -1,6 +1,6 @@
 /** Several changes in one message, each named once. */
 import type { Change } from '../../src/change.ts';
-import { flagsInWords } from '../../src/flags.ts';
+import { remarksOf } from '../../src/remarks.ts';
 import { cut } from '../diff/text.ts';
 import type { Content } from './content.ts';
 import { eventText, verbOf } from './message.ts';
@@ -82,5 +82,8 @@ function itemOf(change: Change): string {
 function detailOf(change: Change): string {
   const { whileAway: _, ...flags } = change.flags;
   const said = change.gvk.kind === 'Event' ? eventText(change) : (change.notes.diff?.headline ?? '');
-  return cut([said, ...flagsInWords(flags)].filter((part) => part !== '').join(' · '), DETAIL_MAX);
+  return cut(
+    [said, ...remarksOf({ flags, notes: change.notes })].filter((part) => part !== '').join(' · '),
+    DETAIL_MAX,
+  );
 }

@@ -53,7 +53,8 @@ export function cardOf(change: Change, clusterName: string): Card {
   return adaptiveCard(headline, [line(title), line(subtitle), { type: 'Container', style: 'emphasis', items }]);
 }
 
-function adaptiveCard(fallbackText: string, body: readonly Card[]): Card {
+/** A card of these parts. */
+export function adaptiveCard(fallbackText: string, body: readonly Card[]): Card {
   return {
     type: 'AdaptiveCard',
     $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
@@ -87,11 +88,12 @@ function linesOf(unified: string): readonly string[] {
   return unified === '' ? [] : unified.trimEnd().split('\n').map(printable);
 }
 
-/** One to a block: whether a line feed in a run breaks the line is up to the client. */
-function line(textRun: Card): Card {
+/** A line of its own: whether a line feed in a run breaks the line is up to the client. */
+export function line(textRun: Card): Card {
   return { type: 'RichTextBlock', spacing: 'None', inlines: [textRun] };
 }
 
-function run(text: string, looks: Readonly<Record<string, unknown>>): Card {
+/** Text as it is. */
+export function run(text: string, looks: Readonly<Record<string, unknown>>): Card {
   return { type: 'TextRun', text, ...looks };
 }

@@ -36,10 +36,15 @@ async function bodyOf(t: TestContext, change: Change, options: object = {}): Pro
   return request?.body ?? '';
 }
 
-async function diffed(parts: ChangeParts): Promise<Change> {
+function diffed(parts: ChangeParts): Promise<Change> {
+  return noted(changeOf(parts));
+}
+
+/** What the `diff` handler makes of it. */
+async function noted(change: Change): Promise<Change> {
   assert.equal(diff.type, 'transform');
   const handler = diff.create(diff.options.parse({}), testEnvironment());
-  const verdict = await handler.handle(changeOf(parts), testContext());
+  const verdict = await handler.handle(change, testContext());
   assert.ok(!isHalt(verdict));
   return verdict;
 }
@@ -49,6 +54,10 @@ const deployment = (replicas: number, image: string) => ({
   kind: 'Deployment',
   metadata: { name: 'web', namespace: 'shop' },
   spec: { replicas, template: { spec: { containers: [{ name: 'web', image }] } } },
+});
+const named = (name: string, place: number, replicas: number) => ({
+  ...deployment(replicas, 'nginx:1'),
+  metadata: { name, namespace: `ns-${place}` },
 });
 const by: ChangeParts['by'] = [{ manager: 'kubectl-set', operation: 'Update', paths: ['spec.replicas'] }];
 const configMap = (text: string) => ({
@@ -111,6 +120,57 @@ describe('teams', () => {
     const bytes = Buffer.byteLength(body);
     assert.ok(bytes <= 27 * 1024 && bytes > 24 * 1024, String(bytes));
     assert.match(textsIn(body).at(-1) ?? '', /^… [\d,]+ more lines$/);
+  });
+
+  for (const [what, changeAt] of [
+    ['deletions', (n: number) => changeOf({ before: named(`web-😀-${n}-${'x'.repeat(n % 60)}`, n % 7, 1) })],
+    ['updates', (n: number) => changeOf({ before: named(`web-${n}`, n % 7, 1), after: named(`web-${n}`, n % 7, 2) })],
+  ] as const) {
+    test(`a storm of ${what} is few cards within 28 KB, and each object is named once`, async (t) => {
+      const { sink, server } = await connected(t);
+      const changes = await Promise.all(Array.from({ length: 2_000 }, (_, n) => noted(changeAt(n))));
+      for (let left = changes; left.length > 0;) {
+        const some = left.slice(0, sink.fits?.(left));
+        await sink.deliverMany?.(some, testContext());
+        left = left.slice(some.length);
+      }
+      const cards = server.requests.map(({ body }) => body);
+      assert.ok(
+        cards.every((body) => Buffer.byteLength(body) <= 27 * 1024),
+        'within the limit',
+      );
+      assert.ok(
+        cards.slice(0, -1).every((body) => Buffer.byteLength(body) > 22 * 1024),
+        'no room is wasted',
+      );
+      const names = cards.flatMap((body) => textsIn(body).flatMap((text) => text.match(/web-\S*?(?=[,:]|$)/g) ?? []));
+      assert.deepEqual(names.toSorted(), changes.map(({ name }) => name).toSorted());
+    });
+  }
+
+  test('a digest says how many, where, and what happened to which kind; nothing in it is Markdown', async (t) => {
+    const { sink, server } = await connected(t, { clusterName: 'eu-2' });
+    const away = { flags: { whileAway: true } } as const;
+    const changes = [
+      changeOf({ before: named('a', 1, 1), ...away }),
+      changeOf({ before: named('[b](https://evil.example)', 1, 1), ...away }),
+      await noted(changeOf({ before: named('c', 2, 1), after: named('c', 2, 3), ...away })),
+    ];
+    await sink.deliverMany?.(changes, testContext());
+    const [body = ''] = server.requests.map((request) => request.body);
+    assert.deepEqual(textsIn(body), [
+      '3 changes in eu-2 while nothing was watching',
+      'deployment deleted · ns-1 · 2',
+      'a, [b](https://evil.example)',
+      'deployment updated · ns-2 · 1',
+      'c: replicas 1 -> 3',
+    ]);
+    assert.doesNotMatch(body, /"TextBlock"|"FactSet"/);
+  });
+
+  test('with a layout, changes are told one by one', async (t) => {
+    const { sink } = await connected(t, { layout: { text: 'x' } });
+    assert.ok(!('deliverMany' in sink));
   });
 
   test('a layout is the card; one of another type is the whole body', async (t) => {

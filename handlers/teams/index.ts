@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineSink } from '../../src/chain/handler.ts';
+import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { deadlineMs, reach, receiverOptions } from '../../src/delivery/fields.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
@@ -8,6 +8,7 @@ import { layout } from '../../src/template/fields.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import { scopeOf } from '../../src/template/scope.ts';
 import { cardOf, MAX_MESSAGE_BYTES, messageOf, type Card } from './card.ts';
+import { digestOf, fitting } from './digest.ts';
 
 const options = z.strictObject({
   webhookURL: z
@@ -45,6 +46,7 @@ export default defineSink({
   description: [
     'The card has the headline, then who did it, what is special and the cluster; after `diff`, a line per changed field and the diff of what does not fit on a line. It is cut, visibly, at the 28 KB that a message holds. Nothing in an object can mention anybody or make a link.',
     'A message counts as delivered when the workflow has taken it (202), or an older connector has answered 200 without an error in its body. Teams also limits messages by the hour and the day: then the changes wait.',
+    'What comes faster than `messagesPerSecond` is told together, on a card that names every object; not with a `layout`.',
     'With a `layout`, texts of the cluster in a `TextBlock` are read as Markdown by Teams; in the `TextRun` of a `RichTextBlock` they are not. A message longer than 28 KB is a dead letter.',
   ].join('\n\n'),
   options,
@@ -75,13 +77,19 @@ version = "1.4"
       name: environment.id,
       url,
       accept: (response) => assertTaken(response, url.host),
+      lineUp: given !== undefined,
     });
-    const bodyOf = compileBody(given, clusterName ?? environment.clusterName);
+    const cluster = clusterName ?? environment.clusterName;
+    const bodyOf = compileBody(given, cluster);
+    const send = async (body: string, { idempotencyKey, signal }: HandlerContext): Promise<void> => {
+      const headers = { 'content-type': 'application/json; charset=utf-8' };
+      await receiver.send({ headers, body, idempotencyKey, signal });
+    };
+    const deliverMany = async (changes: readonly Change[], context: HandlerContext): Promise<void> =>
+      send(JSON.stringify(messageOf(digestOf(changes, cluster))), context);
     return {
-      async deliver(change, { idempotencyKey, signal }) {
-        const headers = { 'content-type': 'application/json; charset=utf-8' };
-        await receiver.send({ headers, body: bodyOf(change), idempotencyKey, signal });
-      },
+      deliver: async (change, context) => send(bodyOf(change), context),
+      ...(given === undefined ? { fits: fitting, deliverMany } : {}),
       preview: bodyOf,
       stop: () => receiver.close(),
     };

@@ -1,0 +1,91 @@
+/** Several changes on one card, each object named once. */
+import type { Change } from '../../src/change.ts';
+import { remarksOf } from '../../src/remarks.ts';
+import { headlineOf } from '../../src/template/headline.ts';
+import { cut } from '../diff/text.ts';
+import { adaptiveCard, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
+
+/** Of what is said of one object. */
+const MAX_DETAIL_CHARS = 150;
+/** What the card takes besides its groups, generously. */
+const FRAME_BYTES = 1_000;
+
+interface Group {
+  readonly head: string;
+  /** Of those of whom no more is to be said. */
+  readonly names: string[];
+  readonly details: string[];
+}
+
+/** How many of the changes one card can name: always one. */
+export function fitting(changes: readonly Change[]): number {
+  const heads = new Set<string>();
+  let bytes = FRAME_BYTES;
+  for (const [n, change] of changes.entries()) {
+    const head = headOf(change);
+    if (!heads.has(head)) bytes += bytesOf(headLine(head, changes.length)) + bytesOf(detailLine('')) + 2;
+    heads.add(head);
+    const detail = detailOf(change);
+    bytes += detail === '' ? bytesOf(nameOf(change)) : bytesOf(detailLine(withDetail(change, detail))) + 1;
+    if (bytes > MAX_MESSAGE_BYTES) return Math.max(1, n);
+  }
+  return changes.length;
+}
+
+/** By what happened to which kind in which namespace, in the order in which the first of each was seen. */
+export function digestOf(changes: readonly Change[], clusterName: string): Card {
+  const isAway = changes.every(({ flags }) => flags.whileAway === true);
+  const where = clusterName === '' ? '' : ` in ${clusterName}`;
+  const title = `${changes.length.toLocaleString('en')} changes${where}${isAway ? ' while nothing was watching' : ''}`;
+  const body = [...groupsOf(changes)].flatMap(({ head, names, details }) => [
+    headLine(head, names.length + details.length),
+    ...(names.length === 0 ? [] : [detailLine(names.join(', '))]),
+    ...details.map(detailLine),
+  ]);
+  return adaptiveCard(title, [line(run(title, { size: 'Medium', weight: 'Bolder' })), ...body]);
+}
+
+function groupsOf(changes: readonly Change[]): Iterable<Group> {
+  const groups = new Map<string, Group>();
+  for (const change of changes) {
+    const head = headOf(change);
+    const group = groups.get(head) ?? { head, names: [], details: [] };
+    groups.set(head, group);
+    const detail = detailOf(change);
+    if (detail === '') group.names.push(nameOf(change));
+    else group.details.push(withDetail(change, detail));
+  }
+  return groups.values();
+}
+
+function headOf({ action, gvk, namespace }: Change): string {
+  return `${gvk.kind.toLowerCase()} ${action}${namespace === undefined ? '' : ` · ${namespace}`}`;
+}
+
+function nameOf({ name }: Change): string {
+  return cut(name, 300);
+}
+
+function withDetail(change: Change, detail: string): string {
+  return `${nameOf(change)}: ${detail}`;
+}
+
+function detailOf(change: Change): string {
+  const { whileAway: _, ...flags } = change.flags;
+  const said = change.gvk.kind === 'Event' ? headlineOf(change) : (change.notes.diff?.headline ?? '');
+  const remarks = remarksOf({ flags, notes: change.notes });
+  return cut([said, ...remarks].filter((part) => part !== '').join(' · '), MAX_DETAIL_CHARS);
+}
+
+function headLine(head: string, count: number): Card {
+  return line(run(`${cut(head, 300)} · ${count.toLocaleString('en')}`, { weight: 'Bolder' }));
+}
+
+function detailLine(text: string): Card {
+  return line(run(text, { fontType: 'Monospace', size: 'Small' }));
+}
+
+/** With the comma that follows. */
+function bytesOf(part: Card | string): number {
+  return Buffer.byteLength(JSON.stringify(part));
+}
