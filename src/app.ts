@@ -101,6 +101,7 @@ class Application implements App {
   #configProblem: string | undefined;
   #reloading: Promise<void> = Promise.resolve();
   #web: Web | undefined;
+  #connection: Connection | undefined;
   #chains: RunningChains | undefined;
   #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -174,6 +175,7 @@ class Application implements App {
     const { signal } = this.#stopping;
     await this.#listen();
     const connection = await connect({ config: config.cluster, env, log, clock: this.#clock, signal });
+    this.#connection = connection;
     this.#onStop('api client', () => connection.api.close());
     signal.throwIfAborted();
     this.#phase = 'starting';
@@ -205,7 +207,16 @@ class Application implements App {
   async #listen(): Promise<void> {
     const { listen, log } = this.#options;
     if (listen === undefined) return;
-    this.#web = await startWeb({ listen, log, metrics: this.metrics, health: () => this.health() });
+    const outlook = {
+      log,
+      clock: this.#clock,
+      metrics: this.metrics,
+      health: () => this.health(),
+      clusterName: () => this.#connection?.clusterName,
+      store: () => this.#store,
+      api: () => this.#connection?.api,
+    };
+    this.#web = await startWeb({ listen, outlook, settings: this.#config.web });
     this.#onStop('web', async () => this.#web?.close());
   }
 
@@ -348,7 +359,9 @@ class Application implements App {
 
 /** @throws ConfigError that names what can only change by a restart */
 function refuseWhatNeedsRestart(old: Config, config: Config): void {
-  const fixed = (['cluster', 'state', 'lookup'] as const).filter((part) => !isDeepStrictEqual(old[part], config[part]));
+  const fixed = (['cluster', 'state', 'web', 'lookup'] as const).filter(
+    (part) => !isDeepStrictEqual(old[part], config[part]),
+  );
   if (fixed.length === 0) return;
   throw new ConfigError(fixed.map((part) => `${config.file}: [${part}] has changed: restart to use it`));
 }

@@ -25,6 +25,7 @@ export interface Config {
   /** What happened while nothing was watching: one change each, or none. How they are told: see {@link ChainConfig.awayFrom}. */
   readonly whileAway: 'each' | 'ignore';
   readonly redact: RedactConfig;
+  readonly web: WebConfig;
   readonly lookup: LookupConfig;
   /** At least one; the top level's is named `default`. Names are unique. */
   readonly chains: readonly ChainConfig[];
@@ -59,6 +60,18 @@ export interface LookupConfig {
   readonly requestsPerSecond: number;
   /** At once. */
   readonly burst: number;
+}
+
+/** `[web]` of the configuration. */
+export interface WebConfig {
+  /** Who knows it may see and do everything. */
+  readonly token: string | undefined;
+  /** Ask the cluster who a token is, and whether that one may see the path: TokenReview and SubjectAccessReview. */
+  readonly clusterAccess: boolean;
+  /** Names under which people reach us, beside loopback and addresses. */
+  readonly hosts: readonly string[];
+  /** Where a proxy serves us: `/watchchain`; empty: at the root. */
+  readonly basePath: string;
 }
 
 export interface RedactConfig {

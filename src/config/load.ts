@@ -180,7 +180,7 @@ function settings(
   folder: string,
   overrides: Overrides = {},
 ): Omit<Config, 'chains' | 'files' | 'warnings'> {
-  const { cluster, log, state, redact, lookup, whileAway } = data;
+  const { cluster, log, state, redact, lookup, web, whileAway } = data;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
@@ -201,6 +201,12 @@ function settings(
       name: state?.name ?? parsePath(file).name,
     },
     whileAway: whileAway === 'ignore' ? 'ignore' : 'each',
+    web: {
+      token: web?.token,
+      clusterAccess: web?.clusterAccess ?? false,
+      hosts: web?.hosts ?? [],
+      basePath: web?.basePath ?? '',
+    },
     lookup: {
       enabled: lookup?.enabled ?? true,
       requestsPerSecond: lookup?.requestsPerSecond ?? 5,

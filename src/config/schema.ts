@@ -192,6 +192,33 @@ export const configFile = z.strictObject({
       name: z.string().min(1).optional().describe("Tells the states of one cluster apart. Default: this file's name."),
     })
     .optional(),
+  web: z
+    .strictObject({
+      token: z
+        .string()
+        .min(16, 'must have at least 16 characters')
+        .optional()
+        .describe('Who knows it may see the page and its endpoints, and replay: `"${WEB_TOKEN}"`.'),
+      clusterAccess: z
+        .boolean()
+        .optional()
+        .describe(
+          'Ask the cluster who a bearer token is and whether that one may `get` or `update` the path (TokenReview, SubjectAccessReview).',
+        ),
+      hosts: z
+        .array(z.string().min(1))
+        .optional()
+        .describe('Names under which people reach the page, beside loopback and addresses: `["watchchain.example"]`.'),
+      basePath: z
+        .string()
+        .regex(/^(\/[\w.~-]+)+$/, 'must begin with "/" and not end with it')
+        .optional()
+        .describe('Where a proxy serves the page: `"/watchchain"`.'),
+    })
+    .optional()
+    .describe(
+      'Who may see the page. Without it: who is on this machine when it listens on loopback, and nobody elsewhere; /livez, /readyz and /metrics are open.',
+    ),
   log: z
     .strictObject({
       level: z.enum(LOG_LEVELS).optional().describe('Default: that of --log-level, or `"info"`.'),

@@ -37,7 +37,7 @@ export class History {
     this.#failures = new Failures(db);
     const select = `
       SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS}
-      WHERE c.id > ?1 AND c.action <> ${TIMER} AND (?2 IS NULL OR c.observed_at >= ?2) AND (?3 IS NULL OR c.key = ?3)
+      WHERE c.id > ?1 AND c.id < ?10 AND c.action <> ${TIMER} AND (?2 IS NULL OR c.observed_at >= ?2) AND (?3 IS NULL OR c.key = ?3)
         AND (?4 IS NULL OR k.grp = ?4) AND (?5 IS NULL OR k.resource = ?5)
         AND (?6 IS NULL OR (instr(c.key, '/') > 0 AND substr(c.key, 1, instr(c.key, '/') - 1) GLOB ?6))
         AND (?7 IS NULL OR substr(c.key, instr(c.key, '/') + 1) GLOB ?7)
@@ -53,13 +53,19 @@ export class History {
     this.#forget = db.prepare('DELETE FROM changes WHERE id = ?');
   }
 
-  query({ afterId = 0, newestFirst, limit, ...query }: HistoryQuery): ChangeRecord[] {
+  query({
+    afterId = 0,
+    beforeId = Number.MAX_SAFE_INTEGER,
+    newestFirst,
+    limit,
+    ...query
+  }: HistoryQuery): ChangeRecord[] {
     const statement = newestFirst === true ? this.#newest : this.#oldest;
     const { since, key, group, resource, namespace, name, by } = query;
     const filters = [since, key, group, resource, globOf(namespace), globOf(name), globOf(by)].map(
       (one) => one ?? null,
     );
-    return (statement.all(afterId, ...filters, limit) as unknown as ChangeRow[]).map((row) => recordOf(row));
+    return (statement.all(afterId, ...filters, limit, beforeId) as unknown as ChangeRow[]).map((row) => recordOf(row));
   }
 
   prune({ maxAgeMs, maxBytes }: Retention, now: number): number {

@@ -262,6 +262,8 @@ export interface Balance {
 export interface HistoryQuery {
   /** Changes with a greater id only. */
   readonly afterId?: number;
+  /** Changes with a smaller id only. */
+  readonly beforeId?: number;
   readonly since?: number;
   readonly key?: string;
   readonly group?: string;

@@ -4,10 +4,12 @@ import { request } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { describe, test, type TestContext } from 'node:test';
+import { systemClock } from '../clock.ts';
 import type { Health } from '../health.ts';
 import { createLogger } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import type { ScopeHealth } from '../source/source.ts';
+import type { Outlook } from './outlook.ts';
 import { parseListen, startWeb } from './server.ts';
 
 const WATCHING: ScopeHealth = {
@@ -43,7 +45,17 @@ async function serve(t: TestContext, health: Health, listen = '127.0.0.1:0') {
   const lines: string[] = [];
   stream.setEncoding('utf8').on('data', (line: string) => lines.push(line));
   const log = createLogger({ level: 'info', json: true, color: false, stream });
-  const web = await startWeb({ listen, log, metrics: createMetrics(), health: () => health });
+  const outlook: Outlook = {
+    log,
+    clock: systemClock,
+    metrics: createMetrics(),
+    health: () => health,
+    clusterName: () => 'test',
+    store: () => undefined,
+    api: () => undefined,
+  };
+  const settings = { token: undefined, clusterAccess: false, hosts: [], basePath: '' };
+  const web = await startWeb({ listen, outlook, settings });
   t.after(() => web.close());
   return { address: web.address, lines };
 }

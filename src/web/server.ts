@@ -1,12 +1,17 @@
-/** Health and metrics over HTTP: `/livez`, `/readyz`, `/metrics`. Reads only; small limits; nothing secret to show. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+/** The page, health and metrics over HTTP; small limits on everything. */
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
 import { collectDefaultMetrics } from 'prom-client';
 import { codeOf, toError } from '../errors.ts';
-import type { Health } from '../health.ts';
-import type { Logger } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
-import type { ScopeHealth } from '../source/source.ts';
+import { createWebApp } from './app.ts';
+import { loadAssets } from './assets.ts';
+import { Feed } from './feed.ts';
+import { closedGate, clusterGate, loopbackGate, tokenGate, type Gate } from './gate.ts';
+import type { WebConfig } from '../config/config.ts';
+import type { Outlook } from './outlook.ts';
+import { routesOf } from './routes.ts';
+import { Sessions } from './sessions.ts';
 
 export interface Web {
   /** `host:port`; undefined when the address was taken and the service goes on without. */
@@ -17,38 +22,28 @@ export interface Web {
 export interface WebOptions {
   /** `host:port`, `:port`, or `[::1]:port`; port 0 lets the system pick. */
   readonly listen: string;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly health: () => Health;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
+  readonly outlook: Outlook;
+  readonly settings: WebConfig;
 }
 
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024, keepAliveTimeout: 5_000 };
 const MAX_CONNECTIONS = 256;
 
 /** Never throws for an address that is taken or refused: one line, and the service goes on without. */
-export async function startWeb(options: WebOptions): Promise<Web> {
-  collectDefaultMetrics({ register: options.metrics.registry, prefix: 'watchchain_' });
-  const server = createServer(LIMITS, (request, response) => {
-    respond(request, options).then(
-      (answer) => send(response, answer, request.method === 'HEAD'),
-      (error: unknown) => {
-        options.log.error('A page could not be made', { error: toError(error).message });
-        send(response, text(500, 'internal error\n'), false);
-      },
-    );
-  });
+export async function startWeb({ listen: at, outlook, settings }: WebOptions): Promise<Web> {
+  const { metrics, clock, log } = outlook;
+  collectDefaultMetrics({ register: metrics.registry, prefix: 'watchchain_' });
+  const gate = gateFor(at, settings, outlook);
+  const feed = new Feed({ ...outlook, store: () => outlook.store() });
+  const routes = routesOf({ outlook, settings, assets: await loadAssets(), feed });
+  const app = createWebApp({ routes, settings, gate, sessions: new Sessions(clock), log });
+  const server = createServer(LIMITS, getRequestListener(app.fetch) as RequestListener);
   server.maxConnections = MAX_CONNECTIONS;
   try {
-    await listen(server, options.listen);
+    await listen(server, at);
   } catch (error) {
-    options.log.warn('The health and metrics endpoints are not available, going on without', {
-      listen: options.listen,
+    log.warn('The page, health and metrics are not available, going on without', {
+      listen: at,
       problem: codeOf(error) === 'EADDRINUSE' ? 'the address is in use' : toError(error).message,
       remedy: 'choose another with --listen HOST:PORT',
     });
@@ -56,59 +51,25 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   }
   const { address: host, port, family } = server.address() as AddressInfo;
   const address = family === 'IPv6' ? `[${host}]:${port}` : `${host}:${port}`;
-  options.log.info('Listening', { address });
-  return { address, close: () => close(server) };
+  log.info('Listening', { address, access: gate.kind });
+  return {
+    address,
+    async close() {
+      feed.stop();
+      await close(server);
+    },
+  };
 }
 
-async function respond(request: IncomingMessage, { metrics, health }: WebOptions): Promise<Answer> {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only GET and HEAD are answered\n');
-  const [path = ''] = (request.url ?? '').split('?', 1);
-  switch (path) {
-    case '/livez':
-      return text(200, 'ok\n');
-    case '/readyz':
-      return readiness(health());
-    case '/metrics':
-      return { status: 200, type: metrics.registry.contentType, body: await metrics.registry.metrics() };
-    default:
-      return text(404, 'not found: /livez, /readyz and /metrics are served\n');
-  }
+/** A token wins; loopback needs none; elsewhere the cluster is asked where that was configured, and otherwise nobody may look. */
+function gateFor(at: string, { token, clusterAccess }: WebConfig, outlook: Outlook): Gate {
+  if (token !== undefined) return tokenGate(token);
+  if (clusterAccess) return clusterGate(() => outlook.api(), outlook.clock);
+  return isLoopback(parseListen(at).host) ? loopbackGate : closedGate;
 }
 
-/** One line of state, then one line per degraded kind. A degraded kind does not make the service unready: it would not help the others. */
-function readiness(health: Health): Answer {
-  const state = health.ready ? (health.degraded.length === 0 ? 'ok' : 'ok, degraded') : `not ready: ${health.phase}`;
-  const waiting = health.scopes.filter((scope) => scope.state === 'starting' || scope.state === 'listing');
-  const lines = [
-    state,
-    ...waiting.map((scope) => `${scope.state}: ${nameOf(scope)}`),
-    ...health.degraded.map(problemOf),
-    ...(health.configProblem === undefined ? [] : [`configuration not reloaded: ${health.configProblem}`]),
-  ];
-  return text(health.ready ? 200 : 503, `${lines.join('\n')}\n`);
-}
-
-function problemOf(scope: ScopeHealth): string {
-  return `degraded: ${nameOf(scope)}: ${scope.problem ?? 'unknown'}`;
-}
-
-function nameOf(scope: ScopeHealth): string {
-  const where = scope.namespace === '' ? '' : ` in ${scope.namespace}`;
-  return `${scope.resource ?? scope.kind}${where}`;
-}
-
-function text(status: number, body: string): Answer {
-  return { status, type: 'text/plain; charset=utf-8', body };
-}
-
-function send(response: ServerResponse, { status, type, body }: Answer, headOnly: boolean): void {
-  response.writeHead(status, {
-    'content-type': type,
-    'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-  });
-  response.end(headOnly ? undefined : body);
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function listen(server: Server, at: string): Promise<void> {

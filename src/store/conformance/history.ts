@@ -42,6 +42,8 @@ export function history(fixture: StoreFixture): void {
       assert.deepEqual(await lines({ limit: 10, since: NOW }), ['deployments a', 'deployments b', 'services a']);
       const [first] = await store.history({ limit: 1 });
       assert.deepEqual(await lines({ limit: 1, afterId: first?.id ?? 0 }), ['deployments b']);
+      const [last] = await store.history({ limit: 1, newestFirst: true });
+      assert.deepEqual(await lines({ limit: 1, newestFirst: true, beforeId: last?.id ?? 0 }), ['deployments b']);
     });
   });
 

@@ -1,0 +1,68 @@
+/** Changes as the page and `/api/changes` show them. */
+import { z } from 'zod';
+import { withDifference } from '../cli/difference.ts';
+import { recordedKind } from '../cli/kind-names.ts';
+import type { Change } from '../change.ts';
+import { summaryOf, type ChangeSummary } from '../change-document.ts';
+import { remarksOf } from '../remarks.ts';
+import type { HistoryQuery, Store } from '../store/store.ts';
+
+/** Of a page of the API, and of the changes that the page begins with. */
+export const MAX_PAGE = 500;
+const DEFAULT_PAGE = 100;
+/** Of one diff on the page: what is longer is for `watchchain history`. */
+const MAX_DIFF = 20_000;
+
+/** Members are only ever added. */
+export interface ShownChange extends ChangeSummary {
+  /** What changed, in a few words; absent when nothing differs that counts. */
+  readonly what?: string;
+  /** Unified diff of what counts. */
+  readonly diff?: string;
+  /** `while nothing was watching`, and the like. */
+  readonly remarks: readonly string[];
+}
+
+const glob = z.string().min(1).max(253);
+
+/** The query of `/api/changes`, and of the page's own address. Empty values, as a form sends them, are left out. */
+export const changesQuery = z.preprocess(
+  (query) =>
+    typeof query === 'object' && query !== null
+      ? Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''))
+      : query,
+  z.strictObject({
+    kind: z.string().max(253).optional().describe('Kind, plural or short name.'),
+    namespace: glob.optional().describe('With `*` and `?` as wildcards.'),
+    name: glob.optional().describe('With `*` and `?` as wildcards.'),
+    by: glob.optional().describe('Who did it, as managedFields say, with `*` and `?`.'),
+    since: z.iso.datetime({ offset: true }).optional().describe('RFC 3339.'),
+    before: z.coerce.number().int().positive().optional().describe('Only changes with a smaller id: the next page.'),
+    limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE),
+  }),
+);
+
+export type ChangesQuery = z.output<typeof changesQuery>;
+
+/** What of a query the store understands. @throws ConfigError for a kind of which nothing is recorded */
+export async function filterOf(
+  store: Store,
+  { kind, namespace, name, by, since }: ChangesQuery,
+): Promise<Omit<HistoryQuery, 'limit'>> {
+  return {
+    ...(kind === undefined ? {} : await recordedKind(store, kind)),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
+    ...(by === undefined ? {} : { by }),
+    ...(since === undefined ? {} : { since: Date.parse(since) }),
+  };
+}
+
+export function shown(change: Change): ShownChange {
+  const { diff } = withDifference(change).notes;
+  return {
+    ...summaryOf(change),
+    ...(diff === undefined ? {} : { what: diff.headline, diff: diff.unified.slice(0, MAX_DIFF) }),
+    remarks: remarksOf(change),
+  };
+}

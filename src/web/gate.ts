@@ -1,0 +1,143 @@
+/** Who may ask for what: one gate for the whole server, chosen by how it is reached. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import type { ApiClient } from '../source/api.ts';
+
+/** `open`: anybody; `read`: who may see changes; `write`: who may replay, discard and acknowledge. */
+export type Access = 'open' | 'read' | 'write';
+
+/** `unknown`: nobody we know (401); `refused`: known, and not allowed (403). */
+export type Verdict = 'allowed' | 'unknown' | 'refused';
+
+export interface Gate {
+  /** For the log and for the page that asks for a token. */
+  readonly kind: 'loopback' | 'token' | 'cluster' | 'closed';
+  /** @param token the bearer token of the request or its session; undefined: it has none. Never rejects. */
+  verdict(token: string | undefined, access: Exclude<Access, 'open'>, path: string): Promise<Verdict>;
+}
+
+/** Only this machine reaches us: whoever is logged in here. */
+export const loopbackGate: Gate = { kind: 'loopback', verdict: () => Promise.resolve('allowed') };
+
+/** Nobody has said who may look. */
+export const closedGate: Gate = { kind: 'closed', verdict: () => Promise.resolve('refused') };
+
+/** One token for all, compared in constant time. */
+export function tokenGate(token: string): Gate {
+  const wanted = digest(token);
+  return {
+    kind: 'token',
+    verdict: (given) =>
+      Promise.resolve(given !== undefined && timingSafeEqual(digest(given), wanted) ? 'allowed' : 'unknown'),
+  };
+}
+
+const REVIEWED_MS = 60_000;
+const ALLOWED_MS = 5 * 60_000;
+const REFUSED_MS = 30_000;
+/** Answers that are remembered; beyond it the oldest goes. */
+const MAX_REMEMBERED = 1_000;
+const TIMEOUT_MS = 10_000;
+
+interface Reviewed {
+  readonly user: string;
+  readonly uid: string | undefined;
+  readonly groups: readonly string[];
+}
+
+/**
+ * The cluster says who a token is (TokenReview) and whether that one may `get` or `update` the path (SubjectAccessReview), as the
+ * API server itself is asked for its own paths. Needs the rights of `system:auth-delegator`. When it cannot be asked: refused.
+ */
+export function clusterGate(api: () => ApiClient | undefined, clock: Clock): Gate {
+  const reviews = new Remembered<Reviewed | 'unknown'>(clock);
+  const answers = new Remembered<boolean>(clock);
+  return {
+    kind: 'cluster',
+    async verdict(token, access, path) {
+      const client = api();
+      if (token === undefined) return 'unknown';
+      if (client === undefined) return 'refused';
+      try {
+        const id = digest(token).toString('hex');
+        const who = await reviews.get(
+          id,
+          () => review(client, token),
+          () => REVIEWED_MS,
+        );
+        if (who === 'unknown') return 'unknown';
+        const verb = access === 'read' ? 'get' : 'update';
+        const may = await answers.get(
+          `${id} ${verb} ${path}`,
+          () => mayAccess(client, who, verb, path),
+          (allowed) => (allowed ? ALLOWED_MS : REFUSED_MS),
+        );
+        return may ? 'allowed' : 'refused';
+      } catch {
+        return 'refused';
+      }
+    },
+  };
+}
+
+async function review(api: ApiClient, token: string): Promise<Reviewed | 'unknown'> {
+  const { status } = await post(api, '/apis/authentication.k8s.io/v1/tokenreviews', {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenReview',
+    spec: { token },
+  });
+  const { authenticated, user } = status as {
+    readonly authenticated?: boolean;
+    readonly user?: { readonly username?: string; readonly uid?: string; readonly groups?: readonly string[] };
+  };
+  if (authenticated !== true || user?.username === undefined) return 'unknown';
+  return { user: user.username, uid: user.uid, groups: user.groups ?? [] };
+}
+
+async function mayAccess(api: ApiClient, who: Reviewed, verb: string, path: string): Promise<boolean> {
+  const { status } = await post(api, '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    spec: { ...who, nonResourceAttributes: { verb, path } },
+  });
+  return (status as { readonly allowed?: boolean }).allowed === true;
+}
+
+async function post(api: ApiClient, path: string, body: object): Promise<{ readonly status: object }> {
+  const answer = await api.request('POST', path, { body, timeoutMs: TIMEOUT_MS });
+  if (answer.status !== 200 && answer.status !== 201) throw new Error(`Cannot ask ${path}: ${answer.status}`);
+  const { status } = JSON.parse(answer.body.toString()) as { readonly status?: unknown };
+  return { status: typeof status === 'object' && status !== null ? status : {} };
+}
+
+/** Answers that hold for a while; the same question at the same time is asked once. */
+class Remembered<T> {
+  readonly #clock: Clock;
+  readonly #answers = new Map<string, { readonly answer: Promise<T>; until: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async get(key: string, ask: () => Promise<T>, holdsMs: (answer: T) => number): Promise<T> {
+    const known = this.#answers.get(key);
+    if (known !== undefined && known.until > this.#clock.monotonic()) return known.answer;
+    const entry = { answer: ask(), until: Infinity };
+    this.#answers.delete(key);
+    this.#answers.set(key, entry);
+    const [oldest] = this.#answers.keys();
+    if (this.#answers.size > MAX_REMEMBERED && oldest !== undefined) this.#answers.delete(oldest);
+    try {
+      const answer = await entry.answer;
+      entry.until = this.#clock.monotonic() + holdsMs(answer);
+      return answer;
+    } catch (thrown) {
+      this.#answers.delete(key);
+      throw thrown;
+    }
+  }
+}
+
+function digest(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}

@@ -1,0 +1,56 @@
+/** Requests that a page of somebody else makes a browser send: refused before anything else is asked. */
+import { isIP } from 'node:net';
+
+export interface GuardOptions {
+  /** Names under which we are reached, without port; those of loopback and addresses are always right. */
+  readonly hosts: readonly string[];
+}
+
+/** What is wrong with a request; undefined: nothing. */
+export type Guard = (request: Request) => { readonly status: 403 | 415 | 421; readonly problem: string } | undefined;
+
+/** A page cannot send it across origins without asking first, which we never allow. */
+export const WRITE_HEADER = 'x-watchchain';
+
+/**
+ * A name that DNS can be made to lead here is no name of ours (DNS rebinding): `Host` must be one that was configured, loopback,
+ * or an address. What changes something must come from our own origin, as JSON, and with {@link WRITE_HEADER}.
+ */
+export function createGuard({ hosts }: GuardOptions): Guard {
+  const known = new Set(['localhost', ...hosts].map((host) => host.toLowerCase()));
+  return (request) => {
+    const host = request.headers.get('host') ?? '';
+    const name = hostname(host);
+    if (name === undefined || !(known.has(name) || isIP(name) !== 0)) {
+      return {
+        status: 421,
+        problem: `this server is not known as ${JSON.stringify(host.slice(0, 100))}: see [web] hosts`,
+      };
+    }
+    return request.method === 'GET' || request.method === 'HEAD' ? undefined : strangeWrite(request, host);
+  };
+}
+
+function strangeWrite(request: Request, host: string): ReturnType<Guard> {
+  const origin = request.headers.get('origin');
+  const site = request.headers.get('sec-fetch-site');
+  if ((origin !== null && hostOf(origin) !== host) || (site !== null && site !== 'same-origin' && site !== 'none')) {
+    return { status: 403, problem: 'the request comes from another site' };
+  }
+  if (!/^application\/json\b/i.test(request.headers.get('content-type') ?? '')) {
+    return { status: 415, problem: 'the body must be application/json' };
+  }
+  return request.headers.has(WRITE_HEADER)
+    ? undefined
+    : { status: 403, problem: `the header ${WRITE_HEADER} is missing: any value will do` };
+}
+
+/** Without port and brackets, in lower case; undefined when it is no host. */
+function hostname(host: string): string | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/@\s]+))(?::\d{1,5})?$/.exec(host);
+  return (match?.[1] ?? match?.[2])?.toLowerCase();
+}
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
+}
