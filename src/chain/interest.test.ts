@@ -31,6 +31,7 @@ const withBranches = (own: HandlerDefinition[], ...branches: HandlerDefinition[]
     retry: { retries: 3, minTimeoutMs: 1_000, factor: 5, deferForMs: 900_000 },
     concurrency: 8,
     awayFrom: undefined,
+    coalesce: true,
   })),
 });
 

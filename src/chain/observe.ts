@@ -11,6 +11,8 @@ export interface Observer {
   verdict(handler: string, verdict: 'pass' | 'halt' | 'wait' | 'error'): void;
   /** One message of the sink told of so many changes. */
   toldTogether(handler: string, changes: number): void;
+  /** So many were told by others, or cancelled out. */
+  superseded(changes: number): void;
   /** Called when it is durable. */
   fate(delivery: Delivery, fate: Fate): void;
 }
@@ -50,6 +52,10 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
 
   return {
     verdict: (handler, verdict) => metrics.verdicts.inc({ handler, verdict }),
+    superseded(changes) {
+      metrics.ends.inc({ chain, end: 'superseded' }, changes);
+      log.info('Changes of objects that waited are told as one', { superseded: changes });
+    },
     toldTogether(handler, changes) {
       metrics.verdicts.inc({ handler, verdict: 'pass' }, changes);
       metrics.digests.inc({ handler });

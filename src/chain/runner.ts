@@ -80,6 +80,7 @@ class Runner implements ChainRunner {
   readonly #held: HeldWrites;
   #steps: readonly Step[] = [];
   #state: 'new' | 'running' | 'stopped' = 'new';
+  readonly #mayCoalesce: boolean;
 
   /** Claimed, not begun. */
   #ready: Delivery[] = [];
@@ -104,6 +105,7 @@ class Runner implements ChainRunner {
     this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics });
     this.#persistence = new Persistence(clock, this.#log);
     this.#held = new HeldWrites(clock);
+    this.#mayCoalesce = chain.coalesce && !countsChanges(chain);
   }
 
   async start(): Promise<void> {
@@ -165,10 +167,11 @@ class Runner implements ChainRunner {
     const stateful = this.#steps.filter(({ type }) => type === 'stateful').map(({ id }) => id);
     const batch = this.#readyBatch === undefined && !this.#batchRuns;
     const claimed = await this.#persistence.keepTrying('claim changes', () =>
-      store.claim({ chain: chain.name, limit, now: clock.steady(), stateful, batch }),
+      store.claim({ chain: chain.name, limit, now: clock.steady(), stateful, batch, coalesce: this.#mayCoalesce }),
     );
     if (claimed === undefined) return;
     this.#ready.push(...claimed.deliveries);
+    if (claimed.superseded > 0) this.#observer.superseded(claimed.superseded);
     if (batch) this.#readyBatch = claimed.batch;
     if (batch && !claimed.hasGathered) for (const gathering of this.#gatherings.values()) gathering.drained();
     this.#begin();
@@ -364,4 +367,9 @@ class Runner implements ChainRunner {
     if (!this.#isQuiet) return;
     for (const tell of this.#quietWaiters.splice(0)) tell();
   }
+}
+
+/** A stateful handler, in a branch too, sees every change. */
+function countsChanges({ handlers, branches }: ChainConfig): boolean {
+  return handlers.some(({ definition }) => definition.type === 'stateful') || branches.some(countsChanges);
 }

@@ -207,7 +207,7 @@ function selectionKey({ kind, apiVersion, labelSelector, fieldSelector, events }
 }
 
 /** How a chain works that says nothing about it. */
-type Manner = Pick<BranchTable, 'retry' | 'concurrency' | 'deadLetters'>;
+type Manner = Pick<BranchTable, 'coalesce' | 'retry' | 'concurrency' | 'deadLetters'>;
 
 /** What a table of the file means: its own word counts, then what is `around` it: the chain of a branch, then the top level. */
 export function toChain(
@@ -221,6 +221,7 @@ export function toChain(
     retry: { ...around.retry, ...table.retry },
     concurrency: table.concurrency ?? around.concurrency,
     deadLetters: table.deadLetters ?? around.deadLetters,
+    coalesce: table.coalesce ?? around.coalesce,
   };
   return {
     name,
@@ -236,6 +237,7 @@ export function toChain(
     // One that cannot be told of either must not go round in circles.
     deadLettersTo: name.split('/')[0] === manner.deadLetters ? undefined : manner.deadLetters,
     awayFrom,
+    coalesce: manner.coalesce ?? true,
   };
 }
 

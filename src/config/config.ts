@@ -94,6 +94,8 @@ export interface ChainConfig {
   readonly concurrency: number;
   /** The chain that is told of what this one gives up. */
   readonly deadLettersTo?: string | undefined;
+  /** Whether changes of one object that waited for long are told as one. Default true. */
+  readonly coalesce: boolean;
   /** From how many on, changes that happened while nothing was watching are told in one summary; undefined: each as any other. */
   readonly awayFrom: number | undefined;
 }

@@ -68,10 +68,10 @@ async function outcome(name: string): Promise<string> {
 }
 
 function describeChain(chain: ChainConfig): string {
-  const { name, resources, handlers, branches, retry, concurrency, deadLettersTo, awayFrom } = chain;
+  const { name, resources, handlers, branches, retry, concurrency, deadLettersTo, awayFrom, coalesce } = chain;
   const pace = `concurrency=${concurrency} retry=${[retry.retries, retry.minTimeoutMs, retry.factor, retry.deferForMs].join()}`;
   const lines = [
-    `${name}${awayFrom === 20 ? '' : ` awayFrom=${awayFrom}`}${pace === 'concurrency=8 retry=3,1000,5,900000' ? '' : ` ${pace}`}${deadLettersTo === undefined ? '' : ` deadLetters=${deadLettersTo}`}`,
+    `${name}${coalesce ? '' : ' coalesce=false'}${awayFrom === 20 ? '' : ` awayFrom=${awayFrom}`}${pace === 'concurrency=8 retry=3,1000,5,900000' ? '' : ` ${pace}`}${deadLettersTo === undefined ? '' : ` deadLetters=${deadLettersTo}`}`,
     ...resources.map((resource) => `  ${describeResource(resource)}`),
     ...handlers.map(
       ({ id, options, digest }) =>

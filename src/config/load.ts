@@ -85,10 +85,11 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
       const resources = toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
         surroundings.at([...chain.path, 'resource', n]),
       );
-      const { retry, concurrency, deadLetters, whileAway = 'auto' } = data;
+      const { retry, concurrency, coalesce, deadLetters, whileAway = 'auto' } = data;
       const around = {
         retry,
         concurrency,
+        coalesce,
         deadLetters,
         resources,
         awayFrom: AWAY_FROM[whileAway],

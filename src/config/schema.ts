@@ -106,6 +106,12 @@ const workFields = {
     .describe(
       'Changes of different objects that a chain works on at once; a crash can send this many twice. Default: 8.',
     ),
+  coalesce: z
+    .boolean()
+    .optional()
+    .describe(
+      'Changes of one object that have waited for ten seconds and more, none of them tried yet, are told as one; those that cancel out are not told. Not where a handler counts them. Default: true.',
+    ),
   retry: retry.optional().describe('What happens when a handler fails.'),
   deadLetters: z
     .string()

@@ -8,6 +8,7 @@ import { deliveries } from './conformance/deliveries.ts';
 import { durability } from './conformance/durability.ts';
 import type { StoreFixture } from './conformance/fixture.ts';
 import { history } from './conformance/history.ts';
+import { merging } from './conformance/merging.ts';
 import { memory } from './conformance/memory.ts';
 import { sinkMemory } from './conformance/sink-memory.ts';
 import { trips } from './conformance/trips.ts';
@@ -21,6 +22,7 @@ export function describeStore(name: string, fixture: StoreFixture): void {
     baselines(fixture);
     deliveries(fixture);
     batches(fixture);
+    merging(fixture);
     memory(fixture);
     deadLetters(fixture);
     history(fixture);

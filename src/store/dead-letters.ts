@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Edits } from './edits.ts';
-import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
+import { CHANGE_COLUMNS, CHANGE_JOINS, type ChangeRow } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
 import type { ChangeRecord, DeadLetter, DeadLetterQuery } from './store.ts';
 
@@ -23,6 +23,8 @@ interface DeadRow extends ChangeRow {
   readonly replayed: number;
   readonly edits: number | null;
   readonly edits_text: string | null;
+  readonly newest: number | null;
+  readonly merged_actors: string | null;
 }
 
 export class DeadLetters {
@@ -33,13 +35,13 @@ export class DeadLetters {
   readonly #one;
   readonly #discard;
 
-  constructor(db: DatabaseSync, deliveries: Deliveries, counters: Counters, edits: Edits) {
-    this.#deliveries = deliveries;
-    this.#counters = counters;
-    this.#edits = edits;
+  constructor(db: DatabaseSync, parts: { deliveries: Deliveries; counters: Counters; edits: Edits }) {
+    this.#deliveries = parts.deliveries;
+    this.#counters = parts.counters;
+    this.#edits = parts.edits;
     const select = `
       SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.replayed, d.edits,
-        e.text AS edits_text, ${CHANGE_COLUMNS}
+        d.newest, d.actors AS merged_actors, e.text AS edits_text, ${CHANGE_COLUMNS}
       FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS}
         LEFT JOIN edits e ON e.id = d.edits WHERE d.state = ${DEAD}`;
     this.#page = db.prepare(
@@ -55,12 +57,12 @@ export class DeadLetters {
 
   list({ afterId = 0, chain, handler, group, resource, diedBefore, limit }: DeadLetterQuery): DeadLetterRecord[] {
     const filters = [chain ?? null, handler ?? null, group ?? null, resource ?? null, diedBefore ?? null];
-    return (this.#page.all(afterId, ...filters, limit) as unknown as DeadRow[]).map(deadLetterOf);
+    return (this.#page.all(afterId, ...filters, limit) as unknown as DeadRow[]).map((row) => this.#letterOf(row));
   }
 
   get(id: number): DeadLetterRecord | undefined {
     const row = this.#one.get(id) as unknown as DeadRow | undefined;
-    return row === undefined ? undefined : deadLetterOf(row);
+    return row === undefined ? undefined : this.#letterOf(row);
   }
 
   replay(ids: readonly number[]): number[] {
@@ -79,17 +81,18 @@ export class DeadLetters {
       return true;
     });
   }
-}
 
-function deadLetterOf(row: DeadRow): DeadLetterRecord {
-  return {
-    id: row.delivery,
-    chain: row.chain,
-    handler: row.handler,
-    error: row.reason,
-    attempts: row.attempts,
-    diedAt: row.ended_at,
-    record: recordOf(row, row.replayed === 1 ? { replayed: true } : undefined),
-    edits: row.edits_text ?? undefined,
-  };
+  #letterOf(row: DeadRow): DeadLetterRecord {
+    const record = this.#deliveries.merging.recordOf(row, row.newest, row.merged_actors);
+    return {
+      id: row.delivery,
+      chain: row.chain,
+      handler: row.handler,
+      error: row.reason,
+      attempts: row.attempts,
+      diedAt: row.ended_at,
+      record: row.replayed === 1 ? { ...record, flags: { ...record.flags, replayed: true } } : record,
+      edits: row.edits_text ?? undefined,
+    };
+  }
 }

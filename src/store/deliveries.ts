@@ -9,7 +9,8 @@ import type { Counters } from './counters.ts';
 import type { Edits } from './edits.ts';
 import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
 import { Gathered } from './gathered.ts';
-import { CHANGE_JOINS, recordOf } from './records.ts';
+import { Merging } from './merging.ts';
+import { CHANGE_JOINS } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
 import type { Batch, ChangeRecord, ClaimRequest, End, Forks, ParkRequest, StateWrites } from './store.ts';
 import { StoreError } from './store-error.ts';
@@ -42,6 +43,7 @@ export interface ClaimedRecords {
   readonly deliveries: DeliveryRecord[];
   readonly batch: BatchRecord | undefined;
   readonly hasGathered: boolean;
+  readonly superseded: number;
   readonly nextDueAt: number | undefined;
 }
 
@@ -50,6 +52,8 @@ interface Ended {
   readonly queue: string;
   readonly change: number;
   readonly edits: number | null;
+  readonly newest: number | null;
+  readonly actors: string | null;
 }
 
 /** `freed`: its successor has become ready. */
@@ -65,6 +69,7 @@ export class Deliveries {
   readonly #memory: HandlerMemory;
   readonly #failures: Failures;
   readonly #gathered: Gathered;
+  readonly merging: Merging;
   readonly #statements;
 
   constructor(db: DatabaseSync, counters: Counters, edits: Edits) {
@@ -74,6 +79,7 @@ export class Deliveries {
     this.#memory = new HandlerMemory(db);
     this.#failures = new Failures(db);
     this.#gathered = new Gathered(db);
+    this.merging = new Merging(db, counters);
     this.#statements = prepare(db);
   }
 
@@ -87,24 +93,33 @@ export class Deliveries {
     for (const chain of chains) this.#counters.add(chain, 'accepted', amount);
   }
 
-  /** Whether a claim must write: something that waited is due. */
-  hasDue({ chain, now }: ClaimRequest): boolean {
+  /** Whether a claim must write: something that waited is due, or has waited for so long that it may be merged. */
+  mustWrite(request: ClaimRequest): boolean {
+    return this.#hasDue(request) || this.#hasLate(request);
+  }
+
+  #hasDue({ chain, now }: ClaimRequest): boolean {
     return (this.#nextDueAt(chain) ?? Infinity) <= now;
+  }
+
+  #hasLate({ coalesce, chain, now }: ClaimRequest): boolean {
+    return coalesce === true && this.merging.isLate(chain, now);
   }
 
   claim(request: ClaimRequest): ClaimedRecords {
     const { chain, limit, now, stateful } = request;
-    if (this.hasDue(request)) this.#wakeDue(chain, now);
+    if (this.#hasDue(request)) this.#wakeDue(chain, now);
+    const superseded = this.#hasLate(request) ? this.merging.merge(chain, limit, now) : 0;
     const rows = this.#statements.claim.all(chain, limit + 1) as unknown as DeliveryRow[];
     const deliveries = rows.slice(0, limit).map((row) => this.#handOut(row, chain, stateful));
     const batch = request.batch === true ? this.#handOutBatch(request) : undefined;
     const nextDueAt = rows.length > limit ? now : this.#nextDueAt(chain);
     if (batch !== undefined || request.batch !== true)
-      return { deliveries, batch, hasGathered: batch !== undefined, nextDueAt };
+      return { deliveries, batch, hasGathered: batch !== undefined, nextDueAt, superseded };
     const batchDueAt = this.#gathered.nextDueAt(chain);
     const next = Math.min(nextDueAt ?? Infinity, batchDueAt ?? Infinity);
     const hasGathered = batchDueAt !== undefined;
-    return { deliveries, batch, hasGathered, nextDueAt: Number.isFinite(next) ? next : undefined };
+    return { deliveries, batch, hasGathered, nextDueAt: Number.isFinite(next) ? next : undefined, superseded };
   }
 
   checkpoint(delivery: number, handler: string): void {
@@ -181,10 +196,10 @@ export class Deliveries {
     return this.#statements.unfinished.get(chain, queue) === undefined ? READY : BLOCKED;
   }
 
-  #fork({ change, queue, edits: inherited }: Ended, { chains, edits: text }: Forks): void {
+  #fork({ change, queue, edits: inherited, newest, actors }: Ended, { chains, edits: text }: Forks): void {
     const edits = text === undefined ? inherited : this.#edits.add(text);
     for (const chain of chains) {
-      this.#statements.fork.run(chain, change, queue, this.#firstState(chain, queue), edits);
+      this.#statements.fork.run(chain, change, queue, this.#firstState(chain, queue), edits, newest, actors);
     }
     this.count(chains, 1);
   }
@@ -210,7 +225,7 @@ export class Deliveries {
     return {
       id: row.delivery,
       chain,
-      record: { ...recordOf(row, row.replayed === 1 ? REPLAYED : undefined), before: row.before, after: row.after },
+      record: this.#recordOf(row),
       attempts: row.attempts,
       deferredSince: row.deferred_since ?? undefined,
       delivered: row.delivered,
@@ -218,6 +233,12 @@ export class Deliveries {
       timerOf: row.timer_of ?? undefined,
       edits: this.#edits.find(row.edits),
     };
+  }
+
+  #recordOf(row: DeliveryRow): DeliveryRecord['record'] {
+    const record = this.merging.recordOf(row, row.newest, row.merged_actors);
+    const flags = row.replayed === 1 ? { ...record.flags, ...REPLAYED } : record.flags;
+    return { ...record, flags } as DeliveryRecord['record'];
   }
 
   #nextDueAt(chain: string): number | undefined {
@@ -275,13 +296,15 @@ function prepare(db: DatabaseSync) {
     end: db.prepare(
       `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,
          attempts = coalesce(?, attempts)
-       WHERE id = ? RETURNING chain, queue, change, edits`,
+       WHERE id = ? RETURNING chain, queue, change, edits, newest, actors`,
     ),
     unblock: db.prepare(
       `UPDATE deliveries SET state = ${READY} WHERE id = (
          SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD})`,
     ),
-    fork: db.prepare('INSERT INTO deliveries (chain, change, queue, state, edits) VALUES (?, ?, ?, ?, ?)'),
+    fork: db.prepare(
+      'INSERT INTO deliveries (chain, change, queue, state, edits, newest, actors) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ),
     find: db.prepare('SELECT chain, queue, change FROM deliveries WHERE id = ? AND state = ?'),
     revive: db.prepare(
       `UPDATE deliveries SET state = ?, attempts = 0, replayed = 1, outcome = NULL, handler = NULL, reason = NULL, ended_at = NULL

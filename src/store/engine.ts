@@ -60,7 +60,7 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
   const baseline = new Baseline(db, bodies);
   const edits = new Edits(db);
   const deliveries = new Deliveries(db, counters, edits);
-  const deadLetters = new DeadLetters(db, deliveries, counters, edits);
+  const deadLetters = new DeadLetters(db, { deliveries, counters, edits });
   const history = new History(db, bodies, facts);
   const trips = new Trips(db);
   const kinds = new Kinds(db);
@@ -101,7 +101,7 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
     accept: write((batch: PackedBatch, now: number) => acceptor.accept(batch, now)),
     claim: {
       run: (request: ClaimRequest) => deliveries.claim(request),
-      writes: (request: ClaimRequest) => deliveries.hasDue(request),
+      writes: (request: ClaimRequest) => deliveries.mustWrite(request),
       buffers: ({ deliveries: single, batch }: ClaimedRecords) => [
         ...buffersOf(single),
         ...buffersOf(batch?.deliveries ?? []),

@@ -46,7 +46,8 @@ export class History {
     this.#newest = db.prepare(`${select} ORDER BY c.id DESC LIMIT ?9`);
     this.#step = db.prepare(
       `SELECT id, before, after, observed_at, size,
-         EXISTS (SELECT 1 FROM deliveries WHERE change = c.id AND state < ${DONE}) AS kept
+         EXISTS (SELECT 1 FROM deliveries WHERE change = c.id AND state < ${DONE})
+           OR EXISTS (SELECT 1 FROM deliveries WHERE newest = c.id AND state < ${DONE}) AS kept
        FROM changes c WHERE id > ? ORDER BY id LIMIT ${PRUNE_STEP}`,
     );
     this.#forgetDeliveries = db.prepare('DELETE FROM deliveries WHERE change = ?');

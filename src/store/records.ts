@@ -4,7 +4,7 @@ import type { Action, ChangeFlags, Gvk } from '../change.ts';
 import type { ChangeRecord, RecordedKind } from './store.ts';
 
 /** Stored as their index: only ever append. */
-const ACTIONS: readonly Action[] = ['added', 'updated', 'deleted', 'timer'];
+export const ACTIONS: readonly Action[] = ['added', 'updated', 'deleted', 'timer'];
 /** Stored as bits: only ever append. */
 const FLAGS = [
   'whileAway',

@@ -138,4 +138,10 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE deliveries ADD COLUMN batch INTEGER;
   CREATE INDEX deliveries_gathered ON deliveries (chain, due_at) WHERE state = ${GATHERED};
   `,
+  `
+  -- Of a merged one: the newest change that it tells, and who made all of them (JSON array of Actor).
+  ALTER TABLE deliveries ADD COLUMN newest INTEGER;
+  ALTER TABLE deliveries ADD COLUMN actors TEXT;
+  CREATE INDEX deliveries_newest ON deliveries (newest) WHERE newest IS NOT NULL;
+  `,
 ];

@@ -120,6 +120,12 @@ export interface ClaimRequest {
   readonly stateful: readonly string[];
   /** Whether a batch is wanted, too. Default: none. */
   readonly batch?: boolean;
+  /**
+   * Whether changes of one object that waited for ten seconds and more, none of them attempted, are handed out as one:
+   * `compacted`, from the first `before` to the newest `after`, made by all their managers. Those that cancel out are not
+   * handed out at all. Default: no.
+   */
+  readonly coalesce?: boolean;
 }
 
 /** Deliveries that waited at one sink, to be told together. */
@@ -139,6 +145,8 @@ export interface Claimed {
   readonly batch: Batch | undefined;
   /** Whether some wait at a sink, this batch included; false when no batch was wanted. */
   readonly hasGathered: boolean;
+  /** How many have ended as superseded. */
+  readonly superseded: number;
   /** When the next one that is neither handed out nor blocked becomes due; undefined: nothing waits. */
   readonly nextDueAt: number | undefined;
 }

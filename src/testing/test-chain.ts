@@ -31,13 +31,15 @@ export interface TestChainOptions {
   /** Of every sink. */
   readonly digest?: DigestConfig;
   readonly awayFrom?: number;
+  /** Default false: most tests count changes. */
+  readonly coalesce?: boolean;
   /** Another store than the real one in memory, made of it. */
   readonly wrapStore?: (store: Store) => Store;
 }
 
 export interface TestBranch extends Pick<
   TestChainOptions,
-  'handlers' | 'branches' | 'retry' | 'concurrency' | 'digest' | 'awayFrom'
+  'handlers' | 'branches' | 'retry' | 'concurrency' | 'digest' | 'awayFrom' | 'coalesce'
 > {
   readonly name: string;
 }
@@ -146,7 +148,7 @@ export async function startTestChain(test: TestContext, options: TestChainOption
 
 function configOf(
   name: string,
-  { handlers, branches = [], retry, concurrency = 8, digest, awayFrom }: Omit<TestBranch, 'name'>,
+  { handlers, branches = [], retry, concurrency = 8, digest, awayFrom, coalesce = false }: Omit<TestBranch, 'name'>,
 ): ChainConfig {
   return {
     name,
@@ -160,6 +162,7 @@ function configOf(
     fingerprint: '',
     concurrency,
     awayFrom,
+    coalesce,
   };
 }
 

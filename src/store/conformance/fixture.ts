@@ -80,7 +80,14 @@ export function firstList(scope: number, observations: readonly Observation[]): 
 
 export async function claim(
   store: Store,
-  options: { chain?: string; limit?: number; now?: number; stateful?: string[]; batch?: boolean } = {},
+  options: {
+    chain?: string;
+    limit?: number;
+    now?: number;
+    stateful?: string[];
+    batch?: boolean;
+    coalesce?: boolean;
+  } = {},
 ) {
   return store.claim({ chain: 'default', limit: 100, now: NOW, stateful: [], ...options });
 }

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { countOf, sink, startTestChain, stateful, type TestChainOptions } from '../testing/test-chain.ts';
+import type { HandlerDefinition } from './handler.ts';
+
+/** Three versions of one object wait for 30 s behind another that the only slot works on. */
+async function overloaded(t: Parameters<typeof startTestChain>[0], options: Partial<TestChainOptions> = {}) {
+  const told: string[] = [];
+  const stuck = Promise.withResolvers<void>();
+  const slow = sink('slow', async ({ name, action, flags, before, after }) => {
+    if (name === 'first') await stuck.promise;
+    const versions = [before, after].map((manifest) => manifest?.['version']).join(' -> ');
+    told.push(`${action} ${name} ${versions}${flags.compacted === true ? ' compacted' : ''}`);
+  });
+  const handlers: readonly HandlerDefinition[] = [...(options.handlers ?? []), slow];
+  const chain = await startTestChain(t, { concurrency: 1, coalesce: true, ...options, handlers });
+  await chain.accept('shop/first');
+  await chain.accept(...Array.from({ length: 64 }, (_, n) => `shop/other-${n}`), 'shop/web', 'shop/web', 'shop/web');
+  await chain.clock.advance(25_000);
+  stuck.resolve();
+  await chain.runner.idle();
+  return { told: told.filter((line) => line.includes(' web ')), chain };
+}
+
+describe('coalesce', () => {
+  test('tells what waited for long as one change, and says so in metrics and log', async (t) => {
+    const { told, chain } = await overloaded(t);
+    assert.deepEqual(told, ['added web  -> 68 compacted']);
+    assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'superseded' }), 2);
+    assert.equal(chain.logged.find(({ superseded }) => superseded !== undefined)?.['superseded'], 2);
+    assert.equal((await chain.store.history({ key: 'shop/web', limit: 10 })).length, 3);
+  });
+
+  test('= false tells each', async (t) => {
+    const { told } = await overloaded(t, { coalesce: false });
+    assert.deepEqual(told, ['added web  -> 66', 'updated web 66 -> 67', 'updated web 67 -> 68']);
+  });
+
+  test('a stateful handler sees each, in a branch too', async (t) => {
+    const seen: string[] = [];
+    const counting = stateful<number>('count', (change) => {
+      if (change.name === 'web') seen.push(change.action);
+      return { verdict: change, state: 1 };
+    });
+    await overloaded(t, { branches: [{ name: 'a', handlers: [counting] }] });
+    assert.deepEqual(seen, ['added', 'updated', 'updated']);
+  });
+});

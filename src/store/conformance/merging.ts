@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import type { Store } from '../store.ts';
+import {
+  accept,
+  assertBalanced,
+  claim,
+  claimOne,
+  COMPLETED,
+  gone,
+  historyLines,
+  NOW,
+  openScope,
+  seen,
+  storeTest,
+  utf8,
+  withPending,
+  type StoreFixture,
+} from './fixture.ts';
+
+const LATER = NOW + 10_000;
+
+/** `updated 1 -> 3`: action and the replicas before and after. */
+async function merged(store: Store, now = LATER): Promise<string[]> {
+  const { deliveries } = await claim(store, { now, coalesce: true });
+  return deliveries.map(({ change: { action, before, after } }) => {
+    const replicas = (manifest: typeof before) => (manifest?.['spec'] as { replicas: number } | undefined)?.replicas;
+    return `${action} ${replicas(before)} -> ${replicas(after)}`;
+  });
+}
+
+/** An object that was told of already. */
+async function known(store: Store): Promise<number> {
+  const scope = await withPending(store, ['web']);
+  await store.complete((await claimOne(store)).id, COMPLETED);
+  return scope;
+}
+
+const managed = (manager: string, path: string) =>
+  utf8(JSON.stringify([{ manager, operation: 'Update', fieldsV1: { 'f:spec': { [`f:${path}`]: {} } } }]));
+
+/** Several changes of one object as one. */
+export function merging(fixture: StoreFixture): void {
+  describe('coalesce', () => {
+    storeTest(
+      fixture,
+      'makes one of changes that waited: first before, newest after, by all of them',
+      async ({ store }) => {
+        const scope = await known(store);
+        await accept(store, scope, seen('web', 2, { managedFields: managed('kubectl-scale', 'replicas') }));
+        await accept(store, scope, seen('web', 3, { managedFields: managed('helm', 'template') }));
+        const { deliveries, superseded } = await claim(store, { now: LATER, coalesce: true });
+        const [{ change, id }] = deliveries as [(typeof deliveries)[number]];
+        assert.equal(superseded, 1);
+        assert.deepEqual(
+          [change.action, change.before?.['spec'], change.after?.['spec'], change.resourceVersion, change.flags],
+          ['updated', { replicas: 1 }, { replicas: 3 }, '3', { compacted: true }],
+        );
+        assert.deepEqual(
+          change.by.map(({ manager }) => manager),
+          ['kubectl-scale', 'helm'],
+        );
+        await store.complete(id, COMPLETED);
+        const [balance] = await assertBalanced(store);
+        assert.deepEqual([balance?.completed, balance?.superseded, balance?.pending], [2, 1, 0]);
+        assert.deepEqual(await historyLines(store), ['added shop/web 1', 'updated shop/web 2', 'updated shop/web 3']);
+        assert.deepEqual(
+          (await store.trip(3))?.deliveries.map(({ state, reason }) => [state, reason]),
+          [['superseded', 'told as one with change 2']],
+        );
+      },
+    );
+
+    storeTest(fixture, 'adds what came later to what was merged before', async ({ store }) => {
+      const scope = await known(store);
+      await accept(store, scope, seen('web', 2), seen('web', 3));
+      for (const { id } of (await claim(store, { now: LATER, coalesce: true })).deliveries) await store.release(id);
+      await accept(store, scope, seen('web', 4));
+      assert.deepEqual(await merged(store), ['updated 1 -> 4']);
+    });
+
+    storeTest(fixture, 'tells a creation with its newest state, and a deletion with the last', async ({ store }) => {
+      const scope = await known(store);
+      await accept(store, scope, seen('new', 5), seen('new', 6), seen('web', 7), gone('web', 8));
+      assert.deepEqual(await merged(store), ['added undefined -> 6', 'deleted 7 -> undefined']);
+    });
+
+    storeTest(fixture, 'leaves nothing of what came and went, or is again what it was', async ({ store }) => {
+      const scope = await known(store);
+      const again = { body: seen('web', 1).body };
+      await accept(store, scope, seen('brief', 2), gone('brief', 3), seen('web', 4), seen('web', 5, again));
+      assert.deepEqual(await merged(store), []);
+      const [balance] = await assertBalanced(store);
+      assert.deepEqual([balance?.superseded, balance?.pending], [4, 0]);
+      await accept(store, scope, seen('web', 6), seen('brief', 7));
+      assert.deepEqual(await merged(store, NOW), ['updated 1 -> 6', 'added undefined -> 7']);
+    });
+
+    storeTest(fixture, 'keeps a successor of the same name apart', async ({ store }) => {
+      const scope = await known(store);
+      await accept(store, scope, seen('web', 2), gone('web', 3), seen('web', 4, { uid: 'uid-2' }));
+      const { deliveries } = await claim(store, { now: LATER, coalesce: true });
+      assert.deepEqual(
+        deliveries.map(({ change }) => change.action),
+        ['deleted'],
+      );
+      await store.complete(deliveries[0]?.id ?? 0, COMPLETED);
+      assert.deepEqual(await merged(store), ['added undefined -> 4']);
+    });
+
+    storeTest(fixture, 'merges nothing that was attempted, waited for less, or is not to be', async ({ store }) => {
+      const scope = await openScope(store);
+      await accept(store, scope, seen('web', 1), seen('web', 2));
+      assert.equal((await claim(store, { now: LATER })).superseded, 0);
+      const { id } = (await claim(store, { now: LATER })).deliveries[0] ?? { id: 1 };
+      await store.park(id, { until: NOW, attempts: 1, deferredSince: undefined, reason: 'HTTP 500' });
+      const { deliveries, superseded } = await claim(store, { now: LATER, coalesce: true });
+      assert.deepEqual([deliveries.length, superseded], [1, 0]);
+      await store.complete(id, COMPLETED);
+      await accept(store, scope, seen('web', 3));
+      assert.equal((await claim(store, { now: LATER - 1, coalesce: true })).superseded, 0);
+    });
+
+    storeTest(
+      fixture,
+      'gives the branches what it gave, and keeps what it means while somebody waits for it',
+      async ({ store }) => {
+        const scope = await known(store);
+        await accept(store, scope, seen('web', 2), seen('web', 3));
+        const { deliveries } = await claim(store, { now: LATER, coalesce: true });
+        await store.complete(deliveries[0]?.id ?? 0, COMPLETED, undefined, { chains: ['default/a'] });
+        await store.prune({ maxAgeMs: 0, maxBytes: 0 }, LATER);
+        const { change, id } = await claimOne(store, { chain: 'default/a' });
+        assert.deepEqual([change.before?.['spec'], change.after?.['spec']], [{ replicas: 1 }, { replicas: 3 }]);
+        await store.deadLetter(id, { handler: 'default/a/slack', error: 'e', attempts: 1 });
+        const letter = await store.deadLetterOf(id);
+        assert.deepEqual(
+          [letter?.change.before?.['spec'], letter?.change.flags],
+          [{ replicas: 1 }, { compacted: true }],
+        );
+      },
+    );
+  });
+}

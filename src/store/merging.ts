@@ -1,0 +1,148 @@
+/**
+ * Overload: several changes of one object that waited for long, none of them attempted, become one. The first delivery stays in
+ * its place and tells from its own `before` to the newest `after`; the others end as superseded. The history keeps each change.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { isDeepStrictEqual } from 'node:util';
+import type { Actor, Manifest } from '../change.ts';
+import { parseManifest } from '../parse.ts';
+import type { Counters } from './counters.ts';
+import { ACTIONS, CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
+import { BLOCKED, DEAD, DONE, READY } from './schema.ts';
+import type { ChangeRecord } from './store.ts';
+
+/** A change that has waited for less is told as it is: a retry or a busy second is no overload. */
+const LATE_MS = 10_000;
+/** Successors that one claim looks at for one object, and in all: a bound on its time. */
+const MAX_SUCCESSORS = 100;
+const MAX_IN_ALL = 1_000;
+
+interface Waiting {
+  readonly delivery: number;
+  readonly queue: string;
+  readonly change: number;
+  readonly newest: number | null;
+  readonly action: number;
+  readonly uid: string;
+  readonly fresh: number;
+}
+
+export class Merging {
+  readonly #counters: Counters;
+  readonly #statements;
+
+  constructor(db: DatabaseSync, counters: Counters) {
+    this.#counters = counters;
+    this.#statements = prepare(db);
+  }
+
+  /** Whether {@link merge} may find something. */
+  isLate(chain: string, now: number): boolean {
+    const oldest = this.#statements.oldest.get(chain)?.['observed_at'];
+    return typeof oldest === 'number' && oldest <= now - LATE_MS;
+  }
+
+  /** Of those that the next claim hands out. Answers how many ended as superseded. */
+  merge(chain: string, limit: number, now: number): number {
+    let left = MAX_IN_ALL;
+    let superseded = 0;
+    for (const row of this.#statements.late.all(chain, now - LATE_MS, limit) as unknown as Waiting[]) {
+      if (left <= 0) break;
+      const limitHere = Math.min(left, MAX_SUCCESSORS);
+      const successors = this.#statements.successors.all(chain, row.queue, limitHere) as unknown as Waiting[];
+      left -= successors.length;
+      const end = successors.findIndex(({ uid, fresh }) => uid !== row.uid || fresh === 0);
+      const merged = end === -1 ? successors : successors.slice(0, end);
+      if (merged.length > 0) superseded += this.#mergeInto(chain, row, merged, now);
+    }
+    if (superseded > 0) this.#counters.add(chain, 'superseded', superseded);
+    return superseded;
+  }
+
+  /** What a merged delivery tells, given the first change and what is stored of the others. */
+  recordOf(first: ChangeRow, newest: number | null, actors: string | null): ChangeRecord {
+    const row = newest === null ? undefined : (this.#statements.change.get(newest) as unknown as ChangeRow | undefined);
+    if (row === undefined) return recordOf(first);
+    const last = recordOf(row, { compacted: true });
+    const told = { ...last, actors: actors ?? last.actors };
+    return last.action === 'deleted' ? told : { ...told, before: first.before, action: recordOf(first).action };
+  }
+
+  #mergeInto(chain: string, first: Waiting, others: readonly Waiting[], now: number): number {
+    const last = others.at(-1) ?? first;
+    const end = (delivery: number, reason: string): void => void this.#statements.supersede.run(reason, now, delivery);
+    if (this.#isUndone(first, last)) {
+      for (const { delivery } of [first, ...others]) end(delivery, `undone by change ${last.change}`);
+      this.#statements.unblock.run(chain, first.queue);
+      return others.length + 1;
+    }
+    const rows = [
+      first.change,
+      ...(first.newest === null ? [] : [first.newest]),
+      ...others.map(({ change }) => change),
+    ];
+    const actors = rows.map((change) => this.#statements.actors.get(change)?.['actors']);
+    this.#statements.point.run(last.change, united(actors), first.delivery);
+    for (const { delivery } of others) end(delivery, `told as one with change ${first.change}`);
+    return others.length;
+  }
+
+  /** Nothing is left to tell: it came and went, or is again what it was. */
+  #isUndone(first: Waiting, last: Waiting): boolean {
+    if (ACTIONS[first.action] === 'added') return ACTIONS[last.action] === 'deleted';
+    if (ACTIONS[last.action] !== 'updated') return false;
+    const before = this.#statements.change.get(first.change) as unknown as ChangeRow | undefined;
+    const after = this.#statements.change.get(last.change) as unknown as ChangeRow | undefined;
+    return isDeepStrictEqual(stateOf(before?.before), stateOf(after?.after));
+  }
+}
+
+/** Without what every write moves. */
+function stateOf(bytes: Uint8Array | null | undefined): Manifest | undefined {
+  if (bytes === null || bytes === undefined) return undefined;
+  const { metadata, ...rest } = parseManifest(bytes);
+  const { resourceVersion: _version, generation: _generation, ...kept } = metadata;
+  return { ...rest, metadata: kept };
+}
+
+/** As JSON: each manager once per operation and subresource, with all paths and the latest time. */
+function united(lists: readonly unknown[]): string {
+  const actors = new Map<string, Actor>();
+  for (const actor of lists.flatMap((list) => JSON.parse(String(list ?? '[]')) as Actor[])) {
+    const key = JSON.stringify([actor.manager, actor.operation, actor.subresource]);
+    const paths = [...new Set([...(actors.get(key)?.paths ?? []), ...actor.paths])];
+    actors.set(key, { ...actor, paths });
+  }
+  return JSON.stringify([...actors.values()]);
+}
+
+function prepare(db: DatabaseSync) {
+  // Never attempted, and the same for everybody: a branch's notes are about one change.
+  const fresh = `d.attempts = 0 AND d.delivered = '[]' AND d.replayed = 0 AND d.deferred_since IS NULL
+    AND d.timer_of IS NULL AND d.edits IS NULL AS fresh`;
+  const columns = `d.id AS delivery, d.queue, d.change, d.newest, c.action, c.uid, ${fresh}`;
+  const joined = 'deliveries d JOIN changes c ON c.id = d.change';
+  const ready = `d.chain = ?1 AND d.state = ${READY} AND d.id NOT IN temp.claimed`;
+  return {
+    oldest: db.prepare(`SELECT c.observed_at FROM ${joined} WHERE ${ready} ORDER BY d.id LIMIT 1`),
+    late: db.prepare(
+      `SELECT ${columns} FROM ${joined} WHERE ${ready} AND c.observed_at <= ?2 AND fresh AND EXISTS (
+         SELECT 1 FROM deliveries WHERE chain = ?1 AND queue = d.queue AND state = ${BLOCKED} AND state < ${DEAD}
+       ) ORDER BY d.id LIMIT ?3 + 0`,
+    ),
+    successors: db.prepare(
+      `SELECT ${columns} FROM ${joined}
+       WHERE d.chain = ? AND d.queue = ? AND d.state = ${BLOCKED} AND d.state < ${DEAD} ORDER BY d.id LIMIT ? + 0`,
+    ),
+    change: db.prepare(`SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`),
+    actors: db.prepare('SELECT actors FROM changes WHERE id = ?'),
+    point: db.prepare('UPDATE deliveries SET newest = ?, actors = ? WHERE id = ?'),
+    supersede: db.prepare(
+      `UPDATE deliveries SET state = ${DONE}, outcome = 'superseded', reason = ?, ended_at = ? WHERE id = ?`,
+    ),
+    unblock: db.prepare(
+      `UPDATE deliveries SET state = ${READY} WHERE id = (
+         SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD})`,
+    ),
+  };
+}
