@@ -49,7 +49,10 @@ export function deadCommand(program: Command, io: CommandIo, choose: (action: Ac
   )
     .argument('[ids...]')
     .option('--all', 'all of them')
-    .option('--force', 'though their handler has left the configuration: by what the chain has now');
+    .option(
+      '--force',
+      'though their handler has left the configuration, or it cannot be read: by what the chain has now',
+    );
   withFilters(add('discard', 'forget them', (store, flags, ids) => discard(store, flags, ids, io)))
     .argument('[ids...]')
     .option('--all', 'all of them');
@@ -87,7 +90,7 @@ async function show(store: Store, ids: readonly number[], io: CommandIo): Promis
     if (letter === undefined) throw unknownIds([id]);
     const trip = await store.trip(letter.change.id);
     const failures = trip?.deliveries.find((delivery) => delivery.id === id)?.failures ?? [];
-    const shown = { ...documentOfLetter(letter), failures: failures.map(readable), change: documentOf(letter.change) };
+    const shown = { ...documentOfLetter(letter), failures: failures.map(withTimes), change: documentOf(letter.change) };
     io.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
   }
   return EXIT.ok;
@@ -108,7 +111,7 @@ function documentOfLetter({ id, chain, handler, error, attempts, diedAt, change 
   };
 }
 
-function readable<T extends { readonly at: number; readonly lastAt: number }>(failure: T) {
+function withTimes<T extends { readonly at: number; readonly lastAt: number }>(failure: T) {
   return { ...failure, at: isoTime(failure.at), lastAt: isoTime(failure.lastAt) };
 }
 
@@ -125,7 +128,8 @@ async function replay(store: Store, flags: Flags, given: readonly number[], io: 
 }
 
 async function obstacles(letters: readonly Chosen[], flags: Flags, io: CommandIo): Promise<readonly string[]> {
-  const config = await configFrom(flags, io);
+  const config = await readable(flags, io);
+  if (config === undefined) return [];
   const reasons = new Map<string, string>();
   for (const { id, chain, handler } of letters) {
     if (reasons.has(`${chain} ${handler}`)) continue;
@@ -133,6 +137,19 @@ async function obstacles(letters: readonly Chosen[], flags: Flags, io: CommandIo
     if (reason !== undefined) reasons.set(`${chain} ${handler}`, `Cannot replay ${id}: ${reason}`);
   }
   return [...reasons.values()];
+}
+
+/** Undefined: it cannot be read, and need not be. */
+async function readable(flags: Flags, io: CommandIo): Promise<Config | undefined> {
+  try {
+    return await configFrom(flags, io);
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigError)) throw thrown;
+    if (flags.force === true) return undefined;
+    const why =
+      'The configuration says whether what is replayed still has its chain and handler; --force goes without it';
+    throw new ConfigError([...thrown.problems, why], { cause: thrown });
+  }
 }
 
 function obstacleOf(

@@ -119,7 +119,7 @@ async function follow(
 function printer(format: Format, io: CommandIo): (page: readonly Change[]) => void {
   if (format === 'json')
     return (page) => {
-      for (const change of page) io.stdout.write(`${printable(JSON.stringify(documentOf(change)))}\n`);
+      for (const change of page) io.stdout.write(`${printable(JSON.stringify(documentOf(withDifference(change))))}\n`);
     };
   if (format === 'diff') {
     const color = io.stdout.isTTY === true && !io.env['NO_COLOR'];

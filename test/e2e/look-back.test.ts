@@ -146,6 +146,8 @@ describe('what happened is looked up', () => {
   });
 
   test('history as JSON is a document a line, manifests included; what is masked stays masked', async () => {
+    const [, scaled] = await objects<{ headline: string }>(folder, 'history', '--name', 'web', '-o', 'json');
+    assert.equal(scaled?.headline, 'deployment default/web updated: replicas 1 -> 3');
     type Found = { action: string; key: string; before?: object; after?: { data: Record<string, string> } };
     const [secret] = await objects<Found>(folder, 'history', '--kind', 'secret', '-o', 'json');
     assert.deepEqual([secret?.action, secret?.key, secret?.before], ['added', 'default/token', undefined]);
@@ -294,6 +296,9 @@ describe('dead letters whose place has left the configuration', () => {
       /Cannot replay \d+: .*config\.toml has no handler default\/slack any more; bring it back, or --force/,
     );
     assert.equal((await lines(workdir, 'dead', 'list')).length, 3);
+
+    const unset = ['--all', '-c', 'none.toml', '--state', workdir.file('state')];
+    assert.match(await refused(workdir, 'dead', 'replay', ...unset), /none\.toml.*\n.*--force goes without it/);
 
     const [first, second] = await objects<{ id: number; change: { id: number } }>(
       workdir,
