@@ -51,6 +51,9 @@ function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly stri
       refuse('-metrics-tls-config is not supported: the endpoints are plain HTTP, put them behind a proxy');
     const own = Object.hasOwn(EXPORTER_FLAGS, name) ? EXPORTER_FLAGS[name] : undefined;
     if (own === undefined) {
+      // To our own parser -confg is -c with the value onfg.
+      if (/^-[a-z]{2}/.test(argument))
+        refuse(`unknown flag '${argument}'${didYouMean(name, Object.keys(EXPORTER_FLAGS))}`);
       rest.push(argument);
       continue;
     }

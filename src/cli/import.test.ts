@@ -38,7 +38,7 @@ function work({
 }: ChainConfig & { at?: string }): object {
   return {
     ...rest,
-    resources: resources.map(({ at: _, ...resource }) => resource),
+    resources: resources.map((resource) => ({ ...resource, at: '' })),
     handlers: handlers.map(({ id, options }) => ({ id, options: JSON.parse(JSON.stringify(options)) as object })),
     branches: branches.map(work),
   };

@@ -1,0 +1,135 @@
+/** kubernetes-event-exporter's acceptance list, 38 to 42: how it runs in a cluster. Its line 40, leader election, is not built. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
+import { startReceiver } from '../../src/testing/receiver.ts';
+import { Program, Workdir } from '../e2e/program.ts';
+import { World } from '../e2e/world.ts';
+import { until } from '../faults/until.ts';
+import { bodies, pod, podEvent, run, toHook } from './exporter.ts';
+
+const NAME = '      layout: { name: "{{ .Name }}" }\n';
+
+interface Pod extends AsyncDisposable {
+  readonly server: ApiServer;
+  readonly url: string;
+  /** How it is started there; what the chart says comes last. */
+  readonly start: (args: readonly string[], env?: NodeJS.ProcessEnv) => Program;
+  readonly names: () => string[];
+}
+
+async function podWith(files: (url: string) => Readonly<Record<string, string>>): Promise<Pod> {
+  const stack = new AsyncDisposableStack();
+  const server = stack.use(await startApiServer());
+  const receiver = stack.use(await startReceiver());
+  const workdir = stack.use(await Workdir.make());
+  await server.writeKubeconfig(workdir.file('kubeconfig'));
+  for (const [name, text] of Object.entries(files(receiver.url))) await workdir.write(name, text);
+  return {
+    server,
+    url: receiver.url,
+    start: (args, env = {}) => stack.use(new Program(args, { cwd: workdir.path, env })),
+    names: () => receiver.requests.map(({ body }) => (JSON.parse(body) as { readonly name: string }).name),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function delivers({ server, names }: Pod, program: Program): Promise<void> {
+  await program.ready();
+  server.create(podEvent({ name: 'one' }));
+  await until('the Event', () => names().includes('one'));
+}
+
+const METRICS = ['-metrics-address', '127.0.0.1:0'];
+
+describe("event-exporter's operation", { timeout: 120_000 }, () => {
+  test('38 metrics tell of each receiver what was sent and what failed; ready only after the first list', async () => {
+    await using place = await podWith((url) => ({ 'config.yaml': toHook(url, { layout: NAME }) }));
+    const hangs = place.server.fault({ path: '/api/v1/events', watch: false, effect: 'hang' });
+    await using program = place.start(['--compat', 'event-exporter', '-kubeconfig', 'kubeconfig', ...METRICS]);
+    await place.server.waitUntil(() => hangs.hits > 0, 'the list');
+    assert.equal((await fetch(`${program.url()}/readyz`)).status, 503);
+    hangs.remove();
+    await place.server.restart();
+    await delivers(place, program);
+    const metrics = async () => (await fetch(`${program.url()}/metrics`)).text();
+    await until('the metric', async () =>
+      /^watchchain_\w*deliver\w*_total\{[^}]*receiver="default\/webhook"[^}]*\} 1$/m.test(await metrics()),
+    );
+  });
+
+  for (const args of [
+    ['-conf', 'their.yaml', '-kubeconfig', 'kubeconfig', ...METRICS],
+    ['--conf=their.yaml', '--kubeconfig=kubeconfig', '--metrics-address=127.0.0.1:0'],
+  ]) {
+    test(`39 its flags: ${args.join(' ')}`, async () => {
+      await using place = await podWith((url) => ({ 'their.yaml': toHook(url, { layout: NAME }) }));
+      await delivers(place, place.start(['--compat', 'event-exporter', ...args]));
+    });
+  }
+
+  test('39 config.yaml without flags, KUBECONFIG, and what it does not know', async () => {
+    await using place = await podWith((url) => ({ 'config.yaml': toHook(url, { layout: NAME }) }));
+    const env = { KUBECONFIG: 'kubeconfig', WATCHCHAIN_COMPAT: 'event-exporter' };
+    await delivers(place, place.start(METRICS, env));
+    for (const [args, message] of [
+      [['-conf'], /flag needs an argument: -conf/],
+      [['-confg', 'x'], /unknown flag '-confg'; did you mean "conf"\?/],
+      [['-metrics-tls-config', 'x'], /-metrics-tls-config is not supported/],
+    ] as const) {
+      const { code, stderr } = await place.start(args, env).exited();
+      assert.equal(code, 2, args.join(' '));
+      assert.match(stderr, message);
+    }
+    const unknown = await place.start(['--compat', 'event-expoter']).exited();
+    assert.deepEqual([unknown.code, /did you mean "event-exporter"/.test(unknown.stderr)], [2, true]);
+  });
+
+  test("41 under the app's constraints: its args, and nowhere to write; what waits is delivered before the end", async () => {
+    await using server = await startApiServer();
+    await using receiver = await startReceiver(() => ({ delayMs: 400 }));
+    await using workdir = await Workdir.make();
+    const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
+    const config = await workdir.write('config.yaml', toHook(receiver.url, { layout: NAME }));
+    // A file in the place of a folder is as little to be written for root as for uid 1000.
+    const env = { WATCHCHAIN_COMPAT: 'event-exporter', KUBECONFIG: kubeconfig, HOME: '/proc/self', XDG_STATE_HOME: '' };
+    await using program = new Program(['--conf', config, ...METRICS], { env });
+    await program.ready();
+    assert.match(program.stderr, /The state is kept in memory/);
+    const all = Array.from({ length: 20 }, (_, n) => `event-${String(n).padStart(2, '0')}`);
+    for (const name of all) server.create(podEvent({ name }));
+    await receiver.waitFor(2);
+    const { code, stderr } = await program.stop();
+    assert.equal(code, 0);
+    assert.doesNotMatch(stderr, /kept nowhere/);
+    assert.deepEqual(
+      receiver.requests.map(({ body }) => (JSON.parse(body) as { name: string }).name),
+      all,
+    );
+  });
+
+  test('42 get, list and watch of Events are enough; a lookup that is forbidden is one line, not one for each Event', async () => {
+    await using world = await World.start();
+    world.server.allow(({ resource, verb }) => resource === 'events' && ['get', 'list', 'watch'].includes(verb));
+    const layout = `      layout: { name: "{{ .Name }}", labels: "{{ toJson .InvolvedObject.Labels }}" }\n`;
+    await using running = await run(world, toHook(world.slack.url, { layout }));
+    for (const name of ['a', 'b', 'c']) {
+      world.server.create(pod(name, { labels: { app: name } }));
+      const involvedObject = { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name };
+      world.server.create(podEvent({ name, involvedObject }));
+    }
+    await world.slack.waitFor(3);
+    await running.app.idle();
+    assert.deepEqual(
+      bodies(world),
+      ['a', 'b', 'c'].map((name) => ({ labels: 'null', name })),
+    );
+    assert.doesNotMatch(running.serviceLog(), /"level":"error"/);
+    assert.ok(
+      running
+        .serviceLog()
+        .split('\n')
+        .filter((line) => line.includes('forbidden')).length <= 1,
+    );
+  });
+});
