@@ -73,12 +73,14 @@ function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): s
   return [`Change ${change.id}: ${told}`, ...none, ...parts].join('\n\n').concat('\n');
 }
 
-function stateOf({ state, handler, reason, endedAt, dueAt, replayed }: DeliveryTrip): string {
+function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo }: DeliveryTrip): string {
   const at = endedAt === undefined ? '' : ` at ${isoTime(endedAt)}`;
-  const again = replayed ? ', after a replay' : '';
+  const together = mergedUpTo === undefined ? '' : `, as one with what followed up to change ${mergedUpTo}`;
+  const again = `${together}${replayed ? ', after a replay' : ''}`;
   switch (state) {
-    case 'completed':
     case 'superseded':
+      return `superseded${at}: ${reason ?? ''}`;
+    case 'completed':
     case 'discarded':
       return `${state}${at}${again}`;
     case 'halted':

@@ -216,6 +216,8 @@ export interface DeliveryTrip {
   readonly dueAt: number | undefined;
   readonly endedAt: number | undefined;
   readonly replayed: boolean;
+  /** It tells of this change and those in between as well: they were merged under overload. */
+  readonly mergedUpTo: number | undefined;
   /** Oldest first. */
   readonly failures: readonly Failure[];
 }

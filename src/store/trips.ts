@@ -18,6 +18,7 @@ interface DeliveryRow {
   readonly attempts: number;
   readonly delivered: string;
   readonly replayed: number;
+  readonly newest: number | null;
   readonly outcome: string | null;
   readonly handler: string | null;
   readonly reason: string | null;
@@ -61,6 +62,7 @@ export class Trips {
       dueAt: row.due_at ?? undefined,
       endedAt: row.ended_at ?? undefined,
       replayed: row.replayed === 1,
+      mergedUpTo: row.newest ?? undefined,
       failures: this.#failures.of(row.id),
     };
   }

@@ -83,6 +83,19 @@ export function trips(fixture: StoreFixture): void {
       assert.deepEqual(outcomes(trip), ['dead 1: HTTP 404 x1', 'dead 1: HTTP 404 x1']);
     });
 
+    storeTest(fixture, 'shows what was merged, and into which change', async ({ store }) => {
+      const scope = await withPending(store, ['web']);
+      await accept(store, scope, seen('web', 2), seen('web', 3));
+      const { deliveries } = await claim(store, { now: NOW + 10_000, coalesce: true });
+      await store.complete(deliveries[0]?.id ?? 0, COMPLETED);
+      const [first, second, third] = await store.history({ limit: 3 });
+      const tripOf = async (id: number | undefined) => (await store.trip(id ?? 0))?.deliveries[0];
+      const told = await tripOf(first?.id);
+      assert.deepEqual([told?.state, told?.mergedUpTo], ['completed', third?.id]);
+      const merged = await tripOf(second?.id);
+      assert.deepEqual([merged?.state, merged?.reason], ['superseded', `told as one with change ${first?.id}`]);
+    });
+
     storeTest(fixture, 'shows who waits for an earlier change, and is pruned with the change', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2));
