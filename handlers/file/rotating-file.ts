@@ -1,6 +1,6 @@
 /**
- * A file of lines that is put aside when it is full. Our own, since the libraries for it acknowledge a line when it is buffered
- * and give up, or lose the buffer, when a volume is full.
+ * A file of lines that is put aside when it is full. Our own: a Node stream, which the libraries for it are, ends with the first
+ * error, such as a full volume, and may leave half a line behind.
  */
 import { constants, type BigIntStats } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
