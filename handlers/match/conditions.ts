@@ -25,19 +25,23 @@ type Asks = Pick<HandlerContext, 'involved' | 'topOwner'>;
 
 type Patterns = z.output<typeof patterns>;
 
-/** In the order in which they are asked: what costs nothing first, then whole walks, last what the cluster may have to be asked for. */
-export function conditionsOf(tests: Tests): readonly Condition[] {
+/**
+ * In the order in which they are asked: what costs nothing first, then whole walks, last what the cluster may have to be asked for.
+ * @param absentIsEmpty what a text or field lacks counts as the empty text
+ */
+export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Condition[] {
   const conditions: Condition[] = [];
+  const found = (values: readonly string[]) => (absentIsEmpty && values.length === 0 ? [''] : values);
   if (tests.action !== undefined) conditions.push(actionIs([tests.action].flat()));
   for (const [test, valueOf] of Object.entries(TEXTS) as [TextTest, TextOf][]) {
     const given = tests[test];
     if (given !== undefined)
-      conditions.push(matching(test, given, (change) => valuesIn(valueOf(change)), ANY_CASE.has(test)));
+      conditions.push(matching(test, given, (change) => found(valuesIn(valueOf(change))), ANY_CASE.has(test)));
   }
   if (tests.minCount !== undefined) conditions.push(happenedAtLeast(tests.minCount));
   for (const [path, given] of Object.entries(tests.field ?? {})) {
     const rules = everythingAt([path]);
-    conditions.push(matching(path, given, (change) => valuesAt(change, rules)));
+    conditions.push(matching(path, given, (change) => found(valuesAt(change, rules))));
   }
   if (tests.changed !== undefined) conditions.push(changedAt([tests.changed].flat()));
   return [...conditions, ...involvedConditions(tests)];

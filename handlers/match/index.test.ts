@@ -198,6 +198,15 @@ describe('match', () => {
     assert.equal(asked, 0);
   });
 
+  test('what is absent matches nothing, or with absentIsEmpty what the empty text matches', async () => {
+    for (const tests of [{ host: '^$' }, { field: { 'source.host': '^(|node-1)$' } }]) {
+      assert.match(await verdict(tests, scaled), /is absent, so it does not match/);
+      assert.equal(await verdict({ ...tests, absentIsEmpty: true }, scaled), 'pass');
+    }
+    assert.match(await verdict({ labels: { no: '^$' }, absentIsEmpty: true }, scaled), /labels\[no\] is absent/);
+    assert.match(problemsOf(match, { absentIsEmpty: true }).join(), /^must have at least one test/);
+  });
+
   test('a value in a reason is shortened and printable', async () => {
     const change = changeOf({
       after: { kind: 'ConfigMap', metadata: { name: 'c', annotations: { note: `\u001b[31m\n${'x'.repeat(500)}` } } },

@@ -34,8 +34,8 @@ export default defineTransform({
       toml: '[[handler]]\nname = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
     },
   ],
-  create({ drop, ...given }) {
-    const conditions = conditionsOf(given);
+  create({ drop, absentIsEmpty, ...given }) {
+    const conditions = conditionsOf(given, absentIsEmpty);
     return {
       async handle(change, context) {
         const held: string[] = [];

@@ -93,10 +93,15 @@ const tests = z.strictObject({
 /** The tests of a configuration, as the schema leaves them. */
 export type Tests = z.output<typeof tests>;
 
-/** All of them and `drop`; at least one of them. */
+/** All of them, and how they are taken; at least one of them. */
 export const options = tests
   .extend({
     drop: z.boolean().default(false).describe('Hold back what matches, and let the rest pass.').meta({ example: true }),
+    absentIsEmpty: z
+      .boolean()
+      .default(false)
+      .describe('What is absent is compared as the empty text; not so labels and annotations, which must be there.')
+      .meta({ example: true }),
   })
   .superRefine((given, context) => {
     const names = tests.keyof().options;

@@ -188,6 +188,9 @@ describe('8 regular expressions', () => {
     matches('anchored at the end with a group', pattern('(Foo$|Updating$)'), reason),
     matches('.*', pattern('.*'), reason),
     matches('.* of what is absent', 'component: ".*"', { source: {} }),
+    matches('^$ of what is absent', 'host: "^$"', { source: { component: 'kubelet' } }),
+    differs('^$ of what is there', 'host: "^$"'),
+    differs('^$ of a label that is absent', 'labels: { app: "^$" }', {}, {}),
     differs('the kind in another case', 'kind: pod'),
     matches('a dot is any character', 'apiVersion: "cluster.x-k8s.io/v1"', {
       involvedObject: { apiVersion: 'cluster.x-k8s.io/v1alpha3', kind: 'Cluster', namespace: 'default', name: 'c' },

@@ -6,7 +6,7 @@ import type { ExporterEnvironment } from './environment.ts';
 import type { Report } from '../report.ts';
 import type { Rule } from './schema.ts';
 
-/** The tests of `match`; undefined when the rule can never hold. */
+/** The options of `match`; undefined when the rule can never hold. */
 export type Tests = Readonly<Record<string, unknown>> | undefined;
 
 /**
@@ -23,61 +23,76 @@ const TEXTS = {
   host: 'host',
 } as const;
 
-export function testsOf(
-  rule: Rule,
-  path: Path,
-  { environment, report }: { readonly environment: ExporterEnvironment; readonly report: Report },
-): Tests {
-  let canHold = true;
-  /** As it is written here; undefined when every text matches. */
-  const patternOf = (source: string, at: Path): string | undefined => {
-    const verdict = judge(environment.resolve(source));
-    if (verdict.kind === 'glob') {
-      canHold = false;
-      report.warning(
-        at,
-        `${JSON.stringify(source)} is no regular expression, so that it never matches, as before; ".*" matches everything`,
-      );
-    } else if (verdict.kind === 'invalid') {
-      canHold = false;
-      report.unsupported(at, `must be a regular expression in RE2's syntax, or it never matches: ${verdict.reason}`);
-    }
-    return verdict.kind === 'pattern' ? environment.reference(source) : undefined;
-  };
-  const tests: Record<string, unknown> = {};
-  for (const [field, name] of Object.entries(TEXTS) as [keyof typeof TEXTS, string][]) {
-    const source = rule[field];
-    const pattern = source === undefined || source === '' ? undefined : patternOf(source, [...path, field]);
-    if (pattern !== undefined) tests[name] = field === 'kind' ? inItsCase(pattern) : pattern;
-  }
-  if (rule.component !== undefined && rule.component !== '') {
-    const pattern = patternOf(rule.component, [...path, 'component']);
-    if (pattern !== undefined) tests['field'] = { 'source.component': pattern };
-  }
-  for (const table of ['labels', 'annotations'] as const) {
-    const patterns = Object.entries(rule[table] ?? {}).map(([key, source]) => [
-      environment.resolve(key),
-      patternOf(source, [...path, table, key]) ?? '',
-    ]);
-    if (patterns.length > 0) tests[table] = Object.fromEntries(patterns) as object;
-  }
-  if (rule.minCount !== undefined && rule.minCount > 0) tests['minCount'] = rule.minCount;
-  return canHold ? tests : undefined;
+export interface RuleSurroundings {
+  readonly environment: ExporterEnvironment;
+  readonly report: Report;
 }
 
-type Verdict =
-  { readonly kind: 'pattern' | 'everything' | 'glob' } | { readonly kind: 'invalid'; readonly reason: string };
+export function testsOf(rule: Rule, path: Path, surroundings: RuleSurroundings): Tests {
+  const patterns = new Patterns(surroundings);
+  const tests: Record<string, unknown> = {};
+  for (const [field, name] of Object.entries(TEXTS) as [keyof typeof TEXTS, string][]) {
+    const pattern = patterns.text(rule[field], [...path, field]);
+    if (pattern !== undefined) tests[name] = field === 'kind' ? inItsCase(pattern) : pattern;
+  }
+  const component = patterns.text(rule.component, [...path, 'component']);
+  if (component !== undefined) tests['field'] = { 'source.component': component };
+  for (const table of ['labels', 'annotations'] as const) {
+    const values = Object.entries(rule[table] ?? {}).map(([key, source]) => [
+      surroundings.environment.resolve(key),
+      patterns.pattern(source, [...path, table, key]),
+    ]);
+    if (values.length > 0) tests[table] = Object.fromEntries(values) as object;
+  }
+  if (rule.minCount !== undefined && rule.minCount > 0) tests['minCount'] = rule.minCount;
+  if (patterns.matchAbsent) tests['absentIsEmpty'] = true;
+  return patterns.canHold ? tests : undefined;
+}
 
-/** What is absent counts as the empty text there, and as nothing here: a pattern that is found in every text tests nothing. */
-function judge(source: string): Verdict {
-  try {
-    const isFoundAnywhere = !/[\^$]|\\[AzbB]/.test(source) && RE2JS.compile(source).matcher('').find();
-    if (!isFoundAnywhere) RE2JS.compile(source);
-    return { kind: isFoundAnywhere ? 'everything' : 'pattern' };
-  } catch (thrown) {
-    // A shell pattern, as the documentation of kubernetes-event-exporter itself has it.
-    if (source.startsWith('*')) return { kind: 'glob' };
-    return { kind: 'invalid', reason: toError(thrown).message };
+/** The patterns of one rule. */
+class Patterns {
+  /** All of them are regular expressions. */
+  canHold = true;
+  /** A field that an Event lacks is the empty text to theirs, and one of them matches that. */
+  matchAbsent = false;
+  readonly #surroundings: RuleSurroundings;
+
+  constructor(surroundings: RuleSurroundings) {
+    this.#surroundings = surroundings;
+  }
+
+  /** Of a field: undefined when nothing is asked for. */
+  text(source: string | undefined, at: Path): string | undefined {
+    if (source === undefined || source === '') return undefined;
+    const compiled = this.#compiled(source, at);
+    if (compiled?.test('') === true) this.matchAbsent = true;
+    return this.#surroundings.environment.reference(source);
+  }
+
+  /** Of a label, which must be there. */
+  pattern(source: string, at: Path): string {
+    this.#compiled(source, at);
+    return this.#surroundings.environment.reference(source);
+  }
+
+  /** Undefined, and reported, when it is no regular expression: theirs takes that for one that never matches. */
+  #compiled(source: string, at: Path): RE2JS | undefined {
+    const { environment, report } = this.#surroundings;
+    const pattern = environment.resolve(source);
+    try {
+      return RE2JS.compile(pattern);
+    } catch (thrown) {
+      this.canHold = false;
+      const reason = toError(thrown).message;
+      // Shell patterns are many: the documentation of kubernetes-event-exporter itself has them.
+      if (pattern.startsWith('*'))
+        report.warning(
+          at,
+          `"${pattern}" is no regular expression, so that it never matches, as before; ".*" matches everything`,
+        );
+      else report.unsupported(at, `must be a regular expression in RE2's syntax, or it never matches: ${reason}`);
+      return undefined;
+    }
   }
 }
 
