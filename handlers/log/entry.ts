@@ -41,7 +41,7 @@ export function changeEntry(change: Change): Entry {
     },
     line: told.filter((part) => part !== '').join(' · '),
     block: () =>
-      diff === undefined ? '' : [...diff.fields.map((field) => formatField(field)), diff.unified.trimEnd()].join('\n'),
+      diff === undefined ? '' : [...diff.fields.map((field) => formatField(field)), diff.unified].join('\n').trimEnd(),
   };
 }
 
