@@ -219,4 +219,41 @@ configmap = ["data.licence"]
     assertNothingIn('the dead letters', JSON.stringify(letters));
     await assertNoSecret(world, running);
   });
+
+  test('a token and a URL that is one stay with their receivers, whatever those echo', async () => {
+    const { header, webhook } = canaries(1);
+    await using world = await World.start(({ headers, path, body }) => {
+      return { status: 500, body: `<pre>${String(headers.authorization)} ${path} ${body}</pre>` };
+    });
+    const config = `
+[retry]
+retries = 0
+[[resource]]
+kind = "deployment"
+[[branch]]
+name = "slack"
+[[branch.handler]]
+name = "slack"
+token = "xoxb-${header}"
+channel = "#ops"
+threadKey = "{{ change.key }}"
+apiURL = "${world.slack.url}"
+[[branch]]
+name = "teams"
+[[branch.handler]]
+name = "teams"
+webhookURL = "${world.slack.url}/workflows/${webhook}?sig=${webhook}"
+`;
+    await using running = await world.run({ keepState: true, config });
+    world.server.create(deployment('web'));
+    await world.slack.waitFor(2);
+    await running.app.idle();
+    const sent = world.slack.requests.map(({ headers, path }) => `${String(headers.authorization)} ${path}`).join('\n');
+    assert.ok(
+      sent.includes(`Bearer xoxb-${header} /chat.postMessage`) && sent.includes(`sig=${webhook}`),
+      'they are used',
+    );
+    assert.equal((await running.app.store.deadLetters({ limit: 10 })).length, 2);
+    await assertNoSecret(world, running);
+  });
 });
