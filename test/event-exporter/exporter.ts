@@ -1,4 +1,8 @@
 /** What the tests of kubernetes-event-exporter's acceptance list share. Their numbers are the list's. */
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { runCommandLine } from '../../src/cli/command-line.ts';
 import type { Manifest } from '../../src/change.ts';
 import { loadHandler } from '../../src/chain/load.ts';
 import type { Config } from '../../src/config/config.ts';
@@ -80,6 +84,19 @@ export async function problemsOf(yaml: string, options: Partial<LoadOptions> = {
 
 export function withoutFolder(line: string): string {
   return line.replace(/\S*\/(?=config\.yaml)/, '');
+}
+
+/** The TOML that `import` prints of theirs: for what their file has no words for. */
+export async function imported(yaml: string): Promise<string> {
+  await using workdir = await Workdir.make();
+  const file = await workdir.write('their.yaml', yaml);
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  const { signal } = new AbortController();
+  const code = await runCommandLine({ argv: ['import', file], env: {}, stdin, stdout, stderr, signal });
+  stdout.end();
+  stderr.end();
+  assert.equal(code, 0, await text(stderr));
+  return text(stdout);
 }
 
 /** The bodies that came in, as JSON. */
