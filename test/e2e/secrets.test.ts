@@ -143,7 +143,7 @@ configmap = ["data.licence"]
     await using running = await world.run({ keepState: true, config: rules });
     assertNothingIn('the store', await stored(world));
     const [letter] = await running.app.store.deadLetters({ limit: 10 });
-    const { licence, round } = letter?.change.before?.['data'] as Record<string, string>;
+    const { licence, round } = (letter?.change.before?.['data'] ?? {}) as Record<string, string>;
     assert.match(licence ?? '', /^redacted:hmac-/);
     assert.equal(round, '1');
     assert.equal(world.slack.requests.length, 1);
