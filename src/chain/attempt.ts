@@ -9,7 +9,7 @@ import type { Json } from '../json.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
 import { withDeadline, type RunningCalls } from './deadline.ts';
 import { HandlerFailure, waitOf } from './failure.ts';
-import type { Arrival, Passage } from './fate.ts';
+import type { Arrival, Moved, Outcome } from './fate.ts';
 import {
   isHalt,
   type Halt,
@@ -31,6 +31,8 @@ export interface AttemptOptions {
   readonly calls: RunningCalls;
   readonly enricher: Enricher;
   readonly gather: Gather;
+  /** See `Store.join`: the state of this handler. @throws HandlerFailure when the process stops */
+  join(handler: string, group: string): Promise<ReadonlyMap<string, Json> | undefined>;
   /** Makes it durable that a sink has delivered. Never rejects. */
   checkpoint(handler: string): Promise<void>;
 }
@@ -51,10 +53,10 @@ interface Memory {
 
 /**
  * Runs the change through the handlers, strictly in order, each seeing what the one before it passed. Sinks that have
- * delivered it already are passed over. It may come no further than a sink where it waits for others.
+ * delivered it already are passed over. It may come no further than a sink where it waits for others, or a group that is busy.
  * @throws HandlerFailure when a handler throws; sinks that succeeded before it are checkpointed
  */
-export function attempt(delivery: Delivery, options: AttemptOptions): Promise<Passage | Arrival> {
+export function attempt(delivery: Delivery, options: AttemptOptions): Promise<Outcome> {
   const run = { delivery, options, memory: { states: new Map(), wakeUps: [] } };
   return walk(stepsOf(delivery, options.steps), delivery.change, run);
 }
@@ -65,13 +67,17 @@ interface Run {
   readonly memory: Memory;
 }
 
-async function walk(steps: readonly Step[], given: Change, run: Run): Promise<Passage | Arrival> {
-  const { delivery, options, memory } = run;
+async function walk(steps: readonly Step[], given: Change, begun: Run): Promise<Outcome> {
+  const { delivery, options, memory } = begun;
   const checkpoints: Promise<void>[] = [];
   let change = given;
+  let run = begun;
   try {
     for (const [n, step] of steps.entries()) {
-      const verdict = canGather(step) ? await passOrArrive(step, change, run) : await call(step, change, run);
+      const entered = isGrouping(step, run.delivery) ? await enterGroup(step, change, run) : run;
+      if ('movedTo' in entered) return entered;
+      if (!isHalt(entered)) run = entered;
+      const verdict = isHalt(entered) ? entered : await take(step, change, run);
       if ('until' in verdict) {
         return { at: step.id, ...verdict, goOn: () => walk(steps.slice(n + 1), verdict.change, run) };
       }
@@ -88,12 +94,28 @@ async function walk(steps: readonly Step[], given: Change, run: Run): Promise<Pa
   }
 }
 
+type Grouping = Extract<Step, { type: 'stateful' }>;
+
+function isGrouping(step: Step, { group }: Delivery): step is Grouping {
+  return step.type === 'stateful' && step.instance.group !== undefined && group === undefined;
+}
+
+/** The run with the state of its group; or why the change does not go on. */
+async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run | Halt | Moved> {
+  const group = await within(step, change, run, (given, context) => step.instance.group?.(given, context), namedGroup);
+  if (isHalt(group)) return group;
+  const states = await run.options.join(step.id, group);
+  return states === undefined ? { movedTo: group } : { ...run, delivery: { ...run.delivery, group, states } };
+}
+
+function namedGroup(answer: string | Halt | undefined): string | Halt {
+  if (isHalt(answer) || (typeof answer === 'string' && answer !== '')) return answer;
+  throw new Error('it names no group: wanted a text or halt(reason), probably a missing return or await');
+}
+
 /** What the handler says, or that the change waits here for others: before it is told, or because the receiver's rate says so. */
-async function passOrArrive(
-  step: Step,
-  change: Change,
-  run: Run,
-): Promise<Verdict | Pick<Arrival, 'change' | 'until'>> {
+async function take(step: Step, change: Change, run: Run): Promise<Verdict | Pick<Arrival, 'change' | 'until'>> {
+  if (!canGather(step)) return call(step, change, run);
   const { gather } = run.options;
   const until = gather.until(step.id, change);
   if (until !== undefined) return { change, until };
@@ -125,23 +147,35 @@ function stepsOf({ delivered, timerOf }: Delivery, steps: readonly Step[]): read
   return steps.slice(from).filter(({ id }) => !delivered.includes(id));
 }
 
-async function call(step: Step, change: Change, { delivery, memory, options }: Run): Promise<Verdict> {
-  const { clock, log, calls, observer, enricher } = options;
+function call(step: Step, change: Change, run: Run): Promise<Verdict> {
+  const { delivery, memory, options } = run;
   const handle = (given: Change, context: HandlerContext): Verdict | Promise<Verdict> => {
     if (step.type === 'transform') return step.instance.handle(given, context);
     if (step.type === 'sink') return deliver(step.instance, given, context);
     return remember(step.id, memory, (wakeAt) => {
-      const more = { state: delivery.states.get(step.id), now: clock.steady(), wakeAt };
+      const more = { state: delivery.states.get(step.id), now: options.clock.steady(), wakeAt };
       return step.instance.handle(given, Object.assign(context, more));
     });
   };
-  const work = (signal: AbortSignal): Verdict | Promise<Verdict> => {
+  return within(step, change, run, handle, checked);
+}
+
+/** What `read` makes of the answer of one call, which has the handler's deadline. @throws HandlerFailure */
+async function within<A, T>(
+  step: Step,
+  change: Change,
+  { delivery, options }: Run,
+  work: (change: Change, context: HandlerContext) => A | Promise<A>,
+  read: (answer: A) => T,
+): Promise<T> {
+  const { clock, log, calls, observer, enricher } = options;
+  const begin = (signal: AbortSignal): A | Promise<A> => {
     const context = contextOf(step, change, { attempt: delivery.attempts + 1, signal, log, enricher });
-    if (step.need === undefined) return handle(change, context);
-    return withInvolved(change, step.need, context).then((known) => handle(known, context));
+    if (step.need === undefined) return work(change, context);
+    return withInvolved(change, step.need, context).then((known) => work(known, context));
   };
   try {
-    return checked(await withDeadline(work, { clock, ms: step.deadlineMs, calls }));
+    return read(await withDeadline(begin, { clock, ms: step.deadlineMs, calls }));
   } catch (thrown) {
     const failure = new HandlerFailure(step.id, thrown);
     observer.verdict(step.id, failure.code === 'WAIT' ? 'wait' : 'error');

@@ -10,7 +10,7 @@ import type { Batch, Delivery, ParkRequest, Store } from '../store/store.ts';
 import type { Gather } from './attempt.ts';
 import { withDeadline, type RunningCalls } from './deadline.ts';
 import { HandlerFailure } from './failure.ts';
-import type { Arrival, Passage } from './fate.ts';
+import type { Arrival, Outcome, Passage } from './fate.ts';
 import type { Gathering } from './gathering.ts';
 import type { Observer } from './observe.ts';
 import type { Persistence } from './persistence.ts';
@@ -28,8 +28,8 @@ export interface BatchWork {
   readonly enricher: Enricher;
   /** The sink, and when it waits; undefined when it left the configuration. */
   readonly sink: { readonly step: SinkStep; readonly gathering: Gathering } | undefined;
-  attempt(delivery: Delivery, gather: Gather): Promise<Passage | Arrival>;
-  settle(delivery: Delivery, ran: Ran<Passage | Arrival>): Promise<void>;
+  attempt(delivery: Delivery, gather: Gather): Promise<Outcome>;
+  settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void>;
   release(delivery: Delivery): Promise<void>;
 }
 

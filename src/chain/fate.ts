@@ -20,8 +20,16 @@ export interface Arrival {
   /** When the sink waits no longer for more, milliseconds since the epoch. */
   readonly until: number;
   /** What is left of the chain once the sink has told of it. @throws HandlerFailure */
-  readonly goOn: () => Promise<Passage | Arrival>;
+  readonly goOn: () => Promise<Outcome>;
 }
+
+/** The change waits for another of its group, handed back to the store. */
+export interface Moved {
+  readonly movedTo: string;
+}
+
+/** What one run of the chain comes to when no handler fails. */
+export type Outcome = Passage | Arrival | Moved;
 
 /** How a run of the chain ended. */
 export type Fate =
@@ -29,8 +37,9 @@ export type Fate =
   | { readonly kind: 'gathered'; readonly park: ParkRequest }
   | Failed;
 
-/** What follows from a run that no failure ended. */
-export function fateOf({ attempts, deferredSince }: Delivery, result: Passage | Arrival): Fate {
+/** What follows from a run that no failure ended; undefined: nothing does, the store has the change again. */
+export function fateOf({ attempts, deferredSince }: Delivery, result: Outcome): Fate | undefined {
+  if ('movedTo' in result) return undefined;
   if (!('goOn' in result)) return { kind: 'ended', passage: result };
   const { until, at } = result;
   const reason = 'waits to be told together with others';

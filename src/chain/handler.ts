@@ -55,7 +55,10 @@ export interface StatefulContext<S extends Json> extends HandlerContext {
   readonly state: S | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** Ask to be called again for `key` at `time` (milliseconds since the epoch) with action `timer`; null cancels. Durable, committed with the state. */
+  /**
+   * Ask to be called again for `key` at `time` (milliseconds since the epoch) with action `timer`; null cancels. Durable, committed
+   * with the state. In a group the wake-up is the group's: the last one asked for replaces any other, and has this `key`.
+   */
   readonly wakeAt: (key: string, time: number | null) => void;
 }
 
@@ -94,7 +97,13 @@ export interface TransformInstance extends HandlerLife {
 
 export interface StatefulInstance<S extends Json> extends HandlerLife {
   /**
-   * The verdict and the new state of the key (`null` forgets it), committed together with the end of the change: a retry or
+   * Whose state it is, where that is not the object's: from here on the changes of a group are in order, one at a time, and have
+   * one state and one wake-up together. Asked once for each change, which may also halt here and cost no turn of a group; never
+   * for a wake-up. It may be asked again for a change that did not get its place. No other handler of the chain can keep state.
+   */
+  group?(change: Change, context: HandlerContext): string | Halt | Promise<string | Halt>;
+  /**
+   * The verdict and the new state of the key, or of the group (`null` forgets it), committed together with the end of the change: a retry or
    * a crash never counts twice. Sees every change, and its own wake-ups as action `timer`.
    */
   handle(

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { withParts, type Change } from '../change.ts';
 import { TerminalError } from '../errors.ts';
-import { countOf, sink, startTestChain, stateful, transform } from '../testing/test-chain.ts';
-import { defineTransform, halt, type HandlerDefinition } from './handler.ts';
+import { countOf, grouping, sink, startTestChain, stateful, transform } from '../testing/test-chain.ts';
+import { defineTransform, halt, type HandlerDefinition, type StatefulInstance } from './handler.ts';
 import { handlerOfFunction } from './handler-function.ts';
 
 /** A sink that notes what it was given, and throws what `fail` answers for its nth call. */
@@ -474,5 +474,87 @@ describe('chain runner: state', () => {
     await chain.runner.idle();
     for (let n = 0; n < 13; n++) await chain.advance(5_000);
     assert.deepEqual(seen, ['first added', 'last added shop/web', 'last timer shop/web']);
+  });
+});
+
+describe('chain runner: groups', () => {
+  /** Counts by the first letter of the name. */
+  const counting = (told: string[], more: Partial<StatefulInstance<number>> = {}) =>
+    grouping<number>('counting', {
+      group: (change) => change.name.slice(0, 1),
+      handle: (change, { state = 0 }) => {
+        told.push(`${change.name} ${state + 1}`);
+        return { verdict: change, state: state + 1 };
+      },
+      ...more,
+    });
+
+  test('objects of one group have one state, counted once each, whatever runs side by side', async (t) => {
+    const told: string[] = [];
+    const chain = await startTestChain(t, { handlers: [counting(told)] });
+    await chain.accept('shop/a1', 'shop/a2', 'shop/b1', 'shop/a3', 'shop/a1');
+    await chain.runner.idle();
+    assert.deepEqual(told.toSorted(), ['a1 1', 'a1 4', 'a2 2', 'a3 3', 'b1 1'].toSorted());
+  });
+
+  test('a failure behind it is not counted, and nothing of its group overtakes it', async (t) => {
+    const told: string[] = [];
+    const delivered: Change[] = [];
+    const failOnce = recording('sink', delivered, (n) => (n === 1 ? boom() : undefined));
+    const chain = await startTestChain(t, { handlers: [counting(told), failOnce] });
+    await chain.accept('shop/a1', 'shop/a2', 'shop/b1');
+    await chain.runner.idle();
+    assert.deepEqual(told.toSorted(), ['a1 1', 'b1 1']);
+    await chain.restart();
+    await chain.advance(2_000);
+    assert.deepEqual(
+      delivered.map(({ name }) => name),
+      ['b1', 'a1', 'a2'],
+    );
+    assert.deepEqual(told.toSorted(), ['a1 1', 'a1 1', 'a2 2', 'b1 1']);
+  });
+
+  test('a change may halt before it costs a turn of a group', async (t) => {
+    const told: string[] = [];
+    const chain = await startTestChain(t, { handlers: [counting(told, { group: () => halt('nothing wrong') })] });
+    await chain.accept('shop/a1');
+    await chain.runner.idle();
+    assert.deepEqual(told, []);
+    const [delivery] = (await chain.store.trip(1))?.deliveries ?? [];
+    assert.deepEqual([delivery?.state, delivery?.reason], ['halted', 'nothing wrong']);
+  });
+
+  test("a wake-up is the group's, and is not asked for its group", async (t) => {
+    const seen: string[] = [];
+    const waking = grouping<string>('waking', {
+      group: ({ action, name }) => (action === 'timer' ? halt('asked again') : name.slice(0, 1)),
+      handle(change, { state = '', now, wakeAt }) {
+        if (change.action !== 'timer') wakeAt(change.key, now + 60_000);
+        else seen.push(state);
+        return { verdict: change, state: `${state} ${change.name}` };
+      },
+    });
+    const chain = await startTestChain(t, { handlers: [waking] });
+    await chain.accept('shop/a1', 'shop/a2');
+    await chain.runner.idle();
+    for (let n = 0; n < 13; n++) await chain.advance(5_000);
+    assert.deepEqual(seen, [' a1 a2']);
+  });
+
+  test('a group that cannot be told is a failure of the handler', async (t) => {
+    const nameless = counting([], { group: () => undefined as unknown as string });
+    const chain = await startTestChain(t, { handlers: [nameless], retry: { retries: 0 } });
+    await chain.accept('shop/a1');
+    await chain.runner.idle();
+    const [letter] = await chain.store.deadLetters({ limit: 1 });
+    assert.match(letter?.error ?? '', /it names no group/);
+  });
+
+  test('no other handler of its chain keeps state', async (t) => {
+    const other = stateful<number>('other', (change) => ({ verdict: change, state: 1 }));
+    await assert.rejects(
+      startTestChain(t, { handlers: [counting([]), other] }),
+      /default\/counting keeps state by group.*move default\/other to a chain of its own/,
+    );
   });
 });

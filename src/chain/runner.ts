@@ -9,11 +9,12 @@ import { UNASKING } from '../enrich/enricher.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Batch, Delivery, Store } from '../store/store.ts';
+import type { Batch, Delivery, Joined, Store } from '../store/store.ts';
 import { attempt, type AttemptOptions, type Gather } from './attempt.ts';
 import { runBatch } from './batch.ts';
 import { RunningCalls } from './deadline.ts';
-import { fateOf, type Arrival, type Fate, type Passage } from './fate.ts';
+import { HandlerFailure } from './failure.ts';
+import { fateOf, type Fate, type Outcome, type Passage } from './fate.ts';
 import { Gathering } from './gathering.ts';
 import type { BatchWindow } from './handler.ts';
 import { HeldWrites } from './held-writes.ts';
@@ -21,7 +22,7 @@ import { startAll, stopAll } from './life.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { Persistence } from './persistence.ts';
 import { runOnce, type Ran, type RetryOptions } from './retry.ts';
-import { canGather, createStep, type Step } from './step.ts';
+import { canGather, checkGroups, createStep, type Step } from './step.ts';
 
 export interface ChainRunnerOptions {
   readonly chain: ChainConfig;
@@ -112,6 +113,7 @@ class Runner implements ChainRunner {
     const { chain, store, clusterName, clock, receivers, stdout } = this.#options;
     const environment = { store, clusterName, clock, receivers, stdout, log: this.#log };
     this.#steps = chain.handlers.map((handler) => createStep(handler, environment));
+    checkGroups(this.#steps);
     this.#gatherings = new Map(this.#steps.filter(canGather).map((step) => [step.id, this.#gatheringOf(step.window)]));
     await startAll(this.#steps, { clock, log: this.#log });
     this.#state = 'running';
@@ -231,7 +233,7 @@ class Runner implements ChainRunner {
     this.kick();
   }
 
-  #attempt(delivery: Delivery, gather: Gather): Promise<Passage | Arrival> {
+  #attempt(delivery: Delivery, gather: Gather): Promise<Outcome> {
     const options: AttemptOptions = {
       steps: this.#steps,
       hasBranches: this.#options.chain.branches.length > 0,
@@ -241,14 +243,24 @@ class Runner implements ChainRunner {
       calls: this.#calls,
       enricher: this.#options.enricher ?? UNASKING,
       gather,
+      join: (handler, group) => this.#join(delivery, handler, group),
       checkpoint: (handler: string) =>
         this.#persistence.keepTrying('note a delivery', () => this.#options.store.checkpoint(delivery.id, handler)),
     };
     return attempt(delivery, options);
   }
 
-  async #settle(delivery: Delivery, ran: Ran<Passage | Arrival>): Promise<void> {
+  async #join({ id }: Delivery, handler: string, group: string): Promise<Joined['states']> {
+    const { store } = this.#options;
+    const joined = await this.#persistence.keepTrying('join a group', () => store.join(id, group, [handler]));
+    if (joined === undefined) throw new HandlerFailure(handler, STOPPED);
+    if (joined.freed) this.kick();
+    return joined.states;
+  }
+
+  async #settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void> {
     const fate = ran.kind === 'done' ? fateOf(delivery, ran.result) : ran;
+    if (fate === undefined) return;
     if ('failure' in fate && fate.failure.cause === STOPPED) return this.#release(delivery);
     const hasMore = await this.#inCompany(() =>
       this.#persistence.keepTrying('end a change', () => this.#write(delivery, fate)),

@@ -75,6 +75,20 @@ function memoryOf(store: Store, handler: string): SinkMemory {
   };
 }
 
+/**
+ * In a chain with groups an object's changes are in the order of its group from there on, so that no other state is kept by object.
+ * @throws an Error that names both handlers
+ */
+export function checkGroups(steps: readonly Step[]): void {
+  const remembering = steps.filter((step) => step.type === 'stateful');
+  const grouping = remembering.find(({ instance }) => instance.group !== undefined);
+  const other = remembering.find((step) => step !== grouping);
+  if (grouping === undefined || other === undefined) return;
+  throw new Error(
+    `Handler ${grouping.id} keeps state by group, so no other handler of its chain can keep any: move ${other.id} to a chain of its own`,
+  );
+}
+
 export type SinkStep = Extract<Step, { type: 'sink' }>;
 
 /** Whether it can tell of several changes at once. */

@@ -84,8 +84,18 @@ function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience)
         ...definition,
         create(options, environment) {
           const instance = definition.create(options, environment);
+          const group = async (change: Change, context: HandlerContext) => {
+            try {
+              const named = (await instance.group?.(change, context)) ?? halt('it names no group');
+              if (isHalt(named)) answered(change, named);
+              return named;
+            } catch (thrown) {
+              return failed(change, thrown);
+            }
+          };
           return {
             ...life(instance),
+            ...(instance.group === undefined ? {} : { group }),
             async handle(change: Change, context: StatefulContext<Json>) {
               try {
                 const decided = await instance.handle(change, context);

@@ -10,7 +10,7 @@ import type { Edits } from './edits.ts';
 import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
 import { Gathered } from './gathered.ts';
 import { Merging } from './merging.ts';
-import { CHANGE_JOINS } from './records.ts';
+import { CHANGE_JOINS, groupOf, groupQueueOf } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
 import type { Batch, ChangeRecord, ClaimRequest, End, Forks, ParkRequest, StateWrites } from './store.ts';
 import { StoreError } from './store-error.ts';
@@ -32,6 +32,7 @@ export interface DeliveryRecord {
   /** Handler id and JSON. */
   readonly states: readonly (readonly [handler: string, value: string])[];
   readonly timerOf: string | undefined;
+  readonly group: string | undefined;
   /** See `editsOf`. */
   readonly edits: string | undefined;
 }
@@ -54,6 +55,12 @@ interface Ended {
   readonly edits: number | null;
   readonly newest: number | null;
   readonly actors: string | null;
+}
+
+/** States as in {@link DeliveryRecord}; undefined: it waits, handed back. */
+export interface JoinedRecord {
+  readonly states: DeliveryRecord['states'] | undefined;
+  readonly freed: boolean;
 }
 
 /** `freed`: its successor has become ready. */
@@ -183,6 +190,20 @@ export class Deliveries {
     this.#requireClaimed(this.#statements.unclaim.run(delivery).changes, delivery);
   }
 
+  /** Leaves the queue of its object for that of a group: its successors there need not wait for it. */
+  join(delivery: number, group: string, handlers: readonly string[]): JoinedRecord {
+    const claimed = this.#statements.claimed.get(delivery) as unknown as Pick<Ended, 'chain' | 'queue'> | undefined;
+    if (claimed === undefined) throw notClaimed(delivery);
+    const { chain, queue: left } = claimed;
+    const queue = groupQueueOf(group);
+    const state = this.#firstState(chain, queue);
+    this.#statements.join.run(queue, state, delivery);
+    const freed = this.#statements.unblock.run(chain, left).changes !== 0;
+    if (state === READY) return { states: this.#memory.states(queue, handlers), freed };
+    this.release(delivery);
+    return { states: undefined, freed };
+  }
+
   /** From the dead letters back into the queue. */
   revive(delivery: number): boolean {
     const row = this.#statements.find.get(delivery, DEAD) as unknown as Ended | undefined;
@@ -198,8 +219,9 @@ export class Deliveries {
 
   #fork({ change, queue, edits: inherited, newest, actors }: Ended, { chains, edits: text }: Forks): void {
     const edits = text === undefined ? inherited : this.#edits.add(text);
+    const own = groupOf(queue) === undefined ? queue : this.#memory.queueOfChange(change);
     for (const chain of chains) {
-      this.#statements.fork.run(chain, change, queue, this.#firstState(chain, queue), edits, newest, actors);
+      this.#statements.fork.run(chain, change, own, this.#firstState(chain, own), edits, newest, actors);
     }
     this.count(chains, 1);
   }
@@ -231,6 +253,7 @@ export class Deliveries {
       delivered: row.delivered,
       states: this.#memory.states(row.queue, stateful),
       timerOf: row.timer_of ?? undefined,
+      group: groupOf(row.queue),
       edits: this.#edits.find(row.edits),
     };
   }
@@ -260,12 +283,15 @@ export class Deliveries {
   }
 
   #requireClaimed(changes: number | bigint, delivery: number): void {
-    if (changes !== 0) return;
-    throw new StoreError(
-      'STORE_REFUSED',
-      `Delivery ${delivery} is not claimed: it was handed back or has ended already`,
-    );
+    if (changes === 0) throw notClaimed(delivery);
   }
+}
+
+function notClaimed(delivery: number): StoreError {
+  return new StoreError(
+    'STORE_REFUSED',
+    `Delivery ${delivery} is not claimed: it was handed back or has ended already`,
+  );
 }
 
 function prepare(db: DatabaseSync) {
@@ -287,6 +313,8 @@ function prepare(db: DatabaseSync) {
     ),
     markClaimed: db.prepare('INSERT INTO temp.claimed VALUES (?)'),
     unclaim: db.prepare('DELETE FROM temp.claimed WHERE id = ?'),
+    claimed: db.prepare('SELECT chain, queue FROM deliveries WHERE id = ? AND id IN temp.claimed'),
+    join: db.prepare('UPDATE deliveries SET queue = ?, state = ? WHERE id = ?'),
     checkpoint: db.prepare(
       `UPDATE deliveries SET delivered = json_insert(delivered, '$[#]', ?) WHERE id = ? AND id IN temp.claimed`,
     ),

@@ -115,6 +115,9 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
     ),
     park: write((delivery: number, park: ParkRequest, now: number) => deliveries.park(delivery, park, now)),
     release: read((delivery: number) => deliveries.release(delivery)),
+    join: write((delivery: number, group: string, handlers: readonly string[]) =>
+      deliveries.join(delivery, group, handlers),
+    ),
     deadLetter: write(
       (delivery: number, death: { handler: string; error: string; attempts: number }, now: number, forks?: Forks) =>
         deliveries.deadLetter(delivery, death, now, forks),

@@ -1,6 +1,6 @@
-/** What stateful handlers keep for an object, and the wake-ups they asked for. */
+/** What stateful handlers keep for an object or a group of them, and the wake-ups they asked for. */
 import type { DatabaseSync } from 'node:sqlite';
-import { Changes, queueOf } from './records.ts';
+import { Changes, groupOf, queueOf } from './records.ts';
 import type { StateWrites } from './store.ts';
 
 /** A wake-up that is due, now a change. */
@@ -50,13 +50,23 @@ export class HandlerMemory {
       else this.#statements.putState.run(handler, of.queue, JSON.stringify(value));
     }
     if (wakeUps === undefined || wakeUps.length === 0) return;
-    const change = this.#statements.change.get(of.change) as unknown as AskingChange;
+    const change = this.#asking(of.change);
     for (const { handler, key, at } of wakeUps) {
-      const queue = queueOf(change.grp, change.resource, key);
+      const queue = groupOf(of.queue) === undefined ? queueOf(change.grp, change.resource, key) : of.queue;
       const uid = key === change.key ? change.uid : '';
       if (at === null) this.#statements.dropTimer.run(of.chain, handler, queue);
       else this.#statements.putTimer.run(of.chain, handler, queue, change.kind, key, uid, at);
     }
+  }
+
+  /** Of the object that it is about. */
+  queueOfChange(change: number): string {
+    const { grp, resource, key } = this.#asking(change);
+    return queueOf(grp, resource, key);
+  }
+
+  #asking(change: number): AskingChange {
+    return this.#statements.change.get(change) as unknown as AskingChange;
   }
 
   nextTimer(chain: string): number | undefined {

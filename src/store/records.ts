@@ -145,3 +145,13 @@ export class Kinds {
 export function queueOf(group: string, resource: string, key: string): string {
   return `${resource}.${group}/${key}`;
 }
+
+/** The same for a group of objects, see {@link Store.join}. No resource has such a name. */
+export function groupQueueOf(group: string): string {
+  return `@${group}`;
+}
+
+/** Undefined for the queue of an object. */
+export function groupOf(queue: string): string | undefined {
+  return queue.startsWith('@') ? queue.slice(1) : undefined;
+}

@@ -183,6 +183,11 @@ class SqliteStore implements Store {
     return this.#call('release', [delivery]);
   }
 
+  async join(delivery: number, group: string, handlers: readonly string[]) {
+    const { states, freed } = await this.#call('join', [delivery, group, handlers]);
+    return { states: states === undefined ? undefined : statesOf(states), freed };
+  }
+
   deadLetter(
     delivery: number,
     death: { readonly handler: string; readonly error: string; readonly attempts: number },
@@ -307,7 +312,7 @@ class SqliteStore implements Store {
       ...rest,
       ...this.#changeOf(record, edits),
       delivered: JSON.parse(delivered) as string[],
-      states: new Map(states.map(([handler, value]) => [handler, JSON.parse(value) as Json])),
+      states: statesOf(states),
     };
   }
 
@@ -319,6 +324,10 @@ class SqliteStore implements Store {
     const change = changeOf(record, this.#cluster);
     return edits === undefined ? { change, edited: [] } : withEdits(change, edits);
   }
+}
+
+function statesOf(records: DeliveryRecord['states']): ReadonlyMap<string, Json> {
+  return new Map(records.map(([handler, value]) => [handler, JSON.parse(value) as Json]));
 }
 
 function errorFromWire({ message, stack, code, problems }: ErrorOnWire): Error {

@@ -91,7 +91,7 @@ export interface Accepted {
   readonly chains: readonly string[];
 }
 
-/** One change on its way through one chain (or branch: `chain/branch`). At most one per chain and key is handed out at a time. */
+/** One change on its way through one chain (or branch: `chain/branch`). At most one per chain and key, or group, is handed out at a time. */
 export interface Delivery {
   readonly id: number;
   readonly chain: string;
@@ -105,10 +105,12 @@ export interface Delivery {
   readonly deferredSince: number | undefined;
   /** Ids of the sinks that have delivered this change already. */
   readonly delivered: readonly string[];
-  /** State of the stateful handlers for this key, by handler id. */
+  /** State of the stateful handlers for this key, or this group, by handler id. */
   readonly states: ReadonlyMap<string, Json>;
   /** For a `timer`: the id of the handler that asked for it. */
   readonly timerOf: string | undefined;
+  /** Whose order and state it has in place of the object's: see {@link Store.join}. */
+  readonly group: string | undefined;
 }
 
 export interface ClaimRequest {
@@ -151,11 +153,17 @@ export interface Claimed {
   readonly nextDueAt: number | undefined;
 }
 
+/** See {@link Store.join}. */
+export interface Joined {
+  readonly states: ReadonlyMap<string, Json> | undefined;
+  readonly freed: boolean;
+}
+
 /** What stateful handlers decided, committed together with the end of the delivery, or with a park after they ran never. */
 export interface StateWrites {
   /** By handler id; `null` forgets the state for this key. */
   readonly states?: ReadonlyMap<string, Json>;
-  /** Durable wake-ups: at most one per handler and key, a later call replaces an earlier one; `at: null` cancels. */
+  /** Durable wake-ups: at most one per handler and key, or group, a later call replaces an earlier one; `at: null` cancels. */
   readonly wakeUps?: readonly { readonly handler: string; readonly key: string; readonly at: number | null }[];
 }
 
@@ -358,6 +366,12 @@ export interface Store {
   park(delivery: number, park: ParkRequest): Promise<void>;
   /** Hand back unfinished, as it was: shutdown. */
   release(delivery: number): Promise<void>;
+  /**
+   * From now on this delivery, which is claimed, waits for those of its group in place of those of its object; its place among them
+   * is that of its id. It stays so through retries and replays; branches have the object's order again. `states`: of these handlers
+   * for the group; undefined: the group is busy, and the delivery was handed back. `freed`: a successor of its object has become due.
+   */
+  join(delivery: number, group: string, handlers: readonly string[]): Promise<Joined>;
   /** `forks` tell others of it, in the same transaction. */
   deadLetter(
     delivery: number,

@@ -185,6 +185,11 @@ export function stateful<S extends Json>(name: string, handle: StatefulInstance<
   return defineStateful<typeof described.options, S>({ ...described, name, create: () => ({ handle }) });
 }
 
+/** One that keeps state by group. */
+export function grouping<S extends Json>(name: string, instance: StatefulInstance<S>): HandlerDefinition {
+  return defineStateful<typeof described.options, S>({ ...described, name, create: () => instance });
+}
+
 /** A counter's value, 0 when it never counted. */
 export async function countOf(
   metrics: Metrics,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import type { Json } from '../../json.ts';
+import type { Delivery, Store } from '../store.ts';
 import {
   accept,
   assertBalanced,
@@ -22,6 +23,8 @@ const STATEFUL = { stateful: [HANDLER] };
 function states(value: Json) {
   return { states: new Map([[HANDLER, value]]) };
 }
+
+const join = (store: Store, { id }: Delivery, group = 'shop/web') => store.join(id, group, [HANDLER]);
 
 /** States and wake-ups of stateful handlers. */
 export function memory(fixture: StoreFixture): void {
@@ -133,6 +136,88 @@ export function memory(fixture: StoreFixture): void {
       await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW));
       await claimOne(store);
       assert.deepEqual(await historyLines(store), ['added shop/web 1']);
+    });
+  });
+
+  describe('groups', () => {
+    storeTest(fixture, 'have one state together, and one change under way', async ({ store }) => {
+      await withPending(store, ['web-1', 'web-2', 'api']);
+      const [first, second, other] = (await claim(store, STATEFUL)).deliveries as [Delivery, Delivery, Delivery];
+      assert.deepEqual(await join(store, first), { states: new Map(), freed: false });
+      assert.deepEqual(await join(store, second), { states: undefined, freed: false });
+      assert.deepEqual((await join(store, other, 'shop/api')).states, new Map());
+      assert.deepEqual(await claimLines(store), [], 'the second waits for the first');
+      assert.equal(await store.complete(first.id, COMPLETED, states({ count: 1 })), true);
+      const next = await claimOne(store, STATEFUL);
+      assert.deepEqual(
+        [next.change.key, next.group, next.states],
+        ['shop/web-2', 'shop/web', new Map([[HANDLER, { count: 1 }]])],
+      );
+      await store.complete(next.id, COMPLETED, states({ count: 2 }));
+      await store.complete(other.id, COMPLETED);
+      await assertBalanced(store);
+    });
+
+    storeTest(fixture, 'hold back their members while one of them waits for a retry', async ({ store }) => {
+      await withPending(store, ['web-1', 'web-2']);
+      const [first, second] = (await claim(store, STATEFUL)).deliveries as [Delivery, Delivery];
+      await join(store, first);
+      await store.park(first.id, { until: NOW + 1_000, attempts: 1, deferredSince: undefined, reason: 'boom' });
+      assert.equal((await join(store, second)).states, undefined);
+      assert.deepEqual(await claimLines(store), []);
+      const again = await claimOne(store, { ...STATEFUL, now: NOW + 1_000 });
+      assert.deepEqual([again.change.key, again.group], ['shop/web-1', 'shop/web']);
+    });
+
+    storeTest(fixture, 'free the next change of the object, which keeps its place', async ({ store }) => {
+      const scope = await withPending(store, ['web-1']);
+      await accept(store, scope, seen('web-1', 2));
+      const first = await claimOne(store);
+      assert.equal((await join(store, first)).freed, true);
+      const second = await claimOne(store);
+      assert.equal((await join(store, second)).states, undefined);
+      await store.complete(first.id, COMPLETED);
+      assert.equal((await claimOne(store)).change.resourceVersion, '2');
+    });
+
+    storeTest(fixture, 'have one wake-up, which finds their state', async ({ store }) => {
+      await withPending(store, ['web-1', 'web-2']);
+      const [first, second] = (await claim(store)).deliveries as [Delivery, Delivery];
+      const wake = (key: string, at: number) => ({
+        ...states({ of: key }),
+        wakeUps: [{ handler: HANDLER, key: `shop/${key}`, at }],
+      });
+      await join(store, first);
+      await store.complete(first.id, COMPLETED, wake('web-1', NOW + 100));
+      await join(store, second);
+      await store.complete(second.id, COMPLETED, wake('web-2', NOW + 200));
+      assert.equal((await claim(store, { now: NOW + 100 })).nextDueAt, NOW + 200);
+      const timer = await claimOne(store, { ...STATEFUL, now: NOW + 200 });
+      assert.deepEqual(
+        [timer.change.key, timer.group, timer.states],
+        ['shop/web-2', 'shop/web', new Map([[HANDLER, { of: 'web-2' }]])],
+      );
+    });
+
+    storeTest(fixture, 'keep a dead letter, and end where a branch begins', async ({ store }) => {
+      await withPending(store, ['web-1', 'web-2']);
+      const [first, second] = (await claim(store)).deliveries as [Delivery, Delivery];
+      await join(store, first);
+      await join(store, second);
+      await store.deadLetter(first.id, { handler: HANDLER, error: 'boom', attempts: 4 });
+      const next = await claimOne(store);
+      await store.replay([first.id]);
+      assert.deepEqual(await claimLines(store), [], 'replayed, it waits for its turn');
+      await store.complete(next.id, COMPLETED, undefined, { chains: ['default/branch'] });
+      assert.equal((await claimOne(store)).group, 'shop/web');
+      assert.equal((await claimOne(store, { chain: 'default/branch' })).group, undefined);
+    });
+
+    storeTest(fixture, 'take claimed deliveries only', async ({ store }) => {
+      await withPending(store, ['web']);
+      const delivery = await claimOne(store);
+      await store.release(delivery.id);
+      await assert.rejects(join(store, delivery), /not claimed/);
     });
   });
 }
