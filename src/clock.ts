@@ -50,7 +50,7 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
         signal?.removeEventListener('abort', onAbort);
         resolve();
       },
-      Math.min(ms, MAX_TIMEOUT_MS),
+      Math.min(Math.max(0, ms), MAX_TIMEOUT_MS),
     ).unref();
     signal?.addEventListener('abort', onAbort, { once: true });
   });

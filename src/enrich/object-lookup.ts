@@ -77,7 +77,7 @@ export class ObjectLookup {
       const waitMs = this.#waitMs(asked.id);
       if (waitMs === 0) return this.#begin(asked);
       if (cached !== undefined) return this.#counted('cache', cached.facts);
-      if (waitMs > HOLD_MS) throw new WaitError(clock.now() + waitMs);
+      if (waitMs > HOLD_MS) throw new WaitError(clock.steady() + waitMs);
       await clock.sleep(waitMs, signal);
     }
   }
@@ -89,7 +89,7 @@ export class ObjectLookup {
       return 0;
     } catch (thrown) {
       if (!(thrown instanceof WaitError)) throw thrown;
-      return Math.max(1, thrown.until - this.#options.clock.now());
+      return Math.max(1, thrown.until - this.#options.clock.steady());
     }
   }
 
