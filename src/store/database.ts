@@ -17,14 +17,13 @@ const BUSY_TIMEOUT_MS = 5000;
 /**
  * WAL and FULL: a commit is one fsync, and survives a power cut. The cache is small since it counts in the memory of the
  * process, and what is read again soon (the baseline of an object that just changed) is in the page cache of the kernel.
- * Checkpoints at 16 MB of WAL: rarer ones copy a page that changed often once.
+ * Checkpoints at 16 MB of WAL (see full-disk.ts): rarer ones copy a page that changed often once.
  */
 const PRAGMAS = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA cache_size = -4096;
   PRAGMA temp_store = MEMORY;
-  PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 67108864;
   PRAGMA foreign_keys = OFF;
 `;
@@ -65,11 +64,22 @@ function checkOwner(db: DatabaseSync, path: string): void {
 function keepOlderVersion(db: DatabaseSync, path: string): void {
   const version = pragma(db, 'user_version');
   if (version === 0 || version >= MIGRATIONS.length) return;
-  const copy = `${path}.schema-${version}`;
+  const copy = olderVersion(path, version);
   // VACUUM INTO writes to a new or an empty file only: one that is left of an attempt that failed is no good.
   rmSync(copy, { force: true });
   createPrivately(copy);
   db.prepare('VACUUM INTO ?').run(copy);
+}
+
+/** They know nothing of rules of redaction that are new. */
+export function removeOlderVersions(db: DatabaseSync): void {
+  const path = db.location();
+  if (path === null) return;
+  for (const [older] of MIGRATIONS.entries()) rmSync(olderVersion(path, older), { force: true });
+}
+
+function olderVersion(path: string, version: number): string {
+  return `${path}.schema-${version}`;
 }
 
 function migrate(db: DatabaseSync, path: string): void {

@@ -6,10 +6,12 @@ import { Acceptor, type PackedBatch } from './accept.ts';
 import { Baseline } from './baseline.ts';
 import { Bodies } from './bodies.ts';
 import { Counters } from './counters.ts';
+import { removeOlderVersions } from './database.ts';
 import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
 import { Deliveries, type ClaimedRecords } from './deliveries.ts';
 import { Edits } from './edits.ts';
 import { Facts } from './facts.ts';
+import { FullDisk } from './full-disk.ts';
 import { History } from './history.ts';
 import type { PackedObservations } from './observations.ts';
 import { Kinds } from './records.ts';
@@ -30,7 +32,7 @@ import type {
 import { SinkMemory } from './sink-memory.ts';
 import { Trips, type TripRecord } from './trips.ts';
 import { isFatal, sqliteCodeOf, SQLITE_FULL, StoreError } from './store-error.ts';
-import { toError } from '../errors.ts';
+import { codeOf, toError } from '../errors.ts';
 
 /** Operations by name, with what {@link Engine.run} must know about them. Arguments and results can be cloned to another thread. */
 export type Operations = ReturnType<typeof operationsOf>;
@@ -90,9 +92,10 @@ function operationsOf(db: DatabaseSync, facts: Facts) {
     replaceManifests: write((rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) => {
       for (const { id, body } of rows) bodies.replace(id, body);
     }),
-    // Not in a transaction; the log holds old bytes too.
+    // Not in a transaction; the log holds old bytes too, and so do copies from before a migration.
     compact: read(() => {
       db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
+      removeOlderVersions(db);
     }),
     stage: write((scope: number, observations: PackedObservations) =>
       staging.add(scope, baseline.scope(scope).kind, observations),
@@ -174,6 +177,7 @@ export class Engine {
   readonly #operations: Operations;
   /** Undefined: not the writer of this store, but one that answers questions or tends the dead letters beside it. */
   readonly #epoch: number | undefined;
+  readonly #fullDisk: FullDisk;
 
   /** As the `writer`, it makes every earlier writer of the same file stale. */
   constructor(db: DatabaseSync, writer: boolean) {
@@ -182,6 +186,7 @@ export class Engine {
     this.#operations = operationsOf(db, this.#facts);
     if (writer) this.#facts.add('store.epoch', 1);
     this.#epoch = writer ? this.#facts.number('store.epoch') : undefined;
+    this.#fullDisk = new FullDisk(db, writer ? db.location() : null);
   }
 
   /**
@@ -190,6 +195,20 @@ export class Engine {
    * @throws when the disk failed in a way after which this connection must not be used (see isFatal).
    */
   run(calls: readonly Call[]): { replies: Reply[]; buffers: ArrayBuffer[] } {
+    const { replies, buffers } = this.#transact(calls);
+    // Room was made meanwhile, for what does not grow: a note that a change was delivered is not to wait for others' room.
+    const found = new Set(replies.filter(foundNoRoom).map(({ id }) => id));
+    const notes = calls.filter(({ id, name }) => found.has(id) && !GROWING.has(name));
+    if (notes.length === 0) return { replies, buffers };
+    const again = this.#transact(notes);
+    const better = new Map(again.replies.map((reply) => [reply.id, reply]));
+    return {
+      replies: replies.map((reply) => better.get(reply.id) ?? reply),
+      buffers: [...buffers, ...again.buffers],
+    };
+  }
+
+  #transact(calls: readonly Call[]): { replies: Reply[]; buffers: ArrayBuffer[] } {
     const replies: Reply[] = [];
     let buffers: ArrayBuffer[] = [];
     let begun: number | undefined;
@@ -201,6 +220,7 @@ export class Engine {
     for (const [i, call] of calls.entries()) {
       try {
         const operation = this.#operations[call.name] as unknown as Operation<readonly unknown[] & unknown[], unknown>;
+        if (GROWING.has(call.name) && !this.#fullDisk.mayGrow()) throw noRoom();
         const args = [...call.args];
         const writes = operation.writes(...args);
         if (writes && begun === undefined) {
@@ -211,7 +231,7 @@ export class Engine {
         buffers.push(...operation.buffers(value).filter((buffer) => buffer !== undefined));
         replies.push({ id: call.id, value });
       } catch (thrown) {
-        const error = explain(thrown);
+        const error = this.#explain(thrown);
         replies.push({ id: call.id, error });
         // Some failures, such as no space left, undo what came before in the transaction too.
         if (begun !== undefined && !this.#db.isTransaction) undone(error);
@@ -255,16 +275,34 @@ export class Engine {
       return undefined;
     } catch (thrown) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      return explain(thrown);
+      return this.#explain(thrown);
     }
   }
+
+  #explain(thrown: unknown): Error {
+    if (sqliteCodeOf(thrown) !== SQLITE_FULL) return explain(thrown);
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    this.#fullDisk.met();
+    return noRoom(thrown);
+  }
+}
+
+/** What the store grows by; everything else changes rows that are there, or a few. */
+const GROWING: ReadonlySet<keyof Operations> = new Set(['accept', 'stage', 'replaceManifests']);
+
+function foundNoRoom(reply: Reply): boolean {
+  return 'error' in reply && codeOf(reply.error) === 'STORE_FULL';
+}
+
+function noRoom(cause?: unknown): StoreError {
+  return new StoreError('STORE_FULL', 'Cannot write to the store: no space is left on its volume; make room', {
+    cause,
+  });
 }
 
 function explain(thrown: unknown): Error {
   if (isFatal(thrown)) throw thrown;
   if (thrown instanceof StoreError) return thrown;
   const cause = toError(thrown);
-  return sqliteCodeOf(thrown) === SQLITE_FULL
-    ? new StoreError('STORE_FULL', 'Cannot write to the store: no space is left on its volume; make room', { cause })
-    : new StoreError('STORE_REFUSED', `The store refused a call: ${cause.message}`, { cause });
+  return new StoreError('STORE_REFUSED', `The store refused a call: ${cause.message}`, { cause });
 }

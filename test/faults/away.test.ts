@@ -7,7 +7,7 @@ import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
 import { until } from './until.ts';
 
-const CONFIG = `[[resource]]\nkind = "deployment"\n[[handler]]\nname = "diff"\n[[handler]]\nname = "log"\n`;
+const CONFIG = `whileAway = "each"\n[[resource]]\nkind = "deployment"\n[[handler]]\nname = "diff"\n[[handler]]\nname = "log"\n`;
 const [CHANGED, DELETED, CREATED, UNTOUCHED] = [1_000, 500, 200, 500];
 
 /** Cheap to write by the thousand; `note` is what only the last manifest has. */

@@ -57,7 +57,10 @@ describe('a clock that', { concurrency: 2 }, () => {
     await using service = await Service.make(1);
     const gone = await startReceiver();
     await gone.close();
-    await service.workdir.write('config.toml', `[retry]\nretries = 0\n${kwatchmanConfig(gone.url, ['deployment'])}`);
+    await service.workdir.write(
+      'config.toml',
+      `whileAway = "each"\n[retry]\nretries = 0\n${kwatchmanConfig(gone.url, ['deployment'])}`,
+    );
     await using program = startWithClock(service, HOUR_MS);
     await program.ready();
     service.scale(1);

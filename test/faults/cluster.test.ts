@@ -156,7 +156,7 @@ function lists({ server }: World): number {
 
 /** Waits for nothing of its own: the clock runs faster. */
 function config(world: World): string {
-  return `${kwatchmanConfig(world.slack.url, ['deployment'])}timeout = "1h"\n`;
+  return `whileAway = "each"\n${kwatchmanConfig(world.slack.url, ['deployment'])}timeout = "1h"\n`;
 }
 
 async function watching(row: Row, world: World): Promise<Running> {

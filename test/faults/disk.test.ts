@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { assertFolderBalanced } from './balance.ts';
-import { Disk, fill, Tmpfs } from './mounts.ts';
+import { deployment } from '../e2e/cluster.ts';
+import type { Program } from '../e2e/program.ts';
+import { assertFolderBalanced, withStore } from './balance.ts';
+import { Disk, fill, FILLER, Tmpfs } from './mounts.ts';
 import { needsMount } from './needs.ts';
 import { Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
@@ -11,36 +13,109 @@ import { until } from './until.ts';
 
 const OBJECTS = 100;
 
+/** A volume of 12 MB, and a receiver that is down until {@link FullDiskScene.drain}. */
+class FullDiskScene implements AsyncDisposable {
+  readonly service: Service;
+  readonly volume: Tmpfs;
+  readonly told: ReturnType<typeof toldTo>;
+  readonly #down: { now: boolean };
+
+  private constructor(service: Service, volume: Tmpfs, told: ReturnType<typeof toldTo>, down: { now: boolean }) {
+    this.service = service;
+    this.volume = volume;
+    this.told = told;
+    this.#down = down;
+  }
+
+  static async set(end: { readonly objects: number; readonly last: number }): Promise<FullDiskScene> {
+    const [down, told] = [{ now: true }, toldTo(end)];
+    const service = await Service.make(end.objects, (request, n) =>
+      down.now ? { status: 429, headers: { 'retry-after': '1' } } : told.respond(request, n),
+    );
+    return new FullDiskScene(service, await Tmpfs.mount('12m'), told, down);
+  }
+
+  get state(): string {
+    return this.volume.file('state');
+  }
+
+  /** Every object changes and is accepted; then there is no room, and every object changes again. */
+  async fillUp(program: Program): Promise<void> {
+    await program.ready();
+    this.service.scale(1);
+    await until('every change to be accepted', async () => (await this.#pending()) === this.service.objects);
+    await fill(this.volume.path);
+    this.#growAll();
+    await program.until('the full disk', ({ stderr }) => stderr.includes('no space is left on its volume'));
+  }
+
+  /** The receiver is back: what was accepted is told, and noted. */
+  async drain(): Promise<void> {
+    this.#down.now = false;
+    await until('what was accepted to be noted as told', async () => (await this.#pending()) === 0, 60_000);
+  }
+
+  /** To two replicas, and to 2 MB in all: more than the store has room for within its own files. */
+  #growAll(): void {
+    for (let n = 0; n < this.service.objects; n++) {
+      const { metadata, ...rest } = deployment(`web-${n}`, 'nginx', 2);
+      this.service.server.update({ ...rest, metadata: { ...metadata, annotations: { note: 'x'.repeat(20_000) } } });
+    }
+  }
+
+  #pending(): Promise<number> {
+    return withStore(this.state, async (store) => (await store.balances())[0]?.pending ?? 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.service[Symbol.asyncDispose]();
+    await this.volume[Symbol.asyncDispose]();
+  }
+}
+
 describe('a disk that', () => {
   test(
-    '28 is full, then has room again: nothing is accepted meanwhile and nothing lost, without a restart',
+    '28 is full, then has room again: what was accepted is told and noted meanwhile, nothing is lost, without a restart',
     needsMount,
     async () => {
       const end = { objects: OBJECTS, last: 3 };
-      const told = toldTo(end);
-      await using service = await Service.make(OBJECTS, told.respond);
-      await using volume = await Tmpfs.mount('12m');
-      const state = volume.file('state');
+      await using scene = await FullDiskScene.set(end);
+      const { service, volume, told, state } = scene;
       await using program = service.start({ state });
-      await program.ready();
-      service.scale(1);
-      await service.slack.waitFor(OBJECTS);
-      const elses = await fill(volume.path);
-      service.scale(2);
-      await program.until('the full disk', ({ stderr }) => stderr.includes('no space is left on its volume'));
+      await scene.fillUp(program);
       await until('the full disk in readiness', async () => {
         const readyz = await fetch(`${program.url()}/readyz`);
         return readyz.status === 503 && /no space is left/.test(await readyz.text());
       });
+      await scene.drain();
+      await rm(volume.file(FILLER));
       service.scale(3);
-      await rm(elses);
       await told.done();
       await until('readiness', async () => (await fetch(`${program.url()}/readyz`)).ok);
       assert.equal((await program.stop()).code, 0);
-      assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+      assert.equal(assertWhole(told.taken, end).repeated, 0);
       await assertFolderBalanced(state);
     },
   );
+
+  test('28 is full when the program is killed: what was told meanwhile is not told again', needsMount, async () => {
+    const end = { objects: OBJECTS, last: 2 };
+    await using scene = await FullDiskScene.set(end);
+    const { service, volume, told, state } = scene;
+    {
+      await using program = service.start({ state });
+      await scene.fillUp(program);
+      await scene.drain();
+      await program.stop('SIGKILL');
+    }
+    await rm(volume.file(FILLER));
+    await using program = service.start({ state });
+    await program.ready();
+    await told.done();
+    assert.equal((await program.stop()).code, 0);
+    assert.equal(assertWhole(told.taken, end).repeated, 0);
+    await assertFolderBalanced(state);
+  });
 
   test(
     '29 fails to write what it was given: the program ends, nothing is believed; whole again, everything is told',
@@ -89,7 +164,7 @@ describe('a disk that', () => {
       assert.match(exit.stderr, /Cannot (use the state folder|open the store) .*state.*: .*(read-only volume|space)/);
       assert.doesNotMatch(exit.stderr, /^\s+at /m);
       if (options === 'ro') await volume.remount('rw');
-      else await rm(volume.file('somebody-elses'));
+      else await rm(volume.file(FILLER));
       await service.startOnce({ state });
       await assertFolderBalanced(state);
     });

@@ -12,8 +12,8 @@ const ROUNDS = LONG ? 100 : 3;
 const OBJECTS = 300;
 /** Of what is sent in all. */
 const MOST_TWICE = 0.04;
-/** A start takes about 500 ms until the first delivery. */
-const EARLY_MS = 1_000;
+/** A start takes half of it, and more on a machine that is busy, until the first delivery. */
+const EARLY_MS = 2_000;
 
 /** The moment of death: after so many messages of its life, or so many milliseconds after its start. */
 type Moment = { readonly messages: number } | { readonly ms: number };
@@ -51,10 +51,9 @@ describe('killed', () => {
     service.scale(ROUNDS + 1);
     await told.done();
     assert.equal((await last.stop()).code, 0);
-    const { repeated } = assertWhole(service.slack.requests, end);
-    const sent = service.slack.requests.length;
+    const { told: sent, repeated } = assertWhole(service.slack.requests, end);
     t.diagnostic(
-      `${ROUNDS} rounds, ${sent} messages, 0 lost, ${repeated} sent twice (${((100 * repeated) / sent).toFixed(2)} %), first delivery at most ${Math.round(longestMs)} ms after a start`,
+      `${ROUNDS} rounds, ${sent} changes told, 0 lost, ${repeated} sent twice (${((100 * repeated) / sent).toFixed(2)} %), first delivery at most ${Math.round(longestMs)} ms after a start`,
     );
     assert.ok(repeated <= ROUNDS * CONCURRENCY, `${repeated} came twice`);
     assert.ok(repeated <= MOST_TWICE * sent, `${repeated} of ${sent} came twice`);

@@ -9,7 +9,7 @@ import { pod, withImage } from '../../src/testing/pods.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import type { Program } from '../e2e/program.ts';
 import { needs } from './needs.ts';
-import { Service } from './service.ts';
+import { eachAlone, Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
 import { until } from './until.ts';
 
@@ -68,7 +68,7 @@ const needsMemoryLimit = needs('needs root and a control group for memory that m
 /** Pods that change, and how many messages that makes. */
 async function podService(): Promise<Service> {
   const service = await Service.make(0);
-  await service.workdir.write('config.toml', kwatchmanConfig(service.slack.url, ['pod']));
+  await service.workdir.write('config.toml', eachAlone(kwatchmanConfig(service.slack.url, ['pod'])));
   service.server.putAll(Array.from({ length: PODS }, (_, n) => pod(n)));
   return service;
 }
@@ -102,7 +102,7 @@ describe('with', () => {
     const told = toldTo(end);
     await using service = await Service.make(OBJECTS, told.respond);
     const namespaces = JSON.stringify(['default', ...Array.from({ length: 60 }, (_, n) => `ns-${n}`)]);
-    const config = kwatchmanConfig(service.slack.url, ['deployment']);
+    const config = eachAlone(kwatchmanConfig(service.slack.url, ['deployment']));
     await service.workdir.write(
       'config.toml',
       config.replace('"deployment"\n', `"deployment"\nnamespaces = ${namespaces}\n`),

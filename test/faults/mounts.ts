@@ -38,13 +38,12 @@ export class Tmpfs implements AsyncDisposable {
   }
 }
 
-/** {@link fill}'s. */
-const FILLER = 'somebody-elses';
+/** The file of {@link fill}. */
+export const FILLER = 'somebody-elses';
 
-/** Somebody else takes all the room there is, while others may be writing too; to be removed again. Answers the file. */
-export async function fill(folder: string): Promise<string> {
-  const file = path.join(folder, FILLER);
-  await using handle = await open(file, 'w');
+/** Somebody else takes all the room there is, while others may be writing too; until {@link FILLER} is removed. */
+export async function fill(folder: string): Promise<void> {
+  await using handle = await open(path.join(folder, FILLER), 'w');
   for (let chunk = Buffer.alloc(64 * 1024, 1); chunk.length > 0;) {
     try {
       await handle.write(chunk);
@@ -53,7 +52,6 @@ export async function fill(folder: string): Promise<string> {
       chunk = chunk.subarray(0, chunk.length >> 1);
     }
   }
-  return file;
 }
 
 /** An ext4 disk whose blocks are a file in memory: what is in the file is what the disk has been given so far. */

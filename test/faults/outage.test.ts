@@ -24,7 +24,7 @@ function scaleAll({ server }: World): void {
 }
 
 function config(world: World, kinds: string[] = ['deployment']): string {
-  return `${kwatchmanConfig(world.slack.url, kinds)}timeout = "1h"\n`;
+  return `whileAway = "each"\n${kwatchmanConfig(world.slack.url, kinds)}timeout = "1h"\n`;
 }
 
 interface Kubeconfig {

@@ -61,10 +61,9 @@ test(
       await told.done();
       assert.equal((await last.stop()).code, 0);
     }
-    const { repeated } = assertWhole(service.slack.requests, end);
-    const sent = service.slack.requests.length;
+    const { told: sent, repeated } = assertWhole(service.slack.requests, end);
     t.diagnostic(
-      `${ROUNDS} rounds, ${sent} messages, 0 lost, ${repeated} sent twice (${((100 * repeated) / sent).toFixed(2)} %)`,
+      `${ROUNDS} rounds, ${sent} changes told, 0 lost, ${repeated} sent twice (${((100 * repeated) / sent).toFixed(2)} %)`,
     );
     assert.ok(repeated <= ROUNDS * CONCURRENCY, `${repeated} came twice`);
     assert.ok(repeated <= MOST_TWICE * sent, `${repeated} of ${sent} came twice`);

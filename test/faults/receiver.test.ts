@@ -27,7 +27,7 @@ webhookURL = "${url}/${name}"
 messagesPerSecond = 0
 timeout = "${timeout}"
 `;
-  return `[retry]\nretries = ${retries}\n${chain('good', good, '1h')}${chain('bad', bad, '10s')}`;
+  return `whileAway = "each"\n[retry]\nretries = ${retries}\n${chain('good', good, '1h')}${chain('bad', bad, '10s')}`;
 }
 
 function createAll({ server }: World): void {

@@ -10,6 +10,11 @@ import { assertFolderBalanced, type Leftovers } from './balance.ts';
 /** Changes that run at once, by default: as many may be under way when the process dies. */
 export const CONCURRENCY = 8;
 
+/** What happened while it was away is told at once and one by one, so that what comes twice shows. */
+export function eachAlone(config: string): string {
+  return `whileAway = "each"\n${config}`;
+}
+
 export class Service implements AsyncDisposable {
   readonly server: ApiServer;
   readonly slack: CapturedReceiver;
@@ -35,7 +40,7 @@ export class Service implements AsyncDisposable {
   static async make(objects: number, respond: Respond = () => ({})): Promise<Service> {
     const [server, slack, workdir] = [await startApiServer(), await startReceiver(respond), await Workdir.make()];
     const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
-    await workdir.write('config.toml', kwatchmanConfig(slack.url, ['deployment']));
+    await workdir.write('config.toml', eachAlone(kwatchmanConfig(slack.url, ['deployment'])));
     const service = new Service(server, slack, workdir, kubeconfig, objects);
     for (let n = 0; n < objects; n++) server.create(deployment(`web-${n}`, 'nginx', 0));
     return service;

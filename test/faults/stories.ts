@@ -7,34 +7,55 @@ import type { Respond } from '../e2e/world.ts';
 /** Only for a test that fails. */
 const PATIENCE_MS = 60_000;
 
+/** How many objects there are, and how many replicas each has in the end. */
+export interface End {
+  readonly objects: number;
+  readonly last: number;
+}
+
 export interface Told {
-  /** The idempotency key. */
+  /** The idempotency key of the message, and of several changes in one the object. */
   readonly key: string;
-  /** `UPDATE deployment\ndefault/web-0`. */
+  /** `default/web-0`. */
   readonly object: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** What a message says about the replicas of a deployment. */
-export function told({ body, headers }: CapturedRequest): Told {
-  const { attachments } = JSON.parse(body) as { attachments: { title: string; text: string }[] };
-  const { title = '', text = '' } = attachments[0] ?? {};
-  const [, from, to] = /replicas (\d+) -> (\d+)/.exec(text) ?? assert.fail(`No replicas in ${title}: ${text}`);
-  return { key: String(headers['idempotency-key']), object: title, from: Number(from), to: Number(to) };
+interface Message {
+  readonly text?: string;
+  readonly attachments?: readonly { readonly title: string; readonly text?: string }[];
+}
+
+/** What a message says about the replicas of deployments: of one, or, line by line, of many. */
+export function told({ body, headers }: CapturedRequest): readonly Told[] {
+  const { text = '', attachments = [] } = JSON.parse(body) as Message;
+  const key = String(headers['idempotency-key']);
+  const story = (object: string, said: string, ofMany: boolean): Told => {
+    const [, from, to] = /replicas (\d+) -> (\d+)/.exec(said) ?? assert.fail(`No replicas of ${object} in ${body}`);
+    return { key: ofMany ? `${key} ${object}` : key, object, from: Number(from), to: Number(to) };
+  };
+  const ones = attachments.map(({ title, text: said = '' }) =>
+    story(title.replace(/^.*\n/, ''), said, attachments.length > 1),
+  );
+  const lines = text.matchAll(/^(?:```)?(web-\d+): (.*)$/gm);
+  const all = [...ones, ...[...lines].map(([, name = '', said = '']) => story(`default/${name}`, said, true))];
+  assert.ok(all.length > 0, `Nobody is told of in ${body}`);
+  return all;
 }
 
 /**
  * Each object's story goes from 0 to `last` without a gap, in order; what comes twice has the key of what it repeats, and
- * says the same.
+ * says the same. Answers how many changes were told, and how many of them once more.
  */
 export function assertWhole(
   requests: readonly CapturedRequest[],
-  { objects, last }: { readonly objects: number; readonly last: number },
-): { readonly repeated: number } {
+  { objects, last }: End,
+): { readonly told: number; readonly repeated: number } {
   const stories = new Map<string, Told[]>();
+  const everything = requests.flatMap(told);
   let repeated = 0;
-  for (const message of requests.map(told)) {
+  for (const message of everything) {
     const story = stories.get(message.object) ?? [];
     stories.set(message.object, story);
     const before = story.at(-1);
@@ -48,22 +69,23 @@ export function assertWhole(
   }
   assert.equal(stories.size, objects);
   for (const [object, story] of stories) assert.equal(story.at(-1)?.to, last, `${object} is told to its end`);
-  return { repeated };
+  return { told: everything.length, repeated };
 }
 
-/** A receiver's answers, and how to wait until each of `objects` has been told to `last`. */
+/** A receiver's answers, the requests that it was asked about, and how to wait until each of `objects` has been told to `last`. */
 export function toldTo(
-  { objects, last }: { readonly objects: number; readonly last: number },
+  { objects, last }: End,
   answer: Respond = () => ({}),
-): { readonly respond: Respond; readonly done: () => Promise<void> } {
+): { readonly respond: Respond; readonly taken: readonly CapturedRequest[]; readonly done: () => Promise<void> } {
   const finished = new Set<string>();
+  const taken: CapturedRequest[] = [];
   const waiters = new Waiters();
   const respond: Respond = (request, n) => {
-    const { object, to } = told(request);
-    if (to === last) finished.add(object);
+    taken.push(request);
+    for (const { object, to } of told(request)) if (to === last) finished.add(object);
     waiters.check();
     return answer(request, n);
   };
   const what = () => `${objects} objects to be told to ${last}, but these only are: ${[...finished].join(', ')}`;
-  return { respond, done: () => waiters.until(() => finished.size === objects, PATIENCE_MS, what) };
+  return { respond, taken, done: () => waiters.until(() => finished.size === objects, PATIENCE_MS, what) };
 }

@@ -83,7 +83,11 @@ describe('a store', () => {
       const file = workdir.file('store.db');
       storeOf(version, file);
       const store = await open(file);
-      await assertCarriedOver(store).finally(() => store.close());
+      try {
+        await assertCarriedOver(store);
+      } finally {
+        await store.close();
+      }
       const copy = new DatabaseSync(`${file}.schema-${version}`, { readOnly: true });
       assert.equal(copy.prepare('PRAGMA user_version').get()?.['user_version'], version, 'the way back');
       copy.close();

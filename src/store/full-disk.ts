@@ -1,0 +1,88 @@
+/**
+ * When the volume is full. What was delivered must be noted all the same, or it is delivered again after a restart. So a file of
+ * nothing, the ballast, lies beside the store, and is given up: its room lets the log be copied into the database, and from then
+ * on notes go over and over into the same few pages of the log, since they change rows that are there. What would make the store
+ * grow is refused until there is room for the ballast again.
+ */
+import { randomFillSync } from 'node:crypto';
+import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { isFatal } from './store-error.ts';
+
+/** Less on a small volume. */
+const MOST_BYTES = 16 * 1024 * 1024;
+const SHARE_OF_FREE = 8;
+/** Times its size: less, and the next change would find no room again. On a small volume half of what was free at first. */
+const ENOUGH = 4;
+const CHUNK_BYTES = 64 * 1024;
+const PAGE_BYTES = 4096;
+
+export class FullDisk {
+  readonly #db: DatabaseSync;
+  readonly #store: string | null;
+  #bytes = 0;
+  #isFull = false;
+
+  /** Makes the ballast where there is none yet. @param store the file; null: in memory, or somebody else's to write */
+  constructor(db: DatabaseSync, store: string | null) {
+    this.#db = db;
+    this.#store = store;
+    if (store === null) return;
+    const there = statSync(ballastOf(store), { throwIfNoEntry: false })?.size ?? 0;
+    this.#bytes = there > 0 ? there : Math.min(MOST_BYTES, freeBytes(store) / SHARE_OF_FREE);
+    this.#bytes -= this.#bytes % CHUNK_BYTES;
+    if (there === 0) this.#takeRoom(store);
+    this.#copyLogAfter(Math.max(this.#bytes, CHUNK_BYTES));
+  }
+
+  /** A write found no room. @throws when the disk failed otherwise */
+  met(): void {
+    if (this.#store === null) return;
+    this.#isFull = true;
+    rmSync(ballastOf(this.#store), { force: true });
+    this.#copyLogAfter(CHUNK_BYTES);
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch (thrown) {
+      if (isFatal(thrown)) throw thrown;
+    }
+  }
+
+  /** False from {@link met} on, until there is room again. */
+  mayGrow(): boolean {
+    if (!this.#isFull || this.#store === null) return true;
+    if (freeBytes(this.#store) < ENOUGH * this.#bytes) return false;
+    this.#takeRoom(this.#store);
+    this.#copyLogAfter(this.#bytes);
+    this.#isFull = false;
+    return true;
+  }
+
+  /** A log that is no longer than the ballast is large has no more in it that is new to the database. */
+  #copyLogAfter(bytes: number): void {
+    this.#db.exec(`PRAGMA wal_autocheckpoint = ${bytes / PAGE_BYTES}`);
+  }
+
+  /** Not zeros, which some file systems store as nothing. Where there is no room, there is no ballast. */
+  #takeRoom(store: string): void {
+    const chunk = randomFillSync(Buffer.allocUnsafe(CHUNK_BYTES));
+    const file = openSync(ballastOf(store), 'w', 0o600);
+    try {
+      for (let written = 0; written < this.#bytes;) written += writeSync(file, chunk);
+    } catch {
+      rmSync(ballastOf(store), { force: true });
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+function ballastOf(store: string): string {
+  return `${store}.ballast`;
+}
+
+function freeBytes(store: string): number {
+  const { bavail, bsize } = statfsSync(dirname(store));
+  return bavail * bsize;
+}
