@@ -33,7 +33,7 @@ export const CHANGE_FIELDS = {
   object: '`after`, or for a deletion `before`',
   by: 'who made it: a list of `manager`, `operation`, `subresource`, `time`, `paths`',
   flags:
-    'what is special: `whileAway`, `compacted`, `finalStateUnknown`, `leftScope`, `replayed`; each `true` or nothing',
+    'what is special: `whileAway`, `compacted`, `finalStateUnknown`, `leftScope`, `delayed`, `replayed`; each `true` or nothing',
   notes: 'what handlers before left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`',
 } as const;
 
