@@ -146,7 +146,8 @@ function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
 function render(problems: readonly Problem[], written: WrittenFile, file: string): readonly string[] {
   const first = new Map(problems.toReversed().map((problem) => [pathText(problem.path).toLowerCase(), problem]));
   const findings = [...written.problems, ...[...first.values()].map(written.find)];
-  return findings.toSorted((a, b) => a.line - b.line || (a.text < b.text ? -1 : 1)).map((one) => lineOf(one, file));
+  const sorted = findings.toSorted((a, b) => a.line - b.line || (a.text < b.text ? -1 : 1));
+  return [...new Set(sorted.map((one) => lineOf(one, file)))];
 }
 
 function lineOf({ line, text }: Finding, file: string): string {

@@ -50,7 +50,7 @@ export class Report {
       if (source !== undefined) {
         const [key, ...rest] = path.slice(depth);
         const below = typeof key === 'string' && Object.hasOwn(source.keys, key) ? source.keys[key] : undefined;
-        found = [...source.path, ...(below ?? (key === undefined ? [] : [key])), ...rest];
+        found = [...source.path, ...(below ?? [...(key === undefined ? [] : [key]), ...rest])];
       }
       inner = (inner as Record<PropertyKey, unknown>)[part];
     }

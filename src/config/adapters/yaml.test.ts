@@ -2,6 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseYaml, YamlSyntaxError } from './yaml.ts';
 
+/** Nine times nine times nine ... of one word. */
+const bomb = [...'abcdefghi']
+  .map(
+    (name, n, all) =>
+      `${name}: &${name} [${Array.from({ length: 9 }, () => (n === 0 ? 'x' : `*${all[n - 1]}`)).join()}]`,
+  )
+  .join('\n');
+
 describe('parseYaml()', () => {
   test('knows the line of every key and element, in any case, also through an alias', () => {
     const { value, locate } = parseYaml('a:\n  - &one\n    Name: x\n  - *one\nb: { c: [1,\n  2] }\n');
@@ -19,8 +27,11 @@ describe('parseYaml()', () => {
     ['a: 1\ntext: {{ .X }} and more\n', /needs quotes around it/, 2],
     ['token: "secret\nb: 1', /^broken YAML in column \d+: (?!.*secret)/, 2],
     ['a: 1\na: 2\n', /unique/, 2],
+    ['a: 1\n--- \nb: 2\n', /a second document begins, and only one is read$/, 2],
+    ['a: @secret\n', /reserved character @$/, 1],
+    [`${bomb}\nx: *i\n`, /alias/, 1],
   ] as const) {
-    test(`refuses ${JSON.stringify(text)} at its line, quoting nothing`, () => {
+    test(`refuses ${JSON.stringify(text.slice(-30))} at its line, quoting nothing`, () => {
       assert.throws(
         () => parseYaml(text),
         (thrown) => thrown instanceof YamlSyntaxError && message.test(thrown.message) && thrown.line === line,

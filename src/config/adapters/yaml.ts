@@ -10,7 +10,9 @@ import {
   parseDocument,
   visit,
   type Document,
+  type YAMLError,
 } from 'yaml';
+import { toError } from '../../errors.ts';
 import type { Locate } from '../locate.ts';
 
 /** A mistake in the YAML itself: nothing after it can be read. */
@@ -33,18 +35,28 @@ export interface ParsedYaml {
 export function parseYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
-  const [mistake] = document.errors;
   const fail = (message: string, offset: number): never => {
     const { line, col } = lines.linePos(offset);
     throw new YamlSyntaxError(`broken YAML in column ${col}: ${message}${hint(text, line)}`, line);
   };
-  if (mistake !== undefined) fail(mistake.message.replace(/: ["'].*$/s, ''), mistake.pos[0]);
+  const [mistake] = document.errors;
+  if (mistake !== undefined) fail(reasonOf(mistake), mistake.pos[0]);
   visit(document, {
     Pair(_, { key }) {
       if (isCollection(key)) fail('a key must be a text', key.range?.[0] ?? 0);
     },
   });
-  return { value: document.toJS(), locate: locator(document, lines) };
+  try {
+    return { value: document.toJS(), locate: locator(document, lines) };
+  } catch (thrown) {
+    // Aliases of aliases that would grow without end.
+    return fail(toError(thrown).message, 0);
+  }
+}
+
+/** What the library quotes comes after a colon. */
+function reasonOf({ code, message }: YAMLError): string {
+  return code === 'MULTIPLE_DOCS' ? 'a second document begins, and only one is read' : message.replace(/: .*$/s, '');
 }
 
 /** The usual mistake: to YAML, `{{` at the start of a value opens a map inside a map. */
