@@ -128,6 +128,7 @@ describe('openStateFolder()', () => {
   test('opens beside the holder when it need not be exclusive, with the same key', async (t) => {
     const path = await temporaryFolder(t);
     const holder = await open(t, path);
+    await writeFile(holder.storeFile, '', { mode: 0o600 });
     const beside = await open(t, path, { exclusive: false });
     assert.deepEqual(beside.redactionKey, holder.redactionKey);
   });
