@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { parseYaml, YamlSyntaxError } from './yaml.ts';
 
 /** Nine times nine times nine ... of one word. */
-const bomb = [...'abcdefghi']
+const bomb = 'abcdefghi'
+  .split('')
   .map(
     (name, n, all) =>
       `${name}: &${name} [${Array.from({ length: 9 }, () => (n === 0 ? 'x' : `*${all[n - 1]}`)).join()}]`,

@@ -2,8 +2,8 @@
 import { didYouMean } from '../../../../near.ts';
 import { GoTemplateError, type Command, type Operand, type Pipe } from './ast.ts';
 import { TIME_FIELDS, type Struct } from './fields.ts';
-import { FUNCTIONS, type GoFunction } from './functions.ts';
-import { isMap, literalOf, member, structOf, typeName, valueOf, type GoType, type Value } from './value.ts';
+import { functionOf, type GoFunction } from './functions.ts';
+import { isMap, literalOf, member, structOf, typeName, valueOf, type Value } from './value.ts';
 
 const NIL: Value = { liquid: 'nil', type: 'any' };
 
@@ -88,10 +88,10 @@ export class Expressions {
       this.declare(name, value);
       return value;
     }
-    const declared = { ...value, liquid: this.#assigned(this.fresh(`v_${name.slice(1)}`), value.liquid) };
-    const plain = { liquid: declared.liquid, type: value.type, mayBeNoValue: value.mayBeNoValue === true };
-    this.declare(name, plain);
-    return plain;
+    const liquid = this.#assigned(this.fresh(`v_${name.slice(1)}`), value.liquid);
+    const declared = { liquid, type: value.type, mayBeNoValue: value.mayBeNoValue === true };
+    this.declare(name, declared);
+    return declared;
   }
 
   #assign(name: string, value: Value): Value {
@@ -185,10 +185,7 @@ export class Expressions {
   }
 
   #call(name: string, args: readonly Value[]): Value {
-    const known = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
-    if (known === undefined) throw new GoTemplateError(unknownFunction(name));
-    if (args.length < known.min || args.length > known.max)
-      throw new GoTemplateError(`${name} takes ${countOf(known)}, not ${args.length}`);
+    const known = functionOf(name, args.length);
     return this.#native(name, args) ?? this.#filter(known, args);
   }
 
@@ -221,7 +218,7 @@ export class Expressions {
     const [name = '', own] = filter.split(': ');
     const given = [...(own === undefined ? [] : [own]), ...others];
     const call = given.length === 0 ? name : `${name}: ${given.join(', ')}`;
-    const result: GoType = typeof type === 'function' ? type(inGoOrder(args)) : type;
+    const result = typeof type === 'function' ? type(args.map((arg) => arg.type)) : type;
     return { liquid: `${this.#whole(of)} | ${call}`, type: result, isCompound: true };
   }
 
@@ -231,25 +228,7 @@ export class Expressions {
   }
 }
 
-function inGoOrder(args: readonly Value[]): readonly GoType[] {
-  return args.map(({ type }) => type);
-}
-
 /** Absent, it is the empty text: the same to a comparison with a text that is not empty. */
 function isPlainText({ type, isCompound, literal }: Value): boolean {
   return type === 'string' && isCompound !== true && literal === undefined;
-}
-
-function countOf({ min, max }: GoFunction): string {
-  const unit = (count: number) => (count === 1 ? 'argument' : 'arguments');
-  if (min === max) return `${min} ${unit(min)}`;
-  return `at least ${min} ${unit(min)}`;
-}
-
-const REFUSED: ReadonlySet<string> = new Set(['env', 'expandenv', 'getHostByName']);
-
-function unknownFunction(name: string): string {
-  if (REFUSED.has(name))
-    return `the function ${name} is not available: a template cannot read the environment; write $NAME or \${NAME} in the file`;
-  return `the function ${name} is not supported${didYouMean(name, Object.keys(FUNCTIONS))}`;
 }

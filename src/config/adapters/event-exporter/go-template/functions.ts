@@ -1,7 +1,9 @@
 /**
  * The functions of Go's text/template and of sprig that templates may call, and the filter that each is here.
- * `env` and `expandenv` are left out on purpose: they would put secrets into messages.
+ * `env` and `expandenv` are left out on purpose: they would put secrets into messages; a lookup would leave the cluster.
  */
+import { didYouMean } from '../../../../near.ts';
+import { GoTemplateError } from './ast.ts';
 import { isList, isMap, type GoType } from './value.ts';
 
 export interface GoFunction {
@@ -39,7 +41,7 @@ function elementOf([of = 'any']: readonly GoType[]): GoType {
   return isList(of) ? of.list : 'any';
 }
 
-export const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
+const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   eq: onFirst('go_eq', 'boolean', 2, MANY),
   ne: onFirst('go_ne', 'boolean', 2),
   lt: onFirst('go_lt', 'boolean', 2),
@@ -117,3 +119,24 @@ export const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   get: onFirst('go_index', elementOf, 2),
   hasKey: onFirst('go_has_key', 'boolean', 2),
 };
+
+/** The function, called with so many arguments. @throws GoTemplateError when it is not known or takes another number */
+export function functionOf(name: string, count: number): GoFunction {
+  const known = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
+  if (known === undefined) throw new GoTemplateError(unknownFunction(name));
+  if (count < known.min || count > known.max)
+    throw new GoTemplateError(`${name} takes ${countOf(known)}, not ${count}`);
+  return known;
+}
+
+function countOf({ min, max }: GoFunction): string {
+  return `${min === max ? '' : 'at least '}${min} ${min === 1 ? 'argument' : 'arguments'}`;
+}
+
+const REFUSED: ReadonlySet<string> = new Set(['env', 'expandenv', 'getHostByName']);
+
+function unknownFunction(name: string): string {
+  if (REFUSED.has(name))
+    return `the function ${name} is not available: a template cannot read the environment; write $NAME or \${NAME} in the file`;
+  return `the function ${name} is not supported${didYouMean(name, Object.keys(FUNCTIONS))}`;
+}
