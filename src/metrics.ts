@@ -34,6 +34,7 @@ export function createMetrics() {
     lookups: counter('lookups_total', 'Objects that Events and changes involve, by where they were found', 'outcome'),
     changes: counter('changes_total', 'Changes accepted', 'resource', 'action'),
     verdicts: counter('verdicts_total', 'Answers of handlers', 'handler', 'verdict'),
+    fallbacks: counter('fallbacks_total', 'Changes that a fallback told in place of a sink', 'handler', 'fallback'),
     digests: counter('digests_total', 'Messages that told of several changes at once', 'handler'),
     attempts: counter('attempts_total', 'Runs of a chain for a change, by outcome', 'chain', 'outcome'),
     ends: counter('ends_total', 'How changes ended in a chain', 'chain', 'end'),

@@ -4,7 +4,7 @@ import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate, type Template } from '../../src/template/template.ts';
 import { attachmentOf, colorOf, type SlackAttachment } from './message.ts';
 import type { Options } from './options.ts';
-import { plainText } from './text.ts';
+import { harmless, plainText } from './text.ts';
 
 /** The part of a message that a webhook and the Web API share. */
 export interface Content {
@@ -41,6 +41,19 @@ export function compileContent(options: Options, clusterName: string): (change: 
       ...(attachment === undefined ? {} : { attachments: [attachment(change, scope, shown)] }),
     };
   };
+}
+
+/** Says in whose place a fallback tells, where the cluster's name stands. */
+export function inPlaceOf(content: Content, { insteadOf }: { readonly insteadOf?: string | undefined }): Content {
+  if (insteadOf === undefined) return content;
+  const note = harmless(`in place of ${insteadOf}`);
+  const { text, attachments } = content;
+  if (attachments === undefined) return { ...content, text: `${text ?? ''}\n_${note}_` };
+  const withNote = attachments.map((one) => ({
+    ...one,
+    footer: one.footer === undefined ? note : `${one.footer} · ${note}`,
+  }));
+  return { ...content, attachments: withNote };
 }
 
 type RenderAttachment = (change: Change, scope: TemplateScope, text: string | undefined) => TemplatedAttachment;

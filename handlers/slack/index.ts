@@ -1,11 +1,11 @@
 import { IncomingWebhook, type IncomingWebhookSendArguments } from '@slack/webhook';
 import type { Change } from '../../src/change.ts';
-import { defineSink, type HandlerEnvironment } from '../../src/chain/handler.ts';
+import { defineSink, type HandlerContext, type HandlerEnvironment } from '../../src/chain/handler.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { originalError } from '../../src/delivery/fetch-adapter.ts';
 import { assertTaken } from './answer.ts';
 import { Bot } from './bot.ts';
-import { compileContent, type Content } from './content.ts';
+import { compileContent, inPlaceOf, type Content } from './content.ts';
 import { digestOf, fitting } from './digest.ts';
 import { options, type Options } from './options.ts';
 import { type CallContext, SlackApi } from './web-api.ts';
@@ -53,14 +53,15 @@ completionCondition = "{% if event.reason == 'Upgraded' %}done{% endif %}"
     const tell = options.token === undefined ? webhook(options, environment) : bot(options, options.token, environment);
     const footer = options.clusterName ?? environment.clusterName;
     return {
-      deliver: (change, context) => tell.message(change, contentOf(change), context),
+      deliver: (change, context) => tell.message(change, inPlaceOf(contentOf(change), context), context),
       ...(hangsOnEach(options) ? {} : { fits: fitting, deliverMany: many }),
       stop: () => tell.close(),
     };
 
-    async function many(changes: readonly Change[], context: CallContext): Promise<void> {
+    async function many(changes: readonly Change[], context: HandlerContext): Promise<void> {
       const [first] = changes;
-      if (first !== undefined) await tell.message(first, digestOf(changes, contentOf, footer), context);
+      if (first !== undefined)
+        await tell.message(first, inPlaceOf(digestOf(changes, contentOf, footer), context), context);
     }
   },
 });

@@ -19,7 +19,8 @@ import {
   type StatefulInstance,
 } from './handler.ts';
 import type { Observer } from './observe.ts';
-import { canGather, contextOf, type Step } from './step.ts';
+import { inTimeForFallback, spareFor, type Spares } from './fallback.ts';
+import { canGather, contextOf, type SinkStep, type Step } from './step.ts';
 
 export interface AttemptOptions {
   readonly steps: readonly Step[];
@@ -33,6 +34,8 @@ export interface AttemptOptions {
   readonly gather: Gather;
   /** See `Store.join`: the state of this handler. @throws HandlerFailure when the process stops */
   join(handler: string, group: string): Promise<ReadonlyMap<string, Json> | undefined>;
+  /** Sinks that are no steps: they tell only in place of others. */
+  readonly spares: Spares;
   /** Makes it durable that a sink has delivered. Never rejects. */
   checkpoint(handler: string): Promise<void>;
 }
@@ -65,6 +68,8 @@ interface Run {
   readonly delivery: Delivery;
   readonly options: AttemptOptions;
   readonly memory: Memory;
+  /** The sink whose fallback is told of the change. */
+  readonly insteadOf?: string;
 }
 
 async function walk(steps: readonly Step[], given: Change, begun: Run): Promise<Outcome> {
@@ -115,12 +120,12 @@ function namedGroup(answer: string | Halt | undefined): string | Halt {
 
 /** What the handler says, or that the change waits here for others: before it is told, or because the receiver's rate says so. */
 async function take(step: Step, change: Change, run: Run): Promise<Verdict | Pick<Arrival, 'change' | 'until'>> {
-  if (!canGather(step)) return call(step, change, run);
+  if (!canGather(step)) return tell(step, change, run);
   const { gather } = run.options;
   const until = gather.until(step.id, change);
   if (until !== undefined) return { change, until };
   try {
-    return await call(step, change, run);
+    return await tell(step, change, run);
   } catch (thrown) {
     const limitedUntil = waitOf(thrown);
     if (limitedUntil === undefined) throw thrown;
@@ -147,6 +152,26 @@ function stepsOf({ delivered, timerOf }: Delivery, steps: readonly Step[]): read
   return steps.slice(from).filter(({ id }) => !delivered.includes(id));
 }
 
+function tell(step: Step, change: Change, run: Run): Promise<Verdict> {
+  return step.type === 'sink' && step.fallback !== undefined ? tellOrSpare(step, change, run) : call(step, change, run);
+}
+
+/** What another sink tells in this one's place counts as told by this one; where it fails, too, this one's failure decides. */
+async function tellOrSpare(step: SinkStep, change: Change, run: Run): Promise<Verdict> {
+  const { observer, spares } = run.options;
+  try {
+    return await call(step, change, run);
+  } catch (thrown) {
+    const spare = spareFor(step, thrown, spares);
+    if (spare === undefined) throw inTimeForFallback(step, thrown);
+    const verdict = await tellOrSpare(spare, change, { ...run, insteadOf: step.id }).catch((again: unknown) => {
+      throw waitOf(again) === undefined ? thrown : again;
+    });
+    observer.fallback(step.id, spare.id, 1);
+    return verdict;
+  }
+}
+
 function call(step: Step, change: Change, run: Run): Promise<Verdict> {
   const { delivery, memory, options } = run;
   const handle = (given: Change, context: HandlerContext): Verdict | Promise<Verdict> => {
@@ -164,13 +189,13 @@ function call(step: Step, change: Change, run: Run): Promise<Verdict> {
 async function within<A, T>(
   step: Step,
   change: Change,
-  { delivery, options }: Run,
+  { delivery, options, insteadOf }: Run,
   work: (change: Change, context: HandlerContext) => A | Promise<A>,
   read: (answer: A) => T,
 ): Promise<T> {
   const { clock, log, calls, observer, enricher } = options;
   const begin = (signal: AbortSignal): A | Promise<A> => {
-    const context = contextOf(step, change, { attempt: delivery.attempts + 1, signal, log, enricher });
+    const context = contextOf(step, change, { attempt: delivery.attempts + 1, signal, log, enricher, insteadOf });
     if (step.need === undefined) return work(change, context);
     return withInvolved(change, step.need, context).then((known) => work(known, context));
   };

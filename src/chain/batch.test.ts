@@ -234,14 +234,14 @@ describe('what happened while nothing was watching', () => {
       told.map(({ names }) => names.join()),
       ['now'],
     );
-    await chain.advance(5_000);
+    await chain.advance(2_000);
     assert.deepEqual(
       told.map(({ names }) => names.join()),
       ['now', 'a', 'b'],
     );
     await chain.missed(...named(7));
     await chain.runner.idle();
-    await chain.advance(5_000);
+    await chain.advance(2_000);
     assert.deepEqual(sizes(told).slice(3), [7]);
     await assertAllDone(chain, 10);
   });

@@ -9,7 +9,8 @@ import { toError } from '../errors.ts';
 import type { Batch, Delivery, ParkRequest, Store } from '../store/store.ts';
 import type { Gather } from './attempt.ts';
 import { withDeadline, type RunningCalls } from './deadline.ts';
-import { HandlerFailure } from './failure.ts';
+import { HandlerFailure, waitOf } from './failure.ts';
+import { inTimeForFallback, spareFor, type Spares } from './fallback.ts';
 import type { Arrival, Outcome, Passage } from './fate.ts';
 import type { Gathering } from './gathering.ts';
 import type { Observer } from './observe.ts';
@@ -26,6 +27,7 @@ export interface BatchWork {
   readonly calls: RunningCalls;
   readonly log: Logger;
   readonly enricher: Enricher;
+  readonly spares: Spares;
   /** The sink, and when it waits; undefined when it left the configuration. */
   readonly sink: { readonly step: SinkStep; readonly gathering: Gathering } | undefined;
   attempt(delivery: Delivery, gather: Gather): Promise<Outcome>;
@@ -110,7 +112,7 @@ async function deliver(
 ): Promise<number | undefined> {
   // They came together and end together: the one with the most attempts left speaks for all.
   const first = members.map(({ delivery }) => delivery).reduce((a, b) => (b.attempts < a.attempts ? b : a));
-  const ran = await runOnce(first, () => tell(members, first, step, work), work.retry);
+  const ran = await runOnce(first, () => tellOrSpare({ members, first }, step, work), work.retry);
   if (ran.kind === 'done') {
     await told(members, step, work);
     return undefined;
@@ -121,11 +123,30 @@ async function deliver(
   return ran.park.until;
 }
 
-async function tell(members: readonly Member[], first: Delivery, step: SinkStep, work: BatchWork): Promise<void> {
+/** As for one change: see attempt.ts. */
+async function tellOrSpare(message: Message, step: SinkStep, work: BatchWork, insteadOf?: string): Promise<void> {
+  try {
+    await tell(message, step, work, insteadOf);
+  } catch (thrown) {
+    const spare = spareFor(step, thrown, work.spares);
+    if (spare === undefined) throw inTimeForFallback(step, thrown);
+    await tellOrSpare(message, spare, work, step.id).catch((again: unknown) => {
+      throw waitOf(again) === undefined ? thrown : again;
+    });
+    work.observer.fallback(step.id, spare.id, message.members.length);
+  }
+}
+
+interface Message {
+  readonly members: readonly Member[];
+  readonly first: Delivery;
+}
+
+async function tell({ members, first }: Message, step: SinkStep, work: BatchWork, insteadOf?: string): Promise<void> {
   const changes = members.map(({ arrival }) => arrival.change);
   const send = async (signal: AbortSignal): Promise<void> => {
     const { log, enricher } = work;
-    const circumstances = { attempt: first.attempts + 1, signal, log, enricher };
+    const circumstances = { attempt: first.attempts + 1, signal, log, enricher, insteadOf };
     const contextFor = (change: Change) => contextOf(step, change, circumstances);
     const own = { log: log.child({ handler: step.id }), idempotencyKey: keyOf(changes, step.id) };
     const { need } = step;
@@ -133,7 +154,9 @@ async function tell(members: readonly Member[], first: Delivery, step: SinkStep,
       need === undefined
         ? changes
         : await Promise.all(changes.map((change) => withInvolved(change, need, contextFor(change))));
-    await step.instance.deliverMany?.(known, { ...contextFor(first.change), ...own });
+    if (step.instance.deliverMany !== undefined) {
+      await step.instance.deliverMany(known, { ...contextFor(first.change), ...own });
+    } else for (const change of known) await step.instance.deliver(change, contextFor(change));
   };
   try {
     await withDeadline(send, { clock: work.retry.clock, ms: step.deadlineMs, calls: work.calls });

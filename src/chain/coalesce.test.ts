@@ -9,7 +9,9 @@ async function overloaded(t: Parameters<typeof startTestChain>[0], options: Part
   const stuck = Promise.withResolvers<void>();
   const slow = sink('slow', async ({ name, action, flags, before, after }) => {
     if (name === 'first') await stuck.promise;
-    const versions = [before, after].map((manifest) => manifest?.['version']).join(' -> ');
+    const versions = [before, after]
+      .map((manifest) => (manifest?.['version'] as number | undefined) ?? '')
+      .join(' -> ');
     told.push(`${action} ${name} ${versions}${flags.compacted === true ? ' compacted' : ''}`);
   });
   const handlers: readonly HandlerDefinition[] = [...(options.handlers ?? []), slow];

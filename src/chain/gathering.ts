@@ -11,8 +11,8 @@ export interface GatheringOptions {
   readonly awayFrom: number | undefined;
 }
 
-/** After a restart or a gap, what was missed comes within seconds: so long is waited to know how much it is. */
-const AWAY_MS = 5_000;
+/** After a restart or a gap, what was missed comes at once: so long is waited to know how much it is. */
+const AWAY_MS = 2_000;
 
 /** Of one sink. Forgotten with the process: what waits is in the store. */
 export class Gathering {

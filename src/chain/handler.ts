@@ -38,6 +38,8 @@ export interface HandlerContext {
   readonly idempotencyKey: string;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** The id of the sink that this one tells in place of, as its fallback: worth a word in the message. */
+  readonly insteadOf?: string | undefined;
   /**
    * What the change is about: of a Kubernetes Event the object that it involves, of anything else the changed object itself.
    * Taken from a baseline where the object is watched, else asked of the cluster, once a minute and at a limited rate. What is

@@ -11,6 +11,8 @@ export interface Observer {
   verdict(handler: string, verdict: 'pass' | 'halt' | 'wait' | 'error'): void;
   /** One message of the sink told of so many changes. */
   toldTogether(handler: string, changes: number): void;
+  /** A sink's fallback told of so many changes in its place. */
+  fallback(handler: string, fallback: string, changes: number): void;
   /** So many were told by others, or cancelled out. */
   superseded(changes: number): void;
   /** Called when it is durable. */
@@ -52,6 +54,10 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
 
   return {
     verdict: (handler, verdict) => metrics.verdicts.inc({ handler, verdict }),
+    fallback(handler, fallback, changes) {
+      metrics.fallbacks.inc({ handler, fallback }, changes);
+      log.warn('Changes told by the fallback', { handler, fallback, changes });
+    },
     superseded(changes) {
       metrics.ends.inc({ chain, end: 'superseded' }, changes);
       log.info('Changes of objects that waited are told as one', { superseded: changes });

@@ -14,6 +14,7 @@ import { attempt, type AttemptOptions, type Gather } from './attempt.ts';
 import { runBatch } from './batch.ts';
 import { RunningCalls } from './deadline.ts';
 import { HandlerFailure } from './failure.ts';
+import type { Spares } from './fallback.ts';
 import { fateOf, type Fate, type Outcome, type Passage } from './fate.ts';
 import { Gathering } from './gathering.ts';
 import type { BatchWindow } from './handler.ts';
@@ -79,7 +80,10 @@ class Runner implements ChainRunner {
   readonly #persistence: Persistence;
   /** Ends of deliveries. */
   readonly #held: HeldWrites;
+  /** All that live here: those of the chain, and the spares. */
+  #handlers: readonly Step[] = [];
   #steps: readonly Step[] = [];
+  #spares: Spares = new Map();
   #state: 'new' | 'running' | 'stopped' = 'new';
   readonly #mayCoalesce: boolean;
 
@@ -112,10 +116,15 @@ class Runner implements ChainRunner {
   async start(): Promise<void> {
     const { chain, store, clusterName, clock, receivers, stdout } = this.#options;
     const environment = { store, clusterName, clock, receivers, stdout, log: this.#log };
-    this.#steps = chain.handlers.map((handler) => createStep(handler, environment));
+    this.#handlers = chain.handlers.map((handler) => createStep(handler, environment));
+    const named = new Set(chain.handlers.map(({ fallback }) => fallback?.id));
+    this.#steps = this.#handlers.filter(({ id }) => !named.has(id));
+    this.#spares = new Map(
+      this.#handlers.flatMap((step) => (step.type === 'sink' && named.has(step.id) ? [[step.id, step]] : [])),
+    );
     checkGroups(this.#steps);
     this.#gatherings = new Map(this.#steps.filter(canGather).map((step) => [step.id, this.#gatheringOf(step.window)]));
-    await startAll(this.#steps, { clock, log: this.#log });
+    await startAll(this.#handlers, { clock, log: this.#log });
     this.#state = 'running';
     this.kick();
   }
@@ -147,7 +156,7 @@ class Runner implements ChainRunner {
     await this.#quiet();
     released.push(this.#releaseReady());
     const unfinished = cut + (await Promise.all(released)).reduce((sum, n) => sum + n, 0);
-    await stopAll(this.#steps, { clock, log: this.#log });
+    await stopAll(this.#handlers, { clock, log: this.#log });
     return { unfinished };
   }
 
@@ -224,6 +233,7 @@ class Runner implements ChainRunner {
       calls: this.#calls,
       log: this.#log,
       enricher: this.#options.enricher ?? UNASKING,
+      spares: this.#spares,
       sink: step === undefined || !canGather(step) || gathering === undefined ? undefined : { step, gathering },
       attempt: (delivery, gather) => this.#attempt(delivery, gather),
       settle: (delivery, ran) => this.#settle(delivery, ran),
@@ -244,6 +254,7 @@ class Runner implements ChainRunner {
       enricher: this.#options.enricher ?? UNASKING,
       gather,
       join: (handler, group) => this.#join(delivery, handler, group),
+      spares: this.#spares,
       checkpoint: (handler: string) =>
         this.#persistence.keepTrying('note a delivery', () => this.#options.store.checkpoint(delivery.id, handler)),
     };

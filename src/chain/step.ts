@@ -1,7 +1,7 @@
 /** A configured handler that is ready to work: one step of a chain. */
 import type { Logger } from 'winston';
 import { idempotencyKey, type Change } from '../change.ts';
-import type { HandlerConfig } from '../config/config.ts';
+import type { FallbackConfig, HandlerConfig } from '../config/config.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { needOf, type Need } from '../enrich/needs.ts';
 import { toError } from '../errors.ts';
@@ -35,7 +35,12 @@ export type Step = Placed &
   (
     | { readonly type: 'transform'; readonly instance: TransformInstance }
     | { readonly type: 'stateful'; readonly instance: StatefulInstance<Json> }
-    | { readonly type: 'sink'; readonly instance: SinkInstance; readonly window: BatchWindow | undefined }
+    | {
+        readonly type: 'sink';
+        readonly instance: SinkInstance;
+        readonly window: BatchWindow | undefined;
+        readonly fallback: FallbackConfig | undefined;
+      }
   );
 
 /** What handlers of all places share. */
@@ -53,13 +58,16 @@ export function createStep(handler: HandlerConfig, environment: StepEnvironment)
   }
 }
 
-function created({ id, definition, options, digest }: HandlerConfig, { store, ...environment }: StepEnvironment): Step {
+function created(
+  { id, definition, options, digest, fallback }: HandlerConfig,
+  { store, ...environment }: StepEnvironment,
+): Step {
   const own = { ...environment, id, log: environment.log.child({ handler: id }), memory: memoryOf(store, id) };
   const need = needOf(options);
   if (definition.type === 'sink') {
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
     const window = digest === undefined ? definition.batch?.(options) : { ...digest, max: MAX_DIGEST };
-    return { id, need, type: 'sink', deadlineMs, window, instance: definition.create(options, own) };
+    return { id, need, type: 'sink', deadlineMs, window, fallback, instance: definition.create(options, own) };
   }
   if (definition.type === 'stateful') {
     return { id, need, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance: definition.create(options, own) };
@@ -102,16 +110,19 @@ export interface Circumstances {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly enricher: Enricher;
+  /** The sink whose fallback this one is. */
+  readonly insteadOf?: string | undefined;
 }
 
 /** The context of one call. Log and key are made when asked for: most calls need neither. */
 export function contextOf(step: Step, change: Change, circumstances: Circumstances): HandlerContext {
   const { id } = step;
-  const { attempt, signal, log, enricher } = circumstances;
+  const { attempt, signal, log, enricher, insteadOf } = circumstances;
   return {
     id,
     signal,
     attempt,
+    insteadOf,
     get log() {
       return log.child({ handler: id, key: change.key });
     },

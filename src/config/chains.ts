@@ -10,7 +10,7 @@ import { canonical } from './keys.ts';
 import { resolvePaths } from './paths.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 import type { BranchTable, ResourceTable } from './schema.ts';
-import { splitTable, toSinkOptions } from './sink-options.ts';
+import { resolveFallbacks, splitTable, toSinkOptions } from './sink-options.ts';
 
 /** A chain or branch as it stands in the file, perhaps with mistakes: what can be checked of it is. */
 export interface WrittenChain {
@@ -127,7 +127,7 @@ async function loadHandlers(chain: WrittenChain, surroundings: ChainSurroundings
     }
     taken.add(config.id);
   }
-  return handlers.map(({ config }) => config);
+  return resolveFallbacks(chain.name, handlers, surroundings.problems);
 }
 
 async function loadOne(

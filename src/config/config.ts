@@ -142,6 +142,15 @@ export interface HandlerConfig {
   readonly at: string;
   /** Of a sink: when it tells of several changes at once. */
   readonly digest?: DigestConfig | undefined;
+  /** Of a sink: another one of its chain, which tells in its place. */
+  readonly fallback?: FallbackConfig | undefined;
+}
+
+export interface FallbackConfig {
+  /** Its {@link HandlerConfig.id}; it does nothing in its own place. */
+  readonly id: string;
+  /** For how long the receiver's breaker must have been open. */
+  readonly afterMs: number;
 }
 
 export interface DigestConfig {

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { z } from 'zod';
 import { defineSink, defineTransform, type HandlerDefinition } from '../chain/handler.ts';
 import { codeOf, ConfigError } from '../errors.ts';
-import type { ChainConfig, Config, ResourceConfig } from './config.ts';
+import type { ChainConfig, Config, HandlerConfig, ResourceConfig } from './config.ts';
 import { duration } from './duration.ts';
 import { patterns } from './fields.ts';
 import { loadConfig, type Overrides } from './load.ts';
@@ -73,12 +73,14 @@ function describeChain(chain: ChainConfig): string {
   const lines = [
     `${name}${coalesce ? '' : ' coalesce=false'}${awayFrom === 20 ? '' : ` awayFrom=${awayFrom}`}${pace === 'concurrency=8 retry=3,1000,5,900000' ? '' : ` ${pace}`}${deadLettersTo === undefined ? '' : ` deadLetters=${deadLettersTo}`}`,
     ...resources.map((resource) => `  ${describeResource(resource)}`),
-    ...handlers.map(
-      ({ id, options, digest }) =>
-        `  ${id} ${JSON.stringify(options)}${digest === undefined ? '' : ` digest=${digest.windowMs},${digest.over}`}`,
-    ),
+    ...handlers.map((handler) => `  ${describeHandler(handler)}`),
   ];
   return lines.map((line) => `${line}\n`).join('') + branches.map(describeChain).join('');
+}
+
+function describeHandler({ id, options, digest, fallback }: HandlerConfig): string {
+  const parts = [id, JSON.stringify(options), digest && `digest=${digest.windowMs},${digest.over}`];
+  return [...parts, fallback && `fallback=${fallback.id},${fallback.afterMs}`].filter(Boolean).join(' ');
 }
 
 function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSelector }: ResourceConfig): string {

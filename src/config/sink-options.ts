@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { HandlerConfig } from './config.ts';
 import { duration, durationMs } from './duration.ts';
 import { canonical } from './keys.ts';
+import { didYouMean } from '../near.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 
 /** Changes of a window that are told one by one, unless said otherwise. */
@@ -19,6 +20,18 @@ export const sinkOptions = z.strictObject({
       'Of each `window`, up to `over` changes (default 20) are told one by one, and the rest together when it ends: where the sink can name several in one message, else one by one.',
     )
     .meta({ example: { window: '30s', over: 10 } }),
+  fallback: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'The id (or name) of another sink of the same chain, which tells in place of this one while its receiver does not work, and does nothing else.',
+    )
+    .meta({ example: 'mail' }),
+  fallbackAfter: duration
+    .optional()
+    .describe('For how long the receiver must have failed before its fallback tells. Default: `"2m"`.')
+    .meta({ example: '5m' }),
 });
 
 type SinkTable = z.output<typeof sinkOptions>;
@@ -43,7 +56,7 @@ export function toSinkOptions(
   { type, name }: HandlerConfig['definition'],
   path: Path,
   problems: Problem[],
-): Pick<HandlerConfig, 'digest'> {
+): Pick<HandlerConfig, 'digest' | 'fallback'> {
   if (type !== 'sink') {
     const message = `is an option of sinks, which tell somebody: ${name} is none`;
     problems.push(...Object.keys(common).map((key) => ({ path: [...path, key], message })));
@@ -51,7 +64,7 @@ export function toSinkOptions(
   }
   const table = canonical(common, sinkOptions, path, problems);
   const checked = sinkOptions.safeParse(table);
-  if (checked.success) return digestOf(checked.data);
+  if (checked.success) return { ...digestOf(checked.data), ...fallbackOf(checked.data, path, problems) };
   problems.push(...problemsOf(checked.error, table, path, () => false));
   return {};
 }
@@ -59,4 +72,58 @@ export function toSinkOptions(
 function digestOf({ digest }: SinkTable): Pick<HandlerConfig, 'digest'> {
   if (digest === undefined) return {};
   return { digest: { windowMs: durationMs(digest.window), over: digest.over ?? DEFAULT_OVER } };
+}
+
+/** With the id as it is written: {@link resolveFallbacks} makes a handler of it. */
+function fallbackOf(
+  { fallback: id, fallbackAfter }: SinkTable,
+  path: Path,
+  problems: Problem[],
+): Pick<HandlerConfig, 'fallback'> {
+  if (id !== undefined) return { fallback: { id, afterMs: durationMs(fallbackAfter ?? '2m') } };
+  if (fallbackAfter !== undefined)
+    problems.push({
+      path: [...path, 'fallbackAfter'],
+      message: 'says when a fallback tells, but there is no fallback',
+    });
+  return {};
+}
+
+interface Placed {
+  readonly config: HandlerConfig;
+  readonly path: Path;
+}
+
+/** Fallbacks by their full id; one that is no sink of the chain, or comes back to where it began, is a problem. */
+export function resolveFallbacks(
+  chain: string,
+  handlers: readonly Placed[],
+  problems: Problem[],
+): readonly HandlerConfig[] {
+  const sinks = new Map(
+    handlers.flatMap(({ config }) => (config.definition.type === 'sink' ? [[config.id, config] as const] : [])),
+  );
+  return handlers.map(({ config, path }) => {
+    const { fallback } = config;
+    if (fallback === undefined) return config;
+    const id = `${chain}/${fallback.id}`;
+    const refuse = (message: string): void => void problems.push({ path: [...path, 'fallback'], message });
+    if (!sinks.has(id)) {
+      const names = [...sinks.keys()].map((known) => known.slice(chain.length + 1)).toSorted();
+      refuse(`there is no sink "${fallback.id}" in this chain${didYouMean(fallback.id, names)}`);
+    } else if (comesBack(config, sinks, chain)) {
+      refuse('comes back to this sink: nobody would tell');
+    }
+    return { ...config, fallback: { ...fallback, id } };
+  });
+}
+
+function comesBack({ id, fallback }: HandlerConfig, sinks: ReadonlyMap<string, HandlerConfig>, chain: string): boolean {
+  const seen = new Set<string>();
+  for (let next = fallback; next !== undefined; next = sinks.get(`${chain}/${next.id}`)?.fallback) {
+    const at = `${chain}/${next.id}`;
+    if (at === id || seen.has(at)) return true;
+    seen.add(at);
+  }
+  return false;
 }

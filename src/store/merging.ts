@@ -81,7 +81,9 @@ export class Merging {
       ...(first.newest === null ? [] : [first.newest]),
       ...others.map(({ change }) => change),
     ];
-    const actors = rows.map((change) => this.#statements.actors.get(change)?.['actors']);
+    const actors = rows.flatMap(
+      (change) => (this.#statements.actors.get(change)?.['actors'] as string | undefined) ?? [],
+    );
     this.#statements.point.run(last.change, united(actors), first.delivery);
     for (const { delivery } of others) end(delivery, `told as one with change ${first.change}`);
     return others.length;
@@ -106,9 +108,9 @@ function stateOf(bytes: Uint8Array | null | undefined): Manifest | undefined {
 }
 
 /** As JSON: each manager once per operation and subresource, with all paths and the latest time. */
-function united(lists: readonly unknown[]): string {
+function united(lists: readonly string[]): string {
   const actors = new Map<string, Actor>();
-  for (const actor of lists.flatMap((list) => JSON.parse(String(list ?? '[]')) as Actor[])) {
+  for (const actor of lists.flatMap((list) => JSON.parse(list) as Actor[])) {
     const key = JSON.stringify([actor.manager, actor.operation, actor.subresource]);
     const paths = [...new Set([...(actors.get(key)?.paths ?? []), ...actor.paths])];
     actors.set(key, { ...actor, paths });

@@ -30,6 +30,8 @@ export interface TestChainOptions {
   readonly concurrency?: number;
   /** Of every sink. */
   readonly digest?: DigestConfig;
+  /** By the name of the sink. */
+  readonly fallbacks?: Readonly<Record<string, { readonly to: string; readonly afterMs: number }>>;
   readonly awayFrom?: number;
   /** Default false: most tests count changes. */
   readonly coalesce?: boolean;
@@ -39,7 +41,7 @@ export interface TestChainOptions {
 
 export interface TestBranch extends Pick<
   TestChainOptions,
-  'handlers' | 'branches' | 'retry' | 'concurrency' | 'digest' | 'awayFrom' | 'coalesce'
+  'handlers' | 'branches' | 'retry' | 'concurrency' | 'digest' | 'awayFrom' | 'coalesce' | 'fallbacks'
 > {
   readonly name: string;
 }
@@ -148,14 +150,25 @@ export async function startTestChain(test: TestContext, options: TestChainOption
 
 function configOf(
   name: string,
-  { handlers, branches = [], retry, concurrency = 8, digest, awayFrom, coalesce = false }: Omit<TestBranch, 'name'>,
+  {
+    handlers,
+    branches = [],
+    retry,
+    concurrency = 8,
+    digest,
+    awayFrom,
+    coalesce = false,
+    fallbacks = {},
+  }: Omit<TestBranch, 'name'>,
 ): ChainConfig {
   return {
     name,
     resources: [],
     handlers: handlers.map((definition) => {
       const id = `${name}/${definition.name}`;
-      return { id, definition, options: {}, at: 'test', ...(definition.type === 'sink' ? { digest } : {}) };
+      const spare = fallbacks[definition.name];
+      const fallback = spare === undefined ? undefined : { id: `${name}/${spare.to}`, afterMs: spare.afterMs };
+      return { id, definition, options: {}, at: 'test', ...(definition.type === 'sink' ? { digest, fallback } : {}) };
     }),
     branches: branches.map((branch) => configOf(`${name}/${branch.name}`, branch)),
     retry: { ...RETRY, ...retry },

@@ -66,3 +66,41 @@ describe('a storm of changes', () => {
     assert.match(text, /\*UPDATE deployment\* · default · 5\n```web-20: image web nginx:1\.7\.9 -> nginx:1\.9\.1\n/);
   });
 });
+
+describe('a receiver that has failed for long', () => {
+  test('is told of in its place by the fallback, which says so, and nothing is told twice', async () => {
+    await using world = await World.start((request) => (request.path === '/broken' ? { status: 500 } : { body: 'ok' }));
+    const { url } = world.slack;
+    await using running = await world.run({
+      config: `
+[[resource]]
+kind = "deployment"
+[retry]
+minTimeout = "1ms"
+[[handler]]
+name = "slack"
+webhookURL = "${new URL('/broken', url).href}"
+messagesPerSecond = 0
+fallback = "spare"
+fallbackAfter = "1ms"
+[[handler]]
+name = "slack"
+id = "spare"
+webhookURL = "${new URL('/spare', url).href}"
+messagesPerSecond = 0
+clusterName = "test"
+`,
+    });
+    const spared = () => world.slack.requests.filter(({ path }) => path === '/spare').map(({ body }) => body);
+    for (let n = 0; n < 8; n++) world.server.create(deployment(`web-${n}`));
+    for (let n = 1; spared().length < 8; n++) await world.slack.waitFor(n);
+    await running.app.idle();
+    const footers = spared().map(
+      (body) => (JSON.parse(body) as { attachments: { footer: string }[] }).attachments[0]?.footer,
+    );
+    assert.deepEqual(new Set(footers), new Set(['test · in place of default/slack']));
+    assert.equal(new Set(spared().flatMap(namesIn)).size, 8);
+    const [balance] = await running.app.store.balances();
+    assert.deepEqual([balance?.completed, balance?.dead, balance?.pending], [8, 0, 0]);
+  });
+});

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { RetryAfterError } from '../errors.ts';
+import { countOf, sink, startTestChain } from '../testing/test-chain.ts';
+import type { HandlerDefinition } from './handler.ts';
+
+/** A sink whose receiver's breaker is open since it was first asked. */
+function broken(clock: () => number): HandlerDefinition {
+  let since: number | undefined;
+  const fail = (): Promise<void> => {
+    since ??= clock();
+    return Promise.reject(new RetryAfterError('a rest', { retryAfterMs: 600_000, openForMs: clock() - since }));
+  };
+  return sink('slack', fail, { deliverMany: fail });
+}
+
+describe('fallback', () => {
+  test('tells in place of a sink whose receiver has failed for long enough, and counts as told by it', async (t) => {
+    const told: string[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [
+        broken(() => chain.clock.monotonic()),
+        sink('mail', ({ name }, { insteadOf }) => Promise.resolve(void told.push(`mail ${name} for ${insteadOf}`))),
+        sink('log', ({ name }) => Promise.resolve(void told.push(`log ${name}`))),
+      ],
+      fallbacks: { slack: { to: 'mail', afterMs: 120_000 } },
+    });
+    await chain.accept('shop/a');
+    await chain.runner.idle();
+    await chain.advance(119_000);
+    assert.deepEqual(told, []);
+    await chain.advance(1_000);
+    assert.deepEqual(told, ['mail a for default/slack', 'log a']);
+    assert.equal(
+      await countOf(chain.metrics, 'fallbacks_total', { handler: 'default/slack', fallback: 'default/mail' }),
+      1,
+    );
+    assert.equal(chain.logged.find(({ message }) => message === 'Changes told by the fallback')?.level, 'warn');
+    const [balance] = await chain.store.balances();
+    assert.deepEqual([balance?.completed, balance?.dead], [1, 0]);
+  });
+
+  test('that fails, too, leaves it to the sink: deferred, not given up', async (t) => {
+    const chain = await startTestChain(t, {
+      handlers: [broken(() => chain.clock.monotonic()), sink('mail', () => Promise.reject(new Error('boom')))],
+      fallbacks: { slack: { to: 'mail', afterMs: 0 } },
+    });
+    await chain.accept('shop/a');
+    await chain.runner.idle();
+    const trip = await chain.store.trip(1);
+    assert.deepEqual(
+      trip?.deliveries.map(({ state, attempts }) => [state, attempts]),
+      [['parked', 0]],
+    );
+    assert.equal(trip?.deliveries[0]?.failures[0]?.handler, 'default/slack');
+  });
+
+  test('tells of changes that waited together, too', async (t) => {
+    const told: string[] = [];
+    const chain = await startTestChain(t, {
+      handlers: [
+        broken(() => chain.clock.monotonic()),
+        sink('mail', ({ name }, { insteadOf }) => Promise.resolve(void told.push(`${name} for ${insteadOf}`))),
+      ],
+      fallbacks: { slack: { to: 'mail', afterMs: 0 } },
+      digest: { windowMs: 10_000, over: 0 },
+    });
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    assert.deepEqual(told, ['a for default/slack', 'b for default/slack']);
+  });
+});
