@@ -74,7 +74,7 @@ function configMap(name: string, data: unknown, metadata: object = {}): Manifest
 }
 
 describe('an object with', () => {
-  test('1.5 MB in 1,000 annotations is told in one message that Slack takes', async () => {
+  test('43 1.5 MB in 1,000 annotations is told in one message that Slack takes', async () => {
     await using world = await World.start();
     await using running = await world.run({ config: CONFIG(world) });
     const annotations = (value: string) => ({
@@ -92,7 +92,7 @@ describe('an object with', () => {
     await assertWell(world, running);
   });
 
-  test('fields whose types change again and again', async () => {
+  test('46 fields whose types change again and again', async () => {
     await using world = await World.start();
     await using running = await world.run({ config: CONFIG(world) });
     const shapes = [
