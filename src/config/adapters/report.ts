@@ -34,10 +34,10 @@ export class Report {
     return table;
   }
 
-  /** The same table again, from the same place. */
-  copy<T extends object>(table: T): T {
-    const source = this.#sources.get(table);
-    return source === undefined ? { ...table } : this.from(source.path, { ...table }, source.keys);
+  /** Notes that a table comes from where another one does, and answers it. */
+  copy<T extends object>(table: T, original: object): T {
+    const source = this.#sources.get(original);
+    return source === undefined ? table : this.from(source.path, table, source.keys);
   }
 
   /** Where in their file what stands at a path of `value` comes from: of the nearest table that was noted. */

@@ -1,8 +1,7 @@
 /** Configurations of kubernetes-event-exporter, of all its builds, as our own. */
-import type { Path, Problem } from '../../problems.ts';
 import { isTable } from '../../expand.ts';
 import { canonical } from '../../keys.ts';
-import { problemsOf } from '../../problems.ts';
+import { problemsOf, type Path, type Problem } from '../../problems.ts';
 import type { Adapted, AdapterOptions } from '../adapter.ts';
 import { Report } from '../report.ts';
 import { parseYaml } from '../yaml.ts';
@@ -10,7 +9,7 @@ import { ExporterEnvironment } from './environment.ts';
 import { receiversOf, type Receiver } from './receivers.ts';
 import { stepOfRoute, tableOf } from './routes.ts';
 import { testsOf } from './rules.ts';
-import { exporterFile, TYPED_KEYS, type ExporterFile, type Rule } from './schema.ts';
+import { exporterFile, RESOLVED_KEYS, type ExporterFile, type Rule } from './schema.ts';
 
 /** Whether a YAML file is one of theirs. */
 export function isExporterFile(value: unknown): boolean {
@@ -68,7 +67,7 @@ function tidied(value: unknown, environment: ExporterEnvironment, key = ''): unk
       ]),
     );
   }
-  if (typeof value !== 'string' || !TYPED_KEYS.has(key.toLowerCase())) return value;
+  if (typeof value !== 'string' || !RESOLVED_KEYS.has(key.toLowerCase())) return value;
   const resolved = environment.resolve(value);
   return resolved === value ? value : parseYaml(resolved).value;
 }
@@ -126,11 +125,11 @@ class Adapter {
   }
 
   #lookup(): object {
-    const { omitLookup = false, kubeQPS, kubeBurst } = this.#file;
+    const { omitLookup = false, kubeQPS = 0, kubeBurst = 0 } = this.#file;
     const lookup = {
       ...(omitLookup ? { enabled: false } : {}),
-      ...(kubeQPS === undefined ? {} : { requestsPerSecond: kubeQPS }),
-      ...(kubeBurst === undefined ? {} : { burst: kubeBurst }),
+      ...(kubeQPS > 0 ? { requestsPerSecond: kubeQPS } : {}),
+      ...(kubeBurst > 0 ? { burst: kubeBurst } : {}),
     };
     if (Object.keys(lookup).length === 0) return {};
     const keys = { enabled: ['omitLookup'], requestsPerSecond: ['kubeQPS'], burst: ['kubeBurst'] };
@@ -191,7 +190,7 @@ class Adapter {
       this.#report.unsupported(path, `unknown receiver "${name}"; there are ${known.join(', ') || 'none'}`);
       return undefined;
     }
-    return receiver.sink && this.#report.copy(receiver.sink);
+    return receiver.sink && this.#report.copy({ ...receiver.sink }, receiver.sink);
   }
 
   /** Settings without a counterpart. */

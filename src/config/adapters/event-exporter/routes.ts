@@ -24,53 +24,60 @@ export interface Step {
   readonly branches: readonly Step[];
 }
 
-/** Undefined when nothing can come of it. */
-export function stepOfRoute(route: Route, path: Path, surroundings: RouteSurroundings): Step | undefined {
-  const rules = (route.match ?? []).map((rule, index) => ({ rule, path: [...path, 'match', index] }));
-  const drops = (route.drop ?? []).map((rule, index) => ({ rule, path: [...path, 'drop', index] }));
-  const drop = drops.flatMap(({ rule, path: at }) => {
-    if (rule.receiver !== undefined) surroundings.report.warning([...at, 'receiver'], 'a rule of drop sends nothing');
-    const tests = surroundings.testsOf(rule, at);
-    return tests === undefined ? [] : [{ tests, at }];
-  });
-  if (drop.some(({ tests }) => Object.keys(tests).length === 0)) return undefined;
-  const tested = rules.map((one) => ({ ...one, tests: surroundings.testsOf(one.rule, one.path) }));
-  const sending = tested.flatMap((one) => stepOfRule(one, surroundings) ?? []);
-  const children = stepOfChildren(route, path, tested, surroundings);
-  return simplified({
-    name: 'route',
-    path,
-    handlers: drop.map(({ tests, at }) => matchHandler({ ...tests, drop: true }, at, surroundings.report)),
-    branches: [...sending, ...(children ?? [])],
-  });
-}
-
 interface Tested {
   readonly rule: Rule;
   readonly path: Path;
   readonly tests: Tests;
 }
 
-function stepOfRule({ rule, path, tests }: Tested, { report, sinkOf }: RouteSurroundings): readonly Step[] | undefined {
-  if (rule.receiver === undefined || rule.receiver === '') return undefined;
+/** Undefined when nothing can come of it. */
+export function stepOfRoute(route: Route, path: Path, surroundings: RouteSurroundings): Step | undefined {
+  const tested = (rules: readonly Rule[] = [], list: 'match' | 'drop'): readonly Tested[] =>
+    rules.map((rule, index) => {
+      const at = [...path, list, index];
+      return { rule, path: at, tests: surroundings.testsOf(rule, at) };
+    });
+  const drops = tested(route.drop, 'drop').flatMap((one) => dropOf(one, surroundings));
+  const rules = tested(route.match, 'match');
+  if (drops.includes('everything')) return undefined;
+  return simplified({
+    name: 'route',
+    path,
+    handlers: drops.filter((drop) => drop !== 'everything'),
+    branches: [
+      ...rules.flatMap((one) => stepsOfRule(one, surroundings)),
+      ...stepsOfInnerRoutes(route.routes, path, rules, surroundings),
+    ],
+  });
+}
+
+/** None for a rule that never holds. */
+function dropOf({ rule, path, tests }: Tested, { report }: RouteSurroundings): readonly (Table | 'everything')[] {
+  if (rule.receiver !== undefined) report.warning([...path, 'receiver'], 'a rule of drop sends nothing');
+  if (tests === undefined) return [];
+  return Object.keys(tests).length === 0 ? ['everything'] : [matchHandler({ ...tests, drop: true }, path, report)];
+}
+
+/** What a rule sends, if it names a receiver that can be used and can hold. */
+function stepsOfRule({ rule, path, tests }: Tested, { report, sinkOf }: RouteSurroundings): readonly Step[] {
+  if (rule.receiver === undefined || rule.receiver === '') return [];
   const sink = sinkOf(rule.receiver, [...path, 'receiver']);
-  if (sink === undefined || tests === undefined) return undefined;
+  if (sink === undefined || tests === undefined) return [];
   return [{ name: rule.receiver, path, handlers: [...matchHandlers(tests, path, report), sink], branches: [] }];
 }
 
-function stepOfChildren(
-  { routes = [] }: Route,
+/** They need all rules of the route around them. */
+function stepsOfInnerRoutes(
+  routes: readonly Route[] = [],
   path: Path,
-  tested: readonly Tested[],
+  rules: readonly Tested[],
   surroundings: RouteSurroundings,
-): readonly Step[] | undefined {
-  const branches = routes.flatMap((child, index) => stepOfRoute(child, [...path, 'routes', index], surroundings) ?? []);
-  const handlers = tested.map((one) => ({
-    ...one,
-    handlers: matchHandlers(one.tests ?? {}, one.path, surroundings.report),
-  }));
-  if (branches.length === 0 || tested.some(({ tests }) => tests === undefined)) return undefined;
-  return [{ name: 'routes', path: [...path, 'routes'], handlers: handlers.flatMap((one) => one.handlers), branches }];
+): readonly Step[] {
+  const at = [...path, 'routes'];
+  const branches = routes.flatMap((inner, index) => stepOfRoute(inner, [...at, index], surroundings) ?? []);
+  if (branches.length === 0 || rules.some(({ tests }) => tests === undefined)) return [];
+  const handlers = rules.flatMap((one) => matchHandlers(one.tests ?? {}, one.path, surroundings.report));
+  return [{ name: 'routes', path: at, handlers, branches }];
 }
 
 /** Where the tests of `match` have another name. */
@@ -103,8 +110,17 @@ function simplified(step: Step): Step | undefined {
 
 /** The table of a chain or of a branch, with names that are unique beside each other and ids that are unique inside. */
 export function tableOf(step: Step, report: Report): Table {
-  const handlers = numbered(step.handlers);
-  const names = unique(step.branches.map(({ name }) => branchName(name)));
+  const ids = unique(
+    step.handlers.map(({ name }) => String(name)),
+    '-',
+  );
+  const handlers = step.handlers.map((table, index) =>
+    ids[index] === table['name'] ? table : report.copy({ ...table, id: ids[index] }, table),
+  );
+  const names = unique(
+    step.branches.map(({ name }) => branchName(name)),
+    ' ',
+  );
   const branches = step.branches.map((branch, index) =>
     report.from(branch.path, { name: names[index], ...tableOf(branch, report) }),
   );
@@ -112,18 +128,6 @@ export function tableOf(step: Step, report: Report): Table {
     ...(handlers.length === 0 ? {} : { handler: handlers }),
     ...(branches.length === 0 ? {} : { branch: branches }),
   };
-
-  function numbered(tables: readonly Table[]): readonly Table[] {
-    const seen = new Map<unknown, number>();
-    for (const table of tables) {
-      const { name } = table;
-      const count = (seen.get(name) ?? 0) + 1;
-      seen.set(name, count);
-      // In place: where it comes from is known of this object.
-      if (count > 1) (table as Record<string, unknown>)['id'] = `${String(name)}-${count}`;
-    }
-    return tables;
-  }
 }
 
 /** A name is part of what is stored, and has no slash. */
@@ -131,11 +135,12 @@ function branchName(name: string): string {
   return name.replaceAll('/', '-').trim() || 'route';
 }
 
-function unique(names: readonly string[]): readonly string[] {
+/** The second of a name has its number behind it. */
+function unique(names: readonly string[], separator: string): readonly string[] {
   const seen = new Map<string, number>();
   return names.map((name) => {
     const count = (seen.get(name) ?? 0) + 1;
     seen.set(name, count);
-    return count === 1 ? name : `${name} ${count}`;
+    return count === 1 ? name : `${name}${separator}${count}`;
   });
 }

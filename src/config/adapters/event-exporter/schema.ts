@@ -117,10 +117,10 @@ export const exporterFile = z.strictObject({
 
 export type ExporterFile = Omit<z.output<typeof exporterFile>, 'route'> & { readonly route?: Route | undefined };
 
-/** What is no text: a variable alone there is read as YAML would read its value. */
-export const TYPED_KEYS: ReadonlySet<string> = new Set(
+/** What is no text in the end, or only names something: a variable there is read as YAML would read its value. */
+export const RESOLVED_KEYS: ReadonlySet<string> = new Set(
   [
     'maxEventAgeSeconds throttlePeriod kubeQPS kubeBurst cacheSize minCount maxsize maxage maxbackups',
-    'enabled omitLookup deDot insecureSkipVerify',
+    'enabled omitLookup deDot insecureSkipVerify name receiver',
   ].flatMap((names) => names.toLowerCase().split(' ')),
 );
