@@ -100,6 +100,7 @@ function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo 
 function stepsOf(delivery: DeliveryTrip, handlers: readonly HandlerConfig[] | undefined): readonly string[] {
   const failed = new Set(delivery.failures.map(({ handler }) => handler));
   const ids = handlers?.map(({ id }) => id) ?? [...new Set([...delivery.delivered, ...failed])];
+  const spares = new Map(handlers?.flatMap(({ id, fallback }) => (fallback === undefined ? [] : [[fallback.id, id]])));
   const gone = [...failed].filter((id) => !ids.includes(id));
   const width = Math.max(0, ...[...ids, ...gone].map((id) => id.length));
   const lineOf = (id: string, verdict: string) => [
@@ -107,7 +108,11 @@ function stepsOf(delivery: DeliveryTrip, handlers: readonly HandlerConfig[] | un
     ...delivery.failures.filter(({ handler }) => handler === id).map((failure) => `  ${failureText(failure)}`),
   ];
   return [
-    ...ids.flatMap((id, n) => lineOf(id, verdictOf(delivery, ids, n, handlers?.[n]?.definition.type === 'sink'))),
+    ...ids.flatMap((id, n) => {
+      const owner = spares.get(id);
+      if (owner !== undefined) return lineOf(id, `only in place of ${owner}`);
+      return lineOf(id, verdictOf(delivery, ids, n, handlers?.[n]?.definition.type === 'sink'));
+    }),
     ...gone.flatMap((id) => lineOf(id, 'has left the configuration')),
   ];
 }

@@ -36,6 +36,11 @@ name = "slack"
 id = "${slackId}"
 webhookURL = "${url}"
 messagesPerSecond = 0
+fallback = "spare"
+${part('handler')}
+name = "stdout"
+id = "spare"
+layout = "told in place of slack"
 ${part('branch')}
 name = "audit"
 [[${chain === '' ? '' : 'chain.'}branch.handler]]
@@ -197,7 +202,10 @@ describe('what happened is looked up', () => {
     assert.match(flaky, /^Change \d+: \S+ added {3}Deployment default\/flaky/);
     assert.match(flaky, /\ndefault: completed at \S+Z\n/);
     assert.match(flaky, /default\/diff +passed\n {2}default\/match +passed\n {2}default\/log +delivered\n/);
-    assert.match(flaky, /default\/slack +delivered\n {4}\S+Z {2}attempt 1 failed: .* answered 500/);
+    assert.match(
+      flaky,
+      /default\/slack +delivered\n {4}\S+Z {2}attempt 1 failed: .* answered 500.*\n {2}default\/spare +only in place of default\/slack/,
+    );
 
     assert.match(flaky, /\n\ndefault\/audit: halted by default\/audit\/match at \S+: labels\[none\] is absent/);
     assert.match(flaky, /\n {2}default\/audit\/match +halted: labels/);
