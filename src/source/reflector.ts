@@ -89,6 +89,7 @@ interface Progress {
   readonly stream: ByteStream;
   /** When the last bookmark came; at first when the watch began. */
   bookmarkAt: number;
+  bookmarks: number;
   events: number;
 }
 
@@ -105,6 +106,8 @@ export class Reflector {
   /** The last list has not led to a working watch yet. */
   #justListed = false;
   #failuresInARow = 0;
+  /** Some servers send none, however they are asked. */
+  #sendsBookmarks = false;
   /** What stopped the watch at the same place before, and how often. */
   #obstacle = { what: '', times: 0 };
 
@@ -209,7 +212,7 @@ export class Reflector {
     target.watchBegins();
     const began = clock.monotonic();
     const stream = new ByteStream(answer.body, clock, timeoutSeconds * 1000 + WATCH_GRACE_MS);
-    const progress: Progress = { stream, bookmarkAt: began, events: 0 };
+    const progress: Progress = { stream, bookmarkAt: began, bookmarks: 0, events: 0 };
     const lines = new LineSplitter();
     const onLine = (line: Buffer) => unlessGarbage(() => this.#line(line, progress));
     await stream.read({ chunk: (bytes) => lines.push(bytes, onLine), turn: () => target.ready() }, signal);
@@ -218,7 +221,21 @@ export class Reflector {
     if (progress.events === 0 && clock.monotonic() - began < SHORT_WATCH_MS) {
       throw new SourceError('the watch ended at once without an event', { remedy: 'retry', reason: 'short-watch' });
     }
+    if (this.#wasMute(progress, clock.monotonic() - began)) {
+      throw new SourceError('a whole watch without a bookmark: the server may be at an older state than we have seen', {
+        remedy: 'relist',
+        reason: 'mute-watch',
+      });
+    }
     this.#options.onWatchRestart('ended');
+  }
+
+  /**
+   * Restored from a backup, a server is at an older version than our cursor. It opens the watch, sends nothing before it has come
+   * as far, not even a bookmark, and then goes on as if nothing had been different: https://github.com/kubernetes/kubernetes/issues/107457
+   */
+  #wasMute({ bookmarks, events }: Progress, tookMs: number): boolean {
+    return this.#sendsBookmarks && bookmarks === 0 && events === 0 && tookMs >= MIN_SILENCE_MS;
   }
 
   #line(line: Buffer, progress: Progress): void {
@@ -231,6 +248,8 @@ export class Reflector {
       const silenceMs = BOOKMARKS_MISSED * (now - progress.bookmarkAt);
       progress.stream.limitMs = Math.min(Math.max(silenceMs, MIN_SILENCE_MS), MAX_SILENCE_MS);
       progress.bookmarkAt = now;
+      progress.bookmarks++;
+      this.#sendsBookmarks = true;
       if (resourceVersion !== '') target.bookmark(resourceVersion);
     } else {
       progress.events++;

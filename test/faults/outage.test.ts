@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { startApiServer } from '../../src/testing/api-server.ts';
 import { fasterClock } from '../../src/testing/living-cluster.ts';
 import { deployment } from '../e2e/cluster.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
@@ -161,6 +162,34 @@ describe('an API server that', { concurrency: 6 }, () => {
     await running.app.idle();
     assert.equal(lists(), listsBefore);
     assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
+    await assertBalanced(running.app.store);
+  });
+
+  test('69 was restored from a backup, and is at an older version than we have seen: the differences are told', async () => {
+    const end = { objects: OBJECTS, last: 0 };
+    const told = toldTo(end);
+    const sameCluster = { kubeSystemUid: 'restored', bookmarkEveryMs: 100 };
+    await using world = await World.start(told.respond, sameCluster);
+    createAll(world);
+    const clock = fasterClock(100);
+    await using running = await world.run({ config: config(world), clock });
+    scaleAll(world);
+    await until('every change', () => world.slack.requests.length === OBJECTS);
+    const bookmarks = async () =>
+      (await running.app.metrics.watchEvents.get()).values.some(({ labels }) => labels.type === 'BOOKMARK');
+    await until('a bookmark', bookmarks);
+    await world.server.close();
+    // The backup is from before the objects were scaled.
+    await using restored = await startApiServer({ ...sameCluster, port: Number(new URL(world.server.url).port) });
+    for (let n = 0; n < OBJECTS; n++) restored.create(deployment(`web-${n}`, 'nginx', 0));
+    assert.ok(restored.resourceVersion < world.server.resourceVersion);
+    await restored.waitForWatches(1, DEPLOYMENTS);
+    const openedAt = clock.monotonic();
+    await until('two minutes', () => clock.monotonic() - openedAt > 120_000);
+    restored.fault({ path: DEPLOYMENTS, watch: true, times: 1, effect: 'end' });
+    await told.done();
+    await running.app.idle();
+    assert.equal(assertWhole(world.slack.requests, end).repeated, 0);
     await assertBalanced(running.app.store);
   });
 });

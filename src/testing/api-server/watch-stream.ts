@@ -31,6 +31,8 @@ export class WatchStream {
   readonly #initialEnd: boolean;
   readonly #close: (() => void)[] = [];
   #response: ServerResponse | undefined;
+  /** Older events are not sent, nor bookmarks, to a client that has seen a newer state than the server has. */
+  readonly #from: number;
   #position: number;
   #silent = false;
 
@@ -58,6 +60,7 @@ export class WatchStream {
     const fromNow = this.#initialEnd || resourceVersion === '' || resourceVersion === '0';
     this.#initial = fromNow ? this.#collection.snapshot(now) : [];
     const from = fromNow ? now : Number(resourceVersion);
+    this.#from = from;
     // Below the first position: the log then answers that it is gone.
     this.#position = from < this.#collection.compactedTo ? -1 : this.#collection.positionAfter(from);
   }
@@ -89,6 +92,7 @@ export class WatchStream {
       if (event === undefined) return;
       if (event === 'gone') return this.#expire();
       this.#position++;
+      if (event.revision <= this.#from) continue;
       const line = this.#translate(event);
       if (line !== undefined) this.#event(line);
     }
@@ -96,6 +100,7 @@ export class WatchStream {
 
   /** A BOOKMARK, if the stream asked for them and is not behind. */
   bookmark(annotations?: Readonly<Record<string, string>>): void {
+    if (this.#context.cluster.revision.current < this.#from) return;
     if (!this.#bookmarks || !this.#writable() || this.#collection.at(this.#position) !== undefined) return;
     const metadata = {
       resourceVersion: String(this.#context.cluster.revision.current),
