@@ -8,8 +8,10 @@ import { RunningChains } from './chain/running-chains.ts';
 import { createChainTree } from './chain/tree.ts';
 import { systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
-import { createReceivers } from './delivery/receivers.ts';
+import { createReceivers, type Receivers } from './delivery/receivers.ts';
+import { createEvidence } from './enrich/cluster-evidence.ts';
 import { createEnricher, UNASKING } from './enrich/enricher.ts';
+import { recordedEvidence, type Evidence } from './enrich/evidence.ts';
 import type { Enricher } from './enrich/involved.ts';
 import { ConfigError, toError } from './errors.ts';
 import type { Health } from './health.ts';
@@ -103,6 +105,7 @@ class Application implements App {
   #web: Web | undefined;
   #connection: Connection | undefined;
   #chains: RunningChains | undefined;
+  #receivers: Receivers | undefined;
   #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -212,6 +215,7 @@ class Application implements App {
       clock: this.#clock,
       metrics: this.metrics,
       health: () => this.health(),
+      receivers: () => this.#receivers?.states() ?? [],
       clusterName: () => this.#connection?.clusterName,
       store: () => this.#store,
       api: () => this.#connection?.api,
@@ -289,10 +293,21 @@ class Application implements App {
   async #startChains(store: Store, connection: Connection, discovery: Discovery): Promise<void> {
     const { config, log, stdout, env } = this.#options;
     const receivers = createReceivers({ clock: this.#clock, metrics: this.metrics, log, env });
+    this.#receivers = receivers;
     this.#onStop('receivers', () => receivers.close());
     const enricher = this.#enricher(store, connection, discovery);
     const { clusterName } = connection;
-    const common = { store, clusterName, receivers, clock: this.#clock, metrics: this.metrics, stdout, enricher };
+    const evidence = this.#evidence(store, connection);
+    const common = {
+      store,
+      clusterName,
+      receivers,
+      clock: this.#clock,
+      metrics: this.metrics,
+      stdout,
+      enricher,
+      evidence,
+    };
     const onForked = (names: readonly string[]): void => this.#chains?.kick(names);
     const chains = new RunningChains((chain) => createChainTree({ chain, log, onForked, ...common }));
     this.#chains = chains;
@@ -314,6 +329,12 @@ class Application implements App {
     };
     const around = { store, redactor: today, clock: this.#clock, log, metrics: this.metrics };
     return createEnricher({ api, discovery, ...around, perSecond: requestsPerSecond, burst });
+  }
+
+  #evidence(store: Store, { api }: Connection): Evidence {
+    if (!this.#config.lookup.enabled) return recordedEvidence(store);
+    const secretNames = () => this.#config.redact.envNames;
+    return createEvidence({ api, store, secretNames, clock: this.#clock, log: this.#options.log });
   }
 
   async #startSource(store: Store, connection: Connection, discovery: Discovery): Promise<void> {

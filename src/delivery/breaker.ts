@@ -32,6 +32,11 @@ export class Breaker {
     this.#events = events;
   }
 
+  /** Until the next probe, in milliseconds; undefined while closed. */
+  get restsForMs(): number | undefined {
+    return this.#probeAt === undefined ? undefined : Math.max(0, this.#probeAt - this.#clock.monotonic());
+  }
+
   /** @throws RetryAfterError while open, with the time left; while a probe is under way without a time */
   check(title: string): void {
     if (this.#probeAt === undefined) return;

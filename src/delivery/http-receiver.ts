@@ -10,6 +10,7 @@ import { fetchThrough } from './fetch-adapter.ts';
 import { exchange, ExchangeError } from './http.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { OutgoingRequest, Receiver, ReceiverOptions, ReceiverResponse } from './receiver.ts';
+import type { ReceiverRecord } from './receiver-record.ts';
 import { decoded, scrubbedCause, scrubberOf } from './scrub.ts';
 import { messageId, signer, type Sign } from './signature.ts';
 
@@ -19,6 +20,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 export interface Line {
   readonly rate: RateLimit;
   readonly breaker: Breaker;
+  readonly record: ReceiverRecord;
 }
 
 export interface ReceiverParts {
@@ -40,6 +42,7 @@ export class HttpReceiver implements Receiver {
     this.#parts = parts;
     const { name, url, secrets = [], signingSecrets = [] } = options;
     this.#to = { title: `${name} (${url.host})`, scrub: scrubberOf(url, [...secrets, ...signingSecrets]) };
+    parts.line.record.opened(name);
     this.#sign = signingSecrets.length === 0 ? undefined : signer(signingSecrets);
   }
 
@@ -71,6 +74,7 @@ export class HttpReceiver implements Receiver {
   }
 
   close(): Promise<void> {
+    if (!this.#closed) this.#parts.line.record.closed(this.#options.name);
     this.#closed = true;
     return Promise.resolve();
   }
@@ -111,6 +115,8 @@ export class HttpReceiver implements Receiver {
     metrics.deliveries.inc({ receiver, outcome: failure?.outcome ?? 'ok' });
     metrics.deliverySeconds.observe({ receiver }, (clock.monotonic() - startedAt) / 1000);
     const { error } = failure ?? {};
+    if (error === undefined) line.record.succeeded(clock.now());
+    else line.record.failed(clock.now(), error.message);
     if (error instanceof RetryAfterError && error.retryAfterMs !== undefined) line.rate.block(error.retryAfterMs);
     const unwell = failure !== undefined && failure.outcome !== 'limited' && failure.outcome !== 'refused';
     if (unwell) line.breaker.failed(probe);

@@ -58,6 +58,18 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
+/** How one far end is doing. Times are milliseconds since the epoch. */
+export interface ReceiverState {
+  /** {@link ReceiverOptions.name} of those who send to it. */
+  readonly names: readonly string[];
+  readonly host: string;
+  /** When it last took something; undefined: not since the start. */
+  readonly lastOkAt: number | undefined;
+  readonly lastFailure: { readonly at: number; readonly error: string } | undefined;
+  /** When it is tried again, while it is given a rest. */
+  readonly restsUntil: number | undefined;
+}
+
 /** One receiver per (origin, path, lane): sinks that name the same far end share its rate and breaker. */
 export interface ReceiverFactory {
   receiver(options: ReceiverOptions): Receiver;

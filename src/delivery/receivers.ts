@@ -7,7 +7,8 @@ import { Breaker } from './breaker.ts';
 import { Connections } from './connections.ts';
 import { HttpReceiver, type Line } from './http-receiver.ts';
 import { RateLimit } from './rate-limit.ts';
-import type { ReceiverFactory, ReceiverOptions } from './receiver.ts';
+import { ReceiverRecord } from './receiver-record.ts';
+import type { ReceiverFactory, ReceiverOptions, ReceiverState } from './receiver.ts';
 
 export interface ReceiversOptions {
   readonly clock: Clock;
@@ -19,8 +20,15 @@ export interface ReceiversOptions {
   readonly lookup?: LookupFunction;
 }
 
-/** Makes the way out. `close` ends its connections; what is still in flight then fails. */
-export function createReceivers(options: ReceiversOptions): ReceiverFactory & { close(): Promise<void> } {
+export interface Receivers extends ReceiverFactory {
+  /** Of the far ends that somebody sends to now. */
+  states(): readonly ReceiverState[];
+  /** Ends the connections; what is still in flight then fails. */
+  close(): Promise<void>;
+}
+
+/** Makes the way out. */
+export function createReceivers(options: ReceiversOptions): Receivers {
   const { clock, metrics, log } = options;
   const connections = new Connections(options.env, options.lookup);
   const lines = new Map<string, Line>();
@@ -37,6 +45,8 @@ export function createReceivers(options: ReceiversOptions): ReceiverFactory & { 
       }
       return new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line });
     },
+    states: () =>
+      [...lines.values()].flatMap(({ record, breaker }) => record.state(clock.now(), breaker.restsForMs) ?? []),
     close: () => connections.close(),
   };
 }
@@ -54,5 +64,5 @@ function createLine({ name, url }: ReceiverOptions, { clock, log, metrics }: Rec
       log.info('Receiver works again', fields);
     },
   });
-  return { rate: new RateLimit(clock), breaker };
+  return { rate: new RateLimit(clock), breaker, record: new ReceiverRecord(url.host) };
 }

@@ -1,5 +1,5 @@
 /** The routes behind their guard and their gate, with the headers that every answer carries. */
-import { Hono, type Context } from 'hono';
+import { Hono, type Context, type Next } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { compress } from 'hono/compress';
 import { toError } from '../errors.ts';
@@ -7,8 +7,9 @@ import type { Logger } from '../log.ts';
 import type { Gate } from './gate.ts';
 import { createGuard } from './guard.ts';
 import type { WebConfig } from '../config/config.ts';
-import { loginPage } from './page.ts';
-import type { Route } from './routes.ts';
+import { loginPage } from './login-page.ts';
+import { linkBase } from './link-base.ts';
+import type { Route } from './route.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface WebAppOptions {
@@ -20,10 +21,10 @@ export interface WebAppOptions {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
-/** Nothing but what we serve ourselves; nobody puts us in a frame. */
+/** Nothing but what we serve ourselves; nobody puts us in a frame; no script makes HTML of a text. */
 const HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cross-origin-opener-policy': 'same-origin',
@@ -31,32 +32,25 @@ const HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
 };
 
-export function createWebApp({ routes, settings, gate, sessions, log }: WebAppOptions): Hono {
+export function createWebApp(options: WebAppOptions): Hono {
+  const { routes, settings, log } = options;
   const { basePath } = settings;
   const guard = createGuard(settings);
-  const app = new Hono().basePath(basePath === '' ? '/' : basePath);
-  app.use(async (c, next) => {
-    await next();
-    for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
-  });
-  app.use(async (c, next) => {
-    const wrong = isProbe(c, basePath) ? undefined : guard(c.req.raw);
-    return wrong === undefined ? next() : c.text(`${wrong.problem}\n`, wrong.status);
+  const app = new Hono();
+  app.use(withHeaders);
+  // Before the guard: the kubelet and Prometheus ask by an address or a service's name, at the root, and there is nothing to see.
+  const probes = routes.filter(({ access }) => access === 'probe');
+  for (const probe of probes) serve(app, [probe.path, basePath + probe.path], probe, options);
+  refuseOtherMethods(app, probes, basePath);
+  app.use((c, next) => {
+    const wrong = guard(c.req.raw);
+    return wrong === undefined ? next() : Promise.resolve(c.text(`${wrong.problem}\n`, wrong.status));
   });
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.text('the body is too large\n', 413) }));
   app.use(compress());
-  for (const { method, path, access, answer } of routes) {
-    app.on(method, path, async (c) => {
-      if (access === 'open') return answer(c);
-      const verdict = await gate.verdict(sessions.tokenOf(c.req.raw.headers), access, path);
-      return verdict === 'allowed' ? answer(c) : denied(c, verdict, gate, basePath);
-    });
-  }
-  app.on('POST', '/login', (c) => logIn(c, sessions, settings));
-  app.all('*', (c) => {
-    const known = routes.some(({ path }) => path === c.req.path.slice(basePath.length));
-    return known ? c.text('only GET and HEAD are answered here\n', 405) : c.text('not found\n', 404);
-  });
+  for (const route of routes) serve(app, pathsBelow(basePath, route.path), route, options);
+  refuseOtherMethods(app, routes, basePath);
+  app.notFound((c) => c.text('not found\n', 404));
   app.onError((error, c) => {
     log.error('A page could not be made', { path: c.req.path, error: toError(error).message });
     return c.text('internal error\n', 500);
@@ -64,31 +58,50 @@ export function createWebApp({ routes, settings, gate, sessions, log }: WebAppOp
   return app;
 }
 
-/** The kubelet and Prometheus ask by address or by a service's name; there is nothing to see. */
-function isProbe(c: Context, basePath: string): boolean {
-  return ['/livez', '/readyz', '/metrics'].some((path) => c.req.path === basePath + path);
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+async function withHeaders(c: Context, next: Next): Promise<void> {
+  await next();
+  for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
 }
 
-function denied(
-  c: Context,
-  verdict: 'unknown' | 'refused',
-  gate: Gate,
-  basePath: string,
-): Response | Promise<Response> {
-  if (gate.kind === 'closed') {
-    return c.text('only /livez, /readyz and /metrics are served here: set [web] token, or listen on loopback\n', 403);
-  }
+function serve(
+  app: Hono,
+  paths: string[],
+  { method, access, answer }: Route,
+  { gate, sessions, settings: { basePath } }: WebAppOptions,
+): void {
+  app.on(method, paths, async (c) => {
+    if (access === 'probe') return answer(c);
+    if (gate.kind === 'closed') return c.text(CLOSED, 403);
+    if (access === 'open') return answer(c);
+    const path = c.req.path.slice(basePath.length) || '/';
+    const verdict = await gate.verdict(sessions.tokenOf(c.req.raw.headers), access, path);
+    return verdict === 'allowed' ? answer(c) : denied(c, verdict, basePath);
+  });
+}
+
+const CLOSED =
+  'only /livez, /readyz and /metrics are served here: set [web] token or clusterAccess, or listen on loopback\n';
+
+function denied(c: Context, verdict: 'unknown' | 'refused', basePath: string): Response | Promise<Response> {
   if (verdict === 'refused') return c.text('you may not see this\n', 403);
   const wantsPage = c.req.method === 'GET' && c.req.header('accept')?.includes('text/html') === true;
   return wantsPage
-    ? c.html(loginPage(basePath), 401)
+    ? c.html(loginPage(linkBase(c, basePath)), 401)
     : c.text('a bearer token is needed\n', 401, { 'www-authenticate': 'Bearer' });
 }
 
-async function logIn(c: Context, sessions: Sessions, { basePath }: WebConfig): Promise<Response> {
-  const { token } = (await c.req.json().catch(() => ({}))) as { token?: unknown };
-  if (typeof token !== 'string' || token === '') return c.text('the token is missing\n', 400);
-  const secure = c.req.header('x-forwarded-proto') === 'https';
-  c.header('set-cookie', sessions.begin(token, { path: basePath === '' ? '/' : basePath, secure }));
-  return c.body(null, 204);
+/** The page itself is found with and without the slash at the end of the base path. */
+function pathsBelow(basePath: string, path: string): string[] {
+  return path === '/' && basePath !== '' ? [basePath, `${basePath}/`] : [basePath + path];
+}
+
+/** What none of the routes before has answered. */
+function refuseOtherMethods(app: Hono, routes: readonly Route[], basePath: string): void {
+  const methods = Map.groupBy(routes, ({ path }) => path);
+  for (const [path, served] of methods) {
+    const allow = served.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+    app.on(METHODS, pathsBelow(basePath, path), (c) => c.text(`only ${allow} is answered here\n`, 405, { allow }));
+  }
 }

@@ -1,4 +1,5 @@
 /** Changes as the page and `/api/changes` show them. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { withDifference } from '../cli/difference.ts';
 import { recordedKind } from '../cli/kind-names.ts';
@@ -6,14 +7,21 @@ import type { Change } from '../change.ts';
 import { summaryOf, type ChangeSummary } from '../change-document.ts';
 import { remarksOf } from '../remarks.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
+import { visible } from './text.ts';
 
-/** Of a page of the API, and of the changes that the page begins with. */
+/** Of a page of the API. */
 export const MAX_PAGE = 500;
-const DEFAULT_PAGE = 100;
-/** Of one diff on the page: what is longer is for `watchchain history`. */
+/** Of the API, and of the changes that the page begins with. */
+const DEFAULT_PAGE = 50;
+/** Of one diff: what is longer is for `watchchain history`. */
 const MAX_DIFF = 20_000;
+const MAX_LINE = 1_000;
+/** Of each that took part, of the fields that it changed. */
+const MAX_PATHS = 20;
+/** How long the conversion of many holds up everything else at most, but for one that takes longer. */
+const TURN_MS = 4;
 
-/** Members are only ever added. */
+/** Members are only ever added. Texts are bounded, and what cannot be seen in them is written out. */
 export interface ShownChange extends ChangeSummary {
   /** What changed, in a few words; absent when nothing differs that counts. */
   readonly what?: string;
@@ -44,11 +52,14 @@ export const changesQuery = z.preprocess(
 
 export type ChangesQuery = z.output<typeof changesQuery>;
 
+/** What of a query says which changes. */
+export type ChangesFilter = Omit<HistoryQuery, 'limit'>;
+
 /** What of a query the store understands. @throws ConfigError for a kind of which nothing is recorded */
 export async function filterOf(
   store: Store,
   { kind, namespace, name, by, since }: ChangesQuery,
-): Promise<Omit<HistoryQuery, 'limit'>> {
+): Promise<ChangesFilter> {
   return {
     ...(kind === undefined ? {} : await recordedKind(store, kind)),
     ...(namespace === undefined ? {} : { namespace }),
@@ -58,11 +69,30 @@ export async function filterOf(
   };
 }
 
+/** In the same order; other work goes on in between. */
+export async function shownAll(changes: readonly Change[]): Promise<readonly ShownChange[]> {
+  const all: ShownChange[] = [];
+  let turnAt = performance.now();
+  for (const change of changes) {
+    if (performance.now() - turnAt > TURN_MS) {
+      await nextTurn();
+      turnAt = performance.now();
+    }
+    all.push(shown(change));
+  }
+  return all;
+}
+
 export function shown(change: Change): ShownChange {
   const { diff } = withDifference(change).notes;
+  const summary = summaryOf(change);
   return {
-    ...summaryOf(change),
-    ...(diff === undefined ? {} : { what: diff.headline, diff: diff.unified.slice(0, MAX_DIFF) }),
-    remarks: remarksOf(change),
+    ...summary,
+    headline: visible(summary.headline, MAX_LINE),
+    by: summary.by.map((actor) => ({ ...actor, paths: actor.paths.slice(0, MAX_PATHS) })),
+    ...(diff === undefined
+      ? {}
+      : { what: visible(diff.headline, MAX_LINE), diff: visible(diff.unified.trimEnd(), MAX_DIFF) }),
+    remarks: remarksOf(change).map((remark) => visible(remark, MAX_LINE)),
   };
 }

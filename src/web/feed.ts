@@ -1,24 +1,25 @@
-/** Changes as they are accepted, read once for all who look on. */
+/** Changes as they are accepted, read and put into words once for all who look on with the same filter. */
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
-import type { ShownChange } from './changes.ts';
-import { batchAfter } from './stream.ts';
+import { shownAll, type ChangesFilter } from './changes.ts';
 
-/** Some changes in accept order, and how many more there were than anybody could read. */
-export interface Batch {
-  readonly changes: readonly ShownChange[];
-  readonly skipped: number;
-  /** Of the newest change. */
-  readonly lastId: number;
+/** One server-sent event. */
+export interface FeedMessage {
+  readonly event: 'changes';
+  /** Of the newest change in it. */
+  readonly id: string;
+  /** `{"changes": [...], "truncated": false}` */
+  readonly data: string;
 }
 
-/** @param from the number after which the batch begins */
-export type Viewer = (batch: Batch, from: number) => void;
+export type Viewer = (message: FeedMessage) => void;
 
-/** Between two batches: people read no faster, and 1,000 changes a second become two batches. */
+/** Between two messages: people read no faster, and 1,000 changes a second become two messages. */
 const EVERY_MS = 500;
+/** In one message: the newest. Nobody reads more at once, and what came before is in the history. */
+const MAX_SHOWN = 50;
 
 export interface FeedOptions {
   readonly store: () => Store | undefined;
@@ -26,58 +27,90 @@ export interface FeedOptions {
   readonly log: Logger;
 }
 
+/** Those who have the same filter. */
+interface Audience {
+  readonly filter: ChangesFilter;
+  readonly viewers: Set<Viewer>;
+}
+
 export class Feed {
   readonly #options: FeedOptions;
-  readonly #viewers = new Set<Viewer>();
-  #stopping: AbortController | undefined;
+  readonly #audiences = new Map<string, Audience>();
+  #running: { readonly stop: AbortController; readonly begun: Promise<void> } | undefined;
 
   constructor(options: FeedOptions) {
     this.#options = options;
   }
 
   get viewers(): number {
-    return this.#viewers.size;
+    return [...this.#audiences.values()].reduce((n, { viewers }) => n + viewers.size, 0);
   }
 
-  /** Calls back with what is accepted from now on; answers how to leave. Reads nothing while nobody looks on. */
-  follow(viewer: Viewer): () => void {
-    this.#viewers.add(viewer);
-    if (this.#stopping === undefined) {
-      this.#stopping = new AbortController();
-      void this.#read(this.#stopping.signal);
-    }
+  /**
+   * Calls back with what is accepted from now on, and perhaps with a little of what was before; answers how to leave. When it
+   * resolves, what the store has is all that the viewer may have to ask for itself. Nothing is read while nobody looks on.
+   */
+  async follow(filter: ChangesFilter, viewer: Viewer): Promise<() => void> {
+    const key = JSON.stringify(filter);
+    const audience = this.#audiences.get(key) ?? { filter, viewers: new Set() };
+    this.#audiences.set(key, audience);
+    audience.viewers.add(viewer);
+    this.#running ??= this.#run();
+    await this.#running.begun;
     return () => {
-      this.#viewers.delete(viewer);
-      if (this.#viewers.size === 0) this.stop();
+      audience.viewers.delete(viewer);
+      if (audience.viewers.size === 0) this.#audiences.delete(key);
+      if (this.#audiences.size === 0) this.stop();
     };
   }
 
   stop(): void {
-    this.#stopping?.abort();
-    this.#stopping = undefined;
+    this.#running?.stop.abort();
+    this.#running = undefined;
   }
 
-  async #read(signal: AbortSignal): Promise<void> {
+  #run(): { readonly stop: AbortController; readonly begun: Promise<void> } {
+    const stop = new AbortController();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    void this.#read(stop.signal, resolve);
+    return { stop, begun: promise };
+  }
+
+  async #read(signal: AbortSignal, begun: () => void): Promise<void> {
     const { clock, log, store } = this.#options;
-    let lastId: number | undefined;
+    let told: number | undefined;
     while (!signal.aborted) {
       try {
         const open = store();
-        if (open !== undefined) lastId = await this.#tell(open, lastId);
+        if (open !== undefined) told = await this.#tell(open, told);
+        begun();
       } catch (thrown) {
         if (!signal.aborted) log.warn('The page cannot read what was accepted', { problem: toError(thrown).message });
       }
       await clock.sleep(EVERY_MS, signal).catch(() => undefined);
     }
+    begun();
   }
 
-  /** The first time there is nothing to tell: what was accepted before is on the page already. */
-  async #tell(store: Store, lastId: number | undefined): Promise<number> {
+  /** Answers up to where everything was told. The first time there is nothing to tell: it is on the page already. */
+  async #tell(store: Store, told: number | undefined): Promise<number> {
     const [newest] = await store.history({ newestFirst: true, limit: 1 });
     const end = newest?.id ?? 0;
-    if (lastId === undefined || end <= lastId) return end;
-    const batch = await batchAfter(store, {}, lastId);
-    for (const viewer of this.#viewers) viewer(batch, lastId);
-    return Math.max(end, batch.lastId);
+    if (told === undefined || end <= told) return end;
+    for (const { filter, viewers } of this.#audiences.values()) {
+      const message = await messageOf(store, { ...filter, afterId: told, beforeId: end + 1 });
+      if (message !== undefined) for (const viewer of viewers) viewer(message);
+    }
+    return end;
   }
+}
+
+/** The newest of these changes, oldest first; undefined when there are none. */
+export async function messageOf(store: Store, filter: ChangesFilter): Promise<FeedMessage | undefined> {
+  const found = await store.history({ ...filter, newestFirst: true, limit: MAX_SHOWN + 1 });
+  const [newest] = found;
+  if (newest === undefined) return undefined;
+  const changes = await shownAll(found.slice(0, MAX_SHOWN).toReversed());
+  const data = JSON.stringify({ changes, truncated: found.length > MAX_SHOWN });
+  return { event: 'changes', id: String(newest.id), data };
 }

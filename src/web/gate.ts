@@ -3,8 +3,11 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { ApiClient } from '../source/api.ts';
 
-/** `open`: anybody; `read`: who may see changes; `write`: who may replay, discard and acknowledge. */
-export type Access = 'open' | 'read' | 'write';
+/**
+ * `probe`: anybody, always; `open`: anybody whom the page may ask for a token; `read`: who may see changes; `write`: who may
+ * replay, discard and acknowledge.
+ */
+export type Access = 'probe' | 'open' | 'read' | 'write';
 
 /** `unknown`: nobody we know (401); `refused`: known, and not allowed (403). */
 export type Verdict = 'allowed' | 'unknown' | 'refused';
@@ -13,7 +16,7 @@ export interface Gate {
   /** For the log and for the page that asks for a token. */
   readonly kind: 'loopback' | 'token' | 'cluster' | 'closed';
   /** @param token the bearer token of the request or its session; undefined: it has none. Never rejects. */
-  verdict(token: string | undefined, access: Exclude<Access, 'open'>, path: string): Promise<Verdict>;
+  verdict(token: string | undefined, access: 'read' | 'write', path: string): Promise<Verdict>;
 }
 
 /** Only this machine reaches us: whoever is logged in here. */

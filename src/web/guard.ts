@@ -17,24 +17,25 @@ export const WRITE_HEADER = 'x-watchchain';
  * or an address. What changes something must come from our own origin, as JSON, and with {@link WRITE_HEADER}.
  */
 export function createGuard({ hosts }: GuardOptions): Guard {
-  const known = new Set(['localhost', ...hosts].map((host) => host.toLowerCase()));
+  const ours = new Set(hosts.map((host) => host.toLowerCase()));
   return (request) => {
     const host = request.headers.get('host') ?? '';
     const name = hostname(host);
-    if (name === undefined || !(known.has(name) || isIP(name) !== 0)) {
+    if (name === undefined || !(name === 'localhost' || ours.has(name) || isIP(name) !== 0)) {
       return {
         status: 421,
         problem: `this server is not known as ${JSON.stringify(host.slice(0, 100))}: see [web] hosts`,
       };
     }
-    return request.method === 'GET' || request.method === 'HEAD' ? undefined : strangeWrite(request, host);
+    return request.method === 'GET' || request.method === 'HEAD' ? undefined : strangeWrite(request, host, ours);
   };
 }
 
-function strangeWrite(request: Request, host: string): ReturnType<Guard> {
+function strangeWrite(request: Request, host: string, ours: ReadonlySet<string>): ReturnType<Guard> {
   const origin = request.headers.get('origin');
   const site = request.headers.get('sec-fetch-site');
-  if ((origin !== null && hostOf(origin) !== host) || (site !== null && site !== 'same-origin' && site !== 'none')) {
+  const isStrange = origin !== null && !isOwnOrigin(origin, host, ours);
+  if (isStrange || (site !== null && site !== 'same-origin' && site !== 'none')) {
     return { status: 403, problem: 'the request comes from another site' };
   }
   if (!/^application\/json\b/i.test(request.headers.get('content-type') ?? '')) {
@@ -51,6 +52,9 @@ function hostname(host: string): string | undefined {
   return (match?.[1] ?? match?.[2])?.toLowerCase();
 }
 
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
+/** A proxy may have put its own name into `Host`: then the browser's is one of those that were configured. */
+function isOwnOrigin(origin: string, host: string, ours: ReadonlySet<string>): boolean {
+  if (!URL.canParse(origin)) return false;
+  const url = new URL(origin);
+  return url.host === host || ours.has(url.hostname);
 }

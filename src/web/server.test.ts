@@ -50,6 +50,7 @@ async function serve(t: TestContext, health: Health, listen = '127.0.0.1:0') {
     clock: systemClock,
     metrics: createMetrics(),
     health: () => health,
+    receivers: () => [],
     clusterName: () => 'test',
     store: () => undefined,
     api: () => undefined,

@@ -28,6 +28,7 @@ export interface WebOptions {
 
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024, keepAliveTimeout: 5_000 };
 const MAX_CONNECTIONS = 256;
+const CLOSED = 'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or loopback';
 
 /** Never throws for an address that is taken or refused: one line, and the service goes on without. */
 export async function startWeb({ listen: at, outlook, settings }: WebOptions): Promise<Web> {
@@ -35,8 +36,9 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
   collectDefaultMetrics({ register: metrics.registry, prefix: 'watchchain_' });
   const gate = gateFor(at, settings, outlook);
   const feed = new Feed({ ...outlook, store: () => outlook.store() });
-  const routes = routesOf({ outlook, settings, assets: await loadAssets(), feed });
-  const app = createWebApp({ routes, settings, gate, sessions: new Sessions(clock), log });
+  const sessions = new Sessions(clock);
+  const routes = routesOf({ outlook, settings, assets: await loadAssets(), feed, gate, sessions });
+  const app = createWebApp({ routes, settings, gate, sessions, log });
   const server = createServer(LIMITS, getRequestListener(app.fetch) as RequestListener);
   server.maxConnections = MAX_CONNECTIONS;
   try {
@@ -51,7 +53,7 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
   }
   const { address: host, port, family } = server.address() as AddressInfo;
   const address = family === 'IPv6' ? `[${host}]:${port}` : `${host}:${port}`;
-  log.info('Listening', { address, access: gate.kind });
+  log.info('Listening', { address, access: gate.kind, ...(gate.kind === 'closed' ? { remark: CLOSED } : {}) });
   return {
     address,
     async close() {

@@ -1,47 +1,40 @@
-/** Server-sent events: changes as they are accepted, to those who look on. */
+/** Server-sent events: changes as they are accepted, to one who looks on. */
 import type { SSEMessage, SSEStreamingApi } from 'hono/streaming';
-import type { HistoryQuery, Store } from '../store/store.ts';
-import { filterOf, shown, type ChangesQuery } from './changes.ts';
-import type { Batch } from './feed.ts';
-import type { RouteParts } from './routes.ts';
+import type { Store } from '../store/store.ts';
+import type { ChangesFilter } from './changes.ts';
+import { messageOf, type Feed } from './feed.ts';
+import type { Clock } from '../clock.ts';
 
 /** A viewer that has not taken the ones before is cut off; it comes back with the number of its last change. */
 const MAX_UNSENT = 4;
 /** Proxies end what is silent. */
 const ALIVE_EVERY_MS = 15_000;
-/** What a viewer gets at once: of a batch, or of what happened between the page and its stream. */
-const MAX_SHOWN = 50;
 
-/**
- * Until the viewer leaves, is too slow, or the service stops.
- * @param after the last change that the viewer has seen; undefined: what is accepted from now on
- */
-export async function follow(
-  stream: SSEStreamingApi,
-  query: ChangesQuery,
-  after: number | undefined,
-  { outlook, feed }: Pick<RouteParts, 'outlook' | 'feed'>,
-): Promise<void> {
-  const { clock } = outlook;
+export interface StreamParts {
+  readonly clock: Clock;
+  readonly feed: Feed;
+  readonly store: Store | undefined;
+  readonly filter: ChangesFilter;
+  /** The last change that the viewer has seen; undefined: what is accepted from now on. */
+  readonly after: number | undefined;
+  /** Ends the connection without waiting for what was not taken. */
+  readonly cut: () => void;
+}
+
+/** Until the viewer leaves, is too slow, or the service stops. A change may come twice, and none is left out in silence. */
+export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promise<void> {
+  const { clock, feed, store, filter, after, cut } = parts;
   const over = new AbortController();
   stream.onAbort(() => over.abort());
-  const send = sender(stream, over);
-  const tell = ({ changes, skipped, lastId }: Batch) => {
-    if (changes.length > 0 || skipped > 0)
-      send({ event: 'changes', id: String(lastId), data: JSON.stringify({ changes, skipped }) });
-  };
-  const store = outlook.store();
-  const filter = store === undefined ? {} : await filterOf(store, query);
-  const isFiltered = Object.keys(filter).length > 0;
-  if (store !== undefined && after !== undefined) tell(await batchAfter(store, filter, after));
-  const leave = feed.follow((batch, from) => {
-    if (!isFiltered || store === undefined) return tell(batch);
-    batchAfter(store, filter, from).then(tell, () => over.abort());
-  });
+  const send = sender(stream, over, cut);
+  const leave = await feed.follow(filter, send);
   try {
+    const missed =
+      store === undefined || after === undefined ? undefined : await messageOf(store, { ...filter, afterId: after });
+    if (missed !== undefined) send(missed);
     while (!over.signal.aborted) {
+      send({ event: 'alive', data: '' });
       await clock.sleep(ALIVE_EVERY_MS, over.signal).catch(() => undefined);
-      if (!over.signal.aborted) send({ event: 'alive', data: '' });
     }
   } finally {
     leave();
@@ -49,26 +42,18 @@ export async function follow(
 }
 
 /** Sends without waiting; ends what takes nothing. */
-function sender(stream: SSEStreamingApi, over: AbortController): (message: SSEMessage) => void {
+function sender(stream: SSEStreamingApi, over: AbortController, cut: () => void): (message: SSEMessage) => void {
   let unsent = 0;
   return (message) => {
-    if (++unsent > MAX_UNSENT) return over.abort();
+    if (over.signal.aborted) return;
+    if (++unsent > MAX_UNSENT) {
+      over.abort();
+      cut();
+      return;
+    }
     stream.writeSSE(message).then(
       () => void unsent--,
       () => over.abort(),
     );
-  };
-}
-
-/** The newest of those that came after, in accept order. */
-export async function batchAfter(store: Store, filter: Omit<HistoryQuery, 'limit'>, afterId: number): Promise<Batch> {
-  const found = await store.history({ ...filter, afterId, newestFirst: true, limit: MAX_SHOWN });
-  const lastId = found[0]?.id ?? afterId;
-  const oldest = found.at(-1)?.id ?? afterId;
-  return {
-    changes: found.toReversed().map(shown),
-    // Accept numbers of a whole history are nearly without gaps: close enough for "and 312 more".
-    skipped: found.length < MAX_SHOWN ? 0 : Math.max(0, oldest - afterId - 1),
-    lastId,
   };
 }

@@ -1,4 +1,6 @@
 /** Keeps the page fresh: times in the viewer's zone, changes as they happen, buttons. Works on what the server has rendered. */
+import { act, logIn } from './actions.js';
+import { showTimes } from './times.js';
 
 /**
  * As `ShownChange` of changes.ts has it.
@@ -9,23 +11,16 @@
  */
 
 const MAX_LISTED = 500;
-/** What the server wants of a request that changes something. */
-const JSON_WRITE = { 'content-type': 'application/json', 'x-watchchain': 'page' };
+/** Between two looks at the sections that are fetched again. */
+const FRESHEN_MS = 3_000;
 const base = document.body.dataset['base'] ?? '';
 const live = document.querySelector('#live');
 const list = document.querySelector('#change-list');
 const template = document.querySelector('template');
 
-const today = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
-const earlier = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
-
-/** @param {ParentNode} within */
-function localTimes(within) {
-  for (const time of within.querySelectorAll('time')) {
-    const at = new Date(time.dateTime);
-    const isToday = at.toDateString() === new Date().toDateString();
-    if (!Number.isNaN(at.getTime())) time.textContent = (isToday ? today : earlier).format(at);
-  }
+/** @param {string} text */
+function say(text) {
+  if (live !== null) live.textContent = text;
 }
 
 /**
@@ -44,7 +39,8 @@ function itemOf(change) {
   item.classList.add('fresh');
   fill('action', change.action);
   slot('action')?.setAttribute('class', `action ${change.action}`);
-  fill('object', `${change.kind} ${change.key}`);
+  fill('kind', change.kind);
+  fill('key', change.key);
   const who = [...new Set(change.by.map(({ manager }) => manager))].join(', ');
   fill('by', who === '' ? '' : `by ${who}`);
   fill('what', [change.what ?? '', ...change.remarks].filter(Boolean).join(' · '));
@@ -55,7 +51,7 @@ function itemOf(change) {
   }
   if (!change.diff) slot('details')?.remove();
   else slot('diff')?.replaceChildren(...change.diff.split('\n').flatMap(lineOf));
-  localTimes(item);
+  showTimes(item);
   return item;
 }
 
@@ -63,79 +59,110 @@ function itemOf(change) {
 function lineOf(line) {
   const span = document.createElement('span');
   span.textContent = line;
-  if (line.startsWith('+')) span.className = 'add';
-  if (line.startsWith('-')) span.className = 'del';
+  if (/^(\+\+\+|---|@)/.test(line)) span.className = 'file';
+  else if (line.startsWith('+')) span.className = 'add';
+  else if (line.startsWith('-')) span.className = 'del';
   return [span, '\n'];
 }
 
-/** @param {readonly ShownChange[]} changes */
+/** @param {Element} item */
+const idOf = (item) => Number(item.getAttribute('data-id'));
+
+/**
+ * Newest first, each once, whatever comes late or twice.
+ * @param {readonly ShownChange[]} changes
+ */
 function show(changes) {
   if (list === null) return;
-  list.querySelector('.empty')?.remove();
+  document.querySelector('#no-changes')?.remove();
   for (const change of changes) {
     const item = itemOf(change);
-    if (item !== undefined && list.querySelector(`[data-id="${change.id}"]`) === null) list.prepend(item);
+    const next = [...list.children].find((other) => idOf(other) <= change.id);
+    if (item !== undefined && (next === undefined || idOf(next) !== change.id)) list.insertBefore(item, next ?? null);
   }
   while (list.childElementCount > MAX_LISTED) list.lastElementChild?.remove();
+}
+
+/** What the server sent of each section, before times and the like were put into it. @type {Map<string, Element>} */
+const sent = new Map();
+for (const section of document.querySelectorAll('[data-live]')) sent.set(section.id, copyOf(section));
+
+/** @param {Element} section */
+function copyOf(section) {
+  return /** @type {Element} */ (section.cloneNode(true));
+}
+
+/** As a document, which is no string that becomes HTML: the browser forbids that here. */
+function fetchFragments() {
+  const request = new XMLHttpRequest();
+  request.responseType = 'document';
+  request.addEventListener('load', () => {
+    if (request.status === 401) location.reload();
+    for (const section of request.responseXML?.querySelectorAll('[data-live]') ?? []) replace(section);
+  });
+  request.open('GET', `${base}/fragments`);
+  request.send();
+}
+
+/** Only what differs, and never what somebody is in. @param {Element} section */
+function replace(section) {
+  const old = document.getElementById(section.id);
+  const before = sent.get(section.id);
+  if (old === null || before?.isEqualNode(section) === true) return;
+  if (old.contains(document.activeElement) && document.activeElement !== document.body) return;
+  sent.set(section.id, copyOf(section));
+  const fresh = document.importNode(section, true);
+  showTimes(fresh);
+  old.replaceWith(fresh);
+}
+
+let freshenAt = 0;
+let isPlanned = false;
+/** At once, or as soon as the last time is long enough ago. */
+function freshen() {
+  if (isPlanned) return;
+  isPlanned = true;
+  setTimeout(
+    () => {
+      isPlanned = false;
+      freshenAt = Date.now() + FRESHEN_MS;
+      fetchFragments();
+    },
+    Math.max(0, freshenAt - Date.now()),
+  );
 }
 
 function follow() {
   const filters = new URLSearchParams(location.search);
   // A page of older changes stays what it is.
-  if (filters.has('before')) return;
+  const isOld = filters.has('before');
+  filters.delete('before');
   const newest = list?.querySelector('[data-id]')?.getAttribute('data-id');
   if (typeof newest === 'string') filters.set('after', newest);
   const source = new EventSource(`${base}/api/changes?${filters.toString()}`);
   source.addEventListener('open', () => say('live'));
   source.addEventListener('error', () => say('not connected, trying again'));
+  source.addEventListener('alive', freshen);
   source.addEventListener('changes', (event) => {
-    const { changes, skipped } = JSON.parse(event.data);
-    show(changes);
+    const { changes, truncated } = JSON.parse(event.data);
+    if (!isOld) show(changes);
     const more = document.querySelector('#more');
-    if (more !== null && skipped > 0) more.textContent = `and ${skipped} more at once: reload to see them`;
+    if (more !== null && truncated) more.textContent = 'more at once than is shown: reload to see all';
+    freshen();
   });
-}
-
-/** @param {string} text */
-function say(text) {
-  if (live !== null) live.textContent = text;
-}
-
-/** @param {HTMLButtonElement} button */
-async function act(button) {
-  const { replay, discard } = button.dataset;
-  const [verb, id] = replay === undefined ? ['discard', discard] : ['replay', replay];
-  if (id === undefined || (verb === 'discard' && !confirm(`Discard dead letter ${id}? It cannot be taken back.`)))
-    return;
-  button.disabled = true;
-  const answer = await fetch(`${base}/api/dead-letters/${verb}`, {
-    method: 'POST',
-    headers: JSON_WRITE,
-    body: JSON.stringify({ ids: [Number(id)] }),
-  });
-  if (answer.ok) button.closest('tr')?.remove();
-  else say(`Could not ${verb} ${id}: ${answer.status}`);
-  button.disabled = false;
 }
 
 document.addEventListener('click', (event) => {
   const button = event.target instanceof Element ? event.target.closest('button') : null;
-  if (button?.dataset['replay'] !== undefined || button?.dataset['discard'] !== undefined) {
-    act(button).catch(() => say('The service cannot be reached'));
-  }
+  if (button !== null) act(button, { base, say, done: freshen }).catch(() => say('The service cannot be reached'));
 });
-
-/** @param {HTMLFormElement} form */
-async function logIn(form) {
-  const token = new FormData(form).get('token');
-  await fetch(`${base}/login`, { method: 'POST', headers: JSON_WRITE, body: JSON.stringify({ token }) });
-  location.reload();
-}
 
 document.addEventListener('submit', (event) => {
   if (!(event.target instanceof HTMLFormElement) || event.target.id !== 'login') return;
   event.preventDefault();
-  logIn(event.target).catch(() => say('The service cannot be reached'));
+  logIn(event.target, { base, say }).catch(() => say('The service cannot be reached'));
 });
-localTimes(document);
+
+showTimes(document);
+setInterval(() => showTimes(document), 10_000);
 if (list !== null) follow();

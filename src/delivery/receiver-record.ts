@@ -1,0 +1,46 @@
+/** What became of the latest requests to one far end, for the page. */
+import type { ReceiverState } from './receiver.ts';
+
+export class ReceiverRecord {
+  readonly #host: string;
+  /** Who sends to it, and by how many ways. */
+  readonly #senders = new Map<string, number>();
+  #lastOkAt: number | undefined;
+  #lastFailure: ReceiverState['lastFailure'];
+
+  constructor(host: string) {
+    this.#host = host;
+  }
+
+  opened(name: string): void {
+    this.#senders.set(name, (this.#senders.get(name) ?? 0) + 1);
+  }
+
+  closed(name: string): void {
+    const left = (this.#senders.get(name) ?? 0) - 1;
+    if (left > 0) this.#senders.set(name, left);
+    else this.#senders.delete(name);
+  }
+
+  /** @param now milliseconds since the epoch */
+  succeeded(now: number): void {
+    this.#lastOkAt = now;
+  }
+
+  /** @param error without a secret */
+  failed(now: number, error: string): void {
+    this.#lastFailure = { at: now, error };
+  }
+
+  /** Undefined when nobody sends to it any more. */
+  state(now: number, restsForMs: number | undefined): ReceiverState | undefined {
+    if (this.#senders.size === 0) return undefined;
+    return {
+      names: [...this.#senders.keys()],
+      host: this.#host,
+      lastOkAt: this.#lastOkAt,
+      lastFailure: this.#lastFailure,
+      restsUntil: restsForMs === undefined ? undefined : now + restsForMs,
+    };
+  }
+}

@@ -1,0 +1,103 @@
+/** What changed: as JSON by the page, and as server-sent events. */
+import type { Context } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import type { z } from 'zod';
+import { codeOf, toError } from '../errors.ts';
+import {
+  changesQuery,
+  filterOf,
+  shownAll,
+  type ChangesFilter,
+  type ChangesQuery,
+  type ShownChange,
+} from './changes.ts';
+import type { Outlook } from './outlook.ts';
+import { propertiesOf } from './schemas.ts';
+import type { Route, RouteParts } from './route.ts';
+import { follow } from './stream.ts';
+
+/** Who look on at once; the next are told to come back. */
+const MAX_VIEWERS = 50;
+
+export function changeRoutes(parts: RouteParts): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/api/changes',
+      access: 'read',
+      summary:
+        'Changes, newest first, with `before` for the next page. With `Accept: text/event-stream`: those that are accepted from now on, and after `Last-Event-ID` or `after`.',
+      query: propertiesOf(changesQuery),
+      answer: (c) => changes(c, parts),
+    },
+  ];
+}
+
+async function changes(c: Context, parts: RouteParts): Promise<Response> {
+  const { after, ...rest } = c.req.query();
+  const parsed = changesQuery.safeParse(rest);
+  if (!parsed.success) return c.json({ error: firstProblem(parsed.error) }, 400);
+  const wantsStream = c.req.header('accept')?.includes('text/event-stream') === true;
+  if (wantsStream) return stream(c, parsed.data, after, parts);
+  const { changes: found, problem } = await newest(parts.outlook, parsed.data);
+  if (problem !== undefined) return c.json({ error: problem }, 400);
+  const last = found.length < parsed.data.limit ? undefined : found.at(-1)?.id;
+  return c.json({ changes: found, ...(last === undefined ? {} : { before: last }) });
+}
+
+async function stream(
+  c: Context,
+  query: ChangesQuery,
+  after: string | undefined,
+  { outlook, feed }: RouteParts,
+): Promise<Response> {
+  if (feed.viewers >= MAX_VIEWERS) return c.text('too many look on already\n', 503, { 'retry-after': '60' });
+  const { filter, problem } = await filterFor(outlook, query);
+  if (filter === undefined) return c.json({ error: problem }, 400);
+  const seen = Number(c.req.header('last-event-id') ?? after);
+  const { outgoing } = c.env as { readonly outgoing?: { destroy(): unknown } };
+  return streamSSE(c, (api) =>
+    follow(api, {
+      clock: outlook.clock,
+      feed,
+      store: outlook.store(),
+      filter,
+      after: Number.isSafeInteger(seen) ? seen : undefined,
+      cut: () => outgoing?.destroy(),
+    }),
+  );
+}
+
+/** A kind of which nothing is recorded is a problem of the query. */
+async function filterFor(
+  outlook: Outlook,
+  query: ChangesQuery,
+): Promise<{ readonly filter?: ChangesFilter; readonly problem?: string }> {
+  const store = outlook.store();
+  if (store === undefined) return { filter: {} };
+  try {
+    return { filter: await filterOf(store, query) };
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'CONFIG') throw thrown;
+    return { problem: toError(thrown).message };
+  }
+}
+
+/** A page of changes; none, and why, for a query that nothing can match. */
+export async function newest(
+  outlook: Outlook,
+  query: ChangesQuery,
+): Promise<{ readonly changes: readonly ShownChange[]; readonly problem?: string }> {
+  const { filter, problem } = await filterFor(outlook, query);
+  const store = outlook.store();
+  if (filter === undefined || store === undefined)
+    return { changes: [], ...(problem === undefined ? {} : { problem }) };
+  const { limit, before } = query;
+  const page = { ...filter, ...(before === undefined ? {} : { beforeId: before }), newestFirst: true, limit };
+  return { changes: await shownAll(await store.history(page)) };
+}
+
+/** `limit: Too big: expected number to be <=500` */
+export function firstProblem({ issues: [issue] }: z.ZodError): string {
+  return issue === undefined ? 'cannot be read' : [issue.path.join('.'), issue.message].filter(Boolean).join(': ');
+}

@@ -1,0 +1,53 @@
+/** Where the gate asks for a token, and what takes it. */
+import type { Context } from 'hono';
+import { html } from 'hono/html';
+import { z } from 'zod';
+import type { WebConfig } from '../config/config.ts';
+import { head, type Html } from './html.ts';
+import { linkBase } from './link-base.ts';
+import type { Route, RouteParts } from './route.ts';
+
+export function loginPage(base: string): Html {
+  return html`<!doctype html>
+    <html lang="en">
+      ${head(base, 'watchchain')}
+      <body data-base="${base}">
+        <main class="login">
+          <h1>watchchain</h1>
+          <form class="filters" id="login">
+            <label
+              >Token<input name="token" type="password" autocomplete="current-password" required autofocus
+            /></label>
+            <button>Show</button>
+          </form>
+          <p class="quiet" id="live" role="status">A bearer token of this service, or of the cluster.</p>
+        </main>
+      </body>
+    </html>`;
+}
+
+const credentials = z.strictObject({ token: z.string().min(1).max(8_192) });
+
+/** A token that the gate does not know begins no session, so that nobody crowds out those who are in. */
+export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate' | 'sessions' | 'settings'>): Route {
+  return {
+    method: 'POST',
+    path: '/login',
+    access: 'open',
+    summary: 'Gives a cookie for a token, for eight hours.',
+    body: z.toJSONSchema(credentials),
+    answer: async (c) => {
+      const given = credentials.safeParse(await c.req.json().catch(() => undefined));
+      if (!given.success) return c.json({ error: 'the token is missing' }, 400);
+      const { token } = given.data;
+      if ((await gate.verdict(token, 'read', '/')) === 'unknown')
+        return c.json({ error: 'nobody has this token' }, 401);
+      c.header('set-cookie', sessions.begin(token, cookiePlace(c, settings)));
+      return c.body(null, 204);
+    },
+  };
+}
+
+function cookiePlace(c: Context, { basePath }: WebConfig): { readonly path: string; readonly secure: boolean } {
+  return { path: linkBase(c, basePath) || '/', secure: c.req.header('x-forwarded-proto') === 'https' };
+}

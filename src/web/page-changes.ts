@@ -1,0 +1,110 @@
+/** The changes of the page, newest first. */
+import { html } from 'hono/html';
+import type { ChangesQuery, ShownChange } from './changes.ts';
+import type { Html } from './html.ts';
+import type { PageModel } from './page.ts';
+
+export function changesSection({ changes, query, queryProblem, base }: PageModel): Html {
+  return html`<section id="changes" aria-labelledby="changes-title">
+    <h2 id="changes-title">Changes <small id="more" role="status"></small></h2>
+    ${filterForm(query, base)}
+    ${queryProblem === undefined ? '' : html`<p class="notice" role="alert">${queryProblem}</p>`}
+    <ol class="changes" id="change-list">
+      ${changes.map(changeItem)}
+    </ol>
+    ${changes.length === 0 ? html`<p class="empty" id="no-changes">${nothing(query)}</p>` : ''}
+    ${furtherLinks(changes, query, base)}
+    <template id="change-template">${changeItem(BLANK)}</template>
+  </section>`;
+}
+
+function filterForm(query: ChangesQuery, base: string): Html {
+  const field = (name: 'kind' | 'namespace' | 'name' | 'by', label: string, placeholder: string) =>
+    html`<label
+      >${label}<input
+        name="${name}"
+        value="${query[name] ?? ''}"
+        placeholder="${placeholder}"
+        autocapitalize="off"
+        spellcheck="false"
+    /></label>`;
+  return html`<form class="filters" method="get" action="${base}/" role="search" aria-label="Filter the changes">
+    ${field('kind', 'Kind', 'deployment')} ${field('namespace', 'Namespace', 'team-*')} ${field('name', 'Name', 'web*')}
+    ${field('by', 'Who', 'kubectl*')}
+    <button>Filter</button>
+    ${isFiltered(query) ? html`<a href="${base}/">All</a>` : ''}
+  </form>`;
+}
+
+function isFiltered({ limit: _limit, before: _before, ...filters }: ChangesQuery): boolean {
+  return Object.keys(filters).length > 0;
+}
+
+function nothing(query: ChangesQuery): string {
+  return isFiltered(query) ? 'Nothing that matches has changed.' : 'Nothing has changed since this began to watch.';
+}
+
+function furtherLinks(changes: readonly ShownChange[], query: ChangesQuery, base: string): Html {
+  const oldest = changes.at(-1);
+  const isFull = oldest !== undefined && changes.length >= query.limit;
+  return html`<nav class="further" aria-label="Pages of changes">
+    ${query.before === undefined ? '' : html`<a href="${base}/?${search(query, undefined)}">Newest</a>`}
+    ${isFull ? html`<a href="${base}/?${search(query, oldest.id)}">Older</a>` : ''}
+  </nav>`;
+}
+
+function search({ limit: _limit, before: _before, ...filters }: ChangesQuery, before: number | undefined): string {
+  const all = { ...filters, ...(before === undefined ? {} : { before }) };
+  return new URLSearchParams(
+    Object.entries(all).map(([key, value]): [string, string] => [key, String(value)]),
+  ).toString();
+}
+
+/** The client fills a copy of it: there is one form of a change. */
+const BLANK: ShownChange = {
+  headline: '',
+  id: 0,
+  time: '',
+  cluster: '',
+  action: 'updated',
+  apiVersion: '',
+  kind: '',
+  key: '',
+  name: '',
+  uid: '',
+  resourceVersion: '',
+  by: [],
+  flags: [],
+  diff: ' ',
+  remarks: [],
+};
+
+function changeItem(change: ShownChange): Html {
+  const { id, time, action, kind, key, what, by, diff, remarks } = change;
+  const who = [...new Set(by.map(({ manager }) => manager))].join(', ');
+  return html`<li data-id="${id}">
+    <time datetime="${time}" title="${time}" data-slot="time">${time}</time>
+    <span class="action ${action}" data-slot="action">${action}</span>
+    <div class="what">
+      <span class="quiet" data-slot="kind">${kind}</span> <bdi data-slot="key">${key}</bdi>
+      <span class="quiet by" data-slot="by">${who === '' ? '' : `by ${who}`}</span>
+      <div data-slot="what">${[what ?? '', ...remarks].filter(Boolean).join(' · ')}</div>
+      ${diff === undefined || diff === '' ? '' : diffBlock(diff)}
+    </div>
+  </li>`;
+}
+
+function diffBlock(diff: string): Html {
+  return html`<details data-slot="details">
+    <summary>diff</summary>
+    <pre data-slot="diff" tabindex="0">${diff.split('\n').map(diffLine)}</pre>
+  </details>`;
+}
+
+function diffLine(line: string): Html {
+  const kind = line.startsWith('+++') || line.startsWith('---') ? 'file' : (KINDS[line.slice(0, 1)] ?? '');
+  // Not for the layout of this file: every line feed in <pre> shows.
+  return kind === '' ? html`${line}${'\n'}` : html`<span class="${kind}">${line}</span>${'\n'}`;
+}
+
+const KINDS: Readonly<Record<string, string>> = { '+': 'add', '-': 'del', '@': 'file' };

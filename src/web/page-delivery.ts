@@ -1,0 +1,133 @@
+/** What became of the changes: given up, waiting, delivered; and how the receivers are. */
+import { html } from 'hono/html';
+import type { ReceiverState } from '../delivery/receiver.ts';
+import type { Balance, DeadLetter } from '../store/store.ts';
+import { agoOf, timeOf, type Html } from './html.ts';
+import type { LiveModel } from './page.ts';
+import { visible } from './text.ts';
+
+/** Of an error. */
+const MAX_TEXT = 500;
+
+/** It is there even when there are none, so that the client finds its place. */
+export function deadLettersSection({ deadLetters, balances }: LiveModel): Html {
+  const kept = balances.reduce((n, { dead, replayed }) => n + dead - replayed, 0);
+  if (deadLetters.length === 0) return html`<section id="dead-letters" data-live></section>`;
+  return html`<section id="dead-letters" data-live aria-labelledby="dead-letters-title">
+    <h2 id="dead-letters-title">
+      Dead letters
+      <small>${kept} given up, and kept${kept > deadLetters.length ? `: the oldest ${deadLetters.length}` : ''}</small>
+    </h2>
+    <table class="stack">
+      <thead>
+        <tr>
+          <th scope="col">Since</th>
+          <th scope="col">Object</th>
+          <th scope="col">Handler</th>
+          <th scope="col">Why</th>
+          <th scope="col"><span class="unseen">What to do</span></th>
+        </tr>
+      </thead>
+      <tbody>
+        ${deadLetters.map(deadLetterRow)}
+      </tbody>
+    </table>
+  </section>`;
+}
+
+function deadLetterRow({ id, diedAt, change, handler, error }: DeadLetter): Html {
+  const object = `${change.gvk.kind} ${change.key}`;
+  return html`<tr class="alarm">
+    <td data-label="since">${timeOf(diedAt)}</td>
+    <td data-label="object"><bdi>${object}</bdi></td>
+    <td data-label="handler">${handler}</td>
+    <td data-label="why">${visible(error, MAX_TEXT)}</td>
+    <td class="buttons">
+      <button type="button" data-replay="${id}" aria-label="Replay ${object}">Replay</button>
+      <button type="button" data-discard="${id}" aria-label="Discard ${object}">Discard</button>
+    </td>
+  </tr>`;
+}
+
+export function deliverySection({ balances, receivers }: LiveModel): Html {
+  return html`<section id="delivery" data-live aria-labelledby="delivery-title">
+    <h2 id="delivery-title">Delivery</h2>
+    <table class="stack">
+      <thead>
+        <tr>
+          <th scope="col">Chain</th>
+          <th scope="col" class="number">Waiting</th>
+          <th scope="col" class="number">Completed</th>
+          <th scope="col" class="number">Halted</th>
+          <th scope="col" class="number">Merged</th>
+          <th scope="col" class="number">Given up</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${balances.map(chainRow)}
+      </tbody>
+    </table>
+    ${receivers.length === 0 ? '' : receiversTable(receivers, balances)}
+  </section>`;
+}
+
+function chainRow({ chain, pending, completed, halted, superseded, dead }: Balance): Html {
+  return html`<tr>
+    <td data-label="chain">${chain}</td>
+    <td class="number" data-label="waiting">${pending}</td>
+    <td class="number" data-label="completed">${completed}</td>
+    <td class="number" data-label="halted">${halted}</td>
+    <td class="number" data-label="merged">${superseded}</td>
+    <td class="number" data-label="given up">${dead}</td>
+  </tr>`;
+}
+
+function receiversTable(receivers: readonly ReceiverState[], balances: readonly Balance[]): Html {
+  return html`<table class="stack">
+    <thead>
+      <tr>
+        <th scope="col">Receiver</th>
+        <th scope="col">Host</th>
+        <th scope="col">State</th>
+        <th scope="col" class="number">Queue</th>
+        <th scope="col">Last delivered</th>
+        <th scope="col">Last error</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${receivers.map((receiver) => receiverRow(receiver, balances))}
+    </tbody>
+  </table>`;
+}
+
+function receiverRow(
+  { names, host, lastOkAt, lastFailure, restsUntil }: ReceiverState,
+  balances: readonly Balance[],
+): Html {
+  const isFailing = lastFailure !== undefined && lastFailure.at > (lastOkAt ?? 0);
+  const tone = restsUntil !== undefined ? 'bad' : isFailing ? 'warn' : 'good';
+  const words =
+    restsUntil !== undefined
+      ? 'given a rest'
+      : isFailing
+        ? 'failing'
+        : lastOkAt === undefined
+          ? 'not used yet'
+          : 'works';
+  // What waits for a sink is counted by its chain: a change waits there once, whatever it waits for.
+  const chains = new Set(names.map((name) => name.slice(0, Math.max(0, name.lastIndexOf('/')))));
+  const queue = balances.filter(({ chain }) => chains.has(chain)).reduce((n, { pending }) => n + pending, 0);
+  return html`<tr class="${restsUntil === undefined ? '' : 'alarm'}">
+    <td data-label="receiver">${names.join(', ')}</td>
+    <td data-label="host">${host}</td>
+    <td data-label="state">
+      <span class="state ${tone}">${words}</span
+      >${restsUntil === undefined ? '' : html`, next try ${timeOf(restsUntil)}`}
+    </td>
+    <td class="number" data-label="queue">${queue}</td>
+    <td data-label="last delivered">${lastOkAt === undefined ? 'never' : agoOf(lastOkAt)}</td>
+    <td data-label="last error">
+      ${lastFailure === undefined ? 'none' : html`${agoOf(lastFailure.at)}: ${visible(lastFailure.error, MAX_TEXT)}`}
+    </td>
+  </tr>`;
+}

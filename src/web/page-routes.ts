@@ -1,0 +1,87 @@
+/** The page, the parts of it that are fetched again, and what it loads. */
+import type { Context } from 'hono';
+import { newest, firstProblem } from './change-routes.ts';
+import { changesQuery } from './changes.ts';
+import { deadLetters } from './dead-letter-routes.ts';
+import { propertiesOf } from './schemas.ts';
+import { linkBase } from './link-base.ts';
+import { fragments, page, type LiveModel } from './page.ts';
+import type { Route, RouteParts } from './route.ts';
+
+/** For how long what one has fetched is good enough for the others. */
+const FRESH_MS = 1_000;
+
+export function pageRoutes(parts: RouteParts): readonly Route[] {
+  const live = new LiveModels(parts);
+  return [
+    {
+      method: 'GET',
+      path: '/',
+      access: 'read',
+      summary: 'The page.',
+      query: propertiesOf(changesQuery),
+      answer: (c) => pageOf(c, parts, live),
+    },
+    {
+      method: 'GET',
+      path: '/fragments',
+      access: 'read',
+      summary: 'The sections of the page but for the changes, as HTML.',
+      answer: async (c) => c.html(fragments(await live.now())),
+    },
+    {
+      method: 'GET',
+      path: '/assets/:name',
+      access: 'open',
+      summary: 'What the page loads.',
+      answer: (c) => {
+        const asset = parts.assets.get(c.req.param('name') ?? '');
+        return asset === undefined ? c.notFound() : c.body(asset.body, 200, { 'content-type': asset.type });
+      },
+    },
+  ];
+}
+
+async function pageOf(c: Context, { outlook, settings }: RouteParts, live: LiveModels): Promise<Response> {
+  const parsed = changesQuery.safeParse(c.req.query());
+  const query = parsed.success ? parsed.data : changesQuery.parse({});
+  const [found, model] = await Promise.all([
+    parsed.success ? newest(outlook, query) : { changes: [], problem: firstProblem(parsed.error) },
+    live.now(),
+  ]);
+  const { changes, problem: queryProblem } = found;
+  const base = linkBase(c, settings.basePath);
+  return c.html(page({ ...model, base, query, queryProblem, changes }));
+}
+
+/** What everybody sees, read once a second at most. */
+class LiveModels {
+  readonly #parts: RouteParts;
+  #latest: { readonly model: Promise<LiveModel>; readonly until: number } | undefined;
+
+  constructor(parts: RouteParts) {
+    this.#parts = parts;
+  }
+
+  now(): Promise<LiveModel> {
+    const now = this.#parts.outlook.clock.monotonic();
+    if (this.#latest === undefined || this.#latest.until <= now) {
+      const model = this.#read();
+      model.catch(() => (this.#latest = undefined));
+      this.#latest = { model, until: now + FRESH_MS };
+    }
+    return this.#latest.model;
+  }
+
+  async #read(): Promise<LiveModel> {
+    const { outlook } = this.#parts;
+    const [balances = [], letters] = await Promise.all([outlook.store()?.balances(), deadLetters(outlook)]);
+    return {
+      cluster: outlook.clusterName() ?? 'connecting',
+      health: outlook.health(),
+      balances,
+      deadLetters: letters,
+      receivers: outlook.receivers(),
+    };
+  }
+}

@@ -1,0 +1,52 @@
+/** For the kubelet, a load balancer and Prometheus: states and counts, nothing of what is watched. */
+import type { Context } from 'hono';
+import type { Health } from '../health.ts';
+import type { ScopeHealth } from '../source/source.ts';
+import type { Route, RouteParts } from './route.ts';
+
+export function probeRoutes({ outlook }: Pick<RouteParts, 'outlook'>): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/livez',
+      access: 'probe',
+      summary: 'The process answers.',
+      answer: (c) => c.text('ok\n'),
+    },
+    {
+      method: 'GET',
+      path: '/readyz',
+      access: 'probe',
+      summary: 'Every scope is watched, or named as degraded.',
+      answer: (c) => readiness(c, outlook.health()),
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      access: 'probe',
+      summary: 'For Prometheus.',
+      answer: async (c) => {
+        const { registry } = outlook.metrics;
+        return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType });
+      },
+    },
+  ];
+}
+
+/** One line of state, then one line per degraded kind. A degraded kind does not make the service unready: it would not help the others. */
+function readiness(c: Context, health: Health): Response {
+  const state = health.ready ? (health.degraded.length === 0 ? 'ok' : 'ok, degraded') : `not ready: ${health.phase}`;
+  const waiting = health.scopes.filter((scope) => scope.state === 'starting' || scope.state === 'listing');
+  const lines = [
+    state,
+    ...waiting.map((scope) => `${scope.state}: ${nameOf(scope)}`),
+    ...health.degraded.map((scope) => `degraded: ${nameOf(scope)}: ${scope.problem ?? 'unknown'}`),
+    ...(health.configProblem === undefined ? [] : [`configuration not reloaded: ${health.configProblem}`]),
+  ];
+  return c.text(`${lines.join('\n')}\n`, health.ready ? 200 : 503);
+}
+
+/** `apps/v1/deployments in shop` */
+export function nameOf({ resource, kind, namespace }: ScopeHealth): string {
+  return `${resource ?? kind}${namespace === '' ? '' : ` in ${namespace}`}`;
+}

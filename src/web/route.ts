@@ -1,0 +1,32 @@
+/** What a path that is served says of itself. */
+import type { Context } from 'hono';
+import type { WebConfig } from '../config/config.ts';
+import type { Asset } from './assets.ts';
+import type { Feed } from './feed.ts';
+import type { Access, Gate } from './gate.ts';
+import type { Outlook } from './outlook.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** Below the base path; `:name` stands for one part. */
+  readonly path: string;
+  readonly access: Access;
+  /** For /openapi.json. */
+  readonly summary: string;
+  /** JSON Schema of what the query may say, for /openapi.json. */
+  readonly query?: Readonly<Record<string, object>>;
+  /** JSON Schema of the body, for /openapi.json. */
+  readonly body?: object;
+  readonly answer: (context: Context) => Response | Promise<Response>;
+}
+
+/** What the routes answer from. */
+export interface RouteParts {
+  readonly outlook: Outlook;
+  readonly settings: WebConfig;
+  readonly assets: ReadonlyMap<string, Asset>;
+  readonly feed: Feed;
+  readonly gate: Gate;
+  readonly sessions: Sessions;
+}
