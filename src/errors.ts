@@ -36,14 +36,14 @@ export class RetryAfterError extends Error {
   }
 }
 
-/** Our own rate limit says when: the change is parked until then. */
+/** Our own pace says when, such as a rate limit: the change is parked until then. */
 export class WaitError extends Error {
   readonly code = 'WAIT';
   override readonly name = 'WaitError';
   /** Milliseconds since the epoch. */
   readonly until: number;
-  constructor(until: number) {
-    super('Waiting for the rate limit of the receiver');
+  constructor(until: number, message = 'Waiting for the rate limit of the receiver') {
+    super(message);
     this.until = until;
   }
 }

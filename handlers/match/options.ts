@@ -30,7 +30,8 @@ function pathProblem(path: string): string | undefined {
 
 const actions = z.enum(['added', 'updated', 'deleted']);
 
-const tests = z.strictObject({
+/** What may be asked of a change. */
+export const tests = z.strictObject({
   kind: text('The kind, in any case of letters.', '^(Deployment|StatefulSet)$'),
   apiVersion: text('Group and version, as in a manifest.', '^apps/'),
   namespace: text('The namespace. What has none does not match.', '^team-'),

@@ -41,7 +41,7 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
     const isNews = why === 'deferred' && deferredSince === undefined && numberOf(failure, 'openForMs') === undefined;
     log.log(
       isNews ? 'warn' : 'debug',
-      why === 'deferred' ? 'Delivery deferred' : 'Delivery waits for its rate',
+      why === 'deferred' ? 'Delivery deferred' : 'Delivery waits',
       fields,
     );
   }

@@ -27,6 +27,8 @@ export interface ChainSurroundings {
   readonly isSecret: (path: Path) => boolean;
   /** Paths in options are relative to it. */
   readonly folder: string;
+  /** What is written as `quiet` at the top of the file. */
+  readonly quiet: unknown;
   /** `config.toml:12` */
   readonly at: (path: Path) => string;
   readonly problems: Problem[];
@@ -114,8 +116,8 @@ export async function loadChain(chain: WrittenChain, surroundings: ChainSurround
 
 /** The handlers of one chain; what is wrong with them goes to the problems, and they are left out. */
 async function loadHandlers(chain: WrittenChain, surroundings: ChainSurroundings): Promise<readonly HandlerConfig[]> {
-  const tables: readonly unknown[] = Array.isArray(chain.table['handler']) ? chain.table['handler'] : [];
-  const loaded = await Promise.all(tables.map((table, index) => loadOne(chain, table, index, surroundings)));
+  const written = writtenHandlers(chain, surroundings.quiet);
+  const loaded = await Promise.all(written.map((handler) => loadOne(chain.name, handler, surroundings)));
   const handlers = loaded.filter((handler) => handler !== undefined);
   const taken = new Set<string>();
   for (const { config, path } of handlers) {
@@ -130,15 +132,34 @@ async function loadHandlers(chain: WrittenChain, surroundings: ChainSurroundings
   return resolveFallbacks(chain.name, handlers, surroundings.problems);
 }
 
+/** A handler as it stands in the file. */
+interface WrittenHandler {
+  readonly name: string;
+  /** Its own, within the chain; undefined: the handler's name. */
+  readonly id: unknown;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly path: Path;
+}
+
+/** The `[[handler]]`s, after what is quiet: for every chain, unless it is a branch, and for this one. */
+function writtenHandlers({ path, table }: WrittenChain, everywhere: unknown): readonly WrittenHandler[] {
+  const isBranch = path.at(-2) === 'branch';
+  const common = isBranch || path.length === 0 ? [] : tablesIn(everywhere, ['quiet']);
+  const quiet = [...common, ...tablesIn(table['quiet'], [...path, 'quiet'])].map((one, n): WrittenHandler => {
+    return { name: 'quiet', id: n === 0 ? 'quiet' : `quiet-${n + 1}`, options: one.table, path: one.path };
+  });
+  const handlers = tablesIn(table['handler'], [...path, 'handler']).flatMap((one): readonly WrittenHandler[] => {
+    const { name, id, ...options } = one.table;
+    return typeof name === 'string' && name !== '' ? [{ name, id, options, path: one.path }] : [];
+  });
+  return [...quiet, ...handlers];
+}
+
 async function loadOne(
-  { name: chain, path: chainPath }: WrittenChain,
-  table: unknown,
-  index: number,
+  chain: string,
+  { name, id, options: written, path }: WrittenHandler,
   { loadHandler, isSecret, folder, at, problems }: ChainSurroundings,
 ): Promise<{ readonly config: HandlerConfig; readonly path: Path } | undefined> {
-  if (!isTable(table) || typeof table['name'] !== 'string' || table['name'] === '') return undefined;
-  const { name, id, ...written } = table as { readonly name: string; readonly [key: string]: unknown };
-  const path = [...chainPath, 'handler', index];
   let definition: HandlerDefinition;
   try {
     definition = await loadHandler(name);

@@ -19,6 +19,12 @@ const HANDLERS: Readonly<Record<string, z.ZodObject>> = {
   log: z.strictObject({}),
   ignoreEvents: z.strictObject({ events: z.array(z.enum(['Add', 'Update', 'Delete'])).min(1) }),
   match: z.strictObject({ kind: patterns.optional() }),
+  quiet: z.strictObject({
+    kind: patterns.optional(),
+    until: z.string().optional(),
+    daily: z.string().optional(),
+    action: z.enum(['hold', 'halt']).default('hold'),
+  }),
   slack: z.strictObject({
     webhookURL: z.url({ error: 'must be the URL of a webhook' }),
     clusterName: z.string().optional(),

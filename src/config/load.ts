@@ -68,6 +68,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
     loadHandler: (name) => options.loadHandler(name, folder),
     isSecret,
     folder,
+    quiet: value['quiet'],
     at: (path) => `${file}:${written.find({ path, message: '' }).line}`,
     problems,
   };

@@ -98,6 +98,10 @@ const retry = z.strictObject({
 
 const workFields = {
   handler: z.array(handler).min(1).optional().describe('What happens to each change, in this order.'),
+  quiet: z
+    .array(z.looseObject({}))
+    .optional()
+    .describe('When something is not told, or later: each has the options of the handler `quiet`.'),
   concurrency: z
     .int()
     .min(1)

@@ -104,3 +104,25 @@ clusterName = "test"
     assert.deepEqual([balance?.completed, balance?.dead, balance?.pending], [8, 0, 0]);
   });
 });
+
+test('what is quiet is held or halted, and said so; the rest is told', async () => {
+  await using world = await World.start();
+  const until = '2099-01-01T00:00:00Z';
+  const quiet = `quiet = [
+  { namespace = "^default$", labels = { app = "^held" }, until = "${until}" },
+  { labels = { app = "^mute" }, until = "${until}", action = "halt" },
+]
+`;
+  await using running = await world.run({ config: config(world.slack.url, quiet) });
+  for (const name of ['held', 'mute', 'told']) world.server.create(deployment(name));
+  await world.slack.waitFor(1);
+  await running.app.idle();
+  assert.deepEqual(
+    world.slack.requests.flatMap(({ body }) => namesIn(body)),
+    ['told'],
+  );
+  const [balance] = await running.app.store.balances();
+  assert.deepEqual([balance?.completed, balance?.halted, balance?.pending], [1, 1, 1]);
+  assert.match(running.serviceLog(), /quiet until 2099-01-01T00:00:00\.000Z/);
+  assert.match(await running.app.metrics.registry.metrics(), /handler="default\/quiet-2",verdict="halt"\} 1/);
+});

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import type { Change } from '../../src/change.ts';
+import { defineTransform, halt, type HandlerContext } from '../../src/chain/handler.ts';
+import { WaitError } from '../../src/errors.ts';
+import { conditionsOf } from '../match/conditions.ts';
+import { tests } from '../match/options.ts';
+import { quietEnd, windowOptions } from './window.ts';
+
+/** What is held asks again after so long: the configuration may have ended the quiet. */
+const MAX_HOLD_MS = 15 * 60_000;
+
+const options = tests
+  .extend({
+    ...windowOptions,
+    action: z
+      .enum(['hold', 'halt'])
+      .default('hold')
+      .describe('`"hold"`: told when the quiet is over. `"halt"`: not told.')
+      .meta({ example: 'halt' }),
+    on: tests.shape.action.describe('What happened, as `action` of `match`.').meta({ example: 'deleted' }),
+  })
+  .superRefine((given, context) => {
+    const { from, until, daily, days, action } = given;
+    const refuse = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+    if (Object.keys(given).every((key) => key === 'action' || key === 'timeZone'))
+      refuse('until', 'is missing: a quiet for everything needs from, until, daily or days');
+    if (from !== undefined && until !== undefined && Date.parse(from) >= Date.parse(until))
+      refuse('until', 'must be later than from');
+    if (action === 'hold' && until === undefined && daily === undefined && days === undefined)
+      refuse(
+        'until',
+        'is missing: what is held needs an end, by until, daily or days; action = "halt" mutes without one',
+      );
+    if (given.timeZone !== undefined && daily === undefined && days === undefined)
+      refuse('timeZone', 'has a meaning for daily and days only');
+  });
+
+export default defineTransform({
+  name: 'quiet',
+  summary: 'Holds or halts, for a time, what matches: a maintenance window, quiet hours, a mute.',
+  description: [
+    'Usually written as `quiet = [{ ... }]` at the top of the file, for every chain, or in a chain: then it comes before all handlers. It has the tests of [`match`](match.md); all that are given must hold, and without one everything matches. `on` is what `match` calls `action`.',
+    'A change that is held waits in the store without using up a retry, later changes of its object wait behind it, and when the quiet is over it is told: together with others where the sink can. Each change that is held or halted says so in the log, in the metrics (`verdict="wait"` or `"halt"`) and in `watchchain explain --change`.',
+  ].join('\n\n'),
+  options,
+  examples: [
+    {
+      title: 'Nothing of the batch namespace at night; it is told in the morning',
+      toml: '[[handler]]\nname = "quiet"\nnamespace = "^batch$"\ndaily = "22:00-06:00"\ntimeZone = "Europe/Zurich"\n',
+    },
+    {
+      title: 'A mute: deletions of pods are not told during a migration',
+      toml: '[[handler]]\nname = "quiet"\nkind = "^Pod$"\non = "deleted"\nuntil = "2030-01-31T18:00:00Z"\naction = "halt"\n',
+    },
+  ],
+  create({ action, on, from, until, daily, days, timeZone, ...given }, { clock }) {
+    const endOf = quietEnd({ from, until, daily, days, timeZone });
+    const conditions = conditionsOf({ ...given, action: on }, false);
+    return {
+      async handle(change, context) {
+        const now = clock.now();
+        const end = endOf(now);
+        if (end === undefined || !(await matches(change, context))) return change;
+        const why = end === Infinity ? 'quiet' : `quiet until ${new Date(end).toISOString()}`;
+        if (action === 'halt') return halt(why);
+        throw new WaitError(clock.steady() + Math.min(end - now, MAX_HOLD_MS), why);
+      },
+    };
+
+    async function matches(change: Change, context: HandlerContext): Promise<boolean> {
+      for (const condition of conditions) if (!(await condition(change, context)).holds) return false;
+      return true;
+    }
+  },
+});

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { codeOf } from '../../src/errors.ts';
+import { changeOf } from '../../src/testing/change.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import quiet from './index.ts';
+import { quietEnd } from './window.ts';
+
+const pod = changeOf({ after: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'shop' } } });
+
+/** What becomes of the pod at that time: `pass`, `halt (...)` or `wait 60 s (...)`. */
+async function outcomeAt(now: string, given: object): Promise<string> {
+  const clock = new FakeClock(Date.parse(now));
+  const parsed = quiet.options.parse(given);
+  assert.ok(quiet.type === 'transform');
+  const handler = quiet.create(parsed, testEnvironment({ clock }));
+  try {
+    const verdict = await handler.handle(pod, testContext());
+    return 'reason' in verdict ? `halt (${verdict.reason})` : 'pass';
+  } catch (thrown) {
+    assert.equal(codeOf(thrown), 'WAIT');
+    const { until, message } = thrown as { until: number; message: string };
+    return `wait ${(until - clock.steady()) / 1000} s (${message})`;
+  }
+}
+
+describe('quiet', () => {
+  const until = '2026-01-01T12:00:00Z';
+
+  test('holds until it is over, asking again at least every 15 minutes', async () => {
+    assert.equal(
+      await outcomeAt('2026-01-01T11:59:00Z', { until }),
+      'wait 60 s (quiet until 2026-01-01T12:00:00.000Z)',
+    );
+    assert.equal(
+      await outcomeAt('2026-01-01T08:00:00Z', { until }),
+      'wait 900 s (quiet until 2026-01-01T12:00:00.000Z)',
+    );
+    assert.equal(await outcomeAt(until, { until }), 'pass');
+  });
+
+  test('halts where it is to, before and after its time not', async () => {
+    const given = { from: '2026-01-01T11:00:00Z', until, action: 'halt' };
+    assert.equal(await outcomeAt('2026-01-01T11:00:00Z', given), 'halt (quiet until 2026-01-01T12:00:00.000Z)');
+    assert.equal(await outcomeAt('2026-01-01T10:59:59Z', given), 'pass');
+    assert.equal(await outcomeAt('2030-01-01T00:00:00Z', { action: 'halt', kind: 'pod' }), 'halt (quiet)');
+  });
+
+  test('concerns what matches all of its tests', async () => {
+    assert.equal(
+      await outcomeAt('2026-01-01T11:59:30Z', { until, namespace: '^shop$', on: 'added' }),
+      'wait 30 s (quiet until 2026-01-01T12:00:00.000Z)',
+    );
+    assert.equal(await outcomeAt('2026-01-01T11:59:30Z', { until, namespace: '^shop$', on: 'deleted' }), 'pass');
+    assert.equal(await outcomeAt('2026-01-01T11:59:30Z', { until, namespace: '^batch$' }), 'pass');
+  });
+
+  test('refuses what has no end, no meaning or no time', () => {
+    for (const [given, problem] of [
+      [{}, /^until: is missing: a quiet for everything needs/],
+      [{ kind: '^Pod$' }, /^until: is missing: what is held needs an end/],
+      [{ from: until, until }, /^until: must be later than from$/],
+      [{ until: '2026-01-01' }, /^until: must be a time in quotes/],
+      [{ daily: '22:00' }, /^daily: must be two different times of day/],
+      [{ daily: '06:00-06:00' }, /^daily: must be two different times of day/],
+      [{ days: ['monday'] }, /^days\.0: /],
+      [{ daily: '22:00-06:00', timeZone: 'Zurich' }, /^timeZone: must be a time zone such as/],
+      [{ until, timeZone: 'UTC' }, /^timeZone: has a meaning for daily and days only$/],
+      [{ until, action: 'deleted' }, /^action: /],
+    ] as const) {
+      assert.match(problemsOf(quiet, given).join('\n'), problem, JSON.stringify(given));
+    }
+  });
+});
+
+describe('quietEnd()', () => {
+  /** When the quiet of that time ends, `-` when it is none. 2026-01-01 is a Thursday. */
+  const endAt = (now: string, given: Parameters<typeof quietEnd>[0]): string => {
+    const end = quietEnd({ timeZone: 'UTC', ...given })(Date.parse(now));
+    return end === undefined ? '-' : new Date(end).toISOString().slice(0, 16);
+  };
+
+  test('knows hours of the day, past midnight too', () => {
+    assert.equal(endAt('2026-01-01T12:30:00Z', { daily: '12:00-13:00' }), '2026-01-01T13:00');
+    assert.equal(endAt('2026-01-01T13:00:00Z', { daily: '12:00-13:00' }), '-');
+    assert.equal(endAt('2026-01-01T23:00:00Z', { daily: '22:00-06:00' }), '2026-01-02T06:00');
+    assert.equal(endAt('2026-01-02T05:59:59Z', { daily: '22:00-06:00' }), '2026-01-02T06:00');
+    assert.equal(endAt('2026-01-02T06:00:00Z', { daily: '22:00-06:00' }), '-');
+    assert.equal(endAt('2026-01-02T18:00:00Z', { daily: '17:00-24:00' }), '2026-01-03T00:00');
+  });
+
+  test('knows days, to which the hours past midnight belong', () => {
+    assert.equal(endAt('2026-01-03T10:00:00Z', { days: ['sat', 'sun'] }), '2026-01-04T00:00');
+    assert.equal(endAt('2026-01-02T10:00:00Z', { days: ['sat', 'sun'] }), '-');
+    assert.equal(endAt('2026-01-03T01:00:00Z', { daily: '22:00-06:00', days: ['fri'] }), '2026-01-03T06:00');
+    assert.equal(endAt('2026-01-02T01:00:00Z', { daily: '22:00-06:00', days: ['fri'] }), '-');
+  });
+
+  test('goes by the time zone, and ends with `until`', () => {
+    assert.equal(
+      endAt('2026-07-01T20:30:00Z', { daily: '22:00-06:00', timeZone: 'Europe/Zurich' }),
+      '2026-07-02T04:00',
+    );
+    assert.equal(endAt('2026-01-01T20:30:00Z', { daily: '22:00-06:00', timeZone: 'Europe/Zurich' }), '-');
+    assert.equal(
+      endAt('2026-01-01T23:00:00Z', { daily: '22:00-06:00', until: '2026-01-02T01:00:00Z' }),
+      '2026-01-02T01:00',
+    );
+  });
+});

@@ -1,0 +1,102 @@
+/** When it is quiet: between two moments, at some hours, on some days. */
+import { z } from 'zod';
+import { toError } from '../../src/errors.ts';
+
+const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
+const DAY_MINUTES = 24 * 60;
+const MINUTE_MS = 60_000;
+
+const moment = z.iso.datetime({
+  offset: true,
+  error: 'must be a time in quotes such as "2026-12-24T18:00:00Z" or "2026-12-24T18:00:00+01:00"',
+});
+
+const hours = z.string().refine((text) => minutesOf(text) !== undefined, {
+  error: 'must be two different times of day such as "22:00-06:00"',
+});
+
+const timeZone = z.string().superRefine((name, context) => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name }).format(0);
+  } catch (thrown) {
+    context.addIssue({
+      code: 'custom',
+      message: `must be a time zone such as "Europe/Zurich": ${toError(thrown).message}`,
+    });
+  }
+});
+
+/** The part of the options that says when. */
+export const windowOptions = {
+  from: moment.optional().describe('Not before this time.').meta({ example: '2026-12-24T18:00:00Z' }),
+  until: moment.optional().describe('Not from this time on.').meta({ example: '2026-12-27T06:00:00Z' }),
+  daily: hours
+    .optional()
+    .describe('Every day at these hours, past midnight where the second is the earlier one.')
+    .meta({ example: '22:00-06:00' }),
+  days: z
+    .array(z.enum(DAYS))
+    .min(1)
+    .optional()
+    .describe('On these days only; hours past midnight belong to the day on which they began.')
+    .meta({ example: ['sat', 'sun'] }),
+  timeZone: timeZone
+    .optional()
+    .describe('Of `daily` and `days`, by its IANA name. Default: that of the machine, in the image UTC.')
+    .meta({ example: 'Europe/Zurich' }),
+};
+
+export type WindowOptions = z.output<z.ZodObject<typeof windowOptions>>;
+
+/** When the quiet that reigns at `now` ends, both in milliseconds since the epoch; Infinity: never; undefined: it is not quiet. */
+export type QuietEnd = (now: number) => number | undefined;
+
+/** @throws RangeError for what {@link windowOptions} refuse */
+export function quietEnd({ from, until, daily, days, timeZone: zone }: WindowOptions): QuietEnd {
+  const [fromMs, untilMs] = [
+    from === undefined ? -Infinity : Date.parse(from),
+    until === undefined ? Infinity : Date.parse(until),
+  ];
+  const minutesLeft = daily === undefined && days === undefined ? undefined : recurring(daily, days ?? DAYS, zone);
+  return (now) => {
+    if (now < fromMs || now >= untilMs) return undefined;
+    if (minutesLeft === undefined) return untilMs;
+    const left = minutesLeft(now);
+    return left === undefined ? undefined : Math.min(untilMs, now + Math.ceil(left * MINUTE_MS));
+  };
+}
+
+/** How many minutes of the window are left; undefined outside of it. A night in which clocks are changed ends when it is asked again. */
+function recurring(
+  daily: string | undefined,
+  days: readonly string[],
+  zone: string | undefined,
+): (now: number) => number | undefined {
+  const [begin, end] = (daily === undefined ? undefined : minutesOf(daily)) ?? [0, DAY_MINUTES];
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone: zone,
+    weekday: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  });
+  return (now) => {
+    const parts = new Map(format.formatToParts(now).map(({ type, value }) => [type, value]));
+    const minute = Number(parts.get('hour')) * 60 + Number(parts.get('minute')) + Number(parts.get('second')) / 60;
+    const today = DAYS.findIndex((day) => day === parts.get('weekday')?.toLowerCase());
+    const isOn = (day: number): boolean => days.includes(DAYS.at(day) ?? '');
+    if (begin < end) return isOn(today) && minute >= begin && minute < end ? end - minute : undefined;
+    if (isOn(today) && minute >= begin) return DAY_MINUTES - minute + end;
+    return isOn(today - 1) && minute < end ? end - minute : undefined;
+  };
+}
+
+function minutesOf(text: string): readonly [begin: number, end: number] | undefined {
+  const time = '([01]?\\d|2[0-3]):([0-5]\\d)';
+  const [, ...numbers] = new RegExp(`^${time}\\s*-\\s*(?:${time}|(24):(00))$`).exec(text) ?? [];
+  const [h1, m1, h2, m2] = numbers.filter((number) => number !== undefined).map(Number);
+  if (h1 === undefined || m1 === undefined || h2 === undefined || m2 === undefined) return undefined;
+  const [begin, end] = [h1 * 60 + m1, h2 * 60 + m2];
+  return begin === end ? undefined : [begin, end];
+}
