@@ -1,7 +1,9 @@
 import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
+import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
+import { parseAnswer, verdictOf } from '../../src/plugin/contract.ts';
 import { options, type Options } from './options.ts';
-import { compileBatch, compileRequest, type Request } from './request.ts';
+import { compileBatch, compileQuestion, compileRequest, type Request } from './request.ts';
 
 export default defineSink({
   name: 'webhook',
@@ -10,6 +12,7 @@ export default defineSink({
     'Without `layout` and `body`, the body is the change as JSON: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, `before`, `after`. What does not apply is absent; members are only ever added. Where both manifests would be too long, they are left out, and `omitted` names them.',
     'A message counts as delivered on any answer from 200 to 299. 408, 425 and 5xx are failed attempts; 429, and 503 with `Retry-After`, wait as long as asked; any other answer goes to the dead letters at once, a redirect too: name the final address.',
     'Each attempt carries the same `Idempotency-Key`, and with `secret` the same `webhook-id`.',
+    'With `verdict` the body is the request of the [plug-in contract](../plugins.md), and a receiver may answer `{"verdict": "halt", "reason": "..."}` with a 200. An answer that is none of the contract goes to the dead letters. One that notes something is asked for again when a later handler fails.',
   ].join('\n\n'),
   options,
   examples: [
@@ -26,6 +29,10 @@ export default defineSink({
       toml: '[[handler]]\nname = "webhook"\nurl = "https://hooks.example/changes"\nbatch = true\nmessagesPerSecond = 2\n',
     },
     {
+      title: 'A receiver that decides whether anybody is told',
+      toml: '[[handler]]\nname = "webhook"\nurl = "https://policy.example/changes"\nverdict = true\n',
+    },
+    {
       title: 'CloudEvents for a broker',
       toml: '[[handler]]\nname = "webhook"\nurl = "https://broker.example/default"\ncloudEvents = "binary"\n',
     },
@@ -39,10 +46,23 @@ export default defineSink({
       signingSecrets: [options.secret ?? []].flat(),
       secrets: secretsIn(options.headers),
     });
-    const send = async (request: Request, { idempotencyKey, signal }: HandlerContext): Promise<void> => {
-      await receiver.send({ ...request, idempotencyKey, signal });
+    const ask = (request: Request, { idempotencyKey, signal }: HandlerContext): Promise<ReceiverResponse> =>
+      receiver.send({ ...request, idempotencyKey, signal });
+    const send = async (request: Request, context: HandlerContext): Promise<void> => {
+      await ask(request, context);
     };
     const life = { stop: () => receiver.close() };
+    if (options.verdict) {
+      const questionOf = compileQuestion(options);
+      return {
+        ...life,
+        async deliver(change, context) {
+          const { body } = await ask(questionOf(change, context), context);
+          return verdictOf(parseAnswer(body), change, context);
+        },
+        preview: (change, context) => shown(questionOf(change, context)),
+      };
+    }
     if (options.batch) {
       const batch = compileBatch(options, environment.id);
       return {

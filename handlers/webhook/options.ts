@@ -69,13 +69,24 @@ export const options = z
         'Signs each request in the manner of Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Two while one replaces the other: receivers accept either.',
       )
       .meta({ example: '${WEBHOOK_SECRET}' }),
+    verdict: z
+      .boolean()
+      .default(false)
+      .describe(
+        'The receiver may answer: it is sent the request of the [plug-in contract](../plugins.md), and what it answers lets the change pass, halts it, or notes something for later handlers. An empty answer passes.',
+      )
+      .meta({ example: true }),
     ...reach,
   })
-  .superRefine(({ layout, body, batch, cloudEvents, headers }, context) => {
+  .superRefine(({ layout, body, batch, cloudEvents, verdict, headers }, context) => {
     const refuse = (path: readonly string[], message: string): void =>
       context.addIssue({ code: 'custom', message, path: [...path] });
     if (layout !== undefined && body !== undefined) {
       refuse(['body'], 'must not be given together with layout: one of them is the body');
+    }
+    for (const [key, given] of Object.entries({ layout, body, cloudEvents, batch: batch || undefined })) {
+      if (verdict && given !== undefined)
+        refuse([key], 'must not be given together with verdict, whose request is that of the plug-in contract');
     }
     if (!batch) return;
     if (body !== undefined)

@@ -1,5 +1,7 @@
 /** From a change, or several, to the request that tells of it. */
 import { idempotencyKey, type Change } from '../../src/change.ts';
+import type { HandlerContext } from '../../src/chain/handler.ts';
+import { requestOf } from '../../src/plugin/contract.ts';
 import { messageId } from '../../src/delivery/signature.ts';
 import { scopeOf } from '../../src/template/scope.ts';
 import { boundedBody, compileBody } from './body.ts';
@@ -33,6 +35,22 @@ export function compileRequest(options: Options): (change: Change, key: string) 
       method,
       headers: { ...own, 'content-type': STRUCTURED_TYPE },
       body: structured(attributes, text, contentType),
+    };
+  };
+}
+
+/** Compiles the question of the plug-in contract. What it answers throws TerminalError when it is too long. */
+export function compileQuestion(options: Options): (change: Change, context: HandlerContext) => Request {
+  const { maxBodyBytes } = options;
+  const method = options.method.toUpperCase();
+  const headers = compileHeaders(options.headers);
+  return (change, context) => {
+    const scope = scopeOf(change);
+    const body = { contentType: 'application/json', render: () => requestOf(change, context) };
+    return {
+      method,
+      headers: { 'content-type': body.contentType, ...headers.render(scope) },
+      body: boundedBody(body, change, scope, maxBodyBytes),
     };
   };
 }

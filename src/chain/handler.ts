@@ -117,8 +117,13 @@ export interface StatefulInstance<S extends Json> extends HandlerLife {
 }
 
 export interface SinkInstance extends HandlerLife {
-  /** Resolves when the receiver has accepted; anything thrown is a failed attempt (see errors.ts for the exceptions). */
-  deliver(change: Change, context: HandlerContext): Promise<void>;
+  /**
+   * Resolves when the receiver has accepted; anything thrown is a failed attempt (see errors.ts for the exceptions). Nothing, or the
+   * change itself, passes it on: the delivery is checkpointed, and not made again for this change. {@link halt} ends its trip here.
+   * A copy with more notes passes on, and is not checkpointed, for notes are not stored: when a later handler fails, the sink is
+   * asked again, with the same idempotency key.
+   */
+  deliver(change: Change, context: HandlerContext): Promise<Change | Halt | void>;
   /** What it would send, on one line and without a secret: for `watchchain test`, which does not deliver. Throws as `deliver` would. */
   preview?(change: Change, context: HandlerContext): string | Promise<string>;
   /**

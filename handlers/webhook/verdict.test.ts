@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { describe, test, type TestContext } from 'node:test';
+import { codeOf } from '../../src/errors.ts';
+import { request } from '../../src/plugin/contract.ts';
+import { problemsOf, testContext } from '../../src/testing/handler.ts';
+import { connectedSink } from '../../src/testing/sink.ts';
+import { changeOf } from '../../src/testing/change.ts';
+import type { ReceiverAnswer } from '../../src/testing/receiver.ts';
+import webhook from './index.ts';
+
+const change = changeOf({
+  after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web', namespace: 'shop' } },
+});
+const context = testContext({ id: 'default/webhook' });
+
+async function asked(t: TestContext, answer: ReceiverAnswer) {
+  const { sink, server } = await connectedSink(
+    t,
+    webhook,
+    (url) => ({ url, verdict: true }),
+    () => answer,
+  );
+  const verdict = await sink.deliver(change, context).catch((thrown: unknown) => thrown);
+  return { verdict, requests: server.requests };
+}
+
+describe('webhook: verdict', () => {
+  test('asks with the request of the plug-in contract', async (t) => {
+    const { verdict, requests } = await asked(t, { body: '' });
+    assert.equal(verdict, change);
+    const sent = request.parse(JSON.parse(requests[0]?.body ?? ''));
+    assert.deepEqual([sent.handler, sent.change.key, sent.attempt], ['default/webhook', 'shop/web', 1]);
+    assert.equal(requests[0]?.headers['content-type'], 'application/json');
+  });
+
+  test('halts when the receiver says so', async (t) => {
+    const { verdict } = await asked(t, { body: '{"verdict": "halt", "reason": "asleep"}' });
+    assert.deepEqual(verdict, { halted: true, reason: 'asleep' });
+  });
+
+  for (const [body, code] of [
+    ['<html>', 'TERMINAL'],
+    ['{"verdict": "maybe"}', 'TERMINAL'],
+    ['{"id": 2}', 'TERMINAL'],
+    ['{"error": "database"}', undefined],
+  ] as const) {
+    test(`what it answers that is no verdict fails: ${body}`, async (t) => {
+      const { verdict } = await asked(t, { body });
+      assert.ok(verdict instanceof Error);
+      assert.equal(codeOf(verdict), code);
+    });
+  }
+
+  test('is refused together with a body of its own, and with batches', () => {
+    assert.deepEqual(problemsOf(webhook, { url: 'http://x.example', verdict: true, body: 'x', batch: true }), [
+      'body: must not be given together with verdict, whose request is that of the plug-in contract',
+      'batch: must not be given together with verdict, whose request is that of the plug-in contract',
+      'body: must not be given together with batch, whose requests are lists: use layout',
+    ]);
+  });
+});
