@@ -88,9 +88,10 @@ async function walk(steps: readonly Step[], given: Change, begun: Run): Promise<
       }
       options.observer.verdict(step.id, isHalt(verdict) ? 'halt' : 'pass');
       if (isHalt(verdict)) return { end: { kind: 'halted', by: step.id, reason: verdict.reason }, writes: memory };
+      // The end of the delivery implies the last one's success; what a sink noted is not stored, so that it is asked again.
+      const isKept = step.type === 'sink' && verdict === change;
+      if (isKept && step !== steps.at(-1)) checkpoints.push(options.checkpoint(step.id));
       change = verdict;
-      // The end of the delivery implies the last one's success.
-      if (step.type === 'sink' && step !== steps.at(-1)) checkpoints.push(options.checkpoint(step.id));
     }
     const edits = options.hasBranches ? editsFor(delivery, change, options.steps) : undefined;
     return { end: { kind: 'completed' }, writes: memory, edits };
@@ -208,10 +209,10 @@ async function within<A, T>(
   }
 }
 
-/** A sink passes on what it was given. */
-async function deliver(sink: SinkInstance, change: Change, context: HandlerContext): Promise<Change> {
-  await sink.deliver(change, context);
-  return change;
+/** A sink passes on what it was given, unless it answers otherwise. What is no verdict is none: it has delivered. */
+async function deliver(sink: SinkInstance, change: Change, context: HandlerContext): Promise<Verdict> {
+  const answer = await sink.deliver(change, context);
+  return isHalt(answer) || isChange(answer) ? answer : change;
 }
 
 /** Keeps what a stateful handler decided until the delivery ends; a failed attempt's is forgotten with it. */
@@ -232,7 +233,11 @@ async function remember(
 
 /** The types promise a verdict; a handler in JavaScript may answer anything. */
 function checked(answer: Verdict | undefined): Verdict {
-  if (isHalt(answer) || (typeof answer === 'object' && answer !== null && 'action' in answer)) return answer;
+  if (isHalt(answer) || isChange(answer)) return answer;
   const found = answer === undefined ? 'undefined' : JSON.stringify(answer)?.slice(0, 100);
   throw new Error(`it returned ${found}, wanted the change or halt(reason): probably a missing return or await`);
+}
+
+function isChange(answer: unknown): answer is Change {
+  return typeof answer === 'object' && answer !== null && 'action' in answer;
 }
