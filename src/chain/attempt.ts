@@ -2,6 +2,7 @@
 import type { Logger } from 'winston';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
+import type { Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { withInvolved } from '../enrich/needs.ts';
 import { editsOf } from '../edits.ts';
@@ -31,6 +32,7 @@ export interface AttemptOptions {
   readonly observer: Observer;
   readonly calls: RunningCalls;
   readonly enricher: Enricher;
+  readonly evidence: Evidence;
   readonly gather: Gather;
   /** See `Store.join`: the state of this handler. @throws HandlerFailure when the process stops */
   join(handler: string, group: string): Promise<ReadonlyMap<string, Json> | undefined>;
@@ -194,9 +196,10 @@ async function within<A, T>(
   work: (change: Change, context: HandlerContext) => A | Promise<A>,
   read: (answer: A) => T,
 ): Promise<T> {
-  const { clock, log, calls, observer, enricher } = options;
+  const { clock, log, calls, observer, enricher, evidence } = options;
   const begin = (signal: AbortSignal): A | Promise<A> => {
-    const context = contextOf(step, change, { attempt: delivery.attempts + 1, signal, log, enricher, insteadOf });
+    const attempt = delivery.attempts + 1;
+    const context = contextOf(step, change, { attempt, signal, log, enricher, evidence, insteadOf });
     if (step.need === undefined) return work(change, context);
     return withInvolved(change, step.need, context).then((known) => work(known, context));
   };

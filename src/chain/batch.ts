@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'winston';
 import { idempotencyKey, type Change } from '../change.ts';
+import type { Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { withInvolved } from '../enrich/needs.ts';
 import { toError } from '../errors.ts';
@@ -27,6 +28,7 @@ export interface BatchWork {
   readonly calls: RunningCalls;
   readonly log: Logger;
   readonly enricher: Enricher;
+  readonly evidence: Evidence;
   readonly spares: Spares;
   /** The sink, and when it waits; undefined when it left the configuration. */
   readonly sink: { readonly step: SinkStep; readonly gathering: Gathering } | undefined;
@@ -145,8 +147,8 @@ interface Message {
 async function tell({ members, first }: Message, step: SinkStep, work: BatchWork, insteadOf?: string): Promise<void> {
   const changes = members.map(({ arrival }) => arrival.change);
   const send = async (signal: AbortSignal): Promise<void> => {
-    const { log, enricher } = work;
-    const circumstances = { attempt: first.attempts + 1, signal, log, enricher, insteadOf };
+    const { log, enricher, evidence } = work;
+    const circumstances = { attempt: first.attempts + 1, signal, log, enricher, evidence, insteadOf };
     const contextFor = (change: Change) => contextOf(step, change, circumstances);
     const own = { log: log.child({ handler: step.id }), idempotencyKey: keyOf(changes, step.id) };
     const { need } = step;

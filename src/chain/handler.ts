@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
+import type { Evidence } from '../enrich/evidence.ts';
 import type { Involved, ObjectReference } from '../enrich/involved.ts';
 import type { Interest } from '../interest.ts';
 import type { Json } from '../json.ts';
@@ -49,6 +50,8 @@ export interface HandlerContext {
   readonly involved: (change: Change) => Promise<Involved | undefined>;
   /** Whose that object is in the end: pod -> replica set -> deployment. The object itself when nobody owns it. As {@link involved}. */
   readonly topOwner: (change: Change) => Promise<ObjectReference | undefined>;
+  /** What explains a change: the recorded history, manifests that are held, Events and logs. */
+  readonly evidence: Evidence;
 }
 
 /** What a stateful transform also gets. */

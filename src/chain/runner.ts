@@ -6,6 +6,7 @@ import type { ChainConfig } from '../config/config.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
 import { editsOf } from '../edits.ts';
 import { UNASKING } from '../enrich/enricher.ts';
+import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
@@ -36,6 +37,8 @@ export interface ChainRunnerOptions {
   readonly stdout: NodeJS.WritableStream;
   /** Default: knows what a change itself says. */
   readonly enricher?: Enricher;
+  /** Default: what was recorded. */
+  readonly evidence?: Evidence;
   /** 0 to 1, for the jitter of deferrals. Default Math.random. */
   readonly random?: () => number;
   /** These branches, or the chain that is told of dead letters, have got a change. Default: nobody is told. */
@@ -77,6 +80,7 @@ class Runner implements ChainRunner {
   readonly #options: ChainRunnerOptions;
   readonly #log: Logger;
   readonly #observer: Observer;
+  readonly #evidence: Evidence;
   readonly #persistence: Persistence;
   /** Ends of deliveries. */
   readonly #held: HeldWrites;
@@ -108,6 +112,7 @@ class Runner implements ChainRunner {
     this.#options = options;
     this.#log = log.child({ chain: chain.name });
     this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics });
+    this.#evidence = options.evidence ?? recordedEvidence(options.store);
     this.#persistence = new Persistence(clock, this.#log);
     this.#held = new HeldWrites(clock);
     this.#mayCoalesce = chain.coalesce && !countsChanges(chain);
@@ -233,6 +238,7 @@ class Runner implements ChainRunner {
       calls: this.#calls,
       log: this.#log,
       enricher: this.#options.enricher ?? UNASKING,
+      evidence: this.#evidence,
       spares: this.#spares,
       sink: step === undefined || !canGather(step) || gathering === undefined ? undefined : { step, gathering },
       attempt: (delivery, gather) => this.#attempt(delivery, gather),
@@ -252,6 +258,7 @@ class Runner implements ChainRunner {
       observer: this.#observer,
       calls: this.#calls,
       enricher: this.#options.enricher ?? UNASKING,
+      evidence: this.#evidence,
       gather,
       join: (handler, group) => this.#join(delivery, handler, group),
       spares: this.#spares,

@@ -2,6 +2,7 @@
 import type { Logger } from 'winston';
 import { idempotencyKey, type Change } from '../change.ts';
 import type { FallbackConfig, HandlerConfig } from '../config/config.ts';
+import type { Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { needOf, type Need } from '../enrich/needs.ts';
 import { toError } from '../errors.ts';
@@ -110,6 +111,7 @@ export interface Circumstances {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly enricher: Enricher;
+  readonly evidence: Evidence;
   /** The sink whose fallback this one is. */
   readonly insteadOf?: string | undefined;
 }
@@ -117,7 +119,7 @@ export interface Circumstances {
 /** The context of one call. Log and key are made when asked for: most calls need neither. */
 export function contextOf(step: Step, change: Change, circumstances: Circumstances): HandlerContext {
   const { id } = step;
-  const { attempt, signal, log, enricher, insteadOf } = circumstances;
+  const { attempt, signal, log, enricher, evidence, insteadOf } = circumstances;
   return {
     id,
     signal,
@@ -131,5 +133,6 @@ export function contextOf(step: Step, change: Change, circumstances: Circumstanc
     },
     involved: (about) => enricher.involved(about, signal),
     topOwner: (about) => enricher.topOwner(about, signal),
+    evidence,
   };
 }

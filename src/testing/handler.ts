@@ -4,6 +4,7 @@ import { createLogger } from 'winston';
 import type { HandlerContext, HandlerDefinition, HandlerEnvironment, SinkMemory } from '../chain/handler.ts';
 import { systemClock } from '../clock.ts';
 import { UNASKING } from '../enrich/enricher.ts';
+import { recordedEvidence } from '../enrich/evidence.ts';
 import type { Json } from '../json.ts';
 
 const log = createLogger({ silent: true });
@@ -50,6 +51,7 @@ export function testContext(parts: Partial<HandlerContext> = {}): HandlerContext
     attempt: 1,
     involved: (change) => UNASKING.involved(change, signal),
     topOwner: (change) => UNASKING.topOwner(change, signal),
+    evidence: recordedEvidence({ history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) }),
     ...parts,
   };
 }

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { describe, test, type TestContext } from 'node:test';
+import { createLogger } from 'winston';
+import { startApiServer } from '../testing/api-server.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { clientOf } from '../testing/test-source.ts';
+import { createEvidence } from './cluster-evidence.ts';
+import { redactText } from './redact-text.ts';
+
+const LOG = '/api/v1/namespaces/shop/pods/web-1/log';
+const EVENTS = '/api/v1/namespaces/shop/events';
+const { signal } = new AbortController();
+
+async function rig(t: TestContext) {
+  const server = await startApiServer();
+  const api = clientOf(server);
+  const clock = new FakeClock();
+  t.after(async () => {
+    await api.close();
+    await server.close();
+  });
+  const store = { history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) };
+  const secretNames = ['passw|token'];
+  const log = createLogger({ silent: true });
+  const evidence = createEvidence({ api, store, clock, log, secretNames: () => secretNames });
+  const asked = (path: string) => server.requests.filter((request) => request.path === path);
+  return { server, clock, evidence, asked };
+}
+
+const container = { namespace: 'shop', pod: 'web-1', container: 'web', previous: true, lines: 20 };
+
+describe('eventsOf()', () => {
+  const event = (name: string, uid: string, lastTimestamp: string) => ({
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name, namespace: 'shop' },
+    involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web-1', uid },
+    type: 'Warning',
+    reason: name,
+    message: 'cannot log in with password=hunter22',
+    lastTimestamp,
+    count: 3,
+  });
+
+  test('are the last ones of exactly this object, the newest last, without secrets', async (t) => {
+    const { server, evidence } = await rig(t);
+    server.create(event('third', 'uid-1', '2026-01-01T00:00:03Z'));
+    server.create(event('first', 'uid-1', '2026-01-01T00:00:01Z'));
+    server.create(event('second', 'uid-1', '2026-01-01T00:00:02Z'));
+    server.create(event('other', 'uid-2', '2026-01-01T00:00:04Z'));
+    const events = await evidence.eventsOf({ namespace: 'shop', uid: 'uid-1' }, 2, signal);
+    assert.deepEqual(
+      events.map(({ reason }) => reason),
+      ['second', 'third'],
+    );
+    assert.deepEqual(events[1], {
+      time: '2026-01-01T00:00:03.000Z',
+      type: 'Warning',
+      reason: 'third',
+      message: 'cannot log in with password=***',
+      count: 3,
+    });
+  });
+
+  test('a failing or nonsensical answer is no evidence and no error', async (t) => {
+    const { server, evidence } = await rig(t);
+    const one = { namespace: 'shop', uid: 'uid-1' };
+    server.fault({ effect: 'status', status: 500, path: EVENTS, times: 1 });
+    assert.deepEqual(await evidence.eventsOf(one, 5, signal), []);
+    server.fault({ effect: 'contentType', contentType: 'text/html', body: '<html>', path: EVENTS, times: 1 });
+    assert.deepEqual(await evidence.eventsOf(one, 5, signal), []);
+    await server.close();
+    assert.deepEqual(await evidence.eventsOf(one, 5, signal), []);
+  });
+});
+
+describe('logTail()', () => {
+  test('is what the last lines say, asked of the container before this one, cut and without secrets', async (t) => {
+    const { server, evidence, asked } = await rig(t);
+    const body = `listening\npanic: TOKEN=abc123 refused\n`;
+    server.fault({ effect: 'contentType', contentType: 'text/plain', body, path: LOG });
+    assert.equal(await evidence.logTail(container, signal), 'listening\npanic: TOKEN=*** refused');
+    const query = Object.fromEntries(asked(LOG)[0]?.query ?? []);
+    assert.deepEqual(query, { container: 'web', previous: 'true', tailLines: '20', limitBytes: '16384' });
+  });
+
+  test('what is forbidden is not asked for again for ten minutes', async (t) => {
+    const { server, clock, evidence, asked } = await rig(t);
+    server.fault({ effect: 'status', status: 403, path: LOG });
+    assert.equal(await evidence.logTail(container, signal), undefined);
+    assert.equal(await evidence.logTail(container, signal), undefined);
+    assert.equal(asked(LOG).length, 1);
+    await clock.advance(600_000);
+    await evidence.logTail(container, signal);
+    assert.equal(asked(LOG).length, 2);
+  });
+
+  test('a storm asks for the first forty, then ten a second', async (t) => {
+    const { clock, evidence, asked } = await rig(t);
+    await Promise.all(Array.from({ length: 100 }, () => evidence.logTail(container, signal)));
+    assert.equal(asked(LOG).length, 40);
+    await clock.advance(1_000);
+    await Promise.all(Array.from({ length: 100 }, () => evidence.logTail(container, signal)));
+    assert.equal(asked(LOG).length, 50);
+  });
+});
+
+describe('redactText()', () => {
+  const isSecretName = (name: string) => /passw|token|secret/i.test(name);
+  const cases: readonly (readonly [string, string])[] = [
+    ['PASSWORD=hunter22 retrying', 'PASSWORD=*** retrying'],
+    ['{"token": "a b\\"c", "user": "ada"}', '{"token": ***, "user": "ada"}'],
+    ["secret: 'two words' next", 'secret: *** next'],
+    ['dial postgres://app:p@ss@db:5432/shop', 'dial postgres://***@db:5432/shop'],
+    ['Authorization: Bearer abcdef0123456789', 'Authorization: Bearer ***'],
+    ['jwt eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.sig', 'jwt ***'],
+    ['-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nbye', '***\nbye'],
+    ['-----BEGIN PRIVATE KEY-----\nMIIE, cut off', '***'],
+    ['key AKIAABCDEFGHIJKLMNOP', 'key ***'],
+    ['GET https://example.test/path 500 in 3ms', 'GET https://example.test/path 500 in 3ms'],
+    ['level=info msg="all is well"', 'level=info msg="all is well"'],
+  ];
+  for (const [given, wanted] of cases) {
+    test(JSON.stringify(given), () => assert.equal(redactText(given, isSecretName), wanted));
+  }
+});

@@ -1,0 +1,152 @@
+/** Evidence with what the cluster says: a few small requests at a limited rate, and no harm when one fails. */
+import type { Manifest } from '../change.ts';
+import type { Clock } from '../clock.ts';
+import { compilePatterns } from '../config/fields.ts';
+import { RateLimit } from '../delivery/rate-limit.ts';
+import { toError, WaitError } from '../errors.ts';
+import { happenedAt, occurrencesOf } from '../event.ts';
+import type { Logger } from '../log.ts';
+import type { ApiClient, ApiResponse, Query } from '../source/api.ts';
+import type { Store } from '../store/store.ts';
+import { recordedEvidence, type ContainerLog, type EventLine, type Evidence } from './evidence.ts';
+import { redactText } from './redact-text.ts';
+
+export interface EvidenceOptions {
+  readonly api: Pick<ApiClient, 'host' | 'request'>;
+  readonly store: Pick<Store, 'history' | 'baseline'>;
+  /** Names of secret environment variables, as of today: they may change while the service runs. */
+  readonly secretNames: () => readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const TIMEOUT_MS = 2_000;
+/** What is beyond it goes without: a storm of alerts is not to become one of requests. */
+const PER_SECOND = 10;
+const BURST = 40;
+/** An object has some dozens of Events; a list is not sorted. */
+const MAX_EVENTS = 200;
+const MAX_LOG_BYTES = 16 * 1024;
+/** A role that was missing may be given. */
+const FORBIDDEN_FOR_MS = 600_000;
+const MAX_FORBIDDEN = 1_000;
+
+export function createEvidence(options: EvidenceOptions): Evidence {
+  const cluster = new ClusterEvidence(options);
+  return {
+    ...recordedEvidence(options.store, (text) => cluster.redacted(text)),
+    eventsOf: (object, limit, signal) => cluster.eventsOf(object, limit, signal),
+    logTail: (container, signal) => cluster.logTail(container, signal),
+  };
+}
+
+class ClusterEvidence {
+  readonly #options: EvidenceOptions;
+  readonly #limit: RateLimit;
+  /** Until when not to ask, by namespace and what was forbidden there. */
+  readonly #forbidden = new Map<string, number>();
+  #names: { readonly sources: readonly string[]; readonly matches: (name: string) => boolean } | undefined;
+
+  constructor(options: EvidenceOptions) {
+    this.#options = options;
+    this.#limit = new RateLimit(options.clock);
+    this.#limit.atMost(PER_SECOND, BURST);
+  }
+
+  async eventsOf(
+    { namespace, uid }: Parameters<Evidence['eventsOf']>[0],
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<readonly EventLine[]> {
+    const query = { fieldSelector: `involvedObject.uid=${uid}`, limit: MAX_EVENTS };
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+    const body = await this.#get({ what: 'events', namespace, path, query }, signal);
+    if (body === undefined) return [];
+    const events = itemsOf(body).map((event) => this.#lineOf(event));
+    return events.toSorted((a, b) => a.time.localeCompare(b.time)).slice(-limit);
+  }
+
+  async logTail(
+    { namespace, pod, container, previous, lines }: ContainerLog,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const query = { container, previous, tailLines: lines, limitBytes: MAX_LOG_BYTES };
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/log`;
+    const body = await this.#get({ what: 'pods/log', namespace, path, query }, signal);
+    if (body === undefined) return undefined;
+    const text = body.subarray(-MAX_LOG_BYTES).toString('utf8').trimEnd();
+    return this.redacted(text);
+  }
+
+  redacted(text: string): string {
+    const sources = this.#options.secretNames();
+    if (this.#names?.sources !== sources) {
+      const matches = sources.length === 0 ? () => false : compilePatterns([...sources], { ignoreCase: true });
+      this.#names = { sources, matches };
+    }
+    return redactText(text, this.#names.matches);
+  }
+
+  /** Undefined: there is nothing to be had. */
+  async #get({ what, namespace, path, query }: Asked, signal: AbortSignal): Promise<Buffer | undefined> {
+    const { api, clock, log } = this.#options;
+    const place = `${namespace} ${what}`;
+    if ((this.#forbidden.get(place) ?? -Infinity) > clock.monotonic() || !this.#mayAsk(place)) return undefined;
+    let response: ApiResponse;
+    try {
+      response = await api.request('GET', path, { query, signal, timeoutMs: TIMEOUT_MS });
+    } catch (thrown) {
+      log.debug('Evidence cannot be had', { what, namespace, error: toError(thrown).message });
+      return undefined;
+    }
+    if (response.status === 200) return response.body;
+    if (response.status === 403) this.#forbid(place);
+    log.debug('Evidence cannot be had', { what, namespace, status: response.status });
+    return undefined;
+  }
+
+  #mayAsk(key: string): boolean {
+    try {
+      this.#limit.take(key, false);
+      return true;
+    } catch (thrown) {
+      if (thrown instanceof WaitError) return false;
+      throw thrown;
+    }
+  }
+
+  #forbid(place: string): void {
+    if (this.#forbidden.size >= MAX_FORBIDDEN) this.#forbidden.clear();
+    this.#forbidden.set(place, this.#options.clock.monotonic() + FORBIDDEN_FOR_MS);
+  }
+
+  #lineOf(event: Manifest): EventLine {
+    const text = (field: string) => (typeof event[field] === 'string' ? event[field] : '');
+    return {
+      time: new Date(happenedAt(event) ?? 0).toISOString(),
+      type: text('type'),
+      reason: text('reason'),
+      message: this.redacted(text('message')),
+      count: occurrencesOf(event),
+    };
+  }
+}
+
+interface Asked {
+  /** As roles call it. */
+  readonly what: string;
+  readonly namespace: string;
+  readonly path: string;
+  readonly query: Query;
+}
+
+/** Nothing when it is no list, such as the login page of a proxy. */
+function itemsOf(body: Buffer): readonly Manifest[] {
+  try {
+    const { items } = JSON.parse(body.toString('utf8')) as { readonly items?: unknown };
+    if (!Array.isArray(items)) return [];
+    return items.filter((item): item is Manifest => typeof item === 'object' && item !== null && 'metadata' in item);
+  } catch {
+    return [];
+  }
+}

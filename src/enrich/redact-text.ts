@@ -1,0 +1,39 @@
+/** Secrets in free text, such as a line of a log: nothing says where they are, so that only what looks like one is hidden. */
+
+const MASK = '***';
+
+/** Each with what it leaves of a match. Bounded or without nested repeats: time grows with the length of the text. */
+const LOOKS: readonly (readonly [RegExp, string])[] = [
+  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, MASK],
+  // A password may hold an @: what is before the last one goes.
+  [/([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#]*@/gi, `$1${MASK}@`],
+  [/\b(Bearer|Basic|Token)\s+[\w.~+/=-]{8,}/gi, `$1 ${MASK}`],
+  [/\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?/g, MASK],
+  [
+    /\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abprs]-[\w-]{10,}|glpat-[\w-]{20,}|[sr]k_live_\w{10,}|AKIA[0-9A-Z]{16})/g,
+    MASK,
+  ],
+];
+
+/** `NAME=value`, `"name": "value"`, `name: value`, up to the value. */
+const NAMED = /(?<![\w.-])([A-Za-z_][\w.-]{0,100})["']?\s{0,5}[=:]\s{0,5}/g;
+const VALUE = /"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s,;&"']+/y;
+
+/** @param isSecretName as of environment variables */
+export function redactText(text: string, isSecretName: (name: string) => boolean): string {
+  return LOOKS.reduce((clean, [look, left]) => clean.replace(look, left), withoutNamed(text, isSecretName));
+}
+
+function withoutNamed(text: string, isSecretName: (name: string) => boolean): string {
+  let clean = '';
+  let done = 0;
+  for (const { index, 0: start, 1: name = '' } of text.matchAll(NAMED)) {
+    if (index < done || !isSecretName(name)) continue;
+    VALUE.lastIndex = index + start.length;
+    const value = VALUE.exec(text)?.[0];
+    if (value === undefined) continue;
+    clean += text.slice(done, index + start.length) + MASK;
+    done = index + start.length + value.length;
+  }
+  return clean + text.slice(done);
+}
