@@ -39,11 +39,7 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
     if (why === 'failed') return void log.warn('Handler failed, the change will be tried again', fields);
     // While its breaker is open the receiver was told of once: a line for each change that waits for it would say nothing more.
     const isNews = why === 'deferred' && deferredSince === undefined && numberOf(failure, 'openForMs') === undefined;
-    log.log(
-      isNews ? 'warn' : 'debug',
-      why === 'deferred' ? 'Delivery deferred' : 'Delivery waits',
-      fields,
-    );
+    log.log(isNews ? 'warn' : 'debug', why === 'deferred' ? 'Delivery deferred' : 'Delivery waits', fields);
   }
 
   function dead({ change }: Delivery, { failure, attempts }: Extract<Fate, { kind: 'dead' }>): void {

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import type { ServeAnswer, ServeCommand } from './serve.ts';
 
 describe('serve.ts', () => {
-  test('preloads, pushes at full speed and at a rate, and ends with its stdin', async () => {
+  test('preloads, pushes updates and new Events, at full speed and at a rate, and ends with its stdin', async () => {
     const script = new URL('./serve.ts', import.meta.url).pathname;
     const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
     const ended = once(child, 'exit');
@@ -32,6 +32,10 @@ describe('serve.ts', () => {
     const paced = await send({ command: 'push', kind: 'pod', what: 'image', count: 2, perSecond: 1_000 });
     assert.equal(paced.atMs?.length, 2);
     assert((await versions(url)).includes(paced.resourceVersion));
+    await send({ command: 'push', what: 'events', count: 3 });
+    await send({ command: 'push', what: 'events', count: 2 });
+    const { items } = (await (await fetch(`${url}/api/v1/events`)).json()) as { readonly items: readonly unknown[] };
+    assert.equal(items.length, 5);
     child.stdin.end();
     assert.deepEqual(await ended, [0, null]);
   });
