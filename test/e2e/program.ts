@@ -132,6 +132,15 @@ export class Program implements AsyncDisposable {
     return this.#exit;
   }
 
+  /** What it prints fills the pipe, and then nobody takes it. */
+  pauseStdout(): void {
+    this.#child.stdout?.pause();
+  }
+
+  resumeStdout(): void {
+    this.#child.stdout?.resume();
+  }
+
   /** One that it may survive. */
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);

@@ -1,0 +1,50 @@
+/** Rows 70 and 71: what happens to the process itself: it stands still, nobody reads what it prints. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { kwatchmanConfig } from '../e2e/main-job.ts';
+import { eachAlone, Service } from './service.ts';
+import { assertWhole, toldTo } from './stories.ts';
+
+const OBJECTS = 20;
+
+describe('a process that', { concurrency: 2 }, () => {
+  test('70 stands still while the cluster changes and compacts its history goes on, and tells everything once', async () => {
+    const end = { objects: OBJECTS, last: 3 };
+    const told = toldTo(end);
+    await using service = await Service.make(OBJECTS, told.respond);
+    await using program = service.start();
+    await program.ready();
+    service.scale(1);
+    await service.slack.waitFor(1);
+    program.signal('SIGSTOP');
+    service.scale(2);
+    await service.server.restart(() => {
+      service.scale(3);
+      service.server.compact();
+    });
+    program.signal('SIGCONT');
+    await told.done();
+    assert.equal((await program.stop()).code, 0);
+    assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+    await service.assertBalanced();
+  });
+
+  test('71 prints where nobody reads holds up the chain that prints, and no other', async () => {
+    const end = { objects: OBJECTS, last: 40 };
+    const told = toldTo(end);
+    await using service = await Service.make(OBJECTS, told.respond);
+    const slack = kwatchmanConfig(service.slack.url, ['deployment']).replace('[[handler]]\nname = "log"\n', '');
+    const printing =
+      '[[chain]]\nname = "printing"\n[[chain.resource]]\nkind = "deployment"\n[[chain.handler]]\nname = "log"\n';
+    await service.workdir.write('config.toml', eachAlone(`coalesce = false\n${slack}${printing}`));
+    await using program = service.start();
+    await program.ready();
+    program.pauseStdout();
+    for (let replicas = 1; replicas <= end.last; replicas++) service.scale(replicas);
+    await told.done();
+    assert.equal((await fetch(`${program.url()}/livez`)).status, 200);
+    program.resumeStdout();
+    assert.equal((await program.stop()).code, 0);
+    assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+  });
+});
