@@ -16,7 +16,7 @@ import type { Tests } from './options.ts';
 /** Whether a test holds, and why: `namespace "kube-system" does not match ^team-`. A promise where the cluster has to be asked. */
 export type Condition = (change: Change, context: Asks) => Outcome | Promise<Outcome>;
 
-interface Outcome {
+export interface Outcome {
   readonly holds: boolean;
   readonly why: string;
 }

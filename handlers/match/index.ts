@@ -1,5 +1,6 @@
-import { defineTransform, halt } from '../../src/chain/handler.ts';
-import { conditionsOf } from './conditions.ts';
+import type { Change } from '../../src/change.ts';
+import { defineTransform, halt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
+import { conditionsOf, type Outcome } from './conditions.ts';
 import { options } from './options.ts';
 
 export default defineTransform({
@@ -36,17 +37,20 @@ export default defineTransform({
   ],
   create({ drop, absentIsEmpty, ...given }) {
     const conditions = conditionsOf(given, absentIsEmpty);
-    return {
-      async handle(change, context) {
-        const held: string[] = [];
-        for (const condition of conditions) {
-          const outcome = condition(change, context);
-          const { holds, why } = outcome instanceof Promise ? await outcome : outcome;
-          if (holds) held.push(why);
-          else return drop ? change : halt(why);
-        }
-        return drop ? halt(`dropped: ${held.join(', ')}`) : change;
-      },
-    };
+    return { handle: (change, context) => judge(change, context, 0, []) };
+
+    /** A promise only where the cluster has to be asked: what is decided at once needs no deadline. */
+    function judge(change: Change, context: HandlerContext, from: number, held: readonly string[]): Verdict {
+      const condition = conditions[from];
+      if (condition === undefined) return drop ? halt(`dropped: ${held.join(', ')}`) : change;
+      const goOn = ({ holds, why }: Outcome): Verdict => {
+        if (holds) return judge(change, context, from + 1, [...held, why]);
+        return drop ? change : halt(why);
+      };
+      const outcome = condition(change, context);
+      return outcome instanceof Promise ? outcome.then(goOn) : goOn(outcome);
+    }
   },
 });
+
+type Verdict = Change | Halt | Promise<Change | Halt>;
