@@ -119,9 +119,13 @@ function united(lists: readonly string[]): string {
 }
 
 function prepare(db: DatabaseSync) {
+  // What was ready when the process before this one ended may have been sent without a note of it. It is told again as it was,
+  // under its own key: merged with others it would be a repetition that nobody can recognise.
+  db.exec(`CREATE TEMP TABLE perhaps_sent (id INTEGER PRIMARY KEY);
+    INSERT INTO temp.perhaps_sent SELECT id FROM deliveries WHERE state = ${READY}`);
   // Never attempted, and the same for everybody: a branch's notes are about one change.
   const fresh = `d.attempts = 0 AND d.delivered = '[]' AND d.replayed = 0 AND d.deferred_since IS NULL
-    AND d.timer_of IS NULL AND d.edits IS NULL AS fresh`;
+    AND d.timer_of IS NULL AND d.edits IS NULL AND d.id NOT IN temp.perhaps_sent AS fresh`;
   const columns = `d.id AS delivery, d.queue, d.change, d.newest, c.action, c.uid, ${fresh}`;
   const joined = 'deliveries d JOIN changes c ON c.id = d.change';
   const ready = `d.chain = ?1 AND d.state = ${READY} AND d.id NOT IN temp.claimed`;

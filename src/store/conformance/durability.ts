@@ -44,6 +44,19 @@ export function durability(fixture: StoreFixture): void {
       assert.deepEqual(await claimLines(again), ['updated shop/web 2']);
     });
 
+    storeTest(fixture, 'what may have been sent is not merged with what came after it', async ({ store, reopen }) => {
+      const scope = await withPending(store, ['web']);
+      await claimOne(store);
+      for (const replicas of [2, 3]) await accept(store, scope, seen('web', replicas));
+      const again = await reopen();
+      const late = { now: NOW + 10_000, coalesce: true };
+      const { id, change } = await claimOne(again, late);
+      assert.equal(change.resourceVersion, '1', 'under its own key');
+      await again.complete(id, COMPLETED);
+      const { change: rest } = await claimOne(again, late);
+      assert.deepEqual([rest.before?.['spec'], rest.after?.['spec']], [{ replicas: 1 }, { replicas: 3 }]);
+    });
+
     storeTest(fixture, 'what was parked waits on', async ({ store, reopen }) => {
       await withPending(store, ['web']);
       const park = { until: NOW + 1000, attempts: 2, deferredSince: NOW, reason: 'r' };
