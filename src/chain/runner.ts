@@ -69,6 +69,8 @@ const CLAIM_AHEAD = 64;
  */
 const MAX_HELD_MS = 10;
 const MAX_HELD_WHEN_FULL_MS = 2;
+/** In a row; a change that was being worked on in all of them is set aside. */
+const MAX_CRASHES = 3;
 /** Why calls are aborted at the end of the grace period. Known by identity: such a failure is none. */
 const STOPPED = new Error('the process is stopping');
 
@@ -221,10 +223,17 @@ class Runner implements ChainRunner {
   }
 
   async #run(delivery: Delivery): Promise<void> {
-    await this.#settle(
-      delivery,
-      await runOnce(delivery, () => this.#attempt(delivery, this.#gather), this.#retryOptions),
-    );
+    const ran =
+      delivery.crashes >= MAX_CRASHES
+        ? this.#setAside(delivery)
+        : await runOnce(delivery, () => this.#attempt(delivery, this.#gather), this.#retryOptions);
+    await this.#settle(delivery, ran);
+  }
+
+  /** Before it is tried again: it may be what the process dies of. */
+  #setAside({ attempts }: Delivery): Ran<Outcome> {
+    const why = new Error(`set aside: it was being worked on in ${MAX_CRASHES} crashes in a row`);
+    return { kind: 'dead', failure: new HandlerFailure(this.#steps[0]?.id ?? this.#options.chain.name, why), attempts };
   }
 
   async #runBatch(batch: Batch): Promise<void> {

@@ -6,6 +6,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { ChangeFlags } from '../change.ts';
 import type { Counters } from './counters.ts';
+import type { Crashes } from './crashes.ts';
 import type { Edits } from './edits.ts';
 import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
 import { Gathered } from './gathered.ts';
@@ -35,6 +36,7 @@ export interface DeliveryRecord {
   readonly group: string | undefined;
   /** See `editsOf`. */
   readonly edits: string | undefined;
+  readonly crashes: number;
 }
 
 /** A batch as it leaves the worker. */
@@ -77,16 +79,17 @@ export class Deliveries {
   readonly #failures: Failures;
   readonly #gathered: Gathered;
   readonly merging: Merging;
+  readonly #crashes: Crashes;
   readonly #statements;
 
-  constructor(db: DatabaseSync, counters: Counters, edits: Edits) {
-    db.exec('CREATE TEMP TABLE claimed (id INTEGER PRIMARY KEY)');
+  constructor(db: DatabaseSync, counters: Counters, edits: Edits, crashes: Crashes) {
     this.#counters = counters;
     this.#edits = edits;
     this.#memory = new HandlerMemory(db);
     this.#failures = new Failures(db);
     this.#gathered = new Gathered(db);
     this.merging = new Merging(db, counters);
+    this.#crashes = crashes;
     this.#statements = prepare(db);
   }
 
@@ -102,7 +105,7 @@ export class Deliveries {
 
   /** Whether a claim must write: something that waited is due, or has waited for so long that it may be merged. */
   mustWrite(request: ClaimRequest): boolean {
-    return this.#hasDue(request) || this.#hasLate(request);
+    return this.#hasDue(request) || this.#hasLate(request) || this.#crashes.isCareful(request.chain);
   }
 
   #hasDue({ chain, now }: ClaimRequest): boolean {
@@ -117,9 +120,11 @@ export class Deliveries {
     const { chain, limit, now, stateful } = request;
     if (this.#hasDue(request)) this.#wakeDue(chain, now);
     const superseded = this.#hasLate(request) ? this.merging.merge(chain, limit, now) : 0;
-    const rows = this.#statements.claim.all(chain, limit + 1) as unknown as DeliveryRow[];
+    const only = this.#crashes.only(chain);
+    const rows = this.#rowsFor(only, chain, limit + 1);
     const deliveries = rows.slice(0, limit).map((row) => this.#handOut(row, chain, stateful));
-    const batch = request.batch === true ? this.#handOutBatch(request) : undefined;
+    for (const { id } of deliveries) this.#crashes.count(id);
+    const batch = request.batch === true && only === undefined ? this.#handOutBatch(request) : undefined;
     const nextDueAt = rows.length > limit ? now : this.#nextDueAt(chain);
     if (batch !== undefined || request.batch !== true)
       return { deliveries, batch, hasGathered: batch !== undefined, nextDueAt, superseded };
@@ -141,7 +146,7 @@ export class Deliveries {
     if (forks !== undefined) this.#fork(ended, forks);
     this.#edits.drop(delivery, ended.edits);
     this.#counters.add(ended.chain, end.kind);
-    return ended.freed || (writes.wakeUps?.length ?? 0) > 0;
+    return ended.freed || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful(ended.chain);
   }
 
   deadLetter(
@@ -235,6 +240,13 @@ export class Deliveries {
     }
   }
 
+  /** What was being worked on at a crash is handed out alone. */
+  #rowsFor(only: number | 'wait' | undefined, chain: string, limit: number): DeliveryRow[] {
+    if (only === 'wait') return [];
+    const { claim, one } = this.#statements;
+    return (only === undefined ? claim.all(chain, limit) : one.all(only)) as unknown as DeliveryRow[];
+  }
+
   #handOutBatch({ chain, now, stateful }: ClaimRequest): BatchRecord | undefined {
     const due = this.#gathered.due(chain, now);
     if (due === undefined) return undefined;
@@ -255,6 +267,7 @@ export class Deliveries {
       timerOf: row.timer_of ?? undefined,
       group: groupOf(row.queue),
       edits: this.#edits.find(row.edits),
+      crashes: row.claims,
     };
   }
 
@@ -311,6 +324,9 @@ function prepare(db: DatabaseSync) {
        FROM (SELECT * FROM deliveries WHERE chain = ? AND state = ${READY} AND id NOT IN temp.claimed ORDER BY id LIMIT ? + 0) d
        JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
     ),
+    one: db.prepare(
+      `SELECT ${DELIVERY_COLUMNS} FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} WHERE d.id = ?`,
+    ),
     markClaimed: db.prepare('INSERT INTO temp.claimed VALUES (?)'),
     unclaim: db.prepare('DELETE FROM temp.claimed WHERE id = ?'),
     claimed: db.prepare('SELECT chain, queue FROM deliveries WHERE id = ? AND id IN temp.claimed'),
@@ -319,7 +335,8 @@ function prepare(db: DatabaseSync) {
       `UPDATE deliveries SET delivered = json_insert(delivered, '$[#]', ?) WHERE id = ? AND id IN temp.claimed`,
     ),
     park: db.prepare(
-      `UPDATE deliveries SET state = ${PARKED}, due_at = ?, attempts = ?, deferred_since = ?, reason = ? WHERE id = ?`,
+      `UPDATE deliveries SET state = ${PARKED}, due_at = ?, attempts = ?, deferred_since = ?, reason = ?, claims = 0
+       WHERE id = ?`,
     ),
     end: db.prepare(
       `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,

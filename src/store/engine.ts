@@ -6,6 +6,7 @@ import { Acceptor, type PackedBatch } from './accept.ts';
 import { Baseline } from './baseline.ts';
 import { Bodies } from './bodies.ts';
 import { Counters } from './counters.ts';
+import { Crashes } from './crashes.ts';
 import { removeOlderVersions } from './database.ts';
 import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
 import { Deliveries, type ClaimedRecords } from './deliveries.ts';
@@ -56,12 +57,12 @@ function write<A extends unknown[], R>(run: (...args: A) => R): Operation<A, R> 
   return { run, buffers: () => [], writes: () => true };
 }
 
-function operationsOf(db: DatabaseSync, facts: Facts) {
+function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
   const bodies = new Bodies(db);
   const counters = new Counters(db);
   const baseline = new Baseline(db, bodies);
   const edits = new Edits(db);
-  const deliveries = new Deliveries(db, counters, edits);
+  const deliveries = new Deliveries(db, counters, edits, crashes);
   const deadLetters = new DeadLetters(db, { deliveries, counters, edits });
   const history = new History(db, bodies, facts);
   const trips = new Trips(db);
@@ -175,6 +176,7 @@ export class Engine {
   readonly #db: DatabaseSync;
   readonly #facts: Facts;
   readonly #operations: Operations;
+  readonly #crashes: Crashes;
   /** Undefined: not the writer of this store, but one that answers questions or tends the dead letters beside it. */
   readonly #epoch: number | undefined;
   readonly #fullDisk: FullDisk;
@@ -183,8 +185,13 @@ export class Engine {
   constructor(db: DatabaseSync, writer: boolean) {
     this.#db = db;
     this.#facts = new Facts(db);
-    this.#operations = operationsOf(db, this.#facts);
-    if (writer) this.#facts.add('store.epoch', 1);
+    db.exec('CREATE TEMP TABLE claimed (id INTEGER PRIMARY KEY)');
+    this.#crashes = new Crashes(db, this.#facts);
+    this.#operations = operationsOf(db, this.#facts, this.#crashes);
+    if (writer) {
+      this.#facts.add('store.epoch', 1);
+      this.#crashes.begin();
+    }
     this.#epoch = writer ? this.#facts.number('store.epoch') : undefined;
     this.#fullDisk = new FullDisk(db, writer ? db.location() : null);
   }
@@ -243,7 +250,12 @@ export class Engine {
   }
 
   close(): void {
-    this.#db.close();
+    const isOurs = this.#epoch !== undefined && this.#facts.number('store.epoch') === this.#epoch;
+    try {
+      if (isOurs) this.#crashes.end();
+    } finally {
+      this.#db.close();
+    }
   }
 
   #begin(): void {

@@ -144,4 +144,9 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE deliveries ADD COLUMN actors TEXT;
   CREATE INDEX deliveries_newest ON deliveries (newest) WHERE newest IS NOT NULL;
   `,
+  `
+  -- How often it was being worked on when the process died; see crashes.ts.
+  ALTER TABLE deliveries ADD COLUMN claims INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX deliveries_claims ON deliveries (chain, id) WHERE claims > 0;
+  `,
 ];

@@ -205,3 +205,53 @@ describe('after a kill -9', () => {
     assert.equal((await store.balances())[0]?.pending, changes.length);
   });
 });
+
+describe('after crashes in a row', () => {
+  /** Opens the store of a process that has died: nobody has closed it. */
+  const afterCrash = (path: string) => openSqliteStore({ path, cluster: CLUSTER });
+
+  test('says in how many of them a delivery was being worked on, and hands suspects out alone', async (t) => {
+    const path = await temporaryFile(t);
+    const stores = [await afterCrash(path)];
+    const crash = async () => {
+      const store = await afterCrash(path);
+      stores.push(store);
+      return store;
+    };
+    t.after(async () => Promise.all(stores.map((store) => store.close())));
+    await withPending(stores[0] as Store, ['a', 'b', 'c']);
+    const claimed = async (store: Store, limit = 100) => {
+      const { deliveries } = await store.claim({ chain: 'default', limit, now: NOW, stateful: [] });
+      return deliveries.map(({ id, change, crashes }) => ({ id, text: `${change.name} ${crashes}` }));
+    };
+    const texts = async (...args: Parameters<typeof claimed>) => (await claimed(...args)).map(({ text }) => text);
+    assert.deepEqual(await texts(stores[0] as Store, 2), ['a 0', 'b 0']);
+    assert.deepEqual(await texts(await crash(), 2), ['a 0', 'b 0'], 'the first crash left no trace');
+    const third = await crash();
+    const [a] = await claimed(third);
+    assert.equal(a?.text, 'a 1');
+    assert.deepEqual(await texts(third), [], 'nobody else runs beside it');
+    assert.equal(await third.complete(a.id, COMPLETED), true, 'there is more to claim');
+    assert.deepEqual(await texts(third), ['b 1']);
+    const [b] = await claimed(await crash());
+    assert.equal(b?.text, 'b 2');
+    const last = await crash();
+    const [suspect] = await claimed(last);
+    assert.equal(suspect?.text, 'b 3');
+    await last.park(suspect.id, { until: NOW, attempts: 1, deferredSince: undefined, reason: 'HTTP 500' });
+    assert.deepEqual(await texts(last), ['b 0', 'c 0'], 'it was tried, and nothing died of it');
+  });
+
+  test('is forgotten after a stop', async (t) => {
+    const path = await temporaryFile(t);
+    const first = await afterCrash(path);
+    await withPending(first, ['a']);
+    const second = await afterCrash(path);
+    assert.equal((await claimOne(second)).crashes, 0);
+    await first.close();
+    await second.close();
+    const third = await afterCrash(path);
+    t.after(() => third.close());
+    assert.equal((await claimOne(third)).crashes, 0);
+  });
+});

@@ -103,6 +103,8 @@ export interface Delivery {
   readonly attempts: number;
   /** Since when it has been deferred without an attempt in between, milliseconds since the epoch. */
   readonly deferredSince: number | undefined;
+  /** In how many crashes in a row it was being worked on, the first of which leaves no trace. */
+  readonly crashes: number;
   /** Ids of the sinks that have delivered this change already. */
   readonly delivered: readonly string[];
   /** State of the stateful handlers for this key, or this group, by handler id. */

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Store } from '../store/store.ts';
+import { countOf, sink, startTestChain } from '../testing/test-chain.ts';
+
+test('a change that was being worked on in three crashes in a row is a dead letter before it is tried again', async (t) => {
+  const told: string[] = [];
+  /** As the store of a process that died three times with `poison`. */
+  const withCrashes = (store: Store): Store =>
+    new Proxy(store, {
+      get(target, property) {
+        if (property === 'claim') {
+          const claim: Store['claim'] = async (request) => {
+            const claimed = await target.claim(request);
+            const deliveries = claimed.deliveries.map((one) => ({
+              ...one,
+              crashes: one.change.name === 'poison' ? 3 : 2,
+            }));
+            return { ...claimed, deliveries };
+          };
+          return claim;
+        }
+        const member: unknown = Reflect.get(target, property);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      },
+    });
+  const chain = await startTestChain(t, {
+    handlers: [sink('slack', ({ name }) => Promise.resolve(void told.push(name)))],
+    wrapStore: withCrashes,
+  });
+  await chain.accept('shop/poison', 'shop/fine');
+  await chain.runner.idle();
+  assert.deepEqual(told, ['fine']);
+  const [letter] = await chain.store.deadLetters({ limit: 10 });
+  assert.deepEqual([letter?.change.name, letter?.handler, letter?.attempts], ['poison', 'default/slack', 0]);
+  assert.match(letter?.error ?? '', /^set aside: it was being worked on in 3 crashes in a row$/);
+  assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'dead' }), 1);
+});
