@@ -182,8 +182,8 @@ function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv,
     throw new ConfigError([
       `The exec plug-in of user "${user.name}" ${where} asks questions (interactiveMode: Always); a service cannot answer`,
     ]);
-  // Undefined without Node's permission model.
-  if (process.permission?.has('child') === false) {
+  // It is there with Node's permission model only.
+  if ('permission' in process && !process.permission.has('child')) {
     throw new ConfigError([
       `User "${user.name}" ${where} needs the program "${parsed.data.command}", which this process may not start: start it with --allow-child-process, or, by make, with SANDBOX=`,
     ]);
