@@ -70,11 +70,13 @@ export const TIME: readonly FilterDefinition[] = [
   {
     name: 'go_unix',
     args: '"s"',
-    summary: 'A time as a number since 1970: seconds, `"ms"` or `"ns"`.',
+    summary: 'A time as a number since 1970: seconds (with `"text"` as a text), `"ms"` or `"ns"`.',
     examples: [{ template: '{{ "2026-11-20T23:42:03Z" | go_unix: "s" }}', result: '1795218123' }],
     apply(value, [unit]) {
       const ms = millisOf(value);
-      if (unit === 's') return Math.floor(ms / 1_000);
+      const seconds = Math.floor(ms / 1_000);
+      if (unit === 's') return seconds;
+      if (unit === 'text') return String(seconds);
       return unit === 'ns' ? String(BigInt(ms) * 1_000_000n) : ms;
     },
   },

@@ -150,6 +150,7 @@ export class Expressions {
   #field(of: Value, name: string): Value {
     const struct = structOf(of.type);
     if (struct !== undefined) return this.#structField(of, struct, name);
+    if (of.liquid === NIL.liquid) throw new GoTemplateError(`nil has no field .${name}`);
     if (of.type === 'time') return this.#timeField(of, name);
     if (isMap(of.type)) return { ...valueOf(member(this.primary(of), name), of.type.map), mayBeNoValue: true };
     if (of.type === 'any') return { ...valueOf(member(this.primary(of), name), 'any'), mayBeNoValue: true };
@@ -211,13 +212,15 @@ export class Expressions {
     return undefined;
   }
 
-  #filter({ filter, type, input }: GoFunction, args: readonly Value[]): Value {
+  #filter(known: GoFunction, given: readonly Value[]): Value {
+    const { filter, type, input } = known;
+    const args = given.map((arg) => present(arg, known));
     const at = input === -1 ? args.length - 1 : input;
     const of = args[at] ?? NIL;
     const others = args.filter((_, index) => index !== at).map((arg) => this.primary(arg));
     const [name = '', own] = filter.split(': ');
-    const given = [...(own === undefined ? [] : [own]), ...others];
-    const call = given.length === 0 ? name : `${name}: ${given.join(', ')}`;
+    const parameters = [...(own === undefined ? [] : [own]), ...others];
+    const call = parameters.length === 0 ? name : `${name}: ${parameters.join(', ')}`;
     const result = typeof type === 'function' ? type(args.map((arg) => arg.type)) : type;
     return { liquid: `${this.#whole(of)} | ${call}`, type: result, isCompound: true };
   }
@@ -226,6 +229,13 @@ export class Expressions {
   #whole({ liquid, type }: Value): string {
     return this.#structs[structOf(type) ?? '']?.whole ?? liquid;
   }
+}
+
+/** The argument as Go has it where an Event lacks it: a text is empty, a time is Go's zero time. */
+function present(arg: Value, { mindsAbsence = false, writes = false }: GoFunction): Value {
+  if (arg.type === 'time' && writes) return valueOf(`${arg.liquid} | go_time`, 'string');
+  const canBeAbsent = arg.type === 'string' && arg.literal === undefined && arg.mayBeNoValue !== true;
+  return mindsAbsence && canBeAbsent ? valueOf(`${arg.liquid} | default: ""`, 'string') : arg;
 }
 
 /** Absent, it is the empty text: the same to a comparison with a text that is not empty. */

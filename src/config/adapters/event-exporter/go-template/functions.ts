@@ -14,6 +14,10 @@ export interface GoFunction {
   readonly max: number;
   /** Which argument the filter is applied to: -1 is the last. The others follow in their order. */
   readonly input: number;
+  /** It tells an empty text from nothing, so that what an Event lacks must be said to be the first. */
+  readonly mindsAbsence?: boolean;
+  /** It writes its arguments, times included, as texts. */
+  readonly writes?: boolean;
 }
 
 type ResultType = GoFunction['type'];
@@ -26,6 +30,14 @@ function onFirst(filter: string, type: ResultType, min: number, max = min): GoFu
 /** Applied to the last argument, which a pipeline fills in. */
 function onLast(filter: string, type: ResultType, count: number): GoFunction {
   return { filter, type, min: count, max: count, input: -1 };
+}
+
+function minding(known: GoFunction): GoFunction {
+  return { ...known, mindsAbsence: true };
+}
+
+function writing(known: GoFunction): GoFunction {
+  return { ...known, mindsAbsence: true, writes: true };
 }
 
 const MANY = Infinity;
@@ -53,8 +65,8 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   not: onFirst('go_not', 'boolean', 1),
   len: onFirst('go_len', 'number', 1),
   index: onFirst('go_index', elementOf, 2, MANY),
-  print: onFirst('go_print', 'string', 1, MANY),
-  printf: onFirst('go_printf', 'string', 1, MANY),
+  print: writing(onFirst('go_print', 'string', 1, MANY)),
+  printf: writing(onFirst('go_printf', 'string', 1, MANY)),
 
   upper: onLast('upcase', 'string', 1),
   lower: onLast('downcase', 'string', 1),
@@ -69,16 +81,16 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   repeat: onLast('go_repeat', 'string', 2),
   indent: onLast('go_indent', 'string', 2),
   nindent: onLast('go_nindent', 'string', 2),
-  quote: onFirst('go_quote', 'string', 1, MANY),
-  squote: onFirst('go_squote', 'string', 1, MANY),
-  cat: onFirst('go_cat', 'string', 1, MANY),
-  join: onLast('go_join', 'string', 2),
+  quote: writing(onFirst('go_quote', 'string', 1, MANY)),
+  squote: writing(onFirst('go_squote', 'string', 1, MANY)),
+  cat: writing(onFirst('go_cat', 'string', 1, MANY)),
+  join: minding(onLast('go_join', 'string', 2)),
   splitList: onLast('go_split', { list: 'string' }, 2),
   replace: onLast('go_replace', 'string', 3),
   contains: onLast('go_contains', 'boolean', 2),
   hasPrefix: onLast('go_has_prefix', 'boolean', 2),
   hasSuffix: onLast('go_has_suffix', 'boolean', 2),
-  toString: onLast('go_print', 'string', 1),
+  toString: writing(onLast('go_print', 'string', 1)),
   b64enc: onLast('go_b64enc', 'string', 1),
   b64dec: onLast('go_b64dec', 'string', 1),
   sha256sum: onLast('go_sha256sum', 'string', 1),
@@ -88,9 +100,9 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   empty: onLast('go_not', 'boolean', 1),
   ternary: onLast('go_ternary', ([yes = 'any', no = 'any']) => common([yes, no]), 3),
 
-  toJson: onLast('go_json', 'string', 1),
-  toPrettyJson: onLast('go_pretty_json', 'string', 1),
-  toRawJson: onLast('go_raw_json', 'string', 1),
+  toJson: minding(onLast('go_json', 'string', 1)),
+  toPrettyJson: minding(onLast('go_pretty_json', 'string', 1)),
+  toRawJson: minding(onLast('go_raw_json', 'string', 1)),
 
   regexMatch: onLast('regex_match', 'boolean', 2),
   regexFind: onLast('regex_find', 'string', 2),
@@ -110,12 +122,12 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   now: { filter: 'go_now', type: 'time', min: 0, max: 0, input: -1 },
   date: onLast('go_date', 'string', 2),
   dateInZone: { filter: 'go_date_in_zone', type: 'string', min: 3, max: 3, input: 1 },
-  unixEpoch: onLast('go_unix: "s"', 'string', 1),
+  unixEpoch: onLast('go_unix: "text"', 'string', 1),
 
-  list: onFirst('go_list', (types) => ({ list: common(types) }), 1, MANY),
+  list: minding(onFirst('go_list', (types) => ({ list: common(types) }), 1, MANY)),
   first: onLast('go_first', elementOf, 1),
   last: onLast('go_last', elementOf, 1),
-  has: onLast('go_has', 'boolean', 2),
+  has: minding(onLast('go_has', 'boolean', 2)),
   get: onFirst('go_index', elementOf, 2),
   hasKey: onFirst('go_has_key', 'boolean', 2),
 };

@@ -54,8 +54,14 @@ class Translator {
 
   #action(pipe: Pipe): string {
     const value = this.#expressions.pipe(pipe);
-    const before = this.#expressions.takeBefore();
-    return pipe.variables.length > 0 ? before : before + this.#output(value);
+    const output = pipe.variables.length > 0 ? '' : this.#output(value);
+    return this.#expressions.takeBefore() + output;
+  }
+
+  /** What an Event lacks is an empty one. */
+  #collection(value: Value): string {
+    const name = this.#expressions.primary(value);
+    return `{% if ${name} %}{{ ${name} | go_print }}{% else %}${isMap(value.type) ? 'map[]' : '[]'}{% endif %}`;
   }
 
   #output(value: Value): string {
@@ -64,7 +70,8 @@ class Translator {
     if (structOf(type) !== undefined)
       throw new GoTemplateError(`${typeName(type)} cannot be written as a whole: name a field of it, or use toJson`);
     if (type === 'time') return `{{ ${liquid} | go_time }}`;
-    if (mayBeNoValue === true || type === 'any' || isMap(type) || isList(type)) return `{{ ${liquid} | go_print }}`;
+    if (isMap(type) || isList(type)) return this.#collection(value);
+    if (mayBeNoValue === true || type === 'any') return `{{ ${liquid} | go_print }}`;
     if (type === 'boolean') return `{{ ${liquid} | default: false${this.#asText ? ' | append: ""' : ''} }}`;
     if (!this.#asText) return `{{ ${liquid} }}`;
     return `{{ ${liquid} | ${type === 'string' ? 'default' : 'append'}: "" }}`;
