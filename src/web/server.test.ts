@@ -1,26 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
-import { PassThrough } from 'node:stream';
-import { describe, test, type TestContext } from 'node:test';
-import { systemClock } from '../clock.ts';
-import type { Health } from '../health.ts';
-import { createLogger } from '../log.ts';
-import { createMetrics } from '../metrics.ts';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { describe, test } from 'node:test';
 import type { ScopeHealth } from '../source/source.ts';
-import type { Outlook } from './outlook.ts';
-import { parseListen, startWeb } from './server.ts';
+import { healthOf, TestWeb, WATCHING } from '../testing/test-web.ts';
+import { parseListen } from './server.ts';
 
-const WATCHING: ScopeHealth = {
-  kind: 'pod',
-  resource: 'pods',
-  namespace: '',
-  state: 'watching',
-  problem: undefined,
-  objects: 0,
-  lastHeardAt: undefined,
-};
 const DEGRADED: ScopeHealth = {
   ...WATCHING,
   resource: 'secrets',
@@ -29,82 +14,39 @@ const DEGRADED: ScopeHealth = {
   problem: 'forbidden',
 };
 
-function healthOf(...scopes: ScopeHealth[]): Health {
-  const degraded = scopes.filter(({ state }) => state === 'degraded');
-  return {
-    ready: scopes.some(({ state }) => state === 'watching'),
-    phase: 'running',
-    scopes,
-    degraded,
-    configProblem: undefined,
-  };
-}
-
-async function serve(t: TestContext, health: Health, listen = '127.0.0.1:0') {
-  const stream = new PassThrough();
-  const lines: string[] = [];
-  stream.setEncoding('utf8').on('data', (line: string) => lines.push(line));
-  const log = createLogger({ level: 'info', json: true, color: false, stream });
-  const outlook: Outlook = {
-    log,
-    clock: systemClock,
-    metrics: createMetrics(),
-    health: () => health,
-    receivers: () => [],
-    clusterName: () => 'test',
-    store: () => undefined,
-    api: () => undefined,
-  };
-  const settings = { token: undefined, clusterAccess: false, hosts: [], basePath: '' };
-  const web = await startWeb({ listen, outlook, settings });
-  t.after(() => web.close());
-  return { address: web.address, lines };
-}
-
-/** Not fetch: it would mend the path first. */
-async function ask(
-  address: string | undefined,
-  path: string,
-  method = 'GET',
-): Promise<{ status?: number; body: string }> {
-  const [host, port] = (address ?? '').split(':');
-  const [response] = await once(request({ host, port, path, method, agent: false }).end(), 'response');
-  const { statusCode: status } = response as { statusCode?: number };
-  let body = '';
-  for await (const chunk of response as AsyncIterable<Buffer>) body += chunk.toString();
-  return { ...(status === undefined ? {} : { status }), body };
-}
-
 describe('startWeb()', () => {
   test('answers /livez, /readyz and /metrics, with or without a query', async (t) => {
-    const { address } = await serve(t, healthOf(WATCHING));
-    assert.deepEqual(await ask(address, '/livez'), { status: 200, body: 'ok\n' });
-    assert.deepEqual(await ask(address, '/readyz?verbose'), { status: 200, body: 'ok\n' });
-    const metrics = await ask(address, '/metrics');
+    const web = await TestWeb.start(t);
+    assert.equal((await web.ask('/livez')).body, 'ok\n');
+    assert.equal((await web.ask('/readyz?verbose')).body, 'ok\n');
+    const metrics = await web.ask('/metrics');
     assert.equal(metrics.status, 200);
     assert.match(metrics.body, /^# HELP watchchain_changes_total /m);
   });
 
   test('/readyz names what is degraded and stays ready for the others', async (t) => {
-    const { address } = await serve(t, healthOf(WATCHING, DEGRADED));
-    assert.deepEqual(await ask(address, '/readyz'), {
-      status: 200,
-      body: 'ok, degraded\ndegraded: secrets in shop: forbidden\n',
-    });
+    const web = await TestWeb.start(t, { health: healthOf(WATCHING, DEGRADED) });
+    const { status, body } = await web.ask('/readyz');
+    assert.deepEqual({ status, body }, { status: 200, body: 'ok, degraded\ndegraded: secrets in shop: forbidden\n' });
   });
 
   test('/readyz answers 503 with what is still under way', async (t) => {
-    const { address } = await serve(t, healthOf({ ...WATCHING, state: 'listing' }));
-    assert.deepEqual(await ask(address, '/readyz'), { status: 503, body: 'not ready: running\nlisting: pods\n' });
+    const web = await TestWeb.start(t, { health: healthOf({ ...WATCHING, state: 'listing' }) });
+    const { status, body } = await web.ask('/readyz');
+    assert.deepEqual({ status, body }, { status: 503, body: 'not ready: running\nlisting: pods\n' });
   });
 
   test('answers HEAD without a body, other methods with 405, other paths with 404', async (t) => {
-    const { address, lines } = await serve(t, healthOf(WATCHING));
-    assert.deepEqual(await ask(address, '/livez', 'HEAD'), { status: 200, body: '' });
-    assert.equal((await ask(address, '/livez', 'POST')).status, 405);
-    assert.equal((await ask(address, '/nothing')).status, 404);
-    assert.equal((await ask(address, '//')).status, 404, 'which is no URL');
-    assert.equal(lines.filter((line) => line.includes('"error"')).length, 0, 'what a client asks is no error of ours');
+    const web = await TestWeb.start(t);
+    const head = await web.ask('/livez', { method: 'HEAD' });
+    assert.deepEqual([head.status, head.body], [200, '']);
+    const post = await web.ask('/livez', { method: 'POST' });
+    assert.deepEqual([post.status, post.headers.allow], [405, 'GET, HEAD']);
+    const wrongVerb = await web.post('/api/changes', {});
+    assert.deepEqual([wrongVerb.status, wrongVerb.headers.allow], [405, 'GET, HEAD']);
+    assert.equal((await web.ask('/nothing')).status, 404);
+    assert.equal((await web.ask('//')).status, 404, 'which is no URL');
+    assert.doesNotMatch(web.log, /"level":"error"/, 'what a client asks is no error of ours');
   });
 
   test('goes on without when the address is taken', async (t) => {
@@ -112,9 +54,93 @@ describe('startWeb()', () => {
     await once(other, 'listening');
     t.after(() => other.close());
     const { port } = other.address() as AddressInfo;
-    const { address, lines } = await serve(t, healthOf(WATCHING), `127.0.0.1:${port}`);
-    assert.equal(address, undefined);
-    assert.match(lines.join(''), /the address is in use/);
+    const web = await TestWeb.start(t, { listen: `127.0.0.1:${port}` });
+    assert.equal(web.address, undefined);
+    assert.match(web.log, /the address is in use/);
+  });
+
+  test('every answer forbids what the page does not need', async (t) => {
+    const web = await TestWeb.start(t);
+    for (const path of ['/', '/livez', '/api/changes', '/nothing', '/assets/page.js']) {
+      const { headers } = await web.ask(path);
+      const policy = headers['content-security-policy'] ?? '';
+      for (const part of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"])
+        assert.ok(policy.includes(part), `${path}: ${part}`);
+      assert.equal(headers['x-content-type-options'], 'nosniff', path);
+      assert.equal(headers['cache-control'], 'no-store', path);
+    }
+  });
+
+  test('the page is compressed for who can take it', async (t) => {
+    const web = await TestWeb.start(t);
+    const { headers } = await web.ask('/', { headers: { 'accept-encoding': 'br, gzip' } });
+    assert.equal(headers['content-encoding'], 'gzip');
+  });
+});
+
+describe('behind a proxy', () => {
+  test('below a base path everything is there, links lead there, and probes are at the root too', async (t) => {
+    const web = await TestWeb.start(t, { settings: { basePath: '/ops/watch' } });
+    for (const path of ['/ops/watch', '/ops/watch/', '/ops/watch/api/changes', '/ops/watch/livez', '/livez'])
+      assert.equal((await web.ask(path)).status, 200, path);
+    assert.equal((await web.ask('/api/changes')).status, 404);
+    const { body } = await web.ask('/ops/watch/');
+    assert.match(body, /href="\/ops\/watch\/assets\/page\.css"/);
+    assert.match(body, /data-base="\/ops\/watch"/);
+  });
+
+  test('a prefix that the proxy took off and told is in the links; what is no path is not', async (t) => {
+    const web = await TestWeb.start(t);
+    const pageFor = async (prefix: string) => (await web.ask('/', { headers: { 'x-forwarded-prefix': prefix } })).body;
+    assert.match(await pageFor('/tools/'), /src="\/tools\/assets\/page\.js"/);
+    for (const wrong of ['//evil.example', '/"><script>', 'https://evil.example', '/a/../..//b'])
+      assert.match(await pageFor(wrong), /src="\/assets\/page\.js"/, wrong);
+  });
+});
+
+describe('limits', () => {
+  async function rawAnswer(web: TestWeb, text: string): Promise<string> {
+    const socket = connect(web.place);
+    socket.setEncoding('utf8').end(text);
+    let answer = '';
+    for await (const chunk of socket as AsyncIterable<string>) answer += chunk;
+    return answer.split('\r\n')[0] ?? '';
+  }
+
+  test('a body over 1 MiB is 413, headers over 16 KiB are 431', async (t) => {
+    const web = await TestWeb.start(t);
+    assert.equal((await web.post('/api/dead-letters/replay', { ids: 'x'.repeat(1024 * 1024) })).status, 413);
+    const headers = `GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'x'.repeat(17 * 1024)}\r\n\r\n`;
+    assert.match(await rawAnswer(web, headers), /^HTTP\/1\.1 431 /);
+  });
+
+  test('what is no HTTP is 400 at once', async (t) => {
+    const web = await TestWeb.start(t);
+    assert.match(await rawAnswer(web, 'what?\r\n\r\n'), /^HTTP\/1\.1 400 /);
+  });
+
+  test('200 sockets that send a byte now and then hold up nobody', async (t) => {
+    const web = await TestWeb.start(t);
+    const slow = await Promise.all(
+      Array.from({ length: 200 }, async (): Promise<Socket> => {
+        const socket = connect(web.place);
+        await once(socket, 'connect');
+        socket.write('GET / HT');
+        return socket;
+      }),
+    );
+    assert.equal((await web.ask('/livez')).status, 200);
+    for (const socket of slow) socket.destroy();
+  });
+
+  test('a malformed query is 400 with its reason, on the page too', async (t) => {
+    const web = await TestWeb.start(t);
+    for (const query of ['limit=0', 'limit=x', 'since=yesterday', 'nonsense=1', 'kind=nosuchkind', 'before=-1']) {
+      const { status, body } = await web.ask(`/api/changes?${query}`);
+      assert.equal(status, 400, query);
+      assert.match((JSON.parse(body) as { error: string }).error, /\S/, query);
+      assert.match((await web.ask(`/?${query}`)).body, /class="notice"/, query);
+    }
   });
 });
 

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { ApiClient } from '../source/api.ts';
+import { TestWeb, type Answer } from '../testing/test-web.ts';
+
+const TOKEN = 'a-token-of-20-letters';
+const LOCAL = '0.0.0.0:0';
+
+/** Who may ask for what. A route that is not in here fails the tests: whoever adds one says who it is for. */
+const POLICY: Readonly<Record<string, 'probe' | 'open' | 'read' | 'write'>> = {
+  'GET /livez': 'probe',
+  'GET /readyz': 'probe',
+  'GET /metrics': 'probe',
+  'GET /': 'read',
+  'GET /fragments': 'read',
+  'GET /assets/{name}': 'open',
+  'POST /login': 'open',
+  'GET /api/changes': 'read',
+  'GET /api/dead-letters': 'read',
+  'POST /api/dead-letters/replay': 'write',
+  'POST /api/dead-letters/discard': 'write',
+  'GET /openapi.json': 'read',
+};
+
+async function servedRoutes(web: TestWeb, headers: Readonly<Record<string, string>>): Promise<readonly string[]> {
+  const { body } = await web.ask('/openapi.json', { headers });
+  const { paths } = JSON.parse(body) as { paths: Record<string, Record<string, object>> };
+  return Object.entries(paths).flatMap(([path, verbs]) =>
+    Object.keys(verbs).map((verb) => `${verb.toUpperCase()} ${path}`),
+  );
+}
+
+/** As somebody who does everything right but for the token. */
+function visit(web: TestWeb, route: string, token: string | undefined): Promise<Answer> {
+  const [method = '', path = ''] = route.split(' ');
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const place = path.replaceAll(/\{\w+\}/g, 'page.css');
+  return method === 'POST' ? web.post(place, { ids: [1] }, headers) : web.ask(place, { headers });
+}
+
+/** A cluster that knows `reader` and `writer`; it keeps what it was asked. */
+function cluster(): ApiClient & { readonly asked: string[] } {
+  const asked: string[] = [];
+  const answer = (status: object) => ({ status: 201, headers: {}, body: Buffer.from(JSON.stringify({ status })) });
+  return {
+    host: 'api',
+    asked,
+    request(_method, path, { body } = {}) {
+      const { spec } = body as {
+        spec: { token?: string; user?: string; nonResourceAttributes?: { verb: string; path: string } };
+      };
+      if (path.endsWith('/tokenreviews')) {
+        asked.push(`review ${spec.token}`);
+        const known = spec.token === 'reader' || spec.token === 'writer';
+        return Promise.resolve(
+          answer(
+            known ? { authenticated: true, user: { username: spec.token, groups: ['g'] } } : { authenticated: false },
+          ),
+        );
+      }
+      const { verb, path: wanted } = spec.nonResourceAttributes ?? { verb: '', path: '' };
+      asked.push(`${spec.user} ${verb} ${wanted}`);
+      return Promise.resolve(answer({ allowed: verb === 'get' || spec.user === 'writer' }));
+    },
+    stream: () => Promise.reject(new Error('not asked for')),
+    close: () => Promise.resolve(),
+  };
+}
+
+describe('who may ask for what', () => {
+  test('every route that is served has a policy here, and every policy a route', async (t) => {
+    const web = await TestWeb.start(t);
+    assert.deepEqual((await servedRoutes(web, {})).toSorted(), Object.keys(POLICY).toSorted());
+  });
+
+  test('on loopback: whoever is on this machine', async (t) => {
+    const web = await TestWeb.start(t);
+    for (const route of Object.keys(POLICY)) {
+      const { status } = await visit(web, route, undefined);
+      assert.ok(![401, 403, 404, 405].includes(status) || route === 'POST /login', `${route}: ${status}`);
+    }
+  });
+
+  test('with a token: who has it; nobody else sees more than the probes and what the login loads', async (t) => {
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN } });
+    for (const [route, access] of Object.entries(POLICY)) {
+      const isOpen = access === 'probe' || access === 'open';
+      for (const wrong of [undefined, 'another', `${TOKEN}x`, '']) {
+        const { status } = await visit(web, route, wrong);
+        if (route !== 'POST /login') assert.equal(status === 401, !isOpen, `${route} with ${wrong}: ${status}`);
+      }
+      const { status } = await visit(web, route, TOKEN);
+      assert.ok(![401, 403].includes(status), `${route}: ${status}`);
+    }
+  });
+
+  test('by the cluster: who may get may read, who may update may write', async (t) => {
+    const api = cluster();
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api });
+    for (const [route, access] of Object.entries(POLICY)) {
+      if (access === 'probe' || access === 'open') continue;
+      assert.equal((await visit(web, route, 'stranger')).status, 401, route);
+      assert.equal((await visit(web, route, undefined)).status, 401, route);
+      assert.equal((await visit(web, route, 'reader')).status === 403, access === 'write', route);
+      assert.ok(![401, 403].includes((await visit(web, route, 'writer')).status), route);
+    }
+    assert.ok(api.asked.includes('writer update /api/dead-letters/replay'));
+    assert.ok(api.asked.includes('reader get /assets/page.css') === false, 'what is open asks nobody');
+  });
+
+  test('without either, reached from elsewhere: the probes only, and it says so', async (t) => {
+    const web = await TestWeb.start(t, { listen: LOCAL });
+    for (const [route, access] of Object.entries(POLICY)) {
+      const { status, body } = await visit(web, route, 'anything');
+      assert.equal(status === 403, access !== 'probe', `${route}: ${status}`);
+      if (status === 403) assert.match(body, /set \[web\] token or clusterAccess, or listen on loopback/);
+    }
+    assert.match(web.log, /only \/livez, \/readyz and \/metrics are served/);
+  });
+});
+
+describe("the cluster's word", () => {
+  test('holds for a minute for who, five for yes, half a one for no', async (t) => {
+    const api = cluster();
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api });
+    const count = (what: string) => api.asked.filter((asked) => asked === what).length;
+    const get = () => visit(web, 'GET /api/changes', 'reader');
+    const replay = () => visit(web, 'POST /api/dead-letters/replay', 'reader');
+    await Promise.all([get(), get(), get()]);
+    assert.equal(count('review reader'), 1, 'the same question at the same time is asked once');
+    await replay();
+    await web.clock.advance(31_000);
+    await get();
+    await replay();
+    assert.equal(count('reader get /api/changes'), 1);
+    assert.equal(count('reader update /api/dead-letters/replay'), 2);
+    await web.clock.advance(30_000);
+    await get();
+    assert.equal(count('review reader'), 2);
+    await web.clock.advance(240_000);
+    await get();
+    assert.equal(count('reader get /api/changes'), 2);
+  });
+
+  test('when it cannot be asked nobody comes in, and the probes answer', async (t) => {
+    const api = { ...cluster(), request: () => Promise.reject(new Error('connection refused')) };
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api });
+    assert.equal((await visit(web, 'GET /', 'reader')).status, 403);
+    assert.equal((await visit(web, 'GET /readyz', undefined)).status, 200);
+  });
+});
+
+describe('login', () => {
+  const cookieOf = ({ headers }: Answer): string => headers['set-cookie']?.[0] ?? '';
+
+  test('a browser gets a form, and for the token a cookie that no script and no other site can use', async (t) => {
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN, basePath: '/w' } });
+    const page = await web.ask('/w/', { headers: { accept: 'text/html' } });
+    assert.deepEqual([page.status, /<form[^>]+id="login"/.test(page.body)], [401, true]);
+    const wrong = await web.post('/w/login', { token: 'wrong' });
+    assert.deepEqual([wrong.status, cookieOf(wrong)], [401, '']);
+    const cookie = cookieOf(await web.post('/w/login', { token: TOKEN }, { 'x-forwarded-proto': 'https' }));
+    assert.match(cookie, /^watchchain=[\w-]{43}; Path=\/w; HttpOnly; SameSite=Strict; Max-Age=28800; Secure$/);
+    assert.doesNotMatch(cookie, new RegExp(TOKEN));
+    const headers = { cookie: cookie.split(';')[0] ?? '' };
+    assert.equal((await web.ask('/w/', { headers })).status, 200);
+    await web.clock.advance(8 * 3_600_000 + 1);
+    assert.equal((await web.ask('/w/', { headers })).status, 401);
+  });
+});
+
+describe('requests that another site makes a browser send', () => {
+  const REPLAY = '/api/dead-letters/replay';
+
+  test('a name that DNS was made to lead here is no name of ours', async (t) => {
+    const web = await TestWeb.start(t, { settings: { hosts: ['Watch.example'] } });
+    for (const host of ['localhost:1', '127.0.0.1', '[::1]:80', 'watch.example', 'WATCH.example:8443', '10.1.2.3'])
+      assert.equal((await web.ask('/', { headers: { host } })).status, 200, host);
+    for (const host of ['evil.example', 'localhost.evil.example', 'watch.example.evil', '127.0.0.1.nip.io'])
+      assert.equal((await web.ask('/', { headers: { host } })).status, 421, host);
+    assert.equal((await web.ask('/livez', { headers: { host: 'watchchain.monitoring.svc' } })).status, 200);
+  });
+
+  test('what changes something comes from our own origin, as JSON, with our header', async (t) => {
+    const web = await TestWeb.start(t, { settings: { hosts: ['watch.example'] } });
+    const host = `127.0.0.1:${web.place.port}`;
+    const statusOf = async (headers: Readonly<Record<string, string>>) =>
+      (await web.post(REPLAY, { ids: [1] }, { host, ...headers })).status;
+    assert.equal(await statusOf({}), 200);
+    assert.equal(await statusOf({ origin: `http://${host}`, 'sec-fetch-site': 'same-origin' }), 200);
+    assert.equal(await statusOf({ origin: 'https://watch.example' }), 200, 'a proxy has put its own name into Host');
+    assert.equal(await statusOf({ origin: 'https://evil.example' }), 403);
+    assert.equal(await statusOf({ origin: 'null' }), 403);
+    assert.equal(await statusOf({ 'sec-fetch-site': 'cross-site' }), 403);
+    assert.equal(await statusOf({ 'sec-fetch-site': 'same-site' }), 403);
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=a'])
+      assert.equal(await statusOf({ 'content-type': type }), 415, type);
+    const headers = { host, 'content-type': 'application/json' };
+    assert.equal((await web.ask(REPLAY, { method: 'POST', headers, body: '{"ids":[1]}' })).status, 403);
+  });
+});

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { describe, test, type TestContext } from 'node:test';
+import { TestWeb } from '../testing/test-web.ts';
+
+interface Told {
+  readonly id: number;
+  readonly name: string;
+}
+
+/** One who looks on: what it was told so far. */
+class Onlooker {
+  readonly socket: Socket;
+  readonly told: Told[] = [];
+  truncated = false;
+  closed = false;
+  #rest = '';
+  /** All lines but data. */
+  readonly #lines: string[] = [];
+
+  constructor(web: TestWeb, query: string, headers: readonly string[] = []) {
+    this.socket = connect(web.place);
+    this.socket.setEncoding('utf8').on('data', (chunk: string) => this.#read(chunk));
+    this.socket.on('error', () => {}).on('close', () => (this.closed = true));
+    const lines = [`GET /api/changes${query} HTTP/1.1`, 'Host: localhost', 'Accept: text/event-stream', ...headers];
+    this.socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  }
+
+  static async of(t: TestContext, web: TestWeb, query = '', headers: readonly string[] = []): Promise<Onlooker> {
+    const onlooker = new Onlooker(web, query, headers);
+    t.after(() => onlooker.socket.destroy());
+    await web.until(() => onlooker.has('event: alive'));
+    return onlooker;
+  }
+
+  has(text: string): true | undefined {
+    return this.#lines.some((line) => line.includes(text)) || undefined;
+  }
+
+  #read(chunk: string): void {
+    const lines = (this.#rest + chunk).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (!line.startsWith('data: {')) {
+        this.#lines.push(line);
+        continue;
+      }
+      const { changes, truncated } = JSON.parse(line.slice(6)) as { changes: readonly Told[]; truncated: boolean };
+      this.told.push(...changes.map(({ id, name }) => ({ id, name })));
+      this.truncated ||= truncated;
+    }
+  }
+
+  /** The names so far, once there are so many. */
+  names(n: number): readonly string[] | undefined {
+    return this.told.length < n ? undefined : this.told.map(({ name }) => name);
+  }
+}
+
+describe('GET /api/changes as a stream', () => {
+  test('tells changes as they are accepted, in their order, to those whose filter they match', async (t) => {
+    const web = await TestWeb.start(t);
+    await web.change({ name: 'before', text: '1' });
+    const all = await Onlooker.of(t, web);
+    const some = await Onlooker.of(t, web, '?name=b*');
+    await web.change({ name: 'a', text: '1' }, { name: 'b', text: '1' });
+    await web.change({ name: 'bb', text: '1' });
+    assert.deepEqual(await web.until(() => all.names(3)), ['a', 'b', 'bb']);
+    assert.deepEqual(await web.until(() => some.names(2)), ['b', 'bb']);
+  });
+
+  test('who comes back gets what happened meanwhile', async (t) => {
+    const web = await TestWeb.start(t);
+    const first = await Onlooker.of(t, web);
+    await web.change({ name: 'a', text: '1' });
+    const [seen] = await web.until(() => (first.told.length > 0 ? first.told : undefined));
+    first.socket.destroy();
+    await web.change({ name: 'missed', text: '1' });
+    const again = await Onlooker.of(t, web, '', [`Last-Event-ID: ${seen?.id}`]);
+    assert.deepEqual(await web.until(() => again.names(1)), ['missed']);
+  });
+
+  test('a burst is told by its newest 50, and that there were more', async (t) => {
+    const web = await TestWeb.start(t);
+    const onlooker = await Onlooker.of(t, web);
+    await web.change(...Array.from({ length: 120 }, (_, n) => ({ name: `c${n}`, text: '1' })));
+    const names = await web.until(() => onlooker.names(1));
+    assert.deepEqual([names.length, names[0], names.at(-1)], [50, 'c70', 'c119']);
+    assert.equal(onlooker.truncated, true);
+  });
+
+  test('a kind of which nothing is recorded is 400', async (t) => {
+    const web = await TestWeb.start(t);
+    const { status } = await web.ask('/api/changes?kind=nosuch', { headers: { accept: 'text/event-stream' } });
+    assert.equal(status, 400);
+  });
+
+  test('the 51st is told to come back, and has a place when one leaves', async (t) => {
+    const web = await TestWeb.start(t);
+    const all = await Promise.all(Array.from({ length: 50 }, () => Onlooker.of(t, web)));
+    const headers = { accept: 'text/event-stream' };
+    const refused = await web.ask('/api/changes', { headers });
+    assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '60']);
+    all[0]?.socket.destroy();
+    for (let hasPlace = false; !hasPlace;) {
+      const late = new Onlooker(web, '');
+      t.after(() => late.socket.destroy());
+      hasPlace = await web.until(() => late.has('event: alive') ?? (late.has(' 503 ') === true ? false : undefined));
+    }
+  });
+
+  test('who takes nothing is cut off, and the others go on', async (t) => {
+    const web = await TestWeb.start(t);
+    const slow = await Onlooker.of(t, web);
+    const good = await Onlooker.of(t, web);
+    slow.socket.pause();
+    // Far more than the buffers on the way hold: 50 diffs of 10 KB each time.
+    for (let round = 0; round < 40; round++) {
+      const text = Array.from({ length: 40 }, (_, n) => `${n} of ${round} ${'x'.repeat(240)}`).join('\n');
+      await web.change(...Array.from({ length: 50 }, (_, n) => ({ name: `c${n}`, text })));
+      await web.until(() => good.names(50 * (round + 1)));
+    }
+    const closed = once(slow.socket, 'close');
+    slow.socket.resume();
+    await closed;
+    assert.ok(slow.told.length < good.told.length);
+    assert.equal(good.closed, false);
+  });
+
+  test('ends when the service stops', async (t) => {
+    const web = await TestWeb.start(t);
+    const onlooker = await Onlooker.of(t, web);
+    const closed = once(onlooker.socket, 'close');
+    await web.stop();
+    await closed;
+  });
+});
