@@ -28,6 +28,8 @@ export interface ReceiverParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly line: Line;
+  /** Its rate no longer holds for those who share the receiver. */
+  readonly forgetRate: () => void;
 }
 
 export class HttpReceiver implements Receiver {
@@ -76,6 +78,7 @@ export class HttpReceiver implements Receiver {
   close(): Promise<void> {
     if (!this.#closed) this.#parts.line.record.closed(this.#options.name);
     this.#closed = true;
+    this.#parts.forgetRate();
     return Promise.resolve();
   }
 

@@ -80,3 +80,17 @@ describe('RateLimit', () => {
     assert.equal(take(limit, clock, 'and another'), 10_001_000);
   });
 });
+
+test('the slowest rate holds for all, and no longer when its wish is taken back', async () => {
+  const clock = new FakeClock();
+  const limit = new RateLimit(clock);
+  const slow = limit.atMost(1, 1);
+  limit.atMost(100, 1);
+  limit.take('a');
+  assert.throws(() => limit.take('b'), { code: 'WAIT' });
+  await clock.advance(1_000);
+  slow();
+  limit.take('b');
+  await clock.advance(20);
+  limit.take('c');
+});

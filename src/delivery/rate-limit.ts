@@ -7,6 +7,12 @@ const MAX_RESERVATIONS = 10_000;
 /** Due times are wall time, this bucket is monotonic; the two tick apart by a millisecond, which is not worth another wait. */
 const TOLERANCE_MS = 2;
 
+interface Wish {
+  readonly intervalMs: number;
+  readonly burst: number;
+}
+const NO_WISH: Wish = { intervalMs: 0, burst: 1 };
+
 /**
  * At most `perSecond` on average and `burst` at once. Who comes too early gets a reservation under its key and a
  * `WaitError` with its time; times are handed out in the order of asking. Who comes back late (the process slept, the
@@ -14,6 +20,7 @@ const TOLERANCE_MS = 2;
  */
 export class RateLimit {
   readonly #clock: Clock;
+  readonly #wishes = new Set<Wish>();
   #intervalMs = 0;
   #burst = 1;
   readonly #reservations = new Map<string, number>();
@@ -28,11 +35,21 @@ export class RateLimit {
     this.#clock = clock;
   }
 
-  /** The slowest rate that anyone asked for holds for all who share the receiver; 0 asks for none. */
-  atMost(perSecond: number, burst: number): void {
-    if (perSecond <= 0 || 1000 / perSecond <= this.#intervalMs) return;
-    this.#intervalMs = 1000 / perSecond;
-    this.#burst = Math.max(1, burst);
+  /** The slowest rate that anyone asks for holds for all who share the receiver; 0 asks for none. Answers how to take the wish back. */
+  atMost(perSecond: number, burst: number): () => void {
+    const wish = { intervalMs: perSecond <= 0 ? 0 : 1000 / perSecond, burst: Math.max(1, burst) };
+    this.#wishes.add(wish);
+    this.#choose();
+    return () => {
+      this.#wishes.delete(wish);
+      this.#choose();
+    };
+  }
+
+  #choose(): void {
+    const [slowest = NO_WISH] = [...this.#wishes].toSorted((a, b) => b.intervalMs - a.intervalMs);
+    this.#intervalMs = slowest.intervalMs;
+    this.#burst = slowest.burst;
   }
 
   /** Nothing goes for the next `ms`: a receiver's Retry-After. */

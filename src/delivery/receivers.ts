@@ -38,12 +38,12 @@ export function createReceivers(options: ReceiversOptions): Receivers {
       const place = JSON.stringify([wanted.url.origin, wanted.url.pathname, wanted.lane]);
       const line = lines.get(place) ?? createLine(wanted, options);
       lines.set(place, line);
-      line.rate.atMost(wanted.perSecond ?? 0, wanted.burst ?? 1);
+      const forgetRate = line.rate.atMost(wanted.perSecond ?? 0, wanted.burst ?? 1);
       if (wanted.tls?.insecureSkipVerify === true) {
         const fields = { receiver: wanted.name, host: wanted.url.host };
         log.warn('TLS verification is off: whoever is on the way can read and change what is sent', fields);
       }
-      return new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line });
+      return new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line, forgetRate });
     },
     states: () =>
       [...lines.values()].flatMap(({ record, breaker }) => record.state(clock.now(), breaker.restsForMs) ?? []),
