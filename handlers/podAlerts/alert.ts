@@ -1,0 +1,142 @@
+/** What is told of a failing workload. */
+import { createHash } from 'node:crypto';
+import type { EventLine } from '../../src/enrich/evidence.ts';
+import type { Step } from './decide.ts';
+import { adviceOn } from './advice.ts';
+import { groupOf, type Owner } from './owner.ts';
+import type { Level } from './problem.ts';
+import type { AlertState, GroupState } from './state.ts';
+import { durationText } from './words.ts';
+
+/** A change of the workload, or of what its pods are configured by, before the alert. */
+export interface LastChange {
+  /** `watchchain explain --change` takes it. */
+  readonly id: number;
+  readonly headline: string;
+  /** Managers; empty when it is not known. */
+  readonly by: readonly string[];
+  /** RFC 3339. */
+  readonly time: string;
+}
+
+/** What was found out for people who read the alert. */
+export interface Findings {
+  readonly events: readonly EventLine[];
+  readonly log: string | undefined;
+  readonly lastChanges: readonly LastChange[];
+}
+
+export interface AlertNote extends Findings {
+  readonly status: 'firing' | 'resolved';
+  /** Why it is told now: it is `new`, a warning has become `worse`, it is a `reminder`, or it is `over`. */
+  readonly why: 'new' | 'worse' | 'reminder' | 'over';
+  readonly level: Level;
+  /** The same from the first message of a workload to the last, and again the next time. */
+  readonly fingerprint: string;
+  /** One line for people. */
+  readonly headline: string;
+  readonly owner: Owner;
+  /** `namespace/name`; of a node its name. */
+  readonly pod: string;
+  /** Undefined when it is the pod's own problem. */
+  readonly container: string | undefined;
+  readonly node: string | undefined;
+  readonly image: string | undefined;
+  readonly reason: string;
+  /** How the container ended last: `OOMKilled`. */
+  readonly because: string | undefined;
+  readonly exitCode: number | undefined;
+  readonly signal: number | undefined;
+  readonly message: string | undefined;
+  /** Restarts of the container in the window. */
+  readonly restarts: number;
+  /** RFC 3339. */
+  readonly since: string;
+  /** How long it has failed, or had when it recovered. */
+  readonly durationMs: number;
+  /** How many pods of the workload failed at a time, at most. */
+  readonly pods: number;
+  readonly hint: string | undefined;
+  /** A command that shows more. */
+  readonly kubectl: string;
+}
+
+declare module '../../src/change.ts' {
+  interface Notes {
+    readonly alert: AlertNote;
+  }
+}
+
+const WHY: Readonly<Record<Exclude<Step, 'quiet'>, AlertNote['why']>> = {
+  fire: 'new',
+  worse: 'worse',
+  remind: 'reminder',
+  resolve: 'over',
+};
+
+export interface Circumstances {
+  readonly step: Exclude<Step, 'quiet'>;
+  readonly alert: AlertState;
+  readonly state: GroupState;
+  readonly owner: Owner;
+  readonly clusterId: string;
+  readonly now: number;
+  /** With what looks like a secret hidden. */
+  readonly redacted: (text: string) => string;
+}
+
+export function alertOf(circumstances: Circumstances, findings: Findings): AlertNote {
+  const { step, alert, state, owner, clusterId, now, redacted } = circumstances;
+  const { lead, pod, uid, node, since, pods } = alert;
+  const container = lead.container === '' ? undefined : lead.container;
+  const until = step === 'resolve' ? (alert.recoveredAt ?? now) : now;
+  const parts = {
+    status: step === 'resolve' ? 'resolved' : 'firing',
+    why: WHY[step],
+    level: lead.level,
+    fingerprint: createHash('sha256')
+      .update(`${clusterId}|${groupOf(owner)}`)
+      .digest('hex')
+      .slice(0, 16),
+    owner,
+    pod,
+    container,
+    node,
+    image: lead.image,
+    reason: lead.init === true ? `Init:${lead.reason}` : lead.reason,
+    because: lead.because === lead.reason ? undefined : lead.because,
+    exitCode: lead.exitCode,
+    signal: lead.signal,
+    message: lead.message === undefined ? undefined : redacted(lead.message),
+    restarts: state.pods[uid]?.restarts[lead.container]?.length ?? 0,
+    since: new Date(since).toISOString(),
+    durationMs: Math.max(0, until - since),
+    pods,
+    ...adviceOn(lead, pod),
+  } as const;
+  return { ...parts, headline: headlineOf(parts), ...findings };
+}
+
+type Headed = Omit<AlertNote, 'headline' | keyof Findings>;
+
+/** `CrashLoopBackOff (OOMKilled, exit 137): deployment shop/web, pod web-5x, container web`; first of all whether it is over. */
+function headlineOf(alert: Headed): string {
+  const { owner, pod, container, reason, because, exitCode, pods, restarts, node } = alert;
+  const how = [because, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined);
+  const what = how.length === 0 ? reason : `${reason} (${how.join(', ')})`;
+  const workload = `${owner.kind.toLowerCase()} ${owner.namespace === undefined ? '' : `${owner.namespace}/`}${owner.name}`;
+  const where = [
+    workload,
+    owner.kind === 'Pod' || owner.kind === 'Node' ? undefined : `pod ${pod.slice(pod.indexOf('/') + 1)}`,
+    container === undefined ? undefined : `container ${container}`,
+    node === undefined || owner.kind === 'Node' ? undefined : `node ${node}`,
+    pods > 1 ? `${pods} pods` : undefined,
+    restarts > 1 ? `${restarts} restarts` : undefined,
+  ];
+  return `${openingOf(alert)}${what}: ${where.filter((part) => part !== undefined).join(', ')}`;
+}
+
+function openingOf({ why, durationMs }: Headed): string {
+  if (why === 'over') return `resolved after ${durationText(durationMs)}: `;
+  return why === 'reminder' ? `for ${durationText(durationMs)} now: ` : '';
+}

@@ -1,0 +1,114 @@
+/** What is wrong with a pod by its manifest alone; nothing about what is expected. */
+import type { Manifest } from '../../src/change.ts';
+import { cut } from '../diff/text.ts';
+import { conditionOf, containersOf, expectedEndOf, phaseOf, type Container, type Exit } from './pod.ts';
+import type { Problem } from './problem.ts';
+import { text, time } from './read.ts';
+
+export interface ClassifyOptions {
+  /** How long a pod may be pending, in milliseconds. */
+  readonly pendingMs: number;
+}
+
+/** An autoscaler needs about so long to bring a node; nobody is called for less. */
+const UNSCHEDULABLE_MS = 60_000;
+const MAX_MESSAGE_CHARS = 500;
+
+/** Reasons of a container that waits and that mean no harm. All others are errors of the kubelet or the runtime. */
+const HARMLESS_WAITS: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
+
+/**
+ * The most telling first. Restarts are not counted here, and an exit after which the kubelet starts the container again is
+ * a restart, unless it is for want of memory.
+ */
+export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Problem[] {
+  if (expectedEndOf(pod) !== undefined) return [];
+  const ends = phaseOf(pod) === 'Failed';
+  const restarts = text(pod, 'spec', 'restartPolicy') ?? 'Always';
+  const containers = containersOf(pod).flatMap((container) => problemOf(container, { ends, restarts }));
+  const own = ends ? failedPod(pod, containers.length > 0) : pendingPod(pod, options);
+  return [
+    ...(own?.due === undefined && own !== undefined ? [own] : []),
+    ...containers,
+    ...(own?.due === undefined ? [] : [own]),
+  ];
+}
+
+interface Fate {
+  /** The pod has failed for good. */
+  readonly ends: boolean;
+  /** `Always`, `OnFailure` or `Never`. */
+  readonly restarts: string;
+}
+
+function problemOf(container: Container, { ends, restarts }: Fate): readonly Problem[] {
+  const { name, init, image, waiting, terminated, last } = container;
+  const about = {
+    container: name,
+    level: 'Failure',
+    ...(image === undefined ? {} : { image }),
+    ...(init ? { init } : {}),
+  } as const;
+  if (waiting !== undefined && !HARMLESS_WAITS.has(waiting.reason)) {
+    const message = waiting.message === undefined ? {} : { message: cut(waiting.message, MAX_MESSAGE_CHARS) };
+    return [{ ...about, reason: waiting.reason, ...message, ...(last === undefined ? {} : becauseOf(last)) }];
+  }
+  if (terminated === undefined || terminated.exitCode === 0) return [];
+  const isFinal = ends || restarts === 'Never';
+  if (!isFinal && terminated.reason !== OUT_OF_MEMORY) return [];
+  return [{ ...about, reason: terminated.reason, ...exitPart(terminated), ...(isFinal ? { final: true } : {}) }];
+}
+
+export const OUT_OF_MEMORY = 'OOMKilled';
+
+function becauseOf(exit: Exit): Pick<Problem, 'because' | 'exitCode' | 'signal'> {
+  const { message: _, ...part } = exitPart(exit);
+  return { because: exit.reason, ...part };
+}
+
+/** Of an ended container. */
+export function exitPart({ exitCode, signal, message }: Exit): Pick<Problem, 'exitCode' | 'signal' | 'message'> {
+  return {
+    exitCode,
+    ...(signal === undefined ? {} : { signal }),
+    ...(message === undefined ? {} : { message: cut(message, MAX_MESSAGE_CHARS) }),
+  };
+}
+
+/** `Evicted`, `OutOfcpu`, `DeadlineExceeded`; without a reason of its own, its containers say more. */
+function failedPod(pod: Manifest, isExplained: boolean): Problem | undefined {
+  const reason = text(pod, 'status', 'reason');
+  if (reason === undefined && isExplained) return undefined;
+  return {
+    container: '',
+    reason: reason ?? 'Failed',
+    level: 'Failure',
+    final: true,
+    ...messagePart(text(pod, 'status', 'message')),
+  };
+}
+
+function pendingPod(pod: Manifest, { pendingMs }: ClassifyOptions): Problem | undefined {
+  if (phaseOf(pod) !== 'Pending') return undefined;
+  const scheduled = conditionOf(pod, 'PodScheduled');
+  // Held back by whoever set the gates.
+  if (scheduled?.reason === 'SchedulingGated') return undefined;
+  const since = time(pod, 'metadata', 'creationTimestamp') ?? 0;
+  if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable') {
+    const due = (scheduled.since ?? since) + Math.min(UNSCHEDULABLE_MS, pendingMs);
+    return { container: '', reason: 'Unschedulable', level: 'Failure', due, ...messagePart(scheduled.message) };
+  }
+  return { container: '', reason: 'Pending', level: 'Failure', due: since + pendingMs, ...messagePart(waitsFor(pod)) };
+}
+
+function waitsFor(pod: Manifest): string | undefined {
+  const waiting = containersOf(pod).find(({ state, init }) => state === 'waiting' || (init && state === 'running'));
+  if (waiting === undefined) return undefined;
+  return waiting.state === 'running'
+    ? `init container ${waiting.name} is running`
+    : `${waiting.name}: ${waiting.waiting?.reason ?? 'waiting'}`;
+}
+
+function messagePart(message: string | undefined): Pick<Problem, 'message'> {
+  return message === undefined ? {} : { message: cut(message, MAX_MESSAGE_CHARS) };
+}

@@ -1,0 +1,129 @@
+/** Whether what is known of a workload is to be told, and when to look again. Pure: time is given. */
+import type { Level } from './problem.ts';
+import type { RestartRule } from './restarts.ts';
+import { isDue, nextChangeAt, type AlertState, type GroupState, type Known, type PodState } from './state.ts';
+
+export interface Rules {
+  readonly restarts: RestartRule;
+  /** Nothing fails for so long before it is called resolved, milliseconds. */
+  readonly holdDownMs: number;
+  /** What still fails is told again after so long, milliseconds; 0: never. */
+  readonly remindMs: number;
+}
+
+/** What is to be told of the alert; `quiet`: nothing. */
+export type Step = 'fire' | 'worse' | 'remind' | 'resolve' | 'quiet';
+
+export interface Decision {
+  readonly step: Step;
+  /** The alert that it is about; undefined when there is none. */
+  readonly alert: AlertState | undefined;
+  readonly state: GroupState;
+}
+
+/** Alerts that were resolved so recently and came back are the same trouble. */
+const FLAP_WINDOW_MS = 3_600_000;
+/** Each time that it came back, the hold-down doubles, up to 64 times. */
+const MAX_DOUBLINGS = 6;
+
+/** The state that it answers is the one before the alert is told: see {@link told}. */
+export function decide(state: GroupState, now: number, rules: Rules): Decision {
+  const worst = worstOf(state, now);
+  const kept = { ...state, resolved: state.resolved.filter((at) => at > now - FLAP_WINDOW_MS) };
+  if (worst === undefined) return whenFine(kept, now, rules);
+  const alert = alertWith(kept.alert, worst, failingPods(kept, now).length);
+  return { step: stepOf(alert, now, rules), alert, state: { ...kept, alert } };
+}
+
+/** After the alert was told. A resolved one is remembered as such only. */
+export function told(state: GroupState, step: Step, now: number): GroupState {
+  const { alert, ...rest } = state;
+  if (alert === undefined || step === 'quiet') return state;
+  if (step === 'resolve') return { ...rest, resolved: [...rest.resolved, now].slice(-MAX_DOUBLINGS) };
+  return { ...rest, alert: { ...alert, told: alert.lead.level, toldAt: now } };
+}
+
+/** When to look again though nothing is seen; undefined when nothing is left to wait for. */
+export function nextAt(state: GroupState, now: number, rules: Rules): number | undefined {
+  const { alert } = state;
+  const alertAt =
+    alert?.recoveredAt !== undefined
+      ? alert.recoveredAt + holdDownMs(state, rules)
+      : alert?.toldAt !== undefined && rules.remindMs > 0
+        ? alert.toldAt + rules.remindMs
+        : Infinity;
+  const forgottenAt = (state.resolved.at(-1) ?? Infinity) + FLAP_WINDOW_MS;
+  const at = Math.min(alertAt, forgottenAt, nextChangeAt(state, now, rules.restarts));
+  return Number.isFinite(at) ? Math.max(at, now + 1) : undefined;
+}
+
+function holdDownMs({ resolved }: GroupState, rules: Rules): number {
+  return rules.holdDownMs * 2 ** Math.min(resolved.length, MAX_DOUBLINGS);
+}
+
+function whenFine(state: GroupState, now: number, rules: Rules): Decision {
+  const { alert, ...rest } = state;
+  // What was never told needs no end.
+  if (alert?.told === undefined) return { step: 'quiet', alert: undefined, state: rest };
+  const recovered = { ...alert, recoveredAt: alert.recoveredAt ?? now };
+  const isOver = now >= recovered.recoveredAt + holdDownMs(state, rules);
+  return { step: isOver ? 'resolve' : 'quiet', alert: recovered, state: { ...rest, alert: recovered } };
+}
+
+interface Worst {
+  readonly uid: string;
+  readonly pod: PodState;
+  readonly problem: Known;
+}
+
+/** A failure before a warning, then what began first. */
+function worstOf(state: GroupState, now: number): Worst | undefined {
+  const all = Object.entries(state.pods).flatMap(([uid, pod]) =>
+    pod.problems.filter((problem) => isDue(problem, now)).map((problem): Worst => ({ uid, pod, problem })),
+  );
+  const rank = ({ level }: Known): number => (level === 'Failure' ? 0 : 1);
+  return all.toSorted((a, b) => rank(a.problem) - rank(b.problem) || a.problem.since - b.problem.since)[0];
+}
+
+/** Pods that have a problem now. */
+export function failingPods({ pods }: GroupState, now: number): readonly PodState[] {
+  return Object.values(pods).filter(({ problems }) => problems.some((problem) => isDue(problem, now)));
+}
+
+/** What it began with stays its subject, so that each message names the same, until it grows from a warning to a failure. */
+function alertWith(alert: AlertState | undefined, { uid, pod, problem }: Worst, pods: number): AlertState {
+  const { recoveredAt: _, ...known } = alert ?? {};
+  const isSame =
+    alert !== undefined &&
+    (alert.lead.level === problem.level || alert.lead.level === 'Failure') &&
+    alert.told !== undefined;
+  const subject = isSame
+    ? {}
+    : { lead: problem, pod: pod.key, uid, ...(pod.node === undefined ? {} : { node: pod.node }) };
+  const begun = { since: problem.since, lead: problem, pod: pod.key, uid };
+  return { ...begun, ...known, ...subject, pods: Math.max(pods, alert?.pods ?? 0) };
+}
+
+function stepOf({ told: level, toldAt = 0, lead }: AlertState, now: number, { remindMs }: Rules): Step {
+  if (level === undefined) return 'fire';
+  if (rankOf(lead.level) > rankOf(level)) return 'worse';
+  return remindMs > 0 && now >= toldAt + remindMs ? 'remind' : 'quiet';
+}
+
+function rankOf(level: Level): number {
+  return level === 'Failure' ? 2 : 1;
+}
+
+/** Nothing is left to remember. */
+export function isForgotten({ pods, alert, resolved }: GroupState): boolean {
+  return alert === undefined && resolved.length === 0 && Object.keys(pods).length === 0;
+}
+
+/** As the older pod watchers call it. */
+export type Status = 'None' | Level | 'Sent';
+
+/** `Sent` once it was told; `None` when nothing fails. */
+export function statusOf({ alert }: GroupState): Status {
+  if (alert === undefined || alert.recoveredAt !== undefined) return 'None';
+  return alert.told === alert.lead.level ? 'Sent' : alert.lead.level;
+}

@@ -1,0 +1,144 @@
+/** What is found out for an alert: the last changes of the workload, the Events of the pod, the end of the log. Never a failure. */
+import type { Change, Manifest } from '../../src/change.ts';
+import type { Evidence } from '../../src/enrich/evidence.ts';
+import { withDifference } from '../../src/cli/difference.ts';
+import { headlineOf } from '../../src/template/headline.ts';
+import type { Findings, LastChange } from './alert.ts';
+import type { Options } from './options.ts';
+import type { Owner } from './owner.ts';
+import { containersOf } from './pod.ts';
+import type { Known } from './state.ts';
+import { rows, text } from './read.ts';
+
+/** A change that is older has hardly to do with it. */
+const LOOK_BACK_MS = 24 * 3_600_000;
+/** Looked at by object; most are of its status. */
+const CHANGES_READ = 20;
+const MAX_CONFIGURATIONS = 10;
+
+export interface Search {
+  readonly owner: Owner;
+  /** `namespace/name`. */
+  readonly pod: string;
+  readonly uid: string;
+  readonly lead: Known;
+  /** As far as it is known. */
+  readonly manifest: Manifest | undefined;
+  readonly since: number;
+}
+
+type Wanted = Pick<Options, 'logLines' | 'events' | 'lastChanges'>;
+
+export async function findingsOn(
+  search: Search,
+  wanted: Wanted,
+  evidence: Evidence,
+  signal: AbortSignal,
+): Promise<Findings> {
+  const [lastChanges, events, log] = await Promise.all([
+    lastChangesOf(search, wanted.lastChanges, evidence),
+    eventsOf(search, wanted.events, evidence, signal),
+    logOf(search, wanted.logLines, evidence, signal),
+  ]);
+  return { lastChanges, events, log };
+}
+
+export const NOTHING_FOUND: Findings = { lastChanges: [], events: [], log: undefined };
+
+function eventsOf(
+  { pod, uid, owner }: Search,
+  limit: number,
+  evidence: Evidence,
+  signal: AbortSignal,
+): Promise<Findings['events']> {
+  const [namespace] = pod.split('/');
+  if (limit === 0 || owner.kind === 'Node' || namespace === undefined) return Promise.resolve([]);
+  return evidence.eventsOf({ namespace, uid }, limit, signal);
+}
+
+/** Of the container that ended; there is none of one that never ran. */
+async function logOf(
+  { pod, lead, manifest }: Search,
+  lines: number,
+  evidence: Evidence,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const [namespace, name] = pod.split('/');
+  const container =
+    manifest === undefined ? undefined : containersOf(manifest).find((one) => one.name === lead.container);
+  if (lines === 0 || namespace === undefined || name === undefined || container === undefined) return undefined;
+  const hasEnded = container.terminated !== undefined;
+  if (!hasEnded && container.last === undefined) return undefined;
+  return evidence.logTail({ namespace, pod: name, container: container.name, previous: !hasEnded, lines }, signal);
+}
+
+async function lastChangesOf(
+  { owner, manifest, since }: Search,
+  limit: number,
+  evidence: Evidence,
+): Promise<readonly LastChange[]> {
+  if (limit === 0) return [];
+  const within = (name: string) => (owner.namespace === undefined ? name : `${owner.namespace}/${name}`);
+  const own = { key: within(owner.name), kinds: undefined };
+  const named =
+    manifest === undefined
+      ? []
+      : configurationsOf(manifest).map(({ kind, name }) => ({ key: within(name), kinds: kind }));
+  const found = await Promise.all(
+    [own, ...named].map(async ({ key, kinds }) => {
+      const changes = await evidence.history({
+        key,
+        since: since - LOOK_BACK_MS,
+        newestFirst: true,
+        limit: CHANGES_READ,
+      });
+      return changes.filter(({ gvk }) => (kinds === undefined ? !UNTELLING.has(gvk.kind) : gvk.kind === kinds));
+    }),
+  );
+  const byId = new Map(found.flat().map((change) => [change.id, change]));
+  return [...byId.values()]
+    .toSorted((a, b) => b.id - a.id)
+    .flatMap(lastChangeOf)
+    .slice(0, limit);
+}
+
+/** What happens to these follows from something else. */
+const UNTELLING: ReadonlySet<string> = new Set(['Pod', 'Event', 'Endpoints', 'EndpointSlice', 'Node']);
+
+/** Nothing when it is of a status, or of what counts as noise. */
+function lastChangeOf(change: Change): readonly LastChange[] {
+  const told = withDifference(change);
+  if (told.action === 'updated' && told.notes.diff === undefined) return [];
+  const by = told.notes.diff?.by ?? [...new Set(told.by.map(({ manager }) => manager))];
+  return [{ id: told.id, headline: headlineOf(told), by, time: new Date(told.observedAt).toISOString() }];
+}
+
+interface Configuration {
+  readonly kind: 'ConfigMap' | 'Secret';
+  readonly name: string;
+}
+
+/** What its containers get their environment and files from. */
+function configurationsOf(pod: Manifest): readonly Configuration[] {
+  const named = (kind: Configuration['kind'], name: string | undefined): Configuration[] =>
+    name === undefined ? [] : [{ kind, name }];
+  const volumes = rows(pod, 'spec', 'volumes').flatMap((volume) => [
+    ...named('ConfigMap', text(volume, 'configMap', 'name')),
+    ...named('Secret', text(volume, 'secret', 'secretName')),
+  ]);
+  const containers = [...rows(pod, 'spec', 'initContainers'), ...rows(pod, 'spec', 'containers')];
+  const sources = containers.flatMap((container) => [
+    ...rows(container, 'envFrom').flatMap((from) => [
+      ...named('ConfigMap', text(from, 'configMapRef', 'name')),
+      ...named('Secret', text(from, 'secretRef', 'name')),
+    ]),
+    ...rows(container, 'env').flatMap((one) => [
+      ...named('ConfigMap', text(one, 'valueFrom', 'configMapKeyRef', 'name')),
+      ...named('Secret', text(one, 'valueFrom', 'secretKeyRef', 'name')),
+    ]),
+  ]);
+  const unique = new Map([...volumes, ...sources].map((one) => [`${one.kind}/${one.name}`, one]));
+  // Every pod has this one, and nobody changes it by hand.
+  unique.delete('ConfigMap/kube-root-ca.crt');
+  return [...unique.values()].slice(0, MAX_CONFIGURATIONS);
+}

@@ -1,0 +1,96 @@
+import { defineStateful, isHalt, type StatefulContext } from '../../src/chain/handler.ts';
+import type { Change } from '../../src/change.ts';
+import { isEvent } from '../../src/event.ts';
+import type { Json } from '../../src/json.ts';
+import { decide, isForgotten, nextAt, type Rules } from './decide.ts';
+import { compileMute } from './mute.ts';
+import { classifyOptionsOf, options, rulesOf, type Options } from './options.ts';
+import { groupOf, ownerOfNode, type Owner } from './owner.ts';
+import { nodeSightingOf, sightingOf } from './sighting.ts';
+import { EMPTY, passed, seen, stillThere, warned, type GroupState } from './state.ts';
+import { isCore, ownerBehind, podOf } from './subject.ts';
+import { tell, type Telling } from './tell.ts';
+import { problemToldBy } from './told.ts';
+
+/** In the store as JSON; states and wake-ups are by workload. */
+type Kept = { readonly [field: string]: Json | undefined };
+
+export default defineStateful<typeof options, Kept>({
+  name: 'podAlerts',
+  summary: 'Tells of pods that crash, do not start or restart too often: once per workload, and again when it is over.',
+  description: [
+    'Changes of pods go in, and of nodes and Kubernetes Events where the chain watches them; alerts come out. An alert is the change that led to it, with a note `alert` that the sinks show: workload, pod, container, node, image, reason, exit code and signal, restarts, since when, the last Events of the pod, the end of the log, and what was changed before, with who did it. Everything else halts, each with its reason. It needs no option.',
+    'Told are `CrashLoopBackOff`, `ImagePullBackOff` and whatever else a container waits for in vain, `OOMKilled`, a pod that has failed, was evicted, is not scheduled for a minute or is pending for `pendingFor`, of every container, init containers too; `restarts` restarts within `window`; from Events volumes that cannot be mounted, pod networks that cannot be set up, and containers that a liveness or startup probe ends; and nodes that are not ready. Not told is what is expected: pods that complete, are deleted, scaled down, drained or preempted, and what fails on a node that is told as not ready.',
+    'Pods are grouped by what people deploy: the Deployment behind a ReplicaSet, the CronJob behind a Job. Of a workload there is one alert at a time, however many of its pods fail; it is told when it begins, when a warning becomes a failure, every `remindAfter`, and when no pod of it has failed for `holdDown`. `change.notes.alert.fingerprint` is the same in all of these.',
+    'The annotation `watchchain/mute` on a pod, or on a workload that is watched, holds alerts back: `"true"`, or a time until which. What still fails then is told then. The history that alerts quote is of the kinds that any chain watches; a chain of its own for it may end without a sink. See [pods](../pods.md).',
+  ].join('\n\n'),
+  options,
+  examples: [
+    { title: 'All that it can tell, without any option', toml: '[[handler]]\nname = "podAlerts"\n' },
+    {
+      title: 'Told sooner, and nothing of sandboxes',
+      toml: '[[handler]]\nname = "podAlerts"\nrestarts = 3\nwindow = "15m"\npendingFor = "2m"\n\n[[handler.mute]]\nnamespace = "^sandbox-"\n',
+    },
+    {
+      title: "As OpenShift's Pod Watcher counted",
+      toml: '[[handler]]\nname = "podAlerts"\nrestarts = 5\nwindow = "4h"\n',
+    },
+  ],
+  create(given) {
+    const alerts = new PodAlerts(given);
+    return {
+      group: async (change, context) => {
+        const owner = await ownerBehind(change, classifyOptionsOf(given), context);
+        return isHalt(owner) ? owner : groupOf(owner);
+      },
+      handle: (change, context) => alerts.handle(change, context),
+    };
+  },
+});
+
+class PodAlerts {
+  readonly #options: Options;
+  readonly #rules: Rules;
+  readonly #mute: Telling['mute'];
+
+  constructor(given: Options) {
+    this.#options = given;
+    this.#rules = rulesOf(given);
+    this.#mute = compileMute(given.mute);
+  }
+
+  async handle(change: Change, context: StatefulContext<Kept>) {
+    const { now } = context;
+    const before = (context.state as unknown as GroupState | undefined) ?? EMPTY;
+    const state = passed(await this.#follow(before, change, context), now, this.#rules.restarts);
+    const owner = state.owner ?? ownerOfNode(change);
+    const decision = decide(state, now, this.#rules);
+    const telling = { options: this.#options, mute: this.#mute, owner };
+    const { verdict, state: after, againAt = Infinity } = await tell(change, decision, telling, context);
+    const at = Math.min(againAt, nextAt(after, now, this.#rules) ?? Infinity);
+    context.wakeAt(change.key, Number.isFinite(at) ? at : null);
+    return { verdict, state: isForgotten(after) ? null : (after as unknown as Kept) };
+  }
+
+  async #follow(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<GroupState> {
+    const { now, evidence } = context;
+    if (change.action === 'timer') return stillThere(state, (resource, key) => evidence.held('', resource, key));
+    const owner = await this.#ownerOf(state, change, context);
+    const known = owner === undefined ? state : { ...state, owner };
+    if (isEvent(change.gvk)) {
+      const involved = await context.involved(change);
+      const problem = problemToldBy(change);
+      return involved === undefined || problem === undefined ? known : warned(known, podOf(involved), problem, now);
+    }
+    const sighting = isCore(change, 'Node')
+      ? nodeSightingOf(change)
+      : sightingOf(change, classifyOptionsOf(this.#options));
+    return seen(known, sighting, now, this.#rules.restarts);
+  }
+
+  async #ownerOf(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<Owner | undefined> {
+    if (state.owner !== undefined) return state.owner;
+    const owner = await ownerBehind(change, classifyOptionsOf(this.#options), context);
+    return isHalt(owner) ? undefined : owner;
+  }
+}

@@ -1,0 +1,71 @@
+/** Who wants to hear nothing, and until when. */
+import type { z } from 'zod';
+import type { Manifest } from '../../src/change.ts';
+import { compilePatterns, type Matcher } from '../../src/config/fields.ts';
+import type { options } from './options.ts';
+import type { Owner } from './owner.ts';
+import type { Problem } from './problem.ts';
+import { text } from './read.ts';
+
+/** On a pod or on the workload that owns it: `true`, or until when, RFC 3339. */
+export const MUTE_ANNOTATION = 'watchchain/mute';
+
+export interface Muted {
+  readonly reason: string;
+  /** Milliseconds since the epoch; undefined: as long as it says so. */
+  readonly until: number | undefined;
+}
+
+/** The first of the manifests that says so. What is neither `true` nor a time mutes nothing. */
+export function mutedBy(manifests: readonly (Manifest | undefined)[], now: number): Muted | undefined {
+  for (const manifest of manifests) {
+    const value = text(manifest?.metadata.annotations, MUTE_ANNOTATION);
+    if (value === 'true') return { reason: `muted by annotation ${MUTE_ANNOTATION}`, until: undefined };
+    const until = Date.parse(value ?? '');
+    if (until > now) return { reason: `muted by annotation ${MUTE_ANNOTATION} until ${value}`, until };
+  }
+  return undefined;
+}
+
+export type MuteRule = z.output<typeof options>['mute'][number];
+
+export interface MuteSubject {
+  readonly owner: Owner;
+  /** `namespace/name`. */
+  readonly pod: string;
+  readonly problem: Problem;
+}
+
+/** Whether the configuration mutes it. All of a rule's patterns have to match, one rule is enough. */
+export function compileMute(rules: readonly MuteRule[]): (subject: MuteSubject, now: number) => Muted | undefined {
+  const compiled = rules.map((rule) => ({ until: rule.until, matches: compileRule(rule) }));
+  return (subject, now) => {
+    for (const { until, matches } of compiled) {
+      const end = until === undefined ? undefined : Date.parse(until);
+      if ((end === undefined || end > now) && matches(subject)) {
+        return {
+          reason: until === undefined ? 'muted by the configuration' : `muted by the configuration until ${until}`,
+          until: end,
+        };
+      }
+    }
+    return undefined;
+  };
+}
+
+function compileRule({ until: _, ...patterns }: MuteRule): (subject: MuteSubject) => boolean {
+  const tests = Object.entries(patterns).flatMap(([name, sources]): [keyof typeof patterns, Matcher][] =>
+    sources === undefined ? [] : [[name as keyof typeof patterns, compilePatterns(sources)]],
+  );
+  return (subject) => tests.every(([name, matches]) => matches(VALUES[name](subject)));
+}
+
+const VALUES: Readonly<Record<Exclude<keyof MuteRule, 'until'>, (subject: MuteSubject) => string>> = {
+  namespace: ({ owner }) => owner.namespace ?? '',
+  ownerKind: ({ owner }) => owner.kind,
+  owner: ({ owner }) => owner.name,
+  pod: ({ pod }) => pod.slice(pod.indexOf('/') + 1),
+  container: ({ problem }) => problem.container,
+  reason: ({ problem }) => problem.reason,
+  image: ({ problem }) => problem.image ?? '',
+};

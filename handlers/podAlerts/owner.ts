@@ -1,0 +1,63 @@
+/** Whose pod it is: what people deploy, not what a controller made of it. By names alone, so that nobody is asked. */
+import type { ObjectReference, Involved } from '../../src/enrich/involved.ts';
+
+export interface Owner {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Undefined for a node. */
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+type Owned = Pick<Involved, 'namespace' | 'name' | 'labels' | 'ownerReferences'>;
+
+/**
+ * A replica set is named after its deployment and the hash of the pod template, which its pods have as a label; a job of a cron
+ * job after it and the minute it is for. What nobody owns is its own.
+ */
+export function ownerOf(pod: Owned): Owner {
+  const { namespace, labels, ownerReferences } = pod;
+  const controller = ownerReferences.find((reference) => reference.controller === true) ?? ownerReferences[0];
+  const within = namespace === undefined ? {} : { namespace };
+  // The pod of a manifest on a node's disk is owned by its node.
+  if (controller === undefined || controller.kind === 'Node')
+    return { apiVersion: 'v1', kind: 'Pod', ...within, name: pod.name };
+  const { apiVersion, kind, name } = controller;
+  return { ...(above(kind, name, labels) ?? { apiVersion, kind, name }), ...within };
+}
+
+function above(kind: string, name: string, labels: Readonly<Record<string, string>>): Owner | undefined {
+  switch (kind) {
+    case 'ReplicaSet': {
+      const deployment = without(name, labels['pod-template-hash']);
+      if (deployment !== undefined) return { apiVersion: 'apps/v1', kind: 'Deployment', name: deployment };
+      const rollout = without(name, labels['rollouts-pod-template-hash']);
+      return rollout === undefined ? undefined : { apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout', name: rollout };
+    }
+    case 'Job': {
+      const cronJob = /^(.+)-\d{8,10}$/.exec(name)?.[1];
+      return cronJob === undefined ? undefined : { apiVersion: 'batch/v1', kind: 'CronJob', name: cronJob };
+    }
+    case 'ReplicationController': {
+      const config = labels['deploymentconfig'];
+      return config === undefined
+        ? undefined
+        : { apiVersion: 'apps.openshift.io/v1', kind: 'DeploymentConfig', name: config };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function without(name: string, hash: string | undefined): string | undefined {
+  return hash !== undefined && name.endsWith(`-${hash}`) ? name.slice(0, -hash.length - 1) : undefined;
+}
+
+/** The name of the group that alerts of this owner are in. */
+export function groupOf({ kind, namespace, name }: Owner): string {
+  return namespace === undefined ? `${kind}/${name}` : `${namespace}/${kind}/${name}`;
+}
+
+export function ownerOfNode({ name }: Pick<ObjectReference, 'name'>): Owner {
+  return { apiVersion: 'v1', kind: 'Node', name };
+}

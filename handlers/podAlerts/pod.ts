@@ -1,0 +1,130 @@
+/** What a pod's manifest says of its containers and of how it stands. */
+import type { Manifest } from '../../src/change.ts';
+import type { JsonObject } from '../../src/json.ts';
+import { integer, rows, table, text, time } from './read.ts';
+
+/** How a container ended. */
+export interface Exit {
+  /** `OOMKilled`, `Error`, `Completed`. */
+  readonly reason: string;
+  readonly exitCode: number;
+  /** Undefined: it was not ended by one, or that is not known. */
+  readonly signal: number | undefined;
+  readonly message: string | undefined;
+}
+
+export interface Container {
+  readonly name: string;
+  readonly init: boolean;
+  /** As the pod asks for it. */
+  readonly image: string | undefined;
+  readonly restarts: number;
+  readonly state: 'waiting' | 'running' | 'terminated' | 'unknown';
+  /** Why it waits. */
+  readonly waiting: { readonly reason: string; readonly message: string | undefined } | undefined;
+  readonly terminated: Exit | undefined;
+  /** How its predecessor ended. */
+  readonly last: Exit | undefined;
+  /** Serves, or has done what it was there for. */
+  readonly fine: boolean;
+}
+
+/** Init containers first. Ephemeral ones are somebody's debugging. */
+export function containersOf(pod: Manifest): readonly Container[] {
+  const listed = (statuses: string, specs: string, init: boolean): Container[] =>
+    rows(pod, 'status', statuses).map((status) => {
+      const spec = rows(pod, 'spec', specs).find(({ name }) => name === status['name']);
+      return containerOf(status, init, text(spec, 'image'));
+    });
+  return [
+    ...listed('initContainerStatuses', 'initContainers', true),
+    ...listed('containerStatuses', 'containers', false),
+  ];
+}
+
+function containerOf(status: JsonObject, init: boolean, image: string | undefined): Container {
+  const { waiting, running, terminated } = table(status, 'state');
+  const reason = text(waiting, 'reason');
+  const exit = terminated === undefined ? undefined : exitOf(table(terminated));
+  return {
+    name: text(status, 'name') ?? '',
+    init,
+    image: image ?? text(status, 'image'),
+    restarts: integer(status, 'restartCount') ?? 0,
+    state: waiting ? 'waiting' : running ? 'running' : terminated ? 'terminated' : 'unknown',
+    waiting: reason === undefined ? undefined : { reason, message: text(waiting, 'message') },
+    terminated: exit,
+    last:
+      Object.keys(table(status, 'lastState', 'terminated')).length === 0
+        ? undefined
+        : exitOf(table(status, 'lastState', 'terminated')),
+    fine: running ? status['ready'] === true || (init && status['started'] === true) : exit?.exitCode === 0,
+  };
+}
+
+function exitOf(terminated: JsonObject): Exit {
+  const exitCode = integer(terminated, 'exitCode') ?? 0;
+  const given = integer(terminated, 'signal');
+  return {
+    reason: text(terminated, 'reason') ?? (exitCode === 0 ? 'Completed' : 'Error'),
+    exitCode,
+    // A shell's convention, which runtimes keep to: 128 and the signal.
+    signal: given ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined),
+    message: text(terminated, 'message'),
+  };
+}
+
+export interface Condition {
+  readonly status: string | undefined;
+  readonly reason: string | undefined;
+  readonly message: string | undefined;
+  readonly since: number | undefined;
+}
+
+/** Of a pod or a node. */
+export function conditionOf(object: Manifest, type: string): Condition | undefined {
+  const found = rows(object, 'status', 'conditions').find((condition) => condition['type'] === type);
+  if (found === undefined) return undefined;
+  return {
+    status: text(found, 'status'),
+    reason: text(found, 'reason'),
+    message: text(found, 'message'),
+    since: time(found, 'lastTransitionTime'),
+  };
+}
+
+export function isReady(object: Manifest): boolean {
+  return conditionOf(object, 'Ready')?.status === 'True';
+}
+
+export function phaseOf(pod: Manifest): string | undefined {
+  return text(pod, 'status', 'phase');
+}
+
+/** Why nothing that happens to it now is news: it is being deleted, has done its work, or somebody or something made room. */
+export function expectedEndOf(pod: Manifest): string | undefined {
+  if (text(pod, 'metadata', 'deletionTimestamp') !== undefined) return 'it is being deleted';
+  if (phaseOf(pod) === 'Succeeded') return 'it has completed';
+  const disruption = conditionOf(pod, 'DisruptionTarget');
+  if (disruption?.status === 'True' && EXPECTED_DISRUPTIONS.has(disruption.reason ?? '')) return disruption.reason;
+  const reason = text(pod, 'status', 'reason');
+  return phaseOf(pod) === 'Failed' && EXPECTED_REASONS.has(reason ?? '') ? reason : undefined;
+}
+
+/** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions; a node that dies is told as the node. */
+const EXPECTED_DISRUPTIONS: ReadonlySet<string> = new Set([
+  'PreemptionByScheduler',
+  'DeletionByTaintManager',
+  'EvictionByEvictionAPI',
+  'DeletionByPodGC',
+]);
+
+/** What the kubelet and the node controller write when a node shuts down, is lost, or needs room for a critical pod. */
+const EXPECTED_REASONS: ReadonlySet<string> = new Set([
+  'NodeShutdown',
+  'Shutdown',
+  'Terminated',
+  'NodeLost',
+  'Preempting',
+  'Preempted',
+]);

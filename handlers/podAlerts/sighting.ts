@@ -1,0 +1,121 @@
+/** What one change shows of a pod or a node, as far as alerts go. */
+import type { Change, Manifest } from '../../src/change.ts';
+import { exitPart, OUT_OF_MEMORY, problemsOf, type ClassifyOptions } from './classify.ts';
+import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Container } from './pod.ts';
+import type { Problem } from './problem.ts';
+import { text } from './read.ts';
+
+export interface Sighting {
+  readonly uid: string;
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly node: string | undefined;
+  /** Nothing that it does is a problem any more: deleted, deleting, completed, evicted on purpose. */
+  readonly gone: boolean;
+  readonly problems: readonly Problem[];
+  /** Since the last sighting, by container. */
+  readonly restarts: ReadonlyMap<string, number>;
+  readonly ready: boolean;
+  /** Containers that serve, or have done what they were there for. */
+  readonly fine: ReadonlySet<string>;
+  /** It has come to be ready, or to its end, just now: what failed before it was replaced. */
+  readonly succeeds: boolean;
+}
+
+/** Whether it can make a difference to what is known of its group. */
+export function matters(change: Change, options: ClassifyOptions): boolean {
+  const { before, after } = change;
+  const now = sightingOf(change, options);
+  if (now.problems.length > 0 || now.restarts.size > 0 || now.succeeds) return true;
+  if (before === undefined) return false;
+  const hadRestarts = containersOf(before).some(({ restarts }) => restarts > 0);
+  if (now.gone && hadRestarts) return expectedEndOf(before) === undefined;
+  return (
+    problemsOf(before, options).length > 0 || (after !== undefined && isReady(after) !== isReady(before) && hadRestarts)
+  );
+}
+
+export function sightingOf({ action, key, uid, before, after, flags }: Change, options: ClassifyOptions): Sighting {
+  const pod = after ?? before;
+  const gone = action === 'deleted' || after === undefined || expectedEndOf(after) !== undefined;
+  const containers = after === undefined ? [] : containersOf(after);
+  const restarts =
+    gone || before === undefined ? NONE : restartsBetween(containersOf(before), containers, flags.whileAway === true);
+  const lost = containers.filter(({ name, last }) => restarts.has(name) && last?.reason === OUT_OF_MEMORY);
+  const problems = gone || after === undefined ? [] : problemsOf(after, options);
+  return {
+    uid,
+    key,
+    node: pod === undefined ? undefined : text(pod, 'spec', 'nodeName'),
+    gone,
+    problems: [
+      ...problems,
+      ...lost.filter(({ name }) => !problems.some(({ container }) => container === name)).map(outOfMemory),
+    ],
+    restarts,
+    ready: !gone && after !== undefined && isReady(after),
+    fine: new Set(containers.filter(({ fine }) => fine).map(({ name }) => name)),
+    succeeds: after !== undefined && succeeded(after) && !(before !== undefined && succeeded(before)),
+  };
+}
+
+const NONE: ReadonlyMap<string, number> = new Map();
+
+/**
+ * What a count has gained. Of what happened while nothing was watching only the last is known to be recent; of a pod that was not
+ * known before, none.
+ */
+function restartsBetween(
+  before: readonly Container[],
+  after: readonly Container[],
+  away: boolean,
+): ReadonlyMap<string, number> {
+  const known = new Map(before.map(({ name, restarts }) => [name, restarts]));
+  const jumps = after.map(({ name, restarts }) => [name, restarts - (known.get(name) ?? restarts)] as const);
+  return new Map(jumps.filter(([, jump]) => jump > 0).map(([name, jump]) => [name, away ? 1 : jump]));
+}
+
+/** It runs again already. */
+function outOfMemory({ name, init, image, last }: Container): Problem {
+  return {
+    container: name,
+    reason: OUT_OF_MEMORY,
+    level: 'Failure',
+    ...(last === undefined ? {} : exitPart(last)),
+    ...(image === undefined ? {} : { image }),
+    ...(init ? { init } : {}),
+  };
+}
+
+function succeeded(pod: Manifest): boolean {
+  return isReady(pod) || phaseOf(pod) === 'Succeeded';
+}
+
+/** A node has one problem: that it is not ready. */
+export function nodeSightingOf({ action, key, uid, after }: Change): Sighting {
+  const gone = action === 'deleted' || after === undefined;
+  const ready = conditionOf(after ?? { metadata: { name: key } }, 'Ready');
+  const isDown = !gone && ready !== undefined && ready.status !== 'True';
+  const message = ready?.message === undefined ? {} : { message: ready.message };
+  const reason = ready?.status === 'Unknown' ? 'NodeUnreachable' : 'NodeNotReady';
+  return {
+    uid,
+    key,
+    node: key,
+    gone,
+    problems: isDown ? [{ container: '', reason, level: 'Failure', ...message }] : [],
+    restarts: NONE,
+    ready: !gone && !isDown,
+    fine: new Set(),
+    succeeds: false,
+  };
+}
+
+/** Likewise whether a change of a node matters. */
+export function nodeMatters(change: Change): boolean {
+  const { before } = change;
+  const now = nodeSightingOf(change);
+  const wasDown =
+    before !== undefined && nodeSightingOf({ ...change, action: 'updated', after: before }).problems.length > 0;
+  return now.problems.length > 0 !== wasDown || (wasDown && now.gone);
+}

@@ -1,0 +1,187 @@
+/** What is remembered of one workload, and how it follows what is seen. Pure: time is given. */
+import type { Manifest } from '../../src/change.ts';
+import type { JsonObject } from '../../src/json.ts';
+import type { Owner } from './owner.ts';
+import type { Level, Problem } from './problem.ts';
+import { calmAt, counted, forgottenAt, type RestartRule } from './restarts.ts';
+import type { Sighting } from './sighting.ts';
+
+/** A problem and when it began, milliseconds since the epoch. */
+export type Known = Problem & { readonly since: number };
+
+/** JSON: it is kept in the store. */
+export interface PodState {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly node?: string;
+  /** What is not due yet among them. */
+  readonly problems: readonly Known[];
+  /** Restarts in the window, by container. */
+  readonly restarts: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface AlertState {
+  readonly since: number;
+  /** What it began with, or the failure that it grew to. */
+  readonly lead: Known;
+  readonly pod: string;
+  readonly uid: string;
+  readonly node?: string;
+  /** The most pods that failed at a time. */
+  readonly pods: number;
+  /** What was told last; absent: nothing yet, it is muted. */
+  readonly told?: Level;
+  readonly toldAt?: number;
+  /** Nothing fails since then. */
+  readonly recoveredAt?: number;
+  /** Of the pod, as far as others choose by it: what is told when it is over names the same. */
+  readonly metadata?: JsonObject;
+}
+
+export interface GroupState {
+  readonly owner?: Owner;
+  /** By uid; only pods with a problem or with restarts in the window. */
+  readonly pods: Readonly<Record<string, PodState>>;
+  readonly alert?: AlertState;
+  /** When its last alerts were resolved. */
+  readonly resolved: readonly number[];
+}
+
+export const EMPTY: GroupState = { pods: {}, resolved: [] };
+
+/** What is kept of one workload: more failing pods of it change no message. */
+const MAX_PODS = 200;
+
+/** The group after one pod of it was seen. */
+export function seen(state: GroupState, sighting: Sighting, now: number, rule: RestartRule): GroupState {
+  const { [sighting.uid]: known, ...others } = state.pods;
+  const rest = sighting.succeeds ? withoutFinal(others) : others;
+  const pod = sighting.gone ? undefined : podAfter(known, sighting, now, rule);
+  if (pod === undefined || (known === undefined && Object.keys(rest).length >= MAX_PODS))
+    return { ...state, pods: rest };
+  return { ...state, pods: { ...rest, [sighting.uid]: pod } };
+}
+
+/** The group after an Event told of a problem of one of its pods. */
+export function warned(
+  state: GroupState,
+  { uid, key }: Pick<Sighting, 'uid' | 'key'>,
+  problem: Problem,
+  now: number,
+): GroupState {
+  const known = state.pods[uid];
+  if (known === undefined && Object.keys(state.pods).length >= MAX_PODS) return state;
+  const { problems, restarts, ...rest } = known ?? { key, problems: [], restarts: {} };
+  const others = problems.filter((old) => !isSame(problem, old));
+  const pod = { ...rest, problems: [...others, { ...problem, since: beginning(problem, known, now) }], restarts };
+  return { ...state, pods: { ...state.pods, [uid]: pod } };
+}
+
+function podAfter(
+  known: PodState | undefined,
+  sighting: Sighting,
+  now: number,
+  rule: RestartRule,
+): PodState | undefined {
+  const restarts = restartsAfter(known?.restarts ?? {}, sighting.restarts, now, rule);
+  const fresh = [...sighting.problems, ...warningsOf(sighting.restarts, restarts, rule)];
+  const kept = (known?.problems ?? []).filter(
+    (old) => !fresh.some((one) => isSame(one, old)) && staysAfter(old, sighting),
+  );
+  const problems = [...fresh.map((one) => ({ ...one, since: beginning(one, known, now) })), ...kept];
+  if (problems.length === 0 && Object.keys(restarts).length === 0) return undefined;
+  const { key, node } = sighting;
+  return { key, ...(node === undefined ? {} : { node }), problems, restarts };
+}
+
+/** One of a kind: a container fails in one way at a time, and restarts beside that. */
+function isSame(one: Problem, other: Problem): boolean {
+  return one.container === other.container && one.level === other.level && one.told === other.told;
+}
+
+function beginning(problem: Problem, known: PodState | undefined, now: number): number {
+  return known?.problems.find((old) => isSame(problem, old) && (isDue(old, now) || !isDue(problem, now)))?.since ?? now;
+}
+
+/** Whether it is a problem already. */
+export function isDue({ due }: Problem, now: number): boolean {
+  return due === undefined || due <= now;
+}
+
+/** A container has recovered when it serves: that it is not waiting now is part of the trouble. A warning goes by time, see {@link passed}. */
+function staysAfter(problem: Problem, { fine, ready }: Sighting): boolean {
+  if (problem.level === 'Warning') return true;
+  if (problem.told === true && problem.container === '') return !ready;
+  return problem.container !== '' && !fine.has(problem.container);
+}
+
+function restartsAfter(
+  known: PodState['restarts'],
+  jumps: Sighting['restarts'],
+  now: number,
+  rule: RestartRule,
+): PodState['restarts'] {
+  const names = new Set([...Object.keys(known), ...jumps.keys()]);
+  const all = [...names].map((name) => [name, counted(known[name] ?? [], jumps.get(name) ?? 0, now, rule)] as const);
+  return Object.fromEntries(all.filter(([, times]) => times.length > 0));
+}
+
+/** Only a restart warns of restarts. */
+function warningsOf(
+  jumps: Sighting['restarts'],
+  restarts: PodState['restarts'],
+  rule: RestartRule,
+): readonly Problem[] {
+  return [...jumps.keys()].flatMap((container) => {
+    const { length } = restarts[container] ?? [];
+    return length < rule.threshold ? [] : [{ container, reason: 'Restarts', level: 'Warning' as const }];
+  });
+}
+
+function withoutFinal(pods: GroupState['pods']): GroupState['pods'] {
+  return mapped(pods, (pod) => ({ ...pod, problems: pod.problems.filter(({ final }) => final !== true) }));
+}
+
+/** The group when nothing was seen, but time has passed. */
+export function passed(state: GroupState, now: number, rule: RestartRule): GroupState {
+  const pods = mapped(state.pods, (pod) => {
+    const isOver = ({ level, container }: Problem) =>
+      level === 'Warning' && calmAt(pod.restarts[container] ?? [], rule) <= now;
+    const problems = pod.problems.filter((problem) => !isOver(problem));
+    return { ...pod, problems, restarts: restartsAfter(pod.restarts, new Map(), now, rule) };
+  });
+  return { ...state, pods };
+}
+
+/** Held manifests by plural and key. */
+export type Held = (resource: string, key: string) => Promise<Manifest | undefined>;
+
+/** Without what is gone: a deletion may not have come here, such as while the chain had other resources. */
+export async function stillThere(state: GroupState, held: Held): Promise<GroupState> {
+  const resource = state.owner?.kind === 'Node' ? 'nodes' : 'pods';
+  const there = await Promise.all(
+    Object.entries(state.pods).map(async ([uid, pod]) => {
+      const manifest = await held(resource, pod.key);
+      return manifest?.metadata.uid === uid ? [[uid, pod] as const] : [];
+    }),
+  );
+  return { ...state, pods: Object.fromEntries(there.flat()) };
+}
+
+/** When {@link passed}, or a problem that is not due yet, makes a difference. */
+export function nextChangeAt({ pods }: GroupState, now: number, rule: RestartRule): number {
+  const times = Object.values(pods).flatMap(({ problems, restarts }) => [
+    ...problems.flatMap((problem) => {
+      if (problem.level === 'Warning') return [calmAt(restarts[problem.container] ?? [], rule)];
+      return isDue(problem, now) ? [] : [problem.due ?? now];
+    }),
+    ...Object.values(restarts).map((list) => forgottenAt(list, rule) ?? Infinity),
+  ]);
+  return Math.min(Infinity, ...times);
+}
+
+/** Without those of which nothing is left to remember. */
+function mapped(pods: GroupState['pods'], change: (pod: PodState) => PodState): GroupState['pods'] {
+  const left = Object.entries(pods).map(([uid, pod]) => [uid, change(pod)] as const);
+  return Object.fromEntries(left.filter(([, pod]) => pod.problems.length > 0 || Object.keys(pod.restarts).length > 0));
+}

@@ -1,0 +1,116 @@
+/** From what was decided to what is told: mutes, findings, the note. */
+import { manifestOf, type Change, type Manifest } from '../../src/change.ts';
+import { halt, type Halt, type StatefulContext } from '../../src/chain/handler.ts';
+import type { Evidence } from '../../src/enrich/evidence.ts';
+import type { Json } from '../../src/json.ts';
+import { alertOf } from './alert.ts';
+import { told, type Decision } from './decide.ts';
+import { findingsOn, NOTHING_FOUND } from './findings.ts';
+import { mutedBy, type Muted, type MuteSubject } from './mute.ts';
+import type { Options } from './options.ts';
+import type { Owner } from './owner.ts';
+import { conditionOf } from './pod.ts';
+import type { AlertState, GroupState } from './state.ts';
+import { metadataOf, toldAs } from './subject.ts';
+
+export interface Telling {
+  readonly options: Options;
+  readonly mute: (subject: MuteSubject, now: number) => Muted | undefined;
+  readonly owner: Owner;
+}
+
+export interface Told {
+  readonly verdict: Change | Halt;
+  readonly state: GroupState;
+  /** When to ask again whether it may be told, milliseconds since the epoch. */
+  readonly againAt?: number;
+}
+
+type Context = Pick<StatefulContext<Json>, 'evidence' | 'signal' | 'now'>;
+
+/** A mute by annotation ends when somebody removes it, which need not be a change that is watched. */
+const ASK_AGAIN_MS = 60_000;
+
+export async function tell(
+  change: Change,
+  { step, alert, state }: Decision,
+  telling: Telling,
+  context: Context,
+): Promise<Told> {
+  if (step === 'quiet' || alert === undefined) {
+    return { verdict: halt(alert === undefined ? 'nothing fails' : quietReason(alert)), state };
+  }
+  const { evidence, now } = context;
+  const { owner, options } = telling;
+  const manifest = await manifestFor(change, alert, owner, evidence);
+  const silence = step === 'resolve' ? undefined : await silenceOf(alert, manifest, telling, context);
+  if (silence !== undefined) {
+    return { verdict: halt(silence.reason), state, againAt: silence.until ?? now + ASK_AGAIN_MS };
+  }
+  const { pod, uid, lead, since } = alert;
+  const search = { owner, pod, uid, lead, manifest, since };
+  const findings = step === 'resolve' ? NOTHING_FOUND : await findingsOn(search, options, evidence, context.signal);
+  const redacted = (text: string): string => evidence.redacted(text);
+  const note = alertOf({ step, alert, state, owner, clusterId: change.cluster.id, now, redacted }, findings);
+  const metadata = metadataOf(manifest) ?? alert.metadata;
+  const known = metadata === undefined ? alert : { ...alert, metadata };
+  return { verdict: toldAs(change, known, note), state: told({ ...state, alert: known }, step, now) };
+}
+
+function quietReason({ recoveredAt, lead }: AlertState): string {
+  return recoveredAt === undefined ? `${lead.reason} was told already` : 'it may have recovered: waits for holdDown';
+}
+
+/** The change's own, or what is held of the pod. */
+async function manifestFor(
+  change: Change,
+  { pod, uid }: AlertState,
+  owner: Owner,
+  evidence: Evidence,
+): Promise<Manifest | undefined> {
+  const own = manifestOf(change);
+  if (own?.metadata.uid === uid) return own;
+  const held = await evidence.held('', owner.kind === 'Node' ? 'nodes' : 'pods', pod);
+  return held?.metadata.uid === uid ? held : undefined;
+}
+
+async function silenceOf(
+  alert: AlertState,
+  manifest: Manifest | undefined,
+  { mute, owner }: Telling,
+  { evidence, now }: Context,
+): Promise<Muted | undefined> {
+  const configured = mute({ owner, pod: alert.pod, problem: alert.lead }, now);
+  if (configured !== undefined) return configured;
+  const resource = RESOURCES[owner.kind];
+  const key = owner.namespace === undefined ? owner.name : `${owner.namespace}/${owner.name}`;
+  const workload =
+    resource === undefined ? undefined : await evidence.held(groupOfVersion(owner.apiVersion), resource, key);
+  return mutedBy([manifest, workload], now) ?? (await deadNode(alert, owner, evidence));
+}
+
+/** A node that is down is an alert of its own, where nodes are watched: what fails on it is not told beside it. */
+async function deadNode({ node }: AlertState, owner: Owner, evidence: Evidence): Promise<Muted | undefined> {
+  if (node === undefined || owner.kind === 'Node') return undefined;
+  const held = await evidence.held('', 'nodes', node);
+  const ready = held === undefined ? undefined : conditionOf(held, 'Ready');
+  if (ready === undefined || ready.status === 'True') return undefined;
+  return { reason: `node ${node} is not ready, which is told by itself`, until: undefined };
+}
+
+/** Plurals of what owns pods, where it may carry the annotation. */
+const RESOURCES: Readonly<Record<string, string>> = {
+  Deployment: 'deployments',
+  StatefulSet: 'statefulsets',
+  DaemonSet: 'daemonsets',
+  ReplicaSet: 'replicasets',
+  ReplicationController: 'replicationcontrollers',
+  Job: 'jobs',
+  CronJob: 'cronjobs',
+  DeploymentConfig: 'deploymentconfigs',
+  Rollout: 'rollouts',
+};
+
+function groupOfVersion(apiVersion: string): string {
+  return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+}

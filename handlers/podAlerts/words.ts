@@ -1,0 +1,48 @@
+/** An alert in words, for messages that have room for more than a line. */
+import type { AlertNote, LastChange } from './alert.ts';
+
+/** The two largest units: `45s`, `3m 20s`, `2d 4h`. */
+export function durationText(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const units = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3_600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'm'],
+    [seconds % 60, 's'],
+  ] as const;
+  const first = units.findIndex(([amount]) => amount > 0);
+  if (first === -1) return '0s';
+  return units
+    .slice(first, first + 2)
+    .filter(([amount]) => amount > 0)
+    .map(([amount, unit]) => `${amount}${unit}`)
+    .join(' ');
+}
+
+/** What is known beside the headline, a line each; the last lines of a log come one by one. Of a resolved one: nothing. */
+export function detailsOf(alert: AlertNote): readonly string[] {
+  if (alert.status === 'resolved') return [];
+  const { message, image, lastChanges, events, log, hint, kubectl } = alert;
+  return [
+    ...(message === undefined ? [] : [message]),
+    ...(image === undefined ? [] : [`image ${image}`]),
+    ...titled('changed before:', lastChanges.map(lastChangeText)),
+    ...titled(
+      'events:',
+      events.map(({ reason, message: said, count }) => `${reason}${count > 1 ? ` x${count}` : ''}: ${said}`),
+    ),
+    ...titled('log:', log === undefined ? [] : log.split('\n')),
+    ...(hint === undefined ? [] : [hint]),
+    kubectl,
+  ];
+}
+
+/** `2026-11-21 08:15:03Z deployment shop/web updated: image web 1.4.2 -> 1.5.0, by kubectl-set`. */
+export function lastChangeText({ time, headline, by }: LastChange): string {
+  const when = `${time.slice(0, 19).replace('T', ' ')}Z`;
+  return `${when} ${headline}${by.length === 0 ? '' : `, by ${by.join(', ')}`}`;
+}
+
+function titled(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+}
