@@ -84,6 +84,11 @@ export class Discovery {
   }
 }
 
+/** Of what is known to be served, what a name means: see {@link Discovery.resolve}. */
+export function resolveIn(served: ServedKinds, name: string, apiVersion: string | undefined): Resolution {
+  return choose(parseName(name, apiVersion), served);
+}
+
 /**
  * What tells this cluster from another one behind the same address: the uid of namespace `kube-system`, or, where that may not
  * be read, CA and host.
