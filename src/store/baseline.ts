@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import { Kinds } from './records.ts';
-import type { Basis, ScopeKey, ScopeSpec, ScopeState, Seen } from './store.ts';
+import type { Basis, HeldManifest, HeldQuery, ScopeKey, ScopeSpec, ScopeState, Seen } from './store.ts';
 
 /** A scope while a batch of it is accepted. */
 export interface Scope {
@@ -109,6 +109,13 @@ export class Baseline {
     return this.#statements.seen.all(scope, afterKey ?? '', limit) as unknown as Seen[];
   }
 
+  held({ group, resource, namespace, afterKey, limit }: HeldQuery): HeldManifest[] {
+    // Of a namespace all keys begin with it and a slash, which is followed by "0".
+    const [from, to] = namespace === '' ? ['', '\u{10ffff}'] : [`${namespace}/`, `${namespace}0`];
+    const after = afterKey > from ? afterKey : from;
+    return this.#statements.held.all(group, resource, after, to, limit) as unknown as HeldManifest[];
+  }
+
   find(group: string, resource: string, key: string): Uint8Array<ArrayBuffer> | undefined {
     return this.#statements.find.get(group, resource, key)?.['bytes'] as Uint8Array<ArrayBuffer> | undefined;
   }
@@ -142,6 +149,10 @@ function prepare(db: DatabaseSync) {
     put: db.prepare('INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?, ?, ?, ?)'),
     remove: db.prepare('DELETE FROM baseline WHERE scope = ? AND key = ?'),
     seen: db.prepare(`SELECT key, uid, rv AS resourceVersion, digest FROM baseline ${page}`),
+    held: db.prepare(
+      `SELECT b.key, bytes AS body FROM scopes s JOIN baseline b ON b.scope = s.id JOIN bodies ON bodies.id = b.body
+       WHERE s.grp = ? AND s.resource = ? AND b.key > ? AND b.key < ? GROUP BY b.key ORDER BY b.key LIMIT ?`,
+    ),
     find: db.prepare(
       `SELECT bytes FROM scopes s JOIN baseline b ON b.scope = s.id JOIN bodies ON bodies.id = b.body
        WHERE s.grp = ? AND s.resource = ? AND b.key = ? LIMIT 1`,

@@ -13,6 +13,7 @@ import { Deliveries, type ClaimedRecords } from './deliveries.ts';
 import { Edits } from './edits.ts';
 import { Facts } from './facts.ts';
 import { FullDisk } from './full-disk.ts';
+import { HandlerMemory } from './handler-memory.ts';
 import { History } from './history.ts';
 import type { PackedObservations } from './observations.ts';
 import { Kinds } from './records.ts';
@@ -23,6 +24,8 @@ import type {
   DeadLetterQuery,
   End,
   Forks,
+  HeldManifest,
+  HeldQuery,
   HistoryQuery,
   ParkRequest,
   Retention,
@@ -68,6 +71,7 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
   const trips = new Trips(db);
   const kinds = new Kinds(db);
   const memory = new SinkMemory(db);
+  const states = new HandlerMemory(db);
   const acceptor = new Acceptor(db, { baseline, bodies, deliveries, facts });
   const { staging } = acceptor;
   return {
@@ -85,6 +89,10 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
     baseline: read(
       (group: string, resource: string, key: string) => baseline.find(group, resource, key),
       (body) => [body?.buffer],
+    ),
+    held: read(
+      (query: HeldQuery) => baseline.held(query),
+      (rows: HeldManifest[]) => rows.map(({ body }) => body.buffer as ArrayBuffer),
     ),
     manifests: read(
       (afterId: number, limit: number) => bodies.page(afterId, limit),
@@ -142,6 +150,7 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
       (trip: TripRecord | undefined) => (trip === undefined ? [] : buffersOf([trip])),
     ),
     kinds: read(() => kinds.all()),
+    statesOf: read((handler: string) => states.all(handler)),
     recall: read((handler: string, key: string) => memory.recall(handler, key)),
     remember: write((handler: string, key: string, value: string | undefined, now: number) =>
       memory.remember(handler, key, value, now),

@@ -69,6 +69,10 @@ export class HandlerMemory {
     return this.#statements.change.get(change) as unknown as AskingChange;
   }
 
+  all(handler: string): string[] {
+    return this.#statements.allStates.all(handler).map(({ value }) => String(value));
+  }
+
   nextTimer(chain: string): number | undefined {
     const at = this.#statements.nextTimer.get(chain)?.['due_at'];
     return at === undefined ? undefined : Number(at);
@@ -103,6 +107,7 @@ export class HandlerMemory {
 function prepare(db: DatabaseSync) {
   return {
     getState: db.prepare('SELECT value FROM states WHERE handler = ? AND queue = ?'),
+    allStates: db.prepare('SELECT value FROM states WHERE handler = ?'),
     putState: db.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?)'),
     dropState: db.prepare('DELETE FROM states WHERE handler = ? AND queue = ?'),
     change: db.prepare(

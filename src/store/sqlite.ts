@@ -24,6 +24,7 @@ import type {
   Delivery,
   End,
   Forks,
+  HeldQuery,
   HistoryQuery,
   Observation,
   ParkRequest,
@@ -120,6 +121,10 @@ class SqliteStore implements Store {
 
   baseline(group: string, resource: string, key: string) {
     return this.#call('baseline', [group, resource, key]);
+  }
+
+  held(query: HeldQuery) {
+    return this.#call('held', [query]);
   }
 
   manifests(afterId: number, limit: number) {
@@ -232,6 +237,10 @@ class SqliteStore implements Store {
 
   balances() {
     return this.#call('balances', []);
+  }
+
+  async statesOf(handler: string) {
+    return (await this.#call('statesOf', [handler])).map((value) => JSON.parse(value) as Json);
   }
 
   async recall(handler: string, key: string) {

@@ -253,6 +253,21 @@ export interface StoredManifest {
   readonly body: Uint8Array;
 }
 
+export interface HeldQuery {
+  readonly group: string;
+  readonly resource: string;
+  readonly namespace: string;
+  /** `""`: from the first on. */
+  readonly afterKey: string;
+  readonly limit: number;
+}
+
+export interface HeldManifest {
+  readonly key: string;
+  /** UTF-8 JSON. */
+  readonly body: Uint8Array;
+}
+
 export interface DeadLetter {
   /** The delivery's id. */
   readonly id: number;
@@ -333,6 +348,8 @@ export interface Store {
   seen(scope: number, afterKey: string | undefined, limit: number): Promise<readonly Seen[]>;
   /** The baseline's manifest of one object, from whichever scope holds it; undefined when none does. */
   baseline(group: string, resource: string, key: string): Promise<Uint8Array | undefined>;
+  /** A page of the baseline's manifests in key order, of one namespace or, with `""`, of all: what is watched now, each once. */
+  held(query: HeldQuery): Promise<readonly HeldManifest[]>;
   /** A page of what is stored of objects, in baselines and history alike, by number after `afterId`; the first is above 0. */
   manifests(afterId: number, limit: number): Promise<readonly StoredManifest[]>;
   /** Other bytes for the same manifests: whatever refers to one shows the new bytes. Digests stay. Appends no change. */
@@ -397,6 +414,8 @@ export interface Store {
   prune(retention: Retention, now: number): Promise<number>;
   balances(): Promise<readonly Balance[]>;
 
+  /** What a stateful handler keeps, by its id: of each object or group one, in no order. */
+  statesOf(handler: string): Promise<readonly Json[]>;
   /** What a sink has kept for itself under a key; undefined when there is nothing. */
   recall(handler: string, key: string): Promise<Json | undefined>;
   /** Kept for {@link MEMORY_KEPT_MS}; `null` forgets it. */

@@ -105,7 +105,7 @@ describe('who may ask for what', () => {
       assert.ok(![401, 403].includes((await visit(web, route, 'writer')).status), route);
     }
     assert.ok(api.asked.includes('writer update /api/dead-letters/replay'));
-    assert.ok(api.asked.includes('reader get /assets/page.css') === false, 'what is open asks nobody');
+    assert.ok(!api.asked.includes('reader get /assets/page.css'), 'what is open asks nobody');
   });
 
   test('without either, reached from elsewhere: the probes only, and it says so', async (t) => {

@@ -108,6 +108,34 @@ export function baselines(fixture: StoreFixture): void {
     });
   });
 
+  describe('held()', () => {
+    storeTest(fixture, 'pages through what is watched, each once, of one namespace or of all', async ({ store }) => {
+      const scope = await openScope(store);
+      const body = utf8('{}');
+      const of = (key: string) => seen('x', 1, { key, uid: key, body });
+      await accept(store, scope, of('a/1'), of('a/2'), of('ab/1'), of('b/1'), of('gone/1'));
+      await accept(store, scope, { ...of('gone/1'), type: 'gone', resourceVersion: '2' });
+      await accept(store, await openScope(store, { labelSelector: 'tier=web' }), of('a/1'));
+      const keys = async (namespace: string, afterKey = '', limit = 10) => {
+        const rows = await store.held({ group: 'apps', resource: 'deployments', namespace, afterKey, limit });
+        return rows.map(({ key }) => key);
+      };
+      assert.deepEqual(await keys('a'), ['a/1', 'a/2']);
+      assert.deepEqual(await keys('a', 'a/1'), ['a/2']);
+      assert.deepEqual(await keys(''), ['a/1', 'a/2', 'ab/1', 'b/1']);
+      assert.deepEqual(await keys('', 'a/2', 1), ['ab/1']);
+      assert.deepEqual(await keys('none'), []);
+      const [first] = await store.held({
+        group: 'apps',
+        resource: 'deployments',
+        namespace: 'a',
+        afterKey: '',
+        limit: 1,
+      });
+      assert.deepEqual(first?.body, body);
+    });
+  });
+
   describe('replaceManifests()', () => {
     storeTest(fixture, 'shows other bytes in the baseline and in every change, and says nothing', async ({ store }) => {
       const scope = await openScope(store);

@@ -45,6 +45,17 @@ export function memory(fixture: StoreFixture): void {
       },
     );
 
+    storeTest(fixture, 'are all answered by statesOf(), each as it was committed last', async ({ store }) => {
+      const scope = await withPending(store, ['web', 'api']);
+      assert.deepEqual(await store.statesOf(HANDLER), []);
+      const { deliveries } = await claim(store, STATEFUL);
+      for (const { id, change } of deliveries) await store.complete(id, COMPLETED, states(change.name));
+      await accept(store, scope, seen('web', 2));
+      await store.complete((await claimOne(store, STATEFUL)).id, COMPLETED, states('again'));
+      assert.deepEqual((await store.statesOf(HANDLER)).toSorted(), ['again', 'api']);
+      assert.deepEqual(await store.statesOf('another'), []);
+    });
+
     storeTest(fixture, 'come only for the handlers that were named, and null forgets them', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await store.complete((await claimOne(store)).id, COMPLETED, states(7));
