@@ -46,6 +46,7 @@ export async function writeChain(folder: string, kubeconfig: string, chain: stri
   const file = join(folder, 'config.toml');
   const cluster = `[cluster]\nkubeconfig = ${JSON.stringify(kubeconfig)}\n`;
   const state = `[state]\npath = ${JSON.stringify(join(folder, 'state'))}\n`;
-  await writeFile(file, `${cluster}${state}${chain}`);
+  // Each change is told and counted, however long it waited.
+  await writeFile(file, `coalesce = false\n${cluster}${state}${chain}`);
   return file;
 }

@@ -98,6 +98,7 @@ class Runner implements ChainRunner {
   /** The same, one at most: a batch may be large. */
   #readyBatch: Batch | undefined;
   #batchRuns = false;
+  #mayHaveGathered = true;
   #running = 0;
   #gatherings: ReadonlyMap<string, Gathering> = new Map();
   #claiming = false;
@@ -183,7 +184,7 @@ class Runner implements ChainRunner {
     if (this.#leftMore) return;
     const { store, chain, clock } = this.#options;
     const stateful = this.#steps.filter(({ type }) => type === 'stateful').map(({ id }) => id);
-    const batch = this.#readyBatch === undefined && !this.#batchRuns;
+    const batch = this.#mayHaveGathered && this.#readyBatch === undefined && !this.#batchRuns;
     const claimed = await this.#persistence.keepTrying('claim changes', () =>
       store.claim({ chain: chain.name, limit, now: clock.steady(), stateful, batch, coalesce: this.#mayCoalesce }),
     );
@@ -191,10 +192,16 @@ class Runner implements ChainRunner {
     this.#ready.push(...claimed.deliveries);
     if (claimed.superseded > 0) this.#observer.superseded(claimed.superseded);
     if (batch) this.#readyBatch = claimed.batch;
-    if (batch && !claimed.hasGathered) for (const gathering of this.#gatherings.values()) gathering.drained();
+    if (batch && !claimed.hasGathered) this.#drained();
     this.#begin();
     if (claimed.deliveries.length === limit) this.#again = true;
     this.#setAlarm(claimed.nextDueAt);
+  }
+
+  /** A chain without a sink that gathers asks once more after its start only: for what an earlier configuration left. */
+  #drained(): void {
+    for (const gathering of this.#gatherings.values()) gathering.drained();
+    this.#mayHaveGathered = this.#gatherings.size > 0;
   }
 
   /** Begins what may run; a batch, which has waited, first. */
