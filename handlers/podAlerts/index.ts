@@ -3,11 +3,12 @@ import type { Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
 import { decide, isForgotten, nextAt, type Rules } from './decide.ts';
+import { lookAgain } from './look-again.ts';
 import { compileMute } from './mute.ts';
 import { classifyOptionsOf, options, rulesOf, type Options } from './options.ts';
 import { groupOf, ownerOfNode, type Owner } from './owner.ts';
 import { nodeSightingOf, sightingOf } from './sighting.ts';
-import { EMPTY, passed, seen, stillThere, warned, type GroupState } from './state.ts';
+import { EMPTY, passed, seen, warned, type GroupState } from './state.ts';
 import { isCore, ownerBehind, podOf } from './subject.ts';
 import { tell, type Telling } from './tell.ts';
 import { problemToldBy } from './told.ts';
@@ -74,7 +75,9 @@ class PodAlerts {
 
   async #follow(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<GroupState> {
     const { now, evidence } = context;
-    if (change.action === 'timer') return stillThere(state, (resource, key) => evidence.held('', resource, key));
+    const classify = classifyOptionsOf(this.#options);
+    const { restarts } = this.#rules;
+    if (change.action === 'timer') return lookAgain(state, now, { classify, restarts, evidence });
     const owner = await this.#ownerOf(state, change, context);
     const known = owner === undefined ? state : { ...state, owner };
     if (isEvent(change.gvk)) {
@@ -82,10 +85,8 @@ class PodAlerts {
       const problem = problemToldBy(change);
       return involved === undefined || problem === undefined ? known : warned(known, podOf(involved), problem, now);
     }
-    const sighting = isCore(change, 'Node')
-      ? nodeSightingOf(change)
-      : sightingOf(change, classifyOptionsOf(this.#options));
-    return seen(known, sighting, now, this.#rules.restarts);
+    const sighting = isCore(change, 'Node') ? nodeSightingOf(change) : sightingOf(change, classify);
+    return seen(known, sighting, now, restarts);
   }
 
   async #ownerOf(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<Owner | undefined> {

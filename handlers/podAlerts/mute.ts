@@ -1,7 +1,7 @@
 /** Who wants to hear nothing, and until when. */
 import type { z } from 'zod';
 import type { Manifest } from '../../src/change.ts';
-import { compilePatterns, type Matcher } from '../../src/config/fields.ts';
+import { compilePatterns } from '../../src/config/fields.ts';
 import type { options } from './options.ts';
 import type { Owner } from './owner.ts';
 import type { Problem } from './problem.ts';
@@ -53,11 +53,12 @@ export function compileMute(rules: readonly MuteRule[]): (subject: MuteSubject, 
   };
 }
 
-function compileRule({ until: _, ...patterns }: MuteRule): (subject: MuteSubject) => boolean {
-  const tests = Object.entries(patterns).flatMap(([name, sources]): [keyof typeof patterns, Matcher][] =>
-    sources === undefined ? [] : [[name as keyof typeof patterns, compilePatterns(sources)]],
-  );
-  return (subject) => tests.every(([name, matches]) => matches(VALUES[name](subject)));
+function compileRule(rule: MuteRule): (subject: MuteSubject) => boolean {
+  const tests = (Object.keys(VALUES) as (keyof typeof VALUES)[]).flatMap((name) => {
+    const sources = rule[name];
+    return sources === undefined ? [] : [{ matches: compilePatterns(sources), valueOf: VALUES[name] }];
+  });
+  return (subject) => tests.every(({ matches, valueOf }) => matches(valueOf(subject)));
 }
 
 const VALUES: Readonly<Record<Exclude<keyof MuteRule, 'until'>, (subject: MuteSubject) => string>> = {

@@ -23,4 +23,6 @@ export interface Problem {
   readonly final?: true;
   /** Told by an Event: gone when the pod is fine, whatever its status says meanwhile. */
   readonly told?: true;
+  /** It was over when it was seen: no later change need tell so. */
+  readonly brief?: true;
 }

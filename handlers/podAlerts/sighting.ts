@@ -35,7 +35,10 @@ export function matters(change: Change, options: ClassifyOptions): boolean {
   );
 }
 
-export function sightingOf({ action, key, uid, before, after, flags }: Change, options: ClassifyOptions): Sighting {
+/** What is read of a change; a manifest that is held, as one that changed nothing. */
+export type Shown = Pick<Change, 'action' | 'key' | 'uid' | 'before' | 'after' | 'flags'>;
+
+export function sightingOf({ action, key, uid, before, after, flags }: Shown, options: ClassifyOptions): Sighting {
   const pod = after ?? before;
   const gone = action === 'deleted' || after === undefined || expectedEndOf(after) !== undefined;
   const containers = after === undefined ? [] : containersOf(after);
@@ -81,6 +84,7 @@ function outOfMemory({ name, init, image, last }: Container): Problem {
     container: name,
     reason: OUT_OF_MEMORY,
     level: 'Failure',
+    brief: true,
     ...(last === undefined ? {} : exitPart(last)),
     ...(image === undefined ? {} : { image }),
     ...(init ? { init } : {}),
@@ -92,7 +96,7 @@ function succeeded(pod: Manifest): boolean {
 }
 
 /** A node has one problem: that it is not ready. */
-export function nodeSightingOf({ action, key, uid, after }: Change): Sighting {
+export function nodeSightingOf({ action, key, uid, after }: Shown): Sighting {
   const gone = action === 'deleted' || after === undefined;
   const ready = conditionOf(after ?? { metadata: { name: key } }, 'Ready');
   const isDown = !gone && ready !== undefined && ready.status !== 'True';

@@ -1,5 +1,4 @@
 /** What is remembered of one workload, and how it follows what is seen. Pure: time is given. */
-import type { Manifest } from '../../src/change.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { Owner } from './owner.ts';
 import type { Level, Problem } from './problem.ts';
@@ -153,26 +152,15 @@ export function passed(state: GroupState, now: number, rule: RestartRule): Group
   return { ...state, pods };
 }
 
-/** Held manifests by plural and key. */
-export type Held = (resource: string, key: string) => Promise<Manifest | undefined>;
-
-/** Without what is gone: a deletion may not have come here, such as while the chain had other resources. */
-export async function stillThere(state: GroupState, held: Held): Promise<GroupState> {
-  const resource = state.owner?.kind === 'Node' ? 'nodes' : 'pods';
-  const there = await Promise.all(
-    Object.entries(state.pods).map(async ([uid, pod]) => {
-      const manifest = await held(resource, pod.key);
-      return manifest?.metadata.uid === uid ? [[uid, pod] as const] : [];
-    }),
-  );
-  return { ...state, pods: Object.fromEntries(there.flat()) };
-}
+/** Nothing that is seen need tell of the end of what an Event told, or of what was over when it was seen. */
+const LOOK_AGAIN_MS = 30_000;
 
 /** When {@link passed}, or a problem that is not due yet, makes a difference. */
 export function nextChangeAt({ pods }: GroupState, now: number, rule: RestartRule): number {
   const times = Object.values(pods).flatMap(({ problems, restarts }) => [
     ...problems.flatMap((problem) => {
       if (problem.level === 'Warning') return [calmAt(restarts[problem.container] ?? [], rule)];
+      if (problem.told === true || problem.brief === true) return [now + LOOK_AGAIN_MS];
       return isDue(problem, now) ? [] : [problem.due ?? now];
     }),
     ...Object.values(restarts).map((list) => forgottenAt(list, rule) ?? Infinity),

@@ -3,7 +3,7 @@ import { manifestOf, withNote, withParts, type Change, type Manifest } from '../
 import { halt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
 import { factsOf, type Involved } from '../../src/enrich/involved.ts';
 import { isEvent } from '../../src/event.ts';
-import type { Json, JsonObject } from '../../src/json.ts';
+import type { JsonObject } from '../../src/json.ts';
 import type { AlertNote } from './alert.ts';
 import type { ClassifyOptions } from './classify.ts';
 import { ownerOf, ownerOfNode, type Owner } from './owner.ts';
@@ -37,7 +37,7 @@ async function ownerBehindEvent(change: Change, context: Pick<HandlerContext, 'i
 
 function ownerOfPod(change: Change): Owner {
   const { namespace, name } = change;
-  return ownerOf({ namespace, name, ...factsOf(manifestOf(change)?.metadata as Json | undefined) });
+  return ownerOf({ namespace, name, ...factsOf(manifestOf(change)?.metadata) });
 }
 
 /** The pod that an Event is about. */

@@ -1,0 +1,566 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Manifest } from '../../src/change.ts';
+import {
+  podOf,
+  RUNNING,
+  terminated,
+  waiting,
+  type ContainerParts,
+  type PodParts,
+} from '../../src/testing/failing-pods.ts';
+import { problemsOf } from '../../src/testing/handler.ts';
+import podAlerts from './index.ts';
+import { Rig, START } from '../../src/testing/test-pod-alerts.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+/** A pod whose one container has restarted so often and runs again. */
+const restarted = (restartCount: number, more: PodParts = {}): Manifest =>
+  podOf({ containers: [{ ...RUNNING, restartCount, lastState: terminated(1, 'Error') }], ...more });
+
+const crashing = (more: PodParts = {}, container: ContainerParts = {}): Manifest =>
+  podOf({
+    containers: [
+      waiting('CrashLoopBackOff', { lastState: terminated(137, 'OOMKilled'), restartCount: 3, ...container }),
+    ],
+    ...more,
+  });
+
+/** It runs until it is told to. */
+async function running(rig: Rig, pod: Manifest = podOf()): Promise<void> {
+  await rig.show(pod);
+  assert.deepEqual(rig.told(), []);
+}
+
+describe('restarts in a window', () => {
+  test('4: the threshold within the window is one warning, one less is none', async () => {
+    const rig = new Rig({ restarts: 5, window: '4h' });
+    await running(rig);
+    for (let n = 1; n <= 4; n++) {
+      await rig.advance(10 * MINUTE);
+      await rig.show(restarted(n));
+    }
+    assert.deepEqual(rig.told(), []);
+    await rig.show(restarted(5));
+    const [alert] = rig.alerts;
+    assert.deepEqual(
+      [alert?.level, alert?.reason, alert?.restarts, alert?.container],
+      ['Warning', 'Restarts', 5, 'web'],
+    );
+    assert.deepEqual(rig.told(), ['new Restarts']);
+  });
+
+  test('4: restarts further apart than the window are none, and leave it with no new change', async () => {
+    const rig = new Rig({ restarts: 3, window: '1h' });
+    await running(rig);
+    for (let n = 1; n <= 6; n++) {
+      await rig.show(restarted(n));
+      await rig.advance(31 * MINUTE);
+    }
+    assert.deepEqual(rig.told(), []);
+    await rig.advance(HOUR);
+    assert.equal(rig.states.size, 0, 'nothing is left to remember');
+  });
+
+  test('5: a count that jumps by three counts as three', async () => {
+    const rig = new Rig({ restarts: 3 });
+    await running(rig);
+    await rig.show(restarted(3));
+    assert.deepEqual(rig.told(), ['new Restarts']);
+  });
+
+  test('6: replicas are counted apart, and one that is deleted leaves the others theirs', async () => {
+    const rig = new Rig({ restarts: 3 });
+    const [one, other] = [{ name: 'web-5d4f8c7b9-a' }, { name: 'web-5d4f8c7b9-b' }];
+    await rig.show(restarted(7, one));
+    await rig.show(restarted(1, other));
+    await rig.show(restarted(9, one));
+    await rig.show(restarted(2, other));
+    assert.deepEqual(rig.told(), [], 'two and one: no third');
+    await rig.delete(restarted(9, one));
+    await rig.show(restarted(4, other));
+    assert.deepEqual(rig.alerts[0]?.pod, 'shop/web-5d4f8c7b9-b');
+    assert.deepEqual(rig.told(), ['new Restarts']);
+  });
+
+  test('6: a successor of the same name begins at nothing', async () => {
+    const rig = new Rig({ restarts: 2 });
+    await running(rig, restarted(1));
+    await rig.show(restarted(2));
+    await rig.delete(restarted(2));
+    await rig.show(restarted(2, { uid: 'successor' }));
+    await rig.show(restarted(3, { uid: 'successor' }));
+    assert.deepEqual(rig.told(), []);
+  });
+
+  test('14: what was missed counts as one restart, whatever the count says now', async () => {
+    const rig = new Rig({ restarts: 3 });
+    await running(rig);
+    await rig.show(restarted(8), { whileAway: true });
+    assert.deepEqual(rig.told(), []);
+  });
+
+  test('a warning is over when it has been quiet for as long as the restarts are apart on average', async () => {
+    const rig = new Rig({ restarts: 4, window: '1h' });
+    await running(rig);
+    await rig.show(restarted(4));
+    assert.deepEqual(rig.told(), ['new Restarts']);
+    await rig.advance(15 * MINUTE);
+    assert.deepEqual(rig.told(), []);
+    await rig.advance(MINUTE);
+    assert.deepEqual(rig.told(), ['over Restarts']);
+  });
+});
+
+describe('what keeps a container from running', () => {
+  const reasons = [
+    'CrashLoopBackOff',
+    'ImagePullBackOff',
+    'ErrImagePull',
+    'InvalidImageName',
+    'CreateContainerConfigError',
+    'CreateContainerError',
+    'RunContainerError',
+    'ErrImageNeverPull',
+  ];
+  for (const reason of reasons) {
+    test(`8: ${reason} is a failure at once`, async () => {
+      const rig = new Rig();
+      await running(rig);
+      await rig.show(podOf({ containers: [waiting(reason)] }));
+      assert.equal(rig.alerts[0]?.level, 'Failure');
+      assert.deepEqual(rig.told(), [`new ${reason}`]);
+    });
+  }
+
+  test('7: a sidecar counts, and an init container', async () => {
+    const rig = new Rig();
+    await rig.show(podOf({ app: 'a', containers: [RUNNING, waiting('CrashLoopBackOff', { name: 'sidecar' })] }));
+    assert.equal(rig.alerts[0]?.container, 'sidecar');
+    await rig.show(
+      podOf({
+        app: 'b',
+        phase: 'Pending',
+        containers: [waiting('PodInitializing')],
+        initContainers: [waiting('CrashLoopBackOff')],
+      }),
+    );
+    assert.deepEqual([rig.alerts[1]?.container, rig.alerts[1]?.image], ['init', 'registry.example/init:1.0']);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff', 'new Init:CrashLoopBackOff']);
+  });
+
+  test('an alert names workload, pod, container, node, image, reason, exit code, signal and what to do', async () => {
+    const rig = new Rig();
+    await running(rig);
+    await rig.advance(1_000);
+    await rig.show(crashing());
+    const { events: _, lastChanges: __, log: ___, fingerprint, ...alert } = rig.alerts[0] ?? ({} as never);
+    assert.match(fingerprint, /^[0-9a-f]{16}$/);
+    assert.deepEqual(alert, {
+      status: 'firing',
+      why: 'new',
+      level: 'Failure',
+      owner: { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'shop', name: 'web' },
+      pod: 'shop/web-5d4f8c7b9-x',
+      container: 'web',
+      node: 'node-1',
+      image: 'registry.example/web:1.0',
+      reason: 'CrashLoopBackOff',
+      because: 'OOMKilled',
+      exitCode: 137,
+      signal: 9,
+      message: 'back-off: CrashLoopBackOff',
+      restarts: 3,
+      since: new Date(START + 1_000).toISOString(),
+      durationMs: 0,
+      pods: 1,
+      hint: 'It took more memory than its limit, or than the node has: look at resources.limits.memory.',
+      kubectl: 'kubectl -n shop logs web-5d4f8c7b9-x -c web --previous',
+      headline:
+        'CrashLoopBackOff (OOMKilled, exit 137): deployment shop/web, pod web-5d4f8c7b9-x, container web, node node-1, 3 restarts',
+    });
+  });
+
+  test('one that was killed for want of memory is told though it runs again', async () => {
+    const rig = new Rig();
+    await running(rig);
+    await rig.show(podOf({ containers: [{ ...RUNNING, restartCount: 1, lastState: terminated(137, 'OOMKilled') }] }));
+    assert.deepEqual(rig.told(), ['new OOMKilled']);
+    await rig.show(
+      podOf({ containers: [{ ...RUNNING, restartCount: 1, lastState: terminated(137, 'OOMKilled'), ready: true }] }),
+    );
+    await rig.advance(MINUTE);
+    assert.deepEqual(rig.told(), ['over OOMKilled']);
+  });
+
+  test('one exit that is followed by a restart is no alert; one that is not is', async () => {
+    const rig = new Rig();
+    const exited: ContainerParts = { state: terminated(1, 'Error') };
+    await rig.show(podOf({ app: 'a', containers: [exited] }));
+    assert.deepEqual(rig.told(), []);
+    await rig.show(podOf({ app: 'b', phase: 'Failed', containers: [exited], spec: { restartPolicy: 'Never' } }));
+    assert.equal(rig.alerts[0]?.exitCode, 1);
+    assert.deepEqual(rig.told(), ['new Error']);
+  });
+});
+
+describe('what keeps a pod from running', () => {
+  const unscheduled = (more: PodParts = {}) =>
+    podOf({
+      phase: 'Pending',
+      containers: [],
+      ready: false,
+      conditions: [
+        {
+          type: 'PodScheduled',
+          status: 'False',
+          reason: 'Unschedulable',
+          message: '0/3 nodes are available: 3 Insufficient cpu.',
+          lastTransitionTime: '2026-01-01T00:00:00Z',
+        },
+      ],
+      ...more,
+    });
+
+  test('8: a pod that has no containers yet is no error, and a failure once it is pending for too long', async () => {
+    const rig = new Rig({ pendingFor: '5m' });
+    await rig.show(podOf({ phase: 'Pending', containers: [], ready: false }));
+    await rig.advance(5 * MINUTE - 1);
+    assert.deepEqual(rig.told(), []);
+    await rig.advance(1);
+    assert.equal(rig.alerts[0]?.durationMs, 5 * MINUTE);
+    assert.deepEqual(rig.told(), ['new Pending']);
+  });
+
+  test('a pod that no node takes is told after a minute, with the words of the scheduler', async () => {
+    const rig = new Rig();
+    await rig.show(unscheduled());
+    await rig.advance(MINUTE);
+    assert.equal(rig.alerts[0]?.message, '0/3 nodes are available: 3 Insufficient cpu.');
+    assert.deepEqual(rig.told(), ['new Unschedulable']);
+  });
+
+  test('one that starts in time is not told; one that is held back by gates never', async () => {
+    const rig = new Rig();
+    await rig.show(unscheduled());
+    await rig.advance(30_000);
+    await rig.show(podOf());
+    const gated = { type: 'PodScheduled', status: 'False', reason: 'SchedulingGated' };
+    await rig.show(podOf({ app: 'gated', phase: 'Pending', containers: [], ready: false, conditions: [gated] }));
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.told(), []);
+  });
+
+  test('an evicted pod is told, and over when another has taken its place', async () => {
+    const rig = new Rig();
+    await running(rig);
+    await rig.show(
+      podOf({
+        phase: 'Failed',
+        containers: [],
+        ready: false,
+        status: { reason: 'Evicted', message: 'The node was low on memory.' },
+      }),
+    );
+    assert.equal(rig.alerts[0]?.message, 'The node was low on memory.');
+    assert.deepEqual(rig.told(), ['new Evicted']);
+    await rig.show(podOf({ name: 'web-5d4f8c7b9-y' }));
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['over Evicted']);
+  });
+
+  const event = (reason: string, message: string, count = 1): Manifest => ({
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: `web.${reason}`, namespace: 'shop' },
+    involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web-5d4f8c7b9-x', uid: 'uid-web-5d4f8c7b9-x' },
+    reason,
+    message,
+    count,
+  });
+
+  test('a volume that cannot be mounted is told by its Events from the third on, and over when the pod is ready', async () => {
+    const rig = new Rig();
+    await rig.show(podOf({ phase: 'Pending', containers: [waiting('ContainerCreating')] }));
+    await rig.show(event('FailedMount', 'configmap "web" not found', 2));
+    assert.deepEqual(rig.told(), []);
+    await rig.show(event('FailedMount', 'configmap "web" not found', 4));
+    assert.equal(rig.alerts[0]?.pod, 'shop/web-5d4f8c7b9-x');
+    assert.deepEqual(rig.told(), ['new FailedMount']);
+    await rig.show(podOf());
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['over FailedMount']);
+  });
+
+  test('a container that a liveness probe ends is told by the Event', async () => {
+    const rig = new Rig();
+    await running(rig);
+    await rig.show(event('Killing', 'Container web failed liveness probe, will be restarted'));
+    assert.deepEqual([rig.alerts[0]?.container, rig.alerts[0]?.owner.name], ['web', 'web']);
+    assert.deepEqual(rig.told(), ['new LivenessProbeFailed']);
+  });
+
+  test('other Events and other kinds halt, each with its reason', async () => {
+    const rig = new Rig();
+    await running(rig);
+    await rig.show(event('Killing', 'Stopping container web'));
+    await rig.show({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'shop' } });
+    assert.deepEqual(rig.halts.slice(-2), [
+      'the Event tells of no failing pod',
+      'a Deployment is neither a pod, nor an Event of one, nor a node',
+    ]);
+  });
+});
+
+describe('what is expected', () => {
+  const quiet: Readonly<Record<string, Manifest>> = {
+    'a pod that has completed': podOf({ phase: 'Succeeded', containers: [{ state: terminated(0, 'Completed') }] }),
+    'an exit by SIGTERM while it is deleted': podOf({
+      metadata: { deletionTimestamp: '2026-01-01T00:01:00Z' },
+      containers: [{ state: terminated(143, 'Error') }],
+    }),
+    'a crash loop while it is deleted': crashing({ metadata: { deletionTimestamp: '2026-01-01T00:01:00Z' } }),
+    'a pod that was preempted': podOf({
+      phase: 'Failed',
+      containers: [{ state: terminated(137, 'Error') }],
+      conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }],
+    }),
+    'a pod that was drained': podOf({
+      phase: 'Failed',
+      containers: [{ state: terminated(143, 'Error') }],
+      conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' }],
+    }),
+    'a pod whose node shut down': podOf({
+      phase: 'Failed',
+      containers: [],
+      ready: false,
+      status: { reason: 'Terminated' },
+    }),
+    'a pod whose node is not ready': podOf({ ready: false }),
+  };
+  for (const [what, pod] of Object.entries(quiet)) {
+    test(`${what} is not told`, async () => {
+      const rig = new Rig();
+      await running(rig);
+      await rig.show(pod);
+      await rig.delete(pod);
+      await rig.advance(HOUR);
+      assert.deepEqual(rig.told(), []);
+      assert.equal(rig.states.size, 0);
+    });
+  }
+});
+
+describe('one alert per workload', () => {
+  test('a hundred pods of it are one message at the beginning and one at the end', async () => {
+    const rig = new Rig();
+    const names = Array.from({ length: 100 }, (_, n) => `web-5d4f8c7b9-${n}`);
+    for (const name of names) await rig.show(crashing({ name }));
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    for (const name of names) await rig.show(podOf({ name }));
+    await rig.advance(MINUTE);
+    assert.equal(rig.alerts[0]?.pods, 100);
+    assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
+    assert.equal(rig.states.get('shop/Deployment/web') !== undefined, true, 'remembered, in case that it comes back');
+  });
+
+  test('jobs of a cron job are one workload, pods of two deployments are two', async () => {
+    const rig = new Rig();
+    const ofJob = (name: string): PodParts => ({
+      name: `${name}-x`,
+      metadata: {
+        labels: {},
+        ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid: name, controller: true }],
+      },
+    });
+    await rig.show(crashing(ofJob('backup-29380800')));
+    await rig.show(crashing(ofJob('backup-29380805')));
+    await rig.show(crashing({ app: 'api' }));
+    assert.deepEqual(
+      rig.alerts.map(({ owner }) => `${owner.kind} ${owner.name}`),
+      ['CronJob backup', 'Deployment api'],
+    );
+  });
+
+  test('a dead node is one alert, and what fails on it waits until it is back', async () => {
+    const node = (status: string): Manifest => ({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'node-1', uid: 'uid-node-1' },
+      status: { conditions: [{ type: 'Ready', status, message: 'Kubelet stopped posting node status.' }] },
+    });
+    const rig = new Rig();
+    await rig.show(node('True'));
+    for (const app of ['a', 'b', 'c']) await rig.show(podOf({ app }));
+    await rig.show(node('Unknown'));
+    for (const app of ['a', 'b', 'c']) await rig.show(podOf({ app, ready: false }));
+    await rig.show(crashing({ app: 'd' }));
+    assert.equal(rig.alerts[0]?.headline, 'NodeUnreachable: node node-1');
+    assert.deepEqual(rig.told(), ['new NodeUnreachable']);
+    await rig.show(node('True'));
+    await rig.advance(2 * MINUTE);
+    assert.deepEqual(rig.told().toSorted(), ['new CrashLoopBackOff', 'over NodeUnreachable']);
+  });
+});
+
+describe('when it is over', () => {
+  test('12: it is told with its duration when it is ready for the hold-down, and again when it fails again', async () => {
+    const rig = new Rig({ holdDown: '30s' });
+    await running(rig);
+    await rig.show(crashing());
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    await rig.advance(5 * MINUTE);
+    await rig.show(podOf());
+    await rig.advance(29_999);
+    assert.deepEqual(rig.told(), []);
+    await rig.advance(1);
+    const [alert] = rig.alerts;
+    assert.deepEqual([alert?.status, alert?.durationMs], ['resolved', 5 * MINUTE]);
+    assert.match(alert?.headline ?? '', /^resolved after 5m: CrashLoopBackOff.*pod web-5d4f8c7b9-x, container web/);
+    assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
+    await rig.show(crashing());
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+  });
+
+  test('that it runs again, not ready, is not its end; nor is silence', async () => {
+    const rig = new Rig({ remindAfter: '0s' });
+    await rig.show(crashing());
+    await rig.show(podOf({ containers: [{ ...RUNNING, ready: false, restartCount: 4 }] }));
+    await rig.advance(24 * HOUR);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+  });
+
+  test('a deletion is, unless the successor fails, too', async () => {
+    const rig = new Rig();
+    await rig.show(crashing());
+    await rig.delete(crashing());
+    await rig.advance(10_000);
+    await rig.show(crashing({ name: 'web-5d4f8c7b9-y' }));
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    await rig.delete(crashing({ name: 'web-5d4f8c7b9-y' }));
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
+  });
+
+  test('a deletion that did not come here is seen at the next reminder', async () => {
+    const rig = new Rig({ remindAfter: '1h' });
+    await rig.show(crashing());
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    rig.held.clear();
+    await rig.advance(HOUR + MINUTE);
+    assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
+  });
+
+  test('one that comes and goes is told less and less often', async () => {
+    const rig = new Rig({ restarts: 100 });
+    const told: string[] = [];
+    // A minute down, a minute up: longer than the hold-down at first.
+    for (let n = 0; n < 30; n++) {
+      await rig.show(crashing());
+      await rig.advance(MINUTE);
+      await rig.show(podOf());
+      await rig.advance(MINUTE);
+      told.push(...rig.told());
+    }
+    assert.deepEqual(told, [
+      'new CrashLoopBackOff',
+      'over CrashLoopBackOff',
+      'new CrashLoopBackOff',
+      'over CrashLoopBackOff',
+      'new CrashLoopBackOff',
+    ]);
+  });
+
+  test('what still fails is told again after remindAfter, and how long it has failed', async () => {
+    const rig = new Rig({ remindAfter: '1h' });
+    await rig.show(crashing());
+    rig.told();
+    await rig.advance(2 * HOUR);
+    assert.match(rig.alerts[1]?.headline ?? '', /^for 2h now: CrashLoopBackOff/);
+    assert.deepEqual(rig.told(), ['reminder CrashLoopBackOff', 'reminder CrashLoopBackOff']);
+  });
+
+  test('a warning that becomes a failure is told once more', async () => {
+    const rig = new Rig({ restarts: 2 });
+    await running(rig);
+    await rig.show(restarted(2));
+    await rig.show(crashing());
+    await rig.show(crashing({}, { restartCount: 4 }));
+    assert.deepEqual(rig.told(), ['new Restarts', 'worse CrashLoopBackOff']);
+  });
+
+  test('its message is about the pod that it began with, with its labels, whoever was seen last', async () => {
+    const rig = new Rig();
+    await rig.show(crashing());
+    await rig.show(podOf());
+    await rig.advance(30_000);
+    const [, over] = rig.passed;
+    assert.deepEqual([over?.action, over?.key, over?.gvk.kind], ['timer', 'shop/web-5d4f8c7b9-x', 'Pod']);
+    assert.equal(over?.before?.metadata.labels?.['app'], 'web');
+    assert.equal(rig.alerts[0]?.fingerprint, rig.alerts[1]?.fingerprint);
+  });
+});
+
+describe('muting', () => {
+  const muted = (value: string) => crashing({ metadata: { annotations: { 'watchchain/mute': value } } });
+
+  test('by annotation: told when it is removed', async () => {
+    const rig = new Rig();
+    await rig.show(muted('true'));
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.told(), []);
+    await rig.show(crashing());
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+  });
+
+  test('by annotation until a time: told then', async () => {
+    const rig = new Rig();
+    await rig.show(muted(new Date(START + HOUR).toISOString()));
+    await rig.advance(HOUR - 1);
+    assert.deepEqual(rig.told(), []);
+    await rig.advance(1);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+  });
+
+  test('by an annotation of the workload, where it is watched', async () => {
+    const rig = new Rig();
+    const annotations = { 'watchchain/mute': 'true' };
+    await rig.show({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'web', namespace: 'shop', annotations },
+    });
+    await rig.show(crashing());
+    assert.deepEqual(rig.told(), []);
+    assert.equal(rig.halts.at(-1), 'muted by annotation watchchain/mute');
+  });
+
+  test('by the configuration, all of whose patterns have to match, until a time', async () => {
+    const until = new Date(START + HOUR).toISOString();
+    const rig = new Rig({ mute: [{ namespace: '^shop$', image: ['^registry\\.example/web:'], until }] });
+    await rig.show(crashing());
+    await rig.show(crashing({ app: 'api' }));
+    assert.equal(rig.alerts[0]?.owner.name, 'api');
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    await rig.advance(HOUR);
+    assert.equal(rig.alerts[0]?.owner.name, 'web');
+  });
+
+  test('one that recovers while it is muted is never told', async () => {
+    const rig = new Rig();
+    await rig.show(muted('true'));
+    await rig.show(podOf());
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.told(), []);
+    assert.equal(rig.states.size, 0);
+  });
+
+  test('a rule without any pattern, or with a time that is none, is refused', () => {
+    assert.match(problemsOf(podAlerts, { mute: [{ until: '2026-12-01T00:00:00Z' }] }).join(), /must say what is muted/);
+    assert.match(problemsOf(podAlerts, { mute: [{ owner: 'web', until: 'monday' }] }).join(), /must be a time such as/);
+    assert.match(problemsOf(podAlerts, { restarts: 0, mute: [{ owner: '(' }] }).join(), /restarts:.*RE2/);
+  });
+});

@@ -1,0 +1,93 @@
+/** Pods of a deployment in the states that a kubelet reports, for tests of what follows from them. */
+import type { Manifest } from '../change.ts';
+import type { Json, JsonObject } from '../json.ts';
+
+export interface ContainerParts {
+  readonly name?: string;
+  readonly state?: JsonObject;
+  readonly lastState?: JsonObject;
+  readonly restartCount?: number;
+  readonly ready?: boolean;
+}
+
+export interface PodParts {
+  readonly name?: string;
+  readonly app?: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly phase?: string;
+  readonly containers?: readonly ContainerParts[];
+  readonly initContainers?: readonly ContainerParts[];
+  /** Default: when all containers are. */
+  readonly ready?: boolean;
+  readonly conditions?: readonly JsonObject[];
+  readonly status?: JsonObject;
+  readonly spec?: JsonObject;
+  readonly metadata?: JsonObject;
+}
+
+const HASH = '5d4f8c7b9';
+export const RUNNING: ContainerParts = { state: { running: { startedAt: '2026-01-01T00:00:00Z' } }, ready: true };
+
+/** `kubectl get pods` would show this reason. */
+export const waiting = (reason: string, more: Partial<ContainerParts> = {}): ContainerParts => ({
+  state: { waiting: { reason, message: `back-off: ${reason}` } },
+  ...more,
+});
+
+export const terminated = (exitCode: number, reason: string): JsonObject => ({ terminated: { exitCode, reason } });
+
+/** A pod `web-HASH-x` of the ReplicaSet `web-HASH`, running and ready unless told otherwise. */
+export function podOf({ app = 'web', namespace = 'shop', ...parts }: PodParts = {}): Manifest {
+  const { name = `${app}-${HASH}-x`, containers = [RUNNING], initContainers = [], phase = 'Running' } = parts;
+  const ready = parts.ready ?? containers.every((container) => container.ready === true);
+  const own: Json[] = [{ type: 'Ready', status: ready ? 'True' : 'False' }];
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace,
+      uid: parts.uid ?? `uid-${name}`,
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      labels: { app, 'pod-template-hash': HASH },
+      ownerReferences: [
+        { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${app}-${HASH}`, uid: `uid-${app}`, controller: true },
+      ],
+      ...parts.metadata,
+    },
+    spec: {
+      nodeName: 'node-1',
+      containers: containers.map((container) => ({
+        name: container.name ?? 'web',
+        image: `registry.example/${app}:1.0`,
+      })),
+      initContainers: initContainers.map((container) => ({
+        name: container.name ?? 'init',
+        image: 'registry.example/init:1.0',
+      })),
+      ...parts.spec,
+    },
+    status: {
+      phase,
+      conditions: [...own, ...(parts.conditions ?? [])],
+      containerStatuses: containers.map((container) => statusOf(container, 'web')),
+      initContainerStatuses: initContainers.map((container) => statusOf(container, 'init')),
+      ...parts.status,
+    },
+  };
+}
+
+function statusOf(
+  { name, state, lastState, restartCount = 0, ready = false }: ContainerParts,
+  called: string,
+): JsonObject {
+  return {
+    name: name ?? called,
+    image: 'resolved',
+    ready,
+    restartCount,
+    ...(state && { state }),
+    ...(lastState && { lastState }),
+  };
+}

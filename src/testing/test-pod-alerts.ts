@@ -1,0 +1,115 @@
+/** The handler with the state and the wake-ups that a chain keeps for it, for its tests: time moves when they say so. */
+import { isHalt, type Halt, type StatefulContext, type StatefulInstance } from '../chain/handler.ts';
+import type { Change, Manifest } from '../change.ts';
+import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
+import type { Json } from '../json.ts';
+import { changeOf } from './change.ts';
+import { testContext, testEnvironment } from './handler.ts';
+import podAlerts from '../../handlers/podAlerts/index.ts';
+import type { AlertNote } from '../../handlers/podAlerts/alert.ts';
+
+/** When the pods of these tests were made. */
+export const START = Date.UTC(2026, 0, 1);
+
+export class Rig {
+  now = START;
+  readonly states = new Map<string, Json>();
+  readonly alerts: AlertNote[] = [];
+  readonly passed: Change[] = [];
+  /** Why changes halted, in order. */
+  readonly halts: string[] = [];
+  readonly held = new Map<string, Manifest>();
+  readonly #instance: StatefulInstance<Json>;
+  readonly #timers = new Map<string, { at: number; key: string }>();
+  readonly #evidence: Partial<Evidence>;
+
+  constructor(options: object = {}, evidence: Partial<Evidence> = {}) {
+    if (podAlerts.type !== 'stateful') throw new Error('It keeps state');
+    this.#instance = podAlerts.create(podAlerts.options.parse(options), testEnvironment());
+    this.#evidence = evidence;
+  }
+
+  /** The pod, node or Event looks like this now; the last one of its name is what it looked like before. */
+  async show(after: Manifest, flags: Change['flags'] = {}): Promise<void> {
+    const key = `${after.kind}/${keyOf(after)}`;
+    const before = this.held.get(key);
+    this.held.set(key, after);
+    await this.#give(changeOf({ after, flags, observedAt: this.now, ...(before === undefined ? {} : { before }) }));
+  }
+
+  async delete(before: Manifest): Promise<void> {
+    this.held.delete(`${before.kind}/${keyOf(before)}`);
+    await this.#give(changeOf({ before, observedAt: this.now }));
+  }
+
+  /** Time moves, and whatever was to be woken meanwhile is, in order. */
+  async advance(ms: number): Promise<void> {
+    const end = this.now + ms;
+    for (;;) {
+      const [group, timer] = [...this.#timers].toSorted(([, a], [, b]) => a.at - b.at)[0] ?? [];
+      if (group === undefined || timer === undefined || timer.at > end) break;
+      this.#timers.delete(group);
+      this.now = Math.max(this.now, timer.at);
+      await this.#handle(timerOf(timer.key), group);
+    }
+    this.now = end;
+  }
+
+  /** `new CrashLoopBackOff`, `over CrashLoopBackOff`, and forgets them. */
+  told(): string[] {
+    return this.alerts.splice(0).map(({ why, reason }) => `${why} ${reason}`);
+  }
+
+  async #give(change: Change): Promise<void> {
+    const group = await this.#instance.group?.(change, this.#context());
+    if (typeof group === 'string') await this.#handle(change, group);
+    else if (isHalt(group)) this.halts.push(group.reason);
+  }
+
+  async #handle(change: Change, group: string): Promise<void> {
+    const wakeAt: StatefulContext<Json>['wakeAt'] = (key, at) => {
+      if (at === null) this.#timers.delete(group);
+      else this.#timers.set(group, { at, key });
+    };
+    const context = { ...this.#context(), state: this.states.get(group), now: this.now, wakeAt };
+    const { verdict, state } = await this.#instance.handle(change, context);
+    // As the store does: what is no JSON does not come back.
+    if (state === null) this.states.delete(group);
+    else this.states.set(group, JSON.parse(JSON.stringify(state)) as Json);
+    this.#take(verdict);
+  }
+
+  #take(verdict: Change | Halt): void {
+    if (isHalt(verdict)) return void this.halts.push(verdict.reason);
+    if (verdict.notes.alert === undefined) throw new Error('A change passed without an alert');
+    this.passed.push(verdict);
+    this.alerts.push(verdict.notes.alert);
+  }
+
+  #context() {
+    const store = { history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) };
+    const held: Evidence['held'] = (_, resource, key) =>
+      Promise.resolve(this.held.get(`${KINDS[resource] ?? ''}/${key}`));
+    const involved: StatefulContext<Json>['involved'] = (change) => {
+      const { name = '', namespace = '' } = (change.after?.['involvedObject'] ?? {}) as Record<string, string>;
+      const pod = this.held.get(`Pod/${namespace}/${name}`);
+      const found = pod === undefined ? undefined : changeOf({ after: pod });
+      return found === undefined ? Promise.resolve(undefined) : testContext().involved(found);
+    };
+    return testContext({ involved, evidence: { ...recordedEvidence(store), held, ...this.#evidence } });
+  }
+}
+
+const KINDS: Readonly<Record<string, string>> = { pods: 'Pod', nodes: 'Node', deployments: 'Deployment' };
+
+function keyOf({ metadata: { namespace, name } }: Manifest): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
+/** As the store makes one: it knows the object by its name. */
+function timerOf(key: string): Change {
+  const [name = '', namespace] = key.split('/').toReversed();
+  const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
+  const change = changeOf({ after: { apiVersion: 'v1', kind: 'Pod', metadata } });
+  return { ...change, action: 'timer', after: undefined, before: undefined };
+}
