@@ -9,7 +9,8 @@ import { CONCURRENCY, Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
 
 const ROUNDS = LONG ? 100 : 3;
-const OBJECTS = 300;
+/** As many as make the most that a crash can repeat a small part of what it interrupts. */
+const OBJECTS = LONG ? 600 : 300;
 /** Of what is sent in all. */
 const MOST_TWICE = 0.04;
 /** A start takes half of it, and more on a machine that is busy, until the first delivery. */
@@ -24,7 +25,7 @@ function momentOf(random: Random): Moment {
 
 async function killAt(moment: Moment, service: Service, program: Program): Promise<void> {
   if ('ms' in moment) await delay(moment.ms);
-  else await service.slack.waitFor(service.slack.requests.length + moment.messages, 60_000);
+  else await service.slack.waitFor(service.slack.requests.length + moment.messages, 120_000);
   assert.equal((await program.stop('SIGKILL')).signal, 'SIGKILL');
 }
 

@@ -15,7 +15,7 @@ describe('a process that', { concurrency: 2 }, () => {
     await using program = service.start();
     await program.ready();
     service.scale(1);
-    await service.slack.waitFor(1);
+    await service.slack.waitFor(1, 60_000);
     program.signal('SIGSTOP');
     service.scale(2);
     await service.server.restart(() => {

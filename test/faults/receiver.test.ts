@@ -74,7 +74,7 @@ describe('a receiver that', { concurrency: 4 }, () => {
       const refused = other.requests.length;
       isBad = false;
       await bad.done();
-      await running.app.idle();
+      await until('the last answer', async () => (await balanceOf(running, 'bad')).pending === 0);
       assertWhole(other.requests.slice(refused), END);
       assert.equal(world.slack.requests.length, OBJECTS, 'the good one hears nothing of it');
       assert.ok(other.openSockets <= 16);

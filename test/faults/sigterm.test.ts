@@ -4,9 +4,12 @@ import { describe, test } from 'node:test';
 import type { Program } from '../e2e/program.ts';
 import { CONCURRENCY, Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
+import { until } from './until.ts';
 
 const OBJECTS = 30;
 const DEPLOYMENTS = '/apis/apps/v1/deployments';
+/** Only for a test that fails. */
+const PATIENCE_MS = 60_000;
 /** What the program has until Kubernetes kills it, less what it leaves for the end. */
 const GRACE_MS = 22_000;
 const END = { objects: OBJECTS, last: 1 };
@@ -17,14 +20,14 @@ const PHASES: readonly (readonly [string, (service: Service, program: Program) =
     'before the cluster has answered',
     async ({ server }) => {
       const hangs = server.fault({ path: '/api/v1/namespaces/kube-system', effect: 'hang', times: 1 });
-      await server.waitUntil(() => hangs.hits === 1, 'the question who the cluster is');
+      await until('the question who the cluster is', () => hangs.hits === 1);
     },
   ],
   [
     'while it asks what the cluster serves',
     async ({ server }) => {
       const hangs = server.fault({ path: '/apis', effect: 'hang', times: 1 });
-      await server.waitUntil(() => hangs.hits === 1, 'the question what is served');
+      await until('the question what is served', () => hangs.hits === 1);
     },
   ],
   [
@@ -32,14 +35,14 @@ const PHASES: readonly (readonly [string, (service: Service, program: Program) =
     async ({ server }) => {
       const hangs = server.fault({ path: DEPLOYMENTS, watch: false, effect: 'hang', times: 1 });
       server.fault({ path: DEPLOYMENTS, watch: true, effect: 'status', status: 410, times: 1 });
-      await server.waitUntil(() => hangs.hits === 1, 'the list');
+      await until('the list', () => hangs.hits === 1);
     },
   ],
   [
     'while a watch has no answer yet',
     async ({ server }) => {
       const hangs = server.fault({ path: DEPLOYMENTS, watch: true, effect: 'hang', times: 1 });
-      await server.waitUntil(() => hangs.hits === 1, 'the watch');
+      await until('the watch', () => hangs.hits === 1);
     },
   ],
   [
@@ -82,14 +85,14 @@ describe('SIGTERM', { concurrency: 2 }, () => {
       await program.ready();
       service.scale(1);
       // After five failures the breaker holds the others back.
-      await service.slack.waitFor(5);
+      await service.slack.waitFor(5, PATIENCE_MS);
       assert.equal((await program.stop('SIGTERM')).code, 0);
     }
     await service.assertBalanced({ pending: OBJECTS });
     down = false;
     const failed = service.slack.requests.length;
     await using next = service.start();
-    await service.slack.waitFor(failed + OBJECTS);
+    await service.slack.waitFor(failed + OBJECTS, PATIENCE_MS);
     assert.equal((await next.stop()).code, 0);
     assert.equal(assertWhole(service.slack.requests.slice(failed), END).repeated, 0);
     await service.assertBalanced();
@@ -111,7 +114,7 @@ describe('SIGTERM', { concurrency: 2 }, () => {
     }
     assert.equal(service.slack.requests.length, CONCURRENCY, 'nothing is begun after SIGTERM');
     await using second = service.start();
-    await service.slack.waitFor(OBJECTS);
+    await service.slack.waitFor(OBJECTS, PATIENCE_MS);
     await second.ready();
     assert.equal((await second.stop()).code, 0);
     assert.equal(assertWhole(service.slack.requests, END).repeated, 0);
@@ -136,7 +139,7 @@ describe('SIGTERM', { concurrency: 2 }, () => {
       assert.equal((await exited).code, 1);
     }
     await using second = service.start();
-    await service.slack.waitFor(OBJECTS + CONCURRENCY);
+    await service.slack.waitFor(OBJECTS + CONCURRENCY, PATIENCE_MS);
     assert.equal((await second.stop()).code, 0);
     assert.equal(assertWhole(service.slack.requests, END).repeated, CONCURRENCY);
     await service.assertBalanced();

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const LOOK_EVERY_MS = 20;
 
-/** Resolves when the condition holds, for what tells nobody that it has changed. Rejects after `patienceMs`, default 30 s. */
+/** Resolves when the condition holds, for what tells nobody that it has changed. Rejects after `patienceMs`, default 60 s: a busy machine takes 20 for a start. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  patienceMs = 30_000,
+  patienceMs = 60_000,
 ): Promise<void> {
   const giveUpAt = performance.now() + patienceMs;
   while (!(await condition())) {
