@@ -270,8 +270,7 @@ describe("event-exporter's configuration", () => {
     ]);
     const [problem = ''] = await problemsOf('route:\n  match: [\nreceivers: []\n');
     assert.match(problem, /^config\.yaml:\d: broken YAML in column \d+: /);
-    assert.deepEqual(await problemsOf('a: 1\n'), [
-      'Cannot use config.yaml: it is no configuration of kubernetes-event-exporter, which has "route" and "receivers"; write ours as TOML, in a file whose name ends in .toml',
-    ]);
+    const [unknown = ''] = await problemsOf('a: 1\n');
+    assert.match(unknown, /^Cannot use config\.yaml: it is no configuration of kubernetes-event-exporter/);
   });
 });

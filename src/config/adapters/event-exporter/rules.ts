@@ -23,7 +23,7 @@ const TEXTS = {
   host: 'host',
 } as const;
 
-export interface RuleSurroundings {
+interface RuleSurroundings {
   readonly environment: ExporterEnvironment;
   readonly report: Report;
 }

@@ -37,8 +37,10 @@ export function webhook(
   );
 }
 
+const DEFAULT_MAX_SIZE_MB = 100;
+
 export function file(
-  { path, layout, deDot = false, maxsize = 100, maxage = 0, maxbackups = 0 }: SinkOptions<'file'>,
+  { path, layout, deDot = false, maxsize = 0, maxage = 0, maxbackups = 0 }: SinkOptions<'file'>,
   at: Path,
   surroundings: TemplateSurroundings,
 ): Table {
@@ -51,7 +53,8 @@ export function file(
     {
       name: 'file',
       path: environment.reference(path),
-      maxSize: maxsize,
+      // Lumberjack takes 0 for its default.
+      maxSize: maxsize === 0 ? DEFAULT_MAX_SIZE_MB : maxsize,
       maxAge: maxage,
       maxBackups: maxbackups,
       layout: layoutOf(layout, at, own),
