@@ -74,14 +74,14 @@ function involvedConditions(tests: Tests): readonly Condition[] {
   return conditions;
 }
 
-type TextTest = 'kind' | 'apiVersion' | 'namespace' | 'name' | keyof EventFacts;
+type TextTest = 'kind' | 'apiVersion' | 'namespace' | 'objectName' | keyof EventFacts;
 type TextOf = (change: Change) => string | undefined;
 
 const TEXTS: Readonly<Record<TextTest, TextOf>> = {
   kind: ({ gvk }) => gvk.kind,
   apiVersion: ({ gvk }) => (gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`),
   namespace: ({ namespace }) => namespace,
-  name: ({ name }) => name,
+  objectName: ({ name }) => name,
   involvedKind: (change) => eventFacts(change)?.involvedKind,
   involvedName: (change) => eventFacts(change)?.involvedName,
   involvedNamespace: (change) => eventFacts(change)?.involvedNamespace,

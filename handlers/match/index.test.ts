@@ -76,7 +76,7 @@ describe('match', () => {
       kind: '^deployment$',
       apiVersion: '^apps/v1$',
       namespace: ['^team-', '^shop$'],
-      name: 'web',
+      objectName: 'web',
       labels: { tier: '^web$' },
       annotations: { 'example.com/owner': '@shop' },
       action: ['added', 'updated'],
@@ -141,9 +141,9 @@ describe('match', () => {
   });
 
   test('patterns are unanchored, case-sensitive and RE2: (?i) works', async () => {
-    assert.equal(await verdict({ name: 'e' }, scaled), 'pass');
-    assert.equal(await verdict({ name: '(?i)WEB' }, scaled), 'pass');
-    assert.equal(await verdict({ name: 'WEB' }, scaled), 'name "web" does not match WEB');
+    assert.equal(await verdict({ objectName: 'e' }, scaled), 'pass');
+    assert.equal(await verdict({ objectName: '(?i)WEB' }, scaled), 'pass');
+    assert.equal(await verdict({ objectName: 'WEB' }, scaled), 'objectName "web" does not match WEB');
   });
 
   test('knows what an Event is about, in both API groups', async () => {
@@ -234,7 +234,7 @@ describe('match', () => {
 
   test('refuses at the start: no test at all, a bad pattern, a bad path, an unknown action', () => {
     assert.match(problemsOf(match, { drop: true }).join(), /^must have at least one test: kind, apiVersion, /);
-    assert.match(problemsOf(match, { name: '(web' }).join(), /^name: .*missing closing \)/);
+    assert.match(problemsOf(match, { objectName: '(web' }).join(), /^objectName: .*missing closing \)/);
     assert.match(problemsOf(match, { labels: { tier: ['ok', 'a(?=b)'] } }).join(), /^labels\.tier\.1: .*RE2/);
     assert.match(problemsOf(match, { changed: 'spec..replicas' }).join(), /^changed: Cannot read field path/);
     assert.match(problemsOf(match, { field: { 'a[': 'x' } }).join(), /Cannot read field path/);

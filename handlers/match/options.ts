@@ -35,7 +35,7 @@ export const tests = z.strictObject({
   kind: text('The kind, in any case of letters.', '^(Deployment|StatefulSet)$'),
   apiVersion: text('Group and version, as in a manifest.', '^apps/'),
   namespace: text('The namespace. What has none does not match.', '^team-'),
-  name: text('The name.', '^web$'),
+  objectName: text('The name of the object.', '^web$'),
   labels: z
     .record(z.string(), patterns)
     .optional()
