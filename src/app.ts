@@ -250,7 +250,8 @@ class Application implements App {
   }
 
   #planOf(config: Config): WatchPlan {
-    return { requests: watchRequests(config), redactor: this.#redactor(config), whileAway: config.whileAway };
+    const { whileAway, existing } = config;
+    return { requests: watchRequests(config), redactor: this.#redactor(config), whileAway, existing };
   }
 
   #redactor({ redact }: Config): Redactor {

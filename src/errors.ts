@@ -53,9 +53,12 @@ export class ConfigError extends Error {
   readonly code = 'CONFIG';
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
-  constructor(problems: readonly string[], options?: ErrorOptions) {
+  /** In the place of 1, where another tool had one of its own. */
+  readonly exitCode: number | undefined;
+  constructor(problems: readonly string[], options: ErrorOptions & { readonly exitCode?: number } = {}) {
     super(problems.join('\n'), options);
     this.problems = problems;
+    this.exitCode = options.exitCode;
   }
 }
 

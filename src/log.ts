@@ -7,6 +7,10 @@ export type { Logger };
 export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warning', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** `python`: as the logging of Python programs is often set, for those who read the Event Controller's. */
+export const LOG_FORMATS = ['json', 'text', 'python'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
 const WINSTON_LEVEL: Readonly<Record<LogLevel, string>> = {
   panic: 'error',
   fatal: 'error',
@@ -22,6 +26,8 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** One JSON object per line; otherwise text for people. */
   readonly json: boolean;
+  /** {@link LOG_FORMATS}; wins over `json`. */
+  readonly python?: boolean;
   readonly color: boolean;
   readonly stream: NodeJS.WritableStream;
 }
@@ -64,10 +70,29 @@ export function createLogger(options: LogOptions): Logger {
   );
   return createWinstonLogger({
     level: WINSTON_LEVEL[options.level],
-    format: format.combine(format.timestamp(), options.json ? json : line),
+    format: options.python === true ? pythonLine : format.combine(format.timestamp(), options.json ? json : line),
     transports: [new transports.Stream({ stream: options.stream })],
   });
 }
+
+const PYTHON_LEVEL: Readonly<Record<string, string>> = {
+  error: 'ERROR',
+  warn: 'WARNING',
+  info: 'INFO',
+  debug: 'DEBUG',
+};
+
+/** `2026-11-20 23:42:03,123 [INFO] message`; what a plug-in says (see python-log.ts) stands without fields. */
+const pythonLine = format.printf(({ level, message, says, ...fields }) => {
+  const now = new Date();
+  const local = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString();
+  const time = local.slice(0, 23).replace('T', ' ').replace('.', ',');
+  const rest = Object.entries(fields)
+    .filter(([, value]) => says === undefined && value !== undefined)
+    .map(([name, value]) => ` ${name}=${field(value)}`)
+    .join('');
+  return `${time} [${typeof says === 'string' ? says : PYTHON_LEVEL[level]}] ${printable(String(message))}${rest}`;
+});
 
 function field(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));

@@ -65,5 +65,5 @@ function explain(thrown: unknown, io: CommandIo): number {
   const error = toError(thrown);
   const lines = error instanceof ConfigError ? error.problems : [error.message];
   for (const line of lines) io.stderr.write(`watchchain: ${line}\n`);
-  return EXIT.failed;
+  return (error instanceof ConfigError ? error.exitCode : undefined) ?? EXIT.failed;
 }

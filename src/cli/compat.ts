@@ -2,30 +2,34 @@
  * `--compat TOOL` as the first flag, or WATCHCHAIN_COMPAT: the flags of another tool, so that the `args` of its chart stay as they
  * are. Said by the user, never guessed.
  */
+import { NO_FILE } from '../config/adapters/adapter.ts';
 import { didYouMean } from '../near.ts';
 import type { CommandIo } from './command.ts';
 
 /** Says what is wrong with the command line, and throws. */
 type Refuse = (message: string) => never;
-type Rewrite = (argv: readonly string[], refuse: Refuse) => readonly string[];
+type Rewrite = (argv: readonly string[], refuse: Refuse, env: NodeJS.ProcessEnv) => readonly string[];
 
-const TOOLS: Readonly<Record<string, Rewrite>> = { 'event-exporter': ofEventExporter };
+const TOOLS: Readonly<Record<string, Rewrite>> = {
+  'event-exporter': ofEventExporter,
+  'event-controller': ofEventController,
+};
 
 /** Our own command line for what was given. */
 export function ownArguments({ argv, env }: Pick<CommandIo, 'argv' | 'env'>, refuse: Refuse): readonly string[] {
   const [first = '', second = ''] = argv;
   const [, joined] = /^--compat=(.*)$/.exec(first) ?? [];
-  if (joined !== undefined) return rewritten(joined, argv.slice(1), refuse);
-  if (first === '--compat') return rewritten(second, argv.slice(2), refuse);
+  if (joined !== undefined) return rewritten(joined, argv.slice(1), refuse, env);
+  if (first === '--compat') return rewritten(second, argv.slice(2), refuse, env);
   const tool = env['WATCHCHAIN_COMPAT'] ?? '';
   // In such a pod, `watchchain dead list` is still ours.
   const isOwn = /^[^-]/.test(first);
-  return tool === '' || isOwn ? argv : rewritten(tool, argv, refuse);
+  return tool === '' || isOwn ? argv : rewritten(tool, argv, refuse, env);
 }
 
-function rewritten(tool: string, argv: readonly string[], refuse: Refuse): readonly string[] {
+function rewritten(tool: string, argv: readonly string[], refuse: Refuse, env: NodeJS.ProcessEnv): readonly string[] {
   const rewrite = Object.hasOwn(TOOLS, tool) ? TOOLS[tool] : undefined;
-  if (rewrite !== undefined) return rewrite(argv, refuse);
+  if (rewrite !== undefined) return rewrite(argv, refuse, env);
   const names = Object.keys(TOOLS);
   return refuse(`--compat: there is no tool "${tool}"${didYouMean(tool, names) || `; there are ${names.join(', ')}`}`);
 }
@@ -63,4 +67,11 @@ function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly stri
   }
   // Its chart mounts no volume for a state.
   return ['run', ...[...given].flat(), '--or-in-memory', ...rest];
+}
+
+/** Of the Event Controller: `-c` or `--config` only, and CONFIG_FILE, which its container looked at; without one, the environment alone. */
+function ofEventController(argv: readonly string[], _refuse: Refuse, env: NodeJS.ProcessEnv): readonly string[] {
+  const isGiven = argv.some((argument) => /^(-c|--config)/.test(argument));
+  const file = env['CONFIG_FILE'] || NO_FILE;
+  return ['run', '--tool', 'event-controller', ...(isGiven ? [] : ['--config', file]), '--or-in-memory', ...argv];
 }

@@ -3,9 +3,10 @@ import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
 import type { ChainConfig, Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import type { NamedTool } from '../config/read.ts';
 import { REPEATS, type Repeats } from '../event.ts';
 import { ConfigError } from '../errors.ts';
-import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from '../log.ts';
+import { createLogger, LOG_FORMATS, LOG_LEVELS, type LogFormat, type Logger, type LogLevel } from '../log.ts';
 import type { CommandIo } from './command.ts';
 
 export interface StateFlags {
@@ -15,6 +16,8 @@ export interface StateFlags {
 
 /** How a configuration of another tool is read. */
 export interface ForeignFlags {
+  /** Whose configuration it is, said by `--compat`. */
+  readonly tool?: NamedTool;
   readonly lenient?: boolean;
   readonly repeats?: Repeats;
 }
@@ -28,7 +31,7 @@ export interface ConfigFlags extends StateFlags, ForeignFlags {
 
 export interface LogFlags {
   readonly logLevel?: LogLevel;
-  readonly logFormat?: 'json' | 'text';
+  readonly logFormat?: LogFormat;
 }
 
 /** Which configuration, which state of it. */
@@ -46,6 +49,7 @@ export function withStateFlags(command: Command): Command {
 /** For the files of other tools. */
 export function withForeignFlags(command: Command): Command {
   return command
+    .addOption(new Option('--tool <name>').choices(['event-controller']).hideHelp())
     .option('--lenient', "of another tool's file, leave out what is not supported, with a warning", false)
     .addOption(
       new Option('--repeats <which>', "of another tool's file, which occurrences of an Event are told").choices(
@@ -76,18 +80,19 @@ export function withLogFlags(command: Command): Command {
     .addOption(
       new Option('-z, --log-level <level>', 'of the service itself, on stderr; default: info').choices(LOG_LEVELS),
     )
-    .addOption(new Option('--log-format <format>', 'default: text on a terminal, else json').choices(['json', 'text']));
+    .addOption(new Option('--log-format <format>', 'default: text on a terminal, else json').choices(LOG_FORMATS));
 }
 
 export function configFrom(flags: ConfigFlags, io: CommandIo): Promise<Config> {
   const { config, ...given } = flags;
   const { kubeconfig, context, namespace, labelSelector, state, repeats } = given;
   // Commands that only look into the state do not ask how strictly a file is read.
-  const { lenient = true } = given;
+  const { lenient = true, tool } = given;
   return loadConfig(config, {
     env: io.env,
     loadHandler,
     lenient,
+    tool,
     ...(repeats === undefined ? {} : { repeats }),
     overrides: {
       ...(kubeconfig ? { kubeconfig } : {}),
@@ -111,7 +116,7 @@ export interface ExecFlag {
 /** {@link configFrom} for those who run its handlers. @throws ConfigError also for a handler that runs programs without `--enable-exec` */
 export async function runnableConfigFrom(flags: ConfigFlags & ExecFlag, io: CommandIo): Promise<Config> {
   const config = await configFrom(flags, io);
-  const refused = flags.enableExec === true ? [] : config.chains.flatMap(programsOf);
+  const refused = flags.enableExec === true || config.mayRunPrograms ? [] : config.chains.flatMap(programsOf);
   if (refused.length > 0) throw new ConfigError(refused);
   return config;
 }
@@ -132,6 +137,7 @@ export function loggerFrom(flags: LogFlags, { log }: Pick<Config, 'log'>, io: Co
   return createLogger({
     level: flags.logLevel ?? log.level ?? 'info',
     json: format === 'json',
+    python: format === 'python',
     color: terminal && !io.env['NO_COLOR'],
     stream: io.stderr,
   });

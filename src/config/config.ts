@@ -3,7 +3,7 @@
  * filled in or a value still to be checked.
  */
 import type { HandlerDefinition } from '../chain/handler.ts';
-import type { LogLevel } from '../log.ts';
+import type { LogFormat, LogLevel } from '../log.ts';
 import type { Repeats } from '../event.ts';
 
 export interface Config {
@@ -13,8 +13,10 @@ export interface Config {
   readonly files: readonly string[];
   /** What another tool's file says that is left out or works otherwise here, each with file and line. */
   readonly warnings: readonly string[];
+  /** Its handlers may run programs without `--enable-exec`: another tool's, which names its plug-in. */
+  readonly mayRunPrograms: boolean;
   /** Of the service's own log; flags win. */
-  readonly log: { readonly level: LogLevel | undefined; readonly format: 'json' | 'text' | undefined };
+  readonly log: { readonly level: LogLevel | undefined; readonly format: LogFormat | undefined };
   readonly cluster: ClusterConfig;
   readonly state: {
     /** Undefined: the default folder of this cluster and name. */
@@ -24,6 +26,8 @@ export interface Config {
   };
   /** What happened while nothing was watching: one change each, or none. How they are told: see {@link ChainConfig.awayFrom}. */
   readonly whileAway: 'each' | 'ignore';
+  /** What exists when a scope is listed for the first time: nothing to tell, or added. */
+  readonly existing: 'silent' | 'added';
   readonly redact: RedactConfig;
   readonly web: WebConfig;
   readonly lookup: LookupConfig;

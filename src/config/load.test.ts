@@ -142,7 +142,7 @@ describe('loadConfig()', async () => {
   });
 
   for (const [name, remedy] of [
-    ['config.conf', /unsupported configuration type "conf"; supported are \.toml, and \.yaml for /],
+    ['config.conf', /unsupported configuration type "conf"; supported are \.toml, and for other /],
     ['missing.yaml', /there is no such file; name one with --config$/],
     ['missing.toml', /there is no such file; name one with --config$/],
   ] as const) {

@@ -19,7 +19,7 @@ import { expand, type Expanded, isTable } from './expand.ts';
 import { canonical } from './keys.ts';
 import { oversizedIntegers } from './parse-toml.ts';
 import { pathText, problemsOf, type Path, type Problem } from './problems.ts';
-import { readConfigFile, type Finding, type WrittenFile } from './read.ts';
+import { readConfigFile, type Finding, type NamedTool, type WrittenFile } from './read.ts';
 import { configFile, namespace, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
 import { labelSelector } from './selector.ts';
 
@@ -44,6 +44,10 @@ export interface LoadOptions {
   readonly lenient?: boolean;
   /** Of another tool's file: which occurrences of an Event are told. Default: the first. */
   readonly repeats?: Repeats;
+  /** The tool whose configuration it is, where the user has said so. */
+  readonly tool?: NamedTool | undefined;
+  /** Where a pod's own token, namespace and CA are; default: where the kubelet mounts them. */
+  readonly serviceAccountDir?: string;
 }
 
 /**
@@ -52,7 +56,8 @@ export interface LoadOptions {
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Config> {
   const { env, lenient = false, repeats = 'first' } = options;
-  const written = await readConfigFile(file, { env, lenient, repeats, unset: 'empty' });
+  const { tool, serviceAccountDir } = options;
+  const written = await readConfigFile(file, { env, lenient, repeats, tool, serviceAccountDir, unset: 'empty' });
   if (Object.keys(written.value).length === 0 && written.problems.length > 0)
     throw new ConfigError(render([], written, file));
   const folder = dirname(resolve(file));
@@ -79,6 +84,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const { data } = structure;
   return {
     ...settings(data, file, folder, options.overrides),
+    mayRunPrograms: written.allowsPrograms === true,
     files: [resolve(file), ...new Set(files)],
     warnings: written.warnings.map((warning) => lineOf(warning, file)),
     chains: chains.map((chain, index) => {
@@ -182,8 +188,8 @@ function settings(
   file: string,
   folder: string,
   overrides: Overrides = {},
-): Omit<Config, 'chains' | 'files' | 'warnings'> {
-  const { cluster, log, state, redact, lookup, web, whileAway } = data;
+): Omit<Config, 'chains' | 'files' | 'warnings' | 'mayRunPrograms'> {
+  const { cluster, log, state, redact, lookup, web, whileAway, existing } = data;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
@@ -204,6 +210,7 @@ function settings(
       name: state?.name ?? parsePath(file).name,
     },
     whileAway: whileAway === 'ignore' ? 'ignore' : 'each',
+    existing: existing ?? 'silent',
     web: {
       token: web?.token,
       clusterAccess: web?.clusterAccess ?? false,

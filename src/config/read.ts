@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { ConfigError, toError } from '../errors.ts';
-import type { Adapted, AdapterOptions } from './adapters/adapter.ts';
+import { NO_FILE, type Adapted, type AdapterOptions } from './adapters/adapter.ts';
 import { locateKeys, type Locate } from './locate.ts';
 import { parseToml, TomlSyntaxError } from './parse-toml.ts';
 import { pathText, type Path, type Problem } from './problems.ts';
@@ -12,6 +12,8 @@ export interface WrittenFile {
   readonly value: Readonly<Record<string, unknown>>;
   readonly problems: readonly Finding[];
   readonly warnings: readonly Finding[];
+  /** Its handlers may run programs, whatever the flags say. */
+  readonly allowsPrograms?: true | undefined;
   /** What a problem at a path of `value` is in the file. */
   readonly find: (problem: Problem) => Finding;
 }
@@ -22,13 +24,20 @@ export interface Finding {
   readonly text: string;
 }
 
+/** A tool whose configuration may be its environment alone, asked for by the user. */
+export type NamedTool = 'event-controller';
+
 /** @throws ConfigError when the file cannot be read at all */
-export async function readConfigFile(file: string, options: AdapterOptions): Promise<WrittenFile> {
+export async function readConfigFile(
+  file: string,
+  options: AdapterOptions & { readonly tool?: NamedTool | undefined },
+): Promise<WrittenFile> {
+  if (options.tool === 'event-controller') return fromAdapter(await adaptNamed(file, options));
   const extension = extname(file).toLowerCase();
   if (ADAPTED.includes(extension)) return fromAdapter(await adapt(file, await read(file), options));
   if (extension !== '.toml')
     throw new ConfigError([
-      `Cannot use ${file}: unsupported configuration type "${extension.slice(1)}"; supported are .toml, and .yaml for kubernetes-event-exporter's own`,
+      `Cannot use ${file}: unsupported configuration type "${extension.slice(1)}"; supported are .toml, and for other tools' own .yaml, .json and .ini`,
     ]);
   const toml = await read(file);
   const value = atLine(file, () => parseToml(toml));
@@ -37,7 +46,12 @@ export async function readConfigFile(file: string, options: AdapterOptions): Pro
   return { value, problems: [], warnings: [], find };
 }
 
-const ADAPTED = ['.yaml', '.yml', '.json'];
+const ADAPTED = ['.yaml', '.yml', '.json', '.ini'];
+
+async function adaptNamed(file: string, options: AdapterOptions): Promise<Adapted> {
+  const { adaptController } = await import('./adapters/event-controller/index.ts');
+  return adaptController(file === NO_FILE ? undefined : await read(file), { ...options, file });
+}
 
 async function read(file: string): Promise<string> {
   try {
@@ -59,18 +73,24 @@ export async function readForeignFile(file: string, options: AdapterOptions): Pr
 /** The other tool is recognised by what its file holds. Its code is loaded only here. */
 async function adapt(file: string, text: string, options: AdapterOptions): Promise<Adapted> {
   const { adapterOf, YamlSyntaxError } = await import('./adapters/index.ts');
-  const adapter = atLine(file, () => adapterOf(text), YamlSyntaxError);
+  const adapter = atLine(file, () => adapterOf(text, extname(file).toLowerCase()), YamlSyntaxError);
   if (adapter === undefined)
     throw new ConfigError([
-      `Cannot use ${file}: it is no configuration of kubernetes-event-exporter, which has "route" and "receivers"; write ours as TOML, in a file whose name ends in .toml`,
+      `Cannot use ${file}: it is no configuration of kubernetes-event-exporter ("route" and "receivers"), of kwatchman ("resource" and "handler") or of the Event Controller ("[global]"); write ours as TOML, in a file whose name ends in .toml`,
     ]);
-  return atLine(file, () => adapter(text, options), YamlSyntaxError);
+  return atLine(file, () => adapter(text, { ...options, file }), YamlSyntaxError);
 }
 
-function fromAdapter({ value, problems, warnings, origin, locate }: Adapted): WrittenFile {
+function fromAdapter({ value, problems, warnings, allowsPrograms, origin, locate }: Adapted): WrittenFile {
   const own = finder(locate, (path) => path);
   const inOrder = (found: readonly Problem[]) => found.map(own).toSorted((a, b) => a.line - b.line);
-  return { value, problems: inOrder(problems), warnings: inOrder(warnings), find: finder(locate, origin) };
+  return {
+    value,
+    problems: inOrder(problems),
+    warnings: inOrder(warnings),
+    allowsPrograms,
+    find: finder(locate, origin),
+  };
 }
 
 function finder(locate: Locate, origin: (path: Path) => Path): (problem: Problem) => Finding {

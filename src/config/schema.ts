@@ -4,7 +4,7 @@ import { namesEvent, REPEATS } from '../event.ts';
 import { duration } from './duration.ts';
 import { pattern } from './fields.ts';
 import { filePath } from './paths.ts';
-import { LOG_LEVELS } from '../log.ts';
+import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
 import { fieldSelector, labelSelector } from './selector.ts';
 
 /** Environment variables that hold secrets by their name; `[redact] envNames` adds to them. */
@@ -233,9 +233,11 @@ export const configFile = z.strictObject({
     .strictObject({
       level: z.enum(LOG_LEVELS).optional().describe('Default: that of --log-level, or `"info"`.'),
       format: z
-        .enum(['json', 'text'])
+        .enum(LOG_FORMATS)
         .optional()
-        .describe('Default: that of --log-format, or text on a terminal, else JSON.'),
+        .describe(
+          'Default: that of --log-format, or text on a terminal, else JSON. `"python"`: `2026-11-20 23:42:03,123 [INFO] message`.',
+        ),
     })
     .optional()
     .describe("The service's own log, on stderr."),
@@ -244,6 +246,12 @@ export const configFile = z.strictObject({
     .optional()
     .describe(
       'What happened while nothing was watching: told as one message of each sink that can, one by one, or not at all. Default: one by one, from 20 changes on as one message.',
+    ),
+  existing: z
+    .enum(['silent', 'added'])
+    .optional()
+    .describe(
+      'What is there when a resource is watched for the first time: not told, or told as added, once. Default: not told.',
     ),
   lookup: z
     .strictObject({

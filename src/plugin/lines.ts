@@ -1,16 +1,18 @@
 /** A long-lived program: one line of JSON in for each change, one line out for each answer. */
-import { createInterface } from 'node:readline';
 import type { Logger } from 'winston';
 import type { Clock } from '../clock.ts';
 import { RetryAfterError, toError } from '../errors.ts';
 import { parseAnswer, type Answer } from './contract.ts';
 import { describeEnd, ProcessGroup, type ProgramSpec } from './process-group.ts';
+import { LineSplitter } from './line-splitter.ts';
 import { MAX_OUTPUT_BYTES } from './run-once.ts';
 
 export interface LineProgramOptions {
   readonly spec: ProgramSpec;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The first line that it reads each time it is started, which it does not answer. */
+  readonly greeting?: string;
 }
 
 interface Asked {
@@ -94,17 +96,27 @@ class Running {
   readonly #clock: Clock;
   readonly #asked = new Map<number, Asked>();
   #problem: Error | undefined;
-  #unread = 0;
+  /** Not written yet: what is asked in one turn goes in one write. */
+  #unsent = '';
 
-  constructor({ spec, clock, log }: LineProgramOptions) {
+  constructor({ spec, clock, log, greeting }: LineProgramOptions) {
     this.#clock = clock;
     this.#group = new ProcessGroup(spec);
     const { stdout, stderr } = this.#group.child;
-    stdout.on('data', (chunk: Buffer) => this.#measure(chunk));
-    createInterface({ input: stdout }).on('line', (line) => this.#hear(line));
-    createInterface({ input: stderr }).on('line', (line) =>
-      log.info('A plug-in said', { program: spec.command[0], line: line.slice(0, MAX_SAID) }),
-    );
+    const answers = new LineSplitter({
+      maxBytes: MAX_OUTPUT_BYTES,
+      onLine: (line) => this.#hear(line),
+      onTooLong: () => this.#babbles(),
+    });
+    stdout.on('data', (chunk: Buffer) => answers.push(chunk));
+    const program = spec.command[0];
+    const said = new LineSplitter({
+      maxBytes: MAX_SAID,
+      onLine: (line) => log.info('A plug-in said', { program, line }),
+      onTooLong: (line) => log.info('A plug-in said', { program, line: `${line}...` }),
+    });
+    stderr.on('data', (chunk: Buffer) => said.push(chunk)).on('end', () => said.end());
+    if (greeting !== undefined) this.#send(greeting);
     this.over = this.#group.ended.then((end) => {
       const why = this.#problem ?? this.#group.startError ?? new Error(`it ended with ${describeEnd(end)}`);
       for (const { reject } of this.#asked.values()) reject(why);
@@ -116,8 +128,18 @@ class Running {
   ask(id: number, line: string): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     this.#asked.set(id, { resolve, reject });
-    this.#group.child.stdin.write(`${line}\n`);
+    this.#send(line);
     return promise;
+  }
+
+  #send(line: string): void {
+    if (this.#unsent === '') {
+      setImmediate(() => {
+        this.#group.child.stdin.write(this.#unsent);
+        this.#unsent = '';
+      });
+    }
+    this.#unsent += `${line}\n`;
   }
 
   /** It is of no use any more: whatever it was asked fails. */
@@ -132,12 +154,8 @@ class Running {
   }
 
   /** A line without an end would fill the memory. */
-  #measure(chunk: Buffer): void {
-    const end = chunk.lastIndexOf(0x0a);
-    this.#unread = end === -1 ? this.#unread + chunk.length : chunk.length - end - 1;
-    if (this.#unread > MAX_OUTPUT_BYTES) {
-      void this.fail(new Error(`it wrote a line of more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was ended`));
-    }
+  #babbles(): void {
+    void this.fail(new Error(`it wrote a line of more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was ended`));
   }
 
   #hear(line: string): void {

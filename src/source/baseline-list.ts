@@ -6,7 +6,7 @@ import type { ObjectIndex } from './object-index.ts';
 import { count, type Counts, type Observer } from './observer.ts';
 
 /**
- * - `first`: nothing was known; everything is written silently, page by page.
+ * - `first`: nothing was known; everything is written page by page, silently unless asked for.
  * - `compare`: what differs is a change. Nothing counts before the list is whole.
  * - `rebase`: another interest, version or key made today's digests; what was the same by the old ones is written silently.
  */
@@ -14,6 +14,8 @@ export type ListMode = 'first' | 'compare' | 'rebase';
 
 export interface BaselineListOptions {
   readonly mode: ListMode;
+  /** What a first list shows is told as added. */
+  readonly tellsExisting: boolean;
   readonly store: Store;
   readonly scope: number;
   readonly index: ObjectIndex;
@@ -38,6 +40,7 @@ export class BaselineList {
   readonly #options: BaselineListOptions;
   readonly #found: ChangeFlags;
   readonly #foundGone: ChangeFlags;
+  readonly #isSilent: boolean;
   /** What the index becomes when the list is whole. */
   readonly #fresh = new Map<string, Seen>();
   #page: Observation[] = [];
@@ -48,7 +51,10 @@ export class BaselineList {
   constructor(options: BaselineListOptions) {
     this.#options = options;
     const away = options.resumed ? {} : AWAY;
-    this.#found = { ...FOUND, ...away };
+    const { mode, tellsExisting } = options;
+    this.#isSilent = mode === 'first' && !tellsExisting;
+    // What exists at the first start did not happen meanwhile.
+    this.#found = mode === 'first' ? {} : { ...FOUND, ...away };
     this.#foundGone = { ...FOUND_GONE, ...away };
     options.index.beginRound();
   }
@@ -67,7 +73,7 @@ export class BaselineList {
       known.resourceVersion = resourceVersion;
       return index.mark(known);
     }
-    const silent = mode === 'first' || (mode === 'rebase' && (isEqual || (same && this.#wasSame(known.digest, item))));
+    const silent = this.#isSilent || (mode === 'rebase' && (isEqual || (same && this.#wasSame(known.digest, item))));
     const observation = observer.seen(item, digest, { silent, flags: this.#found });
     if (observation === undefined) return this.passOver(key);
     const expired = observer.expired(key, known, uid);
@@ -102,10 +108,7 @@ export class BaselineList {
     for (const [key, { uid, resourceVersion }] of index.unmarked()) {
       if (this.#fresh.has(key)) continue;
       gone.push(key);
-      this.#put(
-        observer.gone({ key, uid, resourceVersion }, { silent: mode === 'first', flags: this.#foundGone }),
-        uid,
-      );
+      this.#put(observer.gone({ key, uid, resourceVersion }, { silent: this.#isSilent, flags: this.#foundGone }), uid);
       await this.room();
     }
     const staged = mode === 'first' ? {} : { staged: true as const };

@@ -100,8 +100,23 @@ export async function readServedKinds(api: ApiClient, signal?: AbortSignal): Pro
   // One after the other, so that the core group comes first.
   await readRoot(get, '/api', found);
   await readRoot(get, '/apis', found);
-  const served = found.resources.filter(({ verbs }) => verbs.includes('list') && verbs.includes('watch'));
-  return { ...found, resources: served };
+  return { ...found, resources: found.resources.filter(isWatched) };
+}
+
+/** What OpenShift 3 serves beside Kubernetes' own; nothing where there is no such thing. Never throws. */
+export async function readOpenShift3Kinds(api: ApiClient, signal?: AbortSignal): Promise<ServedKinds> {
+  const found: Found = { resources: [], groupVersions: new Set(), unknown: new Map() };
+  try {
+    const { resources } = resourceList.parse(await getJson(api, '/oapi/v1', signal));
+    takeResources(resources, { group: '', version: 'v1' }, found, '/oapi');
+  } catch {
+    // No OpenShift 3.
+  }
+  return { ...found, resources: found.resources.filter(isWatched) };
+}
+
+function isWatched({ verbs }: Resource): boolean {
+  return verbs.includes('list') && verbs.includes('watch');
 }
 
 async function readRoot(get: Get, path: '/api' | '/apis', found: Found): Promise<void> {
@@ -155,22 +170,32 @@ async function readGroupVersion(get: Get, groupVersion: GroupVersion, found: Fou
   found.groupVersions.add(pathOf(groupVersion));
   try {
     const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
-    for (const one of resourceList.parse(await get(path)).resources) {
-      // `deployments/scale` is a part of another resource.
-      if (one.name.includes('/')) continue;
-      const { name: resource, kind, namespaced, shortNames, singularName, verbs } = one;
-      found.resources.push({
-        ...groupVersion,
-        resource,
-        kind,
-        namespaced,
-        shortNames: shortNames ?? [],
-        singular: singularName ?? '',
-        verbs: verbs ?? [],
-      });
-    }
+    takeResources(resourceList.parse(await get(path)).resources, groupVersion, found);
   } catch (thrown) {
     found.unknown.set(group, reasonOf(thrown));
+  }
+}
+
+function takeResources(
+  resources: z.output<typeof resourceList>['resources'],
+  groupVersion: GroupVersion,
+  found: Found,
+  root?: '/oapi',
+): void {
+  for (const one of resources) {
+    // `deployments/scale` is a part of another resource.
+    if (one.name.includes('/')) continue;
+    const { name: resource, kind, namespaced, shortNames, singularName, verbs } = one;
+    found.resources.push({
+      ...groupVersion,
+      resource,
+      kind,
+      namespaced,
+      shortNames: shortNames ?? [],
+      singular: singularName ?? '',
+      verbs: verbs ?? [],
+      ...(root === undefined ? {} : { root }),
+    });
   }
 }
 

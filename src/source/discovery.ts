@@ -4,7 +4,7 @@ import { systemClock, type Clock } from '../clock.ts';
 import { nearNames } from '../near.ts';
 import type { ApiClient } from './api.ts';
 import type { Credentials } from './credentials.ts';
-import { readServedKinds, UNREAD_GROUPS, type ServedKinds } from './discovery-documents.ts';
+import { readOpenShift3Kinds, readServedKinds, UNREAD_GROUPS, type ServedKinds } from './discovery-documents.ts';
 import type { Resource } from './source.ts';
 
 export type Resolution =
@@ -45,6 +45,9 @@ const BUILT_IN_GROUPS: readonly string[] = [
   'extensions',
 ];
 
+/** What OpenShift 3's own kinds are below, as a group is written. */
+const OPENSHIFT_3 = 'oapi';
+
 /** One look serves all the kinds of a start. */
 const HIT_MAX_AGE_MS = 10_000;
 /** A kind that was not there may have been installed since. */
@@ -72,7 +75,12 @@ export class Discovery {
   async resolve(name: string, apiVersion: string | undefined): Promise<Resolution> {
     const wanted = parseName(name, apiVersion);
     const cached = choose(wanted, await this.#served(HIT_MAX_AGE_MS));
-    return cached.kind === 'found' ? cached : choose(wanted, await this.#served(MISS_MAX_AGE_MS));
+    if (cached.kind === 'found') return cached;
+    const fresh = choose(wanted, await this.#served(MISS_MAX_AGE_MS));
+    // Asked for last, and only then: no server but OpenShift 3 has it.
+    if (fresh.kind !== 'not-served' || (wanted.group ?? OPENSHIFT_3) !== OPENSHIFT_3) return fresh;
+    const legacy = choose({ ...wanted, group: undefined }, await readOpenShift3Kinds(this.#api, this.#signal));
+    return legacy.kind === 'found' ? legacy : fresh;
   }
 
   #served(maxAgeMs: number): Promise<ServedKinds> {

@@ -27,6 +27,8 @@ export interface InformerEnvironment {
   readonly store: Store;
   readonly redactor: Redactor;
   readonly whileAway: 'each' | 'ignore';
+  /** What a first list shows: told as added, or not at all. */
+  readonly existing: 'silent' | 'added';
   /** Another cluster behind the same address would have been noticed before. */
   readonly identityIsCertain: boolean;
   readonly clock: Clock;
@@ -42,6 +44,7 @@ export interface InformerScope extends ScopeSpec {
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly interest: Interest;
+  readonly root?: '/oapi';
 }
 
 const NONE: ChangeFlags = {};
@@ -62,6 +65,7 @@ export class Informer implements ReflectorTarget {
   /** Set by {@link #open}; nothing else is called before. */
   #opened!: { readonly state: ScopeState; readonly queue: AcceptQueue };
   #oldReader: ManifestReader | undefined;
+  #tellsExisting: boolean;
   #listMode: ListMode = 'compare';
   #list: BaselineList | undefined;
   #catchUp: CatchUp | undefined;
@@ -72,6 +76,7 @@ export class Informer implements ReflectorTarget {
     this.#scope = scope;
     this.#status = status;
     this.#resumed = how.resumed;
+    this.#tellsExisting = env.existing === 'added';
     const resource = resourceName(scope);
     this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
     this.#basis = { version: scope.version, interest: scope.interest, redaction: env.redactor.keyFingerprint };
@@ -123,6 +128,7 @@ export class Informer implements ReflectorTarget {
     await this.listFailed();
     this.#list = new BaselineList({
       mode: this.#listMode,
+      tellsExisting: this.#tellsExisting,
       store: this.#env.store,
       scope: this.#opened.state.id,
       index: this.#index,
@@ -156,7 +162,8 @@ export class Informer implements ReflectorTarget {
     this.#oldReader = undefined;
     this.#catchUp = undefined;
     this.#meters.changed(list.counts);
-    if (accepted.changes > 0) this.#tell(accepted.chains);
+    // A first list is accepted page by page.
+    if (accepted.changes > 0 || this.#tellsExisting) this.#tell(this.#scope.chains);
     return 'kept';
   }
 
@@ -256,6 +263,7 @@ export class Informer implements ReflectorTarget {
     await list.discard();
     await this.#env.store.forgetScope(this.#opened.state.id);
     this.#index.clear();
+    this.#tellsExisting = false;
     this.#listMode = 'first';
     this.#list = undefined;
   }

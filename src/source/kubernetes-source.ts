@@ -81,6 +81,7 @@ class KubernetesSource implements ClusterSource {
     const lists = new Turns(LISTS_AT_ONCE);
     this.#env = {
       ...options,
+      existing: options.existing ?? 'silent',
       random: options.random ?? Math.random,
       onAccepted: (chains) => options.onAccepted(chains),
       inTurn: (list, signal) => lists.run(list, signal),
@@ -95,11 +96,11 @@ class KubernetesSource implements ClusterSource {
     return prepare(plan, this.#options.discovery);
   }
 
-  async follow({ answers, redactor, whileAway }: PreparedPlan): Promise<void> {
+  async follow({ answers, redactor, whileAway, existing = 'silent' }: PreparedPlan): Promise<void> {
     await this.#endSearches();
     const wanted = wantedScopes(answers);
     const isSameWay = redactor.fingerprint === this.#env.redactor.fingerprint && whileAway === this.#env.whileAway;
-    this.#env = { ...this.#env, redactor, whileAway };
+    this.#env = { ...this.#env, redactor, whileAway, existing };
     const left = await this.#leave(([id, scope]) => {
       const still = wanted.get(id);
       return !isSameWay || still === undefined || !scope.isFor(still.resource, still.requests);

@@ -3,8 +3,8 @@ import type { Gvr } from '../change.ts';
 import { apiVersionOf } from './manifest.ts';
 
 /** `/api/v1/pods`, `/apis/apps/v1/namespaces/shop/deployments`. @param namespace `""`: all, or none */
-export function pathOf(gvr: Gvr, namespace: string): string {
-  const root = gvr.group === '' ? '/api' : '/apis';
+export function pathOf(gvr: Gvr & { readonly root?: '/oapi' }, namespace: string): string {
+  const root = gvr.root ?? (gvr.group === '' ? '/api' : '/apis');
   const within = namespace === '' ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
   return `${root}/${apiVersionOf(gvr)}${within}/${gvr.resource}`;
 }

@@ -15,6 +15,8 @@ export interface Resource {
   readonly shortNames: readonly string[];
   readonly singular: string;
   readonly verbs: readonly string[];
+  /** Of OpenShift 3, whose own kinds have no group and lie beside `/api`. */
+  readonly root?: '/oapi';
 }
 
 /** One row of the configuration after the handlers were read: which chains want it, and what they read of it. */

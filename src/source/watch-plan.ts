@@ -11,6 +11,8 @@ export interface WatchPlan {
   readonly redactor: Redactor;
   /** What happened while nothing was watching: a change each, or none. */
   readonly whileAway: 'each' | 'ignore';
+  /** What is there when a scope is listed for the first time. Default `silent`. */
+  readonly existing?: 'silent' | 'added';
 }
 
 /** A plan whose kinds were looked for. */

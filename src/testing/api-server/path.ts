@@ -14,8 +14,8 @@ export interface RequestInfo {
 /** A path below a group version; undefined for any other: `/api`, `/apis/apps/v1`, `/version`. */
 export function parsePath(path: string): RequestInfo | undefined {
   const [root, ...parts] = path.split('/').slice(1).map(decodeURIComponent);
-  if (root !== 'api' && root !== 'apis') return undefined;
-  const group = root === 'api' ? '' : (parts.shift() ?? '');
+  if (root !== 'api' && root !== 'apis' && root !== 'oapi') return undefined;
+  const group = root === 'apis' ? (parts.shift() ?? '') : '';
   const version = parts.shift() ?? '';
   if (parts[0] === undefined || parts[0] === '') return undefined;
   // `namespaces/x` is the Namespace itself, `namespaces/x/pods` is what lies in it.

@@ -4,6 +4,8 @@ import type { Resource } from '../../source/source.ts';
 /** A kind to serve. Only the first five fields must be given. */
 export interface ResourceType extends Pick<Resource, 'group' | 'version' | 'resource' | 'kind' | 'namespaced'> {
   readonly shortNames?: readonly string[];
+  /** As on OpenShift 3, without a group. */
+  readonly root?: '/oapi';
   /** Default: the kind in lower case. */
   readonly singular?: string;
   /** Default: all eight. */

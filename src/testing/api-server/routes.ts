@@ -66,13 +66,15 @@ function unresourceful({ types }: Cluster, { path, accept }: RouteRequest): Answ
   const [, root, groupName, version] = path.replace(/\/$/, '').split('/');
   if (['healthz', 'livez', 'readyz'].includes(root ?? '')) return answer('ok', 'text/plain; charset=utf-8');
   if (root === 'version') return json({ major: '1', minor: '34', gitVersion: 'v1.34.0', platform: 'linux/amd64' });
+  const all = types.all().filter((type) => (type.root === '/oapi') === (root === 'oapi'));
+  if (root === 'oapi' && all.length > 0) return json(resourceList(all, '', 'v1'));
   if (root !== 'api' && root !== 'apis') throw new StatusError(404);
   if (groupName === undefined) {
-    if (wantsAggregated) return answer(JSON.stringify(aggregated(types.all(), root === 'api')), AGGREGATED);
-    return json(root === 'api' ? { kind: 'APIVersions', versions: ['v1'] } : groupList(types.all()));
+    if (wantsAggregated) return answer(JSON.stringify(aggregated(all, root === 'api')), AGGREGATED);
+    return json(root === 'api' ? { kind: 'APIVersions', versions: ['v1'] } : groupList(all));
   }
-  if (root === 'api') return json(resourceList(types.all(), '', groupName));
-  return json(version === undefined ? group(types.all(), groupName) : resourceList(types.all(), groupName, version));
+  if (root === 'api') return json(resourceList(all, '', groupName));
+  return json(version === undefined ? group(all, groupName) : resourceList(all, groupName, version));
 }
 
 function onCollection(

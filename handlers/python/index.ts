@@ -1,0 +1,133 @@
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'winston';
+import { z } from 'zod';
+import { defineTransform } from '../../src/chain/handler.ts';
+import { duration, durationMs } from '../../src/config/duration.ts';
+import { filePath } from '../../src/config/paths.ts';
+import { ConfigError } from '../../src/errors.ts';
+import { requestOf, verdictOf, type Answer } from '../../src/plugin/contract.ts';
+import { LineProgram } from '../../src/plugin/lines.ts';
+import type { ProgramSpec } from '../../src/plugin/process-group.ts';
+import { pythonLevel, sayAt, type PythonLevel } from '../../src/plugin/python-log.ts';
+
+const RUNNER = fileURLToPath(new URL('./runner.py', import.meta.url));
+
+const texts = z.record(z.string(), z.string());
+
+const options = z.strictObject({
+  plugin: z
+    .string()
+    .regex(/^[A-Za-z_]\w*$/, 'must be the name of a Python module, without "plugin_"')
+    .describe('The module or package `plugin_NAME` with `handle_event`.')
+    .meta({ example: 'dns' }),
+  path: z
+    .array(filePath)
+    .default([])
+    .describe('Folders where it is looked for, before those of `PYTHONPATH`; relative to the configuration.')
+    .meta({ example: ['plugins'] }),
+  section: texts
+    .default({})
+    .describe('What the plug-in gets as its `config`: texts, as in its section of an ini file.')
+    .meta({ example: { dns_server: '10.0.0.10' } }),
+  watcher: texts
+    .default({})
+    .describe('The members of `watcher.config`: `k8s_endpoint`, `k8s_namespace`, `k8s_token`, `k8s_ca`, ...')
+    .meta({ example: { k8s_endpoint: 'api.example:6443' } }),
+  python: z
+    .string()
+    .min(1)
+    .default('python3')
+    .describe('The interpreter, 3.6 or later.')
+    .meta({ example: 'python3.11' }),
+  cwd: filePath
+    .default('.')
+    .describe('The folder that it is started in; the default is that of the configuration file.')
+    .meta({ example: 'plugins' }),
+  timeout: duration
+    .default('30s')
+    .describe('For one change. A plug-in that takes longer is ended, and started again for the next one.')
+    .meta({ example: '5s' }),
+  env: texts
+    .default({})
+    .describe('All of its environment beside `PATH` and `PYTHONPATH`, unless it inherits ours.')
+    .meta({ example: { API_TOKEN: '${API_TOKEN}' } }),
+  inheritEnv: z
+    .boolean()
+    .default(false)
+    .describe('Whether it gets the environment of the service, secrets included.')
+    .meta({ example: true }),
+});
+
+export default defineTransform({
+  name: 'python',
+  summary: "Runs a plug-in of the Event Controller as it is: Python's handle_event(watcher, event, config).",
+  description: [
+    'Off unless the service is started with `--enable-exec`, but for configurations of the Event Controller itself. Needs Python 3, and nothing beside its standard library.',
+    'The plug-in gets `{type: "ADDED" | "MODIFIED" | "DELETED", object: {...}}` and returns `(message, level)`, at once or as a coroutine, which goes to the service\'s own log; `handle_event(event)` and `handle_event(event, config)` work, too. Every change passes on, with `change.notes.answers` holding what it said.',
+    'One that throws or returns anything else is a failed attempt. One that takes too long, or ends, fails what it was asked, delays only its own chain, and is started again: after 0.5 s, then twice as long each time up to 30 s. What it prints goes to the log.',
+  ].join('\n\n'),
+  options,
+  runsPrograms: true,
+  examples: [
+    {
+      title: 'plugins/plugin_dns.py or plugins/plugin_dns/__init__.py',
+      toml: '[[handler]]\nname = "python"\nplugin = "dns"\npath = ["plugins"]\nsection = { dns_server = "10.0.0.10" }\n',
+    },
+  ],
+  deadlineMs: ({ timeout }) => durationMs(timeout),
+  create({ plugin, path, section, watcher, python, cwd, env, inheritEnv, timeout }, { id, clock, log }) {
+    const spec: ProgramSpec = { command: [python, RUNNER], cwd, env: environmentOf(env, inheritEnv) };
+    const level = log.isDebugEnabled() ? 'DEBUG' : 'INFO';
+    const greeting = JSON.stringify({ plugin, path, section, watcher, level });
+    const program = new LineProgram({ spec, clock, log, greeting });
+    const speak = speaker(log, plugin);
+    return {
+      /** @throws ConfigError when it cannot be loaded */
+      async start() {
+        const { error } = await program.ask(0, '{"id":0}', AbortSignal.timeout(durationMs(timeout)));
+        if (error === undefined) return;
+        await program.stop();
+        const places = [...path, ...(spec.env['PYTHONPATH']?.split(':') ?? [])].join(', ') || 'no folder: set path';
+        throw new ConfigError([`Handler ${id}: ${error}; looked in ${places}`]);
+      },
+      async handle(change, context) {
+        const answer = await program.ask(change.id, requestOf(change, context), context.signal);
+        speak(answer);
+        return verdictOf(answer, change, context);
+      },
+      stop: () => program.stop(),
+    };
+  },
+});
+
+function environmentOf(own: Readonly<Record<string, string>>, inheritEnv: boolean): Record<string, string> {
+  const ours = Object.entries(process.env).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && (inheritEnv || entry[0] === 'PATH' || entry[0] === 'PYTHONPATH'),
+  );
+  return { ...Object.fromEntries(ours), ...own };
+}
+
+interface Said {
+  readonly message?: unknown;
+  readonly level?: unknown;
+}
+
+/** Tells what the plug-in has logged and returned. A level that there is none of is told of once, and is INFO. */
+function speaker(log: Logger, plugin: string): (answer: Answer) => void {
+  const unknown = new Set<string>();
+  const levelOf = (written: string): PythonLevel => {
+    const level = pythonLevel(written);
+    if (level === undefined && !unknown.has(written) && unknown.size < 100) {
+      unknown.add(written);
+      log.warn('A plug-in names a level that there is none of: it is INFO', { plugin, level: written });
+    }
+    return level ?? 'INFO';
+  };
+  return ({ notes }) => {
+    const { log: logged, ...said } = notes ?? {};
+    for (const { message, level } of [...(Array.isArray(logged) ? logged : []), said] as Said[]) {
+      if (typeof message === 'string' && typeof level === 'string') sayAt(log, levelOf(level), message);
+    }
+  };
+}

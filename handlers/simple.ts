@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import { defineTransform } from '../src/chain/handler.ts';
+import { eventOf } from '../src/plugin/python-event.ts';
+import { pythonLevel, sayAt } from '../src/plugin/python-log.ts';
+
+const options = z.strictObject({
+  level: z
+    .string()
+    .default('INFO')
+    .describe('The level of its lines: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case.')
+    .meta({ example: 'WARNING' }),
+});
+
+export default defineTransform({
+  name: 'simple',
+  summary: "Writes one line per change to the service's own log, as the Event Controller's plug-in of that name.",
+  description:
+    "The line is `Kind: Route; Name: nodejs-ex; Event Type:ADDED`. It passes every change on. Use `log` for entries that say what changed; this one is for those who read the Event Controller's lines.",
+  options,
+  examples: [{ title: 'A line at level WARNING', toml: '[[handler]]\nname = "simple"\nlevel = "WARNING"\n' }],
+  create({ level: written }, { log }) {
+    const level = pythonLevel(written);
+    if (level === undefined) log.warn('There is no such level: it is INFO', { level: written });
+    return {
+      handle(change) {
+        const { type } = eventOf(change);
+        sayAt(log, level ?? 'INFO', `Kind: ${change.gvk.kind}; Name: ${change.name}; Event Type:${type}`);
+        return change;
+      },
+    };
+  },
+});

@@ -1,0 +1,178 @@
+/** The Event Controller's configuration, and that of the Event Watcher before it: an ini file, the environment, or both. */
+import { resolve } from 'node:path';
+import type { LogLevel } from '../../../log.ts';
+import type { Adapted, AdapterOptions } from '../adapter.ts';
+import { Report } from '../report.ts';
+import { parseIni, type IniFile } from './ini.ts';
+import { resourceOf } from './resource.ts';
+import { checkRequired, clusterOf, literal, NAMES, Settings } from './settings.ts';
+
+const LEVELS: Readonly<Record<string, LogLevel>> = {
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warning',
+  WARNING: 'warning',
+  ERROR: 'error',
+  CRITICAL: 'fatal',
+  FATAL: 'fatal',
+};
+
+/** Whether an ini file is one of theirs. */
+export function isControllerFile(text: string): boolean {
+  return /^\[global\]/m.test(text);
+}
+
+/**
+ * @param text undefined: there is no file
+ * @throws ConfigError with one of their exit codes when something required is missing
+ */
+export function adaptController(
+  text: string | undefined,
+  options: AdapterOptions & { readonly file: string },
+): Adapted {
+  const report = new Report(options);
+  const ini = parseIni(text ?? '');
+  for (const { path, message } of ini.problems) report.problem(path, message);
+  for (const { path, message } of ini.warnings) report.warning(path, message);
+  const global = ini.sections.get('global');
+  const { env, serviceAccountDir, file } = options;
+  const settings = new Settings({ env, global, serviceAccountDir });
+  tellOfUnread(ini, env, report);
+  const value = valueOf(settings, ini, {
+    report,
+    file: text === undefined ? 'the ini file' : file,
+    hasFile: text !== undefined,
+  });
+  return {
+    tool: 'the Event Controller',
+    value: report.problems.length > 0 ? {} : value,
+    problems: report.problems,
+    warnings: report.warnings,
+    // Naming a plug-in is how a user of theirs allows it.
+    allowsPrograms: true,
+    origin: (path) => report.origin(value, path),
+    locate: ini.locate,
+  };
+}
+
+interface Surroundings {
+  readonly report: Report;
+  readonly file: string;
+  readonly hasFile: boolean;
+}
+
+function valueOf(
+  settings: Settings,
+  ini: IniFile,
+  { report, file, hasFile }: Surroundings,
+): Readonly<Record<string, unknown>> {
+  const warn = report.warning.bind(report);
+  const isNamespaced = namespacedOf(settings, report);
+  checkRequired(settings, isNamespaced, file);
+  const cluster = clusterOf(settings, warn);
+  const resource = resourceOf(settings, isNamespaced, report.problem.bind(report), warn);
+  if (resource === undefined) return {};
+  const keys = {
+    server: ['global', 'k8s_api_endpoint'],
+    token: ['global', 'k8s_token'],
+    caFile: ['global', 'k8s_ca'],
+    kind: ['global', 'k8s_resource'],
+    apiVersion: ['global', 'k8s_api_group'],
+    namespaces: ['global', 'k8s_namespace'],
+    fieldSelector: ['global', 'k8s_api_path'],
+    level: ['global', 'log_level'],
+  };
+  const from = <T extends object>(table: T): T => report.from(['global'], table, keys);
+  return from({
+    cluster: from(cluster),
+    ...(hasFile ? {} : { state: { name: 'event-controller' } }),
+    log: from({ level: levelOf(settings.value('LOG_LEVEL'), report), format: 'python' }),
+    // As there: what exists is told as added, once; each change by itself, one after the other, and none again.
+    existing: 'added',
+    whileAway: 'each',
+    coalesce: false,
+    concurrency: 1,
+    retry: { retries: 0 },
+    resource: [from(resource)],
+    ...workOf(settings, ini, resource.namespaces === undefined, report),
+  });
+}
+
+function namespacedOf(settings: Settings, report: Report): boolean {
+  const written = settings.value('K8S_NAMESPACED');
+  if (!/^(true|false)?$/i.test(written))
+    report.warning(['global', 'k8s_namespaced'], `"${written}" is neither True nor False: all namespaces are watched`);
+  return /^true$/i.test(written);
+}
+
+function levelOf(written: string, report: Report): LogLevel {
+  const level = LEVELS[written.trim().toUpperCase()];
+  if (level === undefined && written !== '')
+    report.warning(['global', 'log_level'], `there is no level "${written}": it is INFO`);
+  return level ?? 'info';
+}
+
+/** One plug-in is the chain's handler; several, separated by commas, are branches, none of which waits for another. */
+function workOf(settings: Settings, ini: IniFile, isClusterWide: boolean, report: Report): object {
+  const written = settings
+    .value('WATCHER_PLUGIN')
+    .split(',')
+    .map((name) => name.trim());
+  const names = [...new Set(written.filter((name) => name !== ''))];
+  const handlers = (names.length === 0 ? ['simple'] : names).map((name) => {
+    const section = ini.sections.get(`plugin_${name}`) ?? new Map<string, string>();
+    const table = name === 'simple' ? simple(section) : python(name, section, settings, isClusterWide);
+    return { name, table: report.from([`plugin_${name}`], table) };
+  });
+  const [first, ...others] = handlers;
+  if (first !== undefined && others.length === 0) return { handler: [first.table] };
+  return { branch: handlers.map(({ name, table }) => ({ name, handler: [table] })) };
+}
+
+function simple(section: ReadonlyMap<string, string>): object {
+  const level = section.get('message_log_level');
+  return { name: 'simple', ...(level === undefined || level === '' ? {} : { level: literal(level) }) };
+}
+
+function python(
+  name: string,
+  section: ReadonlyMap<string, string>,
+  settings: Settings,
+  isClusterWide: boolean,
+): object {
+  const { token, tokenFile, caFile } = clusterOf(settings, () => undefined) as Readonly<
+    Record<string, string | undefined>
+  >;
+  const plain = Object.fromEntries(
+    NAMES.filter((key) => !['K8S_TOKEN', 'K8S_CA', 'K8S_INSECURE'].includes(key)).map((key) => [
+      key.toLowerCase(),
+      literal(settings.value(key)),
+    ]),
+  );
+  return {
+    name: 'python',
+    id: name,
+    plugin: name,
+    path: ['.', './src'].map((folder) => resolve(folder)),
+    cwd: resolve('.'),
+    inheritEnv: true,
+    section: Object.fromEntries([...section].map(([key, value]) => [key, literal(value)])),
+    watcher: {
+      ...plain,
+      k8s_endpoint: literal(settings.value('K8S_API_ENDPOINT')),
+      ...(isClusterWide ? { k8s_namespace: '' } : {}),
+      ...(token === undefined ? {} : { k8s_token: token }),
+      ...(tokenFile === undefined ? {} : { token_file: tokenFile }),
+      ...(caFile === undefined ? {} : { k8s_ca: caFile }),
+    },
+  };
+}
+
+/** Names that look like theirs and say nothing. */
+function tellOfUnread({ sections }: IniFile, env: NodeJS.ProcessEnv, report: Report): void {
+  const known = new Set<string>(NAMES.map((name) => name.toLowerCase()));
+  for (const key of sections.get('global')?.keys() ?? [])
+    if (!known.has(key)) report.warning(['global', key], 'is no key of [global]: it says nothing');
+  if (env['ENV_K8S_CA'] !== undefined && env['K8S_CA'] === undefined)
+    report.warning([], 'ENV_K8S_CA is read as K8S_CA, which is its name');
+}

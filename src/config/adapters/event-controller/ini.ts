@@ -1,0 +1,118 @@
+/**
+ * Ini files as Python's ConfigParser reads them, which the Event Controller does: keys in any case, `=` or `:`, whole-line
+ * comments only, values that go on on indented lines. The `ini` package cuts a value at its first `#` or `;`, such as a password.
+ * Better than theirs: a `%` that interpolates nothing is a percent sign, where theirs ends the program.
+ */
+import type { Path, Problem } from '../../problems.ts';
+
+export interface IniFile {
+  /** By name as written; keys in lower case. What `[DEFAULT]` says is in each of them. */
+  readonly sections: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  /** The line of `[section, key]`, from 1. */
+  readonly locate: (path: Path) => number;
+}
+
+interface Entry {
+  readonly line: number;
+  readonly section: string;
+  readonly key: string;
+  readonly parts: string[];
+}
+
+const DEFAULT_SECTION = 'DEFAULT';
+
+/** Never throws; no message holds a value, which may be a secret. */
+export function parseIni(text: string): IniFile {
+  const problems: Problem[] = [];
+  const warnings: Problem[] = [];
+  const lines = new Map<string, number>();
+  const entries = readEntries(text, lines, problems);
+  const written = new Map<string, Map<string, string>>();
+  for (const { section } of [...lines.keys()].map(fromPlace))
+    if (!written.has(section)) written.set(section, new Map());
+  for (const { section, key, parts } of entries) {
+    written.get(section)?.set(key, withoutComment([section, key], parts.join('\n').trimEnd(), warnings));
+  }
+  const defaults = written.get(DEFAULT_SECTION) ?? new Map<string, string>();
+  written.delete(DEFAULT_SECTION);
+  const sections = new Map(
+    [...written].map(([name, own]) => {
+      const all = new Map([...defaults, ...own]);
+      return [name, new Map([...all].map(([key, value]) => [key, interpolated(value, all)]))] as const;
+    }),
+  );
+  const locate = ([section = '', key = '']: Path) =>
+    lines.get(placeOf(String(section), String(key))) ?? lines.get(placeOf(String(section), '')) ?? 1;
+  return { sections, problems, warnings, locate };
+}
+
+function readEntries(text: string, lines: Map<string, number>, problems: Problem[]): readonly Entry[] {
+  const entries: Entry[] = [];
+  let section: string | undefined;
+  let open: Entry | undefined;
+  for (const [index, written] of text.split('\n').entries()) {
+    const line = index + 1;
+    const content = written.trim();
+    if (content === '' || /^[#;]/.test(content)) continue;
+    if (/^\s/.test(written) && open !== undefined) {
+      open.parts.push(content);
+      continue;
+    }
+    const [, header] = /^\[(.+)\]/.exec(content) ?? [];
+    if (header !== undefined) {
+      section = header;
+      open = undefined;
+      if (!lines.has(placeOf(section, ''))) lines.set(placeOf(section, ''), line);
+      continue;
+    }
+    const [, key, value] = /^(.*?)\s*[=:]\s*(.*)$/.exec(content) ?? [];
+    const mistake = mistakeOf(section, key);
+    if (mistake !== undefined || section === undefined || key === undefined) {
+      problems.push({ path: [], message: `line ${line}: ${mistake}` });
+      continue;
+    }
+    open = { line, section, key: key.toLowerCase(), parts: [value ?? ''] };
+    const place = placeOf(section, open.key);
+    if (lines.has(place)) problems.push({ path: [section, open.key], message: 'is there twice: write it once' });
+    lines.set(place, line);
+    entries.push(open);
+  }
+  return entries;
+}
+
+function mistakeOf(section: string | undefined, key: string | undefined): string | undefined {
+  if (section === undefined) return 'a line before the first [section]';
+  return key === undefined || key === '' ? 'is neither [section] nor key = value' : undefined;
+}
+
+/** The old sample has its explanations behind the `=`, where they are the value. */
+function withoutComment(path: Path, value: string, warnings: Problem[]): string {
+  if (/^[#;]/.test(value)) {
+    warnings.push({ path, message: 'is a comment, taken for no value: a comment has a line of its own' });
+    return '';
+  }
+  if (/\s[#;]\s/.test(value)) {
+    warnings.push({ path, message: 'the text behind the "#" is part of the value: a comment has a line of its own' });
+  }
+  return value;
+}
+
+/** `%%` is `%`, `%(other)s` another key of the section. */
+function interpolated(value: string, section: ReadonlyMap<string, string>, depth = 0): string {
+  const MAX_DEPTH = 10;
+  return value.replace(/%%|%\(([^)]+)\)s/g, (token, name?: string) => {
+    if (name === undefined) return '%';
+    const other = section.get(name.toLowerCase());
+    return other === undefined || depth === MAX_DEPTH ? token : interpolated(other, section, depth + 1);
+  });
+}
+
+function placeOf(section: string, key: string): string {
+  return `${section}\n${key}`;
+}
+
+function fromPlace(place: string): { readonly section: string } {
+  return { section: place.slice(0, place.indexOf('\n')) };
+}

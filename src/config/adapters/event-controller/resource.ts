@@ -1,0 +1,68 @@
+/** What the Event Controller watches: a plural by discovery, one below a group, or a path of the API as it is. */
+import type { Path } from '../../problems.ts';
+import type { Settings } from './settings.ts';
+
+export interface WatchedResource {
+  readonly kind: string;
+  readonly apiVersion?: string;
+  readonly namespaces?: readonly string[];
+  readonly fieldSelector?: string;
+}
+
+type Tell = (path: Path, message: string) => void;
+
+/** Undefined when it cannot be told, which is a problem. */
+export function resourceOf(
+  settings: Settings,
+  isNamespaced: boolean,
+  problem: Tell,
+  warn: Tell,
+): WatchedResource | undefined {
+  const path = settings.value('K8S_API_PATH');
+  if (path !== '') return atPath(path, (message) => problem(['global', 'k8s_api_path'], message));
+  const apiVersion = apiVersionOf(settings, problem, warn);
+  return {
+    kind: settings.value('K8S_RESOURCE'),
+    ...(apiVersion === undefined ? {} : { apiVersion }),
+    ...(isNamespaced ? { namespaces: [settings.value('K8S_NAMESPACE')] } : {}),
+  };
+}
+
+/** Only a group that somebody has named wins over discovery: their default, `oapi`, has been gone since OpenShift 4. */
+function apiVersionOf(settings: Settings, problem: Tell, warn: Tell): string | undefined {
+  const version = settings.value('K8S_API_VERSION') || 'v1';
+  if (!settings.isGiven('K8S_API_GROUP')) {
+    if (settings.isGiven('K8S_API_VERSION') && version !== 'v1')
+      warn(['global', 'k8s_api_version'], 'says nothing without k8s_api_group: the version is found by discovery');
+    return undefined;
+  }
+  const group = settings.value('K8S_API_GROUP').replace(/^\/|\/$/g, '');
+  const [, named] = /^apis\/([^/]+)$/.exec(group) ?? [];
+  if (group === 'api') return version;
+  if (group === 'oapi') return `oapi/${version}`;
+  if (named !== undefined) return `${named}/${version}`;
+  problem(['global', 'k8s_api_group'], `must be "api", "oapi" or "apis/GROUP": current value is "${group}"`);
+  return undefined;
+}
+
+/** `/apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME` and what is shorter. */
+const API_PATH =
+  /^\/?(?:(api)|(oapi)|apis\/(?<group>[^/]+))\/(?<version>[^/]+)(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+))?\/?$/;
+
+function atPath(path: string, problem: (message: string) => void): WatchedResource | undefined {
+  const found = API_PATH.exec(path);
+  if (found?.groups === undefined || path.includes('?')) {
+    problem(
+      `must be the path of a list, such as "api/v1/pods" or "apis/route.openshift.io/v1/namespaces/shop/routes": current value is "${path}"`,
+    );
+    return undefined;
+  }
+  const { group, version = '', namespace, plural = '', name } = found.groups;
+  const [, core] = found;
+  return {
+    kind: plural,
+    apiVersion: core === undefined ? `${group ?? 'oapi'}/${version}` : version,
+    ...(namespace === undefined ? {} : { namespaces: [namespace] }),
+    ...(name === undefined ? {} : { fieldSelector: `metadata.name=${name}` }),
+  };
+}

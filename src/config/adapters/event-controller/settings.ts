@@ -1,0 +1,130 @@
+/**
+ * The Event Controller's settings: an environment variable that is present, even an empty one; else a value of `[global]` that is
+ * not empty; else the pod's own file; else a default. Theirs forgets all but the first without a `[global]`; here it never does.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ConfigError } from '../../../errors.ts';
+import type { Path } from '../../problems.ts';
+
+/** Every name in the environment; in the file it is in lower case. */
+export const NAMES = [
+  'K8S_API_ENDPOINT',
+  'K8S_TOKEN',
+  'K8S_NAMESPACED',
+  'K8S_NAMESPACE',
+  'K8S_API_PATH',
+  'K8S_API_GROUP',
+  'K8S_API_VERSION',
+  'K8S_RESOURCE',
+  'K8S_CA',
+  'K8S_INSECURE',
+  'LOG_LEVEL',
+  'WATCHER_PLUGIN',
+] as const;
+export type Name = (typeof NAMES)[number];
+
+const DEFAULTS: Partial<Readonly<Record<Name, string>>> = {
+  K8S_API_ENDPOINT: 'kubernetes.default.svc.cluster.local',
+  K8S_NAMESPACED: 'True',
+  LOG_LEVEL: 'INFO',
+  WATCHER_PLUGIN: 'simple',
+};
+
+/** Where the kubelet mounts a pod's token, namespace and CA. */
+const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+export interface Setting {
+  readonly value: string;
+  readonly from: 'environment' | 'file' | 'pod' | 'default';
+}
+
+export interface SettingsOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly global: ReadonlyMap<string, string> | undefined;
+  /** @default '/var/run/secrets/kubernetes.io/serviceaccount' */
+  readonly serviceAccountDir?: string | undefined;
+}
+
+export class Settings {
+  readonly #options: SettingsOptions;
+
+  constructor(options: SettingsOptions) {
+    this.#options = options;
+  }
+
+  get(name: Name): Setting {
+    const { env, global } = this.#options;
+    const given = env[name] ?? (name === 'K8S_CA' ? env['ENV_K8S_CA'] : undefined);
+    if (given !== undefined) return { value: given, from: 'environment' };
+    const written = global?.get(name.toLowerCase());
+    if (written !== undefined && written !== '') return { value: written, from: 'file' };
+    const inPod = this.#inPod(name);
+    return inPod === undefined ? { value: DEFAULTS[name] ?? '', from: 'default' } : { value: inPod, from: 'pod' };
+  }
+
+  value(name: Name): string {
+    return this.get(name).value;
+  }
+
+  /** Whether somebody has said so: the environment or the file. */
+  isGiven(name: Name): boolean {
+    const { value, from } = this.get(name);
+    return value !== '' && (from === 'environment' || from === 'file');
+  }
+
+  /** The token is answered as its file's name, which is read again whenever it changes; so is the CA. */
+  #inPod(name: Name): string | undefined {
+    const folder = this.#options.serviceAccountDir ?? SERVICE_ACCOUNT_DIR;
+    const file = name === 'K8S_TOKEN' ? 'token' : name === 'K8S_CA' ? 'ca.crt' : 'namespace';
+    const path = join(folder, file);
+    if (!['K8S_TOKEN', 'K8S_CA', 'K8S_NAMESPACE'].includes(name) || !existsSync(path)) return undefined;
+    return name === 'K8S_NAMESPACE' ? readFileSync(path, 'utf8').trim() || undefined : path;
+  }
+}
+
+/** The tables of `[cluster]`, and where each key of it stands in their file. */
+export function clusterOf(
+  settings: Settings,
+  warn: (path: Path, message: string) => void,
+): Readonly<Record<string, unknown>> {
+  const endpoint = settings.value('K8S_API_ENDPOINT');
+  const token = settings.get('K8S_TOKEN');
+  const ca = settings.value('K8S_CA');
+  const insecure = /^(true|yes|1|on)$/i.test(settings.value('K8S_INSECURE'));
+  if (ca === '' && !insecure)
+    warn(['global', 'k8s_ca'], 'no CA file is named: the server must have a certificate that the system trusts');
+  return {
+    server: /^https?:\/\//.test(endpoint) ? endpoint : `https://${endpoint}`,
+    ...(token.from === 'pod' ? { tokenFile: token.value } : { token: referenceTo('K8S_TOKEN', token) }),
+    ...(ca === '' ? {} : { caFile: resolve(ca) }),
+    ...(insecure ? { insecure } : {}),
+  };
+}
+
+/** So that `import` prints no secret that the file does not hold. */
+function referenceTo(name: Name, { value, from }: Setting): string {
+  return from === 'environment' ? `\${${name}}` : literal(value);
+}
+
+/** A text that refers to nothing. */
+export function literal(text: string): string {
+  return text.replaceAll('${', () => '$${');
+}
+
+/**
+ * In their order, with their exit codes.
+ * @throws ConfigError for the first that is missing
+ */
+export function checkRequired(settings: Settings, isNamespaced: boolean, file: string): void {
+  const missing = (name: Name, what: string, exitCode: number): never => {
+    throw new ConfigError([`${what} is not set: export ${name}=..., or set ${name.toLowerCase()}=... in ${file}`], {
+      exitCode,
+    });
+  };
+  const isPath = settings.value('K8S_API_PATH') !== '';
+  if (!isPath && settings.value('K8S_RESOURCE') === '') missing('K8S_RESOURCE', 'The resource to watch', 31);
+  if (!isPath && isNamespaced && settings.value('K8S_NAMESPACE') === '') missing('K8S_NAMESPACE', 'The namespace', 32);
+  if (settings.value('K8S_API_ENDPOINT') === '') missing('K8S_API_ENDPOINT', 'The endpoint of the API server', 33);
+  if (settings.value('K8S_TOKEN') === '') missing('K8S_TOKEN', 'The token for the API server', 34);
+}
