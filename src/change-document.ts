@@ -22,6 +22,8 @@ export interface ChangeSummary {
   readonly resourceVersion: string;
   readonly by: readonly Actor[];
   readonly flags: readonly string[];
+  /** What `podAlerts` tells. */
+  readonly alert?: NonNullable<Change['notes']['alert']>;
 }
 
 /** The same with its manifests. */
@@ -41,6 +43,7 @@ export function documentOf(change: Change): ChangeDocument {
 
 export function summaryOf(change: Change): ChangeSummary {
   const { id, action, gvk, key, namespace, name, uid, resourceVersion, by } = change;
+  const { alert } = change.notes;
   return {
     headline: headlineOf(change),
     id,
@@ -56,5 +59,6 @@ export function summaryOf(change: Change): ChangeSummary {
     resourceVersion,
     by,
     flags: flagNames(change.flags),
+    ...(alert === undefined ? {} : { alert }),
   };
 }

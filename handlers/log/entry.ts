@@ -7,6 +7,8 @@ import { remarksOf } from '../../src/remarks.ts';
 import type { FieldChange } from '../diff/fields.ts';
 import { toJson } from '../diff/json.ts';
 import { cut, formatField } from '../diff/text.ts';
+import type { AlertNote } from '../podAlerts/alert.ts';
+import { detailsOf as alertDetails } from '../podAlerts/words.ts';
 
 /** One entry about a change, before it is known in which format it will be read. */
 export interface Entry {
@@ -26,7 +28,8 @@ const MAX_FIELDS = 200;
 
 /** The entry at level info: who did what to which object, and what changed. */
 export function changeEntry(change: Change): Entry {
-  const { diff, deadLetter } = change.notes;
+  const { diff, deadLetter, alert } = change.notes;
+  if (alert !== undefined) return alertEntry(change, alert);
   const by = managersOf(change);
   const told = [diff?.headline ?? '', by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change)];
   return {
@@ -42,6 +45,17 @@ export function changeEntry(change: Change): Entry {
     line: told.filter((part) => part !== '').join(' · '),
     block: () =>
       diff === undefined ? '' : [...diff.fields.map((field) => formatField(field)), diff.unified].join('\n').trimEnd(),
+  };
+}
+
+function alertEntry(change: Change, alert: AlertNote): Entry {
+  return {
+    level: 'info',
+    message: 'Alert',
+    change,
+    details: { flags: flagNames(change.flags), alert },
+    line: [alert.headline, ...remarksOf(change)].join(' · '),
+    block: () => alertDetails(alert).join('\n'),
   };
 }
 

@@ -81,6 +81,8 @@ function itemOf(change: Change): string {
 
 function detailOf(change: Change): string {
   const { whileAway: _, ...flags } = change.flags;
+  const { alert } = change.notes;
+  if (alert !== undefined) return cut(alert.headline, DETAIL_MAX);
   const said = change.gvk.kind === 'Event' ? eventText(change) : (change.notes.diff?.headline ?? '');
   return cut(
     [said, ...remarksOf({ flags, notes: change.notes })].filter((part) => part !== '').join(' · '),

@@ -2,6 +2,8 @@
 import { type Action, type Change, manifestOf } from '../../src/change.ts';
 import { remarksOf } from '../../src/remarks.ts';
 import { formatField } from '../diff/text.ts';
+import type { AlertNote } from '../podAlerts/alert.ts';
+import { detailsOf } from '../podAlerts/words.ts';
 import { codeBlock, harmless } from './text.ts';
 
 /** Of an attachment's text, in code points; kwatchman cut here, unseen. */
@@ -33,12 +35,13 @@ export interface SlackAttachment {
 
 /** The one attachment of a change's message. An empty `footer` is left out. */
 export function attachmentOf(change: Change, footer: string): SlackAttachment {
-  const { verb, color } = LOOKS[change.action];
-  const title = harmless(`${verb} ${change.gvk.kind.toLowerCase()}\n${change.key}`);
+  const { alert } = change.notes;
+  const [kind, key] = alert === undefined ? [change.gvk.kind, change.key] : [alert.owner.kind, ownerKey(alert)];
+  const title = harmless(`${verbOf(change)} ${kind.toLowerCase()}\n${key}`);
   const text = textOf(change);
   return {
-    color,
-    fallback: title,
+    color: colorOf(change),
+    fallback: alert === undefined ? title : harmless(alert.headline),
     author_name: 'watchchain',
     author_link: HOME,
     title,
@@ -50,18 +53,31 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
 
 /** What happened, in one word. */
 export function verbOf(change: Change): string {
-  return LOOKS[change.action].verb;
+  return looksOf(change).verb;
 }
 
 /** Of the bar at the side: what happened. */
 export function colorOf(change: Change): string {
-  return LOOKS[change.action].color;
+  return looksOf(change).color;
+}
+
+function looksOf({ action, notes: { alert } }: Change): { readonly verb: string; readonly color: string } {
+  if (alert === undefined) return LOOKS[action];
+  return alert.status === 'resolved' ? OVER : ALERTS[alert.level];
+}
+
+const OVER = { verb: 'RESOLVED', color: '#1ADA00' };
+const ALERTS = { Failure: { verb: 'FAILURE', color: '#FF0000' }, Warning: { verb: 'WARNING', color: '#F39C12' } };
+
+function ownerKey({ owner: { namespace, name } }: AlertNote): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
 /** Headline, who and what is special in the first line, then a line per field, then the diff; empty when there is nothing to tell. */
 function textOf(change: Change): string {
-  const { diff } = change.notes;
+  const { diff, alert } = change.notes;
   const remarks = remarksOf(change);
+  if (alert !== undefined) return [[alert.headline, ...remarks].join(' · '), ...detailsOf(alert)].join('\n');
   if (change.gvk.kind === 'Event') return [eventText(change), ...remarks].filter((part) => part !== '').join(' · ');
   if (diff === undefined || diff.fields.length === 0) return remarks.join(' · ');
   const by = diff.by.length === 0 ? [] : [`by ${diff.by.join(', ')}`];

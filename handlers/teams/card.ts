@@ -7,6 +7,7 @@ import { printable } from '../../src/log.ts';
 import { remarksOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { cut, formatField } from '../diff/text.ts';
+import { detailsOf } from '../podAlerts/words.ts';
 
 /** A card, or any part of one. */
 export interface Card {
@@ -42,11 +43,10 @@ export function cardOf(change: Change, clusterName: string): Card {
   const headline = cut(headlineOf(change), MAX_HEADLINE_CHARS);
   const by = diff?.by ?? [...new Set(change.by.map(({ manager }) => manager))];
   const about = [by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change), clusterName];
-  const title = run(headline, { size: 'Medium', weight: 'Bolder', color: COLORS[change.action] });
+  const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const bare = adaptiveCard(headline, [line(title), line(subtitle)]);
-  const details =
-    diff === undefined ? [] : [...diff.fields.map((field) => formatField(field)), ...linesOf(diff.unified)];
+  const details = linesOf(change);
   if (details.length === 0) return bare;
   const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
   const items = fitting(details, room);
@@ -84,8 +84,17 @@ function fitting(lines: readonly string[], room: number): readonly Card[] {
   return items;
 }
 
-function linesOf(unified: string): readonly string[] {
-  return unified === '' ? [] : unified.trimEnd().split('\n').map(printable);
+function linesOf({ notes: { alert, diff } }: Change): readonly string[] {
+  if (alert !== undefined) return detailsOf(alert).map(printable);
+  if (diff === undefined) return [];
+  const unified = diff.unified === '' ? [] : diff.unified.trimEnd().split('\n').map(printable);
+  return [...diff.fields.map((field) => formatField(field)), ...unified];
+}
+
+function colorOf({ action, notes: { alert } }: Change): string {
+  if (alert === undefined) return COLORS[action];
+  if (alert.status === 'resolved') return 'Good';
+  return alert.level === 'Failure' ? 'Attention' : 'Warning';
 }
 
 /** A line of its own: whether a line feed in a run breaks the line is up to the client. */

@@ -72,6 +72,8 @@ function withDetail(change: Change, detail: string): string {
 
 function detailOf(change: Change): string {
   const { whileAway: _, ...flags } = change.flags;
+  const { alert } = change.notes;
+  if (alert !== undefined) return cut(alert.headline, MAX_DETAIL_CHARS);
   const said = change.gvk.kind === 'Event' ? headlineOf(change) : (change.notes.diff?.headline ?? '');
   const remarks = remarksOf({ flags, notes: change.notes });
   return cut([said, ...remarks].filter((part) => part !== '').join(' · '), MAX_DETAIL_CHARS);

@@ -4,9 +4,10 @@ import { eventScope } from './event-scope.ts';
 
 /**
  * `deployment shop/web updated: image web 1.4.2 -> 1.5.0` after `diff`, without it the part before the colon; of a
- * Kubernetes Event `Warning BackOff pod web-1: Back-off restarting failed container`.
+ * Kubernetes Event `Warning BackOff pod web-1: Back-off restarting failed container`; of an alert what `podAlerts` says.
  */
 export function headlineOf(change: Change): string {
+  if (change.notes.alert !== undefined) return change.notes.alert.headline;
   const event = eventScope(change) as Readonly<Record<string, unknown>> | undefined;
   if (event !== undefined) return eventHeadline(event);
   const what = `${change.gvk.kind.toLowerCase()} ${change.key} ${change.action}`;

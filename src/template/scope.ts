@@ -34,7 +34,8 @@ export const CHANGE_FIELDS = {
   by: 'who made it: a list of `manager`, `operation`, `subresource`, `time`, `paths`',
   flags:
     'what is special: `whileAway`, `compacted`, `finalStateUnknown`, `leftScope`, `delayed`, `replayed`; each `true` or nothing',
-  notes: 'what handlers before left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`',
+  notes:
+    'what handlers before left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`; `notes.alert.status`, `notes.alert.reason` and more of [`podAlerts`](pods.md)',
 } as const;
 
 /** The fields of `involved`, with what they mean. */

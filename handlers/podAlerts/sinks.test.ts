@@ -1,0 +1,111 @@
+/** How alerts look at their receivers. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { documentOf } from '../../src/change-document.ts';
+import type { Change } from '../../src/change.ts';
+import { podOf, terminated, waiting } from '../../src/testing/failing-pods.ts';
+import { Rig } from '../../src/testing/test-pod-alerts.ts';
+import { headlineOf } from '../../src/template/headline.ts';
+import { changeEntry, prettyText } from '../log/entry.ts';
+import { digestOf } from '../slack/digest.ts';
+import { attachmentOf } from '../slack/message.ts';
+import { cardOf } from '../teams/card.ts';
+import { lastChangeText } from './words.ts';
+
+const lastChange = {
+  id: 7,
+  headline: 'deployment shop/web updated: image web 1.0 -> 1.1',
+  by: ['kubectl-set'],
+  time: '2025-12-31T23:58:00.000Z',
+};
+
+async function alerts(): Promise<{ firing: Change; resolved: Change }> {
+  const rig = new Rig(
+    {},
+    {
+      eventsOf: () =>
+        Promise.resolve([
+          {
+            time: '2026-01-01T00:00:00.000Z',
+            type: 'Warning',
+            reason: 'BackOff',
+            message: 'Back-off restarting',
+            count: 4,
+          },
+        ]),
+      logTail: ({ previous, container }) =>
+        Promise.resolve(`previous ${previous} of ${container}\n<script>\u001b[31m@here`),
+    },
+  );
+  await rig.show(podOf({ containers: [waiting('CrashLoopBackOff', { lastState: terminated(1, 'Error') })] }));
+  await rig.show(podOf());
+  await rig.advance(90_000);
+  const [firing, resolved] = rig.passed;
+  if (firing?.notes.alert === undefined || resolved === undefined) throw new Error('Both are told');
+  const alert = { ...firing.notes.alert, lastChanges: [lastChange] };
+  return { firing: { ...firing, notes: { alert } }, resolved };
+}
+
+const HEADLINE =
+  'CrashLoopBackOff (Error, exit 1): deployment shop/web, pod web-5d4f8c7b9-x, container web, node node-1';
+
+test('a message names pod, container and reason, and at the end says resolved', async () => {
+  const { firing, resolved } = await alerts();
+  assert.equal(headlineOf(firing), HEADLINE);
+  assert.match(headlineOf(resolved), /^resolved after 0s: CrashLoopBackOff .*pod web-5d4f8c7b9-x, container web/);
+});
+
+test('slack: title, colour and text', async () => {
+  const { firing, resolved } = await alerts();
+  const { title, color, text, fallback } = attachmentOf(firing, '');
+  assert.deepEqual([title, color, fallback], ['FAILURE deployment\nshop/web', '#FF0000', HEADLINE]);
+  const lines = text.split('\n');
+  for (const line of [
+    '  2025-12-31 23:58:00Z deployment shop/web updated: image web 1.0 -> 1.1, by kubectl-set',
+    '  BackOff x4: Back-off restarting',
+    '  previous true of web',
+    'The container ends again and again: its log says why.',
+  ]) {
+    assert.ok(lines.includes(line), `${line} in\n${text}`);
+  }
+  assert.ok(!/[<\u001b]script|\u001b/.test(text), 'what a log holds is shown as text');
+  const over = attachmentOf(resolved, '');
+  assert.deepEqual([over.title, over.color], ['RESOLVED deployment\nshop/web', '#1ADA00']);
+});
+
+test('slack: several on one message', async () => {
+  const { firing } = await alerts();
+  const { text = '' } = digestOf(
+    Array.from({ length: 120 }, () => firing),
+    () => ({ text: '' }),
+    'prod',
+  );
+  assert.match(text, /\*FAILURE pod\* · shop · 120\n```web-5d4f8c7b9-x: CrashLoopBackOff/);
+});
+
+test('teams: headline, colour and details', async () => {
+  const { firing, resolved } = await alerts();
+  const card = JSON.stringify(cardOf(firing, 'prod'));
+  for (const part of [HEADLINE, '"Attention"', 'BackOff x4', 'previous true of web'])
+    assert.ok(card.includes(part), part);
+  assert.ok(JSON.stringify(cardOf(resolved, 'prod')).includes('"Good"'));
+});
+
+test('log: a line and a block for people, a note for programs', async () => {
+  const { firing } = await alerts();
+  const entry = changeEntry(firing);
+  assert.equal(entry.message, 'Alert');
+  assert.equal((entry.details['alert'] as { reason: string }).reason, 'CrashLoopBackOff');
+  assert.match(
+    prettyText(entry, { color: false }),
+    /Pod shop\/web-5d4f8c7b9-x {2}CrashLoopBackOff[^\n]*\n {4}back-off/,
+  );
+});
+
+test('webhook, file and stdout: the alert is a member of the document', async () => {
+  const { firing } = await alerts();
+  const { headline, alert } = documentOf(firing);
+  assert.equal(headline, HEADLINE);
+  assert.deepEqual([alert?.status, alert?.owner.name, alert?.lastChanges], ['firing', 'web', [lastChange]]);
+  assert.equal(lastChangeText(lastChange).slice(0, 20), '2025-12-31 23:58:00Z');
+});
