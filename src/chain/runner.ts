@@ -1,22 +1,21 @@
 /** Takes what is due for one chain from the store, runs it, and makes its end durable. */
 import type { Logger } from 'winston';
-import { withNote } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
-import { editsOf } from '../edits.ts';
 import { UNASKING } from '../enrich/enricher.ts';
 import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
-import { toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Batch, Delivery, Joined, Store } from '../store/store.ts';
+import { Alarm } from './alarm.ts';
 import { attempt, type AttemptOptions, type Gather } from './attempt.ts';
 import { runBatch } from './batch.ts';
 import { RunningCalls } from './deadline.ts';
+import { Ends } from './ends.ts';
 import { HandlerFailure } from './failure.ts';
 import type { Spares } from './fallback.ts';
-import { fateOf, type Fate, type Outcome, type Passage } from './fate.ts';
+import { fateOf, type Outcome } from './fate.ts';
 import { Gathering } from './gathering.ts';
 import type { BatchWindow } from './handler.ts';
 import { HeldWrites } from './held-writes.ts';
@@ -59,8 +58,6 @@ export interface ChainRunner {
   idle(): Promise<void>;
 }
 
-/** Another process may have replayed a dead letter: the store is asked at least so often. */
-const POLL_MS = 5_000;
 /** Claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
 const CLAIM_AHEAD = 64;
 /**
@@ -84,7 +81,8 @@ class Runner implements ChainRunner {
   readonly #observer: Observer;
   readonly #evidence: Evidence;
   readonly #persistence: Persistence;
-  /** Ends of deliveries. */
+  readonly #ends: Ends;
+  /** Writes of ends that wait for company. */
   readonly #held: HeldWrites;
   /** All that live here: those of the chain, and the spares. */
   #handlers: readonly Step[] = [];
@@ -107,7 +105,7 @@ class Runner implements ChainRunner {
   /** The last claim did not ask for all that is due. */
   #leftMore = false;
   readonly #calls = new RunningCalls();
-  #alarm: { readonly at: number; readonly cancel: AbortController } | undefined;
+  readonly #alarm: Alarm;
   readonly #quietWaiters: (() => void)[] = [];
 
   constructor(options: ChainRunnerOptions) {
@@ -117,6 +115,8 @@ class Runner implements ChainRunner {
     this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics });
     this.#evidence = options.evidence ?? recordedEvidence(options.store);
     this.#persistence = new Persistence(clock, this.#log);
+    this.#ends = new Ends({ ...options, log: this.#log, onForked: options.onForked });
+    this.#alarm = new Alarm(clock, () => this.kick());
     this.#held = new HeldWrites(clock);
     this.#mayCoalesce = chain.coalesce && !countsChanges(chain);
   }
@@ -152,7 +152,7 @@ class Runner implements ChainRunner {
     if (this.#state !== 'running') return { unfinished: 0 };
     this.#state = 'stopped';
     const { clock } = this.#options;
-    this.#alarm?.cancel.abort(STOPPED);
+    this.#alarm.cancel();
     this.#held.flush();
     const released = [this.#releaseReady()];
     const graceOver = new AbortController();
@@ -195,7 +195,7 @@ class Runner implements ChainRunner {
     if (batch && !claimed.hasGathered) this.#drained();
     this.#begin();
     if (claimed.deliveries.length === limit) this.#again = true;
-    this.#setAlarm(claimed.nextDueAt);
+    if (this.#state === 'running') this.#alarm.set(claimed.nextDueAt);
   }
 
   /** A chain without a sink that gathers asks once more after its start only: for what an earlier configuration left. */
@@ -259,7 +259,7 @@ class Runner implements ChainRunner {
       sink: step === undefined || !canGather(step) || gathering === undefined ? undefined : { step, gathering },
       attempt: (delivery, gather) => this.#attempt(delivery, gather),
       settle: (delivery, ran) => this.#settle(delivery, ran),
-      release: (delivery) => this.#release(delivery),
+      release: (delivery) => this.#ends.release(delivery),
     });
     this.#batchRuns = false;
     this.kick();
@@ -295,9 +295,9 @@ class Runner implements ChainRunner {
   async #settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void> {
     const fate = ran.kind === 'done' ? fateOf(delivery, ran.result) : ran;
     if (fate === undefined) return;
-    if ('failure' in fate && fate.failure.cause === STOPPED) return this.#release(delivery);
+    if ('failure' in fate && fate.failure.cause === STOPPED) return this.#ends.release(delivery);
     const hasMore = await this.#inCompany(() =>
-      this.#persistence.keepTrying('end a change', () => this.#write(delivery, fate)),
+      this.#persistence.keepTrying('end a change', () => this.#ends.write(delivery, fate)),
     );
     // Most changes have no successor: asking after each would double what a lone change costs the store.
     if (hasMore !== false || this.#leftMore) this.kick();
@@ -329,69 +329,11 @@ class Runner implements ChainRunner {
     return new Gathering({ clock, window, awayFrom: chain.awayFrom });
   }
 
-  /** Answers whether there may be more to claim. */
-  async #write(delivery: Delivery, fate: Fate): Promise<boolean> {
-    if (fate.kind === 'ended') return this.#complete(delivery.id, fate.passage);
-    if (fate.kind === 'parked' || fate.kind === 'gathered') await this.#options.store.park(delivery.id, fate.park);
-    else await this.#giveUp(delivery, fate);
-    return true;
-  }
-
-  async #giveUp(
-    { id, change, edited }: Delivery,
-    { failure, attempts }: Extract<Fate, { kind: 'dead' }>,
-  ): Promise<void> {
-    const { store, chain, onForked } = this.#options;
-    const death = { handler: failure.handler, error: failure.message, attempts };
-    // Who is told of a dead letter and fails, too, tells nobody: two chains could go on for ever.
-    if (chain.deadLettersTo === undefined || change.notes.deadLetter !== undefined) return store.deadLetter(id, death);
-    const chains = [chain.deadLettersTo];
-    const told = withNote(change, 'deadLetter', { ...death, id, chain: chain.name });
-    await store.deadLetter(id, death, { chains, edits: editsOf(change, told, edited) });
-    onForked?.(chains);
-  }
-
-  async #complete(id: number, { end, writes, edits }: Passage): Promise<boolean> {
-    const { store, chain, onForked } = this.#options;
-    if (end.kind === 'halted' || chain.branches.length === 0) return store.complete(id, end, writes);
-    const chains = chain.branches.map(({ name }) => name);
-    const hasMore = await store.complete(id, end, writes, { chains, edits });
-    onForked?.(chains);
-    return hasMore;
-  }
-
   async #releaseReady(): Promise<number> {
     const ready = [...this.#ready.splice(0), ...(this.#readyBatch?.deliveries ?? [])];
     this.#readyBatch = undefined;
-    await Promise.all(ready.map((delivery) => this.#release(delivery)));
+    await Promise.all(ready.map((delivery) => this.#ends.release(delivery)));
     return ready.length;
-  }
-
-  /** A store that refuses does it at its next start. */
-  async #release({ id }: Delivery): Promise<void> {
-    try {
-      await this.#options.store.release(id);
-    } catch (thrown) {
-      this.#log.warn('Store did not take a change back', { delivery: id, error: toError(thrown).message });
-    }
-  }
-
-  /** Asks again when the next change is due, or in {@link POLL_MS}. */
-  #setAlarm(nextDueAt: number | undefined): void {
-    const { clock } = this.#options;
-    const dueMs = nextDueAt === undefined ? POLL_MS : Math.max(1, nextDueAt - clock.steady());
-    const at = clock.monotonic() + Math.min(POLL_MS, dueMs);
-    if (this.#state !== 'running' || (this.#alarm !== undefined && this.#alarm.at <= at)) return;
-    this.#alarm?.cancel.abort(STOPPED);
-    const alarm = { at, cancel: new AbortController() };
-    this.#alarm = alarm;
-    clock.sleep(at - clock.monotonic(), alarm.cancel.signal).then(
-      () => {
-        if (this.#alarm === alarm) this.#alarm = undefined;
-        this.kick();
-      },
-      () => undefined,
-    );
   }
 
   get #isQuiet(): boolean {

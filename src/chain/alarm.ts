@@ -1,0 +1,40 @@
+/** Wakes a chain when its next change is due. */
+import type { Clock } from '../clock.ts';
+
+/** Another process may have replayed a dead letter: the store is asked at least so often. */
+const POLL_MS = 5_000;
+const CANCELLED = new Error('another alarm, or none, is wanted');
+
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #ring: () => void;
+  #set: { readonly at: number; readonly cancel: AbortController } | undefined;
+
+  constructor(clock: Clock, ring: () => void) {
+    this.#clock = clock;
+    this.#ring = ring;
+  }
+
+  /** Rings at `dueAt` (see `Clock.steady`), or in 5 s; one that rings sooner already stays. */
+  set(dueAt: number | undefined): void {
+    const clock = this.#clock;
+    const dueMs = dueAt === undefined ? POLL_MS : Math.max(1, dueAt - clock.steady());
+    const at = clock.monotonic() + Math.min(POLL_MS, dueMs);
+    if (this.#set !== undefined && this.#set.at <= at) return;
+    this.cancel();
+    const alarm = { at, cancel: new AbortController() };
+    this.#set = alarm;
+    clock.sleep(at - clock.monotonic(), alarm.cancel.signal).then(
+      () => {
+        if (this.#set === alarm) this.#set = undefined;
+        this.#ring();
+      },
+      () => undefined,
+    );
+  }
+
+  cancel(): void {
+    this.#set?.cancel.abort(CANCELLED);
+    this.#set = undefined;
+  }
+}

@@ -1,0 +1,64 @@
+/** Makes it durable what has become of a change in a chain: its end, its wait, its forks, or that it was handed back. */
+import type { Logger } from 'winston';
+import { withNote } from '../change.ts';
+import type { ChainConfig } from '../config/config.ts';
+import { editsOf } from '../edits.ts';
+import { toError } from '../errors.ts';
+import type { Delivery, Store } from '../store/store.ts';
+import type { Fate, Passage } from './fate.ts';
+
+export interface EndsOptions {
+  readonly chain: ChainConfig;
+  readonly store: Store;
+  readonly log: Logger;
+  /** These branches, or the chain that is told of dead letters, have got a change. */
+  readonly onForked: ((chains: readonly string[]) => void) | undefined;
+}
+
+export class Ends {
+  readonly #options: EndsOptions;
+
+  constructor(options: EndsOptions) {
+    this.#options = options;
+  }
+
+  /** Answers whether there may be more to claim. */
+  async write(delivery: Delivery, fate: Fate): Promise<boolean> {
+    if (fate.kind === 'ended') return this.#complete(delivery.id, fate.passage);
+    if (fate.kind === 'parked' || fate.kind === 'gathered') await this.#options.store.park(delivery.id, fate.park);
+    else await this.#giveUp(delivery, fate);
+    return true;
+  }
+
+  /** A store that refuses does it at its next start. */
+  async release({ id }: Delivery): Promise<void> {
+    try {
+      await this.#options.store.release(id);
+    } catch (thrown) {
+      this.#options.log.warn('Store did not take a change back', { delivery: id, error: toError(thrown).message });
+    }
+  }
+
+  async #complete(id: number, { end, writes, edits }: Passage): Promise<boolean> {
+    const { store, chain, onForked } = this.#options;
+    if (end.kind === 'halted' || chain.branches.length === 0) return store.complete(id, end, writes);
+    const chains = chain.branches.map(({ name }) => name);
+    const hasMore = await store.complete(id, end, writes, { chains, edits });
+    onForked?.(chains);
+    return hasMore;
+  }
+
+  async #giveUp(
+    { id, change, edited }: Delivery,
+    { failure, attempts }: Extract<Fate, { kind: 'dead' }>,
+  ): Promise<void> {
+    const { store, chain, onForked } = this.#options;
+    const death = { handler: failure.handler, error: failure.message, attempts };
+    // Who is told of a dead letter and fails, too, tells nobody: two chains could go on for ever.
+    if (chain.deadLettersTo === undefined || change.notes.deadLetter !== undefined) return store.deadLetter(id, death);
+    const chains = [chain.deadLettersTo];
+    const told = withNote(change, 'deadLetter', { ...death, id, chain: chain.name });
+    await store.deadLetter(id, death, { chains, edits: editsOf(change, told, edited) });
+    onForked?.(chains);
+  }
+}
