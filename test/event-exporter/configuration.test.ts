@@ -127,6 +127,11 @@ describe("event-exporter's configuration", () => {
     );
   });
 
+  test('16 repeats that are all told are not told together', async () => {
+    const coalesces = async (repeats: 'first' | 'every') => (await load(toHook(URL), { repeats })).chains[0]?.coalesce;
+    assert.deepEqual([await coalesces('first'), await coalesces('every')], [true, false]);
+  });
+
   test('3 variables are expanded as theirs, $$ is a dollar sign, and variables of templates survive', async () => {
     const env = { SECRET: 's3', URL };
     const layout = `      layout:

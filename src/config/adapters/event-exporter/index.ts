@@ -119,6 +119,8 @@ class Adapter {
       ...this.#lookup(),
       // Theirs sends to each receiver one by one, in the order in which the Events came.
       concurrency: 1,
+      // Each repeat is told by itself.
+      ...(this.#options.repeats === 'first' ? {} : { coalesce: false }),
       resource: this.#resources(),
       ...tableOf(step, this.#report),
     });
