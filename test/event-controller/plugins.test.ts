@@ -1,0 +1,125 @@
+/** The Event Controller's acceptance list, A5: its plug-ins, run without any change for this program. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { command, load, route, start, startCluster } from './controller.ts';
+
+const errorsIn = (lines: readonly string[]) => lines.filter((line) => line.startsWith('[ERROR]'));
+
+describe('event controller: plug-ins', () => {
+  test('8: simple writes its line, at the level of its section in any case', async (t) => {
+    const { server, env } = await startCluster(t);
+    const controller = await start(t, { env, ini: '[global]\n[plugin_simple]\nmessage_log_level = Warning\n' });
+    server.create(route('nodejs-ex'));
+    assert.equal(await controller.line(/nodejs-ex/), '[WARNING] Kind: Route; Name: nodejs-ex; Event Type:ADDED');
+    server.update({ ...route('nodejs-ex'), spec: { host: 'other.example' } });
+    await controller.line(/Name: nodejs-ex; Event Type:MODIFIED/);
+    server.delete('Route', 'nodejs-ex', 'demo');
+    await controller.line(/Name: nodejs-ex; Event Type:DELETED/);
+  });
+
+  test('9: LOG_LEVEL filters in any case; a level that there is none of is told of once, and is INFO', async (t) => {
+    const { server, env } = await startCluster(t);
+    const quiet = await start(t, { env: { ...env, LOG_LEVEL: 'error' } });
+    const odd = await start(t, { env: { ...env, LOG_LEVEL: 'loud', WATCHER_PLUGIN: 'bad' } });
+    server.create(route('odd-level'));
+    await odd.line(/\[INFO\] an odd level/);
+    server.update({ ...route('odd-level'), spec: { host: 'other.example' } });
+    server.create(route('last'));
+    await odd.line(/\[INFO\] fine: last/);
+    await quiet.app.idle();
+    assert.deepEqual(quiet.lines(), []);
+    const told = odd.lines().filter((line) => line.startsWith('[WARNING]') && /level/.test(line));
+    assert.match(told[0] ?? '', /there is no level.*loud.*it is INFO/);
+    assert.match(told[1] ?? '', /names a level that there is none of: it is INFO.*named=FOO/);
+    assert.equal(told.length, 2);
+  });
+
+  test('9, 8: so is that of the section of simple', async (t) => {
+    const { server, env } = await startCluster(t);
+    const controller = await start(t, { env, ini: '[global]\n[plugin_simple]\nmessage_log_level = FOO\n' });
+    server.create(route('web'));
+    await controller.line(/^\[INFO\] Kind: Route; Name: web; Event Type:ADDED$/);
+    assert.equal(controller.lines().filter((line) => /no such level/.test(line)).length, 1);
+  });
+
+  test('10: a plug-in of one parameter, of two, of three, and a coroutine; several side by side, each with its section', async (t) => {
+    const { server, env } = await startCluster(t);
+    const ini = '[global]\nwatcher_plugin = first, second, third, later\n[plugin_second]\ngreeting = Hello 100%\n';
+    const controller = await start(t, { env, ini });
+    server.create(route('web'));
+    assert.equal(await controller.line(/first saw/), '[INFO] first saw Route web');
+    assert.equal(await controller.line(/second says/), '[WARNING] second says Hello 100% to web');
+    assert.equal(await controller.line(/third in/), '[INFO] third in demo at http, token True, 0 settings');
+    assert.equal(await controller.line(/ROUTE/), '[INFO] [ROUTE ADDED]');
+    assert.equal(await controller.line(/later saw/), '[INFO] later saw web');
+    assert.doesNotMatch(controller.lines().join('\n'), /a detail/);
+  });
+
+  test('10: a plug-in that cannot be found stops the start with 1, and says where it was looked for', async (t) => {
+    const { env } = await startCluster(t);
+    const { code, stderr } = await command(
+      { ...env, WATCHER_PLUGIN: 'absent' },
+      '--listen',
+      'off',
+      '--state',
+      '/nonexistent',
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /Cannot load plugin_absent: ModuleNotFoundError.*looked in .*src/);
+  });
+
+  test('10: naming a plug-in allows it; in a configuration of ours that needs --enable-exec', async () => {
+    const config = await load({
+      env: { K8S_RESOURCE: 'routes', K8S_NAMESPACE: 'a', K8S_TOKEN: 'b', WATCHER_PLUGIN: 'x' },
+    });
+    assert.equal(config.mayRunPrograms, true);
+    assert.equal(config.chains[0]?.handlers[0]?.definition.runsPrograms, true);
+  });
+
+  for (const [name, problem] of [
+    ['throws', /ValueError: no such zone \(plugin_bad\.py:\d+\)/],
+    ['returns-nothing', /returned None, wanted \(message, level\)/],
+    ['exits', /SystemExit: 3/],
+    ['dies', /it ended with exit code 7/],
+  ] as const) {
+    test(`11: a plug-in that ${name} makes one ERROR line with its name and the object's, and the next event is handled`, async (t) => {
+      const { server, env } = await startCluster(t);
+      const controller = await start(t, { env: { ...env, WATCHER_PLUGIN: 'bad' } });
+      server.create(route(name));
+      const line = await controller.line(/^\[ERROR\]/);
+      assert.match(line, problem);
+      assert.match(line, new RegExp(`key=demo/${name} handler=default/bad`));
+      server.create(route('next'));
+      assert.equal(await controller.line(/fine/), '[INFO] fine: next');
+      assert.equal(errorsIn(controller.lines()).length, 1);
+    });
+  }
+
+  test('11: what it prints, were it 10 MB on one line, is no answer, and is cut in the log', async (t) => {
+    const { server, env } = await startCluster(t);
+    const controller = await start(t, { env: { ...env, WATCHER_PLUGIN: 'bad' } });
+    server.create(route('prints'));
+    await controller.line(/\[INFO\] fine: prints/);
+    assert.ok(controller.lines().every((line) => line.length < 2_000));
+    assert.deepEqual(errorsIn(controller.lines()), []);
+  });
+
+  test('17: not even at DEBUG does the log hold the token or a password', async (t) => {
+    const { server, env } = await startCluster(t);
+    const ini = '[global]\nlog_level = debug\nwatcher_plugin = third\n[plugin_third]\npassword = hunter2\n';
+    const controller = await start(t, { env, ini });
+    server.create(route('web'));
+    assert.equal(await controller.line(/third in/), '[INFO] third in demo at http, token True, 1 settings');
+    await controller.line(/^\[DEBUG\] a detail/);
+    assert.doesNotMatch(controller.lines().join('\n'), /s3cr3t|hunter2/);
+  });
+
+  test('20: where all namespaces are watched, a plug-in works in that of the object', async (t) => {
+    const { server, env } = await startCluster(t);
+    const controller = await start(t, { env: { ...env, K8S_NAMESPACED: 'False', WATCHER_PLUGIN: 'third' } });
+    server.create(route('web', 'shop'));
+    await controller.line(/third in shop/);
+    server.create(route('web', 'kube-public'));
+    await controller.line(/third in kube-public/);
+  });
+});
