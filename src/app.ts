@@ -214,6 +214,7 @@ class Application implements App {
       log,
       clock: this.#clock,
       metrics: this.metrics,
+      config: () => this.#config,
       health: () => this.health(),
       receivers: () => this.#receivers?.states() ?? [],
       clusterName: () => this.#connection?.clusterName,

@@ -13,6 +13,8 @@ export interface Config {
   readonly files: readonly string[];
   /** What another tool's file says that is left out or works otherwise here, each with file and line. */
   readonly warnings: readonly string[];
+  /** Whole values that hold something of the environment or of another file: they are not shown. */
+  readonly outside: readonly string[];
   /** Its handlers may run programs without `--enable-exec`: another tool's, which names its plug-in. */
   readonly mayRunPrograms: boolean;
   /** Of the service's own log; flags win. */
@@ -76,6 +78,23 @@ export interface WebConfig {
   readonly hosts: readonly string[];
   /** Where a proxy serves us: `/watchchain`; empty: at the root. */
   readonly basePath: string;
+  /** Whoever reaches the address may see and do everything. */
+  readonly open: boolean;
+  readonly podWatcher: PodWatcherConfig;
+}
+
+/** How `/status` and `/pod-restart-alerts` answer. */
+export interface PodWatcherConfig {
+  /** Who reads the alerts has read them, as there; else they are marked by a POST. */
+  readonly resetOnRead: boolean;
+  /** Whether alerts carry the Events of their pods. */
+  readonly includeEvents: boolean;
+  readonly pageRefreshSeconds: number;
+  /** IANA name: of the times that are no RFC 3339. */
+  readonly timeZone: string;
+  /** As they were given to pod-watcher. */
+  readonly host: string | undefined;
+  readonly namespace: string | undefined;
 }
 
 export interface RedactConfig {

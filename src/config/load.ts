@@ -85,6 +85,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   return {
     ...settings(data, file, folder, options.overrides),
     mayRunPrograms: written.allowsPrograms === true,
+    outside: filled.map((path) => valueAt(value, path)).filter((text) => typeof text === 'string'),
     files: [resolve(file), ...new Set(files)],
     warnings: written.warnings.map((warning) => lineOf(warning, file)),
     chains: chains.map((chain, index) => {
@@ -139,6 +140,10 @@ function complete(
   return { value: isTable(value) ? value : {}, ...found };
 }
 
+function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>((inner, key) => (inner as Readonly<Record<Path[number], unknown>>)?.[key], value);
+}
+
 /** A value that came from outside the file, or whose key says so, is never shown. */
 function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
   const fromOutside = new Set(filled.map((path) => pathText(path).toLowerCase()));
@@ -188,7 +193,7 @@ function settings(
   file: string,
   folder: string,
   overrides: Overrides = {},
-): Omit<Config, 'chains' | 'files' | 'warnings' | 'mayRunPrograms'> {
+): Omit<Config, 'chains' | 'files' | 'outside' | 'warnings' | 'mayRunPrograms'> {
   const { cluster, log, state, redact, lookup, web, whileAway, existing } = data;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
@@ -216,6 +221,15 @@ function settings(
       clusterAccess: web?.clusterAccess ?? false,
       hosts: web?.hosts ?? [],
       basePath: web?.basePath ?? '',
+      open: web?.open ?? false,
+      podWatcher: {
+        resetOnRead: web?.podWatcher?.resetOnRead ?? false,
+        includeEvents: web?.podWatcher?.includeEvents ?? true,
+        pageRefreshSeconds: web?.podWatcher?.pageRefreshSeconds ?? 60,
+        timeZone: web?.podWatcher?.timeZone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
+        host: web?.podWatcher?.host,
+        namespace: web?.podWatcher?.namespace,
+      },
     },
     lookup: {
       enabled: lookup?.enabled ?? true,

@@ -155,6 +155,32 @@ const chainFields = {
 
 const chain = z.strictObject({ name: chainName, ...chainFields });
 
+const podWatcher = z.strictObject({
+  resetOnRead: z
+    .boolean()
+    .optional()
+    .describe(
+      'Who reads the alerts by GET has read them, as there. Default: false, they are marked by `POST /api/alerts/ack`.',
+    ),
+  includeEvents: z.boolean().optional().describe('Alerts carry the Events of their pods. Default: true.'),
+  pageRefreshSeconds: z.int().min(1).optional().describe('What `/status` says of it. Default: 60.'),
+  timeZone: z
+    .string()
+    .refine(isTimeZone, 'must be a time zone such as "Europe/Berlin"')
+    .optional()
+    .describe('Of the times that are no RFC 3339. Default: that of TZ, or UTC.'),
+  host: z.string().optional().describe('What `/status` says of it.'),
+  namespace: z.string().optional().describe('What `/status` says of it.'),
+});
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+
 /** A configuration file. `resource`, `handler` and `branch` at its top are the chain `default`; `concurrency`, `retry` and `deadLetters` there are for every chain that has none of its own. */
 export const configFile = z.strictObject({
   cluster: z
@@ -224,6 +250,13 @@ export const configFile = z.strictObject({
         .regex(/^(\/[\w.~-]+)+$/, 'must begin with "/" and not end with it')
         .optional()
         .describe('Where a proxy serves the page: `"/watchchain"`.'),
+      open: z
+        .boolean()
+        .optional()
+        .describe('Whoever reaches the address may see and do everything: for a network that is closed otherwise.'),
+      podWatcher: podWatcher
+        .optional()
+        .describe("How `/status` and `/pod-restart-alerts` answer, OpenShift's Pod Watcher's own."),
     })
     .optional()
     .describe(

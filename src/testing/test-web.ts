@@ -1,9 +1,14 @@
 /** The web server on a store in memory and a clock that the test moves. */
 import { once } from 'node:events';
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
-import type { WebConfig } from '../config/config.ts';
+import { loadHandler } from '../chain/load.ts';
+import type { Config, WebConfig } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
 import type { Health } from '../health.ts';
 import { createLogger } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
@@ -17,7 +22,7 @@ import { FakeClock } from './fake-clock.ts';
 
 export const WATCHING: ScopeHealth = {
   kind: 'pod',
-  resource: 'pods',
+  resource: 'v1/pods',
   namespace: '',
   state: 'watching',
   problem: undefined,
@@ -32,6 +37,8 @@ export function healthOf(...scopes: ScopeHealth[]): Health {
 }
 
 export interface TestWebOptions {
+  /** Of the configuration file. Default: pods and `podAlerts`. */
+  readonly config?: string;
   readonly settings?: Partial<WebConfig>;
   readonly health?: Health;
   readonly listen?: string;
@@ -49,6 +56,18 @@ export interface AskOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+}
+
+const PODS = '[[resource]]\nkind = "pod"\n[[handler]]\nname = "podAlerts"\n';
+
+async function configFrom(toml: string): Promise<Config> {
+  const folder = await mkdtemp(join(tmpdir(), 'watchchain-web-'));
+  try {
+    await writeFile(join(folder, 'config.toml'), toml);
+    return await loadConfig(join(folder, 'config.toml'), { env: { TZ: 'UTC' }, loadHandler });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 export class TestWeb {
@@ -70,6 +89,7 @@ export class TestWeb {
   }
 
   static async start(t: TestContext, options: TestWebOptions = {}): Promise<TestWeb> {
+    const config = await configFrom(options.config ?? PODS);
     const { settings, health = healthOf(WATCHING), listen = '127.0.0.1:0', api } = options;
     const clock = new FakeClock();
     const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'c', name: 'test' }, clock });
@@ -82,13 +102,13 @@ export class TestWeb {
       metrics: createMetrics(),
       health: () => health,
       receivers: () => [],
+      config: () => config,
       clusterName: () => 'test',
       store: () => store,
       api: () => api,
       ...options.outlook,
     };
-    const defaults = { token: undefined, clusterAccess: false, hosts: [], basePath: '' };
-    const web = await startWeb({ listen, outlook, settings: { ...defaults, ...settings } });
+    const web = await startWeb({ listen, outlook, settings: { ...config.web, ...settings } });
     t.after(async () => {
       await web.close();
       await store.close();

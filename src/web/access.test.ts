@@ -20,6 +20,16 @@ const POLICY: Readonly<Record<string, 'probe' | 'open' | 'read' | 'write'>> = {
   'POST /api/dead-letters/replay': 'write',
   'POST /api/dead-letters/discard': 'write',
   'GET /openapi.json': 'read',
+  'GET /healthz': 'probe',
+  'GET /config': 'read',
+  'GET /status': 'read',
+  'GET /pod-restart-alerts': 'read',
+  'GET /api/alerts': 'read',
+  'POST /api/alerts/ack': 'write',
+  'GET /events/{namespace}': 'read',
+  'GET /events/{namespace}/{pod}': 'read',
+  'GET /pods/{namespace}': 'read',
+  'GET /pods/{namespace}/{pod}': 'read',
 };
 
 async function servedRoutes(web: TestWeb, headers: Readonly<Record<string, string>>): Promise<readonly string[]> {
@@ -34,8 +44,10 @@ async function servedRoutes(web: TestWeb, headers: Readonly<Record<string, strin
 function visit(web: TestWeb, route: string, token: string | undefined): Promise<Answer> {
   const [method = '', path = ''] = route.split(' ');
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const place = path.replaceAll(/\{\w+\}/g, 'page.css');
-  return method === 'POST' ? web.post(place, { ids: [1] }, headers) : web.ask(place, { headers });
+  const place = path.replace('{name}', 'page.css').replaceAll(/\{\w+\}/g, 'default');
+  return method === 'POST'
+    ? web.post(place, { ids: [path.includes('alerts') ? 'a/b' : 1] }, headers)
+    : web.ask(place, { headers });
 }
 
 /** A cluster that knows `reader` and `writer`; it keeps what it was asked. */

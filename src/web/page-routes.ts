@@ -6,13 +6,15 @@ import { deadLetters } from './dead-letter-routes.ts';
 import { propertiesOf } from './schemas.ts';
 import { linkBase } from './link-base.ts';
 import { fragments, page, type LiveModel } from './page.ts';
+import type { PodDesk } from './pods/pod-desk.ts';
+import { podRowsOf } from './pods/pod-rows.ts';
 import type { Route, RouteParts } from './route.ts';
 
 /** For how long what one has fetched is good enough for the others. */
 const FRESH_MS = 1_000;
 
-export function pageRoutes(parts: RouteParts): readonly Route[] {
-  const live = new LiveModels(parts);
+export function pageRoutes(parts: RouteParts, desk: PodDesk): readonly Route[] {
+  const live = new LiveModels(parts, desk);
   return [
     {
       method: 'GET',
@@ -57,10 +59,12 @@ async function pageOf(c: Context, { outlook, settings }: RouteParts, live: LiveM
 /** What everybody sees, read once a second at most. */
 class LiveModels {
   readonly #parts: RouteParts;
+  readonly #desk: PodDesk;
   #latest: { readonly model: Promise<LiveModel>; readonly until: number } | undefined;
 
-  constructor(parts: RouteParts) {
+  constructor(parts: RouteParts, desk: PodDesk) {
     this.#parts = parts;
+    this.#desk = desk;
   }
 
   now(): Promise<LiveModel> {
@@ -75,13 +79,18 @@ class LiveModels {
 
   async #read(): Promise<LiveModel> {
     const { outlook } = this.#parts;
-    const [balances = [], letters] = await Promise.all([outlook.store()?.balances(), deadLetters(outlook)]);
+    const [balances = [], letters, pods] = await Promise.all([
+      outlook.store()?.balances(),
+      deadLetters(outlook),
+      this.#desk.isWatching ? podRowsOf(outlook, this.#desk) : undefined,
+    ]);
     return {
       cluster: outlook.clusterName() ?? 'connecting',
       health: outlook.health(),
       balances,
       deadLetters: letters,
       receivers: outlook.receivers(),
+      pods,
     };
   }
 }

@@ -2,6 +2,8 @@
 import { html } from 'hono/html';
 import type { Health } from '../health.ts';
 import type { ReceiverState } from '../delivery/receiver.ts';
+import { podsSection } from './page-pods.ts';
+import type { PodRows } from './pods/pod-rows.ts';
 import type { Balance, DeadLetter } from '../store/store.ts';
 import { VERSION } from '../version.ts';
 import type { ChangesQuery, ShownChange } from './changes.ts';
@@ -17,6 +19,8 @@ export interface LiveModel {
   readonly balances: readonly Balance[];
   readonly deadLetters: readonly DeadLetter[];
   readonly receivers: readonly ReceiverState[];
+  /** Undefined: nothing looks after pods. */
+  readonly pods: PodRows | undefined;
 }
 
 export interface PageModel extends LiveModel {
@@ -42,8 +46,8 @@ export function page(model: PageModel): Html {
           <span id="live" class="quiet" role="status"></span>
         </header>
         <main>
-          ${noticesSection(model)} ${deadLettersSection(model)} ${changesSection(model)} ${deliverySection(model)}
-          ${scopesSection(model)}
+          ${noticesSection(model)} ${podsSection(model)} ${deadLettersSection(model)} ${changesSection(model)}
+          ${deliverySection(model)} ${scopesSection(model)}
         </main>
         <footer>
           watchchain ${VERSION} · <a href="${base}/openapi.json">API</a> · <a href="${base}/config">configuration</a> ·
@@ -57,8 +61,8 @@ export function page(model: PageModel): Html {
 export function fragments(model: LiveModel): Html {
   return html`<!doctype html>
     <title>fragments</title>
-    ${stateOf(model)} ${noticesSection(model)} ${deadLettersSection(model)} ${deliverySection(model)}
-    ${scopesSection(model)}`;
+    ${stateOf(model)} ${noticesSection(model)} ${podsSection(model)} ${deadLettersSection(model)}
+    ${deliverySection(model)} ${scopesSection(model)}`;
 }
 
 function stateOf({ health }: LiveModel): Html {

@@ -22,6 +22,13 @@ export function probeRoutes({ outlook }: Pick<RouteParts, 'outlook'>): readonly 
     },
     {
       method: 'GET',
+      path: '/healthz',
+      access: 'probe',
+      summary: 'As /readyz.',
+      answer: (c) => readiness(c, outlook.health()),
+    },
+    {
+      method: 'GET',
       path: '/metrics',
       access: 'probe',
       summary: 'For Prometheus.',

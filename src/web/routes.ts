@@ -1,19 +1,25 @@
 /** Every path that is served, with who may ask for it. A path that is not in this table is answered by nobody. */
+import { configRoute } from './config-route.ts';
 import { changeRoutes } from './change-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { loginRoute } from './login-page.ts';
 import { openApi } from './open-api.ts';
 import { pageRoutes } from './page-routes.ts';
 import { probeRoutes } from './probes.ts';
+import { PodDesk } from './pods/pod-desk.ts';
+import { podRoutes } from './pods/pod-routes.ts';
 import type { Route, RouteParts } from './route.ts';
 
 export function routesOf(parts: RouteParts): readonly Route[] {
+  const desk = new PodDesk(parts.outlook, parts.settings);
   const routes: Route[] = [
     ...probeRoutes(parts),
-    ...pageRoutes(parts),
+    ...pageRoutes(parts, desk),
     loginRoute(parts),
     ...changeRoutes(parts),
     ...deadLetterRoutes(parts),
+    ...podRoutes(parts, desk),
+    configRoute(parts),
     {
       method: 'GET',
       path: '/openapi.json',

@@ -8,7 +8,7 @@ import { parseListen } from './server.ts';
 
 const DEGRADED: ScopeHealth = {
   ...WATCHING,
-  resource: 'secrets',
+  resource: 'v1/secrets',
   namespace: 'shop',
   state: 'degraded',
   problem: 'forbidden',
@@ -27,13 +27,16 @@ describe('startWeb()', () => {
   test('/readyz names what is degraded and stays ready for the others', async (t) => {
     const web = await TestWeb.start(t, { health: healthOf(WATCHING, DEGRADED) });
     const { status, body } = await web.ask('/readyz');
-    assert.deepEqual({ status, body }, { status: 200, body: 'ok, degraded\ndegraded: secrets in shop: forbidden\n' });
+    assert.deepEqual(
+      { status, body },
+      { status: 200, body: 'ok, degraded\ndegraded: v1/secrets in shop: forbidden\n' },
+    );
   });
 
   test('/readyz answers 503 with what is still under way', async (t) => {
     const web = await TestWeb.start(t, { health: healthOf({ ...WATCHING, state: 'listing' }) });
     const { status, body } = await web.ask('/readyz');
-    assert.deepEqual({ status, body }, { status: 503, body: 'not ready: running\nlisting: pods\n' });
+    assert.deepEqual({ status, body }, { status: 503, body: 'not ready: running\nlisting: v1/pods\n' });
   });
 
   test('answers HEAD without a body, other methods with 405, other paths with 404', async (t) => {

@@ -7,7 +7,7 @@ import { codeOf, toError } from '../errors.ts';
 import { createWebApp } from './app.ts';
 import { loadAssets } from './assets.ts';
 import { Feed } from './feed.ts';
-import { closedGate, clusterGate, loopbackGate, tokenGate, type Gate } from './gate.ts';
+import { closedGate, clusterGate, loopbackGate, openGate, tokenGate, type Gate } from './gate.ts';
 import type { WebConfig } from '../config/config.ts';
 import type { Outlook } from './outlook.ts';
 import { routesOf } from './routes.ts';
@@ -53,6 +53,8 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
   }
   const { address: host, port, family } = server.address() as AddressInfo;
   const address = family === 'IPv6' ? `[${host}]:${port}` : `${host}:${port}`;
+  if (gate.kind === 'open')
+    log.warn('Whoever reaches this address may see and do everything ([web] open)', { address });
   log.info('Listening', { address, access: gate.kind, ...(gate.kind === 'closed' ? { remark: CLOSED } : {}) });
   return {
     address,
@@ -64,9 +66,10 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
 }
 
 /** A token wins; loopback needs none; elsewhere the cluster is asked where that was configured, and otherwise nobody may look. */
-function gateFor(at: string, { token, clusterAccess }: WebConfig, outlook: Outlook): Gate {
+function gateFor(at: string, { token, clusterAccess, open }: WebConfig, outlook: Outlook): Gate {
   if (token !== undefined) return tokenGate(token);
   if (clusterAccess) return clusterGate(() => outlook.api(), outlook.clock);
+  if (open) return openGate;
   return isLoopback(parseListen(at).host) ? loopbackGate : closedGate;
 }
 

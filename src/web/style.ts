@@ -46,6 +46,12 @@ th, td { text-align: left; padding: .38rem .9rem .38rem 0; vertical-align: basel
 th { font-size: .78rem; font-weight: 500; color: var(--quiet); white-space: nowrap }
 tbody tr { border-top: 1px solid var(--line) }
 tbody tr:last-child { border-bottom: 1px solid var(--line) }
+tr.read { color: var(--quiet) }
+#pods .name { font-weight: 600 }
+#pods td[data-label="alert"] { white-space: nowrap }
+#pods tr.alarm td[data-label="alert"] { color: var(--bad) }
+#pods summary { color: inherit; font-size: inherit }
+#pods td.number summary { margin-left: auto }
 tr.alarm { background: var(--bad-ground); box-shadow: inset 3px 0 var(--bad) }
 tr.alarm td:first-child { padding-left: .75rem }
 th.number, td.number, time { font-variant-numeric: tabular-nums }

@@ -1,4 +1,5 @@
 /** What the buttons of the page do. */
+import { showTimes } from './times.js';
 
 /** What the server wants of a request that changes something. */
 const JSON_WRITE = { 'content-type': 'application/json', 'x-watchchain': 'page' };
@@ -17,19 +18,80 @@ function post(path, body) {
  * @param {HTMLButtonElement} button
  * @param {Surroundings & { done: () => void }} surroundings
  */
-export async function act(button, { base, say, done }) {
-  const { replay, discard } = button.dataset;
-  const id = replay ?? discard;
-  if (id === undefined) return;
-  const verb = replay === undefined ? 'discard' : 'replay';
-  if (verb === 'discard' && !confirm(`Discard dead letter ${id}? It cannot be taken back.`)) return;
+export async function act(button, surroundings) {
+  const { replay, discard, ack, events } = button.dataset;
+  if (events !== undefined) return showEvents(events, surroundings);
+  if (ack !== undefined) return change(button, '/api/alerts/ack', ack, surroundings);
+  if (replay !== undefined) return change(button, '/api/dead-letters/replay', Number(replay), surroundings);
+  if (discard !== undefined && confirm(`Discard dead letter ${discard}? It cannot be taken back.`))
+    return change(button, '/api/dead-letters/discard', Number(discard), surroundings);
+}
+
+/**
+ * @param {HTMLButtonElement} button
+ * @param {string} path
+ * @param {string | number} id
+ * @param {Surroundings & { done: () => void }} surroundings
+ */
+async function change(button, path, id, { base, say, done }) {
   button.disabled = true;
-  const answer = await post(`${base}/api/dead-letters/${verb}`, { ids: [Number(id)] });
+  const answer = await post(base + path, { ids: [id] });
   button.disabled = false;
-  if (!answer.ok) return say(`Could not ${verb} ${id}: ${answer.status}`);
-  button.closest('tr')?.remove();
-  say(verb === 'replay' ? `Dead letter ${id} goes through its chain again` : `Dead letter ${id} is gone`);
+  // So that the section may be replaced by what it is now.
+  button.blur();
+  say(answer.ok ? `${button.getAttribute('aria-label')}: done` : `That did not work: ${answer.status}`);
   done();
+}
+
+/**
+ * @param {string} pod `namespace/name`
+ * @param {Surroundings} surroundings
+ */
+async function showEvents(pod, { base }) {
+  const dialog = document.createElement('dialog');
+  dialog.setAttribute('aria-label', `Events of ${pod}`);
+  const title = element('h2', `Events of ${pod}`);
+  const close = element('button', 'Close');
+  close.addEventListener('click', () => dialog.close());
+  dialog.addEventListener('close', () => dialog.remove());
+  dialog.append(title, element('p', 'Asking the cluster'), close);
+  document.body.append(dialog);
+  dialog.showModal();
+  const answer = await fetch(`${base}/events/${pod.split('/').map(encodeURIComponent).join('/')}`);
+  const found = await answer.json();
+  dialog.querySelector('p')?.replaceWith(answer.ok ? eventsTable(found) : element('p', found.error));
+  showTimes(dialog);
+}
+
+/** @typedef {{ localizedTime: string, lastTimestamp?: string, eventTime?: string, type?: string, reason?: string, message?: string, count?: number }} KubernetesEvent */
+
+/** @param {readonly KubernetesEvent[]} events */
+function eventsTable(events) {
+  if (events.length === 0) return element('p', 'There are none: the cluster keeps them for an hour.');
+  const table = document.createElement('table');
+  const head = table.createTHead().insertRow();
+  for (const title of ['Time', 'Reason', 'Message']) head.append(element('th', title));
+  const body = table.createTBody();
+  for (const event of events.toReversed()) {
+    const row = body.insertRow();
+    const time = document.createElement('time');
+    time.dateTime = time.title = event.lastTimestamp ?? event.eventTime ?? '';
+    time.textContent = event.localizedTime;
+    row.insertCell().append(time);
+    row.insertCell().textContent = `${event.reason ?? ''}${(event.count ?? 1) > 1 ? ` (${event.count} times)` : ''}`;
+    row.insertCell().textContent = (event.message ?? '').slice(0, 2_000);
+  }
+  return table;
+}
+
+/**
+ * @param {string} name
+ * @param {string} text
+ */
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
 }
 
 /**

@@ -112,6 +112,8 @@ function replace(section) {
   if (old.contains(document.activeElement) && document.activeElement !== document.body) return;
   sent.set(section.id, copyOf(section));
   const fresh = document.importNode(section, true);
+  for (const { dataset } of old.querySelectorAll('details[open]'))
+    fresh.querySelector(`details[data-key="${CSS.escape(dataset['key'] ?? '')}"]`)?.setAttribute('open', '');
   showTimes(fresh);
   old.replaceWith(fresh);
 }
@@ -154,7 +156,8 @@ function follow() {
 
 document.addEventListener('click', (event) => {
   const button = event.target instanceof Element ? event.target.closest('button') : null;
-  if (button !== null) act(button, { base, say, done: freshen }).catch(() => say('The service cannot be reached'));
+  if (button === null) return;
+  act(button, { base, say, done: freshen }).catch(() => say('The service cannot be reached'));
 });
 
 document.addEventListener('submit', (event) => {

@@ -1,0 +1,73 @@
+/** The configuration that runs, for people, without its secrets. */
+import type { ChainConfig, Config, HandlerConfig } from '../config/config.ts';
+import type { Route, RouteParts } from './route.ts';
+
+const HIDDEN = '(hidden)';
+/** Keys whose values are nobody's business, whatever they hold. */
+const SECRET_KEY = /url|token|passw|secret|credential|auth|webhook|header|cert|key$/i;
+
+export function configRoute({ outlook }: Pick<RouteParts, 'outlook'>): Route {
+  return {
+    method: 'GET',
+    path: '/config',
+    access: 'read',
+    summary:
+      'The configuration that runs; secrets, and whatever came from the environment or another file, are hidden.',
+    answer: (c) => c.json(configDocument(outlook.config())),
+  };
+}
+
+export function configDocument(config: Config): object {
+  const { file, cluster, state, log, web, lookup, redact, whileAway, chains, outside } = config;
+  const { direct, ...named } = cluster;
+  const hide = hider(new Set(outside));
+  return hide({
+    file,
+    cluster: { ...named, ...(direct === undefined ? {} : { server: host(direct.server), insecure: direct.insecure }) },
+    state,
+    log,
+    web: { ...web, token: web.token === undefined ? null : HIDDEN },
+    lookup,
+    redact,
+    whileAway,
+    chains: chains.map(chainDocument),
+  }) as object;
+}
+
+function host(server: string): string {
+  return new URL(server).host;
+}
+
+function chainDocument({ name, resources, handlers, branches, retry, concurrency }: ChainConfig): object {
+  return {
+    name,
+    resources: resources.map(({ at: _at, ...resource }) => resource),
+    handlers: handlers.map(handlerDocument),
+    ...(branches.length === 0 ? {} : { branches: branches.map(chainDocument) }),
+    retry,
+    concurrency,
+  };
+}
+
+function handlerDocument({ id, definition, options }: HandlerConfig): object {
+  return { id, name: definition.name, options };
+}
+
+/** A copy without what a key, or where it came from, says is secret. */
+function hider(outside: ReadonlySet<string>): (value: unknown) => unknown {
+  const hide = (value: unknown): unknown => {
+    if (typeof value === 'string') return outside.has(value) ? HIDDEN : value;
+    if (Array.isArray(value)) return value.map(hide);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, isSecret(key, inner) ? HIDDEN : hide(inner)]),
+    );
+  };
+  return hide;
+}
+
+/** What is on or off, or a number, tells nothing. */
+function isSecret(key: string, value: unknown): boolean {
+  const isTelling = (typeof value === 'string' && value !== '') || (typeof value === 'object' && value !== null);
+  return isTelling && SECRET_KEY.test(key);
+}

@@ -1,0 +1,83 @@
+/** The pods at risk, the worst first. */
+import { html } from 'hono/html';
+import { agoOf, timeOf, type Html } from './html.ts';
+import type { LiveModel } from './page.ts';
+import type { PodRow } from './pods/pod-rows.ts';
+import { visible } from './text.ts';
+
+const MAX_TEXT = 300;
+
+/** Absent when nothing looks after pods; there and small when all is well. */
+export function podsSection({ pods }: LiveModel): Html {
+  if (pods === undefined) return html``;
+  const { rows, total, watched } = pods;
+  return html`<section id="pods" data-live aria-labelledby="pods-title">
+    <h2 id="pods-title">Pods at risk <small>${total === 0 ? 'none' : total} of ${watched} watched</small></h2>
+    ${rows.length === 0 ? '' : table(rows)}
+    ${total > rows.length ? html`<p class="empty">The first ${rows.length} are shown.</p>` : ''}
+  </section>`;
+}
+
+function table(rows: readonly PodRow[]): Html {
+  return html`<table class="stack">
+    <thead>
+      <tr>
+        <th scope="col">Pod</th>
+        <th scope="col">Alert</th>
+        <th scope="col">State</th>
+        <th scope="col" class="number">Restarts</th>
+        <th scope="col" class="number">In all</th>
+        <th scope="col">Since</th>
+        <th scope="col">Last update</th>
+        <th scope="col">What was changed last</th>
+        <th scope="col"><span class="unseen">What to do</span></th>
+      </tr>
+    </thead>
+    <tbody>
+      ${rows.map(row)}
+    </tbody>
+  </table>`;
+}
+
+function row({ finding, entry, lastChange }: PodRow): Html {
+  const { id, kind, namespace, name, container, status, problem, restarts } = finding;
+  const place = namespace === '' ? name : `${namespace}/${name}`;
+  const { reason = '', message, because, exitCode } = problem ?? {};
+  const why = [because, exitCode === undefined ? undefined : `exit ${exitCode}`].filter(Boolean).join(', ');
+  return html`<tr class="${status === 'Sent' ? 'read' : 'alarm'}">
+    <td data-label="pod">
+      ${kind === 'Node' ? html`<span class="quiet">node </span>` : ''}<bdi class="name">${place}</bdi>
+      <bdi class="quiet">${container}</bdi>
+    </td>
+    <td data-label="alert">${status}</td>
+    <td data-label="state">${stateCell(id, reason, why, message)}</td>
+    <td class="number" data-label="restarts">${restartsCell(id, restarts)}</td>
+    <td class="number" data-label="in all">${entry?.totalRestartCount ?? ''}</td>
+    <td data-label="since">${problem === undefined ? '' : agoOf(problem.since)}</td>
+    <td data-label="last update">${entry === undefined ? '' : agoOf(Date.parse(entry.updatedAt))}</td>
+    <td data-label="changed last">
+      ${lastChange === undefined ? '' : html`${agoOf(lastChange.at)}: ${lastChange.what}${lastChange.who === '' ? '' : html` <span class="quiet">by ${lastChange.who}</span>`}`}
+    </td>
+    <td class="buttons">
+      ${kind === 'Pod' ? html`<button type="button" data-events="${place}" aria-label="Events of ${place}">Events</button>` : ''}
+      ${status === 'Sent' ? '' : html`<button type="button" data-ack="${id}" aria-label="Mark ${place} ${container} as read">Read</button>`}
+    </td>
+  </tr>`;
+}
+
+function stateCell(id: string, reason: string, why: string, message: string | undefined): Html {
+  const words = html`<strong>${reason}</strong>${why === '' ? '' : ` (${why})`}`;
+  if (message === undefined || message === '') return words;
+  return html`<details data-key="${id} state">
+    <summary>${words}</summary>
+    ${visible(message, MAX_TEXT)}
+  </details>`;
+}
+
+function restartsCell(id: string, restarts: readonly number[]): Html {
+  if (restarts.length === 0) return html`0`;
+  return html`<details data-key="${id} restarts">
+    <summary aria-label="${restarts.length} restarts in the window: when">${restarts.length}</summary>
+    ${restarts.map((at) => html`<div>${timeOf(at)}</div>`)}
+  </details>`;
+}

@@ -1,0 +1,115 @@
+/** The pods that `podAlerts` knows something of, as the page and pod-watcher's endpoints show them. */
+import { compileMute } from '../../../handlers/podAlerts/mute.ts';
+import { rulesOf, type Options } from '../../../handlers/podAlerts/options.ts';
+import type { Owner } from '../../../handlers/podAlerts/owner.ts';
+import { isDue, type GroupState, type Known, type PodState } from '../../../handlers/podAlerts/state.ts';
+import type { ChainConfig, HandlerConfig } from '../../config/config.ts';
+import type { Store } from '../../store/store.ts';
+import type { ReadTimes } from './acknowledged.ts';
+
+/** As pod-watcher calls it: `Sent` is a problem that goes on and was read. */
+export type AlertStatus = 'None' | 'Warning' | 'Failure' | 'Sent';
+
+/** What is known of one container of a pod, or, without one, of the pod itself, or of a node. */
+export interface Finding {
+  /** Of the alert: to acknowledge it. */
+  readonly id: string;
+  readonly uid: string;
+  readonly kind: 'Pod' | 'Node';
+  readonly namespace: string;
+  readonly name: string;
+  readonly container: string;
+  readonly owner: Owner | undefined;
+  readonly node: string | undefined;
+  readonly status: AlertStatus;
+  /** The worst problem that it has now. */
+  readonly problem: Known | undefined;
+  /** Restarts in the window that were not read yet, milliseconds since the epoch. */
+  readonly restarts: readonly number[];
+}
+
+/** One of the `podAlerts` in the configuration. */
+export interface Watcher {
+  readonly id: string;
+  readonly options: Options;
+}
+
+export function watchersIn(chains: readonly ChainConfig[]): readonly Watcher[] {
+  const all = (chain: ChainConfig): readonly HandlerConfig[] => [...chain.handlers, ...chain.branches.flatMap(all)];
+  return chains
+    .flatMap(all)
+    .filter(({ definition }) => definition.name === 'podAlerts')
+    .map(({ id, options }) => ({ id, options: options as Options }));
+}
+
+/** By {@link Finding.id}; muted ones are left out. */
+export type Findings = ReadonlyMap<string, Finding>;
+
+/** What all of them know at `now`; two that watch the same pod are told once. */
+export async function findingsOf(
+  store: Store,
+  watchers: readonly Watcher[],
+  { now, read }: { readonly now: number; readonly read: ReadTimes },
+): Promise<Findings> {
+  const all = await Promise.all(
+    watchers.map(async (watcher) => {
+      const groups = (await store.statesOf(watcher.id)) as unknown as readonly GroupState[];
+      const judge = judgeOf(watcher.options, now, read);
+      return groups.flatMap((group) => findingsIn(group, judge));
+    }),
+  );
+  return new Map(all.flat().map((finding) => [finding.id, finding]));
+}
+
+export function idOf(uid: string, container: string): string {
+  return `${uid}/${container}`;
+}
+
+type Judge = (
+  subject: Pick<Finding, 'id' | 'owner'> & { readonly pod: PodState; readonly container: string },
+) => Pick<Finding, 'status' | 'problem' | 'restarts'> | undefined;
+
+function findingsIn({ pods, owner }: GroupState, judge: Judge): readonly Finding[] {
+  return Object.entries(pods).flatMap(([uid, pod]) => {
+    const containers = new Set([...pod.problems.map(({ container }) => container), ...Object.keys(pod.restarts)]);
+    const slash = pod.key.indexOf('/');
+    return [...containers].flatMap((container): Finding[] => {
+      const id = idOf(uid, container);
+      const judged = judge({ id, owner, pod, container });
+      if (judged === undefined) return [];
+      const place = { namespace: pod.key.slice(0, Math.max(0, slash)), name: pod.key.slice(slash + 1) };
+      const kind = owner?.kind === 'Node' ? 'Node' : 'Pod';
+      return [{ id, uid, kind, ...place, container, owner, node: pod.node, ...judged }];
+    });
+  });
+}
+
+function judgeOf(options: Options, now: number, read: ReadTimes): Judge {
+  const { restarts: rule } = rulesOf(options);
+  const mute = compileMute(options.mute);
+  return ({ id, owner, pod, container }) => {
+    const due = pod.problems.filter((problem) => problem.container === container && isDue(problem, now));
+    const loud = due.filter(
+      (problem) => owner === undefined || mute({ owner, pod: pod.key, problem }, now) === undefined,
+    );
+    if (due.length > 0 && loud.length === 0) return undefined;
+    const readAt = read.get(id) ?? 0;
+    const inWindow = (pod.restarts[container] ?? []).filter((at) => at > now - rule.windowMs);
+    const restarts = inWindow.filter((at) => at > readAt);
+    const failure = loud.find(({ level }) => level === 'Failure');
+    const warning = loud.find(({ level }) => level === 'Warning');
+    const isNews = (failure !== undefined && failure.since > readAt) || restarts.length >= rule.threshold;
+    const problem = failure ?? warning;
+    if (problem === undefined) return { status: 'None', problem, restarts };
+    const isRead = readAt > 0 && !isNews;
+    return { status: isRead ? 'Sent' : problem.level, problem, restarts };
+  };
+}
+
+/** Unread failures, unread warnings, then what was read; what began last is first. */
+export function inOrder(findings: Iterable<Finding>): readonly Finding[] {
+  const rank: Readonly<Record<AlertStatus, number>> = { Failure: 0, Warning: 1, Sent: 2, None: 3 };
+  return [...findings].toSorted(
+    (a, b) => rank[a.status] - rank[b.status] || (b.problem?.since ?? 0) - (a.problem?.since ?? 0),
+  );
+}

@@ -1,0 +1,39 @@
+/** What the manifest of a pod says of its containers, for tables and endpoints. */
+import { containersOf } from '../../../handlers/podAlerts/pod.ts';
+import { rows, table, text, time } from '../../../handlers/podAlerts/read.ts';
+import type { Manifest } from '../../change.ts';
+import type { JsonObject } from '../../json.ts';
+
+export interface ContainerStatus {
+  readonly name: string;
+  readonly restarts: number;
+  readonly image: string | undefined;
+  /** As the API has it: `{ waiting: { reason, message } }`. */
+  readonly state: JsonObject;
+  /** When it last began or ended to run, milliseconds since the epoch. */
+  readonly changedAt: number | undefined;
+}
+
+/** Init containers first. */
+export function containerStatusesOf(pod: Manifest): readonly ContainerStatus[] {
+  const statuses = [...rows(pod, 'status', 'initContainerStatuses'), ...rows(pod, 'status', 'containerStatuses')];
+  return containersOf(pod).map(({ name, restarts, image }) => {
+    const status = statuses.find((one) => text(one, 'name') === name);
+    return { name, restarts, image, state: table(status, 'state'), changedAt: changedAt(status) };
+  });
+}
+
+function changedAt(status: JsonObject | undefined): number | undefined {
+  const times = [
+    time(status, 'state', 'running', 'startedAt'),
+    time(status, 'state', 'terminated', 'finishedAt'),
+    time(status, 'lastState', 'terminated', 'finishedAt'),
+  ];
+  const known = times.filter((at) => at !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+/** When the kubelet saw it first, milliseconds since the epoch. */
+export function startOf(pod: Manifest): number | undefined {
+  return time(pod, 'status', 'startTime') ?? time(pod, 'metadata', 'creationTimestamp');
+}

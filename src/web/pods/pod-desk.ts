@@ -1,0 +1,191 @@
+/** Answers what people ask about pods: from what `podAlerts` keeps, the watched pods, and what was read already. */
+import type { Manifest } from '../../change.ts';
+import type { Config, WebConfig } from '../../config/config.ts';
+import type { JsonObject } from '../../json.ts';
+import type { Store } from '../../store/store.ts';
+import { rulesOf } from '../../../handlers/podAlerts/options.ts';
+import type { Outlook } from '../outlook.ts';
+import { Acknowledged } from './acknowledged.ts';
+import { findingsOf, inOrder, watchersIn, type Finding, type Findings } from './board.ts';
+import { eventsOf } from './events.ts';
+import { podNamed, podScopes, podsIn } from './pod-store.ts';
+import { entriesOf, localTimeIn, withLocalTime, type LocalTime, type PodEntry } from './shapes.ts';
+
+/** pod-watcher's own, where no `podAlerts` is configured. */
+const DEFAULT_THRESHOLD = 5;
+const DEFAULT_WINDOW_MS = 240 * 60_000;
+/** How many pods are asked for their Events at once. */
+const AT_ONCE = 8;
+
+export interface Turn {
+  /** These were read. */
+  end(ids: readonly string[]): void;
+}
+
+export class PodDesk {
+  readonly local: LocalTime;
+  readonly #outlook: Outlook;
+  readonly #settings: WebConfig['podWatcher'];
+  #acknowledged: { readonly of: Store; readonly them: Acknowledged } | undefined;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(outlook: Outlook, { podWatcher }: WebConfig) {
+    this.#outlook = outlook;
+    this.#settings = podWatcher;
+    this.local = localTimeIn(podWatcher.timeZone);
+  }
+
+  /** Whether anything here looks after pods. */
+  get isWatching(): boolean {
+    return watchersIn(this.#config.chains).length > 0;
+  }
+
+  /** All that is wrong now, the worst first. */
+  async findings(): Promise<readonly Finding[]> {
+    const found = await this.#findings();
+    return inOrder([...found.values()].filter(({ status }) => status !== 'None'));
+  }
+
+  /** The same with what the manifests of the pods say. */
+  async problems(): Promise<readonly PodEntry[]> {
+    return this.#entries((status) => status !== 'None');
+  }
+
+  async unread(): Promise<readonly PodEntry[]> {
+    return this.#entries((status) => status === 'Warning' || status === 'Failure');
+  }
+
+  /** Answers those that are alerts now. */
+  async acknowledge(ids: readonly string[]): Promise<readonly string[]> {
+    const store = this.#outlook.store();
+    if (store === undefined) return [];
+    const current = await this.#findings();
+    const known = ids.filter((id) => (current.get(id)?.status ?? 'None') !== 'None');
+    await this.#readTimes(store).add(known, this.#outlook.clock.now(), new Set(current.keys()));
+    return known;
+  }
+
+  /** One after the other: when it is one's turn, everything that was read before is marked so. */
+  async turn(): Promise<Turn> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    await before;
+    const end = async (ids: readonly string[]): Promise<void> => {
+      try {
+        if (ids.length > 0) await this.acknowledge(ids);
+      } finally {
+        resolve();
+      }
+    };
+    return {
+      end: (ids) => {
+        end(ids).catch((error: unknown) => {
+          this.#outlook.log.warn('Alerts could not be marked as read', { problem: String(error) });
+        });
+      },
+    };
+  }
+
+  /** `/status`. */
+  async status(): Promise<object> {
+    const store = this.#outlook.store();
+    const findings = await this.#findings();
+    const namespaces = new Map<string, PodEntry[]>();
+    for (const scope of podScopes(this.#outlook.health().scopes))
+      if (scope.namespace !== '') namespaces.set(scope.namespace, []);
+    if (store !== undefined) {
+      for await (const pod of podsIn(store, '')) {
+        const { namespace = '' } = pod.metadata;
+        const pods = namespaces.get(namespace) ?? [];
+        pods.push(...this.#entriesOf(pod, findings));
+        namespaces.set(namespace, pods);
+      }
+    }
+    return {
+      config: this.#statusConfig(),
+      namespaces: [...namespaces].map(([namespace, pods]) => ({ namespace, pods, ...this.#freshness(namespace) })),
+    };
+  }
+
+  /** The Events of each pod, where they are wanted. Those that cannot be had do not hold up the alert. */
+  async withEvents(entries: readonly PodEntry[]): Promise<readonly object[]> {
+    if (!this.#settings.includeEvents) return entries;
+    const answers: object[] = [];
+    for (let from = 0; from < entries.length; from += AT_ONCE) {
+      const some = entries.slice(from, from + AT_ONCE);
+      answers.push(
+        ...(await Promise.all(some.map(async (entry) => ({ ...entry, Events: await this.#eventsOf(entry) })))),
+      );
+    }
+    return answers;
+  }
+
+  async #eventsOf({ id, namespace, podLongName }: PodEntry): Promise<readonly JsonObject[]> {
+    const uid = id.slice(0, id.indexOf('/'));
+    const answer = await eventsOf(this.#outlook.api(), { namespace, pod: podLongName, uid });
+    return 'problem' in answer ? [] : answer.events.map((event) => withLocalTime(event, this.local));
+  }
+
+  async #entries(isWanted: (status: Finding['status']) => boolean): Promise<readonly PodEntry[]> {
+    const store = this.#outlook.store();
+    if (store === undefined) return [];
+    const findings = await this.#findings();
+    const wanted = inOrder([...findings.values()].filter(({ status, kind }) => kind === 'Pod' && isWanted(status)));
+    const places = [...new Map(wanted.map(({ uid, namespace, name }) => [uid, { namespace, name }]))];
+    const pods = await Promise.all(places.map(([, { namespace, name }]) => podNamed(store, namespace, name)));
+    const entries = new Map(
+      pods
+        .flatMap((pod) => (pod === undefined ? [] : this.#entriesOf(pod, findings)))
+        .map((entry) => [entry.id, entry]),
+    );
+    return wanted.flatMap(({ id }) => entries.get(id) ?? []);
+  }
+
+  #entriesOf(pod: Manifest, findings: Findings): readonly PodEntry[] {
+    return entriesOf(pod, findings, this.local);
+  }
+
+  async #findings(): Promise<Findings> {
+    const store = this.#outlook.store();
+    if (store === undefined) return new Map();
+    const read = await this.#readTimes(store).times();
+    return findingsOf(store, watchersIn(this.#config.chains), { now: this.#outlook.clock.now(), read });
+  }
+
+  #readTimes(store: Store): Acknowledged {
+    if (this.#acknowledged?.of !== store) this.#acknowledged = { of: store, them: new Acknowledged(store) };
+    return this.#acknowledged.them;
+  }
+
+  get #config(): Config {
+    return this.#outlook.config();
+  }
+
+  #statusConfig(): object {
+    const { host, namespace, pageRefreshSeconds } = this.#settings;
+    const [watcher] = watchersIn(this.#config.chains);
+    const rule = watcher === undefined ? undefined : rulesOf(watcher.options).restarts;
+    return {
+      ...(host === undefined ? {} : { host }),
+      ...(namespace === undefined ? {} : { namespace }),
+      pageRefreshSeconds,
+      timeframe: Math.round((rule?.windowMs ?? DEFAULT_WINDOW_MS) / 60_000),
+      threshold: rule?.threshold ?? DEFAULT_THRESHOLD,
+    };
+  }
+
+  /** Of the scope that covers it: when the cluster last said anything, and what is wrong. */
+  #freshness(namespace: string): object {
+    const scope = podScopes(this.#outlook.health().scopes).find(
+      (one) => one.namespace === '' || one.namespace === namespace,
+    );
+    if (scope === undefined) return {};
+    const { state, problem, lastHeardAt } = scope;
+    return {
+      watch: state,
+      ...(problem === undefined ? {} : { problem }),
+      ...(lastHeardAt === undefined ? {} : { lastHeardAt: new Date(lastHeardAt).toISOString() }),
+    };
+  }
+}

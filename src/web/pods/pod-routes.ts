@@ -1,0 +1,149 @@
+/** Pods, their alerts and their Events: of what is watched, and of nothing else. */
+import type { Context } from 'hono';
+import { z } from 'zod';
+import { toError } from '../../errors.ts';
+import type { JsonObject } from '../../json.ts';
+import type { Store } from '../../store/store.ts';
+import { firstProblem } from '../change-routes.ts';
+import type { Route, RouteParts } from '../route.ts';
+import { eventsOf } from './events.ts';
+import type { PodDesk } from './pod-desk.ts';
+import { isWatched, podNamed, podsIn } from './pod-store.ts';
+import { withLocalTime, type PodEntry } from './shapes.ts';
+
+const MAX_IDS = 1_000;
+const ids = z.strictObject({ ids: z.array(z.string().min(1).max(400)).min(1).max(MAX_IDS) });
+/** A namespace or a pod. */
+const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): readonly Route[] {
+  const { resetOnRead } = settings.podWatcher;
+  const get = (path: string, summary: string, answer: Route['answer']): Route => ({
+    method: 'GET',
+    path,
+    access: 'read',
+    summary,
+    answer,
+  });
+  const inNamespace = (answer: (c: Context, store: Store, place: Place) => Response | Promise<Response>) => {
+    return (c: Context) => {
+      const place = placeOf(c);
+      const store = outlook.store();
+      if (place === undefined) return c.json({ error: 'this is no name of a namespace or pod' }, 400);
+      if (store === undefined || !isWatched(outlook.health(), place.namespace))
+        return c.json({ error: `pods of namespace ${place.namespace} are not watched` }, 404);
+      return answer(c, store, place);
+    };
+  };
+  return [
+    get('/status', 'Every container of every watched pod, as pod-watcher told of it.', async (c) =>
+      c.json(await desk.status()),
+    ),
+    {
+      ...get(
+        '/pod-restart-alerts',
+        resetOnRead
+          ? 'Unread alerts, as pod-watcher told them: who has got them has read them; `peek` only looks.'
+          : 'Unread alerts, as pod-watcher told them. They stay unread: see `POST /api/alerts/ack`.',
+        (c) => (resetOnRead && !isPeek(c) ? take(c, desk) : alerts(c, desk)),
+      ),
+      query: { peek: { type: 'string', description: 'Any value: nothing is marked as read.' } },
+    },
+    get('/api/alerts', 'What is wrong with pods now, read or not.', async (c) =>
+      c.json({ alerts: await desk.problems() }),
+    ),
+    {
+      method: 'POST',
+      path: '/api/alerts/ack',
+      access: 'write',
+      summary: 'Marks alerts as read, by their `id`.',
+      body: z.toJSONSchema(ids),
+      answer: async (c) => {
+        const parsed = ids.safeParse(await c.req.json().catch(() => undefined));
+        return parsed.success
+          ? c.json({ ids: await desk.acknowledge(parsed.data.ids) })
+          : c.json({ error: firstProblem(parsed.error) }, 400);
+      },
+    },
+    ...['/events/:namespace', '/events/:namespace/:pod'].map((path) =>
+      get(
+        path,
+        'Events of a watched namespace, or of one pod of it, oldest first.',
+        inNamespace((c, store, place) => events(c, store, place, { outlook, settings }, desk)),
+      ),
+    ),
+    get('/pods/:namespace', 'The watched pods of a namespace as a PodList, secrets hidden.', inNamespace(podList)),
+    get(
+      '/pods/:namespace/:pod',
+      'One pod, or none, as an array.',
+      inNamespace(async (c, store, { namespace, pod = '' }) => {
+        const found = await podNamed(store, namespace, pod);
+        return c.json(found === undefined ? [] : [found]);
+      }),
+    ),
+  ];
+}
+
+interface Place {
+  readonly namespace: string;
+  readonly pod: string | undefined;
+}
+
+function placeOf(c: Context): Place | undefined {
+  const { namespace = '', pod } = c.req.param() as Readonly<Record<string, string | undefined>>;
+  return NAME.test(namespace) && (pod === undefined || NAME.test(pod)) ? { namespace, pod } : undefined;
+}
+
+async function podList(c: Context, store: Store, { namespace }: Place): Promise<Response> {
+  const items: object[] = [];
+  for await (const pod of podsIn(store, namespace)) items.push(pod);
+  return c.json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
+}
+
+async function events(
+  c: Context,
+  store: Store,
+  place: Place,
+  { outlook }: Pick<RouteParts, 'outlook' | 'settings'>,
+  desk: PodDesk,
+): Promise<Response> {
+  const uid = place.pod === undefined ? undefined : (await podNamed(store, place.namespace, place.pod))?.metadata.uid;
+  const answer = await eventsOf(outlook.api(), { ...place, uid });
+  if ('problem' in answer) return c.json({ error: `the Events could not be listed: ${answer.problem}` }, 502);
+  return c.json(answer.events.map((event: JsonObject) => withLocalTime(event, desk.local)));
+}
+
+/** What only looks: HEAD has no body that anybody could have read. */
+function isPeek(c: Context): boolean {
+  return c.req.method === 'HEAD' || c.req.query('peek') !== undefined;
+}
+
+async function alerts(c: Context, desk: PodDesk): Promise<Response> {
+  return c.json(await desk.withEvents(await desk.unread()));
+}
+
+/** Marked as read once they have left; the next reader waits for that, so that nobody gets them twice and none is lost on the way. */
+async function take(c: Context, desk: PodDesk): Promise<Response> {
+  const turn = await desk.turn();
+  try {
+    const unread = await desk.unread();
+    const answer = await desk.withEvents(unread);
+    whenGone(c, (sent) => turn.end(sent ? unread.map(({ id }: PodEntry) => id) : []));
+    return c.json(answer);
+  } catch (thrown) {
+    turn.end([]);
+    throw toError(thrown);
+  }
+}
+
+/** Calls back once: whether the whole answer went out. */
+function whenGone(c: Context, done: (sent: boolean) => void): void {
+  const { outgoing } = c.env as { readonly outgoing?: NodeJS.EventEmitter };
+  let isOver = false;
+  const end = (sent: boolean) => () => {
+    if (!isOver) done(sent);
+    isOver = true;
+  };
+  outgoing?.once('finish', end(true)).once('close', end(false));
+  if (outgoing === undefined) end(true)();
+}
