@@ -15,7 +15,7 @@ import {
   type Context,
   type User,
 } from '@kubernetes/client-node/dist/config_types.js';
-import { load, YAMLException } from 'js-yaml';
+import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { ConfigError, toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
@@ -101,7 +101,7 @@ async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess
 
 async function readKubeconfig(file: string): Promise<Kubeconfig> {
   try {
-    const raw = kubeconfigFile.parse(load(await readFile(file, 'utf8')));
+    const raw = kubeconfigFile.parse(parse(await readFile(file, 'utf8'), { merge: true, prettyErrors: true }));
     const lenient = { onInvalidEntry: ActionOnInvalid.FILTER };
     const at = (path: string | undefined) => (path ? resolve(dirname(file), path) : undefined);
     return {
@@ -124,9 +124,10 @@ async function readKubeconfig(file: string): Promise<Kubeconfig> {
   }
 }
 
-/** Without the lines around the mistake that js-yaml quotes in its message: they may hold a token. */
+/** Without what the parser quotes in its message, after a colon: it may be a token. */
 function reasonOf(thrown: unknown): string {
-  if (thrown instanceof YAMLException) return `${thrown.reason} in line ${(thrown.mark?.line ?? 0) + 1}`;
+  if (thrown instanceof YAMLParseError)
+    return `${thrown.message.replace(/ at line \d.*$|: .*$/s, '')} in line ${thrown.linePos?.[0].line ?? 1}`;
   return thrown instanceof z.ZodError ? z.prettifyError(thrown).replaceAll('\n', ' ') : toError(thrown).message;
 }
 
