@@ -13,6 +13,7 @@ type Rewrite = (argv: readonly string[], refuse: Refuse, env: NodeJS.ProcessEnv)
 const TOOLS: Readonly<Record<string, Rewrite>> = {
   'event-exporter': ofEventExporter,
   'event-controller': ofEventController,
+  'pod-watcher': ofPodWatcher,
 };
 
 /** Our own command line for what was given. */
@@ -74,4 +75,10 @@ function ofEventController(argv: readonly string[], _refuse: Refuse, env: NodeJS
   const isGiven = argv.some((argument) => /^(-c|--config)/.test(argument));
   const file = env['CONFIG_FILE'] || NO_FILE;
   return ['run', '--tool', 'event-controller', ...(isGiven ? [] : ['--config', file]), '--or-in-memory', ...argv];
+}
+
+/** Of the Pod Watcher: its environment is all there is, and it was reached from anywhere on this port. What is ours goes on as it is. */
+function ofPodWatcher(argv: readonly string[]): readonly string[] {
+  const port = argv.some((argument) => argument.startsWith('--listen')) ? [] : ['--listen', ':8080'];
+  return ['run', '--tool', 'pod-watcher', '--config', NO_FILE, ...port, '--or-in-memory', ...argv];
 }

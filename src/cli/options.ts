@@ -49,7 +49,7 @@ export function withStateFlags(command: Command): Command {
 /** For the files of other tools. */
 export function withForeignFlags(command: Command): Command {
   return command
-    .addOption(new Option('--tool <name>').choices(['event-controller']).hideHelp())
+    .addOption(new Option('--tool <name>').choices(['event-controller', 'pod-watcher']).hideHelp())
     .option('--lenient', "of another tool's file, leave out what is not supported, with a warning", false)
     .addOption(
       new Option('--repeats <which>', "of another tool's file, which occurrences of an Event are told").choices(

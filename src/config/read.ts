@@ -25,14 +25,14 @@ export interface Finding {
 }
 
 /** A tool whose configuration may be its environment alone, asked for by the user. */
-export type NamedTool = 'event-controller';
+export type NamedTool = 'event-controller' | 'pod-watcher';
 
 /** @throws ConfigError when the file cannot be read at all */
 export async function readConfigFile(
   file: string,
   options: AdapterOptions & { readonly tool?: NamedTool | undefined },
 ): Promise<WrittenFile> {
-  if (options.tool === 'event-controller') return fromAdapter(await adaptNamed(file, options));
+  if (options.tool !== undefined) return fromAdapter(await adaptNamed(file, options.tool, options));
   const extension = extname(file).toLowerCase();
   if (ADAPTED.includes(extension)) return fromAdapter(await adapt(file, await read(file), options));
   if (extension !== '.toml')
@@ -48,7 +48,8 @@ export async function readConfigFile(
 
 const ADAPTED = ['.yaml', '.yml', '.json', '.ini'];
 
-async function adaptNamed(file: string, options: AdapterOptions): Promise<Adapted> {
+async function adaptNamed(file: string, tool: NamedTool, options: AdapterOptions): Promise<Adapted> {
+  if (tool === 'pod-watcher') return (await import('./adapters/pod-watcher.ts')).adaptPodWatcher(options);
   const { adaptController } = await import('./adapters/event-controller/index.ts');
   return adaptController(file === NO_FILE ? undefined : await read(file), { ...options, file });
 }

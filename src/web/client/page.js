@@ -112,8 +112,10 @@ function replace(section) {
   if (old.contains(document.activeElement) && document.activeElement !== document.body) return;
   sent.set(section.id, copyOf(section));
   const fresh = document.importNode(section, true);
-  for (const { dataset } of old.querySelectorAll('details[open]'))
-    fresh.querySelector(`details[data-key="${CSS.escape(dataset['key'] ?? '')}"]`)?.setAttribute('open', '');
+  for (const open of old.querySelectorAll('details[open]')) {
+    const key = CSS.escape(open.getAttribute('data-key') ?? '');
+    fresh.querySelector(`details[data-key="${key}"]`)?.setAttribute('open', '');
+  }
   showTimes(fresh);
   old.replaceWith(fresh);
 }
