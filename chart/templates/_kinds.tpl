@@ -1,72 +1,110 @@
-{{- /* What roles call the built-in kinds. The keys are singular, in lower case, as people write them; plurals are found too. */ -}}
+{{- /* What roles call the built-in kinds, as src/rbac/kinds.ts has them (a test compares). The keys are singular, in lower case; plurals and short names are found too. */ -}}
 {{- define "watchchain.kinds" -}}
-configmap: { group: '', resource: configmaps }
-endpoints: { group: '', resource: endpoints }
-event: { group: '', resource: events }
-limitrange: { group: '', resource: limitranges }
-namespace: { group: '', resource: namespaces, namespaced: false }
-node: { group: '', resource: nodes, namespaced: false }
-persistentvolume: { group: '', resource: persistentvolumes, namespaced: false }
-persistentvolumeclaim: { group: '', resource: persistentvolumeclaims }
-pod: { group: '', resource: pods }
-replicationcontroller: { group: '', resource: replicationcontrollers }
-resourcequota: { group: '', resource: resourcequotas }
+configmap: { group: '', resource: configmaps, short: cm }
+endpoints: { group: '', resource: endpoints, short: ep }
+event: { group: '', resource: events, short: ev }
+limitrange: { group: '', resource: limitranges, short: limits }
+namespace: { group: '', resource: namespaces, short: ns, namespaced: false }
+node: { group: '', resource: nodes, short: 'no', namespaced: false }
+persistentvolume: { group: '', resource: persistentvolumes, short: pv, namespaced: false }
+persistentvolumeclaim: { group: '', resource: persistentvolumeclaims, short: pvc }
+pod: { group: '', resource: pods, short: po }
+replicationcontroller: { group: '', resource: replicationcontrollers, short: rc }
+resourcequota: { group: '', resource: resourcequotas, short: quota }
 secret: { group: '', resource: secrets }
-service: { group: '', resource: services }
-serviceaccount: { group: '', resource: serviceaccounts }
-daemonset: { group: apps, resource: daemonsets }
-deployment: { group: apps, resource: deployments }
-replicaset: { group: apps, resource: replicasets }
-statefulset: { group: apps, resource: statefulsets }
-horizontalpodautoscaler: { group: autoscaling, resource: horizontalpodautoscalers }
-cronjob: { group: batch, resource: cronjobs }
+service: { group: '', resource: services, short: svc }
+serviceaccount: { group: '', resource: serviceaccounts, short: sa }
+daemonset: { group: apps, resource: daemonsets, short: ds }
+deployment: { group: apps, resource: deployments, short: deploy }
+replicaset: { group: apps, resource: replicasets, short: rs }
+statefulset: { group: apps, resource: statefulsets, short: sts }
+horizontalpodautoscaler: { group: autoscaling, resource: horizontalpodautoscalers, short: hpa }
+cronjob: { group: batch, resource: cronjobs, short: cj }
 job: { group: batch, resource: jobs }
 endpointslice: { group: discovery.k8s.io, resource: endpointslices }
-ingress: { group: networking.k8s.io, resource: ingresses }
+ingress: { group: networking.k8s.io, resource: ingresses, short: ing }
 ingressclass: { group: networking.k8s.io, resource: ingressclasses, namespaced: false }
-networkpolicy: { group: networking.k8s.io, resource: networkpolicies }
-poddisruptionbudget: { group: policy, resource: poddisruptionbudgets }
+networkpolicy: { group: networking.k8s.io, resource: networkpolicies, short: netpol }
+poddisruptionbudget: { group: policy, resource: poddisruptionbudgets, short: pdb }
 clusterrole: { group: rbac.authorization.k8s.io, resource: clusterroles, namespaced: false }
 clusterrolebinding: { group: rbac.authorization.k8s.io, resource: clusterrolebindings, namespaced: false }
 role: { group: rbac.authorization.k8s.io, resource: roles }
 rolebinding: { group: rbac.authorization.k8s.io, resource: rolebindings }
-storageclass: { group: storage.k8s.io, resource: storageclasses, namespaced: false }
-customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourcedefinitions, namespaced: false }
+storageclass: { group: storage.k8s.io, resource: storageclasses, short: sc, namespaced: false }
+customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourcedefinitions, short: crd, namespaced: false }
+{{- end -}}
+
+{{- /* The entry of a kind, by the rules of the program: `widgets.shop.example.com` and apiVersion say the group. */ -}}
+{{- define "watchchain.kind" -}}
+{{- $parts := splitn "." 2 (lower .wanted.kind) -}}
+{{- $name := $parts._0 -}}
+{{- $group := $parts._1 | default "" -}}
+{{- $apiVersion := .wanted.apiVersion | default "" -}}
+{{- if and $apiVersion (not (regexMatch "^v[0-9]" $apiVersion)) }}{{ $group = first (splitList "/" $apiVersion) }}{{ end -}}
+{{- $isCore := regexMatch "^v[0-9]" $apiVersion -}}
+{{- $found := dict -}}
+{{- range $singular, $entry := .kinds -}}
+  {{- $isNamed := or (eq $singular $name) (eq $entry.resource $name) (eq ($entry.short | default "") $name) -}}
+  {{- if and $isNamed (or (not $group) (eq $entry.group $group)) (or (not $isCore) (eq $entry.group "")) }}{{ $found = $entry }}{{ end -}}
+{{- end -}}
+{{- if not $found -}}
+  {{- fail (printf "kind %q is not known to the chart: say what roles call it, as in  kinds: { %s: { group: %s, resource: %ss } }" .wanted.kind $name ($group | default "shop.example.com") $name) -}}
+{{- end -}}
+{{ toJson $found }}
 {{- end -}}
 
 {{- /*
-What may be listed and watched where, as {"namespaces": {"": ["apps/deployments"], "shop": [...]}}; "" is every namespace.
-The resources of every chain count; one that names no namespaces has the values' own. What may only be looked up, one by one, ends
-in "/get".
+What is needed where, as {"namespaces": {"": {"apps/deployments": ["list", "watch"]}, "shop": {...}}}; "" is every namespace. The same
+as `watchchain rbac` prints for this configuration, kept equal by a test: the resources of every chain count; one that names no
+namespaces has the values' own; what all namespaces have is not said again of one; lookups are where something is watched.
 */ -}}
 {{- define "watchchain.access" -}}
 {{- $kinds := mergeOverwrite (include "watchchain.kinds" . | fromYaml) .Values.kinds -}}
 {{- $resources := .Values.config.resource | default list -}}
 {{- range .Values.config.chain }}{{ $resources = concat $resources (.resource | default list) }}{{ end -}}
-{{- range .Values.lookupKinds }}{{ $resources = append $resources (dict "kind" . "access" "/get") }}{{ end -}}
 {{- $access := dict -}}
 {{- range $wanted := $resources -}}
-  {{- $name := lower $wanted.kind -}}
-  {{- $found := get $kinds $name -}}
-  {{- range $kinds }}{{ if eq .resource $name }}{{ $found = . }}{{ end }}{{ end -}}
-  {{- if not $found -}}
-    {{- fail (printf "kind %q is not known to the chart: say what roles call it, as in  kinds: { %s: { group: shop.example.com, resource: %ss } }" $wanted.kind $name $name) -}}
-  {{- end -}}
+  {{- $found := include "watchchain.kind" (dict "wanted" $wanted "kinds" $kinds) | fromJson -}}
   {{- $namespaces := $wanted.namespaces | default $.Values.namespaces | default (list "") -}}
   {{- if eq (toString $found.namespaced) "false" }}{{ $namespaces = list "" }}{{ end -}}
-  {{- range $namespace := $namespaces -}}
-    {{- $_ := set $access $namespace (append (get $access $namespace | default list) (printf "%s/%s%s" $found.group $found.resource ($wanted.access | default "")) | uniq) -}}
+  {{- range $namespaces -}}
+    {{- $place := get $access . | default dict -}}
+    {{- $_ := set $place (printf "%s/%s" $found.group $found.resource) (list "list" "watch") -}}
+    {{- $_ := set $access . $place -}}
   {{- end -}}
 {{- end -}}
-{{ toJson (dict "namespaces" $access) }}
+{{- $everywhere := hasKey $access "" | ternary (list "") (keys $access | sortAlpha) -}}
+{{- range .Values.lookupKinds -}}
+  {{- $found := include "watchchain.kind" (dict "wanted" (dict "kind" .) "kinds" $kinds) | fromJson -}}
+  {{- $what := printf "%s/%s" $found.group $found.resource -}}
+  {{- range (eq (toString $found.namespaced) "false") | ternary (list "") $everywhere -}}
+    {{- $place := get $access . | default dict -}}
+    {{- $_ := set $place $what (prepend (get $place $what | default list) "get" | uniq) -}}
+    {{- $_ := set $access . $place -}}
+  {{- end -}}
+{{- end -}}
+{{- $wide := get $access "" | default dict -}}
+{{- $smallest := dict -}}
+{{- range $namespace, $place := $access -}}
+  {{- $kept := dict -}}
+  {{- range $what, $verbs := $place -}}
+    {{- $given := list -}}
+    {{- if $namespace }}{{ $given = get $wide $what | default list }}{{ end -}}
+    {{- $missing := list -}}
+    {{- range $verbs }}{{ if not (has . $given) }}{{ $missing = append $missing . }}{{ end }}{{ end -}}
+    {{- if $missing }}{{ $_ := set $kept $what $missing }}{{ end -}}
+  {{- end -}}
+  {{- if $kept }}{{ $_ := set $smallest $namespace $kept }}{{ end -}}
+{{- end -}}
+{{ toJson (dict "namespaces" $smallest) }}
 {{- end -}}
 
-{{- /* The rules for a list of group/resource, or group/resource/get. */ -}}
+{{- /* The rules for {"group/resource": [verbs]}. */ -}}
 {{- define "watchchain.rules" -}}
-{{- range . }}
-{{- $parts := splitn "/" 3 . }}
+{{- range $what, $verbs := . }}
+{{- $parts := splitn "/" 2 $what }}
 - apiGroups: [{{ $parts._0 | quote }}]
   resources: [{{ $parts._1 | quote }}]
-  verbs: [{{ $parts._2 | default "list, watch" }}]
+  verbs: [{{ join ", " $verbs }}]
 {{- end }}
 {{- end -}}

@@ -35,6 +35,9 @@ export default defineTransform({
       toml: '[[handler]]\nname = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
     },
   ],
+  asks: ({ labels, annotations, ownerKind, ownerName }) => ({
+    involved: [labels, annotations, ownerKind, ownerName].some((test) => test !== undefined),
+  }),
   create({ drop, absentIsEmpty, ...given }) {
     const conditions = conditionsOf(given, absentIsEmpty);
     return { handle: (change, context) => judge(change, context, 0, []) };

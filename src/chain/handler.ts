@@ -147,6 +147,14 @@ export interface BatchWindow {
   readonly max: number;
 }
 
+/** What a handler asks of the cluster beyond what its chain watches: `watchchain rbac` grants that, and no more. */
+export interface ClusterQuestions {
+  /** The objects that changes involve, and their owners, are looked up; of which kinds, only the user knows. */
+  readonly involved?: boolean;
+  /** Wherever something is watched: `{ group: '', resource: 'pods/log', verbs: ['get'] }`. */
+  readonly access?: readonly { readonly group: string; readonly resource: string; readonly verbs: readonly string[] }[];
+}
+
 /** One configuration example: shown in the docs, loaded by a test. */
 export interface HandlerExample {
   readonly title: string;
@@ -171,6 +179,8 @@ interface Described<Options extends z.ZodObject> {
   readonly runsPrograms?: true;
   /** Which fields it reads, given its options; without it, all of them. */
   readonly reads?: (options: z.output<Options>) => Interest;
+  /** What it asks of the cluster itself, given its options; without it, nothing. */
+  readonly asks?: (options: z.output<Options>) => ClusterQuestions;
 }
 
 export interface TransformDefinition<Options extends z.ZodObject = z.ZodObject> extends Described<Options> {

@@ -19,15 +19,28 @@ interface Container {
   }[];
 }
 
+interface Pod {
+  readonly container: Program;
+  /** The file, and who it is there. */
+  readonly config: string;
+  readonly kubeconfig: string;
+}
+
 test('the chart, applied: the process runs as its ServiceAccount, tells Slack, and is refused nothing', async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
   await using cluster = new TestCluster(await plane.access());
   await installed(plane, { slack: { webhookURL: slack.url, clusterName: 'prod-eu' } });
-  await using program = await asThePod(plane, workdir);
+  const { container, config, kubeconfig } = await asThePod(plane, workdir);
+  await using program = container;
   await program.ready();
 
+  await using check = new Program(['rbac', '--check', '--config', config, '--kubeconfig', kubeconfig], {
+    cwd: workdir.path,
+    env: { SLACK_WEBHOOK_URL: slack.url },
+  });
+  assert.deepEqual((await check.exited()).stdout, 'Exactly what the configuration needs.\n');
   await cluster.create(deployment('web'));
   await cluster.patch('Deployment', 'web', { spec: { replicas: 2 } });
   await slack.waitFor(2);
@@ -61,7 +74,7 @@ test('the chart with namespaces, a selector and a chain of its own: roles where 
       ],
     },
   });
-  await using program = await asThePod(plane, workdir);
+  await using program = (await asThePod(plane, workdir)).container;
   await program.ready();
   await using cluster = new TestCluster(await plane.access());
   const web = deployment('web');
@@ -106,16 +119,18 @@ async function installed(plane: ControlPlane, values: object): Promise<void> {
 }
 
 /** The container's command as the StatefulSet has it, with the ConfigMap's file, the Secret's variable and the account's token. */
-async function asThePod(plane: ControlPlane, workdir: Workdir): Promise<Program> {
+async function asThePod(plane: ControlPlane, workdir: Workdir): Promise<Pod> {
   const get = (kind: string, name: string, jsonpath: string) =>
     plane.kubectl('get', kind, name, '-n', 'monitoring', '-o', `jsonpath={${jsonpath}}`);
-  const container = JSON.parse(await get('statefulset', NAME, '.spec.template.spec.containers[0]')) as Container;
+  const { args: given, env: variables } = JSON.parse(
+    await get('statefulset', NAME, '.spec.template.spec.containers[0]'),
+  ) as Container;
   const config = await workdir.write('config.toml', await get('configmap', NAME, '.data.config\\.toml'));
-  const secrets = container.env.map(async ({ name, valueFrom: { secretKeyRef } }) => {
+  const secrets = variables.map(async ({ name, valueFrom: { secretKeyRef } }) => {
     const value = await get('secret', secretKeyRef.name, `.data.${secretKeyRef.key}`);
     return [name, Buffer.from(value, 'base64').toString()];
   });
-  const args = container.args.map((arg) =>
+  const args = given.map((arg) =>
     arg
       .replace('/etc/watchchain/config.toml', config)
       .replace('/var/lib/watchchain', workdir.file('state'))
@@ -124,7 +139,8 @@ async function asThePod(plane: ControlPlane, workdir: Workdir): Promise<Program>
   const token = (await plane.kubectl('create', 'token', NAME, '-n', 'monitoring')).trim();
   const { kubeconfig } = await plane.access('service-account', token);
   const env = Object.fromEntries(await Promise.all(secrets)) as Record<string, string>;
-  return new Program([...args, '--kubeconfig', kubeconfig], { cwd: workdir.path, env });
+  const container = new Program([...args, '--kubeconfig', kubeconfig], { cwd: workdir.path, env });
+  return { container, config, kubeconfig };
 }
 
 async function neverRefused(plane: ControlPlane): Promise<void> {

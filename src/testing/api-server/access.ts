@@ -1,4 +1,4 @@
-/** Who may do what: SelfSubjectAccessReview and refusals in RBAC's words. */
+/** Who may do what: SelfSubjectAccessReview, SelfSubjectRulesReview and refusals in RBAC's words. */
 import { StatusError } from './status.ts';
 
 /** What a request wants, or a review asks about. */
@@ -46,5 +46,30 @@ export function review(rule: AccessRule, body: unknown): object {
     metadata: {},
     spec: { resourceAttributes: attributes },
     status: { allowed, ...(allowed ? { reason: 'RBAC: allowed' } : {}) },
+  };
+}
+
+interface RulesReview {
+  readonly spec?: { readonly namespace?: string };
+}
+
+/** The answer to a POSTed SelfSubjectRulesReview: each kind with the verbs that the rule allows there, one by one. */
+export function reviewRules(
+  rule: AccessRule,
+  types: readonly { readonly group: string; readonly resource: string; readonly verbs: readonly string[] }[],
+  body: unknown,
+): object {
+  const namespace = (body as RulesReview).spec?.namespace ?? '';
+  if (namespace === '') throw new StatusError(400, { message: 'no namespace on request' });
+  const resourceRules = types.flatMap(({ group, resource, verbs: all }) => {
+    const verbs = all.filter((verb) => rule({ verb, group, resource, namespace, name: '', subresource: '' }));
+    return verbs.length === 0 ? [] : [{ apiGroups: [group], resources: [resource], verbs }];
+  });
+  return {
+    kind: 'SelfSubjectRulesReview',
+    apiVersion: 'authorization.k8s.io/v1',
+    metadata: {},
+    spec: {},
+    status: { resourceRules, nonResourceRules: [], incomplete: false },
   };
 }

@@ -2,7 +2,7 @@
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import type { Manifest } from '../../change.ts';
 import type { Json, JsonObject } from '../../json.ts';
-import { authorize, review, type AccessRule } from './access.ts';
+import { authorize, review, reviewRules, type AccessRule } from './access.ts';
 import type { Cluster, WriteOptions } from './cluster.ts';
 import { AGGREGATED, aggregated, group, groupList, resourceList } from './discovery.ts';
 import { inNamespace, list } from './lists.ts';
@@ -42,6 +42,9 @@ export function route(context: RouteContext, request: RouteRequest): Answer | Wa
   if (info === undefined) return unresourceful(context.cluster, request);
   if (info.resource === 'selfsubjectaccessreviews' && request.method === 'POST') {
     return json(review(context.access, parseBody(request)), 201);
+  }
+  if (info.resource === 'selfsubjectrulesreviews' && request.method === 'POST') {
+    return json(reviewRules(context.access, context.cluster.types.all(), parseBody(request)), 201);
   }
   const type = context.cluster.types.byResource(info.group, info.version, info.resource);
   if (type?.unavailable === true) throw new StatusError(503);

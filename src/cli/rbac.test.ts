@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+import { Workdir } from '../../test/e2e/program.ts';
+import { BUILT_IN_KINDS } from '../rbac/kinds.ts';
+import type { Rule } from '../rbac/roles.ts';
+import { startApiServer } from '../testing/api-server.ts';
+import type { AccessRule } from '../testing/api-server/access.ts';
+import { runCommandLine } from './command-line.ts';
+
+const resource = (kind: string, more = '') => `[[resource]]\nkind = "${kind}"\n${more}\n`;
+const LOG = '[[handler]]\nname = "log"\n';
+
+async function rbac(toml: string, ...args: string[]) {
+  await using workdir = await Workdir.make();
+  const config = await workdir.write('config.toml', toml);
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  const { signal } = new AbortController();
+  const argv = ['rbac', '-c', config, ...args];
+  const code = await runCommandLine({ argv, env: {}, stdin, stdout, stderr, signal });
+  stdout.end();
+  stderr.end();
+  return { code, stdout: await text(stdout), stderr: (await text(stderr)).replaceAll(config, 'config.toml') };
+}
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly rules?: readonly Rule[];
+  readonly roleRef?: { readonly name: string };
+}
+
+/** `ClusterRole watchchain-watchchain: get namespaces kube-system`, a line for each rule or binding. */
+async function lines(toml: string, ...args: string[]): Promise<readonly string[]> {
+  const { code, stdout, stderr } = await rbac(toml, ...args);
+  assert.deepEqual([code, stderr], [0, '']);
+  return parseAllDocuments(stdout).flatMap((document) => {
+    const { kind, metadata, rules, roleRef } = document.toJS() as Manifest;
+    const who = `${kind} ${metadata.namespace === undefined ? '' : `${metadata.namespace}/`}${metadata.name}`;
+    if (roleRef !== undefined) return [`${who} -> ${roleRef.name}`];
+    return (rules ?? []).map(({ apiGroups, resources, resourceNames = [], verbs }) =>
+      `${who}: ${verbs.join('+')} ${resources.join()}.${apiGroups.join()} ${resourceNames.join()}`.trimEnd(),
+    );
+  });
+}
+
+/** Exactly what a log of the deployments in `shop` needs. */
+const SHOP: AccessRule = ({ verb, group, resource: what, namespace, name }) =>
+  (verb === 'get' && what === 'namespaces' && name === 'kube-system') ||
+  (group === 'apps' && what === 'deployments' && namespace === 'shop' && ['list', 'watch'].includes(verb));
+
+async function checked(allow: AccessRule, toml: string) {
+  await using server = await startApiServer();
+  await using workdir = await Workdir.make();
+  server.allow(allow);
+  return await rbac(toml, '--check', '-k', await server.writeKubeconfig(workdir.file('kubeconfig')));
+}
+
+describe('rbac', () => {
+  test('prints a ClusterRole for all namespaces, by plural, short name and group', async () => {
+    const config = ['deploy', 'pods', 'ingresses.networking.k8s.io'].map((kind) => resource(kind)).join('');
+    assert.deepEqual(await lines(config + LOG, '--service-account', 'monitoring/teller'), [
+      'ClusterRole teller-monitoring: get namespaces. kube-system',
+      'ClusterRole teller-monitoring: list+watch deployments.apps',
+      'ClusterRole teller-monitoring: list+watch pods.',
+      'ClusterRole teller-monitoring: list+watch ingresses.networking.k8s.io',
+      'ClusterRoleBinding teller-monitoring -> teller-monitoring',
+    ]);
+  });
+
+  test('prints a Role for each namespace that is named, and nothing twice', async () => {
+    const config =
+      resource('deployment', 'namespaces = ["shop", "web"]') +
+      resource('deployment', 'namespaces = ["shop"]\nlabelSelector = "a=b"') +
+      resource('node', 'namespaces = ["shop"]') +
+      resource('secret') +
+      resource('secret', 'namespaces = ["web"]');
+    assert.deepEqual(await lines(config + LOG), [
+      'ClusterRole watchchain-watchchain: get namespaces. kube-system',
+      'ClusterRole watchchain-watchchain: list+watch nodes.',
+      'ClusterRole watchchain-watchchain: list+watch secrets.',
+      'ClusterRoleBinding watchchain-watchchain -> watchchain-watchchain',
+      'Role shop/watchchain: list+watch deployments.apps',
+      'RoleBinding shop/watchchain -> watchchain',
+      'Role web/watchchain: list+watch deployments.apps',
+      'RoleBinding web/watchchain -> watchchain',
+    ]);
+  });
+
+  test('adds what is looked up where something is watched, and the reviews of clusterAccess', async () => {
+    const config = `[web]\nclusterAccess = true\n${resource('event', 'namespaces = ["shop"]')}[[handler]]\nname = "match"\nownerName = "^web$"\n${LOG}`;
+    assert.deepEqual(await lines(config, '--lookup', 'pod,replicaset,node'), [
+      'ClusterRole watchchain-watchchain: get namespaces. kube-system',
+      'ClusterRole watchchain-watchchain: get nodes.',
+      'ClusterRoleBinding watchchain-watchchain -> watchchain-watchchain',
+      'ClusterRoleBinding watchchain-watchchain-auth-delegator -> system:auth-delegator',
+      'Role shop/watchchain: list+watch events.',
+      'Role shop/watchchain: get pods.',
+      'Role shop/watchchain: get replicasets.apps',
+      'RoleBinding shop/watchchain -> watchchain',
+    ]);
+    const { code, stderr } = await rbac(config);
+    assert.deepEqual([code, /--lookup pod,replicaset/.test(stderr)], [0, true]);
+  });
+
+  test('refuses kinds that it does not know, each with its line, and a bad account', async () => {
+    const { code, stderr } = await rbac(resource('deploymint') + resource('widget') + LOG);
+    assert.equal(code, 1);
+    assert.match(stderr, /config\.toml:\d+: what roles call "deploymint" is not known; near names: .*deployment/);
+    assert.match(stderr, /what roles call "widget" is not known.*; --cluster asks the cluster/);
+    const account = await rbac(resource('pod') + LOG, '--service-account', 'teller');
+    assert.match(account.stderr, /NAMESPACE\/NAME/);
+    assert.equal(account.code, 1);
+  });
+
+  test('--cluster asks the cluster for kinds of its own', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    server.addResource({
+      group: 'shop.example.com',
+      version: 'v1',
+      resource: 'widgets',
+      kind: 'Widget',
+      namespaced: true,
+    });
+    const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
+    assert.ok(
+      (await lines(resource('widget') + LOG, '--cluster', '-k', kubeconfig)).includes(
+        'ClusterRole watchchain-watchchain: list+watch widgets.shop.example.com',
+      ),
+    );
+  });
+
+  test('--check: what is exactly enough, what is missing, what is too much', async () => {
+    const toml = resource('deployment', 'namespaces = ["shop"]') + LOG;
+    assert.deepEqual(await checked(SHOP, toml), {
+      code: 0,
+      stdout: 'Exactly what the configuration needs.\n',
+      stderr: '',
+    });
+    assert.deepEqual(await checked(SHOP, resource('secret', 'namespaces = ["shop"]') + toml), {
+      code: 1,
+      stdout: 'missing   list, watch secrets in namespace shop\n',
+      stderr: '',
+    });
+    const wide: AccessRule = (wanted) =>
+      SHOP(wanted) ||
+      (wanted.verb === 'get' && wanted.resource === 'secrets') ||
+      SHOP({ ...wanted, namespace: 'shop' });
+    assert.deepEqual(await checked(wide, toml), {
+      code: 0,
+      stdout: [
+        'too much  get secrets in shop, default, kube-system\n',
+        'too much  list, watch deployments.apps in default, kube-system\n',
+      ].join(''),
+      stderr: '',
+    });
+  });
+
+  test('the chart knows the same kinds of Kubernetes itself', async () => {
+    const file = await readFile(new URL('../../chart/templates/_kinds.tpl', import.meta.url), 'utf8');
+    const [, table = ''] = /define "watchchain\.kinds" -\}\}\n(.*?)\{\{- end/s.exec(file) ?? [];
+    const ours = BUILT_IN_KINDS.map(({ singular, group, resource: name, namespaced, shortNames }) => [
+      singular,
+      {
+        group,
+        resource: name,
+        ...(shortNames[0] === undefined ? {} : { short: shortNames[0] }),
+        ...(namespaced ? {} : { namespaced: false }),
+      },
+    ]);
+    assert.deepEqual(parse(table), Object.fromEntries(ours));
+  });
+});

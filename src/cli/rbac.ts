@@ -1,0 +1,99 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { stringify } from 'yaml';
+import type { Config } from '../config/config.ts';
+import { grantsOf, looksUp, type Grant } from '../rbac/grants.ts';
+import { resolveBuiltIn } from '../rbac/kinds.ts';
+import { reviewGrants } from '../rbac/review.ts';
+import { rolesFor, type Account } from '../rbac/roles.ts';
+import { createApiClient } from '../source/api-client.ts';
+import type { ApiClient } from '../source/api.ts';
+import { loadCredentials } from '../source/credentials.ts';
+import { Discovery } from '../source/discovery.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
+import { configFrom, withConfigFlags, type ConfigFlags } from './options.ts';
+
+type Flags = ConfigFlags & {
+  readonly serviceAccount: Account;
+  readonly lookup: readonly string[];
+  readonly cluster?: boolean;
+  readonly check?: boolean;
+};
+
+export function rbacCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
+  const command = program
+    .command('rbac')
+    .description('print the smallest roles that the configuration needs, as manifests')
+    .allowExcessArguments(false)
+    .option('--service-account <account>', 'whom to give them to, as NAMESPACE/NAME', accountOf, {
+      namespace: 'watchchain',
+      name: 'watchchain',
+    })
+    .option(
+      '--lookup <kinds>',
+      'kinds of the objects that Events are about, and of their owners, where a handler asks for their labels or owners',
+      (kinds: string) => kinds.split(',').map((kind) => kind.trim()),
+      [],
+    )
+    .option(
+      '--cluster',
+      'ask the cluster what roles call a kind; without it, only kinds of Kubernetes itself are known',
+    )
+    .option(
+      '--check',
+      'print nothing, but ask the cluster what we may do there: what is missing, and what is too much',
+    );
+  withConfigFlags(command).action((flags: Flags) => choose(() => rbac(flags, io)));
+}
+
+function accountOf(text: string): Account {
+  const [namespace = '', name = '', ...rest] = text.split('/');
+  if (namespace === '' || name === '' || rest.length > 0)
+    throw new InvalidArgumentError('Write NAMESPACE/NAME, as in watchchain/watchchain.');
+  return { namespace, name };
+}
+
+/** Exit code 1 when something is missing; what is too much is only said. */
+async function rbac(flags: Flags, io: CommandIo): Promise<number> {
+  const config = await configFrom(flags, io);
+  if (looksUp(config) && flags.lookup.length === 0)
+    io.stderr.write(
+      'watchchain: a handler asks for labels or owners of other objects: name their kinds, as in --lookup pod,replicaset\n',
+    );
+  if (flags.cluster !== true && flags.check !== true) {
+    const resolve = (kind: string, apiVersion: string | undefined) => Promise.resolve(resolveBuiltIn(kind, apiVersion));
+    print(await grantsOf(config, { resolve, lookupKinds: flags.lookup }), flags, io);
+    return EXIT.ok;
+  }
+  const api = await connected(config, io);
+  try {
+    const discovery = new Discovery(api, { signal: io.signal });
+    const resolve = discovery.resolve.bind(discovery);
+    const grants = await grantsOf(config, { resolve, lookupKinds: flags.lookup });
+    if (flags.check === true) return await check(grants, api, io);
+    print(grants, flags, io);
+    return EXIT.ok;
+  } finally {
+    await api.close();
+  }
+}
+
+async function connected(config: Config, io: CommandIo): Promise<ApiClient> {
+  return createApiClient(await loadCredentials({ ...config.cluster, env: io.env }));
+}
+
+function print(grants: readonly Grant[], { serviceAccount }: Flags, io: CommandIo): void {
+  const manifests = rolesFor(grants, serviceAccount);
+  io.stdout.write(manifests.map((manifest) => stringify(manifest, { lineWidth: 0 })).join('---\n'));
+}
+
+async function check(grants: readonly Grant[], api: ApiClient, io: CommandIo): Promise<number> {
+  const { missing, tooMuch, incomplete } = await reviewGrants(api, grants);
+  const lines = [
+    ...missing.map((what) => `missing   ${what}`),
+    ...tooMuch.map((what) => `too much  ${what}`),
+    ...(incomplete ? ['The cluster cannot list all of our rules: there may be more that is too much.'] : []),
+    ...(missing.length + tooMuch.length === 0 ? ['Exactly what the configuration needs.'] : []),
+  ];
+  io.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  return missing.length === 0 ? EXIT.ok : EXIT.failed;
+}

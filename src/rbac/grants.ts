@@ -1,0 +1,124 @@
+/** What a configuration needs of the cluster, and no more. */
+import { needOf } from '../enrich/needs.ts';
+import type { ChainConfig, Config } from '../config/config.ts';
+import { ConfigError } from '../errors.ts';
+import type { Resolution } from '../source/discovery.ts';
+import type { Resource } from '../source/source.ts';
+
+/** One resource in one place, and what is done with it. */
+export interface Grant {
+  readonly group: string;
+  /** As roles write it: `pods`, `pods/log`. */
+  readonly resource: string;
+  readonly verbs: readonly string[];
+  /** `""`: all namespaces, or none. */
+  readonly namespace: string;
+  /** Only the object of this name. */
+  readonly name?: string;
+  /** It comes with the cluster's own role `system:auth-delegator`. */
+  readonly delegated?: true;
+}
+
+export interface GrantOptions {
+  /** Of discovery, or of a table. */
+  readonly resolve: (kind: string, apiVersion: string | undefined) => Promise<Resolution>;
+  /** Kinds of the objects that Events are about, and of their owners: they are looked up one by one. */
+  readonly lookupKinds: readonly string[];
+}
+
+/** The uid of this namespace tells the cluster from every other. */
+const IDENTITY: Grant = { group: '', resource: 'namespaces', verbs: ['get'], namespace: '', name: 'kube-system' };
+
+/** Who may see the page is the cluster's to say: `clusterAccess`. */
+const REVIEWS: readonly Grant[] = [
+  { group: 'authentication.k8s.io', resource: 'tokenreviews' },
+  { group: 'authorization.k8s.io', resource: 'subjectaccessreviews' },
+].map((review) => ({ ...review, verbs: ['create'], namespace: '', delegated: true }));
+
+/**
+ * One grant for each resource and place, in the order of the configuration; what all namespaces have is not said again of one.
+ * @throws ConfigError for kinds that are not known, all of them
+ */
+export async function grantsOf(config: Config, { resolve, lookupKinds }: GrantOptions): Promise<readonly Grant[]> {
+  const grants: Grant[] = [IDENTITY];
+  const problems: string[] = [];
+  const find = async (kind: string, apiVersion: string | undefined, at: string): Promise<Resource | undefined> => {
+    const answer = await resolve(kind, apiVersion);
+    if (answer.kind === 'found') return answer.resource;
+    problems.push(problemOf(kind, answer, at));
+    return undefined;
+  };
+  const watched = new Set<string>();
+  for (const { kind, apiVersion, namespaces, at } of config.chains.flatMap(({ resources }) => resources)) {
+    const found = await find(kind, apiVersion, at);
+    if (found === undefined) continue;
+    for (const namespace of found.namespaced && namespaces.length > 0 ? namespaces : ['']) {
+      watched.add(namespace);
+      grants.push({ group: found.group, resource: found.resource, verbs: ['list', 'watch'], namespace });
+    }
+  }
+  const everywhere = watched.has('') ? [''] : [...watched];
+  if (config.lookup.enabled) {
+    for (const kind of lookupKinds) {
+      const found = await find(kind, undefined, '--lookup');
+      if (found === undefined) continue;
+      const places = found.namespaced ? everywhere : [''];
+      for (const namespace of places)
+        grants.push({ group: found.group, resource: found.resource, verbs: ['get'], namespace });
+    }
+    for (const access of handlersOf(config).flatMap(
+      ({ definition, options }) => definition.asks?.(options).access ?? [],
+    ))
+      for (const namespace of everywhere) grants.push({ ...access, namespace });
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return [...merged(grants), ...(config.web.clusterAccess ? REVIEWS : [])];
+}
+
+/** Whether a handler looks up objects of kinds that only the user knows. */
+export function looksUp(config: Config): boolean {
+  return (
+    config.lookup.enabled &&
+    handlersOf(config).some(
+      ({ definition, options }) => definition.asks?.(options).involved === true || needOf(options) !== undefined,
+    )
+  );
+}
+
+function handlersOf({ chains }: Config): ChainConfig['handlers'] {
+  const all = (chain: ChainConfig): ChainConfig['handlers'] => [...chain.handlers, ...chain.branches.flatMap(all)];
+  return chains.flatMap(all);
+}
+
+function merged(grants: readonly Grant[]): readonly Grant[] {
+  const byPlace = new Map<string, Grant>();
+  for (const grant of grants) {
+    const { group, resource, namespace, name = '' } = grant;
+    const place = [group, resource, namespace, name].join(' ');
+    const verbs = new Set([...(byPlace.get(place)?.verbs ?? []), ...grant.verbs]);
+    byPlace.set(place, { ...grant, verbs: [...verbs].toSorted() });
+  }
+  const all = [...byPlace.values()];
+  return all.flatMap((grant) => {
+    const wide = all.find((one) => one.namespace === '' && one !== grant && isSame(one, grant));
+    const verbs = grant.verbs.filter((verb) => wide === undefined || !wide.verbs.includes(verb));
+    return verbs.length === 0 ? [] : [{ ...grant, verbs }];
+  });
+}
+
+function isSame(wide: Grant, { group, resource }: Grant): boolean {
+  return wide.name === undefined && wide.group === group && wide.resource === resource;
+}
+
+function problemOf(kind: string, answer: Exclude<Resolution, { kind: 'found' }>, at: string): string {
+  switch (answer.kind) {
+    case 'not-served': {
+      const near = answer.near.length === 0 ? '' : `; near names: ${answer.near.join(', ')}`;
+      return `${at}: what roles call "${kind}" is not known${near}; --cluster asks the cluster`;
+    }
+    case 'ambiguous':
+      return `${at}: kind "${kind}" may be any of ${answer.candidates.join(', ')}: set apiVersion`;
+    case 'unsure':
+      return `${at}: cannot find out what kind "${kind}" is: ${answer.reason}`;
+  }
+}

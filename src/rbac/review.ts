@@ -1,0 +1,118 @@
+/** What we may do in a cluster against what is needed: SelfSubjectAccessReview says what is missing, SelfSubjectRulesReview what is too much. */
+import { z } from 'zod';
+import type { ApiClient } from '../source/api.ts';
+import type { Grant } from './grants.ts';
+
+export interface Findings {
+  /** `list deployments.apps in namespace shop`. */
+  readonly missing: readonly string[];
+  readonly tooMuch: readonly string[];
+  /** The cluster has rules that it cannot list, as of a webhook: there may be more that is too much. */
+  readonly incomplete: boolean;
+}
+
+/** Where what is granted in all namespaces shows, beside the configured ones. */
+const SAMPLE_NAMESPACES = ['default', 'kube-system'];
+
+/** What `system:basic-user` gives to everybody. */
+const EVERYBODY: ReadonlySet<string> = new Set([
+  'selfsubjectaccessreviews.authorization.k8s.io',
+  'selfsubjectrulesreviews.authorization.k8s.io',
+  'selfsubjectreviews.authentication.k8s.io',
+]);
+
+const names = z.array(z.string()).nullish();
+const rulesReview = z.object({
+  status: z.object({
+    resourceRules: z
+      .array(z.object({ verbs: z.array(z.string()), apiGroups: names, resources: names, resourceNames: names }))
+      .nullish(),
+    incomplete: z.boolean().optional(),
+  }),
+});
+type ResourceRule = NonNullable<z.output<typeof rulesReview>['status']['resourceRules']>[number];
+
+const accessReview = z.object({ status: z.object({ allowed: z.boolean().optional() }) });
+
+/** @throws when the cluster does not answer these questions */
+export async function reviewGrants(api: ApiClient, grants: readonly Grant[]): Promise<Findings> {
+  const missing: string[] = [];
+  for (const grant of grants) {
+    const refused: string[] = [];
+    for (const verb of grant.verbs) if (!(await mayWe(api, grant, verb))) refused.push(verb);
+    if (refused.length > 0) missing.push(`${refused.join(', ')} ${title(grant)} ${placeOf(grant)}`);
+  }
+  const places = new Set([...grants.map(({ namespace }) => namespace), ...SAMPLE_NAMESPACES].filter(Boolean));
+  const excess = new Map<string, string[]>();
+  let incomplete = false;
+  for (const namespace of places) {
+    const { status } = await ask(api, 'selfsubjectrulesreviews', { namespace }, rulesReview);
+    incomplete ||= status.incomplete === true;
+    const needed = grants.filter((grant) => grant.namespace === '' || grant.namespace === namespace);
+    for (const what of excessOf(status.resourceRules ?? [], needed))
+      excess.set(what, [...(excess.get(what) ?? []), namespace]);
+  }
+  const tooMuch = [...excess].map(([what, where]) => `${what} in ${where.join(', ')}`);
+  return { missing, tooMuch, incomplete };
+}
+
+async function mayWe(api: ApiClient, grant: Grant, verb: string): Promise<boolean> {
+  const { group, namespace, name } = grant;
+  const [resource = '', subresource] = grant.resource.split('/');
+  const attributes = { verb, group, resource, subresource, name, ...(namespace === '' ? {} : { namespace }) };
+  const { status } = await ask(api, 'selfsubjectaccessreviews', { resourceAttributes: attributes }, accessReview);
+  return status.allowed === true;
+}
+
+async function ask<T>(api: ApiClient, resource: string, spec: object, shape: z.ZodType<T>): Promise<T> {
+  const kind = resource === 'selfsubjectrulesreviews' ? 'SelfSubjectRulesReview' : 'SelfSubjectAccessReview';
+  const path = `/apis/authorization.k8s.io/v1/${resource}`;
+  const body = { apiVersion: 'authorization.k8s.io/v1', kind, spec };
+  const answer = await api.request('POST', path, { body });
+  if (answer.status >= 300) throw new Error(`Cannot POST ${path} on ${api.host}: it answered ${answer.status}`);
+  return shape.parse(JSON.parse(answer.body.toString('utf8')));
+}
+
+/** `get, list secrets`, once for each resource: the verbs that no grant asks for. */
+function excessOf(rules: readonly ResourceRule[], needed: readonly Grant[]): readonly string[] {
+  const verbs = new Map<string, Set<string>>();
+  for (const { apiGroups, resources, resourceNames, verbs: given } of rules) {
+    for (const group of apiGroups ?? []) {
+      for (const resource of resources ?? []) {
+        const what = title({ group, resource, name: resourceNames?.join(' ') || undefined });
+        const more = given.filter((verb) => !isNeeded({ group, resource, names: resourceNames ?? [], verb }, needed));
+        if (more.length > 0) verbs.set(what, new Set([...(verbs.get(what) ?? []), ...more]));
+      }
+    }
+  }
+  return [...verbs].map(([what, more]) => `${[...more].join(', ')} ${what}`);
+}
+
+interface Permission {
+  readonly group: string;
+  readonly resource: string;
+  /** Empty: every object. */
+  readonly names: readonly string[];
+  readonly verb: string;
+}
+
+function isNeeded({ group, resource, names, verb }: Permission, needed: readonly Grant[]): boolean {
+  if (verb === 'create' && EVERYBODY.has(`${resource}.${group}`)) return true;
+  return needed.some(
+    (grant) =>
+      grant.group === group &&
+      grant.resource === resource &&
+      grant.verbs.includes(verb) &&
+      (grant.name === undefined || (names.length > 0 && names.every((name) => name === grant.name))),
+  );
+}
+
+/** `deployments.apps`, `namespaces "kube-system"`; `*.*` is everything. */
+function title({ group, resource, name }: Pick<Grant, 'group' | 'resource'> & { name?: string | undefined }): string {
+  return `${group === '' ? resource : `${resource}.${group}`}${name === undefined ? '' : ` "${name}"`}`;
+}
+
+function placeOf({ namespace, name }: Grant): string {
+  if (namespace !== '') return `in namespace ${namespace}`;
+  return name === undefined ? 'in all namespaces' : 'at the cluster scope';
+}

@@ -1,0 +1,95 @@
+/** The roles of the chart are those of `watchchain rbac` for the configuration that the chart writes. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseAllDocuments, stringify } from 'yaml';
+import type { Rule } from '../../src/rbac/roles.ts';
+import { Program, Workdir } from '../e2e/program.ts';
+import { rendered, type Manifest } from './helm.ts';
+
+const handler = [{ name: 'diff' }, { name: 'log' }];
+const inNamespaces = (kind: string, ...namespaces: string[]) => ({ kind, namespaces });
+
+const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?: readonly string[] }>> = {
+  'as it comes': { values: {} },
+  'kinds by plural, short name and group': {
+    values: {
+      config: { resource: [{ kind: 'deploy' }, { kind: 'Pods' }, { kind: 'ingresses.networking.k8s.io' }], handler },
+    },
+  },
+  'namespaces of its own, and of the values': {
+    values: {
+      namespaces: ['shop', 'web'],
+      config: {
+        resource: [{ kind: 'deployment' }, inNamespaces('pod', 'billing'), inNamespaces('node', 'shop')],
+        handler,
+      },
+    },
+    flags: ['--namespace', 'shop,web'],
+  },
+  'what all namespaces have, and one again': {
+    values: {
+      config: { resource: [{ kind: 'pod' }, inNamespaces('pod', 'shop'), inNamespaces('secret', 'shop')], handler },
+    },
+  },
+  chains: {
+    values: {
+      config: {
+        resource: [inNamespaces('deployment', 'shop')],
+        handler,
+        chain: [
+          { name: 'upgrades', resource: [{ kind: 'event' }], handler },
+          { name: 'quotas', resource: [inNamespaces('ResourceQuota', 'billing')], handler },
+        ],
+      },
+    },
+  },
+  'lookups where something is watched': {
+    values: {
+      lookupKinds: ['pod', 'replicaset', 'node'],
+      config: { resource: [inNamespaces('event', 'shop'), inNamespaces('pod', 'web')], handler },
+    },
+    flags: ['--lookup', 'pod,replicaset,node'],
+  },
+  'lookups everywhere': {
+    values: { lookupKinds: ['rs'], config: { resource: [{ kind: 'event' }, inNamespaces('rs', 'web')], handler } },
+    flags: ['--lookup', 'rs'],
+  },
+  clusterAccess: {
+    values: { config: { web: { clusterAccess: true }, resource: [{ kind: 'pod' }], handler } },
+  },
+};
+
+describe('the roles of the chart are those of watchchain rbac', () => {
+  for (const [name, { values, flags = [] }] of Object.entries(MATRIX)) {
+    test(name, async () => {
+      await using workdir = await Workdir.make();
+      const manifests = await rendered(values);
+      const config = manifests.find(({ kind }) => kind === 'ConfigMap') as unknown as { data: Record<string, string> };
+      await workdir.write('config.toml', config.data['config.toml'] ?? '');
+      await using program = new Program(
+        ['rbac', '-c', 'config.toml', '--service-account', 'monitoring/prod-watchchain', ...flags],
+        { cwd: workdir.path },
+      );
+      const { code, stdout, stderr } = await program.exited();
+      assert.deepEqual([code, stderr], [0, '']);
+      const printed = parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
+      assert.deepEqual(said(manifests), said(printed));
+    });
+  }
+});
+
+/** Roles and bindings without labels, in an order that says nothing. */
+function said(manifests: readonly Manifest[]): readonly string[] {
+  return manifests
+    .filter(({ apiVersion }) => apiVersion.startsWith('rbac.'))
+    .map(({ kind, metadata: { name, namespace = '' }, rules = [], roleRef, subjects = [] }) => {
+      const sorted = (rules as readonly Rule[]).map((rule) => stable({ ...rule, verbs: rule.verbs.toSorted() }));
+      return stable({ kind, name, namespace, rules: sorted.toSorted(), roleRef, subjects });
+    })
+    .toSorted();
+}
+
+/** JSON with sorted keys. */
+function stable(value: object): string {
+  return stringify(value, { sortMapEntries: true, lineWidth: 0 });
+}
