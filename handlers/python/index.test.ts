@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { afterEach, describe, test } from 'node:test';
+import { isHalt, type TransformInstance } from '../../src/chain/handler.ts';
+import { withParts } from '../../src/change.ts';
+import { codeOf } from '../../src/errors.ts';
+import { changeOf } from '../../src/testing/change.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { Workdir } from '../../test/e2e/program.ts';
+import python from './index.ts';
+
+const change = changeOf({
+  after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web', namespace: 'shop' } },
+});
+const running: TransformInstance[] = [];
+afterEach(async () => {
+  for (const handler of running.splice(0)) await handler.stop?.();
+});
+
+/** The handler for a plug-in of this text. */
+async function handler(workdir: Workdir, script: string, more: object = {}, clock = new FakeClock()) {
+  await workdir.write('plugin_own.py', script);
+  assert.ok(python.type === 'transform');
+  const options = python.options.parse({ plugin: 'own', path: [workdir.path], cwd: workdir.path, ...more });
+  const instance = python.create(options, testEnvironment({ clock }));
+  running.push(instance);
+  return instance;
+}
+
+describe('python', () => {
+  test('what it says is for later handlers, too', async () => {
+    await using workdir = await Workdir.make();
+    const instance = await handler(workdir, 'def handle_event(event):\n  return event["type"], "INFO"\n');
+    const verdict = await instance.handle(change, testContext({ id: 'default/own' }));
+    assert.ok(!isHalt(verdict));
+    assert.deepEqual(verdict.notes.answers?.['own'], { message: 'ADDED', level: 'INFO', log: [] });
+  });
+
+  test('many at once are each answered for themselves', async () => {
+    await using workdir = await Workdir.make();
+    const instance = await handler(
+      workdir,
+      'def handle_event(event):\n  return event["object"]["metadata"]["name"], "INFO"\n',
+    );
+    const names = Array.from({ length: 500 }, (_, n) => `web-${n}`);
+    const answers = await Promise.all(
+      names.map(async (name, n) => {
+        const metadata = { name, namespace: 'shop' };
+        const one = changeOf({
+          after: { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { text: 'é'.repeat(n) } },
+        });
+        const verdict = await instance.handle(withParts(one, { id: n + 1 }), testContext({ id: 'default/own' }));
+        return isHalt(verdict) ? undefined : verdict.notes.answers?.['own']?.['message'];
+      }),
+    );
+    assert.deepEqual(answers, names);
+  });
+
+  test('one that hangs is ended at the deadline with what it has started, and started again after a while', async () => {
+    await using workdir = await Workdir.make();
+    const script = `
+import os, subprocess, time
+def handle_event(watcher, event, config):
+    if os.path.exists('seen'):
+        return 'fine', 'INFO'
+    child = subprocess.Popen(['sleep', '1000'])
+    with open('child', 'w') as file:
+        file.write(str(child.pid))
+    open('seen', 'w').close()
+    while True:
+        time.sleep(1)
+`;
+    const clock = new FakeClock();
+    const instance = await handler(workdir, script, {}, clock);
+    const deadline = new AbortController();
+    const asked = Promise.resolve(instance.handle(change, testContext({ signal: deadline.signal })));
+    const failed = asked.catch((thrown: unknown) => thrown);
+    const pid = await contentOf(workdir, 'child');
+    await contentOf(workdir, 'seen', true);
+    deadline.abort(new Error('it took too long'));
+    assert.match(String(await failed), /it took too long/);
+    await gone(pid);
+    const early: unknown = await Promise.resolve(instance.handle(change, testContext())).catch(
+      (thrown: unknown) => thrown,
+    );
+    assert.equal(codeOf(early), 'DEFER');
+    await clock.advance(500);
+    assert.ok(!isHalt(await instance.handle(change, testContext())));
+  });
+
+  test('an interpreter that is not there, and a plug-in that is none, stop the start', async () => {
+    await using workdir = await Workdir.make();
+    const missing = await handler(workdir, '', { python: '/nonexistent/python' });
+    await assert.rejects(async () => missing.start?.(), /Cannot start \/nonexistent\/python: there is no such program/);
+    const empty = await handler(workdir, 'x = 1\n');
+    await assert.rejects(async () => empty.start?.(), /Cannot load plugin_own: AttributeError.*looked in \//);
+    const broken = await handler(workdir, 'def handle_event(:\n');
+    await assert.rejects(async () => broken.start?.(), /Cannot load plugin_own: SyntaxError/);
+  });
+
+  test('gets no variable of ours but PATH and PYTHONPATH', async () => {
+    await using workdir = await Workdir.make();
+    process.env['WATCHCHAIN_TEST_SECRET'] = 'hunter2';
+    const script =
+      'import os\ndef handle_event(event):\n  return str("WATCHCHAIN_TEST_SECRET" in os.environ), "INFO"\n';
+    const said = async (more: object) => {
+      const instance = await handler(workdir, script, more);
+      const verdict = await instance.handle(change, testContext({ id: 'default/own' }));
+      return isHalt(verdict) ? undefined : verdict.notes.answers?.['own']?.['message'];
+    };
+    assert.deepEqual([await said({}), await said({ inheritEnv: true })], ['False', 'True']);
+    delete process.env['WATCHCHAIN_TEST_SECRET'];
+  });
+
+  test('its options are checked', () => {
+    assert.deepEqual(problemsOf(python, { plugin: '../x' }), [
+      'plugin: must be the name of a Python module, without "plugin_"',
+    ]);
+  });
+});
+
+/** Of a file that a plug-in writes. */
+async function contentOf(workdir: Workdir, name: string, mayBeEmpty = false): Promise<string> {
+  const deadline = AbortSignal.timeout(20_000);
+  for (;;) {
+    const text = await readFile(workdir.file(name), 'utf8').catch(() => undefined);
+    if (text || (mayBeEmpty && text !== undefined)) return text ?? '';
+    deadline.throwIfAborted();
+  }
+}
+
+/** Until no such process runs. */
+async function gone(pid: string): Promise<void> {
+  const deadline = AbortSignal.timeout(20_000);
+  for (;;) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ' Z ');
+    if (/ Z /.test(stat)) return;
+    deadline.throwIfAborted();
+  }
+}
