@@ -40,7 +40,7 @@ export class RetryAfterError extends Error {
 export class WaitError extends Error {
   readonly code = 'WAIT';
   override readonly name = 'WaitError';
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by `Clock.steady()`. */
   readonly until: number;
   constructor(until: number, message = 'Waiting for the rate limit of the receiver') {
     super(message);
