@@ -1,14 +1,21 @@
 /**
- * Evaluating this module makes `import ... from 'watchchain'` mean the running copy, wherever the importing file lies: a
- * user's handler needs no package.json, no node_modules and no build. It is imported when the first such file is loaded.
+ * Evaluating this module makes `import ... from 'watchchain'` and `'watchchain/testing'` mean the running copy, wherever the
+ * importing file lies: a user's handler needs no package.json, no node_modules and no build. It is imported when the first such
+ * file is loaded, and by `node --import` for its test.
  */
 import { registerHooks } from 'node:module';
 import { extname } from 'node:path';
 
 /** `.ts` when run from source, `.js` in the published package. */
-const entry = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;
+const extension = extname(import.meta.url);
+const entries: ReadonlyMap<string, string> = new Map([
+  ['watchchain', new URL(`../index${extension}`, import.meta.url).href],
+  ['watchchain/testing', new URL(`../testing/index${extension}`, import.meta.url).href],
+]);
 
 registerHooks({
-  resolve: (specifier, context, nextResolve) =>
-    specifier === 'watchchain' ? { url: entry, shortCircuit: true } : nextResolve(specifier, context),
+  resolve(specifier, context, nextResolve) {
+    const url = entries.get(specifier);
+    return url === undefined ? nextResolve(specifier, context) : { url, shortCircuit: true };
+  },
 });

@@ -10,6 +10,7 @@ import { demoCommand } from './demo.ts';
 import { explainCommand } from './explain.ts';
 import { historyCommand } from './history.ts';
 import { importCommand } from './import.ts';
+import { newCommand } from './new.ts';
 import { rbacCommand } from './rbac.ts';
 import { runCommand } from './run.ts';
 import { testCommand } from './test-chains.ts';
@@ -34,6 +35,7 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
   checkCommand(program, io, choose);
   testCommand(program, io, choose);
   importCommand(program, io, choose);
+  newCommand(program, io, choose);
   explainCommand(program, io, choose);
   rbacCommand(program, io, choose);
   deadCommand(program, io, choose);

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdir, writeFile } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { loadHandler } from '../chain/load.ts';
+import { loadConfig } from '../config/load.ts';
+import { Workdir } from '../../test/e2e/program.ts';
+import { runCommandLine } from './command-line.ts';
+
+const run = promisify(execFile);
+
+async function made(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  const { signal } = new AbortController();
+  const code = await runCommandLine({ argv: ['new', ...args], env: {}, stdin, stdout, stderr, signal });
+  stdout.end();
+  stderr.end();
+  return { code, stdout: await text(stdout), stderr: await text(stderr) };
+}
+
+/** The indented parts of what is printed: the command, and the table. */
+const indented = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('  '));
+
+/** As a user's shell would, which knows nothing of this test run. */
+async function shell(command: string, cwd: string): Promise<string> {
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const { stdout, stderr } = await run('sh', ['-c', command], { cwd, env });
+  return stdout + stderr;
+}
+
+describe('watchchain new handler', () => {
+  test('writes one that a configuration takes, and a test that passes', async () => {
+    await using workdir = await Workdir.make();
+    const { code, stdout } = await made('handler', 'page-me', '--folder', workdir.path);
+    assert.equal(code, 0);
+    assert.deepEqual((await readdir(workdir.path)).toSorted(), ['page-me.test.ts', 'page-me.ts']);
+    const [command = '', ...table] = indented(stdout);
+    const file = await workdir.write('config.toml', `[[resource]]\nkind = "configmap"\n${table.join('\n')}\n`);
+    const { chains } = await loadConfig(file, { env: {}, loadHandler });
+    assert.equal(chains[0]?.handlers[0]?.definition.name, 'page-me');
+    assert.match(await shell(command, workdir.path), /pass 1/);
+  });
+
+  test('its test fails when the handler does otherwise', async () => {
+    await using workdir = await Workdir.make();
+    const { stdout } = await made('handler', 'page-me', '--folder', workdir.path);
+    await writeFile(workdir.file('page-me.ts'), 'export default (change) => change;\n');
+    await assert.rejects(shell(indented(stdout)[0] ?? '', workdir.path));
+  });
+
+  test('--python writes a program, and a test that passes', async () => {
+    await using workdir = await Workdir.make();
+    const { stdout } = await made('handler', 'page-me', '--python', '--folder', workdir.path);
+    const [command = '', ...table] = indented(stdout);
+    const file = await workdir.write('config.toml', `[[resource]]\nkind = "configmap"\n${table.join('\n')}\n`);
+    const { chains } = await loadConfig(file, { env: {}, loadHandler });
+    assert.deepEqual(chains[0]?.handlers[0]?.options['command'], ['./page_me.py']);
+    assert.match(await shell(command, workdir.path), /Ran 2 tests[^]*OK/);
+    const asked = '{"id": 7, "change": {"key": "a/b", "after": {"metadata": {"labels": {"alerts": "off"}}}}}';
+    assert.match(await shell(`echo '${asked}' | ./page_me.py`, workdir.path), /^\{"id": 7, "verdict": "halt"/);
+  });
+
+  test('writes over nothing, and refuses what is no name', async () => {
+    await using workdir = await Workdir.make();
+    await made('handler', 'x', '--folder', workdir.path);
+    const again = await made('handler', 'x', '--folder', workdir.path);
+    assert.deepEqual([again.code, /x\.ts is there already/.test(again.stderr)], [1, true]);
+    assert.equal((await made('handler', '../x', '--folder', workdir.path)).code, 1);
+    assert.equal((await made('sink', 'x')).code, 1);
+  });
+});

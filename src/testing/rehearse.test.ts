@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { z } from 'zod';
+import { defineStateful, defineTransform, halt } from '../chain/handler.ts';
+import webhook from '../../handlers/webhook/index.ts';
+import slack from '../../handlers/slack/index.ts';
+import { changeOf } from './change.ts';
+import { rehearse } from './rehearse.ts';
+
+const manifest = (name: string, data: string) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, namespace: 'shop', uid: name, resourceVersion: data },
+  data: { data },
+});
+const described = { summary: 's', description: 'd', examples: [] };
+
+describe('rehearse()', () => {
+  test('runs a plain function on a recording, each object with what it was before', async () => {
+    const events = [
+      { type: 'ADDED', object: manifest('a', '1') },
+      { type: 'MODIFIED', object: manifest('a', '2') },
+      { type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } },
+      { type: 'DELETED', object: manifest('a', '2') },
+    ];
+    const text = events.map((event) => JSON.stringify(event)).join('\n');
+    const { changes } = await rehearse((change) => (change.action === 'deleted' ? halt('gone') : undefined), {
+      changes: text,
+    });
+    assert.deepEqual(
+      changes.map(({ change, verdict, reason }) => [change.action, change.before?.['data'], verdict, reason]),
+      [
+        ['added', undefined, 'pass', undefined],
+        ['updated', { data: '1' }, 'pass', undefined],
+        ['deleted', { data: '2' }, 'halt', 'gone'],
+      ],
+    );
+  });
+
+  test('gives a stateful handler its state by key, and tells of its wake-ups', async () => {
+    const counter = defineStateful<z.ZodObject, number>({
+      ...described,
+      name: 'counter',
+      options: z.strictObject({}),
+      create: () => ({
+        handle(change, { state = 0, now, wakeAt }) {
+          wakeAt(change.key, now + 1_000);
+          return { verdict: halt(`number ${state + 1}`), state: state + 1 };
+        },
+      }),
+    });
+    const of = (name: string) => changeOf({ after: manifest(name, '1') });
+    const { changes } = await rehearse(counter, { changes: [of('a'), of('b'), of('a')] });
+    assert.deepEqual(
+      changes.map(({ reason, wakeUps }) => [reason, [...wakeUps.keys()]]),
+      [
+        ['number 1', ['shop/a']],
+        ['number 1', ['shop/b']],
+        ['number 2', ['shop/a']],
+      ],
+    );
+  });
+
+  test('keeps what a sink sends, and fails its delivery as told', async () => {
+    const given = {
+      options: { url: 'https://hooks.example/x', layout: { text: '{{ change.key }}' } },
+      changes: [changeOf({ after: manifest('a', '1') }), changeOf({ after: manifest('b', '1') })],
+    };
+    const { changes } = await rehearse(webhook, {
+      ...given,
+      respond: ({ body }) => ({ status: body.includes('b') ? 500 : 204 }),
+    });
+    assert.deepEqual(
+      changes.map(({ verdict, sent }) => [verdict, sent.map(({ method, url, body }) => `${method} ${url} ${body}`)]),
+      [
+        ['pass', ['POST https://hooks.example/x {"text":"shop/a"}']],
+        ['error', ['POST https://hooks.example/x {"text":"shop/b"}']],
+      ],
+    );
+  });
+
+  test('works with a sink that has a client library of its own', async () => {
+    const { changes } = await rehearse(slack, {
+      options: { webhookURL: 'https://hooks.slack.com/services/T/B/x', clusterName: 'test' },
+      changes: [changeOf({ after: manifest('a', '1') })],
+      respond: () => ({ body: 'ok' }),
+    });
+    assert.equal(changes[0]?.sent.length, 1, changes[0]?.reason);
+  });
+
+  test('refuses options as a configuration would, starts and stops, and keeps the log', async () => {
+    const life: string[] = [];
+    const definition = defineTransform({
+      ...described,
+      name: 'own',
+      options: z.strictObject({ level: z.int() }),
+      create: (_, { log }) => ({
+        start: async () => void life.push('start'),
+        stop: async () => void life.push('stop'),
+        handle(change) {
+          log.info('It was seen');
+          return Object.assign(change, { key: 'mutated' });
+        },
+      }),
+    });
+    const changes = [changeOf({ after: manifest('a', '1') })];
+    await assert.rejects(rehearse(definition, { changes, options: { level: 'x' } }), /own: level: must be a/);
+    const done = await rehearse(definition, { changes, options: { level: 1 } });
+    assert.deepEqual([done.changes[0]?.verdict, life], ['error', ['start', 'stop']]);
+    assert.deepEqual(done.logged, [{ level: 'info', message: 'It was seen' }]);
+  });
+});

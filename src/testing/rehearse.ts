@@ -1,0 +1,200 @@
+/** A handler run on changes without a cluster, a store or a network: for the tests of those who write one. */
+import { Writable } from 'node:stream';
+import { createLogger, format, transports } from 'winston';
+import { idempotencyKey, withParts, type Change } from '../change.ts';
+import { handlerOfFunction, type HandlerFunction } from '../chain/handler-function.ts';
+import { isHalt, type Halt, type HandlerContext, type HandlerDefinition } from '../chain/handler.ts';
+import { readWatchEvents } from '../cli/watch-events.ts';
+import { pathText, problemsOf } from '../config/problems.ts';
+import type { OutgoingRequest, Receiver, ReceiverFactory } from '../delivery/receiver.ts';
+import { ConfigError, toError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import { changeOf } from './change.ts';
+import { FakeClock } from './fake-clock.ts';
+import { testContext, testEnvironment } from './handler.ts';
+
+export interface RehearsalOptions {
+  /** As in the `[[handler]]` table, without `name` and `id`. Default: none. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Changes of one's own, see {@link changeOf}; or what `kubectl get -w -o json --output-watch-events` has printed. */
+  readonly changes: readonly Change[] | string;
+  /** What a receiver answers. Default: 200. Anything but 200 to 299 fails the delivery. */
+  readonly respond?: (request: SentRequest) => { readonly status?: number; readonly body?: string };
+}
+
+/** What a sink has sent. */
+export interface SentRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** One change and what became of it. */
+export interface RehearsedChange {
+  readonly change: Change;
+  readonly verdict: 'pass' | 'halt' | 'error';
+  /** Why it was halted, or what was thrown. */
+  readonly reason: string | undefined;
+  /** What the handlers after it would see; undefined unless it passed. */
+  readonly passed: Change | undefined;
+  /** What it sent for this change. */
+  readonly sent: readonly SentRequest[];
+  /** When it asked to be called again: milliseconds since the epoch by key; null cancels. */
+  readonly wakeUps: ReadonlyMap<string, number | null>;
+}
+
+export interface Rehearsal {
+  readonly changes: readonly RehearsedChange[];
+  /** Lines of the handler's own log, without time. */
+  readonly logged: readonly { readonly level: string; readonly message: string }[];
+}
+
+/**
+ * Creates and starts the handler, gives it the changes in their order, each frozen to the bottom, and stops it. A stateful one
+ * gets back the state that it returned for the key, or the group.
+ * @throws ConfigError for options that its schema refuses, or a recording that cannot be read
+ */
+export async function rehearse(
+  handler: HandlerDefinition | HandlerFunction,
+  given: RehearsalOptions,
+): Promise<Rehearsal> {
+  const definition = typeof handler === 'function' ? handlerOfFunction('function', handler) : handler;
+  const options = checkedOptions(definition, given.options ?? {});
+  const changes = typeof given.changes === 'string' ? recorded(given.changes) : given.changes;
+  const logged: { level: string; message: string }[] = [];
+  const sent: SentRequest[] = [];
+  const log = recordingLog(logged);
+  const clock = new FakeClock();
+  const receivers = recordingReceivers(sent, given.respond ?? (() => ({})));
+  const id = `default/${definition.name}`;
+  const call = callerOf(definition, options, testEnvironment({ id, log, clock, receivers }));
+  const results: RehearsedChange[] = [];
+  try {
+    await call.start?.();
+    for (const change of changes) {
+      const context = testContext({ id, log, idempotencyKey: idempotencyKey(change, id) });
+      const wakeUps = new Map<string, number | null>();
+      const before = sent.length;
+      const outcome = await outcomeOf(() => call.handle(change, context, wakeUps));
+      results.push({ change, ...outcome, sent: sent.slice(before), wakeUps });
+    }
+  } finally {
+    await call.stop?.();
+  }
+  return { changes: results, logged };
+}
+
+type Outcome = Pick<RehearsedChange, 'verdict' | 'reason' | 'passed'>;
+
+async function outcomeOf(handle: () => Promise<Change | Halt>): Promise<Outcome> {
+  try {
+    const verdict = await handle();
+    if (isHalt(verdict)) return { verdict: 'halt', reason: verdict.reason, passed: undefined };
+    return { verdict: 'pass', reason: undefined, passed: verdict };
+  } catch (thrown) {
+    return { verdict: 'error', reason: toError(thrown).message, passed: undefined };
+  }
+}
+
+interface Caller {
+  handle(change: Change, context: HandlerContext, wakeUps: Map<string, number | null>): Promise<Change | Halt>;
+  start?(): Promise<void>;
+  stop?(): Promise<void>;
+}
+
+/** The three shapes of a handler as one. */
+function callerOf(
+  definition: HandlerDefinition,
+  options: Record<string, unknown>,
+  environment: ReturnType<typeof testEnvironment>,
+): Caller {
+  if (definition.type === 'sink') {
+    const sink = definition.create(options, environment);
+    return { ...lifeOf(sink), handle: async (change, context) => (await sink.deliver(change, context)) ?? change };
+  }
+  if (definition.type === 'transform') {
+    const transform = definition.create(options, environment);
+    return { ...lifeOf(transform), handle: async (change, context) => transform.handle(change, context) };
+  }
+  const stateful = definition.create(options, environment);
+  const states = new Map<string, Json>();
+  return {
+    ...lifeOf(stateful),
+    async handle(change, context, wakeUps) {
+      const group = (await stateful.group?.(change, context)) ?? change.key;
+      if (isHalt(group)) return group;
+      const wakeAt = (key: string, time: number | null) => void wakeUps.set(key, time);
+      const more = { state: states.get(group), now: environment.clock.steady(), wakeAt };
+      const { verdict, state } = await stateful.handle(change, { ...context, ...more });
+      if (state === null) states.delete(group);
+      else states.set(group, state);
+      return verdict;
+    },
+  };
+}
+
+function lifeOf(instance: { start?(): Promise<void>; stop?(): Promise<void> }): Pick<Caller, 'start' | 'stop'> {
+  return { start: async () => instance.start?.(), stop: async () => instance.stop?.() };
+}
+
+function checkedOptions({ name, options }: HandlerDefinition, given: object): Record<string, unknown> {
+  const checked = options.safeParse(given);
+  if (checked.success) return checked.data;
+  const problems = problemsOf(checked.error, given, [], () => false);
+  throw new ConfigError(problems.map(({ path, message }) => `${name}: ${pathText(path)}: ${message}`));
+}
+
+/** The first that is seen of an object is added, whatever the event says, as the service would take it. */
+function recorded(text: string): readonly Change[] {
+  const known = new Map<string, object>();
+  return readWatchEvents(Buffer.from(text), 'the recording').map(({ type, group, kind, key, body }, index) => {
+    const place = `${group} ${kind} ${key}`;
+    const before = known.get(place);
+    const object = JSON.parse(body.toString()) as object;
+    if (type === 'DELETED') known.delete(place);
+    else known.set(place, object);
+    const parts = type === 'DELETED' ? { before: object } : { after: object, ...(before && { before }) };
+    return withParts(changeOf(parts), { id: index + 1 });
+  });
+}
+
+function recordingLog(logged: { level: string; message: string }[]) {
+  const stream = new Writable({
+    write(line: Buffer, _encoding, done) {
+      const { level, message } = JSON.parse(line.toString()) as { level: string; message: string };
+      logged.push({ level, message });
+      done();
+    },
+  });
+  return createLogger({ level: 'debug', format: format.json(), transports: [new transports.Stream({ stream })] });
+}
+
+/** Receivers that keep what they are sent. */
+function recordingReceivers(sent: SentRequest[], respond: NonNullable<RehearsalOptions['respond']>): ReceiverFactory {
+  return {
+    receiver({ url }) {
+      const take = ({ method = 'POST', headers = {}, body }: Pick<OutgoingRequest, 'method' | 'headers' | 'body'>) => {
+        const request = { url: url.href, method, headers, body: Buffer.from(body).toString() };
+        sent.push(request);
+        return { status: 200, body: '', ...respond(request) };
+      };
+      const receiver: Receiver = {
+        async send(request) {
+          const answer = take(request);
+          if (answer.status < 200 || answer.status > 299) throw new Error(`the receiver answered ${answer.status}`);
+          return { ...answer, headers: {} };
+        },
+        fetch: () => async (_, init) => {
+          const { status, body } = take({
+            method: init?.method ?? 'POST',
+            body: typeof init?.body === 'string' ? init.body : '',
+          });
+          return new Response(body, { status });
+        },
+        close: async () => undefined,
+      };
+      return receiver;
+    },
+  };
+}
