@@ -37,6 +37,12 @@ export default defineStateful<typeof options, Kept>({
       toml: '[[handler]]\nname = "podAlerts"\nrestarts = 5\nwindow = "4h"\n',
     },
   ],
+  asks: ({ logLines, events }) => ({
+    access: [
+      ...(logLines > 0 ? [{ group: '', resource: 'pods/log', verbs: ['get'] }] : []),
+      ...(events > 0 ? [{ group: '', resource: 'events', verbs: ['list'] }] : []),
+    ],
+  }),
   create(given) {
     const alerts = new PodAlerts(given);
     return {
@@ -75,6 +81,8 @@ class PodAlerts {
 
   async #follow(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<GroupState> {
     const { now, evidence } = context;
+    // When it was seen: a retry is to say the same, and a restart counts from then on.
+    const at = Math.min(change.observedAt, now);
     const classify = classifyOptionsOf(this.#options);
     const { restarts } = this.#rules;
     if (change.action === 'timer') return lookAgain(state, now, { classify, restarts, evidence });
@@ -83,10 +91,10 @@ class PodAlerts {
     if (isEvent(change.gvk)) {
       const involved = await context.involved(change);
       const problem = problemToldBy(change);
-      return involved === undefined || problem === undefined ? known : warned(known, podOf(involved), problem, now);
+      return involved === undefined || problem === undefined ? known : warned(known, podOf(involved), problem, at);
     }
     const sighting = isCore(change, 'Node') ? nodeSightingOf(change) : sightingOf(change, classify);
-    return seen(known, sighting, now, restarts);
+    return seen(known, sighting, at, restarts);
   }
 
   async #ownerOf(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<Owner | undefined> {

@@ -49,7 +49,9 @@ export interface GroupState {
 export const EMPTY: GroupState = { pods: {}, resolved: [] };
 
 /** What is kept of one workload: more failing pods of it change no message. */
-const MAX_PODS = 200;
+const MAX_PODS = 100;
+/** Of more, no message is kept: the state is written at each change of a pod, 100 of them in a storm. */
+const MAX_DETAILED = 5;
 
 /** The group after one pod of it was seen. */
 export function seen(state: GroupState, sighting: Sighting, now: number, rule: RestartRule): GroupState {
@@ -58,7 +60,12 @@ export function seen(state: GroupState, sighting: Sighting, now: number, rule: R
   const pod = sighting.gone ? undefined : podAfter(known, sighting, now, rule);
   if (pod === undefined || (known === undefined && Object.keys(rest).length >= MAX_PODS))
     return { ...state, pods: rest };
-  return { ...state, pods: { ...rest, [sighting.uid]: pod } };
+  const isDetailed = Object.keys(rest).length < MAX_DETAILED;
+  return { ...state, pods: { ...rest, [sighting.uid]: isDetailed ? pod : inShort(pod) } };
+}
+
+function inShort(pod: PodState): PodState {
+  return { ...pod, problems: pod.problems.map(({ message: _, image: __, because: ___, ...problem }) => problem) };
 }
 
 /** The group after an Event told of a problem of one of its pods. */
@@ -82,15 +89,37 @@ function podAfter(
   now: number,
   rule: RestartRule,
 ): PodState | undefined {
-  const restarts = restartsAfter(known?.restarts ?? {}, sighting.restarts, now, rule);
-  const fresh = [...sighting.problems, ...warningsOf(sighting.restarts, restarts, rule)];
-  const kept = (known?.problems ?? []).filter(
+  const { problems: fresh } = sighting;
+  const stay = (known?.problems ?? []).filter(
     (old) => !fresh.some((one) => isSame(one, old)) && staysAfter(old, sighting),
   );
-  const problems = [...fresh.map((one) => ({ ...one, since: beginning(one, known, now) })), ...kept];
-  if (problems.length === 0 && Object.keys(restarts).length === 0) return undefined;
+  const failing = new Set(
+    [...fresh, ...stay].filter(({ level }) => level === 'Failure').map(({ container }) => container),
+  );
+  const counts = restartsAfter(withoutRecovered(known, failing), sighting.restarts, now, rule);
+  const warnings = warningsOf(sighting.restarts, counts, rule).filter(({ container }) => !failing.has(container));
+  const kept = stay.filter((old) => !supersedes(failing, warnings, old));
+  const begun = [...fresh, ...warnings].map((one) => ({ ...one, since: beginning(one, known, now) }));
+  if (begun.length + kept.length === 0 && Object.keys(counts).length === 0) return undefined;
   const { key, node } = sighting;
-  return { key, ...(node === undefined ? {} : { node }), problems, restarts };
+  return { key, ...(node === undefined ? {} : { node }), problems: [...begun, ...kept], restarts: counts };
+}
+
+/** A failure says more than that it restarts. */
+function supersedes(
+  failing: ReadonlySet<string>,
+  warnings: readonly Problem[],
+  { level, container }: Problem,
+): boolean {
+  return level === 'Warning' && (failing.has(container) || warnings.some((one) => one.container === container));
+}
+
+/** Restarts of a failure that is over were told with it. */
+function withoutRecovered(known: PodState | undefined, failing: ReadonlySet<string>): PodState['restarts'] {
+  const { problems = [], restarts = {} } = known ?? {};
+  const isOver = (name: string): boolean =>
+    !failing.has(name) && problems.some(({ level, container }) => level === 'Failure' && container === name);
+  return Object.fromEntries(Object.entries(restarts).filter(([name]) => !isOver(name)));
 }
 
 /** One of a kind: a container fails in one way at a time, and restarts beside that. */
