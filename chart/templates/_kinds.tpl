@@ -53,6 +53,18 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{ toJson $found }}
 {{- end -}}
 
+{{- /* The podAlerts handlers of every chain and branch: they read Events and the ends of logs. */ -}}
+{{- define "watchchain.podAlerts" -}}
+{{- $handlers := .handler | default list -}}
+{{- range concat (.chain | default list) (.branch | default list) -}}
+  {{- $handlers = concat $handlers (.handler | default list) -}}
+  {{- range .branch }}{{ $handlers = concat $handlers (.handler | default list) }}{{ end -}}
+{{- end -}}
+{{- $found := list -}}
+{{- range $handlers }}{{ if eq .name "podAlerts" }}{{ $found = append $found . }}{{ end }}{{ end -}}
+{{ toJson $found }}
+{{- end -}}
+
 {{- /*
 What is needed where, as {"namespaces": {"": {"apps/deployments": ["list", "watch"]}, "shop": {...}}}; "" is every namespace. The same
 as `watchchain rbac` prints for this configuration, kept equal by a test: the resources of every chain count; one that names no
@@ -80,6 +92,18 @@ namespaces has the values' own; what all namespaces have is not said again of on
   {{- range (eq (toString $found.namespaced) "false") | ternary (list "") $everywhere -}}
     {{- $place := get $access . | default dict -}}
     {{- $_ := set $place $what (prepend (get $place $what | default list) "get" | uniq) -}}
+    {{- $_ := set $access . $place -}}
+  {{- end -}}
+{{- end -}}
+{{- $asked := dict -}}
+{{- range include "watchchain.podAlerts" .Values.config | fromJsonArray -}}
+  {{- if hasKey . "logLines" | ternary .logLines 20 }}{{ $_ := set $asked "/pods/log" "get" }}{{ end -}}
+  {{- if hasKey . "events" | ternary .events 5 }}{{ $_ := set $asked "/events" "list" }}{{ end -}}
+{{- end -}}
+{{- range $what, $verb := $asked -}}
+  {{- range $everywhere -}}
+    {{- $place := get $access . | default dict -}}
+    {{- $_ := set $place $what (append (get $place $what | default list) $verb | uniq) -}}
     {{- $_ := set $access . $place -}}
   {{- end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'yaml';
 import type { Config } from '../config/config.ts';
 import { grantsOf, looksUp, type Grant } from '../rbac/grants.ts';
@@ -24,15 +24,18 @@ export function rbacCommand(program: Command, io: CommandIo, choose: (action: Ac
     .command('rbac')
     .description('print the smallest roles that the configuration needs, as manifests')
     .allowExcessArguments(false)
-    .option('--service-account <account>', 'whom to give them to, as NAMESPACE/NAME', accountOf, {
-      namespace: 'watchchain',
-      name: 'watchchain',
-    })
-    .option(
-      '--lookup <kinds>',
-      'kinds of the objects that Events are about, and of their owners, where a handler asks for their labels or owners',
-      (kinds: string) => kinds.split(',').map((kind) => kind.trim()),
-      [],
+    .addOption(
+      new Option('--service-account <account>', 'whom to give them to, as NAMESPACE/NAME')
+        .argParser(accountOf)
+        .default(accountOf('watchchain/watchchain'), 'watchchain/watchchain'),
+    )
+    .addOption(
+      new Option(
+        '--lookup <kinds>',
+        'kinds of the objects that Events are about, and of their owners, where a handler asks for their labels or owners',
+      )
+        .argParser((kinds) => kinds.split(',').map((kind) => kind.trim()))
+        .default([], 'none'),
     )
     .option(
       '--cluster',

@@ -54,6 +54,30 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
     values: { lookupKinds: ['rs'], config: { resource: [{ kind: 'event' }, inNamespaces('rs', 'web')], handler } },
     flags: ['--lookup', 'rs'],
   },
+  'podAlerts, in chains and branches': {
+    values: {
+      config: {
+        resource: [inNamespaces('pod', 'shop')],
+        handler: [{ name: 'podAlerts', events: 0 }, { name: 'log' }],
+        chain: [
+          {
+            name: 'nodes',
+            resource: [inNamespaces('event', 'web')],
+            handler,
+            branch: [{ name: 'alerts', handler: [{ name: 'podAlerts', logLines: 0 }] }],
+          },
+        ],
+      },
+    },
+  },
+  'podAlerts without evidence': {
+    values: {
+      config: {
+        resource: [{ kind: 'pod' }],
+        handler: [{ name: 'podAlerts', events: 0, logLines: 0 }, { name: 'log' }],
+      },
+    },
+  },
   clusterAccess: {
     values: { config: { web: { clusterAccess: true }, resource: [{ kind: 'pod' }], handler } },
   },
