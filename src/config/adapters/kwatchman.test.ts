@@ -58,7 +58,7 @@ async function meaning(name: string, content: string) {
   const file = await workdir.write(name, content);
   const { chains } = await loadConfig(file, { env, loadHandler });
   return chains.map(({ resources, handlers }) => ({
-    resources: resources.map(({ at: _, ...resource }) => resource),
+    resources: resources.map(({ at: _at, ...resource }) => resource),
     handlers: handlers.map(({ id, options }) => ({ id, options })),
   }));
 }
