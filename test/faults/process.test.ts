@@ -2,10 +2,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
+import { withStore } from './balance.ts';
 import { eachAlone, Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
+import { until } from './until.ts';
 
 const OBJECTS = 20;
+
+/** Over all chains. */
+const pending = (service: Service): Promise<number> =>
+  withStore(service.state, async (store) =>
+    (await store.balances()).reduce((sum, balance) => sum + balance.pending, 0),
+  );
 
 describe('a process that', { concurrency: 2 }, () => {
   test('70 stands still while the cluster changes and compacts its history goes on, and tells everything once', async () => {
@@ -44,7 +52,9 @@ describe('a process that', { concurrency: 2 }, () => {
     await told.done();
     assert.equal((await fetch(`${program.url()}/livez`)).status, 200);
     program.resumeStdout();
+    await until('the printing chain to end', async () => (await pending(service)) === 0);
     assert.equal((await program.stop()).code, 0);
     assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+    await service.assertBalanced();
   });
 });
