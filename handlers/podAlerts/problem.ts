@@ -10,12 +10,12 @@ export interface Problem {
   readonly reason: string;
   readonly level: Level;
   /** In the words of Kubernetes; cut. */
-  readonly message?: string;
+  readonly message?: string | undefined;
   /** How the container ended last, where that is why. */
   readonly because?: string;
   readonly exitCode?: number;
   readonly signal?: number;
-  readonly image?: string;
+  readonly image?: string | undefined;
   readonly init?: true;
   /** It is one from this time on, milliseconds since the epoch. */
   readonly due?: number;

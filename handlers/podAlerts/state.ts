@@ -65,7 +65,8 @@ export function seen(state: GroupState, sighting: Sighting, now: number, rule: R
 }
 
 function inShort(pod: PodState): PodState {
-  return { ...pod, problems: pod.problems.map(({ message: _, image: __, because: ___, ...problem }) => problem) };
+  const problems = pod.problems.map((problem): Known => ({ ...problem, message: undefined, image: undefined }));
+  return { ...pod, problems };
 }
 
 /** The group after an Event told of a problem of one of its pods. */

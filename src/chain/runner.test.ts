@@ -514,6 +514,14 @@ describe('chain runner: groups', () => {
     assert.deepEqual(told.toSorted(), ['a1 1', 'a1 1', 'a2 2', 'b1 1']);
   });
 
+  test('hundreds of one group go on without waiting for the next look at the store', async (t) => {
+    const told: string[] = [];
+    const chain = await startTestChain(t, { handlers: [counting(told)] });
+    await chain.accept(...Array.from({ length: 300 }, (_, n) => `shop/a${n}`));
+    await chain.runner.idle();
+    assert.equal(told.length, 300);
+  });
+
   test('a change may halt before it costs a turn of a group', async (t) => {
     const told: string[] = [];
     const chain = await startTestChain(t, { handlers: [counting(told, { group: () => halt('nothing wrong') })] });

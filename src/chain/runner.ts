@@ -294,7 +294,7 @@ class Runner implements ChainRunner {
 
   async #settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void> {
     const fate = ran.kind === 'done' ? fateOf(delivery, ran.result) : ran;
-    if (fate === undefined) return;
+    if (fate === undefined) return this.#leftMore ? this.kick() : undefined;
     if ('failure' in fate && fate.failure.cause === STOPPED) return this.#ends.release(delivery);
     const hasMore = await this.#inCompany(() =>
       this.#persistence.keepTrying('end a change', () => this.#ends.write(delivery, fate)),

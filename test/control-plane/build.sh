@@ -31,10 +31,10 @@ if [ ! -e "$dir/complete" ]; then
   for name in etcd kube-apiserver kube-controller-manager kube-scheduler kubectl; do
     ln -s control-plane "$part/$name"
   done
-  # kwok's own stages say how its nodes and pods become ready; they come with its module.
+  # kwok's own stages say how its nodes and pods become ready, and which pods fail; they come with its module.
   stages=$(cd kwok && go list -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage
   cp "$stages"/node/fast/*.yaml "$part/stages/node"
-  cp "$stages"/pod/fast/*.yaml "$part/stages/pod"
+  cp "$stages"/pod/fast/*.yaml "$stages"/pod/chaos/*.yaml "$part/stages/pod"
   chmod -R u+w "$part/stages"
   touch "$part/complete"
   # Two builds at once: the first one in wins.

@@ -1,0 +1,72 @@
+/** A workload whose containers fail on the real control plane, as kwok's kubelet reports it, and its recovery. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AlertNote } from '../../handlers/podAlerts/alert.ts';
+import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
+import { startProgram } from '../e2e/main-job.ts';
+import { Workdir } from '../e2e/program.ts';
+import { startControlPlane } from './control-plane.ts';
+
+const config = (url: string) => `
+${['pod', 'event', 'node', 'deployment'].map((kind) => `[[resource]]\nkind = "${kind}"\n`).join('')}
+[[handler]]
+name = "podAlerts"
+holdDown = "10s"
+[[handler]]
+name = "webhook"
+url = "${url}"
+`;
+
+/** kwok lets the containers of such a pod end with an error, a second after they run. */
+const FAILS = 'pod-container-running-failed.stage.kwok.x-k8s.io';
+
+const told = ({ requests }: CapturedReceiver) =>
+  requests.map(({ body }) => (JSON.parse(body) as { readonly alert: AlertNote }).alert);
+
+const deployment = (isFailing: boolean) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'default' },
+  spec: {
+    replicas: 2,
+    selector: { matchLabels: { app: 'web' } },
+    template: {
+      metadata: { labels: { app: 'web', [FAILS]: String(isFailing) } },
+      spec: { containers: [{ name: 'web', image: 'nginx:1.9.1' }] },
+    },
+  },
+});
+
+test('failing containers raise one alert, with what was changed before and by whom, and their recovery clears it', async () => {
+  await using plane = await startControlPlane({ pods: true });
+  await using workdir = await Workdir.make();
+  await using receiver = await startReceiver();
+  const apply = (isFailing: boolean) => plane.apply([deployment(isFailing)], '--field-manager=ci-pipeline');
+  await apply(false);
+  await plane.kubectl('rollout', 'status', 'deployment', 'web', '--timeout=60s');
+  await workdir.write('config.toml', config(receiver.url));
+  await using program = startProgram(workdir, await plane.access());
+  await program.ready();
+
+  await apply(true);
+  await receiver.waitFor(1, 60_000);
+  const [firing] = told(receiver);
+  assert.deepEqual(
+    [firing?.status, firing?.owner.kind, firing?.owner.name, firing?.container, firing?.node, firing?.exitCode],
+    ['firing', 'Deployment', 'web', 'web', 'node-1', 1],
+  );
+  assert.equal(firing?.reason, 'containerFailed');
+  assert.equal(firing?.image, 'nginx:1.9.1');
+  const changed = firing?.lastChanges.find(({ by }) => by.includes('ci-pipeline'));
+  assert.match(changed?.headline ?? '', /^deployment default\/web updated: /);
+  // The scheduler's own Event of this pod.
+  assert.ok(firing?.events.some(({ reason }) => reason === 'Scheduled'));
+
+  await apply(false);
+  await receiver.waitFor(2, 60_000);
+  const [, resolved, ...more] = told(receiver);
+  assert.deepEqual([resolved?.status, resolved?.fingerprint], ['resolved', firing?.fingerprint]);
+  assert.ok((resolved?.durationMs ?? 0) > 0);
+  assert.deepEqual(more, [], 'its pods that failed meanwhile are told by the first');
+  assert.equal((await program.stop()).code, 0);
+});

@@ -1,0 +1,201 @@
+/** From a pod that crashes to a message, and from its recovery to another: the whole service against the embedded API server. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Manifest } from '../../src/change.ts';
+import type { AlertNote } from '../../handlers/podAlerts/alert.ts';
+import { podOf, RUNNING, terminated, waiting } from '../../src/testing/failing-pods.ts';
+import { World, type Running } from './world.ts';
+
+const config = (url: string, options = ''): string => `
+[[resource]]
+kind = "pod"
+[[resource]]
+kind = "event"
+[[resource]]
+kind = "node"
+[[resource]]
+kind = "deployment"
+[[resource]]
+kind = "configmap"
+[[handler]]
+name = "podAlerts"
+holdDown = "0s"
+${options}
+[[handler]]
+name = "webhook"
+url = "${url}"
+`;
+
+interface Told {
+  readonly headline: string;
+  readonly alert: AlertNote;
+}
+
+/** A bound for a machine that has much else to do. */
+const STORM_MS = 120_000;
+
+const told = (world: World): readonly Told[] => world.slack.requests.map(({ body }) => JSON.parse(body) as Told);
+
+const crashing = (app: string, n = 0, restartCount = 3): Manifest =>
+  podOf({
+    ...named(app, n),
+    containers: [waiting('CrashLoopBackOff', { lastState: terminated(1, 'Error'), restartCount })],
+  });
+
+const healthy = (app: string, n = 0): Manifest => podOf({ ...named(app, n), containers: [RUNNING] });
+
+/** No uid: the server gives one. */
+const named = (app: string, n: number) =>
+  ({ app, name: `${app}-5d4f8c7b9-${n}`, metadata: { uid: undefined } }) as const;
+
+const deployment = (image: string): object => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'shop' },
+  spec: { replicas: 1, template: { spec: { containers: [{ name: 'web', image }] } } },
+});
+
+async function startWith(world: World, pods: readonly Manifest[], options = '', keepState = false): Promise<Running> {
+  world.server.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+  for (const pod of pods) world.server.create(pod);
+  return world.run({ config: config(world.slack.url, options), keepState });
+}
+
+describe('podAlerts', () => {
+  test('an alert carries what changed before and by whom, the Events of exactly this pod, and the end of the log', async () => {
+    await using world = await World.start();
+    world.server.create(deployment('web:1.0'));
+    await using running = await startWith(world, [healthy('web'), healthy('web', 1)]);
+    world.server.update(deployment('web:1.1'), { manager: 'kubectl-set' });
+    await running.app.idle();
+    const { uid } = world.server.get('Pod', 'web-5d4f8c7b9-0', 'shop')?.metadata ?? {};
+    const event = (name: string, about: string | undefined): object => ({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name, namespace: 'shop' },
+      involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web-5d4f8c7b9-0', uid: about },
+      type: 'Warning',
+      reason: 'BackOff',
+      message: name,
+      eventTime: '2026-11-21T08:00:00.000000Z',
+    });
+    world.server.create(event('of-this-pod', uid));
+    world.server.create(event('of-its-predecessor', 'another-uid'));
+    const path = '/api/v1/namespaces/shop/pods/web-5d4f8c7b9-0/log';
+    world.server.fault({
+      effect: 'contentType',
+      contentType: 'text/plain',
+      body: 'panic: no password=hunter22\n',
+      path,
+    });
+    world.server.update(crashing('web'));
+    await world.slack.waitFor(1);
+    const [{ alert } = {}] = told(world);
+    assert.deepEqual(
+      alert?.lastChanges.map(({ headline, by }) => [headline, by]),
+      [['deployment shop/web updated: image web web:1.0 -> web:1.1', ['kubectl-set']]],
+    );
+    assert.deepEqual(
+      alert?.events.map(({ message }) => message),
+      ['of-this-pod'],
+      '13: by uid, with eventTime only',
+    );
+    assert.equal(alert?.log, 'panic: no password=***');
+    const log = world.server.requests.find((request) => request.path === path);
+    assert.equal(log?.query.get('previous'), 'true');
+  });
+
+  test('13: what may not be read, or does not answer, takes nothing from the alert', async () => {
+    await using world = await World.start();
+    world.server.allow(({ verb, resource }) => !(resource === 'events' && verb === 'list') && resource !== 'pods/log');
+    await using running = await startWith(world, [healthy('web')]);
+    world.server.fault({ effect: 'status', status: 403, path: /\/log$/ });
+    world.server.fault({ effect: 'status', status: 403, path: '/api/v1/namespaces/shop/events' });
+    world.server.update(crashing('web'));
+    await world.slack.waitFor(1);
+    const [{ alert } = {}] = told(world);
+    assert.deepEqual([alert?.reason, alert?.events, alert?.log], ['CrashLoopBackOff', [], undefined]);
+    await running.app.idle();
+  });
+
+  test('a storm of 2,000 crashing pods of 20 workloads is 20 messages, and 20 more when it is over', async () => {
+    await using world = await World.start();
+    const apps = Array.from({ length: 20 }, (_, n) => `app-${n}`);
+    const pods = apps.flatMap((app) => Array.from({ length: 100 }, (_, n) => [app, n] as const));
+    await using running = await startWith(
+      world,
+      pods.map(([app, n]) => healthy(app, n)),
+    );
+    for (const restarts of [1, 2]) for (const [app, n] of pods) world.server.update(crashing(app, n, restarts));
+    await world.slack.waitFor(20, STORM_MS);
+    await running.app.idle();
+    assert.equal(world.slack.requests.length, 20);
+    assert.deepEqual(
+      told(world)
+        .map(({ alert }) => alert.owner.name)
+        .toSorted(),
+      apps.toSorted(),
+    );
+    for (const [app, n] of pods) world.server.update(healthy(app, n));
+    await world.slack.waitFor(40, STORM_MS);
+    await running.app.idle();
+    const over = told(world).slice(20);
+    assert.ok(over.every(({ alert }) => alert.status === 'resolved'));
+    assert.deepEqual(
+      new Set(over.map(({ alert }) => alert.fingerprint)),
+      new Set(
+        told(world)
+          .slice(0, 20)
+          .map(({ alert }) => alert.fingerprint),
+      ),
+    );
+    assert.equal(world.slack.requests.length, 40);
+    const [balance] = await running.app.store.balances();
+    assert.equal(balance?.pending, 0);
+  });
+
+  test('14: alerts and windows survive a restart: nothing is told again, what began meanwhile is, and what ended', async () => {
+    await using world = await World.start();
+    const first = await startWith(world, [healthy('web'), healthy('api'), healthy('db')], 'restarts = 3', true);
+    world.server.update(crashing('web'));
+    const restarted = (restartCount: number): Manifest =>
+      podOf({ ...named('db', 0), containers: [{ ...RUNNING, restartCount, lastState: terminated(1, 'Error') }] });
+    world.server.update(restarted(1));
+    world.server.update(restarted(2));
+    await world.slack.waitFor(1);
+    await first.app.idle();
+    await first.app.stop();
+    world.server.update(crashing('web', 0, 4));
+    world.server.update(crashing('api'));
+    await using second = await world.run({ config: config(world.slack.url, 'restarts = 3'), keepState: true });
+    await world.slack.waitFor(2);
+    await second.app.idle();
+    assert.deepEqual(
+      told(world).map(({ alert }) => alert.owner.name),
+      ['web', 'api'],
+    );
+    world.server.update(restarted(3));
+    world.server.update(healthy('web'));
+    await world.slack.waitFor(4);
+    const later = told(world)
+      .slice(2)
+      .map(({ alert }) => `${alert.why} ${alert.owner.name} ${alert.reason}`);
+    assert.deepEqual(later.toSorted(), ['new db Restarts', 'over web CrashLoopBackOff']);
+  });
+
+  test('a receiver that is down gets the alert once, when it is back', async () => {
+    let isDown = true;
+    await using world = await World.start(() => (isDown ? { status: 500 } : { body: 'ok' }));
+    await using running = await startWith(world, [healthy('web'), healthy('web', 1)]);
+    world.server.update(crashing('web'));
+    await world.slack.waitFor(1);
+    world.server.update(crashing('web', 1));
+    isDown = false;
+    await world.slack.waitFor(2);
+    await running.app.idle();
+    const [failed, again, ...more] = told(world);
+    const { durationMs: _, ...rest } = again?.alert ?? ({} as AlertNote);
+    assert.deepEqual({ ...rest, durationMs: 0 }, { ...failed?.alert, durationMs: 0 }, 'the same alert');
+    assert.deepEqual(more, []);
+  });
+});
