@@ -1,9 +1,10 @@
 /**
- * Writes docs/templates.md, the schema of the plug-in contract, and docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails when
+ * Writes docs/templates.md, docs/metrics.md, the schema of the plug-in contract, and docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails when
  * a page is not what would be written.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { builtinHandlers, handlerPage } from '../src/cli/handler-page.ts';
+import { metricsPage } from '../src/metrics-page.ts';
 import { contractSchema } from '../src/plugin/contract.ts';
 import { templatesPage } from '../src/template/page.ts';
 
@@ -14,6 +15,7 @@ const pages = new Map(
   (await builtinHandlers()).map((definition) => [`handlers/${definition.name}.md`, handlerPage(definition)]),
 );
 pages.set('templates.md', templatesPage());
+pages.set('metrics.md', metricsPage());
 pages.set('plugin-contract.schema.json', contractSchema());
 const written = (await readdir(new URL('handlers/', docs))).map((file) => `handlers/${file}`);
 const stale: string[] = written.filter((file) => file.endsWith('.md') && !pages.has(file));
