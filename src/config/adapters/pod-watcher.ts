@@ -76,6 +76,8 @@ function valueOf(given: Environment, serviceAccountDir: string, secretTokenFile:
     state: { path: join(folder, 'watchchain'), name: 'pod-watcher' },
     log: { level: given.oneOf('PODMONITOR_LOGLEVEL', LEVELS, 'info') },
     web: webOf(given),
+    // As there: what fails already when it starts is an alert, too.
+    existing: 'added',
     resource: [{ kind: 'pod', ...(namespaces.length === 0 ? {} : { namespaces }) }],
     handler: [alertsOf(given)],
   };

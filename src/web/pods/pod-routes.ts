@@ -1,6 +1,8 @@
 /** Pods, their alerts and their Events: of what is watched, and of nothing else. */
+import type { ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 import { z } from 'zod';
+import type { Clock } from '../../clock.ts';
 import { toError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import type { Store } from '../../store/store.ts';
@@ -45,7 +47,7 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
         resetOnRead
           ? 'Unread alerts, as pod-watcher told them: who has got them has read them; `peek` only looks.'
           : 'Unread alerts, as pod-watcher told them. They stay unread: see `POST /api/alerts/ack`.',
-        (c) => (resetOnRead && !isPeek(c) ? take(c, desk) : alerts(c, desk)),
+        (c) => (resetOnRead && !isPeek(c) ? take(c, outlook.clock, desk) : alerts(c, desk)),
       ),
       query: { peek: { type: 'string', description: 'Any value: nothing is marked as read.' } },
     },
@@ -123,12 +125,12 @@ async function alerts(c: Context, desk: PodDesk): Promise<Response> {
 }
 
 /** Marked as read once they have left; the next reader waits for that, so that nobody gets them twice and none is lost on the way. */
-async function take(c: Context, desk: PodDesk): Promise<Response> {
+async function take(c: Context, clock: Clock, desk: PodDesk): Promise<Response> {
   const turn = await desk.turn();
   try {
     const unread = await desk.unread();
     const answer = await desk.withEvents(unread);
-    whenGone(c, (sent) => turn.end(sent ? unread.map(({ id }: PodEntry) => id) : []));
+    whenGone(c, clock, (sent) => turn.end(sent ? unread.map(({ id }: PodEntry) => id) : []));
     return c.json(answer);
   } catch (thrown) {
     turn.end([]);
@@ -136,14 +138,22 @@ async function take(c: Context, desk: PodDesk): Promise<Response> {
   }
 }
 
+/** Who takes longer over so few bytes has gone. */
+const TAKES_MS = 10_000;
+
 /** Calls back once: whether the whole answer went out. */
-function whenGone(c: Context, done: (sent: boolean) => void): void {
-  const { outgoing } = c.env as { readonly outgoing?: NodeJS.EventEmitter };
-  let isOver = false;
-  const end = (sent: boolean) => () => {
-    if (!isOver) done(sent);
-    isOver = true;
+function whenGone(c: Context, clock: Clock, done: (sent: boolean) => void): void {
+  const { outgoing } = c.env as { readonly outgoing?: ServerResponse };
+  if (outgoing === undefined || outgoing.destroyed) return done(outgoing === undefined);
+  const over = new AbortController();
+  const end = (sent: boolean) => {
+    if (over.signal.aborted) return;
+    over.abort();
+    done(sent);
   };
-  outgoing?.once('finish', end(true)).once('close', end(false));
-  if (outgoing === undefined) end(true)();
+  outgoing.once('finish', () => end(true)).once('close', () => end(false));
+  clock.sleep(TAKES_MS, over.signal).then(
+    () => end(false),
+    () => undefined,
+  );
 }
