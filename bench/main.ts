@@ -9,6 +9,7 @@ import { events } from './scenarios/events.ts';
 import { eventsLatency, eventsLines, eventsWebhook } from './scenarios/kubernetes-events.ts';
 import { large } from './scenarios/large.ts';
 import { latency } from './scenarios/latency.ts';
+import { plugins } from './scenarios/plugins.ts';
 import { slack } from './scenarios/slack.ts';
 import { slowReceiver } from './scenarios/slow-receiver.ts';
 import { store } from './scenarios/store.ts';
@@ -27,6 +28,7 @@ const SCENARIOS: readonly Scenario[] = [
   eventsLatency,
   backlog,
   recovery,
+  plugins,
   large,
 ];
 
