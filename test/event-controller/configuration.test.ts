@@ -44,6 +44,8 @@ describe('event controller: configuration', () => {
     readonly ini: unknown;
     readonly pod?: unknown;
     readonly fallback: unknown;
+    /** What else must be set for it to count. */
+    readonly with?: NodeJS.ProcessEnv;
     readonly values?: readonly [env: string, ini: string];
   }[] = [
     {
@@ -103,6 +105,15 @@ describe('event controller: configuration', () => {
       fallback: undefined,
     },
     {
+      key: 'K8S_API_VERSION',
+      seen: ({ chains }) => chains[0]?.resources[0]?.apiVersion,
+      with: { K8S_API_GROUP: 'apis/route.openshift.io' },
+      values: ['v2', 'v1beta1'],
+      env: 'route.openshift.io/v2',
+      ini: 'route.openshift.io/v1beta1',
+      fallback: 'route.openshift.io/v1',
+    },
+    {
       key: 'K8S_RESOURCE',
       seen: ({ chains }) => chains[0]?.resources[0]?.kind,
       env: 'env',
@@ -129,7 +140,8 @@ describe('event controller: configuration', () => {
     test(`2: ${key}: the environment beats the file, which beats the pod's own, which beats the default`, async () => {
       await using workdir = await Workdir.make();
       const folder = await pod(workdir);
-      const { [key as 'K8S_TOKEN']: _, ...others } = NEEDED;
+      const { [key as 'K8S_TOKEN']: _, ...needed } = NEEDED;
+      const others = { ...needed, ...wanted.with };
       const ini = `[global]\n${key.toLowerCase()} = ${inIni}\n`;
       const outcome = async (given: Parameters<typeof load>[0]) =>
         load(given).then(seen, (thrown: { exitCode?: number }) => `missing ${thrown.exitCode}`);

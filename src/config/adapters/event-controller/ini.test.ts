@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseIni } from './ini.ts';
+
+function valuesOf(text: string): object {
+  return Object.fromEntries([...parseIni(text).sections].map(([name, keys]) => [name, Object.fromEntries(keys)]));
+}
+
+describe('parseIni(), as ConfigParser', () => {
+  test('keys in any case, = or :, whole-line comments, blanks around', () => {
+    const text = '# comment\n; comment\n[global]\nKey = a = b\nother: c:d\n  \nempty =\n# x = 1\n';
+    assert.deepEqual(valuesOf(text), { global: { key: 'a = b', other: 'c:d', empty: '' } });
+  });
+
+  test('a value goes on on indented lines, and [DEFAULT] is in every section', () => {
+    const text = '[DEFAULT]\nttl = 180\n[a]\nlist = one\n  two\n\tthree\nttl = 60\n[b]\n';
+    assert.deepEqual(valuesOf(text), { a: { ttl: '60', list: 'one\ntwo\nthree' }, b: { ttl: '180' } });
+  });
+
+  test('%% is a percent sign, %(key)s another value, and any other % itself; nothing goes round for ever', () => {
+    const text = '[a]\nhost = web\nurl = https://%(HOST)s/%%20\nlone = 100%\nmissing = %(x)s\nround = %(round)s!\n';
+    const { url, lone, missing, round } = (valuesOf(text) as { a: Record<string, string> }).a;
+    assert.deepEqual([url, lone, missing], ['https://web/%20', '100%', '%(x)s']);
+    assert.ok((round ?? '').length < 50);
+  });
+
+  test('# and ; stay in a value; a comment in the place of one is told of', () => {
+    const { sections, warnings } = parseIni('[a]\npassword = p#q;r\nkey = # what it is\nother = v # w\n');
+    assert.deepEqual(
+      [...(sections.get('a') ?? [])],
+      [
+        ['password', 'p#q;r'],
+        ['key', ''],
+        ['other', 'v # w'],
+      ],
+    );
+    assert.deepEqual(
+      warnings.map(({ path }) => path.join('.')),
+      ['a.key', 'a.other'],
+    );
+  });
+
+  test('what stands nowhere is a problem, keys have their lines, and nothing throws', () => {
+    const { problems, locate } = parseIni('early = 1\n[a]\nkey = 1\nnonsense\n= x\n');
+    assert.deepEqual(
+      problems.map(({ message }) => message),
+      [
+        'line 1: a line before the first [section]',
+        'line 4: is neither [section] nor key = value',
+        'line 5: is neither [section] nor key = value',
+      ],
+    );
+    assert.deepEqual([locate(['a', 'key']), locate(['a', 'none']), locate(['none'])], [3, 2, 1]);
+  });
+});
