@@ -1,0 +1,67 @@
+/** The Event Controller's files elsewhere: in `run -c`, in `import`, and as the Event Watcher's older document has them. */
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { loadHandler } from '../../src/chain/load.ts';
+import { runCommandLine } from '../../src/cli/command-line.ts';
+import type { Config } from '../../src/config/config.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { Workdir } from '../e2e/program.ts';
+import { load } from './controller.ts';
+
+const INI = `[global]
+k8s_api_endpoint = api.example:6443
+k8s_namespace = demo
+k8s_resource = routes
+watcher_plugin = first, simple
+[plugin_first]
+greeting = \${NOT_A_REFERENCE} 100%
+`;
+const env = { K8S_TOKEN: 'hunter2', HOME: '/home' };
+
+const meaning = ({ chains, cluster, existing, log, whileAway }: Config) => ({
+  cluster,
+  existing,
+  log,
+  whileAway,
+  chains: chains.map(({ resources, branches, retry, concurrency }) => ({
+    resources: resources.map(({ at: _at, ...resource }) => resource),
+    branches: branches.map(({ name, handlers }) => [name, handlers.map(({ id, options }) => ({ id, options }))]),
+    retry,
+    concurrency,
+  })),
+});
+
+describe("the event controller's files", () => {
+  test('are told by their [global] section, and import prints what they mean, without a value of a variable', async () => {
+    await using workdir = await Workdir.make();
+    const file = await workdir.write('config.ini', INI);
+    const config = await loadConfig(file, { env, loadHandler });
+    assert.equal(config.mayRunPrograms, true);
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    const { signal } = new AbortController();
+    assert.equal(await runCommandLine({ argv: ['import', file], env, stdin, stdout, stderr, signal }), 0);
+    stdout.end();
+    const toml = await text(stdout);
+    assert.doesNotMatch(toml, /hunter2/);
+    const imported = await loadConfig(await workdir.write('config.toml', toml), { env, loadHandler });
+    assert.deepEqual(meaning(imported), meaning(config));
+    assert.equal(imported.mayRunPrograms, false);
+    const [[, [first] = []] = []] = meaning(config).chains[0]?.branches ?? [];
+    assert.deepEqual(typeof first === 'object' && first.options['section'], { greeting: '${NOT_A_REFERENCE} 100%' });
+  });
+
+  test('another ini file is refused', async () => {
+    await using workdir = await Workdir.make();
+    const file = await workdir.write('php.ini', '[PHP]\nengine = On\n');
+    await assert.rejects(loadConfig(file, { env, loadHandler }), /it is no configuration of .* the Event Controller/);
+  });
+
+  test('the CA under the name of the older document counts, and is told of', async () => {
+    const given = { K8S_TOKEN: 'a', K8S_NAMESPACE: 'event-watcher', K8S_RESOURCE: 'routes', ENV_K8S_CA: './ca.crt' };
+    const config = await load({ env: given });
+    assert.match(config.cluster.direct?.caFile ?? '', /\/ca\.crt$/);
+    assert.match(config.warnings.join('\n'), /ENV_K8S_CA is read as K8S_CA/);
+  });
+});
