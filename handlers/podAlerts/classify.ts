@@ -13,6 +13,7 @@ export interface ClassifyOptions {
 /** An autoscaler needs about so long to bring a node; nobody is called for less. */
 const UNSCHEDULABLE_MS = 60_000;
 const MAX_MESSAGE_CHARS = 500;
+const MAX_REASON_CHARS = 100;
 
 /** Reasons of a container that waits and that mean no harm. All others are errors of the kubelet or the runtime. */
 const HARMLESS_WAITS: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
@@ -51,12 +52,26 @@ function problemOf(container: Container, { ends, restarts }: Fate): readonly Pro
   } as const;
   if (waiting !== undefined && !HARMLESS_WAITS.has(waiting.reason)) {
     const message = waiting.message === undefined ? {} : { message: cut(waiting.message, MAX_MESSAGE_CHARS) };
-    return [{ ...about, reason: waiting.reason, ...message, ...(last === undefined ? {} : becauseOf(last)) }];
+    return [
+      {
+        ...about,
+        reason: cut(waiting.reason, MAX_REASON_CHARS),
+        ...message,
+        ...(last === undefined ? {} : becauseOf(last)),
+      },
+    ];
   }
   if (terminated === undefined || terminated.exitCode === 0) return [];
   const isFinal = ends || restarts === 'Never';
   if (!isFinal && terminated.reason !== OUT_OF_MEMORY) return [];
-  return [{ ...about, reason: terminated.reason, ...exitPart(terminated), ...(isFinal ? { final: true } : {}) }];
+  return [
+    {
+      ...about,
+      reason: cut(terminated.reason, MAX_REASON_CHARS),
+      ...exitPart(terminated),
+      ...(isFinal ? { final: true } : {}),
+    },
+  ];
 }
 
 export const OUT_OF_MEMORY = 'OOMKilled';
@@ -81,7 +96,7 @@ function failedPod(pod: Manifest, isExplained: boolean): Problem | undefined {
   if (reason === undefined && isExplained) return undefined;
   return {
     container: '',
-    reason: reason ?? 'Failed',
+    reason: cut(reason ?? 'Failed', MAX_REASON_CHARS),
     level: 'Failure',
     final: true,
     ...messagePart(text(pod, 'status', 'message')),

@@ -405,6 +405,37 @@ describe('one alert per workload', () => {
   });
 });
 
+test('a node that is cordoned before it goes down is not told', async () => {
+  const node = (status: string, spec: object): Manifest =>
+    ({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'node-1', uid: 'uid-node-1' },
+      spec,
+      status: { conditions: [{ type: 'Ready', status }] },
+    }) as Manifest;
+  const rig = new Rig();
+  await rig.show(node('True', {}));
+  await rig.show(node('True', { unschedulable: true }));
+  await rig.show(node('Unknown', { unschedulable: true }));
+  assert.deepEqual(rig.told(), []);
+  await rig.show(node('Unknown', {}));
+  assert.deepEqual(rig.told(), ['new NodeUnreachable']);
+});
+
+test('what is no manifest that Kubernetes would give is no error', async () => {
+  const rig = new Rig();
+  const strange = (status: unknown): Manifest => ({ ...podOf(), status }) as Manifest;
+  const long = '<b>\u202e'.repeat(200_000);
+  const broken = [null, 'x', [], {}, { containerStatuses: {} }, { containerStatuses: [null, 1, { state: 'x' }] }];
+  for (const status of broken) await rig.show(strange(status));
+  await rig.show(
+    strange({ containerStatuses: [{ name: 'web', state: { waiting: { reason: long, message: long } } }] }),
+  );
+  assert.equal(rig.alerts.length, 1);
+  assert.ok(JSON.stringify(rig.alerts[0]).length < 10_000);
+});
+
 describe('when it is over', () => {
   test('12: it is told with its duration when it is ready for the hold-down, and again when it fails again', async () => {
     const rig = new Rig({ holdDown: '30s' });

@@ -3,7 +3,7 @@ import type { Change, Manifest } from '../../src/change.ts';
 import { exitPart, OUT_OF_MEMORY, problemsOf, type ClassifyOptions } from './classify.ts';
 import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Container } from './pod.ts';
 import type { Problem } from './problem.ts';
-import { text } from './read.ts';
+import { table, text } from './read.ts';
 
 export interface Sighting {
   readonly uid: string;
@@ -99,7 +99,7 @@ function succeeded(pod: Manifest): boolean {
 export function nodeSightingOf({ action, key, uid, after }: Shown): Sighting {
   const gone = action === 'deleted' || after === undefined;
   const ready = conditionOf(after ?? { metadata: { name: key } }, 'Ready');
-  const isDown = !gone && ready !== undefined && ready.status !== 'True';
+  const isDown = !gone && ready !== undefined && ready.status !== 'True' && !isTakenDown(after);
   const message = ready?.message === undefined ? {} : { message: ready.message };
   const reason = ready?.status === 'Unknown' ? 'NodeUnreachable' : 'NodeNotReady';
   return {
@@ -113,6 +113,11 @@ export function nodeSightingOf({ action, key, uid, after }: Shown): Sighting {
     fine: new Set(),
     succeeds: false,
   };
+}
+
+/** Drained before a reboot, or removed by an autoscaler: both cordon it first. */
+function isTakenDown(node: Manifest): boolean {
+  return table(node, 'spec')['unschedulable'] === true || text(node, 'metadata', 'deletionTimestamp') !== undefined;
 }
 
 /** Likewise whether a change of a node matters. */

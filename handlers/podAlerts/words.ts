@@ -19,7 +19,7 @@ export function durationText(ms: number): string {
     .join(' ');
 }
 
-/** What is known beside the headline, a line each; the last lines of a log come one by one. Of a resolved one: nothing. */
+/** What is known beside the headline, a line each, the log last: where there is little room, it is cut. Of a resolved one: nothing. */
 export function detailsOf(alert: AlertNote): readonly string[] {
   if (alert.status === 'resolved') return [];
   const { message, image, lastChanges, events, log, hint, kubectl } = alert;
@@ -27,13 +27,13 @@ export function detailsOf(alert: AlertNote): readonly string[] {
     ...(message === undefined ? [] : [message]),
     ...(image === undefined ? [] : [`image ${image}`]),
     ...titled('changed before:', lastChanges.map(lastChangeText)),
+    ...(hint === undefined ? [] : [hint]),
+    kubectl,
     ...titled(
       'events:',
       events.map(({ reason, message: said, count }) => `${reason}${count > 1 ? ` x${count}` : ''}: ${said}`),
     ),
     ...titled('log:', log === undefined ? [] : log.split('\n')),
-    ...(hint === undefined ? [] : [hint]),
-    kubectl,
   ];
 }
 

@@ -26,6 +26,8 @@ const PER_SECOND = 10;
 const BURST = 40;
 /** An object has some dozens of Events; a list is not sorted. */
 const MAX_EVENTS = 200;
+/** The API server takes 1,024; what another wrote may be longer. */
+const MAX_MESSAGE_CHARS = 1_024;
 const MAX_LOG_BYTES = 16 * 1024;
 /** A role that was missing may be given. */
 const FORBIDDEN_FOR_MS = 600_000;
@@ -126,7 +128,7 @@ class ClusterEvidence {
       time: new Date(happenedAt(event) ?? 0).toISOString(),
       type: text('type'),
       reason: text('reason'),
-      message: this.redacted(text('message')),
+      message: this.redacted(text('message').slice(0, MAX_MESSAGE_CHARS)),
       count: occurrencesOf(event),
     };
   }
