@@ -26,13 +26,20 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- .Values.slack.existingSecret | default (ternary (include "watchchain.name" .) "" (ne .Values.slack.webhookURL "")) -}}
 {{- end -}}
 
-{{- /* The configuration as the ConfigMap holds it; the slack handler comes last, its URL from the environment. */ -}}
+{{- define "watchchain.webSecret" -}}
+{{- .Values.web.existingSecret | default (ternary (include "watchchain.name" .) "" (ne .Values.web.token "")) -}}
+{{- end -}}
+
+{{- /* The configuration as the ConfigMap holds it; the slack handler comes last, its URL and the page's token from the environment. */ -}}
 {{- define "watchchain.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- if include "watchchain.secret" . -}}
 {{- $slack := dict "name" "slack" "webhookURL" "${SLACK_WEBHOOK_URL}" -}}
 {{- with .Values.slack.clusterName }}{{ $_ := set $slack "clusterName" . }}{{ end -}}
 {{- $_ := set $config "handler" (append ($config.handler | default list) $slack) -}}
+{{- end -}}
+{{- if include "watchchain.webSecret" . -}}
+{{- $_ := set $config "web" (merge (dict "token" "${WEB_TOKEN}") ($config.web | default dict)) -}}
 {{- end -}}
 {{ toToml $config | trim }}
 {{- end -}}

@@ -31,14 +31,17 @@ test('the chart, applied: the process runs as its ServiceAccount, tells Slack, a
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
   await using cluster = new TestCluster(await plane.access());
-  await installed(plane, { slack: { webhookURL: slack.url, clusterName: 'prod-eu' } });
+  await installed(plane, {
+    slack: { webhookURL: slack.url, clusterName: 'prod-eu' },
+    web: { token: 'a-token-for-the-page' },
+  });
   const { container, config, kubeconfig } = await asThePod(plane, workdir);
   await using program = container;
   await program.ready();
 
   await using check = new Program(['rbac', '--check', '--config', config, '--kubeconfig', kubeconfig], {
     cwd: workdir.path,
-    env: { SLACK_WEBHOOK_URL: slack.url },
+    env: { SLACK_WEBHOOK_URL: slack.url, WEB_TOKEN: 'a-token-for-the-page' },
   });
   assert.deepEqual((await check.exited()).stdout, 'Exactly what the configuration needs.\n');
   await cluster.create(deployment('web'));

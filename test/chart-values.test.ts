@@ -1,0 +1,37 @@
+/** values.schema.json, values.yaml and the program agree. What helm makes of them is tested in test/cluster. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { LOG_LEVELS } from '../src/log.ts';
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: unknown;
+  readonly enum?: readonly string[];
+}
+
+const read = (file: string) => readFile(new URL(`../chart/${file}`, import.meta.url), 'utf8');
+const schema = JSON.parse(await read('values.schema.json')) as Schema;
+const values = parse(await read('values.yaml')) as object;
+
+/** Paths of what the schema names, as far as it names everything. */
+function named({ properties = {}, additionalProperties }: Schema, path = ''): readonly string[] {
+  if (additionalProperties !== false) return [path];
+  return Object.entries(properties).flatMap(([key, inner]) => named(inner, `${path}/${key}`));
+}
+
+function given(value: unknown, known: ReadonlySet<string>, path = ''): readonly string[] {
+  if (known.has(path) || typeof value !== 'object' || value === null) return [path];
+  return Object.entries(value).flatMap(([key, inner]) => given(inner, known, `${path}/${key}`));
+}
+
+test('values.yaml has every value that the schema names, and no other', () => {
+  // helm itself adds `global` where the chart is part of another.
+  const known = named(schema).filter((path) => path !== '/global');
+  assert.deepEqual(given(values, new Set(known)).toSorted(), known.toSorted());
+});
+
+test('the log levels of the schema are those of the program', () => {
+  assert.deepEqual(schema.properties?.['logLevel']?.enum, [...LOG_LEVELS]);
+});
