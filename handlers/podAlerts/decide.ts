@@ -1,7 +1,7 @@
 /** Whether what is known of a workload is to be told, and when to look again. Pure: time is given. */
 import type { Level } from './problem.ts';
 import type { RestartRule } from './restarts.ts';
-import { isDue, nextChangeAt, type AlertState, type GroupState, type Known, type PodState } from './state.ts';
+import { fails, isDue, nextChangeAt, type AlertState, type GroupState, type Known, type PodState } from './state.ts';
 
 export interface Rules {
   readonly restarts: RestartRule;
@@ -85,9 +85,8 @@ function worstOf(state: GroupState, now: number): Worst | undefined {
   return all.toSorted((a, b) => rank(a.problem) - rank(b.problem) || a.problem.since - b.problem.since)[0];
 }
 
-/** Pods that have a problem now. */
-export function failingPods({ pods }: GroupState, now: number): readonly PodState[] {
-  return Object.values(pods).filter(({ problems }) => problems.some((problem) => isDue(problem, now)));
+function failingPods({ pods }: GroupState, now: number): readonly PodState[] {
+  return Object.values(pods).filter((pod) => fails(pod, now));
 }
 
 /** What it began with stays its subject, so that each message names the same, until it grows from a warning to a failure. */

@@ -366,6 +366,19 @@ describe('one alert per workload', () => {
     assert.equal(rig.states.get('shop/Deployment/web') !== undefined, true, 'remembered, in case that it comes back');
   });
 
+  test('one that crashes in a rollout of hundreds is told, with its image', async () => {
+    const rig = new Rig();
+    const starting = (n: number) =>
+      podOf({ name: `web-5d4f8c7b9-${n}`, phase: 'Pending', containers: [waiting('ContainerCreating')] });
+    for (let n = 0; n < 150; n++) await rig.show(starting(n));
+    await rig.show(crashing({ name: 'web-5d4f8c7b9-149' }));
+    assert.deepEqual(
+      [rig.alerts[0]?.pod, rig.alerts[0]?.image],
+      ['shop/web-5d4f8c7b9-149', 'registry.example/web:1.0'],
+    );
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+  });
+
   test('jobs of a cron job are one workload, pods of two deployments are two', async () => {
     const rig = new Rig();
     const ofJob = (name: string): PodParts => ({

@@ -58,10 +58,23 @@ export function seen(state: GroupState, sighting: Sighting, now: number, rule: R
   const { [sighting.uid]: known, ...others } = state.pods;
   const rest = sighting.succeeds ? withoutFinal(others) : others;
   const pod = sighting.gone ? undefined : podAfter(known, sighting, now, rule);
-  if (pod === undefined || (known === undefined && Object.keys(rest).length >= MAX_PODS))
-    return { ...state, pods: rest };
-  const isDetailed = Object.keys(rest).length < MAX_DETAILED;
-  return { ...state, pods: { ...rest, [sighting.uid]: isDetailed ? pod : inShort(pod) } };
+  return { ...state, pods: pod === undefined ? rest : withPod(rest, sighting.uid, pod, now) };
+}
+
+/** Whether it has a problem now. */
+export function fails({ problems }: PodState, now: number): boolean {
+  return problems.some((problem) => isDue(problem, now));
+}
+
+/** What fails comes before what only starts, as in a rollout of hundreds. */
+function withPod(pods: GroupState['pods'], uid: string, pod: PodState, now: number): GroupState['pods'] {
+  const entries = Object.entries(pods);
+  const failing = entries.filter(([, other]) => fails(other, now)).length;
+  const kept = failing < MAX_DETAILED ? pod : inShort(pod);
+  if (entries.length < MAX_PODS) return { ...pods, [uid]: kept };
+  const spare = entries.findIndex(([, other]) => !fails(other, now));
+  if (spare === -1 || !fails(pod, now)) return pods;
+  return { ...Object.fromEntries(entries.toSpliced(spare, 1)), [uid]: kept };
 }
 
 function inShort(pod: PodState): PodState {
@@ -76,12 +89,11 @@ export function warned(
   problem: Problem,
   now: number,
 ): GroupState {
-  const known = state.pods[uid];
-  if (known === undefined && Object.keys(state.pods).length >= MAX_PODS) return state;
-  const { problems, restarts, ...rest } = known ?? { key, problems: [], restarts: {} };
+  const { [uid]: known, ...rest } = state.pods;
+  const { problems, restarts, ...facts } = known ?? { key, problems: [], restarts: {} };
   const others = problems.filter((old) => !isSame(problem, old));
-  const pod = { ...rest, problems: [...others, { ...problem, since: beginning(problem, known, now) }], restarts };
-  return { ...state, pods: { ...state.pods, [uid]: pod } };
+  const pod = { ...facts, problems: [...others, { ...problem, since: beginning(problem, known, now) }], restarts };
+  return { ...state, pods: withPod(rest, uid, pod, now) };
 }
 
 function podAfter(
