@@ -1,0 +1,73 @@
+/** The package as npm makes it: what is in it runs in a folder where nothing else is, and its types serve authors of handlers. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, symlink } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { Program, Workdir } from './e2e/program.ts';
+
+const REPOSITORY = path.resolve(import.meta.dirname, '..');
+const NEEDED = [
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'src',
+  'handlers',
+  'config.toml',
+  'CHANGELOG.md',
+];
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
+test('npm pack: `watchchain demo` runs in an empty folder, and the example of a handler type-checks against its types', async () => {
+  await using workdir = await Workdir.make();
+  const { filename, files } = await pack(workdir);
+  const strangers = files
+    .map((file) => file.path)
+    .filter((file) => !/^(dist\/|[A-Z]+(\.md)?$|[a-z]+\.(json|toml)$)/.test(file));
+  assert.deepEqual(strangers, []);
+  assert.deepEqual(
+    files.filter((file) => /\.test\.|fixtures/.test(file.path)),
+    [],
+  );
+
+  const empty = workdir.file('empty');
+  const installed = path.join(empty, 'node_modules/watchchain');
+  await mkdir(installed, { recursive: true });
+  await promisify(execFile)('tar', ['-xzf', filename, '--strip-components=1', '-C', installed]);
+  // The dependencies are those of this checkout; that no other is needed is what the test of the Dockerfile shows.
+  await symlink(path.join(REPOSITORY, 'node_modules'), path.join(installed, 'node_modules'));
+
+  await using demo = new Program(['demo', '--speed', '40'], {
+    cwd: empty,
+    main: path.join(installed, 'dist/src/main.js'),
+  });
+  const { code, stdout, stderr } = await demo.exited();
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /image web nginx:1\.7\.9 -> nginx:1\.9\.1/);
+
+  await cp(path.join(REPOSITORY, 'docs/examples/page-me.ts'), path.join(empty, 'page-me.ts'));
+  const tsc = path.join(REPOSITORY, 'node_modules/.bin/tsc');
+  const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--skipLibCheck', '--types', ''];
+  await promisify(execFile)(tsc, [...flags, 'page-me.ts'], { cwd: empty }).catch((error: { stdout: string }) =>
+    assert.fail(error.stdout),
+  );
+});
+
+/** In a copy: a build here would be everybody's. */
+async function pack(workdir: Workdir): Promise<Packed> {
+  const copy = workdir.file('copy');
+  for (const name of NEEDED) await cp(path.join(REPOSITORY, name), path.join(copy, name), { recursive: true });
+  await symlink(path.join(REPOSITORY, 'node_modules'), path.join(copy, 'node_modules'));
+  const env = { ...process.env, PATH: `${path.dirname(process.execPath)}:${process.env['PATH'] ?? ''}` };
+  const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--offline', '--loglevel=error'], {
+    cwd: copy,
+    env,
+    maxBuffer: 1 << 24,
+  });
+  const [packed] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [Packed];
+  return { ...packed, filename: path.join(copy, packed.filename) };
+}
