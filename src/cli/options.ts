@@ -113,10 +113,19 @@ export interface ExecFlag {
   readonly enableExec?: boolean;
 }
 
-/** {@link configFrom} for those who run its handlers. @throws ConfigError also for a handler that runs programs without `--enable-exec` */
-export async function runnableConfigFrom(flags: ConfigFlags & ExecFlag, io: CommandIo): Promise<Config> {
+/**
+ * {@link configFrom} for those who run its handlers.
+ * @param options.asItsTool another tool's file may run what it names, as it did there
+ * @throws ConfigError also for a handler that runs programs without `--enable-exec`
+ */
+export async function runnableConfigFrom(
+  flags: ConfigFlags & ExecFlag,
+  io: CommandIo,
+  { asItsTool = false }: { readonly asItsTool?: boolean } = {},
+): Promise<Config> {
   const config = await configFrom(flags, io);
-  const refused = flags.enableExec === true || config.mayRunPrograms ? [] : config.chains.flatMap(programsOf);
+  const isAllowed = flags.enableExec === true || (asItsTool && config.mayRunPrograms);
+  const refused = isAllowed ? [] : config.chains.flatMap(programsOf);
   if (refused.length > 0) throw new ConfigError(refused);
   return config;
 }

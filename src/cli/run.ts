@@ -37,7 +37,7 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
 
 async function run(flags: Flags, io: CommandIo): Promise<number> {
   const listen = listenFrom(flags.listen);
-  const load = () => runnableConfigFrom(flags, io);
+  const load = () => runnableConfigFrom(flags, io, { asItsTool: true });
   const files = await watchFiles([resolve(flags.config)], systemClock);
   const config = await load();
   const log = loggerFrom(flags, config, io);

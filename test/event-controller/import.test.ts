@@ -52,6 +52,17 @@ describe("the event controller's files", () => {
     assert.deepEqual(typeof first === 'object' && first.options['section'], { greeting: '${NOT_A_REFERENCE} 100%' });
   });
 
+  test('a rehearsal, which sends nothing, runs their plug-ins only with --enable-exec', async () => {
+    await using workdir = await Workdir.make();
+    const file = await workdir.write('config.ini', INI);
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough().resume(), new PassThrough()];
+    const { signal } = new AbortController();
+    const argv = ['test', '-c', file, '-'];
+    assert.equal(await runCommandLine({ argv, env, stdin, stdout, stderr, signal }), 1);
+    stderr.end();
+    assert.match(await text(stderr), /runs a program, which is off: start with --enable-exec/);
+  });
+
   test('another ini file is refused', async () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write('php.ini', '[PHP]\nengine = On\n');
