@@ -313,8 +313,17 @@ describe('/status', () => {
     });
     const [entry] = namespaces[0]?.pods ?? [];
     const theirs = [
-      ...['alertStatus', 'podName', 'restarts', 'totalRestartCount', 'startTime', 'lastUpdateTime', 'state'],
-      ...['namespace', 'podLongName', 'currentRestarts', 'restartsLocal'],
+      'alertStatus',
+      'podName',
+      'restarts',
+      'totalRestartCount',
+      'startTime',
+      'lastUpdateTime',
+      'state',
+      'namespace',
+      'podLongName',
+      'currentRestarts',
+      'restartsLocal',
     ];
     assert.deepEqual(Object.keys(entry ?? {}).slice(0, theirs.length), theirs);
     await watcher.until(['web-1/web Failure 2']);

@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 import { agoOf, timeOf, type Html } from './html.ts';
 import type { LiveModel } from './page.ts';
+import type { Finding } from './pods/board.ts';
 import type { PodRow } from './pods/pod-rows.ts';
 import { visible } from './text.ts';
 
@@ -47,7 +48,7 @@ function row({ finding, entry, lastChange }: PodRow): Html {
   return html`<tr class="${status === 'Sent' ? 'read' : 'alarm'}">
     <td data-label="pod">
       ${kind === 'Node' ? html`<span class="quiet">node </span>` : ''}<bdi class="name">${place}</bdi>
-      <bdi class="quiet">${container}</bdi>
+      <div class="quiet">${ofWorkload(finding)}</div>
     </td>
     <td data-label="alert">${status}</td>
     <td data-label="state">${stateCell(id, reason, why, message)}</td>
@@ -63,6 +64,12 @@ function row({ finding, entry, lastChange }: PodRow): Html {
       ${status === 'Sent' ? '' : html`<button type="button" data-ack="${id}" aria-label="Mark ${place} ${container} as read">Read</button>`}
     </td>
   </tr>`;
+}
+
+/** `web of Deployment checkout` */
+function ofWorkload({ container, owner, kind }: Finding): string {
+  const of = owner === undefined || owner.kind === kind ? '' : `of ${owner.kind} ${owner.name}`;
+  return [container, of].filter(Boolean).join(' ');
 }
 
 function stateCell(id: string, reason: string, why: string, message: string | undefined): Html {

@@ -22,7 +22,7 @@ body { margin: 0; background: var(--ground); color: var(--text) }
 a { color: var(--accent); text-underline-offset: .15em }
 .skip, .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 .skip:focus { width: auto; height: auto; clip-path: none; left: 1rem; top: .5rem; background: var(--panel); padding: .25rem .5rem; z-index: 1 }
-header, main, footer { max-width: 80rem; margin: 0 auto; padding: 0 1.5rem }
+header, main, footer { max-width: 88rem; margin: 0 auto; padding: 0 1.5rem }
 header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1.25rem; padding-top: 1.5rem }
 h1 { font-size: 1.5rem; font-weight: 650; margin: 0; letter-spacing: -.015em }
 h2 { font-size: 1.05rem; font-weight: 650; margin: 2.25rem 0 .6rem; display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline }
@@ -42,15 +42,21 @@ button:hover { border-color: var(--accent) }
 button:disabled { opacity: .5; cursor: default }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 1px }
 table { border-collapse: collapse; width: 100%; margin: 0 0 1rem }
-th, td { text-align: left; padding: .38rem .9rem .38rem 0; vertical-align: baseline; overflow-wrap: anywhere }
+th, td { text-align: left; padding: .38rem .9rem .38rem 0; vertical-align: baseline; overflow-wrap: break-word }
 th { font-size: .78rem; font-weight: 500; color: var(--quiet); white-space: nowrap }
 tbody tr { border-top: 1px solid var(--line) }
 tbody tr:last-child { border-bottom: 1px solid var(--line) }
 tr.read { color: var(--quiet) }
-#pods .name { font-weight: 600 }
+#pods .name { font-weight: 600; overflow-wrap: anywhere }
+#pods td:first-child { min-width: 15rem }
+#pods td[data-label="changed last"] { min-width: 17rem }
+#pods th.number, #pods td.number { padding-right: 1.1rem }
+#pods td[data-label="changed last"], td[data-label="why"], td[data-label="last error"] { overflow-wrap: anywhere }
+#pods td[data-label="since"], #pods td[data-label="last update"] { white-space: nowrap; color: var(--quiet) }
 #pods td[data-label="alert"] { white-space: nowrap }
 #pods tr.alarm td[data-label="alert"] { color: var(--bad) }
-#pods summary { color: inherit; font-size: inherit }
+#pods summary { color: inherit; font-size: inherit; list-style: none; text-decoration: underline dotted; text-underline-offset: .2em }
+#pods summary::-webkit-details-marker { display: none }
 #pods td.number summary { margin-left: auto }
 tr.alarm { background: var(--bad-ground); box-shadow: inset 3px 0 var(--bad) }
 tr.alarm td:first-child { padding-left: .75rem }
@@ -90,11 +96,14 @@ footer a { color: inherit }
   form.filters label { flex-basis: 40%; max-width: none }
   table.stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
   table.stack, table.stack tbody, table.stack tr, table.stack td { display: block }
-  table.stack td, table.stack td.number { padding: .05rem 0; text-align: left; width: auto }
-  table.stack td[data-label]::before { content: attr(data-label) " "; display: inline-block; min-width: 7rem; color: var(--quiet); font-size: .86rem }
+  table.stack td, table.stack td.number { position: relative; padding: .05rem 0; text-align: left; width: auto }
+  table.stack td[data-label] { padding-left: 7rem }
+  table.stack td[data-label]:empty { display: none }
+  #pods td.number summary { margin-left: 0 }
+  table.stack td[data-label]::before { content: attr(data-label) " "; position: absolute; left: 0; color: var(--quiet); font-size: .86rem }
   table.stack tr { padding: .45rem 0 }
   table.stack tr.alarm { padding-left: .75rem }
-  tr.alarm td:first-child { padding-left: 0 }
+  tr.alarm td:first-child { padding-left: 7rem }
   td.buttons { padding-top: .25rem }
 }
 `;

@@ -2,7 +2,7 @@
 
 const today = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const earlier = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
-const relative = new Intl.RelativeTimeFormat(undefined, { style: 'short' });
+const relative = new Intl.RelativeTimeFormat(undefined, { style: 'narrow' });
 
 /** @param {ParentNode} within */
 export function showTimes(within) {

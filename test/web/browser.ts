@@ -1,0 +1,15 @@
+/** Debian's Chromium, for what only a browser shows. */
+import { existsSync } from 'node:fs';
+import { chromium, type Browser } from 'playwright-core';
+
+const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+
+/** Why the tests of the page are left out; undefined: they are not. CI installs Chromium, and leaves nothing out. */
+export const WITHOUT_BROWSER: string | undefined =
+  existsSync(CHROMIUM) || process.env['CI'] !== undefined
+    ? undefined
+    : `there is no Chromium at ${CHROMIUM}: apt-get install chromium, or name one in CHROMIUM`;
+
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+}

@@ -1,0 +1,208 @@
+/** The page in a browser. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { podOf, waiting } from '../../src/testing/failing-pods.ts';
+import { World } from '../e2e/world.ts';
+import { launchBrowser, WITHOUT_BROWSER } from './browser.ts';
+import { tellStory } from './story.ts';
+
+/** HTML, an attribute's end, terminal colours, a right-to-left override. */
+const HOSTILE = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>" onclick='x \u001b[31mred \u202egnp.exe`;
+
+// oxlint-disable-next-line no-control-regex -- control characters are the point
+const UNSEEN = /[\u001b\u202e]/;
+
+describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await launchBrowser();
+  });
+  after(() => browser.close());
+
+  /** The story's page, and what its console said. */
+  async function open(t: TestContext, web = '', options: BrowserContextOptions = {}) {
+    const world = await World.start((request) =>
+      request.path === '/team' ? { status: 404, body: 'no_service' } : { status: 200, body: 'ok' },
+    );
+    t.after(() => world[Symbol.asyncDispose]());
+    const running = await tellStory(world, web);
+    t.after(() => running.app.stop(0));
+    await running.app.idle();
+    const context = await browser.newContext(options);
+    t.after(() => context.close());
+    const page = await context.newPage();
+    const said: string[] = [];
+    page.on('console', (message) => said.push(message.text())).on('pageerror', (error) => said.push(error.message));
+    return { world, page, said, url: `http://${running.app.listening}` };
+  }
+
+  const isLive = (page: Page) => page.getByText('live', { exact: true }).waitFor();
+  const pods = (page: Page) => page.getByRole('region', { name: 'Pods at risk' });
+
+  test('shows what fails, what changed and who did it, what was given up, and what is watched', async (t) => {
+    const { page, said, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    await pods(page).getByText('shop/search-5d4f8c7b9-tt4wp').waitFor();
+    assert.equal(await pods(page).locator('tbody tr.alarm').count(), 5);
+    const row = pods(page).locator('tr', { hasText: 'shop/checkout-5d4f8c7b9-x2x7k' });
+    assert.match(await row.innerText(), /CrashLoopBackOff[\s\S]*image web .*checkout:2\.4\.0[\s\S]*argocd-controller/);
+    const change = page.locator('#change-list li', { hasText: 'ConfigMap shop/checkout' });
+    await change.getByText('diff').click();
+    assert.match(await change.locator('.add').innerText(), /\+pool\.timeout=3s/);
+    assert.match(await page.getByRole('region', { name: 'Delivery' }).innerText(), /answered 404: no_service/);
+    assert.match(await page.getByRole('region', { name: 'Watched', exact: true }).innerText(), /v1\/pods/);
+    assert.deepEqual(said, [], 'nothing that the policy forbids');
+  });
+
+  test('a change and a pod that begins to fail come by themselves; what is read turns quiet', async (t) => {
+    const { world, page, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    const name = 'mailer-5d4f8c7b9-hh5rv';
+    world.server.update(podOf({ app: 'mailer', name, containers: [waiting('CrashLoopBackOff')] }));
+    await page.locator('#change-list li.fresh', { hasText: name }).waitFor();
+    const row = pods(page).locator('tr', { hasText: name });
+    await row.waitFor();
+    await row.getByRole('button', { name: /^Mark/ }).click();
+    await pods(page).locator('tr.read', { hasText: name }).waitFor();
+  });
+
+  test('a dead letter is replayed by the keyboard alone', async (t) => {
+    const { world, page, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    const letters = page.getByRole('region', { name: 'Dead letters' });
+    await letters.getByRole('button', { name: 'Replay Deployment shop/search' }).waitFor();
+    const told = world.slack.requests.length;
+    for (let n = 0; n < 100; n++) {
+      await page.keyboard.press('Tab');
+      if ((await page.evaluate('document.activeElement?.ariaLabel')) === 'Replay Deployment shop/search') break;
+    }
+    await page.keyboard.press('Enter');
+    await page.getByText('Replay Deployment shop/search: done').waitFor();
+    await world.slack.waitFor(told + 1);
+  });
+
+  test('Events of a pod are in a dialog, which Escape closes', async (t) => {
+    const { world, page, url } = await open(t);
+    const name = 'search-5d4f8c7b9-tt4wp';
+    const { uid = '' } = world.server.get('Pod', name, 'shop')?.metadata ?? {};
+    world.server.create({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'pulled', namespace: 'shop' },
+      involvedObject: { kind: 'Pod', namespace: 'shop', name, uid },
+      reason: 'Failed',
+      message: `no such image ${HOSTILE}`,
+      lastTimestamp: '2026-11-20T10:01:00Z',
+    });
+    await page.goto(url);
+    await isLive(page);
+    await page.getByRole('button', { name: `Events of shop/${name}` }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('no such image <img src=x').waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    assert.doesNotMatch(await page.title(), /owned/);
+  });
+
+  test('filters are in the address, and hold for what comes', async (t) => {
+    const { world, page, url } = await open(t);
+    await page.goto(url);
+    await page.getByLabel('Kind').fill('cm');
+    await page.getByRole('button', { name: 'Filter' }).click();
+    await page.waitForURL(/[?&]kind=cm/);
+    await isLive(page);
+    assert.equal(await page.locator('#change-list li').count(), 1);
+    world.server.update(
+      podOf({ app: 'mailer', name: 'mailer-5d4f8c7b9-hh5rv', containers: [waiting('ErrImagePull')] }),
+    );
+    world.server.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'new', namespace: 'shop' } });
+    await page.locator('#change-list li.fresh', { hasText: 'shop/new' }).waitFor();
+    assert.equal(await page.locator('#change-list li').count(), 2);
+  });
+
+  test('whatever the cluster says is shown as text, however long', async (t) => {
+    const { world, page, said, url } = await open(t);
+    const text = HOSTILE + 'long '.repeat(200_000);
+    const hostile = (data: string) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'hostile', namespace: 'shop', labels: { note: HOSTILE }, annotations: { note: text } },
+      data: { note: data },
+    });
+    await page.goto(url);
+    await isLive(page);
+    world.server.create(hostile('1'));
+    world.server.update(hostile(text), { manager: HOSTILE.slice(0, 60) });
+    world.server.update(
+      podOf({
+        app: 'mailer',
+        name: 'mailer-5d4f8c7b9-hh5rv',
+        containers: [{ state: { waiting: { reason: HOSTILE, message: text } } }],
+      }),
+    );
+    await page.locator('#change-list li', { hasText: 'shop/hostile' }).first().waitFor();
+    for (const again of [false, true]) {
+      if (again) await page.reload();
+      await page.locator('#change-list li', { hasText: '<img src=x' }).first().waitFor();
+      assert.equal(await page.locator('img').count(), 0);
+      assert.equal(await page.locator('main script').count(), 0);
+      assert.doesNotMatch(await page.title(), /owned/);
+      assert.doesNotMatch(await page.locator('main').innerText(), UNSEEN);
+      assert.ok((await page.content()).length < 300_000);
+    }
+    assert.deepEqual(said, []);
+  });
+
+  test('times are in the zone of the viewer, and RFC 3339 on hover', async (t) => {
+    const { page, url } = await open(t, '', { timezoneId: 'Asia/Tokyo', locale: 'en-GB' });
+    await page.goto(url);
+    await isLive(page);
+    const time = page.locator('#change-list time').first();
+    const at = (await time.getAttribute('title')) ?? '';
+    assert.match(at, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    const inTokyo = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone: 'Asia/Tokyo' });
+    assert.ok((await time.innerText()).includes(inTokyo.format(new Date(at))));
+  });
+
+  test('on a phone nothing is wider than the screen', async (t) => {
+    const { page, url } = await open(t, '', { viewport: { width: 360, height: 740 } });
+    await page.goto(url);
+    await isLive(page);
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true);
+  });
+
+  test('below a base path one logs in with the token, and everything works there', async (t) => {
+    const token = 'a-token-of-the-page';
+    const { page, said, url } = await open(t, `[web]\ntoken = "${token}"\nbasePath = "/ops/watch"\n`);
+    await page.goto(`${url}/ops/watch`);
+    await page.getByLabel('Token').fill('not-the-token-at-all');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText('Nobody has this token').waitFor();
+    await page.getByLabel('Token').fill(token);
+    await page.getByRole('button', { name: 'Show' }).click();
+    await isLive(page);
+    await pods(page).getByText('shop/search-5d4f8c7b9-tt4wp').waitFor();
+    assert.deepEqual(
+      said.filter((line) => !line.includes('401') && !line.startsWith('[DOM]')),
+      [],
+    );
+  });
+
+  test('every control has a name, every table its headings, and there is a way past them', async (t) => {
+    const { page, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    const nameless = await page.evaluate(
+      `[...document.querySelectorAll('button, input, a, summary, section')].filter((e) =>
+        !(e.textContent.trim() || e.ariaLabel || e.labels?.length || e.hasAttribute('data-live'))).length`,
+    );
+    assert.equal(nameless, 0);
+    assert.equal(await page.locator('table:not(:has(th[scope=col]))').count(), 0);
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate('document.activeElement?.textContent'), 'To the changes');
+  });
+});
