@@ -12,6 +12,7 @@ A label has as many values as the configuration has names: chains, handlers, rec
 const ALERTS: readonly (readonly [expression: string, meaning: string])[] = [
   ['watchchain_dead_letters > 0', 'somebody was not told: `watchchain dead list`'],
   ['watchchain_scope_synced == 0', 'a kind is not watched: `/readyz` says why'],
+  ['time() - watchchain_scope_last_heard_timestamp_seconds > 900', 'a watch that says nothing, not even a bookmark'],
   ['watchchain_breaker_open == 1', 'a receiver fails: what it should get waits'],
   ['watchchain_pending > 1000', 'changes come faster than they are told, or a receiver is down'],
   ['watchchain_config_last_reload_successful == 0', 'the file on the disk is not what runs: the log says why'],

@@ -31,6 +31,12 @@ export function createMetrics() {
       'resource',
       'namespace',
     ),
+    scopeHeard: gauge(
+      'scope_last_heard_timestamp_seconds',
+      'When the API server last said anything of the scope: with bookmarks, at least every few minutes',
+      'resource',
+      'namespace',
+    ),
     lookups: counter('lookups_total', 'Objects that Events and changes involve, by where they were found', 'outcome'),
     changes: counter('changes_total', 'Changes accepted', 'resource', 'action'),
     verdicts: counter('verdicts_total', 'Answers of handlers', 'handler', 'verdict'),

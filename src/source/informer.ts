@@ -199,6 +199,7 @@ export class Informer implements ReflectorTarget {
 
   ready(): Promise<void> | undefined {
     if (this.#status.heard(this.#index.size)) this.#meters.objects.set(this.#index.size);
+    this.#meters.heard.set(this.#env.clock.now() / 1_000);
     if (this.#list !== undefined) return this.#list.room();
     this.#opened.queue.flush();
     return this.#opened.queue.room();

@@ -107,6 +107,29 @@ describe('createSource()', () => {
     assert.equal(rig.asked.filter(({ watch }) => !watch).length, 1);
   });
 
+  test('the metrics say when a scope was last heard of, and nothing of one that is gone', async (t) => {
+    const rig = await startTestSource(t, { resources: [WIDGETS] });
+    rig.server.create(widget('w'));
+    await rig.start({ requests: [{ kind: 'widget', apiVersion: 'example.com' }] });
+    const heard = async () =>
+      (await rig.metrics.scopeHeard.get()).values.map(({ labels, value }) => [labels.resource, value]);
+    const [[resource, first] = []] = await heard();
+    assert.equal(resource, 'example.com/v1/widgets');
+    await rig.clock.advance(60_000);
+    rig.server.create(widget('x'));
+    await rig.changes(1);
+    const [[, second] = []] = await heard();
+    assert.ok(Number(second) >= Number(first) + 60, `${first} ${second}`);
+    rig.server.removeResource(WIDGETS);
+    await rig.until(() => rig.source().health()[0]?.state === 'degraded', 'the removal');
+    rig.server.addResource({ ...WIDGETS, version: 'v2' });
+    await rig.until(() => rig.source().health()[0]?.state === 'watching', 'the return');
+    assert.deepEqual(
+      (await heard()).map(([name]) => name),
+      ['example.com/v2/widgets'],
+    );
+  });
+
   test('at most four lists are under way at once', async (t) => {
     const rig = await startTestSource(t);
     const lists = rig.server.fault({ effect: 'hang', path: /\/api\/v1\/namespaces\/n\d\/configmaps/, watch: false });

@@ -232,7 +232,7 @@ class KubernetesSource implements ClusterSource {
     let shown = kind;
     const onChange = ({ health: { state, resource = kind } }: ScopeStatus) => {
       // A name that is no longer used must not stay behind as one that is degraded.
-      if (resource !== shown) metrics.scopeSynced.remove({ resource: shown, namespace });
+      if (resource !== shown) forget(metrics, { resource: shown, namespace });
       shown = resource;
       metrics.scopeSynced.set({ resource, namespace }, state === 'watching' ? 1 : 0);
       this.#announce();
@@ -242,7 +242,7 @@ class KubernetesSource implements ClusterSource {
 
   /** Its kind is no longer shown as one that is watched. */
   #forgetStatus({ health: { kind, resource = kind, namespace } }: ScopeStatus): void {
-    this.#options.metrics.scopeSynced.remove({ resource, namespace });
+    forget(this.#options.metrics, { resource, namespace });
   }
 
   #isSettled(): boolean {
@@ -253,4 +253,9 @@ class KubernetesSource implements ClusterSource {
     if (this.#waiting.length === 0 || !this.#isSettled()) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
+}
+
+function forget(metrics: Metrics, labels: { readonly resource: string; readonly namespace: string }): void {
+  metrics.scopeSynced.remove(labels);
+  metrics.scopeHeard.remove(labels);
 }

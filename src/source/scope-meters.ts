@@ -20,6 +20,7 @@ export function metersOf(metrics: Metrics, resource: string, namespace: string) 
     noise: metrics.noise.labels(resource),
     malformed: metrics.malformed.labels(resource),
     objects: metrics.scopeObjects.labels(resource, namespace),
+    heard: metrics.scopeHeard.labels(resource, namespace),
     changed: (counts: Counts) => {
       if (counts.added > 0) added.inc(counts.added);
       if (counts.updated > 0) updated.inc(counts.updated);
