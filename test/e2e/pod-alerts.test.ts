@@ -1,9 +1,13 @@
 /** From a pod that crashes to a message, and from its recovery to another: the whole service against the embedded API server. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../../src/change.ts';
 import type { AlertNote } from '../../handlers/podAlerts/alert.ts';
 import { podOf, RUNNING, terminated, waiting } from '../../src/testing/failing-pods.ts';
+import { loadHandler } from '../../src/chain/load.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { Workdir } from './program.ts';
 import { World, type Running } from './world.ts';
 
 const config = (url: string, options = ''): string => `
@@ -198,4 +202,22 @@ describe('podAlerts', () => {
     assert.deepEqual({ ...rest, durationMs: 0 }, { ...failed?.alert, durationMs: 0 }, 'the same alert');
     assert.deepEqual(more, []);
   });
+});
+
+test('every configuration that docs/pods.md shows is valid', async () => {
+  await using workdir = await Workdir.make();
+  const page = await readFile(new URL('../../docs/pods.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/```toml\n(.*?)```/gs)].map(([, block = '']) => block);
+  assert.equal(blocks.length, 3);
+  const env = {
+    SLACK_WEBHOOK_URL: 'https://hooks.slack.com/services/T/B/x',
+    SLACK_TOKEN: 'xoxb-1',
+    PAGERDUTY_KEY: 'key',
+  };
+  for (const block of blocks) {
+    const whole = block.includes('[[resource]]')
+      ? block
+      : `[[resource]]\nkind = "pod"\n[[handler]]\nname = "podAlerts"\n${block}`;
+    await loadConfig(await workdir.write('config.toml', whole), { env, loadHandler });
+  }
 });
