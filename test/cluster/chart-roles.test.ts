@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseAllDocuments, stringify } from 'yaml';
+import { BUILT_IN_KINDS } from '../../src/rbac/kinds.ts';
 import type { Rule } from '../../src/rbac/roles.ts';
 import { Program, Workdir } from '../e2e/program.ts';
+import { startControlPlane } from './control-plane.ts';
 import { rendered, type Manifest } from './helm.ts';
 
 const handler = [{ name: 'diff' }, { name: 'log' }];
@@ -117,3 +119,18 @@ function said(manifests: readonly Manifest[]): readonly string[] {
 function stable(value: object): string {
   return stringify(value, { sortMapEntries: true, lineWidth: 0 });
 }
+
+test('what is known without a cluster is what a cluster says of every kind of Kubernetes itself', async () => {
+  await using plane = await startControlPlane();
+  await using workdir = await Workdir.make();
+  const resources = BUILT_IN_KINDS.map(({ kind }) => `[[resource]]\nkind = "${kind}"\n`).join('');
+  await workdir.write('config.toml', `${resources}[[handler]]\nname = "log"\n`);
+  const { kubeconfig } = await plane.access();
+  const rbac = async (...args: string[]) => {
+    await using program = new Program(['rbac', ...args], { cwd: workdir.path });
+    return await program.exited();
+  };
+  const told = await rbac('--cluster', '-k', kubeconfig);
+  assert.deepEqual([told.code, told.stderr], [0, '']);
+  assert.equal((await rbac()).stdout, told.stdout);
+});
