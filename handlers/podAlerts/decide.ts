@@ -45,13 +45,11 @@ export function told(state: GroupState, step: Step, now: number): GroupState {
 
 /** When to look again though nothing is seen; undefined when nothing is left to wait for. */
 export function nextAt(state: GroupState, now: number, rules: Rules): number | undefined {
-  const { alert } = state;
-  const alertAt =
-    alert?.recoveredAt !== undefined
-      ? alert.recoveredAt + holdDownMs(state, rules)
-      : alert?.toldAt !== undefined && rules.remindMs > 0
-        ? alert.toldAt + rules.remindMs
-        : Infinity;
+  const { recoveredAt, toldAt } = state.alert ?? {};
+  const endsAt = recoveredAt === undefined ? Infinity : recoveredAt + holdDownMs(state, rules);
+  const remindAt = toldAt === undefined || rules.remindMs === 0 ? Infinity : toldAt + rules.remindMs;
+  // One that is due already is held back by a mute, which says itself when to ask again.
+  const alertAt = Math.min(endsAt, recoveredAt === undefined && remindAt > now ? remindAt : Infinity);
   const forgottenAt = (state.resolved.at(-1) ?? Infinity) + FLAP_WINDOW_MS;
   const at = Math.min(alertAt, forgottenAt, nextChangeAt(state, now, rules.restarts));
   return Number.isFinite(at) ? Math.max(at, now + 1) : undefined;

@@ -593,6 +593,19 @@ describe('muting', () => {
     assert.equal(rig.alerts[0]?.owner.name, 'web');
   });
 
+  test('of what was told already holds back the reminders, and is looked at once a minute', async () => {
+    const rig = new Rig({ remindAfter: '1h' });
+    await rig.show(crashing());
+    rig.told();
+    await rig.show(muted('true'));
+    rig.halts.splice(0);
+    await rig.advance(2 * HOUR);
+    assert.deepEqual(rig.told(), []);
+    assert.ok(rig.halts.length <= 62, `${rig.halts.length} times`);
+    await rig.show(crashing());
+    assert.deepEqual(rig.told(), ['reminder CrashLoopBackOff']);
+  });
+
   test('one that recovers while it is muted is never told', async () => {
     const rig = new Rig();
     await rig.show(muted('true'));
