@@ -19,6 +19,7 @@ export type {
 } from './chain/handler.ts';
 export { defineSink, defineStateful, defineTransform, halt, isHalt } from './chain/handler.ts';
 export { RetryAfterError, TerminalError, WaitError } from './errors.ts';
+export type { ContainerLog, EventLine, Evidence } from './enrich/evidence.ts';
 export type { Involved, ObjectReference, OwnerReference } from './enrich/involved.ts';
 export type { Interest } from './interest.ts';
 export type { Json, JsonObject } from './json.ts';

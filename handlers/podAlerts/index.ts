@@ -70,6 +70,7 @@ class PodAlerts {
     const { now } = context;
     const before = (context.state as unknown as GroupState | undefined) ?? EMPTY;
     const state = passed(await this.#follow(before, change, context), now, this.#rules.restarts);
+    // Without an owner nothing is known of the group, and nothing is told.
     const owner = state.owner ?? ownerOfNode(change);
     const decision = decide(state, now, this.#rules);
     const telling = { options: this.#options, mute: this.#mute, owner };
