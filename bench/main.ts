@@ -10,6 +10,7 @@ import { eventsLatency, eventsLines, eventsWebhook } from './scenarios/kubernete
 import { large } from './scenarios/large.ts';
 import { latency } from './scenarios/latency.ts';
 import { plugins } from './scenarios/plugins.ts';
+import { page } from './scenarios/page.ts';
 import { slack } from './scenarios/slack.ts';
 import { slowReceiver } from './scenarios/slow-receiver.ts';
 import { store } from './scenarios/store.ts';
@@ -23,6 +24,7 @@ const SCENARIOS: readonly Scenario[] = [
   slack,
   latency,
   slowReceiver,
+  page,
   eventsWebhook,
   eventsLines,
   eventsLatency,

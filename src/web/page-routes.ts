@@ -29,7 +29,7 @@ export function pageRoutes(parts: RouteParts, desk: PodDesk): readonly Route[] {
       path: '/fragments',
       access: 'read',
       summary: 'The sections of the page but for the changes, as HTML.',
-      answer: async (c) => c.html(fragments(await live.now())),
+      answer: async (c) => c.html(await live.fragments()),
     },
     {
       method: 'GET',
@@ -56,11 +56,18 @@ async function pageOf(c: Context, { outlook, settings }: RouteParts, live: LiveM
   return c.html(page({ ...model, base, query, queryProblem, changes }));
 }
 
+interface Latest {
+  readonly model: Promise<LiveModel>;
+  /** On the monotonic clock. */
+  readonly at: number;
+  fragments?: Promise<string>;
+}
+
 /** What everybody sees, read once a second at most. */
 class LiveModels {
   readonly #parts: RouteParts;
   readonly #desk: PodDesk;
-  #latest: { readonly model: Promise<LiveModel>; readonly until: number } | undefined;
+  #latest: Latest | undefined;
 
   constructor(parts: RouteParts, desk: PodDesk) {
     this.#parts = parts;
@@ -68,13 +75,23 @@ class LiveModels {
   }
 
   now(): Promise<LiveModel> {
+    return this.#current().model;
+  }
+
+  /** As HTML, the same for all. */
+  fragments(): Promise<string> {
+    const latest = this.#current();
+    latest.fragments ??= latest.model.then(async (model) => String(await fragments(model)));
+    return latest.fragments;
+  }
+
+  #current(): Latest {
     const now = this.#parts.outlook.clock.monotonic();
-    if (this.#latest === undefined || this.#latest.until <= now) {
-      const model = this.#read();
-      model.catch(() => (this.#latest = undefined));
-      this.#latest = { model, until: now + FRESH_MS };
-    }
-    return this.#latest.model;
+    if (this.#latest !== undefined && this.#latest.at + FRESH_MS > now) return this.#latest;
+    const latest: Latest = { model: this.#read(), at: now };
+    latest.model.catch(() => (this.#latest = undefined));
+    this.#latest = latest;
+    return latest;
   }
 
   async #read(): Promise<LiveModel> {

@@ -1,5 +1,5 @@
 /** Server-sent events: changes as they are accepted, to one who looks on. */
-import type { SSEMessage, SSEStreamingApi } from 'hono/streaming';
+import type { SSEStreamingApi } from 'hono/streaming';
 import type { Store } from '../store/store.ts';
 import type { ChangesFilter } from './changes.ts';
 import { messageOf, type Feed } from './feed.ts';
@@ -9,6 +9,8 @@ import type { Clock } from '../clock.ts';
 const MAX_UNSENT = 4;
 /** Proxies end what is silent. */
 const ALIVE_EVERY_MS = 15_000;
+
+const ALIVE = new TextEncoder().encode('event: alive\ndata: \n\n');
 
 export interface StreamParts {
   readonly clock: Clock;
@@ -33,7 +35,7 @@ export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promi
       store === undefined || after === undefined ? undefined : await messageOf(store, { ...filter, afterId: after });
     if (missed !== undefined) send(missed);
     while (!over.signal.aborted) {
-      send({ event: 'alive', data: '' });
+      send(ALIVE);
       await clock.sleep(ALIVE_EVERY_MS, over.signal).catch(() => undefined);
     }
   } finally {
@@ -42,7 +44,7 @@ export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promi
 }
 
 /** Sends without waiting; ends what takes nothing. */
-function sender(stream: SSEStreamingApi, over: AbortController, cut: () => void): (message: SSEMessage) => void {
+function sender(stream: SSEStreamingApi, over: AbortController, cut: () => void): (message: Uint8Array) => void {
   let unsent = 0;
   return (message) => {
     if (over.signal.aborted) return;
@@ -51,7 +53,7 @@ function sender(stream: SSEStreamingApi, over: AbortController, cut: () => void)
       cut();
       return;
     }
-    stream.writeSSE(message).then(
+    stream.write(message).then(
       () => void unsent--,
       () => over.abort(),
     );
