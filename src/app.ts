@@ -2,7 +2,6 @@
  * Wires the stages: cluster -> source -> store -> chains -> receivers. Starts them in the order in which work flows back,
  * so that nothing arrives where nobody listens, and stops them in reverse, draining.
  */
-import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { RunningChains } from './chain/running-chains.ts';
 import { createChainTree } from './chain/tree.ts';
@@ -13,21 +12,19 @@ import { createEvidence } from './enrich/cluster-evidence.ts';
 import { createEnricher, UNASKING } from './enrich/enricher.ts';
 import { recordedEvidence, type Evidence } from './enrich/evidence.ts';
 import type { Enricher } from './enrich/involved.ts';
-import { ConfigError, toError } from './errors.ts';
+import { ConfigError } from './errors.ts';
 import type { Health } from './health.ts';
 import { keepHouse, tellOfOrphans } from './housekeeping.ts';
-import { isUnwritable, stopDrained } from './in-memory.ts';
+import { stopDrained } from './in-memory.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { openState } from './open-state.ts';
 import { connect, type Connection } from './source/connect.ts';
 import { Discovery } from './source/discovery.ts';
 import { createSource, type ClusterSource } from './source/kubernetes-source.ts';
-import { recogniseCluster } from './source/recognise-cluster.ts';
 import { createRedactor, type Redactor } from './source/redact.ts';
 import { redactStored } from './source/redact-stored.ts';
 import type { WatchPlan } from './source/watch-plan.ts';
-import { openSqliteStore } from './store/sqlite.ts';
-import { openStateFolder, type StateFolder } from './store/state-folder.ts';
 import type { Store } from './store/store.ts';
 import { watchRequests } from './watch-requests.ts';
 import { startWeb, type Web } from './web/server.ts';
@@ -99,7 +96,7 @@ class Application implements App {
   #discovery: Discovery | undefined;
   #source: ClusterSource | undefined;
   #config: Config;
-  #redactionKey: Uint8Array = randomBytes(32);
+  #redactionKey: Uint8Array = new Uint8Array();
   #configProblem: string | undefined;
   #reloading: Promise<void> = Promise.resolve();
   #web: Web | undefined;
@@ -260,36 +257,12 @@ class Application implements App {
   }
 
   async #openState(connection: Connection): Promise<Store> {
-    const { config, env, log, storeFile } = this.#options;
-    const folder = storeFile === undefined ? await this.#openFolder(connection, config, env) : undefined;
-    if (folder !== undefined) this.#redactionKey = folder.redactionKey;
-    const store = await openSqliteStore({
-      path: folder?.storeFile ?? ':memory:',
-      cluster: { id: connection.identity.id, name: connection.clusterName },
-      clock: this.#clock,
-    });
-    this.#onStop('store', () => store.close());
-    await recogniseCluster(store, connection, log);
-    log.debug('State is open', { folder: folder?.path ?? ':memory:' });
-    return store;
-  }
-
-  /** Undefined when it cannot be written and the state is kept in memory instead. */
-  async #openFolder(connection: Connection, config: Config, env: NodeJS.ProcessEnv): Promise<StateFolder | undefined> {
-    const { path, name } = config.state;
-    try {
-      const folder = await openStateFolder({ path, name, clusterId: connection.identity.id, env, exclusive: true });
-      this.#onStop('state folder', () => folder.close());
-      return folder;
-    } catch (thrown) {
-      const { log, orInMemory = false } = this.#options;
-      if (!orInMemory || !isUnwritable(thrown)) throw thrown;
-      this.#inMemory = true;
-      log.warn('The state is kept in memory: what is not delivered, and what happens meanwhile, is lost at a restart', {
-        problem: toError(thrown).message,
-      });
-      return undefined;
-    }
+    const { config, ...options } = this.#options;
+    const state = await openState({ ...options, config: config.state, connection, clock: this.#clock });
+    this.#redactionKey = state.redactionKey;
+    this.#inMemory = state.isMakeshift;
+    this.#onStop('state', () => state.close());
+    return state.store;
   }
 
   async #startChains(store: Store, connection: Connection, discovery: Discovery): Promise<void> {

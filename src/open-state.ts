@@ -1,0 +1,75 @@
+/** The state folder and the store in it, or a store in memory. */
+import { randomBytes } from 'node:crypto';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/config.ts';
+import { toError } from './errors.ts';
+import { isUnwritable } from './in-memory.ts';
+import type { Logger } from './log.ts';
+import type { Connection } from './source/connect.ts';
+import { recogniseCluster } from './source/recognise-cluster.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import { openStateFolder, type StateFolder } from './store/state-folder.ts';
+import type { Store } from './store/store.ts';
+
+export interface OpenStateOptions {
+  readonly config: Config['state'];
+  readonly connection: Connection;
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Keep the state in memory only: nothing survives the process. */
+  readonly storeFile?: ':memory:' | undefined;
+  /** The same where the state folder cannot be written, instead of refusing to start. */
+  readonly orInMemory?: boolean | undefined;
+}
+
+export interface OpenState {
+  readonly store: Store;
+  /** Of the folder; in memory one of its own. */
+  readonly redactionKey: Uint8Array;
+  /** The folder could not be written. */
+  readonly isMakeshift: boolean;
+  close(): Promise<void>;
+}
+
+/** @throws ConfigError when the folder cannot be used; nothing is left open then */
+export async function openState(options: OpenStateOptions): Promise<OpenState> {
+  const { connection, clock, log, storeFile } = options;
+  await using opening = new AsyncDisposableStack();
+  const folder = storeFile === undefined ? await openFolder(options) : undefined;
+  opening.defer(async () => folder?.close());
+  const store = await openSqliteStore({
+    path: folder?.storeFile ?? ':memory:',
+    cluster: { id: connection.identity.id, name: connection.clusterName },
+    clock,
+  });
+  opening.defer(() => store.close());
+  await recogniseCluster(store, connection, log);
+  log.debug('State is open', { folder: folder?.path ?? ':memory:' });
+  const open = opening.move();
+  return {
+    store,
+    redactionKey: folder?.redactionKey ?? randomBytes(32),
+    isMakeshift: folder === undefined && storeFile === undefined,
+    close: () => open.disposeAsync(),
+  };
+}
+
+/** Undefined when it cannot be written and the state is kept in memory instead. */
+async function openFolder({
+  config: { path, name },
+  connection,
+  env,
+  log,
+  orInMemory = false,
+}: OpenStateOptions): Promise<StateFolder | undefined> {
+  try {
+    return await openStateFolder({ path, name, clusterId: connection.identity.id, env, exclusive: true });
+  } catch (thrown) {
+    if (!orInMemory || !isUnwritable(thrown)) throw thrown;
+    log.warn('The state is kept in memory: what is not delivered, and what happens meanwhile, is lost at a restart', {
+      problem: toError(thrown).message,
+    });
+    return undefined;
+  }
+}
