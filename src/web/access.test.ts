@@ -21,6 +21,10 @@ const POLICY: Readonly<Record<string, 'probe' | 'open' | 'read' | 'write'>> = {
   'POST /api/dead-letters/discard': 'write',
   'GET /openapi.json': 'read',
   'GET /healthz': 'probe',
+  'GET /-/healthy': 'probe',
+  'GET /-/ready': 'probe',
+  'GET /-/healthy': 'probe',
+  'GET /-/ready': 'probe',
   'GET /config': 'read',
   'GET /status': 'read',
   'GET /pod-restart-alerts': 'read',
@@ -118,6 +122,15 @@ describe('who may ask for what', () => {
     }
     assert.ok(api.asked.includes('writer update /api/dead-letters/replay'));
     assert.ok(!api.asked.includes('reader get /assets/page.css'), 'what is open asks nobody');
+  });
+
+  test('open, because the configuration says so: everybody, and the log warns of it', async (t) => {
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { open: true } });
+    for (const route of Object.keys(POLICY)) {
+      const { status } = await visit(web, route, undefined);
+      assert.ok(![401, 403].includes(status) || route === 'POST /login', `${route}: ${status}`);
+    }
+    assert.match(web.log, /Whoever reaches this address may see and do everything/);
   });
 
   test('without either, reached from elsewhere: the probes only, and it says so', async (t) => {

@@ -4,29 +4,16 @@ import type { Health } from '../health.ts';
 import type { ScopeHealth } from '../source/source.ts';
 import type { Route, RouteParts } from './route.ts';
 
+/** Those that begin with `/-/` are kubernetes-event-exporter's names of the same. */
 export function probeRoutes({ outlook }: Pick<RouteParts, 'outlook'>): readonly Route[] {
   return [
-    {
-      method: 'GET',
-      path: '/livez',
-      access: 'probe',
-      summary: 'The process answers.',
-      answer: (c) => c.text('ok\n'),
-    },
-    {
-      method: 'GET',
-      path: '/readyz',
-      access: 'probe',
-      summary: 'Every scope is watched, or named as degraded.',
-      answer: (c) => readiness(c, outlook.health()),
-    },
-    {
-      method: 'GET',
-      path: '/healthz',
-      access: 'probe',
-      summary: 'As /readyz.',
-      answer: (c) => readiness(c, outlook.health()),
-    },
+    ...['/livez', '/-/healthy'].map((path): Route => {
+      return { method: 'GET', path, access: 'probe', summary: 'The process answers.', answer: (c) => c.text('ok\n') };
+    }),
+    ...['/readyz', '/healthz', '/-/ready'].map((path): Route => {
+      const summary = 'Every scope is watched, or named as degraded.';
+      return { method: 'GET', path, access: 'probe', summary, answer: (c) => readiness(c, outlook.health()) };
+    }),
     {
       method: 'GET',
       path: '/metrics',
