@@ -56,6 +56,42 @@ async function failureOfAnswer(t: TestContext, answer: ReceiverAnswer) {
   return failureOf(send(setUp(t).receiver(`${server.url}/services/T0/${SECRET}?token=${SECRET}`)));
 }
 
+describe('createReceivers().states()', () => {
+  test('tells of each far end who sends there, what became of it last, and until when it rests', async (t) => {
+    const answers = [200, 404, 500, 500, 500, 500, 500];
+    const server = await startReceiver(() => ({ status: answers.shift() ?? 200 }));
+    t.after(() => server.close());
+    const clock = new FakeClock();
+    const receivers = createReceivers({
+      clock,
+      metrics: createMetrics(),
+      log: createLogger({ silent: true }),
+      env: {},
+    });
+    t.after(() => receivers.close());
+    const url = new URL(`${server.url}/${SECRET}`);
+    const one = receivers.receiver({ name: 'a/slack', url });
+    const other = receivers.receiver({ name: 'b/slack', url });
+    const fresh = { names: ['a/slack', 'b/slack'], host: url.host, lastOkAt: undefined, restsUntil: undefined };
+    assert.deepEqual(receivers.states(), [{ ...fresh, lastFailure: undefined }]);
+    await send(one);
+    const okAt = clock.now();
+    await clock.advance(1_000);
+    await failureOf(send(other));
+    const [state] = receivers.states();
+    assert.equal(state?.lastOkAt, okAt);
+    assert.equal(state.lastFailure?.at, okAt + 1_000);
+    assert.match(state.lastFailure.error, /answered 404/);
+    assert.doesNotMatch(JSON.stringify(state), new RegExp(SECRET));
+    for (let n = 0; n < 5; n++) await failureOf(send(one));
+    assert.equal(receivers.states()[0]?.restsUntil, clock.now() + 30_000);
+    await one.close();
+    assert.deepEqual(receivers.states()[0]?.names, ['b/slack']);
+    await other.close();
+    assert.deepEqual(receivers.states(), [], 'nobody sends there any more');
+  });
+});
+
 describe('receiver: what an answer means', () => {
   test('2xx resolves with status, headers and body', async (t) => {
     const server = await startReceiver(() => ({ status: 202, headers: { 'X-Id': '7' }, body: 'accepted' }));

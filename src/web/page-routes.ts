@@ -12,6 +12,8 @@ import type { Route, RouteParts } from './route.ts';
 
 /** For how long what one has fetched is good enough for the others. */
 const FRESH_MS = 1_000;
+/** For how long it is good enough for the first moment of a page. */
+const RECENT_MS = 10_000;
 
 export function pageRoutes(parts: RouteParts, desk: PodDesk): readonly Route[] {
   const live = new LiveModels(parts, desk);
@@ -49,7 +51,7 @@ async function pageOf(c: Context, { outlook, settings }: RouteParts, live: LiveM
   const query = parsed.success ? parsed.data : changesQuery.parse({});
   const [found, model] = await Promise.all([
     parsed.success ? newest(outlook, query) : { changes: [], problem: firstProblem(parsed.error) },
-    live.now(),
+    live.soon(),
   ]);
   const { changes, problem: queryProblem } = found;
   const base = linkBase(c, settings.basePath);
@@ -74,8 +76,12 @@ class LiveModels {
     this.#desk = desk;
   }
 
-  now(): Promise<LiveModel> {
-    return this.#current().model;
+  /** For a page, which fetches what is newer as soon as it is there: what is a few seconds old, while it is read anew. */
+  async soon(): Promise<LiveModel> {
+    const before = this.#latest;
+    const isRecent = before !== undefined && before.at + RECENT_MS > this.#parts.outlook.clock.monotonic();
+    const { model } = this.#current();
+    return isRecent ? before.model : model;
   }
 
   /** As HTML, the same for all. */

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadHandler } from '../chain/load.ts';
+import { loadConfig } from '../config/load.ts';
+import { configDocument } from './config-route.ts';
+
+test('/config shows what was chosen, and no secret, wherever it stands', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'watchchain-config-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'config.toml');
+  await writeFile(
+    file,
+    `[cluster]
+server = "https://user:s3cret-1@api.example:6443"
+token = "s3cret-2"
+[web]
+token = "s3cret-3-of-the-page"
+[[resource]]
+kind = "pod"
+namespaces = ["shop"]
+[[handler]]
+name = "webhook"
+url = "https://hooks.example/s3cret-4"
+headers = { authorization = "s3cret-5" }
+layout = { text = "\${PASSWORD}" }
+`,
+  );
+  const config = await loadConfig(file, { env: { PASSWORD: 's3cret-6' }, loadHandler });
+  const text = JSON.stringify(configDocument(config));
+  assert.doesNotMatch(text, /s3cret/);
+  for (const shown of ['api.example:6443', '"namespaces":["shop"]', '"name":"webhook"', '"retries":3'])
+    assert.ok(text.includes(shown), shown);
+});
