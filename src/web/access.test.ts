@@ -23,8 +23,6 @@ const POLICY: Readonly<Record<string, 'probe' | 'open' | 'read' | 'write'>> = {
   'GET /healthz': 'probe',
   'GET /-/healthy': 'probe',
   'GET /-/ready': 'probe',
-  'GET /-/healthy': 'probe',
-  'GET /-/ready': 'probe',
   'GET /config': 'read',
   'GET /status': 'read',
   'GET /pod-restart-alerts': 'read',
