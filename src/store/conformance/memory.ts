@@ -52,7 +52,7 @@ export function memory(fixture: StoreFixture): void {
       for (const { id, change } of deliveries) await store.complete(id, COMPLETED, states(change.name));
       await accept(store, scope, seen('web', 2));
       await store.complete((await claimOne(store, STATEFUL)).id, COMPLETED, states('again'));
-      assert.deepEqual((await store.statesOf(HANDLER)).toSorted(), ['again', 'api']);
+      assert.deepEqual(new Set(await store.statesOf(HANDLER)), new Set(['again', 'api']));
       assert.deepEqual(await store.statesOf('another'), []);
     });
 
