@@ -191,11 +191,7 @@ class Application implements App {
     await this.#startSource(store, connection, discovery);
     signal.throwIfAborted();
     const clock = this.#clock;
-    await tellOfOrphans(
-      store,
-      config.chains.map(({ name }) => name),
-      log,
-    );
+    await tellOfOrphans(store, config.chains, log);
     const tidied = keepHouse({ store, clock, log, metrics: this.metrics, signal });
     tidied.catch((error: unknown) => this.#failure.reject(error));
     this.#onStop('housekeeping', () => tidied.catch(() => undefined));
@@ -235,11 +231,7 @@ class Application implements App {
     const { added, removed, changed } = await chains.follow(config.chains, RELOAD_GRACE_MS);
     await source.follow(plan);
     await redactStored({ store: this.store, redactor: plan.redactor, discovery, log: this.#options.log });
-    await tellOfOrphans(
-      this.store,
-      config.chains.map(({ name }) => name),
-      this.#options.log,
-    );
+    await tellOfOrphans(this.store, config.chains, this.#options.log);
     this.#config = config;
     this.#configProblem = undefined;
     this.metrics.configReloads.inc({ outcome: 'done' });

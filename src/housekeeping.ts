@@ -1,5 +1,7 @@
 /** Retention of the history, the gauges that are read from the store, and a word about dead letters when there are more. */
 import type { Clock } from './clock.ts';
+import type { ChainConfig } from './config/config.ts';
+import { findChain } from './config/find-chain.ts';
 import { codeOf, toError } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -48,9 +50,13 @@ async function tidy({ store, clock, log, metrics }: HousekeepingOptions, told: n
 }
 
 /** What waits for a chain that is not configured (any more) is kept, and waits until the chain comes back: somebody should know. */
-export async function tellOfOrphans(store: Store, chains: readonly string[], log: Logger): Promise<void> {
+export async function tellOfOrphans(
+  store: Pick<Store, 'balances'>,
+  chains: readonly ChainConfig[],
+  log: Logger,
+): Promise<void> {
   for (const { chain, pending } of await store.balances()) {
-    if (pending === 0 || chains.includes(chain)) continue;
+    if (pending === 0 || findChain(chains, chain) !== undefined) continue;
     log.warn('Changes wait for a chain that is not configured: they are kept until there is one of that name', {
       chain,
       pending,
