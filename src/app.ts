@@ -299,8 +299,8 @@ class Application implements App {
   }
 
   #evidence(store: Store, { api }: Connection): Evidence {
-    if (!this.#config.lookup.enabled) return recordedEvidence(store);
     const secretNames = () => this.#config.redact.envNames;
+    if (!this.#config.lookup.enabled) return recordedEvidence(store, secretNames);
     return createEvidence({ api, store, secretNames, clock: this.#clock, log: this.#options.log });
   }
 

@@ -2,6 +2,7 @@
 import type { Logger } from 'winston';
 import type { Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
+import { SECRET_ENV_NAMES } from '../config/schema.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
 import { UNASKING } from '../enrich/enricher.ts';
 import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
@@ -36,7 +37,7 @@ export interface ChainRunnerOptions {
   readonly stdout: NodeJS.WritableStream;
   /** Default: knows what a change itself says. */
   readonly enricher?: Enricher;
-  /** Default: what was recorded. */
+  /** Default: what was recorded, with secrets hidden by the names that are always hidden. */
   readonly evidence?: Evidence;
   /** 0 to 1, for the jitter of deferrals. Default Math.random. */
   readonly random?: () => number;
@@ -113,7 +114,7 @@ class Runner implements ChainRunner {
     this.#options = options;
     this.#log = log.child({ chain: chain.name });
     this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics });
-    this.#evidence = options.evidence ?? recordedEvidence(options.store);
+    this.#evidence = options.evidence ?? recordedEvidence(options.store, () => SECRET_ENV_NAMES);
     this.#persistence = new Persistence(clock, this.#log);
     this.#ends = new Ends({ ...options, log: this.#log, onForked: options.onForked });
     this.#alarm = new Alarm(clock, () => this.kick());

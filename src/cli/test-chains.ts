@@ -8,6 +8,7 @@ import { systemClock } from '../clock.ts';
 import { createReceivers } from '../delivery/receivers.ts';
 import { codeOf, ConfigError, toError } from '../errors.ts';
 import { printable } from '../log.ts';
+import { recordedEvidence } from '../enrich/evidence.ts';
 import { createMetrics } from '../metrics.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
@@ -55,7 +56,8 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
   const runners = new Map<string, ChainRunner>();
   for (const configured of config.chains) {
     const chain = rehearsed(configured, io.stdout, () => (failures += 1));
-    const common = { store, receivers, metrics, log, clock, clusterName: cluster.name };
+    const evidence = recordedEvidence(store, () => config.redact.envNames);
+    const common = { store, receivers, metrics, log, clock, evidence, clusterName: cluster.name };
     const runner = createChainTree({ chain, ...common, stdout: new PassThrough().resume(), inTurn: true });
     await runner.start();
     cleanup.defer(async () => void (await runner.stop(0)));

@@ -1,7 +1,6 @@
 /** Evidence with what the cluster says: a few small requests at a limited rate, and no harm when one fails. */
 import type { Manifest } from '../change.ts';
 import type { Clock } from '../clock.ts';
-import { compilePatterns } from '../config/fields.ts';
 import { RateLimit } from '../delivery/rate-limit.ts';
 import { toError, WaitError } from '../errors.ts';
 import { happenedAt, occurrencesOf } from '../event.ts';
@@ -9,7 +8,6 @@ import type { Logger } from '../log.ts';
 import type { ApiClient, ApiResponse, Query } from '../source/api.ts';
 import type { Store } from '../store/store.ts';
 import { recordedEvidence, type ContainerLog, type EventLine, type Evidence } from './evidence.ts';
-import { redactText } from './redact-text.ts';
 
 export interface EvidenceOptions {
   readonly api: Pick<ApiClient, 'host' | 'request'>;
@@ -34,9 +32,10 @@ const FORBIDDEN_FOR_MS = 600_000;
 const MAX_FORBIDDEN = 1_000;
 
 export function createEvidence(options: EvidenceOptions): Evidence {
-  const cluster = new ClusterEvidence(options);
+  const recorded = recordedEvidence(options.store, options.secretNames);
+  const cluster = new ClusterEvidence(options, (text) => recorded.redacted(text));
   return {
-    ...recordedEvidence(options.store, (text) => cluster.redacted(text)),
+    ...recorded,
     eventsOf: (object, limit, signal) => cluster.eventsOf(object, limit, signal),
     logTail: (container, signal) => cluster.logTail(container, signal),
   };
@@ -47,10 +46,11 @@ class ClusterEvidence {
   readonly #limit: RateLimit;
   /** Until when not to ask, by namespace and what was forbidden there. */
   readonly #forbidden = new Map<string, number>();
-  #names: { readonly sources: readonly string[]; readonly matches: (name: string) => boolean } | undefined;
+  readonly #redacted: (text: string) => string;
 
-  constructor(options: EvidenceOptions) {
+  constructor(options: EvidenceOptions, redacted: (text: string) => string) {
     this.#options = options;
+    this.#redacted = redacted;
     this.#limit = new RateLimit(options.clock);
     this.#limit.atMost(PER_SECOND, BURST);
   }
@@ -77,16 +77,7 @@ class ClusterEvidence {
     const body = await this.#get({ what: 'pods/log', namespace, path, query }, signal);
     if (body === undefined) return undefined;
     const text = body.subarray(-MAX_LOG_BYTES).toString('utf8').trimEnd();
-    return this.redacted(text);
-  }
-
-  redacted(text: string): string {
-    const sources = this.#options.secretNames();
-    if (this.#names?.sources !== sources) {
-      const matches = sources.length === 0 ? () => false : compilePatterns([...sources], { ignoreCase: true });
-      this.#names = { sources, matches };
-    }
-    return redactText(text, this.#names.matches);
+    return this.#redacted(text);
   }
 
   /** Undefined: there is nothing to be had. */
@@ -128,7 +119,7 @@ class ClusterEvidence {
       time: new Date(happenedAt(event) ?? 0).toISOString(),
       type: text('type'),
       reason: text('reason'),
-      message: this.redacted(text('message').slice(0, MAX_MESSAGE_CHARS)),
+      message: this.#redacted(text('message').slice(0, MAX_MESSAGE_CHARS)),
       count: occurrencesOf(event),
     };
   }

@@ -1,6 +1,7 @@
 /** What explains a change: what happened before it, and what the cluster says of its object now. */
 import type { Change, Manifest } from '../change.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
+import { textRedactor } from './redact-text.ts';
 
 /** A Kubernetes Event of an object, in short. */
 export interface EventLine {
@@ -41,10 +42,13 @@ export interface ContainerLog {
   readonly lines: number;
 }
 
-/** Knows what was recorded, and asks nobody: lookups are switched off, or there is no cluster. */
+/**
+ * Knows what was recorded, and asks nobody: lookups are switched off, or there is no cluster.
+ * @param secretNames of environment variables, as of today: they may change while the service runs
+ */
 export function recordedEvidence(
   store: Pick<Store, 'history' | 'baseline'>,
-  redacted: (text: string) => string = (text) => text,
+  secretNames: () => readonly string[],
 ): Evidence {
   return {
     history: (query) => store.history(query),
@@ -54,6 +58,6 @@ export function recordedEvidence(
     },
     eventsOf: () => Promise.resolve([]),
     logTail: () => Promise.resolve(undefined),
-    redacted,
+    redacted: textRedactor(secretNames),
   };
 }

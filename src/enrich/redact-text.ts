@@ -1,4 +1,5 @@
 /** Secrets in free text, such as a line of a log: nothing says where they are, so that only what looks like one is hidden. */
+import { nameMatcher } from '../source/redact.ts';
 
 const MASK = '***';
 
@@ -18,6 +19,16 @@ const LOOKS: readonly (readonly [RegExp, string])[] = [
 /** `NAME=value`, `"name": "value"`, `name: value`, up to the value. */
 const NAMED = /(?<![\w.-])([A-Za-z_][\w.-]{0,100})["']?\s{0,5}[=:]\s{0,5}/g;
 const VALUE = /"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s,;&"']+/y;
+
+/** @param secretNames of environment variables, as of today: they may change while the service runs */
+export function textRedactor(secretNames: () => readonly string[]): (text: string) => string {
+  let [sources, isSecretName] = [secretNames(), nameMatcher(secretNames())];
+  return (text) => {
+    const today = secretNames();
+    if (today !== sources) [sources, isSecretName] = [today, nameMatcher(today)];
+    return redactText(text, isSecretName);
+  };
+}
 
 /** @param isSecretName as of environment variables */
 export function redactText(text: string, isSecretName: (name: string) => boolean): string {

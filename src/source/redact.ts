@@ -98,8 +98,8 @@ function replace(body: Buffer, mask: (text: Uint8Array) => string, find: (found:
   return Buffer.concat([...parts, body.subarray(from)]);
 }
 
-/** RE2 takes microseconds and names repeat: each is asked for once. */
-function nameMatcher(sources: readonly string[]): (name: string) => boolean {
+/** Whether a name is a secret's, in any case. RE2 takes microseconds and names repeat: each is asked for once. */
+export function nameMatcher(sources: readonly string[]): (name: string) => boolean {
   const patterns = sources.map((source) => RE2JS.compile(source, RE2JS.CASE_INSENSITIVE));
   const known = new Map<string, boolean>();
   return (name) => {

@@ -51,7 +51,10 @@ export function testContext(parts: Partial<HandlerContext> = {}): HandlerContext
     attempt: 1,
     involved: (change) => UNASKING.involved(change, signal),
     topOwner: (change) => UNASKING.topOwner(change, signal),
-    evidence: recordedEvidence({ history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) }),
+    evidence: recordedEvidence(
+      { history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) },
+      () => [],
+    ),
     ...parts,
   };
 }

@@ -96,7 +96,7 @@ export class Rig {
       const found = pod === undefined ? undefined : changeOf({ after: pod });
       return found === undefined ? Promise.resolve(undefined) : testContext().involved(found);
     };
-    return testContext({ involved, evidence: { ...recordedEvidence(store), held, ...this.#evidence } });
+    return testContext({ involved, evidence: { ...recordedEvidence(store, () => []), held, ...this.#evidence } });
   }
 }
 
