@@ -1,5 +1,6 @@
 /** What a Kubernetes Event says, of core/v1 and of events.k8s.io/v1 alike: the second renamed half of the fields. */
 import { manifestOf, type Change } from '../../src/change.ts';
+import { isEvent } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
 import { isMap, own } from '../diff/json.ts';
 
@@ -17,8 +18,7 @@ export interface EventFacts {
 
 /** Undefined when the change is not about an Event. */
 export function eventFacts(change: Change): EventFacts | undefined {
-  const { kind, group } = change.gvk;
-  if (kind !== 'Event' || (group !== '' && group !== 'events.k8s.io')) return undefined;
+  if (!isEvent(change.gvk)) return undefined;
   const event = manifestOf(change) as Json | undefined;
   const first = (...paths: readonly string[]) => firstText(event, paths);
   return {

@@ -20,7 +20,7 @@ import {
   type StatefulInstance,
 } from './handler.ts';
 import type { Observer } from './observe.ts';
-import { inTimeForFallback, spareFor, type Spares } from './fallback.ts';
+import { tellOrSpare, type Spares } from './fallback.ts';
 import { canGather, contextOf, type SinkStep, type Step } from './step.ts';
 
 export interface AttemptOptions {
@@ -156,23 +156,11 @@ function stepsOf({ delivered, timerOf }: Delivery, steps: readonly Step[]): read
 }
 
 function tell(step: Step, change: Change, run: Run): Promise<Verdict> {
-  return step.type === 'sink' && step.fallback !== undefined ? tellOrSpare(step, change, run) : call(step, change, run);
-}
-
-/** What another sink tells in this one's place counts as told by this one; where it fails, too, this one's failure decides. */
-async function tellOrSpare(step: SinkStep, change: Change, run: Run): Promise<Verdict> {
+  if (step.type !== 'sink' || step.fallback === undefined) return call(step, change, run);
   const { observer, spares } = run.options;
-  try {
-    return await call(step, change, run);
-  } catch (thrown) {
-    const spare = spareFor(step, thrown, spares);
-    if (spare === undefined) throw inTimeForFallback(step, thrown);
-    const verdict = await tellOrSpare(spare, change, { ...run, insteadOf: step.id }).catch((again: unknown) => {
-      throw waitOf(again) === undefined ? thrown : again;
-    });
-    observer.fallback(step.id, spare.id, 1);
-    return verdict;
-  }
+  const tellBy = (sink: SinkStep, insteadOf?: string) =>
+    call(sink, change, insteadOf === undefined ? run : { ...run, insteadOf });
+  return tellOrSpare(step, { spares, observer, changes: 1, tell: tellBy });
 }
 
 function call(step: Step, change: Change, run: Run): Promise<Verdict> {

@@ -10,8 +10,8 @@ import { toError } from '../errors.ts';
 import type { Batch, Delivery, ParkRequest, Store } from '../store/store.ts';
 import type { Gather } from './attempt.ts';
 import { withDeadline, type RunningCalls } from './deadline.ts';
-import { HandlerFailure, waitOf } from './failure.ts';
-import { inTimeForFallback, spareFor, type Spares } from './fallback.ts';
+import { HandlerFailure } from './failure.ts';
+import { tellOrSpare, type Spares } from './fallback.ts';
 import type { Arrival, Outcome, Passage } from './fate.ts';
 import type { Gathering } from './gathering.ts';
 import type { Observer } from './observe.ts';
@@ -114,7 +114,13 @@ async function deliver(
 ): Promise<number | undefined> {
   // They came together and end together: the one with the most attempts left speaks for all.
   const first = members.map(({ delivery }) => delivery).reduce((a, b) => (b.attempts < a.attempts ? b : a));
-  const ran = await runOnce(first, () => tellOrSpare({ members, first }, step, work), work.retry);
+  const telling = {
+    spares: work.spares,
+    observer: work.observer,
+    changes: members.length,
+    tell: (sink: SinkStep, insteadOf?: string) => tell({ members, first }, sink, work, insteadOf),
+  };
+  const ran = await runOnce(first, () => tellOrSpare(step, telling), work.retry);
   if (ran.kind === 'done') {
     await told(members, step, work);
     return undefined;
@@ -123,20 +129,6 @@ async function deliver(
   if (ran.kind === 'dead' || ran.why !== 'waiting') return undefined;
   gathering.limited(ran.park.until);
   return ran.park.until;
-}
-
-/** As for one change: see attempt.ts. */
-async function tellOrSpare(message: Message, step: SinkStep, work: BatchWork, insteadOf?: string): Promise<void> {
-  try {
-    await tell(message, step, work, insteadOf);
-  } catch (thrown) {
-    const spare = spareFor(step, thrown, work.spares);
-    if (spare === undefined) throw inTimeForFallback(step, thrown);
-    await tellOrSpare(message, spare, work, step.id).catch((again: unknown) => {
-      throw waitOf(again) === undefined ? thrown : again;
-    });
-    work.observer.fallback(step.id, spare.id, message.members.length);
-  }
 }
 
 interface Message {

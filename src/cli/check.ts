@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { longestWaitMs } from '../chain/retry.ts';
 import type { ChainConfig, Config, HandlerConfig, ResourceConfig, RetryConfig } from '../config/config.ts';
+import { mayWe } from '../rbac/review.ts';
 import { createApiClient } from '../source/api-client.ts';
 import type { ApiClient } from '../source/api.ts';
 import { loadCredentials } from '../source/credentials.ts';
 import { Discovery, type Resolution } from '../source/discovery.ts';
-import type { Resource, WatchRequest } from '../source/source.ts';
+import type { WatchRequest } from '../source/source.ts';
 import { watchRequests } from '../watch-requests.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { configFrom, withConfigFlags, type ConfigFlags } from './options.ts';
@@ -116,7 +117,7 @@ async function askFor(
   const name = `${[resource.group, resource.version].filter(Boolean).join('/')}/${resource.resource} ${where}`;
   const refused: string[] = [];
   for (const verb of ['list', 'watch']) {
-    if (!(await may(api, verb, resource, request.namespace))) refused.push(verb);
+    if (!(await mayWe(api, { ...resource, namespace: request.namespace }, verb))) refused.push(verb);
   }
   return refused.length === 0
     ? { verdict: 'ok', text: name }
@@ -134,17 +135,4 @@ function whyNotFound(resolution: Exclude<Resolution, { kind: 'found' }>): string
     case 'unsure':
       return resolution.reason;
   }
-}
-
-async function may(api: ApiClient, verb: string, { group, resource }: Resource, namespace: string): Promise<boolean> {
-  const answer = await api.request('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', {
-    body: {
-      apiVersion: 'authorization.k8s.io/v1',
-      kind: 'SelfSubjectAccessReview',
-      spec: { resourceAttributes: { verb, group, resource, ...(namespace === '' ? {} : { namespace }) } },
-    },
-  });
-  if (answer.status >= 300) throw new Error(`Cannot ask ${api.host} for permissions: HTTP ${answer.status}`);
-  const review = JSON.parse(answer.body.toString('utf8')) as { status?: { allowed?: boolean } };
-  return review.status?.allowed === true;
 }

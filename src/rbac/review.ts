@@ -56,7 +56,8 @@ export async function reviewGrants(api: ApiClient, grants: readonly Grant[]): Pr
   return { missing, tooMuch, incomplete };
 }
 
-async function mayWe(api: ApiClient, grant: Grant, verb: string): Promise<boolean> {
+/** @throws when the cluster does not answer the question */
+export async function mayWe(api: ApiClient, grant: Omit<Grant, 'verbs'>, verb: string): Promise<boolean> {
   const { group, namespace, name } = grant;
   const [resource = '', subresource] = grant.resource.split('/');
   const attributes = { verb, group, resource, subresource, name, ...(namespace === '' ? {} : { namespace }) };
