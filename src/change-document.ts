@@ -1,5 +1,5 @@
 /** A change as a JSON document for other programs: the same members wherever one is printed. */
-import type { Actor, Change, Manifest } from './change.ts';
+import { apiVersionOf, type Actor, type Change, type Manifest } from './change.ts';
 import { flagNames } from './flags.ts';
 import { headlineOf } from './template/headline.ts';
 
@@ -50,7 +50,7 @@ export function summaryOf(change: Change): ChangeSummary {
     time: new Date(change.observedAt).toISOString(),
     cluster: change.cluster.name,
     action,
-    apiVersion: gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`,
+    apiVersion: apiVersionOf(gvk),
     kind: gvk.kind,
     key,
     ...(namespace === undefined ? {} : { namespace }),

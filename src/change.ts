@@ -13,6 +13,11 @@ export interface Gvk {
   readonly kind: string;
 }
 
+/** As manifests write it: `v1`, `apps/v1`. */
+export function apiVersionOf({ group, version }: Pick<Gvk, 'group' | 'version'>): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
 /** Group, version, resource (the plural in the URL). */
 export interface Gvr {
   readonly group: string;

@@ -1,5 +1,5 @@
 /** What is special about a change in words, for the messages that people read. */
-import type { Change } from './change.ts';
+import type { Actor, Change } from './change.ts';
 import { flagsInWords } from './flags.ts';
 
 /** What a chain that is told of dead letters learns of one. */
@@ -24,6 +24,16 @@ declare module './change.ts' {
 export function remarksOf({ flags, notes }: Pick<Change, 'flags' | 'notes'>): readonly string[] {
   const { deadLetter } = notes;
   return [...(deadLetter === undefined ? [] : [givenUp(deadLetter)]), ...flagsInWords(flags)];
+}
+
+/** After `diff`, who wrote what it shows; else everybody who wrote. Each once. */
+export function writersOf({ notes, by }: Pick<Change, 'notes' | 'by'>): readonly string[] {
+  return notes.diff?.by ?? managersIn(by);
+}
+
+/** Each once, in their order. */
+export function managersIn(by: readonly Actor[]): readonly string[] {
+  return [...new Set(by.map(({ manager }) => manager))];
 }
 
 function givenUp({ id, handler, error, attempts }: DeadLetterNote): string {

@@ -1,5 +1,6 @@
 /** Who changed the fields, by managedFields. */
 import type { Actor } from '../../src/change.ts';
+import { managersIn } from '../../src/remarks.ts';
 import type { FieldChange } from './fields.ts';
 import { formatPath, parsePath, type Step } from './path.ts';
 
@@ -14,7 +15,7 @@ export function managersOf(fields: readonly FieldChange[], by: readonly Actor[])
   const owners = (owns: (path: string, place: Place) => boolean) =>
     by.filter(({ paths }) => paths.some((path) => changed.some((place) => owns(path, place))));
   const actors = [owners(isIn), owners(isAround), by.filter(({ subresource }) => subresource !== 'status')];
-  return [...new Set(actors.find((some) => some.length > 0)?.map(({ manager }) => manager))];
+  return managersIn(actors.find((some) => some.length > 0) ?? []);
 }
 
 interface Place {

@@ -1,9 +1,9 @@
 /** What is said of a change, as JSON and as text for people. */
-import { manifestOf, type Change } from '../../src/change.ts';
+import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
 import { flagNames } from '../../src/flags.ts';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
-import { remarksOf } from '../../src/remarks.ts';
+import { writersOf, remarksOf } from '../../src/remarks.ts';
 import type { FieldChange } from '../diff/fields.ts';
 import { toJson } from '../diff/json.ts';
 import { cut, formatField } from '../diff/text.ts';
@@ -30,7 +30,7 @@ const MAX_FIELDS = 200;
 export function changeEntry(change: Change): Entry {
   const { diff, deadLetter, alert } = change.notes;
   if (alert !== undefined) return alertEntry(change, alert);
-  const by = managersOf(change);
+  const by = writersOf(change);
   const told = [diff?.headline ?? '', by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change)];
   return {
     level: 'info',
@@ -79,7 +79,7 @@ export function jsonText({ level, message, change, details }: Entry): string {
       cluster: change.cluster.name,
       action,
       kind: gvk.kind,
-      apiVersion: gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`,
+      apiVersion: apiVersionOf(gvk),
       key,
       uid,
       resourceVersion,
@@ -123,11 +123,6 @@ function bounded(value: Json | undefined): Json | undefined {
   if (value === undefined) return undefined;
   const text = typeof value === 'string' ? value : toJson(value);
   return text.length <= MAX_VALUE_CHARS ? value : cut(text, MAX_VALUE_CHARS);
-}
-
-/** After `diff`, who wrote what it shows; else everybody who wrote. */
-function managersOf({ notes, by }: Change): readonly string[] {
-  return notes.diff?.by ?? [...new Set(by.map(({ manager }) => manager))];
 }
 
 function timeOf({ observedAt }: Change): string {

@@ -1,6 +1,6 @@
 /** Each test of a configuration as a function of a change, with the reason in words. */
 import type { HandlerContext } from '../../src/chain/handler.ts';
-import { manifestOf, type Change } from '../../src/change.ts';
+import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
@@ -79,7 +79,7 @@ type TextOf = (change: Change) => string | undefined;
 
 const TEXTS: Readonly<Record<TextTest, TextOf>> = {
   kind: ({ gvk }) => gvk.kind,
-  apiVersion: ({ gvk }) => (gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`),
+  apiVersion: ({ gvk }) => apiVersionOf(gvk),
   namespace: ({ namespace }) => namespace,
   objectName: ({ name }) => name,
   involvedKind: (change) => eventFacts(change)?.involvedKind,

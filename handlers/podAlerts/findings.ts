@@ -2,6 +2,7 @@
 import type { Change, Manifest } from '../../src/change.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import { withDifference } from '../../src/cli/difference.ts';
+import { writersOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { Findings, LastChange } from './alert.ts';
 import type { Options } from './options.ts';
@@ -109,7 +110,7 @@ const UNTELLING: ReadonlySet<string> = new Set(['Pod', 'Event', 'Endpoints', 'En
 function lastChangeOf(change: Change): readonly LastChange[] {
   const told = withDifference(change);
   if (told.action === 'updated' && told.notes.diff === undefined) return [];
-  const by = told.notes.diff?.by ?? [...new Set(told.by.map(({ manager }) => manager))];
+  const by = writersOf(told);
   return [{ id: told.id, headline: headlineOf(told), by, time: new Date(told.observedAt).toISOString() }];
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Action, Change } from '../../src/change.ts';
 import { printable } from '../../src/log.ts';
-import { remarksOf } from '../../src/remarks.ts';
+import { writersOf, remarksOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { cut, formatField } from '../diff/text.ts';
 import { detailsOf } from '../podAlerts/words.ts';
@@ -39,9 +39,8 @@ export function messageOf(card: Card): object {
 
 /** Headline, who and where, then a line per changed field, then the diff; cut, visibly, at what a message holds. */
 export function cardOf(change: Change, clusterName: string): Card {
-  const { diff } = change.notes;
   const headline = cut(headlineOf(change), MAX_HEADLINE_CHARS);
-  const by = diff?.by ?? [...new Set(change.by.map(({ manager }) => manager))];
+  const by = writersOf(change);
   const about = [by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change), clusterName];
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });

@@ -4,7 +4,7 @@ import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
 import type { Change } from '../change.ts';
 import { documentOf } from '../change-document.ts';
 import { systemClock } from '../clock.ts';
-import { remarksOf } from '../remarks.ts';
+import { writersOf, remarksOf } from '../remarks.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
@@ -137,10 +137,9 @@ function printer(format: Format, io: CommandIo): (page: readonly Change[]) => vo
 const HEADER = ['ID', 'TIME', 'ACTION', 'OBJECT', 'BY', 'WHAT'];
 
 function rowOf(change: Change): string[] {
-  const { id, observedAt, action, gvk, key } = change;
-  const { diff } = withDifference(change).notes;
-  const by = diff?.by ?? [...new Set(change.by.map(({ manager }) => manager))];
-  const what = [diff?.headline ?? '', ...remarksOf(change)].filter((part) => part !== '').join(' · ');
+  const { id, observedAt, action, gvk, key, by } = change;
+  const { notes } = withDifference(change);
+  const what = [notes.diff?.headline ?? '', ...remarksOf(change)].filter((part) => part !== '').join(' · ');
   const time = new Date(observedAt).toISOString().replace(/\.\d+Z$/, 'Z');
-  return [String(id), time, action, `${gvk.kind} ${key}`, by.join(',') || '-', what || '-'];
+  return [String(id), time, action, `${gvk.kind} ${key}`, writersOf({ notes, by }).join(',') || '-', what || '-'];
 }

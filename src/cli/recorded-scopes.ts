@@ -1,6 +1,6 @@
 /** Which chains watch a recorded object, and its way into the store, as a source would take it. */
 import { randomBytes } from 'node:crypto';
-import type { Manifest } from '../change.ts';
+import { apiVersionOf, type Manifest } from '../change.ts';
 import type { Config, ResourceConfig } from '../config/config.ts';
 import { EVERYTHING } from '../interest.ts';
 import { ManifestReader } from '../source/manifest.ts';
@@ -83,7 +83,7 @@ function watches(resource: ResourceConfig, { kind, group, version, key, body }: 
   if (resource.namespaces.length > 0 && !resource.namespaces.includes(namespace)) return false;
   const [name = '', ...groupName] = resource.kind.toLowerCase().split('.');
   if (!namesOf(kind).includes(name) || (groupName.length > 0 && groupName.join('.') !== group)) return false;
-  const apiVersion = group === '' ? version : `${group}/${version}`;
+  const apiVersion = apiVersionOf({ group, version });
   if (resource.apiVersion !== undefined && ![apiVersion, group].includes(resource.apiVersion)) return false;
   const isSelected = parseSelectors(kind, resource.labelSelector, resource.fieldSelector);
   return isSelected === undefined || isSelected(selectable(JSON.parse(body.toString('utf8')) as Manifest));

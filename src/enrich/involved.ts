@@ -1,5 +1,5 @@
 /** What a change is about: of a Kubernetes Event the object that it involves, of anything else the changed object itself. */
-import { manifestOf, type Change } from '../change.ts';
+import { apiVersionOf, manifestOf, type Change } from '../change.ts';
 import { isEvent } from '../event.ts';
 import type { Json, JsonObject } from '../json.ts';
 
@@ -75,7 +75,7 @@ export function namedBy(change: Change): Involved | undefined {
     return reference && { ...reference, ...UNKNOWN };
   }
   const { gvk, namespace, name, uid, action } = change;
-  const apiVersion = gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`;
+  const apiVersion = apiVersionOf(gvk);
   const facts = factsOf(table(manifestOf(change))['metadata']);
   return { apiVersion, kind: gvk.kind, namespace, name, uid, ...facts, deleted: facts.deleted || action === 'deleted' };
 }

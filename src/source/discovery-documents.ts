@@ -3,6 +3,7 @@
  * or one per group and version where the server answers with the older lists.
  */
 import { z } from 'zod';
+import { apiVersionOf } from '../change.ts';
 import { toError } from '../errors.ts';
 import type { ApiClient } from './api.ts';
 import type { Resource } from './source.ts';
@@ -136,9 +137,10 @@ function takeAggregated({ items }: z.output<typeof aggregatedList>, found: Found
   for (const { metadata, versions } of items) {
     const group = metadata?.name ?? '';
     for (const { version, freshness, resources } of versions) {
-      found.groupVersions.add(pathOf({ group, version }));
+      found.groupVersions.add(apiVersionOf({ group, version }));
       // A stale version is served by an aggregated API whose server does not answer: what is listed may be old or missing.
-      if (freshness === 'Stale') found.unknown.set(group, `the API ${pathOf({ group, version })} does not answer`);
+      if (freshness === 'Stale')
+        found.unknown.set(group, `the API ${apiVersionOf({ group, version })} does not answer`);
       for (const one of resources ?? []) {
         found.resources.push({
           group,
@@ -167,9 +169,9 @@ function groupVersionsOf(list: z.output<typeof groupVersionList>): readonly Grou
 
 async function readGroupVersion(get: Get, groupVersion: GroupVersion, found: Found): Promise<void> {
   const { group, version } = groupVersion;
-  found.groupVersions.add(pathOf(groupVersion));
+  found.groupVersions.add(apiVersionOf(groupVersion));
   try {
-    const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    const path = `${group === '' ? '/api' : '/apis'}/${apiVersionOf({ group, version })}`;
     takeResources(resourceList.parse(await get(path)).resources, groupVersion, found);
   } catch (thrown) {
     found.unknown.set(group, reasonOf(thrown));
@@ -210,8 +212,4 @@ function reasonOf(thrown: unknown): string {
   return thrown instanceof z.ZodError || thrown instanceof SyntaxError
     ? 'a discovery document cannot be understood'
     : toError(thrown).message;
-}
-
-function pathOf({ group, version }: GroupVersion): string {
-  return group === '' ? version : `${group}/${version}`;
 }

@@ -1,5 +1,6 @@
 /** Which kind of the cluster a name in the configuration means, and which cluster it is. */
 import { createHash } from 'node:crypto';
+import { apiVersionOf } from '../change.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { nearNames } from '../near.ts';
 import type { ApiClient } from './api.ts';
@@ -192,7 +193,7 @@ function missing(
 function mayComeLater({ group, version }: Wanted, groupVersions: ReadonlySet<string>): boolean {
   if (group === undefined) return false;
   if (!BUILT_IN_GROUPS.includes(group)) return true;
-  return version !== undefined && !groupVersions.has(group === '' ? version : `${group}/${version}`);
+  return version !== undefined && !groupVersions.has(apiVersionOf({ group, version }));
 }
 
 /** Why a group that comes first could not be read: it may have the kind that a bare name means (`ingress` on OpenShift). */

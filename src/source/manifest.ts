@@ -2,6 +2,7 @@
  * One object as the server sent it, read from its bytes without parsing: who it is, what was cut from it, and a digest of what
  * the chains read. Only an object that turns out to be a change is copied, and only a handler that asks parses it.
  */
+import { apiVersionOf } from '../change.ts';
 import { powerOf, REPEAT_FIELDS } from '../event.ts';
 import type { Interest } from '../interest.ts';
 import { COMMA } from './bytes.ts';
@@ -15,11 +16,6 @@ export interface Kind {
   readonly group: string;
   readonly version: string;
   readonly kind: string;
-}
-
-/** `v1`, `apps/v1`. */
-export function apiVersionOf({ group, version }: Pick<Kind, 'group' | 'version'>): string {
-  return group === '' ? version : `${group}/${version}`;
 }
 
 /** Reads the objects of one kind. Reusable: holds nothing of what it has read. */

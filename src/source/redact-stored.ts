@@ -1,4 +1,5 @@
 /** What is stored already, under new redaction rules. */
+import { apiVersionOf } from '../change.ts';
 import type { Logger } from '../log.ts';
 import type { RecordedKind, Store } from '../store/store.ts';
 import type { Discovery } from './discovery.ts';
@@ -53,10 +54,7 @@ export async function redactStored({ store, redactor, discovery, log }: RedactSt
 
 /** With its short names; a kind that is gone has the names that its objects said. */
 async function asServed(kind: RecordedKind, discovery: RedactStoredOptions['discovery']) {
-  const answer = await discovery.resolve(
-    kind.resource,
-    kind.group === '' ? kind.version : `${kind.group}/${kind.version}`,
-  );
+  const answer = await discovery.resolve(kind.resource, apiVersionOf(kind));
   if (answer.kind === 'found') return { resource: answer.resource, isKnown: true };
   const resource = { ...kind, singular: kind.kind.toLowerCase(), shortNames: [] };
   return { resource, isKnown: answer.kind !== 'unsure' };

@@ -1,6 +1,5 @@
 /** What a kind is called: in a URL, and for people. */
-import type { Gvr } from '../change.ts';
-import { apiVersionOf } from './manifest.ts';
+import { apiVersionOf, type Gvr } from '../change.ts';
 
 /** `/api/v1/pods`, `/apis/apps/v1/namespaces/shop/deployments`. @param namespace `""`: all, or none */
 export function pathOf(gvr: Gvr & { readonly root?: '/oapi' }, namespace: string): string {

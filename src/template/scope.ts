@@ -1,5 +1,5 @@
 /** The names that a template may use, and what they stand for in one change. */
-import { manifestOf, type Change, type Manifest } from '../change.ts';
+import { apiVersionOf, manifestOf, type Change, type Manifest } from '../change.ts';
 import { eventScope, EVENT_FIELDS } from './event-scope.ts';
 import { headlineOf } from './headline.ts';
 
@@ -88,7 +88,7 @@ function changeScopeOf(change: Change): ChangeScope {
   return {
     action,
     kind: gvk.kind,
-    apiVersion: gvk.group === '' ? gvk.version : `${gvk.group}/${gvk.version}`,
+    apiVersion: apiVersionOf(gvk),
     group: gvk.group,
     version: gvk.version,
     resource: gvr.resource,

@@ -1,5 +1,6 @@
 /** The changes of the page, newest first. */
 import { html } from 'hono/html';
+import { managersIn } from '../remarks.ts';
 import type { ChangesQuery, ShownChange } from './changes.ts';
 import type { Html } from './html.ts';
 import type { PageModel } from './page.ts';
@@ -81,7 +82,7 @@ const BLANK: ShownChange = {
 
 function changeItem(change: ShownChange): Html {
   const { id, time, action, kind, key, what, by, diff, remarks } = change;
-  const who = [...new Set(by.map(({ manager }) => manager))].join(', ');
+  const who = managersIn(by).join(', ');
   return html`<li data-id="${id}">
     <time datetime="${time}" title="${time}" data-slot="time">${time}</time>
     <span class="action ${action}" data-slot="action">${action}</span>

@@ -1,11 +1,11 @@
 /** The writes of the real server: what it fills in, refuses and keeps count of. */
 import { createHash, randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../../clock.ts';
-import type { Manifest, ManifestMetadata } from '../../change.ts';
+import { apiVersionOf, type Manifest, type ManifestMetadata } from '../../change.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import { isEventType } from './events.ts';
 import { managedFieldsAfter } from './managed-fields.ts';
-import { apiVersionOf, groupResource, TypeTable, type ServedType } from './resource-types.ts';
+import { groupResource, TypeTable, type ServedType } from './resource-types.ts';
 import { StatusError } from './status.ts';
 import { Collection, keyOf, parse, Revision, stored } from './storage.ts';
 import { sorted } from './wire.ts';

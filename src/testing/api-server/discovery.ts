@@ -1,5 +1,6 @@
 /** Discovery documents, aggregated and not. */
-import { apiVersionOf, type ServedType } from './resource-types.ts';
+import { apiVersionOf } from '../../change.ts';
+import type { ServedType } from './resource-types.ts';
 import { StatusError } from './status.ts';
 
 export const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';

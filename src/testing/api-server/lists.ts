@@ -1,5 +1,6 @@
 /** LIST: snapshots in pages. */
-import { apiVersionOf, type ServedType } from './resource-types.ts';
+import { apiVersionOf } from '../../change.ts';
+import type { ServedType } from './resource-types.ts';
 import { parseSelectors } from './selectors.ts';
 import { StatusError } from './status.ts';
 import type { Cluster } from './cluster.ts';

@@ -1,4 +1,5 @@
 /** The kinds that the embedded API server serves. */
+import { apiVersionOf } from '../../change.ts';
 import type { Resource } from '../../source/source.ts';
 
 /** A kind to serve. Only the first five fields must be given. */
@@ -42,11 +43,6 @@ export function served(type: ResourceType, custom: boolean): ServedType {
     custom,
     hasGeneration: custom || GENERATION_GROUPS.has(type.group),
   };
-}
-
-/** `v1`, `apps/v1`. */
-export function apiVersionOf(type: { readonly group: string; readonly version: string }): string {
-  return type.group === '' ? type.version : `${type.group}/${type.version}`;
 }
 
 /** `pods`, `deployments.apps`: how the API server names a kind in messages, and what versions of a kind share. */

@@ -1,6 +1,6 @@
 /** From a request to an answer or an open watch. */
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
-import type { Manifest } from '../../change.ts';
+import { apiVersionOf, type Manifest } from '../../change.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import { authorize, review, reviewRules, type AccessRule } from './access.ts';
 import type { Cluster, WriteOptions } from './cluster.ts';
@@ -8,7 +8,7 @@ import { AGGREGATED, aggregated, group, groupList, resourceList } from './discov
 import { inNamespace, list } from './lists.ts';
 import { mergePatch } from './merge-patch.ts';
 import { parsePath, type RequestInfo } from './path.ts';
-import { apiVersionOf, type ServedType } from './resource-types.ts';
+import type { ServedType } from './resource-types.ts';
 import { StatusError } from './status.ts';
 import { keyOf } from './storage.ts';
 import { WatchStream, type WatchContext } from './watch-stream.ts';

@@ -1,9 +1,10 @@
 /** WATCH: one open stream. Reads the log of its collection at the pace of its socket. */
 import type { ServerResponse } from 'node:http';
+import { apiVersionOf } from '../../change.ts';
 import type { Cluster } from './cluster.ts';
 import type { Faults, FaultTarget, StreamEffect } from './faults.ts';
 import { inNamespace } from './lists.ts';
-import { apiVersionOf, type ServedType } from './resource-types.ts';
+import type { ServedType } from './resource-types.ts';
 import { parseSelectors } from './selectors.ts';
 import { statusBody, StatusError } from './status.ts';
 import type { Collection, StoredEvent, StoredObject } from './storage.ts';

@@ -1,8 +1,8 @@
 /** Manifests as bytes, their fields in the order in which the real server writes them. */
-import type { Manifest } from '../../change.ts';
+import { apiVersionOf, type Manifest } from '../../change.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import { eventFields, isEventType } from './events.ts';
-import { apiVersionOf, type ServedType } from './resource-types.ts';
+import type { ServedType } from './resource-types.ts';
 
 /** The order of Go's `ObjectMeta`; what is not named follows. */
 const METADATA_ORDER = [

@@ -1,4 +1,5 @@
 /** The pods at risk of the page: what is wrong, and what was changed last in the workload behind it. */
+import { managersIn } from '../../remarks.ts';
 import type { Outlook } from '../outlook.ts';
 import type { Store } from '../../store/store.ts';
 import { shown } from '../changes.ts';
@@ -72,7 +73,7 @@ async function lastChangesOf(store: Store, findings: readonly Finding[]): Promis
       });
       if (change === undefined) return undefined;
       const { what, action, by } = shown(change);
-      const who = [...new Set(by.map(({ manager }) => manager))].join(', ');
+      const who = managersIn(by).join(', ');
       return [id, { at: change.observedAt, what: what ?? action, who }];
     }),
   );
