@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RunningChains } from './chain/running-chains.ts';
 import { createChainTree } from './chain/tree.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { atMost, systemClock, type Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createReceivers, type Receivers } from './delivery/receivers.ts';
 import { createEvidence } from './enrich/cluster-evidence.ts';
@@ -97,6 +97,8 @@ class Application implements App {
   #source: ClusterSource | undefined;
   #config: Config;
   #redactionKey: Uint8Array = new Uint8Array();
+  /** The last one: what is watched, stored and looked up shares it. */
+  #redactorMade: { readonly rules: Config['redact']; readonly redactor: Redactor } | undefined;
   #configProblem: string | undefined;
   #reloading: Promise<void> = Promise.resolve();
   #web: Web | undefined;
@@ -244,8 +246,10 @@ class Application implements App {
     return { requests: watchRequests(config), redactor: this.#redactor(config), whileAway, existing };
   }
 
-  #redactor({ redact }: Config): Redactor {
-    return createRedactor(redact, this.#redactionKey);
+  #redactor({ redact: rules }: Config): Redactor {
+    if (this.#redactorMade?.rules !== rules)
+      this.#redactorMade = { rules, redactor: createRedactor(rules, this.#redactionKey) };
+    return this.#redactorMade.redactor;
   }
 
   async #openState(connection: Connection): Promise<Store> {
@@ -289,12 +293,8 @@ class Application implements App {
     const { enabled, requestsPerSecond, burst } = this.#config.lookup;
     if (!enabled) return UNASKING;
     const { log } = this.#options;
-    let [rules, redactor] = [this.#config.redact, this.#redactor(this.#config)];
-    const today = () => {
-      if (rules !== this.#config.redact) [rules, redactor] = [this.#config.redact, this.#redactor(this.#config)];
-      return redactor;
-    };
-    const around = { store, redactor: today, clock: this.#clock, log, metrics: this.metrics };
+    const redactor = () => this.#redactor(this.#config);
+    const around = { store, redactor, clock: this.#clock, log, metrics: this.metrics };
     return createEnricher({ api, discovery, ...around, perSecond: requestsPerSecond, burst });
   }
 
@@ -332,9 +332,7 @@ class Application implements App {
     this.#stopping.abort(new Error('The service is stopping'));
     // What it has begun cannot be stopped before it stands.
     const begun = Promise.all([this.#starting?.catch(() => undefined), this.#reloading]);
-    const enough = new AbortController();
-    await Promise.race([begun, this.#clock.sleep(START_GIVES_UP_MS, enough.signal).catch(() => undefined)]);
-    enough.abort();
+    await atMost(this.#clock, START_GIVES_UP_MS, begun);
     for (const stage of this.#started.toReversed()) {
       try {
         await stage.stop(graceMs);

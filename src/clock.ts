@@ -15,6 +15,16 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Resolves when `work` does, and after `ms` at the latest; rejects when it does before. */
+export async function atMost(clock: Pick<Clock, 'sleep'>, ms: number, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController();
+  try {
+    await Promise.race([work, clock.sleep(ms, done.signal).catch(() => undefined)]);
+  } finally {
+    done.abort();
+  }
+}
+
 /** setTimeout fires at once for anything longer (about 24.8 days). */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 

@@ -1,5 +1,5 @@
 /** A service whose state folder cannot be written: it runs from memory, and what waits has no other time to be delivered. */
-import type { Clock } from './clock.ts';
+import { atMost, type Clock } from './clock.ts';
 import { codeOf, toError } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Store } from './store/store.ts';
@@ -22,9 +22,7 @@ export interface Draining {
 /** Lets the chains deliver everything that is due, within the grace; what is not delivered then is lost, and counted in the log. */
 export async function stopDrained({ chains, store, clock, log }: Draining, graceMs: number): Promise<void> {
   const startedAt = clock.monotonic();
-  const enough = new AbortController();
-  await Promise.race([chains.idle(), clock.sleep(graceMs, enough.signal).catch(() => undefined)]);
-  enough.abort();
+  await atMost(clock, graceMs, chains.idle());
   await chains.stop(Math.max(0, graceMs - (clock.monotonic() - startedAt)));
   const lost = (await store.balances()).reduce((sum, { pending }) => sum + pending, 0);
   if (lost > 0) log.warn('Not delivered when the service stopped, and kept nowhere', { changes: lost });

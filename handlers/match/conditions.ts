@@ -10,7 +10,7 @@ import { diffFields, type FieldRules } from '../diff/fields.ts';
 import { isMap, own, toJson } from '../diff/json.ts';
 import { compileMask } from '../diff/mask.ts';
 import { parsePath } from '../diff/path.ts';
-import { eventFacts, type EventFacts } from './event.ts';
+import { eventFact, type EventFact } from './event.ts';
 import type { Tests } from './options.ts';
 
 /** Whether a test holds, and why: `namespace "kube-system" does not match ^team-`. A promise where the cluster has to be asked. */
@@ -74,7 +74,7 @@ function involvedConditions(tests: Tests): readonly Condition[] {
   return conditions;
 }
 
-type TextTest = 'kind' | 'apiVersion' | 'namespace' | 'objectName' | keyof EventFacts;
+type TextTest = 'kind' | 'apiVersion' | 'namespace' | 'objectName' | EventFact;
 type TextOf = (change: Change) => string | undefined;
 
 const TEXTS: Readonly<Record<TextTest, TextOf>> = {
@@ -82,15 +82,15 @@ const TEXTS: Readonly<Record<TextTest, TextOf>> = {
   apiVersion: ({ gvk }) => apiVersionOf(gvk),
   namespace: ({ namespace }) => namespace,
   objectName: ({ name }) => name,
-  involvedKind: (change) => eventFacts(change)?.involvedKind,
-  involvedName: (change) => eventFacts(change)?.involvedName,
-  involvedNamespace: (change) => eventFacts(change)?.involvedNamespace,
-  involvedApiVersion: (change) => eventFacts(change)?.involvedApiVersion,
-  reason: (change) => eventFacts(change)?.reason,
-  type: (change) => eventFacts(change)?.type,
-  component: (change) => eventFacts(change)?.component,
-  host: (change) => eventFacts(change)?.host,
-  message: (change) => eventFacts(change)?.message,
+  involvedKind: (change) => eventFact(change, 'involvedKind'),
+  involvedName: (change) => eventFact(change, 'involvedName'),
+  involvedNamespace: (change) => eventFact(change, 'involvedNamespace'),
+  involvedApiVersion: (change) => eventFact(change, 'involvedApiVersion'),
+  reason: (change) => eventFact(change, 'reason'),
+  type: (change) => eventFact(change, 'type'),
+  component: (change) => eventFact(change, 'component'),
+  host: (change) => eventFact(change, 'host'),
+  message: (change) => eventFact(change, 'message'),
 };
 
 /** Kinds are written in any case everywhere in a configuration. */

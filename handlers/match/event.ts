@@ -4,40 +4,27 @@ import { isEvent } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
 import { isMap, own } from '../diff/json.ts';
 
-export interface EventFacts {
-  readonly involvedKind: string | undefined;
-  readonly involvedName: string | undefined;
-  readonly involvedNamespace: string | undefined;
-  readonly involvedApiVersion: string | undefined;
-  readonly reason: string | undefined;
-  readonly type: string | undefined;
-  readonly message: string | undefined;
-  readonly component: string | undefined;
-  readonly host: string | undefined;
-}
+/** Where each fact stands, the older API's place first. */
+const PLACES = {
+  involvedKind: ['involvedObject.kind', 'regarding.kind'],
+  involvedName: ['involvedObject.name', 'regarding.name'],
+  involvedNamespace: ['involvedObject.namespace', 'regarding.namespace'],
+  involvedApiVersion: ['involvedObject.apiVersion', 'regarding.apiVersion'],
+  reason: ['reason'],
+  type: ['type'],
+  message: ['message', 'note'],
+  component: ['source.component', 'reportingComponent', 'reportingController', 'deprecatedSource.component'],
+  host: ['source.host', 'deprecatedSource.host'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
 
-/** Undefined when the change is not about an Event. */
-export function eventFacts(change: Change): EventFacts | undefined {
+export type EventFact = keyof typeof PLACES;
+
+/** Undefined when the change is not about an Event, or the Event does not say; the API fills what it does not know with `""`. */
+export function eventFact(change: Change, fact: EventFact): string | undefined {
   if (!isEvent(change.gvk)) return undefined;
   const event = manifestOf(change) as Json | undefined;
-  const first = (...paths: readonly string[]) => firstText(event, paths);
-  return {
-    involvedKind: first('involvedObject.kind', 'regarding.kind'),
-    involvedName: first('involvedObject.name', 'regarding.name'),
-    involvedNamespace: first('involvedObject.namespace', 'regarding.namespace'),
-    involvedApiVersion: first('involvedObject.apiVersion', 'regarding.apiVersion'),
-    reason: first('reason'),
-    type: first('type'),
-    message: first('message', 'note'),
-    component: first('source.component', 'reportingComponent', 'reportingController', 'deprecatedSource.component'),
-    host: first('source.host', 'deprecatedSource.host'),
-  };
-}
-
-/** The first of the paths at which there is a text that is not empty: the API fills what it does not know with `""`. */
-function firstText(manifest: Json | undefined, paths: readonly string[]): string | undefined {
-  for (const path of paths) {
-    const found = path.split('.').reduce((value, key) => (isMap(value) ? own(value, key) : undefined), manifest);
+  for (const place of PLACES[fact]) {
+    const found = place.split('.').reduce((value, key) => (isMap(value) ? own(value, key) : undefined), event);
     if (typeof found === 'string' && found !== '') return found;
   }
   return undefined;

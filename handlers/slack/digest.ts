@@ -1,9 +1,9 @@
 /** Several changes in one message, each named once. */
 import type { Change } from '../../src/change.ts';
-import { remarksOf } from '../../src/remarks.ts';
+import { detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import type { Content } from './content.ts';
-import { eventText, verbOf } from './message.ts';
+import { verbOf } from './message.ts';
 import { harmless } from './text.ts';
 
 /** So few are told in full, an attachment each: Slack shows up to 20 well. */
@@ -74,18 +74,7 @@ function headOf(change: Change): string {
 
 /** Within a code block. */
 function itemOf(change: Change): string {
-  const detail = detailOf(change);
+  const detail = cut(detailOf(change), DETAIL_MAX);
   const text = `${change.name}${detail === '' ? '' : `: ${detail}`}`;
   return harmless(text.replaceAll('\n', ' ')).replaceAll('`', '\u02cb');
-}
-
-function detailOf(change: Change): string {
-  const { whileAway: _, ...flags } = change.flags;
-  const { alert } = change.notes;
-  if (alert !== undefined) return cut(alert.headline, DETAIL_MAX);
-  const said = change.gvk.kind === 'Event' ? eventText(change) : (change.notes.diff?.headline ?? '');
-  return cut(
-    [said, ...remarksOf({ flags, notes: change.notes })].filter((part) => part !== '').join(' · '),
-    DETAIL_MAX,
-  );
 }

@@ -1,6 +1,8 @@
 /** The message: kwatchman's envelope, one attachment, with what changed in its text. */
-import { type Action, type Change, manifestOf } from '../../src/change.ts';
+import type { Action, Change } from '../../src/change.ts';
+import { isEvent } from '../../src/event.ts';
 import { remarksOf } from '../../src/remarks.ts';
+import { headlineOf } from '../../src/template/headline.ts';
 import { formatField } from '../diff/text.ts';
 import type { AlertNote } from '../podAlerts/alert.ts';
 import { detailsOf } from '../podAlerts/words.ts';
@@ -78,7 +80,7 @@ function textOf(change: Change): string {
   const { diff, alert } = change.notes;
   const remarks = remarksOf(change);
   if (alert !== undefined) return [[alert.headline, ...remarks].join(' · '), ...detailsOf(alert)].join('\n');
-  if (change.gvk.kind === 'Event') return [eventText(change), ...remarks].filter((part) => part !== '').join(' · ');
+  if (isEvent(change.gvk)) return [headlineOf(change), ...remarks].join(' · ');
   if (diff === undefined || diff.fields.length === 0) return remarks.join(' · ');
   const by = diff.by.length === 0 ? [] : [`by ${diff.by.join(', ')}`];
   return [
@@ -88,14 +90,4 @@ function textOf(change: Change): string {
   ]
     .filter((part) => part !== '')
     .join('\n');
-}
-
-/** A Kubernetes Event is read for its words: `Warning BackOff pod web-1: Back-off restarting`. The older API has `message`, events.k8s.io `note`. */
-export function eventText(change: Change): string {
-  const event = manifestOf(change) ?? {};
-  const { type, reason, message, note, involvedObject, regarding } = event as Readonly<Record<string, unknown>>;
-  const { kind, name } = (involvedObject ?? regarding ?? {}) as Readonly<Record<string, unknown>>;
-  const object = typeof kind === 'string' ? [kind.toLowerCase(), name] : [];
-  const what = [type, reason, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
-  return [what, message ?? note].filter((part) => typeof part === 'string' && part !== '').join(': ');
 }

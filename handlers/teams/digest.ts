@@ -1,7 +1,6 @@
 /** Several changes on one card, each object named once. */
 import type { Change } from '../../src/change.ts';
-import { remarksOf } from '../../src/remarks.ts';
-import { headlineOf } from '../../src/template/headline.ts';
+import { detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { adaptiveCard, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
 
@@ -25,7 +24,7 @@ export function fitting(changes: readonly Change[]): number {
     const head = headOf(change);
     if (!heads.has(head)) bytes += bytesOf(headLine(head, changes.length)) + bytesOf(detailLine('')) + 2;
     heads.add(head);
-    const detail = detailOf(change);
+    const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
     bytes += detail === '' ? bytesOf(nameOf(change)) : bytesOf(detailLine(withDetail(change, detail))) + 1;
     if (bytes > MAX_MESSAGE_BYTES) return Math.max(1, n);
   }
@@ -51,7 +50,7 @@ function groupsOf(changes: readonly Change[]): Iterable<Group> {
     const head = headOf(change);
     const group = groups.get(head) ?? { head, names: [], details: [] };
     groups.set(head, group);
-    const detail = detailOf(change);
+    const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
     if (detail === '') group.names.push(nameOf(change));
     else group.details.push(withDetail(change, detail));
   }
@@ -68,15 +67,6 @@ function nameOf({ name }: Change): string {
 
 function withDetail(change: Change, detail: string): string {
   return `${nameOf(change)}: ${detail}`;
-}
-
-function detailOf(change: Change): string {
-  const { whileAway: _, ...flags } = change.flags;
-  const { alert } = change.notes;
-  if (alert !== undefined) return cut(alert.headline, MAX_DETAIL_CHARS);
-  const said = change.gvk.kind === 'Event' ? headlineOf(change) : (change.notes.diff?.headline ?? '');
-  const remarks = remarksOf({ flags, notes: change.notes });
-  return cut([said, ...remarks].filter((part) => part !== '').join(' · '), MAX_DETAIL_CHARS);
 }
 
 function headLine(head: string, count: number): Card {

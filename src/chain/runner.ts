@@ -1,6 +1,6 @@
 /** Takes what is due for one chain from the store, runs it, and makes its end durable. */
 import type { Logger } from 'winston';
-import type { Clock } from '../clock.ts';
+import { atMost, type Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
 import { SECRET_ENV_NAMES } from '../config/schema.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
@@ -156,9 +156,7 @@ class Runner implements ChainRunner {
     this.#alarm.cancel();
     this.#held.flush();
     const released = [this.#releaseReady()];
-    const graceOver = new AbortController();
-    await Promise.race([this.#quiet(), clock.sleep(graceMs, graceOver.signal).catch(() => undefined)]);
-    graceOver.abort(STOPPED);
+    await atMost(clock, graceMs, this.#quiet());
     const cut = this.#running;
     this.#persistence.giveUp();
     this.#calls.abort(STOPPED);
@@ -187,7 +185,15 @@ class Runner implements ChainRunner {
     const stateful = this.#steps.filter(({ type }) => type === 'stateful').map(({ id }) => id);
     const batch = this.#mayHaveGathered && this.#readyBatch === undefined && !this.#batchRuns;
     const claimed = await this.#persistence.keepTrying('claim changes', () =>
-      store.claim({ chain: chain.name, limit, now: clock.steady(), stateful, batch, coalesce: this.#mayCoalesce }),
+      store.claim({
+        chain: chain.name,
+        limit,
+        now: clock.steady(),
+        stateful,
+        atOnce: chain.concurrency,
+        batch,
+        coalesce: this.#mayCoalesce,
+      }),
     );
     if (claimed === undefined) return;
     this.#ready.push(...claimed.deliveries);

@@ -1,37 +1,14 @@
 /** The names by which people know a kind, where no cluster can be asked. */
 import { ConfigError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
+import { BUILT_IN_KINDS } from '../rbac/kinds.ts';
 import type { RecordedKind, Store } from '../store/store.ts';
 
-const SHORT_NAMES: Readonly<Record<string, string>> = {
-  configmap: 'cm',
-  customresourcedefinition: 'crd',
-  cronjob: 'cj',
-  daemonset: 'ds',
-  deployment: 'deploy',
-  endpoints: 'ep',
-  event: 'ev',
-  horizontalpodautoscaler: 'hpa',
-  ingress: 'ing',
-  namespace: 'ns',
-  networkpolicy: 'netpol',
-  node: 'no',
-  persistentvolume: 'pv',
-  persistentvolumeclaim: 'pvc',
-  pod: 'po',
-  poddisruptionbudget: 'pdb',
-  replicaset: 'rs',
-  service: 'svc',
-  serviceaccount: 'sa',
-  statefulset: 'sts',
-  storageclass: 'sc',
-};
-
-/** Kind, plurals and short name, in lower case. */
+/** Kind, plurals and short names, in lower case. */
 export function namesOf(kind: string): readonly string[] {
   const name = kind.toLowerCase();
-  const short = SHORT_NAMES[name];
-  return [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies'), ...(short === undefined ? [] : [short])];
+  const shortNames = BUILT_IN_KINDS.filter(({ singular }) => singular === name).flatMap((known) => known.shortNames);
+  return [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies'), ...shortNames];
 }
 
 /**

@@ -18,7 +18,7 @@ import type { Config, DirectAccess } from './config.ts';
 import { expand, type Expanded, isTable } from './expand.ts';
 import { canonical } from './keys.ts';
 import { oversizedIntegers } from './parse-toml.ts';
-import { pathText, problemsOf, type Path, type Problem } from './problems.ts';
+import { pathText, problemsOf, valueAt, type Path, type Problem } from './problems.ts';
 import { readConfigFile, type Finding, type NamedTool, type WrittenFile } from './read.ts';
 import { configFile, namespace, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
 import { labelSelector } from './selector.ts';
@@ -138,10 +138,6 @@ function complete(
   const { value, problems: unresolved, ...found } = expand(spelled, options);
   problems.push(...unresolved);
   return { value: isTable(value) ? value : {}, ...found };
-}
-
-function valueAt(value: unknown, path: Path): unknown {
-  return path.reduce<unknown>((inner, key) => (inner as Readonly<Record<Path[number], unknown>>)?.[key], value);
 }
 
 /** A value that came from outside the file, or whose key says so, is never shown. */

@@ -106,7 +106,8 @@ function shown(value: unknown, said: string): string {
   return `: current value is ${text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text}`;
 }
 
-function valueAt(value: unknown, path: Path): unknown {
+/** Undefined where the path leads nowhere. */
+export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (inner, part) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[part],
     value,

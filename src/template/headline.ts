@@ -1,5 +1,7 @@
 /** The one line that says what happened, for messages that have room for one. */
 import type { Change } from '../change.ts';
+import { isEvent } from '../event.ts';
+import { remarksOf } from '../remarks.ts';
 import { eventScope } from './event-scope.ts';
 
 /**
@@ -13,6 +15,15 @@ export function headlineOf(change: Change): string {
   const what = `${change.gvk.kind.toLowerCase()} ${change.key} ${change.action}`;
   const { diff } = change.notes;
   return diff === undefined ? what : `${what}: ${diff.headline}`;
+}
+
+/** What a digest says of a change beside its name, where there is more to say. That it happened while away is said of all. */
+export function detailOf(change: Change): string {
+  const { whileAway: _, ...flags } = change.flags;
+  const { alert, diff } = change.notes;
+  if (alert !== undefined) return alert.headline;
+  const said = isEvent(change.gvk) ? headlineOf(change) : (diff?.headline ?? '');
+  return [said, ...remarksOf({ flags, notes: change.notes })].filter((part) => part !== '').join(' · ');
 }
 
 function eventHeadline({ type, reason, involvedObject, message }: Readonly<Record<string, unknown>>): string {
