@@ -13,7 +13,7 @@ const KEEP_ALIVE_PROBE_MS = 30_000;
 /** No answer that is read whole comes near it: a page of 500 objects of the 1.5 MB that etcd takes at most. */
 const MAX_BODY_BYTES = 1024 ** 3;
 
-type Method = 'GET' | 'POST';
+type Method = 'GET' | 'POST' | 'PUT';
 interface Outgoing extends Pick<RequestOptions, 'query' | 'body' | 'accept'> {
   readonly method: Method;
   readonly path: string;

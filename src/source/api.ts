@@ -34,7 +34,7 @@ export interface ApiClient {
   /** For messages: `127.0.0.1:6443`. Never credentials. */
   readonly host: string;
   /** The whole answer, whatever its status. Throws on a broken connection, a missed deadline (`timeoutMs`, default 30 s) or an abort. */
-  request(method: 'GET' | 'POST', path: string, options?: RequestOptions): Promise<ApiResponse>;
+  request(method: 'GET' | 'POST' | 'PUT', path: string, options?: RequestOptions): Promise<ApiResponse>;
   /**
    * Resolves when the headers are there (deadline 30 s); the body then comes for as long as it comes. A 401 re-reads the token
    * and asks once more, here and in {@link request}.

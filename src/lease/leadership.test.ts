@@ -1,0 +1,312 @@
+import assert from 'node:assert/strict';
+import { Writable } from 'node:stream';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createLogger, transports } from 'winston';
+import type { Clock } from '../clock.ts';
+import { createApiClient } from '../source/api-client.ts';
+import type { ApiClient } from '../source/api.ts';
+import { startApiServer, type ApiServer, type FaultHandle } from '../testing/api-server.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { acquireLeadership, type Leadership } from './leadership.ts';
+
+const AT = { namespace: 'default', name: 'watchchain' };
+const PATH = '/apis/coordination.k8s.io/v1/namespaces/default/leases/watchchain';
+
+/** What becomes of a renewal. */
+const BROKEN = [{ effect: 'status', status: 500 }, { effect: 'reset' }, { effect: 'hang' }] as const;
+
+interface Spec {
+  readonly holderIdentity?: string | null;
+  readonly leaseTransitions: number;
+  readonly leaseDurationSeconds: number;
+  readonly renewTime: string;
+  readonly acquireTime: string;
+}
+
+/** One who wants it, or has it. */
+class Contender {
+  readonly identity: string;
+  readonly lines: string[] = [];
+  readonly #api: ApiClient;
+  readonly #gone = new AbortController();
+  leadership: Leadership | undefined;
+  loss: Error | undefined;
+
+  constructor(server: ApiServer, clock: Clock, identity: string) {
+    this.identity = identity;
+    this.#api = counted(clientOf(server));
+    const stream = new Writable({
+      write: (line: Buffer, _encoding, done) => {
+        this.lines.push(line.toString());
+        done();
+      },
+    });
+    const log = createLogger({ level: 'debug', transports: [new transports.Stream({ stream })] });
+    const options = { api: this.#api, at: AT, identity, durationMs: 15_000, clock, log, signal: this.#gone.signal };
+    acquireLeadership(options).then(
+      (leadership) => {
+        this.leadership = leadership;
+        leadership.lost.catch((error: Error) => (this.loss = error));
+      },
+      () => undefined,
+    );
+  }
+
+  get leads(): boolean {
+    return this.leadership?.isHeld() === true;
+  }
+
+  /** As `kill -9` for the others: nothing comes from it any more. */
+  async vanish(): Promise<void> {
+    this.#gone.abort();
+    await this.#api.close();
+  }
+}
+
+function clientOf(server: ApiServer): ApiClient {
+  return createApiClient({
+    server: new URL(server.url),
+    clusterName: 'test',
+    namespace: undefined,
+    caFingerprint: '',
+    proxy: undefined,
+    warnings: [],
+    headers: () => Promise.resolve({}),
+    tls: () => Promise.resolve(NO_TLS),
+    refresh: () => Promise.resolve(),
+  });
+}
+const NO_TLS = {};
+
+/** Requests under way, and how many were given up. */
+const traffic = { underWay: 0, givenUp: 0 };
+
+function counted(api: ApiClient): ApiClient {
+  return {
+    host: api.host,
+    stream: api.stream.bind(api),
+    close: () => api.close(),
+    request: async (method, path, options) => {
+      traffic.underWay++;
+      try {
+        return await api.request(method, path, options);
+      } finally {
+        traffic.underWay--;
+        if (options?.signal?.aborted === true) traffic.givenUp++;
+      }
+    },
+  };
+}
+
+describe('acquireLeadership()', () => {
+  let server: ApiServer;
+  let clock: FakeClock;
+  let broken: { readonly effect: string; readonly fault: FaultHandle } | undefined;
+  const contenders: Contender[] = [];
+
+  beforeEach(async () => {
+    server = await startApiServer();
+    clock = new FakeClock();
+    broken = undefined;
+    traffic.givenUp = 0;
+  });
+
+  afterEach(async () => {
+    await Promise.all(contenders.splice(0).map((contender) => contender.vanish()));
+    await server.close();
+  });
+
+  const contend = (identity: string, own: Clock = clock): Contender => {
+    const contender = new Contender(server, own, identity);
+    contenders.push(contender);
+    return contender;
+  };
+  const leading = async (identity: string, own: Clock = clock): Promise<Contender & { leadership: Leadership }> => {
+    const contender = contend(identity, own);
+    await until(() => contender.leadership !== undefined, `${identity} holds the lease`);
+    return contender as Contender & { leadership: Leadership };
+  };
+  const spec = (): Spec => server.get('Lease', AT.name)?.['spec'] as unknown as Spec;
+  const requests = (method: string): number => server.requests.filter((seen) => seen.method === method).length;
+  /** Time goes on in steps that let every request be answered. */
+  const pass = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 500) {
+      await clock.advance(Math.min(left, 500));
+      const hanging = () => (broken?.effect === 'hang' ? broken.fault.hits - traffic.givenUp : 0);
+      await until(() => traffic.underWay <= hanging(), 'every request is answered');
+      await nextTurn();
+    }
+  };
+  const breakWrites = (fault: (typeof BROKEN)[number]): void => {
+    broken = { effect: fault.effect, fault: server.fault({ ...fault, method: 'PUT', path: /leases/ }) };
+  };
+
+  test('makes the Lease, as client-go does, and renews it every two seconds', async () => {
+    const one = await leading('one');
+    assert.deepEqual(spec(), {
+      holderIdentity: 'one',
+      leaseDurationSeconds: 15,
+      leaseTransitions: 0,
+      acquireTime: '2026-01-01T00:00:00.000000Z',
+      renewTime: '2026-01-01T00:00:00.000000Z',
+    });
+    await pass(60_000);
+    assert.equal(requests('PUT'), 30);
+    assert.equal(spec().renewTime, '2026-01-01T00:01:00.000000Z');
+    assert.equal(spec().acquireTime, '2026-01-01T00:00:00.000000Z');
+    assert.equal(one.leadership.isHeld(), true);
+  });
+
+  test('of several who want it at once one gets it, and the others say for whom they wait', async () => {
+    const all = ['one', 'two', 'three'].map((identity) => contend(identity));
+    await pass(30_000);
+    const holders = all.filter(({ leads }) => leads);
+    assert.equal(holders.length, 1);
+    assert.equal(spec().holderIdentity, holders[0]?.identity);
+    assert.equal(spec().leaseTransitions, 0);
+    for (const { lines, leadership } of all.filter((one) => one !== holders[0])) {
+      assert.equal(leadership, undefined);
+      assert.equal(lines.filter((line) => line.includes('Waiting for the lease')).length, 1);
+      assert.match(lines.join(''), new RegExp(`"holder":"${holders[0]?.identity}"`));
+    }
+  });
+
+  test("given back, it is the next one's within two seconds, with a greater term", async () => {
+    const one = await leading('one');
+    const two = contend('two');
+    await pass(5_000);
+    assert.equal(two.leads, false);
+    await one.leadership.release();
+    assert.equal(one.leadership.isHeld(), false);
+    assert.equal(spec().holderIdentity, null);
+    await pass(2_000);
+    assert.equal(two.leads, true);
+    assert.deepEqual([one.leadership.term.number, two.leadership?.term.number], [0, 1]);
+    assert.equal(two.leadership?.term.lease, one.leadership.term.lease);
+    assert.equal(one.loss, undefined);
+    await one.leadership.release();
+    assert.equal(spec().holderIdentity, 'two');
+  });
+
+  test('whose holder has vanished is taken over 15 s after the last renewal that was seen, whatever the times in it say', async () => {
+    const ahead = new FakeClock(Date.UTC(2020, 0, 1));
+    const one = await leading('one', ahead);
+    const two = contend('two');
+    await pass(4_000);
+    await one.vanish();
+    await pass(10_500);
+    assert.equal(two.leads, false);
+    await pass(1_000);
+    assert.equal(two.leads, true);
+    assert.equal(spec().leaseTransitions, 1);
+  });
+
+  for (const fault of BROKEN) {
+    test(`is lost 10 s after the last renewal, 5 s before another may take it: ${fault.effect}`, async () => {
+      const one = await leading('one');
+      const two = contend('two');
+      await pass(6_000);
+      breakWrites(fault);
+      await pass(9_500);
+      assert.equal(one.leadership.isHeld(), true);
+      assert.equal(one.loss, undefined);
+      await pass(500);
+      assert.equal(one.leadership.isHeld(), false);
+      await until(() => one.loss !== undefined, 'it is told');
+      assert.match(String(one.loss), /^Error: The lease default\/watchchain was lost: .+; this process stops telling$/);
+      broken?.fault.remove();
+      await pass(4_500);
+      assert.equal(two.leads, false);
+      await pass(3_000);
+      assert.equal(two.leads, true);
+    });
+  }
+
+  test('outlives an API server that is away for some seconds, and says so', async () => {
+    const one = await leading('one');
+    await pass(2_000);
+    const away = server.fault({ effect: 'status', status: 503, path: /leases/ });
+    await pass(7_500);
+    away.remove();
+    await pass(30_000);
+    assert.equal(one.leadership.isHeld(), true);
+    assert.match(one.lines.join(''), /"The lease cannot be renewed, trying again"/);
+    assert.match(one.lines.join(''), /it answered 503/);
+  });
+
+  test('is not held any more by a process that stood still, before anything of it has run again', async () => {
+    let stoodMs = 0;
+    const own: Clock = {
+      now: () => clock.now() + stoodMs,
+      steady: () => clock.steady() + stoodMs,
+      monotonic: () => clock.monotonic() + stoodMs,
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+    };
+    const one = await leading('one', own);
+    stoodMs = 20_000;
+    assert.equal(one.leadership.isHeld(), false);
+    await pass(2_000);
+    await until(() => one.loss !== undefined, 'it is told');
+    assert.equal(requests('PUT'), 0);
+  });
+
+  test('stays with its holder when somebody labels it, or removes it', async () => {
+    const one = await leading('one');
+    await pass(2_000);
+    const lease = server.get('Lease', AT.name);
+    assert.ok(lease);
+    server.update({ ...lease, metadata: { ...lease.metadata, labels: { team: 'shop' } } });
+    await pass(4_000);
+    assert.deepEqual(server.get('Lease', AT.name)?.metadata.labels, { team: 'shop' });
+    assert.equal(one.leadership.isHeld(), true);
+    server.delete('Lease', AT.name);
+    await pass(20_000);
+    assert.equal(one.leadership.isHeld(), true);
+    assert.equal(spec().holderIdentity, 'one');
+  });
+
+  test('that another has taken is lost with the next renewal, and given back to nobody', async () => {
+    const one = await leading('one');
+    const lease = server.get('Lease', AT.name);
+    assert.ok(lease);
+    server.update({ ...lease, spec: { ...spec(), holderIdentity: 'somebody', leaseTransitions: 7 } });
+    await pass(2_000);
+    await until(() => one.loss !== undefined, 'it is told');
+    assert.match(String(one.loss), /it is held by somebody/);
+    assert.equal(one.leadership.isHeld(), false);
+    await one.leadership.release();
+    assert.equal(spec().holderIdentity, 'somebody');
+  });
+
+  test('is waited for where it is forbidden, with a word on the roles, and had once they are there', async () => {
+    server.allow(({ resource }) => resource !== 'leases');
+    const one = contend('one');
+    await pass(4_000);
+    assert.equal(one.leads, false);
+    assert.match(
+      one.lines.join(''),
+      /Cannot GET [^ ]+leases\/watchchain on [^ ]+: it answered 403; `watchchain rbac` prints/,
+    );
+    server.allow(() => true);
+    await pass(2_000);
+    assert.equal(one.leads, true);
+  });
+
+  test('asks for nothing but get, create and update of the one Lease', async () => {
+    const one = await leading('one');
+    await pass(4_000);
+    await one.leadership.release();
+    const asked = new Set(server.requests.map(({ method, path }) => `${method} ${path}`));
+    assert.deepEqual([...asked], [`GET ${PATH}`, `POST ${PATH.replace('/watchchain', '')}`, `PUT ${PATH}`]);
+  });
+});
+
+/** Over real sockets nothing but a look tells; only a test that fails comes near the limit. */
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = AbortSignal.timeout(10_000);
+  while (!condition()) {
+    if (deadline.aborted) throw new Error(`Never came to be: ${what}`);
+    await nextTurn();
+  }
+}

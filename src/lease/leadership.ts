@@ -1,0 +1,253 @@
+/**
+ * Leader election by the rules of client-go (https://pkg.go.dev/k8s.io/client-go/tools/leaderelection): who holds the Lease works,
+ * the others wait. Only our own clock is asked, from when a renewal was seen; the times in the Lease are for people.
+ *
+ * With the default duration of 15 s the holder renews every 2 s and stops when 10 s have passed since it asked for the last
+ * renewal that was granted; another takes over when it has seen no renewal for 15 s. So at least 5 s lie between the two, as long as
+ * a request that was sent is not under way for longer.
+ */
+import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { ApiClient } from '../source/api.ts';
+import { LeaseSlot, type Ask, type Claim, type LeaseName, type LeaseObject } from './lease-object.ts';
+
+/** client-go's 15, 10 and 2 s. */
+export const DEFAULT_LEASE_DURATION_MS = 15_000;
+const RENEW_WITHIN = 10 / 15;
+const RETRY_EVERY = 2 / 15;
+
+/** Of the store: a holder that comes later has a greater number, as long as nobody removes the Lease. */
+export interface Term {
+  /** Uid of the Lease: a new one counts from 0 again. */
+  readonly lease: string;
+  /** Its `leaseTransitions`. */
+  readonly number: number;
+}
+
+export interface Leadership {
+  readonly term: Term;
+  /**
+   * Whether nobody else can have it by now, by our own clock: asked right before something is done. False once it was not
+   * renewed in time, also when the process has stood still meanwhile.
+   */
+  isHeld(): boolean;
+  /** Rejects when it is lost; never resolves. */
+  readonly lost: Promise<never>;
+  /** Gives it back, so that a successor need not wait for its end. Idempotent; never rejects. */
+  release(): Promise<void>;
+}
+
+export interface LeadershipOptions {
+  readonly api: ApiClient;
+  readonly at: LeaseName;
+  /** Unique among all who may want it. */
+  readonly identity: string;
+  /** Whole seconds, in milliseconds. */
+  readonly durationMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Waits until the Lease is ours, for as long as it takes. Rejects when `signal` aborts. */
+export async function acquireLeadership(options: LeadershipOptions): Promise<Leadership> {
+  const { at, clock, log, signal, durationMs, identity } = options;
+  const candidate = new Candidate(options);
+  for (;;) {
+    let waitMs = durationMs * RETRY_EVERY;
+    try {
+      const turn = await candidate.take();
+      if ('held' in turn) {
+        log.info('Holding the lease', { lease: nameOf(at), identity, transitions: turn.held.transitions });
+        return new Holder(options, turn.held, turn.askedAt);
+      }
+      waitMs = Math.min(waitMs, turn.freeInMs);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      log.warn('The lease cannot be had, trying again', { lease: nameOf(at), problem: toError(thrown).message });
+    }
+    await clock.sleep(waitMs, signal);
+  }
+}
+
+type Turn = { readonly held: LeaseObject; readonly askedAt: number } | { readonly freeInMs: number };
+
+/** One who wants it. */
+class Candidate {
+  readonly #options: LeadershipOptions;
+  readonly #slot: LeaseSlot;
+  /** The last renewal that we have seen, and when. */
+  #seen: { readonly fingerprint: string; readonly at: number } | undefined;
+  #waitsFor: string | undefined;
+
+  constructor(options: LeadershipOptions) {
+    this.#options = options;
+    this.#slot = new LeaseSlot(options.api, options.at);
+  }
+
+  async take(): Promise<Turn> {
+    const { clock, signal, durationMs } = this.#options;
+    const ask = { signal, timeoutMs: durationMs * RENEW_WITHIN };
+    const found = await this.#slot.read(ask);
+    const freeInMs = found === undefined ? 0 : this.#freeInMs(found);
+    if (freeInMs > 0) return { freeInMs };
+    const askedAt = clock.steady();
+    const claim = claimOf(this.#options, found === undefined ? 0 : found.transitions + 1, clock.now());
+    const held = found === undefined ? await this.#slot.create(claim, ask) : await this.#slot.update(found, claim, ask);
+    // Somebody else was faster.
+    return held === undefined ? { freeInMs: durationMs * RETRY_EVERY } : { held, askedAt };
+  }
+
+  #freeInMs({ holder, fingerprint, ...found }: LeaseObject): number {
+    const { clock, durationMs, log, at } = this.#options;
+    if (holder === undefined) return 0;
+    if (holder !== this.#waitsFor) log.info('Waiting for the lease', { lease: nameOf(at), holder });
+    this.#waitsFor = holder;
+    const now = clock.steady();
+    if (this.#seen?.fingerprint !== fingerprint) this.#seen = { fingerprint, at: now };
+    return Math.max(0, this.#seen.at + (found.durationMs ?? durationMs) - now);
+  }
+}
+
+class Holder implements Leadership {
+  readonly term: Term;
+  readonly lost: Promise<never>;
+  readonly #options: LeadershipOptions;
+  readonly #slot: LeaseSlot;
+  readonly #acquiredAt: number;
+  readonly #stopping = new AbortController();
+  readonly #renewing: Promise<void>;
+  readonly #loss = Promise.withResolvers<never>();
+  #object: LeaseObject;
+  /** When the last renewal that was granted was asked for: earlier than anybody can have seen it. */
+  #renewedAt: number;
+  #isLost = false;
+  #released: Promise<void> | undefined;
+
+  constructor(options: LeadershipOptions, object: LeaseObject, askedAt: number) {
+    this.#options = options;
+    this.#slot = new LeaseSlot(options.api, options.at);
+    this.#object = object;
+    this.#renewedAt = askedAt;
+    this.#acquiredAt = options.clock.now();
+    this.term = { lease: object.uid, number: object.transitions };
+    this.lost = this.#loss.promise;
+    // Whoever waits for it is told; nobody has to.
+    this.lost.catch(() => {});
+    this.#renewing = this.#keepRenewing();
+  }
+
+  isHeld(): boolean {
+    return !this.#isLost && this.#leftMs() > 0;
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#release();
+    return this.#released;
+  }
+
+  #leftMs(): number {
+    const { clock, durationMs } = this.#options;
+    return this.#renewedAt + durationMs * RENEW_WITHIN - clock.steady();
+  }
+
+  async #keepRenewing(): Promise<void> {
+    const { clock, durationMs } = this.#options;
+    const { signal } = this.#stopping;
+    const everyMs = durationMs * RETRY_EVERY;
+    let problem = 'it was not renewed in time';
+    while (this.#leftMs() > 0 && !signal.aborted) {
+      try {
+        await clock.sleep(Math.min(everyMs, this.#leftMs()), signal);
+        if (this.#leftMs() <= 0) break;
+        await this.#renew();
+      } catch (thrown) {
+        if (signal.aborted) return;
+        problem = toError(thrown).message;
+        if (thrown instanceof TakenError) break;
+        this.#warn(problem);
+      }
+    }
+    if (signal.aborted) return;
+    this.#isLost = true;
+    this.#loss.reject(
+      new Error(`The lease ${nameOf(this.#options.at)} was lost: ${problem}; this process stops telling`),
+    );
+  }
+
+  /** @throws TakenError when it is another's, or any other error when it may be renewed later */
+  async #renew(): Promise<void> {
+    const { clock } = this.#options;
+    const late = new AbortController();
+    const answered = new AbortController();
+    const leftMs = this.#leftMs();
+    // By the same clock as everything here: the request's own deadline is in the system's time.
+    clock.sleep(leftMs, answered.signal).then(
+      () => late.abort(new Error('no answer before it was due')),
+      () => undefined,
+    );
+    const askedAt = clock.steady();
+    try {
+      this.#object = await this.#write(this.#claim(), { signal: late.signal, timeoutMs: leftMs });
+      this.#renewedAt = askedAt;
+    } finally {
+      answered.abort();
+    }
+  }
+
+  /** Also over what somebody else has written to it, or its removal, as long as no other holds it: a label takes nothing. */
+  async #write(claim: Claim, ask: Ask): Promise<LeaseObject> {
+    const written = await this.#slot.update(this.#object, claim, ask);
+    if (written !== undefined) return written;
+    const found = await this.#slot.read(ask);
+    if (found !== undefined && found.holder !== this.#options.identity) throw new TakenError(found.holder);
+    const again = found === undefined ? this.#slot.create(claim, ask) : this.#slot.update(found, claim, ask);
+    const rewritten = await again;
+    if (rewritten === undefined) throw new Error('somebody else writes to it at the same time');
+    return rewritten;
+  }
+
+  async #release(): Promise<void> {
+    const { at, log, durationMs } = this.#options;
+    this.#stopping.abort(new Error('The lease is given back'));
+    await this.#renewing;
+    if (!this.isHeld()) return;
+    this.#isLost = true;
+    try {
+      const ask = { signal: AbortSignal.timeout(durationMs * RETRY_EVERY), timeoutMs: durationMs * RETRY_EVERY };
+      await this.#write({ ...this.#claim(), holder: undefined }, ask);
+      log.debug('The lease is given back', { lease: nameOf(at) });
+    } catch (thrown) {
+      const problem = toError(thrown).message;
+      log.warn('The lease was not given back: the next one waits until it ends', { lease: nameOf(at), problem });
+    }
+  }
+
+  #claim(): Claim {
+    return claimOf(this.#options, this.#object.transitions, this.#acquiredAt);
+  }
+
+  #warn(problem: string): void {
+    const { at, log } = this.#options;
+    const leftMs = Math.max(0, Math.round(this.#leftMs()));
+    log.warn('The lease cannot be renewed, trying again', { lease: nameOf(at), problem, leftMs });
+  }
+}
+
+/** Another holds it: no renewal will help. */
+class TakenError extends Error {
+  override readonly name = 'TakenError';
+  constructor(holder = 'nobody') {
+    super(`it is held by ${holder}`);
+  }
+}
+
+function claimOf({ identity, durationMs, clock }: LeadershipOptions, transitions: number, acquiredAt: number): Claim {
+  return { holder: identity, durationMs, transitions, acquiredAt, renewedAt: clock.now() };
+}
+
+/** `monitoring/watchchain` */
+export function nameOf({ namespace, name }: LeaseName): string {
+  return `${namespace}/${name}`;
+}
