@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { MountedVolume } from '../testing/mounted-volume.ts';
+import { Workdir } from '../../test/e2e/program.ts';
+import { watchFiles, type WatchedFiles } from './watch-files.ts';
+
+const ASK_EVERY_MS = 2_000;
+const SETTLES_MS = 200;
+
+/** Until it notices; hangs, and so fails, where it does not. */
+async function noticed(files: WatchedFiles, file: string, clock: FakeClock): Promise<void> {
+  const changed = files.changed([file], AbortSignal.timeout(60_000));
+  await clock.waitForSleepers(1);
+  await clock.advance(SETTLES_MS);
+  await changed;
+}
+
+describe('watchFiles()', () => {
+  test('notices a mounted ConfigMap, which changes by a link of its folder alone, and each change once', async () => {
+    await using workdir = await Workdir.make();
+    const clock = new FakeClock();
+    const volume = await MountedVolume.mount(workdir.file('etc'), { 'config.toml': 'a' });
+    const file = volume.file('config.toml');
+    const files = await watchFiles([file], clock);
+
+    // Of the same length, and maybe within the same tick of the disk's clock.
+    await volume.update({ 'config.toml': 'b' });
+    await noticed(files, file, clock);
+    await volume.update({ 'config.toml': 'c' });
+    await noticed(files, file, clock);
+
+    const stop = new AbortController();
+    const another = files.changed([file], stop.signal);
+    await clock.waitForSleepers(1);
+    await clock.advance(ASK_EVERY_MS);
+    await clock.waitForSleepers(1);
+    stop.abort(new Error('nothing has changed'));
+    await assert.rejects(another, /nothing has changed/);
+  });
+
+  test('waits until a file has stopped changing', async () => {
+    await using workdir = await Workdir.make();
+    const clock = new FakeClock();
+    const file = await workdir.write('config.toml', 'a');
+    const files = await watchFiles([file], clock);
+    await workdir.write('config.toml', 'half');
+    let isOver = false;
+    const changed = files.changed([file], AbortSignal.timeout(60_000)).then(() => (isOver = true));
+    await clock.waitForSleepers(1);
+    await workdir.write('config.toml', 'half and the rest');
+    await clock.advance(SETTLES_MS);
+    await clock.waitForSleepers(1);
+    assert.equal(isOver, false);
+    await clock.advance(SETTLES_MS);
+    await changed;
+  });
+});
