@@ -1,37 +1,49 @@
 /**
- * Which deliveries were being worked on when the process died. Nothing is noted while all goes well: the first crash only makes
- * the next process look, at what was unfinished then. What it hands out of that is counted with the claim, so that a further crash
- * leaves a trace; and what has a trace is handed out alone, so that nobody else is blamed.
+ * Which deliveries were being worked on when the process died, and in how many deaths in a row. What is handed out is noted in a
+ * small file beside the store; the next process counts what was unfinished of that, and hands out what has a count alone, so that
+ * nobody else is blamed.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Facts } from './facts.ts';
+import { Jotter } from './jotter.ts';
 import { READY } from './schema.ts';
 
 const RUNNING = 'store.running';
 
+/** By chain: how many of them run at once, and those that are handed out, in order. */
+type Noted = Readonly<Record<string, { readonly atOnce: number; readonly ids: readonly number[] }>>;
+
 export class Crashes {
   readonly #facts: Facts;
   readonly #statements;
-  /** What is older was unfinished when the last process died; 0: it did not die. */
-  #suspectsUpTo = 0;
+  /** Undefined: nobody comes after us who could read it. */
+  readonly #jotter: Jotter | undefined;
+  #noted: Noted = {};
 
-  constructor(db: DatabaseSync, facts: Facts) {
+  /** @param store the file; null: in memory, or somebody else's to write */
+  constructor(db: DatabaseSync, facts: Facts, store: string | null) {
     this.#facts = facts;
-    const ready = `chain = ? AND state = ${READY} AND id NOT IN temp.claimed AND id <= ?`;
+    this.#jotter = store === null ? undefined : new Jotter(`${store}.running`);
+    const suspects = `deliveries WHERE chain = ? AND claims > 0 AND state = ${READY}`;
     this.#statements = {
-      last: db.prepare('SELECT max(id) AS id FROM deliveries'),
+      count: db.prepare(
+        `UPDATE deliveries SET claims = claims + 1 WHERE id IN (
+           SELECT d.id FROM json_each(?) noted JOIN deliveries d ON d.id = noted.value WHERE d.state = ${READY}
+           ORDER BY noted.key LIMIT ?)`,
+      ),
       forget: db.prepare('UPDATE deliveries SET claims = 0 WHERE claims > 0'),
-      old: db.prepare(`SELECT 1 FROM deliveries WHERE ${ready} LIMIT 1`),
-      suspect: db.prepare(`SELECT id FROM deliveries WHERE ${ready} AND claims > 0 ORDER BY id LIMIT 1`),
+      suspects: db.prepare(`SELECT 1 FROM ${suspects} LIMIT 1`),
+      next: db.prepare(`SELECT id FROM ${suspects} AND id NOT IN temp.claimed ORDER BY id LIMIT 1`),
       claimed: db.prepare('SELECT 1 FROM temp.claimed t JOIN deliveries d ON d.id = t.id WHERE d.chain = ? LIMIT 1'),
-      count: db.prepare('UPDATE deliveries SET claims = claims + 1 WHERE id = ?'),
+      isClaimed: db.prepare('SELECT 1 FROM temp.claimed WHERE id = ?'),
     };
   }
 
   /** A writer opens the store: does it come after one that died? */
   begin(): void {
-    if (this.#facts.get(RUNNING) === '1') this.#suspectsUpTo = Number(this.#statements.last.get()?.['id'] ?? 0);
+    if (this.#facts.get(RUNNING) === '1') this.#countNoted();
     else this.#statements.forget.run();
+    this.#jotter?.write({});
     this.#facts.set(RUNNING, '1');
   }
 
@@ -40,21 +52,35 @@ export class Crashes {
     this.#facts.set(RUNNING, '0');
   }
 
-  /** Whether the next claim of the chain hands out what was unfinished at a crash. */
+  close(): void {
+    this.#jotter?.close();
+  }
+
+  /** Whether the next claim of the chain hands out what was being worked on at a crash. */
   isCareful(chain: string): boolean {
-    return this.#suspectsUpTo > 0 && this.#statements.old.get(chain, this.#suspectsUpTo) !== undefined;
+    return this.#statements.suspects.get(chain) !== undefined;
   }
 
   /** The one delivery that may be handed out now; `wait` while others run; undefined: whatever is ready. */
   only(chain: string): number | 'wait' | undefined {
-    if (!this.isCareful(chain)) return undefined;
-    const suspect = this.#statements.suspect.get(chain, this.#suspectsUpTo)?.['id'];
+    const suspect = this.#statements.next.get(chain)?.['id'];
     if (typeof suspect !== 'number') return undefined;
     return this.#statements.claimed.get(chain) === undefined ? suspect : 'wait';
   }
 
-  /** It is handed out. */
-  count(delivery: number): void {
-    if (delivery <= this.#suspectsUpTo) this.#statements.count.run(delivery);
+  /** The chain has got these, and runs so many at once, in the order of getting them. */
+  note(chain: string, atOnce: number, handedOut: readonly number[]): void {
+    if (this.#jotter === undefined || handedOut.length === 0) return;
+    const earlier = (this.#noted[chain]?.ids ?? []).filter(
+      (id) => !handedOut.includes(id) && this.#statements.isClaimed.get(id) !== undefined,
+    );
+    this.#noted = { ...this.#noted, [chain]: { atOnce, ids: [...earlier, ...handedOut] } };
+    this.#jotter.write(this.#noted);
+  }
+
+  #countNoted(): void {
+    const noted = (this.#jotter?.read() ?? {}) as Noted;
+    // What ended meanwhile, or was put off, is no longer ready: the first of the others are those that ran.
+    for (const { ids, atOnce } of Object.values(noted)) this.#statements.count.run(JSON.stringify(ids), atOnce);
   }
 }

@@ -105,7 +105,7 @@ export class Deliveries {
 
   /** Whether a claim must write: something that waited is due, or has waited for so long that it may be merged. */
   mustWrite(request: ClaimRequest): boolean {
-    return this.#hasDue(request) || this.#hasLate(request) || this.#crashes.isCareful(request.chain);
+    return this.#hasDue(request) || this.#hasLate(request);
   }
 
   #hasDue({ chain, now }: ClaimRequest): boolean {
@@ -123,7 +123,11 @@ export class Deliveries {
     const only = this.#crashes.only(chain);
     const rows = this.#rowsFor(only, chain, limit + 1);
     const deliveries = rows.slice(0, limit).map((row) => this.#handOut(row, chain, stateful));
-    for (const { id } of deliveries) this.#crashes.count(id);
+    this.#crashes.note(
+      chain,
+      request.atOnce ?? limit,
+      deliveries.map(({ id }) => id),
+    );
     const batch = request.batch === true && only === undefined ? this.#handOutBatch(request) : undefined;
     const nextDueAt = rows.length > limit ? now : this.#nextDueAt(chain);
     if (batch !== undefined || request.batch !== true)
@@ -340,7 +344,7 @@ function prepare(db: DatabaseSync) {
     ),
     end: db.prepare(
       `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,
-         attempts = coalesce(?, attempts)
+         attempts = coalesce(?, attempts), claims = 0
        WHERE id = ? RETURNING chain, queue, change, edits, newest, actors`,
     ),
     unblock: db.prepare(

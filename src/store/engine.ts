@@ -195,14 +195,15 @@ export class Engine {
     this.#db = db;
     this.#facts = new Facts(db);
     db.exec('CREATE TEMP TABLE claimed (id INTEGER PRIMARY KEY)');
-    this.#crashes = new Crashes(db, this.#facts);
+    const file = writer ? db.location() : null;
+    this.#crashes = new Crashes(db, this.#facts, file);
     this.#operations = operationsOf(db, this.#facts, this.#crashes);
     if (writer) {
       this.#facts.add('store.epoch', 1);
       this.#crashes.begin();
     }
     this.#epoch = writer ? this.#facts.number('store.epoch') : undefined;
-    this.#fullDisk = new FullDisk(db, writer ? db.location() : null);
+    this.#fullDisk = new FullDisk(db, file);
   }
 
   /**
@@ -263,6 +264,7 @@ export class Engine {
     try {
       if (isOurs) this.#crashes.end();
     } finally {
+      this.#crashes.close();
       this.#db.close();
     }
   }

@@ -219,35 +219,52 @@ describe('after crashes in a row', () => {
       return store;
     };
     t.after(async () => Promise.all(stores.map((store) => store.close())));
-    await withPending(stores[0] as Store, ['a', 'b', 'c']);
+    await withPending(stores[0] as Store, ['a', 'b', 'c', 'd']);
+    /** As a chain does that runs two at once. */
     const claimed = async (store: Store, limit = 100) => {
-      const { deliveries } = await store.claim({ chain: 'default', limit, now: NOW, stateful: [] });
+      const { deliveries } = await store.claim({ chain: 'default', limit, now: NOW, stateful: [], atOnce: 2 });
       return deliveries.map(({ id, change, crashes }) => ({ id, text: `${change.name} ${crashes}` }));
     };
     const texts = async (...args: Parameters<typeof claimed>) => (await claimed(...args)).map(({ text }) => text);
-    assert.deepEqual(await texts(stores[0] as Store, 2), ['a 0', 'b 0']);
-    assert.deepEqual(await texts(await crash(), 2), ['a 0', 'b 0'], 'the first crash left no trace');
-    const third = await crash();
-    const [a] = await claimed(third);
-    assert.equal(a?.text, 'a 1');
-    assert.deepEqual(await texts(third), [], 'nobody else runs beside it');
-    assert.equal(await third.complete(a.id, COMPLETED), true, 'there is more to claim');
-    assert.deepEqual(await texts(third), ['b 1']);
-    const [b] = await claimed(await crash());
-    assert.equal(b?.text, 'b 2');
+    const first = stores[0] as Store;
+    const [begun] = await claimed(first, 2);
+    assert.deepEqual(await texts(first), ['c 0', 'd 0']);
+    await first.complete(begun?.id ?? 0, COMPLETED);
+    const second = await crash();
+    const [b] = await claimed(second);
+    assert.equal(b?.text, 'b 1', 'it ran, and c, but not d');
+    assert.deepEqual(await texts(second), [], 'nobody else runs beside it');
+    assert.equal(await second.complete(b.id, COMPLETED), true, 'there is more to claim');
+    assert.deepEqual(await texts(second), ['c 1']);
+    assert.deepEqual(await texts(await crash()), ['c 2']);
     const last = await crash();
     const [suspect] = await claimed(last);
-    assert.equal(suspect?.text, 'b 3');
+    assert.equal(suspect?.text, 'c 3');
     await last.park(suspect.id, { until: NOW, attempts: 1, deferredSince: undefined, reason: 'HTTP 500' });
-    assert.deepEqual(await texts(last), ['b 0', 'c 0'], 'it was tried, and nothing died of it');
+    assert.deepEqual(await texts(last), ['c 0', 'd 0'], 'it was tried, and nothing died of it');
+  });
+
+  test('begins anew with a replay', async (t) => {
+    const path = await temporaryFile(t);
+    const first = await afterCrash(path);
+    await withPending(first, ['a']);
+    await claimOne(first);
+    const second = await afterCrash(path);
+    t.after(async () => Promise.all([first.close(), second.close()]));
+    const { id, crashes } = await claimOne(second);
+    assert.equal(crashes, 1);
+    await second.deadLetter(id, { handler: 'default/slack', error: 'set aside', attempts: 0 });
+    await second.replay([id]);
+    assert.equal((await claimOne(second)).crashes, 0);
   });
 
   test('is forgotten after a stop', async (t) => {
     const path = await temporaryFile(t);
     const first = await afterCrash(path);
     await withPending(first, ['a']);
+    await claimOne(first);
     const second = await afterCrash(path);
-    assert.equal((await claimOne(second)).crashes, 0);
+    assert.equal((await claimOne(second)).crashes, 1);
     await first.close();
     await second.close();
     const third = await afterCrash(path);

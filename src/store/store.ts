@@ -103,7 +103,7 @@ export interface Delivery {
   readonly attempts: number;
   /** Since when it has been deferred without an attempt in between, milliseconds since the epoch. */
   readonly deferredSince: number | undefined;
-  /** In how many crashes in a row it was being worked on, the first of which leaves no trace. */
+  /** In how many crashes in a row it was being worked on. Those of which it was in one are handed out alone. Batches are not looked at. */
   readonly crashes: number;
   /** Ids of the sinks that have delivered this change already. */
   readonly delivered: readonly string[];
@@ -122,6 +122,8 @@ export interface ClaimRequest {
   readonly now: number;
   /** Handlers whose state comes with the delivery. */
   readonly stateful: readonly string[];
+  /** How many of those that are handed out the chain runs at once, in the order of getting them: after a crash these are suspects. Default: all. */
+  readonly atOnce?: number;
   /** Whether a batch is wanted, too. Default: none. */
   readonly batch?: boolean;
   /**

@@ -1,0 +1,69 @@
+/** Row 72: the process dies of one change whenever it comes to it. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { kwatchmanConfig } from '../e2e/main-job.ts';
+import { Program } from '../e2e/program.ts';
+import { withStore } from './balance.ts';
+import { eachAlone, Service } from './service.ts';
+import { assertWhole, told, toldTo } from './stories.ts';
+import { until } from './until.ts';
+
+const OBJECTS = 20;
+/** Behind as many as run at once. */
+const POISON = 'web-12';
+
+/** A user's own handler, of which the process dies: `tries` has a line for each time, and a file `mended` heals it. */
+const DEADLY = `import { appendFileSync, existsSync } from 'node:fs';
+export default ({ name }) => {
+  if (name !== '${POISON}' || existsSync('mended')) return;
+  appendFileSync('tries', 'died\\n');
+  process.kill(process.pid, 'SIGKILL');
+};
+`;
+
+async function useDeadlyHandler({ workdir, slack }: Service): Promise<void> {
+  await workdir.write('deadly.js', DEADLY);
+  const config = kwatchmanConfig(slack.url, ['deployment']).replace('name = "log"', 'name = "./deadly.js"');
+  await workdir.write('config.toml', eachAlone(config));
+}
+
+/** The one dead letter, as `dead` shows it to a user. */
+async function replayByCommand({ workdir, state }: Service): Promise<void> {
+  const flags = ['-c', workdir.file('config.toml'), '--state', state];
+  await using list = new Program(['dead', 'list', ...flags], { cwd: workdir.path });
+  assert.match((await list.exited()).stdout, /updated deployment default\/web-12 .*set aside: it was being worked on/);
+  await using replay = new Program(['dead', 'replay', '--all', ...flags], { cwd: workdir.path });
+  const { code, stdout } = await replay.exited();
+  assert.equal(code, 0);
+  assert.match(stdout, /^Replayed 1 of 1\./);
+}
+
+test('72 a change of which the process dies three times in a row is set aside before a fourth; the others are told, and it can be replayed', async () => {
+  const end = { objects: OBJECTS, last: 1 };
+  const everybody = toldTo(end);
+  await using service = await Service.make(OBJECTS, everybody.respond);
+  await service.startOnce();
+  await useDeadlyHandler(service);
+  service.scale(1);
+  for (let crash = 1; crash <= 3; crash++) {
+    await using program = service.start();
+    assert.equal((await program.exited()).signal, 'SIGKILL', `crash ${crash}`);
+  }
+  await using program = service.start();
+  await program.ready();
+  const dead = () => withStore(service.state, (store) => store.deadLetters({ limit: 10 }));
+  await until('the change to be set aside', async () => (await dead()).length === 1);
+  await until(
+    'the others to be told',
+    () => new Set(service.slack.requests.flatMap(told).map(({ object }) => object)).size === OBJECTS - 1,
+  );
+  assert.equal(await readFile(service.workdir.file('tries'), 'utf8'), 'died\n'.repeat(3));
+  assert.equal((await dead())[0]?.change.name, POISON);
+  await service.workdir.write('mended', '');
+  await replayByCommand(service);
+  await everybody.done();
+  assert.equal((await program.stop()).code, 0);
+  assertWhole(service.slack.requests, end);
+  await service.assertBalanced({ dead: 1 });
+});
