@@ -1,6 +1,7 @@
 /** More changes at once than a channel takes: few messages, every object in exactly one. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { fasterClock } from '../../src/testing/living-cluster.ts';
 import { deployment } from './cluster.ts';
 import { World } from './world.ts';
 
@@ -44,6 +45,24 @@ describe('a storm of changes', () => {
     assert.ok(world.slack.requests.length <= 10, `${world.slack.requests.length} messages`);
     const [balance] = await running.app.store.balances();
     assert.deepEqual([balance?.completed, balance?.pending, balance?.dead], [OBJECTS, 0, 0]);
+  });
+
+  test('to a sink that asks for a digest: as many one by one as it says, the rest of the window as one message', async () => {
+    await using world = await World.start();
+    const digest = 'messagesPerSecond = 0\ntimeout = "1h"\ndigest = { window = "2m", over = 3 }\n';
+    await using running = await world.run({ config: `${config(world.slack.url)}${digest}`, clock: fasterClock(50) });
+    const names = Array.from({ length: 20 }, (_, n) => `web-${n}`);
+    for (const name of names) world.server.create(deployment(name));
+    await world.slack.waitFor(4);
+    await running.app.idle();
+    const told = world.slack.requests.map(({ body }) => namesIn(body));
+    assert.deepEqual(
+      told.map(({ length }) => length),
+      [1, 1, 1, 17],
+    );
+    assert.deepEqual(told.flat().toSorted(), names.toSorted());
+    const [balance] = await running.app.store.balances();
+    assert.deepEqual([balance?.completed, balance?.pending], [20, 0]);
   });
 
   test('what happened while it was stopped is one summary', async () => {

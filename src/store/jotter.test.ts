@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { Jotter } from './jotter.ts';
+
+function temporaryFile(t: TestContext): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'watchchain-jotter-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return path.join(folder, 'note');
+}
+
+test('Jotter reads what was written last, however long it was before, and by whomever', (t) => {
+  const file = temporaryFile(t);
+  const first = new Jotter(file);
+  assert.equal(first.read(), undefined, 'nothing yet');
+  first.write({ ids: Array.from({ length: 100 }, (_, n) => n) });
+  first.write({ ids: [1] });
+  const second = new Jotter(file);
+  assert.deepEqual(second.read(), { ids: [1] });
+  second.write({});
+  assert.deepEqual(second.read(), {});
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  first.close();
+  second.close();
+});
+
+test('Jotter takes what a power cut has left for nothing', (t) => {
+  const file = temporaryFile(t);
+  for (const left of ['', '\0'.repeat(4096), '{"ids":[1,', '{"ids":[1,\0\0']) {
+    writeFileSync(file, left);
+    const jotter = new Jotter(file);
+    assert.equal(jotter.read(), undefined, JSON.stringify(left.slice(0, 20)));
+    jotter.close();
+  }
+});
