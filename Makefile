@@ -67,7 +67,7 @@ build: deps ## dist/, as the published package and the image have it
 bench: build ## each figure beside its denominator, from the same run
 	@exec $(NODE) bench/main.ts $(ARGS)
 
-control-plane: ## builds etcd, the Kubernetes control plane, kubectl, kwok and helm, once, into a cache outside the checkout
+control-plane: ## builds etcd, the Kubernetes control plane, kubectl, kwok, helm and promtool, once, into a cache outside the checkout
 	@test/control-plane/build.sh
 
 test-cluster: deps ## the tests on the real control plane

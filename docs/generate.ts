@@ -3,8 +3,9 @@
  * a page is not what would be written.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { parse } from 'yaml';
 import { builtinHandlers, handlerPage } from '../src/cli/handler-page.ts';
-import { metricsPage } from '../src/metrics-page.ts';
+import { metricsPage, type RuleFile } from '../src/metrics-page.ts';
 import { contractSchema } from '../src/plugin/contract.ts';
 import { templatesPage } from '../src/template/page.ts';
 
@@ -15,7 +16,8 @@ const pages = new Map(
   (await builtinHandlers()).map((definition) => [`handlers/${definition.name}.md`, handlerPage(definition)]),
 );
 pages.set('templates.md', templatesPage());
-pages.set('metrics.md', metricsPage());
+const alerts = await readFile(new URL('../chart/files/alerts.yaml', docs), 'utf8');
+pages.set('metrics.md', metricsPage(parse(alerts) as RuleFile));
 pages.set('plugin-contract.schema.json', contractSchema());
 const written = (await readdir(new URL('handlers/', docs))).map((file) => `handlers/${file}`);
 const stale: string[] = written.filter((file) => file.endsWith('.md') && !pages.has(file));

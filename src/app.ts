@@ -92,6 +92,7 @@ class Application implements App {
   readonly #failure = Promise.withResolvers<never>();
   #phase: Health['phase'] = 'connecting';
   #inMemory = false;
+  #stateFolder: string | undefined;
   #store: Store | undefined;
   #discovery: Discovery | undefined;
   #source: ClusterSource | undefined;
@@ -112,6 +113,7 @@ class Application implements App {
     this.#options = options;
     this.#config = options.config;
     this.#clock = options.clock ?? systemClock;
+    this.metrics.configReloaded.set(1);
     // Whoever waits for it is told; nobody has to.
     this.#failure.promise.catch(() => {});
   }
@@ -194,11 +196,10 @@ class Application implements App {
     signal.throwIfAborted();
     const clock = this.#clock;
     await tellOfOrphans(store, config.chains, log);
-    const tidied = keepHouse({ store, clock, log, metrics: this.metrics, signal });
+    const tidied = keepHouse({ store, clock, log, metrics: this.metrics, stateFolder: this.#stateFolder, signal });
     tidied.catch((error: unknown) => this.#failure.reject(error));
     this.#onStop('housekeeping', () => tidied.catch(() => undefined));
     this.#phase = 'running';
-    this.metrics.configReloaded.set(1);
     log.info('Started', { cluster: connection.clusterName, chains: config.chains.map((chain) => chain.name) });
   }
 
@@ -257,6 +258,7 @@ class Application implements App {
     const state = await openState({ ...options, config: config.state, connection, clock: this.#clock });
     this.#redactionKey = state.redactionKey;
     this.#inMemory = state.isMakeshift;
+    this.#stateFolder = state.folder;
     this.#onStop('state', () => state.close());
     return state.store;
   }

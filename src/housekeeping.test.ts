@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { createLogger } from 'winston';
 import type { ChainConfig } from './config/config.ts';
-import { tellOfOrphans } from './housekeeping.ts';
+import { keepHouse, tellOfOrphans } from './housekeeping.ts';
+import { createMetrics } from './metrics.ts';
+import { claim, CLUSTER, COMPLETED, withPending } from './store/conformance/fixture.ts';
+import { openSqliteStore } from './store/sqlite.ts';
 import type { Balance } from './store/store.ts';
+import { FakeClock } from './testing/fake-clock.ts';
 
 const owing = (chain: string, pending = 1): Balance => {
-  const ends = { replayed: 0, completed: 0, halted: 0, dead: 0, superseded: 0, discarded: 0 };
+  const ends = {
+    replayed: 0,
+    completed: 0,
+    halted: 0,
+    dead: 0,
+    superseded: 0,
+    discarded: 0,
+    oldestPendingAt: undefined,
+  };
   return { chain, accepted: pending, ...ends, pending };
 };
 
@@ -22,4 +35,32 @@ test('tellOfOrphans() names chains that are not configured and are owed somethin
     { chain: 'pods/gone', pending: 1 },
     { chain: 'gone', pending: 1 },
   ]);
+});
+
+test('keepHouse() shows what waits, since when, and the room that is left; nothing of a chain that is owed nothing', async (t) => {
+  const clock = new FakeClock();
+  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
+  t.after(() => store.close());
+  const [log, metrics, stopping] = [createLogger({ silent: true }), createMetrics(), new AbortController()];
+  const seenAt = clock.now() / 1_000;
+  await withPending(store, ['a']);
+  await clock.advance(5_000);
+  await withPending(store, ['b']);
+  const house = keepHouse({ store, clock, log, metrics, stateFolder: tmpdir(), signal: stopping.signal });
+  await clock.waitForSleepers(1);
+  const { registry } = metrics;
+  const shown = async (name: string) => (await registry.getSingleMetricAsString(`watchchain_${name}`)).split('\n')[2];
+  assert.equal(await shown('pending'), 'watchchain_pending{chain="default"} 2');
+  assert.equal(
+    await shown('oldest_pending_timestamp_seconds'),
+    `watchchain_oldest_pending_timestamp_seconds{chain="default"} ${seenAt}`,
+  );
+  assert.match((await shown('state_free_bytes')) ?? '', /^watchchain_state_free_bytes [1-9]\d+$/);
+  for (const { id } of (await claim(store, { now: clock.now() })).deliveries) await store.complete(id, COMPLETED);
+  await clock.advance(15_000);
+  await clock.waitForSleepers(1);
+  assert.equal(await shown('pending'), 'watchchain_pending{chain="default"} 0');
+  assert.equal(await shown('oldest_pending_timestamp_seconds'), undefined);
+  stopping.abort();
+  await house;
 });

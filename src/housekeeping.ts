@@ -1,4 +1,5 @@
 /** Retention of the history, the gauges that are read from the store, and a word about dead letters when there are more. */
+import { statfs } from 'node:fs/promises';
 import type { Clock } from './clock.ts';
 import type { ChainConfig } from './config/config.ts';
 import { findChain } from './config/find-chain.ts';
@@ -12,6 +13,8 @@ export interface HousekeepingOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Undefined: the state is in memory. */
+  readonly stateFolder: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -22,11 +25,13 @@ const EVERY_MS = 15_000;
  * @throws what the store threw when it cannot go on: a restart of the service may
  */
 export async function keepHouse(options: HousekeepingOptions): Promise<void> {
-  const { clock, log, signal } = options;
+  const { store, clock, log, signal } = options;
   let deadLetters = 0;
   while (!signal.aborted) {
     try {
-      deadLetters = await tidy(options, deadLetters);
+      await showRoom(options);
+      deadLetters = await showBacklog(options, deadLetters);
+      for (let pruned = -1; pruned !== 0;) pruned = await store.prune(DEFAULT_RETENTION, clock.now());
     } catch (thrown) {
       if (signal.aborted) return;
       if (codeOf(thrown) !== 'STORE_FULL') throw thrown;
@@ -36,14 +41,21 @@ export async function keepHouse(options: HousekeepingOptions): Promise<void> {
   }
 }
 
+async function showRoom({ stateFolder, metrics }: HousekeepingOptions): Promise<void> {
+  if (stateFolder === undefined) return;
+  const { bavail, bsize } = await statfs(stateFolder);
+  metrics.stateFree.set(bavail * bsize);
+}
+
 /** @param told the dead letters that somebody has been told of; answers how many there are now */
-async function tidy({ store, clock, log, metrics }: HousekeepingOptions, told: number): Promise<number> {
-  for (let pruned = -1; pruned !== 0;) pruned = await store.prune(DEFAULT_RETENTION, clock.now());
+async function showBacklog({ store, log, metrics }: HousekeepingOptions, told: number): Promise<number> {
   let kept = 0;
-  for (const { chain, pending, dead, replayed } of await store.balances()) {
+  for (const { chain, pending, oldestPendingAt, dead, replayed } of await store.balances()) {
     kept += dead - replayed;
     metrics.pending.set({ chain }, pending);
     metrics.dead.set({ chain }, dead - replayed);
+    if (oldestPendingAt === undefined) metrics.oldestPending.remove({ chain });
+    else metrics.oldestPending.set({ chain }, oldestPendingAt / 1_000);
   }
   if (kept > told) log.warn('There are dead letters: `watchchain dead list` shows them', { kept, more: kept - told });
   return kept;

@@ -1,8 +1,10 @@
 /** Every metric of the service, in one place; stages observe, handlers work. Names follow Prometheus conventions. */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { VERSION } from './version.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
+/** Nothing of the process itself: see {@link collectProcessMetrics}. */
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
@@ -12,6 +14,10 @@ export function createMetrics() {
     new Gauge<L>({ name: `watchchain_${name}`, help, labelNames, registers });
   const seconds = <L extends string>(name: string, help: string, buckets: number[], ...labelNames: L[]) =>
     new Histogram<L>({ name: `watchchain_${name}`, help, labelNames, buckets, registers });
+  gauge('build_info', '1, and which version runs', 'version', 'node').set(
+    { version: VERSION, node: process.version },
+    1,
+  );
   return {
     registry,
     watchEvents: counter('watch_events_total', 'Watch events received, by type', 'resource', 'type'),
@@ -45,6 +51,11 @@ export function createMetrics() {
     attempts: counter('attempts_total', 'Runs of a chain for a change, by outcome', 'chain', 'outcome'),
     ends: counter('ends_total', 'How changes ended in a chain', 'chain', 'end'),
     pending: gauge('pending', 'Changes that have not ended yet', 'chain'),
+    oldestPending: gauge(
+      'oldest_pending_timestamp_seconds',
+      'When the change that has waited longest was seen; absent while none waits',
+      'chain',
+    ),
     dead: gauge('dead_letters', 'Dead letters kept', 'chain'),
     deliveries: counter('deliveries_total', 'Requests to receivers, by outcome', 'receiver', 'outcome'),
     deliverySeconds: seconds('delivery_seconds', 'Time of a request', [0.005, 0.02, 0.1, 0.5, 2, 10], 'receiver'),
@@ -54,8 +65,17 @@ export function createMetrics() {
       [0.005, 0.02, 0.1, 0.5, 1, 5, 30, 300],
       'chain',
     ),
+    stateFree: gauge('state_free_bytes', 'Room on the volume of the state; absent where it is kept in memory'),
     configReloads: counter('config_reloads_total', 'Changed configurations, by outcome', 'outcome'),
     configReloaded: gauge('config_last_reload_successful', '0 while the file on disk is not what runs'),
     breakerOpen: gauge('breaker_open', '1 while the circuit breaker of a receiver is open', 'receiver'),
   };
+}
+
+/**
+ * CPU, memory, descriptors (`process_...`), heap, garbage and the delay of the event loop (`nodejs_...`), by the names that
+ * dashboards know. Measures from now on, for as long as the process lives.
+ */
+export function collectProcessMetrics({ registry }: Metrics): void {
+  collectDefaultMetrics({ register: registry });
 }

@@ -25,6 +25,8 @@ export interface OpenStateOptions {
 
 export interface OpenState {
   readonly store: Store;
+  /** Undefined: in memory. */
+  readonly folder: string | undefined;
   /** Of the folder; in memory one of its own. */
   readonly redactionKey: Uint8Array;
   /** The folder could not be written. */
@@ -49,6 +51,7 @@ export async function openState(options: OpenStateOptions): Promise<OpenState> {
   const open = opening.move();
   return {
     store,
+    folder: folder?.path,
     redactionKey: folder?.redactionKey ?? randomBytes(32),
     isMakeshift: folder === undefined && storeFile === undefined,
     close: () => open.disposeAsync(),

@@ -142,7 +142,7 @@ async function lagUnder(url: string, server: ApiServer, seconds: number): Promis
 /** The loop of the program, since it was asked last. */
 async function lagOf(url: string): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
-  const seconds = Number(/^watchchain_nodejs_eventloop_lag_p99_seconds (\S+)/m.exec(metrics)?.[1]);
+  const seconds = Number(/^nodejs_eventloop_lag_p99_seconds (\S+)/m.exec(metrics)?.[1]);
   return Math.max(0, seconds * 1_000 - SAMPLED_EVERY_MS);
 }
 

@@ -21,6 +21,8 @@ export interface Observer {
 
 export function createObserver(chain: string, options: { clock: Clock; log: Logger; metrics: Metrics }): Observer {
   const { clock, log, metrics } = options;
+  // From 0 on: where the first sample is 1 already, Prometheus sees no increase.
+  for (const end of ['completed', 'halted', 'dead', 'superseded']) metrics.ends.inc({ chain, end }, 0);
 
   function ended({ change }: Delivery, end: End): void {
     metrics.attempts.inc({ chain, outcome: end.kind });

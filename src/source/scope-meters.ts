@@ -4,7 +4,9 @@ import type { Counts } from './observer.ts';
 
 /** Looked up once: labels cost more than an increment. @param resource `apps/v1/deployments` */
 export function metersOf(metrics: Metrics, resource: string, namespace: string) {
-  const { watchEvents, changes } = metrics;
+  const { watchEvents, changes, malformed } = metrics;
+  // From 0 on: where the first sample is 1 already, Prometheus sees no increase.
+  malformed.inc({ resource }, 0);
   const [added, updated, deleted] = [
     changes.labels(resource, 'added'),
     changes.labels(resource, 'updated'),
@@ -18,7 +20,7 @@ export function metersOf(metrics: Metrics, resource: string, namespace: string) 
       BOOKMARK: watchEvents.labels(resource, 'BOOKMARK'),
     },
     noise: metrics.noise.labels(resource),
-    malformed: metrics.malformed.labels(resource),
+    malformed: malformed.labels(resource),
     objects: metrics.scopeObjects.labels(resource, namespace),
     heard: metrics.scopeHeard.labels(resource, namespace),
     changed: (counts: Counts) => {

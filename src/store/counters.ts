@@ -3,7 +3,13 @@ import type { DatabaseSync } from 'node:sqlite';
 import { DEAD } from './schema.ts';
 import type { Balance } from './store.ts';
 
-export type Count = Exclude<keyof Balance, 'chain' | 'pending'>;
+export type Count = Exclude<keyof Balance, 'chain' | 'pending' | 'oldestPendingAt'>;
+
+/** Of one chain: how many are unfinished, and the first of them. */
+interface Waiting {
+  readonly n: number;
+  readonly first: number;
+}
 
 const COUNTS = [
   'accepted',
@@ -19,6 +25,7 @@ export class Counters {
   readonly #add;
   readonly #all;
   readonly #pending;
+  readonly #seenAt;
 
   constructor(db: DatabaseSync) {
     this.#add = new Map(
@@ -31,7 +38,12 @@ export class Counters {
     );
     this.#all = db.prepare('SELECT * FROM counters ORDER BY chain');
     // Counted, not computed from the others: the sum would balance by definition.
-    this.#pending = db.prepare(`SELECT chain, count(*) AS n FROM deliveries WHERE state < ${DEAD} GROUP BY chain`);
+    this.#pending = db.prepare(
+      `SELECT chain, count(*) AS n, min(id) AS first FROM deliveries WHERE state < ${DEAD} GROUP BY chain`,
+    );
+    this.#seenAt = db.prepare(
+      'SELECT c.observed_at AS at FROM deliveries d JOIN changes c ON c.id = d.change WHERE d.id = ?',
+    );
   }
 
   add(chain: string, count: Count, amount = 1): void {
@@ -39,10 +51,11 @@ export class Counters {
   }
 
   balances(): Balance[] {
-    const pending = new Map(this.#pending.all().map((row) => [row['chain'], Number(row['n'])]));
-    return this.#all.all().map((row) => ({
-      ...(row as unknown as Omit<Balance, 'pending'>),
-      pending: pending.get(row['chain'] ?? '') ?? 0,
-    }));
+    const waiting = new Map(this.#pending.all().map((row) => [row['chain'], row as unknown as Waiting]));
+    return this.#all.all().map((row) => {
+      const { n: pending = 0, first } = waiting.get(row['chain'] ?? '') ?? {};
+      const oldestPendingAt = first === undefined ? undefined : Number(this.#seenAt.get(first)?.['at']);
+      return { ...(row as unknown as Omit<Balance, 'pending' | 'oldestPendingAt'>), pending, oldestPendingAt };
+    });
   }
 }

@@ -294,6 +294,8 @@ export interface Balance {
   readonly superseded: number;
   readonly discarded: number;
   readonly pending: number;
+  /** When the change of the pending delivery that was opened first was seen, milliseconds since the epoch; undefined: none is pending. */
+  readonly oldestPendingAt: number | undefined;
 }
 
 export interface HistoryQuery {

@@ -2,13 +2,13 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { collectDefaultMetrics } from 'prom-client';
 import { codeOf, toError } from '../errors.ts';
 import { createWebApp } from './app.ts';
 import { loadAssets } from './assets.ts';
 import { Feed } from './feed.ts';
 import { closedGate, clusterGate, loopbackGate, openGate, tokenGate, type Gate } from './gate.ts';
 import type { WebConfig } from '../config/config.ts';
+import { collectProcessMetrics } from '../metrics.ts';
 import type { Outlook } from './outlook.ts';
 import { routesOf } from './routes.ts';
 import { Sessions } from './sessions.ts';
@@ -33,7 +33,7 @@ const CLOSED = 'only /livez, /readyz and /metrics are served: the page needs [we
 /** Never throws for an address that is taken or refused: one line, and the service goes on without. */
 export async function startWeb({ listen: at, outlook, settings }: WebOptions): Promise<Web> {
   const { metrics, clock, log } = outlook;
-  collectDefaultMetrics({ register: metrics.registry, prefix: 'watchchain_' });
+  collectProcessMetrics(metrics);
   const gate = gateFor(at, settings, outlook);
   const feed = new Feed({ ...outlook, store: () => outlook.store() });
   const sessions = new Sessions(clock);

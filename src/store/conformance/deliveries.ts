@@ -165,8 +165,10 @@ export function deliveries(fixture: StoreFixture): void {
       await store.deadLetter(c?.id ?? 0, { handler: 'default/slack', error: 'HTTP 404', attempts: 1 });
       const zero = { replayed: 0, superseded: 0, discarded: 0 };
       assert.deepEqual(await assertBalanced(store), [
-        { chain: 'default', accepted: 5, completed: 1, halted: 1, dead: 1, pending: 2, ...zero },
+        { chain: 'default', accepted: 5, completed: 1, halted: 1, dead: 1, pending: 2, oldestPendingAt: NOW, ...zero },
       ]);
+      for (const { id } of (await claim(store)).deliveries) await store.complete(id, COMPLETED);
+      assert.equal((await store.balances())[0]?.oldestPendingAt, undefined);
     });
 
     storeTest(

@@ -1,0 +1,219 @@
+/**
+ * Every alert fires in the state that it is for: the real program is brought into it, its metrics are scraped once a minute of
+ * its own time, and Prometheus' rule engine judges the record. As long as all is well no alert fires.
+ */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { parse } from 'yaml';
+import type { RuleFile } from '../../src/metrics-page.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import type { ReceiverAnswer } from '../../src/testing/receiver.ts';
+import { deployment } from '../e2e/cluster.ts';
+import { kwatchmanConfig, startProgram } from '../e2e/main-job.ts';
+import { World, type Running } from '../e2e/world.ts';
+import { Tmpfs } from '../faults/mounts.ts';
+import { needsMount } from '../faults/needs.ts';
+import { type Firing, promtool, Recording, RULES } from './promtool.ts';
+import { until } from './until.ts';
+
+const DEPLOYMENTS = 'apps/v1/deployments';
+/** Minutes in which all is well. */
+const WELL = 3;
+
+interface Scene {
+  readonly world: World;
+  readonly running: Running;
+}
+
+interface State {
+  readonly alert: string;
+  readonly firing: Firing;
+  /** What the Slack receiver answers. */
+  readonly answer?: ReceiverAnswer;
+  /** Of the Slack handler. */
+  readonly options?: string;
+  readonly objects?: number;
+  /** The API server says nothing, not even bookmarks. */
+  readonly mute?: true;
+  /** Goes wrong. */
+  readonly fault?: (scene: Scene) => void;
+  /** Minutes that it lasts. */
+  readonly lasts: number;
+}
+
+/** One message goes, and the next may go in 30 hours. */
+const SLOW = 'messagesPerSecond = 0.00001\nburst = 1\n';
+
+function scaleAll({ world }: Scene, objects: number): void {
+  for (let n = 0; n < objects; n++) world.server.update(deployment(`web-${n}`, 'nginx', 2));
+}
+
+const STATES: readonly State[] = [
+  {
+    alert: 'WatchchainScopeDegraded',
+    fault: ({ world }) => {
+      world.server.allow(() => false);
+      world.server.fault({ watch: true, times: 1, effect: 'errorEvent', status: 410 });
+    },
+    lasts: 10,
+    firing: { labels: { resource: DEPLOYMENTS }, summary: `${DEPLOYMENTS} is not watched` },
+  },
+  {
+    alert: 'WatchchainScopeSilent',
+    mute: true,
+    lasts: 20,
+    firing: {
+      labels: { resource: DEPLOYMENTS },
+      summary: `Nothing was heard of ${DEPLOYMENTS} for 20m 0s`,
+    },
+  },
+  {
+    alert: 'WatchchainMalformed',
+    fault: ({ world }) => {
+      const nameless = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { uid: 'u', resourceVersion: '1' } };
+      const line = JSON.stringify({ type: 'ADDED', object: nameless });
+      world.server.fault({ watch: true, times: 1, effect: 'line', line });
+      scaleAll({ world } as Scene, 1);
+    },
+    lasts: 3,
+    firing: { labels: { resource: DEPLOYMENTS }, summary: `Objects of ${DEPLOYMENTS} could not be read` },
+  },
+  {
+    alert: 'WatchchainDeadLetters',
+    answer: { status: 404 },
+    fault: (scene) => scaleAll(scene, 2),
+    lasts: 4,
+    firing: { labels: { chain: 'default' }, summary: '2 changes of chain default were given up' },
+  },
+  {
+    alert: 'WatchchainReceiverFails',
+    answer: { status: 500 },
+    objects: 6,
+    fault: (scene) => scaleAll(scene, 6),
+    lasts: 10,
+    firing: { labels: { receiver: 'default/slack' }, summary: 'default/slack fails: what it should get waits' },
+  },
+  {
+    alert: 'WatchchainLate',
+    options: SLOW,
+    fault: (scene) => scaleAll(scene, 2),
+    lasts: 20,
+    firing: { labels: { chain: 'default' }, summary: 'A change has waited in chain default for 20m 0s' },
+  },
+  {
+    alert: 'WatchchainBacklog',
+    options: SLOW,
+    objects: 1_002,
+    fault: (scene) => scaleAll(scene, 1_002),
+    lasts: 20,
+    firing: { labels: { chain: 'default' }, summary: '1001 changes wait in chain default' },
+  },
+  {
+    alert: 'WatchchainConfigNotLoaded',
+    fault: ({ running }) => running.app.reloadFailed(['config.toml:3: [[handler]]: name: no handler is called slakc']),
+    lasts: 8,
+    firing: { labels: {}, summary: 'The configuration on the disk is not what runs' },
+  },
+];
+
+/** Asked as Prometheus asks. */
+async function metricsOf({ running }: Scene): Promise<string> {
+  const response = await fetch(`http://${running.app.listening}/metrics`);
+  return response.text();
+}
+
+/** Records a minute after the other; each begins with a bookmark that has arrived, unless the server is mute. */
+async function record(recording: Recording, minutes: number, scene: Scene, clock: FakeClock, mute = false) {
+  for (let n = 0; n < minutes; n++) {
+    await clock.advance(60_000);
+    if (!mute) {
+      scene.world.server.bookmark();
+      await settled(scene, clock);
+    }
+    recording.add(await metricsOf(scene));
+  }
+}
+
+/** The scope was heard of now, or cannot be watched. */
+async function settled({ running }: Scene, clock: FakeClock): Promise<void> {
+  await until('a bookmark, or a reason why there is none', () =>
+    running.app.health().scopes.every(({ state, lastHeardAt }) => state !== 'watching' || lastHeardAt === clock.now()),
+  );
+}
+
+/** What housekeeping shows of the store, which it reads every 15 s. */
+async function accounted({ running }: Scene, clock: FakeClock): Promise<void> {
+  await until('the backlog in the metrics', async () => {
+    const [balance] = await running.app.store.balances();
+    const shown = (await running.app.metrics.pending.get()).values[0]?.value ?? 0;
+    if (shown === balance?.pending && balance.pending + balance.dead > 0) return true;
+    await clock.advance(1_000);
+    return false;
+  });
+}
+
+describe('the alerts', () => {
+  test('promtool finds nothing to say of the rules', () => promtool(['check', 'rules', '--lint=all', RULES]));
+
+  test('promtool finds nothing to say of our own metrics', async () => {
+    await using world = await World.start();
+    world.server.create(deployment('web-0', 'nginx', 1));
+    const config = kwatchmanConfig(world.slack.url, ['deployment']);
+    await using running = await world.run({ config, listen: '127.0.0.1:0', keepState: true });
+    scaleAll({ world, running }, 1);
+    await world.slack.waitFor(1);
+    const lines = (await metricsOf({ world, running })).split('\n');
+    const own = lines.filter((line) => /^(# \w+ )?watchchain_/.test(line)).map((line) => `${line}\n`);
+    await promtool(['check', 'metrics'], own.join(''));
+  });
+
+  for (const { alert, firing, answer = {}, options = '', objects = 2, mute, fault, lasts } of STATES) {
+    test(`${alert} fires`, async () => {
+      await using world = await World.start(() => answer);
+      for (let n = 0; n < objects; n++) world.server.create(deployment(`web-${n}`, 'nginx', 1));
+      const clock = new FakeClock();
+      const config = kwatchmanConfig(world.slack.url, ['deployment']).replace('messagesPerSecond = 0\n', options);
+      await using running = await world.run({ config, listen: '127.0.0.1:0', clock });
+      const scene = { world, running };
+      const recording = new Recording(clock.now() + 60_000);
+      await record(recording, WELL, scene, clock);
+      fault?.(scene);
+      if (answer.status !== undefined || options !== '') await accounted(scene, clock);
+      await record(recording, lasts, scene, clock, mute);
+      await recording.assertFires(alert, firing, WELL - 1, world.workdir);
+    });
+  }
+
+  test('WatchchainAbsent fires while the cluster cannot be reached', async () => {
+    await using world = await World.start();
+    const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
+    await world.workdir.write('config.toml', kwatchmanConfig(world.slack.url));
+    await world.server.close();
+    await using program = startProgram(world.workdir, { url: world.server.url, kubeconfig });
+    await program.until('listening', ({ stderr }) => stderr.includes('"Listening"'));
+    const recording = new Recording(Date.UTC(2026, 0, 1));
+    for (let n = 0; n < 7; n++) recording.add(await (await fetch(`${program.url()}/metrics`)).text());
+    await recording.assertFires('WatchchainAbsent', { labels: {}, summary: 'Nothing watches' }, 1, world.workdir);
+  });
+
+  test('WatchchainDiskAlmostFull fires', needsMount, async () => {
+    await using world = await World.start();
+    await using volume = await Tmpfs.mount('63m');
+    const clock = new FakeClock();
+    const config = `[state]\npath = "${volume.file('state')}"\n${kwatchmanConfig(world.slack.url, ['deployment'])}`;
+    await using running = await world.run({ config, listen: '127.0.0.1:0', clock, keepState: true });
+    const recording = new Recording(clock.now() + 60_000);
+    await record(recording, 8, { world, running }, clock);
+    const bytes = (await running.app.metrics.stateFree.get()).values[0]?.value ?? 0;
+    const summary = `${(bytes / 1024 ** 2).toPrecision(4)}MiB are left on the volume of the state`;
+    await recording.assertFires('WatchchainDiskAlmostFull', { labels: {}, summary }, 2, world.workdir);
+  });
+
+  test('each of them is among these tests', async () => {
+    const { groups } = parse(await readFile(RULES, 'utf8')) as RuleFile;
+    const source = await readFile(import.meta.filename, 'utf8');
+    const untested = groups.flatMap(({ rules }) => rules).filter(({ alert }) => !source.includes(`'${alert}'`));
+    assert.deepEqual(untested, []);
+  });
+});

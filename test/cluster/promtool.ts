@@ -1,0 +1,91 @@
+/** What Prometheus makes of our metrics and rules, by its own tool. No cluster is needed. `make control-plane` builds it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { parse } from 'yaml';
+import type { Alert, RuleFile } from '../../src/metrics-page.ts';
+import type { Workdir } from '../e2e/program.ts';
+
+export const RULES = path.resolve(import.meta.dirname, '../../chart/files/alerts.yaml');
+
+/** Throws with what promtool prints, unless it is content. */
+export async function promtool(args: readonly string[], stdin = ''): Promise<void> {
+  const folder = process.env['WATCHCHAIN_CONTROL_PLANE'];
+  if (folder === undefined)
+    throw new Error('WATCHCHAIN_CONTROL_PLANE is not set: run these tests with `make test-cluster`');
+  const child = spawn(path.join(folder, 'promtool'), args, { env: { HOME: '/nonexistent' } });
+  const exit = once(child, 'close');
+  child.stdin.end(stdin);
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [code] = (await exit) as [number];
+  if (code !== 0) throw new Error(`promtool ${args.join(' ')} ended with ${code}\n${stdout}${stderr}`);
+}
+
+export async function ruleNamed(name: string): Promise<Alert> {
+  const { groups } = parse(await readFile(RULES, 'utf8')) as RuleFile;
+  const rule = groups.flatMap(({ rules }) => rules).find(({ alert }) => alert === name);
+  if (rule === undefined) throw new Error(`No alert is called ${name}`);
+  return rule;
+}
+
+/** An alert as it is sent. */
+export interface Firing {
+  /** Of the series that it is about. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly summary: string;
+}
+
+/** What Prometheus would have scraped, once a minute. */
+export class Recording {
+  readonly #startMs: number;
+  readonly #series = new Map<string, string[]>();
+  #minutes = 0;
+
+  /** @param startMs of the first scrape, milliseconds since the epoch */
+  constructor(startMs: number) {
+    this.#startMs = startMs;
+  }
+
+  /** How many minutes are recorded. */
+  get minutes(): number {
+    return this.#minutes;
+  }
+
+  /** @param exposition a page of /metrics; the service's own metrics are kept */
+  add(exposition: string): void {
+    for (const [, series = '', value = ''] of exposition.matchAll(/^(watchchain_\S*(?:\{.*\})?) (\S+)$/gm)) {
+      const values = this.#series.get(series) ?? [];
+      while (values.length < this.#minutes) values.push('_');
+      values.push(value);
+      this.#series.set(series, values);
+    }
+    this.#minutes++;
+  }
+
+  /** Throws unless no alert fired after `quietUntil` minutes, and `alert` does, and says so, at the end. */
+  async assertFires(alert: string, { labels, summary }: Firing, quietUntil: number, workdir: Workdir): Promise<void> {
+    const { labels: own, annotations } = await ruleNamed(alert);
+    const group = {
+      interval: '1m',
+      start_timestamp: new Date(this.#startMs).toISOString(),
+      input_series: Array.from(this.#series, ([series, values]) => ({ series, values: this.#padded(values) })),
+      promql_expr_test: [{ expr: 'ALERTS{alertstate="firing"}', eval_time: `${quietUntil}m`, exp_samples: [] }],
+      alert_rule_test: [
+        {
+          alertname: alert,
+          eval_time: `${this.#minutes - 1}m`,
+          exp_alerts: [{ exp_labels: { ...own, ...labels }, exp_annotations: { ...annotations, summary } }],
+        },
+      ],
+    };
+    const file = { rule_files: [RULES], evaluation_interval: '1m', tests: [group] };
+    await promtool(['test', 'rules', await workdir.write('alerts.test.json', JSON.stringify(file))]);
+  }
+
+  /** A series that is no longer there ends at once, as it does when a scrape goes without it. */
+  #padded(values: readonly string[]): string {
+    return [...values, ...Array.from({ length: this.#minutes - values.length }, () => 'stale')].join(' ');
+  }
+}
