@@ -315,6 +315,7 @@ class Application implements App {
       ...this.#planOf(config),
       identityIsCertain: connection.identity.by === 'kube-system',
       clock: this.#clock,
+      maxSilenceMs: config.cluster.maxSilenceMs,
       log,
       metrics: this.metrics,
       onAccepted: (chains) => this.#chains?.kick(chains),

@@ -45,6 +45,8 @@ export interface ClusterConfig {
   readonly name: string | undefined;
   /** In the place of a kubeconfig. */
   readonly direct: DirectAccess | undefined;
+  /** After so long without a byte a watch counts as dead, milliseconds. Undefined: after three bookmarks that did not come, 90 to 150 s. */
+  readonly maxSilenceMs: number | undefined;
 }
 
 /** An API server and who to be there, without a kubeconfig. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { duration, durationMs } from './duration.ts';
+import { duration, durationFrom, durationMs } from './duration.ts';
 
 describe('durationMs()', () => {
   for (const [text, ms] of [
@@ -24,4 +24,14 @@ describe('durationMs()', () => {
       assert.ok(!duration.safeParse(text).success);
     });
   }
+
+  test('durationFrom() refuses what is shorter, and what is no duration, once', () => {
+    const messages = (text: string) =>
+      durationFrom('10s')
+        .safeParse(text)
+        .error?.issues.map(({ message }) => message);
+    assert.equal(messages('10s'), undefined);
+    assert.deepEqual(messages('9s'), ['must be at least "10s"']);
+    assert.equal(messages('soon')?.length, 1);
+  });
 });

@@ -12,6 +12,11 @@ export const duration = z.string().refine((text) => parse(text) !== undefined, {
   error: 'must be a duration such as "250ms", "30s", "5m" or "1h30m", at most 24 days',
 });
 
+/** {@link duration} that is not shorter than another one. */
+export function durationFrom(least: string) {
+  return duration.refine((text) => (parse(text) ?? Infinity) >= durationMs(least), `must be at least "${least}"`);
+}
+
 /** @throws RangeError for what {@link duration} refuses. */
 export function durationMs(text: string): number {
   const ms = parse(text);

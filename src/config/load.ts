@@ -15,6 +15,7 @@ import {
   type ChainSurroundings,
 } from './chains.ts';
 import type { Config, DirectAccess } from './config.ts';
+import { durationMs } from './duration.ts';
 import { expand, type Expanded, isTable } from './expand.ts';
 import { canonical } from './keys.ts';
 import { oversizedIntegers } from './parse-toml.ts';
@@ -205,6 +206,7 @@ function settings(
         cluster?.server === undefined || chosen
           ? undefined
           : directAccess({ ...cluster, server: cluster.server }, folder),
+      maxSilenceMs: cluster?.maxSilence === undefined ? undefined : durationMs(cluster.maxSilence),
     },
     state: {
       path: overrides.state ?? (state?.path === undefined ? undefined : resolve(folder, state.path)),

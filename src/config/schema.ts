@@ -1,7 +1,7 @@
 /** What a configuration file may say. The descriptions are the reference; handlers bring their own options. */
 import { z } from 'zod';
 import { namesEvent, REPEATS } from '../event.ts';
-import { duration } from './duration.ts';
+import { duration, durationFrom } from './duration.ts';
 import { pattern } from './fields.ts';
 import { filePath } from './paths.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
@@ -207,9 +207,14 @@ export const configFile = z.strictObject({
         .boolean()
         .optional()
         .describe('With `server`: do not check its certificate, so that anybody in between can read everything.'),
+      maxSilence: durationFrom('10s')
+        .optional()
+        .describe(
+          'After so long without a byte a watch counts as dead, and is asked for anew from where it was; `"60s"` also asks for a new watch every 30 to 45 s. Default: after three bookmarks that did not come, 90 to 150 s.',
+        ),
     })
     .superRefine((cluster, context) => {
-      const { server, kubeconfig, context: named, name: _, ...direct } = cluster;
+      const { server, kubeconfig, context: named, name: _, maxSilence: __, ...direct } = cluster;
       const wrong =
         server === undefined
           ? Object.keys(direct)

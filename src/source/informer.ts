@@ -32,6 +32,8 @@ export interface InformerEnvironment {
   /** Another cluster behind the same address would have been noticed before. */
   readonly identityIsCertain: boolean;
   readonly clock: Clock;
+  /** After so long without a byte a watch is given up, milliseconds. Undefined: by how often bookmarks come. */
+  readonly maxSilenceMs: number | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly onAccepted: (chains: readonly string[]) => void;
@@ -95,7 +97,7 @@ export class Informer implements ReflectorTarget {
   async run(signal: AbortSignal): Promise<'stopped' | 'not-served'> {
     const cursor = await this.#openUntilItWorks(signal);
     if (cursor === undefined) return 'stopped';
-    const { api, clock, inTurn, random, metrics } = this.#env;
+    const { api, clock, maxSilenceMs, inTurn, random, metrics } = this.#env;
     const { labelSelector, fieldSelector, namespace } = this.#scope;
     const resource = resourceName(this.#scope);
     const options = {
@@ -106,6 +108,7 @@ export class Informer implements ReflectorTarget {
       reader: this.#reader,
       target: this,
       clock,
+      maxSilenceMs,
       inTurn,
       random,
       onList: (reason: string) => metrics.relists.inc({ resource, reason }),

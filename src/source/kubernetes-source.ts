@@ -28,6 +28,8 @@ export interface SourceOptions extends WatchPlan {
   /** False: the cluster is known by its address only, so that another one may be behind it. */
   readonly identityIsCertain: boolean;
   readonly clock: Clock;
+  /** {@link ClusterConfig.maxSilenceMs}. */
+  readonly maxSilenceMs?: number | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** These chains have work. */
@@ -81,6 +83,7 @@ class KubernetesSource implements ClusterSource {
     const lists = new Turns(LISTS_AT_ONCE);
     this.#env = {
       ...options,
+      maxSilenceMs: options.maxSilenceMs,
       existing: options.existing ?? 'silent',
       random: options.random ?? Math.random,
       onAccepted: (chains) => options.onAccepted(chains),

@@ -1,6 +1,7 @@
 /** The list of what a reflector must do, each test by its number there (`10.x`), through the source's own door. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { startApiServer } from '../testing/api-server.ts';
 import { configMap, startTestSource, type TestSource } from '../testing/test-source.ts';
 
 const PATH = '/api/v1/configmaps';
@@ -310,6 +311,46 @@ describe('watches', () => {
       await rig.until(async () => (await bookmarks()) === minute, `bookmark ${minute}`);
     }
     assert.equal(watches(rig).length, 1);
+  });
+
+  test('10.9 a limit of 60 s of silence: watches of 30 to 45 s are asked for, and a half-open one is left within the 60 s', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start({ maxSilenceMs: 60_000, random: () => 0.999 });
+    assert.equal(watches(rig)[0]?.query['timeoutSeconds'], 45);
+    rig.server.bookmark();
+    await rig.until(async () => (await rig.metrics.watchEvents.get()).values.length > 0, 'the bookmark');
+    const stalled = rig.server.fault({ effect: 'stall', watch: true, times: 1 });
+    rig.server.create(configMap('a'));
+    await rig.until(() => stalled.hits === 1, 'the stall');
+    const restarts = async () => (await rig.metrics.watchRestarts.get()).values.map(({ labels }) => labels.reason);
+    await rig.clock.advance(58_000);
+    assert.deepEqual(await restarts(), []);
+    await rig.clock.advance(2_000);
+    assert.deepEqual(await restarts(), ['stalled']);
+    assert.deepEqual(actions(await rig.changes(1)), ['added a']);
+    assert.equal(lists(rig).length, 1);
+  });
+
+  test('10.9 a server restored from a backup is mute: short watches count together, up to the length of a usual one', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start({ maxSilenceMs: 60_000 });
+    for (let n = 0; n < 3; n++) rig.server.create(configMap(`c-${n}`));
+    await rig.changes(3);
+    rig.server.bookmark();
+    const bookmarks = async () =>
+      (await rig.metrics.watchEvents.get()).values.some(({ labels }) => labels.type === 'BOOKMARK');
+    await rig.until(bookmarks, 'the bookmark');
+    await rig.server.close();
+    const restored = await startApiServer({ port: Number(new URL(rig.server.url).port) });
+    t.after(() => restored.close());
+    for (let ended = 0; ended < 8; ended++) {
+      await rig.until(() => restored.requests.filter(({ query }) => query.has('watch')).length > ended, 'a watch');
+      assert.equal(lists(rig).length, 1, `after ${ended} watches`);
+      await rig.clock.advance(40_000);
+      restored.fault({ effect: 'end', watch: true, times: 1 });
+    }
+    await rig.until(() => lists(rig).length === 2, 'the list');
+    assert.deepEqual(actions((await rig.changes(6)).slice(3)), ['deleted c-0', 'deleted c-1', 'deleted c-2']);
   });
 
   test('10.17 selectors are set on list and watch alike, and a deletion says that it may be none', async (t) => {

@@ -58,6 +58,8 @@ export interface ReflectorOptions {
   readonly reader: ManifestReader;
   readonly target: ReflectorTarget;
   readonly clock: Clock;
+  /** After so long without a byte a watch is given up, milliseconds. Undefined: by how often bookmarks come. */
+  readonly maxSilenceMs: number | undefined;
   /** Runs one list, when its turn has come. */
   readonly inTurn: <T>(list: () => Promise<T>, signal: AbortSignal) => Promise<T>;
   /** Counts. */
@@ -108,6 +110,8 @@ export class Reflector {
   #failuresInARow = 0;
   /** Some servers send none, however they are asked. */
   #sendsBookmarks = false;
+  /** How long nothing has come, not even a bookmark, of watches that the server has ended as asked, milliseconds. */
+  #muteMs = 0;
   /** What stopped the watch at the same place before, and how often. */
   #obstacle = { what: '', times: 0 };
 
@@ -159,6 +163,7 @@ export class Reflector {
     if ((await target.listEnded(resourceVersion)) === 'again') return;
     this.#cursor = resourceVersion;
     this.#justListed = true;
+    this.#muteMs = 0;
   }
 
   /** All pages, or none: an expired token voids what came before, and everything is asked for at once, as client-go's pager does. */
@@ -204,14 +209,14 @@ export class Reflector {
   /** Resolves after a clean end. */
   async #watch(cursor: string, signal: AbortSignal): Promise<void> {
     const { api, path, target, clock } = this.#options;
-    const timeoutSeconds = Math.round(MIN_WATCH_S * (1 + this.#random()));
+    const { timeoutSeconds, silenceMs } = this.#watchLimits();
     const query = { watch: true, allowWatchBookmarks: true, resourceVersion: cursor, timeoutSeconds };
     const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
     if (answer.status !== 200) throw await failedAnswer(answer, clock);
     checkContentType(answer);
     target.watchBegins();
     const began = clock.monotonic();
-    const stream = new ByteStream(answer.body, clock, timeoutSeconds * 1000 + WATCH_GRACE_MS);
+    const stream = new ByteStream(answer.body, clock, silenceMs);
     const progress: Progress = { stream, bookmarkAt: began, bookmarks: 0, events: 0 };
     const lines = new LineSplitter();
     const onLine = (line: Buffer) => unlessGarbage(() => this.#line(line, progress));
@@ -230,23 +235,37 @@ export class Reflector {
     this.#options.onWatchRestart('ended');
   }
 
+  #watchLimits(): { readonly timeoutSeconds: number; readonly silenceMs: number } {
+    const { maxSilenceMs } = this.#options;
+    if (maxSilenceMs === undefined) {
+      const timeoutSeconds = Math.round(MIN_WATCH_S * (1 + this.#random()));
+      return { timeoutSeconds, silenceMs: timeoutSeconds * 1000 + WATCH_GRACE_MS };
+    }
+    // Nothing may come for a minute of a quiet resource: the end of a short watch is what is surely heard.
+    return { timeoutSeconds: Math.round((maxSilenceMs / 4000) * (2 + this.#random())), silenceMs: maxSilenceMs };
+  }
+
   /**
    * Restored from a backup, a server is at an older version than our cursor. It opens the watch, sends nothing before it has come
    * as far, not even a bookmark, and then goes on as if nothing had been different: https://github.com/kubernetes/kubernetes/issues/107457
    */
   #wasMute({ bookmarks, events }: Progress, tookMs: number): boolean {
-    return this.#sendsBookmarks && bookmarks === 0 && events === 0 && tookMs >= MIN_SILENCE_MS;
+    const areShort = this.#options.maxSilenceMs !== undefined;
+    const isMute = bookmarks === 0 && events === 0;
+    // Short watches count together, up to the length of a usual one: from an unchanged version servers send no bookmark.
+    this.#muteMs = isMute ? tookMs + (areShort ? this.#muteMs : 0) : 0;
+    return this.#sendsBookmarks && this.#muteMs >= (areShort ? MIN_WATCH_S * 1000 : MIN_SILENCE_MS);
   }
 
   #line(line: Buffer, progress: Progress): void {
-    const { reader, target, clock } = this.#options;
+    const { reader, target, clock, maxSilenceMs = MAX_SILENCE_MS } = this.#options;
     const { type, manifest } = readEvent(line, reader);
     if (type === 'ERROR') throw failedEvent(manifest.source().toString('utf8'));
     const { resourceVersion } = manifest;
     if (type === 'BOOKMARK') {
       const now = clock.monotonic();
       const silenceMs = BOOKMARKS_MISSED * (now - progress.bookmarkAt);
-      progress.stream.limitMs = Math.min(Math.max(silenceMs, MIN_SILENCE_MS), MAX_SILENCE_MS);
+      progress.stream.limitMs = Math.min(Math.max(silenceMs, MIN_SILENCE_MS), maxSilenceMs);
       progress.bookmarkAt = now;
       progress.bookmarks++;
       this.#sendsBookmarks = true;

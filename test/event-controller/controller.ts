@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { createApp, type App } from '../../src/app.ts';
 import { loadHandler } from '../../src/chain/load.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
+import type { Clock } from '../../src/clock.ts';
 import { NO_FILE } from '../../src/config/adapters/adapter.ts';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -70,7 +71,10 @@ export interface Controller {
 }
 
 /** The service in this process, until the test ends. `state` survives it. */
-export async function start(t: TestContext, given: Given & { readonly state?: string }): Promise<Controller> {
+export async function start(
+  t: TestContext,
+  given: Given & { readonly state?: string; readonly clock?: Clock },
+): Promise<Controller> {
   const config = await load(given);
   const out = new PassThrough();
   let written = '';
@@ -86,6 +90,7 @@ export async function start(t: TestContext, given: Given & { readonly state?: st
     env: given.env ?? {},
     log,
     stdout: new PassThrough(),
+    ...(given.clock === undefined ? {} : { clock: given.clock }),
     ...(given.state === undefined ? { storeFile: ':memory:' as const } : {}),
   });
   t.after(() => app.stop());

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { ApiServer } from '../../src/testing/api-server.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { Program, Workdir } from '../e2e/program.ts';
 import { environmentFor, LEGACY_ROUTES, route, ROUTES, start, startCluster, type Controller } from './controller.ts';
 
@@ -125,6 +126,29 @@ describe('event controller: how it goes on', () => {
     assert.match(line, /watch.*routes.*demo/);
     server.allow(() => true);
     await controller.line(/Name: later; Event Type:ADDED/);
+  });
+
+  test('15: a server that falls silent is noticed within 60 s, and the watch goes on from where it was', async (t) => {
+    const { server, env } = await startCluster(t);
+    const clock = new FakeClock();
+    const controller = await start(t, { env, clock });
+    await controller.app.idle();
+    await server.waitForWatches(1, DEMO);
+    const stall = server.fault({ effect: 'stall', watch: true, times: 1 });
+    server.create(route('web'));
+    assert.equal(stall.hits, 1);
+    await clock.advance(60_000);
+    const restarts = await controller.app.metrics.watchRestarts.get();
+    assert.deepEqual(
+      restarts.values.map(({ labels }) => labels.reason),
+      ['stalled'],
+    );
+    // What is left is the wait of the first failure, at most 0.8 s, and that of the change for its accept.
+    for (let told = false; !told; told = said(controller).length > 0) {
+      await clock.advance(100);
+      t.signal.throwIfAborted();
+    }
+    assert.deepEqual(said(controller), ['[INFO] Kind: Route; Name: web; Event Type:ADDED']);
   });
 
   test('21: SIGTERM ends it with 0; /readyz says when the cluster is away', async (t) => {

@@ -17,6 +17,9 @@ const LEVELS: Readonly<Record<string, LogLevel>> = {
   FATAL: 'fatal',
 };
 
+/** Theirs waits for ever for a server that says nothing. */
+const MAX_SILENCE = '60s';
+
 /** Whether an ini file is one of theirs. */
 export function isControllerFile(text: string): boolean {
   return /^\[global\]/m.test(text);
@@ -84,7 +87,7 @@ function valueOf(
   };
   const from = <T extends object>(table: T): T => report.from(['global'], table, keys);
   return from({
-    cluster: from(cluster),
+    cluster: from({ ...cluster, maxSilence: MAX_SILENCE }),
     ...(hasFile ? {} : { state: { name: 'event-controller' } }),
     log: from({ level: levelOf(settings.value('LOG_LEVEL'), report), format: 'python' }),
     // As there: what exists is told as added, once; each change by itself, one after the other, and none again.
