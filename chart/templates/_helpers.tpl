@@ -1,9 +1,7 @@
 {{- define "watchchain.name" -}}
-{{- if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" -}}
-{{- end -}}
+{{- $chart := .Values.nameOverride | default .Chart.Name -}}
+{{- $name := contains $chart .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $chart) -}}
+{{- .Values.fullnameOverride | default $name | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "watchchain.selector" -}}
@@ -22,6 +20,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- .Values.serviceAccount.name | default (ternary (include "watchchain.name" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
 
+{{- /* The Secret with the URL of the slack handler, if that is added; and the one with the page's token. */ -}}
 {{- define "watchchain.secret" -}}
 {{- .Values.slack.existingSecret | default (ternary (include "watchchain.name" .) "" (ne .Values.slack.webhookURL "")) -}}
 {{- end -}}
@@ -30,16 +29,86 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- .Values.web.existingSecret | default (ternary (include "watchchain.name" .) "" (ne .Values.web.token "")) -}}
 {{- end -}}
 
-{{- /* The configuration as the ConfigMap holds it; the slack handler comes last, its URL and the page's token from the environment. */ -}}
-{{- define "watchchain.config" -}}
-{{- $config := deepCopy .Values.config -}}
-{{- if include "watchchain.secret" . -}}
-{{- $slack := dict "name" "slack" "webhookURL" "${SLACK_WEBHOOK_URL}" -}}
-{{- with .Values.slack.clusterName }}{{ $_ := set $slack "clusterName" . }}{{ end -}}
-{{- $_ := set $config "handler" (append ($config.handler | default list) $slack) -}}
+{{- /* What configurations refer to as `${VAR}`. */ -}}
+{{- define "watchchain.env" -}}
+{{- with include "watchchain.secret" . }}
+- name: SLACK_WEBHOOK_URL
+  valueFrom: { secretKeyRef: { name: {{ . }}, key: {{ $.Values.slack.key }} } }
+{{- end }}
+{{- with include "watchchain.webSecret" . }}
+- name: WEB_TOKEN
+  valueFrom: { secretKeyRef: { name: {{ . }}, key: {{ $.Values.web.key }} } }
+{{- end }}
+{{- if eq (include "watchchain.form" .) "giantSwarm" }}
+- { name: MANAGEMENT_CLUSTER, value: {{ .Values.managementCluster.name | quote }} }
+{{- if .Values.slack.token }}
+- { name: SLACK_CHANNEL, value: {{ .Values.slack.channel | quote }} }
+- name: SLACK_TOKEN
+  valueFrom: { secretKeyRef: { name: {{ include "watchchain.name" . }}, key: slackToken } }
+{{- end }}
+{{- if .Values.slack.webhook }}
+- name: SLACK_WEBHOOK_URL
+  valueFrom: { secretKeyRef: { name: {{ include "watchchain.name" . }}, key: {{ .Values.slack.key }} } }
+{{- end }}
+{{- end }}
+{{- with concat .Values.env .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
-{{- if include "watchchain.webSecret" . -}}
-{{- $_ := set $config "web" (merge (dict "token" "${WEB_TOKEN}") ($config.web | default dict)) -}}
+
+{{- /* What the Secret of this release holds. */ -}}
+{{- define "watchchain.secrets" -}}
+{{- $values := dict -}}
+{{- with .Values.slack -}}
+  {{- if and (or .webhookURL .webhook) (not .existingSecret) }}{{ $_ := set $values .key (.webhookURL | default .webhook) }}{{ end -}}
+  {{- with .token }}{{ $_ := set $values "slackToken" . }}{{ end -}}
 {{- end -}}
-{{ toToml $config | trim }}
+{{- if and .Values.web.token (not .Values.web.existingSecret) }}{{ $_ := set $values .Values.web.key .Values.web.token }}{{ end -}}
+{{- if $values }}{{ toYaml $values }}{{ end -}}
+{{- end -}}
+
+{{- /* OpenShift picks users and groups itself, and refuses others. */ -}}
+{{- define "watchchain.isOpenShift" -}}
+{{- if or .Values.openshift (.Capabilities.APIVersions.Has "security.openshift.io/v1") }}true{{ end -}}
+{{- end -}}
+
+{{- define "watchchain.podSecurityContext" -}}
+{{- $context := .Values.podSecurityContext -}}
+{{- if include "watchchain.isOpenShift" . }}{{ $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}{{ end -}}
+{{ toYaml $context }}
+{{- end -}}
+
+{{- define "watchchain.securityContext" -}}
+{{- $context := .Values.securityContext -}}
+{{- if include "watchchain.isOpenShift" . }}{{ $context = omit $context "runAsUser" "runAsGroup" }}{{ end -}}
+{{ toYaml $context }}
+{{- end -}}
+
+{{- define "watchchain.image" -}}
+{{- if regexMatch "kwatchman|event-exporter" .Values.image.repository }}{{ fail (printf "image.repository is %q, the image of another tool: leave it out, or name watchchain's" .Values.image.repository) }}{{ end -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+
+{{- /* Where the volume with the configuration comes from. */ -}}
+{{- define "watchchain.configSource" -}}
+{{- if include "watchchain.configIsSecret" . -}}
+secret: { secretName: {{ include "watchchain.name" . }}-config }
+{{- else -}}
+configMap: { name: {{ include "watchchain.name" . }} }
+{{- end -}}
+{{- end -}}
+
+{{- /* Which configuration, and what fills it in: for every command that reads it. */ -}}
+{{- define "watchchain.configArgs" -}}
+- --config=/etc/watchchain/{{ (include "watchchain.file" . | fromJson).name }}
+{{- $filter := include "watchchain.filter" . | fromJson }}
+{{- with $filter.namespaces }}
+- --namespace={{ join "," . }}
+{{- end }}
+{{- with $filter.labelSelector }}
+- --label-selector={{ . }}
+{{- end }}
+{{- if .Values.lenient }}
+- --lenient
+{{- end }}
 {{- end -}}

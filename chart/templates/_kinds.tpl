@@ -39,7 +39,7 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{- $parts := splitn "." 2 (lower .wanted.kind) -}}
 {{- $name := $parts._0 -}}
 {{- $group := $parts._1 | default "" -}}
-{{- $apiVersion := .wanted.apiVersion | default "" -}}
+{{- $apiVersion := .wanted.apiversion | default "" -}}
 {{- if and $apiVersion (not (regexMatch "^v[0-9]" $apiVersion)) }}{{ $group = first (splitList "/" $apiVersion) }}{{ end -}}
 {{- $isCore := regexMatch "^v[0-9]" $apiVersion -}}
 {{- $found := dict -}}
@@ -53,16 +53,29 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{ toJson $found }}
 {{- end -}}
 
-{{- /* The podAlerts handlers of every chain and branch: they read Events and the ends of logs. */ -}}
-{{- define "watchchain.podAlerts" -}}
-{{- $handlers := .handler | default list -}}
-{{- range concat (.chain | default list) (.branch | default list) -}}
-  {{- $handlers = concat $handlers (.handler | default list) -}}
-  {{- range .branch }}{{ $handlers = concat $handlers (.handler | default list) }}{{ end -}}
+{{- /* What is watched, as {"resources": [...]}: of every chain, or the Events that kubernetes-event-exporter's file asks for. */ -}}
+{{- define "watchchain.resources" -}}
+{{- $resources := list -}}
+{{- if hasKey . "receivers" -}}
+  {{- $resources = list (dict "kind" "event" "namespaces" (without (list (.namespace | default "")) "")) -}}
+{{- else -}}
+  {{- range prepend (include "watchchain.list" .chain | fromJson).list . }}{{ $resources = concat $resources (include "watchchain.list" .resource | fromJson).list }}{{ end -}}
 {{- end -}}
-{{- $found := list -}}
-{{- range $handlers }}{{ if eq .name "podAlerts" }}{{ $found = append $found . }}{{ end }}{{ end -}}
-{{ toJson $found }}
+{{ toJson (dict "resources" $resources) }}
+{{- end -}}
+
+{{- /* One table for a list of tables is a list of one. */ -}}
+{{- define "watchchain.list" -}}
+{{ toJson (dict "list" (kindIs "map" . | ternary (list .) (. | default list))) }}
+{{- end -}}
+
+{{- /* The handlers of a table, of its chains and of its branches, at any depth. */ -}}
+{{- define "watchchain.handlers" -}}
+{{- $handlers := (include "watchchain.list" .handler | fromJson).list -}}
+{{- range list .chain .branch -}}
+  {{- range (include "watchchain.list" . | fromJson).list }}{{ $handlers = concat $handlers (include "watchchain.handlers" . | fromJson).handlers }}{{ end -}}
+{{- end -}}
+{{ toJson (dict "handlers" $handlers) }}
 {{- end -}}
 
 {{- /*
@@ -72,21 +85,24 @@ namespaces has the values' own; what all namespaces have is not said again of on
 */ -}}
 {{- define "watchchain.access" -}}
 {{- $kinds := mergeOverwrite (include "watchchain.kinds" . | fromYaml) .Values.kinds -}}
-{{- $resources := .Values.config.resource | default list -}}
-{{- range .Values.config.chain }}{{ $resources = concat $resources (.resource | default list) }}{{ end -}}
+{{- $read := (include "watchchain.file" . | fromJson).read -}}
+{{- $default := (include "watchchain.filter" . | fromJson).namespaces -}}
 {{- $access := dict -}}
-{{- range $wanted := $resources -}}
+{{- range $wanted := (include "watchchain.resources" $read | fromJson).resources -}}
   {{- $found := include "watchchain.kind" (dict "wanted" $wanted "kinds" $kinds) | fromJson -}}
-  {{- $namespaces := $wanted.namespaces | default $.Values.namespaces | default (list "") -}}
+  {{- $namespaces := $wanted.namespaces | default $default | default (list "") -}}
+  {{- if kindIs "string" $namespaces }}{{ $namespaces = $namespaces | nospace | splitList "," }}{{ end -}}
   {{- if eq (toString $found.namespaced) "false" }}{{ $namespaces = list "" }}{{ end -}}
   {{- range $namespaces -}}
+    {{- if contains "$" . }}{{ fail (printf "namespace %q: the roles are made now, when no variable is known: name it" .) }}{{ end -}}
     {{- $place := get $access . | default dict -}}
     {{- $_ := set $place (printf "%s/%s" $found.group $found.resource) (list "list" "watch") -}}
     {{- $_ := set $access . $place -}}
   {{- end -}}
 {{- end -}}
 {{- $everywhere := hasKey $access "" | ternary (list "") (keys $access | sortAlpha) -}}
-{{- range .Values.lookupKinds -}}
+{{- $looksUp := and (not $read.omitlookup) (ne (toString ($read.lookup | default dict).enabled) "false") -}}
+{{- range $looksUp | ternary .Values.lookupKinds list -}}
   {{- $found := include "watchchain.kind" (dict "wanted" (dict "kind" .) "kinds" $kinds) | fromJson -}}
   {{- $what := printf "%s/%s" $found.group $found.resource -}}
   {{- range (eq (toString $found.namespaced) "false") | ternary (list "") $everywhere -}}
@@ -96,9 +112,11 @@ namespaces has the values' own; what all namespaces have is not said again of on
   {{- end -}}
 {{- end -}}
 {{- $asked := dict -}}
-{{- range include "watchchain.podAlerts" .Values.config | fromJsonArray -}}
-  {{- if hasKey . "logLines" | ternary .logLines 20 }}{{ $_ := set $asked "/pods/log" "get" }}{{ end -}}
-  {{- if hasKey . "events" | ternary .events 5 }}{{ $_ := set $asked "/events" "list" }}{{ end -}}
+{{- range $looksUp | ternary (include "watchchain.handlers" $read | fromJson).handlers list -}}
+  {{- if eq .name "podAlerts" -}}
+    {{- if hasKey . "loglines" | ternary .loglines 20 }}{{ $_ := set $asked "/pods/log" "get" }}{{ end -}}
+    {{- if hasKey . "events" | ternary .events 5 }}{{ $_ := set $asked "/events" "list" }}{{ end -}}
+  {{- end -}}
 {{- end -}}
 {{- range $what, $verb := $asked -}}
   {{- range $everywhere -}}

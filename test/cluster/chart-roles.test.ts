@@ -6,7 +6,8 @@ import { BUILT_IN_KINDS } from '../../src/rbac/kinds.ts';
 import type { Rule } from '../../src/rbac/roles.ts';
 import { Program, Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
-import { rendered, type Manifest } from './helm.ts';
+import { SETS } from './chart-sets.ts';
+import { configOf, rendered, statefulSetOf, type Manifest } from './helm.ts';
 
 const handler = [{ name: 'diff' }, { name: 'log' }];
 const inNamespaces = (kind: string, ...namespaces: string[]) => ({ kind, namespaces });
@@ -80,6 +81,41 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
       },
     },
   },
+  'lookups that are off': {
+    values: {
+      lookupKinds: ['pod'],
+      config: {
+        lookup: { enabled: false },
+        resource: [{ kind: 'event' }],
+        handler: [{ name: 'podAlerts' }, ...handler],
+      },
+    },
+    flags: ['--lookup', 'pod'],
+  },
+  'podAlerts in a branch of a branch': {
+    values: {
+      config: {
+        resource: [inNamespaces('pod', 'shop')],
+        handler,
+        branch: [{ name: 'a', branch: [{ name: 'b', handler: [{ name: 'podAlerts' }] }] }],
+      },
+    },
+  },
+  "kubernetes-event-exporter's, with lookups": {
+    values: { lookupKinds: ['pod'], config: { ...SETS['event-exporter'].config, namespace: '' } },
+    flags: ['--lookup', 'pod'],
+  },
+  "kubernetes-event-exporter's, without": {
+    values: { lookupKinds: ['pod'], config: { ...SETS['event-exporter'].config, omitLookup: true } },
+    flags: ['--lookup', 'pod'],
+  },
+  'text, in another spelling': {
+    values: SETS.text,
+    flags: ['--namespace', 'billing,web', '--label-selector', 'tier=web'],
+  },
+  'values of kwatchman': { values: SETS.kwatchman, flags: ['--namespace', 'shop', '--label-selector', 'tier=web'] },
+  'values of giantswarm/event-exporter-app': { values: SETS['giant-swarm'] },
+  'secrets of the user': { values: SETS['own-secrets'] },
   clusterAccess: {
     values: { config: { web: { clusterAccess: true }, resource: [{ kind: 'pod' }], handler } },
   },
@@ -90,11 +126,10 @@ describe('the roles of the chart are those of watchchain rbac', () => {
     test(name, async () => {
       await using workdir = await Workdir.make();
       const manifests = await rendered(values);
-      const config = manifests.find(({ kind }) => kind === 'ConfigMap') as unknown as { data: Record<string, string> };
-      await workdir.write('config.toml', config.data['config.toml'] ?? '');
+      const { file, env } = await asMounted(manifests, workdir);
       await using program = new Program(
-        ['rbac', '-c', 'config.toml', '--service-account', 'monitoring/prod-watchchain', ...flags],
-        { cwd: workdir.path },
+        ['rbac', '-c', file, '--service-account', 'monitoring/prod-watchchain', ...flags],
+        { cwd: workdir.path, env },
       );
       const { code, stdout, stderr } = await program.exited();
       assert.deepEqual([code, stderr], [0, '']);
@@ -103,6 +138,17 @@ describe('the roles of the chart are those of watchchain rbac', () => {
     });
   }
 });
+
+/** The file of the chart, and its variables; those out of Secrets that it does not make hold a URL. */
+async function asMounted(
+  manifests: readonly Manifest[],
+  workdir: Workdir,
+): Promise<{ file: string; env: NodeJS.ProcessEnv }> {
+  const { name, text } = configOf(manifests);
+  const variables = statefulSetOf(manifests).spec.template.spec.containers[0].env ?? [];
+  const env = Object.fromEntries(variables.map((one) => [one.name, one.value ?? 'https://hooks.slack.example/secret']));
+  return { file: await workdir.write(name, text), env };
+}
 
 /** Roles and bindings without labels, in an order that says nothing. */
 function said(manifests: readonly Manifest[]): readonly string[] {

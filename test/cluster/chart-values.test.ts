@@ -1,24 +1,24 @@
-/** What helm makes of the values: what is refused and how, and what an API server says to the rest. */
+/** What helm makes of the values: what is refused and how, and what the rest turns into. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, test } from 'node:test';
-import { startControlPlane } from './control-plane.ts';
-import { CHART, helm, rendered, type Manifest } from './helm.ts';
+import { parse } from 'yaml';
+import { SETS } from './chart-sets.ts';
+import { CHART, configOf, helm, rendered, statefulSetOf } from './helm.ts';
 
-const EVERYTHING = {
-  slack: { webhookURL: 'https://hooks.slack.example/x' },
-  web: { token: 'a-token-for-the-page' },
-  config: { web: { clusterAccess: true }, resource: [{ kind: 'pod' }], handler: [{ name: 'log' }] },
-  podDisruptionBudget: { create: true },
-  networkPolicy: { create: true, from: [{ namespaceSelector: {} }] },
-  extraEnv: [{ name: 'TEAM', value: 'ops' }],
-};
-const EPHEMERAL = { persistence: { enabled: false } };
-const OPENSHIFT = { podSecurityContext: { runAsUser: null, runAsGroup: null, fsGroup: null } };
+const resource = [{ kind: 'pod' }];
+const exporter = { route: { routes: [] }, receivers: [{ name: 'out', stdout: {} }] };
 
-describe('values', () => {
+describe('values are refused with the reason', () => {
   for (const [name, values, message] of [
     ['an unknown value', { slak: {} }, /additional properties 'slak' not allowed/],
     ['an unknown value below another', { slack: { webhookUrl: 'x' } }, /at '\/slack'.*'webhookUrl' not allowed/],
+    [
+      "one of kwatchman's chart that is none",
+      { kwatchman: { filterBy: {} } },
+      /at '\/kwatchman'.*'filterBy' not allowed/,
+    ],
     ['a value of another type', { namespaces: 'shop' }, /at '\/namespaces': got string, want array/],
     ['a token that is too short', { web: { token: 'short' } }, /at '\/web\/token'/],
     ['two replicas', { replicas: 2 }, /replicas is 2, it must be 1: two processes would each tell of every change/],
@@ -27,99 +27,134 @@ describe('values', () => {
       { config: { resource: [{ kind: 'widget' }] } },
       /kind "widget" is not known/,
     ],
+    [
+      'TOML that does not parse',
+      { config: '[[resource]]\nkind = = 1\n' },
+      /config is no TOML: toml: line 2 .*found '='/,
+    ],
+    [
+      'two configurations',
+      { config: { resource }, kwatchman: { config: { resource } } },
+      /config and kwatchman\.config: each/,
+    ],
+    [
+      'a configuration beside values of an app',
+      { config: { resource }, slack: { token: 'x' } },
+      /config and watchReasons, slack/,
+    ],
+    ['a token without a channel', { slack: { token: 'x' } }, /slack\.token needs slack\.channel/],
+    ['reasons without a receiver', { watchReasons: ['Upgraded'] }, /nobody to tell: set slack\.token/],
+    [
+      "our handler in another tool's file",
+      { config: exporter, slack: { webhookURL: 'https://x.example' } },
+      /write a receiver/,
+    ],
+    ["the page in another tool's file", { config: exporter, web: { existingSecret: 'mine' } }, /`watchchain import`/],
+    ['a namespace that is not known yet', { config: { ...exporter, namespace: '${NS}' } }, /namespace "\$\{NS\}"/],
+    [
+      "another tool's image",
+      { image: { repository: 'snebel29/kwatchman' } },
+      /the image of another tool: leave it out/,
+    ],
   ] as const) {
-    test(`refused with the reason: ${name}`, async () => {
+    test(name, async () => {
       const { code, stderr } = await helm(['template', 'prod', CHART], values);
       assert.notEqual(code, 0);
       assert.match(stderr.replaceAll('\n', ' '), message);
     });
   }
+});
 
-  for (const [name, values] of Object.entries({ 'as they come': {}, EVERYTHING, EPHEMERAL, OPENSHIFT })) {
-    test(`helm lint finds nothing: ${name}`, async () => {
+describe('sets of values', () => {
+  for (const [name, values] of Object.entries(SETS)) {
+    test(`${name}: helm lint finds nothing`, async () => {
       const { code, stdout, stderr } = await helm(['lint', '--strict', CHART], values);
       assert.equal(code, 0, stdout + stderr);
     });
   }
 
-  test('tokens and URLs are in the Secret only, and the pod is told where', async () => {
-    const manifests = await rendered(EVERYTHING);
-    const where = manifests.filter((one) => /hooks\.slack\.example|a-token-for/.test(JSON.stringify(one)));
-    assert.deepEqual(
-      where.map(({ kind }) => kind),
-      ['Secret'],
-    );
-    const own = await rendered({ slack: { existingSecret: 'mine' }, web: { existingSecret: 'mine', key: 'page' } });
-    assert.equal(
-      own.some(({ kind }) => kind === 'Secret'),
-      false,
-    );
-    assert.match(
-      JSON.stringify(podOf(own)),
-      /"WEB_TOKEN","valueFrom":\{"secretKeyRef":\{"name":"mine","key":"page"\}\}/,
-    );
-  });
-
-  test('without persistence the state is an emptyDir, and nothing claims a volume', async () => {
-    const set = statefulSetOf(await rendered(EPHEMERAL));
-    assert.match(JSON.stringify(set.spec.template), /"name":"state","emptyDir"/);
-    assert.equal(set.spec.volumeClaimTemplates, undefined);
-  });
-
-  test('a ServiceMonitor is made for the port of the Service', async () => {
-    const [monitor] = (await rendered({ serviceMonitor: { create: true, labels: { release: 'prometheus' } } })).filter(
-      ({ kind }) => kind === 'ServiceMonitor',
-    );
-    assert.equal(monitor?.metadata.labels?.['release'], 'prometheus');
-    assert.deepEqual(monitor?.['spec'], {
-      selector: { matchLabels: { 'app.kubernetes.io/name': 'watchchain', 'app.kubernetes.io/instance': 'prod' } },
-      endpoints: [{ port: 'http', path: '/metrics', interval: '30s' }],
+  for (const [name, secrets] of Object.entries({
+    everything: /hooks\.slack\.example|a-token-for/,
+    kwatchman: /hooks\.slack\.example/,
+    'giant-swarm': /xoxb-a-token/,
+  })) {
+    test(`${name}: URLs and tokens are in Secrets only`, async () => {
+      const manifests = await rendered(SETS[name as keyof typeof SETS]);
+      const where = manifests.filter((one) => secrets.test(JSON.stringify(one)));
+      assert.deepEqual(
+        where.map(({ kind }) => kind),
+        ['Secret'],
+      );
     });
+  }
+
+  for (const [name, note] of Object.entries({
+    kwatchman: /NOTE: kwatchman\.config is taken as it is/,
+    'event-exporter': /NOTE: `config` is kubernetes-event-exporter's.*lookupKinds/s,
+    'giant-swarm': /NOTE: these are values of giantswarm\/event-exporter-app/,
+    ephemeral: /WARNING: persistence is off.*rbac\.create is off/s,
+  })) {
+    test(`${name}: the notes say what it means`, async () => {
+      const { stdout } = await helm(['install', 'prod', CHART, '--dry-run=client'], SETS[name as keyof typeof SETS]);
+      assert.match(stdout, note);
+    });
+  }
+});
+
+describe('the configuration', () => {
+  test('as text is mounted as it is, and written anew only where values add to it', async () => {
+    const { config } = SETS.text;
+    assert.equal(configOf(await rendered({ config })).text, config);
+    const { text } = configOf(await rendered({ config, slack: { existingSecret: 'mine' } }));
+    assert.match(text, /\[\[handler\]\]\s+name = "slack"\s+webhookURL = "\$\{SLACK_WEBHOOK_URL\}"/);
+  });
+
+  test('of another tool is mounted as it is, for the program reads it', async () => {
+    const { name, text } = configOf(await rendered(SETS['event-exporter']));
+    assert.deepEqual([name, parse(text)], ['config.yaml', SETS['event-exporter'].config]);
+  });
+
+  test('makes a new pod only where the program has to start again', async () => {
+    const podOf = async (values: object) => JSON.stringify(statefulSetOf(await rendered(values)).spec.template);
+    const handler = [{ name: 'log' }];
+    const base = { config: { resource, handler, cluster: { name: 'eu' } } };
+    const pod = await podOf(base);
+    const others = [{ kind: 'pod' }, { kind: 'service', namespaces: ['shop'] }];
+    assert.equal(await podOf({ config: { ...base.config, resource: others, retry: { retries: 1 } } }), pod);
+    for (const section of [{ cluster: { name: 'us' } }, { lookup: { enabled: false } }, { web: { open: true } }])
+      assert.notEqual(await podOf({ config: { ...base.config, ...section } }), pod, JSON.stringify(section));
+    const [one, other] = await Promise.all(['a', 'b'].map((key) => podOf({ slack: { webhookURL: `https://${key}` } })));
+    assert.notEqual(one, other);
   });
 });
 
-test('the chart on a real API server: every manifest is accepted, its pods by the restricted Pod Security Standard', async () => {
-  await using plane = await startControlPlane();
-  await plane.apply([
-    {
-      apiVersion: 'v1',
-      kind: 'Namespace',
-      metadata: { name: 'monitoring', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
-    },
-  ]);
-  for (const [name, values] of Object.entries({ everything: EVERYTHING, ephemeral: EPHEMERAL, openshift: OPENSHIFT })) {
-    const manifests = await rendered(values);
-    await plane.apply(manifests);
-    await plane.apply([pod(name, podOf(manifests))]);
-    // What it claims cannot be changed later.
-    await plane.kubectl('delete', 'statefulset', '--all', '-n', 'monitoring');
-  }
-  const careless = { ...podOf(await rendered({})), securityContext: {} };
-  await assert.rejects(plane.apply([pod('careless', careless)]), /violates PodSecurity "restricted/);
+test('OpenShift picks users itself: where the cluster is one, or the values say so, none is named', async () => {
+  const users = /runAsUser|runAsGroup|fsGroup/;
+  assert.match(JSON.stringify(statefulSetOf(await rendered({}))), users);
+  for (const manifests of [
+    await rendered({ openshift: true, securityContext: { runAsUser: 1000 } }),
+    await rendered({}, '--api-versions', 'security.openshift.io/v1'),
+  ])
+    assert.doesNotMatch(JSON.stringify(manifests), users);
 });
 
-interface StatefulSet {
-  readonly spec: { readonly template: { readonly spec: object }; readonly volumeClaimTemplates?: readonly object[] };
-}
+test('without persistence the state is an emptyDir, and nothing claims a volume', async () => {
+  const { spec } = statefulSetOf(await rendered(SETS.ephemeral));
+  assert.match(JSON.stringify(spec.template), /"name":"state","emptyDir"/);
+  assert.equal(spec.volumeClaimTemplates, undefined);
+});
 
-function statefulSetOf(manifests: readonly Manifest[]): StatefulSet {
-  const set = manifests.find(({ kind }) => kind === 'StatefulSet');
-  assert.ok(set);
-  return set as unknown as StatefulSet;
-}
-
-function podOf(manifests: readonly Manifest[]): object {
-  return statefulSetOf(manifests).spec.template.spec;
-}
-
-/** As the controller makes it, but for the volume of the claim. */
-function pod(name: string, spec: object): object {
-  const { volumes = [] } = spec as { readonly volumes?: readonly { readonly name: string }[] };
-  const state = volumes.some((volume) => volume.name === 'state') ? [] : [{ name: 'state', emptyDir: {} }];
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: 'monitoring' },
-    spec: { ...spec, volumes: [...volumes, ...state] },
-  };
-}
+test('what Prometheus and Grafana get: the port of the Service, and the files of the chart', async () => {
+  const manifests = await rendered(SETS.monitoring);
+  const of = (kind: string) => manifests.find((one) => one.kind === kind);
+  const file = (name: string) => readFile(path.join(CHART, 'files', name), 'utf8');
+  assert.equal(of('ServiceMonitor')?.metadata.labels?.['release'], 'prometheus');
+  assert.deepEqual(of('ServiceMonitor')?.['spec'], {
+    selector: { matchLabels: { 'app.kubernetes.io/name': 'watchchain', 'app.kubernetes.io/instance': 'prod' } },
+    endpoints: [{ port: 'http', path: '/metrics', interval: '30s' }],
+  });
+  assert.deepEqual(of('PrometheusRule')?.['spec'], parse(await file('alerts.yaml')));
+  const dashboard = manifests.find(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');
+  const data = dashboard?.['data'] as Readonly<Record<string, string>> | undefined;
+  assert.deepEqual(JSON.parse(data?.['watchchain.json'] ?? ''), JSON.parse(await file('dashboard.json')));
+});

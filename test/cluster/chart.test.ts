@@ -1,49 +1,35 @@
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { test } from 'node:test';
 import { startReceiver } from '../../src/testing/receiver.ts';
 import { deployment, TestCluster } from '../e2e/cluster.ts';
 import { messages } from '../e2e/main-job.ts';
 import { Program, Workdir } from '../e2e/program.ts';
-import { startControlPlane, type ControlPlane } from './control-plane.ts';
-
-const CHART = path.resolve(import.meta.dirname, '../../chart');
-const NAME = 'prod-watchchain';
-const USER = `system:serviceaccount:monitoring:${NAME}`;
-
-interface Container {
-  readonly args: readonly string[];
-  readonly env: readonly {
-    readonly name: string;
-    readonly valueFrom: { readonly secretKeyRef: { readonly name: string; readonly key: string } };
-  }[];
-}
-
-interface Pod {
-  readonly container: Program;
-  /** The file, and who it is there. */
-  readonly config: string;
-  readonly kubeconfig: string;
-}
+import { startControlPlane } from './control-plane.ts';
+import type { PodSpec } from './helm.ts';
+import { ACCOUNT, apply, asThePod, neverRefused } from './installation.ts';
 
 test('the chart, applied: the process runs as its ServiceAccount, tells Slack, and is refused nothing', async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
   await using cluster = new TestCluster(await plane.access());
-  await installed(plane, {
+  const manifests = await apply(plane, {
     slack: { webhookURL: slack.url, clusterName: 'prod-eu' },
     web: { token: 'a-token-for-the-page' },
   });
-  const { container, config, kubeconfig } = await asThePod(plane, workdir);
-  await using program = container;
+  const pod = await asThePod(plane, workdir);
+  await using program = await pod.start();
   await program.ready();
 
-  await using check = new Program(['rbac', '--check', '--config', config, '--kubeconfig', kubeconfig], {
-    cwd: workdir.path,
-    env: { SLACK_WEBHOOK_URL: slack.url, WEB_TOKEN: 'a-token-for-the-page' },
-  });
+  const { env } = pod;
+  const config = '--config=/etc/watchchain/config.toml';
+  await using check = new Program(pod.here(['rbac', '--check', config]), { cwd: workdir.path, env });
   assert.deepEqual((await check.exited()).stdout, 'Exactly what the configuration needs.\n');
+  // What `helm test` runs.
+  const tested = manifests.find(({ kind }) => kind === 'Pod') as unknown as { spec: PodSpec };
+  await using helmTest = new Program(pod.here(tested.spec.containers[0].args), { cwd: workdir.path, env });
+  assert.equal((await helmTest.exited()).code, 0);
+
   await cluster.create(deployment('web'));
   await cluster.patch('Deployment', 'web', { spec: { replicas: 2 } });
   await slack.waitFor(2);
@@ -64,7 +50,7 @@ test('the chart with namespaces, a selector and a chain of its own: roles where 
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
   for (const name of ['shop', 'billing']) await plane.kubectl('create', 'namespace', name);
-  await installed(plane, {
+  await apply(plane, {
     namespaces: ['shop'],
     labelSelector: 'tier=web',
     lookupKinds: ['replicaset'],
@@ -77,7 +63,7 @@ test('the chart with namespaces, a selector and a chain of its own: roles where 
       ],
     },
   });
-  await using program = (await asThePod(plane, workdir)).container;
+  await using program = await (await asThePod(plane, workdir)).start();
   await program.ready();
   await using cluster = new TestCluster(await plane.access());
   const web = deployment('web');
@@ -88,7 +74,7 @@ test('the chart with namespaces, a selector and a chain of its own: roles where 
 
   const may = (verb: string, what: string, where: string) =>
     plane
-      .kubectl('auth', 'can-i', verb, what, '-n', where, `--as=${USER}`)
+      .kubectl('auth', 'can-i', verb, what, '-n', where, `--as=${ACCOUNT}`)
       .catch((error: { stdout: string }) => error.stdout);
   const answers = await Promise.all([
     may('watch', 'deployments', 'shop'),
@@ -104,53 +90,3 @@ test('the chart with namespaces, a selector and a chain of its own: roles where 
     ['yes', 'no', 'yes', 'no', 'yes', 'no', 'no'],
   );
 });
-
-test('the chart: a changed configuration changes the checksum of the pods', async () => {
-  await using plane = await startControlPlane();
-  const checksum = async (values: object) => {
-    const rendered = await plane.renderChart('prod', 'monitoring', CHART, values);
-    return /checksum\/config: (\w+)/.exec(rendered)?.[1];
-  };
-  assert.ok(await checksum({}));
-  assert.notEqual(await checksum({}), await checksum({ slack: { existingSecret: 'mine' } }));
-  assert.equal(await checksum({}), await checksum({ logLevel: 'debug' }));
-});
-
-async function installed(plane: ControlPlane, values: object): Promise<void> {
-  await plane.kubectl('create', 'namespace', 'monitoring');
-  await plane.apply(await plane.renderChart('prod', 'monitoring', CHART, values));
-}
-
-/** The container's command as the StatefulSet has it, with the ConfigMap's file, the Secret's variable and the account's token. */
-async function asThePod(plane: ControlPlane, workdir: Workdir): Promise<Pod> {
-  const get = (kind: string, name: string, jsonpath: string) =>
-    plane.kubectl('get', kind, name, '-n', 'monitoring', '-o', `jsonpath={${jsonpath}}`);
-  const { args: given, env: variables } = JSON.parse(
-    await get('statefulset', NAME, '.spec.template.spec.containers[0]'),
-  ) as Container;
-  const config = await workdir.write('config.toml', await get('configmap', NAME, '.data.config\\.toml'));
-  const secrets = variables.map(async ({ name, valueFrom: { secretKeyRef } }) => {
-    const value = await get('secret', secretKeyRef.name, `.data.${secretKeyRef.key}`);
-    return [name, Buffer.from(value, 'base64').toString()];
-  });
-  const args = given.map((arg) =>
-    arg
-      .replace('/etc/watchchain/config.toml', config)
-      .replace('/var/lib/watchchain', workdir.file('state'))
-      .replace('0.0.0.0:8080', '127.0.0.1:0'),
-  );
-  const token = (await plane.kubectl('create', 'token', NAME, '-n', 'monitoring')).trim();
-  const { kubeconfig } = await plane.access('service-account', token);
-  const env = Object.fromEntries(await Promise.all(secrets)) as Record<string, string>;
-  const container = new Program([...args, '--kubeconfig', kubeconfig], { cwd: workdir.path, env });
-  return { container, config, kubeconfig };
-}
-
-async function neverRefused(plane: ControlPlane): Promise<void> {
-  const requests = await plane.requestsOf(USER);
-  assert.ok(requests.length > 0);
-  assert.deepEqual(
-    requests.filter(({ code }) => code === 401 || code === 403),
-    [],
-  );
-}

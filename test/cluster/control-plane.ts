@@ -191,14 +191,6 @@ export class ControlPlane implements AsyncDisposable {
     return this.#kubectl(['apply', '--server-side', '-f', '-', ...args], text);
   }
 
-  /** `helm template`, with values as YAML or JSON. */
-  async renderChart(release: string, namespace: string, chart: string, values: object): Promise<string> {
-    await writeFile(this.file('values.yaml'), JSON.stringify(values));
-    const args = ['template', release, chart, '--namespace', namespace, '--values', this.file('values.yaml')];
-    const { stdout } = await promisify(execFile)(path.join(this.#bin, 'helm'), args, { env: { HOME: this.#dir } });
-    return stdout;
-  }
-
   /** The requests of `user` that were answered so far, oldest first. */
   async requestsOf(user: string): Promise<readonly AuditedRequest[]> {
     const lines = (await readFile(this.file('audit.log'), 'utf8')).split('\n').filter((line) => line.endsWith('}'));

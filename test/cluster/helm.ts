@@ -14,6 +14,7 @@ export interface Manifest {
     readonly name: string;
     readonly namespace?: string;
     readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly [field: string]: unknown;
 }
@@ -38,11 +39,56 @@ export async function helm(args: readonly string[], values: object): Promise<Hel
 }
 
 /** `helm template` of the release `prod` in `monitoring`; throws with what helm says. */
-export async function rendered(values: object): Promise<readonly Manifest[]> {
-  const { code, stdout, stderr } = await helm(['template', 'prod', CHART, '--namespace', 'monitoring'], values);
+export async function renderedText(values: object, ...flags: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await helm(
+    ['template', 'prod', CHART, '--namespace', 'monitoring', ...flags],
+    values,
+  );
   if (code !== 0) throw new Error(stderr);
-  return parseAllDocuments(stdout).flatMap((document) => {
+  return stdout;
+}
+
+/** {@link renderedText}, parsed. */
+export async function rendered(values: object, ...flags: readonly string[]): Promise<readonly Manifest[]> {
+  return parseAllDocuments(await renderedText(values, ...flags)).flatMap((document) => {
     const manifest = document.toJS() as Manifest | null;
     return manifest === null ? [] : [manifest];
   });
+}
+
+/** The mounted configuration, out of its ConfigMap or its Secret. */
+export function configOf(manifests: readonly Manifest[]): { readonly name: string; readonly text: string } {
+  for (const { data, stringData } of manifests) {
+    const entries = Object.entries((data ?? stringData ?? {}) as Record<string, string>);
+    const file = entries.find(([name]) => name.startsWith('config.'));
+    if (file !== undefined) return { name: file[0], text: file[1] };
+  }
+  throw new Error('The chart renders no configuration');
+}
+
+export interface StatefulSet {
+  readonly spec: {
+    readonly template: { readonly metadata: Manifest['metadata']; readonly spec: PodSpec };
+    readonly volumeClaimTemplates?: readonly object[];
+  };
+}
+
+export interface PodSpec {
+  readonly containers: readonly [Container];
+  readonly volumes?: readonly { readonly name: string }[];
+}
+
+export interface Container {
+  readonly args: readonly string[];
+  readonly env?: readonly {
+    readonly name: string;
+    readonly value?: string;
+    readonly valueFrom?: { readonly secretKeyRef: { readonly name: string; readonly key: string } };
+  }[];
+}
+
+export function statefulSetOf(manifests: readonly Manifest[]): StatefulSet {
+  const set = manifests.find(({ kind }) => kind === 'StatefulSet');
+  if (set === undefined) throw new Error('The chart renders no StatefulSet');
+  return set as unknown as StatefulSet;
 }

@@ -1,0 +1,109 @@
+{{- /*
+Which configuration was given, and as what. There is one; without any it is files/config.toml. Answers "text" (TOML), "tables" (the same as
+YAML), "kwatchman", "exporter" (kubernetes-event-exporter's) or "giantSwarm" (the values of the app around it).
+*/ -}}
+{{- define "watchchain.form" -}}
+{{- $given := list -}}
+{{- if .Values.config }}{{ $given = append $given "config" }}{{ end -}}
+{{- if .Values.kwatchman.config }}{{ $given = append $given "kwatchman.config" }}{{ end -}}
+{{- if or .Values.watchReasons .Values.slack.token .Values.slack.webhook }}{{ $given = append $given "watchReasons, slack.token or slack.webhook" }}{{ end -}}
+{{- if gt (len $given) 1 }}{{ fail (printf "%s: each is a whole configuration, so give one of them" (join " and " $given)) }}{{ end -}}
+{{- if .Values.kwatchman.config -}}
+kwatchman
+{{- else if and $given (not .Values.config) -}}
+giantSwarm
+{{- else if not (kindIs "map" .Values.config) -}}
+text
+{{- else if or (hasKey .Values.config "route") (hasKey .Values.config "receivers") -}}
+exporter
+{{- else -}}
+tables
+{{- end -}}
+{{- end -}}
+
+{{- /* The file that the program reads, as {"name", "text", "read"}; "read" is what it says, with keys in lower case. */ -}}
+{{- define "watchchain.file" -}}
+{{- $form := include "watchchain.form" . -}}
+{{- if has $form (list "exporter" "giantSwarm") -}}
+  {{- if or .Values.slack.webhookURL .Values.slack.existingSecret }}{{ fail "slack.webhookURL and slack.existingSecret add a handler to watchchain's own configuration; in kubernetes-event-exporter's write a receiver" }}{{ end -}}
+  {{- if or .Values.web.token .Values.web.existingSecret }}{{ fail "the page (web) is set up in watchchain's own configuration: `watchchain import` makes it from kubernetes-event-exporter's" }}{{ end -}}
+  {{- $written := .Values.config -}}
+  {{- if eq $form "giantSwarm" }}{{ $written = include "watchchain.giantSwarm" . | fromJson }}{{ end -}}
+  {{ toJson (dict "name" "config.yaml" "text" (toYaml $written) "read" (include "watchchain.lower" $written | fromJson).value) }}
+{{- else -}}
+  {{- $text := eq $form "text" | ternary (.Values.config | default (.Files.Get "files/config.toml")) "" -}}
+  {{- $tables := dict -}}
+  {{- if $text -}}
+    {{- $tables = fromToml $text -}}
+    {{- with $tables.Error }}{{ fail (printf "config is no TOML: %s" .) }}{{ end -}}
+  {{- else -}}
+    {{- $tables = deepCopy (eq $form "kwatchman" | ternary .Values.kwatchman.config .Values.config) -}}
+  {{- end -}}
+  {{- $added := include "watchchain.added" (dict "root" . "tables" $tables) -}}
+  {{- if or $added (not $text) }}{{ $text = toToml $tables }}{{ end -}}
+  {{ toJson (dict "name" "config.toml" "text" $text "read" (include "watchchain.lower" $tables | fromJson).value) }}
+{{- end -}}
+{{- end -}}
+
+{{- /* Adds to .tables what values of their own ask for: the slack handler comes last; its URL and the page's token are in the environment. Answers whether it did. */ -}}
+{{- define "watchchain.added" -}}
+{{- $tables := .tables -}}
+{{- if include "watchchain.secret" .root -}}
+  {{- $slack := dict "name" "slack" "webhookURL" "${SLACK_WEBHOOK_URL}" -}}
+  {{- with .root.Values.slack.clusterName }}{{ $_ := set $slack "clusterName" . }}{{ end -}}
+  {{- $_ := set $tables "handler" (append ($tables.handler | default list) $slack) -}}
+  true
+{{- end -}}
+{{- if include "watchchain.webSecret" .root -}}
+  {{- $_ := set $tables "web" (merge (dict "token" "${WEB_TOKEN}") ($tables.web | default dict)) -}}
+  true
+{{- end -}}
+{{- end -}}
+
+{{- /* files/giant-swarm.yaml with the receivers that there are values for. */ -}}
+{{- define "watchchain.giantSwarm" -}}
+{{- $file := .Files.Get "files/giant-swarm.yaml" | fromYaml -}}
+{{- $wanted := list -}}
+{{- if .Values.slack.token -}}
+  {{- if not .Values.slack.channel }}{{ fail "slack.token needs slack.channel: where to post" }}{{ end -}}
+  {{- $wanted = append $wanted "slack" -}}
+{{- end -}}
+{{- if .Values.slack.webhook }}{{ $wanted = append $wanted "webhook" }}{{ end -}}
+{{- if not $wanted }}{{ fail "watchReasons are given, but nobody to tell: set slack.token and slack.channel, or slack.webhook" }}{{ end -}}
+{{- $routes := list -}}
+{{- range $file.route.routes }}{{ if has (first .match).receiver $wanted }}{{ $routes = append $routes . }}{{ end }}{{ end -}}
+{{- $receivers := list -}}
+{{- range $file.receivers }}{{ if has .name $wanted }}{{ $receivers = append $receivers . }}{{ end }}{{ end -}}
+{{ toJson (dict "watchReasons" (.Values.watchReasons | default $file.watchReasons) "route" (dict "routes" $routes) "receivers" $receivers) }}
+{{- end -}}
+
+{{- /* {"value": ...} with keys in lower case: the program takes them in any. */ -}}
+{{- define "watchchain.lower" -}}
+{{- $value := . -}}
+{{- if kindIs "map" . -}}
+  {{- $value = dict -}}
+  {{- range $key, $inner := . }}{{ $_ := set $value (lower $key) (include "watchchain.lower" $inner | fromJson).value }}{{ end -}}
+{{- else if kindIs "slice" . -}}
+  {{- $value = list -}}
+  {{- range . }}{{ $value = append $value (include "watchchain.lower" . | fromJson).value }}{{ end -}}
+{{- end -}}
+{{ toJson (dict "value" $value) }}
+{{- end -}}
+
+{{- /* The older tools' files hold URLs and tokens, so that they are Secrets. */ -}}
+{{- define "watchchain.configIsSecret" -}}
+{{- if has (include "watchchain.form" .) (list "kwatchman" "exporter") }}true{{ end -}}
+{{- end -}}
+
+{{- /* What the program reads once, at the start; it follows the rest of the file by itself. */ -}}
+{{- define "watchchain.readOnce" -}}
+{{- $read := (include "watchchain.file" . | fromJson).read -}}
+{{- pick $read "cluster" "state" "web" "lookup" "log" "clustername" "omitlookup" "kubeqps" "kubeburst" "loglevel" "logformat" | toJson -}}
+{{- end -}}
+
+{{- /* Where no namespaces or selector are named, as -n and -l: {"namespaces": [...], "labelSelector": ...}; kwatchman's names count, too. */ -}}
+{{- define "watchchain.filter" -}}
+{{- $older := .Values.kwatchman.filter_by -}}
+{{- $namespaces := .Values.namespaces | default (without ($older.namespace | nospace | splitList ",") "") -}}
+{{ toJson (dict "namespaces" $namespaces "labelSelector" (.Values.labelSelector | default $older.labelSelector)) }}
+{{- end -}}

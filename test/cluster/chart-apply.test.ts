@@ -1,0 +1,41 @@
+/** What an API server says to every set of values: strict about fields, and about pods by the restricted Pod Security Standard. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SETS } from './chart-sets.ts';
+import { startControlPlane } from './control-plane.ts';
+import { rendered, statefulSetOf, type PodSpec } from './helm.ts';
+import { PROMETHEUS_OPERATOR } from './prometheus-operator.ts';
+
+test('every set of values is accepted, its pods by the restricted Pod Security Standard', async () => {
+  await using plane = await startControlPlane();
+  await plane.apply(['monitoring', 'shop', 'billing', 'web'].map(restricted));
+  await plane.apply(PROMETHEUS_OPERATOR);
+  await plane.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s');
+  for (const [name, values] of Object.entries(SETS)) {
+    const manifests = await rendered(values);
+    await plane.apply(manifests, '--validate=strict');
+    await plane.apply([pod(name, statefulSetOf(manifests).spec.template.spec)], '--validate=strict');
+    // What a StatefulSet claims cannot be changed, nor most of a pod.
+    await plane.kubectl('delete', 'statefulset,pod', '--all', '-n', 'monitoring', '--now');
+  }
+  const { spec } = statefulSetOf(await rendered({})).spec.template;
+  await assert.rejects(plane.apply([pod('careless', { containers: spec.containers })]), /violates PodSecurity/);
+  await assert.rejects(plane.apply([{ ...restricted('other'), spce: {} }], '--validate=strict'), /spce/);
+});
+
+function restricted(name: string): object {
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
+}
+
+/** As the controller makes it, but for the volume of the claim. */
+function pod(name: string, spec: PodSpec): object {
+  const { volumes = [] } = spec;
+  const state = volumes.some((volume) => volume.name === 'state') ? [] : [{ name: 'state', emptyDir: {} }];
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'monitoring' },
+    spec: { ...spec, volumes: [...volumes, ...state] },
+  };
+}

@@ -1,0 +1,86 @@
+/** The chart's installation `prod` in `monitoring`, and the processes of its pods: same command, file, variables and account, on this machine. */
+import assert from 'node:assert/strict';
+import { MountedVolume } from '../../src/testing/mounted-volume.ts';
+import { Program, type Workdir } from '../e2e/program.ts';
+import type { ControlPlane } from './control-plane.ts';
+import { configOf, rendered, type Container, type Manifest, type PodSpec } from './helm.ts';
+
+const NAME = 'prod-watchchain';
+/** Whom its processes are to the cluster. */
+export const ACCOUNT = `system:serviceaccount:monitoring:${NAME}`;
+
+/** Applies what helm renders, as `helm install` would. */
+export async function apply(plane: ControlPlane, values: object): Promise<readonly Manifest[]> {
+  await plane.kubectl('create', 'namespace', 'monitoring');
+  const manifests = await rendered(values);
+  await plane.apply(manifests);
+  return manifests;
+}
+
+/** What is installed now. */
+async function manifest(plane: ControlPlane, kind: string, name: string): Promise<Manifest> {
+  return JSON.parse(await plane.kubectl('get', kind, name, '-n', 'monitoring', '-o', 'json')) as Manifest;
+}
+
+/** The files of the mounted configuration, as the kubelet reads them. */
+export async function mountedFiles(plane: ControlPlane): Promise<Readonly<Record<string, string>>> {
+  const found = await manifest(plane, 'configmap', NAME);
+  const { name, text } = configOf([found]);
+  return { [name]: text };
+}
+
+export interface Pod {
+  readonly volume: MountedVolume;
+  readonly kubeconfig: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Where the volume and the state are here. */
+  here(args: readonly string[]): readonly string[];
+  /** Its container, as the StatefulSet has it. */
+  start(): Promise<Program>;
+}
+
+/** What the pod has: the ConfigMap's file, the Secret's variables, the account's token, and a state that outlives it. */
+export async function asThePod(plane: ControlPlane, workdir: Workdir): Promise<Pod> {
+  const container = async (): Promise<Container> => {
+    const { spec } = (await manifest(plane, 'statefulset', NAME)) as unknown as {
+      spec: { template: { spec: PodSpec } };
+    };
+    return spec.template.spec.containers[0];
+  };
+  const volume = await MountedVolume.mount(workdir.file('etc'), await mountedFiles(plane));
+  const token = (await plane.kubectl('create', 'token', NAME, '-n', 'monitoring')).trim();
+  const { kubeconfig } = await plane.access('service-account', token);
+  const env = await variables(plane, await container());
+  const here = (args: readonly string[]) => [
+    ...args.map((arg) =>
+      arg
+        .replace('/etc/watchchain', workdir.file('etc'))
+        .replace('/var/lib/watchchain', workdir.file('state'))
+        .replace('0.0.0.0:8080', '127.0.0.1:0'),
+    ),
+    '--kubeconfig',
+    kubeconfig,
+  ];
+  const start = async () => new Program(here((await container()).args), { cwd: workdir.path, env });
+  return { volume, kubeconfig, env, here, start };
+}
+
+async function variables(plane: ControlPlane, { env = [] }: Container): Promise<NodeJS.ProcessEnv> {
+  const read = env.map(async ({ name, value = '', valueFrom }) => {
+    if (valueFrom === undefined) return [name, value];
+    const { name: secret, key } = valueFrom.secretKeyRef;
+    const { data } = (await manifest(plane, 'secret', secret)) as unknown as { data: Record<string, string> };
+    return [name, Buffer.from(data[key] ?? '', 'base64').toString()];
+  });
+  return Object.fromEntries(await Promise.all(read)) as Record<string, string>;
+}
+
+/** Fails where the API server refused its account anything. */
+export async function neverRefused(plane: ControlPlane): Promise<void> {
+  const requests = await plane.requestsOf(ACCOUNT);
+  assert.ok(requests.length > 0);
+  assert.deepEqual(
+    requests.filter(({ code }) => code === 401 || code === 403),
+    [],
+  );
+}
