@@ -76,21 +76,44 @@ function failing(manifest: Manifest): Manifest {
 }
 
 async function costOf(url: string, times: number): Promise<readonly Figure[]> {
-  const firstByteMs: number[] = [];
-  let wireBytes = 0;
+  const cold = await view(url);
+  const views: View[] = [];
   for (let n = 0; n < times; n++) {
     await delay(APART_MS);
-    const beganAt = performance.now();
-    const request = get(url, { headers: { 'accept-encoding': 'gzip' }, agent: false });
-    const [response] = (await once(request, 'response')) as [IncomingMessage];
-    firstByteMs.push(performance.now() - beganAt);
-    wireBytes = 0;
-    for await (const chunk of response as AsyncIterable<Buffer>) wireBytes += chunk.length;
+    views.push(await view(url));
   }
+  const wholeMs = median(views.map((one) => one.wholeMs));
+  const whole = `the whole page ${wholeMs.toFixed(0)} ms, of the first view ${cold.wholeMs.toFixed(0)} ms`;
   return [
-    { what: 'first byte of the page, median', measured: median(firstByteMs), unit: 'ms', limit: { atMost: 50 } },
-    { what: 'the page over the wire', measured: wireBytes / 1_000, unit: 'KB', limit: { atMost: 200 } },
+    { what: 'first byte of the first view', measured: cold.firstByteMs, unit: 'ms', limit: { atMost: 50 } },
+    {
+      what: `first byte of the page, median (${whole})`,
+      measured: median(views.map(({ firstByteMs }) => firstByteMs)),
+      unit: 'ms',
+      limit: { atMost: 50 },
+    },
+    { what: 'the page over the wire', measured: cold.bytes / 1_000, unit: 'KB', limit: { atMost: 200 } },
   ];
+}
+
+interface View {
+  /** Of the body: the headers are there before. */
+  readonly firstByteMs: number;
+  readonly wholeMs: number;
+  readonly bytes: number;
+}
+
+async function view(url: string): Promise<View> {
+  const beganAt = performance.now();
+  const request = get(url, { headers: { 'accept-encoding': 'gzip' }, agent: false });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  let firstByteMs: number | undefined;
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    firstByteMs ??= performance.now() - beganAt;
+    bytes += chunk.length;
+  }
+  return { firstByteMs: firstByteMs ?? Infinity, wholeMs: performance.now() - beganAt, bytes };
 }
 
 async function paintOf(url: string, times: number): Promise<Figure> {

@@ -46,7 +46,7 @@ async function servedRoutes(web: TestWeb, headers: Readonly<Record<string, strin
 function visit(web: TestWeb, route: string, token: string | undefined): Promise<Answer> {
   const [method = '', path = ''] = route.split(' ');
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const place = path.replace('{name}', 'page.css').replaceAll(/\{\w+\}/g, 'default');
+  const place = path.replace('{name}', 'page.js').replaceAll(/\{\w+\}/g, 'default');
   return method === 'POST'
     ? web.post(place, { ids: [path.includes('alerts') ? 'a/b' : 1] }, headers)
     : web.ask(place, { headers });
@@ -119,7 +119,7 @@ describe('who may ask for what', () => {
       assert.ok(![401, 403].includes((await visit(web, route, 'writer')).status), route);
     }
     assert.ok(api.asked.includes('writer update /api/dead-letters/replay'));
-    assert.ok(!api.asked.includes('reader get /assets/page.css'), 'what is open asks nobody');
+    assert.ok(!api.asked.includes('reader get /assets/page.js'), 'what is open asks nobody');
   });
 
   test('open, because the configuration says so: everybody, and the log warns of it', async (t) => {

@@ -11,6 +11,7 @@ import { loginPage } from './login-page.ts';
 import { linkBase } from './link-base.ts';
 import type { Route } from './route.ts';
 import type { Sessions } from './sessions.ts';
+import { styleHash } from './style.ts';
 
 export interface WebAppOptions {
   readonly routes: readonly Route[];
@@ -21,10 +22,9 @@ export interface WebAppOptions {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
-/** Nothing but what we serve ourselves; nobody puts us in a frame; no script makes HTML of a text. */
+/** Nothing but what we serve ourselves, and one style sheet; nobody puts us in a frame; no script makes HTML of a text. */
 const HEADERS: Readonly<Record<string, string>> = {
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+  'content-security-policy': `default-src 'none'; script-src 'self'; style-src '${styleHash}'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'`,
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cross-origin-opener-policy': 'same-origin',

@@ -1,6 +1,5 @@
 /** What the page loads beside itself: from here, so that it needs no other host. */
 import { readFile } from 'node:fs/promises';
-import { style } from './style.ts';
 
 export interface Asset {
   readonly type: string;
@@ -18,11 +17,7 @@ export async function loadAssets(): Promise<ReadonlyMap<string, Asset>> {
       return [name, { type: 'text/javascript; charset=utf-8', body }];
     }),
   );
-  return new Map<string, Asset>([
-    ['icon.svg', { type: 'image/svg+xml', body: ICON }],
-    ['page.css', { type: 'text/css; charset=utf-8', body: style }],
-    ...scripts,
-  ]);
+  return new Map<string, Asset>([['icon.svg', { type: 'image/svg+xml', body: ICON }], ...scripts]);
 }
 
 /** Three links of a chain. */

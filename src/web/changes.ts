@@ -1,5 +1,4 @@
 /** Changes as the page and `/api/changes` show them. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { withDifference } from '../cli/difference.ts';
 import { recordedKind } from '../cli/kind-names.ts';
@@ -8,6 +7,7 @@ import { summaryOf, type ChangeSummary } from '../change-document.ts';
 import { remarksOf } from '../remarks.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { visible } from './text.ts';
+import { inTurns } from './turns.ts';
 
 /** Of a page of the API. */
 export const MAX_PAGE = 500;
@@ -18,8 +18,6 @@ const MAX_DIFF = 20_000;
 const MAX_LINE = 1_000;
 /** Of each that took part, of the fields that it changed. */
 const MAX_PATHS = 20;
-/** How long the conversion of many holds up everything else at most, but for one that takes longer. */
-const TURN_MS = 4;
 
 /** Members are only ever added. Texts are bounded, and what cannot be seen in them is written out. */
 export interface ShownChange extends ChangeSummary {
@@ -70,17 +68,8 @@ export async function filterOf(
 }
 
 /** In the same order; other work goes on in between. */
-export async function shownAll(changes: readonly Change[]): Promise<readonly ShownChange[]> {
-  const all: ShownChange[] = [];
-  let turnAt = performance.now();
-  for (const change of changes) {
-    if (performance.now() - turnAt > TURN_MS) {
-      await nextTurn();
-      turnAt = performance.now();
-    }
-    all.push(shown(change));
-  }
-  return all;
+export function shownAll(changes: readonly Change[]): Promise<readonly ShownChange[]> {
+  return inTurns(changes, shown);
 }
 
 export function shown(change: Change): ShownChange {

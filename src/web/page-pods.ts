@@ -40,7 +40,7 @@ function table(rows: readonly PodRow[]): Html {
   </table>`;
 }
 
-function row({ finding, entry, lastChange }: PodRow): Html {
+function row({ finding, now, lastChange }: PodRow): Html {
   const { id, kind, namespace, name, container, status, problem, restarts } = finding;
   const place = namespace === '' ? name : `${namespace}/${name}`;
   const { reason = '', message, because, exitCode } = problem ?? {};
@@ -53,9 +53,9 @@ function row({ finding, entry, lastChange }: PodRow): Html {
     <td data-label="alert">${status}</td>
     <td data-label="state">${stateCell(id, reason, why, message)}</td>
     <td class="number" data-label="restarts">${restartsCell(id, restarts)}</td>
-    <td class="number" data-label="in all">${entry?.totalRestartCount ?? ''}</td>
+    <td class="number" data-label="in all">${now?.restarts ?? ''}</td>
     <td data-label="since">${problem === undefined ? '' : agoOf(problem.since)}</td>
-    <td data-label="last update">${entry === undefined ? '' : agoOf(Date.parse(entry.updatedAt))}</td>
+    <td data-label="last update">${now === undefined ? '' : agoOf(now.updatedAt)}</td>
     <td data-label="changed last">
       ${lastChange === undefined ? '' : html`${agoOf(lastChange.at)}: ${lastChange.what}${lastChange.who === '' ? '' : html` <span class="quiet">by ${lastChange.who}</span>`}`}
     </td>

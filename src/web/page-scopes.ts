@@ -1,11 +1,12 @@
 /** What is watched, how fresh that is, and what is wrong with it. */
 import { html } from 'hono/html';
+import type { Health } from '../health.ts';
 import type { ScopeHealth } from '../source/source.ts';
 import { agoOf, type Html } from './html.ts';
 import type { LiveModel } from './page.ts';
 import { nameOf } from './probes.ts';
 
-export function noticesSection({ health: { configProblem, degraded } }: LiveModel): Html {
+export function noticesSection({ configProblem, degraded }: Health): Html {
   const problems = [
     ...(configProblem === undefined ? [] : [`The configuration file is not what runs: ${configProblem}`]),
     ...degraded.map((scope) => `${nameOf(scope)} is degraded: ${scope.problem ?? 'unknown'}`),

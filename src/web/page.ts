@@ -14,7 +14,6 @@ import { noticesSection, scopesSection } from './page-scopes.ts';
 
 /** What everybody sees. Texts are as they came: the page escapes them. */
 export interface LiveModel {
-  readonly cluster: string;
   readonly health: Health;
   readonly balances: readonly Balance[];
   readonly deadLetters: readonly DeadLetter[];
@@ -23,8 +22,15 @@ export interface LiveModel {
   readonly pods: PodRows | undefined;
 }
 
-export interface PageModel extends LiveModel {
+/** What is known without asking the store. */
+export interface TopModel {
+  readonly cluster: string;
+  readonly health: Health;
   /** Of the addresses in the page. */
+  readonly base: string;
+}
+
+export interface PageModel extends LiveModel {
   readonly base: string;
   readonly query: ChangesQuery;
   /** Why the query shows nothing, such as a kind of which nothing is recorded. */
@@ -33,8 +39,10 @@ export interface PageModel extends LiveModel {
   readonly changes: readonly ShownChange[];
 }
 
-export function page(model: PageModel): Html {
-  const { cluster, base } = model;
+/** The page as far as it waits for nothing: with it the browser has what to load and to show. `<main>` stays open. */
+export function pageTop({ cluster, health, base }: TopModel): Html {
+  // It would close what stays open.
+  // prettier-ignore
   return html`<!doctype html>
     <html lang="en">
       ${head(base, `${cluster} · watchchain`)}
@@ -42,13 +50,29 @@ export function page(model: PageModel): Html {
         <a class="skip" href="#changes">To the changes</a>
         <header>
           <h1>${cluster}</h1>
-          ${stateOf(model)}
+          ${stateOf(health)}
           <span id="live" class="quiet" role="status"></span>
         </header>
         <main>
-          ${noticesSection(model)} ${podsSection(model)} ${deadLettersSection(model)} ${changesSection(model)}
-          ${deliverySection(model)} ${scopesSection(model)}
-        </main>
+          ${noticesSection(health)}`;
+}
+
+export function pageSections(model: PageModel): Html {
+  return html`${podsSection(model)} ${deadLettersSection(model)} ${changesSection(model)} ${deliverySection(model)}
+  ${scopesSection(model)}`;
+}
+
+/** In the place of the sections: the status of the answer has left already. */
+export function pageFailure(): Html {
+  return html`<p class="notice" role="alert">
+    The rest of this page could not be made: see the log of the service, and load it again.
+  </p>`;
+}
+
+export function pageEnd(base: string): Html {
+  // It would open what is open.
+  // prettier-ignore
+  return html`</main>
         <footer>
           watchchain ${VERSION} · <a href="${base}/openapi.json">API</a> · <a href="${base}/config">configuration</a> ·
           <a href="${base}/metrics">metrics</a> · times are in your zone
@@ -61,11 +85,11 @@ export function page(model: PageModel): Html {
 export function fragments(model: LiveModel): Html {
   return html`<!doctype html>
     <title>fragments</title>
-    ${stateOf(model)} ${noticesSection(model)} ${podsSection(model)} ${deadLettersSection(model)}
+    ${stateOf(model.health)} ${noticesSection(model.health)} ${podsSection(model)} ${deadLettersSection(model)}
     ${deliverySection(model)} ${scopesSection(model)}`;
 }
 
-function stateOf({ health }: LiveModel): Html {
+function stateOf(health: Health): Html {
   const { text, tone } = wordsOf(health);
   return html`<span id="state" data-live class="state ${tone}">${text}</span>`;
 }

@@ -88,7 +88,7 @@ describe('behind a proxy', () => {
       assert.equal((await web.ask(path)).status, 200, path);
     assert.equal((await web.ask('/api/changes')).status, 404);
     const { body } = await web.ask('/ops/watch/');
-    assert.match(body, /href="\/ops\/watch\/assets\/page\.css"/);
+    assert.match(body, /href="\/ops\/watch\/assets\/icon\.svg"/);
     assert.match(body, /data-base="\/ops\/watch"/);
   });
 

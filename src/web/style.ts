@@ -1,4 +1,6 @@
 /** The page's one style sheet: calm and dense; light and dark by the viewer's choice; readable on a phone. */
+import { createHash } from 'node:crypto';
+
 export const style = `
 :root {
   color-scheme: light dark;
@@ -107,3 +109,6 @@ footer a { color: inherit }
   td.buttons { padding-top: .25rem }
 }
 `;
+
+/** As a content security policy names it. */
+export const styleHash = `sha256-${createHash('sha256').update(style).digest('base64')}`;

@@ -8,7 +8,7 @@ import type { Outlook } from '../outlook.ts';
 import { Acknowledged } from './acknowledged.ts';
 import { findingsOf, inOrder, watchersIn, type Finding, type Findings } from './board.ts';
 import { eventsOf } from './events.ts';
-import { podNamed, podScopes, podsIn } from './pod-store.ts';
+import { podScopes, podsIn, podsOf } from './pod-store.ts';
 import { entriesOf, localTimeIn, withLocalTime, type LocalTime, type PodEntry } from './shapes.ts';
 
 /** pod-watcher's own, where no `podAlerts` is configured. */
@@ -132,13 +132,8 @@ export class PodDesk {
     if (store === undefined) return [];
     const findings = await this.#findings();
     const wanted = inOrder([...findings.values()].filter(({ status, kind }) => kind === 'Pod' && isWanted(status)));
-    const places = [...new Map(wanted.map(({ uid, namespace, name }) => [uid, { namespace, name }]))];
-    const pods = await Promise.all(places.map(([, { namespace, name }]) => podNamed(store, namespace, name)));
-    const entries = new Map(
-      pods
-        .flatMap((pod) => (pod === undefined ? [] : this.#entriesOf(pod, findings)))
-        .map((entry) => [entry.id, entry]),
-    );
+    const pods = await podsOf(store, wanted);
+    const entries = new Map(pods.flatMap((pod) => this.#entriesOf(pod, findings)).map((entry) => [entry.id, entry]));
     return wanted.flatMap(({ id }) => entries.get(id) ?? []);
   }
 

@@ -1,24 +1,25 @@
 /** The pods at risk of the page: what is wrong, and what was changed last in the workload behind it. */
-import { managersIn } from '../../remarks.ts';
 import type { Outlook } from '../outlook.ts';
-import type { Store } from '../../store/store.ts';
-import { shown } from '../changes.ts';
-import type { Finding } from './board.ts';
+import { idOf, type Finding } from './board.ts';
+import { containerStatusesOf } from './containers.ts';
+import { LastChanges, type LastChange } from './last-changes.ts';
 import type { PodDesk } from './pod-desk.ts';
-import type { PodEntry } from './shapes.ts';
+import { podScopes, podsOf } from './pod-store.ts';
+import { updatedAtOf } from './shapes.ts';
 
 export interface PodRow {
   readonly finding: Finding;
   /** Undefined: the pod itself is not watched, or gone meanwhile. */
-  readonly entry: PodEntry | undefined;
+  readonly now: PodNow | undefined;
   readonly lastChange: LastChange | undefined;
 }
 
-/** Of the workload. */
-export interface LastChange {
-  readonly at: number;
-  readonly what: string;
-  readonly who: string;
+/** What the manifest says now. */
+export interface PodNow {
+  /** Of the container, in all. */
+  readonly restarts: number;
+  /** Milliseconds since the epoch. */
+  readonly updatedAt: number;
 }
 
 export interface PodRows {
@@ -30,52 +31,44 @@ export interface PodRows {
 }
 
 const MAX_ROWS = 300;
-/** Workloads whose last change is looked up. */
-const MAX_OWNERS = 50;
 
-export async function podRowsOf(outlook: Outlook, desk: PodDesk): Promise<PodRows> {
-  const [findings, entries] = await Promise.all([desk.findings(), desk.problems()]);
-  const shownFindings = findings.slice(0, MAX_ROWS);
-  const byId = new Map(entries.map((entry) => [entry.id, entry]));
-  const store = outlook.store();
-  const changes = store === undefined ? new Map<string, LastChange>() : await lastChangesOf(store, shownFindings);
-  const scopes = outlook.health().scopes.filter(({ resource }) => resource === 'v1/pods');
-  return {
-    rows: shownFindings.map((finding) => ({
-      finding,
-      entry: byId.get(finding.id),
-      lastChange: changes.get(ownerKey(finding) ?? ''),
-    })),
-    total: findings.length,
-    watched: scopes.reduce((n, { objects }) => n + objects, 0),
-  };
-}
+export class PodBoard {
+  readonly #outlook: Outlook;
+  readonly #desk: PodDesk;
+  readonly #lastChanges = new LastChanges();
 
-function ownerKey({ owner }: Finding): string | undefined {
-  return owner === undefined ? undefined : `${owner.kind} ${owner.namespace ?? ''}/${owner.name}`;
-}
+  constructor(outlook: Outlook, desk: PodDesk) {
+    this.#outlook = outlook;
+    this.#desk = desk;
+  }
 
-async function lastChangesOf(store: Store, findings: readonly Finding[]): Promise<ReadonlyMap<string, LastChange>> {
-  const kinds = await store.kinds();
-  const owners = new Map(findings.map((finding) => [ownerKey(finding), finding.owner]));
-  const found = await Promise.all(
-    [...owners].slice(0, MAX_OWNERS).map(async ([id, owner]): Promise<[string, LastChange] | undefined> => {
-      const kind = kinds.find((one) => one.kind === owner?.kind);
-      if (id === undefined || owner?.namespace === undefined || kind === undefined || owner.kind === 'Pod')
-        return undefined;
-      const key = `${owner.namespace}/${owner.name}`;
-      const [change] = await store.history({
-        group: kind.group,
-        resource: kind.resource,
-        key,
-        newestFirst: true,
-        limit: 1,
-      });
-      if (change === undefined) return undefined;
-      const { what, action, by } = shown(change);
-      const who = managersIn(by).join(', ');
-      return [id, { at: change.observedAt, what: what ?? action, who }];
-    }),
-  );
-  return new Map(found.filter((entry) => entry !== undefined));
+  /** The worst first. */
+  async rows(): Promise<PodRows> {
+    const findings = await this.#desk.findings();
+    const first = findings.slice(0, MAX_ROWS);
+    const [now, changes] = await Promise.all([this.#nowOf(first), this.#changesOf(first)]);
+    return {
+      rows: first.map((finding) => ({ finding, now: now.get(finding.id), lastChange: changes(finding) })),
+      total: findings.length,
+      watched: podScopes(this.#outlook.health().scopes).reduce((n, { objects }) => n + objects, 0),
+    };
+  }
+
+  async #nowOf(findings: readonly Finding[]): Promise<ReadonlyMap<string, PodNow>> {
+    const store = this.#outlook.store();
+    const pods = store === undefined ? [] : await podsOf(store, findings);
+    const byId = new Map(findings.map((finding) => [finding.id, finding]));
+    const all = pods.flatMap((pod) =>
+      [undefined, ...containerStatusesOf(pod)].map((container): [string, PodNow] => {
+        const id = idOf(pod.metadata.uid ?? '', container?.name ?? '');
+        return [id, { restarts: container?.restarts ?? 0, updatedAt: updatedAtOf(pod, container, byId.get(id)) }];
+      }),
+    );
+    return new Map(all);
+  }
+
+  async #changesOf(findings: readonly Finding[]): Promise<(finding: Finding) => LastChange | undefined> {
+    const store = this.#outlook.store();
+    return store === undefined ? () => undefined : this.#lastChanges.of(store, findings);
+  }
 }

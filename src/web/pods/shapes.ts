@@ -42,10 +42,8 @@ export function localTimeIn(timeZone: string): LocalTime {
     minute: '2-digit',
     second: '2-digit',
   });
-  return (ms) => {
-    const parts = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, value]));
-    return `${parts['month']}/${parts['day']}/${parts['year']}-${parts['hour']}:${parts['minute']}:${parts['second']}`;
-  };
+  // `11/20/2026, 18:44:27`: to ask for its parts takes three times as long, and `/status` has two for each container.
+  return (ms) => format.format(ms).replace(', ', '-');
 }
 
 /** One for each container, and one without for what is wrong with the pod itself. */
@@ -68,7 +66,7 @@ function entryOf(
   const { name, namespace = '', uid = '' } = pod.metadata;
   const { restarts = [], problem, status = 'None' } = finding ?? {};
   const startedAt = startOf(pod);
-  const updatedAt = Math.max(startedAt ?? 0, container?.changedAt ?? 0, problem?.since ?? 0, ...restarts);
+  const updatedAt = updatedAtOf(pod, container, finding);
   return {
     alertStatus: status,
     podName: container?.name ?? '',
@@ -86,6 +84,16 @@ function entryOf(
     startedAt: startedAt === undefined ? null : rfc3339(startedAt),
     updatedAt: rfc3339(updatedAt),
   };
+}
+
+/** When the container or what is wrong with it last changed, milliseconds since the epoch. */
+export function updatedAtOf(
+  pod: Manifest,
+  container: ContainerStatus | undefined,
+  finding: Pick<Finding, 'problem' | 'restarts'> | undefined,
+): number {
+  const { problem, restarts = [] } = finding ?? {};
+  return Math.max(startOf(pod) ?? 0, container?.changedAt ?? 0, problem?.since ?? 0, ...restarts);
 }
 
 function reasonOf(finding: Finding | undefined): JsonObject {

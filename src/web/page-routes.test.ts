@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, test, type TestContext } from 'node:test';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import { TestWeb } from '../testing/test-web.ts';
+
+/** Whose balances come when the test says so. */
+async function slowStore(t: TestContext) {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'c', name: 'test' } });
+  t.after(() => store.close());
+  const balances = store.balances.bind(store);
+  const slow: Store = Object.assign(store, {
+    async balances() {
+      await promise;
+      return balances();
+    },
+  });
+  return { store: () => slow, answer: resolve };
+}
+
+describe('the page', () => {
+  for (const encoding of ['gzip', 'identity']) {
+    test(`its top leaves before the store has answered (${encoding})`, async (t) => {
+      const { store, answer } = await slowStore(t);
+      const web = await TestWeb.start(t, { outlook: { store } });
+      const { body, headers } = await fetch(`http://${web.address}/`, { headers: { 'accept-encoding': encoding } });
+      assert.equal(headers.get('content-encoding'), encoding === 'gzip' ? 'gzip' : null);
+      const decoder = new TextDecoder();
+      let text = '';
+      const reader = (body ?? new ReadableStream<Uint8Array>()).getReader();
+      while (!text.includes('<main>')) text += decoder.decode((await reader.read()).value, { stream: true });
+      assert.match(text, /<h1>test<\/h1>[\s\S]*all well/);
+      assert.doesNotMatch(text, /id="delivery"/);
+      answer();
+      for (let part = await reader.read(); !part.done; part = await reader.read()) text += decoder.decode(part.value);
+      assert.match(text, /id="delivery"[\s\S]*<\/main>[\s\S]*<\/html>\s*$/);
+    });
+  }
+
+  test('what goes wrong behind the top is said on the page and in the log, and the page has its end', async (t) => {
+    const receivers = (): never => {
+      throw new Error('no receivers here');
+    };
+    const web = await TestWeb.start(t, { outlook: { receivers } });
+    const { status, body } = await web.ask('/');
+    assert.equal(status, 200);
+    assert.match(body, /<h1>test<\/h1>[\s\S]*role="alert"[\s\S]*could not be made[\s\S]*<\/html>\s*$/);
+    assert.match(
+      web.log,
+      /"error":"no receivers here".*A page could not be made|A page could not be made.*"no receivers here"/,
+    );
+    const { status: later } = await web.ask('/fragments');
+    assert.equal(later, 500);
+  });
+
+  test('who may not see it gets no part of it', async (t) => {
+    const web = await TestWeb.start(t, { settings: { token: 'a-token-of-20-letters' } });
+    const { status, body } = await web.ask('/', { headers: { accept: 'text/html' } });
+    assert.equal(status, 401);
+    assert.doesNotMatch(body, /<h1>test/);
+  });
+
+  test('HEAD has the headers of GET', async (t) => {
+    const web = await TestWeb.start(t);
+    const { status, headers, body } = await web.ask('/', { method: 'HEAD' });
+    assert.deepEqual([status, headers['content-type'], body], [200, 'text/html; charset=utf-8', '']);
+  });
+
+  test('the policy allows exactly the style sheet that is in it', async (t) => {
+    const web = await TestWeb.start(t);
+    const { headers, body } = await web.ask('/');
+    const [, style = ''] = /<style>([\s\S]*?)<\/style>/.exec(body) ?? [];
+    const hash = createHash('sha256').update(style).digest('base64');
+    assert.ok(headers['content-security-policy']?.includes(`style-src 'sha256-${hash}';`));
+  });
+});

@@ -1,0 +1,59 @@
+/** What was changed last in the workloads behind pods at risk. */
+import type { Change } from '../../change.ts';
+import type { Owner } from '../../../handlers/podAlerts/owner.ts';
+import type { RecordedKind, Store } from '../../store/store.ts';
+import { shown } from '../changes.ts';
+import { inTurns } from '../turns.ts';
+import type { Finding } from './board.ts';
+
+export interface LastChange {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly what: string;
+  readonly who: string;
+}
+
+/** Workloads whose last change is looked up. */
+const MAX_OWNERS = 50;
+
+export class LastChanges {
+  /** Of the last time, by the number of the change: to find what differs takes a millisecond each. */
+  #known: ReadonlyMap<number, LastChange> = new Map();
+
+  /** Of the first workloads; other work goes on in between. */
+  async of(store: Store, findings: readonly Finding[]): Promise<(finding: Finding) => LastChange | undefined> {
+    const owners = new Map(findings.flatMap(({ owner }) => (owner === undefined ? [] : [[keyOf(owner), owner]])));
+    const kinds = await store.kinds();
+    const asked = [...owners].slice(0, MAX_OWNERS);
+    const newest = await Promise.all(asked.map(([, owner]) => newestOf(store, kinds, owner)));
+    const known = new Map<number, LastChange>();
+    const byOwner = new Map<string, LastChange>();
+    await inTurns(newest.entries(), ([n, change]) => {
+      if (change === undefined) return;
+      const last = this.#known.get(change.id) ?? inWords(change);
+      known.set(change.id, last);
+      byOwner.set(asked[n]?.[0] ?? '', last);
+    });
+    this.#known = known;
+    return ({ owner }) => (owner === undefined ? undefined : byOwner.get(keyOf(owner)));
+  }
+}
+
+function keyOf({ kind, namespace = '', name }: Owner): string {
+  return `${kind} ${namespace}/${name}`;
+}
+
+async function newestOf(store: Store, kinds: readonly RecordedKind[], owner: Owner): Promise<Change | undefined> {
+  const kind = kinds.find((one) => one.kind === owner.kind);
+  if (owner.namespace === undefined || kind === undefined || owner.kind === 'Pod') return undefined;
+  const { group, resource } = kind;
+  const key = `${owner.namespace}/${owner.name}`;
+  const [newest] = await store.history({ group, resource, key, newestFirst: true, limit: 1 });
+  return newest;
+}
+
+function inWords(change: Change): LastChange {
+  const { what, action, by } = shown(change);
+  const who = [...new Set(by.map(({ manager }) => manager))].join(', ');
+  return { at: change.observedAt, what: what ?? action, who };
+}
