@@ -1,5 +1,6 @@
 /** What handlers made of a change, as text: how it gets from a chain to its branches through the store. */
 import { withParts, type Change } from './change.ts';
+import type { Json } from './json.ts';
 import { parseJson } from './parse.ts';
 
 /** Everything that a handler may replace. What a change is known by stays. */
@@ -43,4 +44,22 @@ export function withEdits(
   const parts = parseJson(Buffer.from(edits)) as Readonly<Record<string, unknown>>;
   const replaced = Object.fromEntries(Object.entries(parts).map(([part, value]) => [part, value ?? undefined]));
   return { change: withParts(change, replaced), edited: Object.keys(parts) as EditedPart[] };
+}
+
+/**
+ * The edits with their manifests redacted. Notes may repeat anything of a manifest, in any form: where something is hidden, in
+ * these manifests or in those that they were `made` of, there are none.
+ * @returns the same text when nothing is hidden
+ */
+export function redactEdits(edits: string, made: readonly Buffer[], redact: (body: Buffer) => Buffer): string {
+  let isHidden = made.some((body) => redact(body) !== body);
+  const parts = Object.entries(parseJson(Buffer.from(edits)) as Readonly<Record<string, Json>>);
+  const redacted = parts.map(([part, value]) => {
+    if ((part !== 'before' && part !== 'after') || value === null) return [part, value] as const;
+    const body = Buffer.from(JSON.stringify(value));
+    const safe = redact(body);
+    isHidden ||= safe !== body;
+    return [part, parseJson(safe)] as const;
+  });
+  return isHidden ? JSON.stringify(Object.fromEntries(redacted.filter(([part]) => part !== 'notes'))) : edits;
 }

@@ -1,12 +1,16 @@
 /** What is stored already, under new redaction rules. */
 import { apiVersionOf } from '../change.ts';
+import { redactEdits } from '../edits.ts';
 import type { Logger } from '../log.ts';
 import type { RecordedKind, Store } from '../store/store.ts';
 import type { Discovery } from './discovery.ts';
 import type { Redact, Redactor } from './redact.ts';
 
 export interface RedactStoredOptions {
-  readonly store: Pick<Store, 'kinds' | 'manifests' | 'replaceManifests' | 'compact' | 'getFact' | 'setFact'>;
+  readonly store: Pick<
+    Store,
+    'kinds' | 'manifests' | 'replaceManifests' | 'edits' | 'replaceEdits' | 'compact' | 'getFact' | 'setFact'
+  >;
   readonly redactor: Redactor;
   /** Rules may name a kind by its short name, which only the cluster knows. */
   readonly discovery: Pick<Discovery, 'resolve'>;
@@ -15,11 +19,13 @@ export interface RedactStoredOptions {
 
 /** Manifests in memory at once: 100 of the largest are 150 MB. */
 const PAGE = 100;
+/** Of edits, which come with three and may hold two more. */
+const EDITS_PAGE = 20;
 /** The fact that says by which rules the store was redacted last. */
 const FACT = 'redaction';
 
 /**
- * Redacts what baselines, history and dead letters hold, when the rules are other than the last time. Digests are of what the
+ * Redacts what baselines, history, dead letters and what waits in branches hold, when the rules are other than the last time. Digests are of what the
  * server sent, so that they stay; no change is appended. May be cut off and run again: redacting twice changes nothing.
  */
 export async function redactStored({ store, redactor, discovery, log }: RedactStoredOptions): Promise<void> {
@@ -31,25 +37,54 @@ export async function redactStored({ store, redactor, discovery, log }: RedactSt
     byKind.set(JSON.stringify(kind), redactor.forKind(resource));
     isSure &&= isKnown;
   }
+  const redactOf = (kind: RecordedKind): Redact => byKind.get(JSON.stringify(kind)) ?? ((body) => body);
+  // Edits first: whether their notes may repeat what is hidden now is seen from manifests that still show it.
+  const edits = await redactStoredEdits(store, redactOf);
+  const manifests = await redactManifests(store, redactOf);
+  if (manifests + edits > 0) {
+    await store.compact();
+    log.info('The redaction rules have changed: what is stored was redacted anew', { manifests, edits });
+  }
+  // Where a kind could not be looked up, a rule may name it by a short name: asked again at the next start.
+  if (isSure) await store.setFact(FACT, redactor.fingerprint);
+}
+
+type RedactOf = (kind: RecordedKind) => Redact;
+
+/** Answers how many had something to hide, as does the other. */
+async function redactManifests(store: RedactStoredOptions['store'], redactOf: RedactOf): Promise<number> {
   let hidden = 0;
   for (let after = 0; ;) {
     const rows = await store.manifests(after, PAGE);
     const changed = rows.flatMap(({ id, kind, body }) => {
-      const old = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-      const redacted = byKind.get(JSON.stringify(kind))?.(old) ?? old;
+      const old = asBuffer(body);
+      const redacted = redactOf(kind)(old);
       return redacted === old ? [] : [{ id, body: redacted }];
     });
     if (changed.length > 0) await store.replaceManifests(changed);
     hidden += changed.length;
     after = rows.at(-1)?.id ?? after;
-    if (rows.length < PAGE) break;
+    if (rows.length < PAGE) return hidden;
   }
-  if (hidden > 0) {
-    await store.compact();
-    log.info('The redaction rules have changed: what is stored was redacted anew', { manifests: hidden });
+}
+
+async function redactStoredEdits(store: RedactStoredOptions['store'], redactOf: RedactOf): Promise<number> {
+  let hidden = 0;
+  for (let after = 0; ;) {
+    const rows = await store.edits(after, EDITS_PAGE);
+    const changed = rows.flatMap(({ id, kind, text: old, manifests }) => {
+      const text = redactEdits(old, manifests.map(asBuffer), redactOf(kind));
+      return text === old ? [] : [{ id, text }];
+    });
+    if (changed.length > 0) await store.replaceEdits(changed);
+    hidden += changed.length;
+    after = rows.at(-1)?.id ?? after;
+    if (rows.length < EDITS_PAGE) return hidden;
   }
-  // Where a kind could not be looked up, a rule may name it by a short name: asked again at the next start.
-  if (isSure) await store.setFact(FACT, redactor.fingerprint);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** With its short names; a kind that is gone has the names that its objects said. */

@@ -32,6 +32,7 @@ import type {
   ScopeSpec,
   StateWrites,
   StoredManifest,
+  StoredEdits,
 } from './store.ts';
 import { SinkMemory } from './sink-memory.ts';
 import { Trips, type TripRecord } from './trips.ts';
@@ -102,6 +103,10 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
       for (const { id, body } of rows) bodies.replace(id, body);
     }),
     // Not in a transaction; the log holds old bytes too, and so do copies from before a migration.
+    edits: read((afterId: number, limit: number) => edits.page(afterId, limit)),
+    replaceEdits: write((rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) => {
+      for (const { id, text } of rows) edits.replace(id, text);
+    }),
     compact: read(() => {
       db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
       removeOlderVersions(db);
@@ -311,7 +316,7 @@ export class Engine {
 }
 
 /** What the store grows by; everything else changes rows that are there, or a few. */
-const GROWING: ReadonlySet<keyof Operations> = new Set(['accept', 'stage', 'replaceManifests']);
+const GROWING: ReadonlySet<keyof Operations> = new Set(['accept', 'stage', 'replaceManifests', 'replaceEdits']);
 
 function foundNoRoom(reply: Reply): boolean {
   return 'error' in reply && codeOf(reply.error) === 'STORE_FULL';

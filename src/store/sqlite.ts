@@ -32,6 +32,7 @@ import type {
   ScopeSpec,
   StateWrites,
   StoredManifest,
+  StoredEdits,
   Store,
 } from './store.ts';
 import { StoreError, type StoreErrorCode } from './store-error.ts';
@@ -139,6 +140,14 @@ class SqliteStore implements Store {
   compact() {
     return this.#call('compact', []);
   }
+  edits(afterId: number, limit: number) {
+    return this.#call('edits', [afterId, limit]);
+  }
+
+  replaceEdits(rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) {
+    return this.#call('replaceEdits', [rows]);
+  }
+
 
   stage(scope: number, observations: readonly Observation[]) {
     const packed = packObservations(observations);

@@ -255,6 +255,15 @@ export interface StoredManifest {
   readonly body: Uint8Array;
 }
 
+/** What handlers made of a change, kept for branches (see `editsOf`), and the manifests that it was made of. */
+export interface StoredEdits {
+  readonly id: number;
+  readonly kind: RecordedKind;
+  readonly text: string;
+  /** UTF-8 JSON. */
+  readonly manifests: readonly Uint8Array[];
+}
+
 export interface HeldQuery {
   readonly group: string;
   readonly resource: string;
@@ -358,6 +367,9 @@ export interface Store {
   manifests(afterId: number, limit: number): Promise<readonly StoredManifest[]>;
   /** Other bytes for the same manifests: whatever refers to one shows the new bytes. Digests stay. Appends no change. */
   replaceManifests(manifests: readonly Pick<StoredManifest, 'id' | 'body'>[]): Promise<void>;
+  /** The same of what was made of changes that branches have not told yet. */
+  edits(afterId: number, limit: number): Promise<readonly StoredEdits[]>;
+  replaceEdits(edits: readonly Pick<StoredEdits, 'id' | 'text'>[]): Promise<void>;
 
   /** Leaves no trace of what was replaced or removed; takes seconds for a large store, and as much room again on its volume. */
   compact(): Promise<void>;

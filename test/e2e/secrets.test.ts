@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { until } from '../faults/until.ts';
 import { deployment } from './cluster.ts';
 import { kwatchmanConfig } from './main-job.ts';
 import { World, type Running } from './world.ts';
@@ -151,6 +152,47 @@ configmap = ["data.licence"]
     await running.reload(config('[redact.paths]\ncm = ["data.licence", "data.round"]\n'));
     const [again] = await running.app.store.deadLetters({ limit: 10 });
     assert.match(JSON.stringify(again?.change.before?.['data']), /"round":"redacted:hmac-/);
+  });
+
+  test('a rule that is new hides what handlers made of a change before its branches, be it pending or dead', async () => {
+    let isDown = true;
+    await using world = await World.start(({ path: to }) => {
+      if (to === '/dead') return { status: 404 };
+      return isDown ? { status: 503, headers: { 'retry-after': '1' } } : {};
+    });
+    const branch = (name: string) =>
+      `[[branch]]\nname = "${name}"\n[[branch.handler]]\nname = "webhook"\nurl = "${world.slack.url}/${name}"\nlayout = { said = "{{ change.notes.diff.headline }}", after = "{{ change.after.data | json }}" }\n`;
+    const config = (rules = '') =>
+      `[[resource]]\nkind = "configmap"\n[[handler]]\nname = "diff"\n${branch('down')}${branch('dead')}${rules}`;
+    const settings = (round: number) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'settings', namespace: 'default' },
+      data: { licence: canaries(round).path, round: String(round) },
+    });
+    world.server.create(settings(1));
+    {
+      await using running = await world.run({ keepState: true, config: config() });
+      world.server.update(settings(2));
+      await world.slack.waitFor(2);
+      await until('a dead letter', async () => (await running.app.store.deadLetters({ limit: 10 })).length === 1);
+      const [letter] = await running.app.store.deadLetters({ limit: 10 });
+      assert.match(JSON.stringify(letter?.change.notes), new RegExp(canaries(2).path));
+    }
+    const seen = world.slack.requests.length;
+    isDown = false;
+    await using running = await world.run({
+      keepState: true,
+      config: config('[redact.paths]\ncm = ["data.licence"]\n'),
+    });
+    assertNothingIn('the store', await stored(world));
+    const [letter] = await running.app.store.deadLetters({ limit: 10 });
+    assert.deepEqual(letter?.change.notes, {});
+    await until('the branch to be told', () => world.slack.requests.length > seen);
+    assert.match(
+      world.slack.requests.at(-1)?.body ?? '',
+      /^\{"after":"\{\\"licence\\":\\"redacted:hmac-\w+\\",\\"round\\":\\"2\\"\}"\}$/,
+    );
   });
 
   test("a webhook's headers and URL are in no error, dead letter or history, whatever template fails and whatever the far end repeats", async () => {

@@ -203,6 +203,38 @@ export function deliveries(fixture: StoreFixture): void {
       },
     );
 
+    storeTest(
+      fixture,
+      'shows what was made of changes, with their manifests, until the last fork ends; takes another text',
+      async ({ store }) => {
+        await withPending(store, ['web', 'api']);
+        for (const { id, change } of (await claim(store)).deliveries) {
+          const edits = editsOf(change, withParts(change, { notes: { of: change.name } as object }), []);
+          await store.complete(id, COMPLETED, undefined, { chains: ['default/a', 'default/b'], edits });
+        }
+        const [first, second, ...others] = await store.edits(0, 10);
+        assert.ok(first && second);
+        assert.deepEqual(others, [], 'once for all forks');
+        assert.deepEqual(first.kind, { group: 'apps', version: 'v1', kind: 'Deployment', resource: 'deployments' });
+        assert.deepEqual([first.text, first.manifests.length], ['{"notes":{"of":"web"}}', 1]);
+        assert.match(Buffer.from(first.manifests[0] ?? []).toString(), /"name":"web"/);
+        assert.deepEqual(
+          (await store.edits(first.id, 10)).map(({ id }) => id),
+          [second.id],
+        );
+        await store.replaceEdits([{ id: second.id, text: '{"notes":{"of":"nobody"}}' }]);
+        for (const chain of ['default/a', 'default/b']) {
+          const { deliveries: forked } = await claim(store, { chain });
+          assert.deepEqual(
+            forked.map(({ change }) => change.notes),
+            [{ of: 'web' }, { of: 'nobody' }],
+          );
+          for (const { id } of forked) await store.complete(id, COMPLETED);
+        }
+        assert.deepEqual(await store.edits(0, 10), []);
+      },
+    );
+
     storeTest(fixture, 'opens a delivery per fork, each with its own order', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2));
