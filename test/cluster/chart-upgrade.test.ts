@@ -1,0 +1,109 @@
+/** `helm install` and `helm upgrade` on a cluster whose pods run: which changes make a new pod, and that none loses or repeats anything. */
+import assert from 'node:assert/strict';
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { startReceiver } from '../../src/testing/receiver.ts';
+import { deployment, TestCluster } from '../e2e/cluster.ts';
+import { messages } from '../e2e/main-job.ts';
+import { Workdir } from '../e2e/program.ts';
+import { startControlPlane, type ControlPlane } from './control-plane.ts';
+import { CHART, helm } from './helm.ts';
+import { asThePod, mountedFiles, neverRefused } from './installation.ts';
+import { until } from './until.ts';
+
+/** What the claim of the pod is bound to; nobody makes volumes here. */
+const VOLUME = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolume',
+  metadata: { name: 'disk-1' },
+  spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/disk-1' } },
+};
+
+const SERVICE = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'shop', namespace: 'default' },
+  spec: { ports: [{ port: 80 }] },
+};
+
+test('an upgrade keeps the state: what the program follows by itself makes no new pod, and a new pod goes on where the old one was', async () => {
+  await using plane = await startControlPlane({ pods: true });
+  await using workdir = await Workdir.make();
+  await using slack = await startReceiver();
+  await using cluster = new TestCluster(await plane.access());
+  await plane.apply([VOLUME]);
+  const values = (kinds: readonly string[], name: string) => ({
+    slack: { webhookURL: slack.url },
+    config: { cluster: { name }, resource: kinds.map((kind) => ({ kind })), handler: [{ name: 'diff' }] },
+  });
+
+  await released(plane, ['install', '--create-namespace'], values(['deployment'], 'eu'));
+  const first = await running(plane);
+  const pod = await asThePod(plane, workdir);
+  await using old = await pod.start();
+  await old.ready();
+  await cluster.create(deployment('before'));
+  await slack.waitFor(1);
+
+  await released(plane, ['upgrade'], values(['deployment', 'service'], 'eu'));
+  await pod.volume.update(await mountedFiles(plane));
+  await old.until('the reload', ({ stderr }) => stderr.includes('"Configuration reloaded"'));
+  await old.ready();
+  await cluster.create(SERVICE);
+  await slack.waitFor(2);
+  assert.deepEqual(await running(plane), first);
+
+  // As the controller does it: the old pod is gone before the new one is there.
+  await released(plane, ['upgrade'], values(['deployment', 'service'], 'us'));
+  await until('there is another pod', async () => (await running(plane)).pod !== first.pod);
+  assert.equal((await old.stop()).code, 0);
+  await cluster.create(deployment('meanwhile'));
+  await pod.volume.update(await mountedFiles(plane));
+  await using young = await pod.start();
+  await young.ready();
+  await cluster.create(deployment('after'));
+  await slack.waitFor(4);
+  assert.equal((await young.stop()).code, 0);
+
+  assert.deepEqual(
+    messages(slack).map(({ title }) => title.replace('\n', ' ')),
+    [
+      'ADD deployment default/before',
+      'ADD service default/shop',
+      'ADD deployment default/meanwhile',
+      'ADD deployment default/after',
+    ],
+  );
+  assert.equal((await running(plane)).claim, first.claim);
+  await neverRefused(plane);
+});
+
+async function released(
+  plane: ControlPlane,
+  [command = '', ...flags]: readonly string[],
+  values: object,
+): Promise<void> {
+  const { kubeconfig } = await plane.access();
+  const chart = await chartForAnyVersion(plane.file('chart'));
+  const where = ['--namespace', 'monitoring', '--kubeconfig', kubeconfig];
+  const { code, stderr } = await helm([command, 'prod', chart, ...where, ...flags], values);
+  assert.equal(code, 0, stderr);
+}
+
+/** An API server that is built from its Go module does not know its version, which `kubeVersion` asks for. */
+async function chartForAnyVersion(copy: string): Promise<string> {
+  await cp(CHART, copy, { recursive: true });
+  const file = path.join(copy, 'Chart.yaml');
+  await writeFile(file, (await readFile(file, 'utf8')).replace(/^kubeVersion:.*\n/m, ''));
+  return copy;
+}
+
+/** The uids of the pod, once it runs, and of its claim. */
+async function running(plane: ControlPlane): Promise<{ readonly pod: string; readonly claim: string }> {
+  const uid = (kind: string, name: string) =>
+    plane.kubectl('get', kind, name, '-n', 'monitoring', '-o', 'jsonpath={.metadata.uid}');
+  const rollout = ['rollout', 'status', 'statefulset/prod-watchchain', '-n', 'monitoring', '--timeout=120s'];
+  await plane.kubectl(...rollout);
+  return { pod: await uid('pod', 'prod-watchchain-0'), claim: await uid('pvc', 'state-prod-watchchain-0') };
+}
