@@ -3,7 +3,7 @@ import { createLogger as createWinstonLogger, format, transports, type Logger } 
 
 export type { Logger };
 
-/** The levels of `--log-level`, as kwatchman's: `panic` and `fatal` show errors only, `trace` is debug. */
+/** The levels of `--log-level`, as kwatchman's: `panic` and `fatal` show errors only (in the format `python` only what is CRITICAL), `trace` is debug. */
 export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warning', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -70,7 +70,10 @@ export function createLogger(options: LogOptions): Logger {
   );
   return createWinstonLogger({
     level: WINSTON_LEVEL[options.level],
-    format: options.python === true ? pythonLine : format.combine(format.timestamp(), options.json ? json : line),
+    format:
+      options.python === true
+        ? pythonFormat(options.level)
+        : format.combine(format.timestamp(), options.json ? json : line),
     transports: [new transports.Stream({ stream: options.stream })],
   });
 }
@@ -93,6 +96,13 @@ const pythonLine = format.printf(({ level, message, says, ...fields }) => {
     .join('');
   return `${time} [${typeof says === 'string' ? says : PYTHON_LEVEL[level]}] ${printable(String(message))}${rest}`;
 });
+
+/** Of what we log ourselves nothing is CRITICAL: that is left to plug-ins. */
+function pythonFormat(level: LogLevel) {
+  const isAllShown = level !== 'fatal' && level !== 'panic';
+  const critical = format((info) => (isAllShown || info['says'] === 'CRITICAL' ? info : false));
+  return format.combine(critical(), pythonLine);
+}
 
 function field(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));

@@ -1,9 +1,10 @@
 /** Messages with a level of Python's logging, in the service's own log. */
 import type { Logger } from 'winston';
 
-export type PythonLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
+export type PythonLevel = 'NOTSET' | 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
 
 const LEVELS: Readonly<Record<string, PythonLevel>> = {
+  NOTSET: 'NOTSET',
   DEBUG: 'DEBUG',
   INFO: 'INFO',
   WARN: 'WARNING',
@@ -12,7 +13,14 @@ const LEVELS: Readonly<Record<string, PythonLevel>> = {
   CRITICAL: 'CRITICAL',
   FATAL: 'CRITICAL',
 };
-const WINSTON = { DEBUG: 'debug', INFO: 'info', WARNING: 'warn', ERROR: 'error', CRITICAL: 'error' } as const;
+const WINSTON = {
+  NOTSET: 'debug',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARNING: 'warn',
+  ERROR: 'error',
+  CRITICAL: 'error',
+} as const;
 
 /** In any case; undefined: there is none of that name. */
 export function pythonLevel(written: string): PythonLevel | undefined {

@@ -1,6 +1,7 @@
 /** The Event Controller's acceptance list, A5: its plug-ins, run without any change for this program. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { command, load, route, start, startCluster } from './controller.ts';
 
 const errorsIn = (lines: readonly string[]) => lines.filter((line) => line.startsWith('[ERROR]'));
@@ -33,6 +34,32 @@ describe('event controller: plug-ins', () => {
     assert.match(told[1] ?? '', /names a level that there is none of: it is INFO.*named=FOO/);
     assert.equal(told.length, 2);
   });
+
+  for (const [level, shown] of [
+    ['NOTSET', ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']],
+    ['Debug', ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']],
+    ['INFO', ['INFO', 'WARNING', 'ERROR', 'CRITICAL']],
+    ['warn', ['WARNING', 'ERROR', 'CRITICAL']],
+    ['WARNING', ['WARNING', 'ERROR', 'CRITICAL']],
+    ['error', ['ERROR', 'CRITICAL']],
+    ['critical', ['CRITICAL']],
+    ['FATAL', ['CRITICAL']],
+  ] as const) {
+    test(`9: LOG_LEVEL=${level} shows ${shown.join(', ')}`, async (t) => {
+      const { server, env } = await startCluster(t);
+      const controller = await start(t, { env: { ...env, LOG_LEVEL: level, WATCHER_PLUGIN: 'bad' } });
+      server.create(route('throws'));
+      server.create(route('all-levels'));
+      await controller.line(/^\[CRITICAL\] said at FATAL$/);
+      await controller.app.idle();
+      const said = controller.lines().filter((line) => / said at /.test(line));
+      const names = said.map((line) => line.slice(1, line.indexOf(']')));
+      assert.deepEqual([...new Set(names)], shown);
+      const isErrorShown = shown.some((name) => name === 'ERROR');
+      const failed = controller.lines().filter((line) => /no such zone/.test(line));
+      assert.equal(failed.length, isErrorShown ? 1 : 0);
+    });
+  }
 
   test('9, 8: so is that of the section of simple', async (t) => {
     const { server, env } = await startCluster(t);
@@ -94,6 +121,28 @@ describe('event controller: plug-ins', () => {
       assert.equal(errorsIn(controller.lines()).length, 1);
     });
   }
+
+  test('11: a plug-in that hangs is ended after 30 s, makes one ERROR line, and the next event is handled by another process', async (t) => {
+    const { server, env } = await startCluster(t);
+    const clock = new FakeClock();
+    const controller = await start(t, { env: { ...env, WATCHER_PLUGIN: 'bad' }, clock });
+    const line = async (pattern: RegExp): Promise<string> => {
+      for (let found: string | undefined; ; found = controller.lines().find((one) => pattern.test(one))) {
+        t.signal.throwIfAborted();
+        if (found !== undefined) return found;
+        await clock.advance(50);
+      }
+    };
+    server.create(route('loops'));
+    await line(/round and round/);
+    const askedAt = clock.monotonic();
+    server.create(route('next'));
+    const error = await line(/^\[ERROR\]/);
+    assert.ok(clock.monotonic() - askedAt >= 29_000);
+    assert.match(error, /key=demo\/loops handler=default\/bad error="it was not done within 30 s"/);
+    assert.equal(await line(/fine/), '[INFO] fine: next');
+    assert.equal(errorsIn(controller.lines()).length, 1);
+  });
 
   test('11: what it prints, were it 10 MB on one line, is no answer, and is cut in the log', async (t) => {
     const { server, env } = await startCluster(t);

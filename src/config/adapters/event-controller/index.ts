@@ -1,20 +1,20 @@
 /** The Event Controller's configuration, and that of the Event Watcher before it: an ini file, the environment, or both. */
 import { resolve } from 'node:path';
 import type { LogLevel } from '../../../log.ts';
+import { pythonLevel, type PythonLevel } from '../../../plugin/python-log.ts';
 import type { Adapted, AdapterOptions } from '../adapter.ts';
 import { Report } from '../report.ts';
 import { parseIni, type IniFile } from './ini.ts';
 import { resourceOf } from './resource.ts';
 import { checkRequired, clusterOf, literal, NAMES, Settings } from './settings.ts';
 
-const LEVELS: Readonly<Record<string, LogLevel>> = {
+const LEVELS: Readonly<Record<PythonLevel, LogLevel>> = {
+  NOTSET: 'debug',
   DEBUG: 'debug',
   INFO: 'info',
-  WARN: 'warning',
   WARNING: 'warning',
   ERROR: 'error',
   CRITICAL: 'fatal',
-  FATAL: 'fatal',
 };
 
 /** Theirs waits for ever for a server that says nothing. */
@@ -109,10 +109,10 @@ function namespacedOf(settings: Settings, report: Report): boolean {
 }
 
 function levelOf(written: string, report: Report): LogLevel {
-  const level = LEVELS[written.trim().toUpperCase()];
+  const level = pythonLevel(written);
   if (level === undefined && written !== '')
     report.warning(['global', 'log_level'], `there is no level "${written}": it is INFO`);
-  return level ?? 'info';
+  return LEVELS[level ?? 'INFO'];
 }
 
 /** One plug-in is the chain's handler; several, separated by commas, are branches, none of which waits for another. */
