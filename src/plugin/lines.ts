@@ -46,6 +46,8 @@ export class LineProgram {
    * @throws RetryAfterError while it must not be started again; the signal's reason; an Error when it ends without an answer
    */
   async ask(id: number, line: string, signal: AbortSignal): Promise<Answer> {
+    // One that is being ended would take the question with it.
+    if (this.#running?.isFailing === true) await this.#running.over;
     signal.throwIfAborted();
     const program = this.#start();
     const onAbort = () => void program.fail(toError(signal.reason));
@@ -140,6 +142,10 @@ class Running {
       });
     }
     this.#unsent += `${line}\n`;
+  }
+
+  get isFailing(): boolean {
+    return this.#problem !== undefined;
   }
 
   /** It is of no use any more: whatever it was asked fails. */
