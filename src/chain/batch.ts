@@ -5,7 +5,7 @@ import type { Logger } from 'winston';
 import { idempotencyKey, type Change } from '../change.ts';
 import type { Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
-import { withInvolved } from '../enrich/needs.ts';
+import { allWithInvolved } from '../enrich/needs.ts';
 import { toError } from '../errors.ts';
 import type { Batch, Delivery, ParkRequest, Store } from '../store/store.ts';
 import type { Gather } from './attempt.ts';
@@ -14,6 +14,7 @@ import { HandlerFailure } from './failure.ts';
 import { tellOrSpare, type Spares } from './fallback.ts';
 import type { Arrival, Outcome, Passage } from './fate.ts';
 import type { Gathering } from './gathering.ts';
+import type { HandlerContext } from './handler.ts';
 import type { Observer } from './observe.ts';
 import type { Persistence } from './persistence.ts';
 import { runOnce, type Ran, type RetryOptions } from './retry.ts';
@@ -42,6 +43,8 @@ interface Member {
   readonly arrival: Arrival;
 }
 
+const changesOf = (members: readonly Member[]): readonly Change[] => members.map(({ arrival }) => arrival.change);
+
 /** Members that are prepared between two turns of the event loop. */
 const PER_TURN = 32;
 
@@ -51,15 +54,16 @@ export async function runBatch(batch: Batch, work: BatchWork): Promise<void> {
   if (sink === undefined) return alone(batch.deliveries, work, NEVER);
   const arrived = await arrivalsOf(batch, work);
   if (arrived.length === 0) return;
-  const changes = arrived.map(({ arrival }) => arrival.change);
   if (batch.id !== undefined) return void (await deliver(arrived, batch.id, sink, work));
-  if (arrived.length === 1 || sink.gathering.areFew(changes)) {
+  if (arrived.length === 1 || sink.gathering.areFew(changesOf(arrived))) {
     const gather: Gather = { until: () => undefined, limited: (_, until) => sink.gathering.limited(until) };
     const deliveries = arrived.map(({ delivery }) => delivery);
     return alone(deliveries, work, gather);
   }
-  const fitting = fittingOf(changes, sink.step, work);
-  const members = arrived.slice(0, fitting);
+  const known = await withObjects(arrived, sink, work);
+  if (known === undefined) return;
+  const fitting = fittingOf(changesOf(known), sink.step, work);
+  const members = known.slice(0, fitting);
   const fix = () => work.store.fixBatch(members.map(({ delivery }) => delivery.id));
   const id = await work.persistence.keepTrying('fix a batch', fix);
   const until = id === undefined ? undefined : await deliver(members, id, sink, work);
@@ -105,26 +109,66 @@ async function arrivalsOf({ deliveries, handler }: Batch, work: BatchWork): Prom
   return arrived;
 }
 
+type Sink = NonNullable<BatchWork['sink']>;
+
+/** With what is read of the objects that they involve: a message is longer with it. Undefined: that cannot be had now, and all wait. */
+async function withObjects(
+  members: readonly Member[],
+  sink: Sink,
+  work: BatchWork,
+): Promise<readonly Member[] | undefined> {
+  const { step } = sink;
+  if (step.need === undefined) return members;
+  const message = { members, first: spokesmanOf(members) };
+  const ask = (contextFor: ContextFor) => allWithInvolved(changesOf(members), step.need, contextFor);
+  const ran = await runOnce(message.first, () => inTime(message, step, work, ask), work.retry);
+  if (ran.kind === 'done') {
+    return members.map(({ delivery, arrival }, n) => {
+      return { delivery, arrival: { ...arrival, change: ran.result[n] ?? arrival.change } };
+    });
+  }
+  await failed(members, undefined, ran, sink, work);
+  return undefined;
+}
+
+/** They came together and end together: the one with the most attempts left speaks for all. */
+function spokesmanOf(members: readonly Member[]): Delivery {
+  return members.map(({ delivery }) => delivery).reduce((a, b) => (b.attempts < a.attempts ? b : a));
+}
+
 /** Answers until when the receiver's rate allows no message, if that is why nothing was sent. */
 async function deliver(
   members: readonly Member[],
   id: number,
-  { step, gathering }: NonNullable<BatchWork['sink']>,
+  sink: Sink,
   work: BatchWork,
 ): Promise<number | undefined> {
-  // They came together and end together: the one with the most attempts left speaks for all.
-  const first = members.map(({ delivery }) => delivery).reduce((a, b) => (b.attempts < a.attempts ? b : a));
+  const { step } = sink;
+  const first = spokesmanOf(members);
   const telling = {
     spares: work.spares,
     observer: work.observer,
     changes: members.length,
-    tell: (sink: SinkStep, insteadOf?: string) => tell({ members, first }, sink, work, insteadOf),
+    tell: (by: SinkStep, insteadOf?: string) => tell({ members, first, insteadOf }, by, work),
   };
   const ran = await runOnce(first, () => tellOrSpare(step, telling), work.retry);
   if (ran.kind === 'done') {
     await told(members, step, work);
     return undefined;
   }
+  return failed(members, id, ran, sink, work);
+}
+
+type Unsent = Exclude<Ran<unknown>, { kind: 'done' }>;
+
+/** Each waits, or is given up. @param id of the batch, if its members are fixed. Answers as {@link deliver} does */
+async function failed(
+  members: readonly Member[],
+  id: number | undefined,
+  ran: Unsent,
+  { step, gathering }: Sink,
+  work: BatchWork,
+): Promise<number | undefined> {
   await Promise.all(members.map(({ delivery }) => work.settle(delivery, failureFor(delivery, ran, step.id, id))));
   if (ran.kind === 'dead' || ran.why !== 'waiting') return undefined;
   gathering.limited(ran.park.until);
@@ -134,26 +178,35 @@ async function deliver(
 interface Message {
   readonly members: readonly Member[];
   readonly first: Delivery;
+  readonly insteadOf?: string | undefined;
 }
 
-async function tell({ members, first }: Message, step: SinkStep, work: BatchWork, insteadOf?: string): Promise<void> {
-  const changes = members.map(({ arrival }) => arrival.change);
-  const send = async (signal: AbortSignal): Promise<void> => {
-    const { log, enricher, evidence } = work;
-    const circumstances = { attempt: first.attempts + 1, signal, log, enricher, evidence, insteadOf };
-    const contextFor = (change: Change) => contextOf(step, change, circumstances);
-    const own = { log: log.child({ handler: step.id }), idempotencyKey: keyOf(changes, step.id) };
-    const { need } = step;
-    const known =
-      need === undefined
-        ? changes
-        : await Promise.all(changes.map((change) => withInvolved(change, need, contextFor(change))));
+function tell(message: Message, step: SinkStep, work: BatchWork): Promise<void> {
+  const { members, first } = message;
+  return inTime(message, step, work, async (contextFor) => {
+    const known = await allWithInvolved(changesOf(members), step.need, contextFor);
     if (step.instance.deliverMany !== undefined) {
+      const own = { log: work.log.child({ handler: step.id }), idempotencyKey: keyOf(known, step.id) };
       await step.instance.deliverMany(known, { ...contextFor(first.change), ...own });
     } else for (const change of known) await step.instance.deliver(change, contextFor(change));
+  });
+}
+
+type ContextFor = (change: Change) => HandlerContext;
+
+/** Within the sink's deadline. @throws HandlerFailure */
+async function inTime<T>(
+  { first, insteadOf }: Message,
+  step: SinkStep,
+  { log, enricher, evidence, retry, calls }: BatchWork,
+  run: (contextFor: ContextFor) => Promise<T>,
+): Promise<T> {
+  const begin = (signal: AbortSignal): Promise<T> => {
+    const circumstances = { attempt: first.attempts + 1, signal, log, enricher, evidence, insteadOf };
+    return run((change) => contextOf(step, change, circumstances));
   };
   try {
-    await withDeadline(send, { clock: work.retry.clock, ms: step.deadlineMs, calls: work.calls });
+    return await withDeadline(begin, { clock: retry.clock, ms: step.deadlineMs, calls });
   } catch (thrown) {
     throw new HandlerFailure(step.id, thrown);
   }
@@ -172,9 +225,9 @@ async function told(members: readonly Member[], step: SinkStep, work: BatchWork)
 /** What failed for all, as this one's: what was never sent may be told with others, what may have arrived only with the same ones. */
 function failureFor(
   { attempts }: Delivery,
-  ran: Exclude<Ran<void>, { kind: 'done' }>,
+  ran: Unsent,
   handler: string,
-  id: number,
+  id: number | undefined,
 ): Exclude<Ran<Passage>, { kind: 'done' }> {
   if (ran.kind === 'dead') return { ...ran, attempts: attempts + 1 };
   const gather: ParkRequest['gather'] = { handler, batch: ran.why === 'waiting' ? undefined : id };

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { describe, test, type TestContext } from 'node:test';
 import { createLogger, transports } from 'winston';
 import type { Change, Manifest } from '../change.ts';
-import { codeOf, WaitError } from '../errors.ts';
+import { codeOf, type RetryAfterError, WaitError } from '../errors.ts';
 import { createMetrics } from '../metrics.ts';
 import { Discovery } from '../source/discovery.ts';
 import { createRedactor } from '../source/redact.ts';
@@ -257,6 +257,16 @@ describe('the rate of lookups', () => {
       involved(aboutPod('b')),
       (error: WaitError) => error.code === 'WAIT' && error.until === clock.now() + 10_000,
     );
+  });
+
+  test('a server that wants to be left alone for a day is asked again after five minutes', async (t) => {
+    const { server, involved, clock } = await rig(t, { perSecond: 5, burst: 10 });
+    server.create(pod('web'));
+    server.fault({ effect: 'status', status: 429, retryAfterSeconds: 86_400, path: `${PODS}web`, times: 1 });
+    await assert.rejects(involved(aboutPod('web')), (error: RetryAfterError) => error.retryAfterMs === 300_000);
+    await assert.rejects(involved(aboutPod('web')), (error: WaitError) => error.until === clock.now() + 300_000);
+    await clock.advance(300_000);
+    assert.deepEqual((await involved(aboutPod('web')))?.labels, { app: 'web' });
   });
 
   test('what was known a minute ago is used rather than waited for', async (t) => {

@@ -37,3 +37,13 @@ export async function withInvolved(change: Change, need: Need, context: HandlerC
   const topOwner = need === 'owner' ? await context.topOwner(change) : undefined;
   return withNote(change, 'involved', topOwner === undefined ? involved : { ...involved, topOwner });
 }
+
+/** The same of several, in their order; without a need as they are. */
+export async function allWithInvolved(
+  changes: readonly Change[],
+  need: Need | undefined,
+  contextFor: (change: Change) => HandlerContext,
+): Promise<readonly Change[]> {
+  if (need === undefined) return changes;
+  return Promise.all(changes.map((change) => withInvolved(change, need, contextFor(change))));
+}

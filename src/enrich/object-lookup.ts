@@ -6,6 +6,7 @@ import { RetryAfterError, toError, WaitError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ApiClient, ApiResponse } from '../source/api.ts';
+import { retryAfterMs } from '../source/failure.ts';
 import type { Redactor } from '../source/redact.ts';
 import { pathOf, resourceName } from '../source/resource-path.ts';
 import type { Resource } from '../source/source.ts';
@@ -124,10 +125,10 @@ export class ObjectLookup {
     }
     if (status === 404) return this.#counted('gone', GONE);
     if (status !== 401 && status !== 429 && status < 500) return this.#unknown(resourceName(resource), String(status));
-    const retryAfterMs = secondsMs(headers['retry-after']);
-    if (status === 429) this.#limit.block(retryAfterMs ?? HOLD_MS);
+    const askedMs = retryAfterMs(headers['retry-after']) || undefined;
+    if (status === 429) this.#limit.block(askedMs ?? HOLD_MS);
     metrics.lookups.inc({ outcome: 'failed' });
-    throw new RetryAfterError(`Cannot GET ${path} on ${api.host}: it answered ${status}`, { retryAfterMs });
+    throw new RetryAfterError(`Cannot GET ${path} on ${api.host}: it answered ${status}`, { retryAfterMs: askedMs });
   }
 
   /** Told once for each kind and reason: it would be the same for each Event. */
@@ -174,7 +175,3 @@ function readable<T>(path: string, host: string, read: () => T): T {
 
 /** Events about a static pod carry this hash for its uid: the kubelet knows no other. */
 const STATIC_POD = 'kubernetes.io/config.hash';
-
-function secondsMs(header: string | undefined): number | undefined {
-  return header !== undefined && /^\d+$/.test(header) ? Number(header) * 1_000 : undefined;
-}

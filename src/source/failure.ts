@@ -141,7 +141,8 @@ function readStatus(text: string): Status | undefined {
   };
 }
 
-function retryAfterMs(header: string | undefined): number {
+/** Milliseconds, at most {@link MAX_RETRY_AFTER_MS}; 0: it says nothing. */
+export function retryAfterMs(header: string | undefined): number {
   if (header === undefined) return 0;
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
   return Number.isFinite(seconds) ? Math.min(Math.max(seconds * 1000, 0), MAX_RETRY_AFTER_MS) : 0;

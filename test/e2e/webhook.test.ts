@@ -1,6 +1,8 @@
 /** Webhook and Grafana through the whole program: templates, limits, and what becomes of a change that cannot be rendered. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fasterClock } from '../../src/testing/living-cluster.ts';
+import { until } from '../faults/until.ts';
 import { World, type Running } from './world.ts';
 
 const event = (name: string, message: string) => ({
@@ -129,4 +131,40 @@ layout = { name = "{{ change.name }}" }
   };
   assert.deepEqual((await told(1)).toSorted(), names.toSorted());
   assert.ok(world.slack.requests.length <= 20, `${world.slack.requests.length} requests`);
+});
+
+test('a request of several changes is no longer than it may be, with what their objects say', async () => {
+  await using world = await World.start();
+  const names = Array.from({ length: 8 }, (_, n) => `web-${n}`);
+  for (const name of names) {
+    const metadata = { name, namespace: 'shop', annotations: { note: 'x'.repeat(3_000) } };
+    world.server.create({ apiVersion: 'v1', kind: 'Pod', metadata });
+  }
+  await using run = await world.run({
+    clock: fasterClock(20),
+    config: `
+[[resource]]
+kind = "event"
+[[handler]]
+name = "webhook"
+url = "${world.slack.url}/hook"
+batch = true
+maxBodyBytes = 10000
+messagesPerSecond = 0
+timeout = "1h"
+digest = { window = "1m", over = 0 }
+layout = { name = "{{ involved.name }}", note = "{{ involved.annotations['note'] }}" }
+`,
+  });
+  for (const name of names) {
+    const involvedObject = { apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name };
+    world.server.create({ ...event(`${name}.1`, 'Back-off'), involvedObject });
+  }
+  await until('everything to be told', async () => (await run.app.store.balances())[0]?.completed === names.length);
+  const all = world.slack.requests.map(({ body }) => body);
+  const longest = Math.max(...all.map((body) => body.length));
+  assert.ok(longest <= 10_000, `${longest} bytes`);
+  const told = all.flatMap((body) => JSON.parse(body) as { readonly name: string; readonly note: string }[]);
+  assert.deepEqual(told.map(({ name }) => name).toSorted(), names);
+  assert.ok(told.every(({ note }) => note.length === 3_000));
 });
