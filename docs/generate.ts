@@ -1,5 +1,5 @@
 /**
- * Writes docs/templates.md, docs/metrics.md, the schema of the plug-in contract, and docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails when
+ * Writes docs/templates.md, docs/metrics.md, chart/README.md, the schema of the plug-in contract, and docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails when
  * a page is not what would be written.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { builtinHandlers, handlerPage } from '../src/cli/handler-page.ts';
 import { metricsPage, type RuleFile } from '../src/metrics-page.ts';
 import { contractSchema } from '../src/plugin/contract.ts';
 import { templatesPage } from '../src/template/page.ts';
+import { chartPage } from './chart-page.ts';
 
 const docs = new URL('./', import.meta.url);
 const check = process.argv.includes('--check');
@@ -19,6 +20,7 @@ pages.set('templates.md', templatesPage());
 const alerts = await readFile(new URL('../chart/files/alerts.yaml', docs), 'utf8');
 pages.set('metrics.md', metricsPage(parse(alerts) as RuleFile));
 pages.set('plugin-contract.schema.json', contractSchema());
+pages.set('../chart/README.md', chartPage(await readFile(new URL('../chart/values.yaml', docs), 'utf8')));
 const written = (await readdir(new URL('handlers/', docs))).map((file) => `handlers/${file}`);
 const stale: string[] = written.filter((file) => file.endsWith('.md') && !pages.has(file));
 for (const [file, page] of pages) {

@@ -13,6 +13,7 @@ const ROOT = join(import.meta.dirname, '..');
 const PAGES = [
   'README.md',
   'CONTRIBUTING.md',
+  'chart/README.md',
   ...(await readdir(import.meta.dirname)).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`),
 ];
 

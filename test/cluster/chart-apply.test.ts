@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { SETS } from './chart-sets.ts';
 import { startControlPlane } from './control-plane.ts';
 import { rendered, statefulSetOf, type PodSpec } from './helm.ts';
+import { kubeconform } from './kubeconform.ts';
 import { PROMETHEUS_OPERATOR } from './prometheus-operator.ts';
 
 test('every set of values is accepted, its pods by the restricted Pod Security Standard', async () => {
@@ -13,13 +14,16 @@ test('every set of values is accepted, its pods by the restricted Pod Security S
   await plane.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s');
   for (const [name, values] of Object.entries(SETS)) {
     const manifests = await rendered(values);
+    assert.deepEqual(await kubeconform(plane, manifests), []);
     await plane.apply(manifests, '--validate=strict');
     await plane.apply([pod(name, statefulSetOf(manifests).spec.template.spec)], '--validate=strict');
     // What a StatefulSet claims cannot be changed, nor most of a pod.
     await plane.kubectl('delete', 'statefulset,pod', '--all', '-n', 'monitoring', '--now');
   }
   const { spec } = statefulSetOf(await rendered({})).spec.template;
-  await assert.rejects(plane.apply([pod('careless', { containers: spec.containers })]), /violates PodSecurity/);
+  await assert.rejects(plane.apply([pod('careless', { ...spec, securityContext: {} })]), /violates PodSecurity/);
+  const misspelt = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, date: {}, data: { a: 1 } };
+  assert.match((await kubeconform(plane, [misspelt])).join(), /ConfigMap\/x: .*(got number, want string|'date')/);
   await assert.rejects(plane.apply([{ ...restricted('other'), spce: {} }], '--validate=strict'), /spce/);
 });
 

@@ -204,6 +204,11 @@ export class ControlPlane implements AsyncDisposable {
     return path.join(this.#dir, name);
   }
 
+  /** One that was built with the control plane. */
+  program(name: string): string {
+    return path.join(this.#bin, name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const daemon of [...this.#daemons.values()].toReversed()) await daemon.kill();
     await rm(this.#dir, { recursive: true, force: true });

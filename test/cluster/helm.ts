@@ -74,6 +74,7 @@ export interface StatefulSet {
 }
 
 export interface PodSpec {
+  readonly securityContext?: object;
   readonly containers: readonly [Container];
   readonly volumes?: readonly { readonly name: string }[];
 }
