@@ -13,7 +13,8 @@ import { createEnricher, UNASKING } from './enrich/enricher.ts';
 import { recordedEvidence, type Evidence } from './enrich/evidence.ts';
 import type { Enricher } from './enrich/involved.ts';
 import { ConfigError } from './errors.ts';
-import type { Health } from './health.ts';
+import { complaintsOf, judged, type Health } from './health.ts';
+import { startHeartbeat, type Heartbeat } from './heartbeat.ts';
 import { keepHouse, tellOfOrphans } from './housekeeping.ts';
 import { stopDrained } from './in-memory.ts';
 import type { Logger } from './log.ts';
@@ -106,6 +107,7 @@ class Application implements App {
   #connection: Connection | undefined;
   #chains: RunningChains | undefined;
   #receivers: Receivers | undefined;
+  #heartbeat: Heartbeat | undefined;
   #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -154,7 +156,7 @@ class Application implements App {
   }
 
   health(): Health {
-    const scopes = this.#source?.health() ?? [];
+    const scopes = (this.#source?.health() ?? []).map((scope) => judged(scope, this.#clock.now()));
     const degraded = scopes.filter((scope) => scope.state === 'degraded');
     const settled =
       scopes.length > 0 && scopes.every((scope) => scope.state === 'watching' || scope.state === 'degraded');
@@ -200,6 +202,8 @@ class Application implements App {
     tidied.catch((error: unknown) => this.#failure.reject(error));
     this.#onStop('housekeeping', () => tidied.catch(() => undefined));
     this.#phase = 'running';
+    this.#onStop('heartbeat', async () => this.#heartbeat?.stop());
+    await this.#beat(config);
     log.info('Started', { cluster: connection.clusterName, chains: config.chains.map((chain) => chain.name) });
   }
 
@@ -235,6 +239,7 @@ class Application implements App {
     await source.follow(plan);
     await redactStored({ store: this.store, redactor: plan.redactor, discovery, log: this.#options.log });
     await tellOfOrphans(this.store, config.chains, this.#options.log);
+    if (!isDeepStrictEqual(config.heartbeat, this.#config.heartbeat)) await this.#beat(config);
     this.#config = config;
     this.#configProblem = undefined;
     this.metrics.configReloads.inc({ outcome: 'done' });
@@ -323,6 +328,16 @@ class Application implements App {
     this.#source = source;
     this.#onStop('source', () => source.stop());
     await source.start();
+  }
+
+  /** From now on as this configuration says. */
+  async #beat({ heartbeat: config }: Config): Promise<void> {
+    await this.#heartbeat?.stop();
+    const [source, receivers] = [this.#source, this.#receivers];
+    if (config === undefined || source === undefined || receivers === undefined) return;
+    const complaints = () => complaintsOf(this.health(), receivers.states());
+    const [{ log }, { metrics }, clock, settled] = [this.#options, this, this.#clock, source.settled()];
+    this.#heartbeat = startHeartbeat({ config, settled, complaints, receivers, clock, log, metrics });
   }
 
   #onStop(name: string, stop: (graceMs: number) => Promise<unknown>): void {

@@ -39,7 +39,7 @@ export function createMetrics() {
     ),
     scopeHeard: gauge(
       'scope_last_heard_timestamp_seconds',
-      'When the API server last said anything of the scope: with bookmarks, at least every few minutes',
+      'When the API server last said anything of the scope: at least every ten minutes, whatever happens',
       'resource',
       'namespace',
     ),
@@ -65,6 +65,7 @@ export function createMetrics() {
       [0.005, 0.02, 0.1, 0.5, 1, 5, 30, 300],
       'chain',
     ),
+    heartbeats: counter('heartbeats_total', "Beats to the dead man's switch: sent, failed, or withheld", 'outcome'),
     stateFree: gauge('state_free_bytes', 'Room on the volume of the state; absent where it is kept in memory'),
     configReloads: counter('config_reloads_total', 'Changed configurations, by outcome', 'outcome'),
     configReloaded: gauge('config_last_reload_successful', '0 while the file on disk is not what runs'),

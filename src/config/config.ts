@@ -33,6 +33,8 @@ export interface Config {
   readonly redact: RedactConfig;
   readonly web: WebConfig;
   readonly lookup: LookupConfig;
+  /** Undefined: nobody is told that all is well. */
+  readonly heartbeat: HeartbeatConfig | undefined;
   /** At least one; the top level's is named `default`. Names are unique. */
   readonly chains: readonly ChainConfig[];
 }
@@ -68,6 +70,14 @@ export interface LookupConfig {
   readonly requestsPerSecond: number;
   /** At once. */
   readonly burst: number;
+}
+
+/** A request now and then while all is well, to somebody who raises the alarm when it stays away. */
+export interface HeartbeatConfig {
+  /** A secret. */
+  readonly url: string;
+  readonly method: 'GET' | 'POST';
+  readonly everyMs: number;
 }
 
 /** `[web]` of the configuration. */

@@ -191,7 +191,7 @@ function settings(
   folder: string,
   overrides: Overrides = {},
 ): Omit<Config, 'chains' | 'files' | 'outside' | 'warnings' | 'mayRunPrograms'> {
-  const { cluster, log, state, redact, lookup, web, whileAway, existing } = data;
+  const { cluster, log, state, redact, lookup, heartbeat, web, whileAway, existing } = data;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
@@ -233,6 +233,11 @@ function settings(
       enabled: lookup?.enabled ?? true,
       requestsPerSecond: lookup?.requestsPerSecond ?? 5,
       burst: lookup?.burst ?? 10,
+    },
+    heartbeat: heartbeat && {
+      url: heartbeat.url,
+      method: heartbeat.method ?? 'POST',
+      everyMs: durationMs(heartbeat.every ?? '1m'),
     },
     redact: {
       envNames: [...SECRET_ENV_NAMES, ...(redact?.envNames ?? [])],

@@ -308,6 +308,20 @@ export const configFile = z.strictObject({
     .describe(
       'Where a handler or template asks for the labels, annotations or owners of an object that is not watched, the cluster is asked, once a minute for each object.',
     ),
+  heartbeat: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
+        .describe(
+          'Where the request goes: `"${HEARTBEAT_URL}"`. It is a secret: who knows it can keep the alarm quiet.',
+        ),
+      method: z.enum(['GET', 'POST']).optional().describe('Default: `"POST"`, without a body.'),
+      every: durationFrom('1s').optional().describe('Default: `"1m"`.'),
+    })
+    .optional()
+    .describe(
+      "Sends a request now and then while all is well, to a dead man's switch, which raises the alarm when it stays away. All is well while every kind is watched and heard of, the store takes what was seen, and no receiver is given a rest.",
+    ),
   redact: z
     .strictObject({
       envNames: z

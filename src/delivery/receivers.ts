@@ -8,7 +8,7 @@ import { Connections } from './connections.ts';
 import { HttpReceiver, type Line } from './http-receiver.ts';
 import { RateLimit } from './rate-limit.ts';
 import { ReceiverRecord } from './receiver-record.ts';
-import type { ReceiverFactory, ReceiverOptions, ReceiverState } from './receiver.ts';
+import type { OutgoingRequest, ReceiverFactory, ReceiverOptions, ReceiverResponse, ReceiverState } from './receiver.ts';
 
 export interface ReceiversOptions {
   readonly clock: Clock;
@@ -21,6 +21,8 @@ export interface ReceiversOptions {
 }
 
 export interface Receivers extends ReceiverFactory {
+  /** One request that no rate holds and no breaker keeps back. Errors as in {@link Receiver.send}. */
+  sendOnce(options: ReceiverOptions, request: OutgoingRequest): Promise<ReceiverResponse>;
   /** Of the far ends that somebody sends to now. */
   states(): readonly ReceiverState[];
   /** Ends the connections; what is still in flight then fails. */
@@ -44,6 +46,12 @@ export function createReceivers(options: ReceiversOptions): Receivers {
         log.warn('TLS verification is off: whoever is on the way can read and change what is sent', fields);
       }
       return new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line, forgetRate });
+    },
+    sendOnce(wanted, request) {
+      const breaker = new Breaker(clock, { opened: () => undefined, closed: () => undefined });
+      const line = { rate: new RateLimit(clock), breaker, record: new ReceiverRecord(wanted.url.host) };
+      const way = connections.way(wanted);
+      return new HttpReceiver(wanted, { way, clock, metrics, line, forgetRate: () => undefined }).send(request);
     },
     states: () =>
       [...lines.values()].flatMap(({ record, breaker }) => record.state(clock.now(), breaker.restsForMs) ?? []),

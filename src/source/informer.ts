@@ -112,7 +112,11 @@ export class Informer implements ReflectorTarget {
       inTurn,
       random,
       onList: (reason: string) => metrics.relists.inc({ resource, reason }),
-      onWatchRestart: (reason: string) => metrics.watchRestarts.inc({ resource, reason }),
+      onWatchRestart: (reason: string) => {
+        metrics.watchRestarts.inc({ resource, reason });
+        // As it was asked to: all that a server without bookmarks says of a quiet kind.
+        if (reason === 'ended') this.#heard();
+      },
     };
     const { queue } = this.#opened;
     const onAbort = () => queue.waitNoLonger();
@@ -177,6 +181,7 @@ export class Informer implements ReflectorTarget {
 
   watchBegins(): void {
     this.#status.watching(this.#index.size);
+    if (this.#status.health.lastHeardAt === undefined) this.#heard();
     this.#catchUp?.begin();
   }
 
@@ -201,8 +206,7 @@ export class Informer implements ReflectorTarget {
   }
 
   ready(): Promise<void> | undefined {
-    if (this.#status.heard(this.#index.size)) this.#meters.objects.set(this.#index.size);
-    this.#meters.heard.set(this.#env.clock.now() / 1_000);
+    this.#heard();
     if (this.#list !== undefined) return this.#list.room();
     this.#opened.queue.flush();
     return this.#opened.queue.room();
@@ -211,6 +215,11 @@ export class Informer implements ReflectorTarget {
   failed(failure: ReflectorFailure): void {
     if (this.#catchUp?.isOver !== false) this.#catchUp = new CatchUp(this.#env.clock, DELAYED);
     this.#status.failed(failure);
+  }
+
+  #heard(): void {
+    if (this.#status.heard(this.#index.size)) this.#meters.objects.set(this.#index.size);
+    this.#meters.heard.set(this.#env.clock.now() / 1_000);
   }
 
   #seen(manifest: ScannedManifest, flags: ChangeFlags): void {

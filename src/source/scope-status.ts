@@ -53,12 +53,13 @@ export class ScopeStatus {
     if (this.#state !== 'degraded') this.#enter('listing');
   }
 
+  /** A watch that was let in has said nothing yet. */
   watching(objects: number): void {
     if (this.#problem !== undefined) {
       this.#options.log.info('Watching again', this.#fields());
       this.#problem = undefined;
     }
-    this.heard(objects);
+    this.#objects = objects;
     this.#enter('watching');
   }
 

@@ -1,10 +1,9 @@
 /** What is watched, how fresh that is, and what is wrong with it. */
 import { html } from 'hono/html';
-import type { Health } from '../health.ts';
+import { nameOf, type Health } from '../health.ts';
 import type { ScopeHealth } from '../source/source.ts';
 import { agoOf, type Html } from './html.ts';
 import type { LiveModel } from './page.ts';
-import { nameOf } from './probes.ts';
 
 export function noticesSection({ configProblem, degraded }: Health): Html {
   const problems = [

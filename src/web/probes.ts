@@ -1,7 +1,6 @@
 /** For the kubelet, a load balancer and Prometheus: states and counts, nothing of what is watched. */
 import type { Context } from 'hono';
-import type { Health } from '../health.ts';
-import type { ScopeHealth } from '../source/source.ts';
+import { nameOf, type Health } from '../health.ts';
 import type { Route, RouteParts } from './route.ts';
 
 /** Those that begin with `/-/` are kubernetes-event-exporter's names of the same. */
@@ -38,9 +37,4 @@ function readiness(c: Context, health: Health): Response {
     ...(health.configProblem === undefined ? [] : [`configuration not reloaded: ${health.configProblem}`]),
   ];
   return c.text(`${lines.join('\n')}\n`, health.ready ? 200 : 503);
-}
-
-/** `apps/v1/deployments in shop` */
-export function nameOf({ resource, kind, namespace }: ScopeHealth): string {
-  return `${resource ?? kind}${namespace === '' ? '' : ` in ${namespace}`}`;
 }

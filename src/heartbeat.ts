@@ -1,0 +1,82 @@
+/** Tells a dead man's switch that all is well: a request now and then, which stays away when something is not. */
+import type { Clock } from './clock.ts';
+import type { HeartbeatConfig } from './config/config.ts';
+import type { Receivers } from './delivery/receivers.ts';
+import { toError } from './errors.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface HeartbeatOptions {
+  readonly config: HeartbeatConfig;
+  /** Resolves when the first lists are over, one way or the other: nothing is said before. */
+  readonly settled: Promise<void>;
+  /** What is not well; none: all is. */
+  readonly complaints: () => readonly string[];
+  readonly receivers: Pick<Receivers, 'sendOnce'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface Heartbeat {
+  /** Ends the request under way. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const TIMEOUT_MS = 10_000;
+
+/** The first beat goes at once when it has settled. */
+export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
+  const stopping = new AbortController();
+  const stopped = Promise.withResolvers<void>();
+  const running = Promise.race([options.settled, stopped.promise]).then(() => beatUntil(stopping.signal, options));
+  return {
+    stop: () => {
+      stopping.abort(new Error('The heartbeat is stopped'));
+      stopped.resolve();
+      return running;
+    },
+  };
+}
+
+/** Never rejects. */
+async function beatUntil(signal: AbortSignal, options: HeartbeatOptions): Promise<void> {
+  const { config, clock, log, metrics } = options;
+  let last: Beat['outcome'] = 'sent';
+  while (!signal.aborted) {
+    const { outcome, problem } = await beat(signal, options);
+    if (signal.aborted) return;
+    metrics.heartbeats.inc({ outcome });
+    if (outcome !== last) log.log(outcome === 'sent' ? 'info' : 'warn', WORDS[outcome], { problem });
+    last = outcome;
+    await clock.sleep(config.everyMs, signal).catch(() => undefined);
+  }
+}
+
+/** What is said when it has become so. */
+const WORDS = {
+  sent: 'Heartbeats are sent again',
+  withheld: 'No heartbeat is sent, for all is not well',
+  failed: 'The heartbeat could not be sent, trying again',
+} as const;
+
+interface Beat {
+  readonly outcome: keyof typeof WORDS;
+  readonly problem?: string;
+}
+
+/** Never rejects. */
+async function beat(signal: AbortSignal, options: HeartbeatOptions): Promise<Beat> {
+  const { config, complaints, receivers, clock } = options;
+  const found = complaints();
+  if (found.length > 0) return { outcome: 'withheld', problem: found.join('; ') };
+  const timeoutMs = Math.min(TIMEOUT_MS, config.everyMs);
+  const receiver = { name: 'heartbeat', url: new URL(config.url), timeoutMs };
+  const idempotencyKey = `heartbeat ${clock.now()}`;
+  try {
+    await receivers.sendOnce(receiver, { method: config.method, body: '', idempotencyKey, signal });
+    return { outcome: 'sent' };
+  } catch (thrown) {
+    return { outcome: 'failed', problem: toError(thrown).message };
+  }
+}
