@@ -1,4 +1,5 @@
-/** OpenShift 4's own kinds as custom resources, and objects of them as a cluster has them, without what tells whose they were. */
+/** OpenShift 4's own kinds as custom resources; openshift-recorded.yaml has objects of them. */
+import path from 'node:path';
 
 interface Kind {
   readonly group: string;
@@ -15,6 +16,9 @@ const KINDS: readonly Kind[] = [
   { group: 'image.openshift.io', plural: 'imagestreams', kind: 'ImageStream', shortNames: ['is'] },
   { group: 'project.openshift.io', plural: 'projects', kind: 'Project', scope: 'Cluster' },
 ];
+
+/** Objects of these kinds, as clusters wrote them. */
+export const RECORDED = path.join(import.meta.dirname, 'openshift-recorded.yaml');
 
 export const CRDS = KINDS.map(({ group, plural, kind, shortNames = [], scope = 'Namespaced' }) => ({
   apiVersion: 'apiextensions.k8s.io/v1',
@@ -38,66 +42,3 @@ export const CRDS = KINDS.map(({ group, plural, kind, shortNames = [], scope = '
     ],
   },
 }));
-
-export const route = (host: string) => ({
-  apiVersion: 'route.openshift.io/v1',
-  kind: 'Route',
-  metadata: {
-    name: 'nodejs-ex',
-    namespace: 'default',
-    labels: { app: 'nodejs-ex' },
-    annotations: { 'openshift.io/host.generated': 'true' },
-  },
-  spec: {
-    host,
-    port: { targetPort: '8080-tcp' },
-    tls: { termination: 'edge', insecureEdgeTerminationPolicy: 'Redirect' },
-    to: { kind: 'Service', name: 'nodejs-ex', weight: 100 },
-    wildcardPolicy: 'None',
-  },
-  status: {
-    ingress: [
-      {
-        conditions: [{ lastTransitionTime: '2026-01-05T08:00:00Z', status: 'True', type: 'Admitted' }],
-        host,
-        routerName: 'default',
-        wildcardPolicy: 'None',
-      },
-    ],
-  },
-});
-
-export const deploymentConfig = (replicas: number) => ({
-  apiVersion: 'apps.openshift.io/v1',
-  kind: 'DeploymentConfig',
-  metadata: { name: 'nodejs-ex', namespace: 'default', labels: { app: 'nodejs-ex' } },
-  spec: {
-    replicas,
-    selector: { app: 'nodejs-ex', deploymentconfig: 'nodejs-ex' },
-    strategy: { type: 'Rolling', rollingParams: { maxSurge: '25%', maxUnavailable: '25%' } },
-    template: {
-      metadata: { labels: { app: 'nodejs-ex', deploymentconfig: 'nodejs-ex' } },
-      spec: { containers: [{ name: 'nodejs-ex', image: 'image-registry.example/demo/nodejs-ex:1' }] },
-    },
-    triggers: [{ type: 'ConfigChange' }],
-  },
-});
-
-export const buildConfig = (ref: string) => ({
-  apiVersion: 'build.openshift.io/v1',
-  kind: 'BuildConfig',
-  metadata: { name: 'nodejs-ex', namespace: 'default' },
-  spec: {
-    output: { to: { kind: 'ImageStreamTag', name: 'nodejs-ex:latest' } },
-    source: { git: { uri: 'https://git.example/nodejs-ex.git', ref }, type: 'Git' },
-    strategy: { type: 'Source', sourceStrategy: { from: { kind: 'ImageStreamTag', name: 'nodejs:20' } } },
-  },
-});
-
-export const project = (description: string) => ({
-  apiVersion: 'project.openshift.io/v1',
-  kind: 'Project',
-  metadata: { name: 'demo', annotations: { 'openshift.io/description': description } },
-  spec: { finalizers: ['kubernetes'] },
-  status: { phase: 'Active' },
-});
