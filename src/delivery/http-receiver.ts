@@ -28,8 +28,8 @@ export interface ReceiverParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly line: Line;
-  /** Its rate no longer holds for those who share the receiver. */
-  readonly forgetRate: () => void;
+  /** It sends no more. */
+  readonly onClose: () => void;
 }
 
 export class HttpReceiver implements Receiver {
@@ -76,9 +76,10 @@ export class HttpReceiver implements Receiver {
   }
 
   close(): Promise<void> {
-    if (!this.#closed) this.#parts.line.record.closed(this.#options.name);
+    if (this.#closed) return Promise.resolve();
     this.#closed = true;
-    this.#parts.forgetRate();
+    this.#parts.line.record.closed(this.#options.name);
+    this.#parts.onClose();
     return Promise.resolve();
   }
 

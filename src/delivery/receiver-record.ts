@@ -12,6 +12,11 @@ export class ReceiverRecord {
     this.#host = host;
   }
 
+  /** Who sends to it now. */
+  get names(): readonly string[] {
+    return [...this.#senders.keys()];
+  }
+
   opened(name: string): void {
     this.#senders.set(name, (this.#senders.get(name) ?? 0) + 1);
   }
@@ -36,7 +41,7 @@ export class ReceiverRecord {
   state(now: number, restsForMs: number | undefined): ReceiverState | undefined {
     if (this.#senders.size === 0) return undefined;
     return {
-      names: [...this.#senders.keys()],
+      names: this.names,
       host: this.#host,
       lastOkAt: this.#lastOkAt,
       lastFailure: this.#lastFailure,

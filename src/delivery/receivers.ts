@@ -40,18 +40,25 @@ export function createReceivers(options: ReceiversOptions): Receivers {
       const place = JSON.stringify([wanted.url.origin, wanted.url.pathname, wanted.lane]);
       const line = lines.get(place) ?? createLine(wanted, options);
       lines.set(place, line);
+      const { name: receiver } = wanted;
+      metrics.breakerOpen.set({ receiver }, line.breaker.restsForMs === undefined ? 0 : 1);
       const forgetRate = line.rate.atMost(wanted.perSecond ?? 0, wanted.burst ?? 1);
+      const onClose = (): void => {
+        forgetRate();
+        const sends = [...lines.values()].some(({ record }) => record.names.includes(receiver));
+        if (!sends) metrics.breakerOpen.remove({ receiver });
+      };
       if (wanted.tls?.insecureSkipVerify === true) {
         const fields = { receiver: wanted.name, host: wanted.url.host };
         log.warn('TLS verification is off: whoever is on the way can read and change what is sent', fields);
       }
-      return new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line, forgetRate });
+      return new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line, onClose });
     },
     sendOnce(wanted, request) {
       const breaker = new Breaker(clock, { opened: () => undefined, closed: () => undefined });
       const line = { rate: new RateLimit(clock), breaker, record: new ReceiverRecord(wanted.url.host) };
       const way = connections.way(wanted);
-      return new HttpReceiver(wanted, { way, clock, metrics, line, forgetRate: () => undefined }).send(request);
+      return new HttpReceiver(wanted, { way, clock, metrics, line, onClose: () => undefined }).send(request);
     },
     states: () =>
       [...lines.values()].flatMap(({ record, breaker }) => record.state(clock.now(), breaker.restsForMs) ?? []),
@@ -60,17 +67,20 @@ export function createReceivers(options: ReceiversOptions): Receivers {
 }
 
 function createLine({ name, url }: ReceiverOptions, { clock, log, metrics }: ReceiversOptions): Line {
-  metrics.breakerOpen.set({ receiver: name }, 0);
+  const record = new ReceiverRecord(url.host);
+  const show = (open: 0 | 1): void => {
+    for (const receiver of record.names) metrics.breakerOpen.set({ receiver }, open);
+  };
   const fields = { receiver: name, host: url.host };
   const breaker = new Breaker(clock, {
     opened(waitMs) {
-      metrics.breakerOpen.set({ receiver: name }, 1);
+      show(1);
       log.warn('Receiver fails repeatedly, deliveries to it wait', { ...fields, retryInMs: waitMs });
     },
     closed() {
-      metrics.breakerOpen.set({ receiver: name }, 0);
+      show(0);
       log.info('Receiver works again', fields);
     },
   });
-  return { rate: new RateLimit(clock), breaker, record: new ReceiverRecord(url.host) };
+  return { rate: new RateLimit(clock), breaker, record };
 }

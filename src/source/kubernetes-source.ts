@@ -148,8 +148,8 @@ class KubernetesSource implements ClusterSource {
     await Promise.all(
       leaving.map(async ([id, scope]) => {
         await scope.stop();
-        this.#forgetStatus(scope.status);
         this.#scopes.delete(id);
+        this.#forgetStatus(scope.status);
       }),
     );
     return new Set(leaving.map(([id]) => id));
@@ -177,8 +177,9 @@ class KubernetesSource implements ClusterSource {
   async #endSearches(): Promise<void> {
     this.#searching.abort();
     await Promise.all(this.#searches);
-    for (const { status } of this.#unresolved) this.#forgetStatus(status);
+    const unresolved = [...this.#unresolved];
     this.#unresolved.clear();
+    for (const { status } of unresolved) this.#forgetStatus(status);
     this.#searching = new AbortController();
   }
 
@@ -243,9 +244,10 @@ class KubernetesSource implements ClusterSource {
     return new ScopeStatus({ kind, namespace, host: api.host, clock, log, onChange });
   }
 
-  /** Its kind is no longer shown as one that is watched. */
+  /** What has left is no longer shown as watched, unless it is by another selector. */
   #forgetStatus({ health: { kind, resource = kind, namespace } }: ScopeStatus): void {
-    forget(this.#options.metrics, { resource, namespace });
+    const isShown = this.health().some((other) => other.resource === resource && other.namespace === namespace);
+    if (!isShown) forget(this.#options.metrics, { resource, namespace });
   }
 
   #isSettled(): boolean {
@@ -259,6 +261,7 @@ class KubernetesSource implements ClusterSource {
 }
 
 function forget(metrics: Metrics, labels: { readonly resource: string; readonly namespace: string }): void {
+  metrics.scopeObjects.remove(labels);
   metrics.scopeSynced.remove(labels);
   metrics.scopeHeard.remove(labels);
 }

@@ -78,6 +78,32 @@ describe('the configuration file of a program that runs', () => {
 });
 
 describe('reload', () => {
+  test('shows nothing in the metrics of scopes and receivers that have left', async () => {
+    await using world = await World.start();
+    world.server.create(deployment('web'));
+    world.server.create(configMap('settings', 'a'));
+    const slack = `[[handler]]\nname = "slack"\nid = "NAME"\nwebhookURL = "${world.slack.url}"\n`;
+    const selected = '[[resource]]\nkind = "deployment"\nlabelSelector = "tier=web"\n';
+    const before = logging(['deployment', 'configmap'], slack.replace('NAME', 'old'));
+    await using running = await world.run({ config: `${selected}${before}` });
+    const shown = async () => {
+      const metrics = await running.app.metrics.registry.metrics();
+      return [...metrics.matchAll(/^watchchain_(scope_\w+|breaker_open)\{(?:resource|receiver)="([^"]+)"/gm)]
+        .map(([, name = '', of = '']) => `${name} ${of}`)
+        .toSorted();
+    };
+    const scope = (of: string) => [
+      `scope_last_heard_timestamp_seconds ${of}`,
+      `scope_objects ${of}`,
+      `scope_synced ${of}`,
+    ];
+    const [configMaps, deployments] = [scope('v1/configmaps'), scope('apps/v1/deployments')];
+    assert.deepEqual(await shown(), ['breaker_open default/old', ...configMaps, ...deployments].toSorted());
+    await running.reload(logging(['deployment'], slack.replace('NAME', 'new')));
+    await running.app.idle();
+    assert.deepEqual(await shown(), ['breaker_open default/new', ...deployments].toSorted());
+  });
+
   test('in the middle of a stream of changes tells each of them exactly once, none as having happened while away', async () => {
     await using world = await World.start();
     for (let n = 0; n < 5; n++) world.server.create(configMap(`c${n}`, 'start'));
