@@ -90,3 +90,41 @@ test('the chart with namespaces, a selector and a chain of its own: roles where 
     ['yes', 'no', 'yes', 'no', 'yes', 'no', 'no'],
   );
 });
+
+test("the chart with kubernetes-event-exporter's file: its Events go where it says, with a role for no more than that", async () => {
+  await using plane = await startControlPlane();
+  await using workdir = await Workdir.make();
+  await using receiver = await startReceiver();
+  await plane.kubectl('create', 'namespace', 'shop');
+  await apply(plane, {
+    config: {
+      namespace: 'shop',
+      route: { routes: [{ match: [{ kind: 'Pod', reason: 'Back.*', receiver: 'hook' }] }] },
+      receivers: [
+        { name: 'hook', webhook: { endpoint: receiver.url, layout: { text: '{{ .Reason }}: {{ .Message }}' } } },
+      ],
+    },
+  });
+  await using program = await (await asThePod(plane, workdir)).start();
+  await program.ready();
+
+  const event = (name: string, reason: string) => ({
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name, namespace: 'shop' },
+    reason,
+    message: 'restarting web',
+    type: 'Warning',
+    involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-0' },
+  });
+  await plane.apply([event('a', 'Pulled'), event('b', 'BackOff')]);
+  await receiver.waitFor(1);
+  assert.equal((await program.stop()).code, 0);
+  assert.deepEqual(
+    receiver.requests.map(({ body }) => body),
+    ['{"text":"BackOff: restarting web"}'],
+  );
+  await neverRefused(plane);
+  const roles = await plane.kubectl('get', 'role', '-n', 'shop', '-o', 'jsonpath={.items[*].rules}');
+  assert.deepEqual(JSON.parse(roles), [{ apiGroups: [''], resources: ['events'], verbs: ['list', 'watch'] }]);
+});

@@ -76,7 +76,11 @@ export interface StatefulSet {
 export interface PodSpec {
   readonly securityContext?: object;
   readonly containers: readonly [Container];
-  readonly volumes?: readonly { readonly name: string }[];
+  readonly volumes?: readonly {
+    readonly name: string;
+    readonly configMap?: { readonly name: string };
+    readonly secret?: { readonly secretName: string };
+  }[];
 }
 
 export interface Container {

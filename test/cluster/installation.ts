@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { MountedVolume } from '../../src/testing/mounted-volume.ts';
 import { Program, type Workdir } from '../e2e/program.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { configOf, rendered, type Container, type Manifest, type PodSpec } from './helm.ts';
+import { rendered, type Container, type Manifest, type PodSpec, type StatefulSet } from './helm.ts';
 
 const NAME = 'prod-watchchain';
 /** Whom its processes are to the cluster. */
@@ -22,11 +22,25 @@ async function manifest(plane: ControlPlane, kind: string, name: string): Promis
   return JSON.parse(await plane.kubectl('get', kind, name, '-n', 'monitoring', '-o', 'json')) as Manifest;
 }
 
-/** The files of the mounted configuration, as the kubelet reads them. */
+/** The files of the mounted configuration, as the kubelet reads them: out of a ConfigMap, or out of a Secret. */
 export async function mountedFiles(plane: ControlPlane): Promise<Readonly<Record<string, string>>> {
-  const found = await manifest(plane, 'configmap', NAME);
-  const { name, text } = configOf([found]);
-  return { [name]: text };
+  const { volumes = [] } = await podSpec(plane);
+  const { configMap, secret } = volumes.find(({ name }) => name === 'config') ?? {};
+  if (secret === undefined) {
+    const { data } = await manifest(plane, 'configmap', configMap?.name ?? '');
+    return data as Readonly<Record<string, string>>;
+  }
+  return secretValues(plane, secret.secretName);
+}
+
+async function secretValues(plane: ControlPlane, name: string): Promise<Readonly<Record<string, string>>> {
+  const { data } = (await manifest(plane, 'secret', name)) as unknown as { data: Record<string, string> };
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
+}
+
+async function podSpec(plane: ControlPlane): Promise<PodSpec> {
+  const set = (await manifest(plane, 'statefulset', NAME)) as unknown as StatefulSet;
+  return set.spec.template.spec;
 }
 
 export interface Pod {
@@ -41,12 +55,7 @@ export interface Pod {
 
 /** What the pod has: the ConfigMap's file, the Secret's variables, the account's token, and a state that outlives it. */
 export async function asThePod(plane: ControlPlane, workdir: Workdir): Promise<Pod> {
-  const container = async (): Promise<Container> => {
-    const { spec } = (await manifest(plane, 'statefulset', NAME)) as unknown as {
-      spec: { template: { spec: PodSpec } };
-    };
-    return spec.template.spec.containers[0];
-  };
+  const container = async () => (await podSpec(plane)).containers[0];
   const volume = await MountedVolume.mount(workdir.file('etc'), await mountedFiles(plane));
   const token = (await plane.kubectl('create', 'token', NAME, '-n', 'monitoring')).trim();
   const { kubeconfig } = await plane.access('service-account', token);
@@ -69,8 +78,7 @@ async function variables(plane: ControlPlane, { env = [] }: Container): Promise<
   const read = env.map(async ({ name, value = '', valueFrom }) => {
     if (valueFrom === undefined) return [name, value];
     const { name: secret, key } = valueFrom.secretKeyRef;
-    const { data } = (await manifest(plane, 'secret', secret)) as unknown as { data: Record<string, string> };
-    return [name, Buffer.from(data[key] ?? '', 'base64').toString()];
+    return [name, (await secretValues(plane, secret))[key] ?? ''];
   });
   return Object.fromEntries(await Promise.all(read)) as Record<string, string>;
 }
