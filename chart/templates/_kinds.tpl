@@ -61,12 +61,16 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{- else -}}
   {{- range prepend (include "watchchain.list" .chain | fromJson).list . }}{{ $resources = concat $resources (include "watchchain.list" .resource | fromJson).list }}{{ end -}}
 {{- end -}}
+{{- if not $resources }}{{ fail "the configuration watches nothing: write a resource, with a kind" }}{{ end -}}
+{{- range $resources -}}
+  {{- if or (not (kindIs "map" .)) (not .kind) (not (kindIs "string" .kind)) }}{{ fail (printf "resource %s: it needs a kind, which is a text" (toJson .)) }}{{ end -}}
+{{- end -}}
 {{ toJson (dict "resources" $resources) }}
 {{- end -}}
 
 {{- /* One table for a list of tables is a list of one. */ -}}
 {{- define "watchchain.list" -}}
-{{ toJson (dict "list" (kindIs "map" . | ternary (list .) (. | default list))) }}
+{{ toJson (dict "list" (or (kindIs "slice" .) (not .) | ternary (. | default list) (list .))) }}
 {{- end -}}
 
 {{- /* The handlers of a table, of its chains and of its branches, at any depth. */ -}}

@@ -27,6 +27,8 @@ describe('values are refused with the reason', () => {
       { config: { resource: [{ kind: 'widget' }] } },
       /kind "widget" is not known/,
     ],
+    ['a resource without a kind', { config: '[[resource]]\n' }, /resource \{\}: it needs a kind/],
+    ['a misspelt section', { config: { resources: resource } }, /the configuration watches nothing/],
     [
       'TOML that does not parse',
       { config: '[[resource]]\nkind = = 1\n' },
