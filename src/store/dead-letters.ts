@@ -3,7 +3,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Edits } from './edits.ts';
-import { CHANGE_COLUMNS, CHANGE_JOINS, type ChangeRow } from './records.ts';
+import { TOLD_COLUMNS, type ToldRow } from './delivery-row.ts';
+import { CHANGE_JOINS } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
 import type { ChangeRecord, DeadLetter, DeadLetterQuery } from './store.ts';
 
@@ -13,18 +14,15 @@ export type DeadLetterRecord = Omit<DeadLetter, 'change'> & {
   readonly edits: string | undefined;
 };
 
-interface DeadRow extends ChangeRow {
+interface DeadRow extends ToldRow {
   readonly delivery: number;
   readonly chain: string;
   readonly handler: string;
   readonly reason: string;
   readonly attempts: number;
   readonly ended_at: number;
-  readonly replayed: number;
   readonly edits: number | null;
   readonly edits_text: string | null;
-  readonly newest: number | null;
-  readonly merged_actors: string | null;
 }
 
 export class DeadLetters {
@@ -40,8 +38,8 @@ export class DeadLetters {
     this.#counters = parts.counters;
     this.#edits = parts.edits;
     const select = `
-      SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.replayed, d.edits,
-        d.newest, d.actors AS merged_actors, e.text AS edits_text, ${CHANGE_COLUMNS}
+      SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.edits, e.text AS edits_text,
+        ${TOLD_COLUMNS}
       FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS}
         LEFT JOIN edits e ON e.id = d.edits WHERE d.state = ${DEAD}`;
     this.#page = db.prepare(
@@ -83,7 +81,6 @@ export class DeadLetters {
   }
 
   #letterOf(row: DeadRow): DeadLetterRecord {
-    const record = this.#deliveries.merging.recordOf(row, row.newest, row.merged_actors);
     return {
       id: row.delivery,
       chain: row.chain,
@@ -91,7 +88,7 @@ export class DeadLetters {
       error: row.reason,
       attempts: row.attempts,
       diedAt: row.ended_at,
-      record: row.replayed === 1 ? { ...record, flags: { ...record.flags, replayed: true } } : record,
+      record: this.#deliveries.merging.recordOf(row),
       edits: row.edits_text ?? undefined,
     };
   }

@@ -4,11 +4,10 @@
  * a crash hands them out again.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { ChangeFlags } from '../change.ts';
 import type { Counters } from './counters.ts';
 import type { Crashes } from './crashes.ts';
 import type { Edits } from './edits.ts';
-import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
+import { DELIVERY_COLUMNS, UNBLOCK, type DeliveryRow } from './delivery-row.ts';
 import { Gathered } from './gathered.ts';
 import { Merging } from './merging.ts';
 import { CHANGE_JOINS, groupOf, groupQueueOf } from './records.ts';
@@ -70,7 +69,6 @@ type EndedNow = Ended & { readonly freed: boolean };
 
 /** Parked deliveries and timers that one claim makes ready at most: a bound on its time, reached only after an outage. */
 const MAX_DUE = 5000;
-const REPLAYED: ChangeFlags = { replayed: true };
 
 export class Deliveries {
   readonly #counters: Counters;
@@ -263,7 +261,7 @@ export class Deliveries {
     return {
       id: row.delivery,
       chain,
-      record: this.#recordOf(row),
+      record: this.merging.recordOf(row) as DeliveryRecord['record'],
       attempts: row.attempts,
       deferredSince: row.deferred_since ?? undefined,
       delivered: row.delivered,
@@ -273,12 +271,6 @@ export class Deliveries {
       edits: this.#edits.find(row.edits),
       crashes: row.claims,
     };
-  }
-
-  #recordOf(row: DeliveryRow): DeliveryRecord['record'] {
-    const record = this.merging.recordOf(row, row.newest, row.merged_actors);
-    const flags = row.replayed === 1 ? { ...record.flags, ...REPLAYED } : record.flags;
-    return { ...record, flags } as DeliveryRecord['record'];
   }
 
   #nextDueAt(chain: string): number | undefined {
@@ -347,10 +339,7 @@ function prepare(db: DatabaseSync) {
          attempts = coalesce(?, attempts), claims = 0
        WHERE id = ? RETURNING chain, queue, change, edits, newest, actors`,
     ),
-    unblock: db.prepare(
-      `UPDATE deliveries SET state = ${READY} WHERE id = (
-         SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD})`,
-    ),
+    unblock: db.prepare(UNBLOCK),
     fork: db.prepare(
       'INSERT INTO deliveries (chain, change, queue, state, edits, newest, actors) VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),

@@ -1,22 +1,32 @@
 /** Rows of `deliveries` with their change, as they are handed out. */
 import { CHANGE_COLUMNS, type ChangeRow } from './records.ts';
+import { BLOCKED, DEAD, READY } from './schema.ts';
 
-/** What {@link DeliveryRow} is read from: `deliveries d`, `changes c` and its joins. */
+/** What {@link ToldRow} is read from: `deliveries d`, `changes c` and its joins. */
+export const TOLD_COLUMNS = `d.replayed, d.newest, d.actors AS merged_actors, ${CHANGE_COLUMNS}`;
+
+/** What {@link DeliveryRow} is read from, the same. */
 export const DELIVERY_COLUMNS = `
-  d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.replayed, d.timer_of, d.edits, d.claims, d.newest,
-  d.actors AS merged_actors, ${CHANGE_COLUMNS}`;
+  d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.timer_of, d.edits, d.claims, ${TOLD_COLUMNS}`;
 
-export interface DeliveryRow extends ChangeRow {
+/** Makes the first that is blocked in a chain and queue ready. */
+export const UNBLOCK = `UPDATE deliveries SET state = ${READY} WHERE id = (
+  SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD})`;
+
+/** What a delivery tells: its change, and what a replay and a merge made of it (see merging.ts). */
+export interface ToldRow extends ChangeRow {
+  readonly replayed: number;
+  readonly newest: number | null;
+  readonly merged_actors: string | null;
+}
+
+export interface DeliveryRow extends ToldRow {
   readonly delivery: number;
   readonly queue: string;
   readonly attempts: number;
   readonly deferred_since: number | null;
   readonly delivered: string;
-  readonly replayed: number;
   readonly timer_of: string | null;
   readonly edits: number | null;
   readonly claims: number;
-  /** See merging.ts. */
-  readonly newest: number | null;
-  readonly merged_actors: string | null;
 }

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Actor, Manifest } from '../change.ts';
 import { parseManifest } from '../parse.ts';
 import type { Counters } from './counters.ts';
+import { UNBLOCK, type ToldRow } from './delivery-row.ts';
 import { ACTIONS, CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, DEAD, DONE, READY } from './schema.ts';
 import type { ChangeRecord } from './store.ts';
@@ -59,8 +60,15 @@ export class Merging {
     return superseded;
   }
 
-  /** What a merged delivery tells, given the first change and what is stored of the others. */
-  recordOf(first: ChangeRow, newest: number | null, actors: string | null): ChangeRecord {
+  /** What a delivery tells. */
+  recordOf(row: ToldRow): ChangeRecord {
+    const record = this.#merged(row);
+    return row.replayed === 1 ? { ...record, flags: { ...record.flags, replayed: true } } : record;
+  }
+
+  /** From the first change to the newest. */
+  #merged(first: ToldRow): ChangeRecord {
+    const { newest, merged_actors: actors } = first;
     const row = newest === null ? undefined : (this.#statements.change.get(newest) as unknown as ChangeRow | undefined);
     if (row === undefined) return recordOf(first);
     const last = recordOf(row, { compacted: true });
@@ -146,9 +154,6 @@ function prepare(db: DatabaseSync) {
     supersede: db.prepare(
       `UPDATE deliveries SET state = ${DONE}, outcome = 'superseded', reason = ?, ended_at = ? WHERE id = ?`,
     ),
-    unblock: db.prepare(
-      `UPDATE deliveries SET state = ${READY} WHERE id = (
-         SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD})`,
-    ),
+    unblock: db.prepare(UNBLOCK),
   };
 }
