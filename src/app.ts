@@ -17,6 +17,8 @@ import { complaintsOf, judged, type Health } from './health.ts';
 import { startHeartbeat, type Heartbeat } from './heartbeat.ts';
 import { keepHouse, tellOfOrphans } from './housekeeping.ts';
 import { stopDrained } from './in-memory.ts';
+import { lead } from './lease/lead.ts';
+import type { Leadership } from './lease/leadership.ts';
 import type { Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { openState } from './open-state.ts';
@@ -105,6 +107,8 @@ class Application implements App {
   #reloading: Promise<void> = Promise.resolve();
   #web: Web | undefined;
   #connection: Connection | undefined;
+  #leadership: Leadership | undefined;
+  #steppedDown: Promise<void> | undefined;
   #chains: RunningChains | undefined;
   #receivers: Receivers | undefined;
   #heartbeat: Heartbeat | undefined;
@@ -184,6 +188,8 @@ class Application implements App {
     this.#connection = connection;
     this.#onStop('api client', () => connection.api.close());
     signal.throwIfAborted();
+    await this.#lead(connection);
+    signal.throwIfAborted();
     this.#phase = 'starting';
     const store = await this.#openState(connection);
     this.#store = store;
@@ -258,9 +264,36 @@ class Application implements App {
     return this.#redactorMade.redactor;
   }
 
+  /** Nothing of the state is touched before, and the Lease is given back when all else has ended. */
+  async #lead(connection: Connection): Promise<void> {
+    const { lease } = this.#config;
+    if (lease === undefined) return;
+    this.#phase = 'standby';
+    const { metrics } = this;
+    const { log } = this.#options;
+    const leadership = await lead({
+      lease,
+      connection,
+      clock: this.#clock,
+      log,
+      metrics,
+      signal: this.#stopping.signal,
+    });
+    this.#leadership = leadership;
+    this.#onStop('lease', () => leadership.release());
+    leadership.lost.catch((error: unknown) => this.#stepDown(error));
+  }
+
+  /** Another may work soon: what is under way is given up at once, before the other stages stop. */
+  #stepDown(why: unknown): void {
+    this.#steppedDown = this.#chains?.stop(0);
+    this.#failure.reject(why);
+  }
+
   async #openState(connection: Connection): Promise<Store> {
     const { config, ...options } = this.#options;
-    const state = await openState({ ...options, config: config.state, connection, clock: this.#clock });
+    const term = this.#leadership?.term;
+    const state = await openState({ ...options, config: config.state, connection, clock: this.#clock, term });
     this.#redactionKey = state.redactionKey;
     this.#inMemory = state.isMakeshift;
     this.#stateFolder = state.folder;
@@ -285,13 +318,15 @@ class Application implements App {
       stdout,
       enricher,
       evidence,
+      mayWork: () => this.#leadership?.isHeld() ?? true,
     };
     const onForked = (names: readonly string[]): void => this.#chains?.kick(names);
     const chains = new RunningChains((chain) => createChainTree({ chain, log, onForked, ...common }));
     this.#chains = chains;
-    this.#onStop('chains', (graceMs) =>
-      this.#inMemory ? stopDrained({ chains, store, clock: this.#clock, log }, graceMs) : chains.stop(graceMs),
-    );
+    this.#onStop('chains', async (graceMs) => {
+      await this.#steppedDown;
+      await (this.#inMemory ? stopDrained({ chains, store, clock: this.#clock, log }, graceMs) : chains.stop(graceMs));
+    });
     await chains.follow(config.chains, 0);
     this.#stopping.signal.throwIfAborted();
   }
@@ -363,7 +398,7 @@ class Application implements App {
 
 /** @throws ConfigError that names what can only change by a restart */
 function refuseWhatNeedsRestart(old: Config, config: Config): void {
-  const fixed = (['cluster', 'state', 'web', 'lookup'] as const).filter(
+  const fixed = (['cluster', 'state', 'web', 'lookup', 'lease'] as const).filter(
     (part) => !isDeepStrictEqual(old[part], config[part]),
   );
   if (fixed.length === 0) return;

@@ -5,7 +5,8 @@ import type { ScopeHealth } from './source/source.ts';
 export interface Health {
   /** The stages run, every scope is watched or named in `degraded`, and at least one is watched. */
   readonly ready: boolean;
-  readonly phase: 'connecting' | 'starting' | 'running' | 'stopping';
+  /** `standby`: another process holds the Lease. */
+  readonly phase: 'connecting' | 'standby' | 'starting' | 'running' | 'stopping';
   readonly degraded: readonly ScopeHealth[];
   readonly scopes: readonly ScopeHealth[];
   /** Why the configuration file on disk is not the one that runs; undefined: it is. */

@@ -67,6 +67,11 @@ export function createMetrics() {
     ),
     heartbeats: counter('heartbeats_total', "Beats to the dead man's switch: sent, failed, or withheld", 'outcome'),
     stateFree: gauge('state_free_bytes', 'Room on the volume of the state; absent where it is kept in memory'),
+    leader: gauge(
+      'leader',
+      '1 while the configured Lease is held, 0 while another holds it; absent without one',
+      'lease',
+    ),
     configReloads: counter('config_reloads_total', 'Changed configurations, by outcome', 'outcome'),
     configReloaded: gauge('config_last_reload_successful', '0 while the file on disk is not what runs'),
     breakerOpen: gauge('breaker_open', '1 while the circuit breaker of a receiver is open', 'receiver'),

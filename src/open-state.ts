@@ -7,6 +7,7 @@ import { isUnwritable } from './in-memory.ts';
 import type { Logger } from './log.ts';
 import type { Connection } from './source/connect.ts';
 import { recogniseCluster } from './source/recognise-cluster.ts';
+import type { Term } from './store/epoch.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { openStateFolder, type StateFolder } from './store/state-folder.ts';
 import type { Store } from './store/store.ts';
@@ -17,6 +18,8 @@ export interface OpenStateOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Of the Lease that we hold, if any. */
+  readonly term?: Term | undefined;
   /** Keep the state in memory only: nothing survives the process. */
   readonly storeFile?: ':memory:' | undefined;
   /** The same where the state folder cannot be written, instead of refusing to start. */
@@ -36,7 +39,7 @@ export interface OpenState {
 
 /** @throws ConfigError when the folder cannot be used; nothing is left open then */
 export async function openState(options: OpenStateOptions): Promise<OpenState> {
-  const { connection, clock, log, storeFile } = options;
+  const { connection, clock, log, storeFile, term } = options;
   await using opening = new AsyncDisposableStack();
   const folder = storeFile === undefined ? await openFolder(options) : undefined;
   opening.defer(async () => folder?.close());
@@ -44,6 +47,7 @@ export async function openState(options: OpenStateOptions): Promise<OpenState> {
     path: folder?.storeFile ?? ':memory:',
     cluster: { id: connection.identity.id, name: connection.clusterName },
     clock,
+    term,
   });
   opening.defer(() => store.close());
   await recogniseCluster(store, connection, log);
@@ -67,7 +71,7 @@ async function openFolder({
   orInMemory = false,
 }: OpenStateOptions): Promise<StateFolder | undefined> {
   try {
-    return await openStateFolder({ path, name, clusterId: connection.identity.id, env, exclusive: true });
+    return await openStateFolder({ path, name, clusterId: connection.identity.id, env });
   } catch (thrown) {
     if (!orInMemory || !isUnwritable(thrown)) throw thrown;
     log.warn('The state is kept in memory: what is not delivered, and what happens meanwhile, is lost at a restart', {

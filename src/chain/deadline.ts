@@ -10,7 +10,13 @@ export interface DeadlineOptions {
 /** The calls that are running, so that all can be given up when the process stops. */
 export class RunningCalls {
   readonly #calls = new Set<AbortController>();
+  readonly #refusal: () => Error | undefined;
   #reason: Error | undefined;
+
+  /** @param refusal asked before each call: why it must not begin. Default: it may */
+  constructor(refusal: () => Error | undefined = () => undefined) {
+    this.#refusal = refusal;
+  }
 
   /** Aborts what runs, and whatever would begin after it. */
   abort(reason: Error): void {
@@ -18,9 +24,10 @@ export class RunningCalls {
     for (const call of this.#calls) call.abort(reason);
   }
 
-  /** @throws the reason once aborted */
+  /** @throws the reason once aborted, or why the call must not begin */
   throwIfAborted(): void {
-    if (this.#reason !== undefined) throw this.#reason;
+    const reason = this.#reason ?? this.#refusal();
+    if (reason !== undefined) throw reason;
   }
 
   add(call: AbortController): void {

@@ -39,6 +39,8 @@ export interface ChainRunnerOptions {
   readonly enricher?: Enricher;
   /** Default: what was recorded, with secrets hidden by the names that are always hidden. */
   readonly evidence?: Evidence;
+  /** Asked before each call of a handler; once it says no the change is handed back as it was. Default: always. */
+  readonly mayWork?: () => boolean;
   /** 0 to 1, for the jitter of deferrals. Default Math.random. */
   readonly random?: () => number;
   /** These branches, or the chain that is told of dead letters, have got a change. Default: nobody is told. */
@@ -105,13 +107,14 @@ class Runner implements ChainRunner {
   #again = false;
   /** The last claim did not ask for all that is due. */
   #leftMore = false;
-  readonly #calls = new RunningCalls();
+  readonly #calls: RunningCalls;
   readonly #alarm: Alarm;
   readonly #quietWaiters: (() => void)[] = [];
 
   constructor(options: ChainRunnerOptions) {
     const { chain, clock, log, metrics } = options;
     this.#options = options;
+    this.#calls = new RunningCalls(() => (options.mayWork?.() === false ? STOPPED : undefined));
     this.#log = log.child({ chain: chain.name });
     this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics });
     this.#evidence = options.evidence ?? recordedEvidence(options.store, () => SECRET_ENV_NAMES);

@@ -29,6 +29,10 @@ export interface ConfigFlags extends StateFlags, ForeignFlags {
   readonly labelSelector?: string;
 }
 
+export interface LeaseFlag {
+  readonly lease?: string;
+}
+
 export interface LogFlags {
   readonly logLevel?: LogLevel;
   readonly logFormat?: LogFormat;
@@ -75,6 +79,14 @@ export function withConfigFlags(command: Command): Command {
     );
 }
 
+/** For who works only while holding a Lease, or needs to know. */
+export function withLeaseFlag(command: Command): Command {
+  return command.option(
+    '--lease <name>',
+    'work only while holding this Lease, [NAMESPACE/]NAME: of several, one works',
+  );
+}
+
 export function withLogFlags(command: Command): Command {
   return command
     .addOption(
@@ -83,9 +95,9 @@ export function withLogFlags(command: Command): Command {
     .addOption(new Option('--log-format <format>', 'default: text on a terminal, else json').choices(LOG_FORMATS));
 }
 
-export function configFrom(flags: ConfigFlags, io: CommandIo): Promise<Config> {
+export function configFrom(flags: ConfigFlags & LeaseFlag, io: CommandIo): Promise<Config> {
   const { config, ...given } = flags;
-  const { kubeconfig, context, namespace, labelSelector, state, repeats } = given;
+  const { kubeconfig, context, namespace, labelSelector, state, repeats, lease } = given;
   // Commands that only look into the state do not ask how strictly a file is read.
   const { lenient = true, tool } = given;
   return loadConfig(config, {
@@ -100,6 +112,7 @@ export function configFrom(flags: ConfigFlags, io: CommandIo): Promise<Config> {
       ...(namespace ? { namespace } : {}),
       ...(labelSelector ? { labelSelector } : {}),
       ...(state ? { state } : {}),
+      ...(lease === undefined ? {} : { lease }),
     },
   });
 }
@@ -119,7 +132,7 @@ export interface ExecFlag {
  * @throws ConfigError also for a handler that runs programs without `--enable-exec`
  */
 export async function runnableConfigFrom(
-  flags: ConfigFlags & ExecFlag,
+  flags: ConfigFlags & LeaseFlag & ExecFlag,
   io: CommandIo,
   { asItsTool = false }: { readonly asItsTool?: boolean } = {},
 ): Promise<Config> {

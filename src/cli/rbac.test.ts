@@ -106,6 +106,17 @@ describe('rbac', () => {
     assert.deepEqual([code, /--lookup pod,replicaset/.test(stderr)], [0, true]);
   });
 
+  test('adds the Lease where it is, by its name', async () => {
+    const config = `[lease]\nname = "teller"\n${resource('deployment')}${LOG}`;
+    const rules = (place: string, name: string) => [
+      `Role ${place}/watchchain: get+update leases.coordination.k8s.io ${name}`,
+      `Role ${place}/watchchain: create leases.coordination.k8s.io`,
+      `RoleBinding ${place}/watchchain -> watchchain`,
+    ];
+    assert.deepEqual((await lines(config)).slice(-3), rules('watchchain', 'teller'));
+    assert.deepEqual((await lines(config, '--lease', 'monitoring/other')).slice(-3), rules('monitoring', 'other'));
+  });
+
   test('refuses kinds that it does not know, each with its line, and a bad account', async () => {
     const { code, stderr } = await rbac(resource('deploymint') + resource('widget') + LOG);
     assert.equal(code, 1);

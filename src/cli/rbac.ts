@@ -1,6 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'yaml';
-import type { Config } from '../config/config.ts';
 import { grantsOf, looksUp, type Grant } from '../rbac/grants.ts';
 import { resolveBuiltIn } from '../rbac/kinds.ts';
 import { reviewGrants } from '../rbac/review.ts';
@@ -10,14 +9,15 @@ import type { ApiClient } from '../source/api.ts';
 import { loadCredentials } from '../source/credentials.ts';
 import { Discovery } from '../source/discovery.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { configFrom, withConfigFlags, type ConfigFlags } from './options.ts';
+import { configFrom, withConfigFlags, withLeaseFlag, type ConfigFlags, type LeaseFlag } from './options.ts';
 
-type Flags = ConfigFlags & {
-  readonly serviceAccount: Account;
-  readonly lookup: readonly string[];
-  readonly cluster?: boolean;
-  readonly check?: boolean;
-};
+type Flags = ConfigFlags &
+  LeaseFlag & {
+    readonly serviceAccount: Account;
+    readonly lookup: readonly string[];
+    readonly cluster?: boolean;
+    readonly check?: boolean;
+  };
 
 export function rbacCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
@@ -45,7 +45,7 @@ export function rbacCommand(program: Command, io: CommandIo, choose: (action: Ac
       '--check',
       'print nothing, but ask the cluster what we may do there: what is missing, and what is too much',
     );
-  withConfigFlags(command).action((flags: Flags) => choose(() => rbac(flags, io)));
+  withLeaseFlag(withConfigFlags(command)).action((flags: Flags) => choose(() => rbac(flags, io)));
 }
 
 function accountOf(text: string): Account {
@@ -62,26 +62,27 @@ async function rbac(flags: Flags, io: CommandIo): Promise<number> {
     io.stderr.write(
       'watchchain: a handler asks for labels or owners of other objects: name their kinds, as in --lookup pod,replicaset\n',
     );
+  const given = { lookupKinds: flags.lookup, namespace: flags.serviceAccount.namespace };
   if (flags.cluster !== true && flags.check !== true) {
     const resolve = (kind: string, apiVersion: string | undefined) => Promise.resolve(resolveBuiltIn(kind, apiVersion));
-    print(await grantsOf(config, { resolve, lookupKinds: flags.lookup }), flags, io);
+    print(await grantsOf(config, { resolve, ...given }), flags, io);
     return EXIT.ok;
   }
-  const api = await connected(config, io);
+  const credentials = await loadCredentials({ ...config.cluster, env: io.env });
+  const api = createApiClient(credentials);
   try {
     const discovery = new Discovery(api, { signal: io.signal });
     const resolve = discovery.resolve.bind(discovery);
-    const grants = await grantsOf(config, { resolve, lookupKinds: flags.lookup });
-    if (flags.check === true) return await check(grants, api, io);
-    print(grants, flags, io);
+    if (flags.check === true) {
+      // We ask about ourselves, whatever account the roles would be for.
+      const { namespace = 'default' } = credentials;
+      return await check(await grantsOf(config, { resolve, ...given, namespace }), api, io);
+    }
+    print(await grantsOf(config, { resolve, ...given }), flags, io);
     return EXIT.ok;
   } finally {
     await api.close();
   }
-}
-
-async function connected(config: Config, io: CommandIo): Promise<ApiClient> {
-  return createApiClient(await loadCredentials({ ...config.cluster, env: io.env }));
 }
 
 function print(grants: readonly Grant[], { serviceAccount }: Flags, io: CommandIo): void {

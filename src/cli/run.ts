@@ -12,13 +12,15 @@ import {
   runnableConfigFrom,
   withConfigFlags,
   withExecFlag,
+  withLeaseFlag,
   withLogFlags,
   type ConfigFlags,
   type ExecFlag,
+  type LeaseFlag,
   type LogFlags,
 } from './options.ts';
 
-type Flags = ConfigFlags & LogFlags & ExecFlag & { readonly listen: string; readonly orInMemory: boolean };
+type Flags = ConfigFlags & LeaseFlag & LogFlags & ExecFlag & { readonly listen: string; readonly orInMemory: boolean };
 
 /** Health and metrics outside a cluster; a pod's chart passes its own. */
 const DEFAULT_LISTEN = '127.0.0.1:8080';
@@ -32,7 +34,9 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
     .allowExcessArguments(false)
     .addOption(new Option('--listen <host:port>', 'health and metrics; "off" for none').default(DEFAULT_LISTEN))
     .option('--or-in-memory', 'where the state folder cannot be written, keep the state in memory', false);
-  withLogFlags(withExecFlag(withConfigFlags(command))).action((flags: Flags) => choose(() => run(flags, io)));
+  withLogFlags(withExecFlag(withLeaseFlag(withConfigFlags(command)))).action((flags: Flags) =>
+    choose(() => run(flags, io)),
+  );
 }
 
 async function run(flags: Flags, io: CommandIo): Promise<number> {
@@ -63,7 +67,7 @@ async function untilStopped(
   const over = new AbortController();
   let reloading: Promise<void> | undefined;
   try {
-    await Promise.race([app.start(), stopped]);
+    await Promise.race([app.start(), app.failed, stopped]);
     if (!signal.aborted) reloading = whileRunning(AbortSignal.any([signal, over.signal]));
     await Promise.race([app.failed, stopped]);
   } catch (error) {

@@ -33,6 +33,8 @@ export interface Config {
   readonly redact: RedactConfig;
   readonly web: WebConfig;
   readonly lookup: LookupConfig;
+  /** Undefined: whoever is started works. */
+  readonly lease: LeaseConfig | undefined;
   /** Undefined: nobody is told that all is well. */
   readonly heartbeat: HeartbeatConfig | undefined;
   /** At least one; the top level's is named `default`. Names are unique. */
@@ -70,6 +72,15 @@ export interface LookupConfig {
   readonly requestsPerSecond: number;
   /** At once. */
   readonly burst: number;
+}
+
+/** `[lease]` of the configuration: of several processes only the one that holds this Lease works. */
+export interface LeaseConfig {
+  readonly name: string;
+  /** Undefined: the pod's own, or that of the kubeconfig's context. */
+  readonly namespace: string | undefined;
+  /** Whole seconds, in milliseconds. */
+  readonly durationMs: number;
 }
 
 /** A request now and then while all is well, to somebody who raises the alarm when it stays away. */

@@ -121,6 +121,18 @@ describe('loadConfig()', async () => {
     );
   });
 
+  test('asks for a Lease where the file or --lease does, which wins', async () => {
+    const durationMs = 15_000;
+    assert.equal((await load('kwatchman.toml')).lease, undefined);
+    assert.deepEqual((await load('settings.toml')).lease, { name: 'teller', namespace: 'shop', durationMs: 30_000 });
+    const flag = async (lease: string) => (await load('kwatchman.toml', { lease })).lease;
+    assert.deepEqual(await flag('a'), { name: 'a', namespace: undefined, durationMs });
+    assert.deepEqual(await flag('monitoring/a'), { name: 'a', namespace: 'monitoring', durationMs });
+    assert.deepEqual(await problemsOf(load('kwatchman.toml', { lease: 'monitoring/a/b' })), [
+      '--lease: must be [NAMESPACE/]NAME: current value is "monitoring/a/b"',
+    ]);
+  });
+
   test('refuses a --namespace and a --label-selector that the API server would refuse', async () => {
     assert.deepEqual(await problemsOf(load('kwatchman.toml', { namespace: 'shop,team-*', labelSelector: 'a in (' })), [
       '--namespace: must be the exact name of a namespace: patterns are not supported yet, so list each name: current value is "shop,team-*"',

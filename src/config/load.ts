@@ -21,7 +21,7 @@ import { canonical } from './keys.ts';
 import { oversizedIntegers } from './parse-toml.ts';
 import { pathText, problemsOf, valueAt, type Path, type Problem } from './problems.ts';
 import { readConfigFile, type Finding, type NamedTool, type WrittenFile } from './read.ts';
-import { configFile, namespace, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
+import { configFile, leaseName, namespace, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
 import { labelSelector } from './selector.ts';
 
 /** From flags and variables; each wins over the file but for the two that fill in what a resource leaves out. */
@@ -34,6 +34,8 @@ export interface Overrides {
   readonly context?: string;
   /** Folder of the state. */
   readonly state?: string;
+  /** `[NAMESPACE/]NAME` of the Lease to hold. */
+  readonly lease?: string;
 }
 
 export interface LoadOptions {
@@ -166,7 +168,10 @@ function lineOf({ line, text }: Finding, file: string): string {
 function overrideProblems(overrides: Overrides = {}): readonly string[] {
   const namespaces = namespace.array().safeParse(defaultsOf(overrides).namespaces);
   const labels = labelSelector.optional().safeParse(overrides.labelSelector || undefined);
+  const [leaseAt = '', ...lease] = (overrides.lease ?? 'name').split('/').toReversed();
+  const isLease = leaseName.safeParse(leaseAt).success && namespace.array().max(1).safeParse(lease).success;
   return [
+    ...(isLease ? [] : [`--lease: must be [NAMESPACE/]NAME: current value is "${overrides.lease}"`]),
     ...(namespaces.error?.issues ?? []).map(
       ({ message }) => `--namespace: ${message}: current value is "${overrides.namespace}"`,
     ),
@@ -234,6 +239,7 @@ function settings(
       requestsPerSecond: lookup?.requestsPerSecond ?? 5,
       burst: lookup?.burst ?? 10,
     },
+    lease: leaseOf(data.lease, overrides.lease, { name: state?.name ?? parsePath(file).name }),
     heartbeat: heartbeat && {
       url: heartbeat.url,
       method: heartbeat.method ?? 'POST',
@@ -244,6 +250,26 @@ function settings(
       paths: Object.entries(redact?.paths ?? {}).flatMap(([kind, paths]) => paths.map((path) => ({ kind, path }))),
     },
   };
+}
+
+/** client-go's. */
+const DEFAULT_LEASE_DURATION_MS = 15_000;
+
+/** A flag, `[NAMESPACE/]NAME`, asks for it as the table does, and wins. */
+function leaseOf(table: ConfigFile['lease'], flag: string | undefined, state: { name: string }): Config['lease'] {
+  if (table === undefined && flag === undefined) return undefined;
+  const [name, namespace] = (flag ?? '').split('/').toReversed();
+  return {
+    name: name || (table?.name ?? `watchchain-${dnsName(state.name)}`),
+    namespace: namespace ?? table?.namespace,
+    durationMs: table?.duration === undefined ? DEFAULT_LEASE_DURATION_MS : durationMs(table.duration),
+  };
+}
+
+/** As much of it as a name in Kubernetes may have. */
+function dnsName(text: string): string {
+  const allowed = text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
+  return allowed.slice(0, 200).replaceAll(/^-|-$/g, '') || 'config';
 }
 
 function directAccess(

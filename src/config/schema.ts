@@ -1,7 +1,7 @@
 /** What a configuration file may say. The descriptions are the reference; handlers bring their own options. */
 import { z } from 'zod';
 import { namesEvent, REPEATS } from '../event.ts';
-import { duration, durationFrom } from './duration.ts';
+import { duration, durationFrom, durationMs } from './duration.ts';
 import { pattern } from './fields.ts';
 import { filePath } from './paths.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
@@ -20,6 +20,15 @@ export const namespace = z.string().superRefine((name, context) => {
     : 'must be the name of a namespace: lower-case letters, digits and "-"';
   context.addIssue({ code: 'custom', message });
 });
+
+/** As the API server checks names of Leases. */
+export const leaseName = z
+  .string()
+  .max(253)
+  .regex(
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+    'must be made of lower-case letters, digits, "-" and "."',
+  );
 
 const resourceFields = z.strictObject({
   kind: z
@@ -307,6 +316,25 @@ export const configFile = z.strictObject({
     .optional()
     .describe(
       'Where a handler or template asks for the labels, annotations or owners of an object that is not watched, the cluster is asked, once a minute for each object.',
+    ),
+  lease: z
+    .strictObject({
+      name: leaseName
+        .optional()
+        .describe(
+          'Of the Lease; the same for all of which one is to work. Default: `watchchain-` and the name of the state.',
+        ),
+      namespace: namespace.optional().describe("Where it is. Default: the pod's own, or the kubeconfig's."),
+      duration: durationFrom('3s')
+        .refine((text) => durationMs(text) % 1_000 === 0, 'must be whole seconds')
+        .optional()
+        .describe(
+          'How long others wait when its holder has vanished. It is renewed every 2/15 of that, and who could not for 2/3 of it stops. Default: `"15s"`.',
+        ),
+    })
+    .optional()
+    .describe(
+      'Work only while holding this Lease (coordination.k8s.io), and wait while another does: never two at once. Without it, whoever is started works.',
     ),
   heartbeat: z
     .strictObject({

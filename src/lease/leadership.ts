@@ -10,22 +10,15 @@ import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ApiClient } from '../source/api.ts';
+import type { Term } from '../store/epoch.ts';
 import { LeaseSlot, type Ask, type Claim, type LeaseName, type LeaseObject } from './lease-object.ts';
 
 /** client-go's 15, 10 and 2 s. */
-export const DEFAULT_LEASE_DURATION_MS = 15_000;
 const RENEW_WITHIN = 10 / 15;
 const RETRY_EVERY = 2 / 15;
 
-/** Of the store: a holder that comes later has a greater number, as long as nobody removes the Lease. */
-export interface Term {
-  /** Uid of the Lease: a new one counts from 0 again. */
-  readonly lease: string;
-  /** Its `leaseTransitions`. */
-  readonly number: number;
-}
-
 export interface Leadership {
+  /** For the store: see {@link Term}. */
   readonly term: Term;
   /**
    * Whether nobody else can have it by now, by our own clock: asked right before something is done. False once it was not

@@ -24,10 +24,22 @@ export interface GrantOptions {
   readonly resolve: (kind: string, apiVersion: string | undefined) => Promise<Resolution>;
   /** Kinds of the objects that Events are about, and of their owners: they are looked up one by one. */
   readonly lookupKinds: readonly string[];
+  /** Where it runs: of a Lease that names no namespace. */
+  readonly namespace: string;
 }
 
 /** The uid of this namespace tells the cluster from every other. */
 const IDENTITY: Grant = { group: '', resource: 'namespaces', verbs: ['get'], namespace: '', name: 'kube-system' };
+
+/** What makes it cannot be limited to a name: the API server does not know it yet. */
+function leaseGrants({ lease }: Config, own: string): readonly Grant[] {
+  if (lease === undefined) return [];
+  const leases = { group: 'coordination.k8s.io', resource: 'leases', namespace: lease.namespace ?? own };
+  return [
+    { ...leases, verbs: ['get', 'update'], name: lease.name },
+    { ...leases, verbs: ['create'] },
+  ];
+}
 
 /** Who may see the page is the cluster's to say: `clusterAccess`. */
 const REVIEWS: readonly Grant[] = [
@@ -39,8 +51,11 @@ const REVIEWS: readonly Grant[] = [
  * One grant for each resource and place, in the order of the configuration; what all namespaces have is not said again of one.
  * @throws ConfigError for kinds that are not known, all of them
  */
-export async function grantsOf(config: Config, { resolve, lookupKinds }: GrantOptions): Promise<readonly Grant[]> {
-  const grants: Grant[] = [IDENTITY];
+export async function grantsOf(
+  config: Config,
+  { resolve, lookupKinds, namespace: own }: GrantOptions,
+): Promise<readonly Grant[]> {
+  const grants: Grant[] = [IDENTITY, ...leaseGrants(config, own)];
   const problems: string[] = [];
   const find = async (kind: string, apiVersion: string | undefined, at: string): Promise<Resource | undefined> => {
     const answer = await resolve(kind, apiVersion);

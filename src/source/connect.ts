@@ -16,6 +16,8 @@ export interface Connection {
   readonly address: string;
   /** Shown in every message. */
   readonly clusterName: string;
+  /** The pod's own, or that of the kubeconfig's context. */
+  readonly namespace: string | undefined;
 }
 
 /**
@@ -38,7 +40,8 @@ export async function connect(options: {
     try {
       const identity = await clusterIdentity(api, credentials, signal);
       const address = `${credentials.caFingerprint}@${credentials.server.host}`;
-      return { api, identity, address, clusterName: config.name ?? credentials.clusterName };
+      const { clusterName, namespace } = credentials;
+      return { api, identity, address, clusterName: config.name ?? clusterName, namespace };
     } catch (thrown) {
       if (signal.aborted) {
         await api.close();

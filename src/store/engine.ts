@@ -11,6 +11,7 @@ import { removeOlderVersions } from './database.ts';
 import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
 import { Deliveries, type ClaimedRecords } from './deliveries.ts';
 import { Edits } from './edits.ts';
+import { beginEpoch, type Term } from './epoch.ts';
 import { Facts } from './facts.ts';
 import { FullDisk } from './full-disk.ts';
 import { HandlerMemory } from './handler-memory.ts';
@@ -31,8 +32,8 @@ import type {
   Retention,
   ScopeSpec,
   StateWrites,
-  StoredManifest,
   StoredEdits,
+  StoredManifest,
 } from './store.ts';
 import { SinkMemory } from './sink-memory.ts';
 import { Trips, type TripRecord } from './trips.ts';
@@ -102,11 +103,11 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
     replaceManifests: write((rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) => {
       for (const { id, body } of rows) bodies.replace(id, body);
     }),
-    // Not in a transaction; the log holds old bytes too, and so do copies from before a migration.
     edits: read((afterId: number, limit: number) => edits.page(afterId, limit)),
     replaceEdits: write((rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) => {
       for (const { id, text } of rows) edits.replace(id, text);
     }),
+    // Not in a transaction; the log holds old bytes too, and so do copies from before a migration.
     compact: read(() => {
       db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
       removeOlderVersions(db);
@@ -196,18 +197,15 @@ export class Engine {
   readonly #fullDisk: FullDisk;
 
   /** As the `writer`, it makes every earlier writer of the same file stale. */
-  constructor(db: DatabaseSync, writer: boolean) {
+  constructor(db: DatabaseSync, writer: boolean, term?: Term) {
     this.#db = db;
     this.#facts = new Facts(db);
     db.exec('CREATE TEMP TABLE claimed (id INTEGER PRIMARY KEY)');
     const file = writer ? db.location() : null;
     this.#crashes = new Crashes(db, this.#facts, file);
     this.#operations = operationsOf(db, this.#facts, this.#crashes);
-    if (writer) {
-      this.#facts.add('store.epoch', 1);
-      this.#crashes.begin();
-    }
-    this.#epoch = writer ? this.#facts.number('store.epoch') : undefined;
+    this.#epoch = writer ? beginEpoch(db, this.#facts, term) : undefined;
+    if (writer) this.#crashes.begin();
     this.#fullDisk = new FullDisk(db, file);
   }
 

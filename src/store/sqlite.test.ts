@@ -106,6 +106,22 @@ describe('openSqliteStore()', () => {
     assert.deepEqual(await first.history({ limit: 10 }), []);
   });
 
+  test('refuses the holder of a Lease that another has had since, and takes the next one', async (t) => {
+    const path = await temporaryFile(t);
+    const open = async (lease: string, number: number): Promise<void> =>
+      (await openSqliteStore({ path, cluster: CLUSTER, term: { lease, number } })).close();
+    await open('uid-1', 3);
+    await open('uid-1', 4);
+    await assert.rejects(open('uid-1', 3), {
+      code: 'STALE_EPOCH',
+      message: /at term 4, we are at 3; the lease was lost/,
+    });
+    await open('uid-1', 4);
+    // Somebody has removed the Lease.
+    await open('uid-2', 0);
+    await (await openAt(t, path)).close();
+  });
+
   test('tends dead letters beside the process that owns the store', async (t) => {
     const path = await temporaryFile(t);
     const owner = await openAt(t, path);

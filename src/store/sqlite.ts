@@ -10,6 +10,7 @@ import { ConfigError } from '../errors.ts';
 import { withEdits } from '../edits.ts';
 import type { Json } from '../json.ts';
 import type { Call, Operations } from './engine.ts';
+import type { Term } from './epoch.ts';
 import { changeOf } from './change-of.ts';
 import type { DeadLetterRecord } from './dead-letters.ts';
 import type { DeliveryRecord } from './deliveries.ts';
@@ -31,8 +32,8 @@ import type {
   Retention,
   ScopeSpec,
   StateWrites,
-  StoredManifest,
   StoredEdits,
+  StoredManifest,
   Store,
 } from './store.ts';
 import { StoreError, type StoreErrorCode } from './store-error.ts';
@@ -47,12 +48,14 @@ export interface SqliteStoreOptions {
   readonly clock?: Clock;
   /** False: beside the process that owns the store, for its history and dead letters. Default true: earlier writers become stale. */
   readonly writer?: boolean;
+  /** Of the Lease that the writer holds: who held it earlier is refused. Default: it holds none. */
+  readonly term?: Term | undefined;
 }
 
 /** @throws ConfigError when the file is damaged, not ours, of a newer version, or cannot be written. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const { path, cluster, clock = systemClock, writer = true } = options;
-  const worker = startWorker({ path, writer });
+  const { path, cluster, clock = systemClock, writer = true, term } = options;
+  const worker = startWorker({ path, writer, term });
   const [message] = (await once(worker, 'message')) as [Message];
   if ('failed' in message) throw errorFromWire(message.failed);
   const store = new SqliteStore(worker, cluster ?? { id: '', name: '' }, clock);
@@ -137,9 +140,6 @@ class SqliteStore implements Store {
     return this.#call('replaceManifests', [rows.map(({ id, body }) => ({ id, body: new Uint8Array(body) }))]);
   }
 
-  compact() {
-    return this.#call('compact', []);
-  }
   edits(afterId: number, limit: number) {
     return this.#call('edits', [afterId, limit]);
   }
@@ -148,6 +148,9 @@ class SqliteStore implements Store {
     return this.#call('replaceEdits', [rows]);
   }
 
+  compact() {
+    return this.#call('compact', []);
+  }
 
   stage(scope: number, observations: readonly Observation[]) {
     const packed = packObservations(observations);

@@ -3,6 +3,7 @@ import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from '
 import { ConfigError, toError } from '../errors.ts';
 import { openDatabase } from './database.ts';
 import { Engine, type Call, type Reply } from './engine.ts';
+import type { Term } from './epoch.ts';
 import { StoreError } from './store-error.ts';
 
 /** Calls of one transaction at most: it bounds how long the first of them waits. */
@@ -11,6 +12,7 @@ const MAX_BATCH = 512;
 export interface WorkerOptions {
   readonly path: string;
   readonly writer: boolean;
+  readonly term: Term | undefined;
 }
 
 /** An error without its class: structured clone keeps no more than message and stack. */
@@ -33,10 +35,10 @@ export type Request = readonly Call[] | 'close';
 if (parentPort === null) throw new Error('Cannot run the store outside of its worker thread');
 serve(parentPort, workerData as WorkerOptions);
 
-function serve(port: MessagePort, { path, writer }: WorkerOptions): void {
+function serve(port: MessagePort, { path, writer, term }: WorkerOptions): void {
   let engine: Engine;
   try {
-    engine = new Engine(openDatabase(path, writer), writer);
+    engine = new Engine(openDatabase(path, writer), writer, term);
   } catch (thrown) {
     port.postMessage({ failed: onWire(toError(thrown)) } satisfies Message);
     return;

@@ -1,0 +1,35 @@
+/** Waits for the Lease that the configuration asks for. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Clock } from '../clock.ts';
+import type { LeaseConfig } from '../config/config.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Connection } from '../source/connect.ts';
+import { acquireLeadership, nameOf, type Leadership } from './leadership.ts';
+
+export interface LeadOptions {
+  readonly lease: LeaseConfig;
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly signal: AbortSignal;
+}
+
+/** As this process, under a name that no other has: also one that is started again has to wait. Rejects when `signal` aborts. */
+export async function lead({ lease, connection, metrics, ...around }: LeadOptions): Promise<Leadership> {
+  const at = { name: lease.name, namespace: lease.namespace ?? connection.namespace ?? 'default' };
+  const shown = (holds: 0 | 1): void => metrics.leader.set({ lease: nameOf(at) }, holds);
+  shown(0);
+  const leadership = await acquireLeadership({
+    api: connection.api,
+    at,
+    identity: `${hostname()}_${randomUUID()}`,
+    durationMs: lease.durationMs,
+    ...around,
+  });
+  shown(1);
+  leadership.lost.catch(() => shown(0));
+  return leadership;
+}

@@ -1,0 +1,69 @@
+/** On the embedded API server, which fails as told; test/cluster hands over on a real control plane. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
+import { startReceiver } from '../../src/testing/receiver.ts';
+import { deployment, type ClusterAccess } from './cluster.ts';
+import { handOver, leaseConfig, standsBy } from './lease.ts';
+import { messages, startProgram } from './main-job.ts';
+import { Workdir } from './program.ts';
+
+const DURATION_S = 3;
+
+async function accessTo(server: ApiServer, workdir: Workdir): Promise<ClusterAccess> {
+  return { url: server.url, kubeconfig: await server.writeKubeconfig(workdir.file('kubeconfig')) };
+}
+
+describe('a Lease on the embedded API server', { concurrency: true }, () => {
+  test('a second process waits, and takes over from one that stops, or dies: nothing is lost or told twice', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await handOver(await accessTo(server, workdir), workdir, DURATION_S);
+  });
+
+  test('who cannot renew it stops telling and ends with 1; the next one goes on from there', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver(() => ({ body: 'ok' }));
+    const access = await accessTo(server, workdir);
+    await workdir.write('config.toml', leaseConfig(slack.url, DURATION_S));
+    await using first = startProgram(workdir, access);
+    await first.ready();
+    server.create(deployment('web'));
+    await slack.waitFor(1);
+    const fault = server.fault({ method: 'PUT', path: /\/leases/, effect: 'status', status: 500 });
+    const exit = await first.exited();
+    server.update(deployment('web', 'nginx:1.9.1'));
+    assert.equal(exit.code, 1);
+    assert.match(exit.stderr, /The lease default\/hand-over was lost: .*it answered 500; this process stops telling/);
+    fault.remove();
+    await using second = startProgram(workdir, access);
+    await slack.waitFor(2);
+    assert.equal((await second.stop()).code, 0);
+    assert.match(messages(slack)[1]?.text ?? '', /nginx:1\.7\.9 -> nginx:1\.9\.1/);
+    assert.equal(slack.requests.length, 2);
+  });
+
+  test('who stood still while another took over tells nothing when it wakes, and ends with 1', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver(() => ({ body: 'ok' }));
+    const access = await accessTo(server, workdir);
+    await workdir.write('config.toml', leaseConfig(slack.url, DURATION_S));
+    await using first = startProgram(workdir, access);
+    await first.ready();
+    // As on another node, with a volume of its own: no lock of the folder keeps it out.
+    await using second = startProgram(workdir, access, { state: workdir.file('another') });
+    await standsBy(second);
+    first.signal('SIGSTOP');
+    await second.ready();
+    server.create(deployment('web'));
+    await slack.waitFor(1);
+    first.signal('SIGCONT');
+    const exit = await first.exited();
+    assert.equal(exit.code, 1);
+    assert.match(exit.stderr, /The lease default\/hand-over was lost: it was not renewed in time/);
+    assert.equal((await second.stop()).code, 0);
+    assert.equal(slack.requests.length, 1);
+  });
+});
