@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { until } from '../faults/until.ts';
 import { deployment } from './cluster.ts';
 import { World } from './world.ts';
 
@@ -73,12 +74,14 @@ describe('a chain that is told of dead letters', () => {
       await running.app.idle();
     }
     await using running = await world.run({ config, keepState: true });
-    const lines = running
-      .serviceLog()
-      .split('\n')
-      .filter((line) => line.includes('There are dead letters'));
+    const lines = () =>
+      running
+        .serviceLog()
+        .split('\n')
+        .filter((line) => line.includes('There are dead letters'));
+    await until('the line', () => lines().length > 0);
     assert.deepEqual(
-      lines.map((line) => (JSON.parse(line) as { kept: number }).kept),
+      lines().map((line) => (JSON.parse(line) as { kept: number }).kept),
       [2],
     );
   });
