@@ -73,9 +73,13 @@ async function list(store: Store, flags: Flags, io: CommandIo): Promise<number> 
     else rows.push(rowOf(letter));
   }
   if (flags.output === 'json') return EXIT.ok;
-  const header = ['ID', 'AGE', 'CHANGE', 'HANDLER', 'ATTEMPTS', 'ERROR'];
-  if (rows.length > 0) io.stdout.write(table([header, ...rows]));
-  else io.stdout.write(isFiltered(flags) ? 'No dead letters match.\n' : 'No dead letters.\n');
+  if (rows.length === 0) return sayNone(flags, io);
+  io.stdout.write(table([['ID', 'AGE', 'CHANGE', 'HANDLER', 'ATTEMPTS', 'ERROR'], ...rows]));
+  return EXIT.ok;
+}
+
+function sayNone(flags: Filters, io: CommandIo): number {
+  io.stdout.write(isFiltered(flags) ? 'No dead letters match.\n' : 'No dead letters.\n');
   return EXIT.ok;
 }
 
@@ -118,7 +122,8 @@ function withTimes<T extends { readonly at: number; readonly lastAt: number }>(f
 /** One whose handler is gone is left where it is: its chain would run through and call it delivered. */
 async function replay(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
   const letters = await chosen('replay', store, flags, given);
-  const reasons = letters.length === 0 ? [] : await obstacles(letters, flags, io);
+  if (letters.length === 0) return sayNone(flags, io);
+  const reasons = await obstacles(letters, flags, io);
   if (reasons.length > 0) throw new ConfigError(reasons);
   const done = await inPages(letters, (ids) => store.replay(ids));
   io.stdout.write(
@@ -166,6 +171,7 @@ function obstacleOf(
 
 async function discard(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
   const letters = await chosen('discard', store, flags, given);
+  if (letters.length === 0) return sayNone(flags, io);
   const done = await inPages(letters, (ids) => store.discard(ids));
   io.stdout.write(`Discarded ${done} of ${letters.length}.\n`);
   return EXIT.ok;

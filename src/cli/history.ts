@@ -67,6 +67,9 @@ async function history(store: Store, flags: Flags, io: CommandIo): Promise<numbe
     lastId = page.at(-1)?.id ?? lastId;
     if (io.signal.aborted) return EXIT.ok;
   }
+  if (lastId === 0 && flags.output === 'table' && flags.follow !== true) {
+    io.stdout.write(Object.keys(filter).length > 0 ? 'No changes match.\n' : 'No changes are kept.\n');
+  }
   if (flags.follow === true) await follow(store, filter, { lastId, print, signal: io.signal });
   return EXIT.ok;
 }

@@ -1,7 +1,8 @@
 /** Commands that look into the state, while the service runs and while it does not. */
+import { resolve } from 'node:path';
 import { ConfigError } from '../errors.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import { openStateFolder, stateFoldersNamed, stateRoot } from '../store/state-folder.ts';
+import { stateFoldersNamed, stateRoot, storeFileIn } from '../store/state-folder.ts';
 import type { Store } from '../store/store.ts';
 import type { CommandIo } from './command.ts';
 import { configFrom, type StateFlags } from './options.ts';
@@ -12,22 +13,12 @@ export async function withStore(
   io: CommandIo,
   work: (store: Store) => Promise<number>,
 ): Promise<number> {
-  const folder = await openStateFolder({
-    path: flags.state ?? (await findFolder(flags, io)),
-    name: '',
-    clusterId: '',
-    env: io.env,
-    exclusive: false,
-  });
+  const folder = resolve(flags.state ?? (await findFolder(flags, io)));
+  const store = await openSqliteStore({ path: await storeFileIn(folder), writer: false });
   try {
-    const store = await openSqliteStore({ path: folder.storeFile, writer: false });
-    try {
-      return await work(store);
-    } finally {
-      await store.close();
-    }
+    return await work(store);
   } finally {
-    await folder.close();
+    await store.close();
   }
 }
 

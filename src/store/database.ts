@@ -95,6 +95,7 @@ function requireSchema(db: DatabaseSync, path: string): void {
   const version = pragma(db, 'user_version');
   if (version > MIGRATIONS.length) throw tooNew(path, version);
   if (version === MIGRATIONS.length) return;
+  if (version === 0) throw new ConfigError([`Cannot use ${path}: it is empty; nothing has run with this state yet`]);
   throw new ConfigError([
     `Cannot use ${path}: its schema is version ${version}, this watchchain has ${MIGRATIONS.length}; ` +
       'use the watchchain that runs on it, or start this one on it first',

@@ -5,13 +5,7 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } f
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
-import {
-  openStateFolder,
-  stateFolderPath,
-  stateFoldersNamed,
-  type StateFolder,
-  type StateFolderOptions,
-} from './state-folder.ts';
+import { openStateFolder, stateFolderPath, stateFoldersNamed, storeFileIn, type StateFolder } from './state-folder.ts';
 
 async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-state-'));
@@ -21,8 +15,8 @@ async function temporaryFolder(t: TestContext): Promise<string> {
 
 const IDENTITY = { name: 'config', clusterId: 'c1', env: {} };
 
-async function open(t: TestContext, path: string, more: Partial<StateFolderOptions> = {}): Promise<StateFolder> {
-  const folder = await openStateFolder({ ...IDENTITY, path, exclusive: true, ...more });
+async function open(t: TestContext, path: string): Promise<StateFolder> {
+  const folder = await openStateFolder({ ...IDENTITY, path });
   t.after(() => folder.close());
   return folder;
 }
@@ -111,7 +105,7 @@ describe('openStateFolder()', () => {
     const module = JSON.stringify(new URL('./state-folder.ts', import.meta.url).href);
     const code = `
       const { openStateFolder } = await import(${module});
-      await openStateFolder({ path: process.argv[1], name: 'config', clusterId: 'c1', env: {}, exclusive: true });
+      await openStateFolder({ path: process.argv[1], name: 'config', clusterId: 'c1', env: {} });
       process.stdout.write('held');
       process.stdin.resume();
     `;
@@ -123,23 +117,6 @@ describe('openStateFolder()', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     await open(t, path);
-  });
-
-  test('opens beside the holder when it need not be exclusive, with the same key', async (t) => {
-    const path = await temporaryFolder(t);
-    const holder = await open(t, path);
-    await writeFile(holder.storeFile, '', { mode: 0o600 });
-    const beside = await open(t, path, { exclusive: false });
-    assert.deepEqual(beside.redactionKey, holder.redactionKey);
-  });
-
-  test('makes no folder when it need not be exclusive', async (t) => {
-    const path = join(await temporaryFolder(t), 'none');
-    await assert.rejects(open(t, path, { exclusive: false }), {
-      code: 'CONFIG',
-      message: /does not exist: nothing has run/,
-    });
-    await assert.rejects(stat(path), { code: 'ENOENT' });
   });
 
   test('refuses a symbolic link, in place of the folder or of a file in it', async (t) => {
@@ -158,5 +135,30 @@ describe('openStateFolder()', () => {
     await writeFile(file, '');
     await assert.rejects(open(t, file), { code: 'CONFIG', message: /not a folder/ });
     await assert.rejects(open(t, join(file, 'below')), { code: 'CONFIG', message: /not a folder/ });
+  });
+});
+
+describe('storeFileIn()', () => {
+  test('is the store beside its holder', async (t) => {
+    const holder = await open(t, await temporaryFolder(t));
+    await writeFile(holder.storeFile, '', { mode: 0o600 });
+    assert.equal(await storeFileIn(holder.path), holder.storeFile);
+  });
+
+  test("refuses a folder that is none of ours, and leaves it as it was: somebody's home, named by mistake", async (t) => {
+    const path = await temporaryFolder(t);
+    await chmod(path, 0o755);
+    await writeFile(join(path, 'theirs'), '');
+    await assert.rejects(storeFileIn(path), { code: 'CONFIG', message: /there is no store\.db in it/ });
+    assert.equal(await modeOf(path), 0o755);
+    assert.deepEqual(await readdir(path), ['theirs']);
+  });
+
+  test('makes no folder, follows no link', async (t) => {
+    const path = join(await temporaryFolder(t), 'none');
+    await assert.rejects(storeFileIn(path), { code: 'CONFIG', message: /does not exist: nothing has run/ });
+    await assert.rejects(stat(path), { code: 'ENOENT' });
+    await symlink(tmpdir(), path);
+    await assert.rejects(storeFileIn(path), { code: 'CONFIG', message: /it is a symbolic link/ });
   });
 });

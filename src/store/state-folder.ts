@@ -26,8 +26,6 @@ export interface StateFolderOptions {
   readonly name: string;
   readonly clusterId: string;
   readonly env: NodeJS.ProcessEnv;
-  /** False: beside the process that holds the folder, which must exist. */
-  readonly exclusive: boolean;
 }
 
 const KEY_BYTES = 32;
@@ -37,10 +35,10 @@ const STORE_FILE = 'store.db';
 export async function openStateFolder(options: StateFolderOptions): Promise<StateFolder> {
   const path = stateFolderPath(options);
   try {
-    if (options.exclusive) await makeFolder(path);
-    await checkFolder(path);
-    if (!options.exclusive) await checkStore(path);
-    const unlock = options.exclusive ? await lock(path) : () => {};
+    await makeFolder(path);
+    const isOpenToOthers = await checkFolder(path);
+    if (isOpenToOthers) await chmod(path, 0o700);
+    const unlock = await lock(path);
     try {
       const redactionKey = await readOrMakeKey(join(path, 'redaction.key'));
       return { path, storeFile: join(path, STORE_FILE), redactionKey, close: async () => unlock() };
@@ -48,6 +46,20 @@ export async function openStateFolder(options: StateFolderOptions): Promise<Stat
       unlock();
       throw thrown;
     }
+  } catch (thrown) {
+    throw explain(thrown, path);
+  }
+}
+
+/**
+ * The store in the folder, for who looks into it beside the process that holds it. Nothing is made or changed there.
+ * @throws ConfigError when there is none, or the folder is not ours alone.
+ */
+export async function storeFileIn(path: string): Promise<string> {
+  try {
+    await checkFolder(path);
+    await checkStore(path);
+    return join(path, STORE_FILE);
   } catch (thrown) {
     throw explain(thrown, path);
   }
@@ -66,7 +78,7 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 /** Where the folder is, without looking at it. */
-export function stateFolderPath({ path, name, clusterId, env }: Omit<StateFolderOptions, 'exclusive'>): string {
+export function stateFolderPath({ path, name, clusterId, env }: StateFolderOptions): string {
   const explicit = path ?? nonEmpty(env['WATCHCHAIN_STATE']);
   if (explicit !== undefined) return resolve(explicit);
   return join(stateRoot(env), fileName(clusterId), fileName(name));
@@ -99,20 +111,18 @@ function fileName(text: string): string {
 
 /**
  * Whoever else may write into the folder could put another store or key there. A volume's root belongs to root and is shared
- * with our group in Kubernetes (fsGroup); root may do anything anyway.
+ * with our group in Kubernetes (fsGroup); root may do anything anyway. Answers whether it is ours, and open to others.
  */
-async function checkFolder(path: string): Promise<void> {
+async function checkFolder(path: string): Promise<boolean> {
   const stat = await lstat(path);
   if (stat.isSymbolicLink()) refuse(path, 'it is a symbolic link; name the folder itself');
   if (!stat.isDirectory()) refuse(path, 'it is not a folder; name another one');
   const ownUid = process.getuid?.() ?? stat.uid;
-  if (stat.uid === ownUid) {
-    if ((stat.mode & 0o077) !== 0) await chmod(path, 0o700);
-  } else if (stat.uid !== 0) {
-    refuse(path, `it belongs to user ${stat.uid}, we run as ${ownUid}; name a folder of our own`);
-  } else if ((stat.mode & 0o002) !== 0) {
+  if (stat.uid === ownUid) return (stat.mode & 0o077) !== 0;
+  if (stat.uid !== 0) refuse(path, `it belongs to user ${stat.uid}, we run as ${ownUid}; name a folder of our own`);
+  if ((stat.mode & 0o002) !== 0)
     refuse(path, 'everyone may write to it; name a folder of our own, such as one inside it');
-  }
+  return false;
 }
 
 /** Beside a service, nothing is made: a folder without a store is somebody else's, or a mistake. */

@@ -147,7 +147,7 @@ describe('what happened is looked up', () => {
     assert.equal(await found('-n', 'default', '--since', '1h'), 6);
     assert.equal(await found('--limit', '2'), 2);
     assert.equal(await found('--limit', '0'), 6);
-    assert.deepEqual(await lines(folder, 'history', '-n', 'kube-system'), ['']);
+    assert.deepEqual(await lines(folder, 'history', '-n', 'kube-system'), ['No changes match.']);
   });
 
   test('history as JSON is a document a line, manifests included; what is masked stays masked', async () => {
@@ -191,6 +191,8 @@ describe('what happened is looked up', () => {
       ['--kind', 'secret'],
     ])
       assert.deepEqual(await lines(folder, 'dead', 'list', ...filter), ['No dead letters match.']);
+    for (const verb of ['replay', 'discard'])
+      assert.deepEqual(await lines(folder, 'dead', verb, '--chain', 'other'), ['No dead letters match.']);
   });
 
   test('explain --change tells each verdict and each attempt', async () => {
