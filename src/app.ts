@@ -3,6 +3,7 @@
  * so that nothing arrives where nobody listens, and stops them in reverse, draining.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Tracer } from './chain/observe.ts';
 import { RunningChains } from './chain/running-chains.ts';
 import { createChainTree } from './chain/tree.ts';
 import { atMost, systemClock, type Clock } from './clock.ts';
@@ -306,6 +307,7 @@ class Application implements App {
     const receivers = createReceivers({ clock: this.#clock, metrics: this.metrics, log, env });
     this.#receivers = receivers;
     this.#onStop('receivers', () => receivers.close());
+    const tracer = await this.#tracer(receivers, connection);
     const enricher = this.#enricher(store, connection, discovery);
     const { clusterName } = connection;
     const evidence = this.#evidence(store, connection);
@@ -316,6 +318,7 @@ class Application implements App {
       clock: this.#clock,
       metrics: this.metrics,
       stdout,
+      tracer,
       enricher,
       evidence,
       mayWork: () => this.#leadership?.isHeld() ?? true,
@@ -329,6 +332,17 @@ class Application implements App {
     });
     await chains.follow(config.chains, 0);
     this.#stopping.signal.throwIfAborted();
+  }
+
+  /** Loaded only where it was asked for. */
+  async #tracer(receivers: Receivers, { clusterName }: Connection): Promise<Tracer | undefined> {
+    const { tracing: config } = this.#config;
+    if (config === undefined) return undefined;
+    const { createTracer } = await import('./tracing/tracer.ts');
+    const [{ log }, { metrics }, clock] = [this.#options, this, this.#clock];
+    const tracer = createTracer({ config, clusterName, receivers, clock, log, metrics });
+    this.#onStop('tracing', () => tracer.stop());
+    return tracer;
   }
 
   #enricher(store: Store, { api }: Connection, discovery: Discovery): Enricher {
@@ -398,7 +412,7 @@ class Application implements App {
 
 /** @throws ConfigError that names what can only change by a restart */
 function refuseWhatNeedsRestart(old: Config, config: Config): void {
-  const fixed = (['cluster', 'state', 'web', 'lookup', 'lease'] as const).filter(
+  const fixed = (['cluster', 'state', 'web', 'lookup', 'tracing', 'lease'] as const).filter(
     (part) => !isDeepStrictEqual(old[part], config[part]),
   );
   if (fixed.length === 0) return;

@@ -66,6 +66,7 @@ export function createMetrics() {
       'chain',
     ),
     heartbeats: counter('heartbeats_total', "Beats to the dead man's switch: sent, failed, or withheld", 'outcome'),
+    spans: counter('spans_total', 'Spans for the trace collector: sent, or dropped', 'outcome'),
     stateFree: gauge('state_free_bytes', 'Room on the volume of the state; absent where it is kept in memory'),
     leader: gauge(
       'leader',

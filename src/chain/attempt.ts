@@ -187,7 +187,8 @@ async function within<A, T>(
   const { clock, log, calls, observer, enricher, evidence } = options;
   const begin = (signal: AbortSignal): A | Promise<A> => {
     const attempt = delivery.attempts + 1;
-    const context = contextOf(step, change, { attempt, signal, log, enricher, evidence, insteadOf });
+    const { traceparent } = observer;
+    const context = contextOf(step, change, { attempt, signal, log, enricher, evidence, insteadOf, traceparent });
     if (step.need === undefined) return work(change, context);
     return withInvolved(change, step.need, context).then((known) => work(known, context));
   };

@@ -41,6 +41,8 @@ export interface HandlerContext {
   readonly attempt: number;
   /** The id of the sink that this one tells in place of, as its fallback: worth a word in the message. */
   readonly insteadOf?: string | undefined;
+  /** W3C Trace Context of this call, for a header of that name; undefined where the change is not traced. */
+  readonly traceparent?: string | undefined;
   /**
    * What the change is about: of a Kubernetes Event the object that it involves, of anything else the changed object itself.
    * Taken from a baseline where the object is watched, else asked of the cluster, once a minute and at a limited rate. What is

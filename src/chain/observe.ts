@@ -8,6 +8,10 @@ import { numberOf, type HandlerFailure } from './failure.ts';
 import type { Fate } from './fate.ts';
 
 export interface Observer {
+  /** Of one run of the chain: what it is told is of that run. */
+  attempt(delivery: Delivery): Observer;
+  /** W3C Trace Context of the handler that runs now; undefined where the run is not traced. */
+  readonly traceparent: string | undefined;
   verdict(handler: string, verdict: 'pass' | 'halt' | 'wait' | 'error'): void;
   /** One message of the sink told of so many changes. */
   toldTogether(handler: string, changes: number): void;
@@ -19,8 +23,32 @@ export interface Observer {
   fate(delivery: Delivery, fate: Fate): void;
 }
 
-export function createObserver(chain: string, options: { clock: Clock; log: Logger; metrics: Metrics }): Observer {
-  const { clock, log, metrics } = options;
+/** Follows changes on their way through chains; see src/tracing. */
+export interface Tracer {
+  /** A run of the chain begins; undefined: this change is not followed. */
+  attempt(chain: string, delivery: Delivery): AttemptTrace | undefined;
+  /** Called when it is durable. */
+  fate(chain: string, delivery: Delivery, fate: Fate): void;
+}
+
+/** Of one run of a chain. */
+export interface AttemptTrace {
+  /** Of the handler that runs now. */
+  readonly traceparent: string;
+  /** The handler that ran until now has answered, and the next one begins. */
+  handled(handler: string, verdict: string): void;
+}
+
+export interface ObserverOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Undefined: nothing is followed. */
+  readonly tracer?: Tracer | undefined;
+}
+
+export function createObserver(chain: string, options: ObserverOptions): Observer {
+  const { clock, log, metrics, tracer } = options;
   // From 0 on: where the first sample is 1 already, Prometheus sees no increase.
   for (const end of ['completed', 'halted', 'dead', 'superseded']) metrics.ends.inc({ chain, end }, 0);
 
@@ -50,7 +78,12 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
     log.error('Change given up and kept as a dead letter', { ...fieldsOf(change), ...failureOf(failure), attempts });
   }
 
-  return {
+  const observer: Observer = {
+    attempt(delivery) {
+      const trace = tracer?.attempt(chain, delivery);
+      return trace === undefined ? observer : traced(observer, trace);
+    },
+    traceparent: undefined,
     verdict: (handler, verdict) => metrics.verdicts.inc({ handler, verdict }),
     fallback(handler, fallback, changes) {
       metrics.fallbacks.inc({ handler, fallback }, changes);
@@ -66,6 +99,7 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
       log.info('Changes told together', { handler, changes });
     },
     fate(delivery, fate) {
+      tracer?.fate(chain, delivery, fate);
       switch (fate.kind) {
         case 'ended':
           return ended(delivery, fate.passage.end);
@@ -76,6 +110,20 @@ export function createObserver(chain: string, options: { clock: Clock; log: Logg
         case 'dead':
           return dead(delivery, fate);
       }
+    },
+  };
+  return observer;
+}
+
+function traced(observer: Observer, trace: AttemptTrace): Observer {
+  return {
+    ...observer,
+    get traceparent() {
+      return trace.traceparent;
+    },
+    verdict(handler, verdict) {
+      observer.verdict(handler, verdict);
+      trace.handled(handler, verdict);
     },
   };
 }

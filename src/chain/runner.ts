@@ -21,7 +21,7 @@ import { Gathering } from './gathering.ts';
 import type { BatchWindow } from './handler.ts';
 import { HeldWrites } from './held-writes.ts';
 import { startAll, stopAll } from './life.ts';
-import { createObserver, type Observer } from './observe.ts';
+import { createObserver, type Observer, type Tracer } from './observe.ts';
 import { Persistence } from './persistence.ts';
 import { runOnce, type Ran, type RetryOptions } from './retry.ts';
 import { canGather, checkGroups, createStep, type Step } from './step.ts';
@@ -35,6 +35,8 @@ export interface ChainRunnerOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly stdout: NodeJS.WritableStream;
+  /** Default: nothing is followed. */
+  readonly tracer?: Tracer | undefined;
   /** Default: knows what a change itself says. */
   readonly enricher?: Enricher;
   /** Default: what was recorded, with secrets hidden by the names that are always hidden. */
@@ -116,7 +118,7 @@ class Runner implements ChainRunner {
     this.#options = options;
     this.#calls = new RunningCalls(() => (options.mayWork?.() === false ? STOPPED : undefined));
     this.#log = log.child({ chain: chain.name });
-    this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics });
+    this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics, tracer: options.tracer });
     this.#evidence = options.evidence ?? recordedEvidence(options.store, () => SECRET_ENV_NAMES);
     this.#persistence = new Persistence(clock, this.#log);
     this.#ends = new Ends({ ...options, log: this.#log, onForked: options.onForked });
@@ -281,7 +283,7 @@ class Runner implements ChainRunner {
       hasBranches: this.#options.chain.branches.length > 0,
       clock: this.#options.clock,
       log: this.#log,
-      observer: this.#observer,
+      observer: this.#observer.attempt(delivery),
       calls: this.#calls,
       enricher: this.#options.enricher ?? UNASKING,
       evidence: this.#evidence,

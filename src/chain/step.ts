@@ -114,17 +114,19 @@ export interface Circumstances {
   readonly evidence: Evidence;
   /** The sink whose fallback this one is. */
   readonly insteadOf?: string | undefined;
+  readonly traceparent?: string | undefined;
 }
 
 /** The context of one call. Log and key are made when asked for: most calls need neither. */
 export function contextOf(step: Step, change: Change, circumstances: Circumstances): HandlerContext {
   const { id } = step;
-  const { attempt, signal, log, enricher, evidence, insteadOf } = circumstances;
+  const { attempt, signal, log, enricher, evidence, insteadOf, traceparent } = circumstances;
   return {
     id,
     signal,
     attempt,
     insteadOf,
+    traceparent,
     get log() {
       return log.child({ handler: id, key: change.key });
     },

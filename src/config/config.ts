@@ -37,6 +37,8 @@ export interface Config {
   readonly lease: LeaseConfig | undefined;
   /** Undefined: nobody is told that all is well. */
   readonly heartbeat: HeartbeatConfig | undefined;
+  /** Undefined: changes are not traced. */
+  readonly tracing: TracingConfig | undefined;
   /** At least one; the top level's is named `default`. Names are unique. */
   readonly chains: readonly ChainConfig[];
 }
@@ -89,6 +91,16 @@ export interface HeartbeatConfig {
   readonly url: string;
   readonly method: 'GET' | 'POST';
   readonly everyMs: number;
+}
+
+/** Where the trips of changes are told as OpenTelemetry traces. */
+export interface TracingConfig {
+  /** Of the collector, without `/v1/traces`. May hold a secret. */
+  readonly endpoint: string;
+  /** Secrets. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Of all changes, 0 to 1. */
+  readonly ratio: number;
 }
 
 /** `[web]` of the configuration. */

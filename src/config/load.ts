@@ -196,7 +196,7 @@ function settings(
   folder: string,
   overrides: Overrides = {},
 ): Omit<Config, 'chains' | 'files' | 'outside' | 'warnings' | 'mayRunPrograms'> {
-  const { cluster, log, state, redact, lookup, heartbeat, web, whileAway, existing } = data;
+  const { cluster, log, state, redact, lookup, heartbeat, tracing, web, whileAway, existing } = data;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
@@ -245,6 +245,7 @@ function settings(
       method: heartbeat.method ?? 'POST',
       everyMs: durationMs(heartbeat.every ?? '1m'),
     },
+    tracing: tracing && { endpoint: tracing.endpoint, headers: tracing.headers ?? {}, ratio: tracing.ratio ?? 1 },
     redact: {
       envNames: [...SECRET_ENV_NAMES, ...(redact?.envNames ?? [])],
       paths: Object.entries(redact?.paths ?? {}).flatMap(([kind, paths]) => paths.map((path) => ({ kind, path }))),

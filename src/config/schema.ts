@@ -350,6 +350,19 @@ export const configFile = z.strictObject({
     .describe(
       "Sends a request now and then while all is well, to a dead man's switch, which raises the alarm when it stays away. All is well while every kind is watched and heard of, the store takes what was seen, and no receiver is given a rest.",
     ),
+  tracing: z
+    .strictObject({
+      endpoint: z
+        .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
+        .describe('Of a collector that takes OTLP over HTTP, without `/v1/traces`: `"http://otel-collector:4318"`.'),
+      headers: z
+        .record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[\x20-\x7e]*$/, 'must be visible ASCII'))
+        .optional()
+        .describe('Such as `{ Authorization = "Bearer ${TOKEN}" }`.'),
+      ratio: z.number().min(0).max(1).optional().describe('Of all changes, those that are traced. Default: 1, all.'),
+    })
+    .optional()
+    .describe('Tells the trip of each change as an OpenTelemetry trace. Without it nothing of this is loaded.'),
   redact: z
     .strictObject({
       envNames: z

@@ -18,7 +18,7 @@ export function configRoute({ outlook }: Pick<RouteParts, 'outlook'>): Route {
 }
 
 export function configDocument(config: Config): object {
-  const { file, cluster, state, log, web, lookup, heartbeat, redact, whileAway, chains, outside } = config;
+  const { file, cluster, state, log, web, lookup, heartbeat, tracing, redact, whileAway, chains, outside } = config;
   const { direct, ...named } = cluster;
   const hide = hider(new Set(outside));
   return hide({
@@ -29,6 +29,7 @@ export function configDocument(config: Config): object {
     web: { ...web, token: web.token === undefined ? null : HIDDEN },
     lookup,
     heartbeat,
+    tracing: tracing && { ...tracing, endpoint: host(tracing.endpoint) },
     redact,
     whileAway,
     chains: chains.map(chainDocument),

@@ -1,0 +1,102 @@
+/** Brings spans to a collector: a few at a time, bounded, and never in anybody's way. */
+import type { Clock } from '../clock.ts';
+import type { TracingConfig } from '../config/config.ts';
+import type { Receivers } from '../delivery/receivers.ts';
+import { codeOf, toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { otlpJson } from './otlp.ts';
+import type { Span } from './span.ts';
+
+export interface ExporterOptions {
+  readonly config: TracingConfig;
+  readonly clusterName: string;
+  readonly receivers: Pick<Receivers, 'sendOnce'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** OpenTelemetry's own defaults (OTEL_BSP_SCHEDULE_DELAY, _MAX_EXPORT_BATCH_SIZE, _MAX_QUEUE_SIZE). */
+const EVERY_MS = 5_000;
+const MAX_BATCH = 512;
+const MAX_WAITING = 2_048;
+const TIMEOUT_MS = 10_000;
+const LAST_TIMEOUT_MS = 2_000;
+
+export class Exporter {
+  readonly #options: ExporterOptions;
+  readonly #url: URL;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+  #waiting: Span[] = [];
+  #failing = false;
+
+  constructor(options: ExporterOptions) {
+    this.#options = options;
+    this.#url = new URL(options.config.endpoint);
+    this.#url.pathname = `${this.#url.pathname.replace(/\/$/, '')}/v1/traces`;
+    this.#running = this.#run();
+  }
+
+  /** The oldest one goes when there are too many. */
+  add(span: Span): void {
+    this.#waiting.push(span);
+    if (this.#waiting.length <= MAX_WAITING) return;
+    this.#waiting.shift();
+    this.#options.metrics.spans.inc({ outcome: 'dropped' });
+  }
+
+  /** Sends what is left, once. Idempotent; never rejects. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(EVERY_MS, signal).catch(() => undefined);
+      if (!signal.aborted) await this.#sendAll(signal, TIMEOUT_MS);
+    }
+    // Chains that drained have left the last ones. A signal of its own: a stop waits for this, and not for long.
+    await this.#sendAll(new AbortController().signal, LAST_TIMEOUT_MS);
+  }
+
+  async #sendAll(signal: AbortSignal, timeoutMs: number): Promise<void> {
+    let isWell = true;
+    while (isWell && this.#waiting.length > 0) {
+      isWell = await this.#send(this.#waiting.splice(0, MAX_BATCH), signal, timeoutMs);
+    }
+  }
+
+  /** Answers whether the collector took them. */
+  async #send(spans: readonly Span[], signal: AbortSignal, timeoutMs: number): Promise<boolean> {
+    const { receivers, clusterName, metrics, log, clock, config } = this.#options;
+    const secrets = Object.values(config.headers).flatMap((value) => [value, ...value.split(' ')]);
+    const receiver = { name: 'tracing', url: this.#url, timeoutMs, secrets };
+    const headers = { ...config.headers, 'content-type': 'application/json' };
+    const idempotencyKey = `tracing ${clock.now()}`;
+    try {
+      await receivers.sendOnce(receiver, { headers, body: otlpJson(spans, clusterName), idempotencyKey, signal });
+    } catch (thrown) {
+      this.#keep(spans, toError(thrown));
+      return false;
+    }
+    metrics.spans.inc({ outcome: 'sent' }, spans.length);
+    if (this.#failing) log.info('Traces are sent again');
+    this.#failing = false;
+    return true;
+  }
+
+  /** What another try may help, as far as there is room. Said once until it works again. */
+  #keep(spans: readonly Span[], error: Error): void {
+    const { metrics, log } = this.#options;
+    if (!this.#failing) log.warn('Traces could not be sent, trying again', { problem: error.message });
+    this.#failing = true;
+    const room = codeOf(error) === 'TERMINAL' ? 0 : MAX_WAITING - this.#waiting.length;
+    const kept = room <= 0 ? [] : spans.slice(-room);
+    this.#waiting = [...kept, ...this.#waiting];
+    metrics.spans.inc({ outcome: 'dropped' }, spans.length - kept.length);
+  }
+}
