@@ -14,6 +14,10 @@ const inNamespaces = (kind: string, ...namespaces: string[]) => ({ kind, namespa
 
 const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?: readonly string[] }>> = {
   'as it comes': { values: {} },
+  'without a Lease': { values: { lease: { enabled: false } } },
+  'where the release is': {
+    values: { config: { resource: [inNamespaces('deployment', 'monitoring', 'shop')], handler } },
+  },
   'kinds by plural, short name and group': {
     values: {
       config: { resource: [{ kind: 'deploy' }, { kind: 'Pods' }, { kind: 'ingresses.networking.k8s.io' }], handler },
@@ -121,14 +125,15 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
   },
 };
 
-describe('the roles of the chart are those of watchchain rbac', () => {
+// Two at once, for each is a process that mostly starts.
+describe('the roles of the chart are those of watchchain rbac', { concurrency: 2 }, () => {
   for (const [name, { values, flags = [] }] of Object.entries(MATRIX)) {
     test(name, async () => {
       await using workdir = await Workdir.make();
       const manifests = await rendered(values);
       const { file, env } = await asMounted(manifests, workdir);
       await using program = new Program(
-        ['rbac', '-c', file, '--service-account', 'monitoring/prod-watchchain', ...flags],
+        ['rbac', '-c', file, '--service-account', 'monitoring/prod-watchchain', ...leaseOf(values), ...flags],
         { cwd: workdir.path, env },
       );
       const { code, stdout, stderr } = await program.exited();
@@ -148,6 +153,11 @@ async function asMounted(
   const variables = statefulSetOf(manifests).spec.template.spec.containers[0].env ?? [];
   const env = Object.fromEntries(variables.map((one) => [one.name, one.value ?? 'https://hooks.slack.example/secret']));
   return { file: await workdir.write(name, text), env };
+}
+
+/** As the container is started. */
+function leaseOf({ lease }: { readonly lease?: { readonly enabled: boolean } }): readonly string[] {
+  return lease?.enabled === false ? [] : ['--lease', 'monitoring/prod-watchchain'];
 }
 
 /** Roles and bindings without labels, in an order that says nothing. */

@@ -23,7 +23,10 @@ test('the chart, applied: the process runs as its ServiceAccount, tells Slack, a
 
   const { env } = pod;
   const config = '--config=/etc/watchchain/config.toml';
-  await using check = new Program(pod.here(['rbac', '--check', config]), { cwd: workdir.path, env });
+  await using check = new Program(pod.here(['rbac', '--check', config, '--lease', 'monitoring/prod-watchchain']), {
+    cwd: workdir.path,
+    env,
+  });
   assert.deepEqual((await check.exited()).stdout, 'Exactly what the configuration needs.\n');
   // What `helm test` runs.
   const tested = manifests.find(({ kind }) => kind === 'Pod') as unknown as { spec: PodSpec };

@@ -182,6 +182,19 @@ describe("event-exporter's configuration", () => {
     ]);
   });
 
+  test('40 leader election holds a Lease of the same name, or of their default one', async () => {
+    const nameOf = async (election: string) =>
+      (await load(toHook(URL, { more: `leaderElection: ${election}\n` }))).lease?.name;
+    assert.deepEqual(
+      [
+        await nameOf('{ enabled: true, leaderElectionID: mine }'),
+        await nameOf('{ enabled: true }'),
+        await nameOf('{ leaderElectionID: mine }'),
+      ],
+      ['mine', 'kubernetes-event-exporter', undefined],
+    );
+  });
+
   test('4 a prefix of metrics is checked as theirs', async () => {
     const problems = (prefix: string) => problemsOf(toHook(URL, { more: `metricsNamePrefix: "${prefix}"\n` }));
     for (const prefix of [

@@ -76,6 +76,8 @@ const LAYOUTS: ReadonlySet<string> = new Set(['layout', 'details']);
 
 /** Seconds, as in theirs. */
 const DEFAULT_MAX_AGE_SECONDS = 5;
+/** Theirs, where none is named. */
+const DEFAULT_LEASE = 'kubernetes-event-exporter';
 /** No cluster keeps Events for a day. */
 const NO_LIMIT_SECONDS = 24 * 3_600;
 
@@ -117,6 +119,7 @@ class Adapter {
       ...this.#log(),
       ...(clusterName === '' ? {} : { cluster: { name: this.#environment.reference(clusterName) } }),
       ...this.#lookup(),
+      ...this.#lease(),
       // Theirs sends to each receiver one by one, in the order in which the Events came.
       concurrency: 1,
       // Each repeat is told by itself.
@@ -124,6 +127,12 @@ class Adapter {
       resource: this.#resources(),
       ...tableOf(step, this.#report),
     });
+  }
+
+  #lease(): object {
+    const { enabled = false, leaderElectionID = DEFAULT_LEASE } = this.#file.leaderElection ?? {};
+    if (!enabled) return {};
+    return { lease: this.#report.from(['leaderElection'], { name: leaderElectionID }, { name: ['leaderElectionID'] }) };
   }
 
   #lookup(): object {
@@ -197,9 +206,7 @@ class Adapter {
 
   /** Settings without a counterpart. */
   #nameWhatDiffers(): void {
-    const { leaderElection, metricsNamePrefix } = this.#file;
-    if (leaderElection?.enabled === true)
-      this.#report.unsupported(['leaderElection'], 'leader election is not supported: run one replica');
+    const { metricsNamePrefix } = this.#file;
     if (metricsNamePrefix !== undefined && metricsNamePrefix !== '')
       this.#report.warning(['metricsNamePrefix'], 'metrics are called watchchain_..., whatever it says');
   }
