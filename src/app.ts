@@ -7,7 +7,7 @@ import type { Tracer } from './chain/observe.ts';
 import { RunningChains } from './chain/running-chains.ts';
 import { createChainTree } from './chain/tree.ts';
 import { atMost, systemClock, type Clock } from './clock.ts';
-import type { Config } from './config/config.ts';
+import { READ_ONCE, type Config } from './config/config.ts';
 import { createReceivers, type Receivers } from './delivery/receivers.ts';
 import { createEvidence } from './enrich/cluster-evidence.ts';
 import { createEnricher, UNASKING } from './enrich/enricher.ts';
@@ -412,9 +412,7 @@ class Application implements App {
 
 /** @throws ConfigError that names what can only change by a restart */
 function refuseWhatNeedsRestart(old: Config, config: Config): void {
-  const fixed = (['cluster', 'state', 'web', 'lookup', 'tracing', 'lease'] as const).filter(
-    (part) => !isDeepStrictEqual(old[part], config[part]),
-  );
+  const fixed = READ_ONCE.filter((part) => !isDeepStrictEqual(old[part], config[part]));
   if (fixed.length === 0) return;
   throw new ConfigError(fixed.map((part) => `${config.file}: [${part}] has changed: restart to use it`));
 }

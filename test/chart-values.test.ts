@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { READ_ONCE } from '../src/config/config.ts';
 import { LOG_LEVELS } from '../src/log.ts';
 
 interface Schema {
@@ -35,4 +36,13 @@ test('values.yaml has every value that the schema names, and no other', () => {
 test('the log levels of the schema are those of the program', () => {
   // Empty: the configuration's own.
   assert.deepEqual(schema.properties?.['logLevel']?.enum, ['', ...LOG_LEVELS]);
+});
+
+test('a new pod is made for the sections that the program reads once', async () => {
+  const [, sections = ''] = /pick \$read ([^|]*)/.exec(await read('templates/_config.tpl')) ?? [];
+  const picked: readonly string[] = sections.match(/\w+/g) ?? [];
+  assert.deepEqual(
+    READ_ONCE.filter((section) => !picked.includes(section)),
+    [],
+  );
 });

@@ -98,7 +98,7 @@ tables
 {{- /* What the program reads once, at the start; it follows the rest of the file by itself. */ -}}
 {{- define "watchchain.readOnce" -}}
 {{- $read := (include "watchchain.file" . | fromJson).read -}}
-{{- pick $read "cluster" "state" "web" "lookup" "lease" "log" "clustername" "omitlookup" "kubeqps" "kubeburst" "loglevel" "logformat" | toJson -}}
+{{- pick $read "cluster" "state" "web" "lookup" "tracing" "lease" "log" "clustername" "omitlookup" "kubeqps" "kubeburst" "loglevel" "logformat" | toJson -}}
 {{- end -}}
 
 {{- /* Where no namespaces or selector are named, as -n and -l: {"namespaces": [...], "labelSelector": ...}; kwatchman's names count, too. */ -}}

@@ -216,3 +216,14 @@ export interface DigestConfig {
   /** Changes in a window that are told one by one. */
   readonly over: number;
 }
+
+/** Sections that are read at the start only: a change of them needs a restart. The chart makes a new pod for them. */
+export const READ_ONCE = [
+  'cluster',
+  'state',
+  'web',
+  'lookup',
+  'tracing',
+  'lease',
+  'log',
+] as const satisfies readonly (keyof Config)[];

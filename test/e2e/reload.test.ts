@@ -195,5 +195,8 @@ describe('reload', () => {
       code: 'CONFIG',
       message: /config\.toml: \[cluster\] has changed: restart to use it/,
     });
+    await assert.rejects(running.reload(logging(['configmap'], '', '[log]\nlevel = "debug"\n')), {
+      message: /\[log\] has changed: restart to use it/,
+    });
   });
 });
