@@ -5,6 +5,7 @@ import type { Manifest } from '../../src/change.ts';
 import { deployment } from '../e2e/cluster.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { World, type Running } from '../e2e/world.ts';
+import { assertBalanced } from './balance.ts';
 
 const CONFIG = (world: World) =>
   `[retry]\nretries = 0\n${kwatchmanConfig(world.slack.url, ['deployment', 'configmap'])}`;
@@ -19,10 +20,7 @@ async function assertWell(world: World, { app }: Running): Promise<void> {
   await app.idle();
   assert.equal(world.titles().filter((title) => title.endsWith('/well')).length, wellBefore + 1);
   assert.deepEqual(app.health().degraded, []);
-  for (const { accepted, completed, halted, dead, superseded, pending } of await app.store.balances()) {
-    assert.equal(accepted, completed + halted + dead + superseded + pending, 'P8');
-    assert.deepEqual([dead, pending], [0, 0]);
-  }
+  await assertBalanced(app.store);
 }
 
 const LINES: readonly (readonly [string, string])[] = [

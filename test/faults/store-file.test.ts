@@ -46,6 +46,7 @@ describe('a store file that', { concurrency: 2 }, () => {
       await using program = service.start();
       await program.ready();
       assert.equal(service.slack.requests.length, 0, 'a new baseline is silent');
+      await service.assertBalanced();
     });
   }
 });

@@ -19,6 +19,11 @@ async function numbersIn(file: string): Promise<ReadonlySet<number>> {
   return new Set([...(await read(file)).matchAll(NUMBERED)].map(([, number]) => Number(number)));
 }
 
+/** But this one. */
+async function testFiles(): Promise<readonly string[]> {
+  return (await readdir(HERE)).filter((name) => name.endsWith('.test.ts') && name !== 'table.test.ts');
+}
+
 test('test/faults/README.md: each row has tests of its number, or names another', async () => {
   const all = await rows();
   assert.ok(all.length > 40, `${all.length} rows`);
@@ -30,8 +35,12 @@ test('test/faults/README.md: each row has tests of its number, or names another'
 
 test('test/faults/README.md: each number of a test here is a row', async () => {
   const known = new Set((await rows()).map(({ row, file }) => `${file} ${row}`));
-  for (const file of (await readdir(HERE)).filter((name) => name.endsWith('.test.ts') && name !== 'table.test.ts')) {
+  for (const file of await testFiles()) {
     for (const number of await numbersIn(file))
       assert.ok(known.has(`${file} ${number}`), `${file} ${number} is no row`);
   }
+});
+
+test('test/faults: whatever the fault, the sums of P8 are looked at', async () => {
+  for (const file of await testFiles()) assert.match(await read(file), /assert(Folder)?Balanced\(/, file);
 });
