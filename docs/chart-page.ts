@@ -28,7 +28,7 @@ Secrets: \`slack.webhookURL\` and \`web.token\` go into a Secret; \`existingSecr
 
 ## What makes a new pod
 
-A changed configuration does not: the program follows the mounted file, which the kubelet brings within about a minute. A change of the sections \`cluster\`, \`state\`, \`web\`, \`lookup\`, \`lease\` or \`log\` does, and so does one of a Secret that the chart makes, and of every value that is not the configuration. The state is on the claim of the StatefulSet and stays. A Secret of yours that changes needs \`kubectl rollout restart\`.
+A changed configuration does not: the program follows the mounted file, which the kubelet brings within about a minute. A change of the sections \`cluster\`, \`state\`, \`web\`, \`lookup\`, \`tracing\`, \`lease\` or \`log\` does, and so does one of a Secret that the chart makes, and of every value that is not the configuration. The state is on the claim of the StatefulSet and stays. A Secret of yours that changes needs \`kubectl rollout restart\`.
 
 ## OpenShift
 
