@@ -19,6 +19,8 @@ export class Crashes {
   /** Undefined: nobody comes after us who could read it. */
   readonly #jotter: Jotter | undefined;
   #noted: Noted = {};
+  /** Nearly never: then nobody is asked for with each claim. */
+  #hasSuspects = false;
 
   /** @param store the file; null: in memory, or somebody else's to write */
   constructor(db: DatabaseSync, facts: Facts, store: string | null) {
@@ -32,6 +34,7 @@ export class Crashes {
            ORDER BY noted.key LIMIT ?)`,
       ),
       forget: db.prepare('UPDATE deliveries SET claims = 0 WHERE claims > 0'),
+      any: db.prepare(`SELECT 1 FROM deliveries WHERE claims > 0 AND state = ${READY} LIMIT 1`),
       suspects: db.prepare(`SELECT 1 FROM ${suspects} LIMIT 1`),
       next: db.prepare(`SELECT id FROM ${suspects} AND id NOT IN temp.claimed ORDER BY id LIMIT 1`),
       claimed: db.prepare('SELECT 1 FROM temp.claimed t JOIN deliveries d ON d.id = t.id WHERE d.chain = ? LIMIT 1'),
@@ -44,6 +47,7 @@ export class Crashes {
     if (this.#facts.get(RUNNING) === '1') this.#countNoted();
     else this.#statements.forget.run();
     this.#jotter?.write({});
+    this.#hasSuspects = this.#statements.any.get() !== undefined;
     this.#facts.set(RUNNING, '1');
   }
 
@@ -58,11 +62,15 @@ export class Crashes {
 
   /** Whether the next claim of the chain hands out what was being worked on at a crash. */
   isCareful(chain: string): boolean {
-    return this.#statements.suspects.get(chain) !== undefined;
+    if (!this.#hasSuspects) return false;
+    if (this.#statements.suspects.get(chain) !== undefined) return true;
+    this.#hasSuspects = this.#statements.any.get() !== undefined;
+    return false;
   }
 
   /** The one delivery that may be handed out now; `wait` while others run; undefined: whatever is ready. */
   only(chain: string): number | 'wait' | undefined {
+    if (!this.#hasSuspects) return undefined;
     const suspect = this.#statements.next.get(chain)?.['id'];
     if (typeof suspect !== 'number') return undefined;
     return this.#statements.claimed.get(chain) === undefined ? suspect : 'wait';
