@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { startApiServer } from '../src/testing/api-server.ts';
 import { VERSION } from '../src/version.ts';
 import { deployment } from './e2e/cluster.ts';
 import { Program, Workdir } from './e2e/program.ts';
+import { PLUGINS, route, startCluster } from './event-controller/controller.ts';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '..');
 
@@ -20,7 +21,9 @@ interface Step {
 interface Image {
   /** The folder that stands for `/`. */
   readonly root: string;
+  readonly env: Readonly<Record<string, string>>;
   readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
   readonly user: string;
 }
 
@@ -46,17 +49,21 @@ export default () => {
 };
 `;
 
+let built: Workdir;
+let image: Image;
+
+before(async () => {
+  built = await Workdir.make();
+  image = await follow('Dockerfile', { workdir: built, context: REPOSITORY });
+});
+after(() => built[Symbol.asyncDispose]());
+
 test('Dockerfile: its last stage holds a program that runs as nobody, with its handlers and its store, and may do nothing else', async () => {
   await using workdir = await Workdir.make();
-  const image = await follow(await readFile(path.join(REPOSITORY, 'Dockerfile'), 'utf8'), workdir);
-  const [command, ...flags] = image.entrypoint;
-  const main = flags.pop();
-  assert.equal(command, 'node');
   assert.match(image.user, /^[1-9]\d*:[1-9]\d*$/);
-  assert.ok(main);
-  const built = path.join(image.root, main);
+  const { main, flags } = started(image, workdir);
 
-  await using version = new Program(['--version'], { main: built });
+  await using version = new Program(['--version'], { main });
   const exit = await version.exited();
   assert.equal(exit.code, 0, exit.stderr);
   assert.ok(exit.stdout.includes(VERSION), exit.stdout);
@@ -77,14 +84,7 @@ test('Dockerfile: its last stage holds a program that runs as nobody, with its h
     '--listen',
     '127.0.0.1:0',
   ];
-  // The folders of the image are folders of the test; what it may not touch stays what it is.
-  const moved = flags.map((flag) =>
-    flag
-      .replace('=/app/', `=${image.root}/app/`)
-      .replace('=/var/lib/watchchain', `=${workdir.file('state')}`)
-      .replace('=/etc/watchchain/', `=${workdir.path}/`),
-  );
-  await using program = new Program(args, { cwd: workdir.path, main: built, flags: moved });
+  await using program = new Program(args, { cwd: workdir.path, main, flags });
   await program.ready();
   server.create(deployment('web'));
   await program.until('an entry for the deployment', ({ stdout }) => stdout.includes('default/web'));
@@ -94,18 +94,60 @@ test('Dockerfile: its last stage holds a program that runs as nobody, with its h
   assert.match(stderr, /^generate: EvalError$/m);
 });
 
-async function follow(dockerfile: string, workdir: Workdir): Promise<Image> {
+test("docs/examples/python.Dockerfile: an image on it runs the Event Controller's plug-ins", async (t) => {
+  await using workdir = await Workdir.make();
+  await cp(PLUGINS, workdir.file('plugins'), { recursive: true });
+  const derived = await follow('docs/examples/python.Dockerfile', { workdir, context: workdir.path, base: image });
+  assert.equal(derived.user, image.user);
+  const { server, env } = await startCluster(t);
+  const { main, flags, args, env: own } = started(derived, workdir);
+  await using program = new Program(
+    args.map((arg) => (arg.startsWith('--listen=') ? '--listen=127.0.0.1:0' : arg)),
+    { cwd: workdir.path, main, flags, env: { ...env, ...own, WATCHER_PLUGIN: 'first' } },
+  );
+  await program.until('the watch', ({ stderr }) => stderr.includes('Started'));
+  server.create(route('web'));
+  await program.until('what the plug-in says', ({ stderr }) => stderr.includes('[INFO] first saw Route web'));
+  assert.equal((await program.stop()).code, 0);
+});
+
+/** The folders of the image are folders of the test; what it may not touch stays what it is. */
+function started({ root, entrypoint, cmd, env }: Image, workdir: Workdir) {
+  const [command, ...words] = entrypoint;
+  assert.equal(command, 'node');
+  const moved = (word: string) =>
+    word
+      .replace('=/app/', `=${root}/app/`)
+      .replace(/=\/plugins/, `=${root}/plugins`)
+      .replace('=/var/lib/watchchain', `=${workdir.file('state')}`)
+      .replace('=/etc/watchchain/', `=${workdir.path}/`);
+  return {
+    main: path.join(root, words.at(-1) ?? ''),
+    flags: words.slice(0, -1).map(moved),
+    args: cmd.map(moved),
+    env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, moved(`=${value}`).slice(1)])),
+  };
+}
+
+interface Surroundings {
+  readonly workdir: Workdir;
+  readonly context: string;
+  /** What `FROM watchchain` means. */
+  readonly base?: Image;
+}
+
+async function follow(file: string, { workdir, context, base }: Surroundings): Promise<Image> {
   const stages = new Map<string, string>();
-  let root = '';
   let cwd = '/';
-  let image: Image = { root, entrypoint: [], user: '' };
-  for (const { instruction, rest } of stepsOf(dockerfile)) {
+  let image: Image = { root: '', env: {}, entrypoint: [], cmd: [], user: '' };
+  for (const { instruction, rest } of stepsOf(await readFile(path.join(REPOSITORY, file), 'utf8'))) {
+    const { root } = image;
     switch (instruction) {
       case 'FROM': {
         const name = / AS (\w+)$/.exec(rest)?.[1] ?? 'last';
-        root = workdir.file(name);
-        stages.set(name, root);
-        image = { root, entrypoint: [], user: '' };
+        if (rest === 'watchchain' && base !== undefined) image = base;
+        else image = { root: workdir.file(name), env: {}, entrypoint: [], cmd: [], user: '' };
+        stages.set(name, image.root);
         break;
       }
       case 'WORKDIR':
@@ -113,9 +155,11 @@ async function follow(dockerfile: string, workdir: Workdir): Promise<Image> {
         await mkdir(path.join(root, cwd), { recursive: true });
         break;
       case 'COPY':
-        await copy(rest, stages, path.join(root, cwd));
+        await copy(rest, { stages, context, root, cwd });
         break;
       case 'RUN':
+        // What a distribution installs is the machine's here.
+        if (/^apt-get .* install .* python3 /.test(rest)) break;
         await run(rest, path.join(root, cwd));
         break;
       case 'USER':
@@ -124,8 +168,11 @@ async function follow(dockerfile: string, workdir: Workdir): Promise<Image> {
       case 'ENTRYPOINT':
         image = { ...image, entrypoint: JSON.parse(rest) as string[] };
         break;
-      case 'ENV':
       case 'CMD':
+        image = { ...image, cmd: JSON.parse(rest) as string[] };
+        break;
+      case 'ENV':
+        image = { ...image, env: { ...image.env, ...variablesOf(rest) } };
         break;
       default:
         assert.fail(`The test does not know how to follow ${instruction}`);
@@ -144,15 +191,24 @@ function stepsOf(dockerfile: string): Step[] {
     });
 }
 
+/** `NAME=VALUE NAME="A VALUE"` */
+function variablesOf(rest: string): Record<string, string> {
+  const pairs = [...rest.matchAll(/(\w+)=(?:"([^"]*)"|(\S*))/g)];
+  return Object.fromEntries(pairs.map(([, name = '', quoted, plain]) => [name, quoted ?? plain ?? '']));
+}
+
 /** `COPY [--from=STAGE] SOURCE... TARGET`. */
-async function copy(rest: string, stages: ReadonlyMap<string, string>, cwd: string): Promise<void> {
+async function copy(
+  rest: string,
+  { stages, context, root, cwd }: { stages: ReadonlyMap<string, string>; context: string; root: string; cwd: string },
+): Promise<void> {
   const words = rest.split(' ');
   const from =
-    words[0]?.startsWith('--from=') === true ? stages.get(words.shift()?.slice('--from='.length) ?? '') : REPOSITORY;
+    words[0]?.startsWith('--from=') === true ? stages.get(words.shift()?.slice('--from='.length) ?? '') : context;
   assert.ok(from, `COPY ${rest}: there is no such stage`);
-  const target = words.pop() ?? '';
-  for (const source of words) {
-    const to = target.endsWith('/') ? path.join(cwd, target, source) : path.join(cwd, target);
+  const target = path.join(root, path.resolve(cwd, words.at(-1) ?? ''));
+  for (const source of words.slice(0, -1)) {
+    const to = rest.endsWith('/') ? path.join(target, source) : target;
     await cp(path.join(from, source), to, { recursive: true, verbatimSymlinks: true });
   }
 }

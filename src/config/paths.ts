@@ -1,10 +1,20 @@
 /** Paths in options: relative to the file that names them, as every path in a configuration. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { isTable, mapValues } from './expand.ts';
 
 /** The path of a file or folder. Written relative to the configuration, absolute when the schema and the handler see it. */
 export const filePath = z.string().min(1).meta({ isPath: true });
+
+/** Whether there is such a file, as far as Node's permissions let us see: under them `existsSync` throws for what is not mounted. */
+export function isThere(path: string): boolean {
+  try {
+    return existsSync(path);
+  } catch {
+    return false;
+  }
+}
 
 /** A copy of the options in which each {@link filePath} is absolute, one that is left out and has a default too. */
 export function resolvePaths(value: unknown, schema: z.core.$ZodType, folder: string): unknown {

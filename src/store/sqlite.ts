@@ -63,13 +63,22 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   return store;
 }
 
+/**
+ * Of the flags of the process a worker gets only these: others, such as --input-type, are not for its file; without these no
+ * permission would bind it, and one in NODE_OPTIONS would stop it. `--allow-fs-read FOLDER` is two words.
+ */
+function permissionFlags(flags: readonly string[]): string[] {
+  const isFlag = (flag: string) => /^--(permission|allow-[a-z-]+)(=|$)/.test(flag);
+  const takesNext = (flag = '') => /^--allow-fs-(read|write)$/.test(flag);
+  return flags.filter((flag, n) => isFlag(flag) || takesNext(flags[n - 1]));
+}
+
 function startWorker(workerData: WorkerOptions): Worker {
   // `.ts` in the checkout, `.js` in dist: import paths are rewritten by the compiler, URLs are not.
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
   // Its heap holds a batch at a time; the default young generation would grow to tens of megabytes all the same.
   const resourceLimits = { maxYoungGenerationSizeMb: 8 };
-  // Flags of the main script, such as --input-type, are not for a worker's file.
-  const execArgv: string[] = [];
+  const execArgv = permissionFlags(process.execArgv);
   return new Worker(new URL(`./worker${extension}`, import.meta.url), { workerData, resourceLimits, execArgv });
 }
 

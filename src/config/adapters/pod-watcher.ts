@@ -1,7 +1,7 @@
 /** The environment of OpenShift's Pod Watcher, which is all the configuration it has. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../../errors.ts';
+import { isThere } from '../paths.ts';
 import type { Adapted, AdapterOptions } from './adapter.ts';
 
 /** Mounted by hand, as its README says. */
@@ -88,7 +88,7 @@ function clusterOf(given: Environment, serviceAccountDir: string, secretTokenFil
   const host = given.text('OPENSHIFT_HOST') ?? (inPod || DEFAULT_HOST);
   const insecure = given.isTrue('OPENSHIFT_INSECURE', false);
   const mountedCa = join(serviceAccountDir, 'ca.crt');
-  const caFile = given.text('OPENSHIFT_CA') ?? (existsSync(mountedCa) ? mountedCa : undefined);
+  const caFile = given.text('OPENSHIFT_CA') ?? (isThere(mountedCa) ? mountedCa : undefined);
   return {
     server: /^https?:\/\//.test(host) ? host : `https://${host}`,
     ...tokenOf(given, [secretTokenFile, join(serviceAccountDir, 'token')]),
@@ -99,7 +99,7 @@ function clusterOf(given: Environment, serviceAccountDir: string, secretTokenFil
 
 function tokenOf(given: Environment, files: readonly string[]): object {
   if (given.text('OPENSHIFT_TOKEN') !== undefined) return { token: '${OPENSHIFT_TOKEN}' };
-  const tokenFile = files.find((file) => existsSync(file));
+  const tokenFile = files.find((file) => isThere(file));
   if (tokenFile !== undefined) return { tokenFile };
   given.problems.push(`OPENSHIFT_TOKEN: is not set, and there is no ${files.join(' and no ')}`);
   return {};

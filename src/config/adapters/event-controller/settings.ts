@@ -2,9 +2,10 @@
  * The Event Controller's settings: an environment variable that is present, even an empty one; else a value of `[global]` that is
  * not empty; else the pod's own file; else a default. Theirs forgets all but the first without a `[global]`; here it never does.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '../../../errors.ts';
+import { isThere } from '../../paths.ts';
 import type { Path } from '../../problems.ts';
 
 /** Every name in the environment; in the file it is in lower case. */
@@ -78,7 +79,7 @@ export class Settings {
     const folder = this.#options.serviceAccountDir ?? SERVICE_ACCOUNT_DIR;
     const file = name === 'K8S_TOKEN' ? 'token' : name === 'K8S_CA' ? 'ca.crt' : 'namespace';
     const path = join(folder, file);
-    if (!['K8S_TOKEN', 'K8S_CA', 'K8S_NAMESPACE'].includes(name) || !existsSync(path)) return undefined;
+    if (!['K8S_TOKEN', 'K8S_CA', 'K8S_NAMESPACE'].includes(name) || !isThere(path)) return undefined;
     return name === 'K8S_NAMESPACE' ? readFileSync(path, 'utf8').trim() || undefined : path;
   }
 }
