@@ -28,6 +28,11 @@ describe('values are refused with the reason', () => {
       /kind "widget" is not known/,
     ],
     ['a resource without a kind', { config: '[[resource]]\n' }, /resource \{\}: it needs a kind/],
+    [
+      'a Lease without its role',
+      { lease: { enabled: false }, config: { ...exporter, leaderElection: { enabled: true } } },
+      /asks for a Lease, and lease\.enabled is off/,
+    ],
     ['a misspelt section', { config: { resources: resource } }, /the configuration watches nothing/],
     [
       'TOML that does not parse',
