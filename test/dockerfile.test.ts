@@ -1,15 +1,16 @@
 /** The Dockerfile's steps, followed without a container engine: each stage is a folder, and what comes out of it is run. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { cp, mkdir, readFile } from 'node:fs/promises';
+import { execFile, spawnSync } from 'node:child_process';
+import { cp, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { startApiServer } from '../src/testing/api-server.ts';
 import { VERSION } from '../src/version.ts';
 import { deployment } from './e2e/cluster.ts';
-import { Program, Workdir } from './e2e/program.ts';
+import { Program, Workdir, type Exit } from './e2e/program.ts';
 import { PLUGINS, route, startCluster } from './event-controller/controller.ts';
+import { needs } from './faults/needs.ts';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '..');
 
@@ -25,7 +26,11 @@ interface Image {
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly user: string;
+  /** Of org.opencontainers.image. */
+  readonly labels: Readonly<Record<string, string>>;
 }
+
+const NOTHING = { env: {}, entrypoint: [], cmd: [], user: '', labels: {} };
 
 /** Tries what a handler has no business doing, and says how that went. */
 const TRESPASSER = `
@@ -57,6 +62,49 @@ before(async () => {
   image = await follow('Dockerfile', { workdir: built, context: REPOSITORY });
 });
 after(() => built[Symbol.asyncDispose]());
+
+test('Dockerfile: its last stage holds Node, the libraries that it needs, and the program; no shell; and says what it is', async () => {
+  const folders = await readdir(image.root);
+  assert.deepEqual(folders.filter((name) => !name.startsWith('lib')).toSorted(), ['app', 'etc', 'tmp', 'usr', 'var']);
+  assert.deepEqual(await readdir(path.join(image.root, 'usr')), ['local']);
+  assert.deepEqual(await readdir(path.join(image.root, 'usr/local/bin')), ['node']);
+  const { title, description, licenses, source = '', version, revision } = image.labels;
+  const manifest = JSON.parse(await readFile(path.join(REPOSITORY, 'package.json'), 'utf8')) as Record<string, unknown>;
+  assert.deepEqual(
+    [title, description, licenses, version, revision],
+    [manifest['name'], manifest['description'], manifest['license'], manifest['version'], 'unknown'],
+  );
+  assert.ok(URL.canParse(source));
+});
+
+const canConfine = needs('needs root, unshare(1) and ip(8)', () => {
+  const tried = spawnSync('unshare', ['--net', '--mount', 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' });
+  return process.getuid?.() === 0 && tried.status === 0;
+});
+
+test(
+  'Dockerfile: its last stage runs read-only, as nobody, with nothing to reach but the API server',
+  canConfine,
+  async () => {
+    await using workdir = await Workdir.make();
+    for (const made of [
+      workdir.file('etc'),
+      workdir.file('state'),
+      `${image.root}/etc/watchchain`,
+      `${image.root}/proc`,
+    ])
+      await mkdir(made, { recursive: true });
+    await workdir.write('etc/config.toml', '[[resource]]\nkind = "deployment"\n[[handler]]\nname = "log"\n');
+    const confined = path.join(import.meta.dirname, 'e2e/confined.ts');
+    const inside = [process.execPath, confined, image.root, workdir.path, image.user, ...image.entrypoint];
+    const { stdout } = await promisify(execFile)('unshare', ['--net', '--mount', ...inside]);
+    const exit = JSON.parse(stdout) as Exit;
+    assert.deepEqual([exit.code, exit.signal], [0, null], exit.stderr);
+    assert.match(exit.stdout, /"key":"default\/web"/);
+    const store = await stat(workdir.file('state/store.db'));
+    assert.equal(`${store.uid}:${store.gid}`, image.user);
+  },
+);
 
 test('Dockerfile: its last stage holds a program that runs as nobody, with its handlers and its store, and may do nothing else', async () => {
   await using workdir = await Workdir.make();
@@ -114,7 +162,7 @@ test("docs/examples/python.Dockerfile: an image on it runs the Event Controller'
 /** The folders of the image are folders of the test; what it may not touch stays what it is. */
 function started({ root, entrypoint, cmd, env }: Image, workdir: Workdir) {
   const [command, ...words] = entrypoint;
-  assert.equal(command, 'node');
+  assert.equal(command, '/usr/local/bin/node');
   const moved = (word: string) =>
     word
       .replace('=/app/', `=${root}/app/`)
@@ -139,15 +187,17 @@ interface Surroundings {
 async function follow(file: string, { workdir, context, base }: Surroundings): Promise<Image> {
   const stages = new Map<string, string>();
   let cwd = '/';
-  let image: Image = { root: '', env: {}, entrypoint: [], cmd: [], user: '' };
+  let image: Image = { root: '', ...NOTHING };
+  let values: Record<string, string> = {};
   for (const { instruction, rest } of stepsOf(await readFile(path.join(REPOSITORY, file), 'utf8'))) {
     const { root } = image;
     switch (instruction) {
       case 'FROM': {
         const name = / AS (\w+)$/.exec(rest)?.[1] ?? 'last';
-        if (rest === 'watchchain' && base !== undefined) image = base;
-        else image = { root: workdir.file(name), env: {}, entrypoint: [], cmd: [], user: '' };
+        image = /^watchchain\b/.test(rest) && base !== undefined ? base : { root: workdir.file(name), ...NOTHING };
         stages.set(name, image.root);
+        cwd = '/';
+        await mkdir(image.root, { recursive: true });
         break;
       }
       case 'WORKDIR':
@@ -174,6 +224,15 @@ async function follow(file: string, { workdir, context, base }: Surroundings): P
       case 'ENV':
         image = { ...image, env: { ...image.env, ...variablesOf(rest) } };
         break;
+      case 'ARG':
+        values = { ...values, ...variablesOf(rest) };
+        break;
+      case 'LABEL': {
+        const [, label = '', text = ''] = /^org\.opencontainers\.image\.(\w+)="(.*)"$/.exec(rest) ?? [];
+        const value = text.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => values[name] ?? '');
+        image = { ...image, labels: { ...image.labels, [label]: value } };
+        break;
+      }
       default:
         assert.fail(`The test does not know how to follow ${instruction}`);
     }
@@ -197,7 +256,7 @@ function variablesOf(rest: string): Record<string, string> {
   return Object.fromEntries(pairs.map(([, name = '', quoted, plain]) => [name, quoted ?? plain ?? '']));
 }
 
-/** `COPY [--from=STAGE] SOURCE... TARGET`. */
+/** `COPY [--from=STAGE] SOURCE... TARGET`: of a folder, what is in it. */
 async function copy(
   rest: string,
   { stages, context, root, cwd }: { stages: ReadonlyMap<string, string>; context: string; root: string; cwd: string },
@@ -208,8 +267,9 @@ async function copy(
   assert.ok(from, `COPY ${rest}: there is no such stage`);
   const target = path.join(root, path.resolve(cwd, words.at(-1) ?? ''));
   for (const source of words.slice(0, -1)) {
-    const to = rest.endsWith('/') ? path.join(target, source) : target;
-    await cp(path.join(from, source), to, { recursive: true, verbatimSymlinks: true });
+    const what = path.join(from, source);
+    const to = rest.endsWith('/') && !(await stat(what)).isDirectory() ? path.join(target, source) : target;
+    await cp(what, to, { recursive: true, verbatimSymlinks: true });
   }
 }
 

@@ -1,9 +1,11 @@
-# The Event Controller's plug-ins, with Python beside the service: docker build -f python.Dockerfile -t my/watchchain .
-FROM watchchain
-USER root
+# The Event Controller's plug-ins, with Python beside the service, whose own image holds nothing else: docker build -f python.Dockerfile -t my/watchchain .
+FROM watchchain AS watchchain
+FROM node:24-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
-USER 65532:65532
+COPY --from=watchchain /app /app
 COPY plugins /plugins
-# Beyond what the image's own ENTRYPOINT allows.
-ENV PYTHONPATH=/plugins NODE_OPTIONS="--allow-child-process --allow-fs-read=/plugins/"
+USER 65532:65532
+ENV NODE_ENV=production PYTHONPATH=/plugins
+# As the image's own, and programs may be started, and /plugins be read.
+ENTRYPOINT ["/usr/local/bin/node", "--permission", "--disable-warning=SecurityWarning", "--allow-worker", "--allow-child-process", "--allow-fs-read=/app/", "--allow-fs-read=/plugins/", "--allow-fs-read=/etc/watchchain/", "--allow-fs-read=/var/run/secrets/", "--allow-fs-read=/var/lib/watchchain*", "--allow-fs-write=/var/lib/watchchain*", "--disallow-code-generation-from-strings", "--disable-proto=delete", "/app/dist/src/main.js"]
 CMD ["--compat", "event-controller", "--state=/var/lib/watchchain", "--listen=0.0.0.0:8080"]
