@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, test, type TestContext } from 'node:test';
 import { withParts, type Change } from '../change.ts';
 import { TerminalError } from '../errors.ts';
-import { countOf, grouping, sink, startTestChain, stateful, transform } from '../testing/test-chain.ts';
+import type { Store } from '../store/store.ts';
+import {
+  countOf,
+  grouping,
+  sink,
+  startTestChain,
+  stateful,
+  transform,
+  type TestChainOptions,
+} from '../testing/test-chain.ts';
 import { defineTransform, halt, type HandlerDefinition, type StatefulInstance } from './handler.ts';
 import { handlerOfFunction } from './handler-function.ts';
 
@@ -522,6 +531,99 @@ describe('chain runner: groups', () => {
     await chain.restart();
     await chain.runner.idle();
     assert.equal(told.length, 300);
+  });
+
+  /** Counts, and halts but for those whose number ends in 5. */
+  const mostlyHalting = (told: string[], more: Partial<StatefulInstance<number>> = {}) =>
+    counting(told, {
+      handle: (change, { state = 0 }) => {
+        told.push(`${change.name} ${state + 1}`);
+        return { verdict: change.name.endsWith('5') ? change : halt('counted'), state: state + 1 };
+      },
+      ...more,
+    });
+
+  /** Waiting in one group when the chain starts. */
+  async function startBehind(t: TestContext, n: number, options: Omit<TestChainOptions, 'wrapStore'>) {
+    const calls = { complete: 0, completeAll: 0 };
+    const wrapStore = (store: Store): Store =>
+      Object.assign(store, {
+        complete: counted(calls, 'complete', store.complete.bind(store)),
+        completeAll: counted(calls, 'completeAll', store.completeAll.bind(store)),
+      });
+    const chain = await startTestChain(t, { ...options, wrapStore });
+    await chain.runner.stop(0);
+    await chain.accept(...Array.from({ length: n }, (_, i) => `shop/a${i}`));
+    await chain.restart();
+    return { chain, calls };
+  }
+
+  function counted<A extends unknown[], R, K extends string>(
+    calls: Record<K, number>,
+    name: K,
+    work: (...args: A) => R,
+  ) {
+    return (...args: A): R => {
+      calls[name]++;
+      return work(...args);
+    };
+  }
+
+  const names = (n: number): readonly string[] => Array.from({ length: n }, (_, i) => `a${i} ${i + 1}`);
+
+  test('what halts in a group ends together, and is counted in order; what is told ends by itself', async (t) => {
+    const told: string[] = [];
+    const delivered: Change[] = [];
+    const { chain, calls } = await startBehind(t, 60, {
+      handlers: [mostlyHalting(told), recording('sink', delivered)],
+    });
+    await chain.runner.idle();
+    assert.deepEqual(told, names(60));
+    assert.deepEqual(
+      delivered.map(({ name }) => name),
+      ['a5', 'a15', 'a25', 'a35', 'a45', 'a55'],
+    );
+    assert.ok(calls.complete + calls.completeAll <= 20, JSON.stringify(calls));
+    const [balance] = await chain.store.balances();
+    assert.deepEqual([balance?.completed, balance?.halted, balance?.pending], [6, 54, 0]);
+  });
+
+  test('a failure in the middle keeps what was before it, and holds back what is behind it', async (t) => {
+    const told: string[] = [];
+    const delivered: Change[] = [];
+    const failOnce = recording('sink', delivered, (n) => (n === 1 ? boom() : undefined));
+    const { chain } = await startBehind(t, 10, { handlers: [mostlyHalting(told), failOnce] });
+    await chain.runner.idle();
+    assert.deepEqual(told, names(6), 'a5 waits for its retry');
+    const [balance] = await chain.store.balances();
+    assert.deepEqual([balance?.halted, balance?.pending], [5, 5]);
+    await chain.restart();
+    await chain.advance(2_000);
+    assert.deepEqual(told, [...names(6), ...names(10).slice(5)], 'counted from where it stood');
+  });
+
+  test('a stop in the middle keeps what has halted, and counts nothing twice', async (t) => {
+    const told: string[] = [];
+    const reached = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const slow = mostlyHalting(told, {
+      async handle(change, { state = 0 }) {
+        told.push(`${change.name} ${state + 1}`);
+        if (change.name === 'a4') reached.resolve();
+        if (change.name === 'a4') await goOn.promise;
+        return { verdict: halt('counted'), state: state + 1 };
+      },
+    });
+    const { chain } = await startBehind(t, 10, { handlers: [slow] });
+    const idle = chain.runner.idle();
+    await reached.promise;
+    const stopping = chain.runner.stop(60_000);
+    goOn.resolve();
+    await Promise.all([idle, stopping]);
+    assert.deepEqual(told, names(5));
+    await chain.restart();
+    await chain.runner.idle();
+    assert.deepEqual(told, names(10));
   });
 
   test('a change may halt before it costs a turn of a group', async (t) => {

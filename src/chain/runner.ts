@@ -19,11 +19,13 @@ import type { Spares } from './fallback.ts';
 import { fateOf, type Outcome } from './fate.ts';
 import { Gathering } from './gathering.ts';
 import type { BatchWindow } from './handler.ts';
+import { runGroup } from './group-run.ts';
 import { HeldWrites } from './held-writes.ts';
 import { startAll, stopAll } from './life.ts';
 import { createObserver, type Observer, type Tracer } from './observe.ts';
 import { Persistence } from './persistence.ts';
 import { runOnce, type Ran, type RetryOptions } from './retry.ts';
+import { Slots } from './slots.ts';
 import { canGather, checkGroups, createStep, type Step } from './step.ts';
 
 export interface ChainRunnerOptions {
@@ -63,6 +65,8 @@ export interface ChainRunner {
   idle(): Promise<void>;
 }
 
+/** Of a group, with the one whose turn it is: each run of a group costs one commit, and its state is read and written once. */
+const BEHIND = 31;
 /** Claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
 const CLAIM_AHEAD = 64;
 /**
@@ -96,13 +100,13 @@ class Runner implements ChainRunner {
   #state: 'new' | 'running' | 'stopped' = 'new';
   readonly #mayCoalesce: boolean;
 
-  /** Claimed, not begun. */
-  #ready: Delivery[] = [];
+  /** Claimed, not begun: single ones, or some of one group in order. */
+  #ready: Delivery[][] = [];
   /** The same, one at most: a batch may be large. */
   #readyBatch: Batch | undefined;
   #batchRuns = false;
   #mayHaveGathered = true;
-  #running = 0;
+  readonly #slots: Slots;
   #gatherings: ReadonlyMap<string, Gathering> = new Map();
   #claiming = false;
   /** Something happened since the last claim began. */
@@ -124,6 +128,7 @@ class Runner implements ChainRunner {
     this.#ends = new Ends({ ...options, log: this.#log, onForked: options.onForked });
     this.#alarm = new Alarm(clock, () => this.kick());
     this.#held = new HeldWrites(clock);
+    this.#slots = new Slots(chain.concurrency, () => this.#begin());
     this.#mayCoalesce = chain.coalesce && !countsChanges(chain);
   }
 
@@ -162,7 +167,7 @@ class Runner implements ChainRunner {
     this.#held.flush();
     const released = [this.#releaseReady()];
     await atMost(clock, graceMs, this.#quiet());
-    const cut = this.#running;
+    const cut = this.#slots.running + this.#slots.aside;
     this.#persistence.giveUp();
     this.#calls.abort(STOPPED);
     await this.#quiet();
@@ -183,7 +188,7 @@ class Runner implements ChainRunner {
   }
 
   async #claim(): Promise<void> {
-    const limit = CLAIM_AHEAD - this.#ready.length;
+    const limit = CLAIM_AHEAD - this.#ready.length - this.#slots.aside;
     this.#leftMore = limit < CLAIM_AHEAD / 2;
     if (this.#leftMore) return;
     const { store, chain, clock } = this.#options;
@@ -197,16 +202,18 @@ class Runner implements ChainRunner {
         stateful,
         atOnce: chain.concurrency,
         batch,
+        behind: BEHIND,
         coalesce: this.#mayCoalesce,
       }),
     );
     if (claimed === undefined) return;
-    this.#ready.push(...claimed.deliveries);
+    const runs = runsIn(claimed.deliveries);
+    this.#ready.push(...runs);
     if (claimed.superseded > 0) this.#observer.superseded(claimed.superseded);
     if (batch) this.#readyBatch = claimed.batch;
     if (batch && !claimed.hasGathered) this.#drained();
     this.#begin();
-    if (claimed.deliveries.length === limit) this.#again = true;
+    if (runs.length === limit) this.#again = true;
     if (this.#state === 'running') this.#alarm.set(claimed.nextDueAt);
   }
 
@@ -218,15 +225,10 @@ class Runner implements ChainRunner {
 
   /** Begins what may run; a batch, which has waited, first. */
   #begin(): void {
-    while (this.#state === 'running' && this.#running < this.#options.chain.concurrency) {
+    while (this.#state === 'running' && !this.#slots.isFull) {
       const run = this.#nextRun();
       if (run === undefined) return;
-      this.#running++;
-      void run().finally(() => {
-        this.#running--;
-        this.#begin();
-        this.#tellWhenQuiet();
-      });
+      void this.#slots.during(run).finally(() => this.#tellWhenQuiet());
     }
   }
 
@@ -237,16 +239,35 @@ class Runner implements ChainRunner {
       this.#batchRuns = true;
       return () => this.#runBatch(batch);
     }
-    const delivery = this.#ready.shift();
-    return delivery === undefined ? undefined : () => this.#run(delivery);
+    const [delivery, ...behind] = this.#ready.shift() ?? [];
+    if (delivery === undefined) return undefined;
+    return behind.length === 0
+      ? async () => this.#settle(delivery, await this.#run(delivery))
+      : () => this.#runGroup([delivery, ...behind]);
   }
 
-  async #run(delivery: Delivery): Promise<void> {
-    const ran =
-      delivery.crashes >= MAX_CRASHES
-        ? this.#setAside(delivery)
-        : await runOnce(delivery, () => this.#attempt(delivery, this.#gather), this.#retryOptions);
-    await this.#settle(delivery, ran);
+  async #run(delivery: Delivery): Promise<Ran<Outcome>> {
+    return delivery.crashes >= MAX_CRASHES
+      ? this.#setAside(delivery)
+      : runOnce(delivery, () => this.#attempt(delivery, this.#gather), this.#retryOptions);
+  }
+
+  #runGroup(deliveries: readonly Delivery[]): Promise<void> {
+    const { clock, store } = this.#options;
+    return runGroup(deliveries, {
+      clock,
+      mayGoOn: () => this.#state === 'running',
+      run: (delivery) => this.#run(delivery),
+      settle: (delivery, ran) => this.#settle(delivery, ran),
+      release: (delivery) => this.#ends.release(delivery),
+      endAll: async (halted, writes, next) => {
+        const ends = halted.map(({ delivery, passage }) => ({ delivery: delivery.id, end: passage.end }));
+        const write = () => store.completeAll(ends, writes, next?.id);
+        const hasMore = await this.#inCompany(() => this.#persistence.keepTrying('end changes', write));
+        if (hasMore !== false || this.#leftMore) this.kick();
+        for (const { delivery, passage } of halted) this.#observer.fate(delivery, { kind: 'ended', passage });
+      },
+    });
   }
 
   /** Before it is tried again: it may be what the process dies of. */
@@ -298,7 +319,9 @@ class Runner implements ChainRunner {
 
   async #join({ id }: Delivery, handler: string, group: string): Promise<Joined['states']> {
     const { store } = this.#options;
-    const joined = await this.#persistence.keepTrying('join a group', () => store.join(id, group, [handler]));
+    const joined = await this.#slots.lend(
+      this.#persistence.keepTrying('join a group', () => store.join(id, group, [handler])),
+    );
     if (joined === undefined) throw new HandlerFailure(handler, STOPPED);
     if (joined.freed) this.kick();
     return joined.states;
@@ -319,7 +342,7 @@ class Runner implements ChainRunner {
   /** With the next accept, when half of the slots are held, or soon; at once when somebody waits for quiet. */
   #inCompany<T>(write: () => Promise<T>): Promise<T> {
     const { chain } = this.#options;
-    const isFull = this.#ready.length > 0 || this.#running >= chain.concurrency;
+    const isFull = this.#ready.length > 0 || this.#slots.isFull;
     const written = this.#held.add(write, isFull ? MAX_HELD_WHEN_FULL_MS : MAX_HELD_MS);
     const isAwaited = this.#state !== 'running' || this.#quietWaiters.length > 0;
     if (isAwaited || this.#held.size >= chain.concurrency / 2) this.#held.flush();
@@ -342,7 +365,7 @@ class Runner implements ChainRunner {
   }
 
   async #releaseReady(): Promise<number> {
-    const ready = [...this.#ready.splice(0), ...(this.#readyBatch?.deliveries ?? [])];
+    const ready = [...this.#ready.splice(0).flat(), ...(this.#readyBatch?.deliveries ?? [])];
     this.#readyBatch = undefined;
     await Promise.all(ready.map((delivery) => this.#ends.release(delivery)));
     return ready.length;
@@ -350,7 +373,7 @@ class Runner implements ChainRunner {
 
   get #isQuiet(): boolean {
     return (
-      this.#running === 0 &&
+      this.#slots.running + this.#slots.aside === 0 &&
       !this.#claiming &&
       (this.#state !== 'running' || (this.#ready.length === 0 && this.#readyBatch === undefined))
     );
@@ -367,6 +390,17 @@ class Runner implements ChainRunner {
     if (!this.#isQuiet) return;
     for (const tell of this.#quietWaiters.splice(0)) tell();
   }
+}
+
+/** Those of one group together, in order. */
+function runsIn(deliveries: readonly Delivery[]): Delivery[][] {
+  const runs: Delivery[][] = [];
+  for (const delivery of deliveries) {
+    const last = runs.at(-1);
+    if (delivery.isBehind && last !== undefined) last.push(delivery);
+    else runs.push([delivery]);
+  }
+  return runs;
 }
 
 /** A stateful handler, in a branch too, sees every change. */

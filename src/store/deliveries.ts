@@ -12,7 +12,7 @@ import { Gathered } from './gathered.ts';
 import { Merging } from './merging.ts';
 import { CHANGE_JOINS, groupOf, groupQueueOf } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
-import type { Batch, ChangeRecord, ClaimRequest, End, Forks, ParkRequest, StateWrites } from './store.ts';
+import type { Batch, ChangeRecord, ClaimRequest, End, Forks, GroupEnd, ParkRequest, StateWrites } from './store.ts';
 import { StoreError } from './store-error.ts';
 import { Failures } from './failures.ts';
 import { HandlerMemory } from './handler-memory.ts';
@@ -33,6 +33,7 @@ export interface DeliveryRecord {
   readonly states: readonly (readonly [handler: string, value: string])[];
   readonly timerOf: string | undefined;
   readonly group: string | undefined;
+  readonly isBehind: boolean;
   /** See `editsOf`. */
   readonly edits: string | undefined;
   readonly crashes: number;
@@ -63,9 +64,6 @@ export interface JoinedRecord {
   readonly states: DeliveryRecord['states'] | undefined;
   readonly freed: boolean;
 }
-
-/** `freed`: its successor has become ready. */
-type EndedNow = Ended & { readonly freed: boolean };
 
 /** Parked deliveries and timers that one claim makes ready at most: a bound on its time, reached only after an outage. */
 const MAX_DUE = 5000;
@@ -120,11 +118,16 @@ export class Deliveries {
     const superseded = this.#hasLate(request) ? this.merging.merge(chain, limit, now) : 0;
     const only = this.#crashes.only(chain);
     const rows = this.#rowsFor(only, chain, limit + 1);
-    const deliveries = rows.slice(0, limit).map((row) => this.#handOut(row, chain, stateful));
+    const first = rows.slice(0, limit);
+    const deliveries = first.flatMap((row) => {
+      const behind = only === undefined ? this.#rowsBehind(row, request) : [];
+      const waiting = behind.map((other) => this.#handOut(other, chain, [], true));
+      return [this.#handOut(row, chain, stateful), ...waiting];
+    });
     this.#crashes.note(
       chain,
       request.atOnce ?? limit,
-      deliveries.map(({ id }) => id),
+      first.map(({ delivery }) => delivery),
     );
     const batch = request.batch === true && only === undefined ? this.#handOutBatch(request) : undefined;
     const nextDueAt = rows.length > limit ? now : this.#nextDueAt(chain);
@@ -148,7 +151,22 @@ export class Deliveries {
     if (forks !== undefined) this.#fork(ended, forks);
     this.#edits.drop(delivery, ended.edits);
     this.#counters.add(ended.chain, end.kind);
-    return ended.freed || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful(ended.chain);
+    return this.#unblock(ended) || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful(ended.chain);
+  }
+
+  completeAll(ends: readonly GroupEnd[], now: number, writes: StateWrites, next: number | undefined): boolean {
+    let last: Ended | undefined;
+    for (const { delivery, end } of ends) {
+      const [by, reason] = end.kind === 'halted' ? [end.by, end.reason] : [null, null];
+      last = this.#end(delivery, DONE, { outcome: end.kind, by, reason, now });
+      this.#edits.drop(delivery, last.edits);
+      this.#counters.add(last.chain, end.kind);
+    }
+    if (last === undefined) return false;
+    this.#memory.write(last, writes);
+    if (next !== undefined) this.#statements.ready.run(next);
+    const freed = next === undefined && this.#unblock(last);
+    return freed || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful(last.chain);
   }
 
   deadLetter(
@@ -171,6 +189,7 @@ export class Deliveries {
       at: now,
     });
     if (forks !== undefined) this.#fork(ended, forks);
+    this.#unblock(ended);
     this.#counters.add(ended.chain, 'dead');
   }
 
@@ -201,11 +220,10 @@ export class Deliveries {
   join(delivery: number, group: string, handlers: readonly string[]): JoinedRecord {
     const claimed = this.#statements.claimed.get(delivery) as unknown as Pick<Ended, 'chain' | 'queue'> | undefined;
     if (claimed === undefined) throw notClaimed(delivery);
-    const { chain, queue: left } = claimed;
     const queue = groupQueueOf(group);
-    const state = this.#firstState(chain, queue);
+    const state = this.#firstState(claimed.chain, queue);
     this.#statements.join.run(queue, state, delivery);
-    const freed = this.#statements.unblock.run(chain, left).changes !== 0;
+    const freed = this.#unblock(claimed);
     if (state === READY) return { states: this.#memory.states(queue, handlers), freed };
     this.release(delivery);
     return { states: undefined, freed };
@@ -249,6 +267,12 @@ export class Deliveries {
     return (only === undefined ? claim.all(chain, limit) : one.all(only)) as unknown as DeliveryRow[];
   }
 
+  /** What waits for it in its group. */
+  #rowsBehind({ queue }: DeliveryRow, { chain, behind = 0 }: ClaimRequest): DeliveryRow[] {
+    if (behind === 0 || groupOf(queue) === undefined) return [];
+    return this.#statements.behind.all(chain, queue, behind) as unknown as DeliveryRow[];
+  }
+
   #handOutBatch({ chain, now, stateful }: ClaimRequest): BatchRecord | undefined {
     const due = this.#gathered.due(chain, now);
     if (due === undefined) return undefined;
@@ -256,7 +280,7 @@ export class Deliveries {
     return { handler: due.handler, id: due.batch, deliveries };
   }
 
-  #handOut(row: DeliveryRow, chain: string, stateful: readonly string[]): DeliveryRecord {
+  #handOut(row: DeliveryRow, chain: string, stateful: readonly string[], isBehind = false): DeliveryRecord {
     this.#statements.markClaimed.run(row.delivery);
     return {
       id: row.delivery,
@@ -268,6 +292,7 @@ export class Deliveries {
       states: this.#memory.states(row.queue, stateful),
       timerOf: row.timer_of ?? undefined,
       group: groupOf(row.queue),
+      isBehind,
       edits: this.#edits.find(row.edits),
       crashes: row.claims,
     };
@@ -284,11 +309,14 @@ export class Deliveries {
     state: typeof DEAD | typeof DONE,
     { outcome, by, reason, now }: { outcome: string; by: string | null; reason: string | null; now: number },
     attempts: number | null = null,
-  ): EndedNow {
+  ): Ended {
     this.release(delivery);
-    const ended = this.#statements.end.get(state, outcome, by, reason, now, attempts, delivery) as unknown as Ended;
-    const freed = this.#statements.unblock.run(ended.chain, ended.queue).changes !== 0;
-    return { ...ended, freed };
+    return this.#statements.end.get(state, outcome, by, reason, now, attempts, delivery) as unknown as Ended;
+  }
+
+  /** Answers whether somebody waited. */
+  #unblock({ chain, queue }: Pick<Ended, 'chain' | 'queue'>): boolean {
+    return this.#statements.unblock.run(chain, queue).changes !== 0;
   }
 
   #requireClaimed(changes: number | bigint, delivery: number): void {
@@ -323,6 +351,12 @@ function prepare(db: DatabaseSync) {
     one: db.prepare(
       `SELECT ${DELIVERY_COLUMNS} FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} WHERE d.id = ?`,
     ),
+    behind: db.prepare(
+      `SELECT ${DELIVERY_COLUMNS}
+       FROM (SELECT * FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD} ORDER BY id LIMIT ? + 0) d
+       JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
+    ),
+    ready: db.prepare(`UPDATE deliveries SET state = ${READY} WHERE id = ? AND id IN temp.claimed`),
     markClaimed: db.prepare('INSERT INTO temp.claimed VALUES (?)'),
     unclaim: db.prepare('DELETE FROM temp.claimed WHERE id = ?'),
     claimed: db.prepare('SELECT chain, queue FROM deliveries WHERE id = ? AND id IN temp.claimed'),

@@ -25,6 +25,7 @@ import type {
   DeadLetterQuery,
   End,
   Forks,
+  GroupEnd,
   HeldManifest,
   HeldQuery,
   HistoryQuery,
@@ -130,6 +131,9 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
     checkpoint: write((delivery: number, handler: string) => deliveries.checkpoint(delivery, handler)),
     complete: write((delivery: number, end: End, now: number, writes?: StateWrites, forks?: Forks) =>
       deliveries.complete(delivery, end, now, writes, forks),
+    ),
+    completeAll: write((ends: readonly GroupEnd[], now: number, writes: StateWrites, next: number | undefined) =>
+      deliveries.completeAll(ends, now, writes, next),
     ),
     park: write((delivery: number, park: ParkRequest, now: number) => deliveries.park(delivery, park, now)),
     release: read((delivery: number) => deliveries.release(delivery)),

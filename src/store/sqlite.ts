@@ -25,6 +25,7 @@ import type {
   Delivery,
   End,
   Forks,
+  GroupEnd,
   HeldQuery,
   HistoryQuery,
   Observation,
@@ -199,6 +200,10 @@ class SqliteStore implements Store {
 
   complete(delivery: number, end: End, writes?: StateWrites, forks?: Forks) {
     return this.#call('complete', [delivery, end, this.#clock.now(), writes, forks]);
+  }
+
+  completeAll(ends: readonly GroupEnd[], writes: StateWrites, next: number | undefined) {
+    return this.#call('completeAll', [ends, this.#clock.now(), writes, next]);
   }
 
   park(delivery: number, park: ParkRequest) {

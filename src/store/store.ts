@@ -113,6 +113,8 @@ export interface Delivery {
   readonly timerOf: string | undefined;
   /** Whose order and state it has in place of the object's: see {@link Store.join}. */
   readonly group: string | undefined;
+  /** It was handed out with the one before it in the list, of the same group, and its turn comes when that one has ended; it has the states that that one leaves. */
+  readonly isBehind: boolean;
 }
 
 export interface ClaimRequest {
@@ -126,6 +128,8 @@ export interface ClaimRequest {
   readonly atOnce?: number;
   /** Whether a batch is wanted, too. Default: none. */
   readonly batch?: boolean;
+  /** How many that wait in a group are handed out with the one whose turn it is, beyond `limit`. Default: none. */
+  readonly behind?: number;
   /**
    * Whether changes of one object that waited for ten seconds and more, none of them attempted, are handed out as one:
    * `compacted`, from the first `before` to the newest `after`, made by all their managers. Those that cancel out are not
@@ -173,6 +177,12 @@ export interface StateWrites {
 
 export type End =
   { readonly kind: 'completed' } | { readonly kind: 'halted'; readonly by: string; readonly reason: string };
+
+/** Of one of several: see {@link Store.completeAll}. */
+export interface GroupEnd {
+  readonly delivery: number;
+  readonly end: End;
+}
 
 /** Where a change goes on when its delivery is completed. */
 export interface Forks {
@@ -397,6 +407,11 @@ export interface Store {
    * chain has more to ask for: a successor that this has freed, or a wake-up.
    */
   complete(delivery: number, end: End, writes?: StateWrites, forks?: Forks): Promise<boolean>;
+  /**
+   * The ends of deliveries of one group that were handed out together, in order, all or none, with what was decided on the way
+   * (`writes`: of the last who decided). `next`, if any, is claimed with them: its turn comes, whoever else waits. Answers as {@link complete}.
+   */
+  completeAll(ends: readonly GroupEnd[], writes: StateWrites, next: number | undefined): Promise<boolean>;
   /** Wait without a slot: due again at `until`. Successors of the key go on waiting. */
   park(delivery: number, park: ParkRequest): Promise<void>;
   /** Hand back unfinished, as it was: shutdown. */

@@ -86,6 +86,7 @@ export async function claim(
     now?: number;
     stateful?: string[];
     batch?: boolean;
+    behind?: number;
     coalesce?: boolean;
   } = {},
 ) {

@@ -224,6 +224,57 @@ export function memory(fixture: StoreFixture): void {
       assert.equal((await claimOne(store, { chain: 'default/branch' })).group, undefined);
     });
 
+    /** Three of four, handed out together. */
+    async function threeOfOneGroup(store: Store): Promise<readonly Delivery[]> {
+      await withPending(store, ['web-1', 'web-2', 'web-3', 'web-4']);
+      const { deliveries } = await claim(store);
+      for (const delivery of deliveries) await join(store, delivery);
+      await store.release(deliveries[0]?.id ?? 0);
+      return (await claim(store, { ...STATEFUL, limit: 1, behind: 2 })).deliveries;
+    }
+
+    storeTest(fixture, 'are handed out in their order, as many as are wanted, and end together', async ({ store }) => {
+      const deliveries = await threeOfOneGroup(store);
+      assert.deepEqual(
+        deliveries.map(({ change, isBehind }) => [change.key, isBehind]),
+        [
+          ['shop/web-1', false],
+          ['shop/web-2', true],
+          ['shop/web-3', true],
+        ],
+      );
+      assert.deepEqual(await claimLines(store), [], 'they are under way');
+      const [first, second, third] = deliveries.map(({ id }) => id) as [number, number, number];
+      const halted = { kind: 'halted', by: HANDLER, reason: 'known' } as const;
+      const ends = [first, second].map((delivery) => ({ delivery, end: halted }));
+      await store.completeAll(ends, states({ count: 2 }), third);
+      await store.release(third);
+      const next = await claimOne(store, STATEFUL);
+      assert.deepEqual([next.id, next.states], [third, new Map([[HANDLER, { count: 2 }]])]);
+      await store.completeAll([{ delivery: third, end: COMPLETED }], states({ count: 3 }), undefined);
+      assert.equal((await claimOne(store, STATEFUL)).change.key, 'shop/web-4');
+      await assertBalanced(store);
+    });
+
+    storeTest(fixture, 'hand back those behind, who wait again', async ({ store }) => {
+      const [first, ...behind] = (await threeOfOneGroup(store)) as [Delivery, ...Delivery[]];
+      for (const { id } of behind) await store.release(id);
+      assert.deepEqual(await claimLines(store), []);
+      await store.complete(first.id, COMPLETED);
+      assert.equal((await claimOne(store)).change.key, 'shop/web-2');
+    });
+
+    storeTest(fixture, 'end together or not at all', async ({ store }) => {
+      const [first, second, third] = (await threeOfOneGroup(store)) as [Delivery, Delivery, Delivery];
+      await store.release(second.id);
+      const ends = [first, second].map(({ id }) => ({ delivery: id, end: COMPLETED }));
+      await assert.rejects(store.completeAll(ends, states({ count: 2 }), third.id), /not claimed/);
+      await store.release(third.id);
+      await store.release(first.id);
+      const again = await claimOne(store, STATEFUL);
+      assert.deepEqual([again.id, again.states], [first.id, new Map()]);
+    });
+
     storeTest(fixture, 'take claimed deliveries only', async ({ store }) => {
       await withPending(store, ['web']);
       const delivery = await claimOne(store);

@@ -1,0 +1,82 @@
+/** Changes of one group that are worked on in one go: a storm of a hundred pods of a workload is one message and a hundred halts. */
+import type { Clock } from '../clock.ts';
+import type { Json } from '../json.ts';
+import type { Delivery, StateWrites } from '../store/store.ts';
+import type { Outcome, Passage } from './fate.ts';
+import type { Ran } from './retry.ts';
+
+/** A change that a handler has halted, which is not durable yet. */
+export interface Halted {
+  readonly delivery: Delivery;
+  readonly passage: Passage;
+}
+
+export interface GroupRunParts {
+  readonly clock: Clock;
+  /** False: the process stops. */
+  mayGoOn(): boolean;
+  run(delivery: Delivery): Promise<Ran<Outcome>>;
+  /** Makes these ends durable, with what was decided on the way. `next`: of those that were handed out, whose turn it is now. */
+  endAll(halted: readonly Halted[], writes: StateWrites, next: Delivery | undefined): Promise<void>;
+  settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void>;
+  release(delivery: Delivery): Promise<void>;
+}
+
+/** Ends are not held back for longer. */
+const MAX_HELD_MS = 500;
+
+/**
+ * In order, each with the state that the one before it left. What halts is made durable together: until then nobody was told of
+ * anything, so that a crash repeats no more than the thinking. The first that does not halt is settled by itself, and those behind
+ * it are handed back.
+ */
+export async function runGroup(deliveries: readonly Delivery[], parts: GroupRunParts): Promise<void> {
+  const { clock } = parts;
+  let held: Halted[] = [];
+  let heldSince = clock.monotonic();
+  let states = deliveries[0]?.states ?? new Map<string, Json>();
+  const endHeld = async (next: Delivery | undefined): Promise<void> => {
+    if (held.length > 0) await parts.endAll(held, writesOf(held), next);
+    held = [];
+    heldSince = clock.monotonic();
+  };
+  for (const [n, given] of deliveries.entries()) {
+    const rest = deliveries.slice(n + 1);
+    if (n > 0 && !parts.mayGoOn()) {
+      await endHeld(given);
+      await Promise.all([given, ...rest].map((delivery) => parts.release(delivery)));
+      return;
+    }
+    if (clock.monotonic() - heldSince > MAX_HELD_MS) await endHeld(given);
+    const delivery = { ...given, states };
+    const ran = await parts.run(delivery);
+    const passage = haltIn(ran);
+    if (passage === undefined) {
+      await endHeld(given);
+      await Promise.all(rest.map((other) => parts.release(other)));
+      await parts.settle(delivery, ran);
+      return;
+    }
+    held.push({ delivery, passage });
+    states = statesAfter(states, passage.writes);
+  }
+  await endHeld(undefined);
+}
+
+function haltIn(ran: Ran<Outcome>): Passage | undefined {
+  return ran.kind === 'done' && 'end' in ran.result && ran.result.end.kind === 'halted' ? ran.result : undefined;
+}
+
+function statesAfter(before: ReadonlyMap<string, Json>, { states }: StateWrites): ReadonlyMap<string, Json> {
+  return new Map([...before, ...(states ?? [])].filter(([, value]) => value !== null));
+}
+
+/** What the last one decided who decided anything: states and wake-ups are the group's. */
+function writesOf(held: readonly Halted[]): StateWrites {
+  const all = held.map(({ passage }) => passage.writes);
+  const wakeUps = all.flatMap(({ wakeUps: asked = [] }) => asked);
+  return {
+    states: new Map(all.flatMap(({ states }) => [...(states ?? [])])),
+    wakeUps: [...new Map(wakeUps.map((wakeUp) => [wakeUp.handler, wakeUp])).values()],
+  };
+}
