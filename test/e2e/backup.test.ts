@@ -1,0 +1,59 @@
+/** Backup and restore by the commands of docs/operations.md. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, stat } from 'node:fs/promises';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { deployment } from './cluster.ts';
+import { kwatchmanConfig } from './main-job.ts';
+import { World } from './world.ts';
+
+const sh = promisify(execFile);
+
+async function commands(): Promise<{ readonly backUp: string; readonly restore: string }> {
+  const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const [backUp = '', restore = ''] = [...page.matchAll(/^```sh\n([^`]*BACKUP[^`]*)^```/gm)].map(
+    ([, block = '']) => block,
+  );
+  return { backUp, restore };
+}
+
+test('a backup that is put back goes on from its own time: what happened since is told again, and history is its own', async () => {
+  await using world = await World.start();
+  const { server, slack, workdir } = world;
+  server.create(deployment('web', 'nginx', 1));
+  const env = { PATH: process.env['PATH'], WATCHCHAIN_STATE: workdir.file('state'), BACKUP: workdir.file('backup') };
+  const { backUp, restore } = await commands();
+  const options = {
+    config: `[state]\npath = "state"\n${kwatchmanConfig(slack.url, ['deployment'])}`,
+    keepState: true,
+  };
+  const replicas = async (n: number, messages: number) => {
+    server.update(deployment('web', 'nginx', n));
+    await slack.waitFor(messages);
+  };
+  {
+    await using _first = await world.run(options);
+    await replicas(2, 1);
+  }
+  await sh('sh', ['-euc', backUp], { env });
+  {
+    await using _second = await world.run(options);
+    await replicas(3, 2);
+  }
+  await sh('sh', ['-euc', restore], { env });
+  {
+    await using third = await world.run(options);
+    await slack.waitFor(3);
+    assert.deepEqual(
+      world.messages().map(({ text }) => /replicas \d -> \d/.exec(text)?.[0]),
+      ['replicas 1 -> 2', 'replicas 2 -> 3', 'replicas 2 -> 3'],
+    );
+    const history = await third.app.store.history({ limit: 10 });
+    assert.deepEqual(
+      history.map(({ flags }) => flags.whileAway === true),
+      [false, true],
+    );
+  }
+  assert.equal((await stat(workdir.file('state'))).mode & 0o777, 0o700);
+});
