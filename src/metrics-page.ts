@@ -11,6 +11,8 @@ A label has as many values as the configuration has names: chains, handlers, rec
 const OF_THE_PROCESS = `
 Beside these the usual ones of the process and of Node, by the names that dashboards know: \`process_cpu_seconds_total\`, \`process_resident_memory_bytes\`, \`process_open_fds\`, \`nodejs_gc_duration_seconds\` and others. The delay of the event loop since the last scrape is \`nodejs_eventloop_lag_p50_seconds\`, \`..._p99_seconds\` and \`..._max_seconds\`; at rest it is the 10 ms at which it is looked at.
 
+With \`[web] exporterMetrics\`, which a configuration of kubernetes-event-exporter sets, its seven are there too: \`build_info\`, \`events_sent\`, \`events_discarded\`, \`watch_errors\`, \`send_event_errors\`, \`kube_api_read_cache_hits\` and \`kube_api_read_cache_misses\`, behind its prefix and without labels.
+
 ## Alerts
 
 The rules are in [alerts.yaml](../chart/files/alerts.yaml), which Prometheus takes as it is; the chart makes a PrometheusRule of it (\`prometheusRule.create\`). Each links to what to do, in [operations.md](operations.md#alerts). Tests bring the program into each of these states and see the alert fire.

@@ -115,6 +115,8 @@ export interface WebConfig {
   readonly basePath: string;
   /** Whoever reaches the address may see and do everything. */
   readonly open: boolean;
+  /** What stands before the names of kubernetes-event-exporter's metrics; undefined: they are not shown. */
+  readonly exporterMetrics: string | undefined;
   readonly podWatcher: PodWatcherConfig;
 }
 

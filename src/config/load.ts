@@ -225,6 +225,7 @@ function settings(
       hosts: web?.hosts ?? [],
       basePath: web?.basePath ?? '',
       open: web?.open ?? false,
+      exporterMetrics: web?.exporterMetrics,
       podWatcher: {
         resetOnRead: web?.podWatcher?.resetOnRead ?? false,
         includeEvents: web?.podWatcher?.includeEvents ?? true,

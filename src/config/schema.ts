@@ -30,6 +30,9 @@ export const leaseName = z
     'must be made of lower-case letters, digits, "-" and "."',
   );
 
+/** Of a name of a metric; kubernetes-event-exporter's own rule. */
+export const exporterPrefix = z.string().regex(/^([a-zA-Z][a-zA-Z0-9_:]*_)?$/, 'must match ^[a-zA-Z][a-zA-Z0-9_:]*_$');
+
 const resourceFields = z.strictObject({
   kind: z
     .string()
@@ -268,6 +271,11 @@ export const configFile = z.strictObject({
         .boolean()
         .optional()
         .describe('Whoever reaches the address may see and do everything: for a network that is closed otherwise.'),
+      exporterMetrics: exporterPrefix
+        .optional()
+        .describe(
+          'At `/metrics`, kubernetes-event-exporter\'s own seven beside ours, with this before their names, its `metricsNamePrefix`: `"event_exporter_"`, or `""`.',
+        ),
       podWatcher: podWatcher
         .optional()
         .describe("How `/status` and `/pod-restart-alerts` answer, OpenShift's Pod Watcher's own."),

@@ -8,6 +8,7 @@ import { loadAssets } from './assets.ts';
 import { Feed } from './feed.ts';
 import { closedGate, clusterGate, loopbackGate, openGate, tokenGate, type Gate } from './gate.ts';
 import type { WebConfig } from '../config/config.ts';
+import { addExporterMetrics } from '../exporter-metrics.ts';
 import { collectProcessMetrics } from '../metrics.ts';
 import type { Outlook } from './outlook.ts';
 import { routesOf } from './routes.ts';
@@ -34,6 +35,7 @@ const CLOSED = 'only /livez, /readyz and /metrics are served: the page needs [we
 export async function startWeb({ listen: at, outlook, settings }: WebOptions): Promise<Web> {
   const { metrics, clock, log } = outlook;
   collectProcessMetrics(metrics);
+  if (settings.exporterMetrics !== undefined) addExporterMetrics(metrics, settings.exporterMetrics);
   const gate = gateFor(at, settings, outlook);
   const feed = new Feed({ ...outlook, store: () => outlook.store() });
   const sessions = new Sessions(clock);

@@ -58,6 +58,46 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     );
   });
 
+  test('38 their seven metrics, by their names and types, with their prefix', async () => {
+    await using place = await podWith((url) => ({
+      'config.yaml': `metricsNamePrefix: event_exporter_\n${toHook(url, { layout: NAME })}`,
+    }));
+    await using program = place.start(['--compat', 'event-exporter', '-kubeconfig', 'kubeconfig', ...METRICS]);
+    await delivers(place, program);
+    const long = new Date(Date.now() - 3_600_000).toISOString();
+    place.server.create(podEvent({ name: 'old', firstTimestamp: long, lastTimestamp: long }));
+    place.server.fault({ path: '/api/v1/events', watch: true, effect: 'resetMidLine', times: 1 });
+    place.server.create(podEvent({ name: 'two' }));
+    await until('the other Event', () => place.names().includes('two'));
+    const lines = async () => {
+      const text = await (await fetch(`${program.url()}/metrics`)).text();
+      return text.split('\n').filter((line) => /^(# TYPE )?event_exporter_/.test(line));
+    };
+    const counted = async (name: string) =>
+      Number((await lines()).find((line) => line.startsWith(`event_exporter_${name} `))?.split(' ')[1]);
+    await until('the Event that is too old', async () => (await counted('events_discarded')) === 1);
+    assert.equal(await counted('events_sent'), 2);
+    assert.equal(await counted('watch_errors'), 1);
+    for (const name of ['send_event_errors', 'kube_api_read_cache_hits', 'kube_api_read_cache_misses'])
+      assert.equal(await counted(name), 0, name);
+    const types = (await lines()).filter((line) => line.startsWith('# TYPE'));
+    assert.deepEqual(
+      types.map((line) => line.slice('# TYPE event_exporter_'.length)),
+      [
+        'build_info gauge',
+        'events_sent counter',
+        'events_discarded counter',
+        'watch_errors counter',
+        'send_event_errors counter',
+        'kube_api_read_cache_hits counter',
+        'kube_api_read_cache_misses counter',
+      ],
+    );
+    const [build = ''] = (await lines()).filter((line) => line.startsWith('event_exporter_build_info'));
+    for (const label of ['version', 'revision', 'goversion', 'goos', 'goarch'])
+      assert.ok(build.includes(`${label}="`), label);
+  });
+
   for (const args of [
     ['-conf', 'their.yaml', '-kubeconfig', 'kubeconfig', ...METRICS],
     ['--conf=their.yaml', '--kubeconfig=kubeconfig', '--metrics-address=127.0.0.1:0'],

@@ -101,8 +101,7 @@ class Adapter {
   }
 
   value(): Readonly<Record<string, unknown>> {
-    this.#nameWhatDiffers();
-    const { clusterName = '', route } = this.#file;
+    const { clusterName = '', metricsNamePrefix = '', route } = this.#file;
     const step =
       route &&
       stepOfRoute(route, ['route'], {
@@ -120,6 +119,7 @@ class Adapter {
       ...(clusterName === '' ? {} : { cluster: { name: this.#environment.reference(clusterName) } }),
       ...this.#lookup(),
       ...this.#lease(),
+      web: this.#report.from([], { exporterMetrics: metricsNamePrefix }, { exporterMetrics: ['metricsNamePrefix'] }),
       // Theirs sends to each receiver one by one, in the order in which the Events came.
       concurrency: 1,
       // Each repeat is told by itself.
@@ -202,12 +202,5 @@ class Adapter {
       return undefined;
     }
     return receiver.sink && this.#report.copy({ ...receiver.sink }, receiver.sink);
-  }
-
-  /** Settings without a counterpart. */
-  #nameWhatDiffers(): void {
-    const { metricsNamePrefix } = this.#file;
-    if (metricsNamePrefix !== undefined && metricsNamePrefix !== '')
-      this.#report.warning(['metricsNamePrefix'], 'metrics are called watchchain_..., whatever it says');
   }
 }

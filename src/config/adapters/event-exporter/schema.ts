@@ -1,5 +1,6 @@
 /** What a configuration of kubernetes-event-exporter may say, in the spelling of its newest builds; keys are read in any case. */
 import { z } from 'zod';
+import { exporterPrefix } from '../../schema.ts';
 
 /** YAML gives numbers where people mean words. */
 const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
@@ -106,10 +107,7 @@ export const exporterFile = z.strictObject({
   leaderElection: z.strictObject({ enabled: z.boolean().optional(), leaderElectionID: text.optional() }).optional(),
   omitLookup: z.boolean().optional(),
   cacheSize: z.int().optional(),
-  metricsNamePrefix: z
-    .string()
-    .regex(/^([a-zA-Z][a-zA-Z0-9_:]*_)?$/, 'must match ^[a-zA-Z][a-zA-Z0-9_:]*_$')
-    .optional(),
+  metricsNamePrefix: exporterPrefix.optional(),
   route: route.optional(),
   receivers: z.array(receiver).optional(),
   watchReasons: z.array(text).optional(),

@@ -1,0 +1,72 @@
+/** kubernetes-event-exporter's metrics by its own names, for dashboards and alerts that were made for it; fed from ours. */
+import { Counter, Gauge } from 'prom-client';
+import type { Metrics } from './metrics.ts';
+import { VERSION } from './version.ts';
+
+type Labels = Partial<Readonly<Record<string, string | number>>>;
+type Read = (name: keyof Metrics, isMeant: (labels: Labels) => boolean) => Promise<number>;
+
+const isEvent = ({ resource }: Labels) => /(^|\/)events$/.test(String(resource));
+const isOfAge = ({ handler }: Labels) => String(handler).endsWith('/maxAge');
+
+/** What they say of theirs, and how much of ours that is. */
+const COUNTERS: Readonly<Record<string, { readonly help: string; readonly value: (read: Read) => Promise<number> }>> = {
+  events_sent: {
+    help: 'Events that were not too old when they came, whatever became of them',
+    value: async (read) => (await read('changes', isEvent)) - (await tooOld(read)),
+  },
+  events_discarded: { help: 'Events that were too old when they came', value: (read) => tooOld(read) },
+  watch_errors: {
+    help: 'Watches that failed',
+    value: (read) => read('watchRestarts', ({ reason }) => reason !== 'ended'),
+  },
+  send_event_errors: {
+    help: 'Requests to receivers that failed',
+    value: (read) => read('deliveries', ({ outcome }) => outcome !== 'ok'),
+  },
+  kube_api_read_cache_hits: {
+    help: 'Involved objects that were known already',
+    value: (read) => read('lookups', ({ outcome }) => isKnown(outcome)),
+  },
+  kube_api_read_cache_misses: {
+    help: 'Involved objects that the API server was asked for',
+    value: (read) => read('lookups', ({ outcome }) => !isKnown(outcome)),
+  },
+};
+
+const isKnown = (outcome: Labels[string]) => outcome === 'baseline' || outcome === 'cache';
+const tooOld = (read: Read) => read('verdicts', (labels) => isOfAge(labels) && labels['verdict'] === 'halt');
+
+/** Adds the seven to the registry of ours, each computed when it is asked for. @param prefix theirs, `metricsNamePrefix`; may be empty */
+export function addExporterMetrics(metrics: Metrics, prefix: string): void {
+  const build = new Gauge({
+    name: `${prefix}build_info`,
+    help: '1, and which version runs',
+    labelNames: ['version', 'revision', 'goversion', 'goos', 'goarch'],
+    registers: [],
+  });
+  build.set({ version: VERSION, revision: '', goversion: '', goos: process.platform, goarch: process.arch }, 1);
+  metrics.registry.registerMetric(build);
+  const read: Read = async (name, isMeant) => {
+    const metric = metrics[name];
+    if (!(metric instanceof Counter)) return 0;
+    const { values } = await metric.get();
+    return values.reduce((sum, { labels, value }) => (isMeant(labels) ? sum + value : sum), 0);
+  };
+  for (const [name, { help, value }] of Object.entries(COUNTERS)) {
+    let shown = 0;
+    const counter = new Counter({
+      name: `${prefix}${name}`,
+      help,
+      registers: [],
+      async collect() {
+        // An Event that is seen is told to be too old a moment later: a counter never goes down.
+        const more = (await value(read)) - shown;
+        if (more <= 0) return;
+        this.inc(more);
+        shown += more;
+      },
+    });
+    metrics.registry.registerMetric(counter);
+  }
+}
