@@ -70,7 +70,7 @@ bench: build ## each figure beside its denominator, from the same run
 control-plane: ## builds etcd, the Kubernetes control plane, kubectl, kwok, helm and promtool, once, into a cache outside the checkout
 	@test/control-plane/build.sh
 
-test-cluster: deps ## the tests on the real control plane
+test-cluster: deps ## the tests on the real control plane (KUBERNETES=1.34 for an older one)
 	@dir=$$(test/control-plane/build.sh --print) || { status=$$?; test $$status = 69 -a -z "$$CI" && exit 0; exit $$status; }; \
 	WATCHCHAIN_CONTROL_PLANE=$$dir $(node_test) --test-concurrency=1 test/cluster/*.test.ts
 

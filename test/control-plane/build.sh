@@ -1,11 +1,20 @@
 #!/bin/sh
 # Builds etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl, kwok, helm, kubeconform and promtool from the Go module
 # proxy, locked by the go.sum files here, into a folder named by their hash. Cold it takes about 15 minutes of two cores; then nothing.
+# KUBERNETES=1.34: an older minor version, of those that have a kubernetes-VERSION.mod here. Default: that of go.mod, the newest.
 # --print: prints the folder. Exits with 69 where a tool is missing, and says which.
 set -eu
 cd "$(dirname "$0")"
 
-inputs="go.mod go.sum main.go $(echo kwok/go.* helm/go.* kubeconform/go.* promtool/go.*) build.sh"
+modfile=go.mod
+if [ -n "${KUBERNETES-}" ]; then
+  modfile=kubernetes-$KUBERNETES.mod
+  if [ ! -e "$modfile" ]; then
+    echo "KUBERNETES=$KUBERNETES: there are$(ls kubernetes-*.mod | sed -n 's/kubernetes-\(.*\).mod/ \1/p' | tr '\n' ','| sed 's/,$//'), and the newest without it" >&2
+    exit 1
+  fi
+fi
+inputs="$modfile ${modfile%mod}sum main.go $(echo kwok/go.* helm/go.* kubeconform/go.* promtool/go.*) build.sh"
 # shellcheck disable=SC2086 -- a list of names
 hash=$(git hash-object $inputs | git hash-object --stdin | cut -c1-16)
 dir=${XDG_CACHE_HOME:-$HOME/.cache}/watchchain/control-plane/$hash
@@ -26,8 +35,8 @@ if [ ! -e "$dir/complete" ]; then
   trap 'rm -rf "$part"' EXIT
   mkdir -p "$part/stages/node" "$part/stages/pod"
   # Their releases are told their version like this, and helm asks the API server for it.
-  version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
-  go build -buildvcs=false -trimpath -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$version" -o "$part/control-plane" .
+  version=$(go list -modfile="$modfile" -m -f '{{.Version}}' k8s.io/kubernetes)
+  go build -modfile="$modfile" -buildvcs=false -trimpath -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$version" -o "$part/control-plane" .
   (cd kwok && go build -buildvcs=false -o "$part/kwok" sigs.k8s.io/kwok/cmd/kwok)
   (cd helm && go build -buildvcs=false -trimpath -ldflags='-s -w' -o "$part/helm" helm.sh/helm/v4/cmd/helm)
   (cd kubeconform && go build -buildvcs=false -trimpath -ldflags='-s -w' -o "$part/kubeconform" github.com/yannh/kubeconform/cmd/kubeconform)
