@@ -11,6 +11,7 @@ import { large } from './scenarios/large.ts';
 import { latency } from './scenarios/latency.ts';
 import { plugins } from './scenarios/plugins.ts';
 import { page } from './scenarios/page.ts';
+import { sizes } from './scenarios/sizes.ts';
 import { slack } from './scenarios/slack.ts';
 import { slowReceiver } from './scenarios/slow-receiver.ts';
 import { store } from './scenarios/store.ts';
@@ -32,6 +33,7 @@ const SCENARIOS: readonly Scenario[] = [
   recovery,
   plugins,
   large,
+  sizes,
 ];
 
 const given = process.argv.slice(2);
