@@ -128,6 +128,21 @@ describe('event controller: how it goes on', () => {
     await controller.line(/Name: later; Event Type:ADDED/);
   });
 
+  test('14: a 404 is one line, and it is watched once it is there', async (t) => {
+    const { server, env } = await startCluster(t, { resources: [] });
+    const clock = new FakeClock();
+    const controller = await start(t, { env: { ...env, K8S_API_GROUP: 'apis/route.openshift.io' }, clock });
+    assert.match(await controller.line(/\[WARNING\].*routes/), /route\.openshift\.io/);
+    assert.equal(controller.lines().filter((line) => /^\[(WARNING|ERROR)\].*routes/.test(line)).length, 1);
+    server.addResource(ROUTES);
+    server.create(route('web'));
+    for (let told = false; !told; told = said(controller).length > 0) {
+      await clock.advance(1_000);
+      t.signal.throwIfAborted();
+    }
+    assert.deepEqual(said(controller), ['[INFO] Kind: Route; Name: web; Event Type:ADDED']);
+  });
+
   test('15: a server that falls silent is noticed within 60 s, and the watch goes on from where it was', async (t) => {
     const { server, env } = await startCluster(t);
     const clock = new FakeClock();

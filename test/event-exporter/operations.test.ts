@@ -1,4 +1,4 @@
-/** kubernetes-event-exporter's acceptance list, 38 to 42: how it runs in a cluster. Its line 40, leader election, is not built. */
+/** kubernetes-event-exporter's acceptance list, 38 to 42 and the memory of 33: how it runs in a cluster. Its line 40, leader election, is not built. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
@@ -96,6 +96,40 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     const [build = ''] = (await lines()).filter((line) => line.startsWith('event_exporter_build_info'));
     for (const label of ['version', 'revision', 'goversion', 'goos', 'goarch'])
       assert.ok(build.includes(`${label}="`), label);
+  });
+
+  test('33 a receiver that is down takes no memory: 20,000 Events wait on the disk', async () => {
+    await using place = await podWith(() => ({ 'config.yaml': toHook('http://127.0.0.1:1', { layout: NAME }) }));
+    await using program = place.start([
+      '--compat',
+      'event-exporter',
+      '-kubeconfig',
+      'kubeconfig',
+      '--state',
+      'state',
+      ...METRICS,
+    ]);
+    await program.ready();
+    const metric = async (name: string) => {
+      const text = await (await fetch(`${program.url()}/metrics`)).text();
+      return Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(name))
+          ?.split(' ')
+          .at(-1),
+      );
+    };
+    const atRest = await metric('process_resident_memory_bytes');
+    for (let created = 0; created < 20_000;) {
+      for (const until = created + 2_000; created < until; created++) {
+        place.server.create(podEvent({ name: `e-${created}`, message: 'x'.repeat(1_000) }));
+      }
+      await until('what was created', async () => (await metric('events_sent ')) === created);
+    }
+    const grownMiB = ((await metric('process_resident_memory_bytes')) - atRest) / 2 ** 20;
+    assert.ok(grownMiB < 150, `RSS grew by ${Math.round(grownMiB)} MiB`);
+    assert.equal(await metric('watchchain_ends_total{chain="default",end="dead"}'), 0);
   });
 
   for (const args of [
