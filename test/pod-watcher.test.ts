@@ -9,6 +9,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { createApp, type App } from '../src/app.ts';
 import { loadHandler } from '../src/chain/load.ts';
 import { adaptPodWatcher } from '../src/config/adapters/pod-watcher.ts';
+import type { Config } from '../src/config/config.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { createLogger } from '../src/log.ts';
 import { startApiServer, type ApiServer, type ApiServerOptions } from '../src/testing/api-server.ts';
@@ -40,6 +41,13 @@ interface Status {
   }[];
 }
 
+/** As where a secret is mounted, which is at one place for all: another test shows that the environment asks for it. */
+function withTokenFile(config: Config, tokenFile: string): Config {
+  const { direct } = config.cluster;
+  assert.ok(direct);
+  return { ...config, cluster: { ...config.cluster, direct: { ...direct, token: undefined, tokenFile } } };
+}
+
 class Watcher {
   readonly server: ApiServer;
   readonly app: App;
@@ -58,9 +66,15 @@ class Watcher {
   }
 
   /** Another one at the same cluster. */
-  static async beside(t: TestContext, server: ApiServer, env: NodeJS.ProcessEnv = {}): Promise<Watcher> {
+  static async beside(
+    t: TestContext,
+    server: ApiServer,
+    env: NodeJS.ProcessEnv = {},
+    mounted: { readonly tokenFile?: string } = {},
+  ): Promise<Watcher> {
     const all = { OPENSHIFT_HOST: server.url, OPENSHIFT_TOKEN: TOKEN, ...env };
-    const config = await loadConfig('environment', { env: all, tool: 'pod-watcher', loadHandler });
+    const loaded = await loadConfig('environment', { env: all, tool: 'pod-watcher', loadHandler });
+    const config = mounted.tokenFile === undefined ? loaded : withTokenFile(loaded, mounted.tokenFile);
     const stream = new PassThrough();
     let text = '';
     stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
@@ -240,6 +254,30 @@ describe('what is watched', () => {
     outage.remove();
     await watcher.until(['web-1/web Failure 2', 'web-2/web None 0']);
     assert.equal(await (await watcher.fetch('/healthz')).text(), 'ok\n');
+  });
+
+  test('2: where namespaces are named, each has its own watch, and nothing else is asked for', async (t) => {
+    const watcher = await Watcher.start(t, { OPENSHIFT_NAMESPACE: 'shop, team-a' });
+    const paths = new Set(watcher.server.requests.map(({ path }) => path).filter((path) => path.endsWith('/pods')));
+    assert.deepEqual(paths, new Set(['/api/v1/namespaces/shop/pods', '/api/v1/namespaces/team-a/pods']));
+    watcher.server.create(podOf({ name: 'in-a', namespace: 'team-a' }));
+    await watcher.until(['in-a/web None 0'], 'team-a');
+  });
+
+  test('15: a token that is rotated is read again from its file, and the watch goes on', async (t) => {
+    await using workdir = await Workdir.make();
+    const tokenFile = await workdir.write('token', TOKEN);
+    const server = await startApiServer({ token: TOKEN });
+    t.after(() => server.close());
+    const watcher = await Watcher.beside(t, server, {}, { tokenFile });
+    await watcher.crash();
+    await workdir.write('token', 'sha256~the-next-token');
+    server.rotateToken('sha256~the-next-token');
+    server.create(podOf({ name: 'web-2' }));
+    server.fault({ watch: true, times: 1, effect: 'end' });
+    server.create(podOf({ name: 'web-3' }));
+    await watcher.until(['web-1/web Failure 2', 'web-2/web None 0', 'web-3/web None 0']);
+    assert.ok(!watcher.log.includes('the-next-token'));
   });
 
   test("18: the certificate of the cluster is checked, by a CA of one's own or not at all when one says so", async (t) => {

@@ -51,12 +51,11 @@ function problemOf(container: Container, { ends, restarts }: Fate): readonly Pro
     ...(init ? { init } : {}),
   } as const;
   if (waiting !== undefined && !HARMLESS_WAITS.has(waiting.reason)) {
-    const message = waiting.message === undefined ? {} : { message: cut(waiting.message, MAX_MESSAGE_CHARS) };
     return [
       {
         ...about,
         reason: cut(waiting.reason, MAX_REASON_CHARS),
-        ...message,
+        ...messagePart(waiting.message),
         ...(last === undefined ? {} : becauseOf(last)),
       },
     ];
@@ -86,7 +85,7 @@ export function exitPart({ exitCode, signal, message }: Exit): Pick<Problem, 'ex
   return {
     exitCode,
     ...(signal === undefined ? {} : { signal }),
-    ...(message === undefined ? {} : { message: cut(message, MAX_MESSAGE_CHARS) }),
+    ...messagePart(message),
   };
 }
 
@@ -124,6 +123,7 @@ function waitsFor(pod: Manifest): string | undefined {
     : `${waiting.name}: ${waiting.waiting?.reason ?? 'waiting'}`;
 }
 
-function messagePart(message: string | undefined): Pick<Problem, 'message'> {
+/** As far as one reads it. */
+export function messagePart(message: string | undefined): Pick<Problem, 'message'> {
   return message === undefined ? {} : { message: cut(message, MAX_MESSAGE_CHARS) };
 }

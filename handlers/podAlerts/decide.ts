@@ -79,8 +79,7 @@ function worstOf(state: GroupState, now: number): Worst | undefined {
   const all = Object.entries(state.pods).flatMap(([uid, pod]) =>
     pod.problems.filter((problem) => isDue(problem, now)).map((problem): Worst => ({ uid, pod, problem })),
   );
-  const rank = ({ level }: Known): number => (level === 'Failure' ? 0 : 1);
-  return all.toSorted((a, b) => rank(a.problem) - rank(b.problem) || a.problem.since - b.problem.since)[0];
+  return all.toSorted(({ problem: a }, { problem: b }) => rankOf(b.level) - rankOf(a.level) || a.since - b.since)[0];
 }
 
 function failingPods({ pods }: GroupState, now: number): readonly PodState[] {
@@ -114,13 +113,4 @@ function rankOf(level: Level): number {
 /** Nothing is left to remember. */
 export function isForgotten({ pods, alert, resolved }: GroupState): boolean {
   return alert === undefined && resolved.length === 0 && Object.keys(pods).length === 0;
-}
-
-/** As the older pod watchers call it. */
-export type Status = 'None' | Level | 'Sent';
-
-/** `Sent` once it was told; `None` when nothing fails. */
-export function statusOf({ alert }: GroupState): Status {
-  if (alert === undefined || alert.recoveredAt !== undefined) return 'None';
-  return alert.told === alert.lead.level ? 'Sent' : alert.lead.level;
 }

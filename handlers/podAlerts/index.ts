@@ -2,6 +2,7 @@ import { defineStateful, isHalt, type StatefulContext } from '../../src/chain/ha
 import type { Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
+import type { ClassifyOptions } from './classify.ts';
 import { decide, isForgotten, nextAt, type Rules } from './decide.ts';
 import { lookAgain } from './look-again.ts';
 import { compileMute } from './mute.ts';
@@ -44,10 +45,11 @@ export default defineStateful<typeof options, Kept>({
     ],
   }),
   create(given) {
-    const alerts = new PodAlerts(given);
+    const classify = classifyOptionsOf(given);
+    const alerts = new PodAlerts(given, classify);
     return {
       group: async (change, context) => {
-        const owner = await ownerBehind(change, classifyOptionsOf(given), context);
+        const owner = await ownerBehind(change, classify, context);
         return isHalt(owner) ? owner : groupOf(owner);
       },
       handle: (change, context) => alerts.handle(change, context),
@@ -57,11 +59,13 @@ export default defineStateful<typeof options, Kept>({
 
 class PodAlerts {
   readonly #options: Options;
+  readonly #classify: ClassifyOptions;
   readonly #rules: Rules;
   readonly #mute: Telling['mute'];
 
-  constructor(given: Options) {
+  constructor(given: Options, classify: ClassifyOptions) {
     this.#options = given;
+    this.#classify = classify;
     this.#rules = rulesOf(given);
     this.#mute = compileMute(given.mute);
   }
@@ -84,7 +88,7 @@ class PodAlerts {
     const { now, evidence } = context;
     // When it was seen: a retry is to say the same, and a restart counts from then on.
     const at = Math.min(change.observedAt, now);
-    const classify = classifyOptionsOf(this.#options);
+    const classify = this.#classify;
     const { restarts } = this.#rules;
     if (change.action === 'timer') return lookAgain(state, now, { classify, restarts, evidence });
     const owner = await this.#ownerOf(state, change, context);
@@ -100,7 +104,7 @@ class PodAlerts {
 
   async #ownerOf(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<Owner | undefined> {
     if (state.owner !== undefined) return state.owner;
-    const owner = await ownerBehind(change, classifyOptionsOf(this.#options), context);
+    const owner = await ownerBehind(change, this.#classify, context);
     return isHalt(owner) ? undefined : owner;
   }
 }

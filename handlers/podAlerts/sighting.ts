@@ -1,6 +1,6 @@
 /** What one change shows of a pod or a node, as far as alerts go. */
 import type { Change, Manifest } from '../../src/change.ts';
-import { exitPart, OUT_OF_MEMORY, problemsOf, type ClassifyOptions } from './classify.ts';
+import { exitPart, messagePart, OUT_OF_MEMORY, problemsOf, type ClassifyOptions } from './classify.ts';
 import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Container } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { table, text } from './read.ts';
@@ -100,14 +100,13 @@ export function nodeSightingOf({ action, key, uid, after }: Shown): Sighting {
   const gone = action === 'deleted' || after === undefined;
   const ready = conditionOf(after ?? { metadata: { name: key } }, 'Ready');
   const isDown = !gone && ready !== undefined && ready.status !== 'True' && !isTakenDown(after);
-  const message = ready?.message === undefined ? {} : { message: ready.message };
   const reason = ready?.status === 'Unknown' ? 'NodeUnreachable' : 'NodeNotReady';
   return {
     uid,
     key,
     node: key,
     gone,
-    problems: isDown ? [{ container: '', reason, level: 'Failure', ...message }] : [],
+    problems: isDown ? [{ container: '', reason, level: 'Failure', ...messagePart(ready?.message) }] : [],
     restarts: NONE,
     ready: !gone && !isDown,
     fine: new Set(),

@@ -1,11 +1,10 @@
 /** What Kubernetes Events say of a pod that its status does not. */
 import { manifestOf, type Change } from '../../src/change.ts';
 import { occurrencesOf } from '../../src/event.ts';
-import { cut } from '../diff/text.ts';
+import { messagePart } from './classify.ts';
 import type { Problem } from './problem.ts';
 import { text } from './read.ts';
 
-const MAX_MESSAGE_CHARS = 500;
 /** One or two are usual while a node or a ConfigMap comes: the kubelet tries again. */
 const MIN_OCCURRENCES = 3;
 
@@ -25,13 +24,13 @@ export function problemToldBy(change: Change): Problem | undefined {
   const event = manifestOf(change);
   if (event === undefined) return undefined;
   const reason = text(event, 'reason') ?? '';
-  const message = cut(text(event, 'message') ?? text(event, 'note') ?? '', MAX_MESSAGE_CHARS);
+  const message = text(event, 'message') ?? text(event, 'note') ?? '';
   if (UNSTARTED.has(reason)) {
     if (occurrencesOf(event) < MIN_OCCURRENCES) return undefined;
-    return { container: '', reason, level: 'Failure', message, told: true };
+    return { container: '', reason, level: 'Failure', ...messagePart(message), told: true };
   }
   const kill = reason === 'Killing' ? PROBE_KILL.exec(message)?.groups : undefined;
   if (kill === undefined) return undefined;
   const probe = kill['probe'] === 'startup' ? 'StartupProbeFailed' : 'LivenessProbeFailed';
-  return { container: kill['container'] ?? '', reason: probe, level: 'Failure', message, told: true };
+  return { container: kill['container'] ?? '', reason: probe, level: 'Failure', ...messagePart(message), told: true };
 }

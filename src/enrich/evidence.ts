@@ -1,5 +1,6 @@
 /** What explains a change: what happened before it, and what the cluster says of its object now. */
 import type { Change, Manifest } from '../change.ts';
+import { parseManifest } from '../parse.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { textRedactor } from './redact-text.ts';
 
@@ -54,7 +55,7 @@ export function recordedEvidence(
     history: (query) => store.history(query),
     async held(group, resource, key) {
       const body = await store.baseline(group, resource, key);
-      return body === undefined ? undefined : (JSON.parse(Buffer.from(body).toString('utf8')) as Manifest);
+      return body === undefined ? undefined : parseManifest(body);
     },
     eventsOf: () => Promise.resolve([]),
     logTail: () => Promise.resolve(undefined),

@@ -1,5 +1,7 @@
 /** The Events of a namespace or a pod, asked of the cluster when somebody wants to see them. */
-import { rows, table, time } from '../../../handlers/podAlerts/read.ts';
+import { rows, table } from '../../../handlers/podAlerts/read.ts';
+import type { Manifest } from '../../change.ts';
+import { happenedAt } from '../../event.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import type { ApiClient } from '../../source/api.ts';
 
@@ -7,7 +9,7 @@ const LIMIT = 500;
 const TIMEOUT_MS = 3_000;
 
 /** The answer of the cluster, or why there is none. */
-export type EventsAnswer = { readonly events: readonly JsonObject[] } | { readonly problem: string };
+export type EventsAnswer = { readonly events: readonly Manifest[] } | { readonly problem: string };
 
 /** The oldest first. Never rejects. @param uid of the pod, so that those of a namesake before it are left out */
 export async function eventsOf(
@@ -29,25 +31,13 @@ export async function eventsOf(
     const { status, body } = await api.request('GET', path, { query, timeoutMs: TIMEOUT_MS });
     if (status !== 200) return { problem: `the cluster answered ${status}` };
     const found = rows(JSON.parse(body.toString('utf8')) as Json, 'items');
-    return { events: found.map(withoutManagers).toSorted((a, b) => whenOf(a) - whenOf(b)) };
+    return { events: found.map(withoutManagers).toSorted((a, b) => (happenedAt(a) ?? 0) - (happenedAt(b) ?? 0)) };
   } catch (thrown) {
     return { problem: thrown instanceof Error ? thrown.message : 'the cluster does not answer' };
   }
 }
 
-function withoutManagers(event: JsonObject): JsonObject {
+function withoutManagers(event: JsonObject): Manifest {
   const { managedFields: _, ...metadata } = table(event, 'metadata');
-  return { ...event, metadata };
-}
-
-/** Milliseconds since the epoch; some Events have an `eventTime` only. 0: it does not say. */
-export function whenOf(event: JsonObject): number {
-  return (
-    time(event, 'series', 'lastObservedTime') ??
-    time(event, 'lastTimestamp') ??
-    time(event, 'eventTime') ??
-    time(event, 'firstTimestamp') ??
-    time(event, 'metadata', 'creationTimestamp') ??
-    0
-  );
+  return { ...event, metadata: metadata as unknown as Manifest['metadata'] };
 }

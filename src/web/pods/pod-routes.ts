@@ -4,7 +4,6 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { toError } from '../../errors.ts';
-import type { JsonObject } from '../../json.ts';
 import type { Store } from '../../store/store.ts';
 import { firstProblem } from '../change-routes.ts';
 import type { Route, RouteParts } from '../route.ts';
@@ -112,7 +111,7 @@ async function events(
   const uid = place.pod === undefined ? undefined : (await podNamed(store, place.namespace, place.pod))?.metadata.uid;
   const answer = await eventsOf(outlook.api(), { ...place, uid });
   if ('problem' in answer) return c.json({ error: `the Events could not be listed: ${answer.problem}` }, 502);
-  return c.json(answer.events.map((event: JsonObject) => withLocalTime(event, desk.local)));
+  return c.json(answer.events.map((event) => withLocalTime(event, desk.local)));
 }
 
 /** What only looks: HEAD has no body that anybody could have read. */

@@ -1,9 +1,9 @@
 /** `/status` and `/pod-restart-alerts` in the shapes of OpenShift's Pod Watcher, with a few more members. */
 import type { Manifest } from '../../change.ts';
+import { happenedAt } from '../../event.ts';
 import type { JsonObject } from '../../json.ts';
 import { idOf, type AlertStatus, type Finding, type Findings } from './board.ts';
 import { containerStatusesOf, startOf, type ContainerStatus } from './containers.ts';
-import { whenOf } from './events.ts';
 
 /** A container of a pod. Names as pod-watcher has them; what it did not have comes after them. */
 export interface PodEntry {
@@ -106,7 +106,8 @@ function rfc3339(ms: number): string {
   return new Date(ms).toISOString().replace('.000Z', 'Z');
 }
 
-export function withLocalTime(event: JsonObject, local: LocalTime): JsonObject {
-  const at = whenOf(event);
-  return { ...event, localizedTime: at === 0 ? '' : local(at) };
+/** Empty when it does not say when it happened. */
+export function withLocalTime(event: Manifest, local: LocalTime): Manifest {
+  const at = happenedAt(event);
+  return { ...event, localizedTime: at === undefined ? '' : local(at) };
 }
