@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { longestWaitMs } from '../chain/retry.ts';
 import type { ChainConfig, Config, HandlerConfig, ResourceConfig, RetryConfig } from '../config/config.ts';
-import { mayWe } from '../rbac/review.ts';
+import { grantsOf, IDENTITY, looksUp, type Grant } from '../rbac/grants.ts';
+import { mayWe, missingOf } from '../rbac/review.ts';
 import { createApiClient } from '../source/api-client.ts';
 import type { ApiClient } from '../source/api.ts';
 import { loadCredentials } from '../source/credentials.ts';
@@ -80,6 +81,10 @@ function describeHandler(chain: ChainConfig, { id, definition }: HandlerConfig):
   return `${own === definition.name ? own : `${own} (${definition.name})`}: ${definition.summary}`;
 }
 
+/** Which kinds Events will be about, nobody knows but the user. */
+const LOOKUPS =
+  '  Handlers look up what Events are about: watchchain rbac --check --lookup pod,replicaset asks for the kinds you name.\n';
+
 /** `unknown`: the cluster could not say. */
 type Verdict = 'ok' | 'missing' | 'refused' | 'unknown';
 
@@ -91,15 +96,39 @@ async function checkCluster(config: Config, io: CommandIo): Promise<number> {
     const discovery = new Discovery(api);
     io.stdout.write(`\ncluster ${credentials.clusterName} (${api.host})\n`);
     let code: number = EXIT.ok;
+    let areKindsKnown = true;
     for (const request of watchRequests(config)) {
       const { verdict, text } = await askFor(request, discovery, api);
       if (verdict !== 'ok') code = EXIT.failed;
       io.stdout.write(`  ${verdict.padEnd('missing'.length)}  ${text}\n`);
+      if (verdict === 'missing' || verdict === 'unknown') areKindsKnown = false;
     }
-    return code;
+    if (!areKindsKnown) return code;
+    const refused = await missingOf(api, await otherGrants(config, discovery, credentials.namespace));
+    for (const what of refused) io.stdout.write(`  refused  may not ${what}; grant it in a Role or ClusterRole\n`);
+    if (looksUp(config)) io.stdout.write(LOOKUPS);
+    return refused.length > 0 ? EXIT.failed : code;
   } finally {
     await api.close();
   }
+}
+
+/** What handlers, the page and the Lease need beside the watches; what the program can do without is not asked for. */
+async function otherGrants(config: Config, discovery: Discovery, namespace = 'default'): Promise<readonly Grant[]> {
+  const resolve = (kind: string, apiVersion: string | undefined) => discovery.resolve(kind, apiVersion);
+  const grants = await grantsOf(config, { resolve, lookupKinds: [], namespace });
+  const watched = new Set<string>();
+  for (const { kind, apiVersion, namespace: place } of watchRequests(config)) {
+    const answer = await resolve(kind, apiVersion);
+    if (answer.kind !== 'found') continue;
+    const { group, resource, namespaced } = answer.resource;
+    watched.add([group, resource, namespaced ? place : ''].join(' '));
+  }
+  const isAsked = ({ group, resource, namespace: place }: Grant, verb: string) =>
+    ['list', 'watch'].includes(verb) && watched.has([group, resource, place].join(' '));
+  return grants
+    .filter(({ name }) => name !== IDENTITY.name)
+    .map((grant) => ({ ...grant, verbs: grant.verbs.filter((verb) => !isAsked(grant, verb)) }));
 }
 
 async function askFor(

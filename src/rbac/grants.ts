@@ -28,8 +28,14 @@ export interface GrantOptions {
   readonly namespace: string;
 }
 
-/** The uid of this namespace tells the cluster from every other. */
-const IDENTITY: Grant = { group: '', resource: 'namespaces', verbs: ['get'], namespace: '', name: 'kube-system' };
+/** The uid of this namespace tells the cluster from every other; without this right its address does. */
+export const IDENTITY: Grant = {
+  group: '',
+  resource: 'namespaces',
+  verbs: ['get'],
+  namespace: '',
+  name: 'kube-system',
+};
 
 /** What makes it cannot be limited to a name: the API server does not know it yet. */
 function leaseGrants({ lease }: Config, own: string): readonly Grant[] {

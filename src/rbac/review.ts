@@ -36,12 +36,7 @@ const accessReview = z.object({ status: z.object({ allowed: z.boolean().optional
 
 /** @throws when the cluster does not answer these questions */
 export async function reviewGrants(api: ApiClient, grants: readonly Grant[]): Promise<Findings> {
-  const missing: string[] = [];
-  for (const grant of grants) {
-    const refused: string[] = [];
-    for (const verb of grant.verbs) if (!(await mayWe(api, grant, verb))) refused.push(verb);
-    if (refused.length > 0) missing.push(`${refused.join(', ')} ${title(grant)} ${placeOf(grant)}`);
-  }
+  const missing = await missingOf(api, grants);
   const places = new Set([...grants.map(({ namespace }) => namespace), ...SAMPLE_NAMESPACES].filter(Boolean));
   const excess = new Map<string, string[]>();
   let incomplete = false;
@@ -54,6 +49,17 @@ export async function reviewGrants(api: ApiClient, grants: readonly Grant[]): Pr
   }
   const tooMuch = [...excess].map(([what, where]) => `${what} in ${where.join(', ')}`);
   return { missing, tooMuch, incomplete };
+}
+
+/** What we may not do. @throws when the cluster does not answer these questions */
+export async function missingOf(api: ApiClient, grants: readonly Grant[]): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (const grant of grants) {
+    const refused: string[] = [];
+    for (const verb of grant.verbs) if (!(await mayWe(api, grant, verb))) refused.push(verb);
+    if (refused.length > 0) missing.push(`${refused.join(', ')} ${title(grant)} ${placeOf(grant)}`);
+  }
+  return missing;
 }
 
 /** @throws when the cluster does not answer the question */

@@ -209,6 +209,14 @@ describe('check', () => {
     const refused = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(refused.code, 1);
     assert.match(refused.stdout, /refused +v1\/secrets in namespace default: may not watch/);
+    server.allow(({ subresource }) => subresource !== 'log');
+    await workdir.write(
+      'alerts.toml',
+      '[[resource]]\nkind = "pod"\n[[handler]]\nname = "podAlerts"\n[[handler]]\nname = "log"\n',
+    );
+    const alerts = await run(workdir, ['check', '-c', workdir.file('alerts.toml'), '--cluster', '-k', kubeconfig]);
+    assert.equal(alerts.code, 1);
+    assert.match(alerts.stdout, /ok +v1\/pods in all namespaces\n +refused +may not get pods\/log in all namespaces/);
     await workdir.write('config.toml', CONFIG.replace('deployment', 'deploymnet'));
     const unknown = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(unknown.code, 1);
