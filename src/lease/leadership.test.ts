@@ -235,6 +235,22 @@ describe('acquireLeadership()', () => {
     assert.match(one.lines.join(''), /it answered 503/);
   });
 
+  test('outlives one request that hangs', async () => {
+    const one = await leading('one');
+    await pass(2_000);
+    broken = { effect: 'hang', fault: server.fault({ effect: 'hang', method: 'PUT', path: /leases/, times: 1 }) };
+    await pass(20_000);
+    assert.equal(one.leadership.isHeld(), true);
+    assert.match(one.lines.join(''), /no answer within 5 s/);
+  });
+
+  test('is had at once where it was written and the answer was lost', async () => {
+    server.fault({ effect: 'truncate', method: 'POST', path: /leases/, times: 1 });
+    const one = contend('one');
+    await pass(2_500);
+    assert.equal(one.leads, true);
+  });
+
   test('is not held any more by a process that stood still, before anything of it has run again', async () => {
     let stoodMs = 0;
     const own: Clock = {

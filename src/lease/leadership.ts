@@ -93,8 +93,9 @@ class Candidate {
   }
 
   #freeInMs({ holder, fingerprint, ...found }: LeaseObject): number {
-    const { clock, durationMs, log, at } = this.#options;
-    if (holder === undefined) return 0;
+    const { clock, durationMs, log, at, identity } = this.#options;
+    // Our own: it was written, and the answer was lost.
+    if (holder === undefined || holder === identity) return 0;
     if (holder !== this.#waitsFor) log.info('Waiting for the lease', { lease: nameOf(at), holder });
     this.#waitsFor = holder;
     const now = clock.steady();
@@ -171,18 +172,19 @@ class Holder implements Leadership {
 
   /** @throws TakenError when it is another's, or any other error when it may be renewed later */
   async #renew(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, durationMs } = this.#options;
     const late = new AbortController();
     const answered = new AbortController();
-    const leftMs = this.#leftMs();
+    // As client-go: one connection that hangs leaves time for another.
+    const withinMs = Math.min(this.#leftMs(), (durationMs * RENEW_WITHIN) / 2);
     // By the same clock as everything here: the request's own deadline is in the system's time.
-    clock.sleep(leftMs, answered.signal).then(
-      () => late.abort(new Error('no answer before it was due')),
+    clock.sleep(withinMs, answered.signal).then(
+      () => late.abort(new Error(`no answer within ${withinMs / 1_000} s`)),
       () => undefined,
     );
     const askedAt = clock.steady();
     try {
-      this.#object = await this.#write(this.#claim(), { signal: late.signal, timeoutMs: leftMs });
+      this.#object = await this.#write(this.#claim(), { signal: late.signal, timeoutMs: withinMs });
       this.#renewedAt = askedAt;
     } finally {
       answered.abort();
