@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { z } from 'zod';
+import { answers } from './answers.ts';
 import { codeOf, toError } from '../errors.ts';
 import {
   changesQuery,
@@ -28,6 +29,7 @@ export function changeRoutes(parts: RouteParts): readonly Route[] {
       summary:
         'Changes, newest first, with `before` for the next page. With `Accept: text/event-stream`: those that are accepted from now on, and after `Last-Event-ID` or `after`.',
       query: propertiesOf(changesQuery),
+      answers: answers.changes,
       answer: (c) => changes(c, parts),
     },
   ];

@@ -1,5 +1,6 @@
 /** The configuration that runs, for people, without its secrets. */
 import type { ChainConfig, Config, HandlerConfig } from '../config/config.ts';
+import { answers } from './answers.ts';
 import type { Route, RouteParts } from './route.ts';
 
 const HIDDEN = '(hidden)';
@@ -13,6 +14,7 @@ export function configRoute({ outlook }: Pick<RouteParts, 'outlook'>): Route {
     access: 'read',
     summary:
       'The configuration that runs; secrets, and whatever came from the environment or another file, are hidden.',
+    answers: answers.config,
     answer: (c) => c.json(configDocument(outlook.config())),
   };
 }

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import { z } from 'zod';
 import type { DeadLetter } from '../store/store.ts';
+import { answers } from './answers.ts';
 import { firstProblem } from './change-routes.ts';
 import { shown } from './changes.ts';
 import type { Outlook } from './outlook.ts';
@@ -19,6 +20,7 @@ export function deadLetterRoutes({ outlook }: Pick<RouteParts, 'outlook'>): read
       path: '/api/dead-letters',
       access: 'read',
       summary: `Changes whose attempts are spent, oldest first, up to ${MAX_LETTERS}.`,
+      answers: answers.deadLetters,
       answer: async (c) => c.json({ deadLetters: (await deadLetters(outlook)).map(documentOfLetter) }),
     },
     ...(['replay', 'discard'] as const).map((verb): Route => ({
@@ -27,6 +29,7 @@ export function deadLetterRoutes({ outlook }: Pick<RouteParts, 'outlook'>): read
       access: 'write',
       summary: verb === 'replay' ? 'Sends dead letters through their chain again.' : 'Forgets dead letters for good.',
       body: z.toJSONSchema(ids),
+      answers: answers.letterIds,
       answer: (c) => tend(c, verb, outlook),
     })),
   ];

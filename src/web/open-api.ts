@@ -1,5 +1,6 @@
 /** The OpenAPI document, made from the table of routes, so that it tells of all of them and of no other. */
 import { VERSION } from '../version.ts';
+import { answers } from './answers.ts';
 import type { Route } from './route.ts';
 
 export function openApi(routes: readonly Route[], basePath: string): object {
@@ -18,18 +19,26 @@ export function openApi(routes: readonly Route[], basePath: string): object {
   };
 }
 
-function operation({ method, path, access, summary, query = {}, body }: Route): object {
+function operation({ method, path, access, summary, query = {}, body, answers: answered }: Route): object {
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: TEXT }));
   const inQuery = Object.entries(query).map(([name, schema]) => ({ name, in: 'query', schema }));
   return {
     summary,
     parameters: [...inPath, ...inQuery, ...(method === 'POST' ? [WRITE] : [])],
     ...(access === 'read' || access === 'write' ? {} : { security: [] }),
-    ...(body === undefined
-      ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
-    responses: { default: { description: 'Errors are {"error": "..."}, or a line of text.' } },
+    ...(body === undefined ? {} : { requestBody: { required: true, content: json(body) } }),
+    responses: {
+      ...(answered === undefined ? {} : { '200': { description: 'What was asked for.', content: json(answered) } }),
+      default: {
+        description: 'An error; as a line of text where it is none of this endpoint.',
+        content: json(answers.error),
+      },
+    },
   };
+}
+
+function json(schema: object): object {
+  return { 'application/json': { schema } };
 }
 
 const TEXT = { type: 'string' };

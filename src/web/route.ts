@@ -18,6 +18,8 @@ export interface Route {
   readonly query?: Readonly<Record<string, object>>;
   /** JSON Schema of the body, for /openapi.json. */
   readonly body?: object;
+  /** JSON Schema of what it answers with 200, where that is JSON, for /openapi.json. */
+  readonly answers?: object;
   readonly answer: (context: Context) => Response | Promise<Response>;
 }
 

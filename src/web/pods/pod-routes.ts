@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { toError } from '../../errors.ts';
 import type { Store } from '../../store/store.ts';
+import { answers } from '../answers.ts';
 import { firstProblem } from '../change-routes.ts';
 import type { Route, RouteParts } from '../route.ts';
 import { eventsOf } from './events.ts';
@@ -19,11 +20,12 @@ const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): readonly Route[] {
   const { resetOnRead } = settings.podWatcher;
-  const get = (path: string, summary: string, answer: Route['answer']): Route => ({
+  const get = (path: string, summary: string, answered: object, answer: Route['answer']): Route => ({
     method: 'GET',
     path,
     access: 'read',
     summary,
+    answers: answered,
     answer,
   });
   const inNamespace = (answer: (c: Context, store: Store, place: Place) => Response | Promise<Response>) => {
@@ -37,7 +39,7 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
     };
   };
   return [
-    get('/status', 'Every container of every watched pod, as pod-watcher told of it.', async (c) =>
+    get('/status', 'Every container of every watched pod, as pod-watcher told of it.', answers.status, async (c) =>
       c.json(await desk.status()),
     ),
     {
@@ -46,11 +48,12 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
         resetOnRead
           ? 'Unread alerts, as pod-watcher told them: who has got them has read them; `peek` only looks.'
           : 'Unread alerts, as pod-watcher told them. They stay unread: see `POST /api/alerts/ack`.',
+        answers.unread,
         (c) => (resetOnRead && !isPeek(c) ? take(c, outlook.clock, desk) : alerts(c, desk)),
       ),
       query: { peek: { type: 'string', description: 'Any value: nothing is marked as read.' } },
     },
-    get('/api/alerts', 'What is wrong with pods now, read or not.', async (c) =>
+    get('/api/alerts', 'What is wrong with pods now, read or not.', answers.alerts, async (c) =>
       c.json({ alerts: await desk.problems() }),
     ),
     {
@@ -59,6 +62,7 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
       access: 'write',
       summary: 'Marks alerts as read, by their `id`.',
       body: z.toJSONSchema(ids),
+      answers: answers.alertIds,
       answer: async (c) => {
         const parsed = ids.safeParse(await c.req.json().catch(() => undefined));
         return parsed.success
@@ -70,13 +74,20 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
       get(
         path,
         'Events of a watched namespace, or of one pod of it, oldest first.',
+        answers.events,
         inNamespace((c, store, place) => events(c, store, place, { outlook, settings }, desk)),
       ),
     ),
-    get('/pods/:namespace', 'The watched pods of a namespace as a PodList, secrets hidden.', inNamespace(podList)),
+    get(
+      '/pods/:namespace',
+      'The watched pods of a namespace as a PodList, secrets hidden.',
+      answers.podList,
+      inNamespace(podList),
+    ),
     get(
       '/pods/:namespace/:pod',
       'One pod, or none, as an array.',
+      answers.pods,
       inNamespace(async (c, store, { namespace, pod = '' }) => {
         const found = await podNamed(store, namespace, pod);
         return c.json(found === undefined ? [] : [found]);

@@ -1,0 +1,114 @@
+/** What the endpoints answer, for /openapi.json. Members are only ever added to what is described here. */
+import { z } from 'zod';
+
+const time = z.iso.datetime().describe('RFC 3339, UTC.');
+const manifest = z.looseObject({ metadata: z.looseObject({}) }).describe('As Kubernetes has it, secrets hidden.');
+
+const actor = z.object({
+  manager: z.string().describe('As managedFields name it, such as `kubectl-set`.'),
+  operation: z.enum(['Apply', 'Update']),
+  subresource: z.string().optional(),
+  time: z.string().optional().describe('RFC 3339, whole seconds.'),
+  paths: z.array(z.string()).describe('Fields that it changed: the first 20.'),
+});
+
+const change = z.object({
+  headline: z.string().describe('One line for people.'),
+  id: z.int().describe('For `watchchain explain --change`.'),
+  time,
+  cluster: z.string(),
+  action: z.enum(['added', 'updated', 'deleted', 'timer']),
+  apiVersion: z.string(),
+  kind: z.string(),
+  key: z.string().describe('`namespace/name`, or `name`.'),
+  namespace: z.string().optional(),
+  name: z.string(),
+  uid: z.string(),
+  resourceVersion: z.string(),
+  by: z.array(actor).describe('Who made it.'),
+  flags: z.array(z.string()),
+  alert: z.looseObject({}).optional().describe('What `podAlerts` told: see docs/pods.md.'),
+  what: z.string().optional().describe('In a few words; absent when nothing differs that counts.'),
+  diff: z.string().optional().describe('Unified.'),
+  remarks: z.array(z.string()),
+});
+
+const entry = z.object({
+  alertStatus: z.enum(['None', 'Warning', 'Failure', 'Sent']),
+  podName: z.string().describe('Of the container; empty for the pod itself.'),
+  restarts: z.array(time).describe('In the window, not read yet.'),
+  totalRestartCount: z.int(),
+  startTime: z.string().describe('`11/20/2026-18:44:27`, in the zone of the configuration.'),
+  lastUpdateTime: z.string(),
+  state: z.looseObject({}).describe('Of the container, as Kubernetes has it.'),
+  namespace: z.string(),
+  podLongName: z.string().describe('Of the pod.'),
+  currentRestarts: z.int(),
+  restartsLocal: z.array(z.string()),
+  id: z.string().describe('For `POST /api/alerts/ack`.'),
+  reason: z.string().nullable(),
+  startedAt: time.nullable(),
+  updatedAt: time,
+});
+
+const event = manifest.extend({ localizedTime: z.string() }).describe('A Kubernetes Event.');
+
+const letter = z.object({
+  id: z.int(),
+  chain: z.string(),
+  handler: z.string().describe('That failed last.'),
+  error: z.string(),
+  attempts: z.int(),
+  diedAt: time,
+  change,
+});
+
+const namespace = z.object({
+  namespace: z.string(),
+  pods: z.array(entry),
+  watch: z.enum(['starting', 'listing', 'watching', 'degraded']).optional(),
+  problem: z.string().optional(),
+  lastHeardAt: time.optional().describe('When the cluster last said anything of it.'),
+});
+
+const schemas = {
+  changes: z.object({
+    changes: z.array(change),
+    before: z.int().optional().describe('For the next page; absent on the last.'),
+  }),
+  alerts: z.object({ alerts: z.array(entry) }),
+  alertIds: z.object({ ids: z.array(z.string()) }).describe('Those that were alerts.'),
+  deadLetters: z.object({ deadLetters: z.array(letter) }),
+  letterIds: z.object({ ids: z.array(z.int()) }).describe('Those that were dead letters.'),
+  status: z.object({
+    config: z.object({
+      host: z.string().optional(),
+      namespace: z.string().optional(),
+      pageRefreshSeconds: z.int(),
+      timeframe: z.int().describe('Minutes.'),
+      threshold: z.int(),
+    }),
+    namespaces: z.array(namespace),
+  }),
+  unread: z.array(entry.extend({ Events: z.array(event).optional() })),
+  events: z.array(event),
+  podList: z.object({
+    kind: z.literal('PodList'),
+    apiVersion: z.literal('v1'),
+    metadata: z.object({}),
+    items: z.array(manifest),
+  }),
+  pods: z.array(manifest).max(1),
+  config: z.looseObject({}).describe('As the configuration file has it, with what it leaves out.'),
+  error: z.object({ error: z.string() }),
+};
+
+/** JSON Schemas. What is not named in them may come with a later version. */
+export const answers = Object.fromEntries(
+  Object.entries(schemas).map(([name, schema]) => [name, bare(schema)]),
+) as Readonly<Record<keyof typeof schemas, object>>;
+
+function bare(schema: z.ZodType): object {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
+  return rest;
+}
