@@ -156,6 +156,20 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     assert.deepEqual(await sent(world, running), ['before 1', 'meanwhile 1']);
   });
 
+  test('17 without a state what happened just before the start is sent, and nothing older', async () => {
+    await using world = await World.start();
+    const long = new Date(Date.now() - 60_000).toISOString();
+    world.server.create(podEvent({ name: 'old', firstTimestamp: long, lastTimestamp: long }));
+    world.server.create(podEvent({ name: 'new' }));
+    const config = toHook(world.slack.url, { layout: NAMES, more: 'maxEventAgeSeconds: 30\n' });
+    await using running = await run(world, config);
+    await running.app.idle();
+    assert.deepEqual(
+      bodies(world).map(({ name }) => name),
+      ['new'],
+    );
+  });
+
   test('18 without a layout the whole Event is sent, in the shape of theirs', async () => {
     await using world = await World.start();
     await using running = await run(world, toHook(world.slack.url, { more: 'clusterName: prod-eu\n' }));

@@ -120,6 +120,8 @@ class Adapter {
       ...this.#lookup(),
       ...this.#lease(),
       web: this.#report.from([], { exporterMetrics: metricsNamePrefix }, { exporterMetrics: ['metricsNamePrefix'] }),
+      // What is there at a first start, or at any without a state, is told as long as it is not too old.
+      existing: 'added',
       // Theirs sends to each receiver one by one, in the order in which the Events came.
       concurrency: 1,
       // Each repeat is told by itself.
