@@ -11,6 +11,7 @@ import { explainCommand } from './explain.ts';
 import { historyCommand } from './history.ts';
 import { importCommand } from './import.ts';
 import { newCommand } from './new.ts';
+import { purgeCommand } from './purge.ts';
 import { rbacCommand } from './rbac.ts';
 import { runCommand } from './run.ts';
 import { testCommand } from './test-chains.ts';
@@ -40,6 +41,7 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
   rbacCommand(program, io, choose);
   deadCommand(program, io, choose);
   historyCommand(program, io, choose);
+  purgeCommand(program, io, choose);
   try {
     const argv = ownArguments(io, (message) => program.error(`error: ${message}`, { exitCode: EXIT.usage }));
     refuseUnknownCommand(program, argv);

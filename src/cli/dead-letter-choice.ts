@@ -10,6 +10,8 @@ export interface Filters {
   readonly chain?: string;
   readonly handler?: string;
   readonly kind?: string;
+  readonly namespace?: string;
+  readonly name?: string;
   readonly olderThan?: string;
 }
 
@@ -47,11 +49,13 @@ export function isFiltered({ chain, handler, kind, olderThan }: Filters): boolea
 
 /** Page by page: a letter holds whole manifests. */
 export async function* select(store: Store, flags: Filters): AsyncGenerator<DeadLetter> {
-  const { chain, handler, kind, olderThan } = flags;
+  const { chain, handler, kind, namespace, name, olderThan } = flags;
   const query: Omit<DeadLetterQuery, 'limit'> = {
     ...(chain === undefined ? {} : { chain }),
     ...(handler === undefined ? {} : { handler }),
     ...(kind === undefined ? {} : await recordedKind(store, kind)),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
     ...(olderThan === undefined ? {} : { diedBefore: momentBefore('--older-than', olderThan) }),
   };
   let afterId = 0;
@@ -65,12 +69,11 @@ export async function* select(store: Store, flags: Filters): AsyncGenerator<Dead
 
 /** Transactions of bounded size: the service writes to the same store meanwhile. */
 export async function inPages(
-  letters: readonly Chosen[],
+  ids: readonly number[],
   act: (ids: readonly number[]) => Promise<readonly number[]>,
 ): Promise<number> {
   let done = 0;
-  for (let from = 0; from < letters.length; from += PAGE)
-    done += (await act(letters.slice(from, from + PAGE).map(({ id }) => id))).length;
+  for (let from = 0; from < ids.length; from += PAGE) done += (await act(ids.slice(from, from + PAGE))).length;
   return done;
 }
 

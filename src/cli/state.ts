@@ -11,12 +11,12 @@ import { configFrom, type StateFlags } from './options.ts';
 export async function withStore(
   flags: StateFlags,
   io: CommandIo,
-  work: (store: Store) => Promise<number>,
+  work: (store: Store, folder: string) => Promise<number>,
 ): Promise<number> {
   const folder = resolve(flags.state ?? (await findFolder(flags, io)));
   const store = await openSqliteStore({ path: await storeFileIn(folder), writer: false });
   try {
-    return await work(store);
+    return await work(store, folder);
   } finally {
     await store.close();
   }

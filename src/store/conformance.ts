@@ -6,6 +6,7 @@ import { baselines } from './conformance/baselines.ts';
 import { deadLetters } from './conformance/dead-letters.ts';
 import { deliveries } from './conformance/deliveries.ts';
 import { durability } from './conformance/durability.ts';
+import { forgetting } from './conformance/forgetting.ts';
 import type { StoreFixture } from './conformance/fixture.ts';
 import { history } from './conformance/history.ts';
 import { merging } from './conformance/merging.ts';
@@ -26,6 +27,7 @@ export function describeStore(name: string, fixture: StoreFixture): void {
     memory(fixture);
     deadLetters(fixture);
     history(fixture);
+    forgetting(fixture);
     trips(fixture);
     sinkMemory(fixture);
     if (fixture.durable) durability(fixture);

@@ -3,8 +3,9 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Edits } from './edits.ts';
+import type { History } from './history.ts';
 import { TOLD_COLUMNS, type ToldRow } from './delivery-row.ts';
-import { CHANGE_JOINS } from './records.ts';
+import { aboutObjects, aboutValues, CHANGE_JOINS } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
 import type { ChangeRecord, DeadLetter, DeadLetterQuery } from './store.ts';
 
@@ -25,18 +26,22 @@ interface DeadRow extends ToldRow {
   readonly edits_text: string | null;
 }
 
+type DiscardedRow = Pick<DeadRow, 'id' | 'chain' | 'newest' | 'edits'> & { readonly change: number };
+
 export class DeadLetters {
   readonly #deliveries: Deliveries;
   readonly #counters: Counters;
   readonly #edits: Edits;
+  readonly #history: History;
   readonly #page;
   readonly #one;
   readonly #discard;
 
-  constructor(db: DatabaseSync, parts: { deliveries: Deliveries; counters: Counters; edits: Edits }) {
+  constructor(db: DatabaseSync, parts: { deliveries: Deliveries; counters: Counters; edits: Edits; history: History }) {
     this.#deliveries = parts.deliveries;
     this.#counters = parts.counters;
     this.#edits = parts.edits;
+    this.#history = parts.history;
     const select = `
       SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.edits, e.text AS edits_text,
         ${TOLD_COLUMNS}
@@ -44,17 +49,18 @@ export class DeadLetters {
         LEFT JOIN edits e ON e.id = d.edits WHERE d.state = ${DEAD}`;
     this.#page = db.prepare(
       `${select} AND d.id > ?1 AND (?2 IS NULL OR d.chain = ?2) AND (?3 IS NULL OR d.handler = ?3)
-         AND (?4 IS NULL OR k.grp = ?4) AND (?5 IS NULL OR k.resource = ?5) AND (?6 IS NULL OR d.ended_at < ?6)
-       ORDER BY d.id LIMIT ?7`,
+         AND (?4 IS NULL OR d.ended_at < ?4) AND ${aboutObjects(5)}
+       ORDER BY d.id LIMIT ?9`,
     );
     this.#one = db.prepare(`${select} AND d.id = ?`);
     this.#discard = db.prepare(
-      `UPDATE deliveries SET state = ${DONE}, outcome = 'discarded' WHERE id = ? AND state = ${DEAD} RETURNING chain, edits`,
+      `UPDATE deliveries SET state = ${DONE}, outcome = 'discarded' WHERE id = ? AND state = ${DEAD}
+       RETURNING id, chain, change, newest, edits`,
     );
   }
 
-  list({ afterId = 0, chain, handler, group, resource, diedBefore, limit }: DeadLetterQuery): DeadLetterRecord[] {
-    const filters = [chain ?? null, handler ?? null, group ?? null, resource ?? null, diedBefore ?? null];
+  list({ afterId = 0, chain, handler, diedBefore, limit, ...objects }: DeadLetterQuery): DeadLetterRecord[] {
+    const filters = [chain ?? null, handler ?? null, diedBefore ?? null, ...aboutValues(objects)];
     return (this.#page.all(afterId, ...filters, limit) as unknown as DeadRow[]).map((row) => this.#letterOf(row));
   }
 
@@ -68,16 +74,15 @@ export class DeadLetters {
   }
 
   /** A discarded one counts as such and no longer as dead. */
-  discard(ids: readonly number[]): number[] {
-    return ids.filter((id) => {
-      const row = this.#discard.get(id) as unknown as Pick<DeadRow, 'chain' | 'edits'> | undefined;
-      if (row === undefined) return false;
-      const { chain, edits } = row;
+  discard(ids: readonly number[], withChanges: boolean): number[] {
+    const rows = ids.flatMap((id) => (this.#discard.get(id) as unknown as DiscardedRow | undefined) ?? []);
+    for (const { id, chain, edits } of rows) {
       this.#edits.drop(id, edits);
       this.#counters.add(chain, 'dead', -1);
       this.#counters.add(chain, 'discarded');
-      return true;
-    });
+    }
+    if (withChanges) this.#history.forget(rows.flatMap(({ change, newest }) => [change, newest ?? change]));
+    return rows.map(({ id }) => id);
   }
 
   #letterOf(row: DeadRow): DeadLetterRecord {

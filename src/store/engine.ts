@@ -24,6 +24,7 @@ import type {
   ClaimRequest,
   DeadLetterQuery,
   End,
+  EndedQuery,
   Forks,
   GroupEnd,
   HeldManifest,
@@ -69,8 +70,8 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
   const baseline = new Baseline(db, bodies);
   const edits = new Edits(db);
   const deliveries = new Deliveries(db, counters, edits, crashes);
-  const deadLetters = new DeadLetters(db, { deliveries, counters, edits });
   const history = new History(db, bodies, facts);
+  const deadLetters = new DeadLetters(db, { deliveries, counters, edits, history });
   const trips = new Trips(db);
   const kinds = new Kinds(db);
   const memory = new SinkMemory(db);
@@ -113,6 +114,11 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
       db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
       removeOlderVersions(db);
     }),
+    // What was removed is overwritten already: see openDatabase.
+    erase: read(() => {
+      removeOlderVersions(db);
+      return db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0;
+    }),
     stage: write((scope: number, observations: PackedObservations) =>
       staging.add(scope, baseline.scope(scope).kind, observations),
     ),
@@ -150,7 +156,7 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
       (letter: DeadLetterRecord | undefined) => (letter === undefined ? [] : buffersOf([letter])),
     ),
     replay: write((ids: readonly number[]) => deadLetters.replay(ids)),
-    discard: write((ids: readonly number[]) => deadLetters.discard(ids)),
+    discard: write((ids: readonly number[], withChanges: boolean) => deadLetters.discard(ids, withChanges)),
     history: read(
       (query: HistoryQuery) => history.query(query),
       (records: ChangeRecord[]) => buffersOf(records.map((record) => ({ record }))),
@@ -169,6 +175,8 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
       memory.forgetBefore(now - MEMORY_KEPT_MS);
       return history.prune(retention, now);
     }),
+    ended: read((query: EndedQuery) => history.ended(query)),
+    forget: write((changes: readonly number[]) => history.forget(changes)),
     balances: read(() => counters.balances()),
     getFact: read((name: string) => facts.get(name)),
     setFact: write((name: string, value: string) => facts.set(name, value)),

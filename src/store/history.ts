@@ -3,9 +3,18 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import type { Facts } from './facts.ts';
 import { Failures } from './failures.ts';
-import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, TIMER, type ChangeRow } from './records.ts';
+import {
+  aboutObjects,
+  aboutValues,
+  CHANGE_COLUMNS,
+  CHANGE_JOINS,
+  globOf,
+  recordOf,
+  TIMER,
+  type ChangeRow,
+} from './records.ts';
 import { DONE } from './schema.ts';
-import type { ChangeRecord, HistoryQuery, Retention } from './store.ts';
+import type { ChangeRecord, EndedQuery, HistoryQuery, Retention } from './store.ts';
 
 /** Changes that one prune looks at, so that it holds up nothing else for long; the next call goes on from there. */
 const PRUNE_STEP = 500;
@@ -26,6 +35,8 @@ export class History {
   readonly #oldest;
   readonly #newest;
   readonly #step;
+  readonly #one;
+  readonly #ended;
   readonly #forgetDeliveries;
   readonly #forget;
   /** Where the next {@link prune} goes on, when the last one had no time to look at everything that is old enough. */
@@ -38,17 +49,18 @@ export class History {
     const select = `
       SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS}
       WHERE c.id > ?1 AND c.id < ?10 AND c.action <> ${TIMER} AND (?2 IS NULL OR c.observed_at >= ?2) AND (?3 IS NULL OR c.key = ?3)
-        AND (?4 IS NULL OR k.grp = ?4) AND (?5 IS NULL OR k.resource = ?5)
-        AND (?6 IS NULL OR (instr(c.key, '/') > 0 AND substr(c.key, 1, instr(c.key, '/') - 1) GLOB ?6))
-        AND (?7 IS NULL OR substr(c.key, instr(c.key, '/') + 1) GLOB ?7)
+        AND ${aboutObjects(4)}
         AND (?8 IS NULL OR EXISTS (SELECT 1 FROM json_each(c.actors) WHERE value ->> '$.manager' GLOB ?8))`;
     this.#oldest = db.prepare(`${select} ORDER BY c.id LIMIT ?9`);
     this.#newest = db.prepare(`${select} ORDER BY c.id DESC LIMIT ?9`);
-    this.#step = db.prepare(
-      `SELECT id, before, after, observed_at, size,
-         EXISTS (SELECT 1 FROM deliveries WHERE change = c.id AND state < ${DONE})
-           OR EXISTS (SELECT 1 FROM deliveries WHERE newest = c.id AND state < ${DONE}) AS kept
-       FROM changes c WHERE id > ? ORDER BY id LIMIT ${PRUNE_STEP}`,
+    const owed = `EXISTS (SELECT 1 FROM deliveries WHERE change = c.id AND state < ${DONE})
+      OR EXISTS (SELECT 1 FROM deliveries WHERE newest = c.id AND state < ${DONE})`;
+    const columns = `c.id, c.before, c.after, c.observed_at, c.size, ${owed} AS kept`;
+    this.#step = db.prepare(`SELECT ${columns} FROM changes c WHERE c.id > ? ORDER BY c.id LIMIT ${PRUNE_STEP}`);
+    this.#one = db.prepare(`SELECT ${columns} FROM changes c WHERE c.id = ?`);
+    this.#ended = db.prepare(
+      `SELECT c.id FROM changes c JOIN kinds k ON k.id = c.kind
+       WHERE (?1 IS NULL OR c.observed_at < ?1) AND ${aboutObjects(2)} AND NOT (${owed}) ORDER BY c.id`,
     );
     this.#forgetDeliveries = db.prepare('DELETE FROM deliveries WHERE change = ?');
     this.#forget = db.prepare('DELETE FROM changes WHERE id = ?');
@@ -62,10 +74,8 @@ export class History {
     ...query
   }: HistoryQuery): ChangeRecord[] {
     const statement = newestFirst === true ? this.#newest : this.#oldest;
-    const { since, key, group, resource, namespace, name, by } = query;
-    const filters = [since, key, group, resource, globOf(namespace), globOf(name), globOf(by)].map(
-      (one) => one ?? null,
-    );
+    const { since, key, by } = query;
+    const filters = [since ?? null, key ?? null, ...aboutValues(query), globOf(by) ?? null];
     return (statement.all(afterId, ...filters, limit, beforeId) as unknown as ChangeRow[]).map((row) => recordOf(row));
   }
 
@@ -90,6 +100,18 @@ export class History {
     return pruned;
   }
 
+  ended({ observedBefore, ...objects }: EndedQuery): number[] {
+    return this.#ended.all(observedBefore ?? null, ...aboutValues(objects)).map(({ id }) => Number(id));
+  }
+
+  forget(changes: readonly number[]): number[] {
+    const found = changes.flatMap((id) => (this.#one.get(id) as unknown as PruneRow | undefined) ?? []);
+    const rows = found.filter(({ kept }) => kept === 0);
+    for (const row of rows) this.#remove(row);
+    this.#facts.add('store.history-bytes', -rows.reduce((sum, { size }) => sum + size, 0));
+    return rows.map(({ id }) => id);
+  }
+
   #remove({ id, before, after }: PruneRow): void {
     this.#failures.forget(id);
     this.#forgetDeliveries.run(id);
@@ -97,9 +119,4 @@ export class History {
     this.#bodies.release(before);
     this.#bodies.release(after);
   }
-}
-
-/** SQLite's GLOB with its sets taken out: what is asked for has `*` and `?` only. */
-function globOf(pattern: string | undefined): string | undefined {
-  return pattern?.replaceAll('[', '[[]');
 }

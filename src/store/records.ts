@@ -1,7 +1,7 @@
 /** Rows of `changes` and what they are read as. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, ChangeFlags, Gvk } from '../change.ts';
-import type { ChangeRecord, RecordedKind } from './store.ts';
+import type { ChangeRecord, ObjectsQuery, RecordedKind } from './store.ts';
 
 /** Stored as their index: only ever append. */
 export const ACTIONS: readonly Action[] = ['added', 'updated', 'deleted', 'timer'];
@@ -35,6 +35,27 @@ export const CHANGE_COLUMNS = `
 export const CHANGE_JOINS = `
   JOIN kinds k ON k.id = c.kind
   LEFT JOIN bodies b ON b.id = c.before LEFT JOIN bodies a ON a.id = c.after`;
+
+/**
+ * Which objects are asked for: group, resource, namespace and name, by numbered parameters from `first` on (see {@link aboutValues}).
+ * Of `changes c` and `kinds k`.
+ */
+export function aboutObjects(first: number): string {
+  const slash = `instr(c.key, '/')`;
+  return `(?${first} IS NULL OR k.grp = ?${first}) AND (?${first + 1} IS NULL OR k.resource = ?${first + 1})
+    AND (?${first + 2} IS NULL OR (${slash} > 0 AND substr(c.key, 1, ${slash} - 1) GLOB ?${first + 2}))
+    AND (?${first + 3} IS NULL OR substr(c.key, ${slash} + 1) GLOB ?${first + 3})`;
+}
+
+/** In the order of {@link aboutObjects}. */
+export function aboutValues({ group, resource, namespace, name }: ObjectsQuery): (string | null)[] {
+  return [group ?? null, resource ?? null, globOf(namespace) ?? null, globOf(name) ?? null];
+}
+
+/** SQLite's GLOB with its sets taken out: what is asked for has `*` and `?` only. */
+export function globOf(pattern: string | undefined): string | undefined {
+  return pattern?.replaceAll('[', '[[]');
+}
 
 export interface ChangeRow {
   readonly id: number;

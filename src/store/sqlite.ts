@@ -24,6 +24,7 @@ import type {
   DeadLetterQuery,
   Delivery,
   End,
+  EndedQuery,
   Forks,
   GroupEnd,
   HeldQuery,
@@ -162,6 +163,10 @@ class SqliteStore implements Store {
     return this.#call('compact', []);
   }
 
+  erase() {
+    return this.#call('erase', []);
+  }
+
   stage(scope: number, observations: readonly Observation[]) {
     const packed = packObservations(observations);
     return this.#call('stage', [scope, packed], buffersOf(packed));
@@ -240,8 +245,8 @@ class SqliteStore implements Store {
     return this.#call('replay', [ids]);
   }
 
-  discard(ids: readonly number[]) {
-    return this.#call('discard', [ids]);
+  discard(ids: readonly number[], { withChanges = false }: { readonly withChanges?: boolean } = {}) {
+    return this.#call('discard', [ids, withChanges]);
   }
 
   async history(query: HistoryQuery) {
@@ -259,6 +264,14 @@ class SqliteStore implements Store {
 
   prune(retention: Retention, now: number) {
     return this.#call('prune', [retention, now]);
+  }
+
+  ended(query: EndedQuery) {
+    return this.#call('ended', [query]);
+  }
+
+  forget(changes: readonly number[]) {
+    return this.#call('forget', [changes]);
   }
 
   balances() {

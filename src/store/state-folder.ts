@@ -30,6 +30,7 @@ export interface StateFolderOptions {
 
 const KEY_BYTES = 32;
 const STORE_FILE = 'store.db';
+const HOLDER_FILE = 'holder';
 
 /** @throws ConfigError when the folder cannot be made, is not ours alone, or another process holds it. */
 export async function openStateFolder(options: StateFolderOptions): Promise<StateFolder> {
@@ -139,19 +140,23 @@ async function checkStore(path: string): Promise<void> {
  * never left over. The text file beside it only names the holder.
  */
 async function lock(path: string): Promise<() => void> {
+  const unlock = await tryLock(path);
+  if (unlock !== undefined) return unlock;
+  const holder = await readFile(join(path, HOLDER_FILE), 'utf8').catch(() => 'an unknown process');
+  refuse(path, `${holder} holds it; stop it, or set another --state`);
+}
+
+/** Keeps a service from starting until it is called off; undefined: one is running. */
+export async function tryLock(path: string): Promise<(() => void) | undefined> {
   const file = join(path, 'lock.db');
-  const holderFile = join(path, 'holder');
+  const holderFile = join(path, HOLDER_FILE);
   await createPrivately(file);
   const db = new DatabaseSync(file, { timeout: 0 });
   try {
     db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-  } catch (cause) {
+  } catch {
     db.close();
-    const holder = await readFile(holderFile, 'utf8').catch(() => 'an unknown process');
-    throw new ConfigError(
-      [`Cannot use the state folder ${path}: ${holder} holds it; stop it, or set another --state`],
-      { cause },
-    );
+    return undefined;
   }
   const since = new Date().toISOString();
   await writeFile(holderFile, `process ${process.pid} on ${hostname()} since ${since}`, { mode: 0o600 });

@@ -317,33 +317,41 @@ export interface Balance {
   readonly oldestPendingAt: number | undefined;
 }
 
-export interface HistoryQuery {
-  /** Changes with a greater id only. */
-  readonly afterId?: number;
-  /** Changes with a smaller id only. */
-  readonly beforeId?: number;
-  readonly since?: number;
-  readonly key?: string;
+/** Which objects are asked for; without a word, all. */
+export interface ObjectsQuery {
   readonly group?: string;
   readonly resource?: string;
   /** Exact, or with `*` and `?`. */
   readonly namespace?: string;
   /** Exact, or with `*` and `?`. */
   readonly name?: string;
+}
+
+export interface HistoryQuery extends ObjectsQuery {
+  /** Changes with a greater id only. */
+  readonly afterId?: number;
+  /** Changes with a smaller id only. */
+  readonly beforeId?: number;
+  readonly since?: number;
+  readonly key?: string;
   /** A manager in `Change.by`: exact, or with `*` and `?`. */
   readonly by?: string;
   readonly newestFirst?: boolean;
   readonly limit: number;
 }
 
-export interface DeadLetterQuery {
+/** See {@link Store.ended}. */
+export interface EndedQuery extends ObjectsQuery {
+  /** Milliseconds since the epoch. */
+  readonly observedBefore?: number;
+}
+
+export interface DeadLetterQuery extends ObjectsQuery {
   /** Letters with a greater id only. */
   readonly afterId?: number;
   readonly chain?: string;
   /** The handler that failed last, by its id. */
   readonly handler?: string;
-  readonly group?: string;
-  readonly resource?: string;
   /** Milliseconds since the epoch. */
   readonly diedBefore?: number;
   readonly limit: number;
@@ -383,6 +391,11 @@ export interface Store {
 
   /** Leaves no trace of what was replaced or removed; takes seconds for a large store, and as much room again on its volume. */
   compact(): Promise<void>;
+  /**
+   * The same for what was removed through this store, which must not be the writer, in little time and room: for beside a service.
+   * False: others are reading what was there before; ask again.
+   */
+  erase(): Promise<boolean>;
 
   /** Put aside observations of a list that is not complete yet; {@link discardStaged} or the next accept with `staged` ends it. */
   stage(scope: number, observations: readonly Observation[]): Promise<void>;
@@ -434,7 +447,8 @@ export interface Store {
   deadLetterOf(id: number): Promise<DeadLetter | undefined>;
   /** Back to the chain with the same change and key, `replayed` set, attempts at 0. Answers the ids that were dead letters. */
   replay(ids: readonly number[]): Promise<readonly number[]>;
-  discard(ids: readonly number[]): Promise<readonly number[]>;
+  /** Answers the ids that were dead letters. `withChanges`: their changes are forgotten, unless another delivery needs them. */
+  discard(ids: readonly number[], options?: { readonly withChanges?: boolean }): Promise<readonly number[]>;
 
   history(query: HistoryQuery): Promise<readonly Change[]>;
   /** What became of a change; undefined when there is none of this id, or no longer. */
@@ -443,6 +457,10 @@ export interface Store {
   kinds(): Promise<readonly RecordedKind[]>;
   /** Remove ended changes beyond the retention, oldest first; never one that is pending or a dead letter. Answers how many: a bounded number, call again while it is not 0. */
   prune(retention: Retention, now: number): Promise<number>;
+  /** Ids of the changes that no delivery needs any more: none of theirs is pending or a dead letter. In accept order. */
+  ended(query: EndedQuery): Promise<readonly number[]>;
+  /** Removes these changes with all that became of them, but for those that a delivery needs. Answers which. The sums of P8 stay. */
+  forget(changes: readonly number[]): Promise<readonly number[]>;
   balances(): Promise<readonly Balance[]>;
 
   /** What a stateful handler keeps, by its id: of each object or group one, in no order. */

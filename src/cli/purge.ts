@@ -1,0 +1,134 @@
+/** `purge`: forgets for good what is recorded, and nothing that is owed. */
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { ConfigError } from '../errors.ts';
+import { tryLock } from '../store/state-folder.ts';
+import type { EndedQuery, Store } from '../store/store.ts';
+import { EXIT, type Action, type CommandIo } from './command.ts';
+import { inPages, select, type Filters } from './dead-letter-choice.ts';
+import { recordedKind } from './kind-names.ts';
+import { withStateFlags, type StateFlags } from './options.ts';
+import { withStore } from './state.ts';
+import { momentBefore } from './values.ts';
+
+interface Flags extends StateFlags, Pick<Filters, 'kind' | 'namespace' | 'name' | 'olderThan'> {
+  readonly dead?: true;
+  readonly history?: true;
+  readonly all?: true;
+  readonly yes?: true;
+}
+
+interface Found {
+  /** Ids of deliveries. */
+  readonly letters: readonly number[];
+  readonly changes: readonly number[];
+}
+
+export function purgeCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
+  const command = program
+    .command('purge')
+    .description('forget recorded changes and dead letters for good; what is still owed stays')
+    .allowExcessArguments(false)
+    .option('--older-than <duration>', 'seen, or given up, longer ago than 30m, 12h, 3d')
+    .option('--kind <kind>', 'about objects of this kind')
+    .option('-n, --namespace <namespace>', 'with * and ? as wildcards')
+    .option('--name <name>', 'of the object, with * and ? as wildcards')
+    .option('--all', 'all of them')
+    .option('--dead', 'dead letters only, with their changes')
+    .option('--history', 'changes only that have ended: no dead letter')
+    .option('-y, --yes', 'do not ask');
+  withStateFlags(command).action((flags: Flags) =>
+    choose(() => withStore(flags, io, (store, folder) => purge(store, folder, flags, io))),
+  );
+}
+
+async function purge(store: Store, folder: string, flags: Flags, io: CommandIo): Promise<number> {
+  refuseVagueness(flags);
+  const found = await find(store, flags);
+  if (found.letters.length + found.changes.length === 0) {
+    io.stdout.write('Nothing to forget: no dead letter and no change that has ended matches.\n');
+    return EXIT.ok;
+  }
+  const what = inWords(found.letters.length, found.changes.length);
+  if (flags.yes !== true && !(await isConfirmed(what, io))) return EXIT.failed;
+  const { letters, changes } = await forget(store, found);
+  const where = await eraseTraces(store, folder);
+  io.stdout.write(`Forgot ${inWords(letters, changes)}. ${where}\n`);
+  return EXIT.ok;
+}
+
+function refuseVagueness({ kind, namespace, name, olderThan, all }: Flags): void {
+  const isFiltered = [kind, namespace, name, olderThan].some((filter) => filter !== undefined);
+  if (isFiltered && all === true)
+    throw new ConfigError(['Cannot purge by filters and --all at once; leave one of them out']);
+  if (!isFiltered && all !== true)
+    throw new ConfigError(['Nothing to purge: name --older-than, --kind, --namespace, --name, or --all']);
+}
+
+/** Neither `--dead` nor `--history` is both. */
+async function find(store: Store, flags: Flags): Promise<Found> {
+  const { dead = false, history = false } = flags;
+  const letters: number[] = [];
+  if (dead || !history) for await (const { id } of select(store, flags)) letters.push(id);
+  return { letters, changes: history || !dead ? await store.ended(await endedQuery(store, flags)) : [] };
+}
+
+async function endedQuery(store: Store, { kind, namespace, name, olderThan }: Flags): Promise<EndedQuery> {
+  return {
+    ...(kind === undefined ? {} : await recordedKind(store, kind)),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
+    ...(olderThan === undefined ? {} : { observedBefore: momentBefore('--older-than', olderThan) }),
+  };
+}
+
+/** Without a terminal nobody can be asked: then `--yes` is needed. */
+async function isConfirmed(what: string, { stdin, stdout, stderr, signal }: CommandIo): Promise<boolean> {
+  if (stdin.isTTY !== true || stdout.isTTY !== true) {
+    stderr.write(`watchchain: would forget ${what} for good; nothing was done: say so with --yes\n`);
+    return false;
+  }
+  const terminal = createInterface({ input: stdin, output: stdout });
+  try {
+    return /^y(es)?$/i.test(await terminal.question(`Forget ${what} for good? [y/N] `, { signal }));
+  } catch {
+    return false;
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Answers how many it was: meanwhile one may have been replayed. */
+async function forget(store: Store, { letters, changes }: Found): Promise<{ letters: number; changes: number }> {
+  return {
+    letters: await inPages(letters, (ids) => store.discard(ids, { withChanges: true })),
+    changes: await inPages(changes, (ids) => store.forget(ids)),
+  };
+}
+
+/** Beside a service what was removed is overwritten, no more: for a whole new file it would have to wait too long. */
+async function eraseTraces(store: Store, folder: string): Promise<string> {
+  const unlock = await tryLock(folder);
+  try {
+    if (unlock !== undefined) {
+      await store.compact();
+      return 'The store is as small as it can be.';
+    }
+    if (await store.erase()) return 'The service runs: the store keeps its size, and its room is used again.';
+  } finally {
+    unlock?.();
+  }
+  throw new ConfigError([
+    'Forgotten, but another process reads the log of the store, which may hold it until the service is restarted',
+  ]);
+}
+
+function inWords(letters: number, changes: number): string {
+  const parts = [countOf(letters, 'dead letter'), countOf(changes, 'change')].filter((part) => part !== undefined);
+  return parts.join(' and ') || 'nothing';
+}
+
+function countOf(amount: number, what: string): string | undefined {
+  if (amount === 0) return undefined;
+  return `${amount} ${what}${amount === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,178 @@
+/** `purge`: what is recorded is forgotten for good, what is owed is not; beside the service and without it. */
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { runCommandLine } from '../../src/cli/command-line.ts';
+import { startApiServer } from '../../src/testing/api-server.ts';
+import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
+import { assertFolderBalanced, withStore } from '../faults/balance.ts';
+import { deployment, TestCluster } from './cluster.ts';
+import { startProgram } from './main-job.ts';
+import { Program, Workdir } from './program.ts';
+
+function config(url: string): string {
+  return `[[resource]]
+kind = "deployment"
+[[handler]]
+name = "slack"
+webhookURL = "${url}"
+messagesPerSecond = 0
+`;
+}
+
+/** A Deployment that says so in an annotation. */
+function saying(name: string, canary: string): object {
+  const { metadata, ...rest } = deployment(name) as { metadata: object };
+  return { ...rest, metadata: { ...metadata, annotations: { note: canary } } };
+}
+
+/** As an operator calls it; a process. */
+async function purge(workdir: Workdir, ...args: string[]) {
+  await using program = new Program(['purge', ...args, '--state', workdir.file('state')], { cwd: workdir.path });
+  const { code, stdout, stderr } = await program.exited();
+  assert.doesNotMatch(stderr, /^\s+at /m, 'no stack trace');
+  return { code, stdout, stderr };
+}
+
+/** In this process. @param answer what is typed on a terminal; undefined: there is none */
+async function run(workdir: Workdir, args: readonly string[], answer?: string) {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const isTTY = answer !== undefined;
+  const code = await runCommandLine({
+    argv: [...args, '--state', workdir.file('state')],
+    env: { HOME: workdir.path },
+    stdin: Object.assign(Readable.from(isTTY ? [`${answer}\n`] : []), { isTTY }),
+    stdout: Object.assign(stdout, { isTTY }),
+    stderr,
+    signal: AbortSignal.timeout(10_000),
+  });
+  return { code, stdout: await text(stdout.end()), stderr: await text(stderr.end()) };
+}
+
+/** Which of these words stand somewhere in the state. */
+async function inState(workdir: Workdir, words: readonly string[]): Promise<readonly string[]> {
+  const folder = workdir.file('state');
+  const files = await Promise.all((await readdir(folder)).map((name) => readFile(path.join(folder, name))));
+  return words.filter((word) => files.some((bytes) => bytes.includes(word)));
+}
+
+/** How many changes are on record, and how many dead letters. */
+async function kept(workdir: Workdir): Promise<readonly [changes: number, letters: number]> {
+  return withStore(workdir.file('state'), async (store) => {
+    const found = await Promise.all([store.history({ limit: 100 }), store.deadLetters({ limit: 100 })]);
+    return [found[0].length, found[1].length];
+  });
+}
+
+/**
+ * Two changes that were told, two dead letters, one that waits; of each a canary, and of the first two in objects that are no more,
+ * so that nothing but the record has it. What waits comes last: the receiver would be left alone, and what follows told together.
+ */
+async function play(cluster: TestCluster, program: Program, slack: CapturedReceiver): Promise<void> {
+  for (const name of ['told', 'doomed']) {
+    await cluster.create(saying(name, `${name}-c4nary`));
+    await cluster.delete('Deployment', name);
+  }
+  await program.until('the dead letters', ({ stderr }) => stderr.split('kept as a dead letter').length > 2);
+  await slack.waitFor(4);
+  await cluster.create(saying('waiting', 'waiting-c4nary'));
+  await slack.waitFor(5);
+}
+
+describe('purge', () => {
+  test('forgets for good beside the service and without it, and what is owed is told all the same', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    let isUp = false;
+    await using slack = await startReceiver(({ body }) => {
+      if (body.includes('doomed')) return { status: 404 };
+      return body.includes('waiting') && !isUp ? { status: 503, headers: { 'retry-after': '1' } } : { body: 'ok' };
+    });
+    await workdir.write('config.toml', config(slack.url));
+    const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
+    await using cluster = new TestCluster({ url: server.url, kubeconfig });
+    await using program = startProgram(workdir, cluster.access);
+    await program.ready();
+    const canaries = ['told-c4nary', 'doomed-c4nary', 'waiting-c4nary'];
+    await play(cluster, program, slack);
+    assert.deepEqual(await inState(workdir, canaries), canaries);
+
+    const asked = await purge(workdir, '--all');
+    assert.deepEqual([asked.code, asked.stdout], [1, '']);
+    assert.match(asked.stderr, /would forget 2 dead letters and 2 changes for good; nothing was done: .* --yes\n$/);
+    assert.deepEqual(await kept(workdir), [5, 2]);
+
+    const dead = await purge(workdir, '--dead', '--name', 'doomed', '--yes');
+    assert.equal(
+      dead.stdout,
+      'Forgot 2 dead letters. The service runs: the store keeps its size, and its room is used again.\n',
+    );
+    assert.deepEqual(await inState(workdir, canaries), ['told-c4nary', 'waiting-c4nary']);
+    assert.deepEqual(await kept(workdir), [3, 0]);
+    await assertFolderBalanced(workdir.file('state'), { pending: 1 });
+
+    assert.equal((await program.stop()).code, 0);
+    const history = await purge(workdir, '--all', '--yes');
+    assert.equal(history.stdout, 'Forgot 2 changes. The store is as small as it can be.\n');
+    assert.deepEqual(await inState(workdir, canaries), ['waiting-c4nary']);
+
+    isUp = true;
+    const told = slack.requests.length;
+    await using again = startProgram(workdir, cluster.access);
+    await slack.waitFor(told + 1);
+    assert.match(slack.requests.at(-1)?.body ?? '', /default\/waiting/);
+    assert.equal((await again.stop()).code, 0);
+    await assertFolderBalanced(workdir.file('state'));
+  });
+
+  test('takes letters and changes by age and name, and asks on a terminal', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver(({ body }) => ({
+      status: body.includes('doomed') ? 404 : 200,
+      body: 'ok',
+    }));
+    await workdir.write('config.toml', config(slack.url));
+    const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
+    await using cluster = new TestCluster({ url: server.url, kubeconfig });
+    await using program = startProgram(workdir, cluster.access);
+    await program.ready();
+    await play(cluster, program, slack);
+    assert.equal((await program.stop()).code, 0);
+
+    for (const [args, message] of [
+      [[], /Nothing to purge: name --older-than, --kind, --namespace, --name, or --all/],
+      [['--dead'], /Nothing to purge: name/],
+      [['--all', '--name', 'x'], /Cannot purge by filters and --all at once/],
+      [['--older-than', '3', '--yes'], /--older-than: cannot read "3"/],
+      [['--kind', 'deploymnet'], /Nothing of the kind "deploymnet" is recorded; did you mean "deployment"/],
+    ] as const) {
+      const refused = await run(workdir, ['purge', ...args]);
+      assert.deepEqual([refused.code, refused.stdout], [1, ''], args.join(' '));
+      assert.match(refused.stderr, message);
+    }
+    for (const args of [
+      ['--older-than', '1h'],
+      ['-n', 'kube-*'],
+      ['--history', '--name', 'doomed'],
+    ])
+      assert.match((await run(workdir, ['purge', ...args, '-y'])).stdout, /^Nothing to forget: /, args.join(' '));
+
+    const no = await run(workdir, ['purge', '--older-than', '0s'], 'n');
+    assert.equal(no.code, 1);
+    assert.match(no.stdout, /Forget 2 dead letters and 3 changes for good\? \[y\/N\] /);
+    assert.deepEqual(await kept(workdir), [5, 2]);
+    const yes = await run(workdir, ['purge', '--history', '--kind', 'deploy', '--name', 'to*', '-n', 'default'], 'y');
+    assert.match(yes.stdout, /Forgot 2 changes\. /);
+    assert.deepEqual(await kept(workdir), [3, 2]);
+    assert.match(
+      (await run(workdir, ['purge', '--older-than', '0s', '--yes'])).stdout,
+      /^Forgot 2 dead letters and 1 change\. /,
+    );
+    assert.deepEqual(await kept(workdir), [0, 0]);
+    assert.equal((await run(workdir, ['explain', '--change', '1'])).code, 1);
+  });
+});
