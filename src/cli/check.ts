@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { longestWaitMs } from '../chain/retry.ts';
 import type { ChainConfig, Config, HandlerConfig, ResourceConfig, RetryConfig } from '../config/config.ts';
+import { exposedFiles } from '../config/exposed-files.ts';
 import { grantsOf, IDENTITY, looksUp, type Grant } from '../rbac/grants.ts';
 import { mayWe, missingOf } from '../rbac/review.ts';
 import { createApiClient } from '../source/api-client.ts';
@@ -25,7 +26,8 @@ export function checkCommand(program: Command, io: CommandIo, choose: (action: A
 
 async function check(flags: Flags, io: CommandIo): Promise<number> {
   const config = await configFrom(flags, io);
-  const warnings = config.warnings.map((warning) => `${warning}\n`).join('');
+  const exposed = await exposedFiles(config.secretFiles, io.env);
+  const warnings = [...config.warnings, ...exposed].map((warning) => `${warning}\n`).join('');
   io.stdout.write(`${config.file} is valid.\n${warnings}\n${config.chains.map(describeChain).join('\n')}`);
   return flags.cluster === true ? checkCluster(config, io) : EXIT.ok;
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
+import { exposedFiles } from '../config/exposed-files.ts';
 import { watchFiles } from '../config/watch-files.ts';
 import { createApp, type App } from '../app.ts';
 import { parseListen } from '../web/server.ts';
@@ -46,6 +47,8 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
   const config = await load();
   const log = loggerFrom(flags, config, io);
   for (const warning of config.warnings) log.warn('Something in the configuration works otherwise here', { warning });
+  for (const warning of await exposedFiles(config.secretFiles, io.env))
+    log.warn('Others on this machine may read credentials', { warning });
   const { orInMemory } = flags;
   const app = createApp({ config, log, stdout: io.stdout, env: io.env, listen, orInMemory });
   return untilStopped(app, io.signal, (signal) => reloadWhenChanged({ app, config, files, load, log, signal }));

@@ -11,6 +11,8 @@ export interface Config {
   readonly file: string;
   /** Absolute paths of what was read: the file, and those it refers to. When one of them changes, so may the configuration. */
   readonly files: readonly string[];
+  /** Absolute paths of those of the files that hold credentials, as far as can be told. */
+  readonly secretFiles: readonly string[];
   /** What another tool's file says that is left out or works otherwise here, each with file and line. */
   readonly warnings: readonly string[];
   /** Whole values that hold something of the environment or of another file: they are not shown. */

@@ -16,6 +16,7 @@ import {
 } from './chains.ts';
 import type { Config, DirectAccess } from './config.ts';
 import { durationMs } from './duration.ts';
+import { holdsCredentials } from './exposed-files.ts';
 import { expand, type Expanded, isTable } from './expand.ts';
 import { canonical } from './keys.ts';
 import { oversizedIntegers } from './parse-toml.ts';
@@ -90,6 +91,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
     mayRunPrograms: written.allowsPrograms === true,
     outside: filled.map((path) => valueAt(value, path)).filter((text) => typeof text === 'string'),
     files: [resolve(file), ...new Set(files)],
+    secretFiles: [...(holdsCredentials(value, filled) ? [resolve(file)] : []), ...new Set(files)],
     warnings: written.warnings.map((warning) => lineOf(warning, file)),
     chains: chains.map((chain, index) => {
       const table = chain.path.length === 0 ? data : (data.chain?.[Number(chain.path[1])] ?? {});
@@ -195,7 +197,7 @@ function settings(
   file: string,
   folder: string,
   overrides: Overrides = {},
-): Omit<Config, 'chains' | 'files' | 'outside' | 'warnings' | 'mayRunPrograms'> {
+): Omit<Config, 'chains' | 'files' | 'secretFiles' | 'outside' | 'warnings' | 'mayRunPrograms'> {
   const { cluster, log, state, redact, lookup, heartbeat, tracing, web, whileAway, existing } = data;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;

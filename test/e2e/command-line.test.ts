@@ -1,5 +1,6 @@
 /** What a new user does wrong, and what an operator does: through the command line, as processes. */
 import assert from 'node:assert/strict';
+import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -195,6 +196,32 @@ describe('check', () => {
     const exit = await run(workdir, ['check', '-c', workdir.file('config.toml')]);
     assert.equal(exit.code, 1);
     assert.match(exit.stderr, /^watchchain: \S+config\.toml:\d+: .*TOML.*\n$/);
+  });
+
+  test('warns of files with credentials that others may read, as the start does once, and uses them', async () => {
+    await using workdir = await Workdir.make();
+    const url = await workdir.write('slack-url', 'https://hooks.slack.com/services/c4nary\n');
+    const slack = `[[handler]]\nname = "slack"\nwebhookURL = "\${file:${url}}"\n`;
+    const config = await workdir.write('config.toml', `${CONFIG}${slack}`);
+    await chmod(url, 0o640);
+    const warning = `${url}: its mode 0640 lets others read the credentials in it: chmod 600 ${url}`;
+    const checked = await run(workdir, ['check', '-c', config]);
+    assert.deepEqual([checked.code, checked.stderr], [0, '']);
+    assert.match(checked.stdout, new RegExp(`^\\S+ is valid\\.\n${warning}\n\nchain`));
+
+    const started = await run(workdir, ['run', '-c', config, '--listen', 'off', '--log-format', 'json']);
+    const warnings = started.stderr.split('\n').filter((line) => line.includes('may read credentials'));
+    assert.deepEqual(
+      warnings.map((line) => (JSON.parse(line) as { warning: string }).warning),
+      [warning],
+    );
+    await chmod(url, 0o600);
+    assert.match((await run(workdir, ['check', '-c', config])).stdout, /is valid\.\n\nchain/);
+    await workdir.write('config.toml', `${CONFIG}[web]\ntoken = "c4nary-c4nary-c4nary"\n`);
+    await chmod(config, 0o644);
+    const own = await run(workdir, ['check', '-c', config]);
+    assert.match(own.stdout, /config\.toml: its mode 0644 lets others .*: chmod 600 \S+config\.toml\n/);
+    assert.doesNotMatch(own.stdout + started.stderr, /c4nary/);
   });
 
   test('--cluster asks what is served and what may be watched; exits 1 unless all is', async () => {

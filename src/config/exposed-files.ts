@@ -1,0 +1,51 @@
+/** Files with credentials that others on this machine may read: worth a warning, no refusal. */
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { SERVICE_ACCOUNT_DIR } from '../source/in-cluster.ts';
+import { isTable } from './expand.ts';
+import { pathText, type Path } from './problems.ts';
+
+/** Keys whose value is a credential, of the configuration and of HTTP headers; `tokenFile` is none. */
+const CREDENTIAL = /(token|passw(or)?d|secrets?|credentials?|authorization|cookie|api-?key|webhookurl)$/i;
+const URL_PASSWORD = /^[a-z][a-z+.-]*:\/\/[^/?#@]*:[^/?#@]+@/i;
+/** Its keys are kinds and its values names, `secret` among them. */
+const NAMES_ONLY = 'redact';
+
+/** Whether a credential stands in the file itself. @param filled paths whose value comes from elsewhere */
+export function holdsCredentials(value: Readonly<Record<string, unknown>>, filled: readonly Path[]): boolean {
+  const fromElsewhere = new Set(filled.map(pathText));
+  const visit = (inner: unknown, path: Path): boolean => {
+    if (Array.isArray(inner)) return inner.some((element, index) => visit(element, [...path, index]));
+    if (isTable(inner)) return Object.entries(inner).some(([key, element]) => visit(element, [...path, key]));
+    if (typeof inner !== 'string' || inner === '' || fromElsewhere.has(pathText(path))) return false;
+    const key = String(path.findLast((part) => typeof part === 'string'));
+    return (path[0] !== NAMES_ONLY && CREDENTIAL.test(key)) || URL_PASSWORD.test(inner);
+  };
+  return visit(value, []);
+}
+
+/**
+ * A line for each of the files that others may read, with its mode and what to do. None in a pod, where Kubernetes mounts files
+ * for everyone and nobody else is; none where a file has no mode.
+ */
+export async function exposedFiles(
+  files: readonly string[],
+  env: NodeJS.ProcessEnv,
+  serviceAccountDir: string = SERVICE_ACCOUNT_DIR,
+): Promise<readonly string[]> {
+  const ownUid = process.getuid?.();
+  const isPod = env['KUBERNETES_SERVICE_HOST'] !== undefined || existsSync(serviceAccountDir);
+  if (ownUid === undefined || isPod) return [];
+  const lines = await Promise.all(files.map((file) => exposureOf(file, ownUid)));
+  return lines.filter((line) => line !== undefined);
+}
+
+/** Of a file that is not ours we may be the group: that is how we read it. */
+async function exposureOf(file: string, ownUid: number): Promise<string | undefined> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const isOurs = found.uid === ownUid;
+  if ((found.mode & (isOurs ? 0o044 : 0o004)) === 0) return undefined;
+  const mode = (found.mode & 0o777).toString(8).padStart(4, '0');
+  return `${file}: its mode ${mode} lets others read the credentials in it: chmod ${isOurs ? '600' : 'o='} ${file}`;
+}
