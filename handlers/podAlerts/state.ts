@@ -185,10 +185,15 @@ function withoutFinal(pods: GroupState['pods']): GroupState['pods'] {
 
 /** The group when nothing was seen, but time has passed. */
 export function passed(state: GroupState, now: number, rule: RestartRule): GroupState {
+  const isOver = ({ restarts }: PodState, { level, container }: Problem): boolean =>
+    level === 'Warning' && calmAt(restarts[container] ?? [], rule) <= now;
+  const isDated = (pod: PodState): boolean =>
+    pod.problems.some((problem) => isOver(pod, problem)) ||
+    Object.values(pod.restarts).some(([first = now]) => first <= now - rule.windowMs);
+  // As a rule nothing is: in a storm this is asked for each of a hundred pods at each of their changes.
+  if (!Object.values(state.pods).some(isDated)) return state;
   const pods = mapped(state.pods, (pod) => {
-    const isOver = ({ level, container }: Problem) =>
-      level === 'Warning' && calmAt(pod.restarts[container] ?? [], rule) <= now;
-    const problems = pod.problems.filter((problem) => !isOver(problem));
+    const problems = pod.problems.filter((problem) => !isOver(pod, problem));
     return { ...pod, problems, restarts: restartsAfter(pod.restarts, new Map(), now, rule) };
   });
   return { ...state, pods };
