@@ -6,7 +6,8 @@ import type { LeaseConfig } from '../config/config.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Connection } from '../source/connect.ts';
-import { acquireLeadership, nameOf, type Leadership } from './leadership.ts';
+import { acquireLeadership, type Leadership } from './leadership.ts';
+import { nameOf } from './lease-object.ts';
 
 export interface LeadOptions {
   readonly lease: LeaseConfig;

@@ -309,6 +309,28 @@ describe('acquireLeadership()', () => {
     assert.equal(one.leads, true);
   });
 
+  test('says what keeps it from being had once, again when that changes or after a minute, and once that it is over', async () => {
+    const one = await leading('one');
+    const two = contend('two');
+    await pass(2_000);
+    const said = () => two.lines.filter((line) => /cannot be had|can be asked for/.test(line));
+    server.allow(({ verb }) => verb !== 'get');
+    await pass(59_000);
+    assert.equal(said().length, 1, said().join(''));
+    await pass(5_000);
+    assert.equal(said().length, 2);
+    const broken = server.fault({ effect: 'status', status: 503, path: /leases/, method: 'GET' });
+    await pass(20_000);
+    assert.equal(said().length, 3);
+    assert.match(said()[2] ?? '', /it answered 503/);
+    server.allow(() => true);
+    broken.remove();
+    await pass(60_000);
+    assert.equal(said().length, 4);
+    assert.match(said()[3] ?? '', /"level":"info","message":"The lease can be asked for again"/);
+    assert.equal(one.leadership.isHeld(), true);
+  });
+
   test('asks for nothing but get, create and update of the one Lease', async () => {
     const one = await leading('one');
     await pass(4_000);

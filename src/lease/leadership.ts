@@ -11,7 +11,8 @@ import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ApiClient } from '../source/api.ts';
 import type { Term } from '../store/epoch.ts';
-import { LeaseSlot, type Ask, type Claim, type LeaseName, type LeaseObject } from './lease-object.ts';
+import { LeaseSlot, nameOf, type Ask, type Claim, type LeaseName, type LeaseObject } from './lease-object.ts';
+import { Trouble } from './trouble.ts';
 
 /** client-go's 15, 10 and 2 s. */
 const RENEW_WITHIN = 10 / 15;
@@ -47,10 +48,12 @@ export interface LeadershipOptions {
 export async function acquireLeadership(options: LeadershipOptions): Promise<Leadership> {
   const { at, clock, log, signal, durationMs, identity } = options;
   const candidate = new Candidate(options);
+  const trouble = new Trouble(options);
   for (;;) {
     let waitMs = durationMs * RETRY_EVERY;
     try {
       const turn = await candidate.take();
+      trouble.ended();
       if ('held' in turn) {
         log.info('Holding the lease', { lease: nameOf(at), identity, transitions: turn.held.transitions });
         return new Holder(options, turn.held, turn.askedAt);
@@ -58,7 +61,7 @@ export async function acquireLeadership(options: LeadershipOptions): Promise<Lea
       waitMs = Math.min(waitMs, turn.freeInMs);
     } catch (thrown) {
       signal.throwIfAborted();
-      log.warn('The lease cannot be had, trying again', { lease: nameOf(at), problem: toError(thrown).message });
+      trouble.met(toError(thrown).message);
     }
     await clock.sleep(waitMs, signal);
   }
@@ -240,9 +243,4 @@ class TakenError extends Error {
 
 function claimOf({ identity, durationMs, clock }: LeadershipOptions, transitions: number, acquiredAt: number): Claim {
   return { holder: identity, durationMs, transitions, acquiredAt, renewedAt: clock.now() };
-}
-
-/** `monitoring/watchchain` */
-export function nameOf({ namespace, name }: LeaseName): string {
-  return `${namespace}/${name}`;
 }

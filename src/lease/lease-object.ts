@@ -49,6 +49,11 @@ export interface LeaseName {
   readonly name: string;
 }
 
+/** `monitoring/watchchain` */
+export function nameOf({ namespace, name }: LeaseName): string {
+  return `${namespace}/${name}`;
+}
+
 /** How long to wait for an answer. */
 export interface Ask {
   readonly signal: AbortSignal;
