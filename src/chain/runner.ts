@@ -9,9 +9,9 @@ import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Batch, Delivery, Joined, Store } from '../store/store.ts';
-import { Alarm } from './alarm.ts';
 import { attempt, type AttemptOptions, type Gather } from './attempt.ts';
 import { runBatch } from './batch.ts';
+import { Claims } from './claims.ts';
 import { RunningCalls } from './deadline.ts';
 import { Ends } from './ends.ts';
 import { HandlerFailure } from './failure.ts';
@@ -65,10 +65,6 @@ export interface ChainRunner {
   idle(): Promise<void>;
 }
 
-/** Of a group, with the one whose turn it is: each run of a group costs one commit, and its state is read and written once. */
-const BEHIND = 31;
-/** Claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
-const CLAIM_AHEAD = 64;
 /**
  * Ends wait so long for an accept, or for each other, to share a commit with: it is an fsync, and costs more than what is in it.
  * Their slots stay taken meanwhile, so that a crash repeats no more than it would; when none is left, they wait for less.
@@ -98,23 +94,10 @@ class Runner implements ChainRunner {
   #steps: readonly Step[] = [];
   #spares: Spares = new Map();
   #state: 'new' | 'running' | 'stopped' = 'new';
-  readonly #mayCoalesce: boolean;
-
-  /** Claimed, not begun: single ones, or some of one group in order. */
-  #ready: Delivery[][] = [];
-  /** The same, one at most: a batch may be large. */
-  #readyBatch: Batch | undefined;
-  #batchRuns = false;
-  #mayHaveGathered = true;
+  readonly #claims: Claims;
   readonly #slots: Slots;
   #gatherings: ReadonlyMap<string, Gathering> = new Map();
-  #claiming = false;
-  /** Something happened since the last claim began. */
-  #again = false;
-  /** The last claim did not ask for all that is due. */
-  #leftMore = false;
   readonly #calls: RunningCalls;
-  readonly #alarm: Alarm;
   readonly #quietWaiters: (() => void)[] = [];
 
   constructor(options: ChainRunnerOptions) {
@@ -126,10 +109,9 @@ class Runner implements ChainRunner {
     this.#evidence = options.evidence ?? recordedEvidence(options.store, () => SECRET_ENV_NAMES);
     this.#persistence = new Persistence(clock, this.#log);
     this.#ends = new Ends({ ...options, log: this.#log, onForked: options.onForked });
-    this.#alarm = new Alarm(clock, () => this.kick());
     this.#held = new HeldWrites(clock);
     this.#slots = new Slots(chain.concurrency, () => this.#begin());
-    this.#mayCoalesce = chain.coalesce && !countsChanges(chain);
+    this.#claims = this.#createClaims();
   }
 
   async start(): Promise<void> {
@@ -149,9 +131,8 @@ class Runner implements ChainRunner {
   }
 
   kick(): void {
-    this.#again = true;
     this.#held.flush();
-    if (this.#state === 'running' && !this.#claiming) void this.#claimAll();
+    if (this.#state === 'running') this.#claims.kick();
   }
 
   async idle(): Promise<void> {
@@ -163,7 +144,7 @@ class Runner implements ChainRunner {
     if (this.#state !== 'running') return { unfinished: 0 };
     this.#state = 'stopped';
     const { clock } = this.#options;
-    this.#alarm.cancel();
+    this.#claims.stop();
     this.#held.flush();
     const released = [this.#releaseReady()];
     await atMost(clock, graceMs, this.#quiet());
@@ -177,50 +158,25 @@ class Runner implements ChainRunner {
     return { unfinished };
   }
 
-  async #claimAll(): Promise<void> {
-    this.#claiming = true;
-    while (this.#again && this.#state === 'running') {
-      this.#again = false;
-      await this.#claim();
-    }
-    this.#claiming = false;
-    this.#tellWhenQuiet();
-  }
-
-  async #claim(): Promise<void> {
-    const limit = CLAIM_AHEAD - this.#ready.length - this.#slots.aside;
-    this.#leftMore = limit < CLAIM_AHEAD / 2;
-    if (this.#leftMore) return;
-    const { store, chain, clock } = this.#options;
-    const stateful = this.#steps.filter(({ type }) => type === 'stateful').map(({ id }) => id);
-    const batch = this.#mayHaveGathered && this.#readyBatch === undefined && !this.#batchRuns;
-    const claimed = await this.#persistence.keepTrying('claim changes', () =>
-      store.claim({
-        chain: chain.name,
-        limit,
-        now: clock.steady(),
-        stateful,
-        atOnce: chain.concurrency,
-        batch,
-        behind: BEHIND,
-        coalesce: this.#mayCoalesce,
-      }),
-    );
-    if (claimed === undefined) return;
-    const runs = runsIn(claimed.deliveries);
-    this.#ready.push(...runs);
-    if (claimed.superseded > 0) this.#observer.superseded(claimed.superseded);
-    if (batch) this.#readyBatch = claimed.batch;
-    if (batch && !claimed.hasGathered) this.#drained();
-    this.#begin();
-    if (runs.length === limit) this.#again = true;
-    if (this.#state === 'running') this.#alarm.set(claimed.nextDueAt);
-  }
-
-  /** A chain without a sink that gathers asks once more after its start only: for what an earlier configuration left. */
-  #drained(): void {
-    for (const gathering of this.#gatherings.values()) gathering.drained();
-    this.#mayHaveGathered = this.#gatherings.size > 0;
+  #createClaims(): Claims {
+    const { chain, store, clock } = this.#options;
+    return new Claims({
+      chain,
+      store,
+      clock,
+      persistence: this.#persistence,
+      coalesce: chain.coalesce && !countsChanges(chain),
+      aside: () => this.#slots.aside,
+      gathers: () => this.#gatherings.size > 0,
+      onTaken: ({ superseded }) => {
+        if (superseded > 0) this.#observer.superseded(superseded);
+        this.#begin();
+      },
+      onDrained: () => {
+        for (const gathering of this.#gatherings.values()) gathering.drained();
+      },
+      onQuiet: () => this.#tellWhenQuiet(),
+    });
   }
 
   /** Begins what may run; a batch, which has waited, first. */
@@ -233,13 +189,9 @@ class Runner implements ChainRunner {
   }
 
   #nextRun(): (() => Promise<void>) | undefined {
-    const batch = this.#readyBatch;
-    if (batch !== undefined) {
-      this.#readyBatch = undefined;
-      this.#batchRuns = true;
-      return () => this.#runBatch(batch);
-    }
-    const [delivery, ...behind] = this.#ready.shift() ?? [];
+    const batch = this.#claims.nextBatch();
+    if (batch !== undefined) return () => this.#runBatch(batch);
+    const [delivery, ...behind] = this.#claims.next() ?? [];
     if (delivery === undefined) return undefined;
     return behind.length === 0
       ? async () => this.#settle(delivery, await this.#run(delivery))
@@ -264,7 +216,7 @@ class Runner implements ChainRunner {
         const ends = halted.map(({ delivery, passage }) => ({ delivery: delivery.id, end: passage.end }));
         const write = () => store.completeAll(ends, writes, next?.id);
         const hasMore = await this.#inCompany(() => this.#persistence.keepTrying('end changes', write));
-        if (hasMore !== false || this.#leftMore) this.kick();
+        if (hasMore !== false || this.#claims.leftMore) this.kick();
         for (const { delivery, passage } of halted) this.#observer.fate(delivery, { kind: 'ended', passage });
       },
     });
@@ -294,7 +246,7 @@ class Runner implements ChainRunner {
       settle: (delivery, ran) => this.#settle(delivery, ran),
       release: (delivery) => this.#ends.release(delivery),
     });
-    this.#batchRuns = false;
+    this.#claims.batchEnded();
     this.kick();
   }
 
@@ -329,20 +281,20 @@ class Runner implements ChainRunner {
 
   async #settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void> {
     const fate = ran.kind === 'done' ? fateOf(delivery, ran.result) : ran;
-    if (fate === undefined) return this.#leftMore ? this.kick() : undefined;
+    if (fate === undefined) return this.#claims.leftMore ? this.kick() : undefined;
     if ('failure' in fate && fate.failure.cause === STOPPED) return this.#ends.release(delivery);
     const hasMore = await this.#inCompany(() =>
       this.#persistence.keepTrying('end a change', () => this.#ends.write(delivery, fate)),
     );
     // Most changes have no successor: asking after each would double what a lone change costs the store.
-    if (hasMore !== false || this.#leftMore) this.kick();
+    if (hasMore !== false || this.#claims.leftMore) this.kick();
     this.#observer.fate(delivery, fate);
   }
 
   /** With the next accept, when half of the slots are held, or soon; at once when somebody waits for quiet. */
   #inCompany<T>(write: () => Promise<T>): Promise<T> {
     const { chain } = this.#options;
-    const isFull = this.#ready.length > 0 || this.#slots.isFull;
+    const isFull = this.#claims.hasReady || this.#slots.isFull;
     const written = this.#held.add(write, isFull ? MAX_HELD_WHEN_FULL_MS : MAX_HELD_MS);
     const isAwaited = this.#state !== 'running' || this.#quietWaiters.length > 0;
     if (isAwaited || this.#held.size >= chain.concurrency / 2) this.#held.flush();
@@ -365,8 +317,7 @@ class Runner implements ChainRunner {
   }
 
   async #releaseReady(): Promise<number> {
-    const ready = [...this.#ready.splice(0).flat(), ...(this.#readyBatch?.deliveries ?? [])];
-    this.#readyBatch = undefined;
+    const ready = this.#claims.takeAll();
     await Promise.all(ready.map((delivery) => this.#ends.release(delivery)));
     return ready.length;
   }
@@ -374,8 +325,8 @@ class Runner implements ChainRunner {
   get #isQuiet(): boolean {
     return (
       this.#slots.running + this.#slots.aside === 0 &&
-      !this.#claiming &&
-      (this.#state !== 'running' || (this.#ready.length === 0 && this.#readyBatch === undefined))
+      !this.#claims.isClaiming &&
+      (this.#state !== 'running' || this.#claims.isEmpty)
     );
   }
 
@@ -390,17 +341,6 @@ class Runner implements ChainRunner {
     if (!this.#isQuiet) return;
     for (const tell of this.#quietWaiters.splice(0)) tell();
   }
-}
-
-/** Those of one group together, in order. */
-function runsIn(deliveries: readonly Delivery[]): Delivery[][] {
-  const runs: Delivery[][] = [];
-  for (const delivery of deliveries) {
-    const last = runs.at(-1);
-    if (delivery.isBehind && last !== undefined) last.push(delivery);
-    else runs.push([delivery]);
-  }
-  return runs;
 }
 
 /** A stateful handler, in a branch too, sees every change. */
