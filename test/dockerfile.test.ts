@@ -77,6 +77,33 @@ test('Dockerfile: its last stage holds Node, the libraries that it needs, and th
   assert.ok(URL.canParse(source));
 });
 
+/** Which of these its flags let it read, and write, once the folders that they name are mounted: Node looks at its start. */
+const ASK = `
+  const [folder, ...places] = process.argv.slice(1);
+  for (const scope of ['read', 'write']) {
+    console.log(scope, ...places.filter((place) => process.permission.has('fs.' + scope, folder + place)));
+  }
+`;
+
+test('Dockerfile: its last stage may read what is mounted where it is looked for, and write the state only', async () => {
+  await using workdir = await Workdir.make();
+  const flags = image.entrypoint.slice(1, -1).map((flag) => flag.replace('=/', `=${workdir.path}/`));
+  for (const flag of flags) {
+    const [, folder] = /=(.+)\/$/.exec(flag) ?? [];
+    if (folder !== undefined) await mkdir(folder, { recursive: true });
+  }
+  const mounted = [
+    '/etc/watchchain/config.toml',
+    '/data/config.yaml',
+    '/etc/secret/token',
+    '/var/run/secrets/kubernetes.io/serviceaccount/token',
+  ];
+  const places = [...mounted, '/var/lib/watchchain/store.db', '/etc/passwd', '/etc/secrets/token'];
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, '-e', ASK, workdir.path, ...places]);
+  const readable = ['read', ...mounted, '/var/lib/watchchain/store.db'].join(' ');
+  assert.equal(stdout, `${readable}\nwrite /var/lib/watchchain/store.db\n`);
+});
+
 const canConfine = needs('needs root, unshare(1) and ip(8)', () => {
   const tried = spawnSync('unshare', ['--net', '--mount', 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' });
   return process.getuid?.() === 0 && tried.status === 0;
