@@ -1,8 +1,8 @@
 /** Files with credentials that others on this machine may read: worth a warning, no refusal. */
-import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { SERVICE_ACCOUNT_DIR } from '../source/in-cluster.ts';
 import { isTable } from './expand.ts';
+import { isThere } from './paths.ts';
 import { pathText, type Path } from './problems.ts';
 
 /** Keys whose value is a credential, of the configuration and of HTTP headers; `tokenFile` is none. */
@@ -34,7 +34,7 @@ export async function exposedFiles(
   serviceAccountDir: string = SERVICE_ACCOUNT_DIR,
 ): Promise<readonly string[]> {
   const ownUid = process.getuid?.();
-  const isPod = env['KUBERNETES_SERVICE_HOST'] !== undefined || existsSync(serviceAccountDir);
+  const isPod = env['KUBERNETES_SERVICE_HOST'] !== undefined || isThere(serviceAccountDir);
   if (ownUid === undefined || isPod) return [];
   const lines = await Promise.all(files.map((file) => exposureOf(file, ownUid)));
   return lines.filter((line) => line !== undefined);
