@@ -28,7 +28,9 @@ async function check(flags: Flags, io: CommandIo): Promise<number> {
   const config = await configFrom(flags, io);
   const exposed = await exposedFiles(config.secretFiles, io.env);
   const warnings = [...config.warnings, ...exposed].map((warning) => `${warning}\n`).join('');
-  io.stdout.write(`${config.file} is valid.\n${warnings}\n${config.chains.map(describeChain).join('\n')}`);
+  io.stdout.write(
+    `${config.file} is valid.\n${warnings}\n${config.chains.map(describeChain).join('\n')}${describeService(config)}`,
+  );
   return flags.cluster === true ? checkCluster(config, io) : EXIT.ok;
 }
 
@@ -57,6 +59,23 @@ function describeWork(chain: ChainConfig): readonly string[] {
       ...describeWork(branch).map((line) => `  ${line}`),
     ]),
   ];
+}
+
+/** What the process does beside its chains. Of URLs the host only. */
+function describeService({ lease, heartbeat, tracing }: Config): string {
+  const lines = [
+    lease &&
+      `lease      works only while it holds ${lease.name} in ${lease.namespace ?? "the namespace of the pod, or the kubeconfig's"}; another may have it ${inSeconds(lease.durationMs)} after its last renewal`,
+    heartbeat &&
+      `heartbeat  ${heartbeat.method} to ${new URL(heartbeat.url).host} every ${inSeconds(heartbeat.everyMs)} while all is well`,
+    tracing &&
+      `tracing    ${Number((tracing.ratio * 100).toPrecision(3))} % of the changes to ${new URL(tracing.endpoint).host}`,
+  ].filter((line) => line !== undefined);
+  return lines.length === 0 ? '' : `\n${lines.join('\n')}\n`;
+}
+
+function inSeconds(ms: number): string {
+  return `${ms / 1_000} s`;
 }
 
 /** Waits beyond these are not listed. */

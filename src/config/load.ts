@@ -151,7 +151,8 @@ function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
   return (path) =>
     fromOutside.has(pathText(path).toLowerCase()) ||
     path.some(
-      (part) => typeof part === 'string' && /url|token|passw|secret|credential|auth|webhook|header/i.test(part),
+      (part) =>
+        typeof part === 'string' && /url|endpoint|token|passw|secret|credential|auth|webhook|header/i.test(part),
     );
 }
 

@@ -224,6 +224,28 @@ describe('check', () => {
     assert.doesNotMatch(own.stdout + started.stderr, /c4nary/);
   });
 
+  test('says what [lease], [heartbeat] and [tracing] stand for, and of their URLs the host only, mistaken or not', async () => {
+    await using workdir = await Workdir.make();
+    const service = (scheme: string) =>
+      `[lease]\nname = "ours"\n[heartbeat]\nurl = "${scheme}//ping.example/c4nary"\nevery = "90s"\n` +
+      `[tracing]\nendpoint = "${scheme}//me:c4nary@collector.example:4318/c4nary"\nratio = 0.07\nheaders = { Authorization = "c4nary" }\n`;
+    const config = await workdir.write('config.toml', CONFIG + service('https:'));
+    const valid = await run(workdir, ['check', '-c', config]);
+    assert.deepEqual(valid.stdout.trim().split('\n').slice(-3), [
+      "lease      works only while it holds ours in the namespace of the pod, or the kubeconfig's; another may have it 15 s after its last renewal",
+      'heartbeat  POST to ping.example every 90 s while all is well',
+      'tracing    7 % of the changes to collector.example:4318',
+    ]);
+    for (const mistake of ['', 'ftp:']) {
+      await workdir.write('config.toml', CONFIG + service(mistake));
+      const { code, stderr } = await run(workdir, ['check', '-c', config]);
+      assert.equal(code, 1);
+      assert.match(stderr, /heartbeat\.url: must be an https:\/\/ or http:\/\/ URL/);
+      assert.match(stderr, /tracing\.endpoint: must be an https:\/\/ or http:\/\/ URL/);
+      assert.doesNotMatch(valid.stdout + stderr, /c4nary/);
+    }
+  });
+
   test('--cluster asks what is served and what may be watched; exits 1 unless all is', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
