@@ -91,6 +91,13 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     assert.deepEqual(await sent(world, running), ['test 0', 'series 1']);
   });
 
+  test('14 the test Event is delivered, too, where it was there before a start without a state', async () => {
+    await using world = await World.start();
+    world.server.create(SEED_EVENT);
+    await using running = await run(world, toHook(world.slack.url, { layout: NAMES }));
+    assert.deepEqual(await sent(world, running), ['test 0']);
+  });
+
   test('15 what was too old when it came is not delivered, and counted; what is to come is', async () => {
     await using world = await World.start();
     await using running = await run(world, toHook(world.slack.url, { layout: NAMES }));

@@ -1,4 +1,4 @@
-/** kubernetes-event-exporter's acceptance list, 38 to 42 and the memory of 33: how it runs in a cluster. Its line 40, leader election, is not built. */
+/** kubernetes-event-exporter's acceptance list, 38 to 42 and the memory of 33: how it runs in a cluster. Its line 40, leader election, is test/e2e/lease.test.ts. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
