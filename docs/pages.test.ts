@@ -28,15 +28,34 @@ async function help(words: readonly string[]): Promise<{ readonly code: number; 
 /** Blocks and spans of code. */
 const CODE = /^```[a-z]*\n(.*?)^```|`([^`\n]+)`/gms;
 
+function codeIn(page: string): string {
+  return [...page.matchAll(CODE)].map(([, block, span]) => block ?? span ?? '').join('\n');
+}
+
 /** `watchchain dead list --all` as its command and its flags; a line of code ends at a comment, a pipe or a redirection. */
 function commandsIn(page: string): readonly { readonly words: readonly string[]; readonly flags: readonly string[] }[] {
-  const code = [...page.matchAll(CODE)].map(([, block, span]) => block ?? span ?? '').join('\n');
-  return [...code.matchAll(/^watchchain ([a-z][^\n#|>&]*)/gm)].map(([, line = '']) => {
+  return [...codeIn(page).matchAll(/^watchchain ([a-z][^\n#|>&]*)/gm)].map(([, line = '']) => {
     const parts = line.trim().split(/\s+/);
     const words = parts.slice(0, parts[0] === 'dead' ? 2 : 1);
     return { words, flags: parts.filter((part) => part.startsWith('-')) };
   });
 }
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: boolean | Schema;
+}
+
+/** Of a chart's values: a table without `additionalProperties: false` takes any. */
+function allows(schema: Schema, [key, ...below]: readonly string[]): boolean {
+  if (key === undefined) return true;
+  const inner = schema.properties?.[key];
+  return inner === undefined ? schema.additionalProperties !== false : allows(inner, below);
+}
+
+const MAKEFILE = await readFile(join(ROOT, 'Makefile'), 'utf8');
+const TARGETS = new Set(Array.from(MAKEFILE.matchAll(/^([a-z-]+):/gm), ([, target]) => target));
+const VALUES = JSON.parse(await readFile(join(ROOT, 'chart/values.schema.json'), 'utf8')) as Schema;
 
 describe('pages', () => {
   for (const page of PAGES) {
@@ -59,6 +78,20 @@ describe('pages', () => {
         const unknown = flags.map((flag) => flag.replace(/=.*/, '')).filter((flag) => !known.has(flag));
         assert.deepEqual(unknown, [], `watchchain ${words.join(' ')}`);
       }
+    });
+
+    test(`${page}: its make targets are the Makefile's, and what it sets are values of the chart`, async () => {
+      const code = codeIn(await readFile(join(ROOT, page), 'utf8'));
+      const targets = Array.from(code.matchAll(/(?:^|\(|; |&& )make (?:-s )?([a-z][a-z-]*)/gm), ([, target]) => target);
+      assert.deepEqual(
+        targets.filter((target) => !TARGETS.has(target)),
+        [],
+      );
+      const values = Array.from(code.matchAll(/--set(?:-string|-file|-json)?[ =]([\w.-]+)=/g), ([, name = '']) => name);
+      assert.deepEqual(
+        values.filter((name) => !allows(VALUES, name.split('.'))),
+        [],
+      );
     });
 
     test(`${page}: its metrics are the program's`, async () => {
