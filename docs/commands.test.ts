@@ -12,7 +12,7 @@ import { loadConfig } from '../src/config/load.ts';
 import { deployment } from '../test/e2e/cluster.ts';
 import { kwatchmanConfig } from '../test/e2e/main-job.ts';
 import { World } from '../test/e2e/world.ts';
-import { until } from '../test/faults/until.ts';
+import { until } from '../test/until.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (page: string): Promise<string> => readFile(join(ROOT, page), 'utf8');

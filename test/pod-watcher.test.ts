@@ -16,7 +16,7 @@ import { startApiServer, type ApiServer, type ApiServerOptions } from '../src/te
 import { createCertificates } from '../src/testing/certificates.ts';
 import { podOf, RUNNING, terminated, waiting, type PodParts } from '../src/testing/failing-pods.ts';
 import { Program, Workdir } from './e2e/program.ts';
-import { until } from './faults/until.ts';
+import { until } from './until.ts';
 
 const TOKEN = 'sha256~a-token-of-openshift';
 

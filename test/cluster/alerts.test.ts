@@ -15,7 +15,7 @@ import { World, type Running } from '../e2e/world.ts';
 import { Tmpfs } from '../faults/mounts.ts';
 import { needsMount } from '../faults/needs.ts';
 import { type Firing, promtool, Recording, RULES } from './promtool.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const DEPLOYMENTS = 'apps/v1/deployments';
 /** Minutes in which all is well. */

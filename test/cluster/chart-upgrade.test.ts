@@ -8,7 +8,7 @@ import { Workdir } from '../e2e/program.ts';
 import { startControlPlane, type ControlPlane } from './control-plane.ts';
 import { CHART, helm } from './helm.ts';
 import { asThePod, mountedFiles, neverRefused } from './installation.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 /** What the claim of the pod is bound to; nobody makes volumes here. */
 const VOLUME = {

@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 import { Agent, request } from 'undici';
 import type { ClusterAccess } from '../e2e/cluster.ts';
 import { Daemon } from './daemon.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 /** A list repeats the flag. */
 type Flags = Readonly<Record<string, string | number | boolean | readonly string[]>>;

@@ -1,6 +1,6 @@
 /** What the running program says of itself over HTTP. */
 import type { Program } from '../e2e/program.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 /** The text of `/readyz` or `/metrics`, whatever its status. */
 export async function page(program: Program, path: '/readyz' | '/metrics'): Promise<string> {

@@ -5,7 +5,7 @@ import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver
 import { startProgram } from '../e2e/main-job.ts';
 import { Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const config = (url: string) => `
 [[resource]]

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { ControlPlane } from './control-plane.ts';
 import type { Manifest } from './helm.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 interface Schema {
   readonly properties?: Readonly<Record<string, object>>;

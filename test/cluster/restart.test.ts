@@ -6,7 +6,7 @@ import { deployment, TestCluster } from '../e2e/cluster.ts';
 import { kwatchmanConfig, messages, startProgram } from '../e2e/main-job.ts';
 import { Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
 

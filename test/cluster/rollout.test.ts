@@ -5,7 +5,7 @@ import { startReceiver } from '../../src/testing/receiver.ts';
 import { kwatchmanConfig, messages, startProgram } from '../e2e/main-job.ts';
 import { Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 test('a rollout by kubectl is told once, by whom, and so is every pod that comes and goes with it', async () => {
   await using plane = await startControlPlane({ pods: true });

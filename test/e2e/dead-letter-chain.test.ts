@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { deployment } from './cluster.ts';
 import { World } from './world.ts';
 

@@ -1,7 +1,7 @@
 /** Kubernetes Events through the whole program: what each chain is told, and what a restart tells. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { until } from '../cluster/until.ts';
+import { until } from '../until.ts';
 import { World, type Running } from './world.ts';
 
 const EVENTS = '/api/v1/events';

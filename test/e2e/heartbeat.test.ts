@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { startReceiver, type CapturedReceiver, type ReceiverAnswer } from '../../src/testing/receiver.ts';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { deployment } from './cluster.ts';
 import { kwatchmanConfig } from './main-job.ts';
 import { World, type Running } from './world.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { deployment } from './cluster.ts';
 import { kwatchmanConfig } from './main-job.ts';
 import { World, type Running } from './world.ts';

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { startReceiver, type CapturedReceiver, type ReceiverAnswer } from '../../src/testing/receiver.ts';
 import { VERSION } from '../../src/version.ts';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { deployment } from './cluster.ts';
 import { World } from './world.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fasterClock } from '../../src/testing/living-cluster.ts';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { World, type Running } from './world.ts';
 
 const event = (name: string, message: string) => ({

@@ -5,7 +5,7 @@ import { startApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
 import { Program, Workdir } from '../e2e/program.ts';
 import { World, type Running } from '../e2e/world.ts';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { imported, podEvent, run, SEED_EVENT, toHook } from './exporter.ts';
 
 const NAME = '      layout: { name: "{{ .Name }}" }\n';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { World, type Running } from '../e2e/world.ts';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { bodies, pod, podEvent, run, SEED_EVENT, toHook, type EventParts } from './exporter.ts';
 
 const EVENTS = '/api/v1/events';

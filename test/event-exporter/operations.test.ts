@@ -5,7 +5,7 @@ import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts'
 import { startReceiver } from '../../src/testing/receiver.ts';
 import { Program, Workdir } from '../e2e/program.ts';
 import { World } from '../e2e/world.ts';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { bodies, pod, podEvent, run, toHook } from './exporter.ts';
 
 const NAME = '      layout: { name: "{{ .Name }}" }\n';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { World } from '../e2e/world.ts';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { load, podEvent, pod, run, toHook, withoutFolder, type EventParts } from './exporter.ts';
 
 interface Case {

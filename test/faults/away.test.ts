@@ -5,7 +5,7 @@ import type { Change, Manifest } from '../../src/change.ts';
 import { deployment } from '../e2e/cluster.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const CONFIG = `whileAway = "each"\n[[resource]]\nkind = "deployment"\n[[handler]]\nname = "diff"\n[[handler]]\nname = "log"\n`;
 const [CHANGED, DELETED, CREATED, UNTOUCHED] = [1_000, 500, 200, 500];

@@ -7,7 +7,7 @@ import { Program } from '../e2e/program.ts';
 import { withStore } from './balance.ts';
 import { eachAlone, Service } from './service.ts';
 import { assertWhole, told, toldTo } from './stories.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const OBJECTS = 20;
 /** Behind as many as run at once. */

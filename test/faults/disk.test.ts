@@ -9,7 +9,7 @@ import { Disk, fill, FILLER, Tmpfs } from './mounts.ts';
 import { needsMount } from './needs.ts';
 import { Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const OBJECTS = 100;
 

@@ -11,7 +11,7 @@ import type { Program } from '../e2e/program.ts';
 import { needs } from './needs.ts';
 import { eachAlone, Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const OBJECTS = 100;
 const PODS = 3_000;

@@ -10,7 +10,7 @@ import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
 import { told, type Told } from './stories.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 /** What has waited for less is no overload. */
 const LATE_MS = 10_000;

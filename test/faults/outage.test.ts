@@ -10,7 +10,7 @@ import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { World } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
 import { assertWhole, toldTo } from './stories.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const OBJECTS = 10;
 const DEPLOYMENTS = '/apis/apps/v1/deployments';

@@ -11,7 +11,7 @@ import { LONG, needsMount } from './needs.ts';
 import { between, seeded } from './random.ts';
 import { CONCURRENCY, Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const ROUNDS = LONG ? 20 : 2;
 const OBJECTS = 300;

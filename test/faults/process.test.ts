@@ -5,7 +5,7 @@ import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { withStore } from './balance.ts';
 import { eachAlone, Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const OBJECTS = 20;
 

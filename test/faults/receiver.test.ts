@@ -8,7 +8,7 @@ import { deployment } from '../e2e/cluster.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
 import { assertWhole, toldTo } from './stories.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const OBJECTS = 20;
 const END = { objects: OBJECTS, last: 1 };

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { Program } from '../e2e/program.ts';
 import { CONCURRENCY, Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const OBJECTS = 30;
 const DEPLOYMENTS = '/apis/apps/v1/deployments';

@@ -10,7 +10,7 @@ import type { Program } from '../e2e/program.ts';
 import { withStore } from './balance.ts';
 import { LONG } from './needs.ts';
 import { Service } from './service.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 const DELETED = LONG ? 10_000 : 3_000;
 const OBJECTS = 5_000;

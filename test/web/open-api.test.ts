@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { World } from '../e2e/world.ts';
-import { until } from '../faults/until.ts';
+import { until } from '../until.ts';
 import { tellStory } from './story.ts';
 
 interface Operation {
