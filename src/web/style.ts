@@ -26,7 +26,7 @@ a { color: var(--accent); text-underline-offset: .15em }
 .skip:focus { width: auto; height: auto; clip-path: none; left: 1rem; top: .5rem; background: var(--panel); padding: .25rem .5rem; z-index: 1 }
 header, main, footer { max-width: 88rem; margin: 0 auto; padding: 0 1.5rem }
 header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1.25rem; padding-top: 1.5rem }
-h1 { font-size: 1.5rem; font-weight: 650; margin: 0; letter-spacing: -.015em }
+h1 { font-size: 1.5rem; font-weight: 650; margin: 0; letter-spacing: -.015em; min-width: 0; overflow-wrap: anywhere }
 h2 { font-size: 1.05rem; font-weight: 650; margin: 2.25rem 0 .6rem; display: flex; flex-wrap: wrap; gap: .6rem; align-items: baseline }
 h2 small, .quiet { color: var(--quiet); font-weight: 400; font-size: .86rem }
 #live { margin-left: auto }
@@ -38,24 +38,27 @@ form.filters label { display: grid; gap: .1rem; font-size: .78rem; color: var(--
 form.filters a { padding: .3rem .25rem }
 input, button { font: inherit; font-size: .93rem; line-height: 1.3; color: inherit; background: var(--panel); border: 1px solid var(--line); border-radius: 5px; padding: .3rem .55rem; min-width: 0 }
 input { color: var(--text) }
-input::placeholder { color: var(--quiet); opacity: .7 }
+input::placeholder { color: var(--quiet); opacity: 1 }
 button { cursor: pointer }
 button:hover { border-color: var(--accent) }
 button:disabled { opacity: .5; cursor: default }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 1px }
 table { border-collapse: collapse; width: 100%; margin: 0 0 1rem }
-th, td { text-align: left; padding: .38rem .9rem .38rem 0; vertical-align: baseline; overflow-wrap: break-word }
+th, td { text-align: left; padding: .38rem .9rem .38rem 0; vertical-align: baseline; overflow-wrap: anywhere }
+td[data-label] { min-width: 7rem }
+td[data-label="receiver"], td[data-label="host"] { min-width: 9.5rem }
+td.number[data-label], td[data-label="alert"], #pods td[data-label="since"], #pods td[data-label="last update"] { min-width: 0; white-space: nowrap }
+.state { white-space: nowrap }
 th { font-size: .78rem; font-weight: 500; color: var(--quiet); white-space: nowrap }
 tbody tr { border-top: 1px solid var(--line) }
 tbody tr:last-child { border-bottom: 1px solid var(--line) }
 tr.read { color: var(--quiet) }
-#pods .name { font-weight: 600; overflow-wrap: anywhere }
+#pods .name { font-weight: 600 }
 #pods td:first-child { min-width: 15rem }
-#pods td[data-label="changed last"] { min-width: 17rem }
+#pods td[data-label="changed last"] { min-width: 15rem }
+#pods td[data-label="state"] { min-width: 17rem }
 #pods th.number, #pods td.number { padding-right: 1.1rem }
-#pods td[data-label="changed last"], td[data-label="why"], td[data-label="last error"] { overflow-wrap: anywhere }
-#pods td[data-label="since"], #pods td[data-label="last update"] { white-space: nowrap; color: var(--quiet) }
-#pods td[data-label="alert"] { white-space: nowrap }
+#pods td[data-label="since"], #pods td[data-label="last update"] { color: var(--quiet) }
 #pods tr.alarm td[data-label="alert"] { color: var(--bad) }
 #pods summary { color: inherit; font-size: inherit; list-style: none; text-decoration: underline dotted; text-underline-offset: .2em }
 #pods summary::-webkit-details-marker { display: none }
@@ -66,7 +69,7 @@ th.number, td.number, time { font-variant-numeric: tabular-nums }
 th.number, td.number { text-align: right; width: 1%; padding-right: 1.75rem }
 td time { white-space: nowrap }
 td.buttons { white-space: nowrap; text-align: right; padding-right: .5rem }
-td.buttons button { padding: .12rem .5rem; font-size: .86rem }
+td.buttons button { padding: .12rem .5rem; font-size: .86rem; min-height: 1.75rem }
 ol.changes { list-style: none; margin: 0; padding: 0; border-top: 1px solid var(--line) }
 ol.changes > li { display: grid; grid-template-columns: 7.2rem 4.6rem 1fr; gap: 0 .75rem; align-items: baseline; padding: .38rem 0; border-bottom: 1px solid var(--line) }
 ol.changes .what { min-width: 0; overflow-wrap: anywhere }
@@ -90,7 +93,11 @@ dialog::backdrop { background: #0006 }
 .login { max-width: 26rem; padding-top: 12vh }
 footer { color: var(--quiet); font-size: .86rem; padding-top: 2rem; padding-bottom: 2rem }
 footer a { color: inherit }
-@media (max-width: 44rem) {
+@media (max-width: 74rem) {
+  #pods td:first-child, #pods td[data-label="changed last"] { min-width: 9rem }
+  #pods td[data-label="state"] { min-width: 10rem }
+}
+@media (max-width: 60rem) {
   header, main, footer { padding-left: .9rem; padding-right: .9rem }
   ol.changes > li { grid-template-columns: auto 1fr; gap: 0 .6rem }
   ol.changes .what { grid-column: 1 / -1 }
@@ -99,7 +106,7 @@ footer a { color: inherit }
   table.stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
   table.stack, table.stack tbody, table.stack tr, table.stack td { display: block }
   table.stack td, table.stack td.number { position: relative; padding: .05rem 0; text-align: left; width: auto }
-  table.stack td[data-label] { padding-left: 7rem }
+  table.stack td[data-label] { padding-left: 7rem; min-height: 1.45em }
   table.stack td[data-label]:empty { display: none }
   #pods td.number summary { margin-left: 0 }
   table.stack td[data-label]::before { content: attr(data-label) " "; position: absolute; left: 0; color: var(--quiet); font-size: .86rem }
@@ -107,6 +114,7 @@ footer a { color: inherit }
   table.stack tr.alarm { padding-left: .75rem }
   tr.alarm td:first-child { padding-left: 7rem }
   td.buttons { padding-top: .25rem }
+  summary { padding-block: .25rem }
 }
 `;
 

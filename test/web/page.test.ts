@@ -34,7 +34,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     const page = await context.newPage();
     const said: string[] = [];
     page.on('console', (message) => said.push(message.text())).on('pageerror', (error) => said.push(error.message));
-    return { world, page, said, url: `http://${running.app.listening}` };
+    return { world, running, page, said, url: `http://${running.app.listening}` };
   }
 
   const isLive = (page: Page) => page.getByText('live', { exact: true }).waitFor();
@@ -168,11 +168,30 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.ok((await time.innerText()).includes(inTokyo.format(new Date(at))));
   });
 
-  test('on a phone nothing is wider than the screen', async (t) => {
-    const { page, url } = await open(t, '', { viewport: { width: 360, height: 740 } });
+  test('nothing is wider than the screen, however long the names', async (t) => {
+    const { world, running, page, url } = await open(t);
+    const [long, place] = ['x'.repeat(253), 'n'.repeat(63)];
+    const reason = 'r'.repeat(200);
+    world.server.create(podOf({ app: long, name: long, namespace: place, containers: [waiting(reason)] }));
+    await running.app.idle();
     await page.goto(url);
     await isLive(page);
-    assert.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true);
+    await pods(page).getByText(`${place}/${long}`).waitFor();
+    for (const width of [360, 390, 820, 1000, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width);
+    }
+  });
+
+  test('buttons are large enough for a finger', async (t) => {
+    const { page, url } = await open(t, '', { viewport: { width: 390, height: 844 } });
+    await page.goto(url);
+    await isLive(page);
+    // 24 by 24 pixels: WCAG 2.2, 2.5.8.
+    const small = await page.evaluate(
+      `[...document.querySelectorAll('button, summary')].filter((e) => e.getBoundingClientRect().height < 24).map((e) => e.textContent)`,
+    );
+    assert.deepEqual(small, []);
   });
 
   test('below a base path one logs in with the token, and everything works there', async (t) => {
