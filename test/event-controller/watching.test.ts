@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import type { ApiServer } from '../../src/testing/api-server.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { Program, Workdir } from '../e2e/program.ts';
+import { until } from '../until.ts';
 import { environmentFor, LEGACY_ROUTES, route, ROUTES, start, startCluster, type Controller } from './controller.ts';
 
 /** Where the watches of a server went. */
@@ -182,7 +183,7 @@ describe('event controller: how it goes on', () => {
     server.fault({ effect: 'end', watch: true, times: 1 });
     server.create(route('web'));
     await program.until('the outage', ({ stderr }) => /403/.test(stderr));
-    assert.equal((await fetch(`${program.url()}/readyz`)).status, 503);
+    await until('not being ready', async () => (await fetch(`${program.url()}/readyz`)).status === 503);
     const { code } = await program.stop();
     assert.equal(code, 0);
   });

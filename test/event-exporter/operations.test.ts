@@ -111,7 +111,8 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     ]);
     await program.ready();
     const metric = async (name: string) => {
-      const text = await (await fetch(`${program.url()}/metrics`)).text();
+      // Not over a kept connection: it may be closed at the far end while this process makes Events.
+      const text = await (await fetch(`${program.url()}/metrics`, { headers: { connection: 'close' } })).text();
       return Number(
         text
           .split('\n')
