@@ -123,7 +123,7 @@ function namedGroup(answer: string | Halt | undefined): string | Halt {
 
 /** What the handler says, or that the change waits here for others: before it is told, or because the receiver's rate says so. */
 async function take(step: Step, change: Change, run: Run): Promise<Verdict | Pick<Arrival, 'change' | 'until'>> {
-  if (!canGather(step)) return tell(step, change, run);
+  if (!canGather(step) || run.delivery.isAlone) return tell(step, change, run);
   const { gather } = run.options;
   const until = gather.until(step.id, change);
   if (until !== undefined) return { change, until };

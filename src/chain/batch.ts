@@ -18,6 +18,7 @@ import type { HandlerContext } from './handler.ts';
 import type { Observer } from './observe.ts';
 import type { Persistence } from './persistence.ts';
 import { runOnce, type Ran, type RetryOptions } from './retry.ts';
+import { setBatchAside } from './set-aside.ts';
 import { contextOf, type SinkStep } from './step.ts';
 
 /** What a batch needs of its chain. */
@@ -49,7 +50,8 @@ const changesOf = (members: readonly Member[]): readonly Change[] => members.map
 const PER_TURN = 32;
 
 /** Never rejects: each member is settled, or handed back. */
-export async function runBatch(batch: Batch, work: BatchWork): Promise<void> {
+export async function runBatch(given: Batch, work: BatchWork): Promise<void> {
+  const batch = await setBatchAside(given, work);
   const { sink } = work;
   if (sink === undefined) return alone(batch.deliveries, work, NEVER);
   const arrived = await arrivalsOf(batch, work);

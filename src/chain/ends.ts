@@ -50,14 +50,15 @@ export class Ends {
 
   async #giveUp(
     { id, change, edited }: Delivery,
-    { failure, attempts }: Extract<Fate, { kind: 'dead' }>,
+    { failure, attempts, isAlone }: Extract<Fate, { kind: 'dead' }>,
   ): Promise<void> {
     const { store, chain, onForked } = this.#options;
-    const death = { handler: failure.handler, error: failure.message, attempts };
+    const why = { handler: failure.handler, error: failure.message, attempts };
+    const death = { ...why, isAlone };
     // Who is told of a dead letter and fails, too, tells nobody: two chains could go on for ever.
     if (chain.deadLettersTo === undefined || change.notes.deadLetter !== undefined) return store.deadLetter(id, death);
     const chains = [chain.deadLettersTo];
-    const told = withNote(change, 'deadLetter', { ...death, id, chain: chain.name });
+    const told = withNote(change, 'deadLetter', { ...why, id, chain: chain.name });
     await store.deadLetter(id, death, { chains, edits: editsOf(change, told, edited) });
     onForked?.(chains);
   }

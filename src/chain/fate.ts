@@ -49,7 +49,13 @@ export function fateOf({ attempts, deferredSince }: Delivery, result: Outcome): 
 /** A run that a handler's failure ended. */
 export type Failed =
   | { readonly kind: 'parked'; readonly why: ParkReason; readonly failure: HandlerFailure; readonly park: ParkRequest }
-  | { readonly kind: 'dead'; readonly failure: HandlerFailure; readonly attempts: number };
+  | {
+      readonly kind: 'dead';
+      readonly failure: HandlerFailure;
+      readonly attempts: number;
+      /** See `Death.isAlone`. */
+      readonly isAlone?: true;
+    };
 
 /** `failed` spent an attempt; `deferred` and `waiting` did not. */
 export type ParkReason = 'failed' | 'deferred' | 'waiting';

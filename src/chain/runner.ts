@@ -25,6 +25,7 @@ import { startAll, stopAll } from './life.ts';
 import { createObserver, type Observer, type Tracer } from './observe.ts';
 import { Persistence } from './persistence.ts';
 import { runOnce, type Ran, type RetryOptions } from './retry.ts';
+import { isSetAside, setAside } from './set-aside.ts';
 import { Slots } from './slots.ts';
 import { canGather, checkGroups, createStep, type Step } from './step.ts';
 
@@ -71,8 +72,6 @@ export interface ChainRunner {
  */
 const MAX_HELD_MS = 10;
 const MAX_HELD_WHEN_FULL_MS = 2;
-/** In a row; a change that was being worked on in all of them is set aside. */
-const MAX_CRASHES = 3;
 /** Why calls are aborted at the end of the grace period. Known by identity: such a failure is none. */
 const STOPPED = new Error('the process is stopping');
 
@@ -199,8 +198,8 @@ class Runner implements ChainRunner {
   }
 
   async #run(delivery: Delivery): Promise<Ran<Outcome>> {
-    return delivery.crashes >= MAX_CRASHES
-      ? this.#setAside(delivery)
+    return isSetAside(delivery)
+      ? setAside(delivery, this.#steps[0]?.id ?? this.#options.chain.name)
       : runOnce(delivery, () => this.#attempt(delivery, this.#gather), this.#retryOptions);
   }
 
@@ -220,12 +219,6 @@ class Runner implements ChainRunner {
         for (const { delivery, passage } of halted) this.#observer.fate(delivery, { kind: 'ended', passage });
       },
     });
-  }
-
-  /** Before it is tried again: it may be what the process dies of. */
-  #setAside({ attempts }: Delivery): Ran<Outcome> {
-    const why = new Error(`set aside: it was being worked on in ${MAX_CRASHES} crashes in a row`);
-    return { kind: 'dead', failure: new HandlerFailure(this.#steps[0]?.id ?? this.#options.chain.name, why), attempts };
   }
 
   async #runBatch(batch: Batch): Promise<void> {

@@ -4,14 +4,21 @@
  * nobody else is blamed.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import type { DeliveryRow } from './delivery-row.ts';
 import type { Facts } from './facts.ts';
 import { Jotter } from './jotter.ts';
-import { READY } from './schema.ts';
+import { GATHERED, READY } from './schema.ts';
 
 const RUNNING = 'store.running';
 
-/** By chain: how many of them run at once, and those that are handed out, in order. */
-type Noted = Readonly<Record<string, { readonly atOnce: number; readonly ids: readonly number[] }>>;
+/** Of a chain: how many run at once and those that are handed out, in order; and the members of its batch, with when each was due. */
+interface ChainNote {
+  readonly atOnce: number;
+  readonly ids: readonly number[];
+  readonly batch: readonly (readonly [id: number, dueAt: number | null])[];
+}
+
+type Noted = Readonly<Record<string, ChainNote>>;
 
 export class Crashes {
   readonly #facts: Facts;
@@ -26,17 +33,30 @@ export class Crashes {
   constructor(db: DatabaseSync, facts: Facts, store: string | null) {
     this.#facts = facts;
     this.#jotter = store === null ? undefined : new Jotter(`${store}.running`);
-    const suspects = `deliveries WHERE chain = ? AND claims > 0 AND state = ${READY}`;
     this.#statements = {
       count: db.prepare(
         `UPDATE deliveries SET claims = claims + 1 WHERE id IN (
            SELECT d.id FROM json_each(?) noted JOIN deliveries d ON d.id = noted.value WHERE d.state = ${READY}
            ORDER BY noted.key LIMIT ?)`,
       ),
+      // Who was put off is due at another time.
+      countBatch: db.prepare(
+        `UPDATE deliveries SET claims = claims + 1 FROM json_each(?) noted
+         WHERE deliveries.id = noted.value ->> 0 AND due_at IS noted.value ->> 1 AND state = ${GATHERED}`,
+      ),
       forget: db.prepare('UPDATE deliveries SET claims = 0 WHERE claims > 0'),
-      any: db.prepare(`SELECT 1 FROM deliveries WHERE claims > 0 AND state = ${READY} LIMIT 1`),
-      suspects: db.prepare(`SELECT 1 FROM ${suspects} LIMIT 1`),
-      next: db.prepare(`SELECT id FROM ${suspects} AND id NOT IN temp.claimed ORDER BY id LIMIT 1`),
+      any: db.prepare(`SELECT 1 FROM deliveries WHERE claims > 0 AND state IN (${READY}, ${GATHERED}) LIMIT 1`),
+      next: db.prepare(
+        `SELECT id FROM deliveries WHERE chain = ? AND claims > 0 AND state = ${READY} AND id NOT IN temp.claimed
+         ORDER BY id LIMIT 1`,
+      ),
+      nextBatch: db.prepare(
+        `SELECT 1 FROM deliveries WHERE chain = ? AND claims > 0 AND state = ${GATHERED} AND due_at <= ?
+           AND id NOT IN temp.claimed LIMIT 1`,
+      ),
+      running: db.prepare(
+        'SELECT 1 FROM temp.claimed t JOIN deliveries d ON d.id = t.id WHERE d.chain = ? AND d.claims > 0 LIMIT 1',
+      ),
       claimed: db.prepare('SELECT 1 FROM temp.claimed t JOIN deliveries d ON d.id = t.id WHERE d.chain = ? LIMIT 1'),
       isClaimed: db.prepare('SELECT 1 FROM temp.claimed WHERE id = ?'),
     };
@@ -60,20 +80,24 @@ export class Crashes {
     this.#jotter?.close();
   }
 
-  /** Whether the next claim of the chain hands out what was being worked on at a crash. */
-  isCareful(chain: string): boolean {
+  /** Whether others may have waited for a suspect whose turn has ended. */
+  isCareful(): boolean {
     if (!this.#hasSuspects) return false;
-    if (this.#statements.suspects.get(chain) !== undefined) return true;
     this.#hasSuspects = this.#statements.any.get() !== undefined;
-    return false;
+    return true;
   }
 
-  /** The one delivery that may be handed out now; `wait` while others run; undefined: whatever is ready. */
-  only(chain: string): number | 'wait' | undefined {
+  /**
+   * The one delivery that may be handed out now, or that it is a batch, which was being worked on at a crash; `wait` while one of
+   * these runs, or others that it is not to run beside; undefined: whatever is ready.
+   */
+  turn(chain: string, now: number): number | 'batch' | 'wait' | undefined {
     if (!this.#hasSuspects) return undefined;
-    const suspect = this.#statements.next.get(chain)?.['id'];
-    if (typeof suspect !== 'number') return undefined;
-    return this.#statements.claimed.get(chain) === undefined ? suspect : 'wait';
+    const { next, nextBatch, claimed, running } = this.#statements;
+    const single = next.get(chain)?.['id'];
+    const suspect = typeof single === 'number' ? single : nextBatch.get(chain, now) && ('batch' as const);
+    if (suspect === undefined) return running.get(chain) === undefined ? undefined : 'wait';
+    return claimed.get(chain) === undefined ? suspect : 'wait';
   }
 
   /** The chain has got these, and runs so many at once, in the order of getting them. */
@@ -82,13 +106,27 @@ export class Crashes {
     const earlier = (this.#noted[chain]?.ids ?? []).filter(
       (id) => !handedOut.includes(id) && this.#statements.isClaimed.get(id) !== undefined,
     );
-    this.#noted = { ...this.#noted, [chain]: { atOnce, ids: [...earlier, ...handedOut] } };
+    this.#write(chain, { atOnce, ids: [...earlier, ...handedOut] });
+  }
+
+  /** The chain has got this batch, and had no other. */
+  noteBatch(chain: string, members: readonly Pick<DeliveryRow, 'delivery' | 'due_at'>[]): void {
+    this.#write(chain, { batch: members.map(({ delivery, due_at: dueAt }) => [delivery, dueAt]) });
+  }
+
+  #write(chain: string, part: Partial<ChainNote>): void {
+    if (this.#jotter === undefined) return;
+    const note = { atOnce: 0, ids: [], batch: [], ...this.#noted[chain], ...part };
+    this.#noted = { ...this.#noted, [chain]: note };
     this.#jotter.write(this.#noted);
   }
 
   #countNoted(): void {
     const noted = (this.#jotter?.read() ?? {}) as Noted;
     // What ended meanwhile, or was put off, is no longer ready: the first of the others are those that ran.
-    for (const { ids, atOnce } of Object.values(noted)) this.#statements.count.run(JSON.stringify(ids), atOnce);
+    for (const { ids, atOnce, batch = [] } of Object.values(noted)) {
+      this.#statements.count.run(JSON.stringify(ids), atOnce);
+      this.#statements.countBatch.run(JSON.stringify(batch));
+    }
   }
 }

@@ -8,11 +8,21 @@ import type { Counters } from './counters.ts';
 import type { Crashes } from './crashes.ts';
 import type { Edits } from './edits.ts';
 import { DELIVERY_COLUMNS, UNBLOCK, type DeliveryRow } from './delivery-row.ts';
-import { Gathered } from './gathered.ts';
+import { ALONE, Gathered } from './gathered.ts';
 import { Merging } from './merging.ts';
 import { CHANGE_JOINS, groupOf, groupQueueOf } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
-import type { Batch, ChangeRecord, ClaimRequest, End, Forks, GroupEnd, ParkRequest, StateWrites } from './store.ts';
+import type {
+  Batch,
+  ChangeRecord,
+  ClaimRequest,
+  Death,
+  End,
+  Forks,
+  GroupEnd,
+  ParkRequest,
+  StateWrites,
+} from './store.ts';
 import { StoreError } from './store-error.ts';
 import { Failures } from './failures.ts';
 import { HandlerMemory } from './handler-memory.ts';
@@ -37,6 +47,7 @@ export interface DeliveryRecord {
   /** See `editsOf`. */
   readonly edits: string | undefined;
   readonly crashes: number;
+  readonly isAlone: boolean;
 }
 
 /** A batch as it leaves the worker. */
@@ -116,11 +127,11 @@ export class Deliveries {
     const { chain, limit, now, stateful } = request;
     if (this.#hasDue(request)) this.#wakeDue(chain, now);
     const superseded = this.#hasLate(request) ? this.merging.merge(chain, limit, now) : 0;
-    const only = this.#crashes.only(chain);
-    const rows = this.#rowsFor(only, chain, limit + 1);
+    const turn = this.#crashes.turn(chain, now);
+    const rows = this.#rowsFor(turn, chain, limit + 1);
     const first = rows.slice(0, limit);
     const deliveries = first.flatMap((row) => {
-      const behind = only === undefined ? this.#rowsBehind(row, request) : [];
+      const behind = turn === undefined ? this.#rowsBehind(row, request) : [];
       const waiting = behind.map((other) => this.#handOut(other, chain, [], true));
       return [this.#handOut(row, chain, stateful), ...waiting];
     });
@@ -129,7 +140,8 @@ export class Deliveries {
       request.atOnce ?? limit,
       first.map(({ delivery }) => delivery),
     );
-    const batch = request.batch === true && only === undefined ? this.#handOutBatch(request) : undefined;
+    const mayBatch = turn === undefined || turn === 'batch';
+    const batch = request.batch === true && mayBatch ? this.#handOutBatch(request) : undefined;
     const nextDueAt = rows.length > limit ? now : this.#nextDueAt(chain);
     if (batch !== undefined || request.batch !== true)
       return { deliveries, batch, hasGathered: batch !== undefined, nextDueAt, superseded };
@@ -151,7 +163,7 @@ export class Deliveries {
     if (forks !== undefined) this.#fork(ended, forks);
     this.#edits.drop(delivery, ended.edits);
     this.#counters.add(ended.chain, end.kind);
-    return this.#unblock(ended) || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful(ended.chain);
+    return this.#unblock(ended) || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful();
   }
 
   completeAll(ends: readonly GroupEnd[], now: number, writes: StateWrites, next: number | undefined): boolean {
@@ -166,15 +178,10 @@ export class Deliveries {
     this.#memory.write(last, writes);
     if (next !== undefined) this.#statements.ready.run(next);
     const freed = next === undefined && this.#unblock(last);
-    return freed || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful(last.chain);
+    return freed || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful();
   }
 
-  deadLetter(
-    delivery: number,
-    death: { handler: string; error: string; attempts: number },
-    now: number,
-    forks?: Forks,
-  ): void {
+  deadLetter(delivery: number, death: Death, now: number, forks?: Forks): void {
     const ended = this.#end(
       delivery,
       DEAD,
@@ -188,6 +195,7 @@ export class Deliveries {
       error: death.error,
       at: now,
     });
+    if (death.isAlone === true) this.#gathered.separate(delivery);
     if (forks !== undefined) this.#fork(ended, forks);
     this.#unblock(ended);
     this.#counters.add(ended.chain, 'dead');
@@ -261,10 +269,10 @@ export class Deliveries {
   }
 
   /** What was being worked on at a crash is handed out alone. */
-  #rowsFor(only: number | 'wait' | undefined, chain: string, limit: number): DeliveryRow[] {
-    if (only === 'wait') return [];
+  #rowsFor(turn: ReturnType<Crashes['turn']>, chain: string, limit: number): DeliveryRow[] {
+    if (turn === 'wait' || turn === 'batch') return [];
     const { claim, one } = this.#statements;
-    return (only === undefined ? claim.all(chain, limit) : one.all(only)) as unknown as DeliveryRow[];
+    return (turn === undefined ? claim.all(chain, limit) : one.all(turn)) as unknown as DeliveryRow[];
   }
 
   /** What waits for it in its group. */
@@ -277,6 +285,7 @@ export class Deliveries {
     const due = this.#gathered.due(chain, now);
     if (due === undefined) return undefined;
     const deliveries = due.rows.map((row) => this.#handOut(row, chain, stateful));
+    this.#crashes.noteBatch(chain, due.rows);
     return { handler: due.handler, id: due.batch, deliveries };
   }
 
@@ -295,6 +304,7 @@ export class Deliveries {
       isBehind,
       edits: this.#edits.find(row.edits),
       crashes: row.claims,
+      isAlone: row.batch === ALONE,
     };
   }
 

@@ -7,7 +7,8 @@ export const TOLD_COLUMNS = `d.replayed, d.newest, d.actors AS merged_actors, ${
 
 /** What {@link DeliveryRow} is read from, the same. */
 export const DELIVERY_COLUMNS = `
-  d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.timer_of, d.edits, d.claims, ${TOLD_COLUMNS}`;
+  d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.timer_of, d.edits, d.claims, d.batch, d.due_at,
+  ${TOLD_COLUMNS}`;
 
 /** Makes the first that is blocked in a chain and queue ready. */
 export const UNBLOCK = `UPDATE deliveries SET state = ${READY} WHERE id = (
@@ -29,4 +30,6 @@ export interface DeliveryRow extends ToldRow {
   readonly timer_of: string | null;
   readonly edits: number | null;
   readonly claims: number;
+  readonly batch: number | null;
+  readonly due_at: number | null;
 }

@@ -23,6 +23,7 @@ import type {
   ChangeRecord,
   ClaimRequest,
   DeadLetterQuery,
+  Death,
   End,
   EndedQuery,
   Forks,
@@ -146,9 +147,8 @@ function operationsOf(db: DatabaseSync, facts: Facts, crashes: Crashes) {
     join: write((delivery: number, group: string, handlers: readonly string[]) =>
       deliveries.join(delivery, group, handlers),
     ),
-    deadLetter: write(
-      (delivery: number, death: { handler: string; error: string; attempts: number }, now: number, forks?: Forks) =>
-        deliveries.deadLetter(delivery, death, now, forks),
+    deadLetter: write((delivery: number, death: Death, now: number, forks?: Forks) =>
+      deliveries.deadLetter(delivery, death, now, forks),
     ),
     deadLetters: read((query: DeadLetterQuery) => deadLetters.list(query), buffersOf),
     deadLetterOf: read(

@@ -17,6 +17,8 @@ interface FirstRow {
   readonly batch: number | null;
 }
 
+/** In place of a batch's number: it is in none ever again. */
+export const ALONE = 0;
 /** Members of a batch whose members are not fixed, at most; a fixed one is handed out whole. */
 const MAX_MEMBERS = 1_000;
 /** Of their manifests: a bound on the memory that a batch takes, reached by large objects only. */
@@ -28,6 +30,7 @@ export class Gathered {
   readonly #members;
   readonly #park;
   readonly #fix;
+  readonly #separate;
 
   constructor(db: DatabaseSync) {
     const waiting = `chain = ?1 AND state = ${GATHERED} AND id NOT IN temp.claimed`;
@@ -42,6 +45,7 @@ export class Gathered {
     );
     this.#park = db.prepare(`UPDATE deliveries SET state = ${GATHERED}, gather = ?, batch = ? WHERE id = ?`);
     this.#fix = db.prepare(`UPDATE deliveries SET batch = ? WHERE id = ? AND state = ${GATHERED}`);
+    this.#separate = db.prepare(`UPDATE deliveries SET batch = ${ALONE} WHERE id = ?`);
   }
 
   nextDueAt(chain: string): number | undefined {
@@ -68,6 +72,10 @@ export class Gathered {
   /** After it was parked. */
   park(delivery: number, handler: string, batch: number | undefined): void {
     this.#park.run(handler, batch ?? null, delivery);
+  }
+
+  separate(delivery: number): void {
+    this.#separate.run(delivery);
   }
 
   /** Answers the batch's number: that of its first delivery, which is in no other. */

@@ -11,7 +11,7 @@ import { FakeClock } from '../testing/fake-clock.ts';
 import { describeStore, type OpenedStore } from './conformance.ts';
 import { accept, claimOne, CLUSTER, COMPLETED, NOW, openScope, seen, withPending } from './conformance/fixture.ts';
 import { openSqliteStore } from './sqlite.ts';
-import type { Store } from './store.ts';
+import type { Delivery, Store } from './store.ts';
 
 async function temporaryFile(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-store-'));
@@ -258,6 +258,56 @@ describe('after crashes in a row', () => {
     assert.equal(suspect?.text, 'c 3');
     await last.park(suspect.id, { until: NOW, attempts: 1, deferredSince: undefined, reason: 'HTTP 500' });
     assert.deepEqual(await texts(last), ['c 0', 'd 0'], 'it was tried, and nothing died of it');
+  });
+
+  test('says so of the members of a batch, and hands them out with nobody else', async (t) => {
+    const path = await temporaryFile(t);
+    const stores: Store[] = [];
+    t.after(async () => Promise.all(stores.map((store) => store.close())));
+    const start = async () => {
+      const store = await afterCrash(path);
+      stores.push(store);
+      return store;
+    };
+    const claimed = async (store: Store, now = NOW) => {
+      const { deliveries, batch } = await store.claim({ chain: 'default', limit: 100, now, stateful: [], batch: true });
+      const members = batch?.deliveries ?? [];
+      const text = (of: readonly Delivery[]) => of.map(({ change, crashes }) => `${change.name} ${crashes}`).join(', ');
+      return { ids: [...deliveries, ...members].map(({ id }) => id), texts: [text(deliveries), text(members)] };
+    };
+    const gather = (store: Store, id: number, until: number, batch?: number) => {
+      const handler = 'default/slack';
+      return store.park(id, { until, attempts: 0, deferredSince: undefined, reason: 'r', gather: { handler, batch } });
+    };
+    const first = await start();
+    const scope = await withPending(first, ['a', 'b', 'later', 'single']);
+    const [a = 0, b = 0, later = 0, single = 0] = (await claimed(first)).ids;
+    for (const id of [a, b]) await gather(first, id, NOW);
+    await gather(first, later, NOW + 1, later);
+    await first.release(single);
+    assert.deepEqual((await claimed(first)).texts, ['single 0', 'a 0, b 0']);
+    await first.fixBatch([a, b]);
+
+    const second = await start();
+    assert.deepEqual((await claimed(second)).texts, ['single 1', ''], 'beside a suspect no batch runs');
+    assert.deepEqual((await claimed(second)).texts, ['', '']);
+    await accept(second, scope, seen('new', 1));
+    assert.equal(await second.complete(single, COMPLETED), true, 'others waited for it');
+    assert.deepEqual((await claimed(second)).texts, ['', 'a 1, b 1'], 'beside a batch that is one nobody runs');
+    assert.deepEqual((await claimed(second)).texts, ['', '']);
+
+    const third = await start();
+    const { ids, texts } = await claimed(third);
+    assert.deepEqual(texts, ['', 'a 2, b 2']);
+    for (const id of ids) await gather(third, id, NOW + 2, a);
+    assert.deepEqual((await claimed(third)).texts, ['new 0', ''], 'it was tried, and nothing died of it');
+
+    const last = await start();
+    const suspect = await claimed(last, NOW + 2);
+    assert.deepEqual(suspect.texts, ['new 1', '']);
+    for (const id of suspect.ids) await last.complete(id, COMPLETED);
+    assert.deepEqual((await claimed(last, NOW + 2)).texts, ['', 'later 0']);
+    assert.deepEqual((await claimed(last, NOW + 2)).texts, ['', 'a 0, b 0']);
   });
 
   test('begins anew with a replay', async (t) => {

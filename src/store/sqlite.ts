@@ -22,6 +22,7 @@ import type {
   Claimed,
   DeadLetter,
   DeadLetterQuery,
+  Death,
   Delivery,
   End,
   EndedQuery,
@@ -224,11 +225,7 @@ class SqliteStore implements Store {
     return { states: states === undefined ? undefined : statesOf(states), freed };
   }
 
-  deadLetter(
-    delivery: number,
-    death: { readonly handler: string; readonly error: string; readonly attempts: number },
-    forks?: Forks,
-  ) {
+  deadLetter(delivery: number, death: Death, forks?: Forks) {
     return this.#call('deadLetter', [delivery, death, this.#clock.now(), forks]);
   }
 

@@ -103,8 +103,10 @@ export interface Delivery {
   readonly attempts: number;
   /** Since when it has been deferred without an attempt in between, milliseconds since the epoch. */
   readonly deferredSince: number | undefined;
-  /** In how many crashes in a row it was being worked on. Those of which it was in one are handed out alone. Batches are not looked at. */
+  /** In how many crashes in a row it was being worked on. Those of which it was in one are handed out alone, or with their batch alone. */
   readonly crashes: number;
+  /** It is never gathered with others: see {@link Death.isAlone}. */
+  readonly isAlone: boolean;
   /** Ids of the sinks that have delivered this change already. */
   readonly delivered: readonly string[];
   /** State of the stateful handlers for this key, or this group, by handler id. */
@@ -203,6 +205,14 @@ export interface ParkRequest {
   readonly gather?: { readonly handler: string; readonly batch?: number | undefined } | undefined;
   /** When a handler failed: kept for {@link Store.trip}. */
   readonly failure?: { readonly handler: string; readonly outcome: 'failed' | 'deferred' } | undefined;
+}
+
+export interface Death {
+  readonly handler: string;
+  readonly error: string;
+  readonly attempts: number;
+  /** A replay is told by itself: see {@link Delivery.isAlone}. */
+  readonly isAlone?: boolean | undefined;
 }
 
 /** One thing that went wrong on the way of a delivery. */
@@ -436,11 +446,7 @@ export interface Store {
    */
   join(delivery: number, group: string, handlers: readonly string[]): Promise<Joined>;
   /** `forks` tell others of it, in the same transaction. */
-  deadLetter(
-    delivery: number,
-    death: { readonly handler: string; readonly error: string; readonly attempts: number },
-    forks?: Forks,
-  ): Promise<void>;
+  deadLetter(delivery: number, death: Death, forks?: Forks): Promise<void>;
 
   /** In order of id. */
   deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetter[]>;

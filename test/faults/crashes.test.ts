@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { deployment } from '../e2e/cluster.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { Program } from '../e2e/program.ts';
 import { withStore } from './balance.ts';
+import { onlyLong } from './needs.ts';
 import { eachAlone, Service } from './service.ts';
 import { assertWhole, told, toldTo } from './stories.ts';
 import { until } from '../until.ts';
@@ -38,6 +40,64 @@ async function replayByCommand({ workdir, state }: Service): Promise<void> {
   assert.equal(code, 0);
   assert.match(stdout, /^Replayed 1 of 1\./);
 }
+
+/** Told together, the process dies of it; by itself it does not. */
+const DIGEST = 'digest = { window = "3s", over = 0 }\n';
+const BATCH = 5;
+
+const namesIn = (body: string): readonly string[] => [...new Set(body.match(/\bweb-\d+\b/g))].toSorted();
+
+test(
+  '72 a batch of which the process dies three times in a row is set aside, whole; the chain goes on, and a replay tells each by itself',
+  onlyLong('five starts'),
+  async () => {
+    let running: Program | undefined;
+    await using service = await Service.make(BATCH, ({ body }) => {
+      if (namesIn(body).length > 1) running?.signal('SIGKILL');
+      return {};
+    });
+    await service.startOnce();
+    await service.workdir.write(
+      'config.toml',
+      eachAlone(`${kwatchmanConfig(service.slack.url, ['deployment'])}${DIGEST}`),
+    );
+    service.scale(1);
+    for (let crash = 1; crash <= 3; crash++) {
+      await using program = service.start();
+      running = program;
+      assert.equal((await program.exited()).signal, 'SIGKILL', `crash ${crash}`);
+    }
+    const everybody = Array.from({ length: BATCH }, (_, n) => `web-${n}`);
+    const batches = [...service.slack.requests];
+    assert.deepEqual(
+      batches.map(({ body }) => namesIn(body)),
+      [everybody, everybody, everybody],
+    );
+    assert.equal(new Set(batches.map(({ headers }) => headers['idempotency-key'])).size, 1);
+
+    await using program = service.start();
+    running = program;
+    await program.ready();
+    const dead = () => withStore(service.state, (store) => store.deadLetters({ limit: 10 }));
+    await until('the batch to be set aside', async () => (await dead()).length === BATCH);
+    for (const { handler, error } of await dead())
+      assert.deepEqual(
+        [handler, error],
+        ['default/slack', 'set aside: it was being told together with 4 others in 3 crashes in a row'],
+      );
+    service.server.create(deployment('web-100'));
+    const toldAlone = (name: string) => service.slack.requests.some(({ body }) => namesIn(body).join() === name);
+    await until('the chain to go on', () => toldAlone('web-100'));
+    await using replay = new Program(['dead', 'replay', '--all', '--state', service.state, '-c', 'config.toml'], {
+      cwd: service.workdir.path,
+    });
+    assert.match((await replay.exited()).stdout, /^Replayed 5 of 5\./);
+    await until('each to be told by itself', () => everybody.every(toldAlone));
+    assert.equal((await program.stop()).code, 0);
+    assert.equal(service.slack.requests.length, batches.length + BATCH + 1, 'each once');
+    await service.assertBalanced({ dead: BATCH });
+  },
+);
 
 test('72 a change of which the process dies three times in a row is set aside before a fourth; the others are told, and it can be replayed', async () => {
   const end = { objects: OBJECTS, last: 1 };

@@ -1,0 +1,39 @@
+/** What the process seems to die of is a dead letter before it is tried again. */
+import type { Batch, Delivery } from '../store/store.ts';
+import { HandlerFailure } from './failure.ts';
+import type { Outcome } from './fate.ts';
+import type { Ran } from './retry.ts';
+
+/** In a row; a change that was being worked on in all of them is set aside. */
+const MAX_CRASHES = 3;
+
+export function isSetAside({ crashes }: Delivery): boolean {
+  return crashes >= MAX_CRASHES;
+}
+
+/** @param handler the id of the one that it may be about */
+export function setAside(
+  { attempts }: Delivery,
+  handler: string,
+  what = 'worked on',
+): Extract<Ran<Outcome>, { kind: 'dead' }> {
+  const why = new Error(`set aside: it was being ${what} in ${MAX_CRASHES} crashes in a row`);
+  return { kind: 'dead', failure: new HandlerFailure(handler, why), attempts };
+}
+
+/**
+ * Any of its members may be the one: all that were in it go, and a replay tells each by itself, so that it shows. Answers what is
+ * left.
+ */
+export async function setBatchAside(
+  batch: Batch,
+  { settle }: { readonly settle: (delivery: Delivery, ran: Ran<Outcome>) => Promise<void> },
+): Promise<Batch> {
+  const members = batch.deliveries.filter(isSetAside);
+  if (members.length === 0) return batch;
+  const others = members.length - 1;
+  const what = others === 0 ? 'told' : `told together with ${others} ${others === 1 ? 'other' : 'others'}`;
+  const aside = (member: Delivery) => ({ ...setAside(member, batch.handler, what), isAlone: true as const });
+  await Promise.all(members.map((member) => settle(member, aside(member))));
+  return { ...batch, deliveries: batch.deliveries.filter((delivery) => !isSetAside(delivery)) };
+}
