@@ -94,8 +94,9 @@ function stateOf(health: Health): Html {
   return html`<span id="state" data-live class="state ${tone}">${text}</span>`;
 }
 
+/** Of the service, not of what it watches: red rows speak for themselves. */
 function wordsOf({ ready, phase, degraded, configProblem }: Health): { readonly text: string; readonly tone: string } {
   if (!ready) return { text: phase === 'running' ? 'not ready' : phase, tone: 'bad' };
   const isWell = degraded.length === 0 && configProblem === undefined;
-  return isWell ? { text: 'all well', tone: 'good' } : { text: 'degraded', tone: 'warn' };
+  return isWell ? { text: 'watching', tone: 'good' } : { text: 'degraded', tone: 'warn' };
 }

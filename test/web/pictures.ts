@@ -21,7 +21,7 @@ for (const { name, colorScheme, width, height } of PICTURES) {
   const page = await browser.newPage({ colorScheme, viewport: { width, height } });
   await page.goto(`http://${running.app.listening}`);
   await page.getByText('live', { exact: true }).waitFor();
-  await page.locator('#pods tbody tr').first().waitFor();
+  await page.locator('#pods tbody tr').nth(4).waitFor();
   await page.locator('#change-list summary').first().click();
   await page.evaluate('scrollTo(0, 0)');
   await page.screenshot({ path: join(DOCS, `${name}.png`) });

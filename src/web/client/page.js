@@ -13,6 +13,8 @@ import { showTimes } from './times.js';
 const MAX_LISTED = 500;
 /** Between two looks at the sections that are fetched again. */
 const FRESHEN_MS = 3_000;
+/** What the server answers may be so old: asked for sooner, it would be without what has just happened. */
+const SETTLED_MS = 1_000;
 const base = document.body.dataset['base'] ?? '';
 const live = document.querySelector('#live');
 const list = document.querySelector('#change-list');
@@ -122,7 +124,7 @@ function replace(section) {
 
 let freshenAt = 0;
 let isPlanned = false;
-/** At once, or as soon as the last time is long enough ago. */
+/** Soon, or as soon as the last time is long enough ago. */
 function freshen() {
   if (isPlanned) return;
   isPlanned = true;
@@ -132,7 +134,7 @@ function freshen() {
       freshenAt = Date.now() + FRESHEN_MS;
       fetchFragments();
     },
-    Math.max(0, freshenAt - Date.now()),
+    Math.max(SETTLED_MS, freshenAt - Date.now()),
   );
 }
 
