@@ -31,7 +31,7 @@ describe('the page', () => {
       let text = '';
       const reader = (body ?? new ReadableStream<Uint8Array>()).getReader();
       while (!text.includes('<main>')) text += decoder.decode((await reader.read()).value, { stream: true });
-      assert.match(text, /<h1>test<\/h1>[\s\S]*all well/);
+      assert.match(text, /<h1>test<\/h1>[\s\S]*class="state good">watching/);
       assert.doesNotMatch(text, /id="delivery"/);
       answer();
       for (let part = await reader.read(); !part.done; part = await reader.read()) text += decoder.decode(part.value);
