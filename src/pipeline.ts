@@ -101,9 +101,11 @@ export class Pipeline {
   async follow(config: Config): Promise<ChainsChanged> {
     const { state, log } = this.#options;
     const plan = await this.#source.prepare(this.#planOf(config));
-    const changed = await this.#chains.follow(config.chains, RELOAD_GRACE_MS);
-    await this.#source.follow(plan);
-    await redactStored({ store: state.store, redactor: plan.redactor, discovery: this.#discovery, log });
+    // What was seen under the old rules is over, and hidden, before a chain sends it or hands it to a branch.
+    const changed = await this.#chains.follow(config.chains, RELOAD_GRACE_MS, async () => {
+      await this.#source.follow(plan);
+      await redactStored({ store: state.store, redactor: plan.redactor, discovery: this.#discovery, log });
+    });
     await tellOfOrphans(state.store, config.chains, log);
     return changed;
   }

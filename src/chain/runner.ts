@@ -53,8 +53,11 @@ export interface ChainRunnerOptions {
 }
 
 export interface ChainRunner {
-  /** Starts the handlers in order, then takes work. @throws when a handler does not start; none is left running then */
-  start(): Promise<void>;
+  /**
+   * Starts the handlers in order, then takes work, once `mayTake` resolves (by default at once). It must not reject.
+   * @throws when a handler does not start; none is left running then
+   */
+  start(mayTake?: Promise<void>): Promise<void>;
   /** There may be work. Cheap, and safe to call at any time. */
   kick(): void;
   /**
@@ -93,6 +96,7 @@ class Runner implements ChainRunner {
   #steps: readonly Step[] = [];
   #spares: Spares = new Map();
   #state: 'new' | 'running' | 'stopped' = 'new';
+  #mayTake = false;
   readonly #claims: Claims;
   readonly #slots: Slots;
   #gatherings: ReadonlyMap<string, Gathering> = new Map();
@@ -113,7 +117,7 @@ class Runner implements ChainRunner {
     this.#claims = this.#createClaims();
   }
 
-  async start(): Promise<void> {
+  async start(mayTake?: Promise<void>): Promise<void> {
     const { chain, store, clusterName, clock, receivers, stdout } = this.#options;
     const environment = { store, clusterName, clock, receivers, stdout, log: this.#log };
     this.#handlers = chain.handlers.map((handler) => createStep(handler, environment));
@@ -126,12 +130,17 @@ class Runner implements ChainRunner {
     this.#gatherings = new Map(this.#steps.filter(canGather).map((step) => [step.id, this.#gatheringOf(step.window)]));
     await startAll(this.#handlers, { clock, log: this.#log });
     this.#state = 'running';
+    this.#mayTake = mayTake === undefined;
     this.kick();
+    void mayTake?.then(() => {
+      this.#mayTake = true;
+      this.kick();
+    });
   }
 
   kick(): void {
     this.#held.flush();
-    if (this.#state === 'running') this.#claims.kick();
+    if (this.#state === 'running' && this.#mayTake) this.#claims.kick();
   }
 
   async idle(): Promise<void> {

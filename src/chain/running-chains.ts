@@ -32,16 +32,22 @@ export class RunningChains {
   /**
    * From now on these chains run, and no others. One whose configuration is the same goes on untouched; of the rest, what runs
    * may end within `graceMs`, and what is left begins again with the new handlers.
-   * @throws when a handler does not start; the chains that ran before run again by then
+   * @param prepare what has to be done when all handlers have started, before a changed chain takes work
+   * @throws when a handler does not start; the chains that ran before run again by then. And what `prepare` threw
    */
-  async follow(chains: readonly ChainConfig[], graceMs: number): Promise<ChainsChanged> {
+  async follow(
+    chains: readonly ChainConfig[],
+    graceMs: number,
+    prepare: () => Promise<void> = async () => {},
+  ): Promise<ChainsChanged> {
     const before = this.#running;
     const isSame = (chain: ChainConfig) => before.get(chain.name)?.chain.fingerprint === chain.fingerprint;
     const kept = chains.filter(isSame).map(({ name }) => name);
     const leaving = [...before.values()].filter(({ chain }) => !kept.includes(chain.name));
     await stopAll(leaving, graceMs);
+    const prepared = Promise.withResolvers<void>();
     try {
-      await this.#run(chains, kept, before);
+      await this.#run(chains, kept, before, prepared.promise);
     } catch (thrown) {
       await stopAll(
         [...this.#running.values()].filter(({ chain }) => !kept.includes(chain.name)),
@@ -54,6 +60,7 @@ export class RunningChains {
       );
       throw thrown;
     }
+    await prepare().finally(prepared.resolve);
     const names = chains.map(({ name }) => name);
     return {
       added: names.filter((name) => !before.has(name)),
@@ -78,6 +85,7 @@ export class RunningChains {
     chains: readonly ChainConfig[],
     kept: readonly string[],
     before: ReadonlyMap<string, RunningChain>,
+    mayTake?: Promise<void>,
   ): Promise<void> {
     const running = new Map([...before].filter(([name]) => kept.includes(name)));
     this.#running = running;
@@ -85,7 +93,7 @@ export class RunningChains {
       if (running.has(chain.name) || this.#isStopped) continue;
       const runner = this.#create(chain);
       running.set(chain.name, { chain, runner });
-      await runner.start();
+      await runner.start(mayTake);
     }
   }
 }

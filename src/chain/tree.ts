@@ -32,11 +32,11 @@ class ChainTree implements ChainRunner {
   }
 
   /** Branches first: what is forked finds them running. */
-  async start(): Promise<void> {
+  async start(mayTake?: Promise<void>): Promise<void> {
     const started: ChainRunner[] = [];
     try {
       for (const runner of [...this.#branches.values(), this.#trunk]) {
-        await runner.start();
+        await runner.start(mayTake);
         started.push(runner);
       }
     } catch (thrown) {

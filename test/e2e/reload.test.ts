@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { startReceiver } from '../../src/testing/receiver.ts';
+import { fasterClock } from '../../src/testing/living-cluster.ts';
+import { until } from '../until.ts';
 import { deployment } from './cluster.ts';
 import { kwatchmanConfig, startProgram } from './main-job.ts';
 import { World, type Running } from './world.ts';
@@ -186,6 +188,35 @@ describe('reload', () => {
     world.server.update(configMap('settings', 'b'));
     await idle(running, 1);
     assert.deepEqual(told(running), ['updated default/settings']);
+  });
+
+  test('to new rules of redaction shows no handler what they hide, of what is under way either, and keeps none of it', async () => {
+    await using world = await World.start();
+    await world.workdir.write(
+      'slow.ts',
+      `const seen: string[] = [];
+      export default (change: any, { log, signal }: any) => {
+        log.info('Seen', { value: change.after.data.value });
+        const noted = { ...change, notes: { ...change.notes, copy: change.after.data.value } };
+        if (seen.push('once') > 1) return noted;
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      };\n`,
+    );
+    world.server.create(configMap('settings', 'a'));
+    const slow = '[[handler]]\nname = "./slow.ts"\n';
+    const branch = '[[branch]]\nname = "audit"\n[[branch.handler]]\nname = "log"\n';
+    const before = logging(['configmap'], slow, branch);
+    await using running = await world.run({ config: before, clock: fasterClock(20) });
+    world.server.update(configMap('settings', 'c4nary'));
+    const seen = () =>
+      [...running.serviceLog().matchAll(/"message":"Seen".*"value":"([^"]*)"/g)].map(([, value]) => value);
+    await until('the handler to be at work', () => seen().length === 1);
+    await running.reload(`${before}[redact.paths]\nconfigmap = ["data.value"]\n`);
+    await idle(running, 1);
+    assert.equal(seen()[0], 'c4nary');
+    assert.equal(seen().length, 2);
+    assert.doesNotMatch(String(seen()[1]), /c4nary/);
+    assert.doesNotMatch(JSON.stringify(running.entries()), /c4nary/);
   });
 
   test('refuses what only a restart can change', async () => {
