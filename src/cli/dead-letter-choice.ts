@@ -1,17 +1,14 @@
 /** Which dead letters a command is about: by id, by filters, or all. */
 import { ConfigError } from '../errors.ts';
 import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
-import { recordedKind } from './kind-names.ts';
+import { objectQuery, type ObjectFlags } from './kind-names.ts';
 import { momentBefore } from './values.ts';
 
 const PAGE = 500;
 
-export interface Filters {
+export interface Filters extends ObjectFlags {
   readonly chain?: string;
   readonly handler?: string;
-  readonly kind?: string;
-  readonly namespace?: string;
-  readonly name?: string;
   readonly olderThan?: string;
 }
 
@@ -43,19 +40,17 @@ export async function chosen(
   return found.flatMap(({ letter }) => letter ?? []);
 }
 
-export function isFiltered({ chain, handler, kind, olderThan }: Filters): boolean {
-  return [chain, handler, kind, olderThan].some((filter) => filter !== undefined);
+export function isFiltered({ chain, handler, kind, namespace, name, olderThan }: Filters): boolean {
+  return [chain, handler, kind, namespace, name, olderThan].some((filter) => filter !== undefined);
 }
 
 /** Page by page: a letter holds whole manifests. */
 export async function* select(store: Store, flags: Filters): AsyncGenerator<DeadLetter> {
-  const { chain, handler, kind, namespace, name, olderThan } = flags;
+  const { chain, handler, olderThan } = flags;
   const query: Omit<DeadLetterQuery, 'limit'> = {
     ...(chain === undefined ? {} : { chain }),
     ...(handler === undefined ? {} : { handler }),
-    ...(kind === undefined ? {} : await recordedKind(store, kind)),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(name === undefined ? {} : { name }),
+    ...(await objectQuery(store, flags)),
     ...(olderThan === undefined ? {} : { diedBefore: momentBefore('--older-than', olderThan) }),
   };
   let afterId = 0;

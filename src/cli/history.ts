@@ -10,16 +10,13 @@ import { printable } from '../log.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { withDifference } from './difference.ts';
-import { recordedKind } from './kind-names.ts';
+import { objectQuery, type ObjectFlags } from './kind-names.ts';
 import { withStateFlags, type StateFlags } from './options.ts';
 import { withStore } from './state.ts';
 import { table } from './table.ts';
 import { momentBefore } from './values.ts';
 
-interface Flags extends StateFlags {
-  readonly kind?: string;
-  readonly namespace?: string;
-  readonly name?: string;
+interface Flags extends StateFlags, ObjectFlags {
   readonly by?: string;
   readonly since?: string;
   readonly limit: string;
@@ -80,11 +77,9 @@ function limitFrom(text: string): number {
   throw new ConfigError([`--limit: ${JSON.stringify(text)} is not a number from 0 (all) to ${MAX_NEWEST}`]);
 }
 
-async function filterFrom(store: Store, { kind, namespace, name, by, since }: Flags): Promise<Filter> {
+async function filterFrom(store: Store, { by, since, ...flags }: Flags): Promise<Filter> {
   return {
-    ...(kind === undefined ? {} : await recordedKind(store, kind)),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(name === undefined ? {} : { name }),
+    ...(await objectQuery(store, flags)),
     ...(by === undefined ? {} : { by }),
     ...(since === undefined ? {} : { since: momentBefore('--since', since) }),
   };

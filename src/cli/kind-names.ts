@@ -11,11 +11,30 @@ export function namesOf(kind: string): readonly string[] {
   return [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies'), ...shortNames];
 }
 
+/** Which objects a command, or who looks at the page, asks for. */
+export interface ObjectFlags {
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+}
+
+/** The part of a query that says so. @throws ConfigError as {@link recordedKind} */
+export async function objectQuery(
+  store: Store,
+  { kind, namespace, name }: { readonly [K in keyof ObjectFlags]: ObjectFlags[K] | undefined },
+) {
+  return {
+    ...(kind === undefined ? {} : await recordedKind(store, kind)),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
 /**
  * Which of the recorded kinds is meant: by kind, plural or short name, in any case, with `.group` where that is needed.
  * @throws ConfigError when none or several are, with the names there are
  */
-export async function recordedKind(
+async function recordedKind(
   store: Store,
   wanted: string,
 ): Promise<{ readonly group: string; readonly resource: string }> {

@@ -5,13 +5,13 @@ import { ConfigError } from '../errors.ts';
 import { tryLock } from '../store/state-folder.ts';
 import type { EndedQuery, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { inPages, select, type Filters } from './dead-letter-choice.ts';
-import { recordedKind } from './kind-names.ts';
+import { inPages, isFiltered, select, type Filters } from './dead-letter-choice.ts';
+import { objectQuery, type ObjectFlags } from './kind-names.ts';
 import { withStateFlags, type StateFlags } from './options.ts';
 import { withStore } from './state.ts';
 import { momentBefore } from './values.ts';
 
-interface Flags extends StateFlags, Pick<Filters, 'kind' | 'namespace' | 'name' | 'olderThan'> {
+interface Flags extends StateFlags, ObjectFlags, Pick<Filters, 'olderThan'> {
   readonly dead?: true;
   readonly history?: true;
   readonly all?: true;
@@ -57,11 +57,11 @@ async function purge(store: Store, folder: string, flags: Flags, io: CommandIo):
   return EXIT.ok;
 }
 
-function refuseVagueness({ kind, namespace, name, olderThan, all }: Flags): void {
-  const isFiltered = [kind, namespace, name, olderThan].some((filter) => filter !== undefined);
-  if (isFiltered && all === true)
+function refuseVagueness(flags: Flags): void {
+  const byFilter = isFiltered(flags);
+  if (byFilter && flags.all === true)
     throw new ConfigError(['Cannot purge by filters and --all at once; leave one of them out']);
-  if (!isFiltered && all !== true)
+  if (!byFilter && flags.all !== true)
     throw new ConfigError(['Nothing to purge: name --older-than, --kind, --namespace, --name, or --all']);
 }
 
@@ -73,11 +73,9 @@ async function find(store: Store, flags: Flags): Promise<Found> {
   return { letters, changes: history || !dead ? await store.ended(await endedQuery(store, flags)) : [] };
 }
 
-async function endedQuery(store: Store, { kind, namespace, name, olderThan }: Flags): Promise<EndedQuery> {
+async function endedQuery(store: Store, { olderThan, ...flags }: Flags): Promise<EndedQuery> {
   return {
-    ...(kind === undefined ? {} : await recordedKind(store, kind)),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(name === undefined ? {} : { name }),
+    ...(await objectQuery(store, flags)),
     ...(olderThan === undefined ? {} : { observedBefore: momentBefore('--older-than', olderThan) }),
   };
 }

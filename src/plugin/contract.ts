@@ -20,7 +20,7 @@ export const CONTRACT_VERSION = 1;
 
 const manifest = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
 
-const actor = z.looseObject({
+export const actor = z.looseObject({
   manager: z.string().describe('Who wrote, such as `kubectl-set`.'),
   operation: z.enum(['Apply', 'Update']),
   subresource: z.string().optional(),

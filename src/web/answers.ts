@@ -1,32 +1,20 @@
 /** What the endpoints answer, for /openapi.json. Members are only ever added to what is described here. */
 import { z } from 'zod';
+import { actor as changeActor, changeDocument } from '../plugin/contract.ts';
 
 const time = z.iso.datetime().describe('RFC 3339, UTC.');
 const manifest = z.looseObject({ metadata: z.looseObject({}) }).describe('As Kubernetes has it, secrets hidden.');
 
 const actor = z.object({
-  manager: z.string().describe('As managedFields name it, such as `kubectl-set`.'),
-  operation: z.enum(['Apply', 'Update']),
-  subresource: z.string().optional(),
-  time: z.string().optional().describe('RFC 3339, whole seconds.'),
+  ...changeActor.shape,
   paths: z.array(z.string()).describe('Fields that it changed: the first 20.'),
 });
 
+/** The change as plug-ins get it, without manifests, and what the page shows of it. */
 const change = z.object({
-  headline: z.string().describe('One line for people.'),
-  id: z.int().describe('For `watchchain explain --change`.'),
+  ...changeDocument.omit({ before: true, after: true }).shape,
   time,
-  cluster: z.string(),
-  action: z.enum(['added', 'updated', 'deleted', 'timer']),
-  apiVersion: z.string(),
-  kind: z.string(),
-  key: z.string().describe('`namespace/name`, or `name`.'),
-  namespace: z.string().optional(),
-  name: z.string(),
-  uid: z.string(),
-  resourceVersion: z.string(),
   by: z.array(actor).describe('Who made it.'),
-  flags: z.array(z.string()),
   alert: z.looseObject({}).optional().describe('What `podAlerts` told: see docs/pods.md.'),
   what: z.string().optional().describe('In a few words; absent when nothing differs that counts.'),
   diff: z.string().optional().describe('Unified.'),

@@ -1,7 +1,7 @@
 /** Changes as the page and `/api/changes` show them. */
 import { z } from 'zod';
 import { withDifference } from '../cli/difference.ts';
-import { recordedKind } from '../cli/kind-names.ts';
+import { objectQuery } from '../cli/kind-names.ts';
 import type { Change } from '../change.ts';
 import { summaryOf, type ChangeSummary } from '../change-document.ts';
 import { remarksOf } from '../remarks.ts';
@@ -54,14 +54,9 @@ export type ChangesQuery = z.output<typeof changesQuery>;
 export type ChangesFilter = Omit<HistoryQuery, 'limit'>;
 
 /** What of a query the store understands. @throws ConfigError for a kind of which nothing is recorded */
-export async function filterOf(
-  store: Store,
-  { kind, namespace, name, by, since }: ChangesQuery,
-): Promise<ChangesFilter> {
+export async function filterOf(store: Store, { by, since, ...objects }: ChangesQuery): Promise<ChangesFilter> {
   return {
-    ...(kind === undefined ? {} : await recordedKind(store, kind)),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(name === undefined ? {} : { name }),
+    ...(await objectQuery(store, objects)),
     ...(by === undefined ? {} : { by }),
     ...(since === undefined ? {} : { since: Date.parse(since) }),
   };
