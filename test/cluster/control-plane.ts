@@ -4,10 +4,10 @@
  * the test. `make control-plane` builds it.
  */
 import { execFile } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -252,7 +252,10 @@ export class ControlPlane implements AsyncDisposable {
         return condition().catch(() => false);
       });
     } catch (cause) {
-      throw new Error(`${String(cause)}\n${await daemon.lastWords()}`, { cause });
+      // What it waited for may be what failed: etcd, whose port was taken.
+      const ended = [...this.#daemons.values()].filter((other) => other !== daemon && !other.running);
+      const words = await Promise.all([daemon, ...ended].map(async (one) => `${one.name}:\n${await one.lastWords()}`));
+      throw new Error(`${String(cause)}\n${words.join('\n')}`, { cause });
     }
   }
 
@@ -299,11 +302,19 @@ function tokenOf(user: string): string {
   return `token-of-${user}`;
 }
 
-/** A port that was free a moment ago: these programs cannot be asked which port the system gave them. */
+/**
+ * A free port that no connection takes before the program listens, or while it is restarted: it lies below those that Linux and
+ * macOS give to connections (from 32768 and 49152 on). These programs cannot be asked which port the system gave them.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const port = randomInt(10_000, 32_768);
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return freePort();
+    throw error;
+  }
   server.close();
   await once(server, 'close');
   return port;
