@@ -13,15 +13,18 @@ export interface Clock {
   monotonic(): number;
   /** Resolves after `ms`; rejects with the signal's reason when aborted. Does not keep the process alive. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `work` after `ms`, unless what it answers is called before: for deadlines, which are seldom met. As above. */
+  after(ms: number, work: () => void): () => void;
 }
 
 /** Resolves when `work` does, and after `ms` at the latest; rejects when it does before. */
-export async function atMost(clock: Pick<Clock, 'sleep'>, ms: number, work: Promise<unknown>): Promise<void> {
-  const done = new AbortController();
+export async function atMost(clock: Pick<Clock, 'after'>, ms: number, work: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const cancel = clock.after(ms, late.resolve);
   try {
-    await Promise.race([work, clock.sleep(ms, done.signal).catch(() => undefined)]);
+    await Promise.race([work, late.promise]);
   } finally {
-    done.abort();
+    cancel();
   }
 }
 
@@ -33,6 +36,7 @@ export const systemClock: Clock = {
   steady,
   monotonic: () => performance.now(),
   sleep,
+  after,
 };
 
 /** The monotonic clock stands still while the machine sleeps, its uptime goes on (in steps of 10 ms). */
@@ -47,21 +51,23 @@ function steady(): number {
   return Math.floor(asleepMs < SHORTEST_SLEEP_MS ? awake : awake + asleepMs);
 }
 
+function after(ms: number, work: () => void): () => void {
+  const timer = setTimeout(work, Math.min(Math.max(0, ms), MAX_TIMEOUT_MS)).unref();
+  return () => clearTimeout(timer);
+}
+
 /** Not timers/promises: that makes an AbortError for each sleep that is not needed any more, 10 µs for what takes 2 here. */
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const onAbort = (): void => {
-      clearTimeout(timer);
+      cancel();
       reject(signal?.reason as Error);
     };
-    const timer = setTimeout(
-      () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      },
-      Math.min(Math.max(0, ms), MAX_TIMEOUT_MS),
-    ).unref();
+    const cancel = after(ms, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

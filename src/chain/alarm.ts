@@ -3,12 +3,11 @@ import type { Clock } from '../clock.ts';
 
 /** Another process may have replayed a dead letter: the store is asked at least so often. */
 const POLL_MS = 5_000;
-const CANCELLED = new Error('another alarm, or none, is wanted');
 
 export class Alarm {
   readonly #clock: Clock;
   readonly #ring: () => void;
-  #set: { readonly at: number; readonly cancel: AbortController } | undefined;
+  #set: { readonly at: number; readonly cancel: () => void } | undefined;
 
   constructor(clock: Clock, ring: () => void) {
     this.#clock = clock;
@@ -22,19 +21,15 @@ export class Alarm {
     const at = clock.monotonic() + Math.min(POLL_MS, dueMs);
     if (this.#set !== undefined && this.#set.at <= at) return;
     this.cancel();
-    const alarm = { at, cancel: new AbortController() };
-    this.#set = alarm;
-    clock.sleep(at - clock.monotonic(), alarm.cancel.signal).then(
-      () => {
-        if (this.#set === alarm) this.#set = undefined;
-        this.#ring();
-      },
-      () => undefined,
-    );
+    const cancel = clock.after(at - clock.monotonic(), () => {
+      this.#set = undefined;
+      this.#ring();
+    });
+    this.#set = { at, cancel };
   }
 
   cancel(): void {
-    this.#set?.cancel.abort(CANCELLED);
+    this.#set?.cancel();
     this.#set = undefined;
   }
 }

@@ -8,7 +8,7 @@ import { withInvolved } from '../enrich/needs.ts';
 import { editsOf } from '../edits.ts';
 import type { Json } from '../json.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
-import { withDeadline, type RunningCalls } from './deadline.ts';
+import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
 import { HandlerFailure, waitOf } from './failure.ts';
 import type { Arrival, Moved, Outcome } from './fate.ts';
 import {
@@ -185,10 +185,18 @@ async function within<A, T>(
   read: (answer: A) => T,
 ): Promise<T> {
   const { clock, log, calls, observer, enricher, evidence } = options;
-  const begin = (signal: AbortSignal): A | Promise<A> => {
+  const begin = (running: Call): A | Promise<A> => {
     const attempt = delivery.attempts + 1;
     const { traceparent } = observer;
-    const context = contextOf(step, change, { attempt, signal, log, enricher, evidence, insteadOf, traceparent });
+    const context = contextOf(step, change, {
+      attempt,
+      call: running,
+      log,
+      enricher,
+      evidence,
+      insteadOf,
+      traceparent,
+    });
     if (step.need === undefined) return work(change, context);
     return withInvolved(change, step.need, context).then((known) => work(known, context));
   };

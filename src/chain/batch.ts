@@ -9,7 +9,7 @@ import { allWithInvolved } from '../enrich/needs.ts';
 import { toError } from '../errors.ts';
 import type { Batch, Delivery, ParkRequest, Store } from '../store/store.ts';
 import type { Gather } from './attempt.ts';
-import { withDeadline, type RunningCalls } from './deadline.ts';
+import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
 import { HandlerFailure } from './failure.ts';
 import { tellOrSpare, type Spares } from './fallback.ts';
 import type { Arrival, Outcome, Passage } from './fate.ts';
@@ -203,8 +203,8 @@ async function inTime<T>(
   { log, enricher, evidence, retry, calls }: BatchWork,
   run: (contextFor: ContextFor) => Promise<T>,
 ): Promise<T> {
-  const begin = (signal: AbortSignal): Promise<T> => {
-    const circumstances = { attempt: first.attempts + 1, signal, log, enricher, evidence, insteadOf };
+  const begin = (call: Call): Promise<T> => {
+    const circumstances = { attempt: first.attempts + 1, call, log, enricher, evidence, insteadOf };
     return run((change) => contextOf(step, change, circumstances));
   };
   try {

@@ -7,9 +7,35 @@ export interface DeadlineOptions {
   readonly calls: RunningCalls;
 }
 
+/** One call of a handler. */
+export interface Call {
+  /** Made when it is first asked for: most calls are over at once, in less time than that takes. */
+  readonly signal: AbortSignal;
+}
+
+class RunningCall implements Call {
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+  /** Told once, when it is given up. */
+  onAbort: (reason: Error) => void = () => undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  abort(reason: Error): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    this.onAbort(reason);
+  }
+}
+
 /** The calls that are running, so that all can be given up when the process stops. */
 export class RunningCalls {
-  readonly #calls = new Set<AbortController>();
+  readonly #calls = new Set<RunningCall>();
   readonly #refusal: () => Error | undefined;
   #reason: Error | undefined;
 
@@ -30,30 +56,24 @@ export class RunningCalls {
     if (reason !== undefined) throw reason;
   }
 
-  add(call: AbortController): void {
+  add(call: RunningCall): void {
     this.#calls.add(call);
   }
 
-  delete(call: AbortController): void {
+  delete(call: RunningCall): void {
     this.#calls.delete(call);
   }
 }
-
-/** Ends a deadline that is not needed any more. */
-const FINISHED = new Error('finished');
 
 /**
  * What `work` answers. When it takes longer than `ms`, or `calls` are aborted, its signal aborts and this
  * rejects with the reason, whatever `work` does then. An answer that is no promise costs no timer.
  */
-export function withDeadline<T>(
-  work: (signal: AbortSignal) => T | Promise<T>,
-  options: DeadlineOptions,
-): T | Promise<T> {
+export function withDeadline<T>(work: (call: Call) => T | Promise<T>, options: DeadlineOptions): T | Promise<T> {
   options.calls.throwIfAborted();
-  const controller = new AbortController();
-  const answer = work(controller.signal);
-  return isPromise(answer) ? raced(answer, controller, options) : answer;
+  const call = new RunningCall();
+  const answer = work(call);
+  return isPromise(answer) ? raced(answer, call, options) : answer;
 }
 
 /** Any thenable: a user's handler may bring its own kind. */
@@ -61,25 +81,28 @@ function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
   return typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function';
 }
 
-async function raced<T>(answer: Promise<T>, call: AbortController, { clock, ms, calls }: DeadlineOptions): Promise<T> {
-  const { signal } = call;
-  const finished = new AbortController();
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+/** Why it was aborted comes before what the handler makes of its signal, which says less. */
+function raced<T>(answer: Promise<T>, call: RunningCall, { clock, ms, calls }: DeadlineOptions): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const finish = (): void => {
+      cancel();
+      calls.delete(call);
+    };
+    call.onAbort = (reason) => {
+      finish();
+      reject(reason);
+    };
+    const cancel = clock.after(ms, () => call.abort(new Error(`it was not done within ${ms / 1000} s`)));
+    calls.add(call);
+    answer.then(
+      (value) => {
+        finish();
+        resolve(value);
+      },
+      (error: Error) => {
+        finish();
+        reject(error);
+      },
+    );
   });
-  calls.add(call);
-  clock.sleep(ms, finished.signal).then(
-    () => call.abort(new Error(`it was not done within ${ms / 1000} s`)),
-    () => undefined,
-  );
-  try {
-    return await Promise.race([answer, aborted]);
-  } catch (thrown) {
-    // What the handler made of its signal says less than why it was aborted.
-    signal.throwIfAborted();
-    throw thrown;
-  } finally {
-    calls.delete(call);
-    finished.abort(FINISHED);
-  }
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 export class HeldWrites {
   readonly #clock: Clock;
   #held: (() => void)[] = [];
+  #cancel: () => void = () => undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -16,13 +17,7 @@ export class HeldWrites {
   /** `work` runs at the next {@link flush}, in `maxMs` at the latest when it is the first that waits. */
   add<T>(work: () => Promise<T>, maxMs: number): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<T>();
-    const held = this.#held;
-    if (held.push(() => resolve(work())) === 1 && maxMs > 0) {
-      this.#clock.sleep(maxMs).then(
-        () => held === this.#held && this.flush(),
-        () => undefined,
-      );
-    }
+    if (this.#held.push(() => resolve(work())) === 1) this.#cancel = this.#clock.after(maxMs, () => this.flush());
     return promise;
   }
 
@@ -31,6 +26,7 @@ export class HeldWrites {
     const held = this.#held;
     if (held.length === 0) return;
     this.#held = [];
+    this.#cancel();
     for (const write of held) write();
   }
 }

@@ -17,6 +17,7 @@ import type {
 } from './handler.ts';
 import type { Json } from '../json.ts';
 import type { Store } from '../store/store.ts';
+import type { Call } from './deadline.ts';
 
 const TRANSFORM_DEADLINE_MS = 10_000;
 const SINK_DEADLINE_MS = 30_000;
@@ -108,7 +109,7 @@ export function canGather(step: Step): step is SinkStep {
 /** Of one call. */
 export interface Circumstances {
   readonly attempt: number;
-  readonly signal: AbortSignal;
+  readonly call: Call;
   readonly log: Logger;
   readonly enricher: Enricher;
   readonly evidence: Evidence;
@@ -117,24 +118,26 @@ export interface Circumstances {
   readonly traceparent?: string | undefined;
 }
 
-/** The context of one call. Log and key are made when asked for: most calls need neither. */
+/** The context of one call. Signal, log and key are made when asked for: most calls need none of them. */
 export function contextOf(step: Step, change: Change, circumstances: Circumstances): HandlerContext {
   const { id } = step;
-  const { attempt, signal, log, enricher, evidence, insteadOf, traceparent } = circumstances;
+  const { attempt, call, log, enricher, evidence, insteadOf, traceparent } = circumstances;
   return {
     id,
-    signal,
     attempt,
     insteadOf,
     traceparent,
+    get signal() {
+      return call.signal;
+    },
     get log() {
       return log.child({ handler: id, key: change.key });
     },
     get idempotencyKey() {
       return idempotencyKey(change, id);
     },
-    involved: (about) => enricher.involved(about, signal),
-    topOwner: (about) => enricher.topOwner(about, signal),
+    involved: (about) => enricher.involved(about, call.signal),
+    topOwner: (about) => enricher.topOwner(about, call.signal),
     evidence,
   };
 }

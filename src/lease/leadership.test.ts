@@ -258,6 +258,7 @@ describe('acquireLeadership()', () => {
       steady: () => clock.steady() + stoodMs,
       monotonic: () => clock.monotonic() + stoodMs,
       sleep: (ms, signal) => clock.sleep(ms, signal),
+      after: (ms, work) => clock.after(ms, work),
     };
     const one = await leading('one', own);
     stoodMs = 20_000;

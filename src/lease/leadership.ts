@@ -177,20 +177,16 @@ class Holder implements Leadership {
   async #renew(): Promise<void> {
     const { clock, durationMs } = this.#options;
     const late = new AbortController();
-    const answered = new AbortController();
     // As client-go: one connection that hangs leaves time for another.
     const withinMs = Math.min(this.#leftMs(), (durationMs * RENEW_WITHIN) / 2);
     // By the same clock as everything here: the request's own deadline is in the system's time.
-    clock.sleep(withinMs, answered.signal).then(
-      () => late.abort(new Error(`no answer within ${withinMs / 1_000} s`)),
-      () => undefined,
-    );
+    const cancel = clock.after(withinMs, () => late.abort(new Error(`no answer within ${withinMs / 1_000} s`)));
     const askedAt = clock.steady();
     try {
       this.#object = await this.#write(this.#claim(), { signal: late.signal, timeoutMs: withinMs });
       this.#renewedAt = askedAt;
     } finally {
-      answered.abort();
+      cancel();
     }
   }
 

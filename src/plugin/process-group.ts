@@ -56,13 +56,9 @@ export class ProcessGroup {
   async end(clock: Clock): Promise<void> {
     if (this.#hasEnded || this.child.pid === undefined) return;
     this.#signal('SIGTERM');
-    const enough = new AbortController();
-    clock.sleep(TERM_GRACE_MS, enough.signal).then(
-      () => this.#signal('SIGKILL'),
-      () => undefined,
-    );
+    const cancel = clock.after(TERM_GRACE_MS, () => this.#signal('SIGKILL'));
     await this.ended;
-    enough.abort();
+    cancel();
   }
 
   #signal(signal: NodeJS.Signals): void {

@@ -1,6 +1,6 @@
 /** One process per change: the request on its standard input, the answer from its standard output. */
 import type { Readable } from 'node:stream';
-import type { Clock } from '../clock.ts';
+import { atMost, type Clock } from '../clock.ts';
 import { ProcessGroup, type ProgramEnd, type ProgramSpec } from './process-group.ts';
 
 export interface Ran extends ProgramEnd {
@@ -46,10 +46,7 @@ export async function runOnce(
 }
 
 async function drained(streams: readonly Collected[], clock: Clock): Promise<void> {
-  const enough = new AbortController();
-  const late = clock.sleep(DRAIN_MS, enough.signal).catch(() => undefined);
-  await Promise.race([Promise.all(streams.map(({ closed }) => closed)), late]);
-  enough.abort();
+  await atMost(clock, DRAIN_MS, Promise.all(streams.map(({ closed }) => closed)));
 }
 
 /** What a stream has said, up to the limit. */

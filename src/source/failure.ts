@@ -65,11 +65,7 @@ export async function failedAnswer({ status, headers, body }: ApiStream, clock: 
 async function startOf(body: Readable, clock: Clock): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  const done = new AbortController();
-  clock.sleep(ERROR_BODY_MS, done.signal).then(
-    () => body.destroy(),
-    () => undefined,
-  );
+  const cancel = clock.after(ERROR_BODY_MS, () => body.destroy());
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       chunks.push(chunk);
@@ -79,7 +75,7 @@ async function startOf(body: Readable, clock: Clock): Promise<string> {
   } catch {
     // What has arrived is enough.
   } finally {
-    done.abort();
+    cancel();
   }
   return Buffer.concat(chunks).toString('utf8');
 }

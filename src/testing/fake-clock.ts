@@ -34,14 +34,12 @@ export class FakeClock implements Clock {
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const sleeper: Sleeper = { dueMs: this.#elapsedMs + Math.max(0, ms), wake: resolve };
+    const cancel = this.after(ms, resolve);
     const abort = (): void => {
-      this.#remove(sleeper);
+      cancel();
       reject(signal?.reason as Error);
     };
     signal?.addEventListener('abort', abort, { once: true });
-    this.#sleepers.push(sleeper);
-    for (const waiting of this.#waiting) if (this.sleeping >= waiting.n) waiting.resolve();
     try {
       await promise;
     } finally {
@@ -49,7 +47,14 @@ export class FakeClock implements Clock {
     }
   }
 
-  /** How many sleeps are under way. */
+  after(ms: number, work: () => void): () => void {
+    const sleeper: Sleeper = { dueMs: this.#elapsedMs + Math.max(0, ms), wake: work };
+    this.#sleepers.push(sleeper);
+    for (const waiting of this.#waiting) if (this.sleeping >= waiting.n) waiting.resolve();
+    return () => this.#remove(sleeper);
+  }
+
+  /** How many sleeps are under way, deadlines among them. */
   get sleeping(): number {
     return this.#sleepers.length;
   }

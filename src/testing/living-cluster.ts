@@ -37,6 +37,7 @@ export function fasterClock(speed: number): Clock {
     steady: () => startMs + monotonic(),
     monotonic,
     sleep: (ms, signal) => systemClock.sleep(ms / speed, signal),
+    after: (ms, work) => systemClock.after(ms / speed, work),
   };
 }
 

@@ -155,15 +155,13 @@ const TAKES_MS = 10_000;
 function whenGone(c: Context, clock: Clock, done: (sent: boolean) => void): void {
   const { outgoing } = c.env as { readonly outgoing?: ServerResponse };
   if (outgoing === undefined || outgoing.destroyed) return done(outgoing === undefined);
-  const over = new AbortController();
+  let isOver = false;
   const end = (sent: boolean) => {
-    if (over.signal.aborted) return;
-    over.abort();
+    if (isOver) return;
+    isOver = true;
+    cancel();
     done(sent);
   };
+  const cancel = clock.after(TAKES_MS, () => end(false));
   outgoing.once('finish', () => end(true)).once('close', () => end(false));
-  clock.sleep(TAKES_MS, over.signal).then(
-    () => end(false),
-    () => undefined,
-  );
 }
