@@ -75,8 +75,8 @@ export class Acceptor {
   }
 
   #seen(acceptance: Acceptance, observed: Observed, old: BaselineRow | undefined): void {
-    const body = observed.bodyId ?? this.#bodies.add(acceptance.scope.kind, observed.body);
     const silent = (observed.bits & SILENT) !== 0;
+    const body = this.#bodyOf(acceptance.scope, observed, silent ? 1 : 2);
     const sameObject = old?.uid === observed.uid;
     const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null);
     const { uid, resourceVersion: rv, digest } = observed;
@@ -87,7 +87,6 @@ export class Acceptor {
     }
     // Nobody has shown us its end: that there is another one says that it is gone.
     if (old !== undefined && !sameObject) this.#deleted(acceptance, observed, old, FINAL_STATE_UNKNOWN);
-    this.#bodies.use(body);
     // The old body's user was the baseline and is `before` from now on: nothing to count.
     const before = sameObject ? old.body : null;
     this.#append(acceptance, observed, {
@@ -98,6 +97,13 @@ export class Acceptor {
       after: body,
       actors,
     });
+  }
+
+  /** Of the baseline, and of the change where there is one. */
+  #bodyOf({ kind }: Scope, { bodyId, body }: Observed, uses: 1 | 2): number {
+    if (bodyId === undefined) return this.#bodies.add(kind, body, uses);
+    if (uses === 2) this.#bodies.use(bodyId);
+    return bodyId;
   }
 
   /** The body goes over from the baseline to the change. */

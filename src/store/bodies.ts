@@ -20,7 +20,7 @@ export class Bodies {
   readonly #use;
 
   constructor(db: DatabaseSync) {
-    this.#insert = db.prepare('INSERT INTO bodies (uses, kind, bytes) VALUES (1, ?, ?)');
+    this.#insert = db.prepare('INSERT INTO bodies (uses, kind, bytes) VALUES (?, ?, ?)');
     this.#page = db.prepare(
       `SELECT b.id, k.grp, k.version, k.kind, k.resource, b.bytes FROM bodies b JOIN kinds k ON k.id = b.kind
        WHERE b.id > ? ORDER BY b.id LIMIT ?`,
@@ -31,9 +31,9 @@ export class Bodies {
     this.#use = db.prepare('UPDATE bodies SET uses = uses + 1 WHERE id = ?');
   }
 
-  /** Stores a body with one user. @param kind its number */
-  add(kind: number, bytes: Uint8Array): number {
-    return Number(this.#insert.run(kind, bytes).lastInsertRowid);
+  /** Stores a body with so many users, one by default. @param kind its number */
+  add(kind: number, bytes: Uint8Array, uses = 1): number {
+    return Number(this.#insert.run(uses, kind, bytes).lastInsertRowid);
   }
 
   page(afterId: number, limit: number): StoredManifest[] {

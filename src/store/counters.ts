@@ -21,7 +21,9 @@ const COUNTS = [
   'discarded',
 ] as const satisfies Count[];
 
+/** What is counted within a transaction is added up, and written once before its end: most of its calls count the same. */
 export class Counters {
+  readonly #counted = new Map<string, Map<Count, number>>();
   readonly #add;
   readonly #all;
   readonly #pending;
@@ -47,10 +49,25 @@ export class Counters {
   }
 
   add(chain: string, count: Count, amount = 1): void {
-    this.#add.get(count)?.run(chain, amount);
+    const counts = this.#counted.get(chain) ?? new Map<Count, number>();
+    this.#counted.set(chain, counts.set(count, (counts.get(count) ?? 0) + amount));
+  }
+
+  /** The transaction is about to be committed. */
+  write(): void {
+    for (const [chain, counts] of this.#counted) {
+      for (const [count, amount] of counts) this.#add.get(count)?.run(chain, amount);
+    }
+    this.forget();
+  }
+
+  /** The transaction was undone. */
+  forget(): void {
+    this.#counted.clear();
   }
 
   balances(): Balance[] {
+    this.write();
     const waiting = new Map(this.#pending.all().map((row) => [row['chain'], row as unknown as Waiting]));
     return this.#all.all().map((row) => {
       const { n: pending = 0, first } = waiting.get(row['chain'] ?? '') ?? {};

@@ -58,7 +58,7 @@ export class Crashes {
         'SELECT 1 FROM temp.claimed t JOIN deliveries d ON d.id = t.id WHERE d.chain = ? AND d.claims > 0 LIMIT 1',
       ),
       claimed: db.prepare('SELECT 1 FROM temp.claimed t JOIN deliveries d ON d.id = t.id WHERE d.chain = ? LIMIT 1'),
-      isClaimed: db.prepare('SELECT 1 FROM temp.claimed WHERE id = ?'),
+      allClaimed: db.prepare('SELECT id FROM temp.claimed'),
     };
   }
 
@@ -103,9 +103,9 @@ export class Crashes {
   /** The chain has got these, and runs so many at once, in the order of getting them. */
   note(chain: string, atOnce: number, handedOut: readonly number[]): void {
     if (this.#jotter === undefined || handedOut.length === 0) return;
-    const earlier = (this.#noted[chain]?.ids ?? []).filter(
-      (id) => !handedOut.includes(id) && this.#statements.isClaimed.get(id) !== undefined,
-    );
+    const claimed = new Set(this.#statements.allClaimed.all().map(({ id }) => id));
+    for (const id of handedOut) claimed.delete(id);
+    const earlier = (this.#noted[chain]?.ids ?? []).filter((id) => claimed.has(id));
     this.#write(chain, { atOnce, ids: [...earlier, ...handedOut] });
   }
 

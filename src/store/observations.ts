@@ -6,7 +6,7 @@ import { bitsOf } from './records.ts';
 import type { Observation } from './store.ts';
 
 export interface PackedObservations {
-  /** Key, uid and resourceVersion of each. */
+  /** {@link TEXTS} of each: key, uid, resourceVersion. */
   readonly texts: readonly string[];
   /** {@link NUMBERS} of each: bits, digest, size of the body, size of managedFields. */
   readonly numbers: Float64Array<ArrayBuffer>;
@@ -14,6 +14,7 @@ export interface PackedObservations {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+const TEXTS = 3;
 const NUMBERS = 4;
 /** Bits below the flags of the change. */
 export const GONE = 1;
@@ -73,12 +74,24 @@ export function changeBits(bits: number): number {
 export function* unpackObservations({ texts, numbers, bytes }: PackedObservations): Generator<Observed> {
   let offset = 0;
   for (let i = 0; i * NUMBERS < numbers.length; i++) {
-    const [bits = 0, digest = 0, bodySize = 0, managedSize = 0] = numbers.subarray(i * NUMBERS, (i + 1) * NUMBERS);
-    const [key = '', uid = '', resourceVersion = ''] = texts.slice(i * 3, i * 3 + 3);
+    const number = (n: number): number => numbers[i * NUMBERS + n] ?? 0;
+    const text = (n: number): string => texts[i * TEXTS + n] ?? '';
+    const bodySize = number(2);
+    const managedSize = number(3);
     const body = bytes.subarray(offset, offset + bodySize);
     const managedFields =
       managedSize === 0 ? undefined : bytes.subarray(offset + bodySize, offset + bodySize + managedSize);
     offset += bodySize + managedSize;
-    yield { bits, key, uid, resourceVersion, digest, body, size: bodySize, bodyId: undefined, managedFields };
+    yield {
+      bits: number(0),
+      key: text(0),
+      uid: text(1),
+      resourceVersion: text(2),
+      digest: number(1),
+      body,
+      size: bodySize,
+      bodyId: undefined,
+      managedFields,
+    };
   }
 }

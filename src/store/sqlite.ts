@@ -9,12 +9,13 @@ import { systemClock, type Clock } from '../clock.ts';
 import { ConfigError } from '../errors.ts';
 import { withEdits } from '../edits.ts';
 import type { Json } from '../json.ts';
-import type { Call, Operations } from './engine.ts';
+import type { Call } from './engine.ts';
 import type { Term } from './epoch.ts';
 import { changeOf } from './change-of.ts';
 import type { DeadLetterRecord } from './dead-letters.ts';
 import type { DeliveryRecord } from './deliveries.ts';
 import { buffersOf, packObservations } from './observations.ts';
+import type { Operations } from './operations.ts';
 import type {
   AcceptBatch,
   ChangeRecord,

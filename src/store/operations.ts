@@ -1,0 +1,184 @@
+/** Every operation of the store by name, on one synchronous connection, with what the engine must know about it. */
+import type { DatabaseSync } from 'node:sqlite';
+import { Acceptor, type PackedBatch } from './accept.ts';
+import { Baseline } from './baseline.ts';
+import { Bodies } from './bodies.ts';
+import type { Counters } from './counters.ts';
+import type { Crashes } from './crashes.ts';
+import { removeOlderVersions } from './database.ts';
+import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
+import { Deliveries, type ClaimedRecords } from './deliveries.ts';
+import { Edits } from './edits.ts';
+import type { Facts } from './facts.ts';
+import { HandlerMemory } from './handler-memory.ts';
+import { History } from './history.ts';
+import type { PackedObservations } from './observations.ts';
+import { Kinds } from './records.ts';
+import { MEMORY_KEPT_MS } from './store.ts';
+import type {
+  ChangeRecord,
+  ClaimRequest,
+  DeadLetterQuery,
+  Death,
+  End,
+  EndedQuery,
+  Forks,
+  GroupEnd,
+  HeldManifest,
+  HeldQuery,
+  HistoryQuery,
+  ParkRequest,
+  Retention,
+  ScopeSpec,
+  StateWrites,
+  StoredEdits,
+  StoredManifest,
+} from './store.ts';
+import { SinkMemory } from './sink-memory.ts';
+import { Trips, type TripRecord } from './trips.ts';
+
+/** Arguments and results can be cloned to another thread. */
+export type Operations = ReturnType<typeof operationsOf>;
+
+export interface Operation<Args extends unknown[], Result> {
+  readonly run: (...args: Args) => Result;
+  /** Reads run outside a transaction, so that a batch of them costs no fsync. */
+  readonly writes: (...args: Args) => boolean;
+  /** The buffers of a result, to be moved instead of copied. */
+  readonly buffers: (result: Result) => (ArrayBuffer | undefined)[];
+}
+
+function read<A extends unknown[], R>(
+  run: (...args: A) => R,
+  buffers: Operation<A, R>['buffers'] = () => [],
+): Operation<A, R> {
+  return { run, buffers, writes: () => false };
+}
+
+function write<A extends unknown[], R>(run: (...args: A) => R): Operation<A, R> {
+  return { run, buffers: () => [], writes: () => true };
+}
+
+export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters, crashes: Crashes) {
+  const bodies = new Bodies(db);
+  const baseline = new Baseline(db, bodies);
+  const edits = new Edits(db);
+  const deliveries = new Deliveries(db, counters, edits, crashes);
+  const history = new History(db, bodies, facts);
+  const deadLetters = new DeadLetters(db, { deliveries, counters, edits, history });
+  const trips = new Trips(db);
+  const kinds = new Kinds(db);
+  const memory = new SinkMemory(db);
+  const states = new HandlerMemory(db);
+  const acceptor = new Acceptor(db, { baseline, bodies, deliveries, facts });
+  const { staging } = acceptor;
+  return {
+    openScope: write((spec: ScopeSpec) => {
+      const state = baseline.open(spec);
+      staging.discard(state.id);
+      return state;
+    }),
+    scopes: read(() => baseline.scopes()),
+    forgetScope: write((scope: number) => {
+      staging.discard(scope);
+      baseline.forget(scope);
+    }),
+    seen: read((scope: number, afterKey: string | undefined, limit: number) => baseline.seen(scope, afterKey, limit)),
+    baseline: read(
+      (group: string, resource: string, key: string) => baseline.find(group, resource, key),
+      (body) => [body?.buffer],
+    ),
+    held: read(
+      (query: HeldQuery) => baseline.held(query),
+      (rows: HeldManifest[]) => rows.map(({ body }) => body.buffer as ArrayBuffer),
+    ),
+    manifests: read(
+      (afterId: number, limit: number) => bodies.page(afterId, limit),
+      (rows: StoredManifest[]) => rows.map(({ body }) => body.buffer as ArrayBuffer),
+    ),
+    replaceManifests: write((rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) => {
+      for (const { id, body } of rows) bodies.replace(id, body);
+    }),
+    edits: read((afterId: number, limit: number) => edits.page(afterId, limit)),
+    replaceEdits: write((rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) => {
+      for (const { id, text } of rows) edits.replace(id, text);
+    }),
+    // Not in a transaction; the log holds old bytes too, and so do copies from before a migration.
+    compact: read(() => {
+      db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
+      removeOlderVersions(db);
+    }),
+    // What was removed is overwritten already: see openDatabase.
+    erase: read(() => {
+      removeOlderVersions(db);
+      return db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0;
+    }),
+    stage: write((scope: number, observations: PackedObservations) =>
+      staging.add(scope, baseline.scope(scope).kind, observations),
+    ),
+    discardStaged: write((scope: number) => staging.discard(scope)),
+    accept: write((batch: PackedBatch, now: number) => acceptor.accept(batch, now)),
+    claim: {
+      run: (request: ClaimRequest) => deliveries.claim(request),
+      writes: (request: ClaimRequest) => deliveries.mustWrite(request),
+      buffers: ({ deliveries: single, batch }: ClaimedRecords) => [
+        ...buffersOf(single),
+        ...buffersOf(batch?.deliveries ?? []),
+      ],
+    },
+    checkpointAll: write((ids: readonly number[], handler: string) => deliveries.checkpointAll(ids, handler)),
+    fixBatch: write((ids: readonly number[]) => deliveries.fixBatch(ids)),
+    checkpoint: write((delivery: number, handler: string) => deliveries.checkpoint(delivery, handler)),
+    complete: write((delivery: number, end: End, now: number, writes?: StateWrites, forks?: Forks) =>
+      deliveries.complete(delivery, end, now, writes, forks),
+    ),
+    completeAll: write((ends: readonly GroupEnd[], now: number, writes: StateWrites, next: number | undefined) =>
+      deliveries.completeAll(ends, now, writes, next),
+    ),
+    park: write((delivery: number, park: ParkRequest, now: number) => deliveries.park(delivery, park, now)),
+    release: read((delivery: number) => deliveries.release(delivery)),
+    join: write((delivery: number, group: string, handlers: readonly string[]) =>
+      deliveries.join(delivery, group, handlers),
+    ),
+    deadLetter: write((delivery: number, death: Death, now: number, forks?: Forks) =>
+      deliveries.deadLetter(delivery, death, now, forks),
+    ),
+    deadLetters: read((query: DeadLetterQuery) => deadLetters.list(query), buffersOf),
+    deadLetterOf: read(
+      (id: number) => deadLetters.get(id),
+      (letter: DeadLetterRecord | undefined) => (letter === undefined ? [] : buffersOf([letter])),
+    ),
+    replay: write((ids: readonly number[]) => deadLetters.replay(ids)),
+    discard: write((ids: readonly number[], withChanges: boolean) => deadLetters.discard(ids, withChanges)),
+    history: read(
+      (query: HistoryQuery) => history.query(query),
+      (records: ChangeRecord[]) => buffersOf(records.map((record) => ({ record }))),
+    ),
+    trip: read(
+      (change: number) => trips.of(change),
+      (trip: TripRecord | undefined) => (trip === undefined ? [] : buffersOf([trip])),
+    ),
+    kinds: read(() => kinds.all()),
+    statesOf: read((handler: string) => states.all(handler)),
+    recall: read((handler: string, key: string) => memory.recall(handler, key)),
+    remember: write((handler: string, key: string, value: string | undefined, now: number) =>
+      memory.remember(handler, key, value, now),
+    ),
+    prune: write((retention: Retention, now: number) => {
+      memory.forgetBefore(now - MEMORY_KEPT_MS);
+      return history.prune(retention, now);
+    }),
+    ended: read((query: EndedQuery) => history.ended(query)),
+    forget: write((changes: readonly number[]) => history.forget(changes)),
+    balances: read(() => counters.balances()),
+    getFact: read((name: string) => facts.get(name)),
+    setFact: write((name: string, value: string) => facts.set(name, value)),
+  };
+}
+
+function buffersOf(items: readonly { readonly record: ChangeRecord }[]): (ArrayBuffer | undefined)[] {
+  return items.flatMap(({ record: { before, after } }) => [
+    before?.buffer as ArrayBuffer | undefined,
+    after?.buffer as ArrayBuffer | undefined,
+  ]);
+}
