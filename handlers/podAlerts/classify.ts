@@ -25,7 +25,7 @@ const HARMLESS_WAITS: ReadonlySet<string> = new Set(['ContainerCreating', 'PodIn
 export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Problem[] {
   if (expectedEndOf(pod) !== undefined) return [];
   const ends = phaseOf(pod) === 'Failed';
-  const restarts = text(pod, 'spec', 'restartPolicy') ?? 'Always';
+  const restarts = restartPolicyOf(pod);
   const containers = containersOf(pod).flatMap((container) => problemOf(container, { ends, restarts }));
   const own = ends ? failedPod(pod, containers.length > 0) : pendingPod(pod, options);
   return [
@@ -38,7 +38,7 @@ export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Pr
 interface Fate {
   /** The pod has failed for good. */
   readonly ends: boolean;
-  /** `Always`, `OnFailure` or `Never`. */
+  /** See {@link restartPolicyOf}. */
   readonly restarts: string;
 }
 
@@ -74,6 +74,26 @@ function problemOf(container: Container, { ends, restarts }: Fate): readonly Pro
 }
 
 export const OUT_OF_MEMORY = 'OOMKilled';
+
+/**
+ * Containers that have ended and that the kubelet will start again, in up to five minutes: until then it calls them ended, and says
+ * `CrashLoopBackOff` for a moment only. That is trouble where there was trouble before.
+ */
+export function endedOf(pod: Manifest): readonly Problem[] {
+  const restarts = restartPolicyOf(pod);
+  if (restarts === 'Never' || phaseOf(pod) === 'Failed' || expectedEndOf(pod) !== undefined) return [];
+  return containersOf(pod).flatMap(({ name, init, terminated }): Problem[] => {
+    if (terminated === undefined || (terminated.exitCode === 0 && (init || restarts !== 'Always'))) return [];
+    return [
+      { container: name, level: 'Failure', reason: cut(terminated.reason, MAX_REASON_CHARS), ...exitPart(terminated) },
+    ];
+  });
+}
+
+/** `Always`, `OnFailure` or `Never`. */
+function restartPolicyOf(pod: Manifest): string {
+  return text(pod, 'spec', 'restartPolicy') ?? 'Always';
+}
 
 function becauseOf(exit: Exit): Pick<Problem, 'because' | 'exitCode' | 'signal'> {
   const { message: _, ...part } = exitPart(exit);

@@ -476,6 +476,45 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
   });
 
+  for (const [name, exit, spec] of [
+    ['fails', terminated(3, 'Error'), {}],
+    ['ends', terminated(0, 'Completed'), { restartPolicy: 'Always' }],
+  ] as const) {
+    // As a kubelet of 1.36 told of a pod that ran for a second at each turn: CrashLoopBackOff is what it says just before it starts it again.
+    test(`a container that ${name} at each turn of a crash loop is one message, though it is called ended in between`, async () => {
+      const rig = new Rig({ remindAfter: '0s' });
+      const looping = { lastState: exit, ready: false };
+      await rig.show(podOf({ spec, containers: [waiting('CrashLoopBackOff', { ...looping, restartCount: 4 })] }));
+      for (let restartCount = 5; restartCount < 12; restartCount++) {
+        await rig.show(podOf({ spec, containers: [{ ...RUNNING, lastState: exit, restartCount }] }));
+        await rig.advance(1_000);
+        await rig.show(podOf({ spec, containers: [{ ...looping, state: exit, restartCount }] }));
+        await rig.advance(5 * MINUTE);
+        await rig.show(podOf({ spec, containers: [waiting('CrashLoopBackOff', { ...looping, restartCount })] }));
+      }
+      assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+      await rig.show(podOf({ spec, containers: [{ ...RUNNING, lastState: exit, restartCount: 12 }] }));
+      await rig.advance(30_000);
+      assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
+    });
+  }
+
+  test('a job that is done at last is, and so is one that has run its init container', async () => {
+    const rig = new Rig({ remindAfter: '0s' });
+    const spec = { restartPolicy: 'OnFailure' };
+    await rig.show(podOf({ app: 'a', spec, containers: [waiting('CrashLoopBackOff')] }));
+    await rig.show(podOf({ app: 'a', spec, containers: [{ state: terminated(0, 'Completed') }] }));
+    await rig.show(podOf({ app: 'b', initContainers: [waiting('CrashLoopBackOff')], containers: [{}] }));
+    await rig.show(podOf({ app: 'b', initContainers: [{ state: terminated(0, 'Completed') }] }));
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.told().toSorted(), [
+      'new CrashLoopBackOff',
+      'new Init:CrashLoopBackOff',
+      'over CrashLoopBackOff',
+      'over Init:CrashLoopBackOff',
+    ]);
+  });
+
   test('a deletion is, unless the successor fails, too', async () => {
     const rig = new Rig();
     await rig.show(crashing());

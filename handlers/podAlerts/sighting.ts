@@ -1,6 +1,6 @@
 /** What one change shows of a pod or a node, as far as alerts go. */
 import type { Change, Manifest } from '../../src/change.ts';
-import { exitPart, messagePart, OUT_OF_MEMORY, problemsOf, type ClassifyOptions } from './classify.ts';
+import { endedOf, exitPart, messagePart, OUT_OF_MEMORY, problemsOf, type ClassifyOptions } from './classify.ts';
 import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Container } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { table, text } from './read.ts';
@@ -13,6 +13,8 @@ export interface Sighting {
   /** Nothing that it does is a problem any more: deleted, deleting, completed, evicted on purpose. */
   readonly gone: boolean;
   readonly problems: readonly Problem[];
+  /** No problem by themselves: see {@link endedOf}. */
+  readonly ended: readonly Problem[];
   /** Since the last sighting, by container. */
   readonly restarts: ReadonlyMap<string, number>;
   readonly ready: boolean;
@@ -26,7 +28,7 @@ export interface Sighting {
 export function matters(change: Change, options: ClassifyOptions): boolean {
   const { before, after } = change;
   const now = sightingOf(change, options);
-  if (now.problems.length > 0 || now.restarts.size > 0 || now.succeeds) return true;
+  if (now.problems.length > 0 || now.ended.length > 0 || now.restarts.size > 0 || now.succeeds) return true;
   if (before === undefined) return false;
   const hadRestarts = containersOf(before).some(({ restarts }) => restarts > 0);
   if (now.gone && hadRestarts) return expectedEndOf(before) === undefined;
@@ -55,6 +57,7 @@ export function sightingOf({ action, key, uid, before, after, flags }: Shown, op
       ...problems,
       ...lost.filter(({ name }) => !problems.some(({ container }) => container === name)).map(outOfMemory),
     ],
+    ended: gone || after === undefined ? [] : endedOf(after),
     restarts,
     ready: !gone && after !== undefined && isReady(after),
     fine: new Set(containers.filter(({ fine }) => fine).map(({ name }) => name)),
@@ -107,6 +110,7 @@ export function nodeSightingOf({ action, key, uid, after }: Shown): Sighting {
     node: key,
     gone,
     problems: isDown ? [{ container: '', reason, level: 'Failure', ...messagePart(ready?.message) }] : [],
+    ended: [],
     restarts: NONE,
     ready: !gone && !isDown,
     fine: new Set(),

@@ -57,8 +57,18 @@ const MAX_DETAILED = 5;
 export function seen(state: GroupState, sighting: Sighting, now: number, rule: RestartRule): GroupState {
   const { [sighting.uid]: known, ...others } = state.pods;
   const rest = sighting.succeeds ? withoutFinal(others) : others;
-  const pod = sighting.gone ? undefined : podAfter(known, sighting, now, rule);
+  const pod = sighting.gone ? undefined : podAfter(known, withEnded(sighting, state.alert), now, rule);
   return { ...state, pods: pod === undefined ? rest : withPod(rest, sighting.uid, pod, now) };
+}
+
+/** A container that failed, ran and has ended again is in the same trouble, whatever it says until it runs the next time. */
+function withEnded(sighting: Sighting, alert: AlertState | undefined): Sighting {
+  if (alert?.told !== 'Failure') return sighting;
+  const { problems, ended } = sighting;
+  return {
+    ...sighting,
+    problems: [...problems, ...ended.filter((one) => !problems.some((other) => isSame(one, other)))],
+  };
 }
 
 /** Whether it has a problem now. */
