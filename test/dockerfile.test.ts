@@ -128,6 +128,8 @@ test(
     const exit = JSON.parse(stdout) as Exit;
     assert.deepEqual([exit.code, exit.signal], [0, null], exit.stderr);
     assert.match(exit.stdout, /"key":"default\/web"/);
+    // Whoever collects logs parses each line.
+    for (const line of exit.stderr.trim().split('\n')) assert.equal(typeof JSON.parse(line), 'object', line);
     const store = await stat(workdir.file('state/store.db'));
     assert.equal(`${store.uid}:${store.gid}`, image.user);
   },

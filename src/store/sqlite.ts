@@ -69,11 +69,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 
 /**
  * Of the flags of the process a worker gets only these: others, such as --input-type, are not for its file; without these no
- * permission would bind it, and one in NODE_OPTIONS would stop it. `--allow-fs-read FOLDER` is two words.
+ * permission would bind it, one in NODE_OPTIONS would stop it, and it would warn of them. `--allow-fs-read FOLDER` is two words.
  */
 function permissionFlags(flags: readonly string[]): string[] {
-  const isFlag = (flag: string) => /^--(permission|allow-[a-z-]+)(=|$)/.test(flag);
-  const takesNext = (flag = '') => /^--allow-fs-(read|write)$/.test(flag);
+  const isFlag = (flag: string) => /^--(permission|allow-[a-z-]+|disable-warning)(=|$)/.test(flag);
+  const takesNext = (flag = '') => /^--(allow-fs-(read|write)|disable-warning)$/.test(flag);
   return flags.filter((flag, n) => isFlag(flag) || takesNext(flags[n - 1]));
 }
 
