@@ -493,6 +493,7 @@ describe('kwatchman: chain and retries', () => {
     assert.doesNotMatch(running.serviceLog(), /"level":"(error|warn)"/);
     world.server.create(deployment('bad'));
     await waitForDeadLetter(running.app);
+    await running.app.idle();
     const failed =
       running
         .serviceLog()

@@ -38,6 +38,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     assert.match(exit.stderr, /The lease default\/hand-over was lost: .*it answered 500; this process stops telling/);
     fault.remove();
     await using second = startProgram(workdir, access);
+    await second.ready();
     await slack.waitFor(2);
     assert.equal((await second.stop()).code, 0);
     assert.match(messages(slack)[1]?.text ?? '', /nginx:1\.7\.9 -> nginx:1\.9\.1/);

@@ -135,6 +135,8 @@ describe('event controller: plug-ins', () => {
     const error = await controller.line(/^\[ERROR\]/);
     assert.match(error, /key=demo\/loops handler=default\/bad error="it was not done within 30 s"/);
     await controller.line(/has failed, and is not started again yet/);
+    // The store answers in order: by then the chain knows when to try again.
+    assert.equal((await controller.app.store.deadLetters({ limit: 10 })).length, 1);
     await clock.advance(1_000);
     assert.equal(await controller.line(/fine/), '[INFO] fine: next');
     assert.equal(errorsIn(controller.lines()).length, 1);
