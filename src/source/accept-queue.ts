@@ -39,6 +39,7 @@ export class AcceptQueue {
   #cursor: string | undefined;
   #writing: Promise<void> | undefined;
   #lazy = false;
+  #refused = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: AcceptQueueOptions) {
@@ -121,6 +122,7 @@ export class AcceptQueue {
     } catch (thrown) {
       this.#waiting = [...observations, ...this.#waiting];
       this.#cursor ??= cursor;
+      this.#refused = true;
       log.error('Cannot write to the store, trying again', { problem: toError(thrown).message });
       onProblem(toError(thrown));
       return false;
@@ -128,6 +130,8 @@ export class AcceptQueue {
       this.#inFlight = 0;
     }
     this.#bytes -= bytes;
+    if (this.#refused) log.info('The store takes what is seen again');
+    this.#refused = false;
     onProblem(undefined);
     return true;
   }

@@ -92,7 +92,9 @@ describe('a disk that', () => {
       service.scale(3);
       await told.done();
       await until('readiness', async () => (await fetch(`${program.url()}/readyz`)).ok);
-      assert.equal((await program.stop()).code, 0);
+      const exit = await program.stop();
+      assert.equal(exit.code, 0);
+      assert.match(exit.stderr, /The store takes what is seen again/);
       assert.equal(assertWhole(told.taken, end).repeated, 0);
       await assertFolderBalanced(state);
     },
