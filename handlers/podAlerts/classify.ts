@@ -25,8 +25,8 @@ const HARMLESS_WAITS: ReadonlySet<string> = new Set(['ContainerCreating', 'PodIn
 export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Problem[] {
   if (expectedEndOf(pod) !== undefined) return [];
   const ends = phaseOf(pod) === 'Failed';
-  const restarts = restartPolicyOf(pod);
-  const containers = containersOf(pod).flatMap((container) => problemOf(container, { ends, restarts }));
+  const isFinal = ends || text(pod, 'spec', 'restartPolicy') === 'Never';
+  const containers = containersOf(pod).flatMap((container) => problemOf(container, isFinal));
   const own = ends ? failedPod(pod, containers.length > 0) : pendingPod(pod, options);
   return [
     ...(own?.due === undefined && own !== undefined ? [own] : []),
@@ -35,14 +35,8 @@ export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Pr
   ];
 }
 
-interface Fate {
-  /** The pod has failed for good. */
-  readonly ends: boolean;
-  /** See {@link restartPolicyOf}. */
-  readonly restarts: string;
-}
-
-function problemOf(container: Container, { ends, restarts }: Fate): readonly Problem[] {
+/** @param isFinal the pod has failed for good, or a container that fails does */
+function problemOf(container: Container, isFinal: boolean): readonly Problem[] {
   const { name, init, image, waiting, terminated, last } = container;
   const about = {
     container: name,
@@ -61,7 +55,6 @@ function problemOf(container: Container, { ends, restarts }: Fate): readonly Pro
     ];
   }
   if (terminated === undefined || terminated.exitCode === 0) return [];
-  const isFinal = ends || restarts === 'Never';
   if (!isFinal && terminated.reason !== OUT_OF_MEMORY) return [];
   return [
     {
@@ -75,24 +68,28 @@ function problemOf(container: Container, { ends, restarts }: Fate): readonly Pro
 
 export const OUT_OF_MEMORY = 'OOMKilled';
 
+/** What runs for so long is not in a crash loop: the kubelet's back-off begins anew then. */
+const BACK_OFF_ENDS_MS = 600_000;
+
 /**
- * Containers that have ended and that the kubelet will start again, in up to five minutes: until then it calls them ended, and says
- * `CrashLoopBackOff` for a moment only. That is trouble where there was trouble before.
+ * Containers that have ended soon after they began and that the kubelet will start again, in up to five minutes: until then it
+ * calls them ended, and says `CrashLoopBackOff` for a moment only. That is trouble where there was trouble before.
  */
 export function endedOf(pod: Manifest): readonly Problem[] {
-  const restarts = restartPolicyOf(pod);
-  if (restarts === 'Never' || phaseOf(pod) === 'Failed' || expectedEndOf(pod) !== undefined) return [];
-  return containersOf(pod).flatMap(({ name, init, terminated }): Problem[] => {
-    if (terminated === undefined || (terminated.exitCode === 0 && (init || restarts !== 'Always'))) return [];
+  if (phaseOf(pod) === 'Failed' || expectedEndOf(pod) !== undefined) return [];
+  return containersOf(pod).flatMap(({ name, terminated, restartPolicy }): Problem[] => {
+    if (terminated === undefined || (terminated.ranMs ?? 0) >= BACK_OFF_ENDS_MS) return [];
+    const isOver = restartPolicy === 'Never' || (restartPolicy === 'OnFailure' && terminated.exitCode === 0);
+    if (isOver) return [];
     return [
-      { container: name, level: 'Failure', reason: cut(terminated.reason, MAX_REASON_CHARS), ...exitPart(terminated) },
+      {
+        container: name,
+        level: 'Failure',
+        reason: cut(terminated.reason, MAX_REASON_CHARS),
+        ...exitPart(terminated),
+      },
     ];
   });
-}
-
-/** `Always`, `OnFailure` or `Never`. */
-function restartPolicyOf(pod: Manifest): string {
-  return text(pod, 'spec', 'restartPolicy') ?? 'Always';
 }
 
 function becauseOf(exit: Exit): Pick<Problem, 'because' | 'exitCode' | 'signal'> {

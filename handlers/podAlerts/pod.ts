@@ -11,6 +11,8 @@ export interface Exit {
   /** Undefined: it was not ended by one, or that is not known. */
   readonly signal: number | undefined;
   readonly message: string | undefined;
+  /** How long it ran; undefined: not known. */
+  readonly ranMs: number | undefined;
 }
 
 export interface Container {
@@ -18,6 +20,8 @@ export interface Container {
   readonly init: boolean;
   /** As the pod asks for it. */
   readonly image: string | undefined;
+  /** `Always`, `OnFailure` or `Never`: its own, else as the pod's means it for containers like this. */
+  readonly restartPolicy: string;
   readonly restarts: number;
   readonly state: 'waiting' | 'running' | 'terminated' | 'unknown';
   /** Why it waits. */
@@ -34,7 +38,7 @@ export function containersOf(pod: Manifest): readonly Container[] {
   const listed = (statuses: string, specs: string, init: boolean): Container[] =>
     rows(pod, 'status', statuses).map((status) => {
       const spec = rows(pod, 'spec', specs).find(({ name }) => name === status['name']);
-      return containerOf(status, init, text(spec, 'image'));
+      return containerOf(status, init, { image: text(spec, 'image'), restartPolicy: policyOf(pod, init, spec) });
     });
   return [
     ...listed('initContainerStatuses', 'initContainers', true),
@@ -42,7 +46,15 @@ export function containersOf(pod: Manifest): readonly Container[] {
   ];
 }
 
-function containerOf(status: JsonObject, init: boolean, image: string | undefined): Container {
+/** An init container that is done is not started again, unless it is a sidecar, which says so itself. */
+function policyOf(pod: Manifest, init: boolean, spec: JsonObject | undefined): string {
+  const pods = text(pod, 'spec', 'restartPolicy') ?? 'Always';
+  return text(spec, 'restartPolicy') ?? (init && pods === 'Always' ? 'OnFailure' : pods);
+}
+
+type Asked = Pick<Container, 'restartPolicy'> & { readonly image: string | undefined };
+
+function containerOf(status: JsonObject, init: boolean, { image, restartPolicy }: Asked): Container {
   const { waiting, running, terminated } = table(status, 'state');
   const reason = text(waiting, 'reason');
   const exit = terminated === undefined ? undefined : exitOf(table(terminated));
@@ -50,6 +62,7 @@ function containerOf(status: JsonObject, init: boolean, image: string | undefine
     name: text(status, 'name') ?? '',
     init,
     image: image ?? text(status, 'image'),
+    restartPolicy,
     restarts: integer(status, 'restartCount') ?? 0,
     state: waiting ? 'waiting' : running ? 'running' : terminated ? 'terminated' : 'unknown',
     waiting: reason === undefined ? undefined : { reason, message: text(waiting, 'message') },
@@ -65,12 +78,14 @@ function containerOf(status: JsonObject, init: boolean, image: string | undefine
 function exitOf(terminated: JsonObject): Exit {
   const exitCode = integer(terminated, 'exitCode') ?? 0;
   const given = integer(terminated, 'signal');
+  const [startedAt, finishedAt] = [time(terminated, 'startedAt'), time(terminated, 'finishedAt')];
   return {
     reason: text(terminated, 'reason') ?? (exitCode === 0 ? 'Completed' : 'Error'),
     exitCode,
     // A shell's convention, which runtimes keep to: 128 and the signal.
     signal: given ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined),
     message: text(terminated, 'message'),
+    ranMs: startedAt === undefined || finishedAt === undefined ? undefined : finishedAt - startedAt,
   };
 }
 

@@ -515,6 +515,42 @@ describe('when it is over', () => {
     ]);
   });
 
+  const started = (n: number): string => new Date(START + n * MINUTE).toISOString();
+  const ranFor = (minutes: number, exitCode: number): ContainerParts => ({
+    state: { terminated: { exitCode, startedAt: started(0), finishedAt: started(minutes) } },
+  });
+
+  for (const [what, parts] of [
+    ['has run for long', { containers: [ranFor(16, 0)] }],
+    [
+      'is a helper that is not started again',
+      {
+        containers: [RUNNING, { ...ranFor(1, 0), name: 'helper' }],
+        spec: { containers: [{ name: 'web' }, { name: 'helper', restartPolicy: 'Never' }] },
+      },
+    ],
+    ['is an init container that is done', { initContainers: [ranFor(1, 0)] }],
+  ] as const)
+    test(`a container that ends is no trouble where it ${what}`, async () => {
+      const rig = new Rig({ remindAfter: '4h' });
+      await rig.show(podOf({ containers: [waiting('ImagePullBackOff')] }));
+      await rig.show(podOf());
+      await rig.show(podOf({ name: 'web-5d4f8c7b9-y', ...parts }));
+      await rig.advance(24 * HOUR);
+      assert.deepEqual(rig.told(), ['new ImagePullBackOff', 'over ImagePullBackOff']);
+    });
+
+  test('one that has ended for the first time is forgotten when its pod goes', async () => {
+    const rig = new Rig({ remindAfter: '0s' });
+    const other = { name: 'web-5d4f8c7b9-y', containers: [ranFor(1, 1)] };
+    await rig.show(podOf({ containers: [waiting('ImagePullBackOff')] }));
+    await rig.show(podOf(other));
+    await rig.delete(podOf(other));
+    await rig.show(podOf());
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.told(), ['new ImagePullBackOff', 'over ImagePullBackOff']);
+  });
+
   test('a deletion is, unless the successor fails, too', async () => {
     const rig = new Rig();
     await rig.show(crashing());

@@ -33,7 +33,9 @@ export function matters(change: Change, options: ClassifyOptions): boolean {
   const hadRestarts = containersOf(before).some(({ restarts }) => restarts > 0);
   if (now.gone && hadRestarts) return expectedEndOf(before) === undefined;
   return (
-    problemsOf(before, options).length > 0 || (after !== undefined && isReady(after) !== isReady(before) && hadRestarts)
+    problemsOf(before, options).length > 0 ||
+    endedOf(before).length > 0 ||
+    (after !== undefined && isReady(after) !== isReady(before) && hadRestarts)
   );
 }
 
