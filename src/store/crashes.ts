@@ -67,7 +67,7 @@ export class Crashes {
     if (this.#facts.get(RUNNING) === '1') this.#countNoted();
     else this.#statements.forget.run();
     this.#jotter?.write({});
-    this.#hasSuspects = this.#statements.any.get() !== undefined;
+    this.lookAgain();
     this.#facts.set(RUNNING, '1');
   }
 
@@ -83,8 +83,13 @@ export class Crashes {
   /** Whether others may have waited for a suspect whose turn has ended. */
   isCareful(): boolean {
     if (!this.#hasSuspects) return false;
-    this.#hasSuspects = this.#statements.any.get() !== undefined;
+    this.lookAgain();
     return true;
+  }
+
+  /** At the beginning, and when what was known may have been undone. */
+  lookAgain(): void {
+    this.#hasSuspects = this.#statements.any.get() !== undefined;
   }
 
   /**

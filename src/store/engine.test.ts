@@ -1,11 +1,98 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, test } from 'node:test';
 import { openDatabase } from './database.ts';
 import { Engine, type Call } from './engine.ts';
+import { packObservations } from './observations.ts';
+import type { Operations } from './operations.ts';
 
 const setFact = (id: number, name: string): Call => ({ id, name: 'setFact', args: [name, 'x'] });
 
+type Named = readonly [name: keyof Operations, ...args: unknown[]];
+
+/** What each call is answered; `refused`: an error. */
+function run(engine: Engine, ...calls: readonly Named[]): readonly unknown[] {
+  const { replies } = engine.run(calls.map(([name, ...args], id) => ({ id, name, args })));
+  return replies.map((reply) => ('error' in reply ? 'refused' : reply.value));
+}
+
+const PODS = {
+  group: '',
+  version: 'v1',
+  kind: 'Pod',
+  resource: 'pods',
+  namespace: '',
+  labelSelector: '',
+  fieldSelector: '',
+};
+const REFUSED: Named = ['complete', 999, { kind: 'completed' }, 2_000];
+
+/** So many new objects, seen at `now`. */
+function accept(engine: Engine, chains: readonly string[], count: number, now: number): void {
+  const [scope] = run(engine, ['openScope', { ...PODS, chains }]) as [{ readonly id: number }];
+  const seen = Array.from({ length: count }, (_, n) => ({
+    type: 'seen' as const,
+    key: `shop/web-${n}`,
+    uid: `${n}`,
+    resourceVersion: `${now}`,
+    digest: now,
+    body: Buffer.from('{}'),
+  }));
+  run(engine, ['accept', { scope: scope.id, observations: packObservations(seen), cursor: '1' }, now]);
+}
+
 describe('Engine.run()', () => {
+  test('what a failure of another undid in memory, too, is done again: a suspect has ended', async (t) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = path.join(folder, 'store.db');
+    const claim: Named = ['claim', { chain: 'log', limit: 8, now: 1_000, stateful: [], atOnce: 1 }];
+    const crashed = new Engine(openDatabase(file), true);
+    accept(crashed, ['log'], 3, 1_000);
+    run(crashed, claim);
+    const engine = new Engine(openDatabase(file), true);
+    const [alone] = run(engine, claim) as [{ readonly deliveries: readonly { readonly id: number }[] }];
+    assert.equal(alone.deliveries.length, 1);
+    const complete: Named = ['complete', alone.deliveries[0]?.id, { kind: 'completed' }, 2_000];
+    assert.deepEqual(run(engine, complete, REFUSED), [true, 'refused'], 'others may have waited for it');
+    engine.close();
+  });
+
+  test('what a failure of another undid in memory, too, is done again: a prune', () => {
+    const engine = new Engine(openDatabase(':memory:'), true);
+    const [old, now] = [1_000, 9_000_000_000];
+    accept(engine, [], 500, old);
+    accept(engine, [], 20, now);
+    const prune: Named = ['prune', { maxAgeMs: 1_000, maxBytes: 1e12 }, now];
+    assert.deepEqual(run(engine, prune, REFUSED), [500, 'refused']);
+    assert.equal((run(engine, ['history', { limit: 1_000 }])[0] as readonly unknown[]).length, 20);
+    engine.close();
+  });
+
+  test('while another process writes, what only reads is answered', async (t) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = path.join(folder, 'store.db');
+    const db = openDatabase(file);
+    const engine = new Engine(db, true);
+    db.exec('PRAGMA busy_timeout = 0');
+    const other = openDatabase(file);
+    other.exec('BEGIN IMMEDIATE');
+    const get: Named = ['getFact', 'a'];
+    assert.deepEqual(run(engine, get, ['setFact', 'a', 'x'], get, ['setFact', 'b', 'x']), [
+      undefined,
+      'refused',
+      undefined,
+      'refused',
+    ]);
+    other.exec('ROLLBACK');
+    other.close();
+    assert.deepEqual(run(engine, ['setFact', 'a', 'x'], get), [undefined, 'x']);
+    engine.close();
+  });
+
   test('fails what a failure undid, and keeps what came before the transaction and after it', () => {
     const db = openDatabase(':memory:');
     // SQLite itself undoes the transaction when the disk is full; a trigger can do the same.

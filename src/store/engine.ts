@@ -48,7 +48,12 @@ export class Engine {
     const counters = new Counters(db);
     this.#operations = operationsOf(db, this.#facts, counters, this.#crashes);
     this.#epoch = writer ? beginEpoch(db, this.#facts, term) : undefined;
-    this.#transaction = new Transaction(db, { facts: this.#facts, counters, epoch: this.#epoch });
+    this.#transaction = new Transaction(db, {
+      facts: this.#facts,
+      counters,
+      crashes: this.#crashes,
+      epoch: this.#epoch,
+    });
     if (writer) this.#crashes.begin();
     this.#fullDisk = new FullDisk(db, file);
   }
@@ -108,6 +113,10 @@ export class Engine {
     const answers: Answers = { replies: [], buffers: [] };
     try {
       this.#transaction.begin();
+    } catch (thrown) {
+      return this.#refuseWrites(calls, this.#explain(thrown));
+    }
+    try {
       for (const call of calls) this.#answerTo(call, answers);
       this.#transaction.commit();
       return answers;
@@ -116,6 +125,17 @@ export class Engine {
       this.#transaction.rollback();
       return undefined;
     }
+  }
+
+  /** Whoever writes to the file meanwhile was waited for once, which is long. */
+  #refuseWrites(calls: readonly Call[], error: Error): Answers {
+    const answers: Answers = { replies: [], buffers: [] };
+    for (let n = 0; n < calls.length; n++) {
+      n += this.#readUntilWrite(calls.slice(n), answers);
+      const refused = calls[n];
+      if (refused !== undefined) answers.replies.push({ id: refused.id, error });
+    }
+    return answers;
   }
 
   #oneByOne(calls: readonly Call[]): Answers {

@@ -1,3 +1,6 @@
+/** What is counted in one. */
+type Count = 'store.epoch' | 'store.history-bytes' | 'store.pruned-to';
+
 /** Small durable facts. Names that begin with `store.` are the store's own. */
 import type { DatabaseSync } from 'node:sqlite';
 
@@ -21,11 +24,11 @@ export class Facts {
     this.#set.run(name, value);
   }
 
-  number(name: 'store.epoch' | 'store.history-bytes'): number {
+  number(name: Count): number {
     return Number(this.get(name) ?? 0);
   }
 
-  add(name: 'store.epoch' | 'store.history-bytes', amount: number): void {
+  add(name: Count, amount: number): void {
     if (amount !== 0) this.#add.run(amount, name);
   }
 }

@@ -18,6 +18,7 @@ import type { ChangeRecord, EndedQuery, HistoryQuery, Retention } from './store.
 
 /** Changes that one prune looks at, so that it holds up nothing else for long; the next call goes on from there. */
 const PRUNE_STEP = 500;
+const PRUNED_TO = 'store.pruned-to';
 
 interface PruneRow {
   readonly id: number;
@@ -39,8 +40,6 @@ export class History {
   readonly #ended;
   readonly #forgetDeliveries;
   readonly #forget;
-  /** Where the next {@link prune} goes on, when the last one had no time to look at everything that is old enough. */
-  #position = 0;
 
   constructor(db: DatabaseSync, bodies: Bodies, facts: Facts) {
     this.#bodies = bodies;
@@ -83,11 +82,12 @@ export class History {
     let excess = this.#facts.number('store.history-bytes') - maxBytes;
     let freed = 0;
     let pruned = 0;
-    const rows = this.#step.all(this.#position) as unknown as PruneRow[];
-    this.#position = rows.length < PRUNE_STEP ? 0 : (rows.at(-1)?.id ?? 0);
+    const from = this.#facts.number(PRUNED_TO);
+    const rows = this.#step.all(from) as unknown as PruneRow[];
+    let to = rows.length < PRUNE_STEP ? 0 : (rows.at(-1)?.id ?? 0);
     for (const row of rows) {
       if (row.observed_at >= now - maxAgeMs && excess <= 0) {
-        this.#position = 0;
+        to = 0;
         break;
       }
       if (row.kept === 1) continue;
@@ -97,6 +97,7 @@ export class History {
       pruned++;
     }
     this.#facts.add('store.history-bytes', -freed);
+    if (to !== from) this.#facts.set(PRUNED_TO, String(to));
     return pruned;
   }
 

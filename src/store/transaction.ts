@@ -1,12 +1,14 @@
-/** The transaction that calls share, and what must happen around it: the epoch, and what is counted in it. */
+/** The transaction that calls share, and what must happen around it: the epoch, what is counted in it, what is known of suspects. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
+import type { Crashes } from './crashes.ts';
 import type { Facts } from './facts.ts';
 import { StoreError } from './store-error.ts';
 
 export interface TransactionParts {
   readonly facts: Facts;
   readonly counters: Counters;
+  readonly crashes: Crashes;
   /** Writes are refused once the store has another; undefined: it does not matter. */
   readonly epoch: number | undefined;
 }
@@ -48,8 +50,8 @@ export class Transaction {
 
   /** Nothing happens when it has ended already. */
   rollback(): void {
-    this.#parts.counters.forget();
     if (this.isOpen) this.#db.exec('ROLLBACK');
+    this.#undone();
   }
 
   /** What fails undoes itself alone. */
@@ -60,12 +62,18 @@ export class Transaction {
       run();
       counters.write();
     } catch (thrown) {
-      counters.forget();
       // The failure may have undone the whole transaction already.
       if (this.isOpen) this.#db.exec('ROLLBACK TO call');
+      this.#undone();
       throw thrown;
     } finally {
       if (this.isOpen) this.#db.exec('RELEASE call');
     }
+  }
+
+  /** What was held in memory of it goes, too. */
+  #undone(): void {
+    this.#parts.counters.forget();
+    this.#parts.crashes.lookAgain();
   }
 }
