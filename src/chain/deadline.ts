@@ -94,7 +94,8 @@ function raced<T>(answer: Promise<T>, call: RunningCall, { clock, ms, calls }: D
     };
     const cancel = clock.after(ms, () => call.abort(new Error(`it was not done within ${ms / 1000} s`)));
     calls.add(call);
-    answer.then(
+    // A thenable that is not by the rules may resolve with a promise: only what that one answers is the end.
+    Promise.resolve(answer).then(
       (value) => {
         finish();
         resolve(value);
