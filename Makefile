@@ -21,11 +21,11 @@ SANDBOX = --permission --disable-warning=SecurityWarning --allow-worker $(if $(e
   --allow-fs-read=* "--allow-fs-write=$(state)*" \
   --disallow-code-generation-from-strings --disable-proto=delete
 
-tests = $(shell find src handlers test bench docs -name '*.test.ts' -not -path 'test/cluster/*')
+tests = $(shell find src handlers test bench docs -name '*.test.ts' -not -path 'test/cluster/*' -not -path 'test/node/*')
 # Two files at once; a test that hangs fails by itself.
 node_test := $(NODE) --test --test-concurrency=2 --test-timeout=300000 --test-reporter=./test/reporter.ts --test-reporter-destination=stdout
 
-.PHONY: help demo run test test-faults ok check format lint types docs generated-docs bench build control-plane test-cluster deps node
+.PHONY: help demo run test test-faults ok check format lint types docs generated-docs bench build control-plane test-cluster test-node deps node
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -73,6 +73,12 @@ control-plane: ## builds etcd, the Kubernetes control plane, kubectl, kwok, helm
 test-cluster: deps ## the tests on the real control plane (KUBERNETES=1.34 for an older one)
 	@dir=$$(test/control-plane/build.sh --print) || { status=$$?; test $$status = 69 -a -z "$$CI" && exit 0; exit $$status; }; \
 	WATCHCHAIN_CONTROL_PLANE=$$dir $(node_test) --test-concurrency=1 test/cluster/*.test.ts
+
+# In namespaces of its own: what the node takes and starts ends with the tests.
+test-node: deps ## the image and the chart on a real node: kubelet, containerd, runc (Linux, root)
+	@dir=$$(test/node/build.sh --print) && plane=$$(test/control-plane/build.sh --print) || { status=$$?; test $$status = 69 -a -z "$$CI" && exit 0; exit $$status; }; \
+	WATCHCHAIN_NODE=$$dir WATCHCHAIN_CONTROL_PLANE=$$plane unshare --net --mount --pid --fork --kill-child --mount-proc \
+	  sh -c '$(node_test) --test-timeout=900000 test/node/*.test.ts; exit $$?'
 
 deps: node_modules/.stamp ## the set-up that all of them share: silent when nothing is missing
 	@:

@@ -7,30 +7,11 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { startApiServer } from '../src/testing/api-server.ts';
 import { VERSION } from '../src/version.ts';
+import { follow, REPOSITORY, type Image } from './dockerfile.ts';
 import { deployment } from './e2e/cluster.ts';
 import { Program, Workdir, type Exit } from './e2e/program.ts';
 import { PLUGINS, route, startCluster } from './event-controller/controller.ts';
 import { needs } from './faults/needs.ts';
-
-const REPOSITORY = path.resolve(import.meta.dirname, '..');
-
-interface Step {
-  readonly instruction: string;
-  readonly rest: string;
-}
-
-interface Image {
-  /** The folder that stands for `/`. */
-  readonly root: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly entrypoint: readonly string[];
-  readonly cmd: readonly string[];
-  readonly user: string;
-  /** Of org.opencontainers.image. */
-  readonly labels: Readonly<Record<string, string>>;
-}
-
-const NOTHING = { env: {}, entrypoint: [], cmd: [], user: '', labels: {} };
 
 /** Tries what a handler has no business doing, and says how that went. */
 const TRESPASSER = `
@@ -204,112 +185,4 @@ function started({ root, entrypoint, cmd, env }: Image, workdir: Workdir) {
     args: cmd.map(moved),
     env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, moved(`=${value}`).slice(1)])),
   };
-}
-
-interface Surroundings {
-  readonly workdir: Workdir;
-  readonly context: string;
-  /** What `FROM watchchain` means. */
-  readonly base?: Image;
-}
-
-async function follow(file: string, { workdir, context, base }: Surroundings): Promise<Image> {
-  const stages = new Map<string, string>();
-  let cwd = '/';
-  let image: Image = { root: '', ...NOTHING };
-  let values: Record<string, string> = {};
-  for (const { instruction, rest } of stepsOf(await readFile(path.join(REPOSITORY, file), 'utf8'))) {
-    const { root } = image;
-    switch (instruction) {
-      case 'FROM': {
-        const name = / AS (\w+)$/.exec(rest)?.[1] ?? 'last';
-        image = /^watchchain\b/.test(rest) && base !== undefined ? base : { root: workdir.file(name), ...NOTHING };
-        stages.set(name, image.root);
-        cwd = '/';
-        await mkdir(image.root, { recursive: true });
-        break;
-      }
-      case 'WORKDIR':
-        cwd = rest;
-        await mkdir(path.join(root, cwd), { recursive: true });
-        break;
-      case 'COPY':
-        await copy(rest, { stages, context, root, cwd });
-        break;
-      case 'RUN':
-        // What a distribution installs is the machine's here.
-        if (/^apt-get .* install .* python3 /.test(rest)) break;
-        await run(rest, path.join(root, cwd));
-        break;
-      case 'USER':
-        image = { ...image, user: rest };
-        break;
-      case 'ENTRYPOINT':
-        image = { ...image, entrypoint: JSON.parse(rest) as string[] };
-        break;
-      case 'CMD':
-        image = { ...image, cmd: JSON.parse(rest) as string[] };
-        break;
-      case 'ENV':
-        image = { ...image, env: { ...image.env, ...variablesOf(rest) } };
-        break;
-      case 'ARG':
-        values = { ...values, ...variablesOf(rest) };
-        break;
-      case 'LABEL': {
-        const [, label = '', text = ''] = /^org\.opencontainers\.image\.(\w+)="(.*)"$/.exec(rest) ?? [];
-        const value = text.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => values[name] ?? '');
-        image = { ...image, labels: { ...image.labels, [label]: value } };
-        break;
-      }
-      default:
-        assert.fail(`The test does not know how to follow ${instruction}`);
-    }
-  }
-  return image;
-}
-
-function stepsOf(dockerfile: string): Step[] {
-  return dockerfile
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => {
-      const [, instruction = '', rest = ''] = /^([A-Z]+) (.+)$/.exec(line) ?? [];
-      return { instruction, rest };
-    });
-}
-
-/** `NAME=VALUE NAME="A VALUE"` */
-function variablesOf(rest: string): Record<string, string> {
-  const pairs = [...rest.matchAll(/(\w+)=(?:"([^"]*)"|(\S*))/g)];
-  return Object.fromEntries(pairs.map(([, name = '', quoted, plain]) => [name, quoted ?? plain ?? '']));
-}
-
-/** `COPY [--from=STAGE] SOURCE... TARGET`: of a folder, what is in it. */
-async function copy(
-  rest: string,
-  { stages, context, root, cwd }: { stages: ReadonlyMap<string, string>; context: string; root: string; cwd: string },
-): Promise<void> {
-  const words = rest.split(' ');
-  const from =
-    words[0]?.startsWith('--from=') === true ? stages.get(words.shift()?.slice('--from='.length) ?? '') : context;
-  assert.ok(from, `COPY ${rest}: there is no such stage`);
-  const target = path.join(root, path.resolve(cwd, words.at(-1) ?? ''));
-  for (const source of words.slice(0, -1)) {
-    const what = path.join(from, source);
-    const to = rest.endsWith('/') && !(await stat(what)).isDirectory() ? path.join(target, source) : target;
-    await cp(what, to, { recursive: true, verbatimSymlinks: true });
-  }
-}
-
-async function run(command: string, cwd: string): Promise<void> {
-  const bin = path.dirname(process.execPath);
-  // `make deps` has fetched the same packages a moment ago.
-  const env = {
-    ...process.env,
-    PATH: `${bin}:${process.env['PATH'] ?? ''}`,
-    npm_config_prefer_offline: 'true',
-    NODE_ENV: '',
-  };
-  await promisify(execFile)('sh', ['-c', command], { cwd, env });
 }

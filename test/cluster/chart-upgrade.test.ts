@@ -26,7 +26,7 @@ const SERVICE = {
 };
 
 test('an upgrade keeps the state: what the program follows by itself makes no new pod, and a new pod goes on where the old one was', async () => {
-  await using plane = await startControlPlane({ pods: true });
+  await using plane = await startControlPlane({ pods: 'kwok' });
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
   await using cluster = new TestCluster(await plane.access());

@@ -22,8 +22,8 @@ type Flags = Readonly<Record<string, string | number | boolean | readonly string
 export interface ControlPlaneOptions {
   /** Users beside `admin`, who may do nothing until a role is bound to them. */
   readonly users?: readonly string[];
-  /** kube-controller-manager, kube-scheduler, and kwok with a node of its own: pods run. */
-  readonly pods?: boolean;
+  /** kube-controller-manager, kube-scheduler, and kwok with a node of its own: pods run. `elsewhere`: on nodes that the caller adds. */
+  readonly pods?: 'kwok' | 'elsewhere';
   /** More flags for kube-apiserver. */
   readonly apiServerFlags?: Flags;
 }
@@ -120,7 +120,8 @@ export class ControlPlane implements AsyncDisposable {
       'log-level': 'error',
     });
     await this.startApiServer();
-    if (this.#options.pods === true) await this.#startPods();
+    if (this.#options.pods !== undefined) await this.#startPods();
+    if (this.#options.pods === 'kwok') await this.#startKwok();
   }
 
   /** Starts kube-apiserver on the port that it had before, if any; resolves when it is ready. */
@@ -223,6 +224,10 @@ export class ControlPlane implements AsyncDisposable {
     };
     this.#run('kube-controller-manager', { ...common, ...keys });
     this.#run('kube-scheduler', common);
+  }
+
+  async #startKwok(): Promise<void> {
+    const { kubeconfig } = await this.access();
     const config = (await Promise.all(['node', 'pod'].map((kind) => this.#stages(kind)))).flat();
     const kwok = this.#run('kwok', { kubeconfig, 'manage-all-nodes': true, config });
     await this.apply([KWOK_NODE]);

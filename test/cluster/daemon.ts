@@ -13,12 +13,12 @@ export class Daemon {
   readonly #logFile: string;
   readonly #kill = () => this.#child.kill('SIGKILL');
 
-  /** Starts `file`; its stdout and stderr are appended to `NAME.log` in `logDir`. */
-  constructor(file: string, args: readonly string[], logDir: string) {
+  /** Starts `file`; its stdout and stderr are appended to `NAME.log` in `logDir`, which is its home. */
+  constructor(file: string, args: readonly string[], logDir: string, env: NodeJS.ProcessEnv = {}) {
     this.name = path.basename(file);
     this.#logFile = path.join(logDir, `${this.name}.log`);
     const log = openSync(this.#logFile, 'a');
-    this.#child = spawn(file, args, { cwd: logDir, env: { HOME: logDir }, stdio: ['ignore', log, log] });
+    this.#child = spawn(file, args, { cwd: logDir, env: { HOME: logDir, ...env }, stdio: ['ignore', log, log] });
     closeSync(log);
     process.once('exit', this.#kill);
   }

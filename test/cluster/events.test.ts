@@ -38,7 +38,7 @@ interface Told {
 const told = ({ requests }: CapturedReceiver) => requests.map(({ body }) => JSON.parse(body) as Told);
 
 test('each Event of a rollout arrives once, with the labels and the top owner of what it is about', async () => {
-  await using plane = await startControlPlane({ pods: true });
+  await using plane = await startControlPlane({ pods: 'kwok' });
   await using workdir = await Workdir.make();
   await using receiver = await startReceiver();
   await plane.kubectl('create', 'deployment', 'before', '--image=nginx', '--replicas=1');

@@ -25,14 +25,15 @@ export interface HelmAnswer {
   readonly stderr: string;
 }
 
-/** Runs helm; values go to its stdin. */
-export async function helm(args: readonly string[], values: object): Promise<HelmAnswer> {
+/** Runs helm; values, where it takes some, go to its stdin. */
+export async function helm(args: readonly string[], values?: object): Promise<HelmAnswer> {
   const folder = process.env['WATCHCHAIN_CONTROL_PLANE'];
   if (folder === undefined)
     throw new Error('WATCHCHAIN_CONTROL_PLANE is not set: run these tests with `make test-cluster`');
-  const child = spawn(path.join(folder, 'helm'), [...args, '--values', '-'], { env: { HOME: '/nonexistent' } });
+  const given = values === undefined ? args : [...args, '--values', '-'];
+  const child = spawn(path.join(folder, 'helm'), given, { env: { HOME: '/nonexistent' } });
   const exit = once(child, 'close');
-  child.stdin.end(JSON.stringify(values));
+  child.stdin.end(JSON.stringify(values ?? {}));
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   const [code] = (await exit) as [number];
   return { code, stdout, stderr };

@@ -38,7 +38,7 @@ const deployment = (isFailing: boolean) => ({
 });
 
 test('failing containers raise one alert, with what was changed before and by whom, and their recovery clears it', async () => {
-  await using plane = await startControlPlane({ pods: true });
+  await using plane = await startControlPlane({ pods: 'kwok' });
   await using workdir = await Workdir.make();
   await using receiver = await startReceiver();
   const apply = (isFailing: boolean) => plane.apply([deployment(isFailing)], '--field-manager=ci-pipeline');

@@ -8,7 +8,7 @@ import { startControlPlane } from './control-plane.ts';
 import { until } from '../until.ts';
 
 test('a rollout by kubectl is told once, by whom, and so is every pod that comes and goes with it', async () => {
-  await using plane = await startControlPlane({ pods: true });
+  await using plane = await startControlPlane({ pods: 'kwok' });
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
   await plane.kubectl('create', 'deployment', 'web', '--image=nginx:1.7.9', '--replicas=2');
