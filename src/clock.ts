@@ -56,15 +56,22 @@ function after(ms: number, work: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Not timers/promises: that makes an AbortError for each sleep that is not needed any more, 10 µs for what takes 2 here. */
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return sleepBy({ after }, ms, signal);
+}
+
+/**
+ * {@link Clock.sleep} of any clock, by its {@link Clock.after}. Not timers/promises: that makes an AbortError for each sleep that is
+ * not needed any more, 10 µs for what takes 2 here.
+ */
+export function sleepBy(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const onAbort = (): void => {
       cancel();
       reject(signal?.reason as Error);
     };
-    const cancel = after(ms, () => {
+    const cancel = clock.after(ms, () => {
       signal?.removeEventListener('abort', onAbort);
       resolve();
     });

@@ -28,7 +28,8 @@ export class ExchangeError extends Error {
 }
 
 /** @throws ExchangeError when no whole answer came, for whatever reason */
-export function exchange({ dispatcher, clock, url, timeoutMs, signal, ...rest }: Exchange): Promise<ReceiverResponse> {
+export function exchange(request: Exchange): Promise<ReceiverResponse> {
+  const { dispatcher, url, method, headers, body, clock, signal, timeoutMs } = request;
   return new Promise((resolve, reject) => {
     const answer = new Answer();
     const finish = (): void => {
@@ -49,7 +50,6 @@ export function exchange({ dispatcher, clock, url, timeoutMs, signal, ...rest }:
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    const { method, headers, body } = rest;
     const path = url.pathname + url.search;
     const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
     dispatcher.dispatch({ origin: url.origin, path, method, headers, body, ...limits }, answer);

@@ -36,17 +36,13 @@ export async function runOnce(
     if (how === 'aborted') throw signal.reason;
     if (how === 'overflow') throw new Error(`it wrote more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was ended`);
     if (group.startError !== undefined) throw group.startError;
-    await drained([stdout, stderr], clock);
+    await atMost(clock, DRAIN_MS, Promise.all([stdout.closed, stderr.closed]));
     return { ...how, stdout: stdout.text, stderr: stderr.text };
   } finally {
     signal.removeEventListener('abort', onAbort);
     group.child.stdout.destroy();
     group.child.stderr.destroy();
   }
-}
-
-async function drained(streams: readonly Collected[], clock: Clock): Promise<void> {
-  await atMost(clock, DRAIN_MS, Promise.all(streams.map(({ closed }) => closed)));
 }
 
 /** What a stream has said, up to the limit. */

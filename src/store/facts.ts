@@ -1,8 +1,8 @@
-/** What is counted in one. */
-type Count = 'store.epoch' | 'store.history-bytes' | 'store.pruned-to';
-
 /** Small durable facts. Names that begin with `store.` are the store's own. */
 import type { DatabaseSync } from 'node:sqlite';
+
+/** Those that are numbers. */
+type Count = 'store.epoch' | 'store.history-bytes' | 'store.pruned-to';
 
 export class Facts {
   readonly #get;

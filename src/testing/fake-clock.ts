@@ -1,6 +1,6 @@
 /** Time that stands still until a test moves it. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Clock } from '../clock.ts';
+import { sleepBy, type Clock } from '../clock.ts';
 
 interface Sleeper {
   readonly dueMs: number;
@@ -31,20 +31,8 @@ export class FakeClock implements Clock {
     return this.#elapsedMs;
   }
 
-  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const cancel = this.after(ms, resolve);
-    const abort = (): void => {
-      cancel();
-      reject(signal?.reason as Error);
-    };
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      await promise;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return sleepBy(this, ms, signal);
   }
 
   after(ms: number, work: () => void): () => void {
