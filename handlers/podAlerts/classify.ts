@@ -37,17 +37,11 @@ export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Pr
 
 /** @param isFinal the pod has failed for good, or a container that fails does */
 function problemOf(container: Container, isFinal: boolean): readonly Problem[] {
-  const { name, init, image, waiting, terminated, last } = container;
-  const about = {
-    container: name,
-    level: 'Failure',
-    ...(image === undefined ? {} : { image }),
-    ...(init ? { init } : {}),
-  } as const;
+  const { waiting, terminated, last } = container;
   if (waiting !== undefined && !HARMLESS_WAITS.has(waiting.reason)) {
     return [
       {
-        ...about,
+        ...failureOf(container),
         reason: cut(waiting.reason, MAX_REASON_CHARS),
         ...messagePart(waiting.message),
         ...(last === undefined ? {} : becauseOf(last)),
@@ -56,14 +50,21 @@ function problemOf(container: Container, isFinal: boolean): readonly Problem[] {
   }
   if (terminated === undefined || terminated.exitCode === 0) return [];
   if (!isFinal && terminated.reason !== OUT_OF_MEMORY) return [];
-  return [
-    {
-      ...about,
-      reason: cut(terminated.reason, MAX_REASON_CHARS),
-      ...exitPart(terminated),
-      ...(isFinal ? { final: true } : {}),
-    },
-  ];
+  return [{ ...exitProblem(container, terminated), ...(isFinal ? { final: true } : {}) }];
+}
+
+/** What is the same of every failure of a container. */
+export function failureOf({ name, init, image }: Container): Pick<Problem, 'container' | 'level' | 'image' | 'init'> {
+  return {
+    container: name,
+    level: 'Failure',
+    ...(image === undefined ? {} : { image }),
+    ...(init ? { init } : {}),
+  };
+}
+
+function exitProblem(container: Container, exit: Exit): Problem {
+  return { ...failureOf(container), reason: cut(exit.reason, MAX_REASON_CHARS), ...exitPart(exit) };
 }
 
 export const OUT_OF_MEMORY = 'OOMKilled';
@@ -75,20 +76,13 @@ const BACK_OFF_ENDS_MS = 600_000;
  * Containers that have ended soon after they began and that the kubelet will start again, in up to five minutes: until then it
  * calls them ended, and says `CrashLoopBackOff` for a moment only. That is trouble where there was trouble before.
  */
-export function endedOf(pod: Manifest): readonly Problem[] {
+export function endedOf(pod: Manifest, containers: readonly Container[]): readonly Problem[] {
   if (phaseOf(pod) === 'Failed' || expectedEndOf(pod) !== undefined) return [];
-  return containersOf(pod).flatMap(({ name, terminated, restartPolicy }): Problem[] => {
+  return containers.flatMap((container) => {
+    const { terminated, restartPolicy } = container;
     if (terminated === undefined || (terminated.ranMs ?? 0) >= BACK_OFF_ENDS_MS) return [];
     const isOver = restartPolicy === 'Never' || (restartPolicy === 'OnFailure' && terminated.exitCode === 0);
-    if (isOver) return [];
-    return [
-      {
-        container: name,
-        level: 'Failure',
-        reason: cut(terminated.reason, MAX_REASON_CHARS),
-        ...exitPart(terminated),
-      },
-    ];
+    return isOver ? [] : [exitProblem(container, terminated)];
   });
 }
 

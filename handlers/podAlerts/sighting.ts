@@ -1,6 +1,14 @@
 /** What one change shows of a pod or a node, as far as alerts go. */
 import type { Change, Manifest } from '../../src/change.ts';
-import { endedOf, exitPart, messagePart, OUT_OF_MEMORY, problemsOf, type ClassifyOptions } from './classify.ts';
+import {
+  endedOf,
+  exitPart,
+  failureOf,
+  messagePart,
+  OUT_OF_MEMORY,
+  problemsOf,
+  type ClassifyOptions,
+} from './classify.ts';
 import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Container } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { table, text } from './read.ts';
@@ -30,11 +38,12 @@ export function matters(change: Change, options: ClassifyOptions): boolean {
   const now = sightingOf(change, options);
   if (now.problems.length > 0 || now.ended.length > 0 || now.restarts.size > 0 || now.succeeds) return true;
   if (before === undefined) return false;
-  const hadRestarts = containersOf(before).some(({ restarts }) => restarts > 0);
+  const containers = containersOf(before);
+  const hadRestarts = containers.some(({ restarts }) => restarts > 0);
   if (now.gone && hadRestarts) return expectedEndOf(before) === undefined;
   return (
     problemsOf(before, options).length > 0 ||
-    endedOf(before).length > 0 ||
+    endedOf(before, containers).length > 0 ||
     (after !== undefined && isReady(after) !== isReady(before) && hadRestarts)
   );
 }
@@ -59,7 +68,7 @@ export function sightingOf({ action, key, uid, before, after, flags }: Shown, op
       ...problems,
       ...lost.filter(({ name }) => !problems.some(({ container }) => container === name)).map(outOfMemory),
     ],
-    ended: gone || after === undefined ? [] : endedOf(after),
+    ended: gone || after === undefined ? [] : endedOf(after, containers),
     restarts,
     ready: !gone && after !== undefined && isReady(after),
     fine: new Set(containers.filter(({ fine }) => fine).map(({ name }) => name)),
@@ -84,15 +93,13 @@ function restartsBetween(
 }
 
 /** It runs again already. */
-function outOfMemory({ name, init, image, last }: Container): Problem {
+function outOfMemory(container: Container): Problem {
+  const { last } = container;
   return {
-    container: name,
+    ...failureOf(container),
     reason: OUT_OF_MEMORY,
-    level: 'Failure',
     brief: true,
     ...(last === undefined ? {} : exitPart(last)),
-    ...(image === undefined ? {} : { image }),
-    ...(init ? { init } : {}),
   };
 }
 
