@@ -6,7 +6,7 @@ import { deployment, TestCluster } from '../e2e/cluster.ts';
 import { messages } from '../e2e/main-job.ts';
 import { Workdir } from '../e2e/program.ts';
 import { startControlPlane, type ControlPlane } from './control-plane.ts';
-import { CHART, helm } from './helm.ts';
+import { CHART, helmOn } from './helm.ts';
 import { asThePod, mountedFiles, neverRefused } from './installation.ts';
 import { until } from '../until.ts';
 
@@ -82,10 +82,7 @@ async function released(
   [command = '', ...flags]: readonly string[],
   values: object,
 ): Promise<void> {
-  const { kubeconfig } = await plane.access();
-  const where = ['--namespace', 'monitoring', '--kubeconfig', kubeconfig];
-  const { code, stderr } = await helm([command, 'prod', CHART, ...where, ...flags], values);
-  assert.equal(code, 0, stderr);
+  await helmOn(plane, [command, 'prod', CHART, '--namespace', 'monitoring', ...flags], values);
 }
 
 /** The uids of the pod, once it runs, and of its claim. */

@@ -14,6 +14,7 @@ import { promisify } from 'node:util';
 import { Agent, request } from 'undici';
 import type { ClusterAccess } from '../e2e/cluster.ts';
 import { Daemon } from './daemon.ts';
+import { programs } from './programs.ts';
 import { until } from '../until.ts';
 
 /** A list repeats the flag. */
@@ -69,17 +70,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   }
 }
 
-/** The folder with the programs. Throws where nothing was built: these tests are never skipped. */
-function programs(): string {
-  const folder = process.env['WATCHCHAIN_CONTROL_PLANE'];
-  if (folder === undefined)
-    throw new Error('WATCHCHAIN_CONTROL_PLANE is not set: run these tests with `make test-cluster`');
-  return folder;
-}
-
 export class ControlPlane implements AsyncDisposable {
   readonly url: string;
-  readonly #bin = programs();
+  readonly #bin = programs('test-cluster');
   readonly #dir: string;
   readonly #ports: Readonly<Record<'etcd' | 'peer' | 'secure', number>>;
   readonly #options: ControlPlaneOptions;

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseAllDocuments } from 'yaml';
+import type { ControlPlane } from './control-plane.ts';
+import { programs } from './programs.ts';
 
 export const CHART = path.resolve(import.meta.dirname, '../../chart');
 
@@ -27,16 +29,20 @@ export interface HelmAnswer {
 
 /** Runs helm; values, where it takes some, go to its stdin. */
 export async function helm(args: readonly string[], values?: object): Promise<HelmAnswer> {
-  const folder = process.env['WATCHCHAIN_CONTROL_PLANE'];
-  if (folder === undefined)
-    throw new Error('WATCHCHAIN_CONTROL_PLANE is not set: run these tests with `make test-cluster`');
   const given = values === undefined ? args : [...args, '--values', '-'];
-  const child = spawn(path.join(folder, 'helm'), given, { env: { HOME: '/nonexistent' } });
+  const child = spawn(path.join(programs('test-cluster'), 'helm'), given, { env: { HOME: '/nonexistent' } });
   const exit = once(child, 'close');
   child.stdin.end(JSON.stringify(values ?? {}));
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   const [code] = (await exit) as [number];
   return { code, stdout, stderr };
+}
+
+/** {@link helm} as the admin of a control plane; throws with what it says. */
+export async function helmOn(plane: ControlPlane, args: readonly string[], values?: object): Promise<void> {
+  const { kubeconfig } = await plane.access();
+  const { code, stdout, stderr } = await helm([...args, '--kubeconfig', kubeconfig], values);
+  if (code !== 0) throw new Error(stdout + stderr);
 }
 
 /** `helm template` of the release `prod` in `monitoring`; throws with what helm says. */

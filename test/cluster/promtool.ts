@@ -7,15 +7,13 @@ import { text } from 'node:stream/consumers';
 import { parse } from 'yaml';
 import type { Alert, RuleFile } from '../../src/metrics-page.ts';
 import type { Workdir } from '../e2e/program.ts';
+import { programs } from './programs.ts';
 
 export const RULES = path.resolve(import.meta.dirname, '../../chart/files/alerts.yaml');
 
 /** Throws with what promtool prints, unless it is content. */
 export async function promtool(args: readonly string[], stdin = ''): Promise<void> {
-  const folder = process.env['WATCHCHAIN_CONTROL_PLANE'];
-  if (folder === undefined)
-    throw new Error('WATCHCHAIN_CONTROL_PLANE is not set: run these tests with `make test-cluster`');
-  const child = spawn(path.join(folder, 'promtool'), args, { env: { HOME: '/nonexistent' } });
+  const child = spawn(path.join(programs('test-cluster'), 'promtool'), args, { env: { HOME: '/nonexistent' } });
   const exit = once(child, 'close');
   child.stdin.end(stdin);
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);

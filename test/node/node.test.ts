@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
 import { VERSION } from '../../src/version.ts';
-import { CHART, helm } from '../cluster/helm.ts';
+import { CHART, helmOn } from '../cluster/helm.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { follow, REPOSITORY } from '../dockerfile.ts';
 import { Workdir } from '../e2e/program.ts';
@@ -59,14 +59,8 @@ async function install(namespace: string, values: object): Promise<string> {
     },
   ]);
   await node.addVolume(`disk-of-${namespace}`);
-  await run(values, 'install', 'prod', CHART, '--namespace', namespace);
+  await helmOn(plane, ['install', 'prod', CHART, '--namespace', namespace], values);
   return 'prod-watchchain-0';
-}
-
-async function run(values: object | undefined, ...args: readonly string[]): Promise<void> {
-  const { kubeconfig } = await plane.access();
-  const { code, stdout, stderr } = await helm([...args, '--kubeconfig', kubeconfig], values);
-  assert.equal(code, 0, stdout + stderr);
 }
 
 interface PodStatus {
@@ -106,7 +100,7 @@ describe('on a real node', () => {
     const first = await ready('one', pod);
     await plane.kubectl('create', 'configmap', 'before', '-n', 'default');
     await until('the first message', () => told('/one').length === 1);
-    await run(undefined, 'test', 'prod', '--namespace', 'one');
+    await helmOn(plane, ['test', 'prod', '--namespace', 'one']);
     await plane.kubectl('delete', 'pod', pod, '-n', 'one', '--wait=false');
     await plane.kubectl('create', 'configmap', 'meanwhile', '-n', 'default');
     await ready('one', pod, first);

@@ -9,6 +9,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { Daemon } from '../cluster/daemon.ts';
+import { programs } from '../cluster/programs.ts';
 import { startControlPlane, type ControlPlane } from '../cluster/control-plane.ts';
 import { Workdir } from '../e2e/program.ts';
 import { until } from '../until.ts';
@@ -20,13 +21,6 @@ const API_ADDRESS = '10.0.0.1';
 export const HOST = '10.1.0.1';
 const POD_NETWORK = '10.244.0.0/24';
 
-/** The folder with the programs. Throws where nothing was built: these tests are never skipped. */
-function programs(): string {
-  const folder = process.env['WATCHCHAIN_NODE'];
-  if (folder === undefined) throw new Error('WATCHCHAIN_NODE is not set: run these tests with `make test-node`');
-  return folder;
-}
-
 /** Of the network namespace that the test has for itself. */
 function takeAddresses(): void {
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
@@ -35,7 +29,7 @@ function takeAddresses(): void {
 
 export class Node implements AsyncDisposable {
   readonly plane: ControlPlane;
-  readonly #bin = programs();
+  readonly #bin = programs('test-node');
   readonly #workdir: Workdir;
   readonly #daemons: Daemon[] = [];
   readonly #servers: Server[] = [];
