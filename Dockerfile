@@ -22,8 +22,8 @@ LABEL org.opencontainers.image.licenses="Apache-2.0"
 LABEL org.opencontainers.image.source="${SOURCE}"
 LABEL org.opencontainers.image.version="${VERSION}"
 LABEL org.opencontainers.image.revision="${REVISION}"
-# Blocks from 64 KB on go back to the system when they are freed.
-ENV NODE_ENV=production MALLOC_MMAP_THRESHOLD_=65536
+# One heap for all threads keeps less of what was freed.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=1
 COPY --from=build /build/runtime /
 WORKDIR /app
 COPY --from=build /build/package.json package.json

@@ -7,9 +7,9 @@ path_node := $(shell node -p 'parseInt(process.versions.node) < 24 ? "" : proces
 toolchain := .toolchain/node_modules
 toolchain_stamp := $(if $(path_node),,$(toolchain)/.stamp)
 NODE := $(or $(path_node),$(CURDIR)/$(toolchain)/.bin/node)
-# Blocks from 64 KB on go back to the system when they are freed (glibc otherwise raises this bound and keeps them): 40 MB less after
-# a list of 20,000 pods. The image sets the same.
-export MALLOC_MMAP_THRESHOLD_ := 65536
+# glibc keeps what was freed apart for each thread: one heap for all is 20 MB less after a list of 20,000 pods, at no cost. The
+# image sets the same.
+export MALLOC_ARENA_MAX := 1
 export PATH := $(dir $(NODE)):$(CURDIR)/node_modules/.bin:$(PATH)
 
 # Defence in depth (SECURITY.md): reads anything, writes the state only, and starts programs only where the kubeconfig names one.

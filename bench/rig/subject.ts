@@ -5,7 +5,7 @@ import type { Answer, Question, Usage } from '../subjects/report.ts';
 
 /** Run as their users run them: without what make and the image set for watchchain. */
 const YARDSTICKS: readonly string[] = ['client-node', 'cut-and-parse'];
-const NOT_THEIRS: NodeJS.ProcessEnv = { MALLOC_MMAP_THRESHOLD_: undefined };
+const NOT_THEIRS: NodeJS.ProcessEnv = { MALLOC_ARENA_MAX: undefined };
 const STOP_TIMEOUT_MS = 10_000;
 
 export class Subject implements AsyncDisposable {
