@@ -1,6 +1,7 @@
 /** A process that is measured: everything that it costs, and nothing else, is in its own account. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { open } from 'node:fs/promises';
 import type { Answer, Question, Usage } from '../subjects/report.ts';
 
 /** Run as their users run them: without what make and the image set for watchchain. */
@@ -26,11 +27,12 @@ export class Subject implements AsyncDisposable {
     });
   }
 
-  /** Starts `subjects/NAME.ts` and waits until it is ready. Its stdout is not read. */
+  /** Starts `subjects/NAME.ts` and waits until it is ready. Its stdout is a file, beside the one that its first argument names. */
   static async start(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Subject> {
     const file = new URL(`../subjects/${name}.ts`, import.meta.url);
+    await using stdout = await open(`${args[0]}.stdout`, 'a');
     const child = fork(file, args, {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', stdout.fd, 'inherit', 'ipc'],
       env: { ...process.env, ...(YARDSTICKS.includes(name) ? NOT_THEIRS : {}), ...env },
     });
     const subject = new Subject(name, child);

@@ -5,7 +5,6 @@
  * What is measured is `dist/`, which the package and the image hold: from a checkout Node takes the types out at every start,
  * 0.3 s of CPU time that no installation has.
  */
-import { createWriteStream } from 'node:fs';
 import { Writable } from 'node:stream';
 import type * as App from '../../src/app.ts';
 import type * as ChainLoad from '../../src/chain/load.ts';
@@ -24,10 +23,9 @@ const { loadHandler } = await built<typeof ChainLoad>('chain/load.js');
 const { loadConfig } = await built<typeof ConfigLoad>('config/load.js');
 
 const [file = ''] = process.argv.slice(2);
-const output = createWriteStream(`${file}.stdout`);
 const stdout = new Writable({
   write(chunk: Buffer, _encoding, written) {
-    output.write(chunk, (error) => {
+    process.stdout.write(chunk, (error) => {
       report.done();
       written(error);
     });
