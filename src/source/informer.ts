@@ -124,7 +124,6 @@ export class Informer implements ReflectorTarget {
     const reflector = new Reflector(options, cursor.resumeFrom, this.#listMode);
     await reflector.run(signal, ({ error }) => error.status === 404);
     signal.removeEventListener('abort', onAbort);
-    this.#meters.flush();
     await queue.stop();
     return signal.aborted ? 'stopped' : 'not-served';
   }
@@ -170,7 +169,6 @@ export class Informer implements ReflectorTarget {
     this.#oldReader = undefined;
     this.#catchUp = undefined;
     this.#meters.changed(list.counts);
-    this.#meters.flush();
     // A first list is accepted page by page.
     if (accepted.changes > 0 || this.#tellsExisting) this.#tell(this.#scope.chains);
     return 'kept';
@@ -188,7 +186,7 @@ export class Informer implements ReflectorTarget {
   }
 
   event(type: 'ADDED' | 'MODIFIED' | 'DELETED', manifest: ScannedManifest): void {
-    this.#meters.events[type].add();
+    this.#meters.events[type].inc();
     const { problem } = manifest;
     if (problem !== undefined) {
       this.#malformed(manifest.key, problem);
@@ -201,14 +199,13 @@ export class Informer implements ReflectorTarget {
   }
 
   bookmark(resourceVersion: string): void {
-    this.#meters.events.BOOKMARK.add();
+    this.#meters.events.BOOKMARK.inc();
     this.#catchUp = undefined;
     this.#resumed = false;
     this.#opened.queue.moveCursor(resourceVersion);
   }
 
   ready(): Promise<void> | undefined {
-    this.#meters.flush();
     this.#heard();
     if (this.#list !== undefined) return this.#list.room();
     this.#opened.queue.flush();
@@ -216,7 +213,6 @@ export class Informer implements ReflectorTarget {
   }
 
   failed(failure: ReflectorFailure): void {
-    this.#meters.flush();
     if (this.#catchUp?.isOver !== false) this.#catchUp = new CatchUp(this.#env.clock, DELAYED);
     this.#status.failed(failure);
   }
@@ -234,7 +230,7 @@ export class Informer implements ReflectorTarget {
     const digest = manifest.digest();
     if (same && known.digest === digest) {
       known.resourceVersion = resourceVersion;
-      this.#meters.noise.add();
+      this.#meters.noise.inc();
       return;
     }
     const observation = this.#observer.seen(manifest, digest, { silent: false, flags });
