@@ -34,6 +34,19 @@ describe('FakeClock', () => {
     assert.equal(clock.monotonic(), 135);
   });
 
+  test('advance() comes to the end of a wait whose rest is too short to add to the time', async () => {
+    const clock = new FakeClock();
+    await clock.advance(500_000.3);
+    const end = clock.monotonic() + 1e-10;
+    const wait = async (): Promise<void> => {
+      while (clock.monotonic() < end) await clock.sleep((end - clock.monotonic()) / 4);
+    };
+    const done = wait();
+    await clock.advance(1);
+    await done;
+    assert.ok(clock.monotonic() >= end);
+  });
+
   test('sleep() rejects with the reason of its signal and is forgotten', async () => {
     const clock = new FakeClock();
     const controller = new AbortController();

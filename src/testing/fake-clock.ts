@@ -36,7 +36,8 @@ export class FakeClock implements Clock {
   }
 
   after(ms: number, work: () => void): () => void {
-    const sleeper: Sleeper = { dueMs: this.#elapsedMs + Math.max(0, ms), wake: work };
+    // Whole milliseconds, as a timer has them: the last 1e-11 ms of a wait would never pass, too small a part of the sum to move it.
+    const sleeper: Sleeper = { dueMs: this.#elapsedMs + Math.ceil(Math.max(0, ms)), wake: work };
     this.#sleepers.push(sleeper);
     for (const waiting of this.#waiting) if (this.sleeping >= waiting.n) waiting.resolve();
     return () => this.#remove(sleeper);
