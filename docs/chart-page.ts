@@ -26,6 +26,18 @@ The roles are computed from it by the rules of \`watchchain rbac\`: list and wat
 
 Secrets: \`slack.webhookURL\` and \`web.token\` go into a Secret; \`existingSecret\` names one of yours. Everything else is a variable of \`extraEnv\` and \`\${VAR}\` in the configuration. Where a Secret or its key is missing, the pod waits in \`CreateContainerConfigError\`, and \`kubectl describe pod\` names it; a variable that is not set stops the start, with the line that asks for it.
 
+## Files: a CA, a certificate, a handler of your own
+
+\`\`\`yaml
+extraVolumes:
+- name: receiver
+  secret: { secretName: receiver }        # its keys: ca.crt, token
+extraVolumeMounts:
+- { name: receiver, mountPath: /etc/secret, readOnly: true }
+\`\`\`
+
+In the configuration these are \`tls = { caFile = "/etc/secret/ca.crt" }\` and \`\${file:/etc/secret/token}\`; a handler from a ConfigMap that is mounted so is \`name = "/etc/secret/page-me.ts"\`. The program may read that folder; for another, \`NODE_OPTIONS=--allow-fs-read=/certs/\` is a variable of \`extraEnv\`.
+
 ## What makes a new pod
 
 A changed configuration does not: the program follows the mounted file, which the kubelet brings within about a minute. A change of the sections \`cluster\`, \`state\`, \`web\`, \`lookup\`, \`tracing\`, \`lease\` or \`log\` does, and so does one of a Secret that the chart makes, and of every value that is not the configuration. The state is on the claim of the StatefulSet and stays. A Secret of yours that changes needs \`kubectl rollout restart\`.

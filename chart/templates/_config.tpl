@@ -39,25 +39,36 @@ tables
   {{- else -}}
     {{- $tables = deepCopy (eq $form "kwatchman" | ternary .Values.kwatchman.config .Values.config) -}}
   {{- end -}}
-  {{- $added := include "watchchain.added" (dict "root" . "tables" $tables) -}}
-  {{- if or $added (not $text) }}{{ $text = toToml $tables }}{{ end -}}
+  {{- $added := include "watchchain.added" (dict "root" . "tables" $tables) | fromJson -}}
+  {{- with $added.handler }}{{ $_ := set $tables "handler" (concat ($tables.handler | default list) .) }}{{ end -}}
+  {{- with $added.web }}{{ $_ := set $tables "web" (merge . ($tables.web | default dict)) }}{{ end -}}
+  {{- if and $text $added -}}
+    {{- /* Behind the text, which stays as it is, wherever TOML allows that. */ -}}
+    {{- $text = printf "%s\n%s" (trimSuffix "\n" $text) (toToml $added) -}}
+    {{- if (fromToml $text).Error }}{{ $text = "" }}{{ end -}}
+  {{- end -}}
+  {{- if not $text }}{{ $text = toToml $tables }}{{ end -}}
   {{ toJson (dict "name" "config.toml" "text" $text "read" (include "watchchain.lower" $tables | fromJson).value) }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Adds to .tables what values of their own ask for: the slack handler comes last; its URL and the page's token are in the environment. Answers whether it did. */ -}}
+{{- /*
+What values of their own add to .tables: the slack handler comes last; its URL and the page's token are in the environment. A configuration
+that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only.
+*/ -}}
 {{- define "watchchain.added" -}}
-{{- $tables := .tables -}}
-{{- if include "watchchain.secret" .root -}}
+{{- $added := dict -}}
+{{- $written := toJson .tables -}}
+{{- if and (include "watchchain.secret" .root) (not (contains "${SLACK_WEBHOOK_URL}" $written)) -}}
+  {{- if not (include "watchchain.lower" .tables | fromJson).value.resource }}{{ fail "slack.webhookURL and slack.existingSecret add a handler to the chain at the top of the configuration, which has no resource: write the slack handler into your own chain, with webhookURL = \"${SLACK_WEBHOOK_URL}\"" }}{{ end -}}
   {{- $slack := dict "name" "slack" "webhookURL" "${SLACK_WEBHOOK_URL}" -}}
   {{- with .root.Values.slack.clusterName }}{{ $_ := set $slack "clusterName" . }}{{ end -}}
-  {{- $_ := set $tables "handler" (append ($tables.handler | default list) $slack) -}}
-  true
+  {{- $_ := set $added "handler" (list $slack) -}}
 {{- end -}}
-{{- if include "watchchain.webSecret" .root -}}
-  {{- $_ := set $tables "web" (merge (dict "token" "${WEB_TOKEN}") ($tables.web | default dict)) -}}
-  true
+{{- if and (include "watchchain.webSecret" .root) (not (contains "${WEB_TOKEN}" $written)) -}}
+  {{- $_ := set $added "web" (dict "token" "${WEB_TOKEN}") -}}
 {{- end -}}
+{{ toJson $added }}
 {{- end -}}
 
 {{- /* files/giant-swarm.yaml with the receivers that there are values for. */ -}}

@@ -1,4 +1,4 @@
-{{- /* What roles call the built-in kinds, as src/rbac/kinds.ts has them (a test compares). The keys are singular, in lower case; plurals and short names are found too. */ -}}
+{{- /* What roles call the built-in kinds, as src/source/built-in-kinds.ts has them (a test compares). The keys are singular, in lower case; plurals and short names are found too. */ -}}
 {{- define "watchchain.kinds" -}}
 configmap: { group: '', resource: configmaps, short: cm }
 endpoints: { group: '', resource: endpoints, short: ep }

@@ -28,7 +28,7 @@ export default defineSink({
     },
     {
       title: "The URL from a mounted Secret, the cluster's name in the footer",
-      toml: '[[handler]]\nname = "slack"\nwebhookURL = "${file:/etc/watchchain/slack}"\nclusterName = "prod-eu"\ntimeout = "5s"\n',
+      toml: '[[handler]]\nname = "slack"\nwebhookURL = "${file:/etc/secret/slack}"\nclusterName = "prod-eu"\ntimeout = "5s"\n',
     },
     {
       title: 'A thread for each cluster upgrade, with a tick on it when it is done',

@@ -22,7 +22,7 @@ export default defineSink({
     },
     {
       title: 'An Event as the receiver wants it',
-      toml: '[[handler]]\nname = "webhook"\nurl = "https://hooks.example/events"\nheaders = { Authorization = "Bearer ${file:/etc/watchchain/token}" }\n\n[handler.layout]\ntext = "{{ event.reason }} on {{ event.involvedObject.kind }}/{{ event.involvedObject.name }}"\ncount = "{{ event.count }}"\n',
+      toml: '[[handler]]\nname = "webhook"\nurl = "https://hooks.example/events"\nheaders = { Authorization = "Bearer ${file:/etc/secret/token}" }\n\n[handler.layout]\ntext = "{{ event.reason }} on {{ event.involvedObject.kind }}/{{ event.involvedObject.name }}"\ncount = "{{ event.count }}"\n',
     },
     {
       title: 'Several changes in one request when they come fast, at most 2 requests per second',

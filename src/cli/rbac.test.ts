@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { Workdir } from '../../test/e2e/program.ts';
-import { BUILT_IN_KINDS } from '../rbac/kinds.ts';
+import { BUILT_IN_KINDS } from '../source/built-in-kinds.ts';
 import type { Rule } from '../rbac/roles.ts';
 import { startApiServer } from '../testing/api-server.ts';
 import type { AccessRule } from '../testing/api-server/access.ts';
@@ -71,7 +71,7 @@ describe('rbac', () => {
     ]);
   });
 
-  test('prints a Role for each namespace that is named, and nothing twice', async () => {
+  test('prints a Role for each namespace that is named, under a name that accounts of others have not, and nothing twice', async () => {
     const config =
       resource('deployment', 'namespaces = ["shop", "web"]') +
       resource('deployment', 'namespaces = ["shop"]\nlabelSelector = "a=b"') +
@@ -83,10 +83,10 @@ describe('rbac', () => {
       'ClusterRole watchchain-watchchain: list+watch nodes.',
       'ClusterRole watchchain-watchchain: list+watch secrets.',
       'ClusterRoleBinding watchchain-watchchain -> watchchain-watchchain',
-      'Role shop/watchchain: list+watch deployments.apps',
-      'RoleBinding shop/watchchain -> watchchain',
-      'Role web/watchchain: list+watch deployments.apps',
-      'RoleBinding web/watchchain -> watchchain',
+      'Role shop/watchchain-watchchain: list+watch deployments.apps',
+      'RoleBinding shop/watchchain-watchchain -> watchchain-watchchain',
+      'Role web/watchchain-watchchain: list+watch deployments.apps',
+      'RoleBinding web/watchchain-watchchain -> watchchain-watchchain',
     ]);
   });
 
@@ -97,10 +97,10 @@ describe('rbac', () => {
       'ClusterRole watchchain-watchchain: get nodes.',
       'ClusterRoleBinding watchchain-watchchain -> watchchain-watchchain',
       'ClusterRoleBinding watchchain-watchchain-auth-delegator -> system:auth-delegator',
-      'Role shop/watchchain: list+watch events.',
-      'Role shop/watchchain: get pods.',
-      'Role shop/watchchain: get replicasets.apps',
-      'RoleBinding shop/watchchain -> watchchain',
+      'Role shop/watchchain-watchchain: list+watch events.',
+      'Role shop/watchchain-watchchain: get pods.',
+      'Role shop/watchchain-watchchain: get replicasets.apps',
+      'RoleBinding shop/watchchain-watchchain -> watchchain-watchchain',
     ]);
     const { code, stderr } = await rbac(config);
     assert.deepEqual([code, /--lookup pod,replicaset/.test(stderr)], [0, true]);
@@ -108,13 +108,16 @@ describe('rbac', () => {
 
   test('adds the Lease where it is, by its name', async () => {
     const config = `[lease]\nname = "teller"\n${resource('deployment')}${LOG}`;
-    const rules = (place: string, name: string) => [
-      `Role ${place}/watchchain: get+update leases.coordination.k8s.io ${name}`,
-      `Role ${place}/watchchain: create leases.coordination.k8s.io`,
-      `RoleBinding ${place}/watchchain -> watchchain`,
+    const rules = (role: string, lease: string) => [
+      `Role ${role}: get+update leases.coordination.k8s.io ${lease}`,
+      `Role ${role}: create leases.coordination.k8s.io`,
+      `RoleBinding ${role} -> ${role.split('/').at(-1)}`,
     ];
-    assert.deepEqual((await lines(config)).slice(-3), rules('watchchain', 'teller'));
-    assert.deepEqual((await lines(config, '--lease', 'monitoring/other')).slice(-3), rules('monitoring', 'other'));
+    assert.deepEqual((await lines(config)).slice(-3), rules('watchchain/watchchain', 'teller'));
+    assert.deepEqual(
+      (await lines(config, '--lease', 'monitoring/other')).slice(-3),
+      rules('monitoring/watchchain-watchchain', 'other'),
+    );
   });
 
   test('refuses kinds that it does not know, each with its line, and a bad account', async () => {

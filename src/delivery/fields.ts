@@ -62,7 +62,7 @@ export const reach = {
     .describe(
       "`caFile` instead of the usual CAs, `certFile` and `keyFile` to show a certificate, `serverName` when the receiver's certificate has another name than the host; PEM, read again when replaced. `insecureSkipVerify = true` takes any certificate.",
     )
-    .meta({ example: { caFile: '/etc/watchchain/ca.crt' } }),
+    .meta({ example: { caFile: '/etc/secret/ca.crt' } }),
   allowAddresses: z
     .array(address)
     .optional()

@@ -15,7 +15,7 @@ export interface Rule {
 
 const API = { group: 'rbac.authorization.k8s.io', version: 'rbac.authorization.k8s.io/v1' };
 
-/** Manifests to apply. Names are those that the chart gives: `NAME` in a namespace, `NAME-NAMESPACE` for the whole cluster. */
+/** Manifests to apply. Names are those that the chart gives: `NAME` in the account's own namespace, elsewhere `NAME-NAMESPACE`. */
 export function rolesFor(grants: readonly Grant[], account: Account): readonly object[] {
   const own = grants.filter(({ delegated }) => delegated !== true);
   const wide = `${account.name}-${account.namespace}`;
@@ -28,13 +28,11 @@ export function rolesFor(grants: readonly Grant[], account: Account): readonly o
     ),
     binding({ name: wide }, wide, account),
     ...(delegates ? [binding({ name: `${wide}-auth-delegator` }, 'system:auth-delegator', account)] : []),
-    ...namespaces.flatMap((namespace) => [
-      role(
-        { name: account.name, namespace },
-        own.filter((grant) => grant.namespace === namespace),
-      ),
-      binding({ name: account.name, namespace }, account.name, account),
-    ]),
+    ...namespaces.flatMap((namespace) => {
+      const name = namespace === account.namespace ? account.name : wide;
+      const granted = own.filter((grant) => grant.namespace === namespace);
+      return [role({ name, namespace }, granted), binding({ name, namespace }, name, account)];
+    }),
   ];
 }
 

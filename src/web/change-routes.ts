@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { z } from 'zod';
 import { answers } from './answers.ts';
-import { codeOf, toError } from '../errors.ts';
+import { isConfigError } from '../errors.ts';
 import {
   changesQuery,
   filterOf,
@@ -40,7 +40,8 @@ async function changes(c: Context, parts: RouteParts): Promise<Response> {
   const parsed = changesQuery.safeParse(rest);
   if (!parsed.success) return c.json({ error: firstProblem(parsed.error) }, 400);
   const wantsStream = c.req.header('accept')?.includes('text/event-stream') === true;
-  if (wantsStream) return stream(c, parsed.data, after, parts);
+  // Nobody reads what HEAD would begin.
+  if (wantsStream && c.req.method !== 'HEAD') return stream(c, parsed.data, after, parts);
   const { changes: found, problem } = await newest(parts.outlook, parsed.data);
   if (problem !== undefined) return c.json({ error: problem }, 400);
   const last = found.length < parsed.data.limit ? undefined : found.at(-1)?.id;
@@ -80,8 +81,8 @@ async function filterFor(
   try {
     return { filter: await filterOf(store, query) };
   } catch (thrown) {
-    if (codeOf(thrown) !== 'CONFIG') throw thrown;
-    return { problem: toError(thrown).message };
+    if (!isConfigError(thrown)) throw thrown;
+    return { problem: thrown.message };
   }
 }
 

@@ -1,7 +1,7 @@
 /** Changes as the page and `/api/changes` show them. */
 import { z } from 'zod';
-import { withDifference } from '../cli/difference.ts';
-import { objectQuery } from '../cli/kind-names.ts';
+import { withDifference } from '../../handlers/diff/difference.ts';
+import { objectQuery } from '../kind-names.ts';
 import type { Change } from '../change.ts';
 import { summaryOf, type ChangeSummary } from '../change-document.ts';
 import { remarksOf } from '../remarks.ts';
@@ -10,7 +10,7 @@ import { visible } from './text.ts';
 import { inTurns } from './turns.ts';
 
 /** Of a page of the API. */
-export const MAX_PAGE = 500;
+const MAX_PAGE = 500;
 /** Of the API, and of the changes that the page begins with. */
 const DEFAULT_PAGE = 50;
 /** Of one diff: what is longer is for `watchchain history`. */

@@ -1,6 +1,6 @@
 /** Changes as they are accepted, read and put into words once for all who look on with the same filter. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
@@ -80,7 +80,7 @@ export class Feed {
       } catch (thrown) {
         if (!signal.aborted) log.warn('The page cannot read what was accepted', { problem: toError(thrown).message });
       }
-      await clock.sleep(EVERY_MS, signal).catch(() => undefined);
+      await pause(clock, EVERY_MS, signal);
     }
     begun();
   }

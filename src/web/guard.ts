@@ -27,7 +27,7 @@ export function createGuard({ hosts }: GuardOptions): Guard {
         problem: `this server is not known as ${JSON.stringify(host.slice(0, 100))}: see [web] hosts`,
       };
     }
-    return request.method === 'GET' || request.method === 'HEAD' ? undefined : strangeWrite(request, host, ours);
+    return ['GET', 'HEAD', 'OPTIONS'].includes(request.method) ? undefined : strangeWrite(request, host, ours);
   };
 }
 

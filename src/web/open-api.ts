@@ -1,6 +1,7 @@
 /** The OpenAPI document, made from the table of routes, so that it tells of all of them and of no other. */
 import { VERSION } from '../version.ts';
 import { answers } from './answers.ts';
+import { WRITE_HEADER } from './guard.ts';
 import type { Route } from './route.ts';
 
 export function openApi(routes: readonly Route[], basePath: string): object {
@@ -43,7 +44,7 @@ function json(schema: object): object {
 
 const TEXT = { type: 'string' };
 const WRITE = {
-  name: 'x-watchchain',
+  name: WRITE_HEADER,
   in: 'header',
   required: true,
   description: 'Any value: a page of another site cannot send it.',

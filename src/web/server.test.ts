@@ -47,6 +47,8 @@ describe('startWeb()', () => {
     assert.deepEqual([post.status, post.headers.allow], [405, 'GET, HEAD']);
     const wrongVerb = await web.post('/api/changes', {});
     assert.deepEqual([wrongVerb.status, wrongVerb.headers.allow], [405, 'GET, HEAD']);
+    const options = await web.ask('/api/changes', { method: 'OPTIONS' });
+    assert.deepEqual([options.status, options.headers.allow], [405, 'GET, HEAD']);
     assert.equal((await web.ask('/nothing')).status, 404);
     assert.equal((await web.ask('//')).status, 404, 'which is no URL');
     assert.doesNotMatch(web.log, /"level":"error"/, 'what a client asks is no error of ours');

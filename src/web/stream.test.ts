@@ -136,3 +136,13 @@ describe('GET /api/changes as a stream', () => {
     await closed;
   });
 });
+
+test('HEAD begins no stream: any number of them leaves room for those who look on', async (t) => {
+  const web = await TestWeb.start(t);
+  for (let n = 0; n < 51; n++)
+    assert.equal(
+      (await web.ask('/api/changes', { method: 'HEAD', headers: { accept: 'text/event-stream' } })).status,
+      200,
+    );
+  await Onlooker.of(t, web);
+});

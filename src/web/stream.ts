@@ -3,7 +3,7 @@ import type { SSEStreamingApi } from 'hono/streaming';
 import type { Store } from '../store/store.ts';
 import type { ChangesFilter } from './changes.ts';
 import { messageOf, type Feed } from './feed.ts';
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 
 /** A viewer that has not taken the ones before is cut off; it comes back with the number of its last change. */
 const MAX_UNSENT = 4;
@@ -36,7 +36,7 @@ export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promi
     if (missed !== undefined) send(missed);
     while (!over.signal.aborted) {
       send(ALIVE);
-      await clock.sleep(ALIVE_EVERY_MS, over.signal).catch(() => undefined);
+      await pause(clock, ALIVE_EVERY_MS, over.signal);
     }
   } finally {
     leave();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseAllDocuments, stringify } from 'yaml';
-import { BUILT_IN_KINDS } from '../../src/rbac/kinds.ts';
+import { BUILT_IN_KINDS } from '../../src/source/built-in-kinds.ts';
 import type { Rule } from '../../src/rbac/roles.ts';
 import { Program, Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
@@ -151,7 +151,9 @@ async function asMounted(
 ): Promise<{ file: string; env: NodeJS.ProcessEnv }> {
   const { name, text } = configOf(manifests);
   const variables = statefulSetOf(manifests).spec.template.spec.containers[0].env ?? [];
-  const env = Object.fromEntries(variables.map((one) => [one.name, one.value ?? 'https://hooks.slack.example/secret']));
+  const secretOf = (name: string) =>
+    name === 'WEB_TOKEN' ? 'a-token-for-the-page' : 'https://hooks.slack.example/secret';
+  const env = Object.fromEntries(variables.map(({ name, value }) => [name, value ?? secretOf(name)]));
   return { file: await workdir.write(name, text), env };
 }
 

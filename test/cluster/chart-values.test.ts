@@ -1,5 +1,8 @@
 /** What helm makes of the values: what is refused and how, and what the rest turns into. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
@@ -114,6 +117,29 @@ describe('the configuration', () => {
     assert.equal(configOf(await rendered({ config })).text, config);
     const { text } = configOf(await rendered({ config, slack: { existingSecret: 'mine' } }));
     assert.match(text, /\[\[handler\]\]\s+name = "slack"\s+webhookURL = "\$\{SLACK_WEBHOOK_URL\}"/);
+  });
+
+  test('that has the slack handler already, as the README has it, gets the variable and no second one; a text keeps its order', async () => {
+    const top = `[[resource]]\nkind = "pod"\n`;
+    const own = `${top}[[handler]]\nname = "slack"\nwebhookURL = "\${SLACK_WEBHOOK_URL}"\nfields = { B = "1", A = "2" }\n`;
+    const slack = { webhookURL: 'https://hooks.slack.example/x' };
+    const manifests = await rendered({ config: own, slack });
+    assert.equal(configOf(manifests).text, own);
+    assert.ok(
+      statefulSetOf(manifests).spec.template.spec.containers[0].env?.some((one) => one.name === 'SLACK_WEBHOOK_URL'),
+    );
+    const { text } = configOf(await rendered({ config: own, web: { token: 'a-token-for-the-page' } }));
+    assert.ok(text.startsWith(own), text);
+    const chains = `[[chain]]\nname = "a"\n[[chain.resource]]\nkind = "pod"\n[[chain.handler]]\nname = "log"\n`;
+    await assert.rejects(rendered({ config: chains, slack }), /which has no resource/);
+  });
+
+  test('a version with build metadata, as Flux gives the chart, makes labels that are some', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'chart-'));
+    await helm(['package', CHART, '--version', '0.1.0+0cc9a8446c95', '--destination', folder]);
+    const { stdout } = await helm(['template', 'prod', join(folder, 'watchchain-0.1.0+0cc9a8446c95.tgz')], {});
+    await rm(folder, { recursive: true });
+    assert.match(stdout, /helm\.sh\/chart: watchchain-0\.1\.0_0cc9a8446c95\n/);
   });
 
   test('of another tool is mounted as it is, for the program reads it', async () => {

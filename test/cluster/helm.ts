@@ -30,7 +30,9 @@ export interface HelmAnswer {
 /** Runs helm; values, where it takes some, go to its stdin. */
 export async function helm(args: readonly string[], values?: object): Promise<HelmAnswer> {
   const given = values === undefined ? args : [...args, '--values', '-'];
-  const child = spawn(path.join(programs('test-cluster'), 'helm'), given, { env: { HOME: '/nonexistent' } });
+  const child = spawn(path.join(programs('test-cluster'), 'helm'), given, {
+    env: { HOME: '/nonexistent', KUBECACHEDIR: '/dev/null' },
+  });
   const exit = once(child, 'close');
   child.stdin.end(JSON.stringify(values ?? {}));
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);

@@ -211,6 +211,24 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     );
   });
 
+  test('a stream that was answered with an error is asked for again: when the session is over, by who logs in', async (t) => {
+    const { page, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    let isAway = true;
+    await page.route('**/api/changes*', (route) => (isAway ? route.fulfill({ status: 503 }) : route.continue()));
+    await page.reload();
+    await page.getByText('not connected, trying again').waitFor();
+    isAway = false;
+    await isLive(page);
+    await page.route('**/fragments', (route) => route.fulfill({ status: 401 }));
+    await page.route('**/api/changes*', (route) => route.fulfill({ status: 401 }));
+    const reloaded = page.waitForEvent('load');
+    await page.reload();
+    await reloaded;
+    await page.waitForEvent('load');
+  });
+
   test('every control has a name, every table its headings, and there is a way past them', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);

@@ -13,6 +13,8 @@ import { showTimes } from './times.js';
 const MAX_LISTED = 500;
 /** Between two looks at the sections that are fetched again. */
 const FRESHEN_MS = 3_000;
+/** Before a stream is asked for again that was answered with something else. */
+const AGAIN_MS = 5_000;
 /** What the server answers may be so old: asked for sooner, it would be without what has just happened. */
 const SETTLED_MS = 1_000;
 const base = document.body.dataset['base'] ?? '';
@@ -144,10 +146,17 @@ function follow() {
   const isOld = filters.has('before');
   filters.delete('before');
   const newest = list?.querySelector('[data-id]')?.getAttribute('data-id');
-  if (typeof newest === 'string') filters.set('after', newest);
+  // An empty list is to get what has come since it was made, too.
+  filters.set('after', newest ?? '0');
   const source = new EventSource(`${base}/api/changes?${filters.toString()}`);
   source.addEventListener('open', () => say('live'));
-  source.addEventListener('error', () => say('not connected, trying again'));
+  source.addEventListener('error', () => {
+    say('not connected, trying again');
+    if (source.readyState !== EventSource.CLOSED) return;
+    // The browser gives up for good where the answer is no stream: a proxy's 503 during a restart, or 401 when the session is over.
+    freshen();
+    setTimeout(follow, AGAIN_MS);
+  });
   source.addEventListener('alive', freshen);
   source.addEventListener('changes', (event) => {
     const { changes, truncated } = JSON.parse(event.data);

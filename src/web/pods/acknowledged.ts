@@ -10,23 +10,34 @@ export type ReadTimes = ReadonlyMap<string, number>;
 export class Acknowledged {
   readonly #store: Store;
   #times: Promise<ReadTimes> | undefined;
+  /** The last of them: each goes on from what the one before it left. */
+  #adding: Promise<void> = Promise.resolve();
 
   constructor(store: Store) {
     this.#store = store;
   }
 
+  /** A store that refuses is asked again the next time. */
   times(): Promise<ReadTimes> {
-    this.#times ??= this.#load();
+    this.#times ??= this.#load().catch((thrown: unknown) => {
+      this.#times = undefined;
+      throw thrown;
+    });
     return this.#times;
   }
 
   /** Durable when it resolves. @param current ids of all alerts there are: what is no more is forgotten */
-  async add(ids: readonly string[], now: number, current: ReadonlySet<string>): Promise<void> {
-    const known = await this.times();
-    const kept = [...known].filter(([id]) => current.has(id));
+  add(ids: readonly string[], now: number, current: ReadonlySet<string>): Promise<void> {
+    const added = this.#adding.then(() => this.#add(ids, now, current));
+    this.#adding = added.catch(() => undefined);
+    return added;
+  }
+
+  async #add(ids: readonly string[], now: number, current: ReadonlySet<string>): Promise<void> {
+    const kept = [...(await this.times())].filter(([id]) => current.has(id));
     const next = new Map([...kept, ...ids.map((id): [string, number] => [id, now])]);
-    this.#times = Promise.resolve(next);
     await this.#store.remember(...PLACE, Object.fromEntries(next));
+    this.#times = Promise.resolve(next);
   }
 
   async #load(): Promise<ReadTimes> {

@@ -1,6 +1,7 @@
 /** What was changed last in the workloads behind pods at risk. */
 import type { Change } from '../../change.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
+import { managersIn } from '../../remarks.ts';
 import type { RecordedKind, Store } from '../../store/store.ts';
 import { shown } from '../changes.ts';
 import { inTurns } from '../turns.ts';
@@ -54,6 +55,6 @@ async function newestOf(store: Store, kinds: readonly RecordedKind[], owner: Own
 
 function inWords(change: Change): LastChange {
   const { what, action, by } = shown(change);
-  const who = [...new Set(by.map(({ manager }) => manager))].join(', ');
+  const who = managersIn(by).join(', ');
   return { at: change.observedAt, what: what ?? action, who };
 }
