@@ -4,7 +4,9 @@ import type { Actor, Change, Manifest } from '../../src/change.ts';
 import { isHalt, type HandlerContext, type HandlerEnvironment } from '../../src/chain/handler.ts';
 import type { Json } from '../../src/json.ts';
 import { parseManifest } from '../../src/parse.ts';
-import diff, { formatField, type DiffNote } from './index.ts';
+import diff from './index.ts';
+import type { DiffNote } from './note.ts';
+import { formatField } from './text.ts';
 
 type Fields = Readonly<Record<string, Json>>;
 
@@ -399,6 +401,32 @@ describe('diff withstands', () => {
     const note = differ.notes.diff;
     assert.equal(note?.fields.length, 1);
     assert.ok(note.headline.length < 300 && note.unified !== undefined && note.patch.length === 1);
+  });
+
+  test('what differs where nothing is shown: it says so', () => {
+    const texts = (before: string, after: string) =>
+      noteOn(named({ data: { t: before } }), named({ data: { t: after } }));
+    for (const [before, after] of [
+      ['a=1\nb=2\n', 'a=1\nb=2'],
+      [`x\n${'y'.repeat(1_200)}A`, `x\n${'y'.repeat(1_200)}B`],
+    ] as const)
+      assert.match(texts(before, after).unified, /\n… they differ in the newline at the end, or beyond what is shown/);
+  });
+
+  test('cuts no character in half', () => {
+    for (const room of Array.from({ length: 12 }, (_, n) => n)) {
+      const [short, long] = ['x'.repeat(room), 'x'.repeat(990 + room)];
+      const { unified } = noteOn(
+        named({ data: { t: 'a\nb' } }),
+        named({ data: { t: `a\n${long}${'😀'.repeat(30)}` } }),
+      );
+      const same = `${'😀'.repeat(300)}${short}`;
+      const { fields } = noteOn(named({ data: { t: `${same}y` } }), named({ data: { t: `${same}z` } }));
+      assert.ok(
+        [unified, ...fields.map((field) => formatField(field))].every((text) => text.isWellFormed()),
+        short,
+      );
+    }
   });
 
   test('a thousand annotations and a huge text, without a huge message', () => {

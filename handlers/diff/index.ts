@@ -13,10 +13,6 @@ declare module '../../src/change.ts' {
   }
 }
 
-export type { FieldChange } from './fields.ts';
-export type { DiffNote } from './note.ts';
-export { fitsOnLine, formatField } from './text.ts';
-
 export default defineTransform({
   name: 'diff',
   summary: 'Tells which fields of an object really changed, and halts an update that changed none.',

@@ -20,5 +20,3 @@ export const QUIET = {
 
 /** Cut by the source before any handler runs; `change.by` says what they said. Recorded manifests may still have them. */
 export const ALWAYS_QUIET = ['metadata.managedFields'] as const;
-
-export type QuietSwitches = Readonly<Record<keyof typeof QUIET, boolean>>;

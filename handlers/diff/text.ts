@@ -29,7 +29,8 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   let same = 0;
   while (before[same] === after[same]) same++;
   const start = Math.max(0, same - Math.floor(room / 3));
-  return `…${inline(before.slice(start), room)} -> …${inline(after.slice(start), room)}`;
+  const from = (text: string) => inline(text.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), room);
+  return `…${from(before)} -> …${from(after)}`;
 }
 
 /** Whether {@link formatField} tells all of it; otherwise the unified text has it. */

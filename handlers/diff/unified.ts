@@ -16,6 +16,9 @@ const MAX_LINE_WIDTH = 1_000;
 /** Characters in all, reached or passed by at most one field. */
 const MAX_TEXT = 65_536;
 
+/** Of two values that read alike here. */
+const NO_HUNK = '… they differ in the newline at the end, or beyond what is shown of a line\n';
+
 /** Empty when every field fits on its line. What is left out is said in a line that begins with `…`. */
 export function unifiedOf(fields: readonly FieldChange[]): string {
   const long = fields.filter((field) => !fitsOnLine(field));
@@ -33,7 +36,7 @@ function fieldDiff({ path, before, after }: FieldChange): string {
   const header = `--- ${before === undefined ? '/dev/null' : path}\n+++ ${after === undefined ? '/dev/null' : path}\n`;
   const oneSided = before === undefined || after === undefined;
   const body = (oneSided ? undefined : compared(old, now)) ?? replaced(old, now);
-  return header + (body || '… they differ in the newline at the end, or beyond what is shown of a line\n');
+  return header + (body.trim() === '' ? NO_HUNK : body);
 }
 
 /** Undefined when they have too little in common. */
@@ -68,6 +71,11 @@ function head(value: Json | undefined): readonly string[] {
 }
 
 function shown(line: string): string {
-  const kept = line.length > MAX_LINE_WIDTH ? `${line.slice(0, MAX_LINE_WIDTH)}… (${line.length} characters)` : line;
+  const kept = line.length > MAX_LINE_WIDTH ? `${beginningOf(line)}… (${line.length} characters)` : line;
   return kept.split('\t').map(printable).join('\t');
+}
+
+/** Without half of a character. */
+function beginningOf(line: string): string {
+  return line.slice(0, MAX_LINE_WIDTH).replace(/[\uD800-\uDBFF]$/, '');
 }

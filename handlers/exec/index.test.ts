@@ -3,6 +3,7 @@ import { chmod, readFile } from 'node:fs/promises';
 import { afterEach, describe, test } from 'node:test';
 import { isHalt, type HandlerContext, type TransformInstance } from '../../src/chain/handler.ts';
 import { withParts, type Change } from '../../src/change.ts';
+import { codeOf } from '../../src/errors.ts';
 import { request } from '../../src/plugin/contract.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
@@ -192,6 +193,18 @@ for request in reversed(held):
     }
   });
 
+  test('gives up on none when a line is no answer, but on the one that it names', async () => {
+    const instance = python(`
+import sys, json
+asked = [json.loads(sys.stdin.readline()) for _ in range(2)]
+print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
+`);
+    const codes = [1, 2].map((id) => ask(instance, changeNumber(id)).then(() => 'passed', codeOf));
+    assert.deepEqual(await Promise.all(codes), ['TERMINAL', undefined]);
+    const stray = python('import sys\nsys.stdin.readline()\nprint("DeprecationWarning: something", flush=True)');
+    await assert.rejects(ask(stray), (thrown) => codeOf(thrown) === undefined);
+  });
+
   test('fails what was asked when it dies', async () => {
     const instance = python('import sys; sys.stdin.readline(); sys.exit(3)');
     await assert.rejects(ask(instance), { message: 'it ended with exit code 3' });
@@ -215,7 +228,7 @@ for request in reversed(held):
       command: [
         'python3',
         '-c',
-        'import sys, json, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nfor line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"]}), flush=True)\nopen("ended", "w").write("well\\n")',
+        'import sys, json, time\nfor line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"]}), flush=True)\ntime.sleep(0.1)\nopen("ended", "w").write("well\\n")',
       ],
     });
     assert.equal(await ask(instance), change);

@@ -1,7 +1,7 @@
 /** What is found out for an alert: the last changes of the workload, the Events of the pod, the end of the log. Never a failure. */
 import type { Change, Manifest } from '../../src/change.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
-import { withDifference } from '../../src/cli/difference.ts';
+import { withDifference } from '../diff/difference.ts';
 import { writersOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { Findings, LastChange } from './alert.ts';

@@ -8,7 +8,7 @@ import type { Problem } from './problem.ts';
 import { text } from './read.ts';
 
 /** On a pod or on the workload that owns it: `true`, or until when, RFC 3339. */
-export const MUTE_ANNOTATION = 'watchchain/mute';
+const MUTE_ANNOTATION = 'watchchain/mute';
 
 export interface Muted {
   readonly reason: string;

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import type { Logger } from 'winston';
 import { z } from 'zod';
 import { defineTransform } from '../../src/chain/handler.ts';
 import { duration, durationMs } from '../../src/config/duration.ts';
 import { filePath } from '../../src/config/paths.ts';
 import { ConfigError } from '../../src/errors.ts';
+import type { Logger } from '../../src/log.ts';
 import { requestOf, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { LineProgram } from '../../src/plugin/lines.ts';
 import type { ProgramSpec } from '../../src/plugin/process-group.ts';

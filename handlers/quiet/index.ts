@@ -43,6 +43,7 @@ export default defineTransform({
     'A change that is held waits in the store without using up a retry, later changes of its object wait behind it, and when the quiet is over it is told: together with others where the sink can. Each change that is held or halted says so in the log, in the metrics (`verdict="wait"` or `"halt"`) and in `watchchain explain --change`.',
   ].join('\n\n'),
   options,
+  holdsWakeUps: true,
   examples: [
     {
       title: 'Nothing of the batch namespace at night; it is told in the morning',

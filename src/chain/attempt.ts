@@ -1,5 +1,4 @@
 /** One run of a chain for one change: the core of the program. */
-import type { Logger } from 'winston';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { Evidence } from '../enrich/evidence.ts';
@@ -7,6 +6,7 @@ import type { Enricher } from '../enrich/involved.ts';
 import { withInvolved } from '../enrich/needs.ts';
 import { editsOf } from '../edits.ts';
 import type { Json } from '../json.ts';
+import type { Logger } from '../log.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
 import { HandlerFailure, waitOf } from './failure.ts';
@@ -147,12 +147,22 @@ function editsFor({ change, edited }: Delivery, passed: Change, steps: readonly 
   }
 }
 
-/** What still has to run; a timer starts at the handler that asked for it. */
+/**
+ * What still has to run; a timer starts at the handler that asked for it. What comes of it is asked of those before it that say
+ * when nothing is told.
+ */
 function stepsOf({ delivered, timerOf }: Delivery, steps: readonly Step[]): readonly Step[] {
   const from = timerOf === undefined ? 0 : steps.findIndex(({ id }) => id === timerOf);
   // Its handler has left the configuration: nobody waits for it any more.
   if (from === -1) return [];
-  return steps.slice(from).filter(({ id }) => !delivered.includes(id));
+  const holding = timerOf === undefined ? [] : steps.slice(0, from).filter(holdsWakeUps);
+  return [...steps.slice(from, from + 1), ...holding, ...steps.slice(from + 1)].filter(
+    ({ id }) => !delivered.includes(id),
+  );
+}
+
+function holdsWakeUps(step: Step): boolean {
+  return step.type === 'transform' && step.holdsWakeUps;
 }
 
 function tell(step: Step, change: Change, run: Run): Promise<Verdict> {

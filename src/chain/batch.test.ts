@@ -213,6 +213,24 @@ describe('digest', () => {
     );
   });
 
+  test('is what a sink asks for itself, unless the configuration has one: a message as soon as `max` wait, and when the window ends', async (t) => {
+    for (const [digest, atOnce] of [
+      [undefined, 3],
+      [{ windowMs: 30_000, over: 0 }, 0],
+    ] as const) {
+      const { told, definition } = channel();
+      const batching = { ...definition, batch: () => ({ windowMs: 30_000, over: 0, max: 3 }) } as HandlerDefinition;
+      const chain = await startTestChain(t, { handlers: [batching], ...(digest === undefined ? {} : { digest }) });
+      await chain.accept(...named(3));
+      await chain.runner.idle();
+      assert.equal(namesOf(told).length, atOnce);
+      await chain.accept('shop/late');
+      await chain.runner.idle();
+      await chain.advance(30_000);
+      assert.deepEqual(sizes(told), atOnce === 0 ? [4] : [3, 1]);
+    }
+  });
+
   test('of a sink that cannot name several changes tells them one by one', async (t) => {
     const told: string[] = [];
     const plain = sink('plain', ({ name }) => Promise.resolve(void told.push(name)));

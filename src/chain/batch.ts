@@ -1,12 +1,12 @@
 /** Changes that waited at one sink, told together: who they are is stored before the first attempt, the outcome is each one's. */
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Logger } from 'winston';
 import { idempotencyKey, type Change } from '../change.ts';
 import type { Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { allWithInvolved } from '../enrich/needs.ts';
 import { toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import type { Batch, Delivery, ParkRequest, Store } from '../store/store.ts';
 import type { Gather } from './attempt.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
@@ -77,6 +77,7 @@ export async function runBatch(given: Batch, work: BatchWork): Promise<void> {
 }
 
 function fittingOf(changes: readonly Change[], { id, instance }: SinkStep, { log }: BatchWork): number {
+  if (instance.deliverMany === undefined) return 1;
   try {
     return Math.max(1, instance.fits?.(changes) ?? changes.length);
   } catch (thrown) {
@@ -147,18 +148,21 @@ async function deliver(
 ): Promise<number | undefined> {
   const { step } = sink;
   const first = spokesmanOf(members);
+  const alreadyTold = new Set<Member>();
   const telling = {
     spares: work.spares,
     observer: work.observer,
     changes: members.length,
-    tell: (by: SinkStep, insteadOf?: string) => tell({ members, first, insteadOf }, by, work),
+    tell: (by: SinkStep, insteadOf?: string) => tell({ members, first, insteadOf, alreadyTold }, by, work),
   };
   const ran = await runOnce(first, () => tellOrSpare(step, telling), work.retry);
   if (ran.kind === 'done') {
     await told(members, step, work);
     return undefined;
   }
-  return failed(members, id, ran, sink, work);
+  const left = members.filter((member) => !alreadyTold.has(member));
+  if (left.length < members.length) await told([...alreadyTold], step, work);
+  return failed(left, id, ran, sink, work);
 }
 
 type Unsent = Exclude<Ran<unknown>, { kind: 'done' }>;
@@ -181,17 +185,28 @@ interface Message {
   readonly members: readonly Member[];
   readonly first: Delivery;
   readonly insteadOf?: string | undefined;
+  /** Those that a fallback has told before it failed, or its rate made it wait: they are not told again. */
+  readonly alreadyTold?: Set<Member>;
 }
 
-function tell(message: Message, step: SinkStep, work: BatchWork): Promise<void> {
-  const { members, first } = message;
-  return inTime(message, step, work, async (contextFor) => {
-    const known = await allWithInvolved(changesOf(members), step.need, contextFor);
-    if (step.instance.deliverMany !== undefined) {
-      const own = { log: work.log.child({ handler: step.id }), idempotencyKey: keyOf(known, step.id) };
-      await step.instance.deliverMany(known, { ...contextFor(first.change), ...own });
-    } else for (const change of known) await step.instance.deliver(change, contextFor(change));
-  });
+/** All in one message, or a fallback in as many as it needs: the members are those that fit into one of the sink it stands in for. */
+async function tell(message: Message, step: SinkStep, work: BatchWork): Promise<void> {
+  const { first, insteadOf, alreadyTold = new Set() } = message;
+  let left = message.members.filter((member) => !alreadyTold.has(member));
+  while (left.length > 0) {
+    const size = insteadOf === undefined ? left.length : fittingOf(changesOf(left), step, work);
+    const members = left.slice(0, size);
+    left = left.slice(size);
+    // Each message has a deadline of its own.
+    await inTime({ members, first, insteadOf }, step, work, async (contextFor) => {
+      const known = await allWithInvolved(changesOf(members), step.need, contextFor);
+      if (step.instance.deliverMany !== undefined) {
+        const own = { log: work.log.child({ handler: step.id }), idempotencyKey: keyOf(known, step.id) };
+        await step.instance.deliverMany(known, { ...contextFor(first.change), ...own });
+      } else for (const change of known) await step.instance.deliver(change, contextFor(change));
+    });
+    for (const member of members) alreadyTold.add(member);
+  }
 }
 
 type ContextFor = (change: Change) => HandlerContext;

@@ -1,9 +1,9 @@
 /** Makes it durable what has become of a change in a chain: its end, its wait, its forks, or that it was handed back. */
-import type { Logger } from 'winston';
 import { withNote } from '../change.ts';
 import type { ChainConfig } from '../config/config.ts';
 import { editsOf } from '../edits.ts';
 import { toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import type { Delivery, Store } from '../store/store.ts';
 import type { Fate, Passage } from './fate.ts';
 

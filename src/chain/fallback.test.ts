@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RetryAfterError } from '../errors.ts';
-import { countOf, sink, startTestChain } from '../testing/test-chain.ts';
+import { RateLimit } from '../delivery/rate-limit.ts';
+import { RetryAfterError, WaitError } from '../errors.ts';
+import { countOf, sink, startTestChain, type TestChain } from '../testing/test-chain.ts';
 import type { HandlerDefinition } from './handler.ts';
 
 /** A sink whose receiver's breaker is open since it was first asked. */
@@ -55,6 +56,40 @@ describe('fallback', () => {
     assert.equal(trip?.deliveries[0]?.failures[0]?.handler, 'default/slack');
   });
 
+  test('whose own rate makes it wait is waited for, in place of the long rest of the sink', async (t) => {
+    const told: string[] = [];
+    let freeAt: number | undefined;
+    const paced = sink('mail', ({ name }) => {
+      freeAt ??= chain.clock.now() + 3_000;
+      if (chain.clock.now() < freeAt) return Promise.reject(new WaitError(freeAt));
+      return Promise.resolve(void told.push(name));
+    });
+    const chain: TestChain = await startTestChain(t, {
+      handlers: [broken(() => chain.clock.monotonic()), paced],
+      fallbacks: { slack: { to: 'mail', afterMs: 0 } },
+    });
+    await chain.accept('shop/a');
+    await chain.runner.idle();
+    await chain.advance(3_000);
+    assert.deepEqual(told, ['a']);
+  });
+
+  test('does not put off a sink that asks for less than until the time of the fallback', async (t) => {
+    const askedAt: number[] = [];
+    const rest = () => {
+      askedAt.push(chain.clock.monotonic());
+      return Promise.reject(new RetryAfterError('a rest', { retryAfterMs: 5_000, openForMs: 0 }));
+    };
+    const chain: TestChain = await startTestChain(t, {
+      handlers: [sink('slack', rest), sink('mail', () => Promise.resolve())],
+      fallbacks: { slack: { to: 'mail', afterMs: 120_000 } },
+    });
+    await chain.accept('shop/a');
+    await chain.runner.idle();
+    await chain.advance(5_000);
+    assert.deepEqual(askedAt, [0, 5_000]);
+  });
+
   test('tells of changes that waited together, too', async (t) => {
     const told: string[] = [];
     const chain = await startTestChain(t, {
@@ -69,5 +104,57 @@ describe('fallback', () => {
     await chain.runner.idle();
     await chain.advance(10_000);
     assert.deepEqual(told, ['a for default/slack', 'b for default/slack']);
+  });
+
+  test('that has a rate of its own tells each of them once, at that rate', async (t) => {
+    const told: string[] = [];
+    const rate = Promise.withResolvers<RateLimit>();
+    const chain = await startTestChain(t, {
+      handlers: [
+        broken(() => chain.clock.monotonic()),
+        sink('mail', async ({ name }, { idempotencyKey }) => {
+          (await rate.promise).take(idempotencyKey);
+          told.push(name);
+        }),
+      ],
+      fallbacks: { slack: { to: 'mail', afterMs: 0 } },
+      digest: { windowMs: 10_000, over: 0 },
+    });
+    const limit = new RateLimit(chain.clock);
+    limit.atMost(1, 1);
+    rate.resolve(limit);
+    await chain.accept('shop/a', 'shop/b', 'shop/c');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    assert.deepEqual(told, ['a']);
+    for (let n = 0; n < 5; n++) await chain.advance(1_000);
+    assert.deepEqual(told, ['a', 'b', 'c']);
+  });
+
+  test('that can name fewer in a message makes several of them; what it has told is not told again when it fails', async (t) => {
+    const told: string[][] = [];
+    let failing = true;
+    const chain = await startTestChain(t, {
+      handlers: [
+        broken(() => chain.clock.monotonic()),
+        sink('mail', () => Promise.resolve(), {
+          fits: () => 2,
+          deliverMany: (changes) => {
+            if (told.length === 1 && failing) return Promise.reject(new Error('boom'));
+            told.push(changes.map(({ name }) => name));
+            return Promise.resolve();
+          },
+        }),
+      ],
+      fallbacks: { slack: { to: 'mail', afterMs: 0 } },
+      digest: { windowMs: 10_000, over: 0 },
+    });
+    await chain.accept('shop/a', 'shop/b', 'shop/c');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    assert.deepEqual(told, [['a', 'b']]);
+    failing = false;
+    await chain.advance(600_000);
+    assert.deepEqual(told, [['a', 'b'], ['c']]);
   });
 });

@@ -2,7 +2,6 @@
  * The handler contract. A handler is one file in `handlers/` (or the user's own), whose default export is made by
  * {@link defineTransform} or {@link defineSink}; a user's file may also export a plain function `(change, context)`.
  */
-import type { Logger } from 'winston';
 import type { z } from 'zod';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
@@ -11,6 +10,7 @@ import type { Evidence } from '../enrich/evidence.ts';
 import type { Involved, ObjectReference } from '../enrich/involved.ts';
 import type { Interest } from '../interest.ts';
 import type { Json } from '../json.ts';
+import type { Logger } from '../log.ts';
 
 /** A transform's answer when the change goes no further: intended, with a reason, never an error. */
 export interface Halt {
@@ -189,6 +189,8 @@ export interface TransformDefinition<Options extends z.ZodObject = z.ZodObject> 
   readonly type: 'transform';
   /** It halts every update that lies outside what it reads: what comes after it in a chain reads no more than it does. */
   readonly gate?: boolean;
+  /** It is asked of what a wake-up of a handler behind it leads to, too, which began behind it. */
+  readonly holdsWakeUps?: true;
   /** Deadline of `handle` in milliseconds, given its options; 10 s without it. */
   readonly deadlineMs?: (options: z.output<Options>) => number;
   create(options: z.output<Options>, environment: HandlerEnvironment): TransformInstance;

@@ -1,7 +1,7 @@
 /** Handlers come to life in chain order and are stopped in reverse. */
-import type { Logger } from 'winston';
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import { RunningCalls, withDeadline } from './deadline.ts';
 import type { Step } from './step.ts';
 

@@ -2,7 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, isConfigError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import { handlerOfFunction, type HandlerFunction } from './handler-function.ts';
 import type { HandlerDefinition } from './handler.ts';
@@ -55,7 +55,7 @@ async function loadOwn(name: string, configDir: string): Promise<HandlerDefiniti
   try {
     return definitionIn(await importDefault(pathToFileURL(path)), name);
   } catch (thrown) {
-    if (thrown instanceof ConfigError) throw thrown;
+    if (isConfigError(thrown)) throw thrown;
     throw new ConfigError([`handler "${name}": ${remedyOf(thrown, path)}`], { cause: thrown });
   }
 }

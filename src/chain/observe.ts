@@ -1,7 +1,7 @@
 /** What a chain's work looks like from outside: metrics and log. Handlers report nothing themselves. */
-import type { Logger } from 'winston';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery, End } from '../store/store.ts';
 import { numberOf, type HandlerFailure } from './failure.ts';

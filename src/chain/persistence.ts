@@ -1,7 +1,7 @@
 /** Writes to the store that must not be lost: a full disk stops a chain where it stands, it does not make it send twice. */
-import type { Logger } from 'winston';
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 
 const FIRST_WAIT_MS = 1_000;
 const MAX_WAIT_MS = 30_000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { withParts, type Change } from '../change.ts';
-import { TerminalError } from '../errors.ts';
+import { TerminalError, WaitError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import {
   countOf,
@@ -483,6 +483,39 @@ describe('chain runner: state', () => {
     await chain.runner.idle();
     for (let n = 0; n < 13; n++) await chain.advance(5_000);
     assert.deepEqual(seen, ['first added', 'last added shop/web', 'last timer shop/web']);
+  });
+
+  test('a wake-up that tells something is held by what holds changes before it, and is asked for again', async (t) => {
+    const seen: string[] = [];
+    let isQuiet = false;
+    const quiet = defineTransform({
+      ...transform('quiet', (change) => change),
+      holdsWakeUps: true,
+      create: () => ({
+        handle: (change) => {
+          if (isQuiet) throw new WaitError(chain.clock.steady() + 10_000);
+          return change;
+        },
+      }),
+    });
+    const waking = stateful<string>('waking', (change, { now, wakeAt }) => {
+      seen.push(`waking ${change.action}`);
+      if (change.action !== 'timer') wakeAt(change.key, now + 5_000);
+      return { verdict: change, state: change.action };
+    });
+    const last = sink('last', ({ action }) => (seen.push(`last ${action}`), Promise.resolve()));
+    const chain = await startTestChain(t, { handlers: [quiet, waking, last] });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    isQuiet = true;
+    for (let n = 0; n < 4; n++) await chain.advance(5_000);
+    assert.equal(seen.includes('last timer'), false);
+    isQuiet = false;
+    for (let n = 0; n < 4; n++) await chain.advance(5_000);
+    assert.deepEqual(
+      seen.filter((line) => line.startsWith('last')),
+      ['last added', 'last timer'],
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 /** The runners of the configured chains, and how they follow a changed configuration. */
 import type { ChainConfig } from '../config/config.ts';
+import { ConfigError, toError } from '../errors.ts';
 import type { ChainRunner } from './runner.ts';
 
 interface RunningChain {
@@ -33,7 +34,8 @@ export class RunningChains {
    * From now on these chains run, and no others. One whose configuration is the same goes on untouched; of the rest, what runs
    * may end within `graceMs`, and what is left begins again with the new handlers.
    * @param prepare what has to be done when all handlers have started, before a changed chain takes work
-   * @throws when a handler does not start; the chains that ran before run again by then. And what `prepare` threw
+   * @throws when a handler does not start; the chains that ran before run again by then, but for those that it names: they are
+   * begun anew when it is called again. And what `prepare` threw
    */
   async follow(
     chains: readonly ChainConfig[],
@@ -53,12 +55,7 @@ export class RunningChains {
         [...this.#running.values()].filter(({ chain }) => !kept.includes(chain.name)),
         0,
       );
-      await this.#run(
-        [...before.values()].map(({ chain }) => chain),
-        kept,
-        before,
-      );
-      throw thrown;
+      throw await this.#goBack(before, kept, toError(thrown));
     }
     await prepare().finally(prepared.resolve);
     const names = chains.map(({ name }) => name);
@@ -80,7 +77,26 @@ export class RunningChains {
     await stopAll([...this.#running.values()], graceMs);
   }
 
-  /** One after the other, noted as soon as it runs, so that {@link stop} finds it. */
+  /** Each by itself: one whose handlers do not start any more must not keep the others down. Answers `why`, and which do not. */
+  async #goBack(before: ReadonlyMap<string, RunningChain>, kept: readonly string[], why: Error): Promise<Error> {
+    const problems: string[] = [];
+    let running = new Map([...before].filter(([name]) => kept.includes(name)));
+    this.#running = running;
+    for (const [name, { chain }] of before) {
+      try {
+        await this.#run([chain], [...running.keys()], running);
+      } catch (thrown) {
+        problems.push(
+          `Chain "${name}" does not run any more until the configuration changes: ${toError(thrown).message}`,
+        );
+      }
+      running = new Map([...running, ...this.#running]);
+      this.#running = running;
+    }
+    return problems.length === 0 ? why : new ConfigError([why.message, ...problems], { cause: why });
+  }
+
+  /** One after the other, noted as soon as it runs, so that {@link stop} finds it; one that does not start is forgotten. */
   async #run(
     chains: readonly ChainConfig[],
     kept: readonly string[],
@@ -93,7 +109,12 @@ export class RunningChains {
       if (running.has(chain.name) || this.#isStopped) continue;
       const runner = this.#create(chain);
       running.set(chain.name, { chain, runner });
-      await runner.start(mayTake);
+      try {
+        await runner.start(mayTake);
+      } catch (thrown) {
+        running.delete(chain.name);
+        throw thrown;
+      }
     }
   }
 }

@@ -1,5 +1,4 @@
 /** A configured handler that is ready to work: one step of a chain. */
-import type { Logger } from 'winston';
 import { idempotencyKey, type Change } from '../change.ts';
 import type { FallbackConfig, HandlerConfig } from '../config/config.ts';
 import type { Evidence } from '../enrich/evidence.ts';
@@ -16,6 +15,7 @@ import type {
   TransformInstance,
 } from './handler.ts';
 import type { Json } from '../json.ts';
+import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import type { Call } from './deadline.ts';
 
@@ -35,7 +35,7 @@ interface Placed {
 
 export type Step = Placed &
   (
-    | { readonly type: 'transform'; readonly instance: TransformInstance }
+    | { readonly type: 'transform'; readonly instance: TransformInstance; readonly holdsWakeUps: boolean }
     | { readonly type: 'stateful'; readonly instance: StatefulInstance<Json> }
     | {
         readonly type: 'sink';
@@ -75,7 +75,8 @@ function created(
     return { id, need, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance: definition.create(options, own) };
   }
   const deadlineMs = definition.deadlineMs?.(options) ?? TRANSFORM_DEADLINE_MS;
-  return { id, need, deadlineMs, type: 'transform', instance: definition.create(options, own) };
+  const holdsWakeUps = definition.holdsWakeUps === true;
+  return { id, need, deadlineMs, holdsWakeUps, type: 'transform', instance: definition.create(options, own) };
 }
 
 function memoryOf(store: Store, handler: string): SinkMemory {

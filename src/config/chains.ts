@@ -1,7 +1,8 @@
 /** The chains of a configuration: handlers with checked options, resources without doubles. */
 import type { HandlerDefinition } from '../chain/handler.ts';
-import { codeOf, type ConfigError } from '../errors.ts';
+import { isConfigError } from '../errors.ts';
 import { namesEvent } from '../event.ts';
+import { resolveBuiltIn } from '../source/built-in-kinds.ts';
 import type { ChainConfig, EventConfig, HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
 import { didYouMean } from '../near.ts';
 import { durationMs } from './duration.ts';
@@ -12,13 +13,16 @@ import { problemsOf, type Path, type Problem } from './problems.ts';
 import type { BranchTable, ResourceTable } from './schema.ts';
 import { resolveFallbacks, splitTable, toSinkOptions } from './sink-options.ts';
 
-/** A chain or branch as it stands in the file, perhaps with mistakes: what can be checked of it is. */
-export interface WrittenChain {
-  /** Of a branch after that of its chain: `default/ops`. */
-  readonly name: string;
+interface WrittenTable {
   /** `[]` for the top level. */
   readonly path: Path;
   readonly table: Readonly<Record<string, unknown>>;
+}
+
+/** A chain or branch as it stands in the file, perhaps with mistakes: what can be checked of it is. */
+export interface WrittenChain extends WrittenTable {
+  /** Of a branch after that of its chain: `default/ops`. */
+  readonly name: string;
   readonly branches: readonly WrittenChain[];
 }
 
@@ -27,8 +31,8 @@ export interface ChainSurroundings {
   readonly isSecret: (path: Path) => boolean;
   /** Paths in options are relative to it. */
   readonly folder: string;
-  /** What is written as `quiet` at the top of the file. */
-  readonly quiet: unknown;
+  /** What is quiet around it: at the top of the file, and for a branch in each chain that it is in. */
+  readonly quiet: readonly WrittenTable[];
   /** `config.toml:12` */
   readonly at: (path: Path) => string;
   readonly problems: Problem[];
@@ -48,7 +52,7 @@ function written(name: string, path: Path, table: WrittenChain['table']): Writte
   return { name, path, table, branches };
 }
 
-function tablesIn(list: unknown, path: Path): readonly Pick<WrittenChain, 'path' | 'table'>[] {
+function tablesIn(list: unknown, path: Path): readonly WrittenTable[] {
   const tables: readonly unknown[] = Array.isArray(list) ? list : [];
   return tables.flatMap((table, index) => (isTable(table) ? [{ path: [...path, index], table }] : []));
 }
@@ -109,9 +113,16 @@ export interface LoadedChain {
   readonly branches: readonly LoadedChain[];
 }
 
-export async function loadChain(chain: WrittenChain, surroundings: ChainSurroundings): Promise<LoadedChain> {
+export async function loadChain(chain: WrittenChain, around: ChainSurroundings): Promise<LoadedChain> {
+  const own = quietIn(chain);
+  // At the top level they are the same.
+  const surroundings = { ...around, quiet: chain.path.length === 0 ? own : [...around.quiet, ...own] };
   const handlers = await loadHandlers(chain, surroundings);
   return { handlers, branches: await Promise.all(chain.branches.map((branch) => loadChain(branch, surroundings))) };
+}
+
+export function quietIn({ path, table }: WrittenTable): readonly WrittenTable[] {
+  return tablesIn(table['quiet'], [...path, 'quiet']);
 }
 
 /** The handlers of one chain; what is wrong with them goes to the problems, and they are left out. */
@@ -141,18 +152,16 @@ interface WrittenHandler {
   readonly path: Path;
 }
 
-/** The `[[handler]]`s, after what is quiet: for every chain, unless it is a branch, and for this one. */
-function writtenHandlers({ path, table }: WrittenChain, everywhere: unknown): readonly WrittenHandler[] {
-  const isBranch = path.at(-2) === 'branch';
-  const common = isBranch || path.length === 0 ? [] : tablesIn(everywhere, ['quiet']);
-  const quiet = [...common, ...tablesIn(table['quiet'], [...path, 'quiet'])].map((one, n): WrittenHandler => {
+/** The `[[handler]]`s, after what is quiet: a branch asks again, of what a timer in it tells. */
+function writtenHandlers({ path, table }: WrittenChain, quiet: readonly WrittenTable[]): readonly WrittenHandler[] {
+  const quieting = quiet.map((one, n): WrittenHandler => {
     return { name: 'quiet', id: n === 0 ? 'quiet' : `quiet-${n + 1}`, options: one.table, path: one.path };
   });
   const handlers = tablesIn(table['handler'], [...path, 'handler']).flatMap((one): readonly WrittenHandler[] => {
     const { name, id, ...options } = one.table;
     return typeof name === 'string' && name !== '' ? [{ name, id, options, path: one.path }] : [];
   });
-  return [...quiet, ...handlers];
+  return [...quieting, ...handlers];
 }
 
 async function loadOne(
@@ -164,8 +173,8 @@ async function loadOne(
   try {
     definition = await loadHandler(name);
   } catch (thrown) {
-    if (codeOf(thrown) !== 'CONFIG') throw thrown;
-    problems.push(...(thrown as ConfigError).problems.map((message) => ({ path: [...path, 'name'], message })));
+    if (!isConfigError(thrown)) throw thrown;
+    problems.push(...thrown.problems.map((message) => ({ path: [...path, 'name'], message })));
     return undefined;
   }
   const { own: ofHandler, common } = splitTable(written);
@@ -223,8 +232,14 @@ function toEvents({ kind, apiVersion, repeats = 'powers', maxAge }: ResourceTabl
 
 /** Both API groups serve the same Events: of each chain's, one is watched, the first. */
 function selectionKey({ kind, apiVersion, labelSelector, fieldSelector, events }: ResourceConfig): string {
-  const what = events === undefined ? [kind.toLowerCase(), apiVersion] : ['event', null];
+  const what = events === undefined ? nameOfKind(kind, apiVersion) : ['event', null];
   return JSON.stringify([...what, labelSelector, fieldSelector]);
+}
+
+/** `deploy`, `Deployments` and `deployments.apps` are one kind; of those that only a cluster knows, each spelling is one. */
+function nameOfKind(kind: string, apiVersion: string | undefined): readonly unknown[] {
+  const known = resolveBuiltIn(kind, apiVersion);
+  return known.kind === 'found' ? [known.resource.group, known.resource.resource] : [kind.toLowerCase(), apiVersion];
 }
 
 /** How a chain works that says nothing about it. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import { codeOf, RetryAfterError, TerminalError } from '../errors.ts';
 import { printable } from '../log.ts';
+import { retryAfterMs } from '../retry-after.ts';
 import type { ReceiverResponse } from './receiver.ts';
 
 /** For metrics, and for the breaker: `ok`, `limited` and `refused` say nothing against the receiver's health. */
@@ -36,10 +37,10 @@ export function failureOfResponse(response: ReceiverResponse, to: Addressee, clo
   if (status >= 200 && status < 300) return undefined;
   if (status >= 300 && status < 400) return { outcome: 'refused', error: new TerminalError(redirected(response, to)) };
   const message = `${to.title} answered ${status}${excerpt(response.body, to)}`;
-  const retryAfterMs = retryAfter(response.headers['retry-after'], clock);
-  if (status === 429) return { outcome: 'limited', error: new RetryAfterError(message, { retryAfterMs }) };
-  if (status === 503 && retryAfterMs !== undefined) {
-    return { outcome: 'failed', error: new RetryAfterError(message, { retryAfterMs }) };
+  const askedMs = retryAfterMs(response.headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS);
+  if (status === 429) return { outcome: 'limited', error: new RetryAfterError(message, { retryAfterMs: askedMs }) };
+  if (status === 503 && askedMs !== undefined) {
+    return { outcome: 'failed', error: new RetryAfterError(message, { retryAfterMs: askedMs }) };
   }
   if (status >= 500 || status < 200 || RETRYABLE.has(status)) return { outcome: 'failed', error: new Error(message) };
   return { outcome: GONE.has(status) ? 'gone' : 'refused', error: new TerminalError(message) };
@@ -65,14 +66,6 @@ export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Fa
   }
   if (sent) return { outcome: 'failed', error: new Error(`${to.title} did not answer: ${why}`, { cause }) };
   return { outcome: 'not sent', error: new RetryAfterError(`${to.title} cannot be reached: ${why}`, { cause }) };
-}
-
-/** Seconds or an HTTP date (RFC 9110, 10.2.3) as milliseconds from now, at most an hour; undefined when absent or unreadable. */
-function retryAfter(header: string | undefined, clock: Clock): number | undefined {
-  const text = header?.trim() ?? '';
-  if (text === '') return undefined;
-  const ms = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - clock.now();
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS);
 }
 
 function redirected(response: ReceiverResponse, to: Addressee): string {

@@ -39,7 +39,7 @@ export function egressProblem(address: string): string | undefined {
 }
 
 /** A name led where it may not. The request was surely not sent. */
-export class EgressError extends Error {
+class EgressError extends Error {
   readonly code = 'EGRESS';
   override readonly name = 'EgressError';
 }
@@ -110,7 +110,7 @@ function range(why: string, ...ranges: readonly string[]): Range {
 }
 
 /** Of addresses and CIDR ranges. @throws on anything else */
-export function addresses(...ranges: readonly string[]): BlockList {
+function addresses(...ranges: readonly string[]): BlockList {
   const list = new BlockList();
   for (const text of ranges) {
     const [address = '', bits] = text.split('/');

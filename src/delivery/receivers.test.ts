@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect, isIP, type AddressInfo, type LookupFunction } from 'node:net';
+import { connect, isIP, type AddressInfo, type LookupFunction, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { describe, test, type TestContext } from 'node:test';
 import { IncomingWebhook } from '@slack/webhook';
@@ -153,6 +153,22 @@ describe('receiver: what an answer means', () => {
     t.after(() => server.close());
     assert.equal((await send(setUp(t).receiver(server.url))).body.length, 65_536);
   });
+
+  test('an answer without an end is taken by its status, and its socket is gone', async (t) => {
+    const chunk = Buffer.alloc(65_536, 'x');
+    const server = createServer((_, response) => {
+      const more = (): void => void response.write(chunk, (error) => (error ? undefined : more()));
+      more();
+    }).listen(0, '127.0.0.1');
+    t.after(() => server.close().closeAllConnections());
+    const gone = once(server, 'connection').then(
+      ([socket]) => new Promise((resolve) => (socket as Socket).on('error', () => {}).on('close', resolve)),
+    );
+    await once(server, 'listening');
+    const { status } = await send(setUp(t).receiver(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+    await gone;
+    assert.equal(status, 200);
+  });
 });
 
 describe('receiver: what no answer means', () => {
@@ -219,6 +235,20 @@ describe('receiver: what no answer means', () => {
     await server.waitFor(1);
     stop.abort();
     assert.match((await failing).message, /the handler was stopped/);
+  });
+
+  test('requests that we give up say nothing against the receiver', async (t) => {
+    const server = await startReceiver((_, n) => (n <= 5 ? { hang: true } : {}));
+    t.after(() => server.close());
+    const receiver = setUp(t).receiver(server.url);
+    for (let n = 1; n <= 5; n++) {
+      const stop = new AbortController();
+      const failing = failureOf(send(receiver, `key ${n}`, stop.signal));
+      await server.waitFor(n);
+      stop.abort();
+      await failing;
+    }
+    assert.equal((await send(receiver)).status, 200);
   });
 });
 

@@ -1,7 +1,7 @@
 /** All receivers of a process: one rate and one breaker per far end, pools of connections that they share. */
 import type { LookupFunction } from 'node:net';
-import type { Logger } from 'winston';
 import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { Breaker } from './breaker.ts';
 import { Connections } from './connections.ts';

@@ -5,7 +5,12 @@ const MIN_SECRET_LENGTH = 6;
 
 /** Replaces each piece of `url` that may be secret (path, query, credentials, and each part of them), and `more`, by `***`. */
 export function scrubberOf(url: URL, more: readonly string[] = []): (text: string) => string {
-  const parts = [...url.pathname.split('/'), ...url.searchParams.values(), url.username, url.password];
+  // As they are written, too: a query that is a key alone, and values whose encoding an echo leaves as it is.
+  const written = url.search
+    .slice(1)
+    .split('&')
+    .map((pair) => pair.slice(pair.indexOf('=') + 1));
+  const parts = [...url.pathname.split('/'), ...written, ...url.searchParams.values(), url.username, url.password];
   const secrets = [url.pathname + url.search, url.pathname, url.search, ...parts, ...parts.map(decoded), ...more]
     .filter((piece) => piece.length >= MIN_SECRET_LENGTH)
     .toSorted((a, b) => b.length - a.length);

@@ -16,7 +16,7 @@ declare module '../change.ts' {
   }
 }
 
-export const CONTRACT_VERSION = 1;
+const CONTRACT_VERSION = 1;
 
 const manifest = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
 
@@ -62,7 +62,7 @@ export const request = z
   .describe('What a plug-in is asked.');
 
 /** What a plug-in may answer. */
-export const answer = z
+const answer = z
   .strictObject({
     id: z.int().optional().describe('Of the request that it answers. Needed in the long-lived mode.'),
     verdict: z.enum(['pass', 'halt']).default('pass').describe('Whether the change goes on.'),

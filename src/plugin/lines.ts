@@ -1,7 +1,7 @@
 /** A long-lived program: one line of JSON in for each change, one line out for each answer. */
-import type { Logger } from 'winston';
-import type { Clock } from '../clock.ts';
+import { atMost, type Clock } from '../clock.ts';
 import { RetryAfterError, toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import { parseAnswer, type Answer } from './contract.ts';
 import { describeEnd, ProcessGroup, type ProgramSpec } from './process-group.ts';
 import { LineSplitter } from './line-splitter.ts';
@@ -22,6 +22,8 @@ interface Asked {
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;
+/** Between the end of its input and the wish to end. */
+const ENDS_ITSELF_MS = 1_000;
 /** Of a line on its standard error, which goes to the log. */
 const MAX_SAID = 1_000;
 
@@ -156,6 +158,7 @@ class Running {
 
   async stop(): Promise<void> {
     this.#group.child.stdin.end();
+    await atMost(this.#clock, ENDS_ITSELF_MS, this.over);
     await this.#group.end(this.#clock);
   }
 
@@ -175,7 +178,20 @@ class Running {
       this.#asked.delete(answer.id);
       asked.resolve(answer);
     } catch (thrown) {
-      void this.fail(toError(thrown));
+      const problem = toError(thrown);
+      this.#askedIn(line)?.reject(problem);
+      // Of the others nobody knows whether it was about them: another attempt may be answered.
+      void this.fail(new Error(problem.message));
+    }
+  }
+
+  /** What a line is about that breaks the contract, if it says so. */
+  #askedIn(line: string): Asked | undefined {
+    try {
+      const { id } = JSON.parse(line) as { readonly id?: unknown };
+      return typeof id === 'number' ? this.#asked.get(id) : undefined;
+    } catch {
+      return undefined;
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Messages with a level of Python's logging, in the service's own log. */
-import type { Logger } from 'winston';
+import type { Logger } from '../log.ts';
 
 export type PythonLevel = 'NOTSET' | 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
 

@@ -64,6 +64,23 @@ describe('a chain that is told of dead letters', () => {
     assert.equal(world.slack.requests.length, 2);
   });
 
+  test('two chains that tell each other do not go round in circles', async () => {
+    await using world = await start();
+    const config = chains(world.slack.url)
+      .replace('/ops"', '/broken"')
+      .replace('name = "ops"', 'name = "ops"\ndeadLetters = "default"');
+    await using running = await world.run({ config });
+    world.server.create(deployment('web'));
+    await world.slack.waitFor(2);
+    // The one that is told last may have got it after the other was asked whether it is idle.
+    for (let n = 0; n < 5; n++) await running.app.idle();
+    const letters = await running.app.store.deadLetters({ limit: 10 });
+    assert.deepEqual(
+      letters.map(({ chain }) => chain),
+      ['default', 'ops'],
+    );
+  });
+
   test('a start with dead letters says so in one line', async () => {
     await using world = await start();
     const config = chains(world.slack.url);

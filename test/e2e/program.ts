@@ -55,6 +55,8 @@ export interface ProgramOptions {
   readonly under?: readonly string[];
 }
 
+/** Where not even root can make one. */
+const NO_FOLDER = '/dev/null';
 /** Only for a test that fails: a busy machine takes 20 s for a start. */
 const WAIT_MS = 60_000;
 
@@ -67,7 +69,7 @@ export class Program implements AsyncDisposable {
 
   constructor(args: readonly string[], options: ProgramOptions = {}) {
     // Nothing of the tester's own environment may decide: no KUBECONFIG, no KW_*, no HOME with a kubeconfig in it.
-    const env = { PATH: process.env['PATH'], HOME: options.cwd ?? '/nonexistent', ...options.env };
+    const env = { PATH: process.env['PATH'], HOME: options.cwd ?? NO_FOLDER, ...options.env };
     const { under = [], flags = [], main = MAIN } = options;
     const [command, ...before] = [...under, process.execPath, ...flags, main];
     this.#child = spawn(command, [...before, ...args], {

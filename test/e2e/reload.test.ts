@@ -1,5 +1,6 @@
 /** Live reload: the file on disk changes, and the program follows without losing a change, telling one twice or listing again. */
 import assert from 'node:assert/strict';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { startReceiver } from '../../src/testing/receiver.ts';
 import { fasterClock } from '../../src/testing/living-cluster.ts';
@@ -188,6 +189,29 @@ describe('reload', () => {
     world.server.update(configMap('settings', 'b'));
     await idle(running, 1);
     assert.deepEqual(told(running), ['updated default/settings']);
+  });
+
+  test('whose handler does not start, nor does the old one any more, keeps no other chain down, and says so', async () => {
+    await using world = await World.start();
+    world.server.create(configMap('settings', 'a'));
+    const folder = world.workdir.file('lines');
+    await mkdir(folder);
+    const chain = (name: string, handler: string) =>
+      `[[chain]]\nname = "${name}"\n[[chain.resource]]\nkind = "configmap"\n[[chain.handler]]\n${handler}\n`;
+    const config = (path: string, more = '') =>
+      `${chain('files', `name = "file"\npath = "${path}/a.jsonl"`)}${chain('logs', `name = "log"${more}`)}`;
+    await using running = await world.run({ config: config(folder) });
+    await rm(folder, { recursive: true });
+    await assert.rejects(running.reload(config(world.workdir.file('typo'), '\nid = "other"')), {
+      message: /typo.*\n.*"files" does not run any more.*lines/,
+    });
+    world.server.update(configMap('settings', 'b'));
+    await until('the other chain', () => told(running).length === 1);
+
+    await mkdir(folder);
+    await running.reload(config(folder));
+    await idle(running, 2);
+    assert.match(await readFile(`${folder}/a.jsonl`, 'utf8'), /"settings"/);
   });
 
   test('to new rules of redaction shows no handler what they hide, of what is under way either, and keeps none of it', async () => {

@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { scrubberOf } from './scrub.ts';
+
+for (const [url, said, shown] of [
+  ['https://h.example/hook?SECRETKEY123456', 'the key SECRETKEY123456 is not known', 'the key *** is not known'],
+  ['https://h.example/wf?v=1&sig=ab%2Bcd%2FefSECRET', 'invalid ab+cd/efSECRET', 'invalid ***'],
+  ['https://h.example/wf?v=1&sig=ab%2Bcd%2FefSECRET', 'invalid ab%2Bcd%2FefSECRET', 'invalid ***'],
+  ['https://h.example/wf?t=plus+signSECRET', 'bad plus+signSECRET', 'bad ***'],
+  ['https://h.example/services/T0123456/secret', 'no /services/T0123456/secret here', 'no *** here'],
+] as const) {
+  test(`${said}: ${shown}`, () => assert.equal(scrubberOf(new URL(url))(said), shown));
+}
