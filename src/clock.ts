@@ -28,6 +28,15 @@ export async function atMost(clock: Pick<Clock, 'after'>, ms: number, work: Prom
   }
 }
 
+/** {@link Clock.sleep} that an abort ends early instead of failing: for loops that ask the signal themselves. */
+export async function pause(clock: Pick<Clock, 'sleep'>, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, signal);
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+  }
+}
+
 /** setTimeout fires at once for anything longer (about 24.8 days). */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 

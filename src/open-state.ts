@@ -1,15 +1,17 @@
 /** The state folder and the store in it, or a store in memory. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { toError } from './errors.ts';
 import { isUnwritable } from './in-memory.ts';
 import type { Logger } from './log.ts';
 import type { Connection } from './source/connect.ts';
+import { addressId } from './source/discovery.ts';
 import { recogniseCluster } from './source/recognise-cluster.ts';
 import type { Term } from './store/epoch.ts';
 import { openSqliteStore } from './store/sqlite.ts';
-import { openStateFolder, type StateFolder } from './store/state-folder.ts';
+import { openStateFolder, stateFolderPath, type StateFolder } from './store/state-folder.ts';
 import type { Store } from './store/store.ts';
 
 export interface OpenStateOptions {
@@ -71,7 +73,11 @@ async function openFolder({
   orInMemory = false,
 }: OpenStateOptions): Promise<StateFolder | undefined> {
   try {
-    return await openStateFolder({ path, name, clusterId: connection.identity.id, env });
+    const folderOf = (clusterId: string) => ({ path, name, clusterId, env });
+    const [own, before] = [folderOf(connection.identity.id), folderOf(addressId(connection.address))];
+    // From before `kube-system` could be read.
+    const isKept = !existsSync(stateFolderPath(own)) && existsSync(stateFolderPath(before));
+    return await openStateFolder(isKept ? before : own);
   } catch (thrown) {
     if (!orInMemory || !isUnwritable(thrown)) throw thrown;
     log.warn('The state is kept in memory: what is not delivered, and what happens meanwhile, is lost at a restart', {

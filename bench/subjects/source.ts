@@ -91,6 +91,7 @@ async function compare({
       actors: JSON.stringify(by),
       observedAt: 0,
       flags,
+      cluster: undefined,
     },
     cluster,
   );

@@ -53,7 +53,7 @@ export const UNKNOWN: ObjectFacts = {
 };
 
 /** The object that an Event names; undefined when it names none. */
-export function involvedReference(event: Json | undefined): ObjectReference | undefined {
+function involvedReference(event: Json | undefined): ObjectReference | undefined {
   const reference = table(table(event)['involvedObject'] ?? table(event)['regarding']);
   const [kind, name] = [text(reference['kind']), text(reference['name'])];
   if (kind === undefined || name === undefined) return undefined;

@@ -1,12 +1,13 @@
 /** One object of the cluster: from a baseline that is held already, else from one GET, cached, at a limited rate. */
-import type { Logger } from 'winston';
 import type { Clock } from '../clock.ts';
 import { RateLimit } from '../delivery/rate-limit.ts';
 import { RetryAfterError, toError, WaitError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
+import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ApiClient, ApiResponse } from '../source/api.ts';
-import { retryAfterMs } from '../source/failure.ts';
+import { retryAfterMs } from '../retry-after.ts';
+import { MAX_RETRY_AFTER_MS } from '../source/failure.ts';
 import type { Redactor } from '../source/redact.ts';
 import { pathOf, resourceName } from '../source/resource-path.ts';
 import type { Resource } from '../source/source.ts';
@@ -117,7 +118,7 @@ export class ObjectLookup {
   }
 
   #factsOf(response: ApiResponse, resource: Resource, { uid }: ObjectReference, path: string): ObjectFacts {
-    const { api, redactor, metrics } = this.#options;
+    const { api, clock, redactor, metrics } = this.#options;
     const { status, headers, body } = response;
     if (status === 200) {
       const facts = readable(path, api.host, () => factsIn(redactor().forKind(resource)(body), uid) ?? GONE);
@@ -125,7 +126,7 @@ export class ObjectLookup {
     }
     if (status === 404) return this.#counted('gone', GONE);
     if (status !== 401 && status !== 429 && status < 500) return this.#unknown(resourceName(resource), String(status));
-    const askedMs = retryAfterMs(headers['retry-after']) || undefined;
+    const askedMs = retryAfterMs(headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS) || undefined;
     if (status === 429) this.#limit.block(askedMs ?? HOLD_MS);
     metrics.lookups.inc({ outcome: 'failed' });
     throw new RetryAfterError(`Cannot GET ${path} on ${api.host}: it answered ${status}`, { retryAfterMs: askedMs });

@@ -119,11 +119,12 @@ describe('AcceptQueue', () => {
     queue.moveCursor('1');
     queue.flush();
     queue.add(seen('b'));
+    queue.moveCursor('2');
     batches[0]?.reject(new Error('disk full'));
     await turn();
     await clock.advance(800);
     assert.deepEqual(keys(), [['a'], ['a', 'b']]);
-    assert.equal(batches[1]?.batch.cursor, '1');
+    assert.equal(batches[1]?.batch.cursor, '2');
     await accept(1);
     assert.deepEqual(problems, ['disk full', undefined]);
     await queue.stop();

@@ -2,7 +2,7 @@
  * What was seen, on its way into the store: bounded, in order, one accept at a time. What arrives while one is under way goes
  * into the next, so that batches grow with the load and a lone change waits for nothing.
  */
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { AcceptBatch, Observation, Store } from '../store/store.ts';
@@ -100,7 +100,7 @@ export class AcceptQueue {
   async #write(): Promise<void> {
     do {
       if (!(await this.#writeBatch())) {
-        await this.#options.clock.sleep(this.#backoff.next(), this.#stopped.signal).catch(() => undefined);
+        await pause(this.#options.clock, this.#backoff.next(), this.#stopped.signal);
       }
     } while (this.#waiting.length > 0 && !this.#stopped.signal.aborted);
     this.#writing = undefined;
@@ -148,7 +148,7 @@ export class AcceptQueue {
   }
 
   async #writeCursorLater(): Promise<void> {
-    await this.#options.clock.sleep(LAZY_CURSOR_MS, this.#stopped.signal).catch(() => undefined);
+    await pause(this.#options.clock, LAZY_CURSOR_MS, this.#stopped.signal);
     this.#lazy = false;
     if (this.#cursor !== undefined && !this.#stopped.signal.aborted) this.#writing ??= this.#write();
   }

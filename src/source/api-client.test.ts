@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import { until } from '../../test/until.ts';
 import { createApiClient } from './api-client.ts';
 import type { ApiClient } from './api.ts';
 import type { ConnectOptions, Credentials } from './credentials.ts';
@@ -60,6 +61,21 @@ async function withServer(
   }
 }
 
+/** An address of this machine at which nobody answers: what waits to be accepted is as much as may. */
+async function silentAddress(t: TestContext): Promise<URL> {
+  const program =
+    'import socket, time\ns = socket.socket()\ns.bind(("127.0.0.1", 0))\ns.listen(0)\nprint(s.getsockname()[1], flush=True)\ntime.sleep(600)';
+  const listener = spawn('python3', ['-c', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => listener.kill());
+  const [line] = (await once(listener.stdout, 'data')) as [Buffer];
+  const port = Number(line.toString());
+  const first = connect({ host: '127.0.0.1', port });
+  const waiting = [first, ...[1, 2].map(() => connect({ host: '127.0.0.1', port }))];
+  t.after(() => waiting.map((socket) => socket.on('error', () => {}).destroy()));
+  await once(first, 'connect');
+  return new URL(`http://127.0.0.1:${port}`);
+}
+
 describe('ApiClient.request()', () => {
   test('sends query, body, identity and who we are', () =>
     withServer(
@@ -82,6 +98,31 @@ describe('ApiClient.request()', () => {
       },
       { path: '/k8s/c-1/' },
     ));
+
+  test('a signal ends what still connects, and a close lets go of its socket', async (t) => {
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    const tls = {};
+    const api = createApiClient({
+      server: await silentAddress(t),
+      clusterName: 'test',
+      namespace: undefined,
+      caFingerprint: '',
+      proxy: undefined,
+      warnings: [],
+      headers: () => Promise.resolve({}),
+      tls: () => Promise.resolve(tls),
+      refresh: () => Promise.resolve(),
+    });
+    const others = sockets();
+    const patient = api.request('GET', '/version').then(String, String);
+    const stop = new AbortController();
+    const stopped = api.request('GET', '/version', { signal: stop.signal }).then(String, String);
+    await until('they connect', () => sockets() > others);
+    stop.abort(new Error('stop'));
+    assert.equal(await Promise.race([patient, stopped]), 'Error: stop');
+    await api.close();
+    await until('it is let go', () => sockets() === others);
+  });
 
   test('gives any status to the caller, with headers in lower case', () =>
     withServer(

@@ -1,5 +1,6 @@
 /** The {@link ApiClient} over undici: HTTP/1.1, one agent per cluster and TLS material, every wait with a deadline. */
-import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
+import type { Socket } from 'node:net';
+import { Agent, buildConnector, ProxyAgent, request, type Dispatcher } from 'undici';
 import { codeOf, toError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import type { ApiClient, ApiResponse, ApiStream, Query, RequestOptions } from './api.ts';
@@ -30,6 +31,8 @@ class UndiciApiClient implements ApiClient {
   readonly #credentials: Credentials;
   #agent: { readonly tls: ConnectOptions; readonly dispatcher: Dispatcher } | undefined;
   readonly #retired = new Set<Dispatcher>();
+  /** undici leaves a socket that still connects to itself, which keeps the process alive until the connect timeout. */
+  readonly #connecting = new Set<Socket>();
 
   constructor(credentials: Credentials) {
     this.#credentials = credentials;
@@ -41,7 +44,7 @@ class UndiciApiClient implements ApiClient {
     const deadline = AbortSignal.timeout(timeoutMs);
     const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
     try {
-      const response = await this.#send({ ...options, method, path, signal: both });
+      const response = await unlessAborted(this.#send({ ...options, method, path, signal: both }), both);
       return { ...head(response), body: await readWhole(response.body) };
     } catch (thrown) {
       if (signal?.aborted === true) throw signal.reason;
@@ -52,7 +55,7 @@ class UndiciApiClient implements ApiClient {
 
   async stream(path: string, query: Query, signal: AbortSignal): Promise<ApiStream> {
     try {
-      const response = await this.#send({ method: 'GET', path, query, signal });
+      const response = await unlessAborted(this.#send({ method: 'GET', path, query, signal }), signal);
       return { ...head(response), body: response.body };
     } catch (thrown) {
       if (signal.aborted) throw signal.reason;
@@ -63,7 +66,9 @@ class UndiciApiClient implements ApiClient {
   async close(): Promise<void> {
     const dispatchers = [...this.#retired, ...(this.#agent === undefined ? [] : [this.#agent.dispatcher])];
     this.#agent = undefined;
-    await Promise.all(dispatchers.map((dispatcher) => dispatcher.destroy()));
+    const destroyed = dispatchers.map((dispatcher) => dispatcher.destroy());
+    for (const socket of this.#connecting) socket.destroy();
+    await Promise.all(destroyed);
   }
 
   /** A 401 is answered once with fresh credentials: tokens expire while a process runs for months. */
@@ -114,7 +119,7 @@ class UndiciApiClient implements ApiClient {
     const tls = await this.#credentials.tls();
     if (this.#agent?.tls === tls) return this.#agent.dispatcher;
     if (this.#agent !== undefined) this.#retire(this.#agent.dispatcher);
-    const dispatcher = createDispatcher(tls, this.#credentials.proxy);
+    const dispatcher = createDispatcher(tls, this.#credentials.proxy, this.#connecting);
     this.#agent = { tls, dispatcher };
     return dispatcher;
   }
@@ -132,16 +137,44 @@ class UndiciApiClient implements ApiClient {
 }
 
 /** HTTP/1.1 on purpose: each watch has a socket of its own, so that one that stalls holds up no other. */
-function createDispatcher(tls: ConnectOptions, proxy: URL | undefined): Dispatcher {
+function createDispatcher(tls: ConnectOptions, proxy: URL | undefined, connecting: Set<Socket>): Dispatcher {
   const connect = { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
   const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, bodyTimeout: 0, allowH2: false };
-  if (proxy === undefined) return new Agent({ ...timeouts, connect });
+  if (proxy === undefined)
+    return new Agent({ ...timeouts, connect: tracked(buildConnector({ ...connect, allowH2: false }), connecting) });
   return new ProxyAgent({
     ...timeouts,
     uri: proxy.href,
     requestTls: { ...connect, allowH2: false },
     connectTimeout: CONNECT_TIMEOUT_MS,
   });
+}
+
+/** `connect`, with the sockets under way in `connecting`. */
+function tracked(connect: buildConnector.connector, connecting: Set<Socket>): buildConnector.connector {
+  return (options, callback) => {
+    const socket = connect(options, (...result) => {
+      if (socket !== undefined) connecting.delete(socket);
+      callback(...result);
+    }) as unknown as Socket | undefined;
+    if (socket !== undefined) connecting.add(socket);
+  };
+}
+
+/** undici looks at the signal only when it has a connection, or none within its deadline. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined);
+  signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 function head({ statusCode, headers }: Dispatcher.ResponseData): Pick<ApiResponse, 'status' | 'headers'> {

@@ -1,6 +1,6 @@
 /** The bytes of one answer, with a deadline for silence: a half-open connection says nothing for ever. */
 import type { Readable } from 'node:stream';
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import { SourceError } from './failure.ts';
 
 /** How often it is looked whether the limit has changed, milliseconds. */
@@ -105,7 +105,7 @@ export class ByteStream {
         const message = `the server has said nothing for ${Math.round(waitedMs / 1000)} s`;
         throw new SourceError(message, { remedy: 'retry', reason: 'stalled' });
       }
-      await this.#clock.sleep(Math.min(this.limitMs - waitedMs, LOOK_MS), signal).catch(() => undefined);
+      await pause(this.#clock, Math.min(this.limitMs - waitedMs, LOOK_MS), signal);
     }
   }
 }

@@ -175,6 +175,20 @@ describe('Discovery.resolve()', () => {
   });
 });
 
+test('a cluster that takes its time is not asked again for each kind', async () => {
+  const clock = new FakeClock();
+  const { api, asked } = cluster(aggregated(USUAL));
+  const slow: ApiClient = { ...api, request: (...args) => clock.sleep(20_000).then(() => api.request(...args)) };
+  const discovery = new Discovery(slow, { clock });
+  const names = ['widget', 'gadget', 'gizmo'];
+  const all = (async () => {
+    for (const name of names) await discovery.resolve(name, 'shop.example/v1');
+  })();
+  for (let n = 0; n < 8; n++) await clock.advance(20_000);
+  await all;
+  assert.deepEqual(asked, ['/api', '/apis']);
+});
+
 describe('Discovery.resolve() on a server without aggregated discovery', () => {
   const resources = (...kinds: readonly Kind[]) => ({
     resources: kinds.flatMap(({ resource, kind, verbs = ['list', 'watch'], shortNames }) => [

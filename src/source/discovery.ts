@@ -59,7 +59,7 @@ export class Discovery {
   readonly #api: ApiClient;
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
-  #look: { readonly at: number; readonly served: Promise<ServedKinds> } | undefined;
+  #look: { at: number; readonly served: Promise<ServedKinds> } | undefined;
 
   /** @param options.signal ends what is being asked: a stop does not wait for an answer. */
   constructor(api: ApiClient, options: { readonly clock?: Clock; readonly signal?: AbortSignal } = {}) {
@@ -85,9 +85,12 @@ export class Discovery {
   }
 
   #served(maxAgeMs: number): Promise<ServedKinds> {
-    const now = this.#clock.monotonic();
-    if (this.#look === undefined || now - this.#look.at > maxAgeMs) {
-      this.#look = { at: now, served: readServedKinds(this.#api, this.#signal) };
+    if (this.#look === undefined || this.#clock.monotonic() - this.#look.at > maxAgeMs) {
+      const look = { at: Infinity, served: readServedKinds(this.#api, this.#signal) };
+      this.#look = look;
+      // Its age counts from the answer: a cluster that takes its time is not asked again for each kind.
+      const answered = (): void => void (look.at = this.#clock.monotonic());
+      look.served.then(answered, answered);
     }
     return this.#look.served;
   }
@@ -116,8 +119,12 @@ export async function clusterIdentity(
   } else if (status !== 403 && status !== 404) {
     throw new Error(`Cannot GET ${path} on ${api.host}: it answered ${status}${HINTS[status] ?? ''}`);
   }
-  const address = `${credentials.caFingerprint}@${credentials.server.host}`;
-  return { id: createHash('sha256').update(address).digest('hex').slice(0, 32), by: 'address' };
+  return { id: addressId(`${credentials.caFingerprint}@${credentials.server.host}`), by: 'address' };
+}
+
+/** What a cluster is known by while its `kube-system` may not be read. @param address CA and host */
+export function addressId(address: string): string {
+  return createHash('sha256').update(address).digest('hex').slice(0, 32);
 }
 
 const HINTS: Readonly<Record<number, string>> = { 401: ', so it does not accept our credentials' };

@@ -13,6 +13,13 @@ describe('failedAnswer()', () => {
     assert.deepEqual([error.message, error.remedy, error.retryAfterMs], ['429 TooManyRequests later', 'retry', 7_000]);
   });
 
+  test('reads a date in the header by the clock that the rest goes by', async () => {
+    const clock = new FakeClock();
+    const headers = { 'retry-after': new Date(clock.now() + 90_000).toUTCString() };
+    const error = await failedAnswer({ status: 503, headers, body: Readable.from([]) }, clock);
+    assert.equal(error.retryAfterMs, 90_000);
+  });
+
   test('waits 5 s for a body that hangs, goes by the status, and frees the socket', async () => {
     const clock = new FakeClock();
     const body = new Readable({ read: () => {} });
@@ -28,4 +35,19 @@ describe('failedAnswer()', () => {
     const body = new Readable({ read: () => body.destroy(new Error('reset')) });
     assert.equal((await failedAnswer({ status: 403, headers: {}, body }, new FakeClock())).remedy, 'refused');
   });
+
+  for (const [status, remedy] of Object.entries({
+    400: 'obstacle',
+    403: 'refused',
+    408: 'retry',
+    425: 'retry',
+    429: 'retry',
+    500: 'retry',
+    410: 'relist',
+  })) {
+    test(`${status}: ${remedy}`, async () => {
+      const answer = { status: Number(status), headers: {}, body: Readable.from([]) };
+      assert.equal((await failedAnswer(answer, new FakeClock())).remedy, remedy);
+    });
+  }
 });

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import type { JsonObject } from '../json.ts';
+import { retryAfterMs } from '../retry-after.ts';
 import type { ApiStream } from './api.ts';
 
 /** What the reflector does next. */
@@ -10,10 +11,8 @@ export type Remedy =
   | 'relist'
   /** Wait, then go on from where it was. */
   | 'retry'
-  /** The server knows no such version yet: wait; after a few times, list anew. */
-  | 'too-new'
-  /** The stream holds what cannot be read: go on from where it was; when it comes again, list anew. */
-  | 'garbage'
+  /** It may lie in where the watch goes on, which the server cannot read, know yet or tell of: try again; after a few times, list anew. */
+  | 'obstacle'
   /** Forbidden or not served: nothing but somebody's action helps, so ask slowly. */
   | 'refused';
 
@@ -51,14 +50,15 @@ interface Status {
 const MAX_ERROR_BYTES = 64 * 1024;
 const ERROR_BODY_MS = 5_000;
 /** A server that asks for longer is asked again all the same. */
-const MAX_RETRY_AFTER_MS = 300_000;
+export const MAX_RETRY_AFTER_MS = 300_000;
 const MAX_MESSAGE = 300;
 
 /** For an answer that is not 200. Reads what it needs of the body, as far as it comes in time, and ends it. */
 export async function failedAnswer({ status, headers, body }: ApiStream, clock: Clock): Promise<SourceError> {
   const text = await startOf(body, clock);
-  const said = readStatus(text) ?? { code: status, reason: '', message: text, tooNew: false };
-  return failureOf({ ...said, code: status }, retryAfterMs(headers['retry-after']));
+  const said = { ...(readStatus(text) ?? { reason: '', message: text, tooNew: false }), code: status };
+  const waitMs = retryAfterMs(headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS) ?? 0;
+  return failureOf(said, waitMs, remedyOf(said));
 }
 
 /** The status says what to do; a body that hangs or breaks has nothing to add. */
@@ -83,7 +83,11 @@ async function startOf(body: Readable, clock: Clock): Promise<string> {
 /** For an ERROR event in a watch. @param text of its object */
 export function failedEvent(text: string): SourceError {
   const status = readStatus(text);
-  if (status !== undefined) return failureOf(status, 0);
+  if (status !== undefined) {
+    // What went wrong with the server in telling may go wrong at the same event again.
+    const met = remedyOf(status);
+    return failureOf(status, 0, met === 'retry' && status.code >= 500 ? 'obstacle' : met);
+  }
   return new SourceError('the server sent an ERROR event without a Status', { remedy: 'retry', reason: 'error-event' });
 }
 
@@ -99,21 +103,22 @@ export function checkContentType({ headers, body }: ApiStream): void {
   });
 }
 
-function failureOf({ code, reason, message, tooNew }: Status, waitMs: number): SourceError {
-  const said = [String(code), reason, message.replace(/\s+/g, ' ').trim().slice(0, MAX_MESSAGE)].filter(
+function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError {
+  const { code, reason, message } = status;
+  const parts = [String(code), reason, message.replace(/\s+/g, ' ').trim().slice(0, MAX_MESSAGE)].filter(
     (part) => part !== '',
   );
-  return new SourceError(said.join(' '), {
-    remedy: remedyOf(code, reason, tooNew),
+  return new SourceError(parts.join(' '), {
+    remedy,
     reason: code === 410 ? 'expired' : `status-${code}`,
     retryAfterMs: waitMs,
     status: code,
   });
 }
 
-function remedyOf(code: number, reason: string, tooNew: boolean): Remedy {
+function remedyOf({ code, reason, tooNew }: Status): Remedy {
   if (code === 410 || reason === 'Expired' || reason === 'Gone') return 'relist';
-  if (tooNew) return 'too-new';
+  if (tooNew || code === 400 || code === 422) return 'obstacle';
   return code >= 400 && code < 500 && code !== 408 && code !== 425 && code !== 429 ? 'refused' : 'retry';
 }
 
@@ -135,11 +140,4 @@ function readStatus(text: string): Status | undefined {
     // The cause ResourceVersionTooLarge came with 1.17; its text is older.
     tooNew: text.includes('ResourceVersionTooLarge') || /Too large resource version/i.test(text),
   };
-}
-
-/** Milliseconds, at most {@link MAX_RETRY_AFTER_MS}; 0: it says nothing. */
-export function retryAfterMs(header: string | undefined): number {
-  if (header === undefined) return 0;
-  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.min(Math.max(seconds * 1000, 0), MAX_RETRY_AFTER_MS) : 0;
 }

@@ -1,6 +1,6 @@
 /** One scope from the cluster into the store: a reflector, what is known of its objects, and the queue of what was seen. */
 import type { ChangeFlags } from '../change.ts';
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import { isEvent } from '../event.ts';
 import { type Interest, sameInterest } from '../interest.ts';
@@ -289,7 +289,7 @@ export class Informer implements ReflectorTarget {
         return { resumeFrom: await this.#open() };
       } catch (thrown) {
         this.#status.storeFailed(toError(thrown));
-        await this.#env.clock.sleep(backoff.next(), signal).catch(() => undefined);
+        await pause(this.#env.clock, backoff.next(), signal);
       }
     }
     return undefined;

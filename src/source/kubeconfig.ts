@@ -84,7 +84,8 @@ async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess
   const there = await Promise.all(
     places.map((path) =>
       stat(path).then(
-        (found) => found.isFile(),
+        // What was asked for by name may be a pipe, and says itself what else it is.
+        (found) => found.isFile() || kubeconfig !== undefined,
         () => false,
       ),
     ),
@@ -101,7 +102,7 @@ async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess
 
 async function readKubeconfig(file: string): Promise<Kubeconfig> {
   try {
-    const raw = kubeconfigFile.parse(parse(await readFile(file, 'utf8'), { merge: true, prettyErrors: true }));
+    const raw = kubeconfigFile.parse(parse(await readFile(file, 'utf8'), { merge: true, prettyErrors: true }) ?? {});
     const lenient = { onInvalidEntry: ActionOnInvalid.FILTER };
     const at = (path: string | undefined) => (path ? resolve(dirname(file), path) : undefined);
     return {
@@ -128,7 +129,9 @@ async function readKubeconfig(file: string): Promise<Kubeconfig> {
 function reasonOf(thrown: unknown): string {
   if (thrown instanceof YAMLParseError)
     return `${thrown.message.replace(/ at line \d.*$|: .*$/s, '')} in line ${thrown.linePos?.[0].line ?? 1}`;
-  return thrown instanceof z.ZodError ? z.prettifyError(thrown).replaceAll('\n', ' ') : toError(thrown).message;
+  return thrown instanceof z.ZodError
+    ? z.prettifyError(thrown).replaceAll(/\s*✖ /g, ' ').replaceAll('\n', ' ').trim()
+    : toError(thrown).message;
 }
 
 /** The first file that says something wins, as in kubectl. */

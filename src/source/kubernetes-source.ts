@@ -1,5 +1,5 @@
 /** The source for one Kubernetes cluster: finds out what the configured kinds mean there, and keeps an informer on each scope. */
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
@@ -202,7 +202,7 @@ class KubernetesSource implements ClusterSource {
     const { clock, discovery } = this.#options;
     const backoff = new Backoff({ clock, random: () => (1 + this.#env.random()) / 2, ...RESOLVE_BACKOFF });
     for (;;) {
-      await clock.sleep(backoff.next(), signal).catch(() => undefined);
+      await pause(clock, backoff.next(), signal);
       if (signal.aborted) return undefined;
       const answer = await discovery.resolve(request.kind, request.apiVersion);
       if (signal.aborted) return undefined;

@@ -23,13 +23,19 @@ const PAGE = 100;
 const EDITS_PAGE = 20;
 /** The fact that says by which rules the store was redacted last. */
 const FACT = 'redaction';
+/** In its place while it is under way: what was cut off then may have left old bytes behind, though nothing shows them. */
+const BEGUN = 'begun';
+/** The same, over, of kinds that could not all be looked up. */
+const UNSURE = 'unsure';
 
 /**
  * Redacts what baselines, history, dead letters and what waits in branches hold, when the rules are other than the last time. Digests are of what the
  * server sent, so that they stay; no change is appended. May be cut off and run again: redacting twice changes nothing.
  */
 export async function redactStored({ store, redactor, discovery, log }: RedactStoredOptions): Promise<void> {
-  if ((await store.getFact(FACT)) === redactor.fingerprint) return;
+  const last = await store.getFact(FACT);
+  if (last === redactor.fingerprint) return;
+  await store.setFact(FACT, BEGUN);
   const byKind = new Map<string, Redact>();
   let isSure = true;
   for (const kind of await store.kinds()) {
@@ -41,12 +47,12 @@ export async function redactStored({ store, redactor, discovery, log }: RedactSt
   // Edits first: whether their notes may repeat what is hidden now is seen from manifests that still show it.
   const edits = await redactStoredEdits(store, redactOf);
   const manifests = await redactManifests(store, redactOf);
+  if (manifests + edits > 0 || last === BEGUN) await store.compact();
   if (manifests + edits > 0) {
-    await store.compact();
     log.info('The redaction rules have changed: what is stored was redacted anew', { manifests, edits });
   }
   // Where a kind could not be looked up, a rule may name it by a short name: asked again at the next start.
-  if (isSure) await store.setFact(FACT, redactor.fingerprint);
+  await store.setFact(FACT, isSure ? redactor.fingerprint : UNSURE);
 }
 
 type RedactOf = (kind: RecordedKind) => Redact;

@@ -220,6 +220,23 @@ describe('watches', () => {
     assert.equal(lists(rig).length, 1);
   });
 
+  for (const [what, fault] of [
+    ['an ERROR event 500 at the same place', { effect: 'errorEvent', status: 500, reason: 'InternalError' }],
+    ['a version that it does not take', { effect: 'status', status: 400, reason: 'BadRequest' }],
+    ['a version that it finds invalid', { effect: 'status', status: 422, reason: 'Invalid' }],
+  ] as const) {
+    test(`10.7 ${what}: lists after the third time, and tells what was changed meanwhile`, async (t) => {
+      const rig = await startTestSource(t);
+      rig.server.create(configMap('a', { n: '1' }));
+      await rig.start();
+      rig.server.fault({ ...fault, watch: true, times: 4 });
+      if (fault.effect === 'status') rig.server.fault({ effect: 'end', watch: true, times: 1 });
+      rig.server.update(configMap('a', { n: '2' }));
+      assert.deepEqual(actions(await rig.changes(1)), ['updated a']);
+      assert.equal(lists(rig).length, 2);
+    });
+  }
+
   test('10.7 a watch that ends at once without an event, again and again, is asked for ever more slowly', async (t) => {
     const rig = await startTestSource(t);
     rig.server.fault({ effect: 'end', watch: true, times: 5 });

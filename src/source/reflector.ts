@@ -4,9 +4,9 @@
  *
  *   list ──▶ watch ──clean end──▶ watch from the cursor, at once
  *    ▲         ├──reset, 429, 5xx, silence, half a line──▶ wait, watch from the cursor
- *    └──410, the same garbage three times──┘
+ *    └──410, the same obstacle three times─┘
  */
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { ApiClient, Query } from './api.ts';
 import { Backoff } from './backoff.ts';
@@ -81,7 +81,7 @@ const MIN_SILENCE_MS = 90_000;
 const MAX_SILENCE_MS = 150_000;
 /** A watch that ends at once without an event, bookmarks apart, is no clean end: something cuts it. */
 const SHORT_WATCH_MS = 1_000;
-/** The same garbage, or a version that the server does not know yet, this often: list anew. */
+/** The same obstacle this often: list anew. */
 const MAX_SAME = 3;
 /** Nothing but somebody's action helps a scope that is refused. */
 const REFUSED_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
@@ -142,7 +142,7 @@ export class Reflector {
         const failure = this.#judge(verb, thrown);
         this.#options.target.failed(failure);
         if (giveUp(failure)) return;
-        if (failure.waitMs > 0) await this.#options.clock.sleep(failure.waitMs, signal).catch(() => undefined);
+        if (failure.waitMs > 0) await pause(this.#options.clock, failure.waitMs, signal);
       }
     }
   }
@@ -299,7 +299,7 @@ export class Reflector {
 
   #needsList({ remedy, message }: SourceError): boolean {
     if (remedy === 'relist') return true;
-    if (remedy !== 'garbage' && remedy !== 'too-new') return false;
+    if (remedy !== 'obstacle') return false;
     const what = `${this.#cursor} ${message}`;
     this.#obstacle = { what, times: what === this.#obstacle.what ? this.#obstacle.times + 1 : 1 };
     return this.#obstacle.times >= MAX_SAME;
@@ -313,7 +313,7 @@ function unlessGarbage(read: () => void): void {
   } catch (thrown) {
     if (!(thrown instanceof ScanError)) throw thrown;
     throw new SourceError(`a line of the stream cannot be read: ${thrown.message}`, {
-      remedy: 'garbage',
+      remedy: 'obstacle',
       reason: 'garbage',
       cause: thrown,
     });

@@ -14,6 +14,8 @@ const ENV = Buffer.from('"env"');
 /** Its rarest two bytes: a search for quotes would stop at every string. */
 const ENV_END = ENV.subarray(3);
 const ANNOTATIONS: FieldPath = ['metadata', 'annotations', '*'];
+/** An `env` inside an `env` inside ... */
+const MAX_NESTED_ENV = 8;
 const NAME = Buffer.from('"name"');
 const VALUE = Buffer.from('"value"');
 /** What GitHub wants for one beside a token. */
@@ -48,21 +50,24 @@ export function findLastApplied(bytes: Buffer, found: OnPlace): void {
 
 /**
  * The values in `env`, at any depth, whose name is secret: of a list as in a container, or of a map as in the values of a chart.
- * An `env` inside such a list is passed over, so that the work stays linear.
+ * One inside another too, but not without end, so that the work stays linear.
  */
 export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boolean, found: OnPlace): void {
-  let walkedTo = 0;
+  /** Where those end that the one at hand is inside of. */
+  let around: number[] = [];
   for (const list of valuesOf(bytes, ENV, ENV_END)) {
-    if (list < walkedTo) continue;
+    around = around.filter((end) => end > list);
+    if (around.length >= MAX_NESTED_ENV) continue;
     if (bytes[list] === OPEN_OBJECT) {
-      walkedTo = walkObject(bytes, list, bytes.length, (key, keyEnd, value) =>
-        isSecretName(textOf(bytes, key, keyEnd) ?? '') && bytes[value] === QUOTE
-          ? foundValue(bytes, value, found)
+      const end = walkObject(bytes, list, bytes.length, (key, keyEnd, value) =>
+        isSecretName(textOf(bytes, key, keyEnd) ?? '')
+          ? foundSetting(bytes, value, found)
           : skipValue(bytes, value, bytes.length),
       );
+      around.push(end);
     }
     if (bytes[list] !== OPEN_ARRAY) continue;
-    walkedTo = walkArray(bytes, list, bytes.length, (item) => {
+    const end = walkArray(bytes, list, bytes.length, (item) => {
       if (bytes[item] !== OPEN_OBJECT) return skipValue(bytes, item, bytes.length);
       let name: string | undefined;
       let value = -1;
@@ -75,7 +80,17 @@ export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boo
       if (value >= 0 && name !== undefined && isSecretName(name)) foundValue(bytes, value, found);
       return end;
     });
+    around.push(end);
   }
+}
+
+/** Text, a number, or an object with a `value`; one that says where the value comes from holds no secret. */
+function foundSetting(bytes: Buffer, value: number, found: OnPlace): number {
+  if (bytes[value] === OPEN_ARRAY) return skipValue(bytes, value, bytes.length);
+  if (bytes[value] !== OPEN_OBJECT) return foundValue(bytes, value, found);
+  return walkObject(bytes, value, bytes.length, (key, keyEnd, inner) =>
+    isToken(bytes, key, keyEnd, VALUE) ? foundValue(bytes, inner, found) : skipValue(bytes, inner, bytes.length),
+  );
 }
 
 /** The password of `scheme://user:password@host`, or the token of `https://token@host`, in any string. */

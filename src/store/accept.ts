@@ -1,6 +1,6 @@
 /** The accept transaction: what was seen becomes the baseline, and what differs from it becomes changes and deliveries. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Action, Actor } from '../change.ts';
+import type { Action, Actor, Change } from '../change.ts';
 import { attribute, hashesOf } from './attribution.ts';
 import type { Baseline, BaselineRow, Scope } from './baseline.ts';
 import type { Bodies } from './bodies.ts';
@@ -41,6 +41,10 @@ export class Acceptor {
     this.staging = new Staging(db, parts.bodies);
   }
 
+  leaveCluster(cluster: Change['cluster']): void {
+    this.#changes.attribute(cluster);
+  }
+
   accept(batch: PackedBatch, now: number): Accepted {
     const acceptance: Acceptance = { scope: this.#baseline.scope(batch.scope), now, changes: 0, size: 0 };
     if (batch.staged === true) {
@@ -78,7 +82,7 @@ export class Acceptor {
     const silent = (observed.bits & SILENT) !== 0;
     const body = this.#bodyOf(acceptance.scope, observed, silent ? 1 : 2);
     const sameObject = old?.uid === observed.uid;
-    const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null);
+    const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null, acceptance.scope);
     const { uid, resourceVersion: rv, digest } = observed;
     this.#baseline.put(acceptance.scope.id, observed.key, { uid, rv, digest, body, known });
     if (silent) {
@@ -158,9 +162,9 @@ function isSame(old: BaselineRow, { uid, resourceVersion, digest }: Observed): b
   return old.uid === uid && (old.rv === resourceVersion || old.digest === digest);
 }
 
-function attributionOf({ managedFields }: Observed, silent: boolean, known: Uint8Array | null) {
+function attributionOf({ managedFields }: Observed, silent: boolean, known: Uint8Array | null, { except }: Scope) {
   if (managedFields === undefined) return { known: null, actors: [] };
   if (silent) return { known: hashesOf(managedFields), actors: [] };
-  const { by, known: hashes } = attribute(managedFields, known ?? undefined);
+  const { by, known: hashes } = attribute(managedFields, known ?? undefined, except);
   return { known: hashes, actors: by };
 }

@@ -97,6 +97,21 @@ describe('attribute()', () => {
     );
   });
 
+  test('leaves out who wrote only what nobody reads, with the map around it', () => {
+    const annotations = { '.': {}, 'f:deployment.kubernetes.io/revision': {} };
+    const noisy = {
+      ...controller,
+      fieldsV1: { ...controller.fieldsV1, 'f:metadata': { 'f:annotations': annotations } },
+    };
+    const except = ['metadata.annotations["deployment.kubernetes.io/revision"]', 'status'];
+    const statusOfSpec = { ...kubectl, fieldsV1: { 'f:statuses': {} } };
+    const { by } = attribute(bytes([helm, noisy, statusOfSpec]), undefined, except);
+    assert.deepEqual(
+      by.map((actor) => actor.manager),
+      ['kubectl-set', 'helm'],
+    );
+  });
+
   test('answers hashes with which the same entries are known', () => {
     const fields = bytes([helm, controller, kubectl]);
     const { known } = attribute(fields, undefined);

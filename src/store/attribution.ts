@@ -33,9 +33,15 @@ export function hashesOf(managedFields: Uint8Array): Uint8Array {
 
 /**
  * The entries that are not among the `known` ones, as actors. A malformed entry is left out, so that a strange object is still
- * accepted.
+ * accepted; so is one that owns nothing but what nobody reads: what it wrote was noise, perhaps long before this change.
+ *
+ * @param except as of {@link Interest}
  */
-export function attribute(managedFields: Uint8Array, known: Uint8Array | undefined): Attribution {
+export function attribute(
+  managedFields: Uint8Array,
+  known: Uint8Array | undefined,
+  except: readonly string[] = [],
+): Attribution {
   const entries = entriesOf(managedFields);
   const hashes = entries.map(hashOf);
   const before: readonly number[] = known === undefined ? [] : unpacked(known);
@@ -43,8 +49,18 @@ export function attribute(managedFields: Uint8Array, known: Uint8Array | undefin
     .filter((_, i) => !before.includes(hashes[i] ?? 0))
     .map(actorOf)
     .filter((actor) => actor !== undefined)
+    .filter(({ paths }) => paths.length === 0 || paths.some((path) => !isNoise(path, except)))
     .toSorted((a, b) => compareTimes(b.time, a.time));
   return { by, known: packed(hashes) };
+}
+
+/** In what is left out; or the map around it, which whoever adds to it owns as well. */
+function isNoise(path: string, except: readonly string[]): boolean {
+  return except.some((root) => isWithin(path, root) || isWithin(root, path));
+}
+
+function isWithin(path: string, root: string): boolean {
+  return path.startsWith(root) && (path.length === root.length || '.['.includes(path.charAt(root.length)));
 }
 
 /** The objects of an array, each as its bytes: one pass that knows strings and braces, without parsing. */

@@ -1,6 +1,7 @@
 /** Scopes and what was last accepted in each of them. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
+import { certain, query } from './query.ts';
 import { Kinds } from './records.ts';
 import type { Basis, HeldManifest, HeldQuery, ScopeKey, ScopeSpec, ScopeState, Seen } from './store.ts';
 
@@ -11,6 +12,8 @@ export interface Scope {
   readonly group: string;
   readonly resource: string;
   readonly chains: readonly string[];
+  /** As of {@link Interest}: what changes there was noise. */
+  readonly except: readonly string[];
 }
 
 export interface BaselineRow {
@@ -47,20 +50,22 @@ export class Baseline {
 
   open(spec: ScopeSpec): ScopeState {
     const kind = this.#kinds.idOf(spec, spec.resource);
-    const row = this.#statements.upsertScope.get(
-      spec.group,
-      spec.resource,
-      spec.namespace,
-      spec.labelSelector,
-      spec.fieldSelector,
-      kind,
-      JSON.stringify(spec.chains),
-    ) as unknown as ScopeRow;
+    const row = certain(
+      this.#statements.upsertScope.get(
+        spec.group,
+        spec.resource,
+        spec.namespace,
+        spec.labelSelector,
+        spec.fieldSelector,
+        kind,
+        JSON.stringify(spec.chains),
+      ),
+    );
     return this.#stateOf(row);
   }
 
   scopes(): (ScopeKey & ScopeState)[] {
-    const rows = this.#statements.scopes.all() as unknown as ScopeRow[];
+    const rows = this.#statements.scopes.all();
     return rows
       .map((row) => ({
         group: row.grp,
@@ -75,10 +80,11 @@ export class Baseline {
 
   /** @throws RangeError when {@link open} never answered this id. */
   scope(id: number): Scope {
-    const row = this.#statements.scope.get(id) as unknown as ScopeRow | undefined;
+    const row = this.#statements.scope.get(id);
     if (row === undefined) throw new RangeError(`Cannot find scope ${id}: open it first`);
-    const { kind, grp: group, resource, chains } = row;
-    return { id, kind, group, resource, chains: JSON.parse(chains) as string[] };
+    const { kind, grp: group, resource, chains, basis } = row;
+    const except = basis === null ? [] : (JSON.parse(basis) as Basis).interest.except;
+    return { id, kind, group, resource, chains: JSON.parse(chains) as string[], except };
   }
 
   forget(scope: number): void {
@@ -93,7 +99,7 @@ export class Baseline {
   }
 
   get(scope: number, key: string): BaselineRow | undefined {
-    return this.#statements.get.get(scope, key) as unknown as BaselineRow | undefined;
+    return this.#statements.get.get(scope, key);
   }
 
   put(scope: number, key: string, row: BaselineRow): void {
@@ -106,14 +112,14 @@ export class Baseline {
 
   seen(scope: number, afterKey: string | undefined, limit: number): Seen[] {
     // Every key sorts after '': no key is empty.
-    return this.#statements.seen.all(scope, afterKey ?? '', limit) as unknown as Seen[];
+    return this.#statements.seen.all(scope, afterKey ?? '', limit);
   }
 
   held({ group, resource, namespace, afterKey, limit }: HeldQuery): HeldManifest[] {
     // Of a namespace all keys begin with it and a slash, which is followed by "0".
     const [from, to] = namespace === '' ? ['', '\u{10ffff}'] : [`${namespace}/`, `${namespace}0`];
     const after = afterKey > from ? afterKey : from;
-    return this.#statements.held.all(group, resource, after, to, limit) as unknown as HeldManifest[];
+    return this.#statements.held.all(group, resource, after, to, limit);
   }
 
   find(group: string, resource: string, key: string): Uint8Array<ArrayBuffer> | undefined {
@@ -133,23 +139,25 @@ export class Baseline {
 function prepare(db: DatabaseSync) {
   const page = 'WHERE scope = ? AND key > ? ORDER BY key LIMIT ?';
   return {
-    upsertScope: db.prepare(
+    upsertScope: query<ScopeRow>(
+      db,
       `INSERT INTO scopes (grp, resource, namespace, label_selector, field_selector, kind, chains) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET kind = excluded.kind, chains = excluded.chains RETURNING *`,
     ),
-    scopes: db.prepare('SELECT * FROM scopes ORDER BY id'),
-    scope: db.prepare('SELECT * FROM scopes WHERE id = ?'),
+    scopes: query<ScopeRow>(db, 'SELECT * FROM scopes ORDER BY id'),
+    scope: query<ScopeRow>(db, 'SELECT * FROM scopes WHERE id = ?'),
     forget: db.prepare('UPDATE scopes SET cursor = NULL, basis = NULL WHERE id = ?'),
     setCursor: db.prepare('UPDATE scopes SET cursor = ? WHERE id = ?'),
     setBasis: db.prepare('UPDATE scopes SET basis = ? WHERE id = ?'),
     count: db.prepare('SELECT count(*) AS n FROM baseline WHERE scope = ?'),
     bodies: db.prepare('SELECT body FROM baseline WHERE scope = ?'),
     clear: db.prepare('DELETE FROM baseline WHERE scope = ?'),
-    get: db.prepare('SELECT uid, rv, digest, body, known FROM baseline WHERE scope = ? AND key = ?'),
+    get: query<BaselineRow>(db, 'SELECT uid, rv, digest, body, known FROM baseline WHERE scope = ? AND key = ?'),
     put: db.prepare('INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?, ?, ?, ?)'),
     remove: db.prepare('DELETE FROM baseline WHERE scope = ? AND key = ?'),
-    seen: db.prepare(`SELECT key, uid, rv AS resourceVersion, digest FROM baseline ${page}`),
-    held: db.prepare(
+    seen: query<Seen>(db, `SELECT key, uid, rv AS resourceVersion, digest FROM baseline ${page}`),
+    held: query<HeldManifest>(
+      db,
       `SELECT b.key, bytes AS body FROM scopes s JOIN baseline b ON b.scope = s.id JOIN bodies ON bodies.id = b.body
        WHERE s.grp = ? AND s.resource = ? AND b.key > ? AND b.key < ? GROUP BY b.key ORDER BY b.key LIMIT ?`,
     ),

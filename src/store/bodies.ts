@@ -1,5 +1,6 @@
 /** Manifests as bytes, each stored once and counted by its users. */
 import type { DatabaseSync } from 'node:sqlite';
+import { query } from './query.ts';
 import type { StoredManifest } from './store.ts';
 
 interface BodyRow {
@@ -21,7 +22,8 @@ export class Bodies {
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare('INSERT INTO bodies (uses, kind, bytes) VALUES (?, ?, ?)');
-    this.#page = db.prepare(
+    this.#page = query<BodyRow>(
+      db,
       `SELECT b.id, k.grp, k.version, k.kind, k.resource, b.bytes FROM bodies b JOIN kinds k ON k.id = b.kind
        WHERE b.id > ? ORDER BY b.id LIMIT ?`,
     );
@@ -37,7 +39,7 @@ export class Bodies {
   }
 
   page(afterId: number, limit: number): StoredManifest[] {
-    const rows = this.#page.all(afterId, limit) as unknown as BodyRow[];
+    const rows = this.#page.all(afterId, limit);
     return rows.map(({ id, grp: group, version, kind, resource, bytes }) => ({
       id,
       kind: { group, version, kind, resource },

@@ -19,6 +19,7 @@ const record: ChangeRecord = {
   actors: '[{"manager":"kubectl","operation":"Update","paths":["spec.replicas"]}]',
   observedAt: 1000,
   flags: { whileAway: true },
+  cluster: undefined,
 };
 const cluster = { id: 'c-1', name: 'prod' };
 

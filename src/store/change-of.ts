@@ -3,8 +3,10 @@ import type { Actor, Change, Manifest } from '../change.ts';
 import { parseManifest } from '../parse.ts';
 import type { ChangeRecord } from './store.ts';
 
-export function changeOf(record: ChangeRecord, cluster: Change['cluster']): Change {
+/** @param ours the store's, of which it is unless the record says otherwise */
+export function changeOf(record: ChangeRecord, ours: Change['cluster']): Change {
   const { id, action, gvk, key, uid, resourceVersion, observedAt, flags } = record;
+  const cluster = record.cluster === undefined ? ours : (JSON.parse(record.cluster) as Change['cluster']);
   const slash = key.indexOf('/');
   const before = once(() => manifestFrom(record.before));
   const after = once(() => manifestFrom(record.after));

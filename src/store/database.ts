@@ -3,8 +3,9 @@
  * overwritten: the error says what to do.
  */
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { ConfigError, toError } from '../errors.ts';
+import { ConfigError, isConfigError, toError } from '../errors.ts';
 import { MIGRATIONS } from './schema.ts';
 import { sqliteCodeOf, SQLITE_CORRUPT, SQLITE_NOTADB } from './store-error.ts';
 
@@ -73,6 +74,23 @@ function keepOlderVersion(db: DatabaseSync, path: string): void {
   db.prepare('VACUUM INTO ?').run(copy);
 }
 
+/**
+ * By a connection of its own, whose copy is a file beside the store: by ours it would be in memory, as the temporary tables are, and
+ * as large as the store.
+ */
+export function vacuum(db: DatabaseSync): void {
+  const path = db.location();
+  if (path === null) return;
+  const own = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    own.exec(
+      `PRAGMA temp_store = FILE; PRAGMA temp_store_directory = '${dirname(path).replaceAll("'", "''")}'; VACUUM`,
+    );
+  } finally {
+    own.close();
+  }
+}
+
 /** They know nothing of rules of redaction that are new. */
 export function removeOlderVersions(db: DatabaseSync): void {
   const path = db.location();
@@ -116,7 +134,7 @@ function pragma(db: DatabaseSync, name: string): number {
 }
 
 function explain(thrown: unknown, path: string): Error {
-  if (thrown instanceof ConfigError) return thrown;
+  if (isConfigError(thrown)) return thrown;
   const error = toError(thrown);
   const code = sqliteCodeOf(thrown);
   const remedy =

@@ -5,6 +5,7 @@ import type { Deliveries } from './deliveries.ts';
 import type { Edits } from './edits.ts';
 import type { History } from './history.ts';
 import { TOLD_COLUMNS, type ToldRow } from './delivery-row.ts';
+import { query } from './query.ts';
 import { aboutObjects, aboutValues, CHANGE_JOINS } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
 import type { ChangeRecord, DeadLetter, DeadLetterQuery } from './store.ts';
@@ -47,13 +48,15 @@ export class DeadLetters {
         ${TOLD_COLUMNS}
       FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS}
         LEFT JOIN edits e ON e.id = d.edits WHERE d.state = ${DEAD}`;
-    this.#page = db.prepare(
+    this.#page = query<DeadRow>(
+      db,
       `${select} AND d.id > ?1 AND (?2 IS NULL OR d.chain = ?2) AND (?3 IS NULL OR d.handler = ?3)
          AND (?4 IS NULL OR d.ended_at < ?4) AND ${aboutObjects(5)}
        ORDER BY d.id LIMIT ?9`,
     );
-    this.#one = db.prepare(`${select} AND d.id = ?`);
-    this.#discard = db.prepare(
+    this.#one = query<DeadRow>(db, `${select} AND d.id = ?`);
+    this.#discard = query<DiscardedRow>(
+      db,
       `UPDATE deliveries SET state = ${DONE}, outcome = 'discarded' WHERE id = ? AND state = ${DEAD}
        RETURNING id, chain, change, newest, edits`,
     );
@@ -61,11 +64,11 @@ export class DeadLetters {
 
   list({ afterId = 0, chain, handler, diedBefore, limit, ...objects }: DeadLetterQuery): DeadLetterRecord[] {
     const filters = [chain ?? null, handler ?? null, diedBefore ?? null, ...aboutValues(objects)];
-    return (this.#page.all(afterId, ...filters, limit) as unknown as DeadRow[]).map((row) => this.#letterOf(row));
+    return this.#page.all(afterId, ...filters, limit).map((row) => this.#letterOf(row));
   }
 
   get(id: number): DeadLetterRecord | undefined {
-    const row = this.#one.get(id) as unknown as DeadRow | undefined;
+    const row = this.#one.get(id);
     return row === undefined ? undefined : this.#letterOf(row);
   }
 
@@ -75,7 +78,7 @@ export class DeadLetters {
 
   /** A discarded one counts as such and no longer as dead. */
   discard(ids: readonly number[], withChanges: boolean): number[] {
-    const rows = ids.flatMap((id) => (this.#discard.get(id) as unknown as DiscardedRow | undefined) ?? []);
+    const rows = ids.flatMap((id) => this.#discard.get(id) ?? []);
     for (const { id, chain, edits } of rows) {
       this.#edits.drop(id, edits);
       this.#counters.add(chain, 'dead', -1);

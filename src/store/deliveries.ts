@@ -10,6 +10,7 @@ import type { Edits } from './edits.ts';
 import { DELIVERY_COLUMNS, UNBLOCK, type DeliveryRow } from './delivery-row.ts';
 import { ALONE, Gathered } from './gathered.ts';
 import { Merging } from './merging.ts';
+import { certain, query } from './query.ts';
 import { CHANGE_JOINS, groupOf, groupQueueOf } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
 import type {
@@ -226,7 +227,7 @@ export class Deliveries {
 
   /** Leaves the queue of its object for that of a group: its successors there need not wait for it. */
   join(delivery: number, group: string, handlers: readonly string[]): JoinedRecord {
-    const claimed = this.#statements.claimed.get(delivery) as unknown as Pick<Ended, 'chain' | 'queue'> | undefined;
+    const claimed = this.#statements.claimed.get(delivery);
     if (claimed === undefined) throw notClaimed(delivery);
     const queue = groupQueueOf(group);
     const state = this.#firstState(claimed.chain, queue);
@@ -239,7 +240,7 @@ export class Deliveries {
 
   /** From the dead letters back into the queue. */
   revive(delivery: number): boolean {
-    const row = this.#statements.find.get(delivery, DEAD) as unknown as Ended | undefined;
+    const row = this.#statements.find.get(delivery, DEAD);
     if (row === undefined) return false;
     this.#statements.revive.run(this.#firstState(row.chain, row.queue), delivery);
     this.#counters.add(row.chain, 'replayed');
@@ -272,13 +273,13 @@ export class Deliveries {
   #rowsFor(turn: ReturnType<Crashes['turn']>, chain: string, limit: number): DeliveryRow[] {
     if (turn === 'wait' || turn === 'batch') return [];
     const { claim, one } = this.#statements;
-    return (turn === undefined ? claim.all(chain, limit) : one.all(turn)) as unknown as DeliveryRow[];
+    return turn === undefined ? claim.all(chain, limit) : one.all(turn);
   }
 
   /** What waits for it in its group. */
   #rowsBehind({ queue }: DeliveryRow, { chain, behind = 0 }: ClaimRequest): DeliveryRow[] {
     if (behind === 0 || groupOf(queue) === undefined) return [];
-    return this.#statements.behind.all(chain, queue, behind) as unknown as DeliveryRow[];
+    return this.#statements.behind.all(chain, queue, behind);
   }
 
   #handOutBatch({ chain, now, stateful }: ClaimRequest): BatchRecord | undefined {
@@ -321,7 +322,7 @@ export class Deliveries {
     attempts: number | null = null,
   ): Ended {
     this.release(delivery);
-    return this.#statements.end.get(state, outcome, by, reason, now, attempts, delivery) as unknown as Ended;
+    return certain(this.#statements.end.get(state, outcome, by, reason, now, attempts, delivery));
   }
 
   /** Answers whether somebody waited. */
@@ -353,15 +354,18 @@ function prepare(db: DatabaseSync) {
          SELECT id FROM deliveries WHERE chain = ? AND state = ${PARKED} AND due_at <= ? ORDER BY due_at LIMIT ?)`,
     ),
     // Not `LIMIT ?`: the planner looks at its value, so that SQLite prepares the statement anew for each one, 5 times as long as it runs.
-    claim: db.prepare(
+    claim: query<DeliveryRow>(
+      db,
       `SELECT ${DELIVERY_COLUMNS}
        FROM (SELECT * FROM deliveries WHERE chain = ? AND state = ${READY} AND id NOT IN temp.claimed ORDER BY id LIMIT ? + 0) d
        JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
     ),
-    one: db.prepare(
+    one: query<DeliveryRow>(
+      db,
       `SELECT ${DELIVERY_COLUMNS} FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} WHERE d.id = ?`,
     ),
-    behind: db.prepare(
+    behind: query<DeliveryRow>(
+      db,
       `SELECT ${DELIVERY_COLUMNS}
        FROM (SELECT * FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD} ORDER BY id LIMIT ? + 0) d
        JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
@@ -369,7 +373,10 @@ function prepare(db: DatabaseSync) {
     ready: db.prepare(`UPDATE deliveries SET state = ${READY} WHERE id = ? AND id IN temp.claimed`),
     markClaimed: db.prepare('INSERT INTO temp.claimed VALUES (?)'),
     unclaim: db.prepare('DELETE FROM temp.claimed WHERE id = ?'),
-    claimed: db.prepare('SELECT chain, queue FROM deliveries WHERE id = ? AND id IN temp.claimed'),
+    claimed: query<Pick<Ended, 'chain' | 'queue'>>(
+      db,
+      'SELECT chain, queue FROM deliveries WHERE id = ? AND id IN temp.claimed',
+    ),
     join: db.prepare('UPDATE deliveries SET queue = ?, state = ? WHERE id = ?'),
     checkpoint: db.prepare(
       `UPDATE deliveries SET delivered = json_insert(delivered, '$[#]', ?) WHERE id = ? AND id IN temp.claimed`,
@@ -378,7 +385,8 @@ function prepare(db: DatabaseSync) {
       `UPDATE deliveries SET state = ${PARKED}, due_at = ?, attempts = ?, deferred_since = ?, reason = ?, claims = 0
        WHERE id = ?`,
     ),
-    end: db.prepare(
+    end: query<Ended>(
+      db,
       `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,
          attempts = coalesce(?, attempts), claims = 0
        WHERE id = ? RETURNING chain, queue, change, edits, newest, actors`,
@@ -387,7 +395,10 @@ function prepare(db: DatabaseSync) {
     fork: db.prepare(
       'INSERT INTO deliveries (chain, change, queue, state, edits, newest, actors) VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
-    find: db.prepare('SELECT chain, queue, change FROM deliveries WHERE id = ? AND state = ?'),
+    find: query<Pick<Ended, 'chain' | 'queue'>>(
+      db,
+      'SELECT chain, queue, change FROM deliveries WHERE id = ? AND state = ?',
+    ),
     revive: db.prepare(
       `UPDATE deliveries SET state = ?, attempts = 0, replayed = 1, outcome = NULL, handler = NULL, reason = NULL, ended_at = NULL
        WHERE id = ?`,

@@ -1,5 +1,6 @@
 /** What handlers made of a change before its branches get it: stored once for all of them, until the last is done. */
 import type { DatabaseSync } from 'node:sqlite';
+import { query } from './query.ts';
 import type { StoredEdits } from './store.ts';
 
 interface EditsRow {
@@ -25,7 +26,8 @@ export class Edits {
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare('INSERT INTO edits (text) VALUES (?)');
     this.#find = db.prepare('SELECT text FROM edits WHERE id = ?');
-    this.#page = db.prepare(
+    this.#page = query<EditsRow>(
+      db,
       `SELECT e.id, e.text, k.grp, k.version, k.kind, k.resource, b.bytes AS before, a.bytes AS after, m.bytes AS newest
        FROM edits e JOIN deliveries d ON d.id = (SELECT min(id) FROM deliveries WHERE edits = e.id)
          JOIN changes c ON c.id = d.change JOIN kinds k ON k.id = c.kind LEFT JOIN changes n ON n.id = d.newest
@@ -48,7 +50,7 @@ export class Edits {
   }
 
   page(afterId: number, limit: number): StoredEdits[] {
-    const rows = this.#page.all(afterId, limit) as unknown as EditsRow[];
+    const rows = this.#page.all(afterId, limit);
     return rows.map(({ id, text, grp: group, version, kind, resource, before, after, newest }) => ({
       id,
       text,

@@ -1,5 +1,6 @@
 /** What went wrong on the way of a delivery, attempt by attempt. Written when something fails, and only then. */
 import type { DatabaseSync } from 'node:sqlite';
+import { query } from './query.ts';
 import type { Failure } from './store.ts';
 
 /** What one run of a chain ended with. */
@@ -22,7 +23,8 @@ export class Failures {
   readonly #forget;
 
   constructor(db: DatabaseSync) {
-    this.#last = db.prepare(
+    this.#last = query<LastRow>(
+      db,
       'SELECT n, outcome, handler, error FROM failures WHERE delivery = ? ORDER BY n DESC LIMIT 1',
     );
     this.#add = db.prepare(
@@ -30,7 +32,8 @@ export class Failures {
        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?7)`,
     );
     this.#repeat = db.prepare('UPDATE failures SET times = times + 1, last_at = ? WHERE delivery = ? AND n = ?');
-    this.#of = db.prepare(
+    this.#of = query<Failure>(
+      db,
       `SELECT outcome, attempt, handler, error, at, times, last_at AS lastAt
        FROM failures WHERE delivery = ? ORDER BY n`,
     );
@@ -39,14 +42,14 @@ export class Failures {
 
   /** A deferral like the one before it is counted there: a receiver that is down for a week costs one row. */
   add(delivery: number, { outcome, attempt, handler, error, at }: NewFailure): void {
-    const last = this.#last.get(delivery) as unknown as LastRow | undefined;
+    const last = this.#last.get(delivery);
     const isRepeated = last?.outcome === 'deferred' && last.handler === handler && last.error === error;
     if (isRepeated && outcome === 'deferred') this.#repeat.run(at, delivery, last.n);
     else this.#add.run(delivery, (last?.n ?? 0) + 1, outcome, attempt, handler, error, at);
   }
 
   of(delivery: number): Failure[] {
-    return (this.#of.all(delivery) as unknown as Failure[]).map((row) => ({ ...row }));
+    return this.#of.all(delivery).map((row) => ({ ...row }));
   }
 
   /** Before the deliveries of the change go. */

@@ -52,11 +52,16 @@ export class FullDisk {
   /** False from {@link met} on, until there is room again. */
   mayGrow(): boolean {
     if (!this.#isFull || this.#store === null) return true;
-    if (freeBytes(this.#store) < ENOUGH * this.#bytes) return false;
+    // What was pruned leaves its room inside the file, where the volume does not show it.
+    if (Math.max(freeBytes(this.#store), this.#freeInside()) < ENOUGH * this.#bytes) return false;
     this.#takeRoom(this.#store);
     this.#copyLogAfter(this.#bytes);
     this.#isFull = false;
     return true;
+  }
+
+  #freeInside(): number {
+    return PAGE_BYTES * Number(this.#db.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
   }
 
   /** A log that is no longer than the ballast is large has no more in it that is new to the database. */

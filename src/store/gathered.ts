@@ -1,6 +1,7 @@
 /** Deliveries that wait at one sink to be told together. */
 import type { DatabaseSync } from 'node:sqlite';
 import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
+import { query } from './query.ts';
 import { CHANGE_JOINS } from './records.ts';
 import { GATHERED } from './schema.ts';
 
@@ -35,10 +36,12 @@ export class Gathered {
   constructor(db: DatabaseSync) {
     const waiting = `chain = ?1 AND state = ${GATHERED} AND id NOT IN temp.claimed`;
     this.#next = db.prepare(`SELECT min(due_at) AS due_at FROM deliveries WHERE ${waiting}`);
-    this.#first = db.prepare(
+    this.#first = query<FirstRow>(
+      db,
       `SELECT gather, batch FROM deliveries WHERE ${waiting} AND due_at <= ?2 ORDER BY due_at, id LIMIT 1`,
     );
-    this.#members = db.prepare(
+    this.#members = query<DeliveryRow>(
+      db,
       `SELECT ${DELIVERY_COLUMNS} FROM (
          SELECT * FROM deliveries WHERE ${waiting} AND gather = ?2 AND batch IS ?3 ORDER BY id
        ) d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
@@ -55,7 +58,7 @@ export class Gathered {
 
   /** The batch that is due first, with those that came to it later. */
   due(chain: string, now: number): GatheredRows | undefined {
-    const first = this.#first.get(chain, now) as unknown as FirstRow | undefined;
+    const first = this.#first.get(chain, now);
     if (first === undefined) return undefined;
     const rows: DeliveryRow[] = [];
     let bytes = 0;

@@ -1,5 +1,6 @@
 /** What stateful handlers keep for an object or a group of them, and the wake-ups they asked for. */
 import type { DatabaseSync } from 'node:sqlite';
+import { certain, query } from './query.ts';
 import { Changes, groupOf, queueOf } from './records.ts';
 import type { StateWrites } from './store.ts';
 
@@ -66,7 +67,7 @@ export class HandlerMemory {
   }
 
   #asking(change: number): AskingChange {
-    return this.#statements.change.get(change) as unknown as AskingChange;
+    return certain(this.#statements.change.get(change));
   }
 
   all(handler: string): string[] {
@@ -83,7 +84,7 @@ export class HandlerMemory {
    * object differ in their idempotency key.
    */
   takeTimers(chain: string, now: number, limit: number): DueTimer[] {
-    const rows = this.#statements.dueTimers.all(chain, now, limit) as unknown as TimerRow[];
+    const rows = this.#statements.dueTimers.all(chain, now, limit);
     return rows.map(({ handler, queue, kind, key, uid, due_at: dueAt }) => {
       this.#statements.dropTimer.run(chain, handler, queue);
       const change = this.#changes.append({
@@ -110,12 +111,13 @@ function prepare(db: DatabaseSync) {
     allStates: db.prepare('SELECT value FROM states WHERE handler = ?'),
     putState: db.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?)'),
     dropState: db.prepare('DELETE FROM states WHERE handler = ? AND queue = ?'),
-    change: db.prepare(
+    change: query<AskingChange>(
+      db,
       'SELECT c.kind, k.grp, k.resource, c.key, c.uid FROM changes c JOIN kinds k ON k.id = c.kind WHERE c.id = ?',
     ),
     putTimer: db.prepare('INSERT OR REPLACE INTO timers VALUES (?, ?, ?, ?, ?, ?, ?)'),
     dropTimer: db.prepare('DELETE FROM timers WHERE chain = ? AND handler = ? AND queue = ?'),
     nextTimer: db.prepare('SELECT due_at FROM timers WHERE chain = ? ORDER BY due_at LIMIT 1'),
-    dueTimers: db.prepare('SELECT * FROM timers WHERE chain = ? AND due_at <= ? ORDER BY due_at LIMIT ?'),
+    dueTimers: query<TimerRow>(db, 'SELECT * FROM timers WHERE chain = ? AND due_at <= ? ORDER BY due_at LIMIT ?'),
   };
 }

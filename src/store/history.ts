@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import type { Facts } from './facts.ts';
 import { Failures } from './failures.ts';
+import { query } from './query.ts';
 import {
   aboutObjects,
   aboutValues,
@@ -18,6 +19,8 @@ import type { ChangeRecord, EndedQuery, HistoryQuery, Retention } from './store.
 
 /** Changes that one prune looks at, so that it holds up nothing else for long; the next call goes on from there. */
 const PRUNE_STEP = 500;
+/** And of their manifests, so that the log has room for it on a disk that is full. */
+const PRUNE_BYTES = 1024 * 1024;
 const PRUNED_TO = 'store.pruned-to';
 
 interface PruneRow {
@@ -50,13 +53,16 @@ export class History {
       WHERE c.id > ?1 AND c.id < ?10 AND c.action <> ${TIMER} AND (?2 IS NULL OR c.observed_at >= ?2) AND (?3 IS NULL OR c.key = ?3)
         AND ${aboutObjects(4)}
         AND (?8 IS NULL OR EXISTS (SELECT 1 FROM json_each(c.actors) WHERE value ->> '$.manager' GLOB ?8))`;
-    this.#oldest = db.prepare(`${select} ORDER BY c.id LIMIT ?9`);
-    this.#newest = db.prepare(`${select} ORDER BY c.id DESC LIMIT ?9`);
+    this.#oldest = query<ChangeRow>(db, `${select} ORDER BY c.id LIMIT ?9`);
+    this.#newest = query<ChangeRow>(db, `${select} ORDER BY c.id DESC LIMIT ?9`);
     const owed = `EXISTS (SELECT 1 FROM deliveries WHERE change = c.id AND state < ${DONE})
       OR EXISTS (SELECT 1 FROM deliveries WHERE newest = c.id AND state < ${DONE})`;
     const columns = `c.id, c.before, c.after, c.observed_at, c.size, ${owed} AS kept`;
-    this.#step = db.prepare(`SELECT ${columns} FROM changes c WHERE c.id > ? ORDER BY c.id LIMIT ${PRUNE_STEP}`);
-    this.#one = db.prepare(`SELECT ${columns} FROM changes c WHERE c.id = ?`);
+    this.#step = query<PruneRow>(
+      db,
+      `SELECT ${columns} FROM changes c WHERE c.id > ? ORDER BY c.id LIMIT ${PRUNE_STEP}`,
+    );
+    this.#one = query<PruneRow>(db, `SELECT ${columns} FROM changes c WHERE c.id = ?`);
     this.#ended = db.prepare(
       `SELECT c.id FROM changes c JOIN kinds k ON k.id = c.kind
        WHERE (?1 IS NULL OR c.observed_at < ?1) AND ${aboutObjects(2)} AND NOT (${owed}) ORDER BY c.id`,
@@ -75,7 +81,7 @@ export class History {
     const statement = newestFirst === true ? this.#newest : this.#oldest;
     const { since, key, by } = query;
     const filters = [since ?? null, key ?? null, ...aboutValues(query), globOf(by) ?? null];
-    return (statement.all(afterId, ...filters, limit, beforeId) as unknown as ChangeRow[]).map((row) => recordOf(row));
+    return statement.all(afterId, ...filters, limit, beforeId).map((row) => recordOf(row));
   }
 
   prune({ maxAgeMs, maxBytes }: Retention, now: number): number {
@@ -83,7 +89,7 @@ export class History {
     let freed = 0;
     let pruned = 0;
     const from = this.#facts.number(PRUNED_TO);
-    const rows = this.#step.all(from) as unknown as PruneRow[];
+    const rows = this.#step.all(from);
     let to = rows.length < PRUNE_STEP ? 0 : (rows.at(-1)?.id ?? 0);
     for (const row of rows) {
       if (row.observed_at >= now - maxAgeMs && excess <= 0) {
@@ -91,6 +97,10 @@ export class History {
         break;
       }
       if (row.kept === 1) continue;
+      if (freed >= PRUNE_BYTES) {
+        to = row.id - 1;
+        break;
+      }
       this.#remove(row);
       excess -= row.size;
       freed += row.size;
@@ -106,7 +116,7 @@ export class History {
   }
 
   forget(changes: readonly number[]): number[] {
-    const found = changes.flatMap((id) => (this.#one.get(id) as unknown as PruneRow | undefined) ?? []);
+    const found = changes.flatMap((id) => this.#one.get(id) ?? []);
     const rows = found.filter(({ kept }) => kept === 0);
     for (const row of rows) this.#remove(row);
     this.#facts.add('store.history-bytes', -rows.reduce((sum, { size }) => sum + size, 0));

@@ -8,6 +8,7 @@ import type { Actor, Manifest } from '../change.ts';
 import { parseManifest } from '../parse.ts';
 import type { Counters } from './counters.ts';
 import { UNBLOCK, type ToldRow } from './delivery-row.ts';
+import { query } from './query.ts';
 import { ACTIONS, CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, DEAD, DONE, READY } from './schema.ts';
 import type { ChangeRecord } from './store.ts';
@@ -47,10 +48,10 @@ export class Merging {
   merge(chain: string, limit: number, now: number): number {
     let left = MAX_IN_ALL;
     let superseded = 0;
-    for (const row of this.#statements.late.all(chain, now - LATE_MS, limit) as unknown as Waiting[]) {
+    for (const row of this.#statements.late.all(chain, now - LATE_MS, limit)) {
       if (left <= 0) break;
       const limitHere = Math.min(left, MAX_SUCCESSORS);
-      const successors = this.#statements.successors.all(chain, row.queue, limitHere) as unknown as Waiting[];
+      const successors = this.#statements.successors.all(chain, row.queue, limitHere);
       left -= successors.length;
       const end = successors.findIndex(({ uid, fresh }) => uid !== row.uid || fresh === 0);
       const merged = end === -1 ? successors : successors.slice(0, end);
@@ -69,11 +70,14 @@ export class Merging {
   /** From the first change to the newest. */
   #merged(first: ToldRow): ChangeRecord {
     const { newest, merged_actors: actors } = first;
-    const row = newest === null ? undefined : (this.#statements.change.get(newest) as unknown as ChangeRow | undefined);
+    const row = newest === null ? undefined : this.#statements.change.get(newest);
     if (row === undefined) return recordOf(first);
     const last = recordOf(row, { compacted: true });
     const told = { ...last, actors: actors ?? last.actors };
-    return last.action === 'deleted' ? told : { ...told, before: first.before, action: recordOf(first).action };
+    if (last.action === 'deleted') return told;
+    // The same object left its scope and came back: it is there, and was.
+    const action = recordOf(first).action === 'added' ? 'added' : 'updated';
+    return { ...told, before: first.before, action };
   }
 
   #mergeInto(chain: string, first: Waiting, others: readonly Waiting[], now: number): number {
@@ -100,9 +104,9 @@ export class Merging {
   /** Nothing is left to tell: it came and went, or is again what it was. */
   #isUndone(first: Waiting, last: Waiting): boolean {
     if (ACTIONS[first.action] === 'added') return ACTIONS[last.action] === 'deleted';
-    if (ACTIONS[last.action] !== 'updated') return false;
-    const before = this.#statements.change.get(first.change) as unknown as ChangeRow | undefined;
-    const after = this.#statements.change.get(last.change) as unknown as ChangeRow | undefined;
+    if (ACTIONS[last.action] === 'deleted') return false;
+    const before = this.#statements.change.get(first.change);
+    const after = this.#statements.change.get(last.change);
     return isDeepStrictEqual(stateOf(before?.before), stateOf(after?.after));
   }
 }
@@ -139,16 +143,18 @@ function prepare(db: DatabaseSync) {
   const ready = `d.chain = ?1 AND d.state = ${READY} AND d.id NOT IN temp.claimed`;
   return {
     oldest: db.prepare(`SELECT c.observed_at FROM ${joined} WHERE ${ready} ORDER BY d.id LIMIT 1`),
-    late: db.prepare(
+    late: query<Waiting>(
+      db,
       `SELECT ${columns} FROM ${joined} WHERE ${ready} AND c.observed_at <= ?2 AND fresh AND EXISTS (
          SELECT 1 FROM deliveries WHERE chain = ?1 AND queue = d.queue AND state = ${BLOCKED} AND state < ${DEAD}
        ) ORDER BY d.id LIMIT ?3 + 0`,
     ),
-    successors: db.prepare(
+    successors: query<Waiting>(
+      db,
       `SELECT ${columns} FROM ${joined}
        WHERE d.chain = ? AND d.queue = ? AND d.state = ${BLOCKED} AND d.state < ${DEAD} ORDER BY d.id LIMIT ? + 0`,
     ),
-    change: db.prepare(`SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`),
+    change: query<ChangeRow>(db, `SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`),
     actors: db.prepare('SELECT actors FROM changes WHERE id = ?'),
     point: db.prepare('UPDATE deliveries SET newest = ?, actors = ? WHERE id = ?'),
     supersede: db.prepare(

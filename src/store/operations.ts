@@ -1,11 +1,12 @@
 /** Every operation of the store by name, on one synchronous connection, with what the engine must know about it. */
 import type { DatabaseSync } from 'node:sqlite';
+import type { Change } from '../change.ts';
 import { Acceptor, type PackedBatch } from './accept.ts';
 import { Baseline } from './baseline.ts';
 import { Bodies } from './bodies.ts';
 import type { Counters } from './counters.ts';
 import type { Crashes } from './crashes.ts';
-import { removeOlderVersions } from './database.ts';
+import { removeOlderVersions, vacuum } from './database.ts';
 import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
 import { Deliveries, type ClaimedRecords } from './deliveries.ts';
 import { Edits } from './edits.ts';
@@ -105,7 +106,8 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     }),
     // Not in a transaction; the log holds old bytes too, and so do copies from before a migration.
     compact: read(() => {
-      db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
+      vacuum(db);
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       removeOlderVersions(db);
     }),
     // What was removed is overwritten already: see openDatabase.
@@ -171,6 +173,7 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     ended: read((query: EndedQuery) => history.ended(query)),
     forget: write((changes: readonly number[]) => history.forget(changes)),
     balances: read(() => counters.balances()),
+    leaveCluster: write((cluster: Change['cluster']) => acceptor.leaveCluster(cluster)),
     getFact: read((name: string) => facts.get(name)),
     setFact: write((name: string, value: string) => facts.set(name, value)),
   };

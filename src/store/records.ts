@@ -1,6 +1,7 @@
 /** Rows of `changes` and what they are read as. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Action, ChangeFlags, Gvk } from '../change.ts';
+import type { Action, Change, ChangeFlags, Gvk } from '../change.ts';
+import { query } from './query.ts';
 import type { ChangeRecord, ObjectsQuery, RecordedKind } from './store.ts';
 
 /** Stored as their index: only ever append. */
@@ -30,7 +31,7 @@ function flagsOf(bits: number): ChangeFlags {
 /** The columns that {@link recordOf} reads of `changes c` and what {@link CHANGE_JOINS} joins. */
 export const CHANGE_COLUMNS = `
   c.id, c.action, k.grp, k.version, k.kind, k.resource, c.key, c.uid, c.rv,
-  b.bytes AS before, a.bytes AS after, c.actors, c.observed_at, c.flags`;
+  b.bytes AS before, a.bytes AS after, c.actors, c.observed_at, c.flags, c.cluster`;
 
 export const CHANGE_JOINS = `
   JOIN kinds k ON k.id = c.kind
@@ -72,6 +73,7 @@ export interface ChangeRow {
   readonly actors: string;
   readonly observed_at: number;
   readonly flags: number;
+  readonly cluster: string | null;
 }
 
 export function recordOf(row: ChangeRow, extra: ChangeFlags = {}): ChangeRecord {
@@ -88,6 +90,7 @@ export function recordOf(row: ChangeRow, extra: ChangeFlags = {}): ChangeRecord 
     actors: row.actors,
     observedAt: row.observed_at,
     flags: { ...flagsOf(row.flags), ...extra },
+    cluster: row.cluster ?? undefined,
   };
 }
 
@@ -111,12 +114,19 @@ export interface NewChange {
 /** Appends changes and gives them their accept numbers. */
 export class Changes {
   readonly #insert;
+  readonly #attribute;
 
   constructor(db: DatabaseSync) {
+    this.#attribute = db.prepare('UPDATE changes SET cluster = ? WHERE cluster IS NULL');
     this.#insert = db.prepare(
       `INSERT INTO changes (action, kind, key, uid, rv, before, after, actors, observed_at, flags, size)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
+  }
+
+  /** All that are there are of this cluster, those excepted that are of an earlier one. */
+  attribute(cluster: Change['cluster']): void {
+    this.#attribute.run(JSON.stringify(cluster));
   }
 
   append(change: NewChange): number {
@@ -149,11 +159,11 @@ export class Kinds {
       'INSERT INTO kinds (grp, version, kind, resource) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
     );
     this.#find = db.prepare('SELECT id FROM kinds WHERE grp = ? AND version = ? AND kind = ? AND resource = ?');
-    this.#all = db.prepare('SELECT grp AS "group", version, kind, resource FROM kinds');
+    this.#all = query<RecordedKind>(db, 'SELECT grp AS "group", version, kind, resource FROM kinds');
   }
 
   all(): RecordedKind[] {
-    return (this.#all.all() as unknown as RecordedKind[]).map((row) => ({ ...row }));
+    return this.#all.all().map((row) => ({ ...row }));
   }
 
   idOf({ group, version, kind }: Gvk, resource: string): number {

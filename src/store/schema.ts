@@ -149,4 +149,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE deliveries ADD COLUMN claims INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX deliveries_claims ON deliveries (chain, id) WHERE claims > 0;
   `,
+  `
+  -- JSON of another cluster, which the store was of before; NULL: it is of the one that the store is of.
+  ALTER TABLE changes ADD COLUMN cluster TEXT;
+  `,
 ];

@@ -290,6 +290,10 @@ class SqliteStore implements Store {
     return this.#call('remember', [handler, key, json, this.#clock.now()]);
   }
 
+  leaveCluster(cluster: Change['cluster']) {
+    return this.#call('leaveCluster', [cluster]);
+  }
+
   getFact(name: string) {
     return this.#call('getFact', [name]);
   }

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import { GONE, unpackObservations, type Observed, type PackedObservations } from './observations.ts';
+import { query } from './query.ts';
 
 interface StagedRow {
   readonly id: number;
@@ -31,7 +32,7 @@ export class Staging {
     this.#insert = db.prepare(
       'INSERT INTO staged (scope, bits, key, uid, rv, digest, body, size, managed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
-    this.#page = db.prepare('SELECT * FROM staged WHERE scope = ? AND id > ? ORDER BY id LIMIT ?');
+    this.#page = query<StagedRow>(db, 'SELECT * FROM staged WHERE scope = ? AND id > ? ORDER BY id LIMIT ?');
     this.#staged = db.prepare('SELECT body FROM staged WHERE scope = ? AND body IS NOT NULL');
     this.#clear = db.prepare('DELETE FROM staged WHERE scope = ?');
   }
@@ -46,7 +47,7 @@ export class Staging {
   /** In the order in which they were staged. Whoever reads them takes over the use of their bodies. */
   *read(scope: number): Generator<Observed> {
     for (let after = 0; ;) {
-      const rows = this.#page.all(scope, after, PAGE) as unknown as StagedRow[];
+      const rows = this.#page.all(scope, after, PAGE);
       for (const { bits, key, uid, rv, digest, body, size, managed } of rows) {
         const stored = { body: EMPTY, size, bodyId: body ?? undefined, managedFields: managed ?? undefined };
         yield { bits, key, uid, resourceVersion: rv, digest, ...stored };

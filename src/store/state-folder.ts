@@ -8,7 +8,7 @@ import { chmod, lstat, mkdir, open, readdir, readFile, rename, writeFile } from 
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { codeOf, ConfigError, toError } from '../errors.ts';
+import { codeOf, ConfigError, isConfigError, toError } from '../errors.ts';
 
 export interface StateFolder {
   readonly path: string;
@@ -215,7 +215,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 function explain(thrown: unknown, path: string): Error {
-  if (thrown instanceof ConfigError) return thrown;
+  if (isConfigError(thrown)) return thrown;
   const error = toError(thrown);
   const reason = REASONS[codeOf(thrown) ?? ''] ?? error.message;
   return new ConfigError([`Cannot use the state folder ${path}: ${reason}`], { cause: error });

@@ -476,6 +476,9 @@ export interface Store {
   /** Kept for {@link MEMORY_KEPT_MS}; `null` forgets it. */
   remember(handler: string, key: string, value: Json | null): Promise<void>;
 
+  /** From now on the store is of another cluster: changes until now stay those of `cluster`, which they say when they are told. */
+  leaveCluster(cluster: Change['cluster']): Promise<void>;
+
   /** Small durable facts of the whole store, such as the cluster's identity. */
   getFact(name: string): Promise<string | undefined>;
   setFact(name: string, value: string): Promise<void>;
@@ -499,4 +502,6 @@ export interface ChangeRecord {
   readonly actors: string;
   readonly observedAt: number;
   readonly flags: ChangeFlags;
+  /** JSON of the cluster that it is of, where that is not the store's (see {@link Store.leaveCluster}). */
+  readonly cluster: string | undefined;
 }

@@ -1,6 +1,7 @@
 /** What became of one change, in each chain and branch. */
 import type { DatabaseSync } from 'node:sqlite';
 import { Failures } from './failures.ts';
+import { query } from './query.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, DONE, GATHERED, PARKED, READY } from './schema.ts';
 import type { ChangeRecord, DeliveryTrip } from './store.ts';
@@ -39,14 +40,14 @@ export class Trips {
 
   constructor(db: DatabaseSync) {
     this.#failures = new Failures(db);
-    this.#change = db.prepare(`SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`);
-    this.#deliveries = db.prepare('SELECT * FROM deliveries WHERE change = ? ORDER BY id');
+    this.#change = query<ChangeRow>(db, `SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`);
+    this.#deliveries = query<DeliveryRow>(db, 'SELECT * FROM deliveries WHERE change = ? ORDER BY id');
   }
 
   of(change: number): TripRecord | undefined {
-    const row = this.#change.get(change) as unknown as ChangeRow | undefined;
+    const row = this.#change.get(change);
     if (row === undefined) return undefined;
-    const deliveries = this.#deliveries.all(change) as unknown as DeliveryRow[];
+    const deliveries = this.#deliveries.all(change);
     return { record: recordOf(row), deliveries: deliveries.map((delivery) => this.#tripOf(delivery)) };
   }
 

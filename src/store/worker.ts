@@ -1,6 +1,6 @@
 /** The thread that owns the database: SQLite is synchronous, and an fsync takes milliseconds that the main thread does not have. */
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
-import { ConfigError, toError } from '../errors.ts';
+import { isConfigError, toError } from '../errors.ts';
 import { openDatabase } from './database.ts';
 import { Engine, type Call, type Reply } from './engine.ts';
 import type { Term } from './epoch.ts';
@@ -72,6 +72,6 @@ function replyOnWire(reply: Reply): ReplyOnWire {
 
 function onWire(error: Error): ErrorOnWire {
   const { message, stack } = error;
-  if (error instanceof ConfigError) return { message, stack, code: error.code, problems: error.problems };
+  if (isConfigError(error)) return { message, stack, code: error.code, problems: error.problems };
   return { message, stack, code: error instanceof StoreError ? error.code : undefined, problems: undefined };
 }

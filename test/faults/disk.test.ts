@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { accept, claim, CLUSTER, COMPLETED, NOW, openScope, seen } from '../../src/store/conformance/fixture.ts';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { deployment } from '../e2e/cluster.ts';
 import type { Program } from '../e2e/program.ts';
 import { assertFolderBalanced, withStore } from './balance.ts';
@@ -118,6 +120,36 @@ describe('a disk that', () => {
     assert.equal(assertWhole(told.taken, end).repeated, 0);
     await assertFolderBalanced(state);
   });
+
+  test(
+    '28 is full of what was owed: told and pruned, it leaves its room to what comes next, without a restart',
+    needsMount,
+    async () => {
+      await using volume = await Tmpfs.mount('24m');
+      await using closing = new AsyncDisposableStack();
+      const store = await openSqliteStore({ path: volume.file('store.db'), cluster: CLUSTER });
+      closing.defer(() => store.close());
+      const scope = await openScope(store);
+      const see = (n: number) =>
+        accept(store, scope, seen(`web-${n % 50}`, n, { body: Buffer.alloc(20_000, 97 + (n % 20)) }));
+      let n = 0;
+      const full = async (): Promise<void> => {
+        for (;;) await see(++n);
+      };
+      await assert.rejects(full(), { code: 'STORE_FULL' });
+      for (let owed = (await claim(store)).deliveries; owed.length > 0; owed = (await claim(store)).deliveries)
+        for (const { id } of owed) await store.complete(id, COMPLETED);
+      let pruned = 0;
+      for (let more = 1; more > 0; pruned += more) more = await store.prune({ maxAgeMs: 0, maxBytes: 0 }, NOW + 1);
+      assert.ok(pruned > 0);
+      await until('room for another change', () =>
+        see(++n).then(
+          () => true,
+          () => false,
+        ),
+      );
+    },
+  );
 
   test(
     '29 fails to write what it was given: the program ends, nothing is believed; whole again, everything is told',

@@ -166,6 +166,26 @@ export function acceptance(fixture: StoreFixture): void {
       ]);
     });
 
+    storeTest(fixture, 'names nobody who wrote only noise since the last change', async ({ store }) => {
+      const entry = (manager: string, field: string) => ({
+        manager,
+        operation: 'Update',
+        fieldsV1: { [`f:${field}`]: { 'f:a': {} } },
+      });
+      const fields = (...entries: object[]) => utf8(JSON.stringify(entries));
+      const scope = await openScope(store);
+      const basis = { version: 'v1', interest: { except: ['status'] }, redaction: '' };
+      const managedFields = fields(entry('helm', 'spec'));
+      await store.accept({ ...firstList(scope, [seen('web', 1, { managedFields })]), basis });
+      const later = fields(entry('helm', 'spec'), entry('kube-controller-manager', 'status'), entry('kubectl', 'spec'));
+      await accept(store, scope, seen('web', 9, { managedFields: later }));
+      const [change] = await store.history({ limit: 1 });
+      assert.deepEqual(
+        change?.by.map(({ manager }) => manager),
+        ['kubectl'],
+      );
+    });
+
     storeTest(fixture, 'takes a body of 1.5 MB', async ({ store }) => {
       const data = 'x'.repeat(1_500_000);
       await accept(

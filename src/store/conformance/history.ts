@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import type { Change } from '../../change.ts';
 import { DEFAULT_RETENTION, type Store } from '../store.ts';
 import {
   accept,
@@ -29,6 +30,23 @@ async function completeAll(store: Store): Promise<void> {
 
 export function history(fixture: StoreFixture): void {
   describe('history()', () => {
+    storeTest(fixture, 'changes of a cluster that was left stay of it, owed, dead and recorded', async ({ store }) => {
+      const first = { id: 'uid-1', name: 'first' };
+      const scope = await withPending(store, ['a', 'b']);
+      const [dying] = (await claim(store, { limit: 1 })).deliveries;
+      assert.ok(dying);
+      await store.deadLetter(dying.id, { handler: 'default/slack', error: 'no', attempts: 1 });
+      await store.leaveCluster(first);
+      await accept(store, scope, seen('c', 1));
+      await store.leaveCluster({ id: 'uid-2', name: 'second' });
+      const clusters = (changes: readonly Change[]) => changes.map(({ name, cluster }) => `${name} ${cluster.name}`);
+      assert.deepEqual(clusters(await store.history({ limit: 10 })), ['a first', 'b first', 'c second']);
+      const { deliveries } = await claim(store);
+      assert.deepEqual(clusters(deliveries.map(({ change }) => change)), ['b first', 'c second']);
+      const [letter] = await store.deadLetters({ limit: 10 });
+      assert.deepEqual(letter?.change.cluster, first);
+    });
+
     storeTest(fixture, 'answers changes in either order, filtered and paged', async ({ store }) => {
       await withPending(store, ['a', 'b']);
       await withPending(store, ['a'], { group: '', resource: 'services', kind: 'Service' });

@@ -96,6 +96,17 @@ export function merging(fixture: StoreFixture): void {
       assert.deepEqual(await merged(store, NOW), ['updated 1 -> 6', 'added undefined -> 7']);
     });
 
+    storeTest(fixture, 'tells of what left its scope and came back that it is there', async ({ store }) => {
+      const scope = await withPending(store, ['web', 'same']);
+      for (const { id } of (await claim(store)).deliveries) await store.complete(id, COMPLETED);
+      const left = { flags: { leftScope: true } } as const;
+      await accept(store, scope, gone('web', 2, left), seen('web', 3), seen('web', 4));
+      await accept(store, scope, gone('same', 2, left), seen('same', 3, { body: seen('same', 1).body }));
+      assert.deepEqual(await merged(store), ['updated 1 -> 4']);
+      const [balance] = await assertBalanced(store);
+      assert.deepEqual([balance?.superseded, balance?.pending], [4, 1]);
+    });
+
     storeTest(fixture, 'keeps a successor of the same name apart', async ({ store }) => {
       const scope = await known(store);
       await accept(store, scope, seen('web', 2), gone('web', 3), seen('web', 4, { uid: 'uid-2' }));

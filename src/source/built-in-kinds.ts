@@ -1,0 +1,71 @@
+/** The kinds of Kubernetes itself as roles call them, for where no cluster can be asked. */
+import { resolveIn, type Resolution } from './discovery.ts';
+import type { Resource } from './source.ts';
+
+type Row = readonly [resource: string, kind: string, shortNames?: string, scope?: 'cluster'];
+
+/** As `kubectl api-resources` prints them. `chart/templates/_kinds.tpl` has the same. */
+const BUILT_IN: Readonly<Record<string, readonly Row[]>> = {
+  v1: [
+    ['configmaps', 'ConfigMap', 'cm'],
+    ['endpoints', 'Endpoints', 'ep'],
+    ['events', 'Event', 'ev'],
+    ['limitranges', 'LimitRange', 'limits'],
+    ['namespaces', 'Namespace', 'ns', 'cluster'],
+    ['nodes', 'Node', 'no', 'cluster'],
+    ['persistentvolumes', 'PersistentVolume', 'pv', 'cluster'],
+    ['persistentvolumeclaims', 'PersistentVolumeClaim', 'pvc'],
+    ['pods', 'Pod', 'po'],
+    ['replicationcontrollers', 'ReplicationController', 'rc'],
+    ['resourcequotas', 'ResourceQuota', 'quota'],
+    ['secrets', 'Secret'],
+    ['services', 'Service', 'svc'],
+    ['serviceaccounts', 'ServiceAccount', 'sa'],
+  ],
+  'apps/v1': [
+    ['daemonsets', 'DaemonSet', 'ds'],
+    ['deployments', 'Deployment', 'deploy'],
+    ['replicasets', 'ReplicaSet', 'rs'],
+    ['statefulsets', 'StatefulSet', 'sts'],
+  ],
+  'autoscaling/v2': [['horizontalpodautoscalers', 'HorizontalPodAutoscaler', 'hpa']],
+  'batch/v1': [
+    ['cronjobs', 'CronJob', 'cj'],
+    ['jobs', 'Job'],
+  ],
+  'discovery.k8s.io/v1': [['endpointslices', 'EndpointSlice']],
+  'networking.k8s.io/v1': [
+    ['ingresses', 'Ingress', 'ing'],
+    ['ingressclasses', 'IngressClass', '', 'cluster'],
+    ['networkpolicies', 'NetworkPolicy', 'netpol'],
+  ],
+  'policy/v1': [['poddisruptionbudgets', 'PodDisruptionBudget', 'pdb']],
+  'rbac.authorization.k8s.io/v1': [
+    ['clusterroles', 'ClusterRole', '', 'cluster'],
+    ['clusterrolebindings', 'ClusterRoleBinding', '', 'cluster'],
+    ['roles', 'Role'],
+    ['rolebindings', 'RoleBinding'],
+  ],
+  'storage.k8s.io/v1': [['storageclasses', 'StorageClass', 'sc', 'cluster']],
+  'apiextensions.k8s.io/v1': [['customresourcedefinitions', 'CustomResourceDefinition', 'crd crds', 'cluster']],
+};
+
+export const BUILT_IN_KINDS: readonly Resource[] = Object.entries(BUILT_IN).flatMap(([apiVersion, rows]) => {
+  const [version = '', group = ''] = apiVersion.split('/').toReversed();
+  return rows.map(([resource, kind, shortNames = '', scope]) => ({
+    group,
+    version,
+    resource,
+    kind,
+    namespaced: scope === undefined,
+    shortNames: shortNames.split(' ').filter((name) => name !== ''),
+    singular: kind.toLowerCase(),
+    verbs: ['list', 'watch'],
+  }));
+});
+
+/** What a name means, by the rules of discovery. */
+export function resolveBuiltIn(name: string, apiVersion: string | undefined): Resolution {
+  const served = { resources: BUILT_IN_KINDS, groupVersions: new Set(Object.keys(BUILT_IN)), unknown: new Map() };
+  return resolveIn(served, name, apiVersion);
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { test, type TestContext } from 'node:test';
+import { EVERYTHING } from '../interest.ts';
+import { createLogger } from '../log.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import { addressId } from './discovery.ts';
+import { recogniseCluster } from './recognise-cluster.ts';
+
+const ADDRESS = 'ca@api.example:6443';
+const log = createLogger({ level: 'error', json: true, color: false, stream: new PassThrough() });
+const byUid = (id: string) => ({ identity: { id, by: 'kube-system' }, address: ADDRESS, clusterName: id }) as const;
+/** Who may not read `kube-system`. */
+const byAddress = {
+  identity: { id: addressId(ADDRESS), by: 'address' },
+  address: ADDRESS,
+  clusterName: 'prod',
+} as const;
+const bytes = Buffer.from('{"metadata":{"name":"web"}}');
+
+/** A store with a baseline, and a change that is owed. */
+async function used(t: TestContext): Promise<Store> {
+  const store = await openSqliteStore({ path: ':memory:' });
+  t.after(() => store.close());
+  await recogniseCluster(store, byUid('first'), log);
+  const kind = { group: 'apps', version: 'v1', resource: 'deployments', kind: 'Deployment' };
+  const { id: scope } = await store.openScope({
+    ...kind,
+    namespace: '',
+    labelSelector: '',
+    fieldSelector: '',
+    chains: ['default'],
+  });
+  const seen = { type: 'seen', key: 'shop/web', uid: 'u', resourceVersion: '1', digest: 1, body: bytes } as const;
+  const basis = { version: 'v1', interest: EVERYTHING, redaction: '' };
+  await store.accept({ scope, observations: [seen], cursor: '1', basis });
+  return store;
+}
+
+/** How many objects are known of before the cluster is asked. */
+async function baselines(store: Store): Promise<number> {
+  const all = { group: 'apps', resource: 'deployments', namespace: 'shop', afterKey: '', limit: 10 };
+  return (await store.held(all)).length;
+}
+
+test('another cluster: a new baseline, and what is owed stays of the one that was', async (t) => {
+  const store = await used(t);
+  await recogniseCluster(store, byUid('second'), log);
+  assert.equal(await baselines(store), 0);
+  const [change] = await store.history({ limit: 1 });
+  assert.deepEqual(change?.cluster, { id: 'first', name: 'first' });
+});
+
+test('rights that are lost for a while, and gained again: the same cluster', async (t) => {
+  const store = await used(t);
+  await recogniseCluster(store, byAddress, log);
+  await recogniseCluster(store, byUid('first'), log);
+  assert.equal(await baselines(store), 1);
+});
+
+test('rights that are gained later: the same cluster', async (t) => {
+  const store = await used(t);
+  await store.setFact('cluster', addressId(ADDRESS));
+  await recogniseCluster(store, byUid('first'), log);
+  assert.equal(await baselines(store), 1);
+});
