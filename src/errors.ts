@@ -4,7 +4,7 @@
  */
 
 /** What the chain runner does with a throw: any other error is a failed attempt. */
-export type ErrorCode =
+type ErrorCode =
   /** No retry helps: straight to the dead letters. */
   | 'TERMINAL'
   /** Surely not delivered, try again later without using up an attempt, for `deferForMs` in all at most. */
@@ -14,13 +14,13 @@ export type ErrorCode =
 
 /** Give up on this change now: it goes to the dead letters without a retry. */
 export class TerminalError extends Error {
-  readonly code = 'TERMINAL';
+  readonly code = 'TERMINAL' satisfies ErrorCode;
   override readonly name = 'TerminalError';
 }
 
 /** The receiver asked to come back later, or the request was surely not sent: wait without using up an attempt. */
 export class RetryAfterError extends Error {
-  readonly code = 'DEFER';
+  readonly code = 'DEFER' satisfies ErrorCode;
   override readonly name = 'RetryAfterError';
   /** How long the receiver asks us to wait, in milliseconds; undefined: our own backoff decides. */
   readonly retryAfterMs: number | undefined;
@@ -38,7 +38,7 @@ export class RetryAfterError extends Error {
 
 /** Our own pace says when, such as a rate limit: the change is parked until then. */
 export class WaitError extends Error {
-  readonly code = 'WAIT';
+  readonly code = 'WAIT' satisfies ErrorCode;
   override readonly name = 'WaitError';
   /** Milliseconds since the epoch, by `Clock.steady()`. */
   readonly until: number;
@@ -60,6 +60,11 @@ export class ConfigError extends Error {
     this.problems = problems;
     this.exitCode = options.exitCode;
   }
+}
+
+/** A mistake of the user's, whichever copy of this package says so. */
+export function isConfigError(thrown: unknown): thrown is ConfigError {
+  return codeOf(thrown) === 'CONFIG' && thrown instanceof Error && 'problems' in thrown;
 }
 
 /** The `code` of anything thrown, or undefined. */

@@ -1,5 +1,5 @@
 /** Tells a dead man's switch that all is well: a request now and then, which stays away when something is not. */
-import type { Clock } from './clock.ts';
+import { pause, type Clock } from './clock.ts';
 import type { HeartbeatConfig } from './config/config.ts';
 import type { Receivers } from './delivery/receivers.ts';
 import { toError } from './errors.ts';
@@ -49,7 +49,7 @@ async function beatUntil(signal: AbortSignal, options: HeartbeatOptions): Promis
     metrics.heartbeats.inc({ outcome });
     if (outcome !== last) log.log(outcome === 'sent' ? 'info' : 'warn', WORDS[outcome], { problem });
     last = outcome;
-    await clock.sleep(config.everyMs, signal).catch(() => undefined);
+    await pause(clock, config.everyMs, signal);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Retention of the history, the gauges that are read from the store, and a word about dead letters when there are more. */
 import { statfs } from 'node:fs/promises';
-import type { Clock } from './clock.ts';
+import { pause, type Clock } from './clock.ts';
 import type { ChainConfig } from './config/config.ts';
 import { findChain } from './config/find-chain.ts';
 import { codeOf, toError } from './errors.ts';
@@ -37,7 +37,7 @@ export async function keepHouse(options: HousekeepingOptions): Promise<void> {
       if (codeOf(thrown) !== 'STORE_FULL') throw thrown;
       log.error('The disk is full: nothing is accepted until there is room', { problem: toError(thrown).message });
     }
-    await clock.sleep(EVERY_MS, signal).catch(() => undefined);
+    await pause(clock, EVERY_MS, signal);
   }
 }
 

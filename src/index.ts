@@ -2,6 +2,7 @@
 export type { Action, Actor, Change, ChangeFlags, Gvk, Gvr, Manifest, ManifestMetadata, Notes } from './change.ts';
 export { idempotencyKey, manifestOf, withNote, withParts } from './change.ts';
 export type {
+  BatchWindow,
   ClusterQuestions,
   Halt,
   HandlerContext,

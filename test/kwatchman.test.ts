@@ -115,6 +115,9 @@ describe('kwatchman: configuration and command line', () => {
         },
       },
     ];
+    await workdir.write('config.toml', chainOf('name = "diff"', 'name = "log"'));
+    const empty = { KW_CONFIG_FILE: '', KW_KUBECONFIG: '', WATCHCHAIN_STATE: '' };
+    runs.push({ args: ['-n', 'default', '-l', 'app=web'], env: { ...empty, KUBECONFIG: kubeconfig } });
     for (const { args, env } of runs) {
       const before = server.requests.length;
       await using program = new Program([...args, ...state], {

@@ -172,6 +172,18 @@ describe('the environment', () => {
       handler: { restarts: number; window: string; mute: { image: string }[] }[];
     };
 
+  test('OPENSHIFT_NAMEPACE, as its README has it, narrows what is watched, too, and a warning names it', () => {
+    const given = {
+      env: { ...base, OPENSHIFT_NAMEPACE: 'test,jenkins' },
+      lenient: false,
+      repeats: 'first',
+      unset: 'empty',
+    } as const;
+    const { value, warnings } = adaptPodWatcher(given);
+    assert.deepEqual(value['resource'], [{ kind: 'pod', namespaces: ['test', 'jenkins'] }]);
+    assert.match(warnings[0]?.message ?? '', /NAMEPACE is read as OPENSHIFT_NAMESPACE/);
+  });
+
   test('1: defaults are those of pod-watcher', () => {
     const { cluster, state, log, web, resource, handler } = read(base);
     assert.equal(cluster.server, 'https://192.168.99.101:8443');

@@ -114,12 +114,13 @@ async function checkCluster(config: Config, io: CommandIo): Promise<number> {
   const credentials = await loadCredentials({ ...config.cluster, env: io.env });
   const api = createApiClient(credentials);
   try {
-    const discovery = new Discovery(api);
+    const discovery = new Discovery(api, { signal: io.signal });
     io.stdout.write(`\ncluster ${credentials.clusterName} (${api.host})\n`);
     let code: number = EXIT.ok;
     let areKindsKnown = true;
     for (const request of watchRequests(config)) {
       const { verdict, text } = await askFor(request, discovery, api);
+      io.signal.throwIfAborted();
       if (verdict !== 'ok') code = EXIT.failed;
       io.stdout.write(`  ${verdict.padEnd('missing'.length)}  ${text}\n`);
       if (verdict === 'missing' || verdict === 'unknown') areKindsKnown = false;

@@ -1,6 +1,6 @@
 /** The command line: which command, which exit code. Each command is a file beside this one. */
 import { Command, CommanderError } from 'commander';
-import { ConfigError, toError } from '../errors.ts';
+import { isConfigError, toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import { checkCommand } from './check.ts';
 import { ownArguments } from './compat.ts';
@@ -69,7 +69,7 @@ function explain(thrown: unknown, io: CommandIo): number {
     return thrown.code === 'commander.invalidArgument' ? EXIT.failed : EXIT.usage;
   }
   const error = toError(thrown);
-  const lines = error instanceof ConfigError ? error.problems : [error.message];
+  const lines = isConfigError(error) ? error.problems : [error.message];
   for (const line of lines) io.stderr.write(`watchchain: ${line}\n`);
-  return (error instanceof ConfigError ? error.exitCode : undefined) ?? EXIT.failed;
+  return (isConfigError(error) ? error.exitCode : undefined) ?? EXIT.failed;
 }

@@ -1,7 +1,7 @@
 /** Which dead letters a command is about: by id, by filters, or all. */
 import { ConfigError } from '../errors.ts';
 import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
-import { objectQuery, type ObjectFlags } from './kind-names.ts';
+import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { momentBefore } from './values.ts';
 
 const PAGE = 500;

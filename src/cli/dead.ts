@@ -4,7 +4,7 @@ import { documentOf, summaryOf } from '../change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { findChain } from '../config/find-chain.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, isConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeadLetter, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
@@ -149,7 +149,7 @@ async function readable(flags: Flags, io: CommandIo): Promise<Config | undefined
   try {
     return await configFrom(flags, io);
   } catch (thrown) {
-    if (!(thrown instanceof ConfigError)) throw thrown;
+    if (!isConfigError(thrown)) throw thrown;
     if (flags.force === true) return undefined;
     const why =
       'The configuration says whether what is replayed still has its chain and handler; --force goes without it';

@@ -4,11 +4,11 @@ import { documentOf } from '../change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { findChain } from '../config/find-chain.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, isConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeliveryTrip, Failure, Store, Trip } from '../store/store.ts';
 import { EXIT, type CommandIo } from './command.ts';
-import { withDifference } from './difference.ts';
+import { withDifference } from '../../handlers/diff/difference.ts';
 import { configFrom, type StateFlags } from './options.ts';
 import { age, isoTime } from './table.ts';
 
@@ -42,7 +42,7 @@ async function configuredChains(flags: StateFlags, io: CommandIo): Promise<reado
   try {
     return (await configFrom(flags, io)).chains;
   } catch (thrown) {
-    if (thrown instanceof ConfigError) return [];
+    if (isConfigError(thrown)) return [];
     throw thrown;
   }
 }

@@ -3,14 +3,14 @@ import { type Command, Option } from 'commander';
 import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
 import type { Change } from '../change.ts';
 import { documentOf } from '../change-document.ts';
-import { systemClock } from '../clock.ts';
+import { pause, systemClock } from '../clock.ts';
 import { writersOf, remarksOf } from '../remarks.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { withDifference } from './difference.ts';
-import { objectQuery, type ObjectFlags } from './kind-names.ts';
+import { withDifference } from '../../handlers/diff/difference.ts';
+import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { withStateFlags, type StateFlags } from './options.ts';
 import { withStore } from './state.ts';
 import { table } from './table.ts';
@@ -110,7 +110,7 @@ async function follow(
       print(page);
       last = page.at(-1)?.id ?? last;
     }
-    await systemClock.sleep(FOLLOW_EVERY_MS, signal).catch(() => undefined);
+    await pause(systemClock, FOLLOW_EVERY_MS, signal);
   }
 }
 

@@ -45,6 +45,13 @@ function work({
 }
 
 describe('import', async () => {
+  test('says of TOML that it is used as it is', async () => {
+    await using workdir = await Workdir.make();
+    const { code, stderr } = await imported(await workdir.write('config.toml', '[[resource]]\nkind = "pod"\n'));
+    assert.match(stderr, /config\.toml: TOML is used as it is, kwatchman's too: name it with --config/);
+    assert.equal(code, 1);
+  });
+
   for (const name of (await readdir(FIXTURES)).filter((file) => file.endsWith('.yaml'))) {
     const yaml = relative(process.cwd(), join(FIXTURES, name));
     const golden = join(FIXTURES, name.replace(/yaml$/, 'toml'));

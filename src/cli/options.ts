@@ -38,10 +38,18 @@ export interface LogFlags {
   readonly logFormat?: LogFormat;
 }
 
+const CONFIG = 'config.toml';
+
 /** Which configuration, which state of it. */
 export function withStateFlags(command: Command): Command {
   return command
-    .addOption(new Option('-c, --config <file>', 'configuration file').env('KW_CONFIG_FILE').default('config.toml'))
+    .addOption(
+      new Option('-c, --config <file>', 'configuration file')
+        .env('KW_CONFIG_FILE')
+        .default(CONFIG)
+        // A variable that is empty says nothing.
+        .argParser((file) => file || CONFIG),
+    )
     .addOption(
       new Option(
         '--state <folder>',

@@ -6,7 +6,7 @@ import { tryLock } from '../store/state-folder.ts';
 import type { EndedQuery, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { inPages, isFiltered, select, type Filters } from './dead-letter-choice.ts';
-import { objectQuery, type ObjectFlags } from './kind-names.ts';
+import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { withStateFlags, type StateFlags } from './options.ts';
 import { withStore } from './state.ts';
 import { momentBefore } from './values.ts';

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'yaml';
 import { grantsOf, looksUp, type Grant } from '../rbac/grants.ts';
-import { resolveBuiltIn } from '../rbac/kinds.ts';
+import { resolveBuiltIn } from '../source/built-in-kinds.ts';
 import { reviewGrants } from '../rbac/review.ts';
 import { rolesFor, type Account } from '../rbac/roles.ts';
 import { createApiClient } from '../source/api-client.ts';

@@ -7,7 +7,7 @@ import { ManifestReader } from '../source/manifest.ts';
 import { createRedactor, type Redactor } from '../source/redact.ts';
 import type { Store } from '../store/store.ts';
 import { parseSelectors, selectable } from '../testing/api-server/selectors.ts';
-import { namesOf } from './kind-names.ts';
+import { namesOf } from '../kind-names.ts';
 import type { RecordedEvent } from './watch-events.ts';
 
 export class RecordedScopes {

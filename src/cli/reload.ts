@@ -2,7 +2,7 @@
 import type { App } from '../app.ts';
 import type { Config } from '../config/config.ts';
 import type { WatchedFiles } from '../config/watch-files.ts';
-import { codeOf, type ConfigError, toError } from '../errors.ts';
+import { isConfigError, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 export interface ReloadOptions {
@@ -32,7 +32,7 @@ export async function reloadWhenChanged({ app, config, files, load, log, signal 
       await app.reload(next);
     } catch (thrown) {
       if (signal.aborted) return;
-      const problems = codeOf(thrown) === 'CONFIG' ? (thrown as ConfigError).problems : [toError(thrown).message];
+      const problems = isConfigError(thrown) ? thrown.problems : [toError(thrown).message];
       log.error('The changed configuration cannot be used, the old one goes on', { file: config.file, problems });
       app.reloadFailed(problems);
     }

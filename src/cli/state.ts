@@ -13,7 +13,7 @@ export async function withStore(
   io: CommandIo,
   work: (store: Store, folder: string) => Promise<number>,
 ): Promise<number> {
-  const folder = resolve(flags.state ?? (await findFolder(flags, io)));
+  const folder = resolve(flags.state || (await findFolder(flags, io)));
   const store = await openSqliteStore({ path: await storeFileIn(folder), writer: false });
   try {
     return await work(store, folder);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Workdir } from '../../test/e2e/program.ts';
 import { runCommandLine } from './command-line.ts';
 
@@ -21,15 +22,33 @@ function event(type: string, name: string, version: number, spec: object, labels
   return { type, object: { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec } };
 }
 
+/** What `kubectl get -w` prints until it is ended by the same Ctrl-C. */
+async function* endless(events: readonly object[], ctrlC: AbortController): AsyncGenerator<string> {
+  yield* events.map((one) => JSON.stringify(one));
+  await nextTurn();
+  ctrlC.abort();
+  await new Promise(() => {});
+}
+
 /** `watchchain test -` in a folder with a configuration. */
-async function rehearse(config: string, events: readonly object[], more: Record<string, string> = {}) {
+async function rehearse(
+  config: string,
+  events: readonly object[],
+  more: Record<string, string> = {},
+  ctrlC?: AbortController,
+) {
   await using workdir = await Workdir.make();
   for (const [name, content] of Object.entries(more)) await workdir.write(name, content);
   const file = await workdir.write('config.toml', config);
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const io = { env: {}, stdin: Readable.from(events.map((one) => JSON.stringify(one))), stdout, stderr };
+  const written = ctrlC === undefined ? events.map((one) => JSON.stringify(one)) : endless(events, ctrlC);
+  const io = { env: {}, stdin: Readable.from(written), stdout, stderr };
   const printed = [text(stdout), text(stderr)] as const;
-  const code = await runCommandLine({ ...io, argv: ['test', '-', '-c', file], signal: new AbortController().signal });
+  const code = await runCommandLine({
+    ...io,
+    argv: ['test', '-', '-c', file],
+    signal: (ctrlC ?? new AbortController()).signal,
+  });
   stdout.end();
   stderr.end();
   const [out, problems] = await Promise.all(printed);
@@ -58,6 +77,13 @@ describe('watchchain test', () => {
       'deleted deployment shop/web @4  default/diff: pass',
       'deleted deployment shop/web @4  default/slack: would deliver',
     ]);
+    assert.equal(code, 0);
+  });
+
+  test('tells of what came by a Ctrl-C, which ends the kubectl get -w in front of it, too', async () => {
+    const events = [event('ADDED', 'web', 1, { replicas: 1 }), event('MODIFIED', 'web', 3, { replicas: 3 })];
+    const { code, lines } = await rehearse(CONFIG, events, {}, new AbortController());
+    assert.equal(lines.at(-2), 'updated deployment shop/web @3  default/diff: pass: replicas 1 -> 3');
     assert.equal(code, 0);
   });
 

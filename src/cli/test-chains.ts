@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { ChainRunner } from '../chain/runner.ts';
 import { createChainTree } from '../chain/tree.ts';
@@ -42,7 +41,7 @@ export function testCommand(program: Command, io: CommandIo, choose: (action: Ac
 /** One event after the other, each to its end, so that what is printed stands in the order of the file. Exit code 1 when a handler threw. */
 async function test(file: string, flags: Flags, io: CommandIo): Promise<number> {
   const config = await runnableConfigFrom(flags, io);
-  const events = readWatchEvents(file === '-' ? await buffer(io.stdin) : await read(file), file);
+  const events = readWatchEvents(file === '-' ? await heard(io) : await read(file), file);
 
   await using cleanup = new AsyncDisposableStack();
   const cluster = { id: 'test', name: config.cluster.name ?? 'test' };
@@ -66,7 +65,7 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
 
   const scopes = new RecordedScopes(config, store);
   for (const event of events) {
-    if (io.signal.aborted) break;
+    if (file !== '-' && io.signal.aborted) break;
     const { chains, isChange } = await scopes.accept(event);
     const what = `${event.kind} ${event.key}`;
     if (chains.length === 0) say(`${event.at}: no chain watches ${what}`);
@@ -74,6 +73,19 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
     for (const name of chains) await runners.get(name)?.idle();
   }
   return failures === 0 ? EXIT.ok : EXIT.failed;
+}
+
+/** Until its end, or until Ctrl-C, which ends the `kubectl get -w` in front of it, too: what came by then is tested. */
+async function heard({ stdin, signal }: CommandIo): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  await new Promise<void>((resolve, reject) => {
+    stdin.on('data', (part: Buffer | string) => void parts.push(Buffer.from(part)));
+    stdin.once('end', resolve).once('error', reject);
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  stdin.pause();
+  return Buffer.concat(parts);
 }
 
 async function read(file: string): Promise<Buffer> {

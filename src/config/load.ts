@@ -9,6 +9,7 @@ import {
   checkChains,
   deadLetterChains,
   loadChain,
+  quietIn,
   toChain,
   toResources,
   writtenChains,
@@ -77,7 +78,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
     loadHandler: (name) => options.loadHandler(name, folder),
     isSecret,
     folder,
-    quiet: value['quiet'],
+    quiet: quietIn({ path: [], table: value }),
     at: (path) => `${file}:${written.find({ path, message: '' }).line}`,
     problems,
   };

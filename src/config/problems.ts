@@ -9,6 +9,8 @@ export interface Problem {
   readonly path: Path;
   /** `must be a string: current value is 5`. Never holds a secret. */
   readonly message: string;
+  /** Default: that of the nearest key. */
+  readonly line?: number;
 }
 
 type Issue = z.core.$ZodIssue;

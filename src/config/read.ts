@@ -67,6 +67,8 @@ async function read(file: string): Promise<string> {
 
 /** The file of another tool, whatever its name ends in. @throws ConfigError when it is none that is known */
 export async function readForeignFile(file: string, options: AdapterOptions): Promise<WrittenFile & { tool: string }> {
+  if (extname(file).toLowerCase() === '.toml')
+    throw new ConfigError([`Cannot import ${file}: TOML is used as it is, kwatchman's too: name it with --config`]);
   const adapted = await adapt(file, await read(file), options);
   return { ...fromAdapter(adapted), tool: adapted.tool };
 }
@@ -95,9 +97,9 @@ function fromAdapter({ value, problems, warnings, allowsPrograms, origin, locate
 }
 
 function finder(locate: Locate, origin: (path: Path) => Path): (problem: Problem) => Finding {
-  return ({ path, message }) => {
+  return ({ path, message, line }) => {
     const place = origin(path);
-    return { line: locate(place), text: place.length === 0 ? message : `${pathText(place)}: ${message}` };
+    return { line: line ?? locate(place), text: place.length === 0 ? message : `${pathText(place)}: ${message}` };
   };
 }
 

@@ -250,6 +250,10 @@ export const configFile = z.strictObject({
       token: z
         .string()
         .min(16, 'must have at least 16 characters')
+        .regex(
+          /^[\w.~+/=-]+$/,
+          'must be of letters, digits and . _ ~ + / = - only, as a bearer token is: perhaps a blank or line feed came with it',
+        )
         .optional()
         .describe('Who knows it may see the page and its endpoints, and replay: `"${WEB_TOKEN}"`.'),
       clusterAccess: z
@@ -392,4 +396,3 @@ export const configFile = z.strictObject({
 
 export type ConfigFile = z.output<typeof configFile>;
 export type ResourceTable = z.output<typeof resource>;
-export type HandlerTable = z.output<typeof handler>;

@@ -1,5 +1,5 @@
 /** Brings spans to a collector: a few at a time, bounded, and never in anybody's way. */
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import type { TracingConfig } from '../config/config.ts';
 import type { Receivers } from '../delivery/receivers.ts';
 import { codeOf, toError } from '../errors.ts';
@@ -56,7 +56,7 @@ export class Exporter {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await this.#options.clock.sleep(EVERY_MS, signal).catch(() => undefined);
+      await pause(this.#options.clock, EVERY_MS, signal);
       if (!signal.aborted) await this.#sendAll(signal, TIMEOUT_MS);
     }
     // Chains that drained have left the last ones. A signal of its own: a stop waits for this, and not for long.

@@ -182,7 +182,7 @@ ipa_user = admin
   test('3: what is no ini file is refused with its lines, and no value is shown', async () => {
     const ini = '[global]\nk8s_resource=routes\nk8s_namespace=a\nk8s_token=hunter2\nhunter3\nk8s_token=hunter4\n';
     const refused: unknown = await load({ ini }).catch((thrown: unknown) => thrown);
-    assert.match(String(refused), /line 5: is neither \[section\] nor key = value/);
+    assert.match(String(refused), /config\.ini:5: is neither \[section\] nor key = value/);
     assert.match(String(refused), /config\.ini:6: global\.k8s_token: is there twice: write it once/);
     assert.doesNotMatch(String(refused), /hunter/);
   });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { Workdir } from '../e2e/program.ts';
 import { command, load, route, start, startCluster } from './controller.ts';
 
 const errorsIn = (lines: readonly string[]) => lines.filter((line) => line.startsWith('[ERROR]'));
@@ -84,13 +85,9 @@ describe('event controller: plug-ins', () => {
 
   test('10: a plug-in that cannot be found stops the start with 1, and says where it was looked for', async (t) => {
     const { env } = await startCluster(t);
-    const { code, stderr } = await command(
-      { ...env, WATCHER_PLUGIN: 'absent' },
-      '--listen',
-      'off',
-      '--state',
-      '/nonexistent',
-    );
+    await using workdir = await Workdir.make();
+    const state = workdir.file('state');
+    const { code, stderr } = await command({ ...env, WATCHER_PLUGIN: 'absent' }, '--listen', 'off', '--state', state);
     assert.equal(code, 1);
     assert.match(stderr, /Cannot load plugin_absent: ModuleNotFoundError.*looked in .*src/);
   });

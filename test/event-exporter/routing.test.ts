@@ -217,6 +217,14 @@ describe('9 shell patterns', () => {
   });
 });
 
+test('a receiver that no rule names is left out with a warning: who imports the file would lose it unseen', async () => {
+  const more = '  - name: spare\n    file: { path: /tmp/x }\n';
+  const { warnings } = await load(toHook('http://r.example', { more }));
+  assert.deepEqual(warnings.map(withoutFolder), [
+    'config.yaml:6: receivers[1]: no rule names "spare": it gets nothing, and is left out',
+  ]);
+});
+
 describe('10 to 12 rules by themselves', () => {
   cases([
     {

@@ -10,9 +10,10 @@ const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 const DEFAULT_HOST = '192.168.99.101:8443';
 
 /** Every name that it reads, and after the empty line those that it lacks. */
-export const POD_WATCHER_NAMES = [
+const POD_WATCHER_NAMES = [
   'OPENSHIFT_HOST',
   'OPENSHIFT_NAMESPACE',
+  'OPENSHIFT_NAMEPACE',
   'OPENSHIFT_TOKEN',
   'PODMONITOR_FILEPATH',
   'RESTART_THRESHOLD',
@@ -52,7 +53,8 @@ export function adaptPodWatcher({
   serviceAccountDir = SERVICE_ACCOUNT_DIR,
   secretTokenFile = SECRET_TOKEN,
 }: AdapterOptions & { readonly secretTokenFile?: string | undefined }): Adapted {
-  const given = new Environment(env);
+  const given = new Environment(spelled(env));
+  if (given.env !== env) given.warnings.push('OPENSHIFT_NAMEPACE is read as OPENSHIFT_NAMESPACE, which is its name');
   const value = valueOf(given, serviceAccountDir, secretTokenFile);
   if (given.problems.length > 0) throw new ConfigError(given.problems);
   return {
@@ -63,6 +65,14 @@ export function adaptPodWatcher({
     origin: (path) => [ORIGINS[path.filter((part) => typeof part === 'string').join('.')] ?? 'the environment'],
     locate: () => 1,
   };
+}
+
+/** Its README writes the name without an S: read as nothing, it would widen what is watched to the whole cluster. */
+function spelled(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const misspelt = env['OPENSHIFT_NAMEPACE'];
+  return misspelt === undefined || env['OPENSHIFT_NAMESPACE'] !== undefined
+    ? env
+    : { ...env, OPENSHIFT_NAMESPACE: misspelt };
 }
 
 function valueOf(given: Environment, serviceAccountDir: string, secretTokenFile: string): Adapted['value'] {

@@ -55,7 +55,7 @@ export const timestamp: FilterDefinition = {
 };
 
 /** `1d2h`, `3m20s`, `12s`, `250ms`. */
-export function durationText(ms: number): string {
+function durationText(ms: number): string {
   if (ms < 0) return `-${durationText(-ms)}`;
   if (ms < 1_000) return ms === 0 ? '0s' : `${Math.round(ms)}ms`;
   const first = UNITS.findIndex(([, unitMs]) => ms >= unitMs);

@@ -32,7 +32,7 @@ export interface ServedType extends Resource {
 const GENERATION_GROUPS: ReadonlySet<string> = new Set(['apps', 'batch', 'networking.k8s.io', 'policy']);
 
 /** Fills in the defaults of a kind. */
-export function served(type: ResourceType, custom: boolean): ServedType {
+function served(type: ResourceType, custom: boolean): ServedType {
   return {
     ...type,
     shortNames: type.shortNames ?? [],

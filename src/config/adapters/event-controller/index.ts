@@ -35,7 +35,7 @@ export function adaptController(
 ): Adapted {
   const report = new Report(options);
   const ini = parseIni(text ?? '');
-  for (const { path, message } of ini.problems) report.problem(path, message);
+  report.problems.push(...ini.problems);
   for (const { path, message } of ini.warnings) report.warning(path, message);
   const global = ini.sections.get('global');
   const { env, serviceAccountDir, file } = options;

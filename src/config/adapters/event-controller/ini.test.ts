@@ -43,11 +43,11 @@ describe('parseIni(), as ConfigParser', () => {
   test('what stands nowhere is a problem, keys have their lines, and nothing throws', () => {
     const { problems, locate } = parseIni('early = 1\n[a]\nkey = 1\nnonsense\n= x\n');
     assert.deepEqual(
-      problems.map(({ message }) => message),
+      problems.map(({ line, message }) => [line, message]),
       [
-        'line 1: a line before the first [section]',
-        'line 4: is neither [section] nor key = value',
-        'line 5: is neither [section] nor key = value',
+        [1, 'a line before the first [section]'],
+        [4, 'is neither [section] nor key = value'],
+        [5, 'is neither [section] nor key = value'],
       ],
     );
     assert.deepEqual([locate(['a', 'key']), locate(['a', 'none']), locate(['none'])], [3, 2, 1]);

@@ -68,9 +68,12 @@ function readEntries(text: string, lines: Map<string, number>, problems: Problem
       continue;
     }
     const [, key, value] = /^(.*?)\s*[=:]\s*(.*)$/.exec(content) ?? [];
-    const mistake = mistakeOf(section, key);
-    if (mistake !== undefined || section === undefined || key === undefined) {
-      problems.push({ path: [], message: `line ${line}: ${mistake}` });
+    if (section === undefined) {
+      problems.push({ path: [], message: 'a line before the first [section]', line });
+      continue;
+    }
+    if (key === undefined || key === '') {
+      problems.push({ path: [], message: 'is neither [section] nor key = value', line });
       continue;
     }
     open = { line, section, key: key.toLowerCase(), parts: [value ?? ''] };
@@ -80,11 +83,6 @@ function readEntries(text: string, lines: Map<string, number>, problems: Problem
     entries.push(open);
   }
   return entries;
-}
-
-function mistakeOf(section: string | undefined, key: string | undefined): string | undefined {
-  if (section === undefined) return 'a line before the first [section]';
-  return key === undefined || key === '' ? 'is neither [section] nor key = value' : undefined;
 }
 
 /** The old sample has its explanations behind the `=`, where they are the value. */

@@ -31,6 +31,9 @@ describe('the environment of kubernetes-event-exporter', () => {
     ['{{ if eq .Namespace "$NS" }}$NS{{ end }}', '{{ if eq .Namespace "shop" }}shop{{ end }}'],
     ['"{{ printf \\"$NS\\" }}" $NS', '"{{ printf \\"shop\\" }}" shop'],
     ['{{ "}}" }}$NS', '{{ "}}" }}shop'],
+    ['# values with {{ need quotes\na: $NS', '# values with {{ need quotes\na: shop'],
+    ['a: \'{{ replace "\\"" "" .Message }}\'\nb: "$NS"', 'a: \'{{ replace "\\"" "" .Message }}\'\nb: "shop"'],
+    ['{{ if eq .Namespace\n  "$NS" }}$NS', '{{ if eq .Namespace\n  "shop" }}shop'],
   ] as const) {
     test(`${written} is ${value === '' ? 'empty' : value}`, () => assert.equal(expanded(written), value));
   }

@@ -38,7 +38,7 @@ export class ExporterEnvironment {
   mark(text: string): string {
     let inAction = false;
     let quote = '';
-    return text.replaceAll(OPEN, '').replace(TOKEN, (token, braced?: string, plain?: string, special?: string) => {
+    const replaced = (token: string, braced?: string, plain?: string, special?: string): string => {
       if (token === '{{' || token === '}}') {
         if (quote === '') inAction = token === '{{';
         return token;
@@ -52,7 +52,16 @@ export class ExporterEnvironment {
       // In a template `$1` and `${1}` are groups of a regular expression, and `$x` outside of its strings a variable of its own.
       const isTemplates = inAction && (/^\d+$/.test(name) || (plain !== undefined && quote === ''));
       return isTemplates ? token : this.#marked(name);
+    };
+    const lines = text.replaceAll(OPEN, '').split('\n');
+    const marked = lines.map((line) => {
+      const isComment = /^\s*#/.test(line) && !inAction;
+      const own = line.replace(TOKEN, replaced);
+      // Quotes may be escaped by YAML, by the template or by both: a line whose last action ends in it leaves none open, nor does a comment.
+      if (isComment || line.lastIndexOf('}}') > line.lastIndexOf('{{')) [inAction, quote] = [false, ''];
+      return own;
     });
+    return marked.join('\n');
   }
 
   /** A text as our configuration has it: marks are references, and what only looks like one is escaped. */

@@ -59,13 +59,10 @@ function isSecret(path: Path): boolean {
 function tidied(value: unknown, environment: ExporterEnvironment, key = ''): unknown {
   if (Array.isArray(value)) return value.map((inner: unknown) => tidied(inner, environment, key));
   if (isTable(value)) {
-    const members = Object.entries(value).filter(([, inner]) => inner !== null);
-    return Object.fromEntries(
-      members.map(([name, inner]) => [
-        name,
-        LAYOUTS.has(name.toLowerCase()) ? inner : tidied(inner, environment, name),
-      ]),
+    const members = Object.entries(value).map(
+      ([name, inner]) => [name, LAYOUTS.has(name.toLowerCase()) ? inner : tidied(inner, environment, name)] as const,
     );
+    return Object.fromEntries(members.filter(([, inner]) => inner !== null));
   }
   if (typeof value !== 'string' || !RESOLVED_KEYS.has(key.toLowerCase())) return value;
   const resolved = environment.resolve(value);
@@ -87,6 +84,7 @@ class Adapter {
   readonly #report: Report;
   readonly #options: AdapterOptions;
   readonly #receivers: ReadonlyMap<string, Receiver>;
+  readonly #named = new Set<string>();
 
   constructor(file: ExporterFile, environment: ExporterEnvironment, report: Report, options: AdapterOptions) {
     this.#file = file;
@@ -109,6 +107,7 @@ class Adapter {
         testsOf: (rule, path) => this.#testsOf(rule, path),
         sinkOf: (name, path) => this.#sinkOf(name, path),
       });
+    this.#warnOfUnnamed();
     if (step === undefined) {
       if (this.#report.problems.length > 0) return {};
       this.#report.problem(['route'], 'sends nothing: no rule that can hold names a receiver that can be used');
@@ -129,6 +128,12 @@ class Adapter {
       resource: this.#resources(),
       ...tableOf(step, this.#report),
     });
+  }
+
+  #warnOfUnnamed(): void {
+    for (const [index, { name }] of (this.#file.receivers ?? []).entries())
+      if (name !== undefined && !this.#named.has(name))
+        this.#report.warning(['receivers', index], `no rule names "${name}": it gets nothing, and is left out`);
   }
 
   #lease(): object {
@@ -197,6 +202,7 @@ class Adapter {
 
   /** A table of its own for each place that names the receiver. */
   #sinkOf(name: string, path: Path): Readonly<Record<string, unknown>> | undefined {
+    this.#named.add(name);
     const receiver = this.#receivers.get(name);
     if (receiver === undefined) {
       const known = [...this.#receivers.keys()];

@@ -119,6 +119,7 @@ export type ExporterFile = Omit<z.output<typeof exporterFile>, 'route'> & { read
 export const RESOLVED_KEYS: ReadonlySet<string> = new Set(
   [
     'maxEventAgeSeconds throttlePeriod kubeQPS kubeBurst cacheSize minCount maxsize maxage maxbackups',
+    'logLevel logFormat metricsNamePrefix leaderElectionID completionEmoji',
     'enabled omitLookup deDot insecureSkipVerify name receiver',
   ].flatMap((names) => names.toLowerCase().split(' ')),
 );

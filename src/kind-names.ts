@@ -1,8 +1,8 @@
 /** The names by which people know a kind, where no cluster can be asked. */
-import { ConfigError } from '../errors.ts';
-import { didYouMean } from '../near.ts';
-import { BUILT_IN_KINDS } from '../rbac/kinds.ts';
-import type { RecordedKind, Store } from '../store/store.ts';
+import { ConfigError } from './errors.ts';
+import { didYouMean } from './near.ts';
+import { BUILT_IN_KINDS } from './source/built-in-kinds.ts';
+import type { RecordedKind, Store } from './store/store.ts';
 
 /** Kind, plurals and short names, in lower case. */
 export function namesOf(kind: string): readonly string[] {
