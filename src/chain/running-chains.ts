@@ -49,7 +49,7 @@ export class RunningChains {
     await stopAll(leaving, graceMs);
     const prepared = Promise.withResolvers<void>();
     try {
-      await this.#run(chains, kept, before, prepared.promise);
+      await this.#run(chains, this.#keep(before, kept), prepared.promise);
     } catch (thrown) {
       await stopAll(
         [...this.#running.values()].filter(({ chain }) => !kept.includes(chain.name)),
@@ -80,31 +80,32 @@ export class RunningChains {
   /** Each by itself: one whose handlers do not start any more must not keep the others down. Answers `why`, and which do not. */
   async #goBack(before: ReadonlyMap<string, RunningChain>, kept: readonly string[], why: Error): Promise<Error> {
     const problems: string[] = [];
-    let running = new Map([...before].filter(([name]) => kept.includes(name)));
-    this.#running = running;
+    const running = this.#keep(before, kept);
     for (const [name, { chain }] of before) {
       try {
-        await this.#run([chain], [...running.keys()], running);
+        await this.#run([chain], running);
       } catch (thrown) {
         problems.push(
           `Chain "${name}" does not run any more until the configuration changes: ${toError(thrown).message}`,
         );
       }
-      running = new Map([...running, ...this.#running]);
-      this.#running = running;
     }
     return problems.length === 0 ? why : new ConfigError([why.message, ...problems], { cause: why });
   }
 
-  /** One after the other, noted as soon as it runs, so that {@link stop} finds it; one that does not start is forgotten. */
-  async #run(
-    chains: readonly ChainConfig[],
-    kept: readonly string[],
-    before: ReadonlyMap<string, RunningChain>,
-    mayTake?: Promise<void>,
-  ): Promise<void> {
+  /** From now on these run; what is added is noted as soon as it runs, so that {@link stop} finds it. */
+  #keep(before: ReadonlyMap<string, RunningChain>, kept: readonly string[]): Map<string, RunningChain> {
     const running = new Map([...before].filter(([name]) => kept.includes(name)));
     this.#running = running;
+    return running;
+  }
+
+  /** Adds those that do not run yet, one after the other; one that does not start is forgotten. */
+  async #run(
+    chains: readonly ChainConfig[],
+    running: Map<string, RunningChain>,
+    mayTake?: Promise<void>,
+  ): Promise<void> {
     for (const chain of chains) {
       if (running.has(chain.name) || this.#isStopped) continue;
       const runner = this.#create(chain);
