@@ -67,6 +67,11 @@ export function isConfigError(thrown: unknown): thrown is ConfigError {
   return codeOf(thrown) === 'CONFIG' && thrown instanceof Error && 'problems' in thrown;
 }
 
+/** Whichever copy of this package says so. */
+export function isRetryAfter(thrown: unknown): thrown is RetryAfterError {
+  return codeOf(thrown) === 'DEFER';
+}
+
 /** The `code` of anything thrown, or undefined. */
 export function codeOf(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;

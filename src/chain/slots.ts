@@ -25,7 +25,7 @@ export class Slots {
     return this.#running >= this.#max;
   }
 
-  /** For as long as `work` takes. Never rejects. */
+  /** For as long as `work` takes. */
   async during(work: () => Promise<void>): Promise<void> {
     this.#running++;
     try {

@@ -1,7 +1,7 @@
 /** The {@link Receiver} over HTTP: breaker, then rate, then one request, then what its outcome means. */
 import type { FetchFunction } from '@slack/webhook';
 import type { Clock } from '../clock.ts';
-import { RetryAfterError, toError } from '../errors.ts';
+import { isRetryAfter, toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Breaker } from './breaker.ts';
 import { failureOfRefusal, failureOfRequest, failureOfResponse, type Addressee, type Failure } from './classify.ts';
@@ -121,7 +121,7 @@ export class HttpReceiver implements Receiver {
     const { error } = failure ?? {};
     if (error === undefined) line.record.succeeded(clock.now());
     else line.record.failed(clock.now(), error.message);
-    if (error instanceof RetryAfterError && error.retryAfterMs !== undefined) line.rate.block(error.retryAfterMs);
+    if (isRetryAfter(error) && error.retryAfterMs !== undefined) line.rate.block(error.retryAfterMs);
     const unwell = failure !== undefined && failure.outcome !== 'limited' && failure.outcome !== 'refused';
     if (unwell) line.breaker.failed(probe);
     else line.breaker.succeeded();
