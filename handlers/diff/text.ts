@@ -117,6 +117,10 @@ function word(text: string): string {
 /** At most `room` characters, by code point, printable, with `…` where something is missing. */
 export function cut(text: string, room: number): string {
   if (text.length <= room) return printable(text);
-  const kept = text.slice(0, Math.max(0, room - 1));
-  return `${printable(kept.replace(/[\uD800-\uDBFF]$/, ''))}…`;
+  return `${printable(beginningOf(text, Math.max(0, room - 1)))}…`;
+}
+
+/** At most `room` characters, without half of one. */
+export function beginningOf(text: string, room: number): string {
+  return text.slice(0, room).replace(/[\uD800-\uDBFF]$/, '');
 }

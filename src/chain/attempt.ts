@@ -147,18 +147,19 @@ function editsFor({ change, edited }: Delivery, passed: Change, steps: readonly 
   }
 }
 
-/**
- * What still has to run; a timer starts at the handler that asked for it. What comes of it is asked of those before it that say
- * when nothing is told.
- */
+/** What still has to run. */
 function stepsOf({ delivered, timerOf }: Delivery, steps: readonly Step[]): readonly Step[] {
-  const from = timerOf === undefined ? 0 : steps.findIndex(({ id }) => id === timerOf);
+  const concerned = timerOf === undefined ? steps : stepsOfTimer(timerOf, steps);
+  return concerned.filter(({ id }) => !delivered.includes(id));
+}
+
+/** It starts at the handler that asked for it; what comes of it is asked of those before it that say when nothing is told. */
+function stepsOfTimer(timerOf: string, steps: readonly Step[]): readonly Step[] {
+  const from = steps.findIndex(({ id }) => id === timerOf);
+  const asked = steps[from];
   // Its handler has left the configuration: nobody waits for it any more.
-  if (from === -1) return [];
-  const holding = timerOf === undefined ? [] : steps.slice(0, from).filter(holdsWakeUps);
-  return [...steps.slice(from, from + 1), ...holding, ...steps.slice(from + 1)].filter(
-    ({ id }) => !delivered.includes(id),
-  );
+  if (asked === undefined) return [];
+  return [asked, ...steps.slice(0, from).filter(holdsWakeUps), ...steps.slice(from + 1)];
 }
 
 function holdsWakeUps(step: Step): boolean {

@@ -153,7 +153,7 @@ async function deliver(
     spares: work.spares,
     observer: work.observer,
     changes: members.length,
-    tell: (by: SinkStep, insteadOf?: string) => tell({ members, first, insteadOf, alreadyTold }, by, work),
+    tell: (by: SinkStep, insteadOf?: string) => tell({ members, first, insteadOf }, alreadyTold, by, work),
   };
   const ran = await runOnce(first, () => tellOrSpare(step, telling), work.retry);
   if (ran.kind === 'done') {
@@ -185,14 +185,20 @@ interface Message {
   readonly members: readonly Member[];
   readonly first: Delivery;
   readonly insteadOf?: string | undefined;
-  /** Those that a fallback has told before it failed, or its rate made it wait: they are not told again. */
-  readonly alreadyTold?: Set<Member>;
 }
 
-/** All in one message, or a fallback in as many as it needs: the members are those that fit into one of the sink it stands in for. */
-async function tell(message: Message, step: SinkStep, work: BatchWork): Promise<void> {
-  const { first, insteadOf, alreadyTold = new Set() } = message;
-  let left = message.members.filter((member) => !alreadyTold.has(member));
+/**
+ * All in one message, or a fallback in as many as it needs: the members are those that fit into one of the sink it stands in for.
+ *
+ * @param alreadyTold by a fallback, before it failed or its rate made it wait: they are not told again; grows with each message
+ */
+async function tell(
+  { members: all, first, insteadOf }: Message,
+  alreadyTold: Set<Member>,
+  step: SinkStep,
+  work: BatchWork,
+): Promise<void> {
+  let left = all.filter((member) => !alreadyTold.has(member));
   while (left.length > 0) {
     const size = insteadOf === undefined ? left.length : fittingOf(changesOf(left), step, work);
     const members = left.slice(0, size);

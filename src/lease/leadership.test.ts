@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createLogger, transports } from 'winston';
 import type { Clock } from '../clock.ts';
-import { createApiClient } from '../source/api-client.ts';
 import type { ApiClient } from '../source/api.ts';
 import { startApiServer, type ApiServer, type FaultHandle } from '../testing/api-server.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { clientOf } from '../testing/test-source.ts';
 import { acquireLeadership, type Leadership } from './leadership.ts';
 
 const AT = { namespace: 'default', name: 'watchchain' };
@@ -63,21 +63,6 @@ class Contender {
     await this.#api.close();
   }
 }
-
-function clientOf(server: ApiServer): ApiClient {
-  return createApiClient({
-    server: new URL(server.url),
-    clusterName: 'test',
-    namespace: undefined,
-    caFingerprint: '',
-    proxy: undefined,
-    warnings: [],
-    headers: () => Promise.resolve({}),
-    tls: () => Promise.resolve(NO_TLS),
-    refresh: () => Promise.resolve(),
-  });
-}
-const NO_TLS = {};
 
 /** Requests under way, and how many were given up. */
 const traffic = { underWay: 0, givenUp: 0 };

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { until } from '../../test/until.ts';
+import { clientOf } from '../testing/test-source.ts';
 import { createApiClient } from './api-client.ts';
 import type { ApiClient } from './api.ts';
 import type { ConnectOptions, Credentials } from './credentials.ts';
@@ -101,18 +102,7 @@ describe('ApiClient.request()', () => {
 
   test('a signal ends what still connects, and a close lets go of its socket', async (t) => {
     const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
-    const tls = {};
-    const api = createApiClient({
-      server: await silentAddress(t),
-      clusterName: 'test',
-      namespace: undefined,
-      caFingerprint: '',
-      proxy: undefined,
-      warnings: [],
-      headers: () => Promise.resolve({}),
-      tls: () => Promise.resolve(tls),
-      refresh: () => Promise.resolve(),
-    });
+    const api = clientOf({ url: (await silentAddress(t)).href });
     const others = sockets();
     const patient = api.request('GET', '/version').then(String, String);
     const stop = new AbortController();

@@ -7,7 +7,7 @@ import { createApiClient } from './api-client.ts';
 import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { loadCredentials } from './credentials.ts';
-import { clusterIdentity } from './discovery.ts';
+import { addressOf, clusterIdentity } from './discovery.ts';
 
 export interface Connection {
   readonly api: ApiClient;
@@ -39,7 +39,7 @@ export async function connect(options: {
   for (;;) {
     try {
       const identity = await clusterIdentity(api, credentials, signal);
-      const address = `${credentials.caFingerprint}@${credentials.server.host}`;
+      const address = addressOf(credentials);
       const { clusterName, namespace } = credentials;
       return { api, identity, address, clusterName: config.name ?? clusterName, namespace };
     } catch (thrown) {

@@ -119,10 +119,15 @@ export async function clusterIdentity(
   } else if (status !== 403 && status !== 404) {
     throw new Error(`Cannot GET ${path} on ${api.host}: it answered ${status}${HINTS[status] ?? ''}`);
   }
-  return { id: addressId(`${credentials.caFingerprint}@${credentials.server.host}`), by: 'address' };
+  return { id: addressId(addressOf(credentials)), by: 'address' };
 }
 
-/** What a cluster is known by while its `kube-system` may not be read. @param address CA and host */
+/** CA and host. */
+export function addressOf({ caFingerprint, server }: Pick<Credentials, 'caFingerprint' | 'server'>): string {
+  return `${caFingerprint}@${server.host}`;
+}
+
+/** What a cluster is known by while its `kube-system` may not be read. @param address of {@link addressOf} */
 export function addressId(address: string): string {
   return createHash('sha256').update(address).digest('hex').slice(0, 32);
 }

@@ -42,7 +42,7 @@ export class Acceptor {
   }
 
   leaveCluster(cluster: Change['cluster']): void {
-    this.#changes.attribute(cluster);
+    this.#changes.leaveCluster(cluster);
   }
 
   accept(batch: PackedBatch, now: number): Accepted {

@@ -114,10 +114,10 @@ export interface NewChange {
 /** Appends changes and gives them their accept numbers. */
 export class Changes {
   readonly #insert;
-  readonly #attribute;
+  readonly #leaveCluster;
 
   constructor(db: DatabaseSync) {
-    this.#attribute = db.prepare('UPDATE changes SET cluster = ? WHERE cluster IS NULL');
+    this.#leaveCluster = db.prepare('UPDATE changes SET cluster = ? WHERE cluster IS NULL');
     this.#insert = db.prepare(
       `INSERT INTO changes (action, kind, key, uid, rv, before, after, actors, observed_at, flags, size)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -125,8 +125,8 @@ export class Changes {
   }
 
   /** All that are there are of this cluster, those excepted that are of an earlier one. */
-  attribute(cluster: Change['cluster']): void {
-    this.#attribute.run(JSON.stringify(cluster));
+  leaveCluster(cluster: Change['cluster']): void {
+    this.#leaveCluster.run(JSON.stringify(cluster));
   }
 
   append(change: NewChange): number {

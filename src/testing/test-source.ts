@@ -149,7 +149,7 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
 }
 
 /** A client without credentials. */
-export function clientOf(server: ApiServer): ApiClient {
+export function clientOf(server: Pick<ApiServer, 'url'>): ApiClient {
   return createApiClient({
     server: new URL(server.url),
     clusterName: 'embedded',
