@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineSink } from '../src/chain/handler.ts';
+import { untilAborted } from '../src/until-aborted.ts';
 import { compileLine, LINE_MEMBERS, lineLayout } from '../src/template/line.ts';
 
 /** A reader that has stopped reading is back pressure and no failure: it may hold this chain for so long. */
@@ -25,17 +26,13 @@ export default defineSink({
   create({ layout: given }, { stdout }) {
     const lineOf = compileLine(given);
     return {
-      async deliver(change, { signal }) {
-        signal.throwIfAborted();
-        const { promise, resolve, reject } = Promise.withResolvers<void>();
-        const abort = () => reject(signal.reason as Error);
-        signal.addEventListener('abort', abort, { once: true });
-        stdout.write(lineOf(change), (cause) => {
-          if (cause) reject(new Error('Cannot write to stdout', { cause }));
-          else resolve();
-        });
-        return promise.finally(() => signal.removeEventListener('abort', abort));
-      },
+      deliver: (change, { signal }) =>
+        untilAborted(signal, ({ resolve, reject }) => {
+          stdout.write(lineOf(change), (cause) => {
+            if (cause) reject(new Error('Cannot write to stdout', { cause }));
+            else resolve();
+          });
+        }),
       preview: (change) => lineOf(change).trimEnd(),
     };
   },

@@ -106,6 +106,11 @@ export interface Change {
   readonly notes: Readonly<Partial<Notes>>;
 }
 
+/** What {@link Change.key} is of such an object: `shop/web`, and without a namespace the name. */
+export function keyOf({ namespace, name }: { readonly namespace?: string | undefined; readonly name: string }): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
 /** A copy of the change that carries one more note. Nothing is parsed that was not parsed before. */
 export function withNote<K extends keyof Notes>(change: Change, name: K, note: Notes[K]): Change {
   return withParts(change, { notes: { ...change.notes, [name]: note } });

@@ -80,5 +80,11 @@ export function codeOf(thrown: unknown): string | undefined {
 
 /** Anything thrown as an Error, with what was thrown as its cause when it was none. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+  return thrown instanceof Error ? thrown : new Error(textOf(thrown), { cause: thrown });
+}
+
+/** Of an object its message at most: what else it holds may be secret, and its own way to a text may throw. */
+function textOf(thrown: unknown): string {
+  if (typeof thrown !== 'object' || thrown === null) return String(thrown);
+  return 'message' in thrown && typeof thrown.message === 'string' ? thrown.message : 'an object that is no Error';
 }

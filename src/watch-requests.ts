@@ -1,17 +1,26 @@
 /** From the configuration to what the source is asked for. */
 import { interestOf } from './chain/interest.ts';
-import type { Config } from './config/config.ts';
+import type { Config, EventConfig } from './config/config.ts';
+import { type Interest, unionOfInterests } from './interest.ts';
+import { askedIn, meanNamespace, placesOf } from './namespaces.ts';
 import type { WatchRequest } from './source/source.ts';
 
-/** One request per chain, resource and namespace; what they read is what their chain's handlers read. */
+/** One request per chain, resource and place; what they read is what their chain's handlers read. */
 export function watchRequests(config: Config): WatchRequest[] {
   return config.chains.flatMap((chain) => {
     const read = interestOf(chain);
-    return chain.resources.flatMap(({ namespaces, events, ...resource }) => {
-      const interest = events === undefined ? read : { ...read, repeats: events.repeats };
-      return (namespaces.length === 0 ? [''] : namespaces).map((namespace) => {
+    return chain.resources.flatMap(({ namespaces, events, ...resource }) =>
+      placesOf(namespaces).map((namespace) => {
+        const interest = events === undefined ? read : interestIn(events, namespace, read);
         return { ...resource, namespace, chains: [chain.name], interest };
-      });
-    });
+      }),
+    );
   });
+}
+
+/** With the repeats that somebody wants told who means some of this place. */
+function interestIn(events: readonly EventConfig[], place: string, read: Interest): Interest {
+  const named = askedIn(place);
+  const wanted = events.filter(({ namespaces }) => named === '' || meanNamespace(namespaces, named));
+  return unionOfInterests(wanted.map(({ repeats }) => ({ ...read, repeats })));
 }

@@ -1,7 +1,7 @@
 /** The package as npm makes it: what is in it runs in a folder where nothing else is, and its types serve authors of handlers. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, symlink } from 'node:fs/promises';
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -17,6 +17,13 @@ const NEEDED = [
   'config.toml',
   'CHANGELOG.md',
 ];
+/** What the handlers before it have noted has a type for a handler of one's own, too. */
+const READS_NOTES = `import { halt, type HandlerFunction } from 'watchchain';
+export default (({ notes }) => {
+  const team = notes.answers?.['policy']?.['team'];
+  return halt([notes.diff?.headline, notes.alert?.reason, team].join());
+}) satisfies HandlerFunction;
+`;
 interface Packed {
   readonly filename: string;
   readonly files: readonly { readonly path: string }[];
@@ -50,10 +57,11 @@ test('npm pack: `watchchain demo` runs in an empty folder, and the example of a 
   assert.match(stdout, /image web nginx:1\.7\.9 -> nginx:1\.9\.1/);
 
   await cp(path.join(REPOSITORY, 'docs/examples/page-me.ts'), path.join(empty, 'page-me.ts'));
+  await writeFile(path.join(empty, 'notes.ts'), READS_NOTES);
   const tsc = path.join(REPOSITORY, 'node_modules/.bin/tsc');
   const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--skipLibCheck', '--types', ''];
-  await promisify(execFile)(tsc, [...flags, 'page-me.ts'], { cwd: empty }).catch((error: { stdout: string }) =>
-    assert.fail(error.stdout),
+  await promisify(execFile)(tsc, [...flags, 'page-me.ts', 'notes.ts'], { cwd: empty }).catch(
+    (error: { stdout: string }) => assert.fail(error.stdout),
   );
 });
 

@@ -194,6 +194,14 @@ describe('the environment', () => {
     assert.deepEqual([handler[0]?.restarts, handler[0]?.window], [5, '240m']);
   });
 
+  test('1: without a host it is that of the pod, an address of IPv6, too', () => {
+    const inPod = (host: string, port?: string) =>
+      read({ ...base, KUBERNETES_SERVICE_HOST: host, ...(port && { KUBERNETES_SERVICE_PORT: port }) }).cluster.server;
+    assert.equal(inPod('10.96.0.1', '443'), 'https://10.96.0.1:443');
+    assert.equal(inPod('fd00:10:96::1', '6443'), 'https://[fd00:10:96::1]:6443');
+    assert.equal(inPod('fd00:10:96::1'), 'https://[fd00:10:96::1]');
+  });
+
   test('1: every name is read; lists may have blanks; the misspelt one counts, too', () => {
     const { cluster, state, log, web, resource, handler } = read({
       ...base,
@@ -434,6 +442,27 @@ describe('/pod-restart-alerts', () => {
     assert.deepEqual(told.toSorted(), names);
   });
 
+  test('11: a warning that has become a failure while it was being read is an alert again', async (t) => {
+    const watcher = await Watcher.start(t, { RESTART_THRESHOLD: '2' });
+    const restarted = { ...RUNNING, restartCount: 2 };
+    watcher.server.create(podOf({ name: 'web-1', containers: [RUNNING] }));
+    await watcher.until(['web-1/web None 0']);
+    watcher.server.update(podOf({ name: 'web-1', containers: [restarted] }));
+    await watcher.until(['web-1/web Warning 2']);
+    const slow = watcher.server.fault({ path: '/api/v1/namespaces/shop/events', effect: 'hang' });
+    const reading = watcher.alerts();
+    await until('its Events are asked for', async () =>
+      watcher.server.requests.some(({ path }) => path.endsWith('/events')),
+    );
+    watcher.server.update(podOf({ name: 'web-1', containers: [waiting('CrashLoopBackOff', { restartCount: 2 })] }));
+    await until('it fails', async () => (await watcher.lines())[0]?.includes('Failure') === true);
+    slow.remove();
+    const statuses = async (read: Promise<readonly Entry[]>) => (await read).map(({ alertStatus }) => alertStatus);
+    assert.deepEqual(await statuses(reading), ['Warning']);
+    assert.deepEqual(await statuses(watcher.alerts()), ['Failure']);
+    assert.deepEqual(await statuses(watcher.alerts()), []);
+  });
+
   test('12: what was read and has recovered is None, and failing again is an alert again', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();
@@ -464,6 +493,17 @@ describe('/pod-restart-alerts', () => {
     const other = await Watcher.beside(t, watcher.server, { PODMONITOR_INCLUDE_EVENTS: 'false' });
     await until('an alert', async () => (await other.alerts('?peek=1')).length > 0);
     assert.equal('Events' in ((await other.alerts())[0] ?? {}), false);
+  });
+
+  test('13: of a static pod they are those of its hash, by which the kubelet names it', async (t) => {
+    const watcher = await Watcher.start(t);
+    const metadata = { annotations: { 'kubernetes.io/config.hash': 'c0ffee' } };
+    const etcd = { name: 'web-1', metadata: { name: 'web-1', namespace: 'shop', ...metadata } };
+    await watcher.crash(etcd);
+    watcher.server.create(event({ name: 'web-1', uid: 'c0ffee' }, { reason: 'BackOff' }));
+    const reasons = (events: readonly { readonly reason?: unknown }[] = []) => events.map(({ reason }) => reason);
+    assert.deepEqual(reasons(await watcher.get('/events/shop/web-1')), ['BackOff']);
+    assert.deepEqual(reasons((await watcher.alerts())[0]?.Events), ['BackOff']);
   });
 
   test('13: Events that are forbidden do not hold up the alert', async (t) => {

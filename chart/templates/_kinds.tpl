@@ -85,7 +85,7 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{- /*
 What is needed where, as {"namespaces": {"": {"apps/deployments": ["list", "watch"]}, "shop": {...}}}; "" is every namespace. The same
 as `watchchain rbac` prints for this configuration, kept equal by a test: the resources of every chain count; one that names no
-namespaces has the values' own; what all namespaces have is not said again of one; lookups are where something is watched.
+namespaces has the values' own; a pattern needs all of them; what all namespaces have is not said again of one; lookups are where something is watched.
 */ -}}
 {{- define "watchchain.access" -}}
 {{- $kinds := mergeOverwrite (include "watchchain.kinds" . | fromYaml) .Values.kinds -}}
@@ -99,9 +99,10 @@ namespaces has the values' own; what all namespaces have is not said again of on
   {{- if eq (toString $found.namespaced) "false" }}{{ $namespaces = list "" }}{{ end -}}
   {{- range $namespaces -}}
     {{- if contains "$" . }}{{ fail (printf "namespace %q: the roles are made now, when no variable is known: name it" .) }}{{ end -}}
-    {{- $place := get $access . | default dict -}}
+    {{- $where := contains "*" . | ternary "" . -}}
+    {{- $place := get $access $where | default dict -}}
     {{- $_ := set $place (printf "%s/%s" $found.group $found.resource) (list "list" "watch") -}}
-    {{- $_ := set $access . $place -}}
+    {{- $_ := set $access $where $place -}}
   {{- end -}}
 {{- end -}}
 {{- $everywhere := hasKey $access "" | ternary (list "") (keys $access | sortAlpha) -}}

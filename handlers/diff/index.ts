@@ -2,16 +2,9 @@
 import { withNote } from '../../src/change.ts';
 import { defineTransform, halt } from '../../src/chain/handler.ts';
 import { diffFields } from './fields.ts';
-import { createNote, type DiffNote } from './note.ts';
+import { createNote } from './note.ts';
 import { options } from './options.ts';
 import { createRuleBook, interestOf } from './rules.ts';
-
-declare module '../../src/change.ts' {
-  interface Notes {
-    /** Left by `diff` on every update that it passes. */
-    readonly diff: DiffNote;
-  }
-}
 
 export default defineTransform({
   name: 'diff',

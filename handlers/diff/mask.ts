@@ -2,6 +2,7 @@
  * Which fields count. A mask is walked beside the manifest, one step per field, so that a path costs nothing where it does not
  * lead: {@link KEEP} and {@link SKIP} settle a whole subtree, and only the way down to a pattern needs looking at.
  */
+import { matchesGlob } from '../../src/glob.ts';
 
 /** Everything from here on counts. */
 export const KEEP = 'keep';
@@ -100,7 +101,7 @@ class MaskNode {
     const states = new Set<State>();
     let wanted = !this.pending;
     for (const state of this.#states) {
-      if (state.segment !== '**' && !matches(state.segment, key)) continue;
+      if (state.segment !== '**' && !matchesGlob(state.segment, key)) continue;
       const next = state.segment === '**' ? state : state.next;
       if (next !== undefined) for (const one of entered(next)) states.add(one);
       else if (state.rule === 'ignore') return SKIP;
@@ -108,20 +109,4 @@ class MaskNode {
     }
     return settle(this.#nodes, [...states], wanted);
   }
-}
-
-/** `*` stands for any characters. Linear: names may come from the cluster. */
-function matches(glob: string, text: string): boolean {
-  const parts = glob.split('*');
-  const [first = ''] = parts;
-  if (parts.length === 1) return glob === text;
-  const last = parts.at(-1) ?? '';
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = text.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return at <= text.length - last.length;
 }

@@ -8,6 +8,13 @@ import { byImportance, headlineOf } from './headline.ts';
 import { patchOf } from './patch.ts';
 import { unifiedOf } from './unified.ts';
 
+declare module '../../src/change.ts' {
+  interface Notes {
+    /** Left by `diff` on every update that it passes. */
+    readonly diff: DiffNote;
+  }
+}
+
 /** What really changed. Everything but the fields is worked out when it is first read. */
 export interface DiffNote {
   /** The most telling first; `formatField` in text.ts prints one as `path: old -> new`. Never empty. */

@@ -91,6 +91,21 @@ describe('file', () => {
     assert.ok(files.some((lines) => lines.length === 1 && lines[0] === long));
   });
 
+  test('two that write to one file put it aside by turns, and neither takes the other for a folder that is missing', async () => {
+    await using folder = await Workdir.make();
+    const clock = new FakeClock();
+    const limits = { path: folder.file('x'), layout, maxSize: 4 / MB, maxBackups: 0 };
+    const sinks = [await sinkOn(limits, clock), await sinkOn(limits, clock)];
+    const names = Array.from({ length: 20 }, (_, n) => String(n));
+    for (const name of names) {
+      await Promise.all(sinks.map((sink) => write(sink, name)));
+      await clock.advance(1000);
+    }
+    for (const sink of sinks) await sink.stop?.();
+    const files = await Promise.all((await readdir(folder.path)).map((name) => linesOf(folder.file(name))));
+    assert.deepEqual(files.flat().toSorted(), [...names, ...names].toSorted());
+  });
+
   test('removes what was put aside longer than maxAge ago, and nothing of anybody else', async () => {
     await using folder = await Workdir.make();
     const clock = new FakeClock();

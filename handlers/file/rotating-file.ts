@@ -8,6 +8,7 @@ import { open, rename, stat, type FileHandle } from 'node:fs/promises';
 import type { Clock } from '../../src/clock.ts';
 import { codeOf, RetryAfterError, toError } from '../../src/errors.ts';
 import type { Logger } from '../../src/log.ts';
+import { untilAborted } from '../../src/until-aborted.ts';
 import { backupName, removeOldBackups, type BackupLimits } from './backups.ts';
 
 export interface FileLimits extends BackupLimits {
@@ -19,6 +20,7 @@ export interface FileLimits extends BackupLimits {
 
 interface Waiting {
   readonly line: Buffer;
+  /** What is being written cannot be stopped; what is not is left out. */
   readonly signal: AbortSignal;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -39,7 +41,7 @@ export class RotatingFile {
   readonly #limits: FileLimits;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #waiting: Waiting[] = [];
+  #waiting: Waiting[] = [];
   #opened: Opened | undefined;
   #size = 0;
   /** The last line could be written in part only, and not be taken back. */
@@ -68,19 +70,10 @@ export class RotatingFile {
    * @throws RetryAfterError when nothing of it was written, such as for want of room
    */
   append(line: string, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiting: Waiting = { line: Buffer.from(line), signal, resolve, reject };
-    const abort = () => {
-      // What is being written cannot be stopped, but nobody waits for it any more.
-      const place = this.#waiting.indexOf(waiting);
-      if (place !== -1) this.#waiting.splice(place, 1);
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    this.#waiting.push(waiting);
-    this.#draining ??= this.#drain();
-    return promise.finally(() => signal.removeEventListener('abort', abort));
+    return untilAborted(signal, (settle) => {
+      this.#waiting.push({ line: Buffer.from(line), signal, ...settle });
+      this.#draining ??= this.#drain();
+    });
   }
 
   /** Waits for what is being written. */
@@ -109,6 +102,7 @@ export class RotatingFile {
   /** As many lines as fit into the file, at least one. */
   #takeChunk(): readonly Waiting[] {
     const room = Math.min(MAX_CHUNK_BYTES, this.#limits.maxBytes === 0 ? Infinity : this.#limits.maxBytes - this.#size);
+    this.#waiting = this.#waiting.filter(({ signal }) => !signal.aborted);
     let bytes = 0;
     const tooMany = this.#waiting.findIndex(({ line }) => (bytes += line.length) > room);
     return this.#waiting.splice(0, tooMany === -1 ? this.#waiting.length : Math.max(1, tooMany));
@@ -177,7 +171,10 @@ export class RotatingFile {
 
   async #rotate(): Promise<void> {
     const backup = backupName(this.#path, this.#clock.now());
-    await rename(this.#path, backup);
+    await rename(this.#path, backup).catch((thrown: unknown) => {
+      // Whoever else writes to it has put it aside in between.
+      if (codeOf(thrown) !== 'ENOENT') throw thrown;
+    });
     await this.#tidy();
   }
 

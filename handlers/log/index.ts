@@ -3,6 +3,7 @@ import type { WriteStream } from 'node:tty';
 import { createLogger, format, transports } from 'winston';
 import { z } from 'zod';
 import { defineSink } from '../../src/chain/handler.ts';
+import { untilAborted } from '../../src/until-aborted.ts';
 import { changeEntry, jsonText, manifestEntry, prettyText, type Entry } from './entry.ts';
 
 const options = z.strictObject({
@@ -61,24 +62,19 @@ export default defineSink({
       transports: [new transports.Stream({ stream: acknowledging(stdout) })],
     });
 
-    const write = async (entry: Entry, signal: AbortSignal): Promise<void> => {
-      signal.throwIfAborted();
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const abort = () => reject(signal.reason as Error);
-      const written: Written = (cause) => {
-        if (cause) reject(new Error('Cannot write to the output stream', { cause }));
-        else resolve();
-      };
-      signal.addEventListener('abort', abort, { once: true });
-      logger.log({ level: entry.level, message: entry.message, entry, [WRITTEN]: written });
-      return promise.finally(() => signal.removeEventListener('abort', abort));
-    };
+    const write = (entry: Entry, signal: AbortSignal): Promise<void> =>
+      untilAborted(signal, ({ resolve, reject }) => {
+        const written: Written = (cause) => {
+          if (cause) reject(new Error('Cannot write to the output stream', { cause }));
+          else resolve();
+        };
+        logger.log({ level: entry.level, message: entry.message, entry, [WRITTEN]: written });
+      });
 
     return {
       async deliver(change, { signal }) {
         await write(changeEntry(change), signal);
-        if (!logger.isDebugEnabled()) return;
-        const entry = manifestEntry(change);
+        const entry = logger.isDebugEnabled() ? manifestEntry(change) : undefined;
         if (entry !== undefined) await write(entry, signal);
       },
       async stop() {

@@ -43,9 +43,9 @@ const HAVE_LOGS: ReadonlySet<string> = new Set([
   'StartupProbeFailed',
 ]);
 
-function commandFor({ reason, container }: Problem, pod: string): string {
+function commandFor({ reason, container, final }: Problem, pod: string): string {
   const [namespace = '', name] = pod.split('/');
   if (name === undefined) return `kubectl describe node ${namespace}`;
   if (!HAVE_LOGS.has(reason) || container === '') return `kubectl -n ${namespace} describe pod ${name}`;
-  return `kubectl -n ${namespace} logs ${name} -c ${container}${reason === 'Error' ? '' : ' --previous'}`;
+  return `kubectl -n ${namespace} logs ${name} -c ${container}${final === true ? '' : ' --previous'}`;
 }

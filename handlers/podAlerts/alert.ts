@@ -5,7 +5,7 @@ import type { Step } from './decide.ts';
 import { adviceOn } from './advice.ts';
 import { groupOf, type Owner } from './owner.ts';
 import type { Level } from './problem.ts';
-import type { AlertState, GroupState } from './state.ts';
+import { timesOf, type AlertState, type GroupState } from './state.ts';
 import { durationText } from './words.ts';
 
 /** A change of the workload, or of what its pods are configured by, before the alert. */
@@ -108,7 +108,7 @@ export function alertOf(circumstances: Circumstances, findings: Findings): Alert
     exitCode: lead.exitCode,
     signal: lead.signal,
     message: lead.message === undefined ? undefined : redacted(lead.message),
-    restarts: state.pods[uid]?.restarts[lead.container]?.length ?? 0,
+    restarts: timesOf(state.pods[uid]?.restarts ?? {}, lead.container).length,
     since: new Date(since).toISOString(),
     durationMs: Math.max(0, until - since),
     pods,

@@ -1,7 +1,7 @@
 /** What is wrong with a pod by its manifest alone; nothing about what is expected. */
 import type { Manifest } from '../../src/change.ts';
 import { cut } from '../diff/text.ts';
-import { conditionOf, containersOf, expectedEndOf, phaseOf, type Container, type Exit } from './pod.ts';
+import { conditionOf, containersOf, expectedEndOf, isSidecar, phaseOf, type Container, type Exit } from './pod.ts';
 import type { Problem } from './problem.ts';
 import { text, time } from './read.ts';
 
@@ -25,8 +25,7 @@ const HARMLESS_WAITS: ReadonlySet<string> = new Set(['ContainerCreating', 'PodIn
 export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Problem[] {
   if (expectedEndOf(pod) !== undefined) return [];
   const ends = phaseOf(pod) === 'Failed';
-  const isFinal = ends || text(pod, 'spec', 'restartPolicy') === 'Never';
-  const containers = containersOf(pod).flatMap((container) => problemOf(container, isFinal));
+  const containers = containersOf(pod).flatMap((container) => problemOf(container, ends));
   const own = ends ? failedPod(pod, containers.length > 0) : pendingPod(pod, options);
   return [
     ...(own?.due === undefined && own !== undefined ? [own] : []),
@@ -35,9 +34,11 @@ export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Pr
   ];
 }
 
-/** @param isFinal the pod has failed for good, or a container that fails does */
-function problemOf(container: Container, isFinal: boolean): readonly Problem[] {
+/** @param ends the pod has failed for good */
+function problemOf(container: Container, ends: boolean): readonly Problem[] {
   const { waiting, terminated, last } = container;
+  // Sidecars are ended last, by the kubelet, and no pod fails for them.
+  if (ends && isSidecar(container)) return [];
   if (waiting !== undefined && !HARMLESS_WAITS.has(waiting.reason)) {
     return [
       {
@@ -49,6 +50,7 @@ function problemOf(container: Container, isFinal: boolean): readonly Problem[] {
     ];
   }
   if (terminated === undefined || terminated.exitCode === 0) return [];
+  const isFinal = ends || container.restartPolicy === 'Never';
   if (!isFinal && terminated.reason !== OUT_OF_MEMORY) return [];
   return [{ ...exitProblem(container, terminated), ...(isFinal ? { final: true } : {}) }];
 }

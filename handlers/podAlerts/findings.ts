@@ -1,6 +1,7 @@
 /** What is found out for an alert: the last changes of the workload, the Events of the pod, the end of the log. Never a failure. */
 import type { Change, Manifest } from '../../src/change.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
+import { uidInEvents } from '../../src/enrich/involved.ts';
 import { withDifference } from '../diff/difference.ts';
 import { writersOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
@@ -47,14 +48,14 @@ export async function findingsOn(
 export const NOTHING_FOUND: Findings = { lastChanges: [], events: [], log: undefined };
 
 function eventsOf(
-  { pod, uid, owner }: Search,
+  { pod, uid, owner, manifest }: Search,
   limit: number,
   evidence: Evidence,
   signal: AbortSignal,
 ): Promise<Findings['events']> {
   const [namespace] = pod.split('/');
   if (limit === 0 || owner.kind === 'Node' || namespace === undefined) return Promise.resolve([]);
-  return evidence.eventsOf({ namespace, uid }, limit, signal);
+  return evidence.eventsOf({ namespace, uid: uidInEvents(manifest?.metadata) ?? uid }, limit, signal);
 }
 
 /** Of the container that ended; there is none of one that never ran. */

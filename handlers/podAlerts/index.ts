@@ -10,7 +10,7 @@ import { classifyOptionsOf, options, rulesOf, type Options } from './options.ts'
 import { groupOf, ownerOfNode, type Owner } from './owner.ts';
 import { nodeSightingOf, sightingOf } from './sighting.ts';
 import { EMPTY, passed, seen, warned, type GroupState } from './state.ts';
-import { isCore, ownerBehind, podOf } from './subject.ts';
+import { isCore, ownerBehind, placeOf, podOf } from './subject.ts';
 import { tell, type Telling } from './tell.ts';
 import { problemToldBy } from './told.ts';
 
@@ -94,11 +94,11 @@ class PodAlerts {
     const owner = await this.#ownerOf(state, change, context);
     const known = owner === undefined ? state : { ...state, owner };
     if (isEvent(change.gvk)) {
-      const involved = await context.involved(change);
+      const pod = await podOf(change, evidence);
       const problem = problemToldBy(change);
-      return involved === undefined || problem === undefined ? known : warned(known, podOf(involved), problem, at);
+      return isHalt(pod) || problem === undefined ? known : warned(known, placeOf(pod), problem, at);
     }
-    const sighting = isCore(change, 'Node') ? nodeSightingOf(change) : sightingOf(change, classify);
+    const sighting = isCore(change, 'Node') ? nodeSightingOf(change, classify) : sightingOf(change, classify);
     return seen(known, sighting, at, restarts);
   }
 

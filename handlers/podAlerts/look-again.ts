@@ -28,7 +28,7 @@ export async function lookAgain(
     const shown: Shown = isThere
       ? { action: 'updated', key, uid, before: manifest, after: manifest, flags: {} }
       : { action: 'deleted', key, uid, before: undefined, after: undefined, flags: {} };
-    current = seen(current, isNode ? nodeSightingOf(shown) : sightingOf(shown, classify), now, restarts);
+    current = seen(current, isNode ? nodeSightingOf(shown, classify) : sightingOf(shown, classify), now, restarts);
   }
   return current;
 }

@@ -37,7 +37,7 @@ export const options = z.strictObject({
   pendingFor: duration
     .default('5m')
     .describe(
-      'A pod that is pending for longer is a failure; one that no node takes is told after a minute at the latest.',
+      'A pod that is pending for longer is a failure; one that no node takes is told after a minute at the latest. A new node has so long to become ready.',
     )
     .meta({ example: '15m' }),
   holdDown: duration

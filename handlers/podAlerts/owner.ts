@@ -1,5 +1,6 @@
 /** Whose pod it is: what people deploy, not what a controller made of it. By names alone, so that nobody is asked. */
-import type { ObjectReference, Involved } from '../../src/enrich/involved.ts';
+import type { Manifest } from '../../src/change.ts';
+import { factsOf, type Involved, type ObjectReference } from '../../src/enrich/involved.ts';
 
 export interface Owner {
   readonly apiVersion: string;
@@ -24,6 +25,16 @@ export function ownerOf(pod: Owned): Owner {
     return { apiVersion: 'v1', kind: 'Pod', ...within, name: pod.name };
   const { apiVersion, kind, name } = controller;
   return { ...(above(kind, name, labels) ?? { apiVersion, kind, name }), ...within };
+}
+
+export function ownerOfPod({ metadata }: Manifest): Owner {
+  const { namespace, name } = metadata;
+  return ownerOf({ namespace, name, ...factsOf(metadata) });
+}
+
+/** Whether it was taken out of its workload: by another label to look at it, or with `--cascade=orphan`. */
+export function hasLeft(pod: Manifest, before: Manifest): boolean {
+  return groupOf(ownerOfPod(pod)) !== groupOf(ownerOfPod(before));
 }
 
 function above(kind: string, name: string, labels: Readonly<Record<string, string>>): Owner | undefined {

@@ -1,6 +1,7 @@
 /** What a pod's manifest says of its containers and of how it stands. */
 import type { Manifest } from '../../src/change.ts';
 import type { JsonObject } from '../../src/json.ts';
+import { isList } from '../diff/json.ts';
 import { integer, rows, table, text, time } from './read.ts';
 
 /** How a container ended. */
@@ -20,7 +21,7 @@ export interface Container {
   readonly init: boolean;
   /** As the pod asks for it. */
   readonly image: string | undefined;
-  /** `Always`, `OnFailure` or `Never`: its own, else as the pod's means it for containers like this. */
+  /** `Always`, `OnFailure` or `Never`: what its rules say of how it ended, its own, or what the pod's means for it. */
   readonly restartPolicy: string;
   readonly restarts: number;
   readonly state: 'waiting' | 'running' | 'terminated' | 'unknown';
@@ -38,7 +39,9 @@ export function containersOf(pod: Manifest): readonly Container[] {
   const listed = (statuses: string, specs: string, init: boolean): Container[] =>
     rows(pod, 'status', statuses).map((status) => {
       const spec = rows(pod, 'spec', specs).find(({ name }) => name === status['name']);
-      return containerOf(status, init, { image: text(spec, 'image'), restartPolicy: policyOf(pod, init, spec) });
+      const exitCode = integer(status, 'state', 'terminated', 'exitCode');
+      const restartPolicy = isRestartedByRule(spec, exitCode) ? 'Always' : policyOf(pod, init, spec);
+      return containerOf(status, init, { image: text(spec, 'image'), restartPolicy });
     });
   return [
     ...listed('initContainerStatuses', 'initContainers', true),
@@ -50,6 +53,21 @@ export function containersOf(pod: Manifest): readonly Container[] {
 function policyOf(pod: Manifest, init: boolean, spec: JsonObject | undefined): string {
   const pods = text(pod, 'spec', 'restartPolicy') ?? 'Always';
   return text(spec, 'restartPolicy') ?? (init && pods === 'Always' ? 'OnFailure' : pods);
+}
+
+/** https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-restart-rules */
+function isRestartedByRule(spec: JsonObject | undefined, exitCode: number | undefined): boolean {
+  if (exitCode === undefined) return false;
+  const rule = rows(spec, 'restartPolicyRules').find((one) => {
+    const { operator, values } = table(one, 'exitCodes');
+    return isList(values) && values.includes(exitCode) === (operator === 'In');
+  });
+  return rule?.['action'] === 'Restart';
+}
+
+/** Beside the others for as long as the pod runs. */
+export function isSidecar({ init, restartPolicy }: Container): boolean {
+  return init && restartPolicy === 'Always';
 }
 
 type Asked = Pick<Container, 'restartPolicy'> & { readonly image: string | undefined };

@@ -9,6 +9,7 @@ import {
   type ContainerParts,
   type PodParts,
 } from '../../src/testing/failing-pods.ts';
+import type { Evidence } from '../../src/enrich/evidence.ts';
 import { problemsOf } from '../../src/testing/handler.ts';
 import podAlerts from './index.ts';
 import { Rig, START } from '../../src/testing/test-pod-alerts.ts';
@@ -83,6 +84,14 @@ describe('restarts in a window', () => {
     await rig.show(restarted(4, other));
     assert.deepEqual(rig.alerts[0]?.pod, 'shop/web-5d4f8c7b9-b');
     assert.deepEqual(rig.told(), ['new Restarts']);
+  });
+
+  test('a container may be called as a field that every object of JavaScript has', async () => {
+    const rig = new Rig({ restarts: 2 });
+    const name = 'constructor';
+    await running(rig, podOf({ containers: [{ ...RUNNING, name }] }));
+    await rig.show(podOf({ containers: [{ ...RUNNING, name, restartCount: 2 }] }));
+    assert.deepEqual([rig.alerts[0]?.container, rig.alerts[0]?.restarts], [name, 2]);
   });
 
   test('6: a successor of the same name begins at nothing', async () => {
@@ -204,6 +213,64 @@ describe('what keeps a container from running', () => {
     assert.equal(rig.alerts[0]?.exitCode, 1);
     assert.deepEqual(rig.told(), ['new Error']);
   });
+
+  test('its command asks for the log of the one before only where there is another one', async () => {
+    const rig = new Rig();
+    const ended = [{ state: terminated(137, 'OOMKilled') }];
+    await rig.show(podOf({ phase: 'Failed', containers: ended, spec: { restartPolicy: 'Never' } }));
+    assert.equal(rig.alerts[0]?.kubectl, 'kubectl -n shop logs web-5d4f8c7b9-x -c web');
+  });
+});
+
+describe('a container with a restart policy of its own', () => {
+  const sidecar = { name: 'proxy', image: 'registry.example/proxy:1.0', restartPolicy: 'Always' };
+  const ofJob = (phase: string, container: ContainerParts, proxy: ContainerParts): Manifest =>
+    podOf({
+      phase,
+      containers: [container],
+      initContainers: [{ name: 'proxy', ...proxy }],
+      spec: { restartPolicy: 'Never', initContainers: [sidecar] },
+    });
+  const [done, stopped] = [{ state: terminated(0, 'Completed') }, { state: terminated(143, 'Error') }];
+
+  test('a sidecar that is ended with its job is no failure, and one that is started again is none either', async () => {
+    const rig = new Rig();
+    await running(rig, ofJob('Running', RUNNING, RUNNING));
+    await rig.show(ofJob('Running', RUNNING, { state: terminated(1, 'Error') }));
+    await rig.show(ofJob('Running', done, stopped));
+    await rig.show(ofJob('Succeeded', done, stopped));
+    assert.deepEqual(rig.told(), []);
+  });
+
+  test('of a job that has failed the container is named, not the sidecar that was ended after it', async () => {
+    const rig = new Rig();
+    await running(rig, ofJob('Running', RUNNING, RUNNING));
+    await rig.show(ofJob('Failed', { state: terminated(3, 'Error') }, stopped));
+    assert.deepEqual([rig.alerts[0]?.container, rig.alerts[0]?.exitCode], ['web', 3]);
+    assert.deepEqual(rig.told(), ['new Error']);
+  });
+
+  const helper = (exitCode: number, more: object = {}): Manifest =>
+    podOf({
+      containers: [RUNNING, { name: 'helper', state: terminated(exitCode, 'Error') }],
+      spec: { containers: [{ name: 'web' }, { name: 'helper', restartPolicy: 'Never', ...more }] },
+    });
+
+  test('one that is not started again is a failure, whatever the pod says of the others', async () => {
+    const rig = new Rig();
+    await rig.show(helper(1));
+    assert.equal(rig.alerts[0]?.container, 'helper');
+    assert.deepEqual(rig.told(), ['new Error']);
+  });
+
+  test('one that is started again by a rule is none, by the exit codes of the rule', async () => {
+    const restartPolicyRules = [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }];
+    const rig = new Rig();
+    await rig.show(helper(42, { restartPolicyRules }));
+    assert.deepEqual(rig.told(), []);
+    await rig.show(helper(1, { restartPolicyRules }));
+    assert.deepEqual(rig.told(), ['new Error']);
+  });
 });
 
 describe('what keeps a pod from running', () => {
@@ -271,6 +338,34 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), ['over Evicted']);
   });
 
+  test('an evicted pod that was replaced stays so, whatever it had restarted before and is annotated with later', async () => {
+    const rig = new Rig();
+    const evicted = (metadata: PodParts['metadata'] = {}): Manifest =>
+      podOf({ phase: 'Failed', containers: [], ready: false, status: { reason: 'Evicted' }, metadata });
+    await running(rig);
+    await running(rig, restarted(1));
+    await rig.show(evicted());
+    await rig.show(podOf({ name: 'web-5d4f8c7b9-y' }));
+    await rig.show(evicted({ annotations: { seen: 'yes' } }));
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['new Evicted', 'over Evicted']);
+    await rig.show(evicted({ annotations: { seen: 'twice' } }));
+    await rig.advance(12 * HOUR);
+    assert.deepEqual(rig.told(), []);
+  });
+
+  test('one that was not replaced is told until it is gone', async () => {
+    const rig = new Rig({ remindAfter: '4h' });
+    const evicted = podOf({ phase: 'Failed', containers: [], ready: false, status: { reason: 'Evicted' } });
+    await rig.show(evicted);
+    await rig.show({ ...evicted, metadata: { ...evicted.metadata, annotations: { seen: 'yes' } } });
+    await rig.advance(4 * HOUR);
+    assert.deepEqual(rig.told(), ['new Evicted', 'reminder Evicted']);
+    await rig.delete(evicted);
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['over Evicted']);
+  });
+
   const event = (reason: string, message: string, count = 1): Manifest => ({
     apiVersion: 'v1',
     kind: 'Event',
@@ -300,6 +395,44 @@ describe('what keeps a pod from running', () => {
     await rig.show(event('Killing', 'Container web failed liveness probe, will be restarted'));
     assert.deepEqual([rig.alerts[0]?.container, rig.alerts[0]?.owner.name], ['web', 'web']);
     assert.deepEqual(rig.told(), ['new LivenessProbeFailed']);
+  });
+
+  test('of a pod that is ready by now it tells nothing: Events are written late, and read late after a stop', async () => {
+    const rig = new Rig();
+    await running(rig);
+    await rig.show(event('FailedMount', 'configmap "web" not found', 4));
+    assert.equal(rig.halts.at(-1), 'the pod of the Event is ready by now');
+    assert.deepEqual(rig.told(), []);
+  });
+
+  test('of a pod that is not watched, or another one of its name, it tells nothing: nobody would see the end', async () => {
+    const rig = new Rig();
+    const isElsewhere = (reason: string): boolean => reason === 'the pod of the Event is gone, or not watched';
+    await rig.show(event('FailedMount', 'configmap "web" not found', 4));
+    await rig.show(podOf({ uid: 'successor', containers: [waiting('ContainerCreating')] }));
+    await rig.show(event('FailedMount', 'configmap "web" not found', 5));
+    assert.equal(rig.halts.filter(isElsewhere).length, 2);
+    assert.deepEqual(rig.told(), []);
+  });
+
+  test('a static pod, which Events name by its hash, fails for as long as it does, and its Events are told', async () => {
+    const asked: string[] = [];
+    const eventsOf: Evidence['eventsOf'] = ({ uid }) => Promise.resolve(asked.push(uid)).then(() => []);
+    const rig = new Rig({}, { eventsOf });
+    const metadata = {
+      ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'node-1', uid: 'n', controller: true }],
+      annotations: { 'kubernetes.io/config.hash': 'c0ffee' },
+    };
+    const etcd = { name: 'web-5d4f8c7b9-x', metadata };
+    const told = event('Killing', 'Container web failed liveness probe, will be restarted');
+    await rig.show(podOf({ ...etcd, containers: [{ ...RUNNING, ready: false }] }));
+    await rig.show({ ...told, involvedObject: { ...(told['involvedObject'] as object), uid: 'c0ffee' } });
+    await rig.advance(10 * MINUTE);
+    assert.deepEqual([rig.alerts[0]?.owner.kind, rig.alerts[0]?.node, asked], ['Pod', 'node-1', ['c0ffee']]);
+    assert.deepEqual(rig.told(), ['new LivenessProbeFailed']);
+    await rig.show(podOf(etcd));
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['over LivenessProbeFailed']);
   });
 
   test('other Events and other kinds halt, each with its reason', async () => {
@@ -436,6 +569,27 @@ test('a node that is cordoned before it goes down is not told', async () => {
   assert.deepEqual(rig.told(), ['new NodeUnreachable']);
 });
 
+test('a node that joins is not ready at first, and told when it still is not after pendingFor', async () => {
+  const node = (name: string, status: string): Manifest => ({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, uid: `uid-${name}`, creationTimestamp: new Date(START).toISOString() },
+    status: { conditions: [{ type: 'Ready', status, message: 'cni plugin not initialized' }] },
+  });
+  const rig = new Rig({ pendingFor: '5m' });
+  await rig.show(node('node-1', 'False'));
+  await rig.show(node('node-2', 'False'));
+  await rig.advance(20_000);
+  await rig.show(node('node-1', 'True'));
+  await rig.advance(4 * MINUTE);
+  assert.deepEqual(rig.told(), []);
+  await rig.advance(MINUTE);
+  assert.equal(rig.alerts[0]?.headline, 'NodeNotReady: node node-2');
+  assert.deepEqual(rig.told(), ['new NodeNotReady']);
+  await rig.show(node('node-1', 'Unknown'));
+  assert.deepEqual(rig.told(), ['new NodeUnreachable']);
+});
+
 test('what is no manifest that Kubernetes would give is no error', async () => {
   const rig = new Rig();
   const strange = (status: unknown): Manifest => ({ ...podOf(), status }) as Manifest;
@@ -562,6 +716,24 @@ describe('when it is over', () => {
     await rig.delete(crashing({ name: 'web-5d4f8c7b9-y' }));
     await rig.advance(30_000);
     assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
+  });
+
+  test('a pod that is taken out of its workload, to look at it, is a workload of its own from then on', async () => {
+    const rig = new Rig({ remindAfter: '4h' });
+    const alone = { labels: { app: 'debug' }, ownerReferences: [] };
+    await rig.show(crashing());
+    await rig.show(crashing({ metadata: alone }));
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff', 'over CrashLoopBackOff']);
+    await rig.show(crashing({ metadata: alone }, { restartCount: 4 }));
+    assert.deepEqual(rig.alerts[0]?.owner, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      namespace: 'shop',
+      name: 'web-5d4f8c7b9-x',
+    });
+    await rig.advance(4 * HOUR);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff', 'reminder CrashLoopBackOff']);
   });
 
   test('a deletion that did not come here is seen at the next reminder', async () => {

@@ -10,16 +10,18 @@ import {
   type ClassifyOptions,
 } from './classify.ts';
 import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Container } from './pod.ts';
+import { hasLeft } from './owner.ts';
 import type { Problem } from './problem.ts';
-import { table, text } from './read.ts';
+import { table, text, time } from './read.ts';
 
 export interface Sighting {
   readonly uid: string;
   /** `namespace/name`. */
   readonly key: string;
   readonly node: string | undefined;
-  /** Nothing that it does is a problem any more: deleted, deleting, completed, evicted on purpose. */
+  /** Nothing that it does is a problem of its workload any more: deleted, deleting, completed, evicted on purpose, another's. */
   readonly gone: boolean;
+  /** But what has failed for good and had before. */
   readonly problems: readonly Problem[];
   /** No problem by themselves: see {@link endedOf}. */
   readonly ended: readonly Problem[];
@@ -53,12 +55,13 @@ export type Shown = Pick<Change, 'action' | 'key' | 'uid' | 'before' | 'after' |
 
 export function sightingOf({ action, key, uid, before, after, flags }: Shown, options: ClassifyOptions): Sighting {
   const pod = after ?? before;
-  const gone = action === 'deleted' || after === undefined || expectedEndOf(after) !== undefined;
+  const isOut = after !== undefined && before !== undefined && hasLeft(after, before);
+  const gone = action === 'deleted' || after === undefined || isOut || expectedEndOf(after) !== undefined;
   const containers = after === undefined ? [] : containersOf(after);
   const restarts =
     gone || before === undefined ? NONE : restartsBetween(containersOf(before), containers, flags.whileAway === true);
   const lost = containers.filter(({ name, last }) => restarts.has(name) && last?.reason === OUT_OF_MEMORY);
-  const problems = gone || after === undefined ? [] : problemsOf(after, options);
+  const problems = gone || after === undefined ? [] : newsOf(after, before, options);
   return {
     uid,
     key,
@@ -72,11 +75,19 @@ export function sightingOf({ action, key, uid, before, after, flags }: Shown, op
     restarts,
     ready: !gone && after !== undefined && isReady(after),
     fine: new Set(containers.filter(({ fine }) => fine).map(({ name }) => name)),
-    succeeds: after !== undefined && succeeded(after) && !(before !== undefined && succeeded(before)),
+    succeeds: after !== undefined && !isOut && succeeded(after) && !(before !== undefined && succeeded(before)),
   };
 }
 
 const NONE: ReadonlyMap<string, number> = new Map();
+
+/** What had failed for good before is no news: it may have been replaced since. */
+function newsOf(pod: Manifest, before: Manifest | undefined, options: ClassifyOptions): readonly Problem[] {
+  const had = before === undefined ? [] : problemsOf(before, options).filter(({ final }) => final === true);
+  return problemsOf(pod, options).filter(
+    ({ final, container }) => final !== true || !had.some((one) => one.container === container),
+  );
+}
 
 /**
  * What a count has gained. Of what happened while nothing was watching only the last is known to be recent; of a pod that was not
@@ -108,17 +119,19 @@ function succeeded(pod: Manifest): boolean {
 }
 
 /** A node has one problem: that it is not ready. */
-export function nodeSightingOf({ action, key, uid, after }: Shown): Sighting {
+export function nodeSightingOf({ action, key, uid, after }: Shown, { pendingMs }: ClassifyOptions): Sighting {
   const gone = action === 'deleted' || after === undefined;
   const ready = conditionOf(after ?? { metadata: { name: key } }, 'Ready');
   const isDown = !gone && ready !== undefined && ready.status !== 'True' && !isTakenDown(after);
   const reason = ready?.status === 'Unknown' ? 'NodeUnreachable' : 'NodeNotReady';
+  // One that joins is not ready at first: the network comes after the kubelet.
+  const due = (time(after, 'metadata', 'creationTimestamp') ?? 0) + pendingMs;
   return {
     uid,
     key,
     node: key,
     gone,
-    problems: isDown ? [{ container: '', reason, level: 'Failure', ...messagePart(ready?.message) }] : [],
+    problems: isDown ? [{ container: '', reason, level: 'Failure', due, ...messagePart(ready?.message) }] : [],
     ended: [],
     restarts: NONE,
     ready: !gone && !isDown,
@@ -133,10 +146,11 @@ function isTakenDown(node: Manifest): boolean {
 }
 
 /** Likewise whether a change of a node matters. */
-export function nodeMatters(change: Change): boolean {
+export function nodeMatters(change: Change, options: ClassifyOptions): boolean {
   const { before } = change;
-  const now = nodeSightingOf(change);
+  const now = nodeSightingOf(change, options);
   const wasDown =
-    before !== undefined && nodeSightingOf({ ...change, action: 'updated', after: before }).problems.length > 0;
+    before !== undefined &&
+    nodeSightingOf({ ...change, action: 'updated', after: before }, options).problems.length > 0;
   return now.problems.length > 0 !== wasDown || (wasDown && now.gone);
 }

@@ -53,6 +53,11 @@ const MAX_PODS = 100;
 /** Of more, no message is kept: the state is written at each change of a pod, 100 of them in a storm. */
 const MAX_DETAILED = 5;
 
+/** Of one container, which may be called `constructor`. */
+export function timesOf(restarts: PodState['restarts'], container: string): readonly number[] {
+  return Object.hasOwn(restarts, container) ? (restarts[container] ?? []) : [];
+}
+
 /** The group after one pod of it was seen. */
 export function seen(state: GroupState, sighting: Sighting, now: number, rule: RestartRule): GroupState {
   const { [sighting.uid]: known, ...others } = state.pods;
@@ -95,12 +100,12 @@ function inShort(pod: PodState): PodState {
 /** The group after an Event told of a problem of one of its pods. */
 export function warned(
   state: GroupState,
-  { uid, key }: Pick<Sighting, 'uid' | 'key'>,
+  { uid, key, node }: Pick<Sighting, 'uid' | 'key' | 'node'>,
   problem: Problem,
   now: number,
 ): GroupState {
   const { [uid]: known, ...rest } = state.pods;
-  const { problems, restarts, ...facts } = known ?? { key, problems: [], restarts: {} };
+  const { problems, restarts, ...facts } = known ?? { key, ...nodePart(node), problems: [], restarts: {} };
   const others = problems.filter((old) => !isSame(problem, old));
   const pod = { ...facts, problems: [...others, { ...problem, since: beginning(problem, known, now) }], restarts };
   return { ...state, pods: withPod(rest, uid, pod, now) };
@@ -125,7 +130,11 @@ function podAfter(
   const begun = [...fresh, ...warnings].map((one) => ({ ...one, since: beginning(one, known, now) }));
   if (begun.length + kept.length === 0 && Object.keys(counts).length === 0) return undefined;
   const { key, node } = sighting;
-  return { key, ...(node === undefined ? {} : { node }), problems: [...begun, ...kept], restarts: counts };
+  return { key, ...nodePart(node), problems: [...begun, ...kept], restarts: counts };
+}
+
+function nodePart(node: string | undefined): Pick<PodState, 'node'> {
+  return node === undefined ? {} : { node };
 }
 
 /** A failure says more than that it restarts. */
@@ -159,10 +168,14 @@ export function isDue({ due }: Problem, now: number): boolean {
   return due === undefined || due <= now;
 }
 
-/** A container has recovered when it serves: that it is not waiting now is part of the trouble. A warning goes by time, see {@link passed}. */
+/**
+ * A container has recovered when it serves: that it is not waiting now is part of the trouble. What has failed for good stays until it
+ * is replaced, see {@link withoutFinal}. A warning goes by time, see {@link passed}.
+ */
 function staysAfter(problem: Problem, { fine, ready }: Sighting): boolean {
   if (problem.level === 'Warning') return true;
   if (problem.told === true && problem.container === '') return !ready;
+  if (problem.final === true && problem.container === '') return true;
   return problem.container !== '' && !fine.has(problem.container);
 }
 
@@ -173,7 +186,7 @@ function restartsAfter(
   rule: RestartRule,
 ): PodState['restarts'] {
   const names = new Set([...Object.keys(known), ...jumps.keys()]);
-  const all = [...names].map((name) => [name, counted(known[name] ?? [], jumps.get(name) ?? 0, now, rule)] as const);
+  const all = [...names].map((name) => [name, counted(timesOf(known, name), jumps.get(name) ?? 0, now, rule)] as const);
   return Object.fromEntries(all.filter(([, times]) => times.length > 0));
 }
 
@@ -184,7 +197,7 @@ function warningsOf(
   rule: RestartRule,
 ): readonly Problem[] {
   return [...jumps.keys()].flatMap((container) => {
-    const { length } = restarts[container] ?? [];
+    const { length } = timesOf(restarts, container);
     return length < rule.threshold ? [] : [{ container, reason: 'Restarts', level: 'Warning' as const }];
   });
 }
@@ -196,7 +209,7 @@ function withoutFinal(pods: GroupState['pods']): GroupState['pods'] {
 /** The group when nothing was seen, but time has passed. */
 export function passed(state: GroupState, now: number, rule: RestartRule): GroupState {
   const isOver = ({ restarts }: PodState, { level, container }: Problem): boolean =>
-    level === 'Warning' && calmAt(restarts[container] ?? [], rule) <= now;
+    level === 'Warning' && calmAt(timesOf(restarts, container), rule) <= now;
   const isDated = (pod: PodState): boolean =>
     pod.problems.some((problem) => isOver(pod, problem)) ||
     Object.values(pod.restarts).some(([first = now]) => first <= now - rule.windowMs);
@@ -216,7 +229,7 @@ const LOOK_AGAIN_MS = 30_000;
 export function nextChangeAt({ pods }: GroupState, now: number, rule: RestartRule): number {
   const times = Object.values(pods).flatMap(({ problems, restarts }) => [
     ...problems.flatMap((problem) => {
-      if (problem.level === 'Warning') return [calmAt(restarts[problem.container] ?? [], rule)];
+      if (problem.level === 'Warning') return [calmAt(timesOf(restarts, problem.container), rule)];
       if (problem.told === true || problem.brief === true) return [now + LOOK_AGAIN_MS];
       return isDue(problem, now) ? [] : [problem.due ?? now];
     }),

@@ -1,13 +1,15 @@
 /** Which workload a change is about, and what the alert that it leads to is a change of. */
-import { manifestOf, withNote, withParts, type Change, type Manifest } from '../../src/change.ts';
-import { halt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
-import { factsOf, type Involved } from '../../src/enrich/involved.ts';
+import { keyOf, withNote, withParts, type Change, type Manifest } from '../../src/change.ts';
+import { halt, isHalt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
+import { factsOf, namedBy, uidInEvents } from '../../src/enrich/involved.ts';
 import { isEvent } from '../../src/event.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { AlertNote } from './alert.ts';
 import type { ClassifyOptions } from './classify.ts';
-import { ownerOf, ownerOfNode, type Owner } from './owner.ts';
-import { matters, nodeMatters } from './sighting.ts';
+import { ownerOf, ownerOfNode, ownerOfPod, type Owner } from './owner.ts';
+import { expectedEndOf, isReady } from './pod.ts';
+import { text } from './read.ts';
+import { matters, nodeMatters, type Sighting } from './sighting.ts';
 import type { AlertState } from './state.ts';
 import { problemToldBy } from './told.ts';
 
@@ -19,31 +21,47 @@ export function isCore({ gvk }: Change, kind: string): boolean {
 export async function ownerBehind(
   change: Change,
   options: ClassifyOptions,
-  context: Pick<HandlerContext, 'involved'>,
+  { evidence }: Pick<HandlerContext, 'evidence'>,
 ): Promise<Owner | Halt> {
-  if (isEvent(change.gvk)) return ownerBehindEvent(change, context);
+  if (isEvent(change.gvk)) return ownerBehindEvent(change, evidence);
   if (isCore(change, 'Pod'))
-    return matters(change, options) ? ownerOfPod(change) : halt('nothing is wrong with the pod');
-  if (isCore(change, 'Node')) return nodeMatters(change) ? ownerOfNode(change) : halt('the node stays as it was');
+    return matters(change, options) ? ownerBehindPod(change) : halt('nothing is wrong with the pod');
+  if (isCore(change, 'Node'))
+    return nodeMatters(change, options) ? ownerOfNode(change) : halt('the node stays as it was');
   return halt(`a ${change.gvk.kind} is neither a pod, nor an Event of one, nor a node`);
 }
 
-async function ownerBehindEvent(change: Change, context: Pick<HandlerContext, 'involved'>): Promise<Owner | Halt> {
-  if (problemToldBy(change) === undefined) return halt('the Event tells of no failing pod');
-  const pod = await context.involved(change);
-  if (pod === undefined || pod.kind !== 'Pod') return halt('the Event is not about a pod');
-  return pod.deleted ? halt('the pod of the Event is gone') : ownerOf(pod);
+/** Of one that leaves its workload the one that it leaves: with its new one it counts from its next change on. */
+function ownerBehindPod({ before, after, namespace, name }: Change): Owner {
+  const pod = before ?? after;
+  return pod === undefined ? ownerOf({ namespace, name, ...factsOf(undefined) }) : ownerOfPod(pod);
 }
 
-function ownerOfPod(change: Change): Owner {
-  const { namespace, name } = change;
-  return ownerOf({ namespace, name, ...factsOf(manifestOf(change)?.metadata) });
+async function ownerBehindEvent(change: Change, evidence: Held): Promise<Owner | Halt> {
+  const problem = problemToldBy(change);
+  if (problem === undefined) return halt('the Event tells of no failing pod');
+  const pod = await podOf(change, evidence);
+  if (isHalt(pod)) return pod;
+  if (expectedEndOf(pod) !== undefined) return halt('the pod of the Event is gone');
+  const isPast = problem.container === '' && isReady(pod);
+  return isPast ? halt('the pod of the Event is ready by now') : ownerOfPod(pod);
 }
 
-/** The pod that an Event is about. */
-export function podOf(involved: Involved): { readonly uid: string; readonly key: string } {
-  const { namespace, name, uid = '' } = involved;
-  return { uid, key: namespace === undefined ? name : `${namespace}/${name}` };
+type Held = Pick<HandlerContext['evidence'], 'held'>;
+
+/** The pod that an Event is about, as it is held. Of another one nobody would tell us how it goes on. */
+export async function podOf(event: Change, { held }: Held): Promise<Manifest | Halt> {
+  const named = namedBy(event);
+  if (named?.kind !== 'Pod') return halt('the Event is not about a pod');
+  const { uid } = named;
+  const pod = await held('', 'pods', keyOf(named));
+  const uids = [undefined, pod?.metadata.uid, uidInEvents(pod?.metadata)];
+  return pod !== undefined && uids.includes(uid) ? pod : halt('the pod of the Event is gone, or not watched');
+}
+
+export function placeOf(pod: Manifest): Pick<Sighting, 'uid' | 'key' | 'node'> {
+  const { uid = '' } = pod.metadata;
+  return { uid, key: keyOf(pod.metadata), node: text(pod, 'spec', 'nodeName') };
 }
 
 /** Of a manifest, what others choose by: `match`, the templates of a message. */

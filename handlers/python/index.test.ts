@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { Writable } from 'node:stream';
 import { afterEach, describe, test } from 'node:test';
+import { createLogger, transports } from 'winston';
 import { isHalt, type TransformInstance } from '../../src/chain/handler.ts';
 import { withParts } from '../../src/change.ts';
 import { codeOf } from '../../src/errors.ts';
@@ -19,11 +21,17 @@ afterEach(async () => {
 });
 
 /** The handler for a plug-in of this text. */
-async function handler(workdir: Workdir, script: string, more: object = {}, clock = new FakeClock()) {
+async function handler(
+  workdir: Workdir,
+  script: string,
+  more: object = {},
+  clock = new FakeClock(),
+  log = testEnvironment().log,
+) {
   await workdir.write('plugin_own.py', script);
   assert.ok(python.type === 'transform');
   const options = python.options.parse({ plugin: 'own', path: [workdir.path], cwd: workdir.path, ...more });
-  const instance = python.create(options, testEnvironment({ clock }));
+  const instance = python.create(options, testEnvironment({ clock, log }));
   running.push(instance);
   return instance;
 }
@@ -111,6 +119,60 @@ def handle_event(watcher, event, config):
     };
     assert.deepEqual([await said({}), await said({ inheritEnv: true })], ['False', 'True']);
     delete process.env['WATCHCHAIN_TEST_SECRET'];
+  });
+
+  test('neither it nor a program that it starts reads the questions, which are for the runner', async () => {
+    await using workdir = await Workdir.make();
+    const script = `
+import subprocess, sys
+def handle_event(event):
+    return subprocess.check_output(['cat']).decode() + sys.stdin.read() + 'nothing', 'INFO'
+`;
+    const instance = await handler(workdir, script);
+    const answers = await Promise.all(
+      [1, 2, 3].map(async (id) => {
+        const verdict = await instance.handle(withParts(change, { id }), testContext({ id: 'default/own' }));
+        return isHalt(verdict) ? undefined : verdict.notes.answers?.['own']?.['message'];
+      }),
+    );
+    assert.deepEqual(answers, ['nothing', 'nothing', 'nothing']);
+  });
+
+  test('a message that it logs in a wrong way is no failure, as in any program in Python', async () => {
+    await using workdir = await Workdir.make();
+    const script = 'import logging\ndef handle_event(event):\n  logging.info("%d", "x")\n  return "fine", "INFO"\n';
+    const instance = await handler(workdir, script);
+    const verdict = await instance.handle(change, testContext({ id: 'default/own' }));
+    assert.ok(!isHalt(verdict));
+    assert.deepEqual(verdict.notes.answers?.['own'], { message: 'fine', level: 'INFO', log: [] });
+  });
+
+  test('what it prints is in the log at once', async () => {
+    await using workdir = await Workdir.make();
+    const said = Promise.withResolvers<unknown>();
+    const stream = new Writable({
+      write(line: Buffer, _encoding, done) {
+        said.resolve((JSON.parse(line.toString()) as { readonly line?: unknown }).line);
+        done();
+      },
+    });
+    const log = createLogger({ transports: [new transports.Stream({ stream })] });
+    const script = 'def handle_event(event):\n  print("hello")\n  return "fine", "DEBUG"\n';
+    const instance = await handler(workdir, script, {}, new FakeClock(), log);
+    await instance.handle(change, testContext());
+    assert.equal(await said.promise, 'hello');
+  });
+
+  test('its name is whatever Python imports, as there: a digit first, or with a dash', async () => {
+    await using workdir = await Workdir.make();
+    const script = 'def handle_event(event):\n  return __name__, "INFO"\n';
+    for (const plugin of ['389ds', 'route-dns']) {
+      await workdir.write(`plugin_${plugin}.py`, script);
+      const instance = await handler(workdir, '', { plugin });
+      const verdict = await instance.handle(change, testContext({ id: 'default/own' }));
+      assert.ok(!isHalt(verdict));
+      assert.equal(verdict.notes.answers?.['own']?.['message'], `plugin_${plugin}`);
+    }
   });
 
   test('its options are checked', () => {

@@ -17,7 +17,7 @@ const texts = z.record(z.string(), z.string());
 const options = z.strictObject({
   plugin: z
     .string()
-    .regex(/^[A-Za-z_]\w*$/, 'must be the name of a Python module, without "plugin_"')
+    .regex(/^\w[\w-]*$/, 'must be the name of a Python module, without "plugin_"')
     .describe('The module or package `plugin_NAME` with `handle_event`.')
     .meta({ example: 'dns' }),
   path: z

@@ -29,8 +29,15 @@ class Records(logging.Handler):
         self.kept = []
 
     def emit(self, record):
-        if len(self.kept) < 100:
-            self.kept.append({"message": record.getMessage()[:MAX_TEXT], "level": record.levelname})
+        if len(self.kept) >= 100:
+            return
+        try:
+            message = record.getMessage()
+        except Exception:
+            # As Python's own handlers: told of on standard error, and no failure of the plug-in.
+            self.handleError(record)
+        else:
+            self.kept.append({"message": message[:MAX_TEXT], "level": record.levelname})
 
     def take(self):
         taken, self.kept = self.kept, []
@@ -143,11 +150,11 @@ def told(error):
     return ("%s: %s%s" % (type(error).__name__, error, where))[:MAX_TEXT]
 
 
-def lines():
+def lines(source):
     """Each line with whether another one has come already."""
     rest = b""
     while True:
-        chunk = os.read(0, CHUNK)
+        chunk = os.read(source, CHUNK)
         if not chunk:
             return
         *whole, rest = (rest + chunk).split(b"\n") if b"\n" in chunk else (rest + chunk,)
@@ -156,10 +163,13 @@ def lines():
 
 
 def main():
-    # What a plug-in prints must not be taken for an answer.
-    out = os.dup(1)
+    # What a plug-in prints must not be taken for an answer, nor a question read by it or by a program that it starts.
+    asked, out = os.dup(0), os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    source = lines()
+    # A line shows when it is printed, not when there are 8 KiB of them.
+    sys.stdout = open(1, "w", buffering=1, encoding=sys.stdout.encoding, errors="backslashreplace", closefd=False)
+    source = lines(asked)
     greeting, _ = next(source)
     runner = Runner(json.loads(greeting))
     held, since = [], time.monotonic()

@@ -1,10 +1,9 @@
 /** The message: kwatchman's envelope, one attachment, with what changed in its text. */
-import type { Action, Change } from '../../src/change.ts';
+import { keyOf, type Action, type Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import { remarksOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { formatField } from '../diff/text.ts';
-import type { AlertNote } from '../podAlerts/alert.ts';
 import { detailsOf } from '../podAlerts/words.ts';
 import { codeBlock, harmless } from './text.ts';
 
@@ -38,7 +37,7 @@ export interface SlackAttachment {
 /** The one attachment of a change's message. An empty `footer` is left out. */
 export function attachmentOf(change: Change, footer: string): SlackAttachment {
   const { alert } = change.notes;
-  const [kind, key] = alert === undefined ? [change.gvk.kind, change.key] : [alert.owner.kind, ownerKey(alert)];
+  const [kind, key] = alert === undefined ? [change.gvk.kind, change.key] : [alert.owner.kind, keyOf(alert.owner)];
   const title = harmless(`${verbOf(change)} ${kind.toLowerCase()}\n${key}`);
   const text = textOf(change);
   return {
@@ -70,10 +69,6 @@ function looksOf({ action, notes: { alert } }: Change): { readonly verb: string;
 
 const OVER = { verb: 'RESOLVED', color: '#1ADA00' };
 const ALERTS = { Failure: { verb: 'FAILURE', color: '#FF0000' }, Warning: { verb: 'WARNING', color: '#F39C12' } };
-
-function ownerKey({ owner: { namespace, name } }: AlertNote): string {
-  return namespace === undefined ? name : `${namespace}/${name}`;
-}
 
 /** Headline, who and what is special in the first line, then a line per field, then the diff; empty when there is nothing to tell. */
 function textOf(change: Change): string {

@@ -22,6 +22,7 @@ import {
 import type { Observer } from './observe.ts';
 import { tellOrSpare, type Spares } from './fallback.ts';
 import { canGather, contextOf, type SinkStep, type Step } from './step.ts';
+import { checkedGroup, checkedState, checkedVerdict, checkWakeUp, sinkVerdict } from './verdict.ts';
 
 export interface AttemptOptions {
   readonly steps: readonly Step[];
@@ -110,15 +111,16 @@ function isGrouping(step: Step, { group }: Delivery): step is Grouping {
 
 /** The run with the state of its group; or why the change does not go on. */
 async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run | Halt | Moved> {
-  const group = await within(step, change, run, (given, context) => step.instance.group?.(given, context), namedGroup);
+  const group = await within(
+    step,
+    change,
+    run,
+    (given, context) => step.instance.group?.(given, context),
+    checkedGroup,
+  );
   if (isHalt(group)) return group;
   const states = await run.options.join(step.id, group);
   return states === undefined ? { movedTo: group } : { ...run, delivery: { ...run.delivery, group, states } };
-}
-
-function namedGroup(answer: string | Halt | undefined): string | Halt {
-  if (isHalt(answer) || (typeof answer === 'string' && answer !== '')) return answer;
-  throw new Error('it names no group: wanted a text or halt(reason), probably a missing return or await');
 }
 
 /** What the handler says, or that the change waits here for others: before it is told, or because the receiver's rate says so. */
@@ -184,7 +186,7 @@ function call(step: Step, change: Change, run: Run): Promise<Verdict> {
       return step.instance.handle(given, Object.assign(context, more));
     });
   };
-  return within(step, change, run, handle, checked);
+  return within(step, change, run, handle, checkedVerdict);
 }
 
 /** What `read` makes of the answer of one call, which has the handler's deadline. @throws HandlerFailure */
@@ -220,10 +222,8 @@ async function within<A, T>(
   }
 }
 
-/** A sink passes on what it was given, unless it answers otherwise. What is no verdict is none: it has delivered. */
 async function deliver(sink: SinkInstance, change: Change, context: HandlerContext): Promise<Verdict> {
-  const answer = await sink.deliver(change, context);
-  return isHalt(answer) || isChange(answer) ? answer : change;
+  return sinkVerdict(await sink.deliver(change, context), change);
 }
 
 /** Keeps what a stateful handler decided until the delivery ends; a failed attempt's is forgotten with it. */
@@ -234,21 +234,11 @@ async function remember(
 ): Promise<Verdict> {
   const wakeUps: WakeUp[] = [];
   const answer: Awaited<ReturnType<typeof handle>> | undefined = await handle((key, at) => {
+    checkWakeUp(key, at);
     wakeUps.push({ handler, key, at });
   });
   if (answer === undefined) throw new Error('it returned undefined: probably a missing return or await');
-  memory.states.set(handler, answer.state);
+  memory.states.set(handler, checkedState(answer.state));
   memory.wakeUps.push(...wakeUps);
   return answer.verdict;
-}
-
-/** The types promise a verdict; a handler in JavaScript may answer anything. */
-function checked(answer: Verdict | undefined): Verdict {
-  if (isHalt(answer) || isChange(answer)) return answer;
-  const found = answer === undefined ? 'undefined' : JSON.stringify(answer)?.slice(0, 100);
-  throw new Error(`it returned ${found}, wanted the change or halt(reason): probably a missing return or await`);
-}
-
-function isChange(answer: unknown): answer is Change {
-  return typeof answer === 'object' && answer !== null && 'action' in answer;
 }

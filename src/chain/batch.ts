@@ -73,7 +73,7 @@ export async function runBatch(given: Batch, work: BatchWork): Promise<void> {
     until === undefined
       ? work.release(delivery)
       : work.settle(delivery, { kind: 'done', result: { ...arrival, until } });
-  await Promise.all(arrived.slice(fitting).map(leave));
+  await Promise.all(arrived.slice(id === undefined ? 0 : fitting).map(leave));
 }
 
 function fittingOf(changes: readonly Change[], { id, instance }: SinkStep, { log }: BatchWork): number {

@@ -33,6 +33,23 @@ describe('coalesce', () => {
     assert.equal((await chain.store.history({ key: 'shop/web', limit: 10 })).length, 3);
   });
 
+  test('leaves what a reload has cut off as it was: it may have arrived', async (t) => {
+    const told: string[] = [];
+    const slow = sink('slow', async ({ action, resourceVersion }) => {
+      told.push(`${action} ${resourceVersion}`);
+      if (told.length === 1) await new Promise(() => undefined);
+    });
+    const chain = await startTestChain(t, { handlers: [slow], coalesce: true });
+    await chain.accept('shop/web');
+    await chain.clock.waitForSleepers(2);
+    await chain.accept('shop/web');
+    await chain.delete('shop/web');
+    await chain.clock.advance(15_000);
+    assert.deepEqual(await chain.restart(5_000), { unfinished: 1 });
+    await chain.runner.idle();
+    assert.deepEqual(told, ['added 1', 'added 1', 'deleted 2']);
+  });
+
   test('= false tells each', async (t) => {
     const { told } = await overloaded(t, { coalesce: false });
     assert.deepEqual(told, ['added web  -> 66', 'updated web 66 -> 67', 'updated web 67 -> 68']);

@@ -30,10 +30,10 @@ export class Ends {
     return true;
   }
 
-  /** A store that refuses does it at its next start. */
-  async release({ id }: Delivery): Promise<void> {
+  /** A store that refuses does it when it is opened next. @param perhapsSent see `Store.release` */
+  async release({ id }: Delivery, perhapsSent = false): Promise<void> {
     try {
-      await this.#options.store.release(id);
+      await this.#options.store.release(id, perhapsSent);
     } catch (thrown) {
       this.#options.log.warn('Store did not take a change back', { delivery: id, error: toError(thrown).message });
     }

@@ -7,7 +7,7 @@ import { testContext, testEnvironment } from '../testing/handler.ts';
 import { eventRules } from './event-rules.ts';
 import { isHalt } from './handler.ts';
 
-const EVERY: EventConfig = { repeats: 'every', maxAgeMs: undefined };
+const EVERY = { repeats: 'every', maxAgeMs: undefined } as const;
 
 function resource(events: Partial<EventConfig>, namespaces: readonly string[] = []): ResourceConfig {
   const all = {
@@ -18,7 +18,7 @@ function resource(events: Partial<EventConfig>, namespaces: readonly string[] = 
     fieldSelector: '',
     at: 'config.toml:1',
   };
-  return { ...all, events: { ...EVERY, ...events } };
+  return { ...all, events: [{ namespaces, ...EVERY, ...events }] };
 }
 
 /** `pass`, or who halted it and why. */
@@ -106,6 +106,13 @@ describe('maxAge', () => {
   test('a series that goes on is fresh, whenever it began', async () => {
     const series = { eventTime: OLD, series: { count: 4, lastObservedTime: SEEN_AT } };
     assert.equal(await verdict(limited, seen({ after: event(series) })), 'pass');
+  });
+
+  test('holds back in the namespaces of its resource, by pattern too', async () => {
+    const resources = [resource({ maxAgeMs: 5_000 }, ['web', 'team-*']), resource({}, ['shop'])];
+    const old = (namespace: string) => seen({ after: event({ lastTimestamp: OLD }, { namespace }) });
+    assert.equal(await verdict(resources, old('shop')), 'pass');
+    for (const namespace of ['web', 'team-a']) assert.match(await verdict(resources, old(namespace)), aged);
   });
 
   test('an Event without any time is told, and so is one from the future', async () => {

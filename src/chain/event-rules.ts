@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Change, Manifest } from '../change.ts';
 import type { EventConfig, HandlerConfig, ResourceConfig } from '../config/config.ts';
 import { happenedAt, isEvent, occurrencesOf, powerOf, REPEAT_FIELDS, REPEATS, type Repeats } from '../event.ts';
+import { meanNamespace } from '../namespaces.ts';
 import { defineTransform, halt, type Halt } from './handler.ts';
 
 /** Holds back, or undefined: the change goes on. */
@@ -16,7 +17,7 @@ type Rule = (change: Change, resources: readonly EventConfig[]) => Halt | undefi
 export function eventRules(chain: string, resources: readonly ResourceConfig[]): readonly HandlerConfig[] {
   const rules: HandlerConfig[] = [];
   const add = (name: string, summary: string, rule: Rule, matters: (events: EventConfig) => boolean) => {
-    const because = resources.find(({ events }) => events !== undefined && matters(events));
+    const because = resources.find(({ events = [] }) => events.some(matters));
     if (because === undefined) return;
     const definition = definitionOf(name, summary, rule, resources);
     rules.push({ id: `${chain}/${name}`, definition, options: {}, at: because.at });
@@ -31,12 +32,10 @@ const leavesOut = ({ repeats }: EventConfig): boolean => repeats !== 'every';
 
 function definitionOf(name: string, summary: string, rule: Rule, resources: readonly ResourceConfig[]) {
   const options = z.strictObject({});
+  const all = resources.flatMap(({ events = [] }) => events);
   const handle = (change: Change): Change | Halt => {
     if (!isEvent(change.gvk)) return change;
-    const covering = resources.flatMap(({ events, namespaces }) => {
-      const covers = namespaces.length === 0 || namespaces.includes(change.namespace ?? '');
-      return events !== undefined && covers ? [events] : [];
-    });
+    const covering = all.filter(({ namespaces }) => meanNamespace(namespaces, change.namespace ?? ''));
     return rule(change, covering) ?? change;
   };
   return defineTransform({ name, summary, description: summary, options, examples: [], create: () => ({ handle }) });

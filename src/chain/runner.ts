@@ -224,7 +224,9 @@ class Runner implements ChainRunner {
         const ends = halted.map(({ delivery, passage }) => ({ delivery: delivery.id, end: passage.end }));
         const write = () => store.completeAll(ends, writes, next?.id);
         const hasMore = await this.#inCompany(() => this.#persistence.keepTrying('end changes', write));
-        if (hasMore !== false || this.#claims.leftMore) this.kick();
+        if (hasMore === undefined)
+          return void (await Promise.all(halted.map(({ delivery }) => this.#ends.release(delivery))));
+        if (hasMore || this.#claims.leftMore) this.kick();
         for (const { delivery, passage } of halted) this.#observer.fate(delivery, { kind: 'ended', passage });
       },
     });
@@ -284,12 +286,13 @@ class Runner implements ChainRunner {
   async #settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void> {
     const fate = ran.kind === 'done' ? fateOf(delivery, ran.result) : ran;
     if (fate === undefined) return this.#claims.leftMore ? this.kick() : undefined;
-    if ('failure' in fate && fate.failure.cause === STOPPED) return this.#ends.release(delivery);
+    if ('failure' in fate && fate.failure.cause === STOPPED) return this.#ends.release(delivery, true);
     const hasMore = await this.#inCompany(() =>
       this.#persistence.keepTrying('end a change', () => this.#ends.write(delivery, fate)),
     );
+    if (hasMore === undefined) return this.#ends.release(delivery, true);
     // Most changes have no successor: asking after each would double what a lone change costs the store.
-    if (hasMore !== false || this.#claims.leftMore) this.kick();
+    if (hasMore || this.#claims.leftMore) this.kick();
     this.#observer.fate(delivery, fate);
   }
 

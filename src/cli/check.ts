@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { longestWaitMs } from '../chain/retry.ts';
 import type { ChainConfig, Config, HandlerConfig, ResourceConfig, RetryConfig } from '../config/config.ts';
 import { exposedFiles } from '../config/exposed-files.ts';
+import { askedIn, inPlace, placeOf } from '../namespaces.ts';
 import { grantsOf, IDENTITY, looksUp, type Grant } from '../rbac/grants.ts';
 import { mayWe, missingOf } from '../rbac/review.ts';
 import { createApiClient } from '../source/api-client.ts';
@@ -143,8 +144,8 @@ async function otherGrants(config: Config, discovery: Discovery, namespace = 'de
   for (const { kind, apiVersion, namespace: place } of watchRequests(config)) {
     const answer = await resolve(kind, apiVersion);
     if (answer.kind !== 'found') continue;
-    const { group, resource, namespaced } = answer.resource;
-    watched.add([group, resource, namespaced ? place : ''].join(' '));
+    const { group, resource } = answer.resource;
+    watched.add([group, resource, askedIn(placeOf(answer.resource, place))].join(' '));
   }
   const isAsked = ({ group, resource, namespace: place }: Grant, verb: string) =>
     ['list', 'watch'].includes(verb) && watched.has([group, resource, place].join(' '));
@@ -164,11 +165,11 @@ async function askFor(
     return { verdict, text: `${request.kind}: ${whyNotFound(resolution)}` };
   }
   const { resource } = resolution;
-  const where = request.namespace === '' ? 'in all namespaces' : `in namespace ${request.namespace}`;
-  const name = `${[resource.group, resource.version].filter(Boolean).join('/')}/${resource.resource} ${where}`;
+  const place = placeOf(resource, request.namespace);
+  const name = `${[resource.group, resource.version].filter(Boolean).join('/')}/${resource.resource} ${inPlace(place)}`;
   const refused: string[] = [];
   for (const verb of ['list', 'watch']) {
-    if (!(await mayWe(api, { ...resource, namespace: request.namespace }, verb))) refused.push(verb);
+    if (!(await mayWe(api, { ...resource, namespace: askedIn(place) }, verb))) refused.push(verb);
   }
   return refused.length === 0
     ? { verdict: 'ok', text: name }

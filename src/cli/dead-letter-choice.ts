@@ -4,7 +4,10 @@ import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
 import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { momentBefore } from './values.ts';
 
+/** Ids of one transaction. */
 const PAGE = 500;
+/** Letters that are read at once: beside a service, in its container, 500 with large manifests took more than there is. */
+const LETTERS = 20;
 
 export interface Filters extends ObjectFlags {
   readonly chain?: string;
@@ -55,10 +58,10 @@ export async function* select(store: Store, flags: Filters): AsyncGenerator<Dead
   };
   let afterId = 0;
   for (;;) {
-    const page = await store.deadLetters({ ...query, afterId, limit: PAGE });
+    const page = await store.deadLetters({ ...query, afterId, limit: LETTERS });
     yield* page;
     afterId = page.at(-1)?.id ?? afterId;
-    if (page.length < PAGE) return;
+    if (page.length < LETTERS) return;
   }
 }
 

@@ -95,7 +95,8 @@ async function show(store: Store, ids: readonly number[], io: CommandIo): Promis
     const trip = await store.trip(letter.change.id);
     const failures = trip?.deliveries.find((delivery) => delivery.id === id)?.failures ?? [];
     const shown = { ...documentOfLetter(letter), failures: failures.map(withTimes), change: documentOf(letter.change) };
-    io.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+    const lines = JSON.stringify(shown, undefined, 2).split('\n');
+    io.stdout.write(`${lines.map(printable).join('\n')}\n`);
   }
   return EXIT.ok;
 }

@@ -79,7 +79,9 @@ export function withConfigFlags(command: Command): Command {
       ),
     )
     .addOption(new Option('--context <name>', 'context of the kubeconfig'))
-    .addOption(new Option('-n, --namespace <names>', 'namespaces, for resources that name none').env('KW_NAMESPACE'))
+    .addOption(
+      new Option('-n, --namespace <names>', 'namespaces or patterns, for resources that name none').env('KW_NAMESPACE'),
+    )
     .addOption(
       new Option('-l, --label-selector <selector>', 'label selector, for resources that have none').env(
         'KW_LABEL_SELECTOR',

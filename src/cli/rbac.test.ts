@@ -90,6 +90,21 @@ describe('rbac', () => {
     ]);
   });
 
+  test('prints a ClusterRole for a pattern, which needs all namespaces, and no Role beside it', async () => {
+    const config =
+      resource('deployment', 'namespaces = ["shop", "team-*"]') +
+      resource('configmap', 'namespaces = ["web"]') +
+      resource('service', 'namespaces = ["*"]');
+    assert.deepEqual(await lines(config + LOG, '--namespace', 'team-*'), [
+      'ClusterRole watchchain-watchchain: get namespaces. kube-system',
+      'ClusterRole watchchain-watchchain: list+watch deployments.apps',
+      'ClusterRole watchchain-watchchain: list+watch services.',
+      'ClusterRoleBinding watchchain-watchchain -> watchchain-watchchain',
+      'Role web/watchchain-watchchain: list+watch configmaps.',
+      'RoleBinding web/watchchain-watchchain -> watchchain-watchchain',
+    ]);
+  });
+
   test('adds what is looked up where something is watched, and the reviews of clusterAccess', async () => {
     const config = `[web]\nclusterAccess = true\n${resource('event', 'namespaces = ["shop"]')}[[handler]]\nname = "match"\nownerName = "^web$"\n${LOG}`;
     assert.deepEqual(await lines(config, '--lookup', 'pod,replicaset,node'), [

@@ -153,6 +153,31 @@ name = "log"
     assert.deepEqual(lines, ['-, event 1: no chain watches Deployment shop/db', '-, event 2: no chain watches Pod p']);
   });
 
+  test('goes for Events by what each resource says, also of those that are watched together', async () => {
+    const of = (namespaces: string, more: string) =>
+      `[[resource]]\nkind = "event"\nnamespaces = ${namespaces}\n${more}`;
+    const config = of('["team-*"]', 'maxAge = "5s"\n') + of('["prod-*", "team-a"]', '') + '[[handler]]\nname = "log"\n';
+    const old = (namespace: string) => {
+      const metadata = { name: 'e', namespace, uid: namespace, resourceVersion: '1' };
+      const object = { apiVersion: 'v1', kind: 'Event', metadata, lastTimestamp: '2020-01-01T00:00:00Z' };
+      return { type: 'ADDED', object };
+    };
+    const { lines } = await rehearse(config, [old('team-a'), old('team-b'), old('prod-a')]);
+    assert.deepEqual(
+      lines.flatMap(
+        (line) => /^added event (\S+)\/e @1 +default\/maxAge: (pass|halt)/.exec(line)?.slice(1).join(' ') ?? [],
+      ),
+      ['team-a pass', 'team-b halt', 'prod-a pass'],
+    );
+  });
+
+  test('knows that what has no namespace is watched whatever the resource says', async () => {
+    const config = '[[resource]]\nkind = "node"\nnamespaces = ["shop", "team-*"]\n[[handler]]\nname = "log"\n';
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n', uid: 'n', resourceVersion: '1' } };
+    const { lines } = await rehearse(config, [{ type: 'ADDED', object: node }]);
+    assert.match(lines.join(), /^added node n @1 /);
+  });
+
   test('exits with 1 when a handler throws, and says which', async () => {
     const { code, lines } = await rehearse(CONFIG.replace('"diff"', '"./throws.ts"'), [event('ADDED', 'web', 1, {})], {
       'throws.ts': "export default () => { throw new Error('no luck'); };",

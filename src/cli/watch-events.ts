@@ -1,4 +1,5 @@
 /** Watch events as people record them: one per line, or one after the other as kubectl prints them. */
+import { keyOf } from '../change.ts';
 import { ConfigError, toError } from '../errors.ts';
 import { skipSpace, skipValue, textOf, walkObject } from '../source/scan.ts';
 
@@ -29,7 +30,8 @@ interface Parsed {
 }
 
 /** BOOKMARK events are left out. @throws ConfigError that names the first event that cannot be read, and why. */
-export function readWatchEvents(bytes: Buffer, file: string): readonly RecordedEvent[] {
+export function readWatchEvents(recording: Buffer, file: string): readonly RecordedEvent[] {
+  const bytes = withoutMark(recording);
   const events: RecordedEvent[] = [];
   let at = skipSpace(bytes, 0, bytes.length);
   for (let n = 1; at < bytes.length; n++) {
@@ -52,6 +54,13 @@ export function readWatchEvents(bytes: Buffer, file: string): readonly RecordedE
   return events;
 }
 
+/** PowerShell's `>` writes UTF-16, and other programs of Windows UTF-8 with a mark. */
+function withoutMark(recording: Buffer): Buffer {
+  const mark = recording.toString('hex', 0, 3);
+  if (mark === 'efbbbf') return recording.subarray(3);
+  return mark.startsWith('fffe') ? Buffer.from(recording.toString('utf16le', 2)) : recording;
+}
+
 function recordedEvent(bytes: Buffer, at: string): RecordedEvent | undefined {
   const { type, object } = JSON.parse(bytes.toString('utf8')) as Parsed;
   if (type === 'BOOKMARK') return undefined;
@@ -62,8 +71,7 @@ function recordedEvent(bytes: Buffer, at: string): RecordedEvent | undefined {
   const { name, namespace, uid, resourceVersion } = metadata;
   if (!uid || !resourceVersion) throw new Error(`${kind} ${name} has no metadata.uid or resourceVersion`);
   const [version = '', group = ''] = apiVersion.split('/').toReversed();
-  const key = namespace === undefined ? name : `${namespace}/${name}`;
-  return { at, type, group, version, kind, key, body: objectIn(bytes) };
+  return { at, type, group, version, kind, key: keyOf({ namespace, name }), body: objectIn(bytes) };
 }
 
 /** As it was recorded: parsing and printing it again would round large integers. */

@@ -2,6 +2,7 @@
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { isConfigError } from '../errors.ts';
 import { namesEvent } from '../event.ts';
+import { covers, isPattern } from '../namespaces.ts';
 import { resolveBuiltIn } from '../source/built-in-kinds.ts';
 import type { ChainConfig, EventConfig, HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
 import { didYouMean } from '../near.ts';
@@ -129,18 +130,31 @@ export function quietIn({ path, table }: WrittenTable): readonly WrittenTable[] 
 async function loadHandlers(chain: WrittenChain, surroundings: ChainSurroundings): Promise<readonly HandlerConfig[]> {
   const written = writtenHandlers(chain, surroundings.quiet);
   const loaded = await Promise.all(written.map((handler) => loadOne(chain.name, handler, surroundings)));
-  const handlers = loaded.filter((handler) => handler !== undefined);
+  const handlers = numbered(loaded.filter((handler) => handler !== undefined));
   const taken = new Set<string>();
   for (const { config, path } of handlers) {
     if (taken.has(config.id)) {
+      const id = config.id.slice(chain.name.length + 1);
       surroundings.problems.push({
-        path,
-        message: `is the second "${config.id.slice(chain.name.length + 1)}" of its chain: give it an id, such as id = "second"`,
+        path: [...path, 'id'],
+        message: `must be unique: another handler has the id "${id}"`,
       });
     }
     taken.add(config.id);
   }
   return resolveFallbacks(chain.name, handlers, surroundings.problems);
+}
+
+/** Several of one name without an id are told apart by their order, as kwatchman has them: `slack`, `slack-2`. */
+function numbered(handlers: readonly LoadedHandler[]): readonly LoadedHandler[] {
+  const given = new Set(handlers.filter(({ isNamed }) => isNamed).map(({ config }) => config.id));
+  const free = (id: string): string => {
+    const numbers = Array.from({ length: handlers.length }, (_, n) => `${id}-${n + 2}`);
+    const found = [id, ...numbers].find((one) => !given.has(one)) ?? id;
+    given.add(found);
+    return found;
+  };
+  return handlers.map((one) => (one.isNamed ? one : { ...one, config: { ...one.config, id: free(one.config.id) } }));
 }
 
 /** A handler as it stands in the file. */
@@ -154,8 +168,8 @@ interface WrittenHandler {
 
 /** The `[[handler]]`s, after what is quiet: a branch asks again, of what a timer in it tells. */
 function writtenHandlers({ path, table }: WrittenChain, quiet: readonly WrittenTable[]): readonly WrittenHandler[] {
-  const quieting = quiet.map((one, n): WrittenHandler => {
-    return { name: 'quiet', id: n === 0 ? 'quiet' : `quiet-${n + 1}`, options: one.table, path: one.path };
+  const quieting = quiet.map((one): WrittenHandler => {
+    return { name: 'quiet', id: undefined, options: one.table, path: one.path };
   });
   const handlers = tablesIn(table['handler'], [...path, 'handler']).flatMap((one): readonly WrittenHandler[] => {
     const { name, id, ...options } = one.table;
@@ -164,11 +178,18 @@ function writtenHandlers({ path, table }: WrittenChain, quiet: readonly WrittenT
   return [...quieting, ...handlers];
 }
 
+interface LoadedHandler {
+  readonly config: HandlerConfig;
+  readonly path: Path;
+  /** It has an id of its own. */
+  readonly isNamed: boolean;
+}
+
 async function loadOne(
   chain: string,
   { name, id, options: written, path }: WrittenHandler,
   { loadHandler, isSecret, folder, at, problems }: ChainSurroundings,
-): Promise<{ readonly config: HandlerConfig; readonly path: Path } | undefined> {
+): Promise<LoadedHandler | undefined> {
   let definition: HandlerDefinition;
   try {
     definition = await loadHandler(name);
@@ -190,7 +211,7 @@ async function loadOne(
     at: at(path),
     ...toSinkOptions(common, definition, path, problems),
   };
-  return { config, path };
+  return { config, path, isNamed: typeof id === 'string' };
 }
 
 /** What a resource gets that says nothing itself: from `--namespace` and `--label-selector`. */
@@ -205,29 +226,50 @@ export function toResources(
   defaults: ResourceDefaults,
   at: (index: number) => string,
 ): readonly ResourceConfig[] {
-  const resources = tables.map((table, index) => ({
-    kind: table.kind,
-    apiVersion: table.apiVersion,
-    namespaces: table.namespaces ?? defaults.namespaces,
-    labelSelector: table.labelSelector ?? defaults.labelSelector,
-    fieldSelector: table.fieldSelector ?? '',
-    events: toEvents(table),
-    at: at(index),
-  }));
-  const everywhere = new Set(resources.filter(({ namespaces }) => namespaces.length === 0).map(selectionKey));
+  const resources = tables.map((table, index) => toResource(table, defaults, at(index)));
   const seen = new Set<string>();
   const firstTime = (key: string): boolean => !seen.has(key) && seen.add(key).size > 0;
+  const alike = Map.groupBy(resources, selectionKey);
   return resources.flatMap((one) => {
     const key = selectionKey(one);
-    if (everywhere.has(key)) return one.namespaces.length === 0 && firstTime(key) ? [one] : [];
-    const namespaces = one.namespaces.filter((name) => firstTime(`${key} ${name}`));
-    return namespaces.length === 0 ? [] : [{ ...one, namespaces }];
+    const together = alike.get(key) ?? [];
+    const events = one.events && together.flatMap((other) => other.events ?? []);
+    const isEverywhere = together.some(({ namespaces }) => namespaces.length === 0);
+    if (isEverywhere) return one.namespaces.length === 0 && firstTime(key) ? [{ ...one, events }] : [];
+    const patterns = together.flatMap(({ namespaces }) => namespaces.filter(isPattern));
+    const namespaces = one.namespaces
+      // Two patterns may mean the same namespace: they are watched together, where the first of them stands.
+      .flatMap((name) => (isPattern(name) ? patterns : name))
+      .filter((name) => isPattern(name) || !patterns.some((pattern) => covers(pattern, name)))
+      .filter((name) => firstTime(`${key} ${name}`));
+    return namespaces.length === 0 ? [] : [{ ...one, namespaces, events }];
   });
 }
 
-function toEvents({ kind, apiVersion, repeats = 'powers', maxAge }: ResourceTable): EventConfig | undefined {
+function toResource(table: ResourceTable, defaults: ResourceDefaults, at: string): ResourceConfig {
+  const namespaces = withoutAll(table.namespaces ?? defaults.namespaces);
+  return {
+    kind: table.kind,
+    apiVersion: table.apiVersion,
+    namespaces,
+    labelSelector: table.labelSelector ?? defaults.labelSelector,
+    fieldSelector: table.fieldSelector ?? '',
+    events: toEvents(table, namespaces),
+    at,
+  };
+}
+
+/** `*` is another word for all of them, as for one resource of those that `--namespace` limits. */
+function withoutAll(namespaces: readonly string[]): readonly string[] {
+  return namespaces.includes('*') ? [] : namespaces;
+}
+
+function toEvents(
+  { kind, apiVersion, repeats = 'powers', maxAge }: ResourceTable,
+  namespaces: readonly string[],
+): readonly EventConfig[] | undefined {
   if (!namesEvent(kind, apiVersion)) return undefined;
-  return { repeats, maxAgeMs: maxAge === undefined ? undefined : durationMs(maxAge) };
+  return [{ namespaces, repeats, maxAgeMs: maxAge === undefined ? undefined : durationMs(maxAge) }];
 }
 
 /** Both API groups serve the same Events: of each chain's, one is watched, the first. */

@@ -178,17 +178,19 @@ export interface ResourceConfig {
   readonly kind: string;
   /** `apps/v1`, `v1`, or a group without a version; undefined: by the rules of discovery. */
   readonly apiVersion: string | undefined;
-  /** Exact names; empty: all namespaces. */
+  /** Exact names and patterns (`team-*`); empty: all namespaces. */
   readonly namespaces: readonly string[];
   readonly labelSelector: string;
   readonly fieldSelector: string;
-  /** For Kubernetes Events only. */
-  readonly events: EventConfig | undefined;
+  /** For Kubernetes Events only: what it says itself, and what those say that are watched together with it. */
+  readonly events: readonly EventConfig[] | undefined;
   /** `config.toml:12`, for messages. */
   readonly at: string;
 }
 
 export interface EventConfig {
+  /** For which it is said, as {@link ResourceConfig.namespaces}. */
+  readonly namespaces: readonly string[];
   /** Which occurrences after the first are told. Default `powers`. */
   readonly repeats: Repeats;
   /** An Event that had happened longer ago when it was seen is not told; undefined: whatever its age. */

@@ -9,6 +9,7 @@ import type { ChainConfig, Config, HandlerConfig, ResourceConfig } from './confi
 import { duration } from './duration.ts';
 import { patterns } from './fields.ts';
 import { loadConfig, type Overrides } from './load.ts';
+import { watchRequests } from '../watch-requests.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 const ENV = { URL: 'https://hooks.slack.example/from-env' };
@@ -111,6 +112,14 @@ describe('loadConfig()', async () => {
     assert.match(chain?.handlers[2]?.at ?? '', /kwatchman\.toml:17$/);
   });
 
+  test('asks of Events in each place for the repeats that somebody wants told there', async () => {
+    const requests = watchRequests(await load('events-together.toml'));
+    assert.deepEqual(
+      requests.map(({ namespace, interest }) => `${namespace} ${interest.repeats ?? 'every'}`),
+      ['shop first', 'prod-*,team-* every', 'web every'],
+    );
+  });
+
   test('gives --namespace and --label-selector to resources that have none of their own', async () => {
     const { chains } = await load('chains.toml', { namespace: 'a, b', labelSelector: 'tier=web' });
     assert.deepEqual(
@@ -134,8 +143,8 @@ describe('loadConfig()', async () => {
   });
 
   test('refuses a --namespace and a --label-selector that the API server would refuse', async () => {
-    assert.deepEqual(await problemsOf(load('kwatchman.toml', { namespace: 'shop,team-*', labelSelector: 'a in (' })), [
-      '--namespace: must be the exact name of a namespace: patterns are not supported yet, so list each name: current value is "shop,team-*"',
+    assert.deepEqual(await problemsOf(load('kwatchman.toml', { namespace: 'shop,Team-*', labelSelector: 'a in (' })), [
+      '--namespace: must be the name of a namespace: lower-case letters, digits and "-"; "*" stands for any of them: current value is "shop,Team-*"',
       '--label-selector: must be a label selector such as "tier=web", "env in (prod,stage)" or "!canary": current value is "a in ("',
     ]);
   });

@@ -23,7 +23,7 @@ import { canonical } from './keys.ts';
 import { oversizedIntegers } from './parse-toml.ts';
 import { pathText, problemsOf, valueAt, type Path, type Problem } from './problems.ts';
 import { readConfigFile, type Finding, type NamedTool, type WrittenFile } from './read.ts';
-import { configFile, leaseName, namespace, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
+import { configFile, leaseName, namespace, namespaces, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
 import { labelSelector } from './selector.ts';
 
 /** From flags and variables; each wins over the file but for the two that fill in what a resource leaves out. */
@@ -170,13 +170,13 @@ function lineOf({ line, text }: Finding, file: string): string {
 }
 
 function overrideProblems(overrides: Overrides = {}): readonly string[] {
-  const namespaces = namespace.array().safeParse(defaultsOf(overrides).namespaces);
+  const forAll = namespaces.safeParse(defaultsOf(overrides).namespaces);
   const labels = labelSelector.optional().safeParse(overrides.labelSelector || undefined);
   const [leaseAt = '', ...lease] = (overrides.lease ?? 'name').split('/').toReversed();
   const isLease = leaseName.safeParse(leaseAt).success && namespace.array().max(1).safeParse(lease).success;
   return [
     ...(isLease ? [] : [`--lease: must be [NAMESPACE/]NAME: current value is "${overrides.lease}"`]),
-    ...(namespaces.error?.issues ?? []).map(
+    ...(forAll.error?.issues ?? []).map(
       ({ message }) => `--namespace: ${message}: current value is "${overrides.namespace}"`,
     ),
     ...(labels.error?.issues ?? []).map(
@@ -189,8 +189,8 @@ function defaultsOf({ namespace = '', labelSelector = '' }: Overrides = {}): {
   namespaces: readonly string[];
   labelSelector: string;
 } {
-  const namespaces = namespace.split(',').map((name) => name.trim());
-  return { namespaces: namespaces.filter((name) => name !== ''), labelSelector };
+  const names = namespace.split(',').map((name) => name.trim());
+  return { namespaces: names.filter((name) => name !== ''), labelSelector };
 }
 
 /** Paths in the file are relative to it, those of flags to where we are. */

@@ -5,6 +5,7 @@ import { duration, durationFrom, durationMs } from './duration.ts';
 import { pattern } from './fields.ts';
 import { filePath } from './paths.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
+import { isPattern } from '../namespaces.ts';
 import { fieldSelector, labelSelector } from './selector.ts';
 
 /** Environment variables that hold secrets by their name; `[redact] envNames` adds to them. */
@@ -12,14 +13,25 @@ export const SECRET_ENV_NAMES: readonly string[] = [
   '(?i)passw|passphrase|pwd|secret|token|credential|(api|access|private|signing|encryption)_?key',
 ];
 
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
 /** A namespace by its exact name. */
-export const namespace = z.string().superRefine((name, context) => {
-  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return;
-  const message = /[*?[\]]/.test(name)
-    ? 'must be the exact name of a namespace: patterns are not supported yet, so list each name'
-    : 'must be the name of a namespace: lower-case letters, digits and "-"';
-  context.addIssue({ code: 'custom', message });
+export const namespace = z.string().regex(NAMESPACE, {
+  error: ({ input }) =>
+    String(input).includes('*')
+      ? 'must be the exact name of a namespace, not a pattern'
+      : 'must be the name of a namespace: lower-case letters, digits and "-"',
 });
+
+/** A namespace by its exact name, or several by a pattern. */
+export const namespaces = z.array(
+  z
+    .string()
+    .refine(
+      (name) => (isPattern(name) ? /^[-a-z0-9*]{1,63}$/ : NAMESPACE).test(name),
+      'must be the name of a namespace: lower-case letters, digits and "-"; "*" stands for any of them',
+    ),
+);
 
 /** As the API server checks names of Leases. */
 export const leaseName = z
@@ -47,11 +59,12 @@ const resourceFields = z.strictObject({
     .describe(
       '`apps/v1`, `v1`, or a group without version. Needed where several groups serve the name, or when the kind is installed later.',
     ),
-  namespaces: z
-    .array(namespace)
+  namespaces: namespaces
     .min(1, 'must name at least one namespace; leave it out for all of them')
     .optional()
-    .describe('Exact names. Default: all namespaces, or those of --namespace.'),
+    .describe(
+      'Names, or patterns such as `team-*`, for which all namespaces are watched and the others passed over. Default: all namespaces, or those of --namespace.',
+    ),
   labelSelector: labelSelector
     .optional()
     .describe('Which objects, by label. Default: all, or those of --label-selector.'),

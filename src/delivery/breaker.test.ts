@@ -56,6 +56,15 @@ describe('Breaker', () => {
     assert.deepEqual(events, ['open 30', 'closed']);
   });
 
+  test('what failed before it closed counts no longer towards the half', async () => {
+    const { clock, events, request } = setUp();
+    for (let n = 0; n < 20; n++) request(n % 2 === 0);
+    await clock.advance(30_000);
+    request(true);
+    for (let n = 0; n < 19; n++) request(n % 2 === 0);
+    assert.deepEqual(events, ['open 30', 'closed']);
+  });
+
   test('requests from before it opened that fail later change nothing; a probe that we gave up makes room for the next', async () => {
     const { clock, breaker, events, request } = setUp();
     for (let n = 0; n < 5; n++) request(false);

@@ -42,7 +42,7 @@ export function failureOfResponse(response: ReceiverResponse, to: Addressee, clo
   if (status === 503 && askedMs !== undefined) {
     return { outcome: 'failed', error: new RetryAfterError(message, { retryAfterMs: askedMs }) };
   }
-  if (status >= 500 || status < 200 || RETRYABLE.has(status)) return { outcome: 'failed', error: new Error(message) };
+  if (status >= 500 || RETRYABLE.has(status)) return { outcome: 'failed', error: new Error(message) };
   return { outcome: GONE.has(status) ? 'gone' : 'refused', error: new TerminalError(message) };
 }
 

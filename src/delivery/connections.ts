@@ -1,7 +1,8 @@
 /** Connections to receivers: one pool for all that need nothing special, and one for each TLS setting or permitted address. */
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
+import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import { proxyFromEnv } from '../proxy.ts';
 import { guardedLookup } from './egress.ts';
 import { singleFlight } from './single-flight.ts';
 import { TlsFiles, type SecureSettings, type TlsOptions } from './tls.ts';
@@ -12,6 +13,8 @@ const MAX_CONNECTIONS = 16;
 
 /** What a receiver's connections need beyond the usual. */
 export interface ConnectionNeeds {
+  /** Whose origin says whether a proxy leads there. */
+  readonly url: URL;
   readonly tls?: TlsOptions | undefined;
   /** Addresses and ranges to which a name may lead although {@link guardedLookup} refuses them. */
   readonly allowAddresses?: readonly string[] | undefined;
@@ -37,10 +40,11 @@ export class Connections {
     this.#lookup = singleFlight(lookup);
   }
 
-  /** Receivers with equal needs share one. */
+  /** Receivers with equal needs share one. @throws ConfigError when the variable that names the proxy is no URL */
   way(needs: ConnectionNeeds): Way {
-    const key = JSON.stringify([needs.tls ?? {}, needs.allowAddresses ?? []]);
-    const way = this.#ways.get(key) ?? this.#create(needs);
+    const proxy = proxyFromEnv(needs.url, this.#env)?.href;
+    const key = JSON.stringify([needs.tls ?? {}, needs.allowAddresses ?? [], proxy]);
+    const way = this.#ways.get(key) ?? this.#create(needs, proxy);
     this.#ways.set(key, way);
     return way;
   }
@@ -50,9 +54,12 @@ export class Connections {
     await Promise.all([...this.#ways.values()].map((way) => way.close()));
   }
 
-  #create({ tls = {}, allowAddresses = [] }: ConnectionNeeds): Way & { close(): Promise<void> } {
+  #create(
+    { tls = {}, allowAddresses = [] }: ConnectionNeeds,
+    proxy: string | undefined,
+  ): Way & { close(): Promise<void> } {
     const lookup = guardedLookup(allowAddresses, this.#lookup);
-    const create = (secure: SecureSettings): Dispatcher => createDispatcher(this.#env, { ...secure, lookup });
+    const create = (secure: SecureSettings): Dispatcher => createDispatcher(proxy, { ...secure, lookup });
     const hasFiles = (tls.caFile ?? tls.certFile) !== undefined;
     if (hasFiles || tls.serverName !== undefined || tls.insecureSkipVerify === true) return new SecureWay(tls, create);
     const dispatcher = create({});
@@ -87,7 +94,7 @@ class SecureWay implements Way {
 }
 
 function createDispatcher(
-  env: NodeJS.ProcessEnv,
+  proxy: string | undefined,
   connect: SecureSettings & { readonly lookup: LookupFunction },
 ): Dispatcher {
   // HTTP/1.1 only: with HTTP/2, one connection's loss fails everything in flight on it.
@@ -97,10 +104,5 @@ function createDispatcher(
     connections: MAX_CONNECTIONS,
     allowH2: false,
   };
-  const httpProxy = env['http_proxy'] ?? env['HTTP_PROXY'] ?? '';
-  const httpsProxy = env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '';
-  if (httpProxy === '' && httpsProxy === '') return new Agent(options);
-  // Given even when empty: undici would look into process.env otherwise.
-  const noProxy = env['no_proxy'] ?? env['NO_PROXY'] ?? '';
-  return new EnvHttpProxyAgent({ ...options, httpProxy, httpsProxy, noProxy });
+  return proxy === undefined ? new Agent(options) : new ProxyAgent({ ...options, uri: proxy });
 }

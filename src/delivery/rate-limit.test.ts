@@ -79,6 +79,16 @@ describe('RateLimit', () => {
     assert.equal(take(limit, clock, 'one more'), 10_001_000);
     assert.equal(take(limit, clock, 'and another'), 10_001_000);
   });
+
+  test('times that nobody came for are forgotten when there is no room for more', async () => {
+    const { limit, clock } = limited(1);
+    for (let n = 0; n < 10_001; n++) take(limit, clock, `key-${n}`);
+    await clock.advance(9_999_500);
+    assert.deepEqual(
+      ['new', 'newer', 'new'].map((key) => take(limit, clock, key)),
+      [1_500, 2_500, 1_500],
+    );
+  });
 });
 
 test('the slowest rate holds for all, and no longer when its wish is taken back', async () => {

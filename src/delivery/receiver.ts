@@ -9,7 +9,6 @@ import type { ConnectionNeeds } from './connections.ts';
 export interface ReceiverOptions extends ConnectionNeeds {
   /** Names it in errors, logs and metrics: never the URL. */
   readonly name: string;
-  readonly url: URL;
   /** Whole request, connect to last byte, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
   /** Messages per second on average; 0 is unlimited. Default 0. */

@@ -92,6 +92,12 @@ export function factsOf(metadata: Json | undefined): ObjectFacts {
   };
 }
 
+/** By which uid Events name the object: a static pod by this hash, for the kubelet knows no other. @param metadata of a manifest */
+export function uidInEvents(metadata: Json | undefined): string | undefined {
+  const { uid, annotations } = table(metadata);
+  return text(table(annotations)['kubernetes.io/config.hash']) ?? text(uid);
+}
+
 /** Who manages the object; without a manager, its first owner. */
 export function ownerOfFacts({ ownerReferences }: ObjectFacts): OwnerReference | undefined {
   return ownerReferences.find(({ controller }) => controller === true) ?? ownerReferences[0];

@@ -12,7 +12,7 @@ import type { Redactor } from '../source/redact.ts';
 import { pathOf, resourceName } from '../source/resource-path.ts';
 import type { Resource } from '../source/source.ts';
 import type { Store } from '../store/store.ts';
-import { factsOf, UNKNOWN, type ObjectFacts, type ObjectReference } from './involved.ts';
+import { factsOf, uidInEvents, UNKNOWN, type ObjectFacts, type ObjectReference } from './involved.ts';
 import type { Kinds } from './kinds.ts';
 import { isFresh, ObjectCache } from './object-cache.ts';
 
@@ -161,7 +161,7 @@ interface Asked {
 function factsIn(manifest: Uint8Array, uid: string | undefined): ObjectFacts | undefined {
   const { metadata } = JSON.parse(Buffer.from(manifest).toString('utf8')) as { readonly metadata?: JsonObject };
   const facts = factsOf(metadata);
-  const isSame = uid === undefined || metadata?.['uid'] === uid || facts.annotations[STATIC_POD] === uid;
+  const isSame = uid === undefined || metadata?.['uid'] === uid || uidInEvents(metadata) === uid;
   return isSame ? facts : undefined;
 }
 
@@ -173,6 +173,3 @@ function readable<T>(path: string, host: string, read: () => T): T {
     throw new RetryAfterError(`Cannot GET ${path} on ${host}: the answer is no manifest`, { cause });
   }
 }
-
-/** Events about a static pod carry this hash for its uid: the kubelet knows no other. */
-const STATIC_POD = 'kubernetes.io/config.hash';

@@ -2,6 +2,7 @@
 import { needOf } from '../enrich/needs.ts';
 import type { ChainConfig, Config } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
+import { askedIn, placesOf } from '../namespaces.ts';
 import type { Resolution } from '../source/discovery.ts';
 import type { Resource } from '../source/source.ts';
 
@@ -73,7 +74,7 @@ export async function grantsOf(
   for (const { kind, apiVersion, namespaces, at } of config.chains.flatMap(({ resources }) => resources)) {
     const found = await find(kind, apiVersion, at);
     if (found === undefined) continue;
-    for (const namespace of found.namespaced && namespaces.length > 0 ? namespaces : ['']) {
+    for (const namespace of found.namespaced ? placesOf(namespaces).map(askedIn) : ['']) {
       watched.add(namespace);
       grants.push({ group: found.group, resource: found.resource, verbs: ['list', 'watch'], namespace });
     }

@@ -51,6 +51,7 @@ async function withServer(
         made.refreshes += 1;
         return Promise.resolve();
       },
+      close: () => {},
     };
   }
   try {

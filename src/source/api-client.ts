@@ -68,6 +68,7 @@ class UndiciApiClient implements ApiClient {
     this.#agent = undefined;
     const destroyed = dispatchers.map((dispatcher) => dispatcher.destroy());
     for (const socket of this.#connecting) socket.destroy();
+    this.#credentials.close();
     await Promise.all(destroyed);
   }
 

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { chmod, mkdtemp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { codeOf, type ConfigError } from '../errors.ts';
+import { createApiClient } from './api-client.ts';
 import { loadCredentials, type CredentialOptions } from './credentials.ts';
 
 let folder = '';
@@ -134,6 +137,11 @@ describe('loadCredentials() with a kubeconfig', () => {
     const token = `${part({ alg: 'none' })}.${part({ exp: 32_503_680_000 })}.x`;
     const user = { 'auth-provider': { name: 'oidc', config: { 'id-token': token } } };
     assert.deepEqual(await headersOf(user), { authorization: `Bearer ${token}` });
+  });
+
+  test('shows no password of a proxy that is no URL', async () => {
+    const broken = await kubeconfig({}, { 'proxy-url': 'http://me:c4nary@proxy.example:99999' });
+    assert.match(await problemOf({ kubeconfig: broken, env: {} }), /^The proxy-url of context .* must be a URL$/);
   });
 
   test("takes the kubeconfig's proxy, else that of the environment", async () => {
@@ -275,6 +283,25 @@ describe('credentials from a plug-in', () => {
     );
   });
 
+  test('do not hold up the end of the program: a plug-in that hangs ends with the client', async () => {
+    const far = createServer().listen(0, '127.0.0.1');
+    await once(far, 'listening');
+    const { port } = far.address() as AddressInfo;
+    const hangs = `require('node:net').connect(${port}, '127.0.0.1')`;
+    const kubeconfig = await plugin({ args: ['-e', hangs] });
+    const api = createApiClient(await loadCredentials({ kubeconfig, env: process.env }));
+    const asked = assert.rejects(api.request('GET', '/api'), /aborted/);
+    const [socket] = (await once(far, 'connection')) as [Socket];
+    try {
+      await api.close();
+      await once(socket.resume(), 'close', { signal: AbortSignal.timeout(10_000) });
+    } finally {
+      socket.destroy();
+      far.close();
+    }
+    await asked;
+  });
+
   test('find a plug-in that lies beside the kubeconfig', async () => {
     const answer = JSON.stringify({
       kind: 'ExecCredential',
@@ -287,6 +314,17 @@ describe('credentials from a plug-in', () => {
       env: process.env,
     });
     assert.deepEqual(await credentials.headers(), { authorization: 'Bearer beside' });
+    // Named from the folder that both are in.
+    const from = process.cwd();
+    process.chdir(folder);
+    try {
+      await rename(join(folder, 'bin/plugin.sh'), join(folder, 'plugin.sh'));
+      const kubeconfig = basename(await plugin({ command: './plugin.sh', args: [] }));
+      const here = await loadCredentials({ kubeconfig, env: process.env });
+      assert.deepEqual(await here.headers(), { authorization: 'Bearer beside' });
+    } finally {
+      process.chdir(from);
+    }
   });
 
   test('are refused where the plug-in asks questions, or speaks a version that is gone', async () => {

@@ -8,10 +8,10 @@ import type { ConnectionOptions } from 'node:tls';
 import type { DirectAccess } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
 import { FreshFile } from '../fresh-file.ts';
+import { proxyFromEnv } from '../proxy.ts';
 import type { Access } from './access.ts';
 import { bearer, inline, type Headers } from './identity.ts';
 import { SERVICE_ACCOUNT_DIR, serviceAccount } from './in-cluster.ts';
-import { proxyFromEnv } from './proxy.ts';
 
 /** TLS options for connections to the API server. */
 export type ConnectOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>;
@@ -35,6 +35,8 @@ export interface Credentials {
   tls(): Promise<ConnectOptions>;
   /** The server answered 401: read files again, run the plug-in again. */
   refresh(): Promise<void>;
+  /** Ends a plug-in that runs; nothing can be asked any more. */
+  close(): void;
 }
 
 export interface CredentialOptions {
@@ -132,5 +134,9 @@ class LiveCredentials implements Credentials {
     this.#access.ca?.forget?.();
     for (const identity of this.#access.identities) identity.forget?.();
     return Promise.resolve();
+  }
+
+  close(): void {
+    for (const identity of this.#access.identities) identity.close?.();
   }
 }

@@ -49,6 +49,7 @@ export interface ExecOptions {
 /** Runs the plug-in when something is needed: once at a time, again shortly before expiry and after a 401. */
 export class ExecIdentity implements Identity {
   readonly #options: ExecOptions;
+  readonly #closing = new AbortController();
   #current: Promise<ExecStatus> | undefined;
   #staleAt = Infinity;
   #ranAt = -Infinity;
@@ -72,11 +73,15 @@ export class ExecIdentity implements Identity {
     if (this.#now() - this.#ranAt >= MIN_BETWEEN_RUNS_MS) this.#staleAt = -Infinity;
   }
 
+  close(): void {
+    this.#closing.abort();
+  }
+
   /** Callers that come while it runs share the run; a failed run is not remembered. */
   #status(): Promise<ExecStatus> {
     const now = this.#now();
     if (this.#current !== undefined && now < this.#staleAt) return this.#current;
-    const run = runPlugin(this.#options);
+    const run = runPlugin(this.#options, this.#closing.signal);
     this.#current = run;
     this.#ranAt = now;
     this.#staleAt = Infinity;
@@ -102,7 +107,7 @@ function staleAt({ expirationTimestamp }: ExecStatus, now: number): number {
   return Number.isNaN(expires) ? Infinity : expires - Math.min(REFRESH_EARLY_MS, (expires - now) / 2);
 }
 
-async function runPlugin({ entry, cluster, env }: ExecOptions): Promise<ExecStatus> {
+async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSignal): Promise<ExecStatus> {
   const info = {
     apiVersion: entry.apiVersion,
     kind: 'ExecCredential',
@@ -112,7 +117,7 @@ async function runPlugin({ entry, cluster, env }: ExecOptions): Promise<ExecStat
   const child = spawn(entry.command, entry.args ?? [], {
     env: { ...env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
     stdio: ['ignore', 'pipe', 'pipe'],
-    signal: AbortSignal.timeout(PLUGIN_DEADLINE_MS),
+    signal: AbortSignal.any([closing, AbortSignal.timeout(PLUGIN_DEADLINE_MS)]),
     killSignal: 'SIGKILL',
   });
   const ended = new Promise<string>((resolve, reject) => {
@@ -123,6 +128,9 @@ async function runPlugin({ entry, cluster, env }: ExecOptions): Promise<ExecStat
   try {
     [end, output, complaint] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
   } catch (cause) {
+    // What the plug-in has started may hold them open, and with them this process.
+    child.stdout.destroy();
+    child.stderr.destroy();
     const hint = entry.installHint === undefined ? '' : `; ${entry.installHint.trim()}`;
     throw new Error(`Cannot run the credential plug-in "${entry.command}": ${toError(cause).message}${hint}`, {
       cause,

@@ -15,6 +15,8 @@ export interface Identity {
   certificate?(): Promise<ClientCertificate | undefined>;
   /** The server answered 401: forget what was cached. */
   forget?(): void;
+  /** Nobody asks any more: ends what runs. */
+  close?(): void;
 }
 
 /** PEM or a token: given in the kubeconfig itself, or in a file that may be replaced. */

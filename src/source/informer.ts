@@ -6,6 +6,7 @@ import { isEvent } from '../event.ts';
 import { type Interest, sameInterest } from '../interest.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { askedIn, covers, isPattern } from '../namespaces.ts';
 import type { Basis, ScopeSpec, ScopeState, Store } from '../store/store.ts';
 import { AcceptQueue } from './accept-queue.ts';
 import type { ApiClient } from './api.ts';
@@ -102,7 +103,7 @@ export class Informer implements ReflectorTarget {
     const resource = resourceName(this.#scope);
     const options = {
       api,
-      path: pathOf(this.#scope, namespace),
+      path: pathOf(this.#scope, askedIn(namespace)),
       labelSelector,
       fieldSelector,
       reader: this.#reader,
@@ -146,6 +147,7 @@ export class Informer implements ReflectorTarget {
   }
 
   listed(item: ScannedManifest): void {
+    if (this.#isElsewhere(item)) return;
     const { problem } = item;
     if (problem === undefined) {
       this.#list?.add(item);
@@ -181,6 +183,7 @@ export class Informer implements ReflectorTarget {
 
   watchBegins(): void {
     this.#status.watching(this.#index.size);
+    this.#meters.objects.set(this.#index.size);
     if (this.#status.health.lastHeardAt === undefined) this.#heard();
     this.#catchUp?.begin();
   }
@@ -189,12 +192,12 @@ export class Informer implements ReflectorTarget {
     this.#meters.events[type].inc();
     const { problem } = manifest;
     if (problem !== undefined) {
-      this.#malformed(manifest.key, problem);
+      if (!this.#isElsewhere(manifest)) this.#malformed(manifest.key, problem);
       return;
     }
     const flags = this.#catchUp?.flags() ?? NONE;
     if (type === 'DELETED') this.#deleted(manifest, flags);
-    else this.#seen(manifest, flags);
+    else if (!this.#isElsewhere(manifest)) this.#seen(manifest, flags);
     this.#opened.queue.moveCursor(manifest.resourceVersion);
   }
 
@@ -220,6 +223,12 @@ export class Informer implements ReflectorTarget {
   #heard(): void {
     if (this.#status.heard(this.#index.size)) this.#meters.objects.set(this.#index.size);
     this.#meters.heard.set(this.#env.clock.now() / 1_000);
+  }
+
+  /** For a pattern the server shows all namespaces. */
+  #isElsewhere({ key }: ScannedManifest): boolean {
+    const { namespace } = this.#scope;
+    return isPattern(namespace) && key !== '' && !covers(namespace, key.slice(0, key.indexOf('/')));
   }
 
   #seen(manifest: ScannedManifest, flags: ChangeFlags): void {

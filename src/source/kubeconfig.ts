@@ -220,7 +220,9 @@ function impersonation({ name, more }: NamedUser, where: string): readonly Ident
 function parseUrl(text: string, what: string): URL {
   const url = URL.parse(text.includes('://') ? text : `https://${text}`);
   if (url !== null) return url;
-  throw new ConfigError([`${what} must be a URL: current value is "${text}"`]);
+  // What may hold a password is not shown.
+  const shown = text.includes('@') ? '' : `: current value is "${text}"`;
+  throw new ConfigError([`${what} must be a URL${shown}`]);
 }
 
 /** As in client-go, a plug-in named by a relative path lies beside the kubeconfig; a bare name is looked up in PATH. */
@@ -228,7 +230,7 @@ function withCommand(exec: unknown, folder: string): unknown {
   if (typeof exec !== 'object' || exec === null || !('command' in exec)) return exec;
   const { command } = exec;
   if (typeof command !== 'string' || isAbsolute(command) || !/[/\\]/.test(command)) return exec;
-  return { ...exec, command: join(folder, command) };
+  return { ...exec, command: resolve(folder, command) };
 }
 
 /** A copy with those of `paths` that are set. */

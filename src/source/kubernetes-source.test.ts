@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { configMap, startTestSource } from '../testing/test-source.ts';
+import { configMap, REDACTION_KEY, startTestSource } from '../testing/test-source.ts';
+import type { ClusterSource } from './kubernetes-source.ts';
+import { createRedactor } from './redact.ts';
 
 const WIDGETS = { group: 'example.com', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true };
 const widget = (name: string) => ({
@@ -66,6 +68,27 @@ describe('createSource()', () => {
     assert.deepEqual(new Set(rig.asked.map(({ path }) => path)), new Set(['/api/v1/namespaces/shop/configmaps']));
   });
 
+  test('patterns need one list and one watch of all namespaces, and what they do not match is as if it were not there', async (t) => {
+    const rig = await startTestSource(t);
+    const inside = (namespace: string, name: string, data = {}) => configMap(name, data, { namespace });
+    rig.server.create(inside('team-a', 'here'));
+    rig.server.create(inside('shop', 'there'));
+    await rig.start({ requests: [{ namespace: '*-b,team-*' }] });
+    assert.deepEqual(new Set(rig.asked.map(({ path }) => path)), new Set(['/api/v1/configmaps']));
+    assert.equal(rig.source().health()[0]?.objects, 1);
+    const unreadable = { type: 'ADDED', object: { ...inside('shop', 'odd'), kind: 'Other' } };
+    rig.server.fault({ effect: 'line', line: JSON.stringify(unreadable), watch: true, times: 1 });
+    rig.server.update(inside('shop', 'there', { changed: 'yes' }));
+    rig.server.delete('ConfigMap', 'there', 'shop');
+    rig.server.create(inside('shop', 'new'));
+    rig.server.update(inside('team-a', 'here', { changed: 'yes' }));
+    rig.server.create(inside('team-b', 'in-both'));
+    rig.server.delete('ConfigMap', 'here', 'team-a');
+    const told = (await rig.changes(3)).map(({ action, namespace, name }) => `${action} ${namespace}/${name}`);
+    assert.deepEqual(told, ['updated team-a/here', 'added team-b/in-both', 'deleted team-a/here']);
+    assert.deepEqual((await rig.metrics.malformed.get()).values.at(0)?.value ?? 0, 0);
+  });
+
   test('a kind of an apiVersion that is not there yet is waited for, and watched when it is installed', async (t) => {
     const rig = await startTestSource(t);
     await rig.start({ requests: [{}, { kind: 'widget', apiVersion: 'example.com/v1' }] });
@@ -128,6 +151,42 @@ describe('createSource()', () => {
       (await heard()).map(([name]) => name),
       ['example.com/v2/widgets'],
     );
+  });
+
+  test('the metrics count the objects of a scope that goes on from its cursor, and of one that was listed anew', async (t) => {
+    const rig = await startTestSource(t);
+    const objects = async () => (await rig.metrics.scopeObjects.get()).values.map(({ value }) => value);
+    await rig.start();
+    assert.deepEqual(await objects(), [0]);
+    for (const name of ['a', 'b', 'c']) rig.server.create(configMap(name));
+    await rig.changes(3);
+    await rig.stop();
+    rig.metrics.scopeObjects.reset();
+    await rig.start();
+    assert.deepEqual(await objects(), [3]);
+    await rig.stop();
+    rig.server.delete('ConfigMap', 'a', 'shop');
+    rig.server.compact();
+    await rig.start();
+    await rig.until(() => rig.source().health()[0]?.objects === 2, 'the list');
+    assert.deepEqual(await objects(), [2]);
+  });
+
+  test('what has no namespace is watched, measured and forgotten whole, whatever is configured', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } });
+    const plan = { redactor: createRedactor({ envNames: [], paths: [] }, REDACTION_KEY), whileAway: 'each' as const };
+    await rig.start({ ...plan, requests: [{ kind: 'node', namespace: 'team-*' }] });
+    assert.equal(rig.source().health()[0]?.namespace, '');
+    const gauges = [rig.metrics.scopeSynced, rig.metrics.scopeHeard, rig.metrics.scopeObjects];
+    const shown = async () => {
+      const values = (await Promise.all(gauges.map((gauge) => gauge.get()))).flatMap((metric) => metric.values);
+      return values.map(({ labels: { resource, namespace } }) => `${resource} in "${namespace}"`);
+    };
+    assert.deepEqual(await shown(), Array(3).fill('v1/nodes in ""'));
+    const source = rig.source() as ClusterSource;
+    await source.follow(await source.prepare({ ...plan, requests: [] }));
+    assert.deepEqual(await shown(), []);
   });
 
   test('at most four lists are under way at once', async (t) => {

@@ -1,4 +1,5 @@
 /** The source for one Kubernetes cluster: finds out what the configured kinds mean there, and keeps an informer on each scope. */
+import { isDeepStrictEqual } from 'node:util';
 import { pause, type Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -233,12 +234,13 @@ class KubernetesSource implements ClusterSource {
 
   #newStatus({ kind, namespace }: WatchRequest): ScopeStatus {
     const { api, clock, log, metrics } = this.#options;
-    let shown = kind;
-    const onChange = ({ health: { state, resource = kind } }: ScopeStatus) => {
+    let shown = { resource: kind, namespace };
+    const onChange = ({ health: { state, resource = kind, namespace: place } }: ScopeStatus) => {
+      const labels = { resource, namespace: place };
       // A name that is no longer used must not stay behind as one that is degraded.
-      if (resource !== shown) forget(metrics, { resource: shown, namespace });
-      shown = resource;
-      metrics.scopeSynced.set({ resource, namespace }, state === 'watching' ? 1 : 0);
+      if (!isDeepStrictEqual(labels, shown)) forget(metrics, shown);
+      shown = labels;
+      metrics.scopeSynced.set(labels, state === 'watching' ? 1 : 0);
       this.#announce();
     };
     return new ScopeStatus({ kind, namespace, host: api.host, clock, log, onChange });

@@ -1,6 +1,7 @@
 /** How one watched scope is doing, for the health page and the log. */
 import type { Clock } from '../clock.ts';
 import { type Logger, printable } from '../log.ts';
+import { inPlace } from '../namespaces.ts';
 import type { ReflectorFailure } from './reflector.ts';
 import type { ScopeHealth } from './source.ts';
 
@@ -20,6 +21,7 @@ const DEGRADED_AFTER = 2;
 
 export class ScopeStatus {
   readonly #options: ScopeStatusOptions;
+  #namespace: string;
   #resource: string | undefined;
   #state: ScopeHealth['state'] = 'starting';
   #problem: string | undefined;
@@ -29,13 +31,14 @@ export class ScopeStatus {
 
   constructor(options: ScopeStatusOptions) {
     this.#options = options;
+    this.#namespace = options.namespace;
   }
 
   get health(): ScopeHealth {
     return {
       kind: this.#options.kind,
       resource: this.#resource,
-      namespace: this.#options.namespace,
+      namespace: this.#namespace,
       state: this.#storeProblem === undefined || this.#state === 'stopped' ? this.#state : 'degraded',
       problem: this.#storeProblem ?? this.#problem,
       objects: this.#objects,
@@ -43,9 +46,13 @@ export class ScopeStatus {
     };
   }
 
-  /** @param resource `apps/v1/deployments` */
-  found(resource: string): void {
+  /**
+   * @param resource `apps/v1/deployments`
+   * @param namespace where it is watched: of what has none `""`, whatever is configured
+   */
+  found(resource: string, namespace: string): void {
     this.#resource = resource;
+    this.#namespace = namespace;
   }
 
   /** A list that follows a failure is not yet a recovery. */
@@ -78,10 +85,9 @@ export class ScopeStatus {
       this.#options.log.info('The version to watch from has expired, listing', { ...this.#fields(), ...fields });
       return;
     }
-    const where = this.#options.namespace === '' ? 'all namespaces' : `namespace ${this.#options.namespace}`;
     // The client names verb and path too.
     const said = error.message.replace(/^Cannot GET \S+ on \S+: /, '');
-    const problem = `Cannot ${verb} ${this.#resource} in ${where} on ${this.#options.host}: ${said}`;
+    const problem = `Cannot ${verb} ${this.#resource} ${inPlace(this.#namespace)} on ${this.#options.host}: ${said}`;
     const isDegraded = verb === 'list' || error.remedy === 'refused' || inARow >= DEGRADED_AFTER;
     this.#fail(problem, isDegraded ? 'degraded' : this.#state, fields);
   }
@@ -128,7 +134,6 @@ export class ScopeStatus {
   }
 
   #fields() {
-    const { kind, namespace } = this.#options;
-    return { kind, resource: this.#resource, namespace: namespace || undefined };
+    return { kind: this.#options.kind, resource: this.#resource, namespace: this.#namespace || undefined };
   }
 }

@@ -24,7 +24,7 @@ export interface WatchRequest {
   /** As written in the configuration. */
   readonly kind: string;
   readonly apiVersion: string | undefined;
-  /** `""`: all namespaces. One request per namespace. */
+  /** `""`: all namespaces; `shop`: one; `qa-*,team-*`: those that any of them matches. */
   readonly namespace: string;
   readonly labelSelector: string;
   readonly fieldSelector: string;

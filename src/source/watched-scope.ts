@@ -1,6 +1,7 @@
 /** A scope that is watched, and on whose behalf; it outlives its informers. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Interest, sameInterest, unionOfInterests } from '../interest.ts';
+import { placeOf } from '../namespaces.ts';
 import { Informer, type InformerEnvironment } from './informer.ts';
 import { resourceName } from './resource-path.ts';
 import type { ScopeStatus } from './scope-status.ts';
@@ -74,10 +75,11 @@ export class WatchedScope {
     const { labelSelector, fieldSelector } = request;
     for (let isFirst = true; ; isFirst = false) {
       const resource = this.#resource;
-      this.status.found(resourceName(resource));
+      const namespace = placeOf(resource, request.namespace);
+      this.status.found(resourceName(resource), namespace);
       const scope = {
         ...resource,
-        namespace: scopeNamespace(request, resource),
+        namespace,
         labelSelector,
         fieldSelector,
         ...needsOf(this.#requests),
@@ -103,15 +105,10 @@ function needsOf(requests: readonly WatchRequest[]): {
   };
 }
 
-/** What has no namespace is watched whole, whatever the configuration says. */
-function scopeNamespace({ namespace }: WatchRequest, { namespaced }: Resource): string {
-  return namespaced ? namespace : '';
-}
-
 /** The same for requests that watch the same; without the version, as a baseline is. */
 export function scopeId(request: WatchRequest, resource: Resource): string {
   const { labelSelector, fieldSelector } = request;
-  return storedScopeId({ ...resource, namespace: scopeNamespace(request, resource), labelSelector, fieldSelector });
+  return storedScopeId({ ...resource, namespace: placeOf(resource, request.namespace), labelSelector, fieldSelector });
 }
 
 /** {@link scopeId} of what the store has. */

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ConfigError, isConfigError, toError } from '../errors.ts';
 import { MIGRATIONS } from './schema.ts';
-import { sqliteCodeOf, SQLITE_CORRUPT, SQLITE_NOTADB } from './store-error.ts';
+import { damageIn } from './store-error.ts';
 
 /** Marks the file as ours (`wchn` in ASCII): https://www.sqlite.org/pragma.html#pragma_application_id */
 const APPLICATION_ID = 0x7763686e;
@@ -136,10 +136,6 @@ function pragma(db: DatabaseSync, name: string): number {
 function explain(thrown: unknown, path: string): Error {
   if (isConfigError(thrown)) return thrown;
   const error = toError(thrown);
-  const code = sqliteCodeOf(thrown);
-  const remedy =
-    code === SQLITE_CORRUPT || code === SQLITE_NOTADB
-      ? 'it is damaged; move it away to start with an empty store (what was pending and the dead letters stay in the old file)'
-      : `${error.message}; the state folder must be on a writable volume with space left`;
+  const remedy = damageIn(thrown) ?? `${error.message}; the state folder must be on a writable volume with space left`;
   return new ConfigError([`Cannot open the store ${path}: ${remedy}`], { cause: error });
 }

@@ -221,8 +221,9 @@ export class Deliveries {
     return this.#gathered.fix(deliveries);
   }
 
-  release(delivery: number): void {
+  release(delivery: number, perhapsSent = false): void {
     this.#requireClaimed(this.#statements.unclaim.run(delivery).changes, delivery);
+    if (perhapsSent) this.merging.keepApart(delivery);
   }
 
   /** Leaves the queue of its object for that of a group: its successors there need not wait for it. */

@@ -116,7 +116,8 @@ export class History {
   }
 
   forget(changes: readonly number[]): number[] {
-    const found = changes.flatMap((id) => this.#one.get(id) ?? []);
+    // One that is named twice is removed once: its bodies may have other users.
+    const found = [...new Set(changes)].flatMap((id) => this.#one.get(id) ?? []);
     const rows = found.filter(({ kept }) => kept === 0);
     for (const row of rows) this.#remove(row);
     this.#facts.add('store.history-bytes', -rows.reduce((sum, { size }) => sum + size, 0));

@@ -23,8 +23,11 @@ interface Waiting {
   readonly delivery: number;
   readonly queue: string;
   readonly change: number;
-  readonly newest: number | null;
   readonly action: number;
+  /** The last change that it tells: another one where it was merged before, in the chain of its branch too. */
+  readonly newest: number;
+  readonly newest_action: number;
+  readonly merged_actors: string | null;
   readonly uid: string;
   readonly fresh: number;
 }
@@ -61,6 +64,11 @@ export class Merging {
     return superseded;
   }
 
+  /** It may have been sent without a note of it: it is told again as it is. */
+  keepApart(delivery: number): void {
+    this.#statements.keepApart.run(delivery);
+  }
+
   /** What a delivery tells. */
   recordOf(row: ToldRow): ChangeRecord {
     const record = this.#merged(row);
@@ -84,29 +92,26 @@ export class Merging {
     const last = others.at(-1) ?? first;
     const end = (delivery: number, reason: string): void => void this.#statements.supersede.run(reason, now, delivery);
     if (this.#isUndone(first, last)) {
-      for (const { delivery } of [first, ...others]) end(delivery, `undone by change ${last.change}`);
+      for (const { delivery } of [first, ...others]) end(delivery, `undone by change ${last.newest}`);
       this.#statements.unblock.run(chain, first.queue);
       return others.length + 1;
     }
-    const rows = [
-      first.change,
-      ...(first.newest === null ? [] : [first.newest]),
-      ...others.map(({ change }) => change),
-    ];
-    const actors = rows.flatMap(
-      (change) => (this.#statements.actors.get(change)?.['actors'] as string | undefined) ?? [],
-    );
-    this.#statements.point.run(last.change, united(actors), first.delivery);
+    const actors = [first, ...others].map((one) => one.merged_actors ?? this.#actorsOf(one.change));
+    this.#statements.point.run(last.newest, united(actors), first.delivery);
     for (const { delivery } of others) end(delivery, `told as one with change ${first.change}`);
     return others.length;
   }
 
+  #actorsOf(change: number): string {
+    return String(this.#statements.actors.get(change)?.['actors'] ?? '[]');
+  }
+
   /** Nothing is left to tell: it came and went, or is again what it was. */
   #isUndone(first: Waiting, last: Waiting): boolean {
-    if (ACTIONS[first.action] === 'added') return ACTIONS[last.action] === 'deleted';
-    if (ACTIONS[last.action] === 'deleted') return false;
+    if (ACTIONS[first.action] === 'added') return ACTIONS[last.newest_action] === 'deleted';
+    if (ACTIONS[last.newest_action] === 'deleted') return false;
     const before = this.#statements.change.get(first.change);
-    const after = this.#statements.change.get(last.change);
+    const after = this.#statements.change.get(last.newest);
     return isDeepStrictEqual(stateOf(before?.before), stateOf(after?.after));
   }
 }
@@ -131,27 +136,29 @@ function united(lists: readonly string[]): string {
 }
 
 function prepare(db: DatabaseSync) {
-  // What was ready when the process before this one ended may have been sent without a note of it. It is told again as it was,
-  // under its own key: merged with others it would be a repetition that nobody can recognise.
+  // What was ready when the process before this one ended may have been sent without a note of it, and so may what a reload has
+  // cut off. It is told again as it was, under its own key: merged with others it would be a repetition that nobody can recognise.
   db.exec(`CREATE TEMP TABLE perhaps_sent (id INTEGER PRIMARY KEY);
     INSERT INTO temp.perhaps_sent SELECT id FROM deliveries WHERE state = ${READY}`);
   // Never attempted, and the same for everybody: a branch's notes are about one change.
   const fresh = `d.attempts = 0 AND d.delivered = '[]' AND d.replayed = 0 AND d.deferred_since IS NULL
     AND d.timer_of IS NULL AND d.edits IS NULL AND d.id NOT IN temp.perhaps_sent AS fresh`;
-  const columns = `d.id AS delivery, d.queue, d.change, d.newest, c.action, c.uid, ${fresh}`;
+  const columns = `d.id AS delivery, d.queue, d.change, c.action, c.uid,
+    n.id AS newest, n.action AS newest_action, d.actors AS merged_actors, ${fresh}`;
   const joined = 'deliveries d JOIN changes c ON c.id = d.change';
+  const told = `${joined} JOIN changes n ON n.id = coalesce(d.newest, d.change)`;
   const ready = `d.chain = ?1 AND d.state = ${READY} AND d.id NOT IN temp.claimed`;
   return {
     oldest: db.prepare(`SELECT c.observed_at FROM ${joined} WHERE ${ready} ORDER BY d.id LIMIT 1`),
     late: query<Waiting>(
       db,
-      `SELECT ${columns} FROM ${joined} WHERE ${ready} AND c.observed_at <= ?2 AND fresh AND EXISTS (
+      `SELECT ${columns} FROM ${told} WHERE ${ready} AND c.observed_at <= ?2 AND fresh AND EXISTS (
          SELECT 1 FROM deliveries WHERE chain = ?1 AND queue = d.queue AND state = ${BLOCKED} AND state < ${DEAD}
        ) ORDER BY d.id LIMIT ?3 + 0`,
     ),
     successors: query<Waiting>(
       db,
-      `SELECT ${columns} FROM ${joined}
+      `SELECT ${columns} FROM ${told}
        WHERE d.chain = ? AND d.queue = ? AND d.state = ${BLOCKED} AND d.state < ${DEAD} ORDER BY d.id LIMIT ? + 0`,
     ),
     change: query<ChangeRow>(db, `SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`),
@@ -161,5 +168,6 @@ function prepare(db: DatabaseSync) {
       `UPDATE deliveries SET state = ${DONE}, outcome = 'superseded', reason = ?, ended_at = ? WHERE id = ?`,
     ),
     unblock: db.prepare(UNBLOCK),
+    keepApart: db.prepare('INSERT OR IGNORE INTO temp.perhaps_sent VALUES (?)'),
   };
 }

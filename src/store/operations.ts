@@ -138,7 +138,7 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
       deliveries.completeAll(ends, now, writes, next),
     ),
     park: write((delivery: number, park: ParkRequest, now: number) => deliveries.park(delivery, park, now)),
-    release: read((delivery: number) => deliveries.release(delivery)),
+    release: read((delivery: number, perhapsSent: boolean) => deliveries.release(delivery, perhapsSent)),
     join: write((delivery: number, group: string, handlers: readonly string[]) =>
       deliveries.join(delivery, group, handlers),
     ),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -90,6 +90,25 @@ describe('openSqliteStore()', () => {
     await writeFile(path, 'notes of someone '.repeat(500));
     await assert.rejects(openAt(t, path), { code: 'CONFIG', message: /damaged; move it away/ });
     assert.equal((await stat(path)).size, 17 * 500);
+  });
+
+  test('says what to do when damage shows only later', async (t) => {
+    const path = await temporaryFile(t);
+    const store = await openAt(t, path);
+    await withPending(
+      store,
+      Array.from({ length: 500 }, (_, n) => `web-${n}`),
+    );
+    await store.close();
+    const db = new DatabaseSync(path);
+    const root = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'changes'").get()?.['rootpage']);
+    db.close();
+    await using file = await open(path, 'r+');
+    await file.write(Buffer.alloc(4096, 'x'), 0, undefined, (root - 1) * 4096);
+    await assert.rejects((await openAt(t, path)).history({ limit: 10 }), {
+      code: 'STORE_FAILED',
+      message: /store\.db: it is damaged; move it away/,
+    });
   });
 
   test('refuses a folder that does not exist', async (t) => {

@@ -40,7 +40,7 @@ import type {
   StoredManifest,
   Store,
 } from './store.ts';
-import { StoreError, type StoreErrorCode } from './store-error.ts';
+import { damageIn, StoreError, type StoreErrorCode } from './store-error.ts';
 import type { ErrorOnWire, Message, Request, WorkerOptions } from './worker.ts';
 
 export interface SqliteStoreOptions {
@@ -62,7 +62,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const worker = startWorker({ path, writer, term });
   const [message] = (await once(worker, 'message')) as [Message];
   if ('failed' in message) throw errorFromWire(message.failed);
-  const store = new SqliteStore(worker, cluster ?? { id: '', name: '' }, clock);
+  const store = new SqliteStore(worker, path, cluster ?? { id: '', name: '' }, clock);
   if (cluster === undefined) await store.readCluster();
   return store;
 }
@@ -96,6 +96,7 @@ interface Waiting {
 
 class SqliteStore implements Store {
   readonly #worker: Worker;
+  readonly #path: string;
   #cluster: Change['cluster'];
   readonly #clock: Clock;
   readonly #waiting = new Map<number, Waiting>();
@@ -106,8 +107,9 @@ class SqliteStore implements Store {
   #ended: StoreError | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(worker: Worker, cluster: Change['cluster'], clock: Clock) {
+  constructor(worker: Worker, path: string, cluster: Change['cluster'], clock: Clock) {
     this.#worker = worker;
+    this.#path = path;
     this.#cluster = cluster;
     this.#clock = clock;
     worker.on('message', (message: Message) => this.#settle(message));
@@ -217,8 +219,8 @@ class SqliteStore implements Store {
     return this.#call('park', [delivery, park, this.#clock.now()]);
   }
 
-  release(delivery: number) {
-    return this.#call('release', [delivery]);
+  release(delivery: number, perhapsSent = false) {
+    return this.#call('release', [delivery, perhapsSent]);
   }
 
   async join(delivery: number, group: string, handlers: readonly string[]) {
@@ -348,11 +350,12 @@ class SqliteStore implements Store {
   }
 
   #fail(cause: Error | undefined): void {
-    this.#ended ??= new StoreError(
-      'STORE_FAILED',
-      `The store has stopped${cause === undefined ? '' : `: ${cause.message}`}; start again, what was accepted is kept`,
-      { cause },
-    );
+    const damage = damageIn(cause);
+    const message =
+      damage === undefined
+        ? `The store has stopped${cause === undefined ? '' : `: ${cause.message}`}; start again, what was accepted is kept`
+        : `Cannot go on with the store ${this.#path}: ${damage}`;
+    this.#ended ??= new StoreError('STORE_FAILED', message, { cause });
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();
   }

@@ -23,9 +23,16 @@ export class StoreError extends Error {
 
 /** Primary result codes: https://www.sqlite.org/rescode.html */
 const SQLITE_IOERR = 10;
-export const SQLITE_CORRUPT = 11;
+const SQLITE_CORRUPT = 11;
 export const SQLITE_FULL = 13;
-export const SQLITE_NOTADB = 26;
+const SQLITE_NOTADB = 26;
+
+/** What is wrong with a store of which this was thrown, and what to do; undefined: it is not damaged. */
+export function damageIn(thrown: unknown): string | undefined {
+  const code = sqliteCodeOf(thrown);
+  if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return undefined;
+  return 'it is damaged; move it away to start with an empty store (what was pending and the dead letters stay in the old file)';
+}
 
 /** The primary result code of an error of node:sqlite, or undefined. */
 export function sqliteCodeOf(thrown: unknown): number | undefined {

@@ -15,7 +15,7 @@ export interface ScopeKey {
   readonly group: string;
   /** The plural in the URL. */
   readonly resource: string;
-  /** `""`: all namespaces, or a resource that has none. */
+  /** `""`: all namespaces, or a resource that has none; `shop`: one; `qa-*,team-*`: those that any of them matches. */
   readonly namespace: string;
   readonly labelSelector: string;
   readonly fieldSelector: string;
@@ -437,8 +437,8 @@ export interface Store {
   completeAll(ends: readonly GroupEnd[], writes: StateWrites, next: number | undefined): Promise<boolean>;
   /** Wait without a slot: due again at `until`. Successors of the key go on waiting. */
   park(delivery: number, park: ParkRequest): Promise<void>;
-  /** Hand back unfinished, as it was: shutdown. */
-  release(delivery: number): Promise<void>;
+  /** Hand back unfinished, as it was: shutdown. `perhapsSent`: it was begun, and cut off; it is never merged with others then. */
+  release(delivery: number, perhapsSent?: boolean): Promise<void>;
   /**
    * From now on this delivery, which is claimed, waits for those of its group in place of those of its object; its place among them
    * is that of its id. It stays so through retries and replays; branches have the object's order again. `states`: of these handlers

@@ -1,5 +1,5 @@
 /** Changes for tests of handlers, made from manifests and frozen to the bottom: a handler that mutates one throws. */
-import type { Actor, Change, ChangeFlags, Manifest } from '../change.ts';
+import { keyOf, type Actor, type Change, type ChangeFlags, type Manifest } from '../change.ts';
 import type { Json } from '../json.ts';
 
 export interface ChangeParts {
@@ -7,6 +7,8 @@ export interface ChangeParts {
   readonly before?: object;
   /** Without it: `deleted`. */
   readonly after?: object;
+  /** The wake-up that a stateful handler asked for, of the object that the manifest names: it holds no manifest itself. */
+  readonly timer?: boolean;
   readonly by?: readonly Actor[];
   readonly flags?: ChangeFlags;
   /** Milliseconds since the epoch. Default: 2026-11-20T23:42:03Z. */
@@ -14,24 +16,25 @@ export interface ChangeParts {
 }
 
 /** A change as the store hands it out. @throws without any manifest, or without its kind and name. */
-export function changeOf({ before, after, by = [], flags = {}, observedAt = 1_795_218_123_000 }: ChangeParts): Change {
+export function changeOf(parts: ChangeParts): Change {
+  const { before, after, timer = false, by = [], flags = {}, observedAt = 1_795_218_123_000 } = parts;
   const manifest = (after ?? before) as Manifest | undefined;
   if (manifest?.kind === undefined) throw new Error('A change needs a manifest with its kind');
   const [version = '', group = ''] = (manifest.apiVersion ?? 'v1').split('/').toReversed();
   const { name, namespace, uid = 'uid-1', resourceVersion = '1' } = manifest.metadata;
   return deepFrozen({
     id: 1,
-    action: before === undefined ? 'added' : after === undefined ? 'deleted' : 'updated',
+    action: timer ? 'timer' : before === undefined ? 'added' : after === undefined ? 'deleted' : 'updated',
     cluster: { id: 'cluster-1', name: 'test' },
     gvk: { group, version, kind: manifest.kind },
     gvr: { group, version, resource: `${manifest.kind.toLowerCase()}s` },
-    key: namespace === undefined ? name : `${namespace}/${name}`,
+    key: keyOf(manifest.metadata),
     namespace,
     name,
     uid,
     resourceVersion,
-    before: before as Manifest | undefined,
-    after: after as Manifest | undefined,
+    before: timer ? undefined : (before as Manifest | undefined),
+    after: timer ? undefined : (after as Manifest | undefined),
     by,
     observedAt,
     flags,

@@ -50,7 +50,9 @@ describe('rehearse()', () => {
       }),
     });
     const of = (name: string) => changeOf({ after: manifest(name, '1') });
-    const { changes } = await rehearse(counter, { changes: [of('a'), of('b'), of('a')] });
+    const woken = changeOf({ after: manifest('a', '1'), timer: true });
+    assert.deepEqual([woken.action, woken.key, woken.after], ['timer', 'shop/a', undefined]);
+    const { changes } = await rehearse(counter, { changes: [of('a'), of('b'), woken] });
     assert.deepEqual(
       changes.map(({ reason, wakeUps }) => [reason, [...wakeUps.keys()]]),
       [

@@ -4,6 +4,7 @@ import { createLogger, format, transports } from 'winston';
 import { idempotencyKey, withParts, type Change } from '../change.ts';
 import { handlerOfFunction, type HandlerFunction } from '../chain/handler-function.ts';
 import { isHalt, type Halt, type HandlerContext, type HandlerDefinition } from '../chain/handler.ts';
+import { checkedGroup, checkedState, checkedVerdict, checkWakeUp, sinkVerdict } from '../chain/verdict.ts';
 import { readWatchEvents } from '../cli/watch-events.ts';
 import { pathText, problemsOf } from '../config/problems.ts';
 import type { OutgoingRequest, Receiver, ReceiverFactory } from '../delivery/receiver.ts';
@@ -111,22 +112,32 @@ function callerOf(
 ): Caller {
   if (definition.type === 'sink') {
     const sink = definition.create(options, environment);
-    return { ...lifeOf(sink), handle: async (change, context) => (await sink.deliver(change, context)) ?? change };
+    return {
+      ...lifeOf(sink),
+      handle: async (change, context) => sinkVerdict(await sink.deliver(change, context), change),
+    };
   }
   if (definition.type === 'transform') {
     const transform = definition.create(options, environment);
-    return { ...lifeOf(transform), handle: async (change, context) => transform.handle(change, context) };
+    return {
+      ...lifeOf(transform),
+      handle: async (change, context) => checkedVerdict(await transform.handle(change, context)),
+    };
   }
   const stateful = definition.create(options, environment);
   const states = new Map<string, Json>();
   return {
     ...lifeOf(stateful),
     async handle(change, context, wakeUps) {
-      const group = (await stateful.group?.(change, context)) ?? change.key;
+      const group = stateful.group === undefined ? change.key : checkedGroup(await stateful.group(change, context));
       if (isHalt(group)) return group;
-      const wakeAt = (key: string, time: number | null) => void wakeUps.set(key, time);
+      const wakeAt = (key: string, time: number | null) => {
+        checkWakeUp(key, time);
+        wakeUps.set(key, time);
+      };
       const more = { state: states.get(group), now: environment.clock.steady(), wakeAt };
-      const { verdict, state } = await stateful.handle(change, { ...context, ...more });
+      const answer = await stateful.handle(change, { ...context, ...more });
+      const [verdict, state] = [checkedVerdict(answer.verdict), checkedState(answer.state)];
       if (state === null) states.delete(group);
       else states.set(group, state);
       return verdict;

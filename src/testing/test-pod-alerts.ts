@@ -1,6 +1,6 @@
 /** The handler with the state and the wake-ups that a chain keeps for it, for its tests: time moves when they say so. */
 import { isHalt, type Halt, type StatefulContext, type StatefulInstance } from '../chain/handler.ts';
-import type { Change, Manifest } from '../change.ts';
+import { keyOf, type Change, type Manifest } from '../change.ts';
 import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Json } from '../json.ts';
 import { changeOf } from './change.ts';
@@ -31,14 +31,14 @@ export class Rig {
 
   /** The pod, node or Event looks like this now; the last one of its name is what it looked like before. */
   async show(after: Manifest, flags: Change['flags'] = {}): Promise<void> {
-    const key = `${after.kind}/${keyOf(after)}`;
+    const key = `${after.kind}/${keyOf(after.metadata)}`;
     const before = this.held.get(key);
     this.held.set(key, after);
     await this.#give(changeOf({ after, flags, observedAt: this.now, ...(before === undefined ? {} : { before }) }));
   }
 
   async delete(before: Manifest): Promise<void> {
-    this.held.delete(`${before.kind}/${keyOf(before)}`);
+    this.held.delete(`${before.kind}/${keyOf(before.metadata)}`);
     await this.#give(changeOf({ before, observedAt: this.now }));
   }
 
@@ -90,21 +90,11 @@ export class Rig {
     const store = { history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) };
     const held: Evidence['held'] = (_, resource, key) =>
       Promise.resolve(this.held.get(`${KINDS[resource] ?? ''}/${key}`));
-    const involved: StatefulContext<Json>['involved'] = (change) => {
-      const { name = '', namespace = '' } = (change.after?.['involvedObject'] ?? {}) as Record<string, string>;
-      const pod = this.held.get(`Pod/${namespace}/${name}`);
-      const found = pod === undefined ? undefined : changeOf({ after: pod });
-      return found === undefined ? Promise.resolve(undefined) : testContext().involved(found);
-    };
-    return testContext({ involved, evidence: { ...recordedEvidence(store, () => []), held, ...this.#evidence } });
+    return testContext({ evidence: { ...recordedEvidence(store, () => []), held, ...this.#evidence } });
   }
 }
 
 const KINDS: Readonly<Record<string, string>> = { pods: 'Pod', nodes: 'Node', deployments: 'Deployment' };
-
-function keyOf({ metadata: { namespace, name } }: Manifest): string {
-  return namespace === undefined ? name : `${namespace}/${name}`;
-}
 
 /** As the store makes one: it knows the object by its name. */
 function timerOf(key: string): Change {

@@ -160,6 +160,7 @@ export function clientOf(server: Pick<ApiServer, 'url'>): ApiClient {
     headers: () => Promise.resolve({}),
     tls: () => Promise.resolve(NO_TLS),
     refresh: () => Promise.resolve(),
+    close: () => {},
   });
 }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ApiClient } from '../source/api.ts';
+import type { ApiClient, ApiResponse } from '../source/api.ts';
 import { TestWeb, type Answer } from '../testing/test-web.ts';
 
 const TOKEN = 'a-token-of-20-letters';
 const LOCAL = '0.0.0.0:0';
+const SCOPES = 'scopes.authorization.openshift.io';
 
 /** Who may ask for what. A route that is not in here fails the tests: whoever adds one says who it is for. */
 const POLICY: Readonly<Record<string, 'probe' | 'open' | 'read' | 'write'>> = {
@@ -52,10 +53,13 @@ function visit(web: TestWeb, route: string, token: string | undefined): Promise<
     : web.ask(place, { headers });
 }
 
+function answer(status: object): ApiResponse {
+  return { status: 201, headers: {}, body: Buffer.from(JSON.stringify({ status })) };
+}
+
 /** A cluster that knows `reader` and `writer`; it keeps what it was asked. */
 function cluster(): ApiClient & { readonly asked: string[] } {
   const asked: string[] = [];
-  const answer = (status: object) => ({ status: 201, headers: {}, body: Buffer.from(JSON.stringify({ status })) });
   return {
     host: 'api',
     asked,
@@ -163,6 +167,18 @@ describe("the cluster's word", () => {
     await web.clock.advance(240_000);
     await get();
     assert.equal(count('reader get /api/changes'), 2);
+  });
+
+  test('is asked of the whole user: a token whose scopes are limited gets no more than they', async (t) => {
+    const extra = { [SCOPES]: ['user:info'] };
+    const request: ApiClient['request'] = async (_method, path, { body } = {}) => {
+      const { spec } = body as { spec: { extra?: Readonly<Record<string, unknown>> } };
+      if (path.endsWith('/tokenreviews')) return answer({ authenticated: true, user: { username: 'writer', extra } });
+      return answer({ allowed: spec.extra?.[SCOPES] === undefined });
+    };
+    const limited = { ...cluster(), request };
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api: limited });
+    assert.equal((await visit(web, 'GET /api/changes', 'limited')).status, 403);
   });
 
   test('when it cannot be asked nobody comes in, and the probes answer', async (t) => {

@@ -49,6 +49,8 @@ interface Reviewed {
   readonly user: string;
   readonly uid: string | undefined;
   readonly groups: readonly string[];
+  /** What may limit a token beyond its user, such as OpenShift's scopes. */
+  readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -94,10 +96,10 @@ async function review(api: ApiClient, token: string): Promise<Reviewed | 'unknow
   });
   const { authenticated, user } = status as {
     readonly authenticated?: boolean;
-    readonly user?: { readonly username?: string; readonly uid?: string; readonly groups?: readonly string[] };
+    readonly user?: Partial<Omit<Reviewed, 'user'>> & { readonly username?: string };
   };
   if (authenticated !== true || user?.username === undefined) return 'unknown';
-  return { user: user.username, uid: user.uid, groups: user.groups ?? [] };
+  return { user: user.username, uid: user.uid, groups: user.groups ?? [], extra: user.extra ?? {} };
 }
 
 async function mayAccess(api: ApiClient, who: Reviewed, verb: string, path: string): Promise<boolean> {

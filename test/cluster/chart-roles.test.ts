@@ -119,6 +119,7 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
   },
   'values of kwatchman': { values: SETS.kwatchman, flags: ['--namespace', 'shop', '--label-selector', 'tier=web'] },
   'values of giantswarm/event-exporter-app': { values: SETS['giant-swarm'] },
+  'patterns of namespaces': { values: SETS.patterns, flags: ['--namespace', 'team-*'] },
   'secrets of the user': { values: SETS['own-secrets'] },
   clusterAccess: {
     values: { config: { web: { clusterAccess: true }, resource: [{ kind: 'pod' }], handler } },

@@ -66,6 +66,13 @@ export const SETS = {
     grafana: { token: 'not-used' },
     env: [{ name: 'NO_PROXY', value: '.svc' }],
   },
+  patterns: {
+    namespaces: ['team-*'],
+    config: {
+      resource: [{ kind: 'deployment', namespaces: ['shop', 'web-*'] }, { kind: 'configmap' }],
+      handler: [{ name: 'log' }],
+    },
+  },
   openshift: { openshift: true },
   ephemeral: { persistence: { enabled: false }, rbac: { create: false } },
   // What needs the kinds of the Prometheus operator.

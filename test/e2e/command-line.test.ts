@@ -254,6 +254,11 @@ describe('check', () => {
     const good = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(good.code, 0, good.stderr);
     assert.match(good.stdout, /ok +v1\/secrets in namespace default\n +ok +apps\/v1\/deployments in all namespaces/);
+    await workdir.write('nodes.toml', CONFIG.replace('"deployment"', '"node"\nnamespaces = ["team-*", "shop"]'));
+    server.allow(({ resource, namespace }) => resource !== 'nodes' || namespace !== '');
+    const nodes = await run(workdir, ['check', '-c', workdir.file('nodes.toml'), '--cluster', '-k', kubeconfig]);
+    assert.equal(nodes.code, 1, 'a Role in a namespace gives no right to nodes');
+    assert.match(nodes.stdout, /refused +v1\/nodes in all namespaces: may not list and watch/);
     server.allow(({ resource, verb }) => resource !== 'secrets' || verb !== 'watch');
     const refused = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(refused.code, 1);

@@ -69,7 +69,8 @@ export class Program implements AsyncDisposable {
 
   constructor(args: readonly string[], options: ProgramOptions = {}) {
     // Nothing of the tester's own environment may decide: no KUBECONFIG, no KW_*, no HOME with a kubeconfig in it.
-    const env = { PATH: process.env['PATH'], HOME: options.cwd ?? NO_FOLDER, ...options.env };
+    const { PATH, NODE_COMPILE_CACHE } = process.env;
+    const env = { PATH, NODE_COMPILE_CACHE, HOME: options.cwd ?? NO_FOLDER, ...options.env };
     const { under = [], flags = [], main = MAIN } = options;
     const [command, ...before] = [...under, process.execPath, ...flags, main];
     this.#child = spawn(command, [...before, ...args], {

@@ -163,7 +163,7 @@ describe("event-exporter's configuration", () => {
   test('3 a value with a variable is read as its kind, and a secret is not shown', async () => {
     const more = 'maxEventAgeSeconds: ${AGE}\nomitLookup: $OMIT\n';
     const config = await load(toHook(URL, { more }), { env: { AGE: '60', OMIT: 'true' } });
-    assert.equal(config.chains[0]?.resources[0]?.events?.maxAgeMs, 60_000);
+    assert.equal(config.chains[0]?.resources[0]?.events?.[0]?.maxAgeMs, 60_000);
     const named = 'route: { match: [{ receiver: $WHO }] }\nreceivers: [{ name: hook, stdout: {} }]\n';
     assert.equal((await load(named, { env: { WHO: 'hook' } })).chains[0]?.handlers.at(-1)?.definition.name, 'stdout');
     const problems = await problemsOf(toHook('$SECRET'), { env: { SECRET: 'hunter2' } });
@@ -172,7 +172,7 @@ describe("event-exporter's configuration", () => {
 
   test('4 the age of Events is 5 seconds unless said otherwise, once', async () => {
     const maxAge = async (more: string) =>
-      (await load(toHook(URL, { more }))).chains[0]?.resources[0]?.events?.maxAgeMs;
+      (await load(toHook(URL, { more }))).chains[0]?.resources[0]?.events?.[0]?.maxAgeMs;
     assert.deepEqual(
       [await maxAge(''), await maxAge('maxEventAgeSeconds: 123\n'), await maxAge('throttlePeriod: 123\n')],
       [5_000, 123_000, 123_000],

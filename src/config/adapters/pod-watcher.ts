@@ -1,6 +1,7 @@
 /** The environment of OpenShift's Pod Watcher, which is all the configuration it has. */
 import { join } from 'node:path';
 import { ConfigError } from '../../errors.ts';
+import { hostAndPort } from '../../source/in-cluster.ts';
 import { isThere } from '../paths.ts';
 import type { Adapted, AdapterOptions } from './adapter.ts';
 
@@ -94,8 +95,7 @@ function valueOf(given: Environment, serviceAccountDir: string, secretTokenFile:
 }
 
 function clusterOf(given: Environment, serviceAccountDir: string, secretTokenFile: string): object {
-  const inPod = [given.env['KUBERNETES_SERVICE_HOST'], given.env['KUBERNETES_SERVICE_PORT']].filter(Boolean).join(':');
-  const host = given.text('OPENSHIFT_HOST') ?? (inPod || DEFAULT_HOST);
+  const host = given.text('OPENSHIFT_HOST') ?? hostInPod(given.env) ?? DEFAULT_HOST;
   const insecure = given.isTrue('OPENSHIFT_INSECURE', false);
   const mountedCa = join(serviceAccountDir, 'ca.crt');
   const caFile = given.text('OPENSHIFT_CA') ?? (isThere(mountedCa) ? mountedCa : undefined);
@@ -105,6 +105,13 @@ function clusterOf(given: Environment, serviceAccountDir: string, secretTokenFil
     ...(caFile === undefined ? {} : { caFile }),
     ...(insecure ? { insecure } : {}),
   };
+}
+
+function hostInPod({
+  KUBERNETES_SERVICE_HOST: host,
+  KUBERNETES_SERVICE_PORT: port,
+}: NodeJS.ProcessEnv): string | undefined {
+  return host ? hostAndPort(host, port) : undefined;
 }
 
 function tokenOf(given: Environment, files: readonly string[]): object {

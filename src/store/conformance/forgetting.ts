@@ -96,6 +96,25 @@ export function forgetting(fixture: StoreFixture): void {
       assert.deepEqual([dead, discarded, pending], [0, 2, 0]);
     });
 
+    storeTest(fixture, 'leaves the baseline, and the bytes that it shares', async ({ store }) => {
+      const scope = await withPending(store, ['web'], { chains: ['default', 'slow'] });
+      for (const chain of ['default', 'slow']) await store.deadLetter((await claimOne(store, { chain })).id, DEATH);
+      const ids = (await store.deadLetters({ limit: 10 })).map(({ id }) => id);
+      await store.discard(ids, { withChanges: true });
+      assert.deepEqual(await historyLines(store), []);
+      await accept(store, scope, gone('web', 2));
+      assert.deepEqual((await claimOne(store)).change.before?.['spec'], { replicas: 1 });
+    });
+
+    storeTest(fixture, 'frees the room that it took in the retention, once', async ({ store }) => {
+      await withPending(store, ['dead', 'done']);
+      const [dead, done] = (await claim(store)).deliveries;
+      await store.deadLetter(dead?.id ?? 0, DEATH);
+      await store.complete(done?.id ?? 0, COMPLETED);
+      await store.discard([dead?.id ?? 0], { withChanges: true });
+      assert.equal(await store.prune({ maxAgeMs: 1e9, maxBytes: 0 }, NOW), 1);
+    });
+
     storeTest(fixture, 'forgets all that a merged one tells, and what handlers made of it', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2), seen('web', 3));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import type { Store } from '../store.ts';
+import type { Observation, Store } from '../store.ts';
 import {
   accept,
   assertBalanced,
@@ -77,6 +77,40 @@ export function merging(fixture: StoreFixture): void {
       for (const { id } of (await claim(store, { now: LATER, coalesce: true })).deliveries) await store.release(id);
       await accept(store, scope, seen('web', 4));
       assert.deepEqual(await merged(store), ['updated 1 -> 4']);
+    });
+
+    storeTest(fixture, 'says who made them, when more came twice', async ({ store }) => {
+      const scope = await known(store);
+      const by = (version: number, manager: string) =>
+        seen('web', version, { managedFields: managed(manager, `field${version}`) });
+      await accept(store, scope, by(2, 'argocd'), by(3, 'kubectl-edit'), by(4, 'helm'));
+      const [first] = (await claim(store, { now: LATER, coalesce: true })).deliveries;
+      const rate = { attempts: 0, deferredSince: undefined, reason: 'waits for its rate' };
+      await store.park(first?.id ?? 0, { until: LATER + 1, ...rate });
+      await accept(store, scope, by(5, 'hpa'));
+      const { change } = await claimOne(store, { now: LATER + 10_000, coalesce: true });
+      assert.deepEqual(
+        change.by.map(({ manager }) => manager),
+        ['argocd', 'kubectl-edit', 'helm', 'hpa'],
+      );
+    });
+
+    storeTest(fixture, 'tells a branch the newest of those that were merged before it', async ({ store }) => {
+      const scope = await known(store);
+      const mergedOnItsWay = async (...observations: Observation[]) => {
+        await accept(store, scope, ...observations);
+        const [first] = (await claim(store, { now: LATER, coalesce: true })).deliveries;
+        await store.complete(first?.id ?? 0, COMPLETED, undefined, { chains: ['default/a'] });
+      };
+      await mergedOnItsWay(seen('web', 2), seen('web', 3));
+      await mergedOnItsWay(seen('web', 4), seen('web', 5));
+      const branch = () => claimOne(store, { chain: 'default/a', now: LATER, coalesce: true });
+      const { id, change } = await branch();
+      assert.deepEqual([change.before?.['spec'], change.after?.['spec']], [{ replicas: 1 }, { replicas: 5 }]);
+      await store.release(id);
+      await mergedOnItsWay(seen('web', 6), gone('web', 7));
+      const gonePair = await branch();
+      assert.deepEqual([gonePair.change.action, gonePair.change.before?.['spec']], ['deleted', { replicas: 6 }]);
     });
 
     storeTest(fixture, 'tells a creation with its newest state, and a deletion with the last', async ({ store }) => {

@@ -20,7 +20,7 @@ export const LOGIC: readonly FilterDefinition[] = [
     args: 'b, c',
     summary: 'The first of the values that Go takes for false, else the last one.',
     examples: [{ template: '{{ "a" | go_and: "b" }}', result: 'b' }],
-    apply: (value, args) => [value, ...args].find(isEmpty) ?? lastOf([value, ...args]),
+    apply: (value, args) => firstFalseOrLast([value, ...args]),
   },
   {
     name: 'go_or',
@@ -184,6 +184,11 @@ function arithmetic(
     examples: [{ template, result }],
     apply: (value, args) => args.map(integerOf).reduce((a, b) => operation(a, b), integerOf(value)),
   };
+}
+
+/** By its place, since what is absent is false, too. */
+function firstFalseOrLast(values: readonly unknown[]): unknown {
+  return values.at(values.findIndex(isEmpty));
 }
 
 function firstTrue(values: readonly unknown[]): unknown {

@@ -20,8 +20,9 @@ const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 
 
 /** Go's zero time, which stands for "not set". */
 const ZERO_MS = Date.UTC(2001, 0, 1) - 63_113_904_000_000;
-/** What UnixNano makes of the zero time: it overflows, in milliseconds. */
+/** What UnixNano makes of the zero time: it overflows. In milliseconds, and as it is. */
 const ZERO_UNIX_MS = -6_795_364_578_871;
+const ZERO_UNIX_NS = '-6795364578871345152';
 
 export const TIME: readonly FilterDefinition[] = [
   {
@@ -31,14 +32,7 @@ export const TIME: readonly FilterDefinition[] = [
       { template: '{{ "2026-11-20T23:56:58Z" | go_time }}', result: '2026-11-20 23:56:58 +0000 UTC' },
       { template: '{{ nil | go_time }}', result: '0001-01-01 00:00:00 +0000 UTC' },
     ],
-    apply(value) {
-      const fraction = /\.(\d*[1-9])0*(?:Z|[+-])/.exec(textOf(value))?.[1];
-      return formatted(
-        millisOf(value),
-        `2006-01-02 15:04:05${fraction === undefined ? '' : `'.${fraction}'`} -0700 MST`,
-        'UTC',
-      );
-    },
+    apply: (value) => formatted(instantOf(value), '2006-01-02 15:04:05.999999999 -0700 MST', 'UTC'),
   },
   {
     name: 'go_now',
@@ -53,7 +47,7 @@ export const TIME: readonly FilterDefinition[] = [
     examples: [
       { template: '{{ "2026-11-20T23:56:58Z" | go_date: "Mon Jan _2 03:04PM" }}', result: 'Fri Nov 20 11:56PM' },
     ],
-    apply: (value, [layout]) => formatted(millisOf(value), textOf(layout), 'UTC'),
+    apply: (value, [layout]) => formatted(instantOf(value), textOf(layout), 'UTC'),
   },
   {
     name: 'go_date_in_zone',
@@ -65,7 +59,7 @@ export const TIME: readonly FilterDefinition[] = [
         result: '00:56 +0100',
       },
     ],
-    apply: (value, [layout, zone]) => formatted(millisOf(value), textOf(layout), textOf(zone)),
+    apply: (value, [layout, zone]) => formatted(instantOf(value), textOf(layout), textOf(zone)),
   },
   {
     name: 'go_unix',
@@ -73,11 +67,12 @@ export const TIME: readonly FilterDefinition[] = [
     summary: 'A time as a number since 1970: seconds (with `"text"` as a text), `"ms"` or `"ns"`.',
     examples: [{ template: '{{ "2026-11-20T23:42:03Z" | go_unix: "s" }}', result: '1795218123' }],
     apply(value, [unit]) {
-      const ms = millisOf(value);
+      const { ms, nanos } = instantOf(value);
       const seconds = Math.floor(ms / 1_000);
       if (unit === 's') return seconds;
       if (unit === 'text') return String(seconds);
-      return unit === 'ns' ? String(BigInt(ms) * 1_000_000n) : ms;
+      if (unit !== 'ns') return ms;
+      return ms === ZERO_MS ? ZERO_UNIX_NS : String(BigInt(seconds) * 1_000_000_000n + BigInt(nanos));
     },
   },
   {
@@ -87,27 +82,38 @@ export const TIME: readonly FilterDefinition[] = [
     examples: [{ template: '{{ change.object | event_timestamp: "iso8601" }}', result: '2026-11-20T23:36:51.000Z' }],
     apply(value, [unit]) {
       const { firstTimestamp, eventTime } = (value ?? {}) as Readonly<Record<string, unknown>>;
-      const ms = millisOf(firstTimestamp ?? eventTime);
-      if (unit === 'iso8601') return formatted(ms, '2006-01-02T15:04:05.000Z', 'UTC');
+      const instant = instantOf(firstTimestamp ?? eventTime);
+      if (unit === 'iso8601') return formatted(instant, '2006-01-02T15:04:05.000Z', 'UTC');
+      const { ms } = instant;
       return ms === ZERO_MS ? ZERO_UNIX_MS : ms;
     },
   },
 ];
 
-function millisOf(value: unknown): number {
-  const ms = typeof value === 'string' ? Date.parse(value) : NaN;
-  return Number.isNaN(ms) ? ZERO_MS : ms;
+/** A time, finer than a Date has it: an `eventTime` has microseconds. */
+interface Instant {
+  readonly ms: number;
+  /** Of the second: nine digits. */
+  readonly nanos: string;
 }
 
-/** The parts of a layout, the longer before the shorter; what is in apostrophes is ours, and stays. */
-const PARTS =
-  /'[^']*'|2006|January|Jan|Monday|Mon|MST|Z07:00|-07:00|-0700|[.,]0+(?!\d)|[.,]9+(?!\d)|_2|0[1-6]|06|15|PM|pm|[12345]/g;
+function instantOf(value: unknown): Instant {
+  const text = typeof value === 'string' ? value : '';
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) return { ms: ZERO_MS, nanos: '000000000' };
+  const [, fraction = ''] = /\.(\d+)/.exec(text) ?? [];
+  return { ms, nanos: fraction.slice(0, 9).padEnd(9, '0') };
+}
 
-function formatted(ms: number, layout: string, zone: string): string {
+/** The parts of a layout, the longer before the shorter. */
+const PARTS =
+  /2006|January|Jan|Monday|Mon|MST|Z07:00|-07:00|[Z-]0700|[Z-]07|[.,]0+(?!\d)|[.,]9+(?!\d)|_2|0[1-6]|06|15|PM|pm|[12345]/g;
+
+function formatted({ ms, nanos }: Instant, layout: string, zone: string): string {
   const { offsetMinutes, name } = zoneAt(ms, zone);
   const local = new Date(ms + offsetMinutes * 60_000);
   return layout.replace(PARTS, (part) =>
-    part.startsWith("'") ? part.slice(1, -1) : partOf(part, local, offsetMinutes, name),
+    /^[.,]/.test(part) ? fractionOf(part, nanos) : partOf(part, local, offsetMinutes, name),
   );
 }
 
@@ -140,15 +146,14 @@ function partOf(part: string, local: Date, offsetMinutes: number, zone: string):
     MST: zone,
     '-0700': offsetText(offsetMinutes, ''),
     '-07:00': offsetText(offsetMinutes, ':'),
-    'Z07:00': offsetMinutes === 0 ? 'Z' : offsetText(offsetMinutes, ':'),
+    '-07': offsetText(offsetMinutes, '').slice(0, 3),
   };
-  return known[part] ?? fractionOf(part, local);
+  if (part.startsWith('Z')) return offsetMinutes === 0 ? 'Z' : (known[part.replace('Z', '-')] ?? '');
+  return known[part] ?? '';
 }
 
-function fractionOf(part: string, local: Date): string {
-  const digits = padded(local.getUTCMilliseconds(), 3)
-    .padEnd(part.length - 1, '0')
-    .slice(0, part.length - 1);
+function fractionOf(part: string, nanos: string): string {
+  const digits = nanos.padEnd(part.length - 1, '0').slice(0, part.length - 1);
   const kept = part.endsWith('9') ? digits.replace(/0+$/, '') : digits;
   return kept === '' ? '' : `${part[0]}${kept}`;
 }

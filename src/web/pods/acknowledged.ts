@@ -34,8 +34,11 @@ export class Acknowledged {
   }
 
   async #add(ids: readonly string[], now: number, current: ReadonlySet<string>): Promise<void> {
-    const kept = [...(await this.times())].filter(([id]) => current.has(id));
-    const next = new Map([...kept, ...ids.map((id): [string, number] => [id, now])]);
+    const before = await this.times();
+    const kept = [...before].filter(([id]) => current.has(id));
+    // Who looked earlier may be done later.
+    const read = ids.map((id): [string, number] => [id, Math.max(now, before.get(id) ?? 0)]);
+    const next = new Map([...kept, ...read]);
     await this.#store.remember(...PLACE, Object.fromEntries(next));
     this.#times = Promise.resolve(next);
   }

@@ -2,7 +2,7 @@
 import { compileMute } from '../../../handlers/podAlerts/mute.ts';
 import { rulesOf, type Options } from '../../../handlers/podAlerts/options.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
-import { isDue, type GroupState, type Known, type PodState } from '../../../handlers/podAlerts/state.ts';
+import { isDue, timesOf, type GroupState, type Known, type PodState } from '../../../handlers/podAlerts/state.ts';
 import type { ChainConfig, HandlerConfig } from '../../config/config.ts';
 import type { Store } from '../../store/store.ts';
 import type { ReadTimes } from './acknowledged.ts';
@@ -94,7 +94,7 @@ function judgeOf(options: Options, now: number, read: ReadTimes): Judge {
     );
     if (due.length > 0 && loud.length === 0) return undefined;
     const readAt = read.get(id) ?? 0;
-    const inWindow = (pod.restarts[container] ?? []).filter((at) => at > now - rule.windowMs);
+    const inWindow = timesOf(pod.restarts, container).filter((at) => at > now - rule.windowMs);
     const restarts = inWindow.filter((at) => at > readAt);
     const failure = loud.find(({ level }) => level === 'Failure');
     const warning = loud.find(({ level }) => level === 'Warning');

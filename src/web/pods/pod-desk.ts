@@ -1,14 +1,16 @@
 /** Answers what people ask about pods: from what `podAlerts` keeps, the watched pods, and what was read already. */
 import type { Manifest } from '../../change.ts';
 import type { Config, WebConfig } from '../../config/config.ts';
+import { uidInEvents } from '../../enrich/involved.ts';
 import type { JsonObject } from '../../json.ts';
+import { askedIn, covers } from '../../namespaces.ts';
 import type { Store } from '../../store/store.ts';
 import { rulesOf } from '../../../handlers/podAlerts/options.ts';
 import type { Outlook } from '../outlook.ts';
 import { Acknowledged } from './acknowledged.ts';
 import { findingsOf, inOrder, watchersIn, type Finding, type Findings } from './board.ts';
 import { eventsOf } from './events.ts';
-import { podScopes, podsIn, podsOf } from './pod-store.ts';
+import { podNamed, podScopes, podsIn, podsOf } from './pod-store.ts';
 import { entriesOf, localTimeIn, withLocalTime, type LocalTime, type PodEntry } from './shapes.ts';
 
 /** pod-watcher's own, where no `podAlerts` is configured. */
@@ -18,7 +20,7 @@ const DEFAULT_WINDOW_MS = 240 * 60_000;
 const AT_ONCE = 8;
 
 export interface Turn {
-  /** These were read. */
+  /** These were read as they were at its beginning: what has become of them since is news. */
   end(ids: readonly string[]): void;
 }
 
@@ -55,13 +57,13 @@ export class PodDesk {
     return this.#entries((status) => status === 'Warning' || status === 'Failure');
   }
 
-  /** Answers those that are alerts now. */
-  async acknowledge(ids: readonly string[]): Promise<readonly string[]> {
+  /** Answers those that are alerts now. @param at when they were looked at, milliseconds since the epoch */
+  async acknowledge(ids: readonly string[], at = this.#outlook.clock.now()): Promise<readonly string[]> {
     const store = this.#outlook.store();
     if (store === undefined) return [];
     const current = await this.#findings();
     const known = ids.filter((id) => (current.get(id)?.status ?? 'None') !== 'None');
-    await this.#readTimes(store).add(known, this.#outlook.clock.now(), new Set(current.keys()));
+    await this.#readTimes(store).add(known, at, new Set(current.keys()));
     return known;
   }
 
@@ -71,9 +73,10 @@ export class PodDesk {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#turn = promise;
     await before;
+    const at = this.#outlook.clock.now();
     const end = async (ids: readonly string[]): Promise<void> => {
       try {
-        if (ids.length > 0) await this.acknowledge(ids);
+        if (ids.length > 0) await this.acknowledge(ids, at);
       } finally {
         resolve();
       }
@@ -93,7 +96,7 @@ export class PodDesk {
     const findings = await this.#findings();
     const namespaces = new Map<string, PodEntry[]>();
     for (const scope of podScopes(this.#outlook.health().scopes))
-      if (scope.namespace !== '') namespaces.set(scope.namespace, []);
+      if (askedIn(scope.namespace) !== '') namespaces.set(scope.namespace, []);
     if (store !== undefined) {
       for await (const pod of podsIn(store, '')) {
         const { namespace = '' } = pod.metadata;
@@ -122,7 +125,10 @@ export class PodDesk {
   }
 
   async #eventsOf({ id, namespace, podLongName }: PodEntry): Promise<readonly JsonObject[]> {
-    const uid = id.slice(0, id.indexOf('/'));
+    const store = this.#outlook.store();
+    const held = store === undefined ? undefined : await podNamed(store, namespace, podLongName);
+    const known = id.slice(0, id.indexOf('/'));
+    const uid = held?.metadata.uid === known ? uidInEvents(held.metadata) : known;
     const answer = await eventsOf(this.#outlook.api(), { namespace, pod: podLongName, uid });
     return 'problem' in answer ? [] : answer.events.map((event) => withLocalTime(event, this.local));
   }
@@ -172,9 +178,7 @@ export class PodDesk {
 
   /** Of the scope that covers it: when the cluster last said anything, and what is wrong. */
   #freshness(namespace: string): object {
-    const scope = podScopes(this.#outlook.health().scopes).find(
-      (one) => one.namespace === '' || one.namespace === namespace,
-    );
+    const scope = podScopes(this.#outlook.health().scopes).find((one) => covers(one.namespace, namespace));
     if (scope === undefined) return {};
     const { state, problem, lastHeardAt } = scope;
     return {

@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { toError } from '../../errors.ts';
+import { uidInEvents } from '../../enrich/involved.ts';
 import type { Store } from '../../store/store.ts';
 import { answers } from '../answers.ts';
 import { firstProblem } from '../change-routes.ts';
@@ -119,7 +120,8 @@ async function events(
   { outlook }: Pick<RouteParts, 'outlook' | 'settings'>,
   desk: PodDesk,
 ): Promise<Response> {
-  const uid = place.pod === undefined ? undefined : (await podNamed(store, place.namespace, place.pod))?.metadata.uid;
+  const pod = place.pod === undefined ? undefined : await podNamed(store, place.namespace, place.pod);
+  const uid = uidInEvents(pod?.metadata);
   const answer = await eventsOf(outlook.api(), { ...place, uid });
   if ('problem' in answer) return c.json({ error: `the Events could not be listed: ${answer.problem}` }, 502);
   return c.json(answer.events.map((event) => withLocalTime(event, desk.local)));

@@ -22,7 +22,7 @@ const MAX_SILENCE = '60s';
 
 /** Whether an ini file is one of theirs. */
 export function isControllerFile(text: string): boolean {
-  return /^\[global\]/m.test(text);
+  return /^[ \t]*\[global\]/m.test(text);
 }
 
 /**

@@ -17,6 +17,16 @@ describe('parseIni(), as ConfigParser', () => {
     assert.deepEqual(valuesOf(text), { a: { ttl: '60', list: 'one\ntwo\nthree' }, b: { ttl: '180' } });
   });
 
+  test('a section may be indented as a whole: only what stands further in than its key goes on with a value', () => {
+    const text = '  [a]\n  one = 1\n    more\n  two = 2\n three = 3\n[b]\n\tfour = 4\n\tfive: 5\n';
+    assert.deepEqual(valuesOf(text), { a: { one: '1\nmore', two: '2', three: '3' }, b: { four: '4', five: '5' } });
+  });
+
+  test('an empty line within a value is part of it, a comment is not', () => {
+    const text = '[a]\nkey = one\n\n  two\n  # comment\n  three\n\nother = 1\n\n';
+    assert.deepEqual(valuesOf(text), { a: { key: 'one\n\ntwo\nthree', other: '1' } });
+  });
+
   test('%% is a percent sign, %(key)s another value, and any other % itself; nothing goes round for ever', () => {
     const text = '[a]\nhost = web\nurl = https://%(HOST)s/%%20\nlone = 100%\nmissing = %(x)s\nround = %(round)s!\n';
     const { url, lone, missing, round } = (valuesOf(text) as { a: Record<string, string> }).a;

@@ -1,6 +1,7 @@
 /**
  * Ini files as Python's ConfigParser reads them, which the Event Controller does: keys in any case, `=` or `:`, whole-line
- * comments only, values that go on on indented lines. The `ini` package cuts a value at its first `#` or `;`, such as a password.
+ * comments only, values that go on on lines that are indented further. The `ini` package cuts a value at its first `#` or `;`,
+ * such as a password.
  * Better than theirs: a `%` that interpolates nothing is a percent sign, where theirs ends the program.
  */
 import type { Path, Problem } from '../../problems.ts';
@@ -52,14 +53,17 @@ function readEntries(text: string, lines: Map<string, number>, problems: Problem
   const entries: Entry[] = [];
   let section: string | undefined;
   let open: Entry | undefined;
+  let indent = 0;
   for (const [index, written] of text.split('\n').entries()) {
     const line = index + 1;
     const content = written.trim();
-    if (content === '' || /^[#;]/.test(content)) continue;
-    if (/^\s/.test(written) && open !== undefined) {
-      open.parts.push(content);
+    if (/^[#;]/.test(content)) continue;
+    // Only what stands further in than the key goes on with its value: a whole section may be indented.
+    if (content === '' || (written.search(/\S/) > indent && open !== undefined)) {
+      open?.parts.push(content);
       continue;
     }
+    indent = written.search(/\S/);
     const [, header] = /^\[(.+)\]/.exec(content) ?? [];
     if (header !== undefined) {
       section = header;

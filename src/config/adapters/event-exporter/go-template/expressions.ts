@@ -45,8 +45,11 @@ export class Expressions {
     }
   }
 
-  declare(name: string, value: Value): void {
-    this.#scopes.at(-1)?.set(name, value);
+  /** A variable of its own, to be assigned before: what it is taken from, such as a loop's index, means another thing further in. */
+  declare(name: string, value: Value): Value {
+    const declared = structOf(value.type) === undefined ? this.#copied(name, value) : value;
+    this.#scopes.at(-1)?.set(name, declared);
+    return declared;
   }
 
   /** The value of a pipeline, which its variable then holds too. */
@@ -55,7 +58,7 @@ export class Expressions {
     const [name] = pipe.variables;
     if (name === undefined) return value;
     if (pipe.variables.length > 1) throw new GoTemplateError('only range sets two variables');
-    return pipe.assigns ? this.#assign(name, value) : this.#declareNew(name, value);
+    return pipe.assigns ? this.#assign(name, value) : this.declare(name, value);
   }
 
   /** The value of a pipeline, its variables left aside. */
@@ -83,15 +86,8 @@ export class Expressions {
     return `${value.liquid} | go_truth`;
   }
 
-  #declareNew(name: string, value: Value): Value {
-    if (structOf(value.type) !== undefined) {
-      this.declare(name, value);
-      return value;
-    }
-    const liquid = this.#assigned(this.fresh(`v_${name.slice(1)}`), value.liquid);
-    const declared = { liquid, type: value.type, mayBeNoValue: value.mayBeNoValue === true };
-    this.declare(name, declared);
-    return declared;
+  #copied(name: string, { liquid, type, mayBeNoValue = false }: Value): Value {
+    return { liquid: this.#assigned(this.fresh(`v_${name.slice(1)}`), liquid), type, mayBeNoValue };
   }
 
   #assign(name: string, value: Value): Value {
@@ -167,7 +163,6 @@ export class Expressions {
       throw new GoTemplateError(`there is no field .${name} in ${where}${near}`);
     }
     if (field.literal !== undefined) return literalOf(field.literal);
-    if (field.liquid === '') return { ...of, type: field.type };
     if (!field.liquid.startsWith('.')) return valueOf(field.liquid, field.type);
     return valueOf(`${of.isCompound === true ? this.primary(of) : of.liquid}${field.liquid}`, field.type);
   }

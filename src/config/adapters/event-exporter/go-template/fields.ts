@@ -6,7 +6,7 @@ import { quoted, type GoType } from './value.ts';
 
 export interface Field {
   readonly type: GoType;
-  /** Relative to the struct's own value when it begins with a dot; the struct itself when it is empty. */
+  /** Relative to the struct's own value when it begins with a dot. */
   readonly liquid: string;
   /** The field is always this text. */
   readonly literal?: string;
@@ -32,10 +32,11 @@ export function structsOf(options: FieldOptions): Readonly<Record<string, Struct
   const whole = wholeEvent(options);
   return {
     Event: { fields: eventFields(options), whole },
+    ObjectMeta: { fields: metadataFields(options), whole: `${whole} | go_field: "metadata"` },
     InvolvedObject: { fields: involvedFields(options), whole: `${whole} | go_field: "involvedObject"` },
     Source: { fields: { Component: text('.component'), Host: text('.host') } },
     Series: { fields: { Count: number('.count'), LastObservedTime: time('.lastObservedTime') } },
-    Related: { fields: REFERENCE_FIELDS },
+    ObjectReference: { fields: REFERENCE_FIELDS },
     Owner: { fields: OWNER_FIELDS },
   };
 }
@@ -49,7 +50,7 @@ export function wholeEvent({ clusterName, deDot }: FieldOptions): string {
 function eventFields(options: FieldOptions): Readonly<Record<string, Field>> {
   return {
     ...metadataFields(options),
-    ObjectMeta: { type: { struct: 'Event' }, liquid: '' },
+    ObjectMeta: { type: { struct: 'ObjectMeta' }, liquid: METADATA },
     // Informers leave them empty.
     Kind: constant(''),
     APIVersion: constant(''),
@@ -63,7 +64,7 @@ function eventFields(options: FieldOptions): Readonly<Record<string, Field>> {
     EventTime: time(`${MANIFEST}.eventTime`),
     Series: { type: { struct: 'Series' }, liquid: 'event.series' },
     Source: { type: { struct: 'Source' }, liquid: 'event.source' },
-    Related: { type: { struct: 'Related' }, liquid: 'event.related' },
+    Related: { type: { struct: 'ObjectReference' }, liquid: 'event.related' },
     ReportingController: text('event.reportingComponent'),
     ReportingInstance: text('event.reportingInstance'),
     ClusterName: constant(options.clusterName),
@@ -107,7 +108,7 @@ const REFERENCE_FIELDS: Readonly<Record<string, Field>> = {
 function involvedFields({ deDot }: FieldOptions): Readonly<Record<string, Field>> {
   return {
     ...REFERENCE_FIELDS,
-    ObjectReference: { type: { struct: 'InvolvedObject' }, liquid: '' },
+    ObjectReference: { type: { struct: 'ObjectReference' }, liquid: INVOLVED },
     Labels: texts('involved.labels', deDot),
     Annotations: texts('involved.annotations', deDot),
     OwnerReferences: { type: { list: { struct: 'Owner' } }, liquid: 'involved.ownerReferences' },

@@ -118,7 +118,7 @@ class Translator {
       if (second !== undefined && first !== undefined) this.#expressions.declare(first, key);
       const valueName = second ?? first;
       if (valueName !== undefined) this.#expressions.declare(valueName, value);
-      return this.nodes(body);
+      return this.#expressions.takeBefore() + this.nodes(body);
     });
     const empty = otherwise.length === 0 ? '' : `{% else %}${this.nodes(otherwise)}`;
     return `${before}{% for ${item} in ${collection} %}${turn}${empty}{% endfor %}`;

@@ -1,6 +1,6 @@
 /** Which proxy a request goes through, by the variables that curl, Go and everybody else read. */
 import { BlockList, isIP } from 'node:net';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from './errors.ts';
 
 /**
  * The proxy for `target` by HTTPS_PROXY, HTTP_PROXY and NO_PROXY (lower case wins), or undefined: go directly.

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Change } from '../change.ts';
+import type { Json } from '../json.ts';
+import { countOf, sink, startTestChain, stateful, transform, type TestChain } from '../testing/test-chain.ts';
+import { changeOf } from '../testing/change.ts';
+import { rehearse } from '../testing/rehearse.ts';
+import { halt, type HandlerDefinition, type StatefulContext } from './handler.ts';
+
+const circular: Record<string, unknown> = {};
+circular['itself'] = circular;
+
+type Wake = StatefulContext<Json>['wakeAt'];
+const keeping = (state: (change: Change, wakeAt: Wake) => unknown) =>
+  stateful('own', (change, { wakeAt }) => ({ verdict: change, state: state(change, wakeAt) as Json }));
+
+/** By what the handler answers: the types allow the first, and JavaScript all of them. */
+const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
+  'a wake-up at a time that cannot be read': [
+    keeping(({ key }, wakeAt) => wakeAt(key, Date.parse('soon')) ?? 1),
+    /wakeAt\(\) wants milliseconds since the epoch or null, got NaN/,
+  ],
+  'a wake-up of no key': [
+    keeping((_, wakeAt) => wakeAt(undefined as unknown as string, 1) ?? 1),
+    /wakeAt\(\) wants the key of an object, got undefined/,
+  ],
+  'no state': [keeping(() => undefined), /its state is undefined, wanted what JSON can say/],
+  'a function as its state': [keeping(() => () => 1), /its state is function/],
+  'a state with a BigInt': [keeping(() => ({ count: 1n })), /BigInt/],
+  'a state that contains itself': [keeping(() => circular), /circular structure/],
+  'a part of a change': [
+    transform('own', () => ({ action: 'added' }) as Change),
+    /it returned {"action":"added"}, wanted the change or halt/,
+  ],
+  'no change': [transform('own', () => true as unknown as Change), /it returned true, wanted the change or halt/],
+};
+
+/** Until nothing is left to do; a change that the store refuses would be left for ever. */
+async function toTheEnd(chain: TestChain): Promise<void> {
+  await chain.accept('shop/web');
+  for (let n = 0; n < 10; n++) await chain.advance(10_000);
+}
+
+describe('what a handler answers', () => {
+  for (const [what, [definition, problem]] of Object.entries(REFUSED)) {
+    test(
+      `${what} is a failed attempt of that change, in the service and in rehearse()`,
+      { timeout: 20_000 },
+      async (t) => {
+        const chain = await startTestChain(t, { handlers: [definition] });
+        await toTheEnd(chain);
+        assert.deepEqual(
+          chain.logged.filter(({ message }) => /refuses/.test(message)),
+          [],
+        );
+        assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'dead' }), 1);
+        const after = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web', namespace: 'shop' } };
+        const { changes } = await rehearse(definition, { changes: [changeOf({ after })] });
+        assert.equal(changes[0]?.verdict, 'error');
+        assert.match(changes[0].reason ?? '', problem);
+      },
+    );
+  }
+
+  test('a halt without a reason halts, whoever answers it', { timeout: 20_000 }, async (t) => {
+    for (const reason of [undefined, new Error('none'), { code: 1 }] as unknown as string[]) {
+      for (const definition of [
+        transform('own', () => halt(reason)),
+        sink('own', () => Promise.resolve(halt(reason))),
+        stateful('own', () => ({ verdict: halt(reason), state: null })),
+      ]) {
+        const chain = await startTestChain(t, { handlers: [definition] });
+        await toTheEnd(chain);
+        assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'halted' }), 1);
+        const entry = chain.logged.find(({ message }) => message === 'Change halted');
+        assert.equal(entry?.['reason'], 'it gave no reason');
+      }
+    }
+  });
+
+  test('a state is given back as the store would give it', async () => {
+    const states: unknown[] = [];
+    const definition = stateful<Json>('own', (change, { state }) => {
+      states.push(state);
+      return { verdict: change, state: { at: new Date(0), gone: undefined } as unknown as Json };
+    });
+    const after = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web', namespace: 'shop' } };
+    await rehearse(definition, { changes: [changeOf({ after }), changeOf({ after })] });
+    assert.deepEqual(states, [undefined, { at: '1970-01-01T00:00:00.000Z' }]);
+  });
+});

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { claim, withPending } from '../store/conformance/fixture.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import { select } from './dead-letter-choice.ts';
+
+test('all letters are chosen, and few are in memory at once, for they hold whole manifests', async (t) => {
+  const store = await openSqliteStore({ path: ':memory:' });
+  t.after(() => store.close());
+  await withPending(
+    store,
+    Array.from({ length: 100 }, (_, n) => `web-${n}`),
+  );
+  for (const { id } of (await claim(store, { now: Date.now() })).deliveries)
+    await store.deadLetter(id, { handler: 'default/slack', error: 'e', attempts: 1 });
+  const sizes: number[] = [];
+  const deadLetters: Store['deadLetters'] = async (query) => {
+    const page = await store.deadLetters(query);
+    sizes.push(page.length);
+    return page;
+  };
+  const names: string[] = [];
+  for await (const { change } of select({ ...store, deadLetters }, {})) names.push(change.name);
+  assert.equal(new Set(names).size, 100);
+  assert.ok(Math.max(...sizes) <= 20, String(sizes));
+});

@@ -1,0 +1,17 @@
+/** Names with wildcards, as configurations write them. */
+
+/** Whether the whole text is meant: `*` stands for any characters, none among them. Linear: texts may come from the cluster. */
+export function matchesGlob(glob: string, text: string): boolean {
+  const parts = glob.split('*');
+  const [first = ''] = parts;
+  if (parts.length === 1) return glob === text;
+  const last = parts.at(-1) ?? '';
+  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at <= text.length - last.length;
+}
