@@ -229,6 +229,18 @@ describe('acquireLeadership()', () => {
     assert.match(one.lines.join(''), /no answer within 5 s/);
   });
 
+  test('is lost with the last answer there was, where the end cuts a renewal short', async () => {
+    const one = await leading('one');
+    await pass(2_000);
+    const failing = server.fault({ effect: 'status', status: 500, method: 'PUT', path: /leases/ });
+    await pass(7_500);
+    failing.remove();
+    broken = { effect: 'hang', fault: server.fault({ effect: 'hang', method: 'PUT', path: /leases/ }) };
+    await pass(3_000);
+    assert.match(one.loss?.message ?? '', /was lost: .*it answered 500; this process stops telling/);
+    assert.ok(broken.fault.hits > 0);
+  });
+
   test('is had at once where it was written and the answer was lost', async () => {
     server.fault({ effect: 'truncate', method: 'POST', path: /leases/, times: 1 });
     const one = contend('one');

@@ -161,6 +161,8 @@ class Holder implements Leadership {
         await this.#renew();
       } catch (thrown) {
         if (signal.aborted) return;
+        // That the end came first does not tell why: what was answered before does.
+        if (thrown instanceof CutShortError) break;
         problem = toError(thrown).message;
         if (thrown instanceof TakenError) break;
         this.#warn(problem);
@@ -178,12 +180,16 @@ class Holder implements Leadership {
     const { clock, durationMs } = this.#options;
     const late = new AbortController();
     // As client-go: one connection that hangs leaves time for another.
-    const withinMs = Math.min(this.#leftMs(), (durationMs * RENEW_WITHIN) / 2);
+    const patienceMs = (durationMs * RENEW_WITHIN) / 2;
+    const leftMs = this.#leftMs();
     // By the same clock as everything here: the request's own deadline is in the system's time.
-    const cancel = clock.after(withinMs, () => late.abort(new Error(`no answer within ${withinMs / 1_000} s`)));
+    const cancel =
+      leftMs < patienceMs
+        ? clock.after(leftMs, () => late.abort(new CutShortError()))
+        : clock.after(patienceMs, () => late.abort(new Error(`no answer within ${patienceMs / 1_000} s`)));
     const askedAt = clock.steady();
     try {
-      this.#object = await this.#write(this.#claim(), { signal: late.signal, timeoutMs: withinMs });
+      this.#object = await this.#write(this.#claim(), { signal: late.signal, timeoutMs: 2 * patienceMs });
       this.#renewedAt = askedAt;
     } finally {
       cancel();
@@ -235,6 +241,11 @@ class TakenError extends Error {
   constructor(holder = 'nobody') {
     super(`it is held by ${holder}`);
   }
+}
+
+/** The lease ended before the answer came. */
+class CutShortError extends Error {
+  override readonly name = 'CutShortError';
 }
 
 function claimOf({ identity, durationMs, clock }: LeadershipOptions, transitions: number, acquiredAt: number): Claim {
