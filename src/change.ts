@@ -2,6 +2,7 @@
  * The one value that crosses every boundary: source -> store -> chain -> handlers -> receivers.
  */
 import type { Json } from './json.ts';
+import { LazyChange } from './lazy-change.ts';
 
 /** What happened. `timer` is a wake-up that a stateful handler asked for; it has neither `before` nor `after`. */
 export type Action = 'added' | 'updated' | 'deleted' | 'timer';
@@ -116,35 +117,30 @@ export function withNote<K extends keyof Notes>(change: Change, name: K, note: N
   return withParts(change, { notes: { ...change.notes, [name]: note } });
 }
 
-/**
- * A copy of the change with some parts replaced, lazily parsed manifests kept lazy. Written out: a copy made by property
- * descriptors costs more than a diff.
- */
+/** A copy of the change with some parts replaced, lazily parsed manifests kept lazy. */
 export function withParts(change: Change, parts: Partial<Change>): Change {
-  return {
-    id: parts.id ?? change.id,
-    action: parts.action ?? change.action,
-    cluster: parts.cluster ?? change.cluster,
-    gvk: parts.gvk ?? change.gvk,
-    gvr: parts.gvr ?? change.gvr,
-    key: parts.key ?? change.key,
-    namespace: 'namespace' in parts ? parts.namespace : change.namespace,
-    name: parts.name ?? change.name,
-    uid: parts.uid ?? change.uid,
-    resourceVersion: parts.resourceVersion ?? change.resourceVersion,
-    get before() {
-      return 'before' in parts ? parts.before : change.before;
+  return new LazyChange(
+    {
+      id: parts.id ?? change.id,
+      action: parts.action ?? change.action,
+      cluster: parts.cluster ?? change.cluster,
+      gvk: parts.gvk ?? change.gvk,
+      gvr: parts.gvr ?? change.gvr,
+      key: parts.key ?? change.key,
+      namespace: 'namespace' in parts ? parts.namespace : change.namespace,
+      name: parts.name ?? change.name,
+      uid: parts.uid ?? change.uid,
+      resourceVersion: parts.resourceVersion ?? change.resourceVersion,
+      observedAt: parts.observedAt ?? change.observedAt,
+      flags: parts.flags ?? change.flags,
+      notes: parts.notes ?? change.notes,
     },
-    get after() {
-      return 'after' in parts ? parts.after : change.after;
+    {
+      before: () => ('before' in parts ? parts.before : change.before),
+      after: () => ('after' in parts ? parts.after : change.after),
+      by: () => parts.by ?? change.by,
     },
-    get by() {
-      return parts.by ?? change.by;
-    },
-    observedAt: parts.observedAt ?? change.observedAt,
-    flags: parts.flags ?? change.flags,
-    notes: parts.notes ?? change.notes,
-  };
+  );
 }
 
 /**

@@ -29,10 +29,10 @@ const report = new Report();
 
 /** What the informer asks of a store, without the durability. */
 class Handover implements Pick<Store, 'openScope' | 'scopes' | 'discardStaged' | 'seen' | 'accept'> {
-  readonly #onUpdate: (observation: Observation) => void;
+  readonly #onUpdate: (observation: Observation) => void | Promise<void>;
   #synced = false;
 
-  constructor(onUpdate: (observation: Observation) => void) {
+  constructor(onUpdate: (observation: Observation) => void | Promise<void>) {
     this.#onUpdate = onUpdate;
   }
 
@@ -51,7 +51,7 @@ class Handover implements Pick<Store, 'openScope' | 'scopes' | 'discardStaged' |
   }
 
   async accept({ observations, basis }: AcceptBatch): Promise<Accepted> {
-    for (const observation of observations) this.#onUpdate(observation);
+    for (const observation of observations) await this.#onUpdate(observation);
     if (!this.#synced && basis !== undefined) this.#synced = true;
     return { changes: 0, chains: [] };
   }
@@ -115,7 +115,7 @@ const connection = await connect({
 const source = createSource({
   api: connection.api,
   discovery: new Discovery(connection.api),
-  store: new Handover(work === 'diff' ? (observation) => void compare(observation) : parse) as unknown as Store,
+  store: new Handover(work === 'diff' ? compare : parse) as unknown as Store,
   requests: [
     {
       kind: 'pod',

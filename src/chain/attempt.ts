@@ -21,7 +21,7 @@ import {
 } from './handler.ts';
 import type { Observer } from './observe.ts';
 import { tellOrSpare, type Spares } from './fallback.ts';
-import { canGather, contextOf, type SinkStep, type Step } from './step.ts';
+import { CallContext, canGather, type SinkStep, type Step } from './step.ts';
 import { checkedGroup, checkedState, checkedVerdict, checkWakeUp, sinkVerdict } from './verdict.ts';
 
 export interface AttemptOptions {
@@ -200,15 +200,14 @@ async function within<A, T>(
   const { clock, log, calls, observer, enricher, evidence } = options;
   const begin = (running: Call): A | Promise<A> => {
     const attempt = delivery.attempts + 1;
-    const { traceparent } = observer;
-    const context = contextOf(step, change, {
+    const context = new CallContext(step, change, {
       attempt,
       call: running,
       log,
       enricher,
       evidence,
       insteadOf,
-      traceparent,
+      traceparent: observer.traceparent(),
     });
     if (step.need === undefined) return work(change, context);
     return withInvolved(change, step.need, context).then((known) => work(known, context));

@@ -19,7 +19,7 @@ import type { Observer } from './observe.ts';
 import type { Persistence } from './persistence.ts';
 import { runOnce, type Ran, type RetryOptions } from './retry.ts';
 import { setBatchAside } from './set-aside.ts';
-import { contextOf, type SinkStep } from './step.ts';
+import { CallContext, type SinkStep } from './step.ts';
 
 /** What a batch needs of its chain. */
 export interface BatchWork {
@@ -226,7 +226,7 @@ async function inTime<T>(
 ): Promise<T> {
   const begin = (call: Call): Promise<T> => {
     const circumstances = { attempt: first.attempts + 1, call, log, enricher, evidence, insteadOf };
-    return run((change) => contextOf(step, change, circumstances));
+    return run((change) => new CallContext(step, change, circumstances));
   };
   try {
     return await withDeadline(begin, { clock: retry.clock, ms: step.deadlineMs, calls });

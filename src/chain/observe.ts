@@ -11,7 +11,7 @@ export interface Observer {
   /** Of one run of the chain: what it is told is of that run. */
   attempt(delivery: Delivery): Observer;
   /** W3C Trace Context of the handler that runs now; undefined where the run is not traced. */
-  readonly traceparent: string | undefined;
+  traceparent(): string | undefined;
   verdict(handler: string, verdict: 'pass' | 'halt' | 'wait' | 'error'): void;
   /** One message of the sink told of so many changes. */
   toldTogether(handler: string, changes: number): void;
@@ -83,7 +83,7 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
       const trace = tracer?.attempt(chain, delivery);
       return trace === undefined ? observer : traced(observer, trace);
     },
-    traceparent: undefined,
+    traceparent: () => undefined,
     verdict: (handler, verdict) => metrics.verdicts.inc({ handler, verdict }),
     fallback(handler, fallback, changes) {
       metrics.fallbacks.inc({ handler, fallback }, changes);
@@ -118,9 +118,7 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
 function traced(observer: Observer, trace: AttemptTrace): Observer {
   return {
     ...observer,
-    get traceparent() {
-      return trace.traceparent;
-    },
+    traceparent: () => trace.traceparent,
     verdict(handler, verdict) {
       observer.verdict(handler, verdict);
       trace.handled(handler, verdict);

@@ -16,6 +16,7 @@ import type {
 } from './handler.ts';
 import type { Json } from '../json.ts';
 import type { Logger } from '../log.ts';
+import { ownGetters } from '../own-getters.ts';
 import type { Store } from '../store/store.ts';
 import type { Call } from './deadline.ts';
 
@@ -120,25 +121,39 @@ export interface Circumstances {
 }
 
 /** The context of one call. Signal, log and key are made when asked for: most calls need none of them. */
-export function contextOf(step: Step, change: Change, circumstances: Circumstances): HandlerContext {
-  const { id } = step;
-  const { attempt, call, log, enricher, evidence, insteadOf, traceparent } = circumstances;
-  return {
-    id,
-    attempt,
-    insteadOf,
-    traceparent,
-    get signal() {
-      return call.signal;
-    },
-    get log() {
-      return log.child({ handler: id, key: change.key });
-    },
-    get idempotencyKey() {
-      return idempotencyKey(change, id);
-    },
-    involved: (about) => enricher.involved(about, call.signal),
-    topOwner: (about) => enricher.topOwner(about, call.signal),
-    evidence,
-  };
+export class CallContext implements HandlerContext {
+  readonly id: string;
+  readonly attempt: number;
+  readonly insteadOf: string | undefined;
+  readonly traceparent: string | undefined;
+  readonly evidence: Evidence;
+  readonly involved: HandlerContext['involved'];
+  readonly topOwner: HandlerContext['topOwner'];
+  declare readonly signal: AbortSignal;
+  declare readonly log: Logger;
+  declare readonly idempotencyKey: string;
+  readonly #change: Change;
+  readonly #call: Call;
+  readonly #log: Logger;
+
+  constructor({ id }: Step, change: Change, circumstances: Circumstances) {
+    const { attempt, call, log, enricher, evidence, insteadOf, traceparent } = circumstances;
+    this.id = id;
+    this.attempt = attempt;
+    this.insteadOf = insteadOf;
+    this.traceparent = traceparent;
+    this.evidence = evidence;
+    this.involved = (about) => enricher.involved(about, call.signal);
+    this.topOwner = (about) => enricher.topOwner(about, call.signal);
+    this.#change = change;
+    this.#call = call;
+    this.#log = log;
+    Object.defineProperties(this, CallContext.#getters);
+  }
+
+  static readonly #getters = ownGetters<CallContext>({
+    signal: (context) => context.#call.signal,
+    log: (context) => context.#log.child({ handler: context.id, key: context.#change.key }),
+    idempotencyKey: (context) => idempotencyKey(context.#change, context.id),
+  });
 }

@@ -1,5 +1,6 @@
 /** Records of the store as the {@link Change} that everyone else sees: manifests and actors are parsed at first access, once. */
 import type { Actor, Change, Manifest } from '../change.ts';
+import { LazyChange } from '../lazy-change.ts';
 import { parseManifest } from '../parse.ts';
 import type { ChangeRecord } from './store.ts';
 
@@ -8,33 +9,28 @@ export function changeOf(record: ChangeRecord, ours: Change['cluster']): Change 
   const { id, action, gvk, key, uid, resourceVersion, observedAt, flags } = record;
   const cluster = record.cluster === undefined ? ours : (JSON.parse(record.cluster) as Change['cluster']);
   const slash = key.indexOf('/');
-  const before = once(() => manifestFrom(record.before));
-  const after = once(() => manifestFrom(record.after));
-  const by = once(() => JSON.parse(record.actors) as readonly Actor[]);
-  return {
-    id,
-    action,
-    cluster,
-    gvk,
-    gvr: { group: gvk.group, version: gvk.version, resource: record.resource },
-    key,
-    namespace: slash === -1 ? undefined : key.slice(0, slash),
-    name: key.slice(slash + 1),
-    uid,
-    resourceVersion,
-    get before() {
-      return before();
+  return new LazyChange(
+    {
+      id,
+      action,
+      cluster,
+      gvk,
+      gvr: { group: gvk.group, version: gvk.version, resource: record.resource },
+      key,
+      namespace: slash === -1 ? undefined : key.slice(0, slash),
+      name: key.slice(slash + 1),
+      uid,
+      resourceVersion,
+      observedAt,
+      flags,
+      notes: {},
     },
-    get after() {
-      return after();
+    {
+      before: once(() => manifestFrom(record.before)),
+      after: once(() => manifestFrom(record.after)),
+      by: once(() => JSON.parse(record.actors) as readonly Actor[]),
     },
-    get by() {
-      return by();
-    },
-    observedAt,
-    flags,
-    notes: {},
-  };
+  );
 }
 
 function manifestFrom(bytes: Uint8Array | null): Manifest | undefined {

@@ -1,5 +1,6 @@
 /** The names that a template may use, and what they stand for in one change. */
-import { apiVersionOf, manifestOf, type Change, type Manifest } from '../change.ts';
+import { apiVersionOf, manifestOf, type Change } from '../change.ts';
+import { ownGetters } from '../own-getters.ts';
 import { eventScope, EVENT_FIELDS } from './event-scope.ts';
 import { headlineOf } from './headline.ts';
 
@@ -54,8 +55,6 @@ export const INVOLVED_FIELDS = {
   known: '`false` when the cluster does not show it: then labels, annotations and owners are empty',
 } as const;
 
-type ChangeScope = { readonly [Field in keyof typeof CHANGE_FIELDS]: unknown };
-
 /** The roots, with the fields that each may have. */
 export const ROOTS: Readonly<Record<string, readonly string[]>> = {
   change: Object.keys(CHANGE_FIELDS),
@@ -65,61 +64,76 @@ export const ROOTS: Readonly<Record<string, readonly string[]>> = {
 
 /** The names of one change. A manifest is parsed when a template first reads it. */
 export function scopeOf(change: Change): TemplateScope {
-  let changeScope: ChangeScope | undefined;
-  let event: object | undefined;
-  // Without a prototype: liquidjs asks whether a name is `in` it.
-  return Object.freeze({
-    __proto__: null,
-    get change() {
-      return (changeScope ??= changeScopeOf(change));
-    },
-    get event() {
-      return (event ??= eventScope(change));
-    },
-    // Left by the runner for a handler whose options read it, see src/enrich/needs.ts.
-    get involved() {
-      return change.notes.involved;
-    },
-  });
+  return new Roots(change);
 }
 
-function changeScopeOf(change: Change): ChangeScope {
-  const { action, cluster, gvk, gvr, key, namespace, name, uid, resourceVersion, id, flags } = change;
-  return {
-    action,
-    kind: gvk.kind,
-    apiVersion: apiVersionOf(gvk),
-    group: gvk.group,
-    version: gvk.version,
-    resource: gvr.resource,
-    key,
-    namespace,
-    name,
-    uid,
-    resourceVersion,
-    cluster: cluster.name,
-    id,
-    observedAt: new Date(change.observedAt).toISOString(),
-    get headline(): string {
-      return headlineOf(change);
-    },
-    get before(): Manifest | undefined {
-      return change.before;
-    },
-    get after(): Manifest | undefined {
-      return change.after;
-    },
-    get object(): Manifest | undefined {
-      return manifestOf(change);
-    },
-    get by(): unknown {
-      return change.by;
-    },
-    flags,
-    get notes(): unknown {
-      return ownNotes(change);
-    },
-  };
+class Roots implements TemplateScope {
+  readonly [root: string]: unknown;
+  declare readonly change: object;
+  declare readonly event: object | undefined;
+  declare readonly involved: object | undefined;
+  readonly #change: Change;
+  readonly #fields: ChangeFields;
+  #event: object | undefined;
+
+  constructor(change: Change) {
+    this.#change = change;
+    this.#fields = new ChangeFields(change);
+    Object.defineProperties(this, Roots.#getters);
+    Object.freeze(this);
+  }
+
+  static readonly #getters = ownGetters<Roots>({
+    change: (roots) => roots.#fields,
+    event: (roots) => (roots.#event ??= eventScope(roots.#change)),
+    // Left by the runner for a handler whose options read it, see src/enrich/needs.ts.
+    involved: (roots) => roots.#change.notes.involved,
+  });
+
+  static {
+    // liquidjs asks whether a name is `in` it: only what is named above is.
+    Reflect.deleteProperty(this.prototype, 'constructor');
+    Reflect.setPrototypeOf(this.prototype, null);
+  }
+}
+
+const FIELDS: Readonly<Record<keyof typeof CHANGE_FIELDS, (change: Change) => unknown>> = {
+  action: ({ action }) => action,
+  kind: ({ gvk }) => gvk.kind,
+  apiVersion: ({ gvk }) => apiVersionOf(gvk),
+  group: ({ gvk }) => gvk.group,
+  version: ({ gvk }) => gvk.version,
+  resource: ({ gvr }) => gvr.resource,
+  key: ({ key }) => key,
+  namespace: ({ namespace }) => namespace,
+  name: ({ name }) => name,
+  uid: ({ uid }) => uid,
+  resourceVersion: ({ resourceVersion }) => resourceVersion,
+  cluster: ({ cluster }) => cluster.name,
+  id: ({ id }) => id,
+  observedAt: ({ observedAt }) => new Date(observedAt).toISOString(),
+  headline: headlineOf,
+  before: ({ before }) => before,
+  after: ({ after }) => after,
+  object: manifestOf,
+  by: ({ by }) => by,
+  flags: ({ flags }) => flags,
+  notes: ownNotes,
+};
+
+class ChangeFields {
+  readonly #change: Change;
+
+  constructor(change: Change) {
+    this.#change = change;
+    Object.defineProperties(this, ChangeFields.#getters);
+  }
+
+  static readonly #getters = ownGetters<ChangeFields>(
+    Object.fromEntries(
+      Object.entries(FIELDS).map(([name, read]) => [name, (fields: ChangeFields) => read(fields.#change)]),
+    ),
+  );
 }
 
 /** Templates see own properties only; a note may work its parts out by getters of a class. */
