@@ -28,6 +28,8 @@ const MALFORMED = 'UND_ERR_INVALID_ARG';
 export interface Addressee {
   /** As messages name it: `slack (hooks.slack.com)`. */
   readonly title: string;
+  /** Host and port of the proxy before it. */
+  readonly proxy: string | undefined;
   readonly scrub: (text: string) => string;
 }
 
@@ -57,7 +59,7 @@ export function failureOfRefusal(error: Error): Failure {
  * not got it and waiting costs no attempt; after that it may have got it, and each further try may be a second message.
  */
 export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Failure {
-  const why = to.scrub(cause.message);
+  const why = `${to.proxy === undefined ? '' : `through the proxy ${to.proxy}: `}${to.scrub(cause.message)}`;
   if (codeOf(cause) === MALFORMED) {
     return {
       outcome: 'refused',

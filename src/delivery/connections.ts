@@ -22,6 +22,8 @@ export interface ConnectionNeeds {
 
 /** The way to one receiver. */
 export interface Way {
+  /** Host and port of the proxy that it goes through. */
+  readonly proxy: string | undefined;
   /** Where to send the next request: another one after a certificate was replaced. @throws when a file of it cannot be read */
   dispatcher(): Dispatcher | Promise<Dispatcher>;
 }
@@ -42,7 +44,7 @@ export class Connections {
 
   /** Receivers with equal needs share one. @throws ConfigError when the variable that names the proxy is no URL */
   way(needs: ConnectionNeeds): Way {
-    const proxy = proxyFromEnv(needs.url, this.#env)?.href;
+    const proxy = proxyFromEnv(needs.url, this.#env);
     const key = JSON.stringify([needs.tls ?? {}, needs.allowAddresses ?? [], proxy]);
     const way = this.#ways.get(key) ?? this.#create(needs, proxy);
     this.#ways.set(key, way);
@@ -56,26 +58,30 @@ export class Connections {
 
   #create(
     { tls = {}, allowAddresses = [] }: ConnectionNeeds,
-    proxy: string | undefined,
+    proxy: URL | undefined,
   ): Way & { close(): Promise<void> } {
     const lookup = guardedLookup(allowAddresses, this.#lookup);
     const create = (secure: SecureSettings): Dispatcher => createDispatcher(proxy, { ...secure, lookup });
     const hasFiles = (tls.caFile ?? tls.certFile) !== undefined;
-    if (hasFiles || tls.serverName !== undefined || tls.insecureSkipVerify === true) return new SecureWay(tls, create);
+    if (hasFiles || tls.serverName !== undefined || tls.insecureSkipVerify === true) {
+      return new SecureWay(tls, create, proxy?.host);
+    }
     const dispatcher = create({});
-    return { dispatcher: () => dispatcher, close: () => dispatcher.destroy() };
+    return { proxy: proxy?.host, dispatcher: () => dispatcher, close: () => dispatcher.destroy() };
   }
 }
 
 /** Connections that are made anew when a file was replaced; those that stand finish what is on them. */
 class SecureWay implements Way {
+  readonly proxy: string | undefined;
   readonly #files: TlsFiles;
   readonly #create: (secure: SecureSettings) => Dispatcher;
   #made: { readonly secure: SecureSettings; readonly dispatcher: Dispatcher } | undefined;
 
-  constructor(tls: TlsOptions, create: (secure: SecureSettings) => Dispatcher) {
+  constructor(tls: TlsOptions, create: (secure: SecureSettings) => Dispatcher, proxy: string | undefined) {
     this.#files = new TlsFiles(tls);
     this.#create = create;
+    this.proxy = proxy;
   }
 
   async dispatcher(): Promise<Dispatcher> {
@@ -94,7 +100,7 @@ class SecureWay implements Way {
 }
 
 function createDispatcher(
-  proxy: string | undefined,
+  proxy: URL | undefined,
   connect: SecureSettings & { readonly lookup: LookupFunction },
 ): Dispatcher {
   // HTTP/1.1 only: with HTTP/2, one connection's loss fails everything in flight on it.
@@ -104,5 +110,5 @@ function createDispatcher(
     connections: MAX_CONNECTIONS,
     allowH2: false,
   };
-  return proxy === undefined ? new Agent(options) : new ProxyAgent({ ...options, uri: proxy });
+  return proxy === undefined ? new Agent(options) : new ProxyAgent({ ...options, uri: proxy.href });
 }

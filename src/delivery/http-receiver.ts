@@ -43,7 +43,8 @@ export class HttpReceiver implements Receiver {
     this.#options = options;
     this.#parts = parts;
     const { name, url, secrets = [], signingSecrets = [] } = options;
-    this.#to = { title: `${name} (${url.host})`, scrub: scrubberOf(url, [...secrets, ...signingSecrets]) };
+    const scrub = scrubberOf(url, [...secrets, ...signingSecrets]);
+    this.#to = { title: `${name} (${url.host})`, proxy: parts.way.proxy, scrub };
     parts.line.record.opened(name);
     this.#sign = signingSecrets.length === 0 ? undefined : signer(signingSecrets);
   }

@@ -299,6 +299,31 @@ describe('receiver: connections', () => {
   });
 });
 
+describe('receiver: behind a proxy', () => {
+  test('what the proxy does is said to be its doing, without its password', async (t) => {
+    const proxy = createServer();
+    proxy.on('connect', (_, client) => {
+      client.on('error', () => client.destroy());
+      client.end('HTTP/1.1 403 Forbidden\r\n\r\n', () => client.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    t.after(() => proxy.close());
+    const host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const HTTPS_PROXY = `http://me:c4nary@${host}`;
+    const refused = await failureOf(send(setUp(t, { HTTPS_PROXY }).receiver('https://hook.example/x')));
+    const said = `slack (hook.example) cannot be reached: through the proxy ${host}: `;
+    assert.ok(refused.message.startsWith(said), refused.message);
+    assert.match(refused.message, /403/);
+    proxy.close();
+    await once(proxy, 'close');
+    const absent = await failureOf(send(setUp(t, { HTTPS_PROXY }).receiver('https://hook.example/x')));
+    assert.ok(absent.message.startsWith(said), absent.message);
+    assert.match(absent.message, /ECONNREFUSED/);
+    assert.doesNotMatch(refused.message + absent.message, /c4nary/);
+  });
+});
+
 describe('receiver: rate and breaker', () => {
   test('sinks that name the same far end share its rate; the slowest holds', async (t) => {
     const server = await startReceiver();

@@ -188,6 +188,17 @@ describe('ApiClient.request()', () => {
       async ({ api }) => assert.equal((await api.request('GET', '/api')).body.toString(), 'http://api.invalid/api'),
       { proxy: true },
     ));
+
+  test('names the proxy where it fails behind one', () =>
+    withServer(
+      (_request, response) => response.destroy(),
+      async ({ api, server }) => {
+        const { port } = server.address() as AddressInfo;
+        const expected = `Cannot GET /api on api.invalid through the proxy 127.0.0.1:${port}: the connection was closed`;
+        await assert.rejects(api.request('GET', '/api'), (error: Error) => error.message.startsWith(expected));
+      },
+      { proxy: true },
+    ));
 });
 
 describe('ApiClient.stream()', () => {

@@ -132,7 +132,11 @@ class UndiciApiClient implements ApiClient {
   }
 
   #failure(method: Method, path: string, thrown: unknown): Error {
-    const error = new Error(`Cannot ${method} ${path} on ${this.host}: ${describe(thrown)}`, { cause: thrown });
+    const { proxy } = this.#credentials;
+    const through = proxy === undefined ? '' : ` through the proxy ${proxy.host}`;
+    const error = new Error(`Cannot ${method} ${path} on ${this.host}${through}: ${describe(thrown)}`, {
+      cause: thrown,
+    });
     return Object.assign(error, { code: codeOf(thrown) });
   }
 }
