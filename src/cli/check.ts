@@ -7,6 +7,7 @@ import { grantsOf, IDENTITY, looksUp, type Grant } from '../rbac/grants.ts';
 import { mayWe, missingOf } from '../rbac/review.ts';
 import { createApiClient } from '../source/api-client.ts';
 import type { ApiClient } from '../source/api.ts';
+import { resolveBuiltIn } from '../source/built-in-kinds.ts';
 import { loadCredentials } from '../source/credentials.ts';
 import { Discovery, type Resolution } from '../source/discovery.ts';
 import type { WatchRequest } from '../source/source.ts';
@@ -91,7 +92,10 @@ function describeRetries(retry: RetryConfig): string {
 }
 
 function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSelector }: ResourceConfig): string {
-  const where = namespaces.length === 0 ? 'all namespaces' : `in ${namespaces.join(', ')}`;
+  const known = resolveBuiltIn(kind, apiVersion);
+  const hasNone = known.kind === 'found' && !known.resource.namespaced;
+  const inNamespaces = namespaces.length === 0 ? 'all namespaces' : `in ${namespaces.join(', ')}`;
+  const where = hasNone ? 'at the cluster scope' : inNamespaces;
   const selectors = [labelSelector && `labels ${labelSelector}`, fieldSelector && `fields ${fieldSelector}`].filter(
     Boolean,
   );

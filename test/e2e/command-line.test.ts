@@ -258,6 +258,7 @@ describe('check', () => {
     server.allow(({ resource, namespace }) => resource !== 'nodes' || namespace !== '');
     const nodes = await run(workdir, ['check', '-c', workdir.file('nodes.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(nodes.code, 1, 'a Role in a namespace gives no right to nodes');
+    assert.match(nodes.stdout, /node, at the cluster scope\n/);
     assert.match(nodes.stdout, /refused +v1\/nodes in all namespaces: may not list and watch/);
     server.allow(({ resource, verb }) => resource !== 'secrets' || verb !== 'watch');
     const refused = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
