@@ -74,7 +74,7 @@ export interface ChangeFlags {
 
 /**
  * Typed notes that handlers leave for later ones; each handler declares its own by module augmentation in its own file. What a
- * note holds must survive JSON (`toJSON` helps where it is lazy): the branches of a chain get it from the store.
+ * note holds must survive JSON (what is lazy are getters of its own, or it has a `toJSON`): the branches of a chain get it from the store.
  */
 export interface Notes {}
 

@@ -2,6 +2,7 @@
 import type { Operation } from 'fast-json-patch';
 import type { Actor } from '../../src/change.ts';
 import type { JsonObject } from '../../src/json.ts';
+import { ownGetters } from '../../src/own-getters.ts';
 import { managersOf } from './actors.ts';
 import type { FieldChange, FieldRules } from './fields.ts';
 import { byImportance, headlineOf } from './headline.ts';
@@ -42,6 +43,10 @@ export function createNote(found: readonly FieldChange[], compared: Compared): D
 
 class LazyNote implements DiffNote {
   readonly fields: readonly FieldChange[];
+  declare readonly headline: string;
+  declare readonly unified: string;
+  declare readonly patch: readonly Operation[];
+  declare readonly by: readonly string[];
   readonly #compared: Compared;
   #headline: string | undefined;
   #unified: string | undefined;
@@ -51,28 +56,17 @@ class LazyNote implements DiffNote {
   constructor(found: readonly FieldChange[], compared: Compared) {
     this.fields = byImportance(found);
     this.#compared = compared;
+    Object.defineProperties(this, LazyNote.#getters);
   }
 
-  get headline(): string {
-    return (this.#headline ??= headlineOf(this.fields));
-  }
+  static readonly #getters = ownGetters<LazyNote>({
+    headline: (note) => (note.#headline ??= headlineOf(note.fields)),
+    unified: (note) => (note.#unified ??= unifiedOf(note.fields)),
+    patch: (note) => (note.#patch ??= patchBetween(note.#compared)),
+    by: (note) => (note.#by ??= managersOf(note.fields, note.#compared.by)),
+  });
+}
 
-  get unified(): string {
-    return (this.#unified ??= unifiedOf(this.fields));
-  }
-
-  get patch(): readonly Operation[] {
-    const { before, after, rules } = this.#compared;
-    return (this.#patch ??= patchOf(before, after, rules));
-  }
-
-  get by(): readonly string[] {
-    return (this.#by ??= managersOf(this.fields, this.#compared.by));
-  }
-
-  /** A branch gets the note from the store. */
-  toJSON(): DiffNote {
-    const { fields, headline, unified, patch, by } = this;
-    return { fields, headline, unified, patch, by };
-  }
+function patchBetween({ before, after, rules }: Compared): readonly Operation[] {
+  return patchOf(before, after, rules);
 }

@@ -147,9 +147,10 @@ function ownParts(note: unknown): unknown {
   if (typeof note !== 'object' || note === null) return note;
   const prototype = Object.getPrototypeOf(note) as object | null;
   if (prototype === null || prototype === Object.prototype || Array.isArray(note)) return note;
+  const descriptors = Object.entries(Object.getOwnPropertyDescriptors(prototype));
+  const getters = descriptors.flatMap(([name, { get }]) => (get === undefined ? [] : [{ name, get }]));
+  if (getters.length === 0) return note;
   const parts = { ...note };
-  for (const [name, getter] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-    if (getter.get !== undefined) Object.defineProperty(parts, name, { get: getter.get.bind(note), enumerable: true });
-  }
+  for (const { name, get } of getters) Object.defineProperty(parts, name, { get: get.bind(note), enumerable: true });
   return parts;
 }
