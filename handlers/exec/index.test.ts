@@ -156,6 +156,23 @@ describe('exec', () => {
     assert.equal(await ask(instance), change);
     assert.equal(await isGone(Number(await firstLine(folder, 'child'))), true);
   });
+
+  test('leaves what runs as another user, and goes on', async (t) => {
+    await using folder = await Workdir.make();
+    t.mock.method(process, 'kill', () => {
+      throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    });
+    assert.equal(await ask(sh('true')), change);
+    const controller = new AbortController();
+    const script = 'echo > started; until [ -e end ]; do sleep 0.01; done';
+    const asked = ask(handler({ command: ['sh', '-c', script], cwd: folder.path }), change, {
+      signal: controller.signal,
+    });
+    await firstLine(folder, 'started');
+    controller.abort(new Error('it was not done within 1 s'));
+    await folder.write('end', '');
+    await assert.rejects(asked, { message: 'it was not done within 1 s' });
+  });
 });
 
 describe('exec with mode = "lines"', () => {

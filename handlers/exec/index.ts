@@ -52,7 +52,7 @@ export default defineTransform({
   description: [
     'Off unless the service is started with `--enable-exec`.',
     'The program gets the change as JSON on its standard input, never as arguments: see [plugins.md](../plugins.md) for the contract, which other kinds of plug-ins share. It may answer `{"verdict": "pass"}` or `{"verdict": "halt", "reason": "..."}`, with `notes` for the handlers after it. Without an answer its exit code decides: 0 passes, 10 halts with what it wrote to its standard error as the reason, 75 waits and asks again without using up a retry, 65 goes to the dead letters at once, and any other is a failed attempt.',
-    'It runs in a process group of its own, which is ended with it: at the timeout, when it writes more than 1 MiB, and when it leaves something behind. As many run at once as the `concurrency` of the chain says.',
+    'It runs in a process group of its own, which is ended with it: at the timeout, when it writes more than 1 MiB, and when it leaves something behind; what runs as another user, such as by `sudo`, is left. As many run at once as the `concurrency` of the chain says.',
     'As with any handler, when a later one of its chain fails, it runs again; each run of a change has the same `idempotencyKey`. Put what must not happen twice last, or in a branch.',
   ].join('\n\n'),
   options,

@@ -66,8 +66,9 @@ export class ProcessGroup {
     try {
       process.kill(-this.child.pid, signal);
     } catch (thrown) {
-      // Nothing of the group is left.
-      if (codeOf(thrown) !== 'ESRCH') throw thrown;
+      // Nothing of the group is left, or nothing that we may end: what runs as another user, by sudo, outlives us.
+      const code = codeOf(thrown);
+      if (code !== 'ESRCH' && code !== 'EPERM') throw thrown;
     }
   }
 }
