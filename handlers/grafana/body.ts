@@ -1,6 +1,7 @@
 /** The two bodies that Grafana's annotations API takes: https://grafana.com/docs/grafana/latest/developers/http_api/annotations/ */
 import { TerminalError } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
+import { textOf } from '../../src/template/filters/text.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
@@ -29,37 +30,57 @@ function annotation({
   dashboardUID,
   panelId,
 }: Options): Annotation {
-  const layout = compileFields({ dashboardUID, panelId, tags, text });
+  const texts = compileTexts({ dashboardUID, tags, text });
+  const panel = compilePanel(panelId);
   const [begin, end] = [compileTime(time, 'time'), compileTime(timeEnd, 'timeEnd')];
   return {
     path: 'api/annotations',
     render(scope) {
-      const { dashboardUID, panelId, tags, text } = layout(scope);
+      const { dashboardUID, tags, text } = texts(scope);
+      const panelId = panel(scope);
       return JSON.stringify({ dashboardUID, panelId, time: begin(scope), timeEnd: end(scope), tags, text });
     },
   };
 }
 
 function graphite({ what = HEADLINE, data, tags, when = HAPPENED }: Options): Annotation {
-  const layout = compileFields({ data, tags, what });
+  const texts = compileTexts({ data, tags, what });
   const at = compileTime(when, 'when');
   return {
     path: 'api/annotations/graphite',
     render(scope) {
       const ms = at(scope);
-      return JSON.stringify({ ...layout(scope), when: ms === undefined ? undefined : Math.floor(ms / 1000) });
+      return JSON.stringify({ ...texts(scope), when: ms === undefined ? undefined : Math.floor(ms / 1000) });
     },
   };
 }
 
-type Fields = Readonly<Record<string, Json | undefined>>;
+type Texts = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** Errors name the option itself. */
-function compileFields(fields: Readonly<Record<string, unknown>>): (scope: TemplateScope) => Fields {
+/** Grafana refuses a number or an object where it wants a text, which `{{ change.id }}` would be. Errors name the option itself. */
+function compileTexts(fields: Readonly<Record<string, unknown>>): (scope: TemplateScope) => Texts {
   const layouts = Object.entries(fields).flatMap(([name, source]) =>
-    source === undefined ? [] : [[name, compileLayout(source, name)] as const],
+    source === undefined ? [] : [[name, compileLayout(source, name), Array.isArray(source)] as const],
   );
-  return (scope) => Object.fromEntries(layouts.map(([name, layout]) => [name, layout.value(scope)]));
+  return (scope) =>
+    Object.fromEntries(
+      layouts.map(([name, layout, isList]) => {
+        const value = layout.value(scope);
+        return [name, isList ? (value as readonly Json[]).map(textOf) : value === undefined ? value : textOf(value)];
+      }),
+    );
+}
+
+/** A number, whichever way it is given: an annotation in the cluster is a text. Undefined when the template yields nothing. */
+function compilePanel(source: number | string | undefined): (scope: TemplateScope) => number | undefined {
+  if (typeof source !== 'string') return () => source;
+  const template = compileTemplate(source, 'panelId');
+  return (scope) => {
+    const text = template.text(scope).trim();
+    if (text === '') return undefined;
+    if (/^\d+$/.test(text)) return Number(text);
+    throw new TerminalError('The template of panelId gave no number');
+  };
 }
 
 /** In milliseconds since 1970; undefined when the template yields nothing. */

@@ -66,6 +66,32 @@ describe('grafana', () => {
     );
   });
 
+  test('what Grafana wants as a text is one, and a panel a number, whatever the templates yield', async (t) => {
+    const scaled = changeOf({
+      after: {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'web', namespace: 'shop', annotations: { panel: '7' } },
+        spec: { replicas: 3, selector: { app: 'web' } },
+      },
+    });
+    const { body } = await requestOf(t, scaled, {
+      text: '{{ change.after.spec.selector }}',
+      tags: ['{{ change.after.spec.replicas }}', '{{ change.after.spec.paused }}'],
+      dashboardUID: '{{ change.id }}',
+      panelId: '{{ change.after.metadata.annotations.panel }}',
+    });
+    assert.deepEqual(JSON.parse(body), {
+      dashboardUID: '1',
+      panelId: 7,
+      time: 1_795_218_123_000,
+      tags: ['3'],
+      text: '{"app":"web"}',
+    });
+    const graphite = await requestOf(t, scaled, { format: 'graphite', what: '{{ change.id }}', tags: [] });
+    assert.equal(graphite.body, '{"tags":[],"what":"1","when":1795218123}');
+  });
+
   test("the Graphite form is byte for byte that of event-exporter's recipe", async (t) => {
     const options = {
       format: 'graphite',
@@ -111,6 +137,14 @@ describe('grafana', () => {
       return thrown.message.startsWith('The template of time gave no time');
     });
     assert.equal(server.requests.length, 0);
+  });
+
+  test('so is a panel that is no number', async (t) => {
+    const options = { dashboardUID: 'd', panelId: '{{ change.name }}' };
+    const { sink } = await connectedSink(t, grafana, (url) => ({ url, token: 'T', ...options }));
+    await assert.rejects(sink.deliver(deployment, testContext()), {
+      message: 'The template of panelId gave no number',
+    });
   });
 
   test('the token is in no error', async (t) => {
