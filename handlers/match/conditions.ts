@@ -1,14 +1,15 @@
 /** Each test of a configuration as a function of a change, with the reason in words. */
 import type { HandlerContext } from '../../src/chain/handler.ts';
-import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
+import { apiVersionOf, manifestOf, type Change, type Manifest } from '../../src/change.ts';
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
 import type { z } from 'zod';
 import { diffFields, type FieldRules } from '../diff/fields.ts';
-import { isMap, own, toJson } from '../diff/json.ts';
-import { compileMask } from '../diff/mask.ts';
+import { isList, isMap, own, toJson } from '../diff/json.ts';
+import { pairItems } from '../diff/lists.ts';
+import { below, compileMask, KEEP, SKIP, type Mask } from '../diff/mask.ts';
 import { parsePath } from '../diff/path.ts';
 import { eventFact, type EventFact } from './event.ts';
 import type { Tests } from './options.ts';
@@ -40,8 +41,8 @@ export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Con
   }
   if (tests.minCount !== undefined) conditions.push(happenedAtLeast(tests.minCount));
   for (const [path, given] of Object.entries(tests.field ?? {})) {
-    const rules = everythingAt([path]);
-    conditions.push(matching(path, given, (change) => found(valuesAt(change, rules))));
+    const { mask } = everythingAt([path]);
+    conditions.push(matching(path, given, (change) => found([...textsAt(manifestOf(change) ?? {}, mask)])));
   }
   if (tests.changed !== undefined) conditions.push(changedAt([tests.changed].flat()));
   return [...conditions, ...involvedConditions(tests)];
@@ -149,10 +150,32 @@ function everythingAt(paths: readonly string[]): FieldRules {
   return { mask: compileMask([], paths.map(parsePath)), nulls: false, emptyMetadata: true };
 }
 
-/** What paths lead to is what they would add to nothing. */
-function valuesAt(change: Change, rules: FieldRules): readonly string[] {
-  const found = diffFields({}, manifestOf(change) ?? {}, rules);
-  return found.map(({ after = null }) => (typeof after === 'string' ? after : toJson(after)));
+/** What a path leads to, as text. With a stack of its own: an object may nest deeper than a recursion can go. */
+function* textsAt(manifest: Json | Manifest, whole: Mask): Generator<string> {
+  const pending: Place[] = [{ field: undefined, value: manifest as Json, mask: whole }];
+  for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
+    const { value, mask } = place;
+    if (value === null || value === undefined || mask === SKIP) continue;
+    if (mask === KEEP) yield typeof value === 'string' ? value : toJson(value);
+    else pending.push(...placesIn(place).toReversed());
+  }
+}
+
+interface Place {
+  /** The name of the list that it is, if it is one. */
+  readonly field: string | undefined;
+  readonly value: Json | undefined;
+  readonly mask: Mask;
+}
+
+function placesIn({ field, value, mask }: Place): Place[] {
+  if (isMap(value)) {
+    return Object.entries(value).map(([key, inner]) => ({ field: key, value: inner, mask: below(mask, key) }));
+  }
+  if (!isList(value)) return [];
+  return pairItems(field, value, value).map(({ label, after = 0 }) => {
+    return { field: undefined, value: value[after], mask: below(mask, label) };
+  });
 }
 
 function metadataText(change: Change, table: 'labels' | 'annotations', key: string): string | undefined {

@@ -207,6 +207,21 @@ describe('match', () => {
     assert.match(problemsOf(match, { absentIsEmpty: true }).join(), /^must have at least one test/);
   });
 
+  test('a list or table is compared as JSON, however small it is', async () => {
+    const selector = { app: 'web' };
+    const service = changeOf({
+      after: { kind: 'Service', metadata: { name: 'web' }, spec: { selector, ips: ['::1'] } },
+    });
+    assert.equal(
+      await verdict({ field: { 'spec.selector': '^{"app":"web"}$', 'spec.ips': '^\\["::1"]$' } }, service),
+      'pass',
+    );
+    assert.equal(
+      await verdict({ field: { 'spec.selector': '^web$' } }, service),
+      'spec.selector "{"app":"web"}" does not match ^web$',
+    );
+  });
+
   test('a value in a reason is shortened and printable', async () => {
     const change = changeOf({
       after: { kind: 'ConfigMap', metadata: { name: 'c', annotations: { note: `\u001b[31m\n${'x'.repeat(500)}` } } },
