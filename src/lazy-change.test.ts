@@ -47,3 +47,10 @@ test('a copy by spreading is whole', () => {
   assert.deepEqual([before?.['spec'], after?.['spec'], by], [{ image: '1' }, { image: '2' }, []]);
   assert.deepEqual(parts, PARTS);
 });
+
+test('a copy that inherits is whole', () => {
+  const { change } = counted();
+  const copy = Object.create(change, { notes: { value: { own: true } } }) as LazyChange;
+  assert.deepEqual([copy.before?.['spec'], copy.after?.['spec'], copy.by], [{ image: '1' }, { image: '2' }, []]);
+  assert.deepEqual([copy.name, copy.notes], [PARTS.name, { own: true }]);
+});

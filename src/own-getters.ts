@@ -18,9 +18,14 @@ export function ownGetters<Self extends object>(
     descriptors[name] = {
       enumerable: true,
       get(this: Self) {
-        return read(this);
+        return read(ownerOf(this, name));
       },
     };
   }
   return descriptors;
+}
+
+/** Whoever copies by `Object.create(object)` asks with the copy, which has none of the private parts. */
+function ownerOf<Self extends object>(asked: Self, name: string): Self {
+  return Object.hasOwn(asked, name) ? asked : ownerOf(Object.getPrototypeOf(asked) as Self, name);
 }
