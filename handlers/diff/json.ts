@@ -42,6 +42,12 @@ export function isEmpty(value: Json | undefined, nulls = true): boolean {
   return isMap(value) && Object.values(value).every((field) => field === undefined || (field === null && !nulls));
 }
 
+/** Whether there are more than so many levels of lists and maps in it, itself counted. */
+export function nestsDeeper(value: Json | undefined, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner: Json | undefined) => nestsDeeper(inner, levels - 1));
+}
+
 /** As JSON, numbers exact. A value nested deeper than the stack allows gives a text that says so. */
 export function toJson(value: Json): string {
   try {

@@ -4,7 +4,8 @@
  */
 import type { Json, JsonObject } from '../../src/json.ts';
 import { equal } from './equal.ts';
-import { isMap, isScalar, own, toJson } from './json.ts';
+import { isMap, isScalar, nestsDeeper, own, toJson } from './json.ts';
+import { flow } from './text.ts';
 
 /** An item of both lists, or of one: an index is undefined where the item is not. */
 export interface Pair {
@@ -136,19 +137,33 @@ interface Span {
   readonly endAfter: number;
 }
 
+/** No real item nests deeper. */
+const MAX_LEVELS = 30;
+
+/**
+ * What equal items share. Of what nests deep it is the beginning, and not all that do share it are equal: lists in lists would else
+ * be printed whole once for each of them, which took seconds.
+ */
+function contentOf(item: Json): string {
+  return nestsDeeper(item, MAX_LEVELS) ? flow(item, 1_000) : toJson(item);
+}
+
 /** In the order of `after`; of equal items the first belongs to the first. */
 function anchorsIn(span: Span, before: Items, after: Items): readonly Anchor[] {
   const places = new Map<string, number[]>();
   for (let i = span.endBefore - 1; i >= span.start; i--) {
-    const content = toJson(before[i] as Json);
+    const content = contentOf(before[i] as Json);
     const found = places.get(content);
     if (found === undefined) places.set(content, [i]);
     else found.push(i);
   }
   const anchors: Anchor[] = [];
   for (let j = span.start; j < span.endAfter; j++) {
-    const i = places.get(toJson(after[j] as Json))?.pop();
-    if (i !== undefined) anchors.push([i, j]);
+    const alike = places.get(contentOf(after[j] as Json));
+    const i = alike?.at(-1);
+    if (i === undefined || !equal(before[i], after[j])) continue;
+    anchors.push([i, j]);
+    alike?.pop();
   }
   return anchors;
 }

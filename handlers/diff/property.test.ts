@@ -115,6 +115,26 @@ describe('diffFields() and patchOf(), for any two objects,', () => {
     }
   });
 
+  test('lists in lists are not printed whole once for each of them', () => {
+    const rules: FieldRules = { mask: KEEP, nulls: false, emptyMetadata: false };
+    let printed = 0;
+    const leaf = {
+      get text() {
+        printed++;
+        return 'x';
+      },
+    };
+    const nested = (mark: string) => {
+      let value: Json = [leaf];
+      for (let level = 0; level < 150; level++) value = [`${mark.repeat(100)}${level}`, value];
+      return { spec: value };
+    };
+    assert.equal(diffFields(nested('a'), nested('b'), rules).length, 150);
+    assert.equal(patchOf(nested('a'), nested('b'), rules).length, 150);
+    // By 30 levels of each side, which look how deep they are before; once for each level were 300.
+    assert.ok(printed < 200, `${printed} times`);
+  });
+
   test('leave Object.prototype alone', () => {
     assert.deepEqual(Object.keys(Object.prototype), []);
   });

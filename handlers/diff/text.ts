@@ -89,7 +89,7 @@ function inline(value: Json | undefined, room: number): string {
 }
 
 /** In the manner of YAML's flow style, about `room` characters of it. Each level of nesting uses up one, which bounds the recursion. */
-function flow(value: Json, room: number): string {
+export function flow(value: Json, room: number): string {
   if (room <= 0) return '…';
   if (isList(value)) return `[${joined(value, room, (item, left) => flow(item, left))}]`;
   if (isMap(value)) {
