@@ -45,6 +45,23 @@ describe('python', () => {
     assert.deepEqual(verdict.notes.answers?.['own'], { message: 'ADDED', level: 'INFO', log: [] });
   });
 
+  test('a coroutine that was cancelled is a failure of that change alone', async () => {
+    await using workdir = await Workdir.make();
+    const script = `
+import asyncio
+async def handle_event(event):
+  if event["object"]["metadata"]["name"] == "web":
+    raise asyncio.CancelledError("gone")
+  return "fine", "INFO"
+`;
+    const instance = await handler(workdir, script);
+    await assert.rejects(async () => instance.handle(change, testContext()), {
+      message: /^it said: CancelledError: gone \(/,
+    });
+    const other = changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'db' } } });
+    assert.ok(!isHalt(await instance.handle(other, testContext())));
+  });
+
   test('many at once are each answered for themselves', async () => {
     await using workdir = await Workdir.make();
     const instance = await handler(

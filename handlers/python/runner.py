@@ -119,7 +119,8 @@ class Runner:
         elif "change" in request:
             try:
                 answer["notes"] = self.handle(request["change"])
-            except (Exception, SystemExit) as error:
+            # sys.exit() and a coroutine that was cancelled are no Exception, and would end the others' answers, too.
+            except BaseException as error:
                 answer["error"] = told(error)
                 answer["notes"] = {"log": self.records.take()}
         return answer
