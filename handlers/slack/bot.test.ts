@@ -281,14 +281,25 @@ describe('slack update', () => {
     assert.equal(third?.method, 'chat.postMessage');
   });
 
-  test('one that cannot be rewritten any more is posted again', async (t) => {
-    const { bot, calls } = await workspace(t, ({ method }) =>
-      method === 'chat.update' ? 'edit_window_closed' : undefined,
-    );
-    for (const reason of ['a', 'b']) await bot(UPDATE).deliver(upgrade(reason), context());
-    assert.deepEqual(
-      calls().map(({ method }) => method),
-      ['chat.postMessage', 'chat.update', 'chat.postMessage'],
-    );
-  });
+  for (const error of ['edit_window_closed', 'is_inactive']) {
+    test(`one that cannot be rewritten any more is posted again: ${error}`, async (t) => {
+      const { bot, calls } = await workspace(t, ({ method }) => (method === 'chat.update' ? error : undefined));
+      for (const reason of ['a', 'b']) await bot(UPDATE).deliver(upgrade(reason), context());
+      assert.deepEqual(
+        calls().map(({ method }) => method),
+        ['chat.postMessage', 'chat.update', 'chat.postMessage'],
+      );
+    });
+  }
+
+  for (const error of ['update_failed', 'external_channel_migrating', 'org_login_required']) {
+    test(`one that cannot be rewritten now is a failed attempt: ${error}`, async (t) => {
+      const { bot } = await workspace(t, ({ method }) => (method === 'chat.update' ? error : undefined));
+      await bot(UPDATE).deliver(upgrade('a'), context());
+      await assert.rejects(bot(UPDATE).deliver(upgrade('b'), context()), (thrown: Error) => {
+        assert.match(thrown.message, new RegExp(`refused chat\\.update: ${error}$`));
+        return !('code' in thrown);
+      });
+    });
+  }
 });

@@ -24,6 +24,7 @@ const GONE: ReadonlySet<string> = new Set([
   'edit_window_closed',
   'channel_not_found',
   'is_archived',
+  'is_inactive',
 ]);
 const MAX_KEY_LENGTH = 200;
 

@@ -46,6 +46,9 @@ const PASSING: ReadonlySet<string> = new Set([
   'service_unavailable',
   'request_timeout',
   'team_added_to_org',
+  'org_login_required',
+  'external_channel_migrating',
+  'update_failed',
 ]);
 /** What to do about those that a configuration can cause. */
 const REMEDIES: Readonly<Record<string, string>> = {
