@@ -7,6 +7,7 @@
 export function retryAfterMs(header: string | undefined, now: number, maxMs: number): number | undefined {
   const text = header?.trim() ?? '';
   if (text === '') return undefined;
-  const ms = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now;
+  // To Date.parse() "-1" is a day in 2001, which was long ago; a time has colons.
+  const ms = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1_000 : text.includes(':') ? Date.parse(text) - now : NaN;
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), maxMs);
 }

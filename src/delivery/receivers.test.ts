@@ -126,6 +126,8 @@ describe('receiver: what an answer means', () => {
       [date, 90_000],
       ['0', 0],
       ['soon', undefined],
+      ['-1', undefined],
+      ['10, 20', undefined],
       ['9999999', 3_600_000],
     ] as const) {
       const failure = await failureOfAnswer(t, { status: 429, headers: { 'retry-after': value } });
