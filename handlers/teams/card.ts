@@ -37,11 +37,14 @@ export function messageOf(card: Card): object {
   };
 }
 
-/** Headline, who and where, then a line per changed field, then the diff; cut, visibly, at what a message holds. */
-export function cardOf(change: Change, clusterName: string): Card {
+/**
+ * Headline, who and where, then a line per changed field, then the diff; cut, visibly, at what a message holds.
+ * @param insteadOf in whose place a fallback tells
+ */
+export function cardOf(change: Change, clusterName: string, insteadOf?: string): Card {
   const headline = cut(headlineOf(change), MAX_HEADLINE_CHARS);
   const by = writersOf(change);
-  const about = [by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change), clusterName];
+  const about = [by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change), clusterName, inPlaceOf(insteadOf)];
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const bare = adaptiveCard(headline, [line(title), line(subtitle)]);
@@ -50,6 +53,11 @@ export function cardOf(change: Change, clusterName: string): Card {
   const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
   const items = fitting(details, room);
   return adaptiveCard(headline, [line(title), line(subtitle), { type: 'Container', style: 'emphasis', items }]);
+}
+
+/** Empty where nobody is stood in for. */
+export function inPlaceOf(insteadOf: string | undefined): string {
+  return insteadOf === undefined ? '' : `in place of ${insteadOf}`;
 }
 
 /** A card of these parts. */

@@ -2,7 +2,7 @@
 import type { Change } from '../../src/change.ts';
 import { detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
-import { adaptiveCard, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
+import { adaptiveCard, inPlaceOf, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
 
 /** Of what is said of one object. */
 const MAX_DETAIL_CHARS = 150;
@@ -32,10 +32,11 @@ export function fitting(changes: readonly Change[]): number {
 }
 
 /** By what happened to which kind in which namespace, in the order in which the first of each was seen. */
-export function digestOf(changes: readonly Change[], clusterName: string): Card {
+export function digestOf(changes: readonly Change[], clusterName: string, insteadOf?: string): Card {
   const isAway = changes.every(({ flags }) => flags.whileAway === true);
   const where = clusterName === '' ? '' : ` in ${clusterName}`;
-  const title = `${changes.length.toLocaleString('en')} changes${where}${isAway ? ' while nothing was watching' : ''}`;
+  const what = `${changes.length.toLocaleString('en')} changes${where}${isAway ? ' while nothing was watching' : ''}`;
+  const title = [what, inPlaceOf(insteadOf)].filter((part) => part !== '').join(' · ');
   const body = [...groupsOf(changes)].flatMap(({ head, names, details }) => [
     headLine(head, names.length + details.length),
     ...(names.length === 0 ? [] : [detailLine(names.join(', '))]),

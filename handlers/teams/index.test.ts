@@ -93,6 +93,17 @@ describe('teams', () => {
     ]);
   });
 
+  test('says in whose place it tells, of one change and of several', async (t) => {
+    const { sink, server } = await connected(t, { clusterName: 'eu-2' });
+    const deleted = changeOf({ before: named('a', 1, 1) });
+    const context = testContext({ insteadOf: 'default/slack' });
+    await sink.deliver(deleted, context);
+    await sink.deliverMany?.([deleted, deleted], context);
+    const [one = '', several = ''] = server.requests.map(({ body }) => body);
+    assert.equal(textsIn(one)[1], 'eu-2 · in place of default/slack');
+    assert.equal(textsIn(several)[0], '2 changes in eu-2 · in place of default/slack');
+  });
+
   test('a Kubernetes Event is told by its words', async (t) => {
     const event = {
       ...configMap(''),

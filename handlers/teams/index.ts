@@ -86,9 +86,9 @@ version = "1.4"
       await receiver.send({ headers, body, idempotencyKey, signal });
     };
     const deliverMany = async (changes: readonly Change[], context: HandlerContext): Promise<void> =>
-      send(JSON.stringify(messageOf(digestOf(changes, cluster))), context);
+      send(JSON.stringify(messageOf(digestOf(changes, cluster, context.insteadOf))), context);
     return {
-      deliver: async (change, context) => send(bodyOf(change), context),
+      deliver: async (change, context) => send(bodyOf(change, context), context),
       ...(given === undefined ? { fits: fitting, deliverMany } : {}),
       preview: bodyOf,
       stop: () => receiver.close(),
@@ -96,8 +96,13 @@ version = "1.4"
   },
 });
 
-function compileBody(given: unknown, clusterName: string): (change: Change) => string {
-  if (given === undefined) return (change) => JSON.stringify(messageOf(cardOf(change, clusterName)));
+function compileBody(
+  given: unknown,
+  clusterName: string,
+): (change: Change, context: Pick<HandlerContext, 'insteadOf'>) => string {
+  if (given === undefined) {
+    return (change, { insteadOf }) => JSON.stringify(messageOf(cardOf(change, clusterName, insteadOf)));
+  }
   const compiled = compileLayout(given);
   return (change) => {
     const rendered = compiled.value(scopeOf(change)) ?? null;
