@@ -14,7 +14,7 @@ export async function withStore(
   work: (store: Store, folder: string) => Promise<number>,
 ): Promise<number> {
   const folder = resolve(flags.state || (await findFolder(flags, io)));
-  const store = await openSqliteStore({ path: await storeFileIn(folder), writer: false });
+  const store = await openSqliteStore({ path: await storeFileIn(folder, io.env), writer: false });
   try {
     return await work(store, folder);
   } finally {

@@ -130,6 +130,20 @@ describe('openStateFolder()', () => {
     await assert.rejects(open(t, target), { code: 'CONFIG', message: /a file in it is a symbolic link/ });
   });
 
+  test("refuses a folder that is not ours, or everyone's, but for the root of a pod's volume, and leaves it as it was", async (t) => {
+    const path = await temporaryFolder(t);
+    await chmod(path, 0o777);
+    const { uid } = await stat(path);
+    t.mock.method(process as Required<Pick<NodeJS.Process, 'getuid'>>, 'getuid', () => uid + 1);
+    await assert.rejects(open(t, path), { code: 'CONFIG', message: /it belongs to user|everyone may write to it/ });
+    const env = { KUBERNETES_SERVICE_HOST: '10.0.0.1' };
+    const folder = await openStateFolder({ ...IDENTITY, path, env });
+    t.after(() => folder.close());
+    await writeFile(folder.storeFile, '');
+    assert.equal(await storeFileIn(path, env), folder.storeFile);
+    assert.equal(await modeOf(path), 0o777);
+  });
+
   test('refuses a file, and a path through a file', async (t) => {
     const file = join(await temporaryFolder(t), 'file');
     await writeFile(file, '');
@@ -142,23 +156,23 @@ describe('storeFileIn()', () => {
   test('is the store beside its holder', async (t) => {
     const holder = await open(t, await temporaryFolder(t));
     await writeFile(holder.storeFile, '', { mode: 0o600 });
-    assert.equal(await storeFileIn(holder.path), holder.storeFile);
+    assert.equal(await storeFileIn(holder.path, {}), holder.storeFile);
   });
 
   test("refuses a folder that is none of ours, and leaves it as it was: somebody's home, named by mistake", async (t) => {
     const path = await temporaryFolder(t);
     await chmod(path, 0o755);
     await writeFile(join(path, 'theirs'), '');
-    await assert.rejects(storeFileIn(path), { code: 'CONFIG', message: /there is no store\.db in it/ });
+    await assert.rejects(storeFileIn(path, {}), { code: 'CONFIG', message: /there is no store\.db in it/ });
     assert.equal(await modeOf(path), 0o755);
     assert.deepEqual(await readdir(path), ['theirs']);
   });
 
   test('makes no folder, follows no link', async (t) => {
     const path = join(await temporaryFolder(t), 'none');
-    await assert.rejects(storeFileIn(path), { code: 'CONFIG', message: /does not exist: nothing has run/ });
+    await assert.rejects(storeFileIn(path, {}), { code: 'CONFIG', message: /does not exist: nothing has run/ });
     await assert.rejects(stat(path), { code: 'ENOENT' });
     await symlink(tmpdir(), path);
-    await assert.rejects(storeFileIn(path), { code: 'CONFIG', message: /it is a symbolic link/ });
+    await assert.rejects(storeFileIn(path, {}), { code: 'CONFIG', message: /it is a symbolic link/ });
   });
 });

@@ -37,7 +37,7 @@ export async function openStateFolder(options: StateFolderOptions): Promise<Stat
   const path = stateFolderPath(options);
   try {
     await makeFolder(path);
-    const isOpenToOthers = await checkFolder(path);
+    const isOpenToOthers = await checkFolder(path, options.env);
     if (isOpenToOthers) await chmod(path, 0o700);
     const unlock = await lock(path);
     try {
@@ -56,9 +56,9 @@ export async function openStateFolder(options: StateFolderOptions): Promise<Stat
  * The store in the folder, for who looks into it beside the process that holds it. Nothing is made or changed there.
  * @throws ConfigError when there is none, or the folder is not ours alone.
  */
-export async function storeFileIn(path: string): Promise<string> {
+export async function storeFileIn(path: string, env: NodeJS.ProcessEnv): Promise<string> {
   try {
-    await checkFolder(path);
+    await checkFolder(path, env);
     await checkStore(path);
     return join(path, STORE_FILE);
   } catch (thrown) {
@@ -111,15 +111,17 @@ function fileName(text: string): string {
 }
 
 /**
- * Whoever else may write into the folder could put another store or key there. A volume's root belongs to root and is shared
- * with our group in Kubernetes (fsGroup); root may do anything anyway. Answers whether it is ours, and open to others.
+ * Whoever else may write into the folder could put another store or key there; root may do anything anyway. In a pod there is nobody
+ * else, and a volume's root is as it was made: shared with our group (fsGroup), for everyone (an emptyDir, the volumes of kind and
+ * k3s), or another user's (NFS). Answers whether it is ours, and open to others.
  */
-async function checkFolder(path: string): Promise<boolean> {
+async function checkFolder(path: string, env: NodeJS.ProcessEnv): Promise<boolean> {
   const stat = await lstat(path);
   if (stat.isSymbolicLink()) refuse(path, 'it is a symbolic link; name the folder itself');
   if (!stat.isDirectory()) refuse(path, 'it is not a folder; name another one');
   const ownUid = process.getuid?.() ?? stat.uid;
   if (stat.uid === ownUid) return (stat.mode & 0o077) !== 0;
+  if (env['KUBERNETES_SERVICE_HOST'] !== undefined) return false;
   if (stat.uid !== 0) refuse(path, `it belongs to user ${stat.uid}, we run as ${ownUid}; name a folder of our own`);
   if ((stat.mode & 0o002) !== 0)
     refuse(path, 'everyone may write to it; name a folder of our own, such as one inside it');
