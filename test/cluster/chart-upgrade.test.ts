@@ -77,6 +77,20 @@ test('an upgrade keeps the state: what the program follows by itself makes no ne
   await neverRefused(plane);
 });
 
+test('an upgrade replaces a pod that is not ready: what kept it from running can be mended', async () => {
+  await using plane = await startControlPlane({ pods: 'elsewhere' });
+  const values = (disk: string) => ({ persistence: { enabled: false }, nodeSelector: { disk } });
+  const waitsFor = (disk: string) =>
+    until(`the pod waits for a node with ${disk}`, async () => {
+      const pod = ['get', 'pod', 'prod-watchchain-0', '-n', 'monitoring', '--ignore-not-found'];
+      return (await plane.kubectl(...pod, '-o', 'jsonpath={.spec.nodeSelector.disk}')) === disk;
+    });
+  await released(plane, ['install', '--create-namespace'], values('mistyped'));
+  await waitsFor('mistyped');
+  await released(plane, ['upgrade'], values('ssd'));
+  await waitsFor('ssd');
+});
+
 async function released(
   plane: ControlPlane,
   [command = '', ...flags]: readonly string[],
