@@ -1,12 +1,13 @@
 {{- define "watchchain.name" -}}
 {{- $chart := .Values.nameOverride | default .Chart.Name -}}
 {{- $name := contains $chart .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $chart) -}}
-{{- .Values.fullnameOverride | default $name | trunc 52 | trimSuffix "-" -}}
+{{- /* A release may have dots in its name, a Service may not. */ -}}
+{{- .Values.fullnameOverride | default $name | replace "." "-" | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "watchchain.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "watchchain.labels" -}}
@@ -33,11 +34,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "watchchain.env" -}}
 {{- with include "watchchain.secret" . }}
 - name: SLACK_WEBHOOK_URL
-  valueFrom: { secretKeyRef: { name: {{ . }}, key: {{ $.Values.slack.key }} } }
+  valueFrom: { secretKeyRef: { name: {{ . | quote }}, key: {{ $.Values.slack.key | quote }} } }
 {{- end }}
 {{- with include "watchchain.webSecret" . }}
 - name: WEB_TOKEN
-  valueFrom: { secretKeyRef: { name: {{ . }}, key: {{ $.Values.web.key }} } }
+  valueFrom: { secretKeyRef: { name: {{ . | quote }}, key: {{ $.Values.web.key | quote }} } }
 {{- end }}
 {{- if eq (include "watchchain.form" .) "giantSwarm" }}
 - { name: MANAGEMENT_CLUSTER, value: {{ .Values.managementCluster.name | quote }} }
@@ -48,7 +49,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- if .Values.slack.webhook }}
 - name: SLACK_WEBHOOK_URL
-  valueFrom: { secretKeyRef: { name: {{ include "watchchain.name" . }}, key: {{ .Values.slack.key }} } }
+  valueFrom: { secretKeyRef: { name: {{ include "watchchain.name" . }}, key: {{ .Values.slack.key | quote }} } }
 {{- end }}
 {{- end }}
 {{- with concat .Values.env .Values.extraEnv }}

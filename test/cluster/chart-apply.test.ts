@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SETS } from './chart-sets.ts';
 import { startControlPlane } from './control-plane.ts';
-import { rendered, statefulSetOf, type PodSpec } from './helm.ts';
+import { CHART, helm, rendered, statefulSetOf, type PodSpec } from './helm.ts';
 import { kubeconform } from './kubeconform.ts';
 import { PROMETHEUS_OPERATOR } from './prometheus-operator.ts';
 
@@ -25,6 +25,21 @@ test('every set of values is accepted, its pods by the restricted Pod Security S
   const misspelt = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, date: {}, data: { a: 1 } };
   assert.match((await kubeconform(plane, [misspelt])).join(), /ConfigMap\/x: .*(got number, want string|'date')/);
   await assert.rejects(plane.apply([{ ...restricted('other'), spce: {} }], '--validate=strict'), /spce/);
+});
+
+test('names are accepted that YAML takes for numbers and truth values, and a release with dots in its name', async () => {
+  await using plane = await startControlPlane();
+  await plane.kubectl('create', 'namespace', '12345');
+  const values = {
+    serviceAccount: { name: '7' },
+    slack: { existingSecret: '8', key: '9' },
+    config: { resource: [{ kind: 'pod', namespaces: ['12345'] }], handler: [{ name: 'log' }] },
+  };
+  for (const release of ['no', '1e3', 'my.release']) {
+    const { code, stdout, stderr } = await helm(['template', release, CHART, '--namespace', '12345'], values);
+    assert.equal(code, 0, stderr);
+    await plane.apply(stdout, '--validate=strict', '--dry-run=server');
+  }
 });
 
 function restricted(name: string): object {
