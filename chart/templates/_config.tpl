@@ -40,33 +40,42 @@ tables
     {{- $tables = deepCopy (eq $form "kwatchman" | ternary .Values.kwatchman.config .Values.config) -}}
   {{- end -}}
   {{- $added := include "watchchain.added" (dict "root" . "tables" $tables) | fromJson -}}
-  {{- with $added.handler }}{{ $_ := set $tables "handler" (concat ($tables.handler | default list) .) }}{{ end -}}
-  {{- with $added.web }}{{ $_ := set $tables "web" (merge . ($tables.web | default dict)) }}{{ end -}}
+  {{- range $key, $value := $added }}
+    {{- $own := get $tables $key | default (kindIs "map" $value | ternary dict list) -}}
+    {{- if kindIs "map" $value }}{{ $_ := set $tables $key (merge $value $own) }}
+    {{- else }}{{ $_ := set $tables $key (concat (kindIs "map" $own | ternary (list $own) $own) $value) }}{{ end -}}
+  {{- end -}}
   {{- if and $text $added -}}
     {{- /* Behind the text, which stays as it is, wherever TOML allows that. */ -}}
     {{- $text = printf "%s\n%s" (trimSuffix "\n" $text) (toToml $added) -}}
     {{- if (fromToml $text).Error }}{{ $text = "" }}{{ end -}}
   {{- end -}}
-  {{- if not $text }}{{ $text = toToml $tables }}{{ end -}}
+  {{- if not $text -}}
+    {{- $text = toToml $tables -}}
+    {{- /* Where there is no TOML for it, that is what toToml answers. */ -}}
+    {{- if (fromToml $text).Error }}{{ fail (printf "config: %s" $text) }}{{ end -}}
+  {{- end -}}
   {{ toJson (dict "name" "config.toml" "text" $text "read" (include "watchchain.lower" $tables | fromJson).value) }}
 {{- end -}}
 {{- end -}}
 
 {{- /*
 What values of their own add to .tables: the slack handler comes last; its URL and the page's token are in the environment. A configuration
-that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only.
+that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only. The keys are as .tables spells them: twice is refused.
 */ -}}
 {{- define "watchchain.added" -}}
 {{- $added := dict -}}
 {{- $written := toJson .tables -}}
+{{- $spelt := dict "handler" "handler" "web" "web" -}}
+{{- range $key := keys .tables }}{{ if hasKey $spelt (lower $key) }}{{ $_ := set $spelt (lower $key) $key }}{{ end }}{{ end -}}
 {{- if and (include "watchchain.secret" .root) (not (contains "${SLACK_WEBHOOK_URL}" $written)) -}}
   {{- if not (include "watchchain.lower" .tables | fromJson).value.resource }}{{ fail "slack.webhookURL and slack.existingSecret add a handler to the chain at the top of the configuration, which has no resource: write the slack handler into your own chain, with webhookURL = \"${SLACK_WEBHOOK_URL}\"" }}{{ end -}}
   {{- $slack := dict "name" "slack" "webhookURL" "${SLACK_WEBHOOK_URL}" -}}
   {{- with .root.Values.slack.clusterName }}{{ $_ := set $slack "clusterName" . }}{{ end -}}
-  {{- $_ := set $added "handler" (list $slack) -}}
+  {{- $_ := set $added $spelt.handler (list $slack) -}}
 {{- end -}}
 {{- if and (include "watchchain.webSecret" .root) (not (contains "${WEB_TOKEN}" $written)) -}}
-  {{- $_ := set $added "web" (dict "token" "${WEB_TOKEN}") -}}
+  {{- $_ := set $added $spelt.web (dict "token" "${WEB_TOKEN}") -}}
 {{- end -}}
 {{ toJson $added }}
 {{- end -}}
@@ -115,6 +124,6 @@ that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only
 {{- /* Where no namespaces or selector are named, as -n and -l: {"namespaces": [...], "labelSelector": ...}; kwatchman's names count, too. */ -}}
 {{- define "watchchain.filter" -}}
 {{- $older := .Values.kwatchman.filter_by -}}
-{{- $namespaces := .Values.namespaces | default (without ($older.namespace | nospace | splitList ",") "") -}}
+{{- $namespaces := .Values.namespaces | default (without ($older.namespace | default "" | nospace | splitList ",") "") -}}
 {{ toJson (dict "namespaces" $namespaces "labelSelector" (.Values.labelSelector | default $older.labelSelector)) }}
 {{- end -}}

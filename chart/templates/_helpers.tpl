@@ -52,7 +52,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   valueFrom: { secretKeyRef: { name: {{ include "watchchain.name" . }}, key: {{ .Values.slack.key | quote }} } }
 {{- end }}
 {{- end }}
-{{- with concat .Values.env .Values.extraEnv }}
+{{- with concat (.Values.env | default list) (.Values.extraEnv | default list) }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
@@ -64,7 +64,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   {{- if and (or .webhookURL .webhook) (not .existingSecret) }}{{ $_ := set $values .key (.webhookURL | default .webhook) }}{{ end -}}
   {{- with .token }}{{ $_ := set $values "slackToken" . }}{{ end -}}
 {{- end -}}
-{{- if and .Values.web.token (not .Values.web.existingSecret) }}{{ $_ := set $values .Values.web.key .Values.web.token }}{{ end -}}
+{{- if and .Values.web.token (not .Values.web.existingSecret) }}
+  {{- if hasKey $values .Values.web.key }}{{ fail (printf "slack.key and web.key are both %q: in one Secret each needs a key of its own" .Values.web.key) }}{{ end -}}
+  {{- $_ := set $values .Values.web.key .Values.web.token -}}
+{{- end -}}
 {{- if $values }}{{ toYaml $values }}{{ end -}}
 {{- end -}}
 

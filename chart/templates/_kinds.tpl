@@ -76,6 +76,7 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{- /* The handlers of a table, of its chains and of its branches, at any depth. */ -}}
 {{- define "watchchain.handlers" -}}
 {{- $handlers := (include "watchchain.list" .handler | fromJson).list -}}
+{{- range $handlers }}{{ if not (kindIs "map" .) }}{{ fail (printf "handler %s: it is a table, with a name" (toJson .)) }}{{ end }}{{ end -}}
 {{- range list .chain .branch -}}
   {{- range (include "watchchain.list" . | fromJson).list }}{{ $handlers = concat $handlers (include "watchchain.handlers" . | fromJson).handlers }}{{ end -}}
 {{- end -}}
@@ -88,7 +89,7 @@ as `watchchain rbac` prints for this configuration, kept equal by a test: the re
 namespaces has the values' own; a pattern needs all of them; what all namespaces have is not said again of one; lookups are where something is watched.
 */ -}}
 {{- define "watchchain.access" -}}
-{{- $kinds := mergeOverwrite (include "watchchain.kinds" . | fromYaml) .Values.kinds -}}
+{{- $kinds := mergeOverwrite (include "watchchain.kinds" . | fromYaml) (.Values.kinds | default dict) -}}
 {{- $read := (include "watchchain.file" . | fromJson).read -}}
 {{- $default := (include "watchchain.filter" . | fromJson).namespaces -}}
 {{- $access := dict -}}

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
+import { parseToml } from '../../src/config/parse-toml.ts';
 import { SETS } from './chart-sets.ts';
 import { CHART, configOf, helm, rendered, statefulSetOf } from './helm.ts';
 
@@ -35,6 +36,17 @@ describe('values are refused with the reason', () => {
       'a Lease without its role',
       { lease: { enabled: false }, config: { ...exporter, leaderElection: { enabled: true } } },
       /asks for a Lease, and lease\.enabled is off/,
+    ],
+    ['a handler that is no table', { config: { resource, handler: ['log'] } }, /handler "log": it is a table/],
+    [
+      'what TOML has no word for',
+      { config: { resource, redact: { paths: [null] } } },
+      /config: toml: cannot encode array with nil element/,
+    ],
+    [
+      'one key for two secrets',
+      { slack: { webhookURL: 'https://x.example', key: 'it' }, web: { token: 'a-token-for-the-page', key: 'it' } },
+      /slack\.key and web\.key are both "it"/,
     ],
     ['a misspelt section', { config: { resources: resource } }, /the configuration watches nothing/],
     [
@@ -134,6 +146,27 @@ describe('the configuration', () => {
     await assert.rejects(rendered({ config: chains, slack }), /which has no resource/);
   });
 
+  test('gets what values add under the keys as it spells them: twice, the program refuses one', async () => {
+    const values = { slack: { existingSecret: 'mine' }, web: { existingSecret: 'mine' } };
+    const handlers = [{ name: 'log' }, { name: 'slack', webhookURL: '${SLACK_WEBHOOK_URL}' }];
+    const tables = { Resource: { kind: 'pod' }, Handler: { name: 'log' }, Web: { open: true } };
+    const text = '[Resource]\nkind = "pod"\n[[Handler]]\nname = "log"\n[Web]\nopen = true\n';
+    for (const config of [tables, text])
+      assert.deepEqual(parseToml(configOf(await rendered({ config, ...values })).text), {
+        Resource: { kind: 'pod' },
+        Handler: handlers,
+        Web: { open: true, token: '${WEB_TOKEN}' },
+      });
+    const chain = '[[Resource]]\nkind = "pod"\n[[Handler]]\nname = "log"\n';
+    const { text: behind } = configOf(await rendered({ config: chain, ...values }));
+    assert.ok(behind.startsWith(chain));
+    assert.deepEqual(parseToml(behind), {
+      Resource: [{ kind: 'pod' }],
+      Handler: handlers,
+      web: { token: '${WEB_TOKEN}' },
+    });
+  });
+
   test('a version with build metadata, as Flux gives the chart, makes labels that are some', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'chart-'));
     await helm(['package', CHART, '--version', '0.1.0+0cc9a8446c95', '--destination', folder]);
@@ -159,6 +192,12 @@ describe('the configuration', () => {
     const [one, other] = await Promise.all(['a', 'b'].map((key) => podOf({ slack: { webhookURL: `https://${key}` } })));
     assert.notEqual(one, other);
   });
+});
+
+test('a list, or a map of kinds, of which only the name is left is an empty one', async () => {
+  const filter = { filter_by: { namespace: null, labelSelector: null } };
+  const nothing = { env: null, extraEnv: null, extraArgs: null, kinds: null, namespaces: null, kwatchman: filter };
+  assert.deepEqual(await rendered(nothing), await rendered({}));
 });
 
 test('OpenShift picks users itself: where the cluster is one, or the values say so, none is named', async () => {
