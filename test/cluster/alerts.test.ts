@@ -11,6 +11,7 @@ import { FakeClock } from '../../src/testing/fake-clock.ts';
 import type { ReceiverAnswer } from '../../src/testing/receiver.ts';
 import { deployment } from '../e2e/cluster.ts';
 import { kwatchmanConfig, startProgram } from '../e2e/main-job.ts';
+import { Workdir } from '../e2e/program.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { Tmpfs } from '../faults/mounts.ts';
 import { needsMount } from '../faults/needs.ts';
@@ -196,6 +197,22 @@ describe('the alerts', () => {
     for (let n = 0; n < 7; n++) recording.add(await (await fetch(`${program.url()}/metrics`)).text());
     await recording.assertFires('WatchchainAbsent', { labels: {}, summary: 'Nothing watches' }, 1, world.workdir);
   });
+
+  for (const [labels, where] of [
+    [{}, ''],
+    [{ namespace: 'shop' }, ' in shop'],
+    [{ namespace: 'monitoring', pod: 'watchchain-0' }, ''],
+    [{ namespace: 'monitoring', pod: 'watchchain-0', exported_namespace: 'shop' }, ' in shop'],
+  ] as const)
+    test(`WatchchainScopeDegraded of ${JSON.stringify(labels)} names the namespace that is watched, if any`, async () => {
+      await using workdir = await Workdir.make();
+      const recording = new Recording(Date.UTC(2026, 0, 1));
+      const named = { resource: DEPLOYMENTS, ...labels };
+      const series = Object.entries(named).map(([label, value]) => `${label}="${value}"`);
+      for (let n = 0; n < 7; n++) recording.add(`watchchain_scope_synced{${series.join(',')}} 0\n`);
+      const summary = `${DEPLOYMENTS}${where} is not watched`;
+      await recording.assertFires('WatchchainScopeDegraded', { labels: named, summary }, 1, workdir);
+    });
 
   test('WatchchainDiskAlmostFull fires', needsMount, async () => {
     await using world = await World.start();
