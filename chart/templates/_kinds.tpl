@@ -34,19 +34,19 @@ storageclass: { group: storage.k8s.io, resource: storageclasses, short: sc, name
 customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourcedefinitions, short: crd, namespaced: false }
 {{- end -}}
 
-{{- /* The entry of a kind, by the rules of the program: `widgets.shop.example.com` and apiVersion say the group. */ -}}
+{{- /* The entry of a kind, by the rules of the program: `widgets.shop.example.com` and apiVersion say the group; without one it is Kubernetes' own, which come last. */ -}}
 {{- define "watchchain.kind" -}}
 {{- $parts := splitn "." 2 (lower .wanted.kind) -}}
 {{- $name := $parts._0 -}}
-{{- $group := $parts._1 | default "" -}}
+{{- $group := regexReplaceAll "^v[0-9]+((alpha|beta)[0-9]+)?(\\.|$)" ($parts._1 | default "") "" -}}
 {{- $apiVersion := .wanted.apiversion | default "" -}}
 {{- if and $apiVersion (not (regexMatch "^v[0-9]" $apiVersion)) }}{{ $group = first (splitList "/" $apiVersion) }}{{ end -}}
 {{- $isCore := regexMatch "^v[0-9]" $apiVersion -}}
 {{- $found := dict -}}
-{{- range $singular, $entry := .kinds -}}
+{{- range .kinds }}{{ range $singular, $entry := . -}}
   {{- $isNamed := or (eq $singular $name) (eq $entry.resource $name) (eq ($entry.short | default "") $name) -}}
   {{- if and $isNamed (or (not $group) (eq $entry.group $group)) (or (not $isCore) (eq $entry.group "")) }}{{ $found = $entry }}{{ end -}}
-{{- end -}}
+{{- end }}{{ end -}}
 {{- if not $found -}}
   {{- fail (printf "kind %q is not known to the chart: say what roles call it, as in  kinds: { %s: { group: %s, resource: %ss } }" .wanted.kind $name ($group | default "shop.example.com") $name) -}}
 {{- end -}}
@@ -89,7 +89,7 @@ as `watchchain rbac` prints for this configuration, kept equal by a test: the re
 namespaces has the values' own; a pattern needs all of them; what all namespaces have is not said again of one; lookups are where something is watched.
 */ -}}
 {{- define "watchchain.access" -}}
-{{- $kinds := mergeOverwrite (include "watchchain.kinds" . | fromYaml) (.Values.kinds | default dict) -}}
+{{- $kinds := list (.Values.kinds | default dict) (include "watchchain.kinds" . | fromYaml) -}}
 {{- $read := (include "watchchain.file" . | fromJson).read -}}
 {{- $default := (include "watchchain.filter" . | fromJson).namespaces -}}
 {{- $access := dict -}}

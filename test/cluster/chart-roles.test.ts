@@ -20,7 +20,15 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
   },
   'kinds by plural, short name and group': {
     values: {
-      config: { resource: [{ kind: 'deploy' }, { kind: 'Pods' }, { kind: 'ingresses.networking.k8s.io' }], handler },
+      config: {
+        resource: [
+          { kind: 'deploy' },
+          { kind: 'Pods' },
+          { kind: 'ingresses.networking.k8s.io' },
+          { kind: 'jobs.v1.batch' },
+        ],
+        handler,
+      },
     },
   },
   'namespaces of its own, and of the values': {
@@ -143,6 +151,15 @@ describe('the roles of the chart are those of watchchain rbac', { concurrency: 2
       assert.deepEqual(said(manifests), said(printed));
     });
   }
+});
+
+test('a kind of others that has the name of one of Kubernetes does not take its place', async () => {
+  const services = [{ kind: 'service' }, { kind: 'service', apiVersion: 'serving.knative.dev/v1' }];
+  const kinds = { service: { group: 'serving.knative.dev', resource: 'services' } };
+  const manifests = await rendered({ kinds, config: { resource: services, handler } });
+  const rules = manifests.flatMap(({ kind, rules = [] }) => (kind === 'ClusterRole' ? (rules as readonly Rule[]) : []));
+  const groups = rules.filter(({ resources }) => resources.includes('services')).map(({ apiGroups }) => apiGroups);
+  assert.deepEqual(groups, [[''], ['serving.knative.dev']]);
 });
 
 /** The file of the chart, and its variables; those out of Secrets that it does not make hold a URL. */
