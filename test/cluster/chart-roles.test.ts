@@ -7,7 +7,7 @@ import type { Rule } from '../../src/rbac/roles.ts';
 import { Program, Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
 import { SETS } from './chart-sets.ts';
-import { configOf, rendered, statefulSetOf, type Manifest } from './helm.ts';
+import { CHART, configOf, helm, rendered, statefulSetOf, type Manifest } from './helm.ts';
 
 const handler = [{ name: 'diff' }, { name: 'log' }];
 const inNamespaces = (kind: string, ...namespaces: string[]) => ({ kind, namespaces });
@@ -151,6 +151,20 @@ describe('the roles of the chart are those of watchchain rbac', { concurrency: 2
       assert.deepEqual(said(manifests), said(printed));
     });
   }
+});
+
+test('without roles of the chart, the notes say what prints them', async () => {
+  await using workdir = await Workdir.make();
+  const values = { namespaces: ['shop'], lookupKinds: ['pod'], config: { resource: [{ kind: 'event' }], handler } };
+  const install = ['install', 'prod', CHART, '--namespace', 'monitoring', '--dry-run=client'];
+  const { stdout: notes } = await helm(install, { ...values, rbac: { create: false } });
+  const [, command = ''] = /^ *watchchain (rbac .*)$/m.exec(notes) ?? [];
+  const manifests = await rendered(values);
+  const { env } = await asMounted(manifests, workdir);
+  await using program = new Program(command.replaceAll("'", '').split(' '), { cwd: workdir.path, env });
+  const { stdout } = await program.exited();
+  const printed = parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
+  assert.deepEqual(said(manifests), said(printed));
 });
 
 test('a kind of others that has the name of one of Kubernetes does not take its place', async () => {
