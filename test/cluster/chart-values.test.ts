@@ -1,6 +1,6 @@
 /** What helm makes of the values: what is refused and how, and what the rest turns into. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
@@ -173,6 +173,21 @@ describe('the configuration', () => {
     const { stdout } = await helm(['template', 'prod', join(folder, 'watchchain-0.1.0+0cc9a8446c95.tgz')], {});
     await rm(folder, { recursive: true });
     assert.match(stdout, /helm\.sh\/chart: watchchain-0\.1\.0_0cc9a8446c95\n/);
+  });
+
+  test('of a chart that is part of another is used where that one says so', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'chart-'));
+    t.after(() => rm(folder, { recursive: true }));
+    await cp(CHART, join(folder, 'charts/watchchain'), { recursive: true });
+    const dependencies = [{ name: 'watchchain', version: '*', condition: 'watchchain.enabled' }];
+    const chart = { apiVersion: 'v2', name: 'umbrella', version: '1.0.0', dependencies };
+    await writeFile(join(folder, 'Chart.yaml'), JSON.stringify(chart));
+    const kinds = async (enabled: boolean) => {
+      const { stdout, stderr } = await helm(['template', 'prod', folder], { watchchain: { enabled } });
+      assert.equal(stderr, '');
+      return stdout.match(/^kind: StatefulSet$/gm);
+    };
+    assert.deepEqual([await kinds(true), await kinds(false)], [['kind: StatefulSet'], null]);
   });
 
   test('of another tool is mounted as it is, for the program reads it', async () => {
