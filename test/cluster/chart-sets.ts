@@ -73,7 +73,7 @@ export const SETS = {
       handler: [{ name: 'log' }],
     },
   },
-  openshift: { openshift: true },
+  openshift: { openshift: true, networkPolicy: { create: true } },
   ephemeral: { persistence: { enabled: false }, rbac: { create: false } },
   // What needs the kinds of the Prometheus operator.
   monitoring: {
