@@ -20,11 +20,13 @@ import { follow } from './stream.ts';
 /** Who look on at once; the next are told to come back. */
 const MAX_VIEWERS = 50;
 
+const PATH = '/api/changes';
+
 export function changeRoutes(parts: RouteParts): readonly Route[] {
   return [
     {
       method: 'GET',
-      path: '/api/changes',
+      path: PATH,
       access: 'read',
       summary:
         'Changes, newest first, with `before` for the next page. With `Accept: text/event-stream`: those that are accepted from now on, and after `Last-Event-ID` or `after`.',
@@ -52,12 +54,13 @@ async function stream(
   c: Context,
   query: ChangesQuery,
   after: string | undefined,
-  { outlook, feed }: RouteParts,
+  { outlook, feed, gate, sessions }: RouteParts,
 ): Promise<Response> {
   if (feed.viewers >= MAX_VIEWERS) return c.text('too many look on already\n', 503, { 'retry-after': '60' });
   const { filter, problem } = await filterFor(outlook, query);
   if (filter === undefined) return c.json({ error: problem }, 400);
   const seen = Number(c.req.header('last-event-id') ?? after);
+  const { headers } = c.req.raw;
   const { outgoing } = c.env as { readonly outgoing?: { destroy(): unknown } };
   return streamSSE(c, (api) =>
     follow(api, {
@@ -66,6 +69,7 @@ async function stream(
       store: outlook.store(),
       filter,
       after: Number.isSafeInteger(seen) ? seen : undefined,
+      isAllowed: async () => (await gate.verdict(sessions.tokenOf(headers), 'read', PATH)) === 'allowed',
       cut: () => outgoing?.destroy(),
     }),
   );

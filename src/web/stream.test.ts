@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
+import type { ApiClient } from '../source/api.ts';
 import { TestWeb } from '../testing/test-web.ts';
 
 interface Told {
@@ -36,6 +37,11 @@ class Onlooker {
 
   has(text: string): true | undefined {
     return this.#lines.some((line) => line.includes(text)) || undefined;
+  }
+
+  /** The answer is complete: its last chunk was there. */
+  get ended(): boolean {
+    return this.#lines.includes('0\r');
   }
 
   #read(chunk: string): void {
@@ -126,6 +132,26 @@ describe('GET /api/changes as a stream', () => {
     await closed;
     assert.ok(slow.told.length < good.told.length);
     assert.equal(good.closed, false);
+  });
+
+  test('ends for whom the cluster does not know any more, and who comes back is told so', async (t) => {
+    let isKnown = true;
+    const request: ApiClient['request'] = (_method, path) => {
+      const status = path.endsWith('/tokenreviews')
+        ? { authenticated: isKnown, user: { username: 'reader' } }
+        : { allowed: true };
+      return Promise.resolve({ status: 201, headers: {}, body: Buffer.from(JSON.stringify({ status })) });
+    };
+    const api = { request } as ApiClient;
+    const web = await TestWeb.start(t, { listen: '0.0.0.0:0', settings: { clusterAccess: true }, api });
+    const authorization = 'Bearer reader';
+    const onlooker = await Onlooker.of(t, web, '', [`Authorization: ${authorization}`]);
+    isKnown = false;
+    await web.clock.advance(2 * 60_000);
+    await web.change({ name: 'secret', text: '1' });
+    await web.until(() => onlooker.told.length > 0 || onlooker.ended || undefined);
+    assert.deepEqual(onlooker.told, []);
+    assert.equal((await web.ask('/api/changes', { headers: { authorization } })).status, 401);
   });
 
   test('ends when the service stops', async (t) => {

@@ -19,13 +19,15 @@ export interface StreamParts {
   readonly filter: ChangesFilter;
   /** The last change that the viewer has seen; undefined: what is accepted from now on. */
   readonly after: number | undefined;
+  /** Whether the viewer may still look on: a session ends, a token expires, a role is taken away. Never rejects. */
+  readonly isAllowed: () => Promise<boolean>;
   /** Ends the connection without waiting for what was not taken. */
   readonly cut: () => void;
 }
 
-/** Until the viewer leaves, is too slow, or the service stops. A change may come twice, and none is left out in silence. */
+/** Until the viewer leaves, is too slow, may not look on any more, or the service stops. A change may come twice, and none is left out in silence. */
 export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promise<void> {
-  const { clock, feed, store, filter, after, cut } = parts;
+  const { clock, feed, store, filter, after, isAllowed, cut } = parts;
   const over = new AbortController();
   stream.onAbort(() => over.abort());
   const send = sender(stream, over, cut);
@@ -34,7 +36,7 @@ export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promi
     const missed =
       store === undefined || after === undefined ? undefined : await messageOf(store, { ...filter, afterId: after });
     if (missed !== undefined) send(missed);
-    while (!over.signal.aborted) {
+    while (!over.signal.aborted && (await isAllowed())) {
       send(ALIVE);
       await pause(clock, ALIVE_EVERY_MS, over.signal);
     }
