@@ -56,6 +56,9 @@ async function stream(
   after: string | undefined,
   { outlook, feed, gate, sessions }: RouteParts,
 ): Promise<Response> {
+  const store = outlook.store();
+  // A filter is for the state to understand, and so is what was missed meanwhile: the page asks again by itself.
+  if (store === undefined) return c.text('the service is not running yet\n', 503, { 'retry-after': '5' });
   if (feed.viewers >= MAX_VIEWERS) return c.text('too many look on already\n', 503, { 'retry-after': '60' });
   const { filter, problem } = await filterFor(outlook, query);
   if (filter === undefined) return c.json({ error: problem }, 400);
@@ -66,7 +69,7 @@ async function stream(
     follow(api, {
       clock: outlook.clock,
       feed,
-      store: outlook.store(),
+      store,
       filter,
       after: Number.isSafeInteger(seen) ? seen : undefined,
       isAllowed: async () => (await gate.verdict(sessions.tokenOf(headers), 'read', PATH)) === 'allowed',

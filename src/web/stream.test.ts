@@ -87,6 +87,24 @@ describe('GET /api/changes as a stream', () => {
     assert.deepEqual(await web.until(() => again.names(1)), ['missed']);
   });
 
+  test('who comes back before the state is open is told to wait, and then misses nothing that matches', async (t) => {
+    let isOpen = true;
+    const web: TestWeb = await TestWeb.start(t, { outlook: { store: () => (isOpen ? web.store : undefined) } });
+    await web.change({ name: 'seen', text: '1' });
+    isOpen = false;
+    const query = '?after=1&name=b*';
+    const early = new Onlooker(web, query);
+    t.after(() => early.socket.destroy());
+    await web.until(() => early.has(' 503 ') ?? early.has('event: alive'));
+    await web.change({ name: 'a', text: '1' }, { name: 'b', text: '1' });
+    isOpen = true;
+    const onlooker = early.has(' 503 ') === true ? await Onlooker.of(t, web, query) : early;
+    await web.clock.advance(1_000);
+    await web.change({ name: 'aa', text: '1' }, { name: 'bb', text: '1' });
+    await web.until(() => onlooker.names(2));
+    assert.deepEqual(onlooker.names(2), ['b', 'bb']);
+  });
+
   test('a burst is told by its newest 50, and that there were more', async (t) => {
     const web = await TestWeb.start(t);
     const onlooker = await Onlooker.of(t, web);

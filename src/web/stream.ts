@@ -15,7 +15,7 @@ const ALIVE = new TextEncoder().encode('event: alive\ndata: \n\n');
 export interface StreamParts {
   readonly clock: Clock;
   readonly feed: Feed;
-  readonly store: Store | undefined;
+  readonly store: Store;
   readonly filter: ChangesFilter;
   /** The last change that the viewer has seen; undefined: what is accepted from now on. */
   readonly after: number | undefined;
@@ -33,8 +33,7 @@ export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promi
   const send = sender(stream, over, cut);
   const leave = await feed.follow(filter, send);
   try {
-    const missed =
-      store === undefined || after === undefined ? undefined : await messageOf(store, { ...filter, afterId: after });
+    const missed = after === undefined ? undefined : await messageOf(store, { ...filter, afterId: after });
     if (missed !== undefined) send(missed);
     while (!over.signal.aborted && (await isAllowed())) {
       send(ALIVE);
