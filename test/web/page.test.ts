@@ -108,6 +108,21 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.doesNotMatch(await page.title(), /owned/);
   });
 
+  test('the dialog of Events says why there are none to show: who may not see them, and a service that is away', async (t) => {
+    const { page, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    const dialog = page.getByRole('dialog');
+    const ask = () => page.getByRole('button', { name: 'Events of shop/search-5d4f8c7b9-tt4wp' }).click();
+    await page.route('**/events/**', (route) => route.fulfill({ status: 403, body: 'you may not see this\n' }));
+    await ask();
+    await dialog.getByText('That did not work: 403').waitFor();
+    await page.keyboard.press('Escape');
+    await page.route('**/events/**', (route) => route.abort());
+    await ask();
+    await dialog.getByText('The service cannot be reached').waitFor();
+  });
+
   test('filters are in the address, and hold for what comes', async (t) => {
     const { world, page, url } = await open(t);
     await page.goto(url);

@@ -57,10 +57,18 @@ async function showEvents(pod, { base }) {
   dialog.append(title, element('p', 'Asking the cluster'), close);
   document.body.append(dialog);
   dialog.showModal();
-  const answer = await fetch(`${base}/events/${pod.split('/').map(encodeURIComponent).join('/')}`);
-  const found = await answer.json();
-  dialog.querySelector('p')?.replaceWith(answer.ok ? eventsTable(found) : element('p', found.error));
+  const asked = eventsAt(`${base}/events/${pod.split('/').map(encodeURIComponent).join('/')}`);
+  dialog.querySelector('p')?.replaceWith(await asked.catch(() => element('p', 'The service cannot be reached')));
   showTimes(dialog);
+}
+
+/** @param {string} path */
+async function eventsAt(path) {
+  const answer = await fetch(path);
+  if (answer.ok) return eventsTable(await answer.json());
+  // What the gate or a proxy says is no JSON.
+  const { error } = await answer.json().catch(() => ({ error: `That did not work: ${answer.status}` }));
+  return element('p', error);
 }
 
 /** @typedef {{ localizedTime: string, lastTimestamp?: string, eventTime?: string, type?: string, reason?: string, message?: string, count?: number }} KubernetesEvent */
