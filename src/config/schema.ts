@@ -276,7 +276,9 @@ export const configFile = z.strictObject({
           'Ask the cluster who a bearer token is and whether that one may `get` or `update` the path (TokenReview, SubjectAccessReview).',
         ),
       hosts: z
-        .array(z.string().min(1))
+        .array(
+          z.string().regex(/^[\w.-]+$/, 'must be a name such as watchchain.example, without scheme, port or wildcard'),
+        )
         .optional()
         .describe('Names under which people reach the page, beside loopback and addresses: `["watchchain.example"]`.'),
       basePath: z

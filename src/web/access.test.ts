@@ -217,6 +217,8 @@ describe('requests that another site makes a browser send', () => {
       assert.equal((await web.ask('/', { headers: { host } })).status, 200, host);
     for (const host of ['evil.example', 'localhost.evil.example', 'watch.example.evil', '127.0.0.1.nip.io'])
       assert.equal((await web.ask('/', { headers: { host } })).status, 421, host);
+    const { body } = await web.ask('/', { headers: { host: 'new.example:8443' } });
+    assert.match(body, /"new\.example": see \[web\] hosts/, 'as it belongs into the configuration');
     assert.equal((await web.ask('/livez', { headers: { host: 'watchchain.monitoring.svc' } })).status, 200);
   });
 
