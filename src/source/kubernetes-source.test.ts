@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { EVERYTHING } from '../interest.ts';
 import { configMap, REDACTION_KEY, startTestSource } from '../testing/test-source.ts';
 import type { ClusterSource } from './kubernetes-source.ts';
 import { createRedactor } from './redact.ts';
@@ -187,6 +188,19 @@ describe('createSource()', () => {
     const source = rig.source() as ClusterSource;
     await source.follow(await source.prepare({ ...plan, requests: [] }));
     assert.deepEqual(await shown(), []);
+  });
+
+  test('of scopes that differ by their selectors only, one that is degraded is not hidden by the others', async (t) => {
+    const rig = await startTestSource(t);
+    const plan = { redactor: createRedactor({ envNames: [], paths: [] }, REDACTION_KEY), whileAway: 'each' as const };
+    const synced = async () => (await rig.metrics.scopeSynced.get()).values.map(({ value }) => value);
+    await rig.start({ ...plan, requests: [{ fieldSelector: 'spec.nope=1' }, {}] });
+    assert.deepEqual(await synced(), [0]);
+    const source = rig.source() as ClusterSource;
+    const common = { kind: 'configmap', apiVersion: undefined, namespace: '', labelSelector: '', at: 'config.toml:1' };
+    const healthy = { ...common, fieldSelector: '', chains: ['default'], interest: EVERYTHING };
+    await source.follow(await source.prepare({ ...plan, requests: [healthy] }));
+    assert.deepEqual(await synced(), [1]);
   });
 
   test('at most four lists are under way at once', async (t) => {

@@ -233,23 +233,30 @@ class KubernetesSource implements ClusterSource {
   }
 
   #newStatus({ kind, namespace }: WatchRequest): ScopeStatus {
-    const { api, clock, log, metrics } = this.#options;
+    const { api, clock, log } = this.#options;
     let shown = { resource: kind, namespace };
-    const onChange = ({ health: { state, resource = kind, namespace: place } }: ScopeStatus) => {
+    const onChange = ({ health: { resource = kind, namespace: place } }: ScopeStatus) => {
       const labels = { resource, namespace: place };
       // A name that is no longer used must not stay behind as one that is degraded.
-      if (!isDeepStrictEqual(labels, shown)) forget(metrics, shown);
+      if (!isDeepStrictEqual(labels, shown)) this.#show(shown);
       shown = labels;
-      metrics.scopeSynced.set(labels, state === 'watching' ? 1 : 0);
+      this.#show(labels);
       this.#announce();
     };
     return new ScopeStatus({ kind, namespace, host: api.host, clock, log, onChange });
   }
 
-  /** What has left is no longer shown as watched, unless it is by another selector. */
   #forgetStatus({ health: { kind, resource = kind, namespace } }: ScopeStatus): void {
-    const isShown = this.health().some((other) => other.resource === resource && other.namespace === namespace);
-    if (!isShown) forget(this.#options.metrics, { resource, namespace });
+    this.#show({ resource, namespace });
+  }
+
+  /** Those that differ by their selectors only share their labels: one that is degraded is not hidden by the others. */
+  #show(labels: ScopeLabels): void {
+    const alike = this.health().filter(
+      ({ kind, resource = kind, namespace }) => resource === labels.resource && namespace === labels.namespace,
+    );
+    if (alike.length === 0) forget(this.#options.metrics, labels);
+    else this.#options.metrics.scopeSynced.set(labels, alike.every(({ state }) => state === 'watching') ? 1 : 0);
   }
 
   #isSettled(): boolean {
@@ -262,7 +269,12 @@ class KubernetesSource implements ClusterSource {
   }
 }
 
-function forget(metrics: Metrics, labels: { readonly resource: string; readonly namespace: string }): void {
+interface ScopeLabels extends Readonly<Record<string, string>> {
+  readonly resource: string;
+  readonly namespace: string;
+}
+
+function forget(metrics: Metrics, labels: ScopeLabels): void {
   metrics.scopeObjects.remove(labels);
   metrics.scopeSynced.remove(labels);
   metrics.scopeHeard.remove(labels);
