@@ -73,6 +73,9 @@ export function shown(change: Change): ShownChange {
   return {
     ...summary,
     headline: visible(summary.headline, MAX_LINE),
+    // Names of roles may hold anything but a slash.
+    key: visible(summary.key, MAX_LINE),
+    name: visible(summary.name, MAX_LINE),
     by: summary.by.map((actor) => ({ ...actor, paths: actor.paths.slice(0, MAX_PATHS) })),
     ...(diff === undefined
       ? {}

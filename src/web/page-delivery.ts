@@ -36,7 +36,7 @@ export function deadLettersSection({ deadLetters, balances }: LiveModel): Html {
 }
 
 function deadLetterRow({ id, diedAt, change, handler, error }: DeadLetter): Html {
-  const object = `${change.gvk.kind} ${change.key}`;
+  const object = visible(`${change.gvk.kind} ${change.key}`, MAX_TEXT);
   return html`<tr class="alarm">
     <td data-label="since">${timeOf(diedAt)}</td>
     <td data-label="object"><bdi>${object}</bdi></td>

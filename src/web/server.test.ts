@@ -138,6 +138,16 @@ describe('limits', () => {
     for (const socket of slow) socket.destroy();
   });
 
+  test('what cannot be seen in a name is written out', async (t) => {
+    const web = await TestWeb.start(t);
+    await web.change({ name: 'admin\u202egnp', text: '1' });
+    for (const path of ['/', '/api/changes']) {
+      const { body } = await web.ask(path);
+      assert.match(body, /shop\/admin\\+u202egnp/, path);
+      assert.doesNotMatch(body, /shop\/admin\u202e/, path);
+    }
+  });
+
   test('a malformed query is 400 with its reason, on the page too', async (t) => {
     const web = await TestWeb.start(t);
     for (const query of ['limit=0', 'limit=x', 'since=yesterday', 'nonsense=1', 'kind=nosuchkind', 'before=-1']) {
