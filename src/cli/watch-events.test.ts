@@ -16,3 +16,17 @@ for (const [what, bytes] of [
       [['ADDED', 'shop/grün']],
     );
   });
+
+for (const [what, text] of [
+  [
+    'objects, as without --output-watch-events',
+    '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}}',
+  ],
+  ['a list of them', '{"apiVersion": "v1", "kind": "List", "items": []}'],
+  ['null', 'null'],
+] as const)
+  test(`what is no recording is refused with the way to one: ${what}`, () => {
+    assert.throws(() => readWatchEvents(Buffer.from(text), 'events.json'), {
+      message: /^events\.json, event 1: the type is undefined; expected .* with --output-watch-events$/,
+    });
+  });

@@ -29,6 +29,9 @@ interface Parsed {
   };
 }
 
+const EXPECTED =
+  'expected {"type": "MODIFIED", "object": {...}}, as kubectl get -w -o json prints with --output-watch-events';
+
 /** BOOKMARK events are left out. @throws ConfigError that names the first event that cannot be read, and why. */
 export function readWatchEvents(recording: Buffer, file: string): readonly RecordedEvent[] {
   const bytes = withoutMark(recording);
@@ -42,9 +45,7 @@ export function readWatchEvents(recording: Buffer, file: string): readonly Recor
       if (event !== undefined) events.push(event);
       at = skipSpace(bytes, end, bytes.length);
     } catch (thrown) {
-      throw new ConfigError([`${place}: ${toError(thrown).message}; expected {"type": "MODIFIED", "object": {...}}`], {
-        cause: thrown,
-      });
+      throw new ConfigError([`${place}: ${toError(thrown).message}; ${EXPECTED}`], { cause: thrown });
     }
   }
   if (events.length === 0)
@@ -62,7 +63,7 @@ function withoutMark(recording: Buffer): Buffer {
 }
 
 function recordedEvent(bytes: Buffer, at: string): RecordedEvent | undefined {
-  const { type, object } = JSON.parse(bytes.toString('utf8')) as Parsed;
+  const { type, object } = (JSON.parse(bytes.toString('utf8')) ?? {}) as Parsed;
   if (type === 'BOOKMARK') return undefined;
   if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED')
     throw new Error(`the type is ${JSON.stringify(type)}`);
