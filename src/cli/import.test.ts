@@ -84,4 +84,9 @@ describe('import', async () => {
     const lenient = await imported('--lenient', file);
     assert.match(lenient.stdout, /^# From their\.yaml.*\n# .*their\.yaml:4: .*left out\n[^]*url = "\$\{LATER\}"\n/);
   });
+
+  test('of a file that is not there names no flag that it has not', async () => {
+    const { code, stderr } = await imported('/nowhere/their.yaml');
+    assert.deepEqual([code, stderr], [1, 'watchchain: Cannot read /nowhere/their.yaml: there is no such file\n']);
+  });
 });

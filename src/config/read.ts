@@ -54,13 +54,13 @@ async function adaptNamed(file: string, tool: NamedTool, options: AdapterOptions
   return adaptController(file === NO_FILE ? undefined : await read(file), { ...options, file });
 }
 
-async function read(file: string): Promise<string> {
+async function read(file: string, remedy = '; name one with --config'): Promise<string> {
   try {
     // An editor's byte order mark is no part of the text; and the TOML parser takes no carriage return behind a comment.
     return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
   } catch (cause) {
     const missing = toError(cause).message.startsWith('ENOENT');
-    const reason = missing ? 'there is no such file; name one with --config' : toError(cause).message;
+    const reason = missing ? `there is no such file${remedy}` : toError(cause).message;
     throw new ConfigError([`Cannot read ${file}: ${reason}`], { cause });
   }
 }
@@ -69,7 +69,7 @@ async function read(file: string): Promise<string> {
 export async function readForeignFile(file: string, options: AdapterOptions): Promise<WrittenFile & { tool: string }> {
   if (extname(file).toLowerCase() === '.toml')
     throw new ConfigError([`Cannot import ${file}: TOML is used as it is, kwatchman's too: name it with --config`]);
-  const adapted = await adapt(file, await read(file), options);
+  const adapted = await adapt(file, await read(file, ''), options);
   return { ...fromAdapter(adapted), tool: adapted.tool };
 }
 
