@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withNote, withParts, type Manifest } from './change.ts';
+import { withNote, withParts, type Change, type Manifest } from './change.ts';
 import { LazyChange } from './lazy-change.ts';
 
 const PARTS = {
@@ -42,7 +42,7 @@ test('a copy with other parts asks for no manifest, and has those that were not 
 });
 
 test('a copy by spreading is whole', () => {
-  const { change } = counted();
+  const change: Change = counted().change;
   const { before, after, by, ...parts } = { ...change };
   assert.deepEqual([before?.['spec'], after?.['spec'], by], [{ image: '1' }, { image: '2' }, []]);
   assert.deepEqual(parts, PARTS);

@@ -152,7 +152,7 @@ function everythingAt(paths: readonly string[]): FieldRules {
 
 /** What a path leads to, as text. With a stack of its own: an object may nest deeper than a recursion can go. */
 function* textsAt(manifest: Json | Manifest, whole: Mask): Generator<string> {
-  const pending: Place[] = [{ field: undefined, value: manifest as Json, mask: whole }];
+  const pending: Place[] = [{ field: undefined, value: manifest, mask: whole }];
   for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
     const { value, mask } = place;
     if (value === null || value === undefined || mask === SKIP) continue;

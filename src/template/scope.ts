@@ -148,9 +148,11 @@ function ownParts(note: unknown): unknown {
   const prototype = Object.getPrototypeOf(note) as object | null;
   if (prototype === null || prototype === Object.prototype || Array.isArray(note)) return note;
   const descriptors = Object.entries(Object.getOwnPropertyDescriptors(prototype));
-  const getters = descriptors.flatMap(([name, { get }]) => (get === undefined ? [] : [{ name, get }]));
-  if (getters.length === 0) return note;
+  if (descriptors.every(([, descriptor]) => descriptor.get === undefined)) return note;
   const parts = { ...note };
-  for (const { name, get } of getters) Object.defineProperty(parts, name, { get: get.bind(note), enumerable: true });
+  for (const [name, descriptor] of descriptors) {
+    if (descriptor.get === undefined) continue;
+    Object.defineProperty(parts, name, { get: descriptor.get.bind(note), enumerable: true });
+  }
   return parts;
 }
