@@ -1,16 +1,29 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { z } from 'zod';
-import { createApp } from './app.ts';
+import { createApp, type App, type AppOptions } from './app.ts';
 import { defineSink } from './chain/handler.ts';
 import { loadConfig } from './config/load.ts';
 import { createLogger } from './log.ts';
-import { startApiServer } from './testing/api-server.ts';
+import { startApiServer, type ApiServer } from './testing/api-server.ts';
+import { FakeClock } from './testing/fake-clock.ts';
 import { Workdir } from '../test/e2e/program.ts';
 
-test('stop() while start() is under way stops what it was starting, and start() rejects', async () => {
-  await using workdir = await Workdir.make();
+interface Starting extends AsyncDisposable {
+  readonly app: App;
+  readonly server: ApiServer;
+  /** What the one handler was asked to do, as far as it has. */
+  readonly calls: readonly string[];
+  /** Its start is under way. */
+  readonly begun: Promise<void>;
+  /** It may end its start. */
+  goOn(): void;
+}
+
+/** A service whose handler starts when it may. */
+async function slowToStart(options: Partial<AppOptions> = {}): Promise<Starting> {
+  const workdir = await Workdir.make();
   const server = await startApiServer();
   const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
   const file = await workdir.write('config.toml', '[[resource]]\nkind = "pod"\n[[handler]]\nname = "slow"\n');
@@ -41,15 +54,58 @@ test('stop() while start() is under way stops what it was starting, and start() 
   });
   const stdout = new PassThrough().resume();
   const log = createLogger({ level: 'error', json: true, color: false, stream: new PassThrough().resume() });
-  const app = createApp({ config, log, stdout, env: {}, storeFile: ':memory:' });
-  const started = assert.rejects(app.start(), /stopping/);
-  await starting.promise;
-  const stopped = app.stop(0);
-  mayStart.resolve();
-  await started;
-  await stopped;
-  assert.deepEqual(calls, ['started', 'stopped']);
-  assert.equal(server.requests.filter(({ query }) => query.has('watch')).length, 0, 'nothing is watched');
-  assert.equal(app.health().phase, 'stopping');
-  await server.close();
+  const app = createApp({ config, log, stdout, env: {}, storeFile: ':memory:', ...options });
+  return {
+    app,
+    server,
+    calls,
+    begun: starting.promise,
+    goOn: mayStart.resolve,
+    async [Symbol.asyncDispose]() {
+      await app.stop(0);
+      await server.close();
+      await workdir[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe('stop()', () => {
+  test('while start() is under way stops what it was starting, and start() rejects', async () => {
+    await using slow = await slowToStart();
+    const { app, server } = slow;
+    const started = assert.rejects(app.start(), /stopping/);
+    await slow.begun;
+    const stopped = app.stop(0);
+    slow.goOn();
+    await started;
+    await stopped;
+    assert.deepEqual(slow.calls, ['started', 'stopped']);
+    assert.equal(server.requests.filter(({ query }) => query.has('watch')).length, 0, 'nothing is watched');
+    assert.equal(app.health().phase, 'stopping');
+  });
+
+  test('does not leave running what takes longer to start than it waits for', async () => {
+    const clock = new FakeClock();
+    await using slow = await slowToStart({ clock });
+    const { app } = slow;
+    const started = assert.rejects(app.start(), /stopping/);
+    await slow.begun;
+    const stopped = app.stop(0);
+    await clock.advance(5_000);
+    await assert.rejects(app.store.balances(), { code: 'STORE_CLOSED' });
+    slow.goOn();
+    await started;
+    await stopped;
+    assert.deepEqual(slow.calls, ['started', 'stopped']);
+  });
+
+  test('before start() lets nothing begin', async () => {
+    await using slow = await slowToStart({ listen: '127.0.0.1:0' });
+    const { app, server } = slow;
+    const stopped = app.stop();
+    await assert.rejects(app.start(), /stopping/);
+    await stopped;
+    assert.equal(app.listening, undefined);
+    assert.equal(server.requests.length, 0);
+  });
 });

@@ -159,6 +159,7 @@ class Application implements App {
   async #start(): Promise<void> {
     const { config, env, log } = this.#options;
     const { signal } = this.#stopping;
+    signal.throwIfAborted();
     await this.#listen();
     const connection = await connect({ config: config.cluster, env, log, clock: this.#clock, signal });
     this.#connection = connection;
@@ -277,6 +278,9 @@ class Application implements App {
     // What it has begun cannot be stopped before it stands.
     const begun = Promise.all([this.#starting?.catch(() => undefined), this.#reloading]);
     await atMost(this.#clock, START_GIVES_UP_MS, begun);
+    await this.#stages.stop(graceMs, this.#options.log);
+    // What stands only now: nobody else stops it.
+    await begun;
     await this.#stages.stop(graceMs, this.#options.log);
   }
 }

@@ -12,9 +12,9 @@ export class Stages {
     this.#started.push({ name, stop });
   }
 
-  /** One that fails is told, and does not keep the others from stopping. */
+  /** One that fails is told, and does not keep the others from stopping. Called again, it stops what was added since. */
   async stop(graceMs: number, log: Logger): Promise<void> {
-    for (const stage of this.#started.toReversed()) {
+    for (const stage of this.#started.splice(0).toReversed()) {
       try {
         await stage.stop(graceMs);
       } catch (error) {

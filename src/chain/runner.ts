@@ -55,7 +55,7 @@ export interface ChainRunnerOptions {
 export interface ChainRunner {
   /**
    * Starts the handlers in order, then takes work, once `mayTake` resolves (by default at once). It must not reject.
-   * @throws when a handler does not start; none is left running then
+   * @throws when a handler does not start, or {@link stop} is called meanwhile; none is left running then
    */
   start(mayTake?: Promise<void>): Promise<void>;
   /** There may be work. Cheap, and safe to call at any time. */
@@ -129,6 +129,10 @@ class Runner implements ChainRunner {
     checkGroups(this.#steps);
     this.#gatherings = new Map(this.#steps.filter(canGather).map((step) => [step.id, this.#gatheringOf(step.window)]));
     await startAll(this.#handlers, { clock, log: this.#log });
+    if (this.#state === 'stopped') {
+      await stopAll(this.#handlers, { clock, log: this.#log });
+      throw STOPPED;
+    }
     this.#state = 'running';
     this.#mayTake = mayTake === undefined;
     this.kick();
@@ -149,8 +153,9 @@ class Runner implements ChainRunner {
   }
 
   async stop(graceMs: number): Promise<{ readonly unfinished: number }> {
-    if (this.#state !== 'running') return { unfinished: 0 };
+    const wasRunning = this.#state === 'running';
     this.#state = 'stopped';
+    if (!wasRunning) return { unfinished: 0 };
     const { clock } = this.#options;
     this.#claims.stop();
     this.#held.flush();
