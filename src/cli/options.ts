@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
 import type { ChainConfig, Config } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
+import { loadConfig, type LoadOptions } from '../config/load.ts';
 import type { NamedTool } from '../config/read.ts';
 import { REPEATS, type Repeats } from '../event.ts';
 import { ConfigError } from '../errors.ts';
@@ -105,7 +105,12 @@ export function withLogFlags(command: Command): Command {
     .addOption(new Option('--log-format <format>', 'default: text on a terminal, else json').choices(LOG_FORMATS));
 }
 
-export function configFrom(flags: ConfigFlags & LeaseFlag, io: CommandIo): Promise<Config> {
+/** @param onFile see {@link LoadOptions.onFile} */
+export function configFrom(
+  flags: ConfigFlags & LeaseFlag,
+  io: CommandIo,
+  onFile?: LoadOptions['onFile'],
+): Promise<Config> {
   const { config, ...given } = flags;
   const { kubeconfig, context, namespace, labelSelector, state, repeats, lease } = given;
   // Commands that only look into the state do not ask how strictly a file is read.
@@ -115,6 +120,7 @@ export function configFrom(flags: ConfigFlags & LeaseFlag, io: CommandIo): Promi
     loadHandler,
     lenient,
     tool,
+    onFile,
     ...(repeats === undefined ? {} : { repeats }),
     overrides: {
       ...(kubeconfig ? { kubeconfig } : {}),
@@ -144,9 +150,9 @@ export interface ExecFlag {
 export async function runnableConfigFrom(
   flags: ConfigFlags & LeaseFlag & ExecFlag,
   io: CommandIo,
-  { asItsTool = false }: { readonly asItsTool?: boolean } = {},
+  { asItsTool = false, onFile }: { readonly asItsTool?: boolean; readonly onFile?: LoadOptions['onFile'] } = {},
 ): Promise<Config> {
-  const config = await configFrom(flags, io);
+  const config = await configFrom(flags, io, onFile);
   const isAllowed = flags.enableExec === true || (asItsTool && config.mayRunPrograms);
   const refused = isAllowed ? [] : config.chains.flatMap(programsOf);
   if (refused.length > 0) throw new ConfigError(refused);

@@ -9,9 +9,9 @@ export interface ReloadOptions {
   readonly app: Pick<App, 'reload' | 'reloadFailed'>;
   /** What the app was started with. */
   readonly config: Config;
-  /** Made before `config` was read, so that no change is missed. */
-  readonly files: WatchedFiles;
-  /** Reads and checks the file again. */
+  /** What was noted when `config` was read, so that no change since is missed. */
+  readonly files: Pick<WatchedFiles, 'changed'>;
+  /** Reads and checks the file again, and notes what it reads. */
   readonly load: () => Promise<Config>;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -19,17 +19,14 @@ export interface ReloadOptions {
 
 /** Until the signal aborts. A configuration that cannot be used is told, and the one that runs goes on. */
 export async function reloadWhenChanged({ app, config, files, load, log, signal }: ReloadOptions): Promise<void> {
-  let read = config.files;
   for (;;) {
     try {
-      await files.changed(read, signal);
+      await files.changed(signal);
     } catch {
       return;
     }
     try {
-      const next = await load();
-      read = next.files;
-      await app.reload(next);
+      await app.reload(await load());
     } catch (thrown) {
       if (signal.aborted) return;
       const problems = isConfigError(thrown) ? thrown.problems : [toError(thrown).message];

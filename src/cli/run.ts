@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { exposedFiles } from '../config/exposed-files.ts';
@@ -42,8 +41,8 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
 
 async function run(flags: Flags, io: CommandIo): Promise<number> {
   const listen = listenFrom(flags.listen);
-  const load = () => runnableConfigFrom(flags, io, { asItsTool: true });
-  const files = await watchFiles([resolve(flags.config)], systemClock);
+  const files = watchFiles(systemClock);
+  const load = () => runnableConfigFrom(flags, io, { asItsTool: true, onFile: files.note });
   const config = await load();
   const log = loggerFrom(flags, config, io);
   for (const warning of config.warnings) log.warn('Something in the configuration works otherwise here', { warning });

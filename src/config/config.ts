@@ -9,9 +9,7 @@ import type { Repeats } from '../event.ts';
 export interface Config {
   /** As given on the command line, for messages; handler paths are relative to its folder. */
   readonly file: string;
-  /** Absolute paths of what was read: the file, and those it refers to. When one of them changes, so may the configuration. */
-  readonly files: readonly string[];
-  /** Absolute paths of those of the files that hold credentials, as far as can be told. */
+  /** Absolute paths of those files that were read and hold credentials, as far as can be told. */
   readonly secretFiles: readonly string[];
   /** What another tool's file says that is left out or works otherwise here, each with file and line. */
   readonly warnings: readonly string[];

@@ -16,14 +16,19 @@ export interface Expanded {
   readonly files: readonly string[];
 }
 
+export interface ExpandOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** Paths of files are relative to it. */
+  readonly folder: string;
+  /** Is told of each file that is referred to, by its absolute path, right before it is read. */
+  readonly onFile?: ((path: string) => void) | undefined;
+}
+
 /**
  * A copy of `value` with every reference replaced. What is missing is a problem; an empty variable is not: it is what somebody
- * set. One line feed at the end of a file is left out. Paths of files are relative to `folder`.
+ * set. One line feed at the end of a file is left out.
  */
-export function expand(
-  value: unknown,
-  options: { readonly env: NodeJS.ProcessEnv; readonly folder: string },
-): Expanded {
+export function expand(value: unknown, options: ExpandOptions): Expanded {
   const filled: Path[] = [];
   const problems: Problem[] = [];
   const files: string[] = [];
@@ -38,6 +43,7 @@ export function expand(
         const file = fileOf(name, options.folder);
         if (file === undefined) return lookUp(name, options.env);
         files.push(file);
+        options.onFile?.(file);
         return readReference(file);
       } catch (thrown) {
         problems.push({ path, message: toError(thrown).message });

@@ -18,7 +18,7 @@ import {
 import type { Config, DirectAccess } from './config.ts';
 import { durationMs } from './duration.ts';
 import { holdsCredentials } from './exposed-files.ts';
-import { expand, type Expanded, isTable } from './expand.ts';
+import { expand, type Expanded, type ExpandOptions, isTable } from './expand.ts';
 import { canonical } from './keys.ts';
 import { oversizedIntegers } from './parse-toml.ts';
 import { pathText, problemsOf, valueAt, type Path, type Problem } from './problems.ts';
@@ -53,6 +53,8 @@ export interface LoadOptions {
   readonly tool?: NamedTool | undefined;
   /** Where a pod's own token, namespace and CA are; default: where the kubelet mounts them. */
   readonly serviceAccountDir?: string;
+  /** Is told of the file, and of each that it refers to, by its absolute path, right before it is read. */
+  readonly onFile?: ((path: string) => void) | undefined;
 }
 
 /**
@@ -61,13 +63,14 @@ export interface LoadOptions {
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Config> {
   const { env, lenient = false, repeats = 'first' } = options;
-  const { tool, serviceAccountDir } = options;
+  const { tool, serviceAccountDir, onFile } = options;
+  onFile?.(resolve(file));
   const written = await readConfigFile(file, { env, lenient, repeats, tool, serviceAccountDir, unset: 'empty' });
   if (Object.keys(written.value).length === 0 && written.problems.length > 0)
     throw new ConfigError(render([], written, file));
   const folder = dirname(resolve(file));
   const problems: Problem[] = [...oversizedIntegers(written.value)];
-  const { value, filled, files } = complete(written.value, { env, folder }, problems);
+  const { value, filled, files } = complete(written.value, { env, folder, onFile }, problems);
 
   const isSecret = secretPaths(filled);
   const structure = configFile.safeParse(value);
@@ -91,7 +94,6 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
     ...settings(data, file, folder, options.overrides),
     mayRunPrograms: written.allowsPrograms === true,
     outside: filled.map((path) => valueAt(value, path)).filter((text) => typeof text === 'string'),
-    files: [resolve(file), ...new Set(files)],
     secretFiles: [...(holdsCredentials(value, filled) ? [resolve(file)] : []), ...new Set(files)],
     warnings: written.warnings.map((warning) => lineOf(warning, file)),
     chains: chains.map((chain, index) => {
@@ -130,7 +132,7 @@ function fingerprintOf(chain: Readonly<Record<string, unknown>>, file: Readonly<
 /** Keys in the schema's spelling, references replaced. */
 function complete(
   written: Readonly<Record<string, unknown>>,
-  options: { readonly env: NodeJS.ProcessEnv; readonly folder: string },
+  options: ExpandOptions,
   problems: Problem[],
 ): Pick<Expanded, 'filled' | 'files'> & { readonly value: Readonly<Record<string, unknown>> } {
   const spelled = canonical(written, configFile, [], problems) as Record<string, unknown>;
@@ -199,7 +201,7 @@ function settings(
   file: string,
   folder: string,
   overrides: Overrides = {},
-): Omit<Config, 'chains' | 'files' | 'secretFiles' | 'outside' | 'warnings' | 'mayRunPrograms'> {
+): Omit<Config, 'chains' | 'secretFiles' | 'outside' | 'warnings' | 'mayRunPrograms'> {
   const { cluster, log, state, redact, lookup, heartbeat, tracing, web, whileAway, existing } = data;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;

@@ -9,8 +9,8 @@ const ASK_EVERY_MS = 2_000;
 const SETTLES_MS = 200;
 
 /** Until it notices; hangs, and so fails, where it does not. */
-async function noticed(files: WatchedFiles, file: string, clock: FakeClock): Promise<void> {
-  const changed = files.changed([file], AbortSignal.timeout(60_000));
+async function noticed(files: WatchedFiles, clock: FakeClock): Promise<void> {
+  const changed = files.changed(AbortSignal.timeout(60_000));
   await clock.waitForSleepers(1);
   await clock.advance(SETTLES_MS);
   await changed;
@@ -22,16 +22,19 @@ describe('watchFiles()', () => {
     const clock = new FakeClock();
     const volume = await MountedVolume.mount(workdir.file('etc'), { 'config.toml': 'a' });
     const file = volume.file('config.toml');
-    const files = await watchFiles([file], clock);
+    const files = watchFiles(clock);
+    files.note(file);
 
     // Of the same length, and maybe within the same tick of the disk's clock.
     await volume.update({ 'config.toml': 'b' });
-    await noticed(files, file, clock);
+    await noticed(files, clock);
+    files.note(file);
     await volume.update({ 'config.toml': 'c' });
-    await noticed(files, file, clock);
+    await noticed(files, clock);
+    files.note(file);
 
     const stop = new AbortController();
-    const another = files.changed([file], stop.signal);
+    const another = files.changed(stop.signal);
     await clock.waitForSleepers(1);
     await clock.advance(ASK_EVERY_MS);
     await clock.waitForSleepers(1);
@@ -43,10 +46,11 @@ describe('watchFiles()', () => {
     await using workdir = await Workdir.make();
     const clock = new FakeClock();
     const file = await workdir.write('config.toml', 'a');
-    const files = await watchFiles([file], clock);
+    const files = watchFiles(clock);
+    files.note(file);
     await workdir.write('config.toml', 'half');
     let isOver = false;
-    const changed = files.changed([file], AbortSignal.timeout(60_000)).then(() => (isOver = true));
+    const changed = files.changed(AbortSignal.timeout(60_000)).then(() => (isOver = true));
     await clock.waitForSleepers(1);
     await workdir.write('config.toml', 'half and the rest');
     await clock.advance(SETTLES_MS);
@@ -54,5 +58,18 @@ describe('watchFiles()', () => {
     assert.equal(isOver, false);
     await clock.advance(SETTLES_MS);
     await changed;
+  });
+
+  test('notices what was changed since it was noted, however long nobody asked, and a file that was missing', async () => {
+    await using workdir = await Workdir.make();
+    const clock = new FakeClock();
+    const files = watchFiles(clock);
+    files.note(workdir.file('token'));
+    await workdir.write('token', 'a');
+    await noticed(files, clock);
+    files.note(workdir.file('token'));
+    await workdir.write('token', 'another');
+    await clock.advance(3_600_000);
+    await noticed(files, clock);
   });
 });

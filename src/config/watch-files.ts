@@ -1,4 +1,5 @@
 /** Notices that files were changed: by asking, since a mounted ConfigMap, a network disk and an editor that renames each tell otherwise, or not at all. */
+import { type BigIntStats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 
@@ -7,40 +8,54 @@ const ASK_EVERY_MS = 2_000;
 const SETTLES_MS = 200;
 
 export interface WatchedFiles {
+  /** To be called right before a file is read, or found missing: it is watched from then on. */
+  note(file: string): void;
   /**
-   * Resolves when a file is another one than at the last call, and has stopped changing; the first call compares with what the
-   * files were when this was made. `files` may name others than before. Rejects with the signal's reason.
+   * Resolves when one of them is another than when it was noted, and has stopped changing; then none is watched until it is noted
+   * again. Rejects with the signal's reason.
    */
-  changed(files: readonly string[], signal: AbortSignal): Promise<void>;
+  changed(signal: AbortSignal): Promise<void>;
 }
 
-/** @param files what was read just now */
-export async function watchFiles(files: readonly string[], clock: Clock): Promise<WatchedFiles> {
+export function watchFiles(clock: Clock): WatchedFiles {
   const known = new Map<string, string>();
-  await note(files, known);
   return {
-    async changed(wanted, signal) {
-      while (!(await note(wanted, known))) await clock.sleep(ASK_EVERY_MS, signal);
+    note(file) {
+      // Of one that is read twice, the first version counts.
+      if (!known.has(file)) known.set(file, versionNow(file));
+    },
+    async changed(signal) {
+      while (!(await areOther(known))) await clock.sleep(ASK_EVERY_MS, signal);
       do await clock.sleep(SETTLES_MS, signal);
-      while (await note(wanted, known));
+      while (await areOther(known));
+      known.clear();
     },
   };
 }
 
-/** Answers whether one of them is another than was known; one that was not known yet is not. */
-async function note(files: readonly string[], known: Map<string, string>): Promise<boolean> {
-  const versions = await Promise.all(files.map(async (file) => [file, await versionOf(file)] as const));
-  const isOther = versions.some(([file, version]) => known.has(file) && known.get(file) !== version);
-  for (const [file, version] of versions) known.set(file, version);
-  return isOther;
+/** Answers whether one of them is another than was known, and knows it then. */
+async function areOther(known: Map<string, string>): Promise<boolean> {
+  const versions = await Promise.all([...known.keys()].map(async (file) => [file, await versionOf(file)] as const));
+  const others = versions.filter(([file, version]) => known.get(file) !== version);
+  for (const [file, version] of others) known.set(file, version);
+  return others.length > 0;
 }
 
+const MISSING = 'missing';
+
 /** Follows links, as a ConfigMap's files are. A file that is missing has a version, too. */
-async function versionOf(file: string): Promise<string> {
+function versionOf(file: string): Promise<string> {
+  return stat(file, { bigint: true }).then(textOf, () => MISSING);
+}
+
+function versionNow(file: string): string {
   try {
-    const { ino, size, mtimeNs } = await stat(file, { bigint: true });
-    return `${ino} ${size} ${mtimeNs}`;
+    return textOf(statSync(file, { bigint: true }));
   } catch {
-    return 'missing';
+    return MISSING;
   }
+}
+
+function textOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs}`;
 }

@@ -63,6 +63,45 @@ describe('the configuration file of a program that runs', () => {
     assert.equal(lists(world, 'deployments'), 1);
   });
 
+  test('is read again when a file that it refers to, and that was missing, is there', async () => {
+    await using world = await World.start();
+    const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
+    await world.workdir.write('config.toml', kwatchmanConfig(world.slack.url, ['deployment']));
+    await using program = startProgram(world.workdir, { url: world.server.url, kubeconfig });
+    await program.ready();
+    await world.workdir.write('config.toml', kwatchmanConfig('${file:url}', ['deployment', 'configmap']));
+    await program.until('the refusal', ({ stderr }) => /webhookURL: cannot read .*url \(ENOENT\)/.test(stderr));
+    await world.workdir.write('url', world.slack.url);
+    await program.until('the reload', ({ stderr }) => /"Configuration reloaded"/.test(stderr));
+    assert.equal((await program.stop()).code, 0);
+  });
+
+  test('refers to a file that is rotated while the program waits for its turn: what it says then is used', async () => {
+    await using world = await World.start();
+    await using fresh = await startReceiver(() => ({ body: 'ok' }));
+    const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
+    const lease = (holderIdentity: string) => ({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'turn', namespace: 'default' },
+      spec: { holderIdentity, leaseDurationSeconds: 3_600, renewTime: new Date().toISOString().replace('Z', '000Z') },
+    });
+    world.server.create(lease('another'));
+    await world.workdir.write('url', world.slack.url);
+    const waits = '[lease]\nname = "turn"\nnamespace = "default"\n';
+    await world.workdir.write('config.toml', `${kwatchmanConfig('${file:url}', ['deployment'])}${waits}`);
+    await using program = startProgram(world.workdir, { url: world.server.url, kubeconfig });
+    await program.until('waiting', ({ stderr }) => /"Waiting for the lease"/.test(stderr));
+    await world.workdir.write('url', fresh.url);
+    world.server.update(lease(''));
+    await program.until('the reload', ({ stderr }) => /"Configuration reloaded"/.test(stderr));
+    await program.ready();
+    world.server.create(deployment('web'));
+    await fresh.waitFor(1);
+    assert.equal((await program.stop()).code, 0);
+    assert.equal(world.slack.requests.length, 0);
+  });
+
   test('shows in health and metrics while it is not what runs', async () => {
     await using world = await World.start();
     await using running = await world.run({ config: logging(['deployment']) });
