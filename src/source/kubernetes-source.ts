@@ -113,13 +113,12 @@ class KubernetesSource implements ClusterSource {
     const fresh = [...wanted].filter(([id]) => !this.#scopes.has(id));
     for (const [id, { resource, requests }] of fresh) this.#add(id, resource, requests, left.has(id));
     for (const { request, answer } of answers) if (answer.kind !== 'found') this.#wait(request, answer);
-    await this.#forgetWhatLeft();
-    if (this.#stopping.signal.aborted) return;
-    this.#warnOfMany();
-    for (const [id] of fresh) this.#scopes.get(id)?.start();
-    this.#searches = Array.from(this.#unresolved, (unresolved) => this.#search(unresolved));
-    this.#started = true;
-    this.#announce();
+    try {
+      await this.#forgetWhatLeft();
+    } finally {
+      // Also when the store has refused: the next plan takes them for watched.
+      this.#begin(fresh.map(([id]) => id));
+    }
   }
 
   stop(): Promise<void> {
@@ -141,6 +140,15 @@ class KubernetesSource implements ClusterSource {
     await Promise.all([...this.#scopes.values()].map((scope) => scope.stop()));
     await Promise.all(this.#searches);
     for (const { status } of [...this.#scopes.values(), ...this.#unresolved]) status.stopped();
+  }
+
+  #begin(fresh: readonly string[]): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#warnOfMany();
+    for (const id of fresh) this.#scopes.get(id)?.start();
+    this.#searches = Array.from(this.#unresolved, (unresolved) => this.#search(unresolved));
+    this.#started = true;
+    this.#announce();
   }
 
   /** Stops and drops scopes; what was read of them is in the store then. Answers which. */

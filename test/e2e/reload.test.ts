@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { StoreError } from '../../src/store/store-error.ts';
 import { startReceiver } from '../../src/testing/receiver.ts';
 import { fasterClock } from '../../src/testing/living-cluster.ts';
 import { until } from '../until.ts';
@@ -214,6 +215,20 @@ describe('reload', () => {
     const [change] = await running.app.store.history({ limit: 10 });
     assert.deepEqual(told(running), ['updated default/settings']);
     assert.deepEqual(change?.before?.['data'], { value: 'b' });
+  });
+
+  test('in which the store refuses a call watches what is new all the same', async (t) => {
+    await using world = await World.start();
+    world.server.create(configMap('settings', 'a'));
+    await using running = await world.run({ config: logging(['deployment']) });
+    const full = () => Promise.reject(new StoreError('STORE_FULL', 'no space is left on its volume'));
+    t.mock.method(running.app.store, 'forgetScope', full, { times: 1 });
+    await assert.rejects(running.reload(logging(['configmap'])), /no space is left/);
+    await running.reload(logging(['configmap']));
+    await until('the watch', () => running.app.health().ready);
+    world.server.update(configMap('settings', 'b'));
+    await idle(running, 1);
+    assert.deepEqual(told(running), ['updated default/settings']);
   });
 
   test('whose handler does not start leaves the old handlers at work', async () => {
