@@ -89,6 +89,13 @@ describe('openStateFolder()', () => {
     assert.equal((await stat(join(path, 'redaction.key'))).size, 5);
   });
 
+  test('does not take a lock that is broken for one that somebody holds', async (t) => {
+    const path = await temporaryFolder(t);
+    await (await open(t, path)).close();
+    await writeFile(join(path, 'lock.db'), 'no database '.repeat(100));
+    await assert.rejects(open(t, path), { code: 'CONFIG', message: /lock\.db cannot be locked .*; remove it/ });
+  });
+
   test('refuses a second holder and names the first', async (t) => {
     const path = await temporaryFolder(t);
     const first = await open(t, path);

@@ -9,6 +9,7 @@ import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf, ConfigError, isConfigError, toError } from '../errors.ts';
+import { SQLITE_BUSY, sqliteCodeOf } from './store-error.ts';
 
 export interface StateFolder {
   readonly path: string;
@@ -156,9 +157,10 @@ export async function tryLock(path: string): Promise<(() => void) | undefined> {
   const db = new DatabaseSync(file, { timeout: 0 });
   try {
     db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-  } catch {
+  } catch (thrown) {
     db.close();
-    return undefined;
+    if (sqliteCodeOf(thrown) === SQLITE_BUSY) return undefined;
+    refuse(path, `${file} cannot be locked (${toError(thrown).message}); remove it when no other process runs here`);
   }
   const since = new Date().toISOString();
   await writeFile(holderFile, `process ${process.pid} on ${hostname()} since ${since}`, { mode: 0o600 });

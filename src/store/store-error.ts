@@ -22,6 +22,7 @@ export class StoreError extends Error {
 }
 
 /** Primary result codes: https://www.sqlite.org/rescode.html */
+export const SQLITE_BUSY = 5;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 export const SQLITE_FULL = 13;
