@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -18,6 +21,19 @@ async function codeUnread(stream: 'stdout' | 'stderr', ...args: string[]): Promi
 test('a reader of stdout that went away ends the program with 0', async () => {
   assert.equal(await codeUnread('stdout', 'explain'), 0);
 });
+
+test(
+  'a stdout that cannot be written ends the program with 1, and with a word',
+  { skip: !existsSync('/dev/full') },
+  async () => {
+    await using full = await open('/dev/full', 'w');
+    const child = spawn(process.execPath, [MAIN, 'explain'], { stdio: ['ignore', full.fd, 'pipe'] });
+    assert.ok(child.stderr);
+    const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit') as Promise<unknown[]>]);
+    assert.equal(code, 1);
+    assert.match(said, /^watchchain: Cannot write to stdout: .*ENOSPC/);
+  },
+);
 
 test('a reader of stderr that went away changes nothing', async () => {
   assert.equal(await codeUnread('stderr', 'run', '--nope'), 2);

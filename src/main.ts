@@ -4,7 +4,9 @@ import { keepYoungGenerationSmall } from './memory.ts';
 
 // A reader that went away (`watchchain | head`) has seen what it wanted.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1);
+  if (error.code === 'EPIPE') process.exit(0);
+  process.stderr.write(`watchchain: Cannot write to stdout: ${error.message}\n`);
+  process.exit(1);
 });
 // Whoever read the log has gone: the changes still have to be told.
 process.stderr.on('error', () => {});
