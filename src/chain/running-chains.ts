@@ -34,8 +34,8 @@ export class RunningChains {
    * From now on these chains run, and no others. One whose configuration is the same goes on untouched; of the rest, what runs
    * may end within `graceMs`, and what is left begins again with the new handlers.
    * @param prepare what has to be done when all handlers have started, before a changed chain takes work
-   * @throws when a handler does not start; the chains that ran before run again by then, but for those that it names: they are
-   * begun anew when it is called again. And what `prepare` threw
+   * @throws when a handler does not start, and what `prepare` threw; the chains that ran before run again by then, but for those
+   * that it names: they are begun anew when it is called again
    */
   async follow(
     chains: readonly ChainConfig[],
@@ -50,6 +50,9 @@ export class RunningChains {
     const prepared = Promise.withResolvers<void>();
     try {
       await this.#run(chains, this.#keep(before, kept), prepared.promise);
+      // Where it fails, as redaction does on a full disk, no new handler is shown what it should have hidden.
+      await prepare();
+      prepared.resolve();
     } catch (thrown) {
       await stopAll(
         [...this.#running.values()].filter(({ chain }) => !kept.includes(chain.name)),
@@ -57,7 +60,6 @@ export class RunningChains {
       );
       throw await this.#goBack(before, kept, toError(thrown));
     }
-    await prepare().finally(prepared.resolve);
     const names = chains.map(({ name }) => name);
     return {
       added: names.filter((name) => !before.has(name)),

@@ -297,6 +297,26 @@ describe('reload', () => {
     assert.doesNotMatch(JSON.stringify(running.entries()), /c4nary/);
   });
 
+  test('to new rules of redaction that cannot be kept, for a full disk, shows nothing to the new handlers', async (t) => {
+    await using world = await World.start();
+    await world.workdir.write('down.ts', "export default () => { throw new Error('later'); };\n");
+    world.server.create(configMap('settings', 'a'));
+    const before = logging(['configmap'], '[[handler]]\nname = "./down.ts"\n');
+    await using running = await world.run({ config: before, clock: fasterClock(20) });
+    const failures = () => running.serviceLog().split('"Handler failed').length - 1;
+    world.server.update(configMap('settings', 'c4nary'));
+    await until('the failure', () => failures() === 1);
+    const full = () => Promise.reject(new StoreError('STORE_FULL', 'no space is left on its volume'));
+    t.mock.method(running.app.store, 'replaceManifests', full, { times: 1 });
+    const hiding = logging(['configmap'], '', '[redact.paths]\nconfigmap = ["data.value"]\n');
+    await assert.rejects(running.reload(hiding), /no space is left/);
+    await until('the old handlers to be at work', () => failures() > 1);
+    assert.deepEqual(told(running), []);
+    await running.reload(hiding);
+    await until('the change to be told', () => told(running).length === 1);
+    assert.doesNotMatch(JSON.stringify(running.entries()), /c4nary/);
+  });
+
   test('refuses what only a restart can change', async () => {
     await using world = await World.start();
     await using running = await world.run({ config: logging(['configmap']) });
