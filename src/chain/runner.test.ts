@@ -91,6 +91,19 @@ describe('chain runner: order and verdicts', () => {
     assert.equal(delivered.length, 1);
   });
 
+  test('a plain function has its own log, signal and key, beside its options', async (t) => {
+    const plain = handlerOfFunction('plain', (_change, { log, signal, idempotencyKey, options }) => {
+      log.info('Called', { isAborted: signal.aborted, idempotencyKey, options });
+    });
+    const chain = await startTestChain(t, { handlers: [plain] });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    const called = chain.logged.find(({ message }) => message === 'Called');
+    assert.equal(called?.['isAborted'], false);
+    assert.deepEqual([called['handler'], called['key'], called['options']], ['default/plain', 'shop/web', {}]);
+    assert.match(String(called['idempotencyKey']), /\|default\/plain$/);
+  });
+
   test('a handler that mutates a change gets an error: changes are frozen in tests', async (t) => {
     const mutating = transform('mutating', (change) => Object.assign(change.after ?? {}, { spec: 1 }) as never);
     const chain = await startTestChain(t, { handlers: [mutating] });
