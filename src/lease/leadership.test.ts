@@ -123,6 +123,14 @@ describe('acquireLeadership()', () => {
       await nextTurn();
     }
   };
+  /** The clock of a process that stood still for so long: its timers have not noticed yet. */
+  const standingStill = (stoodMs: () => number): Clock => ({
+    now: () => clock.now() + stoodMs(),
+    steady: () => clock.steady() + stoodMs(),
+    monotonic: () => clock.monotonic() + stoodMs(),
+    sleep: (ms, signal) => clock.sleep(ms, signal),
+    after: (ms, work) => clock.after(ms, work),
+  });
   const breakWrites = (fault: (typeof BROKEN)[number]): void => {
     broken = { effect: fault.effect, fault: server.fault({ ...fault, method: 'PUT', path: /leases/ }) };
   };
@@ -250,19 +258,24 @@ describe('acquireLeadership()', () => {
 
   test('is not held any more by a process that stood still, before anything of it has run again', async () => {
     let stoodMs = 0;
-    const own: Clock = {
-      now: () => clock.now() + stoodMs,
-      steady: () => clock.steady() + stoodMs,
-      monotonic: () => clock.monotonic() + stoodMs,
-      sleep: (ms, signal) => clock.sleep(ms, signal),
-      after: (ms, work) => clock.after(ms, work),
-    };
-    const one = await leading('one', own);
+    const one = await leading('one', standingStill(() => stoodMs));
     stoodMs = 20_000;
     assert.equal(one.leadership.isHeld(), false);
     await pass(2_000);
     await until(() => one.loss !== undefined, 'it is told');
     assert.equal(requests('PUT'), 0);
+  });
+
+  test('is lost because nobody renewed it, where the process stood still with a renewal under way', async () => {
+    let stoodMs = 0;
+    const one = await leading('one', standingStill(() => stoodMs));
+    broken = { effect: 'hang', fault: server.fault({ effect: 'hang', method: 'PUT', path: /leases/ }) };
+    await pass(2_000);
+    await until(() => broken?.fault.hits === 1, 'a renewal is under way');
+    stoodMs = 20_000;
+    await pass(5_000);
+    await until(() => one.loss !== undefined, 'it is told');
+    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops telling/);
   });
 
   test('stays with its holder when somebody labels it, or removes it', async () => {
