@@ -278,6 +278,18 @@ describe('acquireLeadership()', () => {
     assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops telling/);
   });
 
+  test('is not lost for a failure that was over before the process stood still', async () => {
+    let stoodMs = 0;
+    const one = await leading('one', standingStill(() => stoodMs));
+    server.fault({ effect: 'status', status: 500, method: 'PUT', path: /leases/, times: 1 });
+    await pass(6_000);
+    assert.match(one.lines.join(''), /it answered 500/);
+    stoodMs = 20_000;
+    await pass(2_000);
+    await until(() => one.loss !== undefined, 'it is told');
+    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops telling/);
+  });
+
   test('stays with its holder when somebody labels it, or removes it', async () => {
     const one = await leading('one');
     await pass(2_000);

@@ -17,6 +17,8 @@ import { Trouble } from './trouble.ts';
 /** client-go's 15, 10 and 2 s. */
 const RENEW_WITHIN = 10 / 15;
 const RETRY_EVERY = 2 / 15;
+/** Where nothing else is known of why it was lost. */
+const NOT_RENEWED = 'it was not renewed in time';
 
 export interface Leadership {
   /** For the store: see {@link Term}. */
@@ -153,12 +155,13 @@ class Holder implements Leadership {
     const { clock, durationMs } = this.#options;
     const { signal } = this.#stopping;
     const everyMs = durationMs * RETRY_EVERY;
-    let problem = 'it was not renewed in time';
+    let problem = NOT_RENEWED;
     while (this.#leftMs() > 0 && !signal.aborted) {
       try {
         await clock.sleep(Math.min(everyMs, this.#leftMs()), signal);
         if (this.#leftMs() <= 0) break;
         await this.#renew();
+        problem = NOT_RENEWED;
       } catch (thrown) {
         if (signal.aborted) return;
         // That the end came first does not tell why: what was answered before does.
