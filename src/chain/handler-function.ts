@@ -34,7 +34,7 @@ export function handlerOfFunction(name: string, handle: HandlerFunction): Handle
   });
 }
 
-/** The same context with `options`; its own members may be getters, so it is extended, not copied. */
+/** The same context with `options`: it is of this call alone, and its getters are of no other object than itself. */
 function withOptions(context: HandlerContext, options: FunctionContext['options']): FunctionContext {
-  return Object.create(context, { options: { value: options, enumerable: true } }) as FunctionContext;
+  return Object.assign(context, { options });
 }
