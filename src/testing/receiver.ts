@@ -22,6 +22,8 @@ export interface ReceiverAnswer {
   readonly body?: string;
   /** Wait this long before answering. */
   readonly delayMs?: number;
+  /** Wait for this before answering. */
+  readonly after?: Promise<unknown>;
   /** Never answer; the connection stays open. */
   readonly hang?: boolean;
   /** Answer with a TCP reset. */
@@ -35,7 +37,7 @@ export interface CapturedReceiver extends AsyncDisposable {
   readonly url: string;
   /** In the order in which they were complete; a request that hangs counts too. */
   readonly requests: readonly CapturedRequest[];
-  /** Resolves when at least `n` requests have come in all. Rejects after `timeoutMs`, default 10,000. */
+  /** Resolves when at least `n` requests have come in all. Rejects after `timeoutMs`, default 60,000: a busy machine takes 20 s for a start. */
   waitFor(n: number, timeoutMs?: number): Promise<void>;
   readonly openSockets: number;
   close(): Promise<void>;
@@ -68,6 +70,7 @@ export async function startReceiver(
     const answer = (): void => {
       response.writeHead(reply.status ?? 200, reply.headers).end(reply.body ?? 'ok');
     };
+    await reply.after;
     if (reply.delayMs === undefined) return answer();
     const timer = setTimeout(() => {
       timers.delete(timer);
@@ -98,7 +101,7 @@ export async function startReceiver(
     get openSockets() {
       return sockets.size;
     },
-    async waitFor(n, timeoutMs = 10_000) {
+    async waitFor(n, timeoutMs = 60_000) {
       const wanted = (): boolean => requests.length >= n;
       await waiters.until(wanted, timeoutMs, () => `${n} requests wanted, ${requests.length} came`);
     },

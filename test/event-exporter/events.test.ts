@@ -1,6 +1,7 @@
 /** kubernetes-event-exporter's acceptance list, 13 to 21: which Events are seen, how often, and what is known of them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { until } from '../until.ts';
 import { bodies, pod, podEvent, run, SEED_EVENT, toHook, type EventParts } from './exporter.ts';
@@ -8,7 +9,8 @@ import { bodies, pod, podEvent, run, SEED_EVENT, toHook, type EventParts } from 
 const EVENTS = '/api/v1/events';
 const NAMES = `      layout: { name: "{{ .Name }}", count: "{{ .Count }}" }\n`;
 
-const ago = (seconds: number) => new Date(Date.now() - seconds * 1_000).toISOString().replace(/\.\d+Z$/, 'Z');
+const ago = (seconds: number, now = Date.now()) =>
+  new Date(now - seconds * 1_000).toISOString().replace(/\.\d+Z$/, 'Z');
 const at = (time: string | null, name = 'web.1'): EventParts => ({ name, firstTimestamp: time, lastTimestamp: time });
 
 /** `name count` of what was sent, once an Event that comes last has been. */
@@ -18,6 +20,11 @@ async function sent(world: World, running: Running): Promise<string[]> {
   await until('the last Event', () => names().includes('last 1'));
   await running.app.idle();
   return names().filter((name) => name !== 'last 1');
+}
+
+/** From here on their ages are known. */
+async function accepted({ app }: Running, n: number): Promise<void> {
+  await until(`${n} Events to be accepted`, async () => (await app.store.balances())[0]?.accepted === n);
 }
 
 describe("event-exporter's Events", { timeout: 120_000 }, () => {
@@ -100,10 +107,11 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
 
   test('15 what was too old when it came is not delivered, and counted; what is to come is', async () => {
     await using world = await World.start();
-    await using running = await run(world, toHook(world.slack.url, { layout: NAMES }));
-    world.server.create(podEvent(at(ago(7), 'old')));
-    world.server.create(podEvent(at(ago(-60), 'future')));
-    world.server.create(podEvent(at(ago(2), 'young')));
+    const clock = new FakeClock();
+    await using running = await run(world, toHook(world.slack.url, { layout: NAMES }), { clock });
+    world.server.create(podEvent(at(ago(7, clock.now()), 'old')));
+    world.server.create(podEvent(at(ago(-60, clock.now()), 'future')));
+    world.server.create(podEvent(at(ago(2, clock.now()), 'young')));
     assert.deepEqual(await sent(world, running), ['future 1', 'young 1']);
     const [balance] = await running.app.store.balances();
     assert.equal(balance?.halted, 1);
@@ -114,9 +122,16 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
   });
 
   test('15 the age is that of the arrival: a receiver that takes its time loses none', async () => {
-    await using world = await World.start((_, n) => ({ delayMs: n === 1 ? 1_500 : 0 }));
-    await using running = await run(world, toHook(world.slack.url, { layout: NAMES, more: 'maxEventAgeSeconds: 1\n' }));
-    for (const name of ['a', 'b', 'c']) world.server.create(podEvent(at(ago(0), name)));
+    const { promise: late, resolve: answer } = Promise.withResolvers<void>();
+    await using world = await World.start((_, n) => (n === 1 ? { after: late } : {}));
+    const clock = new FakeClock();
+    const config = toHook(world.slack.url, { layout: NAMES, more: 'maxEventAgeSeconds: 1\n' });
+    await using running = await run(world, config, { clock });
+    for (const name of ['a', 'b', 'c']) world.server.create(podEvent(at(ago(0, clock.now()), name)));
+    await accepted(running, 3);
+    await world.slack.waitFor(1);
+    await clock.advance(5_000);
+    answer();
     assert.deepEqual(await sent(world, running), ['a 1', 'b 1', 'c 1']);
   });
 
@@ -247,15 +262,25 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
   test('20 a burst of 20 Events about 20 objects: 20 of 20, discovery asked once', async () => {
     await using world = await World.start();
     const layout = `      layout: { name: "{{ .Name }}", app: "{{ index .InvolvedObject.Labels \\"app\\" }}" }\n`;
-    await using running = await run(world, toHook(world.slack.url, { layout, more: 'maxEventAgeSeconds: 1\n' }));
+    const clock = new FakeClock();
+    await using running = await run(world, toHook(world.slack.url, { layout, more: 'maxEventAgeSeconds: 1\n' }), {
+      clock,
+    });
     const numbers = Array.from({ length: 20 }, (_, n) => `web-${n}`);
     for (const name of numbers) world.server.create(pod(name, { labels: { app: name } }));
     const seen = world.server.requests.length;
     for (const name of numbers)
       world.server.create(
-        podEvent({ name, involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name } }),
+        podEvent({
+          ...at(ago(0, clock.now()), name),
+          involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name },
+        }),
       );
-    await world.slack.waitFor(20, 20_000);
+    await accepted(running, 20);
+    await until('all to be told', async () => {
+      await clock.advance(100);
+      return world.slack.requests.length === 20;
+    });
     await running.app.idle();
     assert.deepEqual(
       bodies(world).map(({ name, app }) => [name, app]),
