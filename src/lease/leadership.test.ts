@@ -258,7 +258,10 @@ describe('acquireLeadership()', () => {
 
   test('is not held any more by a process that stood still, before anything of it has run again', async () => {
     let stoodMs = 0;
-    const one = await leading('one', standingStill(() => stoodMs));
+    const one = await leading(
+      'one',
+      standingStill(() => stoodMs),
+    );
     stoodMs = 20_000;
     assert.equal(one.leadership.isHeld(), false);
     await pass(2_000);
@@ -268,7 +271,10 @@ describe('acquireLeadership()', () => {
 
   test('is lost because nobody renewed it, where the process stood still with a renewal under way', async () => {
     let stoodMs = 0;
-    const one = await leading('one', standingStill(() => stoodMs));
+    const one = await leading(
+      'one',
+      standingStill(() => stoodMs),
+    );
     broken = { effect: 'hang', fault: server.fault({ effect: 'hang', method: 'PUT', path: /leases/ }) };
     await pass(2_000);
     await until(() => broken?.fault.hits === 1, 'a renewal is under way');
@@ -280,7 +286,10 @@ describe('acquireLeadership()', () => {
 
   test('is not lost for a failure that was over before the process stood still', async () => {
     let stoodMs = 0;
-    const one = await leading('one', standingStill(() => stoodMs));
+    const one = await leading(
+      'one',
+      standingStill(() => stoodMs),
+    );
     server.fault({ effect: 'status', status: 500, method: 'PUT', path: /leases/, times: 1 });
     await pass(6_000);
     assert.match(one.lines.join(''), /it answered 500/);
@@ -365,7 +374,7 @@ describe('acquireLeadership()', () => {
 
 /** Over real sockets nothing but a look tells; only a test that fails comes near the limit. */
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = AbortSignal.timeout(10_000);
+  const deadline = AbortSignal.timeout(60_000);
   while (!condition()) {
     if (deadline.aborted) throw new Error(`Never came to be: ${what}`);
     await nextTurn();

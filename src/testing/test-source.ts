@@ -65,7 +65,7 @@ const CONFIG_MAPS: WatchRequest = {
 export const REDACTION_KEY = Buffer.alloc(32, 7);
 /** Far less than any watchdog allows, so that waiting for real I/O cannot set one off. */
 const STEP_MS = 50;
-const GIVE_UP_MS = 10_000;
+const GIVE_UP_MS = 60_000;
 
 export function configMap(name: string, data: Record<string, string> = {}, more: object = {}) {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop', ...more }, data };
