@@ -3,9 +3,11 @@ import { chmod, readFile } from 'node:fs/promises';
 import { afterEach, describe, test } from 'node:test';
 import { isHalt, type HandlerContext, type TransformInstance } from '../../src/chain/handler.ts';
 import { withParts, type Change } from '../../src/change.ts';
+import { systemClock, type Clock } from '../../src/clock.ts';
 import { codeOf } from '../../src/errors.ts';
 import { request } from '../../src/plugin/contract.ts';
 import { changeOf } from '../../src/testing/change.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
 import { Workdir } from '../../test/e2e/program.ts';
 import exec from './index.ts';
@@ -23,9 +25,9 @@ afterEach(async () => {
   for (const handler of running.splice(0)) await handler.stop?.();
 });
 
-function handler(given: object): TransformInstance {
+function handler(given: object, clock: Clock = systemClock): TransformInstance {
   assert.ok(exec.type === 'transform');
-  const instance = exec.create(exec.options.parse({ cwd: '.', ...given }), testEnvironment());
+  const instance = exec.create(exec.options.parse({ cwd: '.', ...given }), testEnvironment({ clock }));
   running.push(instance);
   return instance;
 }
@@ -239,15 +241,10 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
 
   test('is told to end by the end of its standard input', async () => {
     await using folder = await Workdir.make();
-    const instance = handler({
-      mode: 'lines',
-      cwd: folder.path,
-      command: [
-        'python3',
-        '-c',
-        'import sys, json, time\nfor line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"]}), flush=True)\ntime.sleep(0.1)\nopen("ended", "w").write("well\\n")',
-      ],
-    });
+    const script =
+      'import sys, json, time\nfor line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"]}), flush=True)\ntime.sleep(0.1)\nopen("ended", "w").write("well\\n")';
+    // By a clock that stands still it has all the time that it takes.
+    const instance = handler({ mode: 'lines', cwd: folder.path, command: ['python3', '-c', script] }, new FakeClock());
     assert.equal(await ask(instance), change);
     await instance.stop?.();
     assert.equal(await firstLine(folder, 'ended'), 'well');
