@@ -184,10 +184,11 @@ class Holder implements Leadership {
     const late = new AbortController();
     // As client-go: one connection that hangs leaves time for another.
     const patienceMs = (durationMs * RENEW_WITHIN) / 2;
+    const leftMs = this.#leftMs();
     // By the same clock as everything here: the request's own deadline is in the system's time.
-    const cancel = clock.after(Math.min(this.#leftMs(), patienceMs), () => {
-      // Asked now: the process may have stood still while the request was under way.
-      const isOver = this.#leftMs() <= 0;
+    const cancel = clock.after(Math.min(leftMs, patienceMs), () => {
+      // Asked again: the process may have stood still while the request was under way.
+      const isOver = leftMs < patienceMs || this.#leftMs() <= 0;
       late.abort(isOver ? new CutShortError() : new Error(`no answer within ${patienceMs / 1_000} s`));
     });
     const askedAt = clock.steady();
