@@ -42,7 +42,7 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
 async function run(flags: Flags, io: CommandIo): Promise<number> {
   const listen = listenFrom(flags.listen);
   const files = watchFiles(systemClock);
-  const load = () => runnableConfigFrom(flags, io, { asItsTool: true, onFile: files.note });
+  const load = () => runnableConfigFrom(flags, io, { asItsTool: true, onFile: (file) => files.note(file) });
   const config = await load();
   const log = loggerFrom(flags, config, io);
   for (const warning of config.warnings) log.warn('Something in the configuration works otherwise here', { warning });

@@ -284,7 +284,7 @@ describe('reload', () => {
     const slow = '[[handler]]\nname = "./slow.ts"\n';
     const branch = '[[branch]]\nname = "audit"\n[[branch.handler]]\nname = "log"\n';
     const before = logging(['configmap'], slow, branch);
-    await using running = await world.run({ config: before, clock: fasterClock(20) });
+    await using running = await world.run({ config: before, clock: fasterClock(4) });
     world.server.update(configMap('settings', 'c4nary'));
     const seen = () =>
       [...running.serviceLog().matchAll(/"message":"Seen".*"value":"([^"]*)"/g)].map(([, value]) => value);
