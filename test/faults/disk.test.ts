@@ -15,6 +15,9 @@ import { until } from '../until.ts';
 
 const OBJECTS = 100;
 
+/** A delivery waits as long again as it has waited, up to 75 s: on a slow machine the disk is full only after a minute. */
+const DEFERRED_MS = 150_000;
+
 /** A volume of 12 MB, and a receiver that is down until {@link FullDiskScene.drain}. */
 class FullDiskScene implements AsyncDisposable {
   readonly service: Service;
@@ -54,7 +57,7 @@ class FullDiskScene implements AsyncDisposable {
   /** The receiver is back: what was accepted is told, and noted. */
   async drain(): Promise<void> {
     this.#down.now = false;
-    await until('what was accepted to be noted as told', async () => (await this.#pending()) === 0, 60_000);
+    await until('what was accepted to be noted as told', async () => (await this.#pending()) === 0, DEFERRED_MS);
   }
 
   /** To two replicas, and to 2 MB in all: more than the store has room for within its own files. */
