@@ -85,9 +85,9 @@ export class ScopeStatus {
       this.#options.log.info('The version to watch from has expired, listing', { ...this.#fields(), ...fields });
       return;
     }
-    // The client names verb and path too.
-    const said = error.message.replace(/^Cannot GET \S+ on \S+: /, '');
-    const problem = `Cannot ${verb} ${this.#resource} ${inPlace(this.#namespace)} on ${this.#options.host}: ${said}`;
+    // The client names verb and path too, and the proxy behind the host.
+    const [, said = `${this.#options.host}: ${error.message}`] = /^Cannot GET \S+ on (.*)$/s.exec(error.message) ?? [];
+    const problem = `Cannot ${verb} ${this.#resource} ${inPlace(this.#namespace)} on ${said}`;
     const isDegraded = verb === 'list' || error.remedy === 'refused' || inARow >= DEGRADED_AFTER;
     this.#fail(problem, isDegraded ? 'degraded' : this.#state, fields);
   }
