@@ -62,11 +62,10 @@ class LazyNote implements DiffNote {
   static readonly #getters = ownGetters<LazyNote>({
     headline: (note) => (note.#headline ??= headlineOf(note.fields)),
     unified: (note) => (note.#unified ??= unifiedOf(note.fields)),
-    patch: (note) => (note.#patch ??= patchBetween(note.#compared)),
+    patch: (note) => {
+      const { before, after, rules } = note.#compared;
+      return (note.#patch ??= patchOf(before, after, rules));
+    },
     by: (note) => (note.#by ??= managersOf(note.fields, note.#compared.by)),
   });
-}
-
-function patchBetween({ before, after, rules }: Compared): readonly Operation[] {
-  return patchOf(before, after, rules);
 }

@@ -73,18 +73,17 @@ class Roots implements TemplateScope {
   declare readonly event: object | undefined;
   declare readonly involved: object | undefined;
   readonly #change: Change;
-  readonly #fields: ChangeFields;
+  #fields: ChangeFields | undefined;
   #event: object | undefined;
 
   constructor(change: Change) {
     this.#change = change;
-    this.#fields = new ChangeFields(change);
     Object.defineProperties(this, Roots.#getters);
     Object.freeze(this);
   }
 
   static readonly #getters = ownGetters<Roots>({
-    change: (roots) => roots.#fields,
+    change: (roots) => (roots.#fields ??= new ChangeFields(roots.#change)),
     event: (roots) => (roots.#event ??= eventScope(roots.#change)),
     // Left by the runner for a handler whose options read it, see src/enrich/needs.ts.
     involved: (roots) => roots.#change.notes.involved,

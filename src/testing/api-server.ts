@@ -23,7 +23,7 @@ import { isWatch, json, route, type Answer } from './api-server/routes.ts';
 import { statusBody, StatusError } from './api-server/status.ts';
 import { keyOf } from './api-server/storage.ts';
 import { WatchStream } from './api-server/watch-stream.ts';
-import { Waiters } from './waiters.ts';
+import { PATIENCE_MS, Waiters } from './waiters.ts';
 
 export type { AccessRule } from './api-server/access.ts';
 export type { Fault, FaultHandle } from './api-server/faults.ts';
@@ -63,8 +63,6 @@ export interface SeenRequest {
 
 /** Requests kept in {@link ApiServer.requests}. */
 const MAX_SEEN = 10_000;
-/** Only for a test that fails: a busy machine takes 20 s for a start. */
-const PATIENCE_MS = 60_000;
 
 /** Far above what any write of a test holds; etcd itself refuses more than 1.5 MiB. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;

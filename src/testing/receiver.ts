@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { Waiters } from './waiters.ts';
+import { PATIENCE_MS, Waiters } from './waiters.ts';
 
 export interface CapturedRequest {
   readonly method: string;
@@ -37,7 +37,7 @@ export interface CapturedReceiver extends AsyncDisposable {
   readonly url: string;
   /** In the order in which they were complete; a request that hangs counts too. */
   readonly requests: readonly CapturedRequest[];
-  /** Resolves when at least `n` requests have come in all. Rejects after `timeoutMs`, default 60,000: a busy machine takes 20 s for a start. */
+  /** Resolves when at least `n` requests have come in all. Rejects after `timeoutMs`, default a minute. */
   waitFor(n: number, timeoutMs?: number): Promise<void>;
   readonly openSockets: number;
   close(): Promise<void>;
@@ -101,7 +101,7 @@ export async function startReceiver(
     get openSockets() {
       return sockets.size;
     },
-    async waitFor(n, timeoutMs = 60_000) {
+    async waitFor(n, timeoutMs = PATIENCE_MS) {
       const wanted = (): boolean => requests.length >= n;
       await waiters.until(wanted, timeoutMs, () => `${n} requests wanted, ${requests.length} came`);
     },

@@ -16,6 +16,7 @@ import { Discovery } from '../source/discovery.ts';
 import { createSource, type SourceOptions } from '../source/kubernetes-source.ts';
 import { createRedactor } from '../source/redact.ts';
 import type { Source, WatchRequest } from '../source/source.ts';
+import { PATIENCE_MS } from './waiters.ts';
 
 export interface TestSource {
   readonly server: ApiServer;
@@ -65,7 +66,6 @@ const CONFIG_MAPS: WatchRequest = {
 export const REDACTION_KEY = Buffer.alloc(32, 7);
 /** Far less than any watchdog allows, so that waiting for real I/O cannot set one off. */
 const STEP_MS = 50;
-const GIVE_UP_MS = 60_000;
 
 export function configMap(name: string, data: Record<string, string> = {}, more: object = {}) {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop', ...more }, data };
@@ -93,7 +93,7 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
   });
 
   const until: TestSource['until'] = async (condition, wish) => {
-    const deadline = performance.now() + GIVE_UP_MS;
+    const deadline = performance.now() + PATIENCE_MS;
     while (!(await condition())) {
       if (performance.now() > deadline)
         throw new Error(`Waited in vain for ${wish}: ${JSON.stringify(logged.slice(-5))}`);

@@ -1,5 +1,8 @@
 /** Awaited conditions, looked at whenever what they depend on has changed: no polling, no sleep. */
 
+/** Only for a test that fails: a busy machine takes 20 s for a start. */
+export const PATIENCE_MS = 60_000;
+
 interface Waiter {
   readonly condition: () => boolean;
   readonly resolve: () => void;
