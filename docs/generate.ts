@@ -5,7 +5,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { builtinHandlers, handlerPage } from '../src/cli/handler-page.ts';
-import { metricsPage, type RuleFile } from '../src/metrics-page.ts';
+import { metricsPage, type RuleFile } from './metrics-page.ts';
 import { contractSchema } from '../src/plugin/contract.ts';
 import { templatesPage } from '../src/template/page.ts';
 import { chartPage } from './chart-page.ts';

@@ -2,7 +2,6 @@
  * The one value that crosses every boundary: source -> store -> chain -> handlers -> receivers.
  */
 import type { Json } from './json.ts';
-import { LazyChange } from './lazy-change.ts';
 
 /** What happened. `timer` is a wake-up that a stateful handler asked for; it has neither `before` nor `after`. */
 export type Action = 'added' | 'updated' | 'deleted' | 'timer';
@@ -79,7 +78,7 @@ export interface ChangeFlags {
 export interface Notes {}
 
 /**
- * One difference between baseline and cluster. Immutable: a handler that edits returns a copy (see {@link withNote}).
+ * One difference between baseline and cluster. Immutable: a handler that edits returns a copy (`withNote`).
  * `before` and `after` are parsed from bytes at first access, once.
  */
 export interface Change {
@@ -110,37 +109,6 @@ export interface Change {
 /** What {@link Change.key} is of such an object: `shop/web`, and without a namespace the name. */
 export function keyOf({ namespace, name }: { readonly namespace?: string | undefined; readonly name: string }): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
-}
-
-/** A copy of the change that carries one more note. Nothing is parsed that was not parsed before. */
-export function withNote<K extends keyof Notes>(change: Change, name: K, note: Notes[K]): Change {
-  return withParts(change, { notes: { ...change.notes, [name]: note } });
-}
-
-/** A copy of the change with some parts replaced, lazily parsed manifests kept lazy. */
-export function withParts(change: Change, parts: Partial<Change>): Change {
-  return new LazyChange(
-    {
-      id: parts.id ?? change.id,
-      action: parts.action ?? change.action,
-      cluster: parts.cluster ?? change.cluster,
-      gvk: parts.gvk ?? change.gvk,
-      gvr: parts.gvr ?? change.gvr,
-      key: parts.key ?? change.key,
-      namespace: 'namespace' in parts ? parts.namespace : change.namespace,
-      name: parts.name ?? change.name,
-      uid: parts.uid ?? change.uid,
-      resourceVersion: parts.resourceVersion ?? change.resourceVersion,
-      observedAt: parts.observedAt ?? change.observedAt,
-      flags: parts.flags ?? change.flags,
-      notes: parts.notes ?? change.notes,
-    },
-    {
-      before: () => ('before' in parts ? parts.before : change.before),
-      after: () => ('after' in parts ? parts.after : change.after),
-      by: () => parts.by ?? change.by,
-    },
-  );
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What a handler author imports: `import { defineTransform, halt, type Change } from 'watchchain'`. */
 export type { Action, Actor, Change, ChangeFlags, Gvk, Gvr, Manifest, ManifestMetadata, Notes } from './change.ts';
-export { idempotencyKey, manifestOf, withNote, withParts } from './change.ts';
+export { idempotencyKey, manifestOf } from './change.ts';
+export { withNote, withParts } from './change/lazy-change.ts';
 export type {
   BatchWindow,
   ClusterQuestions,

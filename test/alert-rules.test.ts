@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { createMetrics } from '../src/metrics.ts';
-import type { RuleFile } from '../src/metrics-page.ts';
+import type { RuleFile } from '../docs/metrics-page.ts';
 
 const read = (file: string) => readFile(new URL(`../${file}`, import.meta.url), 'utf8');
 const { groups } = parse(await read('chart/files/alerts.yaml')) as RuleFile;

@@ -1,7 +1,7 @@
 /** Who changed the fields, by managedFields. */
 import type { Actor } from '../../src/change.ts';
 import { managersIn } from '../../src/remarks.ts';
-import type { FieldChange } from './fields.ts';
+import type { FieldChange } from './field-change.ts';
 import { formatPath, parsePath, type Step } from './path.ts';
 
 /**

@@ -3,7 +3,8 @@ import { diffFields } from './fields.ts';
 import { createNote } from './note.ts';
 import { options } from './options.ts';
 import { createRuleBook } from './rules.ts';
-import { withNote, type Change } from '../../src/change.ts';
+import type { Change } from '../../src/change.ts';
+import { withNote } from '../../src/change/lazy-change.ts';
 
 // An object that has opted out of messages has not opted out of its history.
 const rules = createRuleBook(options.parse({ optOutAnnotation: '' }));

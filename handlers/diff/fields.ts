@@ -1,24 +1,11 @@
 /** The differences between two manifests, field by field. */
 import type { Json, JsonObject } from '../../src/json.ts';
 import { equal } from './equal.ts';
+import type { FieldChange } from './field-change.ts';
 import { isEmpty, isList, isMap, isScalar, own, sameNumber } from './json.ts';
 import { isReordered, pairItems, type Pair } from './lists.ts';
 import { below, isPending, KEEP, SKIP, type Mask } from './mask.ts';
 import { formatPath, type Step } from './path.ts';
-
-/** One field that changed. A block that came or went whole is one field. */
-export interface FieldChange {
-  /** `spec.template.spec.containers[web].image`; items by their merge key, else `name`, else index. */
-  readonly path: string;
-  /** The same path, step by step. */
-  readonly steps: readonly Step[];
-  /** `reorder`: the same items in another order; `before` and `after` are then the plain values, or the items' labels. */
-  readonly op: 'add' | 'remove' | 'replace' | 'reorder';
-  /** Undefined for `add`. */
-  readonly before: Json | undefined;
-  /** Undefined for `remove`. */
-  readonly after: Json | undefined;
-}
 
 /** What counts as a difference. */
 export interface FieldRules {

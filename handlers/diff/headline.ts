@@ -1,5 +1,5 @@
 /** What a reader wants to know first. */
-import type { FieldChange } from './fields.ts';
+import type { FieldChange } from './field-change.ts';
 import type { Step } from './path.ts';
 import { formatPath } from './path.ts';
 import { cut, formatValues, isShort } from './text.ts';

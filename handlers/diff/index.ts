@@ -1,5 +1,5 @@
 /** `diff`: what really changed, and nothing when nothing did. */
-import { withNote } from '../../src/change.ts';
+import { withNote } from '../../src/change/lazy-change.ts';
 import { defineTransform, halt } from '../../src/chain/handler.ts';
 import { diffFields } from './fields.ts';
 import { createNote } from './note.ts';

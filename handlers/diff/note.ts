@@ -2,9 +2,10 @@
 import type { Operation } from 'fast-json-patch';
 import type { Actor } from '../../src/change.ts';
 import type { JsonObject } from '../../src/json.ts';
-import { ownGetters } from '../../src/own-getters.ts';
+import { ownGetters } from '../../src/change/own-getters.ts';
 import { managersOf } from './actors.ts';
-import type { FieldChange, FieldRules } from './fields.ts';
+import type { FieldChange } from './field-change.ts';
+import type { FieldRules } from './fields.ts';
 import { byImportance, headlineOf } from './headline.ts';
 import { patchOf } from './patch.ts';
 import { unifiedOf } from './unified.ts';

@@ -1,7 +1,7 @@
 /** Values and fields as text: on one line, or as the lines of a block. Bounded: a value is never printed further than asked for. */
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
-import type { FieldChange } from './fields.ts';
+import type { FieldChange } from './field-change.ts';
 import { isEmpty, isList, isMap, toJson } from './json.ts';
 
 /** A value up to this many characters is told on its field's line; a longer one, or one of several lines, in the unified text. */

@@ -2,7 +2,7 @@
 import { formatPatch, OMIT_HEADERS, structuredPatch } from 'diff';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
-import type { FieldChange } from './fields.ts';
+import type { FieldChange } from './field-change.ts';
 import { beginningOf, fitsOnLine, lines } from './text.ts';
 
 const CONTEXT_LINES = 3;

@@ -4,7 +4,7 @@ import { flagNames } from '../../src/flags.ts';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
 import { writersOf, remarksOf } from '../../src/remarks.ts';
-import type { FieldChange } from '../diff/fields.ts';
+import type { FieldChange } from '../diff/field-change.ts';
 import { toJson } from '../diff/json.ts';
 import { cut, formatField } from '../diff/text.ts';
 import type { AlertNote } from '../podAlerts/alert.ts';

@@ -1,12 +1,12 @@
 /** What is told of a failing workload. */
 import { createHash } from 'node:crypto';
+import { durationText } from '../../src/duration-text.ts';
 import type { EventLine } from '../../src/enrich/evidence.ts';
 import type { Step } from './decide.ts';
 import { adviceOn } from './advice.ts';
 import { groupOf, type Owner } from './owner.ts';
 import type { Level } from './problem.ts';
 import { timesOf, type AlertState, type GroupState } from './state.ts';
-import { durationText } from './words.ts';
 
 /** A change of the workload, or of what its pods are configured by, before the alert. */
 export interface LastChange {
@@ -137,6 +137,7 @@ function headlineOf(alert: Headed): string {
 }
 
 function openingOf({ why, durationMs }: Headed): string {
-  if (why === 'over') return `resolved after ${durationText(durationMs)}: `;
-  return why === 'reminder' ? `for ${durationText(durationMs)} now: ` : '';
+  const lasted = durationText(Math.round(durationMs / 1000), ' ');
+  if (why === 'over') return `resolved after ${lasted}: `;
+  return why === 'reminder' ? `for ${lasted} now: ` : '';
 }

@@ -1,7 +1,7 @@
 /** How alerts look at their receivers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { documentOf } from '../../src/change-document.ts';
+import { documentOf } from '../../src/change/change-document.ts';
 import type { Change } from '../../src/change.ts';
 import { podOf, terminated, waiting } from '../../src/testing/failing-pods.ts';
 import { Rig } from '../../src/testing/test-pod-alerts.ts';

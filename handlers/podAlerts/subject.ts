@@ -1,5 +1,6 @@
 /** Which workload a change is about, and what the alert that it leads to is a change of. */
-import { keyOf, withNote, withParts, type Change, type Manifest } from '../../src/change.ts';
+import { keyOf, type Change, type Manifest } from '../../src/change.ts';
+import { withNote, withParts } from '../../src/change/lazy-change.ts';
 import { halt, isHalt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
 import { factsOf, namedBy, uidInEvents } from '../../src/enrich/involved.ts';
 import { isEvent } from '../../src/event.ts';

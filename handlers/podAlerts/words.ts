@@ -1,24 +1,6 @@
 /** An alert in words, for messages that have room for more than a line. */
 import type { AlertNote, LastChange } from './alert.ts';
 
-/** The two largest units: `45s`, `3m 20s`, `2d 4h`. */
-export function durationText(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  const units = [
-    [Math.floor(seconds / 86_400), 'd'],
-    [Math.floor(seconds / 3_600) % 24, 'h'],
-    [Math.floor(seconds / 60) % 60, 'm'],
-    [seconds % 60, 's'],
-  ] as const;
-  const first = units.findIndex(([amount]) => amount > 0);
-  if (first === -1) return '0s';
-  return units
-    .slice(first, first + 2)
-    .filter(([amount]) => amount > 0)
-    .map(([amount, unit]) => `${amount}${unit}`)
-    .join(' ');
-}
-
 /** What is known beside the headline, a line each, the log last: where there is little room, it is cut. Of a resolved one: nothing. */
 export function detailsOf(alert: AlertNote): readonly string[] {
   if (alert.status === 'resolved') return [];

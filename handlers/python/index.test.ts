@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { afterEach, describe, test } from 'node:test';
 import { createLogger, transports } from 'winston';
 import { isHalt, type TransformInstance } from '../../src/chain/handler.ts';
-import { withParts } from '../../src/change.ts';
+import { withParts } from '../../src/change/lazy-change.ts';
 import { codeOf } from '../../src/errors.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';

@@ -1,6 +1,6 @@
 /** What a webhook sends: the user's layout or text, or the change as JSON. */
 import type { Change } from '../../src/change.ts';
-import { documentOf, summaryOf } from '../../src/change-document.ts';
+import { documentOf, summaryOf } from '../../src/change/change-document.ts';
 import { TerminalError } from '../../src/errors.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { withInvolved } from '../enrich/needs.ts';
-import { editsOf } from '../edits.ts';
+import { editsOf } from '../change/edits.ts';
 import type { Json } from '../json.ts';
 import type { Logger } from '../log.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';

@@ -1,7 +1,7 @@
 /** Makes it durable what has become of a change in a chain: its end, its wait, its forks, or that it was handed back. */
-import { withNote } from '../change.ts';
+import { withNote } from '../change/lazy-change.ts';
 import type { ChainConfig } from '../config/config.ts';
-import { editsOf } from '../edits.ts';
+import { editsOf } from '../change/edits.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Delivery, Store } from '../store/store.ts';

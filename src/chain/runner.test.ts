@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
-import { withParts, type Change } from '../change.ts';
+import type { Change } from '../change.ts';
+import { withParts } from '../change/lazy-change.ts';
 import { TerminalError, WaitError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import {

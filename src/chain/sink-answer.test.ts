@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { withNote, type Change } from '../change.ts';
+import type { Change } from '../change.ts';
+import { withNote } from '../change/lazy-change.ts';
 import { countOf, sink, startTestChain, transform } from '../testing/test-chain.ts';
 import { halt, type Halt, type HandlerDefinition } from './handler.ts';
 

@@ -16,7 +16,7 @@ import type {
 } from './handler.ts';
 import type { Json } from '../json.ts';
 import type { Logger } from '../log.ts';
-import { ownGetters } from '../own-getters.ts';
+import { ownGetters } from '../change/own-getters.ts';
 import type { Store } from '../store/store.ts';
 import type { Call } from './deadline.ts';
 

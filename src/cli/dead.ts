@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { idempotencyKey } from '../change.ts';
-import { documentOf, summaryOf } from '../change-document.ts';
+import { documentOf, summaryOf } from '../change/change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { findChain } from '../config/find-chain.ts';

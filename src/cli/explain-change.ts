@@ -1,6 +1,6 @@
 /** `explain --change ID`: the trip of one change, verdict by verdict, attempt by attempt. */
 import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
-import { documentOf } from '../change-document.ts';
+import { documentOf } from '../change/change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { findChain } from '../config/find-chain.ts';

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
 import type { Change } from '../change.ts';
-import { documentOf } from '../change-document.ts';
+import { documentOf } from '../change/change-document.ts';
 import { pause, systemClock } from '../clock.ts';
 import { writersOf, remarksOf } from '../remarks.ts';
 import { ConfigError } from '../errors.ts';

@@ -1,4 +1,5 @@
 /** Tables for a terminal. */
+import { durationText } from '../duration-text.ts';
 import { printable } from '../log.ts';
 
 /** Rows as aligned columns, each line ended; the last column keeps its own width. Nothing in a cell can break a line or colour it. */
@@ -18,18 +19,5 @@ export function isoTime(ms: number): string {
 
 /** `1m20s`: how long ago, its two largest units. */
 export function age(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  const parts = [
-    [Math.floor(seconds / 86_400), 'd'],
-    [Math.floor(seconds / 3600) % 24, 'h'],
-    [Math.floor(seconds / 60) % 60, 'm'],
-    [seconds % 60, 's'],
-  ] as const;
-  const first = parts.findIndex(([amount]) => amount > 0);
-  if (first === -1) return '0s';
-  return parts
-    .slice(first, first + 2)
-    .filter(([amount]) => amount > 0)
-    .map((part) => part.join(''))
-    .join('');
+  return durationText(Math.max(0, Math.floor(ms / 1000)));
 }

@@ -1,5 +1,6 @@
 /** Which handlers want to know what a change is about, before they are called: those whose templates read `involved`. */
-import { withNote, type Change } from '../change.ts';
+import type { Change } from '../change.ts';
+import { withNote } from '../change/lazy-change.ts';
 import type { HandlerContext } from '../chain/handler.ts';
 import type { Involved, ObjectReference } from './involved.ts';
 

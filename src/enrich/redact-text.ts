@@ -1,5 +1,5 @@
 /** Secrets in free text, such as a line of a log: nothing says where they are, so that only what looks like one is hidden. */
-import { nameMatcher } from '../source/redact.ts';
+import { nameMatcher } from '../source/name-matcher.ts';
 
 const MASK = '***';
 

@@ -3,8 +3,9 @@
  * members are only ever added to it. docs/plugin-contract.schema.json is made from these schemas.
  */
 import { z } from 'zod';
-import { withNote, type Change } from '../change.ts';
-import { documentOf, type ChangeDocument } from '../change-document.ts';
+import type { Change } from '../change.ts';
+import { withNote } from '../change/lazy-change.ts';
+import { documentOf, type ChangeDocument } from '../change/change-document.ts';
 import { halt, type Halt, type HandlerContext } from '../chain/handler.ts';
 import { TerminalError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';

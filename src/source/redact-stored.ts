@@ -1,6 +1,6 @@
 /** What is stored already, under new redaction rules. */
 import { apiVersionOf } from '../change.ts';
-import { redactEdits } from '../edits.ts';
+import { redactEdits } from '../change/edits.ts';
 import type { Logger } from '../log.ts';
 import type { RecordedKind, Store } from '../store/store.ts';
 import type { Discovery } from './discovery.ts';

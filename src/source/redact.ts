@@ -4,10 +4,10 @@
  * still shows. All on bytes: nothing is parsed, and what is not hidden stays as the server sent it.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { RE2JS } from 're2js';
 import type { RedactConfig } from '../config/config.ts';
 import { Digester } from './digest.ts';
 import { parseFieldPath } from './field-path.ts';
+import { nameMatcher } from './name-matcher.ts';
 import {
   findEnvValues,
   findLastApplied,
@@ -41,8 +41,6 @@ const FINDERS = 2;
 /** 48 bits: enough to see that a value changed. */
 const MASK_DIGITS = 12;
 const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
-/** Names of environment variables whose answer is remembered. */
-const MAX_NAMES = 10_000;
 
 /**
  * @param rules environment variables are matched without regard to case; see {@link RedactConfig}
@@ -96,20 +94,6 @@ function replace(body: Buffer, mask: (text: Uint8Array) => string, find: (found:
     from = end;
   }
   return Buffer.concat([...parts, body.subarray(from)]);
-}
-
-/** Whether a name is a secret's, in any case. RE2 takes microseconds and names repeat: each is asked for once. */
-export function nameMatcher(sources: readonly string[]): (name: string) => boolean {
-  const patterns = sources.map((source) => RE2JS.compile(source, RE2JS.CASE_INSENSITIVE));
-  const known = new Map<string, boolean>();
-  return (name) => {
-    const before = known.get(name);
-    if (before !== undefined) return before;
-    const isSecret = patterns.some((pattern) => pattern.test(name));
-    if (known.size >= MAX_NAMES) known.clear();
-    known.set(name, isSecret);
-    return isSecret;
-  };
 }
 
 function shortHash(data: string | Uint8Array): string {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { withParts } from '../change.ts';
+import { withParts } from '../change/lazy-change.ts';
 import { parseManifest } from '../parse.ts';
 import { changeOf } from './change-of.ts';
 import type { ChangeRecord } from './store.ts';

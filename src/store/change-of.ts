@@ -1,6 +1,6 @@
 /** Records of the store as the {@link Change} that everyone else sees: manifests and actors are parsed at first access, once. */
 import type { Actor, Change, Manifest } from '../change.ts';
-import { LazyChange } from '../lazy-change.ts';
+import { LazyChange } from '../change/lazy-change.ts';
 import { parseManifest } from '../parse.ts';
 import type { ChangeRecord } from './store.ts';
 

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 import type { Change } from '../change.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigError } from '../errors.ts';
-import { withEdits } from '../edits.ts';
+import { withEdits } from '../change/edits.ts';
 import type { Json } from '../json.ts';
 import type { Call } from './engine.ts';
 import type { Term } from './epoch.ts';

@@ -6,7 +6,7 @@
  * in the order in which they were made. After {@link Store.close} every call rejects.
  */
 import type { Change, ChangeFlags, Gvk } from '../change.ts';
-import type { EditedPart } from '../edits.ts';
+import type { EditedPart } from '../change/edits.ts';
 import type { Interest } from '../interest.ts';
 import type { Json } from '../json.ts';
 

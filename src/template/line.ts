@@ -1,5 +1,5 @@
 /** A change as one line of JSON, for the sinks that write lines. */
-import { documentOf } from '../change-document.ts';
+import { documentOf } from '../change/change-document.ts';
 import type { Change } from '../change.ts';
 import { printable } from '../log.ts';
 import { layout } from './fields.ts';

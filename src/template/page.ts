@@ -1,7 +1,8 @@
 /** docs/templates.md and `explain templates`: made from the names and filters themselves, so that it cannot drift. */
 import type { Change } from '../change.ts';
 import { EVENT_FIELDS } from './event-scope.ts';
-import { FILTERS, type FilterDefinition } from './filters.ts';
+import type { FilterDefinition } from './filter.ts';
+import { FILTERS } from './filters.ts';
 import { GO_FILTERS } from './go/index.ts';
 import { CHANGE_FIELDS, INVOLVED_FIELDS, scopeOf } from './scope.ts';
 

@@ -3,7 +3,8 @@ import { LiquidError, toValueSync, TypeGuards, Value, type Template as LiquidNod
 import { toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import { engine } from './engine.ts';
-import { ALL_FILTERS, type FilterDefinition } from './filters.ts';
+import type { FilterDefinition } from './filter.ts';
+import { ALL_FILTERS } from './filters.ts';
 import { ROOTS } from './scope.ts';
 
 /** What is wrong with the source of a template, with line and column inside it. */

@@ -1,6 +1,6 @@
 /** The names that a template may use, and what they stand for in one change. */
 import { apiVersionOf, manifestOf, type Change } from '../change.ts';
-import { ownGetters } from '../own-getters.ts';
+import { ownGetters } from '../change/own-getters.ts';
 import { eventScope, EVENT_FIELDS } from './event-scope.ts';
 import { headlineOf } from './headline.ts';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseManifest } from '../parse.ts';
 import { changeOf } from '../testing/change.ts';
-import { withNote, type Change } from '../change.ts';
+import type { Change } from '../change.ts';
+import { withNote } from '../change/lazy-change.ts';
 import { compileTemplate } from './template.ts';
 import { scopeOf } from './scope.ts';
 

@@ -1,7 +1,8 @@
 /** A handler run on changes without a cluster, a store or a network: for the tests of those who write one. */
 import { Writable } from 'node:stream';
 import { createLogger, format, transports } from 'winston';
-import { idempotencyKey, withParts, type Change } from '../change.ts';
+import { idempotencyKey, type Change } from '../change.ts';
+import { withParts } from '../change/lazy-change.ts';
 import { handlerOfFunction, type HandlerFunction } from '../chain/handler-function.ts';
 import { isHalt, type Halt, type HandlerContext, type HandlerDefinition } from '../chain/handler.ts';
 import { checkedGroup, checkedState, checkedVerdict, checkWakeUp, sinkVerdict } from '../chain/verdict.ts';

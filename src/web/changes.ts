@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { withDifference } from '../../handlers/diff/difference.ts';
 import { objectQuery } from '../kind-names.ts';
 import type { Change } from '../change.ts';
-import { summaryOf, type ChangeSummary } from '../change-document.ts';
+import { summaryOf, type ChangeSummary } from '../change/change-document.ts';
 import { remarksOf } from '../remarks.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { visible } from './text.ts';

@@ -1,6 +1,7 @@
 /** What everybody sees on the page, read once for all who look. */
 import { deadLetters } from './dead-letter-routes.ts';
-import { fragments, type LiveModel } from './page.ts';
+import { fragments } from './page.ts';
+import type { LiveModel } from './page-model.ts';
 import type { PodDesk } from './pods/pod-desk.ts';
 import { PodBoard } from './pods/pod-rows.ts';
 import type { Outlook } from './outlook.ts';

@@ -3,7 +3,7 @@ import { html } from 'hono/html';
 import { managersIn } from '../remarks.ts';
 import type { ChangesQuery, ShownChange } from './changes.ts';
 import type { Html } from './html.ts';
-import type { PageModel } from './page.ts';
+import type { PageModel } from './page-model.ts';
 
 export function changesSection({ changes, query, queryProblem, base }: PageModel): Html {
   return html`<section id="changes" aria-labelledby="changes-title">

@@ -3,7 +3,7 @@ import { html } from 'hono/html';
 import type { ReceiverState } from '../delivery/receiver.ts';
 import type { Balance, DeadLetter } from '../store/store.ts';
 import { agoOf, timeOf, type Html } from './html.ts';
-import type { LiveModel } from './page.ts';
+import type { LiveModel } from './page-model.ts';
 import { visible } from './text.ts';
 
 /** Of an error. */

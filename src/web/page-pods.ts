@@ -1,7 +1,7 @@
 /** The pods at risk, the worst first. */
 import { html } from 'hono/html';
 import { agoOf, timeOf, type Html } from './html.ts';
-import type { LiveModel } from './page.ts';
+import type { LiveModel } from './page-model.ts';
 import type { Finding } from './pods/board.ts';
 import type { PodRow } from './pods/pod-rows.ts';
 import { visible } from './text.ts';

@@ -3,7 +3,7 @@ import { html } from 'hono/html';
 import { nameOf, type Health } from '../health.ts';
 import type { ScopeHealth } from '../source/source.ts';
 import { agoOf, type Html } from './html.ts';
-import type { LiveModel } from './page.ts';
+import type { LiveModel } from './page-model.ts';
 
 export function noticesSection({ configProblem, degraded }: Health): Html {
   const problems = [

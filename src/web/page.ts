@@ -1,43 +1,13 @@
 /** The page: what fails, what changed, what waits, what is watched. Server-rendered; the client script only keeps it fresh. */
 import { html } from 'hono/html';
 import type { Health } from '../health.ts';
-import type { ReceiverState } from '../delivery/receiver.ts';
 import { podsSection } from './page-pods.ts';
-import type { PodRows } from './pods/pod-rows.ts';
-import type { Balance, DeadLetter } from '../store/store.ts';
 import { VERSION } from '../version.ts';
-import type { ChangesQuery, ShownChange } from './changes.ts';
 import { head, type Html } from './html.ts';
 import { changesSection } from './page-changes.ts';
 import { deadLettersSection, deliverySection } from './page-delivery.ts';
+import type { LiveModel, PageModel, TopModel } from './page-model.ts';
 import { noticesSection, scopesSection } from './page-scopes.ts';
-
-/** What everybody sees. Texts are as they came: the page escapes them. */
-export interface LiveModel {
-  readonly health: Health;
-  readonly balances: readonly Balance[];
-  readonly deadLetters: readonly DeadLetter[];
-  readonly receivers: readonly ReceiverState[];
-  /** Undefined: nothing looks after pods. */
-  readonly pods: PodRows | undefined;
-}
-
-/** What is known without asking the store. */
-export interface TopModel {
-  readonly cluster: string;
-  readonly health: Health;
-  /** Of the addresses in the page. */
-  readonly base: string;
-}
-
-export interface PageModel extends LiveModel {
-  readonly base: string;
-  readonly query: ChangesQuery;
-  /** Why the query shows nothing, such as a kind of which nothing is recorded. */
-  readonly queryProblem: string | undefined;
-  /** Newest first. */
-  readonly changes: readonly ShownChange[];
-}
 
 /** The page as far as it waits for nothing: with it the browser has what to load and to show. `<main>` stays open. */
 export function pageTop({ cluster, health, base }: TopModel): Html {

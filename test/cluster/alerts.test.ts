@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
-import type { RuleFile } from '../../src/metrics-page.ts';
+import type { RuleFile } from '../../docs/metrics-page.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import type { ReceiverAnswer } from '../../src/testing/receiver.ts';
 import { deployment } from '../e2e/cluster.ts';

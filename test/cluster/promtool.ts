@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parse } from 'yaml';
-import type { Alert, RuleFile } from '../../src/metrics-page.ts';
+import type { Alert, RuleFile } from '../../docs/metrics-page.ts';
 import type { Workdir } from '../e2e/program.ts';
 import { programs } from './programs.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { withNote } from '../../src/change.ts';
+import { withNote } from '../../src/change/lazy-change.ts';
 import { translateGoTemplate } from '../../src/config/adapters/event-exporter/go-template/translate.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import { scopeOf } from '../../src/template/scope.ts';

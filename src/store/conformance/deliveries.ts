@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import { withParts } from '../../change.ts';
-import { editsOf } from '../../edits.ts';
+import { withParts } from '../../change/lazy-change.ts';
+import { editsOf } from '../../change/edits.ts';
 import {
   accept,
   assertBalanced,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import { editsOf } from '../../edits.ts';
-import { withNote } from '../../change.ts';
+import { editsOf } from '../../change/edits.ts';
+import { withNote } from '../../change/lazy-change.ts';
 import {
   accept,
   assertBalanced,

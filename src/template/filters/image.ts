@@ -1,5 +1,5 @@
 /** The filter for container images: https://pkg.go.dev/github.com/distribution/reference */
-import type { FilterDefinition } from '../filters.ts';
+import type { FilterDefinition } from '../filter.ts';
 
 const PARTS = ['registry', 'repository', 'tag', 'digest'] as const;
 type Part = (typeof PARTS)[number];

@@ -1,5 +1,5 @@
 /** Filters for Kubernetes quantities: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
-import type { FilterDefinition } from '../filters.ts';
+import type { FilterDefinition } from '../filter.ts';
 
 const SHAPE = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i))?$/;
 

@@ -1,6 +1,6 @@
 /** Filters with regular expressions in RE2's syntax: linear in time, whatever the pattern and the text. */
 import { RE2JS } from 're2js';
-import type { FilterDefinition, FilterPlace } from '../filters.ts';
+import type { FilterDefinition, FilterPlace } from '../filter.ts';
 import { toError } from '../../errors.ts';
 import { textOf } from './text.ts';
 

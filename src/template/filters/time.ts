@@ -1,12 +1,6 @@
 /** Filters for times and spans of time. */
-import type { FilterDefinition } from '../filters.ts';
-
-const UNITS: readonly (readonly [name: string, ms: number])[] = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1_000],
-];
+import { durationText } from '../../duration-text.ts';
+import type { FilterDefinition } from '../filter.ts';
 
 export const duration: FilterDefinition = {
   name: 'duration',
@@ -22,7 +16,7 @@ export const duration: FilterDefinition = {
   },
   apply(value, [unit]) {
     const amount = numberOf(value);
-    return amount === undefined ? undefined : durationText(unit === 'ms' ? amount : amount * 1_000);
+    return amount === undefined ? undefined : spanText(unit === 'ms' ? amount : amount * 1_000);
   },
 };
 
@@ -33,7 +27,7 @@ export const ago: FilterDefinition = {
   examples: [{ template: '{{ event.firstTimestamp | ago }}', result: '5m12s' }],
   apply(value, _args, { observedAt }) {
     const time = millisOf(value);
-    return time === undefined || observedAt === undefined ? undefined : durationText(Math.max(0, observedAt - time));
+    return time === undefined || observedAt === undefined ? undefined : spanText(Math.max(0, observedAt - time));
   },
 };
 
@@ -55,18 +49,10 @@ export const timestamp: FilterDefinition = {
 };
 
 /** `1d2h`, `3m20s`, `12s`, `250ms`. */
-function durationText(ms: number): string {
-  if (ms < 0) return `-${durationText(-ms)}`;
+function spanText(ms: number): string {
+  if (ms < 0) return `-${spanText(-ms)}`;
   if (ms < 1_000) return ms === 0 ? '0s' : `${Math.round(ms)}ms`;
-  const first = UNITS.findIndex(([, unitMs]) => ms >= unitMs);
-  let leftMs = ms;
-  let text = '';
-  for (const [name, unitMs] of UNITS.slice(first, first + 2)) {
-    const amount = Math.floor(leftMs / unitMs);
-    leftMs -= amount * unitMs;
-    if (amount > 0) text += `${amount}${name}`;
-  }
-  return text;
+  return durationText(Math.floor(ms / 1_000));
 }
 
 /** RFC 3339, or a number of seconds since 1970 as Liquid's `date` takes it. */

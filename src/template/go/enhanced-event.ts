@@ -1,5 +1,5 @@
 /** The Event as kubernetes-event-exporter sends it without a layout: what is known of the involved object is part of it. */
-import type { FilterDefinition } from '../filters.ts';
+import type { FilterDefinition } from '../filter.ts';
 import { isEmpty } from './values.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

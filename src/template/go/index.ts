@@ -2,7 +2,7 @@
  * Filters with the meaning of Go's text/template and of sprig 3, for templates that come from kubernetes-event-exporter's
  * configuration. Lengths are in characters where Go counts bytes; a retry renders the same time.
  */
-import type { FilterDefinition } from '../filters.ts';
+import type { FilterDefinition } from '../filter.ts';
 import { ENHANCED_EVENT } from './enhanced-event.ts';
 import { JSON_TEXT } from './json.ts';
 import { LOGIC } from './logic.ts';

@@ -1,5 +1,5 @@
 /** JSON as Go's encoding/json writes it. */
-import type { FilterDefinition } from '../filters.ts';
+import type { FilterDefinition } from '../filter.ts';
 import { isEmpty } from './values.ts';
 
 export const JSON_TEXT: readonly FilterDefinition[] = [

@@ -1,5 +1,5 @@
 /** Go's comparisons, and sprig's functions of choice and arithmetic. */
-import type { FilterDefinition } from '../filters.ts';
+import type { FilterDefinition } from '../filter.ts';
 import { integerOf, isEmpty, isEqual, printed, sortedEntries } from './values.ts';
 
 export const LOGIC: readonly FilterDefinition[] = [

@@ -1,5 +1,5 @@
 /** Go's printf: https://pkg.go.dev/fmt#hdr-Printing */
-import type { FilterDefinition } from '../filters.ts';
+import type { FilterDefinition } from '../filter.ts';
 import { textOf } from '../filters/text.ts';
 import { goQuoted } from './text.ts';
 import { printed } from './values.ts';

@@ -1,6 +1,6 @@
 /** sprig's functions of texts. */
 import { createHash } from 'node:crypto';
-import type { FilterDefinition } from '../filters.ts';
+import type { FilterDefinition } from '../filter.ts';
 import { compiledAt, MAX_INPUT, regexReplace } from '../filters/regex.ts';
 import { textOf } from '../filters/text.ts';
 import { integerOf, printed } from './values.ts';

@@ -1,5 +1,5 @@
 /** Times as Go writes them: https://pkg.go.dev/time#Layout */
-import type { FilterDefinition } from '../filters.ts';
+import type { FilterDefinition } from '../filter.ts';
 import { textOf } from '../filters/text.ts';
 
 const MONTHS = [

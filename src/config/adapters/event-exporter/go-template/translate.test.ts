@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { compileLayout } from '../../../../template/layout.ts';
-import { withNote } from '../../../../change.ts';
+import { withNote } from '../../../../change/lazy-change.ts';
 import { scopeOf } from '../../../../template/scope.ts';
 import { changeOf } from '../../../../testing/change.ts';
 import { GoTemplateError } from './ast.ts';

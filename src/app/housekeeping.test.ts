@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { createLogger } from 'winston';
-import type { ChainConfig } from './config/config.ts';
+import type { ChainConfig } from '../config/config.ts';
 import { keepHouse, tellOfOrphans } from './housekeeping.ts';
-import { createMetrics } from './metrics.ts';
-import { claim, CLUSTER, COMPLETED, withPending } from './store/conformance/fixture.ts';
-import { openSqliteStore } from './store/sqlite.ts';
-import type { Balance } from './store/store.ts';
-import { FakeClock } from './testing/fake-clock.ts';
+import { createMetrics } from '../metrics.ts';
+import { claim, CLUSTER, COMPLETED, withPending } from '../store/conformance/fixture.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Balance } from '../store/store.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
 
 const owing = (chain: string, pending = 1): Balance => {
   const ends = {

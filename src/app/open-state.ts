@@ -1,18 +1,18 @@
 /** The state folder and the store in it, or a store in memory. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import type { Clock } from './clock.ts';
-import type { Config } from './config/config.ts';
-import { toError } from './errors.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { toError } from '../errors.ts';
 import { isUnwritable } from './in-memory.ts';
-import type { Logger } from './log.ts';
-import type { Connection } from './source/connect.ts';
-import { addressId } from './source/discovery.ts';
-import { recogniseCluster } from './source/recognise-cluster.ts';
-import type { Term } from './store/epoch.ts';
-import { openSqliteStore } from './store/sqlite.ts';
-import { openStateFolder, stateFolderPath, type StateFolder } from './store/state-folder.ts';
-import type { Store } from './store/store.ts';
+import type { Logger } from '../log.ts';
+import type { Connection } from '../source/connect.ts';
+import { addressId } from '../source/discovery.ts';
+import { recogniseCluster } from '../source/recognise-cluster.ts';
+import type { Term } from '../store/epoch.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import { openStateFolder, stateFolderPath, type StateFolder } from '../store/state-folder.ts';
+import type { Store } from '../store/store.ts';
 
 export interface OpenStateOptions {
   readonly config: Config['state'];

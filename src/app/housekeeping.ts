@@ -1,12 +1,12 @@
 /** Retention of the history, the gauges that are read from the store, and a word about dead letters when there are more. */
 import { statfs } from 'node:fs/promises';
-import { pause, type Clock } from './clock.ts';
-import type { ChainConfig } from './config/config.ts';
-import { findChain } from './config/find-chain.ts';
-import { codeOf, toError } from './errors.ts';
-import type { Logger } from './log.ts';
-import type { Metrics } from './metrics.ts';
-import { DEFAULT_RETENTION, type Store } from './store/store.ts';
+import { pause, type Clock } from '../clock.ts';
+import type { ChainConfig } from '../config/config.ts';
+import { findChain } from '../config/find-chain.ts';
+import { codeOf, toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { DEFAULT_RETENTION, type Store } from '../store/store.ts';
 
 export interface HousekeepingOptions {
   readonly store: Store;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { redactEdits } from './edits.ts';
-import { createRedactor } from './source/redact.ts';
+import { createRedactor } from '../source/redact.ts';
 
 const CONFIG_MAP = { group: '', kind: 'ConfigMap', resource: 'configmaps', singular: 'configmap', shortNames: ['cm'] };
 const redact = createRedactor(

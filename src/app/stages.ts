@@ -1,5 +1,5 @@
 /** What was started, in order; stopped in reverse, so that nothing arrives where nobody listens. */
-import type { Logger } from './log.ts';
+import type { Logger } from '../log.ts';
 
 /** @param graceMs how long what is under way may take to end */
 type Stop = (graceMs: number) => Promise<unknown>;

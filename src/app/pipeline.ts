@@ -2,30 +2,30 @@
  * What a change travels through: cluster -> source -> store -> chains -> receivers. Started in the order in which work flows back,
  * and stopped in reverse, draining.
  */
-import type { Tracer } from './chain/observe.ts';
-import { RunningChains, type ChainsChanged } from './chain/running-chains.ts';
-import { createChainTree } from './chain/tree.ts';
-import type { Clock } from './clock.ts';
-import type { Config } from './config/config.ts';
-import { createReceivers, type Receivers } from './delivery/receivers.ts';
-import { createEvidence } from './enrich/cluster-evidence.ts';
-import { createEnricher, UNASKING } from './enrich/enricher.ts';
-import { recordedEvidence, type Evidence } from './enrich/evidence.ts';
-import type { Enricher } from './enrich/involved.ts';
+import type { Tracer } from '../chain/observe.ts';
+import { RunningChains, type ChainsChanged } from '../chain/running-chains.ts';
+import { createChainTree } from '../chain/tree.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { createReceivers, type Receivers } from '../delivery/receivers.ts';
+import { createEvidence } from '../enrich/cluster-evidence.ts';
+import { createEnricher, UNASKING } from '../enrich/enricher.ts';
+import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
+import type { Enricher } from '../enrich/involved.ts';
 import { tellOfOrphans } from './housekeeping.ts';
 import { stopDrained } from './in-memory.ts';
-import type { Logger } from './log.ts';
-import type { Metrics } from './metrics.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import type { OpenState } from './open-state.ts';
-import type { Connection } from './source/connect.ts';
-import { Discovery } from './source/discovery.ts';
-import { createSource, type ClusterSource } from './source/kubernetes-source.ts';
-import { createRedactor, type Redactor } from './source/redact.ts';
-import { redactStored } from './source/redact-stored.ts';
-import type { ScopeHealth } from './source/source.ts';
-import type { WatchPlan } from './source/watch-plan.ts';
+import type { Connection } from '../source/connect.ts';
+import { Discovery } from '../source/discovery.ts';
+import { createSource, type ClusterSource } from '../source/kubernetes-source.ts';
+import { createRedactor, type Redactor } from '../source/redact.ts';
+import { redactStored } from '../source/redact-stored.ts';
+import type { ScopeHealth } from '../source/source.ts';
+import type { WatchPlan } from '../source/watch-plan.ts';
 import type { Stages } from './stages.ts';
-import { watchRequests } from './watch-requests.ts';
+import { watchRequests } from '../watch-requests.ts';
 
 export interface PipelineOptions {
   /** The configuration that runs now. */
@@ -171,7 +171,7 @@ export class Pipeline {
     const { connection, stages, clock, log, metrics } = this.#options;
     const { tracing: config } = this.#options.config();
     if (config === undefined) return;
-    const { createTracer } = await import('./tracing/tracer.ts');
+    const { createTracer } = await import('../tracing/tracer.ts');
     const { clusterName } = connection;
     const tracer = createTracer({ config, clusterName, receivers: this.receivers, clock, log, metrics });
     stages.add('tracing', () => tracer.stop());

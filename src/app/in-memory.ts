@@ -1,8 +1,8 @@
 /** A service whose state folder cannot be written: it runs from memory, and what waits has no other time to be delivered. */
-import { atMost, type Clock } from './clock.ts';
-import { codeOf, toError } from './errors.ts';
-import type { Logger } from './log.ts';
-import type { Store } from './store/store.ts';
+import { atMost, type Clock } from '../clock.ts';
+import { codeOf, toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Store } from '../store/store.ts';
 
 /** The last is Node's own, of a process that was started with less rights than its user has. */
 const UNWRITABLE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'ERR_ACCESS_DENIED']);

@@ -1,7 +1,8 @@
 /** What handlers made of a change, as text: how it gets from a chain to its branches through the store. */
-import { withParts, type Change } from './change.ts';
-import type { Json } from './json.ts';
-import { parseJson } from './parse.ts';
+import type { Change } from '../change.ts';
+import { withParts } from './lazy-change.ts';
+import type { Json } from '../json.ts';
+import { parseJson } from '../parse.ts';
 
 /** Everything that a handler may replace. What a change is known by stays. */
 const PARTS = [

@@ -1,5 +1,5 @@
 /** The {@link Change} that handlers see: manifests and actors are worked out when they are read. */
-import type { Actor, Change, Manifest } from './change.ts';
+import type { Actor, Change, Manifest, Notes } from '../change.ts';
 import { ownGetters } from './own-getters.ts';
 
 /** Each is asked as often as it is read. */
@@ -51,4 +51,35 @@ export class LazyChange implements Change {
     after: (change) => change.#lazy.after(),
     by: (change) => change.#lazy.by(),
   });
+}
+
+/** A copy of the change that carries one more note. Nothing is parsed that was not parsed before. */
+export function withNote<K extends keyof Notes>(change: Change, name: K, note: Notes[K]): Change {
+  return withParts(change, { notes: { ...change.notes, [name]: note } });
+}
+
+/** A copy of the change with some parts replaced, lazily parsed manifests kept lazy. */
+export function withParts(change: Change, parts: Partial<Change>): Change {
+  return new LazyChange(
+    {
+      id: parts.id ?? change.id,
+      action: parts.action ?? change.action,
+      cluster: parts.cluster ?? change.cluster,
+      gvk: parts.gvk ?? change.gvk,
+      gvr: parts.gvr ?? change.gvr,
+      key: parts.key ?? change.key,
+      namespace: 'namespace' in parts ? parts.namespace : change.namespace,
+      name: parts.name ?? change.name,
+      uid: parts.uid ?? change.uid,
+      resourceVersion: parts.resourceVersion ?? change.resourceVersion,
+      observedAt: parts.observedAt ?? change.observedAt,
+      flags: parts.flags ?? change.flags,
+      notes: parts.notes ?? change.notes,
+    },
+    {
+      before: () => ('before' in parts ? parts.before : change.before),
+      after: () => ('after' in parts ? parts.after : change.after),
+      by: () => parts.by ?? change.by,
+    },
+  );
 }

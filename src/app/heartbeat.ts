@@ -1,10 +1,10 @@
 /** Tells a dead man's switch that all is well: a request now and then, which stays away when something is not. */
-import { pause, type Clock } from './clock.ts';
-import type { HeartbeatConfig } from './config/config.ts';
-import type { Receivers } from './delivery/receivers.ts';
-import { toError } from './errors.ts';
-import type { Logger } from './log.ts';
-import type { Metrics } from './metrics.ts';
+import { pause, type Clock } from '../clock.ts';
+import type { HeartbeatConfig } from '../config/config.ts';
+import type { Receivers } from '../delivery/receivers.ts';
+import { toError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 
 export interface HeartbeatOptions {
   readonly config: HeartbeatConfig;

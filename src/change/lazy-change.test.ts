@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withNote, withParts, type Change, type Manifest } from './change.ts';
+import type { Change, Manifest } from '../change.ts';
+import { withNote, withParts } from './lazy-change.ts';
 import { LazyChange } from './lazy-change.ts';
 
 const PARTS = {

@@ -1,5 +1,5 @@
 /** docs/metrics.md: every metric, from the registry itself, and every alert, from the rule file. */
-import { createMetrics } from './metrics.ts';
+import { createMetrics } from '../src/metrics.ts';
 
 const INTRO = `# Metrics
 

@@ -1,0 +1,33 @@
+/** What the page shows. Texts are as they came: the page escapes them. */
+import type { ReceiverState } from '../delivery/receiver.ts';
+import type { Health } from '../health.ts';
+import type { Balance, DeadLetter } from '../store/store.ts';
+import type { ChangesQuery, ShownChange } from './changes.ts';
+import type { PodRows } from './pods/pod-rows.ts';
+
+/** What changes by itself. */
+export interface LiveModel {
+  readonly health: Health;
+  readonly balances: readonly Balance[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly receivers: readonly ReceiverState[];
+  /** Undefined: nothing looks after pods. */
+  readonly pods: PodRows | undefined;
+}
+
+/** What is known without asking the store. */
+export interface TopModel {
+  readonly cluster: string;
+  readonly health: Health;
+  /** Of the addresses in the page. */
+  readonly base: string;
+}
+
+export interface PageModel extends LiveModel {
+  readonly base: string;
+  readonly query: ChangesQuery;
+  /** Why the query shows nothing, such as a kind of which nothing is recorded. */
+  readonly queryProblem: string | undefined;
+  /** Newest first. */
+  readonly changes: readonly ShownChange[];
+}
