@@ -72,7 +72,7 @@ export function createApp(options: AppOptions): App {
 }
 
 class Application implements App {
-  readonly metrics = createMetrics();
+  readonly metrics = createMetrics(() => this.health().scopes);
   readonly #options: AppOptions;
   readonly #clock: Clock;
   readonly #stopping = new AbortController();

@@ -1,11 +1,15 @@
 /** Every metric of the service, in one place; stages observe, handlers work. Names follow Prometheus conventions. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ScopeHealth } from './source/source.ts';
 import { VERSION } from './version.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** Nothing of the process itself: see {@link collectProcessMetrics}. */
-export function createMetrics() {
+/**
+ * Nothing of the process itself: see {@link collectProcessMetrics}.
+ * @param scopes as they are when somebody asks
+ */
+export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
   const registry = new Registry();
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
@@ -14,6 +18,20 @@ export function createMetrics() {
     new Gauge<L>({ name: `watchchain_${name}`, help, labelNames, registers });
   const seconds = <L extends string>(name: string, help: string, buckets: number[], ...labelNames: L[]) =>
     new Histogram<L>({ name: `watchchain_${name}`, help, labelNames, buckets, registers });
+  const perScope = (name: string, help: string, valueOf: (alike: readonly ScopeHealth[]) => number | undefined) =>
+    new Gauge({
+      name: `watchchain_${name}`,
+      help,
+      labelNames: ['resource', 'namespace'],
+      registers,
+      collect() {
+        this.reset();
+        for (const alike of alikeIn(scopes())) {
+          const value = valueOf(alike);
+          if (value !== undefined) this.set(labelsOf(alike[0]), value);
+        }
+      },
+    });
   gauge('build_info', '1, and which version runs', 'version', 'node').set(
     { version: VERSION, node: process.version },
     1,
@@ -30,18 +48,19 @@ export function createMetrics() {
       'resource',
       'reason',
     ),
-    scopeObjects: gauge('scope_objects', 'Objects in the baseline', 'resource', 'namespace'),
-    scopeSynced: gauge(
-      'scope_synced',
-      '1 when the scope is listed and watched, 0 when it is degraded',
-      'resource',
-      'namespace',
+    scopeObjects: perScope('scope_objects', 'Objects in the baseline', (alike) =>
+      alike.reduce((sum, { objects }) => sum + objects, 0),
     ),
-    scopeHeard: gauge(
+    scopeSynced: perScope('scope_synced', '1 when the scope is listed and watched, 0 when it is degraded', (alike) =>
+      alike.every(({ state }) => state === 'watching') ? 1 : 0,
+    ),
+    scopeHeard: perScope(
       'scope_last_heard_timestamp_seconds',
       'When the API server last said anything of the scope: at least every ten minutes, whatever happens',
-      'resource',
-      'namespace',
+      (alike) => {
+        const heard = alike.map(({ lastHeardAt }) => lastHeardAt).filter((at) => at !== undefined);
+        return heard.length === 0 ? undefined : Math.min(...heard) / 1_000;
+      },
     ),
     lookups: counter('lookups_total', 'Objects that Events and changes involve, by where they were found', 'outcome'),
     changes: counter('changes_total', 'Changes accepted', 'resource', 'action'),
@@ -85,4 +104,18 @@ export function createMetrics() {
  */
 export function collectProcessMetrics({ registry }: Metrics): void {
   collectDefaultMetrics({ register: registry });
+}
+
+const labelsOf = ({ kind, resource = kind, namespace }: ScopeHealth) => ({ resource, namespace });
+
+/** Scopes that differ by their selectors only share their labels: they are told as one, so that none hides what is wrong with another. */
+function alikeIn(scopes: readonly ScopeHealth[]): Iterable<readonly [ScopeHealth, ...ScopeHealth[]]> {
+  const byLabels = new Map<string, [ScopeHealth, ...ScopeHealth[]]>();
+  for (const scope of scopes) {
+    const { resource, namespace } = labelsOf(scope);
+    const alike = byLabels.get(`${resource} ${namespace}`);
+    if (alike === undefined) byLabels.set(`${resource} ${namespace}`, [scope]);
+    else alike.push(scope);
+  }
+  return byLabels.values();
 }

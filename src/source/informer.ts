@@ -84,7 +84,7 @@ export class Informer implements ReflectorTarget {
     this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
     this.#basis = { version: scope.version, interest: scope.interest, redaction: env.redactor.keyFingerprint };
     this.#reader = new ManifestReader(scope, scope.interest, env.redactor.digester);
-    this.#meters = metersOf(env.metrics, resource, scope.namespace);
+    this.#meters = metersOf(env.metrics, resource);
     this.#observer = new Observer({
       redact: env.redactor.forKind(scope),
       selected: scope.labelSelector !== '' || scope.fieldSelector !== '',
@@ -183,7 +183,6 @@ export class Informer implements ReflectorTarget {
 
   watchBegins(): void {
     this.#status.watching(this.#index.size);
-    this.#meters.objects.set(this.#index.size);
     if (this.#status.health.lastHeardAt === undefined) this.#heard();
     this.#catchUp?.begin();
   }
@@ -221,8 +220,7 @@ export class Informer implements ReflectorTarget {
   }
 
   #heard(): void {
-    if (this.#status.heard(this.#index.size)) this.#meters.objects.set(this.#index.size);
-    this.#meters.heard.set(this.#env.clock.now() / 1_000);
+    this.#status.heard(this.#index.size);
   }
 
   /** For a pattern the server shows all namespaces. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { EVERYTHING } from '../interest.ts';
+import type { Metrics } from '../metrics.ts';
 import { configMap, REDACTION_KEY, startTestSource } from '../testing/test-source.ts';
 import type { ClusterSource } from './kubernetes-source.ts';
 import { createRedactor } from './redact.ts';
@@ -162,7 +163,6 @@ describe('createSource()', () => {
     for (const name of ['a', 'b', 'c']) rig.server.create(configMap(name));
     await rig.changes(3);
     await rig.stop();
-    rig.metrics.scopeObjects.reset();
     await rig.start();
     assert.deepEqual(await objects(), [3]);
     await rig.stop();
@@ -201,6 +201,22 @@ describe('createSource()', () => {
     const healthy = { ...common, fieldSelector: '', chains: ['default'], interest: EVERYTHING };
     await source.follow(await source.prepare({ ...plan, requests: [healthy] }));
     assert.deepEqual(await synced(), [1]);
+  });
+
+  test('of scopes that differ by their selectors only, the objects are counted together, and the one that was silent for longest tells', async (t) => {
+    const rig = await startTestSource(t);
+    const create = (name: string, app: string) => rig.server.create(configMap(name, {}, { labels: { app } }));
+    const { scopeObjects, scopeHeard } = rig.metrics;
+    const valuesOf = async (gauge: Metrics['scopeObjects']) => (await gauge.get()).values.map(({ value }) => value);
+    for (const [name, app] of Object.entries({ one: 'a', two: 'b', three: 'b' })) create(name, app);
+    await rig.start({ requests: [{ labelSelector: 'app=a' }, { labelSelector: 'app=b' }] });
+    const heard = await valuesOf(scopeHeard);
+    assert.equal(heard.length, 1);
+    await rig.clock.advance(60_000);
+    create('four', 'a');
+    await rig.changes(1);
+    assert.deepEqual(await valuesOf(scopeObjects), [4]);
+    assert.deepEqual(await valuesOf(scopeHeard), heard);
   });
 
   test('at most four lists are under way at once', async (t) => {

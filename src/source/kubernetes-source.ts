@@ -1,5 +1,4 @@
 /** The source for one Kubernetes cluster: finds out what the configured kinds mean there, and keeps an informer on each scope. */
-import { isDeepStrictEqual } from 'node:util';
 import { pause, type Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -158,7 +157,6 @@ class KubernetesSource implements ClusterSource {
       leaving.map(async ([id, scope]) => {
         await scope.stop();
         this.#scopes.delete(id);
-        this.#forgetStatus(scope.status);
       }),
     );
     return new Set(leaving.map(([id]) => id));
@@ -186,9 +184,7 @@ class KubernetesSource implements ClusterSource {
   async #endSearches(): Promise<void> {
     this.#searching.abort();
     await Promise.all(this.#searches);
-    const unresolved = [...this.#unresolved];
     this.#unresolved.clear();
-    for (const { status } of unresolved) this.#forgetStatus(status);
     this.#searching = new AbortController();
   }
 
@@ -198,7 +194,6 @@ class KubernetesSource implements ClusterSource {
     const resource = await this.#resolve(request, status, this.#searching.signal);
     if (resource === undefined) return;
     this.#unresolved.delete(unresolved);
-    this.#forgetStatus(status);
     const id = scopeId(request, resource);
     const known = this.#scopes.get(id);
     known?.add(request);
@@ -242,29 +237,7 @@ class KubernetesSource implements ClusterSource {
 
   #newStatus({ kind, namespace }: WatchRequest): ScopeStatus {
     const { api, clock, log } = this.#options;
-    let shown = { resource: kind, namespace };
-    const onChange = ({ health: { resource = kind, namespace: place } }: ScopeStatus) => {
-      const labels = { resource, namespace: place };
-      // A name that is no longer used must not stay behind as one that is degraded.
-      if (!isDeepStrictEqual(labels, shown)) this.#show(shown);
-      shown = labels;
-      this.#show(labels);
-      this.#announce();
-    };
-    return new ScopeStatus({ kind, namespace, host: api.host, clock, log, onChange });
-  }
-
-  #forgetStatus({ health: { kind, resource = kind, namespace } }: ScopeStatus): void {
-    this.#show({ resource, namespace });
-  }
-
-  /** Those that differ by their selectors only share their labels: one that is degraded is not hidden by the others. */
-  #show(labels: ScopeLabels): void {
-    const alike = this.health().filter(
-      ({ kind, resource = kind, namespace }) => resource === labels.resource && namespace === labels.namespace,
-    );
-    if (alike.length === 0) forget(this.#options.metrics, labels);
-    else this.#options.metrics.scopeSynced.set(labels, alike.every(({ state }) => state === 'watching') ? 1 : 0);
+    return new ScopeStatus({ kind, namespace, host: api.host, clock, log, onChange: () => this.#announce() });
   }
 
   #isSettled(): boolean {
@@ -275,15 +248,4 @@ class KubernetesSource implements ClusterSource {
     if (this.#waiting.length === 0 || !this.#isSettled()) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
-}
-
-interface ScopeLabels extends Readonly<Record<string, string>> {
-  readonly resource: string;
-  readonly namespace: string;
-}
-
-function forget(metrics: Metrics, labels: ScopeLabels): void {
-  metrics.scopeObjects.remove(labels);
-  metrics.scopeSynced.remove(labels);
-  metrics.scopeHeard.remove(labels);
 }

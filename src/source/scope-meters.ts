@@ -4,7 +4,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Counts } from './observer.ts';
 
 /** Looked up once: labels cost more than an increment. @param resource `apps/v1/deployments` */
-export function metersOf(metrics: Metrics, resource: string, namespace: string) {
+export function metersOf(metrics: Metrics, resource: string) {
   const { watchEvents, changes, malformed } = metrics;
   // From 0 on: where the first sample is 1 already, Prometheus sees no increase.
   malformed.inc({ resource }, 0);
@@ -22,8 +22,6 @@ export function metersOf(metrics: Metrics, resource: string, namespace: string) 
     },
     noise: new Tally(metrics.noise.labels(resource)),
     malformed: malformed.labels(resource),
-    objects: metrics.scopeObjects.labels(resource, namespace),
-    heard: metrics.scopeHeard.labels(resource, namespace),
     changed: (counts: Counts) => {
       added.inc(counts.added);
       updated.inc(counts.updated);

@@ -13,7 +13,7 @@ export interface ScopeStatusOptions {
   readonly host: string;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly onChange: (status: ScopeStatus) => void;
+  readonly onChange: () => void;
 }
 
 /** A watch breaks now and then, whenever an API server restarts; twice in a row is worth a word. */
@@ -70,12 +70,10 @@ export class ScopeStatus {
     this.#enter('watching');
   }
 
-  /** The server said something. Answers whether there are more or fewer objects than before. */
-  heard(objects: number): boolean {
-    const isOther = objects !== this.#objects;
+  /** The server said something. */
+  heard(objects: number): void {
     this.#objects = objects;
     this.#lastHeardAt = this.#options.clock.now();
-    return isOther;
   }
 
   /** The list or the watch. */
@@ -99,13 +97,13 @@ export class ScopeStatus {
 
   storeFailed(error: Error): void {
     this.#storeProblem = `Cannot write to the store: ${printable(error.message)}`;
-    this.#options.onChange(this);
+    this.#options.onChange();
   }
 
   storeWorks(): void {
     if (this.#storeProblem === undefined) return;
     this.#storeProblem = undefined;
-    this.#options.onChange(this);
+    this.#options.onChange();
   }
 
   stopped(): void {
@@ -130,7 +128,7 @@ export class ScopeStatus {
 
   #enter(state: ScopeHealth['state']): void {
     this.#state = state;
-    this.#options.onChange(this);
+    this.#options.onChange();
   }
 
   #fields() {

@@ -75,11 +75,11 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
   const server = await startApiServer(options);
   const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'test', name: 'test' } });
   const clock = new FakeClock();
-  const metrics = createMetrics();
   const asked: Asked[] = [];
   const logged: TestSource['logged'][number][] = [];
   const api = recording(clientOf(server), clock, asked);
   let source: Source | undefined;
+  const metrics = createMetrics(() => source?.health() ?? []);
 
   const stop = async () => {
     await source?.stop();
