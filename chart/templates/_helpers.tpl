@@ -17,6 +17,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
+{{- define "watchchain.podLabels" -}}
+{{- $own := include "watchchain.labels" . -}}
+{{- range $key, $_ := .Values.podLabels }}
+{{- if hasKey (fromYaml $own) $key }}{{ fail (printf "podLabels holds %q, which is the chart's own: leave it out" $key) }}{{ end -}}
+{{- end -}}
+{{ $own }}
+{{- with .Values.podLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{- define "watchchain.serviceAccount" -}}
 {{- .Values.serviceAccount.name | default (ternary (include "watchchain.name" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
@@ -90,7 +101,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- define "watchchain.image" -}}
 {{- if regexMatch "kwatchman|event-exporter" .Values.image.repository }}{{ fail (printf "image.repository is %q, the image of another tool: leave it out, or name watchchain's" .Values.image.repository) }}{{ end -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{- /* Where the volume with the configuration comes from. */ -}}

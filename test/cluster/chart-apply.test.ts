@@ -1,9 +1,10 @@
 /** What an API server says to every set of values: strict about fields, and about pods by the restricted Pod Security Standard. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { SETS } from './chart-sets.ts';
 import { startControlPlane } from './control-plane.ts';
-import { CHART, helm, rendered, statefulSetOf, type PodSpec } from './helm.ts';
+import { CHART, helm, helmOn, rendered, statefulSetOf, type PodSpec } from './helm.ts';
 import { kubeconform } from './kubeconform.ts';
 import { PROMETHEUS_OPERATOR } from './prometheus-operator.ts';
 
@@ -40,6 +41,18 @@ test('names are accepted that YAML takes for numbers and truth values, and a rel
     assert.equal(code, 0, stderr);
     await plane.apply(stdout, '--validate=strict', '--dry-run=server');
   }
+});
+
+test('the Ingress of docs/page.md is accepted, and leads to the Service of a release `watchchain`', async () => {
+  const page = await readFile(new URL('../../docs/page.md', import.meta.url), 'utf8');
+  const ingress = /```yaml\n([^`]*kind: Ingress[^`]*)```/.exec(page)?.[1] ?? '';
+  await using plane = await startControlPlane();
+  await plane.kubectl('create', 'namespace', 'monitoring');
+  await plane.apply(ingress, '--validate=strict');
+  await helmOn(plane, ['install', 'watchchain', CHART, '--namespace', 'monitoring']);
+  const found = await plane.kubectl('describe', 'ingress', 'watchchain', '-n', 'monitoring');
+  assert.match(found, /watchchain\.example\s+\/\s+watchchain:http \(/);
+  assert.doesNotMatch(found, /not found/);
 });
 
 function restricted(name: string): object {

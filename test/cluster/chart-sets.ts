@@ -37,6 +37,10 @@ export const SETS = {
     logLevel: 'debug',
     extraEnv: [{ name: 'TEAM', value: 'ops' }],
     extraArgs: ['--or-in-memory'],
+    image: { digest: `sha256:${'0'.repeat(64)}` },
+    podLabels: { team: 'ops' },
+    priorityClassName: 'system-cluster-critical',
+    persistence: { storageClassName: 'fast' },
     fullnameOverride: 'watcher',
   },
   text: { config: TEXT, namespaces: ['billing', 'web'], labelSelector: 'tier=web' },
@@ -74,6 +78,7 @@ export const SETS = {
     },
   },
   openshift: { openshift: true, networkPolicy: { create: true } },
+  'own-volume': { persistence: { storageClassName: '-' } },
   ephemeral: { persistence: { enabled: false }, rbac: { create: false } },
   // What needs the kinds of the Prometheus operator.
   monitoring: {

@@ -48,6 +48,12 @@ describe('values are refused with the reason', () => {
       { slack: { webhookURL: 'https://x.example', key: 'it' }, web: { token: 'a-token-for-the-page', key: 'it' } },
       /slack\.key and web\.key are both "it"/,
     ],
+    ['a digest that is none', { image: { digest: 'latest' } }, /at '\/image\/digest'/],
+    [
+      "a label of the chart's own",
+      { podLabels: { 'app.kubernetes.io/name': 'x' } },
+      /podLabels holds "app\.kubernetes\.io\/name", which is the chart's own/,
+    ],
     ['a misspelt section', { config: { resources: resource } }, /the configuration watches nothing/],
     [
       'TOML that does not parse',
