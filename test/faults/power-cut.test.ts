@@ -43,7 +43,9 @@ test(
     for (let round = 1; round <= ROUNDS; round++) {
       const half = between(random, 0, OBJECTS);
       service.scale(round, 0, half);
-      const messages = service.slack.requests.length + between(random, 1, OBJECTS * 0.9);
+      // Every second one when what the one before has interrupted has been told: three in a row would set it aside (row 72).
+      const least = round % 2 === 0 ? 2 * CONCURRENCY : 1;
+      const messages = service.slack.requests.length + between(random, least, OBJECTS * 0.9);
       await using program = service.start({ state });
       service.scale(round, half);
       await service.slack.waitFor(messages, 60_000);
