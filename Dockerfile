@@ -27,6 +27,7 @@ ENV NODE_ENV=production MALLOC_ARENA_MAX=1
 COPY --from=build /build/runtime /
 WORKDIR /app
 COPY --from=build /build/package.json package.json
+COPY config.toml config.toml
 COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
 # `nonroot`, by number, so that Kubernetes can see that it is not root.

@@ -36,7 +36,7 @@ function codeIn(page: string): string {
 function commandsIn(page: string): readonly { readonly words: readonly string[]; readonly flags: readonly string[] }[] {
   return [...codeIn(page).matchAll(/^watchchain ([a-z][^\n#|>&]*)/gm)].map(([, line = '']) => {
     const parts = line.trim().split(/\s+/);
-    const words = parts.slice(0, parts[0] === 'dead' ? 2 : 1);
+    const words = parts.slice(0, ['dead', 'new'].includes(parts[0] ?? '') ? 2 : 1);
     return { words, flags: parts.filter((part) => part.startsWith('-')) };
   });
 }

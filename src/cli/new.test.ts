@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
@@ -69,6 +69,23 @@ describe('watchchain new handler', () => {
     const again = await made('handler', 'x', '--folder', workdir.path);
     assert.deepEqual([again.code, /x\.ts is there already/.test(again.stderr)], [1, true]);
     assert.equal((await made('handler', '../x', '--folder', workdir.path)).code, 1);
-    assert.equal((await made('sink', 'x')).code, 1);
+    assert.equal((await made('sink', 'x')).code, 2);
+  });
+});
+
+describe('watchchain new config', () => {
+  test('writes one that is valid as it stands, and writes over nothing', async () => {
+    await using workdir = await Workdir.make();
+    const file = workdir.file('config.toml');
+    const { code, stdout } = await made('config', file);
+    assert.deepEqual([code, stdout.startsWith(`Wrote ${file}\n`)], [0, true]);
+    const { chains } = await loadConfig(file, { env: {}, loadHandler });
+    assert.deepEqual(
+      chains[0]?.handlers.map(({ definition }) => definition.name),
+      ['diff', 'log'],
+    );
+    const again = await made('config', file);
+    assert.deepEqual([again.code, again.stderr.includes(`${file} is there already`)], [1, true]);
+    assert.equal((await made('config', '-')).stdout, await readFile(file, 'utf8'));
   });
 });

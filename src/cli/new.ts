@@ -1,8 +1,9 @@
-/** `watchchain new handler NAME`: a handler that works, and its test, to begin with. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Argument, type Command } from 'commander';
+/** `watchchain new handler NAME`, `watchchain new config`: what works, to begin with. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { findPackageJSON } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Command } from 'commander';
 import { codeOf, ConfigError } from '../errors.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { pythonFiles, typescriptFiles, type NewFile } from './new-handler.ts';
@@ -12,16 +13,43 @@ interface Flags {
   readonly folder: string;
 }
 
+const CONFIG = 'config.toml';
+const TO_STDOUT = '-';
+
 export function newCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
-  program
+  const command = program
     .command('new')
+    .description('write a configuration to begin with; or a handler of your own that works, and its test');
+  command
+    .command('config')
+    .description('write a configuration to begin with')
+    .argument('[file]', `where to; "${TO_STDOUT}" prints it`, CONFIG)
+    .allowExcessArguments(false)
+    .action((file: string) => choose(() => writeConfig(file, io)));
+  command
+    .command('handler')
     .description('write a handler of your own that works, and its test')
-    .addArgument(new Argument('<what>').choices(['handler']))
     .argument('<name>', 'lower-case letters, digits and "-"')
     .option('--python', 'a program for the handler exec, in Python', false)
     .option('--folder <folder>', 'where to; made when it is missing', '.')
     .allowExcessArguments(false)
-    .action((_what: string, name: string, flags: Flags) => choose(() => writeNew(name, flags, io)));
+    .action((name: string, flags: Flags) => choose(() => writeNew(name, flags, io)));
+}
+
+/** The worked example, which lies beside package.json. */
+async function writeConfig(file: string, io: CommandIo): Promise<number> {
+  const example = new URL(CONFIG, pathToFileURL(findPackageJSON(import.meta.url) ?? ''));
+  const text = await readFile(example, 'utf8');
+  if (file === TO_STDOUT) io.stdout.write(text);
+  else {
+    await mkdir(dirname(file), { recursive: true });
+    await writeAll([{ name: file, text }], '');
+    const flag = file === CONFIG ? '' : ` -c ${file}`;
+    io.stdout.write(
+      `Wrote ${file}\n\nSay what it means, and ask the cluster whether it may:\n\n  watchchain check${flag} --cluster\n`,
+    );
+  }
+  return EXIT.ok;
 }
 
 async function writeNew(name: string, { python = false, folder }: Flags, io: CommandIo): Promise<number> {

@@ -164,8 +164,8 @@ describe('loadConfig()', async () => {
 
   for (const [name, remedy] of [
     ['config.conf', /unsupported configuration type "conf"; supported are \.toml, and for other /],
-    ['missing.yaml', /there is no such file; name one with --config$/],
-    ['missing.toml', /there is no such file; name one with --config$/],
+    ['missing.yaml', /there is no such file; name one with --config, or begin with one: watchchain new config$/],
+    ['missing.toml', /there is no such file; name one with --config, or begin with one: watchchain new config$/],
   ] as const) {
     test(`refuses ${name} with the remedy`, async () => {
       const [problem = ''] = await problemsOf(loadConfig(name, { env: ENV, loadHandler }));

@@ -54,7 +54,10 @@ async function adaptNamed(file: string, tool: NamedTool, options: AdapterOptions
   return adaptController(file === NO_FILE ? undefined : await read(file), { ...options, file });
 }
 
-async function read(file: string, remedy = '; name one with --config'): Promise<string> {
+async function read(
+  file: string,
+  remedy = '; name one with --config, or begin with one: watchchain new config',
+): Promise<string> {
   try {
     // An editor's byte order mark is no part of the text; and the TOML parser takes no carriage return behind a comment.
     return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
