@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { isHalt } from '../../src/chain/handler.ts';
 import type { Manifest } from '../../src/change.ts';
 import {
   podOf,
@@ -10,7 +11,8 @@ import {
   type PodParts,
 } from '../../src/testing/failing-pods.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
-import { problemsOf } from '../../src/testing/handler.ts';
+import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import match from '../match/index.ts';
 import podAlerts from './index.ts';
 import { Rig, START } from '../../src/testing/test-pod-alerts.ts';
 
@@ -792,6 +794,22 @@ describe('when it is over', () => {
     assert.deepEqual([over?.action, over?.key, over?.gvk.kind], ['timer', 'shop/web-5d4f8c7b9-x', 'Pod']);
     assert.equal(over?.before?.metadata.labels?.['app'], 'web');
     assert.equal(rig.alerts[0]?.fingerprint, rig.alerts[1]?.fingerprint);
+  });
+
+  test('what is chosen by an annotation of the pod is told to its end', async () => {
+    const rig = new Rig();
+    const annotations = { 'example.com/owner': 'ann@shop', note: 'x'.repeat(2_000) };
+    await rig.show(crashing({ metadata: { annotations } }));
+    await rig.show(podOf({ metadata: { annotations } }));
+    await rig.advance(30_000);
+    const options = match.options.parse({ annotations: { 'example.com/owner': '@shop$' } });
+    const ofShop = match.create(options, testEnvironment());
+    const verdicts = await Promise.all(rig.passed.map((change) => ofShop.handle(change, testContext())));
+    assert.deepEqual(
+      verdicts.map((verdict) => (isHalt(verdict) ? verdict.reason : verdict.notes.alert?.why)),
+      ['new', 'over'],
+    );
+    assert.deepEqual(rig.passed[1]?.before?.metadata.annotations, { 'example.com/owner': 'ann@shop' });
   });
 });
 

@@ -65,13 +65,20 @@ export function placeOf(pod: Manifest): Pick<Sighting, 'uid' | 'key' | 'node'> {
   return { uid, key: keyOf(pod.metadata), node: text(pod, 'spec', 'nodeName') };
 }
 
+/** Kept with the alert. What is longer is somebody's data, and nothing to choose by. */
+const MAX_ANNOTATION_LENGTH = 1_000;
+
 /** Of a manifest, what others choose by: `match`, the templates of a message. */
 export function metadataOf(manifest: Manifest | undefined): JsonObject | undefined {
   if (manifest === undefined) return undefined;
   const { name, namespace, uid, labels, ownerReferences } = manifest.metadata;
-  return Object.fromEntries(
-    Object.entries({ name, namespace, uid, labels, ownerReferences }).filter(([, value]) => value !== undefined),
-  );
+  const known = { name, namespace, uid, labels, annotations: annotationsOf(manifest), ownerReferences };
+  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
+}
+
+function annotationsOf({ metadata: { annotations } }: Manifest): JsonObject | undefined {
+  if (annotations === undefined) return undefined;
+  return Object.fromEntries(Object.entries(annotations).filter(([, value]) => value.length <= MAX_ANNOTATION_LENGTH));
 }
 
 /**
