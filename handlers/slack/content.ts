@@ -13,6 +13,8 @@ export interface Content {
 }
 
 interface TemplatedAttachment {
+  /** Of several in one message, what is else the text of the message. */
+  readonly pretext?: string;
   readonly color: string;
   readonly fallback: string;
   readonly author_name?: string;

@@ -41,15 +41,25 @@ export function digestOf(
   contentOf: (change: Change) => Content,
   clusterName: string,
 ): Content {
-  if (changes.length <= MAX_ATTACHMENTS) {
-    const contents = changes.map(contentOf);
-    if (contents.every(({ text }) => text === undefined)) {
-      return { attachments: contents.flatMap(({ attachments = [] }) => attachments) };
-    }
-  }
+  const whole = changes.length <= MAX_ATTACHMENTS ? joined(changes.map(contentOf)) : undefined;
+  if (whole !== undefined) return whole;
   const away = changes.every(({ flags }) => flags.whileAway === true) ? ' while nothing was watching' : '';
   const where = clusterName === '' ? '' : ` in ${harmless(clusterName)}`;
   return { text: [`*${changes.length.toLocaleString('en')} changes*${where}${away}`, ...groupsOf(changes)].join('\n') };
+}
+
+/** Their messages one below the other, each text with its own attachment; undefined where there is no room. */
+function joined(contents: readonly Content[]): Content | undefined {
+  const text = contents.flatMap((content) => content.text ?? []).join('\n');
+  if (text.length > TEXT_MAX) return undefined;
+  if (contents.every(({ attachments }) => attachments === undefined)) return { text };
+  return {
+    attachments: contents.flatMap(({ text: pretext, attachments = [] }) =>
+      pretext === undefined
+        ? attachments
+        : attachments.map((attachment) => ({ pretext, mrkdwn_in: ['pretext'], ...attachment })),
+    ),
+  };
 }
 
 /** In the order in which their first change was seen. */

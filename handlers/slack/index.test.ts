@@ -201,6 +201,38 @@ describe('slack: the message', () => {
   });
 });
 
+describe('slack: several in one message', () => {
+  const some = [1, 2, 3].map((n) => changeOf({ after: configMap(`${n}`, { note: `n${n}` }) }));
+
+  async function bodyOfAll(t: TestContext, options: object): Promise<string> {
+    const { server, sink } = await connected(t, options);
+    await sink.deliverMany?.(some, testContext());
+    return server.requests[0]?.body ?? '';
+  }
+
+  test('a few are told in the words of the templates, one below the other', async (t) => {
+    const message = 'note <!here> {{ change.object.metadata.annotations.note }}';
+    assert.deepEqual(JSON.parse(await bodyOfAll(t, { message })), {
+      text: [1, 2, 3].map((n) => `note &lt;!here&gt; n${n}`).join('\n'),
+    });
+  });
+
+  test('a text stays with its attachment', async (t) => {
+    const note = '{{ change.object.metadata.annotations.note }}';
+    const body = await bodyOfAll(t, { message: `note ${note}`, title: note });
+    const { text, attachments } = JSON.parse(body) as { text?: string; attachments: Record<string, string>[] };
+    assert.equal(text, undefined);
+    assert.deepEqual(
+      attachments.map(({ pretext, title }) => `${pretext} | ${title}`),
+      ['note n1 | n1', 'note n2 | n2', 'note n3 | n3'],
+    );
+  });
+
+  test('texts that are too long together are told as a list', async (t) => {
+    assert.match(await bodyOfAll(t, { message: 'x'.repeat(20_000) }), /^\{"text":"\*3 changes\* in /);
+  });
+});
+
 describe('slack: delivery', () => {
   const change = changeOf({ after: deployment(1, 'a') });
 
