@@ -10,6 +10,7 @@ import { changeEntry, prettyText } from '../log/entry.ts';
 import { digestOf } from '../slack/digest.ts';
 import { attachmentOf } from '../slack/message.ts';
 import { cardOf } from '../teams/card.ts';
+import { digestOf as digestCardOf } from '../teams/digest.ts';
 import { lastChangeText } from './words.ts';
 
 const lastChange = {
@@ -89,6 +90,12 @@ test('teams: headline, colour and details', async () => {
   for (const part of [HEADLINE, '"Attention"', 'BackOff x4', 'previous true of web'])
     assert.ok(card.includes(part), part);
   assert.ok(JSON.stringify(cardOf(resolved, 'prod')).includes('"Good"'));
+});
+
+test('teams: several on one card, what fails apart from what is over', async () => {
+  const { firing, resolved } = await alerts();
+  const card = JSON.stringify(digestCardOf([firing, resolved, firing], 'prod'));
+  for (const head of ['"pod failure · shop · 2"', '"pod resolved · shop · 1"']) assert.ok(card.includes(head), card);
 });
 
 test('log: a line and a block for people, a note for programs', async () => {

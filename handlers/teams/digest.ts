@@ -58,8 +58,15 @@ function groupsOf(changes: readonly Change[]): Iterable<Group> {
   return groups.values();
 }
 
-function headOf({ action, gvk, namespace }: Change): string {
-  return `${gvk.kind.toLowerCase()} ${action}${namespace === undefined ? '' : ` · ${namespace}`}`;
+function headOf(change: Change): string {
+  const { gvk, namespace } = change;
+  return `${gvk.kind.toLowerCase()} ${happened(change)}${namespace === undefined ? '' : ` · ${namespace}`}`;
+}
+
+/** An alert tells of a failure, whatever the action of the change that led to it. */
+function happened({ action, notes: { alert } }: Change): string {
+  if (alert === undefined) return action;
+  return alert.status === 'resolved' ? 'resolved' : alert.level.toLowerCase();
 }
 
 function nameOf({ name }: Change): string {
