@@ -1,9 +1,11 @@
 /** What is said of a change, as JSON and as text for people. */
 import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
+import { isEvent } from '../../src/event.ts';
 import { flagNames } from '../../src/flags.ts';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
 import { writersOf, remarksOf } from '../../src/remarks.ts';
+import { headlineOf } from '../../src/template/headline.ts';
 import type { FieldChange } from '../diff/field-change.ts';
 import { toJson } from '../diff/json.ts';
 import { cut, formatField } from '../diff/text.ts';
@@ -31,7 +33,9 @@ export function changeEntry(change: Change): Entry {
   const { diff, deadLetter, alert } = change.notes;
   if (alert !== undefined) return alertEntry(change, alert);
   const by = writersOf(change);
-  const told = [diff?.headline ?? '', by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change)];
+  // The name of an Event says nothing, and that its count grew little.
+  const headline = isEvent(change.gvk) ? headlineOf(change) : (diff?.headline ?? '');
+  const told = [headline, by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change)];
   return {
     level: 'info',
     message: 'Change',
@@ -40,6 +44,7 @@ export function changeEntry(change: Change): Entry {
       by,
       flags: flagNames(change.flags),
       ...(deadLetter === undefined ? {} : { deadLetter }),
+      ...(headline === '' ? {} : { headline }),
       ...(diff === undefined ? {} : detailsOf(diff)),
     },
     line: told.filter((part) => part !== '').join(' · '),
@@ -104,11 +109,9 @@ export function prettyText({ change, line, block }: Entry, { color }: { color: b
   return rest.trim() === '' ? first : `${first}\n${indented(rest)}`;
 }
 
-function detailsOf(diff: NonNullable<Change['notes']['diff']>): Entry['details'] {
-  const { headline, fields, unified } = diff;
+function detailsOf({ fields, unified }: NonNullable<Change['notes']['diff']>): Entry['details'] {
   const more = fields.length - MAX_FIELDS;
   return {
-    ...(headline === '' ? {} : { headline }),
     fields: fields.slice(0, MAX_FIELDS).map(fieldDetails),
     ...(more > 0 ? { moreFields: more } : {}),
     ...(unified === '' ? {} : { diff: unified }),

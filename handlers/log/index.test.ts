@@ -74,6 +74,28 @@ const text = 'one\ntwo\nthree';
 const edited: ChangeParts = { before: service(80, text), after: service(8080, text.replace('two', '2')), by };
 
 describe('log', () => {
+  test('a Kubernetes Event is told by its words, each time', async () => {
+    const event = (count: number) => ({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'web-1.17f', namespace: 'shop' },
+      involvedObject: { kind: 'Pod', name: 'web-1' },
+      type: 'Warning',
+      reason: 'BackOff',
+      message: 'Back-off\nrestarting',
+      count,
+    });
+    const words = 'Warning BackOff pod web-1: Back-off\nrestarting';
+    const again = await diffed({ before: event(1), after: event(2) });
+    for (const change of [changeOf({ after: event(1) }), again]) {
+      assert.equal((JSON.parse(await written(change)) as { headline?: string }).headline, words);
+    }
+    assert.match(
+      await written(again, {}, true),
+      /Event shop\/web-1\.17f {2}Warning BackOff pod web-1: Back-off\\nrestarting\n {4}count: 1 -> 2\n$/,
+    );
+  });
+
   test('30 writes one JSON object per change: what, where, who, and what changed', async () => {
     const line = await written(await diffed(edited));
     assert.ok(line.endsWith('}\n') && line.indexOf('\n') === line.length - 1);

@@ -36,7 +36,7 @@ export default defineSink({
   summary: 'Writes one structured entry per change to stdout.',
   description: [
     'An entry holds when the change was seen, its id (for `watchchain explain --change`), cluster, action, kind, apiVersion, key, uid, resourceVersion, the managers that made it (`by`) and the flags; ' +
-      'after `diff` also the headline, the changed fields, and as `diff` the text of what does not fit on a line.',
+      'after `diff` also the headline, the changed fields, and as `diff` the text of what does not fit on a line. The headline of a Kubernetes Event is what it says.',
     "It counts as delivered when the stream has taken it. The service's own log goes to stderr: stdout holds entries only.",
     'Control and bidirectional characters are shown as escapes, so that a name in the cluster cannot forge an entry or colour a terminal.',
   ].join('\n\n'),
