@@ -87,6 +87,44 @@ describe('diff', () => {
     ]);
   });
 
+  test('a headline names the list of what has no name of its own', () => {
+    const rule = (from: Json, port: number) => named({ spec: { ingress: [{ from, ports: [{ port }] }, {}] } });
+    assert.equal(
+      noteOn(rule([{ podSelector: {} }], 80), rule([{ ipBlock: { cidr: '0.0.0.0/0' } }], 80)).headline,
+      'from[0].ipBlock.cidr (none) -> 0.0.0.0/0, from[0].podSelector {} -> (none)',
+    );
+    const metric = (averageUtilization: number) => named({ spec: { metrics: [{ target: { averageUtilization } }] } });
+    assert.equal(noteOn(metric(80), metric(60)).headline, 'metrics[0].target.averageUtilization 80 -> 60');
+    const role = (...verbs: string[]) => named({ rules: [{ verbs }] });
+    assert.equal(noteOn(role('get', 'list'), role('list', 'get')).headline, 'rules[0].verbs reordered');
+  });
+
+  test('a headline does not say that a variable is gone which has its value from elsewhere', () => {
+    const env = (entry: Fields) => podTemplate({ name: 'web', env: [{ name: 'A', ...entry }] });
+    assert.equal(
+      noteOn(env({ value: '1' }), env({ valueFrom: { secretKeyRef: { name: 's' } } })).headline,
+      'env A valueFrom (none) -> {secretKeyRef: {name: s}}, env A 1 -> (none)',
+    );
+  });
+
+  test('a headline tells the same of two containers apart', () => {
+    const both = (value: string) =>
+      podTemplate(...['web', 'worker'].map((name) => ({ name, env: [{ name: 'LEVEL', value }] })));
+    assert.equal(
+      noteOn(both('info'), both('debug')).headline,
+      'containers[web].env[LEVEL].value info -> debug, containers[worker].env[LEVEL].value info -> debug',
+    );
+  });
+
+  test('a headline tells the version of an image however long its registry is called', () => {
+    const web = (tag: string) =>
+      podTemplate({ name: 'web', image: `123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop/frontend/web:${tag}` });
+    assert.equal(
+      noteOn(web('1.4.2'), web('1.5.0')).headline,
+      'image web …shop/frontend/web:1.4.2 -> …shop/frontend/web:1.5.0',
+    );
+  });
+
   test('passes what was added or deleted as it is', () => {
     const added = verdictOn(undefined, named());
     assert.equal(added.verdict, added.change);

@@ -12,7 +12,14 @@ const NAME_WIDTH = 80;
 
 /** `image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3`; the fields in the order of {@link byImportance}. */
 export function headlineOf(fields: readonly FieldChange[]): string {
-  const named = fields.slice(0, MAX_NAMED).map(phrase);
+  const first = fields.slice(0, MAX_NAMED);
+  const names = first.map(nameOf);
+  // The same of two containers: told by their short name they would read as one thing said twice.
+  const isShared = (name: string): boolean => names.indexOf(name) !== names.lastIndexOf(name);
+  const named = first.map((field) => {
+    const name = nameOf(field);
+    return phrase(field, isShared(name) ? fromFirstItem(field) : name);
+  });
   const more = fields.length - named.length;
   return [...named, ...(more > 0 ? [`+${more} more`] : [])].join(', ');
 }
@@ -61,13 +68,13 @@ function isContainer({ steps, op }: FieldChange): boolean {
   return op !== 'replace' && typeof steps.at(-1) === 'object' && CONTAINERS.has(steps.at(-2));
 }
 
-function phrase(field: FieldChange): string {
+function phrase(field: FieldChange, fullName: string): string {
   if (isTerminating(field)) return 'terminating';
-  const name = cut(nameOf(field), NAME_WIDTH);
+  const name = cut(fullName, NAME_WIDTH);
   if (field.op === 'reorder') return `${name} reordered`;
-  if (isShort(field.before, VALUE_WIDTH) && isShort(field.after, VALUE_WIDTH) && !isContainer(field)) {
-    return `${name} ${formatValues(field, VALUE_WIDTH)}`;
-  }
+  const isQuoted = isShort(field.before, VALUE_WIDTH) && isShort(field.after, VALUE_WIDTH) && !isContainer(field);
+  // The registries of most clouds alone are half as long: of an image the part that differs is told in any case.
+  if (isQuoted || isImage(field)) return `${name} ${formatValues(field, VALUE_WIDTH)}`;
   return `${name} ${{ add: 'added', remove: 'removed', replace: 'changed' }[field.op]}`;
 }
 
@@ -79,9 +86,18 @@ function nameOf(field: FieldChange): string {
   if (isContainer(field)) return `container ${item(-1)}`;
   if (steps.at(-1) === 'value' && typeof steps.at(-2) === 'object' && steps.at(-3) === 'env') return `env ${item(-2)}`;
   const last = steps.findLastIndex((step) => typeof step === 'object');
-  if (last > 0 && last < steps.length - 1) return `${item(last)} ${formatPath(steps.slice(last + 1))}`;
+  // A number alone names nothing: `0 from`.
+  if (last > 0 && last < steps.length - 1 && !/^\d+$/.test(item(last))) {
+    const kind = steps[last - 1] === 'env' ? 'env ' : '';
+    return `${kind}${item(last)} ${formatPath(steps.slice(last + 1))}`;
+  }
   if (last > 0) return formatPath(steps.slice(last - 1));
   return formatPath(steps.slice(OBVIOUS.find((start) => isBegunBy(steps, start))?.length ?? 0));
+}
+
+/** `containers[web].env[LOG_LEVEL].value` */
+function fromFirstItem({ steps }: FieldChange): string {
+  return formatPath(steps.slice(Math.max(0, steps.findIndex((step) => typeof step === 'object') - 1)));
 }
 
 /** Beginnings that go without saying. */
