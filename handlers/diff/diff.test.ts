@@ -125,6 +125,16 @@ describe('diff', () => {
     );
   });
 
+  test('a file of one line is told as a value, its newline too', () => {
+    const version = (text: string) => named({ data: { VERSION: text } });
+    const note = noteOn(version('1.4.2\n'), version('1.5.0\n'));
+    assert.deepEqual([note.headline, note.unified], [String.raw`data.VERSION "1.4.2\n" -> "1.5.0\n"`, '']);
+    assert.equal(noteOn(version('1.4.2'), version('1.4.2\n')).headline, String.raw`data.VERSION 1.4.2 -> "1.4.2\n"`);
+    assert.deepEqual(linesOn(version('1.4.2\n'), version('1\n2\n')), [
+      String.raw`data.VERSION: "1.4.2\n" -> (2 lines)`,
+    ]);
+  });
+
   test('passes what was added or deleted as it is', () => {
     const added = verdictOn(undefined, named());
     assert.equal(added.verdict, added.change);

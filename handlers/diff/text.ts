@@ -25,7 +25,7 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   if (old !== now || before === undefined || after === undefined) return `${old} -> ${now}`;
   if (typeof before !== 'string' || typeof after !== 'string')
     return `${cut(toJson(before), room)} -> ${cut(toJson(after), room)}`;
-  if (before.includes('\n') || after.includes('\n')) return `${old}, changed`;
+  if (!isOneLine(before) || !isOneLine(after)) return `${old}, changed`;
   let same = 0;
   while (before[same] === after[same]) same++;
   const start = Math.max(0, same - Math.floor(room / 3));
@@ -40,7 +40,7 @@ export function fitsOnLine({ op, before, after }: FieldChange): boolean {
 
 /** Whether a value can be printed whole in so many characters of one line. */
 export function isShort(value: Json | undefined, width: number): boolean {
-  if (typeof value === 'string') return value.length <= width && !value.includes('\n');
+  if (typeof value === 'string') return value.length <= width && isOneLine(value);
   return value === undefined || flow(value, width + 1).length <= width;
 }
 
@@ -48,6 +48,12 @@ export function isShort(value: Json | undefined, width: number): boolean {
 export function* lines(value: Json | undefined): Generator<string> {
   if (typeof value === 'string') yield* linesOf(value);
   else if (value !== undefined) yield* block(value, 0);
+}
+
+/** As most files with one value in them, it may end in a newline. */
+function isOneLine(text: string): boolean {
+  const end = text.indexOf('\n');
+  return end === -1 || end === text.length - 1;
 }
 
 /** A newline at the end begins no line. */
@@ -84,7 +90,7 @@ function* entry(key: string, value: Json, nesting: number): Generator<string> {
 function inline(value: Json | undefined, room: number): string {
   if (value === undefined) return '(none)';
   if (typeof value !== 'string') return cut(flow(value, room), room);
-  if (value.includes('\n')) return `(${linesOf(value).length} lines)`;
+  if (!isOneLine(value)) return `(${linesOf(value).length} lines)`;
   return value.trim() === value && value !== '' ? cut(value, room) : cut(JSON.stringify(value.slice(0, room)), room);
 }
 
