@@ -29,3 +29,8 @@ export function eventFact(change: Change, fact: EventFact): string | undefined {
   }
   return undefined;
 }
+
+/** Of an Event that says so of itself: that it was added, or seen again, is not what matters of it. */
+export function isWarning(change: Change): boolean {
+  return eventFact(change, 'type') === 'Warning';
+}

@@ -50,6 +50,7 @@ async function bodyOf(t: TestContext, change: Change, options: object = {}): Pro
 }
 
 interface Attachment {
+  readonly color: string;
   readonly text: string;
   readonly title: string;
   readonly footer?: string;
@@ -169,8 +170,11 @@ describe('slack: the message', () => {
         ...words,
       },
     ]) {
-      const { text } = attachmentIn(await bodyOf(t, changeOf({ after: event })));
+      const { text, color } = attachmentIn(await bodyOf(t, changeOf({ after: event })));
       assert.equal(text, '```Warning BackOff pod web-1: Back-off &lt;restarting&gt;```');
+      assert.equal(color, '#F39C12', 'a warning is never green');
+      const normal = attachmentIn(await bodyOf(t, changeOf({ after: { ...event, type: 'Normal' } })));
+      assert.equal(normal.color, '#1ADA00');
     }
   });
 

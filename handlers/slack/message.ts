@@ -5,6 +5,7 @@ import { remarksOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { formatField } from '../diff/text.ts';
 import { detailsOf } from '../podAlerts/words.ts';
+import { isWarning } from '../match/event.ts';
 import { codeBlock, harmless } from './text.ts';
 
 /** Of an attachment's text, in code points; kwatchman cut here, unseen. */
@@ -62,13 +63,16 @@ export function colorOf(change: Change): string {
   return looksOf(change).color;
 }
 
-function looksOf({ action, notes: { alert } }: Change): { readonly verb: string; readonly color: string } {
-  if (alert === undefined) return LOOKS[action];
+function looksOf(change: Change): { readonly verb: string; readonly color: string } {
+  const { alert } = change.notes;
+  if (alert === undefined)
+    return isWarning(change) ? { ...LOOKS[change.action], color: WARNING } : LOOKS[change.action];
   return alert.status === 'resolved' ? OVER : ALERTS[alert.level];
 }
 
+const WARNING = '#F39C12';
 const OVER = { verb: 'RESOLVED', color: '#1ADA00' };
-const ALERTS = { Failure: { verb: 'FAILURE', color: '#FF0000' }, Warning: { verb: 'WARNING', color: '#F39C12' } };
+const ALERTS = { Failure: { verb: 'FAILURE', color: '#FF0000' }, Warning: { verb: 'WARNING', color: WARNING } };
 
 /** Headline, who and what is special in the first line, then a line per field, then the diff; empty when there is nothing to tell. */
 function textOf(change: Change): string {

@@ -7,6 +7,7 @@ import { printable } from '../../src/log.ts';
 import { writersOf, remarksOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { cut, formatField } from '../diff/text.ts';
+import { isWarning } from '../match/event.ts';
 import { detailsOf } from '../podAlerts/words.ts';
 
 /** A card, or any part of one. */
@@ -98,8 +99,9 @@ function linesOf({ notes: { alert, diff } }: Change): readonly string[] {
   return [...diff.fields.map((field) => formatField(field)), ...unified];
 }
 
-function colorOf({ action, notes: { alert } }: Change): string {
-  if (alert === undefined) return COLORS[action];
+function colorOf(change: Change): string {
+  const { alert } = change.notes;
+  if (alert === undefined) return isWarning(change) ? 'Warning' : COLORS[change.action];
   if (alert.status === 'resolved') return 'Good';
   return alert.level === 'Failure' ? 'Attention' : 'Warning';
 }

@@ -113,7 +113,10 @@ describe('teams', () => {
       message: 'restarting',
       involvedObject: { kind: 'Pod', name: 'web-1' },
     };
-    assert.equal(textsIn(await bodyOf(t, changeOf({ after: event })))[0], 'Warning BackOff pod web-1: restarting');
+    const body = await bodyOf(t, changeOf({ after: event }));
+    assert.equal(textsIn(body)[0], 'Warning BackOff pod web-1: restarting');
+    assert.match(body, /"color":"Warning"/);
+    assert.match(await bodyOf(t, changeOf({ after: { ...event, type: 'Normal' } })), /"color":"Good"/);
   });
 
   test('what comes from the cluster is never Markdown, and is harmless', async (t) => {
