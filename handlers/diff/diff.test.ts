@@ -135,6 +135,17 @@ describe('diff', () => {
     ]);
   });
 
+  test('a long list in another order is told from where it differs', () => {
+    const hosts = Array.from({ length: 60 }, (_, n) => `host-${n}.example.com`);
+    const swapped = [...hosts.slice(0, 58), ...hosts.slice(58).toReversed()];
+    const spec = (hosts: readonly string[]) => named({ spec: { hosts } });
+    assert.deepEqual(linesOn(spec(hosts), spec(swapped)), [
+      'spec.hosts: reordered […, host-58.example.com, host-59.example.com] -> […, host-59.example.com, host-58.example.com]',
+    ]);
+    const env = (names: readonly string[]) => podTemplate({ name: 'web', env: names.map((name) => ({ name })) });
+    assert.match(String(linesOn(env(hosts), env(swapped))), /reordered \[…, host-58\S+ host-59\S+ -> \[…, host-59/);
+  });
+
   test('passes what was added or deleted as it is', () => {
     const added = verdictOn(undefined, named());
     assert.equal(added.verdict, added.change);

@@ -2,6 +2,7 @@
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
+import { equal } from './equal.ts';
 import { isEmpty, isList, isMap, toJson } from './json.ts';
 
 /** A value up to this many characters is told on its field's line; a longer one, or one of several lines, in the unified text. */
@@ -23,6 +24,7 @@ export function formatField(field: FieldChange, maxWidth = 240): string {
 export function formatValues({ before, after }: FieldChange, room: number): string {
   const [old, now] = [inline(before, room), inline(after, room)];
   if (old !== now || before === undefined || after === undefined) return `${old} -> ${now}`;
+  if (isList(before) && isList(after)) return formatLists(before, after, room);
   if (typeof before !== 'string' || typeof after !== 'string')
     return `${cut(toJson(before), room)} -> ${cut(toJson(after), room)}`;
   if (!isOneLine(before) || !isOneLine(after)) return `${old}, changed`;
@@ -31,6 +33,14 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   const start = Math.max(0, same - Math.floor(room / 3));
   const from = (text: string) => inline(text.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), room);
   return `…${from(before)} -> …${from(after)}`;
+}
+
+/** Two lists that begin alike, from the first item that differs. */
+function formatLists(before: readonly Json[], after: readonly Json[], room: number): string {
+  let same = 0;
+  while (same < before.length && equal(before[same], after[same])) same++;
+  const from = (list: readonly Json[]) => (same === 0 ? '' : '…, ') + inline(list.slice(same), room).slice(1);
+  return `[${from(before)} -> [${from(after)}`;
 }
 
 /** Whether {@link formatField} tells all of it; otherwise the unified text has it. */
