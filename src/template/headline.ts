@@ -30,5 +30,7 @@ function eventHeadline({ type, reason, involvedObject, message }: Readonly<Recor
   const { kind, name } = (involvedObject ?? {}) as Readonly<Record<string, unknown>>;
   const object = typeof kind === 'string' ? [kind.toLowerCase(), name] : [];
   const what = [type, reason, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
-  return [what, message].filter((part) => typeof part === 'string' && part !== '').join(': ');
+  // What a probe printed ends in a newline.
+  const said = typeof message === 'string' ? message.trim().replace(/\s*\n\s*/g, ' ') : '';
+  return [what, said].filter((part) => part !== '').join(': ');
 }

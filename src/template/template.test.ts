@@ -236,4 +236,20 @@ describe('scopeOf()', () => {
       assert.equal(rendered('{{ change.headline }}', change), 'Warning BackOff pod web-1: m');
     }
   });
+
+  test('a headline is one line, whatever a probe has printed', () => {
+    const change = changeOf({
+      after: {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { name: 'e' },
+        reason: 'Unhealthy',
+        message: 'Liveness probe failed: cat: /tmp/ok:\n  No such file\n',
+      },
+    });
+    assert.equal(
+      rendered('{{ change.headline }}', change),
+      'Unhealthy: Liveness probe failed: cat: /tmp/ok: No such file',
+    );
+  });
 });
