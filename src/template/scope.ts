@@ -14,7 +14,7 @@ export interface TemplateScope {
 
 /** The fields of `change`, with what they mean: docs/templates.md is made from it, and a name beside them is refused. */
 export const CHANGE_FIELDS = {
-  action: '`added`, `updated` or `deleted`',
+  action: '`added`, `updated` or `deleted`; of an alert of `podAlerts` also `timer`',
   kind: '`Deployment`',
   apiVersion: '`apps/v1`; `v1` for the core group',
   group: '`apps`; empty for the core group',
