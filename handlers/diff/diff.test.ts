@@ -146,6 +146,15 @@ describe('diff', () => {
     assert.match(String(linesOn(env(hosts), env(swapped))), /reordered \[…, host-58\S+ host-59\S+ -> \[…, host-59/);
   });
 
+  test('values that differ by what nobody sees do not read alike', () => {
+    const data = (space: string, mark: string) => named({ data: { a: `x${space}y`, file: `${mark}# head\nend\n` } });
+    const note = noteOn(data(' ', ''), data('\u00a0', '\ufeff'));
+    assert.equal(note.headline, String.raw`data.a x y -> x\u00a0y, data.file changed`);
+    assert.match(note.unified, /^-# head\n\+\\ufeff# head$/m);
+    const args = (...args: string[]) => podTemplate({ name: 'web', args });
+    assert.match(String(linesOn(args('a'), args('a', '\u200bb'))), /\(none\) -> \\u200bb$/);
+  });
+
   test('passes what was added or deleted as it is', () => {
     const added = verdictOn(undefined, named());
     assert.equal(added.verdict, added.change);

@@ -101,7 +101,8 @@ function inline(value: Json | undefined, room: number): string {
   if (value === undefined) return '(none)';
   if (typeof value !== 'string') return cut(flow(value, room), room);
   if (!isOneLine(value)) return `(${linesOf(value).length} lines)`;
-  return value.trim() === value && value !== '' ? cut(value, room) : cut(JSON.stringify(value.slice(0, room)), room);
+  const text = value.trim() === value && value !== '' ? value : JSON.stringify(value.slice(0, room));
+  return seen(cut(text, room));
 }
 
 /** In the manner of YAML's flow style, about `room` characters of it. Each level of nesting uses up one, which bounds the recursion. */
@@ -127,7 +128,14 @@ function joined<T>(items: readonly T[], room: number, print: (item: T, left: num
 /** A string inside a block: quoted where it would read as something else. */
 function word(text: string): string {
   const isPlain = /^[A-Za-z_/.][\w./:@+=-]*$/.test(text) && !/^(?:true|false|null|yes|no)$/i.test(text);
-  return isPlain ? text : printable(JSON.stringify(text));
+  return isPlain ? text : seen(printable(JSON.stringify(text)));
+}
+
+/** With escapes for what has no looks of its own, such as the no-break spaces and byte order marks that editors leave: values differ by it. */
+export function seen(text: string): string {
+  return text.replace(/[\u00a0\u00ad\u061c\u200b\u200e\u200f\u202f\u2060\ufeff]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 /** At most `room` characters, by code point, printable, with `…` where something is missing. */

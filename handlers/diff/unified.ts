@@ -3,7 +3,7 @@ import { formatPatch, OMIT_HEADERS, structuredPatch } from 'diff';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
-import { beginningOf, fitsOnLine, lines } from './text.ts';
+import { beginningOf, fitsOnLine, lines, seen } from './text.ts';
 
 const CONTEXT_LINES = 3;
 /** Lines read of a value, of which the last then says so; the cost of comparing grows with them. */
@@ -73,5 +73,5 @@ function head(value: Json | undefined): readonly string[] {
 function shown(line: string): string {
   const kept =
     line.length > MAX_LINE_WIDTH ? `${beginningOf(line, MAX_LINE_WIDTH)}… (${line.length} characters)` : line;
-  return kept.split('\t').map(printable).join('\t');
+  return seen(kept).split('\t').map(printable).join('\t');
 }
