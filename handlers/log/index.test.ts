@@ -85,14 +85,17 @@ describe('log', () => {
       message: 'Back-off\nrestarting',
       count,
     });
-    const words = 'Warning BackOff pod web-1: Back-off restarting';
+    const words = (often: string) => `Warning BackOff${often} pod web-1: Back-off restarting`;
     const again = await diffed({ before: event(1), after: event(2) });
-    for (const change of [changeOf({ after: event(1) }), again]) {
-      assert.equal((JSON.parse(await written(change)) as { headline?: string }).headline, words);
+    for (const [change, often] of [
+      [changeOf({ after: event(1) }), ''],
+      [again, ' x2'],
+    ] as const) {
+      assert.equal((JSON.parse(await written(change)) as { headline?: string }).headline, words(often));
     }
     assert.match(
       await written(again, {}, true),
-      /Event shop\/web-1\.17f {2}Warning BackOff pod web-1: Back-off restarting\n {4}count: 1 -> 2\n$/,
+      /Event shop\/web-1\.17f {2}Warning BackOff x2 pod web-1: Back-off restarting\n {4}count: 1 -> 2\n$/,
     );
   });
 

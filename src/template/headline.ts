@@ -6,7 +6,7 @@ import { eventScope } from './event-scope.ts';
 
 /**
  * `deployment shop/web updated: image web 1.4.2 -> 1.5.0` after `diff`, without it the part before the colon; of a
- * Kubernetes Event `Warning BackOff pod web-1: Back-off restarting failed container`; of an alert what `podAlerts` says.
+ * Kubernetes Event `Warning BackOff x8 pod web-1: Back-off restarting failed container`; of an alert what `podAlerts` says.
  */
 export function headlineOf(change: Change): string {
   if (change.notes.alert !== undefined) return change.notes.alert.headline;
@@ -26,10 +26,12 @@ export function detailOf(change: Change): string {
   return [said, ...remarksOf({ flags, notes: change.notes })].filter((part) => part !== '').join(' · ');
 }
 
-function eventHeadline({ type, reason, involvedObject, message }: Readonly<Record<string, unknown>>): string {
+function eventHeadline({ type, reason, count, involvedObject, message }: Readonly<Record<string, unknown>>): string {
   const { kind, name } = (involvedObject ?? {}) as Readonly<Record<string, unknown>>;
   const object = typeof kind === 'string' ? [kind.toLowerCase(), name] : [];
-  const what = [type, reason, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
+  // Else a repeat would read as the same message once more.
+  const often = typeof count === 'number' && count > 1 ? `x${count}` : undefined;
+  const what = [type, reason, often, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
   // What a probe printed ends in a newline.
   const said = typeof message === 'string' ? message.trim().replace(/\s*\n\s*/g, ' ') : '';
   return [what, said].filter((part) => part !== '').join(': ');

@@ -233,7 +233,9 @@ describe('scopeOf()', () => {
         ),
         'm web-1 kubelet 3 2026-01-01T00:00:00Z',
       );
-      assert.equal(rendered('{{ change.headline }}', change), 'Warning BackOff pod web-1: m');
+      assert.equal(rendered('{{ change.headline }}', change), 'Warning BackOff x3 pod web-1: m');
+      const once = changeOf({ after: { ...after, count: 1, deprecatedCount: 1 } });
+      assert.equal(rendered('{{ change.headline }}', once), 'Warning BackOff pod web-1: m');
     }
   });
 
