@@ -444,6 +444,10 @@ describe('diff withstands', () => {
     ]);
     assert.deepEqual(linesOn(named({ spec: { a: [1] } }), named({ spec: { a: { b: 1 } } })), ['spec.a: [1] -> {b: 1}']);
     assert.deepEqual(linesOn(named({ spec: 'x' }), named({ spec: ['x'] }), { only: ['spec'] }), ['spec: x -> [x]']);
+    const tag = (value: Json) => named({ spec: { values: { tag: value } } });
+    assert.deepEqual(linesOn(tag('1.10'), tag(1.1)), ['spec.values.tag: "1.10" -> 1.1']);
+    assert.deepEqual(linesOn(tag(true), tag('false')), ['spec.values.tag: true -> "false"']);
+    assert.deepEqual(linesOn(tag(8080), tag('http')), ['spec.values.tag: 8080 -> http']);
   });
 
   test('nesting deeper than the stack', () => {

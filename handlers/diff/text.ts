@@ -22,7 +22,10 @@ export function formatField(field: FieldChange, maxWidth = 240): string {
 
 /** `old -> new`, each cut visibly at `room` characters, and told apart even where they begin or print alike. */
 export function formatValues({ before, after }: FieldChange, room: number): string {
-  const [old, now] = [inline(before, room), inline(after, room)];
+  const isOfOneType = typeof before === typeof after || before === undefined || after === undefined;
+  const [old, now] = isOfOneType
+    ? [inline(before, room), inline(after, room)]
+    : [typed(before, room), typed(after, room)];
   if (old !== now || before === undefined || after === undefined) return `${old} -> ${now}`;
   if (isList(before) && isList(after)) return formatLists(before, after, room);
   if (typeof before !== 'string' || typeof after !== 'string')
@@ -33,6 +36,12 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   const start = Math.max(0, same - Math.floor(room / 3));
   const from = (text: string) => inline(text.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), room);
   return `…${from(before)} -> …${from(after)}`;
+}
+
+/** Beside a value of another type: a text that reads like a number or a boolean is quoted. */
+function typed(value: Json, room: number): string {
+  const isAmbiguous = typeof value === 'string' && /^(?:[-+]?\.?\d[\d.eE+-]*|true|false|null)$/.test(value);
+  return isAmbiguous ? cut(toJson(value), room) : inline(value, room);
 }
 
 /** Two lists that begin alike, from the first item that differs. */
