@@ -53,7 +53,7 @@ async function slowToStart(options: Partial<AppOptions> = {}): Promise<Starting>
     overrides: { kubeconfig },
   });
   const stdout = new PassThrough().resume();
-  const log = createLogger({ level: 'error', json: true, color: false, stream: new PassThrough().resume() });
+  const log = createLogger({ level: 'error', format: 'json', color: false, stream: new PassThrough().resume() });
   const app = createApp({ config, log, stdout, env: {}, storeFile: ':memory:', ...options });
   return {
     app,

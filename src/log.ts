@@ -7,7 +7,7 @@ export type { Logger };
 export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warning', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** `python`: as the logging of Python programs is often set, for those who read the Event Controller's. */
+/** `json`: an object per line. `text`: for people. `python`: as the logging of Python programs is often set, for those who read the Event Controller's. */
 export const LOG_FORMATS = ['json', 'text', 'python'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
@@ -24,10 +24,7 @@ const WINSTON_LEVEL: Readonly<Record<LogLevel, string>> = {
 
 export interface LogOptions {
   readonly level: LogLevel;
-  /** One JSON object per line; otherwise text for people. */
-  readonly json: boolean;
-  /** {@link LOG_FORMATS}; wins over `json`. */
-  readonly python?: boolean;
+  readonly format: LogFormat;
   readonly color: boolean;
   readonly stream: NodeJS.WritableStream;
 }
@@ -55,13 +52,9 @@ const WRITTEN = Symbol.for('message');
 export function createLogger(options: LogOptions): Logger {
   const line = format.printf((info) => {
     const { level, message, timestamp, ...fields } = info;
-    const rest = Object.entries(fields)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => ` ${name}=${field(value)}`)
-      .join('');
     const name = level.toUpperCase().padEnd(5);
     const tag = options.color ? `${COLORS[level] ?? ''}${name}\x1b[0m` : name;
-    return `${String(timestamp)} ${tag} ${printable(String(message))}${rest}`;
+    return `${String(timestamp)} ${tag} ${printable(String(message))}${listed(fields)}`;
   });
   // What JSON leaves as it is may still colour or turn a terminal; as an escape it is the same value.
   const json = format.combine(
@@ -71,9 +64,9 @@ export function createLogger(options: LogOptions): Logger {
   return createWinstonLogger({
     level: WINSTON_LEVEL[options.level],
     format:
-      options.python === true
+      options.format === 'python'
         ? pythonFormat(options.level)
-        : format.combine(format.timestamp(), options.json ? json : line),
+        : format.combine(format.timestamp(), options.format === 'json' ? json : line),
     transports: [new transports.Stream({ stream: options.stream })],
   });
 }
@@ -90,10 +83,7 @@ const pythonLine = format.printf(({ level, message, says, ...fields }) => {
   const now = new Date();
   const local = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString();
   const time = local.slice(0, 23).replace('T', ' ').replace('.', ',');
-  const rest = Object.entries(fields)
-    .filter(([, value]) => says === undefined && value !== undefined)
-    .map(([name, value]) => ` ${name}=${field(value)}`)
-    .join('');
+  const rest = says === undefined ? listed(fields) : '';
   return `${time} [${typeof says === 'string' ? says : PYTHON_LEVEL[level]}] ${printable(String(message))}${rest}`;
 });
 
@@ -102,6 +92,14 @@ function pythonFormat(level: LogLevel) {
   const isAllShown = level !== 'fatal' && level !== 'panic';
   const critical = format((info) => (isAllShown || info['says'] === 'CRITICAL' ? info : false));
   return format.combine(critical(), pythonLine);
+}
+
+/** ` name=value name=value`. */
+function listed(fields: Readonly<Record<string, unknown>>): string {
+  return Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => ` ${name}=${field(value)}`)
+    .join('');
 }
 
 function field(value: unknown): string {

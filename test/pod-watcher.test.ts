@@ -78,7 +78,7 @@ class Watcher {
     const stream = new PassThrough();
     let text = '';
     stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-    const log = createLogger({ level: 'debug', json: true, color: false, stream });
+    const log = createLogger({ level: 'debug', format: 'json', color: false, stream });
     const inMemory = env['PODMONITOR_FILEPATH'] === undefined ? { storeFile: ':memory:' as const } : {};
     const app = createApp({ config, log, env: {}, stdout: stream, listen: '127.0.0.1:0', ...inMemory });
     t.after(() => app.stop(0));

@@ -104,7 +104,7 @@ function parse({ body, silent }: Observation): void {
 }
 
 const stopping = new AbortController();
-const log = createLogger({ level: 'warn', json: true, color: false, stream: process.stderr });
+const log = createLogger({ level: 'warn', format: 'json', color: false, stream: process.stderr });
 const connection = await connect({
   config: { kubeconfig, context: undefined, name: undefined, direct: undefined, maxSilenceMs: undefined },
   env: {},

@@ -33,7 +33,7 @@ const stdout = new Writable({
 });
 
 const config = await loadConfig(file, { env: process.env, loadHandler });
-const log = createLogger({ level: 'warn', json: true, color: false, stream: process.stderr });
+const log = createLogger({ level: 'warn', format: 'json', color: false, stream: process.stderr });
 const app = createApp({ config, log, stdout, env: process.env });
 const report = new Report({ idle: () => app.idle() });
 await app.start();

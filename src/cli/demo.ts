@@ -112,7 +112,7 @@ async function demo(flags: Flags, io: CommandIo): Promise<number> {
   cluster.furnish();
   const writes = countWrites(server);
 
-  const log = createLogger({ level: 'warn', json: false, color: looks.color, stream: io.stderr });
+  const log = createLogger({ level: 'warn', format: 'text', color: looks.color, stream: io.stderr });
   const env = { DEMO_SLACK: `${slack.url}/services/demo` };
   const config = await demoConfig(server, folder, env);
   const app = createApp({ config, log, stdout: io.stdout, env, storeFile: ':memory:' });

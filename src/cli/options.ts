@@ -171,11 +171,9 @@ function programsOf({ handlers, branches }: ChainConfig): readonly string[] {
 /** Flags win over the configuration. */
 export function loggerFrom(flags: LogFlags, { log }: Pick<Config, 'log'>, io: CommandIo): Logger {
   const terminal = io.stderr.isTTY === true;
-  const format = flags.logFormat ?? log.format ?? (terminal ? 'text' : 'json');
   return createLogger({
     level: flags.logLevel ?? log.level ?? 'info',
-    json: format === 'json',
-    python: format === 'python',
+    format: flags.logFormat ?? log.format ?? (terminal ? 'text' : 'json'),
     color: terminal && !io.env['NO_COLOR'],
     stream: io.stderr,
   });

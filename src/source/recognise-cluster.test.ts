@@ -9,7 +9,7 @@ import { addressId } from './discovery.ts';
 import { recogniseCluster } from './recognise-cluster.ts';
 
 const ADDRESS = 'ca@api.example:6443';
-const log = createLogger({ level: 'error', json: true, color: false, stream: new PassThrough() });
+const log = createLogger({ level: 'error', format: 'json', color: false, stream: new PassThrough() });
 const byUid = (id: string) => ({ identity: { id, by: 'kube-system' }, address: ADDRESS, clusterName: id }) as const;
 /** Who may not read `kube-system`. */
 const byAddress = {

@@ -22,7 +22,7 @@ const discovery = {
 } as unknown as Discovery;
 
 function redact(store: Store): Promise<void> {
-  const log = createLogger({ level: 'error', json: true, color: false, stream: new PassThrough() });
+  const log = createLogger({ level: 'error', format: 'json', color: false, stream: new PassThrough() });
   return redactStored({ store, redactor: RULES, discovery, log });
 }
 

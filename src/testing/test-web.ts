@@ -97,7 +97,7 @@ export class TestWeb {
     const logged: string[] = [];
     stream.setEncoding('utf8').on('data', (line: string) => logged.push(line));
     const outlook: Outlook = {
-      log: createLogger({ level: 'info', json: true, color: false, stream }),
+      log: createLogger({ level: 'info', format: 'json', color: false, stream }),
       clock,
       metrics: createMetrics(),
       health: () => health,

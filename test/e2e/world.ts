@@ -72,7 +72,7 @@ export class World implements AsyncDisposable {
     const app = createApp({
       config,
       env,
-      log: createLogger({ level: 'debug', json: true, color: false, stream: stderr.stream }),
+      log: createLogger({ level: 'debug', format: 'json', color: false, stream: stderr.stream }),
       stdout: stdout.stream,
       ...(options.keepState === true ? {} : { storeFile: ':memory:' }),
       ...(options.listen === undefined ? {} : { listen: options.listen }),

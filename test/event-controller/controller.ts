@@ -80,7 +80,7 @@ export async function start(
   let written = '';
   out.setEncoding('utf8').on('data', (chunk: string) => (written += chunk));
   const level: LogLevel = config.log.level ?? 'info';
-  const log = createLogger({ level, json: false, python: true, color: false, stream: out });
+  const log = createLogger({ level, format: 'python', color: false, stream: out });
   for (const warning of config.warnings) log.warn('Something in the configuration works otherwise here', { warning });
   // A plug-in inherits the environment of the process.
   const pythonPath = process.env['PYTHONPATH'];
