@@ -2,6 +2,7 @@
 import { ConfigError } from './errors.ts';
 import { didYouMean } from './near.ts';
 import { BUILT_IN_KINDS } from './source/built-in-kinds.ts';
+import { groupResource } from './source/resource-path.ts';
 import type { RecordedKind, Store } from './store/store.ts';
 
 /** Kind, plurals and short names, in lower case. */
@@ -42,21 +43,16 @@ async function recordedKind(
   const [name = '', ...group] = wanted.toLowerCase().split('.');
   const means = (one: RecordedKind) =>
     (group.length === 0 || one.group === group.join('.')) && [one.resource, ...namesOf(one.kind)].includes(name);
-  const found = new Map(kinds.filter(means).map((one) => [titleOf(one), one]));
+  const found = new Map(kinds.filter(means).map((one) => [groupResource(one), one]));
   const [only, ...others] = found.values();
   if (only !== undefined && others.length === 0) return { group: only.group, resource: only.resource };
   if (only !== undefined)
     throw new ConfigError([`Several kinds are called "${wanted}"; name one of ${[...found.keys()].join(', ')}`]);
-  const known = [...new Set(kinds.map(titleOf))].toSorted();
+  const known = [...new Set(kinds.map(groupResource))].toSorted();
   const near = didYouMean(
     name,
     kinds.flatMap(({ kind, resource }) => [kind.toLowerCase(), resource, ...namesOf(kind)]),
   );
   const there = known.length === 0 ? '; nothing is recorded yet' : `; recorded are ${known.join(', ')}`;
   throw new ConfigError([`Nothing of the kind "${wanted}" is recorded${near === '' ? there : near}`]);
-}
-
-/** As kubectl takes it: `deployments.apps`. */
-function titleOf({ group, resource }: RecordedKind): string {
-  return group === '' ? resource : `${resource}.${group}`;
 }

@@ -1,6 +1,7 @@
 /** What we may do in a cluster against what is needed: SelfSubjectAccessReview says what is missing, SelfSubjectRulesReview what is too much. */
 import { z } from 'zod';
 import type { ApiClient } from '../source/api.ts';
+import { groupResource } from '../source/resource-path.ts';
 import type { Grant } from './grants.ts';
 
 export interface Findings {
@@ -115,8 +116,8 @@ function isNeeded({ group, resource, names, verb }: Permission, needed: readonly
 }
 
 /** `deployments.apps`, `namespaces "kube-system"`; `*.*` is everything. */
-function title({ group, resource, name }: Pick<Grant, 'group' | 'resource'> & { name?: string | undefined }): string {
-  return `${group === '' ? resource : `${resource}.${group}`}${name === undefined ? '' : ` "${name}"`}`;
+function title({ name, ...kind }: Pick<Grant, 'group' | 'resource'> & { name?: string | undefined }): string {
+  return `${groupResource(kind)}${name === undefined ? '' : ` "${name}"`}`;
 }
 
 function placeOf({ namespace, name }: Grant): string {

@@ -6,6 +6,7 @@ import { nearNames } from '../near.ts';
 import type { ApiClient } from './api.ts';
 import type { Credentials } from './credentials.ts';
 import { readOpenShift3Kinds, readServedKinds, UNREAD_GROUPS, type ServedKinds } from './discovery-documents.ts';
+import { groupResource } from './resource-path.ts';
 import type { Resource } from './source.ts';
 
 export type Resolution =
@@ -182,7 +183,7 @@ function choose(wanted: Wanted, served: ServedKinds): Resolution {
   if (hidden !== undefined) return { kind: 'unsure', reason: hidden };
   if (first !== undefined && preferred.every(({ group }) => group === first.group))
     return { kind: 'found', resource: first };
-  return { kind: 'ambiguous', candidates: [...new Set(matches.map(qualifiedName))].toSorted() };
+  return { kind: 'ambiguous', candidates: [...new Set(matches.map(groupResource))].toSorted() };
 }
 
 function missing(
@@ -221,8 +222,4 @@ function rank(group: string): number {
 
 function fullNames({ resource, kind, singular }: Resource): readonly string[] {
   return [resource, kind.toLowerCase(), singular].filter((name) => name !== '');
-}
-
-function qualifiedName({ group, resource }: Resource): string {
-  return group === '' ? resource : `${resource}.${group}`;
 }

@@ -12,3 +12,8 @@ export function pathOf(gvr: Gvr & { readonly root?: '/oapi' }, namespace: string
 export function resourceName(gvr: Gvr): string {
   return `${apiVersionOf(gvr)}/${gvr.resource}`;
 }
+
+/** `pods`, `deployments.apps`: as kubectl takes it and the API server writes it. It is what the versions of a kind share. */
+export function groupResource({ group, resource }: Pick<Gvr, 'group' | 'resource'>): string {
+  return group === '' ? resource : `${resource}.${group}`;
+}

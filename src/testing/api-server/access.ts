@@ -1,4 +1,5 @@
 /** Who may do what: SelfSubjectAccessReview, SelfSubjectRulesReview and refusals in RBAC's words. */
+import { groupResource } from '../../source/resource-path.ts';
 import { StatusError } from './status.ts';
 
 /** What a request wants, or a review asks about. */
@@ -23,7 +24,7 @@ export function authorize(rule: AccessRule, wanted: AccessAttributes): void {
   const { verb, group, resource, namespace, name, subresource } = wanted;
   const what = subresource === '' ? resource : `${resource}/${subresource}`;
   const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
-  const which = `${group === '' ? resource : `${resource}.${group}`}${name === '' ? '' : ` "${name}"`}`;
+  const which = `${groupResource(wanted)}${name === '' ? '' : ` "${name}"`}`;
   throw new StatusError(403, {
     message: `${which} is forbidden: User "${USER}" cannot ${verb} resource "${what}" in API group "${group}" ${where}`,
     details: { ...(name === '' ? {} : { name }), ...(group === '' ? {} : { group }), kind: resource },

@@ -45,11 +45,6 @@ function served(type: ResourceType, custom: boolean): ServedType {
   };
 }
 
-/** `pods`, `deployments.apps`: how the API server names a kind in messages, and what versions of a kind share. */
-export function groupResource(type: { readonly group: string; readonly resource: string }): string {
-  return type.group === '' ? type.resource : `${type.resource}.${type.group}`;
-}
-
 type Row = readonly [
   resource: string,
   kind: string,
