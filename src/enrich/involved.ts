@@ -1,7 +1,7 @@
 /** What a change is about: of a Kubernetes Event the object that it involves, of anything else the changed object itself. */
 import { apiVersionOf, manifestOf, type Change } from '../change.ts';
 import { isEvent } from '../event.ts';
-import type { Json, JsonObject } from '../json.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
 
 /** As `involvedObject` and `ownerReferences` name an object. */
 export interface ObjectReference {
@@ -111,7 +111,7 @@ function ownerOf(reference: Json): OwnerReference[] {
 }
 
 function table(value: Json | undefined): JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
+  return isObject(value) ? value : {};
 }
 
 /** The API writes what it does not know as `""`. */

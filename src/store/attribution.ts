@@ -6,7 +6,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Actor } from '../change.ts';
-import type { Json, JsonObject } from '../json.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
 
 /** More leaf paths than this of one entry say nothing more to people, and a full path repeats its parents. */
 const MAX_PATHS = 1000;
@@ -123,10 +123,6 @@ function parseObject(bytes: Uint8Array): JsonObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A leaf has no children; `.` means the item itself, beside what it holds. */

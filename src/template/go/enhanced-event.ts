@@ -1,5 +1,6 @@
 /** The Event as kubernetes-event-exporter sends it without a layout: what is known of the involved object is part of it. */
 import type { FilterDefinition } from '../filter.ts';
+import { isObject } from '../../json.ts';
 import { isEmpty } from './values.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -107,5 +108,5 @@ function withoutDots(map: Fields): Fields {
 }
 
 function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+  return isObject(value) ? value : {};
 }

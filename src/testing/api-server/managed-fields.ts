@@ -1,7 +1,6 @@
 /** Who owns which field: `metadata.managedFields` as the real server keeps it. */
 import type { Manifest } from '../../change.ts';
-import type { Json, JsonObject } from '../../json.ts';
-import { isObject } from './wire.ts';
+import { isObject, type Json, type JsonObject } from '../../json.ts';
 
 export interface Writer {
   readonly manager: string;

@@ -1,5 +1,4 @@
-import type { Json } from '../../json.ts';
-import { isObject } from './wire.ts';
+import { isObject, type Json } from '../../json.ts';
 
 /** RFC 7396: null deletes, objects merge, anything else replaces. */
 export function mergePatch(target: Json | undefined, patch: Json): Json {

@@ -1,6 +1,6 @@
 /** Manifests as bytes, their fields in the order in which the real server writes them. */
 import { apiVersionOf, type Manifest } from '../../change.ts';
-import type { Json, JsonObject } from '../../json.ts';
+import { isObject, type Json, type JsonObject } from '../../json.ts';
 import { eventFields, isEventType } from './events.ts';
 import type { ServedType } from './resource-types.ts';
 
@@ -58,10 +58,6 @@ export function sorted(value: Json): Json {
       .sort(byName)
       .map(([name, field]) => [name, field === undefined ? undefined : sorted(field)]),
   );
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
