@@ -27,9 +27,9 @@ export interface Adapted {
   readonly problems: readonly Problem[];
   /** What is left out or works otherwise, at paths of the other tool's file. */
   readonly warnings: readonly Problem[];
-  /** Where in the other tool's file what stands at a path of `value` comes from. */
   /** Its handlers may run programs without `--enable-exec`. */
   readonly allowsPrograms?: true;
+  /** Where in the other tool's file what stands at a path of `value` comes from. */
   readonly origin: (path: Path) => Path;
   readonly locate: Locate;
 }

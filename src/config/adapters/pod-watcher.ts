@@ -1,13 +1,12 @@
 /** The environment of OpenShift's Pod Watcher, which is all the configuration it has. */
 import { join } from 'node:path';
 import { ConfigError } from '../../errors.ts';
-import { hostAndPort } from '../../source/in-cluster.ts';
+import { hostAndPort, SERVICE_ACCOUNT_DIR } from '../../source/in-cluster.ts';
 import { isThere } from '../paths.ts';
 import type { Adapted, AdapterOptions } from './adapter.ts';
 
 /** Mounted by hand, as its README says. */
 const SECRET_TOKEN = '/etc/secret/token';
-const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 const DEFAULT_HOST = '192.168.99.101:8443';
 
 /** Every name that it reads, and after the empty line those that it lacks. */

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '../../../errors.ts';
+import { SERVICE_ACCOUNT_DIR } from '../../../source/in-cluster.ts';
 import { isThere } from '../../paths.ts';
 import type { Path } from '../../problems.ts';
 
@@ -31,9 +32,6 @@ const DEFAULTS: Partial<Readonly<Record<Name, string>>> = {
   LOG_LEVEL: 'INFO',
   WATCHER_PLUGIN: 'simple',
 };
-
-/** Where the kubelet mounts a pod's token, namespace and CA. */
-const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 export interface Setting {
   readonly value: string;
@@ -84,7 +82,7 @@ export class Settings {
   }
 }
 
-/** The tables of `[cluster]`, and where each key of it stands in their file. */
+/** The table `[cluster]`, as a TOML file would hold it. */
 export function clusterOf(
   settings: Settings,
   warn: (path: Path, message: string) => void,
