@@ -70,8 +70,8 @@ export interface ChainRunner {
 }
 
 /**
- * Ends wait so long for an accept, or for each other, to share a commit with: it is an fsync, and costs more than what is in it.
- * Their slots stay taken meanwhile, so that a crash repeats no more than it would; when none is left, they wait for less.
+ * So long do ends wait for company, as {@link HeldWrites} tells. Their slots stay taken meanwhile, so that a crash repeats no
+ * more than it would; when none is left, they wait for less.
  */
 const MAX_HELD_MS = 10;
 const MAX_HELD_WHEN_FULL_MS = 2;
