@@ -1,5 +1,6 @@
 /** What is told of a failing workload. */
 import { createHash } from 'node:crypto';
+import { keyOf } from '../../src/change.ts';
 import { durationText } from '../../src/duration-text.ts';
 import type { EventLine } from '../../src/enrich/evidence.ts';
 import type { Step } from './decide.ts';
@@ -124,9 +125,8 @@ function headlineOf(alert: Headed): string {
   const { owner, pod, container, reason, because, exitCode, pods, restarts, node } = alert;
   const how = [because, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined);
   const what = how.length === 0 ? reason : `${reason} (${how.join(', ')})`;
-  const workload = `${owner.kind.toLowerCase()} ${owner.namespace === undefined ? '' : `${owner.namespace}/`}${owner.name}`;
   const where = [
-    workload,
+    `${owner.kind.toLowerCase()} ${keyOf(owner)}`,
     owner.kind === 'Pod' || owner.kind === 'Node' ? undefined : `pod ${pod.slice(pod.indexOf('/') + 1)}`,
     container === undefined ? undefined : `container ${container}`,
     node === undefined || owner.kind === 'Node' ? undefined : `node ${node}`,

@@ -1,5 +1,5 @@
 /** What is found out for an alert: the last changes of the workload, the Events of the pod, the end of the log. Never a failure. */
-import type { Change, Manifest } from '../../src/change.ts';
+import { keyOf, type Change, type Manifest } from '../../src/change.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import { uidInEvents } from '../../src/enrich/involved.ts';
 import { withDifference } from '../diff/difference.ts';
@@ -80,12 +80,12 @@ async function lastChangesOf(
   evidence: Evidence,
 ): Promise<readonly LastChange[]> {
   if (limit === 0) return [];
-  const within = (name: string) => (owner.namespace === undefined ? name : `${owner.namespace}/${name}`);
-  const own = { key: within(owner.name), kinds: undefined };
+  const { namespace } = owner;
+  const own = { key: keyOf(owner), kinds: undefined };
   const named =
     manifest === undefined
       ? []
-      : configurationsOf(manifest).map(({ kind, name }) => ({ key: within(name), kinds: kind }));
+      : configurationsOf(manifest).map(({ kind, name }) => ({ key: keyOf({ namespace, name }), kinds: kind }));
   const found = await Promise.all(
     [own, ...named].map(async ({ key, kinds }) => {
       const changes = await evidence.history({

@@ -1,6 +1,6 @@
 /** Whose pod it is: what people deploy, not what a controller made of it. By names alone, so that nobody is asked. */
 import type { Manifest } from '../../src/change.ts';
-import { factsOf, type Involved, type ObjectReference } from '../../src/enrich/involved.ts';
+import { factsOf, ownerOfFacts, type Involved, type ObjectReference } from '../../src/enrich/involved.ts';
 
 export interface Owner {
   readonly apiVersion: string;
@@ -17,8 +17,8 @@ type Owned = Pick<Involved, 'namespace' | 'name' | 'labels' | 'ownerReferences'>
  * job after it and the minute it is for. What nobody owns is its own.
  */
 export function ownerOf(pod: Owned): Owner {
-  const { namespace, labels, ownerReferences } = pod;
-  const controller = ownerReferences.find((reference) => reference.controller === true) ?? ownerReferences[0];
+  const { namespace, labels } = pod;
+  const controller = ownerOfFacts(pod);
   const within = namespace === undefined ? {} : { namespace };
   // The pod of a manifest on a node's disk is owned by its node.
   if (controller === undefined || controller.kind === 'Node')

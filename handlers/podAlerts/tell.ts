@@ -1,5 +1,5 @@
 /** From what was decided to what is told: mutes, findings, the note. */
-import { manifestOf, type Change, type Manifest } from '../../src/change.ts';
+import { keyOf, manifestOf, type Change, type Manifest } from '../../src/change.ts';
 import { halt, type Halt, type StatefulContext } from '../../src/chain/handler.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import type { Json } from '../../src/json.ts';
@@ -83,9 +83,8 @@ async function silenceOf(
   const configured = mute({ owner, pod: alert.pod, problem: alert.lead }, now);
   if (configured !== undefined) return configured;
   const resource = RESOURCES[owner.kind];
-  const key = owner.namespace === undefined ? owner.name : `${owner.namespace}/${owner.name}`;
   const workload =
-    resource === undefined ? undefined : await evidence.held(groupOfVersion(owner.apiVersion), resource, key);
+    resource === undefined ? undefined : await evidence.held(groupOfVersion(owner.apiVersion), resource, keyOf(owner));
   return mutedBy([manifest, workload], now) ?? (await deadNode(alert, owner, evidence));
 }
 

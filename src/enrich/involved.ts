@@ -99,7 +99,7 @@ export function uidInEvents(metadata: Json | undefined): string | undefined {
 }
 
 /** Who manages the object; without a manager, its first owner. */
-export function ownerOfFacts({ ownerReferences }: ObjectFacts): OwnerReference | undefined {
+export function ownerOfFacts({ ownerReferences }: Pick<ObjectFacts, 'ownerReferences'>): OwnerReference | undefined {
   return ownerReferences.find(({ controller }) => controller === true) ?? ownerReferences[0];
 }
 
