@@ -7,11 +7,11 @@ import { createApiClient } from './api-client.ts';
 import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { loadCredentials } from './credentials.ts';
-import { addressOf, clusterIdentity } from './discovery.ts';
+import { addressOf, clusterIdentity, type ClusterIdentity } from './discovery.ts';
 
 export interface Connection {
   readonly api: ApiClient;
-  readonly identity: { readonly id: string; readonly by: 'kube-system' | 'address' };
+  readonly identity: ClusterIdentity;
   /** CA and host: what the cluster is known by when `kube-system` may not be read. */
   readonly address: string;
   /** Shown in every message. */

@@ -102,6 +102,11 @@ export function resolveIn(served: ServedKinds, name: string, apiVersion: string 
   return choose(parseName(name, apiVersion), served);
 }
 
+export interface ClusterIdentity {
+  readonly id: string;
+  readonly by: 'kube-system' | 'address';
+}
+
 /**
  * What tells this cluster from another one behind the same address: the uid of namespace `kube-system`, or, where that may not
  * be read, CA and host.
@@ -111,7 +116,7 @@ export async function clusterIdentity(
   api: ApiClient,
   credentials: Pick<Credentials, 'caFingerprint' | 'server'>,
   signal?: AbortSignal,
-): Promise<{ id: string; by: 'kube-system' | 'address' }> {
+): Promise<ClusterIdentity> {
   const path = '/api/v1/namespaces/kube-system';
   const { status, body } = await api.request('GET', path, signal === undefined ? {} : { signal });
   if (status === 200) {

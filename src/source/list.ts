@@ -44,7 +44,10 @@ export class ListScanner {
 
   /** @throws ScanError when so much is no list */
   push(chunk: Buffer): void {
-    this.#wait(chunk);
+    this.#waiting.push(chunk);
+    this.#waitingBytes += chunk.length;
+    const limit = this.#phase === 'items' ? MAX_OBJECT_BYTES : MAX_ENVELOPE_BYTES;
+    if (this.#waitingBytes - chunk.length > limit) throw new ScanError(`no more than ${limit} bytes`, 0);
   }
 
   /** Hands over the items that are there: rather after several chunks, because one that is cut costs a second look. @throws ScanError when the bytes are no list */
@@ -66,13 +69,6 @@ export class ListScanner {
     return { resourceVersion, continueToken: typeof token === 'string' ? token : '' };
   }
 
-  #wait(bytes: Buffer): void {
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-    const limit = this.#phase === 'items' ? MAX_OBJECT_BYTES : MAX_ENVELOPE_BYTES;
-    if (this.#waitingBytes - bytes.length > limit) throw new ScanError(`no more than ${limit} bytes`, 0);
-  }
-
   #read(isLast: boolean): void {
     const bytes = this.#waiting.length === 1 ? (this.#waiting[0] ?? EMPTY) : Buffer.concat(this.#waiting);
     this.#waiting = [];
@@ -81,14 +77,14 @@ export class ListScanner {
     let start = 0;
     if (this.#phase === 'head') {
       const items = itemsStart(bytes);
-      if (items === undefined) return this.#wait(bytes);
+      if (items === undefined) return this.push(bytes);
       this.#envelope.push(Buffer.from(bytes.subarray(0, items)));
       this.#phase = 'items';
       start = items;
     }
     if (this.#phase === 'items') start = this.#items(bytes, start, isLast);
     // A copy: the rest of a chunk would keep all of it.
-    if (start < bytes.length) this.#wait(Buffer.from(bytes.subarray(start)));
+    if (start < bytes.length) this.push(Buffer.from(bytes.subarray(start)));
   }
 
   /** As many items as are there; answers the index of what is left. */

@@ -2,7 +2,7 @@
  * One object as the server sent it, read from its bytes without parsing: who it is, what was cut from it, and a digest of what
  * the chains read. Only an object that turns out to be a change is copied, and only a handler that asks parses it.
  */
-import { apiVersionOf } from '../change.ts';
+import { apiVersionOf, type Gvk } from '../change.ts';
 import { powerOf, REPEAT_FIELDS } from '../event.ts';
 import type { Interest } from '../interest.ts';
 import { COMMA } from './bytes.ts';
@@ -11,21 +11,17 @@ import { FieldTree, type Found, type Span } from './field-tree.ts';
 import { occurrencesIn } from './occurrences.ts';
 import { isToken, ScanError, skipSpace, skipValue, textOf } from './scan.ts';
 
-/** What is known beforehand of every object of a scope. */
-export interface Kind {
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-}
-
 /** Reads the objects of one kind. Reusable: holds nothing of what it has read. */
 export class ManifestReader {
   readonly #fields: FieldTree;
   readonly #expected: Expected;
   readonly #digestOf: DigestOf;
 
-  /** @param interest what the digest leaves out; `kind`, `apiVersion`, `resourceVersion` and `managedFields` always. */
-  constructor(kind: Kind, interest: Interest, digester: Digester) {
+  /**
+   * @param kind of every object of the scope
+   * @param interest what the digest leaves out; `kind`, `apiVersion`, `resourceVersion` and `managedFields` always.
+   */
+  constructor(kind: Gvk, interest: Interest, digester: Digester) {
     const { repeats = 'every' } = interest;
     const text = (value: string) => Buffer.from(JSON.stringify(value));
     this.#expected = { kind: text(kind.kind), apiVersion: text(apiVersionOf(kind)) };

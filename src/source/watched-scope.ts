@@ -1,7 +1,8 @@
 /** A scope that is watched, and on whose behalf; it outlives its informers. */
 import { isDeepStrictEqual } from 'node:util';
-import { type Interest, sameInterest, unionOfInterests } from '../interest.ts';
+import { sameInterest, unionOfInterests } from '../interest.ts';
 import { placeOf } from '../namespaces.ts';
+import type { ScopeKey } from '../store/store.ts';
 import { Informer, type InformerEnvironment } from './informer.ts';
 import { resourceName } from './resource-path.ts';
 import type { ScopeStatus } from './scope-status.ts';
@@ -95,10 +96,7 @@ export class WatchedScope {
 }
 
 /** Who wants it, and what they read of it. */
-function needsOf(requests: readonly WatchRequest[]): {
-  readonly chains: readonly string[];
-  readonly interest: Interest;
-} {
+function needsOf(requests: readonly WatchRequest[]): Pick<WatchRequest, 'chains' | 'interest'> {
   return {
     chains: [...new Set(requests.flatMap(({ chains }) => chains))],
     interest: unionOfInterests(requests.map(({ interest }) => interest)),
@@ -112,12 +110,6 @@ export function scopeId(request: WatchRequest, resource: Resource): string {
 }
 
 /** {@link scopeId} of what the store has. */
-export function storedScopeId(key: {
-  readonly group: string;
-  readonly resource: string;
-  readonly namespace: string;
-  readonly labelSelector: string;
-  readonly fieldSelector: string;
-}): string {
+export function storedScopeId(key: ScopeKey): string {
   return JSON.stringify([key.group, key.resource, key.namespace, key.labelSelector, key.fieldSelector]);
 }
