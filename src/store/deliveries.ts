@@ -62,6 +62,12 @@ export interface ClaimedRecords {
   readonly nextDueAt: number | undefined;
 }
 
+interface Dead {
+  readonly kind: 'dead';
+  readonly by: string;
+  readonly reason: string;
+}
+
 interface Ended {
   readonly chain: string;
   readonly queue: string;
@@ -158,22 +164,18 @@ export class Deliveries {
 
   /** Answers whether the chain has more to claim: a freed successor, or a wake-up. */
   complete(delivery: number, end: End, now: number, writes: StateWrites = {}, forks?: Forks): boolean {
-    const [by, reason] = end.kind === 'halted' ? [end.by, end.reason] : [null, null];
-    const ended = this.#end(delivery, DONE, { outcome: end.kind, by, reason, now });
+    const ended = this.#end(delivery, end, now);
     this.#memory.write(ended, writes);
     if (forks !== undefined) this.#fork(ended, forks);
     this.#edits.drop(delivery, ended.edits);
-    this.#counters.add(ended.chain, end.kind);
     return this.#unblock(ended) || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful();
   }
 
   completeAll(ends: readonly GroupEnd[], now: number, writes: StateWrites, next: number | undefined): boolean {
     let last: Ended | undefined;
     for (const { delivery, end } of ends) {
-      const [by, reason] = end.kind === 'halted' ? [end.by, end.reason] : [null, null];
-      last = this.#end(delivery, DONE, { outcome: end.kind, by, reason, now });
+      last = this.#end(delivery, end, now);
       this.#edits.drop(delivery, last.edits);
-      this.#counters.add(last.chain, end.kind);
     }
     if (last === undefined) return false;
     this.#memory.write(last, writes);
@@ -183,23 +185,12 @@ export class Deliveries {
   }
 
   deadLetter(delivery: number, death: Death, now: number, forks?: Forks): void {
-    const ended = this.#end(
-      delivery,
-      DEAD,
-      { outcome: 'dead', by: death.handler, reason: death.error, now },
-      death.attempts,
-    );
-    this.#failures.add(delivery, {
-      outcome: 'dead',
-      attempt: death.attempts,
-      handler: death.handler,
-      error: death.error,
-      at: now,
-    });
+    const { handler, error, attempts } = death;
+    const ended = this.#end(delivery, { kind: 'dead', by: handler, reason: error }, now, attempts);
+    this.#failures.add(delivery, { outcome: 'dead', attempt: attempts, handler, error, at: now });
     if (death.isAlone === true) this.#gathered.separate(delivery);
     if (forks !== undefined) this.#fork(ended, forks);
     this.#unblock(ended);
-    this.#counters.add(ended.chain, 'dead');
   }
 
   park(delivery: number, park: ParkRequest, now: number): void {
@@ -316,14 +307,14 @@ export class Deliveries {
     return Number.isFinite(next) ? next : undefined;
   }
 
-  #end(
-    delivery: number,
-    state: typeof DEAD | typeof DONE,
-    { outcome, by, reason, now }: { outcome: string; by: string | null; reason: string | null; now: number },
-    attempts: number | null = null,
-  ): Ended {
+  /** Counts it, too. */
+  #end(delivery: number, end: End | Dead, now: number, attempts: number | null = null): Ended {
     this.release(delivery);
-    return certain(this.#statements.end.get(state, outcome, by, reason, now, attempts, delivery));
+    const state = end.kind === 'dead' ? DEAD : DONE;
+    const [by, reason] = end.kind === 'completed' ? [null, null] : [end.by, end.reason];
+    const ended = certain(this.#statements.end.get(state, end.kind, by, reason, now, attempts, delivery));
+    this.#counters.add(ended.chain, end.kind);
+    return ended;
   }
 
   /** Answers whether somebody waited. */
@@ -396,10 +387,7 @@ function prepare(db: DatabaseSync) {
     fork: db.prepare(
       'INSERT INTO deliveries (chain, change, queue, state, edits, newest, actors) VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
-    find: query<Pick<Ended, 'chain' | 'queue'>>(
-      db,
-      'SELECT chain, queue, change FROM deliveries WHERE id = ? AND state = ?',
-    ),
+    find: query<Pick<Ended, 'chain' | 'queue'>>(db, 'SELECT chain, queue FROM deliveries WHERE id = ? AND state = ?'),
     revive: db.prepare(
       `UPDATE deliveries SET state = ?, attempts = 0, replayed = 1, outcome = NULL, handler = NULL, reason = NULL, ended_at = NULL
        WHERE id = ?`,
