@@ -75,6 +75,11 @@ function readReference(file: string): string {
   }
 }
 
+/** A text that {@link expand} leaves as `text`. */
+export function literal(text: string): string {
+  return text.replaceAll('${', () => '$${');
+}
+
 /** A TOML table; dates are objects, too. */
 export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);

@@ -2,11 +2,12 @@
 import { resolve } from 'node:path';
 import type { LogLevel } from '../../../log.ts';
 import { pythonLevel, type PythonLevel } from '../../../plugin/python-log.ts';
+import { literal } from '../../expand.ts';
 import type { Adapted, AdapterOptions } from '../adapter.ts';
 import { Report } from '../report.ts';
 import { parseIni, type IniFile } from './ini.ts';
 import { resourceOf } from './resource.ts';
-import { checkRequired, clusterOf, literal, NAMES, Settings } from './settings.ts';
+import { checkRequired, clusterOf, NAMES, Settings } from './settings.ts';
 
 const LEVELS: Readonly<Record<PythonLevel, LogLevel>> = {
   NOTSET: 'debug',

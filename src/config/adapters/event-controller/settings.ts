@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '../../../errors.ts';
 import { SERVICE_ACCOUNT_DIR } from '../../../source/in-cluster.ts';
+import { literal } from '../../expand.ts';
 import { isThere } from '../../paths.ts';
 import type { Path } from '../../problems.ts';
 
@@ -104,11 +105,6 @@ export function clusterOf(
 /** So that `import` prints no secret that the file does not hold. */
 function referenceTo(name: Name, { value, from }: Setting): string {
   return from === 'environment' ? `\${${name}}` : literal(value);
-}
-
-/** A text that refers to nothing. */
-export function literal(text: string): string {
-  return text.replaceAll('${', () => '$${');
 }
 
 /**

@@ -3,6 +3,7 @@
  * file is marked before, and each mark becomes a reference of ours afterwards, so that `import` prints no secret and no value
  * can change the structure of the file. Better than theirs: `$$` is a dollar sign, and the variables of Go templates survive.
  */
+import { literal } from '../../expand.ts';
 
 /** Unicode keeps these two for a program's own use: no text holds them. */
 const OPEN = '\uFDD0';
@@ -66,12 +67,10 @@ export class ExporterEnvironment {
 
   /** A text as our configuration has it: marks are references, and what only looks like one is escaped. */
   reference(text: string): string {
-    const escaped = text.replaceAll('${', () => '$${');
+    const escaped = literal(text);
     return escaped.replace(MARK, (_, name: string, at: number) =>
       // A dollar sign right before a reference would read as the escape of one.
-      OUR_VARIABLE.test(name) && escaped[at - 1] !== '$'
-        ? `\${${name}}`
-        : this.#value(name).replaceAll('${', () => '$${'),
+      OUR_VARIABLE.test(name) && escaped[at - 1] !== '$' ? `\${${name}}` : literal(this.#value(name)),
     );
   }
 
