@@ -203,8 +203,9 @@ class Application implements App {
     const { lease } = this.#config;
     if (lease === undefined) return;
     this.#phase = 'standby';
-    const [{ log }, { metrics }, clock, { signal }] = [this.#options, this, this.#clock, this.#stopping];
-    const leadership = await lead({ lease, connection, clock, log, metrics, signal });
+    const { log } = this.#options;
+    const { signal } = this.#stopping;
+    const leadership = await lead({ lease, connection, clock: this.#clock, log, metrics: this.metrics, signal });
     this.#leadership = leadership;
     this.#stages.add('lease', () => leadership.release());
     leadership.lost.catch((error: unknown) => {
@@ -266,10 +267,12 @@ class Application implements App {
   async #beat({ heartbeat: config }: Config, pipeline: Pipeline): Promise<void> {
     await this.#heartbeat?.stop();
     if (config === undefined) return;
+    const { log } = this.#options;
     const { receivers } = pipeline;
     const complaints = () => complaintsOf(this.health(), receivers.states());
-    const [{ log }, { metrics }, clock, settled] = [this.#options, this, this.#clock, pipeline.settled()];
-    this.#heartbeat = startHeartbeat({ config, settled, complaints, receivers, clock, log, metrics });
+    const settled = pipeline.settled();
+    const options = { config, settled, complaints, receivers, clock: this.#clock, log, metrics: this.metrics };
+    this.#heartbeat = startHeartbeat(options);
   }
 
   async #stop(graceMs: number): Promise<void> {
