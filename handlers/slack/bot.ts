@@ -78,7 +78,7 @@ export class Bot {
     }
     if (parent.answeredBy !== context.idempotencyKey) {
       const to = { channel: parent.channel, thread: parent.ts };
-      const isGone = await unlessGone(() => this.#api.post(to, content, context));
+      const isGone = await findsGone(() => this.#api.post(to, content, context));
       if (isGone) {
         await this.#memory.set(key, null);
         return this.#answer(key, { channel, isComplete, content, context });
@@ -87,13 +87,13 @@ export class Bot {
     if (!isComplete) return;
     // A reaction that fails is tried again, and the answer must not stand there twice.
     await this.#memory.set(key, { ...parent, answeredBy: context.idempotencyKey });
-    await unlessGone(() => this.#api.react(parent, this.#emoji, context));
+    await findsGone(() => this.#api.react(parent, this.#emoji, context));
     await this.#memory.set(key, null);
   }
 
   async #rewrite(key: string, { channel, content, context }: Message): Promise<void> {
     const kept = (await this.#memory.get(key)) as Kept | undefined;
-    if (kept !== undefined && !(await unlessGone(() => this.#api.update(kept, content, context)))) return;
+    if (kept !== undefined && !(await findsGone(() => this.#api.update(kept, content, context)))) return;
     const place = await this.#api.post({ channel }, content, context);
     await this.#memory.set(key, { ...place, answeredBy: '' });
   }
@@ -117,8 +117,8 @@ interface Message {
   readonly context: CallContext;
 }
 
-/** Whether the message that it is about is gone. @throws what else goes wrong */
-async function unlessGone(work: () => Promise<unknown>): Promise<boolean> {
+/** Does `work`, and answers whether the message that it is about is gone. @throws what else goes wrong */
+async function findsGone(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work();
     return false;
