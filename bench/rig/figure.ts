@@ -26,7 +26,7 @@ export interface ScenarioContext {
 }
 
 /** What the limit speaks of: the figure itself, or its ratio to the denominator. */
-export function valueOf({ measured, denominator }: Figure): number {
+function valueOf({ measured, denominator }: Figure): number {
   return denominator === undefined ? measured : measured / denominator.value;
 }
 

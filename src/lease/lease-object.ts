@@ -5,7 +5,6 @@ import type { ApiClient, ApiResponse } from '../source/api.ts';
 /** What election knows of a Lease. Fields that somebody else has set stay as they are. */
 export interface LeaseObject {
   readonly uid: string;
-  readonly resourceVersion: string;
   /** Undefined: nobody; the last one gave it back. */
   readonly holder: string | undefined;
   /** For how long it is its holder's after a renewal; undefined: it does not say. */
@@ -105,7 +104,6 @@ export class LeaseSlot {
     const { holderIdentity, leaseDurationSeconds, leaseTransitions, renewTime } = manifest.spec ?? {};
     return {
       uid: manifest.metadata.uid,
-      resourceVersion: manifest.metadata.resourceVersion,
       holder: holderIdentity || undefined,
       durationMs: leaseDurationSeconds ? leaseDurationSeconds * 1_000 : undefined,
       transitions: leaseTransitions ?? 0,

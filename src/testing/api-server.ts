@@ -42,8 +42,6 @@ export interface ApiServerOptions {
   readonly bookmarkEveryMs?: number;
   /** Serve `sendInitialEvents` on watches; otherwise it is refused as by a server without WatchList. Default false. */
   readonly watchList?: boolean;
-  /** Events kept per kind for resuming, at least. Default 50,000. */
-  readonly historyLimit?: number;
   /** Default: a free one. */
   readonly port?: number;
   /** PEM. Default: plain HTTP. */

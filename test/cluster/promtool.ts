@@ -21,7 +21,7 @@ export async function promtool(args: readonly string[], stdin = ''): Promise<voi
   if (code !== 0) throw new Error(`promtool ${args.join(' ')} ended with ${code}\n${stdout}${stderr}`);
 }
 
-export async function ruleNamed(name: string): Promise<Alert> {
+async function ruleNamed(name: string): Promise<Alert> {
   const { groups } = parse(await readFile(RULES, 'utf8')) as RuleFile;
   const rule = groups.flatMap(({ rules }) => rules).find(({ alert }) => alert === name);
   if (rule === undefined) throw new Error(`No alert is called ${name}`);

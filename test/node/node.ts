@@ -14,7 +14,7 @@ import { startControlPlane, type ControlPlane } from '../cluster/control-plane.t
 import { Workdir } from '../e2e/program.ts';
 import { until } from '../until.ts';
 
-export const NAME = 'node-1';
+const NAME = 'node-1';
 /** The Service `kubernetes`, the first address of the control plane's Services. */
 const API_ADDRESS = '10.0.0.1';
 /** Of the node, and of what the test serves its pods. */

@@ -4,7 +4,7 @@ import { deployment } from '../e2e/cluster.ts';
 import type { Running, World } from '../e2e/world.ts';
 
 /** With pods, deployments and ConfigMaps, two chains, and a receiver that takes nothing for team-b. */
-export function storyConfig(slack: string, web = ''): string {
+function storyConfig(slack: string, web = ''): string {
   return `${web}
 [cluster]
 name = "prod-eu"

@@ -14,8 +14,6 @@ import { sorted } from './wire.ts';
 export interface ClusterOptions {
   /** The uid of the namespace `kube-system`; the uids of all other objects derive from it. Default: random. */
   readonly kubeSystemUid?: string;
-  /** Events kept per kind for watches and continue tokens, at least. Default 50,000. */
-  readonly historyLimit?: number;
   /** Stamps objects. Default: the system's. */
   readonly clock?: Clock;
 }
@@ -34,13 +32,11 @@ export class Cluster {
   readonly types = new TypeTable();
   readonly revision = new Revision();
   readonly #collections = new Map<string, Collection>();
-  readonly #historyLimit: number;
   readonly #clock: Clock;
   readonly #kubeSystemUid: string;
   #uids = 0;
 
   constructor(options: ClusterOptions = {}) {
-    this.#historyLimit = options.historyLimit ?? 50_000;
     this.#clock = options.clock ?? systemClock;
     this.#kubeSystemUid = options.kubeSystemUid ?? randomUUID();
     for (const name of NAMESPACES) {
@@ -54,7 +50,7 @@ export class Cluster {
     const name = isEventType(type) ? type.resource : groupResource(type);
     let collection = this.#collections.get(name);
     if (collection === undefined) {
-      collection = new Collection(this.#historyLimit, this.revision.current);
+      collection = new Collection(this.revision.current);
       this.#collections.set(name, collection);
     }
     return collection;

@@ -62,11 +62,13 @@ export class Revision {
   }
 }
 
+/** For watches and continue tokens, at least. */
+const EVENTS_KEPT = 50_000;
+
 /** The objects and the events of one kind, all its versions. */
 export class Collection {
   readonly #objects = new Map<string, StoredObject>();
   readonly #listeners = new Set<() => void>();
-  readonly #historyLimit: number;
   #events: StoredEvent[] = [];
   /** The number of events that are gone from the front of the log: positions in it stay valid. */
   #trimmed = 0;
@@ -74,8 +76,7 @@ export class Collection {
   #compactedTo: number;
   #sortedKeys: readonly string[] | undefined = [];
 
-  constructor(historyLimit: number, compactedTo: number) {
-    this.#historyLimit = historyLimit;
+  constructor(compactedTo: number) {
     this.#compactedTo = compactedTo;
   }
 
@@ -110,7 +111,7 @@ export class Collection {
     const object = { ...given, bytes: line.subarray(start, start + given.bytes.length) };
     this.#events.push({ type, revision: object.revision, object, before, line });
     // Trimmed by halves: removing one at a time from the front would move the whole log for each event.
-    if (this.#events.length > 2 * this.#historyLimit) this.#trim(this.#events.length - this.#historyLimit);
+    if (this.#events.length > 2 * EVENTS_KEPT) this.#trim(this.#events.length - EVENTS_KEPT);
     return object;
   }
 

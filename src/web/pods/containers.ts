@@ -7,7 +7,6 @@ import type { JsonObject } from '../../json.ts';
 export interface ContainerStatus {
   readonly name: string;
   readonly restarts: number;
-  readonly image: string | undefined;
   /** As the API has it: `{ waiting: { reason, message } }`. */
   readonly state: JsonObject;
   /** When it last began or ended to run, milliseconds since the epoch. */
@@ -17,9 +16,9 @@ export interface ContainerStatus {
 /** Init containers first. */
 export function containerStatusesOf(pod: Manifest): readonly ContainerStatus[] {
   const statuses = [...rows(pod, 'status', 'initContainerStatuses'), ...rows(pod, 'status', 'containerStatuses')];
-  return containersOf(pod).map(({ name, restarts, image }) => {
+  return containersOf(pod).map(({ name, restarts }) => {
     const status = statuses.find((one) => text(one, 'name') === name);
-    return { name, restarts, image, state: table(status, 'state'), changedAt: changedAt(status) };
+    return { name, restarts, state: table(status, 'state'), changedAt: changedAt(status) };
   });
 }
 
