@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { PATIENCE_MS } from '../src/testing/waiters.ts';
 
 const LOOK_EVERY_MS = 20;
 
-/** Resolves when the condition holds, for what tells nobody that it has changed. Rejects after `patienceMs`, default 60 s: a busy machine takes 20 for a start. */
+/** Resolves when the condition holds, for what tells nobody that it has changed. Rejects after `patienceMs`. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  patienceMs = 60_000,
+  patienceMs = PATIENCE_MS,
 ): Promise<void> {
   const giveUpAt = performance.now() + patienceMs;
   while (!(await condition())) {

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { Writable } from 'node:stream';
 import { afterEach, describe, test } from 'node:test';
-import { createLogger, transports } from 'winston';
 import { isHalt, type TransformInstance } from '../../src/chain/handler.ts';
 import { withParts } from '../../src/change/lazy-change.ts';
 import { codeOf } from '../../src/errors.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { logInto } from '../../src/testing/log-into.ts';
 import { Workdir } from '../../test/e2e/program.ts';
 import python from './index.ts';
 
@@ -167,13 +166,7 @@ def handle_event(event):
   test('what it prints is in the log at once', async () => {
     await using workdir = await Workdir.make();
     const said = Promise.withResolvers<unknown>();
-    const stream = new Writable({
-      write(line: Buffer, _encoding, done) {
-        said.resolve((JSON.parse(line.toString()) as { readonly line?: unknown }).line);
-        done();
-      },
-    });
-    const log = createLogger({ transports: [new transports.Stream({ stream })] });
+    const log = logInto(({ line }) => said.resolve(line));
     const script = 'def handle_event(event):\n  print("hello")\n  return "fine", "DEBUG"\n';
     const instance = await handler(workdir, script, {}, new FakeClock(), log);
     await instance.handle(change, testContext());

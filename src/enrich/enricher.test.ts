@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
 import { describe, test, type TestContext } from 'node:test';
-import { createLogger, transports } from 'winston';
 import type { Change, Manifest } from '../change.ts';
 import { codeOf, type RetryAfterError, WaitError } from '../errors.ts';
 import { createMetrics } from '../metrics.ts';
@@ -11,6 +9,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import { startApiServer, type ApiServer } from '../testing/api-server.ts';
 import { changeOf } from '../testing/change.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { logInto } from '../testing/log-into.ts';
 import { countOf } from '../testing/test-chain.ts';
 import { clientOf, REDACTION_KEY } from '../testing/test-source.ts';
 import { createEnricher } from './enricher.ts';
@@ -24,8 +23,7 @@ async function rig(t: TestContext, { perSecond = 0, burst = 1 } = {}) {
   const clock = new FakeClock();
   const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'test', name: 'test' }, clock });
   const metrics = createMetrics();
-  let logged = '';
-  const stream = new PassThrough().on('data', (chunk: Buffer) => (logged += chunk.toString()));
+  const warnings: string[] = [];
   const redactor = createRedactor({ envNames: [], paths: [] }, REDACTION_KEY);
   t.after(async () => {
     await api.close();
@@ -33,7 +31,9 @@ async function rig(t: TestContext, { perSecond = 0, burst = 1 } = {}) {
     await store.close();
   });
   const discovery = new Discovery(api, { clock });
-  const log = createLogger({ transports: [new transports.Stream({ stream })] });
+  const log = logInto((line) => {
+    if (line.level === 'warn') warnings.push(JSON.stringify(line));
+  });
   const around = { api, store, clock, log, metrics, perSecond, burst };
   const enricher = createEnricher({ ...around, discovery, redactor: () => redactor });
   const { signal } = new AbortController();
@@ -43,7 +43,7 @@ async function rig(t: TestContext, { perSecond = 0, burst = 1 } = {}) {
     clock,
     involved: (change: Change) => enricher.involved(change, signal),
     topOwner: (change: Change) => enricher.topOwner(change, signal),
-    warnings: () => logged.split('\n').filter((line) => line.includes('"warn"')),
+    warnings,
     /** Requests for single objects so far. */
     gets: () => server.requests.filter(({ path }) => /\/(pods|nodes|replicasets|deployments)\/|widgets\//.test(path)),
     counted: (outcome: string) => countOf(metrics, 'lookups_total', { outcome }),
@@ -174,10 +174,9 @@ describe('involved', () => {
       assert.deepEqual([hidden?.deleted, hidden?.known, hidden?.labels], [false, false, {}]);
       assert.equal((await involved(about({ apiVersion: 'shop.example/v1', kind: 'Widget', name })))?.known, false);
     }
-    const told = warnings();
-    assert.equal(told.length, 2);
+    assert.equal(warnings.length, 2);
     assert.match(
-      told[0] ?? '',
+      warnings[0] ?? '',
       /"v1\/nodes".*forbidden: allow \\"get\\" on it|forbidden: allow \\"get\\" on it.*"v1\/nodes"/,
     );
   });

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createLogger, transports } from 'winston';
 import type { Clock } from '../clock.ts';
 import type { ApiClient } from '../source/api.ts';
 import { startApiServer, type ApiServer, type FaultHandle } from '../testing/api-server.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { logInto } from '../testing/log-into.ts';
 import { clientOf } from '../testing/test-source.ts';
 import { acquireLeadership, type Leadership } from './leadership.ts';
 
@@ -36,13 +35,7 @@ class Contender {
   constructor(server: ApiServer, clock: Clock, identity: string) {
     this.identity = identity;
     this.#api = counted(clientOf(server));
-    const stream = new Writable({
-      write: (line: Buffer, _encoding, done) => {
-        this.lines.push(line.toString());
-        done();
-      },
-    });
-    const log = createLogger({ level: 'debug', transports: [new transports.Stream({ stream })] });
+    const log = logInto((line) => this.lines.push(JSON.stringify(line)));
     const options = { api: this.#api, at: AT, identity, durationMs: 15_000, clock, log, signal: this.#gone.signal };
     acquireLeadership(options).then(
       (leadership) => {

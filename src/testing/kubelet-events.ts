@@ -1,5 +1,6 @@
 /** Kubernetes Events of the size and shape that a kubelet writes: 1.4 KB as JSON, a third of it managedFields. */
 import type { Manifest } from '../change.ts';
+import { hex } from './pods.ts';
 
 const FIELDS = {
   'f:count': {},
@@ -13,8 +14,6 @@ const FIELDS = {
   'f:source': { 'f:component': {}, 'f:host': {} },
   'f:type': {},
 };
-
-const hex = (n: number, digits: number): string => ((n + 1) * 2_654_435_761).toString(16).repeat(8).slice(-digits);
 
 /** The nth Event, no two of one name: about one of 500 pods on 100 nodes. Deterministic. */
 export function kubeletEvent(n: number): Manifest {

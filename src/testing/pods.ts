@@ -10,7 +10,8 @@ const RUNBOOK =
   'Checkout is slow: look at the queue of the payment provider first, then at the pool of the database. '.repeat(6);
 
 /** Different for each n, and without the long runs of zeros that no checksum has. At most 64 digits. */
-const hex = (n: number, digits: number): string => ((n + 1) * 2_654_435_761).toString(16).repeat(8).slice(-digits);
+export const hex = (n: number, digits: number): string =>
+  ((n + 1) * 2_654_435_761).toString(16).repeat(8).slice(-digits);
 
 const uid = (n: number): string => `${hex(n, 8)}-5a3c-4f1e-9b7d-${hex(n + 1, 12)}`;
 

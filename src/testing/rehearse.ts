@@ -1,6 +1,4 @@
 /** A handler run on changes without a cluster, a store or a network: for the tests of those who write one. */
-import { Writable } from 'node:stream';
-import { createLogger, format, transports } from 'winston';
 import { idempotencyKey, type Change } from '../change.ts';
 import { withParts } from '../change/lazy-change.ts';
 import { handlerOfFunction, type HandlerFunction } from '../chain/handler-function.ts';
@@ -14,6 +12,7 @@ import type { Json } from '../json.ts';
 import { changeOf } from './change.ts';
 import { FakeClock } from './fake-clock.ts';
 import { testContext, testEnvironment } from './handler.ts';
+import { logInto } from './log-into.ts';
 
 export interface RehearsalOptions {
   /** As in the `[[handler]]` table, without `name` and `id`. Default: none. */
@@ -66,7 +65,7 @@ export async function rehearse(
   const changes = typeof given.changes === 'string' ? recorded(given.changes) : given.changes;
   const logged: { level: string; message: string }[] = [];
   const sent: SentRequest[] = [];
-  const log = recordingLog(logged);
+  const log = logInto(({ level, message }) => logged.push({ level, message }));
   const clock = new FakeClock();
   const receivers = recordingReceivers(sent, given.respond ?? (() => ({})));
   const id = `default/${definition.name}`;
@@ -169,17 +168,6 @@ function recorded(text: string): readonly Change[] {
     const parts = type === 'DELETED' ? { before: object } : { after: object, ...(before && { before }) };
     return withParts(changeOf(parts), { id: index + 1 });
   });
-}
-
-function recordingLog(logged: { level: string; message: string }[]) {
-  const stream = new Writable({
-    write(line: Buffer, _encoding, done) {
-      const { level, message } = JSON.parse(line.toString()) as { level: string; message: string };
-      logged.push({ level, message });
-      done();
-    },
-  });
-  return createLogger({ level: 'debug', format: format.json(), transports: [new transports.Stream({ stream })] });
 }
 
 /** Receivers that keep what they are sent. */

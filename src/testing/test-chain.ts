@@ -1,7 +1,6 @@
 /** One chain on a real store, with a clock that tests move: for tests of the chain runner and of what handlers do in it. */
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
-import { createLogger, transports } from 'winston';
 import { z } from 'zod';
 import type { Change, ChangeFlags } from '../change.ts';
 import {
@@ -22,6 +21,7 @@ import { createMetrics, type Metrics } from '../metrics.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Observation, ScopeSpec, Store } from '../store/store.ts';
 import { FakeClock } from './fake-clock.ts';
+import { logInto, type LoggedLine } from './log-into.ts';
 
 export interface TestChainOptions {
   readonly handlers: readonly HandlerDefinition[];
@@ -51,7 +51,7 @@ export interface TestChain {
   readonly store: Store;
   readonly metrics: Metrics;
   /** Every log entry at debug and above. */
-  readonly logged: readonly (Record<string, unknown> & { readonly level: string; readonly message: string })[];
+  readonly logged: readonly LoggedLine[];
   readonly runner: ChainRunner;
   /** A version of each named object (`shop/web`) is accepted, in order: `added` at first, then `updated`. Kicks the runner. */
   accept(...keys: string[]): Promise<void>;
@@ -82,7 +82,8 @@ export async function startTestChain(test: TestContext, options: TestChainOption
   const metrics = createMetrics();
   const real = await openSqliteStore({ path: ':memory:', cluster: { id: 'cluster-1', name: 'test' }, clock });
   const store = frozenChanges(options.wrapStore?.(real) ?? real);
-  const { log, logged } = capturedLog();
+  const logged: LoggedLine[] = [];
+  const log = logInto((line) => logged.push(line));
   const receivers = createReceivers({ clock, metrics, log, env: {} });
   const chain = configOf('default', options);
   const create = (): ChainRunner =>
@@ -213,14 +214,6 @@ export async function countOf(
   const wanted = Object.entries(labels);
   const values = metric?.values.filter(({ labels: has }) => wanted.every(([label, value]) => has[label] === value));
   return (values ?? []).reduce((sum, { value }) => sum + value, 0);
-}
-
-function capturedLog() {
-  const logged: (Record<string, unknown> & { level: string; message: string })[] = [];
-  const stream = new PassThrough().on('data', (line: Buffer) => {
-    for (const text of line.toString().trim().split('\n')) logged.push(JSON.parse(text) as (typeof logged)[number]);
-  });
-  return { logged, log: createLogger({ level: 'debug', transports: [new transports.Stream({ stream })] }) };
 }
 
 function frozenChanges(store: Store): Store {

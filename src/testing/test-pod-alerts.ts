@@ -1,7 +1,7 @@
 /** The handler with the state and the wake-ups that a chain keeps for it, for its tests: time moves when they say so. */
 import { isHalt, type Halt, type StatefulContext, type StatefulInstance } from '../chain/handler.ts';
 import { keyOf, type Change, type Manifest } from '../change.ts';
-import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
+import type { Evidence } from '../enrich/evidence.ts';
 import type { Json } from '../json.ts';
 import { changeOf } from './change.ts';
 import { testContext, testEnvironment } from './handler.ts';
@@ -87,10 +87,10 @@ export class Rig {
   }
 
   #context() {
-    const store = { history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) };
+    const { evidence } = testContext();
     const held: Evidence['held'] = (_, resource, key) =>
       Promise.resolve(this.held.get(`${KINDS[resource] ?? ''}/${key}`));
-    return testContext({ evidence: { ...recordedEvidence(store, () => []), held, ...this.#evidence } });
+    return testContext({ evidence: { ...evidence, held, ...this.#evidence } });
   }
 }
 

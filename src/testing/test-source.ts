@@ -1,8 +1,6 @@
 /** A source on the embedded API server, a store in memory and a clock that the test moves: for the tests of src/source. */
-import { Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
-import { createLogger, transports } from 'winston';
 import type { Change } from '../change.ts';
 import { EVERYTHING } from '../interest.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
@@ -10,6 +8,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { type ApiServer, type ApiServerOptions, startApiServer } from './api-server.ts';
 import { FakeClock } from './fake-clock.ts';
+import { logInto, type LoggedLine } from './log-into.ts';
 import { createApiClient } from '../source/api-client.ts';
 import type { ApiClient, Query } from '../source/api.ts';
 import { Discovery } from '../source/discovery.ts';
@@ -25,7 +24,7 @@ export interface TestSource {
   readonly metrics: Metrics;
   /** Lists and watches in the order in which they were sent, with the clock's time. */
   readonly asked: readonly Asked[];
-  readonly logged: readonly { readonly level: string; readonly message: string; readonly [field: string]: unknown }[];
+  readonly logged: readonly LoggedLine[];
   /** The one that runs. */
   source(): Source;
   /** Starts a source, watching unless told otherwise, for ConfigMaps unless told otherwise. */
@@ -76,7 +75,7 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
   const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'test', name: 'test' } });
   const clock = new FakeClock();
   const asked: Asked[] = [];
-  const logged: TestSource['logged'][number][] = [];
+  const logged: LoggedLine[] = [];
   const api = recording(clientOf(server), clock, asked);
   let source: Source | undefined;
   const metrics = createMetrics(() => source?.health() ?? []);
@@ -122,7 +121,7 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
         whileAway: 'each',
         identityIsCertain: true,
         clock,
-        log: loggerInto(logged),
+        log: logInto((line) => logged.push(line)),
         metrics,
         onAccepted: () => {},
         random: () => 0.5,
@@ -177,16 +176,6 @@ function recording(api: ApiClient, clock: FakeClock, asked: Asked[]): ApiClient 
     },
     close: () => api.close(),
   };
-}
-
-function loggerInto(logged: TestSource['logged'][number][]) {
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      logged.push(JSON.parse(chunk.toString()) as TestSource['logged'][number]);
-      done();
-    },
-  });
-  return createLogger({ level: 'debug', transports: [new transports.Stream({ stream })] });
 }
 
 function raise(problem: string): never {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { PATIENCE_MS } from '../../src/testing/waiters.ts';
 
 const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts');
 
@@ -57,8 +58,6 @@ export interface ProgramOptions {
 
 /** Where not even root can make one. */
 const NO_FOLDER = '/dev/null';
-/** Only for a test that fails: a busy machine takes 20 s for a start. */
-const WAIT_MS = 60_000;
 
 export class Program implements AsyncDisposable {
   stdout = '';
@@ -97,7 +96,7 @@ export class Program implements AsyncDisposable {
 
   /** Everything printed so far fulfils `condition`, or an error with what was printed. */
   async until(what: string, condition: (program: Program) => boolean): Promise<void> {
-    const deadline = AbortSignal.timeout(WAIT_MS);
+    const deadline = AbortSignal.timeout(PATIENCE_MS);
     while (!condition(this)) {
       if (deadline.aborted || this.#child.exitCode !== null) {
         throw new Error(`The program never came to: ${what}\n--- stdout\n${this.stdout}\n--- stderr\n${this.stderr}`);
@@ -110,7 +109,7 @@ export class Program implements AsyncDisposable {
   async ready(): Promise<void> {
     await this.until('listening', ({ stderr }) => /"Listening"/.test(stderr));
     const url = `${this.url()}/readyz`;
-    const deadline = AbortSignal.timeout(WAIT_MS);
+    const deadline = AbortSignal.timeout(PATIENCE_MS);
     let answer = '';
     while (!deadline.aborted) {
       const response = await fetch(url, { signal: deadline });
