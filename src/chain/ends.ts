@@ -12,7 +12,7 @@ export interface EndsOptions {
   readonly store: Store;
   readonly log: Logger;
   /** These branches, or the chain that is told of dead letters, have got a change. */
-  readonly onForked: ((chains: readonly string[]) => void) | undefined;
+  readonly onForked?: (chains: readonly string[]) => void;
 }
 
 export class Ends {

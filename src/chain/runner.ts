@@ -111,7 +111,7 @@ class Runner implements ChainRunner {
     this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics, tracer: options.tracer });
     this.#evidence = options.evidence ?? recordedEvidence(options.store, () => SECRET_ENV_NAMES);
     this.#persistence = new Persistence(clock, this.#log);
-    this.#ends = new Ends({ ...options, log: this.#log, onForked: options.onForked });
+    this.#ends = new Ends({ ...options, log: this.#log });
     this.#held = new HeldWrites(clock);
     this.#slots = new Slots(chain.concurrency, () => this.#begin());
     this.#claims = this.#createClaims();

@@ -30,9 +30,7 @@ export function parseIni(text: string): IniFile {
   const warnings: Problem[] = [];
   const lines = new Map<string, number>();
   const entries = readEntries(text, lines, problems);
-  const written = new Map<string, Map<string, string>>();
-  for (const { section } of [...lines.keys()].map(fromPlace))
-    if (!written.has(section)) written.set(section, new Map());
+  const written = new Map([...lines.keys()].map((place) => [sectionOf(place), new Map<string, string>()]));
   for (const { section, key, parts } of entries) {
     written.get(section)?.set(key, withoutComment([section, key], parts.join('\n').trimEnd(), warnings));
   }
@@ -115,6 +113,6 @@ function placeOf(section: string, key: string): string {
   return `${section}\n${key}`;
 }
 
-function fromPlace(place: string): { readonly section: string } {
-  return { section: place.slice(0, place.indexOf('\n')) };
+function sectionOf(place: string): string {
+  return place.slice(0, place.indexOf('\n'));
 }
