@@ -88,7 +88,7 @@ export class Baseline {
   }
 
   forget(scope: number): void {
-    for (const { body } of this.#statements.bodies.all(scope)) this.#bodies.release(Number(body));
+    for (const { body } of this.#statements.bodies.all(scope)) this.#bodies.release(body);
     this.#statements.clear.run(scope);
     this.#statements.forget.run(scope);
   }
@@ -123,7 +123,7 @@ export class Baseline {
   }
 
   find(group: string, resource: string, key: string): Uint8Array<ArrayBuffer> | undefined {
-    return this.#statements.find.get(group, resource, key)?.['bytes'] as Uint8Array<ArrayBuffer> | undefined;
+    return this.#statements.find.get(group, resource, key)?.bytes;
   }
 
   #stateOf({ id, cursor, basis }: ScopeRow): ScopeState {
@@ -131,7 +131,7 @@ export class Baseline {
       id,
       cursor: cursor ?? undefined,
       basis: basis === null ? undefined : (JSON.parse(basis) as Basis),
-      objects: Number(this.#statements.count.get(id)?.['n']),
+      objects: certain(this.#statements.count.get(id)).n,
     };
   }
 }
@@ -149,8 +149,8 @@ function prepare(db: DatabaseSync) {
     forget: db.prepare('UPDATE scopes SET cursor = NULL, basis = NULL WHERE id = ?'),
     setCursor: db.prepare('UPDATE scopes SET cursor = ? WHERE id = ?'),
     setBasis: db.prepare('UPDATE scopes SET basis = ? WHERE id = ?'),
-    count: db.prepare('SELECT count(*) AS n FROM baseline WHERE scope = ?'),
-    bodies: db.prepare('SELECT body FROM baseline WHERE scope = ?'),
+    count: query<{ n: number }>(db, 'SELECT count(*) AS n FROM baseline WHERE scope = ?'),
+    bodies: query<Pick<BaselineRow, 'body'>>(db, 'SELECT body FROM baseline WHERE scope = ?'),
     clear: db.prepare('DELETE FROM baseline WHERE scope = ?'),
     get: query<BaselineRow>(db, 'SELECT uid, rv, digest, body, known FROM baseline WHERE scope = ? AND key = ?'),
     put: db.prepare('INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?, ?, ?, ?)'),
@@ -161,7 +161,8 @@ function prepare(db: DatabaseSync) {
       `SELECT b.key, bytes AS body FROM scopes s JOIN baseline b ON b.scope = s.id JOIN bodies ON bodies.id = b.body
        WHERE s.grp = ? AND s.resource = ? AND b.key > ? AND b.key < ? GROUP BY b.key ORDER BY b.key LIMIT ?`,
     ),
-    find: db.prepare(
+    find: query<{ bytes: Uint8Array<ArrayBuffer> }>(
+      db,
       `SELECT bytes FROM scopes s JOIN baseline b ON b.scope = s.id JOIN bodies ON bodies.id = b.body
        WHERE s.grp = ? AND s.resource = ? AND b.key = ? LIMIT 1`,
     ),

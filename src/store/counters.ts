@@ -1,12 +1,14 @@
 /** How deliveries began and ended, by chain. They outlive the rows they count. */
 import type { DatabaseSync } from 'node:sqlite';
+import { query } from './query.ts';
 import { DEAD } from './schema.ts';
 import type { Balance } from './store.ts';
 
 export type Count = Exclude<keyof Balance, 'chain' | 'pending' | 'oldestPendingAt'>;
 
-/** Of one chain: how many are unfinished, and the first of them. */
+/** How many of a chain are unfinished, and the first of them. */
 interface Waiting {
+  readonly chain: string;
   readonly n: number;
   readonly first: number;
 }
@@ -38,12 +40,14 @@ export class Counters {
         ),
       ]),
     );
-    this.#all = db.prepare('SELECT * FROM counters ORDER BY chain');
+    this.#all = query<Omit<Balance, 'pending' | 'oldestPendingAt'>>(db, 'SELECT * FROM counters ORDER BY chain');
     // Counted, not computed from the others: the sum would balance by definition.
-    this.#pending = db.prepare(
+    this.#pending = query<Waiting>(
+      db,
       `SELECT chain, count(*) AS n, min(id) AS first FROM deliveries WHERE state < ${DEAD} GROUP BY chain`,
     );
-    this.#seenAt = db.prepare(
+    this.#seenAt = query<{ at: number }>(
+      db,
       'SELECT c.observed_at AS at FROM deliveries d JOIN changes c ON c.id = d.change WHERE d.id = ?',
     );
   }
@@ -68,11 +72,11 @@ export class Counters {
 
   balances(): Balance[] {
     this.write();
-    const waiting = new Map(this.#pending.all().map((row) => [row['chain'], row as unknown as Waiting]));
+    const waiting = new Map(this.#pending.all().map((row) => [row.chain, row]));
     return this.#all.all().map((row) => {
-      const { n: pending = 0, first } = waiting.get(row['chain'] ?? '') ?? {};
-      const oldestPendingAt = first === undefined ? undefined : Number(this.#seenAt.get(first)?.['at']);
-      return { ...(row as unknown as Omit<Balance, 'pending' | 'oldestPendingAt'>), pending, oldestPendingAt };
+      const { n: pending = 0, first } = waiting.get(row.chain) ?? {};
+      const oldestPendingAt = first === undefined ? undefined : this.#seenAt.get(first)?.at;
+      return { ...row, pending, oldestPendingAt };
     });
   }
 }

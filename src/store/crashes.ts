@@ -7,6 +7,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { DeliveryRow } from './delivery-row.ts';
 import type { Facts } from './facts.ts';
 import { Jotter } from './jotter.ts';
+import { query } from './query.ts';
 import { GATHERED, READY } from './schema.ts';
 
 const RUNNING = 'store.running';
@@ -46,7 +47,8 @@ export class Crashes {
       ),
       forget: db.prepare('UPDATE deliveries SET claims = 0 WHERE claims > 0'),
       any: db.prepare(`SELECT 1 FROM deliveries WHERE claims > 0 AND state IN (${READY}, ${GATHERED}) LIMIT 1`),
-      next: db.prepare(
+      next: query<{ id: number }>(
+        db,
         `SELECT id FROM deliveries WHERE chain = ? AND claims > 0 AND state = ${READY} AND id NOT IN temp.claimed
          ORDER BY id LIMIT 1`,
       ),
@@ -58,7 +60,7 @@ export class Crashes {
         'SELECT 1 FROM temp.claimed t JOIN deliveries d ON d.id = t.id WHERE d.chain = ? AND d.claims > 0 LIMIT 1',
       ),
       claimed: db.prepare('SELECT 1 FROM temp.claimed t JOIN deliveries d ON d.id = t.id WHERE d.chain = ? LIMIT 1'),
-      allClaimed: db.prepare('SELECT id FROM temp.claimed'),
+      allClaimed: query<{ id: number }>(db, 'SELECT id FROM temp.claimed'),
     };
   }
 
@@ -99,8 +101,7 @@ export class Crashes {
   turn(chain: string, now: number): number | 'batch' | 'wait' | undefined {
     if (!this.#hasSuspects) return undefined;
     const { next, nextBatch, claimed, running } = this.#statements;
-    const single = next.get(chain)?.['id'];
-    const suspect = typeof single === 'number' ? single : nextBatch.get(chain, now) && ('batch' as const);
+    const suspect = next.get(chain)?.id ?? (nextBatch.get(chain, now) && ('batch' as const));
     if (suspect === undefined) return running.get(chain) === undefined ? undefined : 'wait';
     return claimed.get(chain) === undefined ? suspect : 'wait';
   }

@@ -302,8 +302,8 @@ export class Deliveries {
   }
 
   #nextDueAt(chain: string): number | undefined {
-    const parked = this.#statements.nextParked.get(chain)?.['due_at'];
-    const next = Math.min(Number(parked ?? Infinity), this.#memory.nextTimer(chain) ?? Infinity);
+    const parked = this.#statements.nextParked.get(chain)?.due_at;
+    const next = Math.min(parked ?? Infinity, this.#memory.nextTimer(chain) ?? Infinity);
     return Number.isFinite(next) ? next : undefined;
   }
 
@@ -338,7 +338,8 @@ function prepare(db: DatabaseSync) {
   return {
     open: db.prepare('INSERT INTO deliveries (chain, change, queue, state, timer_of) VALUES (?, ?, ?, ?, ?)'),
     unfinished: db.prepare(`SELECT 1 FROM deliveries WHERE chain = ? AND queue = ? AND state < ${DEAD} LIMIT 1`),
-    nextParked: db.prepare(
+    nextParked: query<{ due_at: number }>(
+      db,
       `SELECT due_at FROM deliveries WHERE chain = ? AND state = ${PARKED} ORDER BY due_at LIMIT 1`,
     ),
     wakeParked: db.prepare(

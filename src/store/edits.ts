@@ -25,7 +25,7 @@ export class Edits {
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare('INSERT INTO edits (text) VALUES (?)');
-    this.#find = db.prepare('SELECT text FROM edits WHERE id = ?');
+    this.#find = query<{ text: string }>(db, 'SELECT text FROM edits WHERE id = ?');
     this.#page = query<EditsRow>(
       db,
       `SELECT e.id, e.text, k.grp, k.version, k.kind, k.resource, b.bytes AS before, a.bytes AS after, m.bytes AS newest
@@ -46,7 +46,7 @@ export class Edits {
   }
 
   find(id: number | null): string | undefined {
-    return id === null ? undefined : (this.#find.get(id)?.['text'] as string | undefined);
+    return id === null ? undefined : this.#find.get(id)?.text;
   }
 
   page(afterId: number, limit: number): StoredEdits[] {

@@ -35,7 +35,7 @@ export class Gathered {
 
   constructor(db: DatabaseSync) {
     const waiting = `chain = ?1 AND state = ${GATHERED} AND id NOT IN temp.claimed`;
-    this.#next = db.prepare(`SELECT min(due_at) AS due_at FROM deliveries WHERE ${waiting}`);
+    this.#next = query<{ due_at: number | null }>(db, `SELECT min(due_at) AS due_at FROM deliveries WHERE ${waiting}`);
     this.#first = query<FirstRow>(
       db,
       `SELECT gather, batch FROM deliveries WHERE ${waiting} AND due_at <= ?2 ORDER BY due_at, id LIMIT 1`,
@@ -52,8 +52,7 @@ export class Gathered {
   }
 
   nextDueAt(chain: string): number | undefined {
-    const at = this.#next.get(chain)?.['due_at'];
-    return typeof at === 'number' ? at : undefined;
+    return this.#next.get(chain)?.due_at ?? undefined;
   }
 
   /** The batch that is due first, with those that came to it later. */

@@ -39,8 +39,8 @@ export class HandlerMemory {
 
   states(queue: string, handlers: readonly string[]): [handler: string, value: string][] {
     return handlers.flatMap((handler) => {
-      const value = this.#statements.getState.get(handler, queue)?.['value'];
-      return value === undefined ? [] : [[handler, String(value)] as [string, string]];
+      const state = this.#statements.getState.get(handler, queue);
+      return state === undefined ? [] : [[handler, state.value] as [string, string]];
     });
   }
 
@@ -71,12 +71,11 @@ export class HandlerMemory {
   }
 
   all(handler: string): string[] {
-    return this.#statements.allStates.all(handler).map(({ value }) => String(value));
+    return this.#statements.allStates.all(handler).map(({ value }) => value);
   }
 
   nextTimer(chain: string): number | undefined {
-    const at = this.#statements.nextTimer.get(chain)?.['due_at'];
-    return at === undefined ? undefined : Number(at);
+    return this.#statements.nextTimer.get(chain)?.due_at;
   }
 
   /**
@@ -107,8 +106,8 @@ export class HandlerMemory {
 
 function prepare(db: DatabaseSync) {
   return {
-    getState: db.prepare('SELECT value FROM states WHERE handler = ? AND queue = ?'),
-    allStates: db.prepare('SELECT value FROM states WHERE handler = ?'),
+    getState: query<{ value: string }>(db, 'SELECT value FROM states WHERE handler = ? AND queue = ?'),
+    allStates: query<{ value: string }>(db, 'SELECT value FROM states WHERE handler = ?'),
     putState: db.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?)'),
     dropState: db.prepare('DELETE FROM states WHERE handler = ? AND queue = ?'),
     change: query<AskingChange>(
@@ -117,7 +116,7 @@ function prepare(db: DatabaseSync) {
     ),
     putTimer: db.prepare('INSERT OR REPLACE INTO timers VALUES (?, ?, ?, ?, ?, ?, ?)'),
     dropTimer: db.prepare('DELETE FROM timers WHERE chain = ? AND handler = ? AND queue = ?'),
-    nextTimer: db.prepare('SELECT due_at FROM timers WHERE chain = ? ORDER BY due_at LIMIT 1'),
+    nextTimer: query<Pick<TimerRow, 'due_at'>>(db, 'SELECT due_at FROM timers WHERE chain = ? ORDER BY due_at LIMIT 1'),
     dueTimers: query<TimerRow>(db, 'SELECT * FROM timers WHERE chain = ? AND due_at <= ? ORDER BY due_at LIMIT ?'),
   };
 }

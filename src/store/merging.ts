@@ -43,8 +43,8 @@ export class Merging {
 
   /** Whether {@link merge} may find something. */
   isLate(chain: string, now: number): boolean {
-    const oldest = this.#statements.oldest.get(chain)?.['observed_at'];
-    return typeof oldest === 'number' && oldest <= now - LATE_MS;
+    const oldest = this.#statements.oldest.get(chain);
+    return oldest !== undefined && oldest.observed_at <= now - LATE_MS;
   }
 
   /** Of those that the next claim hands out. Answers how many ended as superseded. */
@@ -103,7 +103,7 @@ export class Merging {
   }
 
   #actorsOf(change: number): string {
-    return String(this.#statements.actors.get(change)?.['actors'] ?? '[]');
+    return this.#statements.actors.get(change)?.actors ?? '[]';
   }
 
   /** Nothing is left to tell: it came and went, or is again what it was. */
@@ -149,7 +149,10 @@ function prepare(db: DatabaseSync) {
   const told = `${joined} JOIN changes n ON n.id = coalesce(d.newest, d.change)`;
   const ready = `d.chain = ?1 AND d.state = ${READY} AND d.id NOT IN temp.claimed`;
   return {
-    oldest: db.prepare(`SELECT c.observed_at FROM ${joined} WHERE ${ready} ORDER BY d.id LIMIT 1`),
+    oldest: query<{ observed_at: number }>(
+      db,
+      `SELECT c.observed_at FROM ${joined} WHERE ${ready} ORDER BY d.id LIMIT 1`,
+    ),
     late: query<Waiting>(
       db,
       `SELECT ${columns} FROM ${told} WHERE ${ready} AND c.observed_at <= ?2 AND fresh AND EXISTS (
@@ -162,7 +165,7 @@ function prepare(db: DatabaseSync) {
        WHERE d.chain = ? AND d.queue = ? AND d.state = ${BLOCKED} AND d.state < ${DEAD} ORDER BY d.id LIMIT ? + 0`,
     ),
     change: query<ChangeRow>(db, `SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`),
-    actors: db.prepare('SELECT actors FROM changes WHERE id = ?'),
+    actors: query<{ actors: string }>(db, 'SELECT actors FROM changes WHERE id = ?'),
     point: db.prepare('UPDATE deliveries SET newest = ?, actors = ? WHERE id = ?'),
     supersede: db.prepare(
       `UPDATE deliveries SET state = ${DONE}, outcome = 'superseded', reason = ?, ended_at = ? WHERE id = ?`,

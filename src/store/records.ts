@@ -1,7 +1,7 @@
 /** Rows of `changes` and what they are read as. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, Change, ChangeFlags, Gvk } from '../change.ts';
-import { query } from './query.ts';
+import { certain, query } from './query.ts';
 import type { ChangeRecord, ObjectsQuery, RecordedKind } from './store.ts';
 
 /** Stored as their index: only ever append. */
@@ -158,7 +158,10 @@ export class Kinds {
     this.#insert = db.prepare(
       'INSERT INTO kinds (grp, version, kind, resource) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
     );
-    this.#find = db.prepare('SELECT id FROM kinds WHERE grp = ? AND version = ? AND kind = ? AND resource = ?');
+    this.#find = query<{ id: number }>(
+      db,
+      'SELECT id FROM kinds WHERE grp = ? AND version = ? AND kind = ? AND resource = ?',
+    );
     this.#all = query<RecordedKind>(db, 'SELECT grp AS "group", version, kind, resource FROM kinds');
   }
 
@@ -168,7 +171,7 @@ export class Kinds {
 
   idOf({ group, version, kind }: Gvk, resource: string): number {
     this.#insert.run(group, version, kind, resource);
-    return Number(this.#find.get(group, version, kind, resource)?.['id']);
+    return certain(this.#find.get(group, version, kind, resource)).id;
   }
 }
 

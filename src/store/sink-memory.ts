@@ -1,5 +1,6 @@
 /** What sinks keep for themselves: the message that a thread hangs on. */
 import type { DatabaseSync } from 'node:sqlite';
+import { query } from './query.ts';
 
 export class SinkMemory {
   readonly #get;
@@ -8,7 +9,7 @@ export class SinkMemory {
   readonly #dropOld;
 
   constructor(db: DatabaseSync) {
-    this.#get = db.prepare('SELECT value FROM memory WHERE handler = ? AND key = ?');
+    this.#get = query<{ value: string }>(db, 'SELECT value FROM memory WHERE handler = ? AND key = ?');
     this.#put = db.prepare('INSERT OR REPLACE INTO memory VALUES (?, ?, ?, ?)');
     this.#drop = db.prepare('DELETE FROM memory WHERE handler = ? AND key = ?');
     this.#dropOld = db.prepare('DELETE FROM memory WHERE at < ?');
@@ -16,8 +17,7 @@ export class SinkMemory {
 
   /** JSON. */
   recall(handler: string, key: string): string | undefined {
-    const value = this.#get.get(handler, key)?.['value'];
-    return value === undefined ? undefined : String(value);
+    return this.#get.get(handler, key)?.value;
   }
 
   /** @param value JSON; undefined forgets it */
