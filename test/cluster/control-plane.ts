@@ -31,7 +31,6 @@ export interface ControlPlaneOptions {
 
 /** One request as the audit log has it. */
 export interface AuditedRequest {
-  readonly user: string;
   readonly verb: string;
   readonly uri: string;
   readonly code: number;
@@ -191,7 +190,7 @@ export class ControlPlane implements AsyncDisposable {
     const events = lines.map((line) => JSON.parse(line) as AuditEvent);
     return events
       .filter((event) => event.user.username === user)
-      .map((event) => ({ user, verb: event.verb, uri: event.requestURI, code: event.responseStatus?.code ?? 0 }));
+      .map((event) => ({ verb: event.verb, uri: event.requestURI, code: event.responseStatus?.code ?? 0 }));
   }
 
   file(name: string): string {

@@ -8,7 +8,6 @@ import type { Manifest } from './helm.ts';
 import { until } from '../until.ts';
 
 interface Schema {
-  readonly properties?: Readonly<Record<string, object>>;
   readonly 'x-kubernetes-group-version-kind'?: readonly GroupVersionKind[];
   readonly [keyword: string]: unknown;
 }

@@ -46,11 +46,6 @@ export class Recording {
     this.#startMs = startMs;
   }
 
-  /** How many minutes are recorded. */
-  get minutes(): number {
-    return this.#minutes;
-  }
-
   /** @param exposition a page of /metrics; the service's own metrics are kept */
   add(exposition: string): void {
     for (const [, series = '', value = ''] of exposition.matchAll(/^(watchchain_\S*(?:\{.*\})?) (\S+)$/gm)) {

@@ -36,10 +36,6 @@ export class TestCluster implements AsyncDisposable {
     return this.#send('POST', `${collection(kind, namespace)}?fieldManager=${manager}`, manifest);
   }
 
-  get(kind: string, name: string, namespace = 'default'): Promise<Manifest> {
-    return this.#send('GET', `${collection(kind, namespace)}/${name}`);
-  }
-
   /** JSON merge patch, as `kubectl patch --type merge`. */
   patch(
     kind: string,
