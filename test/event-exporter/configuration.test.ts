@@ -189,10 +189,17 @@ describe("event-exporter's configuration", () => {
       [
         await nameOf('{ enabled: true, leaderElectionID: mine }'),
         await nameOf('{ enabled: true }'),
+        await nameOf('{ enabled: true, leaderElectionID: "" }'),
         await nameOf('{ leaderElectionID: mine }'),
       ],
-      ['mine', 'kubernetes-event-exporter', undefined],
+      ['mine', 'kubernetes-event-exporter', 'kubernetes-event-exporter', undefined],
     );
+  });
+
+  test('4 what is empty, as charts write what nobody has set, is as good as absent', async () => {
+    const more = 'logLevel: ""\nlogFormat: ""\nmetricsNamePrefix: ""\nnamespace: ""\nclusterName: ""\n';
+    const [config, plain] = [await load(toHook(URL, { more })), await load(toHook(URL))];
+    assert.deepEqual([config.log, config.chains[0]?.resources[0]?.namespaces], [plain.log, []]);
   });
 
   test('4 a prefix of metrics is checked as theirs', async () => {

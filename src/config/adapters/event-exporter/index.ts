@@ -137,9 +137,10 @@ class Adapter {
   }
 
   #lease(): object {
-    const { enabled = false, leaderElectionID = DEFAULT_LEASE } = this.#file.leaderElection ?? {};
+    const { enabled = false, leaderElectionID = '' } = this.#file.leaderElection ?? {};
     if (!enabled) return {};
-    return { lease: this.#report.from(['leaderElection'], { name: leaderElectionID }, { name: ['leaderElectionID'] }) };
+    const name = leaderElectionID || DEFAULT_LEASE;
+    return { lease: this.#report.from(['leaderElection'], { name }, { name: ['leaderElectionID'] }) };
   }
 
   #lookup(): object {
@@ -155,7 +156,8 @@ class Adapter {
   }
 
   #log(): object {
-    const { logLevel: level, logFormat } = this.#file;
+    const { logLevel, logFormat } = this.#file;
+    const level = logLevel === '' ? undefined : logLevel;
     const format = logFormat === 'pretty' ? 'text' : logFormat === 'json' ? 'json' : undefined;
     if (level === undefined && format === undefined) return {};
     const log = { ...(level === undefined ? {} : { level }), ...(format === undefined ? {} : { format }) };

@@ -96,7 +96,7 @@ export const SINK_TYPES: readonly string[] = [
 const receiver = z.looseObject({ name: text });
 
 export const exporterFile = z.strictObject({
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic']).optional(),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic', '']).optional(),
   logFormat: z.enum(['json', 'pretty', '']).optional(),
   maxEventAgeSeconds: z.int().min(0).optional(),
   throttlePeriod: z.int().min(0).optional(),
