@@ -139,6 +139,7 @@ describe("event-exporter's configuration", () => {
         b: "cost $5 $1x \${bad-name}"
         c: "x$ (Foo$|^Bar$) $$5"
         d: "{{ $x := .Reason }}{{ $x }}"
+        # e: "$OFF"
 `;
     const { chains, warnings } = await load(toHook('${URL}', { layout }), { env });
     const { url, layout: loaded } = (chains[0]?.handlers.at(-1)?.options ?? {}) as { url: string; layout: object };
@@ -153,10 +154,10 @@ describe("event-exporter's configuration", () => {
       },
     );
     assert.deepEqual(warnings.map(withoutFolder), [
-      'config.yaml:1: the variable UNSET is not set: it is empty, as before',
-      'config.yaml:1: the variable 5 is not set: it is empty, as before',
-      'config.yaml:1: the variable 1 is not set: it is empty, as before',
-      'config.yaml:1: the variable bad-name is not set: it is empty, as before',
+      'config.yaml:7: the variable UNSET is not set: it is empty, as before',
+      'config.yaml:8: the variable 5 is not set: it is empty, as before',
+      'config.yaml:8: the variable 1 is not set: it is empty, as before',
+      'config.yaml:8: the variable bad-name is not set: it is empty, as before',
     ]);
   });
 

@@ -15,8 +15,9 @@ export class Report {
     this.problems.push({ path, message });
   }
 
-  warning(path: Path, message: string): void {
-    this.warnings.push({ path, message });
+  /** @param line default: that of the path */
+  warning(path: Path, message: string, line?: number): void {
+    this.warnings.push({ path, message, ...(line === undefined ? {} : { line }) });
   }
 
   /** A problem, or what is left out when the user has asked for that. */

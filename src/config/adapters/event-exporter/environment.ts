@@ -23,22 +23,23 @@ export interface EnvironmentOptions {
 export class ExporterEnvironment {
   readonly #env: NodeJS.ProcessEnv;
   readonly #unset: EnvironmentOptions['unset'];
-  readonly #missing = new Set<string>();
+  readonly #missing = new Map<string, number>();
 
   constructor({ env, unset }: EnvironmentOptions) {
     this.#env = env;
     this.#unset = unset;
   }
 
-  /** Variables that the file names and nobody has set, in the order of the file. */
-  get missing(): readonly string[] {
-    return [...this.#missing];
+  /** Variables that the file names outside of comments and nobody has set, each with its first line. */
+  get missing(): ReadonlyMap<string, number> {
+    return this.#missing;
   }
 
   /** The file's text with every variable marked. Line numbers stay. */
   mark(text: string): string {
     let inAction = false;
     let quote = '';
+    let place: number | undefined;
     const replaced = (token: string, braced?: string, plain?: string, special?: string): string => {
       if (token === '{{' || token === '}}') {
         if (quote === '') inAction = token === '{{';
@@ -52,11 +53,12 @@ export class ExporterEnvironment {
       const name = braced ?? plain ?? special ?? '';
       // In a template `$1` and `${1}` are groups of a regular expression, and `$x` outside of its strings a variable of its own.
       const isTemplates = inAction && (/^\d+$/.test(name) || (plain !== undefined && quote === ''));
-      return isTemplates ? token : this.#marked(name);
+      return isTemplates ? token : this.#marked(name, place);
     };
     const lines = text.replaceAll(OPEN, '').split('\n');
-    const marked = lines.map((line) => {
+    const marked = lines.map((line, index) => {
       const isComment = /^\s*#/.test(line) && !inAction;
+      place = isComment ? undefined : index + 1;
       const own = line.replace(TOKEN, replaced);
       // Quotes may be escaped by YAML, by the template or by both: a line whose last action ends in it leaves none open, nor does a comment.
       if (isComment || line.lastIndexOf('}}') > line.lastIndexOf('{{')) [inAction, quote] = [false, ''];
@@ -84,10 +86,11 @@ export class ExporterEnvironment {
     return text.replace(MARK, (mark, name: string) => (this.#value(name).includes('{{') ? this.#value(name) : mark));
   }
 
-  #marked(name: string): string {
+  /** @param line undefined in a comment */
+  #marked(name: string, line: number | undefined): string {
     if (name === '') return '';
     if (this.#env[name] === undefined) {
-      this.#missing.add(name);
+      if (line !== undefined && !this.#missing.has(name)) this.#missing.set(name, line);
       if (this.#unset === 'empty' || !OUR_VARIABLE.test(name)) return '';
     }
     return `${OPEN}${name}${CLOSE}`;

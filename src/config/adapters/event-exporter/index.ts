@@ -24,8 +24,8 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
   const file = checkedFile(tidied(written, environment), report);
   const value = file === undefined ? {} : new Adapter(file, environment, report, options).value();
   if (options.unset === 'empty') {
-    for (const name of environment.missing)
-      report.warning([], `the variable ${name} is not set: it is empty, as before`);
+    for (const [name, line] of environment.missing)
+      report.warning([], `the variable ${name} is not set: it is empty, as before`, line);
   }
   return {
     tool: 'kubernetes-event-exporter',
