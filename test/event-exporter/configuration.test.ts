@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ChainConfig } from '../../src/config/config.ts';
 import { Program, Workdir } from '../e2e/program.ts';
-import { load, problemsOf, toHook, withoutFolder } from './exporter.ts';
+import { imported, load, problemsOf, toHook, withoutFolder } from './exporter.ts';
 
 const URL = 'http://receiver.example';
 
@@ -169,6 +169,15 @@ describe("event-exporter's configuration", () => {
     assert.equal((await load(named, { env: { WHO: 'hook' } })).chains[0]?.handlers.at(-1)?.definition.name, 'stdout');
     const problems = await problemsOf(toHook('$SECRET'), { env: { SECRET: 'hunter2' } });
     assert.deepEqual(problems, ['config.yaml:5: receivers[0].webhook.endpoint: must be an https:// or http:// URL']);
+  });
+
+  test('3 import tells of a variable that is not set where nothing can refer to it', async () => {
+    const toml = await imported(toHook(URL, { more: 'maxEventAgeSeconds: ${AGE}\nclusterName: ${CLUSTER}\n' }));
+    assert.match(
+      toml,
+      /^# \S*their\.yaml:6: maxEventAgeSeconds: the variable AGE is not set, and no reference to it can stand here: it is empty$/m,
+    );
+    assert.doesNotMatch(toml, /variable CLUSTER/);
   });
 
   test('4 the age of Events is 5 seconds unless said otherwise, once', async () => {

@@ -81,6 +81,11 @@ export class ExporterEnvironment {
     return text.replace(MARK, (_, name: string) => this.#value(name));
   }
 
+  /** The variables of a marked text that nobody has set. */
+  unsetIn(text: string): readonly string[] {
+    return [...text.matchAll(MARK)].flatMap(([, name = '']) => (this.#env[name] === undefined ? [name] : []));
+  }
+
   /** A text whose variables hold templates, so that they are read as part of it. */
   withTemplates(text: string): string {
     return text.replace(MARK, (mark, name: string) => (this.#value(name).includes('{{') ? this.#value(name) : mark));

@@ -21,7 +21,7 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
   const environment = new ExporterEnvironment(options);
   const { value: written, locate } = parseYaml(environment.mark(text));
   const report = new Report(options);
-  const file = checkedFile(tidied(written, environment), report);
+  const file = checkedFile(tidied(written, { environment, report, unset: options.unset }), report);
   const value = file === undefined ? {} : new Adapter(file, environment, report, options).value();
   if (options.unset === 'empty') {
     for (const [name, line] of environment.missing)
@@ -52,21 +52,34 @@ function isSecret(path: Path): boolean {
   return path[0] === 'receivers';
 }
 
+interface Tidying {
+  readonly environment: ExporterEnvironment;
+  readonly report: Report;
+  readonly unset: AdapterOptions['unset'];
+}
+
 /**
  * Without what is null, which their reader takes for absent, and with variables resolved where no text is wanted; layouts stay as
  * they are.
  */
-function tidied(value: unknown, environment: ExporterEnvironment, key = ''): unknown {
-  if (Array.isArray(value)) return value.map((inner: unknown) => tidied(inner, environment, key));
+function tidied(value: unknown, tidying: Tidying, path: Path = [], key = ''): unknown {
+  if (Array.isArray(value)) return value.map((inner: unknown, index) => tidied(inner, tidying, [...path, index], key));
   if (isTable(value)) {
     const members = Object.entries(value).map(
-      ([name, inner]) => [name, LAYOUTS.has(name.toLowerCase()) ? inner : tidied(inner, environment, name)] as const,
+      ([name, inner]) =>
+        [name, LAYOUTS.has(name.toLowerCase()) ? inner : tidied(inner, tidying, [...path, name], name)] as const,
     );
     return Object.fromEntries(members.filter(([, inner]) => inner !== null));
   }
   if (typeof value !== 'string' || !RESOLVED_KEYS.has(key.toLowerCase())) return value;
+  const { environment, report, unset } = tidying;
   const resolved = environment.resolve(value);
-  return resolved === value ? value : parseYaml(resolved).value;
+  if (resolved === value) return value;
+  // Of what has no place for a reference, nothing would be left that tells of the variable.
+  if (unset === 'keep')
+    for (const name of environment.unsetIn(value))
+      report.warning(path, `the variable ${name} is not set, and no reference to it can stand here: it is empty`);
+  return parseYaml(resolved).value;
 }
 
 const LAYOUTS: ReadonlySet<string> = new Set(['layout', 'details']);
