@@ -23,6 +23,18 @@ describe('parseYaml()', () => {
     assert.deepEqual(parseYaml('tags: [\n  "a",\n  "b"\n]\n').value, { tags: ['a', 'b'] });
   });
 
+  test('keeps every digit of a number that is too long for one, as a text', () => {
+    const { value } = parseYaml(
+      'chat: 1089234567890123456\ngroup: -1089234567890123456\nsafe: 9007199254740991\nbig: 1e300\n',
+    );
+    assert.deepEqual(value, {
+      chat: '1089234567890123456',
+      group: '-1089234567890123456',
+      safe: Number.MAX_SAFE_INTEGER,
+      big: 1e300,
+    });
+  });
+
   for (const [text, message, line] of [
     ['a: 1\nlevel: {{info}}\n', /a key must be a text; a value with a template in it needs quotes/, 2],
     ['a: 1\ntext: {{ .X }} and more\n', /needs quotes around it/, 2],

@@ -45,6 +45,11 @@ export function parseYaml(text: string): ParsedYaml {
     Pair(_, { key }) {
       if (isCollection(key)) fail('a key must be a text', key.range?.[0] ?? 0);
     },
+    // A long id, such as a chat's: as a number it would lose its last digits.
+    Scalar(_, scalar) {
+      const { value, source = '' } = scalar;
+      if (typeof value === 'number' && !Number.isSafeInteger(value) && /^[-+]?\d+$/.test(source)) scalar.value = source;
+    },
   });
   try {
     return { value: document.toJS(), locate: locator(document, lines) };
