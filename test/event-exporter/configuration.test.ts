@@ -253,6 +253,11 @@ describe("event-exporter's configuration", () => {
       '2: receivers[0].webhok: unknown receiver type; did you mean "webhook"?; --lenient leaves it out',
     ],
     [
+      'a receiver type with nothing behind it',
+      'route: { match: [{ receiver: hook }] }\nreceivers:\n  - name: hook\n    stdout:\n',
+      '3: receivers[0]: receiver "hook" has no type: it needs one of webhook, file, stdout, slack, teams, each with options or {} behind it; --lenient leaves it out',
+    ],
+    [
       'an invalid regular expression',
       toHook(URL, { route: 'route: { match: [{ reason: "^(?!Foo)", receiver: hook }] }' }),
       "1: route.match[0].reason: must be a regular expression in RE2's syntax, or it never matches: error parsing regexp: invalid or unsupported Perl syntax: `(?!`; --lenient leaves it out",

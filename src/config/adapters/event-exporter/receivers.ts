@@ -52,7 +52,10 @@ function sinkOf(
     report.unsupported([...path, other], `receiver "${name}" has several types, of which ${type} counts`);
   if (type === undefined) {
     if (unknown.length === 0)
-      report.unsupported(path, `receiver "${name}" has no type: it needs one of ${Object.keys(SINKS).join(', ')}`);
+      report.unsupported(
+        path,
+        `receiver "${name}" has no type: it needs one of ${Object.keys(SINKS).join(', ')}, each with options or {} behind it`,
+      );
     return undefined;
   }
   const at = [...path, type];
