@@ -35,6 +35,10 @@ describe('parseYaml()', () => {
     });
   });
 
+  test('leaves a backslash that escapes nothing, as patterns in double quotes have it', () => {
+    assert.deepEqual(parseYaml('reason: "^Back\\w+\\.$"\n').value, { reason: String.raw`^Back\w+\.$` });
+  });
+
   for (const [text, message, line] of [
     ['a: 1\nlevel: {{info}}\n', /a key must be a text; a value with a template in it needs quotes/, 2],
     ['a: 1\ntext: {{ .X }} and more\n', /needs quotes around it/, 2],
