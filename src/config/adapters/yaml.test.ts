@@ -46,6 +46,11 @@ describe('parseYaml()', () => {
     ['a: 1\na: 2\n', /unique/, 2],
     ['a: 1\n--- \nb: 2\n', /a second document begins, and only one is read$/, 2],
     ['a: @secret\n', /reserved character @$/, 1],
+    [
+      'a: 1\nnamespace: *secret*\n',
+      /^broken YAML in column 12: a value that begins with \* needs quotes around it$/,
+      2,
+    ],
     [`${bomb}\nx: *i\n`, /alias/, 1],
   ] as const) {
     test(`refuses ${JSON.stringify(text.slice(-30))} at its line, quoting nothing`, () => {

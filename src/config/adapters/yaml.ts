@@ -46,6 +46,10 @@ export function parseYaml(text: string): ParsedYaml {
     Pair(_, { key }) {
       if (isCollection(key)) fail('a key must be a text', key.range?.[0] ?? 0);
     },
+    Alias(_, alias) {
+      if (alias.resolve(document) === undefined)
+        fail('a value that begins with * needs quotes around it', alias.range?.[0] ?? 0);
+    },
     // A long id, such as a chat's: as a number it would lose its last digits.
     Scalar(_, scalar) {
       const { value, source = '' } = scalar;
