@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { claim, withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
-import { select } from './dead-letter-choice.ts';
+import { chosen, select } from './dead-letter-choice.ts';
 
 test('all letters are chosen, and few are in memory at once, for they hold whole manifests', async (t) => {
   const store = await openSqliteStore({ path: ':memory:' });
@@ -24,4 +24,7 @@ test('all letters are chosen, and few are in memory at once, for they hold whole
   for await (const { change } of select({ ...store, deadLetters }, {})) names.push(change.name);
   assert.equal(new Set(names).size, 100);
   assert.ok(Math.max(...sizes) <= 20, String(sizes));
+  for (const ids of [[], [1, 2]])
+    for (const letter of await chosen('replay', store, { all: ids.length === 0 }, ids))
+      assert.deepEqual(Object.keys(letter).toSorted(), ['chain', 'handler', 'id'], 'no manifest is kept');
 });

@@ -35,12 +35,14 @@ export async function chosen(
     for await (const { id, chain, handler } of select(store, flags)) letters.push({ id, chain, handler });
     return letters;
   }
-  const found = await Promise.all(
-    [...new Set(given)].map(async (id) => ({ id, letter: await store.deadLetterOf(id) })),
-  );
-  const unknown = found.filter(({ letter }) => letter === undefined).map(({ id }) => id);
+  const unknown: number[] = [];
+  for (const id of new Set(given)) {
+    const letter = await store.deadLetterOf(id);
+    if (letter === undefined) unknown.push(id);
+    else letters.push({ id, chain: letter.chain, handler: letter.handler });
+  }
   if (unknown.length > 0) throw unknownIds(unknown);
-  return found.flatMap(({ letter }) => letter ?? []);
+  return letters;
 }
 
 export function isFiltered({ chain, handler, kind, namespace, name, olderThan }: Filters): boolean {

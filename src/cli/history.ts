@@ -27,9 +27,17 @@ interface Flags extends StateFlags, ObjectFlags {
 type Format = 'table' | 'json' | 'diff';
 type Filter = Omit<HistoryQuery, 'afterId' | 'newestFirst' | 'limit'>;
 
-const PAGE = 200;
-/** What is read at once, manifests and all, when the newest are asked for. */
+interface Printer {
+  readonly print: (page: readonly Change[]) => void;
+  /** No more comes that belongs to what was printed. */
+  readonly flush: () => void;
+}
+
+/** Changes that are read at once, manifests and all: it may run in the container of the service, as `dead list` may. */
+const PAGE = 20;
 const MAX_NEWEST = 1_000;
+/** Rows whose columns are as wide as the widest of them. */
+const TABLE = 1_000;
 const FOLLOW_EVERY_MS = 500;
 
 export function historyCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
@@ -57,17 +65,18 @@ export function historyCommand(program: Command, io: CommandIo, choose: (action:
 async function history(store: Store, flags: Flags, io: CommandIo): Promise<number> {
   const limit = limitFrom(flags.limit);
   const filter = await filterFrom(store, flags);
-  const print = printer(flags.output, io);
+  const { print, flush } = printer(flags.output, io);
   let lastId = 0;
   for await (const page of limit === 0 ? pagesAfter(store, filter, 0) : newest(store, filter, limit)) {
     print(page);
     lastId = page.at(-1)?.id ?? lastId;
     if (io.signal.aborted) return EXIT.ok;
   }
+  flush();
   if (lastId === 0 && flags.output === 'table' && flags.follow !== true) {
     io.stdout.write(Object.keys(filter).length > 0 ? 'No changes match.\n' : 'No changes are kept.\n');
   }
-  if (flags.follow === true) await follow(store, filter, { lastId, print, signal: io.signal });
+  if (flags.follow === true) await follow(store, filter, { lastId, print, flush, signal: io.signal });
   return EXIT.ok;
 }
 
@@ -85,8 +94,16 @@ async function filterFrom(store: Store, { by, since, ...flags }: Flags): Promise
   };
 }
 
-async function* newest(store: Store, filter: Filter, limit: number): AsyncGenerator<readonly Change[]> {
-  yield (await store.history({ ...filter, newestFirst: true, limit })).toReversed();
+/** Gone through backwards first, to where they begin: they are told oldest first, and to keep them until then takes too much. */
+export async function* newest(store: Store, filter: Filter, limit: number): AsyncGenerator<readonly Change[]> {
+  let [first, last] = [Number.MAX_SAFE_INTEGER, 0];
+  for (let left = limit; left > 0; left -= PAGE) {
+    const page = await store.history({ ...filter, beforeId: first, newestFirst: true, limit: Math.min(PAGE, left) });
+    first = page.at(-1)?.id ?? first;
+    last = Math.max(last, page[0]?.id ?? 0);
+    if (page.length < PAGE) break;
+  }
+  if (last > 0) yield* pagesAfter(store, { ...filter, beforeId: last + 1 }, first - 1);
 }
 
 async function* pagesAfter(store: Store, filter: Filter, afterId: number): AsyncGenerator<readonly Change[]> {
@@ -102,7 +119,7 @@ async function* pagesAfter(store: Store, filter: Filter, afterId: number): Async
 async function follow(
   store: Store,
   filter: Filter,
-  { lastId, print, signal }: { lastId: number; print: (page: readonly Change[]) => void; signal: AbortSignal },
+  { lastId, print, flush, signal }: Printer & { lastId: number; signal: AbortSignal },
 ): Promise<void> {
   let last = lastId;
   while (!signal.aborted) {
@@ -110,25 +127,38 @@ async function follow(
       print(page);
       last = page.at(-1)?.id ?? last;
     }
+    flush();
     await pause(systemClock, FOLLOW_EVERY_MS, signal);
   }
 }
 
-function printer(format: Format, io: CommandIo): (page: readonly Change[]) => void {
-  if (format === 'json')
-    return (page) => {
-      for (const change of page) io.stdout.write(`${printable(JSON.stringify(documentOf(withDifference(change))))}\n`);
-    };
-  if (format === 'diff') {
-    const color = io.stdout.isTTY === true && !io.env['NO_COLOR'];
-    return (page) => {
-      for (const change of page) io.stdout.write(`${prettyText(changeEntry(withDifference(change)), { color })}\n`);
-    };
-  }
+function printer(format: Format, io: CommandIo): Printer {
+  if (format === 'table') return tablePrinter(io);
+  const color = io.stdout.isTTY === true && !io.env['NO_COLOR'];
+  const textOf = (change: Change) =>
+    format === 'json' ? printable(JSON.stringify(documentOf(change))) : prettyText(changeEntry(change), { color });
+  return {
+    print: (page) => {
+      for (const change of page) io.stdout.write(`${textOf(withDifference(change))}\n`);
+    },
+    flush: () => {},
+  };
+}
+
+function tablePrinter({ stdout }: CommandIo): Printer {
   let isFirst = true;
-  return (page) => {
-    if (page.length > 0) io.stdout.write(table([...(isFirst ? [HEADER] : []), ...page.map(rowOf)]));
-    isFirst &&= page.length === 0;
+  let rows: string[][] = [];
+  const flush = (): void => {
+    if (rows.length > 0) stdout.write(table([...(isFirst ? [HEADER] : []), ...rows]));
+    isFirst &&= rows.length === 0;
+    rows = [];
+  };
+  return {
+    print: (page) => {
+      rows.push(...page.map(rowOf));
+      if (rows.length >= TABLE) flush();
+    },
+    flush,
   };
 }
 
