@@ -1,7 +1,7 @@
 /** `purge`: forgets for good what is recorded, and nothing that is owed. */
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { ConfigError } from '../errors.ts';
+import { codeOf, ConfigError } from '../errors.ts';
 import { tryLock } from '../store/state-folder.ts';
 import type { EndedQuery, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
@@ -108,17 +108,25 @@ async function forget(store: Store, { letters, changes }: Found): Promise<{ lett
 async function eraseTraces(store: Store, folder: string): Promise<string> {
   const unlock = await tryLock(folder);
   try {
-    if (unlock !== undefined) {
-      await store.compact();
-      return 'The store is as small as it can be.';
-    }
-    if (await store.erase()) return 'The service runs: the store keeps its size, and its room is used again.';
+    if (unlock !== undefined && (await isCompacted(store))) return 'The store is as small as it can be.';
+    const why = unlock === undefined ? 'The service runs' : 'The volume has no room to write it anew';
+    if (await store.erase()) return `${why}: the store keeps its size, and its room is used again.`;
   } finally {
     unlock?.();
   }
   throw new ConfigError([
     'Forgotten, but another process reads the log of the store, which may hold it until the service is restarted',
   ]);
+}
+
+async function isCompacted(store: Store): Promise<boolean> {
+  try {
+    await store.compact();
+    return true;
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'STORE_FULL') throw thrown;
+    return false;
+  }
 }
 
 function inWords(letters: number, changes: number): string {

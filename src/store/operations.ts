@@ -104,11 +104,11 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     replaceEdits: write((rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) => {
       for (const { id, text } of rows) edits.replace(id, text);
     }),
-    // Not in a transaction; the log holds old bytes too, and so do copies from before a migration.
+    // Not in a transaction; the log holds old bytes too, and so do copies from before a migration, whose room is needed first.
     compact: read(() => {
+      removeOlderVersions(db);
       vacuum(db);
       db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-      removeOlderVersions(db);
     }),
     // What was removed is overwritten already: see openDatabase.
     erase: read(() => {

@@ -1,14 +1,18 @@
 /** `purge`: what is recorded is forgotten for good, what is owed is not; beside the service and without it. */
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { accept, claim, COMPLETED, openScope, seen, utf8 } from '../../src/store/conformance/fixture.ts';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { startApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
 import { assertFolderBalanced, withStore } from '../faults/balance.ts';
+import { Tmpfs } from '../faults/mounts.ts';
+import { needsMount } from '../faults/needs.ts';
 import { deployment, TestCluster } from './cluster.ts';
 import { startProgram } from './main-job.ts';
 import { Program, Workdir } from './program.ts';
@@ -176,4 +180,34 @@ describe('purge', () => {
     assert.deepEqual(await kept(workdir), [0, 0]);
     assert.equal((await run(workdir, ['explain', '--change', '1'])).code, 1);
   });
+
+  test(
+    'says what was forgotten where there is no room to write the store anew, and leaves no older copy',
+    needsMount,
+    async () => {
+      await using workdir = await Workdir.make();
+      await using volume = await Tmpfs.mount('12m');
+      const store = await openSqliteStore({ path: volume.file('store.db') });
+      const scope = await openScope(store);
+      for (const [n, name] of ['told', 'a', 'b', 'c', 'd', 'e', 'f', 'g'].entries())
+        await accept(
+          store,
+          scope,
+          seen(name, n + 1, { body: utf8(`{"metadata":{},"note":"${name.repeat(600_000).slice(0, 600_000)}"}`) }),
+        );
+      for (const { id } of (await claim(store, { now: Date.now() })).deliveries) await store.complete(id, COMPLETED);
+      await store.close();
+      await writeFile(volume.file('store.db.schema-1'), 'told');
+      await using program = new Program(['purge', '--name', 'told', '--yes', '--state', volume.path], {
+        cwd: workdir.path,
+      });
+      const { code, stdout, stderr } = await program.exited();
+      assert.deepEqual([code, stderr], [0, '']);
+      assert.match(stdout, /^Forgot 1 change\. The volume has no room to write it anew: the store keeps its size/);
+      assert.deepEqual(
+        (await readdir(volume.path)).filter((name) => name.includes('schema')),
+        [],
+      );
+    },
+  );
 });
