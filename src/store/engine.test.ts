@@ -65,8 +65,8 @@ describe('Engine.run()', () => {
     const [old, now] = [1_000, 9_000_000_000];
     accept(engine, [], 500, old);
     accept(engine, [], 20, now);
-    const prune: Named = ['prune', { maxAgeMs: 1_000, maxBytes: 1e12 }, now];
-    assert.deepEqual(run(engine, prune, REFUSED), [500, 'refused']);
+    const prune: Named = ['prune', { maxAgeMs: 1_000, maxBytes: 1e12 }, now, 0];
+    assert.deepEqual(run(engine, prune, REFUSED), [{ pruned: 500, to: 500 }, 'refused']);
     assert.equal((run(engine, ['history', { limit: 1_000 }])[0] as readonly unknown[]).length, 20);
     engine.close();
   });

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** Those that are numbers. */
-type Count = 'store.epoch' | 'store.history-bytes' | 'store.pruned-to';
+type Count = 'store.epoch' | 'store.history-bytes';
 
 export class Facts {
   readonly #get;

@@ -21,7 +21,6 @@ import type { ChangeRecord, EndedQuery, HistoryQuery, Retention } from './store.
 const PRUNE_STEP = 500;
 /** And of their manifests, so that the log has room for it on a disk that is full. */
 const PRUNE_BYTES = 1024 * 1024;
-const PRUNED_TO = 'store.pruned-to';
 
 interface PruneRow {
   readonly id: number;
@@ -84,11 +83,11 @@ export class History {
     return statement.all(afterId, ...filters, limit, beforeId).map((row) => recordOf(row));
   }
 
-  prune({ maxAgeMs, maxBytes }: Retention, now: number): number {
+  /** One step, of the changes after `from`. Answers where the next one goes on; 0: all were looked at. */
+  prune({ maxAgeMs, maxBytes }: Retention, now: number, from: number): { pruned: number; to: number } {
     let excess = this.#facts.number('store.history-bytes') - maxBytes;
     let freed = 0;
     let pruned = 0;
-    const from = this.#facts.number(PRUNED_TO);
     const rows = this.#step.all(from);
     let to = rows.length < PRUNE_STEP ? 0 : (rows.at(-1)?.id ?? 0);
     for (const row of rows) {
@@ -107,8 +106,7 @@ export class History {
       pruned++;
     }
     this.#facts.add('store.history-bytes', -freed);
-    if (to !== from) this.#facts.set(PRUNED_TO, String(to));
-    return pruned;
+    return { pruned, to };
   }
 
   ended({ observedBefore, ...objects }: EndedQuery): number[] {

@@ -166,9 +166,9 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     remember: write((handler: string, key: string, value: string | undefined, now: number) =>
       memory.remember(handler, key, value, now),
     ),
-    prune: write((retention: Retention, now: number) => {
+    prune: write((retention: Retention, now: number, from: number) => {
       memory.forgetBefore(now - MEMORY_KEPT_MS);
-      return history.prune(retention, now);
+      return history.prune(retention, now, from);
     }),
     ended: read((query: EndedQuery) => history.ended(query)),
     forget: write((changes: readonly number[]) => history.forget(changes)),

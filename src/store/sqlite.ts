@@ -103,6 +103,7 @@ class SqliteStore implements Store {
   #outbox: Call[] = [];
   #transfer: ArrayBuffer[] = [];
   #lastId = 0;
+  #prunedTo = 0;
   /** Why calls are refused from now on. */
   #ended: StoreError | undefined;
   #closed: Promise<void> | undefined;
@@ -262,8 +263,13 @@ class SqliteStore implements Store {
     return this.#call('kinds', []);
   }
 
-  prune(retention: Retention, now: number) {
-    return this.#call('prune', [retention, now]);
+  /** What is kept may be all that a step looks at: then the next one follows. */
+  async prune(retention: Retention, now: number) {
+    for (;;) {
+      const { pruned, to } = await this.#call('prune', [retention, now, this.#prunedTo]);
+      this.#prunedTo = to;
+      if (pruned > 0 || to === 0) return pruned;
+    }
   }
 
   ended(query: EndedQuery) {

@@ -142,6 +142,18 @@ export function history(fixture: StoreFixture): void {
       assert.equal((await store.deadLetters({ limit: 10 })).length, 1);
     });
 
+    storeTest(fixture, 'comes to what has ended behind any number that are kept', async ({ store }) => {
+      const [kept, done] = [1_100, 2];
+      await withPending(
+        store,
+        Array.from({ length: kept + done }, (_, n) => `web-${n}`),
+      );
+      const { deliveries } = await claim(store, { limit: kept + done });
+      for (const { id } of deliveries.slice(kept)) await store.complete(id, COMPLETED);
+      assert.equal(await store.prune(ALL, NOW + 1), done);
+      assert.equal(await store.prune(ALL, NOW + 1), 0);
+    });
+
     storeTest(fixture, 'never removes what another chain still owes', async ({ store }) => {
       await withPending(store, ['web'], { chains: ['default', 'slow'] });
       await completeAll(store);
