@@ -91,6 +91,8 @@ export class History {
     const rows = this.#step.all(from);
     let to = rows.length < PRUNE_STEP ? 0 : (rows.at(-1)?.id ?? 0);
     for (const row of rows) {
+      // Seen while the clock was ahead: what came after it may be older all the same.
+      if (row.observed_at > now && excess <= 0) continue;
       if (row.observed_at >= now - maxAgeMs && excess <= 0) {
         to = 0;
         break;

@@ -9,9 +9,19 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test, type TestContext } from 'node:test';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { describeStore, type OpenedStore } from './conformance.ts';
-import { accept, claimOne, CLUSTER, COMPLETED, NOW, openScope, seen, withPending } from './conformance/fixture.ts';
+import {
+  accept,
+  claim,
+  claimOne,
+  CLUSTER,
+  COMPLETED,
+  NOW,
+  openScope,
+  seen,
+  withPending,
+} from './conformance/fixture.ts';
 import { openSqliteStore } from './sqlite.ts';
-import type { Delivery, Store } from './store.ts';
+import { DEFAULT_RETENTION, type Delivery, type Store } from './store.ts';
 
 async function temporaryFile(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-store-'));
@@ -356,4 +366,21 @@ describe('after crashes in a row', () => {
     t.after(() => third.close());
     assert.equal((await claimOne(third)).crashes, 0);
   });
+});
+
+test('what is too old is removed also behind what was seen while the clock was ahead', async (t) => {
+  const DAY_MS = 24 * 3_600_000;
+  let now = NOW + 365 * DAY_MS;
+  const clock = Object.assign(new FakeClock(), { now: () => now });
+  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
+  t.after(() => store.close());
+  const scope = await withPending(store, ['ahead']);
+  now = NOW;
+  await accept(store, scope, seen('web', 1));
+  const kept = async () => (await store.history({ limit: 10 })).map(({ name }) => name);
+  for (const { id } of (await claim(store)).deliveries) await store.complete(id, COMPLETED);
+  assert.equal(await store.prune(DEFAULT_RETENTION, NOW + 7 * DAY_MS), 0);
+  assert.equal(await store.prune(DEFAULT_RETENTION, NOW + 8 * DAY_MS), 1);
+  assert.deepEqual(await kept(), ['ahead']);
+  assert.equal(await store.prune({ ...DEFAULT_RETENTION, maxBytes: 0 }, NOW), 1, 'it is not kept beyond the size');
 });
