@@ -35,7 +35,8 @@ export class RecordedScopes {
       kind,
       resource: pluralOf(kind),
       singular: kind.toLowerCase(),
-      shortNames: [],
+      // A rule may name it by any of these, and a name too many hides at worst too much.
+      shortNames: namesOf(kind),
     });
     const reader = new ManifestReader({ group, version, kind }, EVERYTHING, this.#redactor.digester);
     const manifest = reader.read(body, 0, body.length);

@@ -178,6 +178,20 @@ name = "log"
     assert.match(lines.join(), /^added node n @1 /);
   });
 
+  test('hides what the rules of redaction name by a plural or a short name', async () => {
+    const policy = {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'web', namespace: 'shop', uid: 'u', resourceVersion: '1' },
+      spec: { token: 's3cr3t' },
+    };
+    for (const name of ['netpol', 'networkpolicies', 'networkpolicy']) {
+      const config = `[redact]\npaths = { ${name} = ["spec.token"] }\n[[resource]]\nkind = "netpol"\n[[handler]]\nname = "webhook"\nurl = "http://127.0.0.1:9/x"\n`;
+      const { lines } = await rehearse(config, [{ type: 'ADDED', object: policy }]);
+      assert.match(lines.join(), /"token":"redacted:/, name);
+    }
+  });
+
   test('exits with 1 when a handler throws, and says which', async () => {
     const { code, lines } = await rehearse(CONFIG.replace('"diff"', '"./throws.ts"'), [event('ADDED', 'web', 1, {})], {
       'throws.ts': "export default () => { throw new Error('no luck'); };",
