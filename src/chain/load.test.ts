@@ -96,6 +96,59 @@ describe('loadHandler()', () => {
     assert.match(await problemOf(name), /require is not defined.*use import/);
   });
 
+  test('names the file and the line of what is wrong in it, or in one that it imports', async () => {
+    await write('helper.ts', 'export const a = 1;\nexport const b = (;\n');
+    const typed = await write('imports.ts', `import { b } from './helper.ts';\nexport default () => void b;\n`);
+    assert.match(await problemOf(typed), /Expression expected \(.*\/helper\.ts:2\)$/);
+    const throwing = await write('throws-in-3.ts', `import 'watchchain';\n\nthrow new Error('no database');\n`);
+    assert.match(await problemOf(throwing), /no database \(.*\/throws-in-3\.ts:3\)$/);
+    const foreign = await write('foreign.ts', `import { nope } from 'watchchain';\nexport default nope;\n`);
+    assert.match(await problemOf(foreign), /named 'nope' \(.*\/foreign\.ts:1\)$/);
+    const required = await write('required.cjs', `'use strict';\nundefined.nope();\n`);
+    assert.match(await problemOf(required), /reading 'nope'\) \(.*\/required\.cjs:2\)$/);
+    // Node does not say where.
+    const plain = await write('plain.js', 'export default (;\n');
+    assert.match(await problemOf(plain), /Unexpected token ';'; where, says: node --check .*plain\.js$/);
+  });
+
+  test('names the parts of a definition that are missing or of another kind', async () => {
+    const parts = `name: 'own', summary: 's', description: 'd', examples: [], create() {}`;
+    const schemaless = `import { defineSink } from 'watchchain';\nexport default defineSink({ ${parts}, options: { url: 'text' } });\n`;
+    assert.match(
+      await problemOf(await write('schemaless.js', schemaless)),
+      /"\.\/schemaless\.js": its options must be z\.strictObject/,
+    );
+    const terse = `import { defineSink, z } from 'watchchain';\nexport default defineSink({ name: 'own', options: z.strictObject({}) });\n`;
+    assert.match(
+      await problemOf(await write('terse.js', terse)),
+      /its summary must be a text; its description must be a text; its examples must be a list.*; its create must be a function$/,
+    );
+  });
+
+  test('gives up a file that waits for ever at its top level', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const reached = Promise.withResolvers<void>();
+    process.once('own handler waits', reached.resolve);
+    const name = await write(
+      'waits.js',
+      `process.emit('own handler waits');\nawait new Promise(() => {});\nexport default () => {};\n`,
+    );
+    const problem = problemOf(name);
+    await reached.promise;
+    t.mock.timers.tick(30_000);
+    assert.match(await problem, /"\.\/waits\.js": it is not loaded after 30 s: .* wait in start\(\)$/);
+  });
+
+  test('reads a file again that could not be used before: a service that runs is told of the mended one', async () => {
+    const broken = [`throw new Error('boom');`, `import { nope } from 'watchchain';`, `export default 1;`, '(;'];
+    for (const [index, text] of broken.entries()) {
+      const name = await write(`mended-${index}.ts`, `${text}\n`);
+      await problemOf(name);
+      await write(name, 'export default () => undefined;\n');
+      assert.equal((await loadHandler(name, folder)).type, 'transform', text);
+    }
+  });
+
   test('names what the file imports in vain, and keeps what it threw as the cause', async () => {
     const name = await write('needs.ts', `import x from 'no-such-package';\nexport default x;\n`);
     assert.match(await problemOf(name), /no-such-package.*install what it imports/);

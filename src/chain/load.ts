@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { z } from 'zod';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import { handlerOfFunction, type HandlerFunction } from './handler-function.ts';
@@ -11,6 +12,10 @@ import { remedyOf } from './load-remedy.ts';
 /** `.ts` when run from source, `.js` in the published package. */
 const EXTENSION = extname(import.meta.url);
 const BUILT_IN = new URL('../../handlers/', import.meta.url);
+const LOAD_DEADLINE_MS = 30_000;
+
+/** By path: how often a user's file could not be used. */
+const failuresOf = new Map<string, number>();
 
 /**
  * The handler called `name`: a built-in one, or with a path (`./handlers/page-me.ts`) the user's own, relative to `configDir`.
@@ -52,11 +57,28 @@ async function loadOwn(name: string, configDir: string): Promise<HandlerDefiniti
   const path = resolve(configDir, name);
   if (!(await isFile(path))) throw new ConfigError([`handler "${name}": there is no file ${path}`]);
   await import('./running-copy.ts');
+  const file = pathToFileURL(path);
+  // Node keeps what a module threw, or does not export, for as long as the process lives: under another URL the file is read again.
+  const failures = failuresOf.get(path) ?? 0;
+  if (failures > 0) file.searchParams.set('again', String(failures));
   try {
-    return definitionIn(await importDefault(pathToFileURL(path)), name);
+    return definitionIn(await inTime(importDefault(file), name), name);
   } catch (thrown) {
+    failuresOf.set(path, failures + 1);
     if (isConfigError(thrown)) throw thrown;
     throw new ConfigError([`handler "${name}": ${remedyOf(thrown, path)}`], { cause: thrown });
+  }
+}
+
+/** A file that waits for ever at its top level would end a command without a word, and be the last that is ever reloaded. */
+async function inTime<T>(loading: Promise<T>, name: string): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const problem = `handler "${name}": it is not loaded after ${LOAD_DEADLINE_MS / 1_000} s: an await at its top level does not end; wait in start()`;
+  const timer = setTimeout(() => late.reject(new ConfigError([problem])), LOAD_DEADLINE_MS);
+  try {
+    return await Promise.race([loading, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -69,7 +91,7 @@ function definitionIn(exported: unknown, name: string): HandlerDefinition {
   if (typeof exported === 'function') {
     return handlerOfFunction(basename(name, extname(name)), exported as HandlerFunction);
   }
-  if (isDefinition(exported)) return exported;
+  if (isDefinition(exported)) return complete(exported, name);
   const found = exported === undefined ? 'has no default export' : 'has a default export that is no handler';
   throw new ConfigError([
     `handler "${name}": the file ${found}; wanted: export default defineTransform({...}), defineStateful({...}), ` +
@@ -79,13 +101,25 @@ function definitionIn(exported: unknown, name: string): HandlerDefinition {
 
 function isDefinition(value: unknown): value is HandlerDefinition {
   if (typeof value !== 'object' || value === null) return false;
-  const { type, name, options, create } = value as Partial<Record<keyof HandlerDefinition, unknown>>;
-  return (
-    (type === 'transform' || type === 'stateful' || type === 'sink') &&
-    typeof name === 'string' &&
-    typeof create === 'function' &&
-    typeof options === 'object'
-  );
+  const { type } = value as Partial<HandlerDefinition>;
+  return type === 'transform' || type === 'stateful' || type === 'sink';
+}
+
+/** The types ask for every part, JavaScript for none. @throws ConfigError naming those that are missing or of another kind */
+function complete(definition: HandlerDefinition, file: string): HandlerDefinition {
+  const { name, summary, description, options, examples, create }: Partial<Record<keyof HandlerDefinition, unknown>> =
+    definition;
+  const wanted: readonly (readonly [part: string, isThere: boolean, what: string])[] = [
+    ['name', typeof name === 'string' && name !== '', 'a text'],
+    ['summary', typeof summary === 'string', 'a text'],
+    ['description', typeof description === 'string', 'a text'],
+    ['options', options instanceof z.ZodObject, 'z.strictObject({...}), with the z of watchchain'],
+    ['examples', Array.isArray(examples), 'a list, which may be empty'],
+    ['create', typeof create === 'function', 'a function'],
+  ];
+  const problems = wanted.filter(([, isThere]) => !isThere).map(([part, , what]) => `its ${part} must be ${what}`);
+  if (problems.length > 0) throw new ConfigError([`handler "${file}": ${problems.join('; ')}`]);
+  return definition;
 }
 
 function isPath(name: string): boolean {
