@@ -22,7 +22,7 @@ import {
 import type { Observer } from './observe.ts';
 import { tellOrSpare, type Spares } from './fallback.ts';
 import { CallContext, canGather, type SinkStep, type Step } from './step.ts';
-import { checkedGroup, checkedState, checkedVerdict, checkWakeUp, sinkVerdict } from './verdict.ts';
+import { checkedGroup, checkedDecision, checkedVerdict, checkWakeUp, sinkVerdict } from './verdict.ts';
 
 export interface AttemptOptions {
   readonly steps: readonly Step[];
@@ -232,12 +232,12 @@ async function remember(
   handle: (wakeAt: StatefulContext<Json>['wakeAt']) => ReturnType<StatefulInstance<Json>['handle']>,
 ): Promise<Verdict> {
   const wakeUps: WakeUp[] = [];
-  const answer: Awaited<ReturnType<typeof handle>> | undefined = await handle((key, at) => {
+  const answer = await handle((key, at) => {
     checkWakeUp(key, at);
     wakeUps.push({ handler, key, at });
   });
-  if (answer === undefined) throw new Error('it returned undefined: probably a missing return or await');
-  memory.states.set(handler, checkedState(answer.state));
+  const { verdict, state } = checkedDecision(answer);
+  memory.states.set(handler, state);
   memory.wakeUps.push(...wakeUps);
-  return answer.verdict;
+  return verdict;
 }

@@ -19,6 +19,7 @@ import type { Logger } from '../log.ts';
 import { ownGetters } from '../change/own-getters.ts';
 import type { Store } from '../store/store.ts';
 import type { Call } from './deadline.ts';
+import { checkedInstance } from './verdict.ts';
 
 const TRANSFORM_DEADLINE_MS = 10_000;
 const SINK_DEADLINE_MS = 30_000;
@@ -70,14 +71,17 @@ function created(
   if (definition.type === 'sink') {
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
     const window = digest === undefined ? definition.batch?.(options) : { ...digest, max: MAX_DIGEST };
-    return { id, need, type: 'sink', deadlineMs, window, fallback, instance: definition.create(options, own) };
+    const instance = checkedInstance(definition.create(options, own), 'deliver');
+    return { id, need, type: 'sink', deadlineMs, window, fallback, instance };
   }
   if (definition.type === 'stateful') {
-    return { id, need, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance: definition.create(options, own) };
+    const instance = checkedInstance(definition.create(options, own), 'handle');
+    return { id, need, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance };
   }
   const deadlineMs = definition.deadlineMs?.(options) ?? TRANSFORM_DEADLINE_MS;
   const holdsWakeUps = definition.holdsWakeUps === true;
-  return { id, need, deadlineMs, holdsWakeUps, type: 'transform', instance: definition.create(options, own) };
+  const instance = checkedInstance(definition.create(options, own), 'handle');
+  return { id, need, deadlineMs, holdsWakeUps, type: 'transform', instance };
 }
 
 function memoryOf(store: Store, handler: string): SinkMemory {

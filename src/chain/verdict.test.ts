@@ -5,7 +5,7 @@ import type { Json } from '../json.ts';
 import { countOf, sink, startTestChain, stateful, transform, type TestChain } from '../testing/test-chain.ts';
 import { changeOf } from '../testing/change.ts';
 import { rehearse } from '../testing/rehearse.ts';
-import { halt, type HandlerDefinition, type StatefulContext } from './handler.ts';
+import { defineSink, halt, type HandlerDefinition, type StatefulContext } from './handler.ts';
 
 const circular: Record<string, unknown> = {};
 circular['itself'] = circular;
@@ -31,6 +31,14 @@ const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
   'a part of a change': [
     transform('own', () => ({ action: 'added' }) as Change),
     /it returned {"action":"added"}, wanted the change or halt/,
+  ],
+  'a verdict without a state': [
+    stateful('own', (change) => change as never),
+    /it returned its verdict alone, wanted { verdict, state }/,
+  ],
+  'no decision': [
+    stateful('own', () => undefined as never),
+    /it returned undefined, wanted { verdict, state }: probably a missing return or await/,
   ],
   'no change': [transform('own', () => true as unknown as Change), /it returned true, wanted the change or halt/],
 };
@@ -60,6 +68,19 @@ describe('what a handler answers', () => {
         assert.match(changes[0].reason ?? '', problem);
       },
     );
+  }
+
+  for (const [made, problem] of [
+    [undefined, /its create\(\) returned nothing that has deliver\(\), wanted { deliver\(change, context\) }/],
+    [{ send: () => undefined }, /its create\(\) returned nothing that has deliver\(\)/],
+    [Promise.resolve({}), /its create\(\) returned a promise.*: wait in start\(\)/],
+  ] as const) {
+    test(`${String(made)} in the place of an instance stops the start, and rehearse()`, async (t) => {
+      const definition = defineSink({ ...sink('own', async () => {}), create: () => made as never });
+      await assert.rejects(startTestChain(t, { handlers: [definition] }), problem);
+      const after = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web', namespace: 'shop' } };
+      await assert.rejects(rehearse(definition, { changes: [changeOf({ after })] }), problem);
+    });
   }
 
   test('a halt without a reason halts, whoever answers it', { timeout: 20_000 }, async (t) => {

@@ -1,14 +1,35 @@
 /** What handlers answer, checked: the types promise it, and a handler in JavaScript may answer anything. */
 import type { Change } from '../change.ts';
 import type { Json } from '../json.ts';
-import { halt, isHalt, type Halt } from './handler.ts';
+import { halt, isHalt, type Halt, type HandlerLife } from './handler.ts';
+
+const LIKELY = 'probably a missing return or await';
 
 /** @throws Error for what is neither a change nor a halt */
 export function checkedVerdict(answer: unknown): Change | Halt {
   if (isHalt(answer)) return withReason(answer);
   if (isChange(answer)) return answer;
-  const found = answer === undefined ? 'undefined' : JSON.stringify(answer)?.slice(0, 100);
-  throw new Error(`it returned ${found}, wanted the change or halt(reason): probably a missing return or await`);
+  throw new Error(`it returned ${shown(answer)}, wanted the change or halt(reason): ${LIKELY}`);
+}
+
+/** What a stateful handler decided, its state as the store gives it back. @throws Error for what is no verdict with a state */
+export function checkedDecision(answer: unknown): { readonly verdict: Change | Halt; readonly state: Json | null } {
+  if (isHalt(answer) || isChange(answer)) throw new Error('it returned its verdict alone, wanted { verdict, state }');
+  if (typeof answer !== 'object' || answer === null)
+    throw new Error(`it returned ${shown(answer)}, wanted { verdict, state }: ${LIKELY}`);
+  const { verdict, state } = answer as { readonly verdict?: unknown; readonly state?: unknown };
+  return { verdict: checkedVerdict(verdict), state: checkedState(state) };
+}
+
+/** What `create` made of a definition. @throws Error for what cannot do its work */
+export function checkedInstance<T extends HandlerLife>(instance: T, work: 'handle' | 'deliver'): T {
+  const made: unknown = instance;
+  if (typeof made === 'object' && made !== null) {
+    if (typeof (made as Readonly<Record<string, unknown>>)[work] === 'function') return instance;
+    if (made instanceof Promise)
+      throw new Error(`its create() returned a promise, wanted { ${work}(change, context) }: wait in start()`);
+  }
+  throw new Error(`its create() returned nothing that has ${work}(), wanted { ${work}(change, context) }`);
 }
 
 /** A sink passes on what it was given, unless it answers otherwise. What is no verdict is none: it has delivered. */
@@ -24,7 +45,7 @@ export function checkedGroup(answer: unknown): string | Halt {
 }
 
 /** As the store gives it back. @throws Error for what cannot be kept: the store would refuse it, and the chain wait for that */
-export function checkedState(state: unknown): Json | null {
+function checkedState(state: unknown): Json | null {
   const text = JSON.stringify(state) as string | undefined;
   if (text === undefined)
     throw new Error(`its state is ${typeof state}, wanted what JSON can say, or null to forget it`);
@@ -37,6 +58,10 @@ export function checkWakeUp(key: unknown, time: unknown): void {
   if (time === null || (typeof time === 'number' && !Number.isNaN(time))) return;
   const found = Number.isNaN(time) ? 'NaN' : typeof time;
   throw new Error(`wakeAt() wants milliseconds since the epoch or null, got ${found}`);
+}
+
+function shown(answer: unknown): string | undefined {
+  return answer === undefined ? 'undefined' : JSON.stringify(answer)?.slice(0, 100);
 }
 
 function withReason(answer: Halt): Halt {

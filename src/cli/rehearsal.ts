@@ -8,6 +8,7 @@ import {
   type HandlerDefinition,
   type StatefulContext,
 } from '../chain/handler.ts';
+import { checkedDecision, checkedGroup, checkedInstance, checkedVerdict } from '../chain/verdict.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { toError } from '../errors.ts';
 import type { Json } from '../json.ts';
@@ -47,11 +48,11 @@ function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience)
       return {
         ...definition,
         create(options, environment) {
-          const sink = definition.create(options, environment);
+          const sink = checkedInstance(definition.create(options, environment), 'deliver');
           return {
             async deliver(change: Change, context: HandlerContext) {
               try {
-                const shown = await sink.preview?.(change, context);
+                const shown = await inTime(() => sink.preview?.(change, context), context);
                 print(change, `would deliver${shown === undefined ? '' : `: ${shown}`}`);
               } catch (thrown) {
                 failed(change, thrown);
@@ -64,12 +65,12 @@ function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience)
       return {
         ...definition,
         create(options, environment) {
-          const instance = definition.create(options, environment);
+          const instance = checkedInstance(definition.create(options, environment), 'handle');
           return {
             ...life(instance),
             async handle(change: Change, context: HandlerContext) {
               try {
-                const verdict = await instance.handle(change, context);
+                const verdict = checkedVerdict(await inTime(() => instance.handle(change, context), context));
                 answered(change, verdict);
                 return verdict;
               } catch (thrown) {
@@ -83,10 +84,10 @@ function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience)
       return {
         ...definition,
         create(options, environment) {
-          const instance = definition.create(options, environment);
+          const instance = checkedInstance(definition.create(options, environment), 'handle');
           const group = async (change: Change, context: HandlerContext) => {
             try {
-              const named = (await instance.group?.(change, context)) ?? halt('it names no group');
+              const named = checkedGroup(await inTime(() => instance.group?.(change, context), context));
               if (isHalt(named)) answered(change, named);
               return named;
             } catch (thrown) {
@@ -98,7 +99,7 @@ function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience)
             ...(instance.group === undefined ? {} : { group }),
             async handle(change: Change, context: StatefulContext<Json>) {
               try {
-                const decided = await instance.handle(change, context);
+                const decided = checkedDecision(await inTime(() => instance.handle(change, context), context));
                 answered(change, decided.verdict);
                 return decided;
               } catch (thrown) {
@@ -109,6 +110,13 @@ function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience)
         },
       };
   }
+}
+
+/** Its deadline ends a call from outside, which is told as if it had thrown. */
+async function inTime<A>(work: () => A | Promise<A>, { signal }: HandlerContext): Promise<A> {
+  const late = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => late.reject(signal.reason as Error), { once: true });
+  return Promise.race([work(), late.promise]);
 }
 
 function life(instance: { start?(): Promise<void>; stop?(): Promise<void> }) {

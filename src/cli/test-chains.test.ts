@@ -192,6 +192,37 @@ name = "log"
     }
   });
 
+  test('exits with 1 when a handler answers what the service would not take, and says what it wants', async () => {
+    const header = `import { defineStateful, defineTransform, z } from 'watchchain';\nconst own = { name: 'own', summary: 's', description: 'd', options: z.strictObject({}), examples: [] };\n`;
+    for (const [definition, problem] of [
+      [
+        'defineTransform({ ...own, create: () => ({ handle() {} }) })',
+        /throws \(it returned undefined, wanted the change/,
+      ],
+      ['defineStateful({ ...own, create: () => ({ handle: (c) => c }) })', /throws \(it returned its verdict alone/],
+      [
+        'defineStateful({ ...own, create: () => ({ handle: (c) => ({ verdict: c }) }) })',
+        /throws \(its state is undefined/,
+      ],
+      ['defineStateful({ ...own, create: () => ({ group() {}, handle() {} }) })', /throws \(it names no group/],
+      [
+        'defineTransform({ ...own, deadlineMs: () => 1, create: () => ({ handle: () => new Promise(() => {}) }) })',
+        /throws \(it was not done within 0.001 s\)/,
+      ],
+    ] as const) {
+      const config = CONFIG.replace(
+        '[[handler]]\nname = "slack"',
+        '[[handler]]\nname = "./own.js"\n[[handler]]\nname = "slack"',
+      );
+      const events = [event('ADDED', 'web', 1, { replicas: 1 }), event('MODIFIED', 'web', 2, { replicas: 2 })];
+      const { code, lines } = await rehearse(config, events, { 'own.js': `${header}export default ${definition};\n` });
+      // After diff there is nothing more to tell of an update that passes.
+      assert.match(lines.at(-1) ?? '', problem);
+      assert.match(lines.at(-1) ?? '', /^updated .* default\/own: /);
+      assert.equal(code, 1);
+    }
+  });
+
   test('exits with 1 when a handler throws, and says which', async () => {
     const { code, lines } = await rehearse(CONFIG.replace('"diff"', '"./throws.ts"'), [event('ADDED', 'web', 1, {})], {
       'throws.ts': "export default () => { throw new Error('no luck'); };",

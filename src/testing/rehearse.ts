@@ -3,7 +3,14 @@ import { idempotencyKey, type Change } from '../change.ts';
 import { withParts } from '../change/lazy-change.ts';
 import { handlerOfFunction, type HandlerFunction } from '../chain/handler-function.ts';
 import { isHalt, type Halt, type HandlerContext, type HandlerDefinition } from '../chain/handler.ts';
-import { checkedGroup, checkedState, checkedVerdict, checkWakeUp, sinkVerdict } from '../chain/verdict.ts';
+import {
+  checkedDecision,
+  checkedGroup,
+  checkedInstance,
+  checkedVerdict,
+  checkWakeUp,
+  sinkVerdict,
+} from '../chain/verdict.ts';
 import { readWatchEvents } from '../cli/watch-events.ts';
 import { pathText, problemsOf } from '../config/problems.ts';
 import type { OutgoingRequest, Receiver, ReceiverFactory } from '../delivery/receiver.ts';
@@ -111,20 +118,20 @@ function callerOf(
   environment: ReturnType<typeof testEnvironment>,
 ): Caller {
   if (definition.type === 'sink') {
-    const sink = definition.create(options, environment);
+    const sink = checkedInstance(definition.create(options, environment), 'deliver');
     return {
       ...lifeOf(sink),
       handle: async (change, context) => sinkVerdict(await sink.deliver(change, context), change),
     };
   }
   if (definition.type === 'transform') {
-    const transform = definition.create(options, environment);
+    const transform = checkedInstance(definition.create(options, environment), 'handle');
     return {
       ...lifeOf(transform),
       handle: async (change, context) => checkedVerdict(await transform.handle(change, context)),
     };
   }
-  const stateful = definition.create(options, environment);
+  const stateful = checkedInstance(definition.create(options, environment), 'handle');
   const states = new Map<string, Json>();
   return {
     ...lifeOf(stateful),
@@ -137,7 +144,7 @@ function callerOf(
       };
       const more = { state: states.get(group), now: environment.clock.steady(), wakeAt };
       const answer = await stateful.handle(change, { ...context, ...more });
-      const [verdict, state] = [checkedVerdict(answer.verdict), checkedState(answer.state)];
+      const { verdict, state } = checkedDecision(answer);
       if (state === null) states.delete(group);
       else states.set(group, state);
       return verdict;
