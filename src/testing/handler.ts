@@ -23,7 +23,8 @@ export function testEnvironment(parts: Partial<HandlerEnvironment> = {}): Handle
     clock: systemClock,
     receivers,
     memory: testMemory(),
-    stdout: new PassThrough(),
+    // Read, so that one who waits until it is written does not wait for ever.
+    stdout: new PassThrough().resume(),
     ...parts,
   };
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { z } from 'zod';
-import { defineStateful, defineTransform, halt } from '../chain/handler.ts';
+import { defineSink, defineStateful, defineTransform, halt, type HandlerContext } from '../chain/handler.ts';
+import type { Receiver } from '../delivery/receiver.ts';
 import webhook from '../../handlers/webhook/index.ts';
 import slack from '../../handlers/slack/index.ts';
 import { changeOf } from './change.ts';
@@ -60,6 +61,79 @@ describe('rehearse()', () => {
         ['number 1', ['shop/b']],
         ['number 2', ['shop/a']],
       ],
+    );
+  });
+
+  test('gives a wake-up the state of the group that asked for it, without asking whose it is', async () => {
+    const counter = defineStateful<z.ZodObject, number>({
+      ...described,
+      name: 'counter',
+      options: z.strictObject({}),
+      create: () => ({
+        group: ({ after }) => after?.metadata.namespace ?? halt('nowhere'),
+        handle(change, { state = 0, now, wakeAt }) {
+          wakeAt(change.key, now + 1_000);
+          return { verdict: halt(`number ${state + 1}`), state: state + 1 };
+        },
+      }),
+    });
+    const of = (name: string, timer = false) => changeOf({ after: manifest(name, '1'), timer });
+    const { changes } = await rehearse(counter, { changes: [of('a'), of('b'), of('b', true)] });
+    assert.deepEqual(
+      changes.map(({ reason }) => reason),
+      ['number 1', 'number 2', 'number 3'],
+    );
+  });
+
+  test('fails a delivery as the service would, also behind a client library or by what the answer says', async () => {
+    const headers = { 'x-team': 'shop' };
+    const accept = ({ body }: { readonly body: string }) => {
+      if (body === 'no') throw new Error('it said no');
+    };
+    type Way = (receiver: Receiver, context: HandlerContext) => Promise<unknown>;
+    const told = async (way: Way, answer: { readonly status?: number; readonly body?: string }) => {
+      const definition = defineSink({
+        ...described,
+        name: 'own',
+        options: z.strictObject({}),
+        create(_, { receivers }) {
+          const receiver = receivers.receiver({ name: 'own', url: new URL('https://hooks.example/x'), accept });
+          return { deliver: async (_change, context) => void (await way(receiver, context)) };
+        },
+      });
+      const { changes } = await rehearse(definition, {
+        changes: [changeOf({ after: manifest('a', '1') })],
+        respond: () => answer,
+      });
+      const [{ verdict, reason, sent } = assert.fail('nothing was rehearsed')] = changes;
+      return [verdict, reason, sent[0]?.headers];
+    };
+    const ways: readonly Way[] = [
+      (receiver, { idempotencyKey, signal }) => receiver.send({ headers, body: 'x', idempotencyKey, signal }),
+      (receiver, { idempotencyKey, signal }) =>
+        receiver.fetch(idempotencyKey, signal)('https://hooks.example/x', { method: 'POST', headers, body: 'x' }),
+    ];
+    for (const way of ways) {
+      assert.deepEqual(await told(way, { status: 204 }), ['pass', undefined, headers]);
+      assert.deepEqual(await told(way, { status: 500 }), ['error', 'the receiver answered 500', headers]);
+      assert.deepEqual(await told(way, { body: 'no' }), ['error', 'it said no', headers]);
+    }
+  });
+
+  test('reads what a sink writes to stdout, so that it may wait until it is written', { timeout: 20_000 }, async () => {
+    const definition = defineSink({
+      ...described,
+      name: 'own',
+      options: z.strictObject({}),
+      create: (_, { stdout }) => ({
+        deliver: () => new Promise<void>((resolve) => void stdout.write('x'.repeat(100_000), () => resolve())),
+      }),
+    });
+    const given = [changeOf({ after: manifest('a', '1') }), changeOf({ after: manifest('b', '1') })];
+    const { changes } = await rehearse(definition, { changes: given });
+    assert.deepEqual(
+      changes.map(({ verdict }) => verdict),
+      ['pass', 'pass'],
     );
   });
 

@@ -13,7 +13,8 @@ import {
 } from '../chain/verdict.ts';
 import { readWatchEvents } from '../cli/watch-events.ts';
 import { pathText, problemsOf } from '../config/problems.ts';
-import type { OutgoingRequest, Receiver, ReceiverFactory } from '../delivery/receiver.ts';
+import { fetchThrough } from '../delivery/fetch-adapter.ts';
+import type { Receiver, ReceiverFactory } from '../delivery/receiver.ts';
 import { ConfigError, toError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { changeOf } from './change.ts';
@@ -133,14 +134,20 @@ function callerOf(
   }
   const stateful = checkedInstance(definition.create(options, environment), 'handle');
   const states = new Map<string, Json>();
+  const groups = new Map<string, string>();
+  const groupOf = async (change: Change, context: HandlerContext) =>
+    stateful.group === undefined ? change.key : checkedGroup(await stateful.group(change, context));
   return {
     ...lifeOf(stateful),
     async handle(change, context, wakeUps) {
-      const group = stateful.group === undefined ? change.key : checkedGroup(await stateful.group(change, context));
+      // A wake-up is the group's in which it was asked for: nobody asks whose it is.
+      const group = change.action === 'timer' ? (groups.get(change.key) ?? change.key) : await groupOf(change, context);
       if (isHalt(group)) return group;
+      groups.set(change.key, group);
       const wakeAt = (key: string, time: number | null) => {
         checkWakeUp(key, time);
         wakeUps.set(key, time);
+        groups.set(key, group);
       };
       const more = { state: states.get(group), now: environment.clock.steady(), wakeAt };
       const answer = await stateful.handle(change, { ...context, ...more });
@@ -160,7 +167,9 @@ function checkedOptions({ name, options }: HandlerDefinition, given: object): Re
   const checked = options.safeParse(given);
   if (checked.success) return checked.data;
   const problems = problemsOf(checked.error, given, [], () => false);
-  throw new ConfigError(problems.map(({ path, message }) => `${name}: ${pathText(path)}: ${message}`));
+  throw new ConfigError(
+    problems.map(({ path, message }) => [name, ...(path.length === 0 ? [] : [pathText(path)]), message].join(': ')),
+  );
 }
 
 /** The first that is seen of an object is added, whatever the event says, as the service would take it. */
@@ -180,25 +189,17 @@ function recorded(text: string): readonly Change[] {
 /** Receivers that keep what they are sent. */
 function recordingReceivers(sent: SentRequest[], respond: NonNullable<RehearsalOptions['respond']>): ReceiverFactory {
   return {
-    receiver({ url }) {
-      const take = ({ method = 'POST', headers = {}, body }: Pick<OutgoingRequest, 'method' | 'headers' | 'body'>) => {
-        const request = { url: url.href, method, headers, body: Buffer.from(body).toString() };
-        sent.push(request);
-        return { status: 200, body: '', ...respond(request) };
-      };
+    receiver({ url, accept }) {
       const receiver: Receiver = {
-        async send(request) {
-          const answer = take(request);
+        async send({ method = 'POST', headers = {}, body }) {
+          const request = { url: url.href, method, headers, body: Buffer.from(body).toString() };
+          sent.push(request);
+          const answer = { status: 200, body: '', headers: {}, ...respond(request) };
           if (answer.status < 200 || answer.status > 299) throw new Error(`the receiver answered ${answer.status}`);
-          return { ...answer, headers: {} };
+          accept?.(answer);
+          return answer;
         },
-        fetch: () => async (_, init) => {
-          const { status, body } = take({
-            method: init?.method ?? 'POST',
-            body: typeof init?.body === 'string' ? init.body : '',
-          });
-          return new Response(body, { status });
-        },
+        fetch: (idempotencyKey, signal) => fetchThrough(receiver, url, idempotencyKey, signal),
         close: async () => undefined,
       };
       return receiver;
