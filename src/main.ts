@@ -21,6 +21,8 @@ process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', stop);
 
 keepYoungGenerationSmall();
 const { runCommandLine } = await import('./cli/command-line.ts');
+// What it waits for need not keep the process alive, such as the file of a handler that waits for ever: its deadline still comes.
+const alive = setInterval(() => {}, 2 ** 31 - 1);
 process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   env: process.env,
@@ -28,4 +30,4 @@ process.exitCode = await runCommandLine({
   stdout: process.stdout,
   stderr: process.stderr,
   signal: stopping.signal,
-});
+}).finally(() => clearInterval(alive));

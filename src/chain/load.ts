@@ -74,7 +74,7 @@ async function loadOwn(name: string, configDir: string): Promise<HandlerDefiniti
 async function inTime<T>(loading: Promise<T>, name: string): Promise<T> {
   const late = Promise.withResolvers<never>();
   const problem = `handler "${name}": it is not loaded after ${LOAD_DEADLINE_MS / 1_000} s: an await at its top level does not end; wait in start()`;
-  const timer = setTimeout(() => late.reject(new ConfigError([problem])), LOAD_DEADLINE_MS);
+  const timer = setTimeout(() => late.reject(new ConfigError([problem])), LOAD_DEADLINE_MS).unref();
   try {
     return await Promise.race([loading, late.promise]);
   } finally {

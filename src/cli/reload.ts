@@ -19,6 +19,9 @@ export interface ReloadOptions {
 
 /** Until the signal aborts. A configuration that cannot be used is told, and the one that runs goes on. */
 export async function reloadWhenChanged({ app, config, files, load, log, signal }: ReloadOptions): Promise<void> {
+  const stopped = Promise.withResolvers<never>();
+  stopped.promise.catch(() => {});
+  signal.addEventListener('abort', () => stopped.reject(signal.reason as Error), { once: true });
   for (;;) {
     try {
       await files.changed(signal);
@@ -26,7 +29,8 @@ export async function reloadWhenChanged({ app, config, files, load, log, signal 
       return;
     }
     try {
-      await app.reload(await load());
+      // A stop does not wait for what a handler's file does while it is loaded.
+      await app.reload(await Promise.race([load(), stopped.promise]));
     } catch (thrown) {
       if (signal.aborted) return;
       const problems = isConfigError(thrown) ? thrown.problems : [toError(thrown).message];
