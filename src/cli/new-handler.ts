@@ -15,15 +15,19 @@ export interface NewHandler {
   readonly use: string;
 }
 
-/** @param hook the module that makes `watchchain` mean the running copy */
-export function typescriptFiles(name: string, hook: string): NewHandler {
+/**
+ * @param hook the module that makes `watchchain` mean the running copy
+ * @param extension `ts`, or `mts` where a package.json makes `.ts` CommonJS
+ */
+export function typescriptFiles(name: string, hook: string, extension: 'ts' | 'mts'): NewHandler {
+  const [file, testFile] = [`${name}.${extension}`, `${name}.test.${extension}`];
   return {
     files: [
-      { name: `${name}.ts`, text: handlerText(name) },
-      { name: `${name}.test.ts`, text: handlerTestText(name) },
+      { name: file, text: handlerText(name, file) },
+      { name: testFile, text: handlerTestText(name, file) },
     ],
-    test: `node --import '${hook}' --test ${name}.test.ts`,
-    use: `  [[handler]]\n  name = "./${name}.ts"\n  label = "alerts"\n`,
+    test: `node --import '${hook}' --test ${testFile}`,
+    use: `  [[handler]]\n  name = "./${file}"\n  label = "alerts"\n`,
   };
 }
 
@@ -39,7 +43,7 @@ export function pythonFiles(name: string): NewHandler {
   };
 }
 
-function handlerText(name: string): string {
+function handlerText(name: string, file: string): string {
   return `import { defineTransform, halt, manifestOf, z } from 'watchchain';
 
 export default defineTransform({
@@ -49,7 +53,7 @@ export default defineTransform({
   options: z.strictObject({
     label: z.string().min(1).default('alerts').describe('The label.').meta({ example: 'alerts' }),
   }),
-  examples: [{ title: 'As it is', toml: '[[handler]]\\nname = "./${name}.ts"\\nlabel = "alerts"\\n' }],
+  examples: [{ title: 'As it is', toml: '[[handler]]\\nname = "./${file}"\\nlabel = "alerts"\\n' }],
   // What it may use is in the second parameter: clock, log, receivers. start() and stop() may stand beside handle().
   create: ({ label }) => ({
     handle(change) {
@@ -61,11 +65,11 @@ export default defineTransform({
 `;
 }
 
-function handlerTestText(name: string): string {
+function handlerTestText(name: string, file: string): string {
   return `import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { changeOf, rehearse } from 'watchchain/testing';
-import handler from './${name}.ts';
+import handler from './${file}';
 
 const labelled = (labels: Record<string, string>) =>
   changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web', namespace: 'shop', labels } } });

@@ -44,6 +44,16 @@ describe('watchchain new handler', () => {
     assert.match(await shell(command, workdir.path), /pass 1/);
   });
 
+  test('writes one that works where npm init has made .ts CommonJS', async () => {
+    await using workdir = await Workdir.make();
+    await workdir.write('package.json', '{ "type": "commonjs" }');
+    const { stdout } = await made('handler', 'page-me', '--folder', workdir.path);
+    const [command = '', ...table] = indented(stdout);
+    const file = await workdir.write('config.toml', `[[resource]]\nkind = "configmap"\n${table.join('\n')}\n`);
+    await loadConfig(file, { env: {}, loadHandler });
+    assert.match(await shell(command, workdir.path), /pass 1/);
+  });
+
   test('its test fails when the handler does otherwise', async () => {
     await using workdir = await Workdir.make();
     const { stdout } = await made('handler', 'page-me', '--folder', workdir.path);

@@ -1,7 +1,7 @@
 /** `watchchain new handler NAME`, `watchchain new config`: what works, to begin with. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { findPackageJSON } from 'node:module';
-import { dirname, extname, join } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { codeOf, ConfigError } from '../errors.ts';
@@ -58,12 +58,21 @@ async function writeNew(name: string, { python = false, folder }: Flags, io: Com
       `"${name}" is no name for a handler: use lower-case letters, digits and "-", as in page-me`,
     ]);
   const hook = fileURLToPath(new URL(`../chain/running-copy${extname(import.meta.url)}`, import.meta.url));
-  const { files, use, test } = python ? pythonFiles(name) : typescriptFiles(name, hook);
   await mkdir(folder, { recursive: true });
+  const { files, use, test } = python ? pythonFiles(name) : typescriptFiles(name, hook, await extensionIn(folder));
   await writeAll(files, folder);
   const written = files.map((file) => `Wrote ${join(folder, file.name)}\n`).join('');
   io.stdout.write(`${written}\nTest it, in ${folder}:\n\n  ${test}\n\nUse it, in a configuration beside it:\n\n${use}`);
   return EXIT.ok;
+}
+
+/** `npm init` writes a package.json that makes `.ts` CommonJS, in which a handler cannot be written. */
+async function extensionIn(folder: string): Promise<'ts' | 'mts'> {
+  const file = findPackageJSON('.', pathToFileURL(join(resolve(folder), 'handler.ts')));
+  // Where there is none it answers with the place where it stopped.
+  if (file?.endsWith('package.json') !== true) return 'ts';
+  const { type } = JSON.parse(await readFile(file, 'utf8')) as { readonly type?: unknown };
+  return type === 'commonjs' ? 'mts' : 'ts';
 }
 
 /** In their order, up to one that is there: nothing is written over. */
