@@ -7,7 +7,7 @@ import { isConfigError } from '../errors.ts';
 import {
   changesQuery,
   filterOf,
-  shownAll,
+  newestShown,
   type ChangesFilter,
   type ChangesQuery,
   type ShownChange,
@@ -103,8 +103,8 @@ export async function newest(
   if (filter === undefined || store === undefined)
     return { changes: [], ...(problem === undefined ? {} : { problem }) };
   const { limit, before } = query;
-  const page = { ...filter, ...(before === undefined ? {} : { beforeId: before }), newestFirst: true, limit };
-  return { changes: await shownAll(await store.history(page)) };
+  const page = before === undefined ? filter : { ...filter, beforeId: before };
+  return { changes: await newestShown(store, page, limit) };
 }
 
 /** `limit: Too big: expected number to be <=500` */

@@ -9,6 +9,8 @@ import type { HistoryQuery, Store } from '../store/store.ts';
 import { visible } from './text.ts';
 import { inTurns } from './turns.ts';
 
+/** Changes in memory with their manifests, which may be of a megabyte each: nobody who asks is to take that of the service. */
+export const READ_AT_ONCE = 20;
 /** Of a page of the API. */
 const MAX_PAGE = 500;
 /** Of the API, and of the changes that the page begins with. */
@@ -62,9 +64,18 @@ export async function filterOf(store: Store, { by, since, ...objects }: ChangesQ
   };
 }
 
-/** In the same order; other work goes on in between. */
-export function shownAll(changes: readonly Change[]): Promise<readonly ShownChange[]> {
-  return inTurns(changes, shown);
+/** The newest of them, newest first; other work goes on in between. */
+export async function newestShown(store: Store, filter: ChangesFilter, limit: number): Promise<readonly ShownChange[]> {
+  const found: ShownChange[] = [];
+  let page: readonly Change[];
+  let beforeId = filter.beforeId ?? Number.MAX_SAFE_INTEGER;
+  do {
+    const wanted = Math.min(READ_AT_ONCE, limit - found.length);
+    page = await store.history({ ...filter, beforeId, newestFirst: true, limit: wanted });
+    found.push(...(await inTurns(page, shown)));
+    beforeId = page.at(-1)?.id ?? 0;
+  } while (page.length === READ_AT_ONCE && found.length < limit);
+  return found;
 }
 
 export function shown(change: Change): ShownChange {

@@ -4,9 +4,10 @@ import { z } from 'zod';
 import type { DeadLetter } from '../store/store.ts';
 import { answers } from './answers.ts';
 import { firstProblem } from './change-routes.ts';
-import { shown } from './changes.ts';
+import { READ_AT_ONCE, shown } from './changes.ts';
 import type { Outlook } from './outlook.ts';
 import type { Route, RouteParts } from './route.ts';
+import { inTurns } from './turns.ts';
 
 /** Of one request. */
 const MAX_IDS = 1_000;
@@ -21,7 +22,7 @@ export function deadLetterRoutes({ outlook }: Pick<RouteParts, 'outlook'>): read
       access: 'read',
       summary: `Changes whose attempts are spent, oldest first, up to ${MAX_LETTERS}.`,
       answers: answers.deadLetters,
-      answer: async (c) => c.json({ deadLetters: (await deadLetters(outlook)).map(documentOfLetter) }),
+      answer: async (c) => c.json({ deadLetters: await deadLetters(outlook, documentOfLetter) }),
     },
     ...(['replay', 'discard'] as const).map((verb): Route => ({
       method: 'POST',
@@ -35,9 +36,18 @@ export function deadLetterRoutes({ outlook }: Pick<RouteParts, 'outlook'>): read
   ];
 }
 
-/** The oldest of them. */
-export async function deadLetters(outlook: Outlook): Promise<readonly DeadLetter[]> {
-  return (await outlook.store()?.deadLetters({ limit: MAX_LETTERS })) ?? [];
+/** The oldest of them, as they are shown; other work goes on in between. */
+export async function deadLetters<T>(outlook: Outlook, shownAs: (letter: DeadLetter) => T): Promise<readonly T[]> {
+  const store = outlook.store();
+  const letters: T[] = [];
+  let page: readonly DeadLetter[];
+  let afterId = 0;
+  do {
+    page = (await store?.deadLetters({ afterId, limit: READ_AT_ONCE })) ?? [];
+    letters.push(...(await inTurns(page, shownAs)));
+    afterId = page.at(-1)?.id ?? afterId;
+  } while (page.length === READ_AT_ONCE && letters.length < MAX_LETTERS);
+  return letters;
 }
 
 function documentOfLetter({ change, diedAt, ...letter }: DeadLetter): object {

@@ -4,7 +4,7 @@ import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
-import { shownAll, type ChangesFilter } from './changes.ts';
+import { newestShown, type ChangesFilter } from './changes.ts';
 
 /** A server-sent event `changes` as it goes over the wire, made once for all who get it: `{"changes": [...], "truncated": false}`. */
 export type Viewer = (message: Uint8Array) => void;
@@ -111,10 +111,10 @@ async function tellAll(viewers: ReadonlySet<Viewer>, message: Uint8Array): Promi
 
 /** The newest of these changes, oldest first; undefined when there are none. */
 export async function messageOf(store: Store, filter: ChangesFilter): Promise<Uint8Array | undefined> {
-  const found = await store.history({ ...filter, newestFirst: true, limit: MAX_SHOWN + 1 });
+  const found = await newestShown(store, filter, MAX_SHOWN + 1);
   const [newest] = found;
   if (newest === undefined) return undefined;
-  const changes = await shownAll(found.slice(0, MAX_SHOWN).toReversed());
+  const changes = found.slice(0, MAX_SHOWN).toReversed();
   const data = JSON.stringify({ changes, truncated: found.length > MAX_SHOWN });
   return new TextEncoder().encode(`event: changes\ndata: ${data}\nid: ${newest.id}\n\n`);
 }

@@ -1,10 +1,11 @@
 /** What everybody sees on the page, read once for all who look. */
 import { deadLetters } from './dead-letter-routes.ts';
 import { fragments } from './page.ts';
-import type { LiveModel } from './page-model.ts';
+import type { LetterRow, LiveModel } from './page-model.ts';
 import type { PodDesk } from './pods/pod-desk.ts';
 import { PodBoard } from './pods/pod-rows.ts';
 import type { Outlook } from './outlook.ts';
+import type { DeadLetter } from '../store/store.ts';
 
 /** For how long what one has fetched is good enough for the others. */
 const FRESH_MS = 1_000;
@@ -59,7 +60,7 @@ export class LiveModels {
     const outlook = this.#outlook;
     const [balances = [], letters, pods] = await Promise.all([
       outlook.store()?.balances(),
-      deadLetters(outlook),
+      deadLetters(outlook, letterRowOf),
       this.#desk.isWatching ? this.#board.rows() : undefined,
     ]);
     return {
@@ -70,4 +71,8 @@ export class LiveModels {
       pods,
     };
   }
+}
+
+function letterRowOf({ id, diedAt, handler, error, change: { gvk, key } }: DeadLetter): LetterRow {
+  return { id, diedAt, handler, error, kind: gvk.kind, key };
 }

@@ -1,9 +1,9 @@
 /** What became of the changes: given up, waiting, delivered; and how the receivers are. */
 import { html } from 'hono/html';
 import type { ReceiverState } from '../delivery/receiver.ts';
-import type { Balance, DeadLetter } from '../store/store.ts';
+import type { Balance } from '../store/store.ts';
 import { agoOf, timeOf, type Html } from './html.ts';
-import type { LiveModel } from './page-model.ts';
+import type { LetterRow, LiveModel } from './page-model.ts';
 import { visible } from './text.ts';
 
 /** Of an error. */
@@ -35,8 +35,8 @@ export function deadLettersSection({ deadLetters, balances }: LiveModel): Html {
   </section>`;
 }
 
-function deadLetterRow({ id, diedAt, change, handler, error }: DeadLetter): Html {
-  const object = visible(`${change.gvk.kind} ${change.key}`, MAX_TEXT);
+function deadLetterRow({ id, diedAt, kind, key, handler, error }: LetterRow): Html {
+  const object = visible(`${kind} ${key}`, MAX_TEXT);
   return html`<tr class="alarm">
     <td data-label="since">${timeOf(diedAt)}</td>
     <td data-label="object"><bdi>${object}</bdi></td>

@@ -5,11 +5,18 @@ import type { Balance, DeadLetter } from '../store/store.ts';
 import type { ChangesQuery, ShownChange } from './changes.ts';
 import type { PodRows } from './pods/pod-rows.ts';
 
+/** A dead letter, without its manifests. */
+export interface LetterRow extends Pick<DeadLetter, 'id' | 'diedAt' | 'handler' | 'error'> {
+  readonly kind: string;
+  /** Of the object. */
+  readonly key: string;
+}
+
 /** What changes by itself. */
 export interface LiveModel {
   readonly health: Health;
   readonly balances: readonly Balance[];
-  readonly deadLetters: readonly DeadLetter[];
+  readonly deadLetters: readonly LetterRow[];
   readonly receivers: readonly ReceiverState[];
   /** Undefined: nothing looks after pods. */
   readonly pods: PodRows | undefined;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import type { ScopeHealth } from '../source/source.ts';
+import { claim } from '../store/conformance/fixture.ts';
 import { healthOf, TestWeb, WATCHING } from '../testing/test-web.ts';
 import { parseListen } from './server.ts';
 
@@ -136,6 +137,34 @@ describe('limits', () => {
     );
     assert.equal((await web.ask('/livez')).status, 200);
     for (const socket of slow) socket.destroy();
+  });
+
+  test('however many are asked for, few are in memory with their manifests at once, and each is answered once', async (t) => {
+    const web = await TestWeb.start(t);
+    const names = Array.from({ length: 45 }, (_, n) => `c${n}`);
+    await web.change(...names.map((name) => ({ name, text: '1' })));
+    const given = { handler: 'slack', error: 'no', attempts: 4 };
+    const { deliveries } = await claim(web.store);
+    await Promise.all(deliveries.map(({ id }) => web.store.deadLetter(id, given)));
+    const [history, letters] = [t.mock.method(web.store, 'history'), t.mock.method(web.store, 'deadLetters')];
+    const keysOf = async (path: string): Promise<string[]> => {
+      const body = JSON.parse((await web.ask(path)).body) as Record<
+        string,
+        { key?: string; change?: { key: string } }[]
+      >;
+      return Object.values(body)
+        .flat()
+        .flatMap(({ key, change }) => key ?? change?.key ?? []);
+    };
+    const newestFirst = names.map((name) => `shop/${name}`).toReversed();
+    assert.deepEqual(await keysOf('/api/changes?limit=500'), newestFirst);
+    assert.deepEqual(await keysOf('/api/changes?limit=21'), newestFirst.slice(0, 21));
+    assert.deepEqual(await keysOf('/api/dead-letters'), newestFirst.toReversed());
+    assert.match((await web.ask('/')).body, /45 given up/);
+    const asked = [...history.mock.calls, ...letters.mock.calls].map(
+      ({ arguments: [query] }) => query?.limit ?? Infinity,
+    );
+    assert.ok(Math.max(...asked) <= 20, asked.join());
   });
 
   test('what cannot be seen in a name is written out', async (t) => {
