@@ -804,7 +804,7 @@ describe('when it is over', () => {
     await rig.advance(30_000);
     const options = match.options.parse({ annotations: { 'example.com/owner': '@shop$' } });
     const ofShop = match.create(options, testEnvironment());
-    const verdicts = await Promise.all(rig.passed.map((change) => ofShop.handle(change, testContext())));
+    const verdicts = await Promise.all(rig.passed.map(async (change) => ofShop.handle(change, testContext())));
     assert.deepEqual(
       verdicts.map((verdict) => (isHalt(verdict) ? verdict.reason : verdict.notes.alert?.why)),
       ['new', 'over'],

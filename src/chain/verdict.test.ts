@@ -70,12 +70,16 @@ describe('what a handler answers', () => {
     );
   }
 
-  for (const [made, problem] of [
-    [undefined, /its create\(\) returned nothing that has deliver\(\), wanted { deliver\(change, context\) }/],
-    [{ send: () => undefined }, /its create\(\) returned nothing that has deliver\(\)/],
-    [Promise.resolve({}), /its create\(\) returned a promise.*: wait in start\(\)/],
+  for (const [what, made, problem] of [
+    [
+      'nothing',
+      undefined,
+      /its create\(\) returned nothing that has deliver\(\), wanted { deliver\(change, context\) }/,
+    ],
+    ['another object', { send: () => undefined }, /its create\(\) returned nothing that has deliver\(\)/],
+    ['a promise', Promise.resolve({}), /its create\(\) returned a promise.*: wait in start\(\)/],
   ] as const) {
-    test(`${String(made)} in the place of an instance stops the start, and rehearse()`, async (t) => {
+    test(`${what} in the place of an instance stops the start, and rehearse()`, async (t) => {
       const definition = defineSink({ ...sink('own', async () => {}), create: () => made as never });
       await assert.rejects(startTestChain(t, { handlers: [definition] }), problem);
       const after = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web', namespace: 'shop' } };
