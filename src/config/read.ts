@@ -78,12 +78,18 @@ export async function readForeignFile(file: string, options: AdapterOptions): Pr
 
 /** The other tool is recognised by what its file holds. Its code is loaded only here. */
 async function adapt(file: string, text: string, options: AdapterOptions): Promise<Adapted> {
-  const { adapterOf, YamlSyntaxError } = await import('./adapters/index.ts');
+  const { adapterOf, innerConfiguration, YamlSyntaxError } = await import('./adapters/index.ts');
   const adapter = atLine(file, () => adapterOf(text, extname(file).toLowerCase()), YamlSyntaxError);
-  if (adapter === undefined)
+  if (adapter === undefined) {
+    const inner = innerConfiguration(text);
+    const remedy =
+      inner === undefined
+        ? 'write ours as TOML, in a file whose name ends in .toml'
+        : `what stands below ${pathText(inner)} is one: write that to a file of its own`;
     throw new ConfigError([
-      `Cannot use ${file}: it is no configuration of kubernetes-event-exporter ("route" and "receivers"), of kwatchman ("resource" and "handler") or of the Event Controller ("[global]"); write ours as TOML, in a file whose name ends in .toml`,
+      `Cannot use ${file}: it is no configuration of kubernetes-event-exporter ("route" and "receivers"), of kwatchman ("resource" and "handler") or of the Event Controller ("[global]"); ${remedy}`,
     ]);
+  }
   return atLine(file, () => adapter(text, { ...options, file }), YamlSyntaxError);
 }
 

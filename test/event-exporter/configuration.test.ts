@@ -313,4 +313,17 @@ describe("event-exporter's configuration", () => {
     const [unknown = ''] = await problemsOf('a: 1\n');
     assert.match(unknown, /^Cannot use config\.yaml: it is no configuration of kubernetes-event-exporter/);
   });
+
+  test('6 of a manifest, and of values of a chart, is told where in it the configuration stands', async () => {
+    const config = 'route: {}\nreceivers: []\n';
+    const configMap = { kind: 'ConfigMap', data: { 'not.yaml': 'a: b: c\n', 'config.yaml': config } };
+    for (const [file, place] of [
+      [configMap, 'data."config.yaml"'],
+      [{ config: { route: {}, receivers: [] } }, 'config'],
+      [{ 'kubernetes-event-exporter': { replicas: 1, config: { route: {} } } }, 'kubernetes-event-exporter.config'],
+    ] as const) {
+      const [problem = ''] = await problemsOf(JSON.stringify(file));
+      assert.ok(problem.endsWith(`; what stands below ${place} is one: write that to a file of its own`), problem);
+    }
+  });
 });

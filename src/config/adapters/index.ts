@@ -3,7 +3,9 @@ import type { Adapted, AdapterOptions } from './adapter.ts';
 import { adaptController, isControllerFile } from './event-controller/index.ts';
 import { adaptExporterFile, isExporterFile } from './event-exporter/index.ts';
 import { adaptKwatchmanFile, isKwatchmanFile } from './kwatchman.ts';
-import { parseYaml } from './yaml.ts';
+import { isTable } from '../expand.ts';
+import type { Path } from '../problems.ts';
+import { parseYaml, YamlSyntaxError } from './yaml.ts';
 
 export { YamlSyntaxError } from './yaml.ts';
 
@@ -16,4 +18,34 @@ export function adapterOf(text: string, extension: string): Adapter | undefined 
   const { value } = parseYaml(text);
   if (isExporterFile(value)) return adaptExporterFile;
   return isKwatchmanFile(value) ? adaptKwatchmanFile : undefined;
+}
+
+/** A ConfigMap, and values of a chart, hold one two levels down, or below the name of a chart that they are handed on to. */
+const DEEPEST = 3;
+
+/** Where in a manifest or in values of a chart a configuration stands; undefined where none is found. */
+export function innerConfiguration(text: string): Path | undefined {
+  const isConfiguration = (value: unknown): boolean => {
+    if (typeof value !== 'string') return isExporterFile(value) || isKwatchmanFile(value);
+    return value.includes('\n') && ignoringSyntax(() => adapterOf(value, '.yaml')) !== undefined;
+  };
+  const search = (value: unknown, path: Path): Path | undefined => {
+    if (path.length > 0 && isConfiguration(value)) return path;
+    if (!isTable(value) || path.length === DEEPEST) return undefined;
+    for (const [key, inner] of Object.entries(value)) {
+      const found = search(inner, [...path, key]);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  return ignoringSyntax(() => search(parseYaml(text).value, []));
+}
+
+function ignoringSyntax<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (thrown) {
+    if (thrown instanceof YamlSyntaxError) return undefined;
+    throw thrown;
+  }
 }
