@@ -12,6 +12,14 @@ export function namesOf(kind: string): readonly string[] {
   return [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies'), ...shortNames];
 }
 
+/** The resource of a kind as `kubectl` and client-go guess it where no cluster can be asked: `ingresses`, `networkpolicies`. */
+export function pluralOf(kind: string): string {
+  const name = kind.toLowerCase();
+  if (name === 'endpoints') return name;
+  if (name.endsWith('s')) return `${name}es`;
+  return name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`;
+}
+
 /** Which objects a command, or who looks at the page, asks for. */
 export interface ObjectFlags {
   readonly kind?: string;

@@ -8,7 +8,7 @@ import { ManifestReader } from '../source/manifest.ts';
 import { createRedactor, type Redactor } from '../source/redact.ts';
 import type { Store } from '../store/store.ts';
 import { parseSelectors, selectable } from '../testing/api-server/selectors.ts';
-import { namesOf } from '../kind-names.ts';
+import { namesOf, pluralOf } from '../kind-names.ts';
 import type { RecordedEvent } from './watch-events.ts';
 
 export class RecordedScopes {
@@ -89,9 +89,4 @@ function watches(resource: ResourceConfig, { kind, group, version, key, body }: 
   if (resource.apiVersion !== undefined && ![apiVersion, group].includes(resource.apiVersion)) return false;
   const isSelected = parseSelectors(kind, resource.labelSelector, resource.fieldSelector);
   return isSelected === undefined || isSelected(selectable(JSON.parse(body.toString('utf8')) as Manifest));
-}
-
-/** Near enough: it is compared with itself only, and told apart by group. */
-function pluralOf(kind: string): string {
-  return `${kind.toLowerCase()}s`;
 }

@@ -1,6 +1,7 @@
 /** Changes for tests of handlers, made from manifests and frozen to the bottom: a handler that mutates one throws. */
 import { keyOf, type Actor, type Change, type ChangeFlags, type Manifest } from '../change.ts';
 import type { Json } from '../json.ts';
+import { pluralOf } from '../kind-names.ts';
 
 export interface ChangeParts {
   /** Without it: `added`. */
@@ -27,7 +28,7 @@ export function changeOf(parts: ChangeParts): Change {
     action: timer ? 'timer' : before === undefined ? 'added' : after === undefined ? 'deleted' : 'updated',
     cluster: { id: 'cluster-1', name: 'test' },
     gvk: { group, version, kind: manifest.kind },
-    gvr: { group, version, resource: `${manifest.kind.toLowerCase()}s` },
+    gvr: { group, version, resource: pluralOf(manifest.kind) },
     key: keyOf(manifest.metadata),
     namespace,
     name,
