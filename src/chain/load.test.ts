@@ -111,6 +111,15 @@ describe('loadHandler()', () => {
     assert.match(await problemOf(plain), /Unexpected token ';'; where, says: node --check .*plain\.js$/);
   });
 
+  test('refuses an option of its own that the configuration would never hand on', async () => {
+    const parts = `name: 'own', summary: 's', description: 'd', examples: [], create() {}`;
+    const options = `z.strictObject({ Name: z.string(), url: z.string(), fallback: z.string() })`;
+    const text = `import { defineSink, z } from 'watchchain';\nexport default defineSink({ ${parts}, options: ${options} });\n`;
+    const said = await problemOf(await write('reserved.js', text));
+    assert.match(said, /its option "Name" needs another name: .*; its option "fallback" needs another name/);
+    assert.doesNotMatch(said, /"url"/);
+  });
+
   test('names the parts of a definition that are missing or of another kind', async () => {
     const parts = `name: 'own', summary: 's', description: 'd', examples: [], create() {}`;
     const schemaless = `import { defineSink } from 'watchchain';\nexport default defineSink({ ${parts}, options: { url: 'text' } });\n`;

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
+import { sinkOptions } from '../config/sink-options.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
 import { handlerOfFunction, type HandlerFunction } from './handler-function.ts';
@@ -13,6 +14,9 @@ import { remedyOf } from './load-remedy.ts';
 const EXTENSION = extname(import.meta.url);
 const BUILT_IN = new URL('../../handlers/', import.meta.url);
 const LOAD_DEADLINE_MS = 30_000;
+
+/** In the table of a handler, beside its own options; keys are taken in any case. */
+const RESERVED = new Set(['name', 'id', ...Object.keys(sinkOptions.shape)].map((key) => key.toLowerCase()));
 
 /** By path: how often a user's file could not be used. */
 const failuresOf = new Map<string, number>();
@@ -117,7 +121,13 @@ function complete(definition: HandlerDefinition, file: string): HandlerDefinitio
     ['examples', Array.isArray(examples), 'a list, which may be empty'],
     ['create', typeof create === 'function', 'a function'],
   ];
-  const problems = wanted.filter(([, isThere]) => !isThere).map(([part, , what]) => `its ${part} must be ${what}`);
+  const keys = options instanceof z.ZodObject ? Object.keys(options.shape) : [];
+  const problems = [
+    ...wanted.filter(([, isThere]) => !isThere).map(([part, , what]) => `its ${part} must be ${what}`),
+    ...keys
+      .filter((key) => RESERVED.has(key.toLowerCase()))
+      .map((key) => `its option "${key}" needs another name: every handler's table has that already`),
+  ];
   if (problems.length > 0) throw new ConfigError([`handler "${file}": ${problems.join('; ')}`]);
   return definition;
 }
