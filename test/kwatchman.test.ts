@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { PATIENCE_MS } from '../src/testing/waiters.ts';
 import type { Change } from '../src/change.ts';
 import { createApiClient } from '../src/source/api-client.ts';
 import { loadCredentials } from '../src/source/credentials.ts';
@@ -720,6 +721,6 @@ describe('kwatchman: handlers', () => {
 async function waitForDeadLetter(app: {
   readonly store: { deadLetters(query: { limit: number }): Promise<readonly { change: Change }[]> };
 }): Promise<void> {
-  const deadline = AbortSignal.timeout(10_000);
+  const deadline = AbortSignal.timeout(PATIENCE_MS);
   while ((await app.store.deadLetters({ limit: 1 })).length === 0) deadline.throwIfAborted();
 }

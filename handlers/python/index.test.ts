@@ -9,6 +9,7 @@ import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
 import { logInto } from '../../src/testing/log-into.ts';
 import { Workdir } from '../../test/e2e/program.ts';
+import { until } from '../../test/until.ts';
 import python from './index.ts';
 
 const change = changeOf({
@@ -194,20 +195,17 @@ def handle_event(event):
 
 /** Of a file that a plug-in writes. */
 async function contentOf(workdir: Workdir, name: string, mayBeEmpty = false): Promise<string> {
-  const deadline = AbortSignal.timeout(20_000);
-  for (;;) {
-    const text = await readFile(workdir.file(name), 'utf8').catch(() => undefined);
-    if (text || (mayBeEmpty && text !== undefined)) return text ?? '';
-    deadline.throwIfAborted();
-  }
+  let text: string | undefined;
+  await until(`the file ${name}`, async () => {
+    text = await readFile(workdir.file(name), 'utf8').catch(() => undefined);
+    return text !== undefined && (mayBeEmpty || text !== '');
+  });
+  return text ?? '';
 }
 
 /** Until no such process runs. */
-async function gone(pid: string): Promise<void> {
-  const deadline = AbortSignal.timeout(20_000);
-  for (;;) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ' Z ');
-    if (/ Z /.test(stat)) return;
-    deadline.throwIfAborted();
-  }
+function gone(pid: string): Promise<void> {
+  return until(`the end of ${pid}`, async () =>
+    / Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ' Z ')),
+  );
 }

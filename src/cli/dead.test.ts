@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { PATIENCE_MS } from '../testing/waiters.ts';
 import { accept, claimOne, openScope, seen, utf8 } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { runCommandLine } from './command-line.ts';
@@ -24,7 +25,7 @@ test('dead show has nothing in it that colours or turns a terminal, and says the
   const stdout = new PassThrough();
   const argv = ['dead', 'show', String(id), '--state', folder];
   const io = { argv, env: {}, stdin: Readable.from([]), stdout, stderr: new PassThrough() };
-  assert.equal(await runCommandLine({ ...io, signal: AbortSignal.timeout(10_000) }), 0);
+  assert.equal(await runCommandLine({ ...io, signal: AbortSignal.timeout(PATIENCE_MS) }), 0);
   const shown = await text(stdout.end());
   assert.doesNotMatch(shown, /[\u0080-\u009f\u2028-\u202e]/);
   type Shown = { error: string; change: { after: { metadata: { annotations: object } } } };

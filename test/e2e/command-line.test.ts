@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { PATIENCE_MS } from '../../src/testing/waiters.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver } from '../../src/testing/receiver.ts';
@@ -26,7 +27,7 @@ async function run(
     stdin: Readable.from([]),
     stdout,
     stderr,
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   const said = { code, stdout: await text(stdout.end()), stderr: await text(stderr.end()) };
   assert.doesNotMatch(said.stderr, /^\s+at /m, 'no stack trace');

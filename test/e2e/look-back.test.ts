@@ -4,6 +4,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
+import { PATIENCE_MS } from '../../src/testing/waiters.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
@@ -65,7 +66,7 @@ async function run(workdir: Workdir, ...args: string[]): Promise<Said> {
     stdin: Readable.from([]),
     stdout,
     stderr,
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   const said = { code, stdout: await text(stdout.end()), stderr: await text(stderr.end()) };
   assert.doesNotMatch(said.stdout + said.stderr, /^\s+at /m, 'no stack trace');

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { PATIENCE_MS } from '../../src/testing/waiters.ts';
 import { accept, claim, COMPLETED, openScope, seen, utf8 } from '../../src/store/conformance/fixture.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
@@ -51,7 +52,7 @@ async function run(workdir: Workdir, args: readonly string[], answer?: string) {
     stdin: Object.assign(Readable.from(isTTY ? [`${answer}\n`] : []), { isTTY }),
     stdout: Object.assign(stdout, { isTTY }),
     stderr,
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   return { code, stdout: await text(stdout.end()), stderr: await text(stderr.end()) };
 }

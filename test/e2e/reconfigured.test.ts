@@ -1,6 +1,7 @@
 /** What another configuration at the next start means for what was known and what is owed. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { PATIENCE_MS } from '../../src/testing/waiters.ts';
 import { World, type Running } from './world.ts';
 
 function configMap(name: string, namespace: string, value: string, labels: object = {}): object {
@@ -106,7 +107,7 @@ describe('a configuration that changed between two starts', () => {
 
 /** So many entries were logged. */
 async function until(running: Running, entries: number): Promise<void> {
-  const deadline = AbortSignal.timeout(20_000);
+  const deadline = AbortSignal.timeout(PATIENCE_MS);
   while (running.entries().length < entries) {
     deadline.throwIfAborted();
     await new Promise((resolve) => setImmediate(resolve));

@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
+import { PATIENCE_MS } from '../../src/testing/waiters.ts';
 import { createApp, type App } from '../../src/app.ts';
 import { loadHandler } from '../../src/chain/load.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
@@ -109,7 +110,7 @@ export async function start(
     app,
     lines,
     async line(pattern) {
-      const deadline = AbortSignal.timeout(20_000);
+      const deadline = AbortSignal.timeout(PATIENCE_MS);
       for (;;) {
         const found = lines().find((one) => pattern.test(one));
         if (found !== undefined) return found;
@@ -124,7 +125,7 @@ export async function start(
 export async function command(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; stderr: string }> {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough().resume(), new PassThrough()];
   const argv = ['--compat', 'event-controller', ...args];
-  const code = await runCommandLine({ argv, env, stdin, stdout, stderr, signal: AbortSignal.timeout(20_000) });
+  const code = await runCommandLine({ argv, env, stdin, stdout, stderr, signal: AbortSignal.timeout(PATIENCE_MS) });
   stderr.end();
   return { code, stderr: await text(stderr) };
 }
