@@ -58,7 +58,7 @@ lint: deps
 types: deps
 	@tsc -p . && tsc -p src/web/client
 
-docs: deps ## writes docs/handlers and the picture from the handlers
+docs: deps ## writes the pages and the picture that are made from the program
 	@$(NODE) docs/generate.ts && $(NODE) docs/picture.ts
 
 generated-docs: deps

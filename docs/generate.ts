@@ -1,10 +1,11 @@
 /**
- * Writes docs/templates.md, docs/metrics.md, chart/README.md, the schema of the plug-in contract, and docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails when
+ * Writes docs/configuration.md, docs/templates.md, docs/metrics.md, chart/README.md, the schema of the plug-in contract, and docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails when
  * a page is not what would be written.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { builtinHandlers, handlerPage } from '../src/cli/handler-page.ts';
+import { configurationPage } from './configuration-page.ts';
 import { metricsPage, type RuleFile } from './metrics-page.ts';
 import { contractSchema } from '../src/plugin/contract.ts';
 import { templatesPage } from '../src/template/page.ts';
@@ -16,6 +17,7 @@ const check = process.argv.includes('--check');
 const pages = new Map(
   (await builtinHandlers()).map((definition) => [`handlers/${definition.name}.md`, handlerPage(definition)]),
 );
+pages.set('configuration.md', configurationPage());
 pages.set('templates.md', templatesPage());
 const alerts = await readFile(new URL('../chart/files/alerts.yaml', docs), 'utf8');
 pages.set('metrics.md', metricsPage(parse(alerts) as RuleFile));

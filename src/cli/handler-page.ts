@@ -55,10 +55,10 @@ function optionsTable(options: z.ZodObject): string {
     .join('\n');
 }
 
-type Schema = z.core.JSONSchema.JSONSchema;
+export type Schema = z.core.JSONSchema.JSONSchema;
 
 /** A schema's type in words: `string`, `list of string`, `string or list` (of the same), `"json" or "pretty"`. */
-function typeOf(schema: Schema): string {
+export function typeOf(schema: Schema): string {
   if (schema.enum !== undefined) return schema.enum.map((value) => code(tomlValue(value))).join(' or ');
   if (schema.const !== undefined) return code(tomlValue(schema.const));
   const either = schema.anyOf ?? schema.oneOf;
@@ -71,7 +71,7 @@ function typeOf(schema: Schema): string {
   return [schema.type ?? 'any'].flat().join(' or ');
 }
 
-function asSchema(schema: unknown): Schema {
+export function asSchema(schema: unknown): Schema {
   return typeof schema === 'object' && schema !== null ? (schema as Schema) : {};
 }
 
@@ -92,6 +92,6 @@ function code(text: string): string {
 }
 
 /** A table's cell: one line, and no bar ends it early. */
-function cell(text: string): string {
+export function cell(text: string): string {
   return text.replaceAll('\n', ' ').replaceAll('|', '\\|');
 }

@@ -122,11 +122,19 @@ const retry = z.strictObject({
 });
 
 const workFields = {
-  handler: z.array(handler).min(1).optional().describe('What happens to each change, in this order.'),
+  handler: z
+    .array(handler)
+    .min(1)
+    .optional()
+    .describe(
+      'What happens to each change, in this order. What else stands in the table is an option of the handler that `name` names.',
+    ),
   quiet: z
     .array(z.looseObject({}))
     .optional()
-    .describe('When something is not told, or later: each has the options of the handler `quiet`.'),
+    .describe(
+      'When something is not told, or later: each has the options of the handler [`quiet`](handlers/quiet.md).',
+    ),
   concurrency: z
     .int()
     .min(1)
@@ -406,7 +414,12 @@ export const configFile = z.strictObject({
       'Secrets, secret-looking variables and credentials in URLs are always replaced before anything is stored.',
     ),
   ...chainFields,
-  chain: z.array(chain).optional(),
+  chain: z
+    .array(chain)
+    .optional()
+    .describe(
+      'More [chains](chains.md): each has a `name`, which is part of what is stored, so keep it, and a `resource`, `handler`, `branch`, `quiet`, `concurrency`, `coalesce`, `retry` and `deadLetters` of its own.',
+    ),
 });
 
 export type ConfigFile = z.output<typeof configFile>;

@@ -1,0 +1,49 @@
+/** docs/configuration.md: every option that is not a handler's, from the schema that checks the file. */
+import { z } from 'zod';
+import { asSchema, cell, typeOf, type Schema } from '../src/cli/handler-page.ts';
+import { READ_ONCE } from '../src/config/config.ts';
+import { configFile } from '../src/config/schema.ts';
+
+const INTRO = `# The configuration
+
+Every option but those of the [handlers](handlers/). \`make docs\` writes this page from the program. \`watchchain new config\` writes a file to begin with, and \`watchchain check\` says what a file means, or every mistake in it.
+
+- \`\${NAME}\` in a text is the environment variable of that name, and \`\${file:/path}\` is what that file holds, without the line feed at its end. \`$\${\` stands for \`\${\` itself.
+- A duration is \`"250ms"\`, \`"30s"\`, \`"5m"\`, \`"1h30m"\`, or at most \`"24d"\`.
+- Paths are relative to the configuration file.
+- A change of the file, or of a file that it refers to, is followed while the service runs. These need a restart: ${READ_ONCE.map((name) => `\`[${name}]\``).join(', ')}, the code of your own handlers, and the value of a variable.
+`;
+
+/** Markdown: what stands at the top of the file, then a section for each table. */
+export function configurationPage(): string {
+  // What people write, not what the schema makes of it.
+  const top = z.toJSONSchema(configFile, { io: 'input', unrepresentable: 'any' });
+  return [INTRO, ...sections('At the top of the file', '', top)].join('\n');
+}
+
+/** The section of a table, then those of the tables in it. */
+function sections(title: string, path: string, table: Schema): readonly string[] {
+  const rows: string[] = [];
+  const inner: string[] = [];
+  for (const [name, found] of Object.entries(table.properties ?? {})) {
+    const field = asSchema(found);
+    const below = name === 'chain' ? undefined : tableIn(field);
+    if (below === undefined) {
+      const isRequired = table.required?.includes(name) === true;
+      const cells = [`\`${name}\``, typeOf(field), `${isRequired ? '**Required.** ' : ''}${field.description ?? ''}`];
+      rows.push(`| ${cells.map(cell).join(' | ')} |\n`);
+    } else {
+      const [key, about] = [`${path}${name}`, field.description ?? below.description];
+      const heading = `\`${field.type === 'array' ? `[[${key}]]` : `[${key}]`}\``;
+      inner.push(...sections(heading, `${key}.`, { ...below, ...(about === undefined ? {} : { description: about }) }));
+    }
+  }
+  const text = table.description === undefined ? '' : `${table.description}\n\n`;
+  return [`## ${title}\n\n${text}| option | type | meaning |\n| --- | --- | --- |\n${rows.join('')}`, ...inner];
+}
+
+/** The table that a field is, or of which it has several; undefined for anything else. */
+function tableIn(field: Schema): Schema | undefined {
+  const table = field.type === 'array' ? asSchema(field.items) : field;
+  return Object.keys(table.properties ?? {}).length === 0 ? undefined : table;
+}
