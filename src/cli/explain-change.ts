@@ -81,8 +81,10 @@ function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo 
     case 'superseded':
       return `superseded${at}: ${reason ?? ''}`;
     case 'completed':
+      return `completed${at}${again}`;
+    // When that was is not recorded.
     case 'discarded':
-      return `${state}${at}${again}`;
+      return `given up${at}${again}, and discarded since`;
     case 'halted':
       return `halted by ${handler ?? 'its chain'}${at}${again}: ${reason ?? ''}`;
     case 'dead':
