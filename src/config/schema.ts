@@ -313,12 +313,12 @@ export const configFile = z.strictObject({
     ),
   log: z
     .strictObject({
-      level: z.enum(LOG_LEVELS).optional().describe('Default: that of --log-level, or `"info"`.'),
+      level: z.enum(LOG_LEVELS).optional().describe('`--log-level` wins. Default: `"info"`.'),
       format: z
         .enum(LOG_FORMATS)
         .optional()
         .describe(
-          'Default: that of --log-format, or text on a terminal, else JSON. `"python"`: `2026-11-20 23:42:03,123 [INFO] message`.',
+          '`--log-format` wins. Default: text on a terminal, else JSON. `"python"`: `2026-11-20 23:42:03,123 [INFO] message`.',
         ),
     })
     .optional()
