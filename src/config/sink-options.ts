@@ -30,7 +30,9 @@ export const sinkOptions = z.strictObject({
     .meta({ example: 'mail' }),
   fallbackAfter: duration
     .optional()
-    .describe('For how long the receiver must have failed before its fallback tells. Default: `"2m"`.')
+    .describe(
+      'How long a receiver that fails again and again has been given a rest before its fallback tells; a change that is given up sooner is a dead letter. Default: `"2m"`.',
+    )
     .meta({ example: '5m' }),
 });
 
