@@ -88,16 +88,15 @@ function failingPods({ pods }: GroupState, now: number): readonly PodState[] {
 
 /** What it began with stays its subject, so that each message names the same, until it grows from a warning to a failure. */
 function alertWith(alert: AlertState | undefined, { uid, pod, problem }: Worst, pods: number): AlertState {
-  const { recoveredAt: _, ...known } = alert ?? {};
-  const isSame =
-    alert !== undefined &&
-    (alert.lead.level === problem.level || alert.lead.level === 'Failure') &&
-    alert.told !== undefined;
-  const subject = isSame
-    ? {}
-    : { lead: problem, pod: pod.key, uid, ...(pod.node === undefined ? {} : { node: pod.node }) };
-  const begun = { since: problem.since, lead: problem, pod: pod.key, uid };
-  return { ...begun, ...known, ...subject, pods: Math.max(pods, alert?.pods ?? 0) };
+  const most = Math.max(pods, alert?.pods ?? 0);
+  const subject = { since: problem.since, lead: problem, pod: pod.key, uid, pods: most };
+  const placed = pod.node === undefined ? subject : { ...subject, node: pod.node };
+  if (alert?.told === undefined) return placed;
+  const { recoveredAt: _, ...known } = alert;
+  if (alert.lead.level === problem.level || alert.lead.level === 'Failure') return { ...known, pods: most };
+  // These are the pod's: another one has its own.
+  const { node: __, metadata: ___, ...told } = known;
+  return { ...told, ...placed, since: alert.since };
 }
 
 function stepOf({ told: level, toldAt = 0, lead }: AlertState, now: number, { remindMs }: Rules): Step {

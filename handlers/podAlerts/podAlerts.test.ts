@@ -785,6 +785,25 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['new Restarts', 'worse CrashLoopBackOff']);
   });
 
+  test('a warning that becomes the failure of another pod is told with the node of that one, or with none', async () => {
+    const rig = new Rig({ restarts: 2 });
+    await running(rig);
+    await rig.show(restarted(2));
+    assert.deepEqual(rig.told(), ['new Restarts']);
+    const lastTransitionTime = new Date(START).toISOString();
+    const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', lastTransitionTime }];
+    const spec = { nodeName: null };
+    await rig.show(
+      podOf({ name: 'web-5d4f8c7b9-y', phase: 'Pending', containers: [], ready: false, conditions, spec }),
+    );
+    await rig.advance(MINUTE);
+    const [alert] = rig.alerts;
+    assert.deepEqual(
+      [alert?.why, alert?.headline, alert?.node],
+      ['worse', 'Unschedulable: deployment shop/web, pod web-5d4f8c7b9-y, 2 pods', undefined],
+    );
+  });
+
   test('its message is about the pod that it began with, with its labels, whoever was seen last', async () => {
     const rig = new Rig();
     await rig.show(crashing());
