@@ -1,5 +1,5 @@
 /** Whether what is known of a workload is to be told, and when to look again. Pure: time is given. */
-import type { Level } from './problem.ts';
+import type { Level, Problem } from './problem.ts';
 import type { RestartRule } from './restarts.ts';
 import { fails, isDue, nextChangeAt, type AlertState, type GroupState, type Known, type PodState } from './state.ts';
 
@@ -26,9 +26,12 @@ const FLAP_WINDOW_MS = 3_600_000;
 /** Each time that it came back, the hold-down doubles, up to 64 times. */
 const MAX_DOUBLINGS = 6;
 
+/** Whether somebody wants to hear nothing of it. */
+export type IsMuted = (failing: { readonly uid: string; readonly pod: string; readonly problem: Problem }) => boolean;
+
 /** The state that it answers is the one before the alert is told: see {@link told}. */
-export function decide(state: GroupState, now: number, rules: Rules): Decision {
-  const worst = worstOf(state, now);
+export function decide(state: GroupState, now: number, rules: Rules, isMuted: IsMuted): Decision {
+  const worst = worstOf(state, now, isMuted);
   const kept = { ...state, resolved: state.resolved.filter((at) => at > now - FLAP_WINDOW_MS) };
   if (worst === undefined) return whenFine(kept, now, rules);
   const alert = alertWith(kept.alert, worst, failingPods(kept, now).length);
@@ -74,12 +77,20 @@ interface Worst {
   readonly problem: Known;
 }
 
-/** A failure before a warning, then what began first. */
-function worstOf(state: GroupState, now: number): Worst | undefined {
-  const all = Object.entries(state.pods).flatMap(([uid, pod]) =>
-    pod.problems.filter((problem) => isDue(problem, now)).map((problem): Worst => ({ uid, pod, problem })),
-  );
-  return all.toSorted(({ problem: a }, { problem: b }) => rankOf(b.level) - rankOf(a.level) || a.since - b.since)[0];
+/**
+ * A failure before a warning, then what began first. What is muted hides nothing of what else fails, and keeps no alert from its end
+ * but one that is muted itself.
+ */
+function worstOf(state: GroupState, now: number, isMuted: IsMuted): Worst | undefined {
+  const all = Object.entries(state.pods)
+    .flatMap(([uid, pod]) =>
+      pod.problems.filter((problem) => isDue(problem, now)).map((problem): Worst => ({ uid, pod, problem })),
+    )
+    .toSorted(({ problem: a }, { problem: b }) => rankOf(b.level) - rankOf(a.level) || a.since - b.since);
+  const { alert } = state;
+  const loud = all.find(({ uid, pod, problem }) => !isMuted({ uid, pod: pod.key, problem }));
+  if (loud !== undefined || alert?.told === undefined) return loud ?? all[0];
+  return isMuted({ uid: alert.uid, pod: alert.pod, problem: alert.lead }) ? all[0] : undefined;
 }
 
 function failingPods({ pods }: GroupState, now: number): readonly PodState[] {

@@ -3,7 +3,7 @@ import type { Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
 import type { ClassifyOptions } from './classify.ts';
-import { decide, isForgotten, nextAt, type Rules } from './decide.ts';
+import { isForgotten, nextAt, type Rules } from './decide.ts';
 import { lookAgain } from './look-again.ts';
 import { compileMute } from './mute.ts';
 import { classifyOptionsOf, options, rulesOf, type Options } from './options.ts';
@@ -11,7 +11,7 @@ import { groupOf, ownerOfNode, type Owner } from './owner.ts';
 import { nodeSightingOf, sightingOf } from './sighting.ts';
 import { EMPTY, passed, seen, warned, type GroupState } from './state.ts';
 import { isCore, ownerBehind, placeOf, podOf } from './subject.ts';
-import { tell, type Telling } from './tell.ts';
+import { tellLoudest, type Telling } from './tell.ts';
 import { problemToldBy } from './told.ts';
 
 /** In the store as JSON; states and wake-ups are by workload. */
@@ -76,9 +76,12 @@ class PodAlerts {
     const state = passed(await this.#follow(before, change, context), now, this.#rules.restarts);
     // Without an owner nothing is known of the group, and nothing is told.
     const owner = state.owner ?? ownerOfNode(change);
-    const decision = decide(state, now, this.#rules);
     const telling = { options: this.#options, mute: this.#mute, owner };
-    const { verdict, state: after, againAt = Infinity } = await tell(change, decision, telling, context);
+    const {
+      verdict,
+      state: after,
+      againAt = Infinity,
+    } = await tellLoudest(change, state, this.#rules, telling, context);
     const at = Math.min(againAt, nextAt(after, now, this.#rules) ?? Infinity);
     context.wakeAt(change.key, Number.isFinite(at) ? at : null);
     return { verdict, state: isForgotten(after) ? null : (after as unknown as Kept) };

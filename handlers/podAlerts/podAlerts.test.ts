@@ -890,6 +890,39 @@ describe('muting', () => {
     assert.deepEqual(rig.told(), ['reminder CrashLoopBackOff']);
   });
 
+  const [a, b] = ['web-5d4f8c7b9-a', 'web-5d4f8c7b9-b'];
+  const annotations = { 'watchchain/mute': 'true' };
+  const [crash] = [waiting('CrashLoopBackOff')];
+  for (const [what, options, muted, other] of [
+    ['a container', { mute: [{ container: '^proxy$' }] }, { containers: [RUNNING, { ...crash, name: 'proxy' }] }, {}],
+    ['a pod', { mute: [{ pod: '-a$' }] }, { name: a, containers: [crash] }, { name: b }],
+    ['a pod by annotation', {}, { name: a, containers: [crash], metadata: { annotations } }, { name: b }],
+  ] as const) {
+    test(`of ${what} hides nothing of what else fails in the workload`, async () => {
+      const rig = new Rig(options);
+      await rig.show(podOf(muted));
+      await rig.advance(10 * MINUTE);
+      assert.deepEqual(rig.told(), []);
+      const containers = what === 'a container' ? [crash, { ...crash, name: 'proxy' }] : [crash];
+      await rig.show(podOf({ ...other, containers }));
+      assert.deepEqual([rig.alerts[0]?.container, rig.alerts[0]?.since], ['web', new Date(rig.now).toISOString()]);
+      assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    });
+  }
+
+  test('by the configuration keeps no other alert from its end, and what it held back is told when it ends', async () => {
+    const rig = new Rig({ mute: [{ pod: '-a$', until: new Date(START + HOUR).toISOString() }] });
+    await rig.show(crashing({ name: b }));
+    await rig.show(crashing({ name: a }));
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    await rig.show(podOf({ name: b }));
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
+    await rig.advance(HOUR);
+    assert.equal(rig.alerts[0]?.pod, `shop/${a}`);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+  });
+
   test('one that recovers while it is muted is never told', async () => {
     const rig = new Rig();
     await rig.show(muted('true'));

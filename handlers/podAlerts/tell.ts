@@ -4,7 +4,7 @@ import { halt, type Halt, type StatefulContext } from '../../src/chain/handler.t
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import type { Json } from '../../src/json.ts';
 import { alertOf } from './alert.ts';
-import { told, type Decision } from './decide.ts';
+import { decide, told, type Decision, type IsMuted, type Rules } from './decide.ts';
 import { findingsOn, NOTHING_FOUND } from './findings.ts';
 import { mutedBy, type Muted, type MuteSubject } from './mute.ts';
 import type { Options } from './options.ts';
@@ -31,7 +31,36 @@ type Context = Pick<StatefulContext<Json>, 'evidence' | 'signal' | 'now'>;
 /** A mute by annotation ends when somebody removes it, which need not be a change that is watched. */
 const ASK_AGAIN_MS = 60_000;
 
-export async function tell(
+/** The first that may be told: one pod that is muted, or on a dead node, hides nothing of the others. */
+export async function tellLoudest(
+  change: Change,
+  state: GroupState,
+  rules: Rules,
+  telling: Telling,
+  context: Context,
+): Promise<Told> {
+  const { now } = context;
+  let againAt = Infinity;
+  let hushed: ReadonlySet<string> = new Set();
+  const isMuted: IsMuted = ({ uid, pod, problem }) => {
+    const muted = telling.mute({ owner: telling.owner, pod, problem }, now);
+    if (muted !== undefined) againAt = Math.min(againAt, muted.until ?? now + ASK_AGAIN_MS);
+    return muted !== undefined || hushed.has(uid);
+  };
+  for (;;) {
+    const decision = decide(state, now, rules, isMuted);
+    const told = await tell(change, decision, telling, context);
+    againAt = Math.min(againAt, told.againAt ?? Infinity);
+    const uid = decision.alert?.uid ?? '';
+    if (told.againAt === undefined || hushed.has(uid)) return { ...told, againAt };
+    // In a storm not all of a hundred pods are asked for at each change of one: the others are at the next wake-up.
+    const asked =
+      change.action === 'timer' ? [...hushed, uid] : Object.keys(state.pods).filter((one) => one !== change.uid);
+    hushed = new Set([...asked, uid]);
+  }
+}
+
+async function tell(
   change: Change,
   { step, alert, state }: Decision,
   telling: Telling,
