@@ -90,7 +90,7 @@ export function alertOf(circumstances: Circumstances, findings: Findings): Alert
   const { step, alert, state, owner, clusterId, now, redacted } = circumstances;
   const { lead, pod, uid, node, since, pods } = alert;
   const container = lead.container === '' ? undefined : lead.container;
-  const until = step === 'resolve' ? (alert.recoveredAt ?? now) : now;
+  const until = step === 'resolve' ? (alert.endedAt ?? alert.recoveredAt ?? now) : now;
   const parts = {
     status: step === 'resolve' ? 'resolved' : 'firing',
     why: WHY[step],

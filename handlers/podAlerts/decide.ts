@@ -29,11 +29,18 @@ const MAX_DOUBLINGS = 6;
 /** Whether somebody wants to hear nothing of it. */
 export type IsMuted = (failing: { readonly uid: string; readonly pod: string; readonly problem: Problem }) => boolean;
 
+/** Milliseconds since the epoch. */
+export interface Times {
+  readonly now: number;
+  /** Earlier than now where the change has waited: behind one that a receiver did not take, or for a quiet to end. */
+  readonly seenAt: number;
+}
+
 /** The state that it answers is the one before the alert is told: see {@link told}. */
-export function decide(state: GroupState, now: number, rules: Rules, isMuted: IsMuted): Decision {
+export function decide(state: GroupState, { now, seenAt }: Times, rules: Rules, isMuted: IsMuted): Decision {
   const worst = worstOf(state, now, isMuted);
   const kept = { ...state, resolved: state.resolved.filter((at) => at > now - FLAP_WINDOW_MS) };
-  if (worst === undefined) return whenFine(kept, now, rules);
+  if (worst === undefined) return whenFine(kept, { now, seenAt }, rules);
   const alert = alertWith(kept.alert, worst, failingPods(kept, now).length);
   return { step: stepOf(alert, now, rules), alert, state: { ...kept, alert } };
 }
@@ -62,11 +69,11 @@ function holdDownMs({ resolved }: GroupState, rules: Rules): number {
   return rules.holdDownMs * 2 ** Math.min(resolved.length, MAX_DOUBLINGS);
 }
 
-function whenFine(state: GroupState, now: number, rules: Rules): Decision {
+function whenFine(state: GroupState, { now, seenAt }: Times, rules: Rules): Decision {
   const { alert, ...rest } = state;
   // What was never told needs no end.
   if (alert?.told === undefined) return { step: 'quiet', alert: undefined, state: rest };
-  const recovered = { ...alert, recoveredAt: alert.recoveredAt ?? now };
+  const recovered = { endedAt: seenAt, recoveredAt: now, ...alert };
   const isOver = now >= recovered.recoveredAt + holdDownMs(state, rules);
   return { step: isOver ? 'resolve' : 'quiet', alert: recovered, state: { ...rest, alert: recovered } };
 }
@@ -103,10 +110,10 @@ function alertWith(alert: AlertState | undefined, { uid, pod, problem }: Worst, 
   const subject = { since: problem.since, lead: problem, pod: pod.key, uid, pods: most };
   const placed = pod.node === undefined ? subject : { ...subject, node: pod.node };
   if (alert?.told === undefined) return placed;
-  const { recoveredAt: _, ...known } = alert;
+  const { endedAt: _, recoveredAt: __, ...known } = alert;
   if (alert.lead.level === problem.level || alert.lead.level === 'Failure') return { ...known, pods: most };
   // These are the pod's: another one has its own.
-  const { node: __, metadata: ___, ...told } = known;
+  const { node: ___, metadata: ____, ...told } = known;
   return { ...told, ...placed, since: alert.since };
 }
 

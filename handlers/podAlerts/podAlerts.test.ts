@@ -624,6 +624,19 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
   });
 
+  test('its duration ends when it was seen to be over, however long the change has waited behind a receiver', async () => {
+    const rig = new Rig();
+    await rig.show(crashing());
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    await rig.advance(3 * HOUR);
+    await rig.show(podOf(), {}, START + 10 * MINUTE);
+    await rig.show(crashing(), {}, START + 10 * MINUTE + 1_000);
+    await rig.show(podOf(), {}, START + 20 * MINUTE);
+    assert.deepEqual(rig.told(), [], 'it has not been fine for the hold-down');
+    await rig.advance(30_000);
+    assert.match(rig.alerts[0]?.headline ?? '', /^resolved after 20m: /);
+  });
+
   test('that it runs again, not ready, is not its end; nor is silence', async () => {
     const rig = new Rig({ remindAfter: '0s' });
     await rig.show(crashing());

@@ -31,8 +31,10 @@ export interface AlertState {
   /** What was told last; absent: nothing yet, it is muted. */
   readonly told?: Level;
   readonly toldAt?: number;
-  /** Nothing fails since then. */
+  /** Nothing is known to fail since then: the hold-down goes by it. */
   readonly recoveredAt?: number;
+  /** When that was seen, which may be earlier. */
+  readonly endedAt?: number;
   /** Of the pod, as far as others choose by it: what is told when it is over names the same. */
   readonly metadata?: JsonObject;
 }

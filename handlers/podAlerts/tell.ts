@@ -40,6 +40,7 @@ export async function tellLoudest(
   context: Context,
 ): Promise<Told> {
   const { now } = context;
+  const times = { now, seenAt: change.action === 'timer' ? now : Math.min(change.observedAt, now) };
   let againAt = Infinity;
   let hushed: ReadonlySet<string> = new Set();
   const isMuted: IsMuted = ({ uid, pod, problem }) => {
@@ -48,7 +49,7 @@ export async function tellLoudest(
     return muted !== undefined || hushed.has(uid);
   };
   for (;;) {
-    const decision = decide(state, now, rules, isMuted);
+    const decision = decide(state, times, rules, isMuted);
     const told = await tell(change, decision, telling, context);
     againAt = Math.min(againAt, told.againAt ?? Infinity);
     const uid = decision.alert?.uid ?? '';

@@ -30,11 +30,11 @@ export class Rig {
   }
 
   /** The pod, node or Event looks like this now; the last one of its name is what it looked like before. */
-  async show(after: Manifest, flags: Change['flags'] = {}): Promise<void> {
+  async show(after: Manifest, flags: Change['flags'] = {}, observedAt = this.now): Promise<void> {
     const key = `${after.kind}/${keyOf(after.metadata)}`;
     const before = this.held.get(key);
     this.held.set(key, after);
-    await this.#give(changeOf({ after, flags, observedAt: this.now, ...(before === undefined ? {} : { before }) }));
+    await this.#give(changeOf({ after, flags, observedAt, ...(before === undefined ? {} : { before }) }));
   }
 
   async delete(before: Manifest): Promise<void> {
