@@ -9,7 +9,7 @@ import { compileMute } from './mute.ts';
 import { classifyOptionsOf, options, rulesOf, type Options } from './options.ts';
 import { groupOf, ownerOfNode, type Owner } from './owner.ts';
 import { nodeSightingOf, sightingOf } from './sighting.ts';
-import { EMPTY, passed, seen, warned, type GroupState } from './state.ts';
+import { EMPTY, failsIn, passed, seen, warned, type GroupState } from './state.ts';
 import { isCore, ownerBehind, placeOf, podOf } from './subject.ts';
 import { tellLoudest, type Telling } from './tell.ts';
 import { problemToldBy } from './told.ts';
@@ -101,7 +101,9 @@ class PodAlerts {
       const problem = problemToldBy(change);
       return isHalt(pod) || problem === undefined ? known : warned(known, placeOf(pod), problem, at);
     }
-    const sighting = isCore(change, 'Node') ? nodeSightingOf(change, classify) : sightingOf(change, classify);
+    const sighting = isCore(change, 'Node')
+      ? nodeSightingOf(change, classify, failsIn(state, change.uid, now))
+      : sightingOf(change, classify);
     return seen(known, sighting, at, restarts);
   }
 

@@ -3,7 +3,7 @@ import type { Evidence } from '../../src/enrich/evidence.ts';
 import type { ClassifyOptions } from './classify.ts';
 import type { RestartRule } from './restarts.ts';
 import { nodeSightingOf, sightingOf, type Shown } from './sighting.ts';
-import { seen, type GroupState } from './state.ts';
+import { failsIn, seen, type GroupState } from './state.ts';
 
 export interface LookAgainOptions {
   readonly classify: ClassifyOptions;
@@ -28,7 +28,12 @@ export async function lookAgain(
     const shown: Shown = isThere
       ? { action: 'updated', key, uid, before: manifest, after: manifest, flags: {} }
       : { action: 'deleted', key, uid, before: undefined, after: undefined, flags: {} };
-    current = seen(current, isNode ? nodeSightingOf(shown, classify) : sightingOf(shown, classify), now, restarts);
+    current = seen(
+      current,
+      isNode ? nodeSightingOf(shown, classify, failsIn(current, uid, now)) : sightingOf(shown, classify),
+      now,
+      restarts,
+    );
   }
   return current;
 }

@@ -571,6 +571,32 @@ test('a node that is cordoned before it goes down is not told', async () => {
   assert.deepEqual(rig.told(), ['new NodeUnreachable']);
 });
 
+test('a node that is cordoned because it is down is told as resolved when it is ready, or gone', async () => {
+  const node = (name: string, status: string, unschedulable: boolean): Manifest => ({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, uid: `uid-${name}` },
+    spec: { unschedulable },
+    status: { conditions: [{ type: 'Ready', status }] },
+  });
+  const rig = new Rig();
+  for (const name of ['node-1', 'node-2']) {
+    await rig.show(node(name, 'Unknown', false));
+    await rig.show(node(name, 'Unknown', true));
+  }
+  await rig.advance(5 * HOUR);
+  assert.deepEqual(rig.told(), [
+    'new NodeUnreachable',
+    'new NodeUnreachable',
+    'reminder NodeUnreachable',
+    'reminder NodeUnreachable',
+  ]);
+  await rig.show(node('node-1', 'True', true));
+  await rig.delete(node('node-2', 'Unknown', true));
+  await rig.advance(30_000);
+  assert.deepEqual(rig.told(), ['over NodeUnreachable', 'over NodeUnreachable']);
+});
+
 test('a node that joins is not ready at first, and told when it still is not after pendingFor', async () => {
   const node = (name: string, status: string): Manifest => ({
     apiVersion: 'v1',

@@ -118,11 +118,19 @@ function succeeded(pod: Manifest): boolean {
   return isReady(pod) || phaseOf(pod) === 'Succeeded';
 }
 
-/** A node has one problem: that it is not ready. */
-export function nodeSightingOf({ action, key, uid, after }: Shown, { pendingMs }: ClassifyOptions): Sighting {
+/**
+ * A node has one problem: that it is not ready.
+ *
+ * @param isDown it was so before: who cordons it then looks after it, and that does not make it ready
+ */
+export function nodeSightingOf(
+  { action, key, uid, after }: Shown,
+  { pendingMs }: ClassifyOptions,
+  isDown: boolean,
+): Sighting {
   const gone = action === 'deleted' || after === undefined;
   const ready = conditionOf(after ?? { metadata: { name: key } }, 'Ready');
-  const isDown = !gone && ready !== undefined && ready.status !== 'True' && !isTakenDown(after);
+  const fails = !gone && ready !== undefined && ready.status !== 'True' && (isDown || !isTakenDown(after));
   const reason = ready?.status === 'Unknown' ? 'NodeUnreachable' : 'NodeNotReady';
   // One that joins is not ready at first: the network comes after the kubelet.
   const due = (time(after, 'metadata', 'creationTimestamp') ?? 0) + pendingMs;
@@ -131,10 +139,10 @@ export function nodeSightingOf({ action, key, uid, after }: Shown, { pendingMs }
     key,
     node: key,
     gone,
-    problems: isDown ? [{ container: '', reason, level: 'Failure', due, ...messagePart(ready?.message) }] : [],
+    problems: fails ? [{ container: '', reason, level: 'Failure', due, ...messagePart(ready?.message) }] : [],
     ended: [],
     restarts: NONE,
-    ready: !gone && !isDown,
+    ready: !gone && !fails,
     fine: new Set(),
     succeeds: false,
   };
@@ -146,11 +154,9 @@ function isTakenDown(node: Manifest): boolean {
 }
 
 /** Likewise whether a change of a node matters. */
-export function nodeMatters(change: Change, options: ClassifyOptions): boolean {
-  const { before } = change;
-  const now = nodeSightingOf(change, options);
-  const wasDown =
-    before !== undefined &&
-    nodeSightingOf({ ...change, action: 'updated', after: before }, options).problems.length > 0;
-  return now.problems.length > 0 !== wasDown || (wasDown && now.gone);
+export function nodeMatters({ action, key, uid, before, after, flags }: Change, options: ClassifyOptions): boolean {
+  const isDown = (node: Manifest | undefined, wasDown: boolean): boolean =>
+    nodeSightingOf({ action, key, uid, before, after: node, flags }, options, wasDown).problems.length > 0;
+  if (action === 'deleted') return before !== undefined && !isReady(before);
+  return isDown(after, false) !== isDown(before, false) || isDown(after, true) !== isDown(before, true);
 }

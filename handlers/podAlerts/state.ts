@@ -83,6 +83,11 @@ export function fails({ problems }: PodState, now: number): boolean {
   return problems.some((problem) => isDue(problem, now));
 }
 
+export function failsIn({ pods }: GroupState, uid: string, now: number): boolean {
+  const pod = pods[uid];
+  return pod !== undefined && fails(pod, now);
+}
+
 /** What fails comes before what only starts, as in a rollout of hundreds. */
 function withPod(pods: GroupState['pods'], uid: string, pod: PodState, now: number): GroupState['pods'] {
   const entries = Object.entries(pods);
