@@ -905,6 +905,23 @@ describe('muting', () => {
     assert.equal(rig.halts.at(-1), 'muted by annotation watchchain/mute');
   });
 
+  test('by an annotation of the workload until a time: told when it is removed before', async () => {
+    const rig = new Rig();
+    const until = new Date(START + 24 * HOUR).toISOString();
+    const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'shop' } };
+    const annotated = {
+      ...deployment,
+      metadata: { ...deployment.metadata, annotations: { 'watchchain/mute': until } },
+    };
+    await rig.show(annotated);
+    await rig.show(crashing());
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.told(), []);
+    await rig.show(deployment);
+    await rig.advance(MINUTE);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+  });
+
   test('by the configuration, all of whose patterns have to match, until a time', async () => {
     const until = new Date(START + HOUR).toISOString();
     const rig = new Rig({ mute: [{ namespace: '^shop$', image: ['^registry\\.example/web:'], until }] });

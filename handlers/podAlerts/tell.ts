@@ -28,8 +28,12 @@ export interface Told {
 
 type Context = Pick<StatefulContext<Json>, 'evidence' | 'signal' | 'now'>;
 
-/** A mute by annotation ends when somebody removes it, which need not be a change that is watched. */
+/** A mute ends before its time when somebody removes it, which need not be a change that comes here. */
 const ASK_AGAIN_MS = 60_000;
+
+function askAgainAt({ until = Infinity }: Muted, now: number): number {
+  return Math.min(until, now + ASK_AGAIN_MS);
+}
 
 /** The first that may be told: one pod that is muted, or on a dead node, hides nothing of the others. */
 export async function tellLoudest(
@@ -45,7 +49,7 @@ export async function tellLoudest(
   let hushed: ReadonlySet<string> = new Set();
   const isMuted: IsMuted = ({ uid, pod, problem }) => {
     const muted = telling.mute({ owner: telling.owner, pod, problem }, now);
-    if (muted !== undefined) againAt = Math.min(againAt, muted.until ?? now + ASK_AGAIN_MS);
+    if (muted !== undefined) againAt = Math.min(againAt, askAgainAt(muted, now));
     return muted !== undefined || hushed.has(uid);
   };
   for (;;) {
@@ -75,7 +79,7 @@ async function tell(
   const manifest = await manifestFor(change, alert, owner, evidence);
   const silence = step === 'resolve' ? undefined : await silenceOf(alert, manifest, telling, context);
   if (silence !== undefined) {
-    return { verdict: halt(silence.reason), state, againAt: silence.until ?? now + ASK_AGAIN_MS };
+    return { verdict: halt(silence.reason), state, againAt: askAgainAt(silence, now) };
   }
   const { pod, uid, lead, since } = alert;
   const search = { owner, pod, uid, lead, manifest, since };
