@@ -46,7 +46,8 @@ function above(kind: string, name: string, labels: Readonly<Record<string, strin
       return rollout === undefined ? undefined : { apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout', name: rollout };
     }
     case 'Job': {
-      const cronJob = /^(.+)-\d{8,10}$/.exec(name)?.[1];
+      // Minutes since the epoch: 20 and six more digits are a date, as people write it.
+      const cronJob = /^(.+)-(?!20\d{6}$)\d{8,10}$/.exec(name)?.[1];
       return cronJob === undefined ? undefined : { apiVersion: 'batch/v1', kind: 'CronJob', name: cronJob };
     }
     case 'ReplicationController': {

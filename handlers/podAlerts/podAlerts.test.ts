@@ -532,6 +532,18 @@ describe('one alert per workload', () => {
     );
   });
 
+  test('jobs that are called by a date are of no cron job', async () => {
+    const rig = new Rig();
+    for (const name of ['import-20260101', 'import-20260102']) {
+      const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name, uid: name, controller: true }];
+      await rig.show(crashing({ name: `${name}-x`, metadata: { ownerReferences, labels: {} } }));
+    }
+    assert.deepEqual(
+      rig.alerts.map(({ owner }) => `${owner.kind} ${owner.name}`),
+      ['Job import-20260101', 'Job import-20260102'],
+    );
+  });
+
   test('a dead node is one alert, and what fails on it waits until it is back', async () => {
     const node = (status: string): Manifest => ({
       apiVersion: 'v1',
