@@ -1,7 +1,16 @@
 /** Whether what is known of a workload is to be told, and when to look again. Pure: time is given. */
 import type { Level, Problem } from './problem.ts';
 import type { RestartRule } from './restarts.ts';
-import { fails, isDue, nextChangeAt, type AlertState, type GroupState, type Known, type PodState } from './state.ts';
+import {
+  fails,
+  failsIn,
+  isDue,
+  nextChangeAt,
+  type AlertState,
+  type GroupState,
+  type Known,
+  type PodState,
+} from './state.ts';
 
 export interface Rules {
   readonly restarts: RestartRule;
@@ -41,8 +50,11 @@ export function decide(state: GroupState, { now, seenAt }: Times, rules: Rules, 
   const worst = worstOf(state, now, isMuted);
   const kept = { ...state, resolved: state.resolved.filter((at) => at > now - FLAP_WINDOW_MS) };
   if (worst === undefined) return whenFine(kept, { now, seenAt }, rules);
-  const alert = alertWith(kept.alert, worst, failingPods(kept, now).length);
-  return { step: stepOf(alert, now, rules), alert, state: { ...kept, alert } };
+  const known = alertWith(kept.alert, worst, failingPods(kept, now).length);
+  const step = stepOf(known, now, rules);
+  // Who is reminded looks at what fails now: the pod that it began with may be long gone.
+  const alert = step === 'remind' && !failsIn(kept, known.uid, now) ? about(known, worst) : known;
+  return { step, alert, state: { ...kept, alert } };
 }
 
 /** After the alert was told. A resolved one is remembered as such only. */
@@ -105,16 +117,21 @@ function failingPods({ pods }: GroupState, now: number): readonly PodState[] {
 }
 
 /** What it began with stays its subject, so that each message names the same, until it grows from a warning to a failure. */
-function alertWith(alert: AlertState | undefined, { uid, pod, problem }: Worst, pods: number): AlertState {
+function alertWith(alert: AlertState | undefined, worst: Worst, pods: number): AlertState {
+  const { problem, pod, uid } = worst;
   const most = Math.max(pods, alert?.pods ?? 0);
-  const subject = { since: problem.since, lead: problem, pod: pod.key, uid, pods: most };
-  const placed = pod.node === undefined ? subject : { ...subject, node: pod.node };
-  if (alert?.told === undefined) return placed;
+  const begun = { since: problem.since, lead: problem, pod: pod.key, uid, pods: most };
+  if (alert?.told === undefined) return about(begun, worst);
   const { endedAt: _, recoveredAt: __, ...known } = alert;
-  if (alert.lead.level === problem.level || alert.lead.level === 'Failure') return { ...known, pods: most };
-  // These are the pod's: another one has its own.
-  const { node: ___, metadata: ____, ...told } = known;
-  return { ...told, ...placed, since: alert.since };
+  const isSame = alert.lead.level === problem.level || alert.lead.level === 'Failure';
+  return isSame ? { ...known, pods: most } : about({ ...known, pods: most }, worst);
+}
+
+/** Its node and its labels are the pod's: another one has its own. */
+function about(alert: AlertState, { uid, pod, problem }: Worst): AlertState {
+  const { node: _, metadata: __, ...known } = alert;
+  const placed = { ...known, lead: problem, pod: pod.key, uid };
+  return pod.node === undefined ? placed : { ...placed, node: pod.node };
 }
 
 function stepOf({ told: level, toldAt = 0, lead }: AlertState, now: number, { remindMs }: Rules): Step {

@@ -827,6 +827,20 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['reminder CrashLoopBackOff', 'reminder CrashLoopBackOff']);
   });
 
+  test('a reminder is about what fails now, where the pod that it began with is gone', async () => {
+    const rig = new Rig({ remindAfter: '4h' });
+    await rig.show(crashing());
+    await rig.show(podOf({ name: 'web-6c5b7d8f9-y', containers: [waiting('ImagePullBackOff')] }));
+    await rig.delete(crashing());
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    await rig.advance(4 * HOUR);
+    assert.equal(
+      rig.alerts[0]?.headline,
+      'for 4h now: ImagePullBackOff: deployment shop/web, pod web-6c5b7d8f9-y, container web, node node-1, 2 pods',
+    );
+    assert.equal(rig.alerts[0]?.kubectl, 'kubectl -n shop describe pod web-6c5b7d8f9-y');
+  });
+
   test('a warning that becomes a failure is told once more', async () => {
     const rig = new Rig({ restarts: 2 });
     await running(rig);
