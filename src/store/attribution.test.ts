@@ -145,6 +145,20 @@ describe('attribute()', () => {
     assert.deepEqual(by[0]?.paths, ['spec.tokens[=*]']);
   });
 
+  test('names the parent of what is nested deeper than a stack can follow', () => {
+    const fieldsV1 = `${'{"f:a":'.repeat(10_000)}{}${'}'.repeat(10_000)}`;
+    const entry = Buffer.from(`[{"manager":"m","operation":"Update","fieldsV1":${fieldsV1}}]`);
+    const { by } = attribute(entry, undefined);
+    assert.match(by[0]?.paths.join() ?? '', /^a(?:\.a){199}$/);
+  });
+
+  test('stops when the paths are as long as many objects: a long key stands in each that is below it', () => {
+    const below = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`f:a${i}`, {}]));
+    const fieldsV1 = { 'f:spec': { [`f:${'x'.repeat(100_000)}`]: below } };
+    const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1 }]), undefined);
+    assert.ok(by.length === 1 && JSON.stringify(by).length < 500_000);
+  });
+
   test('stops at a thousand paths', () => {
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f:key${i}`, {}]));
     const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1: { 'f:data': many } }]), undefined);

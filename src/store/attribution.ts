@@ -11,6 +11,12 @@ import { isObject, type Json, type JsonObject } from '../json.ts';
 /** More leaf paths than this of one entry say nothing more to people, and a full path repeats its parents. */
 const MAX_PATHS = 1000;
 
+/** The same of their length: a key of a custom resource may be as long as the object, and each path below it repeats it. */
+const MAX_PATHS_CHARS = 128 * 1024;
+
+/** An object may be nested 10,000 deep, which no stack holds: what is deeper counts as its parent. */
+const MAX_DEPTH = 200;
+
 /** Hexadecimal. */
 const HASH_DIGITS = 13;
 
@@ -105,14 +111,14 @@ function actorOf(entry: Uint8Array): Actor | undefined {
   const parsed = parseObject(entry);
   if (parsed === undefined) return undefined;
   const { manager, operation, subresource, time, fieldsV1 } = parsed;
-  const paths: string[] = [];
-  if (isObject(fieldsV1)) collectLeaves(fieldsV1, '', paths);
+  const leaves: Leaves = { paths: [], chars: 0 };
+  if (isObject(fieldsV1)) collectLeaves(fieldsV1, '', leaves);
   return {
     manager: typeof manager === 'string' ? manager : 'unknown',
     operation: operation === 'Apply' ? 'Apply' : 'Update',
     ...(typeof subresource === 'string' && subresource !== '' ? { subresource } : {}),
     ...(typeof time === 'string' ? { time } : {}),
-    paths,
+    paths: leaves.paths,
   };
 }
 
@@ -125,13 +131,22 @@ function parseObject(bytes: Uint8Array): JsonObject | undefined {
   }
 }
 
+interface Leaves {
+  readonly paths: string[];
+  chars: number;
+}
+
 /** A leaf has no children; `.` means the item itself, beside what it holds. */
-function collectLeaves(fields: JsonObject, path: string, leaves: string[]): void {
+function collectLeaves(fields: JsonObject, path: string, leaves: Leaves, depth = 1): void {
   for (const [step, children] of Object.entries(fields)) {
-    if (leaves.length >= MAX_PATHS) return;
+    if (leaves.paths.length >= MAX_PATHS || leaves.chars >= MAX_PATHS_CHARS) return;
     const here = step === '.' ? path : path + segmentOf(step, path);
-    if (isObject(children) && Object.keys(children).length > 0) collectLeaves(children, here, leaves);
-    else leaves.push(here);
+    if (isObject(children) && Object.keys(children).length > 0 && depth < MAX_DEPTH) {
+      collectLeaves(children, here, leaves, depth + 1);
+    } else {
+      leaves.paths.push(here);
+      leaves.chars += here.length;
+    }
   }
 }
 
