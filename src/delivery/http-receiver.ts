@@ -43,7 +43,7 @@ export class HttpReceiver implements Receiver {
     this.#options = options;
     this.#parts = parts;
     const { name, url, secrets = [], signingSecrets = [] } = options;
-    const scrub = scrubberOf(url, [...secrets, ...signingSecrets]);
+    const scrub = scrubberOf(url, [...secrets, ...signingSecrets, ...basicIn(url)]);
     this.#to = { title: `${name} (${url.host})`, proxy: parts.way.proxy, scrub };
     parts.line.record.opened(name);
     this.#sign = signingSecrets.length === 0 ? undefined : signer(signingSecrets);
@@ -97,7 +97,7 @@ export class HttpReceiver implements Receiver {
     const all = {
       'user-agent': 'watchchain',
       'idempotency-key': headerValue(idempotencyKey),
-      ...credentialsIn(url),
+      ...credentialsOf(url),
       ...lowerCased(headers),
       ...this.#sign?.(messageId(idempotencyKey), body, clock.now()),
     };
@@ -129,11 +129,15 @@ export class HttpReceiver implements Receiver {
   }
 }
 
+function credentialsOf(url: URL): Readonly<Record<string, string>> {
+  const [basic] = basicIn(url);
+  return basic === undefined ? {} : { authorization: `Basic ${basic}` };
+}
+
 /** `https://user:password@host` is basic authentication; the HTTP client leaves it out. */
-function credentialsIn({ username, password }: URL): Readonly<Record<string, string>> {
-  if (username === '' && password === '') return {};
-  const pair = `${decoded(username)}:${decoded(password)}`;
-  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+function basicIn({ username, password }: URL): readonly string[] {
+  if (username === '' && password === '') return [];
+  return [Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')];
 }
 
 /** Header values are visible ASCII; a chain may be named in any script. */

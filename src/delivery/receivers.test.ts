@@ -473,6 +473,13 @@ describe('receiver: what it adds to a request', () => {
     assert.equal(server.requests[2]?.headers.authorization, 'Bearer x');
   });
 
+  test('no error holds the credentials of the URL as they were sent', async (t) => {
+    const server = await startReceiver(({ headers }) => ({ status: 401, body: `who is ${headers.authorization}?` }));
+    t.after(() => server.close());
+    const receiver = setUp(t).receiver(server.url.replace('//', '//app:hunter2@'));
+    assert.match((await failureOf(send(receiver))).message, /answered 401: who is Basic \*\*\*\?$/);
+  });
+
   test('no error holds a secret that the receiver echoes', async (t) => {
     const server = await startReceiver(({ headers }) => ({ status: 400, body: `who is ${headers.authorization}?` }));
     t.after(() => server.close());
