@@ -117,10 +117,21 @@ describe('redactText()', () => {
     ['-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nbye', '***\nbye'],
     ['-----BEGIN PRIVATE KEY-----\nMIIE, cut off', '***'],
     ['key AKIAABCDEFGHIJKLMNOP', 'key ***'],
+    ['args: --db-password=hunter22 --port=80', 'args: --db-password=*** --port=80'],
+    ['{"log":"{\\"token\\":\\"a b\\",\\"user\\":\\"ada\\"}"}', '{"log":"{\\"token\\":***,\\"user\\":\\"ada\\"}"}'],
+    ['{"password"=>"hunter22", "user"=>"ada"}', '{"password"=>***, "user"=>"ada"}'],
+    ['\x1b[36mpassword\x1b[0m=hunter22 \x1b[36muser\x1b[0m=ada', 'password=*** user=ada'],
+    ['\x1b[36mtoken=\x1b[0mhunter22', 'token=***'],
+    ['dsn "https:\\/\\/app:hunter22@db\\/shop"', 'dsn "https:\\/\\/***@db\\/shop"'],
     ['GET https://example.test/path 500 in 3ms', 'GET https://example.test/path 500 in 3ms'],
     ['level=info msg="all is well"', 'level=info msg="all is well"'],
   ];
   for (const [given, wanted] of cases) {
     test(JSON.stringify(given), () => assert.equal(redactText(given, isSecretName), wanted));
   }
+
+  test('takes the name of a header for that of the variable', () => {
+    const isKey = (name: string) => /api_?key/i.test(name);
+    assert.equal(redactText('X-Api-Key: hunter22', isKey), 'X-Api-Key: ***');
+  });
 });

@@ -2,12 +2,15 @@
 import { nameMatcher } from '../source/name-matcher.ts';
 
 const MASK = '***';
+/** Many loggers colour a name and its value apart: `password\x1b[0m=hunter2`. */
+// oxlint-disable-next-line no-control-regex -- the escape is the point
+const COLOR = /\u001b\[[\d;]{0,20}m/g;
 
 /** Each with what it leaves of a match. Bounded or without nested repeats: time grows with the length of the text. */
 const LOOKS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, MASK],
   // A password may hold an @: what is before the last one goes.
-  [/([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#]*@/gi, `$1${MASK}@`],
+  [/([a-z][a-z0-9+.-]{1,20}:\\?\/\\?\/)[^\s/?#]*@/gi, `$1${MASK}@`],
   [/\b(Bearer|Basic|Token)\s+[\w.~+/=-]{8,}/gi, `$1 ${MASK}`],
   [/\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?/g, MASK],
   [
@@ -16,9 +19,9 @@ const LOOKS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** `NAME=value`, `"name": "value"`, `name: value`, up to the value. */
-const NAMED = /(?<![\w.-])([A-Za-z_][\w.-]{0,100})["']?\s{0,5}[=:]\s{0,5}/g;
-const VALUE = /"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s,;&"']+/y;
+/** `NAME=value`, `--name=value`, `"name": "value"`, `name: value`, `"name"=>"value"`, up to the value; `\"` in JSON inside a string. */
+const NAMED = /(?<![\w.-])[.-]{0,2}([A-Za-z_][\w.-]{0,100})(?:\\{0,3}["'])?\s{0,5}[=:]>?\s{0,5}/g;
+const VALUE = /\\{1,3}"(?:[^"\\\n]|\\+[^"\\\n])*(?:\\+")?|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s,;&"']+/y;
 
 /** @param secretNames of environment variables, as of today: they may change while the service runs */
 export function textRedactor(secretNames: () => readonly string[]): (text: string) => string {
@@ -32,14 +35,15 @@ export function textRedactor(secretNames: () => readonly string[]): (text: strin
 
 /** @param isSecretName as of environment variables */
 export function redactText(text: string, isSecretName: (name: string) => boolean): string {
-  return LOOKS.reduce((clean, [look, left]) => clean.replace(look, left), withoutNamed(text, isSecretName));
+  const named = withoutNamed(text.replace(COLOR, ''), isSecretName);
+  return LOOKS.reduce((clean, [look, left]) => clean.replace(look, left), named);
 }
 
 function withoutNamed(text: string, isSecretName: (name: string) => boolean): string {
   let clean = '';
   let done = 0;
   for (const { index, 0: start, 1: name = '' } of text.matchAll(NAMED)) {
-    if (index < done || !isSecretName(name)) continue;
+    if (index < done || !(isSecretName(name) || isSecretName(name.replace(/[.-]/g, '_')))) continue;
     VALUE.lastIndex = index + start.length;
     const value = VALUE.exec(text)?.[0];
     if (value === undefined) continue;
