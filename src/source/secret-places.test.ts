@@ -23,6 +23,9 @@ describe('findSecretValues()', () => {
   const copies = {
     'kapp.k14s.io/original': `{"data":{"a":"${CANARY}"}}`,
     'example.com/yaml': `kind: Secret\nstringData:\n  a: ${CANARY}`,
+    'example.com/quoted': `---\n"stringData":\n  "a": ${CANARY}`,
+    'kapp.k14s.io/original-diff': `[{"type":"replace","path":"/data/a","value":"${CANARY}"}]`,
+    'example.com/encoded': `eyJkYXRh${CANARY}`,
     'objectset.rio.cattle.io/applied': `H4sIAAAA${CANARY}`,
   };
   for (const [annotation, value] of Object.entries(copies)) {

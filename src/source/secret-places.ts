@@ -38,9 +38,9 @@ export function findSecretValues(bytes: Buffer, found: OnPlace): void {
   });
 }
 
-/** As JSON or YAML, or packed: kubectl is not the only one that keeps what it applied; kapp and Rancher do, and operators. */
+/** As JSON or YAML, a list of them or of edits, or packed: kubectl is not the only one that keeps what it applied; kapp and Rancher do, and operators. */
 function holdsObject(annotation: string): boolean {
-  return /^\s*\{|\b(?:stringData|data)\s*:|^H4sI/.test(annotation);
+  return /^\s*(?:\{|\[\s*\{)|\b(?:stringData|data)["']?\s*:|^(?:H4sI|eyJ)/.test(annotation);
 }
 
 /** What kubectl keeps of the last applied manifest, at any depth: a second copy of every secret in it. */
