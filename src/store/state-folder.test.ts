@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, lstat, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
@@ -132,9 +132,16 @@ describe('openStateFolder()', () => {
     await mkdir(target);
     await symlink(target, join(parent, 'link'));
     await assert.rejects(open(t, join(parent, 'link')), { code: 'CONFIG', message: /it is a symbolic link/ });
-    await writeFile(join(parent, 'elsewhere'), 'x'.repeat(32));
-    await symlink(join(parent, 'elsewhere'), join(target, 'redaction.key'));
-    await assert.rejects(open(t, target), { code: 'CONFIG', message: /a file in it is a symbolic link/ });
+    const elsewhere = join(parent, 'elsewhere');
+    await writeFile(elsewhere, 'x'.repeat(32));
+    for (const name of ['redaction.key', 'holder', `redaction.key.${process.pid}`]) {
+      await symlink(elsewhere, join(target, name));
+      await assert.rejects(open(t, target), { code: 'CONFIG', message: /a file in it is a symbolic link/ });
+      await rm(join(target, name));
+      await rm(join(target, 'holder'), { force: true });
+      assert.equal(await readFile(elsewhere, 'utf8'), 'x'.repeat(32), name);
+    }
+    await open(t, target);
   });
 
   test("refuses a folder that is not ours, or everyone's, but for the root of a pod's volume, and leaves it as it was", async (t) => {

@@ -32,6 +32,9 @@ export interface StateFolderOptions {
 const KEY_BYTES = 32;
 const STORE_FILE = 'store.db';
 const HOLDER_FILE = 'holder';
+/** Not through a link that somebody put there while the folder was open to others. */
+const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
+const REPLACE = { mode: 0o600, flag: O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW };
 
 /** @throws ConfigError when the folder cannot be made, is not ours alone, or another process holds it. */
 export async function openStateFolder(options: StateFolderOptions): Promise<StateFolder> {
@@ -163,10 +166,16 @@ export async function tryLock(path: string): Promise<(() => void) | undefined> {
     refuse(path, `${file} cannot be locked (${toError(thrown).message}); remove it when no other process runs here`);
   }
   const since = new Date().toISOString();
-  await writeFile(holderFile, `process ${process.pid} on ${hostname()} since ${since}`, { mode: 0o600 });
-  return () => {
+  const unlock = (): void => {
     if (db.isOpen) db.close();
   };
+  try {
+    await writeFile(holderFile, `process ${process.pid} on ${hostname()} since ${since}`, REPLACE);
+  } catch (thrown) {
+    unlock();
+    throw thrown;
+  }
+  return unlock;
 }
 
 async function createPrivately(file: string): Promise<void> {
@@ -196,7 +205,7 @@ async function readPrivately(file: string): Promise<Buffer | undefined> {
 async function makeKey(file: string): Promise<Buffer> {
   const key = randomBytes(KEY_BYTES);
   const draft = `${file}.${process.pid}`;
-  await writeFile(draft, key, { mode: 0o600, flag: 'w', flush: true });
+  await writeFile(draft, key, { ...REPLACE, flush: true });
   await rename(draft, file);
   return key;
 }
