@@ -87,7 +87,10 @@ export function shown(change: Change): ShownChange {
     // Names of roles may hold anything but a slash.
     key: visible(summary.key, MAX_LINE),
     name: visible(summary.name, MAX_LINE),
-    by: summary.by.map((actor) => ({ ...actor, paths: actor.paths.slice(0, MAX_PATHS) })),
+    by: summary.by.map((actor) => ({
+      ...actor,
+      paths: actor.paths.slice(0, MAX_PATHS).map((path) => visible(path, MAX_LINE)),
+    })),
     ...(diff === undefined
       ? {}
       : { what: visible(diff.headline, MAX_LINE), diff: visible(diff.unified.trimEnd(), MAX_DIFF) }),
