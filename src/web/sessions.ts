@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 
 const COOKIE = 'watchchain';
+/** There may be several: who has a neighbouring name, or another path of ours, can set one too, and it may come first. */
+const SESSION = new RegExp(`(?:^|; *)${COOKIE}=([\\w-]{43})(?=;|$)`, 'g');
 const LASTS_MS = 8 * 3_600_000;
 /** Beyond it the oldest has to type it in again. */
 const MAX_SESSIONS = 100;
@@ -28,8 +30,10 @@ export class Sessions {
   tokenOf(headers: Headers): string | undefined {
     const bearer = /^Bearer +([\w.~+/=-]+)$/i.exec(headers.get('authorization') ?? '')?.[1];
     if (bearer !== undefined) return bearer;
-    const id = new RegExp(`(?:^|; *)${COOKIE}=([\\w-]{43})(?:;|$)`).exec(headers.get('cookie') ?? '')?.[1];
-    const session = id === undefined ? undefined : this.#tokens.get(id);
-    return session !== undefined && session.until > this.#clock.monotonic() ? session.token : undefined;
+    for (const [, id = ''] of (headers.get('cookie') ?? '').matchAll(SESSION)) {
+      const session = this.#tokens.get(id);
+      if (session !== undefined && session.until > this.#clock.monotonic()) return session.token;
+    }
+    return undefined;
   }
 }
