@@ -13,8 +13,15 @@ export function scrubberOf(url: URL, more: readonly string[] = []): (text: strin
   const parts = [...url.pathname.split('/'), ...written, ...url.searchParams.values(), url.username, url.password];
   const secrets = [url.pathname + url.search, url.pathname, url.search, ...parts, ...parts.map(decoded), ...more]
     .filter((piece) => piece.length >= MIN_SECRET_LENGTH)
+    .flatMap(spellingsOf)
     .toSorted((a, b) => b.length - a.length);
   return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
+}
+
+/** As an echo may write it: in JSON, where some escape each slash, or percent-encoded. */
+function spellingsOf(piece: string): readonly string[] {
+  const inJson = JSON.stringify(piece).slice(1, -1);
+  return [piece, inJson, inJson.replaceAll('/', '\\/'), encodeURIComponent(piece.toWellFormed())];
 }
 
 /** An error that may stand as a cause: name, code and message of the original, scrubbed; none of its other properties. */
