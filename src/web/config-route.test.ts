@@ -26,6 +26,10 @@ name = "webhook"
 url = "https://hooks.example/s3cret-4"
 headers = { authorization = "s3cret-5" }
 layout = { text = "\${PASSWORD}" }
+[[handler]]
+name = "exec"
+command = ["./page-me"]
+env = { DB_PWD = "s3cret-7" }
 `,
   );
   const config = await loadConfig(file, { env: { PASSWORD: 's3cret-6' }, loadHandler });

@@ -5,7 +5,7 @@ import type { Route, RouteParts } from './route.ts';
 
 const HIDDEN = '(hidden)';
 /** Keys whose values are nobody's business, whatever they hold. */
-const SECRET_KEY = /url|token|passw|secret|credential|auth|webhook|header|cert|key$/i;
+const SECRET_KEY = /url|token|passw|secret|credential|auth|webhook|header|cert|key$|^env$/i;
 
 export function configRoute({ outlook }: Pick<RouteParts, 'outlook'>): Route {
   return {
