@@ -49,6 +49,26 @@ describe('grafana', () => {
     );
   });
 
+  test('what the cluster says hides nothing: control and bidirectional characters are escapes, lines stay', async (t) => {
+    const evil = 'a\u202eb\u001b[31m\nc';
+    const event = changeOf({
+      after: {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { name: 'e', namespace: 'shop' },
+        message: evil,
+        reason: evil,
+      },
+    });
+    const options = { text: '{{ event.message }}', tags: ['{{ event.reason }}'] };
+    const { body } = await requestOf(t, event, options);
+    const { text, tags } = JSON.parse(body) as { readonly text: string; readonly tags: readonly string[] };
+    assert.deepEqual(
+      [text, ...tags],
+      Array.from({ length: 2 }, () => String.raw`a\u202eb\u001b[31m` + '\nc'),
+    );
+  });
+
   test('every field, templates with their types', async (t) => {
     const options = {
       text: '{{ event.message | truncate: 15 }}',
