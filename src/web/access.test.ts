@@ -181,6 +181,29 @@ describe("the cluster's word", () => {
     assert.equal((await visit(web, 'GET /api/changes', 'limited')).status, 403);
   });
 
+  test('is asked of 50 tokens at once, however many come with one', async (t) => {
+    const held = Promise.withResolvers<void>();
+    let [asked, refused] = [0, 0];
+    const request: ApiClient['request'] = async () => {
+      if (++asked > 50) held.resolve();
+      await held.promise;
+      return answer({ authenticated: false });
+    };
+    const web = await TestWeb.start(t, {
+      listen: LOCAL,
+      settings: { clusterAccess: true },
+      api: { ...cluster(), request },
+    });
+    const stranger = async (_: unknown, n: number): Promise<number> => {
+      const { status } = await visit(web, 'GET /api/changes', `stranger-${n}`);
+      if (status === 403 && ++refused === 10) held.resolve();
+      return status;
+    };
+    await Promise.all(Array.from({ length: 60 }, stranger));
+    assert.deepEqual([asked, refused], [50, 10]);
+    assert.equal(await stranger(undefined, 60), 401, 'and of the next when they are answered');
+  });
+
   test('when it cannot be asked nobody comes in, and the probes answer', async (t) => {
     const api = { ...cluster(), request: () => Promise.reject(new Error('connection refused')) };
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api });

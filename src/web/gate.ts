@@ -43,6 +43,8 @@ const ALLOWED_MS = 5 * 60_000;
 const REFUSED_MS = 30_000;
 /** Answers that are remembered; beyond it the oldest goes. */
 const MAX_REMEMBERED = 1_000;
+/** Of one kind: whoever reaches us may come with any number of tokens that nobody knows. */
+const MAX_ASKED_AT_ONCE = 50;
 const TIMEOUT_MS = 10_000;
 
 interface Reviewed {
@@ -122,14 +124,18 @@ async function post(api: ApiClient, path: string, body: object): Promise<{ reado
 class Remembered<T> {
   readonly #clock: Clock;
   readonly #answers = new Map<string, { readonly answer: Promise<T>; until: number }>();
+  #asking = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** @throws when too much is asked already */
   async get(key: string, ask: () => Promise<T>, holdsMs: (answer: T) => number): Promise<T> {
     const known = this.#answers.get(key);
     if (known !== undefined && known.until > this.#clock.monotonic()) return known.answer;
+    if (this.#asking >= MAX_ASKED_AT_ONCE) throw new Error('too much is asked at once');
+    this.#asking++;
     const entry = { answer: ask(), until: Infinity };
     this.#answers.delete(key);
     this.#answers.set(key, entry);
@@ -142,6 +148,8 @@ class Remembered<T> {
     } catch (thrown) {
       this.#answers.delete(key);
       throw thrown;
+    } finally {
+      this.#asking--;
     }
   }
 }
