@@ -1,7 +1,8 @@
 import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
-import { parseAnswer, verdictOf } from '../../src/plugin/contract.ts';
+import { scrubberOf } from '../../src/delivery/scrub.ts';
+import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { options, type Options } from './options.ts';
 import { compileBatch, compileQuestion, compileRequest, type Request } from './request.ts';
 
@@ -39,12 +40,15 @@ export default defineSink({
   ],
   deadlineMs,
   create(options, environment) {
+    const url = new URL(options.url);
+    const signingSecrets = [options.secret ?? []].flat();
+    const secrets = secretsIn(options.headers);
     const receiver = environment.receivers.receiver({
       ...receiverOptions(options),
       name: environment.id,
-      url: new URL(options.url),
-      signingSecrets: [options.secret ?? []].flat(),
-      secrets: secretsIn(options.headers),
+      url,
+      signingSecrets,
+      secrets,
     });
     const ask = (request: Request, context: HandlerContext): Promise<ReceiverResponse> => {
       const { idempotencyKey, signal, traceparent } = context;
@@ -57,11 +61,12 @@ export default defineSink({
     const life = { stop: () => receiver.close() };
     if (options.verdict) {
       const questionOf = compileQuestion(options);
+      const answerOf = answerReader(scrubberOf(url, [...secrets, ...signingSecrets]));
       return {
         ...life,
         async deliver(change, context) {
           const { body } = await ask(questionOf(change, context), context);
-          return verdictOf(parseAnswer(body), change, context);
+          return verdictOf(answerOf(body), change, context);
         },
         preview: (change, context) => shown(questionOf(change, context)),
       };
@@ -87,6 +92,21 @@ export default defineSink({
 
 function shown({ method, body }: Request): string {
   return `${method} ${body}`;
+}
+
+/** What becomes an error of an answer, which may be an echo, is scrubbed first: cut off, a secret is not found any more. */
+function answerReader(scrub: (text: string) => string): (body: string) => Answer {
+  const read = (body: string): Answer => {
+    try {
+      return parseAnswer(body);
+    } catch {
+      return parseAnswer(scrub(body));
+    }
+  };
+  return (body) => {
+    const { error, ...answer } = read(body);
+    return error === undefined ? answer : { ...answer, error: scrub(error) };
+  };
 }
 
 /** Tokens and the like, which a receiver may echo: the values of headers that are called so and are no templates. */

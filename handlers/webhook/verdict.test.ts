@@ -51,6 +51,19 @@ describe('webhook: verdict', () => {
     });
   }
 
+  for (const echo of ['{"is": "Bearer hunter2-canary"}', `${'<'.repeat(80)} Bearer hunter2-canary`])
+    for (const body of [`[${echo}`, JSON.stringify({ error: echo })]) {
+      test(`no error holds a secret that it echoes: ${body}`, async (t) => {
+        const headers = { authorization: 'Bearer hunter2-canary' };
+        const options = (url: string) => ({ url, verdict: true, headers });
+        const { sink } = await connectedSink(t, webhook, options, () => ({ body }));
+        await assert.rejects(sink.deliver(change, context) as Promise<unknown>, ({ message }: Error) => {
+          assert.doesNotMatch(message, /hunter2/);
+          return message.includes('***');
+        });
+      });
+    }
+
   test('is refused together with a body of its own, and with batches', () => {
     assert.deepEqual(problemsOf(webhook, { url: 'http://x.example', verdict: true, body: 'x', batch: true }), [
       'body: must not be given together with verdict, whose request is that of the plug-in contract',

@@ -107,7 +107,8 @@ export class HttpReceiver implements Receiver {
 
   #refusalIn(response: ReceiverResponse): Failure | undefined {
     try {
-      this.#options.accept?.(response);
+      // The answer and not the error, whose own words may be those of the address, such as a method's name.
+      this.#options.accept?.({ ...response, body: this.#to.scrub(response.body) });
       return undefined;
     } catch (thrown) {
       return failureOfRefusal(toError(thrown));

@@ -492,6 +492,16 @@ describe('receiver: what it adds to a request', () => {
 });
 
 describe('receiver: an error inside a 2xx answer', () => {
+  test('holds no secret that the answer echoes', async (t) => {
+    const server = await startReceiver(({ path }) => ({ body: `nobody at ${path}` }));
+    t.after(() => server.close());
+    const accept = ({ body }: { readonly body: string }): void => {
+      throw new TerminalError(`refused: ${body}`);
+    };
+    const failure = await failureOf(send(setUp(t).receiver(`${server.url}/services/${SECRET}`, { accept })));
+    assert.equal(failure.message, 'refused: nobody at ***');
+  });
+
   for (const [error, code, breaks] of [
     [new RetryAfterError('slow down', { retryAfterMs: 20_000 }), 'DEFER', false],
     [new TerminalError('never'), 'TERMINAL', false],
