@@ -57,7 +57,7 @@ describe('webhook: verdict', () => {
         const headers = { authorization: 'Bearer hunter2-canary' };
         const options = (url: string) => ({ url, verdict: true, headers });
         const { sink } = await connectedSink(t, webhook, options, () => ({ body }));
-        await assert.rejects(sink.deliver(change, context) as Promise<unknown>, ({ message }: Error) => {
+        await assert.rejects(sink.deliver(change, context), ({ message }: Error) => {
           assert.doesNotMatch(message, /hunter2/);
           return message.includes('***');
         });
