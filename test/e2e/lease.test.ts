@@ -63,7 +63,11 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     first.signal('SIGCONT');
     const exit = await first.exited();
     assert.equal(exit.code, 1);
-    assert.match(exit.stderr, /The lease default\/hand-over was lost: it was not renewed in time/);
+    // The second where it stood still in the middle of a renewal.
+    assert.match(
+      exit.stderr,
+      /The lease default\/hand-over was lost: (?:it was not renewed in time|Cannot PUT .*: no complete answer within 2 s);/,
+    );
     assert.equal((await second.stop()).code, 0);
     assert.equal(slack.requests.length, 1);
   });
