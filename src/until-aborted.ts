@@ -12,8 +12,20 @@ interface Settle {
 export async function untilAborted(signal: AbortSignal, begin: (settle: Settle) => void): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = () => reject(signal.reason as Error);
-  signal.addEventListener('abort', abort, { once: true });
   begin({ resolve, reject });
-  return promise.finally(() => signal.removeEventListener('abort', abort));
+  return unlessAborted(promise, signal);
+}
+
+/** The same of work that has begun: how it ends then is nobody's business any more. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined);
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }

@@ -12,6 +12,7 @@ import { checkedDecision, checkedGroup, checkedInstance, checkedVerdict } from '
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { toError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import { unlessAborted } from '../until-aborted.ts';
 import { printable } from '../log.ts';
 
 /**
@@ -113,10 +114,9 @@ function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience)
 }
 
 /** Its deadline ends a call from outside, which is told as if it had thrown. */
-async function inTime<A>(work: () => A | Promise<A>, { signal }: HandlerContext): Promise<A> {
-  const late = Promise.withResolvers<never>();
-  signal.addEventListener('abort', () => late.reject(signal.reason as Error), { once: true });
-  return Promise.race([work(), late.promise]);
+function inTime<A>(work: () => A | Promise<A>, { signal }: HandlerContext): Promise<A> {
+  const answer = async () => work();
+  return unlessAborted(answer(), signal);
 }
 
 function life(instance: { start?(): Promise<void>; stop?(): Promise<void> }) {

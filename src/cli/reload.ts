@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { WatchedFiles } from '../config/watch-files.ts';
 import { isConfigError, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { unlessAborted } from '../until-aborted.ts';
 
 export interface ReloadOptions {
   readonly app: Pick<App, 'reload' | 'reloadFailed'>;
@@ -19,9 +20,6 @@ export interface ReloadOptions {
 
 /** Until the signal aborts. A configuration that cannot be used is told, and the one that runs goes on. */
 export async function reloadWhenChanged({ app, config, files, load, log, signal }: ReloadOptions): Promise<void> {
-  const stopped = Promise.withResolvers<never>();
-  stopped.promise.catch(() => {});
-  signal.addEventListener('abort', () => stopped.reject(signal.reason as Error), { once: true });
   for (;;) {
     try {
       await files.changed(signal);
@@ -30,7 +28,7 @@ export async function reloadWhenChanged({ app, config, files, load, log, signal 
     }
     try {
       // A stop does not wait for what a handler's file does while it is loaded.
-      await app.reload(await Promise.race([load(), stopped.promise]));
+      await app.reload(await unlessAborted(load(), signal));
     } catch (thrown) {
       if (signal.aborted) return;
       const problems = isConfigError(thrown) ? thrown.problems : [toError(thrown).message];

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { Agent, buildConnector, ProxyAgent, request, type Dispatcher } from 'undici';
 import { codeOf, toError } from '../errors.ts';
+import { unlessAborted } from '../until-aborted.ts';
 import { VERSION } from '../version.ts';
 import type { ApiClient, ApiResponse, ApiStream, Query, RequestOptions } from './api.ts';
 import type { ConnectOptions, Credentials } from './credentials.ts';
@@ -44,6 +45,7 @@ class UndiciApiClient implements ApiClient {
     const deadline = AbortSignal.timeout(timeoutMs);
     const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
     try {
+      // undici looks at the signal only when it has a connection, or none within its deadline.
       const response = await unlessAborted(this.#send({ ...options, method, path, signal: both }), both);
       return { ...head(response), body: await readWhole(response.body) };
     } catch (thrown) {
@@ -164,22 +166,6 @@ function tracked(connect: buildConnector.connector, connecting: Set<Socket>): bu
     }) as unknown as Socket | undefined;
     if (socket !== undefined) connecting.add(socket);
   };
-}
-
-/** undici looks at the signal only when it has a connection, or none within its deadline. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => undefined);
-  signal.throwIfAborted();
-  let abort = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
 
 function head({ statusCode, headers }: Dispatcher.ResponseData): Pick<ApiResponse, 'status' | 'headers'> {
