@@ -11,7 +11,7 @@ import { exchange, ExchangeError } from './http.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { OutgoingRequest, Receiver, ReceiverOptions, ReceiverResponse } from './receiver.ts';
 import type { ReceiverRecord } from './receiver-record.ts';
-import { decoded, scrubbedCause, scrubberOf } from './scrub.ts';
+import { basicCredentials, scrubbedCause, scrubberOf } from './scrub.ts';
 import { messageId, signer, type Sign } from './signature.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -43,7 +43,7 @@ export class HttpReceiver implements Receiver {
     this.#options = options;
     this.#parts = parts;
     const { name, url, secrets = [], signingSecrets = [] } = options;
-    const scrub = scrubberOf(url, [...secrets, ...signingSecrets, ...basicIn(url)]);
+    const scrub = scrubberOf(url, [...secrets, ...signingSecrets]);
     this.#to = { title: `${name} (${url.host})`, proxy: parts.way.proxy, scrub };
     parts.line.record.opened(name);
     this.#sign = signingSecrets.length === 0 ? undefined : signer(signingSecrets);
@@ -97,7 +97,7 @@ export class HttpReceiver implements Receiver {
     const all = {
       'user-agent': 'watchchain',
       'idempotency-key': headerValue(idempotencyKey),
-      ...credentialsOf(url),
+      ...credentialsIn(url),
       ...lowerCased(headers),
       ...this.#sign?.(messageId(idempotencyKey), body, clock.now()),
     };
@@ -130,15 +130,10 @@ export class HttpReceiver implements Receiver {
   }
 }
 
-function credentialsOf(url: URL): Readonly<Record<string, string>> {
-  const [basic] = basicIn(url);
+/** The HTTP client leaves the credentials of `https://user:password@host` out. */
+function credentialsIn(url: URL): Readonly<Record<string, string>> {
+  const basic = basicCredentials(url);
   return basic === undefined ? {} : { authorization: `Basic ${basic}` };
-}
-
-/** `https://user:password@host` is basic authentication; the HTTP client leaves it out. */
-function basicIn({ username, password }: URL): readonly string[] {
-  if (username === '' && password === '') return [];
-  return [Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')];
 }
 
 /** Header values are visible ASCII; a chain may be named in any script. */

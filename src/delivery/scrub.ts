@@ -3,6 +3,12 @@
 /** Shorter pieces are words of the path (`api`, `v1`) and no secrets; hiding them would only garble messages. */
 const MIN_SECRET_LENGTH = 6;
 
+/** What basic authentication makes of the credentials in a URL; undefined where there are none. */
+export function basicCredentials({ username, password }: URL): string | undefined {
+  if (username === '' && password === '') return undefined;
+  return Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64');
+}
+
 /** Replaces each piece of `url` that may be secret (path, query, credentials, and each part of them), and `more`, by `***`. */
 export function scrubberOf(url: URL, more: readonly string[] = []): (text: string) => string {
   // As they are written, too: a query that is a key alone, and values whose encoding an echo leaves as it is.
@@ -11,10 +17,12 @@ export function scrubberOf(url: URL, more: readonly string[] = []): (text: strin
     .split('&')
     .map((pair) => pair.slice(pair.indexOf('=') + 1));
   const parts = [...url.pathname.split('/'), ...written, ...url.searchParams.values(), url.username, url.password];
-  const secrets = [url.pathname + url.search, url.pathname, url.search, ...parts, ...parts.map(decoded), ...more]
-    .filter((piece) => piece.length >= MIN_SECRET_LENGTH)
-    .flatMap(spellingsOf)
-    .toSorted((a, b) => b.length - a.length);
+  const whole = [url.pathname + url.search, url.pathname, url.search, basicCredentials(url) ?? ''];
+  const pieces = [...whole, ...parts, ...parts.map(decoded), ...more].filter(
+    ({ length }) => length >= MIN_SECRET_LENGTH,
+  );
+  // Most have one spelling, and answers are looked through for each.
+  const secrets = [...new Set(pieces.flatMap(spellingsOf))].toSorted((a, b) => b.length - a.length);
   return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }
 
@@ -33,7 +41,7 @@ export function scrubbedCause(error: Error, scrub: (text: string) => string): Er
 }
 
 /** Percent-encoding undone; as it is when it is none. */
-export function decoded(piece: string): string {
+function decoded(piece: string): string {
   try {
     return decodeURIComponent(piece);
   } catch {
