@@ -35,8 +35,13 @@ const ESCAPED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are the point
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => {
-    return ESCAPED[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    return ESCAPED[c] ?? escapeOf(c);
   });
+}
+
+/** `\\u202e` of a UTF-16 unit, as JSON writes it. */
+export function escapeOf(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 const COLORS: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 /** Values and fields as text: on one line, or as the lines of a block. Bounded: a value is never printed further than asked for. */
 import type { Json } from '../../src/json.ts';
-import { printable } from '../../src/log.ts';
+import { escapeOf, printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
 import { equal } from './equal.ts';
 import { isEmpty, isList, isMap, toJson } from './json.ts';
@@ -142,9 +142,7 @@ function word(text: string): string {
 
 /** With escapes for what has no looks of its own, such as the no-break spaces and byte order marks that editors leave: values differ by it. */
 export function seen(text: string): string {
-  return text.replace(/[\u00a0\u00ad\u061c\u200b\u200e\u200f\u202f\u2060\ufeff]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  return text.replace(/[\u00a0\u00ad\u061c\u200b\u200e\u200f\u202f\u2060\ufeff]/g, escapeOf);
 }
 
 /** At most `room` characters, by code point, printable, with `…` where something is missing. */
