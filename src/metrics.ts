@@ -26,9 +26,11 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
       registers,
       collect() {
         this.reset();
-        for (const alike of alikeIn(scopes())) {
+        // Those that differ by their selectors only share their labels: told as one, none hides what is wrong with another.
+        for (const alike of Map.groupBy(scopes(), (scope) => JSON.stringify(labelsOf(scope))).values()) {
+          const [first] = alike;
           const value = valueOf(alike);
-          if (value !== undefined) this.set(labelsOf(alike[0]), value);
+          if (first !== undefined && value !== undefined) this.set(labelsOf(first), value);
         }
       },
     });
@@ -107,15 +109,3 @@ export function collectProcessMetrics({ registry }: Metrics): void {
 }
 
 const labelsOf = ({ kind, resource = kind, namespace }: ScopeHealth) => ({ resource, namespace });
-
-/** Scopes that differ by their selectors only share their labels: they are told as one, so that none hides what is wrong with another. */
-function alikeIn(scopes: readonly ScopeHealth[]): Iterable<readonly [ScopeHealth, ...ScopeHealth[]]> {
-  const byLabels = new Map<string, [ScopeHealth, ...ScopeHealth[]]>();
-  for (const scope of scopes) {
-    const { resource, namespace } = labelsOf(scope);
-    const alike = byLabels.get(`${resource} ${namespace}`);
-    if (alike === undefined) byLabels.set(`${resource} ${namespace}`, [scope]);
-    else alike.push(scope);
-  }
-  return byLabels.values();
-}
