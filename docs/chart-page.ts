@@ -1,5 +1,6 @@
 /** chart/README.md: how to install, and every value with its comment in values.yaml. */
 import { isCollection, isMap, isPair, isScalar, parseDocument, type Node } from 'yaml';
+import { table } from '../src/markdown.ts';
 
 const INTRO = `# watchchain's chart
 
@@ -55,11 +56,7 @@ Anything else is refused, with its path.
 /** @param values the text of values.yaml */
 export function chartPage(values: string): string {
   const rows = rowsOf(parseDocument(values).contents, '');
-  const head = [
-    ['value', 'default', 'what'],
-    ['---', '---', '---'],
-  ];
-  return INTRO + [...head, ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
+  return `${INTRO}${table(['value', 'default', 'what'], rows)}\n`;
 }
 
 /** A row for each value, and for each group of values that has a comment. */

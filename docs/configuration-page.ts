@@ -1,8 +1,9 @@
 /** docs/configuration.md: every option that is not a handler's, from the schema that checks the file. */
 import { z } from 'zod';
-import { asSchema, cell, typeOf, type Schema } from '../src/cli/handler-page.ts';
+import { asSchema, typeOf, type Schema } from '../src/cli/handler-page.ts';
 import { READ_ONCE } from '../src/config/config.ts';
 import { configFile } from '../src/config/schema.ts';
+import { cell, table } from '../src/markdown.ts';
 
 const INTRO = `# The configuration
 
@@ -22,24 +23,24 @@ export function configurationPage(): string {
 }
 
 /** The section of a table, then those of the tables in it. */
-function sections(title: string, path: string, table: Schema): readonly string[] {
-  const rows: string[] = [];
+function sections(title: string, path: string, schema: Schema): readonly string[] {
+  const rows: (readonly string[])[] = [];
   const inner: string[] = [];
-  for (const [name, found] of Object.entries(table.properties ?? {})) {
+  for (const [name, found] of Object.entries(schema.properties ?? {})) {
     const field = asSchema(found);
     const below = name === 'chain' ? undefined : tableIn(field);
     if (below === undefined) {
-      const isRequired = table.required?.includes(name) === true;
+      const isRequired = schema.required?.includes(name) === true;
       const cells = [`\`${name}\``, typeOf(field), `${isRequired ? '**Required.** ' : ''}${field.description ?? ''}`];
-      rows.push(`| ${cells.map(cell).join(' | ')} |\n`);
+      rows.push(cells.map(cell));
     } else {
       const [key, about] = [`${path}${name}`, field.description ?? below.description];
       const heading = `\`${field.type === 'array' ? `[[${key}]]` : `[${key}]`}\``;
       inner.push(...sections(heading, `${key}.`, { ...below, ...(about === undefined ? {} : { description: about }) }));
     }
   }
-  const text = table.description === undefined ? '' : `${table.description}\n\n`;
-  return [`## ${title}\n\n${text}| option | type | meaning |\n| --- | --- | --- |\n${rows.join('')}`, ...inner];
+  const text = schema.description === undefined ? '' : `${schema.description}\n\n`;
+  return [`## ${title}\n\n${text}${table(['option', 'type', 'meaning'], rows)}\n`, ...inner];
 }
 
 /** The table that a field is, or of which it has several; undefined for anything else. */

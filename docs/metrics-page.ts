@@ -1,4 +1,5 @@
 /** docs/metrics.md: every metric, from the registry itself, and every alert, from the rule file. */
+import { table } from '../src/markdown.ts';
 import { createMetrics } from '../src/metrics.ts';
 
 const INTRO = `# Metrics
@@ -41,9 +42,9 @@ export function metricsPage({ groups }: RuleFile): string {
     .map((rule) => [rule.alert, `\`${rule.expr}\``, rule.for, rule.labels.severity, rule.annotations.description]);
   return [
     INTRO,
-    table([['metric', 'type', 'labels', 'what'], ...rows]),
+    `${table(['metric', 'type', 'labels', 'what'], rows)}\n`,
     OF_THE_PROCESS,
-    table([['alert', 'expression', 'for', 'severity', 'what it says'], ...alerts]),
+    `${table(['alert', 'expression', 'for', 'severity', 'what it says'], alerts)}\n`,
   ].join('\n');
 }
 
@@ -51,8 +52,4 @@ export function metricsPage({ groups }: RuleFile): string {
 function labelsOf(metric: object): string {
   const labels: unknown = Reflect.get(metric, 'labelNames');
   return Array.isArray(labels) ? labels.map((label) => `\`${String(label)}\``).join(', ') : '';
-}
-
-function table([head = [], ...body]: readonly (readonly string[])[]): string {
-  return [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
 }

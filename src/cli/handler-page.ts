@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { sinkOptions } from '../config/sink-options.ts';
 import { builtinHandlerNames, loadHandler } from '../chain/load.ts';
+import { cell, table } from '../markdown.ts';
 
 /** Every built-in handler, by name. */
 export async function builtinHandlers(): Promise<readonly HandlerDefinition[]> {
@@ -50,9 +51,8 @@ function optionsTable(options: z.ZodObject): string {
     ];
   });
   if (rows.length === 0) return 'None.';
-  return [['option', 'type', 'default', 'example', 'meaning'], ['---', '---', '---', '---', '---'], ...rows]
-    .map((cells) => `| ${cells.map(cell).join(' | ')} |`)
-    .join('\n');
+  const cells = rows.map((row) => row.map(cell));
+  return table(['option', 'type', 'default', 'example', 'meaning'], cells);
 }
 
 export type Schema = z.core.JSONSchema.JSONSchema;
@@ -89,9 +89,4 @@ function tomlKey(key: string): string {
 
 function code(text: string): string {
   return `\`${text}\``;
-}
-
-/** A table's cell: one line, and no bar ends it early. */
-export function cell(text: string): string {
-  return text.replaceAll('\n', ' ').replaceAll('|', '\\|');
 }
