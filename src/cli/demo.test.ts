@@ -32,12 +32,16 @@ describe('watchchain demo', () => {
       'by external-secrets',
       'DELETE deployment',
       'DELETE service',
-      'restartCount: 2 -> 3',
+      'FAILURE deployment',
+      'CrashLoopBackOff (OOMKilled, exit 137)',
+      'deployment shop/worker updated: ',
+      'loading 48211 orders',
+      'RESOLVED deployment',
       'ADD event',
     ]) {
       assert(text.stdout.includes(told), `${told} is not in\n${text.stdout}`);
     }
-    assert.equal(text.stdout.split('\n').filter((line) => line.includes('UPDATE deployment')).length, 2);
+    assert.equal(text.stdout.split('\n').filter((line) => line.includes('UPDATE deployment')).length, 4);
     // Neither in the clear nor as it stands in the manifest.
     assert.doesNotMatch(text.stdout, /tok-\d|dG9r/);
     assert(!text.stdout.includes('\x1b'));

@@ -9,7 +9,8 @@ import { loadConfig } from '../config/load.ts';
 import { createLogger, printable } from '../log.ts';
 import { startApiServer, type ApiServer } from '../testing/api-server.ts';
 import { fasterClock, LivingCluster } from '../testing/living-cluster.ts';
-import { startReceiver, type CapturedRequest } from '../testing/receiver.ts';
+import { startReceiver, type CapturedReceiver, type CapturedRequest } from '../testing/receiver.ts';
+import { unlessAborted } from '../until-aborted.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { renderMessage, styled, type Attachment, type Looks } from './slack-terminal.ts';
 
@@ -20,6 +21,9 @@ interface Flags {
 
 /** Columns where the output is no terminal. */
 const PLAIN_COLUMNS = 100;
+
+/** A minute has no time for the usual half of one. */
+const HOLD_DOWN_MS = 3_000;
 
 /** The configuration of the demo, read as any other. */
 const CONFIG = `
@@ -41,15 +45,12 @@ clusterName = "demo"
 messagesPerSecond = 0
 
 [[chain]]
-name = "crash loops"
+name = "pods that fail"
   [[chain.resource]]
   kind = "pod"
   [[chain.handler]]
-  name = "ignoreEvents"
-  events = ["Add", "Delete"]
-  [[chain.handler]]
-  name = "diff"
-  only = ["status.containerStatuses[*].restartCount"]
+  name = "podAlerts"
+  holdDown = "\${DEMO_HOLD_DOWN}"
   [[chain.handler]]
   name = "slack"
   webhookURL = "\${DEMO_SLACK}"
@@ -113,12 +114,15 @@ async function demo(flags: Flags, io: CommandIo): Promise<number> {
   const writes = countWrites(server);
 
   const log = createLogger({ level: 'warn', format: 'text', color: looks.color, stream: io.stderr });
-  const env = { DEMO_SLACK: `${slack.url}/services/demo` };
+  const env = {
+    DEMO_SLACK: `${slack.url}/services/demo`,
+    DEMO_HOLD_DOWN: `${Math.ceil(HOLD_DOWN_MS / flags.speed)}ms`,
+  };
   const config = await demoConfig(server, folder, env);
   const app = createApp({ config, log, stdout: io.stdout, env, storeFile: ':memory:' });
   cleanup.defer(() => app.stop());
   show(introduction(server, flags));
-  const ended = play(cluster, app, flags, io.signal);
+  const ended = play(cluster, app, slack, flags, io.signal);
   await Promise.race([ended, app.failed]);
   // Drains: what is under way is still told.
   await app.stop();
@@ -127,15 +131,29 @@ async function demo(flags: Flags, io: CommandIo): Promise<number> {
 }
 
 /** Until the story is over, or the process is asked to stop. */
-async function play(cluster: LivingCluster, app: App, { forever }: Flags, signal: AbortSignal): Promise<void> {
+async function play(
+  cluster: LivingCluster,
+  app: App,
+  slack: CapturedReceiver,
+  { forever }: Flags,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     await app.start();
     await app.idle();
     for (let more = true; more; more = forever === true) await cluster.play(signal);
     await app.idle();
+    // What fails in the story is mended in it.
+    while (failing(slack) > 0) await unlessAborted(slack.waitFor(slack.requests.length + 1), signal);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
+}
+
+/** How many alerts Slack was told of, and not that they are over. */
+function failing({ requests }: CapturedReceiver): number {
+  const told = (word: string) => requests.filter((request) => attachmentIn(request).author_name?.startsWith(word));
+  return told('FAILURE').length - told('RESOLVED').length;
 }
 
 async function demoConfig(server: ApiServer, folder: string, env: NodeJS.ProcessEnv): Promise<Config> {

@@ -138,6 +138,11 @@ export class ApiServer implements AsyncDisposable {
     return this.#cluster.get(type, keyOf(name, type.namespaced ? (namespace ?? 'default') : ''));
   }
 
+  /** What `kubectl logs` prints of a pod from now on, whichever container is asked for. */
+  setLog(name: string, namespace: string, text: string): void {
+    this.#cluster.logs.set(keyOf(name, namespace), text);
+  }
+
   /** A custom resource installed while running. */
   addResource(type: ResourceType): void {
     this.#cluster.types.add(type);

@@ -1,5 +1,6 @@
 /** A small shop that lives on the embedded API server: about a minute of what happens in real clusters, the same each time. */
 import { systemClock, type Clock } from '../clock.ts';
+import type { Manifest } from '../change.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { ApiServer } from './api-server.ts';
 import { mergePatch } from './api-server/merge-patch.ts';
@@ -21,7 +22,7 @@ import {
 } from './shop.ts';
 
 export interface LivingClusterOptions {
-  /** A round takes 55 s of it. Default: the system's; see {@link fasterClock}. */
+  /** A round takes 56 s of it. Default: the system's; see {@link fasterClock}. */
   readonly clock?: Clock;
   /** Called before each thing that somebody does: `kubectl set image deployment/web web=nginx:1.9.1`. */
   readonly narrate?: (what: string) => void;
@@ -52,7 +53,10 @@ export class LivingCluster {
   readonly #narrate: (what: string) => void;
   /** Running pods by workload, oldest first. */
   readonly #pods = new Map<string, string[]>();
+  /** The newest of each workload. */
+  readonly #replicaSets = new Map<string, Manifest>();
   #names = 0;
+  #revisions = 1;
   #round = 0;
 
   constructor(server: ApiServer, options: LivingClusterOptions = {}) {
@@ -83,7 +87,7 @@ export class LivingCluster {
     await this.#settingsEdited(round, signal);
     await this.#scaled(round, signal);
     await this.#secretRotated(round, signal);
-    await this.#crashLoop(signal);
+    await this.#outOfMemory(signal);
     await this.#legacyRemoved(signal);
     this.#narrate('the cluster operator begins an upgrade');
     this.#server.create(upgradeEvent(`demo.${this.#name()}`, `4.${20 + round}`), {
@@ -94,20 +98,24 @@ export class LivingCluster {
 
   async #rollout(image: string, signal: AbortSignal): Promise<void> {
     const workload = { ...WORKLOADS.web, image };
+    this.#narrate(`kubectl set image deployment/web web=${image}`);
+    this.#patch('Deployment', 'web', template(workload), 'kubectl-set');
+    await this.#newPods(workload, signal);
+    await this.#quiet('web', 4_000, signal);
+  }
+
+  /** What the Deployment's controller makes of another template. */
+  async #newPods(workload: Workload, signal: AbortSignal): Promise<void> {
     const { app, replicas } = workload;
-    this.#narrate(`kubectl set image deployment/${app} ${app}=${image}`);
-    this.#patch('Deployment', app, { spec: { template: { spec: podSpec(app, image) } } }, 'kubectl-set');
     await this.#pause(600, signal);
-    const hash = this.#name();
-    this.#server.create(replicaSet({ ...workload, replicas: 1 }, hash), { manager: CONTROLLERS });
-    const revision = { 'deployment.kubernetes.io/revision': String(this.#round + 1) };
+    this.#newReplicaSet(workload);
+    const revision = { 'deployment.kubernetes.io/revision': String(++this.#revisions) };
     this.#patch('Deployment', app, { metadata: { annotations: revision } }, CONTROLLERS);
     for (let updated = 1; updated <= replicas; updated++) {
-      await this.#replacePod(workload, hash, signal);
-      this.#patch('ReplicaSet', `${app}-${hash}`, { spec: { replicas: updated } }, CONTROLLERS);
+      await this.#startPod(workload, signal);
+      this.#stopPod(app);
       this.#deploymentStatus(app, { updatedReplicas: updated, readyReplicas: replicas, replicas });
     }
-    await this.#quiet(app, 4_000, signal);
   }
 
   async #settingsEdited(round: number, signal: AbortSignal): Promise<void> {
@@ -122,7 +130,7 @@ export class LivingCluster {
     this.#narrate(`load ${to > from ? 'rises: the autoscaler adds' : 'falls: the autoscaler removes'} pods of api`);
     this.#patch('HorizontalPodAutoscaler', 'api', { status: { desiredReplicas: to } }, CONTROLLERS, 'status');
     this.#patch('Deployment', 'api', { spec: { replicas: to } }, CONTROLLERS, 'scale');
-    for (let n = from; n < to; n++) await this.#startPod({ ...WORKLOADS.api, replicas: to }, 'scaled', signal);
+    for (let n = from; n < to; n++) await this.#startPod(WORKLOADS.api, signal);
     for (let n = to; n < from; n++) this.#stopPod('api');
     this.#deploymentStatus('api', { replicas: to, readyReplicas: to, updatedReplicas: to });
     this.#patch('HorizontalPodAutoscaler', 'api', { status: { currentReplicas: to } }, CONTROLLERS, 'status');
@@ -135,23 +143,35 @@ export class LivingCluster {
     await this.#quiet('web', 7_000, signal);
   }
 
-  async #crashLoop(signal: AbortSignal): Promise<void> {
-    const { app } = WORKLOADS.worker;
-    const [name = ''] = this.#pods.get(app) ?? [];
+  /** Somebody gives a workload too little memory, and takes it back when it has failed. */
+  async #outOfMemory(signal: AbortSignal): Promise<void> {
+    const { worker } = WORKLOADS;
+    const short = { ...worker, memory: '64Mi' };
+    this.#narrate('kubectl set resources deployment/worker --limits=memory=64Mi');
+    this.#patch('Deployment', worker.app, template(short), 'kubectl-set');
+    await this.#newPods(short, signal);
+    await this.#quiet(worker.app, 1_500, signal);
     this.#narrate('worker runs out of memory, again and again');
-    for (let restarts = 1; restarts <= 3; restarts++) {
-      const lastState = { terminated: { exitCode: 137, reason: 'OOMKilled' } };
-      const down = { ...waiting(app, restarts, 'CrashLoopBackOff'), lastState };
-      this.#patch('Pod', name, { status: { containerStatuses: [down] } }, 'kubelet', 'status');
-      this.#deploymentStatus(app, { readyReplicas: 0 });
-      await this.#pause(3_000, signal);
-      this.#patch('Pod', name, { status: running(app, restarts) }, 'kubelet', 'status');
-      this.#deploymentStatus(app, { readyReplicas: 1 });
-      await this.#pause(800, signal);
-    }
-    // Replaced, so that the next round begins at no restarts.
-    await this.#replacePod(WORKLOADS.worker, 'replaced', signal);
-    await this.#quiet(app, 2_000, signal);
+    for (let restarts = 1; restarts <= 2; restarts++) await this.#killed(worker.app, restarts, signal);
+    this.#narrate('kubectl rollout undo deployment/worker');
+    this.#patch('Deployment', worker.app, template(worker), 'kubectl');
+    await this.#newPods(worker, signal);
+    await this.#quiet(worker.app, 4_000, signal);
+  }
+
+  /** For want of memory, and started again. */
+  async #killed(app: string, restarts: number, signal: AbortSignal): Promise<void> {
+    const [name = ''] = this.#pods.get(app) ?? [];
+    const lines = [`level=info msg="worker started" attempt=${restarts}`, 'level=info msg="loading 48211 orders"'];
+    this.#server.setLog(name, NAMESPACE, `${lines.join('\n')}\n`);
+    const lastState = { terminated: { exitCode: 137, reason: 'OOMKilled' } };
+    const down = { ...waiting(app, restarts, 'CrashLoopBackOff'), lastState };
+    this.#patch('Pod', name, { status: { containerStatuses: [down] } }, 'kubelet', 'status');
+    this.#deploymentStatus(app, { readyReplicas: 0 });
+    await this.#pause(2_500, signal);
+    this.#patch('Pod', name, { status: running(app, restarts) }, 'kubelet', 'status');
+    this.#deploymentStatus(app, { readyReplicas: 1 });
+    await this.#pause(800, signal);
   }
 
   async #legacyRemoved(signal: AbortSignal): Promise<void> {
@@ -170,30 +190,34 @@ export class LivingCluster {
   }
 
   #install(workload: Workload): void {
-    const hash = this.#name();
     this.#server.create(deployment(workload), { manager: 'helm' });
+    this.#newReplicaSet(workload);
     for (let n = 0; n < workload.replicas; n++) {
-      const name = this.#createPod(workload, hash);
+      const name = this.#createPod(workload);
       this.#patch('Pod', name, { status: running(workload.app) }, 'kubelet', 'status');
     }
   }
 
-  async #replacePod(workload: Workload, hash: string, signal: AbortSignal): Promise<void> {
-    await this.#startPod(workload, hash, signal);
-    this.#stopPod(workload.app);
+  /** Whose all pods are that the workload gets from now on. */
+  #newReplicaSet(workload: Workload): void {
+    const made = this.#server.create(replicaSet(workload, this.#name()), { manager: CONTROLLERS });
+    this.#replicaSets.set(workload.app, made);
   }
 
-  async #startPod(workload: Workload, hash: string, signal: AbortSignal): Promise<void> {
-    const name = this.#createPod(workload, hash);
+  async #startPod(workload: Workload, signal: AbortSignal): Promise<void> {
+    const name = this.#createPod(workload);
     await this.#pause(900, signal);
     this.#patch('Pod', name, { status: running(workload.app) }, 'kubelet', 'status');
     await this.#pause(300, signal);
   }
 
-  #createPod(workload: Workload, hash: string): string {
-    const name = `${workload.app}-${hash}-${this.#name().slice(0, 5)}`;
-    this.#server.create(pod(workload, hash, name), { manager: CONTROLLERS });
-    this.#pods.set(workload.app, [...(this.#pods.get(workload.app) ?? []), name]);
+  #createPod(workload: Workload): string {
+    const { app } = workload;
+    const owner = this.#replicaSets.get(app);
+    if (owner === undefined) throw new Error(`Nothing of ${app} is installed`);
+    const name = `${owner.metadata.name}-${this.#name().slice(0, 5)}`;
+    this.#server.create(pod(workload, owner, name), { manager: CONTROLLERS });
+    this.#pods.set(app, [...(this.#pods.get(app) ?? []), name]);
     return name;
   }
 
@@ -236,3 +260,5 @@ export class LivingCluster {
     return (++this.#names * 2_654_435_761).toString(36).slice(-9);
   }
 }
+
+const template = (workload: Workload): JsonObject => ({ spec: { template: { spec: podSpec(workload) } } });

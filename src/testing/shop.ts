@@ -1,4 +1,5 @@
 /** The manifests of a small shop: what stands in the demo's cluster. */
+import type { Manifest } from '../change.ts';
 import type { JsonObject } from '../json.ts';
 
 export const NAMESPACE = 'shop';
@@ -7,6 +8,8 @@ export interface Workload {
   readonly app: string;
   readonly image: string;
   readonly replicas: number;
+  /** What its container may take of memory. Default `512Mi`. */
+  readonly memory?: string;
 }
 
 /** The shop as it is when the story begins. */
@@ -17,7 +20,8 @@ export const WORKLOADS = {
   legacyCart: { app: 'legacy-cart', image: 'registry.example/shop/cart:0.9', replicas: 1 },
 } as const satisfies Record<string, Workload>;
 
-export function deployment({ app, image, replicas }: Workload): JsonObject {
+export function deployment(workload: Workload): JsonObject {
+  const { app, replicas } = workload;
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -25,21 +29,21 @@ export function deployment({ app, image, replicas }: Workload): JsonObject {
     spec: {
       replicas,
       selector: { matchLabels: { app } },
-      template: { metadata: { labels: { app } }, spec: podSpec(app, image) },
+      template: { metadata: { labels: { app } }, spec: podSpec(workload) },
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '25%', maxSurge: '25%' } },
     },
     status: { observedGeneration: 1, replicas, updatedReplicas: replicas, readyReplicas: replicas },
   };
 }
 
-export function podSpec(app: string, image: string): JsonObject {
+export function podSpec({ app, image, memory = '512Mi' }: Workload): JsonObject {
   return {
     containers: [
       {
         name: app,
         image,
         ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }],
-        resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+        resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory } },
         imagePullPolicy: 'IfNotPresent',
       },
     ],
@@ -47,7 +51,8 @@ export function podSpec(app: string, image: string): JsonObject {
   };
 }
 
-export function replicaSet({ app, image, replicas }: Workload, hash: string): JsonObject {
+export function replicaSet(workload: Workload, hash: string): JsonObject {
+  const { app, replicas } = workload;
   const labels = { app, 'pod-template-hash': hash };
   return {
     apiVersion: 'apps/v1',
@@ -56,18 +61,26 @@ export function replicaSet({ app, image, replicas }: Workload, hash: string): Js
     spec: {
       replicas,
       selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: podSpec(app, image) },
+      template: { metadata: { labels }, spec: podSpec(workload) },
     },
     status: { replicas },
   };
 }
 
-export function pod({ app, image }: Workload, hash: string, name: string): JsonObject {
+/** @param owner its ReplicaSet */
+export function pod(workload: Workload, { apiVersion, kind, metadata }: Manifest, name: string): JsonObject {
+  const { app } = workload;
+  const owner = { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true };
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: NAMESPACE, labels: { app, 'pod-template-hash': hash } },
-    spec: { ...podSpec(app, image), nodeName: 'node-1' },
+    metadata: {
+      name,
+      namespace: NAMESPACE,
+      labels: { ...metadata.labels },
+      ownerReferences: [owner],
+    },
+    spec: { ...podSpec(workload), nodeName: 'node-1' },
     status: { phase: 'Pending', containerStatuses: [waiting(app, 0, 'ContainerCreating')] },
   };
 }

@@ -86,12 +86,7 @@ describe('podAlerts', () => {
     world.server.create(event('of-this-pod', uid));
     world.server.create(event('of-its-predecessor', 'another-uid'));
     const path = '/api/v1/namespaces/shop/pods/web-5d4f8c7b9-0/log';
-    world.server.fault({
-      effect: 'contentType',
-      contentType: 'text/plain',
-      body: 'panic: no password=hunter22\n',
-      path,
-    });
+    world.server.setLog('web-5d4f8c7b9-0', 'shop', 'panic: no password=hunter22\n');
     world.server.update(crashing('web'));
     await world.slack.waitFor(1);
     const [{ alert } = {}] = told(world);

@@ -31,6 +31,8 @@ const NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
 export class Cluster {
   readonly types = new TypeTable();
   readonly revision = new Revision();
+  /** What the containers of a pod have printed, by its key. */
+  readonly logs = new Map<string, string>();
   readonly #collections = new Map<string, Collection>();
   readonly #clock: Clock;
   readonly #kubeSystemUid: string;

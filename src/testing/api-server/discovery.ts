@@ -62,7 +62,7 @@ export function resourceList(types: readonly ServedType[], groupName: string, ve
       singularName: '',
       namespaced: type.namespaced,
       kind: subresource === 'scale' ? 'Scale' : type.kind,
-      verbs: ['get', 'patch', 'update'],
+      verbs: verbsOf(subresource),
     })),
   ]);
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources };
@@ -96,7 +96,9 @@ function aggregatedResource(type: ServedType): object {
       subresource,
       responseKind:
         subresource === 'scale' ? { group: 'autoscaling', version: 'v1', kind: 'Scale' } : { group, version, kind },
-      verbs: ['get', 'patch', 'update'],
+      verbs: verbsOf(subresource),
     })),
   };
 }
+
+const verbsOf = (subresource: string): string[] => (subresource === 'log' ? ['get'] : ['get', 'patch', 'update']);

@@ -64,7 +64,7 @@ const BUILT_IN: Readonly<Record<string, readonly Row[]>> = {
     ['nodes', 'Node', 'no', 'cluster'],
     ['persistentvolumeclaims', 'PersistentVolumeClaim', 'pvc'],
     ['persistentvolumes', 'PersistentVolume', 'pv', 'cluster'],
-    ['pods', 'Pod', 'po'],
+    ['pods', 'Pod', 'po', undefined, 'log status'],
     ['podtemplates', 'PodTemplate', '', undefined, ''],
     ['replicationcontrollers', 'ReplicationController', 'rc', undefined, 'scale status'],
     ['resourcequotas', 'ResourceQuota', 'quota'],

@@ -115,6 +115,7 @@ function onObject(context: RouteContext, type: ServedType, info: RequestInfo, re
   const key = keyOf(info.name, type.namespaced ? info.namespace : '');
   const before = cluster.existing(type, key);
   const subresource = info.subresource === '' ? undefined : info.subresource;
+  if (subresource === 'log') return log(cluster.logs.get(key) ?? '', request);
   switch (request.method) {
     case 'GET':
       return object(before, type);
@@ -131,6 +132,14 @@ function onObject(context: RouteContext, type: ServedType, info: RequestInfo, re
     default:
       throw new StatusError(405);
   }
+}
+
+/** Of any container, running or not. */
+function log(text: string, { method, query }: RouteRequest): Answer {
+  if (method !== 'GET') throw new StatusError(405);
+  const lines = text.split(/(?<=\n)/);
+  const wanted = Number(query.get('tailLines') ?? lines.length);
+  return answer(lines.slice(Math.max(0, lines.length - wanted)).join(''), 'text/plain');
 }
 
 function patched(before: Manifest, { contentType, body }: RouteRequest): Manifest {
