@@ -21,11 +21,12 @@ const HINTS: Readonly<Record<string, string>> = {
     'The kubelet ends the container, as its liveness probe fails: it hangs, or the probe is too strict.',
   StartupProbeFailed: 'The kubelet ends the container, as it does not start in time: look at startupProbe.',
   Restarts: 'It restarts often, and comes back each time.',
+  BackoffLimitExceeded: 'The job tried as often as its backoffLimit says and starts no more pods: their logs say why.',
   NodeNotReady: 'The kubelet says that the node cannot run pods: look at its conditions.',
   NodeUnreachable: 'The kubelet does not answer: the node is off, or cut off.',
 };
 
-/** @param pod `namespace/name`, or the name of a node */
+/** @param pod `namespace/name`, of a job that one's, or the name of a node */
 export function adviceOn(
   problem: Problem,
   pod: string,
@@ -43,9 +44,10 @@ const HAVE_LOGS: ReadonlySet<string> = new Set([
   'StartupProbeFailed',
 ]);
 
-function commandFor({ reason, container, final }: Problem, pod: string): string {
+function commandFor({ reason, container, final, job }: Problem, pod: string): string {
   const [namespace = '', name] = pod.split('/');
   if (name === undefined) return `kubectl describe node ${namespace}`;
+  if (job === true) return `kubectl -n ${namespace} describe job ${name}`;
   if (!HAVE_LOGS.has(reason) || container === '') return `kubectl -n ${namespace} describe pod ${name}`;
   return `kubectl -n ${namespace} logs ${name} -c ${container}${final === true ? '' : ' --previous'}`;
 }

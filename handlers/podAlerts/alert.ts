@@ -5,6 +5,7 @@ import { durationText } from '../../src/duration-text.ts';
 import type { EventLine } from '../../src/enrich/evidence.ts';
 import type { Step } from './decide.ts';
 import { adviceOn } from './advice.ts';
+import { failingKindOf, type FailingKind } from './failing-kind.ts';
 import { groupOf, type Owner } from './owner.ts';
 import type { Level } from './problem.ts';
 import { timesOf, type AlertState, type GroupState } from './state.ts';
@@ -37,9 +38,9 @@ export interface AlertNote extends Findings {
   /** One line for people. */
   readonly headline: string;
   readonly owner: Owner;
-  /** `namespace/name`; of a node its name. */
+  /** `namespace/name`; of a job that one's, of a node its name. */
   readonly pod: string;
-  /** Undefined when it is the pod's own problem. */
+  /** Undefined when it is the pod's own problem, or a job's. */
   readonly container: string | undefined;
   readonly node: string | undefined;
   readonly image: string | undefined;
@@ -115,19 +116,19 @@ export function alertOf(circumstances: Circumstances, findings: Findings): Alert
     pods,
     ...adviceOn(lead, pod),
   } as const;
-  return { ...parts, headline: headlineOf(parts), ...findings };
+  return { ...parts, headline: headlineOf(parts, failingKindOf(owner, lead)), ...findings };
 }
 
 type Headed = Omit<AlertNote, 'headline' | keyof Findings>;
 
 /** `CrashLoopBackOff (OOMKilled, exit 137): deployment shop/web, pod web-5x, container web`; first of all whether it is over. */
-function headlineOf(alert: Headed): string {
+function headlineOf(alert: Headed, kind: FailingKind): string {
   const { owner, pod, container, reason, because, exitCode, pods, restarts, node } = alert;
   const how = [because, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined);
   const what = how.length === 0 ? reason : `${reason} (${how.join(', ')})`;
   const where = [
     `${owner.kind.toLowerCase()} ${keyOf(owner)}`,
-    owner.kind === 'Pod' || owner.kind === 'Node' ? undefined : `pod ${pod.slice(pod.indexOf('/') + 1)}`,
+    owner.kind === kind ? undefined : `${kind.toLowerCase()} ${pod.slice(pod.indexOf('/') + 1)}`,
     container === undefined ? undefined : `container ${container}`,
     node === undefined || owner.kind === 'Node' ? undefined : `node ${node}`,
     pods > 1 ? `${pods} pods` : undefined,

@@ -1,4 +1,5 @@
 /** Whether what is known of a workload is to be told, and when to look again. Pure: time is given. */
+import { failingKindOf } from './failing-kind.ts';
 import type { Level, Problem } from './problem.ts';
 import type { RestartRule } from './restarts.ts';
 import {
@@ -112,8 +113,8 @@ function worstOf(state: GroupState, now: number, isMuted: IsMuted): Worst | unde
   return isMuted({ uid: alert.uid, pod: alert.pod, problem: alert.lead }) ? all[0] : undefined;
 }
 
-function failingPods({ pods }: GroupState, now: number): readonly PodState[] {
-  return Object.values(pods).filter((pod) => fails(pod, now));
+function failingPods({ pods, owner }: GroupState, now: number): readonly PodState[] {
+  return Object.values(pods).filter((pod) => fails(pod, now) && failingKindOf(owner, ...pod.problems) !== 'Job');
 }
 
 /** What it began with stays its subject, so that each message names the same, until it grows from a warning to a failure. */

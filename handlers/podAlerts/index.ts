@@ -8,9 +8,9 @@ import { lookAgain } from './look-again.ts';
 import { compileMute } from './mute.ts';
 import { classifyOptionsOf, options, rulesOf, type Options } from './options.ts';
 import { groupOf, ownerOfNode, type Owner } from './owner.ts';
-import { nodeSightingOf, sightingOf } from './sighting.ts';
+import { sightingAs } from './sighting.ts';
 import { EMPTY, failsIn, passed, seen, warned, type GroupState } from './state.ts';
-import { isCore, ownerBehind, placeOf, podOf } from './subject.ts';
+import { kindIn, ownerBehind, placeOf, podOf } from './subject.ts';
 import { tellLoudest, type Telling } from './tell.ts';
 import { problemToldBy } from './told.ts';
 
@@ -21,8 +21,8 @@ export default defineStateful<typeof options, Kept>({
   name: 'podAlerts',
   summary: 'Tells of pods that crash, do not start or restart too often: once per workload, and again when it is over.',
   description: [
-    'Changes of pods go in, and of nodes and Kubernetes Events where the chain watches them; alerts come out. An alert is the change that led to it, with a note `alert` that the sinks show: workload, pod, container, node, image, reason, exit code and signal, restarts, since when, the last Events of the pod, the end of the log, and what was changed before, with who did it. Everything else halts, each with its reason. It needs no option.',
-    'Told are `CrashLoopBackOff`, `ImagePullBackOff` and whatever else a container waits for in vain, `OOMKilled`, a pod that has failed, was evicted, is not scheduled for a minute or is pending for `pendingFor`, of every container, init containers too; `restarts` restarts within `window`; from Events volumes that cannot be mounted, pod networks that cannot be set up, and containers that a liveness or startup probe ends; and nodes that are not ready. Not told is what is expected: pods that complete, are deleted, scaled down, drained or preempted, and what fails on a node that is told as not ready.',
+    'Changes of pods go in, and of nodes, jobs and Kubernetes Events where the chain watches them; alerts come out. An alert is the change that led to it, with a note `alert` that the sinks show: workload, pod, container, node, image, reason, exit code and signal, restarts, since when, the last Events of the pod, the end of the log, and what was changed before, with who did it. Everything else halts, each with its reason. It needs no option.',
+    'Told are `CrashLoopBackOff`, `ImagePullBackOff` and whatever else a container waits for in vain, `OOMKilled`, a pod that has failed, was evicted, is not scheduled for a minute or is pending for `pendingFor`, of every container, init containers too; `restarts` restarts within `window`; from Events volumes that cannot be mounted, pod networks that cannot be set up, and containers that a liveness or startup probe ends; nodes that are not ready; and jobs that give up. Not told is what is expected: pods that complete, are deleted, scaled down, drained or preempted, and what fails on a node that is told as not ready.',
     'Pods are grouped by what people deploy: the Deployment behind a ReplicaSet, the CronJob behind a Job. Of a workload there is one alert at a time, however many of its pods fail; it is told when it begins, when a warning becomes a failure, every `remindAfter`, and when no pod of it has failed for `holdDown`. `change.notes.alert.fingerprint` is the same in all of these.',
     'The annotation `watchchain/mute` on a pod, or on a workload that is watched, holds alerts back: `"true"`, or a time until which. What still fails then is told then. The history that alerts quote is of the kinds that any chain watches; a chain of its own for it may end without a sink. See [pods](../pods.md).',
   ].join('\n\n'),
@@ -101,9 +101,7 @@ class PodAlerts {
       const problem = problemToldBy(change);
       return isHalt(pod) || problem === undefined ? known : warned(known, placeOf(pod), problem, at);
     }
-    const sighting = isCore(change, 'Node')
-      ? nodeSightingOf(change, classify, failsIn(state, change.uid, now))
-      : sightingOf(change, classify);
+    const sighting = sightingAs(kindIn(change) ?? 'Pod', change, classify, failsIn(state, change.uid, now));
     return seen(known, sighting, at, restarts);
   }
 

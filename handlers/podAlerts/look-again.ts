@@ -1,8 +1,9 @@
 /** What is held of the pods of a workload, for when no change tells how they stand. */
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import type { ClassifyOptions } from './classify.ts';
+import { failingKindOf, heldAs } from './failing-kind.ts';
 import type { RestartRule } from './restarts.ts';
-import { nodeSightingOf, sightingOf, type Shown } from './sighting.ts';
+import { sightingAs, type Shown } from './sighting.ts';
 import { failsIn, seen, type GroupState } from './state.ts';
 
 export interface LookAgainOptions {
@@ -12,7 +13,7 @@ export interface LookAgainOptions {
 }
 
 /**
- * The group with its pods, or its node, as they are held now. What is not held any more is gone: its deletion may not have come
+ * The group with its pods and jobs, or its node, as they are held now. What is not held any more is gone: its deletion may not have come
  * here, such as while the chain had other resources.
  */
 export async function lookAgain(
@@ -20,20 +21,15 @@ export async function lookAgain(
   now: number,
   { classify, restarts, evidence }: LookAgainOptions,
 ): Promise<GroupState> {
-  const isNode = state.owner?.kind === 'Node';
   let current = state;
-  for (const [uid, { key }] of Object.entries(state.pods)) {
-    const manifest = await evidence.held('', isNode ? 'nodes' : 'pods', key);
+  for (const [uid, { key, problems }] of Object.entries(state.pods)) {
+    const kind = failingKindOf(state.owner, ...problems);
+    const manifest = await heldAs(kind, key, evidence);
     const isThere = manifest?.metadata.uid === uid;
     const shown: Shown = isThere
       ? { action: 'updated', key, uid, before: manifest, after: manifest, flags: {} }
       : { action: 'deleted', key, uid, before: undefined, after: undefined, flags: {} };
-    current = seen(
-      current,
-      isNode ? nodeSightingOf(shown, classify, failsIn(current, uid, now)) : sightingOf(shown, classify),
-      now,
-      restarts,
-    );
+    current = seen(current, sightingAs(kind, shown, classify, failsIn(current, uid, now)), now, restarts);
   }
   return current;
 }

@@ -70,6 +70,12 @@ export function groupOf({ kind, namespace, name }: Owner): string {
   return namespace === undefined ? `${kind}/${name}` : `${namespace}/${kind}/${name}`;
 }
 
+/** As that of its pods. */
+export function ownerOfJob({ namespace, name }: Pick<ObjectReference, 'namespace' | 'name'>): Owner {
+  const within = namespace === undefined ? {} : { namespace };
+  return { ...(above('Job', name, {}) ?? { apiVersion: 'batch/v1', kind: 'Job', name }), ...within };
+}
+
 export function ownerOfNode({ name }: Pick<ObjectReference, 'name'>): Owner {
   return { apiVersion: 'v1', kind: 'Node', name };
 }

@@ -444,7 +444,7 @@ describe('what keeps a pod from running', () => {
     await rig.show({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'shop' } });
     assert.deepEqual(rig.halts.slice(-2), [
       'the Event tells of no failing pod',
-      'a Deployment is neither a pod, nor an Event of one, nor a node',
+      'a Deployment is neither a pod, nor an Event of one, nor a node or a job',
     ]);
   });
 });

@@ -1,4 +1,4 @@
-/** What one change shows of a pod or a node, as far as alerts go. */
+/** What one change shows of a pod, a node or a job, as far as alerts go. */
 import type { Change, Manifest } from '../../src/change.ts';
 import {
   endedOf,
@@ -10,6 +10,7 @@ import {
   type ClassifyOptions,
 } from './classify.ts';
 import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Container } from './pod.ts';
+import type { FailingKind } from './failing-kind.ts';
 import { hasLeft } from './owner.ts';
 import type { Problem } from './problem.ts';
 import { table, text, time } from './read.ts';
@@ -81,6 +82,22 @@ export function sightingOf({ action, key, uid, before, after, flags }: Shown, op
 
 const NONE: ReadonlyMap<string, number> = new Map();
 
+/** What has no containers shows no more of them. */
+const UNSEEN = {
+  node: undefined,
+  ended: [],
+  restarts: NONE,
+  ready: false,
+  fine: new Set<string>(),
+  succeeds: false,
+} as const;
+
+/** @param isDown of a node: see {@link nodeSightingOf} */
+export function sightingAs(kind: FailingKind, shown: Shown, options: ClassifyOptions, isDown: boolean): Sighting {
+  if (kind === 'Job') return jobSightingOf(shown);
+  return kind === 'Node' ? nodeSightingOf(shown, options, isDown) : sightingOf(shown, options);
+}
+
 /** What had failed for good before is no news: it may have been replaced since. */
 function newsOf(pod: Manifest, before: Manifest | undefined, options: ClassifyOptions): readonly Problem[] {
   const had = before === undefined ? [] : problemsOf(before, options).filter(({ final }) => final === true);
@@ -134,23 +151,34 @@ export function nodeSightingOf(
   const reason = ready?.status === 'Unknown' ? 'NodeUnreachable' : 'NodeNotReady';
   // One that joins is not ready at first: the network comes after the kubelet.
   const due = (time(after, 'metadata', 'creationTimestamp') ?? 0) + pendingMs;
-  return {
-    uid,
-    key,
-    node: key,
-    gone,
-    problems: fails ? [{ container: '', reason, level: 'Failure', due, ...messagePart(ready?.message) }] : [],
-    ended: [],
-    restarts: NONE,
-    ready: !gone && !fails,
-    fine: new Set(),
-    succeeds: false,
-  };
+  const problem: Problem = { container: '', reason, level: 'Failure', due, ...messagePart(ready?.message) };
+  return { ...UNSEEN, uid, key, node: key, gone, problems: fails ? [problem] : [], ready: !gone && !fails };
 }
 
 /** Drained before a reboot, or removed by an autoscaler: both cordon it first. */
 function isTakenDown(node: Manifest): boolean {
   return table(node, 'spec')['unschedulable'] === true || text(node, 'metadata', 'deletionTimestamp') !== undefined;
+}
+
+/** A job has one problem: that it has given up. Why its pods failed was theirs. */
+export function jobSightingOf({ action, key, uid, before, after }: Shown): Sighting {
+  const gone =
+    action === 'deleted' || after === undefined || text(after, 'metadata', 'deletionTimestamp') !== undefined;
+  const failure = gone ? undefined : conditionOf(after, 'Failed');
+  const isNews = failure?.status === 'True' && !(before !== undefined && hasGivenUp(before));
+  const { reason = 'Failed', message } = failure ?? {};
+  const problem: Problem = { container: '', reason, level: 'Failure', job: true, final: true, ...messagePart(message) };
+  return { ...UNSEEN, uid, key, gone, problems: isNews ? [problem] : [] };
+}
+
+function hasGivenUp(job: Manifest): boolean {
+  return conditionOf(job, 'Failed')?.status === 'True';
+}
+
+/** Likewise whether a change of a job matters. */
+export function jobMatters(change: Change): boolean {
+  const { problems, gone } = jobSightingOf(change);
+  return problems.length > 0 || (gone && change.before !== undefined && hasGivenUp(change.before));
 }
 
 /** Likewise whether a change of a node matters. */

@@ -41,7 +41,7 @@ export interface AlertState {
 
 export interface GroupState {
   readonly owner?: Owner;
-  /** By uid; only pods with a problem or with restarts in the window. */
+  /** By uid; only pods with a problem or with restarts in the window, jobs that have given up, or a node. */
   readonly pods: Readonly<Record<string, PodState>>;
   readonly alert?: AlertState;
   /** When its last alerts were resolved. */

@@ -1,5 +1,5 @@
 /** Which workload a change is about, and what the alert that it leads to is a change of. */
-import { keyOf, type Change, type Manifest } from '../../src/change.ts';
+import { apiVersionOf, keyOf, type Change, type Manifest } from '../../src/change.ts';
 import { withNote, withParts } from '../../src/change/lazy-change.ts';
 import { halt, isHalt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
 import { factsOf, namedBy, uidInEvents } from '../../src/enrich/involved.ts';
@@ -7,16 +7,20 @@ import { isEvent } from '../../src/event.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { AlertNote } from './alert.ts';
 import type { ClassifyOptions } from './classify.ts';
-import { ownerOf, ownerOfNode, ownerOfPod, type Owner } from './owner.ts';
+import { SERVED, failingKindOf, type FailingKind } from './failing-kind.ts';
+import { ownerOf, ownerOfJob, ownerOfNode, ownerOfPod, type Owner } from './owner.ts';
 import { expectedEndOf, isReady } from './pod.ts';
 import { text } from './read.ts';
-import { matters, nodeMatters, type Sighting } from './sighting.ts';
+import { jobMatters, matters, nodeMatters, type Sighting } from './sighting.ts';
 import type { AlertState } from './state.ts';
 import { problemToldBy } from './told.ts';
 
-export function isCore({ gvk }: Change, kind: string): boolean {
-  return gvk.group === '' && gvk.kind === kind;
+/** Undefined: a change of something else. */
+export function kindIn({ gvk }: Change): FailingKind | undefined {
+  return KINDS.find((kind) => SERVED[kind].gvk.group === gvk.group && kind === gvk.kind);
 }
+
+const KINDS = Object.keys(SERVED) as FailingKind[];
 
 /** The workload, or why the change is no news of any. */
 export async function ownerBehind(
@@ -25,11 +29,16 @@ export async function ownerBehind(
   { evidence }: Pick<HandlerContext, 'evidence'>,
 ): Promise<Owner | Halt> {
   if (isEvent(change.gvk)) return ownerBehindEvent(change, evidence);
-  if (isCore(change, 'Pod'))
-    return matters(change, options) ? ownerBehindPod(change) : halt('nothing is wrong with the pod');
-  if (isCore(change, 'Node'))
-    return nodeMatters(change, options) ? ownerOfNode(change) : halt('the node stays as it was');
-  return halt(`a ${change.gvk.kind} is neither a pod, nor an Event of one, nor a node`);
+  switch (kindIn(change)) {
+    case 'Pod':
+      return matters(change, options) ? ownerBehindPod(change) : halt('nothing is wrong with the pod');
+    case 'Node':
+      return nodeMatters(change, options) ? ownerOfNode(change) : halt('the node stays as it was');
+    case 'Job':
+      return jobMatters(change) ? ownerOfJob(change) : halt('the job does not give up with this change');
+    case undefined:
+      return halt(`a ${change.gvk.kind} is neither a pod, nor an Event of one, nor a node or a job`);
+  }
 }
 
 /** Of one that leaves its workload the one that it leaves: with its new one it counts from its next change on. */
@@ -82,23 +91,23 @@ function annotationsOf({ metadata: { annotations } }: Manifest): JsonObject | un
 }
 
 /**
- * The change that is told: the one that led to the alert when it is of the pod, or the node, that the alert names. Else, as at a
+ * The change that is told: the one that led to the alert when it is of the pod, the node or the job that the alert names. Else, as at a
  * wake-up or after an Event, it is made one: of the action `timer`, with the metadata as it was known in `before`.
  */
 export function toldAs(change: Change, alert: AlertState, note: AlertNote): Change {
   if (change.action !== 'timer' && change.uid === alert.uid && !isEvent(change.gvk))
     return withNote(change, 'alert', note);
-  const kind = note.owner.kind === 'Node' ? 'Node' : 'Pod';
+  const { gvk, gvr } = SERVED[failingKindOf(note.owner, alert.lead)];
   const [name = '', namespace] = alert.pod.split('/').toReversed();
   const about = {
     action: 'timer',
-    gvk: { group: '', version: 'v1', kind },
-    gvr: { group: '', version: 'v1', resource: `${kind.toLowerCase()}s` },
+    gvk,
+    gvr,
     key: alert.pod,
     namespace,
     name,
     uid: alert.uid,
-    before: { apiVersion: 'v1', kind, metadata: { name, ...alert.metadata } } as Manifest,
+    before: { apiVersion: apiVersionOf(gvk), kind: gvk.kind, metadata: { name, ...alert.metadata } } as Manifest,
     after: undefined,
     by: [],
   } as const;

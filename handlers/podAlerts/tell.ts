@@ -7,6 +7,7 @@ import { alertOf } from './alert.ts';
 import { decide, told, type Decision, type IsMuted, type Rules } from './decide.ts';
 import { findingsOn, NOTHING_FOUND } from './findings.ts';
 import { mutedBy, type Muted, type MuteSubject } from './mute.ts';
+import { failingKindOf, heldAs } from './failing-kind.ts';
 import type { Options } from './options.ts';
 import type { Owner } from './owner.ts';
 import { conditionOf } from './pod.ts';
@@ -98,13 +99,13 @@ function quietReason({ recoveredAt, lead }: AlertState): string {
 /** The change's own, or what is held of the pod. */
 async function manifestFor(
   change: Change,
-  { pod, uid }: AlertState,
+  { pod, uid, lead }: AlertState,
   owner: Owner,
   evidence: Evidence,
 ): Promise<Manifest | undefined> {
   const own = manifestOf(change);
   if (own?.metadata.uid === uid) return own;
-  const held = await evidence.held('', owner.kind === 'Node' ? 'nodes' : 'pods', pod);
+  const held = await heldAs(failingKindOf(owner, lead), pod, evidence);
   return held?.metadata.uid === uid ? held : undefined;
 }
 

@@ -29,7 +29,7 @@ export class Rig {
     this.#evidence = evidence;
   }
 
-  /** The pod, node or Event looks like this now; the last one of its name is what it looked like before. */
+  /** The pod, node, job or Event looks like this now; the last one of its name is what it looked like before. */
   async show(after: Manifest, flags: Change['flags'] = {}, observedAt = this.now): Promise<void> {
     const key = `${after.kind}/${keyOf(after.metadata)}`;
     const before = this.held.get(key);
@@ -94,7 +94,7 @@ export class Rig {
   }
 }
 
-const KINDS: Readonly<Record<string, string>> = { pods: 'Pod', nodes: 'Node', deployments: 'Deployment' };
+const KINDS: Readonly<Record<string, string>> = { pods: 'Pod', nodes: 'Node', jobs: 'Job', deployments: 'Deployment' };
 
 /** As the store makes one: it knows the object by its name. */
 function timerOf(key: string): Change {

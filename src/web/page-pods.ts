@@ -47,7 +47,7 @@ function row({ finding, now, lastChange }: PodRow): Html {
   const why = [because, exitCode === undefined ? undefined : `exit ${exitCode}`].filter(Boolean).join(', ');
   return html`<tr class="${status === 'Sent' ? 'read' : 'alarm'}">
     <td data-label="pod">
-      ${kind === 'Node' ? html`<span class="quiet">node </span>` : ''}<bdi class="name">${place}</bdi>
+      ${kind === 'Pod' ? '' : html`<span class="quiet">${kind.toLowerCase()} </span>`}<bdi class="name">${place}</bdi>
       <div class="quiet">${ofWorkload(finding)}</div>
     </td>
     <td data-label="alert">${status}</td>

@@ -7,8 +7,8 @@ import { startProgram } from '../e2e/main-job.ts';
 import { Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
 
-const config = (url: string) => `
-${['pod', 'event', 'node', 'deployment'].map((kind) => `[[resource]]\nkind = "${kind}"\n`).join('')}
+const config = (url: string, kinds: readonly string[]) => `
+${kinds.map((kind) => `[[resource]]\nkind = "${kind}"\n`).join('')}
 [[handler]]
 name = "podAlerts"
 holdDown = "10s"
@@ -46,7 +46,7 @@ test('failing containers raise one alert, with what was changed before and by wh
   // By another: managedFields do not tell two writes of one manager within one second apart.
   await apply(false, 'setup');
   await plane.kubectl('rollout', 'status', 'deployment', 'web', '--timeout=60s');
-  await workdir.write('config.toml', config(receiver.url));
+  await workdir.write('config.toml', config(receiver.url, ['pod', 'event', 'node', 'deployment']));
   await using program = startProgram(workdir, await plane.access());
   await program.ready();
 
@@ -70,5 +70,47 @@ test('failing containers raise one alert, with what was changed before and by wh
   assert.deepEqual([resolved?.status, resolved?.fingerprint], ['resolved', firing?.fingerprint]);
   assert.ok((resolved?.durationMs ?? 0) > 0);
   assert.deepEqual(more, [], 'its pods that failed meanwhile are told by the first');
+  assert.equal((await program.stop()).code, 0);
+});
+
+const job = {
+  apiVersion: 'batch/v1',
+  kind: 'Job',
+  metadata: { name: 'import', namespace: 'default' },
+  spec: {
+    activeDeadlineSeconds: 2,
+    template: {
+      metadata: { labels: { app: 'import' } },
+      // No node is like that, so that it does not run: kwok's jobs are done in a second.
+      spec: {
+        restartPolicy: 'OnFailure',
+        nodeSelector: { 'shop.example/disk': 'fast' },
+        containers: [{ name: 'import', image: 'importer:1' }],
+      },
+    },
+  },
+};
+
+test('a job that its controller gives up, and whose pods it deletes, is told until it is deleted itself', async () => {
+  await using plane = await startControlPlane({ pods: 'kwok' });
+  await using workdir = await Workdir.make();
+  await using receiver = await startReceiver();
+  await workdir.write('config.toml', config(receiver.url, ['pod', 'job']));
+  await using program = startProgram(workdir, await plane.access());
+  await program.ready();
+
+  await plane.apply([job]);
+  await receiver.waitFor(1);
+  const [firing] = told(receiver);
+  assert.equal(firing?.headline, 'DeadlineExceeded: job default/import');
+  assert.match(firing?.message ?? '', /longer than specified deadline/);
+  assert.ok(
+    firing?.events.some(({ reason }) => reason === 'SuccessfulCreate'),
+    "the job controller's own Events",
+  );
+
+  await plane.kubectl('delete', 'job', 'import');
+  await receiver.waitFor(2);
+  assert.equal(told(receiver)[1]?.status, 'resolved');
   assert.equal((await program.stop()).code, 0);
 });

@@ -1,4 +1,5 @@
 /** The pods that `podAlerts` knows something of, as the page and pod-watcher's endpoints show them. */
+import { failingKindOf, type FailingKind } from '../../../handlers/podAlerts/failing-kind.ts';
 import { compileMute } from '../../../handlers/podAlerts/mute.ts';
 import { rulesOf, type Options } from '../../../handlers/podAlerts/options.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
@@ -10,12 +11,12 @@ import type { ReadTimes } from './acknowledged.ts';
 /** As pod-watcher calls it: `Sent` is a problem that goes on and was read. */
 export type AlertStatus = 'None' | 'Warning' | 'Failure' | 'Sent';
 
-/** What is known of one container of a pod, or, without one, of the pod itself, or of a node. */
+/** What is known of one container of a pod, or, without one, of the pod itself, of a node or of a job. */
 export interface Finding {
   /** Of the alert: to acknowledge it. */
   readonly id: string;
   readonly uid: string;
-  readonly kind: 'Pod' | 'Node';
+  readonly kind: FailingKind;
   readonly namespace: string;
   readonly name: string;
   readonly container: string;
@@ -78,7 +79,7 @@ function findingsIn({ pods, owner }: GroupState, judge: Judge): readonly Finding
       const judged = judge({ id, owner, pod, container });
       if (judged === undefined) return [];
       const place = { namespace: pod.key.slice(0, Math.max(0, slash)), name: pod.key.slice(slash + 1) };
-      const kind = owner?.kind === 'Node' ? 'Node' : 'Pod';
+      const kind = failingKindOf(owner, ...pod.problems);
       return [{ id, uid, kind, ...place, container, owner, node: pod.node, ...judged }];
     });
   });

@@ -1,0 +1,37 @@
+/** What an alert can be about. */
+import type { Gvk, Gvr, Manifest } from '../../src/change.ts';
+import type { Evidence } from '../../src/enrich/evidence.ts';
+import type { Owner } from './owner.ts';
+import type { Problem } from './problem.ts';
+
+export type FailingKind = 'Pod' | 'Node' | 'Job';
+
+interface Served {
+  readonly gvk: Gvk;
+  readonly gvr: Gvr;
+}
+
+export const SERVED: Readonly<Record<FailingKind, Served>> = {
+  Pod: { gvk: { group: '', version: 'v1', kind: 'Pod' }, gvr: { group: '', version: 'v1', resource: 'pods' } },
+  Node: { gvk: { group: '', version: 'v1', kind: 'Node' }, gvr: { group: '', version: 'v1', resource: 'nodes' } },
+  Job: {
+    gvk: { group: 'batch', version: 'v1', kind: 'Job' },
+    gvr: { group: 'batch', version: 'v1', resource: 'jobs' },
+  },
+};
+
+/** @param problems of one of them, or one of its problems */
+export function failingKindOf(owner: Owner | undefined, ...problems: readonly Problem[]): FailingKind {
+  if (owner?.kind === 'Node') return 'Node';
+  return problems.some(({ job }) => job === true) ? 'Job' : 'Pod';
+}
+
+/** As it is known now; undefined when it is gone, or not watched. */
+export function heldAs(
+  kind: FailingKind,
+  key: string,
+  { held }: Pick<Evidence, 'held'>,
+): Promise<Manifest | undefined> {
+  const { group, resource } = SERVED[kind].gvr;
+  return held(group, resource, key);
+}

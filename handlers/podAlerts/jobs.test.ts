@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Manifest } from '../../src/change.ts';
+import { podOf, RUNNING, terminated, waiting, type ContainerParts } from '../../src/testing/failing-pods.ts';
+import { Rig } from '../../src/testing/test-pod-alerts.ts';
+
+const HOUR = 3_600_000;
+
+/** @param failure undefined: it goes on */
+function jobOf(name: string, failure?: string): Manifest {
+  const message = 'Job has reached the specified backoff limit';
+  const failed = { type: 'Failed', status: 'True', reason: failure ?? '', message };
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name, namespace: 'shop', uid: `uid-${name}` },
+    status: failure === undefined ? { active: 1 } : { failed: 1, conditions: [failed] },
+  };
+}
+
+function podOfJob(name: string, phase: string, container: ContainerParts): Manifest {
+  const owner = { apiVersion: 'batch/v1', kind: 'Job', name, uid: `uid-${name}`, controller: true };
+  const metadata = { labels: {}, ownerReferences: [owner] };
+  const spec = { restartPolicy: 'OnFailure' };
+  return podOf({ name: `${name}-x`, phase, ready: false, containers: [container], metadata, spec });
+}
+
+const crashing = (name: string): Manifest =>
+  podOfJob(name, 'Running', waiting('CrashLoopBackOff', { lastState: terminated(1, 'Error'), restartCount: 3 }));
+
+/** As the job's controller does: it deletes the pods, then says so. */
+async function giveUp(rig: Rig, name: string): Promise<void> {
+  await rig.show(jobOf(name));
+  await rig.show(crashing(name));
+  await rig.delete(crashing(name));
+  await rig.advance(2_000);
+  await rig.show(jobOf(name, 'BackoffLimitExceeded'));
+}
+
+describe('a job that gives up', () => {
+  test('goes on failing when its last pod is gone, until it is gone itself', async () => {
+    const rig = new Rig({ remindAfter: '4h' });
+    await giveUp(rig, 'import');
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    await rig.advance(3 * HOUR);
+    const [reminder] = rig.alerts;
+    assert.equal(reminder?.headline, 'for 4h now: BackoffLimitExceeded: job shop/import');
+    assert.equal(reminder?.kubectl, 'kubectl -n shop describe job import');
+    assert.match(reminder?.message ?? '', /backoff limit/);
+    assert.deepEqual([rig.passed.at(-1)?.gvk.kind, rig.passed.at(-1)?.name], ['Job', 'import']);
+    await rig.delete(jobOf('import', 'BackoffLimitExceeded'));
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['reminder BackoffLimitExceeded', 'over BackoffLimitExceeded']);
+    await rig.advance(HOUR);
+    assert.equal(rig.states.size, 0, 'nothing is left to remember');
+  });
+
+  test('of a cron job is over when a later one is done', async () => {
+    const rig = new Rig();
+    await giveUp(rig, 'backup-29380800');
+    await rig.advance(HOUR);
+    await rig.show(jobOf('backup-29380860'));
+    await rig.show(podOfJob('backup-29380860', 'Running', RUNNING));
+    await rig.show(podOfJob('backup-29380860', 'Succeeded', { state: terminated(0, 'Completed') }));
+    await rig.advance(30_000);
+    assert.deepEqual(
+      rig.alerts.map(({ owner }) => `${owner.kind} ${owner.name}`),
+      ['CronJob backup', 'CronJob backup'],
+    );
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff', 'over CrashLoopBackOff']);
+  });
+
+  test('without a pod that failed by itself is told as the job', async () => {
+    const rig = new Rig();
+    await rig.show(jobOf('backup-29380800'));
+    await rig.show(jobOf('backup-29380800', 'DeadlineExceeded'));
+    assert.equal(rig.alerts[0]?.headline, 'DeadlineExceeded: cronjob shop/backup, job backup-29380800');
+    assert.equal(rig.alerts[0]?.pods, 0);
+    assert.deepEqual(rig.told(), ['new DeadlineExceeded']);
+  });
+
+  test('is told once, and one that had given up before is no news', async () => {
+    const rig = new Rig();
+    await rig.show(jobOf('import', 'BackoffLimitExceeded'));
+    await rig.show({ ...jobOf('import', 'BackoffLimitExceeded'), spec: { ttlSecondsAfterFinished: 60 } });
+    assert.deepEqual(rig.told(), ['new BackoffLimitExceeded']);
+    const late = new Rig();
+    late.held.set('Job/shop/import', jobOf('import', 'BackoffLimitExceeded'));
+    await late.show({ ...jobOf('import', 'BackoffLimitExceeded'), spec: { ttlSecondsAfterFinished: 60 } });
+    assert.deepEqual([late.told(), late.halts], [[], ['the job does not give up with this change']]);
+  });
+
+  test('holds its tongue where its annotation says so', async () => {
+    const muted = (failure?: string): Manifest => {
+      const { metadata, ...rest } = jobOf('import', failure);
+      return { ...rest, metadata: { ...metadata, annotations: { 'watchchain/mute': 'true' } } };
+    };
+    const rig = new Rig();
+    await rig.show(muted());
+    await rig.show(muted('BackoffLimitExceeded'));
+    assert.deepEqual(rig.told(), []);
+  });
+});
