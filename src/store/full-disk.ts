@@ -5,10 +5,12 @@
  * grow is refused until there is room for the ballast again.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { isFatal } from './store-error.ts';
+
+const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 
 /** Less on a small volume. */
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -72,7 +74,7 @@ export class FullDisk {
   /** Not zeros, which some file systems store as nothing. Where there is no room, there is no ballast. */
   #takeRoom(store: string): void {
     const chunk = randomFillSync(Buffer.allocUnsafe(CHUNK_BYTES));
-    const file = openSync(ballastOf(store), 'w', 0o600);
+    const file = openSync(ballastOf(store), O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW, 0o600);
     try {
       for (let written = 0; written < this.#bytes;) written += writeSync(file, chunk);
     } catch {
