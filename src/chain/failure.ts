@@ -1,5 +1,6 @@
 /** A failed attempt: which handler threw, and what. */
 import { codeOf, toError } from '../errors.ts';
+import { placeOfMistake } from './error-place.ts';
 
 const MAX_TEXT_CHARS = 1_000;
 const MAX_CAUSES = 4;
@@ -38,8 +39,11 @@ export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfter
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
 
-/** Message and causes in one line of bounded length, for the log and the store; of URLs only the hosts, for a path may be a password. */
-function textOf(error: Error): string {
+/**
+ * Message and causes in one line of bounded length, for the log and the store; of URLs only the hosts, for a path may be a password.
+ * A mistake in somebody's own handler has its file and line.
+ */
+export function textOf(error: Error): string {
   const messages: string[] = [];
   for (let one: unknown = error; one instanceof Error && messages.length < MAX_CAUSES; one = one.cause) {
     const { message } = one;
@@ -49,5 +53,7 @@ function textOf(error: Error): string {
     /\b(https?:\/\/)(?:[^\s/@]*@)?([^\s/?#"']+)[^\s"']*/gi,
     '$1$2',
   );
-  return text.length > MAX_TEXT_CHARS ? `${text.slice(0, MAX_TEXT_CHARS)}…` : text;
+  const at = placeOfMistake(error);
+  const where = at === undefined ? '' : ` (${at})`;
+  return `${text.length > MAX_TEXT_CHARS ? `${text.slice(0, MAX_TEXT_CHARS)}…` : text}${where}`;
 }

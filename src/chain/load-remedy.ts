@@ -1,14 +1,15 @@
 /** Why a user's file could not be imported, in words that say what to do about it. */
 import { findPackageJSON } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { codeOf, toError } from '../errors.ts';
+import { placeOf } from './error-place.ts';
 
 const RENAME = 'rename the file to .mts (or .mjs for JavaScript)';
 
 /** One sentence or two for whoever wrote the file at `path`: what `import(path)` threw, and the remedy where it is known. */
 export function remedyOf(thrown: unknown, path: string): string {
   const { message } = toError(thrown);
-  const place = placeOf(thrown);
+  const at = placeOf(thrown);
+  const place = at === undefined ? '' : ` (${at})`;
   switch (codeOf(thrown) ?? '') {
     case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
       return `${message}${place}: types are stripped, not compiled; write an enum as a const object, a namespace as plain exports, and a parameter property as a field`;
@@ -28,20 +29,6 @@ export function remedyOf(thrown: unknown, path: string): string {
   }
   const isNowhere = place === '' && thrown instanceof SyntaxError;
   return `it cannot be loaded: ${message}${place}${isNowhere ? `; where, says: node --check ${path}` : ''}`;
-}
-
-/** As Node writes it: a URL of an ES module, a path of CommonJS. */
-const FILE = String.raw`(?:file:|\/|[A-Z]:\\)[^\n()]+:\d+`;
-
-/** File and line, which may be those of a file that it imports: of a syntax error they stand before the stack, else in it. */
-function placeOf(thrown: unknown): string {
-  const stack = thrown instanceof Error ? (thrown.stack ?? '') : '';
-  const [before] = new RegExp(`^${FILE}(?=\\n)`).exec(stack) ?? [];
-  const inStack = stack.match(new RegExp(`(?<=[ (])${FILE}(?=:\\d+\\)?$)`, 'gm')) ?? [];
-  const place = before ?? inStack.find((one) => !one.includes('node_modules'));
-  if (place === undefined) return '';
-  const [file, line] = [place.slice(0, place.lastIndexOf(':')), place.slice(place.lastIndexOf(':'))];
-  return ` (${file.startsWith('file:') ? fileURLToPath(file) : file}${line})`;
 }
 
 function commonJsRemedy(message: string, path: string): string {

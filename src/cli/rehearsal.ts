@@ -9,6 +9,7 @@ import {
   type StatefulContext,
 } from '../chain/handler.ts';
 import { checkedDecision, checkedGroup, checkedInstance, checkedVerdict } from '../chain/verdict.ts';
+import { textOf } from '../chain/failure.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { toError } from '../errors.ts';
 import type { Json } from '../json.ts';
@@ -40,7 +41,7 @@ function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience)
   const answered = (change: Change, verdict: Change | Halt): void =>
     print(change, isHalt(verdict) ? `halt (${verdict.reason})` : `pass${headlineOf(change, verdict)}`);
   const failed = (change: Change, thrown: unknown): Halt => {
-    print(change, `throws (${toError(thrown).message})`);
+    print(change, `throws (${textOf(toError(thrown))})`);
     onFailure();
     return halt('a handler threw');
   };

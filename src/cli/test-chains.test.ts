@@ -230,4 +230,12 @@ name = "log"
     assert.deepEqual(lines, ['added deployment shop/web @1  default/throws: throws (no luck)']);
     assert.equal(code, 1);
   });
+
+  test('says where the mistake of a handler is', async () => {
+    const { lines } = await rehearse(CONFIG.replace('"diff"', '"./owner.ts"'), [event('ADDED', 'web', 1, {})], {
+      'owner.ts': "import { ownerOf } from './owner-of.ts';\nexport default ownerOf;\n",
+      'owner-of.ts': '\n\nexport const ownerOf = (change) => change.before.metadata.name;\n',
+    });
+    assert.match(lines[0] ?? '', /throws \(Cannot read properties of undefined .* \(\/.*\/owner-of\.ts:3\)\)$/);
+  });
 });
