@@ -28,7 +28,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
 ]);
 
 function blocks(page: string, language: string): readonly string[] {
-  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(([, block = '']) => block);
+  return [...page.matchAll(new RegExp(`^(\`{3,})${language}\\n([^]*?)^\\1$`, 'gm'))].map(([, , block = '']) => block);
 }
 
 /** Without what comes after a comment, a pipe or a redirection. */

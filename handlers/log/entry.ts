@@ -5,12 +5,12 @@ import { flagNames } from '../../src/flags.ts';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
 import { writersOf, remarksOf } from '../../src/remarks.ts';
+import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { FieldChange } from '../diff/field-change.ts';
 import { toJson } from '../diff/json.ts';
-import { cut, formatField } from '../diff/text.ts';
+import { cut } from '../diff/text.ts';
 import type { AlertNote } from '../podAlerts/alert.ts';
-import { detailsOf as alertDetails } from '../podAlerts/words.ts';
 
 /** One entry about a change, before it is known in which format it will be read. */
 export interface Entry {
@@ -48,8 +48,7 @@ export function changeEntry(change: Change): Entry {
       ...(diff === undefined ? {} : detailsOf(diff)),
     },
     line: told.filter((part) => part !== '').join(' · '),
-    block: () =>
-      diff === undefined ? '' : [...diff.fields.map((field) => formatField(field)), diff.unified].join('\n').trimEnd(),
+    block: () => detailLines(change).join('\n'),
   };
 }
 
@@ -60,7 +59,7 @@ function alertEntry(change: Change, alert: AlertNote): Entry {
     change,
     details: { flags: flagNames(change.flags), alert },
     line: [alert.headline, ...remarksOf(change)].join(' · '),
-    block: () => alertDetails(alert).join('\n'),
+    block: () => detailLines(change).join('\n'),
   };
 }
 

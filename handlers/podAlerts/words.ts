@@ -2,7 +2,7 @@
 import type { AlertNote, LastChange } from './alert.ts';
 
 /** What is known beside the headline, a line each, the log last: where there is little room, it is cut. Of a resolved one: nothing. */
-export function detailsOf(alert: AlertNote): readonly string[] {
+export function alertLines(alert: AlertNote): readonly string[] {
   if (alert.status === 'resolved') return [];
   const { message, image, lastChanges, events, log, hint, kubectl } = alert;
   return [

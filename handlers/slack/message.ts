@@ -2,9 +2,8 @@
 import { keyOf, type Action, type Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import { remarksOf } from '../../src/remarks.ts';
+import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
-import { formatField } from '../diff/text.ts';
-import { detailsOf } from '../podAlerts/words.ts';
 import { isWarning } from '../match/event.ts';
 import { codeBlock, harmless } from './text.ts';
 
@@ -77,16 +76,14 @@ const ALERTS = { Failure: { verb: 'FAILURE', color: '#FF0000' }, Warning: { verb
 /** Headline, who and what is special in the first line, then a line per field, then the diff; empty when there is nothing to tell. */
 function textOf(change: Change): string {
   const { diff, alert } = change.notes;
-  const remarks = remarksOf(change);
-  if (alert !== undefined) return [[alert.headline, ...remarks].join(' · '), ...detailsOf(alert)].join('\n');
-  if (isEvent(change.gvk)) return [headlineOf(change), ...remarks].join(' · ');
-  if (diff === undefined || diff.fields.length === 0) return remarks.join(' · ');
-  const by = diff.by.length === 0 ? [] : [`by ${diff.by.join(', ')}`];
-  return [
-    [diff.headline, ...by, ...remarks].join(' · '),
-    ...diff.fields.map((field) => formatField(field)),
-    diff.unified.trimEnd(),
-  ]
-    .filter((part) => part !== '')
-    .join('\n');
+  const by = alert === undefined && diff !== undefined && diff.by.length > 0 ? [`by ${diff.by.join(', ')}`] : [];
+  const first = [...headlineIn(change), ...by, ...remarksOf(change)].join(' · ');
+  return [...(first === '' ? [] : [first]), ...detailLines(change)].join('\n');
+}
+
+/** None where the title says all of it. */
+function headlineIn(change: Change): readonly string[] {
+  const { diff, alert } = change.notes;
+  if (alert !== undefined || isEvent(change.gvk)) return [headlineOf(change)];
+  return diff === undefined ? [] : [diff.headline];
 }

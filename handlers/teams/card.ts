@@ -5,10 +5,10 @@
 import type { Action, Change } from '../../src/change.ts';
 import { printable } from '../../src/log.ts';
 import { writersOf, remarksOf } from '../../src/remarks.ts';
+import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
-import { cut, formatField } from '../diff/text.ts';
+import { cut } from '../diff/text.ts';
 import { isWarning } from '../match/event.ts';
-import { detailsOf } from '../podAlerts/words.ts';
 
 /** A card, or any part of one. */
 export interface Card {
@@ -49,7 +49,7 @@ export function cardOf(change: Change, clusterName: string, insteadOf?: string):
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const bare = adaptiveCard(headline, [line(title), line(subtitle)]);
-  const details = linesOf(change);
+  const details = detailLines(change).map(printable);
   if (details.length === 0) return bare;
   const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
   const items = fitting(details, room);
@@ -90,13 +90,6 @@ function fitting(lines: readonly string[], room: number): readonly Card[] {
     items.push(item);
   }
   return items;
-}
-
-function linesOf({ notes: { alert, diff } }: Change): readonly string[] {
-  if (alert !== undefined) return detailsOf(alert).map(printable);
-  if (diff === undefined) return [];
-  const unified = diff.unified === '' ? [] : diff.unified.trimEnd().split('\n').map(printable);
-  return [...diff.fields.map((field) => formatField(field)), ...unified];
 }
 
 function colorOf(change: Change): string {

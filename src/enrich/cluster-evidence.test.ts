@@ -84,6 +84,12 @@ describe('logTail()', () => {
     assert.deepEqual(query, { container: 'web', previous: 'true', tailLines: '20', limitBytes: '16384' });
   });
 
+  test('of a container that printed nothing there is none', async (t) => {
+    const { server, evidence } = await rig(t);
+    server.fault({ effect: 'contentType', contentType: 'text/plain', body: '\n', path: LOG });
+    assert.equal(await evidence.logTail(container, signal), undefined);
+  });
+
   test('what is forbidden is not asked for again for ten minutes', async (t) => {
     const { server, clock, evidence, asked } = await rig(t);
     server.fault({ effect: 'status', status: 403, path: LOG });

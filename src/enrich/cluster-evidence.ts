@@ -77,7 +77,7 @@ class ClusterEvidence {
     const body = await this.#get({ what: 'pods/log', namespace, path, query }, signal);
     if (body === undefined) return undefined;
     const text = body.subarray(-MAX_LOG_BYTES).toString('utf8').trimEnd();
-    return this.#redacted(text);
+    return text === '' ? undefined : this.#redacted(text);
   }
 
   /** Undefined: there is nothing to be had. */

@@ -1,6 +1,7 @@
 /** The names that a template may use, and what they stand for in one change. */
 import { apiVersionOf, manifestOf, type Change } from '../change.ts';
 import { ownGetters } from '../change/own-getters.ts';
+import { detailsOf } from './details.ts';
 import { eventScope, EVENT_FIELDS } from './event-scope.ts';
 import { headlineOf } from './headline.ts';
 
@@ -29,6 +30,8 @@ export const CHANGE_FIELDS = {
   id: 'the number under which the change was accepted',
   observedAt: 'when the change was seen, RFC 3339',
   headline: 'one line for people: `deployment shop/web updated: image web 1.4.2 -> 1.5.0`',
+  details:
+    'the lines below it: who made the change, the changed fields, the diff; of an alert what was changed before, Events and the log; nothing when there is no more to tell',
   before: 'the manifest before; nothing for `added`',
   after: 'the manifest after; nothing for `deleted`',
   object: '`after`, or for a deletion `before`',
@@ -112,6 +115,7 @@ const FIELDS: Readonly<Record<keyof typeof CHANGE_FIELDS, (change: Change) => un
   id: ({ id }) => id,
   observedAt: ({ observedAt }) => new Date(observedAt).toISOString(),
   headline: headlineOf,
+  details: (change) => detailsOf(change) || undefined,
   before: ({ before }) => before,
   after: ({ after }) => after,
   object: manifestOf,

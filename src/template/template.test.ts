@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { parseManifest } from '../parse.ts';
 import { changeOf } from '../testing/change.ts';
 import type { Change } from '../change.ts';
+import { withDifference } from '../../handlers/diff/difference.ts';
 import { withNote } from '../change/lazy-change.ts';
 import { compileTemplate } from './template.ts';
 import { scopeOf } from './scope.ts';
@@ -197,6 +198,17 @@ describe('scopeOf()', () => {
     const change = withNote(changeOf({ before: deployment, after: deployment }), 'diff', new Note() as never);
     assert.equal(rendered('{{ change.notes.diff.headline }}', change), 'replicas 1 -> 3');
     assert.equal(rendered('{{ change.headline }}', change), 'deployment shop/web updated: replicas 1 -> 3');
+  });
+
+  test('details are the lines below the headline, and nothing where it says all', () => {
+    const template = '{% if change.details %}{{ change.details }}{% else %}none{% endif %}';
+    const by = [{ manager: 'kubectl-scale', operation: 'Update', paths: ['spec.replicas'] }] as const;
+    const scaled = { ...deployment, spec: { ...deployment.spec, replicas: 5 } };
+    const change = withDifference(changeOf({ before: deployment, after: scaled, by: [...by] }));
+    assert.equal(rendered(template, change), 'by kubectl-scale\nspec.replicas: 3 -> 5');
+    assert.equal(rendered(template, changeOf({ before: deployment })), 'none');
+    const away = changeOf({ before: deployment, flags: { whileAway: true } });
+    assert.equal(rendered(template, away), 'happened while nothing was watching');
   });
 
   test('an Event of either API reads the same', () => {

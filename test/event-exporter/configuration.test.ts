@@ -76,6 +76,11 @@ describe("event-exporter's configuration", () => {
     const problems = await problemsOf(EXAMPLE);
     const named = problems.flatMap((line) => /: receiver "([^"]+)": (\w+) is not supported/.exec(line)?.[1] ?? []);
     assert.deepEqual(named, NOT_BUILT);
+    const mended = problems.filter((line) => line.includes('docs/receivers.md'));
+    assert.deepEqual(
+      mended.map((line) => /receiver "([^"]+)"/.exec(line)?.[1]),
+      ['dump', 'opensearch-dump'],
+    );
     assert.ok(
       problems.includes(
         'config.yaml:44: receivers[4].webhook.streamName: unknown key; there are endpoint, headers, layout, tls; --lenient leaves it out',

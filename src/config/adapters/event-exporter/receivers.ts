@@ -60,9 +60,13 @@ function sinkOf(
   }
   const at = [...path, type];
   if (isBuilt(type)) return translated(type, table[written.get(type.toLowerCase()) ?? type] ?? {}, at, surroundings);
-  report.unsupported(at, `receiver "${name}": ${type} is not supported`);
+  const instead = BY_WEBHOOK.has(type) ? '; a webhook with a layout takes its place: docs/receivers.md' : '';
+  report.unsupported(at, `receiver "${name}": ${type} is not supported${instead}`);
   return undefined;
 }
+
+/** These take HTTP. */
+const BY_WEBHOOK: ReadonlySet<string> = new Set(['elasticsearch', 'opensearch', 'loki', 'splunk', 'email']);
 
 function isBuilt(key: string): key is SinkKey {
   return Object.hasOwn(SINKS, key);

@@ -1,0 +1,158 @@
+/** What docs/receivers.md shows is sent, and is what each receiver takes, by its own documentation. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { Manifest } from '../src/change.ts';
+import { podOf, RUNNING, terminated, waiting } from '../src/testing/failing-pods.ts';
+import type { CapturedRequest } from '../src/testing/receiver.ts';
+import { World } from '../test/e2e/world.ts';
+
+const page = await readFile(join(import.meta.dirname, 'receivers.md'), 'utf8');
+const RECIPES = page.split(/^## /m).flatMap((section) => {
+  const [, , toml] = /^(`{3,})toml\n([^]*?)^\1$/m.exec(section) ?? [];
+  return toml === undefined ? [] : [{ name: section.slice(0, section.indexOf('\n')), toml }];
+});
+
+const at = (value: unknown, ...path: readonly (string | number)[]): unknown =>
+  path.reduce<unknown>((found, key) => (found as Record<string | number, unknown> | undefined)?.[key], value);
+
+const textAt = (value: unknown, ...path: readonly (string | number)[]): string => {
+  const found = at(value, ...path);
+  assert.equal(typeof found, 'string', path.join('.'));
+  return found as string;
+};
+
+/** By the limits and types that the vendors document. */
+const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) => void>> = {
+  Discord(body) {
+    assert.deepEqual(at(body, 'allowed_mentions'), { parse: [] });
+    const [title, description] = [textAt(body, 'embeds', 0, 'title'), textAt(body, 'embeds', 0, 'description')];
+    assert.ok(title.length > 0 && title.length <= 256 && description.length <= 4096);
+    assert.ok(Number.isInteger(at(body, 'embeds', 0, 'color')), 'a colour is a number');
+    assert.doesNotMatch(description.replace(/^```|```$/g, ''), /```/);
+  },
+  'Google Chat'(body) {
+    assert.ok(Buffer.byteLength(JSON.stringify(body)) <= 32_000);
+    assert.doesNotMatch(textAt(body, 'text'), /<users/);
+    assert.notEqual(textAt(body, 'thread', 'threadKey'), '');
+  },
+  Telegram(body) {
+    const text = textAt(body, 'text');
+    assert.ok(text.length > 0 && text.length <= 4096);
+    assert.deepEqual(at(body, 'chat_id'), 'secret-TELEGRAM_CHAT_ID');
+  },
+  ntfy(body) {
+    assert.ok(Buffer.byteLength(textAt(body, 'message')) <= 4096);
+    assert.ok([3, 5].includes(at(body, 'priority') as number));
+  },
+  Alertmanager(body) {
+    const alert = at(body, 0);
+    const [startsAt, endsAt] = [Date.parse(textAt(alert, 'startsAt')), Date.parse(textAt(alert, 'endsAt'))];
+    assert.ok(startsAt <= endsAt, `${startsAt} <= ${endsAt}`);
+    assert.deepEqual(
+      [at(alert, 'labels', 'kind'), at(alert, 'labels', 'name'), at(alert, 'labels', 'namespace')],
+      ['Deployment', 'web', 'shop'],
+    );
+  },
+  Loki(body, { headers }) {
+    assert.equal(headers['content-type'], 'application/json');
+    assert.match(textAt(body, 'streams', 0, 'values', 0, 0), /^\d{19}$/, 'nanoseconds, as a text');
+    assert.notEqual(textAt(body, 'streams', 0, 'values', 0, 1), '');
+    for (const value of Object.values(at(body, 'streams', 0, 'stream') as object)) assert.equal(typeof value, 'string');
+  },
+  'Elasticsearch, OpenSearch'(body) {
+    assert.ok(Date.parse(textAt(body, '@timestamp')) > 0);
+    assert.ok(Array.isArray(at(body, 'by')));
+  },
+  Splunk(body, { headers }) {
+    assert.equal(headers.authorization, 'Splunk secret-SPLUNK_HEC_TOKEN');
+    assert.equal(typeof at(body, 'time'), 'number');
+    assert.notEqual(textAt(body, 'event', 'message'), '');
+  },
+  Datadog(body) {
+    assert.ok(textAt(body, 'text').length <= 4000);
+    assert.ok(['info', 'error', 'success'].includes(textAt(body, 'alert_type')));
+    assert.equal(typeof at(body, 'date_happened'), 'number');
+    assert.ok(textAt(body, 'aggregation_key').length <= 100);
+  },
+  'E-mail'(body) {
+    assert.doesNotMatch(textAt(body, 'subject'), /\n/);
+    assert.notEqual(textAt(body, 'content', 0, 'value'), '');
+  },
+};
+
+/** In a chain of its own after the given handlers, towards our receiver. */
+function chainOf(name: string, before: string, toml: string, url: string): string {
+  const towards = toml
+    .replace(/^url = "(?:https?:\/\/[^/"]+|\$\{[A-Z_]+\})/m, `url = "${url}`)
+    .replace(/^messagesPerSecond.*\n/m, '')
+    .replace(/\$\{([A-Z_]+)\}/g, 'secret-$1')
+    .replace(/^(\[+)handler/gm, '$1chain.handler');
+  return `[[chain]]\nname = "${name}"\n${before}${towards}`;
+}
+
+const deployment = (image: string, words: string): Manifest => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'shop', annotations: { words } },
+  spec: { replicas: 1, template: { spec: { containers: [{ name: 'web', image }] } } },
+});
+
+const EVENT = {
+  apiVersion: 'v1',
+  kind: 'Event',
+  metadata: { name: 'web-1.17a', namespace: 'shop' },
+  involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web-1' },
+  reason: 'BackOff',
+  message: 'Back-off restarting failed container',
+  type: 'Warning',
+};
+
+/** Ends a code block, mentions everybody, and goes on for long, in characters of several bytes. */
+const HOSTILE = `\`\`\`\n@everyone <users/all> <!channel> "quoted" \\ \u001b[31m\n${'Ä line of a long text. '.repeat(4_000)}`;
+
+const crashing = podOf({ containers: [waiting('CrashLoopBackOff', { lastState: terminated(1, 'Error') })] });
+
+const SOURCES = {
+  changes: `${['deployment', 'event'].map((kind) => `[[chain.resource]]\nkind = "${kind}"\n`).join('')}[[chain.handler]]\nname = "diff"\n`,
+  alerts: '[[chain.resource]]\nkind = "pod"\n[[chain.handler]]\nname = "podAlerts"\nholdDown = "10ms"\n',
+};
+
+describe('docs/receivers.md', () => {
+  test('each recipe is tested', () => {
+    assert.deepEqual(
+      RECIPES.map(({ name }) => name),
+      Object.keys(TAKES),
+    );
+  });
+
+  for (const { name, toml } of RECIPES) {
+    test(`${name} gets what it takes: an update, a large one, an Event, an alert and its end`, async () => {
+      await using world = await World.start();
+      // It knows alerts only.
+      const wanted = name === 'Alertmanager' ? (['alerts'] as const) : (['changes', 'alerts'] as const);
+      const config = wanted.map((one) => chainOf(one, SOURCES[one], toml, world.slack.url)).join('');
+      world.server.create(deployment('nginx:1.7.9', ''));
+      world.server.create(podOf({ containers: [RUNNING] }));
+      await using running = await world.run({ config });
+      if (name !== 'Alertmanager') {
+        world.server.update(deployment('nginx:1.9.1', ''), { manager: 'kubectl-set' });
+        world.server.update(deployment('nginx:1.9.1', HOSTILE), { manager: 'kubectl-annotate' });
+        world.server.create(EVENT);
+        await world.slack.waitFor(3);
+      }
+      world.server.update(crashing);
+      await world.slack.waitFor(world.slack.requests.length + 1);
+      world.server.update(podOf({ containers: [RUNNING] }));
+      await world.slack.waitFor(wanted.length === 1 ? 2 : 5);
+      await running.app.idle();
+      for (const request of world.slack.requests) TAKES[name]?.(JSON.parse(request.body), request);
+      assert.equal(world.slack.requests.length, wanted.length === 1 ? 2 : 5);
+      assert.equal(
+        (await running.app.store.balances()).reduce((n, { dead }) => n + dead, 0),
+        0,
+      );
+    });
+  }
+});
