@@ -38,6 +38,12 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
     { version: VERSION, node: process.version },
     1,
   );
+  const stateFree = gauge(
+    'state_free_bytes',
+    'Room on the volume of the state; absent until it is open, and where it is kept in memory',
+  );
+  // Without labels it would be 0 from the first on, which is the alarm of a full disk.
+  stateFree.remove();
   return {
     registry,
     watchEvents: counter('watch_events_total', 'Watch events received, by type', 'resource', 'type'),
@@ -88,7 +94,7 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
     ),
     heartbeats: counter('heartbeats_total', "Beats to the dead man's switch: sent, failed, or withheld", 'outcome'),
     spans: counter('spans_total', 'Spans for the trace collector: sent, or dropped', 'outcome'),
-    stateFree: gauge('state_free_bytes', 'Room on the volume of the state; absent where it is kept in memory'),
+    stateFree,
     leader: gauge(
       'leader',
       '1 while the configured Lease is held, 0 while another holds it; absent without one',

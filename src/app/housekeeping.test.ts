@@ -64,3 +64,8 @@ test('keepHouse() shows what waits, since when, and the room that is left; nothi
   stopping.abort();
   await house;
 });
+
+test('createMetrics() says nothing of the room for the state before it is known: 0 is the alarm of a full disk', async () => {
+  const { registry } = createMetrics();
+  assert.doesNotMatch(await registry.metrics(), /^watchchain_state_free_bytes/m);
+});

@@ -28,7 +28,9 @@ export async function handOver(access: ClusterAccess, workdir: Workdir, duration
   await using second = startProgram(workdir, access);
   await standsBy(second);
   assert.match(await metricsOf(first), /^watchchain_leader\{lease="default\/hand-over"\} 1$/m);
-  assert.match(await metricsOf(second), /^watchchain_leader\{lease="default\/hand-over"\} 0$/m);
+  const waiting = await metricsOf(second);
+  assert.match(waiting, /^watchchain_leader\{lease="default\/hand-over"\} 0$/m);
+  assert.doesNotMatch(waiting, /^watchchain_state_free_bytes/m, 'no alarm of a full disk');
   await cluster.create(deployment('web'));
   await slack.waitFor(1);
 
