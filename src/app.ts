@@ -9,6 +9,7 @@ import { ConfigError } from './errors.ts';
 import { complaintsOf, judged, type Health } from './health.ts';
 import { startHeartbeat, type Heartbeat } from './app/heartbeat.ts';
 import { keepHouse } from './app/housekeeping.ts';
+import type { ChainsChanged } from './chain/running-chains.ts';
 import { lead } from './lease/lead.ts';
 import type { Leadership } from './lease/leadership.ts';
 import type { Logger } from './log.ts';
@@ -40,11 +41,13 @@ export interface App {
    * Resolves when everything runs (the lists may still be under way); keeps trying while the cluster cannot be reached.
    * Throws ConfigError for what the user can mend, and rejects when {@link stop} is called meanwhile. After a throw,
    * {@link stop} cleans up.
+   * @param caughtUp asked once it may begin, after however long a wait: resolves when {@link reload} was given what has changed by then
    */
-  start(): Promise<void>;
+  start(caughtUp?: () => Promise<void>): Promise<void>;
   /**
    * Goes on with another configuration: chains and scopes that are the same are not touched, the others end what they do and
-   * begin again; no change is lost or told twice. Calls are served one after the other.
+   * begin again; no change is lost or told twice. Who waits for the cluster, or for its turn, begins with it. Calls are served one
+   * after the other.
    * @throws ConfigError when it cannot be used, or only by a restart: the old one goes on then
    */
   reload(config: Config): Promise<void>;
@@ -114,8 +117,8 @@ class Application implements App {
     return this.#web?.address;
   }
 
-  start(): Promise<void> {
-    this.#starting ??= this.#start();
+  start(caughtUp = () => Promise.resolve()): Promise<void> {
+    this.#starting ??= this.#start(caughtUp);
     return this.#starting;
   }
 
@@ -156,16 +159,19 @@ class Application implements App {
   }
 
   /** Each stage is noted as soon as it stands, and after each it is asked whether to go on: {@link #stop} stops what stands. */
-  async #start(): Promise<void> {
-    const { config, env, log } = this.#options;
+  async #start(caughtUp: () => Promise<void>): Promise<void> {
+    const { env, log } = this.#options;
     const { signal } = this.#stopping;
     signal.throwIfAborted();
     await this.#listen();
-    const connection = await connect({ config: config.cluster, env, log, clock: this.#clock, signal });
+    const connection = await connect({ config: this.#config.cluster, env, log, clock: this.#clock, signal });
     this.#connection = connection;
     this.#stages.add('api client', () => connection.api.close());
     signal.throwIfAborted();
     await this.#lead(connection);
+    signal.throwIfAborted();
+    // What went by a newer configuration meanwhile, such as a kind that it added, would be forgotten by the one of before.
+    await caughtUp();
     signal.throwIfAborted();
     this.#phase = 'starting';
     const state = await this.#openState(connection);
@@ -176,8 +182,9 @@ class Application implements App {
     this.#keepHouse(state);
     this.#phase = 'running';
     this.#stages.add('heartbeat', async () => this.#heartbeat?.stop());
-    await this.#beat(config, pipeline);
-    log.info('Started', { cluster: connection.clusterName, chains: config.chains.map((chain) => chain.name) });
+    const { chains } = this.#config;
+    await this.#beat(this.#config, pipeline);
+    log.info('Started', { cluster: connection.clusterName, chains: chains.map((chain) => chain.name) });
   }
 
   async #listen(): Promise<void> {
@@ -215,9 +222,9 @@ class Application implements App {
   }
 
   async #openState(connection: Connection): Promise<OpenState> {
-    const { config, ...options } = this.#options;
     const term = this.#leadership?.term;
-    const state = await openState({ ...options, config: config.state, connection, clock: this.#clock, term });
+    const config = this.#config.state;
+    const state = await openState({ ...this.#options, config, connection, clock: this.#clock, term });
     this.#store = state.store;
     this.#stages.add('state', () => state.close());
     return state;
@@ -249,18 +256,25 @@ class Application implements App {
   }
 
   async #reload(config: Config): Promise<void> {
-    const pipeline = this.#pipeline;
-    if (this.#phase !== 'running' || pipeline === undefined) {
-      throw new ConfigError(['The service is not running yet: the changed configuration is not read']);
-    }
     refuseWhatNeedsRestart(this.#config, config);
-    const { added, removed, changed } = await pipeline.follow(config);
-    if (!isDeepStrictEqual(config.heartbeat, this.#config.heartbeat)) await this.#beat(config, pipeline);
+    // It begins with the one of before.
+    if (this.#phase === 'starting') await this.#starting;
+    const isWaiting = this.#phase === 'connecting' || this.#phase === 'standby';
+    const changes = isWaiting ? {} : await this.#follow(config);
     this.#config = config;
     this.#configProblem = undefined;
     this.metrics.configReloads.inc({ outcome: 'done' });
     this.metrics.configReloaded.set(1);
-    this.#options.log.info('Configuration reloaded', { file: config.file, added, removed, changed });
+    this.#options.log.info('Configuration reloaded', { file: config.file, ...changes });
+  }
+
+  async #follow(config: Config): Promise<ChainsChanged> {
+    const pipeline = this.#pipeline;
+    if (this.#phase !== 'running' || pipeline === undefined)
+      throw new ConfigError(['The service does not run: the changed configuration is not used']);
+    const changed = await pipeline.follow(config);
+    if (!isDeepStrictEqual(config.heartbeat, this.#config.heartbeat)) await this.#beat(config, pipeline);
+    return changed;
   }
 
   /** From now on as this configuration says. */

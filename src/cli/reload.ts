@@ -1,5 +1,6 @@
 /** Live reload: the configuration file is watched; what it says next is checked, then followed. */
 import type { App } from '../app.ts';
+import { pause, type Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import type { WatchedFiles } from '../config/watch-files.ts';
 import { isConfigError, toError } from '../errors.ts';
@@ -11,29 +12,45 @@ export interface ReloadOptions {
   /** What the app was started with. */
   readonly config: Config;
   /** What was noted when `config` was read, so that no change since is missed. */
-  readonly files: Pick<WatchedFiles, 'changed'>;
+  readonly files: Pick<WatchedFiles, 'haveChanged'>;
   /** Reads and checks the file again, and notes what it reads. */
   readonly load: () => Promise<Config>;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
+export interface Reloading {
+  /** Resolves when what has changed by now was given to the app, or told as what it cannot use. Never rejects. */
+  caughtUp(): Promise<void>;
+  /** Resolves after the signal has aborted. */
+  readonly ended: Promise<void>;
+}
+
+const ASK_EVERY_MS = 2_000;
+
 /** Until the signal aborts. A configuration that cannot be used is told, and the one that runs goes on. */
-export async function reloadWhenChanged({ app, config, files, load, log, signal }: ReloadOptions): Promise<void> {
-  for (;;) {
-    try {
-      await files.changed(signal);
-    } catch {
-      return;
+export function reloadWhenChanged(options: ReloadOptions): Reloading {
+  const { clock, signal } = options;
+  let last = Promise.resolve();
+  const caughtUp = (): Promise<void> => (last = last.then(() => reloadIfChanged(options)));
+  const keepUp = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await caughtUp();
+      await pause(clock, ASK_EVERY_MS, signal);
     }
-    try {
-      // A stop does not wait for what a handler's file does while it is loaded.
-      await app.reload(await unlessAborted(load(), signal));
-    } catch (thrown) {
-      if (signal.aborted) return;
-      const problems = isConfigError(thrown) ? thrown.problems : [toError(thrown).message];
-      log.error('The changed configuration cannot be used, the old one goes on', { file: config.file, problems });
-      app.reloadFailed(problems);
-    }
+  };
+  return { caughtUp, ended: keepUp() };
+}
+
+async function reloadIfChanged({ app, config, files, load, log, signal }: ReloadOptions): Promise<void> {
+  try {
+    // A stop does not wait for what a handler's file does while it is loaded.
+    if (await files.haveChanged(signal)) await app.reload(await unlessAborted(load(), signal));
+  } catch (thrown) {
+    if (signal.aborted) return;
+    const problems = isConfigError(thrown) ? thrown.problems : [toError(thrown).message];
+    log.error('The changed configuration cannot be used, the old one goes on', { file: config.file, problems });
+    app.reloadFailed(problems);
   }
 }

@@ -6,7 +6,7 @@ import { createApp, type App } from '../app.ts';
 import { parseListen } from '../web/server.ts';
 import { ConfigError } from '../errors.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { reloadWhenChanged } from './reload.ts';
+import { reloadWhenChanged, type Reloading } from './reload.ts';
 import {
   loggerFrom,
   runnableConfigFrom,
@@ -50,14 +50,15 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
     log.warn('Others on this machine may read credentials', { warning });
   const { orInMemory } = flags;
   const app = createApp({ config, log, stdout: io.stdout, env: io.env, listen, orInMemory });
-  return untilStopped(app, io.signal, (signal) => reloadWhenChanged({ app, config, files, load, log, signal }));
+  const following = { app, config, files, load, clock: systemClock, log };
+  return untilStopped(app, io.signal, (signal) => reloadWhenChanged({ ...following, signal }));
 }
 
 /** Starts the app and waits until the process is asked to stop; then drains. */
 async function untilStopped(
   app: App,
   signal: AbortSignal,
-  whileRunning: (signal: AbortSignal) => Promise<void>,
+  follow: (signal: AbortSignal) => Reloading,
 ): Promise<number> {
   // Waiting for a cluster that cannot be reached, without endpoints, nothing else would keep the process alive.
   const alive = setInterval(() => {}, MAX_TIMEOUT_MS);
@@ -67,17 +68,16 @@ async function untilStopped(
     else signal.addEventListener('abort', stop, { once: true });
   });
   const over = new AbortController();
-  let reloading: Promise<void> | undefined;
+  const reloading = follow(AbortSignal.any([signal, over.signal]));
   try {
-    await Promise.race([app.start(), app.failed, stopped]);
-    if (!signal.aborted) reloading = whileRunning(AbortSignal.any([signal, over.signal]));
+    await Promise.race([app.start(() => reloading.caughtUp()), app.failed, stopped]);
     await Promise.race([app.failed, stopped]);
   } catch (error) {
     await app.stop(0);
     if (!signal.aborted) throw error;
   } finally {
     over.abort();
-    await reloading;
+    await reloading.ended;
     clearInterval(alive);
   }
   return EXIT.ok;

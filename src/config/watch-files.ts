@@ -3,7 +3,6 @@ import { type BigIntStats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 
-const ASK_EVERY_MS = 2_000;
 /** A file that is being written changes again. */
 const SETTLES_MS = 200;
 
@@ -11,10 +10,10 @@ export interface WatchedFiles {
   /** To be called right before a file is read, or found missing: it is watched from then on. */
   note(file: string): void;
   /**
-   * Resolves when one of them is another than when it was noted, and has stopped changing; then none is watched until it is noted
-   * again. Rejects with the signal's reason.
+   * Whether one of them is another than when it was noted: answered once it has stopped changing, and then none is watched until it
+   * is noted again. Rejects with the signal's reason.
    */
-  changed(signal: AbortSignal): Promise<void>;
+  haveChanged(signal: AbortSignal): Promise<boolean>;
 }
 
 export function watchFiles(clock: Clock): WatchedFiles {
@@ -24,11 +23,12 @@ export function watchFiles(clock: Clock): WatchedFiles {
       // Of one that is read twice, the first version counts.
       if (!known.has(file)) known.set(file, versionNow(file));
     },
-    async changed(signal) {
-      while (!(await areOther(known))) await clock.sleep(ASK_EVERY_MS, signal);
+    async haveChanged(signal) {
+      if (!(await areOther(known))) return false;
       do await clock.sleep(SETTLES_MS, signal);
       while (await areOther(known));
       known.clear();
+      return true;
     },
   };
 }

@@ -45,6 +45,44 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     assert.equal(slack.requests.length, 2);
   });
 
+  test('who takes over goes by what the configuration says by then: nothing of a kind that was added meanwhile is lost', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver(() => ({ body: 'ok' }));
+    await using fresh = await startReceiver(() => ({ body: 'ok' }));
+    const access = await accessTo(server, workdir);
+    const settings = (value: string) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'settings', namespace: 'default' },
+      data: { value },
+    });
+    await workdir.write('config.toml', leaseConfig(slack.url, DURATION_S));
+    server.create(settings('a'));
+    await using first = startProgram(workdir, access);
+    await first.ready();
+    await using second = startProgram(workdir, access);
+    await standsBy(second);
+    const more = leaseConfig(fresh.url, DURATION_S).replace(
+      '[[resource]]',
+      '[[resource]]\nkind = "configmap"\n[[resource]]',
+    );
+    await workdir.write('config.toml', more);
+    await first.until('the reload', ({ stderr }) => /"Configuration reloaded"/.test(stderr));
+    await first.ready();
+    assert.equal((await first.stop()).code, 0);
+    server.update(settings('b'));
+    await second.ready();
+    server.update(settings('c'));
+    await fresh.waitFor(2);
+    assert.equal((await second.stop()).code, 0);
+    assert.deepEqual(
+      messages(fresh).map(({ text }) => /data\.value \w -> \w/.exec(text)?.[0]),
+      ['data.value a -> b', 'data.value b -> c'],
+    );
+    assert.equal(slack.requests.length, 0);
+  });
+
   test('who stood still while another took over tells nothing when it wakes, and ends with 1', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
