@@ -2,12 +2,12 @@
  * The file: where it lies, who made it, and which schema it has. A store that cannot be used is never deleted or
  * overwritten: the error says what to do.
  */
-import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ConfigError, isConfigError, toError } from '../errors.ts';
 import { MIGRATIONS } from './schema.ts';
-import { damageIn } from './store-error.ts';
+import { damageIn, SQLITE_FULL, sqliteCodeOf } from './store-error.ts';
 
 /** Marks the file as ours (`wchn` in ASCII): https://www.sqlite.org/pragma.html#pragma_application_id */
 const APPLICATION_ID = 0x7763686e;
@@ -37,7 +37,10 @@ const PRAGMAS = `
 export function openDatabase(path: string, writer = true): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    if (path !== ':memory:') createPrivately(path);
+    if (path !== ':memory:') {
+      refuseEmptied(path);
+      createPrivately(path);
+    }
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     checkOwner(db, path);
     db.exec(PRAGMAS);
@@ -50,6 +53,15 @@ export function openDatabase(path: string, writer = true): DatabaseSync {
     db?.close();
     throw explain(thrown, path);
   }
+}
+
+/** As a copy leaves it that found no room: to begin anew would be to lose, unsaid, what the store held. Of a first start nothing lies beside it. */
+function refuseEmptied(path: string): void {
+  const isEmpty = statSync(path, { throwIfNoEntry: false })?.size === 0;
+  if (!isEmpty || !['-wal', '.ballast'].some((suffix) => existsSync(`${path}${suffix}`))) return;
+  throw new ConfigError([
+    `Cannot open the store ${path}: it is empty, and was not; put a copy of it back, or remove it to start with an empty store`,
+  ]);
 }
 
 /** SQLite gives `-wal` and `-shm` the mode of the main file, so that only its own creation needs care. */
@@ -68,10 +80,36 @@ function keepOlderVersion(db: DatabaseSync, path: string): void {
   const version = pragma(db, 'user_version');
   if (version === 0 || version >= MIGRATIONS.length) return;
   const copy = olderVersion(path, version);
-  // VACUUM INTO writes to a new or an empty file only: one that is left of an attempt that failed is no good.
-  rmSync(copy, { force: true });
-  createPrivately(copy);
-  db.prepare('VACUUM INTO ?').run(copy);
+  // By its own name only when it is whole: who goes back puts it in the place of the store.
+  const draft = draftOf(copy);
+  rmSync(draft, { force: true });
+  createPrivately(draft);
+  try {
+    db.prepare('VACUUM INTO ?').run(draft);
+  } catch (thrown) {
+    rmSync(draft, { force: true });
+    throw sqliteCodeOf(thrown) === SQLITE_FULL ? noRoomForCopy(path) : thrown;
+  }
+  flush(draft);
+  renameSync(draft, copy);
+}
+
+function noRoomForCopy(path: string): ConfigError {
+  const megabytes = Math.ceil(statSync(path).size / 1_000_000);
+  return new ConfigError([
+    `Cannot bring the store ${path} up to date: a copy of up to ${megabytes} MB is kept beside it, for the way back, and its volume ` +
+      'has no room for that; make room, or go on with the version that wrote it',
+  ]);
+}
+
+/** VACUUM INTO leaves to the kernel when its file reaches the disk. */
+function flush(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /**
@@ -95,11 +133,18 @@ export function vacuum(db: DatabaseSync): void {
 export function removeOlderVersions(db: DatabaseSync): void {
   const path = db.location();
   if (path === null) return;
-  for (const [older] of MIGRATIONS.entries()) rmSync(olderVersion(path, older), { force: true });
+  for (const [older] of MIGRATIONS.entries()) {
+    const copy = olderVersion(path, older);
+    for (const file of [copy, draftOf(copy)]) rmSync(file, { force: true });
+  }
 }
 
 function olderVersion(path: string, version: number): string {
   return `${path}.schema-${version}`;
+}
+
+function draftOf(copy: string): string {
+  return `${copy}.draft`;
 }
 
 function migrate(db: DatabaseSync, path: string): void {

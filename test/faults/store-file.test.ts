@@ -51,6 +51,26 @@ describe('a store file that', { concurrency: 2 }, () => {
   }
 });
 
+describe('a store file', () => {
+  test('66 of no length is no first start: says so and what to do, exits 1', async () => {
+    await using service = await Service.make(1);
+    await service.startOnce();
+    await truncate(`${service.state}/store.db`);
+    {
+      await using program = service.start();
+      const exit = await program.exited();
+      assert.equal(exit.code, 1);
+      assert.match(
+        exit.stderr,
+        /store\.db: it is empty, and was not; put a copy of it back, or remove it to start with/,
+      );
+    }
+    await service.workdir.moveAway('state/store.db');
+    await service.startOnce();
+    assert.equal(service.slack.requests.length, 0);
+  });
+});
+
 describe('a state folder that', () => {
   test('68 belongs to somebody else is refused, with the way out', needsRoot, async () => {
     await using service = await Service.make(1);

@@ -10,6 +10,8 @@ import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { Workdir } from '../e2e/program.ts';
 import { assertBalanced } from './balance.ts';
+import { Tmpfs } from './mounts.ts';
+import { needsMount } from './needs.ts';
 
 /**
  * `schema-N.sql`: a store as version N of the schema left it, never edited. Six deployments: one change was completed, one
@@ -94,6 +96,28 @@ describe('a store', () => {
       assert.equal((await stat(`${file}.schema-${version}`)).mode & 0o777, 0o600);
     });
   }
+
+  test(
+    '57 of an older schema, on a volume without room for the copy, is refused with how much that takes; no half copy is left',
+    needsMount,
+    async () => {
+      await using volume = await Tmpfs.mount('8m');
+      const file = volume.file('store.db');
+      storeOf(1, file);
+      const db = new DatabaseSync(file);
+      db.exec('INSERT INTO bodies (uses, bytes) VALUES (1, randomblob(5000000))');
+      db.close();
+      await assert.rejects(open(file), /a copy of up to 6 MB is kept beside it, .* has no room for that; make room/);
+      assert.deepEqual(readdirSync(volume.path), ['store.db']);
+      await volume.remount('size=32m');
+      const store = await open(file);
+      try {
+        await assertCarriedOver(store);
+      } finally {
+        await store.close();
+      }
+    },
+  );
 
   test('57 of a newer schema is refused with the way out, and left as it was', async () => {
     await using workdir = await Workdir.make();
