@@ -31,3 +31,5 @@ process.exitCode = await runCommandLine({
   stderr: process.stderr,
   signal: stopping.signal,
 }).finally(() => clearInterval(alive));
+// A handler that goes on though its call is over, such as with attempts of its own, would tell beside whoever works now.
+setTimeout(() => process.exit(), 1_000).unref();

@@ -45,6 +45,29 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     assert.equal(slack.requests.length, 2);
   });
 
+  test(
+    'who has lost it ends, also where a handler heeds no signal and goes on by itself',
+    { timeout: 60_000 },
+    async () => {
+      await using server = await startApiServer();
+      await using workdir = await Workdir.make();
+      await using slack = await startReceiver(() => ({ body: 'ok' }));
+      const access = await accessTo(server, workdir);
+      const stubborn = `export default async () => { for (;;) await fetch('${slack.url}', { method: 'POST', body: '{}' }); };`;
+      await workdir.write('stubborn.mjs', stubborn);
+      const config = leaseConfig(slack.url, DURATION_S).replace('name = "log"', 'name = "./stubborn.mjs"');
+      await workdir.write('config.toml', config);
+      await using first = startProgram(workdir, access);
+      await first.ready();
+      server.create(deployment('web'));
+      await slack.waitFor(1);
+      server.fault({ method: 'PUT', path: /\/leases/, effect: 'status', status: 500 });
+      const exit = await first.exited();
+      assert.equal(exit.code, 1);
+      assert.match(exit.stderr, /was lost: .*this process stops telling/);
+    },
+  );
+
   test('who takes over goes by what the configuration says by then: nothing of a kind that was added meanwhile is lost', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
