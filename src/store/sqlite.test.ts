@@ -143,7 +143,7 @@ describe('openSqliteStore()', () => {
     await open('uid-1', 4);
     await assert.rejects(open('uid-1', 3), {
       code: 'STALE_EPOCH',
-      message: /at term 4, we are at 3; the lease was lost/,
+      message: /at term 4, we are at 3; the lease was lost, start again; where it was set back .*, delete the Lease$/,
     });
     await open('uid-1', 4);
     // Somebody has removed the Lease.
