@@ -22,7 +22,7 @@ export function deadLetterRoutes({ outlook }: Pick<RouteParts, 'outlook'>): read
       access: 'read',
       summary: `Changes whose attempts are spent, oldest first, up to ${MAX_LETTERS}.`,
       answers: answers.deadLetters,
-      answer: async (c) => c.json({ deadLetters: await deadLetters(outlook, documentOfLetter) }),
+      answer: (c) => list(c, outlook),
     },
     ...(['replay', 'discard'] as const).map((verb): Route => ({
       method: 'POST',
@@ -52,6 +52,11 @@ export async function deadLetters<T>(outlook: Outlook, shownAs: (letter: DeadLet
 
 function documentOfLetter({ change, diedAt, ...letter }: DeadLetter): object {
   return { ...letter, diedAt: new Date(diedAt).toISOString(), change: shown(change) };
+}
+
+async function list(c: Context, outlook: Outlook): Promise<Response> {
+  if (outlook.store() === undefined) return c.json({ error: 'the service is not running yet' }, 503);
+  return c.json({ deadLetters: await deadLetters(outlook, documentOfLetter) });
 }
 
 async function tend(c: Context, verb: 'replay' | 'discard', outlook: Outlook): Promise<Response> {

@@ -196,3 +196,11 @@ test('parseListen() takes a host, none, and IPv6 in brackets, and says what it w
     assert.throws(() => parseListen(wrong), /expected HOST:PORT/, wrong);
   }
 });
+
+test('who waits for its turn knows of no changes and dead letters, and does not say that there are none', async (t) => {
+  const web = await TestWeb.start(t, { outlook: { store: () => undefined } });
+  for (const path of ['/api/changes', '/api/dead-letters']) {
+    const { status, body } = await web.ask(path);
+    assert.deepEqual([status, JSON.parse(body)], [503, { error: 'the service is not running yet' }], path);
+  }
+});
