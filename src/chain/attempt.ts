@@ -62,9 +62,13 @@ interface Memory {
  * delivered it already are passed over. It may come no further than a sink where it waits for others, or a group that is busy.
  * @throws HandlerFailure when a handler throws; sinks that succeeded before it are checkpointed
  */
-export function attempt(delivery: Delivery, options: AttemptOptions): Promise<Outcome> {
-  const run = { delivery, options, memory: { states: new Map(), wakeUps: [] } };
-  return walk(stepsOf(delivery, options.steps), delivery.change, run);
+export async function attempt(delivery: Delivery, options: AttemptOptions): Promise<Outcome> {
+  const { change, timerOf } = delivery;
+  const memory: Memory = { states: new Map(), wakeUps: [] };
+  // Nobody waits for it any more; the branches would be told of something that no handler has said.
+  if (timerOf !== undefined && !options.steps.some(({ id }) => id === timerOf))
+    return { end: { kind: 'halted', by: timerOf, reason: 'asked for by a handler that was removed' }, writes: memory };
+  return walk(stepsOf(delivery, options.steps), change, { delivery, options, memory });
 }
 
 interface Run {
@@ -158,10 +162,7 @@ function stepsOf({ delivered, timerOf }: Delivery, steps: readonly Step[]): read
 /** It starts at the handler that asked for it; what comes of it is asked of those before it that say when nothing is told. */
 function stepsOfTimer(timerOf: string, steps: readonly Step[]): readonly Step[] {
   const from = steps.findIndex(({ id }) => id === timerOf);
-  const asked = steps[from];
-  // Its handler has left the configuration: nobody waits for it any more.
-  if (asked === undefined) return [];
-  return [asked, ...steps.slice(0, from).filter(holdsWakeUps), ...steps.slice(from + 1)];
+  return [...steps.slice(from, from + 1), ...steps.slice(0, from).filter(holdsWakeUps), ...steps.slice(from + 1)];
 }
 
 function holdsWakeUps(step: Step): boolean {

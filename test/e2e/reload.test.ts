@@ -268,6 +268,37 @@ describe('reload', () => {
     assert.match(await readFile(`${folder}/a.jsonl`, 'utf8'), /"settings"/);
   });
 
+  test('without the handler that asked to be woken ends its wake-up there: branches are told nothing of it', async () => {
+    await using world = await World.start();
+    await world.workdir.write(
+      'waking.ts',
+      `import { defineStateful, z } from 'watchchain';
+      export default defineStateful({
+        type: 'stateful', name: 'waking', summary: '', description: '', options: z.strictObject({}), examples: [],
+        create: () => ({
+          handle(change, { wakeAt, now }) {
+            if (change.action !== 'timer') wakeAt(change.key, now + 60_000);
+            return { verdict: change, state: 1 };
+          },
+        }),
+      });\n`,
+    );
+    const chain = (handler: string) =>
+      `[[resource]]\nkind = "configmap"\n[[handler]]\n${handler}\n[[branch]]\nname = "ops"\n[[branch.handler]]\nname = "log"\n`;
+    await using running = await world.run({ config: chain('name = "./waking.ts"'), clock: fasterClock(60) });
+    world.server.create(configMap('settings', 'a'));
+    await until('the change to be told', () => told(running).length === 1);
+    await running.reload(chain('name = "match"\nnamespace = "default"'));
+    const balances = async () =>
+      (await running.app.store.balances()).map(({ chain: name, completed, halted }) => [name, completed, halted]);
+    await until('the wake-up', async () => (await balances())[0]?.slice(1).join() !== '1,0');
+    assert.deepEqual(await balances(), [
+      ['default', 1, 1],
+      ['default/ops', 1, 0],
+    ]);
+    assert.match(running.serviceLog(), /"Change halted".*handler that was removed/);
+  });
+
   test('to new rules of redaction shows no handler what they hide, of what is under way either, and keeps none of it', async () => {
     await using world = await World.start();
     await world.workdir.write(
