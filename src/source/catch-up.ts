@@ -26,6 +26,11 @@ export class CatchUp {
     this.#flags = flags;
   }
 
+  /** There may be more to come of what happened while nothing was watching. */
+  get isAway(): boolean {
+    return this.#flags.whileAway === true && !this.isOver;
+  }
+
   get isOver(): boolean {
     const now = this.#clock.monotonic();
     const { began, last } = this.#times ?? { began: now, last: now };

@@ -72,6 +72,8 @@ export class Informer implements ReflectorTarget {
   #listMode: ListMode = 'compare';
   #list: BaselineList | undefined;
   #catchUp: CatchUp | undefined;
+  /** A list has to tell what happened while nothing was watching. */
+  #listOwesAway: boolean;
 
   /** @param how `resumed`: the scope was watched until just now, so that nothing that the watch shows happened while nothing was watching */
   constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus, how: { readonly resumed: boolean }) {
@@ -79,6 +81,7 @@ export class Informer implements ReflectorTarget {
     this.#scope = scope;
     this.#status = status;
     this.#resumed = how.resumed;
+    this.#listOwesAway = !how.resumed;
     this.#tellsExisting = env.existing === 'added';
     const resource = resourceName(scope);
     this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
@@ -92,6 +95,11 @@ export class Informer implements ReflectorTarget {
       ignoreWhileAway: env.whileAway === 'ignore',
       onMalformed: (key, problem) => this.#malformed(key, problem),
     });
+  }
+
+  /** Not all that happened while nothing was watching is accepted yet: who comes next has to tell it as that. */
+  get owesAway(): boolean {
+    return this.#listOwesAway || this.#catchUp?.isAway === true;
   }
 
   /** Until the signal aborts, or the server no longer serves the kind; what was read by then is in the store. Never rejects. */
@@ -131,6 +139,7 @@ export class Informer implements ReflectorTarget {
 
   async listBegins(): Promise<void> {
     this.#status.listing();
+    this.#listOwesAway = !this.#resumed;
     await this.#opened.queue.drained();
     // One that was whole, and that the store refused.
     await this.listFailed();
@@ -168,6 +177,7 @@ export class Informer implements ReflectorTarget {
     this.#list = undefined;
     this.#listMode = 'compare';
     this.#resumed = false;
+    this.#listOwesAway = false;
     this.#oldReader = undefined;
     this.#catchUp = undefined;
     this.#meters.changed(list.counts);
@@ -327,6 +337,7 @@ export class Informer implements ReflectorTarget {
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {
       if (!this.#resumed) this.#catchUp = new CatchUp(clock, AWAY);
+      this.#listOwesAway = false;
       return cursor;
     }
     this.#listMode = 'rebase';

@@ -104,13 +104,13 @@ class KubernetesSource implements ClusterSource {
     const wanted = wantedScopes(answers);
     const isSameWay = redactor.fingerprint === this.#env.redactor.fingerprint && whileAway === this.#env.whileAway;
     this.#env = { ...this.#env, redactor, whileAway, existing };
-    const left = await this.#leave(([id, scope]) => {
+    const caughtUp = await this.#leave(([id, scope]) => {
       const still = wanted.get(id);
       return !isSameWay || still === undefined || !scope.isFor(still.resource, still.requests);
     });
     if (this.#stopping.signal.aborted) return;
     const fresh = [...wanted].filter(([id]) => !this.#scopes.has(id));
-    for (const [id, { resource, requests }] of fresh) this.#add(id, resource, requests, left.has(id));
+    for (const [id, { resource, requests }] of fresh) this.#add(id, resource, requests, caughtUp.has(id));
     for (const { request, answer } of answers) if (answer.kind !== 'found') this.#wait(request, answer);
     try {
       await this.#forgetWhatLeft();
@@ -150,16 +150,17 @@ class KubernetesSource implements ClusterSource {
     this.#announce();
   }
 
-  /** Stops and drops scopes; what was read of them is in the store then. Answers which. */
+  /** Stops and drops scopes; what was read of them is in the store then. Answers those that had nothing to catch up with. */
   async #leave(isLeaving: (entry: [string, WatchedScope]) => boolean): Promise<ReadonlySet<string>> {
     const leaving = [...this.#scopes].filter(isLeaving);
+    const caughtUp = new Set(leaving.filter(([, scope]) => scope.isCaughtUp).map(([id]) => id));
     await Promise.all(
       leaving.map(async ([id, scope]) => {
         await scope.stop();
         this.#scopes.delete(id);
       }),
     );
-    return new Set(leaving.map(([id]) => id));
+    return caughtUp;
   }
 
   #add(

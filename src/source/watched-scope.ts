@@ -27,6 +27,7 @@ export class WatchedScope {
   #resource: Resource;
   #stopping = new AbortController();
   #running: Promise<void> | undefined;
+  #informer: Informer | undefined;
 
   constructor(options: WatchedScopeOptions) {
     this.#options = options;
@@ -51,9 +52,14 @@ export class WatchedScope {
     );
   }
 
+  /** See {@link WatchedScopeOptions.resumed}, of a scope that takes over from this one now. */
+  get isCaughtUp(): boolean {
+    return this.#informer === undefined ? this.#options.resumed : !this.#informer.owesAway;
+  }
+
   /** Starts, or starts anew with what was added since: when the run before has ended, so that there is one at a time. */
   start(): void {
-    const resumed = this.#options.resumed || this.#running !== undefined;
+    const resumed = this.isCaughtUp;
     this.#stopping.abort();
     this.#stopping = new AbortController();
     this.#running = this.#runAfter(this.#running, resumed, this.#stopping.signal);
@@ -86,7 +92,8 @@ export class WatchedScope {
         ...needsOf(this.#requests),
       };
       // A kind that was removed meanwhile was not watched.
-      const outcome = await new Informer(env, scope, this.status, { resumed: resumed && isFirst }).run(signal);
+      this.#informer = new Informer(env, scope, this.status, { resumed: resumed && isFirst });
+      const outcome = await this.#informer.run(signal);
       if (outcome === 'stopped') return;
       const found = await resolve(request, this.status, signal);
       if (found === undefined) return;

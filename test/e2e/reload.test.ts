@@ -21,6 +21,9 @@ const configMap = (name: string, value: string) => ({
 const logging = (kinds: readonly string[], handlers = '', more = '') =>
   `${kinds.map((kind) => `[[resource]]\nkind = "${kind}"\n`).join('')}${handlers}[[handler]]\nname = "log"\n${more}`;
 
+/** Another chain for the same objects. */
+const MORE = '[[chain]]\nname = "more"\n[[chain.resource]]\nkind = "configmap"\n[[chain.handler]]\nname = "log"\n';
+
 const lists = ({ server }: World, plural: string): number =>
   server.requests.filter(({ path, query }) => path.endsWith(`/${plural}`) && query.get('watch') === null).length;
 
@@ -177,12 +180,37 @@ describe('reload', () => {
     );
   });
 
+  for (const [how, compacted] of [
+    ['the watch goes on', false],
+    ['the list is there', true],
+  ] as const) {
+    test(`before ${how} after a restart leaves what happened while away marked as that`, async () => {
+      await using world = await World.start();
+      const names = ['a', 'b', 'c'];
+      for (const name of names) world.server.create(configMap(name, 'before'));
+      {
+        await using _first = await world.run({ config: logging(['configmap']), keepState: true });
+      }
+      for (const name of names) world.server.update(configMap(name, 'after'));
+      if (compacted) world.server.compact();
+      const down = world.server.fault({ path: /configmaps/, effect: 'status', status: 503 });
+      await using running = await world.run({ config: logging(['configmap']), keepState: true });
+      await running.reload(logging(['configmap'], '', MORE));
+      down.remove();
+      await idle(running, 2 * names.length);
+      const history = await running.app.store.history({ limit: 1_000 });
+      assert.deepEqual(
+        history.map(({ flags }) => flags.whileAway),
+        names.map(() => true),
+      );
+    });
+  }
+
   test('does not list again what is still watched, even for another chain', async () => {
     await using world = await World.start();
     world.server.create(configMap('settings', 'a'));
     await using running = await world.run({ config: logging(['configmap']) });
-    const more = '[[chain]]\nname = "more"\n[[chain.resource]]\nkind = "configmap"\n[[chain.handler]]\nname = "log"\n';
-    await running.reload(logging(['configmap'], '', more));
+    await running.reload(logging(['configmap'], '', MORE));
     world.server.update(configMap('settings', 'b'));
     await idle(running, 2);
     assert.deepEqual(told(running), ['updated default/settings', 'updated default/settings']);
