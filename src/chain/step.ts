@@ -1,6 +1,6 @@
 /** A configured handler that is ready to work: one step of a chain. */
 import { idempotencyKey, type Change } from '../change.ts';
-import type { FallbackConfig, HandlerConfig } from '../config/config.ts';
+import type { ChainConfig, FallbackConfig, HandlerConfig } from '../config/config.ts';
 import type { Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { needOf, type Need } from '../enrich/needs.ts';
@@ -48,7 +48,9 @@ export type Step = Placed &
   );
 
 /** What handlers of all places share. */
-export type StepEnvironment = Omit<HandlerEnvironment, 'id' | 'memory'> & { readonly store: Store };
+export type StepEnvironment = Omit<HandlerEnvironment, 'id' | 'memory'> & {
+  readonly store: Pick<Store, 'recall' | 'remember'>;
+};
 
 /**
  * Creates the handler at its place in the chain; nothing is started yet.
@@ -84,7 +86,7 @@ function created(
   return { id, need, deadlineMs, holdsWakeUps, type: 'transform', instance };
 }
 
-function memoryOf(store: Store, handler: string): SinkMemory {
+function memoryOf(store: StepEnvironment['store'], handler: string): SinkMemory {
   return {
     get: (key) => store.recall(handler, key),
     set: (key, value) => store.remember(handler, key, value),
@@ -103,6 +105,17 @@ export function checkGroups(steps: readonly Step[]): void {
   throw new Error(
     `Handler ${grouping.id} keeps state by group, so no other handler of its chain can keep any: move ${other.id} to a chain of its own`,
   );
+}
+
+/** What shows only when the handlers of a chain and its branches are created: nothing is started, and nobody is asked. */
+export function problemsOfHandlers({ handlers, branches }: ChainConfig, environment: StepEnvironment): string[] {
+  const problems = branches.flatMap((branch) => problemsOfHandlers(branch, environment));
+  try {
+    checkGroups(handlers.map((handler) => createStep(handler, environment)));
+    return problems;
+  } catch (thrown) {
+    return [toError(thrown).message, ...problems];
+  }
 }
 
 export type SinkStep = Extract<Step, { type: 'sink' }>;

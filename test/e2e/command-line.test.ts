@@ -191,6 +191,16 @@ describe('check', () => {
     });
   });
 
+  test('refuses handlers that are right each for itself and cannot be in one chain, as the start does', async () => {
+    await using workdir = await Workdir.make();
+    const alerts = '[[branch.handler]]\nname = "podAlerts"\n';
+    const branch = `[[branch]]\nname = "ops"\n${alerts}${alerts.replace('\n', '\nid = "more"\n')}`;
+    const config = await workdir.write('config.toml', `[[resource]]\nkind = "pod"\n${branch}`);
+    const exit = await run(workdir, ['check', '-c', config]);
+    assert.deepEqual([exit.code, exit.stdout], [1, '']);
+    assert.match(exit.stderr, /default\/ops\/podAlerts keeps state by group.*move default\/ops\/more to a chain/);
+  });
+
   test('broken TOML is one line that says where', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', '[[resource]]\nkind = "deployment\n');
