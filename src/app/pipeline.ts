@@ -12,6 +12,7 @@ import { createEvidence } from '../enrich/cluster-evidence.ts';
 import { createEnricher, UNASKING } from '../enrich/enricher.ts';
 import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
+import { toError } from '../errors.ts';
 import { tellOfOrphans } from './housekeeping.ts';
 import { stopDrained } from './in-memory.ts';
 import type { Logger } from '../log.ts';
@@ -103,8 +104,13 @@ export class Pipeline {
     const plan = await this.#source.prepare(this.#planOf(config));
     // What was seen under the old rules is over, and hidden, before a chain sends it or hands it to a branch.
     const changed = await this.#chains.follow(config.chains, RELOAD_GRACE_MS, async () => {
-      await this.#source.follow(plan);
-      await redactStored({ store: state.store, redactor: plan.redactor, discovery: this.#discovery, log });
+      try {
+        await this.#source.follow(plan);
+        await redactStored({ store: state.store, redactor: plan.redactor, discovery: this.#discovery, log });
+      } catch (thrown) {
+        await this.#watchAsBefore();
+        throw thrown;
+      }
     });
     await tellOfOrphans(state.store, config.chains, log);
     return changed;
@@ -153,6 +159,16 @@ export class Pipeline {
     await this.#abandoned;
     const chains = this.#chains;
     await (state.isMakeshift ? stopDrained({ chains, store: state.store, clock, log }, graceMs) : chains.stop(graceMs));
+  }
+
+  /** The old chains go on: what they watch does, too, though the store, which has refused already, may refuse to forget the rest. */
+  async #watchAsBefore(): Promise<void> {
+    const { config, log } = this.#options;
+    try {
+      await this.#source.follow(await this.#source.prepare(this.#planOf(config())));
+    } catch (thrown) {
+      log.warn('Not all is as it was before the configuration changed', { problem: toError(thrown).message });
+    }
   }
 
   #planOf(config: Config): WatchPlan {

@@ -259,6 +259,26 @@ describe('reload', () => {
     assert.deepEqual(told(running), ['updated default/settings']);
   });
 
+  test('in which the store refuses a call goes on with what the old chains watch', async (t) => {
+    await using world = await World.start();
+    const config = logging(['configmap']);
+    world.server.create(configMap('settings', 'a'));
+    world.server.create(deployment('web'));
+    await using running = await world.run({ config });
+    const full = () => Promise.reject(new StoreError('STORE_FULL', 'no space is left on its volume'));
+    t.mock.method(running.app.store, 'forgetScope', full, { times: 1 });
+    await assert.rejects(running.reload(MORE.replace('configmap', 'deployment')), /no space is left/);
+    world.server.update(deployment('web', 'nginx', 2));
+    world.server.update(configMap('settings', 'b'));
+    await until('the old chain', () => told(running).length === 1);
+    assert.deepEqual(told(running), ['updated default/settings']);
+    const balances = await running.app.store.balances();
+    assert.deepEqual(
+      balances.map(({ chain }) => chain),
+      ['default'],
+    );
+  });
+
   test('whose handler does not start leaves the old handlers at work', async () => {
     await using world = await World.start();
     await world.workdir.write(
