@@ -57,7 +57,7 @@ export class ObjectLookup {
    * @throws WaitError when its turn comes later; RetryAfterError when the server fails or does not answer
    */
   async find(reference: ObjectReference, signal: AbortSignal): Promise<ObjectFacts> {
-    const { kinds, store } = this.#options;
+    const { kinds, store, redactor } = this.#options;
     const resource = await kinds.resourceOf(reference);
     if (resource === undefined) return this.#unknown(`${reference.apiVersion} ${reference.kind}`, 'no such kind');
     const namespace = resource.namespaced ? (reference.namespace ?? 'default') : '';
@@ -65,7 +65,9 @@ export class ObjectLookup {
     const held = await store.baseline(resource.group, resource.resource, key);
     const facts = held === undefined ? undefined : factsIn(held, reference.uid);
     if (facts !== undefined) return this.#counted('baseline', facts);
-    const id = `${resource.group}/${resource.resource}/${key}/${reference.uid ?? ''}`;
+    // What was asked for under other rules may show what these hide.
+    const rules = redactor().fingerprint;
+    const id = `${resource.group}/${resource.resource}/${key}/${reference.uid ?? ''} ${rules}`;
     return this.#ask({ id, resource, namespace, reference }, signal);
   }
 

@@ -376,6 +376,29 @@ describe('reload', () => {
     assert.doesNotMatch(JSON.stringify(running.entries()), /c4nary/);
   });
 
+  test('to new rules of redaction hides what was looked up before it, too', async () => {
+    await using world = await World.start();
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'default', uid: 'pod-1' } };
+    world.server.create({ ...pod, metadata: { ...pod.metadata, annotations: { key: 'c4nary' } } });
+    const layout = '{ text = "{{ event.message }} {{ involved.annotations.key }}" }';
+    const config = `[[resource]]\nkind = "event"\n[[handler]]\nname = "webhook"\nurl = "${world.slack.url}"\nlayout = ${layout}\n`;
+    await using running = await world.run({ config });
+    const say = (message: string) => {
+      const metadata = { name: message, namespace: 'default' };
+      const involvedObject = { apiVersion: 'v1', kind: 'Pod', namespace: 'default', name: 'web', uid: 'pod-1' };
+      world.server.create({ apiVersion: 'v1', kind: 'Event', metadata, message, involvedObject });
+    };
+    say('first');
+    await world.slack.waitFor(1);
+    await running.reload(`${config}[redact.paths]\npod = ["metadata.annotations.key"]\n`);
+    say('second');
+    await world.slack.waitFor(2);
+    const [first, second] = world.slack.requests.map(({ body }) => String(body));
+    assert.match(String(first), /first c4nary/);
+    assert.match(String(second), /second /);
+    assert.doesNotMatch(String(second), /c4nary/);
+  });
+
   test('to new rules of redaction that cannot be kept, for a full disk, shows nothing to the new handlers', async (t) => {
     await using world = await World.start();
     await world.workdir.write('down.ts', "export default () => { throw new Error('later'); };\n");
