@@ -1,9 +1,36 @@
 import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { createLogger } from 'winston';
 import type { Config } from '../config/config.ts';
+import { createLogger as createServiceLog } from '../log.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { reloadWhenChanged } from './reload.ts';
+
+const CONFIG = { file: 'config.toml', warnings: ['left out: a'] as readonly string[] } as Config;
+
+test('reloadWhenChanged() warns of what a changed file says that works otherwise here, of each thing once', async () => {
+  const over = new AbortController();
+  const written = new PassThrough();
+  const versions = [['left out: a', 'left out: b'], ['left out: b'], ['left out: a']];
+  const { caughtUp, ended } = reloadWhenChanged({
+    app: { reload: async () => {}, reloadFailed: (problems) => assert.fail(problems.join()) },
+    config: CONFIG,
+    files: { haveChanged: () => Promise.resolve(versions.length > 0) },
+    load: async () => ({ ...CONFIG, warnings: versions.shift() ?? [] }),
+    clock: new FakeClock(),
+    log: createServiceLog({ level: 'info', format: 'json', color: false, stream: written }),
+    signal: over.signal,
+  });
+  while (versions.length > 0) await caughtUp();
+  over.abort();
+  await ended;
+  const lines = String(written.read()).trim().split('\n');
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { warning: string }).warning),
+    ['left out: b', 'left out: a'],
+  );
+});
 
 test('reloadWhenChanged() ends with the signal, whatever it is reading then', { timeout: 20_000 }, async () => {
   const over = new AbortController();
@@ -13,7 +40,7 @@ test('reloadWhenChanged() ends with the signal, whatever it is reading then', { 
       reload: () => assert.fail('there is nothing to follow'),
       reloadFailed: (problems) => refused.push(problems),
     },
-    config: { file: 'config.toml' } as Config,
+    config: CONFIG,
     files: { haveChanged: () => Promise.resolve(true) },
     load() {
       over.abort();

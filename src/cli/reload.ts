@@ -31,9 +31,13 @@ const ASK_EVERY_MS = 2_000;
 
 /** Until the signal aborts. A configuration that cannot be used is told, and the one that runs goes on. */
 export function reloadWhenChanged(options: ReloadOptions): Reloading {
-  const { clock, signal } = options;
+  const { config, clock, signal } = options;
+  let { warnings } = config;
   let last = Promise.resolve();
-  const caughtUp = (): Promise<void> => (last = last.then(() => reloadIfChanged(options)));
+  const reload = async (): Promise<void> => {
+    warnings = await reloadIfChanged(options, warnings);
+  };
+  const caughtUp = (): Promise<void> => (last = last.then(reload));
   const keepUp = async (): Promise<void> => {
     while (!signal.aborted) {
       await caughtUp();
@@ -43,14 +47,32 @@ export function reloadWhenChanged(options: ReloadOptions): Reloading {
   return { caughtUp, ended: keepUp() };
 }
 
-async function reloadIfChanged({ app, config, files, load, log, signal }: ReloadOptions): Promise<void> {
+/** Answers what was warned of by then. Never rejects. */
+async function reloadIfChanged(
+  { app, config, files, load, log, signal }: ReloadOptions,
+  warned: Config['warnings'],
+): Promise<Config['warnings']> {
   try {
+    if (!(await files.haveChanged(signal))) return warned;
     // A stop does not wait for what a handler's file does while it is loaded.
-    if (await files.haveChanged(signal)) await app.reload(await unlessAborted(load(), signal));
+    const changed = await unlessAborted(load(), signal);
+    await app.reload(changed);
+    const { warnings } = changed;
+    warnAll(
+      warnings.filter((warning) => !warned.includes(warning)),
+      log,
+    );
+    return warnings;
   } catch (thrown) {
-    if (signal.aborted) return;
+    if (signal.aborted) return warned;
     const problems = isConfigError(thrown) ? thrown.problems : [toError(thrown).message];
     log.error('The changed configuration cannot be used, the old one goes on', { file: config.file, problems });
     app.reloadFailed(problems);
+    return warned;
   }
+}
+
+/** See {@link Config.warnings}. */
+export function warnAll(warnings: Config['warnings'], log: Logger): void {
+  for (const warning of warnings) log.warn('Something in the configuration works otherwise here', { warning });
 }

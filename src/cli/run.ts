@@ -6,7 +6,7 @@ import { createApp, type App } from '../app.ts';
 import { parseListen } from '../web/server.ts';
 import { ConfigError } from '../errors.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { reloadWhenChanged, type Reloading } from './reload.ts';
+import { reloadWhenChanged, warnAll, type Reloading } from './reload.ts';
 import {
   loggerFrom,
   runnableConfigFrom,
@@ -45,7 +45,7 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
   const load = () => runnableConfigFrom(flags, io, { asItsTool: true, onFile: (file) => files.note(file) });
   const config = await load();
   const log = loggerFrom(flags, config, io);
-  for (const warning of config.warnings) log.warn('Something in the configuration works otherwise here', { warning });
+  warnAll(config.warnings, log);
   for (const warning of await exposedFiles(config.secretFiles, io.env))
     log.warn('Others on this machine may read credentials', { warning });
   const { orInMemory } = flags;
