@@ -53,7 +53,7 @@ export interface LoadOptions {
   readonly tool?: NamedTool | undefined;
   /** Where a pod's own token, namespace and CA are; default: where the kubelet mounts them. */
   readonly serviceAccountDir?: string;
-  /** Is told of the file, and of each that it refers to, by its absolute path, right before it is read. */
+  /** Is told of the file, and of each that it refers to, by its absolute path, right before it is read; of a handler's when it cannot be loaded. */
   readonly onFile?: ((path: string) => void) | undefined;
 }
 
@@ -78,7 +78,15 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const chains = writtenChains(value);
   checkChains(chains, problems, deadLetterChains(value, chains, problems));
   const surroundings: ChainSurroundings = {
-    loadHandler: (name) => options.loadHandler(name, folder),
+    async loadHandler(name) {
+      try {
+        return await options.loadHandler(name, folder);
+      } catch (thrown) {
+        // One that was loaded stays as it is until a restart; one that was not may be mended.
+        onFile?.(resolve(folder, name));
+        throw thrown;
+      }
+    },
     isSecret,
     folder,
     quiet: quietIn({ path: [], table: value }),

@@ -80,6 +80,21 @@ describe('the configuration file of a program that runs', () => {
     assert.equal((await program.stop()).code, 0);
   });
 
+  test('is read again when the handler that it names, and that could not be loaded, is mended', async () => {
+    await using world = await World.start();
+    const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
+    await world.workdir.write('config.toml', logging(['deployment']));
+    await using program = startProgram(world.workdir, { url: world.server.url, kubeconfig });
+    await program.ready();
+    await world.workdir.write('config.toml', logging(['deployment'], '[[handler]]\nname = "./own.ts"\n'));
+    await program.until('the refusal', ({ stderr }) => /there is no file \S+own\.ts/.test(stderr));
+    await world.workdir.write('own.ts', 'export default (');
+    await program.until('the next', ({ stderr }) => /own\.ts.*cannot be loaded/.test(stderr));
+    await world.workdir.write('own.ts', 'export default () => {};\n');
+    await program.until('the reload', ({ stderr }) => /"Configuration reloaded"/.test(stderr));
+    assert.equal((await program.stop()).code, 0);
+  });
+
   test('refers to a file that is rotated while the program waits for its turn: what it says then is used', async () => {
     await using world = await World.start();
     await using fresh = await startReceiver(() => ({ body: 'ok' }));
