@@ -75,6 +75,7 @@ interface Ended {
   readonly edits: number | null;
   readonly newest: number | null;
   readonly actors: string | null;
+  readonly replayed: number;
 }
 
 /** States as in {@link DeliveryRecord}; undefined: it waits, handed back. */
@@ -243,11 +244,11 @@ export class Deliveries {
     return this.#statements.unfinished.get(chain, queue) === undefined ? READY : BLOCKED;
   }
 
-  #fork({ change, queue, edits: inherited, newest, actors }: Ended, { chains, edits: text }: Forks): void {
+  #fork({ change, queue, edits: inherited, newest, actors, replayed }: Ended, { chains, edits: text }: Forks): void {
     const edits = text === undefined ? inherited : this.#edits.add(text);
     const own = groupOf(queue) === undefined ? queue : this.#memory.queueOfChange(change);
     for (const chain of chains) {
-      this.#statements.fork.run(chain, change, own, this.#firstState(chain, own), edits, newest, actors);
+      this.#statements.fork.run(chain, change, own, this.#firstState(chain, own), edits, newest, actors, replayed);
     }
     this.count(chains, 1);
   }
@@ -382,11 +383,11 @@ function prepare(db: DatabaseSync) {
       db,
       `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,
          attempts = coalesce(?, attempts), claims = 0
-       WHERE id = ? RETURNING chain, queue, change, edits, newest, actors`,
+       WHERE id = ? RETURNING chain, queue, change, edits, newest, actors, replayed`,
     ),
     unblock: db.prepare(UNBLOCK),
     fork: db.prepare(
-      'INSERT INTO deliveries (chain, change, queue, state, edits, newest, actors) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      `INSERT INTO deliveries (chain, change, queue, state, edits, newest, actors, replayed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     find: query<Pick<Ended, 'chain' | 'queue'>>(db, 'SELECT chain, queue FROM deliveries WHERE id = ? AND state = ?'),
     revive: db.prepare(

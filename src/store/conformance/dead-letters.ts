@@ -117,6 +117,24 @@ export function deadLetters(fixture: StoreFixture): void {
       },
     );
 
+    storeTest(
+      fixture,
+      'is marked in branches, and in the chain that is told of its next death, too',
+      async ({ store }) => {
+        await withPending(store, ['web', 'db']);
+        const dying = (await claim(store)).deliveries.map(({ id }) => id);
+        for (const id of dying) await store.deadLetter(id, DEATH);
+        await store.replay(dying);
+        const [first, second] = (await claim(store)).deliveries;
+        assert.ok(first && second);
+        await store.complete(first.id, COMPLETED, undefined, { chains: ['default/b'] });
+        await store.deadLetter(second.id, DEATH, { chains: ['ops'] });
+        for (const chain of ['default/b', 'ops'])
+          assert.deepEqual((await claimOne(store, { chain })).change.flags, { replayed: true });
+        await assertBalanced(store);
+      },
+    );
+
     storeTest(fixture, 'waits for what is under way for the key, and goes before what waits', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2), seen('web', 3));
