@@ -9,7 +9,7 @@ import type { Json } from '../json.ts';
 import type { Logger } from '../log.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
-import { HandlerFailure, waitOf } from './failure.ts';
+import { asksToWait, HandlerFailure, waitOf } from './failure.ts';
 import type { Arrival, Moved, Outcome } from './fate.ts';
 import {
   isHalt,
@@ -136,8 +136,8 @@ async function take(step: Step, change: Change, run: Run): Promise<Verdict | Pic
   try {
     return await tell(step, change, run);
   } catch (thrown) {
-    const limitedUntil = waitOf(thrown);
-    if (limitedUntil === undefined) throw thrown;
+    if (!asksToWait(thrown)) throw thrown;
+    const limitedUntil = waitOf(thrown, run.options.clock.steady());
     gather.limited(step.id, limitedUntil);
     return { change, until: limitedUntil };
   }

@@ -85,6 +85,25 @@ describe('changes that come faster than the receiver takes them', () => {
     );
   });
 
+  test(
+    'are asked for once a second where the time to come back has passed long ago',
+    { timeout: 20_000 },
+    async (t) => {
+      let asked = 0;
+      const { definition } = channel({
+        wait: () => {
+          asked++;
+          return 30_000;
+        },
+      });
+      const chain = await startTestChain(t, { handlers: [definition] });
+      await chain.accept('shop/a');
+      await chain.runner.idle();
+      await chain.advance(1_000);
+      assert.equal(asked, 2);
+    },
+  );
+
   test('go on to the next handler each by itself, and what is halted before the sink is not told', async (t) => {
     const { told, definition } = channel({ wait: paced(() => chain) });
     const after: string[] = [];

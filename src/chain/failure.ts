@@ -4,6 +4,9 @@ import { placeOfMistake } from './error-place.ts';
 
 const MAX_TEXT_CHARS = 1_000;
 const MAX_CAUSES = 4;
+const SHORT_MS = 1_000;
+/** A date ends at 8.64e15 (ECMA-262, 21.4.1.1), and it is added to one. */
+const MAX_MS = 8e15;
 
 /**
  * What a handler threw, wrapped whatever it was: p-retry gives up at once on a `TypeError`, which here is as good a reason
@@ -28,15 +31,27 @@ export class HandlerFailure extends Error {
   }
 }
 
-/** Until when a failure asks to wait for its receiver's rate, milliseconds since the epoch; undefined when it does not. */
-export function waitOf(thrown: unknown): number | undefined {
-  return thrown instanceof HandlerFailure && thrown.code === 'WAIT' ? numberOf(thrown, 'until') : undefined;
+/** Whether a failure is that its receiver's rate wants it to wait. */
+export function asksToWait(thrown: unknown): thrown is HandlerFailure {
+  return thrown instanceof HandlerFailure && thrown.code === 'WAIT';
 }
 
-/** A handler may bring its own copy of this package, so the shape is read and not the class. */
+/**
+ * Until when a failure that {@link asksToWait} does, milliseconds since the epoch. A time that has long passed is a mistake, such as
+ * a duration, and would come due again at once, and again: it is a second from `now`.
+ */
+export function waitOf(failure: HandlerFailure, now: number): number {
+  const until = numberOf(failure, 'until') ?? 0;
+  return until > now - SHORT_MS ? until : now + SHORT_MS;
+}
+
+/**
+ * A handler may bring its own copy of this package, so the shape is read and not the class. What is longer than a date can say, such
+ * as nanoseconds, is not said: the store could not give it back.
+ */
 export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfterMs' | 'openForMs'): number | undefined {
   const value = (cause as Error & { readonly [field: string]: unknown })[field];
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+  return typeof value === 'number' && Math.abs(value) < MAX_MS ? value : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Another sink tells in place of one whose receiver has been unwell for long. */
 import { RetryAfterError } from '../errors.ts';
-import { HandlerFailure, numberOf, waitOf } from './failure.ts';
+import { asksToWait, HandlerFailure, numberOf } from './failure.ts';
 import type { Observer } from './observe.ts';
 import type { SinkStep } from './step.ts';
 
@@ -25,7 +25,7 @@ export async function tellOrSpare<T>(step: SinkStep, telling: Telling<T>, instea
     const spare = spareFor(step, thrown, telling.spares);
     if (spare === undefined) throw inTimeForFallback(step, thrown);
     const told = await tellOrSpare(spare, telling, step.id).catch((again: unknown) => {
-      throw waitOf(again) === undefined ? thrown : again;
+      throw asksToWait(again) ? again : thrown;
     });
     telling.observer.fallback(step.id, spare.id, telling.changes);
     return told;

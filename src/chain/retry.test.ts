@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RetryAfterError } from '../errors.ts';
+import { RetryAfterError, WaitError } from '../errors.ts';
 import type { Delivery } from '../store/store.ts';
 import { changeOf } from '../testing/change.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
@@ -27,6 +27,18 @@ describe('runOnce()', () => {
     assert.deepEqual([asked.why, asked.waitMs, asked.attempts], ['deferred', 7_000, 0]);
     const atOnce = await afterFailure(new RetryAfterError('busy', { retryAfterMs: 0 }));
     assert.equal(atOnce.waitMs, 1_000);
+  });
+
+  test('waits until the time that it is told; one that has long passed, or that no date can say, is a second', async () => {
+    const wait = async (until: number) => (await afterFailure(new WaitError(until))).waitMs;
+    const now = clock.steady();
+    assert.deepEqual([await wait(now + 7_000), await wait(now - 1)], [7_000, -1]);
+    assert.deepEqual([await wait(30_000), await wait(NaN), await wait(1.8e18)], [1_000, 1_000, 1_000]);
+  });
+
+  test('defers by its own backoff when it is asked for longer than a date can say', async () => {
+    const { why, waitMs } = await afterFailure(new RetryAfterError('busy', { retryAfterMs: 1.8e18 }));
+    assert.deepEqual([why, waitMs], ['deferred', 1_000]);
   });
 
   test('a deferral that counts as an attempt still waits for as long as the receiver asks', async () => {

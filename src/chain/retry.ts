@@ -3,7 +3,7 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.ts';
 import type { RetryConfig } from '../config/config.ts';
 import type { Delivery, ParkRequest } from '../store/store.ts';
-import { HandlerFailure, numberOf } from './failure.ts';
+import { asksToWait, HandlerFailure, numberOf, waitOf } from './failure.ts';
 import type { Failed, ParkReason } from './fate.ts';
 
 export interface RetryOptions {
@@ -68,9 +68,8 @@ function abortWhenTerminal(thrown: unknown): never {
 
 /** A deferral counts once it has gone on for too long; waiting for our own pace never does. */
 function reasonOf(error: Error, { deferredSince }: Delivery, { deferForMs }: RetryConfig, clock: Clock): ParkReason {
-  const code = error instanceof HandlerFailure ? error.code : undefined;
-  if (code === 'WAIT') return 'waiting';
-  if (code !== 'DEFER') return 'failed';
+  if (asksToWait(error)) return 'waiting';
+  if (!(error instanceof HandlerFailure) || error.code !== 'DEFER') return 'failed';
   const now = clock.steady();
   return now - (deferredSince ?? now) < deferForMs ? 'deferred' : 'failed';
 }
@@ -83,7 +82,7 @@ function parkOf(
 ): ParkRequest {
   const now = clock.steady();
   const reason = failure.message;
-  if (why === 'waiting') return { until: numberOf(failure, 'until') ?? now, attempts, deferredSince, reason };
+  if (why === 'waiting') return { until: waitOf(failure, now), attempts, deferredSince, reason };
   const failed = { handler: failure.handler, outcome: why };
   const since = failure.code === 'DEFER' ? (deferredSince ?? now) : undefined;
   const askedMs = numberOf(failure, 'retryAfterMs');

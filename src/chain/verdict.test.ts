@@ -20,6 +20,10 @@ const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
     keeping(({ key }, wakeAt) => wakeAt(key, Date.parse('soon')) ?? 1),
     /wakeAt\(\) wants milliseconds since the epoch or null, got NaN/,
   ],
+  'a wake-up at a time in nanoseconds': [
+    keeping(({ key }, wakeAt) => wakeAt(key, 1.8e18) ?? 1),
+    /wakeAt\(\) wants milliseconds since the epoch or null, got 1800000000000000000/,
+  ],
   'a wake-up of no key': [
     keeping((_, wakeAt) => wakeAt(undefined as unknown as string, 1) ?? 1),
     /wakeAt\(\) wants the key of an object, got undefined/,

@@ -52,11 +52,12 @@ function checkedState(state: unknown): Json | null {
   return JSON.parse(text) as Json | null;
 }
 
-/** @throws Error for a time that there is none of, such as that of an unreadable date */
+/** @throws Error for a time that there is none of, such as that of an unreadable date, or nanoseconds. Infinity is never. */
 export function checkWakeUp(key: unknown, time: unknown): void {
   if (typeof key !== 'string') throw new Error(`wakeAt() wants the key of an object, got ${typeof key}`);
-  if (time === null || (typeof time === 'number' && !Number.isNaN(time))) return;
-  const found = Number.isNaN(time) ? 'NaN' : typeof time;
+  if (time === null || time === Infinity) return;
+  if (typeof time === 'number' && !Number.isNaN(new Date(time).getTime())) return;
+  const found = typeof time === 'number' ? time : typeof time;
   throw new Error(`wakeAt() wants milliseconds since the epoch or null, got ${found}`);
 }
 
