@@ -132,6 +132,20 @@ describe('changes that come faster than the receiver takes them', () => {
 describe('a batch', () => {
   const many = { windowMs: 10_000, over: 0 };
 
+  test('of a window in which more came than one can hold is followed by others as large', async (t) => {
+    const { told, definition } = channel();
+    const chain = await startTestChain(t, { handlers: [definition], digest: { windowMs: 10_000, over: 1 } });
+    await chain.accept(...named(1_001));
+    await chain.runner.idle();
+    for (let n = 0; n < 4; n++) {
+      await chain.accept(`shop/late${n}`);
+      await chain.advance(1_000);
+    }
+    await chain.advance(10_000);
+    assert.deepEqual(sizes(told), [1, 1_000, 4]);
+    await assertAllDone(chain, 1_005);
+  });
+
   test('that fails is tried again whole, under one key, without those that came meanwhile', async (t) => {
     const { told, failures, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], digest: many });

@@ -39,7 +39,7 @@ export class Gathering {
     return window === undefined ? undefined : this.#untilOf(window, now);
   }
 
-  /** Up to `over` are told one by one in each window, the rest of it together. */
+  /** Up to `over` are told one by one in each window, the rest of it together: when it ends, and whenever `max` have come. */
   #untilOf({ windowMs, over, max }: BatchWindow, now: number): number | undefined {
     if (now >= this.#windowEndsAt) {
       this.#windowEndsAt = now + windowMs;
@@ -47,7 +47,7 @@ export class Gathering {
     }
     this.#inWindow++;
     if (this.#inWindow <= over) return undefined;
-    return this.#inWindow - over < max ? this.#windowEndsAt : now;
+    return (this.#inWindow - over) % max === 0 ? now : this.#windowEndsAt;
   }
 
   /** The receiver's rate allows nothing before `until`. */
