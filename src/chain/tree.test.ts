@@ -57,6 +57,29 @@ describe('branches', () => {
     ]);
   });
 
+  test('none of them is told of the wake-up of a handler that is configured no more', async (t) => {
+    const told: string[] = [];
+    const waking = stateful<null>('waking', (change, { now, wakeAt }) => {
+      wakeAt(change.key, now + 60_000);
+      return { verdict: change, state: null };
+    });
+    const chain = await startTestChain(t, {
+      handlers: [waking],
+      branches: [{ name: 'ops', handlers: [recording('slack', told)] }],
+    });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    await chain.restart(0, []);
+    await chain.advance(60_000);
+    assert.deepEqual(told, ['slack: added shop/web']);
+    assert.deepEqual(await balanceOf(chain), [
+      ['default', 1, 1, 0, 0],
+      ['default/ops', 1, 0, 0, 0],
+    ]);
+    const halted = chain.logged.find(({ message }) => message === 'Change halted');
+    assert.deepEqual([halted?.['action'], halted?.['by']], ['timer', 'default/waking']);
+  });
+
   test('none of them gets what was halted before it, and a halt in one is no concern of another', async (t) => {
     const told: string[] = [];
     const onlyWeb = (name: string) => transform(name, (change) => (change.name === 'web' ? change : halt('not web')));

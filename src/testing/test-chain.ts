@@ -60,8 +60,8 @@ export interface TestChain {
   delete(key: string): Promise<void>;
   /** Time moves, then whatever became due runs to its end. */
   advance(ms: number): Promise<void>;
-  /** The process starts anew on the same store. */
-  restart(graceMs?: number): Promise<{ readonly unfinished: number }>;
+  /** The process starts anew on the same store, with other handlers where they are given. */
+  restart(graceMs?: number, handlers?: readonly HandlerDefinition[]): Promise<{ readonly unfinished: number }>;
 }
 
 const SCOPE: ScopeSpec = {
@@ -85,7 +85,7 @@ export async function startTestChain(test: TestContext, options: TestChainOption
   const logged: LoggedLine[] = [];
   const log = logInto((line) => logged.push(line));
   const receivers = createReceivers({ clock, metrics, log, env: {} });
-  const chain = configOf('default', options);
+  let chain = configOf('default', options);
   const create = (): ChainRunner =>
     createChainTree({
       chain,
@@ -138,10 +138,11 @@ export async function startTestChain(test: TestContext, options: TestChainOption
       await clock.advance(ms);
       await runner.idle();
     },
-    async restart(graceMs = 0) {
+    async restart(graceMs = 0, handlers = options.handlers) {
       const stopping = runner.stop(graceMs);
       await clock.advance(graceMs);
       const stopped = await stopping;
+      chain = configOf('default', { ...options, handlers });
       runner = create();
       await runner.start();
       return stopped;
