@@ -90,7 +90,7 @@ async function walk(steps: readonly Step[], given: Change, begun: Run): Promise<
       if ('movedTo' in entered) return entered;
       if (!isHalt(entered)) run = entered;
       const verdict = isHalt(entered) ? entered : await take(step, change, run);
-      if ('until' in verdict) {
+      if (waits(verdict)) {
         return { at: step.id, ...verdict, goOn: () => walk(steps.slice(n + 1), verdict.change, run) };
       }
       options.observer.verdict(step.id, isHalt(verdict) ? 'halt' : 'pass');
@@ -127,8 +127,15 @@ async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run
   return states === undefined ? { movedTo: group } : { ...run, delivery: { ...run.delivery, group, states } };
 }
 
+type Waiting = Pick<Arrival, 'change' | 'until'>;
+
+/** By what every change and halt has: a handler may answer with more beside it. */
+function waits(verdict: Verdict | Waiting): verdict is Waiting {
+  return !isHalt(verdict) && !('action' in verdict);
+}
+
 /** What the handler says, or that the change waits here for others: before it is told, or because the receiver's rate says so. */
-async function take(step: Step, change: Change, run: Run): Promise<Verdict | Pick<Arrival, 'change' | 'until'>> {
+async function take(step: Step, change: Change, run: Run): Promise<Verdict | Waiting> {
   if (!canGather(step) || run.delivery.isAlone) return tell(step, change, run);
   const { gather } = run.options;
   const until = gather.until(step.id, change);

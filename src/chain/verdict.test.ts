@@ -107,6 +107,18 @@ describe('what a handler answers', () => {
     }
   });
 
+  test('a verdict with more beside it is that verdict', { timeout: 20_000 }, async (t) => {
+    const more = { until: 1, at: 'noon', change: 'none' };
+    for (const [end, definition] of [
+      ['halted', transform('own', () => ({ ...halt('not now'), ...more }))],
+      ['completed', transform('own', (change) => ({ ...change, ...more }))],
+    ] as const) {
+      const chain = await startTestChain(t, { handlers: [definition] });
+      await toTheEnd(chain);
+      assert.equal(await countOf(chain.metrics, 'ends_total', { end }), 1);
+    }
+  });
+
   test('a state is given back as the store would give it', async () => {
     const states: unknown[] = [];
     const definition = stateful<Json>('own', (change, { state }) => {
