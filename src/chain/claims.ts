@@ -126,6 +126,7 @@ export class Claims {
         chain: chain.name,
         limit,
         now: clock.steady(),
+        wallNow: clock.now(),
         stateful: this.#stateful,
         atOnce: chain.concurrency,
         batch,

@@ -3,8 +3,15 @@ import { describe, test } from 'node:test';
 import { countOf, sink, startTestChain, stateful, type TestChainOptions } from '../testing/test-chain.ts';
 import type { HandlerDefinition } from './handler.ts';
 
-/** Three versions of one object wait for 30 s behind another that the only slot works on. */
-async function overloaded(t: Parameters<typeof startTestChain>[0], options: Partial<TestChainOptions> = {}) {
+/** Three versions of one object wait, for 25 s unless said otherwise, behind another that the only slot works on. */
+async function overloaded(
+  t: Parameters<typeof startTestChain>[0],
+  {
+    waitMs = 25_000,
+    clockSetByMs = 0,
+    ...options
+  }: Partial<TestChainOptions> & { waitMs?: number; clockSetByMs?: number } = {},
+) {
   const told: string[] = [];
   const stuck = Promise.withResolvers<void>();
   const slow = sink('slow', async ({ name, action, flags, before, after }) => {
@@ -16,9 +23,10 @@ async function overloaded(t: Parameters<typeof startTestChain>[0], options: Part
   });
   const handlers: readonly HandlerDefinition[] = [...(options.handlers ?? []), slow];
   const chain = await startTestChain(t, { concurrency: 1, coalesce: true, ...options, handlers });
+  chain.clock.set(clockSetByMs);
   await chain.accept('shop/first');
   await chain.accept(...Array.from({ length: 64 }, (_, n) => `shop/other-${n}`), 'shop/web', 'shop/web', 'shop/web');
-  await chain.clock.advance(25_000);
+  await chain.clock.advance(waitMs);
   stuck.resolve();
   await chain.runner.idle();
   return { told: told.filter((line) => line.includes(' web ')), chain };
@@ -31,6 +39,14 @@ describe('coalesce', () => {
     assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'superseded' }), 2);
     assert.equal(chain.logged.find(({ superseded }) => superseded !== undefined)?.['superseded'], 2);
     assert.equal((await chain.store.history({ key: 'shop/web', limit: 10 })).length, 3);
+  });
+
+  test('goes by how long they have waited, whatever somebody sets the clock to', async (t) => {
+    const HOUR_MS = 3_600_000;
+    const { told: soon } = await overloaded(t, { waitMs: 1_000, clockSetByMs: -HOUR_MS });
+    assert.deepEqual(soon, ['added web  -> 66', 'updated web 66 -> 67', 'updated web 67 -> 68']);
+    const { told: late } = await overloaded(t, { clockSetByMs: HOUR_MS });
+    assert.deepEqual(late, ['added web  -> 68 compacted']);
   });
 
   test('leaves what a reload has cut off as it was: it may have arrived', async (t) => {

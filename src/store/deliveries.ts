@@ -127,14 +127,14 @@ export class Deliveries {
     return (this.#nextDueAt(chain) ?? Infinity) <= now;
   }
 
-  #hasLate({ coalesce, chain, now }: ClaimRequest): boolean {
-    return coalesce === true && this.merging.isLate(chain, now);
+  #hasLate({ coalesce, chain, now, wallNow = now }: ClaimRequest): boolean {
+    return coalesce === true && this.merging.isLate(chain, wallNow);
   }
 
   claim(request: ClaimRequest): ClaimedRecords {
-    const { chain, limit, now, stateful } = request;
+    const { chain, limit, now, wallNow = now, stateful } = request;
     if (this.#hasDue(request)) this.#wakeDue(chain, now);
-    const superseded = this.#hasLate(request) ? this.merging.merge(chain, limit, now) : 0;
+    const superseded = this.#hasLate(request) ? this.merging.merge(chain, limit, wallNow) : 0;
     const turn = this.#crashes.turn(chain, now);
     const rows = this.#rowsFor(turn, chain, limit + 1);
     const first = rows.slice(0, limit);

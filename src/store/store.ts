@@ -138,6 +138,8 @@ export interface ClaimRequest {
    * handed out at all. Default: no.
    */
   readonly coalesce?: boolean;
+  /** What the wall clock says, by which changes were seen: how long they have waited. Default: `now`. */
+  readonly wallNow?: number;
 }
 
 /** Deliveries that waited at one sink, to be told together. */

@@ -11,6 +11,7 @@ interface Sleeper {
 export class FakeClock implements Clock {
   readonly #startMs: number;
   #elapsedMs = 0;
+  #setByMs = 0;
   #sleepers: Sleeper[] = [];
   readonly #waiting = new Set<{ readonly n: number; resolve(): void }>();
 
@@ -20,11 +21,16 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#startMs + this.#elapsedMs;
+    return this.steady() + this.#setByMs;
   }
 
   steady(): number {
-    return this.now();
+    return this.#startMs + this.#elapsedMs;
+  }
+
+  /** Somebody sets the wall clock, forward or back. */
+  set(byMs: number): void {
+    this.#setByMs += byMs;
   }
 
   monotonic(): number {
