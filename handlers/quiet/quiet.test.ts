@@ -108,4 +108,17 @@ describe('quietEnd()', () => {
       '2026-01-02T01:00',
     );
   });
+
+  test('knows nights in which the clocks are changed', () => {
+    const zurich = { daily: '22:00-06:00', timeZone: 'Europe/Zurich' };
+    assert.equal(endAt('2026-03-28T22:00:00Z', zurich), '2026-03-29T04:00');
+    assert.equal(endAt('2026-10-24T20:00:00.500Z', zurich), '2026-10-25T05:00');
+    const skipped = { daily: '01:00-02:30', timeZone: 'Europe/Zurich' };
+    assert.equal(endAt('2026-03-29T00:50:00Z', skipped), '2026-03-29T01:00');
+    const repeated = { daily: '02:15-03:15', timeZone: 'Europe/Zurich' };
+    assert.equal(endAt('2026-10-25T00:20:00Z', repeated), '2026-10-25T01:00');
+    assert.equal(endAt('2026-10-25T01:20:00Z', repeated), '2026-10-25T02:15');
+    const halfAnHour = { daily: '22:00-06:00', timeZone: 'Australia/Lord_Howe' };
+    assert.equal(endAt('2026-04-04T12:00:00Z', halfAnHour), '2026-04-04T19:30');
+  });
 });

@@ -5,6 +5,7 @@ import { toError } from '../../src/errors.ts';
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 const DAY_MINUTES = 24 * 60;
 const MINUTE_MS = 60_000;
+const SECOND_MS = 1_000;
 
 const moment = z.iso.datetime({
   offset: true,
@@ -61,17 +62,36 @@ export function quietEnd({ from, until, daily, days, timeZone: zone }: WindowOpt
   return (now) => {
     if (now < fromMs || now >= untilMs) return undefined;
     if (minutesLeft === undefined) return untilMs;
-    const left = minutesLeft(now);
-    return left === undefined ? undefined : Math.min(untilMs, now + Math.ceil(left * MINUTE_MS));
+    const end = endOf(minutesLeft, now - (now % SECOND_MS));
+    return end === undefined ? undefined : Math.min(untilMs, end);
   };
 }
 
-/** How many minutes of the window are left; undefined outside of it. A night in which clocks are changed ends when it is asked again. */
+/** How many minutes of a window are left by the clock on the wall; undefined outside of it. */
+type MinutesLeft = (now: number) => number | undefined;
+
+/** A night in which the clocks are changed is longer or shorter than the one on the wall says before. */
+function endOf(minutesLeft: MinutesLeft, now: number): number | undefined {
+  const endAfter = (begin: number, minutes: number): number => begin + Math.round(minutes * MINUTE_MS);
+  const left = minutesLeft(now);
+  if (left === undefined) return undefined;
+  const last = endAfter(now, left) - SECOND_MS;
+  const leftThen = minutesLeft(last);
+  if (leftThen !== undefined) return endAfter(last, leftThen);
+  let [quiet, over] = [now, last];
+  while (over - quiet > SECOND_MS) {
+    const middle = quiet + Math.ceil((over - quiet) / 2 / SECOND_MS) * SECOND_MS;
+    if (minutesLeft(middle) === undefined) over = middle;
+    else quiet = middle;
+  }
+  return over;
+}
+
 function recurring(
   daily: string | undefined,
   days: readonly string[],
   zone: string | undefined,
-): (now: number) => number | undefined {
+): MinutesLeft {
   const [begin, end] = (daily === undefined ? undefined : minutesOf(daily)) ?? [0, DAY_MINUTES];
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
