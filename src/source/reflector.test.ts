@@ -370,6 +370,25 @@ describe('watches', () => {
     assert.deepEqual(actions((await rig.changes(6)).slice(3)), ['deleted c-0', 'deleted c-1', 'deleted c-2']);
   });
 
+  test('10.9 a server restored from a backup while nothing was watching is mute from the start: the first watch tells it', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    for (let n = 0; n < 3; n++) rig.server.create(configMap(`c-${n}`));
+    await rig.changes(3);
+    await rig.stop();
+    await rig.server.close();
+    const restored = await startApiServer({ port: Number(new URL(rig.server.url).port) });
+    t.after(() => restored.close());
+    await rig.start();
+    for (let ended = 0; ended < 3; ended++) {
+      await rig.until(() => restored.requests.filter(({ query }) => query.has('watch')).length > ended, 'a watch');
+      await rig.clock.advance(300_000);
+      restored.fault({ effect: 'end', watch: true, times: 1 });
+    }
+    assert.deepEqual(actions((await rig.changes(6)).slice(3)), ['deleted c-0', 'deleted c-1', 'deleted c-2']);
+    assert.equal(lists(rig).length, 2, 'a server that sends no bookmarks is listed once');
+  });
+
   test('10.17 selectors are set on list and watch alike, and a deletion says that it may be none', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('mine', {}, { labels: { team: 'a' } }));

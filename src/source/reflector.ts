@@ -110,6 +110,8 @@ export class Reflector {
   #failuresInARow = 0;
   /** Some servers send none, however they are asked. */
   #sendsBookmarks = false;
+  /** The server has listed for us. From a stored version it may have been restored to before that while nothing was watching. */
+  #hasListed = false;
   /** How long nothing has come, not even a bookmark, of watches that the server has ended as asked, milliseconds. */
   #muteMs = 0;
   /** What stopped the watch at the same place before, and how often. */
@@ -163,6 +165,7 @@ export class Reflector {
     if ((await target.listEnded(resourceVersion)) === 'again') return;
     this.#cursor = resourceVersion;
     this.#justListed = true;
+    this.#hasListed = true;
     this.#muteMs = 0;
   }
 
@@ -254,7 +257,8 @@ export class Reflector {
     const isMute = bookmarks === 0 && events === 0;
     // Short watches count together, up to the length of a usual one: from an unchanged version servers send no bookmark.
     this.#muteMs = isMute ? tookMs + (areShort ? this.#muteMs : 0) : 0;
-    return this.#sendsBookmarks && this.#muteMs >= (areShort ? MIN_WATCH_S * 1000 : MIN_SILENCE_MS);
+    const isSuspicious = this.#sendsBookmarks || !this.#hasListed;
+    return isSuspicious && this.#muteMs >= (areShort ? MIN_WATCH_S * 1000 : MIN_SILENCE_MS);
   }
 
   #line(line: Buffer, progress: Progress): void {
