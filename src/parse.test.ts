@@ -34,6 +34,15 @@ describe('parseJson()', () => {
     assert.deepEqual(parseJson(bytes('{"hash":"12345678901234567890"}')), { hash: '12345678901234567890' });
   });
 
+  test('reads a text of 16 MB of digits once, and a number after it', () => {
+    const digits = '1'.repeat(16 * 1024 * 1024);
+    // One look at the run for each 16 of its digits would need hours: the test's own limit is the assertion.
+    assert.deepEqual(parseJson(bytes(`{"a":"${digits}","b":9007199254740992}`)), {
+      a: digits,
+      b: (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON('9007199254740992'),
+    });
+  });
+
   test('keeps __proto__ as data and touches no prototype', () => {
     for (const digits of ['1', '12345678901234567890']) {
       const value = parseJson(bytes(`{"__proto__":{"polluted":${digits}}}`));

@@ -39,6 +39,8 @@ function mayHoldLongNumber(bytes: Uint8Array): boolean {
     while (isDigit(bytes[start - 1])) start--;
     while (isDigit(bytes[end])) end++;
     if (end - start >= LONG && mayBeginNumber(bytes, start)) return true;
+    // Not once more for every 16 digits of the run: a text may be a megabyte of them.
+    i = end;
   }
   return false;
 }
