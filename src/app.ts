@@ -244,6 +244,7 @@ class Application implements App {
       log,
       metrics: this.metrics,
       signal: this.#stopping.signal,
+      onFailure: (error) => this.#failure.reject(error),
     });
   }
 

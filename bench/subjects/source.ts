@@ -131,6 +131,7 @@ const source = createSource({
   redactor: createRedactor({ envNames: ['password', 'secret', 'token'], paths: [] }, new Uint8Array(32)),
   whileAway: 'each',
   identityIsCertain: true,
+  isSameCluster: () => Promise.resolve(true),
   clock: systemClock,
   log,
   metrics: createMetrics(),

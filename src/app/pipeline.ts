@@ -45,6 +45,8 @@ export interface PipelineOptions {
   readonly metrics: Metrics;
   /** Ends a start that is under way. */
   readonly signal: AbortSignal;
+  /** It cannot go on. */
+  readonly onFailure: (error: Error) => void;
 }
 
 /** How long a chain whose handlers changed may end what it is doing; what takes longer begins again with the new ones. */
@@ -73,6 +75,7 @@ export class Pipeline {
       store: state.store,
       ...this.#planOf(options.config()),
       identityIsCertain: connection.identity.by === 'kube-system',
+      isSameCluster: () => this.#isSameCluster(),
       clock,
       maxSilenceMs: options.config().cluster.maxSilenceMs,
       log,
@@ -134,6 +137,18 @@ export class Pipeline {
   async idle(): Promise<void> {
     await this.#source.settled();
     await this.#chains.idle();
+  }
+
+  /** What is known of one cluster says nothing about another behind the same address: only a start begins anew for it. */
+  async #isSameCluster(): Promise<boolean> {
+    const { connection, onFailure } = this.#options;
+    const { api, identity, identify } = connection;
+    if (identity.by === 'address') return true;
+    const { id, by } = await identify();
+    if (by === 'address' || id === identity.id) return true;
+    const problem = `Another cluster answers at ${api.host} now: its kube-system has the uid ${id}, and had ${identity.id}`;
+    onFailure(new Error(`${problem}. Start again, for a new baseline`));
+    return false;
   }
 
   #createChains(): RunningChains {

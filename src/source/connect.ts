@@ -12,6 +12,8 @@ import { addressOf, clusterIdentity, type ClusterIdentity } from './discovery.ts
 export interface Connection {
   readonly api: ApiClient;
   readonly identity: ClusterIdentity;
+  /** Who answers now, should it be another one. Rejects when nobody does. */
+  identify(): Promise<ClusterIdentity>;
   /** CA and host: what the cluster is known by when `kube-system` may not be read. */
   readonly address: string;
   /** Shown in every message. */
@@ -35,13 +37,14 @@ export async function connect(options: {
   const credentials = await loadCredentials({ ...config, env });
   for (const warning of credentials.warnings) log.warn(warning);
   const api = createApiClient(credentials);
+  const identify = (): Promise<ClusterIdentity> => clusterIdentity(api, credentials, signal);
   const backoff = new Backoff({ clock });
   for (;;) {
     try {
-      const identity = await clusterIdentity(api, credentials, signal);
+      const identity = await identify();
       const address = addressOf(credentials);
       const { clusterName, namespace } = credentials;
-      return { api, identity, address, clusterName: config.name ?? clusterName, namespace };
+      return { api, identity, identify, address, clusterName: config.name ?? clusterName, namespace };
     } catch (thrown) {
       if (signal.aborted) {
         await api.close();

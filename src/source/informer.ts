@@ -13,6 +13,7 @@ import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { BaselineList, type ListMode } from './baseline-list.ts';
 import { CatchUp } from './catch-up.ts';
+import { SourceError } from './failure.ts';
 import { ManifestReader, type ScannedManifest } from './manifest.ts';
 import { ObjectIndex } from './object-index.ts';
 import { count, type Counts, Observer } from './observer.ts';
@@ -30,8 +31,10 @@ export interface InformerEnvironment {
   readonly whileAway: 'each' | 'ignore';
   /** What a first list shows: told as added, or not at all. */
   readonly existing: 'silent' | 'added';
-  /** Another cluster behind the same address would have been noticed before. */
+  /** Another cluster behind the same address would have been noticed before, or is by {@link isSameCluster}. */
   readonly identityIsCertain: boolean;
+  /** Asked before a list is compared with what is known. Rejects when nobody answers. */
+  readonly isSameCluster: () => Promise<boolean>;
   readonly clock: Clock;
   /** After so long without a byte a watch is given up, milliseconds. Undefined: by how often bookmarks come. */
   readonly maxSilenceMs: number | undefined;
@@ -169,6 +172,9 @@ export class Informer implements ReflectorTarget {
   async listEnded(resourceVersion: string): Promise<'kept' | 'again'> {
     const list = this.#list;
     if (list === undefined) return 'again';
+    if (this.#listMode !== 'first' && !(await this.#env.isSameCluster())) {
+      throw new SourceError('another cluster answers there now', { remedy: 'refused', reason: 'other-cluster' });
+    }
     if (list.isOther && !this.#env.identityIsCertain) {
       await this.#forget(list);
       return 'again';

@@ -27,6 +27,8 @@ export interface SourceOptions extends WatchPlan {
   readonly store: Store;
   /** False: the cluster is known by its address only, so that another one may be behind it. */
   readonly identityIsCertain: boolean;
+  /** Asked before a list is compared with what is known. Rejects when nobody answers. */
+  readonly isSameCluster: () => Promise<boolean>;
   readonly clock: Clock;
   /** {@link ClusterConfig.maxSilenceMs}. */
   readonly maxSilenceMs?: number | undefined;

@@ -120,6 +120,7 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
         redactor: createRedactor({ envNames: ['PASSWORD'], paths: [] }, REDACTION_KEY),
         whileAway: 'each',
         identityIsCertain: true,
+        isSameCluster: () => Promise.resolve(true),
         clock,
         log: logInto((line) => logged.push(line)),
         metrics,

@@ -168,6 +168,20 @@ describe('an API server that', { concurrency: 6 }, () => {
     await assertBalanced(running.app.store);
   });
 
+  test('74 is that of another cluster: nothing of it is told as a change, and the program ends for a new baseline', async () => {
+    const told = toldTo(END);
+    await using world = await World.start(told.respond, { kubeSystemUid: 'one' });
+    createAll(world);
+    await using running = await world.run({ config: config(world) });
+    await world.server.close();
+    await using other = await startApiServer({ kubeSystemUid: 'two', port: Number(new URL(world.server.url).port) });
+    other.create(deployment('another'));
+    other.fault({ effect: 'errorEvent', status: 410, watch: true, times: 1 });
+    await assert.rejects(running.app.failed, /^Error: Another cluster answers at \S+ now: .* uid two, and had one/);
+    await running.app.idle();
+    assert.deepEqual(world.slack.requests, []);
+  });
+
   test('69 was restored from a backup, and is at an older version than we have seen: the differences are told', async () => {
     const end = { objects: OBJECTS, last: 0 };
     const told = toldTo(end);
