@@ -297,6 +297,20 @@ describe('ApiClient over TLS', () => {
     );
   });
 
+  test('says which material it cannot use', async () => {
+    for (const key of ['other.key', 'me.crt']) {
+      await withServer(
+        answer,
+        async ({ api }) =>
+          assert.rejects(
+            api.request('GET', '/'),
+            /the client certificate of the kubeconfig and its key cannot be used/,
+          ),
+        { server: tlsServer(), tls: () => ({ ca: pem('ca.crt'), cert: pem('me.crt'), key: pem(key) }) },
+      );
+    }
+  });
+
   test('takes up a CA that was replaced while it runs', async () => {
     let ca = 'other.crt';
     await withServer(

@@ -205,9 +205,16 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host; see tls-server-name in the kubeconfig',
 };
 
+/** OpenSSL, when it loads what we would show: a file that is replaced before the other is one reason. */
+function ofMaterial(code: string): string | undefined {
+  return code.startsWith('ERR_OSSL_')
+    ? 'the client certificate of the kubeconfig and its key cannot be used together'
+    : undefined;
+}
+
 function describe(thrown: unknown): string {
   const error = toError(thrown);
   const code = codeOf(error);
-  const meaning = code === undefined ? undefined : MEANINGS[code];
+  const meaning = code === undefined ? undefined : (MEANINGS[code] ?? ofMaterial(code));
   return meaning === undefined ? error.message || code || error.name : `${meaning} (${code})`;
 }
