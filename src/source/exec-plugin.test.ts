@@ -53,6 +53,19 @@ describe('ExecIdentity', () => {
       assert.deepEqual(await identity.headers(), run(2));
     }));
 
+  test('gives up a plug-in that prints without end', async () => {
+    const script = `process.stdout.on('error', () => {}); setInterval(() => process.stdout.write('x'.repeat(65536)), 1);`;
+    const identity = new ExecIdentity({
+      entry: { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args: ['-e', script] },
+      cluster: {},
+      env: process.env,
+    });
+    await assert.rejects(
+      identity.headers(),
+      /^Error: Cannot run the credential plug-in .* prints more than 1048576 bytes$/,
+    );
+  });
+
   test('runs it once more after a 401, however many requests were refused', () =>
     withPlugin(undefined, async (identity, clock) => {
       assert.deepEqual(await identity.headers(), run(1));

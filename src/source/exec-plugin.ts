@@ -1,6 +1,6 @@
 /** Credential plug-ins of a kubeconfig (`aws eks get-token` and the like), by the contract of client.authentication.k8s.io. */
 import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import type { ClientCertificate, Identity } from './identity.ts';
@@ -37,6 +37,8 @@ const REFRESH_EARLY_MS = 60_000;
 /** Between two runs that a 401 asks for. */
 const MIN_BETWEEN_RUNS_MS = 10_000;
 const MAX_STDERR_SHOWN = 300;
+/** No credential comes near it. */
+const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 export interface ExecOptions {
   readonly entry: ExecEntry;
@@ -126,8 +128,9 @@ async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSig
   });
   let [end, output, complaint] = ['', '', ''];
   try {
-    [end, output, complaint] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
+    [end, output, complaint] = await Promise.all([ended, outputOf(child.stdout), outputOf(child.stderr)]);
   } catch (cause) {
+    child.kill('SIGKILL');
     // What the plug-in has started may hold them open, and with them this process.
     child.stdout.destroy();
     child.stderr.destroy();
@@ -141,6 +144,17 @@ async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSig
     throw new Error(`The credential plug-in "${entry.command}" ended with ${end}${said === '' ? '' : `: ${said}`}`);
   }
   return parseCredential(output, entry);
+}
+
+async function outputOf(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_OUTPUT_BYTES) throw new Error(`it prints more than ${MAX_OUTPUT_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** The output is never shown: it holds the credential. */
