@@ -136,6 +136,12 @@ describe('Discovery.resolve()', () => {
     });
   });
 
+  test('says in which versions and groups the very name is served', async () => {
+    const near = ['deployments of apps/v1', 'deployments of extensions/v1beta1'];
+    for (const apiVersion of ['apps/v2', 'batch/v1'])
+      assert.partialDeepStrictEqual(await resolve(aggregated(USUAL), 'deployment', apiVersion), { near });
+  });
+
   test('expects a kind later when its group is named, unless Kubernetes itself serves that group without it', async () => {
     const later = async (name: string, apiVersion?: string) => await resolve(aggregated(USUAL), name, apiVersion);
     assert.deepEqual(await later('widget', 'shop.example/v1'), { kind: 'not-served', near: [], mayComeLater: true });

@@ -199,12 +199,23 @@ function missing(
   const [unread] =
     wanted.group === undefined ? unknown.values() : [unknown.get(wanted.group) ?? unknown.get(UNREAD_GROUPS)];
   if (unread !== undefined) return { kind: 'unsure', reason: unread };
-  const known = inScope.length > 0 ? inScope : resources;
-  const near = nearNames(
-    wanted.name,
-    known.flatMap((one) => [...fullNames(one), ...one.shortNames]),
-  );
+  const near = elsewhere(wanted, resources) ?? similar(wanted, inScope.length > 0 ? inScope : resources);
   return { kind: 'not-served', near, mayComeLater: mayComeLater(wanted, groupVersions) };
+}
+
+/** The very name, in versions or groups that were not asked for: `widgets of shop.example/v2`. */
+function elsewhere({ name }: Wanted, resources: readonly Resource[]): readonly string[] | undefined {
+  const same = resources
+    .filter((one) => fullNames(one).includes(name))
+    .toSorted((a, b) => rank(a.group) - rank(b.group));
+  return same.length === 0 ? undefined : same.map((one) => `${one.resource} of ${apiVersionOf(one)}`);
+}
+
+function similar({ name }: Wanted, resources: readonly Resource[]): readonly string[] {
+  return nearNames(
+    name,
+    resources.flatMap((one) => [...fullNames(one), ...one.shortNames]),
+  );
 }
 
 /** Nobody adds kinds to a group version of Kubernetes itself that is already served. */
