@@ -87,11 +87,7 @@ function endOf(minutesLeft: MinutesLeft, now: number): number | undefined {
   return over;
 }
 
-function recurring(
-  daily: string | undefined,
-  days: readonly string[],
-  zone: string | undefined,
-): MinutesLeft {
+function recurring(daily: string | undefined, days: readonly string[], zone: string | undefined): MinutesLeft {
   const [begin, end] = (daily === undefined ? undefined : minutesOf(daily)) ?? [0, DAY_MINUTES];
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,

@@ -142,9 +142,9 @@ export class Pipeline {
   /** What is known of one cluster says nothing about another behind the same address: only a start begins anew for it. */
   async #isSameCluster(): Promise<boolean> {
     const { connection, onFailure } = this.#options;
-    const { api, identity, identify } = connection;
+    const { api, identity } = connection;
     if (identity.by === 'address') return true;
-    const { id, by } = await identify();
+    const { id, by } = await connection.identify();
     if (by === 'address' || id === identity.id) return true;
     const problem = `Another cluster answers at ${api.host} now: its kube-system has the uid ${id}, and had ${identity.id}`;
     onFailure(new Error(`${problem}. Start again, for a new baseline`));

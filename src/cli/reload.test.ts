@@ -13,7 +13,7 @@ test('reloadWhenChanged() warns of what a changed file says that works otherwise
   const over = new AbortController();
   const written = new PassThrough();
   const versions = [['left out: a', 'left out: b'], ['left out: b'], ['left out: a']];
-  const { caughtUp, ended } = reloadWhenChanged({
+  const reloading = reloadWhenChanged({
     app: { reload: async () => {}, reloadFailed: (problems) => assert.fail(problems.join()) },
     config: CONFIG,
     files: { haveChanged: () => Promise.resolve(versions.length > 0) },
@@ -22,9 +22,9 @@ test('reloadWhenChanged() warns of what a changed file says that works otherwise
     log: createServiceLog({ level: 'info', format: 'json', color: false, stream: written }),
     signal: over.signal,
   });
-  while (versions.length > 0) await caughtUp();
+  while (versions.length > 0) await reloading.caughtUp();
   over.abort();
-  await ended;
+  await reloading.ended;
   const lines = String(written.read()).trim().split('\n');
   assert.deepEqual(
     lines.map((line) => (JSON.parse(line) as { warning: string }).warning),
