@@ -281,6 +281,19 @@ describe('slack update', () => {
     assert.equal(third?.method, 'chat.postMessage');
   });
 
+  test('another channel gets a message of its own', async (t) => {
+    const { bot, calls } = await workspace(t);
+    await bot(UPDATE).deliver(upgrade('a'), context());
+    await bot({ ...UPDATE, channel: '#deployments' }).deliver(upgrade('b'), context());
+    assert.deepEqual(
+      calls().map(({ method, body }) => [method, body['channel']]),
+      [
+        ['chat.postMessage', '#ops'],
+        ['chat.postMessage', '#deployments'],
+      ],
+    );
+  });
+
   for (const error of ['edit_window_closed', 'is_inactive']) {
     test(`one that cannot be rewritten any more is posted again: ${error}`, async (t) => {
       const { bot, calls } = await workspace(t, ({ method }) => (method === 'chat.update' ? error : undefined));

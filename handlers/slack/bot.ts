@@ -60,7 +60,9 @@ export class Bot {
         this.#answer(key, { channel, isComplete, content, context }),
       );
     } else if (message !== '') {
-      await this.#inTurn(keyOf('message', message), (key) => this.#rewrite(key, { channel, content, context }));
+      // In another channel nobody sees the one that was begun here; a thread goes on where it began.
+      const key = keyOf('message', `${channel} ${message}`);
+      await this.#inTurn(key, (own) => this.#rewrite(own, { channel, content, context }));
     } else {
       await this.#api.post({ channel }, content, context);
     }

@@ -48,7 +48,7 @@ export const options = z
     update: template
       .optional()
       .describe(
-        'With a token, a template: the message with the same text here is rewritten instead of followed by another. Nothing: a message of its own.',
+        'With a token, a template: the message with the same text here, in the same channel, is rewritten instead of followed by another. Nothing: a message of its own.',
       )
       .meta({ example: '{{ change.kind }} {{ change.key }}' }),
     clusterName: z
