@@ -19,7 +19,7 @@ import { Discovery, type Resolution } from '../source/discovery.ts';
 import type { WatchRequest } from '../source/source.ts';
 import { watchRequests } from '../watch-requests.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { configFrom, withConfigFlags, type ConfigFlags } from './options.ts';
+import { configFrom, programsIn, withConfigFlags, type ConfigFlags } from './options.ts';
 
 type Flags = ConfigFlags & { readonly cluster?: boolean };
 
@@ -85,8 +85,12 @@ function describeWork(chain: ChainConfig): readonly string[] {
 }
 
 /** What the process does beside its chains. Of URLs the host only. */
-function describeService({ lease, heartbeat, tracing }: Config): string {
+function describeService({ chains, mayRunPrograms, lease, heartbeat, tracing }: Config): string {
+  const programs = mayRunPrograms ? [] : chains.flatMap(programsIn);
   const lines = [
+    programs.length === 0
+      ? undefined
+      : `programs   run by ${programs.map(({ id }) => id).join(', ')}: start with --enable-exec`,
     lease &&
       `lease      works only while it holds ${lease.name} in ${lease.namespace ?? "the namespace of the pod, or the kubeconfig's"}; another may have it ${inSeconds(lease.durationMs)} after its last renewal`,
     heartbeat &&

@@ -1,7 +1,7 @@
 /** Flags that several commands share; kwatchman's keep their names and variables. */
 import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
-import type { ChainConfig, Config } from '../config/config.ts';
+import type { ChainConfig, Config, HandlerConfig } from '../config/config.ts';
 import { loadConfig, type LoadOptions } from '../config/load.ts';
 import type { NamedTool } from '../config/read.ts';
 import { REPEATS, type Repeats } from '../event.ts';
@@ -154,18 +154,16 @@ export async function runnableConfigFrom(
 ): Promise<Config> {
   const config = await configFrom(flags, io, onFile);
   const isAllowed = flags.enableExec === true || (asItsTool && config.mayRunPrograms);
-  const refused = isAllowed ? [] : config.chains.flatMap(programsOf);
-  if (refused.length > 0) throw new ConfigError(refused);
-  return config;
+  const refused = isAllowed ? [] : config.chains.flatMap(programsIn);
+  if (refused.length === 0) return config;
+  throw new ConfigError(
+    refused.map(({ id, at }) => `${at}: handler ${id} runs a program, which is off: start with --enable-exec`),
+  );
 }
 
-function programsOf({ handlers, branches }: ChainConfig): readonly string[] {
-  return [
-    ...handlers
-      .filter(({ definition }) => definition.runsPrograms === true)
-      .map(({ id, at }) => `${at}: handler ${id} runs a program, which is off: start with --enable-exec`),
-    ...branches.flatMap(programsOf),
-  ];
+/** The handlers that run some. */
+export function programsIn({ handlers, branches }: ChainConfig): readonly HandlerConfig[] {
+  return [...handlers.filter(({ definition }) => definition.runsPrograms === true), ...branches.flatMap(programsIn)];
 }
 
 /** Flags win over the configuration. */

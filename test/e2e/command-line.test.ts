@@ -155,6 +155,14 @@ describe('the state folder', () => {
 });
 
 describe('check', () => {
+  test('says that handlers run programs, which a start has to allow', async () => {
+    await using workdir = await Workdir.make();
+    const exec = '[[resource]]\nkind = "pod"\n[[handler]]\nname = "exec"\ncommand = ["cat"]\n';
+    const config = await workdir.write('config.toml', exec);
+    const { stdout } = await run(workdir, ['check', '-c', config]);
+    assert.match(stdout, /^programs {3}run by default\/exec: start with --enable-exec$/m);
+  });
+
   test('finds every mistake at once, each with its line; exits 1', async () => {
     await using workdir = await Workdir.make();
     const mistakes = [
