@@ -98,4 +98,20 @@ describe('watchchain new config', () => {
     assert.deepEqual([again.code, again.stderr.includes(`${file} is there already`)], [1, true]);
     assert.equal((await made('config', '-')).stdout, await readFile(file, 'utf8'));
   });
+
+  test('what it shows as comments is valid, too', async () => {
+    await using workdir = await Workdir.make();
+    const { stdout } = await made('config', '-');
+    const settings = stdout.replaceAll(/^# (?= *(?:\[|\w+ = ))/gm, '');
+    assert.doesNotMatch(settings, /^# .*=/m);
+    const file = await workdir.write('config.toml', settings);
+    const { chains } = await loadConfig(file, { env: { SLACK_WEBHOOK_URL: 'https://hooks.example/x' }, loadHandler });
+    assert.deepEqual(
+      chains.map(({ handlers }) => handlers.map(({ definition }) => definition.name)),
+      [
+        ['diff', 'log', 'ignoreEvents', 'slack'],
+        ['podAlerts', 'slack'],
+      ],
+    );
+  });
 });
