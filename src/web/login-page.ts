@@ -7,6 +7,7 @@ import { head, type Html } from './html.ts';
 import { linkBase } from './link-base.ts';
 import type { Route, RouteParts } from './route.ts';
 
+/** The form posts, so that a browser that sends it before the script is there, or without one, puts no token into the address. */
 export function loginPage(base: string): Html {
   return html`<!doctype html>
     <html lang="en">
@@ -14,13 +15,14 @@ export function loginPage(base: string): Html {
       <body data-base="${base}">
         <main class="login">
           <h1>watchchain</h1>
-          <form class="filters" id="login">
+          <form class="filters" id="login" method="post" action="${base}/login">
             <label
               >Token<input name="token" type="password" autocomplete="current-password" required autofocus
             /></label>
             <button>Show</button>
           </form>
           <p class="quiet" id="live" role="status">A bearer token of this service, or of the cluster.</p>
+          <noscript><p class="notice">Logging in needs JavaScript.</p></noscript>
         </main>
       </body>
     </html>`;

@@ -226,6 +226,16 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     );
   });
 
+  test('a token that is sent before the script is there stays out of the address', async (t) => {
+    const token = 'a-token-of-the-page';
+    const { page, url } = await open(t, `[web]\ntoken = "${token}"\n`, { javaScriptEnabled: false });
+    await page.goto(url);
+    await page.getByLabel('Token').fill(token);
+    const sent = page.waitForRequest((request) => request.isNavigationRequest());
+    await page.getByRole('button', { name: 'Show' }).click();
+    assert.doesNotMatch((await sent).url(), /token/);
+  });
+
   test('a stream that was answered with an error is asked for again: when the session is over, by who logs in', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);
