@@ -85,6 +85,26 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await world.slack.waitFor(told + 1);
   });
 
+  test('what is not done is not called done: when another tab was first, and when the service was away', async (t) => {
+    const { page, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    const discarding = await page.context().newPage();
+    discarding.on('dialog', (dialog) => void dialog.accept());
+    await discarding.goto(url);
+    await discarding.getByRole('button', { name: 'Discard ConfigMap shop/checkout' }).click();
+    await discarding.getByText('Discard ConfigMap shop/checkout: done').waitFor();
+    await page.getByRole('button', { name: 'Replay ConfigMap shop/checkout' }).click();
+    await page.getByText('nothing to do, it was gone already').waitFor();
+    await page.route('**/api/dead-letters/**', (route) => route.abort());
+    const replay = page.getByRole('button', { name: 'Replay Deployment shop/search' });
+    await replay.click();
+    await page.getByText('The service cannot be reached').waitFor();
+    await page.unroute('**/api/dead-letters/**');
+    await replay.click();
+    await page.getByText('Replay Deployment shop/search: done').waitFor();
+  });
+
   test('Events of a pod are in a dialog, which Escape closes', async (t) => {
     const { world, page, url } = await open(t);
     const name = 'search-5d4f8c7b9-tt4wp';

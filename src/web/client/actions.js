@@ -35,12 +35,29 @@ export async function act(button, surroundings) {
  */
 async function change(button, path, id, { base, say, done }) {
   button.disabled = true;
-  const answer = await post(base + path, { ids: [id] });
-  button.disabled = false;
-  // So that the section may be replaced by what it is now.
-  button.blur();
-  say(answer.ok ? `${button.getAttribute('aria-label')}: done` : `That did not work: ${answer.status}`);
+  try {
+    const answer = await post(base + path, { ids: [id] });
+    say(
+      answer.ok
+        ? `${button.getAttribute('aria-label')}: ${await outcomeOf(answer, id)}`
+        : `That did not work: ${answer.status}`,
+    );
+  } finally {
+    button.disabled = false;
+    // So that the section may be replaced by what it is now.
+    button.blur();
+  }
   done();
+}
+
+/**
+ * Somebody else may have been here first.
+ * @param {Response} answer
+ * @param {string | number} id
+ */
+async function outcomeOf(answer, id) {
+  const { ids } = await answer.json();
+  return ids.includes(id) ? 'done' : 'nothing to do, it was gone already';
 }
 
 /**
