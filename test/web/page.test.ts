@@ -85,6 +85,29 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await world.slack.waitFor(told + 1);
   });
 
+  test('the pods stay fresh for who has opened one of them, or looked at its Events, and who is there stays there', async (t) => {
+    const { world, page, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    const crashing = { app: 'mailer', containers: [waiting('CrashLoopBackOff')] };
+    const inFocus = () => page.evaluate('document.activeElement.closest("tr")?.innerText');
+    const failing = pods(page).locator('tr', { hasText: 'shop/search-5d4f8c7b9-tt4wp' });
+    await failing.locator('summary').click();
+    world.server.update(podOf({ ...crashing, name: 'mailer-5d4f8c7b9-hh5rv' }));
+    await pods(page).locator('tr', { hasText: 'mailer-5d4f8c7b9-hh5rv' }).waitFor();
+    await failing.getByText('back-off: ImagePullBackOff').waitFor();
+    assert.match(String(await inFocus()), /search/);
+    for (const [name, closesFirst] of Object.entries({ 'mailer-2': true, 'mailer-3': false })) {
+      await failing.getByRole('button', { name: 'Events' }).click();
+      if (closesFirst) await page.keyboard.press('Escape');
+      world.server.create(podOf({ ...crashing, name }));
+      await pods(page).locator('tr', { hasText: name }).waitFor();
+      if (!closesFirst) await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      assert.match(String(await inFocus()), /search/);
+    }
+  });
+
   test('what is not done is not called done: when another tab was first, and when the service was away', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);

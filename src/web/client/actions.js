@@ -44,8 +44,6 @@ async function change(button, path, id, { base, say, done }) {
     );
   } finally {
     button.disabled = false;
-    // So that the section may be replaced by what it is now.
-    button.blur();
   }
   done();
 }
@@ -70,7 +68,11 @@ async function showEvents(pod, { base }) {
   const title = element('h2', `Events of ${pod}`);
   const close = element('button', 'Close');
   close.addEventListener('click', () => dialog.close());
-  dialog.addEventListener('close', () => dialog.remove());
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    // The button that was pressed may have been replaced meanwhile.
+    /** @type {HTMLElement | null} */ (document.querySelector(`[data-events="${CSS.escape(pod)}"]`))?.focus();
+  });
   dialog.append(title, element('p', 'Asking the cluster'), close);
   document.body.append(dialog);
   dialog.showModal();

@@ -108,12 +108,13 @@ function fetchFragments() {
   request.send();
 }
 
-/** Only what differs, and never what somebody is in. @param {Element} section */
+/** Only what differs, and not while a button of it is pressed: the click would be lost. @param {Element} section */
 function replace(section) {
   const old = document.getElementById(section.id);
   const before = sent.get(section.id);
   if (old === null || before?.isEqualNode(section) === true) return;
-  if (old.contains(document.activeElement) && document.activeElement !== document.body) return;
+  if (old.querySelector(':active') !== null) return;
+  const focus = old.contains(document.activeElement) ? placeOf(document.activeElement) : undefined;
   sent.set(section.id, copyOf(section));
   const fresh = document.importNode(section, true);
   for (const open of old.querySelectorAll('details[open]')) {
@@ -122,6 +123,19 @@ function replace(section) {
   }
   showTimes(fresh);
   old.replaceWith(fresh);
+  if (focus !== undefined) controlAt(fresh, focus)?.focus({ preventScroll: true });
+}
+
+/** Where a button or a line to open is found in what comes in its place. @param {Element | null} control */
+function placeOf(control) {
+  const holder = control?.closest('button, details');
+  const [entry] = holder instanceof HTMLElement ? Object.entries(holder.dataset) : [];
+  return entry === undefined ? undefined : `[data-${entry[0]}="${CSS.escape(entry[1] ?? '')}"]`;
+}
+
+/** @param {Element} section @param {string} place @returns {HTMLElement | null | undefined} */
+function controlAt(section, place) {
+  return section.querySelector(`button${place}, details${place} > summary`);
 }
 
 let freshenAt = 0;
