@@ -6,11 +6,13 @@ import type { Html } from './html.ts';
 import type { PageModel } from './page-model.ts';
 
 export function changesSection({ changes, query, queryProblem, base }: PageModel): Html {
+  // Older ones, or none because of what was asked for: nothing is to come.
+  const isStill = query.before !== undefined || queryProblem !== undefined;
   return html`<section id="changes" aria-labelledby="changes-title">
     <h2 id="changes-title">Changes <small id="more" role="status"></small></h2>
     ${filterForm(query, base)}
     ${queryProblem === undefined ? '' : html`<p class="notice" role="alert">${queryProblem}</p>`}
-    <ol class="changes" id="change-list">
+    <ol class="changes" id="change-list" ${isStill ? 'data-still' : ''}>
       ${changes.map(changeItem)}
     </ol>
     ${changes.length === 0 ? html`<p class="empty" id="no-changes">${nothing(query)}</p>` : ''}

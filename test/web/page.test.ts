@@ -10,6 +10,8 @@ import { tellStory } from './story.ts';
 /** HTML, an attribute's end, terminal colours, a right-to-left override. */
 const HOSTILE = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>" onclick='x \u001b[31mred \u202egnp.exe`;
 
+const configMap = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop' } });
+
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const UNSEEN = /[\u001b\u202e]/;
 
@@ -177,9 +179,27 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     world.server.update(
       podOf({ app: 'mailer', name: 'mailer-5d4f8c7b9-hh5rv', containers: [waiting('ErrImagePull')] }),
     );
-    world.server.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'new', namespace: 'shop' } });
+    world.server.create(configMap('new'));
     await page.locator('#change-list li.fresh', { hasText: 'shop/new' }).waitFor();
     assert.equal(await page.locator('#change-list li').count(), 2);
+  });
+
+  test('older changes, and a filter that nothing can match, stay as they are beside pods that are kept fresh', async (t) => {
+    const { world, running, page, url } = await open(t);
+    for (let n = 0; n < 60; n++) world.server.create(configMap(`new-${n}`));
+    await running.app.idle();
+    for (const [name, query] of [
+      ['mailer-2', 'before=5'],
+      ['mailer-3', 'kind=deploymnt'],
+    ] as const) {
+      await page.goto(`${url}/?${query}`);
+      await isLive(page);
+      const changes = await page.locator('#changes').innerText();
+      world.server.create(podOf({ app: 'mailer', name, containers: [waiting('CrashLoopBackOff')] }));
+      await pods(page).locator('tr', { hasText: name }).waitFor();
+      assert.equal(await page.locator('#changes').innerText(), changes);
+      assert.doesNotMatch(changes, /more at once/);
+    }
   });
 
   test('whatever the cluster says is shown as text, however long', async (t) => {

@@ -155,13 +155,12 @@ function freshen() {
 }
 
 function follow() {
-  const filters = new URLSearchParams(location.search);
-  // A page of older changes stays what it is.
-  const isOld = filters.has('before');
-  filters.delete('before');
+  // A list that stays what it is needs the stream for the other sections only.
+  const isStill = list?.hasAttribute('data-still') === true;
+  const filters = new URLSearchParams(isStill ? '' : location.search);
   const newest = list?.querySelector('[data-id]')?.getAttribute('data-id');
   // An empty list is to get what has come since it was made, too.
-  filters.set('after', newest ?? '0');
+  if (!isStill) filters.set('after', newest ?? '0');
   const source = new EventSource(`${base}/api/changes?${filters.toString()}`);
   source.addEventListener('open', () => say('live'));
   source.addEventListener('error', () => {
@@ -173,11 +172,12 @@ function follow() {
   });
   source.addEventListener('alive', freshen);
   source.addEventListener('changes', (event) => {
+    freshen();
+    if (isStill) return;
     const { changes, truncated } = JSON.parse(event.data);
-    if (!isOld) show(changes);
+    show(changes);
     const more = document.querySelector('#more');
     if (more !== null && truncated) more.textContent = 'more at once than is shown: reload to see all';
-    freshen();
   });
 }
 
