@@ -52,7 +52,7 @@ function furtherLinks(changes: readonly ShownChange[], query: ChangesQuery, base
   const isFull = oldest !== undefined && changes.length >= query.limit;
   return html`<nav class="further" aria-label="Pages of changes">
     ${query.before === undefined ? '' : html`<a href="${base}/?${search(query, undefined)}">Newest</a>`}
-    ${isFull ? html`<a href="${base}/?${search(query, oldest.id)}">Older</a>` : ''}
+    <a id="older" href="${base}/?${search(query, oldest?.id)}" ${isFull ? '' : 'hidden'}>Older</a>
   </nav>`;
 }
 

@@ -202,6 +202,25 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     }
   });
 
+  test('what has left the end of the list for newer changes is behind the link to older ones', async (t) => {
+    const { world, running, page, url } = await open(t);
+    const rows = page.locator('#change-list li');
+    const all = `${url}/?limit=500`;
+    await page.goto(all);
+    for (let n = await rows.count(); n < 499; n++) world.server.create(configMap(`new-${n}`));
+    await running.app.idle();
+    await page.goto(all);
+    await isLive(page);
+    const oldest = await rows.last().getAttribute('data-id');
+    const older = page.getByRole('link', { name: 'Older' });
+    assert.equal(await older.count(), 0);
+    world.server.create(configMap('one-more'));
+    world.server.create(configMap('and-another'));
+    await older.click();
+    await page.waitForURL(/before=/);
+    assert.equal(await rows.first().getAttribute('data-id'), oldest);
+  });
+
   test('whatever the cluster says is shown as text, however long', async (t) => {
     const { world, page, said, url } = await open(t);
     const text = HOSTILE + 'long '.repeat(200_000);

@@ -84,7 +84,19 @@ function show(changes) {
     const next = [...list.children].find((other) => idOf(other) <= change.id);
     if (item !== undefined && (next === undefined || idOf(next) !== change.id)) list.insertBefore(item, next ?? null);
   }
+  if (list.childElementCount <= MAX_LISTED) return;
   while (list.childElementCount > MAX_LISTED) list.lastElementChild?.remove();
+  if (list.lastElementChild !== null) linkOlder(idOf(list.lastElementChild));
+}
+
+/** What has left the list at its end is behind the link. @param {number} oldest */
+function linkOlder(oldest) {
+  const link = document.querySelector('#older');
+  if (!(link instanceof HTMLAnchorElement)) return;
+  const address = new URL(link.href);
+  address.searchParams.set('before', String(oldest));
+  link.href = address.href;
+  link.hidden = false;
 }
 
 /** What the server sent of each section, before times and the like were put into it. @type {Map<string, Element>} */
