@@ -58,10 +58,12 @@ export class LiveModels {
 
   async #read(): Promise<LiveModel> {
     const outlook = this.#outlook;
+    const store = outlook.store();
     const [balances = [], letters, pods] = await Promise.all([
-      outlook.store()?.balances(),
+      store?.balances(),
       deadLetters(outlook, letterRowOf),
-      this.#desk.isWatching ? this.#board.rows() : undefined,
+      // Who waits for its turn knows of no pods: none at risk would be a lie.
+      this.#desk.isWatching && store !== undefined ? this.#board.rows() : undefined,
     ]);
     return {
       health: outlook.health(),

@@ -5,7 +5,9 @@ import type { ChangesQuery, ShownChange } from './changes.ts';
 import type { Html } from './html.ts';
 import type { PageModel } from './page-model.ts';
 
-export function changesSection({ changes, query, queryProblem, base }: PageModel): Html {
+export function changesSection(model: PageModel): Html {
+  const { changes, query, queryProblem, base } = model;
+  if (changes === undefined) return waitingSection(model);
   // Older ones, or none because of what was asked for: nothing is to come.
   const isStill = query.before !== undefined || queryProblem !== undefined;
   return html`<section id="changes" aria-labelledby="changes-title">
@@ -18,6 +20,19 @@ export function changesSection({ changes, query, queryProblem, base }: PageModel
     ${changes.length === 0 ? html`<p class="empty" id="no-changes">${nothing(query)}</p>` : ''}
     ${furtherLinks(changes, query, base)}
     <template id="change-template">${changeItem(BLANK)}</template>
+  </section>`;
+}
+
+/** The client loads the page again once there is something to show. */
+function waitingSection({ health: { phase } }: PageModel): Html {
+  const text =
+    phase === 'standby'
+      ? 'This one stands by: what changes is on the page of the one that holds the Lease.'
+      : 'What has changed is shown once the service runs.';
+  return html`<section id="changes" aria-labelledby="changes-title">
+    <h2 id="changes-title">Changes</h2>
+    <p class="empty">${text}</p>
+    <ol class="changes" id="change-list" data-waiting hidden></ol>
   </section>`;
 }
 

@@ -18,7 +18,7 @@ export interface LiveModel {
   readonly balances: readonly Balance[];
   readonly deadLetters: readonly LetterRow[];
   readonly receivers: readonly ReceiverState[];
-  /** Undefined: nothing looks after pods. */
+  /** Undefined: nothing looks after pods, or nothing is known of them yet. */
   readonly pods: PodRows | undefined;
 }
 
@@ -35,6 +35,6 @@ export interface PageModel extends LiveModel {
   readonly query: ChangesQuery;
   /** Why the query shows nothing, such as a kind of which nothing is recorded. */
   readonly queryProblem: string | undefined;
-  /** Newest first. */
-  readonly changes: readonly ShownChange[];
+  /** Newest first; undefined: the service does not run yet, and knows of none. */
+  readonly changes: readonly ShownChange[] | undefined;
 }

@@ -8,9 +8,9 @@ import { visible } from './text.ts';
 
 const MAX_TEXT = 300;
 
-/** Absent when nothing looks after pods; there and small when all is well. */
+/** Empty when nothing looks after pods, so that the client finds its place when something does; small when all is well. */
 export function podsSection({ pods }: LiveModel): Html {
-  if (pods === undefined) return html``;
+  if (pods === undefined) return html`<section id="pods" data-live></section>`;
   const { rows, total, watched } = pods;
   return html`<section id="pods" data-live aria-labelledby="pods-title">
     <h2 id="pods-title">Pods at risk <small>${total === 0 ? 'none' : total} of ${watched} watched</small></h2>

@@ -49,12 +49,13 @@ async function* pageOf(c: Context, { outlook, settings }: RouteParts, live: Live
   yield pageTop({ cluster: outlook.clusterName() ?? 'connecting', health: outlook.health(), base });
   try {
     const parsed = changesQuery.safeParse(c.req.query());
+    const isRunning = outlook.store() !== undefined;
     const query = parsed.success ? parsed.data : changesQuery.parse({});
     const [{ changes, problem: queryProblem }, model] = await Promise.all([
       parsed.success ? newest(outlook, query) : { changes: [], problem: firstProblem(parsed.error) },
       live.soon(),
     ]);
-    yield pageSections({ ...model, base, query, queryProblem, changes });
+    yield pageSections({ ...model, base, query, queryProblem, changes: isRunning ? changes : undefined });
   } catch (thrown) {
     outlook.log.error('A page could not be made', { path: c.req.path, error: toError(thrown).message });
     yield pageFailure();

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { podOf, waiting } from '../../src/testing/failing-pods.ts';
+import { systemClock } from '../../src/clock.ts';
+import type { Health } from '../../src/health.ts';
+import { healthOf, TestWeb, WATCHING } from '../../src/testing/test-web.ts';
 import { World } from '../e2e/world.ts';
 import { launchBrowser, WITHOUT_BROWSER } from './browser.ts';
 import { tellStory } from './story.ts';
@@ -334,6 +337,30 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await page.reload();
     await reloaded;
     await page.waitForEvent('load');
+  });
+
+  test('who stands by does not say that nothing has changed, and shows everything when its turn comes', async (t) => {
+    let isRunning = false;
+    const standby: Health = { ...healthOf(), phase: 'standby' };
+    const web: TestWeb = await TestWeb.start(t, {
+      outlook: {
+        clock: systemClock,
+        store: () => (isRunning ? web.store : undefined),
+        clusterName: () => (isRunning ? 'prod-eu' : undefined),
+        health: () => (isRunning ? healthOf(WATCHING) : standby),
+      },
+    });
+    await web.change({ name: 'settings', text: '1' });
+    const page = await browser.newPage();
+    t.after(() => page.close());
+    await page.goto(`http://${web.address}`);
+    await page.getByText('This one stands by').waitFor();
+    assert.doesNotMatch(await page.locator('main').innerText(), /Nothing has changed|none of 0/);
+    isRunning = true;
+    await page.getByRole('heading', { name: 'prod-eu' }).waitFor();
+    await page.locator('#change-list li', { hasText: 'shop/settings' }).waitFor();
+    await pods(page).getByText('none of 0 watched').waitFor();
+    assert.match(await page.title(), /^prod-eu/);
   });
 
   test('every control has a name, every table its headings, and there is a way past them', async (t) => {

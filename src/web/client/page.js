@@ -174,7 +174,11 @@ function follow() {
   // An empty list is to get what has come since it was made, too.
   if (!isStill) filters.set('after', newest ?? '0');
   const source = new EventSource(`${base}/api/changes?${filters.toString()}`);
-  source.addEventListener('open', () => say('live'));
+  source.addEventListener('open', () => {
+    // It was made before there was anything to show, its name included.
+    if (list?.hasAttribute('data-waiting') === true) location.reload();
+    else say('live');
+  });
   source.addEventListener('error', () => {
     say('not connected, trying again');
     if (source.readyState !== EventSource.CLOSED) return;
