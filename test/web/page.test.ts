@@ -363,6 +363,26 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.match(await page.title(), /^prod-eu/);
   });
 
+  test('tabs that nobody looks at leave the connections to the one that is looked at, and catch up', async (t) => {
+    const { world, running, page, url } = await open(t);
+    const show = (tab: Page, isShown: boolean) =>
+      tab.evaluate(`Object.defineProperty(document, 'hidden', { value: ${!isShown}, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));`);
+    await page.goto(url);
+    await isLive(page);
+    await show(page, false);
+    for (let n = 0; n < 6; n++) {
+      const tab = await page.context().newPage();
+      await tab.goto(url);
+      await isLive(tab);
+      if (n < 5) await show(tab, false);
+    }
+    world.server.create(configMap('meanwhile'));
+    await running.app.idle();
+    await show(page, true);
+    await page.locator('#change-list li.fresh', { hasText: 'shop/meanwhile' }).waitFor();
+  });
+
   test('every control has a name, every table its headings, and there is a way past them', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);

@@ -166,14 +166,20 @@ function freshen() {
   );
 }
 
+/** @type {EventSource | undefined} */
+let followed;
+
+/** Only while somebody looks: a browser has six connections for one host, and the seventh tab would wait for one for ever. */
 function follow() {
+  followed?.close();
+  if (document.hidden) return;
   // A list that stays what it is needs the stream for the other sections only.
   const isStill = list?.hasAttribute('data-still') === true;
   const filters = new URLSearchParams(isStill ? '' : location.search);
   const newest = list?.querySelector('[data-id]')?.getAttribute('data-id');
   // An empty list is to get what has come since it was made, too.
   if (!isStill) filters.set('after', newest ?? '0');
-  const source = new EventSource(`${base}/api/changes?${filters.toString()}`);
+  const source = (followed = new EventSource(`${base}/api/changes?${filters.toString()}`));
   source.addEventListener('open', () => {
     // It was made before there was anything to show, its name included.
     if (list?.hasAttribute('data-waiting') === true) location.reload();
@@ -184,7 +190,7 @@ function follow() {
     if (source.readyState !== EventSource.CLOSED) return;
     // The browser gives up for good where the answer is no stream: a proxy's 503 during a restart, or 401 when the session is over.
     freshen();
-    setTimeout(follow, AGAIN_MS);
+    setTimeout(() => source === followed && follow(), AGAIN_MS);
   });
   source.addEventListener('alive', freshen);
   source.addEventListener('changes', (event) => {
@@ -211,4 +217,7 @@ document.addEventListener('submit', (event) => {
 
 showTimes(document);
 setInterval(() => showTimes(document), 10_000);
-if (list !== null) follow();
+if (list !== null) {
+  follow();
+  document.addEventListener('visibilitychange', follow);
+}
