@@ -105,6 +105,13 @@ describe('GET /api/changes as a stream', () => {
     assert.deepEqual(onlooker.names(2), ['b', 'bb']);
   });
 
+  test('who comes back to a state that is younger than what it saw is told so', async (t) => {
+    const web = await TestWeb.start(t);
+    await web.change({ name: 'a', text: '1' });
+    const [anew, same] = [await Onlooker.of(t, web, '?after=2'), await Onlooker.of(t, web, '?after=1')];
+    assert.deepEqual([anew.has('event: anew'), same.has('event: anew')], [true, undefined]);
+  });
+
   test('a burst is told by its newest 50, and that there were more', async (t) => {
     const web = await TestWeb.start(t);
     const onlooker = await Onlooker.of(t, web);

@@ -11,6 +11,8 @@ const MAX_UNSENT = 4;
 const ALIVE_EVERY_MS = 15_000;
 
 const ALIVE = new TextEncoder().encode('event: alive\ndata: \n\n');
+/** What the viewer has seen was of another state, such as one in memory: its numbers say nothing here. */
+const ANEW = new TextEncoder().encode('event: anew\ndata: \n\n');
 
 export interface StreamParts {
   readonly clock: Clock;
@@ -33,7 +35,7 @@ export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promi
   const send = sender(stream, over, cut);
   const leave = await feed.follow(filter, send);
   try {
-    const missed = after === undefined ? undefined : await messageOf(store, { ...filter, afterId: after });
+    const missed = after === undefined ? undefined : await missedSince(after, store, filter);
     if (missed !== undefined) send(missed);
     while (!over.signal.aborted && (await isAllowed())) {
       send(ALIVE);
@@ -42,6 +44,11 @@ export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promi
   } finally {
     leave();
   }
+}
+
+async function missedSince(after: number, store: Store, filter: ChangesFilter): Promise<Uint8Array | undefined> {
+  const [newest] = await store.history({ newestFirst: true, limit: 1 });
+  return after > (newest?.id ?? 0) ? ANEW : messageOf(store, { ...filter, afterId: after });
 }
 
 /** Sends without waiting; ends what takes nothing. */

@@ -6,6 +6,7 @@ import { podOf, waiting } from '../../src/testing/failing-pods.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Health } from '../../src/health.ts';
 import { healthOf, TestWeb, WATCHING } from '../../src/testing/test-web.ts';
+import { deployment } from '../e2e/cluster.ts';
 import { World } from '../e2e/world.ts';
 import { launchBrowser, WITHOUT_BROWSER } from './browser.ts';
 import { tellStory } from './story.ts';
@@ -381,6 +382,19 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await running.app.idle();
     await show(page, true);
     await page.locator('#change-list li.fresh', { hasText: 'shop/meanwhile' }).waitFor();
+  });
+
+  test('a service that comes back without its state is shown anew', async (t) => {
+    const { world, running, page, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    await page.locator('#change-list li').nth(7).waitFor();
+    await running.app.stop(0);
+    const again = await world.run({ listen: new URL(url).host });
+    t.after(() => again.app.stop(0));
+    world.server.create(deployment('web'));
+    await page.locator('#change-list li:first-child', { hasText: 'default/web' }).waitFor();
+    assert.equal(await page.locator('#change-list li').count(), 1);
   });
 
   test('every control has a name, every table its headings, and there is a way past them', async (t) => {

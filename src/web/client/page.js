@@ -193,6 +193,7 @@ function follow() {
     setTimeout(() => source === followed && follow(), AGAIN_MS);
   });
   source.addEventListener('alive', freshen);
+  source.addEventListener('anew', () => location.reload());
   source.addEventListener('changes', (event) => {
     freshen();
     if (isStill) return;
