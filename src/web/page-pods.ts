@@ -11,12 +11,19 @@ const MAX_TEXT = 300;
 /** Empty when nothing looks after pods, so that the client finds its place when something does; small when all is well. */
 export function podsSection({ pods }: LiveModel): Html {
   if (pods === undefined) return html`<section id="pods" data-live></section>`;
-  const { rows, total, watched } = pods;
+  const { rows, total, failing, watched } = pods;
+  const besides = andMore(failing.Node, 'node') + andMore(failing.Job, 'job');
   return html`<section id="pods" data-live aria-labelledby="pods-title">
-    <h2 id="pods-title">Pods at risk <small>${total === 0 ? 'none' : total} of ${watched} watched</small></h2>
+    <h2 id="pods-title">
+      Pods at risk <small>${failing.Pod === 0 ? 'none' : failing.Pod} of ${watched} watched${besides}</small>
+    </h2>
     ${rows.length === 0 ? '' : table(rows)}
     ${total > rows.length ? html`<p class="empty">The first ${rows.length} are shown.</p>` : ''}
   </section>`;
+}
+
+function andMore(n: number, what: string): string {
+  return n === 0 ? '' : `, ${n} ${n === 1 ? what : `${what}s`}`;
 }
 
 function table(rows: readonly PodRow[]): Html {

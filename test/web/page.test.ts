@@ -91,6 +91,15 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await world.slack.waitFor(told + 1);
   });
 
+  test('a pod is counted once, however many of its containers fail', async (t) => {
+    const { world, page, url } = await open(t);
+    const containers = ['web', 'proxy'].map((name) => ({ ...waiting('CrashLoopBackOff'), name }));
+    world.server.update(podOf({ app: 'search', name: 'search-5d4f8c7b9-tt4wp', containers }));
+    await page.goto(url);
+    await pods(page).locator('tr', { hasText: 'proxy of Deployment search' }).waitFor();
+    await pods(page).getByText('5 of 6 watched').waitFor();
+  });
+
   test('the pods stay fresh for who has opened one of them, or looked at its Events, and who is there stays there', async (t) => {
     const { world, page, url } = await open(t);
     await page.goto(url);

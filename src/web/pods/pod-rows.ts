@@ -1,4 +1,5 @@
 /** The pods at risk of the page: what is wrong, and what was changed last in the workload behind it. */
+import type { FailingKind } from '../../../handlers/podAlerts/failing-kind.ts';
 import type { Outlook } from '../outlook.ts';
 import { idOf, type Finding } from './board.ts';
 import { containerStatusesOf } from './containers.ts';
@@ -26,6 +27,8 @@ export interface PodRows {
   readonly rows: readonly PodRow[];
   /** With those that are not shown. */
   readonly total: number;
+  /** At risk, each once however many of its containers are, by their kind. */
+  readonly failing: Readonly<Record<FailingKind, number>>;
   /** Pods that are watched. */
   readonly watched: number;
 }
@@ -50,6 +53,7 @@ export class PodBoard {
     return {
       rows: first.map((finding) => ({ finding, now: now.get(finding.id), lastChange: changes(finding) })),
       total: findings.length,
+      failing: countOf(findings),
       watched: podScopes(this.#outlook.health().scopes).reduce((n, { objects }) => n + objects, 0),
     };
   }
@@ -71,4 +75,10 @@ export class PodBoard {
     const store = this.#outlook.store();
     return store === undefined ? () => undefined : this.#lastChanges.of(store, findings);
   }
+}
+
+function countOf(findings: readonly Finding[]): PodRows['failing'] {
+  const all = new Map(findings.map(({ uid, kind }) => [uid, kind])).values().toArray();
+  const count = (wanted: FailingKind) => all.filter((kind) => kind === wanted).length;
+  return { Pod: count('Pod'), Node: count('Node'), Job: count('Job') };
 }
