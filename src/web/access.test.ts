@@ -57,7 +57,7 @@ function answer(status: object): ApiResponse {
   return { status: 201, headers: {}, body: Buffer.from(JSON.stringify({ status })) };
 }
 
-/** A cluster that knows `reader` and `writer`; it keeps what it was asked. */
+/** A cluster that knows `reader`, `writer` and `guest`, who may nothing; it keeps what it was asked. */
 function cluster(): ApiClient & { readonly asked: string[] } {
   const asked: string[] = [];
   return {
@@ -69,7 +69,7 @@ function cluster(): ApiClient & { readonly asked: string[] } {
       };
       if (path.endsWith('/tokenreviews')) {
         asked.push(`review ${spec.token}`);
-        const known = spec.token === 'reader' || spec.token === 'writer';
+        const known = ['reader', 'writer', 'guest'].includes(spec.token ?? '');
         return Promise.resolve(
           answer(
             known ? { authenticated: true, user: { username: spec.token, groups: ['g'] } } : { authenticated: false },
@@ -78,7 +78,7 @@ function cluster(): ApiClient & { readonly asked: string[] } {
       }
       const { verb, path: wanted } = spec.nonResourceAttributes ?? { verb: '', path: '' };
       asked.push(`${spec.user} ${verb} ${wanted}`);
-      return Promise.resolve(answer({ allowed: verb === 'get' || spec.user === 'writer' }));
+      return Promise.resolve(answer({ allowed: spec.user === 'writer' || (verb === 'get' && spec.user !== 'guest') }));
     },
     stream: () => Promise.reject(new Error('not asked for')),
     close: () => Promise.resolve(),
@@ -230,6 +230,15 @@ describe('login', () => {
     assert.equal((await web.ask('/w/', { headers: besides })).status, 200, 'a neighbour has set some too');
     await web.clock.advance(8 * 3_600_000 + 1);
     assert.equal((await web.ask('/w/', { headers })).status, 401);
+  });
+
+  test('a browser whose token may not see the page can log in with another', async (t) => {
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api: cluster() });
+    const login = await web.post('/login', { token: 'guest' });
+    const headers = { cookie: login.headers['set-cookie']?.[0]?.split(';')[0] ?? '', accept: 'text/html' };
+    const page = await web.ask('/', { headers });
+    assert.deepEqual([page.status, /<form[^>]+id="login"/.test(page.body)], [403, true]);
+    assert.match(page.body, /may not see this/);
   });
 });
 

@@ -85,10 +85,11 @@ const CLOSED =
   'only /livez, /readyz and /metrics are served here: set [web] token or clusterAccess, or listen on loopback\n';
 
 function denied(c: Context, verdict: 'unknown' | 'refused', basePath: string): Response | Promise<Response> {
-  if (verdict === 'refused') return c.text('you may not see this\n', 403);
   const wantsPage = c.req.method === 'GET' && c.req.header('accept')?.includes('text/html') === true;
-  return wantsPage
-    ? c.html(loginPage(linkBase(c, basePath)), 401)
+  // A session may stand for a token that is too weak: there is a way out of it.
+  if (wantsPage) return c.html(loginPage(linkBase(c, basePath), verdict), verdict === 'refused' ? 403 : 401);
+  return verdict === 'refused'
+    ? c.text('you may not see this\n', 403)
     : c.text('a bearer token is needed\n', 401, { 'www-authenticate': 'Bearer' });
 }
 

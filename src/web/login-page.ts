@@ -8,7 +8,7 @@ import { linkBase } from './link-base.ts';
 import type { Route, RouteParts } from './route.ts';
 
 /** The form posts, so that a browser that sends it before the script is there, or without one, puts no token into the address. */
-export function loginPage(base: string): Html {
+export function loginPage(base: string, verdict: 'unknown' | 'refused'): Html {
   return html`<!doctype html>
     <html lang="en">
       ${head(base, 'watchchain')}
@@ -21,12 +21,15 @@ export function loginPage(base: string): Html {
             /></label>
             <button>Show</button>
           </form>
-          <p class="quiet" id="live" role="status">A bearer token of this service, or of the cluster.</p>
+          <p class="quiet" id="live" role="status">${verdict === 'refused' ? REFUSED : ASKED}</p>
           <noscript><p class="notice">Logging in needs JavaScript.</p></noscript>
         </main>
       </body>
     </html>`;
 }
+
+const ASKED = 'A bearer token of this service, or of the cluster.';
+const REFUSED = 'Who you are logged in as may not see this, or the cluster cannot be asked. Another token?';
 
 const credentials = z.strictObject({ token: z.string().min(1).max(8_192) });
 
