@@ -393,6 +393,21 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await page.locator('#change-list li.fresh', { hasText: 'shop/meanwhile' }).waitFor();
   });
 
+  test('while the service is away it is not called well, and when it is back it is', async (t) => {
+    const { page, running, url } = await open(t);
+    const state = (text: string) => page.locator('#state', { hasText: text }).waitFor();
+    await page.goto(url);
+    await isLive(page);
+    await state('watching');
+    const { host } = new URL(url);
+    await running.app.stop(0);
+    await page.getByText('not connected, trying again').waitFor();
+    await state('unknown');
+    const web = await TestWeb.start(t, { listen: host });
+    assert.equal(web.address, host);
+    await state('watching');
+  });
+
   test('a service that comes back without its state is shown anew', async (t) => {
     const { world, running, page, url } = await open(t);
     await page.goto(url);

@@ -112,8 +112,9 @@ function copyOf(section) {
 function fetchFragments() {
   const request = new XMLHttpRequest();
   request.responseType = 'document';
-  request.addEventListener('load', () => {
+  request.addEventListener('loadend', () => {
     if (request.status === 401) location.reload();
+    if (request.status !== 200) forgetState();
     for (const section of request.responseXML?.querySelectorAll('[data-live]') ?? []) replace(section);
   });
   request.open('GET', `${base}/fragments`);
@@ -148,6 +149,15 @@ function placeOf(control) {
 /** @param {Element} section @param {string} place @returns {HTMLElement | null | undefined} */
 function controlAt(section, place) {
   return section.querySelector(`button${place}, details${place} > summary`);
+}
+
+/** What it was is no longer known; what is fetched next says it again. */
+function forgetState() {
+  const state = document.querySelector('#state');
+  if (state === null) return;
+  state.textContent = 'unknown';
+  state.className = 'state warn';
+  sent.delete(state.id);
 }
 
 let freshenAt = 0;
@@ -187,10 +197,9 @@ function follow() {
   });
   source.addEventListener('error', () => {
     say('not connected, trying again');
-    if (source.readyState !== EventSource.CLOSED) return;
-    // The browser gives up for good where the answer is no stream: a proxy's 503 during a restart, or 401 when the session is over.
     freshen();
-    setTimeout(() => source === followed && follow(), AGAIN_MS);
+    // The browser gives up for good where the answer is no stream: a proxy's 503 during a restart, or 401 when the session is over.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => source === followed && follow(), AGAIN_MS);
   });
   source.addEventListener('alive', freshen);
   source.addEventListener('anew', () => location.reload());
