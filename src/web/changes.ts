@@ -33,11 +33,15 @@ export interface ShownChange extends ChangeSummary {
 
 const glob = z.string().min(1).max(253);
 
-/** The query of `/api/changes`, and of the page's own address. Empty values, as a form sends them, are left out. */
+/** The query of `/api/changes`, and of the page's own address. Empty values, as a form sends them, are left out, and so is the space that a phone's keyboard puts behind a word. */
 export const changesQuery = z.preprocess(
   (query) =>
     typeof query === 'object' && query !== null
-      ? Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''))
+      ? Object.fromEntries(
+          Object.entries(query)
+            .map(trimmed)
+            .filter(([, value]) => value !== ''),
+        )
       : query,
   z.strictObject({
     kind: z.string().max(253).optional().describe('Kind, plural or short name.'),
@@ -49,6 +53,10 @@ export const changesQuery = z.preprocess(
     limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE),
   }),
 );
+
+function trimmed([key, value]: [string, unknown]): [string, unknown] {
+  return [key, typeof value === 'string' ? value.trim() : value];
+}
 
 export type ChangesQuery = z.output<typeof changesQuery>;
 
