@@ -17,7 +17,7 @@ export const style = `
   --del: light-dark(#fde9e7, #3a1f1f);
   --accent: light-dark(#0b57a4, #8ab8f0);
   --mono: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
-  font: 14px/1.45 system-ui, -apple-system, "Segoe UI", "Noto Sans", "Liberation Sans", sans-serif;
+  font: .875rem/1.45 system-ui, -apple-system, "Segoe UI", "Noto Sans", "Liberation Sans", sans-serif;
 }
 * { box-sizing: border-box }
 body { margin: 0; background: var(--ground); color: var(--text) }
@@ -81,7 +81,7 @@ ol.changes .by { margin-left: .4rem }
 .fresh { animation: fresh 2.5s ease-out }
 @keyframes fresh { from { background: light-dark(#fff4cc, #3a3520) } }
 @media (prefers-reduced-motion: reduce) { .fresh { animation: none } }
-pre { margin: .35rem 0 .25rem; padding: .5rem .75rem; overflow-x: auto; background: var(--panel); border: 1px solid var(--line); border-radius: 5px; font: 12.5px/1.5 var(--mono); max-height: 30rem }
+pre { margin: .35rem 0 .25rem; padding: .5rem .75rem; overflow-x: auto; background: var(--panel); border: 1px solid var(--line); border-radius: 5px; font: .893rem/1.5 var(--mono); max-height: 30rem }
 pre span { display: inline-block; min-width: 100% }
 pre .add { background: var(--add) } pre .del { background: var(--del) } pre .file { color: var(--quiet) }
 summary { cursor: pointer; color: var(--quiet); font-size: .86rem; width: fit-content }
@@ -114,6 +114,7 @@ footer a { color: inherit }
   table.stack tr.alarm { padding-left: .75rem }
   tr.alarm td:first-child { padding-left: 7rem }
   td.buttons { padding-top: .25rem }
+  .state, td time { white-space: normal }
   summary { padding-block: .25rem }
 }
 `;

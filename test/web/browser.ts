@@ -10,6 +10,6 @@ export const WITHOUT_BROWSER: string | undefined =
     ? undefined
     : `there is no Chromium at ${CHROMIUM}: apt-get install chromium, or name one in CHROMIUM`;
 
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+export function launchBrowser(...args: readonly string[]): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', ...args] });
 }

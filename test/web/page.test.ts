@@ -293,6 +293,20 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     }
   });
 
+  test('text is as large as the reader has set it, and nothing is wider than the screen then either', async (t) => {
+    const { url } = await open(t);
+    const large = await launchBrowser('--blink-settings=defaultFontSize=32');
+    t.after(() => large.close());
+    const page = await large.newPage();
+    await page.goto(url);
+    await isLive(page);
+    assert.equal(await page.evaluate('getComputedStyle(document.body).fontSize'), '28px');
+    for (const width of [375, 820, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width);
+    }
+  });
+
   test('buttons are large enough for a finger', async (t) => {
     const { page, url } = await open(t, '', { viewport: { width: 390, height: 844 } });
     await page.goto(url);
