@@ -45,7 +45,8 @@ export function pageEnd(base: string): Html {
   return html`</main>
         <footer>
           watchchain ${VERSION} · <a href="${base}/openapi.json">API</a> · <a href="${base}/config">configuration</a> ·
-          <a href="${base}/metrics">metrics</a> · times are in your zone
+          <a href="${base}/metrics">metrics</a> · times are in
+          <span id="zone">UTC, and buttons do nothing: this page needs JavaScript</span>
         </footer>
       </body>
     </html>`;

@@ -276,6 +276,14 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.match(at, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     const inTokyo = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone: 'Asia/Tokyo' });
     assert.ok((await time.innerText()).includes(inTokyo.format(new Date(at))));
+    assert.match(await page.locator('footer').innerText(), /times are in your zone$/);
+  });
+
+  test('without JavaScript it says in which zone its times are', async (t) => {
+    const { page, url } = await open(t, '', { javaScriptEnabled: false });
+    await page.goto(url);
+    assert.match(await page.locator('#change-list time').first().innerText(), /Z$/);
+    assert.match(await page.locator('footer').innerText(), /times are in UTC/);
   });
 
   test('nothing is wider than the screen, however long the names', async (t) => {

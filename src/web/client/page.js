@@ -225,6 +225,7 @@ document.addEventListener('submit', (event) => {
   logIn(event.target, { base, say }).catch(() => say('The service cannot be reached'));
 });
 
+document.querySelector('#zone')?.replaceChildren('your zone');
 showTimes(document);
 setInterval(() => showTimes(document), 10_000);
 if (list !== null) {
