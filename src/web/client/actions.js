@@ -71,7 +71,8 @@ async function showEvents(pod, { base }) {
   dialog.addEventListener('close', () => {
     dialog.remove();
     // The button that was pressed may have been replaced meanwhile.
-    /** @type {HTMLElement | null} */ (document.querySelector(`[data-events="${CSS.escape(pod)}"]`))?.focus();
+    const pressed = document.querySelector(`[data-events="${CSS.escape(pod)}"]`);
+    if (pressed instanceof HTMLElement) pressed.focus();
   });
   dialog.append(title, element('p', 'Asking the cluster'), close);
   document.body.append(dialog);
