@@ -1,7 +1,7 @@
 /** The package as npm makes it: what is in it runs in a folder where nothing else is, and its types serve authors of handlers. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -9,6 +9,7 @@ import { Program, Workdir } from './e2e/program.ts';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '..');
 const NEEDED = [
+  '.npmrc',
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
@@ -71,7 +72,10 @@ async function pack(workdir: Workdir): Promise<Packed> {
   for (const name of NEEDED) await cp(path.join(REPOSITORY, name), path.join(copy, name), { recursive: true });
   await symlink(path.join(REPOSITORY, 'node_modules'), path.join(copy, 'node_modules'));
   const env = { ...process.env, PATH: `${path.dirname(process.execPath)}:${process.env['PATH'] ?? ''}` };
-  const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--offline', '--loglevel=error'], {
+  // As the release does it: .npmrc forbids scripts, also the one that builds what is packed.
+  const release = await readFile(path.join(REPOSITORY, '.github/workflows/release.yml'), 'utf8');
+  const flags = /- run: npm publish([^#\n]*)/.exec(release)?.[1]?.match(/\S+/g) ?? [];
+  const { stdout } = await promisify(execFile)('npm', ['pack', ...flags, '--json', '--offline', '--loglevel=error'], {
     cwd: copy,
     env,
     maxBuffer: 1 << 24,
