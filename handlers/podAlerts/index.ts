@@ -27,6 +27,7 @@ export default defineStateful<typeof options, Kept>({
     'The annotation `watchchain/mute` on a pod, or on a workload that is watched, holds alerts back: `"true"`, or a time until which. What still fails then is told then. The history that alerts quote is of the kinds that any chain watches; a chain of its own for it may end without a sink. See [pods](../pods.md).',
   ].join('\n\n'),
   options,
+  needs: ['status'],
   examples: [
     { title: 'All that it can tell, without any option', toml: '[[handler]]\nname = "podAlerts"\n' },
     {

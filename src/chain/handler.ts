@@ -201,6 +201,8 @@ export interface StatefulDefinition<
   S extends Json = Json,
 > extends Described<Options> {
   readonly type: 'stateful';
+  /** Field roots without which it could say nothing: refused behind a gate that leaves one of them out. */
+  readonly needs?: readonly string[];
   create(options: z.output<Options>, environment: HandlerEnvironment): StatefulInstance<S>;
 }
 

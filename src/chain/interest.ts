@@ -17,6 +17,27 @@ export function interestOf({ handlers, branches }: Pick<ChainConfig, 'handlers' 
   return unionOfInterests([...seeing.map(readsOf), ...behind]);
 }
 
+/** Handlers behind a gate that halts what they live from, so that they would never say anything: `config.toml:12: podAlerts ...`. */
+export function starvedHandlers(
+  { handlers, branches }: Pick<ChainConfig, 'handlers' | 'branches'>,
+  around: readonly HandlerConfig[] = [],
+): readonly string[] {
+  const all = [...around, ...handlers];
+  const own = handlers.flatMap((handler, n) => {
+    const { at, definition } = handler;
+    const needs = definition.type === 'stateful' ? (definition.needs ?? []) : [];
+    const gate = all.slice(0, around.length + n).find((before) => needs.some((root) => leavesOut(before, root)));
+    if (gate === undefined) return [];
+    return `${at}: "${definition.name}" would never tell anything: it needs ${needs.join(', ')}, whose changes "${gate.definition.name}" (${gate.at}) halts before it: put it before that one, or into a [[chain]] of its own`;
+  });
+  return [...own, ...branches.flatMap((branch) => starvedHandlers(branch, all))];
+}
+
+function leavesOut(handler: HandlerConfig, root: string): boolean {
+  const { definition } = handler;
+  return definition.type === 'transform' && definition.gate === true && readsOf(handler).except.includes(root);
+}
+
 function readsOf({ definition, options }: HandlerConfig): Interest {
   return definition.reads?.(options) ?? EVERYTHING;
 }

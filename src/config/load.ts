@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { delimiter, dirname, parse as parsePath, resolve } from 'node:path';
 import { eventRules } from '../chain/event-rules.ts';
 import type { HandlerDefinition } from '../chain/handler.ts';
+import { starvedHandlers } from '../chain/interest.ts';
 import { ConfigError } from '../errors.ts';
 import type { Repeats } from '../event.ts';
 import {
@@ -98,7 +99,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const lines = [...overrideProblems(options.overrides), ...render(problems, written, file)];
   if (lines.length > 0 || !structure.success) throw new ConfigError(lines);
   const { data } = structure;
-  return {
+  const config = {
     ...settings(data, file, folder, options.overrides),
     mayRunPrograms: written.allowsPrograms === true,
     outside: filled.map((path) => valueAt(value, path)).filter((text) => typeof text === 'string'),
@@ -123,6 +124,9 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
       return toChain(chain, table, { handlers: [...eventRules(chain.name, resources), ...handlers], branches }, around);
     }),
   };
+  const starved = config.chains.flatMap((chain) => starvedHandlers(chain));
+  if (starved.length > 0) throw new ConfigError(starved);
+  return config;
 }
 
 /** See `ChainConfig.awayFrom`. */

@@ -209,6 +209,27 @@ describe('check', () => {
     assert.match(exit.stderr, /default\/ops\/podAlerts keeps state by group.*move default\/ops\/more to a chain/);
   });
 
+  test('refuses podAlerts behind a diff that halts changes of the status, in a branch, too: no pod would reach it', async () => {
+    await using workdir = await Workdir.make();
+    const resource = '[[resource]]\nkind = "pod"\n';
+    const diff = '[[handler]]\nname = "diff"\n';
+    const alerts = '[[handler]]\nname = "podAlerts"\n';
+    const branch = '[[branch]]\nname = "ops"\n[[branch.handler]]\nname = "podAlerts"\n';
+    const check = async (text: string) => {
+      await workdir.write('config.toml', resource + text);
+      return run(workdir, ['check', '-c', workdir.file('config.toml')]);
+    };
+    for (const [text, line] of [
+      [diff + alerts, 5],
+      [diff + branch, 7],
+    ] as const) {
+      const { code, stderr } = await check(text);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`config\\.toml:${line}: "podAlerts" .* "diff" \\(\\S+config\\.toml:3\\) halts`));
+    }
+    for (const text of [alerts + diff, `${diff}status = true\n${alerts}`]) assert.equal((await check(text)).code, 0);
+  });
+
   test('broken TOML is one line that says where', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', '[[resource]]\nkind = "deployment\n');
