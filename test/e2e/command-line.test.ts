@@ -182,6 +182,9 @@ describe('check', () => {
       ['[[handler]]', undefined],
       ['name = "ignoreEvents"', undefined],
       ['events = ["Ad"]', /did you mean "Add"/],
+      ['[[handler]]', undefined],
+      ['name = "exec"', undefined],
+      ['command = "./quiet.sh"', /command: must be a list/],
     ] as const;
     await workdir.write(
       'config.toml',
