@@ -34,7 +34,7 @@ function canonicalTable(
     const { name, field } = known.get(key.toLowerCase()) ?? { name: key, field: undefined };
     const earlier = written.get(name);
     if (field === undefined && !takesAny) {
-      problems.push({ path: [...path, key], message: `unknown key${knownKeys(key, Object.keys(schema.shape))}` });
+      problems.push({ path: [...path, key], message: `unknown key${knownKeys(key, Object.keys(schema.shape), path)}` });
     } else if (earlier !== undefined) {
       problems.push({ path: [...path, key], message: `"${earlier}" and "${key}" are the same key: write it once` });
     } else {
@@ -45,7 +45,17 @@ function canonicalTable(
   return copy;
 }
 
-function knownKeys(key: string, names: readonly string[]): string {
+/** In TOML what follows a `[[handler]]` is that handler's, however much it looks like the file's own. */
+const ABOVE: ReadonlyMap<string, string> = new Map([
+  ...['whileAway', 'existing'].map((key) => [key, 'of the file'] as const),
+  ...['quiet', 'concurrency', 'coalesce', 'deadLetters'].map(
+    (key) => [key, 'of the file or of its [[chain]]'] as const,
+  ),
+]);
+
+function knownKeys(key: string, names: readonly string[], path: Path): string {
+  const above = path.length === 0 ? undefined : ABOVE.get(key);
+  if (above !== undefined) return `; it goes to the top ${above}, before the first [[resource]] and [[handler]]`;
   return (
     didYouMean(key, names) ||
     (names.length === 0 ? '; there are none here' : `; there are ${names.toSorted().join(', ')}`)

@@ -202,6 +202,16 @@ describe('check', () => {
     });
   });
 
+  test('says where an option of the file goes that stands behind a handler, and so is taken for an option of it', async () => {
+    await using workdir = await Workdir.make();
+    const quiet = 'quiet = [{ daily = "22:00-06:00" }]\n';
+    const rest = '[[resource]]\nkind = "pod"\n[[handler]]\nname = "log"\n';
+    const check = async (text: string) =>
+      run(workdir, ['check', '-c', await workdir.write('config.toml', text)]).then(({ stderr }) => stderr);
+    assert.match(await check(rest + quiet), /toml:5: handler\[0\]\.quiet: unknown key; it goes to the top of the file/);
+    assert.equal(await check(quiet + rest), '');
+  });
+
   test('refuses handlers that are right each for itself and cannot be in one chain, as the start does', async () => {
     await using workdir = await Workdir.make();
     const alerts = '[[branch.handler]]\nname = "podAlerts"\n';
