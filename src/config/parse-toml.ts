@@ -14,6 +14,9 @@ export class TomlSyntaxError extends Error {
   }
 }
 
+/** A line of another language: `kind: pod`, `- kind: pod`, `{`. */
+const OTHER = /^\s*(- )?[\w.-]+:(\s|$)|^\s*\{/;
+
 /** @throws TomlSyntaxError */
 export function parseToml(toml: string): Readonly<Record<string, unknown>> {
   try {
@@ -22,7 +25,10 @@ export function parseToml(toml: string): Readonly<Record<string, unknown>> {
     const { message, line = 0, col = 0 } = thrown as Error & { line?: number; col?: number };
     // The parser quotes the lines around the mistake in its message, which may hold a secret: only what comes before is shown.
     const reason = message.replace(/ at row \d+, col \d+, pos \d+:[^]*$/, '').replace(/"(\d+)"$/, characterOf);
-    throw new TomlSyntaxError(`broken TOML in column ${col + 1}: ${reason}`, line + 1);
+    const remedy = OTHER.test(toml.split('\n')[line] ?? '')
+      ? '; it looks like YAML or JSON, which is read from a file whose name ends in .yaml or .json'
+      : '';
+    throw new TomlSyntaxError(`broken TOML in column ${col + 1}: ${reason}${remedy}`, line + 1);
   }
 }
 

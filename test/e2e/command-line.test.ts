@@ -243,6 +243,17 @@ describe('check', () => {
     for (const text of [alerts + diff, `${diff}status = true\n${alerts}`]) assert.equal((await check(text)).code, 0);
   });
 
+  test('YAML in a file of TOML is told with the name that it wants', async () => {
+    await using workdir = await Workdir.make();
+    for (const text of ['resource:\n- kind: pod\n', '- kind: pod\n', '{"resource": []}']) {
+      const exit = await run(workdir, ['check', '-c', await workdir.write('config.toml', text)]);
+      assert.match(
+        exit.stderr,
+        /config\.toml:1: broken TOML .* looks like YAML or JSON, .* ends in \.yaml or \.json\n/,
+      );
+    }
+  });
+
   test('broken TOML is one line that says where', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', '[[resource]]\nkind = "deployment\n');
