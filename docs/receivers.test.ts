@@ -30,6 +30,8 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
     const [title, description] = [textAt(body, 'embeds', 0, 'title'), textAt(body, 'embeds', 0, 'description')];
     assert.ok(title.length > 0 && title.length <= 256 && description.length <= 4096);
     assert.ok(Number.isInteger(at(body, 'embeds', 0, 'color')), 'a colour is a number');
+    // A word alone in the line of the fence names a language, and is not shown.
+    assert.match(description, /^(```\n[^]*)?$/);
     assert.doesNotMatch(description.replace(/^```|```$/g, ''), /```/);
   },
   'Google Chat'(body) {
