@@ -38,7 +38,9 @@ export function problemsOf(
     const current = valueAt(value, issue.path);
     const full = [...path, ...issue.path];
     const wanted = wish(issue, current);
-    return { path: full, message: wanted + (isSecret(full) ? '' : shown(current, wanted) + hint(issue, current)) };
+    // That nothing came is no secret.
+    const hidden = isSecret(full) && current !== '';
+    return { path: full, message: wanted + (hidden ? '' : shown(current, wanted) + hint(issue, current)) };
   });
 }
 
