@@ -1,6 +1,7 @@
 /** Commands that look into the state, while the service runs and while it does not. */
-import { resolve } from 'node:path';
-import { ConfigError } from '../errors.ts';
+import { parse, resolve } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { ConfigError, isConfigError } from '../errors.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { stateFoldersNamed, stateRoot, storeFileIn } from '../store/state-folder.ts';
 import type { Store } from '../store/store.ts';
@@ -24,7 +25,7 @@ export async function withStore(
 
 /** The default folder has the cluster's identity in its path, which may not be reachable now: look for the name instead. */
 async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
-  const config = await configFrom(flags, io);
+  const config = await readable(flags, io);
   if (config.state.path !== undefined) return config.state.path;
   const folders = await stateFoldersNamed(config.state.name, io.env);
   const [only, ...others] = folders;
@@ -35,4 +36,19 @@ async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
   if (others.length > 0)
     throw new ConfigError([`Several clusters have state of ${config.file}; choose one with --state:`, ...folders]);
   return only;
+}
+
+/** Where the state is, a configuration that cannot be read does not say: a variable of the service is often not set in a shell. */
+async function readable(flags: StateFlags, io: CommandIo): Promise<Config> {
+  try {
+    return await configFrom(flags, io);
+  } catch (thrown) {
+    if (!isConfigError(thrown)) throw thrown;
+    const likely = await stateFoldersNamed(parse(flags.config).name, io.env);
+    const folder =
+      likely.length === 0 ? `FOLDER, below ${stateRoot(io.env)} unless the file names one` : likely.join(' or ');
+    throw new ConfigError([...thrown.problems, `What was recorded can be read without it: --state ${folder}`], {
+      cause: thrown,
+    });
+  }
 }

@@ -333,6 +333,21 @@ describe('dead letters whose place has left the configuration', () => {
 });
 
 describe('a state that is none', () => {
+  test('of a configuration that cannot be read: says how to look into it all the same', async () => {
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', config('${SET_FOR_THE_SERVICE_ONLY}'));
+    // No folder is named.
+    const command = ['history', '-c', workdir.file('config.toml'), '--state', ''];
+    const before = await run(workdir, ...command);
+    const root = workdir.file('.local/state/watchchain');
+    assert.equal(before.code, 1);
+    assert.match(before.stderr, /SET_FOR_THE_SERVICE_ONLY is not set/);
+    assert.ok(before.stderr.includes(`--state FOLDER, below ${root} `), before.stderr);
+    await mkdir(`${root}/some-cluster/config`, { recursive: true });
+    const { stderr } = await run(workdir, ...command);
+    assert.ok(stderr.endsWith(`--state ${root}/some-cluster/config\n`), stderr);
+  });
+
   test('does not exist, is empty, or is another program’s: says so and makes nothing', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', config('http://127.0.0.1:1'));
