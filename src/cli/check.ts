@@ -200,9 +200,24 @@ async function askFor(
   for (const verb of ['list', 'watch']) {
     if (!(await mayWe(api, { ...resource, namespace: askedIn(place) }, verb))) refused.push(verb);
   }
-  return refused.length === 0
-    ? { verdict: 'ok', text: name }
-    : { verdict: 'refused', text: `${name}: may not ${refused.join(' and ')}; grant it in a Role or ClusterRole` };
+  if (refused.length > 0)
+    return {
+      verdict: 'refused',
+      text: `${name}: may not ${refused.join(' and ')}; ${remedyFor(resource, askedIn(place))}`,
+    };
+  return { verdict: 'ok', text: (await isAbsent(api, askedIn(place))) ? `${name}, which is not there yet` : name };
+}
+
+function remedyFor({ namespaced }: { readonly namespaced: boolean }, namespace: string): string {
+  if (namespace !== '') return 'grant it in a Role or ClusterRole';
+  return `grant it in a ClusterRole${namespaced ? ', or name in `namespaces` those where a Role grants it' : ''}`;
+}
+
+/** A name that is written wrong is watched like any other, and never tells anything. Who may not get namespaces is not told. */
+async function isAbsent(api: ApiClient, namespace: string): Promise<boolean> {
+  if (namespace === '') return false;
+  const { status } = await api.request('GET', `/api/v1/namespaces/${encodeURIComponent(namespace)}`);
+  return status === 404;
 }
 
 function whyNotFound(resolution: Exclude<Resolution, { kind: 'found' }>): string {

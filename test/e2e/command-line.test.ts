@@ -323,7 +323,13 @@ describe('check', () => {
     const nodes = await run(workdir, ['check', '-c', workdir.file('nodes.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(nodes.code, 1, 'a Role in a namespace gives no right to nodes');
     assert.match(nodes.stdout, /node, at the cluster scope\n/);
-    assert.match(nodes.stdout, /refused +v1\/nodes in all namespaces: may not list and watch/);
+    assert.match(nodes.stdout, /v1\/nodes in all namespaces: may not list and watch; grant it in a ClusterRole\n/);
+    server.allow(({ namespace }) => namespace !== '');
+    const all = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
+    assert.match(
+      all.stdout,
+      /deployments in all namespaces: may not .*in a ClusterRole, or name in `namespaces` those/,
+    );
     server.allow(({ resource, verb }) => resource !== 'secrets' || verb !== 'watch');
     const refused = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(refused.code, 1);
@@ -340,6 +346,23 @@ describe('check', () => {
     const unknown = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(unknown.code, 1);
     assert.match(unknown.stdout, /deploymnet: the cluster does not serve it; near names: deployment/);
+  });
+
+  test('--cluster says which namespace is not there, to those who may know', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    const { kubeconfig } = await cluster(workdir, server);
+    const namespaces = '"deployment"\nnamespaces = ["default", "defualt", "team-*"]';
+    const config = await workdir.write('config.toml', CONFIG.replace('"deployment"', namespaces));
+    const check = () => run(workdir, ['check', '-c', config, '--cluster', '-k', kubeconfig]);
+    const { code, stdout } = await check();
+    assert.equal(code, 0, 'it may be made later');
+    assert.match(
+      stdout,
+      /in namespace default\n.*in namespace defualt, which is not there yet\n.*in namespaces team-\*\n/,
+    );
+    server.allow(({ resource }) => resource !== 'namespaces');
+    assert.match((await check()).stdout, /in namespace defualt\n/);
   });
 });
 
