@@ -35,7 +35,8 @@ tables
   {{- $tables := dict -}}
   {{- if $text -}}
     {{- $tables = fromToml $text -}}
-    {{- with $tables.Error }}{{ fail (printf "config is no TOML: %s" .) }}{{ end -}}
+    {{- $remedy := regexMatch "(?m)^(- )?[A-Za-z]+:(\\s|$)" $text | ternary "; YAML is given as tables: `config:` without the `|`, and with --values instead of --set-file" "" -}}
+    {{- with $tables.Error }}{{ fail (printf "config is no TOML: %s%s" . $remedy) }}{{ end -}}
   {{- else -}}
     {{- $tables = deepCopy (eq $form "kwatchman" | ternary .Values.kwatchman.config .Values.config) -}}
   {{- end -}}

@@ -61,6 +61,11 @@ describe('values are refused with the reason', () => {
       /config is no TOML: toml: line 2 .*found '='/,
     ],
     [
+      'YAML where TOML is wanted',
+      { config: 'resource:\n- kind: pod\nhandler:\n- name: log\n' },
+      /config is no TOML: toml: line 1.*; YAML is given as tables: `config:` without the `\|`/,
+    ],
+    [
       'two configurations',
       { config: { resource }, kwatchman: { config: { resource } } },
       /config and kwatchman\.config: each/,
