@@ -68,6 +68,9 @@ that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only
 {{- $added := dict -}}
 {{- $written := toJson .tables -}}
 {{- $spelt := dict "handler" "handler" "web" "web" -}}
+{{- if and (include "watchchain.secret" .root) .root.Values.slack.channel -}}
+  {{ fail "slack.channel does nothing beside slack.webhookURL: a webhook posts to the channel that it was made for; leave it out" }}
+{{- end -}}
 {{- range $key := keys .tables }}{{ if hasKey $spelt (lower $key) }}{{ $_ := set $spelt (lower $key) $key }}{{ end }}{{ end -}}
 {{- if and (include "watchchain.secret" .root) (not (contains "${SLACK_WEBHOOK_URL}" $written)) -}}
   {{- if not (include "watchchain.lower" .tables | fromJson).value.resource }}{{ fail "slack.webhookURL and slack.existingSecret add a handler to the chain at the top of the configuration, which has no resource: write the slack handler into your own chain, with webhookURL = \"${SLACK_WEBHOOK_URL}\"" }}{{ end -}}

@@ -75,6 +75,11 @@ describe('values are refused with the reason', () => {
       { config: { resource }, slack: { token: 'x' } },
       /config and watchReasons, slack/,
     ],
+    [
+      'a channel beside a webhook, which has its own',
+      { slack: { webhookURL: 'https://hooks.slack.example/x', channel: '#ops' } },
+      /slack\.channel does nothing beside slack\.webhookURL/,
+    ],
     ['a token without a channel', { slack: { token: 'x' } }, /slack\.token needs slack\.channel/],
     ['reasons without a receiver', { watchReasons: ['Upgraded'] }, /nobody to tell: set slack\.token/],
     [
