@@ -184,6 +184,20 @@ describe('receiver: what no answer means', () => {
     assert.equal(codeOf(failure.cause), 'ECONNREFUSED');
   });
 
+  test('of a host with several addresses it is said what became of each', async (t) => {
+    const server = await startReceiver();
+    const { port } = new URL(server.url);
+    await server.close();
+    const found = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+    const { receiver } = setUp(t, {}, (_name, _options, callback) => callback(null, found));
+    const failure = await failureOf(
+      send(receiver(`http://hooks.example:${port}/${SECRET}`, { allowAddresses: ['127.0.0.0/8'] })),
+    );
+    assert.equal(failure.code, 'DEFER');
+    const said = found.map(({ address }) => `connect ECONNREFUSED ${address}:${port}`).join(', ');
+    assert.equal(failure.message, `slack (hooks.example:${port}) cannot be reached: ${said}`);
+  });
+
   test('a name that does not resolve defers', async (t) => {
     const failure = await failureOf(send(setUp(t).receiver(`http://no-such-host.invalid/${SECRET}`)));
     assert.equal(failure.code, 'DEFER');

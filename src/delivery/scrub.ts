@@ -1,4 +1,5 @@
 /** Keeps a receiver's URL out of every message: a webhook's path is its password. */
+import { toError } from '../errors.ts';
 
 /** Shorter pieces are words of the path (`api`, `v1`) and no secrets; hiding them would only garble messages. */
 const MIN_SECRET_LENGTH = 6;
@@ -35,9 +36,18 @@ function spellingsOf(piece: string): readonly string[] {
 /** An error that may stand as a cause: name, code and message of the original, scrubbed; none of its other properties. */
 export function scrubbedCause(error: Error, scrub: (text: string) => string): Error {
   const { code, cause } = error as Error & { readonly code?: unknown };
-  const clean = new Error(scrub(error.message), cause instanceof Error ? { cause: scrubbedCause(cause, scrub) } : {});
+  const clean = new Error(
+    scrub(messageOf(error)),
+    cause instanceof Error ? { cause: scrubbedCause(cause, scrub) } : {},
+  );
   clean.name = error.name;
   return typeof code === 'string' ? Object.assign(clean, { code }) : clean;
+}
+
+/** Of a host with several addresses, none of which can be connected to, Node has a message for each and none for all. */
+function messageOf(error: Error): string {
+  if (error.message !== '' || !(error instanceof AggregateError)) return error.message;
+  return [...new Set(error.errors.map((one: unknown) => toError(one).message))].join(', ');
 }
 
 /** Percent-encoding undone; as it is when it is none. */
