@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import type { SinkInstance } from '../../src/chain/handler.ts';
 import { createReceivers } from '../../src/delivery/receivers.ts';
+import { escapeOf } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
@@ -119,6 +120,16 @@ describe('slack with a token', () => {
         },
       ],
     });
+  });
+
+  test('one as long as Slack takes is taken by an answer that repeats it, as Slack writes it', async (t) => {
+    const escaped = (text: string) => text.replace(/[^\x20-\x7e]/g, escapeOf);
+    const { bot, calls } = await workspace(t, ({ body }) => {
+      const answer = { ok: true, channel: 'C1', ts: '1.0', message: { text: body['text'] } };
+      return { body: escaped(JSON.stringify(answer)) };
+    });
+    await bot({ message: '{{ event.message }}' }).deliver(upgrade('x', 'c1', '我'.repeat(40_000)), context());
+    assert.equal(calls().length, 1);
   });
 
   test('a message longer than Slack takes is cut, and the cut shows', async (t) => {

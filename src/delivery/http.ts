@@ -3,7 +3,8 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import type { ReceiverResponse } from './receiver.ts';
 
-const MAX_BODY_BYTES = 64 * 1024;
+/** Slack repeats a message in its answer, six bytes for each unit that is no ASCII; a verdict may be as long as that of a program. */
+const MAX_BODY_BYTES = 1024 * 1024;
 
 export interface Exchange {
   readonly dispatcher: Dispatcher;

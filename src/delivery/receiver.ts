@@ -42,7 +42,7 @@ export interface ReceiverResponse {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
-  /** At most 64 KiB of it. */
+  /** At most 1 MiB of it. */
   readonly body: string;
 }
 
