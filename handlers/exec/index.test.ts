@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { chmod, readFile } from 'node:fs/promises';
 import { afterEach, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { isHalt, type HandlerContext, type TransformInstance } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { withParts } from '../../src/change/lazy-change.ts';
@@ -127,6 +129,23 @@ describe('exec', () => {
     await assert.rejects(ask(handler({ command: ['/etc/passwd'] })), {
       message: 'Cannot start /etc/passwd: it may not be executed',
     });
+  });
+
+  test('waits when no more files may be opened, and ends nothing but that attempt', async () => {
+    const script = `
+import { closeSync, openSync } from 'node:fs';
+import { runOnce } from '${import.meta.resolve('../../src/plugin/run-once.ts')}';
+import { systemClock } from '${import.meta.resolve('../../src/clock.ts')}';
+const spec = { command: ['true'], cwd: '/', env: {} };
+const { signal } = new AbortController();
+const open = [];
+try { for (;;) open.push(openSync('/dev/null')); } catch {}
+const failure = await runOnce(spec, '', { signal, clock: systemClock }).catch((thrown) => thrown);
+open.forEach(closeSync);
+console.log(failure.code, failure.message);`;
+    const node = [process.execPath, '--input-type=module', '--eval', script];
+    const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 64; exec "$0" "$@"', ...node]);
+    assert.equal(stdout, 'DEFER Cannot start true: too many files are open; raise their limit\n');
   });
 
   test('ends what writes without end', async () => {

@@ -1,6 +1,6 @@
 /** A program in a process group of its own, so that what it starts ends with it. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { codeOf, toError } from '../errors.ts';
+import { codeOf, RetryAfterError, toError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 
 /** What is run: no shell reads it. */
@@ -28,11 +28,9 @@ export class ProcessGroup {
   #startError: Error | undefined;
   #hasEnded = false;
 
-  /** @throws nothing: see {@link ended} */
+  /** @throws RetryAfterError when no more files may be opened; for what else keeps it from starting see {@link ended} */
   constructor({ command: [program, ...args], cwd, env }: ProgramSpec) {
     this.child = spawn(program, args, { cwd, env, detached: true, stdio: 'pipe' });
-    // Whoever does not read its input is told by its end, not by ours.
-    this.child.stdin.on('error', () => {});
     this.ended = new Promise((resolve) => {
       this.child.once('error', (cause) => {
         this.#startError ??= new Error(`Cannot start ${program}: ${reasonOf(cause)}`, { cause });
@@ -45,6 +43,13 @@ export class ProcessGroup {
         resolve({ code, signal });
       });
     });
+    // Where there is no room for its pipes, Node answers without them and has the error follow.
+    const { stdin } = this.child as Partial<ChildProcessWithoutNullStreams>;
+    if (stdin === undefined) {
+      throw new RetryAfterError(`Cannot start ${program}: too many files are open; raise their limit`);
+    }
+    // Whoever does not read its input is told by its end, not by ours.
+    stdin.on('error', () => {});
   }
 
   /** Why it could not be started. */
