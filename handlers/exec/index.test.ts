@@ -249,6 +249,23 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
     await assert.rejects(ask(instance), { message: 'it ended with exit code 3' });
   });
 
+  test('takes an answer that is read after the end of the program', async () => {
+    // Who is left outlives the process group, and answers when the program is known to have ended.
+    const instance = python(`
+import os, sys
+sys.stdin.readline()
+parent, (ready, is_ready) = os.getpid(), os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    os.write(is_ready, b'.')
+    try:
+        while True: os.kill(parent, 0)
+    except ProcessLookupError: print('{"id": 7, "verdict": "halt", "reason": "said at last"}')
+else: os.read(ready, 1)
+`);
+    assert.equal(await ask(instance), 'halted: said at last');
+  });
+
   test('ends a process that hangs, and one whose line has no end', async () => {
     const controller = new AbortController();
     const hanging = python('import sys, time\nsys.stdin.readline()\nsys.stderr.write("asked\\n")\ntime.sleep(300)');

@@ -5,7 +5,7 @@ import type { Logger } from '../log.ts';
 import { parseAnswer, type Answer } from './contract.ts';
 import { describeEnd, ProcessGroup, type ProgramSpec } from './process-group.ts';
 import { LineSplitter } from './line-splitter.ts';
-import { MAX_OUTPUT_BYTES } from './run-once.ts';
+import { DRAIN_MS, MAX_OUTPUT_BYTES } from './run-once.ts';
 
 export interface LineProgramOptions {
   readonly spec: ProgramSpec;
@@ -121,7 +121,10 @@ class Running {
     });
     stderr.on('data', (chunk: Buffer) => said.push(chunk)).on('end', () => said.end());
     if (greeting !== undefined) this.#send(greeting);
-    this.over = this.#group.ended.then((end) => {
+    const read = new Promise((resolve) => stdout.once('close', resolve));
+    this.over = this.#group.ended.then(async (end) => {
+      // Its end may be known before its last answers are read.
+      await atMost(clock, DRAIN_MS, read);
       const why = this.#problem ?? this.#group.startError ?? new Error(`it ended with ${describeEnd(end)}`);
       for (const { reject } of this.#asked.values()) reject(why);
       this.#asked.clear();

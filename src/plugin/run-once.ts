@@ -11,7 +11,7 @@ export interface Ran extends ProgramEnd {
 /** Of each stream. */
 export const MAX_OUTPUT_BYTES = 1024 * 1024;
 /** A process that left the group may hold the pipes open for ever: what was written by then is all. */
-const DRAIN_MS = 1_000;
+export const DRAIN_MS = 1_000;
 
 /**
  * Runs it to its end. When the signal aborts, or it writes too much, it is made to end.
