@@ -126,6 +126,14 @@ describe('exec', () => {
     await assert.rejects(ask(handler({ command: ['./none'] })), {
       message: 'Cannot start ./none: there is no such program',
     });
+    await using folder = await Workdir.make();
+    await chmod(await folder.write('page-me', '#!/usr/bin/none\n'), 0o755);
+    await assert.rejects(ask(handler({ command: ['./page-me'], cwd: folder.path })), {
+      message: 'Cannot start ./page-me: there is no such program as its first line (#!) names',
+    });
+    await assert.rejects(ask(handler({ command: ['true'], cwd: folder.file('none') })), {
+      message: `Cannot start true: there is no folder ${folder.file('none')}`,
+    });
     await assert.rejects(ask(handler({ command: ['/etc/passwd'] })), {
       message: 'Cannot start /etc/passwd: it may not be executed',
     });

@@ -1,5 +1,7 @@
 /** A program in a process group of its own, so that what it starts ends with it. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { codeOf, RetryAfterError, toError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 
@@ -29,11 +31,16 @@ export class ProcessGroup {
   #hasEnded = false;
 
   /** @throws RetryAfterError when no more files may be opened; for what else keeps it from starting see {@link ended} */
-  constructor({ command: [program, ...args], cwd, env }: ProgramSpec) {
+  constructor(spec: ProgramSpec) {
+    const {
+      command: [program, ...args],
+      cwd,
+      env,
+    } = spec;
     this.child = spawn(program, args, { cwd, env, detached: true, stdio: 'pipe' });
     this.ended = new Promise((resolve) => {
       this.child.once('error', (cause) => {
-        this.#startError ??= new Error(`Cannot start ${program}: ${reasonOf(cause)}`, { cause });
+        this.#startError ??= new Error(`Cannot start ${program}: ${reasonOf(cause, spec)}`, { cause });
         if (this.child.pid === undefined) resolve({ code: null, signal: null });
       });
       this.child.once('exit', (code, signal) => {
@@ -83,8 +90,15 @@ export function describeEnd({ code, signal }: ProgramEnd): string {
   return signal === null ? `exit code ${code}` : `signal ${signal}`;
 }
 
-function reasonOf(cause: unknown): string {
-  if (codeOf(cause) === 'ENOENT') return 'there is no such program';
+function reasonOf(cause: unknown, spec: ProgramSpec): string {
+  if (codeOf(cause) === 'ENOENT') return whatIsMissing(spec);
   if (codeOf(cause) === 'EACCES') return 'it may not be executed';
   return toError(cause).message;
+}
+
+/** The system says the same of each. */
+function whatIsMissing({ command: [program], cwd }: ProgramSpec): string {
+  if (!existsSync(cwd)) return `there is no folder ${cwd}`;
+  const isThere = program.includes('/') && existsSync(path.resolve(cwd, program));
+  return isThere ? 'there is no such program as its first line (#!) names' : 'there is no such program';
 }
