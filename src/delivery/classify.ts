@@ -22,7 +22,10 @@ const GONE: ReadonlySet<number> = new Set([401, 403, 404, 410]);
 /** 4xx answers that a retry may help: the request took too long, or came too early. */
 const RETRYABLE: ReadonlySet<number> = new Set([408, 425]);
 
-/** undici's code for a method or header that HTTP has no way to write: ours, not the receiver's fault. */
+/**
+ * undici's code for a method or header that HTTP has no way to write: ours, not the receiver's fault. Of a request that was
+ * written it says so when the proxy wants other credentials (407), and has not passed it on.
+ */
 const MALFORMED = 'UND_ERR_INVALID_ARG';
 
 export interface Addressee {
@@ -60,13 +63,15 @@ export function failureOfRefusal(error: Error): Failure {
  */
 export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Failure {
   const why = `${to.proxy === undefined ? '' : `through the proxy ${to.proxy}: `}${to.scrub(cause.message)}`;
-  if (codeOf(cause) === MALFORMED) {
+  const isMalformed = codeOf(cause) === MALFORMED;
+  if (isMalformed && !sent) {
     return {
       outcome: 'refused',
       error: new TerminalError(`The request to ${to.title} cannot be sent: ${why}`, { cause }),
     };
   }
-  if (sent) return { outcome: 'failed', error: new Error(`${to.title} did not answer: ${why}`, { cause }) };
+  if (sent && !isMalformed)
+    return { outcome: 'failed', error: new Error(`${to.title} did not answer: ${why}`, { cause }) };
   return { outcome: 'not sent', error: new RetryAfterError(`${to.title} cannot be reached: ${why}`, { cause }) };
 }
 

@@ -340,6 +340,27 @@ describe('receiver: behind a proxy', () => {
   });
 });
 
+test('receiver: a proxy that wants other credentials is waited for, whatever the scheme', async (t) => {
+  const proxy = createServer((_, response) => void response.writeHead(407).end());
+  proxy.on('connect', (_, client) => {
+    client.on('error', () => client.destroy());
+    client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', () => client.destroy());
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  t.after(() => {
+    proxy.close();
+    proxy.closeAllConnections();
+  });
+  const url = `http://me:c4nary@127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const { receiver } = setUp(t, { HTTP_PROXY: url, HTTPS_PROXY: url });
+  for (const scheme of ['http', 'https']) {
+    const failure = await failureOf(send(receiver(`${scheme}://hook.example/x`)));
+    assert.equal(failure.code, 'DEFER', scheme);
+    assert.match(failure.message, /^slack \(hook\.example\) cannot be reached: through the proxy .*407/);
+  }
+});
+
 describe('receiver: rate and breaker', () => {
   test('sinks that name the same far end share its rate; the slowest holds', async (t) => {
     const server = await startReceiver();
