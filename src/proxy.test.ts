@@ -30,6 +30,12 @@ describe('proxyFromEnv()', () => {
     ['https://a.corp.example', '*.corp.example'],
     ['https://10.1.2.3:6443', '10.0.0.0/8'],
     ['https://[fd00::5]', 'fd00::/8'],
+    ['https://[fd00::5]', '[fd00::5]'],
+    ['https://[fd00::5]', 'fd00:0::5'],
+    ['https://[fd00::5]:6443', '[fd00::5]:6443'],
+    ['https://a.corp.example:6443', '.corp.example:6443'],
+    ['https://hook.shop.svc.', 'svc'],
+    ['https://api.example', 'other api.example'],
   ] as const) {
     test(`goes directly to ${target} with NO_PROXY="${excluded}"`, () => {
       assert.equal(proxyOf(target, { HTTPS_PROXY: PROXY, NO_PROXY: excluded }), undefined);
@@ -38,6 +44,8 @@ describe('proxyFromEnv()', () => {
 
   for (const [target, excluded] of [
     ['https://api.example:6443', 'api.example:443'],
+    ['https://a.corp.example:6443', 'corp.example:443'],
+    ['https://[fd00::5]:6443', '[fd00::5]:443'],
     ['https://corp.example', '.corp.example'],
     ['https://acorp.example', 'corp.example'],
     ['https://11.1.2.3', '10.0.0.0/8'],
@@ -48,10 +56,15 @@ describe('proxyFromEnv()', () => {
     });
   }
 
-  test('refuses a variable that is no URL without showing it', () => {
-    assert.throws(
-      () => proxyOf('https://api.example', { HTTPS_PROXY: 'http://me:hunter2@:x' }),
-      (thrown: Error) => thrown.message === 'The variable HTTPS_PROXY must be the URL of a proxy',
-    );
-  });
+  for (const [what, value] of [
+    ['is no URL', 'http://me:hunter2@:x'],
+    ['is that of no proxy', 'ftp://me:hunter2@proxy.example'],
+    ['has a password that is not percent-encoded', 'http://me:hunter2%of@proxy.example'],
+  ] as const) {
+    test(`refuses a variable that ${what}, without showing it`, () => {
+      const message =
+        'The variable HTTPS_PROXY must be the URL of a proxy, such as http://proxy.example:3128; a "%" in its password is written %25';
+      assert.throws(() => proxyOf('https://api.example', { HTTPS_PROXY: value }), { message });
+    });
+  }
 });

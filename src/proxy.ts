@@ -4,9 +4,9 @@ import { ConfigError } from './errors.ts';
 
 /**
  * The proxy for `target` by HTTPS_PROXY, HTTP_PROXY and NO_PROXY (lower case wins), or undefined: go directly.
- * As in Go, the loopback never goes through a proxy, and NO_PROXY takes hosts, domains (`.corp`, `*.corp`), `host:port`,
- * addresses, CIDR ranges and `*`.
- * @throws ConfigError when the variable is no URL
+ * As in Go, the loopback never goes through a proxy, and NO_PROXY takes hosts, domains (`.corp`, `*.corp`), addresses, each
+ * with or without a port, CIDR ranges and `*`.
+ * @throws ConfigError when the variable is no URL that a proxy can have
  */
 export function proxyFromEnv(target: URL, env: NodeJS.ProcessEnv): URL | undefined {
   const read = (name: string): string => env[name.toLowerCase()] || env[name] || '';
@@ -14,9 +14,19 @@ export function proxyFromEnv(target: URL, env: NodeJS.ProcessEnv): URL | undefin
   const proxy = read(variable);
   if (proxy === '' || isLoopback(target) || isExcluded(target, read('NO_PROXY'))) return undefined;
   const url = URL.parse(proxy.includes('://') ? proxy : `http://${proxy}`);
-  if (url !== null) return url;
+  if (url !== null && isUsable(url)) return url;
   // Not shown: a proxy's URL may hold a password.
-  throw new ConfigError([`The variable ${variable} must be the URL of a proxy`]);
+  const wanted = 'the URL of a proxy, such as http://proxy.example:3128; a "%" in its password is written %25';
+  throw new ConfigError([`The variable ${variable} must be ${wanted}`]);
+}
+
+function isUsable({ protocol, username, password }: URL): boolean {
+  try {
+    decodeURIComponent(`${username}:${password}`);
+    return /^(?:https?|socks5?):$/.test(protocol);
+  } catch {
+    return false;
+  }
 }
 
 function isLoopback(target: URL): boolean {
@@ -28,17 +38,25 @@ function isExcluded(target: URL, list: string): boolean {
   const host = bareHost(target);
   const port = target.port || (target.protocol === 'https:' ? '443' : '80');
   return list
-    .split(',')
-    .map((entry) => entry.trim().toLowerCase())
-    .some((entry) => entry === '*' || entry === `${host}:${port}` || covers(entry, host));
+    .split(/[,\s]+/)
+    .map((entry) => entry.toLowerCase())
+    .some((entry) => entry === '*' || covers(entry, host, port));
 }
 
-function covers(entry: string, host: string): boolean {
-  if (entry === '') return false;
-  const [address = '', prefix] = entry.split('/');
-  if (prefix !== undefined) return inRange(address, Number(prefix), host);
-  const domain = entry.replace(/^\*?\./, '');
-  return host === entry || host.endsWith(`.${domain}`) || (host === domain && entry === domain);
+function covers(entry: string, host: string, port: string): boolean {
+  const [name = '', wantedPort = port] = partsOf(entry);
+  if (name === '' || wantedPort !== port) return false;
+  const [address = '', prefix] = name.split('/');
+  const family = isIP(address);
+  if (prefix !== undefined || family !== 0) return inRange(address, Number(prefix ?? (family === 4 ? 32 : 128)), host);
+  const domain = name.replace(/^\*?\./, '');
+  return host === name || host.endsWith(`.${domain}`);
+}
+
+/** Host and port, if it names one. */
+function partsOf(entry: string): readonly (string | undefined)[] {
+  const [, name = entry, port] = (isIP(entry) === 6 ? undefined : /^(.*?)(?::(\d+))?$/.exec(entry)) ?? [];
+  return [bare(name), port];
 }
 
 function inRange(address: string, prefix: number, host: string): boolean {
@@ -51,7 +69,11 @@ function inRange(address: string, prefix: number, host: string): boolean {
   return range.check(host, family);
 }
 
-/** `URL.hostname` keeps the brackets of an IPv6 address. */
 function bareHost(target: URL): string {
-  return target.hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  return bare(target.hostname.toLowerCase());
+}
+
+/** Without the brackets of an IPv6 address and the dot of a name that is complete. */
+function bare(host: string): string {
+  return host.replace(/^\[|\]$|\.$/g, '');
 }
