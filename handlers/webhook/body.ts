@@ -41,11 +41,24 @@ function shortJson(change: Change): string {
   return JSON.stringify({ ...summaryOf(change), omitted });
 }
 
+/** How it is sent, and how long that may be. */
+export interface Bounds {
+  readonly maxBodyBytes: number;
+  /** What is put around it, which counts. */
+  readonly wrap?: ((text: string) => string) | undefined;
+}
+
 /** @throws TerminalError when even the shorter one is longer than `maxBodyBytes` */
-export function boundedBody(body: Body, change: Change, scope: TemplateScope, maxBodyBytes: number): string {
-  const whole = body.render(change, scope);
+export function boundedBody(
+  body: Body,
+  change: Change,
+  scope: TemplateScope,
+  { maxBodyBytes, wrap = (text) => text }: Bounds,
+): string {
+  const whole = wrap(body.render(change, scope));
   if (fits(whole, maxBodyBytes)) return whole;
-  const shorter = body.shorter?.(change);
+  const short = body.shorter?.(change);
+  const shorter = short === undefined ? undefined : wrap(short);
   if (shorter !== undefined && fits(shorter, maxBodyBytes)) return shorter;
   const bytes = Buffer.byteLength(shorter ?? whole);
   throw new TerminalError(

@@ -3,7 +3,7 @@ import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../../src/change.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { testContext } from '../../src/testing/handler.ts';
-import { connected, KEY, requestOf, scaled } from '../../src/testing/test-webhook.ts';
+import { connected, deployment, event, failureOf, KEY, requestOf, scaled } from '../../src/testing/test-webhook.ts';
 
 describe('webhook: CloudEvents', () => {
   const subject = '/apis/apps/v1/namespaces/shop/deployments/web';
@@ -25,6 +25,23 @@ describe('webhook: CloudEvents', () => {
       datacontenttype: 'application/json',
       data: { n: 3 },
     });
+  });
+
+  for (const batch of [false, true]) {
+    test(`structured: what stands around the body counts as its length${batch ? ', in a batch too' : ''}`, async (t) => {
+      const annotations = { long: 'x'.repeat(300) };
+      const change = changeOf({ before: deployment(1), after: deployment(3, { annotations }) });
+      const { body } = await requestOf(t, { cloudEvents: 'structured', maxBodyBytes: 1_100, batch }, change);
+      assert.ok(Buffer.byteLength(body) <= 1_100, `${Buffer.byteLength(body)} bytes`);
+      assert.match(body, /"omitted":\["before","after"\]/);
+    });
+  }
+
+  test('structured: a text that is too long in its document is a dead letter', async (t) => {
+    const options = { cloudEvents: 'structured', maxBodyBytes: 1_024, body: '{{ event.message }}' };
+    const failure = await failureOf(t, options, event('"'.repeat(900)));
+    assert.deepEqual([failure.requests, failure.code], [0, 'TERMINAL']);
+    assert.match(failure.message, /^The body has 2\d{3} bytes, more than maxBodyBytes \(1024\)/);
   });
 
   test('structured: a text is data as a string', async (t) => {

@@ -25,16 +25,18 @@ export function compileRequest(options: Options): (change: Change, key: string) 
     const scope = scopeOf(change);
     const own = headers.render(scope);
     const contentType = own['content-type'] ?? body.contentType;
-    const text = boundedBody(body, change, scope, maxBodyBytes);
-    if (cloudEvents === undefined) return { method, headers: { 'content-type': contentType, ...own }, body: text };
+    const bounded = (wrap?: (text: string) => string): string =>
+      boundedBody(body, change, scope, { maxBodyBytes, wrap });
+    if (cloudEvents === undefined) return { method, headers: { 'content-type': contentType, ...own }, body: bounded() };
     const attributes = attributesOf(change, messageId(key));
     if (cloudEvents === 'binary') {
-      return { method, headers: { 'content-type': contentType, ...binaryHeaders(attributes), ...own }, body: text };
+      const headers = { 'content-type': contentType, ...binaryHeaders(attributes), ...own };
+      return { method, headers, body: bounded() };
     }
     return {
       method,
       headers: { ...own, 'content-type': STRUCTURED_TYPE },
-      body: structured(attributes, text, contentType),
+      body: bounded((text) => structured(attributes, text, contentType)),
     };
   };
 }
@@ -50,7 +52,7 @@ export function compileQuestion(options: Options): (change: Change, context: Han
     return {
       method,
       headers: { 'content-type': body.contentType, ...headers.render(scope) },
-      body: boundedBody(body, change, scope, maxBodyBytes),
+      body: boundedBody(body, change, scope, { maxBodyBytes }),
     };
   };
 }
@@ -69,10 +71,10 @@ export function compileBatch(options: Options, handlerId: string): BatchRequest 
   const headers = compileHeaders(options.headers);
   const body = compileBody(options);
   const elementOf = (change: Change): string => {
-    const text = boundedBody(body, change, scopeOf(change), maxBodyBytes);
-    if (cloudEvents === undefined) return text;
     const attributes = attributesOf(change, messageId(idempotencyKey(change, handlerId)));
-    return structured(attributes, text, body.contentType);
+    const wrap = (text: string): string =>
+      cloudEvents === undefined ? text : structured(attributes, text, body.contentType);
+    return boundedBody(body, change, scopeOf(change), { maxBodyBytes, wrap });
   };
   const bytesOf = (change: Change): number => {
     try {
