@@ -117,6 +117,21 @@ describe('file', () => {
     assert.deepEqual((await readdir(folder.path)).toSorted(), ['x.jsonl', `x-${at(6)}.jsonl`, ...others].toSorted());
   });
 
+  test('removes it while it runs, too, long before the file is full again', async () => {
+    await using folder = await Workdir.make();
+    const clock = new FakeClock();
+    const at = (ms: number) => new Date(ms).toISOString().replaceAll(':', '-');
+    await folder.write(`x-${at(clock.now())}.jsonl`, '');
+    const sink = await sinkOn({ path: folder.file('x.jsonl'), maxAge: 7 }, clock);
+    await clock.advance(6 * 86_400_000);
+    await write(sink, 'a');
+    assert.equal((await readdir(folder.path)).length, 2);
+    await clock.advance(2 * 86_400_000);
+    await write(sink, 'b');
+    await sink.stop?.();
+    assert.deepEqual(await readdir(folder.path), ['x.jsonl']);
+  });
+
   test('logrotate, by renaming, by truncating and by removing, is noticed before the next line', async () => {
     await using folder = await Workdir.make();
     const path = folder.file('x');

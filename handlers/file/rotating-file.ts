@@ -35,6 +35,8 @@ interface Opened {
 const NEW_FILE_MODE = 0o640;
 /** Lines that wait are written together, up to so much at once. */
 const MAX_CHUNK_BYTES = 1024 * 1024;
+/** How often it is looked for what has become too old, while lines are written and none of the files is full. */
+const TIDY_EVERY_MS = 3_600_000;
 
 export class RotatingFile {
   readonly #path: string;
@@ -46,6 +48,8 @@ export class RotatingFile {
   #size = 0;
   /** The last line could be written in part only, and not be taken back. */
   #isTorn = false;
+  /** Monotonic. */
+  #tidiedAt = -Infinity;
   #draining: Promise<void> | undefined;
 
   constructor(path: string, limits: FileLimits, { clock, log }: { clock: Clock; log: Logger }) {
@@ -110,7 +114,7 @@ export class RotatingFile {
 
   async #write(chunk: readonly Waiting[]): Promise<void> {
     const bytes = Buffer.concat(chunk.map(({ line }) => line));
-    const { maxBytes, fsync } = this.#limits;
+    const { maxBytes, maxAgeMs, fsync } = this.#limits;
     let { handle } = await this.#ensureOpen();
     if (maxBytes > 0 && this.#size > 0 && this.#size + bytes.length > maxBytes) {
       await this.#rotate();
@@ -119,6 +123,7 @@ export class RotatingFile {
     await this.#writeAll(handle, this.#isTorn ? Buffer.concat([Buffer.from('\n'), bytes]) : bytes);
     this.#isTorn = false;
     if (fsync) await handle.datasync();
+    if (maxAgeMs > 0 && this.#clock.monotonic() - this.#tidiedAt >= TIDY_EVERY_MS) await this.#tidy();
   }
 
   /** All of it or nothing, as far as the system lets us. */
@@ -179,6 +184,7 @@ export class RotatingFile {
   }
 
   async #tidy(): Promise<void> {
+    this.#tidiedAt = this.#clock.monotonic();
     try {
       await removeOldBackups(this.#path, this.#limits, this.#clock.now());
     } catch (thrown) {
