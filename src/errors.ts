@@ -16,6 +16,12 @@ type ErrorCode =
 export class TerminalError extends Error {
   readonly code = 'TERMINAL' satisfies ErrorCode;
   override readonly name = 'TerminalError';
+  /** Of a receiver's answer: nothing else would be taken either, such as with a token that was revoked. It is given a rest then. */
+  readonly isGone: boolean;
+  constructor(message: string, { isGone = false, ...options }: ErrorOptions & { isGone?: boolean } = {}) {
+    super(message, options);
+    this.isGone = isGone;
+  }
 }
 
 /** The receiver asked to come back later, or the request was surely not sent: wait without using up an attempt. */

@@ -132,6 +132,21 @@ describe('slack with a token', () => {
     assert.equal(calls().length, 1);
   });
 
+  for (const [error, rests] of [
+    ['token_revoked', true],
+    ['not_in_channel', false],
+  ] as const) {
+    test(`${error} ${rests ? 'gives it a rest, in which a fallback tells' : 'is of that channel alone'}`, async (t) => {
+      const { bot, calls } = await workspace(t, () => error);
+      const sink = bot({ channel: '#{{ change.namespace }}' });
+      for (let n = 0; n < 5; n++) {
+        await assert.rejects(async () => sink.deliver(upgrade('x'), context()), { code: 'TERMINAL' });
+      }
+      await assert.rejects(async () => sink.deliver(upgrade('x'), context()), { code: rests ? 'DEFER' : 'TERMINAL' });
+      assert.equal(calls().length, rests ? 5 : 6);
+    });
+  }
+
   test('a message longer than Slack takes is cut, and the cut shows', async (t) => {
     const { bot, calls } = await workspace(t);
     await bot({ message: '{{ event.message }}' }).deliver(upgrade('x', 'c1', '<'.repeat(50_000)), context());

@@ -24,7 +24,7 @@ export interface CallContext {
 export class SlackRefusal extends TerminalError {
   readonly slackCode: string;
   constructor(message: string, slackCode: string) {
-    super(message);
+    super(message, { isGone: UNUSABLE.has(slackCode) });
     this.slackCode = slackCode;
   }
 }
@@ -63,6 +63,15 @@ const REMEDIES: Readonly<Record<string, string>> = {
   is_archived: 'name a channel that is in use',
   invalid_name: 'check completionEmoji',
 };
+/** It is the token, whatever is asked with it. A channel may be one of several. */
+const UNUSABLE: ReadonlySet<string> = new Set([
+  'invalid_auth',
+  'not_authed',
+  'token_revoked',
+  'token_expired',
+  'account_inactive',
+  'missing_scope',
+]);
 const LIMITED: ReadonlySet<string> = new Set(['ratelimited', 'rate_limited', 'message_limit_exceeded']);
 
 export class SlackApi {

@@ -230,6 +230,19 @@ describe('teams', () => {
     });
   }
 
+  for (const [status, sixth] of [
+    [410, 'DEFER'],
+    [413, 'TERMINAL'],
+  ] as const) {
+    test(`five answers of HTTP error ${status} under 200 ${sixth === 'DEFER' ? 'give it a rest' : 'are about their messages'}`, async (t) => {
+      const { sink } = await connected(t, {}, { body: said(status) });
+      const change = changeOf({ after: configMap('') });
+      const tell = async () => sink.deliver(change, testContext());
+      for (let n = 0; n < 5; n++) await assert.rejects(tell, { code: 'TERMINAL' });
+      await assert.rejects(tell, { code: sixth });
+    });
+  }
+
   test('refuses a URL that is none, and a layout with a mistake, at the start', () => {
     assert.match(problemsOf(teams, { webhookURL: 'x' }).join(), /^webhookURL: must be the https/);
     const layout = { body: [{ text: '{{ event.reasn }}' }] };

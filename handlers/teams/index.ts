@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
+import { GONE } from '../../src/delivery/classify.ts';
 import { deadlineMs, reach, receiverOptions } from '../../src/delivery/fields.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
@@ -125,5 +126,6 @@ function assertTaken({ body }: ReceiverResponse, host: string): void {
   if (status === undefined) return;
   const message = `Teams (${host}) did not take the message: it answered 200 with "HTTP error ${status}" in it`;
   if (status === '429') throw new RetryAfterError(message);
-  throw /^4(?!08|25)/.test(status) ? new TerminalError(message) : new Error(message);
+  if (!/^4(?!08|25)/.test(status)) throw new Error(message);
+  throw new TerminalError(message, { isGone: GONE.has(Number(status)) });
 }

@@ -17,8 +17,8 @@ export interface Failure {
 const MAX_RETRY_AFTER_MS = 3_600_000;
 const MAX_EXCERPT_CHARS = 200;
 
-/** The address does not work any more: every further change would be refused too. */
-const GONE: ReadonlySet<number> = new Set([401, 403, 404, 410]);
+/** The address does not work any more: every further change would be refused too, as by a redirect. */
+export const GONE: ReadonlySet<number> = new Set([401, 403, 404, 410]);
 /** 4xx answers that a retry may help: the request took too long, or came too early. */
 const RETRYABLE: ReadonlySet<number> = new Set([408, 425]);
 
@@ -40,7 +40,7 @@ export interface Addressee {
 export function failureOfResponse(response: ReceiverResponse, to: Addressee, clock: Clock): Failure | undefined {
   const { status } = response;
   if (status >= 200 && status < 300) return undefined;
-  if (status >= 300 && status < 400) return { outcome: 'refused', error: new TerminalError(redirected(response, to)) };
+  if (status >= 300 && status < 400) return { outcome: 'gone', error: new TerminalError(redirected(response, to)) };
   const message = `${to.title} answered ${status}${excerpt(response.body, to)}`;
   const askedMs = retryAfterMs(response.headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS);
   if (status === 429) return { outcome: 'limited', error: new RetryAfterError(message, { retryAfterMs: askedMs }) };
@@ -54,7 +54,8 @@ export function failureOfResponse(response: ReceiverResponse, to: Addressee, clo
 /** What it means that a receiver says in a 2xx answer that it did not take the message. */
 export function failureOfRefusal(error: Error): Failure {
   const code = codeOf(error);
-  return { outcome: code === 'DEFER' ? 'limited' : code === 'TERMINAL' ? 'refused' : 'failed', error };
+  if (code !== 'TERMINAL') return { outcome: code === 'DEFER' ? 'limited' : 'failed', error };
+  return { outcome: 'isGone' in error && error.isGone === true ? 'gone' : 'refused', error };
 }
 
 /**

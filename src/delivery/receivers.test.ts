@@ -413,16 +413,18 @@ describe('receiver: rate and breaker', () => {
     await Promise.all(Array.from({ length: 5 }, () => send(slack)));
   });
 
-  test('a refused payload says nothing against the receiver; an address that is gone does', async (t) => {
-    let status = 400;
-    const server = await startReceiver(() => ({ status }));
-    t.after(() => server.close());
-    const slack = setUp(t).receiver(server.url);
-    for (let n = 0; n < 10; n++) assert.equal((await failureOf(send(slack))).code, 'TERMINAL');
-    status = 410;
-    for (let n = 0; n < 5; n++) assert.equal((await failureOf(send(slack))).code, 'TERMINAL');
-    assert.equal((await failureOf(send(slack))).code, 'DEFER');
-  });
+  for (const gone of [410, 302]) {
+    test(`a refused payload says nothing against the receiver; an address that is gone does: ${gone}`, async (t) => {
+      let status = 400;
+      const server = await startReceiver(() => ({ status }));
+      t.after(() => server.close());
+      const slack = setUp(t).receiver(server.url);
+      for (let n = 0; n < 10; n++) assert.equal((await failureOf(send(slack))).code, 'TERMINAL');
+      status = gone;
+      for (let n = 0; n < 5; n++) assert.equal((await failureOf(send(slack))).code, 'TERMINAL');
+      assert.equal((await failureOf(send(slack))).code, 'DEFER');
+    });
+  }
 });
 
 describe('receiver: where a name may lead', () => {
@@ -540,6 +542,7 @@ describe('receiver: an error inside a 2xx answer', () => {
   for (const [error, code, breaks] of [
     [new RetryAfterError('slow down', { retryAfterMs: 20_000 }), 'DEFER', false],
     [new TerminalError('never'), 'TERMINAL', false],
+    [new TerminalError('nothing ever', { isGone: true }), 'TERMINAL', true],
     [new Error('try again'), undefined, true],
   ] as const) {
     test(`${error.message}: ${code ?? 'a failed attempt'}`, async (t) => {
