@@ -4,7 +4,7 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerOptions } from 'node:https';
 import { createServer as createPlainServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { PassThrough } from 'node:stream';
 import { createLogger, transports } from 'winston';
@@ -127,6 +127,19 @@ describe('receiver over TLS', () => {
     for (const file of ['crt', 'key']) copyFileSync(files.path(`me2.${file}`), files.path(`live.${file}`));
     writeFileSync(files.path('live-ca.crt'), files.pem('other.crt'));
     assert.equal(await send(), 'me2');
+  });
+
+  test('a caFile that is empty, while it is written anew, trusts nobody: neither its own CA nor the usual ones', async (t) => {
+    const usual = getCACertificates();
+    t.after(() => setDefaultCACertificates(usual));
+    setDefaultCACertificates([files.pem('other.crt')]);
+    const { url } = await tlsServer(t, 'renewed');
+    const caFile = files.path('emptied.crt');
+    copyFileSync(files.path('ca.crt'), caFile);
+    const { send } = sender(t, url, { caFile, serverName: 'hook.test' });
+    await assert.rejects(send(), { code: 'DEFER' });
+    writeFileSync(caFile, '');
+    await assert.rejects(send(), { code: 'DEFER', message: /caFile holds no certificate in PEM$/ });
   });
 
   test('a file that is gone defers, naming it', async (t) => {

@@ -76,11 +76,13 @@ export class TlsFiles {
     }
   }
 
-  /** The same object for as long as the files are the same. @throws when one cannot be read */
+  /** The same object for as long as the files are the same. @throws when one cannot be read, or holds no CA */
   async read(): Promise<SecureSettings> {
     const [caFile, certFile, keyFile] = await Promise.all(FILES.map(async (name) => this.#files[name]?.read()));
     const texts = JSON.stringify([caFile, certFile, keyFile]);
     if (texts === this.#texts) return this.#current;
+    // To Node no CA at all means those that everybody trusts, and not those that were asked for.
+    if (caFile !== undefined && !isCertificate(caFile)) throw new Error('caFile holds no certificate in PEM');
     this.#texts = texts;
     const { serverName, insecureSkipVerify } = this.#options;
     this.#current = {
