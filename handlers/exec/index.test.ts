@@ -297,6 +297,10 @@ else: os.read(ready, 1)
 });
 
 describe("exec's options", () => {
+  test('take no time for nothing', () => {
+    assert.match(problemsOf(exec, { command: ['true'], timeout: '0s' }).join(), /^timeout: must be at least "1ms"/);
+  });
+
   test('name what is wrong', () => {
     assert.deepEqual(problemsOf(exec, { command: ['./x'] }), []);
     assert.equal(problemsOf(exec, { command: [] }).length, 1);

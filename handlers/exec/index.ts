@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineTransform, halt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
-import { duration, durationMs } from '../../src/config/duration.ts';
+import { durationFrom, durationMs } from '../../src/config/duration.ts';
 import { filePath } from '../../src/config/paths.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import { parseAnswer, requestOf, verdictOf } from '../../src/plugin/contract.ts';
@@ -29,7 +29,7 @@ const options = z.strictObject({
     .default('.')
     .describe('The folder that it is started in; the default is that of the configuration file.')
     .meta({ example: 'plugins' }),
-  timeout: duration
+  timeout: durationFrom('1ms')
     .default('30s')
     .describe('For one change. A program that takes longer is ended.')
     .meta({ example: '5s' }),

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { defineTransform } from '../../src/chain/handler.ts';
-import { duration, durationMs } from '../../src/config/duration.ts';
+import { durationFrom, durationMs } from '../../src/config/duration.ts';
 import { filePath } from '../../src/config/paths.ts';
 import { ConfigError } from '../../src/errors.ts';
 import type { Logger } from '../../src/log.ts';
@@ -43,7 +43,7 @@ const options = z.strictObject({
     .default('.')
     .describe('The folder that it is started in; the default is that of the configuration file.')
     .meta({ example: 'plugins' }),
-  timeout: duration
+  timeout: durationFrom('1ms')
     .default('30s')
     .describe('For one change. A plug-in that takes longer is ended, and started again for the next one.')
     .meta({ example: '5s' }),

@@ -43,3 +43,15 @@ fields = [
     'config.toml:13: handler[0].layout.fields[1].value: must be a Liquid template: unknown filter "truncat"; did you mean "truncate"? (line 1, column 1): current value is "{{ event.message | truncat }}"',
   ]);
 });
+
+test('a timeout in which nothing could be delivered is refused', async (t) => {
+  const toml = `[[resource]]
+kind = "event"
+[[handler]]
+name = "webhook"
+url = "https://hooks.example/x"
+timeout = "0s"
+`;
+  const [problem] = await problemsIn(t, toml, {});
+  assert.equal(problem, 'config.toml:6: handler[0].timeout: must be at least "1ms": current value is "0s"');
+});

@@ -1,7 +1,7 @@
 /** Options that all sinks share which send over HTTP to an address of the user's choice. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { duration, durationMs } from '../config/duration.ts';
+import { durationFrom, durationMs } from '../config/duration.ts';
 import { filePath } from '../config/paths.ts';
 import type { ReceiverOptions } from './receiver.ts';
 import { secretKey } from './signature.ts';
@@ -53,7 +53,7 @@ export const reach = {
     .default(1)
     .describe('Requests that may go at once before the rate holds.')
     .meta({ example: 10 }),
-  timeout: duration
+  timeout: durationFrom('1ms')
     .default('10s')
     .describe('Time for the whole request, connecting included. After it the attempt has failed.')
     .meta({ example: '5s' }),
