@@ -4,17 +4,20 @@ import { appendFile, mkdir, readdir, readFile, rename, rm, stat, truncate, write
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { SinkInstance } from '../../src/chain/handler.ts';
+import type { Logger } from '../../src/log.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { logInto } from '../../src/testing/log-into.ts';
 import { Workdir } from '../../test/e2e/program.ts';
 import file from './index.ts';
 
 const MB = 1024 * 1024;
 
-async function sinkOn(options: object, clock = new FakeClock()): Promise<SinkInstance> {
+async function sinkOn(options: object, clock = new FakeClock(), log?: Logger): Promise<SinkInstance> {
   assert.equal(file.type, 'sink');
-  const sink = file.create(file.options.parse(options), testEnvironment({ clock }));
+  const environment = testEnvironment({ clock, ...(log === undefined ? {} : { log }) });
+  const sink = file.create(file.options.parse(options), environment);
   await sink.start?.();
   return sink;
 }
@@ -89,6 +92,25 @@ describe('file', () => {
     assert.deepEqual(files.flat().toSorted(), ['10', '11', '12', '13', '14', long]);
     assert.ok(files.every((lines) => lines.length <= 3));
     assert.ok(files.some((lines) => lines.length === 1 && lines[0] === long));
+  });
+
+  test('goes on in a file that cannot be put aside, says so, and tries again', async () => {
+    await using folder = await Workdir.make();
+    const clock = new FakeClock();
+    const said: string[] = [];
+    const log = logInto(({ message }) => said.push(message));
+    // With the time in it the name is longer than a name may be.
+    const path = folder.file(`${'x'.repeat(240)}.jsonl`);
+    const size = 20 / MB;
+    const sink = await sinkOn({ path, layout, maxSize: size }, clock, log);
+    const names = Array.from({ length: 12 }, (_, n) => `pod-${n}`);
+    for (const name of names) await write(sink, name);
+    assert.deepEqual(await linesOf(path), names);
+    assert.deepEqual(said, ['A full file cannot be put aside and grows: allow it in its folder, or set maxSize = 0']);
+    await clock.advance(60_000);
+    await write(sink, 'later');
+    await sink.stop?.();
+    assert.equal(said.length, 2);
   });
 
   test('two that write to one file put it aside by turns, and neither takes the other for a folder that is missing', async () => {

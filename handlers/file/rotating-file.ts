@@ -37,6 +37,8 @@ const NEW_FILE_MODE = 0o640;
 const MAX_CHUNK_BYTES = 1024 * 1024;
 /** How often it is looked for what has become too old, while lines are written and none of the files is full. */
 const TIDY_EVERY_MS = 3_600_000;
+/** Until a file that could not be put aside is tried again; meanwhile it grows. */
+const ROTATE_AGAIN_MS = 60_000;
 
 export class RotatingFile {
   readonly #path: string;
@@ -48,8 +50,9 @@ export class RotatingFile {
   #size = 0;
   /** The last line could be written in part only, and not be taken back. */
   #isTorn = false;
-  /** Monotonic. */
+  /** Monotonic, as the next. */
   #tidiedAt = -Infinity;
+  #rotateFrom = -Infinity;
   #draining: Promise<void> | undefined;
 
   constructor(path: string, limits: FileLimits, { clock, log }: { clock: Clock; log: Logger }) {
@@ -105,7 +108,7 @@ export class RotatingFile {
 
   /** As many lines as fit into the file, at least one. */
   #takeChunk(): readonly Waiting[] {
-    const room = Math.min(MAX_CHUNK_BYTES, this.#limits.maxBytes === 0 ? Infinity : this.#limits.maxBytes - this.#size);
+    const room = Math.min(MAX_CHUNK_BYTES, this.#maxBytes === 0 ? Infinity : this.#maxBytes - this.#size);
     this.#waiting = this.#waiting.filter(({ signal }) => !signal.aborted);
     let bytes = 0;
     const tooMany = this.#waiting.findIndex(({ line }) => (bytes += line.length) > room);
@@ -114,9 +117,9 @@ export class RotatingFile {
 
   async #write(chunk: readonly Waiting[]): Promise<void> {
     const bytes = Buffer.concat(chunk.map(({ line }) => line));
-    const { maxBytes, maxAgeMs, fsync } = this.#limits;
+    const { maxAgeMs, fsync } = this.#limits;
     let { handle } = await this.#ensureOpen();
-    if (maxBytes > 0 && this.#size > 0 && this.#size + bytes.length > maxBytes) {
+    if (this.#maxBytes > 0 && this.#size > 0 && this.#size + bytes.length > this.#maxBytes) {
       await this.#rotate();
       ({ handle } = await this.#ensureOpen());
     }
@@ -174,12 +177,26 @@ export class RotatingFile {
     return (this.#opened = { handle, identity: identityOf(now) });
   }
 
+  /** After which the file is put aside now; 0: not now. */
+  get #maxBytes(): number {
+    return this.#clock.monotonic() < this.#rotateFrom ? 0 : this.#limits.maxBytes;
+  }
+
+  /** Who may write to a file may not always rename it: then it grows, for what is told in it counts for more. */
   async #rotate(): Promise<void> {
-    const backup = backupName(this.#path, this.#clock.now());
-    await rename(this.#path, backup).catch((thrown: unknown) => {
+    try {
+      await rename(this.#path, backupName(this.#path, this.#clock.now()));
+    } catch (thrown) {
       // Whoever else writes to it has put it aside in between.
-      if (codeOf(thrown) !== 'ENOENT') throw thrown;
-    });
+      if (codeOf(thrown) !== 'ENOENT') {
+        this.#rotateFrom = this.#clock.monotonic() + ROTATE_AGAIN_MS;
+        const fields = { path: this.#path, error: toError(thrown).message };
+        return void this.#log.warn(
+          'A full file cannot be put aside and grows: allow it in its folder, or set maxSize = 0',
+          fields,
+        );
+      }
+    }
     await this.#tidy();
   }
 
