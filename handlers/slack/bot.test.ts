@@ -147,6 +147,14 @@ describe('slack with a token', () => {
     });
   }
 
+  test('a limit that asks for years is asked again after an hour, as under a status of 429', async (t) => {
+    const { bot } = await workspace(t, () => ({
+      headers: { 'retry-after': '99999999' },
+      body: '{"ok":false,"error":"ratelimited"}',
+    }));
+    await assert.rejects(async () => bot({}).deliver(upgrade('x'), context()), { retryAfterMs: 3_600_000 });
+  });
+
   test('a message longer than Slack takes is cut, and the cut shows', async (t) => {
     const { bot, calls } = await workspace(t);
     await bot({ message: '{{ event.message }}' }).deliver(upgrade('x', 'c1', '<'.repeat(50_000)), context());

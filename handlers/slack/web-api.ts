@@ -3,6 +3,7 @@
  * own way out: the library of Slack brings its own retries, queue and rate, which belong to the chain and the receiver here.
  */
 import type { Receiver, ReceiverFactory, ReceiverOptions, ReceiverResponse } from '../../src/delivery/receiver.ts';
+import { MAX_RETRY_AFTER_MS } from '../../src/delivery/classify.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import type { Content } from './content.ts';
 
@@ -143,8 +144,8 @@ function assertOk({ body, headers }: ReceiverResponse, method: Method, host: str
   const remedy = REMEDIES[code];
   const message = `Slack (${host}) refused ${method}: ${code}${remedy === undefined ? '' : `; ${remedy}`}`;
   if (LIMITED.has(code)) {
-    const seconds = Number(headers['retry-after']);
-    throw new RetryAfterError(message, seconds > 0 ? { retryAfterMs: seconds * 1000 } : {});
+    const askedMs = Math.min(Number(headers['retry-after']) * 1000, MAX_RETRY_AFTER_MS);
+    throw new RetryAfterError(message, askedMs > 0 ? { retryAfterMs: askedMs } : {});
   }
   throw PASSING.has(code) ? new Error(message) : new SlackRefusal(message, code);
 }

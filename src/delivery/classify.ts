@@ -14,7 +14,7 @@ export interface Failure {
 }
 
 /** A receiver that asks for more than an hour has made a mistake, or is not coming back: we ask again. */
-const MAX_RETRY_AFTER_MS = 3_600_000;
+export const MAX_RETRY_AFTER_MS = 3_600_000;
 const MAX_EXCERPT_CHARS = 200;
 
 /** The address does not work any more: every further change would be refused too, as by a redirect. */
