@@ -209,6 +209,7 @@ describe('receiver: what no answer means', () => {
     t.after(() => server.close());
     const failure = await failureOf(send(setUp(t).receiver(`${server.url.replace('http', 'https')}/${SECRET}`)));
     assert.equal(failure.code, 'DEFER');
+    assert.match(failure.message, /^slack \(127\.0\.0\.1:\d+\) cannot be reached: TLS: wrong version number$/);
     assert.equal(server.requests.length, 0);
   });
 

@@ -44,8 +44,12 @@ export function scrubbedCause(error: Error, scrub: (text: string) => string): Er
   return typeof code === 'string' ? Object.assign(clean, { code }) : clean;
 }
 
-/** Of a host with several addresses, none of which can be connected to, Node has a message for each and none for all. */
-function messageOf(error: Error): string {
+/**
+ * Of a host with several addresses, none of which can be connected to, Node has a message for each and none for all. OpenSSL's
+ * has the thread and the line of its source around the reason.
+ */
+function messageOf(error: Error & { readonly code?: unknown; readonly reason?: unknown }): string {
+  if (typeof error.reason === 'string' && /^ERR_(?:OS)?SSL_/.test(String(error.code))) return `TLS: ${error.reason}`;
   if (error.message !== '' || !(error instanceof AggregateError)) return error.message;
   return [...new Set(error.errors.map((one: unknown) => toError(one).message))].join(', ');
 }
