@@ -74,6 +74,8 @@ describe('what the store refuses until a reload is begun again after it', () => 
     await waitForRefusal(chain);
     await chain.restart(5_000);
     goOn();
+    // All three wait for more before time moves: one that came to wait after it would begin a wait of its own.
+    await chain.runner.idle();
     await chain.advance(2_000);
     assert.deepEqual(told, [3]);
     assert.deepEqual(await sumsOf(chain), { completed: 3, halted: 0, pending: 0 });
