@@ -78,7 +78,7 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
           {
             name: 'nodes',
             resource: [inNamespaces('event', 'web')],
-            handler,
+            handler: [{ name: 'log' }],
             branch: [{ name: 'alerts', handler: [{ name: 'podAlerts', logLines: 0 }] }],
           },
         ],
@@ -108,7 +108,7 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
     values: {
       config: {
         resource: [inNamespaces('pod', 'shop')],
-        handler,
+        handler: [{ name: 'log' }],
         branch: [{ name: 'a', branch: [{ name: 'b', handler: [{ name: 'podAlerts' }] }] }],
       },
     },
