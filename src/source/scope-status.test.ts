@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from 'winston';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { logInto } from '../testing/log-into.ts';
 import { SourceError } from './failure.ts';
 import { ScopeStatus } from './scope-status.ts';
 
@@ -22,4 +23,48 @@ test('what the client says of a request is not said twice, and the proxy is name
   const through = 'through the proxy proxy:3128';
   assert.equal(problemOf(`Cannot GET /api/v1/pods on api:6443 ${through}: ${why}`), `${begin} ${through}: ${why}`);
   assert.equal(problemOf('403 Forbidden'), `${begin}: 403 Forbidden`);
+});
+
+/** A scope that is watched, how its next watch fails, and the lines of the log that somebody should see. */
+function watchedScope() {
+  const said: string[] = [];
+  const log = logInto(({ level, message }) => void (level === 'debug' || said.push(`${level}: ${message}`)));
+  const common = { kind: 'pod', namespace: '', host: 'api:6443', onChange: () => undefined };
+  const status = new ScopeStatus({ ...common, clock: new FakeClock(), log });
+  status.found('v1/pods', '');
+  status.watching(1);
+  status.heard(1);
+  const fails = (inARow: number): void => {
+    const error = new SourceError('500 InternalError', { remedy: 'retry', reason: 'status-500' });
+    status.failed({ verb: 'watch', error, inARow, waitMs: 0, relist: false });
+  };
+  return { status, fails, said };
+}
+
+const DEGRADED = 'warn: A scope is degraded, trying again';
+
+test('a watch that fails with the same words each time is told of when it counts, once, and so is its end', () => {
+  const { status, fails, said } = watchedScope();
+  for (let n = 1; n <= 4; n++) fails(n);
+  assert.deepEqual(said, [DEGRADED]);
+  status.watching(1);
+  status.heard(1);
+  assert.deepEqual(said, [DEGRADED, 'info: Watching again']);
+});
+
+test('watches that are let in, and break before they have said anything, are told of once', () => {
+  const { status, fails, said } = watchedScope();
+  for (let n = 1; n <= 4; n++) {
+    fails(n);
+    status.watching(1);
+  }
+  assert.deepEqual(said, [DEGRADED]);
+});
+
+test('of a watch that breaks once, and stands again, nothing is told', () => {
+  const { status, fails, said } = watchedScope();
+  fails(1);
+  status.watching(1);
+  status.heard(1);
+  assert.deepEqual(said, []);
 });

@@ -25,6 +25,8 @@ export class ScopeStatus {
   #resource: string | undefined;
   #state: ScopeHealth['state'] = 'starting';
   #problem: string | undefined;
+  /** The problem that the log warned of; undefined: none, or it is over. */
+  #told: string | undefined;
   #storeProblem: string | undefined;
   #objects = 0;
   #lastHeardAt: number | undefined;
@@ -62,10 +64,7 @@ export class ScopeStatus {
 
   /** A watch that was let in has said nothing yet. */
   watching(objects: number): void {
-    if (this.#problem !== undefined) {
-      this.#options.log.info('Watching again', this.#fields());
-      this.#problem = undefined;
-    }
+    this.#problem = undefined;
     this.#objects = objects;
     this.#enter('watching');
   }
@@ -74,6 +73,10 @@ export class ScopeStatus {
   heard(objects: number): void {
     this.#objects = objects;
     this.#lastHeardAt = this.#options.clock.now();
+    // Not when the watch is let in: where each one breaks at once, that would be said every half a minute.
+    if (this.#told === undefined || this.#state !== 'watching') return;
+    this.#options.log.info('Watching again', this.#fields());
+    this.#told = undefined;
   }
 
   /** The list or the watch. */
@@ -113,15 +116,14 @@ export class ScopeStatus {
   /** The same problem is told once; how often it was tried is a detail. */
   #fail(problem: string, state: ScopeHealth['state'], fields: object): void {
     const line = printable(problem);
-    const level = state === 'degraded' && line !== this.#problem ? 'warn' : 'debug';
-    this.#options.log[level](
-      state === 'degraded' ? 'A scope is degraded, trying again' : 'A watch ended early, trying again',
-      {
-        ...this.#fields(),
-        ...fields,
-        problem: line,
-      },
-    );
+    const isDegraded = state === 'degraded';
+    const level = isDegraded && line !== this.#told ? 'warn' : 'debug';
+    this.#options.log[level](isDegraded ? 'A scope is degraded, trying again' : 'A watch ended early, trying again', {
+      ...this.#fields(),
+      ...fields,
+      problem: line,
+    });
+    if (isDegraded) this.#told = line;
     this.#problem = line;
     this.#enter(state);
   }
