@@ -9,6 +9,7 @@ import { createLogger } from 'winston';
 import { codeOf, RetryAfterError, TerminalError } from '../errors.ts';
 import { createMetrics } from '../metrics.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { logInto } from '../testing/log-into.ts';
 import { startReceiver, type ReceiverAnswer } from '../testing/receiver.ts';
 import { originalError } from './fetch-adapter.ts';
 import type { Receiver, ReceiverOptions } from './receiver.ts';
@@ -90,6 +91,38 @@ describe('createReceivers().states()', () => {
     await other.close();
     assert.deepEqual(receivers.states(), [], 'nobody sends there any more');
   });
+});
+
+test('a sink with several far ends fails while one of them does, and who sends there now is named', async (t) => {
+  const down = new Set(['/post', '/update']);
+  const server = await startReceiver(({ path }) => ({ status: down.has(path) ? 500 : 200 }));
+  t.after(() => server.close());
+  const [clock, metrics] = [new FakeClock(), createMetrics()];
+  const said: string[] = [];
+  const log = logInto(({ message, receiver }) => said.push(`${String(receiver)}: ${message}`));
+  const receivers = createReceivers({ clock, metrics, log, env: {} });
+  t.after(() => receivers.close());
+  const open = (name: string) =>
+    ['post', 'update'].map((path) => receivers.receiver({ name, url: new URL(path, server.url) }));
+  const shown = async () =>
+    (await metrics.breakerOpen.get()).values.map(({ labels, value }) => `${labels.receiver} ${value}`);
+
+  const before = open('a/slack');
+  for (const receiver of before) for (let n = 0; n < 5; n++) await failureOf(send(receiver));
+  assert.deepEqual(await shown(), ['a/slack 1']);
+  down.delete('/update');
+  await clock.advance(30_000);
+  await send(before[1] as Receiver);
+  assert.deepEqual(await shown(), ['a/slack 1'], 'the other one fails still');
+  await Promise.all(before.map((receiver) => receiver.close()));
+  assert.deepEqual(await shown(), []);
+
+  const [post] = open('b/slack');
+  assert.deepEqual(await shown(), ['b/slack 1'], 'a renamed sink has the far end of the one before it');
+  down.delete('/post');
+  said.length = 0;
+  await send(post as Receiver);
+  assert.deepEqual([await shown(), said], [['b/slack 0'], ['b/slack: Receiver works again']]);
 });
 
 describe('receiver: what an answer means', () => {

@@ -34,25 +34,30 @@ export function createReceivers(options: ReceiversOptions): Receivers {
   const { clock, metrics, log } = options;
   const connections = new Connections(options.env, options.lookup);
   const lines = new Map<string, Line>();
+  /** A sink may send to several far ends, as a bot does: none that is well hides another that fails. */
+  const show = (receiver: string): void => {
+    const its = [...lines.values()].filter(({ record }) => record.names.includes(receiver));
+    if (its.length === 0) return metrics.breakerOpen.remove({ receiver });
+    metrics.breakerOpen.set({ receiver }, its.some(({ breaker }) => breaker.restsForMs !== undefined) ? 1 : 0);
+  };
 
   return {
     receiver(wanted) {
       const place = JSON.stringify([wanted.url.origin, wanted.url.pathname, wanted.lane]);
-      const line = lines.get(place) ?? createLine(wanted, options);
+      const line = lines.get(place) ?? createLine(wanted, show, options);
       lines.set(place, line);
-      const { name: receiver } = wanted;
-      metrics.breakerOpen.set({ receiver }, line.breaker.restsForMs === undefined ? 0 : 1);
       const forgetRate = line.rate.atMost(wanted.perSecond ?? 0, wanted.burst ?? 1);
       const onClose = (): void => {
         forgetRate();
-        const sends = [...lines.values()].some(({ record }) => record.names.includes(receiver));
-        if (!sends) metrics.breakerOpen.remove({ receiver });
+        show(wanted.name);
       };
       if (wanted.tls?.insecureSkipVerify === true) {
         const fields = { receiver: wanted.name, host: wanted.url.host };
         log.warn('TLS verification is off: whoever is on the way can read and change what is sent', fields);
       }
-      return new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line, onClose });
+      const receiver = new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line, onClose });
+      show(wanted.name);
+      return receiver;
     },
     sendOnce(wanted, request) {
       const breaker = new Breaker(clock, { opened: () => undefined, closed: () => undefined });
@@ -66,20 +71,22 @@ export function createReceivers(options: ReceiversOptions): Receivers {
   };
 }
 
-function createLine({ name, url }: ReceiverOptions, { clock, log, metrics }: ReceiversOptions): Line {
+function createLine(
+  { name, url }: ReceiverOptions,
+  show: (receiver: string) => void,
+  { clock, log }: ReceiversOptions,
+): Line {
   const record = new ReceiverRecord(url.host);
-  const show = (open: 0 | 1): void => {
-    for (const receiver of record.names) metrics.breakerOpen.set({ receiver }, open);
-  };
-  const fields = { receiver: name, host: url.host };
+  // Who sends there now: a changed configuration may have given it to others.
+  const fields = () => ({ receiver: record.names.join(', ') || name, host: url.host });
   const breaker = new Breaker(clock, {
     opened(waitMs) {
-      show(1);
-      log.warn('Receiver fails repeatedly, deliveries to it wait', { ...fields, retryInMs: waitMs });
+      record.names.forEach(show);
+      log.warn('Receiver fails repeatedly, deliveries to it wait', { ...fields(), retryInMs: waitMs });
     },
     closed() {
-      show(0);
-      log.info('Receiver works again', fields);
+      record.names.forEach(show);
+      log.info('Receiver works again', fields());
     },
   });
   return { rate: new RateLimit(clock), breaker, record };
