@@ -7,8 +7,10 @@ import { keepHouse, tellOfOrphans } from './housekeeping.ts';
 import { createMetrics } from '../metrics.ts';
 import { claim, CLUSTER, COMPLETED, withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
+import { StoreError } from '../store/store-error.ts';
 import type { Balance } from '../store/store.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { logInto } from '../testing/log-into.ts';
 
 const owing = (chain: string, pending = 1): Balance => {
   const ends = {
@@ -63,6 +65,32 @@ test('keepHouse() shows what waits, since when, and the room that is left; nothi
   assert.equal(await shown('oldest_pending_timestamp_seconds'), undefined);
   stopping.abort();
   await house;
+});
+
+test('keepHouse() tells of a full disk once, however long it is full, and when there is room again', async (t) => {
+  const clock = new FakeClock();
+  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
+  t.after(() => store.close());
+  let isFull = true;
+  t.mock.method(store, 'prune', () =>
+    isFull ? Promise.reject(new StoreError('STORE_FULL', 'no space is left')) : Promise.resolve(0),
+  );
+  const said: string[] = [];
+  const log = logInto(({ level, message }) => said.push(`${level}: ${message}`));
+  const stopping = new AbortController();
+  const around = { metrics: createMetrics(), stateFolder: undefined, signal: stopping.signal };
+  const house = keepHouse({ store, clock, log, ...around });
+  for (let n = 0; n < 4; n++) {
+    await clock.waitForSleepers(1);
+    isFull = n < 2;
+    await clock.advance(15_000);
+  }
+  stopping.abort();
+  await house;
+  assert.deepEqual(said, [
+    'error: The disk is full: nothing is accepted until there is room',
+    'info: There is room on the disk again',
+  ]);
 });
 
 test('createMetrics() says nothing of the room for the state before it is known: 0 is the alarm of a full disk', async () => {

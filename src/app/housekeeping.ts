@@ -27,15 +27,20 @@ const EVERY_MS = 15_000;
 export async function keepHouse(options: HousekeepingOptions): Promise<void> {
   const { store, clock, log, signal } = options;
   let deadLetters = 0;
+  let isFull = false;
   while (!signal.aborted) {
     try {
       await showRoom(options);
       deadLetters = await showBacklog(options, deadLetters);
       for (let pruned = -1; pruned !== 0;) pruned = await store.prune(DEFAULT_RETENTION, clock.now());
+      if (isFull) log.info('There is room on the disk again');
+      isFull = false;
     } catch (thrown) {
       if (signal.aborted) return;
       if (codeOf(thrown) !== 'STORE_FULL') throw thrown;
-      log.error('The disk is full: nothing is accepted until there is room', { problem: toError(thrown).message });
+      const problem = toError(thrown).message;
+      if (!isFull) log.error('The disk is full: nothing is accepted until there is room', { problem });
+      isFull = true;
     }
     await pause(clock, EVERY_MS, signal);
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { testContext } from '../testing/handler.ts';
+import { logInto } from '../testing/log-into.ts';
 import { Persistence } from './persistence.ts';
 
 test('a refusing store is asked again after 1 s, then after twice as long each time, at most 30 s', async () => {
@@ -18,4 +19,18 @@ test('a refusing store is asked again after 1 s, then after twice as long each t
     askedMs.map((ms) => ms / 1_000),
     [0, 1, 3, 7, 15, 31, 61, 91],
   );
+});
+
+test('a store that refuses many changes for long is told of once, and so is its end', async () => {
+  const [clock, said] = [new FakeClock(), [] as string[]];
+  const log = logInto(({ level, message }) => void (level === 'debug' || said.push(`${level}: ${message}`)));
+  const persistence = new Persistence(clock, log);
+  let isFull = true;
+  const work = () => (isFull ? Promise.reject(new Error('disk full')) : Promise.resolve('noted'));
+  const kept = Promise.all(Array.from({ length: 8 }, () => persistence.keepTrying('note a delivery', work)));
+  await clock.advance(60_000);
+  isFull = false;
+  await clock.advance(30_000);
+  await kept;
+  assert.deepEqual(said, ['error: Store refuses, the chain waits', 'info: Store takes what the chain notes again']);
 });

@@ -10,6 +10,8 @@ export class Persistence {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #givenUp = new AbortController();
+  /** What the log was told of: once for all that waits, as long as it stays the same. */
+  #told: string | undefined;
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
@@ -20,13 +22,15 @@ export class Persistence {
   async keepTrying<T>(purpose: string, work: () => Promise<T>): Promise<T | undefined> {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
       try {
-        return await work();
+        const done = await work();
+        if (this.#told !== undefined) this.#log.info('Store takes what the chain notes again');
+        this.#told = undefined;
+        return done;
       } catch (thrown) {
-        this.#log.error('Store refuses, the chain waits', {
-          purpose,
-          error: toError(thrown).message,
-          retryInMs: waitMs,
-        });
+        const error = toError(thrown).message;
+        const level = error === this.#told ? 'debug' : 'error';
+        this.#told = error;
+        this.#log[level]('Store refuses, the chain waits', { purpose, error, retryInMs: waitMs });
       }
       try {
         await this.#clock.sleep(waitMs, this.#givenUp.signal);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createLogger } from 'winston';
 import type { AcceptBatch, Accepted, Observation } from '../store/store.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { AcceptQueue } from './accept-queue.ts';
@@ -31,7 +30,6 @@ function queueInto() {
     },
     scope: 1,
     clock,
-    log: createLogger({ silent: true }),
     onAccepting: () => told.push(batches.length),
     onProblem: (problem) => problems.push(problem?.message),
   });

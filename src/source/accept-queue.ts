@@ -4,7 +4,6 @@
  */
 import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
-import type { Logger } from '../log.ts';
 import type { AcceptBatch, Observation, Store } from '../store/store.ts';
 import { Backoff } from './backoff.ts';
 
@@ -19,7 +18,6 @@ export interface AcceptQueueOptions {
   /** {@link AcceptBatch.scope}. */
   readonly scope: number;
   readonly clock: Clock;
-  readonly log: Logger;
   /**
    * The store has been asked to accept what may be changes. It works in the order of asking, so that whoever claims now sees
    * them, in the same transaction and without another way there and back. Must not throw.
@@ -39,7 +37,6 @@ export class AcceptQueue {
   #cursor: string | undefined;
   #writing: Promise<void> | undefined;
   #lazy = false;
-  #refused = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: AcceptQueueOptions) {
@@ -107,7 +104,7 @@ export class AcceptQueue {
   }
 
   async #writeBatch(): Promise<boolean> {
-    const { store, scope, log, onAccepting, onProblem } = this.#options;
+    const { store, scope, onAccepting, onProblem } = this.#options;
     const observations = this.#waiting;
     const cursor = this.#cursor;
     const bytes = this.#bytes;
@@ -122,16 +119,12 @@ export class AcceptQueue {
     } catch (thrown) {
       this.#waiting = [...observations, ...this.#waiting];
       this.#cursor ??= cursor;
-      this.#refused = true;
-      log.error('Cannot write to the store, trying again', { problem: toError(thrown).message });
       onProblem(toError(thrown));
       return false;
     } finally {
       this.#inFlight = 0;
     }
     this.#bytes -= bytes;
-    if (this.#refused) log.info('The store takes what is seen again');
-    this.#refused = false;
     onProblem(undefined);
     return true;
   }

@@ -320,13 +320,12 @@ export class Informer implements ReflectorTarget {
 
   /** Answers where the watch goes on; undefined: a list comes first. */
   async #open(): Promise<string | undefined> {
-    const { store, clock, log } = this.#env;
+    const { store, clock } = this.#env;
     const state = await store.openScope(this.#scope);
     const queue = new AcceptQueue({
       store,
       scope: state.id,
       clock,
-      log,
       onAccepting: () => this.#tell(this.#scope.chains),
       onProblem: (problem) => (problem === undefined ? this.#status.storeWorks() : this.#status.storeFailed(problem)),
     });

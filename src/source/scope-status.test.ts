@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from 'winston';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { logInto } from '../testing/log-into.ts';
+import { type LoggedLine, logInto } from '../testing/log-into.ts';
 import { SourceError } from './failure.ts';
 import { ScopeStatus } from './scope-status.ts';
 
@@ -67,4 +67,21 @@ test('of a watch that breaks once, and stands again, nothing is told', () => {
   status.watching(1);
   status.heard(1);
   assert.deepEqual(said, []);
+});
+
+test('a store that refuses is told of once, with why and of which kind, and so is its end', () => {
+  const lines: LoggedLine[] = [];
+  const common = { kind: 'pod', namespace: '', host: 'api:6443', onChange: () => undefined };
+  const status = new ScopeStatus({ ...common, clock: new FakeClock(), log: logInto((line) => lines.push(line)) });
+  status.found('v1/pods', '');
+  const full = 'Cannot write to the store: no space is left on its volume; make room';
+  for (let n = 0; n < 3; n++) status.storeFailed(new Error(full));
+  assert.equal(status.health.problem, full);
+  status.storeWorks();
+  status.storeWorks();
+  const named = { kind: 'pod', resource: 'v1/pods' };
+  assert.deepEqual(lines, [
+    { level: 'error', message: 'Cannot write to the store, trying again', ...named, problem: full },
+    { level: 'info', message: 'The store takes what is seen again', ...named },
+  ]);
 });

@@ -98,13 +98,19 @@ export class ScopeStatus {
     this.#fail(problem, 'degraded', {});
   }
 
+  /** Told once, as long as it stays the same: a disk may be full for days. */
   storeFailed(error: Error): void {
-    this.#storeProblem = `Cannot write to the store: ${printable(error.message)}`;
+    const said = printable(error.message).replace(/^Cannot write to the store: /, '');
+    const problem = `Cannot write to the store: ${said}`;
+    if (problem !== this.#storeProblem)
+      this.#options.log.error('Cannot write to the store, trying again', { ...this.#fields(), problem });
+    this.#storeProblem = problem;
     this.#options.onChange();
   }
 
   storeWorks(): void {
     if (this.#storeProblem === undefined) return;
+    this.#options.log.info('The store takes what is seen again', this.#fields());
     this.#storeProblem = undefined;
     this.#options.onChange();
   }
