@@ -61,9 +61,12 @@ function documentOfTrip({ change, deliveries }: Trip) {
 
 function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): string {
   const parts = deliveries.map((delivery) => {
-    const handlers = findChain(chains, delivery.chain)?.handlers;
+    const chain = findChain(chains, delivery.chain);
+    const handlers = chain?.handlers;
+    // Without a configuration nobody knows which chains there are.
+    const isOrphan = chain === undefined && chains.length > 0 && delivery.state in WAITING;
     const lines = [
-      `${delivery.chain}: ${stateOf(delivery)}`,
+      `${delivery.chain}: ${isOrphan ? 'waits until a chain of that name is configured: there is none' : stateOf(delivery)}`,
       ...stepsOf(delivery, handlers).map((line) => `  ${line}`),
     ];
     return lines.map(printable).join('\n');
@@ -72,6 +75,8 @@ function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): s
   const told = prettyText(changeEntry(withDifference(change)), { color: false });
   return [`Change ${change.id}: ${told}`, ...none, ...parts].join('\n\n').concat('\n');
 }
+
+const WAITING: Partial<Record<DeliveryTrip['state'], true>> = { ready: true, blocked: true, parked: true };
 
 function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo }: DeliveryTrip): string {
   const at = endedAt === undefined ? '' : ` at ${isoTime(endedAt)}`;

@@ -332,6 +332,25 @@ describe('dead letters whose place has left the configuration', () => {
   });
 });
 
+test('what waits for a chain that was removed is said to wait for it, not for the receiver', async () => {
+  await using server = await startApiServer();
+  await using workdir = await Workdir.make();
+  await using slack = await startReceiver(() => ({ status: 429, headers: { 'retry-after': '600' } }));
+  await workdir.write('config.toml', config(slack.url));
+  const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
+  {
+    await using program = startProgram(workdir, { url: server.url, kubeconfig });
+    await program.ready();
+    server.create(deployment('web'));
+    await program.until('a change that waits', ({ stderr }) => stderr.includes('"Delivery deferred"'));
+    assert.equal((await program.stop()).code, 0);
+  }
+  const told = () => lines(workdir, 'explain', '--change', '1');
+  assert.match((await told()).join('\n'), /^default: waits until \S+Z \(in /m);
+  await workdir.write('config.toml', config(slack.url, 'slack', '[[chain]]\nname = "new"'));
+  assert.ok((await told()).includes('default: waits until a chain of that name is configured: there is none'));
+});
+
 describe('a state that is none', () => {
   test('of a configuration that cannot be read: says how to look into it all the same', async () => {
     await using workdir = await Workdir.make();
