@@ -80,7 +80,9 @@ export class Exporter {
     try {
       await receivers.sendOnce(receiver, { headers, body: otlpJson(spans, clusterName), idempotencyKey, signal });
     } catch (thrown) {
-      this.#keep(spans, toError(thrown));
+      // A stop cuts short what is under way, and it is sent again below: that is nothing to warn of.
+      if (signal.aborted) this.#waiting = [...spans, ...this.#waiting];
+      else this.#keep(spans, toError(thrown));
       return false;
     }
     metrics.spans.inc({ outcome: 'sent' }, spans.length);

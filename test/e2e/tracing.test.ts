@@ -209,6 +209,22 @@ describe('tracing', () => {
     );
   });
 
+  test('cut short by a stop, sends it all once more, and warns of nothing', async () => {
+    await using world = await startWorld();
+    await using collector = await startReceiver((_, n) => ({ hang: n === 1 }));
+    const clock = new FakeClock();
+    await using running = await world.run({ config: configWith(collector, world), clock });
+    world.server.update(web(2));
+    await world.slack.waitFor(1);
+    await running.app.idle();
+    await clock.advance(5_000);
+    await collector.waitFor(1);
+    await running.app.stop();
+    const [cut, whole] = collector.requests;
+    assert.equal(whole?.body, cut?.body);
+    assert.doesNotMatch(running.serviceLog(), /Traces could not be sent/);
+  });
+
   test('is refused where it makes no sense', async () => {
     await using world = await startWorld();
     await using collector = await startReceiver();
