@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from 'winston';
+import { judged } from '../health.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { type LoggedLine, logInto } from '../testing/log-into.ts';
 import { SourceError } from './failure.ts';
@@ -85,3 +86,17 @@ test('a store that refuses is told of once, with why and of which kind, and so i
     { level: 'info', message: 'The store takes what is seen again', ...named },
   ]);
 });
+
+for (const hours of [1, -1])
+  test(`a clock that is set by ${hours} h neither makes a watch silent nor hides that it is`, async () => {
+    const clock = new FakeClock();
+    const common = { kind: 'pod', namespace: '', host: 'api:6443', onChange: () => undefined };
+    const status = new ScopeStatus({ ...common, clock, log: createLogger({ silent: true }) });
+    status.watching(1);
+    status.heard(1);
+    clock.set(hours * 3_600_000);
+    assert.equal(status.health.lastHeardAt, clock.now());
+    assert.equal(judged(status.health, clock.now()).state, 'watching');
+    await clock.advance(16 * 60_000);
+    assert.equal(judged(status.health, clock.now()).state, 'degraded');
+  });

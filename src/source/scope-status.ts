@@ -29,7 +29,8 @@ export class ScopeStatus {
   #told: string | undefined;
   #storeProblem: string | undefined;
   #objects = 0;
-  #lastHeardAt: number | undefined;
+  /** By {@link Clock.steady}. */
+  #heardAt: number | undefined;
 
   constructor(options: ScopeStatusOptions) {
     this.#options = options;
@@ -46,6 +47,12 @@ export class ScopeStatus {
       objects: this.#objects,
       lastHeardAt: this.#lastHeardAt,
     };
+  }
+
+  /** By the clock as it is set now: one that is set forward makes no watch silent, and one that is set back hides none that is. */
+  get #lastHeardAt(): number | undefined {
+    const { clock } = this.#options;
+    return this.#heardAt === undefined ? undefined : clock.now() - (clock.steady() - this.#heardAt);
   }
 
   /**
@@ -72,7 +79,7 @@ export class ScopeStatus {
   /** The server said something. */
   heard(objects: number): void {
     this.#objects = objects;
-    this.#lastHeardAt = this.#options.clock.now();
+    this.#heardAt = this.#options.clock.steady();
     // Not when the watch is let in: where each one breaks at once, that would be said every half a minute.
     if (this.#told === undefined || this.#state !== 'watching') return;
     this.#options.log.info('Watching again', this.#fields());
