@@ -147,7 +147,8 @@ interface Wanted {
   readonly version: string | undefined;
 }
 
-function parseName(name: string, apiVersion: string | undefined): Wanted {
+/** `deployments.v1.apps`, in lower case. */
+export function parseName(name: string, apiVersion: string | undefined): Wanted {
   const [head = '', ...rest] = name.toLowerCase().split('.');
   const suffix = rest.length === 0 ? {} : parseSuffix(rest);
   return { name: head, group: undefined, version: undefined, ...suffix, ...parseApiVersion(apiVersion) };

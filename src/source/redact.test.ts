@@ -121,6 +121,17 @@ describe('createRedactor()', () => {
     assert.ok(!all.text.includes(CANARY));
   });
 
+  test('takes a kind with its group, as a resource is named', () => {
+    const certificate = { group: 'cert-manager.io', kind: 'Certificate', resource: 'certificates' };
+    const own = { ...POD, ...certificate, singular: 'certificate', shortNames: ['cert'] };
+    const object = { spec: { keystore: CANARY } };
+    const hides = (kind: string) =>
+      !redact(object, own, { paths: [{ kind, path: 'spec.keystore' }] }).text.includes(CANARY);
+    for (const kind of ['certificates.cert-manager.io', 'Certificate.v1.cert-manager.io', 'cert'])
+      assert.ok(hides(kind), kind);
+    assert.ok(!hides('certificates.networking.internal.knative.dev'));
+  });
+
   test('refuses a path that cannot be read', () => {
     for (const path of ['', 'a..b', 'a[', 'a["b]']) {
       assert.throws(() => redactor({ paths: [{ kind: '*', path }] }), /Cannot read field path/);

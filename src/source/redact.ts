@@ -6,6 +6,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { RedactConfig } from '../config/config.ts';
 import { Digester } from './digest.ts';
+import { parseName } from './discovery.ts';
 import { parseFieldPath } from './field-path.ts';
 import { nameMatcher } from './name-matcher.ts';
 import {
@@ -37,7 +38,7 @@ export interface Redactor {
 export type Redact = (body: Buffer) => Buffer;
 
 /** One more whenever {@link findSecretValues} and the others find more, so that what is stored already is redacted anew. */
-const FINDERS = 3;
+const FINDERS = 4;
 /** 48 bits: enough to see that a value changed. */
 const MASK_DIGITS = 12;
 const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
@@ -49,7 +50,7 @@ const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
 export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
   const keyFingerprint = shortHash(key);
   const isSecretName = nameMatcher(rules.envNames);
-  const paths = rules.paths.map(({ kind, path }) => ({ kind: kind.toLowerCase(), path: parseFieldPath(path) }));
+  const paths = rules.paths.map(({ kind, path }) => ({ ...parseName(kind, undefined), path: parseFieldPath(path) }));
   const mask = (text: Uint8Array) =>
     `redacted:hmac-${createHmac('sha256', key).update(text).digest('hex').slice(0, MASK_DIGITS)}`;
   return {
@@ -58,7 +59,9 @@ export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
     digester: new Digester(createHmac('sha256', key).update('digest').digest()),
     forKind(kind) {
       const names = [kind.kind, kind.resource, kind.singular, ...kind.shortNames].map((name) => name.toLowerCase());
-      const own = paths.filter((rule) => rule.kind === '*' || names.includes(rule.kind));
+      const own = paths.filter(
+        ({ name, group = kind.group }) => (name === '*' || names.includes(name)) && group === kind.group,
+      );
       const isSecret = kind.group === '' && kind.kind === 'Secret';
       return (body) =>
         replace(body, mask, (found) => {
