@@ -1,11 +1,13 @@
 /** What a configuration file may say. The descriptions are the reference; handlers bring their own options. */
 import { z } from 'zod';
+import { toError } from '../errors.ts';
 import { namesEvent, REPEATS } from '../event.ts';
 import { duration, durationFrom, durationMs } from './duration.ts';
 import { pattern } from './fields.ts';
 import { filePath } from './paths.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
 import { isPattern } from '../namespaces.ts';
+import { parseFieldPath } from '../source/field-path.ts';
 import { fieldSelector, labelSelector } from './selector.ts';
 
 /** Environment variables that hold secrets by their name; `[redact] envNames` adds to them. */
@@ -44,6 +46,15 @@ export const leaseName = z
 
 /** Of a name of a metric; kubernetes-event-exporter's own rule. */
 export const exporterPrefix = z.string().regex(/^([a-zA-Z][a-zA-Z0-9_:]*_)?$/, 'must match ^[a-zA-Z][a-zA-Z0-9_:]*_$');
+
+/** Of a field that is secret: a mistake in it is found here, not when the first change is to be redacted. */
+const redactedPath = z.string().superRefine((path, context) => {
+  try {
+    parseFieldPath(path);
+  } catch (thrown) {
+    context.addIssue({ code: 'custom', message: toError(thrown).message });
+  }
+});
 
 const resourceFields = z.strictObject({
   kind: z
@@ -405,7 +416,7 @@ export const configFile = z.strictObject({
         .optional()
         .describe('More environment variables whose values are secret, by name: RE2, found anywhere in it.'),
       paths: z
-        .record(z.string(), z.array(z.string().min(1)))
+        .record(z.string(), z.array(redactedPath))
         .optional()
         .describe('More fields that are secret, per kind (`"*"`: every kind): `configmap = ["data.password"]`.'),
     })
