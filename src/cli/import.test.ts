@@ -85,6 +85,18 @@ describe('import', async () => {
     assert.match(lenient.stdout, /^# From their\.yaml.*\n# .*their\.yaml:4: .*left out\n[^]*url = "\$\{LATER\}"\n/);
   });
 
+  test('keeps a warning in its comment when what it quotes has several lines', async () => {
+    await using workdir = await Workdir.make();
+    const file = await workdir.write(
+      'their.yaml',
+      'route: { match: [{ receiver: a }, { receiver: a, message: "*\\nexisting = 1" }] }\nreceivers: [{ name: a, stdout: {} }]\n',
+    );
+    const { stdout } = await imported(file);
+    assert.match(stdout, /^# .*"\*\\nexisting = 1" is no regular expression/m);
+    const toml = await workdir.write('config.toml', stdout);
+    assert.deepEqual(await meaning(toml), await meaning(file));
+  });
+
   test('of a file that is not there names no flag that it has not', async () => {
     const { code, stderr } = await imported('/nowhere/their.yaml');
     assert.deepEqual([code, stderr], [1, 'watchchain: Cannot read /nowhere/their.yaml: there is no such file\n']);

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { readForeignFile } from '../config/read.ts';
 import { ConfigError } from '../errors.ts';
+import { printable } from '../log.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { withForeignFlags, type ForeignFlags } from './options.ts';
 
@@ -26,6 +27,6 @@ async function importFile(file: string, { lenient = false, repeats }: ForeignFla
   const lines = (findings: typeof problems) => findings.map(({ line, text }) => `${file}:${line}: ${text}`);
   if (problems.length > 0) throw new ConfigError(lines(problems));
   const comments = [`From ${basename(file)}, a configuration of ${tool}.`, ...lines(warnings)];
-  io.stdout.write(`${comments.map((comment) => `# ${comment}\n`).join('')}\n${stringify(value as JsonMap)}`);
+  io.stdout.write(`${comments.map((comment) => `# ${printable(comment)}\n`).join('')}\n${stringify(value as JsonMap)}`);
   return EXIT.ok;
 }
