@@ -1,5 +1,5 @@
 /** `${VAR}` and `${file:/path}` anywhere in a string; `$${` stands for `${` itself. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, toError } from '../errors.ts';
 import type { Path, Problem } from './problems.ts';
@@ -69,9 +69,12 @@ function lookUp(name: string | undefined, env: NodeJS.ProcessEnv): string {
 
 function readReference(file: string): string {
   try {
+    // Reading a pipe or a device may never end, and nothing could stop it.
+    const found = statSync(file);
+    if (!found.isFile() && !found.isDirectory()) throw new Error('it is no regular file');
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
-    throw new Error(`cannot read ${file} (${codeOf(cause) ?? String(cause)})`, { cause });
+    throw new Error(`cannot read ${file} (${codeOf(cause) ?? toError(cause).message})`, { cause });
   }
 }
 
