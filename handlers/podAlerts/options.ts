@@ -1,6 +1,6 @@
 /** What a `podAlerts` table may say; nothing of it has to be said. */
 import { z } from 'zod';
-import { duration, durationMs } from '../../src/config/duration.ts';
+import { duration, durationFrom, durationMs } from '../../src/config/duration.ts';
 import { patterns } from '../../src/config/fields.ts';
 import type { ClassifyOptions } from './classify.ts';
 import type { Rules } from './decide.ts';
@@ -33,7 +33,7 @@ export const options = z.strictObject({
       'So many restarts of one container of one pod within `window` are a warning; a count that jumps by three counts as three.',
     )
     .meta({ example: 3 }),
-  window: duration.default('1h').describe('How long a restart counts.').meta({ example: '4h' }),
+  window: durationFrom('1s').default('1h').describe('How long a restart counts.').meta({ example: '4h' }),
   pendingFor: duration
     .default('5m')
     .describe(

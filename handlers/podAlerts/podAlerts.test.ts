@@ -1014,9 +1014,10 @@ describe('muting', () => {
     assert.equal(rig.states.size, 0);
   });
 
-  test('a rule without any pattern, or with a time that is none, is refused', () => {
+  test('a rule without any pattern, a time that is none, and a window of nothing are refused', () => {
     assert.match(problemsOf(podAlerts, { mute: [{ until: '2026-12-01T00:00:00Z' }] }).join(), /must say what is muted/);
     assert.match(problemsOf(podAlerts, { mute: [{ owner: 'web', until: 'monday' }] }).join(), /must be a time such as/);
     assert.match(problemsOf(podAlerts, { restarts: 0, mute: [{ owner: '(' }] }).join(), /restarts:.*RE2/);
+    assert.match(problemsOf(podAlerts, { window: '0s' }).join(), /must be at least "1s"/);
   });
 });
