@@ -88,7 +88,7 @@ const resourceFields = z.strictObject({
     .describe(
       'Of Kubernetes Events: which occurrences after the first are told: none (`"first"`), the 2nd, 4th, 8th, ... (`"powers"`) or every one (`"every"`). Default: `"powers"`.',
     ),
-  maxAge: duration
+  maxAge: durationFrom('1s')
     .optional()
     .describe(
       'Of Kubernetes Events: what had happened longer ago when it was seen is not told; what happened while nothing was watching is. Default: any age.',
@@ -265,6 +265,8 @@ export const configFile = z.strictObject({
           : Object.keys({ ...(kubeconfig && { kubeconfig }), ...(named && { context: named }) });
       const message = server === undefined ? 'belongs to "server", which is missing' : 'does not go with "server"';
       for (const key of wrong) context.addIssue({ code: 'custom', message, path: [key] });
+      if (direct.token !== undefined && direct.tokenFile !== undefined)
+        context.addIssue({ code: 'custom', message: 'does not go with "token"', path: ['tokenFile'] });
     })
     .optional(),
   state: z
