@@ -96,7 +96,10 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   };
   const loaded = await Promise.all(chains.map((chain) => loadChain(chain, surroundings)));
 
-  const lines = [...overrideProblems(options.overrides), ...render(problems, written, file)];
+  const lines = [
+    ...overrideProblems(options.overrides),
+    ...render(problems.map(unquoted(value, filled)), written, file),
+  ];
   if (lines.length > 0 || !structure.success) throw new ConfigError(lines);
   const { data } = structure;
   const config = {
@@ -169,6 +172,17 @@ function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
       (part) =>
         typeof part === 'string' && /url|endpoint|token|passw|secret|credential|auth|webhook|header/i.test(part),
     );
+}
+
+/** Without what a message quotes of a value from outside the file, or of a URL: `fallback = "${SPARE_URL}"` names no sink, and is a secret. */
+function unquoted(value: unknown, filled: readonly Path[]): (problem: Problem) => Problem {
+  const fromOutside = new Set(filled.map(pathText));
+  return (problem) => {
+    const current = valueAt(value, problem.path);
+    if (typeof current !== 'string' || current === '') return problem;
+    if (!fromOutside.has(pathText(problem.path)) && !current.includes('://')) return problem;
+    return { ...problem, message: problem.message.replaceAll(`"${current}"`, '"..."') };
+  };
 }
 
 /** In the order of the file. What could not be resolved is empty, so a second problem of the same value says nothing new. */
