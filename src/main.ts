@@ -23,6 +23,8 @@ keepYoungGenerationSmall();
 const { runCommandLine } = await import('./cli/command-line.ts');
 // What it waits for need not keep the process alive, such as the file of a handler that waits for ever: its deadline still comes.
 const alive = setInterval(() => {}, 2 ** 31 - 1);
+// A handler that goes on though its call is over, such as with attempts of its own, would tell beside whoever works now.
+const endSoon = () => void setTimeout(() => process.exit(), 1_000).unref();
 process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   env: process.env,
@@ -30,6 +32,7 @@ process.exitCode = await runCommandLine({
   stdout: process.stdout,
   stderr: process.stderr,
   signal: stopping.signal,
+  onStopped: endSoon,
 }).finally(() => clearInterval(alive));
-// A handler that goes on though its call is over, such as with attempts of its own, would tell beside whoever works now.
-setTimeout(() => process.exit(), 1_000).unref();
+// What was printed is read before, by whoever takes the time: `watchchain history | less`.
+process.stdout.write('', endSoon);

@@ -9,6 +9,8 @@ export interface CommandIo {
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** Aborts when the process is asked to stop. */
   readonly signal: AbortSignal;
+  /** Called when a service has stopped: whatever goes on by itself has to end, though nobody reads what was printed. */
+  readonly onStopped?: () => void;
 }
 
 /** Stopped as asked; configuration or start; unknown flag or command. */

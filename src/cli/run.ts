@@ -51,7 +51,8 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
   const { orInMemory } = flags;
   const app = createApp({ config, log, stdout: io.stdout, env: io.env, listen, orInMemory });
   const following = { app, config, files, load, clock: systemClock, log };
-  return untilStopped(app, io.signal, (signal) => reloadWhenChanged({ ...following, signal }));
+  const follow = (signal: AbortSignal) => reloadWhenChanged({ ...following, signal });
+  return untilStopped(app, io.signal, follow).finally(io.onStopped);
 }
 
 /** Starts the app and waits until the process is asked to stop; then drains. */

@@ -254,6 +254,20 @@ describe('check', () => {
     }
   });
 
+  test('what is printed is whole, also where it is not read at once', async () => {
+    await using workdir = await Workdir.make();
+    const names = Array.from({ length: 200_000 }, (_, n) => `team-${n}`);
+    const watched = `[[resource]]\nkind = "pod"\nnamespaces = ${JSON.stringify(names)}\n[[handler]]\nname = "log"\n`;
+    const config = await workdir.write('config.toml', watched);
+    // A second is over at once, as it is for who reads the first page of it.
+    const hurried = 'const wait = setTimeout; globalThis.setTimeout = (f, ms) => wait(f, ms === 1000 ? 0 : ms);';
+    const flags = ['--import', `data:text/javascript,${encodeURIComponent(hurried)}`];
+    await using program = new Program(['check', '-c', config], { flags });
+    const { code, stdout } = await program.exited();
+    assert.equal(code, 0);
+    assert.match(stdout, /team-199999[^]*at once\n$/);
+  });
+
   test('broken TOML is one line that says where', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', '[[resource]]\nkind = "deployment\n');
