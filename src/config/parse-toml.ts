@@ -14,8 +14,10 @@ export class TomlSyntaxError extends Error {
   }
 }
 
-/** A line of another language: `kind: pod`, `- kind: pod`, `{`. */
-const OTHER = /^\s*(- )?[\w.-]+:(\s|$)|^\s*\{/;
+/** A line of another language: `---`, `kind: pod`, `- kind: pod`, `{`. */
+const OTHER = /^---\s*$|^\s*(- )?[\w.-]+:(\s|$)|^\s*\{/;
+/** Where a key is wanted: inside of a value, such as a template, such a line is TOML. */
+const NO_KEY = /expected "="$|^Unknown character "\{"$/;
 
 /** @throws TomlSyntaxError */
 export function parseToml(toml: string): Readonly<Record<string, unknown>> {
@@ -25,7 +27,8 @@ export function parseToml(toml: string): Readonly<Record<string, unknown>> {
     const { message, line = 0, col = 0 } = thrown as Error & { line?: number; col?: number };
     // The parser quotes the lines around the mistake in its message, which may hold a secret: only what comes before is shown.
     const reason = message.replace(/ at row \d+, col \d+, pos \d+:[^]*$/, '').replace(/"(\d+)"$/, characterOf);
-    const remedy = OTHER.test(toml.split('\n')[line] ?? '')
+    const isOther = NO_KEY.test(reason) && OTHER.test(toml.split('\n')[line] ?? '');
+    const remedy = isOther
       ? '; it looks like YAML or JSON, which is read from a file whose name ends in .yaml or .json'
       : '';
     throw new TomlSyntaxError(`broken TOML in column ${col + 1}: ${reason}${remedy}`, line + 1);

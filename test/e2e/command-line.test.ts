@@ -245,12 +245,24 @@ describe('check', () => {
 
   test('YAML in a file of TOML is told with the name that it wants', async () => {
     await using workdir = await Workdir.make();
-    for (const text of ['resource:\n- kind: pod\n', '- kind: pod\n', '{"resource": []}']) {
+    for (const text of ['resource:\n- kind: pod\n', '---\n- kind: pod\n', '- kind: pod\n', '{"resource": []}']) {
       const exit = await run(workdir, ['check', '-c', await workdir.write('config.toml', text)]);
       assert.match(
         exit.stderr,
         /config\.toml:1: broken TOML .* looks like YAML or JSON, .* ends in \.yaml or \.json\n/,
       );
+    }
+  });
+
+  test('a mistake in a value of TOML is not taken for YAML', async () => {
+    await using workdir = await Workdir.make();
+    for (const text of [
+      'x = [\n  { kind = "pod" name = 1 },\n]\n',
+      'x = """\npod: {{ change.name }} \\d\n"""\n',
+    ]) {
+      const { stderr } = await run(workdir, ['check', '-c', await workdir.write('config.toml', text)]);
+      assert.match(stderr, /config\.toml:2: broken TOML /);
+      assert.doesNotMatch(stderr, /YAML/);
     }
   });
 
