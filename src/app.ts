@@ -18,6 +18,7 @@ import { openState, type OpenState } from './app/open-state.ts';
 import { Pipeline } from './app/pipeline.ts';
 import { connect, type Connection } from './source/connect.ts';
 import { Stages } from './app/stages.ts';
+import { refuseWhatCannotStart } from './app/trial.ts';
 import type { Store } from './store/store.ts';
 import { startWeb, type Web } from './web/server.ts';
 
@@ -258,15 +259,20 @@ class Application implements App {
 
   async #reload(config: Config): Promise<void> {
     refuseWhatNeedsRestart(this.#config, config);
+    // Who waits creates no handlers yet, and would end by those when its turn has come.
+    if (this.#isWaiting) await refuseWhatCannotStart(config, this.#options);
     // It begins with the one of before.
     if (this.#phase === 'starting') await this.#starting;
-    const isWaiting = this.#phase === 'connecting' || this.#phase === 'standby';
-    const changes = isWaiting ? {} : await this.#follow(config);
+    const changes = this.#isWaiting ? {} : await this.#follow(config);
     this.#config = config;
     this.#configProblem = undefined;
     this.metrics.configReloads.inc({ outcome: 'done' });
     this.metrics.configReloaded.set(1);
     this.#options.log.info('Configuration reloaded', { file: config.file, ...changes });
+  }
+
+  get #isWaiting(): boolean {
+    return this.#phase === 'connecting' || this.#phase === 'standby';
   }
 
   async #follow(config: Config): Promise<ChainsChanged> {

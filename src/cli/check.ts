@@ -1,13 +1,9 @@
 import type { Command } from 'commander';
+import { refuseWhatCannotStart } from '../app/trial.ts';
 import { longestWaitMs } from '../chain/retry.ts';
-import { problemsOfHandlers } from '../chain/step.ts';
-import { systemClock } from '../clock.ts';
 import type { ChainConfig, Config, HandlerConfig, ResourceConfig, RetryConfig } from '../config/config.ts';
 import { exposedFiles } from '../config/exposed-files.ts';
-import { createReceivers } from '../delivery/receivers.ts';
-import { ConfigError } from '../errors.ts';
 import { createLogger } from '../log.ts';
-import { createMetrics } from '../metrics.ts';
 import { askedIn, inPlace, placeOf } from '../namespaces.ts';
 import { grantsOf, IDENTITY, looksUp, type Grant } from '../rbac/grants.ts';
 import { mayWe, missingOf } from '../rbac/review.ts';
@@ -34,27 +30,14 @@ export function checkCommand(program: Command, io: CommandIo, choose: (action: A
 
 async function check(flags: Flags, io: CommandIo): Promise<number> {
   const config = await configFrom(flags, io);
-  await refuseWhatCannotStart(config, io);
+  const log = createLogger({ level: 'error', format: 'text', color: false, stream: io.stderr });
+  await refuseWhatCannotStart(config, { ...io, log });
   const exposed = await exposedFiles(config.secretFiles, io.env);
   const warnings = [...config.warnings, ...exposed].map((warning) => `${warning}\n`).join('');
   io.stdout.write(
     `${config.file} is valid.\n${warnings}\n${config.chains.map(describeChain).join('\n')}${describeService(config)}`,
   );
   return flags.cluster === true ? checkCluster(config, io) : EXIT.ok;
-}
-
-/** @throws ConfigError with what would stop a start, or a reload, though each table for itself is right */
-async function refuseWhatCannotStart({ chains, cluster }: Config, { env, stdout, stderr }: CommandIo): Promise<void> {
-  const log = createLogger({ level: 'error', format: 'text', color: false, stream: stderr });
-  const around = { clock: systemClock, log, clusterName: cluster.name ?? '', stdout };
-  const receivers = createReceivers({ ...around, metrics: createMetrics(), env });
-  try {
-    const store = { recall: async () => undefined, remember: async () => {} };
-    const problems = chains.flatMap((chain) => problemsOfHandlers(chain, { ...around, receivers, store }));
-    if (problems.length > 0) throw new ConfigError(problems);
-  } finally {
-    await receivers.close();
-  }
 }
 
 function describeChain(chain: ChainConfig): string {

@@ -106,6 +106,27 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     assert.equal(slack.requests.length, 0);
   });
 
+  test('who stands by refuses handlers that cannot be used, and takes over with those of before', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver(() => ({ body: 'ok' }));
+    const access = await accessTo(server, workdir);
+    const config = leaseConfig(slack.url, DURATION_S);
+    await workdir.write('config.toml', config);
+    await using first = startProgram(workdir, access);
+    await first.ready();
+    await using second = startProgram(workdir, access);
+    await standsBy(second);
+    const two = '[[handler]]\nname = "podAlerts"\n[[handler]]\nname = "podAlerts"\nid = "more"\n';
+    await workdir.write('config.toml', config.replace('[[handler]]', `${two}[[handler]]`));
+    await second.until('its refusal', ({ stderr }) => /cannot be used[^]*podAlerts keeps state by group/.test(stderr));
+    assert.equal((await first.stop()).code, 0);
+    await second.ready();
+    server.create(deployment('web'));
+    await slack.waitFor(1);
+    assert.equal((await second.stop()).code, 0);
+  });
+
   test('who stood still while another took over tells nothing when it wakes, and ends with 1', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();

@@ -1,0 +1,27 @@
+/** What of a configuration shows only when its handlers are created. */
+import { problemsOfHandlers } from '../chain/step.ts';
+import { systemClock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { createReceivers } from '../delivery/receivers.ts';
+import { ConfigError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { createMetrics } from '../metrics.ts';
+
+export interface TrialOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdout: NodeJS.WritableStream;
+  readonly log: Logger;
+}
+
+/** @throws ConfigError with what would stop a start, or a reload, though each table for itself is right */
+export async function refuseWhatCannotStart({ chains, cluster }: Config, options: TrialOptions): Promise<void> {
+  const around = { clock: systemClock, clusterName: cluster.name ?? '', ...options };
+  const receivers = createReceivers({ ...around, metrics: createMetrics() });
+  try {
+    const store = { recall: async () => undefined, remember: async () => {} };
+    const problems = chains.flatMap((chain) => problemsOfHandlers(chain, { ...around, receivers, store }));
+    if (problems.length > 0) throw new ConfigError(problems);
+  } finally {
+    await receivers.close();
+  }
+}
