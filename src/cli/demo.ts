@@ -152,7 +152,7 @@ async function play(
 
 /** How many alerts Slack was told of, and not that they are over. */
 function failing({ requests }: CapturedReceiver): number {
-  const told = (word: string) => requests.filter((request) => attachmentIn(request).author_name?.startsWith(word));
+  const told = (word: string) => requests.filter((request) => attachmentIn(request).title.startsWith(word));
   return told('FAILURE').length - told('RESOLVED').length;
 }
 
