@@ -18,11 +18,11 @@ function jobOf(name: string, failure?: string): Manifest {
   };
 }
 
-function podOfJob(name: string, phase: string, container: ContainerParts): Manifest {
+function podOfJob(name: string, phase: string, container: ContainerParts, ready = false): Manifest {
   const owner = { apiVersion: 'batch/v1', kind: 'Job', name, uid: `uid-${name}`, controller: true };
   const metadata = { labels: {}, ownerReferences: [owner] };
   const spec = { restartPolicy: 'OnFailure' };
-  return podOf({ name: `${name}-x`, phase, ready: false, containers: [container], metadata, spec });
+  return podOf({ name: `${name}-x`, phase, ready, containers: [container], metadata, spec });
 }
 
 const crashing = (name: string): Manifest =>
@@ -61,14 +61,35 @@ describe('a job that gives up', () => {
     await giveUp(rig, 'backup-29380800');
     await rig.advance(HOUR);
     await rig.show(jobOf('backup-29380860'));
-    await rig.show(podOfJob('backup-29380860', 'Running', RUNNING));
+    await rig.show(podOfJob('backup-29380860', 'Pending', waiting('ContainerCreating')));
+    await rig.show(podOfJob('backup-29380860', 'Running', RUNNING, true));
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff'], 'it may fail yet');
     await rig.show(podOfJob('backup-29380860', 'Succeeded', { state: terminated(0, 'Completed') }));
     await rig.advance(30_000);
     assert.deepEqual(
       rig.alerts.map(({ owner }) => `${owner.kind} ${owner.name}`),
-      ['CronJob backup', 'CronJob backup'],
+      ['CronJob backup'],
     );
-    assert.deepEqual(rig.told(), ['new CrashLoopBackOff', 'over CrashLoopBackOff']);
+    assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
+  });
+
+  test('is one alert however often it tries, until it is done', async () => {
+    const rig = new Rig();
+    const pod = (n: number, phase: string, container: ContainerParts, ready = false): Manifest => {
+      const { metadata, ...rest } = podOfJob('import', phase, container, ready);
+      return { ...rest, metadata: { ...metadata, name: `import-${n}`, uid: `uid-${n}` } };
+    };
+    for (const n of [1, 2, 3]) {
+      await rig.show(pod(n, 'Running', RUNNING, true));
+      await rig.advance(300_000);
+      await rig.show(pod(n, 'Failed', { state: terminated(1, 'Error') }));
+    }
+    assert.deepEqual(rig.told(), ['new Error']);
+    await rig.show(pod(4, 'Running', RUNNING, true));
+    await rig.show(pod(4, 'Succeeded', { state: terminated(0, 'Completed') }));
+    await rig.advance(30_000);
+    assert.deepEqual(rig.told(), ['over Error']);
   });
 
   test('without a pod that failed by itself is told as the job', async () => {

@@ -131,8 +131,10 @@ function outOfMemory(container: Container): Problem {
   };
 }
 
+/** Of one that has to come to an end, as those of a job, it says nothing that it runs. */
 function succeeded(pod: Manifest): boolean {
-  return isReady(pod) || phaseOf(pod) === 'Succeeded';
+  const { restartPolicy = 'Always' } = table(pod, 'spec');
+  return phaseOf(pod) === 'Succeeded' || (isReady(pod) && restartPolicy === 'Always');
 }
 
 /**
