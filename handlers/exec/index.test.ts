@@ -274,6 +274,26 @@ else: os.read(ready, 1)
     assert.equal(await ask(instance), 'halted: said at last');
   });
 
+  test('asks nothing of a program that has ended, while its last answers are read', async (t) => {
+    const instance = python(`
+import json, os, sys, time
+sys.stdin.readline()
+parent, (ready, is_ready) = os.getpid(), os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    os.write(is_ready, b'.')
+    try:
+        while True: os.kill(parent, 0)
+    except ProcessLookupError: print(json.dumps({"id": 7, "notes": {"pid": os.getpid()}}))
+    time.sleep(300)
+else: os.read(ready, 1)
+`);
+    const answered = await ask(instance);
+    assert.ok(typeof answered === 'object');
+    t.after(() => process.kill(Number(answered.notes.answers?.['exec']?.['pid'])));
+    await assert.rejects(ask(instance, changeNumber(8)), { code: 'DEFER' });
+  });
+
   test('ends a process that hangs, and one whose line has no end', async () => {
     const controller = new AbortController();
     const hanging = python('import sys, time\nsys.stdin.readline()\nsys.stderr.write("asked\\n")\ntime.sleep(300)');

@@ -49,7 +49,7 @@ export class LineProgram {
    */
   async ask(id: number, line: string, signal: AbortSignal): Promise<Answer> {
     // One that is being ended would take the question with it.
-    if (this.#running?.isFailing === true) await this.#running.over;
+    if (this.#running?.isEnding === true) await this.#running.over;
     signal.throwIfAborted();
     const program = this.#start();
     const onAbort = () => void program.fail(toError(signal.reason));
@@ -100,6 +100,7 @@ class Running {
   readonly #clock: Clock;
   readonly #asked = new Map<number, Asked>();
   #problem: Error | undefined;
+  #hasEnded = false;
   /** Not written yet: what is asked in one turn goes in one write. */
   #unsent = '';
 
@@ -123,6 +124,7 @@ class Running {
     if (greeting !== undefined) this.#send(greeting);
     const read = new Promise((resolve) => stdout.once('close', resolve));
     this.over = this.#group.ended.then(async (end) => {
+      this.#hasEnded = true;
       // Its end may be known before its last answers are read.
       await atMost(clock, DRAIN_MS, read);
       const why = this.#problem ?? this.#group.startError ?? new Error(`it ended with ${describeEnd(end)}`);
@@ -149,8 +151,9 @@ class Running {
     this.#unsent += `${line}\n`;
   }
 
-  get isFailing(): boolean {
-    return this.#problem !== undefined;
+  /** It answers nothing that it is asked from now on. */
+  get isEnding(): boolean {
+    return this.#hasEnded || this.#problem !== undefined;
   }
 
   /** It is of no use any more: whatever it was asked fails. */
