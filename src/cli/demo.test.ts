@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { runCommandLine } from './command-line.ts';
+
+// Of its own: other demos of this machine come and go in the usual one.
+const temporary = await mkdtemp(join(tmpdir(), 'watchchain-test-'));
+process.env['TMPDIR'] = temporary;
+after(() => rm(temporary, { recursive: true }));
 
 const folders = async (): Promise<string[]> =>
   (await readdir(tmpdir())).filter((name) => name.startsWith('watchchain-demo-'));
