@@ -64,14 +64,13 @@ const REMEDIES: Readonly<Record<string, string>> = {
   is_archived: 'name a channel that is in use',
   invalid_name: 'check completionEmoji',
 };
-/** It is the token, whatever is asked with it. A channel may be one of several. */
+/** It is the token, whatever is asked with it. A channel may be one of several, and a scope is that of one method. */
 const UNUSABLE: ReadonlySet<string> = new Set([
   'invalid_auth',
   'not_authed',
   'token_revoked',
   'token_expired',
   'account_inactive',
-  'missing_scope',
 ]);
 const LIMITED: ReadonlySet<string> = new Set(['ratelimited', 'rate_limited', 'message_limit_exceeded']);
 
