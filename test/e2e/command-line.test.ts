@@ -256,10 +256,7 @@ describe('check', () => {
 
   test('a mistake in a value of TOML is not taken for YAML', async () => {
     await using workdir = await Workdir.make();
-    for (const text of [
-      'x = [\n  { kind = "pod" name = 1 },\n]\n',
-      'x = """\npod: {{ change.name }} \\d\n"""\n',
-    ]) {
+    for (const text of ['x = [\n  { kind = "pod" name = 1 },\n]\n', 'x = """\npod: {{ change.name }} \\d\n"""\n']) {
       const { stderr } = await run(workdir, ['check', '-c', await workdir.write('config.toml', text)]);
       assert.match(stderr, /config\.toml:2: broken TOML /);
       assert.doesNotMatch(stderr, /YAML/);
