@@ -366,7 +366,14 @@ describe('chain runner: retry', () => {
     await idle;
     assert.equal(delivered.length, 1);
     assert.equal((await chain.store.balances())[0]?.completed, 1);
-    assert.equal(chain.logged.filter(({ level }) => level === 'error').length, 2);
+    assert.deepEqual(
+      chain.logged.filter(({ message }) => message.startsWith('Store')).map(({ level, message }) => [level, message]),
+      [
+        ['error', 'Store refuses, the chain waits'],
+        ['debug', 'Store refuses, the chain waits'],
+        ['info', 'Store takes what the chain notes again'],
+      ],
+    );
   });
 });
 
