@@ -10,8 +10,8 @@ export class Persistence {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #givenUp = new AbortController();
-  /** What the log was told of: once for all that waits, as long as it stays the same. */
-  #told: string | undefined;
+  /** What the log was told of, by purpose, for a store may refuse one and take another: once for all that waits, as long as it stays the same. */
+  readonly #told = new Map<string, string>();
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
@@ -23,13 +23,12 @@ export class Persistence {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
       try {
         const done = await work();
-        if (this.#told !== undefined) this.#log.info('Store takes what the chain notes again');
-        this.#told = undefined;
+        if (this.#told.delete(purpose)) this.#log.info('Store takes what the chain notes again', { purpose });
         return done;
       } catch (thrown) {
         const error = toError(thrown).message;
-        const level = error === this.#told ? 'debug' : 'error';
-        this.#told = error;
+        const level = error === this.#told.get(purpose) ? 'debug' : 'error';
+        this.#told.set(purpose, error);
         this.#log[level]('Store refuses, the chain waits', { purpose, error, retryInMs: waitMs });
       }
       try {
