@@ -178,6 +178,20 @@ describe('slack: the message', () => {
     }
   });
 
+  test('a repeat of an Event is told by its words behind diff, too: the count that has changed is among them', async (t) => {
+    const event = (count: number) => ({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'web-1.17f', namespace: 'shop' },
+      involvedObject: { kind: 'Pod', name: 'web-1' },
+      reason: 'BackOff',
+      message: 'Back-off',
+      count,
+    });
+    const repeat = await diffed({ before: event(3), after: event(4), by: byKubectl });
+    assert.equal(attachmentIn(await bodyOf(t, repeat)).text, '```BackOff x4 pod web-1: Back-off```');
+  });
+
   test('a name that Kubernetes allows cannot mention anybody in the title', async (t) => {
     const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: '<!channel>' } };
     const { title } = attachmentIn(await bodyOf(t, changeOf({ after: role })));

@@ -76,14 +76,11 @@ const ALERTS = { Failure: { verb: 'FAILURE', color: '#FF0000' }, Warning: { verb
 /** Headline, who and what is special in the first line, then a line per field, then the diff; empty when there is nothing to tell. */
 function textOf(change: Change): string {
   const { diff, alert } = change.notes;
-  const by = alert === undefined && diff !== undefined && diff.by.length > 0 ? [`by ${diff.by.join(', ')}`] : [];
-  const first = [...headlineIn(change), ...by, ...remarksOf(change)].join(' · ');
-  return [...(first === '' ? [] : [first]), ...detailLines(change)].join('\n');
-}
-
-/** None where the title says all of it. */
-function headlineIn(change: Change): readonly string[] {
-  const { diff, alert } = change.notes;
-  if (alert !== undefined || isEvent(change.gvk)) return [headlineOf(change)];
-  return diff === undefined ? [] : [diff.headline];
+  const remarks = remarksOf(change);
+  if (alert !== undefined) return [[alert.headline, ...remarks].join(' · '), ...detailLines(change)].join('\n');
+  // What a repeat changes is its count, which the headline has.
+  if (isEvent(change.gvk)) return [headlineOf(change), ...remarks].join(' · ');
+  if (diff === undefined) return remarks.join(' · ');
+  const by = diff.by.length === 0 ? [] : [`by ${diff.by.join(', ')}`];
+  return [[diff.headline, ...by, ...remarks].join(' · '), ...detailLines(change)].join('\n');
 }
