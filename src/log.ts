@@ -39,7 +39,12 @@ export function printable(text: string): string {
   });
 }
 
-/** `\\u202e` of a UTF-16 unit, as JSON writes it. */
+/** The same of a text of several lines: line feeds and tabs stay. */
+export function printableLines(text: string): string {
+  return text.replace(/[^\n\t]+/g, printable);
+}
+
+/** `\u202e` of a UTF-16 unit, as JSON writes it. */
 export function escapeOf(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -1,7 +1,7 @@
 /** The two bodies that Grafana's annotations API takes: https://grafana.com/docs/grafana/latest/developers/http_api/annotations/ */
 import { TerminalError } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
-import { printable } from '../../src/log.ts';
+import { printableLines } from '../../src/log.ts';
 import { textOf } from '../../src/template/filters/text.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
@@ -74,7 +74,7 @@ function compileTexts(fields: Readonly<Record<string, unknown>>): (scope: Templa
 
 /** What the cluster says is read by people here: nothing in it may hide or turn what stands beside it. */
 function shown(value: Json): string {
-  return textOf(value).replace(/[^\n\t]+/g, printable);
+  return printableLines(textOf(value));
 }
 
 /** A number, whichever way it is given: an annotation in the cluster is a text. Undefined when the template yields nothing. */

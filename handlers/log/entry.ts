@@ -3,7 +3,7 @@ import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import { flagNames } from '../../src/flags.ts';
 import type { Json } from '../../src/json.ts';
-import { printable } from '../../src/log.ts';
+import { printable, printableLines } from '../../src/log.ts';
 import { writersOf, remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
@@ -132,5 +132,5 @@ function timeOf({ observedAt }: Change): string {
 }
 
 function indented(text: string): string {
-  return text.replace(/[^\n\t]+/g, printable).replace(/^(?=.)/gm, '    ');
+  return printableLines(text).replace(/^(?=.)/gm, '    ');
 }

@@ -1,5 +1,5 @@
 /** Text that Slack shows as it is, whatever the cluster put into it, within a limit. Counted in code points, after escaping. */
-import { printable } from '../../src/log.ts';
+import { printableLines } from '../../src/log.ts';
 
 const FENCE = '```';
 /** Room kept for `\n… 1,234,567 more characters`. */
@@ -9,24 +9,19 @@ const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 
 /** A text of one line or more with everything that Slack or a terminal would obey made harmless. */
 export function harmless(text: string): string {
-  return entities(visible(text));
+  return entities(printableLines(text));
 }
 
 /** The text as it is, harmless, in at most `max` code points; what does not fit is counted in its last line. */
 export function plainText(text: string, max: number): string {
-  return fitted(visible(text), max);
+  return fitted(printableLines(text), max);
 }
 
 /** The text as a code block of at most `max` code points, harmless; what does not fit is counted in its last line. */
 export function codeBlock(text: string, max: number): string {
   // A look-alike (modifier letter grave accent), since nothing escapes a backtick and three of them end the block.
-  const unfenced = visible(text).replaceAll('`', '\u02cb');
+  const unfenced = printableLines(text).replaceAll('`', '\u02cb');
   return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length)}${FENCE}`;
-}
-
-/** Line ends and tabs stay, other control characters become escapes. */
-function visible(text: string): string {
-  return text.replace(/[^\n\t]+/g, printable);
 }
 
 /**
