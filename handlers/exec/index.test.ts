@@ -38,6 +38,20 @@ function handler(given: object, clock: Clock = systemClock): TransformInstance {
 const sh = (script: string, more: object = {}) => handler({ command: ['sh', '-c', script], ...more });
 const python = (script: string) => handler({ mode: 'lines', command: ['python3', '-u', '-c', script] });
 
+/** What is left of it outlives its process group, and does as told when the program is known to have ended. */
+const outlived = (last: string) => `
+import json, os, sys, time
+sys.stdin.readline()
+parent, (ready, is_ready) = os.getpid(), os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    os.write(is_ready, b'.')
+    try:
+        while True: os.kill(parent, 0)
+    except ProcessLookupError: ${last}
+else: os.read(ready, 1)
+`;
+
 /** A plug-in that stays: `answer` is a Python expression of `request`. */
 const answering = (answer: string) =>
   python(`
@@ -258,36 +272,13 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
   });
 
   test('takes an answer that is read after the end of the program', async () => {
-    // Who is left outlives the process group, and answers when the program is known to have ended.
-    const instance = python(`
-import os, sys
-sys.stdin.readline()
-parent, (ready, is_ready) = os.getpid(), os.pipe()
-if os.fork() == 0:
-    os.setsid()
-    os.write(is_ready, b'.')
-    try:
-        while True: os.kill(parent, 0)
-    except ProcessLookupError: print('{"id": 7, "verdict": "halt", "reason": "said at last"}')
-else: os.read(ready, 1)
-`);
+    const instance = python(outlived(`print('{"id": 7, "verdict": "halt", "reason": "said at last"}')`));
     assert.equal(await ask(instance), 'halted: said at last');
   });
 
   test('asks nothing of a program that has ended, while its last answers are read', async (t) => {
-    const instance = python(`
-import json, os, sys, time
-sys.stdin.readline()
-parent, (ready, is_ready) = os.getpid(), os.pipe()
-if os.fork() == 0:
-    os.setsid()
-    os.write(is_ready, b'.')
-    try:
-        while True: os.kill(parent, 0)
-    except ProcessLookupError: print(json.dumps({"id": 7, "notes": {"pid": os.getpid()}}))
-    time.sleep(300)
-else: os.read(ready, 1)
-`);
+    const answer = 'print(json.dumps({"id": 7, "notes": {"pid": os.getpid()}}))';
+    const instance = python(outlived(`${answer}\n    time.sleep(300)`));
     const answered = await ask(instance);
     assert.ok(typeof answered === 'object');
     t.after(() => process.kill(Number(answered.notes.answers?.['exec']?.['pid'])));
