@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { Agent, buildConnector, ProxyAgent, request, type Dispatcher } from 'undici';
 import { codeOf, toError } from '../errors.ts';
+import { readWhole } from '../read-whole.ts';
 import { unlessAborted } from '../until-aborted.ts';
 import { VERSION } from '../version.ts';
 import type { ApiClient, ApiResponse, ApiStream, Query, RequestOptions } from './api.ts';
@@ -47,7 +48,7 @@ class UndiciApiClient implements ApiClient {
     try {
       // undici looks at the signal only when it has a connection, or none within its deadline.
       const response = await unlessAborted(this.#send({ ...options, method, path, signal: both }), both);
-      return { ...head(response), body: await readWhole(response.body) };
+      return { ...head(response), body: await readWhole(response.body, MAX_BODY_BYTES, 'the answer is larger than') };
     } catch (thrown) {
       if (signal?.aborted === true) throw signal.reason;
       const cause = deadline.aborted ? new Error(`no complete answer within ${timeoutMs / 1000} s`) : thrown;
@@ -171,17 +172,6 @@ function tracked(connect: buildConnector.connector, connecting: Set<Socket>): bu
 function head({ statusCode, headers }: Dispatcher.ResponseData): Pick<ApiResponse, 'status' | 'headers'> {
   const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
   return { status: statusCode, headers: Object.fromEntries(entries.map(([name, value]) => [name, String(value)])) };
-}
-
-async function readWhole(body: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new Error(`the answer is larger than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
 }
 
 /** Codes of node:net, node:tls and undici, in words and with what to do where there is something to do. */

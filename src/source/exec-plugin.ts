@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { toError } from '../errors.ts';
+import { readWhole } from '../read-whole.ts';
 import type { ClientCertificate, Identity } from './identity.ts';
 
 /** The `exec` entry of a kubeconfig user. */
@@ -147,14 +148,7 @@ async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSig
 }
 
 async function outputOf(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_OUTPUT_BYTES) throw new Error(`it prints more than ${MAX_OUTPUT_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  return (await readWhole(stream, MAX_OUTPUT_BYTES, 'it prints more than')).toString('utf8');
 }
 
 /** The output is never shown: it holds the credential. */

@@ -15,6 +15,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { Manifest } from '../change.ts';
+import { readWhole } from '../read-whole.ts';
 import type { AccessRule } from './api-server/access.ts';
 import { Cluster, type WriteOptions } from './api-server/cluster.ts';
 import { Faults, type AnswerEffect, type Fault, type FaultHandle } from './api-server/faults.ts';
@@ -263,7 +264,7 @@ export class ApiServer implements AsyncDisposable {
     const { method = 'GET', headers } = message;
     this.requests.push({ method, path, query, at: Date.now(), headers });
     if (this.requests.length > 2 * MAX_SEEN) this.requests.splice(0, MAX_SEEN);
-    const body = await readBody(message);
+    const body = (await readWhole(message, MAX_BODY_BYTES, 'Cannot take a body of more than')).toString();
     const fault = this.#faults.forRequest({ method, path, watch: isWatch(query) });
     this.#waiters.check();
     if (fault?.effect === 'hang') return;
@@ -313,17 +314,6 @@ export class ApiServer implements AsyncDisposable {
     stream.open(response);
     this.#waiters.check();
   }
-}
-
-async function readBody(message: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of message as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw new Error(`Cannot take a body of more than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 function send(response: ServerResponse, fault: AnswerEffect | undefined, answer: Answer): void {

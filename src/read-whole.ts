@@ -1,0 +1,15 @@
+/**
+ * What a stream says until its end.
+ * @param tooMuch what is said of a longer one: `it prints more than`
+ * @throws Error `it prints more than 1048576 bytes`, and whatever the stream fails with
+ */
+export async function readWhole(stream: AsyncIterable<Buffer>, maxBytes: number, tooMuch: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > maxBytes) throw new Error(`${tooMuch} ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
