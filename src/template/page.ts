@@ -1,6 +1,6 @@
 /** docs/templates.md and `explain templates`: made from the names and filters themselves, so that it cannot drift. */
 import type { Change } from '../change.ts';
-import { table } from '../markdown.ts';
+import { cell, table } from '../markdown.ts';
 import { EVENT_FIELDS } from './event-scope.ts';
 import type { FilterDefinition } from './filter.ts';
 import { FILTERS } from './filters.ts';
@@ -92,6 +92,6 @@ function filterRow({ name, args, summary, examples: [example] }: FilterDefinitio
 }
 
 function filterSection({ name, args, summary, examples }: FilterDefinition): readonly string[] {
-  const rows = examples.map(({ template, result }) => [`\`${template.replaceAll('|', '\\|')}\``, `\`${result}\``]);
+  const rows = examples.map(({ template, result }) => [`\`${cell(template)}\``, `\`${result}\``]);
   return [`### \`${name}${args === undefined ? '' : `: ${args}`}\``, summary, table(['template', 'yields'], rows)];
 }
