@@ -44,8 +44,7 @@ async function changes(c: Context, parts: RouteParts): Promise<Response> {
   const wantsStream = c.req.header('accept')?.includes('text/event-stream') === true;
   // Nobody reads what HEAD would begin.
   if (wantsStream && c.req.method !== 'HEAD') return stream(c, parsed.data, after, parts);
-  // None would be a lie: who waits for its turn does not know.
-  if (parts.outlook.store() === undefined) return c.json({ error: 'the service is not running yet' }, 503);
+  if (parts.outlook.store() === undefined) return notRunning(c);
   const { changes: found, problem } = await newest(parts.outlook, parsed.data);
   if (problem !== undefined) return c.json({ error: problem }, 400);
   const last = found.length < parsed.data.limit ? undefined : found.at(-1)?.id;
@@ -107,6 +106,11 @@ export async function newest(
   const { limit, before } = query;
   const page = before === undefined ? filter : { ...filter, beforeId: before };
   return { changes: await newestShown(store, page, limit) };
+}
+
+/** Of what nobody knows before the state is open: none would be a lie. */
+export function notRunning(c: Context): Response {
+  return c.json({ error: 'the service is not running yet' }, 503);
 }
 
 /** `limit: Too big: expected number to be <=500` */

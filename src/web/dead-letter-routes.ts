@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 import type { DeadLetter } from '../store/store.ts';
 import { answers } from './answers.ts';
-import { firstProblem } from './change-routes.ts';
+import { firstProblem, notRunning } from './change-routes.ts';
 import { READ_AT_ONCE, shown } from './changes.ts';
 import type { Outlook } from './outlook.ts';
 import type { Route, RouteParts } from './route.ts';
@@ -55,13 +55,13 @@ function documentOfLetter({ change, diedAt, ...letter }: DeadLetter): object {
 }
 
 async function list(c: Context, outlook: Outlook): Promise<Response> {
-  if (outlook.store() === undefined) return c.json({ error: 'the service is not running yet' }, 503);
+  if (outlook.store() === undefined) return notRunning(c);
   return c.json({ deadLetters: await deadLetters(outlook, documentOfLetter) });
 }
 
 async function tend(c: Context, verb: 'replay' | 'discard', outlook: Outlook): Promise<Response> {
   const store = outlook.store();
-  if (store === undefined) return c.json({ error: 'the service is not running yet' }, 503);
+  if (store === undefined) return notRunning(c);
   const parsed = ids.safeParse(await c.req.json().catch(() => undefined));
   if (!parsed.success) return c.json({ error: firstProblem(parsed.error) }, 400);
   const done = verb === 'replay' ? await store.replay(parsed.data.ids) : await store.discard(parsed.data.ids);
