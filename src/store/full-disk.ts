@@ -1,16 +1,17 @@
 /**
  * When the volume is full. What was delivered must be noted all the same, or it is delivered again after a restart. So a file of
  * nothing, the ballast, lies beside the store, and is given up: its room lets the log be copied into the database, and from then
- * on notes go over and over into the same few pages of the log, since they change rows that are there. What would make the store
- * grow is refused until there is room for the ballast again.
+ * on notes go over and over into the same few pages of the log, since they change rows that are there. These pages are the log's
+ * from the start: what is given up, others may take. What would make the store grow is refused until there is room for the
+ * ballast again.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, constants, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { isFatal } from './store-error.ts';
 
-const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 
 /** Less on a small volume. */
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -18,6 +19,8 @@ const SHARE_OF_FREE = 8;
 /** Times its size: less, and the next change would find no room again. On a small volume half of what was free at first. */
 const ENOUGH = 4;
 const CHUNK_BYTES = 64 * 1024;
+/** Of the log, at most: what it takes on a full disk before it is copied, and a transaction of all that can end at once. */
+const NOTES_BYTES = 1024 * 1024;
 const PAGE_BYTES = 4096;
 
 export class FullDisk {
@@ -35,6 +38,7 @@ export class FullDisk {
     this.#bytes = there > 0 ? there : Math.min(MOST_BYTES, freeBytes(store) / SHARE_OF_FREE);
     this.#bytes -= this.#bytes % CHUNK_BYTES;
     if (there === 0) this.#takeRoom(store);
+    this.#lengthenLog(store);
     this.#copyLogAfter(Math.max(this.#bytes, CHUNK_BYTES));
   }
 
@@ -45,10 +49,12 @@ export class FullDisk {
     rmSync(ballastOf(this.#store), { force: true });
     this.#copyLogAfter(CHUNK_BYTES);
     try {
-      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      // Not TRUNCATE, which would leave the log's room to others.
+      this.#db.exec('PRAGMA wal_checkpoint(RESTART)');
     } catch (thrown) {
       if (isFatal(thrown)) throw thrown;
     }
+    this.#lengthenLog(this.#store);
   }
 
   /** False from {@link met} on, until there is room again. */
@@ -71,17 +77,28 @@ export class FullDisk {
     this.#db.exec(`PRAGMA wal_autocheckpoint = ${bytes / PAGE_BYTES}`);
   }
 
-  /** Not zeros, which some file systems store as nothing. Where there is no room, there is no ballast. */
+  /** Where there is no room, there is no ballast. */
   #takeRoom(store: string): void {
-    const chunk = randomFillSync(Buffer.allocUnsafe(CHUNK_BYTES));
-    const file = openSync(ballastOf(store), O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW, 0o600);
-    try {
-      for (let written = 0; written < this.#bytes;) written += writeSync(file, chunk);
-    } catch {
-      rmSync(ballastOf(store), { force: true });
-    } finally {
-      closeSync(file);
-    }
+    if (!lengthen(ballastOf(store), O_TRUNC, this.#bytes)) rmSync(ballastOf(store), { force: true });
+  }
+
+  /** What no checksum vouches for is not read as the log's: https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
+  #lengthenLog(store: string): void {
+    lengthen(`${store}-wal`, O_APPEND, Math.min(this.#bytes, NOTES_BYTES));
+  }
+}
+
+/** To at least so many bytes; not with zeros, which some file systems store as nothing. Answers false when there was no room. */
+function lengthen(path: string, flag: number, bytes: number): boolean {
+  const chunk = randomFillSync(Buffer.allocUnsafe(CHUNK_BYTES));
+  const file = openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW | flag, 0o600);
+  try {
+    for (let length = fstatSync(file).size; length < bytes;) length += writeSync(file, chunk);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -1,12 +1,13 @@
 /** Rows 28 to 31: the state folder's disk is full, broken or read-only. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { accept, claim, CLUSTER, COMPLETED, NOW, openScope, seen } from '../../src/store/conformance/fixture.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { deployment } from '../e2e/cluster.ts';
 import type { Program } from '../e2e/program.ts';
-import { assertFolderBalanced, withStore } from './balance.ts';
+import { assertBalanced, assertFolderBalanced, withStore } from './balance.ts';
 import { Disk, fill, FILLER, Tmpfs } from './mounts.ts';
 import { needsMount } from './needs.ts';
 import { Service } from './service.ts';
@@ -123,6 +124,31 @@ describe('a disk that', () => {
     assert.equal(assertWhole(told.taken, end).repeated, 0);
     await assertFolderBalanced(state);
   });
+
+  test(
+    '28 is full, and somebody takes what is given up, too: what is told is noted all the same',
+    needsMount,
+    async () => {
+      await using volume = await Tmpfs.mount('12m');
+      await using closing = new AsyncDisposableStack();
+      const store = await openSqliteStore({ path: volume.file('store.db'), cluster: CLUSTER });
+      closing.defer(() => store.close());
+      const scope = await openScope(store);
+      for (let n = 1; n <= OBJECTS; n++) await accept(store, scope, seen(`web-${n}`, n));
+      await fill(volume.path);
+      const large = seen('large', OBJECTS + 1, { body: randomBytes(2_000_000) });
+      await assert.rejects(accept(store, scope, large), { code: 'STORE_FULL' });
+      await fill(volume.path, 'what-was-given-up');
+      let noted = 0;
+      for (let owed = (await claim(store)).deliveries; owed.length > 0; owed = (await claim(store)).deliveries)
+        for (const { id } of owed) {
+          await store.complete(id, COMPLETED);
+          noted++;
+        }
+      assert.equal(noted, OBJECTS);
+      await assertBalanced(store);
+    },
+  );
 
   test(
     '28 is full of what was owed: told and pruned, it leaves its room to what comes next, without a restart',

@@ -42,8 +42,8 @@ export class Tmpfs implements AsyncDisposable {
 export const FILLER = 'somebody-elses';
 
 /** Somebody else takes all the room there is, while others may be writing too; until {@link FILLER} is removed. */
-export async function fill(folder: string): Promise<void> {
-  await using handle = await open(path.join(folder, FILLER), 'w');
+export async function fill(folder: string, file = FILLER): Promise<void> {
+  await using handle = await open(path.join(folder, file), 'w');
   for (let chunk = Buffer.alloc(64 * 1024, 1); chunk.length > 0;) {
     try {
       await handle.write(chunk);
