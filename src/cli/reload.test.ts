@@ -53,3 +53,41 @@ test('reloadWhenChanged() ends with the signal, whatever it is reading then', { 
   await ended;
   assert.deepEqual(refused, []);
 });
+
+test(
+  'reloadWhenChanged() tries what was refused again, ever less often, and tells of it once',
+  { timeout: 20_000 },
+  async () => {
+    const over = new AbortController();
+    const clock = new FakeClock();
+    const written = new PassThrough();
+    const attempts: number[] = [];
+    const reloading = reloadWhenChanged({
+      app: {
+        reload() {
+          attempts.push(clock.monotonic() - begunAt);
+          return attempts.length < 6 ? Promise.reject(new Error('no space is left')) : Promise.resolve();
+        },
+        reloadFailed() {},
+      },
+      config: CONFIG,
+      files: { haveChanged: () => Promise.resolve(attempts.length === 0) },
+      load: () => Promise.resolve(CONFIG),
+      clock,
+      log: createServiceLog({ level: 'info', format: 'json', color: false, stream: written }),
+      signal: over.signal,
+    });
+    const begunAt = clock.monotonic();
+    for (let minute = 0; minute < 60; minute++) {
+      await reloading.caughtUp();
+      await clock.advance(60_000);
+    }
+    over.abort();
+    await reloading.ended;
+    assert.deepEqual(
+      attempts.map((ms) => ms / 60_000),
+      [0, 1, 3, 7, 15, 30],
+    );
+    assert.equal(String(written.read()).trim().split('\n').length, 1);
+  },
+);

@@ -1,4 +1,5 @@
 /** Live reload: the configuration file is watched; what it says next is checked, then followed. */
+import { isDeepStrictEqual } from 'node:util';
 import type { App } from '../app.ts';
 import { pause, type Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
@@ -28,16 +29,16 @@ export interface Reloading {
 }
 
 const ASK_EVERY_MS = 2_000;
+/** What is refused need not be the file's fault: a disk is full, the database of somebody's handler is down. */
+const FIRST_RETRY_MS = 60_000;
+const MAX_RETRY_MS = 15 * 60_000;
 
 /** Until the signal aborts. A configuration that cannot be used is told, and the one that runs goes on. */
 export function reloadWhenChanged(options: ReloadOptions): Reloading {
-  const { config, clock, signal } = options;
-  let { warnings } = config;
+  const { clock, signal } = options;
+  const follower = new Follower(options);
   let last = Promise.resolve();
-  const reload = async (): Promise<void> => {
-    warnings = await reloadIfChanged(options, warnings);
-  };
-  const caughtUp = (): Promise<void> => (last = last.then(reload));
+  const caughtUp = (): Promise<void> => (last = last.then(() => follower.catchUp()));
   const keepUp = async (): Promise<void> => {
     while (!signal.aborted) {
       await caughtUp();
@@ -47,28 +48,60 @@ export function reloadWhenChanged(options: ReloadOptions): Reloading {
   return { caughtUp, ended: keepUp() };
 }
 
-/** Answers what was warned of by then. Never rejects. */
-async function reloadIfChanged(
-  { app, config, files, load, log, signal }: ReloadOptions,
-  warned: Config['warnings'],
-): Promise<Config['warnings']> {
-  try {
-    if (!(await files.haveChanged(signal))) return warned;
-    // A stop does not wait for what a handler's file does while it is loaded.
-    const changed = await unlessAborted(load(), signal);
-    await app.reload(changed);
-    const { warnings } = changed;
-    warnAll(
-      warnings.filter((warning) => !warned.includes(warning)),
-      log,
+interface Refusal {
+  readonly problems: readonly string[];
+  readonly waitMs: number;
+  /** Of the monotonic clock. */
+  readonly retryAtMs: number;
+}
+
+class Follower {
+  readonly #options: ReloadOptions;
+  #warned: Config['warnings'];
+  /** Of the file as it is. */
+  #refusal: Refusal | undefined;
+
+  constructor(options: ReloadOptions) {
+    this.#options = options;
+    this.#warned = options.config.warnings;
+  }
+
+  /** Never rejects. */
+  async catchUp(): Promise<void> {
+    const { app, files, load, log, signal } = this.#options;
+    try {
+      if (await files.haveChanged(signal)) this.#refusal = undefined;
+      else if (!this.#mayHavePassed()) return;
+      // A stop does not wait for what a handler's file does while it is loaded.
+      const changed = await unlessAborted(load(), signal);
+      await app.reload(changed);
+      this.#refusal = undefined;
+      const { warnings } = changed;
+      warnAll(
+        warnings.filter((warning) => !this.#warned.includes(warning)),
+        log,
+      );
+      this.#warned = warnings;
+    } catch (thrown) {
+      if (!signal.aborted) this.#refuse(isConfigError(thrown) ? thrown.problems : [toError(thrown).message]);
+    }
+  }
+
+  #mayHavePassed(): boolean {
+    return this.#refusal !== undefined && this.#options.clock.monotonic() >= this.#refusal.retryAtMs;
+  }
+
+  /** The log is told of it once. */
+  #refuse(problems: readonly string[]): void {
+    const { app, config, clock, log } = this.#options;
+    const { problems: told, waitMs: waitedMs } = this.#refusal ?? {};
+    const waitMs = waitedMs === undefined ? FIRST_RETRY_MS : Math.min(2 * waitedMs, MAX_RETRY_MS);
+    this.#refusal = { problems, waitMs, retryAtMs: clock.monotonic() + waitMs };
+    log[isDeepStrictEqual(problems, told) ? 'debug' : 'error'](
+      'The changed configuration cannot be used, the old one goes on',
+      { file: config.file, problems, retryInMs: waitMs },
     );
-    return warnings;
-  } catch (thrown) {
-    if (signal.aborted) return warned;
-    const problems = isConfigError(thrown) ? thrown.problems : [toError(thrown).message];
-    log.error('The changed configuration cannot be used, the old one goes on', { file: config.file, problems });
     app.reloadFailed(problems);
-    return warned;
   }
 }
 
