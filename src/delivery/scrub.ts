@@ -44,11 +44,23 @@ export function scrubbedCause(error: Error, scrub: (text: string) => string): Er
   return typeof code === 'string' ? Object.assign(clean, { code }) : clean;
 }
 
+const UNKNOWN_AUTHORITY = 'its certificate is of an authority that is not known here; name its CA as `tls.caFile`';
+/** Node says what a flag of its own would do. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; name it as `tls.caFile`',
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks no TLS there; `http://` is for what does not',
+};
+
 /**
  * Of a host with several addresses, none of which can be connected to, Node has a message for each and none for all. OpenSSL's
  * has the thread and the line of its source around the reason.
  */
 function messageOf(error: Error & { readonly code?: unknown; readonly reason?: unknown }): string {
+  const meaning = MEANINGS[String(error.code)];
+  if (meaning !== undefined) return meaning;
   if (typeof error.reason === 'string' && /^ERR_(?:OS)?SSL_/.test(String(error.code))) return `TLS: ${error.reason}`;
   if (error.message !== '' || !(error instanceof AggregateError)) return error.message;
   return [...new Set(error.errors.map((one: unknown) => toError(one).message))].join(', ');

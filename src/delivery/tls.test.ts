@@ -69,19 +69,26 @@ describe('receiver over TLS', () => {
     assert.equal(await sender(t, url, { ...tls, ...ours }).send(), 'me');
   });
 
-  test('a certificate that is not trusted, or for another name, defers: nothing was sent', async (t) => {
+  test('a certificate that is not trusted, or for another name, defers, and says what to do: nothing was sent', async (t) => {
     const { url } = await tlsServer(t);
-    for (const tls of [
-      {},
-      { caFile: files.path('other.crt'), serverName: 'hook.test' },
-      { caFile: files.path('ca.crt'), serverName: 'wrong.test' },
-      { caFile: files.path('ca.crt') },
-    ]) {
-      await assert.rejects(
-        sender(t, url, tls).send(),
-        (thrown) => thrown instanceof RetryAfterError,
-        JSON.stringify(tls),
-      );
+    const whole = { cert: `${files.pem('hook.crt')}${files.pem('ca.crt')}` };
+    const { url: showsCa } = await tlsServer(t, 'hook', whole);
+    const { url: selfSigned } = await tlsServer(t, 'ca');
+    const unknown = /of an authority that is not known here; name its CA as `tls\.caFile`/;
+    const refusals: readonly (readonly [URL, TlsOptions, RegExp])[] = [
+      [url, {}, unknown],
+      [showsCa, {}, unknown],
+      [selfSigned, {}, /is self-signed; name it as `tls\.caFile`/],
+      [url, { caFile: files.path('other.crt'), serverName: 'hook.test' }, unknown],
+      [url, { caFile: files.path('ca.crt'), serverName: 'wrong.test' }, /altnames/],
+      [url, { caFile: files.path('ca.crt') }, /altnames/],
+    ];
+    for (const [to, tls, why] of refusals) {
+      await assert.rejects(sender(t, to, tls).send(), (thrown) => {
+        assert.ok(thrown instanceof RetryAfterError);
+        assert.match(thrown.message, why);
+        return true;
+      });
     }
   });
 
