@@ -15,7 +15,9 @@ const options = tests
     action: z
       .enum(['hold', 'halt'])
       .default('hold')
-      .describe('`"hold"`: told when the quiet is over. `"halt"`: not told.')
+      .describe(
+        '`"hold"`: told when the quiet is over. `"halt"`: not told, but for the end of an alert of `podAlerts`, without which it would stay open.',
+      )
       .meta({ example: 'halt' }),
     on: tests.shape.action.describe('What happened, as `action` of `match`.').meta({ example: 'deleted' }),
   })
@@ -63,7 +65,8 @@ export default defineTransform({
         const end = endOf(now);
         if (end === undefined || !(await matches(change, context))) return change;
         const why = end === Infinity ? 'quiet' : `quiet until ${new Date(end).toISOString()}`;
-        if (action === 'halt') return halt(why);
+        // Who was told that it began would take it for going on: an incident that nobody resolves stays open.
+        if (action === 'halt') return change.notes.alert?.status === 'resolved' ? change : halt(why);
         throw new WaitError(clock.steady() + Math.min(end - now, MAX_HOLD_MS), why);
       },
     };

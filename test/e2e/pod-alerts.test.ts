@@ -182,6 +182,24 @@ describe('podAlerts', () => {
     assert.deepEqual(later.toSorted(), ['new db Restarts', 'over web CrashLoopBackOff']);
   });
 
+  test('a mute tells of no alert that begins, and of the end of one that was told', async () => {
+    await using world = await World.start();
+    await using running = await startWith(world, [healthy('web'), healthy('api')]);
+    world.server.update(crashing('web'));
+    await world.slack.waitFor(1);
+    const mute = '[[handler]]\nname = "quiet"\naction = "halt"\nnamespace = "^shop$"';
+    await running.reload(config(world.slack.url, mute));
+    world.server.update(crashing('api'));
+    await running.app.idle();
+    world.server.update(healthy('web'));
+    await world.slack.waitFor(2);
+    await running.app.idle();
+    assert.deepEqual(
+      told(world).map(({ alert: { why, owner } }) => `${why} ${owner.name}`),
+      ['new web', 'over web'],
+    );
+  });
+
   test('a receiver that is down gets the alert once, when it is back', async () => {
     let isDown = true;
     await using world = await World.start(() => (isDown ? { status: 500 } : { body: 'ok' }));
