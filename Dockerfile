@@ -35,4 +35,4 @@ USER 65532:65532
 # /data is where kubernetes-event-exporter's charts mount its configuration; /etc/secret, where OpenShift's Pod Watcher has its token.
 # Defence in depth: see SECURITY.md. What else has to be read or written is added by NODE_OPTIONS, such as --allow-fs-read=/certs/.
 ENTRYPOINT ["/usr/local/bin/node", "--permission", "--disable-warning=SecurityWarning", "--allow-worker", "--allow-fs-read=/app/", "--allow-fs-read=/etc/watchchain/", "--allow-fs-read=/data/", "--allow-fs-read=/etc/secret/", "--allow-fs-read=/var/run/secrets/", "--allow-fs-read=/var/lib/watchchain*", "--allow-fs-write=/var/lib/watchchain*", "--disallow-code-generation-from-strings", "--disable-proto=delete", "/app/dist/src/main.js"]
-CMD ["run", "--config=/etc/watchchain/config.toml", "--state=/var/lib/watchchain", "--listen=0.0.0.0:8080"]
+CMD ["run", "--config=/etc/watchchain/config.toml", "--state=/var/lib/watchchain", "--listen=:8080"]

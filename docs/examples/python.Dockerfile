@@ -8,4 +8,4 @@ USER 65532:65532
 ENV NODE_ENV=production PYTHONPATH=/plugins
 # As the image's own, and programs may be started, and /plugins be read.
 ENTRYPOINT ["/usr/local/bin/node", "--permission", "--disable-warning=SecurityWarning", "--allow-worker", "--allow-child-process", "--allow-fs-read=/app/", "--allow-fs-read=/plugins/", "--allow-fs-read=/etc/watchchain/", "--allow-fs-read=/etc/secret/", "--allow-fs-read=/var/run/secrets/", "--allow-fs-read=/var/lib/watchchain*", "--allow-fs-write=/var/lib/watchchain*", "--disallow-code-generation-from-strings", "--disable-proto=delete", "/app/dist/src/main.js"]
-CMD ["--compat", "event-controller", "--state=/var/lib/watchchain", "--listen=0.0.0.0:8080"]
+CMD ["--compat", "event-controller", "--state=/var/lib/watchchain", "--listen=:8080"]

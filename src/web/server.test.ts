@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { describe, test } from 'node:test';
 import type { ScopeHealth } from '../source/source.ts';
 import { claim } from '../store/conformance/fixture.ts';
@@ -63,6 +64,14 @@ describe('startWeb()', () => {
     const web = await TestWeb.start(t, { listen: `127.0.0.1:${port}` });
     assert.equal(web.address, undefined);
     assert.match(web.log, /the address is in use/);
+  });
+
+  const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+  test('without a host it answers at every address, those of IPv6 too', async (t) => {
+    const web = await TestWeb.start(t, { listen: ':0' });
+    for (const host of hasIPv6 ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'])
+      assert.equal((await fetch(`http://${host}:${web.place.port}/livez`)).status, 200, host);
+    assert.match(web.log, /"access":"closed"/);
   });
 
   test('every answer forbids what the page does not need', async (t) => {
@@ -190,7 +199,7 @@ describe('limits', () => {
 
 test('parseListen() takes a host, none, and IPv6 in brackets, and says what it wants', () => {
   assert.deepEqual(parseListen('127.0.0.1:8080'), { host: '127.0.0.1', port: 8080 });
-  assert.deepEqual(parseListen(':8080'), { host: '0.0.0.0', port: 8080 });
+  assert.deepEqual(parseListen(':8080'), { host: '', port: 8080 });
   assert.deepEqual(parseListen('[::1]:8080'), { host: '::1', port: 8080 });
   for (const wrong of ['8080', 'localhost', '127.0.0.1:70000', '::1:8080']) {
     assert.throws(() => parseListen(wrong), /expected HOST:PORT/, wrong);

@@ -90,14 +90,17 @@ function listen(server: Server, at: string): Promise<void> {
   });
 }
 
-/** `127.0.0.1:8080`, `:8080` (every address) or `[::1]:8080`. Throws a RangeError that says so. */
+/**
+ * `127.0.0.1:8080`, `[::1]:8080`, or `:8080`: no host is every address, of IPv6 where the machine has it and of IPv4. Throws a RangeError
+ * that says so.
+ */
 export function parseListen(at: string): { readonly host: string; readonly port: number } {
   const match = /^(?:\[(?<v6>[^\]]+)\]|(?<host>[^:]*)):(?<port>\d{1,5})$/.exec(at);
   const port = Number(match?.groups?.['port']);
   if (match === null || port > 65_535) {
     throw new RangeError(`Cannot listen on ${JSON.stringify(at)}: expected HOST:PORT such as 127.0.0.1:8080`);
   }
-  return { host: match.groups?.['v6'] ?? (match.groups?.['host'] || '0.0.0.0'), port };
+  return { host: match.groups?.['v6'] ?? match.groups?.['host'] ?? '', port };
 }
 
 function close(server: Server): Promise<void> {

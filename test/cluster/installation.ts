@@ -65,7 +65,7 @@ export async function asThePod(plane: ControlPlane, workdir: Workdir): Promise<P
       arg
         .replace('/etc/watchchain', workdir.file('etc'))
         .replace('/var/lib/watchchain', workdir.file('state'))
-        .replace('0.0.0.0:8080', '127.0.0.1:0'),
+        .replace('--listen=:8080', '--listen=127.0.0.1:0'),
     ),
     '--kubeconfig',
     kubeconfig,
