@@ -49,7 +49,7 @@ It picks users and groups itself, so that none is named where the cluster serves
 
 ## Values
 
-Anything else is refused, with its path.
+Anything else is refused, with its path, and so is a section or a switch of which only the name is left.
 
 `;
 

@@ -34,11 +34,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- /* The Secret with the URL of the slack handler, if that is added; and the one with the page's token. */ -}}
 {{- define "watchchain.secret" -}}
-{{- .Values.slack.existingSecret | default (ternary (include "watchchain.name" .) "" (ne .Values.slack.webhookURL "")) -}}
+{{- .Values.slack.existingSecret | default (.Values.slack.webhookURL | empty | ternary "" (include "watchchain.name" .)) -}}
 {{- end -}}
 
 {{- define "watchchain.webSecret" -}}
-{{- .Values.web.existingSecret | default (ternary (include "watchchain.name" .) "" (ne .Values.web.token "")) -}}
+{{- .Values.web.existingSecret | default (.Values.web.token | empty | ternary "" (include "watchchain.name" .)) -}}
 {{- end -}}
 
 {{- /* What configurations refer to as `${VAR}`. */ -}}

@@ -24,6 +24,12 @@ describe('values are refused with the reason', () => {
       /at '\/kwatchman'.*'filterBy' not allowed/,
     ],
     ['a value of another type', { namespaces: 'shop' }, /at '\/namespaces': got string, want array/],
+    ['a section of which only the name is left', { persistence: null }, /at '': missing property 'persistence'/],
+    [
+      'a switch of which only the name is left: off, it would lose',
+      { persistence: { enabled: null } },
+      /at '\/persistence': missing property 'enabled'/,
+    ],
     ['a token that is too short', { web: { token: 'short' } }, /at '\/web\/token'/],
     ['two replicas', { replicas: 2 }, /replicas is 2, it must be 1: two processes would each tell of every change/],
     [
@@ -225,10 +231,11 @@ describe('the configuration', () => {
   });
 });
 
-test('a list, or a map of kinds, of which only the name is left is an empty one', async () => {
+test('a list, a map of kinds, a URL or a token of which only the name is left is an empty one', async () => {
   const filter = { filter_by: { namespace: null, labelSelector: null } };
-  const nothing = { env: null, extraEnv: null, extraArgs: null, kinds: null, namespaces: null, kwatchman: filter };
-  assert.deepEqual(await rendered(nothing), await rendered({}));
+  const lists = { env: null, extraEnv: null, extraArgs: null, kinds: null, namespaces: null, kwatchman: filter };
+  const secrets = { slack: { webhookURL: null }, web: { token: null } };
+  assert.deepEqual(await rendered({ ...lists, ...secrets }), await rendered({}));
 });
 
 test('OpenShift picks users itself: where the cluster is one, or the values say so, none is named', async () => {
