@@ -24,6 +24,16 @@ describe('values are refused with the reason', () => {
       /at '\/kwatchman'.*'filterBy' not allowed/,
     ],
     ['a value of another type', { namespaces: 'shop' }, /at '\/namespaces': got string, want array/],
+    [
+      'an annotation that is a number: of an upgrade it would stop half',
+      { podAnnotations: { 'prometheus.io/port': 8080 } },
+      /at '\/podAnnotations\/prometheus\.io~1port': got number, want string/,
+    ],
+    [
+      'a variable that is a number',
+      { extraEnv: [{ name: 'PORT', value: 8080 }] },
+      /at '\/extraEnv\/0\/value': got number, want null or string/,
+    ],
     ['a section of which only the name is left', { persistence: null }, /at '': missing property 'persistence'/],
     [
       'a switch of which only the name is left: off, it would lose',
