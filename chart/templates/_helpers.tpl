@@ -100,7 +100,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{- define "watchchain.image" -}}
-{{- if regexMatch "kwatchman|event-exporter" .Values.image.repository }}{{ fail (printf "image.repository is %q, the image of another tool: leave it out, or name watchchain's" .Values.image.repository) }}{{ end -}}
+{{- if regexMatch "(kwatchman|event-exporter)[^/]*$" .Values.image.repository }}{{ fail (printf "image.repository is %q, the image of another tool: leave it out, or name watchchain's" .Values.image.repository) }}{{ end -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 

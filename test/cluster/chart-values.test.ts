@@ -248,6 +248,12 @@ test('a list, a map of kinds, a URL or a token of which only the name is left is
   assert.deepEqual(await rendered({ ...lists, ...secrets }), await rendered({}));
 });
 
+test('a path of the registry that has the name of another tool is no image of it', async () => {
+  const repository = 'registry.example/in-place-of-kwatchman/watchchain';
+  const [{ image }] = statefulSetOf(await rendered({ image: { repository } })).spec.template.spec.containers;
+  assert.ok(image.startsWith(`${repository}:`), image);
+});
+
 test('OpenShift picks users itself: where the cluster is one, or the values say so, none is named', async () => {
   const users = /runAsUser|runAsGroup|fsGroup/;
   assert.match(JSON.stringify(statefulSetOf(await rendered({}))), users);

@@ -93,6 +93,7 @@ export interface PodSpec {
 }
 
 export interface Container {
+  readonly image: string;
   readonly args: readonly string[];
   readonly env?: readonly {
     readonly name: string;
