@@ -122,7 +122,7 @@ that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only
 {{- /* What the program reads once, at the start; it follows the rest of the file by itself. */ -}}
 {{- define "watchchain.readOnce" -}}
 {{- $read := (include "watchchain.file" . | fromJson).read -}}
-{{- pick $read "cluster" "state" "web" "lookup" "tracing" "lease" "log" "clustername" "omitlookup" "kubeqps" "kubeburst" "loglevel" "logformat" | toJson -}}
+{{- pick $read "cluster" "state" "web" "lookup" "tracing" "lease" "log" "clustername" "omitlookup" "kubeqps" "kubeburst" "loglevel" "logformat" "metricsnameprefix" | toJson -}}
 {{- end -}}
 
 {{- /* Where no namespaces or selector are named, as -n and -l: {"namespaces": [...], "labelSelector": ...}; kwatchman's names count, too. */ -}}

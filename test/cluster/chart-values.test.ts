@@ -236,6 +236,10 @@ describe('the configuration', () => {
     assert.equal(await podOf({ config: { ...base.config, resource: others, retry: { retries: 1 } } }), pod);
     for (const section of [{ cluster: { name: 'us' } }, { lookup: { enabled: false } }, { web: { open: true } }])
       assert.notEqual(await podOf({ config: { ...base.config, ...section } }), pod, JSON.stringify(section));
+    const older = (more: object) => podOf({ config: { ...exporter, ...more } });
+    assert.equal(await older({ maxEventAgeSeconds: 5 }), await older({}));
+    for (const more of [{ clusterName: 'us' }, { kubeQPS: 1 }, { logLevel: 'debug' }, { metricsNamePrefix: 'ours_' }])
+      assert.notEqual(await older(more), await older({}), JSON.stringify(more));
     const [one, other] = await Promise.all(['a', 'b'].map((key) => podOf({ slack: { webhookURL: `https://${key}` } })));
     assert.notEqual(one, other);
   });
