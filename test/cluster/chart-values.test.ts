@@ -268,6 +268,18 @@ test('OpenShift picks users itself: where the cluster is one, or the values say 
     assert.doesNotMatch(JSON.stringify(manifests), users);
 });
 
+test('what `helm test` runs goes to no other nodes than the service', async () => {
+  const key = 'kubernetes.io/arch';
+  const matchExpressions = [{ key, operator: 'In', values: ['amd64'] }];
+  const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions }] } };
+  const values = { nodeSelector: { disk: 'ssd' }, tolerations: [{ key: 'own' }], affinity: { nodeAffinity: required } };
+  const manifests = await rendered(values);
+  const check = manifests.find(({ kind }) => kind === 'Pod')?.['spec'];
+  const placed = ({ nodeSelector, tolerations, affinity }: typeof values) => ({ nodeSelector, tolerations, affinity });
+  for (const spec of [check, statefulSetOf(manifests).spec.template.spec])
+    assert.deepEqual(placed(spec as typeof values), values);
+});
+
 test('without persistence the state is an emptyDir, and nothing claims a volume', async () => {
   const { spec } = statefulSetOf(await rendered(SETS.ephemeral));
   assert.match(JSON.stringify(spec.template), /"name":"state","emptyDir"/);
