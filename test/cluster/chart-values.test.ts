@@ -163,6 +163,21 @@ describe('the configuration', () => {
     assert.match(text, /\[\[handler\]\]\s+name = "slack"\s+webhookURL = "\$\{SLACK_WEBHOOK_URL\}"/);
   });
 
+  test('as text is mounted as it is with every character that it may have', async () => {
+    const odd = [
+      ' \ttabs\t \r',
+      '"\'\\ {{ .Reason }} ${VAR}',
+      'é 日本 😀',
+      '\u00a0\u200b\u2028x\u2029y',
+      '---',
+      '... ',
+    ];
+    for (const text of odd) {
+      const config = `[[resource]]\nkind = "pod"\n# ${text}\n[[handler]]\nname = "log"\n`;
+      assert.equal(configOf(await rendered({ config })).text, config);
+    }
+  });
+
   test('that has the slack handler already, as the README has it, gets the variable and no second one; a text keeps its order', async () => {
     const top = `[[resource]]\nkind = "pod"\n`;
     const own = `${top}[[handler]]\nname = "slack"\nwebhookURL = "\${SLACK_WEBHOOK_URL}"\nfields = { B = "1", A = "2" }\n`;
