@@ -72,7 +72,11 @@ that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only
   {{ fail "slack.channel does nothing beside slack.webhookURL: a webhook posts to the channel that it was made for; leave it out" }}
 {{- end -}}
 {{- range $key := keys .tables }}{{ if hasKey $spelt (lower $key) }}{{ $_ := set $spelt (lower $key) $key }}{{ end }}{{ end -}}
-{{- if and (include "watchchain.secret" .root) (not (contains "${SLACK_WEBHOOK_URL}" $written)) -}}
+{{- $isSlackAdded := and (include "watchchain.secret" .root) (not (contains "${SLACK_WEBHOOK_URL}" $written)) -}}
+{{- if and .root.Values.slack.clusterName (not $isSlackAdded) -}}
+  {{ fail "slack.clusterName is for the handler that slack.webhookURL and slack.existingSecret add, and none is added: write clusterName into the slack handler of your configuration" }}
+{{- end -}}
+{{- if $isSlackAdded -}}
   {{- if not (include "watchchain.lower" .tables | fromJson).value.resource }}{{ fail "slack.webhookURL and slack.existingSecret add a handler to the chain at the top of the configuration, which has no resource: write the slack handler into your own chain, with webhookURL = \"${SLACK_WEBHOOK_URL}\"" }}{{ end -}}
   {{- $slack := dict "name" "slack" "webhookURL" "${SLACK_WEBHOOK_URL}" -}}
   {{- with .root.Values.slack.clusterName }}{{ $_ := set $slack "clusterName" . }}{{ end -}}

@@ -96,6 +96,14 @@ describe('values are refused with the reason', () => {
       { slack: { webhookURL: 'https://hooks.slack.example/x', channel: '#ops' } },
       /slack\.channel does nothing beside slack\.webhookURL/,
     ],
+    [
+      'a name of the cluster where the slack handler is in the configuration already, and would not show it',
+      {
+        config: { resource, handler: [{ name: 'slack', webhookURL: '${SLACK_WEBHOOK_URL}' }] },
+        slack: { existingSecret: 'mine', clusterName: 'prod-eu' },
+      },
+      /slack\.clusterName is for the handler that .* add, and none is added: write clusterName into/,
+    ],
     ['a token without a channel', { slack: { token: 'x' } }, /slack\.token needs slack\.channel/],
     ['reasons without a receiver', { watchReasons: ['Upgraded'] }, /nobody to tell: set slack\.token/],
     [
