@@ -1,7 +1,8 @@
 {{- define "watchchain.name" -}}
 {{- $chart := .Values.nameOverride | default .Chart.Name -}}
 {{- $name := contains $chart .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $chart) -}}
-{{- /* A release may have dots in its name, a Service may not. */ -}}
+{{- /* A release may have dots in its name, or a digit first; a Service may not, before Kubernetes 1.36. */ -}}
+{{- if regexMatch "^[0-9]" $name }}{{ $name = printf "w-%s" $name }}{{ end -}}
 {{- .Values.fullnameOverride | default $name | replace "." "-" | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 

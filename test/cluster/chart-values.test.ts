@@ -9,7 +9,7 @@ import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { parseToml } from '../../src/config/parse-toml.ts';
 import { SETS } from './chart-sets.ts';
-import { CHART, configOf, helm, rendered, statefulSetOf } from './helm.ts';
+import { CHART, configOf, helm, rendered, statefulSetOf, type Manifest } from './helm.ts';
 
 const resource = [{ kind: 'pod' }];
 const exporter = { route: { routes: [] }, receivers: [{ name: 'out', stdout: {} }] };
@@ -279,6 +279,17 @@ test('a path of the registry that has the name of another tool is no image of it
   const repository = 'registry.example/in-place-of-kwatchman/watchchain';
   const [{ image }] = statefulSetOf(await rendered({ image: { repository } })).spec.template.spec.containers;
   assert.ok(image.startsWith(`${repository}:`), image);
+});
+
+test('a release of any name has a Service whose name every Kubernetes takes', async () => {
+  const kept = { '1e3': 'w-1e3-watchchain', 'my.release': 'my-release-watchchain', watchchain: 'watchchain' };
+  for (const [release, name] of Object.entries(kept)) {
+    const { stdout } = await helm(['template', release, CHART, '--show-only', 'templates/service.yaml'], {});
+    const service = parse(stdout) as Manifest;
+    assert.equal(service.metadata.name, name);
+    // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
+    assert.match(name, /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/);
+  }
 });
 
 test('OpenShift picks users itself: where the cluster is one, or the values say so, none is named', async () => {
