@@ -71,10 +71,11 @@ describe('what the store refuses until a reload is begun again after it', () => 
     const many = sink('many', async () => {}, { deliverMany: async ({ length }) => void told.push(length) });
     const { chain, goOn } = await startRefused(t, ['fixBatch'], { handlers: [many], awayFrom: 2 });
     await chain.missed('shop/a', 'shop/b', 'shop/c');
+    // All three wait for more before time moves: one that came to wait after it would begin a wait of its own.
+    await chain.runner.idle();
     await waitForRefusal(chain);
     await chain.restart(5_000);
     goOn();
-    // All three wait for more before time moves: one that came to wait after it would begin a wait of its own.
     await chain.runner.idle();
     await chain.advance(2_000);
     assert.deepEqual(told, [3]);
