@@ -50,7 +50,7 @@ export function waitOf(failure: HandlerFailure, now: number): number {
  * as nanoseconds, is not said: the store could not give it back.
  */
 export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfterMs' | 'openForMs'): number | undefined {
-  const value = (cause as Error & { readonly [field: string]: unknown })[field];
+  const value: unknown = Reflect.get(cause, field);
   return typeof value === 'number' && Math.abs(value) < MAX_MS ? value : undefined;
 }
 

@@ -22,6 +22,7 @@ export async function tellOrSpare<T>(step: SinkStep, telling: Telling<T>, instea
   try {
     return await telling.tell(step, insteadOf);
   } catch (thrown) {
+    if (!(thrown instanceof HandlerFailure)) throw thrown;
     const spare = spareFor(step, thrown, telling.spares);
     if (spare === undefined) throw inTimeForFallback(step, thrown);
     const told = await tellOrSpare(spare, telling, step.id).catch((again: unknown) => {
@@ -33,22 +34,18 @@ export async function tellOrSpare<T>(step: SinkStep, telling: Telling<T>, instea
 }
 
 /** The sink that may tell in place of `step` after this failure; undefined when its own retries and deferrals go on. */
-function spareFor({ fallback }: SinkStep, thrown: unknown, spares: Spares): SinkStep | undefined {
-  const openForMs = openForMsOf(thrown);
+function spareFor({ fallback }: SinkStep, failure: HandlerFailure, spares: Spares): SinkStep | undefined {
+  const openForMs = numberOf(failure, 'openForMs');
   if (fallback === undefined || openForMs === undefined || openForMs < fallback.afterMs) return undefined;
   return spares.get(fallback.id);
 }
 
 /** A failure that asks to wait for longer than until the fallback's time comes asks for less. */
-function inTimeForFallback({ id, fallback }: SinkStep, thrown: unknown): unknown {
-  const openForMs = openForMsOf(thrown);
-  if (fallback === undefined || openForMs === undefined || openForMs >= fallback.afterMs) return thrown;
+function inTimeForFallback({ id, fallback }: SinkStep, failure: HandlerFailure): HandlerFailure {
+  const openForMs = numberOf(failure, 'openForMs');
+  if (fallback === undefined || openForMs === undefined || openForMs >= fallback.afterMs) return failure;
   const leftMs = fallback.afterMs - openForMs;
-  const { cause } = thrown as HandlerFailure;
-  const retryAfterMs = Math.min(numberOf(thrown as HandlerFailure, 'retryAfterMs') ?? leftMs, leftMs);
+  const { cause } = failure;
+  const retryAfterMs = Math.min(numberOf(failure, 'retryAfterMs') ?? leftMs, leftMs);
   return new HandlerFailure(id, new RetryAfterError(cause.message, { cause, retryAfterMs, openForMs }));
-}
-
-function openForMsOf(thrown: unknown): number | undefined {
-  return thrown instanceof HandlerFailure ? numberOf(thrown, 'openForMs') : undefined;
 }

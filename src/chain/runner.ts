@@ -1,5 +1,4 @@
 /** Takes what is due for one chain from the store, runs it, and makes its end durable. */
-import type { Logger } from 'winston';
 import { atMost, type Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
 import { SECRET_ENV_NAMES } from '../config/schema.ts';
@@ -7,6 +6,7 @@ import type { ReceiverFactory } from '../delivery/receiver.ts';
 import { UNASKING } from '../enrich/enricher.ts';
 import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
+import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Batch, Delivery, Joined, Store } from '../store/store.ts';
 import { attempt, type AttemptOptions, type Gather } from './attempt.ts';

@@ -25,7 +25,7 @@ export function checkedDecision(answer: unknown): { readonly verdict: Change | H
 export function checkedInstance<T extends HandlerLife>(instance: T, work: 'handle' | 'deliver'): T {
   const made: unknown = instance;
   if (typeof made === 'object' && made !== null) {
-    if (typeof (made as Readonly<Record<string, unknown>>)[work] === 'function') return instance;
+    if (typeof Reflect.get(made, work) === 'function') return instance;
     if (made instanceof Promise)
       throw new Error(`its create() returned a promise, wanted { ${work}(change, context) }: wait in start()`);
   }
@@ -41,7 +41,7 @@ export function sinkVerdict(answer: unknown, change: Change): Change | Halt {
 export function checkedGroup(answer: unknown): string | Halt {
   if (isHalt(answer)) return withReason(answer);
   if (typeof answer === 'string' && answer !== '') return answer;
-  throw new Error('it names no group: wanted a text or halt(reason), probably a missing return or await');
+  throw new Error(`it names no group: wanted a text or halt(reason), ${LIKELY}`);
 }
 
 /** As the store gives it back. @throws Error for what cannot be kept: the store would refuse it, and the chain wait for that */
