@@ -1,7 +1,6 @@
 /** Manifests as bytes, each stored once and counted by its users. */
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
-import type { StoredManifest } from './store.ts';
 
 interface BodyRow {
   readonly id: number;
@@ -38,7 +37,7 @@ export class Bodies {
     return Number(this.#insert.run(uses, kind, bytes).lastInsertRowid);
   }
 
-  page(afterId: number, limit: number): StoredManifest[] {
+  page(afterId: number, limit: number) {
     const rows = this.#page.all(afterId, limit);
     return rows.map(({ id, grp: group, version, kind, resource, bytes }) => ({
       id,

@@ -32,10 +32,7 @@ import { HandlerMemory } from './handler-memory.ts';
 export interface DeliveryRecord {
   readonly id: number;
   readonly chain: string;
-  readonly record: ChangeRecord & {
-    readonly before: Uint8Array<ArrayBuffer> | null;
-    readonly after: Uint8Array<ArrayBuffer> | null;
-  };
+  readonly record: ChangeRecord;
   readonly attempts: number;
   readonly deferredSince: number | undefined;
   /** JSON array. */
@@ -288,7 +285,7 @@ export class Deliveries {
     return {
       id: row.delivery,
       chain,
-      record: this.merging.recordOf(row) as DeliveryRecord['record'],
+      record: this.merging.recordOf(row),
       attempts: row.attempts,
       deferredSince: row.deferred_since ?? undefined,
       delivered: row.delivered,

@@ -61,8 +61,7 @@ export class Gathered {
     if (first === undefined) return undefined;
     const rows: DeliveryRow[] = [];
     let bytes = 0;
-    for (const row of this.#members.iterate(chain, first.gather, first.batch) as Iterable<unknown>) {
-      const member = row as DeliveryRow;
+    for (const member of this.#members.iterate(chain, first.gather, first.batch)) {
       bytes += (member.before?.length ?? 0) + (member.after?.length ?? 0);
       const isFull = rows.length === MAX_MEMBERS || bytes > MAX_BYTES;
       if (first.batch === null && isFull && rows.length > 0) break;

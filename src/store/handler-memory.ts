@@ -38,9 +38,9 @@ export class HandlerMemory {
   }
 
   states(queue: string, handlers: readonly string[]): [handler: string, value: string][] {
-    return handlers.flatMap((handler) => {
+    return handlers.flatMap((handler): [string, string][] => {
       const state = this.#statements.getState.get(handler, queue);
-      return state === undefined ? [] : [[handler, state.value] as [string, string]];
+      return state === undefined ? [] : [[handler, state.value]];
     });
   }
 

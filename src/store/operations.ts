@@ -25,7 +25,6 @@ import type {
   EndedQuery,
   Forks,
   GroupEnd,
-  HeldManifest,
   HeldQuery,
   HistoryQuery,
   ParkRequest,
@@ -91,11 +90,11 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     ),
     held: read(
       (query: HeldQuery) => baseline.held(query),
-      (rows: HeldManifest[]) => rows.map(({ body }) => body.buffer as ArrayBuffer),
+      (rows) => rows.map(({ body }) => body.buffer),
     ),
     manifests: read(
       (afterId: number, limit: number) => bodies.page(afterId, limit),
-      (rows: StoredManifest[]) => rows.map(({ body }) => body.buffer as ArrayBuffer),
+      (rows) => rows.map(({ body }) => body.buffer),
     ),
     replaceManifests: write((rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) => {
       for (const { id, body } of rows) bodies.replace(id, body);

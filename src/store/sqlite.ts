@@ -40,7 +40,7 @@ import type {
   StoredManifest,
   Store,
 } from './store.ts';
-import { damageIn, StoreError, type StoreErrorCode } from './store-error.ts';
+import { damageIn, StoreError } from './store-error.ts';
 import type { ErrorOnWire, Message, Request, WorkerOptions } from './worker.ts';
 
 export interface SqliteStoreOptions {
@@ -346,8 +346,8 @@ class SqliteStore implements Store {
   }
 
   #settle(message: Message): void {
-    if (!Array.isArray(message)) return;
-    for (const reply of message as Extract<Message, readonly unknown[]>) {
+    if ('opened' in message || 'failed' in message) return;
+    for (const reply of message) {
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
       if ('error' in reply) waiting?.reject(errorFromWire(reply.error));
@@ -390,7 +390,8 @@ function statesOf(records: DeliveryRecord['states']): ReadonlyMap<string, Json> 
 }
 
 function errorFromWire({ message, stack, code, problems }: ErrorOnWire): Error {
-  const error = problems === undefined ? new StoreError(code as StoreErrorCode, message) : new ConfigError(problems);
+  const plain = code === undefined ? new Error(message) : new StoreError(code, message);
+  const error = problems === undefined ? plain : new ConfigError(problems);
   if (stack !== undefined) error.stack = stack;
   return error;
 }

@@ -171,7 +171,7 @@ export interface Joined {
   readonly freed: boolean;
 }
 
-/** What stateful handlers decided, committed together with the end of the delivery, or with a park after they ran never. */
+/** What stateful handlers decided, committed together with the end of the delivery; a park has none. */
 export interface StateWrites {
   /** By handler id; `null` forgets the state for this key. */
   readonly states?: ReadonlyMap<string, Json>;
@@ -298,7 +298,7 @@ export interface HeldQuery {
 export interface HeldManifest {
   readonly key: string;
   /** UTF-8 JSON. */
-  readonly body: Uint8Array;
+  readonly body: Uint8Array<ArrayBuffer>;
 }
 
 export interface DeadLetter {

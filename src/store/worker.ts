@@ -4,7 +4,7 @@ import { isConfigError, toError } from '../errors.ts';
 import { openDatabase } from './database.ts';
 import { Engine, type Call, type Reply } from './engine.ts';
 import type { Term } from './epoch.ts';
-import { StoreError } from './store-error.ts';
+import { StoreError, type StoreErrorCode } from './store-error.ts';
 
 /** Calls of one transaction at most: it bounds how long the first of them waits. */
 const MAX_BATCH = 512;
@@ -19,7 +19,9 @@ export interface WorkerOptions {
 export interface ErrorOnWire {
   readonly message: string;
   readonly stack: string | undefined;
-  readonly code: string | undefined;
+  /** Of a StoreError. */
+  readonly code: StoreErrorCode | undefined;
+  /** Of a ConfigError. */
   readonly problems: readonly string[] | undefined;
 }
 
@@ -72,6 +74,6 @@ function replyOnWire(reply: Reply): ReplyOnWire {
 
 function onWire(error: Error): ErrorOnWire {
   const { message, stack } = error;
-  if (isConfigError(error)) return { message, stack, code: error.code, problems: error.problems };
-  return { message, stack, code: error instanceof StoreError ? error.code : undefined, problems: undefined };
+  const code = error instanceof StoreError ? error.code : undefined;
+  return { message, stack, code, problems: isConfigError(error) ? error.problems : undefined };
 }
