@@ -63,11 +63,7 @@ function nameOf({ name }: Readonly<Record<string, unknown>>): string {
 }
 
 /** What the schema cannot say: nothing to watch, nothing to do, a name taken twice. */
-export function checkChains(
-  chains: readonly WrittenChain[],
-  problems: Problem[],
-  targets: readonly string[] = [],
-): void {
+export function checkChains(chains: readonly WrittenChain[], problems: Problem[], targets: readonly string[]): void {
   const taken = new Set<string>();
   for (const { name, path, table, branches } of chains) {
     const isBranch = path.at(-2) === 'branch';

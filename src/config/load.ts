@@ -63,8 +63,7 @@ export interface LoadOptions {
  * @throws ConfigError with every mistake: `config.toml:12: handler[1].webhookURL: is missing: it must be a string`
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Config> {
-  const { env, lenient = false, repeats = 'first' } = options;
-  const { tool, serviceAccountDir, onFile } = options;
+  const { env, overrides = {}, lenient = false, repeats = 'first', tool, serviceAccountDir, onFile } = options;
   onFile?.(resolve(file));
   const written = await readConfigFile(file, { env, lenient, repeats, tool, serviceAccountDir, unset: 'empty' });
   if (Object.keys(written.value).length === 0 && written.problems.length > 0)
@@ -96,21 +95,18 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   };
   const loaded = await Promise.all(chains.map((chain) => loadChain(chain, surroundings)));
 
-  const lines = [
-    ...overrideProblems(options.overrides),
-    ...render(problems.map(unquoted(value, filled)), written, file),
-  ];
+  const lines = [...overrideProblems(overrides), ...render(problems.map(unquoted(value, filled)), written, file)];
   if (lines.length > 0 || !structure.success) throw new ConfigError(lines);
   const { data } = structure;
   const config = {
-    ...settings(data, file, folder, options.overrides),
+    ...settings(data, file, folder, overrides),
     mayRunPrograms: written.allowsPrograms === true,
     outside: filled.map((path) => valueAt(value, path)).filter((text) => typeof text === 'string'),
     secretFiles: [...(holdsCredentials(value, filled) ? [resolve(file)] : []), ...new Set(files)],
     warnings: written.warnings.map((warning) => lineOf(warning, file)),
     chains: chains.map((chain, index) => {
       const table = chain.path.length === 0 ? data : (data.chain?.[Number(chain.path[1])] ?? {});
-      const resources = toResources(table.resource ?? [], defaultsOf(options.overrides), (n) =>
+      const resources = toResources(table.resource ?? [], defaultsOf(overrides), (n) =>
         surroundings.at([...chain.path, 'resource', n]),
       );
       const { retry, concurrency, coalesce, deadLetters, whileAway = 'auto' } = data;
@@ -197,7 +193,7 @@ function lineOf({ line, text }: Finding, file: string): string {
   return `${file}:${line}: ${text}`;
 }
 
-function overrideProblems(overrides: Overrides = {}): readonly string[] {
+function overrideProblems(overrides: Overrides): readonly string[] {
   const forAll = namespaces.safeParse(defaultsOf(overrides).namespaces);
   const labels = labelSelector.optional().safeParse(overrides.labelSelector || undefined);
   const [leaseAt = '', ...lease] = (overrides.lease ?? 'name').split('/').toReversed();
@@ -213,7 +209,7 @@ function overrideProblems(overrides: Overrides = {}): readonly string[] {
   ];
 }
 
-function defaultsOf({ namespace = '', labelSelector = '' }: Overrides = {}): {
+function defaultsOf({ namespace = '', labelSelector = '' }: Overrides): {
   namespaces: readonly string[];
   labelSelector: string;
 } {
@@ -226,7 +222,7 @@ function settings(
   data: ConfigFile,
   file: string,
   folder: string,
-  overrides: Overrides = {},
+  overrides: Overrides,
 ): Omit<Config, 'chains' | 'secretFiles' | 'outside' | 'warnings' | 'mayRunPrograms'> {
   const { cluster, log, state, redact, lookup, heartbeat, tracing, web, whileAway, existing } = data;
   // A flag wins over the file.

@@ -49,7 +49,6 @@ async function withServer(
       },
       refresh: () => {
         made.refreshes += 1;
-        return Promise.resolve();
       },
       close: () => {},
     };

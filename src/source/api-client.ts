@@ -81,7 +81,7 @@ class UndiciApiClient implements ApiClient {
     if (first.statusCode !== 401) return first;
     // Not read to its end, which may never come; the refusal is in the status.
     first.body.on('error', () => {}).destroy();
-    await this.#credentials.refresh();
+    this.#credentials.refresh();
     return this.#sendOnce(outgoing);
   }
 

@@ -34,7 +34,7 @@ export interface Credentials {
   /** The same object until something in it changed. */
   tls(): Promise<ConnectOptions>;
   /** The server answered 401: read files again, run the plug-in again. */
-  refresh(): Promise<void>;
+  refresh(): void;
   /** Ends a plug-in that runs; nothing can be asked any more. */
   close(): void;
 }
@@ -130,10 +130,9 @@ class LiveCredentials implements Credentials {
     return this.#tls;
   }
 
-  refresh(): Promise<void> {
+  refresh(): void {
     this.#access.ca?.forget?.();
     for (const identity of this.#access.identities) identity.forget?.();
-    return Promise.resolve();
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 /** What went wrong with a list or a watch, by what has to be done about it. */
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
-import type { JsonObject } from '../json.ts';
+import { isObject } from '../json.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import type { ApiStream } from './api.ts';
 
@@ -123,16 +123,14 @@ function remedyOf({ code, reason, tooNew }: Status): Remedy {
 }
 
 function readStatus(text: string): Status | undefined {
-  let status: JsonObject;
+  let status: unknown;
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== 'object' || parsed === null) return undefined;
-    status = parsed as JsonObject;
+    status = JSON.parse(text);
   } catch {
     return undefined;
   }
-  const { kind, code, reason, message } = status;
-  if (kind !== 'Status') return undefined;
+  if (!isObject(status) || status['kind'] !== 'Status') return undefined;
+  const { code, reason, message } = status;
   return {
     code: typeof code === 'number' ? code : 500,
     reason: typeof reason === 'string' ? reason : '',

@@ -7,7 +7,7 @@ import { type Interest, sameInterest } from '../interest.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { askedIn, covers, isPattern } from '../namespaces.ts';
-import type { Basis, ScopeSpec, ScopeState, Store } from '../store/store.ts';
+import type { Basis, Observation, ScopeSpec, ScopeState, Store } from '../store/store.ts';
 import { AcceptQueue } from './accept-queue.ts';
 import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
@@ -271,7 +271,7 @@ export class Informer implements ReflectorTarget {
     this.#add(this.#observer.gone({ key, uid, resourceVersion }, { silent: false, flags }), uid);
   }
 
-  #add(observation: ReturnType<Observer['gone']>, knownUid: string | undefined): void {
+  #add(observation: Observation, knownUid: string | undefined): void {
     const counts: Counts = { added: 0, updated: 0, deleted: 0 };
     count(counts, observation, knownUid);
     this.#meters.changed(counts);

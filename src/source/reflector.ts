@@ -65,7 +65,7 @@ export interface ReflectorOptions {
   /** Counts. */
   readonly onList: (reason: string) => void;
   readonly onWatchRestart: (reason: string) => void;
-  readonly random?: () => number;
+  readonly random: () => number;
 }
 
 const PAGE_LIMIT = 500;
@@ -100,7 +100,6 @@ export class Reflector {
   readonly #selectors: Query;
   readonly #backoff: Backoff;
   readonly #refused: Backoff;
-  readonly #random: () => number;
   /** The version that the watch goes on from; undefined: a list comes next. */
   #cursor: string | undefined;
   /** Why the next list is due, for the metrics. */
@@ -125,15 +124,14 @@ export class Reflector {
     this.#options = options;
     this.#cursor = cursor;
     this.#listReason = listReason;
-    this.#random = options.random ?? Math.random;
-    const { clock, labelSelector, fieldSelector } = options;
-    this.#backoff = new Backoff({ clock, random: this.#random });
-    this.#refused = new Backoff({ clock, random: () => (1 + this.#random()) / 2, ...REFUSED_BACKOFF });
+    const { clock, random, labelSelector, fieldSelector } = options;
+    this.#backoff = new Backoff({ clock, random });
+    this.#refused = new Backoff({ clock, random: () => (1 + random()) / 2, ...REFUSED_BACKOFF });
     this.#selectors = { labelSelector: labelSelector || undefined, fieldSelector: fieldSelector || undefined };
   }
 
   /** Runs until the signal aborts, or until `giveUp` says so of a failure; then resolves. */
-  async run(signal: AbortSignal, giveUp: (failure: ReflectorFailure) => boolean = () => false): Promise<void> {
+  async run(signal: AbortSignal, giveUp: (failure: ReflectorFailure) => boolean): Promise<void> {
     while (!signal.aborted) {
       const verb = this.#cursor === undefined ? 'list' : 'watch';
       try {
@@ -241,11 +239,14 @@ export class Reflector {
   #watchLimits(): { readonly timeoutSeconds: number; readonly silenceMs: number } {
     const { maxSilenceMs } = this.#options;
     if (maxSilenceMs === undefined) {
-      const timeoutSeconds = Math.round(MIN_WATCH_S * (1 + this.#random()));
+      const timeoutSeconds = Math.round(MIN_WATCH_S * (1 + this.#options.random()));
       return { timeoutSeconds, silenceMs: timeoutSeconds * 1000 + WATCH_GRACE_MS };
     }
     // Nothing may come for a minute of a quiet resource: the end of a short watch is what is surely heard.
-    return { timeoutSeconds: Math.round((maxSilenceMs / 4000) * (2 + this.#random())), silenceMs: maxSilenceMs };
+    return {
+      timeoutSeconds: Math.round((maxSilenceMs / 4000) * (2 + this.#options.random())),
+      silenceMs: maxSilenceMs,
+    };
   }
 
   /**

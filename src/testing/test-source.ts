@@ -159,7 +159,7 @@ export function clientOf(server: Pick<ApiServer, 'url'>): ApiClient {
     warnings: [],
     headers: () => Promise.resolve({}),
     tls: () => Promise.resolve(NO_TLS),
-    refresh: () => Promise.resolve(),
+    refresh: () => {},
     close: () => {},
   });
 }
