@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { pause, type Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
-import { findChain } from '../config/find-chain.ts';
+import { findChain } from '../config/in-chains.ts';
 import { codeOf, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';

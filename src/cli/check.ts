@@ -12,6 +12,7 @@ import type { ApiClient } from '../source/api.ts';
 import { resolveBuiltIn } from '../source/built-in-kinds.ts';
 import { loadCredentials } from '../source/credentials.ts';
 import { Discovery, type Resolution } from '../source/discovery.ts';
+import { resourceName } from '../source/resource-path.ts';
 import type { WatchRequest } from '../source/source.ts';
 import { watchRequests } from '../watch-requests.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
@@ -69,7 +70,7 @@ function describeWork(chain: ChainConfig): readonly string[] {
 
 /** What the process does beside its chains. Of URLs the host only. */
 function describeService({ chains, mayRunPrograms, lease, heartbeat, tracing }: Config): string {
-  const programs = mayRunPrograms ? [] : chains.flatMap(programsIn);
+  const programs = mayRunPrograms ? [] : programsIn(chains);
   const lines = [
     programs.length === 0
       ? undefined
@@ -178,7 +179,7 @@ async function askFor(
   }
   const { resource } = resolution;
   const place = placeOf(resource, request.namespace);
-  const name = `${[resource.group, resource.version].filter(Boolean).join('/')}/${resource.resource} ${inPlace(place)}`;
+  const name = `${resourceName(resource)} ${inPlace(place)}`;
   const refused: string[] = [];
   for (const verb of ['list', 'watch']) {
     if (!(await mayWe(api, { ...resource, namespace: askedIn(place) }, verb))) refused.push(verb);

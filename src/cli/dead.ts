@@ -3,7 +3,7 @@ import { idempotencyKey } from '../change.ts';
 import { documentOf, summaryOf } from '../change/change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
-import { findChain } from '../config/find-chain.ts';
+import { findChain } from '../config/in-chains.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeadLetter, Store } from '../store/store.ts';
@@ -11,7 +11,7 @@ import { EXIT, type Action, type CommandIo } from './command.ts';
 import { chosen, inPages, isFiltered, select, unknownIds, type Chosen, type Filters } from './dead-letter-choice.ts';
 import { configFrom, withStateFlags, type StateFlags } from './options.ts';
 import { withStore } from './state.ts';
-import { age, isoTime, table } from './table.ts';
+import { age, isoTime, table, withTimes } from './table.ts';
 import { idOf } from './values.ts';
 
 interface Flags extends StateFlags, Filters {
@@ -114,10 +114,6 @@ function documentOfLetter({ id, chain, handler, error, attempts, diedAt, change 
     idempotencyKey: key,
     change: summaryOf(change),
   };
-}
-
-function withTimes<T extends { readonly at: number; readonly lastAt: number }>(failure: T) {
-  return { ...failure, at: isoTime(failure.at), lastAt: isoTime(failure.lastAt) };
 }
 
 /** One whose handler is gone is left where it is: its chain would run through and call it delivered. */

@@ -3,14 +3,14 @@ import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
 import { documentOf } from '../change/change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
-import { findChain } from '../config/find-chain.ts';
+import { findChain } from '../config/in-chains.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeliveryTrip, Failure, Store, Trip } from '../store/store.ts';
 import { EXIT, type CommandIo } from './command.ts';
 import { withDifference } from '../../handlers/diff/difference.ts';
 import { configFrom, type StateFlags } from './options.ts';
-import { age, isoTime } from './table.ts';
+import { age, isoTime, withTimes } from './table.ts';
 
 /** @throws ConfigError when there is no such change */
 export async function explainChange(
@@ -54,7 +54,7 @@ function documentOfTrip({ change, deliveries }: Trip) {
       ...rest,
       ...(dueAt === undefined ? {} : { dueAt: isoTime(dueAt) }),
       ...(endedAt === undefined ? {} : { endedAt: isoTime(endedAt) }),
-      failures: failures.map((failure) => ({ ...failure, at: isoTime(failure.at), lastAt: isoTime(failure.lastAt) })),
+      failures: failures.map(withTimes),
     })),
   };
 }

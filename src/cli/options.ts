@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
 import type { ChainConfig, Config, HandlerConfig } from '../config/config.ts';
+import { handlersIn } from '../config/in-chains.ts';
 import { loadConfig, type LoadOptions } from '../config/load.ts';
 import type { NamedTool } from '../config/read.ts';
 import { REPEATS, type Repeats } from '../event.ts';
@@ -154,7 +155,7 @@ export async function runnableConfigFrom(
 ): Promise<Config> {
   const config = await configFrom(flags, io, onFile);
   const isAllowed = flags.enableExec === true || (asItsTool && config.mayRunPrograms);
-  const refused = isAllowed ? [] : config.chains.flatMap(programsIn);
+  const refused = isAllowed ? [] : programsIn(config.chains);
   if (refused.length === 0) return config;
   throw new ConfigError(
     refused.map(({ id, at }) => `${at}: handler ${id} runs a program, which is off: start with --enable-exec`),
@@ -162,8 +163,8 @@ export async function runnableConfigFrom(
 }
 
 /** The handlers that run some. */
-export function programsIn({ handlers, branches }: ChainConfig): readonly HandlerConfig[] {
-  return [...handlers.filter(({ definition }) => definition.runsPrograms === true), ...branches.flatMap(programsIn)];
+export function programsIn(chains: readonly ChainConfig[]): readonly HandlerConfig[] {
+  return handlersIn(chains).filter(({ definition }) => definition.runsPrograms === true);
 }
 
 /** Flags win over the configuration. */

@@ -4,7 +4,7 @@ import { exposedFiles } from '../config/exposed-files.ts';
 import { watchFiles } from '../config/watch-files.ts';
 import { createApp, type App } from '../app.ts';
 import { parseListen } from '../web/server.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, toError } from '../errors.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { reloadWhenChanged, warnAll, type Reloading } from './reload.ts';
 import {
@@ -24,8 +24,6 @@ type Flags = ConfigFlags & LeaseFlag & LogFlags & ExecFlag & { readonly listen: 
 
 /** Health and metrics outside a cluster; a pod's chart passes its own. */
 const DEFAULT_LISTEN = '127.0.0.1:8080';
-/** Of a timer in Node. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 export function runCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
@@ -61,8 +59,6 @@ async function untilStopped(
   signal: AbortSignal,
   follow: (signal: AbortSignal) => Reloading,
 ): Promise<number> {
-  // Waiting for a cluster that cannot be reached, without endpoints, nothing else would keep the process alive.
-  const alive = setInterval(() => {}, MAX_TIMEOUT_MS);
   const stopped = new Promise<void>((resolve) => {
     const stop = () => resolve(app.stop());
     if (signal.aborted) stop();
@@ -79,7 +75,6 @@ async function untilStopped(
   } finally {
     over.abort();
     await reloading.ended;
-    clearInterval(alive);
   }
   return EXIT.ok;
 }
@@ -89,7 +84,7 @@ function listenFrom(flag: string): string | undefined {
   try {
     parseListen(flag);
   } catch (error) {
-    throw new ConfigError([`--listen: ${(error as Error).message}, or "off"`], { cause: error });
+    throw new ConfigError([`--listen: ${toError(error).message}, or "off"`], { cause: error });
   }
   return flag;
 }

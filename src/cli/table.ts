@@ -1,6 +1,7 @@
 /** Tables for a terminal. */
 import { durationText } from '../duration-text.ts';
 import { printable } from '../log.ts';
+import type { Failure } from '../store/store.ts';
 
 /** Rows as aligned columns, each line ended; the last column keeps its own width. Nothing in a cell can break a line or colour it. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -15,6 +16,11 @@ export function table(rows: readonly (readonly string[])[]): string {
 /** RFC 3339 with milliseconds. */
 export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+/** What went wrong on the way of a delivery, its times as {@link isoTime} says them. */
+export function withTimes(failure: Failure) {
+  return { ...failure, at: isoTime(failure.at), lastAt: isoTime(failure.lastAt) };
 }
 
 /** `1m20s`: how long ago, its two largest units. */

@@ -1,5 +1,5 @@
 /** Keeps a receiver's URL out of every message: a webhook's path is its password. */
-import { toError } from '../errors.ts';
+import { codeOf, toError } from '../errors.ts';
 
 /** Shorter pieces are words of the path (`api`, `v1`) and no secrets; hiding them would only garble messages. */
 const MIN_SECRET_LENGTH = 6;
@@ -35,13 +35,14 @@ function spellingsOf(piece: string): readonly string[] {
 
 /** An error that may stand as a cause: name, code and message of the original, scrubbed; none of its other properties. */
 export function scrubbedCause(error: Error, scrub: (text: string) => string): Error {
-  const { code, cause } = error as Error & { readonly code?: unknown };
+  const { cause } = error;
+  const code = codeOf(error);
   const clean = new Error(
     scrub(messageOf(error)),
     cause instanceof Error ? { cause: scrubbedCause(cause, scrub) } : {},
   );
   clean.name = error.name;
-  return typeof code === 'string' ? Object.assign(clean, { code }) : clean;
+  return code === undefined ? clean : Object.assign(clean, { code });
 }
 
 const UNKNOWN_AUTHORITY = 'its certificate is of an authority that is not known here; name its CA as `tls.caFile`';

@@ -1,6 +1,7 @@
 /** What a configuration needs of the cluster, and no more. */
 import { needOf } from '../enrich/needs.ts';
-import type { ChainConfig, Config } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { handlersIn } from '../config/in-chains.ts';
 import { ConfigError } from '../errors.ts';
 import { askedIn, placesOf } from '../namespaces.ts';
 import type { Resolution } from '../source/discovery.ts';
@@ -88,7 +89,7 @@ export async function grantsOf(
       for (const namespace of places)
         grants.push({ group: found.group, resource: found.resource, verbs: ['get'], namespace });
     }
-    for (const access of handlersOf(config).flatMap(
+    for (const access of handlersIn(config.chains).flatMap(
       ({ definition, options }) => definition.asks?.(options).access ?? [],
     ))
       for (const namespace of everywhere) grants.push({ ...access, namespace });
@@ -101,15 +102,10 @@ export async function grantsOf(
 export function looksUp(config: Config): boolean {
   return (
     config.lookup.enabled &&
-    handlersOf(config).some(
+    handlersIn(config.chains).some(
       ({ definition, options }) => definition.asks?.(options).involved === true || needOf(options) !== undefined,
     )
   );
-}
-
-function handlersOf({ chains }: Config): ChainConfig['handlers'] {
-  const all = (chain: ChainConfig): ChainConfig['handlers'] => [...chain.handlers, ...chain.branches.flatMap(all)];
-  return chains.flatMap(all);
 }
 
 function merged(grants: readonly Grant[]): readonly Grant[] {

@@ -105,15 +105,12 @@ function receiverRow(
   balances: readonly Balance[],
 ): Html {
   const isFailing = lastFailure !== undefined && lastFailure.at > (lastOkAt ?? 0);
-  const tone = restsUntil !== undefined ? 'bad' : isFailing ? 'warn' : 'good';
-  const words =
+  const [tone, words] =
     restsUntil !== undefined
-      ? 'given a rest'
+      ? ['bad', 'given a rest']
       : isFailing
-        ? 'failing'
-        : lastOkAt === undefined
-          ? 'not used yet'
-          : 'works';
+        ? ['warn', 'failing']
+        : ['good', lastOkAt === undefined ? 'not used yet' : 'works'];
   // What waits for a sink is counted by its chain: a change waits there once, whatever it waits for.
   const chains = new Set(names.map((name) => name.slice(0, Math.max(0, name.lastIndexOf('/')))));
   const queue = balances.filter(({ chain }) => chains.has(chain)).reduce((n, { pending }) => n + pending, 0);

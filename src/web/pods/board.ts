@@ -4,7 +4,8 @@ import { compileMute } from '../../../handlers/podAlerts/mute.ts';
 import { rulesOf, type Options } from '../../../handlers/podAlerts/options.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
 import { isDue, timesOf, type GroupState, type Known, type PodState } from '../../../handlers/podAlerts/state.ts';
-import type { ChainConfig, HandlerConfig } from '../../config/config.ts';
+import type { ChainConfig } from '../../config/config.ts';
+import { handlersIn } from '../../config/in-chains.ts';
 import type { Store } from '../../store/store.ts';
 import type { ReadTimes } from './acknowledged.ts';
 
@@ -21,7 +22,6 @@ export interface Finding {
   readonly name: string;
   readonly container: string;
   readonly owner: Owner | undefined;
-  readonly node: string | undefined;
   readonly status: AlertStatus;
   /** The worst problem that it has now. */
   readonly problem: Known | undefined;
@@ -36,9 +36,7 @@ export interface Watcher {
 }
 
 export function watchersIn(chains: readonly ChainConfig[]): readonly Watcher[] {
-  const all = (chain: ChainConfig): readonly HandlerConfig[] => [...chain.handlers, ...chain.branches.flatMap(all)];
-  return chains
-    .flatMap(all)
+  return handlersIn(chains)
     .filter(({ definition }) => definition.name === 'podAlerts')
     .map(({ id, options }) => ({ id, options: options as Options }));
 }
@@ -80,7 +78,7 @@ function findingsIn({ pods, owner }: GroupState, judge: Judge): readonly Finding
       if (judged === undefined) return [];
       const place = { namespace: pod.key.slice(0, Math.max(0, slash)), name: pod.key.slice(slash + 1) };
       const kind = failingKindOf(owner, ...pod.problems);
-      return [{ id, uid, kind, ...place, container, owner, node: pod.node, ...judged }];
+      return [{ id, uid, kind, ...place, container, owner, ...judged }];
     });
   });
 }

@@ -8,11 +8,12 @@ import { uidInEvents } from '../../enrich/involved.ts';
 import type { Store } from '../../store/store.ts';
 import { answers } from '../answers.ts';
 import { firstProblem } from '../change-routes.ts';
+import type { Outlook } from '../outlook.ts';
 import type { Route, RouteParts } from '../route.ts';
 import { eventsOf } from './events.ts';
 import type { PodDesk } from './pod-desk.ts';
 import { isWatched, podNamed, podsIn } from './pod-store.ts';
-import { withLocalTime, type PodEntry } from './shapes.ts';
+import { withLocalTime } from './shapes.ts';
 
 const MAX_IDS = 1_000;
 const ids = z.strictObject({ ids: z.array(z.string().min(1).max(400)).min(1).max(MAX_IDS) });
@@ -76,7 +77,7 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
         path,
         'Events of a watched namespace, or of one pod of it, oldest first.',
         answers.events,
-        inNamespace((c, store, place) => events(c, store, place, { outlook, settings }, desk)),
+        inNamespace((c, store, place) => events(c, store, place, outlook, desk)),
       ),
     ),
     get(
@@ -103,7 +104,8 @@ interface Place {
 }
 
 function placeOf(c: Context): Place | undefined {
-  const { namespace = '', pod } = c.req.param() as Readonly<Record<string, string | undefined>>;
+  const namespace = c.req.param('namespace') ?? '';
+  const pod = c.req.param('pod');
   return NAME.test(namespace) && (pod === undefined || NAME.test(pod)) ? { namespace, pod } : undefined;
 }
 
@@ -113,13 +115,7 @@ async function podList(c: Context, store: Store, { namespace }: Place): Promise<
   return c.json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
 }
 
-async function events(
-  c: Context,
-  store: Store,
-  place: Place,
-  { outlook }: Pick<RouteParts, 'outlook' | 'settings'>,
-  desk: PodDesk,
-): Promise<Response> {
+async function events(c: Context, store: Store, place: Place, outlook: Outlook, desk: PodDesk): Promise<Response> {
   const pod = place.pod === undefined ? undefined : await podNamed(store, place.namespace, place.pod);
   const uid = uidInEvents(pod?.metadata);
   const answer = await eventsOf(outlook.api(), { ...place, uid });
@@ -142,7 +138,7 @@ async function take(c: Context, clock: Clock, desk: PodDesk): Promise<Response> 
   try {
     const unread = await desk.unread();
     const answer = await desk.withEvents(unread);
-    whenGone(c, clock, (sent) => turn.end(sent ? unread.map(({ id }: PodEntry) => id) : []));
+    whenGone(c, clock, (sent) => turn.end(sent ? unread.map(({ id }) => id) : []));
     return c.json(answer);
   } catch (thrown) {
     turn.end([]);
