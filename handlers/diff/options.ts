@@ -1,20 +1,29 @@
 /** What the handler takes in config.toml. */
 import { z } from 'zod';
+import { toError } from '../../src/errors.ts';
 import { parsePath } from './path.ts';
 
-const path = z.string().superRefine((text, context) => {
-  try {
-    parsePath(text);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message });
-  }
+/** The path of a field, as `ignore` and `match` take it. */
+export const fieldPath = z.string().superRefine((path, context) => {
+  const problem = pathProblem(path);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
 });
+
+/** What is wrong with the path of a field, if anything. */
+export function pathProblem(path: string): string | undefined {
+  try {
+    parsePath(path);
+    return undefined;
+  } catch (thrown) {
+    return toError(thrown).message;
+  }
+}
 
 const shown = (what: string) =>
   z.boolean().default(false).describe(`Show changes of ${what} too.`).meta({ example: true });
 
 const ignore = z
-  .array(path)
+  .array(fieldPath)
   .default([])
   .describe(
     'Field paths that do not count, with everything in them. `*` stands for any characters of one step, `**` for any number of steps.',
@@ -28,12 +37,12 @@ const ONLY = 'Field paths, as in `ignore`: nothing else counts. What is quiet by
 export const options = z.strictObject({
   ignore,
   only: z
-    .array(path)
+    .array(fieldPath)
     .default([])
     .describe(`${ONLY}. Empty: all fields.`)
     .meta({ example: ['spec.**.image', 'status.phase'] }),
   kinds: z
-    .record(z.string(), z.strictObject({ ignore, only: z.array(path).optional().describe(`${ONLY}.`) }))
+    .record(z.string(), z.strictObject({ ignore, only: z.array(fieldPath).optional().describe(`${ONLY}.`) }))
     .default({})
     .describe(
       'The same for one kind, named `Deployment` or `Deployment.apps`, in any case: its `ignore` adds to the general one, its `only` takes the place of the general one.',

@@ -1,15 +1,9 @@
 /** The tests that a configuration may name. */
 import { z } from 'zod';
 import { patterns } from '../../src/config/fields.ts';
-import { toError } from '../../src/errors.ts';
-import { parsePath } from '../diff/path.ts';
+import { fieldPath, pathProblem } from '../diff/options.ts';
 
 const text = (description: string, example: string) => patterns.optional().describe(description).meta({ example });
-
-const fieldPath = z.string().superRefine((path, context) => {
-  const problem = pathProblem(path);
-  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-});
 
 /** By field path. The keys are checked here: a record's own check of them would not say what is wrong. */
 const byFieldPath = z.record(z.string(), patterns).superRefine((table, context) => {
@@ -18,15 +12,6 @@ const byFieldPath = z.record(z.string(), patterns).superRefine((table, context) 
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, path: [path] });
   }
 });
-
-function pathProblem(path: string): string | undefined {
-  try {
-    parsePath(path);
-    return undefined;
-  } catch (thrown) {
-    return toError(thrown).message;
-  }
-}
 
 const actions = z.enum(['added', 'updated', 'deleted']);
 

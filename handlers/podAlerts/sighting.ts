@@ -54,7 +54,7 @@ export function matters(change: Change, options: ClassifyOptions): boolean {
 /** What is read of a change; a manifest that is held, as one that changed nothing. */
 export type Shown = Pick<Change, 'action' | 'key' | 'uid' | 'before' | 'after' | 'flags'>;
 
-export function sightingOf({ action, key, uid, before, after, flags }: Shown, options: ClassifyOptions): Sighting {
+function sightingOf({ action, key, uid, before, after, flags }: Shown, options: ClassifyOptions): Sighting {
   const pod = after ?? before;
   const isOut = after !== undefined && before !== undefined && hasLeft(after, before);
   const gone = action === 'deleted' || after === undefined || isOut || expectedEndOf(after) !== undefined;
@@ -142,7 +142,7 @@ function succeeded(pod: Manifest): boolean {
  *
  * @param isDown it was so before: who cordons it then looks after it, and that does not make it ready
  */
-export function nodeSightingOf(
+function nodeSightingOf(
   { action, key, uid, after }: Shown,
   { pendingMs }: ClassifyOptions,
   isDown: boolean,
@@ -163,7 +163,7 @@ function isTakenDown(node: Manifest): boolean {
 }
 
 /** A job has one problem: that it has given up. Why its pods failed was theirs. */
-export function jobSightingOf({ action, key, uid, before, after }: Shown): Sighting {
+function jobSightingOf({ action, key, uid, before, after }: Shown): Sighting {
   const gone =
     action === 'deleted' || after === undefined || text(after, 'metadata', 'deletionTimestamp') !== undefined;
   const failure = gone ? undefined : conditionOf(after, 'Failed');

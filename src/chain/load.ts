@@ -18,7 +18,7 @@ const LOAD_DEADLINE_MS = 30_000;
 /** In the table of a handler, beside its own options; keys are taken in any case. */
 const RESERVED = new Set(['name', 'id', ...Object.keys(sinkOptions.shape)].map((key) => key.toLowerCase()));
 
-/** By path: how often a user's file could not be used. */
+/** By path: how often a user's file could not be used. It is the process's, as the modules are that Node keeps: see loadOwn(). */
 const failuresOf = new Map<string, number>();
 
 /**
