@@ -23,6 +23,8 @@ interface Entry {
 }
 
 const DEFAULT_SECTION = 'DEFAULT';
+/** Of keys that name others. */
+const MAX_DEPTH = 10;
 
 /** Never throws; no message holds a value, which may be a secret. */
 export function parseIni(text: string): IniFile {
@@ -101,7 +103,6 @@ function withoutComment(path: Path, value: string, warnings: Problem[]): string 
 
 /** `%%` is `%`, `%(other)s` another key of the section. */
 function interpolated(value: string, section: ReadonlyMap<string, string>, depth = 0): string {
-  const MAX_DEPTH = 10;
   return value.replace(/%%|%\(([^)]+)\)s/g, (token, name?: string) => {
     if (name === undefined) return '%';
     const other = section.get(name.toLowerCase());

@@ -96,15 +96,15 @@ export function clusterOf(
     warn(['global', 'k8s_ca'], 'no CA file is named: the server must have a certificate that the system trusts');
   return {
     server: /^https?:\/\//.test(endpoint) ? endpoint : `https://${endpoint}`,
-    ...(token.from === 'pod' ? { tokenFile: token.value } : { token: referenceTo('K8S_TOKEN', token) }),
+    ...(token.from === 'pod' ? { tokenFile: token.value } : { token: tokenReference(token) }),
     ...(ca === '' ? {} : { caFile: resolve(ca) }),
     ...(insecure ? { insecure } : {}),
   };
 }
 
 /** So that `import` prints no secret that the file does not hold. */
-function referenceTo(name: Name, { value, from }: Setting): string {
-  return from === 'environment' ? `\${${name}}` : literal(value);
+function tokenReference({ value, from }: Setting): string {
+  return from === 'environment' ? '${K8S_TOKEN}' : literal(value);
 }
 
 /**

@@ -73,7 +73,7 @@ export class Expressions {
   primary(value: Value): string {
     const liquid = this.#whole(value);
     if (liquid === value.liquid && value.isCompound !== true) return liquid;
-    return this.#assigned(`t_${++this.#names}`, liquid);
+    return this.#assigned(this.fresh('t'), liquid);
   }
 
   fresh(stem: string): string {

@@ -60,7 +60,7 @@ class TemplateReader {
     if (end.keyword === 'end') return [];
     const inner = end.rest.keyword();
     if (inner === 'if' || inner === 'with') return [this.#block(inner, end.rest)];
-    end.rest.mustBeEmpty('else');
+    end.rest.mustBeEmpty();
     const { nodes, end: last } = this.list();
     if (last?.keyword !== 'end') throw new GoTemplateError(`{{${type}}} without {{end}}`);
     return nodes;
@@ -101,9 +101,9 @@ class ActionReader {
     return token.text;
   }
 
-  mustBeEmpty(keyword: string): void {
+  mustBeEmpty(): void {
     this.#skipSpace();
-    if (this.#peek() !== undefined) throw new GoTemplateError(`{{${keyword}}} takes nothing`);
+    if (this.#peek() !== undefined) throw new GoTemplateError('{{else}} takes nothing');
   }
 
   wholePipe(): Pipe {
