@@ -6,13 +6,14 @@ import {
   type Halt,
   type HandlerContext,
   type HandlerDefinition,
-  type StatefulContext,
+  type SinkDefinition,
+  type StatefulDefinition,
+  type TransformDefinition,
 } from '../chain/handler.ts';
 import { checkedDecision, checkedGroup, checkedInstance, checkedVerdict } from '../chain/verdict.ts';
 import { textOf } from '../chain/failure.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { toError } from '../errors.ts';
-import type { Json } from '../json.ts';
 import { unlessAborted } from '../until-aborted.ts';
 import { printable } from '../log.ts';
 
@@ -26,92 +27,106 @@ export function rehearsed(chain: ChainConfig, stdout: NodeJS.WritableStream, onF
       const what = `${change.action} ${change.gvk.kind.toLowerCase()} ${change.key} @${change.resourceVersion}`;
       stdout.write(`${printable(`${what}  ${handler.id}: ${verdict}`)}\n`);
     };
-    return { ...handler, definition: rehearse(handler.definition, { print, onFailure }) };
+    const answered = (change: Change, verdict: Change | Halt) =>
+      print(change, isHalt(verdict) ? `halt (${verdict.reason})` : `pass${headlineOf(change, verdict)}`);
+    const failed = (change: Change, thrown: unknown): Halt => {
+      print(change, `throws (${textOf(toError(thrown))})`);
+      onFailure();
+      return halt('a handler threw');
+    };
+    return { ...handler, definition: rehearse(handler.definition, { print, answered, failed }) };
   });
   const branches = chain.branches.map((branch) => rehearsed(branch, stdout, onFailure));
   return { ...chain, handlers, branches, concurrency: 1, retry: { ...chain.retry, retries: 0 } };
 }
 
+/** Who hears what a handler answers. */
 interface Audience {
   readonly print: (change: Change, verdict: string) => void;
-  readonly onFailure: () => void;
+  readonly answered: (change: Change, verdict: Change | Halt) => void;
+  readonly failed: (change: Change, thrown: unknown) => Halt;
 }
 
-function rehearse(definition: HandlerDefinition, { print, onFailure }: Audience): HandlerDefinition {
-  const answered = (change: Change, verdict: Change | Halt): void =>
-    print(change, isHalt(verdict) ? `halt (${verdict.reason})` : `pass${headlineOf(change, verdict)}`);
-  const failed = (change: Change, thrown: unknown): Halt => {
-    print(change, `throws (${textOf(toError(thrown))})`);
-    onFailure();
-    return halt('a handler threw');
-  };
+function rehearse(definition: HandlerDefinition, audience: Audience): HandlerDefinition {
   switch (definition.type) {
     case 'sink':
-      return {
-        ...definition,
-        create(options, environment) {
-          const sink = checkedInstance(definition.create(options, environment), 'deliver');
-          return {
-            async deliver(change: Change, context: HandlerContext) {
-              try {
-                const shown = await inTime(() => sink.preview?.(change, context), context);
-                print(change, `would deliver${shown === undefined ? '' : `: ${shown}`}`);
-              } catch (thrown) {
-                failed(change, thrown);
-              }
-            },
-          };
-        },
-      };
+      return rehearseSink(definition, audience);
     case 'transform':
-      return {
-        ...definition,
-        create(options, environment) {
-          const instance = checkedInstance(definition.create(options, environment), 'handle');
-          return {
-            ...life(instance),
-            async handle(change: Change, context: HandlerContext) {
-              try {
-                const verdict = checkedVerdict(await inTime(() => instance.handle(change, context), context));
-                answered(change, verdict);
-                return verdict;
-              } catch (thrown) {
-                return failed(change, thrown);
-              }
-            },
-          };
-        },
-      };
+      return rehearseTransform(definition, audience);
     case 'stateful':
+      return rehearseStateful(definition, audience);
+  }
+}
+
+function rehearseSink(definition: SinkDefinition, { print, failed }: Audience): SinkDefinition {
+  return {
+    ...definition,
+    create(options, environment) {
+      const sink = checkedInstance(definition.create(options, environment), 'deliver');
       return {
-        ...definition,
-        create(options, environment) {
-          const instance = checkedInstance(definition.create(options, environment), 'handle');
-          const group = async (change: Change, context: HandlerContext) => {
-            try {
-              const named = checkedGroup(await inTime(() => instance.group?.(change, context), context));
-              if (isHalt(named)) answered(change, named);
-              return named;
-            } catch (thrown) {
-              return failed(change, thrown);
-            }
-          };
-          return {
-            ...life(instance),
-            ...(instance.group === undefined ? {} : { group }),
-            async handle(change: Change, context: StatefulContext<Json>) {
-              try {
-                const decided = checkedDecision(await inTime(() => instance.handle(change, context), context));
-                answered(change, decided.verdict);
-                return decided;
-              } catch (thrown) {
-                return { verdict: failed(change, thrown), state: context.state ?? null };
-              }
-            },
-          };
+        async deliver(change, context) {
+          try {
+            const shown = await inTime(() => sink.preview?.(change, context), context);
+            print(change, `would deliver${shown === undefined ? '' : `: ${shown}`}`);
+          } catch (thrown) {
+            failed(change, thrown);
+          }
         },
       };
-  }
+    },
+  };
+}
+
+function rehearseTransform(definition: TransformDefinition, { answered, failed }: Audience): TransformDefinition {
+  return {
+    ...definition,
+    create(options, environment) {
+      const instance = checkedInstance(definition.create(options, environment), 'handle');
+      return {
+        ...life(instance),
+        async handle(change, context) {
+          try {
+            const verdict = checkedVerdict(await inTime(() => instance.handle(change, context), context));
+            answered(change, verdict);
+            return verdict;
+          } catch (thrown) {
+            return failed(change, thrown);
+          }
+        },
+      };
+    },
+  };
+}
+
+function rehearseStateful(definition: StatefulDefinition, { answered, failed }: Audience): StatefulDefinition {
+  return {
+    ...definition,
+    create(options, environment) {
+      const instance = checkedInstance(definition.create(options, environment), 'handle');
+      const group = async (change: Change, context: HandlerContext) => {
+        try {
+          const named = checkedGroup(await inTime(() => instance.group?.(change, context), context));
+          if (isHalt(named)) answered(change, named);
+          return named;
+        } catch (thrown) {
+          return failed(change, thrown);
+        }
+      };
+      return {
+        ...life(instance),
+        ...(instance.group === undefined ? {} : { group }),
+        async handle(change, context) {
+          try {
+            const decided = checkedDecision(await inTime(() => instance.handle(change, context), context));
+            answered(change, decided.verdict);
+            return decided;
+          } catch (thrown) {
+            return { verdict: failed(change, thrown), state: context.state ?? null };
+          }
+        },
+      };
+    },
+  };
 }
 
 /** Its deadline ends a call from outside, which is told as if it had thrown. */
