@@ -225,6 +225,7 @@ function settings(
   overrides: Overrides,
 ): Omit<Config, 'chains' | 'secretFiles' | 'outside' | 'warnings' | 'mayRunPrograms'> {
   const { cluster, log, state, redact, lookup, heartbeat, tracing, web, whileAway, existing } = data;
+  const stateName = state?.name ?? parsePath(file).name;
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
@@ -235,15 +236,12 @@ function settings(
       kubeconfig: overrides.kubeconfig ?? kubeconfig?.join(delimiter),
       context: overrides.context ?? cluster?.context,
       name: cluster?.name,
-      direct:
-        cluster?.server === undefined || chosen
-          ? undefined
-          : directAccess({ ...cluster, server: cluster.server }, folder),
+      direct: cluster?.server === undefined || chosen ? undefined : directAccess(cluster, cluster.server, folder),
       maxSilenceMs: cluster?.maxSilence === undefined ? undefined : durationMs(cluster.maxSilence),
     },
     state: {
       path: overrides.state ?? (state?.path === undefined ? undefined : resolve(folder, state.path)),
-      name: state?.name ?? parsePath(file).name,
+      name: stateName,
     },
     whileAway: whileAway === 'ignore' ? 'ignore' : 'each',
     existing: existing ?? 'silent',
@@ -268,7 +266,7 @@ function settings(
       requestsPerSecond: lookup?.requestsPerSecond ?? 5,
       burst: lookup?.burst ?? 10,
     },
-    lease: leaseOf(data.lease, overrides.lease, { name: state?.name ?? parsePath(file).name }),
+    lease: leaseOf(data.lease, overrides.lease, stateName),
     heartbeat: heartbeat && {
       url: heartbeat.url,
       method: heartbeat.method ?? 'POST',
@@ -286,11 +284,11 @@ function settings(
 const DEFAULT_LEASE_DURATION_MS = 15_000;
 
 /** A flag, `[NAMESPACE/]NAME`, asks for it as the table does, and wins. */
-function leaseOf(table: ConfigFile['lease'], flag: string | undefined, state: { name: string }): Config['lease'] {
+function leaseOf(table: ConfigFile['lease'], flag: string | undefined, stateName: string): Config['lease'] {
   if (table === undefined && flag === undefined) return undefined;
   const [name, namespace] = (flag ?? '').split('/').toReversed();
   return {
-    name: name || (table?.name ?? `watchchain-${dnsName(state.name)}`),
+    name: name || (table?.name ?? `watchchain-${dnsName(stateName)}`),
     namespace: namespace ?? table?.namespace,
     durationMs: table?.duration === undefined ? DEFAULT_LEASE_DURATION_MS : durationMs(table.duration),
   };
@@ -302,16 +300,8 @@ function dnsName(text: string): string {
   return allowed.slice(0, 200).replaceAll(/^-|-$/g, '') || 'config';
 }
 
-function directAccess(
-  {
-    server,
-    token,
-    tokenFile,
-    caFile,
-    insecure = false,
-  }: NonNullable<ConfigFile['cluster']> & { readonly server: string },
-  folder: string,
-): DirectAccess {
+function directAccess(cluster: NonNullable<ConfigFile['cluster']>, server: string, folder: string): DirectAccess {
+  const { token, tokenFile, caFile, insecure = false } = cluster;
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(folder, path));
   return { server, token, tokenFile: absolute(tokenFile), caFile: absolute(caFile), insecure };
 }
