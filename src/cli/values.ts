@@ -15,7 +15,7 @@ export function idOf(text: string): number {
 export function momentBefore(flag: string, text: string): number {
   if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(Date.parse(text))) return Date.parse(text);
   try {
-    return systemClock.now() - durationMs(text);
+    return systemClock.now() - durationMs(text, Infinity);
   } catch (cause) {
     throw new ConfigError(
       [

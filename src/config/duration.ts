@@ -17,16 +17,19 @@ export function durationFrom(least: string) {
   return duration.refine((text) => (parse(text) ?? Infinity) >= durationMs(least), `must be at least "${least}"`);
 }
 
-/** @throws RangeError for what {@link duration} refuses. */
-export function durationMs(text: string): number {
-  const ms = parse(text);
+/**
+ * @param mostMs of one that no timer waits for, such as an age: Infinity
+ * @throws RangeError for what {@link duration} refuses, but for its bound where there is another.
+ */
+export function durationMs(text: string, mostMs = MAX_MS): number {
+  const ms = parse(text, mostMs);
   if (ms === undefined) throw new RangeError(`Cannot read '${text}' as a duration`);
   return ms;
 }
 
-function parse(text: string): number | undefined {
+function parse(text: string, mostMs = MAX_MS): number | undefined {
   const [, ...amounts] = SHAPE.exec(text) ?? [];
   if (text === '' || amounts.length === 0) return undefined;
   const ms = Object.values(UNIT_MS).reduce((sum, unit, index) => sum + Number(amounts[index] ?? 0) * unit, 0);
-  return ms <= MAX_MS ? ms : undefined;
+  return ms <= mostMs ? ms : undefined;
 }

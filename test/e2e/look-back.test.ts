@@ -145,7 +145,7 @@ describe('what happened is looked up', () => {
     assert.equal(await found('--kind', 'deploy'), 5);
     assert.equal(await found('--kind', 'Deployments.apps', '--name', 'doomed-?'), 2);
     assert.equal(await found('--by', 'kubectl-sc*'), 1);
-    assert.equal(await found('-n', 'default', '--since', '1h'), 6);
+    for (const since of ['1h', '30d']) assert.equal(await found('-n', 'default', '--since', since), 6);
     assert.equal(await found('--limit', '2'), 2);
     assert.equal(await found('--limit', '0'), 6);
     assert.deepEqual(await lines(folder, 'history', '-n', 'kube-system'), ['No changes match.']);
@@ -188,6 +188,7 @@ describe('what happened is looked up', () => {
     );
     for (const filter of [
       ['--older-than', '1h'],
+      ['--older-than', '90d'],
       ['--chain', 'other'],
       ['--kind', 'secret'],
     ])
