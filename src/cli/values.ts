@@ -13,7 +13,8 @@ export function idOf(text: string): number {
 
 /** `2h` ago, or a time such as `2026-11-20T23:42:03Z`, in milliseconds since the epoch. @throws ConfigError naming the flag */
 export function momentBefore(flag: string, text: string): number {
-  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(Date.parse(text))) return Date.parse(text);
+  if (/^\d{4}-\d\d-\d\d/.test(text) && isDay(text.slice(0, 10)) && !Number.isNaN(Date.parse(text)))
+    return Date.parse(text);
   try {
     return systemClock.now() - durationMs(text, Infinity);
   } catch (cause) {
@@ -24,4 +25,10 @@ export function momentBefore(flag: string, text: string): number {
       { cause },
     );
   }
+}
+
+/** Date.parse() takes the 31st of September for the 1st of October. */
+function isDay(day: string): boolean {
+  const ms = Date.parse(day);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day);
 }

@@ -266,6 +266,7 @@ describe('what happened is looked up', () => {
     [['history', '--kind', 'deploymnet'], /Nothing of the kind "deploymnet" is recorded; did you mean "deployment"/],
     [['history', '--kind', 'pod'], /recorded are deployments\.apps, secrets/],
     [['history', '--since', 'yesterday'], /--since: cannot read "yesterday"; a duration such as/],
+    [['history', '--since', '2026-09-31T08:00:00Z'], /--since: cannot read "2026-09-31T08:00:00Z"/],
     [['history', '--limit', '1e9'], /--limit: "1e9" is not a number from 0/],
     [['dead', 'list', '--older-than', '3'], /--older-than: cannot read "3"/],
     [['dead', 'show', '777'], /No dead letter has the id 777; `watchchain dead list` shows/],
