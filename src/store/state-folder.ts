@@ -134,11 +134,12 @@ async function checkFolder(path: string, env: NodeJS.ProcessEnv): Promise<boolea
 
 /** Beside a service, nothing is made: a folder without a store is somebody else's, or a mistake. */
 async function checkStore(path: string): Promise<void> {
-  const isThere = await lstat(join(path, STORE_FILE)).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) refuse(path, `there is no ${STORE_FILE} in it: nothing has run with this state yet`);
+  try {
+    await lstat(join(path, STORE_FILE));
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'ENOENT') throw thrown;
+    refuse(path, `there is no ${STORE_FILE} in it: nothing has run with this state yet`);
+  }
 }
 
 /**

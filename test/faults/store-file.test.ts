@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { chmod, chown, open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { Program } from '../e2e/program.ts';
 import { needsRoot } from './needs.ts';
 import { Service } from './service.ts';
 import { toldTo } from './stories.ts';
@@ -89,12 +90,14 @@ describe('a state folder that', () => {
     await chmod(service.workdir.file('kubeconfig'), 0o644);
     const under = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
     await using program = service.start({ under });
-    const exit = await program.exited();
-    assert.equal(exit.code, 1);
-    assert.match(
-      exit.stderr,
-      /Cannot use the state folder .*state: we may not write there; give it to our user, or set/,
-    );
+    await using looking = new Program(['history', '--state', service.state], { cwd: service.workdir.path, under });
+    for (const exit of await Promise.all([program.exited(), looking.exited()])) {
+      assert.equal(exit.code, 1);
+      assert.match(
+        exit.stderr,
+        /Cannot use the state folder .*state: we may not write there; give it to our user, or set/,
+      );
+    }
   });
 
   test('67 holds a key that is cut is refused, and the key is kept', async () => {
