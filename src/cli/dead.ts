@@ -10,6 +10,7 @@ import type { DeadLetter, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { chosen, inPages, isFiltered, select, unknownIds, type Chosen, type Filters } from './dead-letter-choice.ts';
 import { configFrom, withStateFlags, type StateFlags } from './options.ts';
+import { print } from './print.ts';
 import { withStore } from './state.ts';
 import { age, isoTime, table, withTimes } from './table.ts';
 import { idOf } from './values.ts';
@@ -69,7 +70,7 @@ function withFilters(command: Command): Command {
 async function list(store: Store, flags: Flags, io: CommandIo): Promise<number> {
   const rows: string[][] = [];
   for await (const letter of select(store, flags)) {
-    if (flags.output === 'json') io.stdout.write(`${printable(JSON.stringify(documentOfLetter(letter)))}\n`);
+    if (flags.output === 'json') await print(`${printable(JSON.stringify(documentOfLetter(letter)))}\n`, io);
     else rows.push(rowOf(letter));
   }
   if (flags.output === 'json') return EXIT.ok;
@@ -96,7 +97,7 @@ async function show(store: Store, ids: readonly number[], io: CommandIo): Promis
     const failures = trip?.deliveries.find((delivery) => delivery.id === id)?.failures ?? [];
     const shown = { ...documentOfLetter(letter), failures: failures.map(withTimes), change: documentOf(letter.change) };
     const lines = JSON.stringify(shown, undefined, 2).split('\n');
-    io.stdout.write(`${lines.map(printable).join('\n')}\n`);
+    await print(`${lines.map(printable).join('\n')}\n`, io);
   }
   return EXIT.ok;
 }

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
+import { runCommandLine } from './command-line.ts';
 import { newest } from './history.ts';
 
 test('the newest are told oldest first, and few are in memory at once, for they hold whole manifests', async (t) => {
@@ -25,4 +30,35 @@ test('the newest are told oldest first, and few are in memory at once, for they 
   assert.deepEqual(await names(3, { name: 'web-?' }), ['web-7', 'web-8', 'web-9']);
   assert.deepEqual(await names(3, { name: 'none' }), []);
   assert.ok(Math.max(...sizes) <= 20, String(sizes));
+});
+
+test('what a slow reader has not taken yet is not kept in memory', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'watchchain-history-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const store = await openSqliteStore({ path: join(folder, 'store.db') });
+  await withPending(
+    store,
+    Array.from({ length: 100 }, (_, n) => `web-${n}`),
+  );
+  await store.close();
+  const read: string[] = [];
+  let waiting = 0;
+  let next = () => {};
+  const stdout = new Writable({
+    highWaterMark: 1,
+    write(line: Buffer, _encoding, taken) {
+      read.push(line.toString());
+      waiting = Math.max(waiting, this.writableLength);
+      next = taken;
+    },
+  });
+  // It takes the next line when somebody waits for that.
+  stdout.on('newListener', (event) => event === 'drain' && setImmediate(() => next()));
+  const argv = ['history', '--state', folder, '--limit', '0', '-o', 'json'];
+  const stderr = new Writable({ write: (text: Buffer) => assert.fail(text.toString()) });
+  const { signal } = new AbortController();
+  assert.equal(await runCommandLine({ argv, env: {}, stdin: Readable.from([]), stdout, stderr, signal }), 0);
+  assert.deepEqual([read.length, stdout.writableLength], [100, 0]);
+  const longest = Math.max(...read.map((line) => line.length));
+  assert.ok(waiting <= longest, `${waiting} bytes at once, of lines of ${longest}`);
 });

@@ -12,6 +12,7 @@ import { EXIT, type Action, type CommandIo } from './command.ts';
 import { withDifference } from '../../handlers/diff/difference.ts';
 import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { withStateFlags, type StateFlags } from './options.ts';
+import { print } from './print.ts';
 import { withStore } from './state.ts';
 import { table } from './table.ts';
 import { momentBefore } from './values.ts';
@@ -28,9 +29,9 @@ type Format = 'table' | 'json' | 'diff';
 type Filter = Omit<HistoryQuery, 'afterId' | 'newestFirst' | 'limit'>;
 
 interface Printer {
-  readonly print: (page: readonly Change[]) => void;
+  readonly print: (page: readonly Change[]) => Promise<void>;
   /** No more comes that belongs to what was printed. */
-  readonly flush: () => void;
+  readonly flush: () => Promise<void>;
 }
 
 /** Changes that are read at once, manifests and all: it may run in the container of the service, as `dead list` may. */
@@ -65,18 +66,18 @@ export function historyCommand(program: Command, io: CommandIo, choose: (action:
 async function history(store: Store, flags: Flags, io: CommandIo): Promise<number> {
   const limit = limitFrom(flags.limit);
   const filter = await filterFrom(store, flags);
-  const { print, flush } = printer(flags.output, io);
+  const printer = printerOf(flags.output, io);
   let lastId = 0;
   for await (const page of limit === 0 ? pagesAfter(store, filter, 0) : newest(store, filter, limit)) {
-    print(page);
+    await printer.print(page);
     lastId = page.at(-1)?.id ?? lastId;
     if (io.signal.aborted) return EXIT.ok;
   }
-  flush();
+  await printer.flush();
   if (lastId === 0 && flags.output === 'table' && flags.follow !== true) {
     io.stdout.write(Object.keys(filter).length > 0 ? 'No changes match.\n' : 'No changes are kept.\n');
   }
-  if (flags.follow === true) await follow(store, filter, { lastId, print, flush, signal: io.signal });
+  if (flags.follow === true) await follow(store, filter, { lastId, ...printer, signal: io.signal });
   return EXIT.ok;
 }
 
@@ -124,39 +125,39 @@ async function follow(
   let last = lastId;
   while (!signal.aborted) {
     for await (const page of pagesAfter(store, filter, last)) {
-      print(page);
+      await print(page);
       last = page.at(-1)?.id ?? last;
     }
-    flush();
+    await flush();
     await pause(systemClock, FOLLOW_EVERY_MS, signal);
   }
 }
 
-function printer(format: Format, io: CommandIo): Printer {
+function printerOf(format: Format, io: CommandIo): Printer {
   if (format === 'table') return tablePrinter(io);
   const color = io.stdout.isTTY === true && !io.env['NO_COLOR'];
   const textOf = (change: Change) =>
     format === 'json' ? printable(JSON.stringify(documentOf(change))) : prettyText(changeEntry(change), { color });
   return {
-    print: (page) => {
-      for (const change of page) io.stdout.write(`${textOf(withDifference(change))}\n`);
+    print: async (page) => {
+      for (const change of page) await print(`${textOf(withDifference(change))}\n`, io);
     },
-    flush: () => {},
+    flush: async () => {},
   };
 }
 
-function tablePrinter({ stdout }: CommandIo): Printer {
+function tablePrinter(io: CommandIo): Printer {
   let isFirst = true;
   let rows: string[][] = [];
-  const flush = (): void => {
-    if (rows.length > 0) stdout.write(table([...(isFirst ? [HEADER] : []), ...rows]));
+  const flush = async (): Promise<void> => {
+    if (rows.length > 0) await print(table([...(isFirst ? [HEADER] : []), ...rows]), io);
     isFirst &&= rows.length === 0;
     rows = [];
   };
   return {
-    print: (page) => {
+    print: async (page) => {
       rows.push(...page.map(rowOf));
-      if (rows.length >= TABLE) flush();
+      if (rows.length >= TABLE) await flush();
     },
     flush,
   };
