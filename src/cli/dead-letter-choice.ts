@@ -67,13 +67,15 @@ export async function* select(store: Store, flags: Filters): AsyncGenerator<Dead
   }
 }
 
-/** Transactions of bounded size: the service writes to the same store meanwhile. */
+/** Transactions of bounded size: the service writes to the same store meanwhile, and who asked for it may think better of it. */
 export async function inPages(
   ids: readonly number[],
+  signal: AbortSignal,
   act: (ids: readonly number[]) => Promise<readonly number[]>,
 ): Promise<number> {
   let done = 0;
-  for (let from = 0; from < ids.length; from += PAGE) done += (await act(ids.slice(from, from + PAGE))).length;
+  for (let from = 0; from < ids.length && !signal.aborted; from += PAGE)
+    done += (await act(ids.slice(from, from + PAGE))).length;
   return done;
 }
 

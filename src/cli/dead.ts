@@ -123,7 +123,7 @@ async function replay(store: Store, flags: Flags, given: readonly number[], io: 
   if (letters.length === 0) return sayNone(flags, io);
   const reasons = await obstacles(letters, flags, io);
   if (reasons.length > 0) throw new ConfigError(reasons);
-  const done = await inPages(idsOf(letters), (ids) => store.replay(ids));
+  const done = await inPages(idsOf(letters), io.signal, (ids) => store.replay(ids));
   io.stdout.write(
     `Replayed ${done} of ${letters.length}. A running service takes them up within 5 seconds, a stopped one at its next start.\n`,
   );
@@ -170,7 +170,7 @@ function obstacleOf(
 async function discard(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
   const letters = await chosen('discard', store, flags, given);
   if (letters.length === 0) return sayNone(flags, io);
-  const done = await inPages(idsOf(letters), (ids) => store.discard(ids));
+  const done = await inPages(idsOf(letters), io.signal, (ids) => store.discard(ids));
   io.stdout.write(`Discarded ${done} of ${letters.length}.\n`);
   return EXIT.ok;
 }

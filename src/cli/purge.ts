@@ -51,9 +51,10 @@ async function purge(store: Store, folder: string, flags: Flags, io: CommandIo):
   }
   const what = inWords(found.letters.length, found.changes.length);
   if (flags.yes !== true && !(await isConfirmed(what, io))) return EXIT.failed;
-  const { letters, changes } = await forget(store, found);
+  const { letters, changes } = await forget(store, found, io.signal);
+  const rest = io.signal.aborted ? ', and stopped when asked to' : '';
   const where = await eraseTraces(store, folder);
-  io.stdout.write(`Forgot ${inWords(letters, changes)}. ${where}\n`);
+  io.stdout.write(`Forgot ${inWords(letters, changes)}${rest}. ${where}\n`);
   return EXIT.ok;
 }
 
@@ -97,10 +98,14 @@ async function isConfirmed(what: string, { stdin, stdout, stderr, signal }: Comm
 }
 
 /** Answers how many it was: meanwhile one may have been replayed. */
-async function forget(store: Store, { letters, changes }: Found): Promise<{ letters: number; changes: number }> {
+async function forget(
+  store: Store,
+  { letters, changes }: Found,
+  signal: AbortSignal,
+): Promise<{ letters: number; changes: number }> {
   return {
-    letters: await inPages(letters, (ids) => store.discard(ids, { withChanges: true })),
-    changes: await inPages(changes, (ids) => store.forget(ids)),
+    letters: await inPages(letters, signal, (ids) => store.discard(ids, { withChanges: true })),
+    changes: await inPages(changes, signal, (ids) => store.forget(ids)),
   };
 }
 

@@ -1,6 +1,6 @@
 /** `purge`: what is recorded is forgotten for good, what is owed is not; beside the service and without it. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -43,7 +43,12 @@ async function purge(workdir: Workdir, ...args: string[]) {
 }
 
 /** In this process. @param answer what is typed on a terminal; undefined: there is none */
-async function run(workdir: Workdir, args: readonly string[], answer?: string) {
+async function run(
+  workdir: Workdir,
+  args: readonly string[],
+  answer?: string,
+  signal = AbortSignal.timeout(PATIENCE_MS),
+) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const isTTY = answer !== undefined;
   const code = await runCommandLine({
@@ -52,7 +57,7 @@ async function run(workdir: Workdir, args: readonly string[], answer?: string) {
     stdin: Object.assign(Readable.from(isTTY ? [`${answer}\n`] : []), { isTTY }),
     stdout: Object.assign(stdout, { isTTY }),
     stderr,
-    signal: AbortSignal.timeout(PATIENCE_MS),
+    signal,
   });
   return { code, stdout: await text(stdout.end()), stderr: await text(stderr.end()) };
 }
@@ -180,6 +185,23 @@ describe('purge', () => {
     );
     assert.deepEqual(await kept(workdir), [0, 0]);
     assert.equal((await run(workdir, ['explain', '--change', '1'])).code, 1);
+  });
+
+  test('stops when asked to, as replay and discard do: the rest stays', async () => {
+    await using workdir = await Workdir.make();
+    await mkdir(workdir.file('state'), { mode: 0o700 });
+    const store = await openSqliteStore({ path: workdir.file('state/store.db') });
+    await accept(store, await openScope(store), seen('told', 1), seen('doomed', 1));
+    const [told, doomed] = (await claim(store, { now: Date.now() })).deliveries;
+    assert.ok(told !== undefined && doomed !== undefined);
+    await store.complete(told.id, COMPLETED);
+    await store.deadLetter(doomed.id, { handler: 'default/slack', error: 'HTTP 404', attempts: 1 });
+    await store.close();
+    const stopped = async (...args: string[]) => (await run(workdir, args, undefined, AbortSignal.abort())).stdout;
+    assert.match(await stopped('purge', '--all', '--yes'), /^Forgot nothing, and stopped when asked to\. /);
+    assert.equal(await stopped('dead', 'discard', '--all'), 'Discarded 0 of 1.\n');
+    assert.match(await stopped('dead', 'replay', '--all', '--force'), /^Replayed 0 of 1\. /);
+    assert.deepEqual(await kept(workdir), [2, 1]);
   });
 
   test(
