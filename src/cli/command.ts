@@ -18,3 +18,8 @@ export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
 /** A command answers its exit code; what it throws is explained here. */
 export type Action = () => Promise<number>;
+
+/** Whether it shows colours, and whoever reads it wants them: https://no-color.org */
+export function takesColor(stream: CommandIo['stderr'], env: NodeJS.ProcessEnv): boolean {
+  return stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+}

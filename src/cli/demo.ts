@@ -11,7 +11,7 @@ import { startApiServer, type ApiServer } from '../testing/api-server.ts';
 import { fasterClock, LivingCluster } from '../testing/living-cluster.ts';
 import { startReceiver, type CapturedReceiver, type CapturedRequest } from '../testing/receiver.ts';
 import { unlessAborted } from '../until-aborted.ts';
-import { EXIT, type Action, type CommandIo } from './command.ts';
+import { EXIT, takesColor, type Action, type CommandIo } from './command.ts';
 import { renderMessage, styled, type Attachment, type Looks } from './slack-terminal.ts';
 
 interface Flags {
@@ -91,7 +91,7 @@ function positiveNumber(text: string): number {
 /** The real service on an embedded cluster; only its Slack is one that shows what it gets. Leaves nothing behind. */
 async function demo(flags: Flags, io: CommandIo): Promise<number> {
   const looks: Looks = {
-    color: io.stdout.isTTY === true && !io.env['NO_COLOR'],
+    color: takesColor(io.stdout, io.env),
     columns: io.stdout.columns ?? PLAIN_COLUMNS,
   };
   const show = (lines: readonly string[]): void => void io.stdout.write(`${lines.join('\n')}\n`);

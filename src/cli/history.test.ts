@@ -2,13 +2,24 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable, Writable } from 'node:stream';
-import { test } from 'node:test';
+import { PassThrough, Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { test, type TestContext } from 'node:test';
 import { withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { runCommandLine } from './command-line.ts';
 import { newest } from './history.ts';
+
+/** The folder of a state in which these were added. */
+async function recorded(t: TestContext, names: readonly string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'watchchain-history-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const store = await openSqliteStore({ path: join(folder, 'store.db') });
+  await withPending(store, names);
+  await store.close();
+  return folder;
+}
 
 test('the newest are told oldest first, and few are in memory at once, for they hold whole manifests', async (t) => {
   const store = await openSqliteStore({ path: ':memory:' });
@@ -32,15 +43,24 @@ test('the newest are told oldest first, and few are in memory at once, for they 
   assert.ok(Math.max(...sizes) <= 20, String(sizes));
 });
 
+test('what changed is coloured on a terminal that shows colours, for whoever wants them', async (t) => {
+  const folder = await recorded(t, ['web']);
+  const isColored = async (env: NodeJS.ProcessEnv) => {
+    const stdout = Object.assign(new PassThrough(), { isTTY: true });
+    const argv = ['history', '--state', folder, '-o', 'diff'];
+    const { signal } = new AbortController();
+    await runCommandLine({ argv, env, stdin: Readable.from([]), stdout, stderr: new PassThrough(), signal });
+    return (await text(stdout.end())).includes('\u001b');
+  };
+  assert.equal(await isColored({ TERM: 'xterm' }), true);
+  for (const env of [{ TERM: 'dumb' }, { NO_COLOR: '1' }]) assert.equal(await isColored(env), false);
+});
+
 test('what a slow reader has not taken yet is not kept in memory', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'watchchain-history-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const store = await openSqliteStore({ path: join(folder, 'store.db') });
-  await withPending(
-    store,
+  const folder = await recorded(
+    t,
     Array.from({ length: 100 }, (_, n) => `web-${n}`),
   );
-  await store.close();
   const read: string[] = [];
   let waiting = 0;
   let next = () => {};
@@ -55,7 +75,7 @@ test('what a slow reader has not taken yet is not kept in memory', async (t) => 
   // It takes the next line when somebody waits for that.
   stdout.on('newListener', (event) => event === 'drain' && setImmediate(() => next()));
   const argv = ['history', '--state', folder, '--limit', '0', '-o', 'json'];
-  const stderr = new Writable({ write: (text: Buffer) => assert.fail(text.toString()) });
+  const stderr = new Writable({ write: (said: Buffer) => assert.fail(said.toString()) });
   const { signal } = new AbortController();
   assert.equal(await runCommandLine({ argv, env: {}, stdin: Readable.from([]), stdout, stderr, signal }), 0);
   assert.deepEqual([read.length, stdout.writableLength], [100, 0]);

@@ -8,7 +8,7 @@ import { writersOf, remarksOf } from '../remarks.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
-import { EXIT, type Action, type CommandIo } from './command.ts';
+import { EXIT, takesColor, type Action, type CommandIo } from './command.ts';
 import { withDifference } from '../../handlers/diff/difference.ts';
 import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { withStateFlags, type StateFlags } from './options.ts';
@@ -135,7 +135,7 @@ async function follow(
 
 function printerOf(format: Format, io: CommandIo): Printer {
   if (format === 'table') return tablePrinter(io);
-  const color = io.stdout.isTTY === true && !io.env['NO_COLOR'];
+  const color = takesColor(io.stdout, io.env);
   const textOf = (change: Change) =>
     format === 'json' ? printable(JSON.stringify(documentOf(change))) : prettyText(changeEntry(change), { color });
   return {

@@ -8,7 +8,7 @@ import type { NamedTool } from '../config/read.ts';
 import { REPEATS, type Repeats } from '../event.ts';
 import { ConfigError } from '../errors.ts';
 import { createLogger, LOG_FORMATS, LOG_LEVELS, type LogFormat, type Logger, type LogLevel } from '../log.ts';
-import type { CommandIo } from './command.ts';
+import { takesColor, type CommandIo } from './command.ts';
 
 export interface StateFlags {
   readonly config: string;
@@ -173,7 +173,7 @@ export function loggerFrom(flags: LogFlags, { log }: Pick<Config, 'log'>, io: Co
   return createLogger({
     level: flags.logLevel ?? log.level ?? 'info',
     format: flags.logFormat ?? log.format ?? (terminal ? 'text' : 'json'),
-    color: terminal && !io.env['NO_COLOR'],
+    color: takesColor(io.stderr, io.env),
     stream: io.stderr,
   });
 }
