@@ -45,11 +45,16 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
   try {
     const argv = ownArguments(io, (message) => program.error(`error: ${message}`, { exitCode: EXIT.usage }));
     refuseUnknownCommand(program, argv);
-    program.parse(argv, { from: 'user' });
+    program.parse(argv.map(withoutEquals), { from: 'user' });
     return (await action?.()) ?? EXIT.ok;
   } catch (thrown) {
     return explain(thrown, io);
   }
+}
+
+/** `-n=shop`, as kubectl and Go's flags have it: commander would look for the namespace `=shop`. */
+function withoutEquals(argument: string): string {
+  return argument.replace(/^(-[a-z])=(?=.)/s, '$1');
 }
 
 /** `run` is the default, so that commander would take an unknown command for an argument of it. */

@@ -146,6 +146,7 @@ describe('what happened is looked up', () => {
     assert.equal(await found('--kind', 'Deployments.apps', '--name', 'doomed-?'), 2);
     assert.equal(await found('--by', 'kubectl-sc*'), 1);
     for (const since of ['1h', '30d']) assert.equal(await found('-n', 'default', '--since', since), 6);
+    assert.equal(await found('-n=default'), 6);
     assert.equal(await found('--limit', '2'), 2);
     assert.equal(await found('--limit', '0'), 6);
     assert.deepEqual(await lines(folder, 'history', '-n', 'kube-system'), ['No changes match.']);
