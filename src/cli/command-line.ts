@@ -70,6 +70,9 @@ function refuseUnknownCommand(program: Command, argv: readonly string[]): void {
 function explain(thrown: unknown, io: CommandIo): number {
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return EXIT.ok;
+    // What stood behind the flags was taken for an argument of `run`.
+    if (thrown.code === 'commander.excessArguments' && io.argv[0]?.startsWith('-') === true)
+      io.stderr.write('(A command comes before its flags: watchchain history -c FILE)\n');
     // A value that is not allowed is a mistake in the configuration; anything else is a flag or command that does not exist.
     return thrown.code === 'commander.invalidArgument' ? EXIT.failed : EXIT.usage;
   }

@@ -481,6 +481,13 @@ describe('dead letters', () => {
   });
 });
 
+test('a command behind its flags, as kubectl takes it, is refused with where it belongs', async () => {
+  await using workdir = await Workdir.make();
+  const { code, stderr } = await run(workdir, ['-c', 'config.toml', 'history']);
+  assert.equal(code, 2);
+  assert.match(stderr, /^error: too many arguments for 'run'.*history\.\n\(A command comes before its flags/);
+});
+
 describe('the process', () => {
   test('--listen taken: one line, and it goes on without', async () => {
     await using server = await startApiServer();
