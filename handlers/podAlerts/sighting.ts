@@ -142,11 +142,7 @@ function succeeded(pod: Manifest): boolean {
  *
  * @param isDown it was so before: who cordons it then looks after it, and that does not make it ready
  */
-function nodeSightingOf(
-  { action, key, uid, after }: Shown,
-  { pendingMs }: ClassifyOptions,
-  isDown: boolean,
-): Sighting {
+function nodeSightingOf({ action, key, uid, after }: Shown, { pendingMs }: ClassifyOptions, isDown: boolean): Sighting {
   const gone = action === 'deleted' || after === undefined;
   const ready = conditionOf(after ?? { metadata: { name: key } }, 'Ready');
   const fails = !gone && ready !== undefined && ready.status !== 'True' && (isDown || !isTakenDown(after));
