@@ -179,6 +179,24 @@ ipa_user = admin
     assert.deepEqual(optionsOf(ipa)['section'], { ipa_password: 'p%q admin ${HOME}', ipa_user: 'admin' });
   });
 
+  test('3: what [DEFAULT] holds for other values is no unknown key of [global]', async () => {
+    const ini = `[DEFAULT]
+team=demo
+k8s_token=t
+[global]
+k8s_resource=routes
+k8s_namespace=%(team)s
+k8s_ca=/ca.crt
+resource=pods
+`;
+    const { chains, warnings } = await load({ ini });
+    assert.deepEqual(chains[0]?.resources[0]?.namespaces, ['demo']);
+    assert.deepEqual(
+      warnings.map((line) => line.replace(/^.*\//, '')),
+      ['config.ini:8: global.resource: is no key of [global]: it says nothing'],
+    );
+  });
+
   test('3: what is no ini file is refused with its lines, and no value is shown', async () => {
     const ini = '[global]\nk8s_resource=routes\nk8s_namespace=a\nk8s_token=hunter2\nhunter3\nk8s_token=hunter4\n';
     const refused: unknown = await load({ ini }).catch((thrown: unknown) => thrown);

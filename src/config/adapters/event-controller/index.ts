@@ -173,10 +173,12 @@ function python(
 }
 
 /** Names that look like theirs and say nothing. */
-function tellOfUnread({ sections }: IniFile, env: NodeJS.ProcessEnv, report: Report): void {
+function tellOfUnread({ sections, defaults }: IniFile, env: NodeJS.ProcessEnv, report: Report): void {
   const known = new Set<string>(NAMES.map((name) => name.toLowerCase()));
   for (const key of sections.get('global')?.keys() ?? [])
-    if (!known.has(key)) report.warning(['global', key], 'is no key of [global]: it says nothing');
+    // What is there for other values, or for other sections, too.
+    if (!known.has(key) && !defaults.has(key))
+      report.warning(['global', key], 'is no key of [global]: it says nothing');
   if (env['ENV_K8S_CA'] !== undefined && env['K8S_CA'] === undefined)
     report.warning([], 'ENV_K8S_CA is read as K8S_CA, which is its name');
 }

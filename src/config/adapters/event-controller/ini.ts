@@ -9,6 +9,8 @@ import type { Path, Problem } from '../../problems.ts';
 export interface IniFile {
   /** By name as written; keys in lower case. What `[DEFAULT]` says is in each of them. */
   readonly sections: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** The keys of `[DEFAULT]`. */
+  readonly defaults: ReadonlySet<string>;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
   /** The line of `[section, key]`, from 1. */
@@ -46,7 +48,7 @@ export function parseIni(text: string): IniFile {
   );
   const locate = ([section = '', key = '']: Path) =>
     lines.get(placeOf(String(section), String(key))) ?? lines.get(placeOf(String(section), '')) ?? 1;
-  return { sections, problems, warnings, locate };
+  return { sections, defaults: new Set(defaults.keys()), problems, warnings, locate };
 }
 
 function readEntries(text: string, lines: Map<string, number>, problems: Problem[]): readonly Entry[] {
