@@ -225,6 +225,20 @@ test('a receiver that no rule names is left out with a warning: who imports the 
   ]);
 });
 
+test('10 a receiver may be called what the second place of another would be', async () => {
+  const route = 'route: { match: [{ receiver: hook }, { receiver: hook }, { receiver: hook 2 }] }';
+  const more = '  - name: hook 2\n    stdout: {}\n';
+  const { chains } = await load(toHook('http://r.example', { route, more }));
+  assert.deepEqual(
+    chains[0]?.branches.map(({ name, handlers }) => [name, handlers.at(-1)?.definition.name]),
+    [
+      ['default/hook', 'webhook'],
+      ['default/hook 3', 'webhook'],
+      ['default/hook 2', 'stdout'],
+    ],
+  );
+});
+
 describe('10 to 12 rules by themselves', () => {
   cases([
     {

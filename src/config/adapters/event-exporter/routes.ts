@@ -135,12 +135,15 @@ function branchName(name: string): string {
   return name.replaceAll('/', '-').trim() || 'route';
 }
 
-/** The second of a name has its number behind it. */
+/** The second of a name has its number behind it, or the next one that none of the others is called by. */
 function unique(names: readonly string[], separator: string): readonly string[] {
-  const seen = new Map<string, number>();
+  const written = new Set(names);
+  const taken = new Set<string>();
   return names.map((name) => {
-    const count = (seen.get(name) ?? 0) + 1;
-    seen.set(name, count);
-    return count === 1 ? name : `${name}${separator}${count}`;
+    let own = name;
+    for (let count = 2; taken.has(own) || (own !== name && written.has(own)); count++)
+      own = `${name}${separator}${count}`;
+    taken.add(own);
+    return own;
   });
 }
