@@ -170,8 +170,11 @@ describe("event-exporter's configuration", () => {
     const more = 'maxEventAgeSeconds: ${AGE}\nomitLookup: $OMIT\n';
     const config = await load(toHook(URL, { more }), { env: { AGE: '60', OMIT: 'true' } });
     assert.equal(config.chains[0]?.resources[0]?.events?.[0]?.maxAgeMs, 60_000);
-    const named = 'route: { match: [{ receiver: $WHO }] }\nreceivers: [{ name: hook, stdout: {} }]\n';
-    assert.equal((await load(named, { env: { WHO: 'hook' } })).chains[0]?.handlers.at(-1)?.definition.name, 'stdout');
+    for (const who of ['$WHO', '${WHO}']) {
+      const named = `route: { match: [{ receiver: ${who} }] }\nreceivers: [{ name: hook, stdout: {} }]\n`;
+      const { chains } = await load(named, { env: { WHO: 'hook' } });
+      assert.equal(chains[0]?.handlers.at(-1)?.definition.name, 'stdout');
+    }
     const problems = await problemsOf(toHook('$SECRET'), { env: { SECRET: 'hunter2' } });
     assert.deepEqual(problems, ['config.yaml:5: receivers[0].webhook.endpoint: must be an https:// or http:// URL']);
   });

@@ -15,7 +15,8 @@ type Adapter = (text: string, options: AdapterOptions & { readonly file: string 
 export function adapterOf(text: string, extension: string): Adapter | undefined {
   if (isControllerFile(text)) return adaptController;
   if (extension === '.ini') return undefined;
-  const { value } = parseYaml(text);
+  // Theirs puts values in the place of `${NAME}` before it reads the YAML, which has none of it inside of `[...]` and `{...}`.
+  const { value } = parseYaml(text.replace(/\$\{[^{}\n]*\}/g, (reference) => '$'.repeat(reference.length)));
   if (isExporterFile(value)) return adaptExporterFile;
   return isKwatchmanFile(value) ? adaptKwatchmanFile : undefined;
 }
