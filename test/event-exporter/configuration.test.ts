@@ -220,6 +220,13 @@ describe("event-exporter's configuration", () => {
     assert.deepEqual([config.log, config.chains[0]?.resources[0]?.namespaces], [plain.log, []]);
   });
 
+  test('4 so is a variable that is set to nothing', async () => {
+    const yaml = toHook(URL, { more: 'namespace: ${NS}\nclusterName: "$CLUSTER"\n' });
+    const config = await load(yaml, { env: { NS: '', CLUSTER: '' } });
+    assert.deepEqual([config.cluster.name, config.chains[0]?.resources[0]?.namespaces], [undefined, []]);
+    assert.match(await imported(yaml), /^name = "\$\{CLUSTER\}"$[^]*^namespaces = \[ "\$\{NS\}" \]$/m);
+  });
+
   test('4 a prefix of metrics is checked as theirs', async () => {
     const problems = (prefix: string) => problemsOf(toHook(URL, { more: `metricsNamePrefix: "${prefix}"\n` }));
     for (const prefix of [

@@ -128,7 +128,7 @@ class Adapter {
     }
     return this.#report.from([], {
       ...this.#log(),
-      ...(clusterName === '' ? {} : { cluster: { name: this.#environment.reference(clusterName) } }),
+      ...(this.#isEmpty(clusterName) ? {} : { cluster: { name: this.#environment.reference(clusterName) } }),
       ...this.#lookup(),
       ...this.#lease(),
       web: this.#report.from([], { exporterMetrics: metricsNamePrefix }, { exporterMetrics: ['metricsNamePrefix'] }),
@@ -182,7 +182,7 @@ class Adapter {
     const { namespace = '', watchReasons = [] } = this.#file;
     const common = {
       kind: 'event',
-      ...(namespace === '' ? {} : { namespaces: [this.#environment.reference(namespace)] }),
+      ...(this.#isEmpty(namespace) ? {} : { namespaces: [this.#environment.reference(namespace)] }),
       repeats: this.#options.repeats,
       ...this.#maxAge(),
     };
@@ -192,6 +192,11 @@ class Adapter {
       const table = { ...common, fieldSelector: `reason=${this.#environment.reference(reason)}` };
       return this.#report.from([], table, { ...keys, fieldSelector: ['watchReasons', index] });
     });
+  }
+
+  /** As good as absent, also where a variable is set to nothing. */
+  #isEmpty(text: string): boolean {
+    return this.#environment.resolve(text) === '' && this.#environment.unsetIn(text).length === 0;
   }
 
   #maxAge(): { readonly maxAge?: string } {
