@@ -97,6 +97,17 @@ describe('import', async () => {
     assert.deepEqual(await meaning(toml), await meaning(file));
   });
 
+  test('a list of tables and texts stays one, and a small number the number that it is', async () => {
+    await using workdir = await Workdir.make();
+    const layout = '[{ k: v, n: 1.0e-7 }, text, ["{{ .Reason }}", {}], 1.0e-7]';
+    const file = await workdir.write(
+      'their.yaml',
+      `route: { match: [{ receiver: a }] }\nreceivers: [{ name: a, stdout: { layout: { tags: ${layout} } } }]\n`,
+    );
+    const toml = await workdir.write('config.toml', (await imported(file)).stdout);
+    assert.deepEqual(await meaning(toml), await meaning(file));
+  });
+
   test('of a file that is not there names no flag that it has not', async () => {
     const { code, stderr } = await imported('/nowhere/their.yaml');
     assert.deepEqual([code, stderr], [1, 'watchchain: Cannot read /nowhere/their.yaml: there is no such file\n']);

@@ -1,6 +1,7 @@
-import { stringify, type JsonMap } from '@iarna/toml';
+import { stringify, type AnyJson, type JsonMap } from '@iarna/toml';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
+import { isTable } from '../config/expand.ts';
 import { readForeignFile } from '../config/read.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
@@ -27,6 +28,25 @@ async function importFile(file: string, { lenient = false, repeats }: ForeignFla
   const lines = (findings: typeof problems) => findings.map(({ line, text }) => `${file}:${line}: ${text}`);
   if (problems.length > 0) throw new ConfigError(lines(problems));
   const comments = [`From ${basename(file)}, a configuration of ${tool}.`, ...lines(warnings)];
-  io.stdout.write(`${comments.map((comment) => `# ${printable(comment)}\n`).join('')}\n${stringify(value as JsonMap)}`);
+  io.stdout.write(
+    `${comments.map((comment) => `# ${printable(comment)}\n`).join('')}\n${stringify(writable(value) as JsonMap)}`,
+  );
   return EXIT.ok;
+}
+
+/** Of a list that begins with a table the library makes tables of all its texts, and 1e-7 it writes as 1e-7.undefined. */
+function writable(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const list = value.map(writable);
+    const tables = value.filter(isTable);
+    return tables.length === 0 || tables.length === value.length ? list : asWritten(stringify.value(list as AnyJson));
+  }
+  if (typeof value === 'number' && String(value).includes('e')) return asWritten(String(value));
+  if (!isTable(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, writable(inner)]));
+}
+
+/** A time is the only value whose text the library asks for. */
+function asWritten(text: string): Date {
+  return Object.assign(new Date(0), { toISOString: () => text });
 }
