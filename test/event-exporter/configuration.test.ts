@@ -220,7 +220,13 @@ describe("event-exporter's configuration", () => {
     assert.deepEqual([config.log, config.chains[0]?.resources[0]?.namespaces], [plain.log, []]);
   });
 
-  test('4 so is a variable that is set to nothing', async () => {
+  test('3 the name of the cluster is a reference wherever it is written', async () => {
+    const route = 'route: { match: [{ receiver: teams }] }\nclusterName: $CLUSTER';
+    const toml = await imported(`${route}\nreceivers: [{ name: teams, teams: { endpoint: "${URL}" } }]\n`);
+    assert.match(toml, /enhanced_event: involved, "\$\{CLUSTER\}"/);
+  });
+
+  test('4 a variable that is set to nothing is as good as absent', async () => {
     const yaml = toHook(URL, { more: 'namespace: ${NS}\nclusterName: "$CLUSTER"\n' });
     const config = await load(yaml, { env: { NS: '', CLUSTER: '' } });
     assert.deepEqual([config.cluster.name, config.chains[0]?.resources[0]?.namespaces], [undefined, []]);

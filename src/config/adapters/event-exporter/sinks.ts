@@ -143,7 +143,9 @@ export function teams(
     return '';
   };
   const metadata =
-    layout === undefined ? `{{ ${wholeEvent(surroundings.fields)} | go_field: "metadata" | go_print }}` : undefined;
+    layout === undefined
+      ? environment.reference(`{{ ${wholeEvent(surroundings.fields)} | go_field: "metadata" | go_print }}`)
+      : undefined;
   const lines = [
     `Event: ${part('message', '{{ .Message }}')}`,
     `Status: ${part('reason', '{{ .Reason }}')}`,
