@@ -35,6 +35,10 @@ describe('parseYaml()', () => {
     });
   });
 
+  test('takes a line of --- at the end, behind which is nothing', () => {
+    assert.deepEqual(parseYaml('a: 1\n---\n\n# nothing\n').value, { a: 1 });
+  });
+
   test('leaves a backslash that escapes nothing, as patterns in double quotes have it', () => {
     assert.deepEqual(parseYaml('reason: "^Back\\w+\\.$"\n').value, { reason: String.raw`^Back\w+\.$` });
   });
@@ -44,7 +48,8 @@ describe('parseYaml()', () => {
     ['a: 1\ntext: {{ .X }} and more\n', /needs quotes around it/, 2],
     ['token: "secret\nb: 1', /^broken YAML in column \d+: (?!.*secret)/, 2],
     ['a: 1\na: 2\n', /unique/, 2],
-    ['a: 1\n--- \nb: 2\n', /a second document begins, and only one is read$/, 2],
+    ['a: 1\n--- \nb: 2\n', /a second document begins, and only one is read: take it out$/, 2],
+    ['a: 1\n---\n# nothing\n- x\n', /a second document begins/, 2],
     ['a: @secret\n', /reserved character @$/, 1],
     [
       'a: 1\nnamespace: *secret*\n',

@@ -39,8 +39,7 @@ export function parseYaml(text: string): ParsedYaml {
     const { line, col } = lines.linePos(offset);
     throw new YamlSyntaxError(`broken YAML in column ${col}: ${message}${hint(text, line)}`, line);
   };
-  // A pattern in double quotes, such as "\d+": kubernetes-event-exporter's reader leaves the backslash, and so does this one.
-  const mistake = document.errors.find(({ code }) => code !== 'BAD_DQ_ESCAPE');
+  const mistake = document.errors.find((error) => !isHarmless(error, text));
   if (mistake !== undefined) fail(reasonOf(mistake), mistake.pos[0]);
   visit(document, {
     Pair(_, { key }) {
@@ -64,9 +63,19 @@ export function parseYaml(text: string): ParsedYaml {
   }
 }
 
+/** What kubernetes-event-exporter's reader makes nothing of, either. */
+function isHarmless({ code, pos: [start] }: YAMLError, text: string): boolean {
+  // A pattern in double quotes, such as "\d+": the backslash stays.
+  if (code === 'BAD_DQ_ESCAPE') return true;
+  // A line of --- with nothing behind it.
+  return code === 'MULTIPLE_DOCS' && /^(?:(?:---)?[ \t\r]*(?:#.*)?(?:\n|$))+$/.test(text.slice(start));
+}
+
 /** What the library quotes comes after a colon. */
 function reasonOf({ code, message }: YAMLError): string {
-  return code === 'MULTIPLE_DOCS' ? 'a second document begins, and only one is read' : message.replace(/: .*$/s, '');
+  return code === 'MULTIPLE_DOCS'
+    ? 'a second document begins, and only one is read: take it out'
+    : message.replace(/: .*$/s, '');
 }
 
 /** The usual mistake: to YAML, `{{` at the start of a value opens a map inside a map. */
