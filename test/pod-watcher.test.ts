@@ -395,7 +395,7 @@ describe('/status', () => {
     assert.equal(entry?.['startTime'], '12/31/2025-22:00:00');
     assert.equal(entry?.['startedAt'], '2026-01-01T03:00:00Z');
     const [restart = ''] = entry?.restarts ?? [];
-    assert.match(restart, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/);
+    assert.match(restart, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     assert.ok(Math.abs(Date.parse(restart) - Date.now()) < 3_600_000);
   });
 });

@@ -101,9 +101,9 @@ function reasonOf(finding: Finding | undefined): JsonObject {
   return reason === undefined ? {} : { waiting: { reason, ...(message === undefined ? {} : { message }) } };
 }
 
-/** Whole seconds, as Kubernetes writes times, unless there is more to say. */
+/** Whole seconds, as Kubernetes and Pod Watcher write times: who reads them there knows no others. */
 function rfc3339(ms: number): string {
-  return new Date(ms).toISOString().replace('.000Z', 'Z');
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 /** Empty when it does not say when it happened. */
