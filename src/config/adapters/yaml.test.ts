@@ -50,6 +50,7 @@ describe('parseYaml()', () => {
     ['a: 1\na: 2\n', /unique/, 2],
     ['a: 1\n--- \nb: 2\n', /a second document begins, and only one is read: take it out$/, 2],
     ['a: 1\n---\n# nothing\n- x\n', /a second document begins/, 2],
+    ['tags: ["a" "secret"]\n', /Missing , or : between flow sequence items$/, 1],
     ['a: @secret\n', /reserved character @$/, 1],
     [
       'a: 1\nnamespace: *secret*\n',

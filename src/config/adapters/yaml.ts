@@ -75,7 +75,7 @@ function isHarmless({ code, pos: [start] }: YAMLError, text: string): boolean {
 function reasonOf({ code, message }: YAMLError): string {
   return code === 'MULTIPLE_DOCS'
     ? 'a second document begins, and only one is read: take it out'
-    : message.replace(/: .*$/s, '');
+    : message.replace(/(?<=\S): .*$/s, '');
 }
 
 /** The usual mistake: to YAML, `{{` at the start of a value opens a map inside a map. */
