@@ -325,6 +325,34 @@ describe("event-exporter's configuration", () => {
     assert.equal(warnings.length, 4);
   });
 
+  test('5 --lenient leaves out what of a Slack receiver cannot be said, and one that has no channel left', async () => {
+    const slack = (options: string) =>
+      load(
+        `route: { match: [{ receiver: a }, { receiver: b }] }
+receivers:
+  - { name: a, slack: { token: t, ${options} } }
+  - { name: b, stdout: {} }
+`,
+        { lenient: true },
+      );
+    const bad = '"{{ .nope }}"';
+    const { chains } = await slack(
+      `channel: c, message: m, fields: { ok: x, no: ${bad} }, threadKey: ${bad}, completionCondition: x`,
+    );
+    const { fields, threadKey, completionCondition } = (chains[0]?.branches[0]?.handlers.at(-1)?.options ??
+      {}) as Record<string, unknown>;
+    assert.deepEqual([{ ...(fields as object) }, threadKey, completionCondition], [{ ok: 'x' }, undefined, undefined]);
+    const without = await slack(`channel: ${bad}`);
+    assert.deepEqual(
+      without.chains.flatMap((chain) => shape(chain)),
+      ['default: maxAge, repeats, stdout'],
+    );
+    assert.equal(
+      withoutFolder(without.warnings[1] ?? ''),
+      'config.yaml:3: receivers[0].slack: sends nothing without its channel: left out',
+    );
+  });
+
   test('6 a mistake in the YAML is told with its line and what mends it', async () => {
     assert.deepEqual(await problemsOf('route: {}\nlogLevel: {{info}}\n'), [
       'config.yaml:2: broken YAML in column 12: a key must be a text; a value with a template in it needs quotes around it: "{{ ... }}"',

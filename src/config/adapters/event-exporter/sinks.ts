@@ -89,24 +89,22 @@ export function slack(options: SinkOptions<'slack'>, at: Path, surroundings: Tem
     report.warning([...at, key], 'is not shown without fields, as before');
     return [];
   });
-  const rows = Object.entries(fields ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const rows = Object.entries(fields ?? {})
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([title, value]) => [environment.resolve(title), template(value, 'fields')] as const);
+  const target = template(channel, 'channel');
+  if (target === undefined) report.warning(at, 'sends nothing without its channel: left out');
   const table = {
     name: 'slack',
     token: environment.reference(token),
-    channel: template(channel, 'channel'),
+    channel: target,
     message: template(message, 'message'),
     ...Object.fromEntries(attachment),
-    ...(fields === undefined
-      ? {}
-      : {
-          fields: Object.fromEntries(
-            rows.map(([title, value]) => [environment.resolve(title), template(value, 'fields')]),
-          ),
-        }),
+    ...(fields === undefined ? {} : { fields: withoutUndefined(Object.fromEntries(rows)) }),
     ...thread(options, at, surroundings),
     ...(completionEmoji === undefined ? {} : { completionEmoji: completionEmoji.replaceAll(':', '') }),
   };
-  return report.from(at, withoutUndefined(table), { authorName: ['author_name'] });
+  return target === undefined ? undefined : report.from(at, withoutUndefined(table), { authorName: ['author_name'] });
 }
 
 /** Of the builds with threads; where they keep them is our state's business. */
@@ -120,11 +118,10 @@ function thread(
       surroundings.report.warning([...at, 'completionCondition'], 'does nothing without threadKey, as before');
     return {};
   }
-  const condition = completionCondition === '' ? undefined : completionCondition;
-  return {
-    threadKey: translateTemplate(threadKey, [...at, 'threadKey'], surroundings),
-    completionCondition: condition && translateTemplate(condition, [...at, 'completionCondition'], surroundings),
-  };
+  const template = (source: string, key: string) => translateTemplate(source, [...at, key], surroundings);
+  const condition = completionCondition === '' ? undefined : template(completionCondition, 'completionCondition');
+  const key = template(threadKey, 'threadKey');
+  return key === undefined ? {} : { threadKey: key, completionCondition: condition };
 }
 
 /** Always these lines, of the Event or of what a layout calls so; what else a layout holds is not sent. */
