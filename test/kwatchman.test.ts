@@ -159,6 +159,20 @@ describe('kwatchman: configuration and command line', () => {
     assert.equal((await program.stop()).code, 0);
   });
 
+  test('4 (P) --compat kwatchman: in the place of its image, without a volume for a state', async () => {
+    await using world = await World.start();
+    const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kube'));
+    const config = await world.workdir.write('config.toml', kwatchmanConfig(world.slack.url));
+    const args = ['--compat', 'kwatchman', '-z', 'warning', '-c', config, '-k', kubeconfig, '--listen', '127.0.0.1:0'];
+    await using program = new Program(args);
+    await world.server.waitForWatches(5);
+    world.server.create(image('nginx:1.7.9'));
+    await world.slack.waitFor(1);
+    const { code, stderr } = await program.stop();
+    assert.equal(code, 0);
+    assert.match(stderr, /in memory/);
+  });
+
   test('5 (P) in a pod the service account is used, an explicit kubeconfig first; outside, the kubeconfig', async () => {
     await using workdir = await Workdir.make();
     const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
@@ -215,12 +229,13 @@ describe('kwatchman: configuration and command line', () => {
   });
 
   test('6 (P) an unknown flag or command: a message and exit 2', async () => {
-    for (const [argument, hint] of [
+    for (const [line, hint] of [
       ['--bogus', /bogus/],
       ['--kubeconfg', /--kubeconfig/],
       ['chek', /check/],
+      ['help chek', /unknown command 'chek'.*check/],
     ] as const) {
-      await using program = new Program([argument]);
+      await using program = new Program(line.split(' '));
       const exit = await program.exited();
       assert.equal(exit.code, 2);
       assert.match(exit.stderr, hint);

@@ -57,14 +57,14 @@ function withoutEquals(argument: string): string {
   return argument.replace(/^(-[a-z])=(?=.)/s, '$1');
 }
 
-/** `run` is the default, so that commander would take an unknown command for an argument of it. */
+/** `run` is the default, so that commander would take an unknown command for an argument of it; of `help` it would say nothing. */
 function refuseUnknownCommand(program: Command, argv: readonly string[]): void {
-  const [first] = argv;
-  if (first === undefined || first.startsWith('-')) return;
+  const [wanted] = argv[0] === 'help' ? argv.slice(1) : argv;
+  if (wanted === undefined || wanted.startsWith('-')) return;
   const names = ['help', ...program.commands.map((command) => command.name())];
-  if (names.includes(first)) return;
-  const hint = didYouMean(first, names) || `; the commands are ${names.join(', ')}`;
-  program.error(`error: unknown command '${first}'${hint}`, { exitCode: EXIT.usage });
+  if (names.includes(wanted)) return;
+  const hint = didYouMean(wanted, names) || `; the commands are ${names.join(', ')}`;
+  program.error(`error: unknown command '${wanted}'${hint}`, { exitCode: EXIT.usage });
 }
 
 function explain(thrown: unknown, io: CommandIo): number {

@@ -11,6 +11,7 @@ type Refuse = (message: string) => never;
 type Rewrite = (argv: readonly string[], refuse: Refuse, env: NodeJS.ProcessEnv) => readonly string[];
 
 const TOOLS: Readonly<Record<string, Rewrite>> = {
+  kwatchman: ofKwatchman,
   'event-exporter': ofEventExporter,
   'event-controller': ofEventController,
   'pod-watcher': ofPodWatcher,
@@ -33,6 +34,11 @@ function rewritten(tool: string, argv: readonly string[], refuse: Refuse, env: N
   if (rewrite !== undefined) return rewrite(argv, refuse, env);
   const names = Object.keys(TOOLS);
   return refuse(`--compat: there is no tool "${tool}"${didYouMean(tool, names) || `; there are ${names.join(', ')}`}`);
+}
+
+/** Its flags are ours. Its chart mounts no volume for a state. */
+function ofKwatchman(argv: readonly string[]): readonly string[] {
+  return ['run', '--or-in-memory', ...argv];
 }
 
 /** Theirs, and what each is here. All of them take a value. */

@@ -64,6 +64,8 @@ function withFilters(command: Command): Command {
     .option('--chain <name>', 'those of this chain or branch')
     .option('--handler <id>', 'those that this handler failed on: chain/handler')
     .option('--kind <kind>', 'those about objects of this kind')
+    .option('-n, --namespace <namespace>', 'those about objects there, with * and ? as wildcards')
+    .option('--name <name>', 'those about the object, with * and ? as wildcards')
     .option('--older-than <duration>', 'those that were given up longer ago than 30m, 12h, 3d');
 }
 

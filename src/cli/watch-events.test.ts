@@ -30,3 +30,17 @@ for (const [what, text] of [
       message: /^events\.json, event 1: the type is undefined; expected .* with --output-watch-events$/,
     });
   });
+
+for (const [field, value] of [
+  ['apiVersion', 1],
+  ['kind', {}],
+  ['metadata', { ...metadata, name: 7 }],
+  ['metadata', { ...metadata, uid: 7 }],
+  ['metadata', 'web'],
+] as const)
+  test(`an object whose ${field} is ${JSON.stringify(value)} is refused, not read as text`, () => {
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata, [field]: value };
+    assert.throws(() => readWatchEvents(Buffer.from(JSON.stringify({ type: 'ADDED', object })), 'events.json'), {
+      message: /^events\.json, event 1: .* has no .*, or one that is no text; expected /,
+    });
+  });

@@ -15,17 +15,13 @@ export interface RecordedEvent {
   readonly body: Buffer;
 }
 
+/** What may stand there in a file that somebody wrote by hand. */
 interface Parsed {
-  readonly type?: string;
+  readonly type?: unknown;
   readonly object?: {
-    readonly apiVersion?: string;
-    readonly kind?: string;
-    readonly metadata?: {
-      readonly name?: string;
-      readonly namespace?: string;
-      readonly uid?: string;
-      readonly resourceVersion?: string;
-    };
+    readonly apiVersion?: unknown;
+    readonly kind?: unknown;
+    readonly metadata?: Readonly<Record<'name' | 'namespace' | 'uid' | 'resourceVersion', unknown>>;
   };
 }
 
@@ -68,11 +64,25 @@ function recordedEvent(bytes: Buffer, at: string): RecordedEvent | undefined {
   if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED')
     throw new Error(`the type is ${JSON.stringify(type)}`);
   const { apiVersion, kind, metadata } = object ?? {};
-  if (!apiVersion || !kind || !metadata?.name) throw new Error('the object has no apiVersion, kind or metadata.name');
-  const { name, namespace, uid, resourceVersion } = metadata;
-  if (!uid || !resourceVersion) throw new Error(`${kind} ${name} has no metadata.uid or resourceVersion`);
+  const { name, namespace, uid, resourceVersion } = metadata ?? {};
+  if (!isText(apiVersion) || !isText(kind) || !isText(name))
+    throw new Error('the object has no apiVersion, kind or metadata.name, or one that is no text');
+  if (!isText(uid) || !isText(resourceVersion))
+    throw new Error(`${kind} ${name} has no metadata.uid or resourceVersion, or one that is no text`);
   const [version = '', group = ''] = apiVersion.split('/').toReversed();
-  return { at, type, group, version, kind, key: keyOf({ namespace, name }), body: objectIn(bytes) };
+  return {
+    at,
+    type,
+    group,
+    version,
+    kind,
+    key: keyOf({ namespace: isText(namespace) ? namespace : undefined, name }),
+    body: objectIn(bytes),
+  };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
 }
 
 /** As it was recorded: parsing and printing it again would round large integers. */

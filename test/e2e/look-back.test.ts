@@ -182,7 +182,19 @@ describe('what happened is looked up', () => {
     assert.match(rows[0] ?? '', /^\d+ +\d+s +added deployment default\/doomed-1 +default\/slack +1 +.*404/);
     assert.equal(rows.length, 2);
     type Letter = { handler: string; attempts: number; change: { name: string; after?: object } };
-    const letters = await objects<Letter>(folder, 'dead', 'list', '-o', 'json', '--handler', 'default/slack');
+    const letters = await objects<Letter>(
+      folder,
+      'dead',
+      'list',
+      '-o',
+      'json',
+      '--handler',
+      'default/slack',
+      '-n',
+      'defau*',
+      '--name',
+      'doomed-?',
+    );
     assert.deepEqual(
       letters.map(({ handler, attempts, change }) => [handler, attempts, change.name, change.after]),
       [1, 2].map((n) => ['default/slack', 1, `doomed-${n}`, undefined]),
@@ -192,6 +204,8 @@ describe('what happened is looked up', () => {
       ['--older-than', '90d'],
       ['--chain', 'other'],
       ['--kind', 'secret'],
+      ['-n', 'shop'],
+      ['--name', 'flaky'],
     ])
       assert.deepEqual(await lines(folder, 'dead', 'list', ...filter), ['No dead letters match.']);
     for (const verb of ['replay', 'discard'])
