@@ -154,6 +154,9 @@ async function accounted({ running }: Scene, clock: FakeClock): Promise<void> {
   });
 }
 
+/** `%.4g` of Prometheus' templates. */
+const asGoRounds = new Intl.NumberFormat('en', { maximumSignificantDigits: 4, roundingMode: 'halfEven' });
+
 describe('the alerts', () => {
   test('promtool finds nothing to say of the rules', () => promtool(['check', 'rules', '--lint=all', RULES]));
 
@@ -223,7 +226,7 @@ describe('the alerts', () => {
     const recording = new Recording(clock.now() + 60_000);
     await record(recording, 8, { world, running }, clock);
     const bytes = (await running.app.metrics.stateFree.get()).values[0]?.value ?? 0;
-    const summary = `${(bytes / 1024 ** 2).toPrecision(4)}MiB are left on the volume of the state`;
+    const summary = `${asGoRounds.format(bytes / 1024 ** 2)}MiB are left on the volume of the state`;
     await recording.assertFires('WatchchainDiskAlmostFull', { labels: {}, summary }, 2, world.workdir);
   });
 

@@ -15,7 +15,7 @@ const VOLUME = {
   apiVersion: 'v1',
   kind: 'PersistentVolume',
   metadata: { name: 'disk-1' },
-  spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/disk-1' } },
+  spec: { capacity: { storage: '2Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/disk-1' } },
 };
 
 const SERVICE = {

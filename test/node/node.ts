@@ -82,7 +82,7 @@ export class Node implements AsyncDisposable {
         kind: 'PersistentVolume',
         metadata: { name },
         spec: {
-          capacity: { storage: '1Gi' },
+          capacity: { storage: '2Gi' },
           accessModes: ['ReadWriteOnce'],
           local: { path: folder },
           nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [isHere] }] } },
