@@ -155,6 +155,21 @@ describe('diff', () => {
     assert.match(String(linesOn(args('a'), args('a', '\u200bb'))), /\(none\) -> \\u200bb$/);
   });
 
+  test('values that look the same are told apart by escapes where they differ, and only there', () => {
+    const line = (before: string, after: string) =>
+      linesOn(named({ data: { t: before } }), named({ data: { t: after } }))[0];
+    const [joined, letters] = ['caf\u00e9 für alle', 'cafe\u0301 für alle'];
+    assert.equal(line(joined, letters), String.raw`data.t: caf\u00e9 für alle -> cafe\u0301 für alle`);
+    assert.equal(line('a\u200db', 'ab'), String.raw`data.t: a\u200db -> ab`);
+    assert.equal(line('a\u2002b', 'a b'), String.raw`data.t: a\u2002b -> a b`);
+    assert.equal(line('a\u{e0100}', 'a\u{e0101}'), String.raw`data.t: a\udb40\udd00 -> a\udb40\udd01`);
+    assert.equal(line('👨‍👩‍👧 x', '👨‍👩‍👧 y'), 'data.t: 👨‍👩‍👧 x -> 👨‍👩‍👧 y');
+    assert.match(
+      String(line(`${'x'.repeat(300)}caf\u00e9`, `${'x'.repeat(300)}cafe\u0301`)),
+      /xcaf\\u00e9 -> …x+cafe\\u0301$/,
+    );
+  });
+
   test('passes what was added or deleted as it is', () => {
     const added = verdictOn(undefined, named());
     assert.equal(added.verdict, added.change);

@@ -26,7 +26,8 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   const [old, now] = isOfOneType
     ? [inline(before, room), inline(after, room)]
     : [typed(before, room), typed(after, room)];
-  if (old !== now || before === undefined || after === undefined) return `${old} -> ${now}`;
+  if (before === undefined || after === undefined) return `${old} -> ${now}`;
+  if (old !== now) return `${apartFrom(old, now)} -> ${apartFrom(now, old)}`;
   if (isList(before) && isList(after)) return formatLists(before, after, room);
   if (typeof before !== 'string' || typeof after !== 'string')
     return `${cut(toJson(before), room)} -> ${cut(toJson(after), room)}`;
@@ -35,7 +36,8 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   while (before[same] === after[same]) same++;
   const start = Math.max(0, same - Math.floor(room / 3));
   const from = (text: string) => inline(text.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), room);
-  return `…${from(before)} -> …${from(after)}`;
+  const [left, right] = [from(before), from(after)];
+  return `…${apartFrom(left, right)} -> …${apartFrom(right, left)}`;
 }
 
 /** Beside a value of another type: a text that reads like a number or a boolean is quoted. */
@@ -143,6 +145,35 @@ function word(text: string): string {
 /** With escapes for what has no looks of its own, such as the no-break spaces and byte order marks that editors leave: values differ by it. */
 export function seen(text: string): string {
   return text.replace(/[\u00a0\u00ad\u061c\u200b\u200e\u200f\u202f\u2060\ufeff]/g, escapeOf);
+}
+
+/**
+ * One line of text with escapes for what sets it apart from another that looks the same: letters with the accent in them or beside
+ * them, joiners, spaces of other widths, tabs, blanks at the end.
+ */
+export function apartFrom(text: string, other: string): string {
+  if (text === other || looks(text) !== looks(other)) return text;
+  const shorter = Math.min(text.length, other.length);
+  let start = 0;
+  while (start < shorter && text[start] === other[start]) start++;
+  if (/[\uD800-\uDBFF]/.test(text.charAt(start - 1))) start--;
+  let tail = 0;
+  while (tail < shorter - start && text.at(-1 - tail) === other.at(-1 - tail)) tail++;
+  const end = text.length - tail;
+  if (/[\uDC00-\uDFFF]/.test(text.charAt(end))) return text.slice(0, start) + escaped(text.slice(start));
+  return text.slice(0, start) + escaped(text.slice(start, end), tail === 0) + text.slice(end);
+}
+
+function looks(text: string): string {
+  return text
+    .normalize()
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .replace(/\s+/g, ' ')
+    .trimEnd();
+}
+
+function escaped(text: string, isEnd = true): string {
+  return printable(text).replace(isEnd ? /[^!-~ ]| (?= *$)/g : /[^!-~ ]/g, escapeOf);
 }
 
 /** At most `room` characters, by code point, printable, with `…` where something is missing. */
