@@ -490,14 +490,38 @@ describe('diff withstands', () => {
     assert.ok(note.headline.length < 300 && note.unified !== undefined && note.patch.length === 1);
   });
 
-  test('what differs where nothing is shown: it says so', () => {
-    const texts = (before: string, after: string) =>
-      noteOn(named({ data: { t: before } }), named({ data: { t: after } }));
-    for (const [before, after] of [
-      ['a=1\nb=2\n', 'a=1\nb=2'],
-      [`x\n${'y'.repeat(1_200)}A`, `x\n${'y'.repeat(1_200)}B`],
-    ] as const)
-      assert.match(texts(before, after).unified, /\n… they differ in the newline at the end, or beyond what is shown/);
+  test('what no line shows: it says so, beside another difference too', () => {
+    const unified = (before: Json, after: Json) =>
+      noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;
+    assert.match(unified('a=1\nb=2\n', 'a=1\nb=2'), /^\+\+\+ data\.t\n… they differ in the newline at the end\n$/m);
+    assert.match(unified('a=1\nb=2\n', 'a=0\nb=2'), /\n-a=1\n\+a=0\n b=2\n… they differ in the newline at the end\n$/);
+    assert.match(unified('a=1\nb=2\n', ''), /\n-a=1\n-b=2\n\+\n$/);
+    assert.match(unified('a: 1\nb: 1\n', { a: 1, b: 1 }), /\n… they differ beyond what is shown\n$/);
+    const long = (last: string) => `${'x\n'.repeat(20_000)}${last}\n`;
+    assert.match(unified(long('a'), long('b')), /\n… beyond 20,000 lines nothing is compared\n$/);
+  });
+
+  test('a line too long to be shown is told from where it differs, beside another difference too', () => {
+    const text = (first: string, mark: string) => `${first}\n${'x\n'.repeat(20)}${'y'.repeat(1_200)}${mark}`;
+    const { unified } = noteOn(named({ data: { t: text('a', 'A') } }), named({ data: { t: text('b', 'B') } }));
+    assert.match(unified, /\n-a\n\+b\n(?: x\n){3}@@ [^@]+ @@\n(?: x\n){3}-…y+A… \(1201 characters\)\n\+…y+B… \(1201 /);
+  });
+
+  test('of a long text that differs in most lines it shows those that differ', () => {
+    const text = (word: string) =>
+      Array.from({ length: 1_000 }, (_, n) => (n < 300 || n === 999 ? `same ${n}` : `${word} ${n}`)).join('\n');
+    const { unified } = noteOn(named({ data: { t: text('old') } }), named({ data: { t: text('new') } }));
+    assert.match(unified, /\n@@ -301,699 \+301,699 @@\n-old 300\n/);
+    assert.match(unified, /\n… 499 more lines\n\+new 300\n/);
+    assert.doesNotMatch(unified, /same/);
+  });
+
+  test('a line that differs in its last blanks or its tabs does not read alike', () => {
+    const unified = (before: string, after: string) =>
+      noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;
+    assert.match(unified('a: 1\nb: 2\n', 'a: 1 \nb: 2\n'), /\n-a: 1\n\+a: 1\\u0020\n b: 2\n/);
+    assert.match(unified('a:\n\tb\n', 'a:\n        b\n'), /\n-\\tb\n\+ {8}b\n/);
+    assert.match(unified('a:\n\tb \n', 'a:\n\tc \n'), /\n-\tb \n\+\tc \n/);
   });
 
   test('cuts no character in half', () => {

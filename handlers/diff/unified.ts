@@ -3,10 +3,10 @@ import { formatPatch, OMIT_HEADERS, structuredPatch } from 'diff';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
-import { beginningOf, fitsOnLine, lines, seen } from './text.ts';
+import { apartFrom, beginningOf, fitsOnLine, lines, seen } from './text.ts';
 
 const CONTEXT_LINES = 3;
-/** Lines read of a value, of which the last then says so; the cost of comparing grows with them. */
+/** Lines read of a value; the cost of comparing grows with them. */
 const MAX_LINES = 20_000;
 /** Lines added and removed; the cost grows with their square, and nobody reads more. */
 const MAX_EDITS = 400;
@@ -16,8 +16,12 @@ const MAX_LINE_WIDTH = 1_000;
 /** Characters in all, reached or passed by at most one field. */
 const MAX_TEXT = 65_536;
 
-/** Of two values that read alike here. */
-const NO_HUNK = '… they differ in the newline at the end, or beyond what is shown of a line\n';
+/** Shown of a line before the place where it differs, when it is too long to be shown whole. */
+const CONTEXT_CHARS = 100;
+
+const OTHER_END = '… they differ in the newline at the end\n';
+const NOT_SHOWN = '… they differ beyond what is shown\n';
+const NOT_COMPARED = `… beyond ${MAX_LINES.toLocaleString('en')} lines nothing is compared\n`;
 
 /** Empty when every field fits on its line. What is left out is said in a line that begins with `…`. */
 export function unifiedOf(fields: readonly FieldChange[]): string {
@@ -35,26 +39,60 @@ function fieldDiff({ path, before, after }: FieldChange): string {
   const now = head(after);
   const header = `--- ${before === undefined ? '/dev/null' : path}\n+++ ${after === undefined ? '/dev/null' : path}\n`;
   const oneSided = before === undefined || after === undefined;
-  const body = (oneSided ? undefined : compared(old, now)) ?? replaced(old, now);
-  return header + (body.trim() === '' ? NO_HUNK : body);
+  const body = (oneSided ? undefined : compared(old.lines, now.lines)) ?? replaced(old.lines, now.lines);
+  const rest = (isEndedOtherwise(before, after) ? OTHER_END : '') + (old.isCut || now.isCut ? NOT_COMPARED : '');
+  return header + (body + rest || NOT_SHOWN);
+}
+
+function isEndedOtherwise(before: Json | undefined, after: Json | undefined): boolean {
+  const areTexts = typeof before === 'string' && typeof after === 'string' && before !== '' && after !== '';
+  return areTexts && before.endsWith('\n') !== after.endsWith('\n');
 }
 
 /** Undefined when they have too little in common. */
 function compared(old: readonly string[], now: readonly string[]): string | undefined {
   const options = { context: CONTEXT_LINES, maxEditLength: MAX_EDITS };
   const patch = structuredPatch('', '', ended(old), ended(now), undefined, undefined, options);
-  return patch && formatPatch(patch, OMIT_HEADERS);
+  if (patch === undefined) return undefined;
+  for (const hunk of patch.hunks) hunk.lines = shownHunk(hunk.lines);
+  return patch.hunks.length === 0 ? '' : formatPatch(patch, OMIT_HEADERS);
 }
 
+/** What they have in common at both ends is left out: else of a long text nothing but that might be shown. */
 function replaced(old: readonly string[], now: readonly string[]): string {
-  const range = (side: readonly string[]) => (side.length === 0 ? '0,0' : `1,${side.length}`);
-  return `@@ -${range(old)} +${range(now)} @@\n${ended([...marked('-', old), ...marked('+', now)])}`;
+  const shorter = Math.min(old.length, now.length);
+  let start = 0;
+  while (start < shorter && old[start] === now[start]) start++;
+  let tail = 0;
+  while (tail < shorter - start && old.at(-1 - tail) === now.at(-1 - tail)) tail++;
+  const [left, right] = [old, now].map((side) => side.slice(start, side.length - tail)) as [string[], string[]];
+  const range = ({ length }: readonly string[]) => `${length === 0 ? start : start + 1},${length}`;
+  return `@@ -${range(left)} +${range(right)} @@\n${ended([...marked('-', left, right), ...marked('+', right, left)])}`;
 }
 
-function marked(sign: '-' | '+', side: readonly string[]): readonly string[] {
-  const kept = side.slice(0, MAX_BLOCK_LINES).map((line) => sign + line);
+function marked(sign: '-' | '+', side: readonly string[], others: readonly string[]): readonly string[] {
+  const kept = side.slice(0, MAX_BLOCK_LINES).map((line, n) => sign + shown(line, others[n]));
   const more = side.length - kept.length;
   return more === 0 ? kept : [...kept, `… ${more} more lines`];
+}
+
+/** A line that went is shown beside the one that came in its place, so that they can be told apart. */
+function shownHunk(hunk: readonly string[]): string[] {
+  const texts: string[] = [];
+  for (let i = 0; i < hunk.length;) {
+    const removed = runOf('-', hunk, i);
+    const added = runOf('+', hunk, i + removed.length);
+    removed.forEach((line, n) => texts.push(`-${shown(line, added[n])}`));
+    added.forEach((line, n) => texts.push(`+${shown(line, removed[n])}`));
+    i += removed.length + added.length;
+    if (removed.length + added.length === 0) texts.push(` ${shown(hunk[i++]?.slice(1) ?? '')}`);
+  }
+  return texts;
+}
+
+function runOf(sign: '-' | '+', hunk: readonly string[], start: number): readonly string[] {
+  const end = hunk.findIndex((line, n) => n >= start && !line.startsWith(sign));
+  return hunk.slice(start, end === -1 ? undefined : end).map((line) => line.slice(1));
 }
 
 /** Each line ended, so that none is marked as lacking its end. */
@@ -62,16 +100,24 @@ function ended(some: readonly string[]): string {
   return some.map((line) => `${line}\n`).join('');
 }
 
-function head(value: Json | undefined): readonly string[] {
+function head(value: Json | undefined): { readonly lines: readonly string[]; readonly isCut: boolean } {
   const read = lines(value)
     .take(MAX_LINES + 1)
-    .map(shown)
     .toArray();
-  return read.length > MAX_LINES ? [...read.slice(0, MAX_LINES), '… more lines than are compared'] : read;
+  return { lines: read.slice(0, MAX_LINES), isCut: read.length > MAX_LINES };
 }
 
-function shown(line: string): string {
-  const kept =
-    line.length > MAX_LINE_WIDTH ? `${beginningOf(line, MAX_LINE_WIDTH)}… (${line.length} characters)` : line;
-  return seen(kept).split('\t').map(printable).join('\t');
+/** @param other what stands, or stood, in its place */
+function shown(line: string, other?: string): string {
+  const text = other === undefined ? line : apartFrom(line, other);
+  return seen(cutLine(text, other)).split('\t').map(printable).join('\t');
+}
+
+function cutLine(line: string, other = ''): string {
+  if (line.length <= MAX_LINE_WIDTH) return line;
+  let same = 0;
+  while (same < other.length && line[same] === other[same]) same++;
+  const start = Math.max(0, same - CONTEXT_CHARS);
+  const kept = beginningOf(line.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), MAX_LINE_WIDTH);
+  return `${start === 0 ? '' : '…'}${kept}… (${line.length} characters)`;
 }
