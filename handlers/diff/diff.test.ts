@@ -419,6 +419,10 @@ describe('diff matches list items', () => {
     assert.deepEqual(linesOn(named({ spec: { args: ['x', 'y', 'z'] } }), named({ spec: { args: ['z', 'x', 'y'] } })), [
       'spec.args: reordered [x, y, z] -> [z, x, y]',
     ]);
+    const rules = (...verbs: string[]) => named({ rules: verbs.map((verb) => ({ verbs: [verb] })) });
+    assert.deepEqual(linesOn(rules('get', 'list', 'watch'), rules('watch', 'get', 'list')), [
+      'rules: reordered [0, 1, 2] -> [2, 0, 1]',
+    ]);
   });
 });
 

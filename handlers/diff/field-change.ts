@@ -7,7 +7,7 @@ export interface FieldChange {
   readonly path: string;
   /** The same path, step by step. */
   readonly steps: readonly Step[];
-  /** `reorder`: the same items in another order; `before` and `after` are then the plain values, or the items' labels. */
+  /** `reorder`: the same items in another order; `before` and `after` are then the plain values, the items' labels, or without labels their old places. */
   readonly op: 'add' | 'remove' | 'replace' | 'reorder';
   /** Undefined for `add`. */
   readonly before: Json | undefined;

@@ -113,7 +113,9 @@ class Walk {
   #emitOrder(pairs: readonly Pair[], before: readonly Json[], after: readonly Json[]): void {
     if (after.every(isScalar)) return this.#push('reorder', before, after);
     const common = pairs.filter((pair) => pair.before !== undefined && pair.after !== undefined);
-    const labels = (some: readonly Pair[]) => some.map(({ label }) => label);
+    // Where an item has no label of its own, its place in the old list says which it is: its new one would say the same of any order.
+    const isKeyed = common.some(({ label, after }) => label !== String(after));
+    const labels = (some: readonly Pair[]) => some.map(({ label, before }) => (isKeyed ? label : (before ?? 0)));
     this.#push('reorder', labels(common.toSorted((a, b) => (a.before ?? 0) - (b.before ?? 0))), labels(common));
   }
 
