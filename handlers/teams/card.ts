@@ -19,7 +19,8 @@ export interface Card {
 /** A message holds 28 KB (https://learn.microsoft.com/connectors/teams); Workflows puts a little of its own around the card. */
 export const MAX_MESSAGE_BYTES = 27 * 1024;
 const MAX_HEADLINE_CHARS = 300;
-const MAX_LINE_CHARS = 400;
+/** More than the longest line of a diff, which may differ in its end alone. */
+const MAX_LINE_CHARS = 1_200;
 /** What a line that tells how much is missing takes. */
 const NOTE_BYTES = 300;
 

@@ -4,6 +4,7 @@ import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../../src/change.ts';
 import { isHalt, type SinkInstance } from '../../src/chain/handler.ts';
 import { createReceivers } from '../../src/delivery/receivers.ts';
+import type { Json } from '../../src/json.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { changeOf, type ChangeParts } from '../../src/testing/change.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
@@ -125,6 +126,19 @@ describe('teams', () => {
     assert.doesNotMatch(body, /"TextBlock"|"FactSet"/);
     assert.doesNotMatch(body, /[\p{Cc}\u202e]/u);
     assert.ok(textsIn(body).some((text) => text.includes('[safe](https://evil.example)')));
+  });
+
+  test('long lines are told apart, and a long path hides no value', async (t) => {
+    const text = (mark: string) => `first\n${'x'.repeat(800)}${mark}`;
+    const body = await bodyOf(t, await diffed({ before: configMap(text('old')), after: configMap(text('new')) }));
+    assert.ok(
+      ['-', '+'].every((sign) => textsIn(body).some((line) => line.startsWith(sign) && /xold$|xnew$/.test(line))),
+    );
+    const deep = (value: number) => ({
+      ...configMap(''),
+      spec: Array.from({ length: 30 }).reduce<Json>((inner) => ({ additionalProperties: inner }), value),
+    });
+    assert.match(await bodyOf(t, await diffed({ before: deep(1), after: deep(2) })), /additionalProperties: 1 -> 2"/);
   });
 
   test('a huge change is cut within 28 KB, and the cut shows', async (t) => {
