@@ -27,14 +27,23 @@ interface Place {
 /** The field itself or, of a block that came whole, a leaf of it: managedFields own the leaves. */
 function isIn(path: string, { begin, steps }: Place): boolean {
   if (!path.startsWith(begin)) return false;
-  const owned = parsePath(path);
-  return steps.every((step, n) => step === owned[n]);
+  const owned = stepsOf(path);
+  return owned !== undefined && steps.every((step, n) => step === owned[n]);
 }
 
 /** What the field is in. */
 function isAround(path: string, { begin, steps }: Place): boolean {
   if (!path.startsWith(begin) && !begin.startsWith(path)) return false;
-  return parsePath(path).every((step, n) => step === steps[n]);
+  return stepsOf(path)?.every((step, n) => step === steps[n]) ?? false;
+}
+
+/** Undefined of a step without a name, which an API server of its own making may write: it says of nothing whose it is. */
+function stepsOf(path: string): readonly string[] | undefined {
+  try {
+    return parsePath(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function beginningOf(steps: readonly Step[]): string {

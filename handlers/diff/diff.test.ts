@@ -214,6 +214,12 @@ describe('diff', () => {
   });
 });
 
+test('diff tells a change of an object whose managedFields cannot be read', () => {
+  const by: Actor[] = [{ manager: 'odd', operation: 'Update', paths: ['spec.a[].x', 'spec[]'] }];
+  const item = (x: number) => named({ spec: { a: [{ x }] } });
+  assert.deepEqual(noteOn(item(1), item(2), {}, by).by, ['odd']);
+});
+
 describe('diff is quiet', () => {
   const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
   const cases: readonly (readonly [what: string, before: Fields, after: Fields, option?: string])[] = [
