@@ -328,7 +328,8 @@ describe('diff ignore and only', () => {
   });
 
   test('refuse a path that cannot be read, saying where', () => {
-    for (const path of ['', '/spec/replicas', 'spec..a', 'spec[', 'a b', 'spec.']) {
+    const jsonPaths = ["metadata.annotations['a']", "spec.c[name='web'].image", '{.spec.replicas}', '$.spec.replicas'];
+    for (const path of ['', '/spec/replicas', 'spec..a', 'spec[', 'a b', 'spec.', ...jsonPaths]) {
       const result = diff.options.safeParse({ ignore: [path] });
       assert.match(result.error?.issues[0]?.message ?? '', /^Cannot read field path .* at character \d/, path);
     }

@@ -26,8 +26,11 @@ function quoted(text: string): string {
   return printable(JSON.stringify(text));
 }
 
-/** Either `.key`, or a bracket with an optional quoted part, in which `]` is free. No two branches share a first character: linear. */
-const SEGMENT = /(?:^|\.)([^.[\]"/\s]+)|\[((?:"(?:[^"\\]|\\.)*"|[^\]"])+)\]/y;
+/**
+ * Either `.key`, or a bracket with an optional quoted part, in which `]` is free. No two branches share a first character: linear.
+ * JSONPath's own `$.`, braces and single quotes are refused: read as part of a name they would match nothing, in silence.
+ */
+const SEGMENT = /(?:^(?!\$\.)|\.)([^.[\]"'{}/\s]+)|\[((?:"(?:[^"\\]|\\.)*"|[^\]"'])+)\]/y;
 
 /**
  * The steps of a path: keys and item labels alike as plain text, `*` left in. An item may also be given as managedFields

@@ -48,7 +48,7 @@ export const tests = z.strictObject({
   field: byFieldPath
     .optional()
     .describe(
-      'Values of fields, each by its path. All paths must match, each with any value that it leads to; a number or boolean matches as it is written, a list or table as JSON.',
+      'Values of fields, each by its path; what has a name goes by it, `containers[web]`, not `containers[0]`. All paths must match, each with any value that it leads to; a number or boolean matches as it is written, a list or table as JSON.',
     )
     .meta({ example: { 'spec.type': '^LoadBalancer$' } }),
   involvedKind: text('Of a Kubernetes Event: the kind of the object it is about, in any case of letters.', '^Pod$'),

@@ -3,8 +3,11 @@
 /** A map's key or a list item's `name` or index; `*` is any. */
 export type FieldPath = readonly string[];
 
-/** `.key`, or a bracket, in whose quoted part every character is free. */
-const STEP = /(?:^|\.)([^.[\]"\s]+)|\[(?:("(?:[^"\\]|\\.)*")|([^\]"]+))\]/y;
+/**
+ * `.key`, or a bracket, in whose quoted part every character is free. JSONPath's own `$.`, braces and single quotes are refused: read
+ * as part of a name they would hide nothing, in silence.
+ */
+const STEP = /(?:^(?!\$\.)|\.)([^.[\]"'{}\s]+)|\[(?:("(?:[^"\\]|\\.)*")|([^\]"']+))\]/y;
 
 /**
  * Reads `spec.containers[*].args`, `data.*` or `metadata.annotations["example.com/token"]`.

@@ -133,7 +133,7 @@ describe('createRedactor()', () => {
   });
 
   test('refuses a path that cannot be read', () => {
-    for (const path of ['', 'a..b', 'a[', 'a["b]']) {
+    for (const path of ['', 'a..b', 'a[', 'a["b]', "data['licence']", '{.data.licence}', '$.data.licence']) {
       assert.throws(() => redactor({ paths: [{ kind: '*', path }] }), /Cannot read field path/);
     }
   });
