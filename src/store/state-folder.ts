@@ -126,7 +126,11 @@ async function checkFolder(path: string, env: NodeJS.ProcessEnv): Promise<boolea
   const ownUid = process.getuid?.() ?? stat.uid;
   if (stat.uid === ownUid) return (stat.mode & 0o077) !== 0;
   if (env['KUBERNETES_SERVICE_HOST'] !== undefined) return false;
-  if (stat.uid !== 0) refuse(path, `it belongs to user ${stat.uid}, we run as ${ownUid}; name a folder of our own`);
+  if (stat.uid !== 0)
+    refuse(
+      path,
+      `it belongs to user ${stat.uid}, we run as ${ownUid}; run it as that user, or name a folder of our own`,
+    );
   if ((stat.mode & 0o002) !== 0)
     refuse(path, 'everyone may write to it; name a folder of our own, such as one inside it');
   return false;

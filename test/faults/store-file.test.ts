@@ -80,7 +80,10 @@ describe('a state folder that', () => {
     await using program = service.start();
     const exit = await program.exited();
     assert.equal(exit.code, 1);
-    assert.match(exit.stderr, /state: it belongs to user 65534, we run as 0; name a folder of our own/);
+    assert.match(
+      exit.stderr,
+      /state: it belongs to user 65534, we run as 0; run it as that user, or name a folder of our own/,
+    );
   });
 
   test('68 we may not write to, run as another user, is refused, with the way out', needsRoot, async () => {
