@@ -32,7 +32,12 @@ function eventHeadline({ type, reason, count, involvedObject, message }: Readonl
   // Else a repeat would read as the same message once more.
   const often = typeof count === 'number' && count > 1 ? `x${count}` : undefined;
   const what = [type, reason, often, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
-  // What a probe printed ends in a newline.
-  const said = typeof message === 'string' ? message.trim().replace(/\s*\n\s*/g, ' ') : '';
+  const said = typeof message === 'string' ? onOneLine(message) : '';
   return [what, said].filter((part) => part !== '').join(': ');
+}
+
+/** What a probe printed ends in a newline. Line by line: one expression for it takes minutes over a message of blanks. */
+function onOneLine(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '').join(' ');
 }

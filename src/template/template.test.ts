@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import { parseManifest } from '../parse.ts';
 import { changeOf } from '../testing/change.ts';
 import type { Change } from '../change.ts';
@@ -265,5 +266,14 @@ describe('scopeOf()', () => {
       rendered('{{ change.headline }}', change),
       'Unhealthy: Liveness probe failed: cat: /tmp/ok: No such file',
     );
+  });
+
+  test('a headline of a message of blanks takes no time to speak of', () => {
+    const message = `a${' '.repeat(400_000)}b`;
+    const change = changeOf({ after: { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e' }, message } });
+    const make = () => rendered('{{ change.headline }}', change);
+    // With their square it needs a minute. The limit of a test cannot end what never yields.
+    const headline: unknown = runInNewContext('make()', { make }, { timeout: 20_000 });
+    assert.match(String(headline), / b$/);
   });
 });
