@@ -222,6 +222,22 @@ describe('involved', () => {
     await server.close();
     await assert.rejects(involved(aboutPod('web')), (error) => codeOf(error) === 'DEFER');
   });
+
+  test('defers the change while the API server does not say what it serves', async (t) => {
+    const { server, involved, clock } = await rig(t);
+    server.create(pod('web'));
+    server.fault({ effect: 'status', status: 503, path: '/api', times: 1 });
+    const named = { kind: 'Pod', namespace: 'shop', name: 'web' };
+    for (const event of [aboutPod('web'), about(named)]) {
+      await assert.rejects(
+        involved(event),
+        (error: Error) => codeOf(error) === 'DEFER' && /what kind Pod is: .*503/.test(error.message),
+      );
+    }
+    await clock.advance(2_000);
+    for (const event of [aboutPod('web'), about(named)])
+      assert.deepEqual((await involved(event))?.labels, { app: 'web' });
+  });
 });
 
 describe('the rate of lookups', () => {

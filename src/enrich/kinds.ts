@@ -1,11 +1,12 @@
 /** Which resource of the cluster a reference means: asked of discovery once, not for each object. */
 import type { Clock } from '../clock.ts';
+import { RetryAfterError } from '../errors.ts';
 import type { Discovery } from '../source/discovery.ts';
 import type { Resource } from '../source/source.ts';
 import type { ObjectReference } from './involved.ts';
 
 const FOUND_FOR_MS = 600_000;
-/** A kind that is not there may be installed; one whose API is down comes back. */
+/** A kind that is not there may be installed. */
 const MISSING_FOR_MS = 60_000;
 const MAX_KINDS = 1_000;
 
@@ -22,6 +23,7 @@ export class Kinds {
   /**
    * By kind and group: a reference may name a version that is no longer served. Without an apiVersion the kind is looked for as
    * in a configuration. Undefined: the cluster serves none that can be listed and watched, or several.
+   * @throws RetryAfterError when the cluster does not say what it serves; it is asked again the next time
    */
   async resourceOf({ kind, apiVersion }: Pick<ObjectReference, 'kind' | 'apiVersion'>): Promise<Resource | undefined> {
     const now = this.#clock.monotonic();
@@ -33,12 +35,22 @@ export class Kinds {
     const resource = this.#resolve(kind, group);
     const entry = { resource, until: now + FOUND_FOR_MS };
     this.#known.set(name, entry);
-    if ((await resource) === undefined) entry.until = now + MISSING_FOR_MS;
+    try {
+      if ((await resource) === undefined) entry.until = now + MISSING_FOR_MS;
+    } catch (thrown) {
+      entry.until = now;
+      throw thrown;
+    }
     return resource;
   }
 
   async #resolve(kind: string, group: string): Promise<Resource | undefined> {
     const answer = await this.#discovery.resolve(kind, group === '' ? undefined : group);
-    return answer.kind === 'found' ? answer.resource : undefined;
+    if (answer.kind === 'found') return answer.resource;
+    // Without an apiVersion any API that is down may have the kind: that one of them is says little, that the core is a lot.
+    const decisive = group === '' ? await this.#discovery.resolve(kind, 'v1') : answer;
+    if (decisive.kind === 'unsure')
+      throw new RetryAfterError(`Cannot find out what kind ${kind} is: ${decisive.reason}`);
+    return undefined;
   }
 }
