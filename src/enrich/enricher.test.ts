@@ -150,6 +150,14 @@ describe('involved', () => {
     assert.deepEqual([found?.labels, found?.deleted, found?.uid], [{}, true, 'uid-of-its-predecessor']);
   });
 
+  test('of a name that would lead elsewhere in a URL is gone: the cluster is not asked', async (t) => {
+    const { server, involved } = await rig(t);
+    server.create(pod('web'));
+    const asked = () => server.requests.map(({ path }) => path).filter((path) => path.includes('/namespaces/'));
+    for (const name of ['.', '..']) assert.equal((await involved(aboutPod(name)))?.deleted, true, name);
+    assert.deepEqual(asked(), []);
+  });
+
   test('without a uid each object is told apart by its name', async (t) => {
     const { server, involved } = await rig(t);
     for (const name of ['a', 'b']) server.create(pod(name));

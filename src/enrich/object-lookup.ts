@@ -36,6 +36,8 @@ const TIMEOUT_MS = 5_000;
 const MAX_TOLD = 1_000;
 /** The metadata is all that is asked for: a Secret's data never comes here. Old proxies give the whole object. */
 const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
+/** No object may be called so, but an Event may say it: in a URL they lead to the list of all, or to the namespace. */
+const NO_NAMES: readonly string[] = ['.', '..'];
 const GONE: ObjectFacts = { ...UNKNOWN, deleted: true, known: true };
 
 export class ObjectLookup {
@@ -60,6 +62,7 @@ export class ObjectLookup {
     const { kinds, store, redactor } = this.#options;
     const resource = await kinds.resourceOf(reference);
     if (resource === undefined) return this.#unknown(`${reference.apiVersion} ${reference.kind}`, 'no such kind');
+    if (NO_NAMES.includes(reference.name)) return this.#counted('gone', GONE);
     const namespace = resource.namespaced ? (reference.namespace ?? 'default') : '';
     const key = namespace === '' ? reference.name : `${namespace}/${reference.name}`;
     const held = await store.baseline(resource.group, resource.resource, key);
