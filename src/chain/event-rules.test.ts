@@ -115,6 +115,21 @@ describe('maxAge', () => {
     for (const namespace of ['web', 'team-a']) assert.match(await verdict(resources, old(namespace)), aged);
   });
 
+  test('holds back what the field selector of its resource means', async () => {
+    const selecting = (fieldSelector: string, events: Partial<EventConfig>) => ({ ...resource(events), fieldSelector });
+    const about = { involvedObject: { kind: 'Pod', name: 'web' } };
+    const old = (type: string) => seen({ after: event({ type, lastTimestamp: OLD, ...about }) });
+    for (const [warnings, others] of [
+      ['type=Warning', 'type=Normal'],
+      ['type==Warning,involvedObject.kind=Pod', 'type!=Warning,reason=BackOff'],
+      ['type!=Normal,source=kubelet', 'type=Normal'],
+    ] as const) {
+      const resources = [selecting(warnings, {}), selecting(others, { maxAgeMs: 5_000 })];
+      assert.equal(await verdict(resources, old('Warning')), 'pass', warnings);
+      assert.match(await verdict(resources, old('Normal')), aged, others);
+    }
+  });
+
   test('an Event without any time is told, and so is one from the future', async () => {
     assert.equal(await verdict(limited, seen({ after: event() })), 'pass');
     assert.equal(await verdict(limited, seen({ after: event({ lastTimestamp: '2027-01-01T00:00:00Z' }) })), 'pass');

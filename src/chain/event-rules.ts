@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Change, Manifest } from '../change.ts';
 import type { EventConfig, HandlerConfig, ResourceConfig } from '../config/config.ts';
 import { happenedAt, isEvent, occurrencesOf, powerOf, REPEAT_FIELDS, REPEATS, type Repeats } from '../event.ts';
+import { isObject, type Json } from '../json.ts';
 import { meanNamespace } from '../namespaces.ts';
 import { defineTransform, halt, type Halt } from './handler.ts';
 
@@ -32,10 +33,13 @@ const leavesOut = ({ repeats }: EventConfig): boolean => repeats !== 'every';
 
 function definitionOf(name: string, summary: string, rule: Rule, resources: readonly ResourceConfig[]) {
   const options = z.strictObject({});
-  const all = resources.flatMap(({ events = [] }) => events);
+  const all = resources.flatMap(({ events = [], fieldSelector }) => events.map((one) => ({ ...one, fieldSelector })));
   const handle = (change: Change): Change | Halt => {
     if (!isEvent(change.gvk)) return change;
-    const covering = all.filter(({ namespaces }) => meanNamespace(namespaces, change.namespace ?? ''));
+    const covering = all.filter(
+      ({ namespaces, fieldSelector }) =>
+        meanNamespace(namespaces, change.namespace ?? '') && maySelect(fieldSelector, change.after),
+    );
     return rule(change, covering) ?? change;
   };
   return defineTransform({ name, summary, description: summary, options, examples: [], create: () => ({ handle }) });
@@ -69,4 +73,17 @@ function withoutRepeats(event: Manifest): object {
   const { resourceVersion: _, ...metadata } = event.metadata;
   const rest = Object.entries(event).filter(([field]) => !REPEAT_FIELDS.includes(field));
   return { ...Object.fromEntries(rest), metadata };
+}
+
+/** Whether a field selector may mean the Event: not when a text that it names is another one. The rest only the API server knows. */
+function maySelect(fieldSelector: string, event: Manifest | undefined): boolean {
+  const requirements = fieldSelector.matchAll(/([\w.]+)(==?|!=)((?:\\.|[^\\,])*)/g);
+  return [...requirements].every(([, path = '', operator, value = '']) => {
+    const found = path.split('.').reduce<Json | undefined>(member, event);
+    return typeof found !== 'string' || (found === value.replace(/\\(.)/g, '$1')) === (operator !== '!=');
+  });
+}
+
+function member(value: Json | undefined, name: string): Json | undefined {
+  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 }
