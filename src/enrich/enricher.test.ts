@@ -112,6 +112,15 @@ describe('involved', () => {
     assert.deepEqual((await involved(aboutPod('web')))?.labels, { app: 'other' });
   });
 
+  test('is remembered without what nobody asks for, however large the objects are', async (t) => {
+    const { server, involved, gets } = await rig(t);
+    const names = Array.from({ length: 20 }, (_, n) => `web-${n}`);
+    const large = { args: ['x'.repeat(1024 * 1024)] };
+    for (const name of names) server.create({ ...pod(name), spec: { containers: [large] } });
+    for (const name of [...names, ...names]) assert.deepEqual((await involved(aboutPod(name)))?.labels, { app: name });
+    assert.equal(gets().length, names.length);
+  });
+
   test('that is watched comes from its baseline, without a question and without a rate', async (t) => {
     const { server, store, involved, gets } = await rig(t, { perSecond: 0.001 });
     const all = {

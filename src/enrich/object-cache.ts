@@ -9,7 +9,7 @@ export interface CachedFacts {
 
 const FRESH_MS = 60_000;
 const MAX_BYTES = 16 * 1024 * 1024;
-/** Of an entry beside what the server sent. */
+/** Of an entry beside its facts. */
 const ENTRY_BYTES = 500;
 
 export class ObjectCache {
@@ -25,10 +25,10 @@ export class ObjectCache {
     return entry;
   }
 
-  /** @param size of what the server sent, in bytes */
-  set(id: string, facts: ObjectFacts, at: number, size: number): void {
+  set(id: string, facts: ObjectFacts, at: number): void {
     this.#delete(id);
-    const bytes = size + ENTRY_BYTES;
+    // Of what the server sends most are managedFields, which are not kept.
+    const bytes = JSON.stringify(facts).length + ENTRY_BYTES;
     this.#entries.set(id, { facts, at, bytes });
     this.#bytes += bytes;
     for (const oldest of this.#entries.keys()) {

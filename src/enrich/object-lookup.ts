@@ -118,7 +118,7 @@ export class ObjectLookup {
       throw new RetryAfterError(toError(cause).message, { cause });
     }
     const facts = this.#factsOf(response, resource, reference, path);
-    this.#cache.set(id, facts, clock.monotonic(), response.status === 200 ? response.body.length : 0);
+    this.#cache.set(id, facts, clock.monotonic());
     return facts;
   }
 
