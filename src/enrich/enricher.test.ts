@@ -311,6 +311,16 @@ describe('the rate of lookups', () => {
     server.delete('Pod', 'a', 'shop');
     assert.deepEqual((await involved(aboutPod('a')))?.labels, { app: 'a' });
   });
+
+  test('who uses what was known takes no turn from those who wait', async (t) => {
+    const { server, involved, clock } = await rig(t, { perSecond: 0.1, burst: 1 });
+    for (const name of ['a', 'b', 'c']) server.create(pod(name));
+    await involved(aboutPod('a'));
+    await clock.advance(61_000);
+    await involved(aboutPod('b'));
+    assert.deepEqual((await involved(aboutPod('a')))?.labels, { app: 'a' });
+    await assert.rejects(involved(aboutPod('c')), (error: WaitError) => error.until === clock.now() + 10_000);
+  });
 });
 
 describe('topOwner', () => {

@@ -81,7 +81,8 @@ export class ObjectLookup {
       if (cached !== undefined && isFresh(cached, clock.monotonic())) return this.#counted('cache', cached.facts);
       const underWay = this.#underWay.get(asked.id);
       if (underWay !== undefined) return underWay;
-      const waitMs = this.#waitMs(asked.id);
+      // Who has an answer does not come back for a turn, and others would wait for it.
+      const waitMs = this.#waitMs(asked.id, cached === undefined);
       if (waitMs === 0) return this.#begin(asked);
       if (cached !== undefined) return this.#counted('cache', cached.facts);
       if (waitMs > HOLD_MS) throw new WaitError(clock.steady() + waitMs);
@@ -89,10 +90,10 @@ export class ObjectLookup {
     }
   }
 
-  /** Until the turn of this object, which is reserved for it; 0: now, and it is taken. */
-  #waitMs(id: string): number {
+  /** Until the turn of this object, which is reserved for it where it lines up; 0: now, and it is taken. */
+  #waitMs(id: string, lineUp: boolean): number {
     try {
-      this.#limit.take(id);
+      this.#limit.take(id, lineUp);
       return 0;
     } catch (thrown) {
       if (!(thrown instanceof WaitError)) throw thrown;
