@@ -5,6 +5,7 @@
 import { CaptureTag, Context, Liquid, toValueSync, type Emitter, type Template as LiquidNode } from 'liquidjs';
 import { textOf } from './filters/text.ts';
 import { registerFilters } from './filters.ts';
+import { withLongNumbers } from './long-number.ts';
 
 /** Characters of one rendered text, or of all leaves of a layout: more than the largest object that etcd holds. */
 const MAX_OUTPUT_CHARS = 4 * 1024 * 1024;
@@ -64,6 +65,12 @@ class BoundedCapture extends CaptureTag {
   }
 }
 
+class ScopeContext extends Context {
+  override readProperty(...of: Parameters<Context['readProperty']>): unknown {
+    return withLongNumbers(super.readProperty(...of));
+  }
+}
+
 function createEngine(): Liquid {
   const liquid = new Liquid({
     ownPropertyOnly: true,
@@ -95,7 +102,7 @@ export function renderText(nodes: LiquidNode[], scope: object, budget: Budget): 
 
 /** The context of one render. */
 export function contextOf(scope: object, budget: Budget): Context {
-  const context = new Context(scope, engine.options, { sync: true }, { liquid: engine });
+  const context = new ScopeContext(scope, engine.options, { sync: true }, { liquid: engine });
   // Its own limit knows the time only.
   context.renderLimit = budget as unknown as Context['renderLimit'];
   return context;

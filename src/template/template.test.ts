@@ -55,6 +55,27 @@ describe('compileTemplate()', () => {
     assert.equal(rendered('{{ change.after.n }}', changeOf({ after })), '12345678901234567890');
   });
 
+  for (const [source, value] of [
+    ['{{ change.after.n | append: " ns" }}', '1795219018123456789 ns'],
+    ['{{ change.after.n | divided_by: 1000000000 | date: "%Y-%m-%d" }}', '2026-11-20'],
+    ['{% if change.after.n > 5 and 5 < change.after.n %}more{% endif %}', 'more'],
+    ['{{ change.after.list | join: "," }} {{ change.after.list | map: "n" }}', '1795219018123456789,1 [null,null]'],
+    ['{% for n in change.after.list %}{{ n | plus: 0 | minus: n }};{% endfor %}', '0;0;'],
+    ['{{ change.after.n | bytes }}', '1.6 EiB'],
+  ] as const) {
+    test(`a number beyond 2^53 can be used: ${source}`, () => {
+      const numbers = '"n":1795219018123456789,"list":[1795219018123456789,1]';
+      const after = parseManifest(Buffer.from(`{"kind":"A","metadata":{"name":"a"},${numbers}}`));
+      assert.equal(rendered(source, changeOf({ after })), value);
+    });
+  }
+
+  test('a number beyond 2^53 stays a number with all its digits after a filter that leaves it as it is', () => {
+    const after = parseManifest(Buffer.from('{"kind":"A","metadata":{"name":"a"},"n":12345678901234567890}'));
+    const value = compileTemplate('{{ change.after.n | default: 0 }}').value(scopeOf(changeOf({ after })));
+    assert.equal(JSON.stringify({ value }), '{"value":12345678901234567890}');
+  });
+
   test('names, filters and tags that do not exist are refused, with the place and the nearest name', () => {
     for (const [source, message] of [
       ['{{ chagne.name }}', /^unknown name "chagne"; did you mean "change"\? \(line 1, column 4\)$/],

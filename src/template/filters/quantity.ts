@@ -1,5 +1,6 @@
 /** Filters for Kubernetes quantities: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
 import type { FilterDefinition } from '../filter.ts';
+import { textOf } from './text.ts';
 
 const SHAPE = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i))?$/;
 
@@ -51,7 +52,7 @@ export const bytes: FilterDefinition = {
 
 function quantityOf(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
-  const [, digits = '', exponent = '', suffix] = (typeof value === 'string' && SHAPE.exec(value.trim())) || [];
+  const [, digits = '', exponent = '', suffix] = SHAPE.exec(textOf(value).trim()) ?? [];
   if (digits === '') return undefined;
   const factor = suffix === undefined ? 1 : (FACTORS[suffix] ?? 1);
   const amount = Number(digits + exponent);
