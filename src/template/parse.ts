@@ -5,6 +5,7 @@ import { didYouMean } from '../near.ts';
 import { engine } from './engine.ts';
 import type { FilterDefinition } from './filter.ts';
 import { ALL_FILTERS } from './filters.ts';
+import { checkZone } from './filters/time.ts';
 import { ROOTS } from './scope.ts';
 
 /** What is wrong with the source of a template, with line and column inside it. */
@@ -74,9 +75,10 @@ function problemOfOperands({ postfix }: Value['initial']): string | undefined {
   return operands === 1 ? undefined : 'wanted one value, a "." in a name, or an operator between two values';
 }
 
-const CHECKS: ReadonlyMap<string, FilterDefinition['check']> = new Map(
-  ALL_FILTERS.map(({ name, check }) => [name, check]),
-);
+const CHECKS: ReadonlyMap<string, FilterDefinition['check']> = new Map([
+  ...ALL_FILTERS.map(({ name, check }) => [name, check] as const),
+  ['date', checkZone],
+]);
 
 /** Arguments that are written out are checked now: a pattern that is none, a part that no image has. */
 function problemOfFilter({ name, args }: Value['filters'][number]): string | undefined {

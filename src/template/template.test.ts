@@ -44,6 +44,7 @@ describe('compileTemplate()', () => {
     ['a {{- change.name -}} b', 'awebb'],
     ['{{ empty }}{{ blank }}{{ nil }}{{ true }}', 'true'],
     ['{{ change.observedAt | date: "%H:%M", "Europe/Berlin" }}', '00:42'],
+    ['{{ change.observedAt | date: "%H:%M", "+02:00" }} {{ change.observedAt | date: "%H:%M", 60 }}', '01:42 22:42'],
     ['{{ change.observedAt | date }}', '2026-11-20T23:42:03+00:00'],
     ['{% capture who %}{{ change.kind | downcase }}{% endcapture %}{{ who }}', 'deployment'],
   ] as const) {
@@ -90,6 +91,7 @@ describe('compileTemplate()', () => {
       ['{% if true %}{{ change.name == }}{% endif %}', /^wanted one value/],
       ['{{ change.name && change.kind }}', /^expected "\|" before filter/],
       ['{{ change.name | image: "tga" }}', /^filter image: the part of image must be one of registry/],
+      ['{{ change.observedAt | date: "%H", "Europe/Berln" }}', /^filter date: the time zone must be one such as/],
       ['{% if true %}{{ change.name | regex_match: "(?=a)" }}{% endif %}', /^filter regex_match: .* RE2's syntax/],
       ['x'.repeat(300_000) + '{{ change.name }}', /parse length limit exceeded/],
     ] as const) {

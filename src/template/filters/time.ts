@@ -48,6 +48,16 @@ export const timestamp: FilterDefinition = {
   },
 };
 
+/** Of Liquid's own `date`, which would fail at each change. @throws when the zone that is written out is none */
+export function checkZone([, zone]: readonly unknown[]): void {
+  if (typeof zone !== 'string') return;
+  try {
+    Intl.DateTimeFormat('en-US', { timeZone: zone });
+  } catch (cause) {
+    throw new Error('the time zone must be one such as "Europe/Berlin", or an offset such as "+02:00"', { cause });
+  }
+}
+
 /** `1d2h`, `3m20s`, `12s`, `250ms`. */
 function spanText(ms: number): string {
   if (ms < 0) return `-${spanText(-ms)}`;
