@@ -49,6 +49,8 @@ function escaped(character: string): string {
 
 /** `involved.labels.app`, `event.metadata.annotations["a.b/c"]` */
 export function member(of: string, key: string): string {
+  // For Liquid that is the number of labels, where none is called so.
+  if (key === 'size') return `${of} | go_index: "size"`;
   return /^[A-Za-z_]\w*$/.test(key) ? `${of}.${key}` : `${of}[${quoted(key)}]`;
 }
 
