@@ -1,5 +1,6 @@
 /** sprig's functions of texts. */
 import { createHash } from 'node:crypto';
+import type { RE2JS } from 're2js';
 import type { FilterDefinition } from '../filter.ts';
 import { compiledAt, MAX_INPUT, regexReplace } from '../filters/regex.ts';
 import { textOf } from '../filters/text.ts';
@@ -142,7 +143,15 @@ export const TEXT: readonly FilterDefinition[] = [
       const parts = textOf(replacement);
       const text = textOf(value);
       const matcher = compiledAt(place, pattern).matcher(text.slice(0, MAX_INPUT));
-      return matcher.replaceAll((...found: unknown[]) => expanded(parts, found)) + text.slice(MAX_INPUT);
+      let replaced = '';
+      let at = 0;
+      while (matcher.find()) {
+        // For Go, nothing is found right behind what was found before.
+        if (matcher.start() > 0 && matcher.end() === at) continue;
+        replaced += text.slice(at, matcher.start()) + expanded(parts, matcher);
+        at = matcher.end();
+      }
+      return replaced + text.slice(at);
     },
   },
 ];
@@ -179,11 +188,12 @@ export function goQuoted(text: string): string {
 }
 
 /** `$1W` is the group called `1W`, which there is not; `${1}W` is the first one. */
-function expanded(replacement: string, groups: readonly unknown[]): string {
+function expanded(replacement: string, found: ReturnType<RE2JS['matcher']>): string {
+  const numbered = Array.from({ length: found.groupCount() + 1 }, (_, number) => found.group(number));
+  const groups = Object.assign(found.getNamedGroups(), numbered);
   return replacement.replace(/\$(?:\{(\w+)\}|(\w+)|\$)/g, (_, braced?: string, plain?: string) => {
     const name = braced ?? plain;
-    if (name === undefined) return '$';
-    return /^\d+$/.test(name) && typeof groups[Number(name)] === 'string' ? String(groups[Number(name)]) : '';
+    return name === undefined ? '$' : (groups[name] ?? '');
   });
 }
 
