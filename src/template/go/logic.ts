@@ -152,7 +152,7 @@ export const LOGIC: readonly FilterDefinition[] = [
       { template: '{{ event.involvedObject.nothing | go_print }}', result: '<no value>' },
       { template: '{{ "a b" | split: " " | go_print }}', result: '[a b]' },
     ],
-    apply: (value, args) => [value, ...args].map(printed).join(''),
+    apply: (value, args) => printedSideBySide([value, ...args]),
   },
 ];
 
@@ -184,6 +184,14 @@ function arithmetic(
     examples: [{ template, result }],
     apply: (value, args) => args.map(integerOf).reduce((a, b) => operation(a, b), integerOf(value)),
   };
+}
+
+/** With a blank between two of which neither is a text. */
+function printedSideBySide(values: readonly unknown[]): string {
+  const isText = (index: number) => typeof values[index] === 'string';
+  return values
+    .map((value, index) => `${index > 0 && !isText(index - 1) && !isText(index) ? ' ' : ''}${printed(value)}`)
+    .join('');
 }
 
 /** By its place, since what is absent is false, too. */

@@ -21,39 +21,51 @@ export const PRINTF: readonly FilterDefinition[] = [
   },
 ];
 
-const VERB = /%([-+ 0#]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])/g;
+const VERB = /%([-+ 0#]*)(\d+)?(?:\.(\d+))?(?:\[(\d+)\])?([a-zA-Z%])/g;
+
+type Part = string | undefined;
 
 function printf(format: string, args: readonly unknown[]): string {
   let next = 0;
-  const text = format.replace(
-    VERB,
-    (_, flags: string, width: string | undefined, precision: string | undefined, verb: string) => {
-      if (verb === '%') return '%';
-      if (next >= args.length) return `%!${verb}(MISSING)`;
-      const written = verbText(verb, args[next++], flags, precision === undefined ? undefined : Number(precision));
-      return fitted(written, flags, Math.min(MAX_WIDTH, Number(width ?? 0)));
-    },
-  );
-  const extra = args.slice(next).map((one) => `${goType(one)}=${printed(one)}`);
+  let isReordered = false;
+  const text = format.replace(VERB, (_, flags: string, width: Part, precision: Part, place: Part, verb: string) => {
+    if (verb === '%') return '%';
+    if (place !== undefined) {
+      isReordered = true;
+      next = Number(place) - 1;
+      if (next < 0 || next >= args.length) return `%!${verb}(BADINDEX)`;
+    }
+    if (next >= args.length) return `%!${verb}(MISSING)`;
+    const written = verbText(verb, args[next++], flags, precision === undefined ? undefined : Number(precision));
+    return fitted(written, flags, Math.min(MAX_WIDTH, Number(width ?? 0)));
+  });
+  const extra = isReordered
+    ? []
+    : args.slice(next).map((one) => (isNil(one) ? '<nil>' : `${goType(one)}=${printed(one)}`));
   return extra.length === 0 ? text : `${text}%!(EXTRA ${extra.join(', ')})`;
 }
 
+function isNil(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
 function verbText(verb: string, value: unknown, flags: string, precision: number | undefined): string {
+  if (isNil(value)) return verb === 'v' || verb === 'T' ? '<nil>' : `%!${verb}(<nil>)`;
   const bad = `%!${verb}(${goType(value)}=${printed(value)})`;
   switch (verb) {
     case 'v':
-      return value === undefined || value === null ? '<nil>' : printed(value);
+      return printed(value);
     case 's':
       if (typeof value === 'number' || typeof value === 'boolean') return bad;
-      return printed(value).slice(0, precision);
+      return precision === undefined ? printed(value) : Array.from(printed(value)).slice(0, precision).join('');
     case 'q':
       return typeof value === 'string' ? goQuoted(value) : bad;
     case 't':
       return typeof value === 'boolean' ? String(value) : bad;
     case 'd':
-      return Number.isInteger(value) ? signed(Number(value), flags) : bad;
+      return Number.isInteger(value) ? signed(Number(value), String(value), flags) : bad;
     case 'f':
-      return typeof value === 'number' ? value.toFixed(Math.min(100, precision ?? 6)) : bad;
+      return typeof value === 'number' ? signed(value, value.toFixed(Math.min(100, precision ?? 6)), flags) : bad;
     case 'x':
     case 'X': {
       const hex = typeof value === 'number' ? value.toString(16) : Buffer.from(textOf(value)).toString('hex');
@@ -66,11 +78,13 @@ function verbText(verb: string, value: unknown, flags: string, precision: number
   }
 }
 
-function signed(number: number, flags: string): string {
-  return flags.includes('+') && number >= 0 ? `+${number}` : String(number);
+function signed(number: number, written: string, flags: string): string {
+  return flags.includes('+') && number >= 0 ? `+${written}` : written;
 }
 
-function fitted(text: string, flags: string, width: number): string {
+/** Widths are in characters, of which an emoji is one. */
+function fitted(text: string, flags: string, characters: number): string {
+  const width = characters + text.length - Array.from(text).length;
   if (flags.includes('-')) return text.padEnd(width);
   if (!flags.includes('0')) return text.padStart(width);
   const [, sign = '', digits = ''] = /^([+-]?)(.*)$/s.exec(text) ?? [];
