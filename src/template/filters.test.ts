@@ -38,6 +38,15 @@ describe('filters', () => {
     }
   });
 
+  test('a text with a number at its end is no time', () => {
+    for (const value of ['web-1', 'redis 7', '5', 'v1.2']) {
+      for (const filter of ['ago', 'timestamp'])
+        assert.equal(filtered(value, filter), undefined, `${value} | ${filter}`);
+    }
+    assert.equal(filtered('2026-11-20T23:42:03.5+01:00', 'timestamp'), 1_795_214_523_500);
+    assert.equal(filtered('2026-11-20', 'timestamp: "s"'), 1_795_132_800);
+  });
+
   test('duration', () => {
     for (const [seconds, text] of [
       [0, '0s'],

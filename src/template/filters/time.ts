@@ -68,7 +68,8 @@ function spanText(ms: number): string {
 /** RFC 3339, or a number of seconds since 1970 as Liquid's `date` takes it. */
 function millisOf(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? value * 1_000 : undefined;
-  if (typeof value !== 'string') return undefined;
+  // Date.parse takes `web-1` for a day of 2001.
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\d/.test(value)) return undefined;
   const ms = Date.parse(value);
   return Number.isNaN(ms) ? undefined : ms;
 }
