@@ -59,7 +59,7 @@ async function recordedKind(
   const known = [...new Set(kinds.map(groupResource))].toSorted();
   const near = didYouMean(
     name,
-    kinds.flatMap(({ kind, resource }) => [kind.toLowerCase(), resource, ...namesOf(kind)]),
+    kinds.flatMap(({ kind, resource }) => [kind.toLowerCase(), resource]),
   );
   const there = known.length === 0 ? '; nothing is recorded yet' : `; recorded are ${known.join(', ')}`;
   throw new ConfigError([`Nothing of the kind "${wanted}" is recorded${near === '' ? there : near}`]);

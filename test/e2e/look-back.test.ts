@@ -279,6 +279,7 @@ describe('what happened is looked up', () => {
 
   for (const [args, message] of [
     [['history', '--kind', 'deploymnet'], /Nothing of the kind "deploymnet" is recorded; did you mean "deployment"/],
+    [['history', '--kind', 'deploymentz'], /did you mean "deployment" or "deployments"\?$/m],
     [['history', '--kind', 'pod'], /recorded are deployments\.apps, secrets/],
     [['history', '--since', 'yesterday'], /--since: cannot read "yesterday"; a duration such as/],
     [['history', '--since', '2026-09-31T08:00:00Z'], /--since: cannot read "2026-09-31T08:00:00Z"/],
