@@ -71,6 +71,18 @@ describe('findUrlPasswords()', () => {
     });
   }
 
+  // Go escapes &, < and > in JSON, PHP each slash.
+  const encoders = {
+    Go: (value: unknown) => JSON.stringify(value).replaceAll('&', '\\u0026'),
+    PHP: (value: unknown) => JSON.stringify(value).replaceAll('/', '\\/'),
+  };
+  for (const [writer, encode] of Object.entries(encoders)) {
+    test(`hides the credential in JSON of ${writer} inside a string, and inside one of that`, () => {
+      const inner = encode({ url: `https://u:a&${CANARY}&b@host/x`, token: `https://${CANARY}@host/x` });
+      for (const text of [inner, encode({ inner })]) assert.ok(!redact({ data: { text } }).includes(CANARY), text);
+    });
+  }
+
   test('leaves a name that is no credential', () => {
     for (const url of ['ssh://git@github.com/a/b', 'https://host/path@2', 'git://me@host']) {
       assert.ok(redact({ url }).includes(url));

@@ -22,6 +22,8 @@ const VALUE = Buffer.from('"value"');
 const NO_PASSWORD = Buffer.from('x-oauth-basic');
 /** Hidden before: the mask has a colon of its own. */
 const HIDDEN_USER = /^redacted:hmac-[0-9a-f]{12}(?::(?:x-oauth-basic)?)?$/;
+/** Backslashes in a row: JSON inside a string inside a string has seven. More are no encoding, and to count them would cost. */
+const MAX_ESCAPES = 8;
 const AT = 0x40;
 const SLASH = 0x2f;
 
@@ -169,12 +171,22 @@ function* valuesOf(bytes: Buffer, key: Buffer, tail = key): Generator<number> {
 function userInfoBefore(bytes: Buffer, at: number, previous: number): number | undefined {
   let i = at - 1;
   while (i > previous && isInAuthority(bytes, i)) i--;
-  return i > previous && bytes[i] === SLASH && bytes[i - 1] === SLASH && bytes[i - 2] === COLON ? i + 1 : undefined;
+  if (i <= previous || bytes[i] !== SLASH) return undefined;
+  const slash = beforeEscape(bytes, i);
+  return bytes[slash] === SLASH && bytes[beforeEscape(bytes, slash)] === COLON ? i + 1 : undefined;
+}
+
+/** The index before `i` and what escapes it: JSON inside a string may write `\/` for a slash. */
+function beforeEscape(bytes: Buffer, i: number): number {
+  const least = i - 1 - MAX_ESCAPES;
+  let before = i - 1;
+  while (before > least && bytes[before] === BACKSLASH) before--;
+  return before;
 }
 
 /** Where nobody logs in with a name alone; `ssh://git@host` is no secret. @param start of the user info */
 function isHttp(bytes: Buffer, start: number): boolean {
-  return /https?:\/\/$/i.test(bytes.toString('latin1', Math.max(0, start - 8), start));
+  return /https?:\\*\/\\*\/$/i.test(bytes.toString('latin1', Math.max(0, start - 8 - 2 * MAX_ESCAPES), start));
 }
 
 function lastAt(bytes: Buffer, at: number): number {
@@ -188,6 +200,13 @@ function lastAt(bytes: Buffer, at: number): number {
 function isInAuthority(bytes: Buffer, i: number): boolean {
   const byte = bytes[i] ?? 0;
   if (byte <= 0x20 || byte === QUOTE || byte === SLASH || byte === 0x3f || byte === 0x23) return false;
-  if (byte === BACKSLASH) return bytes[i + 1] === 0x75;
+  if (byte === BACKSLASH) return isUnicodeEscape(bytes, i);
   return bytes[i - 1] !== BACKSLASH || byte === 0x75;
+}
+
+/** Of JSON inside a string the backslash before the `u` is escaped itself: `\\u0026`. */
+function isUnicodeEscape(bytes: Buffer, i: number): boolean {
+  let at = i + 1;
+  while (at - i < MAX_ESCAPES && bytes[at] === BACKSLASH) at++;
+  return bytes[at] === 0x75;
 }
