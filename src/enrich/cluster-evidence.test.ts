@@ -62,6 +62,14 @@ describe('eventsOf()', () => {
     });
   });
 
+  test('a long message is cut without showing a part of a secret', async (t) => {
+    const { server, evidence } = await rig(t);
+    const message = `${'x'.repeat(1_000)} https://app:hunter22-hunter22@registry.example/`;
+    server.create({ ...event('long', 'uid-1', '2026-01-01T00:00:01Z'), message });
+    const [line] = await evidence.eventsOf({ namespace: 'shop', uid: 'uid-1' }, 1, signal);
+    assert.equal(line?.message, `${'x'.repeat(1_000)} https://***@registry.ex`);
+  });
+
   test('a failing or nonsensical answer is no evidence and no error', async (t) => {
     const { server, evidence } = await rig(t);
     const one = { namespace: 'shop', uid: 'uid-1' };
@@ -122,6 +130,8 @@ describe('redactText()', () => {
     ['jwt eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.sig', 'jwt ***'],
     ['-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nbye', '***\nbye'],
     ['-----BEGIN PRIVATE KEY-----\nMIIE, cut off', '***'],
+    ['MIIE\nAbC=\n-----END RSA PRIVATE KEY-----\nbye', '***\nbye'],
+    ['-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQOY\n-----END PGP PRIVATE KEY BLOCK-----\nbye', '***\nbye'],
     ['key AKIAABCDEFGHIJKLMNOP', 'key ***'],
     ['args: --db-password=hunter22 --port=80', 'args: --db-password=*** --port=80'],
     ['{"log":"{\\"token\\":\\"a b\\",\\"user\\":\\"ada\\"}"}', '{"log":"{\\"token\\":***,\\"user\\":\\"ada\\"}"}'],

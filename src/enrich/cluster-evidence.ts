@@ -119,7 +119,8 @@ class ClusterEvidence {
       time: new Date(happenedAt(event) ?? 0).toISOString(),
       type: text('type'),
       reason: text('reason'),
-      message: this.#redacted(text('message').slice(0, MAX_MESSAGE_CHARS)),
+      // Cut first, a credential may have lost what tells it.
+      message: this.#redacted(text('message')).slice(0, MAX_MESSAGE_CHARS),
       count: occurrencesOf(event),
     };
   }

@@ -8,7 +8,9 @@ const COLOR = /\u001b\[[\d;]{0,20}m/g;
 
 /** Each with what it leaves of a match. Bounded or without nested repeats: time grows with the length of the text. */
 const LOOKS: readonly (readonly [RegExp, string])[] = [
-  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, MASK],
+  [/-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)/g, MASK],
+  // The last lines of a log begin anywhere: with the rest of a key.
+  [/^[\s\S]*?-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----/, MASK],
   // A password may hold an @: what is before the last one goes.
   [/([a-z][a-z0-9+.-]{1,20}:\\?\/\\?\/)[^\s/?#]*@/gi, `$1${MASK}@`],
   [/\b(Bearer|Basic|Token)\s+[\w.~+/=-]{8,}/gi, `$1 ${MASK}`],
