@@ -18,6 +18,11 @@ describe('HandlerFailure', () => {
     );
   });
 
+  test('says of URLs no credentials, and of those of the web only the host', () => {
+    assert.equal(said('cannot reach amqp://app:hunter22@mq:5672/shop'), 'cannot reach amqp://mq:5672/shop');
+    assert.equal(said('Invalid URL "https://app:hun@ter22@h.example/x?y=z"'), 'Invalid URL "https://h.example"');
+  });
+
   test('says nothing twice, and of a long row of causes the first four', () => {
     assert.equal(said('cannot send: read ECONNRESET', 'read ECONNRESET'), 'cannot send: read ECONNRESET');
     assert.equal(said('a', 'b', 'c', 'd', 'e'), 'a: b: c: d');

@@ -55,8 +55,8 @@ export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfter
 }
 
 /**
- * Message and causes in one line of bounded length, for the log and the store; of URLs only the hosts, for a path may be a password.
- * A mistake in somebody's own handler has its file and line.
+ * Message and causes in one line of bounded length, for the log and the store; of URLs no credentials, and of those of the
+ * web only the hosts, for a path may be a password. A mistake in somebody's own handler has its file and line.
  */
 export function textOf(error: Error): string {
   const messages: string[] = [];
@@ -64,10 +64,9 @@ export function textOf(error: Error): string {
     const { message } = one;
     if (!messages.some((said) => said.includes(message))) messages.push(message);
   }
-  const text = (messages.join(': ') || error.name).replace(
-    /\b(https?:\/\/)(?:[^\s/@]*@)?([^\s/?#"']+)[^\s"']*/gi,
-    '$1$2',
-  );
+  const text = (messages.join(': ') || error.name)
+    .replace(/(:\/\/)[^\s/?#]*@/g, '$1')
+    .replace(/\b(https?:\/\/[^\s/?#"']+)[^\s"']*/gi, '$1');
   const at = placeOfMistake(error);
   const where = at === undefined ? '' : ` (${at})`;
   return `${text.length > MAX_TEXT_CHARS ? `${text.slice(0, MAX_TEXT_CHARS)}…` : text}${where}`;
