@@ -12,7 +12,7 @@ import { fieldSelector, labelSelector } from './selector.ts';
 
 /** Environment variables that hold secrets by their name; `[redact] envNames` adds to them. */
 export const SECRET_ENV_NAMES: readonly string[] = [
-  '(?i)passw|passphrase|pwd|secret|token|credential|(api|access|private|signing|encryption)_?key',
+  '(?i)passw|passphrase|([^a-z]|^|db)pass([^a-z]|$)|pwd|secret|token|credential|connection_?string|(api|access|private|signing|encryption|master|auth|account)[._-]?key',
 ];
 
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;

@@ -1,6 +1,8 @@
 /** Places where secrets are found beyond the plain ones, which `redact.test.ts` shows. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { SECRET_ENV_NAMES } from '../config/schema.ts';
+import { nameMatcher } from './name-matcher.ts';
 import { createRedactor } from './redact.ts';
 
 const CANARY = 'hunter2-canary';
@@ -56,6 +58,19 @@ describe('findEnvValues()', () => {
     assert.ok(!text.includes(CANARY));
     assert.equal(text.split('"key":"password"').length, 4);
   });
+});
+
+test('SECRET_ENV_NAMES are of what is a secret in most images and charts, and of little else', () => {
+  const isSecret = nameMatcher(SECRET_ENV_NAMES);
+  const usual =
+    'DB_PASSWORD PGPASSWORD MYSQL_PWD SMTP_PASS DBPASS RABBITMQ_DEFAULT_PASS GITHUB_TOKEN api-key APIKEY AWS_SECRET_ACCESS_KEY ' +
+    'RAILS_MASTER_KEY TS_AUTHKEY STORAGE_ACCOUNT_KEY ConnectionStrings__Default AZURE_STORAGE_CONNECTION_STRING';
+  const harmless = 'BYPASS_CACHE COMPASS_URL PASSENGER_APP_ENV KEY LOG_LEVEL CONNECTIONS AUTHOR ACCOUNT';
+  assert.deepEqual(
+    usual.split(' ').filter((name) => !isSecret(name)),
+    [],
+  );
+  assert.deepEqual(harmless.split(' ').filter(isSecret), []);
 });
 
 describe('findUrlPasswords()', () => {
