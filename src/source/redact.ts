@@ -1,5 +1,5 @@
 /**
- * Secrets are redacted before anything is stored, logged or sent: `data` and `stringData` of Secrets, what kubectl last applied,
+ * Secrets are redacted before anything is stored, logged or sent: `data` and `stringData` of Secrets, what was last applied,
  * environment variables by name, passwords in URLs, and configured paths. A keyed hash takes their place, so that "it changed"
  * still shows. All on bytes: nothing is parsed, and what is not hidden stays as the server sent it.
  */

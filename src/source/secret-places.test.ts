@@ -23,12 +23,12 @@ function redact(object: object, of = 'ConfigMap'): string {
 
 describe('findSecretValues()', () => {
   const copies = {
-    'kapp.k14s.io/original': `{"data":{"a":"${CANARY}"}}`,
+    'example.com/json': `{"data":{"a":"${CANARY}"}}`,
     'example.com/yaml': `kind: Secret\nstringData:\n  a: ${CANARY}`,
     'example.com/quoted': `---\n"stringData":\n  "a": ${CANARY}`,
-    'kapp.k14s.io/original-diff': `[{"type":"replace","path":"/data/a","value":"${CANARY}"}]`,
+    'example.com/edits': `[{"type":"replace","path":"/data/a","value":"${CANARY}"}]`,
     'example.com/encoded': `eyJkYXRh${CANARY}`,
-    'objectset.rio.cattle.io/applied': `H4sIAAAA${CANARY}`,
+    'example.com/packed': `H4sIAAAA${CANARY}`,
   };
   for (const [annotation, value] of Object.entries(copies)) {
     test(`hides the copy of a Secret in ${annotation}, and no other annotation`, () => {
@@ -37,6 +37,24 @@ describe('findSecretValues()', () => {
       assert.ok(!text.includes(CANARY));
       assert.ok(text.includes('"example.com/owner":"shop"'));
       assert.ok(redact({ metadata: { annotations } }).includes(CANARY), 'of another kind it stays');
+    });
+  }
+});
+
+describe('findLastApplied()', () => {
+  for (const annotation of [
+    'kubectl.kubernetes.io/last-applied-configuration',
+    'kapp.k14s.io/original',
+    'kapp.k14s.io/original-diff',
+    'objectset.rio.cattle.io/applied',
+    'kopf.zalando.org/last-handled-configuration',
+  ]) {
+    test(`hides ${annotation} of any kind: a variable that is hidden stands there once more`, () => {
+      const env = [{ name: 'DB_PASSWORD', value: CANARY }];
+      const annotations = { [annotation]: JSON.stringify({ spec: { env } }), 'example.com/owner': 'shop' };
+      const text = redact({ metadata: { annotations }, spec: { env } }, 'Deployment');
+      assert.ok(!text.includes(CANARY), text);
+      assert.ok(text.includes('"example.com/owner":"shop"'));
     });
   }
 });

@@ -9,7 +9,14 @@ import { isToken, skipSpace, skipValue, textOf, walkArray, walkObject } from './
 /** Called with each span; `inString`: a part of a string, else a whole JSON value. */
 export type OnPlace = (start: number, end: number, inString: boolean) => void;
 
-const LAST_APPLIED = Buffer.from('"kubectl.kubernetes.io/last-applied-configuration"');
+/** Annotations in which kubectl, kapp, Rancher and operators made with kopf keep a manifest as they applied or saw it. */
+const LAST_APPLIED = [
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'kapp.k14s.io/original',
+  'kapp.k14s.io/original-diff',
+  'objectset.rio.cattle.io/applied',
+  'kopf.zalando.org/last-handled-configuration',
+].map((key) => Buffer.from(`"${key}"`));
 const ENV = Buffer.from('"env"');
 /** Its rarest two bytes: a search for quotes would stop at every string. */
 const ENV_END = ENV.subarray(3);
@@ -40,14 +47,16 @@ export function findSecretValues(bytes: Buffer, found: OnPlace): void {
   });
 }
 
-/** As JSON or YAML, a list of them or of edits, or packed: kubectl is not the only one that keeps what it applied; kapp and Rancher do, and operators. */
+/** As JSON or YAML, a list of them or of edits, or packed, whoever keeps it: more do than {@link findLastApplied} knows. */
 function holdsObject(annotation: string): boolean {
   return /^\s*(?:\{|\[\s*\{)|\b(?:stringData|data)["']?\s*:|^(?:H4sI|eyJ)/.test(annotation);
 }
 
-/** What kubectl keeps of the last applied manifest, at any depth: a second copy of every secret in it. */
+/** What is kept of the last applied manifest, at any depth: a second copy of every secret in it. */
 export function findLastApplied(bytes: Buffer, found: OnPlace): void {
-  for (const value of valuesOf(bytes, LAST_APPLIED)) foundValue(bytes, value, found);
+  for (const key of LAST_APPLIED) {
+    for (const value of valuesOf(bytes, key)) foundValue(bytes, value, found);
+  }
 }
 
 /**
