@@ -197,6 +197,18 @@ describe('loadCredentials() looking for kubeconfigs', () => {
     const problem = await problemOf({ kubeconfig: file, env: {} });
     assert.match(problem, /^Cannot read kubeconfig .* in line \d+$/);
     assert.doesNotMatch(problem, /hunter2/);
+    const alias = await write('users:\n- name: me\n  user: {token: *hunter2}\n');
+    assert.match(
+      await problemOf({ kubeconfig: alias, env: {} }),
+      /^Cannot read kubeconfig \S+: a value that begins with \* needs quotes around it$/,
+    );
+  });
+
+  test('warns of no text of a kubeconfig, such as a password that looks like a tag', async (t) => {
+    const warned = t.mock.method(process, 'emitWarning', () => undefined);
+    const file = await write('users:\n- name: me\n  user: {password: !hunter2}\n');
+    await problemOf({ kubeconfig: file, env: {} });
+    assert.equal(warned.mock.callCount(), 0);
   });
 });
 

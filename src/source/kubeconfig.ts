@@ -102,7 +102,9 @@ async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess
 
 async function readKubeconfig(file: string): Promise<Kubeconfig> {
   try {
-    const raw = kubeconfigFile.parse(parse(await readFile(file, 'utf8'), { merge: true, prettyErrors: true }) ?? {});
+    // As a warning, it would print the line of a password that begins with "!".
+    const options = { merge: true, prettyErrors: true, logLevel: 'error' } as const;
+    const raw = kubeconfigFile.parse(parse(await readFile(file, 'utf8'), options) ?? {});
     const lenient = { onInvalidEntry: ActionOnInvalid.FILTER };
     const at = (path: string | undefined) => (path ? resolve(dirname(file), path) : undefined);
     return {
@@ -129,6 +131,8 @@ async function readKubeconfig(file: string): Promise<Kubeconfig> {
 function reasonOf(thrown: unknown): string {
   if (thrown instanceof YAMLParseError)
     return `${thrown.message.replace(/ at line \d.*$|: .*$/s, '')} in line ${thrown.linePos?.[0].line ?? 1}`;
+  // The only one that the parser throws as another error: a token or a password that begins with "*".
+  if (thrown instanceof ReferenceError) return 'a value that begins with * needs quotes around it';
   return thrown instanceof z.ZodError
     ? z.prettifyError(thrown).replaceAll(/\s*✖ /g, ' ').replaceAll('\n', ' ').trim()
     : toError(thrown).message;
