@@ -88,7 +88,7 @@ export class Deliveries {
   readonly #counters: Counters;
   readonly #edits: Edits;
   readonly #memory: HandlerMemory;
-  readonly #failures: Failures;
+  readonly failures: Failures;
   readonly #gathered: Gathered;
   readonly merging: Merging;
   readonly #crashes: Crashes;
@@ -98,7 +98,7 @@ export class Deliveries {
     this.#counters = counters;
     this.#edits = edits;
     this.#memory = new HandlerMemory(db);
-    this.#failures = new Failures(db);
+    this.failures = new Failures(db);
     this.#gathered = new Gathered(db);
     this.merging = new Merging(db, counters);
     this.#crashes = crashes;
@@ -185,7 +185,7 @@ export class Deliveries {
   deadLetter(delivery: number, death: Death, now: number, forks?: Forks): void {
     const { handler, error, attempts } = death;
     const ended = this.#end(delivery, { kind: 'dead', by: handler, reason: error }, now, attempts);
-    this.#failures.add(delivery, { outcome: 'dead', attempt: attempts, handler, error, at: now });
+    this.failures.add(delivery, { outcome: 'dead', attempt: attempts, handler, error, at: now });
     if (death.isAlone === true) this.#gathered.separate(delivery);
     if (forks !== undefined) this.#fork(ended, forks);
     this.#unblock(ended);
@@ -196,7 +196,7 @@ export class Deliveries {
     if (park.failure !== undefined) {
       const { handler, outcome } = park.failure;
       const attempt = outcome === 'failed' ? park.attempts : park.attempts + 1;
-      this.#failures.add(delivery, { outcome, attempt, handler, error: park.reason, at: now });
+      this.failures.add(delivery, { outcome, attempt, handler, error: park.reason, at: now });
     }
     this.#statements.park.run(park.until, park.attempts, park.deferredSince ?? null, park.reason, delivery);
     if (park.gather !== undefined) this.#gathered.park(delivery, park.gather.handler, park.gather.batch);

@@ -8,6 +8,13 @@ export interface NewFailure extends Pick<Failure, 'outcome' | 'attempt' | 'handl
   readonly at: number;
 }
 
+/** In the place of what is forgotten. */
+const FORGOTTEN = 'forgotten: new rules of redaction hide a part of what it may quote';
+/** The deliveries that tell one of the changes, whose numbers are a JSON array. */
+const OF_CHANGES = `
+  SELECT id FROM deliveries
+  WHERE change IN (SELECT value FROM json_each(?1)) OR newest IN (SELECT value FROM json_each(?1))`;
+
 interface LastRow {
   readonly n: number;
   readonly outcome: string;
@@ -21,6 +28,9 @@ export class Failures {
   readonly #repeat;
   readonly #of;
   readonly #forget;
+  readonly #changesOf;
+  readonly #unsay;
+  readonly #unsayReasons;
 
   constructor(db: DatabaseSync) {
     this.#last = query<LastRow>(
@@ -38,6 +48,15 @@ export class Failures {
        FROM failures WHERE delivery = ? ORDER BY n`,
     );
     this.#forget = db.prepare('DELETE FROM failures WHERE delivery IN (SELECT id FROM deliveries WHERE change = ?)');
+    this.#changesOf = query<{ id: number }>(
+      db,
+      `SELECT id FROM changes
+       WHERE before IN (SELECT value FROM json_each(?1)) OR after IN (SELECT value FROM json_each(?1))`,
+    );
+    this.#unsay = db.prepare(`UPDATE failures SET error = '${FORGOTTEN}' WHERE delivery IN (${OF_CHANGES})`);
+    this.#unsayReasons = db.prepare(
+      `UPDATE deliveries SET reason = '${FORGOTTEN}' WHERE reason IS NOT NULL AND id IN (${OF_CHANGES})`,
+    );
   }
 
   /** A deferral like the one before it is counted there: a receiver that is down for a week costs one row. */
@@ -55,5 +74,12 @@ export class Failures {
   /** Before the deliveries of the change go. */
   forget(change: number): void {
     this.#forget.run(change);
+  }
+
+  /** What errors and reasons say of changes from or to these bodies: a receiver or a program may have repeated some of it. */
+  unsay(bodies: readonly number[]): void {
+    const changes = JSON.stringify(this.#changesOf.all(JSON.stringify(bodies)).map(({ id }) => id));
+    this.#unsay.run(changes);
+    this.#unsayReasons.run(changes);
   }
 }

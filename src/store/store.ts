@@ -395,7 +395,10 @@ export interface Store {
   held(query: HeldQuery): Promise<readonly HeldManifest[]>;
   /** A page of what is stored of objects, in baselines and history alike, by number after `afterId`; the first is above 0. */
   manifests(afterId: number, limit: number): Promise<readonly StoredManifest[]>;
-  /** Other bytes for the same manifests: whatever refers to one shows the new bytes. Digests stay. Appends no change. */
+  /**
+   * Other bytes for the same manifests: whatever refers to one shows the new bytes, and errors and reasons that may quote the old ones
+   * are forgotten. Digests stay. Appends no change.
+   */
   replaceManifests(manifests: readonly Pick<StoredManifest, 'id' | 'body'>[]): Promise<void>;
   /** The same of what was made of changes that branches have not told yet. */
   edits(afterId: number, limit: number): Promise<readonly StoredEdits[]>;

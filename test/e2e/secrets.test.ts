@@ -154,6 +154,34 @@ configmap = ["data.licence"]
     assert.match(JSON.stringify(again?.change.before?.['data']), /"round":"redacted:hmac-/);
   });
 
+  test('a rule that is new hides what errors repeat of a change, and leaves those of others', async () => {
+    await using world = await World.start(({ body }) => ({ status: 422, body: `cannot take ${body}` }));
+    const config = (rules = '') =>
+      `[[resource]]\nkind = "configmap"\n[[handler]]\nname = "webhook"\nurl = "${world.slack.url}"\n[handler.layout]\nsaid = "{{ change.after.data.licence }}"\n${rules}`;
+    const settings = (name: string, data: object) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, namespace: 'default' },
+      data,
+    });
+    {
+      await using running = await world.run({ keepState: true, config: config() });
+      world.server.create(settings('settings', { licence: canaries(1).path }));
+      world.server.create(settings('other', { mode: 'fast' }));
+      await until('two dead letters', async () => (await running.app.store.deadLetters({ limit: 10 })).length === 2);
+    }
+    assert.match(await stored(world), new RegExp(canaries(1).path));
+    await using running = await world.run({
+      keepState: true,
+      config: config('[redact.paths]\ncm = ["data.licence"]\n'),
+    });
+    assertNothingIn('the store', await stored(world));
+    const letters = await running.app.store.deadLetters({ limit: 10 });
+    const errorOf = (name: string) => letters.find(({ change }) => change.name === name)?.error ?? '';
+    assert.equal(errorOf('settings'), 'forgotten: new rules of redaction hide a part of what it may quote');
+    assert.match(errorOf('other'), /answered 422: cannot take /);
+  });
+
   test('a rule that is new hides what handlers made of a change before its branches, be it pending or dead', async () => {
     let isDown = true;
     await using world = await World.start(({ path: to }) => {

@@ -3,15 +3,18 @@ import { describe } from 'node:test';
 import {
   accept,
   BASIS,
+  claim,
   claimLines,
   firstList,
   gone,
   historyLines,
+  NOW,
   openScope,
   seen,
   SPEC,
   storeTest,
   utf8,
+  withPending,
   type StoreFixture,
 } from './fixture.ts';
 
@@ -159,6 +162,34 @@ export function baselines(fixture: StoreFixture): void {
       assert.equal(updated?.after?.['redacted'], true);
       assert.equal(deleted?.before?.['redacted'], true);
       assert.equal((await store.seen(scope, undefined, 10)).length, 0);
+    });
+
+    storeTest(fixture, 'forgets what was said of those that had the old bytes, before or after', async ({ store }) => {
+      const scope = await withPending(store, ['web', 'api']);
+      for (const { id } of (await claim(store)).deliveries) {
+        await store.park(id, { until: NOW, attempts: 1, deferredSince: undefined, reason: 'HTTP 500 for hunter2' });
+      }
+      for (const { id } of (await claim(store, { now: NOW + 1 })).deliveries) {
+        await store.deadLetter(id, { handler: 'default/slack', error: 'HTTP 400 for hunter2', attempts: 2 });
+      }
+      await accept(store, scope, gone('web', 2));
+      const [deletion] = (await claim(store)).deliveries;
+      await store.deadLetter(deletion?.id ?? 0, {
+        handler: 'default/slack',
+        error: 'HTTP 400 for hunter2',
+        attempts: 1,
+      });
+      const [web] = await store.manifests(0, 10);
+      await store.replaceManifests([{ id: web?.id ?? 0, body: utf8('{"metadata":{"name":"web"}}') }]);
+      for (const { id, key } of await store.history({ limit: 10 })) {
+        const { deliveries = [] } = (await store.trip(id)) ?? {};
+        const said = deliveries.flatMap(({ reason, failures }) => [reason, ...failures.map(({ error }) => error)]);
+        assert.ok(said.length >= 2);
+        assert.ok(
+          said.every((text) => text?.includes('hunter2') === (key === 'shop/api')),
+          `${key}: ${said.join(', ')}`,
+        );
+      }
     });
   });
 
