@@ -1,5 +1,6 @@
 /** What is wrong with a pod by its manifest alone; nothing about what is expected. */
 import type { Manifest } from '../../src/change.ts';
+import { redactText } from '../../src/enrich/redact-text.ts';
 import { cut } from '../diff/text.ts';
 import { conditionOf, containersOf, expectedEndOf, isSidecar, phaseOf, type Container, type Exit } from './pod.ts';
 import type { Problem } from './problem.ts';
@@ -13,6 +14,7 @@ export interface ClassifyOptions {
 /** An autoscaler needs about so long to bring a node; nobody is called for less. */
 const UNSCHEDULABLE_MS = 60_000;
 const MAX_MESSAGE_CHARS = 500;
+const MAX_SEARCHED_CHARS = 4 * MAX_MESSAGE_CHARS;
 const MAX_REASON_CHARS = 100;
 
 /** Reasons of a container that waits and that mean no harm. All others are errors of the kubelet or the runtime. */
@@ -136,7 +138,14 @@ function waitsFor(pod: Manifest): string | undefined {
     : `${waiting.name}: ${waiting.waiting?.reason ?? 'waiting'}`;
 }
 
-/** As far as one reads it. */
+/** As far as one reads it. What looks like a secret is hidden before: cut, it may have lost what tells it. */
 export function messagePart(message: string | undefined): Pick<Problem, 'message'> {
-  return message === undefined ? {} : { message: cut(message, MAX_MESSAGE_CHARS) };
+  if (message === undefined) return {};
+  const clean = redactText(message.slice(0, MAX_SEARCHED_CHARS), nameless);
+  return { message: cut(clean, MAX_MESSAGE_CHARS) };
+}
+
+/** Names that are secret are known when it is told; they stand before their values, and a cut leaves them. */
+function nameless(): boolean {
+  return false;
 }

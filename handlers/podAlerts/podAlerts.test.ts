@@ -322,6 +322,15 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), []);
   });
 
+  test('a long message is cut without showing a part of a secret', async () => {
+    const rig = new Rig();
+    await running(rig);
+    const said = 'x'.repeat(470);
+    const message = `${said} https://app:hunter22-hunter22-hunter22@registry.example/`;
+    await rig.show(podOf({ phase: 'Failed', containers: [], ready: false, status: { reason: 'Evicted', message } }));
+    assert.equal(rig.alerts[0]?.message, `${said} https://***@registry.example/`);
+  });
+
   test('an evicted pod is told, and over when another has taken its place', async () => {
     const rig = new Rig();
     await running(rig);
