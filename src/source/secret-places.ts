@@ -9,9 +9,10 @@ import { isToken, skipSpace, skipValue, textOf, walkArray, walkObject } from './
 /** Called with each span; `inString`: a part of a string, else a whole JSON value. */
 export type OnPlace = (start: number, end: number, inString: boolean) => void;
 
-/** Annotations in which kubectl, kapp, Rancher and operators made with kopf keep a manifest as they applied or saw it. */
-const LAST_APPLIED = [
-  'kubectl.kubernetes.io/last-applied-configuration',
+const LAST_APPLIED = Buffer.from('"kubectl.kubernetes.io/last-applied-configuration"');
+const ANNOTATIONS_KEY = Buffer.from('"annotations"');
+/** Annotations in which kapp, Rancher and operators made with kopf keep a manifest as they applied or saw it. */
+const KEPT_MANIFESTS = [
   'kapp.k14s.io/original',
   'kapp.k14s.io/original-diff',
   'objectset.rio.cattle.io/applied',
@@ -54,8 +55,15 @@ function holdsObject(annotation: string): boolean {
 
 /** What is kept of the last applied manifest, at any depth: a second copy of every secret in it. */
 export function findLastApplied(bytes: Buffer, found: OnPlace): void {
-  for (const key of LAST_APPLIED) {
-    for (const value of valuesOf(bytes, key)) foundValue(bytes, value, found);
+  for (const value of valuesOf(bytes, LAST_APPLIED)) foundValue(bytes, value, found);
+  // To search the whole of each event for each of these would take as long as all else that is looked for.
+  for (const annotations of valuesOf(bytes, ANNOTATIONS_KEY)) {
+    if (bytes[annotations] !== OPEN_OBJECT) continue;
+    walkObject(bytes, annotations, bytes.length, (key, keyEnd, value) =>
+      KEPT_MANIFESTS.some((kept) => isToken(bytes, key, keyEnd, kept))
+        ? foundValue(bytes, value, found)
+        : skipValue(bytes, value, bytes.length),
+    );
   }
 }
 
