@@ -20,7 +20,7 @@ import type { AcceptBatch, Accepted } from './store.ts';
 
 export type PackedBatch = Omit<AcceptBatch, 'observations'> & { readonly observations: PackedObservations };
 
-/** What a change adds to the history beside its body: its row, its deliveries and their index entries, roughly. */
+/** What a change adds to the history beside its manifests: its row, its deliveries and their index entries, roughly. */
 const ROW_SIZE = 400;
 const FINAL_STATE_UNKNOWN = bitsOf({ finalStateUnknown: true });
 
@@ -118,7 +118,9 @@ export class Acceptor {
 
   #append(acceptance: Acceptance, observed: Observed, what: Difference): void {
     const { kind, group, resource, chains } = acceptance.scope;
-    const size = ROW_SIZE + (what.after === null ? 0 : observed.size);
+    // Until now the baseline's alone: from now on it is there for the history. Any other is counted with an earlier change.
+    const before = what.before === null ? 0 : this.#bodies.sizeOfOne(what.before);
+    const size = ROW_SIZE + before + (what.after === null ? 0 : observed.size);
     const change = this.#changes.append({
       action: what.action,
       kind,

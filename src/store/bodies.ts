@@ -18,6 +18,7 @@ export class Bodies {
   readonly #delete;
   readonly #unuse;
   readonly #use;
+  readonly #sizeOfOne;
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare('INSERT INTO bodies (uses, kind, bytes) VALUES (?, ?, ?)');
@@ -30,6 +31,7 @@ export class Bodies {
     this.#delete = db.prepare('DELETE FROM bodies WHERE id = ? AND uses = 1');
     this.#unuse = db.prepare('UPDATE bodies SET uses = uses - 1 WHERE id = ?');
     this.#use = db.prepare('UPDATE bodies SET uses = uses + 1 WHERE id = ?');
+    this.#sizeOfOne = query<{ size: number }>(db, 'SELECT length(bytes) AS size FROM bodies WHERE id = ? AND uses = 1');
   }
 
   /** Stores a body with so many users, one by default. @param kind its number */
@@ -44,6 +46,11 @@ export class Bodies {
       kind: { group, version, kind, resource },
       body: bytes,
     }));
+  }
+
+  /** Of a body that has one user, in bytes; 0: it has more. */
+  sizeOfOne(id: number): number {
+    return this.#sizeOfOne.get(id)?.size ?? 0;
   }
 
   /** For all users of the body. */

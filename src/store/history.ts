@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import type { Facts } from './facts.ts';
 import { Failures } from './failures.ts';
-import { query } from './query.ts';
+import { certain, query } from './query.ts';
 import {
   aboutObjects,
   aboutValues,
@@ -24,10 +24,10 @@ const PRUNE_BYTES = 1024 * 1024;
 
 interface PruneRow {
   readonly id: number;
+  readonly key: string;
   readonly before: number | null;
   readonly after: number | null;
   readonly observed_at: number;
-  readonly size: number;
   readonly kept: number;
 }
 
@@ -42,6 +42,8 @@ export class History {
   readonly #ended;
   readonly #forgetDeliveries;
   readonly #forget;
+  readonly #heir;
+  readonly #inherit;
 
   constructor(db: DatabaseSync, bodies: Bodies, facts: Facts) {
     this.#bodies = bodies;
@@ -56,7 +58,7 @@ export class History {
     this.#newest = query<ChangeRow>(db, `${select} ORDER BY c.id DESC LIMIT ?9`);
     const owed = `EXISTS (SELECT 1 FROM deliveries WHERE change = c.id AND state < ${DONE})
       OR EXISTS (SELECT 1 FROM deliveries WHERE newest = c.id AND state < ${DONE})`;
-    const columns = `c.id, c.before, c.after, c.observed_at, c.size, ${owed} AS kept`;
+    const columns = `c.id, c.key, c.before, c.after, c.observed_at, ${owed} AS kept`;
     this.#step = query<PruneRow>(
       db,
       `SELECT ${columns} FROM changes c WHERE c.id > ? ORDER BY c.id LIMIT ${PRUNE_STEP}`,
@@ -67,7 +69,13 @@ export class History {
        WHERE (?1 IS NULL OR c.observed_at < ?1) AND ${aboutObjects(2)} AND NOT (${owed}) ORDER BY c.id`,
     );
     this.#forgetDeliveries = db.prepare('DELETE FROM deliveries WHERE change = ?');
-    this.#forget = db.prepare('DELETE FROM changes WHERE id = ?');
+    this.#forget = query<{ size: number }>(db, 'DELETE FROM changes WHERE id = ? RETURNING size');
+    this.#heir = query<{ id: number; bytes: number }>(
+      db,
+      `SELECT c.id, length(b.bytes) AS bytes FROM changes c JOIN bodies b ON b.id = c.before
+       WHERE c.key = ?1 AND c.id > ?2 AND c.before = ?3 ORDER BY c.id LIMIT 1`,
+    );
+    this.#inherit = db.prepare('UPDATE changes SET size = size + ? WHERE id = ?');
   }
 
   query({
@@ -102,9 +110,9 @@ export class History {
         to = row.id - 1;
         break;
       }
-      this.#remove(row);
-      excess -= row.size;
-      freed += row.size;
+      const size = this.#remove(row);
+      excess -= size;
+      freed += size;
       pruned++;
     }
     this.#facts.add('store.history-bytes', -freed);
@@ -119,16 +127,21 @@ export class History {
     // One that is named twice is removed once: its bodies may have other users.
     const found = [...new Set(changes)].flatMap((id) => this.#one.get(id) ?? []);
     const rows = found.filter(({ kept }) => kept === 0);
-    for (const row of rows) this.#remove(row);
-    this.#facts.add('store.history-bytes', -rows.reduce((sum, { size }) => sum + size, 0));
+    const freed = rows.reduce((sum, row) => sum + this.#remove(row), 0);
+    this.#facts.add('store.history-bytes', -freed);
     return rows.map(({ id }) => id);
   }
 
-  #remove({ id, before, after }: PruneRow): void {
+  /** Answers how much smaller the history is now. */
+  #remove({ id, key, before, after }: PruneRow): number {
     this.#failures.forget(id);
     this.#forgetDeliveries.run(id);
-    this.#forget.run(id);
+    const { size } = certain(this.#forget.get(id));
+    // The next change of the object still has it as its `before`, and from now on it is counted there.
+    const heir = after === null ? undefined : this.#heir.get(key, id, after);
+    if (heir !== undefined) this.#inherit.run(heir.bytes, heir.id);
     this.#bodies.release(before);
     this.#bodies.release(after);
+    return size - (heir?.bytes ?? 0);
   }
 }

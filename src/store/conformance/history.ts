@@ -1,19 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import type { Change } from '../../change.ts';
-import { DEFAULT_RETENTION, type Store } from '../store.ts';
+import { DEFAULT_RETENTION, type Retention, type Store } from '../store.ts';
 import {
   accept,
   assertBalanced,
   claim,
   claimLines,
   COMPLETED,
+  firstList,
   gone,
   historyLines,
   NOW,
   openScope,
   seen,
   storeTest,
+  utf8,
   withPending,
   type StoreFixture,
 } from './fixture.ts';
@@ -26,6 +28,12 @@ async function completeAll(store: Store): Promise<void> {
     if (deliveries.length === 0) return;
     await Promise.all(deliveries.map(({ id }) => store.complete(id, COMPLETED)));
   }
+}
+
+async function pruneAll(store: Store, retention: Retention): Promise<number> {
+  let pruned = 0;
+  for (let more = -1; more !== 0; pruned += more) more = await store.prune(retention, NOW + 1);
+  return pruned;
 }
 
 export function history(fixture: StoreFixture): void {
@@ -121,6 +129,35 @@ export function history(fixture: StoreFixture): void {
       const [oldest] = await store.history({ limit: 1 });
       assert.equal(oldest?.before?.['version'], removed, 'what was pruned is still the before of what was not');
     });
+
+    storeTest(
+      fixture,
+      'counts what a deletion keeps: objects that were there at first, and their like',
+      async ({ store }) => {
+        const scope = await openScope(store);
+        const names = Array.from({ length: 20 }, (_, n) => `web-${n}`);
+        const large = names.map((name) => seen(name, 1, { body: utf8('x'.repeat(100_000)) }));
+        const deleted = { ...DEFAULT_RETENTION, maxBytes: 1_050_000 };
+        await store.accept(firstList(scope, large));
+        await accept(store, scope, ...names.map((name) => gone(name, 2)));
+        await completeAll(store);
+        assert.equal(await pruneAll(store, deleted), 10);
+        await accept(store, scope, ...large);
+        await completeAll(store);
+        await pruneAll(store, { ...DEFAULT_RETENTION, maxBytes: 0 });
+        await accept(store, scope, ...names.map((name) => gone(name, 2)));
+        await completeAll(store);
+        assert.equal(await pruneAll(store, deleted), 10, 'what added them is no longer there');
+        await accept(store, scope, ...large, ...names.map((name) => gone(name, 2)));
+        await completeAll(store);
+        assert.equal(await pruneAll(store, deleted), 10 + 20 + 10, 'of both it is one manifest');
+        await pruneAll(store, ALL);
+        assert.deepEqual(await store.manifests(0, 1), []);
+        await accept(store, scope, ...large.slice(0, 10));
+        await completeAll(store);
+        assert.equal(await pruneAll(store, deleted), 0, 'nothing is counted of what is gone');
+      },
+    );
 
     storeTest(fixture, 'never removes what is pending or a dead letter', async ({ store }) => {
       const scope = await withPending(store, ['dead', 'claimed', 'parked', 'done']);
