@@ -82,7 +82,8 @@ function keepOlderVersion(db: DatabaseSync, path: string): void {
   const copy = olderVersion(path, version);
   // By its own name only when it is whole: who goes back puts it in the place of the store.
   const draft = draftOf(copy);
-  rmSync(draft, { force: true });
+  // A volume has room for one; those of earlier upgrades would outlive all that is pruned, too.
+  removeOlderVersions(db);
   createPrivately(draft);
   try {
     db.prepare('VACUUM INTO ?').run(draft);
@@ -129,7 +130,7 @@ export function vacuum(db: DatabaseSync): void {
   }
 }
 
-/** They know nothing of rules of redaction that are new. */
+/** The copies, whole or begun. They know nothing of rules of redaction that are new. */
 export function removeOlderVersions(db: DatabaseSync): void {
   const path = db.location();
   if (path === null) return;

@@ -1,7 +1,7 @@
 /** Row 57: a store of an older version is carried over whole, and kept beside; one of a newer version is refused and left alone. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
@@ -96,6 +96,18 @@ describe('a store', () => {
       assert.equal((await stat(`${file}.schema-${version}`)).mode & 0o777, 0o600);
     });
   }
+
+  test('57 of an older schema leaves one copy, however many upgrades were before it', async () => {
+    await using workdir = await Workdir.make();
+    const file = workdir.file('store.db');
+    storeOf(1, file);
+    await writeFile(`${file}.schema-0`, 'of an earlier upgrade');
+    await (await open(file)).close();
+    assert.deepEqual(
+      readdirSync(workdir.path).filter((name) => name.includes('schema')),
+      ['store.db.schema-1'],
+    );
+  });
 
   test(
     '57 of an older schema, on a volume without room for the copy, is refused with how much that takes; no half copy is left',
