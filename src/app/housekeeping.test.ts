@@ -93,6 +93,28 @@ test('keepHouse() tells of a full disk once, however long it is full, and when t
   ]);
 });
 
+test('keepHouse() waits while somebody else holds the lock of the store, and says so once', async (t) => {
+  const clock = new FakeClock();
+  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
+  t.after(() => store.close());
+  const locked = new StoreError('STORE_REFUSED', 'The store refused a call: database is locked');
+  const prune = t.mock.method(store, 'prune', () => Promise.reject(locked));
+  const said: string[] = [];
+  const log = logInto(({ level, message }) => said.push(`${level}: ${message}`));
+  const stopping = new AbortController();
+  const around = { metrics: createMetrics(), stateFolder: undefined, signal: stopping.signal };
+  const house = keepHouse({ store, clock, log, ...around });
+  for (let n = 0; n < 2; n++) {
+    await Promise.race([house, clock.waitForSleepers(1)]);
+    await clock.advance(15_000);
+  }
+  await Promise.race([house, clock.waitForSleepers(1)]);
+  stopping.abort();
+  await house;
+  assert.equal(prune.mock.callCount(), 3);
+  assert.deepEqual(said, ['error: The store refuses to be tidied, which is tried again']);
+});
+
 test('createMetrics() says nothing of the room for the state before it is known: 0 is the alarm of a full disk', async () => {
   const { registry } = createMetrics();
   assert.doesNotMatch(await registry.metrics(), /^watchchain_state_free_bytes/m);

@@ -20,27 +20,35 @@ export interface HousekeepingOptions {
 
 const EVERY_MS = 15_000;
 
+/** What is waited for: chains and sources wait for it, too. */
+const TROUBLES: Readonly<Record<string, string>> = {
+  STORE_FULL: 'The disk is full: nothing is accepted until there is room',
+  // As a rule somebody else holds its lock: a purge of large manifests on a slow disk, one stopped by Ctrl-Z, a shell of sqlite3.
+  STORE_REFUSED: 'The store refuses to be tidied, which is tried again',
+};
+
 /**
- * Until the signal aborts. A full disk is told and waited for.
+ * Until the signal aborts. A full disk, and a store that refuses, are told and waited for.
  * @throws what the store threw when it cannot go on: a restart of the service may
  */
 export async function keepHouse(options: HousekeepingOptions): Promise<void> {
   const { store, clock, log, signal } = options;
   let deadLetters = 0;
-  let isFull = false;
+  let trouble: string | undefined;
   while (!signal.aborted) {
     try {
       await showRoom(options);
       deadLetters = await showBacklog(options, deadLetters);
       for (let pruned = -1; pruned !== 0;) pruned = await store.prune(DEFAULT_RETENTION, clock.now());
-      if (isFull) log.info('There is room on the disk again');
-      isFull = false;
+      if (trouble === 'STORE_FULL') log.info('There is room on the disk again');
+      trouble = undefined;
     } catch (thrown) {
       if (signal.aborted) return;
-      if (codeOf(thrown) !== 'STORE_FULL') throw thrown;
-      const problem = toError(thrown).message;
-      if (!isFull) log.error('The disk is full: nothing is accepted until there is room', { problem });
-      isFull = true;
+      const code = codeOf(thrown) ?? '';
+      const what = TROUBLES[code];
+      if (what === undefined) throw thrown;
+      if (trouble !== code) log.error(what, { problem: toError(thrown).message });
+      trouble = code;
     }
     await pause(clock, EVERY_MS, signal);
   }
