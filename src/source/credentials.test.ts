@@ -204,6 +204,16 @@ describe('loadCredentials() looking for kubeconfigs', () => {
     );
   });
 
+  test('a token or password that YAML reads as a number is named, not shown', async () => {
+    for (const user of ['token: 12345', 'password: 1e3']) {
+      const file = await write(`users:\n- name: me\n  user: {${user}}\n`);
+      assert.match(
+        await problemOf({ kubeconfig: file, env: {} }),
+        /: expected string, received number +→ at users\[0\]\.user\.(token|password)$/,
+      );
+    }
+  });
+
   test('warns of no text of a kubeconfig, such as a password that looks like a tag', async (t) => {
     const warned = t.mock.method(process, 'emitWarning', () => undefined);
     const file = await write('users:\n- name: me\n  user: {password: !hunter2}\n');

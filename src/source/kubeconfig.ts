@@ -25,8 +25,11 @@ import { FreshFile } from '../fresh-file.ts';
 import { basic, bearer, clientCertificate, inline, material, type Identity } from './identity.ts';
 import { ProviderIdentity } from './provider-identity.ts';
 
-/** What client-node's types leave out of a user. */
+/** What client-node's types leave out of a user, or take as it comes: `token: 12345` is a number. */
 const moreOfUser = z.looseObject({
+  token: z.string().nullish(),
+  username: z.string().nullish(),
+  password: z.string().nullish(),
   tokenFile: z.string().optional(),
   as: z.string().optional(),
   'as-uid': z.string().optional(),
