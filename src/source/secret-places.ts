@@ -9,21 +9,22 @@ import { isToken, skipSpace, skipValue, textOf, walkArray, walkObject } from './
 /** Called with each span; `inString`: a part of a string, else a whole JSON value. */
 export type OnPlace = (start: number, end: number, inString: boolean) => void;
 
-const LAST_APPLIED = Buffer.from('"kubectl.kubernetes.io/last-applied-configuration"');
-const ANNOTATIONS_KEY = Buffer.from('"annotations"');
-/** Annotations in which kapp, Rancher and operators made with kopf keep a manifest as they applied or saw it. */
+/** Annotations in which kubectl, kapp, Rancher and operators made with kopf keep a manifest as they applied or saw it. */
 const KEPT_MANIFESTS = [
+  'kubectl.kubernetes.io/last-applied-configuration',
   'kapp.k14s.io/original',
   'kapp.k14s.io/original-diff',
   'objectset.rio.cattle.io/applied',
   'kopf.zalando.org/last-handled-configuration',
 ].map((key) => Buffer.from(`"${key}"`));
+const ANNOTATIONS_KEY = Buffer.from('"annotations"');
+const ANNOTATIONS_END = ANNOTATIONS_KEY.subarray(-3);
 const ENV = Buffer.from('"env"');
 /** Its rarest two bytes: a search for quotes would stop at every string. */
 const ENV_END = ENV.subarray(3);
 const ANNOTATIONS: FieldPath = ['metadata', 'annotations', '*'];
-/** An `env` inside an `env` inside ... */
-const MAX_NESTED_ENV = 8;
+/** An `env` inside an `env` inside ..., or annotations: without end, time would grow with the square of the length. */
+const MAX_NESTED = 8;
 const NAME = Buffer.from('"name"');
 const VALUE = Buffer.from('"value"');
 /** What GitHub wants for one beside a token. */
@@ -53,17 +54,18 @@ function holdsObject(annotation: string): boolean {
   return /^\s*(?:\{|\[\s*\{)|\b(?:stringData|data)["']?\s*:|^(?:H4sI|eyJ)/.test(annotation);
 }
 
-/** What is kept of the last applied manifest, at any depth: a second copy of every secret in it. */
+/** What is kept of the last applied manifest, in annotations at any depth: a second copy of every secret in it. */
 export function findLastApplied(bytes: Buffer, found: OnPlace): void {
-  for (const value of valuesOf(bytes, LAST_APPLIED)) foundValue(bytes, value, found);
-  // To search the whole of each event for each of these would take as long as all else that is looked for.
-  for (const annotations of valuesOf(bytes, ANNOTATIONS_KEY)) {
-    if (bytes[annotations] !== OPEN_OBJECT) continue;
-    walkObject(bytes, annotations, bytes.length, (key, keyEnd, value) =>
+  let around: number[] = [];
+  for (const annotations of valuesOf(bytes, ANNOTATIONS_KEY, ANNOTATIONS_END)) {
+    around = around.filter((end) => end > annotations);
+    if (bytes[annotations] !== OPEN_OBJECT || around.length >= MAX_NESTED) continue;
+    const end = walkObject(bytes, annotations, bytes.length, (key, keyEnd, value) =>
       KEPT_MANIFESTS.some((kept) => isToken(bytes, key, keyEnd, kept))
         ? foundValue(bytes, value, found)
         : skipValue(bytes, value, bytes.length),
     );
+    around.push(end);
   }
 }
 
@@ -76,7 +78,7 @@ export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boo
   let around: number[] = [];
   for (const list of valuesOf(bytes, ENV, ENV_END)) {
     around = around.filter((end) => end > list);
-    if (around.length >= MAX_NESTED_ENV) continue;
+    if (around.length >= MAX_NESTED) continue;
     if (bytes[list] === OPEN_OBJECT) {
       const end = walkObject(bytes, list, bytes.length, (key, keyEnd, value) =>
         isSecretName(textOf(bytes, key, keyEnd) ?? '')
