@@ -56,17 +56,14 @@ function holdsObject(annotation: string): boolean {
 
 /** What is kept of the last applied manifest, in annotations at any depth: a second copy of every secret in it. */
 export function findLastApplied(bytes: Buffer, found: OnPlace): void {
-  let around: number[] = [];
-  for (const annotations of valuesOf(bytes, ANNOTATIONS_KEY, ANNOTATIONS_END)) {
-    around = around.filter((end) => end > annotations);
-    if (bytes[annotations] !== OPEN_OBJECT || around.length >= MAX_NESTED) continue;
-    const end = walkObject(bytes, annotations, bytes.length, (key, keyEnd, value) =>
+  visitNested(bytes, ANNOTATIONS_KEY, ANNOTATIONS_END, (annotations) => {
+    if (bytes[annotations] !== OPEN_OBJECT) return undefined;
+    return walkObject(bytes, annotations, bytes.length, (key, keyEnd, value) =>
       KEPT_MANIFESTS.some((kept) => isToken(bytes, key, keyEnd, kept))
         ? foundValue(bytes, value, found)
         : skipValue(bytes, value, bytes.length),
     );
-    around.push(end);
-  }
+  });
 }
 
 /**
@@ -74,21 +71,16 @@ export function findLastApplied(bytes: Buffer, found: OnPlace): void {
  * One inside another too, but not without end, so that the work stays linear.
  */
 export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boolean, found: OnPlace): void {
-  /** Where those end that the one at hand is inside of. */
-  let around: number[] = [];
-  for (const list of valuesOf(bytes, ENV, ENV_END)) {
-    around = around.filter((end) => end > list);
-    if (around.length >= MAX_NESTED) continue;
+  visitNested(bytes, ENV, ENV_END, (list) => {
     if (bytes[list] === OPEN_OBJECT) {
-      const end = walkObject(bytes, list, bytes.length, (key, keyEnd, value) =>
+      return walkObject(bytes, list, bytes.length, (key, keyEnd, value) =>
         isSecretName(textOf(bytes, key, keyEnd) ?? '')
           ? foundSetting(bytes, value, found)
           : skipValue(bytes, value, bytes.length),
       );
-      around.push(end);
     }
-    if (bytes[list] !== OPEN_ARRAY) continue;
-    const end = walkArray(bytes, list, bytes.length, (item) => {
+    if (bytes[list] !== OPEN_ARRAY) return undefined;
+    return walkArray(bytes, list, bytes.length, (item) => {
       if (bytes[item] !== OPEN_OBJECT) return skipValue(bytes, item, bytes.length);
       let name: string | undefined;
       let value = -1;
@@ -101,8 +93,7 @@ export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boo
       if (value >= 0 && name !== undefined && isSecretName(name)) foundValue(bytes, value, found);
       return end;
     });
-    around.push(end);
-  }
+  });
 }
 
 /** Text, a number, or an object with a `value`; one that says where the value comes from holds no secret. */
@@ -170,6 +161,20 @@ function foundValue(bytes: Buffer, value: number, found: OnPlace): number {
   const end = skipValue(bytes, value, bytes.length);
   if (bytes.toString('latin1', value, end) !== 'null') found(value, end, false);
   return end;
+}
+
+/**
+ * {@link valuesOf} by a callback that answers where the value ends, or undefined of one that it did not look into. One inside of
+ * another is visited too, but not without end, so that the work stays linear.
+ */
+function visitNested(bytes: Buffer, key: Buffer, tail: Buffer, visit: (value: number) => number | undefined): void {
+  /** Where those end that the one at hand is inside of. */
+  let around: number[] = [];
+  for (const value of valuesOf(bytes, key, tail)) {
+    around = around.filter((end) => end > value);
+    const end = around.length < MAX_NESTED ? visit(value) : undefined;
+    if (end !== undefined) around.push(end);
+  }
 }
 
 /**
