@@ -32,9 +32,7 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   if (typeof before !== 'string' || typeof after !== 'string')
     return `${cut(toJson(before), room)} -> ${cut(toJson(after), room)}`;
   if (!isOneLine(before) || !isOneLine(after)) return `${old}, changed`;
-  let same = 0;
-  while (before[same] === after[same]) same++;
-  const start = Math.max(0, same - Math.floor(room / 3));
+  const start = Math.max(0, commonStart(before, after) - Math.floor(room / 3));
   const from = (text: string) => inline(text.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), room);
   const [left, right] = [from(before), from(after)];
   return `…${apartFrom(left, right)} -> …${apartFrom(right, left)}`;
@@ -153,15 +151,28 @@ export function seen(text: string): string {
  */
 export function apartFrom(text: string, other: string): string {
   if (text === other || looks(text) !== looks(other)) return text;
-  const shorter = Math.min(text.length, other.length);
-  let start = 0;
-  while (start < shorter && text[start] === other[start]) start++;
+  let start = commonStart(text, other);
   if (/[\uD800-\uDBFF]/.test(text.charAt(start - 1))) start--;
-  let tail = 0;
-  while (tail < shorter - start && text.at(-1 - tail) === other.at(-1 - tail)) tail++;
+  const tail = commonEnd(text, other, start);
   const end = text.length - tail;
   if (/[\uDC00-\uDFFF]/.test(text.charAt(end))) return text.slice(0, start) + escaped(text.slice(start));
   return text.slice(0, start) + escaped(text.slice(start, end), tail === 0) + text.slice(end);
+}
+
+/** How many characters, or lines, both begin with. */
+export function commonStart(some: ArrayLike<string>, others: ArrayLike<string>): number {
+  const shorter = Math.min(some.length, others.length);
+  let start = 0;
+  while (start < shorter && some[start] === others[start]) start++;
+  return start;
+}
+
+/** How many characters, or lines, both end with, the first `start` aside. */
+export function commonEnd(some: ArrayLike<string>, others: ArrayLike<string>, start: number): number {
+  const most = Math.min(some.length, others.length) - start;
+  let tail = 0;
+  while (tail < most && some[some.length - 1 - tail] === others[others.length - 1 - tail]) tail++;
+  return tail;
 }
 
 function looks(text: string): string {

@@ -3,7 +3,7 @@ import { formatPatch, OMIT_HEADERS, structuredPatch } from 'diff';
 import type { Json } from '../../src/json.ts';
 import { printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
-import { apartFrom, beginningOf, fitsOnLine, lines, seen } from './text.ts';
+import { apartFrom, beginningOf, commonEnd, commonStart, fitsOnLine, lines, seen } from './text.ts';
 
 const CONTEXT_LINES = 3;
 /** Lines read of a value; the cost of comparing grows with them. */
@@ -60,11 +60,8 @@ function compared(old: readonly string[], now: readonly string[]): string | unde
 
 /** What they have in common at both ends is left out: else of a long text nothing but that might be shown. */
 function replaced(old: readonly string[], now: readonly string[]): string {
-  const shorter = Math.min(old.length, now.length);
-  let start = 0;
-  while (start < shorter && old[start] === now[start]) start++;
-  let tail = 0;
-  while (tail < shorter - start && old.at(-1 - tail) === now.at(-1 - tail)) tail++;
+  const start = commonStart(old, now);
+  const tail = commonEnd(old, now, start);
   const [left, right] = [old, now].map((side) => side.slice(start, side.length - tail)) as [string[], string[]];
   const range = ({ length }: readonly string[]) => `${length === 0 ? start : start + 1},${length}`;
   return `@@ -${range(left)} +${range(right)} @@\n${ended([...marked('-', left, right), ...marked('+', right, left)])}`;
@@ -115,9 +112,7 @@ function shown(line: string, other?: string): string {
 
 function cutLine(line: string, other = ''): string {
   if (line.length <= MAX_LINE_WIDTH) return line;
-  let same = 0;
-  while (same < other.length && line[same] === other[same]) same++;
-  const start = Math.max(0, same - CONTEXT_CHARS);
+  const start = Math.max(0, commonStart(line, other) - CONTEXT_CHARS);
   const kept = beginningOf(line.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), MAX_LINE_WIDTH);
   return `${start === 0 ? '' : '…'}${kept}… (${line.length} characters)`;
 }
