@@ -108,7 +108,10 @@ function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSe
   const selectors = [labelSelector && `labels ${labelSelector}`, fieldSelector && `fields ${fieldSelector}`].filter(
     Boolean,
   );
-  return `${kind}${apiVersion === undefined ? '' : ` (${apiVersion})`}, ${[where, ...selectors].join(', ')}`;
+  // A kind that is not Kubernetes' own may be the cluster's: only `--cluster` knows.
+  const nearest = known.kind === 'not-served' ? known.near[0] : undefined;
+  const near = nearest === undefined ? '' : ` (did you mean "${nearest}"?)`;
+  return `${kind}${apiVersion === undefined ? '' : ` (${apiVersion})`}${near}, ${[where, ...selectors].join(', ')}`;
 }
 
 function describeHandler(chain: ChainConfig, { id, definition }: HandlerConfig): string {

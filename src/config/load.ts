@@ -177,8 +177,14 @@ function unquoted(value: unknown, filled: readonly Path[]): (problem: Problem) =
     const current = valueAt(value, problem.path);
     if (typeof current !== 'string' || current === '') return problem;
     if (!fromOutside.has(pathText(problem.path)) && !current.includes('://')) return problem;
-    return { ...problem, message: problem.message.replaceAll(`"${current}"`, '"..."') };
+    return { ...problem, message: withoutQuotes(problem.message, current) };
   };
+}
+
+/** RE2 quotes the part of an expression that it does not understand; a handler that there is none of is offered as a file of that name. */
+function withoutQuotes(message: string, value: string): string {
+  const whole = message.replaceAll(`"${value}"`, '"..."').replaceAll(`/${value}.`, '/NAME.');
+  return whole.replaceAll(/`([^`]+)`/g, (quote, part: string) => (value.includes(part) ? '`...`' : quote));
 }
 
 /** In the order of the file. What could not be resolved is empty, so a second problem of the same value says nothing new. */

@@ -19,11 +19,12 @@ const CONFIG = '[[resource]]\nkind = "deployment"\n[[handler]]\nname = "diff"\n[
 async function run(
   workdir: Workdir,
   args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const code = await runCommandLine({
     argv: args,
-    env: { HOME: workdir.path },
+    env: { HOME: workdir.path, ...env },
     stdin: Readable.from([]),
     stdout,
     stderr,
@@ -241,6 +242,26 @@ describe('check', () => {
       assert.match(stderr, new RegExp(`config\\.toml:${line}: "podAlerts" .* "diff" \\(\\S+config\\.toml:3\\) halts`));
     }
     for (const text of [alerts + diff, `${diff}status = true\n${alerts}`]) assert.equal((await check(text)).code, 0);
+  });
+
+  test('asks about a kind that is nearly one of Kubernetes itself, which only the cluster could refuse', async () => {
+    await using workdir = await Workdir.make();
+    const kinds = ['Depolyment', 'Rollout', 'po'].map((kind) => `[[resource]]\nkind = "${kind}"\n`).join('');
+    const config = await workdir.write('config.toml', `${kinds}[[handler]]\nname = "log"\n`);
+    const { code, stdout } = await run(workdir, ['check', '-c', config]);
+    assert.equal(code, 0);
+    assert.match(stdout, /Depolyment \(did you mean "deployment"\?\), all namespaces\n +Rollout, all .*\n +po, all/);
+  });
+
+  test('quotes nothing of a value that comes from a variable', async () => {
+    await using workdir = await Workdir.make();
+    const match = ['${SECRET}(', '(?=${SECRET})'].map((one) => `[[handler]]\nname = "match"\nmessage = "${one}"\n`);
+    const named = '[[handler]]\nname = "${SECRET}"\n';
+    const config = await workdir.write('config.toml', `[[resource]]\nkind = "event"\n${match.join('')}${named}`);
+    const { code, stderr } = await run(workdir, ['check', '-c', config], { SECRET: 'hunter2' });
+    assert.equal(code, 1);
+    assert.match(stderr, /:5: .*missing closing \): `\.\.\.`\n.*:8: .*`\.\.\.`\n.*:10: .*unknown handler "\.\.\."/);
+    assert.doesNotMatch(stderr, /hunter2/);
   });
 
   test('YAML in a file of TOML is told with the name that it wants', async () => {
