@@ -52,6 +52,21 @@ describe('file', () => {
     assert.equal((await stat(path)).mode & 0o777, 0o640);
   });
 
+  test('half a line that a kill or a power cut has left spoils no other', async () => {
+    await using folder = await Workdir.make();
+    const path = folder.file('changes.jsonl');
+    await writeFile(path, '"a"\n"hal');
+    const sink = await sinkOn({ path, layout });
+    await write(sink, 'b');
+    await write(sink, 'c');
+    assert.equal(await readFile(path, 'utf8'), '"a"\n"hal\n"b"\n"c"\n');
+    await rename(path, folder.file('aside'));
+    await writeFile(path, '"ha');
+    await write(sink, 'd');
+    await sink.stop?.();
+    assert.equal(await readFile(path, 'utf8'), '"ha\n"d"\n');
+  });
+
   test('without a layout a line is the whole change', async () => {
     await using folder = await Workdir.make();
     const sink = await sinkOn({ path: folder.file('x'), fsync: true });

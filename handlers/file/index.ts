@@ -42,7 +42,7 @@ export default defineSink({
   summary: 'Appends one line of JSON per change to a file, which it rotates.',
   description: [
     LINE_MEMBERS,
-    'A line counts as delivered when the system has taken all of it. What does not fit on the volume is taken back, so that no line is torn, and the change waits for room as for a receiver that is down.',
+    'A line counts as delivered when the system has taken all of it. What does not fit on the volume is taken back, so that no line is torn, and the change waits for room as for a receiver that is down. Half a line that a kill or a power cut has left is ended before the next one.',
     'A file that is full is renamed to `changes-2026-11-20T23-42-03.123Z.jsonl`, beside it. The tools that do this themselves work too: a file that was renamed, removed or truncated is noticed before the next line, so that nothing has to be signalled; set `maxSize = 0` then. One that may be written but not renamed goes on growing, with a warning.',
     'New files have the mode 0640. A folder that does not exist, or a file that may not be written, stops the start.',
   ].join('\n\n'),

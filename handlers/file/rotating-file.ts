@@ -48,7 +48,7 @@ export class RotatingFile {
   #waiting: Waiting[] = [];
   #opened: Opened | undefined;
   #size = 0;
-  /** The last line could be written in part only, and not be taken back. */
+  /** The last line is there in part only: it could not be taken back, or whoever wrote it was killed. */
   #isTorn = false;
   /** Monotonic, as the next. */
   #tidiedAt = -Infinity;
@@ -174,6 +174,7 @@ export class RotatingFile {
       throw new Error('it is no regular file; for stdout there is the handler "stdout"');
     }
     this.#size = Number(now.size);
+    this.#isTorn = await endsInMidLine(this.#path, this.#size);
     return (this.#opened = { handle, identity: identityOf(now) });
   }
 
@@ -214,6 +215,18 @@ export class RotatingFile {
     const reason = REASONS[codeOf(thrown) ?? ''];
     const message = `Cannot append to ${this.#path}: ${reason ?? cause.message}`;
     return reason === undefined ? new Error(message, { cause }) : new RetryAfterError(message, { cause });
+  }
+}
+
+/** A kill or a power cut in the middle of a write leaves half a line. Of a file that we may not read nothing is known. */
+async function endsInMidLine(path: string, size: number): Promise<boolean> {
+  if (size === 0) return false;
+  try {
+    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { bytesRead, buffer } = await handle.read({ buffer: Buffer.alloc(1), position: size - 1 });
+    return bytesRead === 1 && buffer.toString() !== '\n';
+  } catch {
+    return false;
   }
 }
 
