@@ -6,6 +6,7 @@ import { textOf } from '../../src/template/filters/text.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
+import { beginningOf } from '../diff/text.ts';
 import type { Options } from './options.ts';
 
 export interface Annotation {
@@ -14,6 +15,12 @@ export interface Annotation {
   /** @throws TerminalError naming the field, when it cannot be rendered or is no time */
   render(scope: TemplateScope): string;
 }
+
+/**
+ * Of a tag without a colon, of what is before the first one and of what is behind it: as PostgreSQL and MySQL hold them. Grafana
+ * notes the annotation, then fails at a longer tag, and would have it once more with each attempt.
+ */
+const MAX_TAG_CHARS = 100;
 
 const HEADLINE = '{{ change.headline }}';
 /** A late delivery shows where it belongs. */
@@ -67,7 +74,7 @@ function compileTexts(fields: Readonly<Record<string, unknown>>): (scope: Templa
     Object.fromEntries(
       layouts.map(([name, layout, isList]) => {
         const value = layout.value(scope);
-        return [name, isList ? (value as readonly Json[]).map(shown) : value === undefined ? value : shown(value)];
+        return [name, isList ? (value as readonly Json[]).map(tagOf) : value === undefined ? value : shown(value)];
       }),
     );
 }
@@ -75,6 +82,15 @@ function compileTexts(fields: Readonly<Record<string, unknown>>): (scope: Templa
 /** What the cluster says is read by people here: nothing in it may hide or turn what stands beside it. */
 function shown(value: Json): string {
   return printableLines(textOf(value));
+}
+
+function tagOf(value: Json): string {
+  const [key = '', ...rest] = shown(value).split(':');
+  return [key, ...(rest.length === 0 ? [] : [rest.join(':')])].map(boundedTag).join(':');
+}
+
+function boundedTag(text: string): string {
+  return text.length <= MAX_TAG_CHARS ? text : `${beginningOf(text, MAX_TAG_CHARS - 1)}…`;
 }
 
 /** A number, whichever way it is given: an annotation in the cluster is a text. Undefined when the template yields nothing. */

@@ -69,6 +69,17 @@ describe('grafana', () => {
     );
   });
 
+  test('a tag is cut at what a database of Grafana holds, visibly and between characters, of a pair each part', async (t) => {
+    const name = `${'n'.repeat(98)}😀${'n'.repeat(100)}`;
+    const long = changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop' } } });
+    for (const format of ['annotation', 'graphite']) {
+      const tags = ['{{ change.name }}', 'name:{{ change.name }}', 'a:b:c', `${'k'.repeat(100)}:${'v'.repeat(100)}`];
+      const { body } = await requestOf(t, long, { format, tags });
+      const cut = `${'n'.repeat(98)}…`;
+      assert.deepEqual((JSON.parse(body) as { readonly tags: unknown }).tags, [cut, `name:${cut}`, ...tags.slice(2)]);
+    }
+  });
+
   test('every field, templates with their types', async (t) => {
     const options = {
       text: '{{ event.message | truncate: 15 }}',

@@ -38,7 +38,9 @@ export const options = z
         '{{ change.name }}',
         '{{ change.action }}',
       ])
-      .describe('Tags, each a template; one that yields nothing is left out.')
+      .describe(
+        'Tags, each a template; one that yields nothing is left out. Cut, visibly, at the 100 characters that Grafana takes, of `key:value` each part.',
+      )
       .meta({ example: ['deploy', '{{ change.namespace }}'] }),
     text: template
       .optional()
