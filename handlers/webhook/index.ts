@@ -11,7 +11,7 @@ export default defineSink({
   summary: 'Sends each change to a URL: any method, headers and body.',
   description: [
     'Without `layout` and `body`, the body is the change as JSON: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, `before`, `after`. What does not apply is absent; members are only ever added. Where both manifests would be too long, they are left out, and `omitted` names them.',
-    'A message counts as delivered on any answer from 200 to 299. 408, 425 and 5xx are failed attempts; 429, and 503 with `Retry-After`, wait as long as asked; any other answer goes to the dead letters at once, a redirect too: name the final address.',
+    'A message counts as delivered on any answer from 200 to 299, also where its body breaks off or does not end. 408, 425 and 5xx are failed attempts; 429, and 503 with `Retry-After`, wait as long as asked; any other answer goes to the dead letters at once, a redirect too: name the final address.',
     'Each attempt carries the same `Idempotency-Key`, and with `secret` the same `webhook-id`; where changes are traced (`[tracing]`), a `traceparent` too.',
     'With `verdict` the body is the request of the [plug-in contract](../plugins.md), and a receiver may answer `{"verdict": "halt", "reason": "..."}` with a 200. An answer that is none of the contract goes to the dead letters. One that notes something is asked for again when a later handler fails.',
   ].join('\n\n'),
@@ -49,6 +49,7 @@ export default defineSink({
       url,
       signingSecrets,
       secrets,
+      needsBody: options.verdict,
     });
     const ask = (request: Request, context: HandlerContext): Promise<ReceiverResponse> => {
       const { idempotencyKey, signal, traceparent } = context;

@@ -51,6 +51,12 @@ describe('webhook: verdict', () => {
     });
   }
 
+  test('an answer that breaks off passes nothing, and is asked for again', async (t) => {
+    const { verdict } = await asked(t, { raw: 'HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n' });
+    assert.ok(verdict instanceof Error);
+    assert.equal(codeOf(verdict), undefined);
+  });
+
   for (const echo of ['{"is": "Bearer hunter2-canary"}', `${'<'.repeat(80)} Bearer hunter2-canary`])
     for (const body of [`[${echo}`, JSON.stringify({ error: echo })]) {
       test(`no error holds a secret that it echoes: ${body}`, async (t) => {

@@ -84,7 +84,7 @@ export class HttpReceiver implements Receiver {
     return Promise.resolve();
   }
 
-  /** @throws ExchangeError when no whole answer came; anything else when nothing was sent */
+  /** @throws ExchangeError when no answer came, or not all of one that is needed; anything else when nothing was sent */
   async #exchange({
     method = 'POST',
     headers = {},
@@ -92,7 +92,7 @@ export class HttpReceiver implements Receiver {
     idempotencyKey,
     signal,
   }: OutgoingRequest): Promise<ReceiverResponse> {
-    const { url, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
+    const { url, timeoutMs = DEFAULT_TIMEOUT_MS, accept, needsBody = accept !== undefined } = this.#options;
     const { way, clock } = this.#parts;
     const all = {
       'user-agent': 'watchchain',
@@ -102,7 +102,7 @@ export class HttpReceiver implements Receiver {
       ...this.#sign?.(messageId(idempotencyKey), body, clock.now()),
     };
     const dispatcher = await way.dispatcher();
-    return exchange({ dispatcher, clock, url, method, headers: all, body, timeoutMs, signal });
+    return exchange({ dispatcher, clock, url, method, headers: all, body, timeoutMs, signal, needsBody });
   }
 
   #refusalIn(response: ReceiverResponse): Failure | undefined {

@@ -16,6 +16,8 @@ export interface Exchange {
   /** Connect to last byte. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** What a 2xx answer says counts, too: one that breaks off is none. */
+  readonly needsBody: boolean;
 }
 
 /** Rejected requests: `sent` is false when surely nothing was written to the receiver. */
@@ -28,9 +30,13 @@ export class ExchangeError extends Error {
   }
 }
 
-/** @throws ExchangeError when no whole answer came, for whatever reason */
+/**
+ * Of a body that breaks off, or does not end in time, what has come: the status says what became of the request, and who has taken it
+ * would have it twice.
+ * @throws ExchangeError when no answer came, for whatever reason, or not all of one that is needed
+ */
 export function exchange(request: Exchange): Promise<ReceiverResponse> {
-  const { dispatcher, url, method, headers, body, clock, signal, timeoutMs } = request;
+  const { dispatcher, url, method, headers, body, clock, signal, timeoutMs, needsBody } = request;
   return new Promise((resolve, reject) => {
     const answer = new Answer();
     const finish = (): void => {
@@ -39,7 +45,8 @@ export function exchange(request: Exchange): Promise<ReceiverResponse> {
     };
     const giveUp = (reason: Error): void => {
       finish();
-      reject(new ExchangeError(reason, answer.started));
+      if (answer.status >= (needsBody ? 300 : 200)) resolve(answer.response());
+      else reject(new ExchangeError(reason, answer.started));
       answer.abort(reason);
     };
     const onAbort = (): void => giveUp(new Error('given up: the handler was stopped', { cause: signal.reason }));
@@ -63,7 +70,8 @@ class Answer implements Dispatcher.DispatchHandler {
   onEnd: (error?: Error) => void = () => undefined;
   /** The connection stood and the request began to be written. */
   started = false;
-  #status = 0;
+  /** 0 until there is one; below 200 the answer is still to come. */
+  status = 0;
   #headers: Record<string, string> = {};
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
@@ -78,7 +86,7 @@ class Answer implements Dispatcher.DispatchHandler {
 
   response(): ReceiverResponse {
     const body = Buffer.concat(this.#chunks).subarray(0, MAX_BODY_BYTES).toString('utf8');
-    return { status: this.#status, headers: this.#headers, body };
+    return { status: this.status, headers: this.#headers, body };
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -88,7 +96,7 @@ class Answer implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: NodeJS.Dict<string | string[]>): void {
-    this.#status = status;
+    this.status = status;
     const one = (value: string | string[] | undefined): string =>
       Array.isArray(value) ? value.join(', ') : (value ?? '');
     this.#headers = Object.fromEntries(

@@ -28,6 +28,8 @@ export interface ReceiverOptions extends ConnectionNeeds {
    * by `code` as everywhere, and counts against the receiver's health as that answer would under its own status.
    */
   readonly accept?: (response: ReceiverResponse) => void;
+  /** Whether a 2xx answer that breaks off is a failure. Default: where {@link accept} looks into it; else its status says all. */
+  readonly needsBody?: boolean;
 }
 
 export interface OutgoingRequest {

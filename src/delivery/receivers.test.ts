@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, isIP, type AddressInfo, type LookupFunction, type Socket } from 'node:net';
@@ -203,6 +204,40 @@ describe('receiver: what an answer means', () => {
     const { status } = await send(setUp(t).receiver(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
     await gone;
     assert.equal(status, 200);
+  });
+});
+
+describe('receiver: an answer whose body', () => {
+  const headOf = (status: number) => `HTTP/1.1 ${status} X\r\nretry-after: 7\r\ncontent-length: 20\r\n\r\nhalf`;
+
+  test('breaks off is taken by its status, but where the body is needed', async (t) => {
+    const server = await startReceiver(({ path }) => ({ raw: headOf(Number(path.slice(1))) }));
+    t.after(() => server.close());
+    const { receiver } = setUp(t);
+    assert.deepEqual((await send(receiver(`${server.url}/202`))).status, 202);
+    assert.match((await failureOf(send(receiver(`${server.url}/413`)))).message, /answered 413: half$/);
+    const limited = await failureOf(send(receiver(`${server.url}/429`, { needsBody: true })));
+    assert.deepEqual([limited.code, limited.retryAfterMs], ['DEFER', 7_000]);
+    for (const options of [{ needsBody: true }, { accept: () => undefined }]) {
+      assert.match((await failureOf(send(receiver(`${server.url}/202`, options)))).message, /did not answer/);
+    }
+  });
+
+  test('does not end in time is taken by its status, too, and its socket is gone', async (t) => {
+    const server = createServer((_, response) => void response.write('{')).listen(0, '127.0.0.1');
+    t.after(() => server.close().closeAllConnections());
+    const gone = once(server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
+    await once(server, 'listening');
+    const { clock, receiver } = setUp(t);
+    const { promise: answered, resolve } = Promise.withResolvers<void>();
+    const onHeaders = (): void => resolve();
+    diagnostics.subscribe('undici:request:headers', onHeaders);
+    t.after(() => diagnostics.unsubscribe('undici:request:headers', onHeaders));
+    const sending = send(receiver(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { timeoutMs: 3_000 }));
+    await answered;
+    await clock.advance(3_000);
+    assert.equal((await sending).status, 200);
+    await gone;
   });
 });
 
