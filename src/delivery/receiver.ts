@@ -71,7 +71,7 @@ export interface ReceiverState {
   readonly restsUntil: number | undefined;
 }
 
-/** One receiver per (origin, path, lane): sinks that name the same far end share its rate and breaker. */
+/** One receiver per (origin, path, lane, credentials): sinks that name the same far end share its rate and breaker. */
 export interface ReceiverFactory {
   receiver(options: ReceiverOptions): Receiver;
 }

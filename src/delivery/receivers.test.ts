@@ -448,6 +448,26 @@ describe('receiver: rate and breaker', () => {
     await send(other, 'k2');
   });
 
+  test('credentials that are refused hold up nobody who has others at the same address', async (t) => {
+    const server = await startReceiver(({ headers }) => ({ status: headers.authorization === 'good' ? 200 : 401 }));
+    t.after(() => server.close());
+    const { receiver } = setUp(t);
+    const { signal } = new AbortController();
+    const as = (token: string) => {
+      const headers = { authorization: token };
+      const of = receiver(server.url, { secrets: [token] });
+      return (key: string) => of.send({ headers, body: '', idempotencyKey: key, signal });
+    };
+    const [revoked, good] = [as('revoked'), as('good')];
+    for (let n = 0; n < 6; n++) await failureOf(revoked(`k${n}`));
+    assert.equal(server.requests.length, 5, 'it is given a rest');
+    assert.equal((await good('other')).status, 200);
+    const failed = receiver(server.url.replace('//', '//me:revoked@'));
+    for (let n = 0; n < 6; n++) await failureOf(send(failed));
+    assert.equal(server.requests.length, 11);
+    assert.equal((await failureOf(send(receiver(server.url.replace('//', '//you:revoked@'))))).code, 'TERMINAL');
+  });
+
   test("a 429's Retry-After holds back everyone else too", async (t) => {
     const server = await startReceiver((_, n) => (n === 1 ? { status: 429, headers: { 'retry-after': '20' } } : {}));
     t.after(() => server.close());

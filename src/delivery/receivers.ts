@@ -43,7 +43,7 @@ export function createReceivers(options: ReceiversOptions): Receivers {
 
   return {
     receiver(wanted) {
-      const place = JSON.stringify([wanted.url.origin, wanted.url.pathname, wanted.lane]);
+      const place = placeOf(wanted);
       const line = lines.get(place) ?? createLine(wanted, show, options);
       lines.set(place, line);
       const forgetRate = line.rate.atMost(wanted.perSecond ?? 0, wanted.burst ?? 1);
@@ -69,6 +69,11 @@ export function createReceivers(options: ReceiversOptions): Receivers {
       [...lines.values()].flatMap(({ record, breaker }) => record.state(clock.now(), breaker.restsForMs) ?? []),
     close: () => connections.close(),
   };
+}
+
+/** Whose credentials are refused must not hold up others at the same address. Kept in memory only: it has secrets in it. */
+function placeOf({ url, lane, secrets }: ReceiverOptions): string {
+  return JSON.stringify([url.origin, url.pathname, lane, url.username, url.password, secrets]);
 }
 
 function createLine(
