@@ -149,6 +149,27 @@ describe('receiver over TLS', () => {
     await assert.rejects(send(), { code: 'DEFER', message: /caFile holds no certificate in PEM$/ });
   });
 
+  test('a certFile or keyFile that is empty, while it is written anew, waits: no request goes without our certificate', async (t) => {
+    const { url } = await tlsServer(t);
+    const [certFile, keyFile] = [files.path('filled.crt'), files.path('filled.key')];
+    const { send } = sender(t, url, { caFile: files.path('ca.crt'), certFile, keyFile, serverName: 'hook.test' });
+    const fill = () => {
+      copyFileSync(files.path('me.crt'), certFile);
+      copyFileSync(files.path('me.key'), keyFile);
+    };
+    for (const [emptied, message] of [
+      [certFile, /certFile holds no certificate in PEM$/],
+      [keyFile, /keyFile is empty$/],
+    ] as const) {
+      fill();
+      assert.equal(await send(), 'me');
+      writeFileSync(emptied, '');
+      await assert.rejects(send(), { code: 'DEFER', message });
+    }
+    fill();
+    assert.equal(await send(), 'me');
+  });
+
   test('a file that is gone defers, naming it', async (t) => {
     const { url } = await tlsServer(t);
     const failure: unknown = await sender(t, url, { caFile: files.path('gone.crt') })
@@ -176,5 +197,7 @@ describe('problemsOfTls()', () => {
       found({ certFile: crt, keyFile: files.path('me2.key') }),
       /^keyFile must be the key of the certificate in certFile: .*mismatch/,
     );
+    writeFileSync(files.path('empty.key'), '');
+    assert.equal(found({ certFile: crt, keyFile: files.path('empty.key') }), 'keyFile is empty');
   });
 });

@@ -51,6 +51,7 @@ export function problemsOfTls(options: TlsOptions): readonly { readonly option: 
     const text = texts[option];
     if (text !== undefined && !isCertificate(text)) return [{ option, message: 'must hold a certificate in PEM' }];
   }
+  if (texts.keyFile?.trim() === '') return [{ option: 'keyFile', message: 'is empty' }];
   try {
     createSecureContext(contextOf(texts));
     return [];
@@ -76,13 +77,15 @@ export class TlsFiles {
     }
   }
 
-  /** The same object for as long as the files are the same. @throws when one cannot be read, or holds no CA */
+  /** The same object for as long as the files are the same. @throws when one cannot be read, or holds nothing of its kind */
   async read(): Promise<SecureSettings> {
     const [caFile, certFile, keyFile] = await Promise.all(FILES.map(async (name) => this.#files[name]?.read()));
     const texts = JSON.stringify([caFile, certFile, keyFile]);
     if (texts === this.#texts) return this.#current;
-    // To Node no CA at all means those that everybody trusts, and not those that were asked for.
+    // To Node no CA at all means those that everybody trusts, and not those that were asked for; and no certificate or key, none of ours.
     if (caFile !== undefined && !isCertificate(caFile)) throw new Error('caFile holds no certificate in PEM');
+    if (certFile !== undefined && !isCertificate(certFile)) throw new Error('certFile holds no certificate in PEM');
+    if (keyFile?.trim() === '') throw new Error('keyFile is empty');
     this.#texts = texts;
     const { serverName, insecureSkipVerify } = this.#options;
     this.#current = {
