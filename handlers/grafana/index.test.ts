@@ -188,7 +188,15 @@ describe('grafana', () => {
     await assert.rejects(sink.deliver(deployment, testContext()), /answered 401: no: Bearer \*\*\*$/);
   });
 
+  test('a line feed around the token, as echo puts it into a Secret, is none of it', async (t) => {
+    const { headers } = await requestOf(t, deployment, { token: 'TOKEN\n' });
+    assert.equal(headers.authorization, 'Bearer TOKEN');
+  });
+
   for (const [given, problem] of [
+    [{ url: 'https://g.example', token: 'T\nT' }, /^token: must be a token/],
+    [{ url: 'https://g.example', token: 'T–T' }, /^token: must be a token/],
+    [{ url: 'https://g.example', token: ' ' }, /^token: must be a token/],
     [{ token: 'T' }, /^url: /],
     [{ url: 'https://g.example' }, /^token: /],
     [{ url: 'https://g.example/api/annotations', token: 'T' }, /^url: must be Grafana's own URL, without/],

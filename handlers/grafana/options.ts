@@ -1,6 +1,6 @@
 /** What a Grafana sink's table may say. */
 import { z } from 'zod';
-import { reach } from '../../src/delivery/fields.ts';
+import { bearerToken, reach } from '../../src/delivery/fields.ts';
 import { template } from '../../src/template/fields.ts';
 
 /** What only one of the two formats has. */
@@ -19,9 +19,7 @@ export const options = z
       )
       .describe("Grafana's own URL, without `/api/annotations`.")
       .meta({ example: 'https://grafana.example' }),
-    token: z
-      .string()
-      .min(1)
+    token: bearerToken
       .describe('Token of a service account that may write annotations.')
       .meta({ example: '${GRAFANA_TOKEN}' }),
     format: z

@@ -81,7 +81,8 @@ const told = (calls: readonly Call[]) =>
 describe('slack with a token', () => {
   test('37 posts to the channel of the template, with the token in a header and nowhere else', async (t) => {
     const { bot, calls } = await workspace(t);
-    await bot({ channel: '#{{ change.namespace }}-events' }).deliver(upgrade('Upgrading'), context());
+    const options = { token: 'xoxb-c4nary\n', channel: '#{{ change.namespace }}-events' };
+    await bot(options).deliver(upgrade('Upgrading'), context());
     const [call, ...others] = calls();
     assert.deepEqual(others, []);
     assert.deepEqual([call?.method, call?.authorization], ['chat.postMessage', 'Bearer xoxb-c4nary']);

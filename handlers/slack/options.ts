@@ -1,6 +1,6 @@
 /** What the handler takes in config.toml. */
 import { z } from 'zod';
-import { reach } from '../../src/delivery/fields.ts';
+import { bearerToken, reach } from '../../src/delivery/fields.ts';
 import { template, templates } from '../../src/template/fields.ts';
 
 /** What a bot's token is needed for: an incoming webhook answers `ok` and nothing that a thread could hang on. */
@@ -15,9 +15,7 @@ export const options = z
         'URL of the incoming webhook: whoever has it can post, so it is never shown and is better kept outside the file. This or `token`.',
       )
       .meta({ example: '${SLACK_WEBHOOK_URL}' }),
-    token: z
-      .string()
-      .min(1)
+    token: bearerToken
       .optional()
       .describe(
         'Token of a bot (`xoxb-...`) with the scope `chat:write`, and `reactions:write` for `completionCondition`.',

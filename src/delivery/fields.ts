@@ -39,6 +39,12 @@ const secret = z.string().refine((text) => secretKey(text) !== undefined, {
 /** Secrets that requests are signed with. */
 export const signingSecrets = z.union([secret, z.array(secret).min(1)]);
 
+/** A token that stands in a header. Around it is often the line feed that `echo` has put into a Secret. */
+export const bearerToken = z
+  .string()
+  .trim()
+  .regex(/^[\x21-\x7e]+$/, 'must be a token: letters, digits and other visible characters of ASCII, without blanks');
+
 /** How a sink reaches its receiver; part of its strict object of options. */
 export const reach = {
   messagesPerSecond: z
