@@ -114,5 +114,5 @@ function answerReader(scrub: (text: string) => string): (body: string) => Answer
 function secretsIn(headers: Options['headers']): readonly string[] {
   return Object.entries(headers)
     .filter(([name, value]) => /auth|token|key|secret|cookie|passw|credential/i.test(name) && !value.includes('{{'))
-    .flatMap(([, value]) => [value, ...value.split(' ')]);
+    .flatMap(([, value]) => [value.trim(), ...value.split(/\s+/)]);
 }
