@@ -188,6 +188,19 @@ describe('grafana', () => {
     await assert.rejects(sink.deliver(deployment, testContext()), /answered 401: no: Bearer \*\*\*$/);
   });
 
+  test('a dashboard of its own that a change may not have holds up no other change', async (t) => {
+    const { server, sink } = await connectedSink(
+      t,
+      grafana,
+      (url) => ({ url, token: 'T', dashboardUID: '{{ change.name }}' }),
+      ({ body }) => (body.includes('"closed"') ? { status: 403, body: 'Access denied to this dashboard' } : {}),
+    );
+    const named = (name: string) => changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } } });
+    for (let n = 1; n <= 6; n++) await assert.rejects(sink.deliver(named('closed'), testContext()), /answered 403/);
+    await sink.deliver(named('web'), testContext());
+    assert.equal(server.requests.length, 7);
+  });
+
   test('a line feed around the token, as echo puts it into a Secret, is none of it', async (t) => {
     const { headers } = await requestOf(t, deployment, { token: 'TOKEN\n' });
     assert.equal(headers.authorization, 'Bearer TOKEN');

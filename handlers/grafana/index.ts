@@ -31,6 +31,7 @@ export default defineSink({
       name: environment.id,
       url: new URL(annotation.path, base),
       secrets: [options.token],
+      namesPlaces: options.dashboardUID?.includes('{') ?? false,
     });
     const headers = {
       accept: 'application/json',

@@ -34,6 +34,8 @@ export interface Addressee {
   /** Host and port of the proxy before it. */
   readonly proxy: string | undefined;
   readonly scrub: (text: string) => string;
+  /** See `namesPlaces` in receiver.ts. */
+  readonly namesPlaces: boolean;
 }
 
 /** What an answer outside 2xx means; undefined for 2xx. */
@@ -48,7 +50,8 @@ export function failureOfResponse(response: ReceiverResponse, to: Addressee, clo
     return { outcome: 'failed', error: new RetryAfterError(message, { retryAfterMs: askedMs }) };
   }
   if (status >= 500 || RETRYABLE.has(status)) return { outcome: 'failed', error: new Error(message) };
-  return { outcome: GONE.has(status) ? 'gone' : 'refused', error: new TerminalError(message) };
+  const isGone = GONE.has(status) && !(to.namesPlaces && (status === 403 || status === 404));
+  return { outcome: isGone ? 'gone' : 'refused', error: new TerminalError(message) };
 }
 
 /** What it means that a receiver says in a 2xx answer that it did not take the message. */

@@ -42,9 +42,9 @@ export class HttpReceiver implements Receiver {
   constructor(options: ReceiverOptions, parts: ReceiverParts) {
     this.#options = options;
     this.#parts = parts;
-    const { name, url, secrets = [], signingSecrets = [] } = options;
+    const { name, url, secrets = [], signingSecrets = [], namesPlaces = false } = options;
     const scrub = scrubberOf(url, [...secrets, ...signingSecrets]);
-    this.#to = { title: `${name} (${url.host})`, proxy: parts.way.proxy, scrub };
+    this.#to = { title: `${name} (${url.host})`, proxy: parts.way.proxy, scrub, namesPlaces };
     parts.line.record.opened(name);
     this.#sign = signingSecrets.length === 0 ? undefined : signer(signingSecrets);
   }

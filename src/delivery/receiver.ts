@@ -21,6 +21,8 @@ export interface ReceiverOptions extends ConnectionNeeds {
   readonly lane?: string | undefined;
   /** Signs each request in the manner of Standard Webhooks, with each of these secrets: two while one replaces the other. */
   readonly signingSecrets?: readonly string[];
+  /** Whether a 403 or 404 may be about what one message names, such as a dashboard: the address is not gone then. */
+  readonly namesPlaces?: boolean;
   /** Further texts that no error may hold, such as a token in a header. */
   readonly secrets?: readonly string[];
   /**
