@@ -89,5 +89,6 @@ function redirected(response: ReceiverResponse, to: Addressee): string {
 function excerpt(body: string, to: Addressee): string {
   const text = printable(to.scrub(body).trim());
   if (text === '') return '';
-  return `: ${text.length > MAX_EXCERPT_CHARS ? `${text.slice(0, MAX_EXCERPT_CHARS)}…` : text}`;
+  if (text.length <= MAX_EXCERPT_CHARS) return `: ${text}`;
+  return `: ${text.slice(0, MAX_EXCERPT_CHARS).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }

@@ -177,6 +177,11 @@ describe('receiver: what an answer means', () => {
     assert.equal(failure.retryAfterMs, 5_000);
   });
 
+  test('a long excuse is cut, visibly, and not within a character', async (t) => {
+    const { message } = await failureOfAnswer(t, { status: 400, body: `${'x'.repeat(199)}😀 and more` });
+    assert.match(message, /answered 400: x{199}…$/);
+  });
+
   test('a redirect is refused, naming the host it leads to and nothing more', async (t) => {
     const location = `https://elsewhere.example/${SECRET}`;
     const failure = await failureOfAnswer(t, { status: 302, headers: { location } });
