@@ -142,6 +142,11 @@ describe('loadConfig()', async () => {
     ]);
   });
 
+  test('takes the line feed that echo has put behind a token in a Secret for none of it', async () => {
+    const { web, tracing } = await load('settings.toml');
+    assert.deepEqual([web.token, tracing?.headers], ['a-token-of-16-or-more', { Authorization: 'Bearer b3a7' }]);
+  });
+
   test('refuses a --namespace and a --label-selector that the API server would refuse', async () => {
     assert.deepEqual(await problemsOf(load('kwatchman.toml', { namespace: 'shop,Team-*', labelSelector: 'a in (' })), [
       '--namespace: must be the name of a namespace: lower-case letters, digits and "-"; "*" stands for any of them: current value is "shop,Team-*"',

@@ -281,13 +281,12 @@ export const configFile = z.strictObject({
     .optional(),
   web: z
     .strictObject({
+      // Around it is often the line feed that `echo` has put into a Secret.
       token: z
         .string()
+        .trim()
         .min(16, 'must have at least 16 characters')
-        .regex(
-          /^[\w.~+/=-]+$/,
-          'must be of letters, digits and . _ ~ + / = - only, as a bearer token is: perhaps a blank or line feed came with it',
-        )
+        .regex(/^[\w.~+/=-]+$/, 'must be of letters, digits and . _ ~ + / = - only, as a bearer token is')
         .optional()
         .describe('Who knows it may see the page and its endpoints, and replay: `"${WEB_TOKEN}"`.'),
       clusterAccess: z
@@ -404,7 +403,13 @@ export const configFile = z.strictObject({
         .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
         .describe('Of a collector that takes OTLP over HTTP, without `/v1/traces`: `"http://otel-collector:4318"`.'),
       headers: z
-        .record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[\x20-\x7e]*$/, 'must be visible ASCII'))
+        .record(
+          z.string().regex(/^[\w-]+$/),
+          z
+            .string()
+            .trim()
+            .regex(/^[\x20-\x7e]*$/, 'must be visible ASCII'),
+        )
         .optional()
         .describe('Such as `{ Authorization = "Bearer ${TOKEN}" }`.'),
       ratio: z.number().min(0).max(1).optional().describe('Of all changes, those that are traced. Default: 1, all.'),

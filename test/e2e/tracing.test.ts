@@ -48,7 +48,7 @@ const valuesOf = (attributes: readonly Attribute[]): Record<string, string | und
 function configWith(collector: CapturedReceiver, { slack }: World, more = ''): string {
   return `[tracing]
 endpoint = "${collector.url}"
-headers = { Authorization = "Bearer ${TOKEN}" }
+headers = { Authorization = "Bearer ${TOKEN}\\n" }
 ${more}
 [retry]
 minTimeout = "1s"
