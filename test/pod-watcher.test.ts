@@ -495,6 +495,21 @@ describe('/pod-restart-alerts', () => {
     assert.equal('Events' in ((await other.alerts())[0] ?? {}), false);
   });
 
+  test('13: secrets in them are hidden, as in what is stored and in what an alert quotes', async (t) => {
+    const watcher = await Watcher.start(t);
+    await watcher.crash();
+    const { uid = '' } = watcher.server.get('Pod', 'web-1', 'shop')?.metadata ?? {};
+    const message = 'Failed to pull https://robot:hunter2@registry.example/web, password=hunter2';
+    const applied = event({ name: 'web-1', uid }, { reason: 'Failed', message });
+    const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': '{"password":"hunter2"}' };
+    watcher.server.create({ ...applied, metadata: { ...applied.metadata, annotations } });
+    for (const path of ['/events/shop', '/events/shop/web-1', '/pod-restart-alerts?peek=1']) {
+      const text = await (await watcher.fetch(path)).text();
+      assert.match(text, /Failed to pull https:.*registry\.example\/web/, path);
+      assert.doesNotMatch(text, /hunter2/, path);
+    }
+  });
+
   test('13: of a static pod they are those of its hash, by which the kubelet names it', async (t) => {
     const watcher = await Watcher.start(t);
     const metadata = { annotations: { 'kubernetes.io/config.hash': 'c0ffee' } };

@@ -1,24 +1,33 @@
 /** The Events of a namespace or a pod, asked of the cluster when somebody wants to see them. */
+import { randomBytes } from 'node:crypto';
 import { rows, table } from '../../../handlers/podAlerts/read.ts';
 import type { Manifest } from '../../change.ts';
+import type { RedactConfig } from '../../config/config.ts';
+import { textRedactor } from '../../enrich/redact-text.ts';
 import { happenedAt } from '../../event.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import type { ApiClient } from '../../source/api.ts';
+import { createRedactor } from '../../source/redact.ts';
 
 const LIMIT = 500;
 const TIMEOUT_MS = 3_000;
+const EVENT = { group: '', kind: 'Event', resource: 'events', singular: 'event', shortNames: ['ev'] } as const;
 
 /** The answer of the cluster, or why there is none. */
 export type EventsAnswer = { readonly events: readonly Manifest[] } | { readonly problem: string };
 
-/** The oldest first. Never rejects. @param uid of the pod, so that those of a namesake before it are left out */
+interface Asked {
+  readonly namespace: string;
+  readonly pod?: string | undefined;
+  /** Of the pod, so that those of a namesake before it are left out. */
+  readonly uid?: string | undefined;
+}
+
+/** The oldest first, secrets hidden by the rules. Never rejects. */
 export async function eventsOf(
   api: ApiClient | undefined,
-  {
-    namespace,
-    pod,
-    uid,
-  }: { readonly namespace: string; readonly pod?: string | undefined; readonly uid?: string | undefined },
+  { namespace, pod, uid }: Asked,
+  rules: RedactConfig,
 ): Promise<EventsAnswer> {
   if (api === undefined) return { problem: 'the cluster was not reached yet' };
   const fields = [
@@ -31,7 +40,12 @@ export async function eventsOf(
     const { status, body } = await api.request('GET', path, { query, timeoutMs: TIMEOUT_MS });
     if (status !== 200) return { problem: `the cluster answered ${status}` };
     const found = rows(JSON.parse(body.toString('utf8')) as Json, 'items');
-    return { events: found.map(withoutManagers).toSorted((a, b) => (happenedAt(a) ?? 0) - (happenedAt(b) ?? 0)) };
+    const hidden = hider(rules);
+    return {
+      events: found
+        .map((event) => hidden(withoutManagers(event)))
+        .toSorted((a, b) => (happenedAt(a) ?? 0) - (happenedAt(b) ?? 0)),
+    };
   } catch (thrown) {
     return { problem: thrown instanceof Error ? thrown.message : 'the cluster does not answer' };
   }
@@ -40,4 +54,15 @@ export async function eventsOf(
 function withoutManagers(event: JsonObject): Manifest {
   const { managedFields: _, ...metadata } = table(event, 'metadata');
   return { ...event, metadata: metadata as unknown as Manifest['metadata'] };
+}
+
+/** By what hides them in an Event that is stored, and in one that an alert quotes: these never went through either. */
+function hider(rules: RedactConfig): (event: Manifest) => Manifest {
+  const redact = createRedactor(rules, randomBytes(32)).forKind(EVENT);
+  const redacted = textRedactor(() => rules.envNames);
+  return (event) => {
+    const hidden = JSON.parse(redact(Buffer.from(JSON.stringify(event))).toString()) as Manifest;
+    const { message } = hidden;
+    return typeof message === 'string' ? { ...hidden, message: redacted(message) } : hidden;
+  };
 }

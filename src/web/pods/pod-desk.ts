@@ -129,7 +129,8 @@ export class PodDesk {
     const held = store === undefined ? undefined : await podNamed(store, namespace, podLongName);
     const known = id.slice(0, id.indexOf('/'));
     const uid = held?.metadata.uid === known ? uidInEvents(held.metadata) : known;
-    const answer = await eventsOf(this.#outlook.api(), { namespace, pod: podLongName, uid });
+    const asked = { namespace, pod: podLongName, uid };
+    const answer = await eventsOf(this.#outlook.api(), asked, this.#config.redact);
     return 'problem' in answer ? [] : answer.events.map((event) => withLocalTime(event, this.local));
   }
 

@@ -118,7 +118,7 @@ async function podList(c: Context, store: Store, { namespace }: Place): Promise<
 async function events(c: Context, store: Store, place: Place, outlook: Outlook, desk: PodDesk): Promise<Response> {
   const pod = place.pod === undefined ? undefined : await podNamed(store, place.namespace, place.pod);
   const uid = uidInEvents(pod?.metadata);
-  const answer = await eventsOf(outlook.api(), { ...place, uid });
+  const answer = await eventsOf(outlook.api(), { ...place, uid }, outlook.config().redact);
   if ('problem' in answer) return c.json({ error: `the Events could not be listed: ${answer.problem}` }, 502);
   return c.json(answer.events.map((event) => withLocalTime(event, desk.local)));
 }
