@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { describe, test } from 'node:test';
@@ -113,15 +114,15 @@ describe('behind a proxy', () => {
   });
 });
 
-describe('limits', () => {
-  async function rawAnswer(web: TestWeb, text: string): Promise<string> {
-    const socket = connect(web.place);
-    socket.setEncoding('utf8').end(text);
-    let answer = '';
-    for await (const chunk of socket as AsyncIterable<string>) answer += chunk;
-    return answer.split('\r\n')[0] ?? '';
-  }
+async function rawAnswer(web: TestWeb, text: string): Promise<string> {
+  const socket = connect(web.place);
+  socket.setEncoding('utf8').end(text);
+  let answer = '';
+  for await (const chunk of socket as AsyncIterable<string>) answer += chunk;
+  return answer.split('\r\n')[0] ?? '';
+}
 
+describe('limits', () => {
   test('a body over 1 MiB is 413, headers over 16 KiB are 431', async (t) => {
     const web = await TestWeb.start(t);
     assert.equal((await web.post('/api/dead-letters/replay', { ids: 'x'.repeat(1024 * 1024) })).status, 413);
@@ -132,6 +133,23 @@ describe('limits', () => {
   test('what is no HTTP is 400 at once', async (t) => {
     const web = await TestWeb.start(t);
     assert.match(await rawAnswer(web, 'what?\r\n\r\n'), /^HTTP\/1\.1 400 /);
+  });
+
+  test('who never ends the headers is cut off after 10 s, before a server that gives 20 s does', async (t) => {
+    const web = await TestWeb.start(t);
+    const patient = createHttpServer({ headersTimeout: 20_000, connectionsCheckingInterval: 1_000 });
+    await once(patient.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => patient.close());
+    const { port } = patient.address() as AddressInfo;
+    const ended = async (place: { readonly host: string; readonly port: number }): Promise<number> => {
+      const socket = connect(place);
+      t.after(() => socket.destroy());
+      socket.resume().write('GET / HT');
+      await once(socket, 'close');
+      return place.port;
+    };
+    const first = await Promise.race([ended(web.place), ended({ host: '127.0.0.1', port })]);
+    assert.equal(first, web.place.port);
   });
 
   test('200 sockets that send a byte now and then hold up nobody', async (t) => {

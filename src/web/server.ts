@@ -27,7 +27,14 @@ export interface WebOptions {
   readonly settings: WebConfig;
 }
 
-const LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024, keepAliveTimeout: 5_000 };
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  // Looked at every 30 s by default: what is to end after 10 s would end after 40.
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1024,
+  keepAliveTimeout: 5_000,
+};
 const MAX_CONNECTIONS = 256;
 const CLOSED = 'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or loopback';
 
