@@ -57,6 +57,13 @@ describe('startWeb()', () => {
     assert.doesNotMatch(web.log, /"level":"error"/, 'what a client asks is no error of ours');
   });
 
+  test('a probe that names no host is answered, and nothing else is', async (t) => {
+    const web = await TestWeb.start(t);
+    for (const path of ['/livez', '/readyz', '/metrics'])
+      assert.match(await rawAnswer(web, `GET ${path} HTTP/1.0\r\n\r\n`), / 200 /, path);
+    assert.match(await rawAnswer(web, 'GET /api/changes HTTP/1.0\r\n\r\n'), / 421 /);
+  });
+
   test('goes on without when the address is taken', async (t) => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');

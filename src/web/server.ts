@@ -35,6 +35,8 @@ const LIMITS = {
   maxHeaderSize: 16 * 1024,
   keepAliveTimeout: 5_000,
 };
+/** For who names none: HTTP/1.0, as HAProxy's checks of health are. The guard goes by what was sent. */
+const NAMELESS = { hostname: 'localhost' };
 const MAX_CONNECTIONS = 256;
 const CLOSED = 'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or loopback';
 
@@ -48,7 +50,7 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
   const sessions = new Sessions(clock);
   const routes = routesOf({ outlook, settings, assets: await loadAssets(), feed, gate, sessions });
   const app = createWebApp({ routes, settings, gate, sessions, log });
-  const server = createServer(LIMITS, getRequestListener(app.fetch) as RequestListener);
+  const server = createServer(LIMITS, getRequestListener(app.fetch, NAMELESS) as RequestListener);
   server.maxConnections = MAX_CONNECTIONS;
   try {
     await listen(server, at);
