@@ -45,7 +45,10 @@ export const leaseName = z
   );
 
 /** Of a name of a metric; kubernetes-event-exporter's own rule. */
-export const exporterPrefix = z.string().regex(/^([a-zA-Z][a-zA-Z0-9_:]*_)?$/, 'must match ^[a-zA-Z][a-zA-Z0-9_:]*_$');
+export const exporterPrefix = z
+  .string()
+  .regex(/^([a-zA-Z][a-zA-Z0-9_:]*_)?$/, 'must match ^[a-zA-Z][a-zA-Z0-9_:]*_$')
+  .refine((prefix) => prefix !== 'watchchain_', 'is the prefix of our own: both have a build_info');
 
 /** Of a field that is secret: a mistake in it is found here, not when the first change is to be redacted. */
 const redactedPath = z.string().superRefine((path, context) => {

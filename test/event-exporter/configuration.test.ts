@@ -250,6 +250,10 @@ describe("event-exporter's configuration", () => {
         /^config\.yaml:6: metricsNamePrefix: must match \^\[a-zA-Z\]/,
         prefix,
       );
+    assert.match(
+      (await problems('watchchain_')).join(),
+      /^config\.yaml:6: metricsNamePrefix: is the prefix of our own/,
+    );
   });
 
   for (const [what, yaml, problem] of [
