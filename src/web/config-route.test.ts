@@ -27,8 +27,13 @@ url = "https://hooks.example/s3cret-4"
 headers = { authorization = "s3cret-5" }
 layout = { text = "\${PASSWORD}" }
 [[handler]]
+name = "webhook"
+id = "template"
+url = "https://hooks.example"
+body = '{"text": "{{ change.headline }}", "api_key": "s3cret-10"}'
+[[handler]]
 name = "exec"
-command = ["./page-me"]
+command = ["./page-me", "--token=s3cret-8", "https://me:s3cret-9@pager.example"]
 env = { DB_PWD = "s3cret-7" }
 `,
   );

@@ -1,5 +1,6 @@
 /** The configuration that runs, for people, without its secrets. */
 import type { ChainConfig, Config, HandlerConfig } from '../config/config.ts';
+import { textRedactor } from '../enrich/redact-text.ts';
 import { answers } from './answers.ts';
 import type { Route, RouteParts } from './route.ts';
 
@@ -22,7 +23,10 @@ export function configRoute({ outlook }: Pick<RouteParts, 'outlook'>): Route {
 export function configDocument(config: Config): object {
   const { file, cluster, state, log, web, lookup, heartbeat, tracing, redact, whileAway, chains, outside } = config;
   const { direct, ...named } = cluster;
-  const hide = hider(new Set(outside));
+  const hide = hider(
+    new Set(outside),
+    textRedactor(() => redact.envNames),
+  );
   return hide({
     file,
     cluster: { ...named, ...(direct === undefined ? {} : { server: host(direct.server), insecure: direct.insecure }) },
@@ -57,10 +61,10 @@ function handlerDocument({ id, definition, options }: HandlerConfig): object {
   return { id, name: definition.name, options };
 }
 
-/** A copy without what a key, or where it came from, says is secret. */
-function hider(outside: ReadonlySet<string>): (value: unknown) => unknown {
+/** A copy without what a key, where it came from, or the text around it says is secret. */
+function hider(outside: ReadonlySet<string>, redacted: (text: string) => string): (value: unknown) => unknown {
   const hide = (value: unknown): unknown => {
-    if (typeof value === 'string') return outside.has(value) ? HIDDEN : value;
+    if (typeof value === 'string') return outside.has(value) ? HIDDEN : redacted(value);
     if (Array.isArray(value)) return value.map(hide);
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(
