@@ -89,6 +89,8 @@ class Application implements App {
   #connection: Connection | undefined;
   #leadership: Leadership | undefined;
   #store: Store | undefined;
+  /** The endpoints answer longer than it is: then they know of nothing, as before. */
+  #isStateOpen = false;
   #pipeline: Pipeline | undefined;
   #heartbeat: Heartbeat | undefined;
   #web: Web | undefined;
@@ -199,7 +201,7 @@ class Application implements App {
       health: () => this.health(),
       receivers: () => this.#pipeline?.receivers.states() ?? [],
       clusterName: () => this.#connection?.clusterName,
-      store: () => this.#store,
+      store: () => (this.#isStateOpen ? this.#store : undefined),
       api: () => this.#connection?.api,
     };
     this.#web = await startWeb({ listen, outlook, settings: this.#config.web });
@@ -227,7 +229,11 @@ class Application implements App {
     const config = this.#config.state;
     const state = await openState({ ...this.#options, config, connection, clock: this.#clock, term });
     this.#store = state.store;
-    this.#stages.add('state', () => state.close());
+    this.#isStateOpen = true;
+    this.#stages.add('state', () => {
+      this.#isStateOpen = false;
+      return state.close();
+    });
     return state;
   }
 

@@ -85,4 +85,19 @@ describe('health', () => {
       return /^watchchain_pending\{.*\} 6$/m.test((await ask(running, '/metrics')).body);
     });
   });
+
+  test('who asks while the service ends is answered, and that is no error', async (t) => {
+    await using world = await startWorld();
+    await using running = await world.run({ listen: '127.0.0.1:0' });
+    const { store } = running.app;
+    const [close, statuses] = [store.close.bind(store), [] as number[]];
+    t.mock.method(store, 'close', async () => {
+      await close();
+      for (const path of ['/', '/fragments', '/status', '/api/changes', '/api/dead-letters'])
+        statuses.push((await ask(running, path)).status);
+    });
+    await running.app.stop();
+    assert.deepEqual(statuses, [200, 200, 200, 503, 503]);
+    assert.doesNotMatch(running.serviceLog(), /"level":"(error|warn)"/);
+  });
 });
