@@ -49,6 +49,7 @@ function filterForm(query: ChangesQuery, base: string): Html {
   return html`<form class="filters" method="get" action="${base}/" role="search" aria-label="Filter the changes">
     ${field('kind', 'Kind', 'deployment')} ${field('namespace', 'Namespace', 'team-*')} ${field('name', 'Name', 'web*')}
     ${field('by', 'Who', 'kubectl*')}
+    ${query.since === undefined ? '' : html`<input type="hidden" name="since" value="${query.since}" />`}
     <button>Filter</button>
     ${isFiltered(query) ? html`<a href="${base}/">All</a>` : ''}
   </form>`;

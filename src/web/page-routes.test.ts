@@ -55,6 +55,17 @@ describe('the page', () => {
     assert.equal(later, 500);
   });
 
+  test('another filter keeps the time from which on a link shows the changes', async (t) => {
+    const web = await TestWeb.start(t);
+    const form = async (query: string) =>
+      /<form class="filters"[\s\S]*?<\/form>/.exec((await web.ask(`/${query}`)).body)?.[0];
+    assert.match(
+      (await form('?since=2026-01-01T00:00:00%2B01:00')) ?? '',
+      /name="since" value="2026-01-01T00:00:00\+01:00"/,
+    );
+    assert.doesNotMatch((await form('')) ?? 'none', /since|^none$/);
+  });
+
   test('who may not see it gets no part of it', async (t) => {
     const web = await TestWeb.start(t, { settings: { token: 'a-token-of-20-letters' } });
     const { status, body } = await web.ask('/', { headers: { accept: 'text/html' } });
