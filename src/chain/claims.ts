@@ -28,6 +28,8 @@ export interface ClaimsOptions {
 const BEHIND = 31;
 /** Claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
 const CLAIM_AHEAD = 64;
+/** No more are claimed while the manifests of those that wait are as large as this: a receiver that hangs would have each chain hold hundreds of megabytes. */
+const AHEAD_BYTES = 4 * 1024 * 1024;
 
 export class Claims {
   readonly #options: ClaimsOptions;
@@ -75,6 +77,10 @@ export class Claims {
     return this.#ready.length > 0;
   }
 
+  get #readyBytes(): number {
+    return this.#ready.flat().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   get isEmpty(): boolean {
     return !this.hasReady && this.#batch === undefined;
   }
@@ -118,7 +124,7 @@ export class Claims {
   async #claim(): Promise<void> {
     const { store, chain, clock, coalesce, persistence } = this.#options;
     const limit = CLAIM_AHEAD - this.#ready.length - this.#options.aside();
-    this.#leftMore = limit < CLAIM_AHEAD / 2;
+    this.#leftMore = limit < CLAIM_AHEAD / 2 || this.#readyBytes >= AHEAD_BYTES;
     if (this.#leftMore) return;
     const batch = this.#mayHaveGathered && this.#batch === undefined && !this.#batchRuns;
     const claimed = await persistence.keepTrying('claim changes', () =>

@@ -3,7 +3,7 @@ import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../change.ts';
 import { withParts } from '../change/lazy-change.ts';
 import { TerminalError, WaitError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
+import type { ClaimRequest, Store } from '../store/store.ts';
 import {
   countOf,
   grouping,
@@ -413,6 +413,44 @@ describe('chain runner: deadlines and stopping', () => {
     }
     await chain.runner.idle();
     assert.equal(most, 2);
+  });
+
+  test('of large manifests no more are taken before those that were taken have begun', async (t) => {
+    const waiting: (() => void)[] = [];
+    let taken = 0;
+    let begun = 0;
+    let most = 0;
+    const slow = sink('slow', async () => {
+      begun++;
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    });
+    const chain = await startTestChain(t, {
+      handlers: [slow],
+      concurrency: 2,
+      wrapStore: (store) =>
+        new Proxy(store, {
+          get: (target, name) => {
+            if (name !== 'claim') return (Reflect.get(target, name) as () => unknown).bind(target);
+            return async (request: ClaimRequest) => {
+              const claimed = await target.claim({ ...request, limit: 2 });
+              taken += claimed.deliveries.length;
+              return { ...claimed, deliveries: claimed.deliveries.map((one) => ({ ...one, bytes: 2 * 1024 ** 2 })) };
+            };
+          },
+        }),
+    });
+    await chain.accept(...Array.from({ length: 20 }, (_, n) => `shop/web-${n}`));
+    for (let ended = 0; ended < 20; ended++) {
+      while (waiting.length < Math.min(2, 20 - ended)) {
+        await chain.clock.advance(1);
+        await new Promise(setImmediate);
+      }
+      most = Math.max(most, taken - begun);
+      waiting.shift()?.();
+    }
+    await chain.runner.idle();
+    assert.ok(most <= 3, `${most} were taken and had not begun`);
+    assert.equal((await chain.store.balances())[0]?.completed, 20);
   });
 
   test('stop() waits for what runs, within its grace', async (t) => {

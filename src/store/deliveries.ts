@@ -46,6 +46,7 @@ export interface DeliveryRecord {
   readonly edits: string | undefined;
   readonly crashes: number;
   readonly isAlone: boolean;
+  readonly bytes: number;
 }
 
 /** A batch as it leaves the worker. */
@@ -81,6 +82,8 @@ export interface JoinedRecord {
   readonly freed: boolean;
 }
 
+/** Of the manifests that one claim hands out: a bound on the memory that waits in a chain, reached by large objects only. */
+const MAX_BYTES = 4 * 1024 * 1024;
 /** Parked deliveries and timers that one claim makes ready at most: a bound on its time, reached only after an outage. */
 const MAX_DUE = 5000;
 
@@ -133,10 +136,11 @@ export class Deliveries {
     if (this.#hasDue(request)) this.#wakeDue(chain, now);
     const superseded = this.#hasLate(request) ? this.merging.merge(chain, limit, wallNow) : 0;
     const turn = this.#crashes.turn(chain, now);
-    const rows = this.#rowsFor(turn, chain, limit + 1);
+    const room = { bytes: MAX_BYTES };
+    const { rows, isCut } = fitting(this.#rowsFor(turn, chain, limit + 1), room);
     const first = rows.slice(0, limit);
     const deliveries = first.flatMap((row) => {
-      const behind = turn === undefined ? this.#rowsBehind(row, request) : [];
+      const behind = turn === undefined ? this.#rowsBehind(row, request, room) : [];
       const waiting = behind.map((other) => this.#handOut(other, chain, [], true));
       return [this.#handOut(row, chain, stateful), ...waiting];
     });
@@ -147,7 +151,7 @@ export class Deliveries {
     );
     const mayBatch = turn === undefined || turn === 'batch';
     const batch = request.batch === true && mayBatch ? this.#handOutBatch(request) : undefined;
-    const nextDueAt = rows.length > limit ? now : this.#nextDueAt(chain);
+    const nextDueAt = isCut || rows.length > limit ? now : this.#nextDueAt(chain);
     if (batch !== undefined || request.batch !== true)
       return { deliveries, batch, hasGathered: batch !== undefined, nextDueAt, superseded };
     const batchDueAt = this.#gathered.nextDueAt(chain);
@@ -260,16 +264,16 @@ export class Deliveries {
   }
 
   /** What was being worked on at a crash is handed out alone. */
-  #rowsFor(turn: ReturnType<Crashes['turn']>, chain: string, limit: number): DeliveryRow[] {
+  #rowsFor(turn: ReturnType<Crashes['turn']>, chain: string, limit: number): Iterable<DeliveryRow> {
     if (turn === 'wait' || turn === 'batch') return [];
     const { claim, one } = this.#statements;
-    return turn === undefined ? claim.all(chain, limit) : one.all(turn);
+    return turn === undefined ? claim.iterate(chain, limit) : one.all(turn);
   }
 
-  /** What waits for it in its group. */
-  #rowsBehind({ queue }: DeliveryRow, { chain, behind = 0 }: ClaimRequest): DeliveryRow[] {
-    if (behind === 0 || groupOf(queue) === undefined) return [];
-    return this.#statements.behind.all(chain, queue, behind);
+  /** What waits for it in its group, as far as there is room. */
+  #rowsBehind({ queue }: DeliveryRow, { chain, behind = 0 }: ClaimRequest, room: Room): DeliveryRow[] {
+    if (behind === 0 || room.bytes <= 0 || groupOf(queue) === undefined) return [];
+    return fitting(this.#statements.behind.iterate(chain, queue, behind), room).rows;
   }
 
   #handOutBatch({ chain, now, stateful }: ClaimRequest): BatchRecord | undefined {
@@ -296,6 +300,7 @@ export class Deliveries {
       edits: this.#edits.find(row.edits),
       crashes: row.claims,
       isAlone: row.batch === ALONE,
+      bytes: bytesOf(row),
     };
   }
 
@@ -323,6 +328,26 @@ export class Deliveries {
   #requireClaimed(changes: number | bigint, delivery: number): void {
     if (changes === 0) throw notClaimed(delivery);
   }
+}
+
+/** What is left of {@link MAX_BYTES}. */
+interface Room {
+  bytes: number;
+}
+
+/** One at least, however large. */
+function fitting(all: Iterable<DeliveryRow>, room: Room): { readonly rows: DeliveryRow[]; readonly isCut: boolean } {
+  const rows: DeliveryRow[] = [];
+  for (const row of all) {
+    if (bytesOf(row) > room.bytes && rows.length > 0) return { rows, isCut: true };
+    rows.push(row);
+    room.bytes -= bytesOf(row);
+  }
+  return { rows, isCut: false };
+}
+
+function bytesOf({ before, after }: DeliveryRow): number {
+  return (before?.length ?? 0) + (after?.length ?? 0);
 }
 
 function notClaimed(delivery: number): StoreError {

@@ -117,6 +117,8 @@ export interface Delivery {
   readonly group: string | undefined;
   /** It was handed out with the one before it in the list, of the same group, and its turn comes when that one has ended; it has the states that that one leaves. */
   readonly isBehind: boolean;
+  /** Of its manifests, as they are stored. */
+  readonly bytes: number;
 }
 
 export interface ClaimRequest {

@@ -89,8 +89,10 @@ export function batches(fixture: StoreFixture): void {
     storeTest(fixture, 'take no more memory than a bounded number of manifests', async ({ store }) => {
       const scope = await openScope(store);
       const body = utf8(JSON.stringify({ data: 'x'.repeat(1024 * 1024) }));
-      for (let n = 0; n < 20; n++) await accept(store, scope, seen(`big-${n}`, 1, { body }));
-      for (const { id } of (await claim(store)).deliveries) await store.park(id, waiting(NOW));
+      for (let n = 0; n < 20; n++) {
+        await accept(store, scope, seen(`big-${n}`, 1, { body }));
+        await store.park((await claimOne(store)).id, waiting(NOW));
+      }
       assert.equal((await batchOf(store))?.deliveries.length, 15);
       assert.equal((await batchOf(store))?.deliveries.length, 5);
     });

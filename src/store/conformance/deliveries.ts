@@ -14,6 +14,7 @@ import {
   openScope,
   seen,
   storeTest,
+  utf8,
   withPending,
   type StoreFixture,
 } from './fixture.ts';
@@ -75,6 +76,23 @@ export function deliveries(fixture: StoreFixture): void {
       assert.equal(b?.change.name, 'b');
       assert.equal(afterB, NOW + 5000);
     });
+
+    storeTest(
+      fixture,
+      'hands out fewer of large manifests, one at least, and says that more are due',
+      async ({ store }) => {
+        const scope = await openScope(store);
+        const ofSize = (name: string, mib: number) =>
+          seen(name, 1, { body: utf8(JSON.stringify({ metadata: { name }, data: 'x'.repeat(mib * 1024 ** 2) })) });
+        await accept(store, scope, ofSize('a', 5), ofSize('b', 1), ofSize('c', 2), ofSize('d', 2));
+        const rounds: string[] = [];
+        for (let round = 0; round < 3; round++) {
+          const { deliveries: taken, nextDueAt } = await claim(store);
+          rounds.push(`${taken.map(({ change }) => change.name).join(' ')} ${nextDueAt}`);
+        }
+        assert.deepEqual(rounds, [`a ${NOW}`, `b c ${NOW}`, 'd undefined']);
+      },
+    );
 
     storeTest(fixture, 'answers nothing for a blocked or a claimed one', async ({ store }) => {
       const scope = await withPending(store, ['web']);

@@ -11,8 +11,10 @@ import {
   COMPLETED,
   historyLines,
   NOW,
+  openScope,
   seen,
   storeTest,
+  utf8,
   withPending,
   type StoreFixture,
 } from './fixture.ts';
@@ -254,6 +256,20 @@ export function memory(fixture: StoreFixture): void {
       await store.completeAll([{ delivery: third, end: COMPLETED }], states({ count: 3 }), undefined);
       assert.equal((await claimOne(store, STATEFUL)).change.key, 'shop/web-4');
       await assertBalanced(store);
+    });
+
+    storeTest(fixture, 'bring along only as many as their manifests leave room for', async ({ store }) => {
+      const body = utf8(JSON.stringify({ data: 'x'.repeat(1.5 * 1024 ** 2) }));
+      await accept(store, await openScope(store), ...['a', 'b', 'c'].map((name) => seen(name, 1, { body })));
+      const [first] = (await claim(store, { limit: 1 })).deliveries as [Delivery];
+      await join(store, first);
+      for (const delivery of (await claim(store)).deliveries) await join(store, delivery);
+      await store.release(first.id);
+      const { deliveries } = await claim(store, { behind: 2 });
+      assert.deepEqual(
+        deliveries.map(({ change }) => change.name),
+        ['a', 'b'],
+      );
     });
 
     storeTest(fixture, 'hand back those behind, who wait again', async ({ store }) => {
