@@ -15,6 +15,8 @@ import type { ChangeRecord } from './store.ts';
 
 /** A change that has waited for less is told as it is: a retry or a busy second is no overload. */
 const LATE_MS = 10_000;
+/** How many of the first in the queue are looked at: more than the next claim can hand out. */
+const MAX_FIRST = 200;
 /** Successors that one claim looks at for one object, and in all: a bound on its time. */
 const MAX_SUCCESSORS = 100;
 const MAX_IN_ALL = 1_000;
@@ -155,7 +157,10 @@ function prepare(db: DatabaseSync) {
     ),
     late: query<Waiting>(
       db,
-      `SELECT ${columns} FROM ${told} WHERE ${ready} AND c.observed_at <= ?2 AND fresh AND EXISTS (
+      // Not all that are ready: most have no successor, and each claim would look at the whole backlog.
+      `SELECT ${columns} FROM (SELECT * FROM deliveries d WHERE ${ready} ORDER BY d.id LIMIT ${MAX_FIRST}) d
+       JOIN changes c ON c.id = d.change JOIN changes n ON n.id = coalesce(d.newest, d.change)
+       WHERE c.observed_at <= ?2 AND fresh AND EXISTS (
          SELECT 1 FROM deliveries WHERE chain = ?1 AND queue = d.queue AND state = ${BLOCKED} AND state < ${DEAD}
        ) ORDER BY d.id LIMIT ?3 + 0`,
     ),

@@ -71,6 +71,23 @@ export function merging(fixture: StoreFixture): void {
       },
     );
 
+    storeTest(fixture, 'looks at those whose turn is near, however many wait', async ({ store }) => {
+      const scope = await withPending(
+        store,
+        Array.from({ length: 300 }, (_, n) => `web-${n}`),
+      );
+      await accept(store, scope, seen('web-1', 2), seen('web-299', 2));
+      const { deliveries, superseded } = await claim(store, { limit: 64, now: LATER, coalesce: true });
+      assert.deepEqual([deliveries.length, superseded], [64, 1]);
+      for (const { id } of deliveries) await store.complete(id, COMPLETED);
+      for (let told = 64; told < 299; told++) {
+        const { deliveries: next, superseded: more } = await claim(store, { limit: 1, now: LATER, coalesce: true });
+        await store.complete(next[0]?.id ?? 0, COMPLETED);
+        if (more > 0) return;
+      }
+      assert.fail('the last was not merged in its turn');
+    });
+
     storeTest(fixture, 'adds what came later to what was merged before', async ({ store }) => {
       const scope = await known(store);
       await accept(store, scope, seen('web', 2), seen('web', 3));
