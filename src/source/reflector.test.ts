@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { startApiServer } from '../testing/api-server.ts';
-import { configMap, startTestSource, type TestSource } from '../testing/test-source.ts';
+import { clientOf, configMap, startTestSource, type TestSource } from '../testing/test-source.ts';
 
 const PATH = '/api/v1/configmaps';
 const lists = ({ asked }: TestSource) => asked.filter(({ watch }) => !watch);
@@ -283,6 +283,26 @@ describe('watches', () => {
       assert.deepEqual(actions(await rig.changes(2)), ['added a', 'added b']);
     });
   }
+
+  test('10.7 without bookmarks, watches of a quiet kind that break now and then, others ending as asked between, degrade nothing', async (t) => {
+    const rig = await startTestSource(t);
+    const api = clientOf(rig.server);
+    t.after(() => api.close());
+    const stream: typeof api.stream = (path, query, signal) =>
+      api.stream(path, { ...query, allowWatchBookmarks: undefined }, signal);
+    await rig.start({ api: { host: api.host, stream, request: api.request.bind(api), close: api.close.bind(api) } });
+    const begun = () => rig.server.requests.filter(({ query }) => query.has('watch')).length;
+    for (let n = 1; n <= 3; n++) {
+      rig.server.fault({ effect: 'status', status: 500, watch: true, times: 1 });
+      await rig.clock.advance(300_000);
+      rig.server.fault({ effect: 'end', watch: true, times: 1 });
+      await rig.until(() => begun() === 1 + 2 * n, 'the watch after the broken one');
+    }
+    assert.deepEqual(
+      rig.logged.filter(({ level }) => level === 'warn').map(({ message }) => message),
+      [],
+    );
+  });
 
   test('10.7 a forbidden kind is degraded and named, the other goes on; it recovers alone', async (t) => {
     const rig = await startTestSource(t);

@@ -233,6 +233,8 @@ export class Reflector {
         reason: 'mute-watch',
       });
     }
+    // All that a server without bookmarks says of a quiet kind: it worked.
+    this.#failuresInARow = 0;
     this.#options.onWatchRestart('ended');
   }
 
