@@ -167,10 +167,10 @@ describe('a batch', () => {
     await assertAllDone(chain, 3);
   });
 
-  test('keeps its members and its key over a restart', async (t) => {
+  test('keeps its members and its key over a restart, and a deferral spends none of their attempts', async (t) => {
     const { told, failures, definition } = channel();
-    const chain = await startTestChain(t, { handlers: [definition], digest: many });
-    failures.push(new RetryAfterError('later', { retryAfterMs: 5_000 }));
+    const chain = await startTestChain(t, { handlers: [definition], digest: many, retry: { retries: 1 } });
+    failures.push(new RetryAfterError('later', { retryAfterMs: 5_000 }), new Error('boom'));
     await chain.accept('shop/a', 'shop/b');
     await chain.runner.idle();
     await chain.advance(10_000);
@@ -178,11 +178,58 @@ describe('a batch', () => {
     await chain.accept('shop/c');
     await chain.runner.idle();
     await chain.advance(5_000);
+    await chain.advance(2_000);
+    assert.deepEqual(
+      told.slice(0, 3).map(({ names }) => names.join()),
+      ['a,b', 'a,b', 'a,b'],
+    );
+    assert.equal(new Set(told.slice(0, 3).map(({ key }) => key)).size, 1);
+    assert.deepEqual(await chain.store.deadLetters({ limit: 10 }), []);
+  });
+
+  test('that the rate makes wait was never sent: those that came meanwhile are told with it', async (t) => {
+    let freeAt: number | undefined;
+    const { told, definition } = channel({
+      wait: () => {
+        freeAt ??= chain.clock.now() + 5_000;
+        return chain.clock.now() < freeAt ? freeAt : undefined;
+      },
+    });
+    const chain: TestChain = await startTestChain(t, { handlers: [definition], digest: { windowMs: 10_000, over: 0 } });
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    assert.deepEqual(told, []);
+    await chain.accept('shop/c');
+    await chain.runner.idle();
+    await chain.advance(5_000);
     assert.deepEqual(
       told.map(({ names }) => names.join()),
-      ['a,b', 'a,b'],
+      ['a,b,c'],
     );
-    assert.equal(told[0]?.key, told[1]?.key);
+  });
+
+  test('leaves out members that a handler before the sink halts or fails on by now', async (t) => {
+    const { told, definition } = channel();
+    let failures = 1;
+    const chain = await startTestChain(t, { handlers: [definition], digest: many });
+    await chain.accept(...named(4));
+    await chain.runner.idle();
+    const stricter = transform('match', (change) => {
+      if (change.name === 'o1') return halt('not any more');
+      if (change.name === 'o2' && failures-- > 0) throw new Error('boom');
+      return change;
+    });
+    await chain.restart(0, [stricter, definition]);
+    await chain.advance(10_000);
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['o0,o3'],
+    );
+    for (let n = 0; n < 3; n++) await chain.advance(10_000);
+    assert.deepEqual(told.at(-1)?.names, ['o2']);
+    const [balance] = await chain.store.balances();
+    assert.deepEqual([balance?.completed, balance?.halted, balance?.pending], [3, 1, 0]);
   });
 
   test('whose attempts are spent leaves a dead letter per member, replayed one by one', async (t) => {
