@@ -156,5 +156,6 @@ describe('fallback', () => {
     failing = false;
     await chain.advance(600_000);
     assert.deepEqual(told, [['a', 'b'], ['c']]);
+    assert.equal((await chain.store.balances())[0]?.completed, 3);
   });
 });

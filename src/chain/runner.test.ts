@@ -344,6 +344,33 @@ describe('chain runner: retry', () => {
     await chain.runner.idle();
   });
 
+  test('a store that refuses to note a delivery is asked again before the change is put off: the sink is not', async (t) => {
+    const delivered: Change[] = [];
+    let refusals = 1;
+    let failures = 1;
+    const chain = await startTestChain(t, {
+      handlers: [
+        recording('a', delivered),
+        sink('b', () => (failures-- > 0 ? Promise.reject(boom('not yet')) : Promise.resolve())),
+      ],
+      wrapStore: (store) =>
+        new Proxy(store, {
+          get: (target, name) => {
+            if (name === 'checkpoint' && refusals-- > 0) return () => Promise.reject(boom('disk full'));
+            return (Reflect.get(target, name) as () => unknown).bind(target);
+          },
+        }),
+    });
+    await chain.accept('shop/web');
+    const idle = chain.runner.idle();
+    await chain.clock.waitForSleepers(2);
+    await chain.clock.advance(1_000);
+    await idle;
+    await chain.advance(2_000);
+    assert.equal(delivered.length, 1);
+    assert.equal((await chain.store.balances())[0]?.completed, 1);
+  });
+
   test('a store that refuses the end of a change is asked again; the sink is not', async (t) => {
     const delivered: Change[] = [];
     let refusals = 2;
@@ -483,6 +510,50 @@ describe('chain runner: deadlines and stopping', () => {
     await chain.runner.idle();
     assert.deepEqual(attempts, [1, 1]);
     assert.equal((await chain.store.balances())[0]?.completed, 1);
+  });
+
+  test('what the store hands out while the chain stops is handed back, and delivered after the next start', async (t) => {
+    const delivered: Change[] = [];
+    const claimed = Promise.withResolvers<void>();
+    const mayAnswer = Promise.withResolvers<void>();
+    const chain = await startTestChain(t, {
+      handlers: [recording('sink', delivered)],
+      wrapStore: (store) => {
+        const claim: Store['claim'] = async (request) => {
+          const answer = await store.claim(request);
+          if (answer.deliveries.length === 0) return answer;
+          claimed.resolve();
+          await mayAnswer.promise;
+          return answer;
+        };
+        return new Proxy(store, {
+          get: (target, name) => (name === 'claim' ? claim : (Reflect.get(target, name) as () => unknown).bind(target)),
+        });
+      },
+    });
+    await chain.accept('shop/web');
+    await claimed.promise;
+    const restarting = chain.restart();
+    mayAnswer.resolve();
+    assert.deepEqual(await restarting, { unfinished: 1 });
+    await chain.runner.idle();
+    assert.equal(delivered.length, 1);
+  });
+
+  test('a handler that asks for its signal after its deadline finds it aborted', async (t) => {
+    const late = Promise.withResolvers<void>();
+    const found: boolean[] = [];
+    const slow = sink('slow', async (_, context) => {
+      await late.promise;
+      found.push(context.signal.aborted);
+    });
+    const chain = await startTestChain(t, { handlers: [slow] });
+    await chain.accept('shop/web');
+    await chain.clock.waitForSleepers(2);
+    await chain.advance(30_000);
+    late.resolve();
+    await late.promise;
+    assert.deepEqual(found, [true]);
   });
 
   test('handlers start in order and stop in reverse; a failing start stops what was started', async (t) => {
