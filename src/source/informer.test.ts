@@ -155,6 +155,17 @@ describe('another cluster', () => {
     );
   });
 
+  test('a list that shows nothing is no other cluster: all that was known is gone', async (t) => {
+    const rig = await startTestSource(t);
+    rig.server.create(configMap('a'));
+    await rig.start({ identityIsCertain: false });
+    await rig.server.restart(() => {
+      rig.server.delete('ConfigMap', 'a', 'shop');
+      rig.server.compact();
+    });
+    assert.deepEqual(actions(await rig.changes(1)), ['deleted a']);
+  });
+
   test('when the cluster is surely the same the objects were replaced', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('a'));
@@ -181,6 +192,23 @@ describe('objects', () => {
     const [, update] = await rig.changes(2);
     assert.ok(!JSON.stringify([update?.before, update?.after]).includes('c4n4ry'));
     assert.notDeepEqual(update?.before?.['data'], update?.after?.['data']);
+  });
+
+  test('a Secret that cannot be read well enough to hide all of it is passed over, said and counted', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start({ requests: [{ kind: 'secret' }] });
+    const metadata = '"metadata":{"name":"s","namespace":"shop","uid":"u","resourceVersion":"9"}';
+    const broken = `{"kind":"Secret","apiVersion":"v1",${metadata},"data":{"a":"c4n4ry","b" "c4n4ry"}}`;
+    rig.server.fault({ effect: 'line', line: `{"type":"ADDED","object":${broken}}`, watch: true, times: 1 });
+    rig.server.create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'whole', namespace: 'shop' } });
+    assert.deepEqual(actions(await rig.changes(1)), ['added whole']);
+    assert.equal((await rig.metrics.malformed.get()).values[0]?.value, 1);
+    const said = rig.logged.filter(({ message }) => message === 'Passed over an object that cannot be read');
+    assert.deepEqual(
+      said.map(({ level, key }) => [level, key]),
+      [['warn', 'shop/s']],
+    );
+    assert.ok(!JSON.stringify(rig.logged).includes('c4n4ry'));
   });
 
   test('a Kubernetes Event that expires is pruned, in a watch and in a list, and is no change', async (t) => {

@@ -93,6 +93,11 @@ describe('createRedactor()', () => {
       mail: 'mailto:someone@example.com',
       git: 'ssh://git@github.com/a/b',
       text: 'https://example.com:8443/x?y=a:b@c me@example.com',
+      path: 'https://example.com/a:b@c',
+      site: 'https://example.com',
+      owner: 'me@example.com',
+      words: 'https://example.com or me@example.com',
+      lines: 'https://example.com:\nme@example.com',
       at: '@',
     };
     assert.deepEqual(redact(plain).value, plain);

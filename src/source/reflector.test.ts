@@ -458,6 +458,29 @@ describe('what comes out', () => {
     );
   });
 
+  test('10.12 a listener is told of what a list has found, too; changes are counted by what they are', async (t) => {
+    const rig = await startTestSource(t);
+    const told: (readonly string[])[] = [];
+    for (const name of ['kept', 'again']) rig.server.create(configMap(name));
+    await rig.start({ onAccepted: (chains) => told.push(chains) });
+    await rig.server.restart(() => {
+      rig.server.update(configMap('kept', { a: '1' }));
+      rig.server.delete('ConfigMap', 'again', 'shop');
+      rig.server.create(configMap('again'));
+      rig.server.compact();
+    });
+    await rig.changes(3);
+    await rig.until(() => told.length > 0, 'the listener');
+    assert.deepEqual(told, [['default']]);
+    rig.server.create(configMap('new'));
+    rig.server.update(configMap('new', { a: '1' }));
+    rig.server.delete('ConfigMap', 'new', 'shop');
+    await rig.changes(6);
+    const { values } = await rig.metrics.changes.get();
+    const counts = Object.fromEntries(values.map(({ labels, value }) => [labels.action, value]));
+    assert.deepEqual(counts, { added: 2, updated: 2, deleted: 2 });
+  });
+
   test('10.12 a listener that throws stops neither the watch nor what comes after', async (t) => {
     const rig = await startTestSource(t);
     await rig.start({
