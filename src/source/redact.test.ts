@@ -126,6 +126,26 @@ describe('createRedactor()', () => {
     assert.ok(!all.text.includes(CANARY));
   });
 
+  test('hides what several rules find in one object, wherever each of it stands, one inside another too', () => {
+    const paths = [
+      { kind: '*', path: 'first' },
+      { kind: '*', path: 'spec.outer' },
+    ];
+    const url = `amqp://u:${CANARY}@h`;
+    const object = {
+      first: CANARY,
+      url,
+      spec: { outer: { env: [{ name: 'TOKEN', value: CANARY }], url }, env: { TOKEN: url } },
+      last: url,
+      metadata: { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ url }) } },
+    };
+    const { value, text } = redact(object, POD, { paths });
+    assert.ok(!text.includes(CANARY), text);
+    for (const part of [at(value, 'first'), at(value, 'spec', 'outer'), at(value, 'spec', 'env', 'TOKEN')])
+      assert.match(part, MASK);
+    assert.match(at(value, 'last'), /^amqp:\/\/u:redacted:hmac-[0-9a-f]{12}@h$/);
+  });
+
   test('takes a kind with its group, as a resource is named', () => {
     const certificate = { group: 'cert-manager.io', kind: 'Certificate', resource: 'certificates' };
     const own = { ...POD, ...certificate, singular: 'certificate', shortNames: ['cert'] };
