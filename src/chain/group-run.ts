@@ -68,7 +68,8 @@ function haltIn(ran: Ran<Outcome>): Passage | undefined {
 }
 
 function statesAfter(before: ReadonlyMap<string, Json>, { states }: StateWrites): ReadonlyMap<string, Json> {
-  return new Map([...before, ...(states ?? [])].filter(([, value]) => value !== null));
+  const after = new Map([...before, ...(states ?? [])]);
+  return new Map([...after].filter(([, value]) => value !== null));
 }
 
 /** What the last one decided who decided anything: states and wake-ups are the group's. */

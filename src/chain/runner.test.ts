@@ -737,18 +737,36 @@ describe('chain runner: groups', () => {
   test('what halts in a group ends together, and is counted in order; what is told ends by itself', async (t) => {
     const told: string[] = [];
     const delivered: Change[] = [];
+    const branched: Change[] = [];
     const { chain, calls } = await startBehind(t, 60, {
       handlers: [mostlyHalting(told), recording('sink', delivered)],
+      branches: [{ name: 'more', handlers: [recording('sink', branched)] }],
     });
     await chain.runner.idle();
     assert.deepEqual(told, names(60));
-    assert.deepEqual(
-      delivered.map(({ name }) => name),
-      ['a5', 'a15', 'a25', 'a35', 'a45', 'a55'],
-    );
+    for (const got of [delivered, branched]) {
+      assert.deepEqual(
+        got.map(({ name }) => name),
+        ['a5', 'a15', 'a25', 'a35', 'a45', 'a55'],
+      );
+    }
     assert.ok(calls.complete + calls.completeAll <= 20, JSON.stringify(calls));
     const [balance] = await chain.store.balances();
     assert.deepEqual([balance?.completed, balance?.halted, balance?.pending], [6, 54, 0]);
+  });
+
+  test('a state that one of a group forgets is not there for the next', async (t) => {
+    const told: string[] = [];
+    const forgetting = grouping<string>('forgetting', {
+      group: ({ name }) => name.slice(0, 1),
+      handle({ name }, { state = 'none' }) {
+        told.push(`${name} ${state}`);
+        return { verdict: halt('seen'), state: name === 'a1' ? null : 'kept' };
+      },
+    });
+    const { chain } = await startBehind(t, 4, { handlers: [forgetting] });
+    await chain.runner.idle();
+    assert.deepEqual(told, ['a0 none', 'a1 kept', 'a2 none', 'a3 kept']);
   });
 
   test('a failure in the middle keeps what was before it, and holds back what is behind it', async (t) => {
