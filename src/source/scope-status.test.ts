@@ -62,6 +62,15 @@ test('watches that are let in, and break before they have said anything, are tol
   assert.deepEqual(said, [DEGRADED]);
 });
 
+test('a list that follows failures is no recovery: the watch after it is', () => {
+  const { status, fails } = watchedScope();
+  for (let n = 1; n <= 2; n++) fails(n);
+  status.listing();
+  assert.equal(status.health.state, 'degraded');
+  status.watching(1);
+  assert.equal(status.health.state, 'watching');
+});
+
 test('of a watch that breaks once, and stands again, nothing is told', () => {
   const { status, fails, said } = watchedScope();
   fails(1);
