@@ -37,6 +37,14 @@ describe('Breaker', () => {
     assert.equal(request(true), false);
   });
 
+  test('stays closed while fewer than half fail, and opens when later ones do, however long it was well', () => {
+    const { events, request } = setUp();
+    for (let n = 0; n < 60; n++) request(n % 4 !== 0);
+    assert.deepEqual(events, []);
+    for (let n = 0; n < 20; n++) request(n % 2 === 0);
+    assert.deepEqual(events, ['open 30']);
+  });
+
   test('waits twice as long after each failed probe, at most 10 minutes', async () => {
     const { clock, events, request } = setUp();
     for (let n = 0; n < 5; n++) request(false);

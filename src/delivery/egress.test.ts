@@ -41,6 +41,8 @@ const SPELLINGS = [
   ['[fd00:ec2::254]', 'fd00:ec2::254', 'metadata of a cloud'],
   ['100.100.100.200', '100.100.100.200', 'metadata of a cloud'],
   ['168.63.129.16', '168.63.129.16', 'metadata of a cloud'],
+  ['[64:ff9b::100.100.100.200]', '64:ff9b::6464:64c8', 'metadata of a cloud'],
+  ['[2002:6464:64c8:1::1]', '2002:6464:64c8:1::1', 'metadata of a cloud'],
   ['224.0.0.1', '224.0.0.1', 'multicast or reserved'],
   ['255.255.255.255', '255.255.255.255', 'multicast or reserved'],
   ['[ff02::1]', 'ff02::1', 'multicast or reserved'],

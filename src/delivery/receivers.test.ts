@@ -63,10 +63,10 @@ describe('createReceivers().states()', () => {
     const answers = [200, 404, 500, 500, 500, 500, 500];
     const server = await startReceiver(() => ({ status: answers.shift() ?? 200 }));
     t.after(() => server.close());
-    const clock = new FakeClock();
+    const [clock, metrics] = [new FakeClock(), createMetrics()];
     const receivers = createReceivers({
       clock,
-      metrics: createMetrics(),
+      metrics,
       log: createLogger({ silent: true }),
       env: {},
     });
@@ -87,6 +87,15 @@ describe('createReceivers().states()', () => {
     assert.doesNotMatch(JSON.stringify(state), new RegExp(SECRET));
     for (let n = 0; n < 5; n++) await failureOf(send(one));
     assert.equal(receivers.states()[0]?.restsUntil, clock.now() + 30_000);
+    const { values } = await metrics.deliveries.get();
+    assert.deepEqual(
+      values.map(({ labels, value }) => [labels.receiver, labels.outcome, value]),
+      [
+        ['a/slack', 'ok', 1],
+        ['b/slack', 'gone', 1],
+        ['a/slack', 'failed', 4],
+      ],
+    );
     await one.close();
     assert.deepEqual(receivers.states()[0]?.names, ['b/slack']);
     await other.close();
@@ -255,6 +264,16 @@ describe('receiver: what no answer means', () => {
     assert.equal(failure.code, 'DEFER');
     assert.match(failure.message, /^slack \(127\.0\.0\.1:\d+\) cannot be reached: connect ECONNREFUSED/);
     assert.equal(codeOf(failure.cause), 'ECONNREFUSED');
+  });
+
+  test('five refused connections in a row open the breaker', async (t) => {
+    const server = await startReceiver();
+    const { url } = server;
+    await server.close();
+    const { receiver } = setUp(t);
+    const slack = receiver(url);
+    for (let n = 0; n < 5; n++) assert.match((await failureOf(send(slack))).message, /ECONNREFUSED/);
+    assert.match((await failureOf(send(slack))).message, /has failed repeatedly and is given a rest/);
   });
 
   test('of a host with several addresses it is said what became of each', async (t) => {
