@@ -325,6 +325,8 @@ describe('diff ignore and only', () => {
     assert.equal(haltOn(...scaled, { kinds: { 'Deployment.apps': { only: ['metadata'] } } }), 'no difference');
     assert.equal(linesOn(...scaled, { only: ['metadata'], kinds: { Deployment: { only: ['spec'] } } }).length, 1);
     assert.equal(linesOn(...scaled, { kinds: { StatefulSet: { ignore: ['spec.replicas'] } } }).length, 1);
+    const both = { ignore: ['spec.replicas'], kinds: { Deployment: { ignore: ['spec.paused'] } } };
+    assert.equal(haltOn(...scaled, both), 'no difference');
   });
 
   test('refuse a path that cannot be read, saying where', () => {

@@ -205,6 +205,18 @@ describe('slack: the message', () => {
     assert.ok(!('footer' in attachmentIn(await bodyOf(t, change, { clusterName: '' }))));
   });
 
+  test('of what it tells in place of another sink the footer says so', async (t) => {
+    const change = changeOf({ after: deployment(1, 'a') });
+    for (const [clusterName, footer] of [
+      ['prod', 'prod · in place of default/mail'],
+      ['', 'in place of default/mail'],
+    ]) {
+      const { server, sink } = await connected(t, { clusterName });
+      await sink.deliver(change, testContext({ insteadOf: 'default/mail' }));
+      assert.equal(attachmentIn(server.requests[0]?.body ?? '').footer, footer);
+    }
+  });
+
   test('what is special about a change is said in words, and is all of the text where nothing else is', async (t) => {
     const flags = { whileAway: true, leftScope: true } as const;
     const words = 'happened while nothing was watching · deleted or no longer selected';
@@ -244,6 +256,20 @@ describe('slack: several in one message', () => {
       attachments.map(({ pretext, title }) => `${pretext} | ${title}`),
       ['note n1 | n1', 'note n2 | n2', 'note n3 | n3'],
     );
+  });
+
+  test('a list names as many as Slack shows of a text, and says of none that it was missed which was not', async (t) => {
+    const many = Array.from({ length: 2_000 }, (_, n) => {
+      const metadata = { name: `c-${n}-${'x'.repeat(100)}`, namespace: 'shop' };
+      const flags = n === 0 ? {} : { whileAway: true };
+      return changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata }, flags });
+    });
+    const { server, sink } = await connected(t);
+    const fits = sink.fits?.(many) ?? 0;
+    await sink.deliverMany?.(many.slice(0, fits), testContext());
+    const { text } = JSON.parse(server.requests[0]?.body ?? '') as { text: string };
+    assert.ok(text.length > 35_000 && text.length <= 40_000, `${text.length} characters`);
+    assert.ok(text.includes(`c-${fits - 1}-`) && !text.includes('nothing was watching'));
   });
 
   test('texts that are too long together are told as a list', async (t) => {

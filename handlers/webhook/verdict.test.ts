@@ -33,6 +33,18 @@ describe('webhook: verdict', () => {
     assert.equal(requests[0]?.headers['content-type'], 'application/json');
   });
 
+  test('has the headers of the configuration, beside the trace of the change', async (t) => {
+    const headers = { Authorization: 'Bearer t', 'X-Name': '{{ change.name }}' };
+    const options = (url: string) => ({ url, verdict: true, headers });
+    const { sink, server } = await connectedSink(t, webhook, options, () => ({ body: '' }));
+    await sink.deliver(change, { ...context, traceparent: '00-1-2-01' });
+    assert.partialDeepStrictEqual(server.requests[0]?.headers, {
+      authorization: 'Bearer t',
+      'x-name': 'web',
+      traceparent: '00-1-2-01',
+    });
+  });
+
   test('halts when the receiver says so', async (t) => {
     const { verdict } = await asked(t, { body: '{"verdict": "halt", "reason": "asleep"}' });
     assert.deepEqual(verdict, { halted: true, reason: 'asleep' });
