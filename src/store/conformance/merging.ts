@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { editsOf } from '../../change/edits.ts';
+import { withParts } from '../../change/lazy-change.ts';
 import type { Observation, Store } from '../store.ts';
 import {
   accept,
@@ -138,7 +140,8 @@ export function merging(fixture: StoreFixture): void {
 
     storeTest(fixture, 'leaves nothing of what came and went, or is again what it was', async ({ store }) => {
       const scope = await known(store);
-      const again = { body: seen('web', 1).body };
+      const metadata = { name: 'web', namespace: 'shop', resourceVersion: '5', generation: 3 };
+      const again = { body: utf8(JSON.stringify({ metadata, spec: { replicas: 1 } })) };
       await accept(store, scope, seen('brief', 2), gone('brief', 3), seen('web', 4), seen('web', 5, again));
       assert.deepEqual(await merged(store), []);
       const [balance] = await assertBalanced(store);
@@ -181,6 +184,34 @@ export function merging(fixture: StoreFixture): void {
       await store.complete(id, COMPLETED);
       await accept(store, scope, seen('web', 3));
       assert.equal((await claim(store, { now: LATER - 1, coalesce: true })).superseded, 0);
+    });
+
+    for (const [what, isTold, deferredSince] of [
+      ['one of its sinks was told of', true, undefined],
+      ['waits for a receiver that is away', false, NOW],
+    ] as const) {
+      storeTest(fixture, `merges nothing that ${what}`, async ({ store }) => {
+        const scope = await known(store);
+        await accept(store, scope, seen('web', 2));
+        const { id } = await claimOne(store);
+        if (isTold) await store.checkpoint(id, 'default/log');
+        await store.park(id, { until: NOW, attempts: 0, deferredSince, reason: 'not now' });
+        await accept(store, scope, seen('web', 3));
+        assert.deepEqual(await merged(store), ['updated 1 -> 2']);
+      });
+    }
+
+    storeTest(fixture, 'merges nothing that carries what a chain made of it to a branch', async ({ store }) => {
+      const scope = await known(store);
+      for (const version of [2, 3]) {
+        await accept(store, scope, seen('web', version));
+        const { id, change } = await claimOne(store);
+        const made = version === 2 ? change : withParts(change, { notes: { version } as object });
+        const edits = editsOf(change, made, []);
+        await store.complete(id, COMPLETED, undefined, { chains: ['default/a'], edits });
+      }
+      const { deliveries, superseded } = await claim(store, { chain: 'default/a', now: LATER, coalesce: true });
+      assert.deepEqual([deliveries.length, superseded], [1, 0]);
     });
 
     storeTest(
