@@ -261,7 +261,7 @@ describe('slack: several in one message', () => {
   test('a list names as many as Slack shows of a text, and says of none that it was missed which was not', async (t) => {
     const many = Array.from({ length: 2_000 }, (_, n) => {
       const metadata = { name: `c-${n}-${'x'.repeat(100)}`, namespace: 'shop' };
-      const flags = n === 0 ? {} : { whileAway: true };
+      const flags: ChangeParts['flags'] = n === 0 ? {} : { whileAway: true };
       return changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata }, flags });
     });
     const { server, sink } = await connected(t);

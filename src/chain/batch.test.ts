@@ -199,7 +199,7 @@ describe('a batch', () => {
     await chain.accept('shop/a', 'shop/b');
     await chain.runner.idle();
     await chain.advance(10_000);
-    assert.deepEqual(told, []);
+    assert.equal(told.length, 0);
     await chain.accept('shop/c');
     await chain.runner.idle();
     await chain.advance(5_000);
