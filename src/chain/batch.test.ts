@@ -170,7 +170,7 @@ describe('a batch', () => {
   test('keeps its members and its key over a restart, and a deferral spends none of their attempts', async (t) => {
     const { told, failures, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], digest: many, retry: { retries: 1 } });
-    failures.push(new RetryAfterError('later', { retryAfterMs: 5_000 }), new Error('boom'));
+    failures.push(new RetryAfterError('later', { retryAfterMs: 5_000, openForMs: 0 }), new Error('boom'));
     await chain.accept('shop/a', 'shop/b');
     await chain.runner.idle();
     await chain.advance(10_000);
