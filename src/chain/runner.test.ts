@@ -540,6 +540,24 @@ describe('chain runner: deadlines and stopping', () => {
     assert.equal(delivered.length, 1);
   });
 
+  test('no handler is called once the process may not work: the change is handed back as it was', async (t) => {
+    const delivered: Change[] = [];
+    let mayWork = true;
+    const loses = transform('loses', (change) => {
+      mayWork = false;
+      return change;
+    });
+    const handlers = [loses, recording('sink', delivered)];
+    const chain = await startTestChain(t, { handlers, mayWork: () => mayWork });
+    await chain.accept('shop/web');
+    await chain.runner.idle();
+    assert.deepEqual([delivered.length, (await chain.store.balances())[0]?.pending], [0, 1]);
+    mayWork = true;
+    await chain.restart(0, handlers.slice(1));
+    await chain.runner.idle();
+    assert.deepEqual([delivered.length, (await chain.store.balances())[0]?.completed], [1, 1]);
+  });
+
   test('a handler that asks for its signal after its deadline finds it aborted', async (t) => {
     const late = Promise.withResolvers<void>();
     const found: boolean[] = [];

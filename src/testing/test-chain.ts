@@ -37,6 +37,7 @@ export interface TestChainOptions {
   readonly coalesce?: boolean;
   /** Another store than the real one in memory, made of it. */
   readonly wrapStore?: (store: Store) => Store;
+  readonly mayWork?: () => boolean;
 }
 
 export interface TestBranch extends Pick<
@@ -96,6 +97,7 @@ export async function startTestChain(test: TestContext, options: TestChainOption
       log,
       metrics,
       stdout: new PassThrough().resume(),
+      ...(options.mayWork === undefined ? {} : { mayWork: options.mayWork }),
     });
   let runner = create();
   const { id: scope } = await real.openScope(SCOPE);
