@@ -61,6 +61,7 @@ export class Breaker {
   }
 
   succeeded(): void {
+    this.#probing = false;
     this.#failuresInARow = 0;
     if (this.#probeAt === undefined) return this.#remember(true);
     this.#probeAt = undefined;

@@ -89,7 +89,7 @@ function replace(body: Buffer, mask: (text: Uint8Array) => string, find: (found:
   if (places.length === 0) return body;
   const parts: Uint8Array[] = [];
   let from = 0;
-  for (const { start, end, inString } of places.toSorted((a, b) => a.start - b.start)) {
+  for (const { start, end, inString } of places.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
     if (start < from) continue; // inside what is hidden already
     const isText = !inString && body[start] === 0x22;
     const text = mask(isText ? body.subarray(start + 1, end - 1) : body.subarray(start, end));
