@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AcceptBatch, Accepted, Observation } from '../store/store.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { AcceptQueue } from './accept-queue.ts';
+import { AcceptQueue, type Held } from './accept-queue.ts';
 
 const seen = (key: string, size = 10): Observation => ({
   type: 'seen',
@@ -14,7 +14,7 @@ const seen = (key: string, size = 10): Observation => ({
 });
 
 /** A queue into a store whose accepts end when the test says so. */
-function queueInto() {
+function queueInto(heldByAll: Held = { bytes: 0 }) {
   const clock = new FakeClock();
   const batches: { readonly batch: AcceptBatch; resolve(accepted: Accepted): void; reject(error: Error): void }[] = [];
   const problems: (string | undefined)[] = [];
@@ -30,6 +30,7 @@ function queueInto() {
     },
     scope: 1,
     clock,
+    heldByAll,
     onAccepting: () => told.push(batches.length),
     onProblem: (problem) => problems.push(problem?.message),
   });
@@ -109,6 +110,26 @@ describe('AcceptQueue', () => {
       assert.equal(queue.room(), undefined);
       await queue.stop();
     }
+  });
+
+  test('is full with what hundreds of others hold, but for one observation, until they have let go of it', async () => {
+    const heldByAll = { bytes: 0 };
+    const others = Array.from({ length: 16 }, () => queueInto(heldByAll));
+    for (const { queue } of others) queue.add(seen('large', 4 * 1024 * 1024));
+    const { queue, accept, turn } = queueInto(heldByAll);
+    assert.equal(queue.room(), undefined);
+    queue.add(seen('a'));
+    queue.flush();
+    const room = queue.room();
+    assert.ok(room !== undefined);
+    await accept(0);
+    await room;
+    const stopped = others.map((one) => one.queue.stop());
+    await turn();
+    for (const { batches } of others) batches[0]?.reject(new Error('disk full'));
+    await Promise.all(stopped);
+    assert.equal(heldByAll.bytes, 0);
+    await queue.stop();
   });
 
   test('keeps what the store refuses, in order, and tries again', async () => {

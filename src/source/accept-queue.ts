@@ -10,14 +10,22 @@ import { Backoff } from './backoff.ts';
 /** In flight and waiting, for each scope; one object more, of any size, is always let in. */
 const MAX_OBSERVATIONS = 1_000;
 const MAX_BYTES = 4 * 1024 * 1024;
+/** Of all scopes together: hundreds of them wait for a store that refuses. Each may hold one observation beside it. */
+const MAX_BYTES_IN_ALL = 64 * 1024 * 1024;
 /** A cursor that only noise has moved is written this late. */
 const LAZY_CURSOR_MS = 5_000;
+
+/** What all queues of a source hold. */
+export interface Held {
+  bytes: number;
+}
 
 export interface AcceptQueueOptions {
   readonly store: Pick<Store, 'accept'>;
   /** {@link AcceptBatch.scope}. */
   readonly scope: number;
   readonly clock: Clock;
+  readonly heldByAll: Held;
   /**
    * The store has been asked to accept what may be changes. It works in the order of asking, so that whoever claims now sees
    * them, in the same transaction and without another way there and back. Must not throw.
@@ -47,7 +55,7 @@ export class AcceptQueue {
   /** Not written before {@link flush}. */
   add(observation: Observation): void {
     this.#waiting.push(observation);
-    this.#bytes += sizeOf(observation);
+    this.#hold(sizeOf(observation));
   }
 
   /** The watch has got here: written with the next batch, or a little later. */
@@ -91,6 +99,8 @@ export class AcceptQueue {
     this.waitNoLonger();
     await this.#writing;
     if (this.#waiting.length > 0 || this.#cursor !== undefined) await this.#writeBatch();
+    // What was not taken is forgotten, to be read again after the next start.
+    this.#hold(-this.#bytes);
   }
 
   /** Until nothing waits; a batch that the store refuses is kept and tried again. Never rejects. */
@@ -124,13 +134,19 @@ export class AcceptQueue {
     } finally {
       this.#inFlight = 0;
     }
-    this.#bytes -= bytes;
+    this.#hold(-bytes);
     onProblem(undefined);
     return true;
   }
 
+  #hold(bytes: number): void {
+    this.#bytes += bytes;
+    this.#options.heldByAll.bytes += bytes;
+  }
+
   #isFull(): boolean {
-    return this.#waiting.length + this.#inFlight >= MAX_OBSERVATIONS || this.#bytes >= MAX_BYTES;
+    if (this.#waiting.length + this.#inFlight >= MAX_OBSERVATIONS || this.#bytes >= MAX_BYTES) return true;
+    return this.#bytes > 0 && this.#options.heldByAll.bytes >= MAX_BYTES_IN_ALL;
   }
 
   async #untilRoom(): Promise<void> {

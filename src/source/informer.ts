@@ -8,7 +8,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { askedIn, covers, isPattern } from '../namespaces.ts';
 import type { Basis, Observation, ScopeSpec, ScopeState, Store } from '../store/store.ts';
-import { AcceptQueue } from './accept-queue.ts';
+import { AcceptQueue, type Held } from './accept-queue.ts';
 import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { BaselineList, type ListMode } from './baseline-list.ts';
@@ -44,6 +44,8 @@ export interface InformerEnvironment {
   /** Runs a list when its turn has come. */
   readonly inTurn: <T>(list: () => Promise<T>, signal: AbortSignal) => Promise<T>;
   readonly random: () => number;
+  /** See {@link AcceptQueue}. */
+  readonly heldByAll: Held;
 }
 
 export interface InformerScope extends ScopeSpec {
@@ -320,12 +322,13 @@ export class Informer implements ReflectorTarget {
 
   /** Answers where the watch goes on; undefined: a list comes first. */
   async #open(): Promise<string | undefined> {
-    const { store, clock } = this.#env;
+    const { store, clock, heldByAll } = this.#env;
     const state = await store.openScope(this.#scope);
     const queue = new AcceptQueue({
       store,
       scope: state.id,
       clock,
+      heldByAll,
       onAccepting: () => this.#tell(this.#scope.chains),
       onProblem: (problem) => (problem === undefined ? this.#status.storeWorks() : this.#status.storeFailed(problem)),
     });

@@ -90,6 +90,7 @@ class KubernetesSource implements ClusterSource {
       random: options.random ?? Math.random,
       onAccepted: (chains) => options.onAccepted(chains),
       inTurn: (list, signal) => lists.run(list, signal),
+      heldByAll: { bytes: 0 },
     };
   }
 
