@@ -73,6 +73,11 @@ function marked(sign: '-' | '+', side: readonly string[], others: readonly strin
   return more === 0 ? kept : [...kept, `… ${more} more lines`];
 }
 
+/** Of lines that a receiver has no room for: what stands in one of them for others counts as those. */
+export function countLines(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Number(/^… (\d+) more lines$/.exec(text)?.[1] ?? 1), 0);
+}
+
 /** A line that went is shown beside the one that came in its place, so that they can be told apart. */
 function shownHunk(hunk: readonly string[]): string[] {
   const texts: string[] = [];

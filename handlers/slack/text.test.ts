@@ -33,6 +33,12 @@ describe('codeBlock()', () => {
     assert.equal(note, `… ${30 - shown.length} more lines`);
   });
 
+  test('27 counts the lines that were left out before, too', () => {
+    const lines = [...Array.from({ length: 200 }, (_, i) => `+line ${i}`), '… 600 more lines'];
+    const shown = inside(codeBlock(lines.join('\n'), 120)).split('\n');
+    assert.equal(shown.pop(), `… ${800 - shown.length} more lines`);
+  });
+
   test('27 cuts a single long line at a character and says how many are missing', () => {
     const text = inside(codeBlock('我'.repeat(1_500_000), 100));
     assert.match(text, /^我+… 1,499,938 more characters$/);

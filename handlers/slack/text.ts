@@ -1,5 +1,6 @@
 /** Text that Slack shows as it is, whatever the cluster put into it, within a limit. Counted in code points, after escaping. */
 import { printableLines } from '../../src/log.ts';
+import { countLines } from '../diff/unified.ts';
 
 const FENCE = '```';
 /** Room kept for `\n… 1,234,567 more characters`. */
@@ -51,7 +52,8 @@ function fitted(text: string, max: number): string {
   // Whole lines, unless one of them is so long that little would be left.
   if (lineEnd > shown.length / 2) {
     const lines = shown.slice(0, lineEnd);
-    return `${lines}\n… ${more(countLines(text) - countLines(lines), 'line')}`;
+    const rest = text.split('\n').slice(lines.split('\n').length);
+    return `${lines}\n… ${more(countLines(rest), 'line')}`;
   }
   return `${shown}… ${more(codePoints(text) - taken, 'character')}`;
 }
@@ -62,8 +64,4 @@ function more(count: number, noun: string): string {
 
 function codePoints(text: string): number {
   return text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
-}
-
-function countLines(text: string): number {
-  return text.split('\n').length;
 }

@@ -8,6 +8,7 @@ import { writersOf, remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
+import { countLines } from '../diff/unified.ts';
 import { isWarning } from '../match/event.ts';
 
 /** A card, or any part of one. */
@@ -82,7 +83,7 @@ function fitting(lines: readonly string[], room: number): readonly Card[] {
     const item = line(run(cut(text, MAX_LINE_CHARS), { fontType: 'Monospace', size: 'Small' }));
     bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
     if (bytes > room) {
-      const missing = lines.length - items.length;
+      const missing = countLines(lines.slice(items.length));
       return [
         ...items,
         line(run(`… ${missing.toLocaleString('en')} more ${missing === 1 ? 'line' : 'lines'}`, { isSubtle: true })),
