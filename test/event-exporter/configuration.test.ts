@@ -314,6 +314,24 @@ describe("event-exporter's configuration", () => {
     });
   }
 
+  test('5 a value of the wrong type hides no other mistake', async () => {
+    const route =
+      'logLevel: loud\nroute: { match: [{ minCount: x, kind: "(", receiver: hook }, { receiver: hok }, { receiver: hook }] }';
+    const problems = await problemsOf(toHook('ftp://x', { route, layout: '      layout: { a: "{{ .Foo }}" }\n' }));
+    assert.deepEqual(
+      problems.map((line) => /^config\.yaml:\d+: [^:]+/.exec(line)?.[0]),
+      [
+        'config.yaml:1: logLevel',
+        'config.yaml:2: route.match[0].kind',
+        'config.yaml:2: route.match[0].minCount',
+        'config.yaml:2: route.match[1].receiver',
+        'config.yaml:6: receivers[0].webhook.endpoint',
+        'config.yaml:7: receivers[0].webhook.layout.a',
+      ],
+    );
+    assert.equal((await problemsOf(`${route}\nreceivers: x\n`)).length, 3);
+  });
+
   test('5 --lenient is as silent as theirs: what is unknown is left out, what is invalid never matches', async () => {
     const route = `route:
   resaon: x

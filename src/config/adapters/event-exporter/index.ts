@@ -45,7 +45,18 @@ function checkedFile(written: unknown, report: Report): ExporterFile | undefined
   const checked = exporterFile.safeParse(spelled);
   if (checked.success) return checked.data;
   for (const { path, message } of problemsOf(checked.error, spelled, [], isSecret)) report.problem(path, message);
-  return undefined;
+  // Without those values, so that the other mistakes are told with them; but without receivers all would be said to be unknown.
+  const paths = checked.error.issues.map((issue) => issue.path);
+  if (paths.some(([key, ...inner]) => key === 'receivers' && inner.length === 0)) return undefined;
+  return exporterFile.safeParse(paths.reduce(without, spelled)).data;
+}
+
+/** An element of a list stays: the others keep their numbers. */
+function without(value: unknown, [key, ...inner]: Path): unknown {
+  if (Array.isArray(value)) return value.map((element: unknown, n) => (n === key ? without(element, inner) : element));
+  if (!isTable(value)) return value;
+  const members = Object.entries(value).filter(([name]) => name !== key || inner.length > 0);
+  return Object.fromEntries(members.map(([name, member]) => [name, name === key ? without(member, inner) : member]));
 }
 
 function isSecret(path: Path): boolean {
