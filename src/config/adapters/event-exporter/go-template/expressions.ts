@@ -3,7 +3,7 @@ import { didYouMean } from '../../../../near.ts';
 import { GoTemplateError, type Command, type Operand, type Pipe } from './ast.ts';
 import { TIME_FIELDS, type Struct } from './fields.ts';
 import { functionOf, type GoFunction } from './functions.ts';
-import { isMap, literalOf, member, structOf, typeName, valueOf, type Value } from './value.ts';
+import { isMap, literalOf, member, refuseStruct, structOf, typeName, valueOf, type Value } from './value.ts';
 
 const NIL: Value = { liquid: 'nil', type: 'any' };
 
@@ -228,6 +228,7 @@ export class Expressions {
 
 /** The argument as Go has it where an Event lacks it: a text is empty, a time is Go's zero time. */
 function present(arg: Value, { mindsAbsence = false, writes = false }: GoFunction): Value {
+  if (writes) refuseStruct(arg.type);
   if (arg.type === 'time' && writes) return valueOf(`${arg.liquid} | go_time`, 'string');
   const canBeAbsent = arg.type === 'string' && arg.literal === undefined && arg.mayBeNoValue !== true;
   return mindsAbsence && canBeAbsent ? valueOf(`${arg.liquid} | default: ""`, 'string') : arg;

@@ -166,6 +166,8 @@ describe('a Go template is refused, with what is wrong', () => {
     ['{{ env "HOME" }}', /function env is not available/],
     ['{{ template "x" }}', /\{\{template\}\} is not supported/],
     ['{{ . }}', /Event cannot be written as a whole/],
+    ['{{ printf "%v" .Source }}', /Source cannot be written as a whole/],
+    ['{{ .InvolvedObject | quote }}', /InvolvedObject cannot be written as a whole/],
     ['{{ range .Reason }}{{ end }}', /range needs a list or a map, not a string/],
     ['{{ .Reason; }}', /";.*" is no part of a template's language/],
     ['{{ "\\z" }}', /no escape/],

@@ -3,7 +3,7 @@ import { GoTemplateError, type Nodes, type Pipe, type TemplateNode } from './ast
 import { Expressions } from './expressions.ts';
 import { structsOf, type FieldOptions } from './fields.ts';
 import { parseGoTemplate } from './parser.ts';
-import { isList, isMap, structOf, typeName, valueOf, type GoType, type Value } from './value.ts';
+import { isList, isMap, refuseStruct, typeName, valueOf, type GoType, type Value } from './value.ts';
 
 /**
  * The Liquid of a Go template.
@@ -67,8 +67,7 @@ class Translator {
   #output(value: Value): string {
     const { liquid, type, literal, mayBeNoValue } = value;
     if (literal !== undefined) return escapedText(String(literal), true);
-    if (structOf(type) !== undefined)
-      throw new GoTemplateError(`${typeName(type)} cannot be written as a whole: name a field of it, or use toJson`);
+    refuseStruct(type);
     if (type === 'time') return `{{ ${liquid} | go_time }}`;
     if (isMap(type) || isList(type)) return this.#collection(value);
     if (mayBeNoValue === true || type === 'any') return `{{ ${liquid} | go_print }}`;

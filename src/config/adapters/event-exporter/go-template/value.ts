@@ -1,4 +1,5 @@
 /** Values of a Go template as Liquid says them, with what is known of their type. */
+import { GoTemplateError } from './ast.ts';
 
 export type GoType =
   | 'string'
@@ -65,6 +66,12 @@ export function isList(type: GoType): type is { readonly list: GoType } {
 /** The struct's name, when it is one. */
 export function structOf(type: GoType): string | undefined {
   return typeof type === 'object' && 'struct' in type ? type.struct : undefined;
+}
+
+/** What Go prints of one goes by its own fields in their order, some of them as addresses of memory. */
+export function refuseStruct(type: GoType): void {
+  if (structOf(type) !== undefined)
+    throw new GoTemplateError(`${typeName(type)} cannot be written as a whole: name a field of it, or use toJson`);
 }
 
 /** For people. */
