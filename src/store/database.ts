@@ -36,13 +36,14 @@ const PRAGMAS = `
  */
 export function openDatabase(path: string, writer = true): DatabaseSync {
   let db: DatabaseSync | undefined;
+  const isNew = !existsSync(path);
   try {
     if (path !== ':memory:') {
-      refuseEmptied(path);
+      refuseLoneLog(path);
       createPrivately(path);
     }
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    checkOwner(db, path);
+    if (!isNew) checkOwner(db, path);
     db.exec(PRAGMAS);
     if (writer) migrate(db, path);
     else requireSchema(db, path);
@@ -55,12 +56,27 @@ export function openDatabase(path: string, writer = true): DatabaseSync {
   }
 }
 
-/** As a copy leaves it that found no room: to begin anew would be to lose, unsaid, what the store held. Of a first start nothing lies beside it. */
-function refuseEmptied(path: string): void {
-  const isEmpty = statSync(path, { throwIfNoEntry: false })?.size === 0;
-  if (!isEmpty || !['-wal', '.ballast'].some((suffix) => existsSync(`${path}${suffix}`))) return;
+/** SQLite removes a log that has no database, and of a small store the log is all there is. */
+function refuseLoneLog(path: string): void {
+  const log = `${path}-wal`;
+  if (sizeOf(path) > 0 || sizeOf(log) === 0) return;
   throw new ConfigError([
-    `Cannot open the store ${path}: it is empty, and was not; put a copy of it back, or remove it to start with an empty store`,
+    `Cannot open the store ${path}: it is gone, or empty, while its log is not; put it back, or move ${log} away, too, to start with an empty store`,
+  ]);
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/**
+ * As a copy leaves it that found no room, or that left out the log: to begin anew would be to lose, unsaid, what the store held. Of
+ * a first start nothing lies beside it.
+ */
+function refuseEmptied(path: string): void {
+  if (!['.running', '.ballast'].some((suffix) => existsSync(`${path}${suffix}`))) return;
+  throw new ConfigError([
+    `Cannot open the store ${path}: it is empty, and was not; put a copy of it back, with its log (-wal), or remove it to start with an empty store`,
   ]);
 }
 
@@ -71,7 +87,8 @@ function createPrivately(path: string): void {
 
 function checkOwner(db: DatabaseSync, path: string): void {
   const isEmpty = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] === 0;
-  if (isEmpty || pragma(db, 'application_id') === APPLICATION_ID) return;
+  if (isEmpty) return refuseEmptied(path);
+  if (pragma(db, 'application_id') === APPLICATION_ID) return;
   throw new ConfigError([`Cannot use ${path}: it is a database of another program; name another state folder`]);
 }
 

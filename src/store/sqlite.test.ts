@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -119,6 +119,43 @@ describe('openSqliteStore()', () => {
       code: 'STORE_FAILED',
       message: /store\.db: it is damaged; move it away/,
     });
+  });
+
+  describe('of a store whose writer was killed, all in its log', () => {
+    const killed = async (t: TestContext): Promise<string> => {
+      const [live, path] = [await temporaryFile(t), await temporaryFile(t)];
+      await withPending(await openAt(t, live), ['web']);
+      for (const end of ['', '-wal', '.running', '.ballast']) await copyFile(`${live}${end}`, `${path}${end}`);
+      return path;
+    };
+
+    test('refuses to begin anew when the log was removed', async (t) => {
+      const path = await killed(t);
+      await rm(`${path}-wal`);
+      await assert.rejects(openAt(t, path), {
+        code: 'CONFIG',
+        message: /store\.db: it is empty, and was not; put a copy/,
+      });
+      await rm(path);
+      assert.deepEqual(await (await openAt(t, path)).history({ limit: 10 }), []);
+    });
+
+    for (const [how, harm] of [
+      ['was moved away', (path: string) => rename(path, `${path}.old`)],
+      ['was emptied', (path: string) => truncate(path)],
+    ] as const)
+      test(`keeps the log when the store ${how}`, async (t) => {
+        const path = await killed(t);
+        const copy = `${path}.copy`;
+        await copyFile(path, copy);
+        await harm(path);
+        await assert.rejects(openAt(t, path), {
+          code: 'CONFIG',
+          message: /while its log is not; put it back, or move/,
+        });
+        await rename(copy, path);
+        assert.equal((await (await openAt(t, path)).history({ limit: 10 })).length, 1);
+      });
   });
 
   test('refuses a folder that does not exist', async (t) => {

@@ -32,7 +32,7 @@ const SQLITE_NOTADB = 26;
 export function damageIn(thrown: unknown): string | undefined {
   const code = sqliteCodeOf(thrown);
   if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return undefined;
-  return 'it is damaged; move it away to start with an empty store (what was pending and the dead letters stay in the old file)';
+  return 'it is damaged; move it away, with its log (-wal), to start with an empty store (what was pending and the dead letters stay in the old files)';
 }
 
 /** The primary result code of an error of node:sqlite, or undefined. */

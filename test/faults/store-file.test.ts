@@ -63,7 +63,7 @@ describe('a store file', () => {
       assert.equal(exit.code, 1);
       assert.match(
         exit.stderr,
-        /store\.db: it is empty, and was not; put a copy of it back, or remove it to start with/,
+        /store\.db: it is empty, and was not; put a copy of it back, with its log \(-wal\), or remove it/,
       );
     }
     await service.workdir.moveAway('state/store.db');
