@@ -2,6 +2,7 @@
  * Errors exist because someone acts on them. They are told apart by `code`, never by `instanceof`,
  * so that a handler may bring its own copy of this package.
  */
+import { constants } from 'node:os';
 
 /** What the chain runner does with a throw: any other error is a failed attempt. */
 type ErrorCode =
@@ -78,9 +79,10 @@ export function isRetryAfter(thrown: unknown): thrown is RetryAfterError {
   return codeOf(thrown) === 'DEFER';
 }
 
-/** The `code` of anything thrown, or undefined. */
+/** The `code` of anything thrown, or undefined. A quota that is used up has no name in libuv: `Unknown system error -122`. */
 export function codeOf(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;
+  if ('errno' in thrown && thrown.errno === -constants.errno.EDQUOT) return 'EDQUOT';
   return typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { syncBuiltinESMExports } from 'node:module';
+import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { codeOf } from '../errors.ts';
 import { openDatabase } from './database.ts';
 import { Engine, type Call } from './engine.ts';
 import { packObservations } from './observations.ts';
@@ -90,6 +93,35 @@ describe('Engine.run()', () => {
     other.exec('ROLLBACK');
     other.close();
     assert.deepEqual(run(engine, ['setFact', 'a', 'x'], get), [undefined, 'x']);
+    engine.close();
+  });
+
+  test('a quota that is used up is a full disk, though SQLite takes it for one that fails', async (t) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const db = openDatabase(path.join(folder, 'store.db'));
+    const prepared = t.mock.method(db, 'prepare');
+    const engine = new Engine(db, true);
+    const commit = prepared.mock.calls.find(({ arguments: [sql] }) => sql === 'COMMIT')?.result;
+    assert.ok(commit);
+    const failing = [
+      t.mock.method(commit, 'run', () => {
+        throw Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode: 778 });
+      }),
+      t.mock.method(fs, 'writeSync', () => {
+        throw Object.assign(new Error(), { code: 'UNKNOWN', errno: -constants.errno.EDQUOT });
+      }),
+    ];
+    syncBuiltinESMExports();
+    const [reply] = engine.run([setFact(1, 'a')]).replies;
+    for (const method of failing) method.mock.restore();
+    syncBuiltinESMExports();
+    assert.equal(reply !== undefined && 'error' in reply && codeOf(reply.error), 'STORE_FULL');
+    assert.deepEqual(run(engine, ['getFact', 'a'], ['setFact', 'a', 'x'], ['getFact', 'a']), [
+      undefined,
+      undefined,
+      'x',
+    ]);
     engine.close();
   });
 

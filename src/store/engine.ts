@@ -9,7 +9,7 @@ import { beginEpoch, type Term } from './epoch.ts';
 import { Facts } from './facts.ts';
 import { FullDisk } from './full-disk.ts';
 import { operationsOf, type Operation, type Operations } from './operations.ts';
-import { isFatal, sqliteCodeOf, SQLITE_FULL, StoreError } from './store-error.ts';
+import { isFatal, StoreError } from './store-error.ts';
 import { Transaction } from './transaction.ts';
 
 /** One call on its way to the worker. */
@@ -121,7 +121,7 @@ export class Engine {
       this.#transaction.commit();
       return answers;
     } catch (thrown) {
-      if (isFatal(thrown)) throw thrown;
+      if (isFatal(thrown) && !this.#fullDisk.isBehind(thrown)) throw thrown;
       this.#transaction.rollback();
       return undefined;
     }
@@ -195,7 +195,7 @@ export class Engine {
   }
 
   #explain(thrown: unknown): Error {
-    if (sqliteCodeOf(thrown) !== SQLITE_FULL) return explain(thrown);
+    if (!this.#fullDisk.isBehind(thrown)) return explain(thrown);
     this.#transaction.rollback();
     this.#fullDisk.met();
     return noRoom(thrown);

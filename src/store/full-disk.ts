@@ -9,7 +9,8 @@ import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { isFatal } from './store-error.ts';
+import { codeOf } from '../errors.ts';
+import { isFailedWrite, isFatal, SQLITE_FULL, sqliteCodeOf } from './store-error.ts';
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 
@@ -42,6 +43,12 @@ export class FullDisk {
     this.#copyLogAfter(Math.max(this.#bytes, CHUNK_BYTES));
   }
 
+  /** SQLite takes a quota that is used up, such as the size of a volume of CephFS, for a disk that fails. */
+  isBehind(thrown: unknown): boolean {
+    if (sqliteCodeOf(thrown) === SQLITE_FULL) return true;
+    return this.#store !== null && isFailedWrite(thrown) && isQuotaUsedUp(`${this.#store}-wal`);
+  }
+
   /** A write found no room. @throws when the disk failed otherwise */
   met(): void {
     if (this.#store === null) return;
@@ -52,7 +59,7 @@ export class FullDisk {
       // Not TRUNCATE, which would leave the log's room to others.
       this.#db.exec('PRAGMA wal_checkpoint(RESTART)');
     } catch (thrown) {
-      if (isFatal(thrown)) throw thrown;
+      if (isFatal(thrown) && !this.isBehind(thrown)) throw thrown;
     }
     this.#lengthenLog(this.#store);
   }
@@ -97,6 +104,19 @@ function lengthen(path: string, flag: number, bytes: number): boolean {
     return true;
   } catch {
     return false;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Asked by a write of our own, whose code is known; behind the end of the log it means nothing. */
+function isQuotaUsedUp(log: string): boolean {
+  const file = openSync(log, O_APPEND | O_WRONLY | O_NOFOLLOW);
+  try {
+    writeSync(file, Buffer.alloc(CHUNK_BYTES));
+    return false;
+  } catch (thrown) {
+    return codeOf(thrown) === 'EDQUOT';
   } finally {
     closeSync(file);
   }

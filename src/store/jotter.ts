@@ -30,7 +30,7 @@ export class Jotter {
     try {
       writeSync(this.#fd, `${JSON.stringify(value)}\n`, 0);
     } catch (thrown) {
-      if (codeOf(thrown) !== 'ENOSPC') throw thrown;
+      if (!['ENOSPC', 'EDQUOT'].includes(codeOf(thrown) ?? '')) throw thrown;
     }
   }
 

@@ -227,6 +227,7 @@ const REASONS: Readonly<Record<string, string>> = {
     'it is outside of what this process may write (--allow-fs-write); start it with that folder, or, by make, with SANDBOX=',
   EROFS: 'it is on a read-only volume; set another --state',
   ENOSPC: 'no space is left on its volume; make room, or set another --state',
+  EDQUOT: 'the quota of its volume is used up; make room, or set another --state',
   ENOTDIR: 'a part of the path is not a folder; set another --state',
   EEXIST: 'it is not a folder; set another --state',
   ELOOP: 'a file in it is a symbolic link; remove it, or set another --state',

@@ -26,6 +26,7 @@ export const SQLITE_BUSY = 5;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 export const SQLITE_FULL = 13;
+const SQLITE_IOERR_WRITE = 778;
 const SQLITE_NOTADB = 26;
 
 /** What is wrong with a store of which this was thrown, and what to do; undefined: it is not damaged. */
@@ -33,6 +34,11 @@ export function damageIn(thrown: unknown): string | undefined {
   const code = sqliteCodeOf(thrown);
   if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return undefined;
   return 'it is damaged; move it away, with its log (-wal), to start with an empty store (what was pending and the dead letters stay in the old files)';
+}
+
+/** Of a write, not of a flush: nothing is uncertain then, it has not happened. */
+export function isFailedWrite(thrown: unknown): boolean {
+  return thrown instanceof Error && 'errcode' in thrown && thrown.errcode === SQLITE_IOERR_WRITE;
 }
 
 /** The primary result code of an error of node:sqlite, or undefined. */
