@@ -4,8 +4,16 @@ import { codeOf, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 
-/** The last is Node's own, of a process that was started with less rights than its user has. */
-const UNWRITABLE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'ERR_ACCESS_DENIED']);
+/** The last two are Node's own: of a process that was started with less rights than its user has, and of a user without a home. */
+const UNWRITABLE: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOENT',
+  'ENOTDIR',
+  'ERR_ACCESS_DENIED',
+  'ERR_SYSTEM_ERROR',
+]);
 
 /** Whether a state folder was refused because it cannot be made or written, and not because it is another's. */
 export function isUnwritable(thrown: unknown): boolean {

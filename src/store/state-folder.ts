@@ -101,8 +101,19 @@ export async function stateFoldersNamed(name: string, env: NodeJS.ProcessEnv): P
 
 /** Where the default folders are, one below the other: cluster, then name. */
 export function stateRoot(env: NodeJS.ProcessEnv): string {
-  const home = nonEmpty(env['XDG_STATE_HOME']) ?? join(nonEmpty(env['HOME']) ?? homedir(), '.local', 'state');
+  const home = nonEmpty(env['XDG_STATE_HOME']) ?? join(nonEmpty(env['HOME']) ?? homeOfUser(), '.local', 'state');
   return resolve(home, 'watchchain');
+}
+
+function homeOfUser(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new ConfigError(
+      ['Cannot tell where the state is: HOME is not set, and our user has no home; name a folder with --state'],
+      { cause },
+    );
+  }
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

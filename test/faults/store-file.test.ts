@@ -103,6 +103,29 @@ describe('a state folder that', () => {
     }
   });
 
+  test(
+    '68 nobody can tell, of a user without HOME and home, is refused with the way out, or kept in memory',
+    needsRoot,
+    async () => {
+      await using service = await Service.make(1);
+      const { workdir } = service;
+      const kubeconfig = await service.server.writeKubeconfig(workdir.file('kubeconfig'));
+      for (const name of ['', 'config.toml', 'kubeconfig']) await chmod(workdir.file(name), 0o755);
+      const under = ['setpriv', '--reuid=54321', `--regid=${NOBODY}`, '--clear-groups'];
+      const run = ['run', '-c', workdir.file('config.toml'), '-k', kubeconfig, '--listen', '127.0.0.1:0'];
+      const options = { cwd: workdir.path, under, env: { HOME: undefined } };
+      {
+        await using program = new Program(run, options);
+        const exit = await program.exited();
+        assert.equal(exit.code, 1);
+        assert.match(exit.stderr, /HOME is not set, and our user has no home; name a folder with --state/);
+      }
+      await using program = new Program([...run, '--or-in-memory'], options);
+      await program.ready();
+      assert.match(program.stderr, /The state is kept in memory/);
+    },
+  );
+
   test('67 holds a key that is cut is refused, and the key is kept', async () => {
     await using service = await Service.make(1);
     await service.startOnce();
