@@ -113,11 +113,18 @@ function keepOlderVersion(db: DatabaseSync, path: string): void {
 }
 
 function noRoomForCopy(path: string): ConfigError {
-  const megabytes = Math.ceil(statSync(path).size / 1_000_000);
+  return noRoomToMigrate(path, `a copy of up to ${megabytesOf(path)} MB is kept beside it, for the way back`);
+}
+
+function noRoomToMigrate(path: string, what: string): ConfigError {
   return new ConfigError([
-    `Cannot bring the store ${path} up to date: a copy of up to ${megabytes} MB is kept beside it, for the way back, and its volume ` +
-      'has no room for that; make room, or go on with the version that wrote it',
+    `Cannot bring the store ${path} up to date: ${what}, and its volume has no room for that; ` +
+      'make room, or go on with the version that wrote it',
   ]);
+}
+
+function megabytesOf(path: string): number {
+  return Math.ceil(statSync(path).size / 1_000_000);
 }
 
 /** VACUUM INTO leaves to the kernel when its file reaches the disk. */
@@ -167,6 +174,19 @@ function draftOf(copy: string): string {
 
 function migrate(db: DatabaseSync, path: string): void {
   keepOlderVersion(db, path);
+  const isNew = pragma(db, 'user_version') === 0;
+  try {
+    migrateRows(db, path);
+  } catch (thrown) {
+    if (isNew || sqliteCodeOf(thrown) !== SQLITE_FULL) throw thrown;
+    // The store is as it was: its copy would only take room from the version that goes on with it.
+    removeOlderVersions(db);
+    const needed = 2 * megabytesOf(path);
+    throw noRoomToMigrate(path, `up to ${needed} MB are needed beside it, for a copy and for what is written anew`);
+  }
+}
+
+function migrateRows(db: DatabaseSync, path: string): void {
   db.exec('BEGIN IMMEDIATE');
   const version = pragma(db, 'user_version');
   if (version > MIGRATIONS.length) throw tooNew(path, version);

@@ -131,6 +131,33 @@ describe('a store', () => {
     },
   );
 
+  test(
+    '57 of an older schema, on a volume with room for the copy and no more, is refused; no copy takes the room from the older version',
+    needsMount,
+    async () => {
+      await using volume = await Tmpfs.mount('16m');
+      const file = volume.file('store.db');
+      storeOf(1, file);
+      const db = new DatabaseSync(file);
+      db.exec(`WITH RECURSIVE n(id) AS (SELECT 1001 UNION ALL SELECT id + 1 FROM n WHERE id < 4000)
+               INSERT INTO bodies (id, uses, bytes) SELECT id, 1, randomblob(2000) FROM n;
+               INSERT INTO baseline SELECT (SELECT id FROM scopes), 'web-' || id, 'uid', '1', 1, id, NULL FROM bodies WHERE id > 1000`);
+      db.close();
+      await assert.rejects(
+        open(file),
+        /up to 14 MB are needed beside it, .* has no room for that; make room, or go on/,
+      );
+      assert.deepEqual(readdirSync(volume.path), ['store.db']);
+      await volume.remount('size=32m');
+      const store = await open(file);
+      try {
+        assert.equal((await store.history({ limit: 10 })).length, 6);
+      } finally {
+        await store.close();
+      }
+    },
+  );
+
   test('57 of a newer schema is refused with the way out, and left as it was', async () => {
     await using workdir = await Workdir.make();
     const file = workdir.file('store.db');
