@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
-path_node := $(shell node -p 'parseInt(process.versions.node) < 24 ? "" : process.execPath' 2>/dev/null)
+path_node := $(shell node -p '(([a, b]) => a > 24 || (a == 24 && b >= 7))(process.versions.node.split(".")) ? process.execPath : ""' 2>/dev/null)
 toolchain := .toolchain/node_modules
 toolchain_stamp := $(if $(path_node),,$(toolchain)/.stamp)
 NODE := $(or $(path_node),$(CURDIR)/$(toolchain)/.bin/node)
@@ -99,5 +99,5 @@ $(toolchain)/.stamp: .toolchain/package.json .toolchain/package-lock.json .toolc
 	@command -v npm >/dev/null || { echo 'make: npm is missing: install Node 20 or later with its npm (https://nodejs.org)' >&2; exit 1; }
 	@echo 'Installing Node 24 for this checkout: node on the PATH is $(or $(shell node -v 2>/dev/null),missing)' >&2
 	@cd .toolchain && npm ci --loglevel=error >&2
-	@$(CURDIR)/$(toolchain)/.bin/node --version >/dev/null || { echo "make: no Node 24 package for this platform: put Node 24 or later on the PATH" >&2; exit 1; }
+	@$(CURDIR)/$(toolchain)/.bin/node --version >/dev/null || { echo "make: no Node 24 package for this platform: put Node 24.7 or later on the PATH" >&2; exit 1; }
 	@touch $@

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** argv and env -> command; signals and exit code. Nothing else. */
 import { keepYoungGenerationSmall } from './memory.ts';
+import { tooOld } from './node-version.ts';
 
 // A reader that went away (`watchchain | head`) has seen what it wanted.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -10,6 +11,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 // Whoever read the log has gone: the changes still have to be told.
 process.stderr.on('error', () => {});
+
+const refusal = tooOld(process.versions.node);
+if (refusal !== undefined) {
+  process.stderr.write(`watchchain: ${refusal}\n`);
+  process.exit(1);
+}
 
 const stopping = new AbortController();
 const stop = (signal: NodeJS.Signals) => {

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { tooOld } from './node-version.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+test('tooOld() names the version that package.json asks for', async () => {
+  const { engines } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { engines: { node: string } };
+  const oldest = engines.node.replace('>=', '');
+  assert.equal(tooOld('24.6.0'), `Cannot run on Node 24.6.0: Node ${oldest} or later is needed`);
+  assert.match(tooOld('22.23.3') ?? '', /Node 22\.23\.3/);
+  for (const version of [`${oldest}.0`, '24.21.0', '25.0.0', '26.1.0']) assert.equal(tooOld(version), undefined);
+});
+
+/** As the flags of a process which then takes itself for that Node. */
+const posingAs = (version: string): string[] => [
+  '--import',
+  `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'${version}'})`,
+];
+
+test('the program ends on an older Node before it loads anything that such a Node does not have', async () => {
+  const args = [...posingAs('24.6.0'), join(ROOT, 'src/main.ts'), '--version'];
+  await assert.rejects(promisify(execFile)(process.execPath, args), {
+    code: 1,
+    stdout: '',
+    stderr: 'watchchain: Cannot run on Node 24.6.0: Node 24.7 or later is needed\n',
+  });
+});
+
+test('make takes no older Node from the PATH, and brings none', async () => {
+  const makefile = await readFile(join(ROOT, 'Makefile'), 'utf8');
+  const question = /^path_node := \$\(shell node (-p) '(.*?)'/m.exec(makefile)?.slice(1) ?? [];
+  for (const version of ['24.6.0', '24.7.0', '24.21.0', '26.0.0']) {
+    const { stdout } = await promisify(execFile)(process.execPath, [...posingAs(version), ...question]);
+    assert.equal(stdout.trim() !== '', tooOld(version) === undefined, version);
+  }
+  const toolchain = await readFile(join(ROOT, '.toolchain/package.json'), 'utf8');
+  const brought = JSON.parse(toolchain) as { optionalDependencies: Record<string, string> };
+  assert.deepEqual(
+    Object.entries(brought.optionalDependencies).filter(([, version]) => tooOld(version) !== undefined),
+    [],
+  );
+});
