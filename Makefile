@@ -20,9 +20,11 @@ export PATH := $(dir $(NODE)):$(CURDIR)/node_modules/.bin:$(PATH)
 kubeconfigs = $(or $(KW_KUBECONFIG),$(subst :, ,$(KUBECONFIG)),$(HOME)/.kube/config)
 execs = $(shell grep -lsE '^[[:space:]-]*exec:' $(kubeconfigs))
 state := $(or $(WATCHCHAIN_STATE),$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/watchchain)
+# From Node 25 on the network has to be allowed, too; 24 does not know the flag.
+allow_net = $(shell $(NODE) --allow-net -p '"--allow-net"' 2>/dev/null)
 SANDBOX = --permission --disable-warning=SecurityWarning --allow-worker $(if $(execs),--allow-child-process) \
   --allow-fs-read=* "--allow-fs-write=$(state)*" \
-  --disallow-code-generation-from-strings --disable-proto=delete
+  --disallow-code-generation-from-strings --disable-proto=delete $(allow_net)
 
 tests = $(shell find src handlers test bench docs -name '*.test.ts' -not -path 'test/cluster/*' -not -path 'test/node/*')
 # Two files at once; a test that hangs fails by itself.

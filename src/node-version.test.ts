@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { Workdir } from '../test/e2e/program.ts';
 import { tooOld } from './node-version.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -44,4 +45,18 @@ test('make takes no older Node from the PATH, and brings none', async () => {
     Object.entries(brought.optionalDependencies).filter(([, version]) => tooOld(version) !== undefined),
     [],
   );
+});
+
+test('make run lets a Node that holds back the network use it, and hands no other the flag', async () => {
+  await using workdir = await Workdir.make();
+  const newer = await workdir.write('node', '#!/bin/sh\n[ "$1" = --allow-net ] && echo --allow-net\n');
+  await chmod(newer, 0o755);
+  const older = await workdir.write('older', '#!/bin/sh\necho "bad option: $1" >&2\nexit 9\n');
+  await chmod(older, 0o755);
+  const commandOf = async (node: string): Promise<string> => {
+    const env = { PATH: process.env['PATH'], HOME: workdir.path };
+    return (await promisify(execFile)('make', ['-n', '-o', 'deps', 'run', `NODE=${node}`], { cwd: ROOT, env })).stdout;
+  };
+  assert.match(await commandOf(newer), / --allow-net src\/main\.ts run/);
+  assert.doesNotMatch(await commandOf(older), /--allow-net/);
 });
