@@ -146,7 +146,7 @@ export interface ExecFlag {
 /**
  * {@link configFrom} for those who run its handlers.
  * @param options.asItsTool another tool's file may run what it names, as it did there
- * @throws ConfigError also for a handler that runs programs without `--enable-exec`
+ * @throws ConfigError also for a handler that runs programs without `--enable-exec`, or where Node's permission model forbids it
  */
 export async function runnableConfigFrom(
   flags: ConfigFlags & LeaseFlag & ExecFlag,
@@ -155,12 +155,17 @@ export async function runnableConfigFrom(
 ): Promise<Config> {
   const config = await configFrom(flags, io, onFile);
   const isAllowed = flags.enableExec === true || (asItsTool && config.mayRunPrograms);
-  const refused = isAllowed ? [] : programsIn(config.chains);
+  const reason = isAllowed ? FORBIDDEN : 'which is off: start with --enable-exec';
+  const refused = reason === undefined ? [] : programsIn(config.chains);
   if (refused.length === 0) return config;
-  throw new ConfigError(
-    refused.map(({ id, at }) => `${at}: handler ${id} runs a program, which is off: start with --enable-exec`),
-  );
+  throw new ConfigError(refused.map(({ id, at }) => `${at}: handler ${id} runs a program, ${reason}`));
 }
+
+/** By Node's permission model, as in the image: each change would become a dead letter. */
+const FORBIDDEN =
+  'permission' in process && !process.permission.has('child')
+    ? 'which this process may not: set NODE_OPTIONS=--allow-child-process, or, by make, SANDBOX='
+    : undefined;
 
 /** The handlers that run some. */
 export function programsIn(chains: readonly ChainConfig[]): readonly HandlerConfig[] {

@@ -510,6 +510,17 @@ test('a command behind its flags, as kubectl takes it, is refused with where it 
 });
 
 describe('the process', () => {
+  test('a program that Node may not start stops the start, where else each change would become a dead letter', async () => {
+    await using workdir = await Workdir.make();
+    const exec = '[[resource]]\nkind = "pod"\n[[handler]]\nname = "exec"\ncommand = ["cat"]\n';
+    const args = ['run', '-c', await workdir.write('config.toml', exec), '--enable-exec'];
+    const flags = ['--permission', '--allow-worker', '--allow-fs-read=*', '--disable-warning=SecurityWarning'];
+    await using program = new Program(args, { cwd: workdir.path, flags });
+    const { code, stderr } = await program.exited();
+    assert.equal(code, 1);
+    assert.match(stderr, /handler default\/exec runs a program, which this process may not: set NODE_OPTIONS=/);
+  });
+
   test('--listen taken: one line, and it goes on without', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
