@@ -27,6 +27,10 @@ export function remedyOf(thrown: unknown, path: string): string {
     // What Node says on further lines is to rename the file, which is another way out.
     return `${message.split('\n', 1).join()}${place}: it is loaded as an ES module, so use import and export, and import.meta.dirname for its folder`;
   }
+  const missing = /does not provide an export named '(.+)'/.exec(message)?.[1];
+  if (missing !== undefined && /\.[cm]?ts$/.test(path)) {
+    return `${message}${place}: types are stripped, so where it is one say so: import { type ${missing} }`;
+  }
   const isNowhere = place === '' && thrown instanceof SyntaxError;
   return `it cannot be loaded: ${message}${place}${isNowhere ? `; where, says: node --check ${path}` : ''}`;
 }

@@ -81,6 +81,14 @@ describe('loadHandler()', () => {
     assert.match(await problemOf(name), /enum is not supported.*const object/);
   });
 
+  test('tells of a type that is imported as a value how to import it', async () => {
+    const name = await write('type.ts', `import { Change } from 'watchchain';\nexport default (c: Change) => c;\n`);
+    assert.match(
+      await problemOf(name),
+      /not provide an export named 'Change' \(.*type\.ts:1\).*import \{ type Change \}/,
+    );
+  });
+
   test('tells which package.json makes the file CommonJS, and the two ways out', async () => {
     await write('old/package.json', '{ "type": "commonjs" }');
     for (const file of ['old/a.ts', 'old/b.js']) {
@@ -102,8 +110,8 @@ describe('loadHandler()', () => {
     assert.match(await problemOf(typed), /Expression expected \(.*\/helper\.ts:2\)$/);
     const throwing = await write('throws-in-3.ts', `import 'watchchain';\n\nthrow new Error('no database');\n`);
     assert.match(await problemOf(throwing), /no database \(.*\/throws-in-3\.ts:3\)$/);
-    const foreign = await write('foreign.ts', `import { nope } from 'watchchain';\nexport default nope;\n`);
-    assert.match(await problemOf(foreign), /named 'nope' \(.*\/foreign\.ts:1\)$/);
+    const foreign = await write('foreign.js', `import { nope } from 'watchchain';\nexport default nope;\n`);
+    assert.match(await problemOf(foreign), /named 'nope' \(.*\/foreign\.js:1\)$/);
     const required = await write('required.cjs', `'use strict';\nundefined.nope();\n`);
     assert.match(await problemOf(required), /reading 'nope'\) \(.*\/required\.cjs:2\)$/);
     // Node does not say where.
