@@ -43,13 +43,19 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
   historyCommand(program, io, choose);
   purgeCommand(program, io, choose);
   try {
-    const argv = ownArguments(io, (message) => program.error(`error: ${message}`, { exitCode: EXIT.usage }));
+    const argv = helpOfAll(ownArguments(io, (message) => program.error(`error: ${message}`, { exitCode: EXIT.usage })));
     refuseUnknownCommand(program, argv);
     program.parse(argv.map(withoutEquals), { from: 'user' });
     return (await action?.()) ?? EXIT.ok;
   } catch (thrown) {
     return explain(thrown, io);
   }
+}
+
+/** Of `help dead list` commander would read `dead` only. */
+function helpOfAll(argv: readonly string[]): readonly string[] {
+  const [first, ...words] = argv;
+  return first === 'help' && words.length > 1 ? [...words, '--help'] : argv;
 }
 
 /** `-n=shop`, as kubectl and Go's flags have it: commander would look for the namespace `=shop`. */

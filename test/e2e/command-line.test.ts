@@ -502,6 +502,13 @@ describe('dead letters', () => {
   });
 });
 
+test('help of a command of a command is its own', async () => {
+  await using workdir = await Workdir.make();
+  const [asked, own] = [await run(workdir, ['help', 'dead', 'list']), await run(workdir, ['dead', 'list', '--help'])];
+  assert.match(asked.stdout, /^Usage: watchchain dead list /);
+  assert.deepEqual(asked, own);
+});
+
 test('a command behind its flags, as kubectl takes it, is refused with where it belongs', async () => {
   await using workdir = await Workdir.make();
   const { code, stderr } = await run(workdir, ['-c', 'config.toml', 'history']);
