@@ -232,13 +232,41 @@ describe('login', () => {
     assert.equal((await web.ask('/w/', { headers })).status, 401);
   });
 
-  test('a browser whose token may not see the page can log in with another', async (t) => {
-    const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api: cluster() });
-    const login = await web.post('/login', { token: 'guest' });
-    const headers = { cookie: login.headers['set-cookie']?.[0]?.split(';')[0] ?? '', accept: 'text/html' };
+  test('a browser whose token may not see the page any more can log in with another', async (t) => {
+    const api = cluster();
+    let user = 'reader';
+    const asNow: ApiClient['request'] = (method, path, options) =>
+      api.request(method, path, path.endsWith('/tokenreviews') ? { body: { spec: { token: user } } } : options);
+    const web = await TestWeb.start(t, {
+      listen: LOCAL,
+      settings: { clusterAccess: true },
+      api: { ...api, request: asNow },
+    });
+    const headers = {
+      cookie: cookieOf(await web.post('/login', { token: 'a' })).split(';')[0] ?? '',
+      accept: 'text/html',
+    };
+    assert.equal((await web.ask('/', { headers })).status, 200);
+    user = 'guest';
+    await web.clock.advance(5 * 60_000 + 1);
     const page = await web.ask('/', { headers });
     assert.deepEqual([page.status, /<form[^>]+id="login"/.test(page.body)], [403, true]);
     assert.match(page.body, /may not see this/);
+  });
+
+  test('who may not come in begins no session, and crowds out nobody who is in: nor while the cluster cannot be asked', async (t) => {
+    const api = cluster();
+    let isDown = false;
+    const request: ApiClient['request'] = (...asked) =>
+      isDown ? Promise.reject(new Error('connection refused')) : api.request(...asked);
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api: { ...api, request } });
+    const headers = { cookie: cookieOf(await web.post('/login', { token: 'reader' })).split(';')[0] ?? '' };
+    const guest = await web.post('/login', { token: 'guest' });
+    assert.deepEqual([guest.status, cookieOf(guest)], [403, '']);
+    isDown = true;
+    for (let n = 0; n < 100; n++) await web.post('/login', { token: `stranger-${n}` });
+    isDown = false;
+    assert.equal((await web.ask('/', { headers })).status, 200);
   });
 });
 

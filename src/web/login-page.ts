@@ -33,7 +33,7 @@ const REFUSED = 'Who you are logged in as may not see this, or the cluster canno
 
 const credentials = z.strictObject({ token: z.string().min(1).max(8_192) });
 
-/** A token that the gate does not know begins no session, so that nobody crowds out those who are in. */
+/** A token that the gate does not let in, as when the cluster cannot be asked, begins no session: nobody crowds out those who are in. */
 export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate' | 'sessions' | 'settings'>): Route {
   return {
     method: 'POST',
@@ -45,8 +45,9 @@ export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate'
       const given = credentials.safeParse(await c.req.json().catch(() => undefined));
       if (!given.success) return c.json({ error: 'the token is missing' }, 400);
       const { token } = given.data;
-      if ((await gate.verdict(token, 'read', '/')) === 'unknown')
-        return c.json({ error: 'nobody has this token' }, 401);
+      const verdict = await gate.verdict(token, 'read', '/');
+      if (verdict === 'unknown') return c.json({ error: 'nobody has this token' }, 401);
+      if (verdict === 'refused') return c.json({ error: 'it may not see this, or the cluster cannot be asked' }, 403);
       c.header('set-cookie', sessions.begin(token, cookiePlace(c, settings)));
       return c.body(null, 204);
     },

@@ -130,5 +130,11 @@ export async function logIn(form, { base, say }) {
   const token = new FormData(form).get('token');
   const answer = await post(`${base}/login`, { token });
   if (answer.ok) location.reload();
-  else say(answer.status === 401 ? 'Nobody has this token' : `Could not log in: ${answer.status}`);
+  else say(NOT_IN[answer.status] ?? `Could not log in: ${answer.status}`);
 }
+
+/** @type {Readonly<Record<number, string>>} */
+const NOT_IN = {
+  401: 'Nobody has this token',
+  403: 'Who has this token may not see this, or the cluster cannot be asked',
+};
