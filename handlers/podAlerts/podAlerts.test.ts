@@ -204,6 +204,8 @@ describe('what keeps a container from running', () => {
     );
     await rig.advance(MINUTE);
     assert.deepEqual(rig.told(), ['over OOMKilled']);
+    await rig.show(podOf({ containers: [{ state: terminated(137, 'OOMKilled'), restartCount: 1 }] }));
+    assert.deepEqual(rig.told(), ['new OOMKilled'], 'before it runs again');
   });
 
   test('one exit that is followed by a restart is no alert; one that is not is', async () => {
@@ -303,6 +305,19 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), ['new Pending']);
   });
 
+  test('a pod that is pending for too long says what it waits for', async () => {
+    const pending = { phase: 'Pending', containers: [waiting('ContainerCreating')] };
+    for (const [message, initContainers] of [
+      ['web: ContainerCreating', []],
+      ['init container init is running', [{ ...RUNNING, ready: false }]],
+    ] as const) {
+      const rig = new Rig();
+      await rig.show(podOf({ ...pending, initContainers }));
+      await rig.advance(5 * MINUTE);
+      assert.equal(rig.alerts[0]?.message, message);
+    }
+  });
+
   test('a pod that no node takes is told after a minute, with the words of the scheduler', async () => {
     const rig = new Rig();
     await rig.show(unscheduled());
@@ -395,6 +410,11 @@ describe('what keeps a pod from running', () => {
     await rig.show(event('FailedMount', 'configmap "web" not found', 4));
     assert.equal(rig.alerts[0]?.pod, 'shop/web-5d4f8c7b9-x');
     assert.deepEqual(rig.told(), ['new FailedMount']);
+    await rig.show(
+      podOf({ phase: 'Pending', containers: [waiting('ContainerCreating')], status: { hostIP: '10.0.0.1' } }),
+    );
+    await rig.advance(MINUTE);
+    assert.deepEqual(rig.told(), [], 'that it is pending, too, is no end');
     await rig.show(podOf());
     await rig.advance(30_000);
     assert.deepEqual(rig.told(), ['over FailedMount']);
@@ -451,9 +471,12 @@ describe('what keeps a pod from running', () => {
     await running(rig);
     await rig.show(event('Killing', 'Stopping container web'));
     await rig.show({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'shop' } });
-    assert.deepEqual(rig.halts.slice(-2), [
+    // The configuration of OpenShift's nodes.
+    await rig.show({ apiVersion: 'config.openshift.io/v1', kind: 'Node', metadata: { name: 'cluster' } });
+    assert.deepEqual(rig.halts.slice(-3), [
       'the Event tells of no failing pod',
       'a Deployment is neither a pod, nor an Event of one, nor a node or a job',
+      'a Node is neither a pod, nor an Event of one, nor a node or a job',
     ]);
   });
 });
@@ -1012,6 +1035,16 @@ describe('muting', () => {
     await rig.advance(HOUR);
     assert.equal(rig.alerts[0]?.pod, `shop/${a}`);
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+  });
+
+  test('of several that fail by the time it ends the first is told, whichever was seen last', async () => {
+    const rig = new Rig({ mute: [{ namespace: 'shop', until: new Date(START + HOUR).toISOString() }] });
+    await rig.show(crashing({ name: a }));
+    await rig.advance(MINUTE);
+    await rig.show(crashing({ name: b }));
+    await rig.show(crashing({ name: a, metadata: { annotations: { seen: 'twice' } } }));
+    await rig.advance(HOUR);
+    assert.equal(rig.alerts[0]?.pod, `shop/${a}`);
   });
 
   test('one that recovers while it is muted is never told', async () => {

@@ -87,6 +87,8 @@ function statusOf(
     image: 'resolved',
     ready,
     restartCount,
+    // The kubelet says so of each that runs, unless a startup probe still asks.
+    started: state?.['running'] !== undefined,
     ...(state && { state }),
     ...(lastState && { lastState }),
   };

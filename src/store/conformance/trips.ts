@@ -46,14 +46,20 @@ export function trips(fixture: StoreFixture): void {
 
     storeTest(fixture, 'keeps each failed attempt, and counts equal deferrals as one', async ({ store }) => {
       await withPending(store, ['web']);
-      const park = async (attempts: number, error: string, outcome: 'failed' | 'deferred' | undefined) => {
+      const park = async (
+        attempts: number,
+        error: string,
+        outcome: 'failed' | 'deferred' | undefined,
+        handler = 'default/slack',
+      ) => {
         const { id } = await claimOne(store);
-        const failure = outcome === undefined ? undefined : { handler: 'default/slack', outcome };
+        const failure = outcome === undefined ? undefined : { handler, outcome };
         await store.park(id, { until: NOW, attempts, deferredSince: undefined, reason: error, failure });
       };
       await park(1, 'HTTP 500', 'failed');
       await park(1, 'refused', 'deferred');
       await park(1, 'refused', 'deferred');
+      await park(1, 'refused', 'deferred', 'default/teams');
       await park(1, 'our own rate', undefined);
       await park(2, 'HTTP 500', 'failed');
       await store.deadLetter((await claimOne(store)).id, { handler: 'default/slack', error: 'HTTP 404', attempts: 3 });
@@ -62,6 +68,7 @@ export function trips(fixture: StoreFixture): void {
       assert.deepEqual(outcomes(trip), [
         'failed 1: HTTP 500 x1',
         'deferred 2: refused x2',
+        'deferred 2: refused x1',
         'failed 2: HTTP 500 x1',
         'dead 3: HTTP 404 x1',
       ]);
