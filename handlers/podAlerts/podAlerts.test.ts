@@ -11,6 +11,7 @@ import {
   type PodParts,
 } from '../../src/testing/failing-pods.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
+import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
 import match from '../match/index.ts';
 import podAlerts from './index.ts';
@@ -236,6 +237,56 @@ describe('a container with a restart policy of its own', () => {
       spec: { restartPolicy: 'Never', initContainers: [sidecar] },
     });
   const [done, stopped] = [{ state: terminated(0, 'Completed') }, { state: terminated(143, 'Error') }];
+
+  test('the log that it quotes is that of the container that ended, and where it is to have no lines nobody is asked', async () => {
+    const asked: string[] = [];
+    const logTail: Evidence['logTail'] = async ({ container, previous }) =>
+      `${asked.push(container)}: of ${container}${previous ? ' before' : ''}`;
+    const ended = podOf({ phase: 'Failed', containers: [{ state: terminated(1, 'Error') }] });
+    for (const [pod, log] of [
+      [crashing(), '1: of web before'],
+      [ended, '2: of web'],
+      [podOf({ containers: [waiting('ImagePullBackOff')] }), undefined],
+    ] as const) {
+      const rig = new Rig({}, { logTail });
+      await rig.show(pod);
+      assert.equal(rig.alerts[0]?.log, log);
+    }
+    const without = { logLines: 0, events: 0, lastChanges: 0 };
+    const rig = new Rig(without, { logTail });
+    await rig.show(crashing());
+    assert.deepEqual([rig.told(), asked.length], [['new CrashLoopBackOff'], 2]);
+    const accessFor = (given: object): unknown => podAlerts.asks?.(podAlerts.options.parse(given)).access;
+    assert.deepEqual(accessFor(without), []);
+    assert.deepEqual(accessFor({}), [
+      { group: '', resource: 'pods/log', verbs: ['get'] },
+      { group: '', resource: 'events', verbs: ['list'] },
+    ]);
+  });
+
+  test('what was changed before it is looked for at the workload and at what its pods are configured by', async () => {
+    const asked: string[] = [];
+    const history: Evidence['history'] = async ({ key = '' }) => {
+      asked.push(key);
+      const [namespace = '', name = ''] = key.split('/');
+      const shown = (kind: string, replicas: number) => ({ kind, metadata: { namespace, name }, spec: { replicas } });
+      const changed = (kind: string, to: number) => changeOf({ before: shown(kind, 1), after: shown(kind, to) });
+      return [
+        { ...changed('Deployment', 2), id: 1 },
+        { ...changed('Deployment', 1), id: 2 },
+        { ...changed('Pod', 2), id: 3 },
+        { ...changed('ConfigMap', 2), id: 4 },
+      ];
+    };
+    const rig = new Rig({}, { history });
+    const volumes = ['settings', 'kube-root-ca.crt'].map((name) => ({ name, configMap: { name } }));
+    await rig.show(crashing({ spec: { volumes } }));
+    assert.deepEqual(asked, ['shop/web', 'shop/settings']);
+    assert.deepEqual(
+      rig.alerts[0]?.lastChanges.map(({ headline }) => headline.split(':')[0]),
+      ['configmap shop/settings updated', 'deployment shop/web updated'],
+    );
+  });
 
   test('a sidecar that is ended with its job is no failure, and one that is started again is none either', async () => {
     const rig = new Rig();
@@ -1045,6 +1096,16 @@ describe('muting', () => {
     await rig.show(crashing({ name: a, metadata: { annotations: { seen: 'twice' } } }));
     await rig.advance(HOUR);
     assert.equal(rig.alerts[0]?.pod, `shop/${a}`);
+  });
+
+  test('of one pod until a time: it is told then, whatever else is muted', async () => {
+    const rig = new Rig();
+    const until = new Date(START + HOUR).toISOString();
+    await rig.show(crashing({ name: a, metadata: { annotations } }));
+    await rig.show(crashing({ name: b, metadata: { annotations: { 'watchchain/mute': until } } }));
+    assert.deepEqual(rig.told(), []);
+    await rig.advance(HOUR + MINUTE);
+    assert.equal(rig.alerts[0]?.pod, `shop/${b}`);
   });
 
   test('one that recovers while it is muted is never told', async () => {

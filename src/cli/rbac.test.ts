@@ -61,12 +61,13 @@ async function checked(allow: AccessRule, toml: string) {
 
 describe('rbac', () => {
   test('prints a ClusterRole for all namespaces, by plural, short name and group', async () => {
-    const config = ['deploy', 'pods', 'ingresses.networking.k8s.io'].map((kind) => resource(kind)).join('');
+    const config = ['deploy', 'pods', 'ingresses.networking.k8s.io', 'ns'].map((kind) => resource(kind)).join('');
     assert.deepEqual(await lines(config + LOG, '--service-account', 'monitoring/teller'), [
       'ClusterRole teller-monitoring: get namespaces. kube-system',
       'ClusterRole teller-monitoring: list+watch deployments.apps',
       'ClusterRole teller-monitoring: list+watch pods.',
       'ClusterRole teller-monitoring: list+watch ingresses.networking.k8s.io',
+      'ClusterRole teller-monitoring: list+watch namespaces.',
       'ClusterRoleBinding teller-monitoring -> teller-monitoring',
     ]);
   });
@@ -177,12 +178,12 @@ describe('rbac', () => {
     });
     const wide: AccessRule = (wanted) =>
       SHOP(wanted) ||
-      (wanted.verb === 'get' && wanted.resource === 'secrets') ||
+      (wanted.verb === 'list' && wanted.resource === 'secrets') ||
       SHOP({ ...wanted, namespace: 'shop' });
     assert.deepEqual(await checked(wide, toml), {
       code: 0,
       stdout: [
-        'too much  get secrets in shop, default, kube-system\n',
+        'too much  list secrets in shop, default, kube-system\n',
         'too much  list, watch deployments.apps in default, kube-system\n',
       ].join(''),
       stderr: '',

@@ -125,6 +125,7 @@ describe('redactText()', () => {
     ['PASSWORD=hunter22 retrying', 'PASSWORD=*** retrying'],
     ['{"token": "a b\\"c", "user": "ada"}', '{"token": ***, "user": "ada"}'],
     ["secret: 'two words' next", 'secret: *** next'],
+    ['password="a token=b hunter22"', 'password=***'],
     ['dial postgres://app:p@ss@db:5432/shop', 'dial postgres://***@db:5432/shop'],
     ['Authorization: Bearer abcdef0123456789', 'Authorization: Bearer ***'],
     ['jwt eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.sig', 'jwt ***'],

@@ -236,6 +236,12 @@ describe('involved', () => {
       involved(aboutPod('web')),
       (error: Error) => codeOf(error) === 'DEFER' && /answered 503/.test(error.message),
     );
+    const page = { contentType: 'text/html', body: '<p>Log in</p>' };
+    server.fault({ effect: 'contentType', ...page, path: `${PODS}web`, times: 1 });
+    await assert.rejects(
+      involved(aboutPod('web')),
+      (error: Error) => codeOf(error) === 'DEFER' && /the answer is no manifest/.test(error.message),
+    );
     await server.close();
     await assert.rejects(involved(aboutPod('web')), (error) => codeOf(error) === 'DEFER');
   });

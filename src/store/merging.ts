@@ -111,7 +111,6 @@ export class Merging {
   /** Nothing is left to tell: it came and went, or is again what it was. */
   #isUndone(first: Waiting, last: Waiting): boolean {
     if (ACTIONS[first.action] === 'added') return ACTIONS[last.newest_action] === 'deleted';
-    if (ACTIONS[last.newest_action] === 'deleted') return false;
     const before = this.#statements.change.get(first.change);
     const after = this.#statements.change.get(last.newest);
     return isDeepStrictEqual(stateOf(before?.before), stateOf(after?.after));

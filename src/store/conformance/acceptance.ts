@@ -166,6 +166,21 @@ export function acceptance(fixture: StoreFixture): void {
       ]);
     });
 
+    storeTest(
+      fixture,
+      'names who made a successor, though it looks as what that one made before',
+      async ({ store }) => {
+        const managedFields = utf8('[{"manager":"helm","operation":"Apply","fieldsV1":{"f:spec":{}}}]');
+        const scope = await openScope(store);
+        await accept(store, scope, seen('web', 1, { managedFields }), seen('web', 2, { managedFields, uid: 'uid-2' }));
+        const [, , successor] = await store.history({ limit: 3 });
+        assert.deepEqual(
+          successor?.by.map(({ manager }) => manager),
+          ['helm'],
+        );
+      },
+    );
+
     storeTest(fixture, 'names nobody who wrote only noise since the last change', async ({ store }) => {
       const entry = (manager: string, field: string) => ({
         manager,

@@ -6,7 +6,6 @@ import {
   accept,
   assertBalanced,
   claim,
-  claimOne,
   claimLines,
   COMPLETED,
   firstList,
@@ -198,15 +197,6 @@ export function history(fixture: StoreFixture): void {
       assert.equal(await store.prune(ALL, NOW + 1), 0);
       const [delivery] = (await claim(store, { chain: 'slow' })).deliveries;
       assert.deepEqual(delivery?.change.after?.['spec'], { replicas: 1 });
-    });
-
-    storeTest(fixture, 'never removes the newest of those that are told as one', async ({ store }) => {
-      const scope = await withPending(store, ['web']);
-      await accept(store, scope, seen('web', 2), seen('web', 3));
-      const late = { now: NOW + 10_000, coalesce: true };
-      await store.release((await claimOne(store, late)).id);
-      assert.equal(await store.prune(ALL, NOW + 1), 1);
-      assert.deepEqual((await claimOne(store, late)).change.after?.['spec'], { replicas: 3 });
     });
 
     storeTest(fixture, 'leaves baseline, counters and numbering as they were', async ({ store }) => {

@@ -161,6 +161,11 @@ export function merging(fixture: StoreFixture): void {
       assert.deepEqual([balance?.superseded, balance?.pending], [4, 1]);
     });
 
+    storeTest(fixture, 'tells a successor of what came and went', async ({ store }) => {
+      await accept(store, await openScope(store), seen('web', 1), gone('web', 2), seen('web', 3, { uid: 'uid-2' }));
+      assert.deepEqual(await merged(store), ['added undefined -> 3']);
+    });
+
     storeTest(fixture, 'keeps a successor of the same name apart', async ({ store }) => {
       const scope = await known(store);
       await accept(store, scope, seen('web', 2), gone('web', 3), seen('web', 4, { uid: 'uid-2' }));
