@@ -87,7 +87,7 @@ async function tell(
   const findings = step === 'resolve' ? NOTHING_FOUND : await findingsOn(search, options, evidence, context.signal);
   const redacted = (text: string): string => evidence.redacted(text);
   const note = alertOf({ step, alert, state, owner, clusterId: change.cluster.id, now, redacted }, findings);
-  const metadata = metadataOf(manifest) ?? alert.metadata;
+  const metadata = metadataOf(manifest);
   const known = metadata === undefined ? alert : { ...alert, metadata };
   return { verdict: toldAs(change, known, note), state: told({ ...state, alert: known }, step, now) };
 }

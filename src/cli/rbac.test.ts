@@ -171,15 +171,18 @@ describe('rbac', () => {
       stdout: 'Exactly what the configuration needs.\n',
       stderr: '',
     });
+    const everywhere: AccessRule = (wanted) => SHOP({ ...wanted, namespace: 'shop' });
+    assert.equal(
+      (await checked(everywhere, resource('deployment') + LOG)).stdout,
+      'Exactly what the configuration needs.\n',
+    );
     assert.deepEqual(await checked(SHOP, resource('secret', 'namespaces = ["shop"]') + toml), {
       code: 1,
       stdout: 'missing   list, watch secrets in namespace shop\n',
       stderr: '',
     });
     const wide: AccessRule = (wanted) =>
-      SHOP(wanted) ||
-      (wanted.verb === 'list' && wanted.resource === 'secrets') ||
-      SHOP({ ...wanted, namespace: 'shop' });
+      SHOP(wanted) || (wanted.verb === 'list' && wanted.resource === 'secrets') || everywhere(wanted);
     assert.deepEqual(await checked(wide, toml), {
       code: 0,
       stdout: [

@@ -44,19 +44,19 @@ describe('eventsOf()', () => {
 
   test('are the last ones of exactly this object, the newest last, without secrets', async (t) => {
     const { server, evidence } = await rig(t);
-    server.create(event('third', 'uid-1', '2026-01-01T00:00:03Z'));
-    server.create(event('first', 'uid-1', '2026-01-01T00:00:01Z'));
-    server.create(event('second', 'uid-1', '2026-01-01T00:00:02Z'));
+    server.create(event('BackOff', 'uid-1', '2026-01-01T00:00:03Z'));
+    server.create(event('Scheduled', 'uid-1', '2026-01-01T00:00:01Z'));
+    server.create(event('Pulling', 'uid-1', '2026-01-01T00:00:02Z'));
     server.create(event('other', 'uid-2', '2026-01-01T00:00:04Z'));
     const events = await evidence.eventsOf({ namespace: 'shop', uid: 'uid-1' }, 2, signal);
     assert.deepEqual(
       events.map(({ reason }) => reason),
-      ['second', 'third'],
+      ['Pulling', 'BackOff'],
     );
     assert.deepEqual(events[1], {
       time: '2026-01-01T00:00:03.000Z',
       type: 'Warning',
-      reason: 'third',
+      reason: 'BackOff',
       message: 'cannot log in with password=***',
       count: 3,
     });

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { Failures } from './failures.ts';
 import { query } from './query.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
-import { BLOCKED, DONE, GATHERED, PARKED, READY } from './schema.ts';
+import { BLOCKED, GATHERED, PARKED, READY } from './schema.ts';
 import type { ChangeRecord, DeliveryTrip } from './store.ts';
 
 export interface TripRecord {
@@ -55,7 +55,7 @@ export class Trips {
     return {
       id: row.id,
       chain: row.chain,
-      state: row.state < DONE ? (WAITING.get(row.state) ?? 'dead') : (row.outcome as DeliveryTrip['state']),
+      state: WAITING.get(row.state) ?? (row.outcome as DeliveryTrip['state']),
       handler: row.handler ?? undefined,
       reason: row.reason ?? undefined,
       attempts: row.attempts,

@@ -232,6 +232,15 @@ describe('login', () => {
     assert.equal((await web.ask('/w/', { headers })).status, 401);
   });
 
+  test('of a hundred and one that are in the first has to log in again', async (t) => {
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN } });
+    const cookies: string[] = [];
+    for (let n = 0; n <= 100; n++)
+      cookies.push(cookieOf(await web.post('/login', { token: TOKEN })).split(';')[0] ?? '');
+    const statusOf = async (cookie = ''): Promise<number> => (await web.ask('/', { headers: { cookie } })).status;
+    assert.deepEqual([await statusOf(cookies[0]), await statusOf(cookies[1])], [401, 200]);
+  });
+
   test('a browser whose token may not see the page any more can log in with another', async (t) => {
     const api = cluster();
     let user = 'reader';
