@@ -164,6 +164,8 @@ describe('match', () => {
     assert.equal(await verdict({ reason: '^Pulled$' }, newEvent), 'reason "BackOff" does not match ^Pulled$');
     assert.equal(await verdict({ minCount: 4 }, coreEvent), 'count 3 is less than 4');
     assert.equal(await verdict({ minCount: 1 }, scaled), 'count 0 is less than 1');
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'web' }, type: 'Opaque' };
+    assert.equal(await verdict({ type: '.' }, changeOf({ after: secret })), 'type is absent, so it does not match .');
     assert.equal(await verdict({ involvedKind: '(?-i)pod' }, coreEvent), 'involvedKind "Pod" does not match (?-i)pod');
   });
 

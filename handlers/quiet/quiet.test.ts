@@ -1,22 +1,29 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { codeOf } from '../../src/errors.ts';
+import type { Change } from '../../src/change.ts';
+import { withNote } from '../../src/change/lazy-change.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import type { AlertNote } from '../podAlerts/alert.ts';
 import quiet from './index.ts';
 import { quietEnd } from './window.ts';
+
+const HOUR_MS = 3_600_000;
 
 const pod = changeOf({ after: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'shop' } } });
 
 /** What becomes of the pod at that time: `pass`, `halt (...)` or `wait 60 s (...)`. */
-async function outcomeAt(now: string, given: object): Promise<string> {
-  const clock = new FakeClock(Date.parse(now));
+async function outcomeAt(now: string, given: object, change: Change = pod): Promise<string> {
+  // Somebody has set the clock since the start.
+  const clock = new FakeClock(Date.parse(now) - HOUR_MS);
+  clock.set(HOUR_MS);
   const parsed = quiet.options.parse(given);
   assert.ok(quiet.type === 'transform');
   const handler = quiet.create(parsed, testEnvironment({ clock }));
   try {
-    const verdict = await handler.handle(pod, testContext());
+    const verdict = await handler.handle(change, testContext());
     return 'reason' in verdict ? `halt (${verdict.reason})` : 'pass';
   } catch (thrown) {
     assert.equal(codeOf(thrown), 'WAIT');
@@ -45,6 +52,14 @@ describe('quiet', () => {
     assert.equal(await outcomeAt('2026-01-01T11:00:00Z', given), 'halt (quiet until 2026-01-01T12:00:00.000Z)');
     assert.equal(await outcomeAt('2026-01-01T10:59:59Z', given), 'pass');
     assert.equal(await outcomeAt('2030-01-01T00:00:00Z', { action: 'halt', kind: 'pod' }), 'halt (quiet)');
+  });
+
+  test('lets the end of an alert pass where others halt, and asks of what a wake-up tells, too', async () => {
+    const ofAlert = (status: string) => withNote(pod, 'alert', { status } as AlertNote);
+    const mute = { action: 'halt', kind: '^Pod$' };
+    assert.equal(await outcomeAt(until, mute, ofAlert('firing')), 'halt (quiet)');
+    assert.equal(await outcomeAt(until, mute, ofAlert('resolved')), 'pass');
+    assert.ok(quiet.type === 'transform' && quiet.holdsWakeUps);
   });
 
   test('concerns what matches all of its tests', async () => {

@@ -97,6 +97,8 @@ describe('who may ask for what', () => {
       const { status } = await visit(web, route, undefined);
       assert.ok(![401, 403, 404, 405].includes(status) || route === 'POST /login', `${route}: ${status}`);
     }
+    const named = await TestWeb.start(t, { listen: 'localhost:0' });
+    assert.equal((await visit(named, 'GET /', undefined)).status, 200);
   });
 
   test('with a token: who has it; nobody else sees more than the probes and what the login loads', async (t) => {
@@ -204,11 +206,27 @@ describe("the cluster's word", () => {
     assert.equal(await stranger(undefined, 60), 401, 'and of the next when they are answered');
   });
 
-  test('when it cannot be asked nobody comes in, and the probes answer', async (t) => {
-    const api = { ...cluster(), request: () => Promise.reject(new Error('connection refused')) };
-    const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api });
+  test('while it cannot be asked nobody comes in, and the probes answer', async (t) => {
+    const api = cluster();
+    let isDown = true;
+    const request: ApiClient['request'] = (...asked) =>
+      isDown ? Promise.reject(new Error('connection refused')) : api.request(...asked);
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api: { ...api, request } });
     assert.equal((await visit(web, 'GET /', 'reader')).status, 403);
     assert.equal((await visit(web, 'GET /readyz', undefined)).status, 200);
+    isDown = false;
+    assert.equal((await visit(web, 'GET /', 'reader')).status, 200);
+  });
+
+  test('is asked of the path as it is without the base path, which a role need not know', async (t) => {
+    const api = cluster();
+    const settings = { clusterAccess: true, basePath: '/w' };
+    const web = await TestWeb.start(t, { listen: LOCAL, settings, api });
+    for (const path of ['/w/api/changes', '/w']) await visit(web, `GET ${path}`, 'reader');
+    assert.deepEqual(
+      api.asked.filter((asked) => asked.startsWith('reader')),
+      ['reader get /api/changes', 'reader get /'],
+    );
   });
 });
 

@@ -34,6 +34,8 @@ describe('startWeb()', () => {
       { status, body },
       { status: 200, body: 'ok, degraded\ndegraded: v1/secrets in shop: forbidden\n' },
     );
+    const configured = await TestWeb.start(t, { health: { ...healthOf(WATCHING), configProblem: 'config.toml:3: x' } });
+    assert.equal((await configured.ask('/readyz')).body, 'ok\nconfiguration not reloaded: config.toml:3: x\n');
   });
 
   test('/readyz answers 503 with what is still under way', async (t) => {
