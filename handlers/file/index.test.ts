@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFile, mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  appendFile,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { SinkInstance } from '../../src/chain/handler.ts';
 import type { Logger } from '../../src/log.ts';
@@ -95,6 +106,19 @@ describe('file', () => {
       ['16', '17', '18'],
       ['19', '20', '21'],
     ]);
+  });
+
+  test('has one file open, however many it has put aside', { skip: process.platform !== 'linux' }, async () => {
+    await using folder = await Workdir.make();
+    const path = folder.file('changes.jsonl');
+    const sink = await sinkOn({ path, layout, maxSize: 10 / MB });
+    await write(sink, 'aaaaaa', 'bbbbbb', 'cccccc');
+    const opened = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''));
+    assert.deepEqual(
+      (await Promise.all(opened)).filter((target) => target.startsWith(dirname(path))),
+      [path],
+    );
+    await sink.stop?.();
   });
 
   test('many lines at once are rotated too, and a line longer than maxSize has a file of its own', async () => {
