@@ -123,6 +123,18 @@ describe('grafana', () => {
     assert.equal(graphite.body, '{"tags":[],"what":"1","when":1795218123}');
   });
 
+  test('what a template gives nothing for, such as the end of an Event in any other change, is left out', async (t) => {
+    const options = {
+      text: 'x',
+      tags: [],
+      time: '{{ event.firstTimestamp }}',
+      timeEnd: '{{ event.lastTimestamp }}',
+      dashboardUID: '{{ change.object.metadata.annotations.dashboard }}',
+      panelId: '{{ change.object.metadata.annotations.panel }}',
+    };
+    assert.equal((await requestOf(t, deployment, options)).body, '{"tags":[],"text":"x"}');
+  });
+
   test("the Graphite form is byte for byte that of event-exporter's recipe", async (t) => {
     const options = {
       format: 'graphite',

@@ -195,6 +195,8 @@ describe('teams', () => {
       'c: replicas 1 -> 3',
     ]);
     assert.doesNotMatch(body, /"TextBlock"|"FactSet"/);
+    await sink.deliverMany?.([...changes, changeOf({ before: named('d', 1, 1) })], testContext());
+    assert.equal(textsIn(server.requests[1]?.body ?? '')[0], '4 changes in eu-2');
   });
 
   test('with a layout, changes are told one by one', async (t) => {
@@ -228,6 +230,7 @@ describe('teams', () => {
     ['200 with HTTP error 429 in it', { body: said(429) }, 'DEFER'],
     ['200 with HTTP error 413 in it', { body: said(413) }, 'TERMINAL'],
     ['200 with HTTP error 502 in it', { body: said(502) }, undefined],
+    ['200 with HTTP error 408 in it', { body: said(408) }, undefined],
     ['429', { status: 429 }, 'DEFER'],
     ['413', { status: 413 }, 'TERMINAL'],
     ['500', { status: 500 }, undefined],
