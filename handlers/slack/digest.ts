@@ -14,6 +14,7 @@ const TEXT_MAX = 38_000;
 const DETAIL_MAX = 150;
 /** Line ends, fences and the count in a group's head. */
 const GROUP_OVERHEAD = 40;
+const AWAY = ' while nothing was watching';
 
 interface Group {
   readonly head: string;
@@ -27,7 +28,7 @@ export function fitting(changes: readonly Change[]): number {
   const heads = new Set<string>();
   let size = 0;
   for (const [n, change] of changes.entries()) {
-    const head = headOf(change);
+    const head = headOf(change, true);
     size += itemOf(change).length + 2 + (heads.has(head) ? 0 : head.length + GROUP_OVERHEAD);
     heads.add(head);
     if (size > TEXT_MAX) return Math.max(1, n);
@@ -43,9 +44,14 @@ export function digestOf(
 ): Content {
   const whole = changes.length <= MAX_ATTACHMENTS ? joined(changes.map(contentOf)) : undefined;
   if (whole !== undefined) return whole;
-  const away = changes.every(({ flags }) => flags.whileAway === true) ? ' while nothing was watching' : '';
+  const isAway = changes.every(({ flags }) => flags.whileAway === true);
   const where = clusterName === '' ? '' : ` in ${harmless(clusterName)}`;
-  return { text: [`*${changes.length.toLocaleString('en')} changes*${where}${away}`, ...groupsOf(changes)].join('\n') };
+  return {
+    text: [
+      `*${changes.length.toLocaleString('en')} changes*${where}${isAway ? AWAY : ''}`,
+      ...groupsOf(changes, !isAway),
+    ].join('\n'),
+  };
 }
 
 /** Their messages one below the other, each text with its own attachment; undefined where there is no room. */
@@ -63,10 +69,10 @@ function joined(contents: readonly Content[]): Content | undefined {
 }
 
 /** In the order in which their first change was seen. */
-function groupsOf(changes: readonly Change[]): readonly string[] {
+function groupsOf(changes: readonly Change[], saysAway: boolean): readonly string[] {
   const groups = new Map<string, Group>();
   for (const change of changes) {
-    const head = headOf(change);
+    const head = headOf(change, saysAway);
     const group = groups.get(head) ?? { head, items: [], isList: false };
     groups.set(head, group);
     group.items.push(itemOf(change));
@@ -77,9 +83,11 @@ function groupsOf(changes: readonly Change[]): readonly string[] {
   });
 }
 
-function headOf(change: Change): string {
+/** @param saysAway where not all of them happened while nothing was watching */
+function headOf(change: Change, saysAway: boolean): string {
+  const away = saysAway && change.flags.whileAway === true ? AWAY : '';
   const where = change.namespace === undefined ? '' : ` · ${harmless(change.namespace)}`;
-  return `*${verbOf(change)} ${harmless(change.gvk.kind.toLowerCase())}*${where}`;
+  return `*${verbOf(change)} ${harmless(change.gvk.kind.toLowerCase())}*${away}${where}`;
 }
 
 /** Within a code block. */

@@ -8,6 +8,7 @@ import { adaptiveCard, inPlaceOf, line, MAX_MESSAGE_BYTES, run, type Card } from
 const MAX_DETAIL_CHARS = 150;
 /** What the card takes besides its groups, generously. */
 const FRAME_BYTES = 1_000;
+const AWAY = ' while nothing was watching';
 
 interface Group {
   readonly head: string;
@@ -21,7 +22,7 @@ export function fitting(changes: readonly Change[]): number {
   const heads = new Set<string>();
   let bytes = FRAME_BYTES;
   for (const [n, change] of changes.entries()) {
-    const head = headOf(change);
+    const head = headOf(change, true);
     if (!heads.has(head)) bytes += bytesOf(headLine(head, changes.length)) + bytesOf(detailLine('')) + 2;
     heads.add(head);
     const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
@@ -35,9 +36,9 @@ export function fitting(changes: readonly Change[]): number {
 export function digestOf(changes: readonly Change[], clusterName: string, insteadOf?: string): Card {
   const isAway = changes.every(({ flags }) => flags.whileAway === true);
   const where = clusterName === '' ? '' : ` in ${clusterName}`;
-  const what = `${changes.length.toLocaleString('en')} changes${where}${isAway ? ' while nothing was watching' : ''}`;
+  const what = `${changes.length.toLocaleString('en')} changes${where}${isAway ? AWAY : ''}`;
   const title = [what, inPlaceOf(insteadOf)].filter((part) => part !== '').join(' · ');
-  const body = [...groupsOf(changes)].flatMap(({ head, names, details }) => [
+  const body = [...groupsOf(changes, !isAway)].flatMap(({ head, names, details }) => [
     headLine(head, names.length + details.length),
     ...(names.length === 0 ? [] : [detailLine(names.join(', '))]),
     ...details.map(detailLine),
@@ -45,10 +46,10 @@ export function digestOf(changes: readonly Change[], clusterName: string, instea
   return adaptiveCard(title, [line(run(title, { size: 'Medium', weight: 'Bolder' })), ...body]);
 }
 
-function groupsOf(changes: readonly Change[]): Iterable<Group> {
+function groupsOf(changes: readonly Change[], saysAway: boolean): Iterable<Group> {
   const groups = new Map<string, Group>();
   for (const change of changes) {
-    const head = headOf(change);
+    const head = headOf(change, saysAway);
     const group = groups.get(head) ?? { head, names: [], details: [] };
     groups.set(head, group);
     const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
@@ -58,9 +59,11 @@ function groupsOf(changes: readonly Change[]): Iterable<Group> {
   return groups.values();
 }
 
-function headOf(change: Change): string {
-  const { gvk, namespace } = change;
-  return `${gvk.kind.toLowerCase()} ${happened(change)}${namespace === undefined ? '' : ` · ${namespace}`}`;
+/** @param saysAway where not all of them happened while nothing was watching */
+function headOf(change: Change, saysAway: boolean): string {
+  const { gvk, namespace, flags } = change;
+  const away = saysAway && flags.whileAway === true ? AWAY : '';
+  return `${gvk.kind.toLowerCase()} ${happened(change)}${away}${namespace === undefined ? '' : ` · ${namespace}`}`;
 }
 
 /** An alert tells of a failure, whatever the action of the change that led to it. */

@@ -196,7 +196,13 @@ describe('teams', () => {
     ]);
     assert.doesNotMatch(body, /"TextBlock"|"FactSet"/);
     await sink.deliverMany?.([...changes, changeOf({ before: named('d', 1, 1) })], testContext());
-    assert.equal(textsIn(server.requests[1]?.body ?? '')[0], '4 changes in eu-2');
+    const heads = textsIn(server.requests[1]?.body ?? '').filter((line) => / · |^4/.test(line));
+    assert.deepEqual(heads, [
+      '4 changes in eu-2',
+      'deployment deleted while nothing was watching · ns-1 · 2',
+      'deployment updated while nothing was watching · ns-2 · 1',
+      'deployment deleted · ns-1 · 1',
+    ]);
   });
 
   test('with a layout, changes are told one by one', async (t) => {
