@@ -160,6 +160,9 @@ describe('loadConfig()', async () => {
     assert.equal(own.state.path, join(FIXTURES, 'state'));
     const flags = await load('settings.toml', { kubeconfig: 'k', context: 'c', state: 's' });
     assert.deepEqual([flags.cluster.kubeconfig, flags.cluster.context, flags.state.path], ['k', 'c', 's']);
+    assert.match((await load('direct-right.toml')).cluster.direct?.server ?? '', /^https:/);
+    for (const chosen of [{ kubeconfig: 'k' }, { context: 'c' }])
+      assert.equal((await load('direct-right.toml', chosen)).cluster.direct, undefined);
     assert.deepEqual(own.redact.paths, [
       { kind: 'configmap', path: 'data.password' },
       { kind: '*', path: 'metadata.annotations.key' },
