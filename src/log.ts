@@ -44,6 +44,11 @@ export function printableLines(text: string): string {
   return text.replace(/[^\n\t]+/g, printable);
 }
 
+/** At most `max` UTF-16 units, without half of a character: in JSON it would be an escape that strict readers refuse. */
+export function beginningOf(text: string, max: number): string {
+  return text.slice(0, max).replace(/[\uD800-\uDBFF]$/, '');
+}
+
 /** `\u202e` of a UTF-16 unit, as JSON writes it. */
 export function escapeOf(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -1,6 +1,6 @@
 /** Values and fields as text: on one line, or as the lines of a block. Bounded: a value is never printed further than asked for. */
 import type { Json } from '../../src/json.ts';
-import { escapeOf, printable } from '../../src/log.ts';
+import { beginningOf, escapeOf, printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
 import { equal } from './equal.ts';
 import { isEmpty, isList, isMap, toJson } from './json.ts';
@@ -191,9 +191,4 @@ function escaped(text: string, isEnd = true): string {
 export function cut(text: string, room: number): string {
   if (text.length <= room) return printable(text);
   return `${printable(beginningOf(text, Math.max(0, room - 1)))}…`;
-}
-
-/** At most `room` characters, without half of one. */
-export function beginningOf(text: string, room: number): string {
-  return text.slice(0, room).replace(/[\uD800-\uDBFF]$/, '');
 }

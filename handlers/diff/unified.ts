@@ -1,9 +1,9 @@
 /** The values that do not fit on a line, as a unified diff with the field's path in place of a file's name. */
 import { formatPatch, OMIT_HEADERS, structuredPatch } from 'diff';
 import type { Json } from '../../src/json.ts';
-import { printable } from '../../src/log.ts';
+import { beginningOf, printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
-import { apartFrom, beginningOf, commonEnd, commonStart, fitsOnLine, lines, seen } from './text.ts';
+import { apartFrom, commonEnd, commonStart, fitsOnLine, lines, seen } from './text.ts';
 
 const CONTEXT_LINES = 3;
 /** Lines read of a value; the cost of comparing grows with them. */

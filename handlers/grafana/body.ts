@@ -1,12 +1,11 @@
 /** The two bodies that Grafana's annotations API takes: https://grafana.com/docs/grafana/latest/developers/http_api/annotations/ */
 import { TerminalError } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
-import { printableLines } from '../../src/log.ts';
+import { beginningOf, printableLines } from '../../src/log.ts';
 import { textOf } from '../../src/template/filters/text.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
-import { beginningOf } from '../diff/text.ts';
 import type { Options } from './options.ts';
 
 export interface Annotation {

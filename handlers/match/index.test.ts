@@ -230,6 +230,10 @@ describe('match', () => {
     });
     const reason = await verdict({ annotations: { note: '^y' } }, change);
     assert.match(reason, /^annotations\[note\] "\\u001b\[31m\\nx{54}…" does not match \^y$/);
+    const smiling = changeOf({
+      after: { kind: 'ConfigMap', metadata: { name: 'c', annotations: { note: `${'x'.repeat(59)}😀` } } },
+    });
+    assert.match(await verdict({ annotations: { note: '^y' } }, smiling), /"x{59}…" does not match/);
   });
 
   test('looks at the first 64 KiB of a value only', async () => {

@@ -36,8 +36,9 @@ describe('HandlerFailure', () => {
     );
   });
 
-  test('is named by what was thrown when that says nothing, and cut at 1,000 characters', () => {
+  test('is named by what was thrown when that says nothing, and cut at 1,000 characters, not within one', () => {
     assert.equal(said(''), 'Error');
     assert.equal(said('x'.repeat(1_001)), `${'x'.repeat(1_000)}…`);
+    assert.equal(said(`${'x'.repeat(999)}😀`), `${'x'.repeat(999)}…`);
   });
 });

@@ -1,7 +1,7 @@
 /** What a receiver's answer, or its absence, means for the change: which error class of errors.ts, and in which words. */
 import type { Clock } from '../clock.ts';
 import { codeOf, RetryAfterError, TerminalError } from '../errors.ts';
-import { printable } from '../log.ts';
+import { beginningOf, printable } from '../log.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import type { ReceiverResponse } from './receiver.ts';
 
@@ -90,5 +90,5 @@ function excerpt(body: string, to: Addressee): string {
   const text = printable(to.scrub(body).trim());
   if (text === '') return '';
   if (text.length <= MAX_EXCERPT_CHARS) return `: ${text}`;
-  return `: ${text.slice(0, MAX_EXCERPT_CHARS).replace(/[\uD800-\uDBFF]$/, '')}…`;
+  return `: ${beginningOf(text, MAX_EXCERPT_CHARS)}…`;
 }

@@ -70,6 +70,14 @@ describe('eventsOf()', () => {
     assert.equal(line?.message, `${'x'.repeat(1_000)} https://***@registry.ex`);
   });
 
+  test('a long message is not cut within a character', async (t) => {
+    const { server, evidence } = await rig(t);
+    const message = `${'x'.repeat(1_023)}😀 and more`;
+    server.create({ ...event('long', 'uid-1', '2026-01-01T00:00:01Z'), message });
+    const [line] = await evidence.eventsOf({ namespace: 'shop', uid: 'uid-1' }, 1, signal);
+    assert.equal(line?.message, 'x'.repeat(1_023));
+  });
+
   test('a failing or nonsensical answer is no evidence and no error', async (t) => {
     const { server, evidence } = await rig(t);
     const one = { namespace: 'shop', uid: 'uid-1' };

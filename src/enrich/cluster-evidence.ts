@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { RateLimit } from '../delivery/rate-limit.ts';
 import { toError, WaitError } from '../errors.ts';
 import { happenedAt, occurrencesOf } from '../event.ts';
-import type { Logger } from '../log.ts';
+import { beginningOf, type Logger } from '../log.ts';
 import type { ApiClient, ApiResponse, Query } from '../source/api.ts';
 import type { Store } from '../store/store.ts';
 import { recordedEvidence, type ContainerLog, type EventLine, type Evidence } from './evidence.ts';
@@ -120,7 +120,7 @@ class ClusterEvidence {
       type: text('type'),
       reason: text('reason'),
       // Cut first, a credential may have lost what tells it.
-      message: this.#redacted(text('message')).slice(0, MAX_MESSAGE_CHARS),
+      message: beginningOf(this.#redacted(text('message')), MAX_MESSAGE_CHARS),
       count: occurrencesOf(event),
     };
   }

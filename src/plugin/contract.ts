@@ -9,6 +9,7 @@ import { documentOf, type ChangeDocument } from '../change/change-document.ts';
 import { halt, type Halt, type HandlerContext } from '../chain/handler.ts';
 import { TerminalError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
+import { beginningOf } from '../log.ts';
 
 declare module '../change.ts' {
   interface Notes {
@@ -129,7 +130,7 @@ export function verdictOf(given: Answer, change: Change, { id }: Pick<HandlerCon
 
 function shown(text: string): string {
   const MAX = 100;
-  return JSON.stringify(text.length > MAX ? `${text.slice(0, MAX)}...` : text);
+  return JSON.stringify(text.length > MAX ? `${beginningOf(text, MAX)}...` : text);
 }
 
 /** Both as one JSON Schema document, for the authors of plug-ins. */

@@ -13,6 +13,13 @@ describe('failedAnswer()', () => {
     assert.deepEqual([error.message, error.remedy, error.retryAfterMs], ['429 TooManyRequests later', 'retry', 7_000]);
   });
 
+  test('does not cut what the server said within a character', async () => {
+    const message = `${'x'.repeat(299)}😀`;
+    const body = Readable.from([Buffer.from(JSON.stringify({ kind: 'Status', code: 500, message }))]);
+    const error = await failedAnswer({ status: 500, headers: {}, body }, new FakeClock());
+    assert.equal(error.message, `500 ${'x'.repeat(299)}`);
+  });
+
   test('reads a date in the header by the clock that the rest goes by', async () => {
     const clock = new FakeClock();
     const headers = { 'retry-after': new Date(clock.now() + 90_000).toUTCString() };

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { isObject } from '../json.ts';
+import { beginningOf } from '../log.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import type { ApiStream } from './api.ts';
 
@@ -105,7 +106,7 @@ export function checkContentType({ headers, body }: ApiStream): void {
 
 function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError {
   const { code, reason, message } = status;
-  const parts = [String(code), reason, message.replace(/\s+/g, ' ').trim().slice(0, MAX_MESSAGE)].filter(
+  const parts = [String(code), reason, beginningOf(message.replace(/\s+/g, ' ').trim(), MAX_MESSAGE)].filter(
     (part) => part !== '',
   );
   return new SourceError(parts.join(' '), {
