@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 import type { Change } from '../../src/change.ts';
-import { isHalt, type SinkInstance } from '../../src/chain/handler.ts';
+import type { SinkInstance } from '../../src/chain/handler.ts';
 import { parseJson } from '../../src/parse.ts';
 import { changeOf, type ChangeParts } from '../../src/testing/change.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
-import diff from '../diff/index.ts';
+import { withDifference } from '../diff/difference.ts';
 import log from './index.ts';
 
 /** Takes one write at a time, each when told. */
@@ -50,12 +50,7 @@ function sinkOn(stdout: Output, options: object = {}): SinkInstance {
   );
 }
 
-async function diffed(parts: ChangeParts): Promise<Change> {
-  assert.equal(diff.type, 'transform');
-  const verdict = await diff.create(diff.options.parse({}), testEnvironment()).handle(changeOf(parts), testContext());
-  assert.ok(!isHalt(verdict));
-  return verdict;
-}
+const diffed = (parts: ChangeParts) => withDifference(changeOf(parts));
 
 async function written(change: Change, options: object = {}, isTTY = false): Promise<string> {
   const stdout = new Output({ isTTY });
@@ -86,7 +81,7 @@ describe('log', () => {
       count,
     });
     const words = (often: string) => `Warning BackOff${often} pod web-1: Back-off restarting`;
-    const again = await diffed({ before: event(1), after: event(2) });
+    const again = diffed({ before: event(1), after: event(2) });
     for (const [change, often] of [
       [changeOf({ after: event(1) }), ''],
       [again, ' x2'],
@@ -100,7 +95,7 @@ describe('log', () => {
   });
 
   test('30 writes one JSON object per change: what, where, who, and what changed', async () => {
-    const line = await written(await diffed(edited));
+    const line = await written(diffed(edited));
     assert.ok(line.endsWith('}\n') && line.indexOf('\n') === line.length - 1);
     const { diff, ...entry } = JSON.parse(line) as Record<string, unknown>;
     assert.deepEqual(entry, {
@@ -156,7 +151,7 @@ describe('log', () => {
 
   test('a value of more than 1,000 characters is cut in fields', async () => {
     const { fields } = JSON.parse(
-      await written(await diffed({ before: service(80, 'a'), after: service(80, 'b'.repeat(5_000)) })),
+      await written(diffed({ before: service(80, 'a'), after: service(80, 'b'.repeat(5_000)) })),
     ) as {
       fields: { before: string; after: string }[];
     };
@@ -166,7 +161,7 @@ describe('log', () => {
 
   test('for people: a line with the headline, who and the flags; the fields and the diff indented', async () => {
     const flags = { whileAway: true } as const;
-    const lines = (await written(await diffed({ ...edited, flags }), { format: 'pretty' })).split('\n');
+    const lines = (await written(diffed({ ...edited, flags }), { format: 'pretty' })).split('\n');
     assert.match(
       lines[0] ?? '',
       /^2026-11-20T23:42:03\.000Z updated Service default\/web {2}.* · by kubectl-edit · happened while nothing was watching$/,

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import type { SinkInstance } from '../../src/chain/handler.ts';
-import { createReceivers } from '../../src/delivery/receivers.ts';
 import { escapeOf } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
 import { changeOf } from '../../src/testing/change.ts';
-import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { testContext, testEnvironment, testMemory } from '../../src/testing/handler.ts';
 import { startReceiver, type CapturedRequest, type ReceiverAnswer } from '../../src/testing/receiver.ts';
+import { testReceivers } from '../../src/testing/sink.ts';
 import slack from './index.ts';
 
 interface Call {
@@ -26,6 +24,7 @@ async function workspace(
   t: TestContext,
   refuse: (call: Call, n: number) => ReceiverAnswer | string | undefined = () => undefined,
 ) {
+  const receivers = testReceivers(t);
   const server = await startReceiver((request, n) => {
     const call = callOf(request);
     const refused = refuse(call, n);
@@ -34,12 +33,7 @@ async function workspace(
       refused === undefined ? { ok: true, channel: 'C1', ts: `17000000${n}.0` } : { ok: false, error: refused };
     return { body: JSON.stringify(answer) };
   });
-  const { log } = testEnvironment();
-  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env: {} });
-  t.after(async () => {
-    await receivers.close();
-    await server.close();
-  });
+  t.after(() => server.close());
   const memory = testMemory();
   const bot = (options: object): SinkInstance => {
     assert.equal(slack.type, 'sink');

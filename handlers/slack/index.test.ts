@@ -2,40 +2,24 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../../src/change.ts';
-import { isHalt, type SinkInstance } from '../../src/chain/handler.ts';
-import { createReceivers } from '../../src/delivery/receivers.ts';
 import { codeOf } from '../../src/errors.ts';
-import { createMetrics } from '../../src/metrics.ts';
 import { changeOf, type ChangeParts } from '../../src/testing/change.ts';
-import { FakeClock } from '../../src/testing/fake-clock.ts';
-import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
-import { startReceiver, type ReceiverAnswer } from '../../src/testing/receiver.ts';
-import diff from '../diff/index.ts';
+import { problemsOf, testContext } from '../../src/testing/handler.ts';
+import type { ReceiverAnswer } from '../../src/testing/receiver.ts';
+import { connectedSink } from '../../src/testing/sink.ts';
+import { withDifference } from '../diff/difference.ts';
 import slack from './index.ts';
 
-/** What the `diff` handler makes of it. */
-async function diffed(parts: ChangeParts): Promise<Change> {
-  assert.equal(diff.type, 'transform');
-  const handler = diff.create(diff.options.parse({}), testEnvironment());
-  const verdict = await handler.handle(changeOf(parts), testContext());
-  assert.ok(!isHalt(verdict));
-  return verdict;
-}
+const diffed = (parts: ChangeParts) => withDifference(changeOf(parts));
 
 /** The handler with a receiver that answers as told, on a clock that stands still. */
-async function connected(t: TestContext, options: object = {}, respond: () => ReceiverAnswer = () => ({})) {
-  const server = await startReceiver(respond);
-  const { log } = testEnvironment();
-  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env: {} });
-  t.after(async () => {
-    await receivers.close();
-    await server.close();
+function connected(t: TestContext, options: object = {}, respond?: () => ReceiverAnswer) {
+  const given = (url: string) => ({
+    webhookURL: `${url}/services/T0/B0/s3cr3t-token`,
+    messagesPerSecond: 0,
+    ...options,
   });
-  const webhookURL = `${server.url}/services/T0/B0/s3cr3t-token`;
-  assert.equal(slack.type, 'sink');
-  const parsed = slack.options.parse({ webhookURL, messagesPerSecond: 0, ...options });
-  const sink: SinkInstance = slack.create(parsed, testEnvironment({ receivers, clusterName: 'staging' }));
-  return { server, sink };
+  return connectedSink(t, slack, given, respond, { clusterName: 'staging' });
 }
 
 /** The body of the one message, as sent. */
@@ -120,13 +104,13 @@ const golden: Readonly<Record<string, ChangeParts>> = {
 describe('slack: the message', () => {
   for (const [name, parts] of Object.entries(golden)) {
     test(`26 the body of the ${name} object is as in golden/slack-${name}.json`, async (t) => {
-      const body = await bodyOf(t, await diffed(parts));
+      const body = await bodyOf(t, diffed(parts));
       t.assert.fileSnapshot(body, join(import.meta.dirname, `../golden/slack-${name}.json`), { serializers: [String] });
     });
   }
 
   test('an update begins with headline and who, then has a line per field', async (t) => {
-    const { text } = attachmentIn(await bodyOf(t, await diffed(rollout)));
+    const { text } = attachmentIn(await bodyOf(t, diffed(rollout)));
     assert.deepEqual(text.slice(3, -3).split('\n'), [
       'image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3 · by kubectl-set',
       'spec.template.spec.containers[web].image: nginx:1.7.9 -> nginx:1.9.1',
@@ -135,14 +119,14 @@ describe('slack: the message', () => {
   });
 
   test('27 a huge object is cut within 4,000 characters, and the cut shows', async (t) => {
-    const { text } = attachmentIn(await bodyOf(t, await diffed({ before: huge('old'), after: huge('new') })));
+    const { text } = attachmentIn(await bodyOf(t, diffed({ before: huge('old'), after: huge('new') })));
     const length = Array.from(text).length;
     assert.ok(length <= 4000 && length > 3800, String(length));
     assert.match(text, /\n… [\d,]+ more lines```$/);
   });
 
   test('27 nothing in an object mentions anybody, links anywhere or ends the block', async (t) => {
-    const { text } = attachmentIn(await bodyOf(t, await diffed(hostile)));
+    const { text } = attachmentIn(await bodyOf(t, diffed(hostile)));
     assert.doesNotMatch(text.slice(3, -3), /[<`\u202e]|[^\P{Cc}\n]/u);
     assert.match(text, /&lt;!channel&gt;/);
     assert.match(text, /by &lt;!here&gt; ˋxˋ\n/);
@@ -188,7 +172,7 @@ describe('slack: the message', () => {
       message: 'Back-off',
       count,
     });
-    const repeat = await diffed({ before: event(3), after: event(4), by: byKubectl });
+    const repeat = diffed({ before: event(3), after: event(4), by: byKubectl });
     assert.equal(attachmentIn(await bodyOf(t, repeat)).text, '```BackOff x4 pod web-1: Back-off```');
   });
 
@@ -220,9 +204,9 @@ describe('slack: the message', () => {
   test('what is special about a change is said in words, and is all of the text where nothing else is', async (t) => {
     const flags = { whileAway: true, leftScope: true } as const;
     const words = 'happened while nothing was watching · deleted or no longer selected';
-    const deleted = attachmentIn(await bodyOf(t, await diffed({ before: deployment(1, 'a'), flags })));
+    const deleted = attachmentIn(await bodyOf(t, diffed({ before: deployment(1, 'a'), flags })));
     assert.equal(deleted.text, `\`\`\`${words}\`\`\``);
-    const updated = attachmentIn(await bodyOf(t, await diffed({ ...rollout, flags: { compacted: true } })));
+    const updated = attachmentIn(await bodyOf(t, diffed({ ...rollout, flags: { compacted: true } })));
     assert.match(updated.text, / · by kubectl-set · several changes seen as one\n/);
   });
 

@@ -2,30 +2,21 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../../src/change.ts';
-import { isHalt, type SinkInstance } from '../../src/chain/handler.ts';
-import { createReceivers } from '../../src/delivery/receivers.ts';
 import type { Json } from '../../src/json.ts';
-import { createMetrics } from '../../src/metrics.ts';
 import { changeOf, type ChangeParts } from '../../src/testing/change.ts';
-import { FakeClock } from '../../src/testing/fake-clock.ts';
-import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
-import { startReceiver, type ReceiverAnswer } from '../../src/testing/receiver.ts';
-import diff from '../diff/index.ts';
+import { problemsOf, testContext } from '../../src/testing/handler.ts';
+import type { ReceiverAnswer } from '../../src/testing/receiver.ts';
+import { connectedSink } from '../../src/testing/sink.ts';
+import { withDifference } from '../diff/difference.ts';
 import teams from './index.ts';
 
-async function connected(t: TestContext, options: object = {}, answer: ReceiverAnswer = { status: 202, body: '' }) {
-  const server = await startReceiver(() => answer);
-  const { log } = testEnvironment();
-  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env: {} });
-  t.after(async () => {
-    await receivers.close();
-    await server.close();
+function connected(t: TestContext, options: object = {}, answer: ReceiverAnswer = { status: 202, body: '' }) {
+  const given = (url: string) => ({
+    webhookURL: `${url}/workflows/1/triggers/manual/paths/invoke?sig=c4nary`,
+    messagesPerSecond: 0,
+    ...options,
   });
-  assert.equal(teams.type, 'sink');
-  const webhookURL = `${server.url}/workflows/1/triggers/manual/paths/invoke?sig=c4nary`;
-  const parsed = teams.options.parse({ webhookURL, messagesPerSecond: 0, ...options });
-  const sink: SinkInstance = teams.create(parsed, testEnvironment({ receivers, clusterName: 'prod-eu' }));
-  return { server, sink };
+  return connectedSink(t, teams, given, () => answer, { clusterName: 'prod-eu' });
 }
 
 async function bodyOf(t: TestContext, change: Change, options: object = {}): Promise<string> {
@@ -37,18 +28,7 @@ async function bodyOf(t: TestContext, change: Change, options: object = {}): Pro
   return request?.body ?? '';
 }
 
-function diffed(parts: ChangeParts): Promise<Change> {
-  return noted(changeOf(parts));
-}
-
-/** What the `diff` handler makes of it. */
-async function noted(change: Change): Promise<Change> {
-  assert.equal(diff.type, 'transform');
-  const handler = diff.create(diff.options.parse({}), testEnvironment());
-  const verdict = await handler.handle(change, testContext());
-  assert.ok(!isHalt(verdict));
-  return verdict;
-}
+const diffed = (parts: ChangeParts) => withDifference(changeOf(parts));
 
 const deployment = (replicas: number, image: string) => ({
   apiVersion: 'apps/v1',
@@ -80,7 +60,7 @@ function textsIn(body: string): string[] {
 
 describe('teams', () => {
   test('the body of a rollout is as in golden/teams-updated.json', async (t) => {
-    const rollout = await diffed({ before: deployment(1, 'nginx:1'), after: deployment(3, 'nginx:2'), by });
+    const rollout = diffed({ before: deployment(1, 'nginx:1'), after: deployment(3, 'nginx:2'), by });
     const body = await bodyOf(t, rollout);
     const path = join(import.meta.dirname, '../golden/teams-updated.json');
     t.assert.fileSnapshot(JSON.parse(body), path);
@@ -122,7 +102,7 @@ describe('teams', () => {
 
   test('what comes from the cluster is never Markdown, and is harmless', async (t) => {
     const evil = '[safe](https://evil.example) <at>all</at> \u202e\u001b[31m\n**x**';
-    const body = await bodyOf(t, await diffed({ before: configMap('a\nb'), after: configMap(evil) }));
+    const body = await bodyOf(t, diffed({ before: configMap('a\nb'), after: configMap(evil) }));
     assert.doesNotMatch(body, /"TextBlock"|"FactSet"/);
     assert.doesNotMatch(body, /[\p{Cc}\u202e]/u);
     assert.ok(textsIn(body).some((text) => text.includes('[safe](https://evil.example)')));
@@ -130,7 +110,7 @@ describe('teams', () => {
 
   test('long lines are told apart, and a long path hides no value', async (t) => {
     const text = (mark: string) => `first\n${'x'.repeat(800)}${mark}`;
-    const body = await bodyOf(t, await diffed({ before: configMap(text('old')), after: configMap(text('new')) }));
+    const body = await bodyOf(t, diffed({ before: configMap(text('old')), after: configMap(text('new')) }));
     assert.ok(
       ['-', '+'].every((sign) => textsIn(body).some((line) => line.startsWith(sign) && /xold$|xnew$/.test(line))),
     );
@@ -138,13 +118,13 @@ describe('teams', () => {
       ...configMap(''),
       spec: Array.from({ length: 30 }).reduce<Json>((inner) => ({ additionalProperties: inner }), value),
     });
-    assert.match(await bodyOf(t, await diffed({ before: deep(1), after: deep(2) })), /additionalProperties: 1 -> 2"/);
+    assert.match(await bodyOf(t, diffed({ before: deep(1), after: deep(2) })), /additionalProperties: 1 -> 2"/);
   });
 
   test('a huge change is cut within 28 KB, and the cut shows', async (t) => {
     const text = (version: string) =>
       Array.from({ length: 5_000 }, (_, n) => `key${n} = ${version} 😀 "quoted"\n`).join('');
-    const body = await bodyOf(t, await diffed({ before: configMap(text('old')), after: configMap(text('new')) }));
+    const body = await bodyOf(t, diffed({ before: configMap(text('old')), after: configMap(text('new')) }));
     const bytes = Buffer.byteLength(body);
     assert.ok(bytes <= 27 * 1024 && bytes > 24 * 1024, String(bytes));
     const shown = textsIn(body).filter((line) => line.startsWith('-key') || line.startsWith('+key')).length;
@@ -157,7 +137,7 @@ describe('teams', () => {
   ] as const) {
     test(`a storm of ${what} is few cards within 28 KB, and each object is named once`, async (t) => {
       const { sink, server } = await connected(t);
-      const changes = await Promise.all(Array.from({ length: 2_000 }, (_, n) => noted(changeAt(n))));
+      const changes = Array.from({ length: 2_000 }, (_, n) => withDifference(changeAt(n)));
       for (let left = changes; left.length > 0;) {
         const some = left.slice(0, sink.fits?.(left));
         await sink.deliverMany?.(some, testContext());
@@ -183,7 +163,7 @@ describe('teams', () => {
     const changes = [
       changeOf({ before: named('a', 1, 1), ...away }),
       changeOf({ before: named('[b](https://evil.example)', 1, 1), ...away }),
-      await noted(changeOf({ before: named('c', 2, 1), after: named('c', 2, 3), ...away })),
+      withDifference(changeOf({ before: named('c', 2, 1), after: named('c', 2, 3), ...away })),
     ];
     await sink.deliverMany?.(changes, testContext());
     const [body = ''] = server.requests.map((request) => request.body);

@@ -1,7 +1,7 @@
 /** A sink with a captured receiver, for tests of sinks that send over HTTP. */
 import type { TestContext } from 'node:test';
-import type { HandlerDefinition, SinkInstance } from '../chain/handler.ts';
-import { createReceivers } from '../delivery/receivers.ts';
+import type { HandlerDefinition, HandlerEnvironment, SinkInstance } from '../chain/handler.ts';
+import { createReceivers, type Receivers } from '../delivery/receivers.ts';
 import { createMetrics } from '../metrics.ts';
 import { FakeClock } from './fake-clock.ts';
 import { testEnvironment } from './handler.ts';
@@ -23,16 +23,20 @@ export async function connectedSink(
   definition: HandlerDefinition,
   options: (url: string) => object,
   respond?: (request: CapturedRequest, n: number) => ReceiverAnswer,
+  environment: Partial<HandlerEnvironment> = {},
 ): Promise<ConnectedSink> {
   if (definition.type !== 'sink') throw new Error(`${definition.name} is no sink`);
-  const server = await startReceiver(respond);
   const clock = new FakeClock();
-  const { log } = testEnvironment();
-  const receivers = createReceivers({ clock, metrics: createMetrics(), log, env: {} });
-  t.after(async () => {
-    await receivers.close();
-    await server.close();
-  });
+  const receivers = testReceivers(t, clock);
+  const server = await startReceiver(respond);
+  t.after(() => server.close());
   const parsed = definition.options.parse(options(server.url));
-  return { server, clock, sink: definition.create(parsed, testEnvironment({ receivers, clock })) };
+  return { server, clock, sink: definition.create(parsed, testEnvironment({ ...environment, receivers, clock })) };
+}
+
+/** As the service makes them. They end with the test. */
+export function testReceivers(t: TestContext, clock = new FakeClock()): Receivers {
+  const receivers = createReceivers({ clock, metrics: createMetrics(), log: testEnvironment().log, env: {} });
+  t.after(() => receivers.close());
+  return receivers;
 }
