@@ -1,30 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { Command } from 'commander';
-import type { Action } from './command.ts';
-import { explainCommand } from './explain.ts';
+import { runCommand } from '../../test/run-command.ts';
 
 async function explained(...args: string[]): Promise<string> {
-  const stdout = new PassThrough();
-  const io = {
-    argv: args,
-    env: {},
-    stdin: new PassThrough(),
-    stdout,
-    stderr: new PassThrough(),
-    signal: AbortSignal.abort(),
-  };
-  const program = new Command().exitOverride();
-  let chosen: Action | undefined;
-  explainCommand(program, io, (action) => {
-    chosen = action;
-  });
-  program.parse(['explain', ...args], { from: 'user' });
-  assert.equal(await chosen?.(), 0);
-  return String(stdout.read());
+  const { code, stdout } = await runCommand(['explain', ...args]);
+  assert.equal(code, 0);
+  return stdout;
 }
 
 test('explain lists every handler with its summary', async () => {
@@ -50,5 +33,7 @@ test('explain templates prints the page of the documentation', async () => {
 });
 
 test('explain of an unknown name says which there are', async () => {
-  await assert.rejects(explained('slak'), /did you mean "slack"/);
+  const { code, stderr } = await runCommand(['explain', 'slak']);
+  assert.equal(code, 1);
+  assert.match(stderr, /did you mean "slack"/);
 });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable, Writable } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { Readable, Writable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
+import { runCommand } from '../../test/run-command.ts';
 import { withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
@@ -46,11 +46,8 @@ test('the newest are told oldest first, and few are in memory at once, for they 
 test('what changed is coloured on a terminal that shows colours, for whoever wants them', async (t) => {
   const folder = await recorded(t, ['web']);
   const isColored = async (env: NodeJS.ProcessEnv) => {
-    const stdout = Object.assign(new PassThrough(), { isTTY: true });
-    const argv = ['history', '--state', folder, '-o', 'diff'];
-    const { signal } = new AbortController();
-    await runCommandLine({ argv, env, stdin: Readable.from([]), stdout, stderr: new PassThrough(), signal });
-    return (await text(stdout.end())).includes('\u001b');
+    const { stdout } = await runCommand(['history', '--state', folder, '-o', 'diff'], { env, isTTY: true });
+    return stdout.includes('\u001b');
   };
   assert.equal(await isColored({ TERM: 'xterm' }), true);
   for (const env of [{ TERM: 'dumb' }, { NO_COLOR: '1' }]) assert.equal(await isColored(env), false);

@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { loadHandler } from '../chain/load.ts';
 import type { ChainConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { Workdir } from '../../test/e2e/program.ts';
-import { runCommandLine } from './command-line.ts';
+import { runCommand, type Said } from '../../test/run-command.ts';
 
 const FIXTURES = join(import.meta.dirname, '../config/adapters/event-exporter/fixtures');
 const ENV = { TEAM: 'ops', TOKEN: 'hunter2', SLACK_TOKEN: 'xoxb-hunter2' };
 
-async function imported(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  const { signal } = new AbortController();
-  const code = await runCommandLine({ argv: ['import', ...args], env: ENV, stdin, stdout, stderr, signal });
-  stdout.end();
-  stderr.end();
-  return { code, stdout: await text(stdout), stderr: await text(stderr) };
-}
+const imported = (...args: string[]): Promise<Said> => runCommand(['import', ...args], { env: ENV });
 
 /** What a configuration does, wherever it is written. */
 async function meaning(file: string): Promise<object> {

@@ -1,25 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { loadHandler } from '../chain/load.ts';
 import { loadConfig } from '../config/load.ts';
 import { Workdir } from '../../test/e2e/program.ts';
-import { runCommandLine } from './command-line.ts';
+import { runCommand, type Said } from '../../test/run-command.ts';
 
 const run = promisify(execFile);
 
-async function made(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  const { signal } = new AbortController();
-  const code = await runCommandLine({ argv: ['new', ...args], env: {}, stdin, stdout, stderr, signal });
-  stdout.end();
-  stderr.end();
-  return { code, stdout: await text(stdout), stderr: await text(stderr) };
-}
+const made = (...args: string[]): Promise<Said> => runCommand(['new', ...args]);
 
 /** The indented parts of what is printed: the command, and the table. */
 const indented = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('  '));

@@ -1,29 +1,22 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { Workdir } from '../../test/e2e/program.ts';
+import { runCommand, type Said } from '../../test/run-command.ts';
 import { BUILT_IN_KINDS } from '../source/built-in-kinds.ts';
 import type { Rule } from '../rbac/roles.ts';
 import { startApiServer } from '../testing/api-server.ts';
 import type { AccessRule } from '../testing/api-server/access.ts';
-import { runCommandLine } from './command-line.ts';
 
 const resource = (kind: string, more = '') => `[[resource]]\nkind = "${kind}"\n${more}\n`;
 const LOG = '[[handler]]\nname = "log"\n';
 
-async function rbac(toml: string, ...args: string[]) {
+async function rbac(toml: string, ...args: string[]): Promise<Said> {
   await using workdir = await Workdir.make();
   const config = await workdir.write('config.toml', toml);
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  const { signal } = new AbortController();
-  const argv = ['rbac', '-c', config, ...args];
-  const code = await runCommandLine({ argv, env: {}, stdin, stdout, stderr, signal });
-  stdout.end();
-  stderr.end();
-  return { code, stdout: await text(stdout), stderr: (await text(stderr)).replaceAll(config, 'config.toml') };
+  const said = await runCommand(['rbac', '-c', config, ...args]);
+  return { ...said, stderr: said.stderr.replaceAll(config, 'config.toml') };
 }
 
 interface Manifest {

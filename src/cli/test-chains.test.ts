@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { PassThrough, Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Workdir } from '../../test/e2e/program.ts';
-import { runCommandLine } from './command-line.ts';
+import { runCommand } from '../../test/run-command.ts';
 
 const CONFIG = `
 [[resource]]
@@ -40,19 +39,11 @@ async function rehearse(
   await using workdir = await Workdir.make();
   for (const [name, content] of Object.entries(more)) await workdir.write(name, content);
   const file = await workdir.write('config.toml', config);
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const written = ctrlC === undefined ? events.map((one) => JSON.stringify(one)) : endless(events, ctrlC);
-  const io = { env: {}, stdin: Readable.from(written), stdout, stderr };
-  const printed = [text(stdout), text(stderr)] as const;
-  const code = await runCommandLine({
-    ...io,
-    argv: ['test', '-', '-c', file],
-    signal: (ctrlC ?? new AbortController()).signal,
-  });
-  stdout.end();
-  stderr.end();
-  const [out, problems] = await Promise.all(printed);
-  return { code, lines: out.trimEnd().split('\n'), problems };
+  const { signal } = ctrlC ?? new AbortController();
+  const io = { stdin: Readable.from(written), signal };
+  const { code, stdout, stderr: problems } = await runCommand(['test', '-', '-c', file], io);
+  return { code, lines: stdout.trimEnd().split('\n'), problems };
 }
 
 describe('watchchain test', () => {

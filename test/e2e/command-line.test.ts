@@ -2,35 +2,18 @@
 import assert from 'node:assert/strict';
 import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
-import { PATIENCE_MS } from '../../src/testing/waiters.ts';
-import { runCommandLine } from '../../src/cli/command-line.ts';
 import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver } from '../../src/testing/receiver.ts';
 import { deployment } from './cluster.ts';
 import { kwatchmanConfig, startProgram } from './main-job.ts';
 import { Program, Workdir } from './program.ts';
+import { runCommand, type Said } from '../run-command.ts';
 
 const CONFIG = '[[resource]]\nkind = "deployment"\n[[handler]]\nname = "diff"\n[[handler]]\nname = "log"\n';
 
-/** A command that ends by itself, in this process: a new one costs most of a second. */
-async function run(
-  workdir: Workdir,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const code = await runCommandLine({
-    argv: args,
-    env: { HOME: workdir.path, ...env },
-    stdin: Readable.from([]),
-    stdout,
-    stderr,
-    signal: AbortSignal.timeout(PATIENCE_MS),
-  });
-  const said = { code, stdout: await text(stdout.end()), stderr: await text(stderr.end()) };
+async function run(workdir: Workdir, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Said> {
+  const said = await runCommand(args, { env: { HOME: workdir.path, ...env } });
   assert.doesNotMatch(said.stderr, /^\s+at /m, 'no stack trace');
   return said;
 }

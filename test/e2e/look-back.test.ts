@@ -1,16 +1,13 @@
 /** What operators ask afterwards: dead letters, history and the trip of a change, while the service runs and while it does not. */
 import assert from 'node:assert/strict';
 import { mkdir, readdir } from 'node:fs/promises';
-import { PassThrough, Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { PATIENCE_MS } from '../../src/testing/waiters.ts';
-import { runCommandLine } from '../../src/cli/command-line.ts';
 import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
 import { TestCluster, deployment } from './cluster.ts';
 import { startProgram } from './main-job.ts';
 import { Program, Workdir } from './program.ts';
+import { runCommand, type Said } from '../run-command.ts';
 
 /** Watches Deployments and Secrets, and drops what nobody has. @param chain the table the chain is in: `""` for the default one */
 function config(url: string, slackId = 'slack', chain = ''): string {
@@ -50,25 +47,9 @@ labels = { none = "." }
 `;
 }
 
-interface Said {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** A command that ends by itself, in this process: a new one costs most of a second. */
 async function run(workdir: Workdir, ...args: string[]): Promise<Said> {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const state = ['-c', workdir.file('config.toml'), '--state', workdir.file('state')];
-  const code = await runCommandLine({
-    argv: args.includes('--state') ? args : [...args, ...state],
-    env: { HOME: workdir.path },
-    stdin: Readable.from([]),
-    stdout,
-    stderr,
-    signal: AbortSignal.timeout(PATIENCE_MS),
-  });
-  const said = { code, stdout: await text(stdout.end()), stderr: await text(stderr.end()) };
+  const said = await runCommand(args.includes('--state') ? args : [...args, ...state], { env: { HOME: workdir.path } });
   assert.doesNotMatch(said.stdout + said.stderr, /^\s+at /m, 'no stack trace');
   assert.doesNotMatch(said.stdout + said.stderr, /c4nary/, 'no secret');
   return said;

@@ -2,13 +2,11 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { PATIENCE_MS } from '../../src/testing/waiters.ts';
 import { accept, claim, COMPLETED, openScope, seen, utf8 } from '../../src/store/conformance/fixture.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
-import { runCommandLine } from '../../src/cli/command-line.ts';
 import { startApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
 import { assertFolderBalanced, withStore } from '../faults/balance.ts';
@@ -17,6 +15,7 @@ import { needsMount } from '../faults/needs.ts';
 import { deployment, TestCluster } from './cluster.ts';
 import { startProgram } from './main-job.ts';
 import { Program, Workdir } from './program.ts';
+import { runCommand } from '../run-command.ts';
 
 function config(url: string): string {
   return `[[resource]]
@@ -43,23 +42,10 @@ async function purge(workdir: Workdir, ...args: string[]) {
 }
 
 /** In this process. @param answer what is typed on a terminal; undefined: there is none */
-async function run(
-  workdir: Workdir,
-  args: readonly string[],
-  answer?: string,
-  signal = AbortSignal.timeout(PATIENCE_MS),
-) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+function run(workdir: Workdir, args: readonly string[], answer?: string, signal = AbortSignal.timeout(PATIENCE_MS)) {
   const isTTY = answer !== undefined;
-  const code = await runCommandLine({
-    argv: [...args, '--state', workdir.file('state')],
-    env: { HOME: workdir.path },
-    stdin: Object.assign(Readable.from(isTTY ? [`${answer}\n`] : []), { isTTY }),
-    stdout: Object.assign(stdout, { isTTY }),
-    stderr,
-    signal,
-  });
-  return { code, stdout: await text(stdout.end()), stderr: await text(stderr.end()) };
+  const stdin = Object.assign(Readable.from(isTTY ? [`${answer}\n`] : []), { isTTY });
+  return runCommand([...args, '--state', workdir.file('state')], { env: { HOME: workdir.path }, stdin, isTTY, signal });
 }
 
 /** Which of these words stand somewhere in the state. */
