@@ -1,6 +1,6 @@
 /** What a Kubernetes Event says of itself, of core/v1 and of events.k8s.io/v1 alike: the second renamed half of the fields. */
 import type { Gvk, Manifest } from './change.ts';
-import type { Json } from './json.ts';
+import { member } from './json.ts';
 
 /**
  * Which repeats of an Event are told, from the fewest to all: none; the 2nd, 4th, 8th, ... occurrence; every one. What is told
@@ -69,9 +69,4 @@ export function happenedAt(event: Manifest): number | undefined {
     event.metadata['creationTimestamp'],
   ];
   return times.map((time) => (typeof time === 'string' ? Date.parse(time) : NaN)).find((ms) => !Number.isNaN(ms));
-}
-
-function member(value: Json | undefined, name: string): Json | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return Object.hasOwn(value, name) ? (value as Readonly<Record<string, Json>>)[name] : undefined;
 }

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Change, Manifest } from '../change.ts';
 import type { EventConfig, HandlerConfig, ResourceConfig } from '../config/config.ts';
 import { happenedAt, isEvent, occurrencesOf, powerOf, REPEAT_FIELDS, REPEATS, type Repeats } from '../event.ts';
-import { isObject, type Json } from '../json.ts';
+import { member, type Json } from '../json.ts';
 import { meanNamespace } from '../namespaces.ts';
 import { defineTransform, halt, type Halt } from './handler.ts';
 
@@ -82,8 +82,4 @@ function maySelect(fieldSelector: string, event: Manifest | undefined): boolean 
     const found = path.split('.').reduce<Json | undefined>(member, event);
     return typeof found !== 'string' || (found === value.replace(/\\(.)/g, '$1')) === (operator !== '!=');
   });
-}
-
-function member(value: Json | undefined, name: string): Json | undefined {
-  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 }

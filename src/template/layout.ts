@@ -1,5 +1,5 @@
 /** Layouts: JSON of any nesting whose texts are templates and whose values keep their type. */
-import type { Json, JsonObject } from '../json.ts';
+import { isObject, type Json } from '../json.ts';
 import { Budget } from './engine.ts';
 import type { TemplateScope } from './scope.ts';
 import { TemplateError } from './parse.ts';
@@ -35,7 +35,8 @@ export function compileLayout(source: unknown, field = 'layout'): Layout {
 /** Everything that is wrong with the templates of a layout. */
 export function problemsOfLayout(source: unknown, path: LayoutProblem['path'] = []): readonly LayoutProblem[] {
   if (Array.isArray(source)) return source.flatMap((inner, index) => problemsOfLayout(inner, [...path, index]));
-  if (isTable(source)) return Object.entries(source).flatMap(([key, inner]) => problemsOfLayout(inner, [...path, key]));
+  if (isObject(source))
+    return Object.entries(source).flatMap(([key, inner]) => problemsOfLayout(inner, [...path, key]));
   try {
     compileLayout(source);
     return [];
@@ -54,7 +55,8 @@ function compile(source: unknown, place: string): Render {
     const elements = source.map((inner, index) => compile(inner, `${place}[${index}]`));
     return (scope, budget) => elements.map((render) => render(scope, budget)).filter((value) => value !== undefined);
   }
-  if (isTable(source)) {
+  if (source instanceof Date) return () => source.toISOString();
+  if (isObject(source)) {
     const members = Object.entries(source).map(([key, inner]) => [key, compile(inner, `${place}.${key}`)] as const);
     return (scope, budget) => {
       const table = Object.create(null) as Record<string, unknown>;
@@ -65,11 +67,6 @@ function compile(source: unknown, place: string): Render {
       return table;
     };
   }
-  if (source instanceof Date) return () => source.toISOString();
   if (typeof source === 'boolean' || source === null || Number.isFinite(source)) return () => source;
   throw new TemplateError('must be a text, a number, true or false, a list or a table');
-}
-
-function isTable(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
