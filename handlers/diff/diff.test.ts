@@ -4,6 +4,7 @@ import type { Actor, Change, Manifest } from '../../src/change.ts';
 import { isHalt, type HandlerContext, type HandlerEnvironment } from '../../src/chain/handler.ts';
 import type { Json } from '../../src/json.ts';
 import { parseManifest } from '../../src/parse.ts';
+import { deepFrozen } from '../../src/testing/change.ts';
 import diff from './index.ts';
 import type { DiffNote } from './note.ts';
 import { formatField } from './text.ts';
@@ -29,8 +30,8 @@ function verdictOn(
     name: 'web',
     uid: 'u',
     resourceVersion: '2',
-    before: deepFreeze(before) as Manifest | undefined,
-    after: deepFreeze(after) as Manifest | undefined,
+    before: deepFrozen(before) as Manifest | undefined,
+    after: deepFrozen(after) as Manifest | undefined,
     by,
     observedAt: 0,
     flags: {},
@@ -52,11 +53,6 @@ function haltOn(before: Fields, after: Fields, options: object = {}): string {
   const { verdict } = verdictOn(before, after, options);
   assert.ok(isHalt(verdict), 'expected a halt');
   return verdict.reason;
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze);
-  return value;
 }
 
 const named = (rest: Fields = {}, metadata: Fields = {}): Fields => ({

@@ -1,6 +1,5 @@
 /** Changes for tests of handlers, made from manifests and frozen to the bottom: a handler that mutates one throws. */
 import { keyOf, type Actor, type Change, type ChangeFlags, type Manifest } from '../change.ts';
-import type { Json } from '../json.ts';
 import { pluralOf } from '../kind-names.ts';
 
 export interface ChangeParts {
@@ -43,9 +42,7 @@ export function changeOf(parts: ChangeParts): Change {
   });
 }
 
-function deepFrozen<T extends object>(value: T): T {
-  for (const inner of Object.values(value) as (Json | undefined)[]) {
-    if (typeof inner === 'object' && inner !== null && !Object.isFrozen(inner)) deepFrozen(inner);
-  }
-  return Object.freeze(value);
+export function deepFrozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFrozen);
+  return value;
 }

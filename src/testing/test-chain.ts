@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { z } from 'zod';
-import type { Change, ChangeFlags } from '../change.ts';
+import type { ChangeFlags } from '../change.ts';
 import {
   defineSink,
   defineStateful,
@@ -20,6 +20,7 @@ import type { Json } from '../json.ts';
 import { createMetrics, type Metrics } from '../metrics.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Observation, ScopeSpec, Store } from '../store/store.ts';
+import { deepFrozen } from './change.ts';
 import { FakeClock } from './fake-clock.ts';
 import { logInto, type LoggedLine } from './log-into.ts';
 
@@ -222,7 +223,7 @@ export async function countOf(
 function frozenChanges(store: Store): Store {
   const claim: Store['claim'] = async (request) => {
     const claimed = await store.claim(request);
-    for (const { change } of claimed.deliveries) freeze(change);
+    for (const { change } of claimed.deliveries) deepFrozen(change);
     return claimed;
   };
   return new Proxy(store, {
@@ -232,9 +233,4 @@ function frozenChanges(store: Store): Store {
       return typeof member === 'function' ? (member.bind(target) as unknown) : member;
     },
   });
-}
-
-function freeze(value: Change | object): void {
-  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) freeze(inner as object);
-  Object.freeze(value);
 }
