@@ -38,6 +38,8 @@ async function idle({ app }: Running, accepted: number): Promise<void> {
   await app.idle();
 }
 
+const full = () => Promise.reject(new StoreError('STORE_FULL', 'no space is left on its volume'));
+
 describe('the configuration file of a program that runs', () => {
   test('is followed when it changes; one that cannot be used is told, and the old one goes on until it is mended', async () => {
     await using world = await World.start();
@@ -264,7 +266,6 @@ describe('reload', () => {
     await using world = await World.start();
     world.server.create(configMap('settings', 'a'));
     await using running = await world.run({ config: logging(['deployment']) });
-    const full = () => Promise.reject(new StoreError('STORE_FULL', 'no space is left on its volume'));
     t.mock.method(running.app.store, 'forgetScope', full, { times: 1 });
     await assert.rejects(running.reload(logging(['configmap'])), /no space is left/);
     await running.reload(logging(['configmap']));
@@ -280,7 +281,6 @@ describe('reload', () => {
     world.server.create(configMap('settings', 'a'));
     world.server.create(deployment('web'));
     await using running = await world.run({ config });
-    const full = () => Promise.reject(new StoreError('STORE_FULL', 'no space is left on its volume'));
     t.mock.method(running.app.store, 'forgetScope', full, { times: 1 });
     await assert.rejects(running.reload(MORE.replace('configmap', 'deployment')), /no space is left/);
     world.server.update(deployment('web', 'nginx', 2));
@@ -423,7 +423,6 @@ describe('reload', () => {
     const failures = () => running.serviceLog().split('"Handler failed').length - 1;
     world.server.update(configMap('settings', 'c4nary'));
     await until('the failure', () => failures() === 1);
-    const full = () => Promise.reject(new StoreError('STORE_FULL', 'no space is left on its volume'));
     t.mock.method(running.app.store, 'replaceManifests', full, { times: 1 });
     const hiding = logging(['configmap'], '', '[redact.paths]\nconfigmap = ["data.value"]\n');
     await assert.rejects(running.reload(hiding), /no space is left/);

@@ -9,7 +9,7 @@ import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
 import { onlyLong } from './needs.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertWhole, createAll, scaleAll, toldTo } from './stories.ts';
 
 const CHANGING = 10;
 const UNCHANGED = 10;
@@ -145,10 +145,6 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-function scaleAll({ server }: World, replicas: number): void {
-  for (let n = 0; n < CHANGING; n++) server.update(deployment(`web-${n}`, 'nginx', replicas));
-}
-
 /** Lists asked for so far. */
 function lists({ server }: World): number {
   return server.requests.filter(({ path, query }) => path === PATH && query.get('watch') !== 'true').length;
@@ -160,7 +156,7 @@ function config(world: World): string {
 }
 
 async function watching(row: Row, world: World): Promise<Running> {
-  for (let n = 0; n < CHANGING; n++) world.server.create(deployment(`web-${n}`, 'nginx', 0));
+  createAll(world, CHANGING);
   for (let n = 0; n < UNCHANGED; n++) world.server.create(deployment(`other-${n}`, 'nginx', 0));
   const clock = row.speed === undefined ? {} : { clock: fasterClock(row.speed) };
   return world.run({ config: config(world), ...clock });
@@ -185,9 +181,9 @@ describe('an API server that has', { concurrency: 6 }, () => {
       await using world = await World.start(told.respond, row.cluster);
       await using running = await watching(row, world);
       const listsBefore = lists(world);
-      scaleAll(world, 1);
+      scaleAll(world, CHANGING, 1);
       await spoil(row, world);
-      scaleAll(world, 2);
+      scaleAll(world, CHANGING, 2);
       await told.done();
       await running.app.idle();
       assert.equal(assertWhole(world.slack.requests, end).repeated, 0);

@@ -9,21 +9,13 @@ import { deployment } from '../e2e/cluster.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { World } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertWhole, createAll, scaleAll, toldTo } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 10;
 const DEPLOYMENTS = '/apis/apps/v1/deployments';
 const END = { objects: OBJECTS, last: 1 };
 const MINUTE_MS = 60_000;
-
-function createAll({ server }: World): void {
-  for (let n = 0; n < OBJECTS; n++) server.create(deployment(`web-${n}`, 'nginx', 0));
-}
-
-function scaleAll({ server }: World): void {
-  for (let n = 0; n < OBJECTS; n++) server.update(deployment(`web-${n}`, 'nginx', 1));
-}
 
 function config(world: World, kinds: string[] = ['deployment']): string {
   return `whileAway = "each"\n${kwatchmanConfig(world.slack.url, kinds)}timeout = "1h"\n`;
@@ -67,7 +59,7 @@ describe('an API server that', { concurrency: 6 }, () => {
   test('9 answers 500 to a list, 20 times: ever slower, not ready, nothing inferred; then every change once', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond);
-    createAll(world);
+    createAll(world, OBJECTS);
     await using running = await world.run({ config: config(world), clock: fasterClock(100) });
     const before = world.server.requests.length;
     const fails = world.server.fault({ path: DEPLOYMENTS, watch: false, effect: 'status', status: 500 });
@@ -77,7 +69,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     assert.ok((at.at(-1) ?? 0) - (at[0] ?? 0) >= 50_000 / 100, 'more than 50 s for 20 lists');
     assert.equal(running.app.health().ready, false);
     assert.match(running.app.health().degraded[0]?.problem ?? '', /500 Internal/);
-    scaleAll(world);
+    scaleAll(world, OBJECTS, 1);
     assert.equal((await running.app.store.history({ limit: 1 })).length, 0);
     fails.remove();
     await told.done();
@@ -90,7 +82,7 @@ describe('an API server that', { concurrency: 6 }, () => {
   test('14 sends nothing but bookmarks for 10 min: the cursor moves, the watch stays, nothing is told', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond, { bookmarkEveryMs: 500 });
-    createAll(world);
+    createAll(world, OBJECTS);
     const clock = fasterClock(100);
     await using running = await world.run({ config: config(world), clock });
     const asked = () => world.server.requests.filter(({ path }) => path === DEPLOYMENTS).length;
@@ -103,7 +95,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     const most = Math.ceil((clock.monotonic() - from) / (5 * MINUTE_MS));
     assert.ok(asked() - askedBefore <= most, 'the watch ends after 5 to 10 min by itself, and for nothing else');
     assert.equal(world.slack.requests.length, 0);
-    scaleAll(world);
+    scaleAll(world, OBJECTS, 1);
     await told.done();
     await running.app.idle();
     await assertBalanced(running.app.store);
@@ -112,13 +104,13 @@ describe('an API server that', { concurrency: 6 }, () => {
   test('21 takes another token from now on: the file is read again, nothing is listed or told twice', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond, { token: 'first' });
-    createAll(world);
+    createAll(world, OBJECTS);
     const kubeconfig = await kubeconfigWithFiles(world);
     await using running = await world.run({ config: config(world), kubeconfig });
     await world.workdir.write('token', 'second');
     world.server.rotateToken('second');
     world.server.fault({ path: DEPLOYMENTS, watch: true, times: 1, effect: 'end' });
-    scaleAll(world);
+    scaleAll(world, OBJECTS, 1);
     await told.done();
     await running.app.idle();
     assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
@@ -129,14 +121,14 @@ describe('an API server that', { concurrency: 6 }, () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond);
     world.server.allow(({ resource }) => resource !== 'services');
-    createAll(world);
+    createAll(world, OBJECTS);
     const clock = fasterClock(20);
     await using running = await world.run({
       config: config(world, ['deployment', 'service']),
       clock,
       listen: '127.0.0.1:0',
     });
-    scaleAll(world);
+    scaleAll(world, OBJECTS, 1);
     await told.done();
     const readyz = await fetch(`http://${running.app.listening}/readyz`);
     assert.equal(readyz.status, 200);
@@ -150,7 +142,7 @@ describe('an API server that', { concurrency: 6 }, () => {
   test('23 has another certificate of another CA: the CA file is read again, nothing is listed or told twice', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond, { tls: selfSigned() });
-    createAll(world);
+    createAll(world, OBJECTS);
     const kubeconfig = await kubeconfigWithFiles(world);
     await using running = await world.run({ config: config(world), kubeconfig });
     const lists = () => world.server.requests.filter(({ query }) => query.has('limit')).length;
@@ -159,7 +151,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     await world.server.restart(async () => {
       world.server.rotateCertificate(renewed);
       await world.workdir.write('ca.crt', renewed.cert);
-      scaleAll(world);
+      scaleAll(world, OBJECTS, 1);
     });
     await told.done();
     await running.app.idle();
@@ -171,7 +163,7 @@ describe('an API server that', { concurrency: 6 }, () => {
   test('74 is that of another cluster: nothing of it is told as a change, and the program ends for a new baseline', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond, { kubeSystemUid: 'one' });
-    createAll(world);
+    createAll(world, OBJECTS);
     await using running = await world.run({ config: config(world) });
     await world.server.close();
     await using other = await startApiServer({ kubeSystemUid: 'two', port: Number(new URL(world.server.url).port) });
@@ -187,10 +179,10 @@ describe('an API server that', { concurrency: 6 }, () => {
     const told = toldTo(end);
     const sameCluster = { kubeSystemUid: 'restored', bookmarkEveryMs: 100 };
     await using world = await World.start(told.respond, sameCluster);
-    createAll(world);
+    createAll(world, OBJECTS);
     const clock = fasterClock(100);
     await using running = await world.run({ config: config(world), clock });
-    scaleAll(world);
+    scaleAll(world, OBJECTS, 1);
     await until('every change', () => world.slack.requests.length === OBJECTS);
     const bookmarks = async () =>
       (await running.app.metrics.watchEvents.get()).values.some(({ labels }) => labels.type === 'BOOKMARK');
@@ -198,7 +190,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     await world.server.close();
     // The backup is from before the objects were scaled.
     await using restored = await startApiServer({ ...sameCluster, port: Number(new URL(world.server.url).port) });
-    for (let n = 0; n < OBJECTS; n++) restored.create(deployment(`web-${n}`, 'nginx', 0));
+    createAll({ server: restored }, OBJECTS);
     assert.ok(restored.resourceVersion < world.server.resourceVersion);
     await restored.waitForWatches(1, DEPLOYMENTS);
     const openedAt = clock.monotonic();

@@ -7,7 +7,7 @@ import { startReceiver, type CapturedReceiver, type ReceiverAnswer } from '../..
 import { deployment } from '../e2e/cluster.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertWhole, createAll, scaleAll, toldTo } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 20;
@@ -28,14 +28,6 @@ messagesPerSecond = 0
 timeout = "${timeout}"
 `;
   return `whileAway = "each"\n[retry]\nretries = ${retries}\n${chain('good', good, '1h')}${chain('bad', bad, '10s')}`;
-}
-
-function createAll({ server }: World): void {
-  for (let n = 0; n < OBJECTS; n++) server.create(deployment(`web-${n}`, 'nginx', 0));
-}
-
-function scaleAll({ server }: World): void {
-  for (let n = 0; n < OBJECTS; n++) server.update(deployment(`web-${n}`, 'nginx', 1));
 }
 
 async function balanceOf({ app }: Running, chain: string) {
@@ -63,10 +55,10 @@ describe('a receiver that', { concurrency: 4 }, () => {
       const [good, bad] = [toldTo(END), toldTo(END, () => (isBad ? answer : {}))];
       await using world = await World.start(good.respond);
       await using other = await startReceiver((request, n) => (isBad ? answer : bad.respond(request, n)));
-      createAll(world);
+      createAll(world, OBJECTS);
       const clock = fasterClock(20);
       await using running = await world.run({ config: config(world.slack, other, 20), clock });
-      scaleAll(world);
+      scaleAll(world, OBJECTS, 1);
       await good.done();
       assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
       await other.waitFor(1);
@@ -88,10 +80,10 @@ describe('a receiver that', { concurrency: 4 }, () => {
     const gone = await startReceiver();
     const port = Number(new URL(gone.url).port);
     await gone.close();
-    createAll(world);
+    createAll(world, OBJECTS);
     const clock = fasterClock(20);
     await using running = await world.run({ config: config(world.slack, gone, 0), clock });
-    scaleAll(world);
+    scaleAll(world, OBJECTS, 1);
     await good.done();
     await using back = await startReceiver(bad.respond, port);
     await bad.done();
@@ -145,9 +137,9 @@ describe('a receiver that answers', { concurrency: 4 }, () => {
   test('41 404 for good: dead letters at once, then the breaker waits; said once', async () => {
     let isGone = true;
     await using world = await World.start(() => (isGone ? { status: 404, body: 'no_service' } : {}));
-    createAll(world);
+    createAll(world, OBJECTS);
     await using running = await single(world, fasterClock(100));
-    scaleAll(world);
+    scaleAll(world, OBJECTS, 1);
     await until('the breaker', () => running.serviceLog().includes('Receiver fails repeatedly'));
     isGone = false;
     await until('the end', async () => (await running.app.store.balances())[0]?.pending === 0);

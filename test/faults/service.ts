@@ -6,6 +6,7 @@ import { kwatchmanConfig, startProgram, type StartOptions } from '../e2e/main-jo
 import { Workdir, type Program } from '../e2e/program.ts';
 import type { Respond } from '../e2e/world.ts';
 import { assertFolderBalanced, type Leftovers } from './balance.ts';
+import { createAll } from './stories.ts';
 
 /** Changes that run at once, by default: as many may be under way when the process dies. */
 export const CONCURRENCY = 8;
@@ -42,7 +43,7 @@ export class Service implements AsyncDisposable {
     const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
     await workdir.write('config.toml', eachAlone(kwatchmanConfig(slack.url, ['deployment'])));
     const service = new Service(server, slack, workdir, kubeconfig, objects);
-    for (let n = 0; n < objects; n++) server.create(deployment(`web-${n}`, 'nginx', 0));
+    createAll(service, objects);
     return service;
   }
 

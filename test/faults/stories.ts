@@ -1,7 +1,9 @@
 /** What a receiver was told of each deployment, as a story of its replicas: whole, in order, and how much of it twice. */
 import assert from 'node:assert/strict';
+import type { ApiServer } from '../../src/testing/api-server.ts';
 import type { CapturedRequest } from '../../src/testing/receiver.ts';
 import { Waiters } from '../../src/testing/waiters.ts';
+import { deployment } from '../e2e/cluster.ts';
 import type { Respond } from '../e2e/world.ts';
 
 /** Only for a test that fails. */
@@ -20,6 +22,19 @@ export interface Told {
   readonly object: string;
   readonly from: number;
   readonly to: number;
+}
+
+interface Cluster {
+  readonly server: ApiServer;
+}
+
+/** Deployments `web-0` to `web-<objects - 1>`, without replicas. */
+export function createAll({ server }: Cluster, objects: number): void {
+  for (let n = 0; n < objects; n++) server.create(deployment(`web-${n}`, 'nginx', 0));
+}
+
+export function scaleAll({ server }: Cluster, objects: number, replicas: number): void {
+  for (let n = 0; n < objects; n++) server.update(deployment(`web-${n}`, 'nginx', replicas));
 }
 
 interface Message {
