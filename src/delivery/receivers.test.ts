@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect, isIP, type AddressInfo, type LookupFunction, type Socket } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { describe, test, type TestContext } from 'node:test';
 import { IncomingWebhook } from '@slack/webhook';
@@ -10,6 +10,7 @@ import { createLogger } from 'winston';
 import { codeOf, RetryAfterError, TerminalError } from '../errors.ts';
 import { createMetrics } from '../metrics.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { listening, tunnelTo } from '../testing/listening.ts';
 import { logInto } from '../testing/log-into.ts';
 import { startReceiver, type ReceiverAnswer } from '../testing/receiver.ts';
 import { originalError } from './fetch-adapter.ts';
@@ -209,13 +210,11 @@ describe('receiver: what an answer means', () => {
     const server = createServer((_, response) => {
       const more = (): void => void response.write(chunk, (error) => (error ? undefined : more()));
       more();
-    }).listen(0, '127.0.0.1');
-    t.after(() => server.close().closeAllConnections());
+    });
     const gone = once(server, 'connection').then(
       ([socket]) => new Promise((resolve) => (socket as Socket).on('error', () => {}).on('close', resolve)),
     );
-    await once(server, 'listening');
-    const { status } = await send(setUp(t).receiver(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+    const { status } = await send(setUp(t).receiver(`http://${await listening(t, server)}`));
     await gone;
     assert.equal(status, 200);
   });
@@ -238,16 +237,14 @@ describe('receiver: an answer whose body', () => {
   });
 
   test('does not end in time is taken by its status, too, and its socket is gone', async (t) => {
-    const server = createServer((_, response) => void response.write('{')).listen(0, '127.0.0.1');
-    t.after(() => server.close().closeAllConnections());
+    const server = createServer((_, response) => void response.write('{'));
     const gone = once(server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
-    await once(server, 'listening');
     const { clock, receiver } = setUp(t);
     const { promise: answered, resolve } = Promise.withResolvers<void>();
     const onHeaders = (): void => resolve();
     diagnostics.subscribe('undici:request:headers', onHeaders);
     t.after(() => diagnostics.unsubscribe('undici:request:headers', onHeaders));
-    const sending = send(receiver(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { timeoutMs: 3_000 }));
+    const sending = send(receiver(`http://${await listening(t, server)}`, { timeoutMs: 3_000 }));
     await answered;
     await clock.advance(3_000);
     assert.equal((await sending).status, 200);
@@ -378,27 +375,14 @@ describe('receiver: connections', () => {
     const server = await startReceiver();
     t.after(() => server.close());
     let tunnels = 0;
-    const proxy = createServer((request, response) => {
+    const proxy = tunnelTo(Number(new URL(server.url).port));
+    proxy.on('connect', () => tunnels++);
+    proxy.on('request', (request, response) => {
       tunnels++;
       request.resume();
       response.end('via proxy');
     });
-    proxy.on('connect', (_, client) => {
-      tunnels++;
-      const upstream = connect(Number(new URL(server.url).port), '127.0.0.1', () => {
-        client.write('HTTP/1.1 200 OK\r\n\r\n');
-        upstream.pipe(client).pipe(upstream);
-      });
-      client.on('error', () => upstream.destroy());
-      upstream.on('error', () => client.destroy());
-    });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    t.after(() => {
-      proxy.close();
-      proxy.closeAllConnections();
-    });
-    const HTTP_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const HTTP_PROXY = `http://${await listening(t, proxy)}`;
     await send(setUp(t, { HTTP_PROXY }).receiver('http://slack.example/x'));
     assert.equal(tunnels, 1);
     await send(setUp(t, { HTTP_PROXY, NO_PROXY: '127.0.0.1' }).receiver(server.url));
@@ -418,10 +402,7 @@ describe('receiver: behind a proxy', () => {
       client.on('error', () => client.destroy());
       client.end('HTTP/1.1 403 Forbidden\r\n\r\n', () => client.destroy());
     });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    t.after(() => proxy.close());
-    const host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const host = await listening(t, proxy);
     const HTTPS_PROXY = `http://me:c4nary@${host}`;
     const refused = await failureOf(send(setUp(t, { HTTPS_PROXY }).receiver('https://hook.example/x')));
     const said = `slack (hook.example) cannot be reached: through the proxy ${host}: `;
@@ -442,13 +423,7 @@ test('receiver: a proxy that wants other credentials is waited for, whatever the
     client.on('error', () => client.destroy());
     client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', () => client.destroy());
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  t.after(() => {
-    proxy.close();
-    proxy.closeAllConnections();
-  });
-  const url = `http://me:c4nary@127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const url = `http://me:c4nary@${await listening(t, proxy)}`;
   const { receiver } = setUp(t, { HTTP_PROXY: url, HTTPS_PROXY: url });
   for (const scheme of ['http', 'https']) {
     const failure = await failureOf(send(receiver(`${scheme}://hook.example/x`)));

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerOptions } from 'node:https';
-import { createServer as createPlainServer } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
 import { getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { PassThrough } from 'node:stream';
@@ -12,6 +9,7 @@ import { codeOf, RetryAfterError } from '../errors.ts';
 import { createMetrics } from '../metrics.ts';
 import { createCertificates, type Certificates } from '../testing/certificates.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { listening, tunnelTo } from '../testing/listening.ts';
 import { createReceivers } from './receivers.ts';
 import { problemsOfTls, type TlsOptions } from './tls.ts';
 
@@ -38,13 +36,7 @@ async function tlsServer(t: TestContext, name = 'hook', options: ServerOptions =
       response.setHeader('connection', 'close').end(subject?.CN ?? 'nobody');
     },
   );
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return { server, url: new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}/x`) };
+  return { server, url: new URL(`https://${await listening(t, server)}/x`) };
 }
 
 function sender(t: TestContext, url: URL, tls: TlsOptions, env: NodeJS.ProcessEnv = {}) {
@@ -94,19 +86,7 @@ describe('receiver over TLS', () => {
 
   test('through a proxy, the name in the URL is the one that the certificate must have', async (t) => {
     const { url } = await tlsServer(t);
-    const proxy = createPlainServer();
-    proxy.on('connect', (_, client) => {
-      const upstream = connect(Number(url.port), '127.0.0.1', () => {
-        client.write('HTTP/1.1 200 OK\r\n\r\n');
-        upstream.pipe(client).pipe(upstream);
-      });
-      client.on('error', () => upstream.destroy());
-      upstream.on('error', () => client.destroy());
-    });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    t.after(() => proxy.close());
-    const HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const HTTPS_PROXY = `http://${await listening(t, tunnelTo(Number(url.port)))}`;
     const caFile = files.path('ca.crt');
     assert.equal(await sender(t, new URL('https://hook.test/x'), { caFile }, { HTTPS_PROXY }).send(), 'nobody');
     await assert.rejects(sender(t, new URL('https://wrong.test/x'), { caFile }, { HTTPS_PROXY }).send(), /altnames/);
