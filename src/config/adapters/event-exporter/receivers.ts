@@ -72,7 +72,16 @@ function isBuilt(key: string): key is SinkKey {
   return Object.hasOwn(SINKS, key);
 }
 
-function translated(key: SinkKey, given: unknown, at: Path, surroundings: TemplateSurroundings): Table | undefined {
+type Build<Options> = (options: Options, at: Path, surroundings: TemplateSurroundings) => Table | undefined;
+
+const BUILDS: { readonly [Key in SinkKey]: Build<SinkOptions<Key>> } = { webhook, file, stdout, slack, teams };
+
+function translated<Key extends SinkKey>(
+  key: Key,
+  given: unknown,
+  at: Path,
+  surroundings: TemplateSurroundings,
+): Table | undefined {
   const { report } = surroundings;
   const schema: z.ZodObject = SINKS[key];
   const unknown: Problem[] = [];
@@ -83,16 +92,5 @@ function translated(key: SinkKey, given: unknown, at: Path, surroundings: Templa
     for (const { path, message } of problemsOf(checked.error, options, at, () => true)) report.problem(path, message);
     return undefined;
   }
-  switch (key) {
-    case 'webhook':
-      return webhook(checked.data as SinkOptions<'webhook'>, at, surroundings);
-    case 'file':
-      return file(checked.data as SinkOptions<'file'>, at, surroundings);
-    case 'stdout':
-      return stdout(checked.data, at, surroundings);
-    case 'slack':
-      return slack(checked.data as SinkOptions<'slack'>, at, surroundings);
-    case 'teams':
-      return teams(checked.data as SinkOptions<'teams'>, at, surroundings);
-  }
+  return BUILDS[key](checked.data as SinkOptions<Key>, at, surroundings);
 }
