@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { z } from 'zod';
 import { World } from '../e2e/world.ts';
 import { until } from '../until.ts';
-import { tellStory } from './story.ts';
+import { tellStory, withoutTeam } from './story.ts';
 
 interface Operation {
   readonly responses: {
@@ -29,9 +29,7 @@ function strict(schema: unknown): unknown {
 }
 
 test('every JSON answer is as /openapi.json describes it, to the last member', async () => {
-  await using world = await World.start((request) =>
-    request.path === '/team' ? { status: 404, body: 'no_service' } : { status: 200, body: 'ok' },
-  );
+  await using world = await World.start(withoutTeam);
   await using running = await tellStory(world);
   await running.app.idle();
   world.server.create({

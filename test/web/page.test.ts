@@ -10,7 +10,7 @@ import { deployment } from '../e2e/cluster.ts';
 import { World } from '../e2e/world.ts';
 import { until } from '../until.ts';
 import { launchBrowser, WITHOUT_BROWSER } from './browser.ts';
-import { tellStory } from './story.ts';
+import { tellStory, withoutTeam } from './story.ts';
 
 /** HTML, an attribute's end, terminal colours, a right-to-left override. */
 const HOSTILE = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>" onclick='x \u001b[31mred \u202egnp.exe`;
@@ -29,9 +29,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
 
   /** The story's page, and what its console said. */
   async function open(t: TestContext, web = '', options: BrowserContextOptions = {}) {
-    const world = await World.start((request) =>
-      request.path === '/team' ? { status: 404, body: 'no_service' } : { status: 200, body: 'ok' },
-    );
+    const world = await World.start(withoutTeam);
     t.after(() => world[Symbol.asyncDispose]());
     const running = await tellStory(world, web);
     t.after(() => running.app.stop(0));

@@ -1,7 +1,7 @@
 /** A cluster on a bad morning: what the tests of the page and its pictures show. */
 import { podOf, RUNNING, terminated, waiting, type PodParts } from '../../src/testing/failing-pods.ts';
 import { deployment } from '../e2e/cluster.ts';
-import type { Running, World } from '../e2e/world.ts';
+import type { Respond, Running, World } from '../e2e/world.ts';
 
 /** With pods, deployments and ConfigMaps, two chains, and a receiver that takes nothing for team-b. */
 function storyConfig(slack: string, web = ''): string {
@@ -30,6 +30,10 @@ name = "changes"
   webhookURL = "${slack}/team"
 `;
 }
+
+/** Slack, which has lost a channel. */
+export const withoutTeam: Respond = ({ path }) =>
+  path === '/team' ? { status: 404, body: 'no_service' } : { status: 200, body: 'ok' };
 
 /** Starts the app and tells the story. */
 export async function tellStory(world: World, web = ''): Promise<Running> {
