@@ -76,12 +76,7 @@ type Build<Options> = (options: Options, at: Path, surroundings: TemplateSurroun
 
 const BUILDS: { readonly [Key in SinkKey]: Build<SinkOptions<Key>> } = { webhook, file, stdout, slack, teams };
 
-function translated<Key extends SinkKey>(
-  key: Key,
-  given: unknown,
-  at: Path,
-  surroundings: TemplateSurroundings,
-): Table | undefined {
+function translated(key: SinkKey, given: unknown, at: Path, surroundings: TemplateSurroundings): Table | undefined {
   const { report } = surroundings;
   const schema: z.ZodObject = SINKS[key];
   const unknown: Problem[] = [];
@@ -92,5 +87,6 @@ function translated<Key extends SinkKey>(
     for (const { path, message } of problemsOf(checked.error, options, at, () => true)) report.problem(path, message);
     return undefined;
   }
-  return BUILDS[key](checked.data as SinkOptions<Key>, at, surroundings);
+  // What was checked by the schema of a key is what its builder takes.
+  return BUILDS[key](checked.data as never, at, surroundings);
 }
