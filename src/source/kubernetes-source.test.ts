@@ -119,6 +119,22 @@ describe('createSource()', () => {
     assert.deepEqual(await rig.changesSoFar(), []);
   });
 
+  test('a kind that two chains name by different versions is found again by either name', async (t) => {
+    const rig = await startTestSource(t, { resources: [WIDGETS] });
+    await rig.start({
+      requests: [
+        { kind: 'widget', apiVersion: 'example.com/v1', chains: ['old'] },
+        { kind: 'widget', apiVersion: 'example.com', chains: ['any'] },
+      ],
+    });
+    rig.server.removeResource(WIDGETS);
+    await rig.until(() => rig.source().health()[0]?.state === 'degraded', 'the removal');
+    rig.server.addResource({ ...WIDGETS, version: 'v2' });
+    await rig.until(() => rig.source().health()[0]?.state === 'watching', 'the return');
+    rig.server.create({ ...widget('w'), apiVersion: 'example.com/v2' });
+    assert.equal((await rig.changes(1))[0]?.after?.apiVersion, 'example.com/v2');
+  });
+
   test('an unreachable cluster degrades each scope in one line, and heals alone', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();

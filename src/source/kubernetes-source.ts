@@ -7,6 +7,7 @@ import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import type { Discovery } from './discovery.ts';
 import type { InformerEnvironment } from './informer.ts';
+import { groupResource } from './resource-path.ts';
 import { ScopeStatus } from './scope-status.ts';
 import type { Resource, ScopeHealth, Source, WatchRequest } from './source.ts';
 import { Turns } from './turns.ts';
@@ -195,7 +196,7 @@ class KubernetesSource implements ClusterSource {
   /** A scope that another name began already starts anew, for all its chains. Never rejects. */
   async #search(unresolved: Unresolved): Promise<void> {
     const { request, status } = unresolved;
-    const resource = await this.#resolve(request, status, this.#searching.signal);
+    const resource = await this.#resolve([request], status, this.#searching.signal);
     if (resource === undefined) return;
     this.#unresolved.delete(unresolved);
     const id = scopeId(request, resource);
@@ -205,17 +206,29 @@ class KubernetesSource implements ClusterSource {
     this.#announce();
   }
 
-  /** Asks until the cluster serves the kind; undefined: stopped. Never rejects. */
-  async #resolve(request: WatchRequest, status: ScopeStatus, signal: AbortSignal): Promise<Resource | undefined> {
+  /**
+   * Asks until the cluster serves the kind by one of its names; undefined: stopped. Never rejects.
+   * @param was what several names have meant: one that means something else now speaks for none of the others
+   */
+  async #resolve(
+    requests: readonly WatchRequest[],
+    status: ScopeStatus,
+    signal: AbortSignal,
+    was?: Resource,
+  ): Promise<Resource | undefined> {
     const { clock, discovery } = this.#options;
     const backoff = new Backoff({ clock, random: () => (1 + this.#env.random()) / 2, ...RESOLVE_BACKOFF });
     for (;;) {
       await pause(clock, backoff.next(), signal);
-      if (signal.aborted) return undefined;
-      const answer = await discovery.resolve(request.kind, request.apiVersion);
-      if (signal.aborted) return undefined;
-      if (answer.kind === 'found') return answer.resource;
-      status.unresolved(problemOf(request, answer));
+      const problems = new Set<string>();
+      for (const request of requests) {
+        if (signal.aborted) return undefined;
+        const answer = await discovery.resolve(request.kind, request.apiVersion);
+        if (signal.aborted) return undefined;
+        if (answer.kind !== 'found') problems.add(problemOf(request, answer));
+        else if (requests.length === 1 || (was && isSameKind(answer.resource, was))) return answer.resource;
+      }
+      if (problems.size > 0) status.unresolved([...problems].join('; '));
     }
   }
 
@@ -252,4 +265,8 @@ class KubernetesSource implements ClusterSource {
     if (this.#waiting.length === 0 || !this.#isSettled()) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
+}
+
+function isSameKind(one: Resource, other: Resource): boolean {
+  return groupResource(one) === groupResource(other);
 }

@@ -16,8 +16,13 @@ export interface WatchedScopeOptions {
   readonly requests: readonly [WatchRequest, ...WatchRequest[]];
   /** It was watched until just now: what the watch shows from the stored cursor on did not happen while nothing was watching. */
   readonly resumed: boolean;
-  /** Finds the kind again after it was removed, however long that takes; undefined: stopped. */
-  readonly resolve: (request: WatchRequest, status: ScopeStatus, signal: AbortSignal) => Promise<Resource | undefined>;
+  /** Finds the kind again after it was removed, by any of its names, however long that takes; undefined: stopped. */
+  readonly resolve: (
+    requests: readonly WatchRequest[],
+    status: ScopeStatus,
+    signal: AbortSignal,
+    was: Resource,
+  ) => Promise<Resource | undefined>;
 }
 
 export class WatchedScope {
@@ -95,7 +100,7 @@ export class WatchedScope {
       this.#informer = new Informer(env, scope, this.status, { resumed: resumed && isFirst });
       const outcome = await this.#informer.run(signal);
       if (outcome === 'stopped') return;
-      const found = await resolve(request, this.status, signal);
+      const found = await resolve(this.#requests, this.status, signal, resource);
       if (found === undefined) return;
       this.#resource = found;
     }
