@@ -168,6 +168,14 @@ describe('Discovery.resolve()', () => {
     assert.deepEqual(await resolve({ '/api': 503, '/apis': 503 }, 'pod'), { kind: 'unsure', reason });
   });
 
+  test('says why the server refuses, in its own words', async () => {
+    const message = 'users "w" is forbidden: User "bob" cannot impersonate resource "users" in API group ""';
+    const body = Buffer.from(JSON.stringify({ kind: 'Status', code: 403, message }));
+    const api: ApiClient = { ...cluster({}).api, request: async () => ({ status: 403, headers: {}, body }) };
+    const reason = `Cannot GET /api on test:6443: it answered 403: ${message}`;
+    assert.deepEqual(await new Discovery(api).resolve('pod', undefined), { kind: 'unsure', reason });
+  });
+
   test('finds a kind that was installed since, and asks the server once for many names', async () => {
     const clock = new FakeClock();
     const { api, documents, asked } = cluster(aggregated(USUAL));

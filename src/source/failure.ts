@@ -106,15 +106,22 @@ export function checkContentType({ headers, body }: ApiStream): void {
 
 function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError {
   const { code, reason, message } = status;
-  const parts = [String(code), reason, beginningOf(message.replace(/\s+/g, ' ').trim(), MAX_MESSAGE)].filter(
-    (part) => part !== '',
-  );
+  const parts = [String(code), reason, onOneLine(message)].filter((part) => part !== '');
   return new SourceError(parts.join(' '), {
     remedy,
     reason: code === 410 ? 'expired' : `status-${code}`,
     retryAfterMs: waitMs,
     status: code,
   });
+}
+
+/** What a Status says, such as whom it takes us for and what is missing; empty when the body is something else. */
+export function wordsOf(body: Buffer): string {
+  return onOneLine(readStatus(body.toString('utf8'))?.message ?? '');
+}
+
+function onOneLine(message: string): string {
+  return beginningOf(message.replace(/\s+/g, ' ').trim(), MAX_MESSAGE);
 }
 
 function remedyOf({ code, reason, tooNew }: Status): Remedy {
