@@ -18,7 +18,7 @@ import { ManifestReader, type ScannedManifest } from './manifest.ts';
 import { ObjectIndex } from './object-index.ts';
 import { count, type Counts, Observer } from './observer.ts';
 import type { Redactor } from './redact.ts';
-import { Reflector, type ReflectorFailure, type ReflectorTarget } from './reflector.ts';
+import { Reflector, type ReflectorFailure, type ReflectorOptions, type ReflectorTarget } from './reflector.ts';
 import { pathOf, resourceName } from './resource-path.ts';
 import { metersOf } from './scope-meters.ts';
 import type { ScopeStatus } from './scope-status.ts';
@@ -41,8 +41,7 @@ export interface InformerEnvironment {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly onAccepted: (chains: readonly string[]) => void;
-  /** Runs a list when its turn has come. */
-  readonly inTurn: <T>(list: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+  readonly inTurn: ReflectorOptions['inTurn'];
   readonly random: () => number;
   /** See {@link AcceptQueue}. */
   readonly heldByAll: Held;

@@ -60,8 +60,8 @@ export interface ReflectorOptions {
   readonly clock: Clock;
   /** After so long without a byte a watch is given up, milliseconds. Undefined: by how often bookmarks come. */
   readonly maxSilenceMs: number | undefined;
-  /** Runs one list, when its turn has come. */
-  readonly inTurn: <T>(list: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+  /** Runs one list, when its turn has come; from `leave` on it holds up no other. */
+  readonly inTurn: <T>(list: (leave: () => void) => Promise<T>, signal: AbortSignal) => Promise<T>;
   /** Counts. */
   readonly onList: (reason: string) => void;
   readonly onWatchRestart: (reason: string) => void;
@@ -71,6 +71,8 @@ export interface ReflectorOptions {
 const PAGE_LIMIT = 500;
 /** A list that makes no progress for this long is given up. */
 const LIST_SILENCE_MS = 60_000;
+/** Who is not answered for so long lets others list: where a webhook or an aggregated server hangs, dozens of kinds do, 30 s each. */
+const TURN_PATIENCE_MS = 2_000;
 /** Ours is random from 5 to 10 minutes, as client-go's, so that watches which began together end apart. */
 const MIN_WATCH_S = 300;
 /** How much longer than it promised a server may keep a silent watch open. */
@@ -135,7 +137,7 @@ export class Reflector {
     while (!signal.aborted) {
       const verb = this.#cursor === undefined ? 'list' : 'watch';
       try {
-        if (this.#cursor === undefined) await this.#options.inTurn(() => this.#list(signal), signal);
+        if (this.#cursor === undefined) await this.#options.inTurn((leave) => this.#list(leave, signal), signal);
         else await this.#watch(this.#cursor, signal);
       } catch (thrown) {
         if (signal.aborted) return;
@@ -147,13 +149,13 @@ export class Reflector {
     }
   }
 
-  async #list(signal: AbortSignal): Promise<void> {
+  async #list(leave: () => void, signal: AbortSignal): Promise<void> {
     const { target, onList } = this.#options;
     onList(this.#listReason);
     await target.listBegins();
     let resourceVersion: string;
     try {
-      resourceVersion = await this.#pages(signal);
+      resourceVersion = await this.#pages(leave, signal);
       signal.throwIfAborted();
     } catch (thrown) {
       await target.listFailed();
@@ -168,29 +170,30 @@ export class Reflector {
   }
 
   /** All pages, or none: an expired token voids what came before, and everything is asked for at once, as client-go's pager does. */
-  async #pages(signal: AbortSignal): Promise<string> {
+  async #pages(leave: () => void, signal: AbortSignal): Promise<string> {
     const { target } = this.#options;
     let token = '';
     for (;;) {
       let page: ListEnvelope;
       try {
-        page = await this.#page({ limit: PAGE_LIMIT, continue: token || undefined }, signal);
+        page = await this.#page({ limit: PAGE_LIMIT, continue: token || undefined }, leave, signal);
       } catch (thrown) {
         if (token === '' || !(thrown instanceof SourceError) || thrown.remedy !== 'relist') throw thrown;
         this.#options.onList('continue-expired');
         await target.listFailed();
         await target.listBegins();
-        page = await this.#page({}, signal);
+        page = await this.#page({}, leave, signal);
       }
       if (page.continueToken === '') return page.resourceVersion;
       token = page.continueToken;
     }
   }
 
-  async #page(query: Query, signal: AbortSignal): Promise<ListEnvelope> {
+  async #page(query: Query, leave: () => void, signal: AbortSignal): Promise<ListEnvelope> {
     const { api, path, reader, target, clock } = this.#options;
     // No resourceVersion: the newest, from a quorum. A cache could answer with a state from before our cursor.
-    const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
+    const inTime = clock.after(TURN_PATIENCE_MS, leave);
+    const answer = await api.stream(path, { ...this.#selectors, ...query }, signal).finally(inTime);
     if (answer.status !== 200) throw await failedAnswer(answer, clock);
     checkContentType(answer);
     const scanner = new ListScanner((bytes, start, end) => {

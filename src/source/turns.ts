@@ -8,13 +8,18 @@ export class Turns {
     this.#free = atOnce;
   }
 
-  /** Runs it when its turn has come. Rejects with the signal's reason when that aborts before. */
-  async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  /** Runs it when its turn has come; from `leave` on the next one may run beside it. Rejects with the signal's reason when that aborts before. */
+  async run<T>(work: (leave: () => void) => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.#take(signal);
+    let isOver = false;
+    const leave = (): void => {
+      if (!isOver) this.#give();
+      isOver = true;
+    };
     try {
-      return await work();
+      return await work(leave);
     } finally {
-      this.#give();
+      leave();
     }
   }
 
