@@ -4,6 +4,7 @@
  */
 import { parseJson } from '../parse.ts';
 import { CLOSE_ARRAY, COMMA, OPEN_ARRAY, OPEN_OBJECT } from './bytes.ts';
+import { SourceError } from './failure.ts';
 import { ScanError, skipSpace, skipValue, textOf, walkObject } from './scan.ts';
 
 /** What surrounds the items. */
@@ -55,10 +56,14 @@ export class ListScanner {
     if (this.#waitingBytes >= this.#worthALook) this.#read(false);
   }
 
-  /** @throws ScanError or SyntaxError when the answer ended before the list did */
+  /** @throws SourceError, ScanError or SyntaxError when the answer ended before the list did */
   end(): ListEnvelope {
     this.#read(true);
-    if (this.#phase === 'items') throw new ScanError('the rest of the list', 0);
+    if (this.#phase === 'items')
+      throw new SourceError('the answer ended in the middle of the list', {
+        remedy: 'retry',
+        reason: 'malformed-list',
+      });
     const { kind, metadata } = parseJson(Buffer.concat([...this.#envelope, ...this.#waiting])) as {
       readonly kind?: unknown;
       readonly metadata?: { readonly resourceVersion?: unknown; readonly continue?: unknown };
