@@ -55,6 +55,14 @@ describe('Breaker', () => {
     assert.deepEqual(events, ['open 30', 'open 60', 'open 120', 'open 240', 'open 480', 'open 600', 'open 600']);
   });
 
+  test('who meets a probe comes back soon, however long the receiver was away', async () => {
+    const { clock, breaker, request } = setUp();
+    for (let n = 0; n < 5; n++) request(false);
+    await clock.advance(30_000);
+    breaker.begin();
+    assert.throws(() => breaker.check('slack'), { retryAfterMs: 5_000 });
+  });
+
   test('a success closes it, and the count begins anew', async () => {
     const { clock, events, request } = setUp();
     for (let n = 0; n < 5; n++) request(false);

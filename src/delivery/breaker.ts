@@ -9,6 +9,8 @@ const WINDOW = 20;
 /** Until the first probe; doubles with each that fails, up to the maximum. */
 const FIRST_WAIT_MS = 30_000;
 const MAX_WAIT_MS = 600_000;
+/** Who meets a probe asks again so soon: left to the growing waits of a deferral, it would come up to 75 s after the receiver is back. */
+const PROBE_WAIT_MS = 5_000;
 
 export interface BreakerEvents {
   opened(waitMs: number): void;
@@ -37,7 +39,7 @@ export class Breaker {
     return this.#probeAt === undefined ? undefined : Math.max(0, this.#probeAt - this.#clock.monotonic());
   }
 
-  /** @throws RetryAfterError while open, with the time left; while a probe is under way without a time */
+  /** @throws RetryAfterError while open, with the time left, or a short one while a probe is under way */
   check(title: string): void {
     if (this.#probeAt === undefined) return;
     const now = this.#clock.monotonic();
@@ -47,7 +49,8 @@ export class Breaker {
       const message = `${title} has failed repeatedly and is given a rest`;
       throw new RetryAfterError(message, { retryAfterMs: leftMs, openForMs });
     }
-    if (this.#probing) throw new RetryAfterError(`${title} is being tried by another change`, { openForMs });
+    if (!this.#probing) return;
+    throw new RetryAfterError(`${title} is being tried by another change`, { retryAfterMs: PROBE_WAIT_MS, openForMs });
   }
 
   /**
