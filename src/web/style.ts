@@ -41,7 +41,7 @@ input { color: var(--text) }
 input::placeholder { color: var(--quiet); opacity: 1 }
 button { cursor: pointer }
 button:hover { border-color: var(--accent) }
-button:disabled { opacity: .5; cursor: default }
+button[aria-disabled] { opacity: .5; cursor: default }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 1px }
 table { border-collapse: collapse; width: 100%; margin: 0 0 1rem }
 th, td { text-align: left; padding: .38rem .9rem .38rem 0; vertical-align: baseline; overflow-wrap: anywhere }

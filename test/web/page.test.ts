@@ -90,6 +90,21 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await world.slack.waitFor(told + 1);
   });
 
+  test('what could not be done is tried again by the keyboard from where one is', async (t) => {
+    const { page, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    await page.route('**/api/dead-letters/**', (route) => route.abort());
+    const replay = page.getByRole('button', { name: 'Replay Deployment shop/search' });
+    await replay.focus();
+    await page.keyboard.press('Enter');
+    await page.getByText('The service cannot be reached').waitFor();
+    assert.equal(await replay.and(page.locator(':focus')).count(), 1);
+    await page.unroute('**/api/dead-letters/**');
+    await page.keyboard.press('Enter');
+    await page.getByText('Replay Deployment shop/search: done').waitFor();
+  });
+
   test('a pod is counted once, however many of its containers fail', async (t) => {
     const { world, page, url } = await open(t);
     const containers = ['web', 'proxy'].map((name) => ({ ...waiting('CrashLoopBackOff'), name }));

@@ -34,7 +34,9 @@ export async function act(button, surroundings) {
  * @param {Surroundings & { done: () => void }} surroundings
  */
 async function change(button, path, id, { base, say, done }) {
-  button.disabled = true;
+  // Not `disabled`: that takes the focus away from who works by the keyboard.
+  if (button.ariaDisabled === 'true') return;
+  button.ariaDisabled = 'true';
   try {
     const answer = await post(base + path, { ids: [id] });
     say(
