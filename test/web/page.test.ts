@@ -181,6 +181,28 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.doesNotMatch(await page.title(), /owned/);
   });
 
+  test('an Event that the newer recorder repeats is shown with its last time and how often', async (t) => {
+    const { world, page, url } = await open(t, '', { timezoneId: 'UTC', locale: 'en-GB' });
+    const name = 'search-5d4f8c7b9-tt4wp';
+    const { uid = '' } = world.server.get('Pod', name, 'shop')?.metadata ?? {};
+    world.server.create({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'unplaced', namespace: 'shop' },
+      involvedObject: { kind: 'Pod', namespace: 'shop', name, uid },
+      reason: 'FailedScheduling',
+      lastTimestamp: null,
+      eventTime: '2026-11-20T10:01:00.000000Z',
+      series: { count: 12, lastObservedTime: '2026-11-20T10:55:00.000000Z' },
+    });
+    await page.goto(url);
+    await isLive(page);
+    await page.getByRole('button', { name: `Events of shop/${name}` }).click();
+    const row = page.getByRole('dialog').locator('tbody tr');
+    await row.getByText('FailedScheduling (12 times)').waitFor();
+    assert.match(await row.innerText(), /10:55:00/);
+  });
+
   test('the dialog of Events says why there are none to show: who may not see them, and a service that is away', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);

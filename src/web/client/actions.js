@@ -45,7 +45,7 @@ async function change(button, path, id, { base, say, done }) {
         : `That did not work: ${answer.status}`,
     );
   } finally {
-    button.disabled = false;
+    button.ariaDisabled = null;
   }
   done();
 }
@@ -93,7 +93,12 @@ async function eventsAt(path) {
   return element('p', error);
 }
 
-/** @typedef {{ localizedTime: string, lastTimestamp?: string, eventTime?: string, type?: string, reason?: string, message?: string, count?: number }} KubernetesEvent */
+/**
+ * @typedef {{
+ *   localizedTime: string, lastTimestamp?: string, eventTime?: string, type?: string, reason?: string, message?: string,
+ *   count?: number, series?: { count?: number, lastObservedTime?: string },
+ * }} KubernetesEvent
+ */
 
 /** @param {readonly KubernetesEvent[]} events */
 function eventsTable(events) {
@@ -105,10 +110,13 @@ function eventsTable(events) {
   for (const event of events.toReversed()) {
     const row = body.insertRow();
     const time = document.createElement('time');
-    time.dateTime = time.title = event.lastTimestamp ?? event.eventTime ?? '';
+    // The scheduler and others of the newer recorder count repeats in `series` alone.
+    const { count = 1, lastTimestamp, series, eventTime } = event;
+    time.dateTime = time.title = lastTimestamp ?? series?.lastObservedTime ?? eventTime ?? '';
     time.textContent = event.localizedTime;
     row.insertCell().append(time);
-    row.insertCell().textContent = `${event.reason ?? ''}${(event.count ?? 1) > 1 ? ` (${event.count} times)` : ''}`;
+    const times = Math.max(count, series?.count ?? 1);
+    row.insertCell().textContent = `${event.reason ?? ''}${times > 1 ? ` (${times} times)` : ''}`;
     row.insertCell().textContent = (event.message ?? '').slice(0, 2_000);
   }
   return table;
