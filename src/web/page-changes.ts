@@ -36,6 +36,7 @@ function waitingSection({ health: { phase } }: PageModel): Html {
   </section>`;
 }
 
+/** A browser that goes back puts into a field what was typed there last, unless it is told to complete nothing. */
 function filterForm(query: ChangesQuery, base: string): Html {
   const field = (name: 'kind' | 'namespace' | 'name' | 'by', label: string, placeholder: string) =>
     html`<label
@@ -43,6 +44,7 @@ function filterForm(query: ChangesQuery, base: string): Html {
         name="${name}"
         value="${query[name] ?? ''}"
         placeholder="${placeholder}"
+        autocomplete="off"
         autocapitalize="off"
         spellcheck="false"
     /></label>`;

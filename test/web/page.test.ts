@@ -234,6 +234,21 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.equal(await page.locator('#change-list li').count(), 2);
   });
 
+  test('who goes back sees the filter of the changes that are shown', async (t) => {
+    const { page, url } = await open(t);
+    await page.goto(`${url}/?kind=cm`);
+    await isLive(page);
+    const kind = page.getByLabel('Kind');
+    await kind.fill('deploy');
+    await kind.press('Enter');
+    await page.waitForURL(/kind=deploy/);
+    await isLive(page);
+    await page.goBack();
+    await isLive(page);
+    assert.equal(await page.locator('#change-list li').count(), 1);
+    assert.equal(await kind.inputValue(), 'cm');
+  });
+
   test('older changes, and a filter that nothing can match, stay as they are beside pods that are kept fresh', async (t) => {
     const { world, running, page, url } = await open(t);
     for (let n = 0; n < 60; n++) world.server.create(configMap(`new-${n}`));
