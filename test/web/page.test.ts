@@ -425,6 +425,28 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await page.waitForEvent('load');
   });
 
+  test('a screen reader hears once that the service is away, and that there were more than is shown', async (t) => {
+    const { page, url } = await open(t);
+    const asked = { answered: 0, refused: 0 };
+    let isAway = false;
+    const body = 'retry: 10\nevent: changes\ndata: {"changes":[],"truncated":true}\n\n';
+    await page.route('**/api/changes*', (route) => {
+      asked[isAway ? 'refused' : 'answered']++;
+      return isAway ? route.abort() : route.fulfill({ contentType: 'text/event-stream', body });
+    });
+    await page.addInitScript(`window.heard = [];
+      new MutationObserver((all) => heard.push(...all.map(({ target }) => target.id))).observe(document, { subtree: true, childList: true });`);
+    const heard = (id: string) => page.evaluate(`heard.filter((id) => id === '${id}').length`);
+    await page.goto(url);
+    await until('streams that say so and break off', () => asked.answered > 4);
+    assert.equal(await heard('more'), 1);
+    isAway = true;
+    await until('nothing comes any more', () => asked.refused > 1);
+    const before = await heard('live');
+    await until('it is tried again', () => asked.refused > 4);
+    assert.equal(await heard('live'), before);
+  });
+
   test('who stands by does not say that nothing has changed, and shows everything when its turn comes', async (t) => {
     let isRunning = false;
     const standby: Health = { ...healthOf(), phase: 'standby' };

@@ -27,6 +27,11 @@ function say(text) {
   if (live !== null) live.textContent = text;
 }
 
+/** What is said again and again: a screen reader reads out each text that is put in, the same one too. @param {Element | null} where @param {string} text */
+function sayOnce(where, text) {
+  if (where !== null && where.textContent !== text) where.textContent = text;
+}
+
 /**
  * Texts go in as text: nothing of the cluster is ever read as HTML.
  * @param {ShownChange} change
@@ -196,7 +201,7 @@ function follow() {
     else say('live');
   });
   source.addEventListener('error', () => {
-    say('not connected, trying again');
+    sayOnce(live, 'not connected, trying again');
     freshen();
     // The browser gives up for good where the answer is no stream: a proxy's 503 during a restart, or 401 when the session is over.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => source === followed && follow(), AGAIN_MS);
@@ -208,8 +213,7 @@ function follow() {
     if (isStill) return;
     const { changes, truncated } = JSON.parse(event.data);
     show(changes);
-    const more = document.querySelector('#more');
-    if (more !== null && truncated) more.textContent = 'more at once than is shown: reload to see all';
+    if (truncated) sayOnce(document.querySelector('#more'), 'more at once than is shown: reload to see all');
   });
 }
 
