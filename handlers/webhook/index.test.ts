@@ -129,6 +129,7 @@ describe('webhook: mistakes in the configuration', () => {
   for (const [given, problem] of [
     [{}, /^url: /],
     [{ url: 'ftp://x' }, /^url: must be an https:\/\/ or http:\/\/ URL/],
+    [{ url: 'https://x/{{ change.namespace }}' }, /^url: must not hold a template/],
     [{ url, method: 'CONNECT' }, /^method: must not be CONNECT/],
     [{ url, method: 'PO ST' }, /^method: must be an HTTP method/],
     [

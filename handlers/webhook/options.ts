@@ -11,6 +11,10 @@ export const options = z
   .strictObject({
     url: z
       .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
+      .refine(
+        (url) => !url.includes('{{'),
+        'must not hold a template: give each address a sink, behind match in a branch',
+      )
       .describe(
         'Where the request goes; `https://user:password@...` is basic authentication. No template: nothing in the cluster can choose a receiver.',
       )
