@@ -49,6 +49,11 @@ export function beginningOf(text: string, max: number): string {
   return text.slice(0, max).replace(/[\uD800-\uDBFF]$/, '');
 }
 
+/** {@link beginningOf} with `…` behind it where something is missing. */
+export function shortened(text: string, max: number): string {
+  return text.length > max ? `${beginningOf(text, max)}…` : text;
+}
+
 /** `\u202e` of a UTF-16 unit, as JSON writes it. */
 export function escapeOf(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -4,7 +4,7 @@ import { apiVersionOf, manifestOf, type Change, type Manifest } from '../../src/
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
-import { beginningOf, printable } from '../../src/log.ts';
+import { printable, shortened } from '../../src/log.ts';
 import type { z } from 'zod';
 import { diffFields, type FieldRules } from '../diff/fields.ts';
 import { isList, isMap, own, toJson } from '../diff/json.ts';
@@ -192,5 +192,5 @@ const SHOWN_MAX = 60;
 
 /** A value for a reason: quoted, on one line, shortened. */
 function shown(value: string): string {
-  return `"${printable(value.length > SHOWN_MAX ? `${beginningOf(value, SHOWN_MAX)}…` : value)}"`;
+  return `"${printable(shortened(value, SHOWN_MAX))}"`;
 }

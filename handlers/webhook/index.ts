@@ -1,7 +1,7 @@
 import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
-import { scrubberOf } from '../../src/delivery/scrub.ts';
+import { scrubberOf, secretsOf } from '../../src/delivery/scrub.ts';
 import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { options, type Options } from './options.ts';
 import { compileBatch, compileQuestion, compileRequest, type Request } from './request.ts';
@@ -114,5 +114,5 @@ function answerReader(scrub: (text: string) => string): (body: string) => Answer
 function secretsIn(headers: Options['headers']): readonly string[] {
   return Object.entries(headers)
     .filter(([name, value]) => /auth|token|key|secret|cookie|passw|credential/i.test(name) && !value.includes('{{'))
-    .flatMap(([, value]) => [value.trim(), ...value.split(/\s+/)]);
+    .flatMap(([, value]) => secretsOf(value));
 }

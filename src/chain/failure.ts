@@ -1,6 +1,6 @@
 /** A failed attempt: which handler threw, and what. */
 import { codeOf, toError } from '../errors.ts';
-import { beginningOf } from '../log.ts';
+import { shortened } from '../log.ts';
 import { placeOfMistake } from './error-place.ts';
 
 const MAX_TEXT_CHARS = 1_000;
@@ -70,5 +70,5 @@ export function textOf(error: Error): string {
     .replace(/\b(https?:\/\/[^\s/?#"']+)[^\s"']*/gi, '$1');
   const at = placeOfMistake(error);
   const where = at === undefined ? '' : ` (${at})`;
-  return `${text.length > MAX_TEXT_CHARS ? `${beginningOf(text, MAX_TEXT_CHARS)}…` : text}${where}`;
+  return `${shortened(text, MAX_TEXT_CHARS)}${where}`;
 }

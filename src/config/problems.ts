@@ -1,6 +1,6 @@
 /** What is wrong with a configuration: found all at once, said in the user's words, at the line of the nearest key. */
 import type { z } from 'zod';
-import { beginningOf } from '../log.ts';
+import { shortened } from '../log.ts';
 import { didYouMean } from '../near.ts';
 
 /** Where in the file: `['handler', 1, 'webhookURL']`. */
@@ -109,7 +109,7 @@ function shown(value: unknown, said: string): string {
   if (typeof value === 'string' && value.includes('://')) return '';
   const text = JSON.stringify(value);
   if (typeof value === 'string' && value !== '' && said.includes(text)) return '';
-  return `: current value is ${text.length > MAX_SHOWN ? `${beginningOf(text, MAX_SHOWN)}...` : text}`;
+  return `: current value is ${shortened(text, MAX_SHOWN)}`;
 }
 
 /** Undefined where the path leads nowhere. */

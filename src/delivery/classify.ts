@@ -1,7 +1,7 @@
 /** What a receiver's answer, or its absence, means for the change: which error class of errors.ts, and in which words. */
 import type { Clock } from '../clock.ts';
 import { codeOf, RetryAfterError, TerminalError } from '../errors.ts';
-import { beginningOf, printable } from '../log.ts';
+import { printable, shortened } from '../log.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import type { ReceiverResponse } from './receiver.ts';
 
@@ -88,7 +88,5 @@ function redirected(response: ReceiverResponse, to: Addressee): string {
 /** Receivers say in the body what was wrong: `invalid_payload`, `no_service`. */
 function excerpt(body: string, to: Addressee): string {
   const text = printable(to.scrub(body).trim());
-  if (text === '') return '';
-  if (text.length <= MAX_EXCERPT_CHARS) return `: ${text}`;
-  return `: ${beginningOf(text, MAX_EXCERPT_CHARS)}…`;
+  return text === '' ? '' : `: ${shortened(text, MAX_EXCERPT_CHARS)}`;
 }

@@ -27,6 +27,12 @@ export function scrubberOf(url: URL, more: readonly string[] = []): (text: strin
   return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }
 
+/** What of a header's value may be secret: all of it, and the token behind its scheme. */
+export function secretsOf(header: string): readonly string[] {
+  const value = header.trim();
+  return [value, ...value.split(/\s+/)];
+}
+
 /** As an echo may write it: in JSON, where some escape each slash, or percent-encoded. */
 function spellingsOf(piece: string): readonly string[] {
   const inJson = JSON.stringify(piece).slice(1, -1);

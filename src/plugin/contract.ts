@@ -9,7 +9,7 @@ import { documentOf, type ChangeDocument } from '../change/change-document.ts';
 import { halt, type Halt, type HandlerContext } from '../chain/handler.ts';
 import { TerminalError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
-import { beginningOf } from '../log.ts';
+import { shortened } from '../log.ts';
 
 declare module '../change.ts' {
   interface Notes {
@@ -19,6 +19,8 @@ declare module '../change.ts' {
 }
 
 const CONTRACT_VERSION = 1;
+/** Of what another process said. */
+const MAX_SHOWN_CHARS = 100;
 
 const manifest = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
 
@@ -129,8 +131,7 @@ export function verdictOf(given: Answer, change: Change, { id }: Pick<HandlerCon
 }
 
 function shown(text: string): string {
-  const MAX = 100;
-  return JSON.stringify(text.length > MAX ? `${beginningOf(text, MAX)}...` : text);
+  return JSON.stringify(shortened(text, MAX_SHOWN_CHARS));
 }
 
 /** Both as one JSON Schema document, for the authors of plug-ins. */

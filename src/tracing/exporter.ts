@@ -2,6 +2,7 @@
 import { pause, type Clock } from '../clock.ts';
 import type { TracingConfig } from '../config/config.ts';
 import type { Receivers } from '../delivery/receivers.ts';
+import { secretsOf } from '../delivery/scrub.ts';
 import { codeOf, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -73,7 +74,7 @@ export class Exporter {
   /** Answers whether the collector took them. */
   async #send(spans: readonly Span[], signal: AbortSignal, timeoutMs: number): Promise<boolean> {
     const { receivers, clusterName, metrics, log, clock, config } = this.#options;
-    const secrets = Object.values(config.headers).flatMap((value) => [value, ...value.split(' ')]);
+    const secrets = Object.values(config.headers).flatMap(secretsOf);
     const receiver = { name: 'tracing', url: this.#url, timeoutMs, secrets };
     const headers = { ...config.headers, 'content-type': 'application/json' };
     const idempotencyKey = `tracing ${clock.now()}`;
