@@ -5,6 +5,7 @@ import type { Deliveries } from './deliveries.ts';
 import type { Edits } from './edits.ts';
 import type { History } from './history.ts';
 import { TOLD_COLUMNS, type ToldRow } from './delivery-row.ts';
+import type { Merging } from './merging.ts';
 import { query } from './query.ts';
 import { aboutObjects, aboutValues, CHANGE_JOINS } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
@@ -29,20 +30,30 @@ interface DeadRow extends ToldRow {
 
 type DiscardedRow = Pick<DeadRow, 'id' | 'chain' | 'newest' | 'edits'> & { readonly change: number };
 
+export interface DeadLettersParts {
+  readonly deliveries: Deliveries;
+  readonly counters: Counters;
+  readonly edits: Edits;
+  readonly history: History;
+  readonly merging: Merging;
+}
+
 export class DeadLetters {
   readonly #deliveries: Deliveries;
   readonly #counters: Counters;
   readonly #edits: Edits;
   readonly #history: History;
+  readonly #merging: Merging;
   readonly #page;
   readonly #one;
   readonly #discard;
 
-  constructor(db: DatabaseSync, parts: { deliveries: Deliveries; counters: Counters; edits: Edits; history: History }) {
+  constructor(db: DatabaseSync, parts: DeadLettersParts) {
     this.#deliveries = parts.deliveries;
     this.#counters = parts.counters;
     this.#edits = parts.edits;
     this.#history = parts.history;
+    this.#merging = parts.merging;
     const select = `
       SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.edits, e.text AS edits_text,
         ${TOLD_COLUMNS}
@@ -96,7 +107,7 @@ export class DeadLetters {
       error: row.reason,
       attempts: row.attempts,
       diedAt: row.ended_at,
-      record: this.#deliveries.merging.recordOf(row),
+      record: this.#merging.recordOf(row),
       edits: row.edits_text ?? undefined,
     };
   }

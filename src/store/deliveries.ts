@@ -1,64 +1,21 @@
 /**
  * What is owed. Of the unfinished deliveries of one chain and object at most one is not blocked: that keeps them in order and
- * one at a time. Which ones are handed out is known to this connection only (a temporary table, so that a rollback covers it too):
- * a crash hands them out again.
+ * one at a time.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Crashes } from './crashes.ts';
 import type { Edits } from './edits.ts';
-import { DELIVERY_COLUMNS, UNBLOCK, type DeliveryRow } from './delivery-row.ts';
-import { ALONE, Gathered } from './gathered.ts';
-import { Merging } from './merging.ts';
-import { certain, query } from './query.ts';
-import { CHANGE_JOINS, groupOf, groupQueueOf } from './records.ts';
-import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
-import type {
-  Batch,
-  ChangeRecord,
-  ClaimRequest,
-  Death,
-  End,
-  Forks,
-  GroupEnd,
-  ParkRequest,
-  StateWrites,
-} from './store.ts';
-import { StoreError } from './store-error.ts';
+import { UNBLOCK } from './delivery-row.ts';
 import { Failures } from './failures.ts';
-import { HandlerMemory } from './handler-memory.ts';
-
-/** A delivery as it leaves the worker. */
-export interface DeliveryRecord {
-  readonly id: number;
-  readonly chain: string;
-  readonly record: ChangeRecord;
-  readonly attempts: number;
-  readonly deferredSince: number | undefined;
-  /** JSON array. */
-  readonly delivered: string;
-  /** Handler id and JSON. */
-  readonly states: readonly (readonly [handler: string, value: string])[];
-  readonly timerOf: string | undefined;
-  readonly group: string | undefined;
-  readonly isBehind: boolean;
-  /** See `editsOf`. */
-  readonly edits: string | undefined;
-  readonly crashes: number;
-  readonly isAlone: boolean;
-  readonly bytes: number;
-}
-
-/** A batch as it leaves the worker. */
-export type BatchRecord = Omit<Batch, 'deliveries'> & { readonly deliveries: DeliveryRecord[] };
-
-export interface ClaimedRecords {
-  readonly deliveries: DeliveryRecord[];
-  readonly batch: BatchRecord | undefined;
-  readonly hasGathered: boolean;
-  readonly superseded: number;
-  readonly nextDueAt: number | undefined;
-}
+import type { Gathered } from './gathered.ts';
+import type { HandlerMemory, StateRecords } from './handler-memory.ts';
+import type { Merging } from './merging.ts';
+import { certain, query } from './query.ts';
+import { groupOf, groupQueueOf } from './records.ts';
+import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
+import type { Death, End, Forks, GroupEnd, ParkRequest, StateWrites } from './store.ts';
+import { StoreError } from './store-error.ts';
 
 interface Dead {
   readonly kind: 'dead';
@@ -76,16 +33,20 @@ interface Ended {
   readonly replayed: number;
 }
 
-/** States as in {@link DeliveryRecord}; undefined: it waits, handed back. */
+/** Without states it waits, handed back. */
 export interface JoinedRecord {
-  readonly states: DeliveryRecord['states'] | undefined;
+  readonly states: StateRecords | undefined;
   readonly freed: boolean;
 }
 
-/** Of the manifests that one claim hands out: a bound on the memory that waits in a chain, reached by large objects only. */
-const MAX_BYTES = 4 * 1024 * 1024;
-/** Parked deliveries and timers that one claim makes ready at most: a bound on its time, reached only after an outage. */
-const MAX_DUE = 5000;
+export interface DeliveriesParts {
+  readonly counters: Counters;
+  readonly crashes: Crashes;
+  readonly edits: Edits;
+  readonly gathered: Gathered;
+  readonly memory: HandlerMemory;
+  readonly merging: Merging;
+}
 
 export class Deliveries {
   readonly #counters: Counters;
@@ -93,18 +54,18 @@ export class Deliveries {
   readonly #memory: HandlerMemory;
   readonly failures: Failures;
   readonly #gathered: Gathered;
-  readonly merging: Merging;
+  readonly #merging: Merging;
   readonly #crashes: Crashes;
   readonly #statements;
 
-  constructor(db: DatabaseSync, counters: Counters, edits: Edits, crashes: Crashes) {
-    this.#counters = counters;
-    this.#edits = edits;
-    this.#memory = new HandlerMemory(db);
+  constructor(db: DatabaseSync, parts: DeliveriesParts) {
+    this.#counters = parts.counters;
+    this.#edits = parts.edits;
+    this.#memory = parts.memory;
     this.failures = new Failures(db);
-    this.#gathered = new Gathered(db);
-    this.merging = new Merging(db, counters);
-    this.#crashes = crashes;
+    this.#gathered = parts.gathered;
+    this.#merging = parts.merging;
+    this.#crashes = parts.crashes;
     this.#statements = prepare(db);
   }
 
@@ -116,48 +77,6 @@ export class Deliveries {
   /** Counts `amount` deliveries opened in each of the chains. */
   count(chains: readonly string[], amount: number): void {
     for (const chain of chains) this.#counters.add(chain, 'accepted', amount);
-  }
-
-  /** Whether a claim must write: something that waited is due, or has waited for so long that it may be merged. */
-  mustWrite(request: ClaimRequest): boolean {
-    return this.#hasDue(request) || this.#hasLate(request);
-  }
-
-  #hasDue({ chain, now }: ClaimRequest): boolean {
-    return (this.#nextDueAt(chain) ?? Infinity) <= now;
-  }
-
-  #hasLate({ coalesce, chain, now, wallNow = now }: ClaimRequest): boolean {
-    return coalesce === true && this.merging.isLate(chain, wallNow);
-  }
-
-  claim(request: ClaimRequest): ClaimedRecords {
-    const { chain, limit, now, wallNow = now, stateful } = request;
-    if (this.#hasDue(request)) this.#wakeDue(chain, now);
-    const superseded = this.#hasLate(request) ? this.merging.merge(chain, limit, wallNow) : 0;
-    const turn = this.#crashes.turn(chain, now);
-    const room = { bytes: MAX_BYTES };
-    const { rows, isCut } = fitting(this.#rowsFor(turn, chain, limit + 1), room);
-    const first = rows.slice(0, limit);
-    const deliveries = first.flatMap((row) => {
-      const behind = turn === undefined ? this.#rowsBehind(row, request, room) : [];
-      const waiting = behind.map((other) => this.#handOut(other, chain, [], true));
-      return [this.#handOut(row, chain, stateful), ...waiting];
-    });
-    this.#crashes.note(
-      chain,
-      request.atOnce ?? limit,
-      first.map(({ delivery }) => delivery),
-    );
-    const mayBatch = turn === undefined || turn === 'batch';
-    const batch = request.batch === true && mayBatch ? this.#handOutBatch(request) : undefined;
-    const nextDueAt = isCut || rows.length > limit ? now : this.#nextDueAt(chain);
-    if (batch !== undefined || request.batch !== true)
-      return { deliveries, batch, hasGathered: batch !== undefined, nextDueAt, superseded };
-    const batchDueAt = this.#gathered.nextDueAt(chain);
-    const next = Math.min(nextDueAt ?? Infinity, batchDueAt ?? Infinity);
-    const hasGathered = batchDueAt !== undefined;
-    return { deliveries, batch, hasGathered, nextDueAt: Number.isFinite(next) ? next : undefined, superseded };
   }
 
   checkpoint(delivery: number, handler: string): void {
@@ -216,7 +135,7 @@ export class Deliveries {
 
   release(delivery: number, perhapsSent = false): void {
     this.#requireClaimed(this.#statements.unclaim.run(delivery).changes, delivery);
-    if (perhapsSent) this.merging.keepApart(delivery);
+    if (perhapsSent) this.#merging.keepApart(delivery);
   }
 
   /** Leaves the queue of its object for that of a group: its successors there need not wait for it. */
@@ -254,62 +173,6 @@ export class Deliveries {
     this.count(chains, 1);
   }
 
-  /** What was parked or timed until now takes its place among the ready ones. */
-  #wakeDue(chain: string, now: number): void {
-    this.#statements.wakeParked.run(chain, now, MAX_DUE);
-    for (const timer of this.#memory.takeTimers(chain, now, MAX_DUE)) {
-      this.open(chain, timer.change, timer.queue, timer.handler);
-      this.count([chain], 1);
-    }
-  }
-
-  /** What was being worked on at a crash is handed out alone. */
-  #rowsFor(turn: ReturnType<Crashes['turn']>, chain: string, limit: number): Iterable<DeliveryRow> {
-    if (turn === 'wait' || turn === 'batch') return [];
-    const { claim, one } = this.#statements;
-    return turn === undefined ? claim.iterate(chain, limit) : one.all(turn);
-  }
-
-  /** What waits for it in its group, as far as there is room. */
-  #rowsBehind({ queue }: DeliveryRow, { chain, behind = 0 }: ClaimRequest, room: Room): DeliveryRow[] {
-    if (behind === 0 || room.bytes <= 0 || groupOf(queue) === undefined) return [];
-    return fitting(this.#statements.behind.iterate(chain, queue, behind), room).rows;
-  }
-
-  #handOutBatch({ chain, now, stateful }: ClaimRequest): BatchRecord | undefined {
-    const due = this.#gathered.due(chain, now);
-    if (due === undefined) return undefined;
-    const deliveries = due.rows.map((row) => this.#handOut(row, chain, stateful));
-    this.#crashes.noteBatch(chain, due.rows);
-    return { handler: due.handler, id: due.batch, deliveries };
-  }
-
-  #handOut(row: DeliveryRow, chain: string, stateful: readonly string[], isBehind = false): DeliveryRecord {
-    this.#statements.markClaimed.run(row.delivery);
-    return {
-      id: row.delivery,
-      chain,
-      record: this.merging.recordOf(row),
-      attempts: row.attempts,
-      deferredSince: row.deferred_since ?? undefined,
-      delivered: row.delivered,
-      states: this.#memory.states(row.queue, stateful),
-      timerOf: row.timer_of ?? undefined,
-      group: groupOf(row.queue),
-      isBehind,
-      edits: this.#edits.find(row.edits),
-      crashes: row.claims,
-      isAlone: row.batch === ALONE,
-      bytes: bytesOf(row),
-    };
-  }
-
-  #nextDueAt(chain: string): number | undefined {
-    const parked = this.#statements.nextParked.get(chain)?.due_at;
-    const next = Math.min(parked ?? Infinity, this.#memory.nextTimer(chain) ?? Infinity);
-    return Number.isFinite(next) ? next : undefined;
-  }
-
   /** Counts it, too. */
   #end(delivery: number, end: End | Dead, now: number, attempts: number | null = null): Ended {
     this.release(delivery);
@@ -330,26 +193,6 @@ export class Deliveries {
   }
 }
 
-/** What is left of {@link MAX_BYTES}. */
-interface Room {
-  bytes: number;
-}
-
-/** One at least, however large. */
-function fitting(all: Iterable<DeliveryRow>, room: Room): { readonly rows: DeliveryRow[]; readonly isCut: boolean } {
-  const rows: DeliveryRow[] = [];
-  for (const row of all) {
-    if (bytesOf(row) > room.bytes && rows.length > 0) return { rows, isCut: true };
-    rows.push(row);
-    room.bytes -= bytesOf(row);
-  }
-  return { rows, isCut: false };
-}
-
-function bytesOf({ before, after }: DeliveryRow): number {
-  return (before?.length ?? 0) + (after?.length ?? 0);
-}
-
 function notClaimed(delivery: number): StoreError {
   return new StoreError(
     'STORE_REFUSED',
@@ -361,33 +204,7 @@ function prepare(db: DatabaseSync) {
   return {
     open: db.prepare('INSERT INTO deliveries (chain, change, queue, state, timer_of) VALUES (?, ?, ?, ?, ?)'),
     unfinished: db.prepare(`SELECT 1 FROM deliveries WHERE chain = ? AND queue = ? AND state < ${DEAD} LIMIT 1`),
-    nextParked: query<{ due_at: number }>(
-      db,
-      `SELECT due_at FROM deliveries WHERE chain = ? AND state = ${PARKED} ORDER BY due_at LIMIT 1`,
-    ),
-    wakeParked: db.prepare(
-      `UPDATE deliveries SET state = ${READY}, due_at = NULL WHERE id IN (
-         SELECT id FROM deliveries WHERE chain = ? AND state = ${PARKED} AND due_at <= ? ORDER BY due_at LIMIT ?)`,
-    ),
-    // Not `LIMIT ?`: the planner looks at its value, so that SQLite prepares the statement anew for each one, 5 times as long as it runs.
-    claim: query<DeliveryRow>(
-      db,
-      `SELECT ${DELIVERY_COLUMNS}
-       FROM (SELECT * FROM deliveries WHERE chain = ? AND state = ${READY} AND id NOT IN temp.claimed ORDER BY id LIMIT ? + 0) d
-       JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
-    ),
-    one: query<DeliveryRow>(
-      db,
-      `SELECT ${DELIVERY_COLUMNS} FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} WHERE d.id = ?`,
-    ),
-    behind: query<DeliveryRow>(
-      db,
-      `SELECT ${DELIVERY_COLUMNS}
-       FROM (SELECT * FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD} ORDER BY id LIMIT ? + 0) d
-       JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
-    ),
     ready: db.prepare(`UPDATE deliveries SET state = ${READY} WHERE id = ? AND id IN temp.claimed`),
-    markClaimed: db.prepare('INSERT INTO temp.claimed VALUES (?)'),
     unclaim: db.prepare('DELETE FROM temp.claimed WHERE id = ?'),
     claimed: query<Pick<Ended, 'chain' | 'queue'>>(
       db,

@@ -4,6 +4,9 @@ import { certain, query } from './query.ts';
 import { Changes, groupOf, queueOf } from './records.ts';
 import type { StateWrites } from './store.ts';
 
+/** By handler: its state as JSON. */
+export type StateRecords = readonly (readonly [handler: string, value: string])[];
+
 /** A wake-up that is due, now a change. */
 export interface DueTimer {
   readonly handler: string;
@@ -37,7 +40,7 @@ export class HandlerMemory {
     this.#statements = prepare(db);
   }
 
-  states(queue: string, handlers: readonly string[]): [handler: string, value: string][] {
+  states(queue: string, handlers: readonly string[]): StateRecords {
     return handlers.flatMap((handler): [string, string][] => {
       const state = this.#statements.getState.get(handler, queue);
       return state === undefined ? [] : [[handler, state.value]];

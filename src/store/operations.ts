@@ -4,15 +4,18 @@ import type { Change } from '../change.ts';
 import { Acceptor, type PackedBatch } from './accept.ts';
 import { Baseline } from './baseline.ts';
 import { Bodies } from './bodies.ts';
+import { Claims, type ClaimedRecords } from './claims.ts';
 import type { Counters } from './counters.ts';
 import type { Crashes } from './crashes.ts';
 import { removeOlderVersions, vacuum } from './database.ts';
 import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
-import { Deliveries, type ClaimedRecords } from './deliveries.ts';
+import { Deliveries } from './deliveries.ts';
 import { Edits } from './edits.ts';
 import type { Facts } from './facts.ts';
+import { Gathered } from './gathered.ts';
 import { HandlerMemory } from './handler-memory.ts';
 import { History } from './history.ts';
+import { Merging } from './merging.ts';
 import type { PackedObservations } from './observations.ts';
 import { Kinds } from './records.ts';
 import { MEMORY_KEPT_MS } from './store.ts';
@@ -63,13 +66,17 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
   const bodies = new Bodies(db);
   const baseline = new Baseline(db, bodies);
   const edits = new Edits(db);
-  const deliveries = new Deliveries(db, counters, edits, crashes);
+  const states = new HandlerMemory(db);
+  const gathered = new Gathered(db);
+  const merging = new Merging(db, counters);
+  const parts = { counters, crashes, edits, gathered, memory: states, merging };
+  const deliveries = new Deliveries(db, parts);
+  const claims = new Claims(db, { ...parts, deliveries });
   const history = new History(db, bodies, facts);
-  const deadLetters = new DeadLetters(db, { deliveries, counters, edits, history });
+  const deadLetters = new DeadLetters(db, { deliveries, counters, edits, history, merging });
   const trips = new Trips(db);
   const kinds = new Kinds(db);
   const memory = new SinkMemory(db);
-  const states = new HandlerMemory(db);
   const acceptor = new Acceptor(db, { baseline, bodies, deliveries, facts });
   const { staging } = acceptor;
   return {
@@ -121,8 +128,8 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     discardStaged: write((scope: number) => staging.discard(scope)),
     accept: write((batch: PackedBatch, now: number) => acceptor.accept(batch, now)),
     claim: {
-      run: (request: ClaimRequest) => deliveries.claim(request),
-      writes: (request: ClaimRequest) => deliveries.mustWrite(request),
+      run: (request: ClaimRequest) => claims.claim(request),
+      writes: (request: ClaimRequest) => claims.mustWrite(request),
       buffers: ({ deliveries: single, batch }: ClaimedRecords) => [
         ...buffersOf(single),
         ...buffersOf(batch?.deliveries ?? []),

@@ -13,7 +13,8 @@ import type { Call } from './engine.ts';
 import type { Term } from './epoch.ts';
 import { changeOf } from './change-of.ts';
 import type { DeadLetterRecord } from './dead-letters.ts';
-import type { DeliveryRecord } from './deliveries.ts';
+import type { DeliveryRecord } from './claims.ts';
+import type { StateRecords } from './handler-memory.ts';
 import { buffersOf, packObservations } from './observations.ts';
 import type { Operations } from './operations.ts';
 import type {
@@ -385,7 +386,7 @@ class SqliteStore implements Store {
   }
 }
 
-function statesOf(records: DeliveryRecord['states']): ReadonlyMap<string, Json> {
+function statesOf(records: StateRecords): ReadonlyMap<string, Json> {
   return new Map(records.map(([handler, value]) => [handler, JSON.parse(value) as Json]));
 }
 

@@ -1,0 +1,230 @@
+/**
+ * What is due, handed out. To whom is known to this connection only (a temporary table, so that a rollback covers it too): a crash
+ * hands it out again.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import type { Crashes } from './crashes.ts';
+import type { Deliveries } from './deliveries.ts';
+import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
+import type { Edits } from './edits.ts';
+import { ALONE, type Gathered } from './gathered.ts';
+import type { HandlerMemory, StateRecords } from './handler-memory.ts';
+import type { Merging } from './merging.ts';
+import { query } from './query.ts';
+import { CHANGE_JOINS, groupOf } from './records.ts';
+import { BLOCKED, DEAD, PARKED, READY } from './schema.ts';
+import type { Batch, ChangeRecord, ClaimRequest } from './store.ts';
+
+/** A delivery as it leaves the worker. */
+export interface DeliveryRecord {
+  readonly id: number;
+  readonly chain: string;
+  readonly record: ChangeRecord;
+  readonly attempts: number;
+  readonly deferredSince: number | undefined;
+  /** JSON array. */
+  readonly delivered: string;
+  readonly states: StateRecords;
+  readonly timerOf: string | undefined;
+  readonly group: string | undefined;
+  readonly isBehind: boolean;
+  /** See `editsOf`. */
+  readonly edits: string | undefined;
+  readonly crashes: number;
+  readonly isAlone: boolean;
+  readonly bytes: number;
+}
+
+/** A batch as it leaves the worker. */
+export type BatchRecord = Omit<Batch, 'deliveries'> & { readonly deliveries: DeliveryRecord[] };
+
+export interface ClaimedRecords {
+  readonly deliveries: DeliveryRecord[];
+  readonly batch: BatchRecord | undefined;
+  readonly hasGathered: boolean;
+  readonly superseded: number;
+  readonly nextDueAt: number | undefined;
+}
+
+export interface ClaimsParts {
+  readonly deliveries: Deliveries;
+  readonly crashes: Crashes;
+  readonly edits: Edits;
+  readonly gathered: Gathered;
+  readonly memory: HandlerMemory;
+  readonly merging: Merging;
+}
+
+/** Of the manifests that one claim hands out: a bound on the memory that waits in a chain, reached by large objects only. */
+const MAX_BYTES = 4 * 1024 * 1024;
+/** Parked deliveries and timers that one claim makes ready at most: a bound on its time, reached only after an outage. */
+const MAX_DUE = 5000;
+
+export class Claims {
+  readonly #deliveries: Deliveries;
+  readonly #crashes: Crashes;
+  readonly #edits: Edits;
+  readonly #gathered: Gathered;
+  readonly #memory: HandlerMemory;
+  readonly #merging: Merging;
+  readonly #statements;
+
+  constructor(db: DatabaseSync, parts: ClaimsParts) {
+    this.#deliveries = parts.deliveries;
+    this.#crashes = parts.crashes;
+    this.#edits = parts.edits;
+    this.#gathered = parts.gathered;
+    this.#memory = parts.memory;
+    this.#merging = parts.merging;
+    this.#statements = prepare(db);
+  }
+
+  /** Whether a claim must write: something that waited is due, or has waited for so long that it may be merged. */
+  mustWrite(request: ClaimRequest): boolean {
+    return this.#hasDue(request) || this.#hasLate(request);
+  }
+
+  #hasDue({ chain, now }: ClaimRequest): boolean {
+    return (this.#nextDueAt(chain) ?? Infinity) <= now;
+  }
+
+  #hasLate({ coalesce, chain, now, wallNow = now }: ClaimRequest): boolean {
+    return coalesce === true && this.#merging.isLate(chain, wallNow);
+  }
+
+  claim(request: ClaimRequest): ClaimedRecords {
+    const { chain, limit, now, wallNow = now, stateful } = request;
+    if (this.#hasDue(request)) this.#wakeDue(chain, now);
+    const superseded = this.#hasLate(request) ? this.#merging.merge(chain, limit, wallNow) : 0;
+    const turn = this.#crashes.turn(chain, now);
+    const room = { bytes: MAX_BYTES };
+    const { rows, isCut } = fitting(this.#rowsFor(turn, chain, limit + 1), room);
+    const first = rows.slice(0, limit);
+    const deliveries = first.flatMap((row) => {
+      const behind = turn === undefined ? this.#rowsBehind(row, request, room) : [];
+      const waiting = behind.map((other) => this.#handOut(other, chain, [], true));
+      return [this.#handOut(row, chain, stateful), ...waiting];
+    });
+    this.#crashes.note(
+      chain,
+      request.atOnce ?? limit,
+      first.map(({ delivery }) => delivery),
+    );
+    const mayBatch = turn === undefined || turn === 'batch';
+    const batch = request.batch === true && mayBatch ? this.#handOutBatch(request) : undefined;
+    const nextDueAt = isCut || rows.length > limit ? now : this.#nextDueAt(chain);
+    if (batch !== undefined || request.batch !== true)
+      return { deliveries, batch, hasGathered: batch !== undefined, nextDueAt, superseded };
+    const batchDueAt = this.#gathered.nextDueAt(chain);
+    const next = Math.min(nextDueAt ?? Infinity, batchDueAt ?? Infinity);
+    const hasGathered = batchDueAt !== undefined;
+    return { deliveries, batch, hasGathered, nextDueAt: Number.isFinite(next) ? next : undefined, superseded };
+  }
+
+  /** What was parked or timed until now takes its place among the ready ones. */
+  #wakeDue(chain: string, now: number): void {
+    this.#statements.wakeParked.run(chain, now, MAX_DUE);
+    for (const timer of this.#memory.takeTimers(chain, now, MAX_DUE)) {
+      this.#deliveries.open(chain, timer.change, timer.queue, timer.handler);
+      this.#deliveries.count([chain], 1);
+    }
+  }
+
+  /** What was being worked on at a crash is handed out alone. */
+  #rowsFor(turn: ReturnType<Crashes['turn']>, chain: string, limit: number): Iterable<DeliveryRow> {
+    if (turn === 'wait' || turn === 'batch') return [];
+    const { claim, one } = this.#statements;
+    return turn === undefined ? claim.iterate(chain, limit) : one.all(turn);
+  }
+
+  /** What waits for it in its group, as far as there is room. */
+  #rowsBehind({ queue }: DeliveryRow, { chain, behind = 0 }: ClaimRequest, room: Room): DeliveryRow[] {
+    if (behind === 0 || room.bytes <= 0 || groupOf(queue) === undefined) return [];
+    return fitting(this.#statements.behind.iterate(chain, queue, behind), room).rows;
+  }
+
+  #handOutBatch({ chain, now, stateful }: ClaimRequest): BatchRecord | undefined {
+    const due = this.#gathered.due(chain, now);
+    if (due === undefined) return undefined;
+    const deliveries = due.rows.map((row) => this.#handOut(row, chain, stateful));
+    this.#crashes.noteBatch(chain, due.rows);
+    return { handler: due.handler, id: due.batch, deliveries };
+  }
+
+  #handOut(row: DeliveryRow, chain: string, stateful: readonly string[], isBehind = false): DeliveryRecord {
+    this.#statements.markClaimed.run(row.delivery);
+    return {
+      id: row.delivery,
+      chain,
+      record: this.#merging.recordOf(row),
+      attempts: row.attempts,
+      deferredSince: row.deferred_since ?? undefined,
+      delivered: row.delivered,
+      states: this.#memory.states(row.queue, stateful),
+      timerOf: row.timer_of ?? undefined,
+      group: groupOf(row.queue),
+      isBehind,
+      edits: this.#edits.find(row.edits),
+      crashes: row.claims,
+      isAlone: row.batch === ALONE,
+      bytes: bytesOf(row),
+    };
+  }
+
+  #nextDueAt(chain: string): number | undefined {
+    const parked = this.#statements.nextParked.get(chain)?.due_at;
+    const next = Math.min(parked ?? Infinity, this.#memory.nextTimer(chain) ?? Infinity);
+    return Number.isFinite(next) ? next : undefined;
+  }
+}
+
+/** What is left of {@link MAX_BYTES}. */
+interface Room {
+  bytes: number;
+}
+
+/** One at least, however large. */
+function fitting(all: Iterable<DeliveryRow>, room: Room): { readonly rows: DeliveryRow[]; readonly isCut: boolean } {
+  const rows: DeliveryRow[] = [];
+  for (const row of all) {
+    if (bytesOf(row) > room.bytes && rows.length > 0) return { rows, isCut: true };
+    rows.push(row);
+    room.bytes -= bytesOf(row);
+  }
+  return { rows, isCut: false };
+}
+
+function bytesOf({ before, after }: DeliveryRow): number {
+  return (before?.length ?? 0) + (after?.length ?? 0);
+}
+
+function prepare(db: DatabaseSync) {
+  return {
+    nextParked: query<{ due_at: number }>(
+      db,
+      `SELECT due_at FROM deliveries WHERE chain = ? AND state = ${PARKED} ORDER BY due_at LIMIT 1`,
+    ),
+    wakeParked: db.prepare(
+      `UPDATE deliveries SET state = ${READY}, due_at = NULL WHERE id IN (
+         SELECT id FROM deliveries WHERE chain = ? AND state = ${PARKED} AND due_at <= ? ORDER BY due_at LIMIT ?)`,
+    ),
+    // Not `LIMIT ?`: the planner looks at its value, so that SQLite prepares the statement anew for each one, 5 times as long as it runs.
+    claim: query<DeliveryRow>(
+      db,
+      `SELECT ${DELIVERY_COLUMNS}
+       FROM (SELECT * FROM deliveries WHERE chain = ? AND state = ${READY} AND id NOT IN temp.claimed ORDER BY id LIMIT ? + 0) d
+       JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
+    ),
+    one: query<DeliveryRow>(
+      db,
+      `SELECT ${DELIVERY_COLUMNS} FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS} WHERE d.id = ?`,
+    ),
+    behind: query<DeliveryRow>(
+      db,
+      `SELECT ${DELIVERY_COLUMNS}
+       FROM (SELECT * FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD} ORDER BY id LIMIT ? + 0) d
+       JOIN changes c ON c.id = d.change ${CHANGE_JOINS} ORDER BY d.id`,
+    ),
+    markClaimed: db.prepare('INSERT INTO temp.claimed VALUES (?)'),
+  };
+}
