@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -78,4 +78,28 @@ test('what a slow reader has not taken yet is not kept in memory', async (t) => 
   assert.deepEqual([read.length, stdout.writableLength], [100, 0]);
   const longest = Math.max(...read.map((line) => line.length));
   assert.ok(waiting <= longest, `${waiting} bytes at once, of lines of ${longest}`);
+});
+
+test('where a configuration lacks a variable, the state that is named is that of the file, and not of another of its name', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'watchchain-history-'));
+  t.after(() => rm(root, { recursive: true }));
+  const others = join(root, 'watchchain', 'uid', 'config');
+  await mkdir(others, { recursive: true });
+  await writeFile(join(others, 'store.db'), '');
+  const config = join(root, 'config.toml');
+  const hint = async (state: string) => {
+    await writeFile(
+      config,
+      `${state}\n[[resource]]\nkind = "pod"\n[[handler]]\nname = "slack"\nwebhookURL = "\${UNSET}"\n`,
+    );
+    const { stderr } = await runCommand(['history', '-c', config], { env: { XDG_STATE_HOME: root } });
+    return /--state (.*)$/m.exec(stderr)?.[1];
+  };
+  assert.equal(await hint('[state]\npath = "state"'), join(root, 'state'));
+  assert.equal(
+    await hint('[state]\nname = "audit"'),
+    `FOLDER, below ${join(root, 'watchchain')} unless the file names one`,
+  );
+  assert.equal(await hint(''), others);
+  assert.equal(await hint('broken'), others);
 });

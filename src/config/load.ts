@@ -4,7 +4,7 @@ import { delimiter, dirname, parse as parsePath, resolve } from 'node:path';
 import { eventRules } from '../chain/event-rules.ts';
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { starvedHandlers } from '../chain/interest.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, isConfigError } from '../errors.ts';
 import type { Repeats } from '../event.ts';
 import {
   checkChains,
@@ -128,6 +128,35 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   return config;
 }
 
+/**
+ * Where the state is by a file that may be wrong everywhere else.
+ * @returns undefined when the file does not say so much
+ */
+export async function stateOf(
+  file: string,
+  options: Pick<LoadOptions, 'env' | 'tool'>,
+): Promise<StatePlace | undefined> {
+  try {
+    const { value } = await readConfigFile(file, { lenient: true, repeats: 'first', unset: 'empty', ...options });
+    const problems: Problem[] = [];
+    const folder = dirname(resolve(file));
+    const { state = {} } = canonical(value, configFile, [], []) as Record<string, unknown>;
+    const filled = complete({ state }, { env: options.env, folder }, problems);
+    const { data } = configFile.shape.state.safeParse(filled.value['state']);
+    return data === undefined || problems.length > 0 ? undefined : statePlace(data, file);
+  } catch (thrown) {
+    if (isConfigError(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+type StatePlace = Config['state'];
+
+function statePlace(state: ConfigFile['state'], file: string): StatePlace {
+  const path = state?.path === undefined ? undefined : resolve(dirname(resolve(file)), state.path);
+  return { path, name: state?.name ?? parsePath(file).name };
+}
+
 /** See `ChainConfig.awayFrom`. */
 const AWAY_FROM = { auto: 20, summary: 1, each: undefined, ignore: undefined } as const;
 
@@ -231,7 +260,7 @@ function settings(
   overrides: Overrides,
 ): Omit<Config, 'chains' | 'secretFiles' | 'outside' | 'warnings' | 'mayRunPrograms'> {
   const { cluster, log, state, redact, lookup, heartbeat, tracing, web, whileAway, existing } = data;
-  const stateName = state?.name ?? parsePath(file).name;
+  const place = statePlace(state, file);
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
@@ -246,8 +275,8 @@ function settings(
       maxSilenceMs: cluster?.maxSilence === undefined ? undefined : durationMs(cluster.maxSilence),
     },
     state: {
-      path: overrides.state ?? (state?.path === undefined ? undefined : resolve(folder, state.path)),
-      name: stateName,
+      ...place,
+      ...(overrides.state === undefined ? {} : { path: overrides.state }),
     },
     whileAway: whileAway === 'ignore' ? 'ignore' : 'each',
     existing: existing ?? 'silent',
@@ -272,7 +301,7 @@ function settings(
       requestsPerSecond: lookup?.requestsPerSecond ?? 5,
       burst: lookup?.burst ?? 10,
     },
-    lease: leaseOf(data.lease, overrides.lease, stateName),
+    lease: leaseOf(data.lease, overrides.lease, place.name),
     heartbeat: heartbeat && {
       url: heartbeat.url,
       method: heartbeat.method ?? 'POST',
