@@ -293,6 +293,29 @@ describe('digest', () => {
     );
   });
 
+  test('tells what changed again within a window right after it, and not a window later', async (t) => {
+    const { told, definition } = channel();
+    const chain = await startTestChain(t, { handlers: [definition], digest: { windowMs: 3_600_000, over: 0 } });
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    await chain.advance(60_000);
+    await chain.accept('shop/a', 'shop/b', 'shop/a');
+    await chain.advance(3_540_000);
+    await chain.advance(2_000);
+    await chain.advance(2_000);
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['a,b', 'a,b', 'a'],
+    );
+    chain.clock.set(-3_600_000);
+    await chain.accept('shop/a');
+    await chain.runner.idle();
+    await chain.advance(3_599_000);
+    assert.equal(told.length, 3);
+    await chain.advance(1_000);
+    assert.equal(told.length, 4);
+  });
+
   test('is what a sink asks for itself, unless the configuration has one: a message as soon as `max` wait, and when the window ends', async (t) => {
     for (const [digest, atOnce] of [
       [undefined, 3],

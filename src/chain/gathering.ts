@@ -11,15 +11,15 @@ export interface GatheringOptions {
   readonly awayFrom: number | undefined;
 }
 
-/** After a restart or a gap, what was missed comes at once: so long is waited to know how much it is. */
-const AWAY_MS = 2_000;
+/** What was missed comes at once, and so does what waited behind a window's members: so long is waited to know how much it is. */
+const BURST_MS = 2_000;
 
 /** Of one sink. Forgotten with the process: what waits is in the store. */
 export class Gathering {
   readonly #options: GatheringOptions;
   #windowEndsAt = -Infinity;
   #inWindow = 0;
-  #awayUntil = -Infinity;
+  #burstUntil = -Infinity;
   /** While the receiver's rate has made some wait, the others wait with them: else they would take each turn. */
   #limitedUntil: number | undefined;
 
@@ -33,15 +33,22 @@ export class Gathering {
     const now = clock.steady();
     if (this.#limitedUntil !== undefined) return Math.max(now, this.#limitedUntil);
     if (awayFrom !== undefined && change.flags.whileAway === true) {
-      if (now >= this.#awayUntil) this.#awayUntil = now + AWAY_MS;
-      return this.#awayUntil;
+      return this.#endOfBurst(now);
     }
-    return window === undefined ? undefined : this.#untilOf(window, now);
+    return window === undefined ? undefined : this.#untilOf(change, window, now);
+  }
+
+  #endOfBurst(now: number): number {
+    if (now >= this.#burstUntil) this.#burstUntil = now + BURST_MS;
+    return this.#burstUntil;
   }
 
   /** Up to `over` are told one by one in each window, the rest of it together: when it ends, and whenever `max` have come. */
-  #untilOf({ windowMs, over, max }: BatchWindow, now: number): number | undefined {
+  #untilOf(change: Change, { windowMs, over, max }: BatchWindow, now: number): number | undefined {
     if (now >= this.#windowEndsAt) {
+      // It belongs to the window that is over, but had to wait for an earlier change of its object that was told with it.
+      const age = this.#options.clock.now() - change.observedAt;
+      if (this.#inWindow > over && now - age < this.#windowEndsAt) return this.#endOfBurst(now);
       this.#windowEndsAt = now + windowMs;
       this.#inWindow = 0;
     }
