@@ -98,11 +98,13 @@ async function filterFrom(store: Store, { by, since, ...flags }: Flags): Promise
 /** Gone through backwards first, to where they begin: they are told oldest first, and to keep them until then takes too much. */
 export async function* newest(store: Store, filter: Filter, limit: number): AsyncGenerator<readonly Change[]> {
   let [first, last] = [Number.MAX_SAFE_INTEGER, 0];
-  for (let left = limit; left > 0; left -= PAGE) {
-    const page = await store.history({ ...filter, beforeId: first, newestFirst: true, limit: Math.min(PAGE, left) });
+  for (let left = limit; left > 0;) {
+    const wanted = Math.min(PAGE, left);
+    const page = await store.history({ ...filter, beforeId: first, newestFirst: true, limit: wanted });
     first = page.at(-1)?.id ?? first;
     last = Math.max(last, page[0]?.id ?? 0);
-    if (page.length < PAGE) break;
+    left -= written(page, filter).length;
+    if (page.length < wanted) break;
   }
   if (last > 0) yield* pagesAfter(store, { ...filter, beforeId: last + 1 }, first - 1);
 }
@@ -110,10 +112,21 @@ export async function* newest(store: Store, filter: Filter, limit: number): Asyn
 async function* pagesAfter(store: Store, filter: Filter, afterId: number): AsyncGenerator<readonly Change[]> {
   for (let last = afterId; ;) {
     const page = await store.history({ ...filter, afterId: last, limit: PAGE });
-    yield page;
+    yield written(page, filter);
     last = page.at(-1)?.id ?? last;
     if (page.length < PAGE) return;
   }
+}
+
+/** Without those of which the manager only lost a field to the one who wrote it: its entry was altered, too. */
+function written(page: readonly Change[], { by }: Filter): readonly Change[] {
+  if (by === undefined) return page;
+  const pattern = by
+    .replaceAll(/[\\^$.+|()[\]{}]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  const manager = new RegExp(`^${pattern}$`, 'su');
+  return page.filter((change) => writersOf(withDifference(change)).some((writer) => manager.test(writer)));
 }
 
 /** Asks again and again, since the service is another process. Ends when asked to. */

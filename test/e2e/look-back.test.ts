@@ -126,6 +126,9 @@ describe('what happened is looked up', () => {
     assert.equal(await found('--kind', 'deploy'), 5);
     assert.equal(await found('--kind', 'Deployments.apps', '--name', 'doomed-?'), 2);
     assert.equal(await found('--by', 'kubectl-sc*'), 1);
+    const byCreator = (await lines(folder, 'history', '--by', 'kubectl-client-side-appl?')).join('\n');
+    assert.match(byCreator, /added +Deployment default\/web/);
+    assert.doesNotMatch(byCreator, /updated/, 'who only lost the field to another did not do it');
     for (const since of ['1h', '30d']) assert.equal(await found('-n', 'default', '--since', since), 6);
     assert.equal(await found('-n=default'), 6);
     assert.equal(await found('--limit', '2'), 2);
