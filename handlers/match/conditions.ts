@@ -1,5 +1,5 @@
 /** Each test of a configuration as a function of a change, with the reason in words. */
-import type { HandlerContext } from '../../src/chain/handler.ts';
+import type { ClusterQuestions, HandlerContext } from '../../src/chain/handler.ts';
 import { apiVersionOf, manifestOf, type Change, type Manifest } from '../../src/change.ts';
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
@@ -46,6 +46,12 @@ export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Con
   }
   if (tests.changed !== undefined) conditions.push(changedAt([tests.changed].flat()));
   return [...conditions, ...involvedConditions(tests)];
+}
+
+/** What the cluster may have to be asked for: the owners of anything, but labels and annotations only of what an Event is about. */
+export function questionsOf({ labels, annotations, ownerKind, ownerName }: Omit<Tests, 'action'>): ClusterQuestions {
+  if (ownerKind !== undefined || ownerName !== undefined) return { involved: true };
+  return labels === undefined && annotations === undefined ? {} : { involved: 'of Events' };
 }
 
 /** Of an Event the object that it involves counts: its own labels are empty. */

@@ -1,6 +1,6 @@
 import type { Change } from '../../src/change.ts';
 import { defineTransform, halt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
-import { conditionsOf, type Outcome } from './conditions.ts';
+import { conditionsOf, questionsOf, type Outcome } from './conditions.ts';
 import { options } from './options.ts';
 
 export default defineTransform({
@@ -35,9 +35,7 @@ export default defineTransform({
       toml: '[[handler]]\nname = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
     },
   ],
-  asks: ({ labels, annotations, ownerKind, ownerName }) => ({
-    involved: [labels, annotations, ownerKind, ownerName].some((test) => test !== undefined),
-  }),
+  asks: questionsOf,
   create({ drop, absentIsEmpty, ...given }) {
     const conditions = conditionsOf(given, absentIsEmpty);
     return { handle: (change, context) => judge(change, context, 0, []) };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Change } from '../../src/change.ts';
 import { defineTransform, halt, type HandlerContext } from '../../src/chain/handler.ts';
 import { WaitError } from '../../src/errors.ts';
-import { conditionsOf } from '../match/conditions.ts';
+import { conditionsOf, questionsOf } from '../match/conditions.ts';
 import { tests } from '../match/options.ts';
 import { quietEnd, windowOptions } from './window.ts';
 
@@ -46,6 +46,7 @@ export default defineTransform({
   ].join('\n\n'),
   options,
   holdsWakeUps: true,
+  asks: questionsOf,
   examples: [
     {
       title: 'Nothing of the batch namespace at night; it is told in the morning',

@@ -151,8 +151,8 @@ export interface BatchWindow {
 
 /** What a handler asks of the cluster beyond what its chain watches: `watchchain rbac` grants that, and no more. */
 export interface ClusterQuestions {
-  /** The objects that changes involve, and their owners, are looked up; of which kinds, only the user knows. */
-  readonly involved?: boolean;
+  /** The objects that changes, or only Events, involve, and their owners, are looked up; of which kinds, only the user knows. */
+  readonly involved?: boolean | 'of Events';
   /** Wherever something is watched: `{ group: '', resource: 'pods/log', verbs: ['get'] }`. */
   readonly access?: readonly { readonly group: string; readonly resource: string; readonly verbs: readonly string[] }[];
 }

@@ -115,6 +115,17 @@ describe('rbac', () => {
     assert.deepEqual([code, /--lookup pod,replicaset/.test(stderr)], [0, true]);
   });
 
+  test('speaks of lookups where something is looked up: not for labels of what is watched, but for what is quiet', async () => {
+    const speaks = async (config: string) => (await rbac(config + LOG)).stderr.includes('--lookup');
+    const labels = '[[handler]]\nname = "match"\nlabels = { team = "." }\n';
+    assert.equal(await speaks(resource('deployment') + labels), false);
+    assert.equal(await speaks(resource('deployment') + resource('ev') + labels), true);
+    const quiet = (test: string) => `quiet = [{ ${test}, daily = "22:00-06:00" }]\n${resource('event')}`;
+    assert.equal(await speaks(quiet('namespace = "^batch$"')), false);
+    assert.equal(await speaks(quiet('ownerName = "^importer$"')), true);
+    assert.equal(await speaks(quiet('labels = { team = "." }')), true);
+  });
+
   test('adds the Lease where it is, by its name', async () => {
     const config = `[lease]\nname = "teller"\n${resource('deployment')}${LOG}`;
     const rules = (role: string, lease: string) => [

@@ -1,8 +1,9 @@
 /** What a configuration needs of the cluster, and no more. */
 import { needOf } from '../enrich/needs.ts';
-import type { Config } from '../config/config.ts';
+import type { ChainConfig, Config } from '../config/config.ts';
 import { handlersIn } from '../config/in-chains.ts';
 import { ConfigError } from '../errors.ts';
+import { namesEvent } from '../event.ts';
 import { askedIn, placesOf } from '../namespaces.ts';
 import type { Resolution } from '../source/discovery.ts';
 import type { Resource } from '../source/source.ts';
@@ -100,12 +101,17 @@ export async function grantsOf(
 
 /** Whether a handler looks up objects of kinds that only the user knows. */
 export function looksUp(config: Config): boolean {
-  return (
-    config.lookup.enabled &&
-    handlersIn(config.chains).some(
-      ({ definition, options }) => definition.asks?.(options).involved === true || needOf(options) !== undefined,
-    )
-  );
+  return config.lookup.enabled && config.chains.some(chainLooksUp);
+}
+
+function chainLooksUp(chain: ChainConfig): boolean {
+  const { resources } = chain;
+  // A chain of dead letters watches nothing itself, and gets whatever another one watches.
+  const hasEvents = resources.length === 0 || resources.some(({ kind, apiVersion }) => namesEvent(kind, apiVersion));
+  return handlersIn([chain]).some(({ definition, options }) => {
+    const { involved } = definition.asks?.(options) ?? {};
+    return involved === true || (involved === 'of Events' && hasEvents) || needOf(options) !== undefined;
+  });
 }
 
 function merged(grants: readonly Grant[]): readonly Grant[] {
