@@ -69,6 +69,7 @@ describe('loadHandler()', () => {
 
   test('names the path of a file that is missing', async () => {
     assert.match(await problemOf('./absent.ts'), /there is no file .*absent\.ts$/);
+    assert.equal(await problemOf('./'), `handler "./": ${folder} is a folder: name the file in it`);
   });
 
   test('says what it wants when the default export is missing or no handler', async () => {

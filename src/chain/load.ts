@@ -59,7 +59,14 @@ async function loadBuiltIn(name: string): Promise<HandlerDefinition> {
 
 async function loadOwn(name: string, configDir: string): Promise<HandlerDefinition> {
   const path = resolve(configDir, name);
-  if (!(await isFile(path))) throw new ConfigError([`handler "${name}": there is no file ${path}`]);
+  if (!(await isFile(path))) {
+    const isFolder = await stat(path).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+    const why = isFolder ? `${path} is a folder: name the file in it` : `there is no file ${path}`;
+    throw new ConfigError([`handler "${name}": ${why}`]);
+  }
   await import('./running-copy.ts');
   const file = pathToFileURL(path);
   // Node keeps what a module threw, or does not export, for as long as the process lives: under another URL the file is read again.
