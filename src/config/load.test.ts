@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { describe, test } from 'node:test';
 import { z } from 'zod';
@@ -168,6 +169,19 @@ describe('loadConfig()', async () => {
       { kind: '*', path: 'metadata.annotations.key' },
     ]);
     assert.equal(own.redact.envNames.at(-1), '^LICENSE$');
+  });
+
+  test('warns of secret fields of a kind that is probably misspelt: nothing would hide them', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'config.toml');
+    const kinds = ['configmp', 'cm', '*', 'deployments.apps', 'certificate', 'routes'];
+    const rules = kinds.map((kind) => `"${kind}" = ["spec.x"]`).join('\n');
+    const rest = '[[resource]]\nkind = "route"\n[[handler]]\nname = "diff"\n';
+    await writeFile(file, `[redact.paths]\n${rules}\n${rest}`);
+    assert.deepEqual((await loadConfig(file, { env: ENV, loadHandler })).warnings, [
+      `${file}:2: redact.paths.configmp: is no kind of Kubernetes; did you mean "configmap"?`,
+    ]);
   });
 
   for (const [name, remedy] of [

@@ -6,6 +6,7 @@ import type { HandlerDefinition } from '../chain/handler.ts';
 import { starvedHandlers } from '../chain/interest.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import type { Repeats } from '../event.ts';
+import { resolveBuiltIn } from '../source/built-in-kinds.ts';
 import {
   checkChains,
   deadLetterChains,
@@ -16,7 +17,7 @@ import {
   writtenChains,
   type ChainSurroundings,
 } from './chains.ts';
-import type { Config, DirectAccess } from './config.ts';
+import type { Config, DirectAccess, ResourceConfig } from './config.ts';
 import { durationMs } from './duration.ts';
 import { holdsCredentials } from './exposed-files.ts';
 import { expand, type Expanded, type ExpandOptions, isTable } from './expand.ts';
@@ -125,7 +126,29 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   };
   const starved = config.chains.flatMap((chain) => starvedHandlers(chain));
   if (starved.length > 0) throw new ConfigError(starved);
-  return config;
+  const watched = config.chains.flatMap(({ resources }) => resources);
+  return { ...config, warnings: [...config.warnings, ...misspeltSecrets(data, watched, surroundings.at)] };
+}
+
+/**
+ * Rules of `[redact] paths` that look like a slip: they would hide nothing, and nobody would see it before the secret is out. No
+ * mistake for certain: the kind may be a custom one.
+ */
+function misspeltSecrets(
+  { redact }: ConfigFile,
+  watched: readonly ResourceConfig[],
+  at: (path: Path) => string,
+): readonly string[] {
+  const plain = (kind: string): string => kind.toLowerCase().replace(/s$/, '');
+  const names = new Set(['*', ...watched.map(({ kind }) => plain(kind))]);
+  return Object.keys(redact?.paths ?? {}).flatMap((kind) => {
+    const known = names.has(plain(kind)) ? undefined : resolveBuiltIn(kind, undefined);
+    const near = known?.kind === 'not-served' ? known.near[0] : undefined;
+    if (near === undefined) return [];
+    return [
+      `${at(['redact', 'paths', kind])}: redact.paths.${kind}: is no kind of Kubernetes; did you mean "${near}"?`,
+    ];
+  });
 }
 
 /**
