@@ -49,6 +49,11 @@ describe('grafana', () => {
     );
   });
 
+  test("a query of Grafana's URL is sent, and leaves its path as it is", async (t) => {
+    const { path } = await requestOf(t, deployment, {}, '/grafana?orgId=2');
+    assert.equal(path, '/grafana/api/annotations?orgId=2');
+  });
+
   test('what the cluster says hides nothing: control and bidirectional characters are escapes, lines stay', async (t) => {
     const evil = 'a\u202eb\u001b[31m\nc';
     const event = changeOf({

@@ -1,4 +1,5 @@
 import { defineSink } from '../../src/chain/handler.ts';
+import { below } from '../../src/delivery/below.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { scopeOf } from '../../src/template/scope.ts';
 import { compileAnnotation } from './body.ts';
@@ -25,11 +26,10 @@ export default defineSink({
   deadlineMs,
   create(options, environment) {
     const annotation = compileAnnotation(options);
-    const base = options.url.endsWith('/') ? options.url : `${options.url}/`;
     const receiver = environment.receivers.receiver({
       ...receiverOptions(options),
       name: environment.id,
-      url: new URL(annotation.path, base),
+      url: below(options.url, annotation.path),
       secrets: [options.token],
       namesPlaces: options.dashboardUID?.includes('{') ?? false,
     });

@@ -42,7 +42,7 @@ async function workspace(
     return slack.create(parsed, testEnvironment({ receivers, memory, clusterName: 'prod' }));
   };
   const calls = () => server.requests.map(callOf);
-  return { bot, calls };
+  return { bot, calls, url: server.url };
 }
 
 /** An Event of a cluster's upgrade. */
@@ -73,6 +73,12 @@ const told = (calls: readonly Call[]) =>
   calls.map(({ method, body }) => [method, body['text'] ?? body['name'], body['thread_ts'] ?? body['timestamp'] ?? '']);
 
 describe('slack with a token', () => {
+  test('a query of apiURL is sent, and leaves its path as it is', async (t) => {
+    const { bot, calls, url } = await workspace(t);
+    await bot({ apiURL: `${url}/api?proxy=eu` }).deliver(upgrade('Upgrading'), context());
+    assert.equal(calls()[0]?.method, 'chat.postMessage?proxy=eu');
+  });
+
   test('37 posts to the channel of the template, with the token in a header and nowhere else', async (t) => {
     const { bot, calls } = await workspace(t);
     const options = { token: 'xoxb-c4nary\n', channel: '#{{ change.namespace }}-events' };
