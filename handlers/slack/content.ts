@@ -1,5 +1,6 @@
 /** What a message holds: what changed, or what the templates of the configuration say. */
 import type { Change } from '../../src/change.ts';
+import { TerminalError } from '../../src/errors.ts';
 import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate, type Template } from '../../src/template/template.ts';
 import { attachmentOf, colorOf, type SlackAttachment } from './message.ts';
@@ -43,6 +44,12 @@ export function compileContent(options: Options, clusterName: string): (change: 
       ...(attachment === undefined ? {} : { attachments: [attachment(change, scope, shown)] }),
     };
   };
+}
+
+/** @throws TerminalError when the templates yield nothing: Slack refuses a message without text and attachments */
+export function nonEmpty(content: Content): Content {
+  if (content.text || content.attachments !== undefined) return content;
+  throw new TerminalError('The template of message yields nothing: there is nothing to post');
 }
 
 /** Says in whose place a fallback tells, where the cluster's name stands. */

@@ -287,6 +287,15 @@ describe('slack: delivery', () => {
     assert.match(error.message, /^Slack \(127\.0\.0\.1:\d+\) refused the message: invalid_payload$/);
   });
 
+  test('a template of the text that yields nothing is named, and nothing is sent: Slack would refuse it', async (t) => {
+    const { server, sink } = await connected(t, { message: '{{ event.message }}' });
+    const change = changeOf(rollout);
+    const refusal = { code: 'TERMINAL', message: /^The template of message yields nothing/ };
+    await assert.rejects(async () => sink.deliver(change, testContext({ insteadOf: 'default/teams' })), refusal);
+    await assert.rejects(async () => sink.deliverMany?.([change, change], testContext()), refusal);
+    assert.deepEqual(server.requests, []);
+  });
+
   test('18 a 429 defers for as long as Slack asks', async (t) => {
     const error = await failure(t, { status: 429, headers: { 'retry-after': '7' } });
     assert.equal(codeOf(error), 'DEFER');

@@ -5,7 +5,7 @@ import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { originalError } from '../../src/delivery/fetch-adapter.ts';
 import { assertTaken } from './answer.ts';
 import { Bot } from './bot.ts';
-import { compileContent, inPlaceOf, type Content } from './content.ts';
+import { compileContent, inPlaceOf, nonEmpty, type Content } from './content.ts';
 import { digestOf, fitting } from './digest.ts';
 import { options, type Options } from './options.ts';
 import { type CallContext, SlackApi } from './web-api.ts';
@@ -53,7 +53,7 @@ completionCondition = "{% if event.reason == 'Upgraded' %}done{% endif %}"
     const tell = options.token === undefined ? webhook(options, environment) : bot(options, options.token, environment);
     const footer = options.clusterName ?? environment.clusterName;
     return {
-      deliver: (change, context) => tell.message(change, inPlaceOf(contentOf(change), context), context),
+      deliver: (change, context) => tell.message(change, inPlaceOf(nonEmpty(contentOf(change)), context), context),
       ...(hangsOnEach(options) ? {} : { fits: fitting, deliverMany: many }),
       stop: () => tell.close(),
     };
@@ -61,7 +61,7 @@ completionCondition = "{% if event.reason == 'Upgraded' %}done{% endif %}"
     async function many(changes: readonly Change[], context: HandlerContext): Promise<void> {
       const [first] = changes;
       if (first !== undefined)
-        await tell.message(first, inPlaceOf(digestOf(changes, contentOf, footer), context), context);
+        await tell.message(first, inPlaceOf(nonEmpty(digestOf(changes, contentOf, footer)), context), context);
     }
   },
 });
