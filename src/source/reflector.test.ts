@@ -210,6 +210,23 @@ describe('watches', () => {
     });
   }
 
+  test('10.7 410 soon after a list: waits as after a first failure, however long the server was away before', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    rig.server.fault({ effect: 'reset', watch: true, times: 6 });
+    rig.server.fault({ effect: 'end', watch: true, times: 1 });
+    await rig.until(() => watches(rig).length === 8, 'the watch after the restart');
+    for (let listed = 2; listed <= 4; listed++) {
+      rig.server.fault({ effect: 'errorEvent', status: 410, reason: 'Expired', watch: true, times: 1 });
+      await rig.until(() => lists(rig).length === listed, 'the relist');
+    }
+    const expired = rig.logged.filter(({ message }) => message.startsWith('The version to watch from has expired'));
+    assert.deepEqual(
+      expired.map(({ waitMs }) => waitMs),
+      [0, 400, 800],
+    );
+  });
+
   test('10.7 an ERROR event 500: backs off and re-watches without a relist', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();

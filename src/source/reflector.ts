@@ -102,6 +102,8 @@ export class Reflector {
   readonly #selectors: Query;
   readonly #backoff: Backoff;
   readonly #refused: Backoff;
+  /** Of lists that lead to no working watch. Apart: a server that was away, and is back without its history, is no reason to wait. */
+  readonly #relists: Backoff;
   /** The version that the watch goes on from; undefined: a list comes next. */
   #cursor: string | undefined;
   /** Why the next list is due, for the metrics. */
@@ -128,6 +130,7 @@ export class Reflector {
     this.#listReason = listReason;
     const { clock, random, labelSelector, fieldSelector } = options;
     this.#backoff = new Backoff({ clock, random });
+    this.#relists = new Backoff({ clock, random });
     this.#refused = new Backoff({ clock, random: () => (1 + random()) / 2, ...REFUSED_BACKOFF });
     this.#selectors = { labelSelector: labelSelector || undefined, fieldSelector: fieldSelector || undefined };
   }
@@ -295,7 +298,7 @@ export class Reflector {
     const relist = verb === 'watch' && this.#needsList(error);
     // A list heals an expired version at once; only when the watch after it expires again it is worth waiting.
     const isFirst = relist && !this.#justListed && error.retryAfterMs === 0;
-    const backoff = error.remedy === 'refused' ? this.#refused : this.#backoff;
+    const backoff = error.remedy === 'refused' ? this.#refused : relist ? this.#relists : this.#backoff;
     const waitMs = isFirst ? 0 : backoff.next(error.retryAfterMs);
     if (relist) {
       this.#cursor = undefined;
