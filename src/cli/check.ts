@@ -210,8 +210,10 @@ async function isAbsent(api: ApiClient, namespace: string): Promise<boolean> {
 function whyNotFound(resolution: Exclude<Resolution, { kind: 'found' }>): string {
   switch (resolution.kind) {
     case 'not-served': {
-      const near = resolution.near.length === 0 ? '' : `; near names: ${resolution.near.join(', ')}`;
-      return `the cluster does not serve it${near}${resolution.mayComeLater ? ' (it is waited for)' : ''}`;
+      const { near, mayComeLater, unwatched } = resolution;
+      const later = mayComeLater ? ' (it is waited for)' : '';
+      if (unwatched !== undefined) return `the cluster serves ${unwatched}${later}`;
+      return `the cluster does not serve it${near.length === 0 ? '' : `; near names: ${near.join(', ')}`}${later}`;
     }
     case 'ambiguous':
       return `several groups serve it, name one in apiVersion: ${resolution.candidates.join(', ')}`;

@@ -137,6 +137,8 @@ function isSame(wide: Grant, { group, resource }: Grant): boolean {
 function problemOf(kind: string, answer: Exclude<Resolution, { kind: 'found' }>, at: string): string {
   switch (answer.kind) {
     case 'not-served': {
+      if (answer.unwatched !== undefined)
+        return `${at}: kind "${kind}" cannot be watched: the cluster serves ${answer.unwatched}`;
       const near = answer.near.length === 0 ? '' : `; near names: ${answer.near.join(', ')}`;
       return `${at}: what roles call "${kind}" is not known${near}; --cluster asks the cluster`;
     }

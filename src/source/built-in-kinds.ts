@@ -66,6 +66,7 @@ export const BUILT_IN_KINDS: readonly Resource[] = Object.entries(BUILT_IN).flat
 
 /** What a name means, by the rules of discovery. */
 export function resolveBuiltIn(name: string, apiVersion: string | undefined): Resolution {
-  const served = { resources: BUILT_IN_KINDS, groupVersions: new Set(Object.keys(BUILT_IN)), unknown: new Map() };
+  const groupVersions = new Set(Object.keys(BUILT_IN));
+  const served = { resources: BUILT_IN_KINDS, unwatched: [], groupVersions, unknown: new Map() };
   return resolveIn(served, name, apiVersion);
 }

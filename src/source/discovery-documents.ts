@@ -15,6 +15,8 @@ export const UNREAD_GROUPS = '*';
 export interface ServedKinds {
   /** Only what can be listed and watched. Within a group the preferred version comes first. */
   readonly resources: readonly Resource[];
+  /** What is served, and cannot be listed and watched. */
+  readonly unwatched: readonly Resource[];
   /** Group versions that the server answers for, such as `apps/v1` and `v1`. */
   readonly groupVersions: ReadonlySet<string>;
   /** Groups that could not be read now, and why: what they serve is unknown. May hold {@link UNREAD_GROUPS}. */
@@ -102,7 +104,7 @@ export async function readServedKinds(api: ApiClient, signal?: AbortSignal): Pro
   // One after the other, so that the core group comes first.
   await readRoot(get, '/api', found);
   await readRoot(get, '/apis', found);
-  return { ...found, resources: found.resources.filter(isWatched) };
+  return servedOf(found);
 }
 
 /** What OpenShift 3 serves beside Kubernetes' own; nothing where there is no such thing. Never throws. */
@@ -114,7 +116,12 @@ export async function readOpenShift3Kinds(api: ApiClient, signal?: AbortSignal):
   } catch {
     // No OpenShift 3.
   }
-  return { ...found, resources: found.resources.filter(isWatched) };
+  return servedOf(found);
+}
+
+function servedOf(found: Found): ServedKinds {
+  const { resources } = found;
+  return { ...found, resources: resources.filter(isWatched), unwatched: resources.filter((one) => !isWatched(one)) };
 }
 
 function isWatched({ verbs }: Resource): boolean {

@@ -120,12 +120,18 @@ describe('Discovery.resolve()', () => {
     assert.equal(await resolve(documents, 'widget'), 'b.example/v1/widgets');
   });
 
-  test('does not know what cannot be listed and watched', async () => {
-    assert.deepEqual(await resolve(aggregated(USUAL), 'binding'), {
+  test('says of what cannot be listed and watched which verbs it is without', async () => {
+    const podMetrics: Kind = { resource: 'pods', kind: 'PodMetrics', verbs: ['get', 'list'] };
+    const documents = aggregated({ ...USUAL, 'metrics.k8s.io/v1beta1': [podMetrics] });
+    assert.partialDeepStrictEqual(await resolve(documents, 'binding'), {
       kind: 'not-served',
-      near: [],
-      mayComeLater: false,
+      unwatched: 'bindings of v1 without list and watch',
     });
+    for (const apiVersion of [undefined, 'metrics.k8s.io'])
+      assert.partialDeepStrictEqual(await resolve(documents, 'podmetrics', apiVersion), {
+        kind: 'not-served',
+        unwatched: 'pods of metrics.k8s.io/v1beta1 without watch',
+      });
   });
 
   test('names what is near', async () => {

@@ -11,12 +11,20 @@ import type { Resource } from './source.ts';
 
 export type Resolution =
   | { readonly kind: 'found'; readonly resource: Resource }
-  /** `mayComeLater`: the name says which group it is in, so a CRD installed later may bring it. */
-  | { readonly kind: 'not-served'; readonly near: readonly string[]; readonly mayComeLater: boolean }
+  | NotServed
   /** `plural.group` of each kind that it could mean. */
   | { readonly kind: 'ambiguous'; readonly candidates: readonly string[] }
   /** Discovery failed where it could be: ask again later. */
   | { readonly kind: 'unsure'; readonly reason: string };
+
+export interface NotServed {
+  readonly kind: 'not-served';
+  readonly near: readonly string[];
+  /** The name says which group it is in, so a CRD installed later may bring it. */
+  readonly mayComeLater: boolean;
+  /** What is there and cannot be watched: `pods of metrics.k8s.io/v1beta1 without watch`. */
+  readonly unwatched?: string;
+}
 
 /**
  * The groups of Kubernetes itself, in the order in which a bare name is looked for after the core group. `extensions` comes
@@ -173,11 +181,7 @@ function isVersion(text: string): boolean {
 }
 
 function choose(wanted: Wanted, served: ServedKinds): Resolution {
-  const inScope = served.resources.filter(
-    ({ group, version }) =>
-      (wanted.group === undefined || group === wanted.group) &&
-      (wanted.version === undefined || version === wanted.version),
-  );
+  const inScope = served.resources.filter((one) => isInScope(one, wanted));
   const byName = inScope.filter((resource) => fullNames(resource).includes(wanted.name));
   const matches = byName.length > 0 ? byName : inScope.filter(({ shortNames }) => shortNames.includes(wanted.name));
   if (matches.length === 0) return missing(wanted, served, inScope);
@@ -192,16 +196,29 @@ function choose(wanted: Wanted, served: ServedKinds): Resolution {
   return { kind: 'ambiguous', candidates: [...new Set(matches.map(groupResource))].toSorted() };
 }
 
+function isInScope({ group, version }: Resource, wanted: Wanted): boolean {
+  return (
+    (wanted.group === undefined || group === wanted.group) &&
+    (wanted.version === undefined || version === wanted.version)
+  );
+}
+
 function missing(
   wanted: Wanted,
-  { unknown, resources, groupVersions }: ServedKinds,
+  { unknown, resources, unwatched, groupVersions }: ServedKinds,
   inScope: readonly Resource[],
 ): Resolution {
   const [unread] =
     wanted.group === undefined ? unknown.values() : [unknown.get(wanted.group) ?? unknown.get(UNREAD_GROUPS)];
   if (unread !== undefined) return { kind: 'unsure', reason: unread };
   const near = elsewhere(wanted, resources) ?? similar(wanted, inScope.length > 0 ? inScope : resources);
-  return { kind: 'not-served', near, mayComeLater: mayComeLater(wanted, groupVersions) };
+  const there = unwatched.find((one) => isInScope(one, wanted) && fullNames(one).includes(wanted.name));
+  return {
+    kind: 'not-served',
+    near,
+    mayComeLater: mayComeLater(wanted, groupVersions),
+    ...(there === undefined ? {} : { unwatched: `${placed(there)} without ${verbsMissing(there)}` }),
+  };
 }
 
 /** The very name, in versions or groups that were not asked for: `widgets of shop.example/v2`. */
@@ -209,7 +226,11 @@ function elsewhere({ name }: Wanted, resources: readonly Resource[]): readonly s
   const same = resources
     .filter((one) => fullNames(one).includes(name))
     .toSorted((a, b) => rank(a.group) - rank(b.group));
-  return same.length === 0 ? undefined : same.map((one) => `${one.resource} of ${apiVersionOf(one)}`);
+  return same.length === 0 ? undefined : same.map(placed);
+}
+
+function placed(one: Resource): string {
+  return `${one.resource} of ${apiVersionOf(one)}`;
 }
 
 function similar({ name }: Wanted, resources: readonly Resource[]): readonly string[] {
@@ -217,6 +238,10 @@ function similar({ name }: Wanted, resources: readonly Resource[]): readonly str
     name,
     resources.flatMap((one) => [...fullNames(one), ...one.shortNames]),
   );
+}
+
+function verbsMissing({ verbs }: Resource): string {
+  return ['list', 'watch'].filter((verb) => !verbs.includes(verb)).join(' and ');
 }
 
 /** Nobody adds kinds to a group version of Kubernetes itself that is already served. */

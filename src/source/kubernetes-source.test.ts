@@ -28,6 +28,13 @@ describe('createSource()', () => {
     });
   });
 
+  test('of a kind that is served without watch it says so', async (t) => {
+    const rig = await startTestSource(t, { resources: [{ ...WIDGETS, verbs: ['get', 'list'] }] });
+    await assert.rejects(rig.start({ requests: [{ kind: 'widget' }] }), {
+      message: /cannot be watched: the cluster serves widgets of example\.com\/v1 without watch/,
+    });
+  });
+
   test('requests for the same scope by different names share one list and one watch, and both chains get each change', async (t) => {
     const rig = await startTestSource(t);
     const kicked = new Set<string>();

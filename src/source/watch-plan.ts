@@ -70,6 +70,8 @@ export function problemOf({ kind, apiVersion, at }: WatchRequest, answer: NotFou
     case 'ambiguous':
       return `${at}: kind ${name} may be any of ${answer.candidates.join(', ')}: set apiVersion`;
     case 'not-served': {
+      if (answer.unwatched !== undefined)
+        return `${at}: kind ${name} cannot be watched: the cluster serves ${answer.unwatched}`;
       const near = answer.near.length === 0 ? '' : `; it serves ${answer.near.join(', ')}`;
       return `${at}: kind ${name} is not served by the cluster${near}`;
     }
