@@ -54,6 +54,15 @@ export interface InformerScope extends ScopeSpec {
   readonly root?: '/oapi';
 }
 
+export interface InformerPlace {
+  /** The scope was watched until just now, so that nothing that the watch shows happened while nothing was watching. */
+  readonly resumed: boolean;
+  /** What the watch has shown before the stored cursor was left out. */
+  readonly relist: boolean;
+  /** An object of another kind came, and was left out. */
+  readonly onOtherKind: () => void;
+}
+
 const NONE: ChangeFlags = {};
 const AWAY: ChangeFlags = { whileAway: true };
 const DELAYED: ChangeFlags = { delayed: true };
@@ -63,6 +72,7 @@ export class Informer implements ReflectorTarget {
   readonly #scope: InformerScope;
   readonly #status: ScopeStatus;
   #resumed: boolean;
+  readonly #place: InformerPlace;
   readonly #log: Logger;
   readonly #basis: Basis;
   readonly #reader: ManifestReader;
@@ -79,13 +89,13 @@ export class Informer implements ReflectorTarget {
   /** A list has to tell what happened while nothing was watching. */
   #listOwesAway: boolean;
 
-  /** @param how `resumed`: the scope was watched until just now, so that nothing that the watch shows happened while nothing was watching */
-  constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus, how: { readonly resumed: boolean }) {
+  constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus, place: InformerPlace) {
     this.#env = env;
     this.#scope = scope;
     this.#status = status;
-    this.#resumed = how.resumed;
-    this.#listOwesAway = !how.resumed;
+    this.#place = place;
+    this.#resumed = place.resumed;
+    this.#listOwesAway = !place.resumed;
     this.#tellsExisting = env.existing === 'added';
     const resource = resourceName(scope);
     this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
@@ -107,9 +117,9 @@ export class Informer implements ReflectorTarget {
   }
 
   /** Until the signal aborts, or the server no longer serves the kind; what was read by then is in the store. Never rejects. */
-  async run(signal: AbortSignal): Promise<'stopped' | 'not-served'> {
+  async run(signal: AbortSignal): Promise<void> {
     const cursor = await this.#openUntilItWorks(signal);
-    if (cursor === undefined) return 'stopped';
+    if (cursor === undefined) return;
     const { api, clock, maxSilenceMs, inTurn, random, metrics } = this.#env;
     const { labelSelector, fieldSelector, namespace } = this.#scope;
     const resource = resourceName(this.#scope);
@@ -138,7 +148,6 @@ export class Informer implements ReflectorTarget {
     await reflector.run(signal, ({ error }) => error.status === 404);
     signal.removeEventListener('abort', onAbort);
     await queue.stop();
-    return signal.aborted ? 'stopped' : 'not-served';
   }
 
   async listBegins(): Promise<void> {
@@ -165,7 +174,7 @@ export class Informer implements ReflectorTarget {
     if (problem === undefined) {
       this.#list?.add(item);
     } else {
-      this.#malformed(item.key, problem);
+      this.#leftOut(item, problem);
       this.#list?.passOver(item.key);
     }
   }
@@ -208,7 +217,7 @@ export class Informer implements ReflectorTarget {
     this.#meters.events[type].inc();
     const { problem } = manifest;
     if (problem !== undefined) {
-      if (!this.#isElsewhere(manifest)) this.#malformed(manifest.key, problem);
+      if (!this.#isElsewhere(manifest)) this.#leftOut(manifest, problem);
       return;
     }
     const flags = this.#catchUp?.flags() ?? NONE;
@@ -279,6 +288,11 @@ export class Informer implements ReflectorTarget {
     this.#opened.queue.add(observation);
   }
 
+  #leftOut({ key, isOfOtherKind }: ScannedManifest, problem: string): void {
+    this.#malformed(key, problem);
+    if (isOfOtherKind) this.#place.onOtherKind();
+  }
+
   #malformed(key: string, problem: string): void {
     this.#meters.malformed.inc();
     this.#log.warn('Passed over an object that cannot be read', { key, problem });
@@ -343,6 +357,7 @@ export class Informer implements ReflectorTarget {
     const isComparable = basis.redaction === this.#basis.redaction;
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {
+      if (this.#place.relist) return undefined;
       if (!this.#resumed) this.#catchUp = new CatchUp(clock, AWAY);
       this.#listOwesAway = false;
       return cursor;

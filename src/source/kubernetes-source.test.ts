@@ -126,6 +126,36 @@ describe('createSource()', () => {
     assert.deepEqual(await rig.changesSoFar(), []);
   });
 
+  test('a kind that was made anew under the same plural is found again, and all of it is listed', async (t) => {
+    const rig = await startTestSource(t, { resources: [WIDGETS] });
+    rig.server.create(widget('w'));
+    await rig.start({ requests: [{ kind: 'widgets', apiVersion: 'example.com' }, {}] });
+    const gadget = { ...widget('g'), kind: 'Gadget' };
+    rig.server.delete('Widget', 'w', 'shop');
+    await rig.changes(1);
+    rig.server.removeResource(WIDGETS);
+    rig.server.addResource({ ...WIDGETS, kind: 'Gadget' });
+    rig.server.create(gadget);
+    rig.server.bookmark();
+    const told = (await rig.changes(2)).map(({ action, gvk, name }) => `${action} ${gvk.kind} ${name}`);
+    assert.deepEqual(told, ['deleted Widget w', 'added Gadget g']);
+  });
+
+  test('an object of another kind, of which the cluster says nothing else, starts nothing anew', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    const metadata = { name: 'p', namespace: 'shop', uid: 'u', resourceVersion: '1' };
+    const object = { apiVersion: 'v1', kind: 'Pod', metadata };
+    rig.server.fault({ effect: 'line', line: JSON.stringify({ type: 'ADDED', object }), watch: true, times: 1 });
+    const looks = () => rig.server.requests.filter(({ path }) => path === '/apis').length;
+    const before = looks();
+    rig.server.create(configMap('a'));
+    await rig.until(() => looks() > before, 'the look at the cluster');
+    rig.server.create(configMap('b'));
+    await rig.changes(2);
+    assert.equal(rig.asked.length, 2);
+  });
+
   test('a kind that two chains name by different versions is found again by either name', async (t) => {
     const rig = await startTestSource(t, { resources: [WIDGETS] });
     await rig.start({

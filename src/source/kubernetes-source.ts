@@ -47,6 +47,8 @@ const LISTS_AT_ONCE = 4;
 const MANY_WATCHES = 100;
 /** A kind that is not there, or was just removed: somebody has to install it. */
 const RESOLVE_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
+/** Longer than discovery answers from its last look. */
+const LOOK_AGAIN_MS = 15_000;
 
 /** Asks nothing of the cluster before {@link Source.start}. */
 export function createSource(options: SourceOptions): ClusterSource {
@@ -175,7 +177,8 @@ class KubernetesSource implements ClusterSource {
     status = this.#newStatus(requests[0]),
   ): WatchedScope {
     const resolve = this.#resolve.bind(this);
-    const scope = new WatchedScope({ env: this.#env, status, resource, requests, resumed, resolve });
+    const isStill = this.#isStill.bind(this);
+    const scope = new WatchedScope({ env: this.#env, status, resource, requests, resumed, resolve, isStill });
     this.#scopes.set(id, scope);
     return scope;
   }
@@ -230,6 +233,20 @@ class KubernetesSource implements ClusterSource {
       }
       if (problems.size > 0) status.unresolved([...problems].join('; '));
     }
+  }
+
+  /** Never rejects. */
+  async #isStill(requests: readonly WatchRequest[], was: Resource, signal: AbortSignal): Promise<boolean> {
+    const { clock, discovery } = this.#options;
+    // What is asked at once may be answered from a look at the cluster before.
+    await pause(clock, LOOK_AGAIN_MS, signal);
+    if (signal.aborted) return true;
+    const answers = await Promise.all(requests.map(({ kind, apiVersion }) => discovery.resolve(kind, apiVersion)));
+    return answers.some(
+      (answer) =>
+        answer.kind === 'unsure' ||
+        (answer.kind === 'found' && isSameKind(answer.resource, was) && answer.resource.kind === was.kind),
+    );
   }
 
   /** A scope that left the configuration: should it come back, its first list is silent. Only when it is sure what the configuration means. */

@@ -100,8 +100,11 @@ export class ScannedManifest {
     if (this.key === '') return 'it has no metadata.name';
     if (this.uid === '') return 'it has no metadata.uid';
     if (this.resourceVersion === '') return 'it has no metadata.resourceVersion';
-    if (!this.#isExpected('kind') || !this.#isExpected('apiVersion')) return 'it is of another kind';
-    return undefined;
+    return this.isOfOtherKind ? 'it is of another kind' : undefined;
+  }
+
+  get isOfOtherKind(): boolean {
+    return !this.#isExpected('kind') || !this.#isExpected('apiVersion');
   }
 
   /** Of all fields that the interest does not leave out: when equal, no chain would see a difference. */

@@ -23,6 +23,8 @@ export interface WatchedScopeOptions {
     signal: AbortSignal,
     was: Resource,
   ) => Promise<Resource | undefined>;
+  /** Whether one of its names still means this kind, or may: asked a while after an object of another kind has come. */
+  readonly isStill: (requests: readonly WatchRequest[], was: Resource, signal: AbortSignal) => Promise<boolean>;
 }
 
 export class WatchedScope {
@@ -85,6 +87,7 @@ export class WatchedScope {
     const { env, requests, resolve } = this.#options;
     const [request] = requests;
     const { labelSelector, fieldSelector } = request;
+    let relist = false;
     for (let isFirst = true; ; isFirst = false) {
       const resource = this.#resource;
       const namespace = placeOf(resource, request.namespace);
@@ -96,14 +99,31 @@ export class WatchedScope {
         fieldSelector,
         ...needsOf(this.#requests),
       };
+      const replaced = new AbortController();
+      const running = AbortSignal.any([signal, replaced.signal]);
+      const onOtherKind = this.#asker(resource, running, () => replaced.abort());
       // A kind that was removed meanwhile was not watched.
-      this.#informer = new Informer(env, scope, this.status, { resumed: resumed && isFirst });
-      const outcome = await this.#informer.run(signal);
-      if (outcome === 'stopped') return;
+      this.#informer = new Informer(env, scope, this.status, { resumed: resumed && isFirst, relist, onOtherKind });
+      await this.#informer.run(running);
+      if (signal.aborted) return;
+      relist = replaced.signal.aborted;
       const found = await resolve(this.#requests, this.status, signal, resource);
       if (found === undefined) return;
       this.#resource = found;
     }
+  }
+
+  /** Asks, one question at a time, whether the kind was replaced: a CRD may be made anew under the same plural. */
+  #asker(resource: Resource, signal: AbortSignal, onReplaced: () => void): () => void {
+    let isAsking = false;
+    return () => {
+      if (isAsking) return;
+      isAsking = true;
+      void this.#options.isStill(this.#requests, resource, signal).then((isStill) => {
+        isAsking = false;
+        if (!isStill) onReplaced();
+      });
+    };
   }
 }
 
