@@ -282,19 +282,20 @@ describe('createSource()', () => {
     assert.equal(lists.hits, 4);
   });
 
-  test('lists that nobody answers hold up those of other kinds for 2 s', async (t) => {
-    const rig = await startTestSource(t);
-    const lists = rig.server.fault({ effect: 'hang', path: /\/api\/v1\/namespaces\/n\d\/configmaps/, watch: false });
-    const hanging = Array.from({ length: 8 }, (_, i) => ({ namespace: `n${i}` }));
-    await rig.start({ requests: [...hanging, { kind: 'secret' }], settle: false });
-    for (const hits of [4, 8]) {
-      await rig.until(() => lists.hits === hits, `${hits} lists`);
-      await rig.clock.advance(2_000);
-    }
-    await rig.server.waitForWatches(1, '/api/v1/secrets');
-    const failed = rig.logged.filter(({ level }) => level === 'warn');
-    assert.deepEqual(failed, [], 'it has not waited for them to fail');
-  });
+  for (const effect of ['hang', 'hangAfterHeaders'] as const)
+    test(`lists that nobody answers (${effect}) hold up those of other kinds for 2 s`, async (t) => {
+      const rig = await startTestSource(t);
+      const lists = rig.server.fault({ effect, path: /\/api\/v1\/namespaces\/n\d\/configmaps/, watch: false });
+      const hanging = Array.from({ length: 8 }, (_, i) => ({ namespace: `n${i}` }));
+      await rig.start({ requests: [...hanging, { kind: 'secret' }], settle: false });
+      for (const hits of [4, 8]) {
+        await rig.until(() => lists.hits === hits, `${hits} lists`);
+        await rig.clock.advance(2_000);
+      }
+      await rig.server.waitForWatches(1, '/api/v1/secrets');
+      const failed = rig.logged.filter(({ level }) => level === 'warn');
+      assert.deepEqual(failed, [], 'it has not waited for them to fail');
+    });
 
   test('more than 100 watches are worth one warning', async (t) => {
     const rig = await startTestSource(t);

@@ -8,7 +8,7 @@
  */
 import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
-import type { ApiClient, Query } from './api.ts';
+import type { ApiClient, ApiStream, Query } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { ByteStream } from './byte-stream.ts';
 import { checkContentType, failedAnswer, failedEvent, SourceError } from './failure.ts';
@@ -193,12 +193,22 @@ export class Reflector {
   }
 
   async #page(query: Query, leave: () => void, signal: AbortSignal): Promise<ListEnvelope> {
-    const { api, path, reader, target, clock } = this.#options;
+    const { api, path, clock } = this.#options;
     // No resourceVersion: the newest, from a quorum. A cache could answer with a state from before our cursor.
     const inTime = clock.after(TURN_PATIENCE_MS, leave);
-    const answer = await api.stream(path, { ...this.#selectors, ...query }, signal).finally(inTime);
-    if (answer.status !== 200) throw await failedAnswer(answer, clock);
-    checkContentType(answer);
+    try {
+      const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
+      if (answer.status !== 200) throw await failedAnswer(answer, clock);
+      checkContentType(answer);
+      return await this.#items(answer.body, inTime, signal);
+    } finally {
+      inTime();
+    }
+  }
+
+  /** @param onBytes called when there are some */
+  async #items(body: ApiStream['body'], onBytes: () => void, signal: AbortSignal): Promise<ListEnvelope> {
+    const { reader, target, clock } = this.#options;
     const scanner = new ListScanner((bytes, start, end) => {
       const item = reader.read(bytes, start, end);
       target.listed(item);
@@ -208,8 +218,12 @@ export class Reflector {
       scanner.read();
       return target.ready();
     };
-    const stream = new ByteStream(answer.body, clock, LIST_SILENCE_MS);
-    await stream.read({ chunk: (bytes) => scanner.push(bytes), turn }, signal);
+    const chunk = (bytes: Buffer) => {
+      onBytes();
+      scanner.push(bytes);
+    };
+    const stream = new ByteStream(body, clock, LIST_SILENCE_MS);
+    await stream.read({ chunk, turn }, signal);
     return scanner.end();
   }
 

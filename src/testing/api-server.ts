@@ -268,6 +268,8 @@ export class ApiServer implements AsyncDisposable {
     const fault = this.#faults.forRequest({ method, path, watch: isWatch(query) });
     this.#waiters.check();
     if (fault?.effect === 'hang') return;
+    if (fault?.effect === 'hangAfterHeaders')
+      return response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
     if (fault?.effect === 'reset') return void message.socket.resetAndDestroy();
     const outcome = this.#answer(message, path, query, body, fault);
     if (fault?.effect === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.ms).unref());

@@ -26,6 +26,8 @@ export type AnswerEffect =
   | { readonly effect: 'reset' }
   /** Accepted, never answered. */
   | { readonly effect: 'hang' }
+  /** Status 200 of JSON, and nothing of the body. */
+  | { readonly effect: 'hangAfterHeaders' }
   /** The answer comes `ms` later. */
   | { readonly effect: 'delay'; readonly ms: number }
   /** Half of the body, then a clean end. */
