@@ -49,6 +49,18 @@ describe('grafana', () => {
     );
   });
 
+  test('an HTML page under 200, as of a login before Grafana, is no delivery; an answer that breaks off is one', async (t) => {
+    const options = (url: string) => ({ url, token: 'TOKEN' });
+    const page = { body: '<!DOCTYPE html><html><title>Sign in</title></html>' };
+    const login = await connectedSink(t, grafana, options, () => page);
+    await assert.rejects(async () => login.sink.deliver(deployment, testContext()), {
+      message: /^127\.0\.0\.1:\d+ answered 200 with an HTML page, such as a login/,
+    });
+    const broken = { raw: 'HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"id"' };
+    const { sink } = await connectedSink(t, grafana, options, () => broken);
+    await sink.deliver(deployment, testContext());
+  });
+
   test("a query of Grafana's URL is sent, and leaves its path as it is", async (t) => {
     const { path } = await requestOf(t, deployment, {}, '/grafana?orgId=2');
     assert.equal(path, '/grafana/api/annotations?orgId=2');

@@ -1,6 +1,7 @@
 import { defineSink } from '../../src/chain/handler.ts';
 import { below } from '../../src/delivery/below.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
+import { assertNoPage } from '../../src/delivery/html-page.ts';
 import { scopeOf } from '../../src/template/scope.ts';
 import { compileAnnotation } from './body.ts';
 import { options } from './options.ts';
@@ -10,7 +11,7 @@ export default defineSink({
   summary: 'Writes each change as an annotation into Grafana.',
   description: [
     'An annotation appears in every dashboard that asks for its tags, or in the one that is named. Texts are templates; see [templates](../templates.md). The time is that of the change, however late it is delivered.',
-    'It counts as delivered when Grafana answers 2xx. Grafana takes the same annotation twice: a crash between its answer and our note of it can write one again.',
+    'It counts as delivered when Grafana answers 2xx, and not with an HTML page, as a login before it does. Grafana takes the same annotation twice: a crash between its answer and our note of it can write one again.',
   ].join('\n\n'),
   options,
   examples: [
@@ -26,10 +27,13 @@ export default defineSink({
   deadlineMs,
   create(options, environment) {
     const annotation = compileAnnotation(options);
+    const url = below(options.url, annotation.path);
     const receiver = environment.receivers.receiver({
       ...receiverOptions(options),
       name: environment.id,
-      url: below(options.url, annotation.path),
+      url,
+      accept: (response) => assertNoPage(response, url.host),
+      needsBody: false,
       secrets: [options.token],
       namesPlaces: options.dashboardUID?.includes('{') ?? false,
     });

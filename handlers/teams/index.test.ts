@@ -59,6 +59,13 @@ function textsIn(body: string): string[] {
 }
 
 describe('teams', () => {
+  test('an HTML page under 200, as of a login before the workflow, is no delivery', async (t) => {
+    const { sink } = await connected(t, {}, { status: 200, body: '\n<html><title>Sign in</title></html>' });
+    await assert.rejects(async () => sink.deliver(changeOf({ after: configMap('') }), testContext()), {
+      message: /answered 200 with an HTML page, such as a login/,
+    });
+  });
+
   test('the body of a rollout is as in golden/teams-updated.json', async (t) => {
     const rollout = diffed({ before: deployment(1, 'nginx:1'), after: deployment(3, 'nginx:2'), by });
     const body = await bodyOf(t, rollout);

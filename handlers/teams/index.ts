@@ -3,6 +3,7 @@ import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { GONE } from '../../src/delivery/classify.ts';
 import { deadlineMs, reach, receiverOptions } from '../../src/delivery/fields.ts';
+import { assertNoPage } from '../../src/delivery/html-page.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import { layout } from '../../src/template/fields.ts';
@@ -46,7 +47,7 @@ export default defineSink({
   summary: 'Posts each change to a Microsoft Teams channel, as an Adaptive Card.',
   description: [
     'The card has the headline, then who did it, what is special and the cluster; after `diff`, a line per changed field and the diff of what does not fit on a line. It is cut, visibly, at the 28 KB that a message holds. Nothing in an object can mention anybody or make a link.',
-    'A message counts as delivered when the workflow has taken it (202), or an older connector has answered 200 without an error in its body. Teams also limits messages by the hour and the day: then the changes wait.',
+    'A message counts as delivered when the workflow has taken it (202), or an older connector has answered 200 without an error or an HTML page in its body. Teams also limits messages by the hour and the day: then the changes wait.',
     'What comes faster than `messagesPerSecond` is told together, on a card that names every object; not with a `layout`.',
     'With a `layout`, texts of the cluster in a `TextBlock` are read as Markdown by Teams; in the `TextRun` of a `RichTextBlock` they are not. A message longer than 28 KB is a dead letter.',
   ].join('\n\n'),
@@ -121,8 +122,9 @@ function isCard(value: unknown): value is Card {
 }
 
 /** Connectors answer 200 and say in the body what Teams behind them has answered. */
-function assertTaken({ body }: ReceiverResponse, host: string): void {
-  const status = /\bHTTP error (\d{3})\b/.exec(body)?.[1];
+function assertTaken(response: ReceiverResponse, host: string): void {
+  assertNoPage(response, host);
+  const status = /\bHTTP error (\d{3})\b/.exec(response.body)?.[1];
   if (status === undefined) return;
   const message = `Teams (${host}) did not take the message: it answered 200 with "HTTP error ${status}" in it`;
   if (status === '429') throw new RetryAfterError(message);
