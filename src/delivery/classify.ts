@@ -81,6 +81,8 @@ export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Fa
 
 function redirected(response: ReceiverResponse, to: Addressee): string {
   const { location = '' } = response.headers;
+  if (location === '')
+    return `${to.title} answered ${response.status}, and names no other address${excerpt(response.body, to)}`;
   const host = URL.canParse(location) ? new URL(location).host : 'a path of its own';
   return `${to.title} answered ${response.status}, a redirect to ${host}; redirects are not followed, so name the final address`;
 }

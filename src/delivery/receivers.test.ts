@@ -199,6 +199,14 @@ describe('receiver: what an answer means', () => {
     assert.match(failure.message, /a redirect to elsewhere\.example; redirects are not followed/);
   });
 
+  test('a 3xx that leads nowhere is no redirect, and its words are shown', async (t) => {
+    const unmodified = await failureOfAnswer(t, { status: 304, headers: {}, body: '' });
+    assert.equal(unmodified.code, 'TERMINAL');
+    assert.match(unmodified.message, /answered 304, and names no other address$/);
+    const choices = await failureOfAnswer(t, { status: 300, headers: {}, body: 'choose /v1 or /v2' });
+    assert.match(choices.message, /answered 300, and names no other address: choose \/v1 or \/v2$/);
+  });
+
   test('at most 1 MiB of an answer is read', async (t) => {
     const server = await startReceiver(() => ({ body: 'x'.repeat(10_000_000) }));
     t.after(() => server.close());
