@@ -250,6 +250,14 @@ describe('login', () => {
     assert.equal((await web.ask('/w/', { headers })).status, 401);
   });
 
+  test('the cookie is for https alone where the browser spoke it, however many proxies there are', async (t) => {
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN } });
+    const isSecure = async (scheme: string): Promise<boolean> =>
+      cookieOf(await web.post('/login', { token: TOKEN }, { 'x-forwarded-proto': scheme })).endsWith('; Secure');
+    assert.deepEqual([await isSecure('https,http'), await isSecure('https, https')], [true, true]);
+    assert.deepEqual([await isSecure('http,https'), await isSecure('http')], [false, false], 'it would not be kept');
+  });
+
   test('of a hundred and one that are in the first has to log in again', async (t) => {
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN } });
     const cookies: string[] = [];

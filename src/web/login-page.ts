@@ -55,5 +55,7 @@ export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate'
 }
 
 function cookiePlace(c: Context, { basePath }: WebConfig): { readonly path: string; readonly secure: boolean } {
-  return { path: linkBase(c, basePath) || '/', secure: c.req.header('x-forwarded-proto') === 'https' };
+  // Proxies in a row write a list: the first is what the browser spoke.
+  const [scheme] = c.req.header('x-forwarded-proto')?.split(',') ?? [];
+  return { path: linkBase(c, basePath) || '/', secure: scheme?.trim().toLowerCase() === 'https' };
 }
