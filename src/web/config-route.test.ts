@@ -33,13 +33,20 @@ url = "https://hooks.example"
 body = '{"text": "{{ change.headline }}", "api_key": "s3cret-10"}'
 [[handler]]
 name = "exec"
-command = ["./page-me", "--token=s3cret-8", "https://me:s3cret-9@pager.example"]
+command = ["./page-me", "shop", "--token=s3cret-8", "https://me:s3cret-9@pager.example", "--token", "s3cret-11", "-p", "s3cret-12", "--quiet", "-v"]
 env = { DB_PWD = "s3cret-7" }
 `,
   );
   const config = await loadConfig(file, { env: { PASSWORD: 's3cret-6' }, loadHandler });
   const text = JSON.stringify(configDocument(config));
   assert.doesNotMatch(text, /s3cret/);
-  for (const shown of ['api.example:6443', '"namespaces":["shop"]', '"name":"webhook"', '"retries":3'])
+  for (const shown of [
+    'api.example:6443',
+    '"namespaces":["shop"]',
+    '"name":"webhook"',
+    '"retries":3',
+    '"./page-me","shop"',
+    '"--quiet","-v"',
+  ])
     assert.ok(text.includes(shown), shown);
 });

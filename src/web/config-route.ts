@@ -65,7 +65,7 @@ function handlerDocument({ id, definition, options }: HandlerConfig): object {
 function hider(outside: ReadonlySet<string>, redacted: (text: string) => string): (value: unknown) => unknown {
   const hide = (value: unknown): unknown => {
     if (typeof value === 'string') return outside.has(value) ? HIDDEN : redacted(value);
-    if (Array.isArray(value)) return value.map(hide);
+    if (Array.isArray(value)) return value.map((inner, n) => (isOfOption(inner, value[n - 1]) ? HIDDEN : hide(inner)));
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(
       Object.entries(value).map(([key, inner]) => [key, isSecret(key, inner) ? HIDDEN : hide(inner)]),
@@ -78,4 +78,13 @@ function hider(outside: ReadonlySet<string>, redacted: (text: string) => string)
 function isSecret(key: string, value: unknown): boolean {
   const isTelling = (typeof value === 'string' && value !== '') || (typeof value === 'object' && value !== null);
   return isTelling && SECRET_KEY.test(key);
+}
+
+/** `["-p", "hunter2"]`: what follows an option among the arguments of a program may be its value, and no name says what of. */
+function isOfOption(value: unknown, before: unknown): boolean {
+  return isOption(before) && typeof value === 'string' && !isOption(value);
+}
+
+function isOption(value: unknown): boolean {
+  return typeof value === 'string' && /^--?[A-Za-z][\w-]*$/.test(value);
 }
