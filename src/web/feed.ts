@@ -72,13 +72,18 @@ export class Feed {
   async #read(signal: AbortSignal, begun: () => void): Promise<void> {
     const { clock, log, store } = this.#options;
     let told: number | undefined;
+    let trouble: string | undefined;
     while (!signal.aborted) {
       try {
         const open = store();
         if (open !== undefined) told = await this.#tell(open, told);
         begun();
+        if (trouble !== undefined) log.info('The page can read again what was accepted');
+        trouble = undefined;
       } catch (thrown) {
-        if (!signal.aborted) log.warn('The page cannot read what was accepted', { problem: toError(thrown).message });
+        const problem = toError(thrown).message;
+        if (!signal.aborted && problem !== trouble) log.warn('The page cannot read what was accepted', { problem });
+        trouble = problem;
       }
       await pause(clock, EVERY_MS, signal);
     }

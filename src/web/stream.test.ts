@@ -179,6 +179,24 @@ describe('GET /api/changes as a stream', () => {
     assert.equal((await web.ask('/api/changes', { headers: { authorization } })).status, 401);
   });
 
+  test('while the store cannot be read that is in the log once, and its end; then what was missed is told', async (t) => {
+    let failed: number | undefined;
+    const broken = () => {
+      if (failed === undefined) return web.store;
+      failed++;
+      return { ...web.store, history: () => Promise.reject(new Error('disk I/O error')) };
+    };
+    const web: TestWeb = await TestWeb.start(t, { outlook: { store: broken } });
+    const onlooker = await Onlooker.of(t, web);
+    failed = 0;
+    await web.change({ name: 'meanwhile', text: '1' });
+    await web.until(() => (failed ?? 0) > 10 || undefined);
+    assert.equal(web.log.match(/cannot read what was accepted/g)?.length, 1);
+    failed = undefined;
+    assert.deepEqual(await web.until(() => onlooker.names(1)), ['meanwhile']);
+    assert.equal(web.log.match(/can read again what was accepted/g)?.length, 1);
+  });
+
   test('ends when the service stops', async (t) => {
     const web = await TestWeb.start(t);
     const onlooker = await Onlooker.of(t, web);
