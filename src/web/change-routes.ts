@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { z } from 'zod';
 import { answers } from './answers.ts';
-import { isConfigError } from '../errors.ts';
+import { isConfigError, toError } from '../errors.ts';
 import {
   changesQuery,
   filterOf,
@@ -75,6 +75,9 @@ async function stream(
       after: Number.isSafeInteger(seen) ? seen : undefined,
       isAllowed: async () => (await gate.verdict(sessions.tokenOf(headers), 'read', PATH)) === 'allowed',
       cut: () => outgoing?.destroy(),
+      // The feed tells it where somebody sees it, and once; who looks on comes back.
+    }).catch((thrown: unknown) => {
+      outlook.log.debug('A stream ends early', { problem: toError(thrown).message });
     }),
   );
 }

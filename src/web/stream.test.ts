@@ -192,6 +192,9 @@ describe('GET /api/changes as a stream', () => {
     await web.change({ name: 'meanwhile', text: '1' });
     await web.until(() => (failed ?? 0) > 10 || undefined);
     assert.equal(web.log.match(/cannot read what was accepted/g)?.length, 1);
+    const said = t.mock.method(console, 'error', () => {});
+    const late = await web.ask('/api/changes?after=1', { headers: { accept: 'text/event-stream' } });
+    assert.deepEqual([late.body, said.mock.callCount()], ['', 0], 'it comes back, and leaves nothing beside the log');
     failed = undefined;
     assert.deepEqual(await web.until(() => onlooker.names(1)), ['meanwhile']);
     assert.equal(web.log.match(/can read again what was accepted/g)?.length, 1);
