@@ -425,6 +425,20 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await page.waitForEvent('load');
   });
 
+  test('a stream that fell silent, as while a laptop slept, is asked for again, and what was missed is there', async (t) => {
+    // The time of the server stands still: it says nothing any more.
+    const web = await TestWeb.start(t);
+    const page = await browser.newPage();
+    t.after(() => page.close());
+    await page.clock.install();
+    await page.goto(`http://${web.address}`);
+    await isLive(page);
+    await web.change({ name: 'meanwhile', text: '1' });
+    await page.clock.fastForward(60_000);
+    await page.locator('#change-list li', { hasText: 'shop/meanwhile' }).waitFor();
+    await isLive(page);
+  });
+
   test('a screen reader hears once that the service is away, and that there were more than is shown', async (t) => {
     const { page, url } = await open(t);
     const asked = { answered: 0, refused: 0 };

@@ -15,6 +15,10 @@ const MAX_LISTED = 500;
 const FRESHEN_MS = 3_000;
 /** Before a stream is asked for again that was answered with something else. */
 const AGAIN_MS = 5_000;
+/** The stream says every 15 s that it is alive. */
+const SILENT_MS = 40_000;
+/** For an answer: of six connections for one host, none is held by a path that leads nowhere. */
+const PATIENCE_MS = 20_000;
 /** What the server answers may be so old: asked for sooner, it would be without what has just happened. */
 const SETTLED_MS = 1_000;
 const base = document.body.dataset['base'] ?? '';
@@ -123,6 +127,7 @@ function fetchFragments() {
     for (const section of request.responseXML?.querySelectorAll('[data-live]') ?? []) replace(section);
   });
   request.open('GET', `${base}/fragments`);
+  request.timeout = PATIENCE_MS;
   request.send();
 }
 
@@ -184,10 +189,24 @@ function freshen() {
 /** @type {EventSource | undefined} */
 let followed;
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let silence;
+/** No browser notices a connection that has broken off in silence, as while the machine slept or behind a proxy. */
+function hear() {
+  clearTimeout(silence);
+  silence = setTimeout(() => {
+    sayOnce(live, 'not connected, trying again');
+    freshen();
+    follow();
+  }, SILENT_MS);
+}
+
 /** Only while somebody looks: a browser has six connections for one host, and the seventh tab would wait for one for ever. */
 function follow() {
   followed?.close();
+  clearTimeout(silence);
   if (document.hidden) return;
+  hear();
   // A list that stays what it is needs the stream for the other sections only.
   const isStill = list?.hasAttribute('data-still') === true;
   const filters = new URLSearchParams(isStill ? '' : location.search);
@@ -206,7 +225,10 @@ function follow() {
     // The browser gives up for good where the answer is no stream: a proxy's 503 during a restart, or 401 when the session is over.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => source === followed && follow(), AGAIN_MS);
   });
-  source.addEventListener('alive', freshen);
+  source.addEventListener('alive', () => {
+    hear();
+    freshen();
+  });
   source.addEventListener('anew', () => location.reload());
   source.addEventListener('changes', (event) => {
     freshen();
