@@ -115,17 +115,10 @@ function changeItem(change: ShownChange): Html {
   </li>`;
 }
 
+/** As plain text: the client colours it once it is opened. */
 function diffBlock(diff: string): Html {
   return html`<details data-slot="details">
     <summary>diff</summary>
-    <pre data-slot="diff" tabindex="0">${diff.split('\n').map(diffLine)}</pre>
+    <pre data-slot="diff" tabindex="0">${diff}</pre>
   </details>`;
 }
-
-function diffLine(line: string): Html {
-  const kind = line.startsWith('+++') || line.startsWith('---') ? 'file' : (KINDS[line.slice(0, 1)] ?? '');
-  // Not for the layout of this file: every line feed in <pre> shows.
-  return kind === '' ? html`${line}${'\n'}` : html`<span class="${kind}">${line}</span>${'\n'}`;
-}
-
-const KINDS: Readonly<Record<string, string>> = { '+': 'add', '-': 'del', '@': 'file' };

@@ -61,6 +61,24 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.deepEqual(said, [], 'nothing that the policy forbids');
   });
 
+  test('a diff is made of lines once it is opened: five hundred with thousands each were more than a browser bears', async (t) => {
+    const web = await TestWeb.start(t, { outlook: { clock: systemClock } });
+    const page = await browser.newPage();
+    t.after(() => page.close());
+    const change = (text: string) => page.locator('#change-list li', { hasText: text });
+    await web.change({ name: 'first', text: 'a\nz' }, { name: 'second', text: 'a\nz' });
+    await web.change({ name: 'first', text: 'b\nz' });
+    await page.goto(`http://${web.address}`);
+    await isLive(page);
+    await web.change({ name: 'second', text: 'b\nz' });
+    await change('shop/second').locator('summary').waitFor();
+    assert.equal(await page.locator('pre span').count(), 0);
+    for (const name of ['shop/first', 'shop/second']) {
+      await change(name).locator('summary').click();
+      assert.match(await change(name).locator('.add').innerText(), /^\+b/);
+    }
+  });
+
   test('a change and a pod that begins to fail come by themselves; what is read turns quiet', async (t) => {
     const { world, page, url } = await open(t);
     await page.goto(url);

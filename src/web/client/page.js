@@ -63,7 +63,7 @@ function itemOf(change) {
     time.title = change.time;
   }
   if (!change.diff) slot('details')?.remove();
-  else slot('diff')?.replaceChildren(...change.diff.split('\n').flatMap(lineOf));
+  else fill('diff', change.diff);
   showTimes(item);
   return item;
 }
@@ -250,6 +250,16 @@ document.addEventListener('submit', (event) => {
   event.preventDefault();
   logIn(event.target, { base, say }).catch(() => say('The service cannot be reached'));
 });
+
+/** Of hundreds of diffs with thousands of lines each, few are opened: the others wait as one text each. */
+document.addEventListener(
+  'toggle',
+  ({ target }) => {
+    const diff = target instanceof Element ? target.querySelector(':scope > [data-slot="diff"]') : null;
+    if (diff?.childElementCount === 0) diff.replaceChildren(...diff.textContent.split('\n').flatMap(lineOf));
+  },
+  true,
+);
 
 document.querySelector('#zone')?.replaceChildren('your zone');
 showTimes(document);
