@@ -161,6 +161,23 @@ describe('limits', () => {
     assert.equal(first, web.place.port);
   });
 
+  test('any number of sockets that ask for nothing keep out no probe, and cut off nobody who is being answered', async (t) => {
+    const web = await TestWeb.start(t);
+    const begin = async (): Promise<Socket> => {
+      const socket = connect(web.place);
+      t.after(() => socket.destroy());
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      return socket;
+    };
+    const onlooker = await begin();
+    onlooker.write('GET /api/changes HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n');
+    await once(onlooker, 'data');
+    for (let n = 0; n < 300; n++) await begin();
+    assert.equal((await web.ask('/livez')).status, 200);
+    assert.equal(onlooker.closed, false);
+  });
+
   test('200 sockets that send a byte now and then hold up nobody', async (t) => {
     const web = await TestWeb.start(t);
     const slow = await Promise.all(

@@ -1,6 +1,6 @@
 /** The page, health and metrics over HTTP; small limits on everything. */
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { codeOf, toError } from '../errors.ts';
 import { createWebApp } from './app.ts';
@@ -38,6 +38,8 @@ const LIMITS = {
 /** For who names none: HTTP/1.0, as HAProxy's checks of health are. The guard goes by what was sent. */
 const NAMELESS = { hostname: 'localhost' };
 const MAX_CONNECTIONS = 256;
+/** Of these, those to which nothing is being answered: room is left for the 50 who look on, and for who asks. */
+const MAX_IDLE = 200;
 const CLOSED = 'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or loopback';
 
 /** Never throws for an address that is taken or refused: one line, and the service goes on without. */
@@ -52,6 +54,7 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
   const app = createWebApp({ routes, settings, gate, sessions, log });
   const server = createServer(LIMITS, getRequestListener(app.fetch, NAMELESS) as RequestListener);
   server.maxConnections = MAX_CONNECTIONS;
+  endOldestIdle(server);
   try {
     await listen(server, at);
   } catch (error) {
@@ -110,6 +113,23 @@ export function parseListen(at: string): { readonly host: string; readonly port:
     throw new RangeError(`Cannot listen on ${JSON.stringify(at)}: expected HOST:PORT such as 127.0.0.1:8080`);
   }
   return { host: match.groups?.['v6'] ?? match.groups?.['host'] ?? '', port };
+}
+
+/** Whoever in the network opens connections and asks for nothing keeps out nobody, the probes above all. */
+function endOldestIdle(server: Server): void {
+  const idle = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    idle.add(socket);
+    socket.once('close', () => idle.delete(socket));
+    const [oldest] = idle;
+    if (idle.size > MAX_IDLE) oldest?.destroy();
+  });
+  server.on('request', ({ socket }, response) => {
+    idle.delete(socket);
+    response.once('close', () => {
+      if (!socket.destroyed) idle.add(socket);
+    });
+  });
 }
 
 function close(server: Server): Promise<void> {
