@@ -117,6 +117,9 @@ footer a { color: inherit }
   .state, td time { white-space: normal }
   summary { padding-block: .25rem }
 }
+@media print {
+  pre { max-height: none; white-space: pre-wrap; overflow-wrap: anywhere }
+}
 `;
 
 /** As a content security policy names it. */

@@ -373,6 +373,23 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     }
   });
 
+  test('on paper an open diff is there as a whole', async (t) => {
+    const web = await TestWeb.start(t, { outlook: { clock: systemClock } });
+    const page = await browser.newPage();
+    t.after(() => page.close());
+    const text = (word: string) => Array.from({ length: 100 }, (_, n) => `${n} ${word.repeat(n)}`).join('\n');
+    await web.change({ name: 'long', text: text('before') });
+    await web.change({ name: 'long', text: text('after') });
+    await page.goto(`http://${web.address}`);
+    await isLive(page);
+    await page.locator('#change-list summary').click();
+    await page.locator('pre .del').first().waitFor();
+    await page.emulateMedia({ media: 'print' });
+    const hidden = `(({ scrollHeight, clientHeight, scrollWidth, clientWidth }) =>
+      [scrollHeight - clientHeight, scrollWidth - clientWidth])(document.querySelector('#change-list pre'))`;
+    assert.deepEqual(await page.evaluate(hidden), [0, 0]);
+  });
+
   test('text is as large as the reader has set it, and nothing is wider than the screen then either', async (t) => {
     const { url } = await open(t);
     const large = await launchBrowser('--blink-settings=defaultFontSize=32');
