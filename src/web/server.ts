@@ -124,8 +124,12 @@ function endOldestIdle(server: Server): void {
     const [oldest] = idle;
     if (idle.size > MAX_IDLE) oldest?.destroy();
   });
-  server.on('request', ({ socket }, response) => {
-    idle.delete(socket);
+  server.on('request', (request, response) => {
+    const { socket, headers } = request;
+    const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+    // Nothing is answered before it is there.
+    if (hasBody) request.once('end', () => idle.delete(socket));
+    else idle.delete(socket);
     response.once('close', () => {
       if (!socket.destroyed) idle.add(socket);
     });
