@@ -28,6 +28,9 @@ const BEGUN = 'begun';
 /** The same, over, of kinds that could not all be looked up. */
 const UNSURE = 'unsure';
 
+const ANOTHER_KEY =
+  'redaction.key is not the one that the store was made with: hidden values of objects that changed while nothing was watching show as changed, once; to go on with the old key, stop and put it back';
+
 /**
  * Redacts what baselines, history, dead letters and what waits in branches hold, when the rules are other than the last time. Digests are of what the
  * server sent, so that they stay; no change is appended. May be cut off and run again: redacting twice changes nothing.
@@ -35,6 +38,7 @@ const UNSURE = 'unsure';
 export async function redactStored({ store, redactor, discovery, log }: RedactStoredOptions): Promise<void> {
   const last = await store.getFact(FACT);
   if (last === redactor.fingerprint) return;
+  if (isOfAnotherKey(last, redactor)) log.warn(ANOTHER_KEY);
   await store.setFact(FACT, BEGUN);
   const byKind = new Map<string, Redact>();
   let isSure = true;
@@ -53,6 +57,11 @@ export async function redactStored({ store, redactor, discovery, log }: RedactSt
   }
   // Where a kind could not be looked up, a rule may name it by a short name: asked again at the next start.
   await store.setFact(FACT, isSure ? redactor.fingerprint : UNSURE);
+}
+
+/** Of what has been hidden the masks stay: what they stand for is not known any more. */
+function isOfAnotherKey(last: string | undefined, { keyFingerprint }: Redactor): boolean {
+  return last !== undefined && last !== BEGUN && last !== UNSURE && !last.startsWith(`${keyFingerprint}.`);
 }
 
 type RedactOf = (kind: RecordedKind) => Redact;

@@ -1,12 +1,12 @@
 /** Backup and restore by the commands of docs/operations.md. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { deployment } from './cluster.ts';
 import { kwatchmanConfig } from './main-job.ts';
-import { World } from './world.ts';
+import { World, type Running } from './world.ts';
 
 const sh = promisify(execFile);
 
@@ -56,4 +56,34 @@ test('a backup that is put back goes on from its own time: what happened since i
     );
   }
   assert.equal((await stat(workdir.file('state'))).mode & 0o777, 0o700);
+});
+
+test('a store that is put back without its key, or with another, is gone on with, and the log says what that makes of hidden values', async () => {
+  await using world = await World.start();
+  const { server, workdir } = world;
+  const options = {
+    config:
+      '[state]\npath = "state"\n[[resource]]\nkind = "secret"\n[[handler]]\nname = "diff"\n[[handler]]\nname = "log"\n',
+    keepState: true,
+  };
+  const secret = (n: number) => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'db', namespace: 'shop', labels: { n: String(n) } },
+    data: { password: 'aHVudGVyMg==' },
+  });
+  const isTold = ({ serviceLog }: Running) => serviceLog().includes('redaction.key is not the one');
+  server.create(secret(1));
+  {
+    await using first = await world.run(options);
+    assert.ok(!isTold(first));
+  }
+  await rm(workdir.file('state/redaction.key'));
+  server.update(secret(2));
+  {
+    await using second = await world.run(options);
+    assert.ok(isTold(second));
+  }
+  await using third = await world.run(options);
+  assert.ok(!isTold(third));
 });
