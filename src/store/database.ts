@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ConfigError, isConfigError, toError } from '../errors.ts';
 import { MIGRATIONS } from './schema.ts';
-import { damageIn, SQLITE_FULL, sqliteCodeOf } from './store-error.ts';
+import { damageIn, isFailedWrite, SQLITE_FULL, sqliteCodeOf } from './store-error.ts';
 
 /** Marks the file as ours (`wchn` in ASCII): https://www.sqlite.org/pragma.html#pragma_application_id */
 const APPLICATION_ID = 0x7763686e;
@@ -178,9 +178,12 @@ function migrate(db: DatabaseSync, path: string): void {
   try {
     migrateRows(db, path);
   } catch (thrown) {
-    if (isNew || sqliteCodeOf(thrown) !== SQLITE_FULL) throw thrown;
+    const isFull = sqliteCodeOf(thrown) === SQLITE_FULL;
+    // SQLite takes a quota that is used up for a write that failed.
+    if (isNew || !(isFull || isFailedWrite(thrown))) throw thrown;
     // The store is as it was: its copy would only take room from the version that goes on with it.
     removeOlderVersions(db);
+    if (!isFull) throw thrown;
     const needed = 2 * megabytesOf(path);
     throw noRoomToMigrate(path, `up to ${needed} MB are needed beside it, for a copy and for what is written anew`);
   }

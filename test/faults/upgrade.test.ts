@@ -1,6 +1,6 @@
 /** Row 57: a store of an older version is carried over whole, and kept beside; one of a newer version is refused and left alone. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -12,6 +12,7 @@ import { Workdir } from '../e2e/program.ts';
 import { assertBalanced } from './balance.ts';
 import { Tmpfs } from './mounts.ts';
 import { needsMount } from './needs.ts';
+import { Service } from './service.ts';
 
 /**
  * `schema-N.sql`: a store as version N of the schema left it, never edited. Six deployments: one change was completed, one
@@ -157,6 +158,29 @@ describe('a store', () => {
       }
     },
   );
+
+  test('57 of an older schema, where its log may not grow as far as it must, is refused; no copy takes the room from the older version', async () => {
+    await using service = await Service.make(0);
+    mkdirSync(service.state, { mode: 0o700 });
+    const file = path.join(service.state, 'store.db');
+    storeOf(1, file);
+    const db = new DatabaseSync(file);
+    // The copy is half of it, and what is written anew is nearly all of it.
+    db.exec(`WITH RECURSIVE n(id) AS (SELECT 1001 UNION ALL SELECT id + 1 FROM n WHERE id < 4000)
+             INSERT INTO bodies (id, uses, bytes) SELECT id, 1, randomblob(2000) FROM n;
+             DELETE FROM bodies WHERE id > 1000 AND id % 2 > 0;
+             INSERT INTO baseline SELECT (SELECT id FROM scopes), 'web-' || id, 'uid', '1', 1, id, NULL FROM bodies WHERE id > 1000`);
+    db.close();
+    const size = statSync(file).size;
+    await using program = service.start({ under: ['prlimit', `--fsize=${Math.ceil(size * 0.7)}`] });
+    const { code, stderr } = await program.exited();
+    assert.equal(code, 1);
+    assert.match(stderr, /Cannot open the store .*: disk I\/O error; the state folder must be on a writable volume/);
+    assert.deepEqual(
+      readdirSync(service.state).filter((name) => name.includes('schema')),
+      [],
+    );
+  });
 
   test('57 of a newer schema is refused with the way out, and left as it was', async () => {
     await using workdir = await Workdir.make();
