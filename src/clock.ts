@@ -60,9 +60,19 @@ function steady(): number {
   return Math.floor(asleepMs < SHORTEST_SLEEP_MS ? awake : awake + asleepMs);
 }
 
+/** What has come by then is read first: a process that stood still wakes up with its deadlines over, and the answers waiting. */
 function after(ms: number, work: () => void): () => void {
-  const timer = setTimeout(work, Math.min(Math.max(0, ms), MAX_TIMEOUT_MS)).unref();
-  return () => clearTimeout(timer);
+  let turn: NodeJS.Immediate | undefined;
+  const timer = setTimeout(
+    () => {
+      turn = setImmediate(work);
+    },
+    Math.min(Math.max(0, ms), MAX_TIMEOUT_MS),
+  ).unref();
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(turn);
+  };
 }
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {
