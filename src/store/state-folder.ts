@@ -120,9 +120,9 @@ function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
 
-/** One path segment, whatever the text: never a separator, never `..`. */
+/** One path segment, whatever the text: never a separator, never `..`. Letters of all scripts stay, so that names stay apart. */
 function fileName(text: string): string {
-  return text.replace(/[^\w.-]/g, '_').replace(/^\.+/, '_') || '_';
+  return text.replace(/[^\p{L}\p{M}\p{N}_.-]/gu, '_').replace(/^\.+/, '_') || '_';
 }
 
 /**

@@ -103,6 +103,19 @@ describe('a configuration that changed between two starts', () => {
     await using again = await world.run({ config: chain('one', IN_SHOP), file: 'other.toml', keepState: true });
     assert.deepEqual(await told(again), []);
   });
+
+  test('two configurations with names in another script have a state each: what the one owes is not lost with the other', async () => {
+    await using world = await World.start();
+    world.server.create(configMap('a', 'shop', '1'));
+    const first = { config: chain('one', EVERYWHERE), file: '配置.toml', keepState: true };
+    await (await world.run(first)).app.stop();
+    world.server.update(configMap('a', 'shop', '2'));
+    const second = { config: chain('one', 'kind = "secret"'), file: '設定.toml', keepState: true };
+    await (await world.run(second)).app.stop();
+    await using again = await world.run(first);
+    await until(again, 1);
+    assert.deepEqual(await told(again), ['updated shop/a']);
+  });
 });
 
 /** So many entries were logged. */
