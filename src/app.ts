@@ -258,7 +258,8 @@ class Application implements App {
   #keepHouse({ store, folder: stateFolder }: OpenState): void {
     const { log } = this.#options;
     const { signal } = this.#stopping;
-    const tidied = keepHouse({ store, stateFolder, clock: this.#clock, log, metrics: this.metrics, signal });
+    const retention = () => this.#config.history;
+    const tidied = keepHouse({ store, stateFolder, retention, clock: this.#clock, log, metrics: this.metrics, signal });
     tidied.catch((error: unknown) => this.#failure.reject(error));
     this.#stages.add('housekeeping', () => tidied.catch(() => undefined));
   }

@@ -8,9 +8,11 @@ import { createMetrics } from '../metrics.ts';
 import { claim, CLUSTER, COMPLETED, withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { StoreError } from '../store/store-error.ts';
-import type { Balance } from '../store/store.ts';
+import { DEFAULT_RETENTION, type Balance } from '../store/store.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { logInto } from '../testing/log-into.ts';
+
+const retention = () => DEFAULT_RETENTION;
 
 const owing = (chain: string, pending = 1): Balance => {
   const ends = {
@@ -48,7 +50,15 @@ test('keepHouse() shows what waits, since when, and the room that is left; nothi
   await withPending(store, ['a']);
   await clock.advance(5_000);
   await withPending(store, ['b']);
-  const house = keepHouse({ store, clock, log, metrics, stateFolder: tmpdir(), signal: stopping.signal });
+  const house = keepHouse({
+    store,
+    clock,
+    log,
+    metrics,
+    stateFolder: tmpdir(),
+    retention,
+    signal: stopping.signal,
+  });
   await clock.waitForSleepers(1);
   const { registry } = metrics;
   const shown = async (name: string) => (await registry.getSingleMetricAsString(`watchchain_${name}`)).split('\n')[2];
@@ -78,7 +88,7 @@ test('keepHouse() tells of a full disk once, however long it is full, and when t
   const said: string[] = [];
   const log = logInto(({ level, message }) => said.push(`${level}: ${message}`));
   const stopping = new AbortController();
-  const around = { metrics: createMetrics(), stateFolder: undefined, signal: stopping.signal };
+  const around = { metrics: createMetrics(), stateFolder: undefined, retention, signal: stopping.signal };
   const house = keepHouse({ store, clock, log, ...around });
   for (let n = 0; n < 4; n++) {
     await clock.waitForSleepers(1);
@@ -102,7 +112,7 @@ test('keepHouse() waits while somebody else holds the lock of the store, and say
   const said: string[] = [];
   const log = logInto(({ level, message }) => said.push(`${level}: ${message}`));
   const stopping = new AbortController();
-  const around = { metrics: createMetrics(), stateFolder: undefined, signal: stopping.signal };
+  const around = { metrics: createMetrics(), stateFolder: undefined, retention, signal: stopping.signal };
   const house = keepHouse({ store, clock, log, ...around });
   for (let n = 0; n < 2; n++) {
     await Promise.race([house, clock.waitForSleepers(1)]);

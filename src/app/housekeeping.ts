@@ -6,7 +6,7 @@ import { findChain } from '../config/in-chains.ts';
 import { codeOf, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { DEFAULT_RETENTION, type Store } from '../store/store.ts';
+import type { Retention, Store } from '../store/store.ts';
 
 export interface HousekeepingOptions {
   readonly store: Store;
@@ -15,6 +15,8 @@ export interface HousekeepingOptions {
   readonly metrics: Metrics;
   /** Undefined: the state is in memory. */
   readonly stateFolder: string | undefined;
+  /** Of the configuration as it is now. */
+  readonly retention: () => Retention;
   readonly signal: AbortSignal;
 }
 
@@ -32,14 +34,14 @@ const TROUBLES: Readonly<Record<string, string>> = {
  * @throws what the store threw when it cannot go on: a restart of the service may
  */
 export async function keepHouse(options: HousekeepingOptions): Promise<void> {
-  const { store, clock, log, signal } = options;
+  const { store, clock, log, retention, signal } = options;
   let deadLetters = 0;
   let trouble: string | undefined;
   while (!signal.aborted) {
     try {
       await showRoom(options);
       deadLetters = await showBacklog(options, deadLetters);
-      for (let pruned = -1; pruned !== 0;) pruned = await store.prune(DEFAULT_RETENTION, clock.now());
+      for (let pruned = -1; pruned !== 0;) pruned = await store.prune(retention(), clock.now());
       if (trouble === 'STORE_FULL') log.info('There is room on the disk again');
       trouble = undefined;
     } catch (thrown) {

@@ -1,7 +1,7 @@
 /** Commands that look into the state, while the service runs and while it does not. */
 import { parse, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { stateOf } from '../config/load.ts';
+import { stateOf } from '../config/state-place.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { stateFoldersNamed, stateRoot, storeFileIn } from '../store/state-folder.ts';

@@ -265,7 +265,7 @@ function toEvents(
   namespaces: readonly string[],
 ): readonly EventConfig[] | undefined {
   if (!namesEvent(kind, apiVersion)) return undefined;
-  return [{ namespaces, repeats, maxAgeMs: maxAge === undefined ? undefined : durationMs(maxAge) }];
+  return [{ namespaces, repeats, maxAgeMs: maxAge === undefined ? undefined : durationMs(maxAge, Infinity) }];
 }
 
 /** Both API groups serve the same Events: of each chain's, one is watched, the first. */

@@ -5,6 +5,7 @@
 import type { HandlerDefinition } from '../chain/handler.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
 import type { Repeats } from '../event.ts';
+import type { Retention } from '../store/store.ts';
 
 export interface Config {
   /** As given on the command line, for messages; handler paths are relative to its folder. */
@@ -26,6 +27,8 @@ export interface Config {
     /** By default the file's name without its extension. */
     readonly name: string;
   };
+  /** For how long, and how much of it, what has ended is kept. */
+  readonly history: Retention;
   /** What happened while nothing was watching: one change each, or none. How they are told: see {@link ChainConfig.awayFrom}. */
   readonly whileAway: 'each' | 'ignore';
   /** What exists when a scope is listed for the first time: nothing to tell, or added. */

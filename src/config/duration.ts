@@ -8,17 +8,25 @@ const SHAPE = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms
 const MAX_MS = 2 ** 31 - 1;
 
 /** A duration of at most 24 days, kept as it was written; {@link durationMs} gives its milliseconds. */
-export const duration = z.string().refine((text) => parse(text) !== undefined, {
-  error: 'must be a duration such as "250ms", "30s", "5m" or "1h30m", at most 24 days',
-});
+export const duration = durationOf(
+  'must be a duration such as "250ms", "30s", "5m" or "1h30m", at most 24 days',
+  MAX_MS,
+);
 
-/** {@link duration} that is not shorter than another one. */
-export function durationFrom(least: string) {
-  return duration.refine((text) => (parse(text) ?? Infinity) >= durationMs(least), `must be at least "${least}"`);
+/** One that no timer waits for, however long. */
+export const age = durationOf('must be a duration such as "30s", "5m", "12h" or "90d"', Infinity);
+
+/** {@link duration}, or {@link age}, that is not shorter than another one. */
+export function durationFrom(least: string, kind = duration) {
+  return kind.refine((text) => (parse(text, Infinity) ?? Infinity) >= durationMs(least), `must be at least "${least}"`);
+}
+
+function durationOf(error: string, mostMs: number) {
+  return z.string({ error }).refine((text) => parse(text, mostMs) !== undefined, { error });
 }
 
 /**
- * @param mostMs of one that no timer waits for, such as an age: Infinity
+ * @param mostMs of an {@link age}: Infinity
  * @throws RangeError for what {@link duration} refuses, but for its bound where there is another.
  */
 export function durationMs(text: string, mostMs = MAX_MS): number {

@@ -2,6 +2,7 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { toError } from '../errors.ts';
+import { quantityOf } from '../template/filters/quantity.ts';
 
 /** How much of a text a pattern looks at, in UTF-16 units: linear time on 1.5 MB is still too long for one change. */
 const PATTERN_INPUT_MAX = 64 * 1024;
@@ -32,4 +33,18 @@ export function compilePatterns(sources: z.output<typeof patterns>, options: { i
     const input = text.slice(0, PATTERN_INPUT_MAX);
     return compiled.some((regex) => regex.test(input));
   };
+}
+
+const SIZE_WANTED = 'must be a size in bytes as Kubernetes writes it, such as "512Mi" or "2Gi"';
+
+/** Kept as it was written; {@link bytesOf} gives its number. */
+export const size = z
+  .string({ error: SIZE_WANTED })
+  .refine((text) => (quantityOf(text) ?? -1) >= 0, { error: SIZE_WANTED });
+
+/** @throws RangeError for what {@link size} refuses */
+export function bytesOf(text: string): number {
+  const bytes = quantityOf(text);
+  if (bytes === undefined) throw new RangeError(`Cannot read '${text}' as a size`);
+  return bytes;
 }

@@ -148,6 +148,12 @@ describe('loadConfig()', async () => {
     assert.deepEqual([web.token, tracing?.headers], ['a-token-of-16-or-more', { Authorization: 'Bearer b3a7' }]);
   });
 
+  test('keeps what has ended for as long, and as much of it, as the file says: a week and 512 MiB by default', async () => {
+    const day = 24 * 3_600_000;
+    assert.deepEqual((await load('settings.toml')).history, { maxAgeMs: 90 * day, maxBytes: 2 * 1024 ** 3 });
+    assert.deepEqual((await load('kwatchman.toml')).history, { maxAgeMs: 7 * day, maxBytes: 512 * 1024 ** 2 });
+  });
+
   test('refuses a --namespace and a --label-selector that the API server would refuse', async () => {
     assert.deepEqual(await problemsOf(load('kwatchman.toml', { namespace: 'shop,Team-*', labelSelector: 'a in (' })), [
       '--namespace: must be the name of a namespace: lower-case letters, digits and "-"; "*" stands for any of them: current value is "shop,Team-*"',

@@ -1,12 +1,12 @@
 /** From a file to a checked {@link Config}, or to everything that is wrong with it, each at its line. */
 import { createHash } from 'node:crypto';
-import { delimiter, dirname, parse as parsePath, resolve } from 'node:path';
+import { delimiter, dirname, resolve } from 'node:path';
 import { eventRules } from '../chain/event-rules.ts';
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { starvedHandlers } from '../chain/interest.ts';
-import { ConfigError, isConfigError } from '../errors.ts';
+import { ConfigError } from '../errors.ts';
 import type { Repeats } from '../event.ts';
-import { resolveBuiltIn } from '../source/built-in-kinds.ts';
+import { DEFAULT_RETENTION } from '../store/store.ts';
 import {
   checkChains,
   deadLetterChains,
@@ -17,16 +17,18 @@ import {
   writtenChains,
   type ChainSurroundings,
 } from './chains.ts';
-import type { Config, DirectAccess, ResourceConfig } from './config.ts';
+import { complete } from './complete.ts';
+import type { Config, DirectAccess } from './config.ts';
 import { durationMs } from './duration.ts';
 import { holdsCredentials } from './exposed-files.ts';
-import { expand, type Expanded, type ExpandOptions, isTable } from './expand.ts';
-import { canonical } from './keys.ts';
+import { bytesOf } from './fields.ts';
+import { misspeltSecrets } from './misspelt-secrets.ts';
 import { oversizedIntegers } from './parse-toml.ts';
 import { pathText, problemsOf, valueAt, type Path, type Problem } from './problems.ts';
 import { readConfigFile, type Finding, type NamedTool, type WrittenFile } from './read.ts';
 import { configFile, leaseName, namespace, namespaces, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
 import { labelSelector } from './selector.ts';
+import { statePlace } from './state-place.ts';
 
 /** From flags and variables; each wins over the file but for the two that fill in what a resource leaves out. */
 export interface Overrides {
@@ -61,7 +63,7 @@ export interface LoadOptions {
 
 /**
  * Reads, completes and checks a configuration. Touches no cluster and no receiver.
- * @throws ConfigError with every mistake: `config.toml:12: handler[1].webhookURL: is missing: it must be a string`
+ * @throws ConfigError with every mistake: `config.toml:12: handler[1].webhookURL: is missing: it must be the URL of a webhook`
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<Config> {
   const { env, overrides = {}, lenient = false, repeats = 'first', tool, serviceAccountDir, onFile } = options;
@@ -127,57 +129,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const starved = config.chains.flatMap((chain) => starvedHandlers(chain));
   if (starved.length > 0) throw new ConfigError(starved);
   const watched = config.chains.flatMap(({ resources }) => resources);
-  return { ...config, warnings: [...config.warnings, ...misspeltSecrets(data, watched, surroundings.at)] };
-}
-
-/**
- * Rules of `[redact] paths` that look like a slip: they would hide nothing, and nobody would see it before the secret is out. No
- * mistake for certain: the kind may be a custom one.
- */
-function misspeltSecrets(
-  { redact }: ConfigFile,
-  watched: readonly ResourceConfig[],
-  at: (path: Path) => string,
-): readonly string[] {
-  const plain = (kind: string): string => kind.toLowerCase().replace(/s$/, '');
-  const names = new Set(['*', ...watched.map(({ kind }) => plain(kind))]);
-  return Object.keys(redact?.paths ?? {}).flatMap((kind) => {
-    const known = names.has(plain(kind)) ? undefined : resolveBuiltIn(kind, undefined);
-    const near = known?.kind === 'not-served' ? known.near[0] : undefined;
-    if (near === undefined) return [];
-    return [
-      `${at(['redact', 'paths', kind])}: redact.paths.${kind}: is no kind of Kubernetes; did you mean "${near}"?`,
-    ];
-  });
-}
-
-/**
- * Where the state is by a file that may be wrong everywhere else.
- * @returns undefined when the file does not say so much
- */
-export async function stateOf(
-  file: string,
-  options: Pick<LoadOptions, 'env' | 'tool'>,
-): Promise<StatePlace | undefined> {
-  try {
-    const { value } = await readConfigFile(file, { lenient: true, repeats: 'first', unset: 'empty', ...options });
-    const problems: Problem[] = [];
-    const folder = dirname(resolve(file));
-    const { state = {} } = canonical(value, configFile, [], []) as Record<string, unknown>;
-    const filled = complete({ state }, { env: options.env, folder }, problems);
-    const { data } = configFile.shape.state.safeParse(filled.value['state']);
-    return data === undefined || problems.length > 0 ? undefined : statePlace(data, file);
-  } catch (thrown) {
-    if (isConfigError(thrown)) return undefined;
-    throw thrown;
-  }
-}
-
-type StatePlace = Config['state'];
-
-function statePlace(state: ConfigFile['state'], file: string): StatePlace {
-  const path = state?.path === undefined ? undefined : resolve(dirname(resolve(file)), state.path);
-  return { path, name: state?.name ?? parsePath(file).name };
+  return { ...config, warnings: [...config.warnings, ...misspeltSecrets(data.redact, watched, surroundings.at)] };
 }
 
 /** See `ChainConfig.awayFrom`. */
@@ -190,25 +142,6 @@ function fingerprintOf(chain: Readonly<Record<string, unknown>>, file: Readonly<
   return createHash('sha256')
     .update(JSON.stringify([own, common]))
     .digest('base64url');
-}
-
-/** Keys in the schema's spelling, references replaced. */
-function complete(
-  written: Readonly<Record<string, unknown>>,
-  options: ExpandOptions,
-  problems: Problem[],
-): Pick<Expanded, 'filled' | 'files'> & { readonly value: Readonly<Record<string, unknown>> } {
-  const spelled = canonical(written, configFile, [], problems) as Record<string, unknown>;
-  if (Array.isArray(spelled['cluster'])) {
-    problems.push({
-      path: ['cluster'],
-      message: '[[cluster]] is kept for several clusters, which one process does not watch yet: write [cluster]',
-    });
-    delete spelled['cluster'];
-  }
-  const { value, problems: unresolved, ...found } = expand(spelled, options);
-  problems.push(...unresolved);
-  return { value: isTable(value) ? value : {}, ...found };
 }
 
 /** A value that came from outside the file, or whose key says so, is never shown. */
@@ -282,7 +215,7 @@ function settings(
   folder: string,
   overrides: Overrides,
 ): Omit<Config, 'chains' | 'secretFiles' | 'outside' | 'warnings' | 'mayRunPrograms'> {
-  const { cluster, log, state, redact, lookup, heartbeat, tracing, web, whileAway, existing } = data;
+  const { cluster, log, state, history, redact, lookup, heartbeat, tracing, web, whileAway, existing } = data;
   const place = statePlace(state, file);
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
@@ -300,6 +233,10 @@ function settings(
     state: {
       ...place,
       ...(overrides.state === undefined ? {} : { path: overrides.state }),
+    },
+    history: {
+      maxAgeMs: history?.maxAge === undefined ? DEFAULT_RETENTION.maxAgeMs : durationMs(history.maxAge, Infinity),
+      maxBytes: history?.maxSize === undefined ? DEFAULT_RETENTION.maxBytes : bytesOf(history.maxSize),
     },
     whileAway: whileAway === 'ignore' ? 'ignore' : 'each',
     existing: existing ?? 'silent',

@@ -57,7 +57,7 @@ function clearest(issue: Issue): readonly Issue[] {
 
 function wish(issue: Issue, current: unknown): string {
   const must = `${current === undefined ? 'is missing: it ' : ''}must be`;
-  if (issue.code === 'invalid_type') return `${must} ${typeName(issue.expected)}`;
+  if (issue.code === 'invalid_type') return `${must} ${OWN_WISH.exec(issue.message)?.[1] ?? typeName(issue.expected)}`;
   if (issue.code === 'invalid_value') return `${must} ${anyOf(issue.values.map((allowed) => JSON.stringify(allowed)))}`;
   if (issue.code === 'invalid_union') {
     const wanted = issue.errors.flat().map((inner) => wish(inner, null).replace(/^must be /, ''));
@@ -71,6 +71,9 @@ function wish(issue: Issue, current: unknown): string {
   if (unit === undefined) return `must be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
   return issue.minimum === 1 ? 'must not be empty' : `must have at least ${issue.minimum} ${unit}`;
 }
+
+/** Of a type that is ours, such as a duration; Zod's own begins with "Invalid". */
+const OWN_WISH = /^must be (.*)/s;
 
 /** Zod counts what has a size. */
 const SIZE_UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'elements', set: 'elements' };

@@ -20,7 +20,7 @@ export interface WrittenFile {
 
 export interface Finding {
   readonly line: number;
-  /** `handler[1].webhookURL: is missing: it must be a string` */
+  /** `handler[1].webhookURL: is missing: it must be the URL of a webhook` */
   readonly text: string;
 }
 

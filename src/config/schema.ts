@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { namesEvent, REPEATS } from '../event.ts';
-import { duration, durationFrom, durationMs } from './duration.ts';
-import { pattern } from './fields.ts';
+import { age, duration, durationFrom, durationMs } from './duration.ts';
+import { pattern, size } from './fields.ts';
 import { filePath } from './paths.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
 import { isPattern } from '../namespaces.ts';
@@ -91,7 +91,7 @@ const resourceFields = z.strictObject({
     .describe(
       'Of Kubernetes Events: which occurrences after the first are told: none (`"first"`), the 2nd, 4th, 8th, ... (`"powers"`) or every one (`"every"`). Default: `"powers"`.',
     ),
-  maxAge: durationFrom('1s')
+  maxAge: durationFrom('1s', age)
     .optional()
     .describe(
       'Of Kubernetes Events: what had happened longer ago when it was seen is not told; what happened while nothing was watching is. Default: any age.',
@@ -282,6 +282,14 @@ export const configFile = z.strictObject({
       name: z.string().min(1).optional().describe("Tells the states of one cluster apart. Default: this file's name."),
     })
     .optional(),
+  history: z
+    .strictObject({
+      maxAge: age.optional().describe('A change that has ended is kept for so long. Default: `"7d"`.'),
+      maxSize: size
+        .optional()
+        .describe('So many bytes of manifests are kept, of the newest changes: `"2Gi"`. Default: `"512Mi"`.'),
+    })
+    .optional(),
   web: z
     .strictObject({
       // Around it is often the line feed that `echo` has put into a Secret.
@@ -432,7 +440,7 @@ export const configFile = z.strictObject({
     })
     .optional()
     .describe(
-      'Secrets, secret-looking variables and credentials in URLs are always replaced before anything is stored.',
+      'Secrets, secret-looking variables and credentials in URLs (`https://user:password@host`) are always replaced before anything is stored.',
     ),
   ...chainFields,
   chain: z

@@ -104,6 +104,24 @@ describe('a configuration that changed between two starts', () => {
     assert.deepEqual(await told(again), []);
   });
 
+  test('[history] says for how long what has ended is kept; what the next change is compared with stays', async () => {
+    await using world = await known(chain('one', EVERYWHERE));
+    world.server.update(configMap('a', 'shop', '2'));
+    const history = (running: Running) => running.app.store.history({ limit: 10 });
+    {
+      await using first = await world.run({ config: chain('one', EVERYWHERE), keepState: true });
+      await until(first, 1);
+      assert.equal((await history(first)).length, 1);
+    }
+    const config = `[history]\nmaxAge = "0s"\n${chain('one', EVERYWHERE)}`;
+    await using second = await world.run({ config, keepState: true });
+    const deadline = AbortSignal.timeout(PATIENCE_MS);
+    while ((await history(second)).length > 0) deadline.throwIfAborted();
+    world.server.update(configMap('a', 'shop', '3'));
+    await until(second, 1);
+    assert.deepEqual(await told(second), ['updated shop/a']);
+  });
+
   test('two configurations with names in another script have a state each: what the one owes is not lost with the other', async () => {
     await using world = await World.start();
     world.server.create(configMap('a', 'shop', '1'));

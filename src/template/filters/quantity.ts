@@ -50,7 +50,8 @@ export const bytes: FilterDefinition = {
   },
 };
 
-function quantityOf(value: unknown): number | undefined {
+/** Undefined when it is none. */
+export function quantityOf(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
   const [, digits = '', exponent = '', suffix] = SHAPE.exec(textOf(value).trim()) ?? [];
   if (digits === '') return undefined;
