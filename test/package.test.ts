@@ -57,11 +57,12 @@ test('npm pack: `watchchain demo` runs in an empty folder, and the example of a 
   assert.equal(code, 0, stderr);
   assert.match(stdout, /image web nginx:1\.7\.9 -> nginx:1\.9\.1/);
 
-  await cp(path.join(REPOSITORY, 'docs/examples/page-me.ts'), path.join(empty, 'page-me.ts'));
+  const examples = ['page-me.ts', 'flapping.ts'];
+  for (const name of examples) await cp(path.join(REPOSITORY, 'docs/examples', name), path.join(empty, name));
   await writeFile(path.join(empty, 'notes.ts'), READS_NOTES);
   const tsc = path.join(REPOSITORY, 'node_modules/.bin/tsc');
   const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--skipLibCheck', '--types', ''];
-  await promisify(execFile)(tsc, [...flags, 'page-me.ts', 'notes.ts'], { cwd: empty }).catch(
+  await promisify(execFile)(tsc, [...flags, ...examples, 'notes.ts'], { cwd: empty }).catch(
     (error: { stdout: string }) => assert.fail(error.stdout),
   );
 });

@@ -10,6 +10,7 @@ import { systemClock } from '../../src/clock.ts';
 import { createReceivers } from '../../src/delivery/receivers.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { changeOf } from '../../src/testing/change.ts';
+import { rehearse } from '../../src/testing/rehearse.ts';
 import { testContext, testEnvironment } from '../../src/testing/handler.ts';
 
 const folder = import.meta.dirname;
@@ -59,6 +60,18 @@ describe('the plug-ins of docs/plugins.md', () => {
     const passed = await ask(on);
     assert.ok(!isHalt(passed));
     assert.deepEqual(passed.notes.answers, { webhook: { team: 'shop' } });
+  });
+
+  test('flapping.ts, which keeps state: the third change within an hour is halted, a deletion is not', async () => {
+    const gone = changeOf({
+      before: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web', namespace: 'shop' } },
+    });
+    const handler = await loadHandler('./flapping.ts', folder);
+    const { changes } = await rehearse(handler, { options: { atMost: 2 }, changes: [on, off, on, gone, on] });
+    assert.deepEqual(
+      changes.map(({ verdict, reason }) => reason ?? verdict),
+      ['pass', 'pass', 'changed more than 2 times within an hour', 'pass', 'pass'],
+    );
   });
 
   test('alerts_off.py, a program that stays', async (t) => {
