@@ -70,7 +70,7 @@ export const options = z
     secret: signingSecrets
       .optional()
       .describe(
-        'Signs each request in the manner of Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Two while one replaces the other: receivers accept either.',
+        'Signs each request in the manner of Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`): 24 to 64 random bytes as base64, as `openssl rand -base64 32` makes them, with or without `whsec_` before them. Two while one replaces the other: receivers accept either.',
       )
       .meta({ example: '${WEBHOOK_SECRET}' }),
     verdict: z

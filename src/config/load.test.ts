@@ -143,6 +143,21 @@ describe('loadConfig()', async () => {
     ]);
   });
 
+  test('names the Lease after the file, and those of two files in another script apart', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const text = '[lease]\n[[resource]]\nkind = "pod"\n[[handler]]\nname = "log"\n';
+    const names = ['prod-eu.toml', '配置.toml', '設定.toml'].map(async (name) => {
+      await writeFile(join(folder, name), text);
+      return (await loadConfig(join(folder, name), { env: ENV, loadHandler })).lease?.name;
+    });
+    assert.deepEqual(await Promise.all(names), [
+      'watchchain-prod-eu',
+      'watchchain-config-148d195e',
+      'watchchain-config-0d8619aa',
+    ]);
+  });
+
   test('takes the line feed that echo has put behind a token in a Secret for none of it', async () => {
     const { web, tracing } = await load('settings.toml');
     assert.deepEqual([web.token, tracing?.headers], ['a-token-of-16-or-more', { Authorization: 'Bearer b3a7' }]);

@@ -289,10 +289,12 @@ function leaseOf(table: ConfigFile['lease'], flag: string | undefined, stateName
   };
 }
 
-/** As much of it as a name in Kubernetes may have. */
+/** As much of it as a name in Kubernetes may have; of letters that it may not have a hash, so that two configurations hold two Leases. */
 function dnsName(text: string): string {
   const allowed = text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
-  return allowed.slice(0, 200).replaceAll(/^-|-$/g, '') || 'config';
+  const name = allowed.slice(0, 200).replaceAll(/^-|-$/g, '') || 'config';
+  if (!/[^\p{ASCII}]/u.test(text)) return name;
+  return `${name}-${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
 }
 
 function directAccess(cluster: NonNullable<ConfigFile['cluster']>, server: string, folder: string): DirectAccess {
