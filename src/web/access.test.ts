@@ -16,6 +16,7 @@ const POLICY: Readonly<Record<string, 'probe' | 'open' | 'read' | 'write'>> = {
   'GET /fragments': 'read',
   'GET /assets/{name}': 'open',
   'POST /login': 'open',
+  'POST /logout': 'open',
   'GET /api/changes': 'read',
   'GET /api/dead-letters': 'read',
   'POST /api/dead-letters/replay': 'write',
@@ -256,6 +257,21 @@ describe('login', () => {
       cookieOf(await web.post('/login', { token: TOKEN }, { 'x-forwarded-proto': scheme })).endsWith('; Secure');
     assert.deepEqual([await isSecure('https,http'), await isSecure('https, https')], [true, true]);
     assert.deepEqual([await isSecure('http,https'), await isSecure('http')], [false, false], 'it would not be kept');
+  });
+
+  test('who logs out has no session any more, here and in a copy of the cookie; the others have theirs', async (t) => {
+    const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN, basePath: '/w' } });
+    const login = async () => ({
+      cookie: cookieOf(await web.post('/w/login', { token: TOKEN })).split(';')[0] ?? '',
+      accept: 'text/html',
+    });
+    const [mine, another] = [await login(), await login()];
+    assert.match((await web.ask('/w/', { headers: mine })).body, /Log out/);
+    assert.doesNotMatch((await web.ask('/w/', { headers: { authorization: `Bearer ${TOKEN}` } })).body, /Log out/);
+    const out = await web.post('/w/logout', {}, { cookie: mine.cookie });
+    assert.deepEqual([out.status, cookieOf(out)], [204, 'watchchain=; Path=/w; HttpOnly; SameSite=Strict; Max-Age=0']);
+    assert.equal((await web.ask('/w/', { headers: mine })).status, 401);
+    assert.equal((await web.ask('/w/', { headers: another })).status, 200);
   });
 
   test('of a hundred and one that are in the first has to log in again', async (t) => {

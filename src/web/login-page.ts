@@ -1,4 +1,4 @@
-/** Where the gate asks for a token, and what takes it. */
+/** Where the gate asks for a token, what takes it, and the way out. */
 import type { Context } from 'hono';
 import { html } from 'hono/html';
 import { z } from 'zod';
@@ -6,6 +6,7 @@ import type { WebConfig } from '../config/config.ts';
 import { head, type Html } from './html.ts';
 import { linkBase } from './link-base.ts';
 import type { Route, RouteParts } from './route.ts';
+import type { CookiePlace } from './sessions.ts';
 
 /** The form posts, so that a browser that sends it before the script is there, or without one, puts no token into the address. */
 export function loginPage(base: string, verdict: 'unknown' | 'refused'): Html {
@@ -54,7 +55,21 @@ export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate'
   };
 }
 
-function cookiePlace(c: Context, { basePath }: WebConfig): { readonly path: string; readonly secure: boolean } {
+/** For a machine that somebody else will sit at. Open to all: who has no session ends none. */
+export function logoutRoute({ sessions, settings }: Pick<RouteParts, 'sessions' | 'settings'>): Route {
+  return {
+    method: 'POST',
+    path: '/logout',
+    access: 'open',
+    summary: 'Ends the session of the cookie.',
+    answer: (c) => {
+      c.header('set-cookie', sessions.end(c.req.raw.headers, cookiePlace(c, settings)));
+      return c.body(null, 204);
+    },
+  };
+}
+
+function cookiePlace(c: Context, { basePath }: WebConfig): CookiePlace {
   // Proxies in a row write a list: the first is what the browser spoke.
   const [scheme] = c.req.header('x-forwarded-proto')?.split(',') ?? [];
   return { path: linkBase(c, basePath) || '/', secure: scheme?.trim().toLowerCase() === 'https' };

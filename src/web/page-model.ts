@@ -28,6 +28,8 @@ export interface TopModel {
   readonly health: Health;
   /** Of the addresses in the page. */
   readonly base: string;
+  /** By the cookie of a session, which can be ended. */
+  readonly isLoggedIn: boolean;
 }
 
 export interface PageModel extends LiveModel {

@@ -44,9 +44,14 @@ export function pageRoutes(parts: RouteParts, desk: PodDesk): readonly Route[] {
 }
 
 /** What was asked for and by whom is settled before it begins; what goes wrong afterwards is said on the page. */
-async function* pageOf(c: Context, { outlook, settings }: RouteParts, live: LiveModels): AsyncGenerator<Html> {
+async function* pageOf(
+  c: Context,
+  { outlook, sessions, settings }: RouteParts,
+  live: LiveModels,
+): AsyncGenerator<Html> {
   const base = linkBase(c, settings.basePath);
-  yield pageTop({ cluster: outlook.clusterName() ?? 'connecting', health: outlook.health(), base });
+  const isLoggedIn = sessions.tokenOfSession(c.req.raw.headers) !== undefined;
+  yield pageTop({ cluster: outlook.clusterName() ?? 'connecting', health: outlook.health(), base, isLoggedIn });
   try {
     const parsed = changesQuery.safeParse(c.req.query());
     const isRunning = outlook.store() !== undefined;

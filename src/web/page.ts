@@ -10,7 +10,7 @@ import type { LiveModel, PageModel, TopModel } from './page-model.ts';
 import { noticesSection, scopesSection } from './page-scopes.ts';
 
 /** The page as far as it waits for nothing: with it the browser has what to load and to show. `<main>` stays open. */
-export function pageTop({ cluster, health, base }: TopModel): Html {
+export function pageTop({ cluster, health, base, isLoggedIn }: TopModel): Html {
   // It would close what stays open.
   // prettier-ignore
   return html`<!doctype html>
@@ -22,6 +22,7 @@ export function pageTop({ cluster, health, base }: TopModel): Html {
           <h1>${cluster}</h1>
           ${stateOf(health)}
           <span id="live" class="quiet" role="status"></span>
+          ${isLoggedIn ? html`<button data-logout>Log out</button>` : ''}
         </header>
         <main>
           ${noticesSection(health)}`;

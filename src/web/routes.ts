@@ -2,7 +2,7 @@
 import { configRoute } from './config-route.ts';
 import { changeRoutes } from './change-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
-import { loginRoute } from './login-page.ts';
+import { loginRoute, logoutRoute } from './login-page.ts';
 import { openApi } from './open-api.ts';
 import { pageRoutes } from './page-routes.ts';
 import { probeRoutes } from './probes.ts';
@@ -16,6 +16,7 @@ export function routesOf(parts: RouteParts): readonly Route[] {
     ...probeRoutes(parts),
     ...pageRoutes(parts, desk),
     loginRoute(parts),
+    logoutRoute(parts),
     ...changeRoutes(parts),
     ...deadLetterRoutes(parts),
     ...podRoutes(parts, desk),

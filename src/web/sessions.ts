@@ -9,6 +9,13 @@ const LASTS_MS = 8 * 3_600_000;
 /** Beyond it the oldest has to type it in again. */
 const MAX_SESSIONS = 100;
 
+/** Where the cookie counts. */
+export interface CookiePlace {
+  readonly path: string;
+  /** For https alone. */
+  readonly secure: boolean;
+}
+
 export class Sessions {
   readonly #clock: Clock;
   readonly #tokens = new Map<string, { readonly token: string; readonly until: number }>();
@@ -18,22 +25,37 @@ export class Sessions {
   }
 
   /** The `Set-Cookie` that stands for the token from now on, for eight hours or until the process ends. */
-  begin(token: string, { path, secure }: { readonly path: string; readonly secure: boolean }): string {
+  begin(token: string, place: CookiePlace): string {
     const id = randomBytes(32).toString('base64url');
     const [oldest] = this.#tokens.keys();
     if (this.#tokens.size >= MAX_SESSIONS && oldest !== undefined) this.#tokens.delete(oldest);
     this.#tokens.set(id, { token, until: this.#clock.monotonic() + LASTS_MS });
-    return `${COOKIE}=${id}; Path=${path}; HttpOnly; SameSite=Strict; Max-Age=${LASTS_MS / 1000}${secure ? '; Secure' : ''}`;
+    return cookie(id, LASTS_MS, place);
+  }
+
+  /** The `Set-Cookie` after which the browser has none. */
+  end(headers: Headers, place: CookiePlace): string {
+    for (const id of idsIn(headers)) this.#tokens.delete(id);
+    return cookie('', 0, place);
   }
 
   /** Of the bearer token, else of the session. */
   tokenOf(headers: Headers): string | undefined {
-    const bearer = /^Bearer +([\w.~+/=-]+)$/i.exec(headers.get('authorization') ?? '')?.[1];
-    if (bearer !== undefined) return bearer;
-    for (const [, id = ''] of (headers.get('cookie') ?? '').matchAll(SESSION)) {
-      const session = this.#tokens.get(id);
-      if (session !== undefined && session.until > this.#clock.monotonic()) return session.token;
-    }
-    return undefined;
+    return /^Bearer +([\w.~+/=-]+)$/i.exec(headers.get('authorization') ?? '')?.[1] ?? this.tokenOfSession(headers);
   }
+
+  tokenOfSession(headers: Headers): string | undefined {
+    const now = this.#clock.monotonic();
+    return idsIn(headers)
+      .map((id) => this.#tokens.get(id))
+      .find((session) => session !== undefined && session.until > now)?.token;
+  }
+}
+
+function idsIn(headers: Headers): readonly string[] {
+  return [...(headers.get('cookie') ?? '').matchAll(SESSION)].map(([, id = '']) => id);
+}
+
+function cookie(value: string, lastsMs: number, { path, secure }: CookiePlace): string {
+  return `${COOKIE}=${value}; Path=${path}; HttpOnly; SameSite=Strict; Max-Age=${lastsMs / 1000}${secure ? '; Secure' : ''}`;
 }

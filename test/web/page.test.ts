@@ -415,7 +415,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.deepEqual(small, []);
   });
 
-  test('below a base path one logs in with the token, and everything works there', async (t) => {
+  test('below a base path one logs in with the token, everything works there, and one logs out', async (t) => {
     const token = 'a-token-of-the-page';
     const { page, said, url } = await open(t, `[web]\ntoken = "${token}"\nbasePath = "/ops/watch"\n`);
     await page.goto(`${url}/ops/watch`);
@@ -426,6 +426,10 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await page.getByRole('button', { name: 'Show' }).click();
     await isLive(page);
     await pods(page).getByText('shop/search-5d4f8c7b9-tt4wp').waitFor();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByLabel('Token').waitFor();
+    await page.goto(`${url}/ops/watch/config`);
+    await page.getByLabel('Token').waitFor();
     assert.deepEqual(
       said.filter((line) => !line.includes('401') && !line.startsWith('[DOM]')),
       [],

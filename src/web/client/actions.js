@@ -19,7 +19,8 @@ function post(path, body) {
  * @param {Surroundings & { done: () => void }} surroundings
  */
 export async function act(button, surroundings) {
-  const { replay, discard, ack, events } = button.dataset;
+  const { replay, discard, ack, events, logout } = button.dataset;
+  if (logout !== undefined) return logOut(surroundings);
   if (events !== undefined) return showEvents(events, surroundings);
   if (ack !== undefined) return change(button, '/api/alerts/ack', ack, surroundings);
   if (replay !== undefined) return change(button, '/api/dead-letters/replay', Number(replay), surroundings);
@@ -141,6 +142,13 @@ export async function logIn(form, { base, say }) {
   const answer = await post(`${base}/login`, { token });
   if (answer.ok) location.reload();
   else say(NOT_IN[answer.status] ?? `Could not log in: ${answer.status}`);
+}
+
+/** @param {Surroundings} surroundings */
+async function logOut({ base, say }) {
+  const answer = await post(`${base}/logout`, {});
+  if (answer.ok) location.reload();
+  else say(`Could not log out: ${answer.status}`);
 }
 
 /** @type {Readonly<Record<number, string>>} */
