@@ -33,6 +33,8 @@ export interface Addressee {
   readonly title: string;
   /** Host and port of the proxy before it. */
   readonly proxy: string | undefined;
+  /** Over `http://` a proxy reads what it passes on, and may answer in the receiver's place: nothing tells the two apart. */
+  readonly isForwarded: boolean;
   readonly scrub: (text: string) => string;
   /** See `namesPlaces` in receiver.ts. */
   readonly namesPlaces: boolean;
@@ -43,7 +45,7 @@ export function failureOfResponse(response: ReceiverResponse, to: Addressee, clo
   const { status } = response;
   if (status >= 200 && status < 300) return undefined;
   if (status >= 300 && status < 400) return { outcome: 'gone', error: new TerminalError(redirected(response, to)) };
-  const message = `${to.title} answered ${status}${excerpt(response.body, to)}`;
+  const message = `${whoAnswered(to)} answered ${status}${excerpt(response.body, to)}`;
   const askedMs = retryAfterMs(response.headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS);
   if (status === 429) return { outcome: 'limited', error: new RetryAfterError(message, { retryAfterMs: askedMs }) };
   if (status === 503 && askedMs !== undefined) {
@@ -79,12 +81,16 @@ export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Fa
   return { outcome: 'not sent', error: new RetryAfterError(`${to.title} cannot be reached: ${why}`, { cause }) };
 }
 
+function whoAnswered({ title, proxy, isForwarded }: Addressee): string {
+  return proxy !== undefined && isForwarded ? `${title} or the proxy ${proxy} before it` : title;
+}
+
 function redirected(response: ReceiverResponse, to: Addressee): string {
   const { location = '' } = response.headers;
   if (location === '')
-    return `${to.title} answered ${response.status}, and names no other address${excerpt(response.body, to)}`;
+    return `${whoAnswered(to)} answered ${response.status}, and names no other address${excerpt(response.body, to)}`;
   const host = URL.canParse(location) ? new URL(location).host : 'a path of its own';
-  return `${to.title} answered ${response.status}, a redirect to ${host}; redirects are not followed, so name the final address`;
+  return `${whoAnswered(to)} answered ${response.status}, a redirect to ${host}; redirects are not followed, so name the final address`;
 }
 
 /** Receivers say in the body what was wrong: `invalid_payload`, `no_service`. */

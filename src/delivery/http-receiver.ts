@@ -44,7 +44,8 @@ export class HttpReceiver implements Receiver {
     this.#parts = parts;
     const { name, url, secrets = [], signingSecrets = [], namesPlaces = false } = options;
     const scrub = scrubberOf(url, [...secrets, ...signingSecrets]);
-    this.#to = { title: `${name} (${url.host})`, proxy: parts.way.proxy, scrub, namesPlaces };
+    const isForwarded = url.protocol === 'http:';
+    this.#to = { title: `${name} (${url.host})`, proxy: parts.way.proxy, isForwarded, scrub, namesPlaces };
     parts.line.record.opened(name);
     this.#sign = signingSecrets.length === 0 ? undefined : signer(signingSecrets);
   }

@@ -423,6 +423,24 @@ describe('receiver: behind a proxy', () => {
     assert.match(absent.message, /ECONNREFUSED/);
     assert.doesNotMatch(refused.message + absent.message, /c4nary/);
   });
+
+  for (const [status, location, said] of [
+    [403, '', 'answered 403: no'],
+    [502, '', 'answered 502: no'],
+    [302, 'http://login.example/', 'answered 302, a redirect to login.example;'],
+    [304, '', 'answered 304, and names no other address'],
+  ] as const) {
+    test(`an answer over http:// may be the proxy's own, which is named: ${status}`, async (t) => {
+      const headers = location === '' ? {} : { location };
+      const proxy = await startReceiver(() => ({ status, headers, body: 'no' }));
+      t.after(() => proxy.close());
+      const HTTP_PROXY = proxy.url.replace('//', '//me:c4nary@');
+      const { message } = await failureOf(send(setUp(t, { HTTP_PROXY }).receiver('http://hook.example/x')));
+      const who = `slack (hook.example) or the proxy ${new URL(proxy.url).host} before it`;
+      assert.ok(message.startsWith(`${who} ${said}`), message);
+      assert.doesNotMatch(message, /c4nary/);
+    });
+  }
 });
 
 test('receiver: a proxy that wants other credentials is waited for, whatever the scheme', async (t) => {

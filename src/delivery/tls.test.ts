@@ -92,6 +92,14 @@ describe('receiver over TLS', () => {
     await assert.rejects(sender(t, new URL('https://wrong.test/x'), { caFile }, { HTTPS_PROXY }).send(), /altnames/);
   });
 
+  test('what it answers through a proxy is its own word: the proxy cannot read it', async (t) => {
+    const { server, url } = await tlsServer(t);
+    server.removeAllListeners('request').on('request', (_, response) => void response.writeHead(403).end('no'));
+    const HTTPS_PROXY = `http://${await listening(t, tunnelTo(Number(url.port)))}`;
+    const sending = sender(t, new URL('https://hook.test/x'), { caFile: files.path('ca.crt') }, { HTTPS_PROXY }).send();
+    await assert.rejects(sending, { message: 'hook (hook.test) answered 403: no' });
+  });
+
   test('takes any certificate when told so, and says it loudly', async (t) => {
     const { url } = await tlsServer(t);
     const { send, logged } = sender(t, url, { insecureSkipVerify: true });
