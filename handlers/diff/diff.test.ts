@@ -510,6 +510,19 @@ describe('diff withstands', () => {
     assert.match(unified(long('a'), long('b')), /\n… beyond 20,000 lines nothing is compared\n$/);
   });
 
+  test('a line that is read of one side only, as its place on the other is behind the cut, neither came nor went', () => {
+    const text = (...others: readonly string[]) =>
+      [...others, ...Array.from({ length: 21_000 }, (_, n) => `line ${n}`)].join('\n');
+    const unified = (before: string, after: string) =>
+      noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;
+    const rest = ' line 0\n line 1\n line 2\n… beyond 20,000 lines nothing is compared\n';
+    assert.ok(unified(text(), text('new')).endsWith(`\n@@ -1,3 +1,4 @@\n+new\n${rest}`));
+    assert.ok(unified(text('old'), text()).endsWith(`\n@@ -1,4 +1,3 @@\n-old\n${rest}`));
+    const short = text().split('\n').slice(0, 19_999).join('\n');
+    const grown = unified(short, `${short}\nnew\nnewer`);
+    assert.match(grown, /\n line 19998\n\+new\n… beyond/);
+  });
+
   test('a line too long to be shown is told from where it differs, beside another difference too', () => {
     const text = (first: string, mark: string) => `${first}\n${'x\n'.repeat(20)}${'y'.repeat(1_200)}${mark}`;
     const { unified } = noteOn(named({ data: { t: text('a', 'A') } }), named({ data: { t: text('b', 'B') } }));

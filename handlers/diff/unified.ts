@@ -1,5 +1,5 @@
 /** The values that do not fit on a line, as a unified diff with the field's path in place of a file's name. */
-import { formatPatch, OMIT_HEADERS, structuredPatch } from 'diff';
+import { formatPatch, OMIT_HEADERS, structuredPatch, type StructuredPatchHunk } from 'diff';
 import type { Json } from '../../src/json.ts';
 import { beginningOf, printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
@@ -39,7 +39,7 @@ function fieldDiff({ path, before, after }: FieldChange): string {
   const now = head(after);
   const header = `--- ${before === undefined ? '/dev/null' : path}\n+++ ${after === undefined ? '/dev/null' : path}\n`;
   const oneSided = before === undefined || after === undefined;
-  const body = (oneSided ? undefined : compared(old.lines, now.lines)) ?? replaced(old.lines, now.lines);
+  const body = (oneSided ? undefined : compared(old, now)) ?? replaced(old.lines, now.lines);
   const rest = (isEndedOtherwise(before, after) ? OTHER_END : '') + (old.isCut || now.isCut ? NOT_COMPARED : '');
   return header + (body + rest || NOT_SHOWN);
 }
@@ -50,12 +50,23 @@ function isEndedOtherwise(before: Json | undefined, after: Json | undefined): bo
 }
 
 /** Undefined when they have too little in common. */
-function compared(old: readonly string[], now: readonly string[]): string | undefined {
+function compared(old: Head, now: Head): string | undefined {
   const options = { context: CONTEXT_LINES, maxEditLength: MAX_EDITS };
-  const patch = structuredPatch('', '', ended(old), ended(now), undefined, undefined, options);
+  const patch = structuredPatch('', '', ended(old.lines), ended(now.lines), undefined, undefined, options);
   if (patch === undefined) return undefined;
+  const last = patch.hunks.pop();
+  if (last !== undefined) patch.hunks.push(...withoutUnknown(last, old, now));
   for (const hunk of patch.hunks) hunk.lines = shownHunk(hunk.lines);
   return patch.hunks.length === 0 ? '' : formatPatch(patch, OMIT_HEADERS);
+}
+
+/** A line at the end of what was read of one side may stand on the other behind its cut: nobody knows that it came or went. */
+function withoutUnknown(last: StructuredPatchHunk, old: Head, now: Head): readonly StructuredPatchHunk[] {
+  const end = last.lines.findLastIndex((line) => line.startsWith(' '));
+  const known = last.lines.filter((line, n) => n < end || !(line.startsWith('-') ? now.isCut : old.isCut));
+  const without = (sign: string): number => known.filter((line) => !line.startsWith(sign)).length;
+  if (without(' ') === 0) return [];
+  return [{ ...last, lines: known, oldLines: without('+'), newLines: without('-') }];
 }
 
 /** What they have in common at both ends is left out: else of a long text nothing but that might be shown. */
@@ -102,7 +113,12 @@ function ended(some: readonly string[]): string {
   return some.map((line) => `${line}\n`).join('');
 }
 
-function head(value: Json | undefined): { readonly lines: readonly string[]; readonly isCut: boolean } {
+interface Head {
+  readonly lines: readonly string[];
+  readonly isCut: boolean;
+}
+
+function head(value: Json | undefined): Head {
   const read = lines(value)
     .take(MAX_LINES + 1)
     .toArray();
