@@ -127,6 +127,10 @@ function configurationsOf(pod: Manifest): readonly Configuration[] {
   const volumes = rows(pod, 'spec', 'volumes').flatMap((volume) => [
     ...named('ConfigMap', text(volume, 'configMap', 'name')),
     ...named('Secret', text(volume, 'secret', 'secretName')),
+    ...rows(volume, 'projected', 'sources').flatMap((source) => [
+      ...named('ConfigMap', text(source, 'configMap', 'name')),
+      ...named('Secret', text(source, 'secret', 'name')),
+    ]),
   ]);
   const containers = [...rows(pod, 'spec', 'initContainers'), ...rows(pod, 'spec', 'containers')];
   const sources = containers.flatMap((container) => [

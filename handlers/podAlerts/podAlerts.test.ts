@@ -288,6 +288,22 @@ describe('a container with a restart policy of its own', () => {
     );
   });
 
+  test('what its pods are configured by may stand in a projected volume', async () => {
+    const asked: string[] = [];
+    const history: Evidence['history'] = ({ key = '' }) => {
+      asked.push(key);
+      return Promise.resolve([]);
+    };
+    const sources = [
+      { serviceAccountToken: { path: 'token' } },
+      { configMap: { name: 'kube-root-ca.crt' } },
+      { configMap: { name: 'flags' } },
+      { secret: { name: 'keys' } },
+    ];
+    await new Rig({}, { history }).show(crashing({ spec: { volumes: [{ name: 'all', projected: { sources } }] } }));
+    assert.deepEqual(asked, ['shop/web', 'shop/flags', 'shop/keys']);
+  });
+
   test('a sidecar that is ended with its job is no failure, and one that is started again is none either', async () => {
     const rig = new Rig();
     await running(rig, ofJob('Running', RUNNING, RUNNING));
