@@ -14,8 +14,9 @@ import { rows, text } from './read.ts';
 
 /** A change that is older has hardly to do with it. */
 const LOOK_BACK_MS = 24 * 3_600_000;
-/** Looked at by object; most are of its status. */
-const CHANGES_READ = 20;
+/** Looked at by object; most are of its status, which a pod that is ready by turns changes hundreds of times a day. */
+const CHANGES_READ = 500;
+const CHANGES_READ_AT_ONCE = 20;
 const MAX_CONFIGURATIONS = 10;
 
 export interface Search {
@@ -81,27 +82,39 @@ async function lastChangesOf(
 ): Promise<readonly LastChange[]> {
   if (limit === 0) return [];
   const { namespace } = owner;
-  const own = { key: keyOf(owner), kinds: undefined };
+  const own = { key: keyOf(owner), kind: undefined };
   const named =
     manifest === undefined
       ? []
-      : configurationsOf(manifest).map(({ kind, name }) => ({ key: keyOf({ namespace, name }), kinds: kind }));
-  const found = await Promise.all(
-    [own, ...named].map(async ({ key, kinds }) => {
-      const changes = await evidence.history({
-        key,
-        since: since - LOOK_BACK_MS,
-        newestFirst: true,
-        limit: CHANGES_READ,
-      });
-      return changes.filter(({ gvk }) => (kinds === undefined ? !UNTELLING.has(gvk.kind) : gvk.kind === kinds));
-    }),
-  );
+      : configurationsOf(manifest).map(({ kind, name }) => ({ key: keyOf({ namespace, name }), kind }));
+  const wanted = { since: since - LOOK_BACK_MS, limit };
+  const found = await Promise.all([own, ...named].map((place) => changesOf({ ...place, ...wanted }, evidence)));
   const byId = new Map(found.flat().map((change) => [change.id, change]));
-  return [...byId.values()]
-    .toSorted((a, b) => b.id - a.id)
-    .flatMap(lastChangeOf)
-    .slice(0, limit);
+  return [...byId.values()].toSorted((a, b) => b.id - a.id).slice(0, limit);
+}
+
+interface Wanting {
+  readonly key: string;
+  /** Undefined: of any that is told. */
+  readonly kind: string | undefined;
+  readonly since: number;
+  readonly limit: number;
+}
+
+/** The newest first: at least `limit`, where there are so many. */
+async function changesOf({ key, kind, since, limit }: Wanting, { history }: Evidence): Promise<readonly LastChange[]> {
+  const query = { key, since, newestFirst: true, limit: CHANGES_READ_AT_ONCE };
+  const found: LastChange[] = [];
+  let beforeId = Number.MAX_SAFE_INTEGER;
+  for (let read = 0; read < CHANGES_READ && found.length < limit; read += CHANGES_READ_AT_ONCE) {
+    const changes = await history({ ...query, beforeId });
+    const telling = changes.filter(({ gvk }) => (kind === undefined ? !UNTELLING.has(gvk.kind) : gvk.kind === kind));
+    found.push(...telling.flatMap(lastChangeOf));
+    const last = changes.at(-1);
+    if (last === undefined || changes.length < CHANGES_READ_AT_ONCE) break;
+    beforeId = last.id;
+  }
+  return found;
 }
 
 /** What happens to these follows from something else. */

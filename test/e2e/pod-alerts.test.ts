@@ -104,6 +104,24 @@ describe('podAlerts', () => {
     assert.equal(log?.query.get('previous'), 'true');
   });
 
+  test('what changed before is told though the status changed often since', async () => {
+    await using world = await World.start();
+    world.server.create(deployment('web:1.0'));
+    await using running = await startWith(world, [healthy('web')]);
+    world.server.update(deployment('web:1.1'), { manager: 'kubectl-set' });
+    await running.app.idle();
+    for (let readyReplicas = 1; readyReplicas <= 150; readyReplicas++) {
+      world.server.update({ ...deployment('web:1.1'), status: { readyReplicas } });
+      await running.app.idle();
+    }
+    world.server.update(crashing('web'));
+    await world.slack.waitFor(1);
+    assert.deepEqual(
+      told(world)[0]?.alert.lastChanges.map(({ headline }) => headline),
+      ['deployment shop/web updated: image web web:1.0 -> web:1.1'],
+    );
+  });
+
   test('13: what may not be read, or does not answer, takes nothing from the alert', async () => {
     await using world = await World.start();
     world.server.allow(({ verb, resource }) => !(resource === 'events' && verb === 'list') && resource !== 'pods/log');
