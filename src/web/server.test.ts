@@ -175,7 +175,8 @@ describe('limits', () => {
     await once(onlooker, 'data');
     const withoutBody =
       'POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\nX-Watchchain: x\r\n\r\n';
-    for (const sent of ['', withoutBody]) {
+    const answeredUnread = 'POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}';
+    for (const sent of ['', withoutBody, answeredUnread]) {
       for (let n = 0; n < 300; n++) (await begin()).write(sent);
       assert.equal((await web.ask('/livez')).status, 200);
     }

@@ -127,10 +127,13 @@ function endOldestIdle(server: Server): void {
   server.on('request', (request, response) => {
     const { socket, headers } = request;
     const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+    const notIdle = (): boolean => idle.delete(socket);
     // Nothing is answered before it is there.
-    if (hasBody) request.once('end', () => idle.delete(socket));
-    else idle.delete(socket);
+    if (hasBody) request.once('end', notIdle);
+    else notIdle();
     response.once('close', () => {
+      // A body that nobody wanted ends later than its answer.
+      request.off('end', notIdle);
       if (!socket.destroyed) idle.add(socket);
     });
   });
