@@ -13,7 +13,12 @@ test('/config shows what was chosen, and no secret, wherever it stands', async (
   const file = join(folder, 'config.toml');
   await writeFile(
     file,
-    `[cluster]
+    `existing = "added"
+coalesce = false
+[history]
+maxAge = "90d"
+[lease]
+[cluster]
 server = "https://user:s3cret-1@api.example:6443"
 token = "s3cret-2"
 [web]
@@ -25,6 +30,7 @@ namespaces = ["shop"]
 name = "webhook"
 url = "https://hooks.example/s3cret-4"
 headers = { authorization = "s3cret-5" }
+digest = { window = "1m", over = 5 }
 layout = { text = "\${PASSWORD}" }
 [[handler]]
 name = "webhook"
@@ -47,6 +53,11 @@ env = { DB_PWD = "s3cret-7" }
     '"retries":3',
     '"./page-me","shop"',
     '"--quiet","-v"',
+    '"existing":"added"',
+    '"maxAgeMs":7776000000',
+    '"lease":{"name":"watchchain-config"',
+    '"coalesce":false',
+    '"digest":{"windowMs":60000,"over":5}',
   ])
     assert.ok(text.includes(shown), shown);
 });

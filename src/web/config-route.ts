@@ -21,7 +21,8 @@ export function configRoute({ outlook }: Pick<RouteParts, 'outlook'>): Route {
 }
 
 export function configDocument(config: Config): object {
-  const { file, cluster, state, log, web, lookup, heartbeat, tracing, redact, whileAway, chains, outside } = config;
+  const { file, cluster, state, history, log, web, lookup, lease, heartbeat, tracing, redact } = config;
+  const { whileAway, existing, chains, outside } = config;
   const { direct, ...named } = cluster;
   const hide = hider(
     new Set(outside),
@@ -31,13 +32,16 @@ export function configDocument(config: Config): object {
     file,
     cluster: { ...named, ...(direct === undefined ? {} : { server: host(direct.server), insecure: direct.insecure }) },
     state,
+    history,
     log,
     web: { ...web, token: web.token === undefined ? null : HIDDEN },
     lookup,
+    lease,
     heartbeat,
     tracing: tracing && { ...tracing, endpoint: host(tracing.endpoint) },
     redact,
     whileAway,
+    existing,
     chains: chains.map(chainDocument),
   }) as object;
 }
@@ -46,7 +50,8 @@ function host(server: string): string {
   return new URL(server).host;
 }
 
-function chainDocument({ name, resources, handlers, branches, retry, concurrency }: ChainConfig): object {
+function chainDocument({ name, resources, handlers, branches, ...chain }: ChainConfig): object {
+  const { retry, concurrency, coalesce, awayFrom, deadLettersTo } = chain;
   return {
     name,
     resources: resources.map(({ at: _at, ...resource }) => resource),
@@ -54,11 +59,14 @@ function chainDocument({ name, resources, handlers, branches, retry, concurrency
     ...(branches.length === 0 ? {} : { branches: branches.map(chainDocument) }),
     retry,
     concurrency,
+    coalesce,
+    awayFrom,
+    deadLettersTo,
   };
 }
 
-function handlerDocument({ id, definition, options }: HandlerConfig): object {
-  return { id, name: definition.name, options };
+function handlerDocument({ id, definition, options, digest, fallback }: HandlerConfig): object {
+  return { id, name: definition.name, options, digest, fallback };
 }
 
 /** A copy without what a key, where it came from, or the text around it says is secret. */
