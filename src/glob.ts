@@ -1,4 +1,5 @@
-/** Names with wildcards, as configurations write them. */
+/** Names with wildcards, as configurations and filters write them. */
+import { RE2JS } from 're2js';
 
 /** Whether the whole text is meant: `*` stands for any characters, none among them. Linear: texts may come from the cluster. */
 export function matchesGlob(glob: string, text: string): boolean {
@@ -14,4 +15,11 @@ export function matchesGlob(glob: string, text: string): boolean {
     at = found + part.length;
   }
   return at <= text.length - last.length;
+}
+
+/** Of a filter, as the store reads one: `?` stands for any one character, too. */
+export function globMatcher(glob: string): (text: string) => boolean {
+  const pattern = RE2JS.quote(glob).replaceAll('\\*', '.*').replaceAll('\\?', '.');
+  const compiled = RE2JS.compile(pattern, RE2JS.DOTALL);
+  return (text) => compiled.matches(text);
 }

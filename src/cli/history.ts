@@ -6,6 +6,7 @@ import { documentOf } from '../change/change-document.ts';
 import { pause, systemClock } from '../clock.ts';
 import { writersOf, remarksOf } from '../remarks.ts';
 import { ConfigError } from '../errors.ts';
+import { globMatcher } from '../glob.ts';
 import { printable } from '../log.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { EXIT, takesColor, type Action, type CommandIo } from './command.ts';
@@ -121,12 +122,8 @@ async function* pagesAfter(store: Store, filter: Filter, afterId: number): Async
 /** Without those of which the manager only lost a field to the one who wrote it: its entry was altered, too. */
 function written(page: readonly Change[], { by }: Filter): readonly Change[] {
   if (by === undefined) return page;
-  const pattern = by
-    .replaceAll(/[\\^$.+|()[\]{}]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  const manager = new RegExp(`^${pattern}$`, 'su');
-  return page.filter((change) => writersOf(withDifference(change)).some((writer) => manager.test(writer)));
+  const isMeant = globMatcher(by);
+  return page.filter((change) => writersOf(withDifference(change)).some(isMeant));
 }
 
 /** Asks again and again, since the service is another process. Ends when asked to. */

@@ -1,10 +1,11 @@
 /** Changes as the page and `/api/changes` show them. */
 import { z } from 'zod';
 import { withDifference } from '../../handlers/diff/difference.ts';
+import { globMatcher } from '../glob.ts';
 import { objectQuery } from '../kind-names.ts';
 import type { Change } from '../change.ts';
 import { summaryOf, type ChangeSummary } from '../change/change-document.ts';
-import { remarksOf } from '../remarks.ts';
+import { remarksOf, writersOf } from '../remarks.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { visible } from './text.ts';
 import { inTurns } from './turns.ts';
@@ -75,19 +76,25 @@ export async function filterOf(store: Store, { by, since, ...objects }: ChangesQ
 /** The newest of them, newest first; other work goes on in between. */
 export async function newestShown(store: Store, filter: ChangesFilter, limit: number): Promise<readonly ShownChange[]> {
   const found: ShownChange[] = [];
+  const isMeant = globMatcher(filter.by ?? '*');
   let page: readonly Change[];
+  let wanted: number;
   let beforeId = filter.beforeId ?? Number.MAX_SAFE_INTEGER;
   do {
-    const wanted = Math.min(READ_AT_ONCE, limit - found.length);
+    wanted = Math.min(READ_AT_ONCE, limit - found.length);
     page = await store.history({ ...filter, beforeId, newestFirst: true, limit: wanted });
-    found.push(...(await inTurns(page, shown)));
+    const read = await inTurns(page, shown);
+    // The store goes by whose entries were altered.
+    found.push(...read.filter(({ by }) => filter.by === undefined || by.some(({ manager }) => isMeant(manager))));
     beforeId = page.at(-1)?.id ?? 0;
-  } while (page.length === READ_AT_ONCE && found.length < limit);
+  } while (page.length === wanted && found.length < limit);
   return found;
 }
 
 export function shown(change: Change): ShownChange {
-  const { diff } = withDifference(change).notes;
+  const told = withDifference(change);
+  const { diff } = told.notes;
+  const writers = writersOf(told);
   const summary = summaryOf(change);
   return {
     ...summary,
@@ -95,10 +102,13 @@ export function shown(change: Change): ShownChange {
     // Names of roles may hold anything but a slash.
     key: visible(summary.key, MAX_LINE),
     name: visible(summary.name, MAX_LINE),
-    by: summary.by.map((actor) => ({
-      ...actor,
-      paths: actor.paths.slice(0, MAX_PATHS).map((path) => visible(path, MAX_LINE)),
-    })),
+    // Not who only lost a field to the one who wrote it: that entry was altered, too.
+    by: summary.by
+      .filter(({ manager }) => writers.includes(manager))
+      .map((actor) => ({
+        ...actor,
+        paths: actor.paths.slice(0, MAX_PATHS).map((path) => visible(path, MAX_LINE)),
+      })),
     ...(diff === undefined
       ? {}
       : { what: visible(diff.headline, MAX_LINE), diff: visible(diff.unified.trimEnd(), MAX_DIFF) }),
