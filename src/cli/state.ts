@@ -1,7 +1,7 @@
 /** Commands that look into the state, while the service runs and while it does not. */
-import { parse, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { stateOf } from '../config/state-place.ts';
+import { stateOf, statePlace } from '../config/state-place.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { stateFoldersNamed, stateRoot, storeFileIn } from '../store/state-folder.ts';
@@ -45,7 +45,7 @@ async function readable(flags: StateFlags, io: CommandIo): Promise<Config> {
     return await configFrom(flags, io);
   } catch (thrown) {
     if (!isConfigError(thrown)) throw thrown;
-    const { path, name } = (await stateOf(flags.config, { env: io.env })) ?? { name: parse(flags.config).name };
+    const { path, name } = (await stateOf(flags.config, io.env)) ?? statePlace(undefined, flags.config);
     const likely = path === undefined ? await stateFoldersNamed(name, io.env) : [path];
     const folder =
       likely.length === 0 ? `FOLDER, below ${stateRoot(io.env)} unless the file names one` : likely.join(' or ');

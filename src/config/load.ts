@@ -230,10 +230,7 @@ function settings(
       direct: cluster?.server === undefined || chosen ? undefined : directAccess(cluster, cluster.server, folder),
       maxSilenceMs: cluster?.maxSilence === undefined ? undefined : durationMs(cluster.maxSilence),
     },
-    state: {
-      ...place,
-      ...(overrides.state === undefined ? {} : { path: overrides.state }),
-    },
+    state: { ...place, path: overrides.state ?? place.path },
     history: {
       maxAgeMs: history?.maxAge === undefined ? DEFAULT_RETENTION.maxAgeMs : durationMs(history.maxAge, Infinity),
       maxBytes: history?.maxSize === undefined ? DEFAULT_RETENTION.maxBytes : bytesOf(history.maxSize),
