@@ -143,16 +143,18 @@ describe('loadConfig()', async () => {
     ]);
   });
 
-  test('names the Lease after the file, and those of two files in another script apart', async (t) => {
+  test('names the Lease after the file, and those of two files apart whose names Kubernetes would not take', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
     t.after(() => rm(folder, { recursive: true }));
     const text = '[lease]\n[[resource]]\nkind = "pod"\n[[handler]]\nname = "log"\n';
-    const names = ['prod-eu.toml', '配置.toml', '設定.toml'].map(async (name) => {
+    const names = ['prod-eu.toml', 'prod.eu.toml', 'prod_eu.toml', '配置.toml', '設定.toml'].map(async (name) => {
       await writeFile(join(folder, name), text);
       return (await loadConfig(join(folder, name), { env: ENV, loadHandler })).lease?.name;
     });
     assert.deepEqual(await Promise.all(names), [
       'watchchain-prod-eu',
+      'watchchain-prod-eu-2740657d',
+      'watchchain-prod-eu-c0dc854d',
       'watchchain-config-148d195e',
       'watchchain-config-0d8619aa',
     ]);

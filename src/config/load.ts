@@ -286,12 +286,11 @@ function leaseOf(table: ConfigFile['lease'], flag: string | undefined, stateName
   };
 }
 
-/** As much of it as a name in Kubernetes may have; of letters that it may not have a hash, so that two configurations hold two Leases. */
+/** As much of it as a name in Kubernetes may have; where something is lost a hash, so that two configurations hold two Leases. */
 function dnsName(text: string): string {
   const allowed = text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
   const name = allowed.slice(0, 200).replaceAll(/^-|-$/g, '') || 'config';
-  if (!/[^\p{ASCII}]/u.test(text)) return name;
-  return `${name}-${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
+  return name === text ? name : `${name}-${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
 }
 
 function directAccess(cluster: NonNullable<ConfigFile['cluster']>, server: string, folder: string): DirectAccess {

@@ -380,7 +380,7 @@ export const configFile = z.strictObject({
       name: leaseName
         .optional()
         .describe(
-          'Of the Lease; the same for all of which one is to work. Default: `watchchain-` and the name of the state.',
+          'Of the Lease; the same for all of which one is to work. Default: `watchchain-` and the name of the state, with a hash behind it where a Lease may not have that name.',
         ),
       namespace: namespace.optional().describe("Where it is. Default: the pod's own, or the kubeconfig's."),
       duration: durationFrom('3s')
