@@ -83,6 +83,7 @@ describe('compileTemplate()', () => {
       ['a\n  {{ change.nmae }}', /^unknown name "change\.nmae"; did you mean "name"\? \(line 2, column 6\)$/],
       ['{{ event.resaon }}', /^unknown name "event\.resaon"; did you mean "reason"\?/],
       ['{{ change.name | upcse }}', /^unknown filter "upcse"; did you mean "upcase"\?/],
+      ['{{ change.name | sample }}', /^unknown filter "sample"/],
       ['{% iff change.name %}{% endif %}', /^unknown tag "iff"; did you mean "if"\?/],
       ['{% assign x = change.name %}{{ y }}', /^unknown name "y"/],
       ['{{ change.name', /^"\{\{" is not closed \(line 1, column 1\)$/],
@@ -176,6 +177,12 @@ describe('a template that means harm', () => {
       );
     });
   }
+
+  test('is cut off when it writes too much without any tag', () => {
+    const long = scopeOf(changeOf({ after: { ...deployment, message: 'x'.repeat(100_000) } }));
+    const template = compileTemplate('{{ change.after.message }}'.repeat(50), 'layout.text');
+    assert.throws(() => template.text(long), /writes more than 4194304 characters/);
+  });
 
   test('reaches no prototype, no environment, no file', () => {
     for (const source of [

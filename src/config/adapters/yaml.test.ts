@@ -52,6 +52,8 @@ describe('parseYaml()', () => {
     ['a: 1\n---\n# nothing\n- x\n', /a second document begins/, 2],
     ['tags: ["a" "secret"]\n', /Missing , or : between flow sequence items$/, 1],
     ['a: @secret\n', /reserved character @$/, 1],
+    ['a: >secret\n', /Block scalar header includes extra characters$/, 1],
+    ['a: !a!secret x\n', /Could not resolve tag$/, 1],
     [
       'a: 1\nnamespace: *secret*\n',
       /^broken YAML in column 12: a value that begins with \* needs quotes around it$/,

@@ -27,6 +27,8 @@ describe('the environment of kubernetes-event-exporter', () => {
     ['$$', '$'],
     ['$$SECRET', '$SECRET'],
     ['{{ $x := .Reason }}{{ $x }}', '{{ $x := .Reason }}{{ $x }}'],
+    ['{{ $x := "a" }}{{ printf "%s" $x }}', '{{ $x := "a" }}{{ printf "%s" $x }}'],
+    ['{{ printf `"` $x }}', '{{ printf `"` $x }}'],
     ['{{ regexReplaceAll "(a)" .Message "${1}$1" }}', '{{ regexReplaceAll "(a)" .Message "${1}$1" }}'],
     ['{{ if eq .Namespace "$NS" }}$NS{{ end }}', '{{ if eq .Namespace "shop" }}shop{{ end }}'],
     ['"{{ printf \\"$NS\\" }}" $NS', '"{{ printf \\"shop\\" }}" shop'],

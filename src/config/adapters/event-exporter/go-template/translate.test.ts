@@ -154,6 +154,7 @@ describe('a Go template is refused, with what is wrong', () => {
     ['{{ .Reason', /not closed: "\{\{" without "\}\}"/],
     ['{{ "a }}', /a string is not closed/],
     ['{{ if .Reason }}', /\{\{if\}\} without \{\{end\}\}/],
+    ['{{ if .Reason }}a{{ else }}b', /\{\{if\}\} without \{\{end\}\}/],
     ['{{ end }}', /\{\{end\}\} without/],
     ['{{ else }}', /\{\{else\}\} without/],
     ['{{ $x }}', /undefined variable "\$x"/],
