@@ -54,7 +54,7 @@ export interface InformerScope extends ScopeSpec {
   readonly root?: '/oapi';
 }
 
-export interface InformerPlace {
+export interface InformerOptions {
   /** The scope was watched until just now, so that nothing that the watch shows happened while nothing was watching. */
   readonly resumed: boolean;
   /** What the watch has shown before the stored cursor was left out. */
@@ -72,7 +72,7 @@ export class Informer implements ReflectorTarget {
   readonly #scope: InformerScope;
   readonly #status: ScopeStatus;
   #resumed: boolean;
-  readonly #place: InformerPlace;
+  readonly #options: InformerOptions;
   readonly #log: Logger;
   readonly #basis: Basis;
   readonly #reader: ManifestReader;
@@ -89,13 +89,13 @@ export class Informer implements ReflectorTarget {
   /** A list has to tell what happened while nothing was watching. */
   #listOwesAway: boolean;
 
-  constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus, place: InformerPlace) {
+  constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus, options: InformerOptions) {
     this.#env = env;
     this.#scope = scope;
     this.#status = status;
-    this.#place = place;
-    this.#resumed = place.resumed;
-    this.#listOwesAway = !place.resumed;
+    this.#options = options;
+    this.#resumed = options.resumed;
+    this.#listOwesAway = !options.resumed;
     this.#tellsExisting = env.existing === 'added';
     const resource = resourceName(scope);
     this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
@@ -290,7 +290,7 @@ export class Informer implements ReflectorTarget {
 
   #leftOut({ key, isOfOtherKind }: ScannedManifest, problem: string): void {
     this.#malformed(key, problem);
-    if (isOfOtherKind) this.#place.onOtherKind();
+    if (isOfOtherKind) this.#options.onOtherKind();
   }
 
   #malformed(key: string, problem: string): void {
@@ -357,7 +357,7 @@ export class Informer implements ReflectorTarget {
     const isComparable = basis.redaction === this.#basis.redaction;
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {
-      if (this.#place.relist) return undefined;
+      if (this.#options.relist) return undefined;
       if (!this.#resumed) this.#catchUp = new CatchUp(clock, AWAY);
       this.#listOwesAway = false;
       return cursor;
