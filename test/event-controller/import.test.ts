@@ -49,7 +49,14 @@ describe("the event controller's files", () => {
     assert.deepEqual(meaning(imported), meaning(config));
     assert.equal(imported.mayRunPrograms, false);
     const [[, [first] = []] = []] = meaning(config).chains[0]?.branches ?? [];
-    assert.deepEqual(typeof first === 'object' && first.options['section'], { greeting: '${NOT_A_REFERENCE} 100%' });
+    const { section, watcher } = (first as { options: Record<string, Record<string, unknown>> }).options;
+    assert.deepEqual(section, { greeting: '${NOT_A_REFERENCE} 100%' });
+    assert.partialDeepStrictEqual(watcher, {
+      k8s_endpoint: 'api.example:6443',
+      k8s_namespace: 'demo',
+      k8s_resource: 'routes',
+      watcher_plugin: 'first, simple',
+    });
   });
 
   test('a rehearsal, which sends nothing, runs their plug-ins only with --enable-exec', async () => {
@@ -67,6 +74,31 @@ describe("the event controller's files", () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write('php.ini', '[PHP]\nengine = On\n');
     await assert.rejects(loadConfig(file, { env, loadHandler }), /it is no configuration of .* the Event Controller/);
+  });
+
+  test('a path says all, and no namespace beside it is missing; what is no path or group is refused', async () => {
+    const watched = async (given: object) => {
+      const { chains } = await load({ env: { K8S_TOKEN: 'a', ...given } });
+      const { kind, apiVersion, namespaces, fieldSelector } = chains[0]?.resources[0] ?? {};
+      return [kind, apiVersion, namespaces, fieldSelector];
+    };
+    assert.deepEqual(await watched({ K8S_API_PATH: 'api/v1/pods' }), ['pods', 'v1', [], '']);
+    assert.deepEqual(await watched({ K8S_API_PATH: '/apis/apps/v1/namespaces/shop/deployments/web' }), [
+      'deployments',
+      'apps/v1',
+      ['shop'],
+      'metadata.name=web',
+    ]);
+    await assert.rejects(watched({ K8S_API_PATH: '/metrics' }), /must be the path of a list, .*"\/metrics"/);
+    const named = { K8S_NAMESPACE: 'shop', K8S_RESOURCE: 'pods' };
+    await assert.rejects(watched({ ...named, K8S_API_GROUP: 'apps' }), /must be "api", "oapi" or "apis\/GROUP"/);
+  });
+
+  test('without a CA, and with the check of the certificate on, it is said which ones count', async () => {
+    const given = { K8S_TOKEN: 'a', K8S_NAMESPACE: 'demo', K8S_RESOURCE: 'routes' };
+    const warned = async (more: object) => (await load({ env: { ...given, ...more } })).warnings.join('\n');
+    assert.match(await warned({}), /no CA file is named: .* that the system trusts/);
+    for (const more of [{ K8S_INSECURE: 'true' }, { K8S_CA: './ca.crt' }]) assert.equal(await warned(more), '');
   });
 
   test('the CA under the name of the older document counts, and is told of', async () => {
