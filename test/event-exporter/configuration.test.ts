@@ -278,6 +278,16 @@ describe("event-exporter's configuration", () => {
       '2: receivers[0].webhok: unknown receiver type; did you mean "webhook"?; --lenient leaves it out',
     ],
     [
+      'a receiver type that has never done anything there either',
+      'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, splunk: {} }]\n',
+      '2: receivers[0].splunk: receiver "hook": splunk is not supported; a webhook with a layout takes its place: docs/receivers.md; --lenient leaves it out',
+    ],
+    [
+      'a value that our own handler refuses, under another name',
+      'route: { match: [{ receiver: hook }] }\nreceivers:\n  - name: hook\n    file:\n      path: /tmp/x\n      maxsize: -3\n',
+      '6: receivers[0].file.maxsize: must be at least 0: current value is -3',
+    ],
+    [
       'a receiver type with nothing behind it',
       'route: { match: [{ receiver: hook }] }\nreceivers:\n  - name: hook\n    stdout:\n',
       '3: receivers[0]: receiver "hook" has no type: it needs one of webhook, file, stdout, slack, teams, each with options or {} behind it; --lenient leaves it out',
