@@ -102,12 +102,12 @@ interface Wanting {
 }
 
 /** The newest first: at least `limit`, where there are so many. */
-async function changesOf({ key, kind, since, limit }: Wanting, { history }: Evidence): Promise<readonly LastChange[]> {
+async function changesOf({ key, kind, since, limit }: Wanting, evidence: Evidence): Promise<readonly LastChange[]> {
   const query = { key, since, newestFirst: true, limit: CHANGES_READ_AT_ONCE };
   const found: LastChange[] = [];
   let beforeId = Number.MAX_SAFE_INTEGER;
   for (let read = 0; read < CHANGES_READ && found.length < limit; read += CHANGES_READ_AT_ONCE) {
-    const changes = await history({ ...query, beforeId });
+    const changes = await evidence.history({ ...query, beforeId });
     const telling = changes.filter(({ gvk }) => (kind === undefined ? !UNTELLING.has(gvk.kind) : gvk.kind === kind));
     found.push(...telling.flatMap(lastChangeOf));
     const last = changes.at(-1);
