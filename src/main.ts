@@ -2,6 +2,7 @@
 /** argv and env -> command; signals and exit code. Nothing else. */
 import { keepYoungGenerationSmall } from './memory.ts';
 import { tooOld } from './node-version.ts';
+import { makeRoomForNames } from './threads.ts';
 
 // A reader that went away (`watchchain | head`) has seen what it wanted.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -27,6 +28,7 @@ const stop = (signal: NodeJS.Signals) => {
 process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', stop);
 
 keepYoungGenerationSmall();
+makeRoomForNames(process.env);
 const { runCommandLine } = await import('./cli/command-line.ts');
 // What it waits for need not keep the process alive, such as the file of a handler that waits for ever: its deadline still comes.
 const alive = setInterval(() => {}, 2 ** 31 - 1);

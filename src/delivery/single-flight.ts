@@ -5,7 +5,7 @@ import type { LookupFunction } from 'node:net';
 type Callback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
 
 /**
- * A resolver that asks once for all who want the same name at the same time. The system's own blocks one of four threads that all
+ * A resolver that asks once for all who want the same name at the same time. The system's own blocks one of the threads that all
  * files share, for many seconds when a name server is dead: one dead receiver must not take them all. Nothing is kept: the next
  * connection asks again.
  */

@@ -1,5 +1,7 @@
-/** Row 42: the receiver's name does not resolve, or leads where nobody is any more; then it does. */
+/** Row 42: the receiver's name does not resolve, leads where nobody is any more, or its name server says nothing; then it does. */
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
@@ -42,4 +44,45 @@ describe('a receiver', { concurrency: 2 }, () => {
       await service.assertBalanced();
     });
   }
+
+  test('42 names that no name server answers for hold up no other name', needsMount, async (t) => {
+    const [end, address, silent] = [{ objects: OBJECTS, last: 2 }, '127.53.0.1', 6];
+    const server = createSocket('udp4').bind(53, address);
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const told = toldTo(end);
+    // So that its name is asked for again.
+    const headers = { connection: 'close' };
+    await using service = await Service.make(OBJECTS, (...request) => ({ ...told.respond(...request), headers }));
+    const url = service.slack.url.replace('127.0.0.1', 'slack.localhost');
+    const others = Array.from({ length: silent }, (_, n) => otherChain(`silent-${n}.example`));
+    const config = eachAlone([kwatchmanConfig(url, ['deployment']), ...others].join('\n'));
+    await service.workdir.write('config.toml', config);
+    const hosts = await service.workdir.write('hosts', '127.0.0.1 localhost slack.localhost\n');
+    const resolver = await service.workdir.write(
+      'resolv.conf',
+      `nameserver ${address}\noptions timeout:20 attempts:1\n`,
+    );
+    const mounts = `mount --bind ${hosts} /etc/hosts && mount --bind ${resolver} /etc/resolv.conf && exec "$@"`;
+    await using program = service.start({ under: ['unshare', '--mount', 'sh', '-c', mounts, 'sh'] });
+    await program.ready();
+    service.scale(1);
+    await program.until('nobody answers', ({ stderr }) => /silent-\d\.example\) cannot be reached/.test(stderr));
+    service.scale(2);
+    await told.done();
+    assert.doesNotMatch(program.stderr, /slack\.localhost[^\n]* cannot be reached/);
+    assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+  });
 });
+
+function otherChain(host: string): string {
+  return `
+[[chain]]
+name = "${host}"
+[[chain.resource]]
+kind = "deployment"
+[[chain.handler]]
+name = "webhook"
+url = "http://${host}/"
+`;
+}
