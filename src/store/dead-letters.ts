@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Edits } from './edits.ts';
-import type { History } from './history.ts';
+import { inStep, type History, type Step } from './history.ts';
 import { TOLD_COLUMNS, type ToldRow } from './delivery-row.ts';
 import type { Merging } from './merging.ts';
 import { query } from './query.ts';
@@ -88,15 +88,18 @@ export class DeadLetters {
   }
 
   /** A discarded one counts as such and no longer as dead. */
-  discard(ids: readonly number[], withChanges: boolean): number[] {
-    const rows = ids.flatMap((id) => this.#discard.get(id) ?? []);
-    for (const { id, chain, edits } of rows) {
+  discard(ids: readonly number[], withChanges: boolean): Step {
+    return inStep(ids, (id) => {
+      const row = this.#discard.get(id);
+      if (row === undefined) return undefined;
+      const { chain, change, newest, edits } = row;
       this.#edits.drop(id, edits);
       this.#counters.add(chain, 'dead', -1);
       this.#counters.add(chain, 'discarded');
-    }
-    if (withChanges) this.#history.forget(rows.flatMap(({ change, newest }) => [change, newest ?? change]));
-    return rows.map(({ id }) => id);
+      if (!withChanges) return 0;
+      const freed = [change, newest ?? change].map((one) => this.#history.forgetOne(one) ?? 0);
+      return freed.reduce((sum, bytes) => sum + bytes);
+    });
   }
 
   #letterOf(row: DeadRow): DeadLetterRecord {

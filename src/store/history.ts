@@ -19,8 +19,8 @@ import type { ChangeRecord, EndedQuery, HistoryQuery, Retention } from './store.
 
 /** Changes that one prune looks at, so that it holds up nothing else for long; the next call goes on from there. */
 const PRUNE_STEP = 500;
-/** And of their manifests, so that the log has room for it on a disk that is full. */
-const PRUNE_BYTES = 1024 * 1024;
+/** And of their manifests, so that the log has room for it on a disk that is full, and who writes beside it waits for milliseconds. */
+const STEP_BYTES = 1024 * 1024;
 
 interface PruneRow {
   readonly id: number;
@@ -29,6 +29,28 @@ interface PruneRow {
   readonly after: number | null;
   readonly observed_at: number;
   readonly kept: number;
+}
+
+/** What one transaction did of what was asked for. */
+export interface Step {
+  readonly done: number[];
+  /** So many, from the first, were looked at: the next step goes on behind them. */
+  readonly seen: number;
+}
+
+/** Of these ids so many that bytes in bounds are freed. @param act answers how many it freed, undefined: it is none of them */
+export function inStep(ids: readonly number[], act: (id: number) => number | undefined): Step {
+  const done: number[] = [];
+  let [freed, seen] = [0, 0];
+  for (const id of ids) {
+    if (freed >= STEP_BYTES) break;
+    const bytes = act(id);
+    seen++;
+    if (bytes === undefined) continue;
+    done.push(id);
+    freed += bytes;
+  }
+  return { done, seen };
 }
 
 export class History {
@@ -106,7 +128,7 @@ export class History {
         break;
       }
       if (row.kept === 1) continue;
-      if (freed >= PRUNE_BYTES) {
+      if (freed >= STEP_BYTES) {
         to = row.id - 1;
         break;
       }
@@ -123,13 +145,18 @@ export class History {
     return this.#ended.all(observedBefore ?? null, ...aboutValues(objects)).map(({ id }) => Number(id));
   }
 
-  forget(changes: readonly number[]): number[] {
-    // One that is named twice is removed once: its bodies may have other users.
-    const found = [...new Set(changes)].flatMap((id) => this.#one.get(id) ?? []);
-    const rows = found.filter(({ kept }) => kept === 0);
-    const freed = rows.reduce((sum, row) => sum + this.#remove(row), 0);
+  /** One step, as of {@link inStep}. */
+  forget(changes: readonly number[]): Step {
+    return inStep(changes, (id) => this.forgetOne(id));
+  }
+
+  /** Answers how many bytes it frees; undefined: there is none, or a delivery needs it. */
+  forgetOne(change: number): number | undefined {
+    const row = this.#one.get(change);
+    if (row === undefined || row.kept === 1) return undefined;
+    const freed = this.#remove(row);
     this.#facts.add('store.history-bytes', -freed);
-    return rows.map(({ id }) => id);
+    return freed;
   }
 
   /** Answers how much smaller the history is now. */

@@ -15,6 +15,7 @@ import { changeOf } from './change-of.ts';
 import type { DeadLetterRecord } from './dead-letters.ts';
 import type { DeliveryRecord } from './claims.ts';
 import type { StateRecords } from './handler-memory.ts';
+import type { Step } from './history.ts';
 import { buffersOf, packObservations } from './observations.ts';
 import type { Operations } from './operations.ts';
 import type {
@@ -248,7 +249,7 @@ class SqliteStore implements Store {
   }
 
   discard(ids: readonly number[], { withChanges = false }: { readonly withChanges?: boolean } = {}) {
-    return this.#call('discard', [ids, withChanges]);
+    return inSteps(ids, (rest) => this.#call('discard', [rest, withChanges]));
   }
 
   async history(query: HistoryQuery) {
@@ -278,7 +279,7 @@ class SqliteStore implements Store {
   }
 
   forget(changes: readonly number[]) {
-    return this.#call('forget', [changes]);
+    return inSteps(changes, (rest) => this.#call('forget', [rest]));
   }
 
   balances() {
@@ -384,6 +385,20 @@ class SqliteStore implements Store {
     const change = changeOf(record, this.#cluster);
     return edits === undefined ? { change, edited: [] } : withEdits(change, edits);
   }
+}
+
+/** Each step is a transaction of its own. */
+async function inSteps(
+  ids: readonly number[],
+  step: (rest: readonly number[]) => Promise<Step>,
+): Promise<readonly number[]> {
+  const all: number[] = [];
+  for (let rest = ids; rest.length > 0;) {
+    const { done, seen } = await step(rest);
+    all.push(...done);
+    rest = rest.slice(seen);
+  }
+  return all;
 }
 
 function statesOf(records: StateRecords): ReadonlyMap<string, Json> {
