@@ -5,7 +5,7 @@
 import { closeSync, constants, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { ConfigError, isConfigError, toError } from '../errors.ts';
+import { codeOf, ConfigError, isConfigError, toError } from '../errors.ts';
 import { MIGRATIONS } from './schema.ts';
 import { damageIn, isFailedWrite, SQLITE_FULL, sqliteCodeOf } from './store-error.ts';
 
@@ -51,8 +51,10 @@ export function openDatabase(path: string, writer = true): DatabaseSync {
     if (!writer) db.exec('PRAGMA secure_delete = ON');
     return db;
   } catch (thrown) {
+    // Before the files that were opened are given back: whether there may be more is seen while they are open.
+    const error = explain(thrown, path);
     db?.close();
-    throw explain(thrown, path);
+    throw error;
   }
 }
 
@@ -222,6 +224,19 @@ function pragma(db: DatabaseSync, name: string): number {
 function explain(thrown: unknown, path: string): Error {
   if (isConfigError(thrown)) return thrown;
   const error = toError(thrown);
-  const remedy = damageIn(thrown) ?? `${error.message}; the state folder must be on a writable volume with space left`;
+  const wanted = mayOpenMore(path)
+    ? 'the state folder must be on a writable volume with space left'
+    : 'this process may open no more files; raise its limit (ulimit -n)';
+  const remedy = damageIn(thrown) ?? `${error.message}; ${wanted}`;
   return new ConfigError([`Cannot open the store ${path}: ${remedy}`], { cause: error });
+}
+
+/** SQLite says of all that it cannot open no more than that. */
+function mayOpenMore(path: string): boolean {
+  try {
+    closeSync(openSync(dirname(path), 'r'));
+    return true;
+  } catch (thrown) {
+    return !['EMFILE', 'ENFILE'].includes(codeOf(thrown) ?? '');
+  }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -163,6 +163,17 @@ describe('openSqliteStore()', () => {
     await assert.rejects(openAt(t, path), { code: 'CONFIG', message: /Cannot open the store/ });
   });
 
+  test('says so when this process may open no more files', async (t) => {
+    const path = await temporaryFile(t);
+    await (await openAt(t, path)).close();
+    const script = ['--input-type=module', '-e', OPEN_WITH_FEW_FILES, path];
+    const limited = ['-c', 'ulimit -n 64 && exec "$@"', 'sh', process.execPath, ...script];
+    const problems = execFileSync('sh', limited, { encoding: 'utf8' }).trimEnd().split('\n');
+    assert.equal(problems.length, 3);
+    for (const problem of problems)
+      assert.match(problem, /^Cannot open the store .*this process may open no more files; raise its limit/);
+  });
+
   test('makes an earlier writer stale: it can read but writes nothing more', async (t) => {
     const path = await temporaryFile(t);
     const first = await openAt(t, path);
@@ -288,6 +299,25 @@ async function endAll(store: Store, chain: string): Promise<void> {
     }
   }
 }
+
+/** Prints what is said when 0, 1 and 2 more files may be open: the store has three. */
+const OPEN_WITH_FEW_FILES = `
+  const { closeSync, openSync } = await import('node:fs');
+  const { openDatabase } = await import(${JSON.stringify(new URL('./database.ts', import.meta.url).href)});
+  const [, path] = process.argv;
+  const taken = [];
+  try {
+    for (;;) taken.push(openSync('/dev/null'));
+  } catch {}
+  for (const left of [0, 1, 2]) {
+    if (left > 0) closeSync(taken.pop());
+    try {
+      openDatabase(path, false).close();
+    } catch (thrown) {
+      process.stdout.write(thrown.message + '\\n');
+    }
+  }
+`;
 
 /** Accepts one change after the other and prints the number of each once it is durable. */
 const ACCEPT_FOR_EVER = `
