@@ -130,7 +130,7 @@ function alertWith(alert: AlertState | undefined, worst: Worst, pods: number): A
 
 /** Its node and its labels are the pod's: another one has its own. */
 function about(alert: AlertState, { uid, pod, problem }: Worst): AlertState {
-  const { node: _, metadata: __, ...known } = alert;
+  const { node: _, manifest: __, ...known } = alert;
   const placed = { ...known, lead: problem, pod: pod.key, uid };
   return pod.node === undefined ? placed : { ...placed, node: pod.node };
 }

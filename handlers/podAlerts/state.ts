@@ -35,8 +35,11 @@ export interface AlertState {
   readonly recoveredAt?: number;
   /** When that was seen, which may be earlier. */
   readonly endedAt?: number;
-  /** Of the pod, as far as others choose by it: what is told when it is over names the same. */
-  readonly metadata?: JsonObject;
+  /**
+   * Of the pod, as far as others choose by it: what is told when it is over names the same. With kind and apiVersion, so that rules of
+   * redaction that come later find it.
+   */
+  readonly manifest?: JsonObject;
 }
 
 export interface GroupState {

@@ -78,11 +78,12 @@ export function placeOf(pod: Manifest): Pick<Sighting, 'uid' | 'key' | 'node'> {
 const MAX_ANNOTATION_LENGTH = 1_000;
 
 /** Of a manifest, what others choose by: `match`, the templates of a message. */
-export function metadataOf(manifest: Manifest | undefined): JsonObject | undefined {
-  if (manifest === undefined) return undefined;
+export function inShort(manifest: Manifest): JsonObject {
+  const { apiVersion, kind } = manifest;
   const { name, namespace, uid, labels, ownerReferences } = manifest.metadata;
   const known = { name, namespace, uid, labels, annotations: annotationsOf(manifest), ownerReferences };
-  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
+  const metadata = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
+  return { apiVersion, kind, metadata };
 }
 
 function annotationsOf({ metadata: { annotations } }: Manifest): JsonObject | undefined {
@@ -107,7 +108,11 @@ export function toldAs(change: Change, alert: AlertState, note: AlertNote): Chan
     namespace,
     name,
     uid: alert.uid,
-    before: { apiVersion: apiVersionOf(gvk), kind: gvk.kind, metadata: { name, ...alert.metadata } } as Manifest,
+    before: {
+      apiVersion: apiVersionOf(gvk),
+      kind: gvk.kind,
+      metadata: alert.manifest?.['metadata'] ?? { name },
+    } as Manifest,
     after: undefined,
     by: [],
   } as const;

@@ -12,7 +12,7 @@ import type { Options } from './options.ts';
 import type { Owner } from './owner.ts';
 import { conditionOf } from './pod.ts';
 import type { AlertState, GroupState } from './state.ts';
-import { metadataOf, toldAs } from './subject.ts';
+import { inShort, toldAs } from './subject.ts';
 
 export interface Telling {
   readonly options: Options;
@@ -87,8 +87,7 @@ async function tell(
   const findings = step === 'resolve' ? NOTHING_FOUND : await findingsOn(search, options, evidence, context.signal);
   const redacted = (text: string): string => evidence.redacted(text);
   const note = alertOf({ step, alert, state, owner, clusterId: change.cluster.id, now, redacted }, findings);
-  const metadata = metadataOf(manifest);
-  const known = metadata === undefined ? alert : { ...alert, metadata };
+  const known = manifest === undefined ? alert : { ...alert, manifest: inShort(manifest) };
   return { verdict: toldAs(change, known, note), state: told({ ...state, alert: known }, step, now) };
 }
 

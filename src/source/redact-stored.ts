@@ -2,14 +2,25 @@
 import { apiVersionOf } from '../change.ts';
 import { redactEdits } from '../change/edits.ts';
 import type { Logger } from '../log.ts';
-import type { RecordedKind, Store } from '../store/store.ts';
-import type { Discovery } from './discovery.ts';
+import { isObject } from '../json.ts';
+import { parseJson } from '../parse.ts';
+import type { RecordedKind, Store, StoredState } from '../store/store.ts';
+import { parseName, type Discovery } from './discovery.ts';
 import type { Redact, Redactor } from './redact.ts';
 
 export interface RedactStoredOptions {
   readonly store: Pick<
     Store,
-    'kinds' | 'manifests' | 'replaceManifests' | 'edits' | 'replaceEdits' | 'compact' | 'getFact' | 'setFact'
+    | 'kinds'
+    | 'manifests'
+    | 'replaceManifests'
+    | 'edits'
+    | 'replaceEdits'
+    | 'states'
+    | 'replaceStates'
+    | 'compact'
+    | 'getFact'
+    | 'setFact'
   >;
   readonly redactor: Redactor;
   /** Rules may name a kind by its short name, which only the cluster knows. */
@@ -32,7 +43,7 @@ const ANOTHER_KEY =
   'redaction.key is not the one that the store was made with: hidden values of objects that changed while nothing was watching show as changed, once; to go on with the old key, stop and put it back';
 
 /**
- * Redacts what baselines, history, dead letters and what waits in branches hold, when the rules are other than the last time. Digests are of what the
+ * Redacts what baselines, history, dead letters, what waits in branches and the states of handlers hold, when the rules are other than the last time. Digests are of what the
  * server sent, so that they stay; no change is appended. May be cut off and run again: redacting twice changes nothing.
  */
 export async function redactStored({ store, redactor, discovery, log }: RedactStoredOptions): Promise<void> {
@@ -41,19 +52,26 @@ export async function redactStored({ store, redactor, discovery, log }: RedactSt
   if (isOfAnotherKey(last, redactor)) log.warn(ANOTHER_KEY);
   await store.setFact(FACT, BEGUN);
   const byKind = new Map<string, Redact>();
+  const byName = new Map<string, Redact>();
   let isSure = true;
   for (const kind of await store.kinds()) {
     const { resource, isKnown } = await asServed(kind, discovery);
-    byKind.set(JSON.stringify(kind), redactor.forKind(resource));
+    const redact = redactor.forKind(resource);
+    byKind.set(JSON.stringify(kind), redact);
+    byName.set(nameOf(kind), redact);
     isSure &&= isKnown;
   }
   const redactOf = (kind: RecordedKind): Redact => byKind.get(JSON.stringify(kind)) ?? ((body) => body);
   // Edits first: whether their notes may repeat what is hidden now is seen from manifests that still show it.
   const edits = await redactStoredEdits(store, redactOf);
   const manifests = await redactManifests(store, redactOf);
-  if (manifests + edits > 0 || last === BEGUN) await store.compact();
-  if (manifests + edits > 0) {
-    log.info('The redaction rules have changed: what is stored was redacted anew', { manifests, edits });
+  const states = await redactStates(store, (text) =>
+    redactState(text, (kind) => byName.get(nameOf(kind)) ?? redactor.forKind(kind)),
+  );
+  const hidden = manifests + edits + states;
+  if (hidden > 0 || last === BEGUN) await store.compact();
+  if (hidden > 0) {
+    log.info('The redaction rules have changed: what is stored was redacted anew', { manifests, edits, states });
   }
   // Where a kind could not be looked up, a rule may name it by a short name: asked again at the next start.
   await store.setFact(FACT, isSure ? redactor.fingerprint : UNSURE);
@@ -96,6 +114,44 @@ async function redactStoredEdits(store: RedactStoredOptions['store'], redactOf: 
     after = rows.at(-1)?.id ?? after;
     if (rows.length < EDITS_PAGE) return hidden;
   }
+}
+
+/** Until nothing is left to hide: a chain that goes on meanwhile may have written another state in place of one that was read. */
+async function redactStates(store: RedactStoredOptions['store'], redact: (text: string) => string): Promise<number> {
+  for (let hidden = 0; ;) {
+    const before = hidden;
+    for (let after: StoredState | undefined; ;) {
+      const rows = await store.states(after, PAGE);
+      const changed = rows.map((row) => ({ ...row, by: redact(row.text) })).filter(({ text, by }) => text !== by);
+      if (changed.length > 0) await store.replaceStates(changed);
+      hidden += changed.length;
+      after = rows.at(-1);
+      if (rows.length < PAGE) break;
+    }
+    if (hidden === before) return hidden;
+  }
+}
+
+/** Manifests, and parts of them that still say what they are, wherever they stand in it. The same text when nothing is hidden. */
+function redactState(state: string, redactOf: (kind: Parameters<Redactor['forKind']>[0]) => Redact): string {
+  let isHidden = false;
+  const redacted: unknown = JSON.parse(state, (_, value: unknown) => {
+    if (!isObject(value) || !isObject(value['metadata'])) return value;
+    const { apiVersion, kind } = value;
+    if (typeof apiVersion !== 'string' || typeof kind !== 'string') return value;
+    const { group } = parseName(kind, apiVersion);
+    const body = Buffer.from(JSON.stringify(value));
+    const safe = redactOf({ group: group ?? '', kind, resource: '', singular: kind.toLowerCase(), shortNames: [] })(
+      body,
+    );
+    isHidden ||= safe !== body;
+    return safe === body ? value : parseJson(safe);
+  });
+  return isHidden ? JSON.stringify(redacted) : state;
+}
+
+function nameOf({ group, kind }: Pick<RecordedKind, 'group' | 'kind'>): string {
+  return `${kind}.${group}`;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

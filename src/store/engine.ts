@@ -203,7 +203,13 @@ export class Engine {
 }
 
 /** What the store grows by; everything else changes rows that are there, or a few. */
-const GROWING: ReadonlySet<keyof Operations> = new Set(['accept', 'stage', 'replaceManifests', 'replaceEdits']);
+const GROWING: ReadonlySet<keyof Operations> = new Set([
+  'accept',
+  'stage',
+  'replaceManifests',
+  'replaceEdits',
+  'replaceStates',
+]);
 
 function foundNoRoom(reply: Reply): boolean {
   return 'error' in reply && codeOf(reply.error) === 'STORE_FULL';

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { certain, query } from './query.ts';
 import { Changes, groupOf, queueOf } from './records.ts';
-import type { StateWrites } from './store.ts';
+import type { StateWrites, StoredState } from './store.ts';
 
 /** By handler: its state as JSON. */
 export type StateRecords = readonly (readonly [handler: string, value: string])[];
@@ -77,6 +77,14 @@ export class HandlerMemory {
     return this.#statements.allStates.all(handler).map(({ value }) => value);
   }
 
+  page(after: Pick<StoredState, 'handler' | 'queue'> | undefined, limit: number): StoredState[] {
+    return this.#statements.statePage.all(after?.handler ?? '', after?.queue ?? '', limit).map((row) => ({ ...row }));
+  }
+
+  replace({ handler, queue, text, by }: StoredState & { readonly by: string }): void {
+    this.#statements.replaceState.run(by, handler, queue, text);
+  }
+
   nextTimer(chain: string): number | undefined {
     return this.#statements.nextTimer.get(chain)?.due_at;
   }
@@ -111,6 +119,11 @@ function prepare(db: DatabaseSync) {
   return {
     getState: query<{ value: string }>(db, 'SELECT value FROM states WHERE handler = ? AND queue = ?'),
     allStates: query<{ value: string }>(db, 'SELECT value FROM states WHERE handler = ?'),
+    statePage: query<StoredState>(
+      db,
+      `SELECT handler, queue, value AS text FROM states WHERE (handler, queue) > (?, ?) ORDER BY handler, queue LIMIT ?`,
+    ),
+    replaceState: db.prepare('UPDATE states SET value = ? WHERE handler = ? AND queue = ? AND value = ?'),
     putState: db.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?)'),
     dropState: db.prepare('DELETE FROM states WHERE handler = ? AND queue = ?'),
     change: query<AskingChange>(

@@ -36,6 +36,7 @@ import type {
   StateWrites,
   StoredEdits,
   StoredManifest,
+  StoredState,
 } from './store.ts';
 import { SinkMemory } from './sink-memory.ts';
 import { Trips, type TripRecord } from './trips.ts';
@@ -110,6 +111,12 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     edits: read((afterId: number, limit: number) => edits.page(afterId, limit)),
     replaceEdits: write((rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) => {
       for (const { id, text } of rows) edits.replace(id, text);
+    }),
+    states: read((after: Pick<StoredState, 'handler' | 'queue'> | undefined, limit: number) =>
+      states.page(after, limit),
+    ),
+    replaceStates: write((rows: readonly (StoredState & { readonly by: string })[]) => {
+      for (const row of rows) states.replace(row);
     }),
     // Not in a transaction; the log holds old bytes too, and so do copies from before a migration, whose room is needed first.
     compact: read(() => {

@@ -39,6 +39,7 @@ import type {
   ScopeSpec,
   StateWrites,
   StoredEdits,
+  StoredState,
   StoredManifest,
   Store,
 } from './store.ts';
@@ -164,6 +165,14 @@ class SqliteStore implements Store {
 
   replaceEdits(rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) {
     return this.#call('replaceEdits', [rows]);
+  }
+
+  states(after: Pick<StoredState, 'handler' | 'queue'> | undefined, limit: number) {
+    return this.#call('states', [after, limit]);
+  }
+
+  replaceStates(rows: readonly (StoredState & { readonly by: string })[]) {
+    return this.#call('replaceStates', [rows]);
   }
 
   compact() {

@@ -288,6 +288,14 @@ export interface StoredEdits {
   readonly manifests: readonly Uint8Array[];
 }
 
+/** What a stateful handler keeps of an object or a group of them. */
+export interface StoredState {
+  readonly handler: string;
+  readonly queue: string;
+  /** JSON. */
+  readonly text: string;
+}
+
 export interface HeldQuery {
   readonly group: string;
   readonly resource: string;
@@ -405,6 +413,10 @@ export interface Store {
   /** The same of what was made of changes that branches have not told yet. */
   edits(afterId: number, limit: number): Promise<readonly StoredEdits[]>;
   replaceEdits(edits: readonly Pick<StoredEdits, 'id' | 'text'>[]): Promise<void>;
+  /** The same of what stateful handlers keep, in order of handler and queue, after one of them. */
+  states(after: Pick<StoredState, 'handler' | 'queue'> | undefined, limit: number): Promise<readonly StoredState[]>;
+  /** But for those that a handler has replaced since they were `text`. */
+  replaceStates(states: readonly (StoredState & { readonly by: string })[]): Promise<void>;
 
   /** Leaves no trace of what was replaced or removed; takes seconds for a large store, and as much room again on its volume. */
   compact(): Promise<void>;

@@ -135,6 +135,27 @@ describe('podAlerts', () => {
     await running.app.idle();
   });
 
+  test('what a rule hides since is not told when the pod is gone and the alert over', async () => {
+    await using world = await World.start();
+    const { metadata, ...rest } = crashing('web');
+    world.server.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+    world.server.create(healthy('web'));
+    // It is over at a wake-up, when nothing is known of the pod but what the alert has kept.
+    const rules = config(world.slack.url).replace('holdDown = "0s"', 'holdDown = "1s"');
+    await using first = await world.run({ config: rules, keepState: true });
+    world.server.update({ ...rest, metadata: { ...metadata, annotations: { note: 'c4nary' } } });
+    await world.slack.waitFor(1);
+    await first.app.stop();
+    assert.match(world.slack.requests[0]?.body ?? '', /c4nary/);
+    const hidden = '[redact]\npaths = { pod = ["metadata.annotations.note"] }\n';
+    await using _ = await world.run({ config: hidden + rules, keepState: true });
+    world.server.delete('Pod', 'web-5d4f8c7b9-0', 'shop');
+    await world.slack.waitFor(2);
+    assert.equal(told(world)[1]?.alert.why, 'over');
+    assert.match(world.slack.requests[1]?.body ?? '', /"note":"redacted:hmac-/);
+    assert.doesNotMatch(world.slack.requests[1]?.body ?? '', /c4nary/);
+  });
+
   test('a storm of 2,000 crashing pods of 20 workloads is 20 messages, and 20 more when it is over', async () => {
     await using world = await World.start();
     const apps = Array.from({ length: 20 }, (_, n) => `app-${n}`);

@@ -47,6 +47,23 @@ export function memory(fixture: StoreFixture): void {
       },
     );
 
+    storeTest(fixture, 'are replaced but for those that a handler has written since', async ({ store }) => {
+      const scope = await withPending(store, ['web', 'api']);
+      const { deliveries } = await claim(store, STATEFUL);
+      for (const { id, change } of deliveries) await store.complete(id, COMPLETED, states(change.name));
+      const [api, ...rest] = await store.states(undefined, 1);
+      const [web, ...more] = await store.states(api, 10);
+      assert.ok(api !== undefined && web !== undefined);
+      assert.deepEqual([rest, more, api.text, web.text], [[], [], '"api"', '"web"']);
+      await accept(store, scope, seen('web', 2));
+      await store.complete((await claimOne(store, STATEFUL)).id, COMPLETED, states('since'));
+      await store.replaceStates([
+        { ...api, by: '"hidden"' },
+        { ...web, by: '"hidden"' },
+      ]);
+      assert.deepEqual(new Set(await store.statesOf(HANDLER)), new Set(['hidden', 'since']));
+    });
+
     storeTest(fixture, 'are all answered by statesOf(), each as it was committed last', async ({ store }) => {
       const scope = await withPending(store, ['web', 'api']);
       assert.deepEqual(await store.statesOf(HANDLER), []);
