@@ -278,7 +278,9 @@ export const configFile = z.strictObject({
         .string()
         .min(1)
         .optional()
-        .describe('Folder of the state, relative to this file. Default: below $XDG_STATE_HOME.'),
+        .describe(
+          'Folder of the state, relative to this file; of this configuration alone: another that runs with it later forgets what this one watches, and takes what waits for chains of its names. Default: below $XDG_STATE_HOME.',
+        ),
       name: z.string().min(1).optional().describe("Tells the states of one cluster apart. Default: this file's name."),
     })
     .optional(),
