@@ -1,6 +1,7 @@
 /** The Lease object (coordination.k8s.io/v1) as election reads and writes it: https://kubernetes.io/docs/concepts/architecture/leases/ */
 import { z } from 'zod';
 import type { ApiClient, ApiResponse } from '../source/api.ts';
+import { wordsOf } from '../source/failure.ts';
 
 /** What election knows of a Lease. Fields that somebody else has set stay as they are. */
 export interface LeaseObject {
@@ -98,7 +99,9 @@ export class LeaseSlot {
   #objectOf({ status, body }: ApiResponse, method: string, path: string): LeaseObject {
     if (status >= 300) {
       const refused = status === 403 ? '; `watchchain rbac` prints the roles that it needs' : '';
-      throw new Error(`Cannot ${method} ${path} on ${this.#api.host}: it answered ${status}${refused}`);
+      const said = wordsOf(body);
+      const answer = said === '' ? status : `${status}: ${said}`;
+      throw new Error(`Cannot ${method} ${path} on ${this.#api.host}: it answered ${answer}${refused}`);
     }
     const manifest = lease.parse(JSON.parse(body.toString('utf8')));
     const { holderIdentity, leaseDurationSeconds, leaseTransitions, renewTime } = manifest.spec ?? {};
