@@ -127,6 +127,16 @@ describe('Discovery.resolve()', () => {
       kind: 'not-served',
       unwatched: 'bindings of v1 without list and watch',
     });
+    const statuses: Kind = {
+      resource: 'componentstatuses',
+      kind: 'ComponentStatus',
+      verbs: ['get', 'list'],
+      shortNames: ['cs'],
+    };
+    assert.partialDeepStrictEqual(await resolve(aggregated({ v1: [statuses] }), 'cs'), {
+      kind: 'not-served',
+      unwatched: 'componentstatuses of v1 without watch',
+    });
     for (const apiVersion of [undefined, 'metrics.k8s.io'])
       assert.partialDeepStrictEqual(await resolve(documents, 'podmetrics', apiVersion), {
         kind: 'not-served',

@@ -212,7 +212,10 @@ function missing(
     wanted.group === undefined ? unknown.values() : [unknown.get(wanted.group) ?? unknown.get(UNREAD_GROUPS)];
   if (unread !== undefined) return { kind: 'unsure', reason: unread };
   const near = elsewhere(wanted, resources) ?? similar(wanted, inScope.length > 0 ? inScope : resources);
-  const there = unwatched.find((one) => isInScope(one, wanted) && fullNames(one).includes(wanted.name));
+  const hidden = unwatched.filter((one) => isInScope(one, wanted));
+  const there =
+    hidden.find((one) => fullNames(one).includes(wanted.name)) ??
+    hidden.find(({ shortNames }) => shortNames.includes(wanted.name));
   return {
     kind: 'not-served',
     near,
