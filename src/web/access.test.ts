@@ -213,7 +213,10 @@ describe("the cluster's word", () => {
     const request: ApiClient['request'] = (...asked) =>
       isDown ? Promise.reject(new Error('connection refused')) : api.request(...asked);
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api: { ...api, request } });
-    assert.equal((await visit(web, 'GET /', 'reader')).status, 403);
+    assert.partialDeepStrictEqual(await visit(web, 'GET /', 'reader'), {
+      status: 403,
+      body: 'you may not see this, or the cluster cannot be asked\n',
+    });
     assert.equal((await visit(web, 'GET /readyz', undefined)).status, 200);
     isDown = false;
     assert.equal((await visit(web, 'GET /', 'reader')).status, 200);

@@ -89,7 +89,7 @@ function denied(c: Context, verdict: 'unknown' | 'refused', basePath: string): R
   // A session may stand for a token that is too weak: there is a way out of it.
   if (wantsPage) return c.html(loginPage(linkBase(c, basePath), verdict), verdict === 'refused' ? 403 : 401);
   return verdict === 'refused'
-    ? c.text('you may not see this\n', 403)
+    ? c.text('you may not see this, or the cluster cannot be asked\n', 403)
     : c.text('a bearer token is needed\n', 401, { 'www-authenticate': 'Bearer' });
 }
 
