@@ -52,6 +52,13 @@ describe('ListScanner', () => {
     }
   });
 
+  test('reads a list of a custom resource whose listKind does not end with List', () => {
+    for (const items of [ITEMS, []]) {
+      const list = JSON.stringify({ items, kind: 'WidgetCollection', metadata: { resourceVersion: '7' } });
+      assert.deepEqual(readList(list, 5), { items, resourceVersion: '7', continueToken: '' });
+    }
+  });
+
   test('throws when the answer ends early, wherever that is', () => {
     for (let size = 0; size < BUILT_IN.length; size++) {
       assert.throws(() => readList(BUILT_IN.slice(0, size), 10), `after ${size} bytes`);
@@ -68,6 +75,7 @@ describe('ListScanner', () => {
     '[]',
     '{"kind":"Status"}',
     '{"kind":"PodList"}',
+    '{"kind":"Pod","metadata":{"resourceVersion":"7"}}',
     '{"kind":"PodList","items":[1]}',
     '{"kind":"PodList","items":[{}}',
   ]) {

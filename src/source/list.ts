@@ -68,7 +68,9 @@ export class ListScanner {
       readonly kind?: unknown;
       readonly metadata?: { readonly resourceVersion?: unknown; readonly continue?: unknown };
     };
-    if (typeof kind !== 'string' || !kind.endsWith('List')) throw new ScanError('a kind that ends with List', 0);
+    // A CustomResourceDefinition may call its list anything: then its items tell it.
+    const isList = typeof kind === 'string' && (kind.endsWith('List') || this.#phase === 'tail');
+    if (!isList) throw new ScanError('a kind that ends with List, or items', 0);
     const { resourceVersion, continue: token } = metadata ?? {};
     if (typeof resourceVersion !== 'string' || resourceVersion === '') throw new ScanError('a resourceVersion', 0);
     return { resourceVersion, continueToken: typeof token === 'string' ? token : '' };

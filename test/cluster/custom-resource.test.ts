@@ -14,7 +14,8 @@ const CRD = {
   spec: {
     group: 'shop.example.com',
     scope: 'Namespaced',
-    names: { plural: 'widgets', singular: 'widget', kind: 'Widget' },
+    // Nothing makes a listKind end with List.
+    names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetCollection' },
     versions: [
       {
         name: 'v1',
