@@ -141,6 +141,17 @@ describe('createSource()', () => {
     assert.deepEqual(told, ['deleted Widget w', 'added Gadget g']);
   });
 
+  test('it is found again, too, when the cluster cannot say at first what it serves', async (t) => {
+    const rig = await startTestSource(t, { resources: [WIDGETS] });
+    await rig.start({ requests: [{ kind: 'widgets', apiVersion: 'example.com' }] });
+    rig.server.removeResource(WIDGETS);
+    rig.server.addResource({ ...WIDGETS, kind: 'Gadget' });
+    const unanswered = rig.server.fault({ effect: 'status', status: 503, path: '/apis', times: 2 });
+    rig.server.create({ ...widget('g'), kind: 'Gadget' });
+    const [told] = await rig.changes(1);
+    assert.deepEqual([unanswered.hits, told?.gvk.kind, told?.name], [2, 'Gadget', 'g']);
+  });
+
   test('an object of another kind, of which the cluster says nothing else, starts nothing anew', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();

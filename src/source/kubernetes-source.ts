@@ -238,15 +238,17 @@ class KubernetesSource implements ClusterSource {
   /** Never rejects. */
   async #isStill(requests: readonly WatchRequest[], was: Resource, signal: AbortSignal): Promise<boolean> {
     const { clock, discovery } = this.#options;
-    // What is asked at once may be answered from a look at the cluster before.
-    await pause(clock, LOOK_AGAIN_MS, signal);
-    if (signal.aborted) return true;
-    const answers = await Promise.all(requests.map(({ kind, apiVersion }) => discovery.resolve(kind, apiVersion)));
-    return answers.some(
-      (answer) =>
-        answer.kind === 'unsure' ||
-        (answer.kind === 'found' && isSameKind(answer.resource, was) && answer.resource.kind === was.kind),
-    );
+    for (;;) {
+      // What is asked at once may be answered from a look at the cluster before.
+      await pause(clock, LOOK_AGAIN_MS, signal);
+      if (signal.aborted) return true;
+      const answers = await Promise.all(requests.map(({ kind, apiVersion }) => discovery.resolve(kind, apiVersion)));
+      const isStill = answers.some(
+        (answer) => answer.kind === 'found' && isSameKind(answer.resource, was) && answer.resource.kind === was.kind,
+      );
+      // Of the objects that came already nobody would ask again.
+      if (isStill || answers.every(({ kind }) => kind !== 'unsure')) return isStill;
+    }
   }
 
   /** A scope that left the configuration: should it come back, its first list is silent. Only when it is sure what the configuration means. */

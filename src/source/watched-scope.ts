@@ -23,7 +23,7 @@ export interface WatchedScopeOptions {
     signal: AbortSignal,
     was: Resource,
   ) => Promise<Resource | undefined>;
-  /** Whether one of its names still means this kind, or may: asked a while after an object of another kind has come. */
+  /** Whether one of its names still means this kind: asked a while after an object of another kind has come, until the cluster answers. */
   readonly isStill: (requests: readonly WatchRequest[], was: Resource, signal: AbortSignal) => Promise<boolean>;
 }
 
