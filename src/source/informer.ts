@@ -99,7 +99,8 @@ export class Informer implements ReflectorTarget {
     this.#tellsExisting = env.existing === 'added';
     const resource = resourceName(scope);
     this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
-    this.#basis = { version: scope.version, interest: scope.interest, redaction: env.redactor.keyFingerprint };
+    const { kind, version, interest } = scope;
+    this.#basis = { kind, version, interest, redaction: env.redactor.keyFingerprint };
     this.#reader = new ManifestReader(scope, scope.interest, env.redactor.digester);
     this.#meters = metersOf(env.metrics, resource);
     this.#observer = new Observer({
@@ -357,7 +358,9 @@ export class Informer implements ReflectorTarget {
     const isComparable = basis.redaction === this.#basis.redaction;
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {
-      if (this.#options.relist) return undefined;
+      // Objects of a kind that was made anew were left out until it was found.
+      const isOtherKind = (basis.kind ?? this.#scope.kind) !== this.#scope.kind;
+      if (this.#options.relist || isOtherKind) return undefined;
       if (!this.#resumed) this.#catchUp = new CatchUp(clock, AWAY);
       this.#listOwesAway = false;
       return cursor;

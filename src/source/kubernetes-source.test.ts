@@ -141,6 +141,26 @@ describe('createSource()', () => {
     assert.deepEqual(told, ['deleted Widget w', 'added Gadget g']);
   });
 
+  test('all of it is listed, too, by the next process, when the one that left its objects out stops before it is found', async (t) => {
+    const rig = await startTestSource(t, { resources: [WIDGETS] });
+    const requests = [{ kind: 'widgets', apiVersion: 'example.com' }];
+    await rig.start({ requests });
+    rig.server.removeResource(WIDGETS);
+    rig.server.addResource({ ...WIDGETS, kind: 'Gadget' });
+    const unanswered = rig.server.fault({ effect: 'status', status: 503, path: '/apis' });
+    const cursor = async () => (await rig.store.scopes())[0]?.cursor;
+    const before = await cursor();
+    rig.server.create({ ...widget('g'), kind: 'Gadget' });
+    await rig.until(() => rig.logged.some(({ message }) => message.startsWith('Passed over')), 'what is left out');
+    rig.server.bookmark();
+    await rig.until(async () => (await cursor()) !== before, 'the cursor behind it');
+    await rig.stop();
+    unanswered.remove();
+    await rig.start({ requests });
+    const told = (await rig.changes(1)).map(({ action, gvk, name }) => `${action} ${gvk.kind} ${name}`);
+    assert.deepEqual(told, ['added Gadget g']);
+  });
+
   test('it is found again, too, when the cluster cannot say at first what it serves', async (t) => {
     const rig = await startTestSource(t, { resources: [WIDGETS] });
     await rig.start({ requests: [{ kind: 'widgets', apiVersion: 'example.com' }] });

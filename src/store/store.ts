@@ -30,6 +30,8 @@ export interface ScopeSpec extends ScopeKey {
 
 /** How the bodies and digests of a scope's baseline were made. When it differs from today's, the baseline is made anew, silently. */
 export interface Basis {
+  /** Earlier versions left it out. */
+  readonly kind?: string;
   readonly version: string;
   readonly interest: Interest;
   /** Fingerprint of the redaction key: digests that were made with another cannot be compared. */
