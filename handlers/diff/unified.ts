@@ -63,7 +63,7 @@ function compared(old: Head, now: Head): string | undefined {
 /** A line at the end of what was read of one side may stand on the other behind its cut: nobody knows that it came or went. */
 function withoutUnknown(last: StructuredPatchHunk, old: Head, now: Head): readonly StructuredPatchHunk[] {
   const end = last.lines.findLastIndex((line) => line.startsWith(' '));
-  const known = last.lines.filter((line, n) => n < end || !(line.startsWith('-') ? now.isCut : old.isCut));
+  const known = last.lines.filter((line, n) => n <= end || !(line.startsWith('-') ? now.isCut : old.isCut));
   const without = (sign: string): number => known.filter((line) => !line.startsWith(sign)).length;
   if (without(' ') === 0) return [];
   return [{ ...last, lines: known, oldLines: without('+'), newLines: without('-') }];
