@@ -80,7 +80,7 @@ function fitting(lines: readonly string[], room: number): readonly Card[] {
   const items: Card[] = [];
   let bytes = 0;
   for (const text of lines) {
-    const item = line(run(cut(text, MAX_LINE_CHARS), { fontType: 'Monospace', size: 'Small' }));
+    const item = line(run(indented(cut(text, MAX_LINE_CHARS)), { fontType: 'Monospace', size: 'Small' }));
     bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
     if (bytes > room) {
       const missing = countLines(lines.slice(items.length));
@@ -92,6 +92,11 @@ function fitting(lines: readonly string[], room: number): readonly Card[] {
     items.push(item);
   }
   return items;
+}
+
+/** Teams shows HTML, in which blanks at the beginning are none, and several are one: a diff of YAML would be without its levels. */
+function indented(text: string): string {
+  return text.replace(/^ +| {2,}/g, (blanks) => '\u00a0'.repeat(blanks.length));
 }
 
 function colorOf(change: Change): string {

@@ -115,6 +115,17 @@ describe('teams', () => {
     assert.ok(textsIn(body).some((text) => text.includes('[safe](https://evil.example)')));
   });
 
+  test('a diff of YAML keeps its levels, which HTML would take away', async (t) => {
+    const yaml = (level: string) => `logging:\n  level: ${level}\n  json: true\n`;
+    const body = await bodyOf(t, diffed({ before: configMap(yaml('info')), after: configMap(yaml('debug')) }));
+    assert.deepEqual(textsIn(body).slice(-4), [
+      '\u00a0logging:',
+      '-\u00a0\u00a0level: info',
+      '+\u00a0\u00a0level: debug',
+      '\u00a0\u00a0\u00a0json: true',
+    ]);
+  });
+
   test('long lines are told apart, and a long path hides no value', async (t) => {
     const text = (mark: string) => `first\n${'x'.repeat(800)}${mark}`;
     const body = await bodyOf(t, diffed({ before: configMap(text('old')), after: configMap(text('new')) }));
