@@ -57,8 +57,6 @@ export interface InformerScope extends ScopeSpec {
 export interface InformerOptions {
   /** The scope was watched until just now, so that nothing that the watch shows happened while nothing was watching. */
   readonly resumed: boolean;
-  /** What the watch has shown before the stored cursor was left out. */
-  readonly relist: boolean;
   /** An object of another kind came, and was left out. */
   readonly onOtherKind: () => void;
 }
@@ -359,8 +357,7 @@ export class Informer implements ReflectorTarget {
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {
       // Objects of a kind that was made anew were left out until it was found.
-      const isOtherKind = (basis.kind ?? this.#scope.kind) !== this.#scope.kind;
-      if (this.#options.relist || isOtherKind) return undefined;
+      if ((basis.kind ?? this.#scope.kind) !== this.#scope.kind) return undefined;
       if (!this.#resumed) this.#catchUp = new CatchUp(clock, AWAY);
       this.#listOwesAway = false;
       return cursor;

@@ -87,7 +87,6 @@ export class WatchedScope {
     const { env, requests, resolve } = this.#options;
     const [request] = requests;
     const { labelSelector, fieldSelector } = request;
-    let relist = false;
     for (let isFirst = true; ; isFirst = false) {
       const resource = this.#resource;
       const namespace = placeOf(resource, request.namespace);
@@ -103,10 +102,9 @@ export class WatchedScope {
       const running = AbortSignal.any([signal, replaced.signal]);
       const onOtherKind = this.#asker(resource, running, () => replaced.abort());
       // A kind that was removed meanwhile was not watched.
-      this.#informer = new Informer(env, scope, this.status, { resumed: resumed && isFirst, relist, onOtherKind });
+      this.#informer = new Informer(env, scope, this.status, { resumed: resumed && isFirst, onOtherKind });
       await this.#informer.run(running);
       if (signal.aborted) return;
-      relist = replaced.signal.aborted;
       const found = await resolve(this.#requests, this.status, signal, resource);
       if (found === undefined) return;
       this.#resource = found;
