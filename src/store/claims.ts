@@ -5,7 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Crashes } from './crashes.ts';
 import type { Deliveries } from './deliveries.ts';
-import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
+import { bytesOf, DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
 import type { Edits } from './edits.ts';
 import { ALONE, type Gathered } from './gathered.ts';
 import type { HandlerMemory, StateRecords } from './handler-memory.ts';
@@ -192,10 +192,6 @@ function fitting(all: Iterable<DeliveryRow>, room: Room): { readonly rows: Deliv
     room.bytes -= bytesOf(row);
   }
   return { rows, isCut: false };
-}
-
-function bytesOf({ before, after }: DeliveryRow): number {
-  return (before?.length ?? 0) + (after?.length ?? 0);
 }
 
 function prepare(db: DatabaseSync) {

@@ -33,3 +33,8 @@ export interface DeliveryRow extends ToldRow {
   readonly batch: number | null;
   readonly due_at: number | null;
 }
+
+/** Of its manifests. */
+export function bytesOf({ before, after }: DeliveryRow): number {
+  return (before?.length ?? 0) + (after?.length ?? 0);
+}

@@ -1,6 +1,6 @@
 /** Deliveries that wait at one sink to be told together. */
 import type { DatabaseSync } from 'node:sqlite';
-import { DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
+import { bytesOf, DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
 import { query } from './query.ts';
 import { CHANGE_JOINS } from './records.ts';
 import { GATHERED } from './schema.ts';
@@ -62,7 +62,7 @@ export class Gathered {
     const rows: DeliveryRow[] = [];
     let bytes = 0;
     for (const member of this.#members.iterate(chain, first.gather, first.batch)) {
-      bytes += (member.before?.length ?? 0) + (member.after?.length ?? 0);
+      bytes += bytesOf(member);
       const isFull = rows.length === MAX_MEMBERS || bytes > MAX_BYTES;
       if (first.batch === null && isFull && rows.length > 0) break;
       rows.push(member);
