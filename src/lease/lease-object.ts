@@ -1,7 +1,7 @@
 /** The Lease object (coordination.k8s.io/v1) as election reads and writes it: https://kubernetes.io/docs/concepts/architecture/leases/ */
 import { z } from 'zod';
 import type { ApiClient, ApiResponse } from '../source/api.ts';
-import { wordsOf } from '../source/failure.ts';
+import { answered } from '../source/failure.ts';
 
 /** What election knows of a Lease. Fields that somebody else has set stay as they are. */
 export interface LeaseObject {
@@ -96,14 +96,12 @@ export class LeaseSlot {
     return answer.status === 409 || answer.status === 404 ? undefined : this.#objectOf(answer, 'PUT', path);
   }
 
-  #objectOf({ status, body }: ApiResponse, method: string, path: string): LeaseObject {
-    if (status >= 300) {
-      const refused = status === 403 ? '; `watchchain rbac` prints the roles that it needs' : '';
-      const said = wordsOf(body);
-      const answer = said === '' ? status : `${status}: ${said}`;
-      throw new Error(`Cannot ${method} ${path} on ${this.#api.host}: it answered ${answer}${refused}`);
+  #objectOf(answer: ApiResponse, method: string, path: string): LeaseObject {
+    if (answer.status >= 300) {
+      const refused = answer.status === 403 ? '; `watchchain rbac` prints the roles that it needs' : '';
+      throw new Error(`Cannot ${method} ${path} on ${this.#api.host}: ${answered(answer)}${refused}`);
     }
-    const manifest = lease.parse(JSON.parse(body.toString('utf8')));
+    const manifest = lease.parse(JSON.parse(answer.body.toString('utf8')));
     const { holderIdentity, leaseDurationSeconds, leaseTransitions, renewTime } = manifest.spec ?? {};
     return {
       uid: manifest.metadata.uid,

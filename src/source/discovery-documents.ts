@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { apiVersionOf } from '../change.ts';
 import { toError } from '../errors.ts';
 import type { ApiClient } from './api.ts';
-import { wordsOf } from './failure.ts';
+import { answered } from './failure.ts';
 import type { Resource } from './source.ts';
 
 /** Stands for every group but the core one: even their names could not be read. */
@@ -211,12 +211,9 @@ function takeResources(
 
 async function getJson(api: ApiClient, path: string, signal: AbortSignal | undefined): Promise<unknown> {
   const options = { accept: ACCEPT, ...(signal === undefined ? {} : { signal }) };
-  const { status, body } = await api.request('GET', path, options);
-  if (status !== 200) {
-    const words = wordsOf(body);
-    throw new Error(`Cannot GET ${path} on ${api.host}: it answered ${status}${words === '' ? '' : `: ${words}`}`);
-  }
-  return JSON.parse(body.toString('utf8'));
+  const answer = await api.request('GET', path, options);
+  if (answer.status !== 200) throw new Error(`Cannot GET ${path} on ${api.host}: ${answered(answer)}`);
+  return JSON.parse(answer.body.toString('utf8'));
 }
 
 function reasonOf(thrown: unknown): string {

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { isObject } from '../json.ts';
 import { beginningOf } from '../log.ts';
 import { retryAfterMs } from '../retry-after.ts';
-import type { ApiStream } from './api.ts';
+import type { ApiResponse, ApiStream } from './api.ts';
 
 /** What the reflector does next. */
 export type Remedy =
@@ -115,9 +115,10 @@ function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError 
   });
 }
 
-/** What a Status says, such as whom it takes us for and what is missing; empty when the body is something else. */
-export function wordsOf(body: Buffer): string {
-  return onOneLine(readStatus(body.toString('utf8'))?.message ?? '');
+/** `it answered 422: ...`, with what a Status says, such as whom it takes us for and what is missing; without where the body is none. */
+export function answered({ status, body }: Pick<ApiResponse, 'status' | 'body'>): string {
+  const words = onOneLine(readStatus(body.toString('utf8'))?.message ?? '');
+  return `it answered ${status}${words === '' ? '' : `: ${words}`}`;
 }
 
 function onOneLine(message: string): string {
