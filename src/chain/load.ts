@@ -1,4 +1,5 @@
 /** From the `name` in a configuration to the handler's code. */
+import type { Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -41,7 +42,7 @@ async function builtIns(): Promise<ReadonlyMap<string, URL>> {
     const name = entry.isDirectory() ? entry.name : basename(entry.name, EXTENSION);
     if (!/^[a-zA-Z]\w*$/.test(name)) continue;
     const file = new URL(entry.isDirectory() ? `${name}/index${EXTENSION}` : entry.name, BUILT_IN);
-    if (await isFile(file)) found.set(name, file);
+    if ((await statOf(file))?.isFile() === true) found.set(name, file);
   }
   return found;
 }
@@ -59,12 +60,9 @@ async function loadBuiltIn(name: string): Promise<HandlerDefinition> {
 
 async function loadOwn(name: string, configDir: string): Promise<HandlerDefinition> {
   const path = resolve(configDir, name);
-  if (!(await isFile(path))) {
-    const isFolder = await stat(path).then(
-      (found) => found.isDirectory(),
-      () => false,
-    );
-    const why = isFolder ? `${path} is a folder: name the file in it` : `there is no file ${path}`;
+  const found = await statOf(path);
+  if (found?.isFile() !== true) {
+    const why = found?.isDirectory() === true ? `${path} is a folder: name the file in it` : `there is no file ${path}`;
     throw new ConfigError([`handler "${name}": ${why}`]);
   }
   await import('./running-copy.ts');
@@ -143,9 +141,6 @@ function isPath(name: string): boolean {
   return isAbsolute(name) || /[/\\]|\.[cm]?[jt]s$/.test(name);
 }
 
-async function isFile(path: string | URL): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+async function statOf(path: string | URL): Promise<Stats | undefined> {
+  return stat(path).catch(() => undefined);
 }
