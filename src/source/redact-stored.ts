@@ -43,8 +43,9 @@ const ANOTHER_KEY =
   'redaction.key is not the one that the store was made with: hidden values of objects that changed while nothing was watching show as changed, once; to go on with the old key, stop and put it back';
 
 /**
- * Redacts what baselines, history, dead letters, what waits in branches and the states of handlers hold, when the rules are other than the last time. Digests are of what the
- * server sent, so that they stay; no change is appended. May be cut off and run again: redacting twice changes nothing.
+ * Redacts what baselines, history, dead letters, what waits in branches and the states of handlers hold, when the rules are other
+ * than the last time. Digests are of what the server sent, so that they stay; no change is appended. May be cut off and run again:
+ * redacting twice changes nothing.
  */
 export async function redactStored({ store, redactor, discovery, log }: RedactStoredOptions): Promise<void> {
   const last = await store.getFact(FACT);
