@@ -121,6 +121,18 @@ describe('diff', () => {
     );
   });
 
+  test('a headline tells what a new CRD allows before how it is described', () => {
+    const crd = (words: string, type: string) => {
+      const described = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, { description: words }]));
+      const properties = { ...described, size: { description: words, type } };
+      return named({ spec: { versions: [{ name: 'v1', schema: { openAPIV3Schema: { properties } } }] } });
+    };
+    assert.match(
+      noteOn(crd('old', 'string'), crd('new', 'integer')).headline,
+      /^v1 schema\.openAPIV3Schema\.properties\.size\.type string -> integer, .*, \+3 more$/,
+    );
+  });
+
   test('a file of one line is told as a value, its newline too', () => {
     const version = (text: string) => named({ data: { VERSION: text } });
     const note = noteOn(version('1.4.2\n'), version('1.5.0\n'));

@@ -52,8 +52,8 @@ function rankOf(field: FieldChange): number {
   if (DATA.has(root)) return 4;
   if (root === 'metadata') return second === 'annotations' ? 8 : 7;
   if (root === 'status') return 9;
-  // A pod template's own metadata follows from the rest more often than it leads.
-  return field.steps.includes('annotations') ? 6 : 5;
+  // A pod template's own metadata follows from the rest more often than it leads; a new CRD rewords more than it alters.
+  return field.steps.includes('annotations') || field.steps.at(-1) === 'description' ? 6 : 5;
 }
 
 function isTerminating({ path, op }: FieldChange): boolean {

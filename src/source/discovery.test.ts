@@ -164,6 +164,8 @@ describe('Discovery.resolve()', () => {
     assert.deepEqual(await later('widgets.shop.example'), { kind: 'not-served', near: [], mayComeLater: true });
     assert.deepEqual(await later('widget', 'apps/v1'), { kind: 'not-served', near: [], mayComeLater: false });
     assert.deepEqual(await later('widget', 'apps/v2'), { kind: 'not-served', near: [], mayComeLater: true });
+    const reviews = await later('tokenreviews.authentication.k8s.io');
+    assert.deepEqual(reviews, { kind: 'not-served', near: [], mayComeLater: false });
   });
 
   test('is unsure, never certain, about a name that a failing aggregated API may serve', async () => {

@@ -42,6 +42,8 @@ const BUILT_IN_GROUPS: readonly string[] = [
   'apiextensions.k8s.io',
   'apiregistration.k8s.io',
   'admissionregistration.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
   'certificates.k8s.io',
   'coordination.k8s.io',
   'discovery.k8s.io',
