@@ -4,7 +4,7 @@ import { table } from '../src/markdown.ts';
 
 const INTRO = `# watchchain's chart
 
-For Helm 3.17 and later, and 4. \`make docs\` writes this page.
+For Helm 3.17 and later, and Helm 4. \`make docs\` writes this page.
 
 \`\`\`sh
 helm install watchchain ./chart -n monitoring --create-namespace --values values.yaml
@@ -13,21 +13,21 @@ helm test watchchain -n monitoring   # asks the cluster whether each kind is ser
 
 ## The configuration
 
-One of these; what is not given at all is [files/config.toml](files/config.toml).
+Give one of these. Without any, the chart uses [files/config.toml](files/config.toml).
 
 | value | what it is |
 | --- | --- |
-| \`config\`, a text | config.toml, mounted as it is. One that does not parse stops the rendering, with its line |
-| \`config\`, tables | the same as YAML, in the same words |
-| \`config\` with \`route\` and \`receivers\` | the file of kubernetes-event-exporter, mounted as it is, in a Secret |
+| \`config\`, a text | config.toml, mounted unchanged. One that does not parse stops the rendering, with its line |
+| \`config\`, tables | the same as YAML, with the same keys |
+| \`config\` with \`route\` and \`receivers\` | kubernetes-event-exporter's file, mounted unchanged, from a Secret |
 | \`kwatchman.config\`, \`kwatchman.filter_by\` | the values of kwatchman's chart; the file is in a Secret |
-| \`slack.token\` and \`slack.channel\`, or \`slack.webhook\`; \`watchReasons\` | the values of giantswarm/event-exporter-app: its rules for upgrades of clusters, [here](files/giant-swarm.yaml) |
+| \`slack.token\` and \`slack.channel\`, or \`slack.webhook\`; \`watchReasons\` | the values of giantswarm/event-exporter-app, with its [rules for cluster upgrades](files/giant-swarm.yaml) |
 
-The roles are computed from it by the rules of \`watchchain rbac\`: list and watch of what is watched, a Role in each namespace where namespaces are named, and never a Secret unless one is asked for. Kinds that the chart does not know are named once in \`kinds\`.
+The chart computes the roles from the configuration by the rules of \`watchchain rbac\`: list and watch of watched kinds, one Role per namespace if namespaces are named, and never a Secret unless the configuration asks for one. Name kinds that the chart does not know once in \`kinds\`.
 
-Secrets: \`slack.webhookURL\` and \`web.token\` go into a Secret; \`existingSecret\` names one of yours. Everything else is a variable of \`extraEnv\` and \`\${VAR}\` in the configuration. Where a Secret or its key is missing, the pod waits in \`CreateContainerConfigError\`, and \`kubectl describe pod\` names it; a variable that is not set stops the start, with the line that asks for it.
+Secrets: \`slack.webhookURL\` and \`web.token\` go into a Secret, or \`existingSecret\` names one of yours. For any other secret, set a variable in \`extraEnv\` and use \`\${VAR}\` in the configuration. If a Secret or its key is missing, the pod waits in \`CreateContainerConfigError\`, and \`kubectl describe pod\` names it; an unset variable stops the start, with the line that uses it.
 
-## Files: a CA, a certificate, a handler of your own
+## Files: a CA, a certificate, your own handler
 
 \`\`\`yaml
 extraVolumes:
@@ -37,19 +37,19 @@ extraVolumeMounts:
 - { name: receiver, mountPath: /etc/secret, readOnly: true }
 \`\`\`
 
-In the configuration these are \`tls = { caFile = "/etc/secret/ca.crt" }\` and \`\${file:/etc/secret/token}\`; a handler from a ConfigMap that is mounted so is \`name = "/etc/secret/page-me.ts"\`. The program may read that folder; for another, \`NODE_OPTIONS=--allow-fs-read=/certs/\` is a variable of \`extraEnv\`.
+In the configuration, refer to them with \`tls = { caFile = "/etc/secret/ca.crt" }\` and \`\${file:/etc/secret/token}\`. For a handler from a ConfigMap mounted there, write \`name = "/etc/secret/page-me.ts"\`. The program may read that folder; to allow another, set \`NODE_OPTIONS=--allow-fs-read=/certs/\` in \`extraEnv\`.
 
-## What makes a new pod
+## What replaces the pod
 
-A changed configuration does not: the program follows the mounted file, which the kubelet brings within about a minute. A change of the sections \`cluster\`, \`state\`, \`web\`, \`lookup\`, \`tracing\`, \`lease\` or \`log\` does, and so does one of a Secret that the chart makes, and of every value that is not the configuration. The state is on the claim of the StatefulSet and stays. A Secret of yours that changes needs \`kubectl rollout restart\`.
+A changed configuration usually does not: the program follows the mounted file, which the kubelet updates within about a minute. A change to the sections \`cluster\`, \`state\`, \`web\`, \`lookup\`, \`tracing\`, \`lease\` or \`log\` does, and so does a change to a Secret that the chart creates, or to any value outside the configuration. The state stays, because it is on the StatefulSet's claim. After a change to your own Secret, run \`kubectl rollout restart\`.
 
 ## OpenShift
 
-It picks users and groups itself, so that none is named where the cluster serves \`security.openshift.io/v1\`, or where \`openshift\` is true, as for \`helm template\`, which asks no cluster.
+OpenShift picks users and groups itself, so the chart sets none if the cluster serves \`security.openshift.io/v1\`, or if \`openshift\` is true. Set it for \`helm template\`, which asks no cluster.
 
 ## Values
 
-Anything else is refused, with its path, and so is a section or a switch of which only the name is left.
+Any other value is refused, with its path, and so is a section or a switch without a value.
 
 `;
 

@@ -151,7 +151,7 @@ describe('sets of values', () => {
   }
 
   for (const [name, note] of Object.entries({
-    kwatchman: /NOTE: kwatchman\.config is taken as it is/,
+    kwatchman: /NOTE: kwatchman\.config is used unchanged/,
     'event-exporter': /NOTE: `config` is kubernetes-event-exporter's.*lookupKinds/s,
     'giant-swarm': /NOTE: these are values of giantswarm\/event-exporter-app/,
     ephemeral: /WARNING: persistence is off.*rbac\.create is off/s,
