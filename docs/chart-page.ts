@@ -17,7 +17,7 @@ Give one of these. Without any, the chart uses [files/config.toml](files/config.
 
 | value | what it is |
 | --- | --- |
-| \`config\`, a text | config.toml, mounted unchanged. One that does not parse stops the rendering, with its line |
+| \`config\`, a text | config.toml, mounted unchanged. If it does not parse, rendering fails and names the line |
 | \`config\`, tables | the same as YAML, with the same keys |
 | \`config\` with \`route\` and \`receivers\` | kubernetes-event-exporter's file, mounted unchanged, from a Secret |
 | \`kwatchman.config\`, \`kwatchman.filter_by\` | the values of kwatchman's chart; the file is in a Secret |
@@ -25,7 +25,7 @@ Give one of these. Without any, the chart uses [files/config.toml](files/config.
 
 The chart computes the roles from the configuration by the rules of \`watchchain rbac\`: list and watch of watched kinds, one Role per namespace if namespaces are named, and never a Secret unless the configuration asks for one. Name kinds that the chart does not know once in \`kinds\`.
 
-Secrets: \`slack.webhookURL\` and \`web.token\` go into a Secret, or \`existingSecret\` names one of yours. For any other secret, set a variable in \`extraEnv\` and use \`\${VAR}\` in the configuration. If a Secret or its key is missing, the pod waits in \`CreateContainerConfigError\`, and \`kubectl describe pod\` names it; an unset variable stops the start, with the line that uses it.
+Secrets: \`slack.webhookURL\` and \`web.token\` go into a Secret, or \`existingSecret\` names one of yours. For any other secret, set a variable in \`extraEnv\` and use \`\${VAR}\` in the configuration. If a Secret or its key is missing, the pod waits in \`CreateContainerConfigError\`, and \`kubectl describe pod\` names it; an unset variable prevents the start, and the message names the line that uses it.
 
 ## Files: a CA, a certificate, your own handler
 
