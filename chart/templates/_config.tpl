@@ -7,7 +7,7 @@ YAML), "kwatchman", "exporter" (kubernetes-event-exporter's) or "giantSwarm" (th
 {{- if .Values.config }}{{ $given = append $given "config" }}{{ end -}}
 {{- if .Values.kwatchman.config }}{{ $given = append $given "kwatchman.config" }}{{ end -}}
 {{- if or .Values.watchReasons .Values.slack.token .Values.slack.webhook }}{{ $given = append $given "watchReasons, slack.token or slack.webhook" }}{{ end -}}
-{{- if gt (len $given) 1 }}{{ fail (printf "%s: each is a whole configuration, so give one of them" (join " and " $given)) }}{{ end -}}
+{{- if gt (len $given) 1 }}{{ fail (printf "%s: each is a whole configuration, so give only one of them" (join " and " $given)) }}{{ end -}}
 {{- if .Values.kwatchman.config -}}
 kwatchman
 {{- else if and $given (not .Values.config) -}}
@@ -25,8 +25,8 @@ tables
 {{- define "watchchain.file" -}}
 {{- $form := include "watchchain.form" . -}}
 {{- if has $form (list "exporter" "giantSwarm") -}}
-  {{- if or .Values.slack.webhookURL .Values.slack.existingSecret }}{{ fail "slack.webhookURL and slack.existingSecret add a handler to watchchain's own configuration; in kubernetes-event-exporter's write a receiver" }}{{ end -}}
-  {{- if or .Values.web.token .Values.web.existingSecret }}{{ fail "the page (web) is set up in watchchain's own configuration: `watchchain import` makes it from kubernetes-event-exporter's" }}{{ end -}}
+  {{- if or .Values.slack.webhookURL .Values.slack.existingSecret }}{{ fail "slack.webhookURL and slack.existingSecret add a handler to watchchain's own configuration; in kubernetes-event-exporter's, write a receiver" }}{{ end -}}
+  {{- if or .Values.web.token .Values.web.existingSecret }}{{ fail "the page (web) needs watchchain's own configuration: `watchchain import` converts kubernetes-event-exporter's" }}{{ end -}}
   {{- $written := .Values.config -}}
   {{- if eq $form "giantSwarm" }}{{ $written = include "watchchain.giantSwarm" . | fromJson }}{{ end -}}
   {{ toJson (dict "name" "config.yaml" "text" (toYaml $written) "read" (include "watchchain.lower" $written | fromJson).value) }}
@@ -35,8 +35,8 @@ tables
   {{- $tables := dict -}}
   {{- if $text -}}
     {{- $tables = fromToml $text -}}
-    {{- $remedy := regexMatch "(?m)^(- )?[A-Za-z]+:(\\s|$)" $text | ternary "; YAML is given as tables: `config:` without the `|`, and with --values instead of --set-file" "" -}}
-    {{- with $tables.Error }}{{ fail (printf "config is no TOML: %s%s" . $remedy) }}{{ end -}}
+    {{- $remedy := regexMatch "(?m)^(- )?[A-Za-z]+:(\\s|$)" $text | ternary "; give YAML as tables: `config:` without the `|`, and with --values instead of --set-file" "" -}}
+    {{- with $tables.Error }}{{ fail (printf "config is not valid TOML: %s%s" . $remedy) }}{{ end -}}
   {{- else -}}
     {{- $tables = deepCopy (eq $form "kwatchman" | ternary .Values.kwatchman.config .Values.config) -}}
   {{- end -}}
@@ -69,12 +69,12 @@ that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only
 {{- $written := toJson .tables -}}
 {{- $spelt := dict "handler" "handler" "web" "web" -}}
 {{- if and (include "watchchain.secret" .root) .root.Values.slack.channel -}}
-  {{ fail "slack.channel does nothing beside slack.webhookURL: a webhook posts to the channel that it was made for; leave it out" }}
+  {{ fail "slack.channel has no effect with slack.webhookURL: a webhook posts to the channel that it was created for; leave it out" }}
 {{- end -}}
 {{- range $key := keys .tables }}{{ if hasKey $spelt (lower $key) }}{{ $_ := set $spelt (lower $key) $key }}{{ end }}{{ end -}}
 {{- $isSlackAdded := and (include "watchchain.secret" .root) (not (contains "${SLACK_WEBHOOK_URL}" $written)) -}}
 {{- if and .root.Values.slack.clusterName (not $isSlackAdded) -}}
-  {{ fail "slack.clusterName is for the handler that slack.webhookURL and slack.existingSecret add, and none is added: write clusterName into the slack handler of your configuration" }}
+  {{ fail "slack.clusterName is for the handler that slack.webhookURL and slack.existingSecret add, but none is added: write clusterName into the slack handler of your configuration" }}
 {{- end -}}
 {{- if $isSlackAdded -}}
   {{- if not (include "watchchain.lower" .tables | fromJson).value.resource }}{{ fail "slack.webhookURL and slack.existingSecret add a handler to the chain at the top of the configuration, which has no resource: write the slack handler into your own chain, with webhookURL = \"${SLACK_WEBHOOK_URL}\"" }}{{ end -}}
@@ -97,7 +97,7 @@ that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only
   {{- $wanted = append $wanted "slack" -}}
 {{- end -}}
 {{- if .Values.slack.webhook }}{{ $wanted = append $wanted "webhook" }}{{ end -}}
-{{- if not $wanted }}{{ fail "watchReasons are given, but nobody to tell: set slack.token and slack.channel, or slack.webhook" }}{{ end -}}
+{{- if not $wanted }}{{ fail "watchReasons needs a receiver: set slack.token and slack.channel, or slack.webhook" }}{{ end -}}
 {{- $routes := list -}}
 {{- range $file.route.routes }}{{ if has (first .match).receiver $wanted }}{{ $routes = append $routes . }}{{ end }}{{ end -}}
 {{- $receivers := list -}}

@@ -77,7 +77,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   {{- with .token }}{{ $_ := set $values "slackToken" . }}{{ end -}}
 {{- end -}}
 {{- if and .Values.web.token (not .Values.web.existingSecret) }}
-  {{- if hasKey $values .Values.web.key }}{{ fail (printf "slack.key and web.key are both %q: in one Secret each needs a key of its own" .Values.web.key) }}{{ end -}}
+  {{- if hasKey $values .Values.web.key }}{{ fail (printf "slack.key and web.key are both %q: in one Secret, each needs its own key" .Values.web.key) }}{{ end -}}
   {{- $_ := set $values .Values.web.key .Values.web.token -}}
 {{- end -}}
 {{- if $values }}{{ toYaml $values }}{{ end -}}

@@ -48,7 +48,7 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
   {{- if and $isNamed (or (not $group) (eq $entry.group $group)) (or (not $isCore) (eq $entry.group "")) }}{{ $found = $entry }}{{ end -}}
 {{- end }}{{ end -}}
 {{- if not $found -}}
-  {{- fail (printf "kind %q is not known to the chart: say what roles call it, as in  kinds: { %s: { group: %s, resource: %ss } }" .wanted.kind $name ($group | default "shop.example.com") $name) -}}
+  {{- fail (printf "kind %q is not known to the chart: give its name in roles, as in  kinds: { %s: { group: %s, resource: %ss } }" .wanted.kind $name ($group | default "shop.example.com") $name) -}}
 {{- end -}}
 {{ toJson $found }}
 {{- end -}}
@@ -61,9 +61,9 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{- else -}}
   {{- range prepend (include "watchchain.list" .chain | fromJson).list . }}{{ $resources = concat $resources (include "watchchain.list" .resource | fromJson).list }}{{ end -}}
 {{- end -}}
-{{- if not $resources }}{{ fail "the configuration watches nothing: write a resource, with a kind" }}{{ end -}}
+{{- if not $resources }}{{ fail "the configuration watches nothing: add a resource with a kind" }}{{ end -}}
 {{- range $resources -}}
-  {{- if or (not (kindIs "map" .)) (not .kind) (not (kindIs "string" .kind)) }}{{ fail (printf "resource %s: it needs a kind, which is a text" (toJson .)) }}{{ end -}}
+  {{- if or (not (kindIs "map" .)) (not .kind) (not (kindIs "string" .kind)) }}{{ fail (printf "resource %s: needs a kind, as a text" (toJson .)) }}{{ end -}}
 {{- end -}}
 {{ toJson (dict "resources" $resources) }}
 {{- end -}}
@@ -76,7 +76,7 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{- /* The handlers of a table, of its chains and of its branches, at any depth. */ -}}
 {{- define "watchchain.handlers" -}}
 {{- $handlers := (include "watchchain.list" .handler | fromJson).list -}}
-{{- range $handlers }}{{ if not (kindIs "map" .) }}{{ fail (printf "handler %s: it is a table, with a name" (toJson .)) }}{{ end }}{{ end -}}
+{{- range $handlers }}{{ if not (kindIs "map" .) }}{{ fail (printf "handler %s: must be a table with a name" (toJson .)) }}{{ end }}{{ end -}}
 {{- range list .chain .branch -}}
   {{- range (include "watchchain.list" . | fromJson).list }}{{ $handlers = concat $handlers (include "watchchain.handlers" . | fromJson).handlers }}{{ end -}}
 {{- end -}}
@@ -99,7 +99,7 @@ namespaces has the values' own; a pattern needs all of them; what all namespaces
   {{- if kindIs "string" $namespaces }}{{ $namespaces = $namespaces | nospace | splitList "," }}{{ end -}}
   {{- if eq (toString $found.namespaced) "false" }}{{ $namespaces = list "" }}{{ end -}}
   {{- range $namespaces -}}
-    {{- if contains "$" . }}{{ fail (printf "namespace %q: the roles are made now, when no variable is known: name it" .) }}{{ end -}}
+    {{- if contains "$" . }}{{ fail (printf "namespace %q: variables are unknown when the chart creates the roles: write the name itself" .) }}{{ end -}}
     {{- $where := contains "*" . | ternary "" . -}}
     {{- $place := get $access $where | default dict -}}
     {{- $_ := set $place (printf "%s/%s" $found.group $found.resource) (list "list" "watch") -}}

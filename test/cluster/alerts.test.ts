@@ -66,7 +66,7 @@ const STATES: readonly State[] = [
     lasts: 20,
     firing: {
       labels: { resource: DEPLOYMENTS },
-      summary: `Nothing was heard of ${DEPLOYMENTS} for 20m 0s`,
+      summary: `Nothing was heard about ${DEPLOYMENTS} for 20m 0s`,
     },
   },
   {
@@ -93,7 +93,7 @@ const STATES: readonly State[] = [
     objects: 6,
     fault: (scene) => scaleAll(scene, 6),
     lasts: 10,
-    firing: { labels: { receiver: 'default/slack' }, summary: 'default/slack fails: what it should get waits' },
+    firing: { labels: { receiver: 'default/slack' }, summary: 'default/slack fails, and its changes wait' },
   },
   {
     alert: 'WatchchainLate',
@@ -114,7 +114,7 @@ const STATES: readonly State[] = [
     alert: 'WatchchainConfigNotLoaded',
     fault: ({ running }) => running.app.reloadFailed(['config.toml:3: [[handler]]: name: no handler is called slakc']),
     lasts: 8,
-    firing: { labels: {}, summary: 'The configuration on the disk is not what runs' },
+    firing: { labels: {}, summary: 'The configuration on disk is not the running one' },
   },
 ];
 
@@ -198,7 +198,7 @@ describe('the alerts', () => {
     await program.until('listening', ({ stderr }) => stderr.includes('"Listening"'));
     const recording = new Recording(Date.UTC(2026, 0, 1));
     for (let n = 0; n < 7; n++) recording.add(await (await fetch(`${program.url()}/metrics`)).text());
-    await recording.assertFires('WatchchainAbsent', { labels: {}, summary: 'Nothing watches' }, 1, world.workdir);
+    await recording.assertFires('WatchchainAbsent', { labels: {}, summary: 'Nothing is being watched' }, 1, world.workdir);
   });
 
   for (const [labels, where] of [

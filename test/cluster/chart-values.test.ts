@@ -41,19 +41,19 @@ describe('values are refused with the reason', () => {
       /at '\/persistence': missing property 'enabled'/,
     ],
     ['a token that is too short', { web: { token: 'short' } }, /at '\/web\/token'/],
-    ['two replicas', { replicas: 2 }, /replicas is 2, it must be 1: two processes would each tell of every change/],
+    ['two replicas', { replicas: 2 }, /replicas is 2, it must be 1: two processes would each report every change/],
     [
       'a kind that the chart does not know',
       { config: { resource: [{ kind: 'widget' }] } },
       /kind "widget" is not known/,
     ],
-    ['a resource without a kind', { config: '[[resource]]\n' }, /resource \{\}: it needs a kind/],
+    ['a resource without a kind', { config: '[[resource]]\n' }, /resource \{\}: needs a kind/],
     [
       'a Lease without its role',
       { lease: { enabled: false }, config: { ...exporter, leaderElection: { enabled: true } } },
       /asks for a Lease, and lease\.enabled is off/,
     ],
-    ['a handler that is no table', { config: { resource, handler: ['log'] } }, /handler "log": it is a table/],
+    ['a handler that is no table', { config: { resource, handler: ['log'] } }, /handler "log": must be a table/],
     [
       'what TOML has no word for',
       { config: { resource, redact: { paths: [null] } } },
@@ -74,12 +74,12 @@ describe('values are refused with the reason', () => {
     [
       'TOML that does not parse',
       { config: '[[resource]]\nkind = = 1\n' },
-      /config is no TOML: toml: line 2 .*found '='/,
+      /config is not valid TOML: toml: line 2 .*found '='/,
     ],
     [
       'YAML where TOML is wanted',
       { config: 'resource:\n- kind: pod\nhandler:\n- name: log\n' },
-      /config is no TOML: toml: line 1.*; YAML is given as tables: `config:` without the `\|`/,
+      /config is not valid TOML: toml: line 1.*; give YAML as tables: `config:` without the `\|`/,
     ],
     [
       'two configurations',
@@ -94,7 +94,7 @@ describe('values are refused with the reason', () => {
     [
       'a channel beside a webhook, which has its own',
       { slack: { webhookURL: 'https://hooks.slack.example/x', channel: '#ops' } },
-      /slack\.channel does nothing beside slack\.webhookURL/,
+      /slack\.channel has no effect with slack\.webhookURL/,
     ],
     [
       'a name of the cluster where the slack handler is in the configuration already, and would not show it',
@@ -102,10 +102,10 @@ describe('values are refused with the reason', () => {
         config: { resource, handler: [{ name: 'slack', webhookURL: '${SLACK_WEBHOOK_URL}' }] },
         slack: { existingSecret: 'mine', clusterName: 'prod-eu' },
       },
-      /slack\.clusterName is for the handler that .* add, and none is added: write clusterName into/,
+      /slack\.clusterName is for the handler that .* add, but none is added: write clusterName into/,
     ],
     ['a token without a channel', { slack: { token: 'x' } }, /slack\.token needs slack\.channel/],
-    ['reasons without a receiver', { watchReasons: ['Upgraded'] }, /nobody to tell: set slack\.token/],
+    ['reasons without a receiver', { watchReasons: ['Upgraded'] }, /watchReasons needs a receiver: set slack\.token/],
     [
       "our handler in another tool's file",
       { config: exporter, slack: { webhookURL: 'https://x.example' } },
