@@ -198,7 +198,12 @@ describe('the alerts', () => {
     await program.until('listening', ({ stderr }) => stderr.includes('"Listening"'));
     const recording = new Recording(Date.UTC(2026, 0, 1));
     for (let n = 0; n < 7; n++) recording.add(await (await fetch(`${program.url()}/metrics`)).text());
-    await recording.assertFires('WatchchainAbsent', { labels: {}, summary: 'Nothing is being watched' }, 1, world.workdir);
+    await recording.assertFires(
+      'WatchchainAbsent',
+      { labels: {}, summary: 'Nothing is being watched' },
+      1,
+      world.workdir,
+    );
   });
 
   for (const [labels, where] of [
