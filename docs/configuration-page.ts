@@ -7,12 +7,12 @@ import { cell, table } from '../src/markdown.ts';
 
 const INTRO = `# The configuration
 
-Every option but those of the [handlers](handlers/). \`make docs\` writes this page from the program. \`watchchain new config\` writes a file to begin with, and \`watchchain check\` says what a file means, or every mistake in it.
+Every option except those of the [handlers](handlers/). \`make docs\` generates this page from the program. \`watchchain new config\` writes a file to start from, and \`watchchain check\` says what a file means, or lists every mistake in it.
 
-- \`\${NAME}\` in a text is the environment variable of that name, and \`\${file:/path}\` is what that file holds, without the line feed at its end. \`$\${\` stands for \`\${\` itself.
-- A duration is \`"250ms"\`, \`"30s"\`, \`"5m"\`, \`"1h30m"\`, or at most \`"24d"\`.
+- \`\${NAME}\` in a string is replaced by the environment variable of that name, and \`\${file:/path}\` by the content of that file, without its final line feed. \`$\${\` stands for \`\${\` itself.
+- A duration is written as \`"250ms"\`, \`"30s"\`, \`"5m"\` or \`"1h30m"\`, and is at most \`"24d"\`.
 - Paths are relative to the configuration file.
-- A change of the file, or of a file that it refers to, is followed while the service runs. These need a restart: ${READ_ONCE.map((name) => `\`[${name}]\``).join(', ')}, the code of your own handlers, and the value of a variable.
+- The running service picks up a change to the file, or to a file that it refers to. These need a restart: ${READ_ONCE.map((name) => `\`[${name}]\``).join(', ')}, the code of your own handlers, and the value of a variable.
 `;
 
 /** Markdown: what stands at the top of the file, then a section for each table. */

@@ -71,30 +71,30 @@ const resourceFields = z.strictObject({
     .regex(/^([a-z0-9.-]+\/)?[a-z0-9.-]+$/, 'must be a group and version such as "apps/v1" or "v1", or a group')
     .optional()
     .describe(
-      '`apps/v1`, `v1`, or a group without version. Needed where several groups serve the name, or when the kind is installed later.',
+      '`apps/v1`, `v1`, or a group without version. Needed when several groups serve the name, or when the kind is installed later.',
     ),
   namespaces: namespaces
     .min(1, 'must name at least one namespace; leave it out for all of them')
     .optional()
     .describe(
-      'Names, or patterns such as `team-*`, for which all namespaces are watched and the others passed over. Default: all namespaces, or those of --namespace.',
+      'Names, or patterns such as `team-*`. A pattern watches all namespaces and skips those that do not match. Default: all namespaces, or those of --namespace.',
     ),
   labelSelector: labelSelector
     .optional()
-    .describe('Which objects, by label. Default: all, or those of --label-selector.'),
+    .describe('Selects objects by label. Default: all, or those of --label-selector.'),
   fieldSelector: fieldSelector
     .optional()
-    .describe('Which objects, by a field the API server can select on. Default: all.'),
+    .describe('Selects objects by a field that the API server can select on. Default: all.'),
   repeats: z
     .enum(REPEATS)
     .optional()
     .describe(
-      'Of Kubernetes Events: which occurrences after the first are told: none (`"first"`), the 2nd, 4th, 8th, ... (`"powers"`) or every one (`"every"`). Default: `"powers"`.',
+      'For Kubernetes Events: which occurrences after the first are reported: none (`"first"`), the 2nd, 4th, 8th, ... (`"powers"`) or every one (`"every"`). Default: `"powers"`.',
     ),
   maxAge: durationFrom('1s', age)
     .optional()
     .describe(
-      'Of Kubernetes Events: what had happened longer ago when it was seen is not told; what happened while nothing was watching is. Default: any age.',
+      'For Kubernetes Events: one that was older than this when it was seen is not reported, unless it happened while nothing was watching. Default: any age.',
     ),
 });
 
@@ -116,22 +116,31 @@ const handler = z.looseObject({
     .string()
     .regex(/^[\w.-]+$/, 'must be made of letters, digits, "_", "." and "-"')
     .optional()
-    .describe('Tells it from others of its name in the chain; part of what is stored, so keep it. Default: the name.'),
+    .describe(
+      'Distinguishes handlers of the same name in a chain. It is part of what is stored, so do not change it. Default: the name.',
+    ),
 });
 
 const retry = z.strictObject({
-  retries: z.int().min(0).max(100).optional().describe('Runs of the chain after the first one has failed. Default: 3.'),
-  minTimeout: duration.optional().describe('The first wait, times a random 1 to 2. Default: `"1s"`.'),
+  retries: z
+    .int()
+    .min(0)
+    .max(100)
+    .optional()
+    .describe('How many times the chain runs again after the first run fails. Default: 3.'),
+  minTimeout: duration
+    .optional()
+    .describe('The first wait, multiplied by a random number from 1 to 2. Default: `"1s"`.'),
   factor: z
     .number()
     .min(1)
     .max(100)
     .optional()
-    .describe('Each later wait is this much longer, up to an hour. Default: 5, which makes 1 s, 5 s, 25 s.'),
+    .describe('Each later wait is this many times longer, up to an hour. Default: 5, which gives 1 s, 5 s, 25 s.'),
   deferFor: duration
     .optional()
     .describe(
-      'How long a change may wait for a receiver that cannot be reached or asks for patience, without using up a retry. Default: `"15m"`.',
+      'How long a change may wait, without using up a retry, for a receiver that cannot be reached or asks to wait. Default: `"15m"`.',
     ),
 });
 
@@ -141,13 +150,13 @@ const workFields = {
     .min(1)
     .optional()
     .describe(
-      'What happens to each change, in this order. What else stands in the table is an option of the handler that `name` names.',
+      'What happens to each change, in this order. Every other key of the table is an option of the handler that `name` names.',
     ),
   quiet: z
     .array(z.looseObject({}))
     .optional()
     .describe(
-      'When something is not told, or later: each has the options of the handler [`quiet`](handlers/quiet.md).',
+      'When changes are not reported, or are held for later. Each has the options of the handler [`quiet`](handlers/quiet.md).',
     ),
   concurrency: z
     .int()
@@ -155,13 +164,13 @@ const workFields = {
     .max(1_000)
     .optional()
     .describe(
-      'Changes of different objects that a chain works on at once; a crash can send this many twice. Default: 8.',
+      'How many changes of different objects a chain works on at once. A crash can send this many twice. Default: 8.',
     ),
   coalesce: z
     .boolean()
     .optional()
     .describe(
-      'Changes of one object that have waited for ten seconds and more, none of them tried yet, are told as one; those that cancel out are not told. Not where a handler counts them. Default: true.',
+      'Changes of one object that have waited for ten seconds or more, none of them attempted yet, are merged into one; those that cancel out are not reported. Not in a chain with a handler that counts changes. Default: true.',
     ),
   retry: retry.optional().describe('What happens when a handler fails.'),
   deadLetters: z
@@ -169,17 +178,17 @@ const workFields = {
     .min(1)
     .optional()
     .describe(
-      'Name of a chain that gets each change that is given up, with the reason (`change.notes.deadLetter`); it needs no `[[chain.resource]]`. What that chain itself gives up is not told. Default: nobody is told.',
+      'Name of a chain that gets each dead letter, with the reason (`change.notes.deadLetter`). It needs no `[[chain.resource]]`. Dead letters of that chain itself are not passed on. Default: nobody is told.',
     ),
 };
 
 const chainName = z
   .string()
   .regex(/^[^/\s][^/]*$/, 'must be a name without "/"')
-  .describe('Part of what is stored, so keep it.');
+  .describe('Part of what is stored, so do not change it.');
 
 const BRANCHES =
-  'Each gets what passed the handlers, side by side; `retry`, `concurrency` and `deadLetters` are as around it unless given.';
+  'Each gets what passed the handlers, side by side. `retry`, `concurrency` and `deadLetters` are inherited unless given.';
 
 /** What a chain and its branches have in common. */
 export interface BranchTable extends z.output<z.ZodObject<typeof workFields>> {
@@ -207,17 +216,17 @@ const podWatcher = z.strictObject({
     .boolean()
     .optional()
     .describe(
-      'Who reads the alerts by GET has read them, as there. Default: false, they are marked by `POST /api/alerts/ack`.',
+      'Reading the alerts with GET marks them as read, as in Pod Watcher. Default: false, `POST /api/alerts/ack` marks them.',
     ),
   includeEvents: z.boolean().optional().describe('Alerts carry the Events of their pods. Default: true.'),
-  pageRefreshSeconds: z.int().min(1).optional().describe('What `/status` says of it. Default: 60.'),
+  pageRefreshSeconds: z.int().min(1).optional().describe('The value that `/status` reports. Default: 60.'),
   timeZone: z
     .string()
     .refine(isTimeZone, 'must be a time zone such as "Europe/Berlin"')
     .optional()
-    .describe('Of the times that are no RFC 3339. Default: that of TZ, or UTC.'),
-  host: z.string().optional().describe('What `/status` says of it.'),
-  namespace: z.string().optional().describe('What `/status` says of it.'),
+    .describe('For times that are not in RFC 3339 format. Default: that of TZ, or UTC.'),
+  host: z.string().optional().describe('The value that `/status` reports.'),
+  namespace: z.string().optional().describe('The value that `/status` reports.'),
 });
 
 function isTimeZone(name: string): boolean {
@@ -236,8 +245,8 @@ export const configFile = z.strictObject({
         .string()
         .min(1)
         .optional()
-        .describe('Path, relative to this file; several as in KUBECONFIG. Default: the usual places.'),
-      context: z.string().min(1).optional().describe("Default: the kubeconfig's current one."),
+        .describe('Path, relative to this file; several are written as in KUBECONFIG. Default: the usual places.'),
+      context: z.string().min(1).optional().describe("Default: the kubeconfig's current context."),
       name: z
         .string()
         .min(1)
@@ -246,18 +255,20 @@ export const configFile = z.strictObject({
       server: z
         .url({ protocol: /^https?$/ })
         .optional()
-        .describe('The API server, in the place of a kubeconfig: `https://api.example:6443`.'),
+        .describe('The API server, instead of a kubeconfig: `https://api.example:6443`.'),
       token: z.string().min(1).optional().describe('With `server`: a bearer token, such as `"${K8S_TOKEN}"`.'),
       tokenFile: filePath.optional().describe('With `server`: a file with the token, read again when it changes.'),
-      caFile: filePath.optional().describe("With `server`: who vouches for it. Default: the system's authorities."),
+      caFile: filePath
+        .optional()
+        .describe("With `server`: the CA certificates that it is verified against. Default: the system's."),
       insecure: z
         .boolean()
         .optional()
-        .describe('With `server`: do not check its certificate, so that anybody in between can read everything.'),
+        .describe('With `server`: do not verify its certificate. Anybody in between can then read everything.'),
       maxSilence: durationFrom('10s')
         .optional()
         .describe(
-          'After so long without a byte a watch counts as dead, and is asked for anew from where it was; `"60s"` also asks for a new watch every 30 to 45 s. Default: after three bookmarks that did not come, 90 to 150 s.',
+          'A watch that receives no byte for this long counts as dead and is opened again where it stopped. `"60s"` also opens a new watch every 30 to 45 s. Default: three missed bookmarks, 90 to 150 s.',
         ),
     })
     .superRefine((cluster, context) => {
@@ -279,17 +290,21 @@ export const configFile = z.strictObject({
         .min(1)
         .optional()
         .describe(
-          'Folder of the state, relative to this file; of this configuration alone: another that runs with it later forgets what this one watches, and takes what waits for chains of its names. Default: below $XDG_STATE_HOME.',
+          'Folder of the state, relative to this file. For this configuration only: another one that uses it later forgets what this one watches, and takes over what waits for chains of the same names. Default: below $XDG_STATE_HOME.',
         ),
-      name: z.string().min(1).optional().describe("Tells the states of one cluster apart. Default: this file's name."),
+      name: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Distinguishes the states of one cluster. Default: this file's name."),
     })
     .optional(),
   history: z
     .strictObject({
-      maxAge: age.optional().describe('A change that has ended is kept for so long. Default: `"7d"`.'),
+      maxAge: age.optional().describe('How long a change is kept after it has ended. Default: `"7d"`.'),
       maxSize: size
         .optional()
-        .describe('So many bytes of manifests are kept, of the newest changes: `"2Gi"`. Default: `"512Mi"`.'),
+        .describe('How many bytes of manifests are kept; the newest changes stay: `"2Gi"`. Default: `"512Mi"`.'),
     })
     .optional(),
   web: z
@@ -301,40 +316,42 @@ export const configFile = z.strictObject({
         .min(16, 'must have at least 16 characters')
         .regex(/^[\w.~+/=-]+$/, 'must be of letters, digits and . _ ~ + / = - only, as a bearer token is')
         .optional()
-        .describe('Who knows it may see the page and its endpoints, and replay: `"${WEB_TOKEN}"`.'),
+        .describe('Anybody who has it may see the page and its endpoints, and replay: `"${WEB_TOKEN}"`.'),
       clusterAccess: z
         .boolean()
         .optional()
         .describe(
-          'Ask the cluster who a bearer token is and whether that one may `get` or `update` the path (TokenReview, SubjectAccessReview).',
+          'Ask the cluster whose a bearer token is, and whether that user may `get` or `update` the path (TokenReview, SubjectAccessReview).',
         ),
       hosts: z
         .array(
           z.string().regex(/^[\w.-]+$/, 'must be a name such as watchchain.example, without scheme, port or wildcard'),
         )
         .optional()
-        .describe('Names under which people reach the page, beside loopback and addresses: `["watchchain.example"]`.'),
+        .describe(
+          'Host names under which people reach the page, besides loopback and IP addresses: `["watchchain.example"]`.',
+        ),
       basePath: z
         .string()
         .regex(/^(\/[\w.~-]+)+$/, 'must begin with "/" and not end with it')
         .optional()
-        .describe('Where a proxy serves the page: `"/watchchain"`.'),
+        .describe('The path at which a proxy serves the page: `"/watchchain"`.'),
       open: z
         .boolean()
         .optional()
-        .describe('Whoever reaches the address may see and do everything: for a network that is closed otherwise.'),
+        .describe('Anybody who reaches the address may see and do everything: for a network that is otherwise closed.'),
       exporterMetrics: exporterPrefix
         .optional()
         .describe(
-          'At `/metrics`, kubernetes-event-exporter\'s own seven beside ours, with this before their names, its `metricsNamePrefix`: `"event_exporter_"`, or `""`.',
+          'Adds kubernetes-event-exporter\'s own seven metrics to `/metrics`, with this prefix, its `metricsNamePrefix`: `"event_exporter_"`, or `""`.',
         ),
       podWatcher: podWatcher
         .optional()
-        .describe("How `/status` and `/pod-restart-alerts` answer, OpenShift's Pod Watcher's own."),
+        .describe("How `/status` and `/pod-restart-alerts`, the endpoints of OpenShift's Pod Watcher, answer."),
     })
     .optional()
     .describe(
-      'Who may see the page. Without it: who is on this machine when it listens on loopback, and nobody elsewhere; /livez, /readyz and /metrics are open.',
+      'Who may see the page. Without this table, anybody on this machine if the page listens on loopback, otherwise nobody. /livez, /readyz and /metrics are always open.',
     ),
   log: z
     .strictObject({
@@ -343,7 +360,7 @@ export const configFile = z.strictObject({
         .enum(LOG_FORMATS)
         .optional()
         .describe(
-          '`--log-format` wins. Default: text on a terminal, else JSON. `"python"`: `2026-11-20 23:42:03,123 [INFO] message`.',
+          '`--log-format` wins. Default: text on a terminal, otherwise JSON. `"python"`: `2026-11-20 23:42:03,123 [INFO] message`.',
         ),
     })
     .optional()
@@ -352,69 +369,77 @@ export const configFile = z.strictObject({
     .enum(['summary', 'each', 'ignore'])
     .optional()
     .describe(
-      'What happened while nothing was watching: told as one message of each sink that can, one by one, or not at all. Default: one by one, from 20 changes on as one message.',
+      'How changes that happened while nothing was watching are reported: as one message from each sink that can, one by one, or not at all. Default: one by one, or as one message from 20 changes on.',
     ),
   existing: z
     .enum(['silent', 'added'])
     .optional()
     .describe(
-      'What is there when a resource is watched for the first time: not told, or told as added, once. Default: not told.',
+      'Whether objects that exist when a resource is watched for the first time are reported: not at all, or once, as added. Default: not at all.',
     ),
   lookup: z
     .strictObject({
       enabled: z
         .boolean()
         .optional()
-        .describe('False: the cluster is never asked; only what a change itself says is known. Default: true.'),
+        .describe(
+          'If false, the cluster is never asked, and only what the change itself says is known. Default: true.',
+        ),
       requestsPerSecond: z
         .number()
         .min(0)
         .optional()
-        .describe('On average; 0 is unlimited. What comes sooner waits, and loses nothing. Default: 5.'),
-      burst: z.int().min(1).optional().describe('How many may go at once before the rate holds. Default: 10.'),
+        .describe('On average; 0 is unlimited. Requests above the rate wait, and nothing is lost. Default: 5.'),
+      burst: z
+        .int()
+        .min(1)
+        .optional()
+        .describe('How many requests may be sent at once before the rate applies. Default: 10.'),
     })
     .optional()
     .describe(
-      'Where a handler or template asks for the labels, annotations or owners of an object that is not watched, the cluster is asked, once a minute for each object.',
+      'When a handler or template needs the labels, annotations or owners of an object that is not watched, the cluster is asked, at most once a minute for each object.',
     ),
   lease: z
     .strictObject({
       name: leaseName
         .optional()
         .describe(
-          'Of the Lease; the same for all of which one is to work. Default: `watchchain-` and the name of the state, with a hash behind it where a Lease may not have that name.',
+          'Name of the Lease, the same for all processes of which one is to work. Default: `watchchain-` and the name of the state, followed by a hash if that name has to be altered to fit.',
         ),
-      namespace: namespace.optional().describe("Where it is. Default: the pod's own, or the kubeconfig's."),
+      namespace: namespace.optional().describe("Namespace of the Lease. Default: the pod's own, or the kubeconfig's."),
       duration: durationFrom('3s')
         .refine((text) => durationMs(text) % 1_000 === 0, 'must be whole seconds')
         .optional()
         .describe(
-          'How long others wait when its holder has vanished. It is renewed every 2/15 of that, and who could not for 2/3 of it stops. Default: `"15s"`.',
+          'How long others wait when the holder has vanished. The holder renews the Lease every 2/15 of this time, and stops if that fails for 2/3 of it. Default: `"15s"`.',
         ),
     })
     .optional()
     .describe(
-      'Work only while holding this Lease (coordination.k8s.io), and wait while another does: never two at once. Without it, whoever is started works.',
+      'Work only while holding this Lease (coordination.k8s.io), and wait while another process holds it, so that two never work at once. Without this table, every started process works.',
     ),
   heartbeat: z
     .strictObject({
       url: z
         .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
         .describe(
-          'Where the request goes: `"${HEARTBEAT_URL}"`. It is a secret: who knows it can keep the alarm quiet.',
+          'Where the request goes: `"${HEARTBEAT_URL}"`. It is a secret: anybody who knows it can keep the alarm quiet.',
         ),
       method: z.enum(['GET', 'POST']).optional().describe('Default: `"POST"`, without a body.'),
       every: durationFrom('1s').optional().describe('Default: `"1m"`.'),
     })
     .optional()
     .describe(
-      "Sends a request now and then while all is well, to a dead man's switch, which raises the alarm when it stays away. All is well while every kind is watched and heard of, the store takes what was seen, and no receiver is given a rest.",
+      "Sends a regular request to a dead man's switch while all is well; the switch raises the alarm when the requests stop. All is well while every kind is watched and heard from, the store accepts what was seen, and no receiver's circuit breaker is open.",
     ),
   tracing: z
     .strictObject({
       endpoint: z
         .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
-        .describe('Of a collector that takes OTLP over HTTP, without `/v1/traces`: `"http://otel-collector:4318"`.'),
+        .describe(
+          'URL of a collector that takes OTLP over HTTP, without `/v1/traces`: `"http://otel-collector:4318"`.',
+        ),
       headers: z
         .record(
           z.string().regex(/^[\w-]+$/),
@@ -424,21 +449,28 @@ export const configFile = z.strictObject({
             .regex(/^[\x20-\x7e]*$/, 'must be visible ASCII'),
         )
         .optional()
-        .describe('Such as `{ Authorization = "Bearer ${TOKEN}" }`.'),
-      ratio: z.number().min(0).max(1).optional().describe('Of all changes, those that are traced. Default: 1, all.'),
+        .describe('For example `{ Authorization = "Bearer ${TOKEN}" }`.'),
+      ratio: z
+        .number()
+        .min(0)
+        .max(1)
+        .optional()
+        .describe('The share of changes that are traced. Default: 1, all of them.'),
     })
     .optional()
-    .describe('Tells the trip of each change as an OpenTelemetry trace. Without it nothing of this is loaded.'),
+    .describe(
+      'Sends the trip of each change as an OpenTelemetry trace. Without this table, no tracing code is loaded.',
+    ),
   redact: z
     .strictObject({
       envNames: z
         .array(pattern)
         .optional()
-        .describe('More environment variables whose values are secret, by name: RE2, found anywhere in it.'),
+        .describe('More environment variables whose values are secret: RE2 patterns, found anywhere in the name.'),
       paths: z
         .record(z.string(), z.array(redactedPath))
         .optional()
-        .describe('More fields that are secret, per kind (`"*"`: every kind): `configmap = ["data.password"]`.'),
+        .describe('More secret fields, per kind (`"*"` is every kind): `configmap = ["data.password"]`.'),
     })
     .optional()
     .describe(
@@ -449,7 +481,7 @@ export const configFile = z.strictObject({
     .array(chain)
     .optional()
     .describe(
-      'More [chains](chains.md): each has a `name`, which is part of what is stored, so keep it, and a `resource`, `handler`, `branch`, `quiet`, `concurrency`, `coalesce`, `retry` and `deadLetters` of its own.',
+      'More [chains](chains.md). Each has a `name`, which is part of what is stored, so do not change it, and a `resource`, `handler`, `branch`, `quiet`, `concurrency`, `coalesce`, `retry` and `deadLetters` of its own.',
     ),
 });
 
