@@ -15,47 +15,47 @@ export interface TemplateScope {
 
 /** The fields of `change`, with what they mean: docs/templates.md is made from it, and a name beside them is refused. */
 export const CHANGE_FIELDS = {
-  action: '`added`, `updated` or `deleted`; of an alert of `podAlerts` also `timer`',
+  action: '`added`, `updated` or `deleted`; for an alert from `podAlerts` also `timer`',
   kind: '`Deployment`',
   apiVersion: '`apps/v1`; `v1` for the core group',
   group: '`apps`; empty for the core group',
   version: '`v1`',
   resource: 'the plural, as in a URL: `deployments`',
-  key: '`namespace/name`, or `name` for what has no namespace',
-  namespace: 'nothing for what has none',
+  key: '`namespace/name`, or `name` for a cluster-scoped object',
+  namespace: 'nothing for a cluster-scoped object',
   name: 'of the object',
   uid: 'of the object; a successor of the same name has another',
-  resourceVersion: 'of `after`; of `before` for a deletion',
+  resourceVersion: 'of `after`, or of `before` for a deletion',
   cluster: "the cluster's name",
   id: 'the number under which the change was accepted',
   observedAt: 'when the change was seen, RFC 3339',
   headline: 'one line for people: `deployment shop/web updated: image web 1.4.2 -> 1.5.0`',
   details:
-    'the lines below it: who made the change, the changed fields, the diff; of an alert what was changed before, Events and the log; nothing when there is no more to tell',
+    'the lines below the headline: who made the change, the changed fields, the diff; for an alert what was changed before, Events and the log; nothing if there is no more to say',
   before: 'the manifest before; nothing for `added`',
   after: 'the manifest after; nothing for `deleted`',
-  object: '`after`, or for a deletion `before`',
-  by: 'who made it: a list of `manager`, `operation`, `subresource`, `time`, `paths`',
+  object: '`after`, or `before` for a deletion',
+  by: 'who made the change: a list of `manager`, `operation`, `subresource`, `time`, `paths`',
   flags:
-    'what is special: `whileAway`, `compacted`, `finalStateUnknown`, `leftScope`, `delayed`, `replayed`; each `true` or nothing',
+    'what is special about the change: `whileAway`, `compacted`, `finalStateUnknown`, `leftScope`, `delayed`, `replayed`; each `true` or nothing',
   notes:
-    'what handlers before left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`; `notes.alert.status`, `notes.alert.reason` and more of [`podAlerts`](pods.md)',
+    'what earlier handlers left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`; `notes.alert.status`, `notes.alert.reason` and more from [`podAlerts`](pods.md)',
 } as const;
 
 /** The fields of `involved`, with what they mean. */
 export const INVOLVED_FIELDS = {
   apiVersion: '`v1`, `apps/v1`; empty when an Event names none',
   kind: '`Pod`',
-  namespace: 'nothing for what has none',
+  namespace: 'nothing for a cluster-scoped object',
   name: 'of the object',
   uid: 'of the object; nothing when an Event names none',
   labels: '`involved.labels["app.kubernetes.io/name"]`',
   annotations: 'as `labels`',
   ownerReferences: 'a list of `apiVersion`, `kind`, `name`, `uid`, `controller`',
   topOwner:
-    'whose it is in the end, pod -> replica set -> deployment; itself when nobody owns it: `apiVersion`, `kind`, `namespace`, `name`, `uid`',
-  deleted: '`true` when it is gone, or being deleted',
-  known: '`false` when the cluster does not show it: then labels, annotations and owners are empty',
+    'the last of its owners, pod -> replica set -> deployment, or the object itself if it has no owner: `apiVersion`, `kind`, `namespace`, `name`, `uid`',
+  deleted: '`true` if the object is gone or being deleted',
+  known: '`false` if the cluster does not show the object; labels, annotations and owners are then empty',
 } as const;
 
 /** The roots, with the fields that each may have. */

@@ -8,7 +8,7 @@ export const image: FilterDefinition = {
   name: 'image',
   args: '"tag"',
   summary:
-    'One part of an image: `"registry"` (`docker.io` where none is written), `"repository"`, `"tag"` or `"digest"`; nothing where it has none.',
+    'One part of an image: `"registry"` (`docker.io` if none is written), `"repository"`, `"tag"` or `"digest"`; nothing if the image has no such part.',
   examples: [
     { template: '{{ "ghcr.io/acme/web:1.5.0" | image: "registry" }}', result: 'ghcr.io' },
     { template: '{{ "ghcr.io/acme/web:1.5.0" | image: "repository" }}', result: 'acme/web' },

@@ -26,7 +26,7 @@ const BYTE_UNITS: readonly string[] = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', '
 
 export const quantity: FilterDefinition = {
   name: 'quantity',
-  summary: 'A quantity of Kubernetes as a number: bytes, or cores. Nothing when it is none.',
+  summary: 'A Kubernetes quantity as a number: bytes or cores. Nothing if it is not a quantity.',
   examples: [
     { template: '{{ "128Mi" | quantity }}', result: '134217728' },
     { template: '{{ "250m" | quantity }}', result: '0.25' },
@@ -36,7 +36,7 @@ export const quantity: FilterDefinition = {
 
 export const bytes: FilterDefinition = {
   name: 'bytes',
-  summary: 'A number of bytes, or a quantity of Kubernetes, for people.',
+  summary: 'A number of bytes, or a Kubernetes quantity, in readable form.',
   examples: [
     { template: '{{ "1536Mi" | bytes }}', result: '1.5 GiB' },
     { template: '{{ 4200000 | bytes }}', result: '4 MiB' },

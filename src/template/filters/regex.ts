@@ -10,7 +10,7 @@ export const MAX_INPUT = 64 * 1024;
 export const regexMatch: FilterDefinition = {
   name: 'regex_match',
   args: '"pattern"',
-  summary: 'Whether the pattern is found in the text, anywhere unless it is anchored.',
+  summary: 'Whether the pattern matches the text: anywhere, unless it is anchored.',
   examples: [
     {
       template: '{% assign pulling = event.message | regex_match: "(?i)back-?off" %}{% if pulling %}yes{% endif %}',
@@ -24,7 +24,7 @@ export const regexMatch: FilterDefinition = {
 export const regexFind: FilterDefinition = {
   name: 'regex_find',
   args: '"pattern", group',
-  summary: 'What the pattern finds first, or a group of it by its number; nothing when it finds nothing.',
+  summary: 'The first match of the pattern, or one of its groups by number; nothing if there is no match.',
   examples: [
     { template: '{{ "took 312ms in all" | regex_find: "[0-9]+ms" }}', result: '312ms' },
     { template: '{{ "web-7d9c-x2x" | regex_find: "^(.*)-[^-]+-[^-]+$", 1 }}', result: 'web' },
@@ -40,7 +40,7 @@ export const regexFind: FilterDefinition = {
 export const regexReplace: FilterDefinition = {
   name: 'regex_replace',
   args: '"pattern", "replacement"',
-  summary: 'Everything that the pattern finds replaced; `$1` stands for its first group.',
+  summary: 'Replaces every match of the pattern; `$1` stands for its first group.',
   examples: [{ template: '{{ "web-7d9c-x2x" | regex_replace: "-[^-]+-[^-]+$", "" }}', result: 'web' }],
   check: checkPattern,
   apply(value, [pattern, replacement], place) {

@@ -5,7 +5,7 @@ import type { FilterDefinition } from '../filter.ts';
 export const duration: FilterDefinition = {
   name: 'duration',
   args: '"s"',
-  summary: 'A number of seconds, or with `"ms"` of milliseconds, in its two largest units.',
+  summary: 'A number of seconds, or of milliseconds with `"ms"`, in its two largest units.',
   examples: [
     { template: '{{ 200 | duration }}', result: '3m20s' },
     { template: '{{ 93784 | duration }}', result: '1d2h' },
@@ -23,7 +23,7 @@ export const duration: FilterDefinition = {
 export const ago: FilterDefinition = {
   name: 'ago',
   summary:
-    'How long before the change was seen a time was: a retry says the same. Nothing when it is no time; `0s` when it is later.',
+    'How long a time was before the change was seen, so a retry gives the same result. Nothing if it is not a time; `0s` if it is later.',
   examples: [{ template: '{{ event.firstTimestamp | ago }}', result: '5m12s' }],
   apply(value, _args, { observedAt }) {
     const time = millisOf(value);
@@ -34,7 +34,7 @@ export const ago: FilterDefinition = {
 export const timestamp: FilterDefinition = {
   name: 'timestamp',
   args: '"ms"',
-  summary: 'A time as a number: milliseconds since 1970, or with `"s"` whole seconds.',
+  summary: 'A time as a number: milliseconds since 1970, or whole seconds with `"s"`.',
   examples: [
     { template: '{{ "2026-11-20T23:42:03Z" | timestamp }}', result: '1795218123000' },
     { template: '{{ "2026-11-20T23:42:03Z" | timestamp: "s" }}', result: '1795218123' },

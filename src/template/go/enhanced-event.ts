@@ -10,7 +10,7 @@ export const ENHANCED_EVENT: readonly FilterDefinition[] = [
     name: 'enhanced_event',
     args: 'involved, "cluster"',
     summary:
-      'An Event with its involved object, in the shape that kubernetes-event-exporter gives it: no `kind` and `apiVersion`, `clusterName`, and in `involvedObject` the labels, annotations and owners, and whether it is deleted.',
+      'An Event with its involved object, in the shape that kubernetes-event-exporter sends: without `kind` and `apiVersion`, with `clusterName`, and with the labels, annotations and owners in `involvedObject`, and whether it is deleted.',
     examples: [
       {
         template: '{% assign whole = change.object | enhanced_event: nil, "prod" %}{{ whole.clusterName }}',
@@ -29,7 +29,7 @@ export const ENHANCED_EVENT: readonly FilterDefinition[] = [
   {
     name: 'de_dot',
     summary:
-      'A map with `_` for each `.` in its keys; of a whole Event the labels and annotations, its own and those of the involved object.',
+      'A map with `_` for each `.` in its keys. In a whole Event, only labels and annotations are treated so, its own and those of the involved object.',
     examples: [
       {
         template: '{% assign whole = change.object | enhanced_event: nil, "prod" | de_dot %}{{ whole.clusterName }}',

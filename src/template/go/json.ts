@@ -12,7 +12,7 @@ export const JSON_TEXT: readonly FilterDefinition[] = [
   },
   {
     name: 'go_pretty_json',
-    summary: 'The same on several lines.',
+    summary: 'The same, on several lines.',
     examples: [{ template: '{{ "a b" | split: " " | go_pretty_json }}', result: '[\n  "a",\n  "b"\n]' }],
     apply: (value) => goJson(value, 2),
   },

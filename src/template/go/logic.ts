@@ -5,41 +5,41 @@ import { integerOf, isEmpty, isEqual, printed, sortedEntries } from './values.ts
 export const LOGIC: readonly FilterDefinition[] = [
   {
     name: 'go_truth',
-    summary: 'Whether Go takes it for true: everything but nothing, `false`, 0, and what is empty.',
+    summary: 'Whether Go takes it as true: anything except nothing, `false`, 0, and empty values.',
     examples: [{ template: '{% if "" | go_truth %}yes{% else %}no{% endif %}', result: 'no' }],
     apply: (value) => !isEmpty(value),
   },
   {
     name: 'go_not',
-    summary: 'The contrary of `go_truth`.',
+    summary: 'The opposite of `go_truth`.',
     examples: [{ template: '{{ 0 | go_not }}', result: 'true' }],
     apply: (value) => isEmpty(value),
   },
   {
     name: 'go_and',
     args: 'b, c',
-    summary: 'The first of the values that Go takes for false, else the last one.',
+    summary: 'The first value that Go takes as false, else the last one.',
     examples: [{ template: '{{ "a" | go_and: "b" }}', result: 'b' }],
     apply: (value, args) => firstFalseOrLast([value, ...args]),
   },
   {
     name: 'go_or',
     args: 'b, c',
-    summary: 'The first of the values that Go takes for true, else the last one.',
+    summary: 'The first value that Go takes as true, else the last one.',
     examples: [{ template: '{{ "" | go_or: "b" }}', result: 'b' }],
     apply: (value, args) => firstTrue([value, ...args]) ?? lastOf([value, ...args]),
   },
   {
     name: 'go_eq',
     args: 'b, c',
-    summary: 'Whether the value equals any of the others. What is absent equals an empty text and 0.',
+    summary: 'Whether the value equals any of the others. An absent value equals an empty text and 0.',
     examples: [{ template: '{{ "Normal" | go_eq: "Warning", "Normal" }}', result: 'true' }],
     apply: (value, args) => args.some((other) => isEqual(value, other)),
   },
   {
     name: 'go_ne',
     args: 'b',
-    summary: 'The contrary of `go_eq`.',
+    summary: 'The opposite of `go_eq`.',
     examples: [{ template: '{{ 1 | go_ne: 2 }}', result: 'true' }],
     apply: (value, [other]) => !isEqual(value, other),
   },
@@ -50,21 +50,21 @@ export const LOGIC: readonly FilterDefinition[] = [
   {
     name: 'go_default',
     args: 'other',
-    summary: 'The value, or the other one where Go takes the value for false.',
+    summary: 'The value, or the other one if Go takes the value as false.',
     examples: [{ template: '{{ 0 | go_default: 1 }}', result: '1' }],
     apply: (value, [other]) => (isEmpty(value) ? other : value),
   },
   {
     name: 'go_coalesce',
     args: 'b, c',
-    summary: 'The first of the values that Go takes for true.',
+    summary: 'The first value that Go takes as true.',
     examples: [{ template: '{{ "" | go_coalesce: nil, "c" }}', result: 'c' }],
     apply: (value, args) => firstTrue([value, ...args]),
   },
   {
     name: 'go_ternary',
     args: 'yes, no',
-    summary: 'The first argument when the value is true, else the second.',
+    summary: 'The first argument if the value is true, else the second.',
     examples: [{ template: '{{ true | go_ternary: "yes", "no" }}', result: 'yes' }],
     apply: (value, [yes, no]) => (value === true ? yes : no),
   },
@@ -80,7 +80,7 @@ export const LOGIC: readonly FilterDefinition[] = [
   {
     name: 'go_index',
     args: 'key, key',
-    summary: 'The element of a list or map, and of that the next one.',
+    summary: 'An element of a list or map; each further key selects within it.',
     examples: [{ template: '{% assign words = "a b" | split: " " %}{{ words | go_index: 1 }}', result: 'b' }],
     apply: (value, keys) => keys.reduce<unknown>((inner, key) => own(inner, key), value),
   },
@@ -100,7 +100,7 @@ export const LOGIC: readonly FilterDefinition[] = [
   },
   {
     name: 'go_entries',
-    summary: 'The pairs of a map in the order of its keys, or of a list with its numbers.',
+    summary: 'The pairs of a map in the order of its keys, or the elements of a list with their numbers.',
     examples: [
       {
         template: '{% assign pairs = event.involvedObject | go_entries %}{{ pairs[0][0] }} {{ pairs[0][1] }}',
@@ -133,7 +133,7 @@ export const LOGIC: readonly FilterDefinition[] = [
   },
   {
     name: 'go_int',
-    summary: 'A whole number, cut towards 0; what is no number is 0.',
+    summary: 'A whole number, rounded towards 0; anything that is not a number is 0.',
     examples: [{ template: '{{ "3.7" | go_int }}', result: '3' }],
     apply: (value) => integerOf(value),
   },
@@ -180,7 +180,7 @@ function arithmetic(
   return {
     name,
     args: 'b',
-    summary: 'Of whole numbers, from left to right.',
+    summary: 'Works on whole numbers, from left to right.',
     examples: [{ template, result }],
     apply: (value, args) => args.map(integerOf).reduce((a, b) => operation(a, b), integerOf(value)),
   };

@@ -12,7 +12,7 @@ export const PRINTF: readonly FilterDefinition[] = [
     name: 'go_printf',
     args: 'a, b',
     summary:
-      "The values in the places of Go's format: `%s`, `%d`, `%v`, `%q`, `%t`, `%f`, `%x`, with flags and widths.",
+      "The values formatted by Go's format string: `%s`, `%d`, `%v`, `%q`, `%t`, `%f`, `%x`, with flags and widths.",
     examples: [
       { template: '{{ "%s-%03d %q" | go_printf: "a", 7, "b" }}', result: 'a-007 "b"' },
       { template: '{{ "%d%%" | go_printf: "x" }}', result: '%!d(string=x)%' },

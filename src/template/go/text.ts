@@ -12,21 +12,27 @@ type TextFilter = (text: string, args: readonly unknown[]) => unknown;
 const MAX_REPEATED = 1024 * 1024;
 
 export const TEXT: readonly FilterDefinition[] = [
-  ofText('go_title', 'Each word with a capital.', '{{ "back off" | go_title }}', 'Back Off', (text) =>
+  ofText('go_title', 'Capitalizes each word.', '{{ "back off" | go_title }}', 'Back Off', (text) =>
     text.replace(/(^|[^\p{L}\p{N}_'])(\p{Ll})/gu, (_, before: string, letter: string) => before + letter.toUpperCase()),
   ),
-  ofText('go_trim', 'Without blanks around it.', '{{ " a " | go_trim }}', 'a', (text) => text.trim()),
-  ofText('go_nospace', 'Without any blanks.', '{{ "a b" | go_nospace }}', 'ab', (text) => text.replace(/\s+/g, '')),
-  ofText('go_trim_all', 'Without these characters around it.', '{{ "$5.00$" | go_trim_all: "$" }}', '5.00', trimAll),
-  ofText('go_trim_prefix', 'Without this beginning.', '{{ "-a-" | go_trim_prefix: "-" }}', 'a-', (text, [prefix]) =>
+  ofText('go_trim', 'Removes whitespace around the text.', '{{ " a " | go_trim }}', 'a', (text) => text.trim()),
+  ofText('go_nospace', 'Removes all whitespace.', '{{ "a b" | go_nospace }}', 'ab', (text) => text.replace(/\s+/g, '')),
+  ofText(
+    'go_trim_all',
+    'Removes these characters around the text.',
+    '{{ "$5.00$" | go_trim_all: "$" }}',
+    '5.00',
+    trimAll,
+  ),
+  ofText('go_trim_prefix', 'Removes this prefix.', '{{ "-a-" | go_trim_prefix: "-" }}', 'a-', (text, [prefix]) =>
     text.startsWith(textOf(prefix)) ? text.slice(textOf(prefix).length) : text,
   ),
-  ofText('go_trim_suffix', 'Without this end.', '{{ "-a-" | go_trim_suffix: "-" }}', '-a', (text, [suffix]) =>
+  ofText('go_trim_suffix', 'Removes this suffix.', '{{ "-a-" | go_trim_suffix: "-" }}', '-a', (text, [suffix]) =>
     text.endsWith(textOf(suffix)) ? text.slice(0, text.length - textOf(suffix).length) : text,
   ),
   ofText(
     'go_trunc',
-    'The first characters, or with a negative number the last ones.',
+    'The first characters, or the last ones with a negative number.',
     '{{ "hello" | go_trunc: -2 }}',
     'lo',
     (text, [count]) => {
@@ -38,7 +44,7 @@ export const TEXT: readonly FilterDefinition[] = [
   ),
   ofText(
     'go_substr',
-    'From the first number to before the second.',
+    'The characters from the first number up to, not including, the second.',
     '{{ "hello" | go_substr: 1, 3 }}',
     'el',
     (text, [start, end]) => {
@@ -48,12 +54,12 @@ export const TEXT: readonly FilterDefinition[] = [
         .join('');
     },
   ),
-  ofText('go_repeat', 'So many times.', '{{ "ab" | go_repeat: 2 }}', 'abab', (text, [count]) => {
+  ofText('go_repeat', 'Repeats the text this many times.', '{{ "ab" | go_repeat: 2 }}', 'abab', (text, [count]) => {
     const times = Math.max(0, integerOf(count));
     if (times * text.length > MAX_REPEATED) throw new Error(`repeats a text to more than ${MAX_REPEATED} characters`);
     return text.repeat(times);
   }),
-  ofText('go_indent', 'Each line moved in by so many blanks.', '{{ "a" | go_indent: 2 }}', '  a', (text, [by]) =>
+  ofText('go_indent', 'Indents each line by this many spaces.', '{{ "a" | go_indent: 2 }}', '  a', (text, [by]) =>
     indented(text, by),
   ),
   ofText(
@@ -65,23 +71,31 @@ export const TEXT: readonly FilterDefinition[] = [
   ),
   ofText(
     'go_replace',
-    'Every occurrence of the first by the second.',
+    'Replaces every occurrence of the first text by the second.',
     '{{ "a.b.c" | go_replace: ".", "_" }}',
     'a_b_c',
     (text, [from, to]) => text.replaceAll(textOf(from), () => textOf(to)),
   ),
   ofText(
     'go_contains',
-    'Whether the other is part of it.',
+    'Whether the text contains the other.',
     '{{ "hello" | go_contains: "ell" }}',
     'true',
     (text, [part]) => text.includes(textOf(part)),
   ),
-  ofText('go_has_prefix', 'Whether it begins so.', '{{ "hello" | go_has_prefix: "he" }}', 'true', (text, [prefix]) =>
-    text.startsWith(textOf(prefix)),
+  ofText(
+    'go_has_prefix',
+    'Whether the text begins with this.',
+    '{{ "hello" | go_has_prefix: "he" }}',
+    'true',
+    (text, [prefix]) => text.startsWith(textOf(prefix)),
   ),
-  ofText('go_has_suffix', 'Whether it ends so.', '{{ "hello" | go_has_suffix: "lo" }}', 'true', (text, [suffix]) =>
-    text.endsWith(textOf(suffix)),
+  ofText(
+    'go_has_suffix',
+    'Whether the text ends with this.',
+    '{{ "hello" | go_has_suffix: "lo" }}',
+    'true',
+    (text, [suffix]) => text.endsWith(textOf(suffix)),
   ),
   ofText(
     'go_split',
@@ -90,17 +104,19 @@ export const TEXT: readonly FilterDefinition[] = [
     '[a b]',
     (text, [separator]) => text.split(textOf(separator)),
   ),
-  ofText('go_b64enc', 'In Base64.', '{{ "hi" | go_b64enc }}', 'aGk=', (text) => Buffer.from(text).toString('base64')),
-  ofText('go_b64dec', 'Out of Base64.', '{{ "aGk=" | go_b64dec }}', 'hi', (text) =>
+  ofText('go_b64enc', 'Encodes as Base64.', '{{ "hi" | go_b64enc }}', 'aGk=', (text) =>
+    Buffer.from(text).toString('base64'),
+  ),
+  ofText('go_b64dec', 'Decodes Base64.', '{{ "aGk=" | go_b64dec }}', 'hi', (text) =>
     Buffer.from(text, 'base64').toString(),
   ),
-  ofText('go_sha256sum', 'Its SHA-256 in hexadecimal.', '{{ "" | go_sha256sum | go_trunc: 8 }}', 'e3b0c442', (text) =>
+  ofText('go_sha256sum', 'The SHA-256 in hexadecimal.', '{{ "" | go_sha256sum | go_trunc: 8 }}', 'e3b0c442', (text) =>
     createHash('sha256').update(text).digest('hex'),
   ),
   {
     name: 'go_join',
     args: '", "',
-    summary: 'The elements of a list with the separator between them; nothing is left out.',
+    summary: 'The elements of a list with the separator between them; absent ones are left out.',
     examples: [{ template: '{{ "a b" | split: " " | go_join: "-" }}', result: 'a-b' }],
     apply: (value, [separator]) =>
       (Array.isArray(value) ? value : [value]).filter(isThere).map(textOf).join(textOf(separator)),
@@ -130,14 +146,14 @@ export const TEXT: readonly FilterDefinition[] = [
   {
     name: 'go_cat',
     args: 'b, c',
-    summary: 'The values with blanks between them.',
+    summary: 'The values with spaces between them.',
     examples: [{ template: '{{ "a" | go_cat: "b" }}', result: 'a b' }],
     apply: (value, args) => [value, ...args].filter(isThere).map(printed).join(' '),
   },
   {
     ...regexReplace,
     name: 'go_regex_replace',
-    summary: 'As `regex_replace`, with the groups written as Go has them: `${1}`.',
+    summary: 'As `regex_replace`, with groups written as in Go: `${1}`.',
     examples: [{ template: '{{ "-ab-axxb-" | go_regex_replace: "a(x*)b", "${1}W" }}', result: '-W-xxW-' }],
     apply(value, [pattern, replacement], place) {
       const parts = textOf(replacement);

@@ -27,7 +27,7 @@ const ZERO_UNIX_NS = '-6795364578871345152';
 export const TIME: readonly FilterDefinition[] = [
   {
     name: 'go_time',
-    summary: "A time as Go writes it; Go's zero time when there is none.",
+    summary: "A time as Go writes it; Go's zero time if there is none.",
     examples: [
       { template: '{{ "2026-11-20T23:56:58Z" | go_time }}', result: '2026-11-20 23:56:58 +0000 UTC' },
       { template: '{{ nil | go_time }}', result: '0001-01-01 00:00:00 +0000 UTC' },
@@ -36,7 +36,7 @@ export const TIME: readonly FilterDefinition[] = [
   },
   {
     name: 'go_now',
-    summary: 'The time at which the change was seen: a retry says the same.',
+    summary: 'When the change was seen, so a retry gives the same result.',
     examples: [{ template: '{{ nil | go_now | go_date: "2006-01-02" }}', result: '2026-11-20' }],
     apply: (_value, _args, { observedAt }) => new Date(observedAt ?? 0).toISOString(),
   },
@@ -64,7 +64,7 @@ export const TIME: readonly FilterDefinition[] = [
   {
     name: 'go_unix',
     args: '"s"',
-    summary: 'A time as a number since 1970: seconds (with `"text"` as a text), `"ms"` or `"ns"`.',
+    summary: 'A time as a number since 1970: in seconds (as a text with `"text"`), `"ms"` or `"ns"`.',
     examples: [{ template: '{{ "2026-11-20T23:42:03Z" | go_unix: "s" }}', result: '1795218123' }],
     apply(value, [unit]) {
       const { ms, nanos } = instantOf(value);
