@@ -4,19 +4,19 @@ import { createMetrics } from '../src/metrics.ts';
 
 const INTRO = `# Metrics
 
-At \`/metrics\`, for Prometheus. \`make docs\` writes this page from the program.
+watchchain serves these at \`/metrics\`, for Prometheus. \`make docs\` generates this page from the program.
 
-A label has as many values as the configuration has names: chains, handlers, receivers (by the handler that sends, never a URL), resources and namespaces. No object's name is a label. What is read from the store is at most 15 seconds old.
+A label has only as many values as the configuration has names: chains, handlers, receivers (by the handler that sends, never a URL), resources and namespaces. No label holds the name of an object. Values read from the store are at most 15 seconds old.
 `;
 
 const OF_THE_PROCESS = `
-Beside these the usual ones of the process and of Node, by the names that dashboards know: \`process_cpu_seconds_total\`, \`process_resident_memory_bytes\`, \`process_open_fds\`, \`nodejs_gc_duration_seconds\` and others. The delay of the event loop since the last scrape is \`nodejs_eventloop_lag_p50_seconds\`, \`..._p99_seconds\` and \`..._max_seconds\`; at rest it is the 10 ms at which it is looked at.
+There are also the usual metrics of the process and of Node, under the names that dashboards know: \`process_cpu_seconds_total\`, \`process_resident_memory_bytes\`, \`process_open_fds\`, \`nodejs_gc_duration_seconds\` and others. The delay of the event loop since the last scrape is \`nodejs_eventloop_lag_p50_seconds\`, \`..._p99_seconds\` and \`..._max_seconds\`; at rest it is 10 ms, the interval at which it is sampled.
 
-With \`[web] exporterMetrics\`, which a configuration of kubernetes-event-exporter sets, its seven are there too: \`build_info\`, \`events_sent\`, \`events_discarded\`, \`watch_errors\`, \`send_event_errors\`, \`kube_api_read_cache_hits\` and \`kube_api_read_cache_misses\`, behind its prefix and without labels.
+With \`[web] exporterMetrics\`, which a configuration of kubernetes-event-exporter sets, its seven metrics are there too: \`build_info\`, \`events_sent\`, \`events_discarded\`, \`watch_errors\`, \`send_event_errors\`, \`kube_api_read_cache_hits\` and \`kube_api_read_cache_misses\`, with its prefix and without labels.
 
 ## Alerts
 
-The rules are in [alerts.yaml](../chart/files/alerts.yaml), which Prometheus takes as it is; the chart makes a PrometheusRule of it (\`prometheusRule.create\`). Each links to what to do, in [operations.md](operations.md#alerts). Tests bring the program into each of these states and see the alert fire.
+The rules are in [alerts.yaml](../chart/files/alerts.yaml), which Prometheus loads unchanged; the chart turns it into a PrometheusRule (\`prometheusRule.create\`). Each alert links to what to do, in [operations.md](operations.md#alerts). Tests bring the program into each of these states and check that the alert fires.
 `;
 
 /** One rule of the file. */

@@ -41,7 +41,7 @@ const tooOld = (read: Read) => read('verdicts', (labels) => isOfAge(labels) && l
 export function addExporterMetrics(metrics: Metrics, prefix: string): void {
   const build = new Gauge({
     name: `${prefix}build_info`,
-    help: '1, and which version runs',
+    help: 'Always 1; the labels name the running version',
     labelNames: ['version', 'revision', 'goversion', 'goos', 'goarch'],
     registers: [],
   });

@@ -34,13 +34,13 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
         }
       },
     });
-  gauge('build_info', '1, and which version runs', 'version', 'node').set(
+  gauge('build_info', 'Always 1; the labels name the running version', 'version', 'node').set(
     { version: VERSION, node: process.version },
     1,
   );
   const stateFree = gauge(
     'state_free_bytes',
-    'Room on the volume of the state; absent until it is open, and where it is kept in memory',
+    'Free space on the volume of the state; absent until the state is open, or if it is kept in memory',
   );
   // Without labels it would be 0 from the first on, which is the alarm of a full disk.
   stateFree.remove();
@@ -49,7 +49,7 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
     watchEvents: counter('watch_events_total', 'Watch events received, by type', 'resource', 'type'),
     noise: counter('noise_total', 'Updates outside the interest of every chain, not stored', 'resource'),
     malformed: counter('malformed_total', 'Objects or lines that could not be read', 'resource'),
-    relists: counter('relists_total', 'Lists, by reason', 'resource', 'reason'),
+    relists: counter('relists_total', 'Lists made, by reason', 'resource', 'reason'),
     watchRestarts: counter(
       'watch_restarts_total',
       'Watches opened again from the cursor, by reason',
@@ -64,17 +64,26 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
     ),
     scopeHeard: perScope(
       'scope_last_heard_timestamp_seconds',
-      'When the API server last said anything of the scope: at least every ten minutes, whatever happens',
+      'When the API server last sent anything for the scope: at least every ten minutes, whatever happens',
       (alike) => {
         const heard = alike.map(({ lastHeardAt }) => lastHeardAt).filter((at) => at !== undefined);
         return heard.length === 0 ? undefined : Math.min(...heard) / 1_000;
       },
     ),
-    lookups: counter('lookups_total', 'Objects that Events and changes involve, by where they were found', 'outcome'),
+    lookups: counter(
+      'lookups_total',
+      'Lookups of objects that Events and changes involve, by where they were found',
+      'outcome',
+    ),
     changes: counter('changes_total', 'Changes accepted', 'resource', 'action'),
-    verdicts: counter('verdicts_total', 'Answers of handlers', 'handler', 'verdict'),
-    fallbacks: counter('fallbacks_total', 'Changes that a fallback told in place of a sink', 'handler', 'fallback'),
-    digests: counter('digests_total', 'Messages that told of several changes at once', 'handler'),
+    verdicts: counter('verdicts_total', 'Verdicts of handlers', 'handler', 'verdict'),
+    fallbacks: counter(
+      'fallbacks_total',
+      'Changes that a fallback delivered in place of a sink',
+      'handler',
+      'fallback',
+    ),
+    digests: counter('digests_total', 'Messages that reported several changes at once', 'handler'),
     attempts: counter('attempts_total', 'Runs of a chain for a change, by outcome', 'chain', 'outcome'),
     ends: counter('ends_total', 'How changes ended in a chain', 'chain', 'end'),
     pending: gauge('pending', 'Changes that have not ended yet', 'chain'),
@@ -88,11 +97,15 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
     deliverySeconds: seconds('delivery_seconds', 'Time of a request', [0.005, 0.02, 0.1, 0.5, 2, 10], 'receiver'),
     latency: seconds(
       'latency_seconds',
-      'From the watch event to the end of the chain',
+      'Time from the watch event to the end of the chain',
       [0.005, 0.02, 0.1, 0.5, 1, 5, 30, 300],
       'chain',
     ),
-    heartbeats: counter('heartbeats_total', "Beats to the dead man's switch: sent, failed, or withheld", 'outcome'),
+    heartbeats: counter(
+      'heartbeats_total',
+      "Heartbeats to the dead man's switch: sent, failed, or withheld",
+      'outcome',
+    ),
     spans: counter('spans_total', 'Spans for the trace collector: sent, or dropped', 'outcome'),
     stateFree,
     leader: gauge(
@@ -100,8 +113,11 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
       '1 while the configured Lease is held, 0 while another holds it; absent without one',
       'lease',
     ),
-    configReloads: counter('config_reloads_total', 'Changed configurations, by outcome', 'outcome'),
-    configReloaded: gauge('config_last_reload_successful', '0 while the file on disk is not what runs'),
+    configReloads: counter('config_reloads_total', 'Reloads of a changed configuration, by outcome', 'outcome'),
+    configReloaded: gauge(
+      'config_last_reload_successful',
+      '0 while the file on disk is not the configuration that runs, else 1',
+    ),
     breakerOpen: gauge('breaker_open', '1 while the circuit breaker of a receiver is open', 'receiver'),
   };
 }
