@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An exec plug-in that stays (mode = "lines"): what is labelled `alerts: "off"` goes no further."""
+"""An exec plug-in that keeps running (mode = "lines"): it halts changes of objects labelled `alerts: "off"`."""
 import json
 import sys
 

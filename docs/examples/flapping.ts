@@ -1,4 +1,4 @@
-/** A handler of one's own that keeps state: of an object that changes over and over, only the first few changes of an hour pass. */
+/** Your own handler with state: of an object that changes over and over, only the first few changes within an hour pass. */
 import { defineStateful, halt, z, type Change, type StatefulContext } from 'watchchain';
 
 const HOUR_MS = 3_600_000;
@@ -14,13 +14,13 @@ const options = z.strictObject({
 
 export default defineStateful({
   name: 'flapping',
-  summary: 'Halts what changes over and over.',
-  description: 'A deletion always passes, and what comes after it is counted anew.',
+  summary: 'Halts changes of an object that changes over and over.',
+  description: 'A deletion always passes and resets the count.',
   options,
   examples: [{ title: 'Three an hour', toml: '[[handler]]\nname = "./flapping.ts"\natMost = 3\n' }],
   create({ atMost }) {
     return {
-      /** The state, when changes of this object have passed, is committed with the end of this one: a retry counts once. */
+      /** The state, the times of the changes that passed, is committed with the end of this one: a retry counts once. */
       handle(change: Change, { state = [], now }: StatefulContext<readonly number[]>) {
         if (change.action === 'deleted') return { verdict: change, state: null };
         const passed = state.filter((at) => now - at < HOUR_MS);

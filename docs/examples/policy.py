@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A webhook that decides whether anybody is told: what is labelled `alerts: "off"` goes no further.
+"""A webhook that decides what is reported: it halts changes of objects labelled `alerts: "off"`.
 
 Standard library only. Listens on 127.0.0.1 and prints its address.
 """
