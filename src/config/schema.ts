@@ -64,7 +64,7 @@ const resourceFields = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'Kind, plural, singular or short name, in any case: `deployment`, `deploy`, `certificates.cert-manager.io`.',
+      'Kind, plural, singular or short name, in upper or lower case: `deployment`, `deploy`, `certificates.cert-manager.io`.',
     ),
   apiVersion: z
     .string()

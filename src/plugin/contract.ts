@@ -25,7 +25,7 @@ const MAX_SHOWN_CHARS = 100;
 const manifest = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
 
 export const actor = z.looseObject({
-  manager: z.string().describe('Who wrote, such as `kubectl-set`.'),
+  manager: z.string().describe('The field manager, such as `kubectl-set`.'),
   operation: z.enum(['Apply', 'Update']),
   subresource: z.string().optional(),
   time: z.string().optional().describe('RFC 3339.'),
@@ -36,7 +36,7 @@ export const actor = z.looseObject({
 export const changeDocument = z.looseObject({
   headline: z.string().describe('One line for people.'),
   id: z.int().describe('Rises with every change; `watchchain explain --change` takes it.'),
-  time: z.string().describe('When it was seen, RFC 3339 with milliseconds.'),
+  time: z.string().describe('When the change was seen, RFC 3339 with milliseconds.'),
   cluster: z.string(),
   action: z.enum(['added', 'updated', 'deleted', 'timer']),
   apiVersion: z.string(),
@@ -46,40 +46,40 @@ export const changeDocument = z.looseObject({
   name: z.string(),
   uid: z.string(),
   resourceVersion: z.string(),
-  by: z.array(actor).describe('Who made the change: from managedFields.'),
+  by: z.array(actor).describe('Who made the change, from managedFields.'),
   flags: z.array(z.string()),
-  before: manifest.optional().describe('Of an update or a deletion. Secrets are redacted, managedFields left out.'),
-  after: manifest.optional().describe('Of a creation or an update.'),
+  before: manifest.optional().describe('For an update or a deletion. Secrets are redacted, managedFields left out.'),
+  after: manifest.optional().describe('For a creation or an update.'),
 });
 
 /** What a plug-in reads: one JSON object, in the long-lived mode on one line. */
 export const request = z
   .looseObject({
     version: z.literal(CONTRACT_VERSION),
-    id: z.int().describe("The change's number; an answer in the long-lived mode repeats it."),
+    id: z.int().describe('The number of the change; an answer in the mode `lines` repeats it.'),
     handler: z.string().describe('`chain/name` of the handler that asks.'),
-    attempt: z.int().describe('1 for the first one.'),
-    idempotencyKey: z.string().describe('The same for every attempt to tell this handler of this change.'),
+    attempt: z.int().describe('1 for the first attempt.'),
+    idempotencyKey: z.string().describe('The same for every attempt of this handler on this change.'),
     change: changeDocument,
-    notes: z.looseObject({}).describe('What the handlers before it have noted.'),
+    notes: z.looseObject({}).describe('Notes of the earlier handlers.'),
   })
-  .describe('What a plug-in is asked.');
+  .describe('The request to a plug-in.');
 
 /** What a plug-in may answer. */
 const answer = z
   .strictObject({
-    id: z.int().optional().describe('Of the request that it answers. Needed in the long-lived mode.'),
+    id: z.int().optional().describe('The `id` of the request that this answers. Required in the mode `lines`.'),
     verdict: z.enum(['pass', 'halt']).default('pass').describe('Whether the change goes on.'),
-    reason: z.string().max(1_000).optional().describe('Why it is halted, for people.'),
+    reason: z.string().max(1_000).optional().describe('Why the change is halted, for people.'),
     notes: z
       .record(z.string(), z.json())
       .optional()
       .describe(
-        'For the handlers after it: `change.notes.answers["NAME"]`, NAME being the handler\'s own in its chain.',
+        'For later handlers: `change.notes.answers["NAME"]`, where NAME is the name of this handler in its chain.',
       ),
-    error: z.string().max(1_000).optional().describe('It could not do it: a failed attempt, which is made again.'),
+    error: z.string().max(1_000).optional().describe('What went wrong: the attempt fails and is made again.'),
   })
-  .describe('What a plug-in may answer. No answer at all passes the change on.');
+  .describe('The answer of a plug-in. No answer at all passes the change on.');
 
 export type Answer = z.output<typeof answer>;
 
