@@ -2,7 +2,8 @@
 import type { Change } from '../../src/change.ts';
 import { TerminalError } from '../../src/errors.ts';
 import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
-import { compileTemplate, type Template } from '../../src/template/template.ts';
+import { compileTemplate } from '../../src/template/template.ts';
+import { compileMarkup } from './markup.ts';
 import { attachmentOf, colorOf, type SlackAttachment } from './message.ts';
 import type { Options } from './options.ts';
 import { harmless, plainText } from './text.ts';
@@ -34,11 +35,11 @@ export function compileContent(options: Options, clusterName: string): (change: 
   const isTemplated = [message, title, color, fields, footer, authorName].some((given) => given !== undefined);
   const defaultFooter = options.clusterName ?? clusterName;
   if (!isTemplated) return (change) => ({ attachments: [attachmentOf(change, defaultFooter)] });
-  const text = member(message, 'message', TEXT_MAX);
+  const text = message === undefined ? () => undefined : compileMarkup(message, 'message', TEXT_MAX);
   const attachment = compileAttachment(options);
   return (change) => {
     const scope = scopeOf(change);
-    const shown = text(scope);
+    const shown = text(scope) || undefined;
     return {
       ...(shown === undefined ? {} : { text: shown }),
       ...(attachment === undefined ? {} : { attachments: [attachment(change, scope, shown)] }),
@@ -77,7 +78,7 @@ function compileAttachment({ title, color, fields, footer, authorName }: Options
   };
   const colored = member(color, 'color', FIELD_MAX);
   const rows = Object.entries(fields ?? {}).map(([name, source]) => {
-    return [plainText(name, FIELD_MAX), compileTemplate(source, `fields.${name}`)] as const;
+    return { title: plainText(name, FIELD_MAX), value: compileMarkup(source, `fields.${name}`, FIELD_MAX) };
   });
   return (change, scope, text) => {
     const rendered = Object.entries(parts).flatMap(([name, render]) => {
@@ -86,7 +87,7 @@ function compileAttachment({ title, color, fields, footer, authorName }: Options
     });
     const own = Object.fromEntries(rendered) as Pick<TemplatedAttachment, 'author_name' | 'title' | 'footer'>;
     const fallback = own.title ?? text ?? '';
-    const shown = rows.map(([name, value]) => fieldOf(name, value, scope));
+    const shown = rows.map(({ title, value }) => ({ title, value: value(scope), short: false }) as const);
     return {
       color: colored(scope) ?? colorOf(change),
       fallback,
@@ -94,10 +95,6 @@ function compileAttachment({ title, color, fields, footer, authorName }: Options
       ...(shown.length === 0 ? {} : { fields: shown }),
     };
   };
-}
-
-function fieldOf(title: string, value: Template, scope: TemplateScope) {
-  return { title, value: plainText(value.text(scope), FIELD_MAX), short: false } as const;
 }
 
 /** Undefined for nothing, asked for or rendered. */

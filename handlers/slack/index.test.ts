@@ -176,6 +176,19 @@ describe('slack: the message', () => {
     assert.equal(attachmentIn(await bodyOf(t, repeat)).text, '```BackOff x4 pod web-1: Back-off```');
   });
 
+  test('templates link and mention, and what they say of an object does neither', async (t) => {
+    const change = changeOf({ after: configMap('', { note: HOSTILE }) });
+    const note = '{{ change.object.metadata.annotations.note }}';
+    const body = await bodyOf(t, change, {
+      message: `<!here> ${note}`,
+      fields: { Logs: `<https://logs.example|${note}>` },
+    });
+    const { text, attachments } = JSON.parse(body) as { text: string; attachments: { fields: { value: string }[] }[] };
+    for (const shown of [text, attachments[0]?.fields[0]?.value ?? '']) {
+      assert.match(shown, /^<(?:!here>|https:\/\/logs\.example\|)[^<>]*&lt;!channel&gt; &lt;@U1&gt; [^<>]*>?$/);
+    }
+  });
+
   test('a name that Kubernetes allows cannot mention anybody in the title', async (t) => {
     const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: '<!channel>' } };
     const { title } = attachmentIn(await bodyOf(t, changeOf({ after: role })));
@@ -227,7 +240,7 @@ describe('slack: several in one message', () => {
   test('a few are told in the words of the templates, one below the other', async (t) => {
     const message = 'note <!here> {{ change.object.metadata.annotations.note }}';
     assert.deepEqual(JSON.parse(await bodyOfAll(t, { message })), {
-      text: [1, 2, 3].map((n) => `note &lt;!here&gt; n${n}`).join('\n'),
+      text: [1, 2, 3].map((n) => `note <!here> n${n}`).join('\n'),
     });
   });
 

@@ -15,7 +15,7 @@ export default defineSink({
   summary: 'Posts each change to a Slack channel, through an incoming webhook or as a bot.',
   description: [
     "The title says what happened to which object. After `diff`, the text of an update has the headline and who did it in its first line, then a line per changed field, then the diff of what does not fit on a line; it is cut, visibly, at Slack's limit of 4,000 characters. Creations, deletions and updates without a diff have a title only, and a text where there is something to add: that the change happened while nothing was watching, or that the object was perhaps only no longer selected.",
-    'Nothing in an object can mention a channel, make a link or end the code block.',
+    'Nothing in an object can mention a channel, make a link or end the code block. The templates of `message` and `fields` can, in their own words: `<https://logs.example/{{ change.namespace }}|logs>`, `<!here>`, `<@U012AB3CD>`, `<!subteam^S012AB3CD>`. Slack notifies of mentions in `message` only.',
     'As a bot, with a `token`, it also answers in threads (`threadKey`) and rewrites a message (`update`). Which message that is, it remembers for 30 days after the last one, over restarts. A message that was removed meanwhile is begun anew.',
     'What comes faster than `messagesPerSecond` is told together: up to ten changes as they are, in one message; more as a list of every object by name. Threads and messages that are rewritten are told one by one.',
     'A message counts as delivered when Slack has answered `ok`. Other servers with webhooks of this kind (Mattermost, Rocket.Chat) work too.',
@@ -39,6 +39,14 @@ channel = "#upgrades"
 message = "{{ event.involvedObject.name }}: {{ event.message }}"
 threadKey = "{{ event.involvedObject.namespace }}/{{ event.involvedObject.name }}"
 completionCondition = "{% if event.reason == 'Upgraded' %}done{% endif %}"
+`,
+    },
+    {
+      title: 'A mention where something is deleted, and a link to its dashboard',
+      toml: `[[handler]]
+name = "slack"
+webhookURL = "\${SLACK_WEBHOOK_URL}"
+message = "{% if change.action == 'deleted' %}<!here> {% endif %}{{ change.headline }} <https://grafana.example/d/ns?var-namespace={{ change.namespace | url_encode }}|dashboard>"
 `,
     },
     {

@@ -25,12 +25,19 @@ export function codeBlock(text: string, max: number): string {
   return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length)}${FENCE}`;
 }
 
-/**
- * Slack reads `&`, `<` and `>` as control characters and asks for entities in their place, in code blocks too. The arrow between
- * old and new stays an arrow, readable in the raw message as well: a `>` closes nothing where no `<` is left.
- */
+/** {@link harmless} beside a `<` of our own, which any `>` would close. */
+export function allHarmless(text: string): string {
+  return allEntities(printableLines(text));
+}
+
+/** The arrow between old and new stays an arrow, readable in the raw message as well: a `>` closes nothing where no `<` is left. */
 function entities(text: string): string {
-  return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character).replaceAll(' -&gt; ', ' -> ');
+  return allEntities(text).replaceAll(' -&gt; ', ' -> ');
+}
+
+/** Slack reads `&`, `<` and `>` as control characters and asks for entities in their place, in code blocks too. */
+function allEntities(text: string): string {
+  return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character);
 }
 
 function fitted(text: string, max: number): string {
@@ -62,6 +69,6 @@ function more(count: number, noun: string): string {
   return `${count.toLocaleString('en')} more ${noun}${count === 1 ? '' : 's'}`;
 }
 
-function codePoints(text: string): number {
+export function codePoints(text: string): number {
   return text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 }

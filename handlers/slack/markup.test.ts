@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { scopeOf } from '../../src/template/scope.ts';
+import { changeOf } from '../../src/testing/change.ts';
+import { compileMarkup } from './markup.ts';
+
+/** What the template says of a ConfigMap with this annotation `note`. */
+function shown(source: string, note: string, max = 40_000): string {
+  const metadata = { name: 'settings', namespace: 'shop', annotations: { note } };
+  const scope = scopeOf(changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata } }));
+  return compileMarkup(source, 'message', max)(scope);
+}
+
+const NOTE = '{{ change.object.metadata.annotations.note }}';
+
+describe('compileMarkup()', () => {
+  for (const own of [
+    '<!here>',
+    '<!subteam^S012>',
+    '<@U012>',
+    '<#C012>',
+    '<https://x.example/a?b={c}|a b>',
+    '<mailto:ops@shop.example|mail>',
+  ]) {
+    test(`${own} of the template itself stays`, () => {
+      assert.equal(shown(`${own} ${NOTE}`, 'a & b'), `${own} a &amp; b`);
+      assert.equal(shown(own, ''), own);
+    });
+  }
+
+  test('a link and a mention may be filled in', () => {
+    assert.equal(
+      shown(
+        '<https://x.example/?ns={{ change.namespace | url_encode }}|{{ change.name }}> <@{{ change.namespace }}>',
+        '',
+      ),
+      '<https://x.example/?ns=shop|settings> <@shop>',
+    );
+  });
+
+  test('what the cluster says makes no link and no mention, and ends none', () => {
+    for (const [note, safe] of [
+      ['<!channel> <https://evil.example|safe>', '&lt;!channel&gt; &lt;https://evil.example|safe&gt;'],
+      ['x -> y> <!here>', 'x -&gt; y&gt; &lt;!here&gt;'],
+    ] as const) {
+      assert.equal(shown(`<!here> ${NOTE}`, note), `<!here> ${safe}`);
+      assert.equal(shown(`<https://x.example|${NOTE}>`, note), `<https://x.example|${safe}>`);
+    }
+  });
+
+  test('a tag may choose, and its conditions and the texts of filters are no markup', () => {
+    const source = `{% if change.action == 'added' and change.name != '<!x>' %}<!channel> {% endif %}{{ change.name | prepend: '<!y>' }}`;
+    assert.equal(shown(source, ''), '<!channel> &lt;!y&gt;settings');
+  });
+
+  test('any other bracket is a character', () => {
+    assert.equal(shown('1 < 2 > 0 <b> <!here', ''), '1 &lt; 2 &gt; 0 &lt;b&gt; &lt;!here');
+  });
+
+  test('a text that is too long is cut as ever, and nothing in it is half a link', () => {
+    const long = shown(`<https://x.example|${NOTE}>`, 'x'.repeat(200), 100);
+    assert.match(long, /^&lt;https:\/\/x\.example\|x+… \d+ more characters$/);
+    assert.ok(long.length <= 100);
+  });
+});

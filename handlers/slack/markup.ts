@@ -1,0 +1,29 @@
+/** Links and mentions that a template itself writes, `<https://host/path|text>`, `<!here>`, `<@U1>`; what the cluster says makes none. */
+import { randomUUID } from 'node:crypto';
+import { compileTemplate } from '../../src/template/template.ts';
+import type { TemplateScope } from '../../src/template/scope.ts';
+import { allHarmless, codePoints, plainText } from './text.ts';
+
+/** Before a bracket of the configuration's own. Of each process another: no object can hold it. */
+const MARK = `\u0001${randomUUID()}\u0001`;
+
+const LIQUID = String.raw`\{\{(?:(?!\}\})[^])*\}\}|\{%(?:(?!%\})[^])*%\}`;
+const OWN_MARKUP = new RegExp(
+  String.raw`${LIQUID}|<((?:[!@#]|https?://|mailto:)(?:${LIQUID}|[^<>{]|\{(?![{%]))*)>`,
+  'g',
+);
+
+/** @param max code points, after escaping: a text that is longer is cut, and then without links and mentions */
+export function compileMarkup(source: string, field: string, max: number): (scope: TemplateScope) => string {
+  const marked = source.replace(OWN_MARKUP, (whole: string, inside: string | undefined) =>
+    inside === undefined ? whole : `${MARK}<${inside}${MARK}>`,
+  );
+  const template = compileTemplate(marked, field);
+  return (scope) => {
+    const [before = '', ...own] = template.text(scope).split(MARK);
+    const plain = [before, ...own].join('');
+    if (own.length === 0) return plainText(plain, max);
+    const text = allHarmless(before) + own.map((part) => part.charAt(0) + allHarmless(part.slice(1))).join('');
+    return codePoints(text) <= max ? text : plainText(plain, max);
+  };
+}
