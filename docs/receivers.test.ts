@@ -44,6 +44,21 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
     assert.ok(text.length > 0 && text.length <= 4096);
     assert.deepEqual(at(body, 'chat_id'), 'secret-TELEGRAM_CHAT_ID');
   },
+  DingTalk(body) {
+    assert.equal(at(body, 'msgtype'), 'text');
+    assert.match(textAt(body, 'text', 'content'), /^watchchain: \S/, 'has the keyword');
+    assert.ok(Buffer.byteLength(JSON.stringify(body)) <= 20_000);
+  },
+  WeCom(body) {
+    assert.equal(at(body, 'msgtype'), 'text');
+    assert.notEqual(textAt(body, 'text', 'content'), '');
+    assert.ok(Buffer.byteLength(textAt(body, 'text', 'content')) <= 2_048);
+  },
+  'Feishu, Lark'(body) {
+    assert.equal(at(body, 'msg_type'), 'text');
+    assert.ok(Buffer.byteLength(JSON.stringify(body)) <= 20_000);
+    assert.doesNotMatch(textAt(body, 'content', 'text'), /</, 'calls nobody');
+  },
   ntfy(body) {
     assert.ok(Buffer.byteLength(textAt(body, 'message')) <= 4096);
     assert.ok([3, 5].includes(at(body, 'priority') as number));
@@ -83,6 +98,9 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
     assert.notEqual(textAt(body, 'content', 0, 'value'), '');
   },
 };
+
+/** As those answer who say in the body whether they took it. */
+const ACCEPTED = '{"errcode":0,"code":0}';
 
 /** In a chain of its own after the given handlers, towards our receiver. */
 function chainOf(name: string, before: string, toml: string, url: string): string {
@@ -131,7 +149,7 @@ describe('docs/receivers.md', () => {
 
   for (const { name, toml } of RECIPES) {
     test(`${name} gets what it takes: an update, a large one, an Event, an alert and its end`, async () => {
-      await using world = await World.start();
+      await using world = await World.start(() => ({ body: ACCEPTED }));
       // It knows alerts only.
       const wanted = name === 'Alertmanager' ? (['alerts'] as const) : (['changes', 'alerts'] as const);
       const config = wanted.map((one) => chainOf(one, SOURCES[one], toml, world.slack.url)).join('');

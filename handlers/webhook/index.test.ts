@@ -124,6 +124,31 @@ describe('webhook: answers', () => {
   }
 });
 
+describe('webhook: a receiver that refuses under status 200', () => {
+  const accepted = '"errcode":\\s*0\\b';
+
+  test('has taken what it says that it has taken', async (t) => {
+    const { sink } = await connected(t, { accepted }, { body: '{"errcode": 0,"errmsg":"ok"}' });
+    await sink.deliver(scaled, testContext());
+  });
+
+  for (const body of ['{"errcode":310000,"errmsg":"keywords not in content, /hook?x=1"}', ''])
+    test(`has not when it answers ${body || 'nothing'}: a failed attempt that says so`, async (t) => {
+      const failure = await failureOf(t, { accepted }, scaled, { body });
+      assert.deepEqual([failure.requests, failure.code], [1, undefined]);
+      const wanted =
+        /^default\/test \(127\.0\.0\.1:\d+\) answered 200, and did not accept the message: wanted "errcode":/;
+      assert.match(failure.message, wanted);
+      assert.match(failure.message, body === '' ? /, got nothing$/ : /, got \{"errcode":310000,/);
+      assert.doesNotMatch(failure.message, /x=1/);
+    });
+
+  test('has not where its answer breaks off before that', async (t) => {
+    const raw = 'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"errmsg":';
+    assert.equal((await failureOf(t, { accepted }, scaled, { raw })).code, undefined);
+  });
+});
+
 describe('webhook: mistakes in the configuration', () => {
   const url = 'https://hooks.example/x';
   for (const [given, problem] of [
@@ -146,6 +171,8 @@ describe('webhook: mistakes in the configuration', () => {
     [{ url, batch: true, cloudEvents: 'binary' }, /^cloudEvents: must be "structured" with batch/],
     [{ url, batch: true, headers: { 'X-A': '{{ change.name }}' } }, /^headers\.X-A: must not be a template with batch/],
     [{ url, secret: 'short' }, /^secret: /],
+    [{ url, accepted: '(' }, /^accepted: /],
+    [{ url, verdict: true, accepted: 'ok' }, /^accepted: must not be given together with verdict/],
     [{ url, allowAddresses: ['localhost'] }, /^allowAddresses\.0: must be an IP address or a range/],
     [{ url, allowAddresses: ['10.0.0.0/33'] }, /^allowAddresses\.0: must be an IP address or a range/],
     [{ url, tls: { certFile: '/etc/hostname' } }, /^tls\.keyFile: is missing: certFile needs it/],

@@ -1,17 +1,21 @@
 import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
+import { compilePatterns } from '../../src/config/fields.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { scrubberOf, secretsOf } from '../../src/delivery/scrub.ts';
+import { printable, shortened } from '../../src/log.ts';
 import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { options, type Options } from './options.ts';
 import { compileBatch, compileQuestion, compileRequest, type Request } from './request.ts';
+
+const MAX_EXCERPT_CHARS = 200;
 
 export default defineSink({
   name: 'webhook',
   summary: 'Sends each change to a URL: any method, headers and body.',
   description: [
     'Without `layout` and `body`, the body is the change as JSON: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, `before`, `after`. What does not apply is absent; members are only ever added. Where both manifests would be too long, they are left out, and `omitted` names them.',
-    'A message counts as delivered on any answer from 200 to 299, also where its body breaks off or does not end. 408, 425 and 5xx are failed attempts; 429, and 503 with `Retry-After`, wait as long as asked; any other answer goes to the dead letters at once, a redirect too: name the final address.',
+    'A message counts as delivered on any answer from 200 to 299, also where its body breaks off or does not end; with `accepted` only when its body says so. 408, 425 and 5xx are failed attempts; 429, and 503 with `Retry-After`, wait as long as asked; any other answer goes to the dead letters at once, a redirect too: name the final address.',
     'Each attempt carries the same `Idempotency-Key`, and with `secret` the same `webhook-id`; where changes are traced (`[tracing]`), a `traceparent` too.',
     'With `verdict` the body is the request of the [plug-in contract](../plugins.md), and a receiver may answer `{"verdict": "halt", "reason": "..."}` with a 200. An answer that is none of the contract goes to the dead letters. One that notes something is asked for again when a later handler fails.',
   ].join('\n\n'),
@@ -34,6 +38,10 @@ export default defineSink({
       toml: '[[handler]]\nname = "webhook"\nurl = "https://policy.example/changes"\nverdict = true\n',
     },
     {
+      title: 'A receiver that refuses under status 200',
+      toml: `[[handler]]\nname = "webhook"\nurl = "https://robot.example/send"\naccepted = '"errcode":\\s*0\\b'\n`,
+    },
+    {
       title: 'CloudEvents for a broker',
       toml: '[[handler]]\nname = "webhook"\nurl = "https://broker.example/default"\ncloudEvents = "binary"\n',
     },
@@ -49,7 +57,9 @@ export default defineSink({
       url,
       signingSecrets,
       secrets,
-      needsBody: options.verdict,
+      ...(options.accepted === undefined
+        ? { needsBody: options.verdict }
+        : { accept: acceptance(options.accepted, `${environment.id} (${url.host})`) }),
     });
     const ask = (request: Request, context: HandlerContext): Promise<ReceiverResponse> => {
       const { idempotencyKey, signal, traceparent } = context;
@@ -90,6 +100,18 @@ export default defineSink({
     };
   },
 });
+
+/** What looks into an answer. A refusal may pass, as one for the rate does, so it is no more than a failed attempt. */
+function acceptance(wanted: NonNullable<Options['accepted']>, title: string): (response: ReceiverResponse) => void {
+  const isAccepted = compilePatterns(wanted);
+  return ({ status, body }) => {
+    if (isAccepted(body)) return;
+    const said = printable(body.trim());
+    const got = said === '' ? 'nothing' : shortened(said, MAX_EXCERPT_CHARS);
+    const pattern = [wanted].flat().join(' or ');
+    throw new Error(`${title} answered ${status}, and did not accept the message: wanted ${pattern}, got ${got}`);
+  };
+}
 
 function shown({ method, body }: Request): string {
   return `${method} ${body}`;

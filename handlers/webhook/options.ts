@@ -1,5 +1,6 @@
 /** What a webhook's table may say. */
 import { z } from 'zod';
+import { patterns } from '../../src/config/fields.ts';
 import { reach, signingSecrets } from '../../src/delivery/fields.ts';
 import { layout, template } from '../../src/template/fields.ts';
 import { headerTemplates } from './headers.ts';
@@ -80,9 +81,15 @@ export const options = z
         'The receiver may answer: it is sent the request of the [plug-in contract](../plugins.md), and what it answers lets the change pass, halts it, or notes something for later handlers. An empty answer passes.',
       )
       .meta({ example: true }),
+    accepted: patterns
+      .optional()
+      .describe(
+        'What an answer from 200 to 299 says when the message was taken: a regular expression in RE2 syntax, found anywhere in its first 64 KiB. Any other answer is a failed attempt. For receivers that refuse under status 200; without it the status says all.',
+      )
+      .meta({ example: '"errcode":\\s*0\\b' }),
     ...reach,
   })
-  .superRefine(({ layout, body, batch, cloudEvents, verdict, headers }, context) => {
+  .superRefine(({ layout, body, batch, cloudEvents, verdict, headers, accepted }, context) => {
     const refuse = (path: readonly string[], message: string): void =>
       context.addIssue({ code: 'custom', message, path: [...path] });
     if (layout !== undefined && body !== undefined) {
@@ -92,6 +99,8 @@ export const options = z
       if (verdict && given !== undefined)
         refuse([key], 'must not be given together with verdict, whose request is that of the plug-in contract');
     }
+    if (verdict && accepted !== undefined)
+      refuse(['accepted'], 'must not be given together with verdict, whose answer is that of the plug-in contract');
     if (!batch) return;
     if (body !== undefined)
       refuse(['body'], 'must not be given together with batch, whose requests are lists: use layout');
