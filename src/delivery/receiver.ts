@@ -73,7 +73,7 @@ export interface ReceiverState {
   readonly restsUntil: number | undefined;
 }
 
-/** One receiver per (origin, path, lane, credentials): sinks that name the same far end share its rate and breaker. */
+/** One receiver per (origin, path, query, lane, credentials): sinks that name the same far end share its rate and breaker. */
 export interface ReceiverFactory {
   receiver(options: ReceiverOptions): Receiver;
 }

@@ -73,7 +73,7 @@ export function createReceivers(options: ReceiversOptions): Receivers {
 
 /** Whose credentials are refused must not hold up others at the same address. Kept in memory only: it has secrets in it. */
 function placeOf({ url, lane, secrets }: ReceiverOptions): string {
-  return JSON.stringify([url.origin, url.pathname, lane, url.username, url.password, secrets]);
+  return JSON.stringify([url.origin, url.pathname, url.search, lane, url.username, url.password, secrets]);
 }
 
 function createLine(
