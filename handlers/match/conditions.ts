@@ -22,7 +22,7 @@ export interface Outcome {
   readonly why: string;
 }
 
-type Asks = Pick<HandlerContext, 'involved' | 'topOwner'>;
+type Asks = Pick<HandlerContext, 'involved' | 'topOwner' | 'namespaceOf'>;
 
 type Patterns = z.output<typeof patterns>;
 
@@ -48,9 +48,10 @@ export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Con
   return [...conditions, ...involvedConditions(tests)];
 }
 
-/** What the cluster may have to be asked for: the owners of anything, but labels and annotations only of what an Event is about. */
-export function questionsOf({ labels, annotations, ownerKind, ownerName }: Omit<Tests, 'action'>): ClusterQuestions {
-  if (ownerKind !== undefined || ownerName !== undefined) return { involved: true };
+/** What the cluster may have to be asked for: owner and namespace of anything, but labels and annotations only of what an Event is about. */
+export function questionsOf(tests: Omit<Tests, 'action'>): ClusterQuestions {
+  const { labels, annotations, namespaceLabels, ownerKind, ownerName } = tests;
+  if ([namespaceLabels, ownerKind, ownerName].some((given) => given !== undefined)) return { involved: true };
   return labels === undefined && annotations === undefined ? {} : { involved: 'of Events' };
 }
 
@@ -68,6 +69,12 @@ function involvedConditions(tests: Tests): readonly Condition[] {
           : test(valuesIn(metadataText(change, table, key))),
       );
     }
+  }
+  for (const [key, given] of Object.entries(tests.namespaceLabels ?? {})) {
+    const test = matcherOf(`namespaceLabels[${key}]`, given);
+    conditions.push((change, context) =>
+      context.namespaceOf(change).then((found) => test(valuesIn(own(found?.labels ?? {}, key) as string | undefined))),
+    );
   }
   for (const [name, part] of [
     ['ownerKind', 'kind'],

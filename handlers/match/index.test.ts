@@ -200,6 +200,21 @@ describe('match', () => {
     assert.equal(asked, 0);
   });
 
+  test('tests labels of the namespace, of any change', async () => {
+    const labels = { team: 'shop' };
+    const shop = { apiVersion: 'v1', kind: 'Namespace', namespace: undefined, name: 'shop', uid: undefined, labels };
+    const facts = { annotations: {}, ownerReferences: [], deleted: false, known: true };
+    const context = { namespaceOf: () => Promise.resolve({ ...shop, ...facts }) };
+    for (const change of [scaled, coreEvent]) {
+      assert.equal(await verdict({ namespaceLabels: { team: '^shop$' } }, change, context), 'pass');
+      const why = 'namespaceLabels[team] "shop" does not match db';
+      assert.equal(await verdict({ namespaceLabels: { team: 'db' } }, change, context), why);
+    }
+    const nowhere = { namespaceOf: () => Promise.resolve(undefined) };
+    const why = 'namespaceLabels[team] is absent, so it does not match .';
+    assert.equal(await verdict({ namespaceLabels: { team: '.' } }, scaled, nowhere), why);
+  });
+
   test('what is absent matches nothing, or with absentIsEmpty what the empty text matches', async () => {
     for (const tests of [{ host: '^$' }, { field: { 'source.host': '^(|node-1)$' } }]) {
       assert.match(await verdict(tests, scaled), /is absent, so it does not match/);

@@ -10,6 +10,7 @@ export default defineTransform({
     'A change matches when every given test holds; a list means any of its members. A change that does not match halts, and the reason names the test and the value that failed it. With `drop = true` it is the other way round.',
     'Patterns are regular expressions in RE2 syntax, found anywhere in the value unless anchored with `^` and `$`, case-sensitive unless they begin with `(?i)`; only the first 64 KiB of a value are looked at. What is absent matches no pattern. A deleted object is tested by its last known manifest.',
     'Of a Kubernetes Event `labels`, `annotations`, `ownerKind` and `ownerName` are those of the object that it involves. They are tested last: where that object is not watched the cluster is asked for it, and only for what passed the other tests (see [Kubernetes Events](../events.md)).',
+    '`namespaceLabels` are those of the namespace of any change, and asked for in the same way.',
     'Several `match` with `drop = true` hold back what matches any of them; what shall pass for either of two reasons needs two chains.',
   ].join('\n\n'),
   options,
@@ -21,6 +22,10 @@ export default defineTransform({
     {
       title: 'What goes wrong with the pods of one deployment',
       toml: '[[handler]]\nname = "match"\ninvolvedKind = "^Pod$"\ntype = "^Warning$"\nownerKind = "^Deployment$"\nownerName = "^web$"\n',
+    },
+    {
+      title: 'Whatever is in a namespace of the shop team, by its label',
+      toml: '[[handler]]\nname = "match"\nnamespaceLabels = { team = "^shop$" }\n',
     },
     {
       title: 'Nothing of the system, in any of two places',

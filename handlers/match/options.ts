@@ -33,6 +33,13 @@ export const tests = z.strictObject({
     .optional()
     .describe('Values of annotations, as `labels`.')
     .meta({ example: { 'example.com/owner': '@shop$' } }),
+  namespaceLabels: z
+    .record(z.string(), patterns)
+    .optional()
+    .describe(
+      'Values of labels of the namespace, as `labels`; of a Kubernetes Event of that of the object it is about.',
+    )
+    .meta({ example: { team: '^shop$' } }),
   action: z
     .union([actions, z.array(actions).min(1)])
     .optional()

@@ -42,6 +42,10 @@ completionCondition = "{% if event.reason == 'Upgraded' %}done{% endif %}"
 `,
     },
     {
+      title: 'To the channel of the team, as a label of the namespace names it',
+      toml: '[[handler]]\nname = "slack"\ntoken = "${SLACK_TOKEN}"\nchannel = "#{{ involved.namespaceLabels.team | default: \'ops\' }}"\n',
+    },
+    {
       title: 'A mention where something is deleted, and a link to its dashboard',
       toml: `[[handler]]
 name = "slack"

@@ -52,6 +52,8 @@ export interface HandlerContext {
   readonly involved: (change: Change) => Promise<Involved | undefined>;
   /** Whose that object is in the end: pod -> replica set -> deployment. The object itself when nobody owns it. As {@link involved}. */
   readonly topOwner: (change: Change) => Promise<ObjectReference | undefined>;
+  /** In which namespace that object is, with the namespace's own labels and annotations; undefined where it is in none. As {@link involved}. */
+  readonly namespaceOf: (change: Change) => Promise<Involved | undefined>;
   /** What explains a change: the recorded history, manifests that are held, Events and logs. */
   readonly evidence: Evidence;
 }
@@ -151,7 +153,7 @@ export interface BatchWindow {
 
 /** What a handler asks of the cluster beyond what its chain watches: `watchchain rbac` grants that, and no more. */
 export interface ClusterQuestions {
-  /** The objects that changes, or only Events, involve, and their owners, are looked up; of which kinds, only the user knows. */
+  /** The objects that changes, or only Events, involve, their owners and namespaces, are looked up; of which kinds, only the user knows. */
   readonly involved?: boolean | 'of Events';
   /** Wherever something is watched: `{ group: '', resource: 'pods/log', verbs: ['get'] }`. */
   readonly access?: readonly { readonly group: string; readonly resource: string; readonly verbs: readonly string[] }[];

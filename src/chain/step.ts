@@ -146,6 +146,7 @@ export class CallContext implements HandlerContext {
   readonly evidence: Evidence;
   readonly involved: HandlerContext['involved'];
   readonly topOwner: HandlerContext['topOwner'];
+  readonly namespaceOf: HandlerContext['namespaceOf'];
   declare readonly signal: AbortSignal;
   declare readonly log: Logger;
   declare readonly idempotencyKey: string;
@@ -162,6 +163,7 @@ export class CallContext implements HandlerContext {
     this.evidence = evidence;
     this.involved = (about) => enricher.involved(about, call.signal);
     this.topOwner = (about) => enricher.topOwner(about, call.signal);
+    this.namespaceOf = (about) => enricher.namespaceOf(about, call.signal);
     this.#change = change;
     this.#call = call;
     this.#log = log;

@@ -32,7 +32,7 @@ export function rbacCommand(program: Command, io: CommandIo, choose: (action: Ac
     .addOption(
       new Option(
         '--lookup <kinds>',
-        'kinds of the objects that Events are about, and of their owners, where a handler asks for their labels or owners',
+        'kinds of the objects that Events are about, and of their owners, where a handler asks for their labels or owners; namespace, where one asks for namespaceLabels',
       )
         .argParser((kinds) => kinds.split(',').map((kind) => kind.trim()))
         .default([], 'none'),
@@ -60,7 +60,7 @@ async function rbac(flags: Flags, io: CommandIo): Promise<number> {
   const config = await configFrom(flags, io);
   if (looksUp(config) && flags.lookup.length === 0)
     io.stderr.write(
-      'watchchain: a handler asks for labels or owners of other objects: name their kinds, as in --lookup pod,replicaset\n',
+      'watchchain: a handler asks for labels or owners of other objects, or for labels of namespaces: name their kinds, as in --lookup pod,replicaset,namespace\n',
     );
   const given = { lookupKinds: flags.lookup, namespace: flags.serviceAccount.namespace };
   if (flags.cluster !== true && flags.check !== true) {

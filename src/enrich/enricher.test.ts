@@ -43,6 +43,7 @@ async function rig(t: TestContext, { perSecond = 0, burst = 1 } = {}) {
     clock,
     involved: (change: Change) => enricher.involved(change, signal),
     topOwner: (change: Change) => enricher.topOwner(change, signal),
+    namespaceOf: (change: Change) => enricher.namespaceOf(change, signal),
     warnings,
     /** Requests for single objects so far. */
     gets: () => server.requests.filter(({ path }) => /\/(pods|nodes|replicasets|deployments)\/|widgets\//.test(path)),
@@ -351,5 +352,43 @@ describe('topOwner', () => {
     const change = rollout(server);
     server.allow(({ resource }) => resource !== 'replicasets');
     assert.deepEqual(((top) => [top?.kind, top?.name])(await topOwner(change)), ['ReplicaSet', 'web-5']);
+  });
+});
+
+describe('namespaceOf', () => {
+  const namespace = (name: string) => ({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name, labels: { team: name } },
+  });
+
+  test('is the namespace of the changed object, or of the object that an Event involves', async (t) => {
+    const { server, namespaceOf } = await rig(t);
+    for (const name of ['shop', 'db']) server.create(namespace(name));
+    assert.deepEqual((await namespaceOf(changeOf({ after: pod('web') })))?.labels, { team: 'shop' });
+    assert.deepEqual((await namespaceOf(aboutPod('web')))?.labels, { team: 'shop' });
+    const elsewhere = about({ apiVersion: 'v1', kind: 'Pod', namespace: 'db', name: 'web' });
+    assert.deepEqual((await namespaceOf(elsewhere))?.labels, { team: 'db' });
+    const asked = server.requests.filter(({ path }) => path.startsWith('/api/v1/namespaces/shop'));
+    assert.equal(asked.length, 1, 'of the cluster once');
+  });
+
+  test('of a namespace is itself, also when it is gone; of what is in none there is none', async (t) => {
+    const { server, namespaceOf } = await rig(t);
+    assert.deepEqual((await namespaceOf(changeOf({ before: namespace('gone') })))?.labels, { team: 'gone' });
+    server.create(namespace('shop'));
+    const aboutIt = about({ apiVersion: 'v1', kind: 'Namespace', name: 'shop' });
+    assert.deepEqual((await namespaceOf(aboutIt))?.labels, { team: 'shop' });
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } };
+    assert.equal(await namespaceOf(changeOf({ after: node })), undefined);
+    assert.equal(await namespaceOf(about({ apiVersion: 'v1', kind: 'Node', name: 'node-1' })), undefined);
+  });
+
+  test('that may not be read has no labels, and is no error', async (t) => {
+    const { server, namespaceOf, warnings } = await rig(t);
+    server.create(namespace('shop'));
+    server.allow(({ resource }) => resource !== 'namespaces');
+    assert.deepEqual((await namespaceOf(aboutPod('web')))?.labels, {});
+    assert.match(warnings.join(), /allow \\"get\\" on it","what":"v1\/namespaces"/);
   });
 });

@@ -43,6 +43,16 @@ function enricherOf(find: Find): Enricher {
       const object = await involved(change, signal);
       return object && topOwner(object, find, signal);
     },
+    async namespaceOf(change, signal) {
+      const named = namedBy(change);
+      if (named === undefined) return undefined;
+      const isNamespace = named.kind === 'Namespace' && ['', 'v1'].includes(named.apiVersion);
+      if (isNamespace) return involved(change, signal);
+      const { namespace: name } = named;
+      if (name === undefined) return undefined;
+      const reference = { apiVersion: 'v1', kind: 'Namespace', namespace: undefined, name, uid: undefined };
+      return { ...reference, ...(await find(reference, signal)) };
+    },
   };
 }
 

@@ -42,6 +42,7 @@ export interface Involved extends ObjectReference, ObjectFacts {}
 export interface Enricher {
   involved(change: Change, signal: AbortSignal): Promise<Involved | undefined>;
   topOwner(change: Change, signal: AbortSignal): Promise<ObjectReference | undefined>;
+  namespaceOf(change: Change, signal: AbortSignal): Promise<Involved | undefined>;
 }
 
 export const UNKNOWN: ObjectFacts = {

@@ -52,6 +52,7 @@ export function testContext(parts: Partial<HandlerContext> = {}): HandlerContext
     attempt: 1,
     involved: (change) => UNASKING.involved(change, signal),
     topOwner: (change) => UNASKING.topOwner(change, signal),
+    namespaceOf: (change) => UNASKING.namespaceOf(change, signal),
     evidence: recordedEvidence(
       { history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) },
       () => [],

@@ -147,6 +147,25 @@ owner = "{{ involved.topOwner.kind }}/{{ involved.topOwner.name }}"
     assert.doesNotMatch(run.serviceLog(), /Handler failed/);
   });
 
+  test('a team is found by the labels of its namespace, of Events and of anything else', async () => {
+    await using world = await World.start();
+    for (const [name, team] of [
+      ['shop', 'sales'],
+      ['db', 'data'],
+    ])
+      world.server.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { team } } });
+    const config = `${WANTED}[[resource]]\nkind = "configmap"\n`
+      .replace('reason = "^BackOff$"\nlabels = { tier = "^web$" }', 'namespaceLabels = { team = "^sales$" }')
+      .replace(/^app = .*$/m, 'app = "{{ change.kind }} of {{ involved.namespaceLabels.team }}"');
+    await using run = await world.run({ config });
+    world.server.create(about(1, 'BackOff'));
+    for (const namespace of ['db', 'shop'])
+      world.server.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace } });
+    await ended(run, 3);
+    const told = run.entries().map(({ app }) => app);
+    assert.deepEqual(told.toSorted(), ['ConfigMap of sales', 'Event of sales']);
+  });
+
   test('with lookups switched off the cluster is not asked', async () => {
     await using world = await World.start();
     world.server.create({
