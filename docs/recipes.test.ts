@@ -1,0 +1,194 @@
+/** What docs/recipes.md shows tells what it says, and nothing else. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { Manifest } from '../src/change.ts';
+import type { ApiServer } from '../src/testing/api-server.ts';
+import { FakeClock } from '../src/testing/fake-clock.ts';
+import { World, type Running } from '../test/e2e/world.ts';
+import { until } from '../test/until.ts';
+
+const page = await readFile(join(import.meta.dirname, 'recipes.md'), 'utf8');
+const RECIPES = page.split(/^## /m).flatMap((section) => {
+  const [, toml] = /^```toml\n([^]*?)^```$/m.exec(section) ?? [];
+  return toml === undefined ? [] : [{ name: section.slice(0, section.indexOf('\n')), toml }];
+});
+
+interface Trial {
+  readonly existing?: readonly Manifest[];
+  readonly act: (server: ApiServer) => void;
+  /** All messages, in their order. */
+  readonly told: readonly RegExp[];
+  readonly clock?: FakeClock;
+  readonly also?: (running: Running) => Promise<void>;
+}
+
+const object = (kind: string, name: string, namespace: string | undefined, more: object = {}): Manifest => ({
+  apiVersion: kind === 'Deployment' ? 'apps/v1' : 'v1',
+  kind,
+  ...more,
+  metadata: {
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...('metadata' in more ? (more.metadata as object) : {}),
+  },
+});
+
+const rollout = (image: string, replicas: number, reason: string, status = 'True'): Manifest =>
+  object('Deployment', 'web', 'shop', {
+    spec: { replicas, template: { spec: { containers: [{ name: 'web', image }] } } },
+    status: {
+      conditions: [
+        { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable' },
+        { type: 'Progressing', status, reason, message: `ReplicaSet "web-1": ${reason}` },
+      ],
+    },
+  });
+
+const HELM_RELEASES = {
+  group: 'helm.toolkit.fluxcd.io',
+  version: 'v2',
+  resource: 'helmreleases',
+  kind: 'HelmRelease',
+  namespaced: true,
+};
+
+const release = (status: string, message: string): Manifest => ({
+  apiVersion: 'helm.toolkit.fluxcd.io/v2',
+  kind: 'HelmRelease',
+  metadata: { name: 'web', namespace: 'shop' },
+  status: { conditions: [{ type: 'Ready', status, message, lastTransitionTime: message }] },
+});
+
+const node = (unschedulable: boolean, pressure: string, heartbeat: string): Manifest =>
+  object('Node', 'node-1', undefined, {
+    spec: unschedulable ? { unschedulable } : {},
+    status: { conditions: [{ type: 'DiskPressure', status: pressure, lastHeartbeatTime: heartbeat }] },
+  });
+
+const event = (name: string, reason: string, count: number): Manifest =>
+  object('Event', name, 'shop', { involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web-1' }, reason, count });
+
+/** What the metrics say of the store is as old as 15 seconds. */
+const METRICS_CLOCK = new FakeClock();
+
+const TRIALS: Readonly<Record<string, Trial>> = {
+  'Only deletions': {
+    existing: [object('Service', 'web', 'shop')],
+    act(server) {
+      server.create(object('Deployment', 'web', 'shop'));
+      server.delete('Service', 'web', 'shop');
+    },
+    told: [/^DELETE service\nshop\/web$/],
+  },
+  'All namespaces but some': {
+    act(server) {
+      for (const namespace of ['kube-system', 'argocd', 'shop'])
+        server.create(object('ConfigMap', 'settings', namespace));
+    },
+    told: [/^ADD configmap\nshop\/settings$/],
+  },
+  'Rollouts that are done, or stuck': {
+    existing: [rollout('web:1', 1, 'NewReplicaSetAvailable')],
+    act(server) {
+      server.update(rollout('web:1', 3, 'NewReplicaSetAvailable'));
+      server.update(rollout('web:2', 3, 'ReplicaSetUpdated'));
+      server.update(rollout('web:2', 3, 'ProgressDeadlineExceeded', 'False'));
+      server.update(rollout('web:3', 3, 'ReplicaSetUpdated'));
+      server.update(rollout('web:3', 3, 'NewReplicaSetAvailable'));
+    },
+    told: [
+      /^shop\/web is stuck <!here>: web:2\nReplicaSet "web-1": ProgressDeadlineExceeded$/,
+      /^shop\/web is rolled out: web:3\nReplicaSet "web-1": NewReplicaSetAvailable$/,
+    ],
+  },
+  'A custom resource that is not ready': {
+    existing: [release('True', 'upgraded')],
+    act(server) {
+      server.update(release('Unknown', 'in progress'));
+      server.update(release('False', 'upgrade failed'));
+      server.update(release('False', 'upgrade failed again'));
+      server.update(release('True', 'upgraded'));
+    },
+    told: [/Ready status Unknown -> False.*\n.*\n?.*in progress -> upgrade failed/],
+  },
+  'Nodes that are cordoned, tainted or under pressure': {
+    existing: [node(false, 'False', '1')],
+    act(server) {
+      server.update(node(false, 'False', '2'));
+      server.update(node(true, 'False', '2'));
+      server.update(node(true, 'True', '3'));
+    },
+    told: [/spec\.unschedulable: \(none\) -> true/, /DiskPressure\]\.status: False -> True/],
+  },
+  'Pods, but not those of jobs': {
+    act(server) {
+      server.create(
+        object('Pod', 'job-1', 'shop', { metadata: { labels: { 'batch.kubernetes.io/job-name': 'job' } } }),
+      );
+      server.create(object('Pod', 'web-1', 'shop', { metadata: { labels: { app: 'web' } } }));
+    },
+    told: [/^ADD pod\nshop\/web-1$/],
+  },
+  'Events as metrics': {
+    act(server) {
+      server.create(event('a', 'SystemOOM', 1));
+      server.update(event('a', 'SystemOOM', 2));
+      server.create(event('b', 'BackOff', 1));
+      server.create(event('c', 'Pulled', 1));
+    },
+    told: [],
+    clock: METRICS_CLOCK,
+    async also({ app }) {
+      await until('what is counted is 2 and 1', async () => {
+        await METRICS_CLOCK.advance(15_000);
+        const metrics = await (await fetch(`http://${app.listening}/metrics`)).text();
+        const is = (chain: string, n: number) =>
+          metrics.includes(`watchchain_ends_total{chain="default/${chain}",end="completed"} ${n}\n`);
+        return is('out of memory', 2) && is('back-off', 1);
+      });
+    },
+  },
+};
+
+describe('docs/recipes.md', () => {
+  test('each recipe is tested', () => {
+    assert.deepEqual(
+      RECIPES.map(({ name }) => name),
+      Object.keys(TRIALS),
+    );
+  });
+
+  for (const { name, toml } of RECIPES) {
+    test(`${name}: told is what it says, and nothing else`, async () => {
+      const trial = TRIALS[name];
+      assert.ok(trial !== undefined);
+      await using world = await World.start();
+      world.server.addResource(HELM_RELEASES);
+      for (const manifest of trial.existing ?? []) world.server.create(manifest);
+      const config = toml.replace('"${SLACK_WEBHOOK_URL}"', `"${world.slack.url}/hook"\nmessagesPerSecond = 0`);
+      await using running = await world.run({
+        config,
+        listen: '127.0.0.1:0',
+        ...(trial.clock && { clock: trial.clock }),
+      });
+      trial.act(world.server);
+      await world.slack.waitFor(trial.told.length);
+      await trial.also?.(running);
+      await running.app.idle();
+      const texts = world.slack.requests.map(({ body }) => textOf(body));
+      assert.equal(texts.length, trial.told.length, texts.join('\n'));
+      for (const [n, told] of trial.told.entries()) assert.match(texts[n] ?? '', told);
+    });
+  }
+});
+
+/** Of an attachment with a text the text, else its title. */
+function textOf(body: string): string {
+  const { text, attachments: [first] = [] } = JSON.parse(body) as {
+    text?: string;
+    attachments?: { title: string; text: string }[];
+  };
+  return text ?? (first?.text || first?.title) ?? '';
+}
