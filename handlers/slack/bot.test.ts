@@ -79,6 +79,19 @@ describe('slack with a token', () => {
     assert.equal(calls()[0]?.method, 'chat.postMessage?proxy=eu');
   });
 
+  test('shows in the channel those answers of a thread for which it is asked', async (t) => {
+    const { bot, calls } = await workspace(t);
+    const broadcastCondition = "{% if event.reason == 'Failed' or event.reason == 'Begun' %}yes{% endif %}";
+    const sink = bot({ ...THREADS, broadcastCondition });
+    for (const reason of ['Begun', 'Upgrading', 'Failed']) await sink.deliver(upgrade(reason), context());
+    const seen = calls().map(({ body }) => [body['text'], body['thread_ts'], body['reply_broadcast']]);
+    assert.deepEqual(seen, [
+      ['Begun', undefined, undefined],
+      ['Upgrading', '170000001.0', undefined],
+      ['Failed', '170000001.0', true],
+    ]);
+  });
+
   test('37 posts to the channel of the template, with the token in a header and nowhere else', async (t) => {
     const { bot, calls } = await workspace(t);
     const options = { token: 'xoxb-c4nary\n', channel: '#{{ change.namespace }}-events' };

@@ -35,6 +35,7 @@ export class Bot {
   readonly #channel: (scope: TemplateScope) => string;
   readonly #thread: (scope: TemplateScope) => string;
   readonly #isComplete: (scope: TemplateScope) => string;
+  readonly #isBroadcast: (scope: TemplateScope) => string;
   readonly #message: (scope: TemplateScope) => string;
   /** The last of those that share a key: two at once would both begin the thread. */
   readonly #turns = new Map<string, Promise<void>>();
@@ -46,6 +47,7 @@ export class Bot {
     this.#channel = trimmed(options.channel, 'channel');
     this.#thread = trimmed(options.threadKey, 'threadKey');
     this.#isComplete = trimmed(options.completionCondition, 'completionCondition');
+    this.#isBroadcast = trimmed(options.broadcastCondition, 'broadcastCondition');
     this.#message = trimmed(options.update, 'update');
   }
 
@@ -56,9 +58,9 @@ export class Bot {
     const [thread, message] = [this.#thread(scope), this.#message(scope)];
     if (thread !== '') {
       const isComplete = this.#isComplete(scope) !== '';
-      await this.#inTurn(keyOf('thread', thread), (key) =>
-        this.#answer(key, { channel, isComplete, content, context }),
-      );
+      const broadcast = this.#isBroadcast(scope) !== '';
+      const answer = { channel, isComplete, broadcast, content, context };
+      await this.#inTurn(keyOf('thread', thread), (key) => this.#answer(key, answer));
     } else if (message !== '') {
       // In another channel nobody sees the one that was begun here; a thread goes on where it began.
       const key = keyOf('message', `${channel} ${message}`);
@@ -68,10 +70,8 @@ export class Bot {
     }
   }
 
-  async #answer(
-    key: string,
-    { channel, isComplete, content, context }: Message & { isComplete: boolean },
-  ): Promise<void> {
+  async #answer(key: string, answer: Answer): Promise<void> {
+    const { channel, isComplete, broadcast, content, context } = answer;
     const parent = (await this.#memory.get(key)) as Kept | undefined;
     if (parent === undefined) {
       const place = await this.#api.post({ channel }, content, context);
@@ -79,11 +79,11 @@ export class Bot {
       return;
     }
     if (parent.answeredBy !== context.idempotencyKey) {
-      const to = { channel: parent.channel, thread: parent.ts };
+      const to = { channel: parent.channel, thread: parent.ts, broadcast };
       const isGone = await findsGone(() => this.#api.post(to, content, context));
       if (isGone) {
         await this.#memory.set(key, null);
-        return this.#answer(key, { channel, isComplete, content, context });
+        return this.#answer(key, answer);
       }
     }
     if (!isComplete) return;
@@ -117,6 +117,11 @@ interface Message {
   readonly channel: string;
   readonly content: Content;
   readonly context: CallContext;
+}
+
+interface Answer extends Message {
+  readonly isComplete: boolean;
+  readonly broadcast: boolean;
 }
 
 /** Does `work`, and answers whether the message that it is about is gone. @throws what else goes wrong */

@@ -347,6 +347,7 @@ describe('slack: configuration', () => {
     [{ token: 'xoxb-1' }, /^channel: is missing: a token needs it$/],
     [{ webhookURL, threadKey: 'x' }, /^threadKey: needs a token: a webhook has one channel/],
     [{ token: 'x', channel: 'c', completionCondition: 'x' }, /^completionCondition: needs a threadKey/],
+    [{ token: 'x', channel: 'c', broadcastCondition: 'x' }, /^broadcastCondition: needs a threadKey/],
     [{ token: 'x', channel: 'c', update: 'x', threadKey: 'y' }, /^update: cannot stand beside threadKey/],
     [{ token: 'x', channel: '{{ chagne.name }}' }, /^channel: must be a Liquid template: unknown name "chagne"/],
     [{ webhookURL, fields: { A: '{{' } }, /^fields\.A: must be a Liquid template/],

@@ -4,7 +4,7 @@ import { bearerToken, reach } from '../../src/delivery/fields.ts';
 import { template, templates } from '../../src/template/fields.ts';
 
 /** What a bot's token is needed for: an incoming webhook answers `ok` and nothing that a thread could hang on. */
-const NEEDS_TOKEN = ['channel', 'threadKey', 'completionCondition', 'update'] as const;
+const NEEDS_TOKEN = ['channel', 'threadKey', 'completionCondition', 'broadcastCondition', 'update'] as const;
 
 export const options = z
   .strictObject({
@@ -43,6 +43,10 @@ export const options = z
       .default('white_check_mark')
       .describe('Name of that emoji, without colons.')
       .meta({ example: 'tada' }),
+    broadcastCondition: template
+      .optional()
+      .describe('A template: when it yields anything, an answer in a thread is shown in the channel, too.')
+      .meta({ example: "{% if change.notes.alert.why == 'worse' %}yes{% endif %}" }),
     update: template
       .optional()
       .describe(
@@ -98,6 +102,8 @@ export const options = z
     }
     if (given.completionCondition !== undefined && given.threadKey === undefined)
       refuse('completionCondition', 'needs a threadKey: it says when that thread is complete');
+    if (given.broadcastCondition !== undefined && given.threadKey === undefined)
+      refuse('broadcastCondition', 'needs a threadKey: it says which of its answers the channel sees');
     if (given.update !== undefined && given.threadKey !== undefined)
       refuse('update', 'cannot stand beside threadKey: a message is rewritten or answered');
   });

@@ -93,14 +93,16 @@ export class SlackApi {
     };
   }
 
-  /** @param thread the parent's `ts` */
+  /** @param to in a thread by its parent's `ts`; with `broadcast` the channel sees it, too */
   async post(
-    to: { readonly channel: string; readonly thread?: string | undefined },
+    to: { readonly channel: string; readonly thread?: string | undefined; readonly broadcast?: boolean },
     content: Content,
     context: CallContext,
   ): Promise<MessagePlace> {
     const thread = to.thread === undefined ? {} : { thread_ts: to.thread };
-    const answer = await this.#call('chat.postMessage', { channel: to.channel, ...thread, ...content }, context);
+    const broadcast = to.broadcast === true ? { reply_broadcast: true } : {};
+    const payload = { channel: to.channel, ...thread, ...broadcast, ...content };
+    const answer = await this.#call('chat.postMessage', payload, context);
     return placeIn(answer, to.channel);
   }
 
