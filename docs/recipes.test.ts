@@ -35,6 +35,12 @@ const object = (kind: string, name: string, namespace: string | undefined, more:
   },
 });
 
+const lock = (renewed: string, settings: string): Manifest =>
+  object('ConfigMap', 'lock', 'shop', {
+    metadata: { annotations: { 'control-plane.alpha.kubernetes.io/leader': renewed } },
+    data: { settings },
+  });
+
 const rollout = (image: string, replicas: number, reason: string, status = 'True'): Manifest =>
   object('Deployment', 'web', 'shop', {
     spec: { replicas, template: { spec: { containers: [{ name: 'web', image }] } } },
@@ -89,7 +95,15 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     },
     told: [/^ADD configmap\nshop\/settings$/],
   },
-  'Rollouts that are done, or stuck': {
+  'ConfigMaps without leader election': {
+    existing: [lock('a', '1')],
+    act(server) {
+      server.update(lock('b', '1'));
+      server.update(lock('c', '2'));
+    },
+    told: [/^```data\.settings 1 -> 2\n/],
+  },
+  'Rollouts that are complete or stuck': {
     existing: [rollout('web:1', 1, 'NewReplicaSetAvailable')],
     act(server) {
       server.update(rollout('web:1', 3, 'NewReplicaSetAvailable'));
@@ -161,7 +175,7 @@ describe('docs/recipes.md', () => {
   });
 
   for (const { name, toml } of RECIPES) {
-    test(`${name}: told is what it says, and nothing else`, async () => {
+    test(`${name}: reports what it says, and nothing else`, async () => {
       const trial = TRIALS[name];
       assert.ok(trial !== undefined);
       await using world = await World.start();

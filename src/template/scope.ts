@@ -54,6 +54,7 @@ export const INVOLVED_FIELDS = {
   ownerReferences: 'a list of `apiVersion`, `kind`, `name`, `uid`, `controller`',
   topOwner:
     'the last of its owners, pod -> replica set -> deployment, or the object itself if it has no owner: `apiVersion`, `kind`, `namespace`, `name`, `uid`',
+  namespaceLabels: 'the labels of its namespace: `involved.namespaceLabels.team`; nothing for a cluster-scoped object',
   deleted: '`true` if the object is gone or being deleted',
   known: '`false` if the cluster does not show the object; labels, annotations and owners are then empty',
 } as const;
