@@ -163,7 +163,7 @@ owner = "{{ involved.topOwner.kind }}/{{ involved.topOwner.name }}"
       world.server.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace } });
     await ended(run, 3);
     const told = run.entries().map(({ app }) => app);
-    assert.deepEqual(told.toSorted(), ['ConfigMap of sales', 'Event of sales']);
+    assert.deepEqual(new Set(told), new Set(['ConfigMap of sales', 'Event of sales']));
   });
 
   test('with lookups switched off the cluster is not asked', async () => {
