@@ -13,15 +13,15 @@ import { Workdir } from '../test/e2e/program.ts';
 interface Starting extends AsyncDisposable {
   readonly app: App;
   readonly server: ApiServer;
-  /** What the one handler was asked to do, as far as it has. */
+  /** What the single handler has done so far. */
   readonly calls: readonly string[];
   /** Its start is under way. */
   readonly begun: Promise<void>;
-  /** It may end its start. */
+  /** Lets the start finish. */
   goOn(): void;
 }
 
-/** A service whose handler starts when it may. */
+/** A service whose handler finishes starting only when allowed to. */
 async function slowToStart(options: Partial<AppOptions> = {}): Promise<Starting> {
   const workdir = await Workdir.make();
   const server = await startApiServer();

@@ -1,6 +1,6 @@
 /**
- * The service as one object: connects, waits for its turn, opens the state, runs the pipeline and what stands beside it (endpoints,
- * housekeeping, heartbeat), follows a changed configuration, and stops.
+ * The service as one object: connects, waits for the Lease, opens the state, runs the pipeline and everything beside it
+ * (endpoints, housekeeping, heartbeat), applies a changed configuration, and stops.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { atMost, systemClock, type Clock } from './clock.ts';
@@ -28,33 +28,33 @@ export interface AppOptions {
   /** Where the `log` handler writes. */
   readonly stdout: NodeJS.WritableStream;
   readonly env: NodeJS.ProcessEnv;
-  /** `host:port` of the health and metrics endpoints; undefined: none. */
+  /** `host:port` of the health and metrics endpoints; undefined for none. */
   readonly listen?: string | undefined;
   readonly clock?: Clock;
-  /** Keep the state in memory only: nothing survives the process. */
+  /** Keep the state in memory only; it is lost when the process ends. */
   readonly storeFile?: ':memory:';
-  /** The same where the state folder cannot be written, instead of refusing to start. */
+  /** Keep it in memory if the state folder is not writable, instead of refusing to start. */
   readonly orInMemory?: boolean;
 }
 
 export interface App {
   /**
    * Resolves when everything runs (the lists may still be under way); keeps trying while the cluster cannot be reached.
-   * Throws ConfigError for what the user can mend, and rejects when {@link stop} is called meanwhile. After a throw,
+   * Throws ConfigError for problems the user can fix, and rejects if {@link stop} is called meanwhile. After a throw,
    * {@link stop} cleans up.
-   * @param caughtUp asked once it may begin, after however long a wait: resolves when {@link reload} was given what has changed by then
+   * @param caughtUp called once the Lease, if any, is held; resolves when {@link reload} has been given all changes made by then
    */
   start(caughtUp?: () => Promise<void>): Promise<void>;
   /**
-   * Goes on with another configuration: chains and scopes that are the same are not touched, the others end what they do and
-   * begin again; no change is lost or told twice. Who waits for the cluster, or for its turn, begins with it. Calls are served one
-   * after the other.
-   * @throws ConfigError when it cannot be used, or only by a restart: the old one goes on then
+   * Switches to another configuration: unchanged chains and scopes are left alone, the others finish what they are doing and
+   * start again; no change is lost or reported twice. A service still waiting for the cluster or the Lease starts with the new
+   * configuration. Calls run one after the other.
+   * @throws ConfigError if it cannot be used, or only by a restart; the old one stays in use
    */
   reload(config: Config): Promise<void>;
-  /** The file on disk is not what runs: shown in {@link health} until a reload succeeds. */
+  /** Records that the file on disk is not the configuration in use: shown in {@link health} until a reload succeeds. */
   reloadFailed(problems: readonly string[]): void;
-  /** Source first, then the chains drain for at most `graceMs` (default 22 s), then the rest. Idempotent. */
+  /** Stops the source, lets the chains drain for at most `graceMs` (default 22 s), then stops the rest. Idempotent. */
   stop(graceMs?: number): Promise<void>;
   health(): Health;
   readonly store: Store;
@@ -63,12 +63,12 @@ export interface App {
   readonly listening: string | undefined;
   /** Resolves when every scope has settled and no chain has anything due. */
   idle(): Promise<void>;
-  /** Rejects when the service cannot go on, such as when the store fails; never resolves. */
+  /** Rejects when the service cannot continue, for example because the store failed; never resolves. */
   readonly failed: Promise<never>;
 }
 
 const DEFAULT_GRACE_MS = 22_000;
-/** How long a start that is under way may take to notice that it is to stop; a handler that is starting may take longer. */
+/** How long {@link App.stop} waits for a start in progress before it stops what is up; a starting handler may take longer. */
 const START_GIVES_UP_MS = 5_000;
 
 export function createApp(options: AppOptions): App {
@@ -82,14 +82,14 @@ class Application implements App {
   readonly #stopping = new AbortController();
   readonly #stages = new Stages();
   readonly #failure = Promise.withResolvers<never>();
-  /** The one that runs. */
+  /** The one in use. */
   #config: Config;
   #configProblem: string | undefined;
   #phase: Health['phase'] = 'connecting';
   #connection: Connection | undefined;
   #leadership: Leadership | undefined;
   #store: Store | undefined;
-  /** The endpoints answer longer than it is: then they know of nothing, as before. */
+  /** The endpoints outlive the open state: after it is closed they answer as before it was opened. */
   #isStateOpen = false;
   #pipeline: Pipeline | undefined;
   #heartbeat: Heartbeat | undefined;
@@ -103,7 +103,7 @@ class Application implements App {
     this.#config = options.config;
     this.#clock = options.clock ?? systemClock;
     this.metrics.configReloaded.set(1);
-    // Whoever waits for it is told; nobody has to.
+    // Not waiting for it is allowed, and must not be an unhandled rejection.
     this.#failure.promise.catch(() => {});
   }
 
@@ -161,7 +161,7 @@ class Application implements App {
     await this.#pipeline?.idle();
   }
 
-  /** Each stage is noted as soon as it stands, and after each it is asked whether to go on: {@link #stop} stops what stands. */
+  /** Registers each stage as soon as it is up, so that {@link #stop} can stop it, and checks for an abort after each. */
   async #start(caughtUp: () => Promise<void>): Promise<void> {
     const { env, log } = this.#options;
     const { signal } = this.#stopping;
@@ -173,7 +173,7 @@ class Application implements App {
     signal.throwIfAborted();
     await this.#lead(connection);
     signal.throwIfAborted();
-    // What went by a newer configuration meanwhile, such as a kind that it added, would be forgotten by the one of before.
+    // Starting with an outdated configuration would forget what a newer one had recorded, such as a kind that it added.
     await caughtUp();
     signal.throwIfAborted();
     this.#phase = 'starting';
@@ -208,7 +208,7 @@ class Application implements App {
     this.#stages.add('web', async () => this.#web?.close());
   }
 
-  /** Nothing of the state is touched before, and the Lease is given back when all else has ended. */
+  /** The state is not touched before the Lease is held, and the Lease is released after everything else has stopped. */
   async #lead(connection: Connection): Promise<void> {
     const { lease } = this.#config;
     if (lease === undefined) return;
@@ -266,9 +266,9 @@ class Application implements App {
 
   async #reload(config: Config): Promise<void> {
     refuseWhatNeedsRestart(this.#config, config);
-    // Who waits creates no handlers yet, and would end by those when its turn has come.
+    // Handlers are not created while waiting; one that cannot start would only end the service once the wait is over.
     if (this.#isWaiting) await refuseWhatCannotStart(config, this.#options);
-    // It begins with the one of before.
+    // The start under way uses the previous configuration.
     if (this.#phase === 'starting') await this.#starting;
     const changes = this.#isWaiting ? {} : await this.#follow(config);
     this.#config = config;
@@ -291,7 +291,7 @@ class Application implements App {
     return changed;
   }
 
-  /** From now on as this configuration says. */
+  /** (Re)starts the heartbeat as configured. */
   async #beat({ heartbeat: config }: Config, pipeline: Pipeline): Promise<void> {
     await this.#heartbeat?.stop();
     if (config === undefined) return;
@@ -306,11 +306,11 @@ class Application implements App {
   async #stop(graceMs: number): Promise<void> {
     this.#phase = 'stopping';
     this.#stopping.abort(new Error('The service is stopping'));
-    // What it has begun cannot be stopped before it stands.
+    // A stage that is still starting cannot be stopped yet.
     const begun = Promise.all([this.#starting?.catch(() => undefined), this.#reloading]);
     await atMost(this.#clock, START_GIVES_UP_MS, begun);
     await this.#stages.stop(graceMs, this.#options.log);
-    // What stands only now: nobody else stops it.
+    // Stages that came up after the first stop: nobody else stops them.
     await begun;
     await this.#stages.stop(graceMs, this.#options.log);
   }

@@ -13,7 +13,7 @@ export interface Gvk {
   readonly kind: string;
 }
 
-/** As manifests write it: `v1`, `apps/v1`. */
+/** The `apiVersion` field of a manifest: `v1`, `apps/v1`. */
 export function apiVersionOf({ group, version }: Pick<Gvk, 'group' | 'version'>): string {
   return group === '' ? version : `${group}/${version}`;
 }
@@ -72,8 +72,8 @@ export interface ChangeFlags {
 }
 
 /**
- * Typed notes that handlers leave for later ones; each handler declares its own by module augmentation in its own file. What a
- * note holds must survive JSON (what is lazy are getters of its own, or it has a `toJSON`): the branches of a chain get it from the store.
+ * Typed notes that handlers leave for later ones; each handler declares its own by module augmentation in its own file. A note
+ * must survive JSON (lazy values are own getters, or the note has a `toJSON`): the branches of a chain read it from the store.
  */
 export interface Notes {}
 
@@ -88,12 +88,12 @@ export interface Change {
   readonly cluster: { readonly id: string; readonly name: string };
   readonly gvk: Gvk;
   readonly gvr: Gvr;
-  /** `namespace/name`, or `name` for what has no namespace. */
+  /** `namespace/name`, or `name` for a cluster-scoped object. */
   readonly key: string;
   readonly namespace: string | undefined;
   readonly name: string;
   readonly uid: string;
-  /** Of `after`; of `before` for a deletion. Opaque. */
+  /** That of `after`, or of `before` for a deletion. Opaque. */
   readonly resourceVersion: string;
   /** Present for `updated` and `deleted`. */
   readonly before: Manifest | undefined;
@@ -106,20 +106,20 @@ export interface Change {
   readonly notes: Readonly<Partial<Notes>>;
 }
 
-/** What {@link Change.key} is of such an object: `shop/web`, and without a namespace the name. */
+/** The {@link Change.key} of an object: `shop/web`, or just the name if it has no namespace. */
 export function keyOf({ namespace, name }: { readonly namespace?: string | undefined; readonly name: string }): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
 /**
- * The same for every attempt to tell one sink of one change, over retries, restarts and replays:
- * `cluster|uid|added:rv`, `updated:rv` or `deleted:rv-of-before`, and the handler's id.
+ * The same for every attempt to deliver a change to a sink, across retries, restarts and replays:
+ * `cluster|uid|added:rv`, `updated:rv` or `deleted:rv-of-before`, then the handler's id.
  */
 export function idempotencyKey(change: Change, handlerId: string): string {
   return `${change.cluster.id}|${change.uid}|${change.action}:${change.resourceVersion}|${handlerId}`;
 }
 
-/** The manifest that describes the object best: `after`, or for a deletion the last known one. */
+/** The manifest that best describes the object: `after`, or for a deletion the last known one. */
 export function manifestOf(change: Change): Manifest | undefined {
   return change.after ?? change.before;
 }

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 
-/** As a process that SIGSTOP, or the freezer of a container, holds. */
+/** Like a process frozen by SIGSTOP or a container's freezer. */
 function standStill(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

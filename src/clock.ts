@@ -1,23 +1,23 @@
-/** Time, so that tests own it. Deadlines and backoff use `monotonic`, due times that outlive the process `steady`. */
+/** Time, so that tests can control it. Deadlines and backoff use `monotonic`; due times that outlive the process use `steady`. */
 import { uptime } from 'node:os';
 
 export interface Clock {
   /** Wall clock, milliseconds since the epoch: for display and retention. Jumps when somebody sets the clock. */
   now(): number;
   /**
-   * The wall clock of the start of the process, carried on: milliseconds since the epoch, for what is due later. Setting the
-   * clock moves it with the next start of the process only, so that nothing is tried early, late, or given up for it.
+   * The wall clock as it was when the process started, plus the time elapsed since: milliseconds since the epoch, for due times.
+   * Setting the clock affects it only from the next start on, so nothing is tried early or late, or given up, because of it.
    */
   steady(): number;
   /** Never goes back, milliseconds from an arbitrary start. */
   monotonic(): number;
   /** Resolves after `ms`; rejects with the signal's reason when aborted. Does not keep the process alive. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls `work` after `ms`, unless what it answers is called before: for deadlines, which are seldom met. As above. */
+  /** Calls `work` after `ms` unless the returned function is called first. Does not keep the process alive. */
   after(ms: number, work: () => void): () => void;
 }
 
-/** Resolves when `work` does, and after `ms` at the latest; rejects when it does before. */
+/** Resolves when `work` does, but after `ms` at the latest; rejects if `work` rejects before that. */
 export async function atMost(clock: Pick<Clock, 'after'>, ms: number, work: Promise<unknown>): Promise<void> {
   const late = Promise.withResolvers<void>();
   const cancel = clock.after(ms, late.resolve);
@@ -28,7 +28,7 @@ export async function atMost(clock: Pick<Clock, 'after'>, ms: number, work: Prom
   }
 }
 
-/** {@link Clock.sleep} that an abort ends early instead of failing: for loops that ask the signal themselves. */
+/** {@link Clock.sleep} that resolves on abort instead of rejecting: for loops that check the signal themselves. */
 export async function pause(clock: Pick<Clock, 'sleep'>, ms: number, signal: AbortSignal): Promise<void> {
   try {
     await clock.sleep(ms, signal);
@@ -37,7 +37,7 @@ export async function pause(clock: Pick<Clock, 'sleep'>, ms: number, signal: Abo
   }
 }
 
-/** setTimeout fires at once for anything longer (about 24.8 days). */
+/** setTimeout fires immediately for any longer delay (about 24.8 days). */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
@@ -48,19 +48,19 @@ export const systemClock: Clock = {
   after,
 };
 
-/** The monotonic clock stands still while the machine sleeps, its uptime goes on (in steps of 10 ms). */
+/** The monotonic clock stops while the machine sleeps; its uptime goes on (in steps of 10 ms). */
 const STARTED_AT_UPTIME_MS = uptime() * 1_000 - performance.now();
 const SHORTEST_SLEEP_MS = 1_000;
 
 function steady(): number {
   const awake = performance.timeOrigin + performance.now();
-  // Asking for the uptime takes 10 us: only when the wall clock says that something has happened, to itself or to us.
+  // Reading the uptime takes 10 µs: do so only if the wall clock shows that it was set or that the machine slept.
   if (Math.abs(Date.now() - awake) < SHORTEST_SLEEP_MS) return Math.floor(awake);
   const asleepMs = uptime() * 1_000 - performance.now() - STARTED_AT_UPTIME_MS;
   return Math.floor(asleepMs < SHORTEST_SLEEP_MS ? awake : awake + asleepMs);
 }
 
-/** What has come by then is read first: a process that stood still wakes up with its deadlines over, and the answers waiting. */
+/** Pending input is read first: a process that was frozen wakes up with expired deadlines and the answers already waiting. */
 function after(ms: number, work: () => void): () => void {
   let turn: NodeJS.Immediate | undefined;
   const timer = setTimeout(
@@ -80,8 +80,8 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * {@link Clock.sleep} of any clock, by its {@link Clock.after}. Not timers/promises: that makes an AbortError for each sleep that is
- * not needed any more, 10 µs for what takes 2 here.
+ * {@link Clock.sleep} for any clock, built on its {@link Clock.after}. Not timers/promises: that creates an AbortError for each
+ * cancelled sleep, which takes 10 µs instead of 2.
  */
 export function sleepBy(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -17,7 +17,7 @@ type ErrorCode =
 export class TerminalError extends Error {
   readonly code = 'TERMINAL' satisfies ErrorCode;
   override readonly name = 'TerminalError';
-  /** Of a receiver's answer: nothing else would be taken either, such as with a token that was revoked. It is given a rest then. */
+  /** The receiver would refuse every other delivery too, for example because its token was revoked. It is then given a rest. */
   readonly isGone: boolean;
   constructor(message: string, { isGone = false, ...options }: ErrorOptions & { isGone?: boolean } = {}) {
     super(message, options);
@@ -31,7 +31,7 @@ export class RetryAfterError extends Error {
   override readonly name = 'RetryAfterError';
   /** How long the receiver asks us to wait, in milliseconds; undefined: our own backoff decides. */
   readonly retryAfterMs: number | undefined;
-  /** When the receiver was not even asked, since its breaker is open: for how long it has been, in milliseconds. */
+  /** Set if no request was made because the receiver's breaker is open: for how long it has been open, in milliseconds. */
   readonly openForMs: number | undefined;
   constructor(
     message: string,
@@ -43,7 +43,7 @@ export class RetryAfterError extends Error {
   }
 }
 
-/** Our own pace says when, such as a rate limit: the change is parked until then. */
+/** Our own pacing, such as a rate limit, asks to wait: the change is parked until then. */
 export class WaitError extends Error {
   readonly code = 'WAIT' satisfies ErrorCode;
   override readonly name = 'WaitError';
@@ -55,12 +55,12 @@ export class WaitError extends Error {
   }
 }
 
-/** Something the user can mend: printed without a stack, exit code 1. Each line of `problems` stands by itself. */
+/** A problem the user can fix: printed without a stack, exit code 1. Each line of `problems` stands by itself. */
 export class ConfigError extends Error {
   readonly code = 'CONFIG';
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
-  /** In the place of 1, where another tool had one of its own. */
+  /** Used instead of 1 where an older tool had a code of its own. */
   readonly exitCode: number | undefined;
   constructor(problems: readonly string[], options: ErrorOptions & { readonly exitCode?: number } = {}) {
     super(problems.join('\n'), options);
@@ -69,29 +69,29 @@ export class ConfigError extends Error {
   }
 }
 
-/** A mistake of the user's, whichever copy of this package says so. */
+/** Whether it is a ConfigError, from whichever copy of this package. */
 export function isConfigError(thrown: unknown): thrown is ConfigError {
   return codeOf(thrown) === 'CONFIG' && thrown instanceof Error && 'problems' in thrown;
 }
 
-/** Whichever copy of this package says so. */
+/** Whether it is a RetryAfterError, from whichever copy of this package. */
 export function isRetryAfter(thrown: unknown): thrown is RetryAfterError {
   return codeOf(thrown) === 'DEFER';
 }
 
-/** The `code` of anything thrown, or undefined. A quota that is used up has no name in libuv: `Unknown system error -122`. */
+/** The `code` of anything thrown, or undefined. libuv has no name for an exceeded quota: `Unknown system error -122`. */
 export function codeOf(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;
   if ('errno' in thrown && thrown.errno === -constants.errno.EDQUOT) return 'EDQUOT';
   return typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 
-/** Anything thrown as an Error, with what was thrown as its cause when it was none. */
+/** Anything thrown as an Error; if it is not one, it becomes the cause. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(textOf(thrown), { cause: thrown });
 }
 
-/** Of an object its message at most: what else it holds may be secret, and its own way to a text may throw. */
+/** For an object, at most its message: its other fields may be secret, and its `toString` may throw. */
 function textOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return String(thrown);
   return 'message' in thrown && typeof thrown.message === 'string' ? thrown.message : 'an object that is no Error';

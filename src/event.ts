@@ -1,17 +1,18 @@
-/** What a Kubernetes Event says of itself, of core/v1 and of events.k8s.io/v1 alike: the second renamed half of the fields. */
+/** Reads Kubernetes Events of both core/v1 and events.k8s.io/v1, which renamed half of the fields. */
 import type { Gvk, Manifest } from './change.ts';
 import { member } from './json.ts';
 
 /**
- * Which repeats of an Event are told, from the fewest to all: none; the 2nd, 4th, 8th, ... occurrence; every one. What is told
- * by one is told by the next, so that scopes can be shared.
+ * Which repeats of an Event are reported, from fewest to all: none; the 2nd, 4th, 8th, ... occurrence; every one. Each setting
+ * includes what the previous one reports, so that scopes can be shared.
  */
 export const REPEATS = ['first', 'powers', 'every'] as const;
 export type Repeats = (typeof REPEATS)[number];
 
 /**
- * What a repeat moves. client-go patches `count`, `lastTimestamp` and `message` (aggregated Events quote another one each time),
- * the newer recorder `series`; in events.k8s.io/v1 they have other names. A version moves with every write.
+ * The fields that a repeat changes. client-go patches `count`, `lastTimestamp` and `message` (an aggregated Event quotes a
+ * different one each time), the newer recorder `series`; events.k8s.io/v1 has other names for them. resourceVersion changes with
+ * every write.
  */
 export const REPEAT_FIELDS: readonly string[] = [
   'count',
@@ -45,21 +46,21 @@ function isEventGroup(group: string): boolean {
   return group === '' || group === 'events.k8s.io';
 }
 
-/** How often it has happened: `count` or `series.count`, whichever is larger; 1 when it says neither. */
+/** How often it has happened: `count` or `series.count`, whichever is larger; 1 if it has neither. */
 export function occurrencesOf(event: Manifest): number {
   const series = event['series'];
   const counts = [event['count'], event['deprecatedCount'], member(series, 'count')];
   return Math.max(1, ...counts.filter((count) => typeof count === 'number'));
 }
 
-/** The largest n with 2^n at most `occurrences`: when it grows, a power of two was reached or passed. From 0 to 31. */
+/** The largest n with 2^n <= `occurrences`, 0 to 31: when it grows, a power of two was reached or passed. */
 export function powerOf(occurrences: number): number {
   return 31 - Math.clz32(occurrences);
 }
 
 /**
- * When it happened last, milliseconds since the epoch: the first it has of `lastTimestamp`, `series.lastObservedTime`,
- * `eventTime` and `metadata.creationTimestamp`. Undefined when it has none that can be read.
+ * When it last happened, in milliseconds since the epoch: the first valid time of `lastTimestamp`, `series.lastObservedTime`,
+ * `eventTime` and `metadata.creationTimestamp`; undefined if there is none.
  */
 export function happenedAt(event: Manifest): number | undefined {
   const times = [

@@ -1,4 +1,4 @@
-/** kubernetes-event-exporter's metrics by its own names, for dashboards and alerts that were made for it; fed from ours. */
+/** kubernetes-event-exporter's metrics under their own names, computed from ours, for dashboards and alerts made for it. */
 import { Counter, Gauge } from 'prom-client';
 import type { Metrics } from './metrics.ts';
 import { VERSION } from './version.ts';
@@ -9,7 +9,7 @@ type Read = (name: keyof Metrics, isMeant: (labels: Labels) => boolean) => Promi
 const isEvent = ({ resource }: Labels) => /(^|\/)events$/.test(String(resource));
 const isOfAge = ({ handler }: Labels) => String(handler).endsWith('/maxAge');
 
-/** What they say of theirs, and how much of ours that is. */
+/** The exporter's counters, each with the value that ours give it. */
 const COUNTERS: Readonly<Record<string, { readonly help: string; readonly value: (read: Read) => Promise<number> }>> = {
   events_sent: {
     help: 'Events that were not too old when they came, whatever became of them',
@@ -37,7 +37,7 @@ const COUNTERS: Readonly<Record<string, { readonly help: string; readonly value:
 const isKnown = (outcome: Labels[string]) => outcome === 'baseline' || outcome === 'cache';
 const tooOld = (read: Read) => read('verdicts', (labels) => isOfAge(labels) && labels['verdict'] === 'halt');
 
-/** Adds the seven to the registry of ours, each computed when it is asked for. @param prefix theirs, `metricsNamePrefix`; may be empty */
+/** Adds the seven to our registry, each computed on collection. @param prefix the exporter's `metricsNamePrefix`; may be empty */
 export function addExporterMetrics(metrics: Metrics, prefix: string): void {
   const build = new Gauge({
     name: `${prefix}build_info`,
@@ -60,7 +60,7 @@ export function addExporterMetrics(metrics: Metrics, prefix: string): void {
       help,
       registers: [],
       async collect() {
-        // An Event that is seen is told to be too old a moment later: a counter never goes down.
+        // An Event is counted when seen and found too old a moment later, which lowers the value: a counter must not go down.
         const more = (await value(read)) - shown;
         if (more <= 0) return;
         this.inc(more);

@@ -1,7 +1,7 @@
 /** A small file that others replace while we run: a rotated token, a renewed certificate. */
 import { readFile, stat } from 'node:fs/promises';
 
-/** Its text, read again when the file was replaced. The kubelet swaps symbolic links, which changes inode and mtime. */
+/** The text of a file, read again when the file is replaced. The kubelet swaps symbolic links, which changes inode and mtime. */
 export class FreshFile {
   readonly #path: string;
   #stamp = '';
@@ -17,13 +17,13 @@ export class FreshFile {
     const stamp = `${ino} ${mtimeMs} ${size}`;
     if (stamp !== this.#stamp) {
       this.#text = await readFile(this.#path, 'utf8');
-      // The stamp is from before the read: a file replaced in between is read once more, never kept stale.
+      // The stamp was taken before the read, so a file replaced in between is read once more and never kept stale.
       this.#stamp = stamp;
     }
     return this.#text;
   }
 
-  /** Read it the next time, whatever its stamp says. */
+  /** Makes the next {@link read} read the file, whatever its stamp. */
   forget(): void {
     this.#stamp = '';
   }

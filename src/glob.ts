@@ -1,7 +1,7 @@
 /** Names with wildcards, as configurations and filters write them. */
 import { RE2JS } from 're2js';
 
-/** Whether the whole text is meant: `*` stands for any characters, none among them. Linear: texts may come from the cluster. */
+/** Whether the glob matches the whole text; `*` matches any characters, or none. Linear: texts may come from the cluster. */
 export function matchesGlob(glob: string, text: string): boolean {
   const parts = glob.split('*');
   const [first = ''] = parts;
@@ -17,7 +17,7 @@ export function matchesGlob(glob: string, text: string): boolean {
   return at <= text.length - last.length;
 }
 
-/** Of a filter, as the store reads one: `?` stands for any one character, too. */
+/** A matcher for filters, with the store's semantics: `?` also matches any single character. */
 export function globMatcher(glob: string): (text: string) => boolean {
   const pattern = RE2JS.quote(glob).replaceAll('\\*', '.*').replaceAll('\\?', '.');
   const compiled = RE2JS.compile(pattern, RE2JS.DOTALL);

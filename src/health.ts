@@ -1,22 +1,22 @@
-/** How the service is, for `/readyz` and for tests. */
+/** The health of the service, for `/readyz` and for tests. */
 import type { ReceiverState } from './delivery/receiver.ts';
 import type { ScopeHealth } from './source/source.ts';
 
 export interface Health {
-  /** The stages run, every scope is watched or named in `degraded`, and at least one is watched. */
+  /** All stages run, every scope is watched or named in `degraded`, and at least one is watched. */
   readonly ready: boolean;
   /** `standby`: another process holds the Lease. */
   readonly phase: 'connecting' | 'standby' | 'starting' | 'running' | 'stopping';
   readonly degraded: readonly ScopeHealth[];
   readonly scopes: readonly ScopeHealth[];
-  /** Why the configuration file on disk is not the one that runs; undefined: it is. */
+  /** Why the configuration file on disk is not the one in use; undefined if it is. */
   readonly configProblem: string | undefined;
 }
 
-/** Bookmarks come every minute; a server that sends none still ends each watch after 5 to 10 minutes, as it was asked to. */
+/** Bookmarks come every minute; even a server that sends none ends each watch after the 5 to 10 minutes requested. */
 const STALE_AFTER_MS = 15 * 60_000;
 
-/** A watch that stands, and of which nothing is heard, watches nothing. @param now milliseconds since the epoch */
+/** Marks a scope as degraded if its watch has gone silent. @param now milliseconds since the epoch */
 export function judged(scope: ScopeHealth, now: number): ScopeHealth {
   const { state, lastHeardAt = now } = scope;
   if (state !== 'watching' || now - lastHeardAt < STALE_AFTER_MS) return scope;
@@ -25,8 +25,8 @@ export function judged(scope: ScopeHealth, now: number): ScopeHealth {
 }
 
 /**
- * What keeps the service from telling everybody of everything, as far as it knows; none: it is well. Stricter than `ready`, which
- * asks whether a restart may help.
+ * What is known to keep the service from delivering every change to every receiver; empty if all is well. Stricter than `ready`,
+ * which is about whether a restart may help.
  */
 export function complaintsOf(
   { phase, degraded }: Pick<Health, 'phase' | 'degraded'>,

@@ -27,7 +27,7 @@ export type { Interest } from './interest.ts';
 export type { Json, JsonObject } from './json.ts';
 export type { Receiver, ReceiverFactory, ReceiverOptions } from './delivery/receiver.ts';
 export type { FunctionContext, HandlerFunction } from './chain/handler-function.ts';
-// Each of these files declares the note that the handlers before leave.
+// Each of these files declares the note that an earlier handler leaves.
 export type { Answer as PluginAnswer } from './plugin/contract.ts';
 export type { DiffNote } from '../handlers/diff/note.ts';
 export type { AlertNote } from '../handlers/podAlerts/alert.ts';

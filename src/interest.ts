@@ -1,24 +1,23 @@
 /**
- * Interest: which fields of a resource the chains of a scope read. An update outside it is noise: it moves the
- * cursor, is counted, and nothing else. Serialised as JSON in the store, so that a changed interest is noticed.
+ * Interest: which fields of a resource the chains of a scope read. An update outside it is noise: it only moves the
+ * cursor and is counted. Serialised as JSON in the store, so that a changed interest is noticed.
  */
 import { REPEATS, type Repeats } from './event.ts';
 
 /**
- * Field roots that are left out; everything else is read. A root is a dotted path of plain keys
- * (`status`, `metadata.generation`), or for one annotation `metadata.annotations["deployment.kubernetes.io/revision"]`.
- * An empty list: everything is read.
+ * Field roots that are left out; everything else is read (an empty list means everything). A root is a dotted path of plain keys
+ * (`status`, `metadata.generation`), or for a single annotation `metadata.annotations["deployment.kubernetes.io/revision"]`.
  */
 export interface Interest {
   readonly except: readonly string[];
-  /** Of Kubernetes Events: which repeats make a difference. Default: every one. */
+  /** For Kubernetes Events: which repeats count as a change. Default: every one. */
   readonly repeats?: Repeats;
 }
 
-/** Everything is read: nothing is noise but `resourceVersion` and `managedFields`, which change with every write. */
+/** Everything is read: only `resourceVersion` and `managedFields`, which change with every write, are noise. */
 export const EVERYTHING: Interest = { except: [] };
 
-/** What at least one of them reads: only what all of them leave out stays left out. */
+/** What at least one of the interests reads: a root is left out only if all of them leave it out. */
 export function unionOfInterests(interests: readonly Interest[]): Interest {
   const [first, ...others] = interests;
   if (first === undefined) return EVERYTHING;

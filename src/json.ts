@@ -4,12 +4,12 @@ export interface JsonObject {
   readonly [key: string]: Json | undefined;
 }
 
-/** Of what was parsed from JSON. */
+/** Whether a value parsed from JSON is an object, neither an array nor null. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Its own, such as a field of a manifest; undefined of what is no object. */
+/** The own member `name`, such as a field of a manifest; undefined if `value` is not an object. */
 export function member(value: Json | undefined, name: string): Json | undefined {
   return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 }

@@ -1,4 +1,4 @@
-/** The names by which people know a kind, where no cluster can be asked. */
+/** The names by which people know a kind, without asking a cluster. */
 import { ConfigError } from './errors.ts';
 import { didYouMean } from './near.ts';
 import { BUILT_IN_KINDS } from './source/built-in-kinds.ts';
@@ -12,7 +12,7 @@ export function namesOf(kind: string): readonly string[] {
   return [name, `${name}s`, `${name}es`, name.replace(/y$/, 'ies'), ...shortNames];
 }
 
-/** The resource of a kind as `kubectl` and client-go guess it where no cluster can be asked: `ingresses`, `networkpolicies`. */
+/** The resource of a kind, guessed as `kubectl` and client-go do without a cluster: `ingresses`, `networkpolicies`. */
 export function pluralOf(kind: string): string {
   const name = kind.toLowerCase();
   if (name === 'endpoints') return name;
@@ -20,14 +20,14 @@ export function pluralOf(kind: string): string {
   return name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`;
 }
 
-/** Which objects a command, or who looks at the page, asks for. */
+/** Which objects a command or a request to the page asks for. */
 export interface ObjectFlags {
   readonly kind?: string;
   readonly namespace?: string;
   readonly name?: string;
 }
 
-/** The part of a query that says so. @throws ConfigError as {@link recordedKind} */
+/** The part of a store query that selects these objects. @throws ConfigError as {@link recordedKind} */
 export async function objectQuery(
   store: Store,
   { kind, namespace, name }: { readonly [K in keyof ObjectFlags]: ObjectFlags[K] | undefined },
@@ -40,8 +40,8 @@ export async function objectQuery(
 }
 
 /**
- * Which of the recorded kinds is meant: by kind, plural or short name, in any case, with `.group` where that is needed.
- * @throws ConfigError when none or several are, with the names there are
+ * The recorded kind that `wanted` names: by kind, plural or short name, in any case, with `.group` if needed.
+ * @throws ConfigError with the available names, if none or several match
  */
 async function recordedKind(
   store: Store,

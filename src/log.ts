@@ -3,11 +3,11 @@ import { createLogger as createWinstonLogger, format, transports, type Logger } 
 
 export type { Logger };
 
-/** The levels of `--log-level`, as kwatchman's: `panic` and `fatal` show errors only (in the format `python` only what is CRITICAL), `trace` is debug. */
+/** kwatchman's levels, for `--log-level`. `panic` and `fatal` show only errors (in the format `python` only CRITICAL). */
 export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warning', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** `json`: an object per line. `text`: for people. `python`: as the logging of Python programs is often set, for those who read the Event Controller's. */
+/** `json`: an object per line. `text`: for people. `python`: the usual Python log format, for those used to the Event Controller's. */
 export const LOG_FORMATS = ['json', 'text', 'python'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
@@ -31,7 +31,7 @@ export interface LogOptions {
 
 const ESCAPED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** Control, bidi and line-separator characters made visible, so that a name in a cluster cannot forge a log line or colour a terminal. */
+/** Escapes control, bidi and line-separator characters, so that a name in a cluster cannot forge log lines or colour a terminal. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are the point
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => {
@@ -39,22 +39,22 @@ export function printable(text: string): string {
   });
 }
 
-/** The same of a text of several lines: line feeds and tabs stay. */
+/** The same for multi-line text: line feeds and tabs stay. */
 export function printableLines(text: string): string {
   return text.replace(/[^\n\t]+/g, printable);
 }
 
-/** At most `max` UTF-16 units, without half of a character: in JSON it would be an escape that strict readers refuse. */
+/** At most `max` UTF-16 units, never ending in half a surrogate pair: as a JSON escape, strict parsers reject it. */
 export function beginningOf(text: string, max: number): string {
   return text.slice(0, max).replace(/[\uD800-\uDBFF]$/, '');
 }
 
-/** {@link beginningOf} with `…` behind it where something is missing. */
+/** {@link beginningOf}, followed by `…` if something was cut. */
 export function shortened(text: string, max: number): string {
   return text.length > max ? `${beginningOf(text, max)}…` : text;
 }
 
-/** `\u202e` of a UTF-16 unit, as JSON writes it. */
+/** A UTF-16 unit as a JSON escape: `\u202e`. */
 export function escapeOf(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
@@ -66,7 +66,7 @@ const COLORS: Readonly<Record<string, string>> = {
   debug: '\x1b[90m',
 };
 
-/** Where winston's formats leave the line for its transports. */
+/** The property in which winston's formats leave the line for the transports. */
 const WRITTEN = Symbol.for('message');
 
 export function createLogger(options: LogOptions): Logger {
@@ -76,7 +76,7 @@ export function createLogger(options: LogOptions): Logger {
     const tag = options.color ? `${COLORS[level] ?? ''}${name}\x1b[0m` : name;
     return `${String(timestamp)} ${tag} ${printable(String(message))}${listed(fields)}`;
   });
-  // What JSON leaves as it is may still colour or turn a terminal; as an escape it is the same value.
+  // Characters that JSON does not escape can still affect a terminal; escaped, the value is the same.
   const json = format.combine(
     format.json(),
     format.printf((info) => printable(String(info[WRITTEN]))),
@@ -98,7 +98,7 @@ const PYTHON_LEVEL: Readonly<Record<string, string>> = {
   debug: 'DEBUG',
 };
 
-/** `2026-11-20 23:42:03,123 [INFO] message`; what a plug-in says (see python-log.ts) stands without fields. */
+/** `2026-11-20 23:42:03,123 [INFO] message`; a plug-in's own lines (see python-log.ts) come without fields. */
 const pythonLine = format.printf(({ level, message, says, ...fields }) => {
   const now = new Date();
   const local = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString();
@@ -107,7 +107,7 @@ const pythonLine = format.printf(({ level, message, says, ...fields }) => {
   return `${time} [${typeof says === 'string' ? says : PYTHON_LEVEL[level]}] ${printable(String(message))}${rest}`;
 });
 
-/** Of what we log ourselves nothing is CRITICAL: that is left to plug-ins. */
+/** Nothing that we log ourselves is CRITICAL; only plug-ins use that level. */
 function pythonFormat(level: LogLevel) {
   const isAllShown = level !== 'fatal' && level !== 'panic';
   const critical = format((info) => (isAllShown || info['says'] === 'CRITICAL' ? info : false));

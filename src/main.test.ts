@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(import.meta.resolve('./main.ts'));
 
-/** The exit code of the program when nobody reads this stream of it. */
+/** The exit code of the program when nobody reads the given stream. */
 async function codeUnread(stream: 'stdout' | 'stderr', ...args: string[]): Promise<unknown> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   for (const one of ['stdout', 'stderr'] as const) child[one].resume();

@@ -6,8 +6,8 @@ import { VERSION } from './version.ts';
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
- * Nothing of the process itself: see {@link collectProcessMetrics}.
- * @param scopes as they are when somebody asks
+ * Without the metrics of the process itself: see {@link collectProcessMetrics}.
+ * @param scopes called on each collection
  */
 export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
   const registry = new Registry();
@@ -26,7 +26,7 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
       registers,
       collect() {
         this.reset();
-        // Those that differ by their selectors only share their labels: told as one, none hides what is wrong with another.
+        // Scopes that differ only by selector share their labels: shown as one, so that none hides a problem of another.
         for (const alike of Map.groupBy(scopes(), (scope) => JSON.stringify(labelsOf(scope))).values()) {
           const [first] = alike;
           const value = valueOf(alike);
@@ -42,7 +42,7 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
     'state_free_bytes',
     'Free space on the volume of the state; absent until the state is open, or if it is kept in memory',
   );
-  // Without labels it would be 0 from the first on, which is the alarm of a full disk.
+  // A gauge without labels starts at 0, which would raise the alert for a full disk.
   stateFree.remove();
   return {
     registry,
@@ -123,8 +123,8 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
 }
 
 /**
- * CPU, memory, descriptors (`process_...`), heap, garbage and the delay of the event loop (`nodejs_...`), by the names that
- * dashboards know. Measures from now on, for as long as the process lives.
+ * CPU, memory, descriptors (`process_...`), heap, garbage collection and event loop delay (`nodejs_...`), under the names that
+ * dashboards know. Measures from now until the process ends.
  */
 export function collectProcessMetrics({ registry }: Metrics): void {
   collectDefaultMetrics({ register: registry });

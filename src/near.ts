@@ -12,7 +12,7 @@ export function nearNames(word: string, names: Iterable<string>): readonly strin
     .map(({ name }) => name);
 }
 
-/** `; did you mean "slack"?`, or nothing when no name is near. */
+/** `; did you mean "slack"?`, or an empty string if no name is near. */
 export function didYouMean(word: string, names: Iterable<string>): string {
   const near = nearNames(word, names);
   return near.length === 0 ? '' : `; did you mean ${near.map((name) => `"${name}"`).join(' or ')}?`;

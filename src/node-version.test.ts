@@ -17,7 +17,7 @@ test('tooOld() names the version that package.json asks for', async () => {
   for (const version of [`${oldest}.0`, '24.21.0', '25.0.0', '26.1.0']) assert.equal(tooOld(version), undefined);
 });
 
-/** As the flags of a process which then takes itself for that Node. */
+/** Node flags that make a process take itself for that version. */
 const posingAs = (version: string): string[] => [
   '--import',
   `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'${version}'})`,

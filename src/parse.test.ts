@@ -36,7 +36,7 @@ describe('parseJson()', () => {
 
   test('reads a text of 16 MB of digits once, and a number after it', () => {
     const digits = '1'.repeat(16 * 1024 * 1024);
-    // One look at the run for each 16 of its digits would need hours: the test's own limit is the assertion.
+    // Measuring the run again every 16 digits would take hours: the test's own time limit is the assertion.
     assert.deepEqual(parseJson(bytes(`{"a":"${digits}","b":9007199254740992}`)), {
       a: digits,
       b: (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON('9007199254740992'),

@@ -9,7 +9,7 @@ interface JsonWithSource {
 }
 const exactly = JSON as unknown as JsonWithSource;
 
-/** 2 ** 53 has so many digits: a shorter number is always safe. */
+/** The number of digits in 2 ** 53: a shorter number is always safe. */
 const LONG = 16;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -30,7 +30,7 @@ export function parseJson(bytes: Uint8Array): Json {
   return mayHoldLongNumber(bytes) ? exactly.parse(text, keepDigits) : (JSON.parse(text) as Json);
 }
 
-/** Looks at every 16th byte, which no long run of digits can avoid: 1 µs for 5 KB. */
+/** Looks at every 16th byte, which no run of 16 digits can avoid: 1 µs for 5 KB. */
 function mayHoldLongNumber(bytes: Uint8Array): boolean {
   for (let i = LONG - 1; i < bytes.length; i += LONG) {
     if (!isDigit(bytes[i])) continue;
@@ -39,13 +39,13 @@ function mayHoldLongNumber(bytes: Uint8Array): boolean {
     while (isDigit(bytes[start - 1])) start--;
     while (isDigit(bytes[end])) end++;
     if (end - start >= LONG && mayBeginNumber(bytes, start)) return true;
-    // Not once more for every 16 digits of the run: a text may be a megabyte of them.
+    // Skip the rest of the run instead of measuring it again every 16 digits: it may be a megabyte long.
     i = end;
   }
   return false;
 }
 
-/** By what stands before, which never stands before the digits of a checksum, such as that of an image. */
+/** Judged by the preceding byte, which rules out digits in a checksum, such as an image digest. */
 function mayBeginNumber(bytes: Uint8Array, start: number): boolean {
   const before = lastBefore(bytes, bytes[start - 1] === MINUS ? start - 1 : start);
   const byte = bytes[before];
@@ -53,7 +53,7 @@ function mayBeginNumber(bytes: Uint8Array, start: number): boolean {
   return byte === undefined || byte === OPEN_ARRAY || byte === COMMA;
 }
 
-/** The index of the last byte before `i` that is no white space; -1: none. */
+/** The index of the last byte before `i` that is not white space, or -1. */
 function lastBefore(bytes: Uint8Array, i: number): number {
   do i--;
   while (i >= 0 && (bytes[i] ?? 0) <= 0x20);

@@ -1,12 +1,12 @@
-/** Which proxy a request goes through, by the variables that curl, Go and everybody else read. */
+/** Which proxy a request goes through, according to the environment variables that curl, Go and others read. */
 import { BlockList, isIP } from 'node:net';
 import { ConfigError } from './errors.ts';
 
 /**
- * The proxy for `target` by HTTPS_PROXY, HTTP_PROXY and NO_PROXY (lower case wins), or undefined: go directly.
- * As in Go, the loopback never goes through a proxy, and NO_PROXY takes hosts, domains (`.corp`, `*.corp`), addresses, each
+ * The proxy for `target` according to HTTPS_PROXY, HTTP_PROXY and NO_PROXY (lower case wins), or undefined to connect directly.
+ * As in Go, loopback requests never use a proxy, and NO_PROXY takes hosts, domains (`.corp`, `*.corp`), addresses, each
  * with or without a port, CIDR ranges and `*`.
- * @throws ConfigError when the variable is no URL that a proxy can have
+ * @throws ConfigError if the variable is not a usable proxy URL
  */
 export function proxyFromEnv(target: URL, env: NodeJS.ProcessEnv): URL | undefined {
   const read = (name: string): string => env[name.toLowerCase()] || env[name] || '';
@@ -53,7 +53,7 @@ function covers(entry: string, host: string, port: string): boolean {
   return host === name || host.endsWith(`.${domain}`);
 }
 
-/** Host and port, if it names one. */
+/** Host, and port if the entry names one. */
 function partsOf(entry: string): readonly (string | undefined)[] {
   const [, name = entry, port] = (isIP(entry) === 6 ? undefined : /^(.*?)(?::(\d+))?$/.exec(entry)) ?? [];
   return [bare(name), port];
@@ -73,7 +73,7 @@ function bareHost(target: URL): string {
   return bare(target.hostname.toLowerCase());
 }
 
-/** Without the brackets of an IPv6 address and the dot of a name that is complete. */
+/** Without the brackets of an IPv6 address or the trailing dot of a fully qualified name. */
 function bare(host: string): string {
   return host.replace(/^\[|\]$|\.$/g, '');
 }

@@ -1,6 +1,6 @@
 /**
- * What a stream says until its end.
- * @param tooMuch what is said of a longer one: `it prints more than`
+ * Reads a stream to its end.
+ * @param tooMuch how the error for a longer stream begins: `it prints more than`
  * @throws Error `it prints more than 1048576 bytes`, and whatever the stream fails with
  */
 export async function readWhole(stream: AsyncIterable<Buffer>, maxBytes: number, tooMuch: string): Promise<Buffer> {

@@ -2,7 +2,7 @@
 import type { Actor, Change } from './change.ts';
 import { flagsInWords } from './flags.ts';
 
-/** What a chain that is told of dead letters learns of one. */
+/** What the chain that receives dead letters is given about one. */
 export interface DeadLetterNote {
   /** For `watchchain dead show`. */
   readonly id: number;
@@ -20,18 +20,18 @@ declare module './change.ts' {
   }
 }
 
-/** One short phrase each: that it could not be delivered elsewhere, then its flags. */
+/** One short phrase each: that it was given up elsewhere, if it was, then its flags. */
 export function remarksOf({ flags, notes }: Pick<Change, 'flags' | 'notes'>): readonly string[] {
   const { deadLetter } = notes;
   return [...(deadLetter === undefined ? [] : [givenUp(deadLetter)]), ...flagsInWords(flags)];
 }
 
-/** After `diff`, who wrote what it shows; else everybody who wrote. Each once. */
+/** After `diff`, the writers of the differences it shows; otherwise all writers. Each once. */
 export function writersOf({ notes, by }: Pick<Change, 'notes' | 'by'>): readonly string[] {
   return notes.diff?.by ?? managersIn(by);
 }
 
-/** Each once, in their order. */
+/** The managers, each once, in order of first appearance. */
 export function managersIn(by: readonly Actor[]): readonly string[] {
   return [...new Set(by.map(({ manager }) => manager))];
 }

@@ -1,9 +1,9 @@
 /**
- * Called before the rest of the program is loaded: 32 threads for names and files in place of 4.
+ * Sets up 32 threads instead of 4 for name lookups and files; call it before the rest of the program is loaded.
  *
- * The system's resolver holds a thread for as long as a name server says nothing, 10 s and more, and libuv lets names have half
- * of the threads: of four, two names that nobody answers for held up all others for a minute. The threads are made when the
- * first is needed, and are asked how many then; a number of one's own stays.
+ * The system's resolver blocks a thread for as long as a name server is silent, 10 s or more, and libuv gives lookups half of
+ * the threads: with four, two names that nobody answered for held up all others for a minute. libuv reads the variable when it
+ * first needs a thread; a number set by the user is kept.
  */
 export function makeRoomForNames(env: NodeJS.ProcessEnv): void {
   env['UV_THREADPOOL_SIZE'] ??= '32';

@@ -1,4 +1,4 @@
-/** Waiting, as long as anybody cares, for what cannot be stopped once it has begun. */
+/** Waiting, until aborted, for work that cannot itself be cancelled. */
 
 interface Settle {
   readonly resolve: () => void;
@@ -6,8 +6,8 @@ interface Settle {
 }
 
 /**
- * Ends as what `begin` has begun ends, or with the signal's reason when that aborts first.
- * @throws the reason, with nothing begun, when it has aborted already
+ * Settles as `begin` settles it, or rejects with the signal's reason if that aborts first.
+ * @throws the reason, without calling `begin`, if the signal has already aborted
  */
 export async function untilAborted(signal: AbortSignal, begin: (settle: Settle) => void): Promise<void> {
   signal.throwIfAborted();
@@ -16,7 +16,7 @@ export async function untilAborted(signal: AbortSignal, begin: (settle: Settle) 
   return unlessAborted(promise, signal);
 }
 
-/** The same of work that has begun: how it ends then is nobody's business any more. */
+/** The same for work already under way; after an abort its outcome is ignored. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   work.catch(() => undefined);
   signal.throwIfAborted();

@@ -1,4 +1,4 @@
-/** Which version this is: package.json lies above the sources, and above dist/. */
+/** The version, from package.json, which lies above both the sources and dist/. */
 import { readFileSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
 

@@ -1,11 +1,11 @@
-/** From the configuration to what the source is asked for. */
+/** Turns the configuration into requests to the source. */
 import { interestOf } from './chain/interest.ts';
 import type { Config, EventConfig } from './config/config.ts';
 import { type Interest, unionOfInterests } from './interest.ts';
 import { askedIn, meanNamespace, placesOf } from './namespaces.ts';
 import type { WatchRequest } from './source/source.ts';
 
-/** One request per chain, resource and place; what they read is what their chain's handlers read. */
+/** One request per chain, resource and place; its interest is what the chain's handlers read. */
 export function watchRequests(config: Config): WatchRequest[] {
   return config.chains.flatMap((chain) => {
     const read = interestOf(chain);
@@ -18,7 +18,7 @@ export function watchRequests(config: Config): WatchRequest[] {
   });
 }
 
-/** With the repeats that somebody wants told who means some of this place. */
+/** The interest with the most repeats that any entry covering part of this place asks for. */
 function interestIn(events: readonly EventConfig[], place: string, read: Interest): Interest {
   const named = askedIn(place);
   const wanted = events.filter(({ namespaces }) => named === '' || meanNamespace(namespaces, named));
