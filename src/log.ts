@@ -3,11 +3,11 @@ import { createLogger as createWinstonLogger, format, transports, type Logger } 
 
 export type { Logger };
 
-/** kwatchman's levels, for `--log-level`. `panic` and `fatal` show only errors (in the format `python` only CRITICAL). */
+/** kwatchman's levels. `panic` and `fatal` show only errors (in the format `python` only CRITICAL), `trace` is debug. */
 export const LOG_LEVELS = ['panic', 'fatal', 'error', 'warning', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** `json`: an object per line. `text`: for people. `python`: the usual Python log format, for those used to the Event Controller's. */
+/** `json`: an object per line. `text`: for people. `python`: a usual Python log format, for users of the Event Controller. */
 export const LOG_FORMATS = ['json', 'text', 'python'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
@@ -31,7 +31,7 @@ export interface LogOptions {
 
 const ESCAPED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** Escapes control, bidi and line-separator characters, so that a name in a cluster cannot forge log lines or colour a terminal. */
+/** Escapes control, bidi and line-separator characters: a name in a cluster must not forge log lines or colour a terminal. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are the point
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => {

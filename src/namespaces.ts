@@ -9,7 +9,7 @@ export function isPattern(namespace: string): boolean {
   return namespace.includes('*');
 }
 
-/** The places to watch, one scope each: `shop`; all patterns as one, `qa-*,team-*`, as they may overlap; `""` (all) for no names. */
+/** The places to watch, one scope each: `shop`; all patterns as one, `qa-*,team-*`, as they may overlap; `""` (all) if empty. */
 export function placesOf(namespaces: readonly string[]): readonly string[] {
   if (namespaces.length === 0) return [''];
   const patterns = namespaces.filter(isPattern).toSorted();

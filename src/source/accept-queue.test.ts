@@ -13,12 +13,12 @@ const seen = (key: string, size = 10): Observation => ({
   body: new Uint8Array(size),
 });
 
-/** A queue into a store whose accepts end when the test says so. */
+/** A queue into a store whose accepts finish when the test says so. */
 function queueInto(heldByAll: Held = { bytes: 0 }) {
   const clock = new FakeClock();
   const batches: { readonly batch: AcceptBatch; resolve(accepted: Accepted): void; reject(error: Error): void }[] = [];
   const problems: (string | undefined)[] = [];
-  /** How many accepts had been asked for at each call. */
+  /** How many accepts had been requested at each call. */
   const told: number[] = [];
   const queue = new AcceptQueue({
     store: {

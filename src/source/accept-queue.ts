@@ -1,21 +1,21 @@
 /**
- * What was seen, on its way into the store: bounded, in order, one accept at a time. What arrives while one is under way goes
- * into the next, so that batches grow with the load and a lone change waits for nothing.
+ * Observations on their way into the store: bounded, in order, one accept at a time. Those that arrive while one is under way go
+ * into the next, so batches grow with the load and a lone change never waits.
  */
 import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { AcceptBatch, Observation, Store } from '../store/store.ts';
 import { Backoff } from './backoff.ts';
 
-/** In flight and waiting, for each scope; one object more, of any size, is always let in. */
+/** In flight and waiting, per scope; one more object, of any size, is always let in. */
 const MAX_OBSERVATIONS = 1_000;
 const MAX_BYTES = 4 * 1024 * 1024;
-/** Of all scopes together: hundreds of them wait for a store that refuses. Each may hold one observation beside it. */
+/** For all scopes together: hundreds of them may wait for a store that refuses. Each may hold one observation beyond it. */
 const MAX_BYTES_IN_ALL = 64 * 1024 * 1024;
-/** A cursor that only noise has moved is written this late. */
+/** A cursor moved by nothing but noise is written after this delay. */
 const LAZY_CURSOR_MS = 5_000;
 
-/** What all queues of a source hold. */
+/** The total held by all queues of a source. */
 export interface Held {
   bytes: number;
 }
@@ -27,11 +27,11 @@ export interface AcceptQueueOptions {
   readonly clock: Clock;
   readonly heldByAll: Held;
   /**
-   * The store has been asked to accept what may be changes. It works in the order of asking, so that whoever claims now sees
-   * them, in the same transaction and without another way there and back. Must not throw.
+   * Called when the store has been asked to accept what may be changes. The store works in request order, so a claim made now
+   * sees them, in the same transaction and without another round trip. Must not throw.
    */
   readonly onAccepting: () => void;
-  /** The store refused a batch, which will be tried again; undefined: it took one. */
+  /** Called with an error when the store refused a batch, which is tried again; with undefined when it took one. */
   readonly onProblem: (problem: Error | undefined) => void;
 }
 
@@ -52,13 +52,13 @@ export class AcceptQueue {
     this.#backoff = new Backoff({ clock: options.clock });
   }
 
-  /** Not written before {@link flush}. */
+  /** Queues an observation; it is not written before {@link flush}. */
   add(observation: Observation): void {
     this.#waiting.push(observation);
     this.#hold(sizeOf(observation));
   }
 
-  /** The watch has got here: written with the next batch, or a little later. */
+  /** Records how far the watch has got: written with the next batch, or a little later. */
   moveCursor(resourceVersion: string): void {
     this.#cursor = resourceVersion;
     if (this.#lazy) return;
@@ -66,17 +66,17 @@ export class AcceptQueue {
     void this.#writeCursorLater();
   }
 
-  /** Writes what waits, now or when the write under way is done. */
+  /** Writes what is waiting, now or after the write under way. */
   flush(): void {
     if (this.#waiting.length > 0) this.#writing ??= this.#write();
   }
 
-  /** Pending while there is too much in flight; undefined when there is room. */
+  /** A promise that is pending while the queue is full; undefined if there is room. */
   room(): Promise<void> | undefined {
     return this.#isFull() ? this.#untilRoom() : undefined;
   }
 
-  /** Everything so far is durable, or the queue was stopped. */
+  /** Resolves when everything so far is durable, or the queue was stopped. */
   async drained(): Promise<void> {
     while ((this.#waiting.length > 0 || this.#cursor !== undefined || this.#writing) && !this.#stopped.signal.aborted) {
       this.#writing ??= this.#write();
@@ -84,7 +84,7 @@ export class AcceptQueue {
     }
   }
 
-  /** A store that refuses holds up nobody from now on: it is tried once more by {@link stop}. */
+  /** From now on a refusing store blocks nobody; {@link stop} tries it once more. */
   waitNoLonger(): void {
     this.#stopped.abort();
   }
@@ -99,11 +99,11 @@ export class AcceptQueue {
     this.waitNoLonger();
     await this.#writing;
     if (this.#waiting.length > 0 || this.#cursor !== undefined) await this.#writeBatch();
-    // What was not taken is forgotten, to be read again after the next start.
+    // What the store did not take is dropped; it is read again after the next start.
     this.#hold(-this.#bytes);
   }
 
-  /** Until nothing waits; a batch that the store refuses is kept and tried again. Never rejects. */
+  /** Writes until nothing is waiting; a batch that the store refuses is kept and tried again. Never rejects. */
   async #write(): Promise<void> {
     do {
       if (!(await this.#writeBatch())) {

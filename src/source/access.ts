@@ -1,7 +1,7 @@
-/** How a cluster is reached, and as whom: what a kubeconfig and a service account have in common. */
+/** How to reach a cluster, and as whom. */
 import type { Identity, Material } from './identity.ts';
 
-/** What a kubeconfig or a service account comes down to. */
+/** What a kubeconfig and a service account both provide. */
 export interface Access {
   readonly server: URL;
   readonly clusterName: string;

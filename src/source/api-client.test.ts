@@ -20,7 +20,7 @@ interface Made {
   refreshes: number;
 }
 
-/** A server and a client for it, closed at the end; `token` is asked for at each request. */
+/** A server and a client for it, closed at the end; `token` is called for each request. */
 async function withServer(
   listener: RequestListener,
   use: (made: Made) => Promise<void>,
@@ -62,7 +62,7 @@ async function withServer(
   }
 }
 
-/** An address of this machine at which nobody answers: what waits to be accepted is as much as may. */
+/** A local address at which connections hang: its accept backlog is full. */
 async function silentAddress(t: TestContext): Promise<URL> {
   const program =
     'import socket, time\ns = socket.socket()\ns.bind(("127.0.0.1", 0))\ns.listen(0)\nprint(s.getsockname()[1], flush=True)\ntime.sleep(600)';

@@ -11,9 +11,9 @@ import type { ConnectOptions, Credentials } from './credentials.ts';
 const CONNECT_TIMEOUT_MS = 10_000;
 const HEADERS_TIMEOUT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** As in client-go: below the idle timeouts of load balancers, which are 60 s and more. */
+/** As in client-go: below the idle timeouts of load balancers, which are 60 s or more. */
 const KEEP_ALIVE_PROBE_MS = 30_000;
-/** No answer that is read whole comes near it: a page of 500 objects of the 1.5 MB that etcd takes at most. */
+/** More than any response that is buffered whole: a page of 500 objects of 1.5 MB, etcd's limit. */
 const MAX_BODY_BYTES = 1024 ** 3;
 
 type Method = 'GET' | 'POST' | 'PUT';
@@ -23,7 +23,7 @@ interface Outgoing extends Pick<RequestOptions, 'query' | 'body' | 'accept'> {
   readonly signal: AbortSignal;
 }
 
-/** Connects when first asked. `close` waits for nothing: it ends what is under way. */
+/** Connects on the first request. `close` does not wait: it aborts requests in flight. */
 export function createApiClient(credentials: Credentials): ApiClient {
   return new UndiciApiClient(credentials);
 }
@@ -33,7 +33,7 @@ class UndiciApiClient implements ApiClient {
   readonly #credentials: Credentials;
   #agent: { readonly tls: ConnectOptions; readonly dispatcher: Dispatcher } | undefined;
   readonly #retired = new Set<Dispatcher>();
-  /** undici leaves a socket that still connects to itself, which keeps the process alive until the connect timeout. */
+  /** On destroy, undici leaves sockets that are still connecting alone: they keep the process alive until the connect timeout. */
   readonly #connecting = new Set<Socket>();
 
   constructor(credentials: Credentials) {
@@ -46,7 +46,7 @@ class UndiciApiClient implements ApiClient {
     const deadline = AbortSignal.timeout(timeoutMs);
     const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
     try {
-      // undici looks at the signal only when it has a connection, or none within its deadline.
+      // undici checks the signal only once it has a connection, or has failed to get one in time.
       const response = await unlessAborted(this.#send({ ...options, method, path, signal: both }), both);
       return { ...head(response), body: await readWhole(response.body, MAX_BODY_BYTES, 'the answer is larger than') };
     } catch (thrown) {
@@ -75,11 +75,11 @@ class UndiciApiClient implements ApiClient {
     await Promise.all(destroyed);
   }
 
-  /** A 401 is answered once with fresh credentials: tokens expire while a process runs for months. */
+  /** Retries a 401 once with fresh credentials: tokens expire while a process runs for months. */
   async #send(outgoing: Outgoing): Promise<Dispatcher.ResponseData> {
     const first = await this.#sendOnce(outgoing);
     if (first.statusCode !== 401) return first;
-    // Not read to its end, which may never come; the refusal is in the status.
+    // The body is not needed, and its end may never come.
     first.body.on('error', () => {}).destroy();
     this.#credentials.refresh();
     return this.#sendOnce(outgoing);
@@ -118,7 +118,7 @@ class UndiciApiClient implements ApiClient {
     return url;
   }
 
-  /** A new agent when a certificate or a CA was replaced; what the old one still streams goes on. */
+  /** Makes a new agent when a certificate or CA was replaced; streams on the old one continue. */
   async #dispatcher(): Promise<Dispatcher> {
     const tls = await this.#credentials.tls();
     if (this.#agent?.tls === tls) return this.#agent.dispatcher;
@@ -144,7 +144,7 @@ class UndiciApiClient implements ApiClient {
   }
 }
 
-/** HTTP/1.1 on purpose: each watch has a socket of its own, so that one that stalls holds up no other. */
+/** HTTP/1.1 on purpose: each watch has its own socket, so a stalled one does not hold up the others. */
 function createDispatcher(tls: ConnectOptions, proxy: URL | undefined, connecting: Set<Socket>): Dispatcher {
   const connect = { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
   const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, bodyTimeout: 0, allowH2: false };
@@ -158,7 +158,7 @@ function createDispatcher(tls: ConnectOptions, proxy: URL | undefined, connectin
   });
 }
 
-/** `connect`, with the sockets under way in `connecting`. */
+/** Wraps `connect` to keep the sockets that are still connecting in `connecting`. */
 function tracked(connect: buildConnector.connector, connecting: Set<Socket>): buildConnector.connector {
   return (options, callback) => {
     const socket = connect(options, (...result) => {
@@ -174,7 +174,7 @@ function head({ statusCode, headers }: Dispatcher.ResponseData): Pick<ApiRespons
   return { status: statusCode, headers: Object.fromEntries(entries.map(([name, value]) => [name, String(value)])) };
 }
 
-/** Codes of node:net, node:tls and undici, in words and with what to do where there is something to do. */
+/** Codes of node:net, node:tls and undici in words, with a remedy if there is one. */
 const MEANINGS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'the connection was reset',
@@ -195,7 +195,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host; see tls-server-name in the kubeconfig',
 };
 
-/** OpenSSL, when it loads what we would show: a file that is replaced before the other is one reason. */
+/** OpenSSL's errors on loading the client certificate and key, for example because only one of the files was replaced yet. */
 function ofMaterial(code: string): string | undefined {
   return code.startsWith('ERR_OSSL_')
     ? 'the client certificate of the kubeconfig and its key cannot be used together'

@@ -15,7 +15,7 @@ export interface ApiResponse {
 export interface ApiStream {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Raw bytes as they come; destroying it frees the socket. */
+  /** Raw bytes as they arrive; destroying the stream frees the socket. */
   readonly body: Readable;
 }
 
@@ -26,17 +26,17 @@ export interface RequestOptions {
   /** @default 'application/json' */
   readonly accept?: string;
   readonly signal?: AbortSignal;
-  /** Connect to last byte, in milliseconds. @default 30_000 */
+  /** From connect to last byte, in milliseconds. @default 30_000 */
   readonly timeoutMs?: number;
 }
 
 export interface ApiClient {
   /** For messages: `127.0.0.1:6443`. Never credentials. */
   readonly host: string;
-  /** The whole answer, whatever its status. Throws on a broken connection, a missed deadline (`timeoutMs`, default 30 s) or an abort. */
+  /** Resolves to the whole answer, whatever its status. Throws on a broken connection, a missed `timeoutMs` or an abort. */
   request(method: 'GET' | 'POST' | 'PUT', path: string, options?: RequestOptions): Promise<ApiResponse>;
   /**
-   * Resolves when the headers are there (deadline 30 s); the body then comes for as long as it comes. A 401 re-reads the token
+   * Resolves when the headers have arrived (deadline 30 s); the body has no deadline. A 401 re-reads the token
    * and asks once more, here and in {@link request}.
    */
   stream(path: string, query: Query, signal: AbortSignal): Promise<ApiStream>;

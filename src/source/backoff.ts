@@ -3,20 +3,20 @@ import type { Clock } from '../clock.ts';
 
 export interface BackoffOptions {
   readonly clock: Clock;
-  /** The longest first wait, milliseconds. Default 800, as client-go's reflector. */
+  /** Upper limit of the first wait, milliseconds. Default 800, as in client-go's reflector. */
   readonly initialMs?: number;
-  /** No wait is longer, milliseconds. Default 30 s. */
+  /** Upper limit of any wait, milliseconds. Default 30 s. */
   readonly maxMs?: number;
-  /** After this long without a failure the next one is a first one, milliseconds. Default 2 min. */
+  /** After this long without a failure the limit starts over, milliseconds. Default 2 min. */
   readonly resetMs?: number;
-  /** From 0 to 1. Default Math.random. */
+  /** Returns a number from 0 to 1. Default Math.random. */
   readonly random?: () => number;
 }
 
 /**
- * Waits that double, with full jitter: each is random between nothing and its limit, so that a hundred watches that broke
- * together come back apart. Starts anew only after a healthy while, not with each success: a server that accepts and then
- * breaks every watch is not well.
+ * Exponential backoff with full jitter: each wait is random between zero and a limit that doubles, so that a hundred watches
+ * that broke together come back at different times. Starts over only after a healthy period, not on each success: a server that
+ * accepts and then breaks every watch is not healthy.
  */
 export class Backoff {
   readonly #options: Required<BackoffOptions>;
@@ -28,7 +28,7 @@ export class Backoff {
     this.#limitMs = this.#options.initialMs;
   }
 
-  /** Milliseconds to wait after a failure that happened now; at least `atLeastMs`, when the server said so. */
+  /** Milliseconds to wait after a failure just now, at least `atLeastMs`, which the server may ask for. */
   next(atLeastMs = 0): number {
     const { clock, initialMs, maxMs, resetMs, random } = this.#options;
     const now = clock.monotonic();

@@ -1,4 +1,4 @@
-/** What becomes of a whole list when it, or the store, is not as it should be. */
+/** Whole lists when the list or the store is faulty. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Store } from '../store/store.ts';
@@ -7,7 +7,7 @@ import { configMap, startTestSource, type TestSource } from '../testing/test-sou
 const summaries = (changes: readonly { action: string; name: string }[]) =>
   changes.map(({ action, name }) => `${action} ${name}`);
 
-/** The store, whose accepts of a whole list fail while the condition holds. */
+/** The store, except that accepting a whole list fails while the condition holds. */
 function refusing(store: Store, isFull: () => boolean): Store {
   return new Proxy(store, {
     get: (target, name: keyof Store) =>

@@ -1,4 +1,4 @@
-/** A whole list against the baseline: what is new, what differs, what is gone. */
+/** Compares a whole list with the baseline: what is new, what differs, what is gone. */
 import type { ChangeFlags } from '../change.ts';
 import type { Accepted, Basis, Observation, Seen, Store } from '../store/store.ts';
 import type { ScannedManifest } from './manifest.ts';
@@ -6,42 +6,42 @@ import type { ObjectIndex } from './object-index.ts';
 import { count, type Counts, type Observer } from './observer.ts';
 
 /**
- * - `first`: nothing was known; everything is written page by page, silently unless asked for.
- * - `compare`: what differs is a change. Nothing counts before the list is whole.
- * - `rebase`: another interest, version or key made today's digests; what was the same by the old ones is written silently.
+ * - `first`: nothing was known; everything is written page by page, silently by default.
+ * - `compare`: what differs is a change. Nothing takes effect before the list is complete.
+ * - `rebase`: digests have changed with the interest, version or key; an object that equals the old baseline is written silently.
  */
 export type ListMode = 'first' | 'compare' | 'rebase';
 
 export interface BaselineListOptions {
   readonly mode: ListMode;
-  /** What a first list shows is told as added. */
+  /** Report the objects of a first list as added. */
   readonly tellsExisting: boolean;
   readonly store: Store;
   readonly scope: number;
   readonly index: ObjectIndex;
   readonly observer: Observer;
-  /** The digest by the interest that the baseline was made with; undefined: it cannot be made again. */
+  /** The digest under the interest of the old baseline; undefined if it cannot be computed any more. */
   readonly oldDigest: ((item: ScannedManifest) => number) | undefined;
-  /** It was watched until just now: what is found did not happen while nothing was watching. */
+  /** The scope was watched until just now: what is found did not happen while nothing was watching. */
   readonly resumed: boolean;
 }
 
-/** Written in pages of this size. */
+/** A page is written once it reaches either size. */
 const PAGE_OBSERVATIONS = 100;
 const PAGE_BYTES = 1024 * 1024;
-/** What a list finds happened unseen; how often, nobody knows. */
+/** A difference found by a list may be the result of several changes. */
 const FOUND: ChangeFlags = { compacted: true };
 const FOUND_GONE: ChangeFlags = { finalStateUnknown: true };
 const AWAY: ChangeFlags = { whileAway: true };
 
 export class BaselineList {
-  /** The changes that it will be, once it counts. */
+  /** The changes that {@link commit} will make. */
   readonly counts: Counts = { added: 0, updated: 0, deleted: 0 };
   readonly #options: BaselineListOptions;
   readonly #found: ChangeFlags;
   readonly #foundGone: ChangeFlags;
   readonly #isSilent: boolean;
-  /** What the index becomes when the list is whole. */
+  /** Goes into the index when the list is complete. */
   readonly #fresh = new Map<string, Seen>();
   #page: Observation[] = [];
   #pageBytes = 0;
@@ -53,7 +53,7 @@ export class BaselineList {
     const away = options.resumed ? {} : AWAY;
     const { mode, tellsExisting } = options;
     this.#isSilent = mode === 'first' && !tellsExisting;
-    // What exists at the first start did not happen meanwhile.
+    // What exists at the first start did not happen while nothing was watching.
     this.#found = mode === 'first' ? {} : { ...FOUND, ...away };
     this.#foundGone = { ...FOUND_GONE, ...away };
     options.index.beginRound();
@@ -83,25 +83,25 @@ export class BaselineList {
     else this.#fresh.set(key, { key, uid, resourceVersion, digest });
   }
 
-  /** It is there and cannot be read, so that it is not gone: what is known of it stays. */
+  /** For an object that exists but cannot be read: it is not gone, and what is known of it stays. */
   passOver(key: string): void {
     const { index } = this.#options;
     const known = index.get(key);
     if (known !== undefined) index.mark(known);
   }
 
-  /** Writes a page when one is full; undefined: nothing to wait for. */
+  /** Writes the page if it is full; undefined if there is nothing to wait for. */
   room(): Promise<void> | undefined {
     const isFull = this.#page.length >= PAGE_OBSERVATIONS || this.#pageBytes >= PAGE_BYTES;
     return isFull ? this.#write() : undefined;
   }
 
-  /** Whether this may be another cluster: it shows objects, and none of those that were known. */
+  /** Whether this may be another cluster: the list has objects, but none that were known. */
   get isOther(): boolean {
     return this.#items > 0 && this.#shared === 0 && this.#options.index.size > 0 && this.#options.mode !== 'first';
   }
 
-  /** The list is whole: what it did not show is gone, and it counts. */
+  /** Applies the complete list; known objects that it did not contain are gone. */
   async commit(cursor: string, basis: Basis): Promise<Accepted> {
     const { mode, store, scope, index, observer } = this.#options;
     const gone: string[] = [];
@@ -118,7 +118,7 @@ export class BaselineList {
     return accepted;
   }
 
-  /** Nothing of it counts; what a first list has written stays, and is written over by the next one. */
+  /** Drops the list; what a first list has already written stays until the next one overwrites it. */
   async discard(): Promise<void> {
     const { mode, store, scope } = this.#options;
     if (mode !== 'first') await store.discardStaged(scope);

@@ -1,10 +1,10 @@
-/** The kinds of Kubernetes itself as roles call them, for where no cluster can be asked. */
+/** The kinds of Kubernetes itself under their names in roles, for use without a cluster. */
 import { resolveIn, type Resolution } from './discovery.ts';
 import type { Resource } from './source.ts';
 
 type Row = readonly [resource: string, kind: string, shortNames?: string, scope?: 'cluster'];
 
-/** As `kubectl api-resources` prints them. `chart/templates/_kinds.tpl` has the same. */
+/** As printed by `kubectl api-resources`. Keep `chart/templates/_kinds.tpl` in step. */
 const BUILT_IN: Readonly<Record<string, readonly Row[]>> = {
   v1: [
     ['configmaps', 'ConfigMap', 'cm'],
@@ -64,7 +64,7 @@ export const BUILT_IN_KINDS: readonly Resource[] = Object.entries(BUILT_IN).flat
   }));
 });
 
-/** What a name means, by the rules of discovery. */
+/** Resolves a name by the rules of discovery. */
 export function resolveBuiltIn(name: string, apiVersion: string | undefined): Resolution {
   const groupVersions = new Set(Object.keys(BUILT_IN));
   const served = { resources: BUILT_IN_KINDS, unwatched: [], groupVersions, unknown: new Map() };

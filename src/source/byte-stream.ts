@@ -1,29 +1,29 @@
-/** The bytes of one answer, with a deadline for silence: a half-open connection says nothing for ever. */
+/** The bytes of one answer, with a deadline for silence: a half-open connection stays silent forever. */
 import type { Readable } from 'node:stream';
 import { pause, type Clock } from '../clock.ts';
 import { SourceError } from './failure.ts';
 
-/** How often it is looked whether the limit has changed, milliseconds. */
+/** How often to check whether the limit has changed, milliseconds. */
 const LOOK_MS = 30_000;
 
 export interface ByteSink {
-  /** What one frame of the answer held. A throw ends the stream. */
+  /** Gets the payload of one frame. A throw ends the stream. */
   chunk(bytes: Buffer): void;
-  /** After all that arrived in one read of the socket. While its promise is pending nothing more is read; its rejection ends the stream. */
+  /** Called after all frames of one socket read. Reading pauses while its promise is pending; a rejection ends the stream. */
   turn(): Promise<void> | undefined;
 }
 
 /**
- * Events and not an iterator: that would copy what arrives together into one buffer first, and cost as much again as reading it
- * from the socket.
+ * Uses events, not an iterator: an iterator first copies what arrives together into one buffer, which costs as much again as
+ * reading it from the socket.
  */
 export class ByteStream {
-  /** Silence allowed, milliseconds; may be changed at any time. Time in which we do not read does not count. */
+  /** Silence allowed, milliseconds; may be changed at any time. Time during which we do not read does not count. */
   limitMs: number;
   readonly #body: Readable;
   readonly #clock: Clock;
   readonly #done = new AbortController();
-  /** Since when we wait for the server; undefined while it waits for us. */
+  /** Since when we have been waiting for the server; undefined while it waits for us. */
   #waitingSince: number | undefined;
   #isTurnDue = false;
   /** The last turn, which may still be under way when the answer ends. */
@@ -36,9 +36,9 @@ export class ByteStream {
   }
 
   /**
-   * Resolves at the end of the answer. Frees the socket, whatever happens.
+   * Resolves at the end of the answer. Frees the socket in any case.
    *
-   * @throws SourceError `stalled`, what the stream or the sink fails with, or the reason of the signal
+   * @throws SourceError `stalled`, the error of the stream or the sink, or the signal's reason
    */
   async read(sink: ByteSink, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -75,7 +75,7 @@ export class ByteStream {
     this.#waitingSince = this.#clock.monotonic();
   }
 
-  /** All frames of one read are handed over before the first microtask. */
+  /** Node emits all frames of one socket read before the first microtask runs. */
   #scheduleTurn(sink: ByteSink, reject: (reason: unknown) => void): void {
     if (this.#isTurnDue) return;
     this.#isTurnDue = true;

@@ -1,4 +1,4 @@
-/** The bytes that JSON is built with. */
+/** The structural bytes of JSON. */
 export const QUOTE = 0x22;
 export const COMMA = 0x2c;
 export const BACKSLASH = 0x5c;

@@ -1,17 +1,17 @@
-/** When a watch that goes on from where it was has told what happened while nothing was watching. */
+/** Decides when a resumed watch has shown everything that happened while nothing was watching. */
 import type { ChangeFlags } from '../change.ts';
 import type { Clock } from '../clock.ts';
 
-/** The server replays its history in one go: a pause this long means that it is over. */
+/** The server replays its history in one go: a pause this long means that the replay is over. */
 const QUIET_MS = 1_000;
-/** In a busy cluster there is no pause. Rather a change that is taken for a new one than a new one that is taken for old. */
+/** In a busy cluster there is no pause. Taking an old change for a new one is better than the reverse. */
 const LONGEST_MS = 10_000;
 
 const NONE: ChangeFlags = {};
 
 /**
- * Made at the start of the process for each scope that has a cursor, and when a watch has failed; dropped at the first bookmark,
- * which also ends a replay.
+ * Created at process start for each scope with a cursor, and after a watch has failed; dropped at the first bookmark, which also
+ * ends a replay.
  */
 export class CatchUp {
   readonly #clock: Clock;
@@ -20,13 +20,13 @@ export class CatchUp {
   #times: { readonly began: number; last: number } | undefined;
   #isOver = false;
 
-  /** @param flags of what happened meanwhile */
+  /** @param flags for changes from before the watch */
   constructor(clock: Clock, flags: ChangeFlags) {
     this.#clock = clock;
     this.#flags = flags;
   }
 
-  /** There may be more to come of what happened while nothing was watching. */
+  /** Whether there may be more to come of what happened while nothing was watching. */
   get isAway(): boolean {
     return this.#flags.whileAway === true && !this.isOver;
   }
@@ -38,13 +38,13 @@ export class CatchUp {
     return this.#isOver;
   }
 
-  /** The watch was accepted. */
+  /** To be called when the watch is accepted. */
   begin(): void {
     const now = this.#clock.monotonic();
     this.#times = { began: now, last: now };
   }
 
-  /** Asked for each event: those of what happened before we watched, or none. */
+  /** To be called for each event: the flags if it happened before we watched, otherwise none. */
   flags(): ChangeFlags {
     const flags = this.isOver ? NONE : this.#flags;
     if (this.#times !== undefined) this.#times.last = this.#clock.monotonic();

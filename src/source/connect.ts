@@ -1,4 +1,4 @@
-/** From the configuration to a cluster that answers: credentials, client, identity. */
+/** Connects to the configured cluster: credentials, client, identity. */
 import type { Clock } from '../clock.ts';
 import type { ClusterConfig } from '../config/config.ts';
 import { toError } from '../errors.ts';
@@ -12,9 +12,9 @@ import { addressOf, clusterIdentity, type ClusterIdentity } from './discovery.ts
 export interface Connection {
   readonly api: ApiClient;
   readonly identity: ClusterIdentity;
-  /** Who answers now, should it be another one. Rejects when nobody does. */
+  /** The cluster that answers now, which may be another one. Rejects if none answers. */
   identify(): Promise<ClusterIdentity>;
-  /** CA and host: what the cluster is known by when `kube-system` may not be read. */
+  /** CA and host: identifies the cluster if `kube-system` may not be read. */
   readonly address: string;
   /** Shown in every message. */
   readonly clusterName: string;
@@ -23,8 +23,8 @@ export interface Connection {
 }
 
 /**
- * Keeps trying while the cluster cannot be reached, with one line per attempt; rejects when `signal` aborts.
- * Throws ConfigError when no credentials are found.
+ * Keeps trying while the cluster cannot be reached, logging one line per attempt; rejects when `signal` aborts.
+ * Throws ConfigError if no credentials are found.
  */
 export async function connect(options: {
   readonly config: ClusterConfig;

@@ -261,7 +261,7 @@ describe('loadCredentials() in a pod', () => {
 });
 
 describe('credentials from a plug-in', () => {
-  /** Prints a token that counts its runs, and what it was told. */
+  /** Prints a token that counts its runs, and its input. */
   const PLUGIN = `
     const { appendFileSync, readFileSync } = require('node:fs');
     const runs = process.argv[2];
@@ -336,7 +336,7 @@ describe('credentials from a plug-in', () => {
       env: process.env,
     });
     assert.deepEqual(await credentials.headers(), { authorization: 'Bearer beside' });
-    // Named from the folder that both are in.
+    // Relative to the folder that contains both.
     const from = process.cwd();
     process.chdir(folder);
     try {

@@ -1,5 +1,5 @@
 /**
- * How to reach a cluster and who to be there: a kubeconfig, or the service account of the pod. Tokens, certificates and CAs
+ * How to reach a cluster, and as whom: from a kubeconfig, or from the service account of the pod. Tokens, certificates and CAs
  * are read again when their files change. @kubernetes/client-node parses kubeconfigs (see kubeconfig.ts for how little of it
  * is loaded).
  */
@@ -23,28 +23,28 @@ export interface Credentials {
   readonly clusterName: string;
   /** The namespace of the context, or of the pod. */
   readonly namespace: string | undefined;
-  /** SHA-256 of the CA as it was at the start, hexadecimal; of nothing when the system's CAs are used. */
+  /** SHA-256 of the CA as it was at the start, hexadecimal; of the empty string if the system's CAs are used. */
   readonly caFingerprint: string;
-  /** The kubeconfig's `proxy-url`, else by HTTPS_PROXY and NO_PROXY. */
+  /** The kubeconfig's `proxy-url`, else from HTTPS_PROXY and NO_PROXY. */
   readonly proxy: URL | undefined;
-  /** What the user should hear at the start, such as a certificate that is not checked. */
+  /** Warnings for the user at the start, such as that the certificate is not checked. */
   readonly warnings: readonly string[];
-  /** For each request: who we are now. */
+  /** The current identity; to be called for each request. */
   headers(): Promise<Headers>;
-  /** The same object until something in it changed. */
+  /** Returns the same object until something in it changes. */
   tls(): Promise<ConnectOptions>;
-  /** The server answered 401: read files again, run the plug-in again. */
+  /** For after a 401: reads files again and runs the plug-in again. */
   refresh(): void;
-  /** Ends a plug-in that runs; nothing can be asked any more. */
+  /** Ends a running plug-in; nothing may be called afterwards. */
   close(): void;
 }
 
 export interface CredentialOptions {
   /** A path, or several as in KUBECONFIG. Undefined: KUBECONFIG, the service account in a pod, then `~/.kube/config`. */
   readonly kubeconfig?: string | undefined;
-  /** Undefined: the kubeconfig's current one. */
+  /** Undefined: the kubeconfig's current context. */
   readonly context?: string | undefined;
-  /** In the place of all others. */
+  /** Used instead of any other source of credentials. */
   readonly direct?: DirectAccess | undefined;
   readonly env: NodeJS.ProcessEnv;
   /** @default '/var/run/secrets/kubernetes.io/serviceaccount' */
@@ -52,8 +52,8 @@ export interface CredentialOptions {
 }
 
 /**
- * Finds credentials; asks no server for anything and runs no plug-in yet.
- * @throws ConfigError naming the places that were looked in, or what is wrong with the kubeconfig.
+ * Finds credentials; does not contact a server or run a plug-in yet.
+ * @throws ConfigError naming the places searched, or what is wrong with the kubeconfig.
  */
 export async function loadCredentials(options: CredentialOptions): Promise<Credentials> {
   const { env, context, direct, serviceAccountDir = SERVICE_ACCOUNT_DIR } = options;

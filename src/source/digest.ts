@@ -1,17 +1,17 @@
-/** Digests of what the chains read of an object, to tell noise without keeping or comparing bodies. */
+/** Digests of the parts of an object that the chains read, to detect noise without keeping or comparing bodies. */
 import { hash } from 'node:crypto';
 
-/** 52 bits as hexadecimal digits: what a double holds exactly. */
+/** Hexadecimal digits of 52 bits, which a double holds exactly. */
 const DIGITS = 13;
 const KEY_BYTES = 32;
 
 /**
- * Keyed, so that what is in the store says nothing about a secret that the object holds: the digest is taken before
- * redaction, which costs more than most events are worth. SHA-256 and not a quicker hash, because whoever can write an
- * object must not be able to find a second one with the same digest: that change would go unreported.
+ * Keyed, so that a stored digest reveals nothing about a secret in the object: the digest is taken before redaction, which
+ * is too expensive to run on every event. SHA-256 and not a faster hash, because someone who can write an object must not
+ * be able to find a second one with the same digest: that change would go unreported.
  */
 export class Digester {
-  /** The key, then the text of the object at hand. One for all scopes: it grows to the largest object. */
+  /** The key, then the text of the current object. Shared by all scopes; grows to the largest object. */
   #text = Buffer.alloc(64 * 1024);
 
   /** @param key any length; its first 32 bytes count */
@@ -20,8 +20,8 @@ export class Digester {
   }
 
   /**
-   * A non-negative safe integer for the bytes from `start` to `end` without the `cuts`: from and to of each, in ascending
-   * order. 3 to 4 µs for 5 KB.
+   * A non-negative safe integer for the bytes from `start` to `end` without the `cuts`, which are pairs of start and end in
+   * ascending order. 3 to 4 µs for 5 KB.
    */
   digest(bytes: Buffer, start: number, end: number, cuts: readonly number[]): number {
     this.#reserve(KEY_BYTES + end - start);
@@ -43,21 +43,21 @@ export class Digester {
   }
 }
 
-/** What to leave out of the members of one object so that well-formed JSON remains: each cut member with one comma. */
+/** Collects which bytes to cut from an object so that well-formed JSON remains: each cut member with one comma. */
 export class MemberCuts {
   readonly #cuts: number[];
-  /** Where a run of cut members began that has no member before it; -1: none. */
+  /** Start of a run of cut members with no kept member before it; -1 if there is none. */
   #leading = -1;
-  /** Where the last member that stays ended; -1: none yet. */
+  /** End of the last kept member and any cut ones after it; -1 if none has been kept yet. */
   #kept = -1;
   #last = -1;
 
-  /** @param cuts from and to of each, in ascending order; added to */
+  /** @param cuts receives pairs of start and end, in ascending order */
   constructor(cuts: number[]) {
     this.#cuts = cuts;
   }
 
-  /** Before the inner cuts of the member that stays are added. */
+  /** To be called before the inner cuts of a kept member are added. */
   keep(key: number): void {
     if (this.#leading >= 0) this.#cuts.push(this.#leading, key);
     this.#leading = -1;

@@ -1,6 +1,6 @@
 /**
  * Which kinds a cluster serves, read from its discovery documents: the aggregated ones (two requests, Kubernetes 1.26 and later),
- * or one per group and version where the server answers with the older lists.
+ * or one per group and version if the server answers with the older lists.
  */
 import { z } from 'zod';
 import { apiVersionOf } from '../change.ts';
@@ -9,13 +9,13 @@ import type { ApiClient } from './api.ts';
 import { answered } from './failure.ts';
 import type { Resource } from './source.ts';
 
-/** Stands for every group but the core one: even their names could not be read. */
+/** Stands for every group except core if not even their names could be read. */
 export const UNREAD_GROUPS = '*';
 
 export interface ServedKinds {
-  /** Only what can be listed and watched. Within a group the preferred version comes first. */
+  /** Only kinds that can be listed and watched. Within a group the preferred version comes first. */
   readonly resources: readonly Resource[];
-  /** What is served, and cannot be listed and watched. */
+  /** Served kinds that cannot be both listed and watched. */
   readonly unwatched: readonly Resource[];
   /** Group versions that the server answers for, such as `apps/v1` and `v1`. */
   readonly groupVersions: ReadonlySet<string>;
@@ -87,17 +87,17 @@ interface GroupVersion {
   readonly version: string;
 }
 
-/** Collects while the documents are read. */
+/** Filled while the documents are read. */
 interface Found {
   readonly resources: Resource[];
   readonly groupVersions: Set<string>;
   readonly unknown: Map<string, string>;
 }
 
-/** The JSON at a path of the API server. */
+/** Fetches the JSON at a path of the API server. */
 type Get = (path: string) => Promise<unknown>;
 
-/** Never throws: what cannot be read, also since the signal has aborted, is in `unknown`. */
+/** Never throws: what cannot be read, even because of an abort, is in `unknown`. */
 export async function readServedKinds(api: ApiClient, signal?: AbortSignal): Promise<ServedKinds> {
   const get: Get = (path) => getJson(api, path, signal);
   const found: Found = { resources: [], groupVersions: new Set(), unknown: new Map() };
@@ -107,7 +107,7 @@ export async function readServedKinds(api: ApiClient, signal?: AbortSignal): Pro
   return servedOf(found);
 }
 
-/** What OpenShift 3 serves beside Kubernetes' own; nothing where there is no such thing. Never throws. */
+/** What OpenShift 3 serves beside the kinds of Kubernetes; nothing on other clusters. Never throws. */
 export async function readOpenShift3Kinds(api: ApiClient, signal?: AbortSignal): Promise<ServedKinds> {
   const found: Found = { resources: [], groupVersions: new Set(), unknown: new Map() };
   try {
@@ -146,7 +146,7 @@ function takeAggregated({ items }: z.output<typeof aggregatedList>, found: Found
     const group = metadata?.name ?? '';
     for (const { version, freshness, resources } of versions) {
       found.groupVersions.add(apiVersionOf({ group, version }));
-      // A stale version is served by an aggregated API whose server does not answer: what is listed may be old or missing.
+      // Stale: an aggregated API whose server does not answer. Its kinds may be outdated or missing.
       if (freshness === 'Stale')
         found.unknown.set(group, `the API ${apiVersionOf({ group, version })} does not answer`);
       for (const one of resources ?? []) {
@@ -193,7 +193,7 @@ function takeResources(
   root?: '/oapi',
 ): void {
   for (const one of resources) {
-    // `deployments/scale` is a part of another resource.
+    // A subresource, such as `deployments/scale`.
     if (one.name.includes('/')) continue;
     const { name: resource, kind, namespaced, shortNames, singularName, verbs } = one;
     found.resources.push({

@@ -1,4 +1,4 @@
-/** Which kind of the cluster a name in the configuration means, and which cluster it is. */
+/** Resolves the kind that a configured name means in the cluster, and identifies the cluster. */
 import { createHash } from 'node:crypto';
 import { apiVersionOf } from '../change.ts';
 import { systemClock, type Clock } from '../clock.ts';
@@ -12,23 +12,23 @@ import type { Resource } from './source.ts';
 export type Resolution =
   | { readonly kind: 'found'; readonly resource: Resource }
   | NotServed
-  /** `plural.group` of each kind that it could mean. */
+  /** `plural.group` of each kind that the name could mean. */
   | { readonly kind: 'ambiguous'; readonly candidates: readonly string[] }
-  /** Discovery failed where it could be: ask again later. */
+  /** Discovery failed for a group that might have the kind: ask again later. */
   | { readonly kind: 'unsure'; readonly reason: string };
 
 export interface NotServed {
   readonly kind: 'not-served';
   readonly near: readonly string[];
-  /** The name says which group it is in, so a CRD installed later may bring it. */
+  /** The name includes the group, so a CRD installed later may bring the kind. */
   readonly mayComeLater: boolean;
-  /** What is there and cannot be watched: `pods of metrics.k8s.io/v1beta1 without watch`. */
+  /** A matching kind that cannot be watched: `pods of metrics.k8s.io/v1beta1 without watch`. */
   readonly unwatched?: string;
 }
 
 /**
- * The groups of Kubernetes itself, in the order in which a bare name is looked for after the core group. `extensions` comes
- * last: what is left of it on old clusters is in newer groups too.
+ * The groups of Kubernetes itself, in the order in which they are searched for a bare name; core is first. `extensions` comes
+ * last: what old clusters still serve of it is in newer groups too.
  */
 const BUILT_IN_GROUPS: readonly string[] = [
   '',
@@ -57,22 +57,22 @@ const BUILT_IN_GROUPS: readonly string[] = [
   'extensions',
 ];
 
-/** What OpenShift 3's own kinds are below, as a group is written. */
+/** The group name that means OpenShift 3's own kinds, which are served under `/oapi`. */
 const OPENSHIFT_3 = 'oapi';
 
-/** One look serves all the kinds of a start. */
+/** Long enough for one discovery to serve all the kinds of a start. */
 const HIT_MAX_AGE_MS = 10_000;
-/** A kind that was not there may have been installed since. */
+/** Shorter: a kind that was missing may have been installed since. */
 const MISS_MAX_AGE_MS = 1_000;
 
-/** Answers from one look at the cluster for a few seconds, then looks again. */
+/** Reads discovery documents and answers from them for a few seconds. */
 export class Discovery {
   readonly #api: ApiClient;
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   #look: { at: number; readonly served: Promise<ServedKinds> } | undefined;
 
-  /** @param options.signal ends what is being asked: a stop does not wait for an answer. */
+  /** @param options.signal aborts requests under way, so that a stop does not wait for an answer */
   constructor(api: ApiClient, options: { readonly clock?: Clock; readonly signal?: AbortSignal } = {}) {
     this.#api = api;
     this.#clock = options.clock ?? systemClock;
@@ -82,14 +82,14 @@ export class Discovery {
   /**
    * `name`: kind, plural, singular or short name in any case, alone or as kubectl writes it (`deployments.apps`,
    * `deployments.v1.apps`). `apiVersion`: `apps/v1`, `v1`, or a group. A bare name means core, then the groups of Kubernetes
-   * itself, then the only other group that has it. Never throws for what the server says.
+   * itself, then the only other group that has it. Never throws, whatever the server answers.
    */
   async resolve(name: string, apiVersion: string | undefined): Promise<Resolution> {
     const wanted = parseName(name, apiVersion);
     const cached = choose(wanted, await this.#served(HIT_MAX_AGE_MS));
     if (cached.kind === 'found') return cached;
     const fresh = choose(wanted, await this.#served(MISS_MAX_AGE_MS));
-    // Asked for last, and only then: no server but OpenShift 3 has it.
+    // Asked last, and only if needed: only OpenShift 3 serves it.
     if (fresh.kind !== 'not-served' || (wanted.group ?? OPENSHIFT_3) !== OPENSHIFT_3) return fresh;
     const legacy = choose({ ...wanted, group: undefined }, await readOpenShift3Kinds(this.#api, this.#signal));
     return legacy.kind === 'found' ? legacy : fresh;
@@ -99,7 +99,7 @@ export class Discovery {
     if (this.#look === undefined || this.#clock.monotonic() - this.#look.at > maxAgeMs) {
       const look = { at: Infinity, served: readServedKinds(this.#api, this.#signal) };
       this.#look = look;
-      // Its age counts from the answer: a cluster that takes its time is not asked again for each kind.
+      // The age counts from the answer: a slow cluster is not asked again for each kind.
       const answered = (): void => void (look.at = this.#clock.monotonic());
       look.served.then(answered, answered);
     }
@@ -107,7 +107,7 @@ export class Discovery {
   }
 }
 
-/** Of what is known to be served, what a name means: see {@link Discovery.resolve}. */
+/** Resolves a name among the served kinds: see {@link Discovery.resolve}. */
 export function resolveIn(served: ServedKinds, name: string, apiVersion: string | undefined): Resolution {
   return choose(parseName(name, apiVersion), served);
 }
@@ -118,9 +118,9 @@ export interface ClusterIdentity {
 }
 
 /**
- * What tells this cluster from another one behind the same address: the uid of namespace `kube-system`, or, where that may not
+ * Tells this cluster from another one behind the same address: the uid of namespace `kube-system`, or, if that may not
  * be read, CA and host.
- * @throws when the server does not answer or fails, which says nothing about who it is.
+ * @throws if the server does not answer or fails, which says nothing about its identity
  */
 export async function clusterIdentity(
   api: ApiClient,
@@ -143,7 +143,7 @@ export function addressOf({ caFingerprint, server }: Pick<Credentials, 'caFinger
   return `${caFingerprint}@${server.host}`;
 }
 
-/** What a cluster is known by while its `kube-system` may not be read. @param address of {@link addressOf} */
+/** Identifies a cluster whose `kube-system` may not be read. @param address of {@link addressOf} */
 export function addressId(address: string): string {
   return createHash('sha256').update(address).digest('hex').slice(0, 32);
 }
@@ -226,7 +226,7 @@ function missing(
   };
 }
 
-/** The very name, in versions or groups that were not asked for: `widgets of shop.example/v2`. */
+/** The same name in versions or groups that were not asked for: `widgets of shop.example/v2`. */
 function elsewhere({ name }: Wanted, resources: readonly Resource[]): readonly string[] | undefined {
   const same = resources
     .filter((one) => fullNames(one).includes(name))
@@ -249,14 +249,14 @@ function verbsMissing({ verbs }: Resource): string {
   return ['list', 'watch'].filter((verb) => !verbs.includes(verb)).join(' and ');
 }
 
-/** Nobody adds kinds to a group version of Kubernetes itself that is already served. */
+/** No kind is ever added to a group version of Kubernetes itself that is already served. */
 function mayComeLater({ group, version }: Wanted, groupVersions: ReadonlySet<string>): boolean {
   if (group === undefined) return false;
   if (!BUILT_IN_GROUPS.includes(group)) return true;
   return version !== undefined && !groupVersions.has(apiVersionOf({ group, version }));
 }
 
-/** Why a group that comes first could not be read: it may have the kind that a bare name means (`ingress` on OpenShift). */
+/** Why a group of higher precedence could not be read: it may have the kind that a bare name means (`ingress` on OpenShift). */
 function unreadBefore(best: number, unknown: ServedKinds['unknown']): string | undefined {
   return [...unknown].find(([group]) => rank(group) < best)?.[1];
 }

@@ -1,4 +1,4 @@
-/** Kubernetes Events through the source's own door: repeats, expiry, successors. */
+/** Kubernetes Events through the source's public interface: repeats, expiry, successors. */
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../change.ts';
@@ -36,7 +36,7 @@ async function startWith(t: TestContext, repeats: Repeats): Promise<TestSource> 
   return rig;
 }
 
-/** `added 1`, `updated 2`: the occurrences that were told. */
+/** `added 1`, `updated 2`: the reported occurrences. */
 const told = (changes: readonly Change[]) =>
   changes.map(({ action, after }) => `${action}${after === undefined ? '' : ` ${occurrencesOf(after)}`}`);
 

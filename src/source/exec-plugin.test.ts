@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ExecIdentity } from './exec-plugin.ts';
 
-/** A plug-in whose token is the number of its run; the credential expires at `expires`. */
+/** A plug-in whose token is its run number; the credential expires at `expires`. */
 async function withPlugin(
   expires: number | undefined,
   use: (identity: ExecIdentity, clock: { now: number }) => Promise<void>,

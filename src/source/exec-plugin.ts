@@ -1,4 +1,4 @@
-/** Credential plug-ins of a kubeconfig (`aws eks get-token` and the like), by the contract of client.authentication.k8s.io. */
+/** Credential plug-ins of a kubeconfig (such as `aws eks get-token`), following client.authentication.k8s.io. */
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
@@ -31,25 +31,25 @@ const execCredential = z.object({
 });
 type ExecStatus = z.output<typeof execCredential>['status'];
 
-/** The plug-in is a network wait like any other. */
+/** A plug-in waits on the network, so it has a deadline too. */
 const PLUGIN_DEADLINE_MS = 60_000;
-/** Ask again this long before the credential expires, so that no request leaves with one that expires on its way. */
+/** Renew a credential this long before it expires, so that none expires while a request is on its way. */
 const REFRESH_EARLY_MS = 60_000;
-/** Between two runs that a 401 asks for. */
+/** Between two runs caused by 401s. */
 const MIN_BETWEEN_RUNS_MS = 10_000;
 const MAX_STDERR_SHOWN = 300;
-/** No credential comes near it. */
+/** Far more than any credential. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 export interface ExecOptions {
   readonly entry: ExecEntry;
-  /** Given to the plug-in when it asks (`provideClusterInfo`): server, CA and the like, in the API's spelling. */
+  /** Given to a plug-in with `provideClusterInfo`: server, CA and the like, in the API's spelling. */
   readonly cluster: Readonly<Record<string, unknown>>;
   readonly env: NodeJS.ProcessEnv;
   readonly now?: () => number;
 }
 
-/** Runs the plug-in when something is needed: once at a time, again shortly before expiry and after a 401. */
+/** Runs the plug-in on demand: one run at a time, again shortly before expiry and after a 401. */
 export class ExecIdentity implements Identity {
   readonly #options: ExecOptions;
   readonly #closing = new AbortController();
@@ -71,7 +71,7 @@ export class ExecIdentity implements Identity {
     return cert === undefined || key === undefined ? undefined : { cert, key };
   }
 
-  /** Ignored just after a run: many watches are refused at once when a token ends, and one new token serves them all. */
+  /** Ignored just after a run: many watches are refused at once when a token expires, and one new token serves them all. */
   forget(): void {
     if (this.#now() - this.#ranAt >= MIN_BETWEEN_RUNS_MS) this.#staleAt = -Infinity;
   }
@@ -80,7 +80,7 @@ export class ExecIdentity implements Identity {
     this.#closing.abort();
   }
 
-  /** Callers that come while it runs share the run; a failed run is not remembered. */
+  /** Concurrent callers share one run; a failed run is not remembered. */
   #status(): Promise<ExecStatus> {
     const now = this.#now();
     if (this.#current !== undefined && now < this.#staleAt) return this.#current;
@@ -104,7 +104,7 @@ export class ExecIdentity implements Identity {
   }
 }
 
-/** A credential that lives shorter than two minutes is used for half its life. */
+/** A credential that lives for less than two minutes is used for half its lifetime. */
 function staleAt({ expirationTimestamp }: ExecStatus, now: number): number {
   const expires = Date.parse(expirationTimestamp ?? '');
   return Number.isNaN(expires) ? Infinity : expires - Math.min(REFRESH_EARLY_MS, (expires - now) / 2);
@@ -132,7 +132,7 @@ async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSig
     [end, output, complaint] = await Promise.all([ended, outputOf(child.stdout), outputOf(child.stderr)]);
   } catch (cause) {
     child.kill('SIGKILL');
-    // What the plug-in has started may hold them open, and with them this process.
+    // A child of the plug-in may hold the pipes open, which would keep this process alive.
     child.stdout.destroy();
     child.stderr.destroy();
     const hint = entry.installHint === undefined ? '' : `; ${entry.installHint.trim()}`;

@@ -1,4 +1,4 @@
-/** What went wrong with a list or a watch, by what has to be done about it. */
+/** Failures of a list or a watch, classified by what to do about them. */
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { isObject } from '../json.ts';
@@ -8,21 +8,21 @@ import type { ApiResponse, ApiStream } from './api.ts';
 
 /** What the reflector does next. */
 export type Remedy =
-  /** The version is gone: list anew. */
+  /** The version has expired: list again. */
   | 'relist'
-  /** Wait, then go on from where it was. */
+  /** Wait, then resume from the cursor. */
   | 'retry'
-  /** It may lie in where the watch goes on, which the server cannot read, know yet or tell of: try again; after a few times, list anew. */
+  /** The cursor may be the cause (invalid, too new, or right before an event that cannot be sent): retry, then list. */
   | 'obstacle'
-  /** Forbidden or not served: nothing but somebody's action helps, so ask slowly. */
+  /** Forbidden or not served: someone has to act, so retry slowly. */
   | 'refused';
 
 export class SourceError extends Error {
   override readonly name = 'SourceError';
   readonly remedy: Remedy;
-  /** A word for the metrics. */
+  /** The label for the metrics. */
   readonly reason: string;
-  /** The server's Retry-After, milliseconds; 0: it said nothing. */
+  /** The server's Retry-After, milliseconds; 0 if it sent none. */
   readonly retryAfterMs: number;
   /** HTTP status, or the code of a Status in the stream. */
   readonly status: number | undefined;
@@ -39,7 +39,7 @@ export class SourceError extends Error {
   }
 }
 
-/** A `metav1.Status`, as far as it matters here. */
+/** The parts of a `metav1.Status` that matter here. */
 interface Status {
   readonly code: number;
   readonly reason: string;
@@ -47,14 +47,14 @@ interface Status {
   readonly tooNew: boolean;
 }
 
-/** No error page of a proxy is worth more. */
+/** Enough of any error page of a proxy. */
 const MAX_ERROR_BYTES = 64 * 1024;
 const ERROR_BODY_MS = 5_000;
-/** A server that asks for longer is asked again all the same. */
+/** A longer Retry-After is cut to this. */
 export const MAX_RETRY_AFTER_MS = 300_000;
 const MAX_MESSAGE = 300;
 
-/** For an answer that is not 200. Reads what it needs of the body, as far as it comes in time, and ends it. */
+/** For an answer that is not 200. Reads the start of the body, if it arrives in time, and ends it. */
 export async function failedAnswer({ status, headers, body }: ApiStream, clock: Clock): Promise<SourceError> {
   const text = await startOf(body, clock);
   const said = { ...(readStatus(text) ?? { reason: '', message: text, tooNew: false }), code: status };
@@ -62,7 +62,7 @@ export async function failedAnswer({ status, headers, body }: ApiStream, clock: 
   return failureOf(said, waitMs, remedyOf(said));
 }
 
-/** The status says what to do; a body that hangs or breaks has nothing to add. */
+/** The status code says what to do, so a body that hangs or breaks does not matter. */
 async function startOf(body: Readable, clock: Clock): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -85,18 +85,18 @@ async function startOf(body: Readable, clock: Clock): Promise<string> {
 export function failedEvent(text: string): SourceError {
   const status = readStatus(text);
   if (status !== undefined) {
-    // What went wrong with the server in telling may go wrong at the same event again.
+    // A server error while sending an event may recur at the same event.
     const met = remedyOf(status);
     return failureOf(status, 0, met === 'retry' && status.code >= 500 ? 'obstacle' : met);
   }
   return new SourceError('the server sent an ERROR event without a Status', { remedy: 'retry', reason: 'error-event' });
 }
 
-/** For a 200 that is no JSON: a proxy's login page, say. */
+/** Throws for a 200 that is not JSON, such as a proxy's login page. */
 export function checkContentType({ headers, body }: ApiStream): void {
   const type = headers['content-type'] ?? 'none';
   if (/json/i.test(type)) return;
-  // Destroying it makes it fail, which is no news.
+  // Destroying the body emits an error, which is expected.
   body.on('error', () => {}).destroy();
   throw new SourceError(`expected JSON, and the answer is of content type ${type.slice(0, 80)}`, {
     remedy: 'retry',
@@ -115,7 +115,7 @@ function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError 
   });
 }
 
-/** `it answered 422: ...`, with what a Status says, such as whom it takes us for and what is missing; without where the body is none. */
+/** `it answered 422: ...`, with the message if the body is a Status (such as who we are taken for, and the missing right). */
 export function answered({ status, body }: Pick<ApiResponse, 'status' | 'body'>): string {
   const words = onOneLine(readStatus(body.toString('utf8'))?.message ?? '');
   return `it answered ${status}${words === '' ? '' : `: ${words}`}`;

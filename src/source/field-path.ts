@@ -4,15 +4,15 @@
 export type FieldPath = readonly string[];
 
 /**
- * `.key`, or a bracket, in whose quoted part every character is free. JSONPath's own `$.`, braces and single quotes are refused: read
- * as part of a name they would hide nothing, in silence.
+ * `.key`, or a bracket, which may quote any character. JSONPath's `$.`, braces and single quotes are refused: taken as part of a
+ * name they would silently hide nothing.
  */
 const STEP = /(?:^(?!\$\.)|\.)([^.[\]"'{}\s]+)|\[(?:("(?:[^"\\]|\\.)*")|([^\]"']+))\]/y;
 
 /**
  * Reads `spec.containers[*].args`, `data.*` or `metadata.annotations["example.com/token"]`.
  *
- * @throws Error that shows where the path cannot be read
+ * @throws Error that names the position at which the path is invalid
  */
 export function parseFieldPath(path: string): FieldPath {
   const steps: string[] = [];

@@ -1,19 +1,19 @@
 /**
- * Which fields of an object are remembered, which the digest leaves out, and the walk that finds them in its bytes: down the
- * fields that are known, over everything else.
+ * Which fields of an object are remembered and which the digest leaves out, and the walk that finds them in its bytes: into
+ * known fields, past everything else.
  */
 import { CLOSE_OBJECT, OPEN_OBJECT } from './bytes.ts';
 import { MemberCuts } from './digest.ts';
 import { isToken, Members, skipFlatArray, skipValue } from './scan.ts';
 
-/** Where a member is: its key, its value, and the end of its value. */
+/** The position of a member: start of its key, start and end of its value. */
 export interface Span {
   readonly key: number;
   readonly start: number;
   readonly end: number;
 }
 
-/** Members whose places are remembered; the others are passed over. */
+/** Members whose positions are remembered. */
 export interface Places {
   kind: Span | undefined;
   apiVersion: Span | undefined;
@@ -26,7 +26,7 @@ export interface Places {
 
 /** A field on the way to something that is remembered or cut. */
 interface Field {
-  /** With its quotes, as it stands in JSON. */
+  /** In JSON, with its quotes. */
   readonly key: Buffer;
   remember: keyof Places | undefined;
   /** Not part of the digest. */
@@ -34,26 +34,26 @@ interface Field {
   readonly fields: Field[];
 }
 
-/** What the walk has found. */
+/** The result of the walk. */
 export interface Found {
   readonly places: Readonly<Places>;
-  /** From and to of what the digest leaves out, in ascending order. */
+  /** Pairs of start and end of what the digest leaves out, in ascending order. */
   readonly cuts: readonly number[];
   /** Index after the object. */
   readonly end: number;
-  /** False: some of it was passed over unread. */
+  /** False if part of the object was skipped unread. */
   readonly isWhole: boolean;
 }
 
 export class FieldTree {
   readonly #root = newField('');
-  /** The field after which only the status is cut; undefined: something else is, or the status is not. */
+  /** The last field before the status if the status is the only cut; otherwise undefined. */
   readonly #beforeStatus: Field | undefined;
 
-  /** @param except roots that the digest leaves out (see Interest); `kind`, `apiVersion`, `resourceVersion` and `managedFields` it always does. */
+  /** @param except roots to omit from digests (see Interest), besides `kind`, `apiVersion`, `resourceVersion`, `managedFields` */
   constructor(except: readonly string[]) {
     for (const name of ['name', 'namespace', 'uid'] as const) this.#field('metadata', name).remember = name;
-    // Lists of built-in kinds leave kind and apiVersion out: with them a digest would differ from that of the watch.
+    // Lists of built-in kinds omit kind and apiVersion: included, the digest would differ from that of the watch.
     for (const name of ['kind', 'apiVersion'] as const) Object.assign(this.#field(name), { remember: name, cut: true });
     for (const name of ['resourceVersion', 'managedFields'] as const) {
       Object.assign(this.#field('metadata', name), { remember: name, cut: true });
@@ -63,8 +63,8 @@ export class FieldTree {
   }
 
   /**
-   * @param endsLine nothing but the end of the event follows the object. Then what is neither remembered nor cut may be passed over
-   * @throws ScanError when no object begins at `start`, or it is broken, or it does not end before `end`
+   * @param endsLine only the end of the event follows the object, so what is neither remembered nor cut may be skipped
+   * @throws ScanError if no object begins at `start`, or it is broken, or it does not end before `end`
    */
   find(bytes: Buffer, start: number, end: number, endsLine: boolean): Found {
     const places: Places = {
@@ -111,7 +111,7 @@ interface Walk {
   isWhole: boolean;
 }
 
-/** Down the fields that are known, over everything else. */
+/** Descends into known fields and skips everything else. */
 function walk(scan: Walk, parent: Field, start: number): number {
   const { bytes, end, places } = scan;
   const cuts = new MemberCuts(scan.cuts);
@@ -137,17 +137,17 @@ function walk(scan: Walk, parent: Field, start: number): number {
 }
 
 /**
- * Where the comma before the status stands, when it is shown that the status is the last member of an object that ends its line:
- * by looking at the status alone, and not at the spec before it. Most events change nothing else, and cost half as much for it.
+ * The index of the comma before the status, if the status is provably the last member of an object that ends its line. Only the
+ * status is read, not the spec before it. Most events change nothing else, and this halves their cost.
  *
- * A quote without a backslash before it begins or ends a string. None ends before `status`, so that what was found is a key, or
- * the beginning of what is no JSON; its value ends where the object does, so that it is a member of that object and of none inside.
+ * A quote without a backslash before it begins or ends a string. No string can end right before `status`, so what was found is
+ * a key, or not JSON at all; its value ends where the object does, so it is a member of that object and not of a nested one.
  */
 function lastStatus({ bytes, end, places }: Walk, from: number): number | undefined {
   if (places.kind === undefined || places.apiVersion === undefined) return undefined;
   if (bytes[end - 1] !== CLOSE_OBJECT || bytes[end - 2] !== CLOSE_OBJECT) return undefined;
   const comma = bytes.lastIndexOf(STATUS, end);
-  // White space before the comma belongs to no member: the way over every member leaves it out of the digest.
+  // White space before the comma belongs to no member, and the full walk would leave it out of the digest.
   if (comma < from || (bytes[comma - 1] ?? 0) <= 0x20) return undefined;
   const value = comma + STATUS.length - 1;
   try {

@@ -1,4 +1,4 @@
-/** Who we are to the API server. A kubeconfig user may hold several of these: a certificate and a token, say. */
+/** Who we are to the API server. A kubeconfig user may have several of these, such as a certificate and a token. */
 import { FreshFile } from '../fresh-file.ts';
 
 export type Headers = Readonly<Record<string, string | string[]>>;
@@ -13,13 +13,13 @@ export interface ClientCertificate {
 export interface Identity {
   headers?(): Promise<Headers>;
   certificate?(): Promise<ClientCertificate | undefined>;
-  /** The server answered 401: forget what was cached. */
+  /** For after a 401: forgets what was cached. */
   forget?(): void;
-  /** Nobody asks any more: ends what runs. */
+  /** Ends anything that is still running; nothing is called afterwards. */
   close?(): void;
 }
 
-/** PEM or a token: given in the kubeconfig itself, or in a file that may be replaced. */
+/** PEM or a token, either in the kubeconfig itself or in a file that may be replaced. */
 export interface Material {
   read(): Promise<string>;
   forget?(): void;

@@ -9,12 +9,12 @@ import { bearer } from './identity.ts';
 /** Where the kubelet mounts it. */
 export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** As a URL has them: an address of IPv6 stands in brackets. */
+/** For a URL: an IPv6 address is put in brackets. */
 export function hostAndPort(host: string, port: string | undefined): string {
   return [isIPv6(host) ? `[${host}]` : host, port].filter(Boolean).join(':');
 }
 
-/** Undefined outside a pod. The token is a file that the kubelet renews; it is read again whenever it changes. */
+/** Undefined outside a pod. The kubelet renews the token file; it is read again whenever it changes. */
 export async function serviceAccount(env: NodeJS.ProcessEnv, folder: string): Promise<Access | undefined> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = env;
   if (!host || !port) return undefined;

@@ -1,4 +1,4 @@
-/** What becomes of a scope over restarts, new rules and absences, through the source's own door. */
+/** A scope over restarts, changed rules and absences, through the source's public interface. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change } from '../change.ts';

@@ -1,4 +1,4 @@
-/** One scope from the cluster into the store: a reflector, what is known of its objects, and the queue of what was seen. */
+/** Brings one scope from the cluster into the store: a reflector, an index of known objects, and a queue of observations. */
 import type { ChangeFlags } from '../change.ts';
 import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
@@ -23,20 +23,20 @@ import { pathOf, resourceName } from './resource-path.ts';
 import { metersOf } from './scope-meters.ts';
 import type { ScopeStatus } from './scope-status.ts';
 
-/** What every informer of a source shares. */
+/** Shared by all informers of a source. */
 export interface InformerEnvironment {
   readonly api: ApiClient;
   readonly store: Store;
   readonly redactor: Redactor;
   readonly whileAway: 'each' | 'ignore';
-  /** What a first list shows: told as added, or not at all. */
+  /** Whether the objects of a first list are reported as added or not at all. */
   readonly existing: 'silent' | 'added';
-  /** Another cluster behind the same address would have been noticed before, or is by {@link isSameCluster}. */
+  /** Another cluster behind the same address would have been noticed at the start, or will be by {@link isSameCluster}. */
   readonly identityIsCertain: boolean;
-  /** Asked before a list is compared with what is known. Rejects when nobody answers. */
+  /** Asked before a list is compared with the baseline. Rejects if nobody answers. */
   readonly isSameCluster: () => Promise<boolean>;
   readonly clock: Clock;
-  /** After so long without a byte a watch is given up, milliseconds. Undefined: by how often bookmarks come. */
+  /** A watch is given up after this long without a byte, milliseconds. Undefined: depends on how often bookmarks come. */
   readonly maxSilenceMs: number | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -55,9 +55,9 @@ export interface InformerScope extends ScopeSpec {
 }
 
 export interface InformerOptions {
-  /** The scope was watched until just now, so that nothing that the watch shows happened while nothing was watching. */
+  /** The scope was watched until just now, so nothing in the watch happened while nothing was watching. */
   readonly resumed: boolean;
-  /** An object of another kind came, and was left out. */
+  /** Called when an object of another kind was received and left out. */
   readonly onOtherKind: () => void;
 }
 
@@ -77,14 +77,14 @@ export class Informer implements ReflectorTarget {
   readonly #observer: Observer;
   readonly #index = new ObjectIndex();
   readonly #meters;
-  /** Set by {@link #open}; nothing else is called before. */
+  /** Set by {@link #open}, which is called before anything else. */
   #opened!: { readonly state: ScopeState; readonly queue: AcceptQueue };
   #oldReader: ManifestReader | undefined;
   #tellsExisting: boolean;
   #listMode: ListMode = 'compare';
   #list: BaselineList | undefined;
   #catchUp: CatchUp | undefined;
-  /** A list has to tell what happened while nothing was watching. */
+  /** A list still has to report what happened while nothing was watching. */
   #listOwesAway: boolean;
 
   constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus, options: InformerOptions) {
@@ -110,12 +110,12 @@ export class Informer implements ReflectorTarget {
     });
   }
 
-  /** Not all that happened while nothing was watching is accepted yet: who comes next has to tell it as that. */
+  /** Whether a successor must still report changes as having happened while nothing was watching, as not all are accepted yet. */
   get owesAway(): boolean {
     return this.#listOwesAway || this.#catchUp?.isAway === true;
   }
 
-  /** Until the signal aborts, or the server no longer serves the kind; what was read by then is in the store. Never rejects. */
+  /** Runs until the signal aborts or the kind is no longer served; what was read is then in the store. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const cursor = await this.#openUntilItWorks(signal);
     if (cursor === undefined) return;
@@ -136,7 +136,7 @@ export class Informer implements ReflectorTarget {
       onList: (reason: string) => metrics.relists.inc({ resource, reason }),
       onWatchRestart: (reason: string) => {
         metrics.watchRestarts.inc({ resource, reason });
-        // As it was asked to: all that a server without bookmarks says of a quiet kind.
+        // A watch that ends as requested is the only sign of life of a quiet kind without bookmarks.
         if (reason === 'ended') this.#heard();
       },
     };
@@ -153,7 +153,7 @@ export class Informer implements ReflectorTarget {
     this.#status.listing();
     this.#listOwesAway = !this.#resumed;
     await this.#opened.queue.drained();
-    // One that was whole, and that the store refused.
+    // A complete list that the store refused.
     await this.listFailed();
     this.#list = new BaselineList({
       mode: this.#listMode,
@@ -196,7 +196,7 @@ export class Informer implements ReflectorTarget {
     this.#oldReader = undefined;
     this.#catchUp = undefined;
     this.#meters.changed(list.counts);
-    // A first list is accepted page by page.
+    // A first list is accepted page by page, so `accepted` counts only its last page.
     if (accepted.changes > 0 || this.#tellsExisting) this.#tell(this.#scope.chains);
     return 'kept';
   }
@@ -248,7 +248,7 @@ export class Informer implements ReflectorTarget {
     this.#status.heard(this.#index.size);
   }
 
-  /** For a pattern the server shows all namespaces. */
+  /** Whether an object is outside the pattern, for which the server sends all namespaces. */
   #isElsewhere({ key }: ScannedManifest): boolean {
     const { namespace } = this.#scope;
     return isPattern(namespace) && key !== '' && !covers(namespace, key.slice(0, key.indexOf('/')));
@@ -273,7 +273,7 @@ export class Informer implements ReflectorTarget {
     this.#add(observation, expired === undefined ? known?.uid : undefined);
   }
 
-  /** Of an object that is not known, or of one that has a successor already, there is nothing to tell. */
+  /** Ignores an object that is unknown or already has a successor. */
   #deleted({ key, uid, resourceVersion }: ScannedManifest, flags: ChangeFlags): void {
     if (this.#index.get(key)?.uid !== uid) return;
     this.#index.delete(key);
@@ -305,7 +305,7 @@ export class Informer implements ReflectorTarget {
     }
   }
 
-  /** A new baseline, without a word about what the old one had. */
+  /** Starts a new baseline, without reporting the objects of the old one as deleted. */
   async #forget(list: BaselineList): Promise<void> {
     this.#log.warn('The list shares no object with what was known: taken for another cluster, and for a new start', {
       known: this.#index.size,
@@ -318,7 +318,7 @@ export class Informer implements ReflectorTarget {
     this.#list = undefined;
   }
 
-  /** Undefined: stopped. */
+  /** Undefined if stopped. */
   async #openUntilItWorks(signal: AbortSignal): Promise<{ readonly resumeFrom: string | undefined } | undefined> {
     const backoff = new Backoff({ clock: this.#env.clock, random: this.#env.random });
     while (!signal.aborted) {
@@ -332,7 +332,7 @@ export class Informer implements ReflectorTarget {
     return undefined;
   }
 
-  /** Answers where the watch goes on; undefined: a list comes first. */
+  /** Returns the cursor to watch from, or undefined if a list comes first. */
   async #open(): Promise<string | undefined> {
     const { store, clock, heldByAll } = this.#env;
     const state = await store.openScope(this.#scope);
@@ -356,7 +356,7 @@ export class Informer implements ReflectorTarget {
     const isComparable = basis.redaction === this.#basis.redaction;
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {
-      // Objects of a kind that was made anew were left out until it was found.
+      // The kind was replaced by another one, whose objects were left out until now.
       if ((basis.kind ?? this.#scope.kind) !== this.#scope.kind) return undefined;
       if (!this.#resumed) this.#catchUp = new CatchUp(clock, AWAY);
       this.#listOwesAway = false;

@@ -1,8 +1,8 @@
 /**
  * Kubeconfig files: found, merged and read by kubectl's rules.
  *
- * Of @kubernetes/client-node only the module that knows the format is loaded (4 MB, 4 ms); the package as a whole costs 86 MB
- * of RSS and half a second here, for an API client we do not use. It is loaded whole for the older `auth-provider` users (OIDC, GCP, Azure).
+ * Only the module of @kubernetes/client-node that knows the format is loaded (4 MB, 4 ms); the whole package costs 86 MB
+ * of RSS and half a second, for an API client we do not use. Only the older `auth-provider` users (OIDC, GCP, Azure) need it.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
@@ -25,7 +25,7 @@ import { FreshFile } from '../fresh-file.ts';
 import { basic, bearer, clientCertificate, inline, material, type Identity } from './identity.ts';
 import { ProviderIdentity } from './provider-identity.ts';
 
-/** What client-node's types leave out of a user, or take as it comes: `token: 12345` is a number. */
+/** Fields of a user that client-node's types omit or do not check: `token: 12345` is a number. */
 const moreOfUser = z.looseObject({
   token: z.string().nullish(),
   username: z.string().nullish(),
@@ -38,7 +38,7 @@ const moreOfUser = z.looseObject({
 });
 type NamedUser = User & { readonly more: z.output<typeof moreOfUser> };
 
-/** As much of the file as is looked at; everything else in it is somebody else's. */
+/** The parts of the file that we read; the rest is for other programs. */
 const kubeconfigFile = z.object({
   clusters: z.array(z.unknown()).nullish(),
   contexts: z.array(z.unknown()).nullish(),
@@ -79,7 +79,7 @@ export async function kubeconfigAccess(options: {
   };
 }
 
-/** Files that were asked for must exist; of several in KUBECONFIG those that do, as in kubectl. */
+/** Missing files are skipped, as in kubectl; at least one must exist. */
 async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess>[0]): Promise<readonly string[]> {
   const asked = kubeconfig ?? (env['KUBECONFIG'] || undefined);
   const usual = env['HOME'] ? [join(env['HOME'], '.kube', 'config')] : [];
@@ -87,7 +87,7 @@ async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess
   const there = await Promise.all(
     places.map((path) =>
       stat(path).then(
-        // What was asked for by name may be a pipe, and says itself what else it is.
+        // A file named by option may be a pipe; if it is anything unreadable, reading it says so.
         (found) => found.isFile() || kubeconfig !== undefined,
         () => false,
       ),
@@ -105,7 +105,7 @@ async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess
 
 async function readKubeconfig(file: string): Promise<Kubeconfig> {
   try {
-    // As a warning, it would print the line of a password that begins with "!".
+    // By default the parser prints a warning with the line of a password that begins with "!".
     const options = { merge: true, prettyErrors: true, logLevel: 'error' } as const;
     const raw = kubeconfigFile.parse(parse(await readFile(file, 'utf8'), options) ?? {});
     const lenient = { onInvalidEntry: ActionOnInvalid.FILTER };
@@ -130,18 +130,18 @@ async function readKubeconfig(file: string): Promise<Kubeconfig> {
   }
 }
 
-/** Without what the parser quotes in its message, after a colon: it may be a token. */
+/** Drops what the parser quotes after a colon in its message, which may be a token. */
 function reasonOf(thrown: unknown): string {
   if (thrown instanceof YAMLParseError)
     return `${thrown.message.replace(/ at line \d.*$|: .*$/s, '')} in line ${thrown.linePos?.[0].line ?? 1}`;
-  // The only one that the parser throws as another error: a token or a password that begins with "*".
+  // The only other error of the parser: a token or a password that begins with "*".
   if (thrown instanceof ReferenceError) return 'a value that begins with * needs quotes around it';
   return thrown instanceof z.ZodError
     ? z.prettifyError(thrown).replaceAll(/\s*✖ /g, ' ').replaceAll('\n', ' ').trim()
     : toError(thrown).message;
 }
 
-/** The first file that says something wins, as in kubectl. */
+/** The first file to define something wins, as in kubectl. */
 function merge(configs: readonly Kubeconfig[]): Kubeconfig {
   const firstOfName = <T extends { readonly name: string }>(all: readonly T[]): readonly T[] => [
     ...new Map(all.toReversed().map((one) => [one.name, one])).values(),
@@ -168,7 +168,7 @@ function chooseContext({ files, contexts, currentContext }: Kubeconfig, asked: s
   ]);
 }
 
-/** Precedence as in client-go: a token file over a token over a plug-in; a certificate goes along with any of them. */
+/** Precedence as in client-go: a token file over a token over a plug-in; a certificate is used along with any of them. */
 function identitiesOf(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv, where: string): readonly Identity[] {
   const cert = material(user.certData, user.certFile);
   const key = material(user.keyData, user.keyFile);
@@ -193,7 +193,7 @@ function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv,
     throw new ConfigError([
       `The exec plug-in of user "${user.name}" ${where} asks questions (interactiveMode: Always); a service cannot answer`,
     ]);
-  // It is there with Node's permission model only.
+  // `process.permission` exists only under Node's permission model.
   if ('permission' in process && !process.permission.has('child')) {
     throw new ConfigError([
       `User "${user.name}" ${where} needs the program "${parsed.data.command}", which this process may not start: start it with --allow-child-process, or, by make, with SANDBOX=`,
@@ -209,7 +209,7 @@ function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv,
   return new ExecIdentity({ entry: parsed.data, cluster: info, env });
 }
 
-/** `as`, `as-uid`, `as-groups` and `as-user-extra`: never dropped, since without them we would be somebody more powerful. */
+/** `as`, `as-uid`, `as-groups` and `as-user-extra`: never dropped, since we would act with more rights without them. */
 function impersonation({ name, more }: NamedUser, where: string): readonly Identity[] {
   const { as, 'as-uid': uid, 'as-groups': groups, 'as-user-extra': extra } = more;
   if (as === undefined) {
@@ -227,12 +227,12 @@ function impersonation({ name, more }: NamedUser, where: string): readonly Ident
 function parseUrl(text: string, what: string): URL {
   const url = URL.parse(text.includes('://') ? text : `https://${text}`);
   if (url !== null) return url;
-  // What may hold a password is not shown.
+  // A URL that may contain a password is not shown.
   const shown = text.includes('@') ? '' : `: current value is "${text}"`;
   throw new ConfigError([`${what} must be a URL${shown}`]);
 }
 
-/** As in client-go, a plug-in named by a relative path lies beside the kubeconfig; a bare name is looked up in PATH. */
+/** As in client-go, a relative path of a plug-in is relative to the kubeconfig; a bare name is looked up in PATH. */
 function withCommand(exec: unknown, folder: string): unknown {
   if (typeof exec !== 'object' || exec === null || !('command' in exec)) return exec;
   const { command } = exec;
@@ -240,7 +240,7 @@ function withCommand(exec: unknown, folder: string): unknown {
   return { ...exec, command: resolve(folder, command) };
 }
 
-/** A copy with those of `paths` that are set. */
+/** A copy of `value` with the defined ones of `paths`. */
 function withPaths<T extends object>(value: T, paths: { readonly [K in keyof T]?: T[K] | undefined }): T {
   return { ...value, ...Object.fromEntries(Object.entries(paths).filter(([, path]) => path !== undefined)) };
 }

@@ -1,4 +1,4 @@
-/** The source for one Kubernetes cluster: finds out what the configured kinds mean there, and keeps an informer on each scope. */
+/** The source for one Kubernetes cluster: resolves the configured kinds there, and keeps an informer on each scope. */
 import { pause, type Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -26,46 +26,49 @@ export interface SourceOptions extends WatchPlan {
   readonly api: ApiClient;
   readonly discovery: Pick<Discovery, 'resolve'>;
   readonly store: Store;
-  /** False: the cluster is known by its address only, so that another one may be behind it. */
+  /** False if the cluster is known only by its address, behind which there may be another one. */
   readonly identityIsCertain: boolean;
-  /** Asked before a list is compared with what is known. Rejects when nobody answers. */
+  /** Asked before a list is compared with the baseline. Rejects if nobody answers. */
   readonly isSameCluster: () => Promise<boolean>;
   readonly clock: Clock;
   /** {@link ClusterConfig.maxSilenceMs}. */
   readonly maxSilenceMs?: number | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** These chains have work. */
+  /** Called when these chains have work. */
   onAccepted(chains: readonly string[]): void;
   /** For jitter, from 0 to 1. Default Math.random. */
   readonly random?: () => number;
 }
 
-/** A list is the most that a client can ask of an API server. */
+/** Lists are the most expensive requests that a client can make. */
 const LISTS_AT_ONCE = 4;
-/** Each watch is a connection here and memory there. */
+/** Each watch costs a connection here and memory on the server. */
 const MANY_WATCHES = 100;
-/** A kind that is not there, or was just removed: somebody has to install it. */
+/** For a kind that is missing or was just removed: someone has to install it. */
 const RESOLVE_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
-/** Longer than discovery answers from its last look. */
+/** Longer than discovery caches its documents. */
 const LOOK_AGAIN_MS = 15_000;
 
-/** Asks nothing of the cluster before {@link Source.start}. */
+/** Does not contact the cluster before {@link Source.start}. */
 export function createSource(options: SourceOptions): ClusterSource {
   return new KubernetesSource(options);
 }
 
 export interface ClusterSource extends Source {
   /**
-   * Finds out what another plan's kinds mean; nothing changes.
+   * Resolves the kinds of another plan without changing anything.
    * @throws ConfigError for kinds that the cluster surely does not serve
    */
   prepare(plan: WatchPlan): Promise<PreparedPlan>;
-  /** Watches this from now on. A scope that stays as it is goes on untouched; one of which other things are read goes on from its cursor. Rejects only when the store fails. */
+  /**
+   * Switches to this plan. Unchanged scopes are left alone; one whose interest changed resumes from its cursor. Rejects only if
+   * the store fails.
+   */
   follow(plan: PreparedPlan): Promise<void>;
 }
 
-/** A request whose kind the cluster has not shown us yet. */
+/** A request whose kind is not known to be served yet. */
 interface Unresolved {
   readonly request: WatchRequest;
   readonly status: ScopeStatus;
@@ -121,7 +124,7 @@ class KubernetesSource implements ClusterSource {
     try {
       await this.#forgetWhatLeft();
     } finally {
-      // Also when the store has refused: the next plan takes them for watched.
+      // Even if the store has refused: the next plan assumes that they are watched.
       this.#begin(fresh.map(([id]) => id));
     }
   }
@@ -156,7 +159,7 @@ class KubernetesSource implements ClusterSource {
     this.#announce();
   }
 
-  /** Stops and drops scopes; what was read of them is in the store then. Answers those that had nothing to catch up with. */
+  /** Stops and drops scopes, after storing what they read. Returns those that had nothing to catch up with. */
   async #leave(isLeaving: (entry: [string, WatchedScope]) => boolean): Promise<ReadonlySet<string>> {
     const leaving = [...this.#scopes].filter(isLeaving);
     const caughtUp = new Set(leaving.filter(([, scope]) => scope.isCaughtUp).map(([id]) => id));
@@ -196,7 +199,7 @@ class KubernetesSource implements ClusterSource {
     this.#searching = new AbortController();
   }
 
-  /** A scope that another name began already starts anew, for all its chains. Never rejects. */
+  /** Waits for the kind. A scope already watched under another name is restarted for all its chains. Never rejects. */
   async #search(unresolved: Unresolved): Promise<void> {
     const { request, status } = unresolved;
     const resource = await this.#resolve([request], status, this.#searching.signal);
@@ -210,8 +213,8 @@ class KubernetesSource implements ClusterSource {
   }
 
   /**
-   * Asks until the cluster serves the kind by one of its names; undefined: stopped. Never rejects.
-   * @param was what several names have meant: one that means something else now speaks for none of the others
+   * Asks until the cluster serves the kind under one of its names; undefined if stopped. Never rejects.
+   * @param was what several names used to mean: if one means something else now, that says nothing about the others
    */
   async #resolve(
     requests: readonly WatchRequest[],
@@ -239,19 +242,19 @@ class KubernetesSource implements ClusterSource {
   async #isStill(requests: readonly WatchRequest[], was: Resource, signal: AbortSignal): Promise<boolean> {
     const { clock, discovery } = this.#options;
     for (;;) {
-      // What is asked at once may be answered from a look at the cluster before.
+      // Asked at once, discovery might still answer from its cache.
       await pause(clock, LOOK_AGAIN_MS, signal);
       if (signal.aborted) return true;
       const answers = await Promise.all(requests.map(({ kind, apiVersion }) => discovery.resolve(kind, apiVersion)));
       const isStill = answers.some(
         (answer) => answer.kind === 'found' && isSameKind(answer.resource, was) && answer.resource.kind === was.kind,
       );
-      // Of the objects that came already nobody would ask again.
+      // Keep asking while unsure: objects that were already left out trigger no further question.
       if (isStill || answers.every(({ kind }) => kind !== 'unsure')) return isStill;
     }
   }
 
-  /** A scope that left the configuration: should it come back, its first list is silent. Only when it is sure what the configuration means. */
+  /** Forgets scopes that left the configuration: if they return, their first list is silent. Only once all kinds are resolved. */
   async #forgetWhatLeft(): Promise<void> {
     if (this.#unresolved.size > 0) return;
     const { store, log } = this.#options;

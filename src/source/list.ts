@@ -1,41 +1,41 @@
 /**
- * A page of a list, read while it arrives: each item is handed over once its bytes are there, so that no page is ever in memory
- * whole. A list of 1.5 MB objects outgrows the longest string that V8 can make.
+ * Reads a page of a list while it arrives: each item is handed over once its bytes are there, so a page is never in memory
+ * as a whole. A list of 1.5 MB objects would exceed V8's maximum string length.
  */
 import { parseJson } from '../parse.ts';
 import { CLOSE_ARRAY, COMMA, OPEN_ARRAY, OPEN_OBJECT } from './bytes.ts';
 import { SourceError } from './failure.ts';
 import { ScanError, skipSpace, skipValue, textOf, walkObject } from './scan.ts';
 
-/** What surrounds the items. */
+/** What surrounds the items of a page. */
 export interface ListEnvelope {
-  /** The version of the whole list: the watch goes on from it. */
+  /** The version of the whole list, from which to watch. */
   readonly resourceVersion: string;
-  /** Token of the next page; empty: this was the last one. */
+  /** Token of the next page; empty if this is the last one. */
   readonly continueToken: string;
 }
 
 /**
- * Gets each item where it begins, and answers the index after it; the bytes are valid during the call. When they end before the
- * item does, it throws a ScanError at `end` or beyond and is called again when there are more.
+ * Called at the start of each item, returns the index after it; the bytes are valid during the call. If they end before the
+ * item does, it must throw a ScanError at `end` or beyond, and is called again when there are more.
  */
 export type OnItem = (bytes: Buffer, start: number, end: number) => number;
 
-/** etcd takes 1.5 MB by default; what comes near this is no Kubernetes object. */
+/** Far more than any Kubernetes object: etcd's default limit is 1.5 MB. */
 const MAX_OBJECT_BYTES = 32 * 1024 * 1024;
 /** Everything but the items. */
 const MAX_ENVELOPE_BYTES = 1024 * 1024;
 
-/** Feed it the chunks of one answer with {@link push}, let it {@link read} now and then, and ask for its {@link end}. */
+/** Takes the chunks of one answer by {@link push}, hands over complete items on {@link read}, and finishes with {@link end}. */
 export class ListScanner {
   readonly #onItem: OnItem;
   #phase: 'head' | 'items' | 'tail' = 'head';
-  /** What came before the items, or all of it when there are none; then what came after them. */
+  /** What precedes the items (or everything if there are none), then what follows them. */
   readonly #envelope: Buffer[] = [];
-  /** What has arrived and is not read yet. */
+  /** Bytes that have arrived and have not been read yet. */
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
-  /** Not looked at before there are so many: an item that was cut is most likely as large as the one before it. */
+  /** Wait for this many bytes before the next look: an incomplete item is most likely as large as the one before it. */
   #worthALook = 0;
   #lastItemBytes = 0;
 
@@ -43,7 +43,7 @@ export class ListScanner {
     this.#onItem = onItem;
   }
 
-  /** @throws ScanError when so much is no list */
+  /** @throws ScanError if a single item or the envelope is too large */
   push(chunk: Buffer): void {
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
@@ -51,12 +51,15 @@ export class ListScanner {
     if (this.#waitingBytes - chunk.length > limit) throw new ScanError(`no more than ${limit} bytes`, 0);
   }
 
-  /** Hands over the items that are there: rather after several chunks, because one that is cut costs a second look. @throws ScanError when the bytes are no list */
+  /**
+   * Hands over the complete items. Best called after several chunks, as an incomplete item costs a second look.
+   * @throws ScanError if the bytes are not a list
+   */
   read(): void {
     if (this.#waitingBytes >= this.#worthALook) this.#read(false);
   }
 
-  /** @throws SourceError, ScanError or SyntaxError when the answer ended before the list did */
+  /** @throws SourceError, ScanError or SyntaxError if the answer ended before the list did */
   end(): ListEnvelope {
     this.#read(true);
     if (this.#phase === 'items')
@@ -68,7 +71,7 @@ export class ListScanner {
       readonly kind?: unknown;
       readonly metadata?: { readonly resourceVersion?: unknown; readonly continue?: unknown };
     };
-    // A CustomResourceDefinition may call its list anything: then its items tell it.
+    // A CustomResourceDefinition may give its list any kind; then having items makes it a list.
     const isList = typeof kind === 'string' && (kind.endsWith('List') || this.#phase === 'tail');
     if (!isList) throw new ScanError('a kind that ends with List, or items', 0);
     const { resourceVersion, continue: token } = metadata ?? {};
@@ -90,11 +93,11 @@ export class ListScanner {
       start = items;
     }
     if (this.#phase === 'items') start = this.#items(bytes, start, isLast);
-    // A copy: the rest of a chunk would keep all of it.
+    // Copied, because a subarray would keep the whole chunk in memory.
     if (start < bytes.length) this.push(Buffer.from(bytes.subarray(start)));
   }
 
-  /** As many items as are there; answers the index of what is left. */
+  /** Hands over all complete items; returns the index of the rest. */
   #items(bytes: Buffer, start: number, isLast: boolean): number {
     for (;;) {
       const i = skipSpace(bytes, start, bytes.length);
@@ -120,7 +123,7 @@ export class ListScanner {
     return true;
   }
 
-  /** The index after the item; undefined: it is not all there yet. Looking again only at twice the size keeps the work linear. */
+  /** The index after the item, or undefined if it is incomplete. Looking again only at twice the size keeps the work linear. */
   #item(bytes: Buffer, start: number): number | undefined {
     try {
       const end = this.#onItem(bytes, start, bytes.length);
@@ -136,7 +139,7 @@ export class ListScanner {
 
 const EMPTY = Buffer.alloc(0);
 
-/** The index after the bracket that opens the items; undefined: not there yet, or there are none. */
+/** The index after the bracket that opens the items; undefined if it has not arrived yet or there is none. */
 function itemsStart(head: Buffer): number | undefined {
   let found: number | undefined;
   try {

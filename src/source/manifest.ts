@@ -1,6 +1,6 @@
 /**
- * One object as the server sent it, read from its bytes without parsing: who it is, what was cut from it, and a digest of what
- * the chains read. Only an object that turns out to be a change is copied, and only a handler that asks parses it.
+ * One object as the server sent it, read from its bytes without parsing: its identity, what was cut from it, and a digest of what
+ * the chains read. It is copied only if it turns out to be a change, and parsed only if a handler asks for it.
  */
 import { apiVersionOf, type Gvk } from '../change.ts';
 import { powerOf, REPEAT_FIELDS } from '../event.ts';
@@ -11,7 +11,7 @@ import { FieldTree, type Found, type Span } from './field-tree.ts';
 import { occurrencesIn } from './occurrences.ts';
 import { isToken, ScanError, skipSpace, skipValue, textOf } from './scan.ts';
 
-/** Reads the objects of one kind. Reusable: holds nothing of what it has read. */
+/** Reads the objects of one kind. Reusable: keeps nothing of what it has read. */
 export class ManifestReader {
   readonly #fields: FieldTree;
   readonly #expected: Expected;
@@ -19,7 +19,7 @@ export class ManifestReader {
 
   /**
    * @param kind of every object of the scope
-   * @param interest what the digest leaves out; `kind`, `apiVersion`, `resourceVersion` and `managedFields` always.
+   * @param interest what the digest leaves out, besides `kind`, `apiVersion`, `resourceVersion` and `managedFields`
    */
   constructor(kind: Gvk, interest: Interest, digester: Digester) {
     const { repeats = 'every' } = interest;
@@ -32,9 +32,9 @@ export class ManifestReader {
 
   /**
    * @param start where the object begins
-   * @param endsLine nothing but the end of the event follows the object. Then what the digest keeps may be passed over unread: a
-   * broken object has a digest of its own, and {@link ScannedManifest.body} finds out.
-   * @throws ScanError when none begins there, or it is broken, or it does not end before `end`
+   * @param endsLine only the end of the event follows the object. Then what the digest keeps may be skipped unread: a
+   * broken object has a different digest, and {@link ScannedManifest.body} detects it.
+   * @throws ScanError if no object begins there, or it is broken, or it does not end before `end`
    */
   read(bytes: Buffer, start: number, end: number, endsLine = false): ScannedManifest {
     const found = this.#fields.find(bytes, start, end, endsLine);
@@ -47,7 +47,7 @@ interface Expected {
   readonly apiVersion: Buffer;
 }
 
-/** Where it was read. */
+/** The bytes that an object was read from. */
 interface Source {
   readonly bytes: Buffer;
   readonly start: number;
@@ -56,10 +56,10 @@ interface Source {
 
 type DigestOf = (source: Source) => number;
 
-/** The last five of a digest's 52 bits, which hold a power from 0 to 31. */
+/** The lowest 5 of a digest's 52 bits hold a power from 0 to 31. */
 const POWER_BITS = 32;
 
-/** Differs, too, when an Event's count has reached or passed a power of two, and stays when it has not. */
+/** A digest that also changes whenever an Event's count reaches or passes a power of two, and only then. */
 function withPower(digestOf: DigestOf): DigestOf {
   return (source) => {
     const digest = digestOf(source);
@@ -68,9 +68,9 @@ function withPower(digestOf: DigestOf): DigestOf {
   };
 }
 
-/** A view into the bytes it was read from: use it before they are reused, and keep only what its methods copy. */
+/** A view into the bytes it was read from: use it before they are reused, and keep only copies that its methods make. */
 export class ScannedManifest {
-  /** `namespace/name` or `name`; empty when there is no name. */
+  /** `namespace/name` or `name`; empty if it has no name. */
   readonly key: string;
   readonly uid: string;
   readonly resourceVersion: string;
@@ -95,7 +95,7 @@ export class ScannedManifest {
     return this.#source.found.end;
   }
 
-  /** Why this is no object of the kind that was asked for, or undefined when it is one. */
+  /** Why this is not a valid object of the expected kind; undefined if it is. */
   get problem(): string | undefined {
     if (this.key === '') return 'it has no metadata.name';
     if (this.uid === '') return 'it has no metadata.uid';
@@ -107,15 +107,15 @@ export class ScannedManifest {
     return !this.#isExpected('kind') || !this.#isExpected('apiVersion');
   }
 
-  /** Of all fields that the interest does not leave out: when equal, no chain would see a difference. */
+  /** Covers all fields that the interest does not leave out: if equal, no chain would see a difference. */
   digest(): number {
     return this.#digestOf(this.#source);
   }
 
   /**
-   * A copy without managedFields, with kind and apiVersion filled in where a list left them out. Not redacted yet.
+   * A copy without managedFields, with kind and apiVersion filled in if a list left them out. Not redacted yet.
    *
-   * @throws ScanError when what was passed over is broken
+   * @throws ScanError if a skipped part is broken
    */
   body(): Buffer {
     const { bytes, start, found } = this.#source;
@@ -135,7 +135,7 @@ export class ScannedManifest {
     return span === undefined ? undefined : Buffer.from(bytes.subarray(span.start, span.end));
   }
 
-  /** The object's own text, for what is no manifest, such as a Status. */
+  /** The object's own text, for objects that are not manifests, such as a Status. */
   source(): Buffer {
     const { bytes, start, found } = this.#source;
     return bytes.subarray(start, found.end);
@@ -157,7 +157,7 @@ const AND = Buffer.from(',');
 const KIND = Buffer.from('"kind":');
 const API_VERSION = Buffer.from('"apiVersion":');
 
-/** From and to of a member with one of the commas beside it. */
+/** Start and end of a member, including one adjacent comma. */
 function withComma(bytes: Buffer, { key, end }: Span): [from: number, to: number] {
   let before = key - 1;
   while (bytes[before] === 0x20 || bytes[before] === 0x0a || bytes[before] === 0x0d || bytes[before] === 0x09) before--;

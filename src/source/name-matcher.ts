@@ -1,9 +1,9 @@
 import { RE2JS } from 're2js';
 
-/** Names whose answer is remembered. */
+/** How many names to cache. */
 const MAX_NAMES = 10_000;
 
-/** Whether a name is a secret's, in any case. RE2 takes microseconds and names repeat: each is asked for once. */
+/** Whether a name, in any case, is that of a secret. RE2 takes microseconds and names repeat, so answers are cached. */
 export function nameMatcher(sources: readonly string[]): (name: string) => boolean {
   const patterns = sources.map((source) => RE2JS.compile(source, RE2JS.CASE_INSENSITIVE));
   const known = new Map<string, boolean>();

@@ -1,4 +1,4 @@
-/** What is kept in memory of every object of a scope, some 250 bytes each: enough to tell noise without asking the store. */
+/** What is kept in memory of each object of a scope, about 250 bytes: enough to recognise noise without asking the store. */
 import type { Seen, Store } from '../store/store.ts';
 
 /** The last observation of an object, written or on its way to the store. */
@@ -6,7 +6,7 @@ export interface Known {
   readonly uid: string;
   resourceVersion: string;
   digest: number;
-  /** The last list that showed it; see {@link ObjectIndex.beginRound}. */
+  /** The last list that contained it; see {@link ObjectIndex.beginRound}. */
   round: number;
 }
 
@@ -37,7 +37,7 @@ export class ObjectIndex {
     this.#known.clear();
   }
 
-  /** Everything known is unmarked. */
+  /** Unmarks everything. */
   beginRound(): void {
     this.#round++;
   }
@@ -46,14 +46,14 @@ export class ObjectIndex {
     known.round = this.#round;
   }
 
-  /** What was neither marked nor set since {@link beginRound}. */
+  /** The entries neither marked nor set since {@link beginRound}. */
   *unmarked(): Generator<[key: string, known: Known]> {
     for (const entry of this.#known) {
       if (entry[1].round !== this.#round) yield entry;
     }
   }
 
-  /** As the store's baseline has it. */
+  /** Replaces the index with the store's baseline. */
   async load(store: Pick<Store, 'seen'>, scope: number): Promise<void> {
     this.clear();
     for (let after: string | undefined; ;) {

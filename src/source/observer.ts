@@ -1,4 +1,4 @@
-/** Makes observations of what was seen: redacted, flagged, counted. */
+/** Makes observations, redacted and flagged, and counts them. */
 import type { ChangeFlags } from '../change.ts';
 import type { Observation, Seen } from '../store/store.ts';
 import type { ScannedManifest } from './manifest.ts';
@@ -9,16 +9,16 @@ export interface ObserverOptions {
   readonly redact: Redact;
   /** A deletion may mean "no longer selected". */
   readonly selected: boolean;
-  /** An hour after it was written a Kubernetes Event is pruned: that is no change. */
+  /** For Kubernetes Events: they are pruned an hour after they were written, which is not a change. */
   readonly expires: boolean;
-  /** What happened while nothing was watching is written, and told to nobody. */
+  /** What happened while nothing was watching is stored but not reported. */
   readonly ignoreWhileAway: boolean;
   readonly onMalformed: (key: string, problem: string) => void;
 }
 
 /** How something was seen. */
 export interface Circumstances {
-  /** Known to be no news, such as a first list. */
+  /** Not to be reported, as in a first list. */
   readonly silent: boolean;
   readonly flags: ChangeFlags;
 }
@@ -33,9 +33,9 @@ export class Observer {
   }
 
   /**
-   * Undefined: it cannot be read well enough to be sure that no secret is in it.
+   * Undefined if it cannot be read well enough to be sure that it contains no secret.
    *
-   * @throws ScanError when it is no whole object; see {@link ScannedManifest.body}
+   * @throws ScanError if it is not a complete object; see {@link ScannedManifest.body}
    */
   seen(manifest: ScannedManifest, digest: number, how: Circumstances): Observation | undefined {
     const { key, uid, resourceVersion } = manifest;
@@ -59,7 +59,7 @@ export class Observer {
     return { type: 'gone', key, uid, resourceVersion, digest: 0, body: NO_BYTES, ...marks(silent, flags) };
   }
 
-  /** The end of what a key stood for until now, where that is no change; undefined: the same object, or the store tells of it. */
+  /** The silent end of an expired predecessor of the same key; undefined if it is the same object, or its end is a change. */
   expired(key: string, known: Omit<Seen, 'key' | 'digest'> | undefined, uid: string): Observation | undefined {
     if (!this.#options.expires || known === undefined || known.uid === uid) return undefined;
     return this.gone({ key, uid: known.uid, resourceVersion: known.resourceVersion }, { silent: true, flags: {} });
@@ -76,7 +76,7 @@ function marks(silent: boolean, flags: ChangeFlags): Pick<Observation, 'silent' 
 
 export type Counts = Record<'added' | 'updated' | 'deleted', number>;
 
-/** Counts an observation as the change that it will be. @param knownUid of the object that the key stood for */
+/** Counts an observation as the change that it will become. @param knownUid of the object last known under this key */
 export function count(counts: Counts, { type, uid, silent }: Observation, knownUid: string | undefined): void {
   if (silent === true) return;
   if (type === 'gone' || (knownUid !== undefined && knownUid !== uid)) counts.deleted++;

@@ -1,16 +1,16 @@
-/** How often an Event has happened, from its bytes: asked for every repeat, most of which go no further. */
+/** How often an Event has happened, read from its bytes: needed for every repeat, and most repeats go no further. */
 import { skipSpace } from './scan.ts';
 
 /**
- * The numbers of an Event with one of these names are its `count`, `series.count` and `deprecatedCount`, and nothing else is:
- * labels and annotations hold strings, the API server prunes what it does not know, and a quote inside a string is escaped.
+ * In an Event, only `count`, `series.count` and `deprecatedCount` are numbers with one of these names:
+ * labels and annotations hold strings, the API server prunes unknown fields, and a quote inside a string is escaped.
  */
 const COUNTS = [Buffer.from('"count"'), Buffer.from('"deprecatedCount"')];
 const COLON = 0x3a;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** The largest of them, at most 2^31 - 1, at least 1. @param event its JSON text */
+/** The largest count, from 1 to 2^31 - 1. @param event its JSON text */
 export function occurrencesIn(event: Buffer): number {
   let most = 1;
   for (const name of COUNTS) {
@@ -21,7 +21,7 @@ export function occurrencesIn(event: Buffer): number {
   return most;
 }
 
-/** 0 when no member's number begins there. */
+/** The number of the member whose key ends at `from`; 0 if there is none. */
 function numberAfter(event: Buffer, from: number): number {
   const colon = skipSpace(event, from, event.length);
   if (event[colon] !== COLON) return 0;

@@ -1,9 +1,9 @@
-/** The older `auth-provider` users (OIDC, GCP, Azure): client-node knows how they refresh their tokens. */
+/** The older `auth-provider` users (OIDC, GCP, Azure), whose tokens client-node can refresh. */
 import type { RequestOptions } from 'node:https';
 import type { Cluster, User } from '@kubernetes/client-node/dist/config_types.js';
 import type { Identity } from './identity.ts';
 
-/** Loads the whole of client-node when it is first asked; see kubeconfig.ts for what that costs. */
+/** Loads the whole of client-node on first use; see kubeconfig.ts for what that costs. */
 export class ProviderIdentity implements Identity {
   readonly #user: User;
   readonly #cluster: Cluster;
@@ -22,7 +22,7 @@ export class ProviderIdentity implements Identity {
   async #load(): Promise<() => Promise<Record<string, string>>> {
     const { KubeConfig } = await import('@kubernetes/client-node');
     const kubeconfig = new KubeConfig();
-    // Only who we are is asked of it: the address is a placeholder that its own rules against plain HTTP accept.
+    // Only the identity is used; the address is a placeholder that passes its check against plain HTTP.
     kubeconfig.loadFromClusterAndUser({ ...this.#cluster, server: 'https://localhost' }, this.#user);
     return async () => {
       const options: RequestOptions = {};

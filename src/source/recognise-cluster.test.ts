@@ -11,7 +11,7 @@ import { recogniseCluster } from './recognise-cluster.ts';
 const ADDRESS = 'ca@api.example:6443';
 const log = createLogger({ level: 'error', format: 'json', color: false, stream: new PassThrough() });
 const byUid = (id: string) => ({ identity: { id, by: 'kube-system' }, address: ADDRESS, clusterName: id }) as const;
-/** Who may not read `kube-system`. */
+/** A connection without the right to read `kube-system`. */
 const byAddress = {
   identity: { id: addressId(ADDRESS), by: 'address' },
   address: ADDRESS,
@@ -19,7 +19,7 @@ const byAddress = {
 } as const;
 const bytes = Buffer.from('{"metadata":{"name":"web"}}');
 
-/** A store with a baseline, and a change that is owed. */
+/** A store with a baseline and a pending change. */
 async function used(t: TestContext): Promise<Store> {
   const store = await openSqliteStore({ path: ':memory:' });
   t.after(() => store.close());
@@ -38,7 +38,7 @@ async function used(t: TestContext): Promise<Store> {
   return store;
 }
 
-/** How many objects are known of before the cluster is asked. */
+/** How many objects are known before the cluster is asked. */
 async function baselines(store: Store): Promise<number> {
   const all = { group: 'apps', resource: 'deployments', namespace: 'shop', afterKey: '', limit: 10 };
   return (await store.held(all)).length;

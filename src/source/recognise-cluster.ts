@@ -1,4 +1,4 @@
-/** Is the state that of the cluster we talk to? */
+/** Checks that the state belongs to the cluster we are connected to. */
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import type { Connection } from './connect.ts';
@@ -6,7 +6,7 @@ import { addressId } from './discovery.ts';
 
 type Recognisable = Pick<Connection, 'identity' | 'address' | 'clusterName'>;
 
-/** Another cluster behind the same state: its baseline says nothing about this one. */
+/** Forgets the baselines if the state belongs to another cluster, and records which cluster this is. */
 export async function recogniseCluster(store: Store, connection: Recognisable, log: Logger): Promise<void> {
   const { identity, address, clusterName } = connection;
   const [known, knownAddress] = [await store.getFact('cluster'), await store.getFact('clusterAddress')];
@@ -16,11 +16,11 @@ export async function recogniseCluster(store: Store, connection: Recognisable, l
       was: known,
       is: identity.id,
     });
-    // What was seen there, owed, dead or recorded, stays of that one.
+    // Pending deliveries, dead letters and history keep belonging to the other cluster.
     await store.leaveCluster({ id: known, name: (await store.getFact('clusterName')) ?? known });
     for (const scope of await store.scopes()) await store.forgetScope(scope.id);
   }
-  // Rights that are lost for a while say nothing about who it is.
+  // Losing the right to read kube-system does not make it another cluster.
   const lostRights = knownAddress === address && identity.by === 'address' && known !== undefined;
   await store.setFact('cluster', lostRights ? known : identity.id);
   await store.setFact('clusterAddress', address);

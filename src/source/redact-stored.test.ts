@@ -1,4 +1,4 @@
-/** What new rules of redaction leave in the files of the store. */
+/** What new redaction rules leave in the files of the store. */
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';

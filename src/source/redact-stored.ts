@@ -1,4 +1,4 @@
-/** What is stored already, under new redaction rules. */
+/** Applies new redaction rules to what is already stored. */
 import { apiVersionOf } from '../change.ts';
 import { redactEdits } from '../change/edits.ts';
 import type { Logger } from '../log.ts';
@@ -28,24 +28,24 @@ export interface RedactStoredOptions {
   readonly log: Logger;
 }
 
-/** Manifests in memory at once: 100 of the largest are 150 MB. */
+/** Manifests in memory at once: 100 of the largest take 150 MB. */
 const PAGE = 100;
-/** Of edits, which come with three and may hold two more. */
+/** Edits in memory at once: each comes with three manifests and may hold two more. */
 const EDITS_PAGE = 20;
-/** The fact that says by which rules the store was redacted last. */
+/** The store's fact that records the rules it was last redacted by. */
 const FACT = 'redaction';
-/** In its place while it is under way: what was cut off then may have left old bytes behind, though nothing shows them. */
+/** Its value while redaction is under way: an interrupted run may leave old bytes in the file, though nothing shows them. */
 const BEGUN = 'begun';
-/** The same, over, of kinds that could not all be looked up. */
+/** Its value after a run in which some kinds could not be looked up. */
 const UNSURE = 'unsure';
 
 const ANOTHER_KEY =
   'redaction.key is not the one that the store was made with: hidden values of objects that changed while nothing was watching show as changed, once; to go on with the old key, stop and put it back';
 
 /**
- * Redacts what baselines, history, dead letters, what waits in branches and the states of handlers hold, when the rules are other
- * than the last time. Digests are of what the server sent, so that they stay; no change is appended. May be cut off and run again:
- * redacting twice changes nothing.
+ * If the rules have changed, redacts baselines, history, dead letters, deliveries waiting in branches, and handlers' states.
+ * Digests cover what the server sent, so they stay valid; no change is appended. May be interrupted and run again: redacting
+ * twice changes nothing.
  */
 export async function redactStored({ store, redactor, discovery, log }: RedactStoredOptions): Promise<void> {
   const last = await store.getFact(FACT);
@@ -63,7 +63,7 @@ export async function redactStored({ store, redactor, discovery, log }: RedactSt
     isSure &&= isKnown;
   }
   const redactOf = (kind: RecordedKind): Redact => byKind.get(JSON.stringify(kind)) ?? ((body) => body);
-  // Edits first: whether their notes may repeat what is hidden now is seen from manifests that still show it.
+  // Edits first: only manifests not yet redacted show whether a note repeats something that is hidden now.
   const edits = await redactStoredEdits(store, redactOf);
   const manifests = await redactManifests(store, redactOf);
   const states = await redactStates(store, (text) =>
@@ -74,18 +74,18 @@ export async function redactStored({ store, redactor, discovery, log }: RedactSt
   if (hidden > 0) {
     log.info('The redaction rules have changed: what is stored was redacted anew', { manifests, edits, states });
   }
-  // Where a kind could not be looked up, a rule may name it by a short name: asked again at the next start.
+  // If a kind could not be looked up, a rule may use its short name, so the next start tries again.
   await store.setFact(FACT, isSure ? redactor.fingerprint : UNSURE);
 }
 
-/** Of what has been hidden the masks stay: what they stand for is not known any more. */
+/** Whether the key has changed. Existing masks stay then, as their plain text is gone. */
 function isOfAnotherKey(last: string | undefined, { keyFingerprint }: Redactor): boolean {
   return last !== undefined && last !== BEGUN && last !== UNSURE && !last.startsWith(`${keyFingerprint}.`);
 }
 
 type RedactOf = (kind: RecordedKind) => Redact;
 
-/** Answers how many had something to hide, as does the other. */
+/** Returns how many had something to hide, as does {@link redactStoredEdits}. */
 async function redactManifests(store: RedactStoredOptions['store'], redactOf: RedactOf): Promise<number> {
   let hidden = 0;
   for (let after = 0; ;) {
@@ -133,7 +133,7 @@ async function redactStates(store: RedactStoredOptions['store'], redact: (text: 
   }
 }
 
-/** Manifests, and parts of them that still say what they are, wherever they stand in it. The same text when nothing is hidden. */
+/** Redacts manifests, and parts of them with kind and apiVersion, anywhere in the state. The same text if nothing is hidden. */
 function redactState(state: string, redactOf: (kind: Parameters<Redactor['forKind']>[0]) => Redact): string {
   let isHidden = false;
   const redacted: unknown = JSON.parse(state, (_, value: unknown) => {
@@ -159,7 +159,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** With its short names; a kind that is gone has the names that its objects said. */
+/** The kind with its short names; for one that is gone, the names found in its objects. */
 async function asServed(kind: RecordedKind, discovery: RedactStoredOptions['discovery']) {
   const answer = await discovery.resolve(kind.resource, apiVersionOf(kind));
   if (answer.kind === 'found') return { resource: answer.resource, isKnown: true };

@@ -19,7 +19,7 @@ const redact = (object: unknown, kind = POD, rules: Partial<RedactConfig> = {}) 
   assert.equal(twice, once, 'redacting twice changes nothing');
   return { text: once.toString(), value: JSON.parse(once.toString()) as unknown };
 };
-/** What is at a path, as text. */
+/** The value at a path, as text. */
 const at = (value: unknown, ...path: readonly (string | number)[]) =>
   String(path.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)[key], value));
 const env = (name: string, value: unknown) => ({ spec: { containers: [{ env: [{ name, value }] }] } });
@@ -201,7 +201,7 @@ describe('createRedactor()', () => {
       'a://b@'.repeat(160_000),
       JSON.stringify('"env":['.repeat(100_000)),
     ];
-    // A quadratic search would need minutes: the test's own limit is the assertion.
+    // A quadratic search would take minutes: the test's own time limit is the assertion.
     for (const text of hostile) redact({ text });
     for (const [open, close] of [
       ['{"env":[{"name":"a","value":', '}]}'],

@@ -1,7 +1,7 @@
 /**
- * Secrets are redacted before anything is stored, logged or sent: `data` and `stringData` of Secrets, what was last applied,
- * environment variables by name, passwords in URLs, and configured paths. A keyed hash takes their place, so that "it changed"
- * still shows. All on bytes: nothing is parsed, and what is not hidden stays as the server sent it.
+ * Secrets are redacted before anything is stored, logged or sent: `data` and `stringData` of Secrets, last-applied manifests,
+ * environment variables by name, passwords in URLs, and configured paths. A keyed hash replaces them, so that "it changed"
+ * still shows. Works on bytes: nothing is parsed, and what is not hidden stays as the server sent it.
  */
 import { createHash, createHmac } from 'node:crypto';
 import type { RedactConfig } from '../config/config.ts';
@@ -20,9 +20,9 @@ import {
 import type { Resource } from './source.ts';
 
 export interface Redactor {
-  /** Of key and rules: when it is another, what is stored is redacted anew. */
+  /** Of key and rules: if it changes, what is stored is redacted again. */
   readonly fingerprint: string;
-  /** Of the key: digests that were made with another cannot be compared. */
+  /** Of the key: digests made with another key cannot be compared. */
   readonly keyFingerprint: string;
   /** Keyed like the masks. */
   readonly digester: Digester;
@@ -31,21 +31,21 @@ export interface Redactor {
 }
 
 /**
- * The same bytes when there is nothing to hide. Redacting twice changes nothing.
+ * Returns the same bytes if there is nothing to hide. Redacting twice changes nothing.
  *
- * @throws ScanError when the bytes are broken: what cannot be read cannot be shown to hold no secret.
+ * @throws ScanError if the bytes are broken: they cannot be proven to contain no secret
  */
 export type Redact = (body: Buffer) => Buffer;
 
-/** One more whenever {@link findSecretValues} and the others find more, so that what is stored already is redacted anew. */
+/** Increment when {@link findSecretValues} or the others find more, so that what is already stored is redacted again. */
 const FINDERS = 5;
 /** 48 bits: enough to see that a value changed. */
 const MASK_DIGITS = 12;
 const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
 
 /**
- * @param rules environment variables are matched without regard to case; see {@link RedactConfig}
- * @param key secret, stays with the store: another key makes other masks
+ * @param rules environment variable names match in any case; see {@link RedactConfig}
+ * @param key secret, kept with the store: another key makes other masks
  */
 export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
   const keyFingerprint = shortHash(key);
@@ -90,7 +90,7 @@ function replace(body: Buffer, mask: (text: Uint8Array) => string, find: (found:
   const parts: Uint8Array[] = [];
   let from = 0;
   for (const { start, end, inString } of places.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
-    if (start < from) continue; // inside what is hidden already
+    if (start < from) continue; // inside a span that is already hidden
     const isText = !inString && body[start] === 0x22;
     const text = mask(isText ? body.subarray(start + 1, end - 1) : body.subarray(start, end));
     parts.push(body.subarray(from, start), Buffer.from(inString ? text : `"${text}"`));

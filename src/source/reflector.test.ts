@@ -1,4 +1,4 @@
-/** The list of what a reflector must do, each test by its number there (`10.x`), through the source's own door. */
+/** What a reflector must do, each test under its number in that list (`10.x`), through the source's public interface. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { startApiServer } from '../testing/api-server.ts';

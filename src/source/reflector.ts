@@ -1,6 +1,6 @@
 /**
- * Keeps one scope in step with the cluster: list, watch, and after whatever goes wrong the cheapest way back. The rules are
- * client-go's (https://github.com/kubernetes/client-go/blob/master/tools/cache/reflector.go); where they differ, a comment says why.
+ * Keeps one scope in step with the cluster: list, watch, and after any failure the cheapest recovery. The rules are
+ * client-go's (https://github.com/kubernetes/client-go/blob/master/tools/cache/reflector.go); comments explain differences.
  *
  *   list ──▶ watch ──clean end──▶ watch from the cursor, at once
  *    ▲         ├──reset, 429, 5xx, silence, half a line──▶ wait, watch from the cursor
@@ -17,22 +17,22 @@ import type { ManifestReader, ScannedManifest } from './manifest.ts';
 import { ScanError } from './scan.ts';
 import { LineSplitter, readEvent } from './watch.ts';
 
-/** Where a reflector brings what it hears. Calls come one at a time, in the order of the cluster. */
+/** Receives what a reflector reads. Calls come one at a time, in the order of the cluster. */
 export interface ReflectorTarget {
-  /** A whole list follows, by {@link listed}, and ends with {@link listEnded} or {@link listFailed}. */
+  /** A whole list follows, item by item through {@link listed}, and ends with {@link listEnded} or {@link listFailed}. */
   listBegins(): Promise<void>;
   /** The manifest is valid during the call. */
   listed(item: ScannedManifest): void;
-  /** `again`: it was not what was expected, and is wanted once more from the start. */
+  /** Returns `again` if the list was not accepted and must be repeated from the start. */
   listEnded(resourceVersion: string): Promise<'kept' | 'again'>;
-  /** What was listed since {@link listBegins} counts for nothing. */
+  /** Everything listed since {@link listBegins} is void. */
   listFailed(): Promise<void>;
   /** The server has accepted a watch. */
   watchBegins(): void;
   /** The manifest is valid during the call. */
   event(type: 'ADDED' | 'MODIFIED' | 'DELETED', manifest: ScannedManifest): void;
   bookmark(resourceVersion: string): void;
-  /** What arrived in one read of the socket has been handed over. While the promise is pending nothing more is read. */
+  /** Everything from one socket read has been handed over. Nothing more is read while the promise is pending. */
   ready(): Promise<void> | undefined;
   failed(failure: ReflectorFailure): void;
 }
@@ -40,11 +40,11 @@ export interface ReflectorTarget {
 export interface ReflectorFailure {
   readonly verb: 'list' | 'watch';
   readonly error: SourceError;
-  /** 1 for the first since it last worked. */
+  /** 1 for the first failure since it last worked. */
   readonly inARow: number;
-  /** When it tries again, milliseconds from now. */
+  /** Milliseconds until the next try. */
   readonly waitMs: number;
-  /** The next thing is a list. */
+  /** The next try is a list. */
   readonly relist: boolean;
 }
 
@@ -52,17 +52,17 @@ export interface ReflectorOptions {
   readonly api: ApiClient;
   /** `/api/v1/namespaces/shop/pods`. */
   readonly path: string;
-  /** `""`: none. Set on list and watch alike. */
+  /** `""` for none. Applied to both list and watch. */
   readonly labelSelector: string;
   readonly fieldSelector: string;
   readonly reader: ManifestReader;
   readonly target: ReflectorTarget;
   readonly clock: Clock;
-  /** After so long without a byte a watch is given up, milliseconds. Undefined: by how often bookmarks come. */
+  /** A watch is given up after this long without a byte, milliseconds. Undefined: depends on how often bookmarks come. */
   readonly maxSilenceMs: number | undefined;
-  /** Runs one list, when its turn has come; from `leave` on it holds up no other. */
+  /** Runs one list when its turn has come; after `leave` it no longer blocks others. */
   readonly inTurn: <T>(list: (leave: () => void) => Promise<T>, signal: AbortSignal) => Promise<T>;
-  /** Counts. */
+  /** For the metrics. */
   readonly onList: (reason: string) => void;
   readonly onWatchRestart: (reason: string) => void;
   readonly random: () => number;
@@ -71,27 +71,27 @@ export interface ReflectorOptions {
 const PAGE_LIMIT = 500;
 /** A list that makes no progress for this long is given up. */
 const LIST_SILENCE_MS = 60_000;
-/** Who is not answered for so long lets others list: where a webhook or an aggregated server hangs, dozens of kinds do, 30 s each. */
+/** A list unanswered for this long lets others go on: a hanging webhook or aggregated API delays dozens of kinds, 30 s each. */
 const TURN_PATIENCE_MS = 2_000;
-/** Ours is random from 5 to 10 minutes, as client-go's, so that watches which began together end apart. */
+/** Watches last 5 to 10 minutes at random, as in client-go, so that those which began together end at different times. */
 const MIN_WATCH_S = 300;
-/** How much longer than it promised a server may keep a silent watch open. */
+/** How much longer than requested a server may keep a silent watch open. */
 const WATCH_GRACE_MS = 30_000;
-/** Bookmarks come about every minute; three may be missed within these bounds. */
+/** Bookmarks come about every minute. The silence allowed is three intervals, within these bounds. */
 const BOOKMARKS_MISSED = 3;
 const MIN_SILENCE_MS = 90_000;
 const MAX_SILENCE_MS = 150_000;
-/** A watch that ends at once without an event, bookmarks apart, is no clean end: something cuts it. */
+/** A watch that ends this soon without any event but bookmarks did not end cleanly: something cut it. */
 const SHORT_WATCH_MS = 1_000;
-/** The same obstacle this often: list anew. */
+/** After meeting the same obstacle this often, list again. */
 const MAX_SAME = 3;
-/** Nothing but somebody's action helps a scope that is refused. */
+/** A refused scope recovers only when someone acts. */
 const REFUSED_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
 
-/** Of one watch. */
+/** The progress of one watch. */
 interface Progress {
   readonly stream: ByteStream;
-  /** When the last bookmark came; at first when the watch began. */
+  /** When the last bookmark came, or the watch began. */
   bookmarkAt: number;
   bookmarks: number;
   events: number;
@@ -102,27 +102,27 @@ export class Reflector {
   readonly #selectors: Query;
   readonly #backoff: Backoff;
   readonly #refused: Backoff;
-  /** Of lists that lead to no working watch. Apart: a server that was away, and is back without its history, is no reason to wait. */
+  /** For lists that lead to no working watch. Separate: a server that comes back without its history is no reason to wait. */
   readonly #relists: Backoff;
-  /** The version that the watch goes on from; undefined: a list comes next. */
+  /** The version to watch from; undefined if a list comes next. */
   #cursor: string | undefined;
   /** Why the next list is due, for the metrics. */
   #listReason: string;
   /** The last list has not led to a working watch yet. */
   #justListed = false;
   #failuresInARow = 0;
-  /** Some servers send none, however they are asked. */
+  /** Some servers never send bookmarks, even when asked to. */
   #sendsBookmarks = false;
-  /** The server has listed for us. From a stored version it may have been restored to before that while nothing was watching. */
+  /** Whether our cursor comes from a list. If it is a stored one, the server may since have been restored to an older state. */
   #hasListed = false;
-  /** How long nothing has come, not even a bookmark, of watches that the server has ended as asked, milliseconds. */
+  /** Total length of consecutive watches that ended as requested without anything, even a bookmark, milliseconds. */
   #muteMs = 0;
-  /** What stopped the watch at the same place before, and how often. */
+  /** The last obstacle, with its cursor, and how often in a row it was met. */
   #obstacle = { what: '', times: 0 };
 
   /**
-   * @param cursor where to watch on; undefined: list first
-   * @param listReason why the first list is due, should it be
+   * @param cursor where to resume the watch; undefined to list first
+   * @param listReason the reason for the first list, if there is one
    */
   constructor(options: ReflectorOptions, cursor: string | undefined, listReason: string) {
     this.#options = options;
@@ -135,7 +135,7 @@ export class Reflector {
     this.#selectors = { labelSelector: labelSelector || undefined, fieldSelector: fieldSelector || undefined };
   }
 
-  /** Runs until the signal aborts, or until `giveUp` says so of a failure; then resolves. */
+  /** Runs until the signal aborts or `giveUp` returns true for a failure; then resolves. */
   async run(signal: AbortSignal, giveUp: (failure: ReflectorFailure) => boolean): Promise<void> {
     while (!signal.aborted) {
       const verb = this.#cursor === undefined ? 'list' : 'watch';
@@ -172,7 +172,7 @@ export class Reflector {
     this.#muteMs = 0;
   }
 
-  /** All pages, or none: an expired token voids what came before, and everything is asked for at once, as client-go's pager does. */
+  /** All pages or none: an expired token voids the previous pages, and the whole list is requested at once, as client-go does. */
   async #pages(leave: () => void, signal: AbortSignal): Promise<string> {
     const { target } = this.#options;
     let token = '';
@@ -194,7 +194,7 @@ export class Reflector {
 
   async #page(query: Query, leave: () => void, signal: AbortSignal): Promise<ListEnvelope> {
     const { api, path, clock } = this.#options;
-    // No resourceVersion: the newest, from a quorum. A cache could answer with a state from before our cursor.
+    // No resourceVersion means the newest state, from a quorum. A cache could return a state from before our cursor.
     const inTime = clock.after(TURN_PATIENCE_MS, leave);
     try {
       const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
@@ -206,7 +206,7 @@ export class Reflector {
     }
   }
 
-  /** @param onBytes called when there are some */
+  /** @param onBytes called on each chunk */
   async #items(body: ApiStream['body'], onBytes: () => void, signal: AbortSignal): Promise<ListEnvelope> {
     const { reader, target, clock } = this.#options;
     const scanner = new ListScanner((bytes, start, end) => {
@@ -253,7 +253,7 @@ export class Reflector {
         reason: 'mute-watch',
       });
     }
-    // All that a server without bookmarks says of a quiet kind: it worked.
+    // A clean end is a success: for a quiet kind without bookmarks there is no other sign of life.
     this.#failuresInARow = 0;
     this.#options.onWatchRestart('ended');
   }
@@ -264,7 +264,7 @@ export class Reflector {
       const timeoutSeconds = Math.round(MIN_WATCH_S * (1 + this.#options.random()));
       return { timeoutSeconds, silenceMs: timeoutSeconds * 1000 + WATCH_GRACE_MS };
     }
-    // Nothing may come for a minute of a quiet resource: the end of a short watch is what is surely heard.
+    // A quiet resource may send nothing for a minute; the end of a short watch is a sure sign of life.
     return {
       timeoutSeconds: Math.round((maxSilenceMs / 4000) * (2 + this.#options.random())),
       silenceMs: maxSilenceMs,
@@ -272,13 +272,14 @@ export class Reflector {
   }
 
   /**
-   * Restored from a backup, a server is at an older version than our cursor. It opens the watch, sends nothing before it has come
-   * as far, not even a bookmark, and then goes on as if nothing had been different: https://github.com/kubernetes/kubernetes/issues/107457
+   * A server restored from a backup is at an older version than our cursor. It opens the watch, sends nothing, not even a
+   * bookmark, until it has caught up, and then goes on as if nothing had happened:
+   * https://github.com/kubernetes/kubernetes/issues/107457
    */
   #wasMute({ bookmarks, events }: Progress, tookMs: number): boolean {
     const areShort = this.#options.maxSilenceMs !== undefined;
     const isMute = bookmarks === 0 && events === 0;
-    // Short watches count together, up to the length of a usual one: from an unchanged version servers send no bookmark.
+    // Short watches are added up to the length of a usual one: while the version is unchanged, servers send no bookmark.
     this.#muteMs = isMute ? tookMs + (areShort ? this.#muteMs : 0) : 0;
     const isSuspicious = this.#sendsBookmarks || !this.#hasListed;
     return isSuspicious && this.#muteMs >= (areShort ? MIN_WATCH_S * 1000 : MIN_SILENCE_MS);
@@ -306,11 +307,11 @@ export class Reflector {
     this.#justListed = false;
   }
 
-  /** What to do about a failure, already begun: a relist is a cursor forgotten. */
+  /** Decides what to do about a failure; for a relist, forgets the cursor. */
   #judge(verb: 'list' | 'watch', thrown: unknown): ReflectorFailure {
     const error = thrown instanceof SourceError ? thrown : unexpected(thrown);
     const relist = verb === 'watch' && this.#needsList(error);
-    // A list heals an expired version at once; only when the watch after it expires again it is worth waiting.
+    // A list cures an expired version at once; waiting makes sense only if the next watch expires again.
     const isFirst = relist && !this.#justListed && error.retryAfterMs === 0;
     const backoff = error.remedy === 'refused' ? this.#refused : relist ? this.#relists : this.#backoff;
     const waitMs = isFirst ? 0 : backoff.next(error.retryAfterMs);
@@ -333,7 +334,7 @@ export class Reflector {
   }
 }
 
-/** What is wrong with a line may also show when the target looks at it closely. */
+/** Turns a ScanError into an obstacle. The target may throw one too, as it reads parts that {@link readEvent} skipped. */
 function unlessGarbage(read: () => void): void {
   try {
     read();

@@ -1,7 +1,7 @@
-/** What a kind is called: in a URL, and for people. */
+/** Names of a kind, in URLs and for people. */
 import { apiVersionOf, type Gvr } from '../change.ts';
 
-/** `/api/v1/pods`, `/apis/apps/v1/namespaces/shop/deployments`. @param namespace `""`: all, or none */
+/** `/api/v1/pods`, `/apis/apps/v1/namespaces/shop/deployments`. @param namespace `""` for all, or for a cluster-scoped kind */
 export function pathOf(gvr: Gvr & { readonly root?: '/oapi' }, namespace: string): string {
   const root = gvr.root ?? (gvr.group === '' ? '/api' : '/apis');
   const within = namespace === '' ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
@@ -13,7 +13,7 @@ export function resourceName(gvr: Gvr): string {
   return `${apiVersionOf(gvr)}/${gvr.resource}`;
 }
 
-/** `pods`, `deployments.apps`: as kubectl takes it and the API server writes it. It is what the versions of a kind share. */
+/** `pods`, `deployments.apps`: as kubectl accepts it and the API server writes it. All versions of a kind share it. */
 export function groupResource({ group, resource }: Pick<Gvr, 'group' | 'resource'>): string {
   return group === '' ? resource : `${resource}.${group}`;
 }

@@ -1,14 +1,14 @@
 /**
- * JSON as bytes: where a value ends, and where the members of an object and the items of an array are, without parsing
+ * JSON as bytes: finds where a value ends, and where the members of an object and the items of an array are, without parsing
  * what lies between. The scan checks the structure at the level it walks; inside a skipped value it only counts brackets.
  *
- * Every function takes the index at which its value begins (after white space) and answers the index after its last byte.
+ * Every function takes the index at which its value begins (after white space) and returns the index after its last byte.
  */
 
-/** The bytes are not the JSON that was expected, or end too early. */
+/** The bytes are not the expected JSON, or end too early. */
 export class ScanError extends Error {
   override readonly name = 'ScanError';
-  /** Index of the byte that was not expected. */
+  /** Index of the unexpected byte. */
   readonly at: number;
   constructor(expected: string, at: number) {
     super(`Cannot read JSON: expected ${expected} at byte ${at}`);
@@ -16,8 +16,8 @@ export class ScanError extends Error {
   }
 }
 
-// As in bytes.ts, and not from there: what a module imports or exports V8 reads from memory each time, and a pass over the bytes
-// of an event then takes half as long again.
+// Copied from bytes.ts: V8 reads imported and exported bindings from memory on each access, which makes a pass over the bytes
+// of an event take half as long again.
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
@@ -72,7 +72,7 @@ function isScalar(byte: number | undefined): boolean {
   );
 }
 
-/** Hot: one pass over every byte of every watch event, about 1 ns each. The string loop is written out for that reason. */
+/** Hot: one pass over every byte of every watch event, about 1 ns each. Hence the inlined string loop. */
 function skipNested(bytes: Uint8Array, i: number, end: number): number {
   let depth = 0;
   while (i < end) {
@@ -93,8 +93,8 @@ function skipNested(bytes: Uint8Array, i: number, end: number): number {
 }
 
 /**
- * {@link skipValue} for an array that most likely holds no other, such as managedFields: byte searches instead of a pass over
- * each byte, a tenth of the time. Exact: of the first `]` it is shown that it closes the array, else every byte is looked at.
+ * {@link skipValue} for an array that most likely contains no other, such as managedFields: byte searches instead of a pass over
+ * each byte, a tenth of the time. Exact: unless the first `]` provably closes the array, every byte is looked at.
  */
 export function skipFlatArray(bytes: Buffer, i: number, end: number): number {
   const close = bytes.indexOf(CLOSE_ARRAY, i);
@@ -104,8 +104,8 @@ export function skipFlatArray(bytes: Buffer, i: number, end: number): number {
 }
 
 /**
- * Whether it is sure that the last quote before `i` ends a string: before one that begins a string stands white space or one of
- * `:`, `,`, `{`, `[`; before one that is part of a string stands a backslash.
+ * Whether the last quote before `i` certainly ends a string: a quote that begins a string is preceded by white space or one of
+ * `:`, `,`, `{`, `[`; one inside a string by a backslash.
  */
 function isOutsideStrings(bytes: Buffer, i: number): boolean {
   const before = bytes[bytes.lastIndexOf(QUOTE, i) - 1];
@@ -116,20 +116,20 @@ function isOutsideStrings(bytes: Buffer, i: number): boolean {
 }
 
 /**
- * The members of one object in order. Where each value ends is for the caller to say, most often by {@link skipValue}:
+ * The members of one object in order. The caller determines where each value ends, usually by {@link skipValue}:
  *
  *     for (const members = new Members(bytes, i, end); members.next(); members.valueEnd = skipValue(bytes, members.value, end)) …
  *
- * A loop and not a callback: every kind of walk would share its one call site, which V8 then neither inlines nor specialises; that
- * made a walk over the few members of an event as dear as the pass over all of its bytes.
+ * A loop, not a callback: all kinds of walks would share one call site, which V8 then neither inlines nor specialises; that
+ * made a walk over the few members of an event as expensive as the pass over all of its bytes.
  */
 export class Members {
-  /** From here to `keyEnd` is the key with its quotes. */
+  /** The key, with its quotes, is from here to `keyEnd`. */
   key = 0;
   keyEnd = 0;
   /** Where the value begins. */
   value = 0;
-  /** To be set before {@link next}; when there is no other, the index after the object. */
+  /** To be set by the caller before {@link next}; after the last member, the index after the object. */
   valueEnd = -1;
   readonly #bytes: Uint8Array;
   readonly #end: number;
@@ -166,9 +166,9 @@ export class Members {
 }
 
 /**
- * {@link Members} by a callback that answers where the value ends, where speed does not matter. Answers the index after the object.
+ * {@link Members} with a callback that returns where the value ends, for use where speed does not matter.
  *
- * @throws ScanError when no object begins at `i`, or it is broken at this level
+ * @throws ScanError if no object begins at `i`, or it is broken at this level
  */
 export function walkObject(
   bytes: Uint8Array,
@@ -211,7 +211,7 @@ export function isToken(bytes: Uint8Array, start: number, end: number, token: Ui
   return end - start === token.length && matchesAt(bytes, start, token);
 }
 
-/** The text of a string token with its quotes, or undefined when the span holds another kind of value. */
+/** The text of the string token, quotes included, in the span; undefined if it is another kind of value. */
 export function textOf(bytes: Buffer, start: number, end: number): string | undefined {
   if (end - start < 2 || bytes[start] !== QUOTE) return undefined;
   if (!hasEscape(bytes, start, end)) return bytes.toString('utf8', start + 1, end - 1);
@@ -222,7 +222,7 @@ export function textOf(bytes: Buffer, start: number, end: number): string | unde
   }
 }
 
-/** Strings that are read are short: a search by the byte costs less than a call of `indexOf`, which would look on to the last byte. */
+/** These strings are short: a loop costs less than calling `indexOf`, which would search on to the end of the buffer. */
 function hasEscape(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (bytes[i] === BACKSLASH) return true;
   return false;

@@ -1,12 +1,12 @@
-/** What one scope counts. */
+/** The counters of one scope. */
 import type { Counter } from 'prom-client';
 import type { Metrics } from '../metrics.ts';
 import type { Counts } from './observer.ts';
 
-/** Looked up once: labels cost more than an increment. @param resource `apps/v1/deployments` */
+/** Looks the counters up once: resolving labels costs more than an increment. @param resource `apps/v1/deployments` */
 export function metersOf(metrics: Metrics, resource: string) {
   const { watchEvents, changes, malformed } = metrics;
-  // From 0 on: where the first sample is 1 already, Prometheus sees no increase.
+  // Starts at 0: if the first sample were 1, Prometheus would see no increase.
   malformed.inc({ resource }, 0);
   const [added, updated, deleted] = [
     new Tally(changes.labels(resource, 'added')),
@@ -31,8 +31,8 @@ export function metersOf(metrics: Metrics, resource: string) {
 }
 
 /**
- * For what comes with every event: prom-client makes a text of the labels at each increment, so that those of one turn, which is one
- * read of the socket, are made together. A tenth of what noise costs.
+ * Batches increments that come with every event: prom-client serialises the labels on each one, so those of one turn (one read of
+ * the socket) are made together. This saves a tenth of the cost of noise.
  */
 class Tally {
   readonly #counter: Counter.Internal;

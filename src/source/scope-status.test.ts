@@ -26,7 +26,7 @@ test('what the client says of a request is not said twice, and the proxy is name
   assert.equal(problemOf('403 Forbidden'), `${begin}: 403 Forbidden`);
 });
 
-/** A scope that is watched, how its next watch fails, and the lines of the log that somebody should see. */
+/** A watched scope, a way to fail its next watch, and the log lines that somebody should see. */
 function watchedScope() {
   const said: string[] = [];
   const log = logInto(({ level, message }) => void (level === 'debug' || said.push(`${level}: ${message}`)));

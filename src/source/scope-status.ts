@@ -16,7 +16,7 @@ export interface ScopeStatusOptions {
   readonly onChange: () => void;
 }
 
-/** A watch breaks now and then, whenever an API server restarts; twice in a row is worth a word. */
+/** A watch breaks whenever an API server restarts; only failing twice in a row is worth reporting. */
 const DEGRADED_AFTER = 2;
 
 export class ScopeStatus {
@@ -25,7 +25,7 @@ export class ScopeStatus {
   #resource: string | undefined;
   #state: ScopeHealth['state'] = 'starting';
   #problem: string | undefined;
-  /** The problem that the log warned of; undefined: none, or it is over. */
+  /** The problem last warned about in the log; undefined if there is none, or it is over. */
   #told: string | undefined;
   #storeProblem: string | undefined;
   #objects = 0;
@@ -49,7 +49,7 @@ export class ScopeStatus {
     };
   }
 
-  /** By the clock as it is set now: one that is set forward makes no watch silent, and one that is set back hides none that is. */
+  /** By the wall clock as set now: setting it forward makes no watch look silent, and setting it back hides no silent one. */
   get #lastHeardAt(): number | undefined {
     const { clock } = this.#options;
     return this.#heardAt === undefined ? undefined : clock.now() - (clock.steady() - this.#heardAt);
@@ -57,7 +57,7 @@ export class ScopeStatus {
 
   /**
    * @param resource `apps/v1/deployments`
-   * @param namespace where it is watched: of what has none `""`, whatever is configured
+   * @param namespace where it is watched: `""` for a cluster-scoped kind, whatever is configured
    */
   found(resource: string, namespace: string): void {
     this.#resource = resource;
@@ -69,7 +69,7 @@ export class ScopeStatus {
     if (this.#state !== 'degraded') this.#enter('listing');
   }
 
-  /** A watch that was let in has said nothing yet. */
+  /** The watch was accepted, which does not count as having heard from the server. */
   watching(objects: number): void {
     this.#problem = undefined;
     this.#objects = objects;
@@ -80,32 +80,32 @@ export class ScopeStatus {
   heard(objects: number): void {
     this.#objects = objects;
     this.#heardAt = this.#options.clock.steady();
-    // Not when the watch is let in: where each one breaks at once, that would be said every half a minute.
+    // Not logged in watching(): if every watch breaks at once, that would log a line every half minute.
     if (this.#told === undefined || this.#state !== 'watching') return;
     this.#options.log.info('Watching again', this.#fields());
     this.#told = undefined;
   }
 
-  /** The list or the watch. */
+  /** The list or the watch failed. */
   failed({ verb, error, inARow, waitMs, relist }: ReflectorFailure): void {
     const fields = { verb, reason: error.reason, waitMs: Math.round(waitMs) };
     if (relist && error.remedy === 'relist') {
       this.#options.log.info('The version to watch from has expired, listing', { ...this.#fields(), ...fields });
       return;
     }
-    // The client names verb and path too, and the proxy behind the host.
+    // The client's message repeats verb and path before the host, and may add the proxy after it.
     const [, said = `${this.#options.host}: ${error.message}`] = /^Cannot GET \S+ on (.*)$/s.exec(error.message) ?? [];
     const problem = `Cannot ${verb} ${this.#resource} ${inPlace(this.#namespace)} on ${said}`;
     const isDegraded = verb === 'list' || error.remedy === 'refused' || inARow >= DEGRADED_AFTER;
     this.#fail(problem, isDegraded ? 'degraded' : this.#state, fields);
   }
 
-  /** The kind was not found, or cannot be asked for now. */
+  /** The kind was not found, or discovery fails at present. */
   unresolved(problem: string): void {
     this.#fail(problem, 'degraded', {});
   }
 
-  /** Told once, as long as it stays the same: a disk may be full for days. */
+  /** Logged once as long as it stays the same: a disk may be full for days. */
   storeFailed(error: Error): void {
     const said = printable(error.message).replace(/^Cannot write to the store: /, '');
     const problem = `Cannot write to the store: ${said}`;
@@ -126,7 +126,7 @@ export class ScopeStatus {
     this.#enter('stopped');
   }
 
-  /** The same problem is told once; how often it was tried is a detail. */
+  /** Warns of the same problem only once; further tries are logged at debug. */
   #fail(problem: string, state: ScopeHealth['state'], fields: object): void {
     const line = printable(problem);
     const isDegraded = state === 'degraded';

@@ -1,4 +1,4 @@
-/** Places where secrets are found beyond the plain ones, which `redact.test.ts` shows. */
+/** The less obvious places of secrets; for the plain ones see `redact.test.ts`. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SECRET_ENV_NAMES } from '../config/schema.ts';

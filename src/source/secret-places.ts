@@ -1,15 +1,15 @@
 /**
- * Where secrets are in the bytes of a manifest. Each finder names spans and changes nothing; what is cheap to rule out is ruled
- * out by a byte search, because nearly every object has nothing to hide.
+ * Finds secrets in the bytes of a manifest. Each finder reports spans and changes nothing. Most start with a cheap byte search,
+ * because nearly every object has nothing to hide.
  */
 import type { FieldPath } from './field-path.ts';
 import { BACKSLASH, COLON, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './bytes.ts';
 import { isToken, skipSpace, skipValue, textOf, walkArray, walkObject } from './scan.ts';
 
-/** Called with each span; `inString`: a part of a string, else a whole JSON value. */
+/** Called with each span; with `inString` it is a part of a string, else a whole JSON value. */
 export type OnPlace = (start: number, end: number, inString: boolean) => void;
 
-/** Annotations in which kubectl, kapp, Rancher and operators made with kopf keep a manifest as they applied or saw it. */
+/** Annotations in which kubectl, kapp, Rancher and kopf operators keep a manifest as they applied or saw it. */
 const KEPT_MANIFESTS = [
   'kubectl.kubernetes.io/last-applied-configuration',
   'kapp.k14s.io/original',
@@ -20,23 +20,23 @@ const KEPT_MANIFESTS = [
 const ANNOTATIONS_KEY = Buffer.from('"annotations"');
 const ANNOTATIONS_END = ANNOTATIONS_KEY.subarray(-3);
 const ENV = Buffer.from('"env"');
-/** Its rarest two bytes: a search for quotes would stop at every string. */
+/** Searched for instead of `"env"`, as a search for the first quote would stop at every string. */
 const ENV_END = ENV.subarray(3);
 const ANNOTATIONS: FieldPath = ['metadata', 'annotations', '*'];
-/** An `env` inside an `env` inside ..., or annotations: without end, time would grow with the square of the length. */
+/** Limit for `env` (or annotations) nested in one another: without one, time would grow with the square of the length. */
 const MAX_NESTED = 8;
 const NAME = Buffer.from('"name"');
 const VALUE = Buffer.from('"value"');
-/** What GitHub wants for one beside a token. */
+/** GitHub's placeholder password beside a token. */
 const NO_PASSWORD = Buffer.from('x-oauth-basic');
-/** Hidden before: the mask has a colon of its own. */
+/** A user part that is already masked: the mask itself contains a colon. */
 const HIDDEN_USER = /^redacted:hmac-[0-9a-f]{12}(?::(?:x-oauth-basic)?)?$/;
-/** Backslashes in a row: JSON inside a string inside a string has seven. More are no encoding, and to count them would cost. */
+/** Backslashes in a row: JSON in a string in a string has seven. More are not an encoding, and counting them would cost time. */
 const MAX_ESCAPES = 8;
 const AT = 0x40;
 const SLASH = 0x2f;
 
-/** Of a Secret: the values of `data` and `stringData`, or all of either when it is no map, and annotations that hold a copy. */
+/** In a Secret: the values of `data` and `stringData` (or the whole field if it is not a map), and annotations with a copy. */
 export function findSecretValues(bytes: Buffer, found: OnPlace): void {
   walkObject(bytes, 0, bytes.length, (key, keyEnd, value) => {
     const name = textOf(bytes, key, keyEnd);
@@ -49,12 +49,12 @@ export function findSecretValues(bytes: Buffer, found: OnPlace): void {
   });
 }
 
-/** As JSON or YAML, a list of them or of edits, or packed, whoever keeps it: more do than {@link findLastApplied} knows. */
+/** Whether it looks like JSON, YAML, a list, or packed data: more tools keep copies than {@link findLastApplied} knows. */
 function holdsObject(annotation: string): boolean {
   return /^\s*(?:\{|\[\s*\{)|\b(?:stringData|data)["']?\s*:|^(?:H4sI|eyJ)/.test(annotation);
 }
 
-/** What is kept of the last applied manifest, in annotations at any depth: a second copy of every secret in it. */
+/** Last-applied manifests in annotations at any depth: a second copy of every secret in them. */
 export function findLastApplied(bytes: Buffer, found: OnPlace): void {
   visitNested(bytes, ANNOTATIONS_KEY, ANNOTATIONS_END, (annotations) => {
     if (bytes[annotations] !== OPEN_OBJECT) return undefined;
@@ -67,8 +67,8 @@ export function findLastApplied(bytes: Buffer, found: OnPlace): void {
 }
 
 /**
- * The values in `env`, at any depth, whose name is secret: of a list as in a container, or of a map as in the values of a chart.
- * One inside another too, but not without end, so that the work stays linear.
+ * The values in `env`, at any depth, whose name is secret: in a list as in a container, or in a map as in the values of a chart.
+ * Nested ones too, up to {@link MAX_NESTED}.
  */
 export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boolean, found: OnPlace): void {
   visitNested(bytes, ENV, ENV_END, (list) => {
@@ -96,7 +96,7 @@ export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boo
   });
 }
 
-/** Text, a number, or an object with a `value`; one that says where the value comes from holds no secret. */
+/** Text, a number, or the `value` of an object; an object that only refers to its value (`valueFrom`) contains no secret. */
 function foundSetting(bytes: Buffer, value: number, found: OnPlace): number {
   if (bytes[value] === OPEN_ARRAY) return skipValue(bytes, value, bytes.length);
   if (bytes[value] !== OPEN_OBJECT) return foundValue(bytes, value, found);
@@ -110,7 +110,7 @@ export function findUrlPasswords(bytes: Buffer, found: OnPlace): void {
   let previous = -1;
   for (let at = bytes.indexOf(AT); at !== -1; at = bytes.indexOf(AT, at + 1)) {
     const start = userInfoBefore(bytes, at, previous);
-    // A password may hold an @ that was not encoded: the last one before the end of the host counts.
+    // A password may contain an unencoded @: the last one before the end of the host counts.
     if (start !== undefined) at = lastAt(bytes, at);
     previous = at;
     if (start === undefined) continue;
@@ -122,7 +122,7 @@ export function findUrlPasswords(bytes: Buffer, found: OnPlace): void {
   }
 }
 
-/** Whatever a configured path leads to. */
+/** All values that a configured path leads to. */
 export function findPath(bytes: Buffer, path: FieldPath, found: OnPlace): void {
   findBelow(bytes, 0, path, 0, found);
 }
@@ -156,7 +156,7 @@ function nameOf(bytes: Buffer, item: number): string | undefined {
   return name;
 }
 
-/** Null says that there is nothing. */
+/** Reports the value unless it is null. Returns the index after it. */
 function foundValue(bytes: Buffer, value: number, found: OnPlace): number {
   const end = skipValue(bytes, value, bytes.length);
   if (bytes.toString('latin1', value, end) !== 'null') found(value, end, false);
@@ -164,11 +164,11 @@ function foundValue(bytes: Buffer, value: number, found: OnPlace): number {
 }
 
 /**
- * {@link valuesOf} by a callback that answers where the value ends, or undefined of one that it did not look into. One inside of
- * another is visited too, but not without end, so that the work stays linear.
+ * {@link valuesOf} with a callback that returns where the value ends, or undefined if it did not look inside. Nested values are
+ * visited too, up to {@link MAX_NESTED}, so that the work stays linear.
  */
 function visitNested(bytes: Buffer, key: Buffer, tail: Buffer, visit: (value: number) => number | undefined): void {
-  /** Where those end that the one at hand is inside of. */
+  /** Ends of the values that contain the current one. */
   let around: number[] = [];
   for (const value of valuesOf(bytes, key, tail)) {
     around = around.filter((end) => end > value);
@@ -178,9 +178,9 @@ function visitNested(bytes: Buffer, key: Buffer, tail: Buffer, visit: (value: nu
 }
 
 /**
- * Where the values of every member with this key begin. In a string the quotes are escaped, so that a look-alike does not match.
+ * The start of each value of a member with this key. Quotes inside strings are escaped, so a look-alike does not match.
  *
- * @param tail what is searched for: the end of the key
+ * @param tail the end of the key, which is searched for
  */
 function* valuesOf(bytes: Buffer, key: Buffer, tail = key): Generator<number> {
   for (let at = bytes.indexOf(tail); at !== -1; at = bytes.indexOf(tail, at + 1)) {
@@ -191,7 +191,7 @@ function* valuesOf(bytes: Buffer, key: Buffer, tail = key): Generator<number> {
   }
 }
 
-/** Where the user info that ends at an @ begins: after `://`. Not looked for beyond the @ before it, so that many of them cost no more. */
+/** Where the user info that ends at an @ begins, after `://`. Stops at the previous @, so that many of them stay linear. */
 function userInfoBefore(bytes: Buffer, at: number, previous: number): number | undefined {
   let i = at - 1;
   while (i > previous && isInAuthority(bytes, i)) i--;
@@ -200,7 +200,7 @@ function userInfoBefore(bytes: Buffer, at: number, previous: number): number | u
   return bytes[slash] === SLASH && bytes[beforeEscape(bytes, slash)] === COLON ? i + 1 : undefined;
 }
 
-/** The index before `i` and what escapes it: JSON inside a string may write `\/` for a slash. */
+/** The index before `i` and the backslashes that escape it: JSON inside a string may write `\/` for a slash. */
 function beforeEscape(bytes: Buffer, i: number): number {
   const least = i - 1 - MAX_ESCAPES;
   let before = i - 1;
@@ -208,7 +208,7 @@ function beforeEscape(bytes: Buffer, i: number): number {
   return before;
 }
 
-/** Where nobody logs in with a name alone; `ssh://git@host` is no secret. @param start of the user info */
+/** In HTTP a user without a password is a token; `ssh://git@host` contains no secret. @param start of the user info */
 function isHttp(bytes: Buffer, start: number): boolean {
   return /https?:\\*\/\\*\/$/i.test(bytes.toString('latin1', Math.max(0, start - 8 - 2 * MAX_ESCAPES), start));
 }
@@ -220,7 +220,7 @@ function lastAt(bytes: Buffer, at: number): number {
   return at;
 }
 
-/** Neither the end of the string, nor white space (escaped or not), nor what ends an authority. */
+/** Not the end of the string, white space (escaped or not), or a character that ends an authority. */
 function isInAuthority(bytes: Buffer, i: number): boolean {
   const byte = bytes[i] ?? 0;
   if (byte <= 0x20 || byte === QUOTE || byte === SLASH || byte === 0x3f || byte === 0x23) return false;
@@ -228,7 +228,7 @@ function isInAuthority(bytes: Buffer, i: number): boolean {
   return bytes[i - 1] !== BACKSLASH || byte === 0x75;
 }
 
-/** Of JSON inside a string the backslash before the `u` is escaped itself: `\\u0026`. */
+/** In JSON inside a string the backslash before the `u` is itself escaped: `\\u0026`. */
 function isUnicodeEscape(bytes: Buffer, i: number): boolean {
   let at = i + 1;
   while (at - i < MAX_ESCAPES && bytes[at] === BACKSLASH) at++;

@@ -1,6 +1,6 @@
 /**
- * What the cluster says. A source watches scopes and brings what it sees to the store; it says nothing else to the rest of
- * the program but "these chains have work".
+ * A source watches scopes of a cluster and writes what it sees to the store. The only thing that it tells the rest of the
+ * program is "these chains have work".
  */
 import type { Interest } from '../interest.ts';
 
@@ -15,16 +15,16 @@ export interface Resource {
   readonly shortNames: readonly string[];
   readonly singular: string;
   readonly verbs: readonly string[];
-  /** Of OpenShift 3, whose own kinds have no group and lie beside `/api`. */
+  /** For OpenShift 3, whose own kinds have no group and are served under a root of their own. */
   readonly root?: '/oapi';
 }
 
-/** One row of the configuration after the handlers were read: which chains want it, and what they read of it. */
+/** What to watch for one configured resource: which chains want it, and which fields they read. */
 export interface WatchRequest {
   /** As written in the configuration. */
   readonly kind: string;
   readonly apiVersion: string | undefined;
-  /** `""`: all namespaces; `shop`: one; `qa-*,team-*`: those that any of them matches. */
+  /** `""`: all namespaces; `shop`: one; `qa-*,team-*`: those that any pattern matches. */
   readonly namespace: string;
   readonly labelSelector: string;
   readonly fieldSelector: string;
@@ -34,7 +34,7 @@ export interface WatchRequest {
   readonly at: string;
 }
 
-/** How one watched scope is doing. A degraded one does not hold up the others, and recovers alone. */
+/** The health of one watched scope. A degraded one does not hold up the others, and recovers by itself. */
 export interface ScopeHealth {
   readonly kind: string;
   /** `apps/v1/deployments`; undefined until discovery has found it. */
@@ -49,9 +49,12 @@ export interface ScopeHealth {
 }
 
 export interface Source {
-  /** Resolves once every scope has begun; the lists may still be under way. Throws ConfigError for kinds that the cluster surely does not serve. */
+  /**
+   * Resolves once every scope has begun; the lists may still be under way.
+   * @throws ConfigError for kinds that the cluster surely does not serve
+   */
   start(): Promise<void>;
-  /** Idempotent. What was read is accepted, nothing is read any more. */
+  /** Resolves when reading has stopped and everything read has been accepted. Idempotent. */
   stop(): Promise<void>;
   health(): readonly ScopeHealth[];
   /** Resolves when each scope is watching or degraded. */

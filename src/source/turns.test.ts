@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Turns } from './turns.ts';
 
-/** Work that ends when the test says so. */
+/** Work that finishes when the test says so. */
 function jobs(turns: Turns, names: readonly string[], signal = new AbortController().signal) {
   const running = new Map<string, () => void>();
   const results = names.map((name) =>

@@ -1,4 +1,4 @@
-/** So many at once, the others in turn. */
+/** Limits how many run at once; the others wait their turn, in order. */
 export class Turns {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -8,7 +8,7 @@ export class Turns {
     this.#free = atOnce;
   }
 
-  /** Runs it when its turn has come; from `leave` on the next one may run beside it. Rejects with the signal's reason when that aborts before. */
+  /** Runs `work` in its turn; once it calls `leave`, the next may start. Rejects with the signal's reason on an abort before. */
   async run<T>(work: (leave: () => void) => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.#take(signal);
     let isOver = false;
@@ -40,7 +40,7 @@ export class Turns {
     await promise.finally(() => signal.removeEventListener('abort', onAbort));
   }
 
-  /** Passed on without being free in between, so that nobody overtakes. */
+  /** Hands the slot to the next in line without freeing it in between, so that nobody overtakes. */
   #give(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#free++;

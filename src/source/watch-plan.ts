@@ -1,33 +1,33 @@
-/** What is to be watched: as configured, as the cluster understands it, and as lists and watches. */
+/** What to watch: as configured, as resolved by the cluster, and as lists and watches. */
 import { ConfigError } from '../errors.ts';
 import type { Discovery, Resolution } from './discovery.ts';
 import type { Redactor } from './redact.ts';
 import type { Resource, WatchRequest } from './source.ts';
 import { scopeId } from './watched-scope.ts';
 
-/** What is to be watched, and how. */
+/** What to watch, and how. */
 export interface WatchPlan {
   readonly requests: readonly WatchRequest[];
   readonly redactor: Redactor;
-  /** What happened while nothing was watching: a change each, or none. */
+  /** Whether what happened while nothing was watching becomes changes. */
   readonly whileAway: 'each' | 'ignore';
-  /** What is there when a scope is listed for the first time. Default `silent`. */
+  /** How to treat objects that exist when a scope is first listed. Default `silent`. */
   readonly existing?: 'silent' | 'added';
 }
 
-/** A plan whose kinds were looked for. */
+/** A plan whose kinds have been resolved. */
 export interface PreparedPlan extends WatchPlan {
   readonly answers: readonly { readonly request: WatchRequest; readonly answer: Resolution }[];
 }
 
-/** What one list and watch is for. */
+/** One list and watch, and the requests it serves. */
 export interface Wanted {
   readonly resource: Resource;
   readonly requests: readonly [WatchRequest, ...WatchRequest[]];
 }
 
 /**
- * Finds out what the kinds of a plan mean.
+ * Resolves the kinds of a plan.
  * @throws ConfigError for kinds that the cluster surely does not serve
  */
 export async function prepare(plan: WatchPlan, discovery: Pick<Discovery, 'resolve'>): Promise<PreparedPlan> {
@@ -44,12 +44,12 @@ export async function prepare(plan: WatchPlan, discovery: Pick<Discovery, 'resol
 
 export type NotFound = Exclude<Resolution, { readonly kind: 'found' }>;
 
-/** What only the user can mend; everything else is waited for. */
+/** Whether only the user can fix it; anything else is waited for. */
 function isMistake(answer: Resolution): answer is NotFound {
   return answer.kind === 'ambiguous' || (answer.kind === 'not-served' && !answer.mayComeLater);
 }
 
-/** Requests that mean the same scope are one list and watch. */
+/** Merges requests for the same scope into one list and watch. */
 export function wantedScopes(answers: PreparedPlan['answers']): ReadonlyMap<string, Wanted> {
   const wanted = new Map<string, Wanted>();
   for (const { request, answer } of answers) {

@@ -1,9 +1,9 @@
-/** A watch stream, read as bytes: lines, and what is in each. */
+/** Reads a watch stream as bytes: splits it into lines, and each line into its parts. */
 import type { ManifestReader, ScannedManifest } from './manifest.ts';
 import { isToken, Members, ScanError, skipSpace, skipValue } from './scan.ts';
 
 const LINE_FEED = 0x0a;
-/** An event with the largest object that etcd takes by default is a tenth of it. */
+/** Ten times an event with the largest object that etcd accepts by default. */
 const MAX_LINE_BYTES = 32 * 1024 * 1024;
 
 /** As the API server names them. */
@@ -17,20 +17,19 @@ const OBJECT = Buffer.from('"object"');
 
 export interface WatchEvent {
   readonly type: WatchType;
-  /** For BOOKMARK only its resourceVersion means something, for ERROR only its source. */
+  /** For BOOKMARK only its resourceVersion is meaningful, for ERROR only its source. */
   readonly manifest: ScannedManifest;
 }
 
 /**
- * Splits on 0x0A alone, which JSON has nowhere inside a value: U+2028, which other splitters break lines on, may stand in a
- * string.
+ * Splits on 0x0A alone, which never occurs inside a JSON string. U+2028, on which other splitters break lines, may.
  */
 export class LineSplitter {
-  /** A line that is not complete yet, in pieces, so that a long one is copied once. */
+  /** The pieces of an incomplete line, so that a long one is copied only once. */
   #begun: Buffer[] = [];
   #begunBytes = 0;
 
-  /** Calls `onLine` with each complete line, without its line feed; the bytes are valid during the call. Empty lines are passed over. */
+  /** Calls `onLine` with each complete line, without its line feed; the bytes are valid during the call. Skips empty lines. */
   push(chunk: Buffer, onLine: (line: Buffer) => void): void {
     let start = 0;
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
@@ -58,14 +57,14 @@ export class LineSplitter {
   }
 }
 
-/** @throws ScanError when the line is no watch event */
+/** @throws ScanError if the line is not a watch event */
 export function readEvent(line: Buffer, reader: ManifestReader): WatchEvent {
   let type: WatchType | undefined;
   let manifest: ScannedManifest | undefined;
   const members = new Members(line, skipSpace(line, 0, line.length), line.length);
   while (members.next()) {
     if (isToken(line, members.key, members.keyEnd, OBJECT)) {
-      // Of the two members of a watch event the type comes first, so that the object is the last.
+      // The type comes first in a watch event, so the object is its last member.
       manifest = reader.read(line, members.value, line.length, type === 'MODIFIED');
       members.valueEnd = manifest.end;
       continue;

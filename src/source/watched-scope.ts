@@ -1,4 +1,4 @@
-/** A scope that is watched, and on whose behalf; it outlives its informers. */
+/** A watched scope and the requests it serves; it outlives its informers. */
 import { isDeepStrictEqual } from 'node:util';
 import { sameInterest, unionOfInterests } from '../interest.ts';
 import { placeOf } from '../namespaces.ts';
@@ -12,18 +12,18 @@ export interface WatchedScopeOptions {
   readonly env: InformerEnvironment;
   readonly status: ScopeStatus;
   readonly resource: Resource;
-  /** What it is watched for: one scope under one or several names. At least one. */
+  /** What it is watched for: the same scope, possibly under several names. */
   readonly requests: readonly [WatchRequest, ...WatchRequest[]];
-  /** It was watched until just now: what the watch shows from the stored cursor on did not happen while nothing was watching. */
+  /** It was watched until just now: what follows the stored cursor did not happen while nothing was watching. */
   readonly resumed: boolean;
-  /** Finds the kind again after it was removed, by any of its names, however long that takes; undefined: stopped. */
+  /** Finds the kind again, by any of its names, after it was removed, however long that takes; undefined if stopped. */
   readonly resolve: (
     requests: readonly WatchRequest[],
     status: ScopeStatus,
     signal: AbortSignal,
     was: Resource,
   ) => Promise<Resource | undefined>;
-  /** Whether one of its names still means this kind: asked a while after an object of another kind has come, until the cluster answers. */
+  /** Whether one of its names still means this kind: asked after an object of another kind came, until the cluster answers. */
   readonly isStill: (requests: readonly WatchRequest[], was: Resource, signal: AbortSignal) => Promise<boolean>;
 }
 
@@ -43,12 +43,12 @@ export class WatchedScope {
     this.#requests = options.requests;
   }
 
-  /** Another name for the same scope: its chains and what they read count from the next {@link start} on. */
+  /** Adds a request for the same scope under another name; it takes effect with the next {@link start}. */
   add(request: WatchRequest): void {
     this.#requests = [...this.#requests, request];
   }
 
-  /** It is watched for exactly this already. */
+  /** Whether it is already watched for exactly this. */
   isFor(resource: Resource, requests: readonly WatchRequest[]): boolean {
     const wanted = needsOf(requests);
     const own = needsOf(this.#requests);
@@ -59,12 +59,12 @@ export class WatchedScope {
     );
   }
 
-  /** See {@link WatchedScopeOptions.resumed}, of a scope that takes over from this one now. */
+  /** The value of {@link WatchedScopeOptions.resumed} for a scope that takes over from this one now. */
   get isCaughtUp(): boolean {
     return this.#informer === undefined ? this.#options.resumed : !this.#informer.owesAway;
   }
 
-  /** Starts, or starts anew with what was added since: when the run before has ended, so that there is one at a time. */
+  /** Starts, or restarts with what was added since; waits for the previous run to end, so that there is only one at a time. */
   start(): void {
     const resumed = this.isCaughtUp;
     this.#stopping.abort();
@@ -72,7 +72,7 @@ export class WatchedScope {
     this.#running = this.#runAfter(this.#running, resumed, this.#stopping.signal);
   }
 
-  /** What was read is in the store when it resolves. Idempotent. */
+  /** Resolves when everything read is in the store. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -101,7 +101,7 @@ export class WatchedScope {
       const replaced = new AbortController();
       const running = AbortSignal.any([signal, replaced.signal]);
       const onOtherKind = this.#asker(resource, running, () => replaced.abort());
-      // A kind that was removed meanwhile was not watched.
+      // After the first round the kind had been removed, so nothing was watching.
       this.#informer = new Informer(env, scope, this.status, { resumed: resumed && isFirst, onOtherKind });
       await this.#informer.run(running);
       if (signal.aborted) return;
@@ -111,7 +111,7 @@ export class WatchedScope {
     }
   }
 
-  /** Asks, one question at a time, whether the kind was replaced: a CRD may be made anew under the same plural. */
+  /** Asks, one question at a time, whether the kind was replaced: a CRD may be recreated with the plural of another kind. */
   #asker(resource: Resource, signal: AbortSignal, onReplaced: () => void): () => void {
     let isAsking = false;
     return () => {
@@ -125,7 +125,7 @@ export class WatchedScope {
   }
 }
 
-/** Who wants it, and what they read of it. */
+/** Which chains want it, and the union of what they read. */
 function needsOf(requests: readonly WatchRequest[]): Pick<WatchRequest, 'chains' | 'interest'> {
   return {
     chains: [...new Set(requests.flatMap(({ chains }) => chains))],
@@ -133,13 +133,13 @@ function needsOf(requests: readonly WatchRequest[]): Pick<WatchRequest, 'chains'
   };
 }
 
-/** The same for requests that watch the same; without the version, as a baseline is. */
+/** The same for requests that watch the same thing. Does not include the version, like the key of a baseline. */
 export function scopeId(request: WatchRequest, resource: Resource): string {
   const { labelSelector, fieldSelector } = request;
   return storedScopeId({ ...resource, namespace: placeOf(resource, request.namespace), labelSelector, fieldSelector });
 }
 
-/** {@link scopeId} of what the store has. */
+/** {@link scopeId} of a stored scope. */
 export function storedScopeId(key: ScopeKey): string {
   return JSON.stringify([key.group, key.resource, key.namespace, key.labelSelector, key.fieldSelector]);
 }
