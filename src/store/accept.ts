@@ -1,4 +1,4 @@
-/** The accept transaction: what was seen becomes the baseline, and what differs from it becomes changes and deliveries. */
+/** The accept transaction: observations become the baseline, and their differences from it become changes and deliveries. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, Actor, Change } from '../change.ts';
 import { attribute, hashesOf } from './attribution.ts';
@@ -20,7 +20,7 @@ import type { AcceptBatch, Accepted } from './store.ts';
 
 export type PackedBatch = Omit<AcceptBatch, 'observations'> & { readonly observations: PackedObservations };
 
-/** What a change adds to the history beside its manifests: its row, its deliveries and their index entries, roughly. */
+/** Roughly what a change adds to the history besides its manifests: its row, its deliveries and their index entries. */
 const ROW_SIZE = 400;
 const FINAL_STATE_UNKNOWN = bitsOf({ finalStateUnknown: true });
 
@@ -70,7 +70,7 @@ export class Acceptor {
     else this.#seen(acceptance, observed, old);
   }
 
-  /** Of another object than the baseline's: an older one of the same name, whose end is known already. */
+  /** Ignores the end of an object other than the baseline's: an older one of the same name, whose end is already known. */
   #gone(acceptance: Acceptance, observed: Observed, old: BaselineRow | undefined): void {
     if (old === undefined || (observed.uid !== '' && observed.uid !== old.uid)) return;
     this.#baseline.remove(acceptance.scope.id, observed.key);
@@ -89,9 +89,9 @@ export class Acceptor {
       if (old !== undefined) this.#bodies.release(old.body);
       return;
     }
-    // Nobody has shown us its end: that there is another one says that it is gone.
+    // The end of the old object was not observed, but it must be gone, as it has a successor.
     if (old !== undefined && !sameObject) this.#deleted(acceptance, observed, old, FINAL_STATE_UNKNOWN);
-    // The old body's user was the baseline and is `before` from now on: nothing to count.
+    // The use of the old body passes from the baseline to `before`, so its count stays.
     const before = sameObject ? old.body : null;
     this.#append(acceptance, observed, {
       action: sameObject ? 'updated' : 'added',
@@ -103,14 +103,14 @@ export class Acceptor {
     });
   }
 
-  /** Of the baseline, and of the change where there is one. */
+  /** Stores the body if needed. @param uses 1 for the baseline, 2 for the baseline and a change */
   #bodyOf({ kind }: Scope, { bodyId, body }: Observed, uses: 1 | 2): number {
     if (bodyId === undefined) return this.#bodies.add(kind, body, uses);
     if (uses === 2) this.#bodies.use(bodyId);
     return bodyId;
   }
 
-  /** The body goes over from the baseline to the change. */
+  /** The use of the body passes from the baseline to the change. */
   #deleted(acceptance: Acceptance, observed: Observed, { uid, rv, body }: BaselineRow, moreFlags = 0): void {
     const deleted = { action: 'deleted', uid, rv, before: body, after: null, actors: [], moreFlags } as const;
     this.#append(acceptance, observed, deleted);
@@ -118,7 +118,7 @@ export class Acceptor {
 
   #append(acceptance: Acceptance, observed: Observed, what: Difference): void {
     const { kind, group, resource, chains } = acceptance.scope;
-    // Until now the baseline's alone: from now on it is there for the history. Any other is counted with an earlier change.
+    // A body that only the baseline used now belongs to the history. Any other was counted with an earlier change.
     const before = what.before === null ? 0 : this.#bodies.sizeOfOne(what.before);
     const size = ROW_SIZE + before + (what.after === null ? 0 : observed.size);
     const change = this.#changes.append({
@@ -141,7 +141,7 @@ export class Acceptor {
   }
 }
 
-/** The running total of one call. */
+/** The running totals of one call. */
 interface Acceptance {
   readonly scope: Scope;
   readonly now: number;
@@ -156,7 +156,7 @@ interface Difference {
   readonly before: number | null;
   readonly after: number | null;
   readonly actors: readonly Actor[];
-  /** Beside those of the observation; see {@link bitsOf}. */
+  /** In addition to those of the observation; see {@link bitsOf}. */
   readonly moreFlags?: number;
 }
 

@@ -1,23 +1,23 @@
 /**
  * Who did it: the `metadata.managedFields` entries that a change added or altered.
  *
- * Of a baseline only an 8-byte hash per entry is kept. An entry whose hash is not among them is new or altered, and only
+ * A baseline keeps only an 8-byte hash per entry. An entry whose hash is not among them is new or altered, and only
  * those are parsed: a first list parses none.
  */
 import { hash } from 'node:crypto';
 import type { Actor } from '../change.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 
-/** More leaf paths than this of one entry say nothing more to people, and a full path repeats its parents. */
+/** More leaf paths than this of one entry are of no use to people, and each path repeats its parents. */
 const MAX_PATHS = 1000;
 
-/** The same of their length: a key of a custom resource may be as long as the object, and each path below it repeats it. */
+/** Also limits their total length: a key in a custom resource may be as long as the object, and each path below repeats it. */
 const MAX_PATHS_CHARS = 128 * 1024;
 
-/** An object may be nested 10,000 deep, which no stack holds: what is deeper counts as its parent. */
+/** An object may be nested 10,000 levels deep, which would overflow the stack: deeper fields count as their parent. */
 const MAX_DEPTH = 200;
 
-/** Hexadecimal. */
+/** Hexadecimal digits of a hash. */
 const HASH_DIGITS = 13;
 
 const QUOTE = 0x22;
@@ -26,20 +26,20 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 export interface Attribution {
-  /** Newest first; those without a time last. */
+  /** Newest first; actors without a time come last. */
   readonly by: readonly Actor[];
   /** The hashes of all entries, to be kept beside the baseline. */
   readonly known: Uint8Array;
 }
 
-/** The hashes of the entries of a managedFields array (UTF-8 JSON), 8 bytes each; what is no array has none. */
+/** The hashes of the entries of a managedFields array (UTF-8 JSON), 8 bytes each; anything but an array has none. */
 export function hashesOf(managedFields: Uint8Array): Uint8Array {
   return packed(entriesOf(managedFields).map(hashOf));
 }
 
 /**
  * The entries that are not among the `known` ones, as actors. A malformed entry is left out, so that a strange object is still
- * accepted; so is one that owns nothing but what nobody reads: what it wrote was noise, perhaps long before this change.
+ * accepted; so is one that owns only fields that nobody reads: what it wrote was noise, perhaps long before this change.
  *
  * @param except as of {@link Interest}
  */
@@ -60,7 +60,7 @@ export function attribute(
   return { by, known: packed(hashes) };
 }
 
-/** In what is left out; or the map around it, which whoever adds to it owns as well. */
+/** Whether the path is inside an excepted root, or is a map around one, which belongs to anyone who adds to it. */
 function isNoise(path: string, except: readonly string[]): boolean {
   return except.some((root) => isWithin(path, root) || isWithin(root, path));
 }
@@ -69,7 +69,7 @@ function isWithin(path: string, root: string): boolean {
   return path.startsWith(root) && (path.length === root.length || '.['.includes(path.charAt(root.length)));
 }
 
-/** The objects of an array, each as its bytes: one pass that knows strings and braces, without parsing. */
+/** The bytes of each object in an array: one pass that recognises strings and braces, without parsing. */
 function entriesOf(bytes: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = [];
   let depth = 0;
@@ -94,7 +94,7 @@ function endOfString(bytes: Uint8Array, start: number): number {
   return i;
 }
 
-/** 52 bits of a SHA-256, so that it is a safe integer: OpenSSL's takes a third of the time of a simpler one in JavaScript. */
+/** 52 bits of a SHA-256, a safe integer. OpenSSL's SHA-256 takes a third of the time of a simpler hash in JavaScript. */
 function hashOf(entry: Uint8Array): number {
   return Number.parseInt(hash('sha256', entry, 'hex').slice(0, HASH_DIGITS), 16);
 }
@@ -136,7 +136,7 @@ interface Leaves {
   chars: number;
 }
 
-/** A leaf has no children; `.` means the item itself, beside what it holds. */
+/** A leaf has no children; `.` means the item itself, in addition to its contents. */
 function collectLeaves(fields: JsonObject, path: string, leaves: Leaves, depth = 1): void {
   for (const [step, children] of Object.entries(fields)) {
     if (leaves.paths.length >= MAX_PATHS || leaves.chars >= MAX_PATHS_CHARS) return;
@@ -152,8 +152,8 @@ function collectLeaves(fields: JsonObject, path: string, leaves: Leaves, depth =
 
 /**
  * Steps of the FieldsV1 format: `f:` a field, `k:` the merge keys of a list item, `v:` a value of a set, `i:` an index; written
- * as structured-merge-diff prints them, fields that are no plain words in brackets. Values stand here only for metadata, such as
- * finalizers: elsewhere the redaction rules, which know manifests alone, may hide them.
+ * as structured-merge-diff prints them, with fields that are not plain words in brackets. Values appear only within metadata, for
+ * example finalizers: elsewhere they may be secret, and the redaction rules apply only to manifests.
  */
 function segmentOf(step: string, parent: string): string {
   const rest = step.slice(2);

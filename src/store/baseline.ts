@@ -1,18 +1,18 @@
-/** Scopes and what was last accepted in each of them. */
+/** Scopes, and what was last accepted in each. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import { certain, query } from './query.ts';
 import { Kinds } from './records.ts';
 import type { Basis, HeldManifest, HeldQuery, ScopeKey, ScopeSpec, ScopeState, Seen } from './store.ts';
 
-/** A scope while a batch of it is accepted. */
+/** A scope, as needed to accept a batch. */
 export interface Scope {
   readonly id: number;
   readonly kind: number;
   readonly group: string;
   readonly resource: string;
   readonly chains: readonly string[];
-  /** As of {@link Interest}: what changes there was noise. */
+  /** As in {@link Interest}: changes in these fields are noise. */
   readonly except: readonly string[];
 }
 
@@ -78,7 +78,7 @@ export class Baseline {
       .filter((scope) => scope.cursor !== undefined || scope.objects > 0);
   }
 
-  /** @throws RangeError when {@link open} never answered this id. */
+  /** @throws RangeError if {@link open} never returned this id */
   scope(id: number): Scope {
     const row = this.#statements.scope.get(id);
     if (row === undefined) throw new RangeError(`Cannot find scope ${id}: open it first`);
@@ -111,12 +111,12 @@ export class Baseline {
   }
 
   seen(scope: number, afterKey: string | undefined, limit: number): Seen[] {
-    // Every key sorts after '': no key is empty.
+    // No key is empty, so every key sorts after ''.
     return this.#statements.seen.all(scope, afterKey ?? '', limit);
   }
 
   held({ group, resource, namespace, afterKey, limit }: HeldQuery): HeldManifest[] {
-    // Of a namespace all keys begin with it and a slash, which is followed by "0".
+    // All keys in a namespace begin with its name and a slash; "0" is the character after the slash.
     const [from, to] = namespace === '' ? ['', '\u{10ffff}'] : [`${namespace}/`, `${namespace}0`];
     const after = afterKey > from ? afterKey : from;
     return this.#statements.held.all(group, resource, after, to, limit);

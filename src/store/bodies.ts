@@ -1,4 +1,4 @@
-/** Manifests as bytes, each stored once and counted by its users. */
+/** Manifests as bytes, each stored once, with a reference count. */
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
 
@@ -34,7 +34,7 @@ export class Bodies {
     this.#sizeOfOne = query<{ size: number }>(db, 'SELECT length(bytes) AS size FROM bodies WHERE id = ? AND uses = 1');
   }
 
-  /** Stores a body with so many users, one by default. @param kind its number */
+  /** Stores a body with this reference count. @param kind number of the kind */
   add(kind: number, bytes: Uint8Array, uses = 1): number {
     return Number(this.#insert.run(uses, kind, bytes).lastInsertRowid);
   }
@@ -48,22 +48,22 @@ export class Bodies {
     }));
   }
 
-  /** Of a body that has one user, in bytes; 0: it has more. */
+  /** The size in bytes of a body with one user; 0 if it has more. */
   sizeOfOne(id: number): number {
     return this.#sizeOfOne.get(id)?.size ?? 0;
   }
 
-  /** For all users of the body. */
+  /** Replaces the bytes for all users of the body. */
   replace(id: number, bytes: Uint8Array): void {
     this.#replace.run(bytes, id);
   }
 
-  /** One more user. */
+  /** Adds a user. */
   use(id: number): void {
     this.#use.run(id);
   }
 
-  /** One user less; the last one takes the body along. */
+  /** Removes a user; the body is deleted with its last one. */
   release(id: number | null): void {
     if (id === null) return;
     if (this.#delete.run(id).changes === 0) this.#unuse.run(id);

@@ -1,10 +1,10 @@
-/** Records of the store as the {@link Change} that everyone else sees: manifests and actors are parsed at first access, once. */
+/** Turns records of the store into {@link Change}s: manifests and actors are parsed once, on first access. */
 import type { Actor, Change, Manifest } from '../change.ts';
 import { LazyChange } from '../change/lazy-change.ts';
 import { parseManifest } from '../parse.ts';
 import type { ChangeRecord } from './store.ts';
 
-/** @param ours the store's, of which it is unless the record says otherwise */
+/** @param ours the store's cluster, to which the change belongs unless the record says otherwise */
 export function changeOf(record: ChangeRecord, ours: Change['cluster']): Change {
   const { id, action, gvk, key, uid, resourceVersion, observedAt, flags } = record;
   const cluster = record.cluster === undefined ? ours : (JSON.parse(record.cluster) as Change['cluster']);

@@ -1,6 +1,6 @@
 /**
- * What is due, handed out. To whom is known to this connection only (a temporary table, so that a rollback covers it too): a crash
- * hands it out again.
+ * Hands out deliveries that are due. Which ones are claimed is known only to this connection (in a temporary table, so that a
+ * rollback covers it too), so after a crash they are handed out again.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Crashes } from './crashes.ts';
@@ -22,7 +22,7 @@ export interface DeliveryRecord {
   readonly record: ChangeRecord;
   readonly attempts: number;
   readonly deferredSince: number | undefined;
-  /** JSON array. */
+  /** JSON array of handler ids. */
   readonly delivered: string;
   readonly states: StateRecords;
   readonly timerOf: string | undefined;
@@ -55,9 +55,9 @@ export interface ClaimsParts {
   readonly merging: Merging;
 }
 
-/** Of the manifests that one claim hands out: a bound on the memory that waits in a chain, reached by large objects only. */
+/** Manifests that one claim hands out: bounds the memory that waits in a chain; reached only with large objects. */
 const MAX_BYTES = 4 * 1024 * 1024;
-/** Parked deliveries and timers that one claim makes ready at most: a bound on its time, reached only after an outage. */
+/** Most parked deliveries and timers that one claim makes ready: bounds its time; reached only after an outage. */
 const MAX_DUE = 5000;
 
 export class Claims {
@@ -79,7 +79,7 @@ export class Claims {
     this.#statements = prepare(db);
   }
 
-  /** Whether a claim must write: something that waited is due, or has waited for so long that it may be merged. */
+  /** Whether a claim must write: something is due, or has waited so long that it may be merged. */
   mustWrite(request: ClaimRequest): boolean {
     return this.#hasDue(request) || this.#hasLate(request);
   }
@@ -121,7 +121,7 @@ export class Claims {
     return { deliveries, batch, hasGathered, nextDueAt: Number.isFinite(next) ? next : undefined, superseded };
   }
 
-  /** What was parked or timed until now takes its place among the ready ones. */
+  /** Makes due parked deliveries ready, and opens deliveries for due timers. */
   #wakeDue(chain: string, now: number): void {
     this.#statements.wakeParked.run(chain, now, MAX_DUE);
     for (const timer of this.#memory.takeTimers(chain, now, MAX_DUE)) {
@@ -130,14 +130,14 @@ export class Claims {
     }
   }
 
-  /** What was being worked on at a crash is handed out alone. */
+  /** The deliveries to hand out; one that was being worked on at a crash comes alone. */
   #rowsFor(turn: ReturnType<Crashes['turn']>, chain: string, limit: number): Iterable<DeliveryRow> {
     if (turn === 'wait' || turn === 'batch') return [];
     const { claim, one } = this.#statements;
     return turn === undefined ? claim.iterate(chain, limit) : one.all(turn);
   }
 
-  /** What waits for it in its group, as far as there is room. */
+  /** The deliveries waiting behind it in its group, as far as there is room. */
   #rowsBehind({ queue }: DeliveryRow, { chain, behind = 0 }: ClaimRequest, room: Room): DeliveryRow[] {
     if (behind === 0 || room.bytes <= 0 || groupOf(queue) === undefined) return [];
     return fitting(this.#statements.behind.iterate(chain, queue, behind), room).rows;
@@ -183,7 +183,7 @@ interface Room {
   bytes: number;
 }
 
-/** One at least, however large. */
+/** The rows that fit into the room; at least one, however large. */
 function fitting(all: Iterable<DeliveryRow>, room: Room): { readonly rows: DeliveryRow[]; readonly isCut: boolean } {
   const rows: DeliveryRow[] = [];
   for (const row of all) {
@@ -204,7 +204,7 @@ function prepare(db: DatabaseSync) {
       `UPDATE deliveries SET state = ${READY}, due_at = NULL WHERE id IN (
          SELECT id FROM deliveries WHERE chain = ? AND state = ${PARKED} AND due_at <= ? ORDER BY due_at LIMIT ?)`,
     ),
-    // Not `LIMIT ?`: the planner looks at its value, so that SQLite prepares the statement anew for each one, 5 times as long as it runs.
+    // Not `LIMIT ?`: the planner uses its value, so SQLite prepares the statement again for each one, 5 times its run time.
     claim: query<DeliveryRow>(
       db,
       `SELECT ${DELIVERY_COLUMNS}

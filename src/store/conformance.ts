@@ -1,4 +1,4 @@
-/** What every implementation of the Store contract must show. */
+/** The tests that every implementation of the Store contract must pass. */
 import { describe } from 'node:test';
 import { acceptance } from './conformance/acceptance.ts';
 import { batches } from './conformance/batches.ts';

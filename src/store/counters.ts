@@ -1,4 +1,4 @@
-/** How deliveries began and ended, by chain. They outlive the rows they count. */
+/** Counts how deliveries began and ended, by chain. The counts outlive the rows. */
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
 import { DEAD } from './schema.ts';
@@ -6,7 +6,7 @@ import type { Balance } from './store.ts';
 
 export type Count = Exclude<keyof Balance, 'chain' | 'pending' | 'oldestPendingAt'>;
 
-/** How many of a chain are unfinished, and the first of them. */
+/** How many deliveries of a chain are unfinished, and the first of them. */
 interface Waiting {
   readonly chain: string;
   readonly n: number;
@@ -23,7 +23,7 @@ const COUNTS = [
   'discarded',
 ] as const satisfies Count[];
 
-/** What is counted within a transaction is added up, and written once before its end: most of its calls count the same. */
+/** Counts are added up during a transaction and written once before its end, as most of its calls count the same thing. */
 export class Counters {
   readonly #counted = new Map<string, Map<Count, number>>();
   readonly #add;
@@ -41,7 +41,7 @@ export class Counters {
       ]),
     );
     this.#all = query<Omit<Balance, 'pending' | 'oldestPendingAt'>>(db, 'SELECT * FROM counters ORDER BY chain');
-    // Counted, not computed from the others: the sum would balance by definition.
+    // Counted, not computed from the other counts, which would make the sums balance by definition.
     this.#pending = query<Waiting>(
       db,
       `SELECT chain, count(*) AS n, min(id) AS first FROM deliveries WHERE state < ${DEAD} GROUP BY chain`,
@@ -57,7 +57,7 @@ export class Counters {
     this.#counted.set(chain, counts.set(count, (counts.get(count) ?? 0) + amount));
   }
 
-  /** The transaction is about to be committed. */
+  /** To be called right before a commit. */
   write(): void {
     for (const [chain, counts] of this.#counted) {
       for (const [count, amount] of counts) this.#add.get(count)?.run(chain, amount);
@@ -65,7 +65,7 @@ export class Counters {
     this.forget();
   }
 
-  /** The transaction was undone. */
+  /** To be called after a rollback. */
   forget(): void {
     this.#counted.clear();
   }

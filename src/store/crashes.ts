@@ -1,7 +1,7 @@
 /**
- * Which deliveries were being worked on when the process died, and in how many deaths in a row. What is handed out is noted in a
- * small file beside the store; the next process counts what was unfinished of that, and hands out what has a count alone, so that
- * nobody else is blamed.
+ * Which deliveries were being worked on when the process died, and how many times in a row. Claims are noted in a small file
+ * beside the store; the next process counts those that were unfinished as suspects, and hands each out alone, so that no
+ * other delivery is blamed.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeliveryRow } from './delivery-row.ts';
@@ -12,7 +12,7 @@ import { GATHERED, READY } from './schema.ts';
 
 const RUNNING = 'store.running';
 
-/** Of a chain: how many run at once and those that are handed out, in order; and the members of its batch, with when each was due. */
+/** For one chain: how many run at once, which are handed out, in order, and the members of its batch with their due times. */
 interface ChainNote {
   readonly atOnce: number;
   readonly ids: readonly number[];
@@ -24,13 +24,13 @@ type Noted = Readonly<Record<string, ChainNote>>;
 export class Crashes {
   readonly #facts: Facts;
   readonly #statements;
-  /** Undefined: nobody comes after us who could read it. */
+  /** Undefined if there will be no later process to read it. */
   readonly #jotter: Jotter | undefined;
   #noted: Noted = {};
-  /** Nearly never: then nobody is asked for with each claim. */
+  /** Almost always false, which saves a query on each claim. */
   #hasSuspects = false;
 
-  /** @param store the file; null: in memory, or somebody else's to write */
+  /** @param store the file; null if in memory, or if another process is the writer */
   constructor(db: DatabaseSync, facts: Facts, store: string | null) {
     this.#facts = facts;
     this.#jotter = store === null ? undefined : new Jotter(`${store}.running`);
@@ -40,7 +40,7 @@ export class Crashes {
            SELECT d.id FROM json_each(?) noted JOIN deliveries d ON d.id = noted.value WHERE d.state = ${READY}
            ORDER BY noted.key LIMIT ?)`,
       ),
-      // Who was put off is due at another time.
+      // A member that was parked again since has another due time.
       countBatch: db.prepare(
         `UPDATE deliveries SET claims = claims + 1 FROM json_each(?) noted
          WHERE deliveries.id = noted.value ->> 0 AND due_at IS noted.value ->> 1 AND state = ${GATHERED}`,
@@ -64,7 +64,7 @@ export class Crashes {
     };
   }
 
-  /** A writer opens the store: does it come after one that died? */
+  /** Called when a writer opens the store; counts what was unfinished if the previous one died. */
   begin(): void {
     if (this.#facts.get(RUNNING) === '1') this.#countNoted();
     else this.#statements.forget.run();
@@ -73,7 +73,7 @@ export class Crashes {
     this.#facts.set(RUNNING, '1');
   }
 
-  /** It ends as it should. */
+  /** Called on a regular end. */
   end(): void {
     this.#facts.set(RUNNING, '0');
   }
@@ -82,21 +82,21 @@ export class Crashes {
     this.#jotter?.close();
   }
 
-  /** Whether others may have waited for a suspect whose turn has ended. */
+  /** Whether, after a delivery ended, others may be claimable that had to wait for a suspect. */
   isCareful(): boolean {
     if (!this.#hasSuspects) return false;
     this.lookAgain();
     return true;
   }
 
-  /** At the beginning, and when what was known may have been undone. */
+  /** To be called at the start and after a rollback. */
   lookAgain(): void {
     this.#hasSuspects = this.#statements.any.get() !== undefined;
   }
 
   /**
-   * The one delivery that may be handed out now, or that it is a batch, which was being worked on at a crash; `wait` while one of
-   * these runs, or others that it is not to run beside; undefined: whatever is ready.
+   * The suspect that may be handed out now: a delivery's id, or `batch`. `wait` while a suspect runs, or while others run beside
+   * which the next suspect must not run. Undefined if there is no suspect: anything ready may be handed out.
    */
   turn(chain: string, now: number): number | 'batch' | 'wait' | undefined {
     if (!this.#hasSuspects) return undefined;
@@ -106,7 +106,7 @@ export class Crashes {
     return claimed.get(chain) === undefined ? suspect : 'wait';
   }
 
-  /** The chain has got these, and runs so many at once, in the order of getting them. */
+  /** Notes that the chain has been given these, of which it runs `atOnce` at a time, in order. */
   note(chain: string, atOnce: number, handedOut: readonly number[]): void {
     if (this.#jotter === undefined || handedOut.length === 0) return;
     const claimed = new Set(this.#statements.allClaimed.all().map(({ id }) => id));
@@ -115,7 +115,7 @@ export class Crashes {
     this.#write(chain, { atOnce, ids: [...earlier, ...handedOut] });
   }
 
-  /** The chain has got this batch, and had no other. */
+  /** Notes that the chain has been given this batch, and has no other. */
   noteBatch(chain: string, members: readonly Pick<DeliveryRow, 'delivery' | 'due_at'>[]): void {
     this.#write(chain, { batch: members.map(({ delivery, due_at: dueAt }) => [delivery, dueAt]) });
   }
@@ -129,7 +129,7 @@ export class Crashes {
 
   #countNoted(): void {
     const noted = (this.#jotter?.read() ?? {}) as Noted;
-    // What ended meanwhile, or was put off, is no longer ready: the first of the others are those that ran.
+    // Deliveries that have ended or been parked are no longer ready; the first of the rest are those that were running.
     for (const { ids, atOnce, batch = [] } of Object.values(noted)) {
       this.#statements.count.run(JSON.stringify(ids), atOnce);
       this.#statements.countBatch.run(JSON.stringify(batch));

@@ -1,5 +1,5 @@
 /**
- * The file: where it lies, who made it, and which schema it has. A store that cannot be used is never deleted or
+ * Opens the database file and checks its owner and schema. A store that cannot be used is never deleted or
  * overwritten: the error says what to do.
  */
 import { closeSync, constants, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -16,9 +16,9 @@ const APPLICATION_ID = 0x7763686e;
 const BUSY_TIMEOUT_MS = 5000;
 
 /**
- * WAL and FULL: a commit is one fsync, and survives a power cut. The cache is small since it counts in the memory of the
- * process, and what is read again soon (the baseline of an object that just changed) is in the page cache of the kernel.
- * Checkpoints at 16 MB of WAL (see full-disk.ts): rarer ones copy a page that changed often once.
+ * WAL and FULL: a commit is one fsync, and survives a power cut. The cache is small because it counts towards the process's
+ * memory, and what is read again soon (the baseline of an object that just changed) is in the kernel's page cache.
+ * Checkpoints come at 16 MB of WAL (see full-disk.ts): rare ones copy a page that changed often only once.
  */
 const PRAGMAS = `
   PRAGMA journal_mode = WAL;
@@ -30,9 +30,9 @@ const PRAGMAS = `
 `;
 
 /**
- * Opens the file, or `:memory:`, making it (mode 0600) and bringing its schema up to date where needed. Who is not the `writer`
- * finds it as it is: a schema that was brought up to date behind the back of an older service would keep that from its next start.
- * @throws ConfigError when the file is damaged, is not ours, is of another version or cannot be written.
+ * Opens the file, or `:memory:`, creating it (mode 0600) and migrating its schema if needed. Only the `writer` migrates: a
+ * migration behind the back of an older service would prevent its next start.
+ * @throws ConfigError if the file is damaged, not ours, of another version, or not writable
  */
 export function openDatabase(path: string, writer = true): DatabaseSync {
   let db: DatabaseSync | undefined;
@@ -47,18 +47,18 @@ export function openDatabase(path: string, writer = true): DatabaseSync {
     db.exec(PRAGMAS);
     if (writer) migrate(db, path);
     else requireSchema(db, path);
-    // Who tends the store removes what somebody wants gone: it is overwritten, since VACUUM would hold up the service for seconds.
+    // What a maintenance command removes must really be gone: it is overwritten, as VACUUM would block the service for seconds.
     if (!writer) db.exec('PRAGMA secure_delete = ON');
     return db;
   } catch (thrown) {
-    // Before the files that were opened are given back: whether there may be more is seen while they are open.
+    // Before closing: whether the limit on open files was reached shows only while ours are open.
     const error = explain(thrown, path);
     db?.close();
     throw error;
   }
 }
 
-/** SQLite removes a log that has no database, and of a small store the log is all there is. */
+/** SQLite deletes a log without a database, and the log may contain all of a small store. */
 function refuseLoneLog(path: string): void {
   const log = `${path}-wal`;
   if (sizeOf(path) > 0 || sizeOf(log) === 0) return;
@@ -72,8 +72,8 @@ function sizeOf(path: string): number {
 }
 
 /**
- * As a copy leaves it that found no room, or that left out the log: to begin anew would be to lose, unsaid, what the store held. Of
- * a first start nothing lies beside it.
+ * Refuses an empty file left by an incomplete copy (no room, or without the log): starting over would silently lose the data.
+ * On a first start there are no other files beside it.
  */
 function refuseEmptied(path: string): void {
   if (!['.running', '.ballast'].some((suffix) => existsSync(`${path}${suffix}`))) return;
@@ -82,7 +82,7 @@ function refuseEmptied(path: string): void {
   ]);
 }
 
-/** SQLite gives `-wal` and `-shm` the mode of the main file, so that only its own creation needs care. */
+/** SQLite gives `-wal` and `-shm` the mode of the main file, so only that needs care. */
 function createPrivately(path: string): void {
   closeSync(openSync(path, constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW, 0o600));
 }
@@ -94,14 +94,14 @@ function checkOwner(db: DatabaseSync, path: string): void {
   throw new ConfigError([`Cannot use ${path}: it is a database of another program; name another state folder`]);
 }
 
-/** The way back to the version that wrote it: what happens from now on would be missing there, and be told again. */
+/** Keeps a copy for going back to the older version, which would lack what happens from now on, and report it again. */
 function keepOlderVersion(db: DatabaseSync, path: string): void {
   const version = pragma(db, 'user_version');
   if (version === 0 || version >= MIGRATIONS.length) return;
   const copy = olderVersion(path, version);
-  // By its own name only when it is whole: who goes back puts it in the place of the store.
+  // Gets its final name only when complete, as whoever goes back replaces the store with it.
   const draft = draftOf(copy);
-  // A volume has room for one; those of earlier upgrades would outlive all that is pruned, too.
+  // A volume may have room for only one; copies of earlier upgrades would also outlive any pruning.
   removeOlderVersions(db);
   createPrivately(draft);
   try {
@@ -129,7 +129,7 @@ function megabytesOf(path: string): number {
   return Math.ceil(statSync(path).size / 1_000_000);
 }
 
-/** VACUUM INTO leaves to the kernel when its file reaches the disk. */
+/** VACUUM INTO does not sync its file to disk. */
 function flush(path: string): void {
   const file = openSync(path, 'r');
   try {
@@ -140,8 +140,8 @@ function flush(path: string): void {
 }
 
 /**
- * By a connection of its own, whose copy is a file beside the store: by ours it would be in memory, as the temporary tables are, and
- * as large as the store.
+ * Uses a connection of its own, with its temporary copy in a file beside the store: ours keeps temporary tables in memory, and
+ * the copy is as large as the store.
  */
 export function vacuum(db: DatabaseSync): void {
   const path = db.location();
@@ -156,7 +156,7 @@ export function vacuum(db: DatabaseSync): void {
   }
 }
 
-/** The copies, whole or begun. They know nothing of rules of redaction that are new. */
+/** Removes all copies, complete or not: new redaction rules have not been applied to them. */
 export function removeOlderVersions(db: DatabaseSync): void {
   const path = db.location();
   if (path === null) return;
@@ -181,9 +181,9 @@ function migrate(db: DatabaseSync, path: string): void {
     migrateRows(db, path);
   } catch (thrown) {
     const isFull = sqliteCodeOf(thrown) === SQLITE_FULL;
-    // SQLite takes a quota that is used up for a write that failed.
+    // SQLite reports an exceeded quota as a failed write.
     if (isNew || !(isFull || isFailedWrite(thrown))) throw thrown;
-    // The store is as it was: its copy would only take room from the version that goes on with it.
+    // The store is unchanged, so its copy would only waste room.
     removeOlderVersions(db);
     if (!isFull) throw thrown;
     const needed = 2 * megabytesOf(path);
@@ -231,7 +231,7 @@ function explain(thrown: unknown, path: string): Error {
   return new ConfigError([`Cannot open the store ${path}: ${remedy}`], { cause: error });
 }
 
-/** SQLite says of all that it cannot open no more than that. */
+/** SQLite gives no reason why it cannot open a file. */
 function mayOpenMore(path: string): boolean {
   try {
     closeSync(openSync(dirname(path), 'r'));

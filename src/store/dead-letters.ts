@@ -1,4 +1,4 @@
-/** Deliveries whose attempts are spent: kept, and sent again or discarded on request. */
+/** Deliveries whose attempts are spent: kept, and replayed or discarded on request. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -87,7 +87,7 @@ export class DeadLetters {
     return ids.filter((id) => this.#deliveries.revive(id));
   }
 
-  /** A discarded one counts as such and no longer as dead. */
+  /** A discarded letter counts as discarded and no longer as dead. */
   discard(ids: readonly number[], withChanges: boolean): Step {
     return inStep(ids, (id) => {
       const row = this.#discard.get(id);

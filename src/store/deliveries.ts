@@ -1,6 +1,6 @@
 /**
- * What is owed. Of the unfinished deliveries of one chain and object at most one is not blocked: that keeps them in order and
- * one at a time.
+ * Deliveries and their life cycle. At most one unfinished delivery per chain and object is not blocked, which keeps them in order
+ * and one at a time.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
@@ -33,7 +33,7 @@ interface Ended {
   readonly replayed: number;
 }
 
-/** Without states it waits, handed back. */
+/** `states` is undefined if the delivery was released and has to wait. */
 export interface JoinedRecord {
   readonly states: StateRecords | undefined;
   readonly freed: boolean;
@@ -83,7 +83,7 @@ export class Deliveries {
     this.#requireClaimed(this.#statements.checkpoint.run(handler, delivery).changes, delivery);
   }
 
-  /** Answers whether the chain has more to claim: a freed successor, or a wake-up. */
+  /** Returns whether the chain has more to claim: a freed successor, or a wake-up. */
   complete(delivery: number, end: End, now: number, writes: StateWrites = {}, forks?: Forks): boolean {
     const ended = this.#end(delivery, end, now);
     this.#memory.write(ended, writes);
@@ -138,7 +138,7 @@ export class Deliveries {
     if (perhapsSent) this.#merging.keepApart(delivery);
   }
 
-  /** Leaves the queue of its object for that of a group: its successors there need not wait for it. */
+  /** Moves a delivery from the queue of its object to that of a group: its successors there no longer wait for it. */
   join(delivery: number, group: string, handlers: readonly string[]): JoinedRecord {
     const claimed = this.#statements.claimed.get(delivery);
     if (claimed === undefined) throw notClaimed(delivery);
@@ -151,7 +151,7 @@ export class Deliveries {
     return { states: undefined, freed };
   }
 
-  /** From the dead letters back into the queue. */
+  /** Puts a dead letter back into its queue. */
   revive(delivery: number): boolean {
     const row = this.#statements.find.get(delivery, DEAD);
     if (row === undefined) return false;
@@ -173,7 +173,7 @@ export class Deliveries {
     this.count(chains, 1);
   }
 
-  /** Counts it, too. */
+  /** Ends a delivery and counts the end. */
   #end(delivery: number, end: End | Dead, now: number, attempts: number | null = null): Ended {
     this.release(delivery);
     const state = end.kind === 'dead' ? DEAD : DONE;
@@ -183,7 +183,7 @@ export class Deliveries {
     return ended;
   }
 
-  /** Answers whether somebody waited. */
+  /** Returns whether a delivery was waiting. */
   #unblock({ chain, queue }: Pick<Ended, 'chain' | 'queue'>): boolean {
     return this.#statements.unblock.run(chain, queue).changes !== 0;
   }

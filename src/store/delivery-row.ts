@@ -1,20 +1,20 @@
-/** Rows of `deliveries` with their change, as they are handed out. */
+/** Rows of `deliveries` with their change. */
 import { CHANGE_COLUMNS, type ChangeRow } from './records.ts';
 import { BLOCKED, DEAD, READY } from './schema.ts';
 
-/** What {@link ToldRow} is read from: `deliveries d`, `changes c` and its joins. */
+/** The columns of {@link ToldRow}, from `deliveries d`, `changes c` and its joins. */
 export const TOLD_COLUMNS = `d.replayed, d.newest, d.actors AS merged_actors, ${CHANGE_COLUMNS}`;
 
-/** What {@link DeliveryRow} is read from, the same. */
+/** The columns of {@link DeliveryRow}, from the same tables. */
 export const DELIVERY_COLUMNS = `
   d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.timer_of, d.edits, d.claims, d.batch, d.due_at,
   ${TOLD_COLUMNS}`;
 
-/** Makes the first that is blocked in a chain and queue ready. */
+/** Makes the first blocked delivery of a chain and queue ready. */
 export const UNBLOCK = `UPDATE deliveries SET state = ${READY} WHERE id = (
   SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD})`;
 
-/** What a delivery tells: its change, and what a replay and a merge made of it (see merging.ts). */
+/** What a delivery reports: its change, and how a replay or a merge modified it (see merging.ts). */
 export interface ToldRow extends ChangeRow {
   readonly replayed: number;
   readonly newest: number | null;
@@ -34,7 +34,7 @@ export interface DeliveryRow extends ToldRow {
   readonly due_at: number | null;
 }
 
-/** Of its manifests. */
+/** Size of its manifests. */
 export function bytesOf({ before, after }: DeliveryRow): number {
   return (before?.length ?? 0) + (after?.length ?? 0);
 }

@@ -1,4 +1,4 @@
-/** What handlers made of a change before its branches get it: stored once for all of them, until the last is done. */
+/** The edits that handlers made to a change before its branches: stored once for all of them, until the last is done. */
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
 import type { StoredEdits } from './store.ts';
@@ -59,12 +59,12 @@ export class Edits {
     }));
   }
 
-  /** For all deliveries that need them. */
+  /** Replaces the text for all deliveries that use it. */
   replace(id: number, text: string): void {
     this.#replace.run(text, id);
   }
 
-  /** The delivery needs them no more. */
+  /** For a delivery that no longer needs its edits; they are deleted with the last one. */
   drop(delivery: number, id: number | null): void {
     if (id === null) return;
     this.#drop.run(delivery);

@@ -15,7 +15,7 @@ const setFact = (id: number, name: string): Call => ({ id, name: 'setFact', args
 
 type Named = readonly [name: keyof Operations, ...args: unknown[]];
 
-/** What each call is answered; `refused`: an error. */
+/** The answer to each call; `refused` for an error. */
 function run(engine: Engine, ...calls: readonly Named[]): readonly unknown[] {
   const { replies } = engine.run(calls.map(([name, ...args], id) => ({ id, name, args })));
   return replies.map((reply) => ('error' in reply ? 'refused' : reply.value));
@@ -32,7 +32,7 @@ const PODS = {
 };
 const REFUSED: Named = ['complete', 999, { kind: 'completed' }, 2_000];
 
-/** So many new objects, seen at `now`. */
+/** Accepts `count` new objects, seen at `now`. */
 function accept(engine: Engine, chains: readonly string[], count: number, now: number): void {
   const [scope] = run(engine, ['openScope', { ...PODS, chains }]) as [{ readonly id: number }];
   const seen = Array.from({ length: count }, (_, n) => ({
@@ -127,7 +127,7 @@ describe('Engine.run()', () => {
 
   test('fails what a failure undid, and keeps what came before the transaction and after it', () => {
     const db = openDatabase(':memory:');
-    // SQLite itself undoes the transaction when the disk is full; a trigger can do the same.
+    // On a full disk SQLite itself rolls the transaction back; a trigger can do the same.
     db.exec(`CREATE TEMP TRIGGER undo BEFORE INSERT ON facts WHEN NEW.name = 'bad'
              BEGIN SELECT RAISE(ROLLBACK, 'no space'); END`);
     const engine = new Engine(db, true);

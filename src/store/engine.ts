@@ -24,7 +24,7 @@ export type Reply = { readonly id: number; readonly value: unknown } | { readonl
 /** Replies in the order of their calls. */
 export interface Answers {
   readonly replies: Reply[];
-  /** Of the replies, to be moved instead of copied. */
+  /** Buffers in the replies, to be transferred instead of copied. */
   readonly buffers: ArrayBuffer[];
 }
 
@@ -34,11 +34,11 @@ export class Engine {
   readonly #operations: Operations;
   readonly #crashes: Crashes;
   readonly #transaction: Transaction;
-  /** Undefined: not the writer of this store, but one that answers questions or tends the dead letters beside it. */
+  /** Undefined if this is not the store's writer but a command beside it, which queries it or manages dead letters. */
   readonly #epoch: number | undefined;
   readonly #fullDisk: FullDisk;
 
-  /** As the `writer`, it makes every earlier writer of the same file stale. */
+  /** A `writer` makes every earlier writer of the same file stale. */
   constructor(db: DatabaseSync, writer: boolean, term?: Term) {
     this.#db = db;
     this.#facts = new Facts(db);
@@ -59,13 +59,13 @@ export class Engine {
   }
 
   /**
-   * Group commit: the calls in order, all that write in one transaction, so that they share one fsync. A call that fails undoes
-   * itself alone; when the commit fails, so does every call since its begin. Replies are given only after the commit.
-   * @throws when the disk failed in a way after which this connection must not be used (see isFatal).
+   * Group commit: runs the calls in order, all writes in one transaction, so that they share one fsync. A failing call undoes
+   * only itself; if the commit fails, so does every call since its begin. Replies are given only after the commit.
+   * @throws if the disk failed in a way after which this connection must not be used (see isFatal)
    */
   run(calls: readonly Call[]): Answers {
     const { replies, buffers } = this.#answer(calls);
-    // Room was made meanwhile, for what does not grow: a note that a change was delivered is not to wait for others' room.
+    // Calls that do not grow the store have room now: noting that a change was delivered must not wait until there is more.
     const found = new Set(replies.filter(foundNoRoom).map(({ id }) => id));
     const notes = calls.filter(({ id, name }) => found.has(id) && !GROWING.has(name));
     if (notes.length === 0) return { replies, buffers };
@@ -95,7 +95,7 @@ export class Engine {
     return { replies: [...answers.replies, ...replies], buffers: [...answers.buffers, ...buffers] };
   }
 
-  /** Answers how many of the calls it has run. */
+  /** Returns how many of the calls it has run. */
   #readUntilWrite(calls: readonly Call[], answers: Answers): number {
     for (const [n, call] of calls.entries()) {
       try {
@@ -108,7 +108,7 @@ export class Engine {
     return calls.length;
   }
 
-  /** Nearly always nothing fails: then no call need be undone by itself, which takes two statements each. Undefined: one has failed. */
+  /** The usual case: no call fails, so none needs its own savepoint, which takes two statements each. Undefined if one failed. */
   #allAtOnce(calls: readonly Call[]): Answers | undefined {
     const answers: Answers = { replies: [], buffers: [] };
     try {
@@ -127,7 +127,7 @@ export class Engine {
     }
   }
 
-  /** Whoever writes to the file meanwhile was waited for once, which is long. */
+  /** Refuses all writes at once: waiting for the other process's lock once already took long. */
   #refuseWrites(calls: readonly Call[], error: Error): Answers {
     const answers: Answers = { replies: [], buffers: [] };
     for (let n = 0; n < calls.length; n++) {
@@ -159,7 +159,7 @@ export class Engine {
       } catch (thrown) {
         const error = this.#explain(thrown);
         answers.replies[n] = { id: call.id, error };
-        // Some failures, such as no space left, undo what came before in the transaction too.
+        // Some failures, such as no space left, roll back the whole transaction.
         if (begun !== undefined && !this.#transaction.isOpen) undone(error);
       }
     }
@@ -202,7 +202,7 @@ export class Engine {
   }
 }
 
-/** What the store grows by; everything else changes rows that are there, or a few. */
+/** Calls that grow the store; the others change existing rows or add a few. */
 const GROWING: ReadonlySet<keyof Operations> = new Set([
   'accept',
   'stage',

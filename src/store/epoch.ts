@@ -1,11 +1,11 @@
-/** Who may write: each process that opens a store for writing makes all earlier ones stale. */
+/** Write fencing: each process that opens a store for writing makes all earlier ones stale. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Facts } from './facts.ts';
 import { StoreError } from './store-error.ts';
 
-/** Of the holder of a Lease: the next one has a greater number, as long as nobody removes the Lease. */
+/** The term of a Lease holder: each holder has a greater number than the last, unless someone deletes the Lease. */
 export interface Term {
-  /** Uid of the Lease: a new one counts from 0 again. */
+  /** Uid of the Lease: a recreated one counts from 0 again. */
   readonly lease: string;
   /** Its `leaseTransitions`. */
   readonly number: number;
@@ -14,8 +14,8 @@ export interface Term {
 const TERM = 'store.term';
 
 /**
- * Begins a new epoch and answers its number, which every write of this process has to match.
- * @throws StoreError `STALE_EPOCH` when a later holder of the same Lease has been here: then ours was lost meanwhile
+ * Begins a new epoch and returns its number, which every write of this process has to match.
+ * @throws StoreError `STALE_EPOCH` if a later holder of the same Lease has opened the store: then our Lease is lost
  */
 export function beginEpoch(db: DatabaseSync, facts: Facts, term: Term | undefined): number {
   db.exec('BEGIN IMMEDIATE');

@@ -1,7 +1,7 @@
-/** Small durable facts. Names that begin with `store.` are the store's own. */
+/** Small durable facts. Names beginning with `store.` are reserved for the store. */
 import type { DatabaseSync } from 'node:sqlite';
 
-/** Those that are numbers. */
+/** The facts that are numbers. */
 type Count = 'store.epoch' | 'store.history-bytes';
 
 export class Facts {

@@ -1,16 +1,16 @@
-/** What went wrong on the way of a delivery, attempt by attempt. Written when something fails, and only then. */
+/** The failures of a delivery, attempt by attempt. Written only when something fails. */
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
 import type { Failure } from './store.ts';
 
-/** What one run of a chain ended with. */
+/** How one run of a chain failed. */
 export interface NewFailure extends Pick<Failure, 'outcome' | 'attempt' | 'handler' | 'error'> {
   readonly at: number;
 }
 
-/** In the place of what is forgotten. */
+/** Replaces a forgotten text. */
 const FORGOTTEN = 'forgotten: new rules of redaction hide a part of what it may quote';
-/** The deliveries that tell one of the changes, whose numbers are a JSON array. */
+/** Selects the deliveries that report any of the changes in a JSON array of numbers. */
 const OF_CHANGES = `
   SELECT id FROM deliveries
   WHERE change IN (SELECT value FROM json_each(?1)) OR newest IN (SELECT value FROM json_each(?1))`;
@@ -59,7 +59,7 @@ export class Failures {
     );
   }
 
-  /** A deferral like the one before it is counted there: a receiver that is down for a week costs one row. */
+  /** A deferral equal to the previous one only increments its count: a receiver that is down for a week costs one row. */
   add(delivery: number, { outcome, attempt, handler, error, at }: NewFailure): void {
     const last = this.#last.get(delivery);
     const isRepeated = last?.outcome === 'deferred' && last.handler === handler && last.error === error;
@@ -71,12 +71,12 @@ export class Failures {
     return this.#of.all(delivery).map((row) => ({ ...row }));
   }
 
-  /** Before the deliveries of the change go. */
+  /** To be called before the deliveries of the change are deleted. */
   forget(change: number): void {
     this.#forget.run(change);
   }
 
-  /** What errors and reasons say of changes from or to these bodies: a receiver or a program may have repeated some of it. */
+  /** Blanks errors and reasons for changes from or to these bodies: a receiver or a program may have quoted them. */
   unsay(bodies: readonly number[]): void {
     const changes = JSON.stringify(this.#changesOf.all(JSON.stringify(bodies)).map(({ id }) => id));
     this.#unsay.run(changes);

@@ -1,9 +1,8 @@
 /**
- * When the volume is full. What was delivered must be noted all the same, or it is delivered again after a restart. So a file of
- * nothing, the ballast, lies beside the store, and is given up: its room lets the log be copied into the database, and from then
- * on notes go over and over into the same few pages of the log, since they change rows that are there. These pages are the log's
- * from the start: what is given up, others may take. What would make the store grow is refused until there is room for the
- * ballast again.
+ * When the volume is full, deliveries must still be recorded, or they would be repeated after a restart. So a file of random
+ * bytes, the ballast, lies beside the store and is then deleted: its room lets the log be copied into the database. From then on
+ * records, which only change existing rows, reuse the same few pages of the log. These pages are reserved from the start, because
+ * others may take the freed room. Calls that would grow the store are refused until there is room for the ballast again.
  */
 import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
@@ -14,13 +13,13 @@ import { isFailedWrite, isFatal, SQLITE_FULL, sqliteCodeOf } from './store-error
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 
-/** Less on a small volume. */
+/** Upper limit of the ballast; it is smaller on a small volume. */
 const MOST_BYTES = 16 * 1024 * 1024;
 const SHARE_OF_FREE = 8;
-/** Times its size: less, and the next change would find no room again. On a small volume half of what was free at first. */
+/** Free room needed to grow again, in ballasts: with less the next change may find none. On small volumes half the initial room. */
 const ENOUGH = 4;
 const CHUNK_BYTES = 64 * 1024;
-/** Of the log, at most: what it takes on a full disk before it is copied, and a transaction of all that can end at once. */
+/** Most room reserved in the log: what it needs on a full disk until it is copied, and for all ends that fit a transaction. */
 const NOTES_BYTES = 1024 * 1024;
 const PAGE_BYTES = 4096;
 
@@ -30,7 +29,7 @@ export class FullDisk {
   #bytes = 0;
   #isFull = false;
 
-  /** Makes the ballast where there is none yet. @param store the file; null: in memory, or somebody else's to write */
+  /** Makes the ballast if there is none yet. @param store the file; null if in memory, or if another process is the writer */
   constructor(db: DatabaseSync, store: string | null) {
     this.#db = db;
     this.#store = store;
@@ -43,20 +42,20 @@ export class FullDisk {
     this.#copyLogAfter(Math.max(this.#bytes, CHUNK_BYTES));
   }
 
-  /** SQLite takes a quota that is used up, such as the size of a volume of CephFS, for a disk that fails. */
+  /** Whether a full disk is the cause. SQLite reports an exceeded quota, such as the size of a CephFS volume, as an I/O error. */
   isBehind(thrown: unknown): boolean {
     if (sqliteCodeOf(thrown) === SQLITE_FULL) return true;
     return this.#store !== null && isFailedWrite(thrown) && isQuotaUsedUp(`${this.#store}-wal`);
   }
 
-  /** A write found no room. @throws when the disk failed otherwise */
+  /** To be called when a write found no room. @throws if the disk fails in another way */
   met(): void {
     if (this.#store === null) return;
     this.#isFull = true;
     rmSync(ballastOf(this.#store), { force: true });
     this.#copyLogAfter(CHUNK_BYTES);
     try {
-      // Not TRUNCATE, which would leave the log's room to others.
+      // Not TRUNCATE, which would give the log's room to others.
       this.#db.exec('PRAGMA wal_checkpoint(RESTART)');
     } catch (thrown) {
       if (isFatal(thrown) && !this.isBehind(thrown)) throw thrown;
@@ -64,10 +63,10 @@ export class FullDisk {
     this.#lengthenLog(this.#store);
   }
 
-  /** False from {@link met} on, until there is room again. */
+  /** False after {@link met}, until there is room again. */
   mayGrow(): boolean {
     if (!this.#isFull || this.#store === null) return true;
-    // What was pruned leaves its room inside the file, where the volume does not show it.
+    // Pruning frees room inside the file, which the volume does not show as free.
     if (Math.max(freeBytes(this.#store), this.#freeInside()) < ENOUGH * this.#bytes) return false;
     this.#takeRoom(this.#store);
     this.#copyLogAfter(this.#bytes);
@@ -79,23 +78,23 @@ export class FullDisk {
     return PAGE_BYTES * Number(this.#db.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
   }
 
-  /** A log that is no longer than the ballast is large has no more in it that is new to the database. */
+  /** Checkpoints after this many bytes of log, so that copying it into the database needs no more room than the ballast frees. */
   #copyLogAfter(bytes: number): void {
     this.#db.exec(`PRAGMA wal_autocheckpoint = ${bytes / PAGE_BYTES}`);
   }
 
-  /** Where there is no room, there is no ballast. */
+  /** Makes the ballast; without room for all of it there is none. */
   #takeRoom(store: string): void {
     if (!lengthen(ballastOf(store), O_TRUNC, this.#bytes)) rmSync(ballastOf(store), { force: true });
   }
 
-  /** What no checksum vouches for is not read as the log's: https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
+  /** SQLite ignores bytes in the log without a valid checksum: https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
   #lengthenLog(store: string): void {
     lengthen(`${store}-wal`, O_APPEND, Math.min(this.#bytes, NOTES_BYTES));
   }
 }
 
-/** To at least so many bytes; not with zeros, which some file systems store as nothing. Answers false when there was no room. */
+/** Extends a file to at least this size; not with zeros, which some file systems do not store. Returns false without room. */
 function lengthen(path: string, flag: number, bytes: number): boolean {
   const chunk = randomFillSync(Buffer.allocUnsafe(CHUNK_BYTES));
   const file = openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW | flag, 0o600);
@@ -109,7 +108,7 @@ function lengthen(path: string, flag: number, bytes: number): boolean {
   }
 }
 
-/** Asked by a write of our own, whose code is known; behind the end of the log it means nothing. */
+/** Tests it with a write of our own, which has an error code; bytes after the end of the log are ignored. */
 function isQuotaUsedUp(log: string): boolean {
   const file = openSync(log, O_APPEND | O_WRONLY | O_NOFOLLOW);
   try {

@@ -1,4 +1,4 @@
-/** Deliveries that wait at one sink to be told together. */
+/** Deliveries that wait at one sink to be sent together. */
 import type { DatabaseSync } from 'node:sqlite';
 import { bytesOf, DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
 import { query } from './query.ts';
@@ -8,7 +8,7 @@ import { GATHERED } from './schema.ts';
 /** The rows of one batch, before they are handed out. */
 export interface GatheredRows {
   readonly handler: string;
-  /** Undefined: its members are not fixed yet. */
+  /** Undefined while its members are not fixed. */
   readonly batch: number | undefined;
   readonly rows: readonly DeliveryRow[];
 }
@@ -18,11 +18,11 @@ interface FirstRow {
   readonly batch: number | null;
 }
 
-/** In place of a batch's number: it is in none ever again. */
+/** Instead of a batch number: never to be in a batch again. */
 export const ALONE = 0;
-/** Members of a batch whose members are not fixed, at most; a fixed one is handed out whole. */
+/** Most members of a batch that is not fixed yet; a fixed one is handed out whole. */
 const MAX_MEMBERS = 1_000;
-/** Of their manifests: a bound on the memory that a batch takes, reached by large objects only. */
+/** Total size of their manifests: bounds the memory of a batch; reached only with large objects. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 export class Gathered {
@@ -55,7 +55,7 @@ export class Gathered {
     return this.#next.get(chain)?.due_at ?? undefined;
   }
 
-  /** The batch that is due first, with those that came to it later. */
+  /** The batch that is due first, including members that joined later. */
   due(chain: string, now: number): GatheredRows | undefined {
     const first = this.#first.get(chain, now);
     if (first === undefined) return undefined;
@@ -70,7 +70,7 @@ export class Gathered {
     return { handler: first.gather, batch: first.batch ?? undefined, rows };
   }
 
-  /** After it was parked. */
+  /** For a delivery that has just been parked. */
   park(delivery: number, handler: string, batch: number | undefined): void {
     this.#park.run(handler, batch ?? null, delivery);
   }
@@ -79,7 +79,7 @@ export class Gathered {
     this.#separate.run(delivery);
   }
 
-  /** Answers the batch's number: that of its first delivery, which is in no other. */
+  /** Returns the batch's number: the id of its first delivery, which is in no other batch. */
   fix(deliveries: readonly number[]): number {
     const batch = deliveries[0] ?? 0;
     for (const delivery of deliveries) this.#fix.run(batch, delivery);

@@ -1,13 +1,13 @@
-/** What stateful handlers keep for an object or a group of them, and the wake-ups they asked for. */
+/** The states that stateful handlers keep for an object or a group, and the wake-ups they asked for. */
 import type { DatabaseSync } from 'node:sqlite';
 import { certain, query } from './query.ts';
 import { Changes, groupOf, queueOf } from './records.ts';
 import type { StateWrites, StoredState } from './store.ts';
 
-/** By handler: its state as JSON. */
+/** Each handler's state as JSON. */
 export type StateRecords = readonly (readonly [handler: string, value: string])[];
 
-/** A wake-up that is due, now a change. */
+/** A due wake-up that has become a change. */
 export interface DueTimer {
   readonly handler: string;
   readonly queue: string;
@@ -47,7 +47,7 @@ export class HandlerMemory {
     });
   }
 
-  /** What the handlers decided on a change of this chain and queue. */
+  /** Writes what the handlers decided on a change of this chain and queue. */
   write(of: { chain: string; queue: string; change: number }, { states, wakeUps }: StateWrites): void {
     for (const [handler, value] of states ?? []) {
       if (value === null) this.#statements.dropState.run(handler, of.queue);
@@ -63,7 +63,7 @@ export class HandlerMemory {
     }
   }
 
-  /** Of the object that it is about. */
+  /** The queue of the object that the change is about. */
   queueOfChange(change: number): string {
     const { grp, resource, key } = this.#asking(change);
     return queueOf(grp, resource, key);
@@ -90,8 +90,8 @@ export class HandlerMemory {
   }
 
   /**
-   * Due timers end as changes, the earliest first. Their `resourceVersion` is the time they were due, so that two wake-ups of one
-   * object differ in their idempotency key.
+   * Turns due timers into changes, the earliest first. Their `resourceVersion` is their due time, so that two wake-ups of one
+   * object have different idempotency keys.
    */
   takeTimers(chain: string, now: number, limit: number): DueTimer[] {
     const rows = this.#statements.dueTimers.all(chain, now, limit);

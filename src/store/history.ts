@@ -1,4 +1,4 @@
-/** What has happened, and how long that is remembered. */
+/** The recorded changes, and how long they are kept. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import type { Facts } from './facts.ts';
@@ -17,9 +17,9 @@ import {
 import { DONE } from './schema.ts';
 import type { ChangeRecord, EndedQuery, HistoryQuery, Retention } from './store.ts';
 
-/** Changes that one prune looks at, so that it holds up nothing else for long; the next call goes on from there. */
+/** Changes that one prune step looks at, so that it does not block others for long; the next step continues from there. */
 const PRUNE_STEP = 500;
-/** And of their manifests, so that the log has room for it on a disk that is full, and who writes beside it waits for milliseconds. */
+/** Also limits their size, so that a step fits into the log on a full disk, and makes other writers wait only milliseconds. */
 const STEP_BYTES = 1024 * 1024;
 
 interface PruneRow {
@@ -31,14 +31,14 @@ interface PruneRow {
   readonly kept: number;
 }
 
-/** What one transaction did of what was asked for. */
+/** The part of a request that one transaction did. */
 export interface Step {
   readonly done: number[];
-  /** So many, from the first, were looked at: the next step goes on behind them. */
+  /** How many ids, from the first, were looked at: the next step continues after them. */
   readonly seen: number;
 }
 
-/** Of these ids so many that bytes in bounds are freed. @param act answers how many it freed, undefined: it is none of them */
+/** Acts on ids until enough bytes are freed. @param act returns how many bytes it freed, or undefined if the id does not apply */
 export function inStep(ids: readonly number[], act: (id: number) => number | undefined): Step {
   const done: number[] = [];
   let [freed, seen] = [0, 0];
@@ -113,7 +113,7 @@ export class History {
     return statement.all(afterId, ...filters, limit, beforeId).map((row) => recordOf(row));
   }
 
-  /** One step, of the changes after `from`. Answers where the next one goes on; 0: all were looked at. */
+  /** One step over the changes after `from`. Returns in `to` where the next one continues; 0 if all were looked at. */
   prune({ maxAgeMs, maxBytes }: Retention, now: number, from: number): { pruned: number; to: number } {
     let excess = this.#facts.number('store.history-bytes') - maxBytes;
     let freed = 0;
@@ -121,7 +121,7 @@ export class History {
     const rows = this.#step.all(from);
     let to = rows.length < PRUNE_STEP ? 0 : (rows.at(-1)?.id ?? 0);
     for (const row of rows) {
-      // Seen while the clock was ahead: what came after it may be older all the same.
+      // Recorded while the clock was ahead: later changes may still be older.
       if (row.observed_at > now && excess <= 0) continue;
       if (row.observed_at >= now - maxAgeMs && excess <= 0) {
         to = 0;
@@ -145,12 +145,12 @@ export class History {
     return this.#ended.all(observedBefore ?? null, ...aboutValues(objects)).map(({ id }) => Number(id));
   }
 
-  /** One step, as of {@link inStep}. */
+  /** One step; see {@link inStep}. */
   forget(changes: readonly number[]): Step {
     return inStep(changes, (id) => this.forgetOne(id));
   }
 
-  /** Answers how many bytes it frees; undefined: there is none, or a delivery needs it. */
+  /** Returns how many bytes it frees; undefined if there is no such change, or a delivery needs it. */
   forgetOne(change: number): number | undefined {
     const row = this.#one.get(change);
     if (row === undefined || row.kept === 1) return undefined;
@@ -159,12 +159,12 @@ export class History {
     return freed;
   }
 
-  /** Answers how much smaller the history is now. */
+  /** Returns by how many bytes the history shrinks. */
   #remove({ id, key, before, after }: PruneRow): number {
     this.#failures.forget(id);
     this.#forgetDeliveries.run(id);
     const { size } = certain(this.#forget.get(id));
-    // The next change of the object still has it as its `before`, and from now on it is counted there.
+    // If the object's next change still has the body as its `before`, it is counted there from now on.
     const heir = after === null ? undefined : this.#heir.get(key, id, after);
     if (heir !== undefined) this.#inherit.run(heir.bytes, heir.id);
     this.#bodies.release(before);

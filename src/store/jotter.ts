@@ -1,6 +1,6 @@
 /**
- * A note that outlives the process, and need not outlive the machine: written over and over into the same page of the kernel's
- * cache, without an fsync, it costs microseconds. Who reads it must bear with an older one, or none.
+ * A note that survives the process but not necessarily the machine: overwriting the same page of the kernel's cache, without an
+ * fsync, costs microseconds. Readers must cope with an older note, or none.
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { codeOf } from '../errors.ts';
@@ -9,13 +9,13 @@ export class Jotter {
   readonly #file: string;
   readonly #fd: number;
 
-  /** Makes the file where there is none. */
+  /** Creates the file if there is none. */
   constructor(file: string) {
     this.#file = file;
     this.#fd = openSync(file, constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW, 0o600);
   }
 
-  /** What was written last; undefined: nothing that can be read. */
+  /** The last value written; undefined if there is none, or it cannot be read. */
   read(): unknown {
     const [line = ''] = readFileSync(this.#file, 'utf8').split('\n', 1);
     try {
@@ -25,7 +25,7 @@ export class Jotter {
     }
   }
 
-  /** What was longer before is left behind the end of the line. A volume without room keeps the older note. */
+  /** The rest of a longer previous note stays behind the line feed. On a full volume the previous note is kept. */
   write(value: unknown): void {
     try {
       writeSync(this.#fd, `${JSON.stringify(value)}\n`, 0);

@@ -1,6 +1,6 @@
 /**
- * Overload: several changes of one object that waited for long, none of them attempted, become one. The first delivery stays in
- * its place and tells from its own `before` to the newest `after`; the others end as superseded. The history keeps each change.
+ * Overload: several changes of one object that have waited long, none of them attempted, become one. The first delivery keeps
+ * its place and reports from its own `before` to the newest `after`; the others end as superseded. The history keeps each change.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
@@ -13,11 +13,11 @@ import { ACTIONS, CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from 
 import { BLOCKED, DEAD, DONE, READY } from './schema.ts';
 import type { ChangeRecord } from './store.ts';
 
-/** A change that has waited for less is told as it is: a retry or a busy second is no overload. */
+/** A change that has waited for less is not merged: a retry or a busy second is not overload. */
 const LATE_MS = 10_000;
-/** How many of the first in the queue are looked at: more than the next claim can hand out. */
+/** How many ready deliveries to look at: more than the next claim can hand out. */
 const MAX_FIRST = 200;
-/** Successors that one claim looks at for one object, and in all: a bound on its time. */
+/** Successors that one claim looks at per object, and in all: bounds its time. */
 const MAX_SUCCESSORS = 100;
 const MAX_IN_ALL = 1_000;
 
@@ -26,7 +26,7 @@ interface Waiting {
   readonly queue: string;
   readonly change: number;
   readonly action: number;
-  /** The last change that it tells: another one where it was merged before, in the chain of its branch too. */
+  /** The last change that it reports: another one if it was merged before, even in the parent chain of a branch. */
   readonly newest: number;
   readonly newest_action: number;
   readonly merged_actors: string | null;
@@ -49,7 +49,7 @@ export class Merging {
     return oldest !== undefined && oldest.observed_at <= now - LATE_MS;
   }
 
-  /** Of those that the next claim hands out. Answers how many ended as superseded. */
+  /** Merges into deliveries that the next claim hands out. Returns how many ended as superseded. */
   merge(chain: string, limit: number, now: number): number {
     let left = MAX_IN_ALL;
     let superseded = 0;
@@ -66,12 +66,12 @@ export class Merging {
     return superseded;
   }
 
-  /** It may have been sent without a note of it: it is told again as it is. */
+  /** Excludes a delivery from merging: it may have been sent without a record of it. */
   keepApart(delivery: number): void {
     this.#statements.keepApart.run(delivery);
   }
 
-  /** What a delivery tells. */
+  /** The change that a delivery reports. */
   recordOf(row: ToldRow): ChangeRecord {
     const record = this.#merged(row);
     return row.replayed === 1 ? { ...record, flags: { ...record.flags, replayed: true } } : record;
@@ -85,7 +85,7 @@ export class Merging {
     const last = recordOf(row, { compacted: true });
     const told = { ...last, actors: actors ?? last.actors };
     if (last.action === 'deleted') return told;
-    // The same object left its scope and came back: it is there, and was.
+    // The object may have left its scope and come back in between: then it was there before and is now.
     const action = recordOf(first).action === 'added' ? 'added' : 'updated';
     return { ...told, before: first.before, action };
   }
@@ -108,7 +108,7 @@ export class Merging {
     return this.#statements.actors.get(change)?.actors ?? '[]';
   }
 
-  /** Nothing is left to tell: it came and went, or is again what it was. */
+  /** Whether nothing is left to report: the object came and went, or is again as it was. */
   #isUndone(first: Waiting, last: Waiting): boolean {
     if (ACTIONS[first.action] === 'added') return ACTIONS[last.newest_action] === 'deleted';
     const before = this.#statements.change.get(first.change);
@@ -117,7 +117,7 @@ export class Merging {
   }
 }
 
-/** Without what every write moves. */
+/** The manifest without the fields that every write changes. */
 function stateOf(bytes: Uint8Array | null | undefined): Manifest | undefined {
   if (bytes === null || bytes === undefined) return undefined;
   const { metadata, ...rest } = parseManifest(bytes);
@@ -137,11 +137,11 @@ function united(lists: readonly string[]): string {
 }
 
 function prepare(db: DatabaseSync) {
-  // What was ready when the process before this one ended may have been sent without a note of it, and so may what a reload has
-  // cut off. It is told again as it was, under its own key: merged with others it would be a repetition that nobody can recognise.
+  // Deliveries that were ready when the previous process ended, or that a reload cut off, may have been sent without a record.
+  // They are sent again unchanged, under their own key: merged, they would be repetitions that nobody can recognise.
   db.exec(`CREATE TEMP TABLE perhaps_sent (id INTEGER PRIMARY KEY);
     INSERT INTO temp.perhaps_sent SELECT id FROM deliveries WHERE state = ${READY}`);
-  // Never attempted, and the same for everybody: a branch's notes are about one change.
+  // Never attempted, and without edits: a branch's notes are about a single change.
   const fresh = `d.attempts = 0 AND d.delivered = '[]' AND d.replayed = 0 AND d.deferred_since IS NULL
     AND d.timer_of IS NULL AND d.edits IS NULL AND d.id NOT IN temp.perhaps_sent AS fresh`;
   const columns = `d.id AS delivery, d.queue, d.change, c.action, c.uid,
@@ -156,7 +156,7 @@ function prepare(db: DatabaseSync) {
     ),
     late: query<Waiting>(
       db,
-      // Not all that are ready: most have no successor, and each claim would look at the whole backlog.
+      // Limited, because most have no successor, so that each claim would look at the whole backlog.
       `SELECT ${columns} FROM (SELECT * FROM deliveries d WHERE ${ready} ORDER BY d.id LIMIT ${MAX_FIRST}) d
        JOIN changes c ON c.id = d.change JOIN changes n ON n.id = coalesce(d.newest, d.change)
        WHERE c.observed_at <= ?2 AND fresh AND EXISTS (

@@ -1,6 +1,6 @@
 /**
- * Observations on their way to the worker. A batch crosses as three values instead of hundreds of objects: cloning a view would
- * clone all of the buffer behind it, so that the bytes are copied into one fresh buffer, which is then moved, not copied again.
+ * Observations on their way to the worker. A batch crosses as three values instead of hundreds of objects. Cloning a view would
+ * clone the whole buffer behind it, so the bytes are copied into one fresh buffer, which is then transferred.
  */
 import { bitsOf } from './records.ts';
 import type { Observation } from './store.ts';
@@ -21,7 +21,7 @@ export const GONE = 1;
 export const SILENT = 2;
 const FLAG_SHIFT = 2;
 
-/** To be posted with {@link buffersOf} as the transfer list. */
+/** Post the result with {@link buffersOf} as the transfer list. */
 export function packObservations(observations: readonly Observation[]): PackedObservations {
   const texts: string[] = [];
   const numbers = new Float64Array(observations.length * NUMBERS);
@@ -59,9 +59,9 @@ export interface Observed {
   readonly resourceVersion: string;
   readonly digest: number;
   readonly body: Uint8Array;
-  /** Of the body, in bytes. */
+  /** Size of the body in bytes. */
   readonly size: number;
-  /** Set when the body is stored already; then `body` is empty. */
+  /** Set if the body is already stored; then `body` is empty. */
   readonly bodyId: number | undefined;
   readonly managedFields: Uint8Array | undefined;
 }

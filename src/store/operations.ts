@@ -1,4 +1,4 @@
-/** Every operation of the store by name, on one synchronous connection, with what the engine must know about it. */
+/** The operations of the store by name, on one synchronous connection, with what the engine must know about each. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Change } from '../change.ts';
 import { Acceptor, type PackedBatch } from './accept.ts';
@@ -41,14 +41,14 @@ import type {
 import { SinkMemory } from './sink-memory.ts';
 import { Trips, type TripRecord } from './trips.ts';
 
-/** Arguments and results can be cloned to another thread. */
+/** Arguments and results must be cloneable to another thread. */
 export type Operations = ReturnType<typeof operationsOf>;
 
 export interface Operation<Args extends unknown[], Result> {
   readonly run: (...args: Args) => Result;
   /** Reads run outside a transaction, so that a batch of them costs no fsync. */
   readonly writes: (...args: Args) => boolean;
-  /** The buffers of a result, to be moved instead of copied. */
+  /** The buffers of a result, to be transferred instead of copied. */
   readonly buffers: (result: Result) => (ArrayBuffer | undefined)[];
 }
 
@@ -118,13 +118,14 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     replaceStates: write((rows: readonly (StoredState & { readonly by: string })[]) => {
       for (const row of rows) states.replace(row);
     }),
-    // Not in a transaction; the log holds old bytes too, and so do copies from before a migration, whose room is needed first.
+    // A "read", as VACUUM cannot run in a transaction. The log and copies from before a migration hold old bytes too; the room of
+    // the copies is needed first.
     compact: read(() => {
       removeOlderVersions(db);
       vacuum(db);
       db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     }),
-    // What was removed is overwritten already: see openDatabase.
+    // Removed rows have already been overwritten: see openDatabase.
     erase: read(() => {
       removeOlderVersions(db);
       return db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0;

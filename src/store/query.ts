@@ -1,4 +1,4 @@
-/** Statements whose rows have a type. Nothing can check it but a test: it says what the columns of the text are, beside the text. */
+/** Statements with typed rows. Only tests can check the type, which documents the columns beside the SQL text. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 
 export interface Query<Row> {
@@ -11,7 +11,7 @@ export function query<Row>(db: DatabaseSync, sql: string): Query<Row> {
   return db.prepare(sql) as unknown as Query<Row>;
 }
 
-/** The row of a statement that always has one, as with RETURNING. @throws when it has none, which would be a mistake of ours */
+/** The row of a statement that always returns one, such as with RETURNING. @throws if there is none, which would be a bug */
 export function certain<Row>(row: Row | undefined): Row {
   if (row === undefined) throw new Error('A statement that always answers a row has answered none');
   return row;

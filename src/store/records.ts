@@ -1,4 +1,4 @@
-/** Rows of `changes` and what they are read as. */
+/** Rows of `changes`, and their conversion to and from records. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, Change, ChangeFlags, Gvk } from '../change.ts';
 import { certain, query } from './query.ts';
@@ -28,7 +28,7 @@ function flagsOf(bits: number): ChangeFlags {
   return Object.fromEntries(FLAGS.filter((_, i) => (bits & (1 << i)) !== 0).map((flag) => [flag, true]));
 }
 
-/** The columns that {@link recordOf} reads of `changes c` and what {@link CHANGE_JOINS} joins. */
+/** The columns that {@link recordOf} reads, from `changes c` and {@link CHANGE_JOINS}. */
 export const CHANGE_COLUMNS = `
   c.id, c.action, k.grp, k.version, k.kind, k.resource, c.key, c.uid, c.rv,
   b.bytes AS before, a.bytes AS after, c.actors, c.observed_at, c.flags, c.cluster`;
@@ -38,8 +38,8 @@ export const CHANGE_JOINS = `
   LEFT JOIN bodies b ON b.id = c.before LEFT JOIN bodies a ON a.id = c.after`;
 
 /**
- * Which objects are asked for: group, resource, namespace and name, by numbered parameters from `first` on (see {@link aboutValues}).
- * Of `changes c` and `kinds k`.
+ * Condition on group, resource, namespace and name, with numbered parameters from `first` on (see {@link aboutValues}), for
+ * `changes c` and `kinds k`.
  */
 export function aboutObjects(first: number): string {
   const slash = `instr(c.key, '/')`;
@@ -48,12 +48,12 @@ export function aboutObjects(first: number): string {
     AND (?${first + 3} IS NULL OR substr(c.key, ${slash} + 1) GLOB ?${first + 3})`;
 }
 
-/** In the order of {@link aboutObjects}. */
+/** The values for {@link aboutObjects}, in order. */
 export function aboutValues({ group, resource, namespace, name }: ObjectsQuery): (string | null)[] {
   return [group ?? null, resource ?? null, globOf(namespace) ?? null, globOf(name) ?? null];
 }
 
-/** SQLite's GLOB with its sets taken out: what is asked for has `*` and `?` only. */
+/** A pattern for SQLite's GLOB in which `[` is literal: queries support only `*` and `?`. */
 export function globOf(pattern: string | undefined): string | undefined {
   return pattern?.replaceAll('[', '[[]');
 }
@@ -94,14 +94,14 @@ export function recordOf(row: ChangeRow, extra: ChangeFlags = {}): ChangeRecord 
   };
 }
 
-/** What a new row of `changes` holds. */
+/** The contents of a new row of `changes`. */
 export interface NewChange {
   readonly action: Action;
   readonly kind: number;
   readonly key: string;
   readonly uid: string;
   readonly resourceVersion: string;
-  /** Ids of bodies. The caller has counted the uses. */
+  /** Ids of bodies, whose uses the caller has counted. */
   readonly before: number | null;
   readonly after: number | null;
   readonly actors: string;
@@ -124,7 +124,7 @@ export class Changes {
     );
   }
 
-  /** All that are there are of this cluster, those excepted that are of an earlier one. */
+  /** Marks all existing changes as belonging to this cluster, except those of an earlier one. */
   leaveCluster(cluster: Change['cluster']): void {
     this.#leaveCluster.run(JSON.stringify(cluster));
   }
@@ -148,7 +148,7 @@ export class Changes {
   }
 }
 
-/** Numbers for group, version, kind and resource together. */
+/** Assigns numbers to combinations of group, version, kind and resource. */
 export class Kinds {
   readonly #insert;
   readonly #find;
@@ -175,17 +175,17 @@ export class Kinds {
   }
 }
 
-/** The object by name, whatever its version and uid: what order is kept by, and what state belongs to. */
+/** The queue of an object: its name, regardless of version and uid. Order and state are kept by queue. */
 export function queueOf(group: string, resource: string, key: string): string {
   return `${resource}.${group}/${key}`;
 }
 
-/** The same for a group of objects, see {@link Store.join}. No resource has such a name. */
+/** The queue of a group of objects; see {@link Store.join}. No resource has such a name. */
 export function groupQueueOf(group: string): string {
   return `@${group}`;
 }
 
-/** Undefined for the queue of an object. */
+/** The group of a queue; undefined for the queue of an object. */
 export function groupOf(queue: string): string | undefined {
   return queue.startsWith('@') ? queue.slice(1) : undefined;
 }

@@ -1,12 +1,12 @@
 /**
- * The schema. A row is small and says which body it means by number: the same manifest is the `after` of one change, the
+ * The schema. Rows are small and refer to bodies by number: the same manifest is the `after` of one change, the
  * `before` of the next and the baseline in between, and is stored once.
  */
 
-/** Of a delivery; unfinished ones sort before ended ones, which the partial indexes rely on. This one waits at a sink for others. */
+/** State of a delivery that waits at a sink for others. Partial indexes rely on unfinished states sorting before ended ones. */
 export const GATHERED = -1;
 export const READY = 0;
-/** Waits for its predecessor of the same chain and object. */
+/** Waits for its predecessor in the same chain and queue. */
 export const BLOCKED = 1;
 /** Waits for a time. */
 export const PARKED = 2;

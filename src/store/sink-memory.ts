@@ -1,4 +1,4 @@
-/** What sinks keep for themselves: the message that a thread hangs on. */
+/** What sinks remember, such as the message that starts a thread. */
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
 
@@ -15,7 +15,7 @@ export class SinkMemory {
     this.#dropOld = db.prepare('DELETE FROM memory WHERE at < ?');
   }
 
-  /** JSON. */
+  /** Returns JSON. */
   recall(handler: string, key: string): string | undefined {
     return this.#get.get(handler, key)?.value;
   }
@@ -26,7 +26,7 @@ export class SinkMemory {
     else this.#put.run(handler, key, value, now);
   }
 
-  /** Forgets what was written before a time. */
+  /** Forgets everything written before a time. */
   forgetBefore(time: number): void {
     this.#dropOld.run(time);
   }

@@ -194,7 +194,7 @@ describe('openSqliteStore()', () => {
       message: /at term 4, we are at 3; the lease was lost, start again; where it was set back .*, delete the Lease$/,
     });
     await open('uid-1', 4);
-    // Somebody has removed the Lease.
+    // Someone has deleted the Lease.
     await open('uid-2', 0);
     await (await openAt(t, path)).close();
   });
@@ -244,7 +244,7 @@ describe('openSqliteStore()', () => {
       const beside = await openAt(t, path, false);
       await beside.erase();
       assert.equal((await forget(beside)).length, 24);
-      // What one transaction writes stands in the log at once; of several, what was written is copied into the store meanwhile.
+      // One large transaction would be in the log as a whole; between several, the log is copied into the store.
       assert.ok((await stat(`${path}-wal`)).size < 16_000_000);
       assert.deepEqual(await owner.history({ limit: 1 }), []);
     });
@@ -287,7 +287,7 @@ describe('openSqliteStore()', () => {
   });
 });
 
-/** Completes or discards everything that a chain owes. */
+/** Completes or discards all pending deliveries of a chain. */
 async function endAll(store: Store, chain: string): Promise<void> {
   for (;;) {
     const { deliveries } = await store.claim({ chain, limit: 100, now: NOW, stateful: [] });
@@ -300,7 +300,7 @@ async function endAll(store: Store, chain: string): Promise<void> {
   }
 }
 
-/** Prints what is said when 0, 1 and 2 more files may be open: the store has three. */
+/** Prints the errors when 0, 1 and 2 more files may be opened: the store needs three. */
 const OPEN_WITH_FEW_FILES = `
   const { closeSync, openSync } = await import('node:fs');
   const { openDatabase } = await import(${JSON.stringify(new URL('./database.ts', import.meta.url).href)});
@@ -319,7 +319,7 @@ const OPEN_WITH_FEW_FILES = `
   }
 `;
 
-/** Accepts one change after the other and prints the number of each once it is durable. */
+/** Accepts one change after another and prints the number of each once it is durable. */
 const ACCEPT_FOR_EVER = `
   const { openSqliteStore } = await import(${JSON.stringify(new URL('./sqlite.ts', import.meta.url).href)});
   const { openScope, accept, seen, CLUSTER } = await import(${JSON.stringify(new URL('./conformance/fixture.ts', import.meta.url).href)});
@@ -352,7 +352,7 @@ describe('after a kill -9', () => {
 });
 
 describe('after crashes in a row', () => {
-  /** Opens the store of a process that has died: nobody has closed it. */
+  /** Opens the store of a process that died without closing it. */
   const afterCrash = (path: string) => openSqliteStore({ path, cluster: CLUSTER });
 
   test('says in how many of them a delivery was being worked on, and hands suspects out alone', async (t) => {
@@ -365,7 +365,7 @@ describe('after crashes in a row', () => {
     };
     t.after(async () => Promise.all(stores.map((store) => store.close())));
     await withPending(stores[0] as Store, ['a', 'b', 'c', 'd']);
-    /** As a chain does that runs two at once. */
+    /** Claims like a chain that runs two at once. */
     const claimed = async (store: Store, limit = 100) => {
       const { deliveries } = await store.claim({ chain: 'default', limit, now: NOW, stateful: [], atOnce: 2 });
       return deliveries.map(({ id, change, crashes }) => ({ id, text: `${change.name} ${crashes}` }));

@@ -1,5 +1,5 @@
 /**
- * The Store on SQLite. This side packs calls and unpacks answers; the work is done by a thread of its own (see worker.ts), which
+ * The Store on SQLite. This side packs calls and unpacks answers; a worker thread does the work (see worker.ts), and
  * puts calls that arrive together into one transaction.
  */
 import { once } from 'node:events';
@@ -47,19 +47,19 @@ import { damageIn, StoreError } from './store-error.ts';
 import type { ErrorOnWire, Message, Request, WorkerOptions } from './worker.ts';
 
 export interface SqliteStoreOptions {
-  /** A file, made with mode 0600 when it is new, or `:memory:`. */
+  /** A file, created with mode 0600 if it is new, or `:memory:`. */
   readonly path: string;
-  /** What every change of this store says about its cluster. Default: what the facts `cluster` and `clusterName` say. */
+  /** The cluster of every change in this store. Default: from the facts `cluster` and `clusterName`. */
   readonly cluster?: Change['cluster'];
   /** For `observedAt` and `diedAt`. */
   readonly clock?: Clock;
-  /** False: beside the process that owns the store, for its history and dead letters. Default true: earlier writers become stale. */
+  /** False for a command beside the process that owns the store. Default true, which makes earlier writers stale. */
   readonly writer?: boolean;
-  /** Of the Lease that the writer holds: who held it earlier is refused. Default: it holds none. */
+  /** The term of the Lease that the writer holds; an earlier holder is refused. Default: it holds none. */
   readonly term?: Term | undefined;
 }
 
-/** @throws ConfigError when the file is damaged, not ours, of a newer version, or cannot be written. */
+/** @throws ConfigError if the file is damaged, not ours, of a newer version, or not writable */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { path, cluster, clock = systemClock, writer = true, term } = options;
   const worker = startWorker({ path, writer, term });
@@ -71,8 +71,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 }
 
 /**
- * Of the flags of the process a worker gets only these: others, such as --input-type, are not for its file; without these no
- * permission would bind it, one in NODE_OPTIONS would stop it, and it would warn of them. `--allow-fs-read FOLDER` is two words.
+ * The flags of the process that the worker gets. Others, such as --input-type, do not suit its file; without these no permission
+ * would bind it, one in NODE_OPTIONS would stop it, and it would print warnings. `--allow-fs-read FOLDER` is two words.
  */
 function permissionFlags(flags: readonly string[]): string[] {
   const isFlag = (flag: string) => /^--(permission|allow-[a-z-]+|disable-warning)(=|$)/.test(flag);
@@ -81,9 +81,9 @@ function permissionFlags(flags: readonly string[]): string[] {
 }
 
 function startWorker(workerData: WorkerOptions): Worker {
-  // `.ts` in the checkout, `.js` in dist: import paths are rewritten by the compiler, URLs are not.
+  // `.ts` in the checkout, `.js` in dist: the compiler rewrites import paths, but not URLs.
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  // Its heap holds a batch at a time; the default young generation would grow to tens of megabytes all the same.
+  // Its heap holds one batch at a time, yet the young generation would grow to tens of megabytes by default.
   const resourceLimits = { maxYoungGenerationSizeMb: 8 };
   const execArgv = permissionFlags(process.execArgv);
   return new Worker(new URL(`./worker${extension}`, import.meta.url), { workerData, resourceLimits, execArgv });
@@ -107,7 +107,7 @@ class SqliteStore implements Store {
   #transfer: ArrayBuffer[] = [];
   #lastId = 0;
   #prunedTo = 0;
-  /** Why calls are refused from now on. */
+  /** Why calls are refused, once they are. */
   #ended: StoreError | undefined;
   #closed: Promise<void> | undefined;
 
@@ -155,7 +155,7 @@ class SqliteStore implements Store {
   }
 
   replaceManifests(rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) {
-    // Copied, since a view is cloned with all of the buffer behind it.
+    // Copied, as cloning a view clones the whole buffer behind it.
     return this.#call('replaceManifests', [rows.map(({ id, body }) => ({ id, body: new Uint8Array(body) }))]);
   }
 
@@ -274,7 +274,7 @@ class SqliteStore implements Store {
     return this.#call('kinds', []);
   }
 
-  /** What is kept may be all that a step looks at: then the next one follows. */
+  /** Repeats steps that removed nothing, which happens if everything they look at must be kept. */
   async prune(retention: Retention, now: number) {
     for (;;) {
       const { pruned, to } = await this.#call('prune', [retention, now, this.#prunedTo]);
@@ -335,7 +335,7 @@ class SqliteStore implements Store {
     await exited;
   }
 
-  /** Calls of the same turn of the event loop go out as one message, and so into one transaction. */
+  /** Calls made in the same turn of the event loop go out as one message, and so into one transaction. */
   #call<N extends keyof Operations>(name: N, args: Args<N>, transfer: readonly ArrayBuffer[] = []): Promise<Result<N>> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise<Result<N>>((resolve, reject) => {
@@ -396,7 +396,7 @@ class SqliteStore implements Store {
   }
 }
 
-/** Each step is a transaction of its own. */
+/** Repeats a step, each a transaction of its own, until all ids are done. */
 async function inSteps(
   ids: readonly number[],
   step: (rest: readonly number[]) => Promise<Step>,

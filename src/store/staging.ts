@@ -1,4 +1,4 @@
-/** Observations of a list that is not complete yet. Their bodies are stored where they will stay, so that accepting them moves a number. */
+/** Observations of an incomplete list. Their bodies are stored in their final place, so accepting them only moves a number. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import { GONE, unpackObservations, type Observed, type PackedObservations } from './observations.ts';
@@ -44,7 +44,7 @@ export class Staging {
     }
   }
 
-  /** In the order in which they were staged. Whoever reads them takes over the use of their bodies. */
+  /** In the order in which they were staged. The reader takes over the use of their bodies. */
   *read(scope: number): Generator<Observed> {
     for (let after = 0; ;) {
       const rows = this.#page.all(scope, after, PAGE);
@@ -58,12 +58,12 @@ export class Staging {
     }
   }
 
-  /** After {@link read}. */
+  /** To be called after {@link read}. */
   clear(scope: number): void {
     this.#clear.run(scope);
   }
 
-  /** Without {@link read}: the bodies go too. */
+  /** For observations that were not {@link read}: releases their bodies too. */
   discard(scope: number): void {
     for (const { body } of this.#staged.all(scope)) this.#bodies.release(Number(body));
     this.#clear.run(scope);

@@ -1,6 +1,6 @@
 /**
- * The folder of one configuration and one cluster: the store, the key of the redaction hashes, and the lock that keeps a second
- * process out. For nobody else's eyes: folder 0700, files 0600.
+ * The state folder of one configuration and one cluster: the store, the key of the redaction hashes, and the lock that keeps a
+ * second process out. Private: folder 0700, files 0600.
  */
 import { randomBytes } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
@@ -14,16 +14,16 @@ import { SQLITE_BUSY, sqliteCodeOf } from './store-error.ts';
 export interface StateFolder {
   readonly path: string;
   readonly storeFile: string;
-  /** 32 random bytes, made once: equal secrets have equal hashes as long as the folder lives. */
+  /** 32 random bytes, made once: equal secrets have equal hashes as long as the folder exists. */
   readonly redactionKey: Uint8Array;
-  /** Gives the lock back. Idempotent. */
+  /** Releases the lock. Idempotent. */
   close(): Promise<void>;
 }
 
 export interface StateFolderOptions {
   /** Undefined: `WATCHCHAIN_STATE`, else `$XDG_STATE_HOME/watchchain/<clusterId>/<name>`, by default below `~/.local/state`. */
   readonly path: string | undefined;
-  /** Tells configurations apart that watch the same cluster. */
+  /** Distinguishes configurations that watch the same cluster. */
   readonly name: string;
   readonly clusterId: string;
   readonly env: NodeJS.ProcessEnv;
@@ -32,11 +32,11 @@ export interface StateFolderOptions {
 const KEY_BYTES = 32;
 const STORE_FILE = 'store.db';
 const HOLDER_FILE = 'holder';
-/** Not through a link that somebody put there while the folder was open to others. */
+/** O_NOFOLLOW: not through a link that someone put there while the folder was open to others. */
 const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 const REPLACE = { mode: 0o600, flag: O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW };
 
-/** @throws ConfigError when the folder cannot be made, is not ours alone, or another process holds it. */
+/** @throws ConfigError if the folder cannot be made, is not ours alone, or another process holds it */
 export async function openStateFolder(options: StateFolderOptions): Promise<StateFolder> {
   const path = stateFolderPath(options);
   try {
@@ -57,8 +57,8 @@ export async function openStateFolder(options: StateFolderOptions): Promise<Stat
 }
 
 /**
- * The store in the folder, for who looks into it beside the process that holds it. Nothing is made or changed there.
- * @throws ConfigError when there is none, or the folder is not ours alone.
+ * The path of the store in the folder, for commands beside the process that holds it. Makes and changes nothing there.
+ * @throws ConfigError if there is none, or the folder is not ours alone
  */
 export async function storeFileIn(path: string, env: NodeJS.ProcessEnv): Promise<string> {
   try {
@@ -70,7 +70,7 @@ export async function storeFileIn(path: string, env: NodeJS.ProcessEnv): Promise
   }
 }
 
-/** With its parents. Not `recursive`: where a parent takes no folders, as /proc does, Node tries for ever. */
+/** With its parents. Not by `recursive`: if a parent cannot contain folders, like /proc, Node tries forever. */
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
@@ -82,14 +82,14 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Where the folder is, without looking at it. */
+/** The path of the folder, without accessing it. */
 export function stateFolderPath({ path, name, clusterId, env }: StateFolderOptions): string {
   const explicit = path ?? nonEmpty(env['WATCHCHAIN_STATE']);
   if (explicit !== undefined) return resolve(explicit);
   return join(stateRoot(env), fileName(clusterId), fileName(name));
 }
 
-/** Folders of this name in {@link stateRoot}: one for each cluster that it has run against. */
+/** Folders of this name in {@link stateRoot}: one for each cluster it has run against. */
 export async function stateFoldersNamed(name: string, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
   const root = stateRoot(env);
   const clusters = await readdir(root).catch((): string[] => []);
@@ -99,7 +99,7 @@ export async function stateFoldersNamed(name: string, env: NodeJS.ProcessEnv): P
     .filter((folder) => existsSync(folder));
 }
 
-/** Where the default folders are, one below the other: cluster, then name. */
+/** The root of the default folders, which are nested: cluster, then name. */
 export function stateRoot(env: NodeJS.ProcessEnv): string {
   const home = nonEmpty(env['XDG_STATE_HOME']) ?? join(nonEmpty(env['HOME']) ?? homeOfUser(), '.local', 'state');
   return resolve(home, 'watchchain');
@@ -120,15 +120,15 @@ function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
 
-/** One path segment, whatever the text: never a separator, never `..`. Letters of all scripts stay, so that names stay apart. */
+/** Turns any text into one path segment: no separator, never `..`. Letters of all scripts stay, so that names stay distinct. */
 function fileName(text: string): string {
   return text.replace(/[^\p{L}\p{M}\p{N}_.-]/gu, '_').replace(/^\.+/, '_') || '_';
 }
 
 /**
- * Whoever else may write into the folder could put another store or key there; root may do anything anyway. In a pod there is nobody
- * else, and a volume's root is as it was made: shared with our group (fsGroup), for everyone (an emptyDir, the volumes of kind and
- * k3s), or another user's (NFS). Answers whether it is ours, and open to others.
+ * Anyone else who can write into the folder could replace the store or the key; root can do anything anyway. In a pod there is
+ * nobody else, and the permissions of a volume's root are given: shared with our group (fsGroup), open to everyone (an emptyDir,
+ * the volumes of kind and k3s), or owned by another user (NFS). Returns whether it is ours, and open to others.
  */
 async function checkFolder(path: string, env: NodeJS.ProcessEnv): Promise<boolean> {
   const stat = await lstat(path);
@@ -147,7 +147,7 @@ async function checkFolder(path: string, env: NodeJS.ProcessEnv): Promise<boolea
   return false;
 }
 
-/** Beside a service, nothing is made: a folder without a store is somebody else's, or a mistake. */
+/** Commands beside a service create nothing: a folder without a store is someone else's, or a mistake. */
 async function checkStore(path: string): Promise<void> {
   try {
     await lstat(join(path, STORE_FILE));
@@ -158,8 +158,8 @@ async function checkStore(path: string): Promise<void> {
 }
 
 /**
- * An SQLite file held in an exclusive transaction: the kernel frees it when the process dies, however it dies, so that a lock is
- * never left over. The text file beside it only names the holder.
+ * An SQLite file held in an exclusive transaction: the kernel frees it however the process dies, so a lock is never left over.
+ * The text file beside it only names the holder.
  */
 async function lock(path: string): Promise<() => void> {
   const unlock = await tryLock(path);
@@ -168,7 +168,7 @@ async function lock(path: string): Promise<() => void> {
   refuse(path, `${holder} holds it; stop it, or set another --state`);
 }
 
-/** Keeps a service from starting until it is called off; undefined: one is running. */
+/** Keeps a service from starting until the returned function is called; undefined if one is running. */
 export async function tryLock(path: string): Promise<(() => void) | undefined> {
   const file = join(path, 'lock.db');
   const holderFile = join(path, HOLDER_FILE);
@@ -217,7 +217,7 @@ async function readPrivately(file: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Written beside and renamed, so that a crash leaves a whole key or none. */
+/** Written to another file and renamed, so that a crash leaves a complete key or none. */
 async function makeKey(file: string): Promise<Buffer> {
   const key = randomBytes(KEY_BYTES);
   const draft = `${file}.${process.pid}`;

@@ -1,11 +1,11 @@
-/** What the store itself can fail with, told apart by `code`. */
+/** Errors of the store itself, distinguished by `code`. */
 
 export type StoreErrorCode =
   /** Called after {@link Store.close}. */
   | 'STORE_CLOSED'
-  /** The worker died, or the disk did something after which nothing is certain: start again, the store recovers by itself. */
+  /** The worker died, or the disk failed in a way that leaves the outcome uncertain: restart, the store recovers by itself. */
   | 'STORE_FAILED'
-  /** No space left: nothing of this call was written; the same call may succeed later. */
+  /** No space left: this call wrote nothing; the same call may succeed later. */
   | 'STORE_FULL'
   /** Another process has opened the same store for writing since: this one must stop. */
   | 'STALE_EPOCH'
@@ -29,14 +29,14 @@ export const SQLITE_FULL = 13;
 const SQLITE_IOERR_WRITE = 778;
 const SQLITE_NOTADB = 26;
 
-/** What is wrong with a store of which this was thrown, and what to do; undefined: it is not damaged. */
+/** If the error means that the store is damaged, says so and what to do; otherwise undefined. */
 export function damageIn(thrown: unknown): string | undefined {
   const code = sqliteCodeOf(thrown);
   if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return undefined;
   return 'it is damaged; move it away, with its log (-wal), to start with an empty store (what was pending and the dead letters stay in the old files)';
 }
 
-/** Of a write, not of a flush: nothing is uncertain then, it has not happened. */
+/** Whether a write failed, as opposed to a flush: then the outcome is certain, as nothing was written. */
 export function isFailedWrite(thrown: unknown): boolean {
   return thrown instanceof Error && 'errcode' in thrown && thrown.errcode === SQLITE_IOERR_WRITE;
 }
@@ -47,7 +47,7 @@ export function sqliteCodeOf(thrown: unknown): number | undefined {
   return thrown.errcode & 0xff;
 }
 
-/** After these nothing that follows on the same connection can be trusted: an fsync that failed once may succeed without having written. */
+/** Errors after which the connection cannot be trusted: an fsync that failed once may later succeed without having written. */
 export function isFatal(thrown: unknown): boolean {
   const code = sqliteCodeOf(thrown);
   return code === SQLITE_IOERR || code === SQLITE_CORRUPT || code === SQLITE_NOTADB;

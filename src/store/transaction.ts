@@ -1,4 +1,4 @@
-/** The transaction that calls share, and what must happen around it: the epoch, what is counted in it, what is known of suspects. */
+/** The transaction that calls share, and what goes along with it: the epoch check, the counters, and the state of suspects. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Crashes } from './crashes.ts';
@@ -9,7 +9,7 @@ export interface TransactionParts {
   readonly facts: Facts;
   readonly counters: Counters;
   readonly crashes: Crashes;
-  /** Writes are refused once the store has another; undefined: it does not matter. */
+  /** Writes are refused once the store has another epoch; undefined to not check. */
   readonly epoch: number | undefined;
 }
 
@@ -26,12 +26,12 @@ export class Transaction {
     this.#commit = db.prepare('COMMIT');
   }
 
-  /** Some failures, such as no space left, end it. */
+  /** Some failures, such as no space left, end the transaction. */
   get isOpen(): boolean {
     return this.#db.isTransaction;
   }
 
-  /** @throws StoreError when another process has opened the store since */
+  /** @throws StoreError if another process has opened the store since */
   begin(): void {
     const { epoch, facts } = this.#parts;
     this.#begin.run();
@@ -48,13 +48,13 @@ export class Transaction {
     this.#commit.run();
   }
 
-  /** Nothing happens when it has ended already. */
+  /** Does nothing to a transaction that has already ended. */
   rollback(): void {
     if (this.isOpen) this.#db.exec('ROLLBACK');
     this.#undone();
   }
 
-  /** What fails undoes itself alone. */
+  /** Runs in a savepoint: a failure undoes only this call. */
   atomically(run: () => void): void {
     const { counters } = this.#parts;
     this.#db.exec('SAVEPOINT call');
@@ -71,7 +71,7 @@ export class Transaction {
     }
   }
 
-  /** What was held in memory of it goes, too. */
+  /** Resets what is kept in memory about the transaction. */
   #undone(): void {
     this.#parts.counters.forget();
     this.#parts.crashes.lookAgain();

@@ -1,4 +1,4 @@
-/** What became of one change, in each chain and branch. */
+/** What happened to one change in each chain and branch. */
 import type { DatabaseSync } from 'node:sqlite';
 import { Failures } from './failures.ts';
 import { query } from './query.ts';

@@ -1,4 +1,4 @@
-/** The thread that owns the database: SQLite is synchronous, and an fsync takes milliseconds that the main thread does not have. */
+/** The thread that owns the database: SQLite is synchronous, and an fsync would block the main thread for milliseconds. */
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import { isConfigError, toError } from '../errors.ts';
 import { openDatabase } from './database.ts';
@@ -6,7 +6,7 @@ import { Engine, type Call, type Reply } from './engine.ts';
 import type { Term } from './epoch.ts';
 import { StoreError, type StoreErrorCode } from './store-error.ts';
 
-/** Calls of one transaction at most: it bounds how long the first of them waits. */
+/** Most calls in one transaction: bounds how long the first of them waits. */
 const MAX_BATCH = 512;
 
 export interface WorkerOptions {
@@ -15,13 +15,13 @@ export interface WorkerOptions {
   readonly term: Term | undefined;
 }
 
-/** An error without its class: structured clone keeps no more than message and stack. */
+/** An error without its class, as structured clone keeps only message and stack. */
 export interface ErrorOnWire {
   readonly message: string;
   readonly stack: string | undefined;
-  /** Of a StoreError. */
+  /** If it is a StoreError. */
   readonly code: StoreErrorCode | undefined;
-  /** Of a ConfigError. */
+  /** If it is a ConfigError. */
   readonly problems: readonly string[] | undefined;
 }
 
@@ -31,7 +31,7 @@ export type ReplyOnWire =
 /** The first message says whether the store is open; the others answer calls. */
 export type Message = { readonly opened: true } | { readonly failed: ErrorOnWire } | readonly ReplyOnWire[];
 
-/** From the main thread: calls in order, or the wish to close. */
+/** From the main thread: calls in order, or a request to close. */
 export type Request = readonly Call[] | 'close';
 
 if (parentPort === null) throw new Error('Cannot run the store outside of its worker thread');
@@ -63,7 +63,7 @@ function serve(port: MessagePort, { path, writer, term }: WorkerOptions): void {
   port.postMessage({ opened: true } satisfies Message);
 }
 
-/** What has arrived meanwhile shares the transaction. */
+/** Takes calls that have arrived meanwhile, to share the transaction. */
 function nextRequest(port: MessagePort, taken: number): Request | undefined {
   return taken >= MAX_BATCH ? undefined : (receiveMessageOnPort(port)?.message as Request | undefined);
 }

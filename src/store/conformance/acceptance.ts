@@ -18,7 +18,7 @@ import {
   type StoreFixture,
 } from './fixture.ts';
 
-/** accept(), stage() and what they make of observations. */
+/** accept() and stage(), and what they turn observations into. */
 export function acceptance(fixture: StoreFixture): void {
   describe('accept()', () => {
     storeTest(

@@ -24,7 +24,7 @@ function waiting(until: number, more: Partial<ParkRequest> = {}): ParkRequest {
   return { until, attempts: 0, deferredSince: undefined, reason: 'waits', gather: { handler: SLACK }, ...more };
 }
 
-/** An `added` per name, each of which waits at the sink. */
+/** One `added` per name, all waiting at the sink. */
 async function gathered(store: Store, names: readonly string[], until = NOW + 1000): Promise<number> {
   const scope = await withPending(store, names);
   for (const { id } of (await claim(store, { limit: 5000 })).deliveries) await store.park(id, waiting(until));
@@ -33,7 +33,7 @@ async function gathered(store: Store, names: readonly string[], until = NOW + 10
 
 const batchOf = async (store: Store, now = NOW + 1000) => (await claim(store, { now, batch: true })).batch;
 
-/** Deliveries that wait at a sink to be told together. */
+/** Deliveries that wait at a sink to be sent together. */
 export function batches(fixture: StoreFixture): void {
   describe('batches', () => {
     storeTest(

@@ -20,7 +20,7 @@ import {
 
 const DEATH = { handler: 'default/slack', error: 'HTTP 404 of hooks.example', attempts: 4 };
 
-/** Lets the only delivery that is due die, and answers its id. */
+/** Makes the only due delivery a dead letter, and returns its id. */
 async function die(store: Store, chain = 'default'): Promise<number> {
   const { id } = await claimOne(store, { chain });
   await store.deadLetter(id, DEATH);

@@ -21,7 +21,7 @@ import {
 
 const PARK = { attempts: 1, deferredSince: undefined, reason: 'HTTP 500' };
 
-/** claim() and the ways in which a delivery goes on. */
+/** claim(), and the ways in which a delivery continues or ends. */
 export function deliveries(fixture: StoreFixture): void {
   describe('claim()', () => {
     storeTest(fixture, 'hands out in accept order, up to the limit, each delivery once', async ({ store }) => {

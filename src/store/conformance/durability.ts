@@ -19,7 +19,7 @@ import {
   type StoreFixture,
 } from './fixture.ts';
 
-/** What a restart finds again. */
+/** What survives a restart. */
 export function durability(fixture: StoreFixture): void {
   describe('after a restart', () => {
     storeTest(fixture, 'baseline, cursor and basis are there', async ({ store, reopen }) => {

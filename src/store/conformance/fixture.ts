@@ -3,11 +3,11 @@ import { test, type TestContext } from 'node:test';
 import type { Change } from '../../change.ts';
 import type { AcceptBatch, Balance, Basis, Delivery, Observation, ScopeSpec, Store } from '../store.ts';
 
-/** How the suite gets stores of one implementation. */
+/** Provides the suite with stores of one implementation. */
 export interface StoreFixture {
-  /** Whether {@link OpenedStore.reopen} finds again what was written. */
+  /** Whether data survives {@link OpenedStore.reopen}. */
   readonly durable: boolean;
-  /** A new, empty store, gone when the test ends; its clock stands at {@link NOW}. */
+  /** A new, empty store, removed when the test ends; its clock is stopped at {@link NOW}. */
   open(t: TestContext): Promise<OpenedStore>;
 }
 
@@ -42,7 +42,7 @@ export function storeTest(fixture: StoreFixture, name: string, run: (opened: Ope
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** An object as a watch shows it. `version` is its resourceVersion and its replicas. */
+/** An object as seen by a watch. `version` is its resourceVersion and its replicas. */
 export function seen(name: string, version: number, more: Partial<Observation> = {}): Observation {
   const key = `shop/${name}`;
   const body = utf8(JSON.stringify({ metadata: { name, namespace: 'shop' }, spec: { replicas: version } }));
@@ -53,7 +53,7 @@ export function gone(name: string, version: number, more: Partial<Observation> =
   return { ...seen(name, version, more), type: 'gone', body: new Uint8Array(0) };
 }
 
-/** Opens the scope of {@link SPEC}, or another one, and answers its id. */
+/** Opens the scope of {@link SPEC}, or another one, and returns its id. */
 export async function openScope(store: Store, spec: Partial<ScopeSpec> = {}): Promise<number> {
   return (await store.openScope({ ...SPEC, ...spec })).id;
 }
@@ -62,7 +62,7 @@ export async function accept(store: Store, scope: number, ...observations: Obser
   return (await store.accept({ scope, observations })).changes;
 }
 
-/** A scope whose one chain owes an `added` per name, in this order. */
+/** A scope whose single chain has a pending `added` per name, in this order. */
 export async function withPending(
   store: Store,
   names: readonly string[],
@@ -73,7 +73,7 @@ export async function withPending(
   return scope;
 }
 
-/** What a list of unchanged objects is accepted as. */
+/** The result of accepting a list of unchanged objects. */
 export function firstList(scope: number, observations: readonly Observation[]): AcceptBatch {
   return { scope, observations: observations.map((o) => ({ ...o, silent: true })), cursor: '100', basis: BASIS };
 }
@@ -93,7 +93,7 @@ export async function claim(
   return store.claim({ chain: 'default', limit: 100, now: NOW, stateful: [], ...options });
 }
 
-/** The one delivery that is due. */
+/** Claims the only due delivery. */
 export async function claimOne(store: Store, options: Parameters<typeof claim>[1] = {}): Promise<Delivery> {
   const { deliveries } = await claim(store, options);
   assert.equal(deliveries.length, 1);

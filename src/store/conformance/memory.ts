@@ -246,7 +246,7 @@ export function memory(fixture: StoreFixture): void {
       assert.equal((await claimOne(store, { chain: 'default/branch' })).group, undefined);
     });
 
-    /** Three of four, handed out together. */
+    /** Three of four deliveries, handed out together. */
     async function threeOfOneGroup(store: Store): Promise<readonly Delivery[]> {
       await withPending(store, ['web-1', 'web-2', 'web-3', 'web-4']);
       const { deliveries } = await claim(store);

@@ -31,7 +31,7 @@ async function merged(store: Store, now = LATER): Promise<string[]> {
   });
 }
 
-/** An object that was told of already. */
+/** An object whose creation has already been delivered. */
 async function known(store: Store): Promise<number> {
   const scope = await withPending(store, ['web']);
   await store.complete((await claimOne(store)).id, COMPLETED);
@@ -41,7 +41,7 @@ async function known(store: Store): Promise<number> {
 const managed = (manager: string, path: string) =>
   utf8(JSON.stringify([{ manager, operation: 'Update', fieldsV1: { 'f:spec': { [`f:${path}`]: {} } } }]));
 
-/** Several changes of one object as one. */
+/** Merging several changes of one object into one. */
 export function merging(fixture: StoreFixture): void {
   describe('coalesce', () => {
     storeTest(
