@@ -1,7 +1,7 @@
 /** Wakes a chain when its next change is due. */
 import type { Clock } from '../clock.ts';
 
-/** Another process may have replayed a dead letter: the store is asked at least so often. */
+/** How often to ask the store at least: another process may have replayed a dead letter. */
 const POLL_MS = 5_000;
 
 export class Alarm {
@@ -14,7 +14,7 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** Rings at `dueAt` (see `Clock.steady`), or in 5 s; one that rings sooner already stays. */
+  /** Rings at `dueAt` (see `Clock.steady`), or after 5 s if that is sooner; keeps an earlier alarm that is already set. */
   set(dueAt: number | undefined): void {
     const clock = this.#clock;
     const dueMs = dueAt === undefined ? POLL_MS : Math.max(1, dueAt - clock.steady());

@@ -26,7 +26,7 @@ import { checkedGroup, checkedDecision, checkedVerdict, checkWakeUp, sinkVerdict
 
 export interface AttemptOptions {
   readonly steps: readonly Step[];
-  /** Other chains get what this one passes. */
+  /** Whether branches get what this chain passes. */
   readonly hasBranches: boolean;
   readonly clock: Clock;
   readonly log: Logger;
@@ -35,15 +35,15 @@ export interface AttemptOptions {
   readonly enricher: Enricher;
   readonly evidence: Evidence;
   readonly gather: Gather;
-  /** See `Store.join`: the state of this handler. @throws HandlerFailure when the process stops */
+  /** See `Store.join`; returns the state of this handler. @throws HandlerFailure if the process is stopping */
   join(handler: string, group: string): Promise<ReadonlyMap<string, Json> | undefined>;
-  /** Sinks that are no steps: they tell only in place of others. */
+  /** Sinks that are not steps: they deliver only as fallbacks. */
   readonly spares: Spares;
-  /** Makes it durable that a sink has delivered. Never rejects. */
+  /** Records durably that a sink has delivered. Never rejects. */
   checkpoint(handler: string): Promise<void>;
 }
 
-/** Asked at each sink that can tell of several changes at once. */
+/** Consulted at each sink that can deliver several changes in one message. */
 export interface Gather {
   /** See `Gathering`. */
   until(sink: string, change: Change): number | undefined;
@@ -58,14 +58,14 @@ interface Memory {
 }
 
 /**
- * Runs the change through the handlers, strictly in order, each seeing what the one before it passed. Sinks that have
- * delivered it already are passed over. It may come no further than a sink where it waits for others, or a group that is busy.
- * @throws HandlerFailure when a handler throws; sinks that succeeded before it are checkpointed
+ * Runs the change through the handlers, strictly in order, each seeing what the one before it passed. Skips sinks that have
+ * already delivered it. May stop early at a sink where the change waits for others, or at a group that is busy.
+ * @throws HandlerFailure if a handler throws; sinks that succeeded before it are checkpointed
  */
 export async function attempt(delivery: Delivery, options: AttemptOptions): Promise<Outcome> {
   const { change, timerOf } = delivery;
   const memory: Memory = { states: new Map(), wakeUps: [] };
-  // Nobody waits for it any more; the branches would be told of something that no handler has said.
+  // The handler that asked for this wake-up is gone; passed on, it would reach the branches without any handler's doing.
   if (timerOf !== undefined && !options.steps.some(({ id }) => id === timerOf))
     return { end: { kind: 'halted', by: timerOf, reason: 'asked for by a handler that was removed' }, writes: memory };
   return walk(stepsOf(delivery, options.steps), change, { delivery, options, memory });
@@ -75,7 +75,7 @@ interface Run {
   readonly delivery: Delivery;
   readonly options: AttemptOptions;
   readonly memory: Memory;
-  /** The sink whose fallback is told of the change. */
+  /** The sink whose fallback is being used. */
   readonly insteadOf?: string;
 }
 
@@ -95,7 +95,8 @@ async function walk(steps: readonly Step[], given: Change, begun: Run): Promise<
       }
       options.observer.verdict(step.id, isHalt(verdict) ? 'halt' : 'pass');
       if (isHalt(verdict)) return { end: { kind: 'halted', by: step.id, reason: verdict.reason }, writes: memory };
-      // The end of the delivery implies the last one's success; what a sink noted is not stored, so that it is asked again.
+      // The end of the delivery implies success of the last step. A sink that added notes is not checkpointed: they are not
+      // stored, so on a retry it must run again.
       const isKept = step.type === 'sink' && verdict === change;
       if (isKept && step !== steps.at(-1)) checkpoints.push(options.checkpoint(step.id));
       change = verdict;
@@ -113,7 +114,7 @@ function isGrouping(step: Step, { group }: Delivery): step is Grouping {
   return step.type === 'stateful' && step.instance.group !== undefined && group === undefined;
 }
 
-/** The run with the state of its group; or why the change does not go on. */
+/** The run with the state of its group, or why the change does not continue. */
 async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run | Halt | Moved> {
   const group = await within(
     step,
@@ -129,12 +130,12 @@ async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run
 
 type Waiting = Pick<Arrival, 'change' | 'until'>;
 
-/** By what every change and halt has: a handler may answer with more beside it. */
+/** Judged by what every change and every halt has, as a handler may return additional properties. */
 function waits(verdict: Verdict | Waiting): verdict is Waiting {
   return !isHalt(verdict) && !('action' in verdict);
 }
 
-/** What the handler says, or that the change waits here for others: before it is told, or because the receiver's rate says so. */
+/** The handler's verdict, or that the change waits here for others: before it is sent, or due to the receiver's rate limit. */
 async function take(step: Step, change: Change, run: Run): Promise<Verdict | Waiting> {
   if (!canGather(step) || run.delivery.isAlone) return tell(step, change, run);
   const { gather } = run.options;
@@ -150,7 +151,7 @@ async function take(step: Step, change: Change, run: Run): Promise<Verdict | Wai
   }
 }
 
-/** @throws HandlerFailure when a note cannot be kept: without it the branches would see another change than they were promised */
+/** @throws HandlerFailure if a note cannot be stored, as the branches would see a different change without it */
 function editsFor({ change, edited }: Delivery, passed: Change, steps: readonly Step[]): string | undefined {
   try {
     return editsOf(change, passed, edited);
@@ -160,13 +161,13 @@ function editsFor({ change, edited }: Delivery, passed: Change, steps: readonly 
   }
 }
 
-/** What still has to run. */
+/** The steps that still have to run. */
 function stepsOf({ delivered, timerOf }: Delivery, steps: readonly Step[]): readonly Step[] {
   const concerned = timerOf === undefined ? steps : stepsOfTimer(timerOf, steps);
   return concerned.filter(({ id }) => !delivered.includes(id));
 }
 
-/** It starts at the handler that asked for it; what comes of it is asked of those before it that say when nothing is told. */
+/** A wake-up starts at the handler that asked for it; then come those before it that must also see what wake-ups lead to. */
 function stepsOfTimer(timerOf: string, steps: readonly Step[]): readonly Step[] {
   const from = steps.findIndex(({ id }) => id === timerOf);
   return [...steps.slice(from, from + 1), ...steps.slice(0, from).filter(holdsWakeUps), ...steps.slice(from + 1)];
@@ -197,7 +198,7 @@ function call(step: Step, change: Change, run: Run): Promise<Verdict> {
   return within(step, change, run, handle, checkedVerdict);
 }
 
-/** What `read` makes of the answer of one call, which has the handler's deadline. @throws HandlerFailure */
+/** Makes one call within the handler's deadline, and returns its answer as converted by `read`. @throws HandlerFailure */
 async function within<A, T>(
   step: Step,
   change: Change,
@@ -233,7 +234,7 @@ async function deliver(sink: SinkInstance, change: Change, context: HandlerConte
   return sinkVerdict(await sink.deliver(change, context), change);
 }
 
-/** Keeps what a stateful handler decided until the delivery ends; a failed attempt's is forgotten with it. */
+/** Keeps what a stateful handler decided until the delivery ends; dropped if the attempt fails. */
 async function remember(
   handler: string,
   memory: Memory,

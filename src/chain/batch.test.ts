@@ -13,11 +13,11 @@ interface Told {
 interface Channel {
   readonly told: Told[];
   readonly definition: HandlerDefinition;
-  /** Thrown by the next messages, one each. */
+  /** Thrown by the next messages, one by each. */
   readonly failures: unknown[];
 }
 
-/** A sink that names up to `fits` changes in one message. `wait` says when it may be sent, as a rate would. */
+/** A sink that puts up to `fits` changes into one message. `wait` returns when it may be sent, like a rate limit. */
 function channel(options: { fits?: number; wait?: () => number | undefined } = {}): Channel {
   const told: Told[] = [];
   const failures: unknown[] = [];
@@ -36,7 +36,7 @@ function channel(options: { fits?: number; wait?: () => number | undefined } = {
   return { told, failures, definition };
 }
 
-/** One message a second, as the clock of the chain says. */
+/** One message a second, by the chain's clock. */
 function paced(chainOf: () => TestChain): () => number | undefined {
   let freeAt = 0;
   return () => {

@@ -1,4 +1,4 @@
-/** Changes that waited at one sink, told together: who they are is stored before the first attempt, the outcome is each one's. */
+/** Delivers changes that waited at one sink together: members are stored before the first attempt, the outcome is per member. */
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { idempotencyKey, type Change } from '../change.ts';
@@ -32,7 +32,7 @@ export interface BatchWork {
   readonly enricher: Enricher;
   readonly evidence: Evidence;
   readonly spares: Spares;
-  /** The sink, and when it waits; undefined when it left the configuration. */
+  /** The sink, and when it waits; undefined if it left the configuration. */
   readonly sink: { readonly step: SinkStep; readonly gathering: Gathering } | undefined;
   attempt(delivery: Delivery, gather: Gather): Promise<Outcome>;
   settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void>;
@@ -46,10 +46,10 @@ interface Member {
 
 const changesOf = (members: readonly Member[]): readonly Change[] => members.map(({ arrival }) => arrival.change);
 
-/** Members that are prepared between two turns of the event loop. */
+/** Members prepared per turn of the event loop. */
 const PER_TURN = 32;
 
-/** Never rejects: each member is settled, or handed back. */
+/** Never rejects: each member is settled or released. */
 export async function runBatch(given: Batch, work: BatchWork): Promise<void> {
   const batch = await setBatchAside(given, work);
   const { sink } = work;
@@ -91,14 +91,14 @@ function fittingOf(changes: readonly Change[], { id, instance }: SinkStep, { log
 
 const NEVER: Gather = { until: () => undefined, limited: () => undefined };
 
-/** One by one after all, in order. */
+/** Delivers them one by one, in order. */
 async function alone(deliveries: readonly Delivery[], work: BatchWork, gather: Gather): Promise<void> {
   for (const delivery of deliveries) {
     await work.settle(delivery, await runOnce(delivery, () => work.attempt(delivery, gather), work.retry));
   }
 }
 
-/** The handlers before the sink run again, for what they make of a change is not stored. Who does not come to it is settled here. */
+/** Runs the handlers before the sink again, as their results are not stored. Settles members that do not reach the sink. */
 async function arrivalsOf({ deliveries, handler }: Batch, work: BatchWork): Promise<readonly Member[]> {
   const gather: Gather = { until: (sink) => (sink === handler ? 0 : undefined), limited: () => undefined };
   const arrived: Member[] = [];
@@ -114,7 +114,7 @@ async function arrivalsOf({ deliveries, handler }: Batch, work: BatchWork): Prom
 
 type Sink = NonNullable<BatchWork['sink']>;
 
-/** With what is read of the objects that they involve: a message is longer with it. Undefined: that cannot be had now, and all wait. */
+/** Adds what is read of the involved objects, as it lengthens the message. Undefined if that is not available now; all wait. */
 async function withObjects(
   members: readonly Member[],
   sink: Sink,
@@ -134,12 +134,12 @@ async function withObjects(
   return undefined;
 }
 
-/** They came together and end together: the one with the most attempts left speaks for all. */
+/** The members share their attempts: the one with the most attempts left stands for all. */
 function spokesmanOf(members: readonly Member[]): Delivery {
   return members.map(({ delivery }) => delivery).reduce((a, b) => (b.attempts < a.attempts ? b : a));
 }
 
-/** Answers until when the receiver's rate allows no message, if that is why nothing was sent. */
+/** Returns until when the receiver's rate limit allows no message, if that is why nothing was sent. */
 async function deliver(
   members: readonly Member[],
   id: number,
@@ -167,7 +167,7 @@ async function deliver(
 
 type Unsent = Exclude<Ran<unknown>, { kind: 'done' }>;
 
-/** Each waits, or is given up. @param id of the batch, if its members are fixed. Answers as {@link deliver} does */
+/** Each member waits or is given up. @param id of the batch, if its members are fixed. Returns the same as {@link deliver} */
 async function failed(
   members: readonly Member[],
   id: number | undefined,
@@ -188,9 +188,9 @@ interface Message {
 }
 
 /**
- * All in one message, or a fallback in as many as it needs: the members are those that fit into one of the sink it stands in for.
+ * Sends all in one message; a fallback needs several if fewer members fit into its messages than into those of its sink.
  *
- * @param alreadyTold by a fallback, before it failed or its rate made it wait: they are not told again; grows with each message
+ * @param alreadyTold members already sent by a fallback before it failed or had to wait: not sent again; grows with each message
  */
 async function tell(
   { members: all, first, insteadOf }: Message,
@@ -217,7 +217,7 @@ async function tell(
 
 type ContextFor = (change: Change) => HandlerContext;
 
-/** Within the sink's deadline. @throws HandlerFailure */
+/** Runs within the sink's deadline. @throws HandlerFailure */
 async function inTime<T>(
   { first, insteadOf }: Message,
   step: SinkStep,
@@ -235,7 +235,7 @@ async function inTime<T>(
   }
 }
 
-/** The sink is done with all of them in one transaction; then each goes on. */
+/** Checkpoints all members in one transaction; then each continues through the chain. */
 async function told(members: readonly Member[], step: SinkStep, work: BatchWork): Promise<void> {
   const ids = members.map(({ delivery }) => delivery.id);
   await work.persistence.keepTrying('note a delivery', () => work.store.checkpointAll(ids, step.id));
@@ -245,7 +245,7 @@ async function told(members: readonly Member[], step: SinkStep, work: BatchWork)
   await Promise.all(members.map(goOn));
 }
 
-/** What failed for all, as this one's: what was never sent may be told with others, what may have arrived only with the same ones. */
+/** The common failure as this member's: unsent, it may be gathered with others; perhaps arrived, only with the same members. */
 function failureFor(
   { attempts }: Delivery,
   ran: Unsent,
@@ -257,7 +257,7 @@ function failureFor(
   return { ...ran, park: { ...ran.park, attempts: attempts + (ran.why === 'failed' ? 1 : 0), gather } };
 }
 
-/** Of the members' own keys: the same for every attempt, over restarts too. */
+/** The hash of the members' keys: the same for every attempt, even after restarts. */
 function keyOf(changes: readonly Change[], handler: string): string {
   const keys = changes.map((change) => idempotencyKey(change, handler)).join('\n');
   const hash = createHash('sha256').update(keys).digest('hex').slice(0, 32);

@@ -1,4 +1,4 @@
-/** What one chain has taken from the store and not begun: asked for ahead, in as few calls as will do. */
+/** What one chain has claimed from the store but not begun: claimed ahead, in as few calls as possible. */
 import type { Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
 import type { Batch, Claimed, Delivery, Store } from '../store/store.ts';
@@ -10,34 +10,34 @@ export interface ClaimsOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly persistence: Persistence;
-  /** Whether changes that come faster than they are told may be merged. */
+  /** Whether changes that come faster than they are delivered may be merged. */
   readonly coalesce: boolean;
-  /** Deliveries that were begun and wait for the store without a slot: they count as taken. */
+  /** How many deliveries have begun and wait for the store without a slot: they count as claimed. */
   aside(): number;
   /** Whether changes are gathered at a sink of the chain. */
   gathers(): boolean;
-  /** Something may be begun. */
+  /** Called when there may be something to begin. */
   onTaken(claimed: Claimed): void;
-  /** None is gathered at any sink now. */
+  /** Called when nothing is gathered at any sink. */
   onDrained(): void;
-  /** Nothing is asked for any more, for now. */
+  /** Called when claiming has ended for now. */
   onQuiet(): void;
 }
 
-/** Of a group, with the one whose turn it is: each run of a group costs one commit, and its state is read and written once. */
+/** Deliveries of a group claimed along with the first: a run of a group costs one commit, and its state is read and written once. */
 const BEHIND = 31;
-/** Claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
+/** Deliveries claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
 const CLAIM_AHEAD = 64;
-/** No more are claimed while the manifests of those that wait are as large as this: a receiver that hangs would have each chain hold hundreds of megabytes. */
+/** Claiming stops while the waiting manifests are this large: with a hanging receiver each chain could hold hundreds of MB. */
 const AHEAD_BYTES = 4 * 1024 * 1024;
 
 export class Claims {
   readonly #options: ClaimsOptions;
   readonly #stateful: readonly string[];
   readonly #alarm: Alarm;
-  /** Single ones, or some of one group in order. */
+  /** Single deliveries, or several of one group in order. */
   #ready: Delivery[][] = [];
-  /** One at most: a batch may be large. */
+  /** At most one, as a batch may be large. */
   #batch: Batch | undefined;
   #batchRuns = false;
   #mayHaveGathered = true;
@@ -45,7 +45,7 @@ export class Claims {
   #isClaiming = false;
   /** Something happened since the last claim began. */
   #again = false;
-  /** The last claim did not ask for all that is due. */
+  /** The last claim did not ask for everything that is due. */
   #leftMore = false;
 
   constructor(options: ClaimsOptions) {
@@ -55,24 +55,24 @@ export class Claims {
     this.#stateful = chain.handlers.filter(({ definition }) => definition.type === 'stateful').map(({ id }) => id);
   }
 
-  /** There may be work. */
+  /** To be called when there may be work. */
   kick(): void {
     this.#again = true;
     if (!this.#isStopped && !this.#isClaiming) void this.#claimAll();
   }
 
-  /** Takes no more. */
+  /** Stops claiming. */
   stop(): void {
     this.#isStopped = true;
     this.#alarm.cancel();
   }
 
-  /** More is due than was asked for: to be kicked when there is room. */
+  /** Whether more may be due than was claimed; then {@link kick} when there is room. */
   get leftMore(): boolean {
     return this.#leftMore;
   }
 
-  /** Whether something waits to be begun. */
+  /** Whether any delivery is waiting to begin. */
   get hasReady(): boolean {
     return this.#ready.length > 0;
   }
@@ -89,12 +89,12 @@ export class Claims {
     return this.#isClaiming;
   }
 
-  /** The next one, and what is to be run behind it, in order. */
+  /** The next delivery, and those to run after it, in order. */
   next(): readonly Delivery[] | undefined {
     return this.#ready.shift();
   }
 
-  /** No other is claimed before {@link batchEnded}. */
+  /** Hands out the batch; no other is claimed before {@link batchEnded}. */
   nextBatch(): Batch | undefined {
     const batch = this.#batch;
     this.#batch = undefined;
@@ -106,7 +106,7 @@ export class Claims {
     this.#batchRuns = false;
   }
 
-  /** All that was not begun, to be given back. */
+  /** Everything not begun, to be released. */
   takeAll(): readonly Delivery[] {
     return [...this.#ready.splice(0).flat(), ...(this.nextBatch()?.deliveries ?? [])];
   }
@@ -150,14 +150,14 @@ export class Claims {
     if (!this.#isStopped) this.#alarm.set(claimed.nextDueAt);
   }
 
-  /** A chain without a sink that gathers asks once more after its start only: for what an earlier configuration left. */
+  /** A chain without a gathering sink asks for batches only until there are none: an earlier configuration may have left some. */
   #drained(): void {
     this.#options.onDrained();
     this.#mayHaveGathered = this.#options.gathers();
   }
 }
 
-/** Those of one group together, in order. */
+/** Groups deliveries that are to run together, in order. */
 function runsIn(deliveries: readonly Delivery[]): Delivery[][] {
   const runs: Delivery[][] = [];
   for (const delivery of deliveries) {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { countOf, sink, startTestChain, stateful, type TestChainOptions } from '../testing/test-chain.ts';
 import type { HandlerDefinition } from './handler.ts';
 
-/** Three versions of one object wait, for 25 s unless said otherwise, behind another that the only slot works on. */
+/** Three versions of one object wait, for 25 s by default, behind another that occupies the only slot. */
 async function overloaded(
   t: Parameters<typeof startTestChain>[0],
   {

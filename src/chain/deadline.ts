@@ -9,14 +9,14 @@ export interface DeadlineOptions {
 
 /** One call of a handler. */
 export interface Call {
-  /** Made when it is first asked for: most calls are over at once, in less time than that takes. */
+  /** Created on first use: most calls end in less time than that takes. */
   readonly signal: AbortSignal;
 }
 
 class RunningCall implements Call {
   #controller: AbortController | undefined;
   #reason: Error | undefined;
-  /** Told once, when it is given up. */
+  /** Called once, when the call is aborted. */
   onAbort: (reason: Error) => void = () => undefined;
 
   get signal(): AbortSignal {
@@ -33,18 +33,18 @@ class RunningCall implements Call {
   }
 }
 
-/** The calls that are running, so that all can be given up when the process stops. */
+/** The running calls, so that all can be aborted when the process stops. */
 export class RunningCalls {
   readonly #calls = new Set<RunningCall>();
   readonly #refusal: () => Error | undefined;
   #reason: Error | undefined;
 
-  /** @param refusal asked before each call: why it must not begin. Default: it may */
+  /** @param refusal called before each call, returns why it must not begin, if so. Default: it may */
   constructor(refusal: () => Error | undefined = () => undefined) {
     this.#refusal = refusal;
   }
 
-  /** Aborts what runs, and whatever would begin after it. */
+  /** Aborts running calls, and any that would begin later. */
   abort(reason: Error): void {
     this.#reason = reason;
     for (const call of this.#calls) call.abort(reason);
@@ -66,8 +66,8 @@ export class RunningCalls {
 }
 
 /**
- * What `work` answers. When it takes longer than `ms`, or `calls` are aborted, its signal aborts and this
- * rejects with the reason, whatever `work` does then. An answer that is no promise costs no timer.
+ * Returns what `work` returns. If it takes longer than `ms`, or `calls` are aborted, its signal aborts and this
+ * rejects with the reason, whatever `work` then does. A synchronous answer needs no timer.
  */
 export function withDeadline<T>(work: (call: Call) => T | Promise<T>, options: DeadlineOptions): T | Promise<T> {
   options.calls.throwIfAborted();
@@ -81,7 +81,7 @@ function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
   return typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function';
 }
 
-/** Why it was aborted comes before what the handler makes of its signal, which says less. */
+/** The reason of an abort takes precedence over what the handler makes of its signal, which is less informative. */
 function raced<T>(answer: Promise<T>, call: RunningCall, { clock, ms, calls }: DeadlineOptions): Promise<T> {
   return new Promise((resolve, reject) => {
     const finish = (): void => {
@@ -94,7 +94,7 @@ function raced<T>(answer: Promise<T>, call: RunningCall, { clock, ms, calls }: D
     };
     const cancel = clock.after(ms, () => call.abort(new Error(`it was not done within ${ms / 1000} s`)));
     calls.add(call);
-    // A thenable that is not by the rules may resolve with a promise: only what that one answers is the end.
+    // A non-standard thenable may resolve with a promise, which has to be awaited too.
     Promise.resolve(answer).then(
       (value) => {
         finish();

@@ -5,7 +5,7 @@ import { startReceiver } from '../testing/receiver.ts';
 import { sink, startTestChain, type TestChain } from '../testing/test-chain.ts';
 import { defineSink, type HandlerDefinition } from './handler.ts';
 
-/** A sink that throws what `failure` answers, and notes when it was called. */
+/** A sink that throws what `failure` returns, and records when it was called. */
 function failing(times: number[], chain: () => TestChain, failure: () => Error | undefined): HandlerDefinition {
   return sink('sink', () => {
     times.push(chain().clock.monotonic());
@@ -14,7 +14,7 @@ function failing(times: number[], chain: () => TestChain, failure: () => Error |
   });
 }
 
-/** In steps that no deadline of a request fits into: a real server could not answer before it. */
+/** Advances in steps shorter than any request deadline, so that a real server can answer before it. */
 async function passSeconds(chain: TestChain, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) await chain.advance(1_000);
 }
@@ -102,7 +102,7 @@ describe('chain runner: deferral', () => {
   });
 });
 
-/** A sink that posts to `url` through the program's one way out. */
+/** A sink that posts to `url` through a receiver. */
 function posting(url: string, perSecond = 0): HandlerDefinition {
   return defineSink({
     ...sink('post', () => Promise.resolve()),

@@ -1,4 +1,4 @@
-/** Makes it durable what has become of a change in a chain: its end, its wait, its forks, or that it was handed back. */
+/** Writes the result of a run to the store: end, wait, forks, or release. */
 import { withNote } from '../change/lazy-change.ts';
 import type { ChainConfig } from '../config/config.ts';
 import { editsOf } from '../change/edits.ts';
@@ -11,7 +11,7 @@ export interface EndsOptions {
   readonly chain: ChainConfig;
   readonly store: Store;
   readonly log: Logger;
-  /** These branches, or the chain that is told of dead letters, have got a change. */
+  /** Called when these branches, or the chain for dead letters, have been given a change. */
   readonly onForked?: (chains: readonly string[]) => void;
 }
 
@@ -22,7 +22,7 @@ export class Ends {
     this.#options = options;
   }
 
-  /** Answers whether there may be more to claim. */
+  /** Returns whether there may be more to claim. */
   async write(delivery: Delivery, fate: Fate): Promise<boolean> {
     if (fate.kind === 'ended') return this.#complete(delivery.id, fate.passage);
     if (fate.kind === 'parked' || fate.kind === 'gathered') await this.#options.store.park(delivery.id, fate.park);
@@ -30,7 +30,7 @@ export class Ends {
     return true;
   }
 
-  /** A store that refuses does it when it is opened next. @param perhapsSent see `Store.release` */
+  /** If the store refuses, reopening it has the same effect. @param perhapsSent see `Store.release` */
   async release({ id }: Delivery, perhapsSent = false): Promise<void> {
     try {
       await this.#options.store.release(id, perhapsSent);
@@ -55,7 +55,7 @@ export class Ends {
     const { store, chain, onForked } = this.#options;
     const why = { handler: failure.handler, error: failure.message, attempts };
     const death = { ...why, isAlone };
-    // Who is told of a dead letter and fails, too, tells nobody: two chains could go on for ever.
+    // A failure to deliver a dead letter is not reported again: two chains could go on forever.
     if (chain.deadLettersTo === undefined || change.notes.deadLetter !== undefined) return store.deadLetter(id, death);
     const chains = [chain.deadLettersTo];
     const told = withNote(change, 'deadLetter', { ...why, id, chain: chain.name });

@@ -1,11 +1,11 @@
-/** Where an error was thrown, for whoever wrote the file. */
+/** Where an error was thrown, for the author of the file. */
 import { fileURLToPath } from 'node:url';
 
-/** As Node writes it: a URL of an ES module, a path of CommonJS. */
+/** Node names ES modules by URL, CommonJS by path. */
 const FILE = String.raw`(?:file:|\/|[A-Z]:\\)[^\n()]+:\d+`;
 const HERE = fileURLToPath(new URL('../../', import.meta.url));
 
-/** `/x/page-me.ts:12`, which may be a file that it imports: of a syntax error it stands before the stack, else in it. */
+/** `/x/page-me.ts:12`, or a file that it imports. For a syntax error the place comes before the stack, otherwise in it. */
 export function placeOf(thrown: unknown): string | undefined {
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : '';
   const [before] = new RegExp(`^${FILE}(?=\\n)`).exec(stack) ?? [];
@@ -16,7 +16,7 @@ export function placeOf(thrown: unknown): string | undefined {
   return `${file.startsWith('file:') ? fileURLToPath(file) : file}${line}`;
 }
 
-/** Of a mistake in a handler of the user's own; of what it threw on purpose the message says enough. */
+/** The place of a bug in a user's own handler; for an error thrown on purpose the message is enough. */
 export function placeOfMistake(thrown: Error): string | undefined {
   if (!MISTAKES.has(thrown.name)) return undefined;
   const place = placeOf(thrown);

@@ -21,7 +21,7 @@ function resource(events: Partial<EventConfig>, namespaces: readonly string[] = 
   return { ...all, events: [{ namespaces, ...EVERY, ...events }] };
 }
 
-/** `pass`, or who halted it and why. */
+/** `pass`, or the handler that halted it and the reason. */
 async function verdict(resources: readonly ResourceConfig[], change: Change): Promise<string> {
   for (const { id, definition, options } of eventRules('default', resources)) {
     assert.equal(definition.type, 'transform');

@@ -1,6 +1,6 @@
 /**
- * What a chain's resources say of Kubernetes Events, as the first steps of the chain. The source leaves out what no chain of a
- * scope wants told; but chains that share one may want different things, and an age is that of a change.
+ * A chain's settings for Kubernetes Events, as the first steps of the chain. The source leaves out what no chain of a
+ * scope wants, but chains that share a scope may want different things, and only a change has an age.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -11,10 +11,10 @@ import { member, type Json } from '../json.ts';
 import { meanNamespace } from '../namespaces.ts';
 import { defineTransform, halt, type Halt } from './handler.ts';
 
-/** Holds back, or undefined: the change goes on. */
+/** Returns a halt, or undefined to pass the change. */
 type Rule = (change: Change, resources: readonly EventConfig[]) => Halt | undefined;
 
-/** The handlers `repeats` and `maxAge` of a chain, where they can make a difference. */
+/** The handlers `repeats` and `maxAge` of a chain, if they can make a difference. */
 export function eventRules(chain: string, resources: readonly ResourceConfig[]): readonly HandlerConfig[] {
   const rules: HandlerConfig[] = [];
   const add = (name: string, summary: string, rule: Rule, matters: (events: EventConfig) => boolean) => {
@@ -45,7 +45,7 @@ function definitionOf(name: string, summary: string, rule: Rule, resources: read
   return defineTransform({ name, summary, description: summary, options, examples: [], create: () => ({ handle }) });
 }
 
-/** Where several resources cover an Event, the one that tells more counts. What we saw late is not too old for that. */
+/** If several resources cover an Event, the most permissive one counts. An Event that we saw late is not too old. */
 function ofAge({ after, observedAt, flags }: Change, resources: readonly EventConfig[]): Halt | undefined {
   if (after === undefined || flags.whileAway === true || flags.delayed === true) return undefined;
   const maxAgeMs = Math.max(...resources.map((resource) => resource.maxAgeMs ?? Infinity));
@@ -62,7 +62,7 @@ function ofRepeats({ before, after }: Change, resources: readonly EventConfig[])
   return halt(`occurrence ${occurrencesOf(after)} of an Event is not told: ${told}`);
 }
 
-/** By the same rule as the digests that the source compares. */
+/** Whether an update is to be reported, by the same rule as the digests in the source. */
 function isTold(before: Manifest, after: Manifest, repeats: Repeats): boolean {
   if (repeats === 'every') return true;
   if (repeats === 'powers' && powerOf(occurrencesOf(before)) !== powerOf(occurrencesOf(after))) return true;
@@ -75,7 +75,7 @@ function withoutRepeats(event: Manifest): object {
   return { ...Object.fromEntries(rest), metadata };
 }
 
-/** Whether a field selector may mean the Event: not when a text that it names is another one. The rest only the API server knows. */
+/** Whether a field selector may match the Event: no if a text field contradicts it. Of other fields only the API server knows. */
 function maySelect(fieldSelector: string, event: Manifest | undefined): boolean {
   const requirements = fieldSelector.matchAll(/([\w.]+)(==?|!=)((?:\\.|[^\\,])*)/g);
   return [...requirements].every(([, path = '', operator, value = '']) => {

@@ -1,4 +1,4 @@
-/** A failed attempt: which handler threw, and what. */
+/** Failed attempts: which handler threw what. */
 import { codeOf, toError } from '../errors.ts';
 import { shortened } from '../log.ts';
 import { placeOfMistake } from './error-place.ts';
@@ -6,12 +6,12 @@ import { placeOfMistake } from './error-place.ts';
 const MAX_TEXT_CHARS = 1_000;
 const MAX_CAUSES = 4;
 const SHORT_MS = 1_000;
-/** A date ends at 8.64e15 (ECMA-262, 21.4.1.1), and it is added to one. */
+/** Dates end at 8.64e15 (ECMA-262, 21.4.1.1), and this is added to one. */
 const MAX_MS = 8e15;
 
 /**
- * What a handler threw, wrapped whatever it was: p-retry gives up at once on a `TypeError`, which here is as good a reason
- * to try again as any other.
+ * Wraps whatever a handler threw: p-retry gives up at once on a `TypeError`, which here is as good a reason
+ * to retry as any other.
  */
 export class HandlerFailure extends Error {
   override readonly name = 'HandlerFailure';
@@ -32,14 +32,14 @@ export class HandlerFailure extends Error {
   }
 }
 
-/** Whether a failure is that its receiver's rate wants it to wait. */
+/** Whether it failed because the receiver's rate limit asks it to wait. */
 export function asksToWait(thrown: unknown): thrown is HandlerFailure {
   return thrown instanceof HandlerFailure && thrown.code === 'WAIT';
 }
 
 /**
- * Until when a failure that {@link asksToWait} does, milliseconds since the epoch. A time that has long passed is a mistake, such as
- * a duration, and would come due again at once, and again: it is a second from `now`.
+ * Until when a failure for which {@link asksToWait} holds wants to wait, milliseconds since the epoch. A time long past is a
+ * mistake, such as a duration, and would come due again and again: a second from `now` is used instead.
  */
 export function waitOf(failure: HandlerFailure, now: number): number {
   const until = numberOf(failure, 'until') ?? 0;
@@ -47,8 +47,8 @@ export function waitOf(failure: HandlerFailure, now: number): number {
 }
 
 /**
- * A handler may bring its own copy of this package, so the shape is read and not the class. What is longer than a date can say, such
- * as nanoseconds, is not said: the store could not give it back.
+ * Reads the shape, not the class, as a handler may bring its own copy of this package. Ignores numbers beyond the range of dates,
+ * such as nanoseconds, which the store could not give back.
  */
 export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfterMs' | 'openForMs'): number | undefined {
   const value: unknown = Reflect.get(cause, field);
@@ -56,8 +56,8 @@ export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfter
 }
 
 /**
- * Message and causes in one line of bounded length, for the log and the store; of URLs no credentials, and of those of the
- * web only the hosts, for a path may be a password. A mistake in somebody's own handler has its file and line.
+ * Message and causes in one line of bounded length, for the log and the store. Removes credentials from URLs, and reduces http(s)
+ * URLs to their host, as the path may be a password. A bug in a user's handler comes with its file and line.
  */
 export function textOf(error: Error): string {
   const messages: string[] = [];

@@ -5,7 +5,7 @@ import { RetryAfterError, WaitError } from '../errors.ts';
 import { countOf, sink, startTestChain, type TestChain } from '../testing/test-chain.ts';
 import type { HandlerDefinition } from './handler.ts';
 
-/** A sink whose receiver's breaker is open since it was first asked. */
+/** A sink whose receiver's breaker has been open since its first call. */
 function broken(clock: () => number): HandlerDefinition {
   let since: number | undefined;
   const fail = (): Promise<void> => {

@@ -1,23 +1,23 @@
-/** Another sink tells in place of one whose receiver has been unwell for long. */
+/** Lets another sink deliver in place of one whose receiver has been failing for long. */
 import { RetryAfterError } from '../errors.ts';
 import { asksToWait, HandlerFailure, numberOf } from './failure.ts';
 import type { Observer } from './observe.ts';
 import type { SinkStep } from './step.ts';
 
-/** The sinks that tell only in place of others, by id. */
+/** The sinks that are only fallbacks for others, by id. */
 export type Spares = ReadonlyMap<string, SinkStep>;
 
-/** One message, of one change or of several, and how a sink tells it. */
+/** One message, for one change or several, and how a sink delivers it. */
 export interface Telling<T> {
   readonly spares: Spares;
   readonly observer: Pick<Observer, 'fallback'>;
-  /** Changes in it. */
+  /** How many changes it contains. */
   readonly changes: number;
-  /** @param insteadOf the sink in whose place `sink` tells */
+  /** @param insteadOf the sink that `sink` stands in for */
   tell(sink: SinkStep, insteadOf?: string): Promise<T>;
 }
 
-/** What another sink tells in this one's place counts as told by this one; where it fails, too, this one's failure decides. */
+/** A delivery by the fallback counts as this sink's. If the fallback fails too, this sink's failure decides. */
 export async function tellOrSpare<T>(step: SinkStep, telling: Telling<T>, insteadOf?: string): Promise<T> {
   try {
     return await telling.tell(step, insteadOf);
@@ -33,14 +33,14 @@ export async function tellOrSpare<T>(step: SinkStep, telling: Telling<T>, instea
   }
 }
 
-/** The sink that may tell in place of `step` after this failure; undefined when its own retries and deferrals go on. */
+/** The fallback to use for `step` after this failure; undefined to continue with its own retries and deferrals. */
 function spareFor({ fallback }: SinkStep, failure: HandlerFailure, spares: Spares): SinkStep | undefined {
   const openForMs = numberOf(failure, 'openForMs');
   if (fallback === undefined || openForMs === undefined || openForMs < fallback.afterMs) return undefined;
   return spares.get(fallback.id);
 }
 
-/** A failure that asks to wait for longer than until the fallback's time comes asks for less. */
+/** Shortens the wait that a failure asks for so that it ends when the fallback may take over. */
 function inTimeForFallback({ id, fallback }: SinkStep, failure: HandlerFailure): HandlerFailure {
   const openForMs = numberOf(failure, 'openForMs');
   if (fallback === undefined || openForMs === undefined || openForMs >= fallback.afterMs) return failure;

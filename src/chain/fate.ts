@@ -1,34 +1,34 @@
-/** What becomes of a change after one run of its chain. */
+/** What happens to a change after one run of its chain. */
 import type { Change } from '../change.ts';
 import type { Delivery, End, ParkRequest, StateWrites } from '../store/store.ts';
 import type { HandlerFailure } from './failure.ts';
 
-/** How the change got through, and what stateful handlers want kept: committed together. */
+/** How the change ended, and what stateful handlers want stored: committed together. */
 export interface Passage {
   readonly end: End;
   readonly writes: StateWrites;
-  /** What the handlers made of the change, for branches. */
+  /** The handlers' edits of the change, for branches. */
   readonly edits?: string | undefined;
 }
 
-/** The change has come to a sink that will tell of several at once. */
+/** The change has reached a sink that will deliver several at once. */
 export interface Arrival {
   /** The sink's id. */
   readonly at: string;
-  /** As it came there. */
+  /** The change as it reached the sink. */
   readonly change: Change;
-  /** When the sink waits no longer for more, milliseconds since the epoch. */
+  /** When the sink stops waiting for more, milliseconds since the epoch. */
   readonly until: number;
-  /** What is left of the chain once the sink has told of it. @throws HandlerFailure */
+  /** Runs the rest of the chain once the sink has delivered the change. @throws HandlerFailure */
   readonly goOn: () => Promise<Outcome>;
 }
 
-/** The change waits for another of its group, handed back to the store. */
+/** The change was released to the store, where it waits for another of its group. */
 export interface Moved {
   readonly movedTo: string;
 }
 
-/** What one run of the chain comes to when no handler fails. */
+/** The result of one run of the chain in which no handler fails. */
 export type Outcome = Passage | Arrival | Moved;
 
 /** How a run of the chain ended. */
@@ -37,7 +37,7 @@ export type Fate =
   | { readonly kind: 'gathered'; readonly park: ParkRequest }
   | Failed;
 
-/** What follows from a run that no failure ended; undefined: nothing does, the store has the change again. */
+/** What follows from a run without a failure; undefined if nothing does, as the change was released. */
 export function fateOf({ attempts, deferredSince }: Delivery, result: Outcome): Fate | undefined {
   if ('movedTo' in result) return undefined;
   if (!('goOn' in result)) return { kind: 'ended', passage: result };
@@ -46,7 +46,7 @@ export function fateOf({ attempts, deferredSince }: Delivery, result: Outcome): 
   return { kind: 'gathered', park: { until, attempts, deferredSince, reason, gather: { handler: at } } };
 }
 
-/** A run that a handler's failure ended. */
+/** A run that ended with a handler's failure. */
 export type Failed =
   | { readonly kind: 'parked'; readonly why: ParkReason; readonly failure: HandlerFailure; readonly park: ParkRequest }
   | {
@@ -57,5 +57,5 @@ export type Failed =
       readonly isAlone?: true;
     };
 
-/** `failed` spent an attempt; `deferred` and `waiting` did not. */
+/** `failed` used up an attempt; `deferred` and `waiting` did not. */
 export type ParkReason = 'failed' | 'deferred' | 'waiting';

@@ -11,7 +11,7 @@ const missed = changeOf({ after, flags: { whileAway: true } });
 function gathering(options: Partial<GatheringOptions> = {}) {
   const clock = new FakeClock();
   const it = new Gathering({ clock, window: undefined, awayFrom: undefined, ...options });
-  /** Until when a change waits, milliseconds from now; undefined: it is told. */
+  /** Until when a change waits, milliseconds from now; undefined if it is delivered. */
   const waitOf = (change = now): number | undefined => {
     const until = it.until(change);
     return until === undefined ? undefined : until - clock.steady();

@@ -1,33 +1,33 @@
-/** When a sink that can tell of several changes at once waits for more of them, instead of telling of one. */
+/** Decides when a sink that can deliver several changes at once waits for more, instead of delivering a single one. */
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { BatchWindow } from './handler.ts';
 
 export interface GatheringOptions {
   readonly clock: Clock;
-  /** Undefined: only the receiver's rate makes it wait. */
+  /** Undefined if only the receiver's rate limit makes it wait. */
   readonly window: BatchWindow | undefined;
-  /** From how many changes on those that happened while nothing was watching are told at once; undefined: they are as any other. */
+  /** Least number of changes from while nothing was watching that are delivered together; undefined: treated like any other. */
   readonly awayFrom: number | undefined;
 }
 
-/** What was missed comes at once, and so does what waited behind a window's members: so long is waited to know how much it is. */
+/** How long to wait to see how many changes come at once: those that were missed, or that waited behind a window's members. */
 const BURST_MS = 2_000;
 
-/** Of one sink. Forgotten with the process: what waits is in the store. */
+/** The gathering state of one sink. In memory only, as what waits is in the store. */
 export class Gathering {
   readonly #options: GatheringOptions;
   #windowEndsAt = -Infinity;
   #inWindow = 0;
   #burstUntil = -Infinity;
-  /** While the receiver's rate has made some wait, the others wait with them: else they would take each turn. */
+  /** While some wait for the receiver's rate limit, all others wait with them, or they would use up every free turn. */
   #limitedUntil: number | undefined;
 
   constructor(options: GatheringOptions) {
     this.#options = options;
   }
 
-  /** Until when the change waits for others, milliseconds since the epoch; undefined: it is told now. */
+  /** Until when the change waits for others, milliseconds since the epoch; undefined to deliver it now. */
   until(change: Change): number | undefined {
     const { clock, window, awayFrom } = this.#options;
     const now = clock.steady();
@@ -43,10 +43,10 @@ export class Gathering {
     return this.#burstUntil;
   }
 
-  /** Up to `over` are told one by one in each window, the rest of it together: when it ends, and whenever `max` have come. */
+  /** In each window up to `over` are delivered one by one, the rest together: when it ends, and whenever `max` have come. */
   #untilOf(change: Change, { windowMs, over, max }: BatchWindow, now: number): number | undefined {
     if (now >= this.#windowEndsAt) {
-      // It belongs to the window that is over, but had to wait for an earlier change of its object that was told with it.
+      // Belongs to the window that is over, but had to wait for an earlier change of its object that was delivered with it.
       const age = this.#options.clock.now() - change.observedAt;
       if (this.#inWindow > over && now - age < this.#windowEndsAt) return this.#endOfBurst(now);
       this.#windowEndsAt = now + windowMs;
@@ -57,17 +57,17 @@ export class Gathering {
     return (this.#inWindow - over) % max === 0 ? now : this.#windowEndsAt;
   }
 
-  /** The receiver's rate allows nothing before `until`. */
+  /** To be called when the receiver's rate limit allows nothing before `until`. */
   limited(until: number): void {
     this.#limitedUntil = until;
   }
 
-  /** Nothing waits any more. */
+  /** To be called when nothing waits any more. */
   drained(): void {
     this.#limitedUntil = undefined;
   }
 
-  /** Whether these are told one by one after all, having waited to see how many they are. */
+  /** Whether these, having waited to see how many they are, are delivered one by one after all. */
   areFew(changes: readonly Change[]): boolean {
     const { awayFrom = 0 } = this.#options;
     return changes.length < awayFrom && changes.every(({ flags }) => flags.whileAway === true);

@@ -1,11 +1,11 @@
-/** Changes of one group that are worked on in one go: a storm of a hundred pods of a workload is one message and a hundred halts. */
+/** Runs changes of one group in one go: a storm of a hundred pods of a workload becomes one message and a hundred halts. */
 import type { Clock } from '../clock.ts';
 import type { Json } from '../json.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
 import type { Outcome, Passage } from './fate.ts';
 import type { Ran } from './retry.ts';
 
-/** A change that a handler has halted, which is not durable yet. */
+/** A change halted by a handler, which is not durable yet. */
 export interface Halted {
   readonly delivery: Delivery;
   readonly passage: Passage;
@@ -13,22 +13,22 @@ export interface Halted {
 
 export interface GroupRunParts {
   readonly clock: Clock;
-  /** False: the process stops. */
+  /** False if the process is stopping. */
   mayGoOn(): boolean;
   run(delivery: Delivery): Promise<Ran<Outcome>>;
-  /** Makes these ends durable, with what was decided on the way. `next`: of those that were handed out, whose turn it is now. */
+  /** Makes these ends durable, with what handlers decided. `next`: the claimed delivery whose turn comes now. */
   endAll(halted: readonly Halted[], writes: StateWrites, next: Delivery | undefined): Promise<void>;
   settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void>;
   release(delivery: Delivery): Promise<void>;
 }
 
-/** Ends are not held back for longer. */
+/** The longest that ends are held back. */
 const MAX_HELD_MS = 500;
 
 /**
- * In order, each with the state that the one before it left. What halts is made durable together: until then nobody was told of
- * anything, so that a crash repeats no more than the thinking. The first that does not halt is settled by itself, and those behind
- * it are handed back.
+ * Runs the deliveries in order, each with the state that the one before it left. Halts are made durable together: nothing has
+ * been sent by then, so a crash only repeats computation. The first that does not halt is settled by itself, and those after it
+ * are released.
  */
 export async function runGroup(deliveries: readonly Delivery[], parts: GroupRunParts): Promise<void> {
   const { clock } = parts;
@@ -72,7 +72,7 @@ function statesAfter(before: ReadonlyMap<string, Json>, { states }: StateWrites)
   return new Map([...after].filter(([, value]) => value !== null));
 }
 
-/** What the last one decided who decided anything: states and wake-ups are the group's. */
+/** The last decisions of the run, as states and wake-ups belong to the group. */
 function writesOf(held: readonly Halted[]): StateWrites {
   const all = held.map(({ passage }) => passage.writes);
   const wakeUps = all.flatMap(({ wakeUps: asked = [] }) => asked);

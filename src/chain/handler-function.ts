@@ -1,9 +1,9 @@
-/** A user's handler in its shortest form: a file whose default export is a plain function. */
+/** The shortest form of a user's handler: a file whose default export is a plain function. */
 import { z } from 'zod';
 import type { Change } from '../change.ts';
 import { defineTransform, type Halt, type HandlerContext, type HandlerDefinition } from './handler.ts';
 
-/** What a plain function also gets: the keys of its `[[handler]]` table, unchecked, `name` and `id` left out. */
+/** A plain function also gets the keys of its `[[handler]]` table, unchecked, without `name` and `id`. */
 export interface FunctionContext extends HandlerContext {
   readonly options: Readonly<Record<string, unknown>>;
 }
@@ -11,7 +11,7 @@ export interface FunctionContext extends HandlerContext {
 /**
  * `export default (change, context) => { ... }`. Returning the change (or a copy), or nothing, passes it on; `halt(reason)`
  * stops it here; a throw is a failed attempt. It counts as a transform: it has 10 s, and runs again whenever the chain is
- * retried. What delivers and must not do so twice is better made with `defineSink`.
+ * retried. A handler that delivers, and must not do so twice, is better made with `defineSink`.
  */
 export type HandlerFunction = (
   change: Change,
@@ -34,7 +34,7 @@ export function handlerOfFunction(name: string, handle: HandlerFunction): Handle
   });
 }
 
-/** The same context with `options`: it is of this call alone, and its getters are of no other object than itself. */
+/** Adds `options` to the context itself: it is not shared with other calls, and its getters work on no other object. */
 function withOptions(context: HandlerContext, options: FunctionContext['options']): FunctionContext {
   return Object.assign(context, { options });
 }

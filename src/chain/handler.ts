@@ -12,7 +12,7 @@ import type { Interest } from '../interest.ts';
 import type { Json } from '../json.ts';
 import type { Logger } from '../log.ts';
 
-/** A transform's answer when the change goes no further: intended, with a reason, never an error. */
+/** A transform's answer to stop a change: intended, with a reason, never an error. */
 export interface Halt {
   readonly halted: true;
   /** For people: `no difference`, `kind "Pod" is not matched`. */
@@ -33,45 +33,45 @@ export interface HandlerContext {
   readonly id: string;
   /** Aborts at the handler's deadline and when the process stops. Pass it to everything that waits. */
   readonly signal: AbortSignal;
-  /** The service's own log, with chain, handler and key already in it. Never log a secret. */
+  /** The service's own log, already with chain, handler and key. Never log a secret. */
   readonly log: Logger;
   /** The same for every attempt: see `idempotencyKey` in change.ts. */
   readonly idempotencyKey: string;
   /** 1 for the first attempt. */
   readonly attempt: number;
-  /** The id of the sink that this one tells in place of, as its fallback: worth a word in the message. */
+  /** The id of the sink for which this one stands in as its fallback: worth mentioning in the message. */
   readonly insteadOf?: string | undefined;
-  /** W3C Trace Context of this call, for a header of that name; undefined where the change is not traced. */
+  /** W3C Trace Context of this call, for a header of that name; undefined if the change is not traced. */
   readonly traceparent?: string | undefined;
   /**
-   * What the change is about: of a Kubernetes Event the object that it involves, of anything else the changed object itself.
-   * Taken from a baseline where the object is watched, else asked of the cluster, once a minute and at a limited rate. What is
-   * gone, forbidden or not served is no error, see `deleted` and `known`; undefined when an Event names no object. Throws a
-   * `WaitError` when its turn comes later and a `RetryAfterError` while the API server fails: let them pass, they cost no attempt.
+   * What the change is about: for a Kubernetes Event the object that it involves, otherwise the changed object itself.
+   * Taken from a baseline if the object is watched, else requested from the cluster, once a minute and at a limited rate. An object
+   * that is gone, forbidden or not served is no error, see `deleted` and `known`; undefined if an Event names no object. Throws a
+   * `WaitError` to wait for its turn and a `RetryAfterError` while the API server fails: let them through, they cost no attempt.
    */
   readonly involved: (change: Change) => Promise<Involved | undefined>;
-  /** Whose that object is in the end: pod -> replica set -> deployment. The object itself when nobody owns it. As {@link involved}. */
+  /** The top owner of that object: pod -> replica set -> deployment. The object itself if it has none. See {@link involved}. */
   readonly topOwner: (change: Change) => Promise<ObjectReference | undefined>;
-  /** In which namespace that object is, with the namespace's own labels and annotations; undefined where it is in none. As {@link involved}. */
+  /** The namespace of that object, with the namespace's labels and annotations; undefined if it has none. See {@link involved}. */
   readonly namespaceOf: (change: Change) => Promise<Involved | undefined>;
-  /** What explains a change: the recorded history, manifests that are held, Events and logs. */
+  /** What may explain a change: the recorded history, current manifests, Events and logs. */
   readonly evidence: Evidence;
 }
 
 /** What a stateful transform also gets. */
 export interface StatefulContext<S extends Json> extends HandlerContext {
-  /** The state of this key, undefined at first. */
+  /** The state for this key, undefined at first. */
   readonly state: S | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /**
-   * Ask to be called again for `key` at `time` (milliseconds since the epoch) with action `timer`; null cancels. Durable, committed
-   * with the state. In a group the wake-up is the group's: the last one asked for replaces any other, and has this `key`.
+   * Asks to be called again for `key` at `time` (milliseconds since the epoch) with action `timer`; null cancels. Durable,
+   * committed with the state. A group has a single wake-up: the last request replaces any other, and determines the `key`.
    */
   readonly wakeAt: (key: string, time: number | null) => void;
 }
 
-/** What a sink keeps for itself between changes, by key: durable, small, gone 30 days after it was last written. */
+/** What a sink remembers between changes, by key: durable, small, dropped 30 days after it was last written. */
 export interface SinkMemory {
   get(key: string): Promise<Json | undefined>;
   /** Durable when it resolves; `null` forgets it. */
@@ -84,36 +84,36 @@ export interface HandlerEnvironment {
   readonly clusterName: string;
   readonly log: Logger;
   readonly clock: Clock;
-  /** The one way out, for sinks. */
+  /** For sinks: the only way to send anything. */
   readonly receivers: ReceiverFactory;
-  /** For sinks; a transform that remembers is a stateful one. */
+  /** For sinks; a transform that remembers must be a stateful one. */
   readonly memory: SinkMemory;
-  /** Where `log` and its like write; `process.stdout` but for tests. */
+  /** Where `log` and similar handlers write; `process.stdout` except in tests. */
   readonly stdout: NodeJS.WritableStream;
 }
 
 /** A handler's life: `create` (no I/O) -> `start` -> `handle`/`deliver` many times -> `stop`. */
 export interface HandlerLife {
   start?(): Promise<void>;
-  /** Also called when `start` failed. */
+  /** Called even if `start` failed. */
   stop?(): Promise<void>;
 }
 
 export interface TransformInstance extends HandlerLife {
-  /** Pass (the change, or a copy with more notes) or {@link halt}. Never mutates. */
+  /** Returns the change, or a copy with more notes, to pass it; or {@link halt}. Never mutates. */
   handle(change: Change, context: HandlerContext): Change | Halt | Promise<Change | Halt>;
 }
 
 export interface StatefulInstance<S extends Json> extends HandlerLife {
   /**
-   * Whose state it is, where that is not the object's: from here on the changes of a group are in order, one at a time, and have
-   * one state and one wake-up together. Asked once for each change, which may also halt here and cost no turn of a group; never
-   * for a wake-up. It may be asked again for a change that did not get its place. No other handler of the chain can keep state.
+   * Names the group that shares a state, if that is not the object: from here on the changes of a group are handled in order, one
+   * at a time, with one state and one wake-up. Called once per change, which may halt here without waiting for its group, and
+   * never for a wake-up. May be called again for a change whose group was busy. No other handler of the chain can keep state.
    */
   group?(change: Change, context: HandlerContext): string | Halt | Promise<string | Halt>;
   /**
-   * The verdict and the new state of the key, or of the group (`null` forgets it), committed together with the end of the change: a retry or
-   * a crash never counts twice. Sees every change, and its own wake-ups as action `timer`.
+   * Returns the verdict and the new state of the key or group (`null` forgets it), committed together with the end of the change:
+   * a retry or a crash never counts twice. Sees every change, and its own wake-ups as action `timer`.
    */
   handle(
     change: Change,
@@ -125,25 +125,25 @@ export interface StatefulInstance<S extends Json> extends HandlerLife {
 
 export interface SinkInstance extends HandlerLife {
   /**
-   * Resolves when the receiver has accepted; anything thrown is a failed attempt (see errors.ts for the exceptions). Nothing, or the
-   * change itself, passes it on: the delivery is checkpointed, and not made again for this change. {@link halt} ends its trip here.
-   * A copy with more notes passes on, and is not checkpointed, for notes are not stored: when a later handler fails, the sink is
-   * asked again, with the same idempotency key.
+   * Resolves when the receiver has accepted; anything thrown is a failed attempt (see errors.ts for the exceptions). Resolving to
+   * nothing or the change itself passes it on: the delivery is checkpointed, and not repeated for this change. {@link halt} stops
+   * it here. A copy with more notes passes on without a checkpoint, as notes are not stored: if a later handler fails, the sink is
+   * called again, with the same idempotency key.
    */
   deliver(change: Change, context: HandlerContext): Promise<Change | Halt | void>;
-  /** What it would send, on one line and without a secret: for `watchchain test`, which does not deliver. Throws as `deliver` would. */
+  /** What it would send, on one line and without secrets: for `watchchain test`, which does not deliver. Throws as `deliver`. */
   preview?(change: Change, context: HandlerContext): string | Promise<string>;
   /**
-   * The same for several changes of different objects in one message, all or none. A sink that has it is given changes that
-   * came faster than its receiver takes them, those of a `digest`, and what happened while nothing was watching. Which
-   * changes these are is stored before the first attempt: each attempt has the same, in the same order, and the same key.
+   * The same for several changes of different objects in one message, all or none. Used for changes that come faster than the
+   * receiver takes them, those of a `digest`, and those that happened while nothing was watching. The set of
+   * changes is stored before the first attempt: each attempt has the same ones, in the same order, with the same key.
    */
   deliverMany?(changes: readonly Change[], context: HandlerContext): Promise<void>;
-  /** How many of these changes, from the first on, one message can name. Default: all, up to 1,000. */
+  /** How many of these changes, from the first on, fit into one message. Default: all, up to 1,000. */
   fits?(changes: readonly Change[]): number;
 }
 
-/** When changes are told together: of those in a window, up to `over` are told one by one, and the rest when it ends, or `max` wait. */
+/** When changes are sent together: in a window, up to `over` go one by one, the rest when it ends, or when `max` are waiting. */
 export interface BatchWindow {
   /** Milliseconds. */
   readonly windowMs: number;
@@ -151,15 +151,15 @@ export interface BatchWindow {
   readonly max: number;
 }
 
-/** What a handler asks of the cluster beyond what its chain watches: `watchchain rbac` grants that, and no more. */
+/** What a handler requests from the cluster beyond what its chain watches: `watchchain rbac` grants exactly that. */
 export interface ClusterQuestions {
-  /** The objects that changes, or only Events, involve, their owners and namespaces, are looked up; of which kinds, only the user knows. */
+  /** It looks up the objects that changes (or only Events) involve, their owners and namespaces; only the user knows of which kinds. */
   readonly involved?: boolean | 'of Events';
-  /** Wherever something is watched: `{ group: '', resource: 'pods/log', verbs: ['get'] }`. */
+  /** Needed wherever something is watched: `{ group: '', resource: 'pods/log', verbs: ['get'] }`. */
   readonly access?: readonly { readonly group: string; readonly resource: string; readonly verbs: readonly string[] }[];
 }
 
-/** One configuration example: shown in the docs, loaded by a test. */
+/** A configuration example: shown in the docs, loaded by a test. */
 export interface HandlerExample {
   readonly title: string;
   /** The `[[handler]]` table as TOML. */
@@ -169,31 +169,31 @@ export interface HandlerExample {
 interface Described<Options extends z.ZodObject> {
   /** The `name` in config.toml; the file's name. */
   readonly name: string;
-  /** One sentence: what it does for whoever configures it. */
+  /** One sentence: what it does, for whoever configures it. */
   readonly summary: string;
   /** More, as Markdown: what halts, what is delivered, what is guaranteed. */
   readonly description: string;
   /**
-   * A strict object; each field has a description with its unit in words, a default where there is one, and an example:
+   * A strict object; each field has a description with its unit in words, its default if any, and an example:
    * `z.boolean().default(false).describe('...').meta({ example: true })`.
    */
   readonly options: Options;
   readonly examples: readonly HandlerExample[];
-  /** It starts programs, which the user has to allow at the start. */
+  /** It starts programs, which the user has to allow when starting the service. */
   readonly runsPrograms?: true;
-  /** Which fields it reads, given its options; without it, all of them. */
+  /** Which fields it reads, given its options. Default: all. */
   readonly reads?: (options: z.output<Options>) => Interest;
-  /** What it asks of the cluster itself, given its options; without it, nothing. */
+  /** What it requests from the cluster itself, given its options. Default: nothing. */
   readonly asks?: (options: z.output<Options>) => ClusterQuestions;
 }
 
 export interface TransformDefinition<Options extends z.ZodObject = z.ZodObject> extends Described<Options> {
   readonly type: 'transform';
-  /** It halts every update that lies outside what it reads: what comes after it in a chain reads no more than it does. */
+  /** It halts every update outside what it reads, so that the handlers after it read no more than it does. */
   readonly gate?: boolean;
-  /** It is asked of what a wake-up of a handler behind it leads to, too, which began behind it. */
+  /** It also gets what a wake-up of a later handler leads to, although that began behind it. */
   readonly holdsWakeUps?: true;
-  /** Deadline of `handle` in milliseconds, given its options; 10 s without it. */
+  /** Deadline of `handle` in milliseconds, given its options. Default: 10 s. */
   readonly deadlineMs?: (options: z.output<Options>) => number;
   create(options: z.output<Options>, environment: HandlerEnvironment): TransformInstance;
 }
@@ -203,23 +203,23 @@ export interface StatefulDefinition<
   S extends Json = Json,
 > extends Described<Options> {
   readonly type: 'stateful';
-  /** Field roots without which it could say nothing: refused behind a gate that leaves one of them out. */
+  /** Field roots that it cannot work without: refused behind a gate that leaves one of them out. */
   readonly needs?: readonly string[];
   create(options: z.output<Options>, environment: HandlerEnvironment): StatefulInstance<S>;
 }
 
 export interface SinkDefinition<Options extends z.ZodObject = z.ZodObject> extends Described<Options> {
   readonly type: 'sink';
-  /** Per-attempt deadline of `deliver` and `deliverMany` in milliseconds, given its options; 30 s without it. */
+  /** Per-attempt deadline of `deliver` and `deliverMany` in milliseconds, given its options. Default: 30 s. */
   readonly deadlineMs?: (options: z.output<Options>) => number;
-  /** For a receiver that takes changes by the batch, given its options; a `digest` in the configuration counts instead. */
+  /** For a receiver that takes changes in batches, given its options; a `digest` in the configuration takes precedence. */
   readonly batch?: (options: z.output<Options>) => BatchWindow;
   create(options: z.output<Options>, environment: HandlerEnvironment): SinkInstance;
 }
 
 export type HandlerDefinition = TransformDefinition | StatefulDefinition | SinkDefinition;
 
-/** Options are inferred from the schema; the result has them erased, since the schema has checked them before `create`. */
+/** Infers the options from the schema; the result has their type erased, as the schema checks them before `create`. */
 export function defineTransform<Options extends z.ZodObject>(
   definition: Omit<TransformDefinition<Options>, 'type'>,
 ): TransformDefinition {

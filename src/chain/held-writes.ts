@@ -1,4 +1,4 @@
-/** Ends wait a little for an accept, or for each other, to share a commit with: it is an fsync, and costs more than what is in it. */
+/** Lets ends wait a little for an accept, or for each other, to share a commit: its fsync costs more than its contents. */
 import type { Clock } from '../clock.ts';
 
 export class HeldWrites {
@@ -14,14 +14,14 @@ export class HeldWrites {
     return this.#held.length;
   }
 
-  /** `work` runs at the next {@link flush}, in `maxMs` at the latest when it is the first that waits. */
+  /** Runs `work` at the next {@link flush}; the first to wait causes one after at most `maxMs`. */
   add<T>(work: () => Promise<T>, maxMs: number): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<T>();
     if (this.#held.push(() => resolve(work())) === 1) this.#cancel = this.#clock.after(maxMs, () => this.flush());
     return promise;
   }
 
-  /** In one turn, and so in one transaction. */
+  /** Runs all in one turn, and so in one transaction. */
   flush(): void {
     const held = this.#held;
     if (held.length === 0) return;

@@ -1,12 +1,12 @@
-/** What a chain reads of its resources, told by its handlers. */
+/** What a chain reads of its resources, according to its handlers. */
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { EVERYTHING, unionOfInterests, type Interest } from '../interest.ts';
 
 /**
- * The fields that can make a difference to what this chain does. Sinks and stateful handlers see each change that comes
- * to them, so what they read counts; a transform only decides what comes after it. A gate halts every update outside what
- * it reads, so nothing behind it counts, branches included. A chain without a gate leaves it to its branches; without those,
- * it tells of every update: everything is read.
+ * The fields that can make a difference to what this chain does. Sinks and stateful handlers see each change that reaches
+ * them, so what they read counts; a transform only decides what comes after it. A gate halts every update outside what
+ * it reads, so nothing behind it counts, including branches. Without a gate the branches decide; without those either,
+ * the chain reports every update: everything is read.
  */
 export function interestOf({ handlers, branches }: Pick<ChainConfig, 'handlers' | 'branches'>): Interest {
   const gate = handlers.findIndex(({ definition }) => definition.type === 'transform' && definition.gate === true);
@@ -17,7 +17,7 @@ export function interestOf({ handlers, branches }: Pick<ChainConfig, 'handlers' 
   return unionOfInterests([...seeing.map(readsOf), ...behind]);
 }
 
-/** Handlers behind a gate that halts what they live from, so that they would never say anything: `config.toml:12: podAlerts ...`. */
+/** Complaints about handlers that never act, behind a gate that halts what they depend on: `config.toml:12: podAlerts ...`. */
 export function starvedHandlers(
   { handlers, branches }: Pick<ChainConfig, 'handlers' | 'branches'>,
   around: readonly HandlerConfig[] = [],

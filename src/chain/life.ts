@@ -1,4 +1,4 @@
-/** Handlers come to life in chain order and are stopped in reverse. */
+/** Starts handlers in chain order and stops them in reverse. */
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -13,7 +13,7 @@ interface LifeOptions {
   readonly log: Logger;
 }
 
-/** @throws what a handler's `start` threw; it and those before it are stopped by then */
+/** @throws Error if a handler's `start` threw; it and those before it have been stopped by then */
 export async function startAll(steps: readonly Step[], options: LifeOptions): Promise<void> {
   for (const [place, { id, instance }] of steps.entries()) {
     try {
@@ -25,7 +25,7 @@ export async function startAll(steps: readonly Step[], options: LifeOptions): Pr
   }
 }
 
-/** Every handler is stopped, whatever another one's `stop` does. */
+/** Stops every handler, even if another one's `stop` fails. */
 export async function stopAll(steps: readonly Step[], options: LifeOptions): Promise<void> {
   for (const { id, instance } of steps.toReversed()) {
     try {

@@ -1,11 +1,11 @@
-/** Why a user's file could not be imported, in words that say what to do about it. */
+/** Explains why a user's file could not be imported, and what to do about it. */
 import { findPackageJSON } from 'node:module';
 import { codeOf, toError } from '../errors.ts';
 import { placeOf } from './error-place.ts';
 
 const RENAME = 'rename the file to .mts (or .mjs for JavaScript)';
 
-/** One sentence or two for whoever wrote the file at `path`: what `import(path)` threw, and the remedy where it is known. */
+/** One or two sentences for the author of the file at `path`: what `import(path)` threw, and the remedy if known. */
 export function remedyOf(thrown: unknown, path: string): string {
   const { message } = toError(thrown);
   const at = placeOf(thrown);
@@ -24,7 +24,7 @@ export function remedyOf(thrown: unknown, path: string): string {
     return commonJsRemedy(message, path);
   }
   if (/\b(?:require|module|exports|__dirname|__filename) is not defined/.test(message)) {
-    // What Node says on further lines is to rename the file, which is another way out.
+    // Node's further lines suggest renaming the file, which is a different remedy.
     return `${message.split('\n', 1).join()}${place}: it is loaded as an ES module, so use import and export, and import.meta.dirname for its folder`;
   }
   const missing = /does not provide an export named '(.+)'/.exec(message)?.[1];

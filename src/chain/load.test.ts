@@ -115,7 +115,7 @@ describe('loadHandler()', () => {
     assert.match(await problemOf(foreign), /named 'nope' \(.*\/foreign\.js:1\)$/);
     const required = await write('required.cjs', `'use strict';\nundefined.nope();\n`);
     assert.match(await problemOf(required), /reading 'nope'\) \(.*\/required\.cjs:2\)$/);
-    // Node does not say where.
+    // Node does not give a position.
     const plain = await write('plain.js', 'export default (;\n');
     assert.match(await problemOf(plain), /Unexpected token ';'; where, says: node --check .*plain\.js$/);
   });

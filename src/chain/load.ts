@@ -1,4 +1,4 @@
-/** From the `name` in a configuration to the handler's code. */
+/** Loads the code of a handler by its `name` in the configuration. */
 import type { Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, isAbsolute, resolve } from 'node:path';
@@ -16,15 +16,15 @@ const EXTENSION = extname(import.meta.url);
 const BUILT_IN = new URL('../../handlers/', import.meta.url);
 const LOAD_DEADLINE_MS = 30_000;
 
-/** In the table of a handler, beside its own options; keys are taken in any case. */
+/** Keys in every handler's table besides its own options; keys are accepted in any case. */
 const RESERVED = new Set(['name', 'id', ...Object.keys(sinkOptions.shape)].map((key) => key.toLowerCase()));
 
-/** By path: how often a user's file could not be used. It is the process's, as the modules are that Node keeps: see loadOwn(). */
+/** How often a user's file could not be used, by path. Process-wide, like Node's module cache: see loadOwn(). */
 const failuresOf = new Map<string, number>();
 
 /**
- * The handler called `name`: a built-in one, or with a path (`./handlers/page-me.ts`) the user's own, relative to `configDir`.
- * @throws ConfigError naming what is wrong and how to mend it
+ * The handler called `name`: a built-in one, or given a path (`./handlers/page-me.ts`) the user's own, relative to `configDir`.
+ * @throws ConfigError naming what is wrong and how to fix it
  */
 export async function loadHandler(name: string, configDir: string): Promise<HandlerDefinition> {
   return isPath(name) ? loadOwn(name, configDir) : loadBuiltIn(name);
@@ -35,7 +35,7 @@ export async function builtinHandlerNames(): Promise<readonly string[]> {
   return [...(await builtIns()).keys()].toSorted();
 }
 
-/** `slack.ts`, or `slack/index.ts` once it has grown; a name with a dot or a dash is a test or a part of a handler. */
+/** `slack.ts`, or `slack/index.ts` for larger ones; a name with a dot or a dash is a test or a part of a handler. */
 async function builtIns(): Promise<ReadonlyMap<string, URL>> {
   const found = new Map<string, URL>();
   for (const entry of await readdir(BUILT_IN, { withFileTypes: true })) {
@@ -67,7 +67,7 @@ async function loadOwn(name: string, configDir: string): Promise<HandlerDefiniti
   }
   await import('./running-copy.ts');
   const file = pathToFileURL(path);
-  // Node keeps what a module threw, or does not export, for as long as the process lives: under another URL the file is read again.
+  // Node caches a failed or incomplete module for the life of the process; under another URL the file is read again.
   const failures = failuresOf.get(path) ?? 0;
   if (failures > 0) file.searchParams.set('again', String(failures));
   try {
@@ -79,7 +79,7 @@ async function loadOwn(name: string, configDir: string): Promise<HandlerDefiniti
   }
 }
 
-/** A file that waits for ever at its top level would end a command without a word, and be the last that is ever reloaded. */
+/** A file that never finishes its top-level await would silently end a command, and block all later reloads. */
 async function inTime<T>(loading: Promise<T>, name: string): Promise<T> {
   const late = Promise.withResolvers<never>();
   const problem = `handler "${name}": it is not loaded after ${LOAD_DEADLINE_MS / 1_000} s: an await at its top level does not end; wait in start()`;
@@ -114,7 +114,7 @@ function isDefinition(value: unknown): value is HandlerDefinition {
   return type === 'transform' || type === 'stateful' || type === 'sink';
 }
 
-/** The types ask for every part, JavaScript for none. @throws ConfigError naming those that are missing or of another kind */
+/** TypeScript checks that every part is there, JavaScript does not. @throws ConfigError naming missing or mistyped parts */
 function complete(definition: HandlerDefinition, file: string): HandlerDefinition {
   const { name, summary, description, options, examples, create }: Partial<Record<keyof HandlerDefinition, unknown>> =
     definition;

@@ -1,4 +1,4 @@
-/** What a chain's work looks like from outside: metrics and log. Handlers report nothing themselves. */
+/** Metrics and log of a chain's work. Handlers report nothing themselves. */
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
@@ -8,34 +8,34 @@ import { numberOf, type HandlerFailure } from './failure.ts';
 import type { Fate } from './fate.ts';
 
 export interface Observer {
-  /** Of one run of the chain: what it is told is of that run. */
+  /** Returns an observer for one run of the chain. */
   attempt(delivery: Delivery): Observer;
-  /** W3C Trace Context of the handler that runs now; undefined where the run is not traced. */
+  /** W3C Trace Context of the current handler; undefined if the run is not traced. */
   traceparent(): string | undefined;
   verdict(handler: string, verdict: 'pass' | 'halt' | 'wait' | 'error'): void;
-  /** One message of the sink told of so many changes. */
+  /** The sink delivered this many changes in one message. */
   toldTogether(handler: string, changes: number): void;
-  /** A sink's fallback told of so many changes in its place. */
+  /** A sink's fallback delivered this many changes in its place. */
   fallback(handler: string, fallback: string, changes: number): void;
-  /** So many were told by others, or cancelled out. */
+  /** This many changes were merged into others, or cancelled out. */
   superseded(changes: number): void;
-  /** Called when it is durable. */
+  /** Called once it is durable. */
   fate(delivery: Delivery, fate: Fate): void;
 }
 
-/** Follows changes on their way through chains; see src/tracing. */
+/** Traces changes on their way through chains; see src/tracing. */
 export interface Tracer {
-  /** A run of the chain begins; undefined: this change is not followed. */
+  /** Called when a run of the chain begins; undefined if this change is not traced. */
   attempt(chain: string, delivery: Delivery): AttemptTrace | undefined;
-  /** Called when it is durable. */
+  /** Called once it is durable. */
   fate(chain: string, delivery: Delivery, fate: Fate): void;
 }
 
-/** Of one run of a chain. */
+/** The trace of one run of a chain. */
 export interface AttemptTrace {
-  /** Of the handler that runs now. */
+  /** W3C Trace Context of the current handler. */
   readonly traceparent: string;
-  /** The handler that ran until now has answered, and the next one begins. */
+  /** Called when the current handler has answered and the next one begins. */
   handled(handler: string, verdict: string): void;
 }
 
@@ -43,13 +43,13 @@ export interface ObserverOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Undefined: nothing is followed. */
+  /** Undefined: nothing is traced. */
   readonly tracer?: Tracer | undefined;
 }
 
 export function createObserver(chain: string, options: ObserverOptions): Observer {
   const { clock, log, metrics, tracer } = options;
-  // From 0 on: where the first sample is 1 already, Prometheus sees no increase.
+  // Starts at 0: if the first sample were 1, Prometheus would see no increase.
   for (const end of ['completed', 'halted', 'dead', 'superseded']) metrics.ends.inc({ chain, end }, 0);
 
   function ended({ change }: Delivery, end: End): void {
@@ -67,7 +67,7 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
     const retryInMs = Math.max(0, park.until - clock.steady());
     const fields = { ...fieldsOf(change), ...failureOf(failure), attempts: park.attempts, retryInMs };
     if (why === 'failed') return void log.warn('Handler failed, the change will be tried again', fields);
-    // While its breaker is open the receiver was told of once: a line for each change that waits for it would say nothing more.
+    // An open breaker has already been logged once; a line for each change waiting for the receiver would add nothing.
     const isNews = why === 'deferred' && deferredSince === undefined && numberOf(failure, 'openForMs') === undefined;
     log.log(isNews ? 'warn' : 'debug', why === 'deferred' ? 'Delivery deferred' : 'Delivery waits', fields);
   }

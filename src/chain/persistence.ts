@@ -1,4 +1,4 @@
-/** Writes to the store that must not be lost: a full disk stops a chain where it stands, it does not make it send twice. */
+/** Writes to the store that must not be lost: a full disk makes a chain wait, and not send twice. */
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -10,7 +10,7 @@ export class Persistence {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #givenUp = new AbortController();
-  /** What the log was told of, by purpose, for a store may refuse one and take another: once for all that waits, as long as it stays the same. */
+  /** The error last logged, by purpose, as a store may refuse one and accept another: logged once while it stays the same. */
   readonly #told = new Map<string, string>();
 
   constructor(clock: Clock, log: Logger) {
@@ -39,7 +39,7 @@ export class Persistence {
     }
   }
 
-  /** The process stops: what fails from now on is done again after the next start. */
+  /** To be called when the process stops: what fails from now on is repeated after the next start. */
   giveUp(): void {
     this.#givenUp.abort();
   }

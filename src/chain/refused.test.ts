@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts';
 import { grouping, sink, startTestChain, type TestChain, type TestChainOptions } from '../testing/test-chain.ts';
 import { halt } from './handler.ts';
 
-/** Its store refuses these calls until it may go on. */
+/** A chain whose store refuses these calls until told otherwise. */
 async function startRefused(t: TestContext, refused: readonly (keyof Store)[], options: TestChainOptions) {
   let isFull = true;
   const wrapStore = (store: Store): Store =>
@@ -21,7 +21,7 @@ async function startRefused(t: TestContext, refused: readonly (keyof Store)[], o
   return { chain, goOn };
 }
 
-/** The store refuses, and the chain waits for it. */
+/** Resolves when the store has refused and the chain is waiting for it. */
 async function waitForRefusal({ clock, logged }: TestChain): Promise<void> {
   while (!logged.some(({ message }) => message.startsWith('Store refuses'))) {
     await clock.waitForSleepers(1);
@@ -71,7 +71,7 @@ describe('what the store refuses until a reload is begun again after it', () => 
     const many = sink('many', async () => {}, { deliverMany: async ({ length }) => void told.push(length) });
     const { chain, goOn } = await startRefused(t, ['fixBatch'], { handlers: [many], awayFrom: 2 });
     await chain.missed('shop/a', 'shop/b', 'shop/c');
-    // All three wait for more before time moves: one that came to wait after it would begin a wait of its own.
+    // All three must be waiting before time moves: one that began later would start a wait of its own.
     await chain.runner.idle();
     await waitForRefusal(chain);
     await chain.restart(5_000);

@@ -1,4 +1,4 @@
-/** What becomes of a change whose attempt failed: tried again later, or given up. */
+/** Decides what happens to a change whose attempt failed: it is retried later, or given up. */
 import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.ts';
 import type { RetryConfig } from '../config/config.ts';
@@ -13,18 +13,18 @@ export interface RetryOptions {
   readonly random: () => number;
 }
 
-/** What one attempt came to: its result, or what follows from its failure. */
+/** The result of one attempt, or what follows from its failure. */
 export type Ran<T> = { readonly kind: 'done'; readonly result: T } | Failed;
 
-/** However many retries are configured: a wait grows no longer than this, unless the first one is. */
+/** However many retries are configured, waits grow no longer than this, unless the first one is longer. */
 const MAX_RETRY_WAIT_MS = 3_600_000;
 const MIN_DEFER_MS = 1_000;
 const MAX_DEFER_MS = 60_000;
 
 /**
- * Runs one attempt and says what follows. p-retry counts and computes the delay: 1 s, 5 s, 25 s by default, each times a
+ * Runs one attempt and determines what follows. p-retry counts and computes the delay: 1 s, 5 s, 25 s by default, each times a
  * random 1 to 2. The waiting is left to the store, so that it survives a restart and a waiting change costs no memory:
- * each call is one p-retry run of what is left, stopped after its first failure.
+ * each call is a p-retry run with the remaining retries, stopped after its first failure.
  */
 export async function runOnce<T>(
   delivery: Delivery,
@@ -57,7 +57,7 @@ export async function runOnce<T>(
   }
 }
 
-/** The longest that a retry is ever put off, in milliseconds. */
+/** The longest wait before a retry, in milliseconds. */
 export function longestWaitMs({ minTimeoutMs }: RetryConfig): number {
   return Math.max(minTimeoutMs, MAX_RETRY_WAIT_MS);
 }
@@ -90,7 +90,7 @@ function parkOf(
     const until = Math.ceil(now + Math.max(retryDelay, askedMs ?? 0));
     return { until, attempts: attempts + 1, deferredSince: since, reason, failure: failed };
   }
-  // As long again as it has waited so far: doubles each time without a count to keep.
+  // As long as it has waited so far, which doubles the total each time without storing a count.
   const growingMs = Math.min(Math.max(now - (since ?? now), MIN_DEFER_MS), MAX_DEFER_MS) * (0.75 + random() / 2);
   const waitMs = askedMs === undefined ? growingMs : Math.max(askedMs, MIN_DEFER_MS);
   return { until: Math.ceil(now + waitMs), attempts, deferredSince: since, reason, failure: failed };

@@ -16,7 +16,7 @@ import {
 import { defineTransform, halt, type HandlerDefinition, type StatefulInstance } from './handler.ts';
 import { handlerOfFunction } from './handler-function.ts';
 
-/** A sink that notes what it was given, and throws what `fail` answers for its nth call. */
+/** A sink that records what it was given, and throws what `fail` returns for its nth call. */
 function recording(name: string, seen: Change[], fail: (n: number) => unknown = () => undefined): HandlerDefinition {
   let calls = 0;
   return sink(name, (change) => {
@@ -339,7 +339,7 @@ describe('chain runner: retry', () => {
     });
     const chain = await startTestChain(t, { handlers: [gathering], concurrency: 8 });
     await chain.accept('shop/a', 'shop/b', 'shop/c', 'shop/d');
-    // The clock stands still: no wait ends by itself.
+    // The clock is stopped, so no wait ends by itself.
     while ((await chain.store.balances())[0]?.completed !== 4) await new Promise(setImmediate);
     await chain.runner.idle();
   });
@@ -714,7 +714,7 @@ describe('chain runner: groups', () => {
     assert.equal(told.length, 300);
   });
 
-  /** Counts, and halts but for those whose number ends in 5. */
+  /** Counts, and halts all except those whose number ends in 5. */
   const mostlyHalting = (told: string[], more: Partial<StatefulInstance<number>> = {}) =>
     counting(told, {
       handle: (change, { state = 0 }) => {

@@ -1,4 +1,4 @@
-/** Takes what is due for one chain from the store, runs it, and makes its end durable. */
+/** Claims due deliveries of one chain from the store, runs them, and makes their ends durable. */
 import { atMost, type Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
 import { SECRET_ENV_NAMES } from '../config/schema.ts';
@@ -38,31 +38,31 @@ export interface ChainRunnerOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly stdout: NodeJS.WritableStream;
-  /** Default: nothing is followed. */
+  /** Default: nothing is traced. */
   readonly tracer?: Tracer | undefined;
-  /** Default: knows what a change itself says. */
+  /** Default: knows only what is in the change itself. */
   readonly enricher?: Enricher;
-  /** Default: what was recorded, with secrets hidden by the names that are always hidden. */
+  /** Default: what was recorded, hiding secrets by the default names. */
   readonly evidence?: Evidence;
-  /** Asked before each call of a handler; once it says no the change is handed back as it was. Default: always. */
+  /** Asked before each handler call; if false, the change is released unchanged. Default: always true. */
   readonly mayWork?: () => boolean;
   /** 0 to 1, for the jitter of deferrals. Default Math.random. */
   readonly random?: () => number;
-  /** These branches, or the chain that is told of dead letters, have got a change. Default: nobody is told. */
+  /** Called when these branches, or the chain for dead letters, have been given a change. */
   readonly onForked?: (branches: readonly string[]) => void;
 }
 
 export interface ChainRunner {
   /**
-   * Starts the handlers in order, then takes work, once `mayTake` resolves (by default at once). It must not reject.
-   * @throws when a handler does not start, or {@link stop} is called meanwhile; none is left running then
+   * Starts the handlers in order, then takes work once `mayTake`, which must not reject, resolves (by default at once).
+   * @throws if a handler does not start, or {@link stop} is called meanwhile; no handler is left running then
    */
   start(mayTake?: Promise<void>): Promise<void>;
-  /** There may be work. Cheap, and safe to call at any time. */
+  /** To be called when there may be work. Cheap, and safe at any time. */
   kick(): void;
   /**
-   * Takes no more work, lets what runs end for up to `graceMs`, then aborts it and hands it back as it was; stops the handlers.
-   * Answers how many were handed back: they run again after the next start.
+   * Takes no more work, lets running changes end for up to `graceMs`, then aborts and releases them; stops the handlers.
+   * Returns how many were released: they run again after the next start.
    */
   stop(graceMs: number): Promise<{ readonly unfinished: number }>;
   /** Resolves when nothing runs and nothing is due now. */
@@ -70,12 +70,12 @@ export interface ChainRunner {
 }
 
 /**
- * So long do ends wait for company, as {@link HeldWrites} tells. Their slots stay taken meanwhile, so that a crash repeats no
- * more than it would; when none is left, they wait for less.
+ * How long ends wait to share a commit (see {@link HeldWrites}). They keep their slots meanwhile, so that a crash repeats no
+ * more than otherwise; if no slot is left, they wait less.
  */
 const MAX_HELD_MS = 10;
 const MAX_HELD_WHEN_FULL_MS = 2;
-/** Why calls are aborted at the end of the grace period. Known by identity: such a failure is none. */
+/** Why calls are aborted at the end of the grace period. Recognised by identity, as it does not count as a failure. */
 const STOPPED = new Error('the process is stopping');
 
 export function createChainRunner(options: ChainRunnerOptions): ChainRunner {
@@ -89,9 +89,9 @@ class Runner implements ChainRunner {
   readonly #evidence: Evidence;
   readonly #persistence: Persistence;
   readonly #ends: Ends;
-  /** Writes of ends that wait for company. */
+  /** Writes of ends that wait to share a commit. */
   readonly #held: HeldWrites;
-  /** All that live here: those of the chain, and the spares. */
+  /** All handlers, including the fallbacks. */
   #handlers: readonly Step[] = [];
   #steps: readonly Step[] = [];
   #spares: Spares = new Map();
@@ -192,7 +192,7 @@ class Runner implements ChainRunner {
     });
   }
 
-  /** Begins what may run; a batch, which has waited, first. */
+  /** Begins whatever may run; a batch first, as it has waited. */
   #begin(): void {
     while (this.#state === 'running' && !this.#slots.isFull) {
       const run = this.#nextRun();
@@ -296,12 +296,12 @@ class Runner implements ChainRunner {
       this.#persistence.keepTrying('end a change', () => this.#ends.write(delivery, fate)),
     );
     if (hasMore === undefined) return this.#ends.release(delivery, true);
-    // Most changes have no successor: asking after each would double what a lone change costs the store.
+    // Most changes have no successor: claiming after each would double the cost of a lone change.
     if (hasMore || this.#claims.leftMore) this.kick();
     this.#observer.fate(delivery, fate);
   }
 
-  /** With the next accept, when half of the slots are held, or soon; at once when somebody waits for quiet. */
+  /** Writes with the next accept, when half of the slots are held, or soon; at once if someone waits for quiet. */
   #inCompany<T>(write: () => Promise<T>): Promise<T> {
     const { chain } = this.#options;
     const isFull = this.#claims.hasReady || this.#slots.isFull;
@@ -353,7 +353,7 @@ class Runner implements ChainRunner {
   }
 }
 
-/** A stateful handler, in a branch too, sees every change. */
+/** Whether the chain or a branch has a stateful handler, which must see every change. */
 function countsChanges({ handlers, branches }: ChainConfig): boolean {
   return handlers.some(({ definition }) => definition.type === 'stateful') || branches.some(countsChanges);
 }

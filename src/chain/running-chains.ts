@@ -1,4 +1,4 @@
-/** The runners of the configured chains, and how they follow a changed configuration. */
+/** The runners of the configured chains, and how they adopt a changed configuration. */
 import type { ChainConfig } from '../config/config.ts';
 import { ConfigError, toError } from '../errors.ts';
 import type { ChainRunner } from './runner.ts';
@@ -25,17 +25,17 @@ export class RunningChains {
     this.#create = create;
   }
 
-  /** These chains have work. One that does not run (any more) keeps it. */
+  /** To be called when these chains have work. For a chain that is not running, the work waits in the store. */
   kick(names: readonly string[]): void {
     for (const name of names) this.#running.get(name)?.runner.kick();
   }
 
   /**
-   * From now on these chains run, and no others. One whose configuration is the same goes on untouched; of the rest, what runs
-   * may end within `graceMs`, and what is left begins again with the new handlers.
-   * @param prepare what has to be done when all handlers have started, before a changed chain takes work
-   * @throws when a handler does not start, and what `prepare` threw; the chains that ran before run again by then, but for those
-   * that it names: they are begun anew when it is called again
+   * Runs exactly these chains from now on. Unchanged ones are left alone; in the others, running work may end within `graceMs`,
+   * and the rest starts again with the new handlers.
+   * @param prepare called when all handlers have started, before a changed chain takes work
+   * @throws if a handler does not start, or `prepare` throws; the previous chains are running again by then, except those that
+   * the error names, which are started again by the next call
    */
   async follow(
     chains: readonly ChainConfig[],
@@ -50,7 +50,7 @@ export class RunningChains {
     const prepared = Promise.withResolvers<void>();
     try {
       await this.#run(chains, this.#keep(before, kept), prepared.promise);
-      // Where it fails, as redaction does on a full disk, no new handler is shown what it should have hidden.
+      // If it fails, as redaction may on a full disk, no new handler must see what should have been hidden.
       await prepare();
       prepared.resolve();
     } catch (thrown) {
@@ -68,18 +68,18 @@ export class RunningChains {
     };
   }
 
-  /** Nothing is running and nothing is due, in any chain. */
+  /** Resolves when nothing is running and nothing is due in any chain. */
   async idle(): Promise<void> {
     await Promise.all([...this.#running.values()].map(({ runner }) => runner.idle()));
   }
 
-  /** Side by side: they share one grace period. Chains that {@link follow} is about to start do not start any more. */
+  /** Stops all chains at once, within one grace period. Chains that {@link follow} was about to start no longer start. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopped = true;
     await stopAll([...this.#running.values()], graceMs);
   }
 
-  /** Each by itself: one whose handlers do not start any more must not keep the others down. Answers `why`, and which do not. */
+  /** Restarts each previous chain by itself: one that no longer starts must not affect others. Returns `why`, plus those. */
   async #goBack(before: ReadonlyMap<string, RunningChain>, kept: readonly string[], why: Error): Promise<Error> {
     const problems: string[] = [];
     const running = this.#keep(before, kept);
@@ -95,14 +95,14 @@ export class RunningChains {
     return problems.length === 0 ? why : new ConfigError([why.message, ...problems], { cause: why });
   }
 
-  /** From now on these run; what is added is noted as soon as it runs, so that {@link stop} finds it. */
+  /** Makes the kept chains the running ones; others are added to the map as they start, so that {@link stop} finds them. */
   #keep(before: ReadonlyMap<string, RunningChain>, kept: readonly string[]): Map<string, RunningChain> {
     const running = new Map([...before].filter(([name]) => kept.includes(name)));
     this.#running = running;
     return running;
   }
 
-  /** Adds those that do not run yet, one after the other; one that does not start is forgotten. */
+  /** Starts those that are not running yet, one after the other; one that does not start is removed. */
   async #run(
     chains: readonly ChainConfig[],
     running: Map<string, RunningChain>,

@@ -1,6 +1,6 @@
 /**
- * Evaluating this module makes `import ... from 'watchchain'` and `'watchchain/testing'` mean the running copy, wherever the
- * importing file lies: a user's handler needs no package.json, no node_modules and no build. It is imported when the first such
+ * Importing this module makes `import ... from 'watchchain'` and `'watchchain/testing'` resolve to the running copy, wherever the
+ * importing file is: a user's handler needs no package.json, no node_modules and no build. It is imported when the first such
  * file is loaded, and by `node --import` for its test.
  */
 import { registerHooks } from 'node:module';

@@ -5,7 +5,7 @@ import { countOf, sink, startTestChain } from '../testing/test-chain.ts';
 
 test('a change that was being worked on in three crashes in a row is a dead letter before it is tried again', async (t) => {
   const told: string[] = [];
-  /** As the store of a process that died three times with `poison`. */
+  /** Like the store of a process that died three times with `poison`. */
   const withCrashes = (store: Store): Store =>
     new Proxy(store, {
       get(target, property) {

@@ -1,17 +1,17 @@
-/** What the process seems to die of is a dead letter before it is tried again. */
+/** Makes a change that seems to crash the process a dead letter before it is tried again. */
 import type { Batch, Delivery } from '../store/store.ts';
 import { HandlerFailure } from './failure.ts';
 import type { Outcome } from './fate.ts';
 import type { Ran } from './retry.ts';
 
-/** In a row; a change that was being worked on in all of them is set aside. */
+/** A change that was being worked on in this many crashes in a row is set aside. */
 const MAX_CRASHES = 3;
 
 export function isSetAside({ crashes }: Delivery): boolean {
   return crashes >= MAX_CRASHES;
 }
 
-/** @param handler the id of the one that it may be about */
+/** @param handler the id of the handler that may be the cause */
 export function setAside(
   { attempts }: Delivery,
   handler: string,
@@ -22,8 +22,8 @@ export function setAside(
 }
 
 /**
- * Any of its members may be the one: all that were in it go, and a replay tells each by itself, so that it shows. Answers what is
- * left.
+ * Any member may be the cause, so all that were in the crashes are set aside, and a replay sends each alone, which reveals it.
+ * Returns the rest.
  */
 export async function setBatchAside(
   batch: Batch,

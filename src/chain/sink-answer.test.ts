@@ -11,7 +11,7 @@ declare module '../change.ts' {
   }
 }
 
-/** A sink that answers, and counts how often it was asked. */
+/** A sink that returns an answer, and counts its calls. */
 function answering(answer: (change: Change) => unknown): { readonly definition: HandlerDefinition; asked: number } {
   const counting = {
     asked: 0,
@@ -23,7 +23,7 @@ function answering(answer: (change: Change) => unknown): { readonly definition: 
   return counting;
 }
 
-/** What comes after: it throws so many times first. */
+/** The handler after it, which first throws the given number of times. */
 function last(seen: Change[], failures = 0): HandlerDefinition {
   let calls = 0;
   return transform('last', (change) => {

@@ -1,4 +1,4 @@
-/** How many changes of a chain are worked on at once: it bounds what a crash can send twice. */
+/** Limits how many changes of a chain are worked on at once, and so what a crash can send twice. */
 export class Slots {
   readonly #max: number;
   readonly #onFree: () => void;
@@ -6,7 +6,7 @@ export class Slots {
   #aside = 0;
   #returning: (() => void)[] = [];
 
-  /** @param onFree a slot may be free now */
+  /** @param onFree called when a slot may be free */
   constructor(max: number, onFree: () => void) {
     this.#max = max;
     this.#onFree = onFree;
@@ -16,7 +16,7 @@ export class Slots {
     return this.#running;
   }
 
-  /** Those that gave up their slot for a while. */
+  /** How many have given up their slot temporarily. */
   get aside(): number {
     return this.#aside;
   }
@@ -25,7 +25,7 @@ export class Slots {
     return this.#running >= this.#max;
   }
 
-  /** For as long as `work` takes. */
+  /** Takes a slot while `work` runs. */
   async during(work: () => Promise<void>): Promise<void> {
     this.#running++;
     try {
@@ -35,7 +35,7 @@ export class Slots {
     }
   }
 
-  /** Who waits for the store keeps nobody else from running: so, many share a transaction. Who comes back goes before who has not begun. */
+  /** Gives up the slot during a wait for the store, so that many can share a transaction. Returning goes before new work. */
   async lend<T>(wait: Promise<T>): Promise<T> {
     this.#aside++;
     this.#leave();
@@ -49,7 +49,7 @@ export class Slots {
     return answer;
   }
 
-  /** The slot goes to who comes back, or is free. */
+  /** Passes the slot to one that is returning, or frees it. */
   #leave(): void {
     const next = this.#returning.shift();
     if (next !== undefined) return next();

@@ -1,4 +1,4 @@
-/** A configured handler that is ready to work: one step of a chain. */
+/** A configured handler, ready to work, as one step of a chain. */
 import { idempotencyKey, type Change } from '../change.ts';
 import type { ChainConfig, FallbackConfig, HandlerConfig } from '../config/config.ts';
 import type { Evidence } from '../enrich/evidence.ts';
@@ -23,15 +23,15 @@ import { checkedInstance } from './verdict.ts';
 
 const TRANSFORM_DEADLINE_MS = 10_000;
 const SINK_DEADLINE_MS = 30_000;
-/** The store hands out no more at once. */
+/** The store's limit for one batch. */
 const MAX_DIGEST = 1_000;
 
 interface Placed {
   /** `chain/name` or `chain/id`. */
   readonly id: string;
-  /** For one call. */
+  /** Deadline of one call. */
   readonly deadlineMs: number;
-  /** What its templates read beside the change. */
+  /** What its templates read besides the change. */
   readonly need: Need | undefined;
 }
 
@@ -47,14 +47,14 @@ export type Step = Placed &
       }
   );
 
-/** What handlers of all places share. */
+/** What all handlers share. */
 export type StepEnvironment = Omit<HandlerEnvironment, 'id' | 'memory'> & {
   readonly store: Pick<Store, 'recall' | 'remember'>;
 };
 
 /**
- * Creates the handler at its place in the chain; nothing is started yet.
- * @throws an Error that names the handler, with what its `create` threw as the cause
+ * Creates the handler at its place in the chain; starts nothing yet.
+ * @throws Error that names the handler, with what its `create` threw as the cause
  */
 export function createStep(handler: HandlerConfig, environment: StepEnvironment): Step {
   try {
@@ -94,8 +94,8 @@ function memoryOf(store: StepEnvironment['store'], handler: string): SinkMemory 
 }
 
 /**
- * In a chain with groups an object's changes are in the order of its group from there on, so that no other state is kept by object.
- * @throws an Error that names both handlers
+ * From a grouping handler on, changes are in the order of their group, so no other handler of the chain can keep state by object.
+ * @throws Error that names both handlers
  */
 export function checkGroups(steps: readonly Step[]): void {
   const remembering = steps.filter((step) => step.type === 'stateful');
@@ -107,7 +107,7 @@ export function checkGroups(steps: readonly Step[]): void {
   );
 }
 
-/** What shows only when the handlers of a chain and its branches are created: nothing is started, and nobody is asked. */
+/** Problems that show only when the handlers of a chain and its branches are created. Starts nothing, and contacts nobody. */
 export function problemsOfHandlers({ handlers, branches }: ChainConfig, environment: StepEnvironment): string[] {
   const problems = branches.flatMap((branch) => problemsOfHandlers(branch, environment));
   try {
@@ -120,12 +120,12 @@ export function problemsOfHandlers({ handlers, branches }: ChainConfig, environm
 
 export type SinkStep = Extract<Step, { type: 'sink' }>;
 
-/** Whether it can tell of several changes at once. */
+/** Whether it can deliver several changes at once. */
 export function canGather(step: Step): step is SinkStep {
   return step.type === 'sink' && step.instance.deliverMany !== undefined;
 }
 
-/** Of one call. */
+/** The circumstances of one call. */
 export interface Circumstances {
   readonly attempt: number;
   readonly call: Call;
@@ -137,7 +137,7 @@ export interface Circumstances {
   readonly traceparent?: string | undefined;
 }
 
-/** The context of one call. Signal, log and key are made when asked for: most calls need none of them. */
+/** The context of one call. Signal, log and key are created on first use: most calls need none of them. */
 export class CallContext implements HandlerContext {
   readonly id: string;
   readonly attempt: number;

@@ -7,7 +7,7 @@ import { halt, type HandlerDefinition } from './handler.ts';
 
 declare module '../change.ts' {
   interface Notes {
-    /** Left by handlers of these tests. */
+    /** Left by handlers in these tests. */
     seenBy?: readonly string[];
   }
 }

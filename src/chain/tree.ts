@@ -4,13 +4,13 @@ import { createChainRunner, type ChainRunner, type ChainRunnerOptions } from './
 
 export interface ChainTreeOptions extends ChainRunnerOptions {
   /**
-   * Branches take work only in {@link ChainRunner.idle}, one after the other: for a rehearsal, whose lines stand in the order
+   * Branches take work only in {@link ChainRunner.idle}, one after the other: for a rehearsal, whose lines must be in the order
    * of the file.
    */
   readonly inTurn?: boolean;
 }
 
-/** The runner of a chain with branches: it starts, stops and rests with all of them. */
+/** The runner of a chain with its branches: it starts and stops with all of them, and is idle when all are. */
 export function createChainTree(options: ChainTreeOptions): ChainRunner {
   return options.chain.branches.length === 0 ? createChainRunner(options) : new ChainTree(options);
 }
@@ -31,7 +31,7 @@ class ChainTree implements ChainRunner {
     this.#trunk = createChainRunner(inTurn ? options : { ...options, onForked: kick });
   }
 
-  /** Branches first: what is forked finds them running. */
+  /** Branches first, so that forked changes find them running. */
   async start(mayTake?: Promise<void>): Promise<void> {
     const started: ChainRunner[] = [];
     try {
@@ -49,7 +49,7 @@ class ChainTree implements ChainRunner {
     this.#trunk.kick();
   }
 
-  /** Side by side: they share one grace period. What is forked meanwhile waits in the store. */
+  /** Stops all at once, within one grace period. Changes forked meanwhile wait in the store. */
   async stop(graceMs: number): Promise<{ readonly unfinished: number }> {
     const runners = [this.#trunk, ...this.#branches.values()];
     const stopped = await Promise.all(runners.map((runner) => runner.stop(graceMs)));

@@ -14,7 +14,7 @@ type Wake = StatefulContext<Json>['wakeAt'];
 const keeping = (state: (change: Change, wakeAt: Wake) => unknown) =>
   stateful('own', (change, { wakeAt }) => ({ verdict: change, state: state(change, wakeAt) as Json }));
 
-/** By what the handler answers: the types allow the first, and JavaScript all of them. */
+/** By the handler's answer: the types allow only the first, JavaScript all of them. */
 const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
   'a wake-up at a time that cannot be read': [
     keeping(({ key }, wakeAt) => wakeAt(key, Date.parse('soon')) ?? 1),
@@ -47,7 +47,7 @@ const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
   'no change': [transform('own', () => true as unknown as Change), /it returned true, wanted the change or halt/],
 };
 
-/** Until nothing is left to do; a change that the store refuses would be left for ever. */
+/** Runs until nothing is left to do; a change that the store refuses would be left forever. */
 async function toTheEnd(chain: TestChain): Promise<void> {
   await chain.accept('shop/web');
   for (let n = 0; n < 10; n++) await chain.advance(10_000);

@@ -1,18 +1,18 @@
-/** What handlers answer, checked: the types promise it, and a handler in JavaScript may answer anything. */
+/** Checks what handlers return: a handler in JavaScript may return anything. */
 import type { Change } from '../change.ts';
 import type { Json } from '../json.ts';
 import { halt, isHalt, type Halt, type HandlerLife } from './handler.ts';
 
 const LIKELY = 'probably a missing return or await';
 
-/** @throws Error for what is neither a change nor a halt */
+/** @throws Error if it is neither a change nor a halt */
 export function checkedVerdict(answer: unknown): Change | Halt {
   if (isHalt(answer)) return withReason(answer);
   if (isChange(answer)) return answer;
   throw new Error(`it returned ${shown(answer)}, wanted the change or halt(reason): ${LIKELY}`);
 }
 
-/** What a stateful handler decided, its state as the store gives it back. @throws Error for what is no verdict with a state */
+/** A stateful handler's decision, with the state as the store will return it. @throws Error if it has no verdict or no state */
 export function checkedDecision(answer: unknown): { readonly verdict: Change | Halt; readonly state: Json | null } {
   if (isHalt(answer) || isChange(answer)) throw new Error('it returned its verdict alone, wanted { verdict, state }');
   if (typeof answer !== 'object' || answer === null)
@@ -21,7 +21,7 @@ export function checkedDecision(answer: unknown): { readonly verdict: Change | H
   return { verdict: checkedVerdict(verdict), state: checkedState(state) };
 }
 
-/** What `create` made of a definition. @throws Error for what cannot do its work */
+/** What `create` returned. @throws Error if it lacks its method */
 export function checkedInstance<T extends HandlerLife>(instance: T, work: 'handle' | 'deliver'): T {
   const made: unknown = instance;
   if (typeof made === 'object' && made !== null) {
@@ -32,19 +32,19 @@ export function checkedInstance<T extends HandlerLife>(instance: T, work: 'handl
   throw new Error(`its create() returned nothing that has ${work}(), wanted { ${work}(change, context) }`);
 }
 
-/** A sink passes on what it was given, unless it answers otherwise. What is no verdict is none: it has delivered. */
+/** A sink passes on what it was given unless it returns a verdict; anything else is ignored, as it has delivered. */
 export function sinkVerdict(answer: unknown, change: Change): Change | Halt {
   return isHalt(answer) || isChange(answer) ? checkedVerdict(answer) : change;
 }
 
-/** @throws Error for what is neither a name nor a halt */
+/** @throws Error if it is neither a name nor a halt */
 export function checkedGroup(answer: unknown): string | Halt {
   if (isHalt(answer)) return withReason(answer);
   if (typeof answer === 'string' && answer !== '') return answer;
   throw new Error(`it names no group: wanted a text or halt(reason), ${LIKELY}`);
 }
 
-/** As the store gives it back. @throws Error for what cannot be kept: the store would refuse it, and the chain wait for that */
+/** The state as the store will return it. @throws Error if it cannot be stored, as the chain would wait for the store forever */
 function checkedState(state: unknown): Json | null {
   const text = JSON.stringify(state) as string | undefined;
   if (text === undefined)
@@ -52,7 +52,7 @@ function checkedState(state: unknown): Json | null {
   return JSON.parse(text) as Json | null;
 }
 
-/** @throws Error for a time that there is none of, such as that of an unreadable date, or nanoseconds. Infinity is never. */
+/** @throws Error if the time is invalid, such as that of an unreadable date, or nanoseconds. Infinity means never. */
 export function checkWakeUp(key: unknown, time: unknown): void {
   if (typeof key !== 'string') throw new Error(`wakeAt() wants the key of an object, got ${typeof key}`);
   if (time === null || time === Infinity) return;

@@ -93,7 +93,7 @@ export interface Accepted {
   readonly chains: readonly string[];
 }
 
-/** One change on its way through a chain (or `chain/branch`). At most one per chain and key, or group, is handed out at a time. */
+/** One change on its way through a chain (or `chain/branch`). At most one per chain and key or group is handed out at a time. */
 export interface Delivery {
   readonly id: number;
   readonly chain: string;
