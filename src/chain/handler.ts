@@ -45,7 +45,7 @@ export interface HandlerContext {
   readonly traceparent?: string | undefined;
   /**
    * What the change is about: for a Kubernetes Event the object that it involves, otherwise the changed object itself.
-   * Taken from a baseline if the object is watched, else requested from the cluster, once a minute and at a limited rate. An object
+   * Taken from a baseline if the object is watched, else asked of the cluster, once a minute and at a limited rate. An object
    * that is gone, forbidden or not served is no error, see `deleted` and `known`; undefined if an Event names no object. Throws a
    * `WaitError` to wait for its turn and a `RetryAfterError` while the API server fails: let them through, they cost no attempt.
    */
@@ -127,8 +127,8 @@ export interface SinkInstance extends HandlerLife {
   /**
    * Resolves when the receiver has accepted; anything thrown is a failed attempt (see errors.ts for the exceptions). Resolving to
    * nothing or the change itself passes it on: the delivery is checkpointed, and not repeated for this change. {@link halt} stops
-   * it here. A copy with more notes passes on without a checkpoint, as notes are not stored: if a later handler fails, the sink is
-   * called again, with the same idempotency key.
+   * it here. A copy with more notes passes on without a checkpoint, as notes are not stored: if a later handler fails, the sink
+   * is called again, with the same idempotency key.
    */
   deliver(change: Change, context: HandlerContext): Promise<Change | Halt | void>;
   /** What it would send, on one line and without secrets: for `watchchain test`, which does not deliver. Throws as `deliver`. */

@@ -11,7 +11,7 @@ function setUp() {
     opened: (waitMs) => events.push(`open ${waitMs / 1000}`),
     closed: () => events.push('closed'),
   });
-  /** One request with this outcome; false when the breaker did not let it go. */
+  /** Makes one request with this outcome; false if the breaker did not let it pass. */
   const request = (good: boolean): boolean => {
     try {
       breaker.check('slack');

@@ -1,15 +1,15 @@
-/** A circuit breaker: stops knocking at a receiver that does not answer. Open means wait, never drop. */
+/** A circuit breaker: stops sending to a receiver that keeps failing. Open means wait, never drop. */
 import type { Clock } from '../clock.ts';
 import { RetryAfterError } from '../errors.ts';
 
 /** Opens after this many failures in a row ... */
 const FAILURES_IN_A_ROW = 5;
-/** ... or when half of this many requests failed. */
+/** ... or if half of this many requests failed. */
 const WINDOW = 20;
-/** Until the first probe; doubles with each that fails, up to the maximum. */
+/** Wait before the first probe; doubles with each failed probe, up to the maximum. */
 const FIRST_WAIT_MS = 30_000;
 const MAX_WAIT_MS = 600_000;
-/** Who meets a probe asks again so soon: left to the growing waits of a deferral, it would come up to 75 s after the receiver is back. */
+/** Wait while a probe is under way: the growing wait of a deferral could last up to 75 s after the receiver is back. */
 const PROBE_WAIT_MS = 5_000;
 
 export interface BreakerEvents {
@@ -23,7 +23,7 @@ export class Breaker {
   readonly #recent: boolean[] = [];
   #failuresInARow = 0;
   #waitMs = FIRST_WAIT_MS;
-  /** Monotonic time since which it has been open: probes that failed do not count anew. */
+  /** Monotonic time since which it has been open; a failed probe does not reset it. */
   #openSince = 0;
   /** Monotonic time of the next probe; undefined while closed. */
   #probeAt: number | undefined;
@@ -34,7 +34,7 @@ export class Breaker {
     this.#events = events;
   }
 
-  /** Until the next probe, in milliseconds; undefined while closed. */
+  /** Milliseconds until the next probe; undefined while closed. */
   get restsForMs(): number | undefined {
     return this.#probeAt === undefined ? undefined : Math.max(0, this.#probeAt - this.#clock.monotonic());
   }
@@ -54,8 +54,8 @@ export class Breaker {
   }
 
   /**
-   * A request that {@link check} let pass goes out; exactly one of {@link succeeded}, {@link failed} or {@link undecided} follows.
-   * Answers whether it is the probe, to be told to that one.
+   * To be called for a request that passed {@link check}; exactly one of {@link succeeded}, {@link failed} or {@link undecided}
+   * must follow. Returns whether it is the probe, for that call.
    */
   begin(): boolean {
     const probe = this.#probeAt !== undefined;
@@ -73,7 +73,7 @@ export class Breaker {
     this.#events.closed();
   }
 
-  /** A request from before it opened that fails now is no news. */
+  /** Ignores requests from before it opened. */
   failed(probe: boolean): void {
     if (probe) return this.#open(Math.min(this.#waitMs * 2, MAX_WAIT_MS));
     if (this.#probeAt !== undefined) return;
@@ -84,7 +84,7 @@ export class Breaker {
     if (this.#failuresInARow >= FAILURES_IN_A_ROW || halfFailed) this.#open(FIRST_WAIT_MS);
   }
 
-  /** The request says nothing about the receiver: it was given up by us. */
+  /** For a request that says nothing about the receiver, because we aborted it. */
   undecided(probe: boolean): void {
     if (probe) this.#probing = false;
   }

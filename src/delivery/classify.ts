@@ -1,11 +1,11 @@
-/** What a receiver's answer, or its absence, means for the change: which error class of errors.ts, and in which words. */
+/** Turns a receiver's answer, or its absence, into an error class of errors.ts with a message. */
 import type { Clock } from '../clock.ts';
 import { codeOf, RetryAfterError, TerminalError } from '../errors.ts';
 import { printable, shortened } from '../log.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import type { ReceiverResponse } from './receiver.ts';
 
-/** For metrics, and for the breaker: `ok`, `limited` and `refused` say nothing against the receiver's health. */
+/** For metrics and the breaker: `ok`, `limited` and `refused` do not count against the receiver's health. */
 export type Outcome = 'ok' | 'limited' | 'refused' | 'gone' | 'failed' | 'not sent';
 
 export interface Failure {
@@ -13,27 +13,27 @@ export interface Failure {
   readonly error: Error;
 }
 
-/** A receiver that asks for more than an hour has made a mistake, or is not coming back: we ask again. */
+/** A receiver that asks for more than an hour is mistaken or not coming back, so we retry after an hour. */
 export const MAX_RETRY_AFTER_MS = 3_600_000;
 const MAX_EXCERPT_CHARS = 200;
 
-/** The address does not work any more: every further change would be refused too, as by a redirect. */
+/** The address no longer works: every further change would be refused too, as by a redirect. */
 export const GONE: ReadonlySet<number> = new Set([401, 403, 404, 410]);
-/** 4xx answers that a retry may help: the request took too long, or came too early. */
+/** 4xx answers that may be retried: the request took too long, or came too early. */
 const RETRYABLE: ReadonlySet<number> = new Set([408, 425]);
 
 /**
- * undici's code for a method or header that HTTP has no way to write: ours, not the receiver's fault. Of a request that was
- * written it says so when the proxy wants other credentials (407), and has not passed it on.
+ * undici's code for a method or header that cannot be written in HTTP: our fault, not the receiver's. Once a request was
+ * written, it means that the proxy wants other credentials (407) and has not passed it on.
  */
 const MALFORMED = 'UND_ERR_INVALID_ARG';
 
 export interface Addressee {
-  /** As messages name it: `slack (hooks.slack.com)`. */
+  /** Its name in messages: `slack (hooks.slack.com)`. */
   readonly title: string;
-  /** Host and port of the proxy before it. */
+  /** Host and port of the proxy in front of it. */
   readonly proxy: string | undefined;
-  /** Over `http://` a proxy reads what it passes on, and may answer in the receiver's place: nothing tells the two apart. */
+  /** With `http://` a proxy may answer in the receiver's place, which cannot be told apart. */
   readonly isForwarded: boolean;
   readonly scrub: (text: string) => string;
   /** See `namesPlaces` in receiver.ts. */
@@ -56,7 +56,7 @@ export function failureOfResponse(response: ReceiverResponse, to: Addressee, clo
   return { outcome: isGone ? 'gone' : 'refused', error: new TerminalError(message) };
 }
 
-/** What it means that a receiver says in a 2xx answer that it did not take the message. */
+/** What it means if a receiver refuses the message within a 2xx answer. */
 export function failureOfRefusal(error: Error): Failure {
   const code = codeOf(error);
   if (code !== 'TERMINAL') return { outcome: code === 'DEFER' ? 'limited' : 'failed', error };
@@ -64,8 +64,8 @@ export function failureOfRefusal(error: Error): Failure {
 }
 
 /**
- * What a failed request means. When nothing was written (DNS, refused, connect or TLS failure), the receiver surely has
- * not got it and waiting costs no attempt; after that it may have got it, and each further try may be a second message.
+ * What a failed request means. If nothing was written (DNS, refused, connect or TLS failure), the receiver certainly has
+ * not got it and waiting costs no attempt; otherwise it may have got it, and each further try may be a second message.
  */
 export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Failure {
   const why = `${to.proxy === undefined ? '' : `through the proxy ${to.proxy}: `}${to.scrub(cause.message)}`;
@@ -93,7 +93,7 @@ function redirected(response: ReceiverResponse, to: Addressee): string {
   return `${whoAnswered(to)} answered ${response.status}, a redirect to ${host}; redirects are not followed, so name the final address`;
 }
 
-/** Receivers say in the body what was wrong: `invalid_payload`, `no_service`. */
+/** Receivers explain in the body what was wrong: `invalid_payload`, `no_service`. */
 function excerpt(body: string, to: Addressee): string {
   const text = printable(to.scrub(body).trim());
   return text === '' ? '' : `: ${shortened(text, MAX_EXCERPT_CHARS)}`;

@@ -1,4 +1,4 @@
-/** Connections to receivers: one pool for all that need nothing special, and one for each TLS setting or permitted address. */
+/** Connections to receivers: one pool for all with default needs, and one for each TLS setting or permitted address. */
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
@@ -8,23 +8,23 @@ import { singleFlight } from './single-flight.ts';
 import { TlsFiles, type SecureSettings, type TlsOptions } from './tls.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Per receiver host; the chains' concurrency is the limit that is felt. */
+/** Per receiver host; in practice the chains' concurrency is the limit. */
 const MAX_CONNECTIONS = 16;
 
-/** What a receiver's connections need beyond the usual. */
+/** What a receiver's connections need beyond the defaults. */
 export interface ConnectionNeeds {
-  /** Whose origin says whether a proxy leads there. */
+  /** Its origin determines whether to use a proxy. */
   readonly url: URL;
   readonly tls?: TlsOptions | undefined;
   /** Addresses and ranges to which a name may lead although {@link guardedLookup} refuses them. */
   readonly allowAddresses?: readonly string[] | undefined;
 }
 
-/** The way to one receiver. */
+/** How to connect to one receiver. */
 export interface Way {
-  /** Host and port of the proxy that it goes through. */
+  /** Host and port of the proxy, if any. */
   readonly proxy: string | undefined;
-  /** Where to send the next request: another one after a certificate was replaced. @throws when a file of it cannot be read */
+  /** The dispatcher for the next request; a new one after a certificate was replaced. @throws if a file cannot be read */
   dispatcher(): Dispatcher | Promise<Dispatcher>;
 }
 
@@ -42,7 +42,7 @@ export class Connections {
     this.#lookup = singleFlight(lookup);
   }
 
-  /** Receivers with equal needs share one. @throws ConfigError when the variable that names the proxy is no URL */
+  /** Receivers with equal needs share one. @throws ConfigError if the variable that names the proxy is not a URL */
   way(needs: ConnectionNeeds): Way {
     const proxy = proxyFromEnv(needs.url, this.#env);
     const key = JSON.stringify([needs.tls ?? {}, needs.allowAddresses ?? [], proxy]);
@@ -51,7 +51,7 @@ export class Connections {
     return way;
   }
 
-  /** Ends all connections; what is in flight fails. */
+  /** Closes all connections; requests in flight fail. */
   async close(): Promise<void> {
     await Promise.all([...this.#ways.values()].map((way) => way.close()));
   }
@@ -71,7 +71,7 @@ export class Connections {
   }
 }
 
-/** Connections that are made anew when a file was replaced; those that stand finish what is on them. */
+/** Connections that are replaced when a file was replaced; the old ones finish their requests. */
 class SecureWay implements Way {
   readonly proxy: string | undefined;
   readonly #files: TlsFiles;
@@ -89,7 +89,7 @@ class SecureWay implements Way {
     if (this.#made?.secure === secure) return this.#made.dispatcher;
     const old = this.#made?.dispatcher;
     this.#made = { secure, dispatcher: this.#create(secure) };
-    // Waits for what is in flight, and each request has a deadline: nothing to wait for here.
+    // Waits for requests in flight, which have deadlines; no need to await it here.
     old?.close().catch(() => undefined);
     return this.#made.dispatcher;
   }
@@ -103,7 +103,7 @@ function createDispatcher(
   proxy: URL | undefined,
   connect: SecureSettings & { readonly lookup: LookupFunction },
 ): Dispatcher {
-  // HTTP/1.1 only: with HTTP/2, one connection's loss fails everything in flight on it.
+  // HTTP/1.1 only: with HTTP/2, losing one connection fails everything in flight on it.
   const options = {
     connect: { ...connect, timeout: CONNECT_TIMEOUT_MS },
     requestTls: connect,

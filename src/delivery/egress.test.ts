@@ -4,7 +4,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { describe, test } from 'node:test';
 import { egressProblem, guardedLookup } from './egress.ts';
 
-/** Ways to write an address in a URL, each with what it is and why a name may not lead there. */
+/** Notations of an address in a URL, each with its meaning and why a name may not lead there. */
 const SPELLINGS = [
   ['127.0.0.1', '127.0.0.1', 'loopback'],
   ['127.1', '127.0.0.1', 'loopback'],
@@ -72,7 +72,7 @@ describe('egressProblem()', () => {
   });
 });
 
-/** A name server that answers so. */
+/** A resolver with this answer. */
 const answering =
   (...addresses: readonly string[]): LookupFunction =>
   (_name, _options, callback) => {

@@ -1,6 +1,6 @@
 /**
- * Where requests may go. An address that stands in the configuration is what its author wants, loopback too. What a DNS answer
- * makes of a name is not: it must not lead to this machine, nor to the cloud's metadata, which hands out credentials.
+ * Where requests may go. An address in the configuration is intended, even loopback. An address that a name resolves to
+ * may not be: it must not lead to this machine, nor to the cloud's metadata service, which hands out credentials.
  * Private networks (RFC 1918, unique local) are allowed: services of a cluster live there. Redirects are never followed.
  */
 import type { LookupAddress } from 'node:dns';
@@ -20,14 +20,14 @@ const REFUSED: readonly Range[] = [
   range('multicast or reserved', '224.0.0.0/3', 'ff00::/8'),
 ];
 
-/** IPv6 prefixes behind which an IPv4 address stands: translated (RFC 6052), 6to4 (RFC 3056), compatible (RFC 4291). Mapped ones the list knows. */
+/** IPv6 prefixes that embed IPv4: translated (RFC 6052), 6to4 (RFC 3056), compatible (RFC 4291). BlockList knows mapped ones. */
 const EMBEDDING: readonly { readonly list: BlockList; readonly firstGroup: number }[] = [
   { list: addresses('64:ff9b::/96', '64:ff9b:1::/48'), firstGroup: 6 },
   { list: addresses('2002::/16'), firstGroup: 1 },
   { list: addresses('::/96'), firstGroup: 6 },
 ];
 
-/** Why a name may not lead to this address; undefined when it may. Texts that are no address are refused. */
+/** Why a name may not lead to this address; undefined if it may. Texts that are not addresses are refused. */
 export function egressProblem(address: string): string | undefined {
   const bare = address.replace(/%.*$/, '');
   const family = isIP(bare);
@@ -38,16 +38,16 @@ export function egressProblem(address: string): string | undefined {
   return embedded === undefined ? undefined : egressProblem(embedded);
 }
 
-/** A name led where it may not. The request was surely not sent. */
+/** A name leads where it may not. The request was certainly not sent. */
 class EgressError extends Error {
   readonly code = 'EGRESS';
   override readonly name = 'EgressError';
 }
 
 /**
- * A resolver that refuses a whole answer when one address in it is refused: what connects tries them in any order.
- * `localhost` and names below it mean this machine by definition (RFC 6761).
- * @param allowed addresses and ranges that are permitted all the same
+ * A resolver that refuses a whole answer if any address in it is refused, as connecting tries them in any order.
+ * `localhost` and names below it mean this machine by definition (RFC 6761), and are allowed.
+ * @param allowed addresses and ranges that are permitted nevertheless
  */
 export function guardedLookup(allowed: readonly string[], resolve: LookupFunction): LookupFunction {
   const permitted = addresses(...allowed);
@@ -96,7 +96,7 @@ function embeddedIn(address: string): string | undefined {
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
 
-/** The eight groups of an IPv6 address, by the URL parser's normal form: it knows every way to write one. */
+/** The eight groups of an IPv6 address, via the URL parser, which normalises every notation. */
 function groupsOf(address: string): readonly number[] {
   const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
   const numbers = (text: string): number[] =>
@@ -109,7 +109,7 @@ function range(why: string, ...ranges: readonly string[]): Range {
   return { why, list: addresses(...ranges) };
 }
 
-/** Of addresses and CIDR ranges. @throws on anything else */
+/** A list of addresses and CIDR ranges. @throws on anything else */
 function addresses(...ranges: readonly string[]): BlockList {
   const list = new BlockList();
   for (const text of ranges) {

@@ -1,10 +1,10 @@
-/** A receiver behind the fetch interface that client libraries such as @slack/webhook take. */
+/** A receiver behind the fetch interface that client libraries such as @slack/webhook accept. */
 import type { FetchFunction } from '@slack/webhook';
 import type { Receiver, ReceiverResponse } from './receiver.ts';
 
 type FetchResponse = Awaited<ReturnType<FetchFunction>>;
 
-/** Each call is one {@link Receiver.send}. Only text bodies and only `url` itself are taken. */
+/** Each call is one {@link Receiver.send}. Accepts only text bodies, and only `url` itself. */
 export function fetchThrough(receiver: Receiver, url: URL, idempotencyKey: string, signal: AbortSignal): FetchFunction {
   return async (target, init = {}) => {
     if (new URL(target).href !== url.href) {
@@ -18,15 +18,15 @@ export function fetchThrough(receiver: Receiver, url: URL, idempotencyKey: strin
 }
 
 /**
- * What was really thrown: @slack/webhook wraps the errors of its fetch in its own class and hides their `code`, which the
- * chain runner needs to see. Anything else comes back as it is.
+ * The error originally thrown: @slack/webhook wraps the errors of its fetch in its own class and hides their `code`, which the
+ * chain runner needs. Returns anything else unchanged.
  */
 export function originalError(thrown: unknown): unknown {
   const wrapped = thrown instanceof Error && 'original' in thrown && thrown.original instanceof Error;
   return wrapped ? thrown.original : thrown;
 }
 
-/** Always `ok`: what is not has been thrown. Without a `url`: it would hold the secret. */
+/** Always `ok`, as failures have been thrown. Without a `url`, which would contain the secret. */
 function responseOf({ status, headers, body }: ReceiverResponse): FetchResponse {
   return {
     ok: true,

@@ -1,4 +1,4 @@
-/** Options that all sinks share which send over HTTP to an address of the user's choice. */
+/** Options shared by all sinks that send over HTTP to a configured address. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { durationFrom, durationMs } from '../config/duration.ts';
@@ -36,10 +36,10 @@ const secret = z.string().refine((text) => secretKey(text) !== undefined, {
   error: 'must be base64 of 24 to 64 bytes, with or without "whsec_" in front: make one with `openssl rand -base64 32`',
 });
 
-/** Secrets that requests are signed with. */
+/** Secrets to sign requests with. */
 export const signingSecrets = z.union([secret, z.array(secret).min(1)]);
 
-/** A token that stands in a header. Around it is often the line feed that `echo` has put into a Secret. */
+/** A token for a header. Trimmed, because `echo` often adds a line feed to a Secret. */
 export const bearerToken = z
   .string()
   .trim()
@@ -78,7 +78,7 @@ export const reach = {
     .meta({ example: ['127.0.0.0/8'] }),
 } as const;
 
-/** The request's own deadline has the better message, so the runner's comes later. */
+/** The request's own deadline has the better message, so the runner's must come later. */
 const DEADLINE_MARGIN_MS = 2_000;
 
 /** The deadline of a sink that makes one request. */
@@ -88,7 +88,7 @@ export function deadlineMs({ timeout }: { readonly timeout: string }): number {
 
 type Reach = z.output<z.ZodObject<typeof reach>>;
 
-/** What the options say about the receiver. */
+/** The receiver's options from a sink's options. */
 export function receiverOptions({
   messagesPerSecond,
   burst,

@@ -1,4 +1,4 @@
-/** The {@link Receiver} over HTTP: breaker, then rate, then one request, then what its outcome means. */
+/** The {@link Receiver} over HTTP: checks breaker and rate, makes one request, and classifies its outcome. */
 import type { FetchFunction } from '@slack/webhook';
 import type { Clock } from '../clock.ts';
 import { isRetryAfter, toError } from '../errors.ts';
@@ -16,7 +16,7 @@ import { messageId, signer, type Sign } from './signature.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** What all sinks that name the same far end share. */
+/** Shared by all sinks with the same far end. */
 export interface Line {
   readonly rate: RateLimit;
   readonly breaker: Breaker;
@@ -28,7 +28,7 @@ export interface ReceiverParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly line: Line;
-  /** It sends no more. */
+  /** Called when the receiver is closed. */
   readonly onClose: () => void;
 }
 
@@ -85,7 +85,7 @@ export class HttpReceiver implements Receiver {
     return Promise.resolve();
   }
 
-  /** @throws ExchangeError when no answer came, or not all of one that is needed; anything else when nothing was sent */
+  /** @throws ExchangeError without an answer, or without all of one that is needed; anything else if nothing was sent */
   async #exchange({
     method = 'POST',
     headers = {},
@@ -108,7 +108,7 @@ export class HttpReceiver implements Receiver {
 
   #refusalIn(response: ReceiverResponse): Failure | undefined {
     try {
-      // The answer and not the error, whose own words may be those of the address, such as a method's name.
+      // Scrubs the answer, not the error, whose own words may also occur in the address, such as a method's name.
       this.#options.accept?.({ ...response, body: this.#to.scrub(response.body) });
       return undefined;
     } catch (thrown) {
@@ -131,13 +131,13 @@ export class HttpReceiver implements Receiver {
   }
 }
 
-/** The HTTP client leaves the credentials of `https://user:password@host` out. */
+/** Adds the credentials of `https://user:password@host`, which the HTTP client ignores. */
 function credentialsIn(url: URL): Readonly<Record<string, string>> {
   const basic = basicCredentials(url);
   return basic === undefined ? {} : { authorization: `Basic ${basic}` };
 }
 
-/** Header values are visible ASCII; a chain may be named in any script. */
+/** Header values must be visible ASCII, but a chain's name may be in any script. */
 function headerValue(text: string): string {
   return text.replace(/[^\x20-\x7e]/gu, encodeURIComponent);
 }

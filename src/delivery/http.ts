@@ -1,9 +1,9 @@
-/** One HTTP request with a deadline for the whole of it; no redirect, a bounded answer, and no socket left behind. */
+/** One HTTP request with a deadline for all of it, no redirects, a bounded answer, and no socket left behind. */
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../clock.ts';
 import type { ReceiverResponse } from './receiver.ts';
 
-/** Slack repeats a message in its answer, six bytes for each unit that is no ASCII; a verdict may be as long as that of a program. */
+/** Slack repeats the message in its answer, with six bytes per non-ASCII unit; a verdict may be as long as a program's. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
 export interface Exchange {
@@ -13,14 +13,14 @@ export interface Exchange {
   readonly method: string;
   readonly headers: Record<string, string>;
   readonly body: string | Uint8Array;
-  /** Connect to last byte. */
+  /** From connect to last byte. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** What a 2xx answer says counts, too: one that breaks off is none. */
+  /** The body of a 2xx answer matters: an incomplete one is a failure. */
   readonly needsBody: boolean;
 }
 
-/** Rejected requests: `sent` is false when surely nothing was written to the receiver. */
+/** A failed request: `sent` is false if certainly nothing was written to the receiver. */
 export class ExchangeError extends Error {
   override readonly name = 'ExchangeError';
   readonly sent: boolean;
@@ -31,9 +31,9 @@ export class ExchangeError extends Error {
 }
 
 /**
- * Of a body that breaks off, or does not end in time, what has come: the status says what became of the request, and who has taken it
- * would have it twice.
- * @throws ExchangeError when no answer came, for whatever reason, or not all of one that is needed
+ * Makes the request. If the body breaks off or is late, resolves with the part that came: the status says what happened, and a
+ * receiver that accepted the message would get it twice.
+ * @throws ExchangeError if no answer came, for whatever reason, or not all of one that is needed
  */
 export function exchange(request: Exchange): Promise<ReceiverResponse> {
   const { dispatcher, url, method, headers, body, clock, signal, timeoutMs, needsBody } = request;
@@ -64,13 +64,13 @@ export function exchange(request: Exchange): Promise<ReceiverResponse> {
   });
 }
 
-/** Collects one answer. undici's `request` gives a stream, which costs more than the answer's few bytes are worth. */
+/** Collects one answer. undici's `request` would create a stream, which is too expensive for a few bytes. */
 class Answer implements Dispatcher.DispatchHandler {
-  /** Called once, with the reason when no whole answer came. */
+  /** Called once, with an error if the answer is missing or incomplete. */
   onEnd: (error?: Error) => void = () => undefined;
-  /** The connection stood and the request began to be written. */
+  /** The connection was made and writing the request began. */
   started = false;
-  /** 0 until there is one; below 200 the answer is still to come. */
+  /** 0 until there is one; below 200 the final answer is still to come. */
   status = 0;
   #headers: Record<string, string> = {};
   readonly #chunks: Buffer[] = [];
@@ -108,7 +108,7 @@ class Answer implements Dispatcher.DispatchHandler {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes <= MAX_BODY_BYTES) return;
-    // The status stands; the rest of such an answer is not worth the connection.
+    // The status is enough; the rest of such an answer is not worth keeping the connection.
     this.onEnd();
     controller.abort(new Error('answer too long'));
   }

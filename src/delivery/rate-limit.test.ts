@@ -4,7 +4,7 @@ import { WaitError } from '../errors.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { RateLimit } from './rate-limit.ts';
 
-/** Milliseconds to wait, 0 when it may be sent now. */
+/** Milliseconds to wait; 0 if it may be sent now. */
 function take(limit: RateLimit, clock: FakeClock, key: string): number {
   try {
     limit.take(key);

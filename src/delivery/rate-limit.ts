@@ -1,10 +1,10 @@
-/** A token bucket that hands out times instead of making callers wait: what has to wait is parked, and holds no slot. */
+/** A token bucket that hands out times instead of making callers wait: a change that has to wait is parked, without a slot. */
 import type { Clock } from '../clock.ts';
 import { WaitError } from '../errors.ts';
 
-/** Reservations kept; beyond it callers are told a time without one, and line up again then. */
+/** Most reservations kept; further callers get a time without one, and have to line up again then. */
 const MAX_RESERVATIONS = 10_000;
-/** Due times are wall time, this bucket is monotonic; the two tick apart by a millisecond, which is not worth another wait. */
+/** Due times are wall time, this bucket is monotonic; a difference of a millisecond is not worth another wait. */
 const TOLERANCE_MS = 2;
 
 interface Wish {
@@ -14,9 +14,9 @@ interface Wish {
 const NO_WISH: Wish = { intervalMs: 0, burst: 1 };
 
 /**
- * At most `perSecond` on average and `burst` at once. Who comes too early gets a reservation under its key and a
- * `WaitError` with its time; times are handed out in the order of asking. Who comes back late (the process slept, the
- * receiver said 429 meanwhile) lines up in front of newcomers, each at a time of its own.
+ * At most `perSecond` on average and `burst` at once. A caller that is too early gets a reservation under its key and a
+ * `WaitError` with its time; times are handed out in the order of asking. One that comes back late (the process slept, the
+ * receiver said 429 meanwhile) lines up ahead of newcomers, each at a time of its own.
  */
 export class RateLimit {
   readonly #clock: Clock;
@@ -24,10 +24,10 @@ export class RateLimit {
   #intervalMs = 0;
   #burst = 1;
   readonly #reservations = new Map<string, number>();
-  /** Monotonic time at which the bucket is full again, as real sends leave it. */
+  /** Monotonic time at which the bucket will be full again, counting only actual sends. */
   #fullAt = -Infinity;
   #blockedUntil = -Infinity;
-  /** The last time handed out to newcomers, and to those who came back late. */
+  /** The last time handed out to newcomers, and to those that came back late. */
   #tail = -Infinity;
   #lateTail = -Infinity;
 
@@ -35,7 +35,7 @@ export class RateLimit {
     this.#clock = clock;
   }
 
-  /** The slowest rate that anyone asks for holds for all who share the receiver; 0 asks for none. Answers how to take the wish back. */
+  /** The slowest rate requested applies to all who share the receiver; 0 requests none. Returns a function that withdraws it. */
   atMost(perSecond: number, burst: number): () => void {
     const wish = { intervalMs: perSecond <= 0 ? 0 : 1000 / perSecond, burst: Math.max(1, burst) };
     this.#wishes.add(wish);
@@ -52,14 +52,14 @@ export class RateLimit {
     this.#burst = slowest.burst;
   }
 
-  /** Nothing goes for the next `ms`: a receiver's Retry-After. */
+  /** Blocks all sending for `ms`, for a receiver's Retry-After. */
   block(ms: number): void {
     this.#blockedUntil = Math.max(this.#blockedUntil, this.#clock.monotonic() + ms);
   }
 
   /**
-   * Returns when `key` may be sent now.
-   * @throws WaitError with its time, to come back with the same key; without `lineUp` the time is not kept for it
+   * Returns if `key` may be sent now.
+   * @throws WaitError with the time to come back with the same key; without `lineUp` that time is not reserved
    */
   take(key: string, lineUp = true): void {
     const now = this.#clock.monotonic();
@@ -96,7 +96,7 @@ export class RateLimit {
     return at;
   }
 
-  /** A reservation whose change was discarded meanwhile is never taken up. */
+  /** Removes expired reservations: one whose change was discarded is never used. */
   #forgetExpired(now: number): void {
     for (const [key, at] of this.#reservations) if (at < now) this.#reservations.delete(key);
   }

@@ -1,9 +1,9 @@
-/** What became of the latest requests to one far end, for the page. */
+/** The outcome of the latest requests to one far end, for the page. */
 import type { ReceiverState } from './receiver.ts';
 
 export class ReceiverRecord {
   readonly #host: string;
-  /** Who sends to it, and by how many ways. */
+  /** The names of those that send to it, with the number of receivers each has open. */
   readonly #senders = new Map<string, number>();
   #lastOkAt: number | undefined;
   #lastFailure: ReceiverState['lastFailure'];
@@ -12,7 +12,7 @@ export class ReceiverRecord {
     this.#host = host;
   }
 
-  /** Who sends to it now. */
+  /** The names of those that currently send to it. */
   get names(): readonly string[] {
     return [...this.#senders.keys()];
   }
@@ -37,7 +37,7 @@ export class ReceiverRecord {
     this.#lastFailure = { at: now, error };
   }
 
-  /** Undefined when nobody sends to it any more. */
+  /** Undefined if nobody sends to it any more. */
   state(now: number, restsForMs: number | undefined): ReceiverState | undefined {
     if (this.#senders.size === 0) return undefined;
     return {

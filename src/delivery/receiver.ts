@@ -1,7 +1,7 @@
 /**
- * The one way out for every sink. A receiver is one far end: a Slack channel, a URL. It has one token bucket and one
- * circuit breaker; requests have a deadline, follow no redirect, go nowhere that a name must not lead (egress.ts), and fail with
- * errors that never hold the URL.
+ * The only way for sinks to send. A receiver is one far end: a Slack channel, a URL. It has one token bucket and one
+ * circuit breaker; requests have a deadline, follow no redirects, go only where a name may lead (egress.ts), and fail with
+ * errors that never contain the URL.
  */
 import type { FetchFunction } from '@slack/webhook';
 import type { ConnectionNeeds } from './connections.ts';
@@ -13,24 +13,24 @@ export interface ReceiverOptions extends ConnectionNeeds {
   readonly timeoutMs?: number;
   /** Messages per second on average; 0 is unlimited. Default 0. */
   readonly perSecond?: number;
-  /** How many may go at once before the rate holds. Default 1. */
+  /** How many may go at once before the rate applies. Default 1. */
   readonly burst?: number;
-  /** Whether who comes too early gets a place in the line. Default true; who puts the backlog into one message needs no more than the next. */
+  /** Whether a caller that is too early gets a reservation. Default true; one that sends its backlog in one message needs none. */
   readonly lineUp?: boolean | undefined;
-  /** A part of the far end that has a rate and a breaker of its own, such as a channel behind one URL. Never a secret. */
+  /** A part of the far end with its own rate and breaker, such as a channel behind a shared URL. Never a secret. */
   readonly lane?: string | undefined;
-  /** Signs each request in the manner of Standard Webhooks, with each of these secrets: two while one replaces the other. */
+  /** Signs each request as in Standard Webhooks, with each of these secrets: two during a rotation. */
   readonly signingSecrets?: readonly string[];
-  /** Whether a 403 or 404 may be about what one message names, such as a dashboard: the address is not gone then. */
+  /** Whether a 403 or 404 may be about something in the message, such as a dashboard: then the address is not gone. */
   readonly namesPlaces?: boolean;
-  /** Further texts that no error may hold, such as a token in a header. */
+  /** Further texts that no error may contain, such as a token in a header. */
   readonly secrets?: readonly string[];
   /**
-   * Looks into a 2xx answer: some receivers say in the body that they did not take it. What it throws is the failure, told apart
-   * by `code` as everywhere, and counts against the receiver's health as that answer would under its own status.
+   * Checks a 2xx answer: some receivers refuse in the body. What it throws is the failure, classified by `code` as usual, and
+   * counts against the receiver's health like an answer with the corresponding status.
    */
   readonly accept?: (response: ReceiverResponse) => void;
-  /** Whether a 2xx answer that breaks off is a failure. Default: where {@link accept} looks into it; else its status says all. */
+  /** Whether an incomplete 2xx answer is a failure. Default: only with {@link accept}; otherwise the status is enough. */
   readonly needsBody?: boolean;
 }
 
@@ -46,30 +46,30 @@ export interface ReceiverResponse {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
-  /** At most 1 MiB of it. */
+  /** At most its first 1 MiB. */
   readonly body: string;
 }
 
 export interface Receiver {
   /**
-   * Resolves on 2xx. Throws `WaitError` (own rate), `RetryAfterError` (surely not sent, 429, 503 with Retry-After, open breaker),
+   * Resolves on 2xx. Throws `WaitError` (our rate), `RetryAfterError` (surely not sent, 429, 503 with Retry-After, open breaker),
    * `TerminalError` (a 4xx that no retry helps) or an Error that counts as an attempt.
    */
   send(request: OutgoingRequest): Promise<ReceiverResponse>;
-  /** The same behind the fetch interface that client libraries take; `url` must be this receiver's. Errors as in {@link send}. */
+  /** {@link send} behind the fetch interface that client libraries accept; the URL must be this receiver's. Same errors. */
   fetch(idempotencyKey: string, signal: AbortSignal): FetchFunction;
   close(): Promise<void>;
 }
 
-/** How one far end is doing. Times are milliseconds since the epoch. */
+/** The state of one far end. Times are milliseconds since the epoch. */
 export interface ReceiverState {
-  /** {@link ReceiverOptions.name} of those who send to it. */
+  /** {@link ReceiverOptions.name} of those that send to it. */
   readonly names: readonly string[];
   readonly host: string;
-  /** When it last took something; undefined: not since the start. */
+  /** When it last accepted something; undefined if not since the start. */
   readonly lastOkAt: number | undefined;
   readonly lastFailure: { readonly at: number; readonly error: string } | undefined;
-  /** When it is tried again, while it is given a rest. */
+  /** When it will be tried again, while its breaker is open. */
   readonly restsUntil: number | undefined;
 }
 

@@ -396,7 +396,7 @@ describe('receiver: connections', () => {
     await send(setUp(t, { HTTP_PROXY, NO_PROXY: '127.0.0.1' }).receiver(server.url));
     await send(setUp(t, { HTTP_PROXY, NO_PROXY: '10.0.0.0/8, 127.0.0.0/8' }).receiver(server.url));
     assert.equal(tunnels, 1);
-    // Another scheme has another variable: this fails at the receiver, which knows no TLS, and not at the proxy.
+    // HTTPS has its own proxy variable, so this fails at the receiver, which has no TLS, and not at the proxy.
     const tls = setUp(t, { HTTP_PROXY }, (_name, _options, found) => found(null, '127.0.0.1', 4));
     await failureOf(send(tls.receiver(server.url.replace('http://127.0.0.1', 'https://hook.localhost'))));
     assert.equal(tunnels, 1);

@@ -1,4 +1,4 @@
-/** All receivers of a process: one rate and one breaker per far end, pools of connections that they share. */
+/** All receivers of a process: one rate and one breaker per far end, and shared connection pools. */
 import type { LookupFunction } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
@@ -21,20 +21,20 @@ export interface ReceiversOptions {
 }
 
 export interface Receivers extends ReceiverFactory {
-  /** One request that no rate holds and no breaker keeps back. Errors as in {@link Receiver.send}. */
+  /** Sends one request, subject to no rate or breaker. Errors as in {@link Receiver.send}. */
   sendOnce(options: ReceiverOptions, request: OutgoingRequest): Promise<ReceiverResponse>;
-  /** Of the far ends that somebody sends to now. */
+  /** The states of the far ends currently in use. */
   states(): readonly ReceiverState[];
-  /** Ends the connections; what is still in flight then fails. */
+  /** Closes the connections; requests in flight fail. */
   close(): Promise<void>;
 }
 
-/** Makes the way out. */
+/** Creates the receivers of a process. */
 export function createReceivers(options: ReceiversOptions): Receivers {
   const { clock, metrics, log } = options;
   const connections = new Connections(options.env, options.lookup);
   const lines = new Map<string, Line>();
-  /** A sink may send to several far ends, as a bot does: none that is well hides another that fails. */
+  /** A sink may send to several far ends, as a bot does: a healthy one must not hide a failing one. */
   const show = (receiver: string): void => {
     const its = [...lines.values()].filter(({ record }) => record.names.includes(receiver));
     if (its.length === 0) return metrics.breakerOpen.remove({ receiver });
@@ -71,7 +71,7 @@ export function createReceivers(options: ReceiversOptions): Receivers {
   };
 }
 
-/** Whose credentials are refused must not hold up others at the same address. Kept in memory only: it has secrets in it. */
+/** Includes credentials, as refused ones must not hold up others at the same address. Only for memory: contains secrets. */
 function placeOf({ url, lane, secrets }: ReceiverOptions): string {
   return JSON.stringify([url.origin, url.pathname, url.search, lane, url.username, url.password, secrets]);
 }
@@ -82,7 +82,7 @@ function createLine(
   { clock, log }: ReceiversOptions,
 ): Line {
   const record = new ReceiverRecord(url.host);
-  // Who sends there now: a changed configuration may have given it to others.
+  // The current senders: a reload may have changed them.
   const fields = () => ({ receiver: record.names.join(', ') || name, host: url.host });
   const breaker = new Breaker(clock, {
     opened(waitMs) {

@@ -1,10 +1,10 @@
-/** Keeps a receiver's URL out of every message: a webhook's path is its password. */
+/** Keeps a receiver's URL out of all messages: a webhook's path is its password. */
 import { codeOf, toError } from '../errors.ts';
 
-/** Shorter pieces are words of the path (`api`, `v1`) and no secrets; hiding them would only garble messages. */
+/** Shorter pieces are words in the path (`api`, `v1`), not secrets; hiding them would only garble messages. */
 const MIN_SECRET_LENGTH = 6;
 
-/** What basic authentication makes of the credentials in a URL; undefined where there are none. */
+/** The credentials in a URL, encoded for basic authentication; undefined if there are none. */
 export function basicCredentials({ username, password }: URL): string | undefined {
   if (username === '' && password === '') return undefined;
   return Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64');
@@ -12,7 +12,7 @@ export function basicCredentials({ username, password }: URL): string | undefine
 
 /** Replaces each piece of `url` that may be secret (path, query, credentials, and each part of them), and `more`, by `***`. */
 export function scrubberOf(url: URL, more: readonly string[] = []): (text: string) => string {
-  // As they are written, too: a query that is a key alone, and values whose encoding an echo leaves as it is.
+  // Query values as written, too: for a query that is a lone key, and for values echoed in their original encoding.
   const written = url.search
     .slice(1)
     .split('&')
@@ -22,24 +22,24 @@ export function scrubberOf(url: URL, more: readonly string[] = []): (text: strin
   const pieces = [...whole, ...parts, ...parts.map(decoded), ...more].filter(
     ({ length }) => length >= MIN_SECRET_LENGTH,
   );
-  // Most have one spelling, and answers are looked through for each.
+  // Deduplicated: most pieces have only one spelling, and each costs a pass over every answer.
   const secrets = [...new Set(pieces.flatMap(spellingsOf))].toSorted((a, b) => b.length - a.length);
   return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }
 
-/** What of a header's value may be secret: all of it, and the token behind its scheme. */
+/** The parts of a header's value that may be secret: all of it, and the token after its scheme. */
 export function secretsOf(header: string): readonly string[] {
   const value = header.trim();
   return [value, ...value.split(/\s+/)];
 }
 
-/** As an echo may write it: in JSON, where some escape each slash, or percent-encoded. */
+/** The ways in which an echo may write it: in JSON, where some escape each slash, or percent-encoded. */
 function spellingsOf(piece: string): readonly string[] {
   const inJson = JSON.stringify(piece).slice(1, -1);
   return [piece, inJson, inJson.replaceAll('/', '\\/'), encodeURIComponent(piece.toWellFormed())];
 }
 
-/** An error that may stand as a cause: name, code and message of the original, scrubbed; none of its other properties. */
+/** An error that is safe as a cause: name, code and scrubbed message of the original, and no other properties. */
 export function scrubbedCause(error: Error, scrub: (text: string) => string): Error {
   const { cause } = error;
   const code = codeOf(error);
@@ -52,7 +52,7 @@ export function scrubbedCause(error: Error, scrub: (text: string) => string): Er
 }
 
 const UNKNOWN_AUTHORITY = 'its certificate is of an authority that is not known here; name its CA as `tls.caFile`';
-/** Node says what a flag of its own would do. */
+/** Replaces Node's messages, which refer to Node's own flags. */
 const MEANINGS: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; name it as `tls.caFile`',
   SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
@@ -62,8 +62,8 @@ const MEANINGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Of a host with several addresses, none of which can be connected to, Node has a message for each and none for all. OpenSSL's
- * has the thread and the line of its source around the reason.
+ * If none of a host's several addresses can be connected to, Node has a message for each and none for all. OpenSSL's
+ * messages wrap the reason in thread and source line.
  */
 function messageOf(error: Error & { readonly code?: unknown; readonly reason?: unknown }): string {
   const meaning = MEANINGS[String(error.code)];
@@ -73,7 +73,7 @@ function messageOf(error: Error & { readonly code?: unknown; readonly reason?: u
   return [...new Set(error.errors.map((one: unknown) => toError(one).message))].join(', ');
 }
 
-/** Percent-encoding undone; as it is when it is none. */
+/** Percent-decodes the piece; returns it unchanged if it is not valid. */
 function decoded(piece: string): string {
   try {
     return decodeURIComponent(piece);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { messageId, secretKey, signer } from './signature.ts';
 
-// The vector of the reference libraries: github.com/standard-webhooks/standard-webhooks, test "sign function works".
+// The test vector of the reference libraries: github.com/standard-webhooks/standard-webhooks, "sign function works".
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const ID = 'msg_p5jXN8AQM9LWM0D4loKWxJek';
 const BODY = '{"test": 2432232314}';

@@ -1,19 +1,19 @@
 /** Standard Webhooks: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
 import { createHash, createHmac } from 'node:crypto';
 
-/** Of the random bytes of a secret, by the specification. */
+/** Limits for the random bytes of a secret, from the specification. */
 const MIN_SECRET_BYTES = 24;
 const MAX_SECRET_BYTES = 64;
 
 /**
- * Names a message at its receiver: the same for every attempt, and without the characters that separate what is signed.
+ * Identifies a message to its receiver: the same for every attempt, and without the separators of the signed content.
  * @param idempotencyKey see `idempotencyKey` in change.ts
  */
 export function messageId(idempotencyKey: string): string {
   return `msg_${createHash('sha256').update(idempotencyKey).digest('base64url')}`;
 }
 
-/** The key of a secret, which is base64 with or without `whsec_` in front; undefined when it is none. */
+/** The key in a secret, which is base64 with an optional `whsec_` prefix; undefined if it is invalid. */
 export function secretKey(secret: string): Buffer | undefined {
   const base64 = secret.replace(/^whsec_/, '');
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined;
@@ -21,12 +21,12 @@ export function secretKey(secret: string): Buffer | undefined {
   return key.length >= MIN_SECRET_BYTES && key.length <= MAX_SECRET_BYTES ? key : undefined;
 }
 
-/** Headers that sign one attempt at one message. */
+/** Returns the headers that sign one attempt at one message. */
 export type Sign = (id: string, body: string | Uint8Array, nowMs: number) => Readonly<Record<string, string>>;
 
 /**
- * Signs with each secret: while one is replaced by another, receivers accept either.
- * @throws when a secret is none; see {@link secretKey}
+ * Signs with each secret, so that receivers can accept either during a rotation.
+ * @throws if a secret is invalid; see {@link secretKey}
  */
 export function signer(secrets: readonly string[]): Sign {
   const keys = secrets.map((secret) => {

@@ -5,7 +5,7 @@ import { singleFlight } from './single-flight.ts';
 
 type Answer = Parameters<LookupFunction>[2];
 
-/** A name server that answers when told. */
+/** A resolver that answers when told to. */
 function nameServer() {
   const asked: { readonly hostname: string; readonly answer: Answer }[] = [];
   const lookup = singleFlight((hostname, _options, answer) => asked.push({ hostname, answer }));

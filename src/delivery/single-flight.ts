@@ -1,13 +1,13 @@
-/** One question per name at a time. */
+/** One lookup per name at a time. */
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 
 type Callback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
 
 /**
- * A resolver that asks once for all who want the same name at the same time. The system's own blocks one of the threads that all
- * files share, for many seconds when a name server is dead: one dead receiver must not take them all. Nothing is kept: the next
- * connection asks again.
+ * A resolver that shares one lookup among all who ask for the same name at the same time. The system's resolver blocks a thread
+ * of the pool shared with file access, for many seconds if a name server is dead: one dead receiver must not take them all.
+ * Caches nothing: the next connection asks again.
  */
 export function singleFlight(resolve: LookupFunction): LookupFunction {
   const waiting = new Map<string, Callback[]>();

@@ -24,7 +24,7 @@ before(() => {
 });
 after(() => files[Symbol.dispose]());
 
-/** A receiver that shows a certificate and answers with the name in ours. */
+/** A receiver that presents a certificate and answers with the name in ours. */
 async function tlsServer(t: TestContext, name = 'hook', options: ServerOptions = {}) {
   const certificate = { cert: files.pem(`${name}.crt`), key: files.pem(`${name}.key`), ca: files.pem('ca.crt') };
   const server = createServer(

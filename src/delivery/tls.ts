@@ -1,4 +1,4 @@
-/** TLS towards one receiver: its CA, our certificate, and what to do when a file was replaced. */
+/** TLS settings for one receiver: its CA and our certificate, reloaded when a file is replaced. */
 import { createSecureContext } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -7,21 +7,21 @@ import { FreshFile } from '../fresh-file.ts';
 
 /** Paths are absolute. */
 export interface TlsOptions {
-  /** PEM. Instead of the CAs that Node trusts. */
+  /** PEM, used instead of the CAs that Node trusts. */
   readonly caFile?: string | undefined;
-  /** PEM, our own certificate; with its key. */
+  /** PEM, our own certificate; needs its key. */
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
-  /** The name that the receiver's certificate must have, when it is not the host's. */
+  /** The name that the receiver's certificate must have, if not the host's. */
   readonly serverName?: string | undefined;
-  /** Takes any certificate: whoever is on the way can read and change what is sent. */
+  /** Accepts any certificate: anyone in between can read and change what is sent. */
   readonly insecureSkipVerify?: boolean | undefined;
 }
 
 const FILES = ['caFile', 'certFile', 'keyFile'] as const;
 type Texts = { readonly [File in (typeof FILES)[number]]?: string | undefined };
 
-/** What Node's `tls.connect` takes of it. */
+/** The options for Node's `tls.connect`. */
 export interface SecureSettings {
   readonly ca?: string;
   readonly cert?: string;
@@ -30,7 +30,7 @@ export interface SecureSettings {
   readonly rejectUnauthorized?: boolean;
 }
 
-/** What is wrong with the files, by option; each path must be readable, be PEM, and the key must fit the certificate. */
+/** Problems with the files, by option: each must be readable and PEM, and the key must fit the certificate. */
 export function problemsOfTls(options: TlsOptions): readonly { readonly option: string; readonly message: string }[] {
   const { certFile, keyFile } = options;
   if ((certFile === undefined) !== (keyFile === undefined)) {
@@ -62,7 +62,7 @@ export function problemsOfTls(options: TlsOptions): readonly { readonly option: 
   }
 }
 
-/** The files of one receiver, read again when they were replaced. */
+/** The files of one receiver, read again when they are replaced. */
 export class TlsFiles {
   readonly #options: TlsOptions;
   readonly #files: Partial<Record<(typeof FILES)[number], FreshFile>> = {};
@@ -77,12 +77,12 @@ export class TlsFiles {
     }
   }
 
-  /** The same object for as long as the files are the same. @throws when one cannot be read, or holds nothing of its kind */
+  /** Returns the same object until a file changes. @throws if one cannot be read, or does not contain what it should */
   async read(): Promise<SecureSettings> {
     const [caFile, certFile, keyFile] = await Promise.all(FILES.map(async (name) => this.#files[name]?.read()));
     const texts = JSON.stringify([caFile, certFile, keyFile]);
     if (texts === this.#texts) return this.#current;
-    // To Node no CA at all means those that everybody trusts, and not those that were asked for; and no certificate or key, none of ours.
+    // Given an empty CA file Node would trust the default CAs, and with an empty certificate or key it would not send ours.
     if (caFile !== undefined && !isCertificate(caFile)) throw new Error('caFile holds no certificate in PEM');
     if (certFile !== undefined && !isCertificate(certFile)) throw new Error('certFile holds no certificate in PEM');
     if (keyFile?.trim() === '') throw new Error('keyFile is empty');
