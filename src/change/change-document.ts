@@ -1,4 +1,4 @@
-/** A change as a JSON document for other programs: the same members wherever one is printed. */
+/** A change as a JSON document for other programs: it has the same members wherever it is printed. */
 import { apiVersionOf, type Actor, type Change, type Manifest } from '../change.ts';
 import { flagNames } from '../flags.ts';
 import { headlineOf } from '../template/headline.ts';
@@ -7,7 +7,7 @@ import { headlineOf } from '../template/headline.ts';
 export interface ChangeSummary {
   /** One line for people. */
   readonly headline: string;
-  /** The accept number: `watchchain explain --change` takes it. */
+  /** The accept number, for `watchchain explain --change`. */
   readonly id: number;
   /** When the change was seen, RFC 3339 with milliseconds. */
   readonly time: string;
@@ -22,7 +22,7 @@ export interface ChangeSummary {
   readonly resourceVersion: string;
   readonly by: readonly Actor[];
   readonly flags: readonly string[];
-  /** What `podAlerts` tells. */
+  /** The note of `podAlerts`. */
   readonly alert?: NonNullable<Change['notes']['alert']>;
 }
 

@@ -1,10 +1,10 @@
-/** What handlers made of a change, as text: how it gets from a chain to its branches through the store. */
+/** Handlers' edits of a change, as text: this is how they get from a chain to its branches through the store. */
 import type { Change } from '../change.ts';
 import { withParts } from './lazy-change.ts';
 import type { Json } from '../json.ts';
 import { parseJson } from '../parse.ts';
 
-/** Everything that a handler may replace. What a change is known by stays. */
+/** Everything that a handler may replace; a change keeps its id and cluster. */
 const PARTS = [
   'action',
   'gvk',
@@ -25,19 +25,19 @@ const PARTS = [
 export type EditedPart = (typeof PARTS)[number];
 
 /**
- * The parts that differ between the change as a chain got it and as its last handler passed it, and those that were `edited`
- * before already, as JSON; undefined when there are none. A manifest that no handler replaced is not written.
- * @throws TypeError when a handler left a note that JSON cannot hold
+ * The parts that differ between the change as a chain got it and as its last handler passed it, and those already `edited`
+ * before, as JSON; undefined if there are none. A manifest that no handler replaced is not written.
+ * @throws TypeError if a handler left a note that JSON cannot represent
  */
 export function editsOf(given: Change, passed: Change, edited: readonly EditedPart[]): string | undefined {
   if (passed === given) return undefined;
   const parts = PARTS.filter((part) => edited.includes(part) || passed[part] !== given[part]);
   if (parts.length === 0) return undefined;
-  // null stands for undefined, which JSON has not: no part is ever null.
+  // null stands for undefined, which JSON lacks: no part is ever null.
   return JSON.stringify(Object.fromEntries(parts.map((part) => [part, passed[part] ?? null])));
 }
 
-/** The change as {@link editsOf} saw it passed, and which of its parts are edited. */
+/** The change as it was passed to {@link editsOf}, and which of its parts are edited. */
 export function withEdits(
   change: Change,
   edits: string,
@@ -48,9 +48,9 @@ export function withEdits(
 }
 
 /**
- * The edits with their manifests redacted. Notes may repeat anything of a manifest, in any form: where something is hidden, in
- * these manifests or in those that they were `made` of, there are none.
- * @returns the same text when nothing is hidden
+ * The edits with their manifests redacted. Notes may repeat anything from a manifest in any form, so they are dropped if anything
+ * is hidden in these manifests or in those they were `made` from.
+ * @returns the same text if nothing is hidden
  */
 export function redactEdits(edits: string, made: readonly Buffer[], redact: (body: Buffer) => Buffer): string {
   let isHidden = made.some((body) => redact(body) !== body);

@@ -1,8 +1,8 @@
-/** The {@link Change} that handlers see: manifests and actors are worked out when they are read. */
+/** The {@link Change} that handlers see: manifests and actors are computed when they are read. */
 import type { Actor, Change, Manifest, Notes } from '../change.ts';
 import { ownGetters } from './own-getters.ts';
 
-/** Each is asked as often as it is read. */
+/** Called on every read. */
 export interface Lazy {
   before(): Manifest | undefined;
   after(): Manifest | undefined;
@@ -53,12 +53,12 @@ export class LazyChange implements Change {
   });
 }
 
-/** A copy of the change that carries one more note. Nothing is parsed that was not parsed before. */
+/** A copy of the change with one more note. Parses nothing. */
 export function withNote<K extends keyof Notes>(change: Change, name: K, note: Notes[K]): Change {
   return withParts(change, { notes: { ...change.notes, [name]: note } });
 }
 
-/** A copy of the change with some parts replaced, lazily parsed manifests kept lazy. */
+/** A copy of the change with some parts replaced; lazily parsed manifests stay lazy. */
 export function withParts(change: Change, parts: Partial<Change>): Change {
   return new LazyChange(
     {

@@ -1,5 +1,5 @@
 /**
- * Getters for objects that are made for each change, as properties of the object itself, so that `{ ...object }` is whole:
+ * Getters for objects that are created per change, as own properties, so that `{ ...object }` is complete:
  *
  *     class Lazy {
  *       declare readonly part: Part;
@@ -7,8 +7,8 @@
  *       static readonly #getters = ownGetters<Lazy>({ part: (lazy) => lazy.#make() });
  *     }
  *
- * In an object literal they are new functions for each object, and V8 (13.6) keeps them, and what they close over, through every
- * collection of its young generation: with both manifests a change cost 72 µs where it is 35 now, 26 of which are parsing.
+ * In an object literal they would be new functions for each object, and V8 (13.6) keeps them and their closures through every
+ * collection of the young generation: a change with both manifests cost 72 µs instead of 35, of which 26 are parsing.
  */
 export function ownGetters<Self extends object>(
   getters: Readonly<Record<string, (self: Self) => unknown>>,
@@ -25,7 +25,7 @@ export function ownGetters<Self extends object>(
   return descriptors;
 }
 
-/** Whoever copies by `Object.create(object)` asks with the copy, which has none of the private parts. */
+/** With a copy made by `Object.create(object)`, `this` is the copy, which lacks the private members. */
 function ownerOf<Self extends object>(asked: Self, name: string): Self {
   return Object.hasOwn(asked, name) ? asked : ownerOf(Object.getPrototypeOf(asked) as Self, name);
 }
