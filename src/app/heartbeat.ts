@@ -1,4 +1,4 @@
-/** Tells a dead man's switch that all is well: a request now and then, which stays away when something is not. */
+/** Tells a dead man's switch that all is well: regular requests, which stop if something is wrong. */
 import { pause, type Clock } from '../clock.ts';
 import type { HeartbeatConfig } from '../config/config.ts';
 import type { Receivers } from '../delivery/receivers.ts';
@@ -8,9 +8,9 @@ import type { Metrics } from '../metrics.ts';
 
 export interface HeartbeatOptions {
   readonly config: HeartbeatConfig;
-  /** Resolves when the first lists are over, one way or the other: nothing is said before. */
+  /** Resolves when the first lists have ended or failed: nothing is sent before. */
   readonly settled: Promise<void>;
-  /** What is not well; none: all is. */
+  /** What is wrong; empty if all is well. */
   readonly complaints: () => readonly string[];
   readonly receivers: Pick<Receivers, 'sendOnce'>;
   readonly clock: Clock;
@@ -25,7 +25,7 @@ export interface Heartbeat {
 
 const TIMEOUT_MS = 10_000;
 
-/** The first beat goes at once when it has settled. */
+/** The first beat is sent as soon as `settled` resolves. */
 export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const stopping = new AbortController();
   const stopped = Promise.withResolvers<void>();
@@ -53,7 +53,7 @@ async function beatUntil(signal: AbortSignal, options: HeartbeatOptions): Promis
   }
 }
 
-/** What is said when it has become so. */
+/** What to log when the outcome changes. */
 const WORDS = {
   sent: 'Heartbeats are sent again',
   withheld: 'No heartbeat is sent, for all is not well',

@@ -1,4 +1,4 @@
-/** Retention of the history, the gauges that are read from the store, and a word about dead letters when there are more. */
+/** Prunes the history, updates the gauges that are read from the store, and warns of new dead letters. */
 import { statfs } from 'node:fs/promises';
 import { pause, type Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
@@ -13,25 +13,25 @@ export interface HousekeepingOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Undefined: the state is in memory. */
+  /** Undefined if the state is in memory. */
   readonly stateFolder: string | undefined;
-  /** Of the configuration as it is now. */
+  /** From the current configuration. */
   readonly retention: () => Retention;
   readonly signal: AbortSignal;
 }
 
 const EVERY_MS = 15_000;
 
-/** What is waited for: chains and sources wait for it, too. */
+/** Errors to wait out, as chains and sources do too. */
 const TROUBLES: Readonly<Record<string, string>> = {
   STORE_FULL: 'The disk is full: nothing is accepted until there is room',
-  // As a rule somebody else holds its lock: a purge of large manifests on a slow disk, one stopped by Ctrl-Z, a shell of sqlite3.
+  // Usually another process holds its lock: a purge of large manifests on a slow disk, one stopped by Ctrl-Z, an sqlite3 shell.
   STORE_REFUSED: 'The store refuses to be tidied, which is tried again',
 };
 
 /**
- * Until the signal aborts. A full disk, and a store that refuses, are told and waited for.
- * @throws what the store threw when it cannot go on: a restart of the service may
+ * Runs until the signal aborts. Logs and waits out a full disk, or a store that refuses.
+ * @throws what the store threw if it cannot continue; restarting the service may help
  */
 export async function keepHouse(options: HousekeepingOptions): Promise<void> {
   const { store, clock, log, retention, signal } = options;
@@ -62,7 +62,7 @@ async function showRoom({ stateFolder, metrics }: HousekeepingOptions): Promise<
   metrics.stateFree.set(bavail * bsize);
 }
 
-/** @param told the dead letters that somebody has been told of; answers how many there are now */
+/** @param told how many dead letters have been logged. Returns how many there are now */
 async function showBacklog({ store, log, metrics }: HousekeepingOptions, told: number): Promise<number> {
   let kept = 0;
   for (const { chain, pending, oldestPendingAt, dead, replayed } of await store.balances()) {
@@ -76,7 +76,7 @@ async function showBacklog({ store, log, metrics }: HousekeepingOptions, told: n
   return kept;
 }
 
-/** What waits for a chain that is not configured (any more) is kept, and waits until the chain comes back: somebody should know. */
+/** Warns of changes that wait for a chain that is not configured (any more): they are kept until it comes back. */
 export async function tellOfOrphans(
   store: Pick<Store, 'balances'>,
   chains: readonly ChainConfig[],

@@ -1,10 +1,10 @@
-/** A service whose state folder cannot be written: it runs from memory, and what waits has no other time to be delivered. */
+/** For a service whose state folder is not writable: it runs from memory, so pending changes must go out before it stops. */
 import { atMost, type Clock } from '../clock.ts';
 import { codeOf, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 
-/** The last two are Node's own: of a process that was started with less rights than its user has, and of a user without a home. */
+/** The last two are Node's own: for a process with fewer permissions than its user, and for a user without a home. */
 const UNWRITABLE: ReadonlySet<string> = new Set([
   'EACCES',
   'EPERM',
@@ -15,7 +15,7 @@ const UNWRITABLE: ReadonlySet<string> = new Set([
   'ERR_SYSTEM_ERROR',
 ]);
 
-/** Whether a state folder was refused because it cannot be made or written, and not because it is another's. */
+/** Whether a state folder was refused because it cannot be made or written, and not because it belongs to someone else. */
 export function isUnwritable(thrown: unknown): boolean {
   return UNWRITABLE.has(codeOf(toError(thrown).cause) ?? '');
 }
@@ -27,7 +27,7 @@ export interface Draining {
   readonly log: Logger;
 }
 
-/** Lets the chains deliver everything that is due, within the grace; what is not delivered then is lost, and counted in the log. */
+/** Lets the chains deliver everything due, within the grace period; the rest is lost, and its number logged. */
 export async function stopDrained({ chains, store, clock, log }: Draining, graceMs: number): Promise<void> {
   const startedAt = clock.monotonic();
   await atMost(clock, graceMs, chains.idle());

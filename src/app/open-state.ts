@@ -1,4 +1,4 @@
-/** The state folder and the store in it, or a store in memory. */
+/** Opens the state folder and its store, or a store in memory. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Clock } from '../clock.ts';
@@ -20,26 +20,26 @@ export interface OpenStateOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Of the Lease that we hold, if any. */
+  /** The term of the Lease that we hold, if any. */
   readonly term?: Term | undefined;
-  /** Keep the state in memory only: nothing survives the process. */
+  /** Keep the state in memory only; it is lost when the process ends. */
   readonly storeFile?: ':memory:' | undefined;
-  /** The same where the state folder cannot be written, instead of refusing to start. */
+  /** Keep it in memory if the state folder is not writable, instead of refusing to start. */
   readonly orInMemory?: boolean | undefined;
 }
 
 export interface OpenState {
   readonly store: Store;
-  /** Undefined: in memory. */
+  /** Undefined if in memory. */
   readonly folder: string | undefined;
-  /** Of the folder; in memory one of its own. */
+  /** The folder's key; in memory a new one. */
   readonly redactionKey: Uint8Array;
-  /** The folder could not be written. */
+  /** In memory because the folder was not writable. */
   readonly isMakeshift: boolean;
   close(): Promise<void>;
 }
 
-/** @throws ConfigError when the folder cannot be used; nothing is left open then */
+/** @throws ConfigError if the folder cannot be used; nothing is left open then */
 export async function openState(options: OpenStateOptions): Promise<OpenState> {
   const { connection, clock, log, storeFile, term } = options;
   await using opening = new AsyncDisposableStack();
@@ -64,7 +64,7 @@ export async function openState(options: OpenStateOptions): Promise<OpenState> {
   };
 }
 
-/** Undefined when it cannot be written and the state is kept in memory instead. */
+/** Undefined if it is not writable and the state is kept in memory instead. */
 async function openFolder({
   config: { path, name },
   connection,
@@ -75,7 +75,7 @@ async function openFolder({
   try {
     const folderOf = (clusterId: string) => ({ path, name, clusterId, env });
     const [own, before] = [folderOf(connection.identity.id), folderOf(addressId(connection.address))];
-    // From before `kube-system` could be read.
+    // A folder from before `kube-system` could be read is kept in use.
     const isKept = !existsSync(stateFolderPath(own)) && existsSync(stateFolderPath(before));
     return await openStateFolder(isKept ? before : own);
   } catch (thrown) {

@@ -1,6 +1,6 @@
 /**
- * What a change travels through: cluster -> source -> store -> chains -> receivers. Started in the order in which work flows back,
- * and stopped in reverse, draining.
+ * The path of a change: cluster -> source -> store -> chains -> receivers. Stages start from the receiving end,
+ * and stop in reverse, draining.
  */
 import type { Tracer } from '../chain/observe.ts';
 import { RunningChains, type ChainsChanged } from '../chain/running-chains.ts';
@@ -29,13 +29,13 @@ import type { Stages } from './stages.ts';
 import { watchRequests } from '../watch-requests.ts';
 
 export interface PipelineOptions {
-  /** The configuration that runs now. */
+  /** The configuration in use. */
   readonly config: () => Config;
   readonly connection: Connection;
   readonly state: OpenState;
-  /** Gets what is started. */
+  /** Started stages are added here. */
   readonly stages: Stages;
-  /** Asked right before something is told: false once another process may work. */
+  /** Asked right before each handler call: false once another process may work. */
   readonly mayWork: () => boolean;
   /** Where the `log` handler writes. */
   readonly stdout: NodeJS.WritableStream;
@@ -43,13 +43,13 @@ export interface PipelineOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Ends a start that is under way. */
+  /** Aborts a start in progress. */
   readonly signal: AbortSignal;
-  /** It cannot go on. */
+  /** Called when it cannot continue. */
   readonly onFailure: (error: Error) => void;
 }
 
-/** How long a chain whose handlers changed may end what it is doing; what takes longer begins again with the new ones. */
+/** How long running changes of a reconfigured chain may take to end; longer ones start again with the new handlers. */
 const RELOAD_GRACE_MS = 5_000;
 
 export class Pipeline {
@@ -58,7 +58,7 @@ export class Pipeline {
   readonly #discovery: Discovery;
   readonly #chains: RunningChains;
   readonly #source: ClusterSource;
-  /** The last one: what is watched, stored and looked up shares it. */
+  /** The latest redactor, shared by watching, storing and lookups. */
   #redactorMade: { readonly rules: Config['redact']; readonly redactor: Redactor } | undefined;
   #tracer: Tracer | undefined;
   #abandoned: Promise<void> | undefined;
@@ -88,7 +88,7 @@ export class Pipeline {
   async start(): Promise<void> {
     const { config, state, stages, log, signal } = this.#options;
     stages.add('receivers', () => this.receivers.close());
-    // Before a chain can send, or a scope compare, what the rules would hide.
+    // Before a chain can send, or a scope compare, anything that the rules hide.
     await redactStored({ store: state.store, redactor: this.#redactor(config()), discovery: this.#discovery, log });
     signal.throwIfAborted();
     await this.#startTracing();
@@ -101,11 +101,11 @@ export class Pipeline {
     await tellOfOrphans(state.store, config().chains, log);
   }
 
-  /** A kind that the cluster does not serve, or a handler that does not start, shows before anything has changed for good. */
+  /** Switches to a configuration. Unserved kinds and handlers that do not start are detected before anything changes for good. */
   async follow(config: Config): Promise<ChainsChanged> {
     const { state, log } = this.#options;
     const plan = await this.#source.prepare(this.#planOf(config));
-    // What was seen under the old rules is over, and hidden, before a chain sends it or hands it to a branch.
+    // Watching under the old rules has ended, and what it stored is redacted, before a chain sends it or passes it to a branch.
     const changed = await this.#chains.follow(config.chains, RELOAD_GRACE_MS, async () => {
       try {
         await this.#source.follow(plan);
@@ -119,7 +119,7 @@ export class Pipeline {
     return changed;
   }
 
-  /** Another process may work soon: what is under way is given up at once, before the stages stop. */
+  /** Aborts all running work at once, before the stages stop, as another process may soon take over. */
   abandon(): void {
     this.#abandoned = this.#chains.stop(0);
   }
@@ -128,7 +128,7 @@ export class Pipeline {
     return this.#source.health();
   }
 
-  /** Resolves when the first list of every scope is over, one way or the other. */
+  /** Resolves when the first list of every scope has ended or failed. */
   settled(): Promise<void> {
     return this.#source.settled();
   }
@@ -139,7 +139,7 @@ export class Pipeline {
     await this.#chains.idle();
   }
 
-  /** What is known of one cluster says nothing about another behind the same address: only a start begins anew for it. */
+  /** Fails the service if another cluster answers at the same address: only a restart can begin a new baseline for it. */
   async #isSameCluster(): Promise<boolean> {
     const { connection, onFailure } = this.#options;
     const { api, identity } = connection;
@@ -176,7 +176,7 @@ export class Pipeline {
     await (state.isMakeshift ? stopDrained({ chains, store: state.store, clock, log }, graceMs) : chains.stop(graceMs));
   }
 
-  /** The old chains go on: what they watch does, too, though the store, which has refused already, may refuse to forget the rest. */
+  /** The old chains continue, so must their watches; the store, which has just refused, may refuse to forget the other scopes. */
   async #watchAsBefore(): Promise<void> {
     const { config, log } = this.#options;
     try {
@@ -197,7 +197,7 @@ export class Pipeline {
     return this.#redactorMade.redactor;
   }
 
-  /** Loaded only where it was asked for. */
+  /** Loads tracing only if it is configured. */
   async #startTracing(): Promise<void> {
     const { connection, stages, clock, log, metrics } = this.#options;
     const { tracing: config } = this.#options.config();

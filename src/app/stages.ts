@@ -1,18 +1,18 @@
-/** What was started, in order; stopped in reverse, so that nothing arrives where nobody listens. */
+/** The started stages, in order; stopped in reverse, so that nothing is sent to a stage that has stopped. */
 import type { Logger } from '../log.ts';
 
-/** @param graceMs how long what is under way may take to end */
+/** @param graceMs how long running work may take to end */
 type Stop = (graceMs: number) => Promise<unknown>;
 
 export class Stages {
   readonly #started: { readonly name: string; readonly stop: Stop }[] = [];
 
-  /** To be called as soon as there is something to stop: also before it has wholly started. */
+  /** To be called as soon as there is something to stop, even before it has fully started. */
   add(name: string, stop: Stop): void {
     this.#started.push({ name, stop });
   }
 
-  /** One that fails is told, and does not keep the others from stopping. Called again, it stops what was added since. */
+  /** Logs a stage that fails to stop, and continues with the others. Called again, stops what was added since. */
   async stop(graceMs: number, log: Logger): Promise<void> {
     for (const stage of this.#started.splice(0).toReversed()) {
       try {

@@ -1,4 +1,4 @@
-/** What of a configuration shows only when its handlers are created. */
+/** Checks of a configuration that need its handlers to be created. */
 import { problemsOfHandlers } from '../chain/step.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
@@ -13,7 +13,7 @@ export interface TrialOptions {
   readonly log: Logger;
 }
 
-/** @throws ConfigError with what would stop a start, or a reload, though each table for itself is right */
+/** @throws ConfigError with what would prevent a start or a reload although each table by itself is valid */
 export async function refuseWhatCannotStart({ chains, cluster }: Config, options: TrialOptions): Promise<void> {
   const around = { clock: systemClock, clusterName: cluster.name ?? '', ...options };
   const receivers = createReceivers({ ...around, metrics: createMetrics() });
