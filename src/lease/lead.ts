@@ -1,4 +1,4 @@
-/** Waits for the Lease that the configuration asks for. */
+/** Waits for the configured Lease. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../clock.ts';
@@ -18,7 +18,7 @@ export interface LeadOptions {
   readonly signal: AbortSignal;
 }
 
-/** As this process, under a name that no other has: also one that is started again has to wait. Rejects when `signal` aborts. */
+/** Acquires it under a name unique to this process, so even its own restart has to wait. Rejects when `signal` aborts. */
 export async function lead({ lease, connection, metrics, ...around }: LeadOptions): Promise<Leadership> {
   const at = { name: lease.name, namespace: lease.namespace ?? connection.namespace ?? 'default' };
   const shown = (holds: 0 | 1): void => metrics.leader.set({ lease: nameOf(at) }, holds);

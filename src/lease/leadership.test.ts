@@ -12,7 +12,7 @@ import { acquireLeadership, type Leadership } from './leadership.ts';
 const AT = { namespace: 'default', name: 'watchchain' };
 const PATH = '/apis/coordination.k8s.io/v1/namespaces/default/leases/watchchain';
 
-/** What becomes of a renewal. */
+/** Ways in which a renewal may fail. */
 const BROKEN = [{ effect: 'status', status: 500 }, { effect: 'reset' }, { effect: 'hang' }] as const;
 
 interface Spec {
@@ -23,7 +23,7 @@ interface Spec {
   readonly acquireTime: string;
 }
 
-/** One who wants it, or has it. */
+/** A process that wants the Lease, or has it. */
 class Contender {
   readonly identity: string;
   readonly lines: string[] = [];
@@ -50,14 +50,14 @@ class Contender {
     return this.leadership?.isHeld() === true;
   }
 
-  /** As `kill -9` for the others: nothing comes from it any more. */
+  /** Like `kill -9` as seen by the others: it sends nothing any more. */
   async vanish(): Promise<void> {
     this.#gone.abort();
     await this.#api.close();
   }
 }
 
-/** Requests under way, and how many were given up. */
+/** Requests under way, and how many were aborted. */
 const traffic = { underWay: 0, givenUp: 0 };
 
 function counted(api: ApiClient): ApiClient {
@@ -107,7 +107,7 @@ describe('acquireLeadership()', () => {
   };
   const spec = (): Spec => server.get('Lease', AT.name)?.['spec'] as unknown as Spec;
   const requests = (method: string): number => server.requests.filter((seen) => seen.method === method).length;
-  /** Time goes on in steps that let every request be answered. */
+  /** Advances time in steps, letting every request be answered. */
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 500) {
       await clock.advance(Math.min(left, 500));
@@ -116,7 +116,7 @@ describe('acquireLeadership()', () => {
       await nextTurn();
     }
   };
-  /** The clock of a process that stood still for so long: its timers have not noticed yet. */
+  /** The clock of a process that was frozen for this long, whose timers have not noticed yet. */
   const standingStill = (stoodMs: () => number): Clock => ({
     now: () => clock.now() + stoodMs(),
     steady: () => clock.steady() + stoodMs(),
@@ -365,7 +365,7 @@ describe('acquireLeadership()', () => {
   });
 });
 
-/** Over real sockets nothing but a look tells; only a test that fails comes near the limit. */
+/** With real sockets the only way is to poll; only a failing test comes near the limit. */
 async function until(condition: () => boolean, what: string): Promise<void> {
   const deadline = AbortSignal.timeout(60_000);
   while (!condition()) {

@@ -1,10 +1,10 @@
 /**
- * Leader election by the rules of client-go (https://pkg.go.dev/k8s.io/client-go/tools/leaderelection): who holds the Lease works,
- * the others wait. Only our own clock is asked, from when a renewal was seen; the times in the Lease are for people.
+ * Leader election by the rules of client-go (https://pkg.go.dev/k8s.io/client-go/tools/leaderelection): the holder of the Lease
+ * works, the others wait. Only our own clock counts, from when a renewal was seen; the times in the Lease are for people.
  *
- * With the default duration of 15 s the holder renews every 2 s and stops when 10 s have passed since it asked for the last
- * renewal that was granted; another takes over when it has seen no renewal for 15 s. So at least 5 s lie between the two, as long as
- * a request that was sent is not under way for longer.
+ * With the default duration of 15 s the holder renews every 2 s and stops 10 s after it sent the last successful renewal;
+ * another takes over when it has seen no renewal for 15 s. So there are at least 5 s in between, provided that no request takes
+ * longer than that to arrive.
  */
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
@@ -17,29 +17,29 @@ import { Trouble } from './trouble.ts';
 /** client-go's 15, 10 and 2 s. */
 const RENEW_WITHIN = 10 / 15;
 const RETRY_EVERY = 2 / 15;
-/** Where nothing else is known of why it was lost. */
+/** The reason for a loss if nothing more specific is known. */
 const NOT_RENEWED = 'it was not renewed in time';
 
 export interface Leadership {
   /** For the store: see {@link Term}. */
   readonly term: Term;
   /**
-   * Whether nobody else can have it by now, by our own clock: asked right before something is done. False once it was not
-   * renewed in time, also when the process has stood still meanwhile.
+   * Whether, by our own clock, nobody else can have it yet: asked right before acting. False once it was not
+   * renewed in time, even if the process was frozen meanwhile.
    */
   isHeld(): boolean;
   /** Rejects when it is lost; never resolves. */
   readonly lost: Promise<never>;
-  /** Gives it back, so that a successor need not wait for its end. Idempotent; never rejects. */
+  /** Gives it back, so that a successor need not wait for it to expire. Idempotent; never rejects. */
   release(): Promise<void>;
 }
 
 export interface LeadershipOptions {
   readonly api: ApiClient;
   readonly at: LeaseName;
-  /** Unique among all who may want it. */
+  /** Unique among all candidates. */
   readonly identity: string;
-  /** Whole seconds, in milliseconds. */
+  /** Milliseconds, a multiple of 1,000. */
   readonly durationMs: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -71,7 +71,7 @@ export async function acquireLeadership(options: LeadershipOptions): Promise<Lea
 
 type Turn = { readonly held: LeaseObject; readonly askedAt: number } | { readonly freeInMs: number };
 
-/** One who wants it. */
+/** A process that wants the Lease. */
 class Candidate {
   readonly #options: LeadershipOptions;
   readonly #slot: LeaseSlot;
@@ -93,13 +93,13 @@ class Candidate {
     const askedAt = clock.steady();
     const claim = claimOf(this.#options, found === undefined ? 0 : found.transitions + 1, clock.now());
     const held = found === undefined ? await this.#slot.create(claim, ask) : await this.#slot.update(found, claim, ask);
-    // Somebody else was faster.
+    // Another process was faster.
     return held === undefined ? { freeInMs: durationMs * RETRY_EVERY } : { held, askedAt };
   }
 
   #freeInMs({ holder, fingerprint, ...found }: LeaseObject): number {
     const { clock, durationMs, log, at, identity } = this.#options;
-    // Our own: it was written, and the answer was lost.
+    // If it is ours, it was written but the answer was lost.
     if (holder === undefined || holder === identity) return 0;
     if (holder !== this.#waitsFor) log.info('Waiting for the lease', { lease: nameOf(at), holder });
     this.#waitsFor = holder;
@@ -119,7 +119,7 @@ class Holder implements Leadership {
   readonly #renewing: Promise<void>;
   readonly #loss = Promise.withResolvers<never>();
   #object: LeaseObject;
-  /** When the last renewal that was granted was asked for: earlier than anybody can have seen it. */
+  /** When the last successful renewal was sent, before anyone can have seen it. */
   #renewedAt: number;
   #isLost = false;
   #released: Promise<void> | undefined;
@@ -132,7 +132,7 @@ class Holder implements Leadership {
     this.#acquiredAt = options.clock.now();
     this.term = { lease: object.uid, number: object.transitions };
     this.lost = this.#loss.promise;
-    // Whoever waits for it is told; nobody has to.
+    // Not waiting for it is allowed, and must not be an unhandled rejection.
     this.lost.catch(() => {});
     this.#renewing = this.#keepRenewing();
   }
@@ -164,7 +164,7 @@ class Holder implements Leadership {
         problem = NOT_RENEWED;
       } catch (thrown) {
         if (signal.aborted) return;
-        // That the end came first does not tell why: what was answered before does.
+        // That time ran out does not tell why; the previous problem does.
         if (thrown instanceof CutShortError) break;
         problem = toError(thrown).message;
         if (thrown instanceof TakenError) break;
@@ -178,16 +178,16 @@ class Holder implements Leadership {
     );
   }
 
-  /** @throws TakenError when it is another's, or any other error when it may be renewed later */
+  /** @throws TakenError if another process holds it, or any other error if it may still be renewed later */
   async #renew(): Promise<void> {
     const { clock, durationMs } = this.#options;
     const late = new AbortController();
-    // As client-go: one connection that hangs leaves time for another.
+    // As in client-go: a hanging connection leaves time for another try.
     const patienceMs = (durationMs * RENEW_WITHIN) / 2;
     const leftMs = this.#leftMs();
-    // By the same clock as everything here: the request's own deadline is in the system's time.
+    // By the same clock as everything here; the request's own deadline uses system time.
     const cancel = clock.after(Math.min(leftMs, patienceMs), () => {
-      // Asked again: the process may have stood still while the request was under way.
+      // Checked again: the process may have been frozen during the request.
       const isOver = leftMs < patienceMs || this.#leftMs() <= 0;
       late.abort(isOver ? new CutShortError() : new Error(`no answer within ${patienceMs / 1_000} s`));
     });
@@ -200,7 +200,7 @@ class Holder implements Leadership {
     }
   }
 
-  /** Also over what somebody else has written to it, or its removal, as long as no other holds it: a label takes nothing. */
+  /** Overwrites others' edits such as a label, or recreates a deleted Lease, as long as no other process holds it. */
   async #write(claim: Claim, ask: Ask): Promise<LeaseObject> {
     const written = await this.#slot.update(this.#object, claim, ask);
     if (written !== undefined) return written;
@@ -239,7 +239,7 @@ class Holder implements Leadership {
   }
 }
 
-/** Another holds it: no renewal will help. */
+/** Another process holds it, so renewing is pointless. */
 class TakenError extends Error {
   override readonly name = 'TakenError';
   constructor(holder = 'nobody') {
@@ -247,7 +247,7 @@ class TakenError extends Error {
   }
 }
 
-/** The lease ended before the answer came. */
+/** The Lease expired before the answer came. */
 class CutShortError extends Error {
   override readonly name = 'CutShortError';
 }

@@ -3,16 +3,16 @@ import { z } from 'zod';
 import type { ApiClient, ApiResponse } from '../source/api.ts';
 import { answered } from '../source/failure.ts';
 
-/** What election knows of a Lease. Fields that somebody else has set stay as they are. */
+/** A Lease as election sees it. Fields set by others are preserved. */
 export interface LeaseObject {
   readonly uid: string;
-  /** Undefined: nobody; the last one gave it back. */
+  /** Undefined if nobody holds it, as the last one gave it back. */
   readonly holder: string | undefined;
-  /** For how long it is its holder's after a renewal; undefined: it does not say. */
+  /** For how long a renewal is valid; undefined if not given. */
   readonly durationMs: number | undefined;
-  /** How many have held it before this one. */
+  /** How many holders it had before this one. */
   readonly transitions: number;
-  /** Differs whenever the holder has renewed it. */
+  /** Changes with every renewal. */
   readonly fingerprint: string;
   readonly manifest: Manifest;
 }
@@ -22,7 +22,7 @@ export interface Claim {
   readonly holder: string | undefined;
   readonly durationMs: number;
   readonly transitions: number;
-  /** Milliseconds since the epoch. For people: nobody compares these times with a clock of his own. */
+  /** Milliseconds since the epoch, for people only: never compared with a clock. */
   readonly acquiredAt: number;
   readonly renewedAt: number;
 }
@@ -41,7 +41,7 @@ const lease = z.looseObject({
 type Manifest = z.output<typeof lease>;
 
 const API_VERSION = 'coordination.k8s.io/v1';
-/** A release says so: https://pkg.go.dev/k8s.io/client-go/tools/leaderelection writes the same. */
+/** The duration in a released Lease, as written by https://pkg.go.dev/k8s.io/client-go/tools/leaderelection. */
 const RELEASED_SECONDS = 1;
 
 export interface LeaseName {
@@ -57,11 +57,11 @@ export function nameOf({ namespace, name }: LeaseName): string {
 /** How long to wait for an answer. */
 export interface Ask {
   readonly signal: AbortSignal;
-  /** Connect to last byte, milliseconds. */
+  /** From connect to last byte, milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** One Lease on one cluster. Writes are refused (`undefined`) when somebody else has written since. */
+/** One Lease in one cluster. Writes are refused (`undefined`) if someone else has written since. */
 export class LeaseSlot {
   readonly #api: ApiClient;
   readonly #at: LeaseName;
@@ -73,21 +73,21 @@ export class LeaseSlot {
     this.#collection = `/apis/${API_VERSION}/namespaces/${at.namespace}/leases`;
   }
 
-  /** Undefined when there is none. @throws for any other answer than the object */
+  /** Undefined if there is none. @throws for any other answer than the object */
   async read(ask: Ask): Promise<LeaseObject | undefined> {
     const path = `${this.#collection}/${this.#at.name}`;
     const answer = await this.#api.request('GET', path, ask);
     return answer.status === 404 ? undefined : this.#objectOf(answer, 'GET', path);
   }
 
-  /** Undefined when somebody else has made it meanwhile. */
+  /** Undefined if someone else has created it meanwhile. */
   async create(claim: Claim, ask: Ask): Promise<LeaseObject | undefined> {
     const body = { apiVersion: API_VERSION, kind: 'Lease', metadata: this.#at, spec: specOf(claim) };
     const answer = await this.#api.request('POST', this.#collection, { ...ask, body });
     return answer.status === 409 ? undefined : this.#objectOf(answer, 'POST', this.#collection);
   }
 
-  /** Undefined when somebody else has written, or removed, it since `before`. */
+  /** Undefined if someone else has written or deleted it since `before`. */
   async update(before: LeaseObject, claim: Claim, ask: Ask): Promise<LeaseObject | undefined> {
     const { manifest } = before;
     const body = { ...manifest, apiVersion: API_VERSION, kind: 'Lease', spec: { ...manifest.spec, ...specOf(claim) } };
@@ -124,7 +124,7 @@ function specOf({ holder, durationMs, transitions, acquiredAt, renewedAt }: Clai
   };
 }
 
-/** `metav1.MicroTime` wants six digits. */
+/** `metav1.MicroTime` requires six fractional digits. */
 function microTime(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '000Z');
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { nameOf, type LeaseName } from './lease-object.ts';
 
-/** A standby asks every 2 s, perhaps for days: what keeps it from the Lease is said so often. */
+/** How often to log the same problem again: a standby tries every 2 s, perhaps for days. */
 const REMIND_EVERY_MS = 60_000;
 
 export interface TroubleOptions {
@@ -11,7 +11,7 @@ export interface TroubleOptions {
   readonly log: Logger;
 }
 
-/** What keeps a candidate from asking: said when it begins or changes, every minute, and when it is over. */
+/** Logs what keeps a candidate from the Lease: when it begins or changes, every minute, and when it is over. */
 export class Trouble {
   readonly #options: TroubleOptions;
   #said: { readonly problem: string; readonly at: number } | undefined;
