@@ -1,4 +1,4 @@
-/** Evidence with what the cluster says: a few small requests at a limited rate, and no harm when one fails. */
+/** Evidence from the cluster: a few small requests at a limited rate, and no harm if one fails. */
 import type { Manifest } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import { RateLimit } from '../delivery/rate-limit.ts';
@@ -12,22 +12,22 @@ import { recordedEvidence, type ContainerLog, type EventLine, type Evidence } fr
 export interface EvidenceOptions {
   readonly api: Pick<ApiClient, 'host' | 'request'>;
   readonly store: Pick<Store, 'history' | 'baseline'>;
-  /** Names of secret environment variables, as of today: they may change while the service runs. */
+  /** Current names of secret environment variables: they may change while the service runs. */
   readonly secretNames: () => readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 const TIMEOUT_MS = 2_000;
-/** What is beyond it goes without: a storm of alerts is not to become one of requests. */
+/** Above this rate alerts go without evidence: a storm of alerts must not become one of requests. */
 const PER_SECOND = 10;
 const BURST = 40;
-/** An object has some dozens of Events; a list is not sorted. */
+/** More than the few dozen Events of an object: all are needed, as a list is not sorted. */
 const MAX_EVENTS = 200;
-/** The API server takes 1,024; what another wrote may be longer. */
+/** The API server accepts 1,024; messages from elsewhere may be longer. */
 const MAX_MESSAGE_CHARS = 1_024;
 const MAX_LOG_BYTES = 16 * 1024;
-/** A role that was missing may be given. */
+/** A missing role may be granted later. */
 const FORBIDDEN_FOR_MS = 600_000;
 const MAX_FORBIDDEN = 1_000;
 
@@ -44,7 +44,7 @@ export function createEvidence(options: EvidenceOptions): Evidence {
 class ClusterEvidence {
   readonly #options: EvidenceOptions;
   readonly #limit: RateLimit;
-  /** Until when not to ask, by namespace and what was forbidden there. */
+  /** Until when not to ask, by namespace and forbidden resource. */
   readonly #forbidden = new Map<string, number>();
   readonly #redacted: (text: string) => string;
 
@@ -80,7 +80,7 @@ class ClusterEvidence {
     return text === '' ? undefined : this.#redacted(text);
   }
 
-  /** Undefined: there is nothing to be had. */
+  /** Undefined if nothing is available. */
   async #get({ what, namespace, path, query }: Asked, signal: AbortSignal): Promise<Buffer | undefined> {
     const { api, clock, log } = this.#options;
     const place = `${namespace} ${what}`;
@@ -119,7 +119,7 @@ class ClusterEvidence {
       time: new Date(happenedAt(event) ?? 0).toISOString(),
       type: text('type'),
       reason: text('reason'),
-      // Cut first, a credential may have lost what tells it.
+      // Redacted before it is cut: half a credential might not be recognised.
       message: beginningOf(this.#redacted(text('message')), MAX_MESSAGE_CHARS),
       count: occurrencesOf(event),
     };
@@ -127,14 +127,14 @@ class ClusterEvidence {
 }
 
 interface Asked {
-  /** As roles call it. */
+  /** Its name in roles. */
   readonly what: string;
   readonly namespace: string;
   readonly path: string;
   readonly query: Query;
 }
 
-/** Nothing when it is no list, such as the login page of a proxy. */
+/** Empty if it is not a list, such as the login page of a proxy. */
 function itemsOf(body: Buffer): readonly Manifest[] {
   try {
     const { items } = JSON.parse(body.toString('utf8')) as { readonly items?: unknown };

@@ -98,7 +98,7 @@ describe('involved', () => {
       [`${PODS}web`],
     );
     assert.match(gets()[0]?.headers.accept ?? '', /as=PartialObjectMetadata/);
-    // Of the two at once the second shares the answer, or comes after it: then it is one more from the cache.
+    // Of two concurrent requests the second shares the answer, or comes after it and is served from the cache.
     assert.equal(await counted('found'), 1);
     assert.ok((await counted('cache')) >= 1);
   });
@@ -148,7 +148,7 @@ describe('involved', () => {
       assert.deepEqual((await involved(aboutPod(name, `uid-${name}`)))?.labels, { app: name });
     }
     assert.deepEqual(gets(), []);
-    // A successor of the same name, which the baseline does not show yet.
+    // A successor with the same name, which is not in the baseline yet.
     const { uid } = server.create(pod('a', { labels: { app: 'successor' } })).metadata;
     assert.deepEqual((await involved(aboutPod('a', uid)))?.labels, { app: 'successor' });
   });

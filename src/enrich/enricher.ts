@@ -1,4 +1,4 @@
-/** What a change is about, and whose it is: asked for only by handlers and templates that want to know. */
+/** Finds what a change is about, and its owner, for the handlers and templates that ask. */
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
 import { Kinds } from './kinds.ts';
@@ -18,16 +18,16 @@ export interface EnricherOptions extends Omit<LookupOptions, 'kinds'> {
   readonly discovery: Pick<Discovery, 'resolve'>;
 }
 
-/** pod -> replica set -> deployment is two steps, operators add some; a circle ends here. */
+/** pod -> replica set -> deployment is two steps, operators add more; this also ends cycles. */
 const MAX_OWNERS = 8;
 
-/** Asks the cluster; at most so often, see {@link LookupOptions}. */
+/** Asks the cluster at a limited rate; see {@link LookupOptions}. */
 export function createEnricher({ discovery, ...options }: EnricherOptions): Enricher {
   const lookup = new ObjectLookup({ ...options, kinds: new Kinds(discovery, options.clock) });
   return enricherOf((reference, signal) => lookup.find(reference, signal));
 }
 
-/** Knows what the change itself says, and asks nobody: lookups are switched off, or there is no cluster. */
+/** Uses only the change itself: for when lookups are switched off, or there is no cluster. */
 export const UNASKING: Enricher = enricherOf(() => Promise.resolve(UNKNOWN));
 
 type Find = (reference: ObjectReference, signal: AbortSignal) => Promise<ObjectFacts>;
@@ -56,7 +56,7 @@ function enricherOf(find: Find): Enricher {
   };
 }
 
-/** Up to the first object that nobody owns, or that cannot be looked at: its dependent names it. */
+/** Goes up to the first object that has no owner or cannot be read; the latter is known by its dependent's reference. */
 async function topOwner(object: Involved, find: Find, signal: AbortSignal): Promise<ObjectReference> {
   const { apiVersion, kind, namespace, name, uid } = object;
   let top: ObjectReference = { apiVersion, kind, namespace, name, uid };

@@ -1,12 +1,12 @@
-/** What explains a change: what happened before it, and what the cluster says of its object now. */
+/** What may explain a change: what happened before it, and what the cluster says about its object now. */
 import type { Change, Manifest } from '../change.ts';
 import { parseManifest } from '../parse.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { textRedactor } from './redact-text.ts';
 
-/** A Kubernetes Event of an object, in short. */
+/** A summary of a Kubernetes Event. */
 export interface EventLine {
-  /** RFC 3339; when it happened last. */
+  /** When it last happened, RFC 3339. */
   readonly time: string;
   readonly type: string;
   readonly reason: string;
@@ -15,22 +15,22 @@ export interface EventLine {
 }
 
 export interface Evidence {
-  /** Changes that were recorded, of every chain. */
+  /** The recorded changes of all chains. */
   history(query: HistoryQuery): Promise<readonly Change[]>;
-  /** The last accepted manifest of an object that some chain watches; undefined when none does. */
+  /** The last accepted manifest of an object that some chain watches; undefined if none does. */
   held(group: string, resource: string, key: string): Promise<Manifest | undefined>;
   /**
-   * The last Events of an object, the newest last. Nothing when they may not be listed, when the API server fails or does not
-   * answer within 2 s, or when too much was asked lately: it never throws.
+   * The last Events of an object, the newest last. Empty if they may not be listed, if the API server fails or does not
+   * answer within 2 s, or if there were too many requests lately. Never throws.
    */
   eventsOf(
     object: { readonly namespace: string; readonly uid: string },
     limit: number,
     signal: AbortSignal,
   ): Promise<readonly EventLine[]>;
-  /** The end of a container's log, at most 16 KiB, what looks like a secret hidden. Undefined as {@link eventsOf} is empty. */
+  /** The end of a container's log, at most 16 KiB, with apparent secrets hidden. Undefined for the reasons in {@link eventsOf}. */
   logTail(container: ContainerLog, signal: AbortSignal): Promise<string | undefined>;
-  /** The text with what looks like a secret hidden, by the names of `[redact]` and by its look. */
+  /** The text with apparent secrets hidden, judged by the names in `[redact]` and by their form. */
   redacted(text: string): string;
 }
 
@@ -38,14 +38,14 @@ export interface ContainerLog {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
-  /** Of the one that ran before this one. */
+  /** The log of the previous instance of the container. */
   readonly previous: boolean;
   readonly lines: number;
 }
 
 /**
- * Knows what was recorded, and asks nobody: lookups are switched off, or there is no cluster.
- * @param secretNames of environment variables, as of today: they may change while the service runs
+ * Uses only what was recorded: for when lookups are switched off, or there is no cluster.
+ * @param secretNames current names of environment variables: they may change while the service runs
  */
 export function recordedEvidence(
   store: Pick<Store, 'history' | 'baseline'>,

@@ -1,17 +1,17 @@
-/** What a change is about: of a Kubernetes Event the object that it involves, of anything else the changed object itself. */
+/** What a change is about: for a Kubernetes Event the object that it involves, otherwise the changed object itself. */
 import { apiVersionOf, manifestOf, type Change } from '../change.ts';
 import { isEvent } from '../event.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 
-/** As `involvedObject` and `ownerReferences` name an object. */
+/** An object as named by `involvedObject` or `ownerReferences`. */
 export interface ObjectReference {
-  /** `apps/v1`; empty when the reference says nothing. */
+  /** `apps/v1`; empty if the reference has none. */
   readonly apiVersion: string;
   readonly kind: string;
-  /** Undefined for what has none. */
+  /** Undefined for a cluster-scoped object. */
   readonly namespace: string | undefined;
   readonly name: string;
-  /** Undefined when the reference says none: then any object of that name is meant. */
+  /** Undefined if the reference has none: then any object of that name matches. */
   readonly uid: string | undefined;
 }
 
@@ -25,20 +25,20 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-/** What is known of an object beside its name. */
+/** What is known about an object besides its name. */
 export interface ObjectFacts {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly ownerReferences: readonly OwnerReference[];
-  /** It is gone, or on its way: what is known of it may be nothing. */
+  /** It is gone or being deleted; the other facts may be empty. */
   readonly deleted: boolean;
-  /** False: the cluster does not show it (forbidden, a kind that it does not serve, lookups switched off). */
+  /** False if it could not be read (forbidden, kind not served, lookups switched off). */
   readonly known: boolean;
 }
 
 export interface Involved extends ObjectReference, ObjectFacts {}
 
-/** Answers for any change, from what is held already or from the cluster. See `HandlerContext.involved`. */
+/** Answers for any change, from baselines or from the cluster. See `HandlerContext.involved`. */
 export interface Enricher {
   involved(change: Change, signal: AbortSignal): Promise<Involved | undefined>;
   topOwner(change: Change, signal: AbortSignal): Promise<ObjectReference | undefined>;
@@ -53,7 +53,7 @@ export const UNKNOWN: ObjectFacts = {
   known: false,
 };
 
-/** The object that an Event names; undefined when it names none. */
+/** The object that an Event names; undefined if it names none. */
 function involvedReference(event: Json | undefined): ObjectReference | undefined {
   const reference = table(table(event)['involvedObject'] ?? table(event)['regarding']);
   const [kind, name] = [text(reference['kind']), text(reference['name'])];
@@ -64,12 +64,12 @@ function involvedReference(event: Json | undefined): ObjectReference | undefined
     kind,
     namespace: text(reference['namespace']),
     name,
-    // The kubelet gives a node's name for its uid.
+    // For nodes, the kubelet puts the name in place of the uid.
     uid: uid === name ? undefined : uid,
   };
 }
 
-/** What the change is about as the change itself says it; for an Event without what only the cluster knows. */
+/** What the change is about, judged by the change alone; for an Event this lacks what only the cluster knows. */
 export function namedBy(change: Change): Involved | undefined {
   if (isEvent(change.gvk)) {
     const reference = involvedReference(manifestOf(change));
@@ -93,18 +93,18 @@ export function factsOf(metadata: Json | undefined): ObjectFacts {
   };
 }
 
-/** By which uid Events name the object: a static pod by this hash, for the kubelet knows no other. @param metadata of a manifest */
+/** The uid by which Events name an object: for a static pod this hash, as the kubelet has no other. @param metadata of it */
 export function uidInEvents(metadata: Json | undefined): string | undefined {
   const { uid, annotations } = table(metadata);
   return text(table(annotations)['kubernetes.io/config.hash']) ?? text(uid);
 }
 
-/** Who manages the object; without a manager, its first owner. */
+/** The owner that manages the object, else its first owner. */
 export function ownerOfFacts({ ownerReferences }: Pick<ObjectFacts, 'ownerReferences'>): OwnerReference | undefined {
   return ownerReferences.find(({ controller }) => controller === true) ?? ownerReferences[0];
 }
 
-/** As the manifest has it. */
+/** An owner reference as in the manifest, or none if it is incomplete. */
 function ownerOf(reference: Json): OwnerReference[] {
   const owner = table(reference);
   const isNamed = ['apiVersion', 'kind', 'name', 'uid'].every((part) => typeof owner[part] === 'string');
@@ -115,7 +115,7 @@ function table(value: Json | undefined): JsonObject {
   return isObject(value) ? value : {};
 }
 
-/** The API writes what it does not know as `""`. */
+/** The API writes unknown values as `""`. */
 function text(value: Json | undefined): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -1,4 +1,4 @@
-/** Which resource of the cluster a reference means: asked of discovery once, not for each object. */
+/** Resolves the kind in a reference to a resource, and caches the answers of discovery. */
 import type { Clock } from '../clock.ts';
 import { RetryAfterError } from '../errors.ts';
 import type { Discovery } from '../source/discovery.ts';
@@ -6,7 +6,7 @@ import type { Resource } from '../source/source.ts';
 import type { ObjectReference } from './involved.ts';
 
 const FOUND_FOR_MS = 600_000;
-/** A kind that is not there may be installed. */
+/** A missing kind may be installed later. */
 const MISSING_FOR_MS = 60_000;
 const MAX_KINDS = 1_000;
 
@@ -21,9 +21,9 @@ export class Kinds {
   }
 
   /**
-   * By kind and group: a reference may name a version that is no longer served. Without an apiVersion the kind is looked for as
-   * in a configuration. Undefined: the cluster serves none that can be listed and watched, or several.
-   * @throws RetryAfterError when the cluster does not say what it serves; it is asked again the next time
+   * By kind and group, as a reference may name a version that is no longer served. Without an apiVersion the kind is resolved as
+   * in a configuration. Undefined if the cluster serves none that can be listed and watched, or several.
+   * @throws RetryAfterError if the cluster does not say what it serves; it is asked again the next time
    */
   async resourceOf({ kind, apiVersion }: Pick<ObjectReference, 'kind' | 'apiVersion'>): Promise<Resource | undefined> {
     const now = this.#clock.monotonic();
@@ -47,7 +47,7 @@ export class Kinds {
   async #resolve(kind: string, group: string): Promise<Resource | undefined> {
     const answer = await this.#discovery.resolve(kind, group === '' ? undefined : group);
     if (answer.kind === 'found') return answer.resource;
-    // Without an apiVersion any API that is down may have the kind: that one of them is says little, that the core is a lot.
+    // Without an apiVersion any API that is down might have the kind. Only that of the core group counts.
     const decisive = group === '' ? await this.#discovery.resolve(kind, 'v1') : answer;
     if (decisive.kind === 'unsure')
       throw new RetryAfterError(`Cannot find out what kind ${kind} is: ${decisive.reason}`);

@@ -1,12 +1,12 @@
-/** Which handlers want to know what a change is about, before they are called: those whose templates read `involved`. */
+/** Finds the handlers whose templates read `involved`, and adds that note to the change before they are called. */
 import type { Change } from '../change.ts';
 import { withNote } from '../change/lazy-change.ts';
 import type { HandlerContext } from '../chain/handler.ts';
 import type { Involved, ObjectReference } from './involved.ts';
 
-/** What templates call `involved`. */
+/** The value of `involved` in templates. */
 export interface InvolvedNote extends Involved {
-  /** Only where a template reads it. */
+  /** Only if a template reads it. */
   readonly topOwner?: ObjectReference | undefined;
   /** As {@link topOwner}. */
   readonly namespaceLabels?: Involved['labels'];
@@ -23,7 +23,7 @@ export interface Need {
   readonly namespaceLabels: boolean;
 }
 
-/** Of a handler's options. Every text is looked at: one that is no template, or quotes the word, costs a lookup and no more. */
+/** What a handler's options need. Checks all strings: a false match, such as a quoted word, only costs a lookup. */
 export function needOf(options: unknown): Need | undefined {
   if (typeof options === 'string') {
     if (!/\{[{%]/.test(options) || !/\binvolved\b/.test(options)) return undefined;
@@ -38,7 +38,7 @@ export function needOf(options: unknown): Need | undefined {
   };
 }
 
-/** The change with the note that templates read; a handler before it may have left one. */
+/** The change with the note that templates read, unless an earlier handler has left it. */
 export async function withInvolved(change: Change, need: Need, context: HandlerContext): Promise<Change> {
   const left = change.notes.involved;
   const asksOwner = need.owner && left?.topOwner === undefined;
@@ -55,7 +55,7 @@ export async function withInvolved(change: Change, need: Need, context: HandlerC
   });
 }
 
-/** The same of several, in their order; without a need as they are. */
+/** The same for several changes, in order; unchanged without a need. */
 export async function allWithInvolved(
   changes: readonly Change[],
   need: Need | undefined,

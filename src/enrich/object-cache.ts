@@ -1,4 +1,4 @@
-/** What the cluster said of objects that nobody watches: for a minute, and within a limit of memory. */
+/** Caches facts about objects that are not watched: for a minute, with limited memory. */
 import type { ObjectFacts } from './involved.ts';
 
 export interface CachedFacts {
@@ -9,7 +9,7 @@ export interface CachedFacts {
 
 const FRESH_MS = 60_000;
 const MAX_BYTES = 16 * 1024 * 1024;
-/** Of an entry beside its facts. */
+/** Size of an entry besides its facts. */
 const ENTRY_BYTES = 500;
 
 export class ObjectCache {
@@ -19,7 +19,7 @@ export class ObjectCache {
   get(id: string): CachedFacts | undefined {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
-    // The oldest use comes first.
+    // Reinserted, so that the least recently used entry comes first.
     this.#entries.delete(id);
     this.#entries.set(id, entry);
     return entry;
@@ -27,7 +27,7 @@ export class ObjectCache {
 
   set(id: string, facts: ObjectFacts, at: number): void {
     this.#delete(id);
-    // Of what the server sends most are managedFields, which are not kept.
+    // Not the size of the answer, most of which is managedFields, which are not kept.
     const bytes = JSON.stringify(facts).length + ENTRY_BYTES;
     this.#entries.set(id, { facts, at, bytes });
     this.#bytes += bytes;
@@ -43,7 +43,7 @@ export class ObjectCache {
   }
 }
 
-/** What is older is asked for again, and used only rather than waited for. */
+/** Older entries are requested again, and used only if that would mean waiting. */
 export function isFresh({ at }: CachedFacts, now: number): boolean {
   return now - at < FRESH_MS;
 }

@@ -1,4 +1,4 @@
-/** One object of the cluster: from a baseline that is held already, else from one GET, cached, at a limited rate. */
+/** Looks up one object: in a baseline, else by one GET, cached, at a limited rate. */
 import type { Clock } from '../clock.ts';
 import { RateLimit } from '../delivery/rate-limit.ts';
 import { RetryAfterError, toError, WaitError } from '../errors.ts';
@@ -20,23 +20,23 @@ export interface LookupOptions {
   readonly api: Pick<ApiClient, 'host' | 'request'>;
   readonly kinds: Pick<Kinds, 'resourceOf'>;
   readonly store: Pick<Store, 'baseline'>;
-  /** Today's rules: they may change while the service runs. */
+  /** The current rules, which may change while the service runs. */
   readonly redactor: () => Redactor;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Requests per second on average, and at once. */
+  /** Requests per second on average; `burst` is the number at once. */
   readonly perSecond: number;
   readonly burst: number;
 }
 
-/** A change that would wait longer is parked: it holds no slot then. */
+/** A change that would have to wait longer is parked, so that it holds no slot. */
 const HOLD_MS = 1_000;
 const TIMEOUT_MS = 5_000;
 const MAX_TOLD = 1_000;
-/** The metadata is all that is asked for: a Secret's data never comes here. Old proxies give the whole object. */
+/** Requests only the metadata, so a Secret's data is not sent. Old proxies return the whole object. */
 const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
-/** No object may be called so, but an Event may say it: in a URL they lead to the list of all, or to the namespace. */
+/** No object can have these names, but an Event may claim so: in a URL they lead to the list of all, or to the namespace. */
 const NO_NAMES: readonly string[] = ['.', '..'];
 const GONE: ObjectFacts = { ...UNKNOWN, deleted: true, known: true };
 
@@ -54,9 +54,9 @@ export class ObjectLookup {
   }
 
   /**
-   * Of an object of another uid nothing is said but that the one asked for is gone. What is forbidden or not served is not
-   * known, and no error.
-   * @throws WaitError when its turn comes later; RetryAfterError when the server fails or does not answer
+   * If the name now belongs to an object with another uid, the one asked for is gone. An object that is forbidden or not served
+   * is unknown, which is not an error.
+   * @throws WaitError to wait for its turn; RetryAfterError if the server fails or does not answer
    */
   async find(reference: ObjectReference, signal: AbortSignal): Promise<ObjectFacts> {
     const { kinds, store, redactor } = this.#options;
@@ -68,7 +68,7 @@ export class ObjectLookup {
     const held = await store.baseline(resource.group, resource.resource, key);
     const facts = held === undefined ? undefined : factsIn(held, reference.uid);
     if (facts !== undefined) return this.#counted('baseline', facts);
-    // What was asked for under other rules may show what these hide.
+    // Facts cached under other rules may show what these hide.
     const rules = redactor().fingerprint;
     const id = `${resource.group}/${resource.resource}/${key}/${reference.uid ?? ''} ${rules}`;
     return this.#ask({ id, resource, namespace, reference }, signal);
@@ -81,7 +81,7 @@ export class ObjectLookup {
       if (cached !== undefined && isFresh(cached, clock.monotonic())) return this.#counted('cache', cached.facts);
       const underWay = this.#underWay.get(asked.id);
       if (underWay !== undefined) return underWay;
-      // Who has an answer does not come back for a turn, and others would wait for it.
+      // A caller with an old answer would not come back for its turn, but others would wait behind it.
       const waitMs = this.#waitMs(asked.id, cached === undefined);
       if (waitMs === 0) return this.#begin(asked);
       if (cached !== undefined) return this.#counted('cache', cached.facts);
@@ -90,7 +90,7 @@ export class ObjectLookup {
     }
   }
 
-  /** Until the turn of this object, which is reserved for it where it lines up; 0: now, and it is taken. */
+  /** Time until the turn of this object, which is reserved if it lines up; 0 if the turn is now and has been taken. */
   #waitMs(id: string, lineUp: boolean): number {
     try {
       this.#limit.take(id, lineUp);
@@ -101,7 +101,7 @@ export class ObjectLookup {
     }
   }
 
-  /** Whoever asks for the same object meanwhile waits for the same answer. */
+  /** Concurrent callers for the same object share the answer. */
   #begin(asked: Asked): Promise<ObjectFacts> {
     const answer = this.#get(asked).finally(() => this.#underWay.delete(asked.id));
     this.#underWay.set(asked.id, answer);
@@ -138,7 +138,7 @@ export class ObjectLookup {
     throw new RetryAfterError(`Cannot GET ${path} on ${api.host}: it answered ${status}`, { retryAfterMs: askedMs });
   }
 
-  /** Told once for each kind and reason: it would be the same for each Event. */
+  /** Logged once per kind and reason, as it would be the same for each Event. */
   #unknown(what: string, reason: string): ObjectFacts {
     const { log } = this.#options;
     if (!this.#told.has(`${what} ${reason}`) && this.#told.size < MAX_TOLD) {
@@ -158,12 +158,12 @@ export class ObjectLookup {
 interface Asked {
   readonly id: string;
   readonly resource: Resource;
-  /** `""`: the resource has none. */
+  /** `""` for a cluster-scoped resource. */
   readonly namespace: string;
   readonly reference: ObjectReference;
 }
 
-/** Undefined: another object of the same name. @throws SyntaxError for what is no JSON */
+/** Undefined if it is another object of the same name. @throws SyntaxError if it is not JSON */
 function factsIn(manifest: Uint8Array, uid: string | undefined): ObjectFacts | undefined {
   const { metadata } = JSON.parse(Buffer.from(manifest).toString('utf8')) as { readonly metadata?: JsonObject };
   const facts = factsOf(metadata);
@@ -171,7 +171,7 @@ function factsIn(manifest: Uint8Array, uid: string | undefined): ObjectFacts | u
   return isSame ? facts : undefined;
 }
 
-/** @throws RetryAfterError for what is no manifest, such as the login page of a proxy */
+/** @throws RetryAfterError if it is not a manifest, such as the login page of a proxy */
 function readable<T>(path: string, host: string, read: () => T): T {
   try {
     return read();

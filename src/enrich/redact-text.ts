@@ -1,17 +1,17 @@
-/** Secrets in free text, such as a line of a log: nothing says where they are, so that only what looks like one is hidden. */
+/** Hides secrets in free text, such as a log line: their places are unknown, so only what looks like one is hidden. */
 import { nameMatcher } from '../source/name-matcher.ts';
 
 const MASK = '***';
-/** Many loggers colour a name and its value apart: `password\x1b[0m=hunter2`. */
+/** Many loggers colour a name and its value separately: `password\x1b[0m=hunter2`. */
 // oxlint-disable-next-line no-control-regex -- the escape is the point
 const COLOR = /\u001b\[[\d;]{0,20}m/g;
 
-/** Each with what it leaves of a match. Bounded or without nested repeats: time grows with the length of the text. */
+/** Patterns with their replacements. Bounded, or without nested repeats, so that time is linear. */
 const LOOKS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)/g, MASK],
-  // The last lines of a log begin anywhere: with the rest of a key.
+  // The tail of a log may begin in the middle of a key.
   [/^[\s\S]*?-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----/, MASK],
-  // A password may hold an @: what is before the last one goes.
+  // A password may contain an @, so everything before the last one is hidden.
   [/([a-z][a-z0-9+.-]{1,20}:\\?\/\\?\/)[^\s/?#]*@/gi, `$1${MASK}@`],
   [/\b(Bearer|Basic|Token)\s+[\w.~+/=-]{8,}/gi, `$1 ${MASK}`],
   [/\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?/g, MASK],
@@ -25,7 +25,7 @@ const LOOKS: readonly (readonly [RegExp, string])[] = [
 const NAMED = /(?<![\w.-])[.-]{0,2}([A-Za-z_][\w.-]{0,100})(?:\\{0,3}["'])?\s{0,5}[=:]>?\s{0,5}/g;
 const VALUE = /\\{1,3}"(?:[^"\\\n]|\\+[^"\\\n])*(?:\\+")?|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s,;&"']+/y;
 
-/** @param secretNames of environment variables, as of today: they may change while the service runs */
+/** @param secretNames current names of environment variables: they may change while the service runs */
 export function textRedactor(secretNames: () => readonly string[]): (text: string) => string {
   let [sources, isSecretName] = [secretNames(), nameMatcher(secretNames())];
   return (text) => {
@@ -35,7 +35,7 @@ export function textRedactor(secretNames: () => readonly string[]): (text: strin
   };
 }
 
-/** @param isSecretName as of environment variables */
+/** @param isSecretName as for environment variables */
 export function redactText(text: string, isSecretName: (name: string) => boolean): string {
   const named = withoutNamed(text.replace(COLOR, ''), isSecretName);
   return LOOKS.reduce((clean, [look, left]) => clean.replace(look, left), named);
