@@ -1,4 +1,4 @@
-/** Brings spans to a collector: a few at a time, bounded, and never in anybody's way. */
+/** Sends spans to a collector: in batches, bounded, and without ever holding anything up. */
 import { pause, type Clock } from '../clock.ts';
 import type { TracingConfig } from '../config/config.ts';
 import type { Receivers } from '../delivery/receivers.ts';
@@ -40,7 +40,7 @@ export class Exporter {
     this.#running = this.#run();
   }
 
-  /** The oldest one goes when there are too many. */
+  /** Drops the oldest span if there are too many. */
   add(span: Span): void {
     this.#waiting.push(span);
     if (this.#waiting.length <= MAX_WAITING) return;
@@ -48,7 +48,7 @@ export class Exporter {
     this.#options.metrics.spans.inc({ outcome: 'dropped' });
   }
 
-  /** Sends what is left, once. Idempotent; never rejects. */
+  /** Tries once to send the rest. Idempotent; never rejects. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -60,7 +60,7 @@ export class Exporter {
       await pause(this.#options.clock, EVERY_MS, signal);
       if (!signal.aborted) await this.#sendAll(signal, TIMEOUT_MS);
     }
-    // Chains that drained have left the last ones. A signal of its own: a stop waits for this, and not for long.
+    // The last spans come from chains that drained. Uses a new signal; the stop waits for this, but not for long.
     await this.#sendAll(new AbortController().signal, LAST_TIMEOUT_MS);
   }
 
@@ -71,7 +71,7 @@ export class Exporter {
     }
   }
 
-  /** Answers whether the collector took them. */
+  /** Returns whether the collector accepted them. */
   async #send(spans: readonly Span[], signal: AbortSignal, timeoutMs: number): Promise<boolean> {
     const { receivers, clusterName, metrics, log, clock, config } = this.#options;
     const secrets = Object.values(config.headers).flatMap(secretsOf);
@@ -81,7 +81,7 @@ export class Exporter {
     try {
       await receivers.sendOnce(receiver, { headers, body: otlpJson(spans, clusterName), idempotencyKey, signal });
     } catch (thrown) {
-      // A stop cuts short what is under way, and it is sent again below: that is nothing to warn of.
+      // A stop aborts the request under way; its spans are sent again at the end of #run(), so there is nothing to warn of.
       if (signal.aborted) this.#waiting = [...spans, ...this.#waiting];
       else this.#keep(spans, toError(thrown));
       return false;
@@ -92,7 +92,7 @@ export class Exporter {
     return true;
   }
 
-  /** What another try may help, as far as there is room. Said once until it works again. */
+  /** Keeps the spans for another try, if that may help and as far as there is room. Logs once until it works again. */
   #keep(spans: readonly Span[], error: Error): void {
     const { metrics, log } = this.#options;
     if (!this.#failing) log.warn('Traces could not be sent, trying again', { problem: error.message });

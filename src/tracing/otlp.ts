@@ -1,4 +1,4 @@
-/** Spans as OTLP over HTTP has them in JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding */
+/** Spans in the JSON encoding of OTLP over HTTP: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding */
 import { VERSION } from '../version.ts';
 import type { Span } from './span.ts';
 
@@ -7,7 +7,7 @@ const INTERNAL = 1;
 /** `STATUS_CODE_ERROR` */
 const ERROR = 2;
 
-/** @param clusterName as every message shows it */
+/** @param clusterName the name shown in messages */
 export function otlpJson(spans: readonly Span[], clusterName: string): string {
   const resource = { 'service.name': 'watchchain', 'service.version': VERSION, 'k8s.cluster.name': clusterName };
   const scopeSpans = [{ scope: { name: 'watchchain', version: VERSION }, spans: spans.map(spanJson) }];
@@ -28,7 +28,7 @@ function spanJson({ traceId, spanId, parentSpanId, name, startMs, endMs, attribu
   };
 }
 
-/** A 64-bit integer is a string there. */
+/** The encoding writes 64-bit integers as strings. */
 function attributesJson(attributes: Span['attributes']): readonly object[] {
   return Object.entries(attributes).map(([key, value]) => ({
     key,

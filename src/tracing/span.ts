@@ -1,4 +1,4 @@
-/** One step of a change's trip, as OpenTelemetry has it; and which ids it gets. */
+/** A step of a change's trip as an OpenTelemetry span, and its ids. */
 import { createHash, randomBytes } from 'node:crypto';
 import { idempotencyKey, type Change } from '../change.ts';
 
@@ -12,21 +12,21 @@ export interface Span {
   /** Milliseconds since the epoch, with fractions. */
   readonly startMs: number;
   readonly endMs: number;
-  /** Nothing of a manifest, and no secret. */
+  /** Without contents of manifests or secrets. */
   readonly attributes: Readonly<Record<string, string | number>>;
-  /** Why it failed, without a secret; undefined: it did not. */
+  /** Why it failed, without secrets; undefined if it did not. */
   readonly error: string | undefined;
 }
 
 /**
- * Of a change: the same for all its chains, attempts and replays, over restarts too, so that they are one trace although nobody
- * keeps it in between.
+ * The trace id of a change: the same for all its chains, attempts and replays, even after restarts, so that they form one trace
+ * without storing anything.
  */
 export function traceIdOf(change: Change): string {
   return digits(idempotencyKey(change, 'trace'), 32);
 }
 
-/** Of the trip of a change through one chain or branch, known to its attempts before it is over. */
+/** The span id of a change's trip through one chain or branch; its attempts refer to it before the trip is over. */
 export function tripIdOf(change: Change, chain: string): string {
   return digits(idempotencyKey(change, chain), 16);
 }
@@ -35,7 +35,7 @@ export function newSpanId(): string {
   return randomBytes(8).toString('hex');
 }
 
-/** Whether a trace is among the `ratio` of all that is kept. By its id, so that every chain and process decides the same. */
+/** Whether a trace is among the `ratio` of traces to keep. Decided by its id, so that all chains and processes agree. */
 export function isSampled(traceId: string, ratio: number): boolean {
   return Number.parseInt(traceId.slice(-13), 16) < ratio * 2 ** 52;
 }

@@ -1,6 +1,6 @@
 /**
- * The trip of a change as a trace: a span for each chain, from the time the change was seen to its end there, in it one for each
- * attempt, and in that one for each handler. Nothing of it is stored: the ids follow from the change.
+ * The trip of a change as a trace: a span for each chain, from when the change was seen to its end there, within it one for each
+ * attempt, and within that one for each handler. Nothing is stored: the ids are derived from the change.
  */
 import type { Fate } from '../chain/fate.ts';
 import type { AttemptTrace, Tracer } from '../chain/observe.ts';
@@ -12,7 +12,7 @@ import { Exporter, type ExporterOptions } from './exporter.ts';
 import { isSampled, newSpanId, traceIdOf, traceparentOf, tripIdOf, type Span } from './span.ts';
 
 export interface RunningTracer extends Tracer {
-  /** Sends what is left. */
+  /** Sends the remaining spans. */
   stop(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ class Attempt implements AttemptTrace {
   readonly #spanId = newSpanId();
   readonly #startMs: number;
   readonly #startedAt: number;
-  /** Of the handler that runs now. */
+  /** The span id of the current handler. */
   #handlerId = newSpanId();
   #handlerStartMs: number;
 
@@ -95,13 +95,13 @@ class Attempt implements AttemptTrace {
     });
   }
 
-  /** Finer than the wall clock, which may be set meanwhile. */
+  /** More precise than the wall clock, and unaffected if that is set. */
   #now(): number {
     return this.#startMs + (this.#options.clock.monotonic() - this.#startedAt);
   }
 }
 
-/** A branch's is in that of the chain around it. */
+/** A branch's span is within that of its parent chain. */
 function tripSpan(traceId: string, chain: string, change: Change, fate: Fate, endMs: number): Span {
   const around = chain.includes('/') ? tripIdOf(change, chain.slice(0, chain.lastIndexOf('/'))) : undefined;
   return {
@@ -129,7 +129,7 @@ function outcomeOf(fate: Fate): string {
   return fate.kind === 'parked' ? fate.why : fate.kind;
 }
 
-/** A wait for the receiver's or our own pace is none. */
+/** Waiting for the receiver's or our own pace is not an error. */
 function errorOf(fate: Fate): string | undefined {
   if (fate.kind === 'dead' || (fate.kind === 'parked' && fate.why === 'failed')) return fate.failure.message;
   return undefined;
