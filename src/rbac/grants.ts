@@ -1,4 +1,4 @@
-/** What a configuration needs of the cluster, and no more. */
+/** The rights that a configuration needs in the cluster, and no more. */
 import { needOf } from '../enrich/needs.ts';
 import type { ChainConfig, Config } from '../config/config.ts';
 import { handlersIn } from '../config/in-chains.ts';
@@ -8,30 +8,30 @@ import { askedIn, placesOf } from '../namespaces.ts';
 import type { Resolution } from '../source/discovery.ts';
 import type { Resource } from '../source/source.ts';
 
-/** One resource in one place, and what is done with it. */
+/** One resource in one place, with the verbs needed. */
 export interface Grant {
   readonly group: string;
-  /** As roles write it: `pods`, `pods/log`. */
+  /** Its name in roles: `pods`, `pods/log`. */
   readonly resource: string;
   readonly verbs: readonly string[];
-  /** `""`: all namespaces, or none. */
+  /** `""` for all namespaces, or a cluster-scoped resource. */
   readonly namespace: string;
-  /** Only the object of this name. */
+  /** Only the object with this name. */
   readonly name?: string;
-  /** It comes with the cluster's own role `system:auth-delegator`. */
+  /** Granted by the cluster's own role `system:auth-delegator`. */
   readonly delegated?: true;
 }
 
 export interface GrantOptions {
-  /** Of discovery, or of a table. */
+  /** From discovery, or from a table. */
   readonly resolve: (kind: string, apiVersion: string | undefined) => Promise<Resolution>;
-  /** Kinds of the objects that Events are about, and of their owners: they are looked up one by one. */
+  /** Kinds of the objects that Events are about, and of their owners, which are looked up individually. */
   readonly lookupKinds: readonly string[];
-  /** Where it runs: of a Lease that names no namespace. */
+  /** Where it runs: the namespace of a Lease that names none. */
   readonly namespace: string;
 }
 
-/** The uid of this namespace tells the cluster from every other; without this right its address does. */
+/** The uid of this namespace identifies the cluster; without this right its address does. */
 export const IDENTITY: Grant = {
   group: '',
   resource: 'namespaces',
@@ -40,7 +40,7 @@ export const IDENTITY: Grant = {
   name: 'kube-system',
 };
 
-/** What makes it cannot be limited to a name: the API server does not know it yet. */
+/** Creating a Lease cannot be limited to a name, which the API server does not know at that point. */
 function leaseGrants({ lease }: Config, own: string): readonly Grant[] {
   if (lease === undefined) return [];
   const leases = { group: 'coordination.k8s.io', resource: 'leases', namespace: lease.namespace ?? own };
@@ -50,15 +50,15 @@ function leaseGrants({ lease }: Config, own: string): readonly Grant[] {
   ];
 }
 
-/** Who may see the page is the cluster's to say: `clusterAccess`. */
+/** For `clusterAccess`, with which the cluster decides who may see the page. */
 const REVIEWS: readonly Grant[] = [
   { group: 'authentication.k8s.io', resource: 'tokenreviews' },
   { group: 'authorization.k8s.io', resource: 'subjectaccessreviews' },
 ].map((review) => ({ ...review, verbs: ['create'], namespace: '', delegated: true }));
 
 /**
- * One grant for each resource and place, in the order of the configuration; what all namespaces have is not said again of one.
- * @throws ConfigError for kinds that are not known, all of them
+ * One grant per resource and place, in the order of the configuration; a grant for all namespaces is not repeated for one.
+ * @throws ConfigError naming all unknown kinds
  */
 export async function grantsOf(
   config: Config,
@@ -106,7 +106,7 @@ export function looksUp(config: Config): boolean {
 
 function chainLooksUp(chain: ChainConfig): boolean {
   const { resources } = chain;
-  // A chain of dead letters watches nothing itself, and gets whatever another one watches.
+  // A chain for dead letters watches nothing itself, and gets whatever others watch.
   const hasEvents = resources.length === 0 || resources.some(({ kind, apiVersion }) => namesEvent(kind, apiVersion));
   return handlersIn([chain]).some(({ definition, options }) => {
     const { involved } = definition.asks?.(options) ?? {};

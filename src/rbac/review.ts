@@ -1,4 +1,4 @@
-/** What we may do in a cluster against what is needed: SelfSubjectAccessReview says what is missing, SelfSubjectRulesReview what is too much. */
+/** Compares our rights with what is needed: SelfSubjectAccessReview finds missing ones, SelfSubjectRulesReview excessive ones. */
 import { z } from 'zod';
 import type { ApiClient } from '../source/api.ts';
 import { groupResource } from '../source/resource-path.ts';
@@ -8,14 +8,14 @@ export interface Findings {
   /** `list deployments.apps in namespace shop`. */
   readonly missing: readonly string[];
   readonly tooMuch: readonly string[];
-  /** The cluster has rules that it cannot list, as of a webhook: there may be more that is too much. */
+  /** The cluster has rules that it cannot list, such as a webhook's: there may be more excessive rights. */
   readonly incomplete: boolean;
 }
 
-/** Where what is granted in all namespaces shows, beside the configured ones. */
+/** Checked besides the configured namespaces, to find rights granted in all namespaces. */
 const SAMPLE_NAMESPACES = ['default', 'kube-system'];
 
-/** What `system:basic-user` gives to everybody. */
+/** What `system:basic-user` grants to everyone. */
 const EVERYBODY: ReadonlySet<string> = new Set([
   'selfsubjectaccessreviews.authorization.k8s.io',
   'selfsubjectrulesreviews.authorization.k8s.io',
@@ -35,7 +35,7 @@ type ResourceRule = NonNullable<z.output<typeof rulesReview>['status']['resource
 
 const accessReview = z.object({ status: z.object({ allowed: z.boolean().optional() }) });
 
-/** @throws when the cluster does not answer these questions */
+/** @throws if the cluster does not answer these questions */
 export async function reviewGrants(api: ApiClient, grants: readonly Grant[]): Promise<Findings> {
   const missing = await missingOf(api, grants);
   const places = new Set([...grants.map(({ namespace }) => namespace), ...SAMPLE_NAMESPACES].filter(Boolean));
@@ -52,7 +52,7 @@ export async function reviewGrants(api: ApiClient, grants: readonly Grant[]): Pr
   return { missing, tooMuch, incomplete };
 }
 
-/** What we may not do. @throws when the cluster does not answer these questions */
+/** What we may not do. @throws if the cluster does not answer these questions */
 export async function missingOf(api: ApiClient, grants: readonly Grant[]): Promise<readonly string[]> {
   const missing: string[] = [];
   for (const grant of grants) {
@@ -63,7 +63,7 @@ export async function missingOf(api: ApiClient, grants: readonly Grant[]): Promi
   return missing;
 }
 
-/** @throws when the cluster does not answer the question */
+/** @throws if the cluster does not answer the question */
 export async function mayWe(api: ApiClient, grant: Omit<Grant, 'verbs'>, verb: string): Promise<boolean> {
   const { group, namespace, name } = grant;
   const [resource = '', subresource] = grant.resource.split('/');
@@ -81,7 +81,7 @@ async function ask<T>(api: ApiClient, resource: string, spec: object, shape: z.Z
   return shape.parse(JSON.parse(answer.body.toString('utf8')));
 }
 
-/** `get, list secrets`, once for each resource: the verbs that no grant asks for. */
+/** `get, list secrets`, once per resource: the verbs that no grant needs. */
 function excessOf(rules: readonly ResourceRule[], needed: readonly Grant[]): readonly string[] {
   const verbs = new Map<string, Set<string>>();
   for (const { apiGroups, resources, resourceNames, verbs: given } of rules) {
@@ -99,7 +99,7 @@ function excessOf(rules: readonly ResourceRule[], needed: readonly Grant[]): rea
 interface Permission {
   readonly group: string;
   readonly resource: string;
-  /** Empty: every object. */
+  /** Empty for every object. */
   readonly names: readonly string[];
   readonly verb: string;
 }

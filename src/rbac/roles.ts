@@ -1,4 +1,4 @@
-/** Roles and their bindings for what is needed: a ClusterRole for what is everywhere or nowhere, a Role in each other namespace. */
+/** Roles and bindings for what is needed: a ClusterRole for all namespaces and cluster-scoped kinds, a Role in each other place. */
 import type { Grant } from './grants.ts';
 
 export interface Account {
@@ -15,7 +15,7 @@ export interface Rule {
 
 const API = { group: 'rbac.authorization.k8s.io', version: 'rbac.authorization.k8s.io/v1' };
 
-/** Manifests to apply. Names are those that the chart gives: `NAME` in the account's own namespace, elsewhere `NAME-NAMESPACE`. */
+/** Manifests to apply. Named as in the chart: `NAME` in the account's own namespace, elsewhere `NAME-NAMESPACE`. */
 export function rolesFor(grants: readonly Grant[], account: Account): readonly object[] {
   const own = grants.filter(({ delegated }) => delegated !== true);
   const wide = `${account.name}-${account.namespace}`;
