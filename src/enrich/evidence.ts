@@ -28,7 +28,7 @@ export interface Evidence {
     limit: number,
     signal: AbortSignal,
   ): Promise<readonly EventLine[]>;
-  /** The end of a container's log, at most 16 KiB, with apparent secrets hidden. Undefined for the reasons in {@link eventsOf}. */
+  /** The end of a container's log, at most 16 KiB, apparent secrets hidden. Undefined for the reasons in {@link eventsOf}. */
   logTail(container: ContainerLog, signal: AbortSignal): Promise<string | undefined>;
   /** The text with apparent secrets hidden, judged by the names in `[redact]` and by their form. */
   redacted(text: string): string;

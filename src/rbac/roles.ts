@@ -1,4 +1,4 @@
-/** Roles and bindings for what is needed: a ClusterRole for all namespaces and cluster-scoped kinds, a Role in each other place. */
+/** Roles and bindings for what is needed: a ClusterRole for all namespaces and cluster-scoped kinds, else a Role. */
 import type { Grant } from './grants.ts';
 
 export interface Account {
