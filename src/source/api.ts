@@ -1,6 +1,4 @@
-/**
- * Requests to one cluster's API server: one undici agent, HTTP/1.1, credentials from credentials.ts, every wait with a deadline.
- */
+/** The client for one cluster's API server, as an interface: api-client.ts implements it. */
 import type { Readable } from 'node:stream';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;

@@ -144,7 +144,7 @@ function readStatus(text: string): Status | undefined {
     code: typeof code === 'number' ? code : 500,
     reason: typeof reason === 'string' ? reason : '',
     message: typeof message === 'string' ? message : '',
-    // The cause ResourceVersionTooLarge came with 1.17; its text is older.
+    // Kubernetes has the cause ResourceVersionTooLarge since 1.17; the text is older.
     tooNew: text.includes('ResourceVersionTooLarge') || /Too large resource version/i.test(text),
   };
 }

@@ -1,4 +1,4 @@
-/** Field paths with wildcards, as `[redact]` takes them. */
+/** Field paths with wildcards, for `[redact]`. */
 
 /** A map's key or a list item's `name` or index; `*` is any. */
 export type FieldPath = readonly string[];

@@ -117,7 +117,7 @@ async function redactStoredEdits(store: RedactStoredOptions['store'], redactOf: 
   }
 }
 
-/** Until nothing is left to hide: a chain that goes on meanwhile may have written another state in place of one that was read. */
+/** Repeats until nothing is left to hide: a running chain may have replaced a state after it was read. */
 async function redactStates(store: RedactStoredOptions['store'], redact: (text: string) => string): Promise<number> {
   for (let hidden = 0; ;) {
     const before = hidden;

@@ -20,9 +20,9 @@ import {
 import type { Resource } from './source.ts';
 
 export interface Redactor {
-  /** Of key and rules: if it changes, what is stored is redacted again. */
+  /** Covers key and rules: if it changes, what is stored is redacted again. */
   readonly fingerprint: string;
-  /** Of the key: digests made with another key cannot be compared. */
+  /** Covers only the key: digests made with another key cannot be compared. */
   readonly keyFingerprint: string;
   /** Keyed like the masks. */
   readonly digester: Digester;

@@ -1,4 +1,4 @@
-/** How one watched scope is doing, for the health page and the log. */
+/** The status of one watched scope, for health and log. */
 import type { Clock } from '../clock.ts';
 import { type Logger, printable } from '../log.ts';
 import { inPlace } from '../namespaces.ts';

@@ -21,7 +21,7 @@ describe('LineSplitter', () => {
       const splitter = new LineSplitter();
       const bytes = Buffer.from(text);
       for (let i = 0; i < bytes.length; i += size) {
-        // As a socket does, reuse the buffer.
+        // Reuse the buffer, like a socket.
         const chunk = Buffer.from(bytes.subarray(i, i + size));
         splitter.push(chunk, (line) => lines.push(line.toString()));
       }
