@@ -50,7 +50,7 @@ export interface Actor {
   readonly operation: 'Apply' | 'Update';
   /** e.g. `status`, `scale`; absent for the main resource. */
   readonly subresource?: string;
-  /** RFC 3339, second precision; absent when the server gave none. */
+  /** RFC 3339, second precision; absent if the server gave none. */
   readonly time?: string;
   /** Leaf field paths that the entry owns: `spec.replicas`, `spec.template.spec.containers[name="web"].image`. */
   readonly paths: readonly string[];

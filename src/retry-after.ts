@@ -1,4 +1,4 @@
-/** When a server wants to be asked again. */
+/** Reads when a server wants to be asked again. */
 
 /**
  * `Retry-After`, seconds or an HTTP date (RFC 9110, 10.2.3), in milliseconds from `now`, clamped to 0 and `maxMs`: a server that

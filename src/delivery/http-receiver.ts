@@ -85,7 +85,7 @@ export class HttpReceiver implements Receiver {
     return Promise.resolve();
   }
 
-  /** @throws ExchangeError without an answer, or without all of one that is needed; anything else if nothing was sent */
+  /** @throws ExchangeError if no answer came, or not all of one that is needed; anything else if nothing was sent */
   async #exchange({
     method = 'POST',
     headers = {},

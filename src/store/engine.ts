@@ -1,5 +1,5 @@
 /**
- * The store as one synchronous object, for the worker: how a batch of calls becomes one transaction.
+ * The store as one synchronous object, for the worker. Turns a batch of calls into one transaction.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { codeOf, toError } from '../errors.ts';
