@@ -17,7 +17,7 @@ type ErrorCode =
 export class TerminalError extends Error {
   readonly code = 'TERMINAL' satisfies ErrorCode;
   override readonly name = 'TerminalError';
-  /** The receiver would refuse every other delivery too, for example because its token was revoked. It is then given a rest. */
+  /** The receiver would refuse every other delivery too, for example because a token was revoked, and is given a rest. */
   readonly isGone: boolean;
   constructor(message: string, { isGone = false, ...options }: ErrorOptions & { isGone?: boolean } = {}) {
     super(message, options);

@@ -45,7 +45,7 @@ function mayHoldLongNumber(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** Judged by the preceding byte, which rules out digits in a checksum, such as an image digest. */
+/** Judged by the preceding bytes, which rule out digits in a checksum, such as an image digest. */
 function mayBeginNumber(bytes: Uint8Array, start: number): boolean {
   const before = lastBefore(bytes, bytes[start - 1] === MINUS ? start - 1 : start);
   const byte = bytes[before];

@@ -134,7 +134,7 @@ async function withObjects(
   return undefined;
 }
 
-/** The members share their attempts: the one with the most attempts left stands for all. */
+/** The members succeed or fail together: the one with the most attempts left decides for all. */
 function spokesmanOf(members: readonly Member[]): Delivery {
   return members.map(({ delivery }) => delivery).reduce((a, b) => (b.attempts < a.attempts ? b : a));
 }

@@ -24,7 +24,7 @@ export interface ClaimsOptions {
   onQuiet(): void;
 }
 
-/** Deliveries of a group claimed along with the first: a run of a group is one commit, and reads and writes its state once. */
+/** Deliveries of a group claimed behind the first: a run of a group costs one commit, and reads and writes its state once. */
 const BEHIND = 31;
 /** Deliveries claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
 const CLAIM_AHEAD = 64;

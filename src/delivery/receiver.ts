@@ -15,7 +15,7 @@ export interface ReceiverOptions extends ConnectionNeeds {
   readonly perSecond?: number;
   /** How many may go at once before the rate applies. Default 1. */
   readonly burst?: number;
-  /** Whether a caller that is too early gets a reservation. Default true; one that sends its backlog as one needs none. */
+  /** Whether a caller that is too early gets a reservation. Default true; not needed to send a backlog as one message. */
   readonly lineUp?: boolean | undefined;
   /** A part of the far end with its own rate and breaker, such as a channel behind a shared URL. Never a secret. */
   readonly lane?: string | undefined;

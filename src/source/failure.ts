@@ -12,7 +12,7 @@ export type Remedy =
   | 'relist'
   /** Wait, then resume from the cursor. */
   | 'retry'
-  /** The cursor may be the cause (invalid, too new, or right before an event that cannot be sent): retry, then list. */
+  /** The cursor may be the cause (invalid, too new, or before an event that cannot be sent): retry; after a few tries, list. */
   | 'obstacle'
   /** Forbidden or not served: someone has to act, so retry slowly. */
   | 'refused';

@@ -55,7 +55,7 @@ export interface ClaimsParts {
   readonly merging: Merging;
 }
 
-/** Manifests that one claim hands out: bounds the memory that waits in a chain; reached only with large objects. */
+/** Size of the manifests that one claim hands out: bounds the memory that waits in a chain; reached only with large objects. */
 const MAX_BYTES = 4 * 1024 * 1024;
 /** Most parked deliveries and timers that one claim makes ready: bounds its time; reached only after an outage. */
 const MAX_DUE = 5000;

@@ -16,7 +16,7 @@ const { O_APPEND, O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 /** Upper limit of the ballast; it is smaller on a small volume. */
 const MOST_BYTES = 16 * 1024 * 1024;
 const SHARE_OF_FREE = 8;
-/** Free room needed to grow again, in ballasts: with less the next change may find none. On small volumes half of the initial. */
+/** Free room needed to grow again, in ballasts: with less the next change may find none. (Half of the initial room if small.) */
 const ENOUGH = 4;
 const CHUNK_BYTES = 64 * 1024;
 /** Most room reserved in the log: what it needs on a full disk until it is copied, and for all ends that fit a transaction. */
