@@ -11,12 +11,17 @@ export class FreshFile {
     this.#path = path;
   }
 
-  /** Throws when the file cannot be read; the message names the path. */
+  /**
+   * Throws when the file cannot be read, or is empty, as while it is written anew: no token would make us nobody, and no CA would be
+   * everybody's. The message names the path.
+   */
   async read(): Promise<string> {
     const { ino, mtimeMs, size } = await stat(this.#path);
     const stamp = `${ino} ${mtimeMs} ${size}`;
     if (stamp !== this.#stamp) {
-      this.#text = await readFile(this.#path, 'utf8');
+      const text = await readFile(this.#path, 'utf8');
+      if (text.trim() === '') throw new Error(`${this.#path} is empty`);
+      this.#text = text;
       // The stamp was taken before the read, so a file replaced in between is read once more and never kept stale.
       this.#stamp = stamp;
     }

@@ -82,10 +82,9 @@ export class TlsFiles {
     const [caFile, certFile, keyFile] = await Promise.all(FILES.map(async (name) => this.#files[name]?.read()));
     const texts = JSON.stringify([caFile, certFile, keyFile]);
     if (texts === this.#texts) return this.#current;
-    // Given an empty CA file Node would trust the default CAs, and with an empty certificate or key it would not send ours.
+    // Given an empty CA file Node would trust the default CAs, and with an empty certificate it would not send ours.
     if (caFile !== undefined && !isCertificate(caFile)) throw new Error('caFile holds no certificate in PEM');
     if (certFile !== undefined && !isCertificate(certFile)) throw new Error('certFile holds no certificate in PEM');
-    if (keyFile?.trim() === '') throw new Error('keyFile is empty');
     this.#texts = texts;
     const { serverName, insecureSkipVerify } = this.#options;
     this.#current = {

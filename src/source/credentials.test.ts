@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { codeOf, type ConfigError } from '../errors.ts';
+import { startApiServer } from '../testing/api-server.ts';
 import { createApiClient } from './api-client.ts';
 import { loadCredentials, type CredentialOptions } from './credentials.ts';
 
@@ -100,6 +101,23 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.equal(await credentials.tls(), first);
     await writeFile(ca, 'CA 1 and 2');
     assert.equal((await credentials.tls()).ca, 'CA 1 and 2');
+  });
+
+  test('sends nothing while a file is empty, as while it is written anew: not as nobody, and not to whom the usual CAs vouch for', async (t) => {
+    await using server = await startApiServer();
+    const [ca, cert, key, tokenFile] = [await write('CA'), await write('cert'), await write('key'), await write('me')];
+    const user = { 'client-certificate': cert, 'client-key': key, tokenFile };
+    const file = await kubeconfig(user, { server: server.url, 'certificate-authority': ca });
+    const api = createApiClient(await loadCredentials({ kubeconfig: file, env: {} }));
+    t.after(() => api.close());
+    for (const emptied of [ca, cert, key, tokenFile]) {
+      const before = await readFile(emptied, 'utf8');
+      await writeFile(emptied, '\n');
+      await assert.rejects(api.request('GET', '/version'), { message: new RegExp(`: ${emptied} is empty$`) });
+      await writeFile(emptied, before);
+    }
+    assert.equal(server.requests.length, 0);
+    assert.equal((await api.request('GET', '/version')).status, 200);
   });
 
   test('says aloud that a certificate is not checked', async () => {
