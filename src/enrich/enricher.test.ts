@@ -296,7 +296,10 @@ describe('the rate of lookups', () => {
     await involved(aboutPod('a'));
     await assert.rejects(
       involved(aboutPod('b')),
-      (error: WaitError) => error.code === 'WAIT' && error.until === clock.now() + 10_000,
+      (error: WaitError) => {
+        assert.equal(error.message, 'Waiting for the rate of [lookup], or of the API server');
+        return error.code === 'WAIT' && error.until === clock.now() + 10_000;
+      },
     );
   });
 
