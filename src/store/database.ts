@@ -2,7 +2,17 @@
  * Opens the database file and checks its owner and schema. A store that cannot be used is never deleted or
  * overwritten: the error says what to do.
  */
-import { closeSync, constants, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf, ConfigError, isConfigError, toError } from '../errors.ts';
@@ -224,14 +234,29 @@ function pragma(db: DatabaseSync, name: string): number {
 function explain(thrown: unknown, path: string): Error {
   if (isConfigError(thrown)) return thrown;
   const error = toError(thrown);
-  const wanted = mayOpenMore(path)
-    ? 'the state folder must be on a writable volume with space left'
-    : 'this process may open no more files; raise its limit (ulimit -n)';
-  const remedy = damageIn(thrown) ?? `${error.message}; ${wanted}`;
+  const remedy = damageIn(thrown) ?? `${error.message}; ${wantedFor(path)}`;
   return new ConfigError([`Cannot open the store ${path}: ${remedy}`], { cause: error });
 }
 
 /** SQLite gives no reason why it cannot open a file. */
+function wantedFor(path: string): string {
+  if (!mayOpenMore(path)) return 'this process may open no more files; raise its limit (ulimit -n)';
+  const forbidden = ['', '-wal', '-shm'].map((suffix) => `${path}${suffix}`).find(isForbidden);
+  return forbidden === undefined
+    ? 'the state folder must be on a writable volume with space left'
+    : `we may not read and write ${forbidden}; give it to our user`;
+}
+
+/** True, for example, for a file that root restored from a backup. */
+function isForbidden(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK | constants.W_OK);
+    return false;
+  } catch (thrown) {
+    return codeOf(thrown) === 'EACCES';
+  }
+}
+
 function mayOpenMore(path: string): boolean {
   try {
     closeSync(openSync(dirname(path), 'r'));

@@ -1,6 +1,6 @@
 /** Rows 66 to 68: what lies in the state folder is damaged, somebody else's, or not for us. It is never deleted; the words say what to do. */
 import assert from 'node:assert/strict';
-import { chmod, chown, open, readFile, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, open, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { Program } from '../e2e/program.ts';
 import { needsRoot } from './needs.ts';
@@ -102,6 +102,32 @@ describe('a state folder that', () => {
       );
     }
   });
+
+  test(
+    '68 holds a file of somebody else, as root puts it back from a backup, is refused, with the file',
+    needsRoot,
+    async () => {
+      await using service = await Service.make(1);
+      await service.startOnce();
+      await chmod(service.workdir.path, 0o755);
+      await chmod(service.workdir.file('kubeconfig'), 0o644);
+      await chown(service.state, NOBODY, NOBODY);
+      for (const name of await readdir(service.state)) await chown(`${service.state}/${name}`, NOBODY, NOBODY);
+      const under = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+      for (const name of ['store.db-wal', 'store.db']) {
+        await appendFile(`${service.state}/${name}`, '');
+        await chown(`${service.state}/${name}`, 0, 0);
+        await chmod(`${service.state}/${name}`, 0o600);
+        await using program = service.start({ under });
+        const exit = await program.exited();
+        assert.equal(exit.code, 1);
+        assert.match(
+          exit.stderr,
+          new RegExp(`we may not read and write ${service.state}/${name}; give it to our user`),
+        );
+      }
+    },
+  );
 
   test(
     '68 nobody can tell, of a user without HOME and home, is refused with the way out, or kept in memory',
