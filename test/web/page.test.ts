@@ -562,6 +562,21 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await state('watching');
   });
 
+  test('what is shown beside the changes stays fresh where the clock of the viewer is set back', async (t) => {
+    const { page, world, url } = await open(t);
+    await page.goto(url);
+    await isLive(page);
+    const freshened = () => page.waitForResponse((response) => response.url().endsWith('/fragments'));
+    world.server.create(configMap('before'));
+    await freshened();
+    await page.clock.setFixedTime(Date.now() - 24 * 3_600_000);
+    for (const name of ['after', 'later']) {
+      const again = freshened();
+      world.server.create(configMap(name));
+      await again;
+    }
+  });
+
   test('a service that comes back without its state is shown anew', async (t) => {
     const { world, running, page, url } = await open(t);
     await page.goto(url);

@@ -170,6 +170,7 @@ function forgetState() {
   sent.delete(state.id);
 }
 
+/** Not of the wall clock, which may be set back by hours meanwhile. */
 let freshenAt = 0;
 let isPlanned = false;
 /** Soon, or as soon as the last time is long enough ago. */
@@ -179,10 +180,10 @@ function freshen() {
   setTimeout(
     () => {
       isPlanned = false;
-      freshenAt = Date.now() + FRESHEN_MS;
+      freshenAt = performance.now() + FRESHEN_MS;
       fetchFragments();
     },
-    Math.max(SETTLED_MS, freshenAt - Date.now()),
+    Math.max(SETTLED_MS, freshenAt - performance.now()),
   );
 }
 
