@@ -10,7 +10,7 @@ import type { Config } from '../config/config.ts';
 import { createReceivers, type Receivers } from '../delivery/receivers.ts';
 import { createEvidence } from '../enrich/cluster-evidence.ts';
 import { createEnricher, UNASKING } from '../enrich/enricher.ts';
-import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
+import { onceListed, recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { toError } from '../errors.ts';
 import { tellOfOrphans } from './housekeeping.ts';
@@ -221,7 +221,22 @@ export class Pipeline {
   #evidence(): Evidence {
     const { config, connection, state, clock, log } = this.#options;
     const secretNames = () => config().redact.envNames;
-    if (!config().lookup.enabled) return recordedEvidence(state.store, secretNames);
-    return createEvidence({ api: connection.api, store: state.store, secretNames, clock, log });
+    const evidence = config().lookup.enabled
+      ? createEvidence({ api: connection.api, store: state.store, secretNames, clock, log })
+      : recordedEvidence(state.store, secretNames);
+    return onceListed(evidence, (group, resource) => this.#isListing(group, resource), clock);
   }
+
+  /** Chains begin before the source does. */
+  #isListing(group: string, resource: string): boolean {
+    const scopes = this.#source.health();
+    return scopes.length === 0 || scopes.some((scope) => isBeingListed(scope, group, resource));
+  }
+}
+
+/** For the first time since it was begun. */
+function isBeingListed({ resource: name, state }: ScopeHealth, group: string, resource: string): boolean {
+  if (state !== 'starting' && state !== 'listing') return false;
+  const [plural, , ofGroup = ''] = name?.split('/').toReversed() ?? [];
+  return name === undefined || (plural === resource && ofGroup === group);
 }

@@ -1,5 +1,7 @@
 /** What may explain a change: what happened before it, and what the cluster says about its object now. */
 import type { Change, Manifest } from '../change.ts';
+import type { Clock } from '../clock.ts';
+import { WaitError } from '../errors.ts';
 import { parseManifest } from '../parse.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { textRedactor } from './redact-text.ts';
@@ -17,7 +19,10 @@ export interface EventLine {
 export interface Evidence {
   /** The recorded changes of all chains. */
   history(query: HistoryQuery): Promise<readonly Change[]>;
-  /** The last accepted manifest of an object that some chain watches; undefined if none does. */
+  /**
+   * The last accepted manifest of an object that some chain watches; undefined if none does, or if the object is gone.
+   * @throws WaitError during the first list of its kind, when an object that is not held may still exist
+   */
   held(group: string, resource: string, key: string): Promise<Manifest | undefined>;
   /**
    * The last Events of an object, the newest last. Empty if they may not be listed, if the API server fails or does not
@@ -41,6 +46,30 @@ export interface ContainerLog {
   /** The log of the previous instance of the container. */
   readonly previous: boolean;
   readonly lines: number;
+}
+
+/** How often to check whether a first list is over. */
+const LISTED_AGAIN_MS = 1_000;
+
+/**
+ * Like `evidence`, but an object that is not held does not count as gone while its kind is listed for the first time: the baseline
+ * of a kind that left the configuration is deleted, the states and wake-ups of handlers are not.
+ */
+export function onceListed(
+  evidence: Evidence,
+  isListing: (group: string, resource: string) => boolean,
+  clock: Pick<Clock, 'steady'>,
+): Evidence {
+  return {
+    ...evidence,
+    async held(group, resource, key) {
+      // Checked first, because the list may end meanwhile.
+      const mayCome = isListing(group, resource);
+      const manifest = await evidence.held(group, resource, key);
+      if (manifest !== undefined || !mayCome) return manifest;
+      throw new WaitError(clock.steady() + LISTED_AGAIN_MS, `Waiting for the first list of ${resource}`);
+    },
+  };
 }
 
 /**

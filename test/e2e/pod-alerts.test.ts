@@ -6,6 +6,7 @@ import type { Manifest } from '../../src/change.ts';
 import type { AlertNote } from '../../handlers/podAlerts/alert.ts';
 import { podOf, RUNNING, terminated, waiting } from '../../src/testing/failing-pods.ts';
 import { loadHandler } from '../../src/chain/load.ts';
+import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { Workdir } from './program.ts';
 import { World, type Running } from './world.ts';
@@ -219,6 +220,29 @@ describe('podAlerts', () => {
       .slice(2)
       .map(({ alert }) => `${alert.why} ${alert.owner.name} ${alert.reason}`);
     assert.deepEqual(later.toSorted(), ['new db Restarts', 'over web CrashLoopBackOff']);
+  });
+
+  test('a chain that comes back knows of no pod before it has listed them, and calls none of them over that still fails', async () => {
+    await using world = await World.start();
+    let aheadMs = 0;
+    const ahead = (now: () => number) => () => now() + aheadMs;
+    const clock = { ...systemClock, now: ahead(systemClock.now), steady: ahead(systemClock.steady) };
+    for (const app of ['web', 'api']) world.server.create(healthy(app));
+    const pods = config(world.slack.url, 'remindAfter = "1h"');
+    await using running = await world.run({ config: pods, clock });
+    for (const app of ['web', 'api']) world.server.update(crashing(app));
+    await world.slack.waitFor(2);
+    await running.app.idle();
+    await running.reload('[[resource]]\nkind = "secret"\n[[handler]]\nname = "log"\n');
+    world.server.delete('Pod', named('api', 0).name, 'shop');
+    aheadMs = 2 * 3_600_000;
+    world.server.fault({ effect: 'delay', ms: 500, path: '/api/v1/pods', watch: false });
+    await running.reload(pods);
+    await world.slack.waitFor(4);
+    const later = told(world)
+      .slice(2)
+      .map(({ alert }) => `${alert.status} ${alert.owner.name}`);
+    assert.deepEqual(later.toSorted(), ['firing web', 'resolved api']);
   });
 
   test('a mute tells of no alert that begins, and of the end of one that was told', async () => {
