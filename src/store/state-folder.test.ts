@@ -43,7 +43,13 @@ describe('stateFolderPath()', () => {
       clusterId: '../..',
       name: 'a/../b',
     });
-    assert.equal(path, '/xdg/watchchain/__../a_.._b');
+    assert.equal(path, '/xdg/watchchain/%2e.%2f../a%2f..%2fb');
+  });
+
+  test('keeps names apart', () => {
+    const names = ['a b', 'a_b', 'a/b', 'a%20b', '.a', '_a', '配置', '設定'];
+    const paths = names.map((name) => stateFolderPath({ ...IDENTITY, path: undefined, env: { HOME: '/home' }, name }));
+    assert.equal(new Set(paths).size, names.length, paths.join(' '));
   });
 });
 
@@ -64,6 +70,17 @@ describe('openStateFolder()', () => {
     assert.equal(await modeOf(path), 0o700);
     assert.deepEqual((await readdir(path)).toSorted(), ['holder', 'lock.db', 'redaction.key']);
     for (const file of await readdir(path)) assert.equal(await modeOf(join(path, file)), 0o600, file);
+  });
+
+  test('a name that is too long for a folder is refused with the way out', async (t) => {
+    const env = { XDG_STATE_HOME: await temporaryFolder(t) };
+    const named = (letters: number) =>
+      openStateFolder({ ...IDENTITY, path: undefined, env, name: '配'.repeat(letters) });
+    await (await named(85)).close();
+    await assert.rejects(named(86), {
+      code: 'CONFIG',
+      message: /more than 255 bytes; set a shorter name under \[state\], or --state$/,
+    });
   });
 
   test('closes an open folder of ours to others', async (t) => {

@@ -120,9 +120,13 @@ function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
 
-/** Turns any text into one path segment: no separator, never `..`. Letters of all scripts stay, so that names stay distinct. */
+/**
+ * Turns any text into one path segment: no separator, never `..`. Letters of all scripts stay, every other character becomes its
+ * bytes in hexadecimal, so that names stay distinct.
+ */
 function fileName(text: string): string {
-  return text.replace(/[^\p{L}\p{M}\p{N}_.-]/gu, '_').replace(/^\.+/, '_') || '_';
+  const inBytes = (other: string): string => `%${Buffer.from(other).toString('hex')}`;
+  return text.replace(/[^\p{L}\p{M}\p{N}_.-]|^\./gu, inBytes) || '_';
 }
 
 /**
@@ -242,6 +246,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a folder; set another --state',
   EEXIST: 'it is not a folder; set another --state',
   ELOOP: 'a file in it is a symbolic link; remove it, or set another --state',
+  ENAMETOOLONG: 'a part of the path has more than 255 bytes; set a shorter name under [state], or --state',
 };
 
 function explain(thrown: unknown, path: string): Error {

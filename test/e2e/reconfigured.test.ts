@@ -122,18 +122,23 @@ describe('a configuration that changed between two starts', () => {
     assert.deepEqual(await told(second), ['updated shop/a']);
   });
 
-  test('two configurations with names in another script have a state each: what the one owes is not lost with the other', async () => {
-    await using world = await World.start();
-    world.server.create(configMap('a', 'shop', '1'));
-    const first = { config: chain('one', EVERYWHERE), file: '配置.toml', keepState: true };
-    await (await world.run(first)).app.stop();
-    world.server.update(configMap('a', 'shop', '2'));
-    const second = { config: chain('one', 'kind = "secret"'), file: '設定.toml', keepState: true };
-    await (await world.run(second)).app.stop();
-    await using again = await world.run(first);
-    await until(again, 1);
-    assert.deepEqual(await told(again), ['updated shop/a']);
-  });
+  for (const [how, one, other] of [
+    ['in another script', '配置', '設定'],
+    ['that differ in a blank', 'our team', 'our_team'],
+  ] as const) {
+    test(`two configurations with names ${how} have a state each: what the one owes is not lost with the other`, async () => {
+      await using world = await World.start();
+      world.server.create(configMap('a', 'shop', '1'));
+      const first = { config: chain('one', EVERYWHERE), file: `${one}.toml`, keepState: true };
+      await (await world.run(first)).app.stop();
+      world.server.update(configMap('a', 'shop', '2'));
+      const second = { config: chain('one', 'kind = "secret"'), file: `${other}.toml`, keepState: true };
+      await (await world.run(second)).app.stop();
+      await using again = await world.run(first);
+      await until(again, 1);
+      assert.deepEqual(await told(again), ['updated shop/a']);
+    });
+  }
 });
 
 /** So many entries were logged. */
