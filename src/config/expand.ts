@@ -25,8 +25,8 @@ export interface ExpandOptions {
 }
 
 /**
- * A copy of `value` with every reference replaced. What is missing is a problem; an empty variable is not: it is what somebody
- * set. One line feed at the end of a file is left out.
+ * A copy of `value` with every reference replaced. What is missing is a problem, and so is an empty file; an empty variable is not: it is
+ * what somebody set. One line feed at the end of a file is left out.
  */
 export function expand(value: unknown, options: ExpandOptions): Expanded {
   const filled: Path[] = [];
@@ -72,7 +72,10 @@ function readReference(file: string): string {
     // Reading a pipe or a device may never end, and nothing could stop it.
     const found = statSync(file);
     if (!found.isFile() && !found.isDirectory()) throw new Error('it is no regular file');
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    // As a token is while it is written anew: sent without it, a message is refused for good.
+    if (text === '') throw new Error('it is empty');
+    return text;
   } catch (cause) {
     throw new Error(`cannot read ${file} (${codeOf(cause) ?? toError(cause).message})`, { cause });
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { StoreError } from '../../src/store/store-error.ts';
-import { startReceiver } from '../../src/testing/receiver.ts';
+import { startReceiver, type CapturedRequest } from '../../src/testing/receiver.ts';
 import { fasterClock } from '../../src/testing/living-cluster.ts';
 import { until } from '../until.ts';
 import { deployment } from './cluster.ts';
@@ -80,6 +80,23 @@ describe('the configuration file of a program that runs', () => {
     await world.workdir.write('url', world.slack.url);
     await program.until('the reload', ({ stderr }) => /"Configuration reloaded"/.test(stderr));
     assert.equal((await program.stop()).code, 0);
+  });
+
+  test('is not followed while a file that it refers to is empty, as while it is written anew: nothing is sent without it', async () => {
+    await using world = await World.start();
+    const answer = ({ headers }: CapturedRequest) => ({ status: headers.authorization === 'Bearer new' ? 200 : 401 });
+    await using receiver = await startReceiver(answer);
+    const sink = `[[handler]]\nname = "webhook"\nurl = "${receiver.url}"\nheaders = { Authorization = "Bearer \${file:token}" }\n`;
+    await world.workdir.write('token', 'new\n');
+    await using running = await world.run({ config: logging(['configmap'], sink) });
+    await world.workdir.write('token', '');
+    await assert.rejects(running.reload(logging(['configmap'], sink)), {
+      code: 'CONFIG',
+      message: /token \(it is empty\)/,
+    });
+    world.server.create(configMap('settings', 'a'));
+    await idle(running, 1);
+    assert.equal((await running.app.store.balances())[0]?.completed, 1);
   });
 
   test('is read again when the handler that it names, and that could not be loaded, is mended', async () => {
