@@ -3,7 +3,7 @@ import { idempotencyKey } from '../change.ts';
 import { documentOf, summaryOf } from '../change/change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
-import { findChain } from '../config/in-chains.ts';
+import { goneOf } from '../config/in-chains.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeadLetter, Store } from '../store/store.ts';
@@ -119,7 +119,7 @@ function documentOfLetter({ id, chain, handler, error, attempts, diedAt, change 
   };
 }
 
-/** One whose handler is gone is left where it is: its chain would run through and call it delivered. */
+/** One whose handler is gone is left where it is. */
 async function replay(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
   const letters = await chosen('replay', store, flags, given);
   if (letters.length === 0) return sayNone(flags, io);
@@ -162,10 +162,10 @@ function obstacleOf(
   config: Config,
   isForced: boolean,
 ): string | undefined {
-  const now = findChain(config.chains, chain);
-  if (now === undefined)
+  const gone = goneOf(config.chains, { chain, handler });
+  if (gone === 'chain')
     return `${config.file} has no chain "${chain}" any more; bring it back for as long as it takes, or discard`;
-  if (isForced || now.handlers.some(({ id }) => id === handler)) return undefined;
+  if (isForced || gone === undefined) return undefined;
   return `${config.file} has no handler ${handler} any more; bring it back, or --force them through the chain as it is now`;
 }
 

@@ -10,6 +10,16 @@ export function findChain(chains: readonly ChainConfig[], name: string): ChainCo
   return undefined;
 }
 
+/** What has left the configuration: replayed all the same, a dead letter would wait for its chain, or run through it and be called delivered. */
+export function goneOf(
+  chains: readonly ChainConfig[],
+  { chain, handler }: { readonly chain: string; readonly handler: string },
+): 'chain' | 'handler' | undefined {
+  const now = findChain(chains, chain);
+  if (now === undefined) return 'chain';
+  return now.handlers.some(({ id }) => id === handler) ? undefined : 'handler';
+}
+
 /** A chain's own before those of its branches. */
 export function handlersIn(chains: readonly ChainConfig[]): readonly HandlerConfig[] {
   return chains.flatMap(({ handlers, branches }) => [...handlers, ...handlersIn(branches)]);

@@ -1,7 +1,9 @@
 /** Changes that were given up: seen, sent again, forgotten. */
 import type { Context } from 'hono';
 import { z } from 'zod';
-import type { DeadLetter } from '../store/store.ts';
+import type { Config } from '../config/config.ts';
+import { goneOf } from '../config/in-chains.ts';
+import type { DeadLetter, Store } from '../store/store.ts';
 import { answers } from './answers.ts';
 import { firstProblem, notRunning } from './change-routes.ts';
 import { READ_AT_ONCE, shown } from './changes.ts';
@@ -64,7 +66,21 @@ async function tend(c: Context, verb: 'replay' | 'discard', outlook: Outlook): P
   if (store === undefined) return notRunning(c);
   const parsed = ids.safeParse(await c.req.json().catch(() => undefined));
   if (!parsed.success) return c.json({ error: firstProblem(parsed.error) }, 400);
+  const obstacle = verb === 'replay' ? await obstacleTo(parsed.data.ids, store, outlook.config()) : undefined;
+  if (obstacle !== undefined) return c.json({ error: obstacle }, 409);
   const done = verb === 'replay' ? await store.replay(parsed.data.ids) : await store.discard(parsed.data.ids);
   outlook.log.info('Dead letters were tended from the page', { verb, ids: done });
   return c.json({ ids: done });
+}
+
+/** As `watchchain dead replay` has it: then none of them is replayed. */
+async function obstacleTo(asked: readonly number[], store: Store, config: Config): Promise<string | undefined> {
+  for (const id of asked) {
+    const letter = await store.deadLetterOf(id);
+    const gone = letter === undefined ? undefined : goneOf(config.chains, letter);
+    if (letter === undefined || gone === undefined) continue;
+    const what = gone === 'chain' ? `chain "${letter.chain}"` : `handler ${letter.handler}`;
+    return `Cannot replay ${id}: the configuration has no ${what} any more; bring it back, or discard`;
+  }
+  return undefined;
 }

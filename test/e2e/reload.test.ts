@@ -99,6 +99,27 @@ describe('the configuration file of a program that runs', () => {
     assert.equal((await running.app.store.balances())[0]?.completed, 1);
   });
 
+  test('without the handler that gave a change up, or its chain, keeps it: a replay from the page would call it delivered', async () => {
+    await using world = await World.start(() => ({ status: 400 }));
+    const sink = `[[handler]]\nname = "webhook"\nurl = "${world.slack.url}"\n`;
+    await using running = await world.run({ config: logging(['configmap'], sink), listen: '127.0.0.1:0' });
+    world.server.create(configMap('settings', 'a'));
+    await idle(running, 1);
+    const replay = async () => {
+      const headers = { 'content-type': 'application/json', 'x-watchchain': 'test' };
+      const url = `http://${running.app.listening}/api/dead-letters/replay`;
+      const answer = await fetch(url, { method: 'POST', headers, body: '{"ids":[1]}' });
+      return `${answer.status} ${await answer.text()}`;
+    };
+    await running.reload(logging(['configmap']));
+    assert.match(await replay(), /^409 .*no handler default\/webhook any more/);
+    await running.reload(MORE);
+    assert.match(await replay(), /^409 .*no chain \\"default\\" any more/);
+    assert.equal((await running.app.store.deadLetters({ limit: 10 })).length, 1);
+    await running.reload(logging(['configmap'], sink));
+    assert.equal(await replay(), '200 {"ids":[1]}');
+  });
+
   test('is read again when the handler that it names, and that could not be loaded, is mended', async () => {
     await using world = await World.start();
     const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));

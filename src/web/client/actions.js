@@ -40,11 +40,7 @@ async function change(button, path, id, { base, say, done }) {
   button.ariaDisabled = 'true';
   try {
     const answer = await post(base + path, { ids: [id] });
-    say(
-      answer.ok
-        ? `${button.getAttribute('aria-label')}: ${await outcomeOf(answer, id)}`
-        : `That did not work: ${answer.status}`,
-    );
+    say(answer.ok ? `${button.getAttribute('aria-label')}: ${await outcomeOf(answer, id)}` : await reasonOf(answer));
   } finally {
     button.ariaDisabled = null;
   }
@@ -89,9 +85,14 @@ async function showEvents(pod, { base }) {
 async function eventsAt(path) {
   const answer = await fetch(path);
   if (answer.ok) return eventsTable(await answer.json());
-  // What the gate or a proxy says is no JSON.
-  const { error } = await answer.json().catch(() => ({ error: `That did not work: ${answer.status}` }));
-  return element('p', error);
+  return element('p', await reasonOf(answer));
+}
+
+/** What the gate or a proxy says is no JSON. @param {Response} answer @returns {Promise<string>} */
+async function reasonOf(answer) {
+  const status = `That did not work: ${answer.status}`;
+  const { error = status } = await answer.json().catch(() => ({}));
+  return error;
 }
 
 /**
