@@ -294,13 +294,10 @@ describe('the rate of lookups', () => {
     const { server, involved, clock } = await rig(t, { perSecond: 0.1, burst: 1 });
     for (const name of ['a', 'b']) server.create(pod(name));
     await involved(aboutPod('a'));
-    await assert.rejects(
-      involved(aboutPod('b')),
-      (error: WaitError) => {
-        assert.equal(error.message, 'Waiting for the rate of [lookup], or of the API server');
-        return error.code === 'WAIT' && error.until === clock.now() + 10_000;
-      },
-    );
+    await assert.rejects(involved(aboutPod('b')), (error: WaitError) => {
+      assert.equal(error.message, 'Waiting for the rate of [lookup], or of the API server');
+      return error.code === 'WAIT' && error.until === clock.now() + 10_000;
+    });
   });
 
   test('a server that wants to be left alone for a day is asked again after five minutes', async (t) => {

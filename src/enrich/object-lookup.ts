@@ -85,7 +85,8 @@ export class ObjectLookup {
       const waitMs = this.#waitMs(asked.id, cached === undefined);
       if (waitMs === 0) return this.#begin(asked);
       if (cached !== undefined) return this.#counted('cache', cached.facts);
-      if (waitMs > HOLD_MS) throw new WaitError(clock.steady() + waitMs, 'Waiting for the rate of [lookup], or of the API server');
+      if (waitMs > HOLD_MS)
+        throw new WaitError(clock.steady() + waitMs, 'Waiting for the rate of [lookup], or of the API server');
       await clock.sleep(waitMs, signal);
     }
   }
