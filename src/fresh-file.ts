@@ -12,8 +12,8 @@ export class FreshFile {
   }
 
   /**
-   * Throws when the file cannot be read, or is empty, as while it is written anew: no token would make us nobody, and no CA would be
-   * everybody's. The message names the path.
+   * @throws if the file cannot be read, or is empty, as it is while being rewritten: without a token we would be anonymous, and an
+   * empty CA file would mean the default CAs. The message names the path.
    */
   async read(): Promise<string> {
     const { ino, mtimeMs, size } = await stat(this.#path);

@@ -227,14 +227,14 @@ export class Pipeline {
     return onceListed(evidence, (group, resource) => this.#isListing(group, resource), clock);
   }
 
-  /** Chains begin before the source does. */
+  /** True also before the source has started, because chains start first. */
   #isListing(group: string, resource: string): boolean {
     const scopes = this.#source.health();
     return scopes.length === 0 || scopes.some((scope) => isBeingListed(scope, group, resource));
   }
 }
 
-/** For the first time since it was begun. */
+/** Whether this is the scope's first list since it started. */
 function isBeingListed({ resource: name, state }: ScopeHealth, group: string, resource: string): boolean {
   if (state !== 'starting' && state !== 'listing') return false;
   const [plural, , ofGroup = ''] = name?.split('/').toReversed() ?? [];

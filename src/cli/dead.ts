@@ -119,7 +119,7 @@ function documentOfLetter({ id, chain, handler, error, attempts, diedAt, change 
   };
 }
 
-/** One whose handler is gone is left where it is. */
+/** Leaves a letter whose handler is gone where it is. */
 async function replay(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
   const letters = await chosen('replay', store, flags, given);
   if (letters.length === 0) return sayNone(flags, io);

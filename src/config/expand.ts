@@ -25,8 +25,8 @@ export interface ExpandOptions {
 }
 
 /**
- * A copy of `value` with every reference replaced. What is missing is a problem, and so is an empty file; an empty variable is not: it is
- * what somebody set. One line feed at the end of a file is left out.
+ * A copy of `value` with every reference replaced. A missing variable or file is a problem, and so is an empty file; an empty
+ * variable is not, because somebody set it so. One line feed at the end of a file is left out.
  */
 export function expand(value: unknown, options: ExpandOptions): Expanded {
   const filled: Path[] = [];
@@ -73,7 +73,7 @@ function readReference(file: string): string {
     const found = statSync(file);
     if (!found.isFile() && !found.isDirectory()) throw new Error('it is no regular file');
     const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-    // As a token is while it is written anew: sent without it, a message is refused for good.
+    // A token file is empty while it is being rewritten; messages sent without the token would be refused for good.
     if (text === '') throw new Error('it is empty');
     return text;
   } catch (cause) {

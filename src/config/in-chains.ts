@@ -10,7 +10,10 @@ export function findChain(chains: readonly ChainConfig[], name: string): ChainCo
   return undefined;
 }
 
-/** What has left the configuration: replayed all the same, a dead letter would wait for its chain, or run through it and be called delivered. */
+/**
+ * Which part of a dead letter's place has left the configuration. If replayed anyway, the letter would wait for its chain, or run
+ * through the chain without its handler and count as delivered.
+ */
 export function goneOf(
   chains: readonly ChainConfig[],
   { chain, handler }: { readonly chain: string; readonly handler: string },

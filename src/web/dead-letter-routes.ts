@@ -73,7 +73,7 @@ async function tend(c: Context, verb: 'replay' | 'discard', outlook: Outlook): P
   return c.json({ ids: done });
 }
 
-/** As `watchchain dead replay` has it: then none of them is replayed. */
+/** Why none of them is replayed, by the same rule as in `watchchain dead replay`. */
 async function obstacleTo(asked: readonly number[], store: Store, config: Config): Promise<string | undefined> {
   for (const id of asked) {
     const letter = await store.deadLetterOf(id);

@@ -88,7 +88,7 @@ async function eventsAt(path) {
   return element('p', await reasonOf(answer));
 }
 
-/** What the gate or a proxy says is no JSON. @param {Response} answer @returns {Promise<string>} */
+/** Falls back to the status, as the gate and proxies do not answer with JSON. @param {Response} answer @returns {Promise<string>} */
 async function reasonOf(answer) {
   const status = `That did not work: ${answer.status}`;
   const { error = status } = await answer.json().catch(() => ({}));

@@ -170,7 +170,7 @@ function forgetState() {
   sent.delete(state.id);
 }
 
-/** Not of the wall clock, which may be set back by hours meanwhile. */
+/** By `performance.now()`: the wall clock may be set back meanwhile. */
 let freshenAt = 0;
 let isPlanned = false;
 /** Soon, or as soon as the last time is long enough ago. */
