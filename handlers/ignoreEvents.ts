@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Action } from '../src/change.ts';
 import { defineTransform, halt } from '../src/chain/handler.ts';
 
-/** kwatchman's names of what can happen to an object. */
+/** kwatchman's names for what can happen to an object. */
 const ACTION_OF = { Add: 'added', Update: 'updated', Delete: 'deleted' } as const satisfies Record<string, Action>;
 
 const EVENTS = ['Add', 'Update', 'Delete'] as const;

@@ -6,7 +6,7 @@ import { changeOf } from '../src/testing/change.ts';
 import { problemsOf, testContext, testEnvironment } from '../src/testing/handler.ts';
 import stdout from './stdout.ts';
 
-/** A reader that takes each write when it is told to, or at once. */
+/** A reader that takes each write when released, or at once. */
 class Output extends Writable {
   text = '';
   takeNext: (() => void) | undefined;

@@ -1,13 +1,14 @@
-/** Who changed the fields, by managedFields. */
+/** Who changed the fields, according to managedFields. */
 import type { Actor } from '../../src/change.ts';
 import { managersIn } from '../../src/remarks.ts';
 import type { FieldChange } from './field-change.ts';
 import { formatPath, parsePath, type Step } from './path.ts';
 
 /**
- * The managers that own a changed field or something in it, each once, in the order of `by`; else those that own what the field
- * is in (an atomic block, or a list item whose field was removed); else those that wrote anything but the status. In this order,
- * because who created a list item goes on owning the item, and its entry changes when somebody takes a field of it over.
+ * The managers that own a changed field or something inside it, each once, in the order of `by`; failing that, those that own
+ * what contains the field (an atomic block, or a list item whose field was removed); failing that, those that wrote anything but
+ * the status. In this order, because the creator of a list item keeps owning it, and its entry changes when somebody takes over
+ * one of its fields.
  */
 export function managersOf(fields: readonly FieldChange[], by: readonly Actor[]): readonly string[] {
   if (by.length === 0) return [];
@@ -19,25 +20,25 @@ export function managersOf(fields: readonly FieldChange[], by: readonly Actor[])
 }
 
 interface Place {
-  /** Up to the first list item, as text: tells most paths apart without reading them. */
+  /** The path up to the first list item, as text: rules out most paths without parsing them. */
   readonly begin: string;
   readonly steps: readonly string[];
 }
 
-/** The field itself or, of a block that came whole, a leaf of it: managedFields own the leaves. */
+/** Whether the path is the field itself or a leaf below it: managedFields list the leaves of a block that was added whole. */
 function isIn(path: string, { begin, steps }: Place): boolean {
   if (!path.startsWith(begin)) return false;
   const owned = stepsOf(path);
   return owned !== undefined && steps.every((step, n) => step === owned[n]);
 }
 
-/** What the field is in. */
+/** Whether the path contains the field. */
 function isAround(path: string, { begin, steps }: Place): boolean {
   if (!path.startsWith(begin) && !begin.startsWith(path)) return false;
   return stepsOf(path)?.every((step, n) => step === steps[n]) ?? false;
 }
 
-/** Undefined of a step without a name, which an API server of its own making may write: it says of nothing whose it is. */
+/** Undefined if a step has no name, which a non-standard API server may write: such a path says nothing about ownership. */
 function stepsOf(path: string): readonly string[] | undefined {
   try {
     return parsePath(path);

@@ -492,7 +492,7 @@ describe('diff withstands', () => {
       for (let level = 0; level < 20_000; level++) value = level % 2 === 0 ? [value] : { a: value };
       return value;
     };
-    // Not through the handler, whose change is frozen recursively here.
+    // Not through the test's handler, which freezes the change recursively.
     const instance = diff.type === 'transform' && diff.create(diff.options.parse({}), {} as HandlerEnvironment);
     assert.ok(instance);
     const { change } = verdictOn(named(), named());

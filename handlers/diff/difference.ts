@@ -1,4 +1,4 @@
-/** What a recorded change changed, for whoever looks back: by the rules that `diff` has without any option. */
+/** What a recorded change changed, for looking back: by the rules of `diff` with default options. */
 import { diffFields } from './fields.ts';
 import { createNote } from './note.ts';
 import { options } from './options.ts';
@@ -9,7 +9,7 @@ import { withNote } from '../../src/change/lazy-change.ts';
 // An object that has opted out of messages has not opted out of its history.
 const rules = createRuleBook(options.parse({ optOutAnnotation: '' }));
 
-/** The change with the note of `diff`; as it is when nothing differs that counts, as with a status. */
+/** The change with the note of `diff`; unchanged if nothing that counts differs, such as when only the status changed. */
 export function withDifference(change: Change): Change {
   const { before, after, by } = change;
   const counted = rules.rulesFor(change);

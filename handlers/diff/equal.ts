@@ -1,4 +1,4 @@
-/** Whether two values are the same. With a stack of its own: an object may nest deeper than a recursion can go. */
+/** Whether two values are the same. Uses an explicit stack: an object may nest too deeply for recursion. */
 import type { Json, JsonObject } from '../../src/json.ts';
 import { isList, isMap, own, sameNumber } from './json.ts';
 
@@ -21,7 +21,7 @@ export function equal(a: Maybe, b: Maybe, nulls = false): boolean {
   return true;
 }
 
-/** False when they differ for sure; what is left to compare goes on `pending`. */
+/** False if they are known to differ; what is left to compare goes on `pending`. */
 function pushItems(left: readonly Json[], right: readonly Json[], pending: Maybe[]): boolean {
   if (left.length !== right.length) return false;
   for (let i = 0; i < left.length; i++) {
@@ -37,7 +37,7 @@ function pushFields(left: JsonObject, right: JsonObject, pending: Maybe[], nulls
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i] as string;
     const x = read(left[key]);
-    // The server writes keys in one order, so the same place nearly always has the same key.
+    // The server writes keys in a fixed order, so the same position nearly always has the same key.
     const y = read(others[i] === key ? right[key] : own(right, key));
     if (x !== y && !push(x, y, pending)) return false;
   }

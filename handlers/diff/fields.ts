@@ -12,11 +12,11 @@ export interface FieldRules {
   readonly mask: Mask;
   /** Null differs from absent. */
   readonly nulls: boolean;
-  /** In metadata, no labels, annotations, finalizers or owners at all differ from an empty map or list of them. */
+  /** In metadata, absent labels, annotations, finalizers or owners differ from an empty map or list of them. */
   readonly emptyMetadata: boolean;
 }
 
-/** In the order of `after`; what went comes behind what stayed. Reads own fields only, changes neither manifest, linear in their size. */
+/** In the order of `after`, removed fields last. Reads own properties only, changes neither manifest, linear in their size. */
 export function diffFields(before: JsonObject, after: JsonObject, rules: FieldRules): readonly FieldChange[] {
   const walk = new Walk(rules);
   walk.maps(before, after, rules.mask);
@@ -24,9 +24,9 @@ export function diffFields(before: JsonObject, after: JsonObject, rules: FieldRu
 }
 
 const NOTHING: JsonObject = {};
-/** Deeper than any real manifest, and far from the end of the stack: from there on a value is one field. */
+/** Deeper than any real manifest, and far from a stack overflow: a value at this depth is one field. */
 const MAX_DEPTH = 200;
-/** A map of plain values that came or went is told entry by entry up to this size; maps that are lists of entries by nature always. */
+/** An added or removed map of scalars is shown entry by entry up to this size; maps that are collections by nature always are. */
 const SMALL_MAP = 8;
 const ENTRIES: ReadonlySet<Step> = new Set(['labels', 'annotations', 'data', 'stringData', 'binaryData']);
 
@@ -46,7 +46,7 @@ class Walk {
     const keysAfter = Object.keys(after);
     for (let i = 0; i < keysAfter.length; i++) {
       const key = keysAfter[i] as string;
-      // The server writes keys in one order, so the same place nearly always has the same key.
+      // The server writes keys in a fixed order, so the same position nearly always has the same key.
       const old = keysBefore[i] === key ? before[key] : own(before, key);
       if (old !== after[key]) this.#step(key, this.#read(old), this.#read(after[key]), mask);
     }
@@ -82,7 +82,7 @@ class Walk {
     } else if (!sameNumber(before, after)) this.#emit(before, after);
   }
 
-  /** A value that came or went, field by field. */
+  /** A value that was added or removed, field by field. */
   #open(before: Maybe, after: Maybe, mask: Mask): void {
     const value = before ?? after;
     if (isMap(value)) this.maps(before === undefined ? NOTHING : value, after === undefined ? NOTHING : value, mask);
@@ -113,7 +113,7 @@ class Walk {
   #emitOrder(pairs: readonly Pair[], before: readonly Json[], after: readonly Json[]): void {
     if (after.every(isScalar)) return this.#push('reorder', before, after);
     const common = pairs.filter((pair) => pair.before !== undefined && pair.after !== undefined);
-    // Where an item has no label of its own, its place in the old list says which it is: its new one would say the same of any order.
+    // Items without a label of their own are identified by their old index: their new indexes read the same in any order.
     const isKeyed = common.some(({ label, after }) => label !== String(after));
     const labels = (some: readonly Pair[]) => some.map(({ label, before }) => (isKeyed ? label : (before ?? 0)));
     this.#push('reorder', labels(common.toSorted((a, b) => (a.before ?? 0) - (b.before ?? 0))), labels(common));
@@ -133,7 +133,7 @@ class Walk {
 
 const OFTEN_EMPTY: ReadonlySet<Step> = new Set(['labels', 'annotations', 'finalizers', 'ownerReferences']);
 
-/** In metadata an empty one of these says what an absent one says: the server leaves it out or not, depending on who wrote. */
+/** In metadata these mean the same empty or absent: which of the two the server keeps depends on the writer. */
 export function isEmptyAsAbsent([root, field, ...more]: readonly Step[]): boolean {
   return root === 'metadata' && field !== undefined && OFTEN_EMPTY.has(field) && more.length === 0;
 }

@@ -4,9 +4,9 @@ import type { Step } from './path.ts';
 import { formatPath } from './path.ts';
 import { cut, formatValues, isShort } from './text.ts';
 
-/** Changes named in the headline; the rest is a number. */
+/** Changes named in the headline; the rest are counted. */
 const MAX_NAMED = 3;
-/** A longer value is not quoted: the headline then says only that it changed. */
+/** If a value is longer, the headline says only that it changed. */
 const VALUE_WIDTH = 60;
 const NAME_WIDTH = 80;
 
@@ -14,7 +14,7 @@ const NAME_WIDTH = 80;
 export function headlineOf(fields: readonly FieldChange[]): string {
   const first = fields.slice(0, MAX_NAMED);
   const names = first.map(nameOf);
-  // The same of two containers: told by their short name they would read as one thing said twice.
+  // The same field of two containers: under their short name they would read as one thing said twice.
   const isShared = (name: string): boolean => names.indexOf(name) !== names.lastIndexOf(name);
   const named = first.map((field) => {
     const name = nameOf(field);
@@ -24,7 +24,7 @@ export function headlineOf(fields: readonly FieldChange[]): string {
   return [...named, ...(more > 0 ? [`+${more} more`] : [])].join(', ');
 }
 
-/** The most telling first; equally telling ones stay as they are in the manifest. */
+/** The most important first; equally important ones stay in manifest order. */
 export function byImportance(fields: readonly FieldChange[]): readonly FieldChange[] {
   if (fields.length < 2) return fields;
   return fields
@@ -52,7 +52,7 @@ function rankOf(field: FieldChange): number {
   if (DATA.has(root)) return 4;
   if (root === 'metadata') return second === 'annotations' ? 8 : 7;
   if (root === 'status') return 9;
-  // A pod template's own metadata follows from the rest more often than it leads; a new CRD rewords more than it alters.
+  // A pod template's metadata is more often a consequence than a cause; a new version of a CRD rewords more than it alters.
   return field.steps.includes('annotations') || field.steps.at(-1) === 'description' ? 6 : 5;
 }
 
@@ -73,12 +73,12 @@ function phrase(field: FieldChange, fullName: string): string {
   const name = cut(fullName, NAME_WIDTH);
   if (field.op === 'reorder') return `${name} reordered`;
   const isQuoted = isShort(field.before, VALUE_WIDTH) && isShort(field.after, VALUE_WIDTH) && !isContainer(field);
-  // The registries of most clouds alone are half as long: of an image the part that differs is told in any case.
+  // Cloud registry names alone take up half of this width, so for an image the part that differs is always shown.
   if (isQuoted || isImage(field)) return `${name} ${formatValues(field, VALUE_WIDTH)}`;
   return `${name} ${{ add: 'added', remove: 'removed', replace: 'changed' }[field.op]}`;
 }
 
-/** The shortest name that still says which: `image web`, `replicas`, `container sidecar`, `env LOG_LEVEL`, `web resources.limits.cpu`. */
+/** The shortest unambiguous name: `image web`, `replicas`, `container sidecar`, `env LOG_LEVEL`, `web resources.limits.cpu`. */
 function nameOf(field: FieldChange): string {
   const { steps } = field;
   const item = (at: number) => (steps.at(at) as { readonly item: string }).item;
@@ -86,7 +86,7 @@ function nameOf(field: FieldChange): string {
   if (isContainer(field)) return `container ${item(-1)}`;
   if (steps.at(-1) === 'value' && typeof steps.at(-2) === 'object' && steps.at(-3) === 'env') return `env ${item(-2)}`;
   const last = steps.findLastIndex((step) => typeof step === 'object');
-  // A number alone names nothing: `0 from`.
+  // A bare number names nothing: `0 from`.
   if (last > 0 && last < steps.length - 1 && !/^\d+$/.test(item(last))) {
     const kind = steps[last - 1] === 'env' ? 'env ' : '';
     return `${kind}${item(last)} ${formatPath(steps.slice(last + 1))}`;
@@ -100,7 +100,7 @@ function fromFirstItem({ steps }: FieldChange): string {
   return formatPath(steps.slice(Math.max(0, steps.findIndex((step) => typeof step === 'object') - 1)));
 }
 
-/** Beginnings that go without saying. */
+/** Prefixes that go without saying. */
 const OBVIOUS = ['spec.jobTemplate.spec.template.spec', 'spec.template.spec', 'spec', 'metadata'].map((path) =>
   path.split('.'),
 );

@@ -1,4 +1,4 @@
-/** `diff`: what really changed, and nothing when nothing did. */
+/** `diff`: what really changed; halts if nothing did. */
 import { withNote } from '../../src/change/lazy-change.ts';
 import { defineTransform, halt } from '../../src/chain/handler.ts';
 import { diffFields } from './fields.ts';

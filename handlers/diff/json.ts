@@ -1,4 +1,4 @@
-/** What kind of JSON a value is. An integer beyond 2^53 is kept exact as a raw JSON value, which is a number and no map. */
+/** What kind of JSON a value is. An integer beyond 2^53 is kept exact as a raw JSON value, which is a number, not a map. */
 import type { Json, JsonObject } from '../../src/json.ts';
 
 /** What `JSON.rawJSON` makes: the digits as they came from the server. */
@@ -6,14 +6,14 @@ export interface RawNumber {
   readonly rawJSON: string;
 }
 
-// TypeScript's library does not know the proposal yet; Node has it since 21.
+// TypeScript's library does not know the proposal yet; Node has had it since 21.
 const isRawJSON = (JSON as unknown as { isRawJSON(this: void, value: unknown): boolean }).isRawJSON;
 
 export function isRawNumber(value: unknown): value is RawNumber {
   return isRawJSON(value);
 }
 
-/** Both are exact numbers, with the same digits. */
+/** Whether both are exact numbers with the same digits. */
 export function sameNumber(a: unknown, b: unknown): boolean {
   return isRawNumber(a) && isRawNumber(b) && a.rawJSON === b.rawJSON;
 }
@@ -36,19 +36,19 @@ export function own(map: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(map, key) ? map[key] : undefined;
 }
 
-/** A list or map without content; a null field is content only with `nulls`. */
+/** A list or map without content; a null field counts as content only with `nulls`. */
 export function isEmpty(value: Json | undefined, nulls = true): boolean {
   if (isList(value)) return value.length === 0;
   return isMap(value) && Object.values(value).every((field) => field === undefined || (field === null && !nulls));
 }
 
-/** Whether there are more than so many levels of lists and maps in it, itself counted. */
+/** Whether it has more than this many levels of lists and maps, itself included. */
 export function nestsDeeper(value: Json | undefined, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((inner: Json | undefined) => nestsDeeper(inner, levels - 1));
 }
 
-/** As JSON, numbers exact. A value nested deeper than the stack allows gives a text that says so. */
+/** As JSON, with exact numbers. For a value nested deeper than the stack allows, a text that says so. */
 export function toJson(value: Json): string {
   try {
     return JSON.stringify(value);

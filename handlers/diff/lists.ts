@@ -1,13 +1,13 @@
 /**
- * Which item of one list is which item of the other: by the merge key that Kubernetes itself uses, by a unique `name`,
- * else by content and place. Everything here is linear in the length of the lists.
+ * Pairs the items of two lists: by the merge key that Kubernetes itself uses, by a unique `name`, else by content and position.
+ * Everything here is linear in the length of the lists.
  */
 import type { Json, JsonObject } from '../../src/json.ts';
 import { equal } from './equal.ts';
 import { isMap, isScalar, nestsDeeper, own, toJson } from './json.ts';
 import { flow } from './text.ts';
 
-/** An item of both lists, or of one: an index is undefined where the item is not. */
+/** An item of one list or both: its index is undefined in a list that lacks it. */
 export interface Pair {
   readonly label: string;
   readonly before: number | undefined;
@@ -24,7 +24,7 @@ const MERGE_KEYS: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(
   ['hostIPs', [['ip']]],
   ['ownerReferences', [['uid']]],
   ['podIPs', [['ip']]],
-  // Of a container, of a Service, of an EndpointSlice: one name, three keys.
+  // In a container, a Service, and an EndpointSlice: one name, three keys.
   ['ports', [['containerPort', 'protocol'], ['port', 'protocol'], ['name']]],
   ['topologySpreadConstraints', [['topologyKey', 'whenUnsatisfiable']]],
   ['volumeDevices', [['devicePath']]],
@@ -34,7 +34,7 @@ const MERGE_KEYS: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(
 /** containers, env, volumes, imagePullSecrets, webhooks, listeners, ...: the merge key of most, and a good guess for a CRD's. */
 const BY_NAME = [['name']];
 
-/** The API server's default where a key may be absent. */
+/** The API server's defaults for keys that may be absent. */
 const KEY_DEFAULTS: ReadonlyMap<string, string> = new Map([['protocol', 'TCP']]);
 
 /** Lists of plain values whose order means nothing: `+listType=set`, or a set by its documentation (RBAC rules, access modes). */
@@ -53,7 +53,7 @@ const SETS: ReadonlySet<string> = new Set([
 
 type Items = readonly Json[];
 
-/** Every item of both lists once, those of `after` in order; `field` is the name of the list. */
+/** Every item of both lists once, those of `after` in order; `field` is the list's name. */
 export function pairItems(field: string | undefined, before: Items, after: Items): readonly Pair[] {
   for (const label of labellersOf(field)) {
     const labelsBefore = uniqueLabels(before, label);
@@ -63,7 +63,7 @@ export function pairItems(field: string | undefined, before: Items, after: Items
   return byContent(before, after);
 }
 
-/** Whether items of both lists stand in another order; the pairs in the order of `after`. */
+/** Whether the items in both lists changed their order; expects the pairs in the order of `after`. */
 export function isReordered(pairs: readonly Pair[]): boolean {
   let last = -1;
   for (const { before, after } of pairs) {
@@ -108,8 +108,8 @@ function byLabel(before: ReadonlyMap<string, number>, after: ReadonlyMap<string,
 }
 
 /**
- * Items with the same content are anchors; what lies between two anchors is paired by place, the rest was added or removed.
- * Equal ends are cut off first: they are most of an edited list.
+ * Items with the same content are anchors; what lies between two anchors is paired by position, the rest was added or removed.
+ * Equal ends are cut off first: they make up most of an edited list.
  */
 function byContent(before: Items, after: Items): readonly Pair[] {
   const shorter = Math.min(before.length, after.length);
@@ -141,14 +141,14 @@ interface Span {
 const MAX_LEVELS = 30;
 
 /**
- * What equal items share. Of what nests deep it is the beginning, and not all that do share it are equal: lists in lists would else
- * be printed whole once for each of them, which took seconds.
+ * A key that equal items share. For a deeply nested item only its beginning, which unequal items may share too: otherwise lists
+ * in lists would be printed whole once per level, which took seconds.
  */
 function contentOf(item: Json): string {
   return nestsDeeper(item, MAX_LEVELS) ? flow(item, 1_000) : toJson(item);
 }
 
-/** In the order of `after`; of equal items the first belongs to the first. */
+/** In the order of `after`; among equal items the first pairs with the first. */
 function anchorsIn(span: Span, before: Items, after: Items): readonly Anchor[] {
   const places = new Map<string, number[]>();
   for (let i = span.endBefore - 1; i >= span.start; i--) {
@@ -183,7 +183,7 @@ function betweenAnchors(span: Span, anchors: readonly Anchor[]): readonly Pair[]
   return pairs;
 }
 
-/** The list was reordered, and perhaps edited: what has no anchor is paired in the order it comes. */
+/** The list was reordered, and perhaps edited: items without an anchor are paired in order. */
 function besideAnchors(span: Span, anchors: readonly Anchor[]): readonly Pair[] {
   const free = (end: number, taken: ReadonlySet<number>) =>
     Array.from({ length: end - span.start }, (_, n) => span.start + n).filter((index) => !taken.has(index));

@@ -1,6 +1,6 @@
 /**
- * Which fields count. A mask is walked beside the manifest, one step per field, so that a path costs nothing where it does not
- * lead: {@link KEEP} and {@link SKIP} settle a whole subtree, and only the way down to a pattern needs looking at.
+ * Which fields count. A mask is walked alongside the manifest, one step per field, so that a path costs nothing outside its own
+ * branch: {@link KEEP} and {@link SKIP} settle a whole subtree, and only the way down to a pattern is examined.
  */
 import { matchesGlob } from '../../src/glob.ts';
 
@@ -10,12 +10,12 @@ export const KEEP = 'keep';
 export const SKIP = 'skip';
 export type Mask = typeof KEEP | typeof SKIP | MaskNode;
 
-/** Nothing counts here itself, only what `only` names further down. */
+/** Whether nothing counts at this level itself, only what `only` names further down. */
 export function isPending(mask: Mask): boolean {
   return typeof mask !== 'string' && mask.pending;
 }
 
-/** The mask of a field or an item of what `mask` is for. */
+/** The mask of a field or item inside what `mask` covers. */
 export function below(mask: Mask, key: string): Mask {
   return typeof mask === 'string' ? mask : mask.child(key);
 }
@@ -27,7 +27,7 @@ export type Pattern = readonly string[];
 export function compileMask(ignore: readonly Pattern[], only: readonly Pattern[] = []): Mask {
   let id = 0;
   const begin = (rule: State['rule']) => (pattern: Pattern) => {
-    // `spec.**` is `spec`: what is matched is matched with all that is in it.
+    // `spec.**` is the same as `spec`: a match includes everything inside it.
     const last = pattern.findLastIndex((segment) => segment !== '**');
     let next: State | undefined;
     for (const segment of pattern.slice(0, last + 1).toReversed()) next = { id: id++, rule, segment, next };
@@ -41,14 +41,14 @@ interface State {
   readonly id: number;
   readonly rule: 'ignore' | 'only';
   readonly segment: string;
-  /** Undefined: after this segment the pattern has matched. */
+  /** Undefined if the pattern has matched after this segment. */
   readonly next: State | undefined;
 }
 
-/** By the ids of their states: `**` leads back to where one was. */
+/** By the ids of their states: `**` leads back to nodes already visited. */
 type Nodes = Map<string, MaskNode>;
 
-/** `**` may stand for nothing, so whoever waits for it waits for what follows it too. */
+/** `**` may stand for nothing, so a state that waits for it also waits for what follows it. */
 function entered(state: State): State[] {
   return state.segment === '**' && state.next !== undefined ? [state, ...entered(state.next)] : [state];
 }
@@ -72,7 +72,7 @@ class MaskNode {
   readonly pending: boolean;
   readonly #nodes: Nodes;
   readonly #states: readonly State[];
-  /** For the keys that the patterns spell out; undefined until asked for. */
+  /** For the keys that the patterns spell out; undefined until first used. */
   readonly #named = new Map<string, Mask | undefined>();
   readonly #hasWildcards: boolean;
   #others: Mask | undefined;
@@ -92,7 +92,7 @@ class MaskNode {
       this.#named.set(key, known);
       return known;
     }
-    // Keys come from the cluster: remembering the answer for each of them would grow without bound.
+    // Keys come from the cluster: remembering an answer for each would grow without bound.
     if (this.#hasWildcards) return this.#advance(key);
     return (this.#others ??= this.#advance(key));
   }

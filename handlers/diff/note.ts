@@ -1,4 +1,4 @@
-/** What the handler leaves for later ones in `change.notes.diff`. */
+/** What the handler leaves for later handlers in `change.notes.diff`. */
 import type { Operation } from 'fast-json-patch';
 import type { Actor } from '../../src/change.ts';
 import type { JsonObject } from '../../src/json.ts';
@@ -17,15 +17,15 @@ declare module '../../src/change.ts' {
   }
 }
 
-/** What really changed. Everything but the fields is worked out when it is first read. */
+/** What really changed. Everything but the fields is computed on first read. */
 export interface DiffNote {
-  /** The most telling first; `formatField` in text.ts prints one as `path: old -> new`. Never empty. */
+  /** The most important first; `formatField` in text.ts prints one as `path: old -> new`. Never empty. */
   readonly fields: readonly FieldChange[];
   /** One line: `image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3`. */
   readonly headline: string;
   /** The fields that do not fit on a line, as a unified diff; empty when all do. */
   readonly unified: string;
-  /** RFC 6902, from the old manifest to the new one, both without what is quiet or ignored. */
+  /** RFC 6902, from the old manifest to the new one, both without quiet or ignored fields. */
   readonly patch: readonly Operation[];
   /** The managers that changed these fields: `["kubectl-set"]`. */
   readonly by: readonly string[];

@@ -1,4 +1,4 @@
-/** What the handler takes in config.toml. */
+/** The handler's options in config.toml. */
 import { z } from 'zod';
 import { toError } from '../../src/errors.ts';
 import { parsePath } from './path.ts';

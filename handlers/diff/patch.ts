@@ -7,15 +7,15 @@ import { isReordered, pairItems } from './lists.ts';
 import { below, isPending, KEEP, SKIP, type Mask } from './mask.ts';
 
 /**
- * Turns {@link cleaned} `before` into {@link cleaned} `after`. An item that came or went in a list is one operation, not one for
- * each item behind it; a reordered list is replaced whole. A manifest nested deeper than the stack allows is replaced whole, too.
+ * Turns {@link cleaned} `before` into {@link cleaned} `after`. A list item added or removed is one operation, not one for each
+ * item behind it; a reordered list is replaced whole, and so is a manifest nested deeper than the stack allows.
  */
 export function patchOf(before: JsonObject, after: JsonObject, rules: FieldRules): readonly Operation[] {
   try {
     const target = cleaned(after, rules);
     const edits: Operation[] = [];
     const aligned = align(cleaned(before, rules), target, '', edits);
-    // It clones values by way of JSON, which costs large numbers their digits: take them from the target again.
+    // The library clones values through JSON, where large numbers lose digits: take them from the target again.
     const rest = jsonPatch.compare(aligned as object, target as object);
     return [...edits, ...rest.map((op) => ('value' in op ? { ...op, value: valueAt(target, op.path) } : op))];
   } catch (error) {
@@ -25,8 +25,8 @@ export function patchOf(before: JsonObject, after: JsonObject, rules: FieldRules
 }
 
 /**
- * What `before` is after the edits that give its lists the items of `after`, in their places; exact numbers are settled on the
- * way. Its maps are edited in place.
+ * `before` after the edits that give its lists the items of `after`, in their positions; exact numbers are handled along the way.
+ * Its maps are edited in place.
  */
 function align(before: Json, after: Json, at: string, edits: Operation[]): Json {
   if (isMap(before) && isMap(after)) {
@@ -39,7 +39,7 @@ function align(before: Json, after: Json, at: string, edits: Operation[]): Json 
     return before;
   }
   if (isList(before) && isList(after)) return alignItems(before, after, at, edits);
-  // To the library a raw number is an object.
+  // The library takes a raw number for an object.
   if (!isRawNumber(before) && !isRawNumber(after)) return before;
   if (!sameNumber(before, after)) edits.push({ op: 'replace', path: at, value: after });
   return after;
@@ -71,7 +71,7 @@ function valueAt(document: Json, pointer: string): Json | undefined {
   return keys.reduce<Json | undefined>((value, key) => own(value as JsonObject, key), document);
 }
 
-/** A copy without the fields that do not count, absent ones as the rules see them. Maps have no prototype: every key is data. */
+/** A copy without the fields that do not count or that the rules treat as absent. Maps have no prototype: every key is data. */
 export function cleaned(manifest: JsonObject, rules: FieldRules): Json {
   return clean(manifest, rules.mask, []) ?? {};
 
@@ -80,7 +80,7 @@ export function cleaned(manifest: JsonObject, rules: FieldRules): Json {
     const isNothing = isEmpty(value, rules.nulls);
     if (isNothing && (isPending(mask) || (!rules.emptyMetadata && isEmptyAsAbsent(path)))) return undefined;
     const copy = isList(value) ? items(value, mask, path) : fields(value, mask, path);
-    // It held nothing that counts, so it does not count either.
+    // It held only fields that do not count, so it does not count either.
     return mask !== KEEP && !isNothing && isEmpty(copy) ? undefined : copy;
   }
 

@@ -11,7 +11,7 @@ export interface ListItem {
   readonly item: string;
 }
 
-/** A path as text: items in brackets, keys that are no plain word in brackets and quotes. */
+/** A path as text: items in brackets, keys that are not plain words in brackets and quotes. */
 export function formatPath(steps: readonly Step[]): string {
   let path = '';
   for (const step of steps) {
@@ -27,16 +27,16 @@ function quoted(text: string): string {
 }
 
 /**
- * Either `.key`, or a bracket with an optional quoted part, in which `]` is free. No two branches share a first character: linear.
- * JSONPath's own `$.`, braces and single quotes are refused: read as part of a name they would match nothing, in silence.
+ * Either `.key`, or a bracket with an optional quoted part, which may contain `]`. No two branches share a first character:
+ * linear. JSONPath's own `$.`, braces and single quotes are refused: read as part of a name they would silently match nothing.
  */
 const SEGMENT = /(?:^(?!\$\.)|\.)([^.[\]"'{}/\s]+)|\[((?:"(?:[^"\\]|\\.)*"|[^\]"'])+)\]/y;
 
 /**
- * The steps of a path: keys and item labels alike as plain text, `*` left in. An item may also be given as managedFields
- * name it: `[name="web"]` is `[web]`, `[containerPort=80,protocol="TCP"]` is `[80/TCP]`. A leading dot is allowed.
+ * The steps of a path: keys and item labels alike as plain text, `*` left in. An item may also be written the way managedFields
+ * names it: `[name="web"]` is `[web]`, `[containerPort=80,protocol="TCP"]` is `[80/TCP]`. A leading dot is allowed.
  *
- * @throws Error naming the character it stumbled over.
+ * @throws Error naming the character that cannot be parsed.
  */
 export function parsePath(path: string): readonly string[] {
   const segments: string[] = [];

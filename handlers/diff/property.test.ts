@@ -38,13 +38,13 @@ function anyMap(random: Random, depth: number): JsonObject {
   return Object.fromEntries(entries);
 }
 
-/** Named, each name once, in any order. */
+/** Items with unique names, in any order. */
 function someItems(random: Random, depth: number): Json {
   const names = ['p', 'q', 'r', 's'].filter(() => random(3) > 0).sort(() => random(3) - 1);
   return names.map((name) => ({ name, value: anyJson(random, depth + 2) }));
 }
 
-/** Mostly the same, here and there another: what an update looks like. */
+/** Mostly the same with a few differences, like an update. */
 function altered(value: Json, random: Random): Json {
   if (random(8) === 0) return anyJson(random, 2);
   if (Array.isArray(value)) {
@@ -61,7 +61,7 @@ const masks = {
   'only some fields': compileMask([['spec', 'b']], ['spec', 'metadata.labels.a'].map(parsePath)),
 } as const;
 
-/** As it would cross a wire: ordinary objects, mutable. */
+/** As it would arrive over a network: ordinary, mutable objects. */
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
@@ -131,7 +131,7 @@ describe('diffFields() and patchOf(), for any two objects,', () => {
     };
     assert.equal(diffFields(nested('a'), nested('b'), rules).length, 150);
     assert.equal(patchOf(nested('a'), nested('b'), rules).length, 150);
-    // By 30 levels of each side, which look how deep they are before; once for each level were 300.
+    // 30 levels per side, after a check of the depth; once per level would be 300.
     assert.ok(printed < 200, `${printed} times`);
   });
 

@@ -1,6 +1,6 @@
-/** What changes without anybody having changed anything: left out unless switched on. */
+/** Fields that change without anybody having changed anything: left out unless switched on. */
 
-/** The options that switch them, each with the field paths it is about. */
+/** The options that switch them on, each with the field paths it covers. */
 export const QUIET = {
   status: ['status'],
   generation: ['metadata.generation'],
@@ -18,5 +18,5 @@ export const QUIET = {
   ],
 } as const;
 
-/** Cut by the source before any handler runs; `change.by` says what they said. Recorded manifests may still have them. */
+/** Cut by the source before any handler runs; `change.by` has their content. Recorded manifests may still have them. */
 export const ALWAYS_QUIET = ['metadata.managedFields'] as const;

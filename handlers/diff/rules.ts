@@ -1,4 +1,4 @@
-/** From options to what counts as a difference: in general, for a kind, for an object. */
+/** Turns the options into what counts as a difference: in general, for a kind, for an object. */
 import type { Change, Gvk } from '../../src/change.ts';
 import type { Interest } from '../../src/interest.ts';
 import type { FieldRules } from './fields.ts';
@@ -7,7 +7,7 @@ import type { Options } from './options.ts';
 import { parsePath } from './path.ts';
 import { ALWAYS_QUIET, QUIET } from './quiet.ts';
 
-/** A longer annotation says nothing: it comes from the cluster, and each of its paths costs on every change. */
+/** A longer annotation is ignored: it comes from the cluster, and each of its paths costs time on every change. */
 const MAX_ANNOTATION_LENGTH = 2_000;
 
 /** Paths as text, for one kind or in general. */
@@ -17,7 +17,7 @@ interface Paths {
 }
 
 export interface RuleBook {
-  /** Undefined: the object has opted out of telling its updates. */
+  /** Undefined if the object has opted out of having its updates reported. */
   rulesFor(change: Change): FieldRules | undefined;
 }
 
@@ -43,14 +43,14 @@ export function createRuleBook(options: Options): RuleBook {
   };
 }
 
-/** What no rule leaves in, in as far as a source can tell it without knowing the object. */
+/** The fields that no rule keeps, as far as a source can tell without knowing the object. */
 export function interestOf(options: Options): Interest {
   const [first, ...others] = [generalPaths(options), ...kindPaths(options).map(([, paths]) => paths)];
   const common = first.ignore.filter((path) => others.every(({ ignore }) => ignore.includes(path)));
   return { except: common.filter(isRoot).toSorted() };
 }
 
-/** A kind goes by its name and by its name and group; the longer one wins. */
+/** A kind may be given by name, or by name and group; the longer form wins. */
 function namesOf({ kind, group }: Gvk): readonly string[] {
   return [`${kind}.${group}`.toLowerCase(), kind.toLowerCase()];
 }
@@ -85,7 +85,7 @@ function isRoot(path: string): boolean {
   return /^(?:[\w-]+(?:\.[\w-]+)*|metadata\.annotations\["[^"*\\]+"\])$/.test(path);
 }
 
-/** Only what stood there before and still does: the change that sets, alters or removes it is told in full. */
+/** Only a value that was there before and still is: the change that sets, alters or removes it is reported in full. */
 function optOutOf({ before, after }: Change, annotation: string): string {
   const value = annotation === '' ? undefined : before?.metadata.annotations?.[annotation];
   if (typeof value !== 'string' || value.length > MAX_ANNOTATION_LENGTH) return '';

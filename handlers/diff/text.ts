@@ -1,18 +1,18 @@
-/** Values and fields as text: on one line, or as the lines of a block. Bounded: a value is never printed further than asked for. */
+/** Values and fields as text: on one line, or as the lines of a block. Bounded: no more of a value is printed than asked for. */
 import type { Json } from '../../src/json.ts';
 import { beginningOf, escapeOf, printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
 import { equal } from './equal.ts';
 import { isEmpty, isList, isMap, toJson } from './json.ts';
 
-/** A value up to this many characters is told on its field's line; a longer one, or one of several lines, in the unified text. */
+/** A value of up to this many characters is shown on its field's line; a longer or multi-line one in the unified text. */
 const LINE_WIDTH = 100;
-/** Blocks nested deeper are printed in one line. */
+/** Blocks nested deeper are printed on one line. */
 const MAX_NESTING = 30;
 
 /**
- * `path: old -> new` in one line of about `maxWidth` characters (the path is never cut). What came or went is `(none)` on the
- * other side; what does not {@link fitsOnLine} is cut visibly, a text of several lines becomes their number.
+ * `path: old -> new` on one line of about `maxWidth` characters (the path is never cut). An added or removed value is `(none)` on
+ * the other side; a value that does not {@link fitsOnLine} is cut visibly; a multi-line text becomes its number of lines.
  */
 export function formatField(field: FieldChange, maxWidth = 240): string {
   const room = Math.max(24, Math.floor((maxWidth - field.path.length - 6) / 2));
@@ -20,7 +20,7 @@ export function formatField(field: FieldChange, maxWidth = 240): string {
   return `${field.path}: ${verb}${formatValues(field, room)}`;
 }
 
-/** `old -> new`, each cut visibly at `room` characters, and told apart even where they begin or print alike. */
+/** `old -> new`, each cut visibly at `room` characters, and distinguishable even if they begin or print alike. */
 export function formatValues({ before, after }: FieldChange, room: number): string {
   const isOfOneType = typeof before === typeof after || before === undefined || after === undefined;
   const [old, now] = isOfOneType
@@ -38,7 +38,7 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   return `…${apartFrom(left, right)} -> …${apartFrom(right, left)}`;
 }
 
-/** Beside a value of another type: a text that reads like a number or a boolean is quoted. */
+/** For a value next to one of another type: a text that reads like a number or a boolean is quoted. */
 function typed(value: Json, room: number): string {
   const isAmbiguous = typeof value === 'string' && /^(?:[-+]?\.?\d[\d.eE+-]*|true|false|null)$/.test(value);
   return isAmbiguous ? cut(toJson(value), room) : inline(value, room);
@@ -52,30 +52,30 @@ function formatLists(before: readonly Json[], after: readonly Json[], room: numb
   return `[${from(before)} -> [${from(after)}`;
 }
 
-/** Whether {@link formatField} tells all of it; otherwise the unified text has it. */
+/** Whether {@link formatField} shows all of it; otherwise the unified text does. */
 export function fitsOnLine({ op, before, after }: FieldChange): boolean {
   return op === 'reorder' || (isShort(before, LINE_WIDTH) && isShort(after, LINE_WIDTH));
 }
 
-/** Whether a value can be printed whole in so many characters of one line. */
+/** Whether the whole value fits into `width` characters on one line. */
 export function isShort(value: Json | undefined, width: number): boolean {
   if (typeof value === 'string') return value.length <= width && isOneLine(value);
   return value === undefined || flow(value, width + 1).length <= width;
 }
 
-/** The value as lines: a text's own, or a block in the manner of YAML. Ended by the reader, so that a huge one costs no more than is read. */
+/** The value as lines: a text's own, or a block in YAML style. Lazy, so that a huge value costs no more than is read of it. */
 export function* lines(value: Json | undefined): Generator<string> {
   if (typeof value === 'string') yield* linesOf(value);
   else if (value !== undefined) yield* block(value, 0);
 }
 
-/** As most files with one value in them, it may end in a newline. */
+/** It may end in a newline, as most files holding one value do. */
 function isOneLine(text: string): boolean {
   const end = text.indexOf('\n');
   return end === -1 || end === text.length - 1;
 }
 
-/** A newline at the end begins no line. */
+/** A trailing newline does not start another line. */
 function linesOf(text: string): readonly string[] {
   return (text.endsWith('\n') ? text.slice(0, -1) : text).split('\n');
 }
@@ -114,7 +114,7 @@ function inline(value: Json | undefined, room: number): string {
   return seen(cut(text, room));
 }
 
-/** In the manner of YAML's flow style, about `room` characters of it. Each level of nesting uses up one, which bounds the recursion. */
+/** In YAML's flow style, about `room` characters of it. Each nesting level uses up at least one, which bounds the recursion. */
 export function flow(value: Json, room: number): string {
   if (room <= 0) return '…';
   if (isList(value)) return `[${joined(value, room, (item, left) => flow(item, left))}]`;
@@ -140,14 +140,14 @@ function word(text: string): string {
   return isPlain ? text : seen(printable(JSON.stringify(text)));
 }
 
-/** With escapes for what has no looks of its own, such as the no-break spaces and byte order marks that editors leave: values differ by it. */
+/** With escapes for invisible characters, such as an editor's no-break spaces and byte order marks: values may differ by them. */
 export function seen(text: string): string {
   return text.replace(/[\u00a0\u00ad\u061c\u200b\u200e\u200f\u202f\u2060\ufeff]/g, escapeOf);
 }
 
 /**
- * One line of text with escapes for what sets it apart from another that looks the same: letters with the accent in them or beside
- * them, joiners, spaces of other widths, tabs, blanks at the end.
+ * One line of text with escapes for what distinguishes it from another that looks the same: composed or combining accents,
+ * joiners, spaces of other widths, tabs, trailing blanks.
  */
 export function apartFrom(text: string, other: string): string {
   if (text === other || looks(text) !== looks(other)) return text;
@@ -159,7 +159,7 @@ export function apartFrom(text: string, other: string): string {
   return text.slice(0, start) + escaped(text.slice(start, end), tail === 0) + text.slice(end);
 }
 
-/** How many characters, or lines, both begin with. */
+/** The number of characters, or lines, that both begin with. */
 export function commonStart(some: ArrayLike<string>, others: ArrayLike<string>): number {
   const shorter = Math.min(some.length, others.length);
   let start = 0;
@@ -167,7 +167,7 @@ export function commonStart(some: ArrayLike<string>, others: ArrayLike<string>):
   return start;
 }
 
-/** How many characters, or lines, both end with, the first `start` aside. */
+/** The number of characters, or lines, that both end with, not counting the first `start`. */
 export function commonEnd(some: ArrayLike<string>, others: ArrayLike<string>, start: number): number {
   const most = Math.min(some.length, others.length) - start;
   let tail = 0;
@@ -187,7 +187,7 @@ function escaped(text: string, isEnd = true): string {
   return printable(text).replace(isEnd ? /[^!-~ ]| (?= *$)/g : /[^!-~ ]/g, escapeOf);
 }
 
-/** At most `room` characters, by code point, printable, with `…` where something is missing. */
+/** At most `room` code points, printable, with `…` where something is missing. */
 export function cut(text: string, room: number): string {
   if (text.length <= room) return printable(text);
   return `${printable(beginningOf(text, Math.max(0, room - 1)))}…`;

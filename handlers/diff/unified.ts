@@ -8,22 +8,22 @@ import { apartFrom, commonEnd, commonStart, fitsOnLine, lines, seen } from './te
 const CONTEXT_LINES = 3;
 /** Lines read of a value; the cost of comparing grows with them. */
 const MAX_LINES = 20_000;
-/** Lines added and removed; the cost grows with their square, and nobody reads more. */
+/** Lines added and removed; the cost is quadratic in them, and nobody reads more. */
 const MAX_EDITS = 400;
-/** Lines printed of a block that came, went, or is another one altogether. */
+/** Lines printed of a block that was added, removed, or replaced altogether. */
 const MAX_BLOCK_LINES = 200;
 const MAX_LINE_WIDTH = 1_000;
-/** Characters in all, reached or passed by at most one field. */
+/** Characters in all; the last field printed may exceed them. */
 const MAX_TEXT = 65_536;
 
-/** Shown of a line before the place where it differs, when it is too long to be shown whole. */
+/** Shown of a line before the point where it differs, if it is too long to be shown whole. */
 const CONTEXT_CHARS = 100;
 
 const OTHER_END = '… they differ in the newline at the end\n';
 const NOT_SHOWN = '… they differ beyond what is shown\n';
 const NOT_COMPARED = `… beyond ${MAX_LINES.toLocaleString('en')} lines nothing is compared\n`;
 
-/** Empty when every field fits on its line. What is left out is said in a line that begins with `…`. */
+/** Empty if every field fits on its line. A line that begins with `…` says what is left out. */
 export function unifiedOf(fields: readonly FieldChange[]): string {
   const long = fields.filter((field) => !fitsOnLine(field));
   let text = '';
@@ -49,7 +49,7 @@ function isEndedOtherwise(before: Json | undefined, after: Json | undefined): bo
   return areTexts && before.endsWith('\n') !== after.endsWith('\n');
 }
 
-/** Undefined when they have too little in common. */
+/** Undefined if they have too little in common. */
 function compared(old: Head, now: Head): string | undefined {
   const options = { context: CONTEXT_LINES, maxEditLength: MAX_EDITS };
   const patch = structuredPatch('', '', ended(old.lines), ended(now.lines), undefined, undefined, options);
@@ -60,7 +60,7 @@ function compared(old: Head, now: Head): string | undefined {
   return patch.hunks.length === 0 ? '' : formatPatch(patch, OMIT_HEADERS);
 }
 
-/** A line at the end of what was read of one side may stand on the other behind its cut: nobody knows that it came or went. */
+/** Drops trailing lines that the other side may hold beyond its cut: nobody knows whether they were added or removed. */
 function withoutUnknown(last: StructuredPatchHunk, old: Head, now: Head): readonly StructuredPatchHunk[] {
   const end = last.lines.findLastIndex((line) => line.startsWith(' '));
   const known = last.lines.filter((line, n) => n <= end || !(line.startsWith('-') ? now.isCut : old.isCut));
@@ -69,7 +69,7 @@ function withoutUnknown(last: StructuredPatchHunk, old: Head, now: Head): readon
   return [{ ...last, lines: known, oldLines: without('+'), newLines: without('-') }];
 }
 
-/** What they have in common at both ends is left out: else of a long text nothing but that might be shown. */
+/** Leaves out what they have in common at both ends: in a long text nothing else might be shown. */
 function replaced(old: readonly string[], now: readonly string[]): string {
   const start = commonStart(old, now);
   const tail = commonEnd(old, now, start);
@@ -84,12 +84,12 @@ function marked(sign: '-' | '+', side: readonly string[], others: readonly strin
   return more === 0 ? kept : [...kept, `… ${more} more lines`];
 }
 
-/** Of lines that a receiver has no room for: what stands in one of them for others counts as those. */
+/** Counts lines that a receiver has no room for; a `… N more lines` among them counts as N. */
 export function countLines(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + Number(/^… (\d+) more lines$/.exec(text)?.[1] ?? 1), 0);
 }
 
-/** A line that went is shown beside the one that came in its place, so that they can be told apart. */
+/** A removed line is compared with the line that replaced it, so that their difference is visible. */
 function shownHunk(hunk: readonly string[]): string[] {
   const texts: string[] = [];
   for (let i = 0; i < hunk.length;) {
@@ -108,7 +108,7 @@ function runOf(sign: '-' | '+', hunk: readonly string[], start: number): readonl
   return hunk.slice(start, end === -1 ? undefined : end).map((line) => line.slice(1));
 }
 
-/** Each line ended, so that none is marked as lacking its end. */
+/** Ends each line, so that none is marked as having no newline. */
 function ended(some: readonly string[]): string {
   return some.map((line) => `${line}\n`).join('');
 }
@@ -125,7 +125,7 @@ function head(value: Json | undefined): Head {
   return { lines: read.slice(0, MAX_LINES), isCut: read.length > MAX_LINES };
 }
 
-/** @param other what stands, or stood, in its place */
+/** @param other the line that replaced it, or that it replaced */
 function shown(line: string, other?: string): string {
   const text = other === undefined ? line : apartFrom(line, other);
   return seen(cutLine(text, other)).split('\t').map(printable).join('\t');

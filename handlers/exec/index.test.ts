@@ -38,7 +38,7 @@ function handler(given: object, clock: Clock = systemClock): TransformInstance {
 const sh = (script: string, more: object = {}) => handler({ command: ['sh', '-c', script], ...more });
 const python = (script: string) => handler({ mode: 'lines', command: ['python3', '-u', '-c', script] });
 
-/** What is left of it outlives its process group, and does as told when the program is known to have ended. */
+/** A child that outlives the process group, and runs `last` once the program is known to have ended. */
 const outlived = (last: string) => `
 import json, os, sys, time
 sys.stdin.readline()
@@ -299,7 +299,7 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
     await using folder = await Workdir.make();
     const script =
       'import sys, json, time\nfor line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"]}), flush=True)\ntime.sleep(0.1)\nopen("ended", "w").write("well\\n")';
-    // By a clock that stands still it has all the time that it takes.
+    // With a clock that stands still it has all the time it needs.
     const instance = handler({ mode: 'lines', cwd: folder.path, command: ['python3', '-c', script] }, new FakeClock());
     assert.equal(await ask(instance), change);
     await instance.stop?.();
@@ -320,7 +320,7 @@ describe("exec's options", () => {
   });
 });
 
-/** Of a file that the program writes when it comes to it. */
+/** The first line of a file that the program writes at some point. */
 async function firstLine(folder: Workdir, name: string): Promise<string> {
   for (;;) {
     const text = await readFile(folder.file(name), 'utf8').catch(() => '');
@@ -329,7 +329,7 @@ async function firstLine(folder: Workdir, name: string): Promise<string> {
   }
 }
 
-/** Whether the process ends, which a zombie has. */
+/** Whether the process ends; a zombie counts as ended. */
 async function isGone(pid: number): Promise<boolean> {
   for (;;) {
     const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);

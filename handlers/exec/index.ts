@@ -89,7 +89,7 @@ export default defineTransform({
   },
 });
 
-/** An answer is believed from a program that ended well; otherwise its exit code speaks. */
+/** The answer counts only if the program exited with 0; otherwise its exit code decides. */
 function meaningOf(ran: Ran, change: Change, context: HandlerContext): Change | Halt {
   const said = ran.stderr.trim().slice(-MAX_SHOWN);
   if (ran.code === EXIT.pass) return verdictOf(parseAnswer(ran.stdout), change, context);

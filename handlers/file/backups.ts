@@ -1,4 +1,4 @@
-/** Files that were put aside: `changes-2026-11-20T23-42-03.123Z.jsonl` beside `changes.jsonl`. */
+/** Rotated files: `changes-2026-11-20T23-42-03.123Z.jsonl` beside `changes.jsonl`. */
 import { readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
@@ -10,7 +10,7 @@ export interface BackupLimits {
   readonly maxAgeMs: number;
 }
 
-/** A path that is free. No colons: Windows and tar take them for something else. */
+/** The path for a rotated file. Without colons, which Windows and tar interpret. */
 export function backupName(path: string, now: number): string {
   for (let ms = now; ; ms++) {
     const { stem, extension } = partsOf(path);
@@ -19,7 +19,7 @@ export function backupName(path: string, now: number): string {
   }
 }
 
-/** Removes what is too old or too many, the oldest first. */
+/** Removes files that are too old or too many, the oldest first. */
 export async function removeOldBackups(path: string, limits: BackupLimits, now: number): Promise<void> {
   const newestFirst = (await backupsOf(path)).toSorted((a, b) => b.at - a.at);
   const old = newestFirst.filter(({ at }, place) => {

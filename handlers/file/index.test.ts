@@ -138,7 +138,7 @@ describe('file', () => {
     const clock = new FakeClock();
     const said: string[] = [];
     const log = logInto(({ message }) => said.push(message));
-    // With the time in it the name is longer than a name may be.
+    // The time makes the name longer than a file name may be.
     const path = folder.file(`${'x'.repeat(240)}.jsonl`);
     const size = 20 / MB;
     const sink = await sinkOn({ path, layout, maxSize: size }, clock, log);
@@ -273,7 +273,7 @@ describe('file', () => {
   });
 });
 
-/** A volume of 64 KB; undefined where we may not mount one. */
+/** A volume of 64 KB; undefined if we may not mount one. */
 function smallVolume(path: string): (Disposable & { grow(): void }) | undefined {
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', path], { stdio: 'ignore' });

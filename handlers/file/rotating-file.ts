@@ -1,6 +1,6 @@
 /**
- * A file of lines that is put aside when it is full. Our own: a Node stream, which the libraries for it are, ends with the first
- * error, such as a full volume, and may leave half a line behind.
+ * A file of lines that is rotated when it is full. Our own, because the libraries for it are Node streams: they end with the
+ * first error, such as a full volume, and may leave half a line behind.
  */
 import { constants, type BigIntStats } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -12,15 +12,15 @@ import { untilAborted } from '../../src/until-aborted.ts';
 import { backupName, removeOldBackups, type BackupLimits } from './backups.ts';
 
 export interface FileLimits extends BackupLimits {
-  /** After which the file is put aside; 0: never. */
+  /** The size at which the file is rotated; 0: never. */
   readonly maxBytes: number;
-  /** Wait for the disk, and not only for the system's cache. */
+  /** Wait for the disk, not only for the system's cache. */
   readonly fsync: boolean;
 }
 
 interface Waiting {
   readonly line: Buffer;
-  /** What is being written cannot be stopped; what is not is left out. */
+  /** Leaves the line out if it is not yet being written; a write in progress cannot be stopped. */
   readonly signal: AbortSignal;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -28,16 +28,16 @@ interface Waiting {
 
 interface Opened {
   readonly handle: FileHandle;
-  /** Device and inode: what tells a file from another one of its name. */
+  /** Device and inode: distinguishes a file from a later one of the same name. */
   readonly identity: string;
 }
 
 const NEW_FILE_MODE = 0o640;
-/** Lines that wait are written together, up to so much at once. */
+/** Waiting lines are written together, up to this much at once. */
 const MAX_CHUNK_BYTES = 1024 * 1024;
-/** How often it is looked for what has become too old, while lines are written and none of the files is full. */
+/** How often to look for files that have become too old, while lines are written and nothing is rotated. */
 const TIDY_EVERY_MS = 3_600_000;
-/** Until a file that could not be put aside is tried again; meanwhile it grows. */
+/** How long until a failed rotation is tried again; meanwhile the file grows. */
 const ROTATE_AGAIN_MS = 60_000;
 
 export class RotatingFile {
@@ -48,9 +48,9 @@ export class RotatingFile {
   #waiting: Waiting[] = [];
   #opened: Opened | undefined;
   #size = 0;
-  /** The last line is there in part only: it could not be taken back, or whoever wrote it was killed. */
+  /** The last line is incomplete: a failed write could not be undone, or the writer was killed. */
   #isTorn = false;
-  /** Monotonic, as the next. */
+  /** Monotonic time, like the next. */
   #tidiedAt = -Infinity;
   #rotateFrom = -Infinity;
   #draining: Promise<void> | undefined;
@@ -62,7 +62,7 @@ export class RotatingFile {
     this.#log = log;
   }
 
-  /** @throws when the file cannot be appended to */
+  /** @throws if the file cannot be appended to */
   async open(): Promise<void> {
     try {
       await this.#ensureOpen();
@@ -73,8 +73,8 @@ export class RotatingFile {
   }
 
   /**
-   * Resolves when the system has all of the line, which ends in a newline. Lines are written in the order of the calls.
-   * @throws RetryAfterError when nothing of it was written, such as for want of room
+   * Resolves when the system has the whole line, which must end in a newline. Lines are written in the order of the calls.
+   * @throws RetryAfterError if nothing of it was written, such as when the volume is full
    */
   append(line: string, signal: AbortSignal): Promise<void> {
     return untilAborted(signal, (settle) => {
@@ -83,7 +83,7 @@ export class RotatingFile {
     });
   }
 
-  /** Waits for what is being written. */
+  /** Waits for writes in progress. */
   async close(): Promise<void> {
     await this.#draining;
     await this.#opened?.handle.close();
@@ -92,7 +92,7 @@ export class RotatingFile {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // What comes in the same turn of the event loop goes along: 22 µs of CPU a line instead of 52 with 8 at once.
+      // Lines of the same turn of the event loop are written together: with 8 at once, 22 µs of CPU per line instead of 52.
       await nextTurn();
       const chunk = this.#takeChunk();
       try {
@@ -129,7 +129,7 @@ export class RotatingFile {
     if (maxAgeMs > 0 && this.#clock.monotonic() - this.#tidiedAt >= TIDY_EVERY_MS) await this.#tidy();
   }
 
-  /** All of it or nothing, as far as the system lets us. */
+  /** Writes all of it or nothing, as far as the system allows. */
   async #writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
     let written = 0;
     try {
@@ -141,7 +141,7 @@ export class RotatingFile {
     }
   }
 
-  /** Only when nobody else has written behind it. */
+  /** Undoes a partial write, unless somebody else has appended to it. */
   async #takeBack(handle: FileHandle, written: number): Promise<void> {
     try {
       const { size } = await handle.stat();
@@ -153,7 +153,7 @@ export class RotatingFile {
     }
   }
 
-  /** The file of this name, whoever has put another one in its place meanwhile; and how large it is by now. */
+  /** Opens the file that now has this name, which another one may have replaced, and updates its size. */
   async #ensureOpen(): Promise<Opened> {
     const found = await stat(this.#path, { bigint: true }).catch((thrown: unknown) => {
       if (codeOf(thrown) === 'ENOENT') return undefined;
@@ -165,7 +165,7 @@ export class RotatingFile {
     }
     await this.#opened?.handle.close();
     this.#opened = undefined;
-    // Not blocking: a pipe without a reader would hold one of the few threads for files.
+    // Non-blocking: a pipe without a reader would block one of the few file system threads.
     const { O_APPEND, O_CREAT, O_WRONLY, O_NONBLOCK } = constants;
     const handle = await open(this.#path, O_APPEND | O_CREAT | O_WRONLY | O_NONBLOCK, NEW_FILE_MODE);
     const now = await handle.stat({ bigint: true });
@@ -178,17 +178,17 @@ export class RotatingFile {
     return (this.#opened = { handle, identity: identityOf(now) });
   }
 
-  /** After which the file is put aside now; 0: not now. */
+  /** The size at which the file is rotated at present; 0: not at present. */
   get #maxBytes(): number {
     return this.#clock.monotonic() < this.#rotateFrom ? 0 : this.#limits.maxBytes;
   }
 
-  /** Who may write to a file may not always rename it: then it grows, for what is told in it counts for more. */
+  /** We may be allowed to write to the file but not to rename it: then it grows, since its content matters more than its size. */
   async #rotate(): Promise<void> {
     try {
       await rename(this.#path, backupName(this.#path, this.#clock.now()));
     } catch (thrown) {
-      // Whoever else writes to it has put it aside in between.
+      // ENOENT: another writer has rotated it in between.
       if (codeOf(thrown) !== 'ENOENT') {
         this.#rotateFrom = this.#clock.monotonic() + ROTATE_AGAIN_MS;
         const fields = { path: this.#path, error: toError(thrown).message };
@@ -218,7 +218,7 @@ export class RotatingFile {
   }
 }
 
-/** A kill or a power cut in the middle of a write leaves half a line. Of a file that we may not read nothing is known. */
+/** A kill or a power cut in the middle of a write leaves half a line. A file that we may not read is taken to be whole. */
 async function endsInMidLine(path: string, size: number): Promise<boolean> {
   if (size === 0) return false;
   try {
@@ -234,7 +234,7 @@ function identityOf({ dev, ino }: BigIntStats): string {
   return `${dev}:${ino}`;
 }
 
-/** Nothing was written, and somebody may mend it: waiting costs no attempt. */
+/** Nothing was written, and somebody can fix it: waiting costs no attempt. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space is left on its volume; make room',
   EDQUOT: 'the quota of its volume is used up; make room',

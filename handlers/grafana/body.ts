@@ -11,18 +11,18 @@ import type { Options } from './options.ts';
 export interface Annotation {
   /** Below Grafana's URL. */
   readonly path: string;
-  /** @throws TerminalError naming the field, when it cannot be rendered or is no time */
+  /** @throws TerminalError naming the field, if it cannot be rendered or is not a time */
   render(scope: TemplateScope): string;
 }
 
 /**
- * Of a tag without a colon, of what is before the first one and of what is behind it: as PostgreSQL and MySQL hold them. Grafana
- * notes the annotation, then fails at a longer tag, and would have it once more with each attempt.
+ * For a tag without a colon, and for each of the two parts around the first one: the column widths in PostgreSQL and MySQL. With
+ * a longer tag Grafana stores the annotation, then fails, and would store it again with each attempt.
  */
 const MAX_TAG_CHARS = 100;
 
 const HEADLINE = '{{ change.headline }}';
-/** A late delivery shows where it belongs. */
+/** A late delivery still shows at the time of the change. */
 const HAPPENED = '{{ event.lastTimestamp | default: change.observedAt }}';
 
 export function compileAnnotation(options: Options): Annotation {
@@ -64,7 +64,7 @@ function graphite({ what = HEADLINE, data, tags, when = HAPPENED }: Options): An
 
 type Texts = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** Grafana refuses a number or an object where it wants a text, which `{{ change.id }}` would be. Errors name the option itself. */
+/** As strings: Grafana refuses a number or an object, which `{{ change.id }}` would yield. Errors name the option itself. */
 function compileTexts(fields: Readonly<Record<string, unknown>>): (scope: TemplateScope) => Texts {
   const layouts = Object.entries(fields).flatMap(([name, source]) =>
     source === undefined ? [] : [[name, compileLayout(source, name), Array.isArray(source)] as const],
@@ -78,7 +78,7 @@ function compileTexts(fields: Readonly<Record<string, unknown>>): (scope: Templa
     );
 }
 
-/** What the cluster says is read by people here: nothing in it may hide or turn what stands beside it. */
+/** People read this: text from the cluster must not hide or reverse the text around it. */
 function shown(value: Json): string {
   return printableLines(textOf(value));
 }
@@ -92,7 +92,7 @@ function boundedTag(text: string): string {
   return text.length <= MAX_TAG_CHARS ? text : `${beginningOf(text, MAX_TAG_CHARS - 1)}…`;
 }
 
-/** A number, whichever way it is given: an annotation in the cluster is a text. Undefined when the template yields nothing. */
+/** A number, or a string of digits such as an annotation in the cluster. Undefined if the template yields nothing. */
 function compilePanel(source: number | string | undefined): (scope: TemplateScope) => number | undefined {
   if (typeof source !== 'string') return () => source;
   const template = compileTemplate(source, 'panelId');
@@ -104,7 +104,7 @@ function compilePanel(source: number | string | undefined): (scope: TemplateScop
   };
 }
 
-/** In milliseconds since 1970; undefined when the template yields nothing. */
+/** In milliseconds since 1970; undefined if the template yields nothing. */
 function compileTime(source: string, field: string): (scope: TemplateScope) => number | undefined {
   const template = compileTemplate(source, field);
   return (scope) => {

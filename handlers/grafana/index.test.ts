@@ -12,7 +12,7 @@ const deployment = changeOf({
   after: { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'shop' } },
 });
 
-/** As `kubectl create` makes it from the event-exporter app's instructions: no source, no times, no uid of what it is about. */
+/** As `kubectl create` makes it by the event-exporter app's instructions: no source, no times, no uid of the involved object. */
 const updating = changeOf({
   after: {
     apiVersion: 'v1',

@@ -1,9 +1,9 @@
-/** What a Grafana sink's table may say. */
+/** The options of a Grafana sink. */
 import { z } from 'zod';
 import { bearerToken, reach } from '../../src/delivery/fields.ts';
 import { template } from '../../src/template/fields.ts';
 
-/** What only one of the two formats has. */
+/** Options that only one of the two formats has. */
 const OF_FORMAT = {
   annotation: ['text', 'time', 'timeEnd', 'dashboardUID', 'panelId'],
   graphite: ['what', 'data', 'when'],

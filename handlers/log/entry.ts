@@ -1,4 +1,4 @@
-/** What is said of a change, as JSON and as text for people. */
+/** What is logged about a change, as JSON and as text for people. */
 import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import { flagNames } from '../../src/flags.ts';
@@ -17,14 +17,14 @@ export interface Entry {
   readonly level: 'info' | 'debug';
   readonly message: string;
   readonly change: Change;
-  /** What only this entry has, as members of the JSON object. */
+  /** Members of the JSON object that only this entry has. */
   readonly details: Readonly<Record<string, unknown>>;
-  /** For people: the rest of the first line, and the lines under it. */
+  /** For people: the rest of the first line, and below it the block. */
   readonly line: string;
   readonly block: () => string;
 }
 
-/** Beyond it a value is cut: lines of megabytes break what reads them, and `diff` has the part that matters. */
+/** Longer values are cut: lines of megabytes break their readers, and `diff` has the part that matters. */
 const MAX_VALUE_CHARS = 1_000;
 const MAX_FIELDS = 200;
 
@@ -33,7 +33,7 @@ export function changeEntry(change: Change): Entry {
   const { diff, deadLetter, alert } = change.notes;
   if (alert !== undefined) return alertEntry(change, alert);
   const by = writersOf(change);
-  // The name of an Event says nothing, and that its count grew little.
+  // An Event's name says nothing, and a higher count says little.
   const headline = isEvent(change.gvk) ? headlineOf(change) : (diff?.headline ?? '');
   const told = [headline, by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change)];
   return {
@@ -63,7 +63,7 @@ function alertEntry(change: Change, alert: AlertNote): Entry {
   };
 }
 
-/** The entry at level debug; undefined where there is no manifest, as at a wake-up. */
+/** The entry at level debug; undefined if there is no manifest, as at a wake-up. */
 export function manifestEntry(change: Change): Entry | undefined {
   const manifest = manifestOf(change);
   if (manifest === undefined) return undefined;
@@ -71,7 +71,7 @@ export function manifestEntry(change: Change): Entry | undefined {
   return { level: 'debug', message: 'Manifest', change, details: { manifest }, line: 'manifest', block };
 }
 
-/** One JSON object on one line. What is escaped beyond JSON's own rules is so in JSON's own way: the values stay what they are. */
+/** One JSON object on one line. Extra characters are escaped with JSON's own escapes, so the values stay the same. */
 export function jsonText({ level, message, change, details }: Entry): string {
   const { gvk, action, key, uid, resourceVersion } = change;
   return printable(
@@ -99,7 +99,7 @@ const COLORS: Readonly<Record<Change['action'], string>> = {
   timer: '\x1b[36m',
 };
 
-/** A line with time, action, object and headline; under it, indented, what there is to read. */
+/** A line with time, action, object and headline; below it, indented, the details. */
 export function prettyText({ change, line, block }: Entry, { color }: { color: boolean }): string {
   const { action, gvk, key } = change;
   const verb = color ? `${COLORS[action]}${action.padEnd(7)}\x1b[0m` : action.padEnd(7);

@@ -9,7 +9,7 @@ import { problemsOf, testContext, testEnvironment } from '../../src/testing/hand
 import { withDifference } from '../diff/difference.ts';
 import log from './index.ts';
 
-/** Takes one write at a time, each when told. */
+/** Completes one write at a time, each when released. */
 class Output extends Writable {
   text = '';
   readonly isTTY: boolean;

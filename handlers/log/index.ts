@@ -21,12 +21,12 @@ const options = z.strictObject({
     .meta({ example: 'debug' }),
 });
 
-/** A reader that has stopped reading is back pressure and no failure: it may hold this chain for so long. */
+/** A reader that has stopped reading is back pressure, not a failure: it may hold up this chain for this long. */
 const STALLED_READER_MS = 15 * 60_000;
 
 /** The key under which winston keeps the formatted text (documented by its package triple-beam). */
 const MESSAGE = Symbol.for('message');
-/** The key under which an entry carries who waits for it. */
+/** The key under which an entry carries the callback of its writer. */
 const WRITTEN = Symbol('written');
 
 type Written = (error?: Error | null) => void;
@@ -52,7 +52,7 @@ export default defineSink({
   create(options, { stdout }) {
     const terminal = isTerminal(stdout);
     const pretty = options.format === 'pretty' || (options.format === 'auto' && terminal);
-    // The terminal's own answer minds NO_COLOR and TERM.
+    // `hasColors` respects NO_COLOR and TERM.
     const color = terminal && stdout.hasColors();
     const logger = createLogger({
       level: options.level,
@@ -85,8 +85,8 @@ export default defineSink({
 });
 
 /**
- * winston acknowledges nothing: in object mode its stream transport hands over the entry itself, and what waits for it
- * hears from the output stream's own callback.
+ * winston acknowledges nothing: in object mode its stream transport hands over the entry itself, and the output stream's own
+ * callback then notifies whoever waits for it.
  */
 function acknowledging(output: NodeJS.WritableStream): Writable {
   return new Writable({

@@ -14,7 +14,7 @@ import { parsePath } from '../diff/path.ts';
 import { eventFact, type EventFact } from './event.ts';
 import type { Tests } from './options.ts';
 
-/** Whether a test holds, and why: `namespace "kube-system" does not match ^team-`. A promise where the cluster has to be asked. */
+/** Whether a test holds, and why: `namespace "kube-system" does not match ^team-`. A promise if the cluster has to be asked. */
 export type Condition = (change: Change, context: Asks) => Outcome | Promise<Outcome>;
 
 export interface Outcome {
@@ -27,8 +27,8 @@ type Asks = Pick<HandlerContext, 'involved' | 'topOwner' | 'namespaceOf'>;
 type Patterns = z.output<typeof patterns>;
 
 /**
- * In the order in which they are asked: what costs nothing first, then whole walks, last what the cluster may have to be asked for.
- * @param absentIsEmpty what a text or field lacks counts as the empty text
+ * In order of evaluation: free checks first, then walks of the whole manifest, last what the cluster may have to be asked for.
+ * @param absentIsEmpty an absent text or field counts as the empty text
  */
 export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Condition[] {
   const conditions: Condition[] = [];
@@ -48,14 +48,14 @@ export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Con
   return [...conditions, ...involvedConditions(tests)];
 }
 
-/** What the cluster may have to be asked for: owner and namespace of anything, but labels and annotations only of what an Event is about. */
+/** What the cluster may have to be asked for: owner and namespace of any object; labels and annotations only of an Event's object. */
 export function questionsOf(tests: Omit<Tests, 'action'>): ClusterQuestions {
   const { labels, annotations, namespaceLabels, ownerKind, ownerName } = tests;
   if ([namespaceLabels, ownerKind, ownerName].some((given) => given !== undefined)) return { involved: true };
   return labels === undefined && annotations === undefined ? {} : { involved: 'of Events' };
 }
 
-/** Of an Event the object that it involves counts: its own labels are empty. */
+/** For an Event, the labels and annotations of the object that it involves count: its own are empty. */
 function involvedConditions(tests: Tests): readonly Condition[] {
   const conditions: Condition[] = [];
   for (const table of ['labels', 'annotations'] as const) {
@@ -107,7 +107,7 @@ const TEXTS: Readonly<Record<TextTest, TextOf>> = {
   message: (change) => eventFact(change, 'message'),
 };
 
-/** Kinds are written in any case everywhere in a configuration. */
+/** Kinds may be written in any case throughout the configuration. */
 const ANY_CASE: ReadonlySet<string> = new Set(['kind', 'involvedKind', 'ownerKind'] satisfies (keyof Tests)[]);
 
 function matching(
@@ -158,12 +158,12 @@ function changedAt(paths: readonly string[]): Condition {
   };
 }
 
-/** Nothing is quiet but what the paths do not name. */
+/** Everything that the paths name counts: nothing there is quiet. */
 function everythingAt(paths: readonly string[]): FieldRules {
   return { mask: compileMask([], paths.map(parsePath)), nulls: false, emptyMetadata: true };
 }
 
-/** What a path leads to, as text. With a stack of its own: an object may nest deeper than a recursion can go. */
+/** The values a path leads to, as text. Uses an explicit stack: an object may nest too deeply for recursion. */
 function* textsAt(manifest: Json | Manifest, whole: Mask): Generator<string> {
   const pending: Place[] = [{ field: undefined, value: manifest, mask: whole }];
   for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
@@ -175,7 +175,7 @@ function* textsAt(manifest: Json | Manifest, whole: Mask): Generator<string> {
 }
 
 interface Place {
-  /** The name of the list that it is, if it is one. */
+  /** The field that holds the value; undefined for the root and for list items. */
   readonly field: string | undefined;
   readonly value: Json | undefined;
   readonly mask: Mask;
@@ -203,7 +203,7 @@ function valuesIn(value: string | undefined): readonly string[] {
 
 const SHOWN_MAX = 60;
 
-/** A value for a reason: quoted, on one line, shortened. */
+/** A value as shown in a reason: quoted, on one line, shortened. */
 function shown(value: string): string {
   return `"${printable(shortened(value, SHOWN_MAX))}"`;
 }

@@ -1,10 +1,10 @@
-/** What a Kubernetes Event says, of core/v1 and of events.k8s.io/v1 alike: the second renamed half of the fields. */
+/** What a Kubernetes Event says, in core/v1 or events.k8s.io/v1, which renamed half of the fields. */
 import { manifestOf, type Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
 import { isMap, own } from '../diff/json.ts';
 
-/** Where each fact stands, the older API's place first. */
+/** Where to find each fact, the older API's field first. */
 const PLACES = {
   involvedKind: ['involvedObject.kind', 'regarding.kind'],
   involvedName: ['involvedObject.name', 'regarding.name'],
@@ -19,7 +19,7 @@ const PLACES = {
 
 export type EventFact = keyof typeof PLACES;
 
-/** Undefined when the change is not about an Event, or the Event does not say; the API fills what it does not know with `""`. */
+/** Undefined if the change is not about an Event, or the Event does not say; the API writes `""` for what it does not know. */
 export function eventFact(change: Change, fact: EventFact): string | undefined {
   if (!isEvent(change.gvk)) return undefined;
   const event = manifestOf(change) as Json | undefined;
@@ -30,7 +30,7 @@ export function eventFact(change: Change, fact: EventFact): string | undefined {
   return undefined;
 }
 
-/** Of an Event that says so of itself: that it was added, or seen again, is not what matters of it. */
+/** Whether it is an Event of type Warning: that matters more than whether it was added or seen again. */
 export function isWarning(change: Change): boolean {
   return eventFact(change, 'type') === 'Warning';
 }

@@ -6,7 +6,7 @@ import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
 import match from './index.ts';
 
-/** `pass`, or the reason of the halt. */
+/** `pass`, or the reason for the halt. */
 async function verdict(options: object, change: Change, context: Partial<HandlerContext> = {}): Promise<string> {
   assert.equal(match.type, 'transform');
   const handler = match.create(match.options.parse(options), testEnvironment());

@@ -45,7 +45,7 @@ export default defineTransform({
     const conditions = conditionsOf(given, absentIsEmpty);
     return { handle: (change, context) => judge(change, context, 0, []) };
 
-    /** A promise only where the cluster has to be asked: what is decided at once needs no deadline. */
+    /** A promise only if the cluster has to be asked: what is decided at once needs no deadline. */
     function judge(change: Change, context: HandlerContext, from: number, held: readonly string[]): Verdict {
       const condition = conditions[from];
       if (condition === undefined) return drop ? halt(`dropped: ${held.join(', ')}`) : change;

@@ -5,7 +5,7 @@ import { fieldPath, pathProblem } from '../diff/options.ts';
 
 const text = (description: string, example: string) => patterns.optional().describe(description).meta({ example });
 
-/** By field path. The keys are checked here: a record's own check of them would not say what is wrong. */
+/** By field path. The keys are checked here, because a record's own key check would not say what is wrong. */
 const byFieldPath = z.record(z.string(), patterns).superRefine((table, context) => {
   for (const path of Object.keys(table)) {
     const problem = pathProblem(path);
@@ -15,7 +15,7 @@ const byFieldPath = z.record(z.string(), patterns).superRefine((table, context) 
 
 const actions = z.enum(['added', 'updated', 'deleted']);
 
-/** What may be asked of a change. */
+/** The tests that can be made on a change. */
 export const tests = z.strictObject({
   kind: text('The kind, in any case of letters.', '^(Deployment|StatefulSet)$'),
   apiVersion: text('Group and version, as in a manifest.', '^apps/'),
@@ -83,10 +83,10 @@ export const tests = z.strictObject({
   message: text('Of a Kubernetes Event: the message.', '(?i)out of memory'),
 });
 
-/** The tests of a configuration, as the schema leaves them. */
+/** The tests of a configuration, as parsed by the schema. */
 export type Tests = z.output<typeof tests>;
 
-/** All of them, and how they are taken; at least one of them. */
+/** All tests, of which at least one must be given, and how they are combined. */
 export const options = tests
   .extend({
     drop: z.boolean().default(false).describe('Hold back what matches, and let the rest pass.').meta({ example: true }),

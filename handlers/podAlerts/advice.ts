@@ -26,7 +26,7 @@ const HINTS: Readonly<Record<string, string>> = {
   NodeUnreachable: 'The kubelet does not answer: the node is off, or cut off.',
 };
 
-/** @param pod `namespace/name`, of a job that one's, or the name of a node */
+/** @param pod `namespace/name` of the pod or job, or the name of a node */
 export function adviceOn(
   problem: Problem,
   pod: string,
@@ -34,7 +34,7 @@ export function adviceOn(
   return { hint: HINTS[problem.because ?? ''] ?? HINTS[problem.reason], kubectl: commandFor(problem, pod) };
 }
 
-/** These have run: there is a log. */
+/** The container has run, so there is a log. */
 const HAVE_LOGS: ReadonlySet<string> = new Set([
   'CrashLoopBackOff',
   'OOMKilled',

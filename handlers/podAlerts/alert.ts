@@ -1,4 +1,4 @@
-/** What is told of a failing workload. */
+/** What an alert says about a failing workload. */
 import { createHash } from 'node:crypto';
 import { keyOf } from '../../src/change.ts';
 import { durationText } from '../../src/duration-text.ts';
@@ -10,9 +10,9 @@ import { groupOf, type Owner } from './owner.ts';
 import type { Level } from './problem.ts';
 import { timesOf, type AlertState, type GroupState } from './state.ts';
 
-/** A change of the workload, or of what its pods are configured by, before the alert. */
+/** A change of the workload, or of its pods' configuration, before the alert. */
 export interface LastChange {
-  /** `watchchain explain --change` takes it. */
+  /** Accepted by `watchchain explain --change`. */
   readonly id: number;
   readonly headline: string;
   /** Managers; empty when it is not known. */
@@ -21,7 +21,7 @@ export interface LastChange {
   readonly time: string;
 }
 
-/** What was found out for people who read the alert. */
+/** What was found out for the readers of the alert. */
 export interface Findings {
   readonly events: readonly EventLine[];
   readonly log: string | undefined;
@@ -30,17 +30,17 @@ export interface Findings {
 
 export interface AlertNote extends Findings {
   readonly status: 'firing' | 'resolved';
-  /** Why it is told now: it is `new`, a warning has become `worse`, it is a `reminder`, or it is `over`. */
+  /** Why it is sent now: it is `new`, a warning has become `worse`, it is a `reminder`, or it is `over`. */
   readonly why: 'new' | 'worse' | 'reminder' | 'over';
   readonly level: Level;
-  /** The same from the first message of a workload to the last, and again the next time. */
+  /** The same in every message about a workload, and again the next time it fails. */
   readonly fingerprint: string;
   /** One line for people. */
   readonly headline: string;
   readonly owner: Owner;
-  /** `namespace/name`; of a job that one's, of a node its name. */
+  /** `namespace/name` of the pod or job; for a node its name. */
   readonly pod: string;
-  /** Undefined when it is the pod's own problem, or a job's. */
+  /** Undefined if it is the pod's own problem, or a job's. */
   readonly container: string | undefined;
   readonly node: string | undefined;
   readonly image: string | undefined;
@@ -56,7 +56,7 @@ export interface AlertNote extends Findings {
   readonly since: string;
   /** How long it has failed, or had when it recovered. */
   readonly durationMs: number;
-  /** How many pods of the workload failed at a time, at most. */
+  /** The most pods of the workload that failed at the same time. */
   readonly pods: number;
   readonly hint: string | undefined;
   /** A command that shows more. */
@@ -83,7 +83,7 @@ export interface Circumstances {
   readonly owner: Owner;
   readonly clusterId: string;
   readonly now: number;
-  /** With what looks like a secret hidden. */
+  /** The text with everything that looks like a secret hidden. */
   readonly redacted: (text: string) => string;
 }
 
@@ -121,7 +121,7 @@ export function alertOf(circumstances: Circumstances, findings: Findings): Alert
 
 type Headed = Omit<AlertNote, 'headline' | keyof Findings>;
 
-/** `CrashLoopBackOff (OOMKilled, exit 137): deployment shop/web, pod web-5x, container web`; first of all whether it is over. */
+/** `CrashLoopBackOff (OOMKilled, exit 137): deployment shop/web, pod web-5x, container web`; prefixed if it is over. */
 function headlineOf(alert: Headed, kind: FailingKind): string {
   const { owner, pod, container, reason, because, exitCode, pods, restarts, node } = alert;
   const how = [because, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined);

@@ -1,4 +1,4 @@
-/** What is wrong with a pod by its manifest alone; nothing about what is expected. */
+/** What is wrong with a pod, judging by its manifest alone; expected ends are no problem. */
 import type { Manifest } from '../../src/change.ts';
 import { redactText } from '../../src/enrich/redact-text.ts';
 import { cut } from '../diff/text.ts';
@@ -11,18 +11,18 @@ export interface ClassifyOptions {
   readonly pendingMs: number;
 }
 
-/** An autoscaler needs about so long to bring a node; nobody is called for less. */
+/** An autoscaler needs about this long to add a node; nobody is called for less. */
 const UNSCHEDULABLE_MS = 60_000;
 const MAX_MESSAGE_CHARS = 500;
 const MAX_SEARCHED_CHARS = 4 * MAX_MESSAGE_CHARS;
 const MAX_REASON_CHARS = 100;
 
-/** Reasons of a container that waits and that mean no harm. All others are errors of the kubelet or the runtime. */
+/** Harmless reasons for a container to wait. All others are errors of the kubelet or the runtime. */
 const HARMLESS_WAITS: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
 
 /**
- * The most telling first. Restarts are not counted here, and an exit after which the kubelet starts the container again is
- * a restart, unless it is for want of memory.
+ * The most important first. Restarts are not counted here; an exit after which the kubelet starts the container again is a
+ * restart, unless the container ran out of memory.
  */
 export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Problem[] {
   if (expectedEndOf(pod) !== undefined) return [];
@@ -39,7 +39,7 @@ export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Pr
 /** @param ends the pod has failed for good */
 function problemOf(container: Container, ends: boolean): readonly Problem[] {
   const { waiting, terminated, last } = container;
-  // Sidecars are ended last, by the kubelet, and no pod fails for them.
+  // The kubelet ends sidecars last, and no pod fails because of them.
   if (ends && isSidecar(container)) return [];
   if (waiting !== undefined && !HARMLESS_WAITS.has(waiting.reason)) {
     return [
@@ -57,7 +57,7 @@ function problemOf(container: Container, ends: boolean): readonly Problem[] {
   return [{ ...exitProblem(container, terminated), ...(isFinal ? { final: true } : {}) }];
 }
 
-/** What is the same of every failure of a container. */
+/** What all failures of a container have in common. */
 export function failureOf({ name, init, image }: Container): Pick<Problem, 'container' | 'level' | 'image' | 'init'> {
   return {
     container: name,
@@ -73,12 +73,12 @@ function exitProblem(container: Container, exit: Exit): Problem {
 
 export const OUT_OF_MEMORY = 'OOMKilled';
 
-/** What runs for so long is not in a crash loop: the kubelet's back-off begins anew then. */
+/** A container that runs this long is not in a crash loop: the kubelet then resets its back-off. */
 const BACK_OFF_ENDS_MS = 600_000;
 
 /**
- * Containers that have ended soon after they began and that the kubelet will start again, in up to five minutes: until then it
- * calls them ended, and says `CrashLoopBackOff` for a moment only. That is trouble where there was trouble before.
+ * Containers that ended soon after they began and that the kubelet will start again, within five minutes: until then it reports
+ * them as terminated, and as `CrashLoopBackOff` only for a moment. This counts as a problem only if there was one before.
  */
 export function endedOf(pod: Manifest, containers: readonly Container[]): readonly Problem[] {
   if (phaseOf(pod) === 'Failed' || expectedEndOf(pod) !== undefined) return [];
@@ -95,7 +95,7 @@ function becauseOf(exit: Exit): Pick<Problem, 'because' | 'exitCode' | 'signal'>
   return { because: exit.reason, ...part };
 }
 
-/** Of an ended container. */
+/** The part of a problem that describes how the container ended. */
 export function exitPart({ exitCode, signal, message }: Exit): Pick<Problem, 'exitCode' | 'signal' | 'message'> {
   return {
     exitCode,
@@ -104,7 +104,7 @@ export function exitPart({ exitCode, signal, message }: Exit): Pick<Problem, 'ex
   };
 }
 
-/** `Evicted`, `OutOfcpu`, `DeadlineExceeded`; without a reason of its own, its containers say more. */
+/** `Evicted`, `OutOfcpu`, `DeadlineExceeded`; if the pod has no reason of its own, its containers say more. */
 function failedPod(pod: Manifest, isExplained: boolean): Problem | undefined {
   const reason = text(pod, 'status', 'reason');
   if (reason === undefined && isExplained) return undefined;
@@ -138,7 +138,7 @@ function waitsFor(pod: Manifest): string | undefined {
     : `${waiting.name}: ${waiting.waiting?.reason ?? 'waiting'}`;
 }
 
-/** As far as one reads it. What looks like a secret is hidden before: cut, it may have lost what tells it. */
+/** Cut to a readable length. Secrets are hidden before that: once cut, one may no longer be recognizable. */
 export function messagePart(message: string | undefined): Pick<Problem, 'message'> {
   if (message === undefined) return {};
   const clean = redactText(message.slice(0, MAX_SEARCHED_CHARS), nameless);

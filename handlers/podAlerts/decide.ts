@@ -1,4 +1,4 @@
-/** Whether what is known of a workload is to be told, and when to look again. Pure: time is given. */
+/** Decides whether to alert about a workload, and when to look again. Pure: time is passed in. */
 import { failingKindOf } from './failing-kind.ts';
 import type { Level, Problem } from './problem.ts';
 import type { RestartRule } from './restarts.ts';
@@ -15,50 +15,50 @@ import {
 
 export interface Rules {
   readonly restarts: RestartRule;
-  /** Nothing fails for so long before it is called resolved, milliseconds. */
+  /** How long nothing may fail before the alert is resolved, milliseconds. */
   readonly holdDownMs: number;
-  /** What still fails is told again after so long, milliseconds; 0: never. */
+  /** After how long to remind of what still fails, milliseconds; 0: never. */
   readonly remindMs: number;
 }
 
-/** What is to be told of the alert; `quiet`: nothing. */
+/** Which message to send about the alert; `quiet`: none. */
 export type Step = 'fire' | 'worse' | 'remind' | 'resolve' | 'quiet';
 
 export interface Decision {
   readonly step: Step;
-  /** The alert that it is about; undefined when there is none. */
+  /** The alert it concerns; undefined if there is none. */
   readonly alert: AlertState | undefined;
   readonly state: GroupState;
 }
 
-/** Alerts that were resolved so recently and came back are the same trouble. */
+/** An alert that comes back within this time of being resolved is the same trouble. */
 const FLAP_WINDOW_MS = 3_600_000;
-/** Each time that it came back, the hold-down doubles, up to 64 times. */
+/** The hold-down doubles each time it comes back, up to 64-fold. */
 const MAX_DOUBLINGS = 6;
 
-/** Whether somebody wants to hear nothing of it. */
+/** Whether the problem is muted. */
 export type IsMuted = (failing: { readonly uid: string; readonly pod: string; readonly problem: Problem }) => boolean;
 
 /** Milliseconds since the epoch. */
 export interface Times {
   readonly now: number;
-  /** Earlier than now where the change has waited: behind one that a receiver did not take, or for a quiet to end. */
+  /** Earlier than now if the change had to wait: behind one that a receiver did not accept, or for a quiet to end. */
   readonly seenAt: number;
 }
 
-/** The state that it answers is the one before the alert is told: see {@link told}. */
+/** Returns the state before the message is sent; see {@link told} for the one after. */
 export function decide(state: GroupState, { now, seenAt }: Times, rules: Rules, isMuted: IsMuted): Decision {
   const worst = worstOf(state, now, isMuted);
   const kept = { ...state, resolved: state.resolved.filter((at) => at > now - FLAP_WINDOW_MS) };
   if (worst === undefined) return whenFine(kept, { now, seenAt }, rules);
   const known = alertWith(kept.alert, worst, failingPods(kept, now).length);
   const step = stepOf(known, now, rules);
-  // Who is reminded looks at what fails now: the pod that it began with may be long gone.
+  // A reminder is about what fails now: the first pod may be long gone.
   const alert = step === 'remind' && !failsIn(kept, known.uid, now) ? about(known, worst) : known;
   return { step, alert, state: { ...kept, alert } };
 }
 
-/** After the alert was told. A resolved one is remembered as such only. */
+/** The state after the message was sent. Of a resolved alert only the time is kept. */
 export function told(state: GroupState, step: Step, now: number): GroupState {
   const { alert, ...rest } = state;
   if (alert === undefined || step === 'quiet') return state;
@@ -66,12 +66,12 @@ export function told(state: GroupState, step: Step, now: number): GroupState {
   return { ...rest, alert: { ...alert, told: alert.lead.level, toldAt: now } };
 }
 
-/** When to look again though nothing is seen; undefined when nothing is left to wait for. */
+/** When to look again without a change; undefined if there is nothing left to wait for. */
 export function nextAt(state: GroupState, now: number, rules: Rules): number | undefined {
   const { recoveredAt, toldAt } = state.alert ?? {};
   const endsAt = recoveredAt === undefined ? Infinity : recoveredAt + holdDownMs(state, rules);
   const remindAt = toldAt === undefined || rules.remindMs === 0 ? Infinity : toldAt + rules.remindMs;
-  // One that is due already is held back by a mute, which says itself when to ask again.
+  // A reminder that is already due is held back by a mute, which itself says when to ask again.
   const alertAt = Math.min(endsAt, recoveredAt === undefined && remindAt > now ? remindAt : Infinity);
   const forgottenAt = (state.resolved.at(-1) ?? Infinity) + FLAP_WINDOW_MS;
   const at = Math.min(alertAt, forgottenAt, nextChangeAt(state, now, rules.restarts));
@@ -84,7 +84,7 @@ function holdDownMs({ resolved }: GroupState, rules: Rules): number {
 
 function whenFine(state: GroupState, { now, seenAt }: Times, rules: Rules): Decision {
   const { alert, ...rest } = state;
-  // What was never told needs no end.
+  // An alert that was never sent is not resolved either.
   if (alert?.told === undefined) return { step: 'quiet', alert: undefined, state: rest };
   const recovered = { endedAt: seenAt, recoveredAt: now, ...alert };
   const isOver = now >= recovered.recoveredAt + holdDownMs(state, rules);
@@ -98,8 +98,8 @@ interface Worst {
 }
 
 /**
- * A failure before a warning, then what began first. What is muted hides nothing of what else fails, and keeps no alert from its end
- * but one that is muted itself.
+ * Failures before warnings, then whatever began first. A muted problem does not hide others, and keeps an alert from being
+ * resolved only if that alert is muted itself.
  */
 function worstOf(state: GroupState, now: number, isMuted: IsMuted): Worst | undefined {
   const all = Object.entries(state.pods)
@@ -117,7 +117,7 @@ function failingPods({ pods, owner }: GroupState, now: number): readonly PodStat
   return Object.values(pods).filter((pod) => fails(pod, now) && failingKindOf(owner, ...pod.problems) !== 'Job');
 }
 
-/** What it began with stays its subject, so that each message names the same, until it grows from a warning to a failure. */
+/** The first problem stays the subject, so that all messages name the same one, until a warning becomes a failure. */
 function alertWith(alert: AlertState | undefined, worst: Worst, pods: number): AlertState {
   const { problem, pod, uid } = worst;
   const most = Math.max(pods, alert?.pods ?? 0);
@@ -128,7 +128,7 @@ function alertWith(alert: AlertState | undefined, worst: Worst, pods: number): A
   return isSame ? { ...known, pods: most } : about({ ...known, pods: most }, worst);
 }
 
-/** Its node and its labels are the pod's: another one has its own. */
+/** Makes the problem the subject of the alert. Node and manifest belong to the previous pod and are dropped. */
 function about(alert: AlertState, { uid, pod, problem }: Worst): AlertState {
   const { node: _, manifest: __, ...known } = alert;
   const placed = { ...known, lead: problem, pod: pod.key, uid };
@@ -145,7 +145,7 @@ function rankOf(level: Level): number {
   return level === 'Failure' ? 2 : 1;
 }
 
-/** Nothing is left to remember. */
+/** Whether nothing is left to remember. */
 export function isForgotten({ pods, alert, resolved }: GroupState): boolean {
   return alert === undefined && resolved.length === 0 && Object.keys(pods).length === 0;
 }

@@ -20,13 +20,13 @@ export const SERVED: Readonly<Record<FailingKind, Served>> = {
   },
 };
 
-/** @param problems of one of them, or one of its problems */
+/** @param problems all of a pod's problems, or one of them */
 export function failingKindOf(owner: Owner | undefined, ...problems: readonly Problem[]): FailingKind {
   if (owner?.kind === 'Node') return 'Node';
   return problems.some(({ job }) => job === true) ? 'Job' : 'Pod';
 }
 
-/** As it is known now; undefined when it is gone, or not watched. */
+/** The object as it is known now; undefined if it is gone, or not watched. */
 export function heldAs(
   kind: FailingKind,
   key: string,

@@ -1,4 +1,4 @@
-/** What is found out for an alert: the last changes of the workload, the Events of the pod, the end of the log. Never a failure. */
+/** What is found out for an alert: the last changes of the workload, the Events of the pod, the end of the log. Never fails. */
 import { keyOf, type Change, type Manifest } from '../../src/change.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import { uidInEvents } from '../../src/enrich/involved.ts';
@@ -12,9 +12,9 @@ import { containersOf } from './pod.ts';
 import type { Known } from './state.ts';
 import { rows, text } from './read.ts';
 
-/** A change that is older has hardly to do with it. */
+/** An older change is unlikely to be the cause. */
 const LOOK_BACK_MS = 24 * 3_600_000;
-/** Looked at by object; most are of its status, which a pod that is ready by turns changes hundreds of times a day. */
+/** Read per object; most are changes of its status, of which a pod that keeps losing readiness causes hundreds a day. */
 const CHANGES_READ = 500;
 const CHANGES_READ_AT_ONCE = 20;
 const MAX_CONFIGURATIONS = 10;
@@ -25,7 +25,7 @@ export interface Search {
   readonly pod: string;
   readonly uid: string;
   readonly lead: Known;
-  /** As far as it is known. */
+  /** If it is known. */
   readonly manifest: Manifest | undefined;
   readonly since: number;
 }
@@ -59,7 +59,7 @@ function eventsOf(
   return evidence.eventsOf({ namespace, uid: uidInEvents(manifest?.metadata) ?? uid }, limit, signal);
 }
 
-/** Of the container that ended; there is none of one that never ran. */
+/** The log of the container that ended; undefined if it never ran. */
 async function logOf(
   { pod, lead, manifest }: Search,
   lines: number,
@@ -95,13 +95,13 @@ async function lastChangesOf(
 
 interface Wanting {
   readonly key: string;
-  /** Undefined: of any that is told. */
+  /** Undefined: any kind that is not in {@link UNTELLING}. */
   readonly kind: string | undefined;
   readonly since: number;
   readonly limit: number;
 }
 
-/** The newest first: at least `limit`, where there are so many. */
+/** The newest first: at least `limit`, if there are that many. */
 async function changesOf({ key, kind, since, limit }: Wanting, evidence: Evidence): Promise<readonly LastChange[]> {
   const query = { key, since, newestFirst: true, limit: CHANGES_READ_AT_ONCE };
   const found: LastChange[] = [];
@@ -117,10 +117,10 @@ async function changesOf({ key, kind, since, limit }: Wanting, evidence: Evidenc
   return found;
 }
 
-/** What happens to these follows from something else. */
+/** Kinds whose changes are only consequences of others. */
 const UNTELLING: ReadonlySet<string> = new Set(['Pod', 'Event', 'Endpoints', 'EndpointSlice', 'Node']);
 
-/** Nothing when it is of a status, or of what counts as noise. */
+/** Empty if only the status, or what counts as noise, has changed. */
 function lastChangeOf(change: Change): readonly LastChange[] {
   const told = withDifference(change);
   if (told.action === 'updated' && told.notes.diff === undefined) return [];
@@ -133,7 +133,7 @@ interface Configuration {
   readonly name: string;
 }
 
-/** What its containers get their environment and files from. */
+/** The objects that its containers get their environment and files from. */
 function configurationsOf(pod: Manifest): readonly Configuration[] {
   const named = (kind: Configuration['kind'], name: string | undefined): Configuration[] =>
     name === undefined ? [] : [{ kind, name }];
@@ -157,7 +157,7 @@ function configurationsOf(pod: Manifest): readonly Configuration[] {
     ]),
   ]);
   const unique = new Map([...volumes, ...sources].map((one) => [`${one.kind}/${one.name}`, one]));
-  // Every pod has this one, and nobody changes it by hand.
+  // Every pod mounts this one, and nobody changes it by hand.
   unique.delete('ConfigMap/kube-root-ca.crt');
   return [...unique.values()].slice(0, MAX_CONFIGURATIONS);
 }

@@ -14,7 +14,7 @@ import { kindIn, ownerBehind, placeOf, podOf } from './subject.ts';
 import { tellLoudest, type Telling } from './tell.ts';
 import { problemToldBy } from './told.ts';
 
-/** In the store as JSON; states and wake-ups are by workload. */
+/** In the store as JSON; states and wake-ups are kept per workload. */
 type Kept = { readonly [field: string]: Json | undefined };
 
 export default defineStateful<typeof options, Kept>({
@@ -75,7 +75,7 @@ class PodAlerts {
     const { now } = context;
     const before = (context.state as unknown as GroupState | undefined) ?? EMPTY;
     const state = passed(await this.#follow(before, change, context), now, this.#rules.restarts);
-    // Without an owner nothing is known of the group, and nothing is told.
+    // Without an owner nothing is known of the group, and nothing is sent.
     const owner = state.owner ?? ownerOfNode(change);
     const telling = { options: this.#options, mute: this.#mute, owner };
     const {
@@ -90,7 +90,7 @@ class PodAlerts {
 
   async #follow(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<GroupState> {
     const { now, evidence } = context;
-    // When it was seen: a retry is to say the same, and a restart counts from then on.
+    // The time when it was seen: a retry must say the same, and a restart counts from then on.
     const at = Math.min(change.observedAt, now);
     const classify = this.#classify;
     const { restarts } = this.#rules;

@@ -6,7 +6,7 @@ import { Rig } from '../../src/testing/test-pod-alerts.ts';
 
 const HOUR = 3_600_000;
 
-/** @param failure undefined: it goes on */
+/** @param failure undefined: the job is still running */
 function jobOf(name: string, failure?: string): Manifest {
   const message = 'Job has reached the specified backoff limit';
   const failed = { type: 'Failed', status: 'True', reason: failure ?? '', message };
@@ -28,7 +28,7 @@ function podOfJob(name: string, phase: string, container: ContainerParts, ready 
 const crashing = (name: string): Manifest =>
   podOfJob(name, 'Running', waiting('CrashLoopBackOff', { lastState: terminated(1, 'Error'), restartCount: 3 }));
 
-/** As the job's controller does: it deletes the pods, then says so. */
+/** Like the job controller: deletes the pods, then reports the failure. */
 async function giveUp(rig: Rig, name: string): Promise<void> {
   await rig.show(jobOf(name));
   await rig.show(crashing(name));

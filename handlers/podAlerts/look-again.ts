@@ -1,4 +1,4 @@
-/** What is held of the pods of a workload, for when no change tells how they stand. */
+/** Checks the baseline for the state of a workload's pods when no change reports it. */
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import type { ClassifyOptions } from './classify.ts';
 import { failingKindOf, heldAs } from './failing-kind.ts';
@@ -13,8 +13,8 @@ export interface LookAgainOptions {
 }
 
 /**
- * The group with its pods and jobs, or its node, as they are held now. What is not held any more is gone: its deletion may not have come
- * here, such as while the chain had other resources.
+ * The group with its pods and jobs, or its node, as the baseline has them now. What is no longer there is gone: its deletion
+ * may not have come here, such as while the chain had other resources.
  */
 export async function lookAgain(
   state: GroupState,

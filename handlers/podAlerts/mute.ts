@@ -1,4 +1,4 @@
-/** Who wants to hear nothing, and until when. */
+/** Which alerts are muted, and until when. */
 import type { z } from 'zod';
 import type { Manifest } from '../../src/change.ts';
 import { compilePatterns } from '../../src/config/fields.ts';
@@ -7,16 +7,16 @@ import type { Owner } from './owner.ts';
 import type { Problem } from './problem.ts';
 import { text } from './read.ts';
 
-/** On a pod or on the workload that owns it: `true`, or until when, RFC 3339. */
+/** On a pod or the workload that owns it: `true`, or an end in RFC 3339. */
 const MUTE_ANNOTATION = 'watchchain/mute';
 
 export interface Muted {
   readonly reason: string;
-  /** Milliseconds since the epoch; undefined: as long as it says so. */
+  /** Milliseconds since the epoch; undefined: for as long as the mute exists. */
   readonly until: number | undefined;
 }
 
-/** The first of the manifests that says so. What is neither `true` nor a time mutes nothing. */
+/** The mute of the first manifest that has one. A value that is neither `true` nor a time mutes nothing. */
 export function mutedBy(manifests: readonly (Manifest | undefined)[], now: number): Muted | undefined {
   for (const manifest of manifests) {
     const value = text(manifest?.metadata.annotations, MUTE_ANNOTATION);
@@ -36,7 +36,7 @@ export interface MuteSubject {
   readonly problem: Problem;
 }
 
-/** Whether the configuration mutes it. All of a rule's patterns have to match, one rule is enough. */
+/** Whether the configuration mutes a subject: all patterns of at least one rule must match. */
 export function compileMute(rules: readonly MuteRule[]): (subject: MuteSubject, now: number) => Muted | undefined {
   const compiled = rules.map((rule) => ({ until: rule.until, matches: compileRule(rule) }));
   return (subject, now) => {

@@ -1,4 +1,4 @@
-/** What a `podAlerts` table may say; nothing of it has to be said. */
+/** The options of `podAlerts`, all of them optional. */
 import { z } from 'zod';
 import { duration, durationFrom, durationMs } from '../../src/config/duration.ts';
 import { patterns } from '../../src/config/fields.ts';

@@ -1,4 +1,4 @@
-/** Whose pod it is: what people deploy, not what a controller made of it. By names alone, so that nobody is asked. */
+/** Whose pod it is: what people deploy, not what a controller made of it. By names alone, without asking the cluster. */
 import type { Manifest } from '../../src/change.ts';
 import { factsOf, ownerOfFacts, type Involved, type ObjectReference } from '../../src/enrich/involved.ts';
 
@@ -13,14 +13,14 @@ export interface Owner {
 type Owned = Pick<Involved, 'namespace' | 'name' | 'labels' | 'ownerReferences'>;
 
 /**
- * A replica set is named after its deployment and the hash of the pod template, which its pods have as a label; a job of a cron
- * job after it and the minute it is for. What nobody owns is its own.
+ * A replica set is named after its deployment and the hash of the pod template, which its pods have as a label; a cron job's job
+ * after the cron job and the scheduled minute. What nobody owns is its own owner.
  */
 export function ownerOf(pod: Owned): Owner {
   const { namespace, labels } = pod;
   const controller = ownerOfFacts(pod);
   const within = namespace === undefined ? {} : { namespace };
-  // The pod of a manifest on a node's disk is owned by its node.
+  // A static pod, from a manifest on the node's disk, is owned by its node.
   if (controller === undefined || controller.kind === 'Node')
     return { apiVersion: 'v1', kind: 'Pod', ...within, name: pod.name };
   const { apiVersion, kind, name } = controller;
@@ -32,7 +32,7 @@ export function ownerOfPod({ metadata }: Manifest): Owner {
   return ownerOf({ namespace, name, ...factsOf(metadata) });
 }
 
-/** Whether it was taken out of its workload: by another label to look at it, or with `--cascade=orphan`. */
+/** Whether it was removed from its workload: by relabelling it for inspection, or with `--cascade=orphan`. */
 export function hasLeft(pod: Manifest, before: Manifest): boolean {
   return groupOf(ownerOfPod(pod)) !== groupOf(ownerOfPod(before));
 }
@@ -46,7 +46,7 @@ function above(kind: string, name: string, labels: Readonly<Record<string, strin
       return rollout === undefined ? undefined : { apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout', name: rollout };
     }
     case 'Job': {
-      // Minutes since the epoch: 20 and six more digits are a date, as people write it.
+      // The suffix is minutes since the epoch; 20 and six more digits are a date that a person wrote.
       const cronJob = /^(.+)-(?!20\d{6}$)\d{8,10}$/.exec(name)?.[1];
       return cronJob === undefined ? undefined : { apiVersion: 'batch/v1', kind: 'CronJob', name: cronJob };
     }
@@ -70,7 +70,7 @@ export function groupOf({ kind, namespace, name }: Owner): string {
   return namespace === undefined ? `${kind}/${name}` : `${namespace}/${kind}/${name}`;
 }
 
-/** As that of its pods. */
+/** The same owner as that of its pods. */
 export function ownerOfJob({ namespace, name }: Pick<ObjectReference, 'namespace' | 'name'>): Owner {
   const within = namespace === undefined ? {} : { namespace };
   return { ...(above('Job', name, {}) ?? { apiVersion: 'batch/v1', kind: 'Job', name }), ...within };

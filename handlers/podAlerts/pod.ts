@@ -1,4 +1,4 @@
-/** What a pod's manifest says of its containers and of how it stands. */
+/** What a pod's manifest says about its containers and its state. */
 import type { Manifest } from '../../src/change.ts';
 import type { JsonObject } from '../../src/json.ts';
 import { isList } from '../diff/json.ts';
@@ -9,7 +9,7 @@ export interface Exit {
   /** `OOMKilled`, `Error`, `Completed`. */
   readonly reason: string;
   readonly exitCode: number;
-  /** Undefined: it was not ended by one, or that is not known. */
+  /** Undefined: it was not ended by a signal, or that is not known. */
   readonly signal: number | undefined;
   readonly message: string | undefined;
   /** How long it ran; undefined: not known. */
@@ -19,9 +19,9 @@ export interface Exit {
 export interface Container {
   readonly name: string;
   readonly init: boolean;
-  /** As the pod asks for it. */
+  /** As written in the pod's spec. */
   readonly image: string | undefined;
-  /** `Always`, `OnFailure` or `Never`: what its rules say of how it ended, its own, or what the pod's means for it. */
+  /** `Always`, `OnFailure` or `Never`: from its restart rules for how it ended, its own policy, or the pod's as applied to it. */
   readonly restartPolicy: string;
   readonly restarts: number;
   readonly state: 'waiting' | 'running' | 'terminated' | 'unknown';
@@ -30,11 +30,11 @@ export interface Container {
   readonly terminated: Exit | undefined;
   /** How its predecessor ended. */
   readonly last: Exit | undefined;
-  /** Serves, or has done what it was there for. */
+  /** It serves, or has finished its work. */
   readonly fine: boolean;
 }
 
-/** Init containers first. Ephemeral ones are somebody's debugging. */
+/** Init containers first. Ephemeral containers are left out: they are for debugging. */
 export function containersOf(pod: Manifest): readonly Container[] {
   const listed = (statuses: string, specs: string, init: boolean): Container[] =>
     rows(pod, 'status', statuses).map((status) => {
@@ -49,7 +49,7 @@ export function containersOf(pod: Manifest): readonly Container[] {
   ];
 }
 
-/** An init container that is done is not started again, unless it is a sidecar, which says so itself. */
+/** A finished init container is not started again, unless it is a sidecar, which has a policy of its own. */
 function policyOf(pod: Manifest, init: boolean, spec: JsonObject | undefined): string {
   const pods = text(pod, 'spec', 'restartPolicy') ?? 'Always';
   return text(spec, 'restartPolicy') ?? (init && pods === 'Always' ? 'OnFailure' : pods);
@@ -65,7 +65,7 @@ function isRestartedByRule(spec: JsonObject | undefined, exitCode: number | unde
   return rule?.['action'] === 'Restart';
 }
 
-/** Beside the others for as long as the pod runs. */
+/** An init container that runs for as long as the pod does. */
 export function isSidecar({ init, restartPolicy }: Container): boolean {
   return init && restartPolicy === 'Always';
 }
@@ -100,7 +100,7 @@ function exitOf(terminated: JsonObject): Exit {
   return {
     reason: text(terminated, 'reason') ?? (exitCode === 0 ? 'Completed' : 'Error'),
     exitCode,
-    // A shell's convention, which runtimes keep to: 128 and the signal.
+    // The shell's convention, which runtimes follow: 128 plus the signal.
     signal: given ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined),
     message: text(terminated, 'message'),
     ranMs: startedAt === undefined || finishedAt === undefined ? undefined : finishedAt - startedAt,
@@ -134,7 +134,7 @@ export function phaseOf(pod: Manifest): string | undefined {
   return text(pod, 'status', 'phase');
 }
 
-/** Why nothing that happens to it now is news: it is being deleted, has done its work, or somebody or something made room. */
+/** Why nothing that happens to it now is news: it is being deleted, has done its work, or was evicted on purpose. */
 export function expectedEndOf(pod: Manifest): string | undefined {
   if (text(pod, 'metadata', 'deletionTimestamp') !== undefined) return 'it is being deleted';
   if (phaseOf(pod) === 'Succeeded') return 'it has completed';
@@ -144,7 +144,7 @@ export function expectedEndOf(pod: Manifest): string | undefined {
   return phaseOf(pod) === 'Failed' && EXPECTED_REASONS.has(reason ?? '') ? reason : undefined;
 }
 
-/** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions; a node that dies is told as the node. */
+/** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions; a dead node is its own alert. */
 const EXPECTED_DISRUPTIONS: ReadonlySet<string> = new Set([
   'PreemptionByScheduler',
   'DeletionByTaintManager',

@@ -20,7 +20,7 @@ import { Rig, START } from '../../src/testing/test-pod-alerts.ts';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** A pod whose one container has restarted so often and runs again. */
+/** A pod whose only container has restarted this often and runs again. */
 const restarted = (restartCount: number, more: PodParts = {}): Manifest =>
   podOf({ containers: [{ ...RUNNING, restartCount, lastState: terminated(1, 'Error') }], ...more });
 
@@ -32,7 +32,7 @@ const crashing = (more: PodParts = {}, container: ContainerParts = {}): Manifest
     ...more,
   });
 
-/** It runs until it is told to. */
+/** Shows a running pod, which causes no alert. */
 async function running(rig: Rig, pod: Manifest = podOf()): Promise<void> {
   await rig.show(pod);
   assert.deepEqual(rig.told(), []);
@@ -538,7 +538,7 @@ describe('what keeps a pod from running', () => {
     await running(rig);
     await rig.show(event('Killing', 'Stopping container web'));
     await rig.show({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'shop' } });
-    // The configuration of OpenShift's nodes.
+    // OpenShift's node configuration, which is not a node.
     await rig.show({ apiVersion: 'config.openshift.io/v1', kind: 'Node', metadata: { name: 'cluster' } });
     assert.deepEqual(rig.halts.slice(-3), [
       'the Event tells of no failing pod',
@@ -786,7 +786,7 @@ describe('when it is over', () => {
     ['fails', terminated(3, 'Error'), {}],
     ['ends', terminated(0, 'Completed'), { restartPolicy: 'Always' }],
   ] as const) {
-    // As a kubelet of 1.36 told of a pod that ran for a second at each turn: CrashLoopBackOff is what it says just before it starts it again.
+    // As a 1.36 kubelet reported a pod that ran for a second each time: CrashLoopBackOff only just before it starts it again.
     test(`a container that ${name} at each turn of a crash loop is one message, though it is called ended in between`, async () => {
       const rig = new Rig({ remindAfter: '0s' });
       const looping = { lastState: exit, ready: false };
@@ -900,7 +900,7 @@ describe('when it is over', () => {
   test('one that comes and goes is told less and less often', async () => {
     const rig = new Rig({ restarts: 100 });
     const told: string[] = [];
-    // A minute down, a minute up: longer than the hold-down at first.
+    // A minute down, a minute up: longer than the initial hold-down.
     for (let n = 0; n < 30; n++) {
       await rig.show(crashing());
       await rig.advance(MINUTE);

@@ -1,8 +1,8 @@
-/** Fields of a manifest as what they should be; nothing where they are something else. */
+/** Reads fields of a manifest as the type that they should have; empty or undefined if they have another. */
 import type { Json, JsonObject } from '../../src/json.ts';
 import { isList, isMap, own } from '../diff/json.ts';
 
-/** `table(pod, 'status', 'conditions')`: empty when there is none. */
+/** `table(pod, 'status', 'conditions')`: empty if there is none. */
 export function table(value: unknown, ...path: readonly string[]): JsonObject {
   const found = at(value, path);
   return isMap(found) ? found : {};
@@ -13,7 +13,7 @@ export function rows(value: unknown, ...path: readonly string[]): readonly JsonO
   return isList(found) ? found.filter((row): row is JsonObject => isMap(row)) : [];
 }
 
-/** Undefined for the empty text, too: the API writes what it does not know so. */
+/** Undefined for the empty text, too, which the API writes for what it does not know. */
 export function text(value: unknown, ...path: readonly string[]): string | undefined {
   const found = at(value, path);
   return typeof found === 'string' && found !== '' ? found : undefined;

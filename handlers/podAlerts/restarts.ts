@@ -1,15 +1,15 @@
 /** Restarts of one container in a sliding window. */
 
 export interface RestartRule {
-  /** So many in the window are a warning. */
+  /** This many in the window are a warning. */
   readonly threshold: number;
   readonly windowMs: number;
 }
 
-/** More are not told apart. */
+/** Restarts kept per container; more are not counted. */
 const MAX_KEPT = 100;
 
-/** `times` with `jump` more at `now`, without those that have left the window. In order of time. */
+/** `times` with `jump` more at `now`, without those that have left the window. In chronological order. */
 export function counted(
   times: readonly number[],
   jump: number,
@@ -20,13 +20,13 @@ export function counted(
   return [...times.filter((at) => at > now - windowMs), ...more].slice(-MAX_KEPT);
 }
 
-/** When the last of them leaves the window: nothing is to be remembered from then on. */
+/** When the last of them leaves the window and all can be forgotten. */
 export function forgottenAt(times: readonly number[], { windowMs }: RestartRule): number | undefined {
   const last = times.at(-1);
   return last === undefined ? undefined : last + windowMs;
 }
 
-/** After the warning: quiet for as long as the rule's restarts are apart on average, it restarts too seldom to be warned of. */
+/** When the warning ends: after the rule's average interval without a restart, restarts are too rare to warn of. */
 export function calmAt(times: readonly number[], { threshold, windowMs }: RestartRule): number {
   return (times.at(-1) ?? 0) + Math.ceil(windowMs / threshold);
 }

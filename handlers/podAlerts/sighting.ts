@@ -1,4 +1,4 @@
-/** What one change shows of a pod, a node or a job, as far as alerts go. */
+/** What one change shows about a pod, a node or a job, as far as alerts are concerned. */
 import type { Change, Manifest } from '../../src/change.ts';
 import {
   endedOf,
@@ -20,22 +20,22 @@ export interface Sighting {
   /** `namespace/name`. */
   readonly key: string;
   readonly node: string | undefined;
-  /** Nothing that it does is a problem of its workload any more: deleted, deleting, completed, evicted on purpose, another's. */
+  /** It is no longer a problem of its workload: deleted, deleting, completed, evicted on purpose, or another workload's. */
   readonly gone: boolean;
-  /** But what has failed for good and had before. */
+  /** Without those that had already failed for good before the change. */
   readonly problems: readonly Problem[];
-  /** No problem by themselves: see {@link endedOf}. */
+  /** Not problems by themselves: see {@link endedOf}. */
   readonly ended: readonly Problem[];
   /** Since the last sighting, by container. */
   readonly restarts: ReadonlyMap<string, number>;
   readonly ready: boolean;
-  /** Containers that serve, or have done what they were there for. */
+  /** Containers that serve, or have finished their work. */
   readonly fine: ReadonlySet<string>;
-  /** It has come to be ready, or to its end, just now: what failed before it was replaced. */
+  /** It has just become ready or succeeded, and so replaces what failed before it. */
   readonly succeeds: boolean;
 }
 
-/** Whether it can make a difference to what is known of its group. */
+/** Whether a change of a pod can affect what is known about its group. */
 export function matters(change: Change, options: ClassifyOptions): boolean {
   const { before, after } = change;
   const now = sightingOf(change, options);
@@ -51,7 +51,7 @@ export function matters(change: Change, options: ClassifyOptions): boolean {
   );
 }
 
-/** What is read of a change; a manifest that is held, as one that changed nothing. */
+/** What is read of a change. A manifest from the baseline is given as a change that changed nothing. */
 export type Shown = Pick<Change, 'action' | 'key' | 'uid' | 'before' | 'after' | 'flags'>;
 
 function sightingOf({ action, key, uid, before, after, flags }: Shown, options: ClassifyOptions): Sighting {
@@ -82,7 +82,7 @@ function sightingOf({ action, key, uid, before, after, flags }: Shown, options: 
 
 const NONE: ReadonlyMap<string, number> = new Map();
 
-/** What has no containers shows no more of them. */
+/** For objects without containers. */
 const UNSEEN = {
   node: undefined,
   ended: [],
@@ -92,13 +92,13 @@ const UNSEEN = {
   succeeds: false,
 } as const;
 
-/** @param isDown of a node: see {@link nodeSightingOf} */
+/** @param isDown only for a node: see {@link nodeSightingOf} */
 export function sightingAs(kind: FailingKind, shown: Shown, options: ClassifyOptions, isDown: boolean): Sighting {
   if (kind === 'Job') return jobSightingOf(shown);
   return kind === 'Node' ? nodeSightingOf(shown, options, isDown) : sightingOf(shown, options);
 }
 
-/** What had failed for good before is no news: it may have been replaced since. */
+/** Leaves out what had already failed for good: it may have been replaced since. */
 function newsOf(pod: Manifest, before: Manifest | undefined, options: ClassifyOptions): readonly Problem[] {
   const had = before === undefined ? [] : problemsOf(before, options).filter(({ final }) => final === true);
   return problemsOf(pod, options).filter(
@@ -107,8 +107,8 @@ function newsOf(pod: Manifest, before: Manifest | undefined, options: ClassifyOp
 }
 
 /**
- * What a count has gained. Of what happened while nothing was watching only the last is known to be recent; of a pod that was not
- * known before, none.
+ * The increase of each count. Of several restarts while nothing was watching only the last is known to be recent; of those of
+ * a container not seen before, none.
  */
 function restartsBetween(
   before: readonly Container[],
@@ -120,7 +120,7 @@ function restartsBetween(
   return new Map(jumps.filter(([, jump]) => jump > 0).map(([name, jump]) => [name, away ? 1 : jump]));
 }
 
-/** It runs again already. */
+/** The container already runs again. */
 function outOfMemory(container: Container): Problem {
   const { last } = container;
   return {
@@ -131,7 +131,7 @@ function outOfMemory(container: Container): Problem {
   };
 }
 
-/** Of one that has to come to an end, as those of a job, it says nothing that it runs. */
+/** For a pod that has to end, such as a job's, being ready is no success. */
 function succeeded(pod: Manifest): boolean {
   const { restartPolicy = 'Always' } = table(pod, 'spec');
   return phaseOf(pod) === 'Succeeded' || (isReady(pod) && restartPolicy === 'Always');
@@ -140,25 +140,25 @@ function succeeded(pod: Manifest): boolean {
 /**
  * A node has one problem: that it is not ready.
  *
- * @param isDown it was so before: who cordons it then looks after it, and that does not make it ready
+ * @param isDown it was not ready before: whoever cordons it then is dealing with it, and that does not make it ready
  */
 function nodeSightingOf({ action, key, uid, after }: Shown, { pendingMs }: ClassifyOptions, isDown: boolean): Sighting {
   const gone = action === 'deleted' || after === undefined;
   const ready = conditionOf(after ?? { metadata: { name: key } }, 'Ready');
   const fails = !gone && ready !== undefined && ready.status !== 'True' && (isDown || !isTakenDown(after));
   const reason = ready?.status === 'Unknown' ? 'NodeUnreachable' : 'NodeNotReady';
-  // One that joins is not ready at first: the network comes after the kubelet.
+  // A node that joins is not ready at first: the network comes up after the kubelet.
   const due = (time(after, 'metadata', 'creationTimestamp') ?? 0) + pendingMs;
   const problem: Problem = { container: '', reason, level: 'Failure', due, ...messagePart(ready?.message) };
   return { ...UNSEEN, uid, key, node: key, gone, problems: fails ? [problem] : [], ready: !gone && !fails };
 }
 
-/** Drained before a reboot, or removed by an autoscaler: both cordon it first. */
+/** Cordoned, as before a reboot or a removal by an autoscaler, or being deleted. */
 function isTakenDown(node: Manifest): boolean {
   return table(node, 'spec')['unschedulable'] === true || text(node, 'metadata', 'deletionTimestamp') !== undefined;
 }
 
-/** A job has one problem: that it has given up. Why its pods failed was theirs. */
+/** A job has one problem: that it has given up. Why its pods failed is reported as their problem. */
 function jobSightingOf({ action, key, uid, before, after }: Shown): Sighting {
   const gone =
     action === 'deleted' || after === undefined || text(after, 'metadata', 'deletionTimestamp') !== undefined;

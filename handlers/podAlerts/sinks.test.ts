@@ -1,4 +1,4 @@
-/** How alerts look at their receivers. */
+/** What alerts look like at their receivers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { documentOf } from '../../src/change/change-document.ts';

@@ -1,4 +1,4 @@
-/** What is remembered of one workload, and how it follows what is seen. Pure: time is given. */
+/** What is remembered about one workload, and how each sighting changes it. Pure: time is passed in. */
 import type { JsonObject } from '../../src/json.ts';
 import type { Owner } from './owner.ts';
 import type { Level, Problem } from './problem.ts';
@@ -8,12 +8,12 @@ import type { Sighting } from './sighting.ts';
 /** A problem and when it began, milliseconds since the epoch. */
 export type Known = Problem & { readonly since: number };
 
-/** JSON: it is kept in the store. */
+/** JSON, since it is kept in the store. */
 export interface PodState {
   /** `namespace/name`. */
   readonly key: string;
   readonly node?: string;
-  /** What is not due yet among them. */
+  /** Including those that are not due yet. */
   readonly problems: readonly Known[];
   /** Restarts in the window, by container. */
   readonly restarts: Readonly<Record<string, readonly number[]>>;
@@ -21,30 +21,30 @@ export interface PodState {
 
 export interface AlertState {
   readonly since: number;
-  /** What it began with, or the failure that it grew to. */
+  /** The first problem, or the failure that a warning became. */
   readonly lead: Known;
   readonly pod: string;
   readonly uid: string;
   readonly node?: string;
-  /** The most pods that failed at a time. */
+  /** The most pods that failed at the same time. */
   readonly pods: number;
-  /** What was told last; absent: nothing yet, it is muted. */
+  /** The level sent last; absent if nothing was sent yet, because it is muted. */
   readonly told?: Level;
   readonly toldAt?: number;
-  /** Nothing is known to fail since then: the hold-down goes by it. */
+  /** When nothing was known to fail any more: the hold-down starts here. */
   readonly recoveredAt?: number;
-  /** When that was seen, which may be earlier. */
+  /** When the recovery was seen, which may be earlier. */
   readonly endedAt?: number;
   /**
-   * Of the pod, as far as others choose by it: what is told when it is over names the same. With kind and apiVersion, so that rules of
-   * redaction that come later find it.
+   * The parts of the pod that handlers select by: the message about the end names the same ones. With kind and apiVersion, so
+   * that later redaction rules apply to it.
    */
   readonly manifest?: JsonObject;
 }
 
 export interface GroupState {
   readonly owner?: Owner;
-  /** By uid; only pods with a problem or with restarts in the window, jobs that have given up, or a node. */
+  /** By uid; only pods with a problem or restarts in the window, jobs that have given up, or a node. */
   readonly pods: Readonly<Record<string, PodState>>;
   readonly alert?: AlertState;
   /** When its last alerts were resolved. */
@@ -53,17 +53,17 @@ export interface GroupState {
 
 export const EMPTY: GroupState = { pods: {}, resolved: [] };
 
-/** What is kept of one workload: more failing pods of it change no message. */
+/** Pods kept per workload: more failing ones change no message. */
 const MAX_PODS = 100;
-/** Of more, no message is kept: the state is written at each change of a pod, 100 of them in a storm. */
+/** Failing pods kept with message and image: the state is written at each change of a pod, for 100 pods in a storm. */
 const MAX_DETAILED = 5;
 
-/** Of one container, which may be called `constructor`. */
+/** The restarts of one container, which may be called `constructor`. */
 export function timesOf(restarts: PodState['restarts'], container: string): readonly number[] {
   return Object.hasOwn(restarts, container) ? (restarts[container] ?? []) : [];
 }
 
-/** The group after one pod of it was seen. */
+/** The group after one of its pods was seen. */
 export function seen(state: GroupState, sighting: Sighting, now: number, rule: RestartRule): GroupState {
   const { [sighting.uid]: known, ...others } = state.pods;
   const rest = sighting.succeeds ? withoutFinal(others) : others;
@@ -71,7 +71,7 @@ export function seen(state: GroupState, sighting: Sighting, now: number, rule: R
   return { ...state, pods: pod === undefined ? rest : withPod(rest, sighting.uid, pod, now) };
 }
 
-/** A container that failed, ran and has ended again is in the same trouble, whatever it says until it runs the next time. */
+/** A container that failed, ran and ended again still has its problem, whatever its status says until it next runs. */
 function withEnded(sighting: Sighting, alert: AlertState | undefined): Sighting {
   if (alert?.told !== 'Failure') return sighting;
   const { problems, ended } = sighting;
@@ -91,7 +91,7 @@ export function failsIn({ pods }: GroupState, uid: string, now: number): boolean
   return pod !== undefined && fails(pod, now);
 }
 
-/** What fails comes before what only starts, as in a rollout of hundreds. */
+/** Adds a pod. At the limit, failing pods displace those that are only starting, as in a rollout of hundreds. */
 function withPod(pods: GroupState['pods'], uid: string, pod: PodState, now: number): GroupState['pods'] {
   const entries = Object.entries(pods);
   const failing = entries.filter(([, other]) => fails(other, now)).length;
@@ -107,7 +107,7 @@ function inShort(pod: PodState): PodState {
   return { ...pod, problems };
 }
 
-/** The group after an Event told of a problem of one of its pods. */
+/** The group after an Event reported a problem of one of its pods. */
 export function warned(
   state: GroupState,
   { uid, key, node }: Pick<Sighting, 'uid' | 'key' | 'node'>,
@@ -147,7 +147,7 @@ function nodePart(node: string | undefined): Pick<PodState, 'node'> {
   return node === undefined ? {} : { node };
 }
 
-/** A failure says more than that it restarts. */
+/** A failure supersedes a warning about restarts, and a new warning an old one. */
 function supersedes(
   failing: ReadonlySet<string>,
   warnings: readonly Problem[],
@@ -156,7 +156,7 @@ function supersedes(
   return level === 'Warning' && (failing.has(container) || warnings.some((one) => one.container === container));
 }
 
-/** Restarts of a failure that is over were told with it. */
+/** Leaves out the restarts of a failure that is over: they were reported with it. */
 function withoutRecovered(known: PodState | undefined, failing: ReadonlySet<string>): PodState['restarts'] {
   const { problems = [], restarts = {} } = known ?? {};
   const isOver = (name: string): boolean =>
@@ -164,7 +164,7 @@ function withoutRecovered(known: PodState | undefined, failing: ReadonlySet<stri
   return Object.fromEntries(Object.entries(restarts).filter(([name]) => !isOver(name)));
 }
 
-/** One of a kind: a container fails in one way at a time, and restarts beside that. */
+/** A container fails in one way at a time, besides restarting. */
 function isSame(one: Problem, other: Problem): boolean {
   return one.container === other.container && one.level === other.level && one.told === other.told;
 }
@@ -179,8 +179,8 @@ export function isDue({ due }: Problem, now: number): boolean {
 }
 
 /**
- * A container has recovered when it serves: that it is not waiting now is part of the trouble. What has failed for good stays until it
- * is replaced, see {@link withoutFinal}. A warning goes by time, see {@link passed}.
+ * A container has recovered when it serves; merely not waiting is part of the crash loop. What has failed for good stays until it
+ * is replaced, see {@link withoutFinal}. A warning ends after a time, see {@link passed}.
  */
 function staysAfter(problem: Problem, { fine, ready }: Sighting): boolean {
   if (problem.level === 'Warning') return true;
@@ -200,7 +200,7 @@ function restartsAfter(
   return Object.fromEntries(all.filter(([, times]) => times.length > 0));
 }
 
-/** Only a restart warns of restarts. */
+/** Only a new restart causes a warning about restarts. */
 function warningsOf(
   jumps: Sighting['restarts'],
   restarts: PodState['restarts'],
@@ -216,14 +216,14 @@ function withoutFinal(pods: GroupState['pods']): GroupState['pods'] {
   return mapped(pods, (pod) => ({ ...pod, problems: pod.problems.filter(({ final }) => final !== true) }));
 }
 
-/** The group when nothing was seen, but time has passed. */
+/** The group after time has passed without a sighting. */
 export function passed(state: GroupState, now: number, rule: RestartRule): GroupState {
   const isOver = ({ restarts }: PodState, { level, container }: Problem): boolean =>
     level === 'Warning' && calmAt(timesOf(restarts, container), rule) <= now;
   const isDated = (pod: PodState): boolean =>
     pod.problems.some((problem) => isOver(pod, problem)) ||
     Object.values(pod.restarts).some(([first = now]) => first <= now - rule.windowMs);
-  // As a rule nothing is: in a storm this is asked for each of a hundred pods at each of their changes.
+  // Usually nothing has expired, and in a storm this is checked for each of a hundred pods at each of their changes.
   if (!Object.values(state.pods).some(isDated)) return state;
   const pods = mapped(state.pods, (pod) => {
     const problems = pod.problems.filter((problem) => !isOver(pod, problem));
@@ -232,7 +232,7 @@ export function passed(state: GroupState, now: number, rule: RestartRule): Group
   return { ...state, pods };
 }
 
-/** Nothing that is seen need tell of the end of what an Event told, or of what was over when it was seen. */
+/** The end of a problem that an Event reported, or that was already over when seen, may come without any change. */
 const LOOK_AGAIN_MS = 30_000;
 
 /** When {@link passed}, or a problem that is not due yet, makes a difference. */
@@ -248,7 +248,7 @@ export function nextChangeAt({ pods }: GroupState, now: number, rule: RestartRul
   return Math.min(Infinity, ...times);
 }
 
-/** Without those of which nothing is left to remember. */
+/** Leaves out the pods about which nothing is left to remember. */
 function mapped(pods: GroupState['pods'], change: (pod: PodState) => PodState): GroupState['pods'] {
   const left = Object.entries(pods).map(([uid, pod]) => [uid, change(pod)] as const);
   return Object.fromEntries(left.filter(([, pod]) => pod.problems.length > 0 || Object.keys(pod.restarts).length > 0));

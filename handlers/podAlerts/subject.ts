@@ -1,4 +1,4 @@
-/** Which workload a change is about, and what the alert that it leads to is a change of. */
+/** Which workload a change is about, and which object the resulting alert is a change of. */
 import { apiVersionOf, keyOf, type Change, type Manifest } from '../../src/change.ts';
 import { withNote, withParts } from '../../src/change/lazy-change.ts';
 import { halt, isHalt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
@@ -15,14 +15,14 @@ import { jobMatters, matters, nodeMatters, type Sighting } from './sighting.ts';
 import type { AlertState } from './state.ts';
 import { problemToldBy } from './told.ts';
 
-/** Undefined: a change of something else. */
+/** Undefined for a change of something else. */
 export function kindIn({ gvk }: Change): FailingKind | undefined {
   return KINDS.find((kind) => SERVED[kind].gvk.group === gvk.group && kind === gvk.kind);
 }
 
 const KINDS = Object.keys(SERVED) as FailingKind[];
 
-/** The workload, or why the change is no news of any. */
+/** The workload, or why the change says nothing new about one. */
 export async function ownerBehind(
   change: Change,
   options: ClassifyOptions,
@@ -41,7 +41,7 @@ export async function ownerBehind(
   }
 }
 
-/** Of one that leaves its workload the one that it leaves: with its new one it counts from its next change on. */
+/** For a pod that moves to another workload, the one that it leaves; the new one counts from its next change on. */
 function ownerBehindPod({ before, after, namespace, name }: Change): Owner {
   const pod = before ?? after;
   return pod === undefined ? ownerOf({ namespace, name, ...factsOf(undefined) }) : ownerOfPod(pod);
@@ -59,7 +59,7 @@ async function ownerBehindEvent(change: Change, evidence: Held): Promise<Owner |
 
 type Held = Pick<HandlerContext['evidence'], 'held'>;
 
-/** The pod that an Event is about, as it is held. Of another one nobody would tell us how it goes on. */
+/** The pod that an Event is about, from the baseline. Halts if it is not there: we would not learn how it goes on. */
 export async function podOf(event: Change, { held }: Held): Promise<Manifest | Halt> {
   const named = namedBy(event);
   if (named?.kind !== 'Pod') return halt('the Event is not about a pod');
@@ -74,10 +74,10 @@ export function placeOf(pod: Manifest): Pick<Sighting, 'uid' | 'key' | 'node'> {
   return { uid, key: keyOf(pod.metadata), node: text(pod, 'spec', 'nodeName') };
 }
 
-/** Kept with the alert. What is longer is somebody's data, and nothing to choose by. */
+/** Annotations kept with the alert. Longer ones are data, not something to select by. */
 const MAX_ANNOTATION_LENGTH = 1_000;
 
-/** Of a manifest, what others choose by: `match`, the templates of a message. */
+/** The parts of a manifest that `match` and message templates use. */
 export function inShort(manifest: Manifest): JsonObject {
   const { apiVersion, kind } = manifest;
   const { name, namespace, uid, labels, ownerReferences } = manifest.metadata;
@@ -92,8 +92,8 @@ function annotationsOf({ metadata: { annotations } }: Manifest): JsonObject | un
 }
 
 /**
- * The change that is told: the one that led to the alert when it is of the pod, the node or the job that the alert names. Else, as at a
- * wake-up or after an Event, it is made one: of the action `timer`, with the metadata as it was known in `before`.
+ * The change to pass on: the one that led to the alert if it is of the pod, node or job that the alert names. Otherwise, as at a
+ * wake-up or after an Event, a change with the action `timer` and the last known metadata in `before`.
  */
 export function toldAs(change: Change, alert: AlertState, note: AlertNote): Change {
   if (change.action !== 'timer' && change.uid === alert.uid && !isEvent(change.gvk))

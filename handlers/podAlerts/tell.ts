@@ -1,4 +1,4 @@
-/** From what was decided to what is told: mutes, findings, the note. */
+/** From the decision to the message: mutes, findings, the note. */
 import { keyOf, manifestOf, type Change, type Manifest } from '../../src/change.ts';
 import { halt, type Halt, type StatefulContext } from '../../src/chain/handler.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
@@ -23,20 +23,20 @@ export interface Telling {
 export interface Told {
   readonly verdict: Change | Halt;
   readonly state: GroupState;
-  /** When to ask again whether it may be told, milliseconds since the epoch. */
+  /** When to ask again whether it may be sent, milliseconds since the epoch. */
   readonly againAt?: number;
 }
 
 type Context = Pick<StatefulContext<Json>, 'evidence' | 'signal' | 'now'>;
 
-/** A mute ends before its time when somebody removes it, which need not be a change that comes here. */
+/** Somebody may remove a mute early, which need not be a change that comes here. */
 const ASK_AGAIN_MS = 60_000;
 
 function askAgainAt({ until = Infinity }: Muted, now: number): number {
   return Math.min(until, now + ASK_AGAIN_MS);
 }
 
-/** The first that may be told: one pod that is muted, or on a dead node, hides nothing of the others. */
+/** Sends the first problem that may be sent: a pod that is muted or on a dead node does not hide the others. */
 export async function tellLoudest(
   change: Change,
   state: GroupState,
@@ -59,7 +59,7 @@ export async function tellLoudest(
     againAt = Math.min(againAt, told.againAt ?? Infinity);
     const uid = decision.alert?.uid ?? '';
     if (told.againAt === undefined || hushed.has(uid)) return { ...told, againAt };
-    // In a storm not all of a hundred pods are asked for at each change of one: the others are at the next wake-up.
+    // Only a wake-up checks all pods: in a storm, each change of one would ask for a hundred.
     const asked =
       change.action === 'timer' ? [...hushed, uid] : Object.keys(state.pods).filter((one) => one !== change.uid);
     hushed = new Set([...asked, uid]);
@@ -95,7 +95,7 @@ function quietReason({ recoveredAt, lead }: AlertState): string {
   return recoveredAt === undefined ? `${lead.reason} was told already` : 'it may have recovered: waits for holdDown';
 }
 
-/** The change's own, or what is held of the pod. */
+/** The change's own manifest, or that of the pod in the baseline. */
 async function manifestFor(
   change: Change,
   { pod, uid, lead }: AlertState,
@@ -122,7 +122,7 @@ async function silenceOf(
   return mutedBy([manifest, workload], now) ?? (await deadNode(alert, owner, evidence));
 }
 
-/** A node that is down is an alert of its own, where nodes are watched: what fails on it is not told beside it. */
+/** A node that is down is an alert of its own if nodes are watched, so failures on it are not reported separately. */
 async function deadNode({ node }: AlertState, owner: Owner, evidence: Evidence): Promise<Muted | undefined> {
   if (node === undefined || owner.kind === 'Node') return undefined;
   const held = await evidence.held('', 'nodes', node);
@@ -131,7 +131,7 @@ async function deadNode({ node }: AlertState, owner: Owner, evidence: Evidence):
   return { reason: `node ${node} is not ready, which is told by itself`, until: undefined };
 }
 
-/** Plurals of what owns pods, where it may carry the annotation. */
+/** Plurals of the kinds that own pods and may carry the annotation. */
 const RESOURCES: Readonly<Record<string, string>> = {
   Deployment: 'deployments',
   StatefulSet: 'statefulsets',

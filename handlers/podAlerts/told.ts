@@ -1,14 +1,14 @@
-/** What Kubernetes Events say of a pod that its status does not. */
+/** What Kubernetes Events say about a pod that its status does not. */
 import { manifestOf, type Change } from '../../src/change.ts';
 import { occurrencesOf } from '../../src/event.ts';
 import { messagePart } from './classify.ts';
 import type { Problem } from './problem.ts';
 import { text } from './read.ts';
 
-/** One or two are usual while a node or a ConfigMap comes: the kubelet tries again. */
+/** One or two are normal while a node or a ConfigMap is on its way: the kubelet tries again. */
 const MIN_OCCURRENCES = 3;
 
-/** Reasons of what keeps a pod from starting. */
+/** Event reasons for what keeps a pod from starting. */
 const UNSTARTED: ReadonlySet<string> = new Set([
   'FailedMount',
   'FailedAttachVolume',
@@ -19,7 +19,7 @@ const UNSTARTED: ReadonlySet<string> = new Set([
 /** `Container web failed liveness probe, will be restarted`, as the kubelet writes it. */
 const PROBE_KILL = /^Container (?<container>\S+) failed (?<probe>liveness|startup) probe/;
 
-/** Undefined when the Event is no news: it says nothing, not yet, or what the pod's status says, too. */
+/** Undefined if the Event reports no problem, has not occurred often enough, or repeats what the pod's status says. */
 export function problemToldBy(change: Change): Problem | undefined {
   const event = manifestOf(change);
   if (event === undefined) return undefined;

@@ -1,7 +1,7 @@
 /** An alert in words, for messages that have room for more than a line. */
 import type { AlertNote, LastChange } from './alert.ts';
 
-/** What is known beside the headline, a line each, the log last: where there is little room, it is cut. Of a resolved one: nothing. */
+/** What is known besides the headline, one line each. The log is last, since the end is cut first. Empty for a resolved alert. */
 export function alertLines(alert: AlertNote): readonly string[] {
   if (alert.status === 'resolved') return [];
   const { message, image, lastChanges, events, log, hint, kubectl } = alert;

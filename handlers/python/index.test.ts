@@ -20,7 +20,7 @@ afterEach(async () => {
   for (const handler of running.splice(0)) await handler.stop?.();
 });
 
-/** The handler for a plug-in of this text. */
+/** The handler for a plug-in with this source. */
 async function handler(
   workdir: Workdir,
   script: string,
@@ -105,7 +105,7 @@ def handle_event(watcher, event, config):
     await contentOf(workdir, 'seen', true);
     deadline.abort(new Error('it took too long'));
     const ask = () => Promise.resolve(instance.handle(change, testContext())).catch((thrown: unknown) => thrown);
-    // What comes while it is being ended does not fail with it.
+    // A question that comes while the plug-in is being ended does not fail with it.
     assert.equal(codeOf(await ask()), 'DEFER');
     assert.match(String(await failed), /it took too long/);
     await gone(pid);
@@ -193,7 +193,7 @@ def handle_event(event):
   });
 });
 
-/** Of a file that a plug-in writes. */
+/** The content of a file that a plug-in writes. */
 async function contentOf(workdir: Workdir, name: string, mayBeEmpty = false): Promise<string> {
   let text: string | undefined;
   await until(`the file ${name}`, async () => {
@@ -203,7 +203,7 @@ async function contentOf(workdir: Workdir, name: string, mayBeEmpty = false): Pr
   return text ?? '';
 }
 
-/** Until no such process runs. */
+/** Waits until the process has ended. */
 function gone(pid: string): Promise<void> {
   return until(`the end of ${pid}`, async () =>
     / Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ' Z ')),

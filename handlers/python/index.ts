@@ -82,7 +82,7 @@ export default defineTransform({
     const program = new LineProgram({ spec, clock, log, greeting });
     const speak = speaker(log, plugin);
     return {
-      /** @throws ConfigError when it cannot be loaded */
+      /** @throws ConfigError if the plug-in cannot be loaded */
       async start() {
         const { error } = await program.ask(0, '{"id":0}', AbortSignal.timeout(durationMs(timeout)));
         if (error === undefined) return;
@@ -113,7 +113,7 @@ interface Said {
   readonly level?: unknown;
 }
 
-/** Tells what the plug-in has logged and returned. A level that there is none of is told of once, and is INFO. */
+/** Logs what the plug-in has logged and returned. An unknown level counts as INFO, with one warning. */
 function speaker(log: Logger, plugin: string): (answer: Answer) => void {
   const unknown = new Set<string>();
   const levelOf = (written: string): PythonLevel => {

@@ -16,7 +16,7 @@ import traceback
 
 TYPES = {"added": "ADDED", "updated": "MODIFIED", "deleted": "DELETED", "timer": "MODIFIED"}
 CHUNK = 65536
-# An answer does not wait for those after it for longer than this, in seconds.
+# An answer waits for later ones for at most this long, in seconds.
 LONGEST_HOLD = 0.005
 MAX_TEXT = 1000
 
@@ -34,7 +34,7 @@ class Records(logging.Handler):
         try:
             message = record.getMessage()
         except Exception:
-            # As Python's own handlers: told of on standard error, and no failure of the plug-in.
+            # Like Python's own handlers: reported on standard error, and not a failure of the plug-in.
             self.handleError(record)
         else:
             self.kept.append({"message": message[:MAX_TEXT], "level": record.levelname})
@@ -57,7 +57,7 @@ class Config:
         return self._section
 
     def __getattr__(self, name):
-        # A pod's token is renewed: it is read whenever it is asked for.
+        # A pod's token is renewed, so it is read on each access.
         if name == "k8s_token" and self.__dict__.get("_token_file"):
             with open(self._token_file, encoding="utf-8") as file:
                 return file.read().strip()
@@ -119,7 +119,7 @@ class Runner:
         elif "change" in request:
             try:
                 answer["notes"] = self.handle(request["change"])
-            # sys.exit() and a coroutine that was cancelled are no Exception, and would end the others' answers, too.
+            # SystemExit and CancelledError are not Exceptions, and would end the other answers, too.
             except BaseException as error:
                 answer["error"] = told(error)
                 answer["notes"] = {"log": self.records.take()}
@@ -127,7 +127,7 @@ class Runner:
 
     def handle(self, change):
         manifest = change.get("after") or change.get("before") or {}
-        # In the object's own namespace, where all of them are watched.
+        # In the object's own namespace, if all namespaces are watched.
         if self.all_namespaces:
             self.config.k8s_namespace = change.get("namespace", "")
         result = self.call({"type": TYPES[change["action"]], "object": manifest})
@@ -164,11 +164,11 @@ def lines(source):
 
 
 def main():
-    # What a plug-in prints must not be taken for an answer, nor a question read by it or by a program that it starts.
+    # A plug-in's output must not be taken for an answer, and neither it nor a program that it starts may read a question.
     asked, out = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    # A line shows when it is printed, not when there are 8 KiB of them.
+    # Line buffering: a line shows when it is printed, not after 8 KiB.
     sys.stdout = open(1, "w", buffering=1, encoding=sys.stdout.encoding, errors="backslashreplace", closefd=False)
     source = lines(asked)
     greeting, _ = next(source)

@@ -6,7 +6,7 @@ import { conditionsOf, questionsOf } from '../match/conditions.ts';
 import { tests } from '../match/options.ts';
 import { quietEnd, windowOptions } from './window.ts';
 
-/** What is held asks again after so long: the configuration may have ended the quiet. */
+/** A held change asks again after this long: the configuration may have ended the quiet. */
 const MAX_HOLD_MS = 15 * 60_000;
 
 const options = tests
@@ -66,7 +66,7 @@ export default defineTransform({
         const end = endOf(now);
         if (end === undefined || !(await matches(change, context))) return change;
         const why = end === Infinity ? 'quiet' : `quiet until ${new Date(end).toISOString()}`;
-        // Who was told that it began would take it for going on: an incident that nobody resolves stays open.
+        // Resolved alerts always pass: whoever was told of the beginning would otherwise keep the incident open.
         if (action === 'halt') return change.notes.alert?.status === 'resolved' ? change : halt(why);
         throw new WaitError(clock.steady() + Math.min(end - now, MAX_HOLD_MS), why);
       },

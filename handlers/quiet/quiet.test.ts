@@ -14,9 +14,9 @@ const HOUR_MS = 3_600_000;
 
 const pod = changeOf({ after: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'shop' } } });
 
-/** What becomes of the pod at that time: `pass`, `halt (...)` or `wait 60 s (...)`. */
+/** The outcome for the pod at that time: `pass`, `halt (...)` or `wait 60 s (...)`. */
 async function outcomeAt(now: string, given: object, change: Change = pod): Promise<string> {
-  // Somebody has set the clock since the start.
+  // The clock was set after the start.
   const clock = new FakeClock(Date.parse(now) - HOUR_MS);
   clock.set(HOUR_MS);
   const parsed = quiet.options.parse(given);
@@ -90,7 +90,7 @@ describe('quiet', () => {
 });
 
 describe('quietEnd()', () => {
-  /** When the quiet of that time ends, `-` when it is none. 2026-01-01 is a Thursday. */
+  /** When the quiet at that time ends, `-` if there is none. 2026-01-01 is a Thursday. */
   const endAt = (now: string, given: Parameters<typeof quietEnd>[0]): string => {
     const end = quietEnd({ timeZone: 'UTC', ...given })(Date.parse(now));
     return end === undefined ? '-' : new Date(end).toISOString().slice(0, 16);

@@ -1,4 +1,4 @@
-/** When it is quiet: between two moments, at some hours, on some days. */
+/** When it is quiet: between two moments, at certain hours, on certain days. */
 import { z } from 'zod';
 import { toError } from '../../src/errors.ts';
 
@@ -49,7 +49,7 @@ export const windowOptions = {
 
 export type WindowOptions = z.output<z.ZodObject<typeof windowOptions>>;
 
-/** When the quiet that reigns at `now` ends, both in milliseconds since the epoch; Infinity: never; undefined: it is not quiet. */
+/** When the quiet in effect at `now` ends, both in milliseconds since the epoch; Infinity: never; undefined: it is not quiet. */
 export type QuietEnd = (now: number) => number | undefined;
 
 /** @throws RangeError for what {@link windowOptions} refuse */
@@ -67,10 +67,10 @@ export function quietEnd({ from, until, daily, days, timeZone: zone }: WindowOpt
   };
 }
 
-/** How many minutes of a window are left by the clock on the wall; undefined outside of it. */
+/** How many minutes of a window are left by local time; undefined outside of it. */
 type MinutesLeft = (now: number) => number | undefined;
 
-/** A night in which the clocks are changed is longer or shorter than the one on the wall says before. */
+/** Checks again at the end: a clock change makes the window longer or shorter than local time suggests beforehand. */
 function endOf(minutesLeft: MinutesLeft, now: number): number | undefined {
   const endAfter = (begin: number, minutes: number): number => begin + Math.round(minutes * MINUTE_MS);
   const left = minutesLeft(now);

@@ -1,21 +1,21 @@
-/** What the body of a 2xx answer says: Slack answers `ok`, and once in a while an error under status 200. */
+/** Reads the body of a 2xx answer: Slack answers `ok`, and occasionally an error with status 200. */
 import { TerminalError } from '../../src/errors.ts';
 
-/** Slack's errors that may pass by themselves (its documentation of incoming webhooks); every other one stays. */
+/** Slack's transient errors (from its documentation of incoming webhooks); all others are permanent. */
 const PASSING: ReadonlySet<string> = new Set(['rollup_error', 'fatal_error', 'internal_error', 'service_unavailable']);
 
 /**
- * Throws unless the message was taken. Mattermost answers `ok` as well; an empty body or JSON that names no failure is
- * how other servers agree. Anything else, such as a proxy's login page, is a failure.
+ * Throws unless the message was accepted. Mattermost answers `ok` as well; other servers answer with an empty body or with JSON
+ * that names no failure. Anything else, such as a proxy's login page, is a failure.
  *
- * @throws TerminalError when Slack says that this message or this webhook will never do, such as `invalid_payload` or `no_service`.
- * @throws Error else: a failed attempt.
+ * @throws TerminalError if Slack will never accept this message or this webhook, such as `invalid_payload` or `no_service`.
+ * @throws Error otherwise: a failed attempt.
  */
 export function assertTaken(body: string, host: string): void {
   const answer = body.trim();
   if (answer.toLowerCase() === 'ok' || answer === '' || isAgreement(answer)) return;
   if (!/^[a-z]+(?:_[a-z]+)+$/.test(answer)) {
-    // Not quoted: whatever answers in Slack's place may echo the request, and with it the URL.
+    // Not quoted: a server in Slack's place may echo the request, and with it the URL.
     throw new Error(`${host} answered 2xx, but not as Slack does: wanted "ok", got ${answer.length} characters`);
   }
   const message = `Slack (${host}) refused the message: ${answer}`;

@@ -19,7 +19,7 @@ function callOf({ path, headers, body }: CapturedRequest): Call {
   return { method: path.replace('/api/', ''), authorization, body: JSON.parse(body) as Call['body'] };
 }
 
-/** Slack as far as a bot sees it: messages have a place, in a channel known by its id. */
+/** Slack as a bot sees it: messages have a place, in a channel known by its id. */
 async function workspace(
   t: TestContext,
   refuse: (call: Call, n: number) => ReceiverAnswer | string | undefined = () => undefined,
@@ -66,7 +66,7 @@ const THREADS = {
 };
 
 let attempts = 0;
-/** Another change each time; the same one with `key`. */
+/** A new change each time; the same one for the same `key`. */
 const context = (key = `change ${++attempts}`) => testContext({ idempotencyKey: key });
 
 const told = (calls: readonly Call[]) =>

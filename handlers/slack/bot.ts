@@ -1,4 +1,4 @@
-/** Messages of a bot: in threads, or one that is rewritten. What they hang on is kept in the sink's durable memory. */
+/** A bot's messages: in threads, or one that is rewritten. The message they belong to is kept in the sink's durable memory. */
 import { createHash } from 'node:crypto';
 import type { SinkMemory } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
@@ -9,14 +9,14 @@ import type { Content } from './content.ts';
 import type { Options } from './options.ts';
 import { type CallContext, type MessagePlace, type SlackApi, SlackRefusal } from './web-api.ts';
 
-/** What is kept of a thread's parent, or of the message that is rewritten. */
+/** What is kept about a thread's parent, or about the message that is rewritten. */
 interface Kept extends MessagePlace {
   readonly [field: string]: string;
-  /** The delivery whose answer stands already, while the reaction that goes with it does not; else empty. */
+  /** The delivery whose answer was posted but whose reaction was not yet; otherwise empty. */
   readonly answeredBy: string;
 }
 
-/** The message is gone, or too old to be touched: there is nothing to hang on any more. */
+/** The message is gone, or too old to be changed: there is nothing left to attach to. */
 const GONE: ReadonlySet<string> = new Set([
   'message_not_found',
   'thread_not_found',
@@ -37,7 +37,7 @@ export class Bot {
   readonly #isComplete: (scope: TemplateScope) => string;
   readonly #isBroadcast: (scope: TemplateScope) => string;
   readonly #message: (scope: TemplateScope) => string;
-  /** The last of those that share a key: two at once would both begin the thread. */
+  /** The last delivery per key: two at once would both start the thread. */
   readonly #turns = new Map<string, Promise<void>>();
 
   constructor(options: Options, { api, memory }: { readonly api: SlackApi; readonly memory: SinkMemory }) {
@@ -62,7 +62,7 @@ export class Bot {
       const answer = { channel, isComplete, broadcast, content, context };
       await this.#inTurn(keyOf('thread', thread), (key) => this.#answer(key, answer));
     } else if (message !== '') {
-      // In another channel nobody sees the one that was begun here; a thread goes on where it began.
+      // Keyed by channel too: a message in another channel would not be seen here. A thread stays where it began.
       const key = keyOf('message', `${channel} ${message}`);
       await this.#inTurn(key, (own) => this.#rewrite(own, { channel, content, context }));
     } else {
@@ -87,7 +87,7 @@ export class Bot {
       }
     }
     if (!isComplete) return;
-    // A reaction that fails is tried again, and the answer must not stand there twice.
+    // A failed reaction is retried, and the answer must not be posted twice.
     await this.#memory.set(key, { ...parent, answeredBy: context.idempotencyKey });
     await findsGone(() => this.#api.react(parent, this.#emoji, context));
     await this.#memory.set(key, null);
@@ -124,7 +124,7 @@ interface Answer extends Message {
   readonly broadcast: boolean;
 }
 
-/** Does `work`, and answers whether the message that it is about is gone. @throws what else goes wrong */
+/** Does `work`, and returns whether the message it concerns is gone. @throws any other error */
 async function findsGone(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work();
@@ -135,7 +135,7 @@ async function findsGone(work: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** Empty when it is not asked for, or yields nothing. */
+/** Empty if the option is not set, or yields nothing. */
 function trimmed(source: string | undefined, field: string): (scope: TemplateScope) => string {
   if (source === undefined) return () => '';
   const template = compileTemplate(source, field);

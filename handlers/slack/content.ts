@@ -1,4 +1,4 @@
-/** What a message holds: what changed, or what the templates of the configuration say. */
+/** The content of a message: what changed, or what the configured templates say. */
 import type { Change } from '../../src/change.ts';
 import { TerminalError } from '../../src/errors.ts';
 import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
@@ -15,7 +15,7 @@ export interface Content {
 }
 
 interface TemplatedAttachment {
-  /** Of several in one message, what is else the text of the message. */
+  /** If several changes share a message, what would otherwise be the text of this one's message. */
   readonly pretext?: string;
   readonly color: string;
   readonly fallback: string;
@@ -25,11 +25,11 @@ interface TemplatedAttachment {
   readonly footer?: string;
 }
 
-/** Slack cuts there, unseen; a field has 2,000. */
+/** Slack silently cuts longer texts; a field at 2,000. */
 const TEXT_MAX = 40_000;
 const FIELD_MAX = 2_000;
 
-/** @param clusterName the footer where nothing else is asked for */
+/** @param clusterName the footer unless configured otherwise */
 export function compileContent(options: Options, clusterName: string): (change: Change) => Content {
   const { message, title, color, fields, footer, authorName } = options;
   const isTemplated = [message, title, color, fields, footer, authorName].some((given) => given !== undefined);
@@ -47,13 +47,13 @@ export function compileContent(options: Options, clusterName: string): (change: 
   };
 }
 
-/** @throws TerminalError when the templates yield nothing: Slack refuses a message without text and attachments */
+/** @throws TerminalError if the templates yield nothing: Slack refuses a message without text and attachments */
 export function nonEmpty(content: Content): Content {
   if (content.text || content.attachments !== undefined) return content;
   throw new TerminalError('The template of message yields nothing: there is nothing to post');
 }
 
-/** Says in whose place a fallback tells, where the cluster's name stands. */
+/** Says which sink a fallback replaces, next to the cluster's name. */
 export function inPlaceOf(content: Content, { insteadOf }: { readonly insteadOf?: string | undefined }): Content {
   if (insteadOf === undefined) return content;
   const note = harmless(`in place of ${insteadOf}`);
@@ -68,7 +68,7 @@ export function inPlaceOf(content: Content, { insteadOf }: { readonly insteadOf?
 
 type RenderAttachment = (change: Change, scope: TemplateScope, text: string | undefined) => TemplatedAttachment;
 
-/** Undefined when only the text is asked for. */
+/** Undefined if only the text is configured. */
 function compileAttachment({ title, color, fields, footer, authorName }: Options): RenderAttachment | undefined {
   if ([title, color, fields, footer, authorName].every((given) => given === undefined)) return undefined;
   const parts = {
@@ -97,7 +97,7 @@ function compileAttachment({ title, color, fields, footer, authorName }: Options
   };
 }
 
-/** Undefined for nothing, asked for or rendered. */
+/** Undefined if not configured or rendered empty. */
 function member(source: string | undefined, field: string, max: number): (scope: TemplateScope) => string | undefined {
   if (source === undefined) return () => undefined;
   const compiled = compileTemplate(source, field);

@@ -6,13 +6,13 @@ import type { Content } from './content.ts';
 import { verbOf } from './message.ts';
 import { harmless } from './text.ts';
 
-/** So few are told in full, an attachment each: Slack shows up to 20 well. */
+/** Up to this many are shown in full, one attachment each: Slack shows up to 20 well. */
 const MAX_ATTACHMENTS = 10;
-/** Slack cuts a text at 40,000 characters; some room is for the first line and for what counts differently there. */
+/** Slack cuts a text at 40,000 characters; the rest is for the first line and for what Slack counts differently. */
 const TEXT_MAX = 38_000;
-/** Of what is said of one object. */
+/** Of the detail about one object. */
 const DETAIL_MAX = 150;
-/** Line ends, fences and the count in a group's head. */
+/** The line ends, fences and count of a group's head. */
 const GROUP_OVERHEAD = 40;
 const AWAY = ' while nothing was watching';
 
@@ -22,7 +22,7 @@ interface Group {
   isList: boolean;
 }
 
-/** How many of the changes one message can name: always one. */
+/** How many of the changes one message can name: at least one. */
 export function fitting(changes: readonly Change[]): number {
   if (changes.length <= MAX_ATTACHMENTS) return changes.length;
   const heads = new Set<string>();
@@ -36,7 +36,7 @@ export function fitting(changes: readonly Change[]): number {
   return changes.length;
 }
 
-/** Their own messages in one where they are few and have room; else a list, by what happened to which kind in which namespace. */
+/** The changes' own messages combined if they are few and fit; otherwise a list, grouped by action, kind and namespace. */
 export function digestOf(
   changes: readonly Change[],
   contentOf: (change: Change) => Content,
@@ -54,7 +54,7 @@ export function digestOf(
   };
 }
 
-/** Their messages one below the other, each text with its own attachment; undefined where there is no room. */
+/** The messages one below the other, each text with its own attachment; undefined if they do not fit. */
 function joined(contents: readonly Content[]): Content | undefined {
   const text = contents.flatMap((content) => content.text ?? []).join('\n');
   if (text.length > TEXT_MAX) return undefined;
@@ -68,7 +68,7 @@ function joined(contents: readonly Content[]): Content | undefined {
   };
 }
 
-/** In the order in which their first change was seen. */
+/** In the order in which the first change of each group was seen. */
 function groupsOf(changes: readonly Change[], saysAway: boolean): readonly string[] {
   const groups = new Map<string, Group>();
   for (const change of changes) {
@@ -83,7 +83,7 @@ function groupsOf(changes: readonly Change[], saysAway: boolean): readonly strin
   });
 }
 
-/** @param saysAway where not all of them happened while nothing was watching */
+/** @param saysAway set if only some of the changes happened while nothing was watching */
 function headOf(change: Change, saysAway: boolean): string {
   const away = saysAway && change.flags.whileAway === true ? AWAY : '';
   const where = change.namespace === undefined ? '' : ` · ${harmless(change.namespace)}`;

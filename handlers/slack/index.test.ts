@@ -12,7 +12,7 @@ import slack from './index.ts';
 
 const diffed = (parts: ChangeParts) => withDifference(changeOf(parts));
 
-/** The handler with a receiver that answers as told, on a clock that stands still. */
+/** The handler with a receiver that answers with `respond`, on a clock that stands still. */
 function connected(t: TestContext, options: object = {}, respond?: () => ReceiverAnswer) {
   const given = (url: string) => ({
     webhookURL: `${url}/services/T0/B0/s3cr3t-token`,

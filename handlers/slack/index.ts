@@ -58,7 +58,7 @@ message = "{% if change.action == 'deleted' %}<!here> {% endif %}{{ change.headl
       toml: '[[handler]]\nname = "slack"\ntoken = "${SLACK_TOKEN}"\nchannel = "#deployments"\nupdate = "{{ change.key }}"\n',
     },
   ],
-  // A thread may take an answer, a reaction and, when the parent is gone, another message.
+  // A thread may need an answer, a reaction and, if the parent is gone, another message.
   deadlineMs: (options) => deadlineMs(options) * (options.token === undefined ? 1 : 3),
   create(options, environment) {
     const contentOf = compileContent(options, environment.clusterName);
@@ -78,12 +78,12 @@ message = "{% if change.action == 'deleted' %}<!here> {% endif %}{{ change.headl
   },
 });
 
-/** A thread, a message that is rewritten and a channel of its own are each change's: none can be told together with others. */
+/** With a thread, a rewritten message or a templated channel, each change has its own destination and cannot be batched. */
 function hangsOnEach({ threadKey, update, channel = '' }: Options): boolean {
   return threadKey !== undefined || update !== undefined || channel.includes('{');
 }
 
-/** The far end, by whichever way in. */
+/** The receiver, reached by webhook or by the Web API. */
 interface Way {
   message(change: Change, content: Content, context: CallContext): Promise<void>;
   close(): Promise<void>;
@@ -96,7 +96,7 @@ function webhook(options: Options, { id, receivers }: HandlerEnvironment): Way {
   const receiver = receivers.receiver({ ...receiverOptions(options), name: id, url, accept, lineUp: false });
   return {
     async message(_change, content, { idempotencyKey, signal }) {
-      // Its own retries and timeout stay off: the chain and the receiver see to both.
+      // The library's own retries and timeout stay off: chain and receiver handle both.
       const client = new IncomingWebhook(webhookURL, { fetch: receiver.fetch(idempotencyKey, signal) });
       await client.send(content as IncomingWebhookSendArguments).catch((thrown: unknown) => {
         throw originalError(thrown);

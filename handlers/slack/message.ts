@@ -7,7 +7,7 @@ import { headlineOf } from '../../src/template/headline.ts';
 import { isWarning } from '../match/event.ts';
 import { codeBlock, harmless } from './text.ts';
 
-/** Of an attachment's text, in code points; kwatchman cut here, unseen. */
+/** Of an attachment's text, in code points; kwatchman silently cut here. */
 const TEXT_MAX = 4000;
 
 const LOOKS: Readonly<Record<Action, { readonly verb: string; readonly color: string }>> = {
@@ -17,13 +17,13 @@ const LOOKS: Readonly<Record<Action, { readonly verb: string; readonly color: st
   timer: { verb: 'TIMER', color: '#439FE0' },
 };
 
-/** Where the author's name leads: the page of this package. */
+/** The link of the author's name: this project's page. */
 const HOME = 'https://github.com/watchchain/watchchain';
 
-/** A legacy attachment, in the order in which kwatchman wrote it. */
+/** A legacy attachment, its fields in the order in which kwatchman wrote them. */
 export interface SlackAttachment {
   readonly color: string;
-  /** What notifications and screen readers say. */
+  /** Used by notifications and screen readers. */
   readonly fallback: string;
   readonly author_name: string;
   readonly author_link: string;
@@ -57,7 +57,7 @@ export function verbOf(change: Change): string {
   return looksOf(change).verb;
 }
 
-/** Of the bar at the side: what happened. */
+/** The color of the bar at the side: by what happened. */
 export function colorOf(change: Change): string {
   return looksOf(change).color;
 }
@@ -73,12 +73,12 @@ const WARNING = '#F39C12';
 const OVER = { verb: 'RESOLVED', color: '#1ADA00' };
 const ALERTS = { Failure: { verb: 'FAILURE', color: '#FF0000' }, Warning: { verb: 'WARNING', color: WARNING } };
 
-/** Headline, who and what is special in the first line, then a line per field, then the diff; empty when there is nothing to tell. */
+/** Headline, who, and remarks in the first line, then a line per field, then the diff; empty if there is nothing to say. */
 function textOf(change: Change): string {
   const { diff, alert } = change.notes;
   const remarks = remarksOf(change);
   if (alert !== undefined) return [[alert.headline, ...remarks].join(' · '), ...detailLines(change)].join('\n');
-  // What a repeat changes is its count, which the headline has.
+  // A repeated Event changes only its count, which is in the headline.
   if (isEvent(change.gvk)) return [headlineOf(change), ...remarks].join(' · ');
   if (diff === undefined) return remarks.join(' · ');
   const by = diff.by.length === 0 ? [] : [`by ${diff.by.join(', ')}`];

@@ -1,9 +1,9 @@
-/** What the handler takes in config.toml. */
+/** The handler's options in config.toml. */
 import { z } from 'zod';
 import { bearerToken, reach } from '../../src/delivery/fields.ts';
 import { template, templates } from '../../src/template/fields.ts';
 
-/** What a bot's token is needed for: an incoming webhook answers `ok` and nothing that a thread could hang on. */
+/** Options that need a bot's token: an incoming webhook answers `ok` without an id that a thread could refer to. */
 const NEEDS_TOKEN = ['channel', 'threadKey', 'completionCondition', 'broadcastCondition', 'update'] as const;
 
 export const options = z

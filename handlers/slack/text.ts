@@ -1,4 +1,4 @@
-/** Text that Slack shows as it is, whatever the cluster put into it, within a limit. Counted in code points, after escaping. */
+/** Text that Slack shows literally, whatever the cluster put into it, within a limit. Counted in code points, after escaping. */
 import { printableLines } from '../../src/log.ts';
 import { countLines } from '../diff/unified.ts';
 
@@ -8,34 +8,34 @@ const NOTE_MAX = 32;
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 
-/** A text of one line or more with everything that Slack or a terminal would obey made harmless. */
+/** A text of one line or more, with everything that Slack or a terminal would interpret made harmless. */
 export function harmless(text: string): string {
   return entities(printableLines(text));
 }
 
-/** The text as it is, harmless, in at most `max` code points; what does not fit is counted in its last line. */
+/** The text, made harmless, in at most `max` code points; its last line counts what does not fit. */
 export function plainText(text: string, max: number): string {
   return fitted(printableLines(text), max);
 }
 
-/** The text as a code block of at most `max` code points, harmless; what does not fit is counted in its last line. */
+/** The text, made harmless, as a code block of at most `max` code points; its last line counts what does not fit. */
 export function codeBlock(text: string, max: number): string {
   // A look-alike (modifier letter grave accent), since nothing escapes a backtick and three of them end the block.
   const unfenced = printableLines(text).replaceAll('`', '\u02cb');
   return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length)}${FENCE}`;
 }
 
-/** {@link harmless} beside a `<` of our own, which any `>` would close. */
+/** Like {@link harmless}, but for text beside a `<` of our own, which any `>` would close. */
 export function allHarmless(text: string): string {
   return allEntities(printableLines(text));
 }
 
-/** The arrow between old and new stays an arrow, readable in the raw message as well: a `>` closes nothing where no `<` is left. */
+/** The arrow between old and new stays `->`, to be readable in the raw message as well: without a `<` the `>` closes nothing. */
 function entities(text: string): string {
   return allEntities(text).replaceAll(' -&gt; ', ' -> ');
 }
 
-/** Slack reads `&`, `<` and `>` as control characters and asks for entities in their place, in code blocks too. */
+/** Slack reads `&`, `<` and `>` as control characters and requires entities instead, in code blocks too. */
 function allEntities(text: string): string {
   return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character);
 }
@@ -45,7 +45,7 @@ function fitted(text: string, max: number): string {
   const head = entities(text.slice(0, 2 * max));
   if (text.length <= 2 * max && codePoints(head) <= max) return head;
 
-  // An entity or a surrogate pair is taken whole or not at all.
+  // Entities and surrogate pairs are not split.
   let shown = '';
   let size = 0;
   let taken = 0;

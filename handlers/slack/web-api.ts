@@ -1,6 +1,6 @@
 /**
  * The three methods of Slack's Web API that a bot needs: https://docs.slack.dev/reference/methods. Plain requests through our
- * own way out: the library of Slack brings its own retries, queue and rate, which belong to the chain and the receiver here.
+ * own receiver: Slack's library brings its own retries, queue and rate limit, which belong to the chain and the receiver here.
  */
 import { below } from '../../src/delivery/below.ts';
 import type { Receiver, ReceiverFactory, ReceiverOptions, ReceiverResponse } from '../../src/delivery/receiver.ts';
@@ -8,9 +8,9 @@ import { MAX_RETRY_AFTER_MS } from '../../src/delivery/classify.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import type { Content } from './content.ts';
 
-/** Which message, for everything that follows it. */
+/** Identifies a message, for everything that refers to it. */
 export interface MessagePlace {
-  /** By its id, which answers name; a name is only good for posting. */
+  /** The channel's id, as Slack's answers give it; a channel name works only for posting. */
   readonly channel: string;
   /** Slack's id of a message in its channel. */
   readonly ts: string;
@@ -34,14 +34,14 @@ export class SlackRefusal extends TerminalError {
 export interface SlackApiOptions {
   readonly token: string;
   readonly apiURL: string;
-  /** Slack limits messages by channel: sinks that write to the same ones share a rate. */
+  /** Slack limits messages per channel: sinks that write to the same one share a rate limit. */
   readonly lane: string | undefined;
 }
 
 type Method = 'chat.postMessage' | 'chat.update' | 'reactions.add';
 type Answer = Readonly<Record<string, unknown>>;
 
-/** Errors that may pass by themselves; every other one stays. */
+/** Transient errors; all others are permanent. */
 const PASSING: ReadonlySet<string> = new Set([
   'fatal_error',
   'internal_error',
@@ -52,7 +52,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'external_channel_migrating',
   'update_failed',
 ]);
-/** What to do about those that a configuration can cause. */
+/** What to do about errors that the configuration can cause. */
 const REMEDIES: Readonly<Record<string, string>> = {
   invalid_auth: 'check the token',
   not_authed: 'check the token',
@@ -65,7 +65,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   is_archived: 'name a channel that is in use',
   invalid_name: 'check completionEmoji',
 };
-/** It is the token, whatever is asked with it. A channel may be one of several, and a scope is that of one method. */
+/** Errors of the token itself, for any request. Not of a channel, which may be one of several, or a scope, which is a method's. */
 const UNUSABLE: ReadonlySet<string> = new Set([
   'invalid_auth',
   'not_authed',
@@ -107,11 +107,11 @@ export class SlackApi {
   }
 
   async update({ channel, ts }: MessagePlace, content: Content, context: CallContext): Promise<void> {
-    // Without them, what the message had would stay.
+    // Without these defaults, the message would keep its old text or attachments.
     await this.#call('chat.update', { channel, ts, text: '', attachments: [], ...content }, context);
   }
 
-  /** The same emoji twice is no failure. */
+  /** Adding the same emoji twice is not a failure. */
   async react({ channel, ts }: MessagePlace, emoji: string, context: CallContext): Promise<void> {
     try {
       await this.#call('reactions.add', { channel, timestamp: ts, name: emoji }, context);
@@ -135,12 +135,12 @@ export class SlackApi {
   }
 }
 
-/** Slack says in the body of a 200 what it refuses. @throws for anything but `"ok": true` */
+/** Slack reports refusals in the body of a 200. @throws for anything but `"ok": true` */
 function assertOk({ body, headers }: ReceiverResponse, method: Method, host: string): void {
   const answer = parsed(body);
   if (answer?.['ok'] === true) return;
   const code = answer?.['error'];
-  // Nothing else is quoted: whatever answers in Slack's place may echo the request.
+  // Nothing else is quoted: a server in Slack's place may echo the request.
   if (typeof code !== 'string' || !/^\w{1,60}$/.test(code))
     throw new Error(`${host} answered 2xx to ${method}, but not as Slack does: wanted {"ok": true}`);
   const remedy = REMEDIES[code];
@@ -161,7 +161,7 @@ function parsed(body: string): Answer | undefined {
   }
 }
 
-/** Servers of the same kind may not name the channel. */
+/** Slack-compatible servers may not return the channel. */
 function placeIn({ channel, ts }: Answer, asked: string): MessagePlace {
   return { channel: typeof channel === 'string' ? channel : asked, ts: typeof ts === 'string' ? ts : '' };
 }

@@ -1,5 +1,5 @@
 /**
- * The Adaptive Card of a change. Everything that comes from the cluster stands in text runs, which know no Markdown: nothing in
+ * The Adaptive Card of a change. Everything from the cluster is in text runs, which do not interpret Markdown: nothing in
  * an object can make a link or mention anybody (https://learn.microsoft.com/adaptive-cards/create/textfeatures).
  */
 import type { Action, Change } from '../../src/change.ts';
@@ -17,12 +17,12 @@ export interface Card {
   readonly [member: string]: unknown;
 }
 
-/** A message holds 28 KB (https://learn.microsoft.com/connectors/teams); Workflows puts a little of its own around the card. */
+/** A message holds 28 KB (https://learn.microsoft.com/connectors/teams); Workflows adds a small envelope to the card. */
 export const MAX_MESSAGE_BYTES = 27 * 1024;
 const MAX_HEADLINE_CHARS = 300;
-/** More than the longest line of a diff, which may differ in its end alone. */
+/** More than the longest line of a diff, which may differ only at its end. */
 const MAX_LINE_CHARS = 1_200;
-/** What a line that tells how much is missing takes. */
+/** The size of the line that says how much is missing. */
 const NOTE_BYTES = 300;
 
 const COLORS: Readonly<Record<Action, string>> = {
@@ -41,8 +41,8 @@ export function messageOf(card: Card): object {
 }
 
 /**
- * Headline, who and where, then a line per changed field, then the diff; cut, visibly, at what a message holds.
- * @param insteadOf in whose place a fallback tells
+ * Headline, who and where, then a line per changed field, then the diff; cut visibly at what a message holds.
+ * @param insteadOf the sink that a fallback replaces
  */
 export function cardOf(change: Change, clusterName: string, insteadOf?: string): Card {
   const headline = cut(headlineOf(change), MAX_HEADLINE_CHARS);
@@ -58,7 +58,7 @@ export function cardOf(change: Change, clusterName: string, insteadOf?: string):
   return adaptiveCard(headline, [line(title), line(subtitle), { type: 'Container', style: 'emphasis', items }]);
 }
 
-/** Empty where nobody is stood in for. */
+/** Empty unless this is a fallback. */
 export function inPlaceOf(insteadOf: string | undefined): string {
   return insteadOf === undefined ? '' : `in place of ${insteadOf}`;
 }
@@ -75,7 +75,7 @@ export function adaptiveCard(fallbackText: string, body: readonly Card[]): Card 
   };
 }
 
-/** As many lines as there is room for, in bytes; the last one says how many are missing. */
+/** As many lines as fit into `room` bytes; the last one says how many are missing. */
 function fitting(lines: readonly string[], room: number): readonly Card[] {
   const items: Card[] = [];
   let bytes = 0;
@@ -94,7 +94,7 @@ function fitting(lines: readonly string[], room: number): readonly Card[] {
   return items;
 }
 
-/** Teams shows HTML, in which blanks at the beginning are none, and several are one: a diff of YAML would be without its levels. */
+/** Teams shows HTML, which drops leading blanks and joins several into one: a diff of YAML would lose its indentation. */
 function indented(text: string): string {
   return text.replace(/^ +| {2,}/g, (blanks) => '\u00a0'.repeat(blanks.length));
 }
@@ -106,7 +106,7 @@ function colorOf(change: Change): string {
   return alert.level === 'Failure' ? 'Attention' : 'Warning';
 }
 
-/** A line of its own: whether a line feed in a run breaks the line is up to the client. */
+/** A line of its own, since it is up to the client whether a line feed in a run breaks the line. */
 export function line(textRun: Card): Card {
   return { type: 'RichTextBlock', spacing: 'None', inlines: [textRun] };
 }

@@ -4,20 +4,20 @@ import { detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { adaptiveCard, inPlaceOf, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
 
-/** Of what is said of one object. */
+/** Of the detail about one object. */
 const MAX_DETAIL_CHARS = 150;
-/** What the card takes besides its groups, generously. */
+/** A generous estimate of the card without its groups. */
 const FRAME_BYTES = 1_000;
 const AWAY = ' while nothing was watching';
 
 interface Group {
   readonly head: string;
-  /** Of those of whom no more is to be said. */
+  /** Objects without a detail. */
   readonly names: string[];
   readonly details: string[];
 }
 
-/** How many of the changes one card can name: always one. */
+/** How many of the changes one card can name: at least one. */
 export function fitting(changes: readonly Change[]): number {
   const heads = new Set<string>();
   let bytes = FRAME_BYTES;
@@ -32,7 +32,7 @@ export function fitting(changes: readonly Change[]): number {
   return changes.length;
 }
 
-/** By what happened to which kind in which namespace, in the order in which the first of each was seen. */
+/** Grouped by action, kind and namespace, in the order in which the first change of each group was seen. */
 export function digestOf(changes: readonly Change[], clusterName: string, insteadOf?: string): Card {
   const isAway = changes.every(({ flags }) => flags.whileAway === true);
   const where = clusterName === '' ? '' : ` in ${clusterName}`;
@@ -59,14 +59,14 @@ function groupsOf(changes: readonly Change[], saysAway: boolean): Iterable<Group
   return groups.values();
 }
 
-/** @param saysAway where not all of them happened while nothing was watching */
+/** @param saysAway set if only some of the changes happened while nothing was watching */
 function headOf(change: Change, saysAway: boolean): string {
   const { gvk, namespace, flags } = change;
   const away = saysAway && flags.whileAway === true ? AWAY : '';
   return `${gvk.kind.toLowerCase()} ${happened(change)}${away}${namespace === undefined ? '' : ` · ${namespace}`}`;
 }
 
-/** An alert tells of a failure, whatever the action of the change that led to it. */
+/** An alert is about a failure, whatever the action of the change that led to it. */
 function happened({ action, notes: { alert } }: Change): string {
   if (alert === undefined) return action;
   return alert.status === 'resolved' ? 'resolved' : alert.level.toLowerCase();
@@ -88,7 +88,7 @@ function detailLine(text: string): Card {
   return line(run(text, { fontType: 'Monospace', size: 'Small' }));
 }
 
-/** With the comma that follows. */
+/** Including the comma that follows. */
 function bytesOf(part: Card | string): number {
   return Buffer.byteLength(JSON.stringify(part));
 }

@@ -121,7 +121,7 @@ function isCard(value: unknown): value is Card {
   return typeof value === 'object' && value !== null && 'type' in value && value.type === 'AdaptiveCard';
 }
 
-/** Connectors answer 200 and say in the body what Teams behind them has answered. */
+/** Connectors answer 200 and report in the body what Teams behind them answered. */
 function assertTaken(response: ReceiverResponse, host: string): void {
   assertNoPage(response, host);
   const status = /\bHTTP error (\d{3})\b/.exec(response.body)?.[1];

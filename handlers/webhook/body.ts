@@ -10,9 +10,9 @@ import type { Options } from './options.ts';
 export interface Body {
   /** Unless a header says otherwise. */
   readonly contentType: string;
-  /** @throws TerminalError naming the field, when it cannot be rendered */
+  /** @throws TerminalError naming the field, if it cannot be rendered */
   render(change: Change, scope: TemplateScope): string;
-  /** A shorter one for when that is too long, if there is one. */
+  /** A shorter body for when that one is too long, if there is one. */
   shorter?(change: Change): string;
 }
 
@@ -35,20 +35,20 @@ export function compileBody({ layout, body }: Pick<Options, 'layout' | 'body'>):
   return { contentType, render: (change) => JSON.stringify(documentOf(change)), shorter: shortJson };
 }
 
-/** Without the manifests, which it names as left out. */
+/** The change without the manifests, which are named as left out. */
 function shortJson(change: Change): string {
   const omitted = (['before', 'after'] as const).filter((name) => change[name] !== undefined);
   return JSON.stringify({ ...summaryOf(change), omitted });
 }
 
-/** How it is sent, and how long that may be. */
+/** How a body is encoded, and how long it may be. */
 export interface Bounds {
   readonly maxBodyBytes: number;
-  /** What is put around it, which counts. */
+  /** Adds an envelope, which counts towards the length. */
   readonly wrap?: ((text: string) => string) | undefined;
 }
 
-/** @throws TerminalError when even the shorter one is longer than `maxBodyBytes` */
+/** @throws TerminalError if even the shorter body is longer than `maxBodyBytes` */
 export function boundedBody(
   body: Body,
   change: Change,
@@ -67,6 +67,6 @@ export function boundedBody(
 }
 
 function fits(text: string, maxBytes: number): boolean {
-  // A character is at most 3 bytes of UTF-8 per UTF-16 unit: nearly always decided without counting them.
+  // A UTF-16 unit is at most 3 bytes of UTF-8, so the bytes rarely have to be counted.
   return text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes;
 }

@@ -38,7 +38,7 @@ export function structured(attributes: Attributes, body: string, contentType: st
 export const STRUCTURED_TYPE = 'application/cloudevents+json; charset=utf-8';
 export const BATCH_TYPE = 'application/cloudevents-batch+json; charset=utf-8';
 
-/** The attributes as headers. Values are percent-encoded but for printable ASCII (3.1.3.2 of the binding). */
+/** The attributes as headers. Everything but printable ASCII is percent-encoded (3.1.3.2 of the binding). */
 export function binaryHeaders(attributes: Attributes): Record<string, string> {
   return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`ce-${name}`, encoded(String(value))]));
 }

@@ -7,7 +7,7 @@ import { loadHandler } from '../../src/chain/load.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/errors.ts';
 
-/** What `check` says of this configuration, without the folder. */
+/** What `check` says about this configuration, without the folder. */
 async function problemsIn(t: TestContext, toml: string, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'watchchain-webhook-'));
   t.after(() => rmSync(folder, { recursive: true }));

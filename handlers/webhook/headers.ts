@@ -1,4 +1,4 @@
-/** Headers whose values are templates: one line each, and none that belongs to the connection. */
+/** Headers whose values are templates: one line each, without those that belong to the connection. */
 import { z } from 'zod';
 import { TerminalError } from '../../src/errors.ts';
 import { template } from '../../src/template/fields.ts';
@@ -13,7 +13,7 @@ const RESERVED: ReadonlySet<string> = new Set(
   'connection content-length expect host keep-alive te trailer transfer-encoding upgrade'.split(' '),
 );
 
-/** Values by name; names in any case, each once. */
+/** Values by name; each name once, whatever its case. */
 export const headerTemplates = z.record(z.string(), template).superRefine((headers, context) => {
   const seen = new Set<string>();
   for (const name of Object.keys(headers)) {
@@ -31,7 +31,7 @@ function problemOf(name: string, seen: ReadonlySet<string>): string | undefined 
 }
 
 export interface Headers {
-  /** By lower-case name. @throws TerminalError naming the header, also when a value has a line break or a control character */
+  /** By lower-case name. @throws TerminalError naming the header, also if a value has a line break or a control character */
   render(scope: TemplateScope): Record<string, string>;
 }
 
@@ -57,6 +57,6 @@ function headerValue(template: Template, field: string, scope: TemplateScope): s
       );
     }
   }
-  // The client writes one byte per character: these bytes are UTF-8.
+  // The client writes one byte per character, so encode to UTF-8 first.
   return Buffer.from(value, 'utf8').toString('latin1');
 }

@@ -117,7 +117,7 @@ function shown({ method, body }: Request): string {
   return `${method} ${body}`;
 }
 
-/** What becomes an error of an answer, which may be an echo, is scrubbed first: cut off, a secret is not found any more. */
+/** An answer that becomes an error may echo the request. It is scrubbed before it is cut: a secret cut in two is not found. */
 function answerReader(scrub: (text: string) => string): (body: string) => Answer {
   const read = (body: string): Answer => {
     try {
@@ -132,7 +132,7 @@ function answerReader(scrub: (text: string) => string): (body: string) => Answer
   };
 }
 
-/** Tokens and the like, which a receiver may echo: the values of headers that are called so and are no templates. */
+/** Tokens and the like, which a receiver may echo: the values, unless templates, of headers with secret-sounding names. */
 function secretsIn(headers: Options['headers']): readonly string[] {
   return Object.entries(headers)
     .filter(([name, value]) => /auth|token|key|secret|cookie|passw|credential/i.test(name) && !value.includes('{{'))

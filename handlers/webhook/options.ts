@@ -1,11 +1,11 @@
-/** What a webhook's table may say. */
+/** The options of a webhook. */
 import { z } from 'zod';
 import { patterns } from '../../src/config/fields.ts';
 import { reach, signingSecrets } from '../../src/delivery/fields.ts';
 import { layout, template } from '../../src/template/fields.ts';
 import { headerTemplates } from './headers.ts';
 
-/** They would change what the connection is, not what is sent. */
+/** These would change the connection, not what is sent. */
 const NO_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE']);
 
 export const options = z

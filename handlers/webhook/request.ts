@@ -1,4 +1,4 @@
-/** From a change, or several, to the request that tells of it. */
+/** Turns one or several changes into a request. */
 import { idempotencyKey, type Change } from '../../src/change.ts';
 import type { HandlerContext } from '../../src/chain/handler.ts';
 import { requestOf } from '../../src/plugin/contract.ts';
@@ -15,7 +15,7 @@ export interface Request {
   readonly body: string;
 }
 
-/** Compiles what the request of one change is made of. What it answers throws TerminalError naming the field. */
+/** Compiles the request for one change. The result throws TerminalError naming the field. */
 export function compileRequest(options: Options): (change: Change, key: string) => Request {
   const { cloudEvents, maxBodyBytes } = options;
   const method = options.method.toUpperCase();
@@ -41,7 +41,7 @@ export function compileRequest(options: Options): (change: Change, key: string) 
   };
 }
 
-/** Compiles the question of the plug-in contract. What it answers throws TerminalError when it is too long. */
+/** Compiles the request of the plug-in contract. The result throws TerminalError if the request is too long. */
 export function compileQuestion(options: Options): (change: Change, context: HandlerContext) => Request {
   const { maxBodyBytes } = options;
   const method = options.method.toUpperCase();
@@ -58,13 +58,13 @@ export function compileQuestion(options: Options): (change: Change, context: Han
 }
 
 export interface BatchRequest {
-  /** A list of them, in their order. @throws TerminalError naming the field, when one cannot be rendered */
+  /** One request for the changes, in order. @throws TerminalError naming the field, if one cannot be rendered */
   of(changes: readonly Change[]): Request;
-  /** How many of them, from the first on, fit into one request. One that cannot be rendered is left for a request of its own. */
+  /** How many changes, from the first on, fit into one request. One that cannot be rendered is left for a request of its own. */
   fits(changes: readonly Change[]): number;
 }
 
-/** Compiles what the request of several changes is made of: headers that are no templates, and a body for each. */
+/** Compiles the request for several changes: headers without templates, and a body for each. */
 export function compileBatch(options: Options, handlerId: string): BatchRequest {
   const { cloudEvents, maxBodyBytes } = options;
   const method = options.method.toUpperCase();

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { testContext } from '../../src/testing/handler.ts';
 import { connected, failureOf, requestOf, scaled } from '../../src/testing/test-webhook.ts';
 
-/** A receiver in another language, with the algorithm written anew from the specification. */
+/** A receiver in another language, with the algorithm written independently from the specification. */
 const VERIFIER = `
 import base64, hashlib, hmac, http.server, sys
 KEYS = [base64.b64decode(secret.removeprefix("whsec_")) for secret in sys.argv[1:]]
@@ -52,7 +52,7 @@ describe('webhook: signatures', () => {
   });
 
   test('a header that the receiver echoes is not told', async (t) => {
-    // As echo puts it into a Secret, whose line feed is not sent.
+    // As `echo` writes it into a Secret; its line feed is not sent.
     for (const token of ['t0k3n-t0k3n', 't0k3n-t0k3n\n']) {
       const headers = { Authorization: `Bearer ${token}`, 'X-Kind': 'deployment' };
       const failure = await failureOf(t, { headers }, scaled, {
