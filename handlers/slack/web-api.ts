@@ -65,7 +65,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   is_archived: 'name a channel that is in use',
   invalid_name: 'check completionEmoji',
 };
-/** Errors of the token itself, for any request. Not of a channel, which may be one of several, or a scope, which is a method's. */
+/** Errors of the token itself, for any request: not of a channel, which may be one of several, or of a single method's scope. */
 const UNUSABLE: ReadonlySet<string> = new Set([
   'invalid_auth',
   'not_authed',

@@ -1,4 +1,4 @@
-/** The chains of a configuration: handlers with checked options, resources without doubles. */
+/** The chains of a configuration: handlers with checked options, resources without duplicates. */
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { isConfigError } from '../errors.ts';
 import { namesEvent } from '../event.ts';
@@ -20,9 +20,9 @@ interface WrittenTable {
   readonly table: Readonly<Record<string, unknown>>;
 }
 
-/** A chain or branch as it stands in the file, perhaps with mistakes: what can be checked of it is. */
+/** A chain or branch as written in the file, possibly with mistakes: the rest is still checked. */
 export interface WrittenChain extends WrittenTable {
-  /** Of a branch after that of its chain: `default/ops`. */
+  /** For a branch, prefixed by its chain's: `default/ops`. */
   readonly name: string;
   readonly branches: readonly WrittenChain[];
 }
@@ -32,14 +32,14 @@ export interface ChainSurroundings {
   readonly isSecret: (path: Path) => boolean;
   /** Paths in options are relative to it. */
   readonly folder: string;
-  /** What is quiet around it: at the top of the file, and for a branch in each chain that it is in. */
+  /** The `quiet` tables that apply: those at the top of the file, and for a branch those of the chains around it. */
   readonly quiet: readonly WrittenTable[];
   /** `config.toml:12` */
   readonly at: (path: Path) => string;
   readonly problems: Problem[];
 }
 
-/** The top level, unless it has no chain of its own beside `[[chain]]`s, then the others in their order. */
+/** The top level, unless there are only `[[chain]]`s, then the others in order. */
 export function writtenChains(file: Readonly<Record<string, unknown>>): readonly WrittenChain[] {
   const others = tablesIn(file['chain'], ['chain']).map(({ table, path }) => written(nameOf(table), path, table));
   const hasDefault = others.length === 0 || ['resource', 'handler', 'branch'].some((part) => file[part] !== undefined);
@@ -62,7 +62,7 @@ function nameOf({ name }: Readonly<Record<string, unknown>>): string {
   return typeof name === 'string' ? name : '';
 }
 
-/** What the schema cannot say: nothing to watch, nothing to do, a name taken twice. */
+/** Checks what the schema cannot: nothing to watch, nothing to do, a name used twice. */
 export function checkChains(chains: readonly WrittenChain[], problems: Problem[], targets: readonly string[]): void {
   const taken = new Set<string>();
   for (const { name, path, table, branches } of chains) {
@@ -83,7 +83,7 @@ export function checkChains(chains: readonly WrittenChain[], problems: Problem[]
   }
 }
 
-/** The chains that are told of dead letters; a name that none has is a problem. */
+/** The chains that receive dead letters; an unknown name is a problem. */
 export function deadLetterChains(
   file: Readonly<Record<string, unknown>>,
   chains: readonly WrittenChain[],
@@ -112,7 +112,7 @@ export interface LoadedChain {
 
 export async function loadChain(chain: WrittenChain, around: ChainSurroundings): Promise<LoadedChain> {
   const own = quietIn(chain);
-  // At the top level they are the same.
+  // At the top level the two are the same.
   const surroundings = { ...around, quiet: chain.path.length === 0 ? own : [...around.quiet, ...own] };
   const handlers = await loadHandlers(chain, surroundings);
   return { handlers, branches: await Promise.all(chain.branches.map((branch) => loadChain(branch, surroundings))) };
@@ -122,7 +122,7 @@ export function quietIn({ path, table }: WrittenTable): readonly WrittenTable[] 
   return tablesIn(table['quiet'], [...path, 'quiet']);
 }
 
-/** The handlers of one chain; what is wrong with them goes to the problems, and they are left out. */
+/** The handlers of one chain. Mistakes are added to the problems; a handler that cannot be loaded is left out. */
 async function loadHandlers(chain: WrittenChain, surroundings: ChainSurroundings): Promise<readonly HandlerConfig[]> {
   const written = writtenHandlers(chain, surroundings.quiet);
   const loaded = await Promise.all(written.map((handler) => loadOne(chain.name, handler, surroundings)));
@@ -141,7 +141,7 @@ async function loadHandlers(chain: WrittenChain, surroundings: ChainSurroundings
   return resolveFallbacks(chain.name, handlers, surroundings.problems);
 }
 
-/** Several of one name without an id are told apart by their order, as kwatchman has them: `slack`, `slack-2`. */
+/** Handlers of the same name without an id are numbered in order, as in kwatchman: `slack`, `slack-2`. */
 function numbered(handlers: readonly LoadedHandler[]): readonly LoadedHandler[] {
   const given = new Set(handlers.filter(({ isNamed }) => isNamed).map(({ config }) => config.id));
   const free = (id: string): string => {
@@ -153,16 +153,16 @@ function numbered(handlers: readonly LoadedHandler[]): readonly LoadedHandler[] 
   return handlers.map((one) => (one.isNamed ? one : { ...one, config: { ...one.config, id: free(one.config.id) } }));
 }
 
-/** A handler as it stands in the file. */
+/** A handler as written in the file. */
 interface WrittenHandler {
   readonly name: string;
-  /** Its own, within the chain; undefined: the handler's name. */
+  /** Unique within the chain; undefined: the handler's name. */
   readonly id: unknown;
   readonly options: Readonly<Record<string, unknown>>;
   readonly path: Path;
 }
 
-/** The `[[handler]]`s, after what is quiet: a branch asks again, of what a timer in it tells. */
+/** The `[[quiet]]` tables, then the `[[handler]]`s. A branch repeats those of its chain, for what a timer inside it reports. */
 function writtenHandlers({ path, table }: WrittenChain, quiet: readonly WrittenTable[]): readonly WrittenHandler[] {
   const quieting = quiet.map((one): WrittenHandler => {
     return { name: 'quiet', id: undefined, options: one.table, path: one.path };
@@ -177,7 +177,7 @@ function writtenHandlers({ path, table }: WrittenChain, quiet: readonly WrittenT
 interface LoadedHandler {
   readonly config: HandlerConfig;
   readonly path: Path;
-  /** It has an id of its own. */
+  /** The file gives it an id. */
   readonly isNamed: boolean;
 }
 
@@ -210,7 +210,7 @@ async function loadOne(
   return { config, path, isNamed: typeof id === 'string' };
 }
 
-/** What a resource gets that says nothing itself: from `--namespace` and `--label-selector`. */
+/** Defaults for resources, from `--namespace` and `--label-selector`. */
 export interface ResourceDefaults {
   readonly namespaces: readonly string[];
   readonly labelSelector: string;
@@ -234,7 +234,7 @@ export function toResources(
     if (isEverywhere) return one.namespaces.length === 0 && firstTime(key) ? [{ ...one, events }] : [];
     const patterns = together.flatMap(({ namespaces }) => namespaces.filter(isPattern));
     const namespaces = one.namespaces
-      // Two patterns may mean the same namespace: they are watched together, where the first of them stands.
+      // Two patterns may match the same namespace: they are watched together, by the first resource that has one.
       .flatMap((name) => (isPattern(name) ? patterns : name))
       .filter((name) => isPattern(name) || !patterns.some((pattern) => covers(pattern, name)))
       .filter((name) => firstTime(`${key} ${name}`));
@@ -255,7 +255,7 @@ function toResource(table: ResourceTable, defaults: ResourceDefaults, at: string
   };
 }
 
-/** `*` is another word for all of them, as for one resource of those that `--namespace` limits. */
+/** `*` means all namespaces, such as for one resource in spite of `--namespace`. */
 function withoutAll(namespaces: readonly string[]): readonly string[] {
   return namespaces.includes('*') ? [] : namespaces;
 }
@@ -268,22 +268,22 @@ function toEvents(
   return [{ namespaces, repeats, maxAgeMs: maxAge === undefined ? undefined : durationMs(maxAge, Infinity) }];
 }
 
-/** Both API groups serve the same Events: of each chain's, one is watched, the first. */
+/** Both API groups serve the same Events: each chain watches only the first one it names. */
 function selectionKey({ kind, apiVersion, labelSelector, fieldSelector, events }: ResourceConfig): string {
   const what = events === undefined ? nameOfKind(kind, apiVersion) : ['event', null];
   return JSON.stringify([...what, labelSelector, fieldSelector]);
 }
 
-/** `deploy`, `Deployments` and `deployments.apps` are one kind; of those that only a cluster knows, each spelling is one. */
+/** `deploy`, `Deployments` and `deployments.apps` are one kind; for kinds that only a cluster knows, each spelling is a kind. */
 function nameOfKind(kind: string, apiVersion: string | undefined): readonly unknown[] {
   const known = resolveBuiltIn(kind, apiVersion);
   return known.kind === 'found' ? [known.resource.group, known.resource.resource] : [kind.toLowerCase(), apiVersion];
 }
 
-/** How a chain works that says nothing about it. */
+/** Settings that a chain inherits unless it has its own. */
 type Manner = Pick<BranchTable, 'coalesce' | 'retry' | 'concurrency' | 'deadLetters'>;
 
-/** What a table of the file means: its own word counts, then what is `around` it: the chain of a branch, then the top level. */
+/** The chain of a table: its own settings, then those `around` it: for a branch its chain's, then the top level's. */
 export function toChain(
   { name, branches: written }: WrittenChain,
   table: BranchTable,
@@ -308,7 +308,7 @@ export function toChain(
     }),
     retry: toRetry(manner.retry),
     concurrency: manner.concurrency ?? 8,
-    // One that cannot be told of either must not go round in circles.
+    // A dead letter of the dead-letter chain itself must not go round in circles.
     deadLettersTo: name.split('/')[0] === manner.deadLetters ? undefined : manner.deadLetters,
     awayFrom,
     coalesce: manner.coalesce ?? true,

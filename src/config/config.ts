@@ -10,13 +10,13 @@ import type { Retention } from '../store/store.ts';
 export interface Config {
   /** As given on the command line, for messages; handler paths are relative to its folder. */
   readonly file: string;
-  /** Absolute paths of those files that were read and hold credentials, as far as can be told. */
+  /** Absolute paths of the files that were read and, as far as can be determined, hold credentials. */
   readonly secretFiles: readonly string[];
-  /** What another tool's file says that is left out or works otherwise here, each with file and line. */
+  /** What is left out of another tool's file or works differently here, each with file and line. */
   readonly warnings: readonly string[];
-  /** Whole values that hold something of the environment or of another file: they are not shown. */
+  /** Whole values that contain something from the environment or another file: they are not shown. */
   readonly outside: readonly string[];
-  /** Its handlers may run programs without `--enable-exec`: another tool's, which names its plug-in. */
+  /** Its handlers may run programs without `--enable-exec`, since it is another tool's, which names its plug-in. */
   readonly mayRunPrograms: boolean;
   /** Of the service's own log; flags win. */
   readonly log: { readonly level: LogLevel | undefined; readonly format: LogFormat | undefined };
@@ -27,18 +27,18 @@ export interface Config {
     /** By default the file's name without its extension. */
     readonly name: string;
   };
-  /** For how long, and how much of it, what has ended is kept. */
+  /** How long, and how much of, what has ended is kept. */
   readonly history: Retention;
-  /** What happened while nothing was watching: one change each, or none. How they are told: see {@link ChainConfig.awayFrom}. */
+  /** What happened while nothing was watching: one change each, or none. How they are sent: see {@link ChainConfig.awayFrom}. */
   readonly whileAway: 'each' | 'ignore';
-  /** What exists when a scope is listed for the first time: nothing to tell, or added. */
+  /** What exists when a scope is first listed: not reported, or reported as added. */
   readonly existing: 'silent' | 'added';
   readonly redact: RedactConfig;
   readonly web: WebConfig;
   readonly lookup: LookupConfig;
-  /** Undefined: whoever is started works. */
+  /** Undefined: every process that is started works. */
   readonly lease: LeaseConfig | undefined;
-  /** Undefined: nobody is told that all is well. */
+  /** Undefined: no heartbeat is sent. */
   readonly heartbeat: HeartbeatConfig | undefined;
   /** Undefined: changes are not traced. */
   readonly tracing: TracingConfig | undefined;
@@ -47,18 +47,18 @@ export interface Config {
 }
 
 export interface ClusterConfig {
-  /** Paths in the manner of KUBECONFIG: several are merged by client-node's rules. Undefined: the usual places. */
+  /** Paths as in KUBECONFIG: several are merged by client-node's rules. Undefined: the usual places. */
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
   /** Shown in every message; undefined: the kubeconfig's cluster name, or `in-cluster`. */
   readonly name: string | undefined;
-  /** In the place of a kubeconfig. */
+  /** Instead of a kubeconfig. */
   readonly direct: DirectAccess | undefined;
-  /** After so long without a byte a watch counts as dead, milliseconds. Undefined: after three bookmarks that did not come, 90 to 150 s. */
+  /** How long without a byte until a watch counts as dead, milliseconds. Undefined: three missing bookmarks, 90 to 150 s. */
   readonly maxSilenceMs: number | undefined;
 }
 
-/** An API server and who to be there, without a kubeconfig. */
+/** An API server and its credentials, without a kubeconfig. */
 export interface DirectAccess {
   readonly server: string;
   readonly token: string | undefined;
@@ -66,7 +66,7 @@ export interface DirectAccess {
   readonly tokenFile: string | undefined;
   /** Absolute; undefined: the system's authorities. */
   readonly caFile: string | undefined;
-  /** Its certificate is not checked. */
+  /** Whether its certificate is not checked. */
   readonly insecure: boolean;
 }
 
@@ -79,16 +79,16 @@ export interface LookupConfig {
   readonly burst: number;
 }
 
-/** `[lease]` of the configuration: of several processes only the one that holds this Lease works. */
+/** `[lease]` of the configuration: among several processes, only the holder of this Lease works. */
 export interface LeaseConfig {
   readonly name: string;
-  /** Undefined: the pod's own, or that of the kubeconfig's context. */
+  /** Undefined: the pod's own namespace, or that of the kubeconfig's context. */
   readonly namespace: string | undefined;
   /** Whole seconds, in milliseconds. */
   readonly durationMs: number;
 }
 
-/** A request now and then while all is well, to somebody who raises the alarm when it stays away. */
+/** A regular request while all is well, to a service that raises the alarm if it does not come. */
 export interface HeartbeatConfig {
   /** A secret. */
   readonly url: string;
@@ -96,41 +96,41 @@ export interface HeartbeatConfig {
   readonly everyMs: number;
 }
 
-/** Where the trips of changes are told as OpenTelemetry traces. */
+/** Where OpenTelemetry traces of changes are sent. */
 export interface TracingConfig {
   /** Of the collector, without `/v1/traces`. May hold a secret. */
   readonly endpoint: string;
   /** Secrets. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Of all changes, 0 to 1. */
+  /** The share of changes that are traced, 0 to 1. */
   readonly ratio: number;
 }
 
 /** `[web]` of the configuration. */
 export interface WebConfig {
-  /** Who knows it may see and do everything. */
+  /** Whoever knows it may see and do everything. */
   readonly token: string | undefined;
-  /** Ask the cluster who a token is, and whether that one may see the path: TokenReview and SubjectAccessReview. */
+  /** Ask the cluster whose a token is, and whether that user may see the path: TokenReview and SubjectAccessReview. */
   readonly clusterAccess: boolean;
-  /** Names under which people reach us, beside loopback and addresses. */
+  /** Host names under which the service is reached, besides loopback and IP addresses. */
   readonly hosts: readonly string[];
-  /** Where a proxy serves us: `/watchchain`; empty: at the root. */
+  /** The path at which a proxy serves us: `/watchchain`; empty: the root. */
   readonly basePath: string;
-  /** Whoever reaches the address may see and do everything. */
+  /** Whether everybody who reaches the address may see and do everything. */
   readonly open: boolean;
-  /** What stands before the names of kubernetes-event-exporter's metrics; undefined: they are not shown. */
+  /** The prefix of kubernetes-event-exporter's metrics; undefined: they are not exposed. */
   readonly exporterMetrics: string | undefined;
   readonly podWatcher: PodWatcherConfig;
 }
 
 /** How `/status` and `/pod-restart-alerts` answer. */
 export interface PodWatcherConfig {
-  /** Who reads the alerts has read them, as there; else they are marked by a POST. */
+  /** Reading the alerts marks them as read, as in the Pod Watcher; otherwise a POST does. */
   readonly resetOnRead: boolean;
   /** Whether alerts carry the Events of their pods. */
   readonly includeEvents: boolean;
   readonly pageRefreshSeconds: number;
-  /** IANA name: of the times that are no RFC 3339. */
+  /** IANA name, for the times that are not RFC 3339. */
   readonly timeZone: string;
   /** As they were given to pod-watcher. */
   readonly host: string | undefined;
@@ -146,20 +146,20 @@ export interface RedactConfig {
 
 export interface ChainConfig {
   readonly name: string;
-  /** Equal for two chains that were written the same, references replaced. Tells nothing of what was written. */
+  /** Equal for two chains with the same configuration, references resolved. Reveals nothing of it. */
   readonly fingerprint: string;
   readonly resources: readonly ResourceConfig[];
   readonly handlers: readonly HandlerConfig[];
-  /** Chains `name/branch` without resources: each gets what passed the handlers. */
+  /** Chains named `name/branch` without resources: each gets what passed the handlers. */
   readonly branches: readonly ChainConfig[];
   readonly retry: RetryConfig;
-  /** Handlers of this chain that run at once. Default 8: it bounds what a crash can send twice. */
+  /** How many handlers of this chain run at once. Default 8: it bounds what a crash can send twice. */
   readonly concurrency: number;
-  /** The chain that is told of what this one gives up. */
+  /** The chain that receives this one's dead letters. */
   readonly deadLettersTo?: string | undefined;
-  /** Whether changes of one object that waited for long are told as one. Default true. */
+  /** Whether waiting changes of one object may be merged. Default true. */
   readonly coalesce: boolean;
-  /** From how many on, changes that happened while nothing was watching are told in one summary; undefined: each as any other. */
+  /** From this many on, changes that happened while nothing was watching are sent as one summary; undefined: like any others. */
   readonly awayFrom: number | undefined;
 }
 
@@ -183,18 +183,18 @@ export interface ResourceConfig {
   readonly namespaces: readonly string[];
   readonly labelSelector: string;
   readonly fieldSelector: string;
-  /** For Kubernetes Events only: what it says itself, and what those say that are watched together with it. */
+  /** For Kubernetes Events only: its own rules, and those of the resources that are watched together with it. */
   readonly events: readonly EventConfig[] | undefined;
   /** `config.toml:12`, for messages. */
   readonly at: string;
 }
 
 export interface EventConfig {
-  /** For which it is said, as {@link ResourceConfig.namespaces}. */
+  /** The namespaces it applies to, as {@link ResourceConfig.namespaces}. */
   readonly namespaces: readonly string[];
-  /** Which occurrences after the first are told. Default `powers`. */
+  /** Which occurrences after the first are reported. Default `powers`. */
   readonly repeats: Repeats;
-  /** An Event that had happened longer ago when it was seen is not told; undefined: whatever its age. */
+  /** An Event that was older than this when it was seen is not reported; undefined: no limit. */
   readonly maxAgeMs: number | undefined;
 }
 
@@ -205,14 +205,14 @@ export interface HandlerConfig {
   /** Checked by the definition's schema, defaults filled in. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly at: string;
-  /** Of a sink: when it tells of several changes at once. */
+  /** Only for a sink: when it combines several changes in one message. */
   readonly digest?: DigestConfig | undefined;
-  /** Of a sink: another one of its chain, which tells in its place. */
+  /** Only for a sink: another sink of its chain, which delivers in its place. */
   readonly fallback?: FallbackConfig | undefined;
 }
 
 export interface FallbackConfig {
-  /** Its {@link HandlerConfig.id}; it does nothing in its own place. */
+  /** Its {@link HandlerConfig.id}; a fallback does nothing at its own place in the chain. */
   readonly id: string;
   /** For how long the receiver's breaker must have been open. */
   readonly afterMs: number;
@@ -220,11 +220,11 @@ export interface FallbackConfig {
 
 export interface DigestConfig {
   readonly windowMs: number;
-  /** Changes in a window that are told one by one. */
+  /** How many changes in a window are sent one by one. */
   readonly over: number;
 }
 
-/** Sections that are read at the start only: a change of them needs a restart. The chart makes a new pod for them. */
+/** Sections that are read only at the start: changing them needs a restart. The chart makes a new pod for them. */
 export const READ_ONCE = [
   'cluster',
   'state',

@@ -1,22 +1,22 @@
-/** Durations as they are written in a configuration: `"30s"`, `"5m"`, `"1h30m"`, `"250ms"`. */
+/** Durations as written in a configuration: `"30s"`, `"5m"`, `"1h30m"`, `"250ms"`. */
 import { z } from 'zod';
 
 const UNIT_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
 /** Largest unit first, each at most once. */
 const SHAPE = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/;
-/** Node fires a longer timer at once. */
+/** Node fires longer timers immediately. */
 const MAX_MS = 2 ** 31 - 1;
 
-/** A duration of at most 24 days, kept as it was written; {@link durationMs} gives its milliseconds. */
+/** A duration of at most 24 days, kept as written; {@link durationMs} converts it to milliseconds. */
 export const duration = durationOf(
   'must be a duration such as "250ms", "30s", "5m" or "1h30m", at most 24 days',
   MAX_MS,
 );
 
-/** One that no timer waits for, however long. */
+/** A duration that no timer waits for, of any length. */
 export const age = durationOf('must be a duration such as "30s", "5m", "12h" or "90d"', Infinity);
 
-/** {@link duration}, or {@link age}, that is not shorter than another one. */
+/** A {@link duration}, or {@link age}, of at least `least`. */
 export function durationFrom(least: string, kind = duration) {
   return kind.refine((text) => (parse(text, Infinity) ?? Infinity) >= durationMs(least), `must be at least "${least}"`);
 }
@@ -26,8 +26,8 @@ function durationOf(error: string, mostMs: number) {
 }
 
 /**
- * @param mostMs of an {@link age}: Infinity
- * @throws RangeError for what {@link duration} refuses, but for its bound where there is another.
+ * @param mostMs the upper bound; for an {@link age}, Infinity
+ * @throws RangeError for what {@link duration} refuses, with `mostMs` as the bound
  */
 export function durationMs(text: string, mostMs = MAX_MS): number {
   const ms = parse(text, mostMs);

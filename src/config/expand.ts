@@ -9,7 +9,7 @@ const VARIABLE = /^[A-Za-z_]\w*$/;
 
 export interface Expanded {
   readonly value: unknown;
-  /** Paths whose value came from outside the file: they are not shown. */
+  /** Paths whose values came from outside the file: they are not shown. */
   readonly filled: readonly Path[];
   readonly problems: readonly Problem[];
   /** Absolute paths of the files that were referred to, readable or not. */
@@ -18,15 +18,15 @@ export interface Expanded {
 
 export interface ExpandOptions {
   readonly env: NodeJS.ProcessEnv;
-  /** Paths of files are relative to it. */
+  /** Paths of referenced files are relative to it. */
   readonly folder: string;
-  /** Is told of each file that is referred to, by its absolute path, right before it is read. */
+  /** Called with the absolute path of each referenced file, right before it is read. */
   readonly onFile?: ((path: string) => void) | undefined;
 }
 
 /**
  * A copy of `value` with every reference replaced. A missing variable or file is a problem, and so is an empty file; an empty
- * variable is not, because somebody set it so. One line feed at the end of a file is left out.
+ * variable is not, since somebody set it so. A final line feed of a file is left out.
  */
 export function expand(value: unknown, options: ExpandOptions): Expanded {
   const filled: Path[] = [];
@@ -69,7 +69,7 @@ function lookUp(name: string | undefined, env: NodeJS.ProcessEnv): string {
 
 function readReference(file: string): string {
   try {
-    // Reading a pipe or a device may never end, and nothing could stop it.
+    // Reading a pipe or a device may never end, and cannot be aborted.
     const found = statSync(file);
     if (!found.isFile() && !found.isDirectory()) throw new Error('it is no regular file');
     const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
@@ -81,17 +81,17 @@ function readReference(file: string): string {
   }
 }
 
-/** A text that {@link expand} leaves as `text`. */
+/** A text that {@link expand} turns into `text`. */
 export function literal(text: string): string {
   return text.replaceAll('${', () => '$${');
 }
 
-/** A TOML table; dates are objects, too. */
+/** Whether it is a TOML table; dates are objects, too. */
 export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
-/** Into a table without prototype: no key of a file can reach one. */
+/** The result has no prototype that a key of the file could reach. */
 export function mapValues(
   table: Readonly<Record<string, unknown>>,
   map: (value: unknown, key: string) => unknown,

@@ -1,17 +1,17 @@
-/** Files with credentials that others on this machine may read: worth a warning, no refusal. */
+/** Files with credentials that others on this machine may read: a reason to warn, not to refuse. */
 import { stat } from 'node:fs/promises';
 import { SERVICE_ACCOUNT_DIR } from '../source/in-cluster.ts';
 import { isTable } from './expand.ts';
 import { isThere } from './paths.ts';
 import { pathText, type Path } from './problems.ts';
 
-/** Keys whose value is a credential, of the configuration and of HTTP headers; `tokenFile` is none. */
+/** Keys of the configuration, and HTTP headers, whose value is a credential; `tokenFile` is none. */
 const CREDENTIAL = /(token|passw(or)?d|secrets?|credentials?|authorization|cookie|api-?key|webhookurl)$/i;
 const URL_PASSWORD = /^[a-z][a-z+.-]*:\/\/[^/?#@]*:[^/?#@]+@/i;
-/** Its keys are kinds and its values names, `secret` among them. */
+/** Its keys are kinds, such as `secret`, and its values names. */
 const NAMES_ONLY = 'redact';
 
-/** Whether a credential stands in the file itself. @param filled paths whose value comes from elsewhere */
+/** Whether the file itself contains a credential. @param filled paths whose values come from elsewhere */
 export function holdsCredentials(value: Readonly<Record<string, unknown>>, filled: readonly Path[]): boolean {
   const fromElsewhere = new Set(filled.map(pathText));
   const visit = (inner: unknown, path: Path): boolean => {
@@ -25,8 +25,8 @@ export function holdsCredentials(value: Readonly<Record<string, unknown>>, fille
 }
 
 /**
- * A line for each of the files that others may read, with its mode and what to do. None in a pod, where Kubernetes mounts files
- * for everyone and nobody else is; none where a file has no mode.
+ * A line for each file that others may read, with its mode and what to do. Empty in a pod, where Kubernetes mounts files readable
+ * by everyone and there is nobody else, and for files without a mode.
  */
 export async function exposedFiles(
   files: readonly string[],
@@ -40,7 +40,7 @@ export async function exposedFiles(
   return lines.filter((line) => line !== undefined);
 }
 
-/** Of a file that is not ours we may be the group: that is how we read it. */
+/** For a file that we do not own, group access is no exposure: we may be the group, and read it that way. */
 async function exposureOf(file: string, ownUid: number): Promise<string | undefined> {
   const found = await stat(file).catch(() => undefined);
   if (found === undefined) return undefined;

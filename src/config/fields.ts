@@ -1,13 +1,13 @@
-/** Fields that handlers' option schemas share. */
+/** Fields shared by the handlers' option schemas. */
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { quantityOf } from '../template/filters/quantity.ts';
 
-/** How much of a text a pattern looks at, in UTF-16 units: linear time on 1.5 MB is still too long for one change. */
+/** How much of a text a pattern searches, in UTF-16 units: linear time on 1.5 MB is still too long for one change. */
 const PATTERN_INPUT_MAX = 64 * 1024;
 
-/** A regular expression in RE2's syntax; what the engine has against an invalid one is in the message. */
+/** A regular expression in RE2's syntax; for an invalid one the message has the engine's reason. */
 export const pattern = z.string().superRefine((source, context) => {
   try {
     RE2JS.compile(source);
@@ -22,10 +22,10 @@ export const pattern = z.string().superRefine((source, context) => {
 /** One pattern, or several of which any may match. */
 export const patterns = z.union([pattern, z.array(pattern).min(1)]);
 
-/** Whether any of them is found in the text, anywhere unless it is anchored. */
+/** Whether any of the patterns matches in the text, anywhere unless anchored. */
 export type Matcher = (text: string) => boolean;
 
-/** Compiles what {@link patterns} has checked. @throws on an invalid pattern. */
+/** Compiles patterns checked by {@link patterns}. @throws on an invalid pattern. */
 export function compilePatterns(sources: z.output<typeof patterns>, options: { ignoreCase?: boolean } = {}): Matcher {
   const flags = options.ignoreCase === true ? RE2JS.CASE_INSENSITIVE : 0;
   const compiled = [sources].flat().map((source) => RE2JS.compile(source, flags));
@@ -37,7 +37,7 @@ export function compilePatterns(sources: z.output<typeof patterns>, options: { i
 
 const SIZE_WANTED = 'must be a size in bytes as Kubernetes writes it, such as "512Mi" or "2Gi"';
 
-/** Kept as it was written; {@link bytesOf} gives its number. */
+/** A size, kept as written; {@link bytesOf} converts it to bytes. */
 export const size = z
   .string({ error: SIZE_WANTED })
   .refine((text) => (quantityOf(text) ?? -1) >= 0, { error: SIZE_WANTED });

@@ -1,7 +1,7 @@
-/** What is in chains and their branches, at any depth. */
+/** Searches chains and their branches, at any depth. */
 import type { ChainConfig, HandlerConfig } from './config.ts';
 
-/** The chain or branch of that name. */
+/** The chain or branch with this name. */
 export function findChain(chains: readonly ChainConfig[], name: string): ChainConfig | undefined {
   for (const chain of chains) {
     const found = chain.name === name ? chain : findChain(chain.branches, name);
@@ -23,7 +23,7 @@ export function goneOf(
   return now.handlers.some(({ id }) => id === handler) ? undefined : 'handler';
 }
 
-/** A chain's own before those of its branches. */
+/** All handlers, a chain's own before those of its branches. */
 export function handlersIn(chains: readonly ChainConfig[]): readonly HandlerConfig[] {
   return chains.flatMap(({ handlers, branches }) => [...handlers, ...handlersIn(branches)]);
 }

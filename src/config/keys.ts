@@ -1,4 +1,4 @@
-/** Keys in any case, as kwatchman's viper took them: brought to the schema's spelling, and refused where the schema has none. */
+/** Keys in any case, as in kwatchman's viper: converted to the schema's spelling, and refused if the schema has none. */
 import { z } from 'zod';
 import { didYouMean } from '../near.ts';
 import { isTable, mapValues } from './expand.ts';
@@ -45,7 +45,7 @@ function canonicalTable(
   return copy;
 }
 
-/** In TOML what follows a `[[handler]]` is that handler's, however much it looks like the file's own. */
+/** In TOML, keys after a `[[handler]]` belong to that handler, even if they look like top-level ones. */
 const ABOVE: ReadonlyMap<string, string> = new Map([
   ...['whileAway', 'existing'].map((key) => [key, 'of the file'] as const),
   ...['quiet', 'concurrency', 'coalesce', 'deadLetters'].map(
@@ -62,7 +62,7 @@ function knownKeys(key: string, names: readonly string[], path: Path): string {
   );
 }
 
-/** The part of the schema that says what tables and lists hold; of a union the branch that takes this kind of value. */
+/** The part of the schema that defines the content of tables and lists; for a union, the branch for this type of value. */
 function fitting(value: unknown, schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable) {
     return fitting(value, schema.unwrap());
@@ -79,7 +79,7 @@ function takesTables(schema: z.core.$ZodType): boolean {
   return schema instanceof z.ZodObject || schema instanceof z.ZodRecord;
 }
 
-/** Only words that cannot hold a comma are split: a regular expression may. */
+/** Only words that cannot contain a comma are split: a regular expression can. */
 function elements(value: unknown, { element }: z.ZodArray): readonly unknown[] | undefined {
   if (Array.isArray(value)) return value;
   if (isTable(value) && element instanceof z.ZodObject) return [value];

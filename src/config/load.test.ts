@@ -15,7 +15,7 @@ import { watchRequests } from '../watch-requests.ts';
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 const ENV = { URL: 'https://hooks.slack.example/from-env' };
 
-/** Handlers of the test's own: the golden files do not move when a real handler gets an option. */
+/** The test's own handlers, so that golden files do not change when a real handler gets an option. */
 const HANDLERS: Readonly<Record<string, z.ZodObject>> = {
   diff: z.strictObject({}),
   log: z.strictObject({}),
@@ -59,7 +59,7 @@ async function problemsOf(loading: Promise<Config>): Promise<readonly string[]> 
   return (thrown as ConfigError).problems;
 }
 
-/** What a configuration means, or what is wrong with it, as the golden files have it. */
+/** What a configuration means, or what is wrong with it, in the format of the golden files. */
 async function outcome(name: string): Promise<string> {
   try {
     const { whileAway, cluster, chains } = await load(name);

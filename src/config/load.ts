@@ -1,4 +1,4 @@
-/** From a file to a checked {@link Config}, or to everything that is wrong with it, each at its line. */
+/** Turns a file into a checked {@link Config}, or reports everything that is wrong with it, with line numbers. */
 import { createHash } from 'node:crypto';
 import { delimiter, dirname, resolve } from 'node:path';
 import { eventRules } from '../chain/event-rules.ts';
@@ -30,11 +30,11 @@ import { configFile, leaseName, namespace, namespaces, SECRET_ENV_NAMES, type Co
 import { labelSelector } from './selector.ts';
 import { statePlace } from './state-place.ts';
 
-/** From flags and variables; each wins over the file but for the two that fill in what a resource leaves out. */
+/** From flags and variables; all override the file, except for the two that fill in what a resource leaves out. */
 export interface Overrides {
   /** For resources that name no namespaces; several are separated by commas. */
   readonly namespace?: string;
-  /** For resources that have none. */
+  /** For resources without a label selector. */
   readonly labelSelector?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -46,18 +46,18 @@ export interface Overrides {
 
 export interface LoadOptions {
   readonly env: NodeJS.ProcessEnv;
-  /** By name, or by path relative to a folder; a ConfigError when there is none. */
+  /** By name, or by path relative to a folder; rejects with a ConfigError if there is none. */
   readonly loadHandler: (name: string, configDir: string) => Promise<HandlerDefinition>;
   readonly overrides?: Overrides;
-  /** Of another tool's file: leave out what is not supported. Default: refuse it. */
+  /** For another tool's file: leave out what is not supported. Default: refuse it. */
   readonly lenient?: boolean;
-  /** Of another tool's file: which occurrences of an Event are told. Default: the first. */
+  /** For another tool's file: which occurrences of an Event are reported. Default: the first. */
   readonly repeats?: Repeats;
-  /** The tool whose configuration it is, where the user has said so. */
+  /** The tool whose configuration it is, if the user said so. */
   readonly tool?: NamedTool | undefined;
   /** Where a pod's own token, namespace and CA are; default: where the kubelet mounts them. */
   readonly serviceAccountDir?: string;
-  /** Is told of the file, and of each that it refers to, by its absolute path, right before it is read; of a handler's when it cannot be loaded. */
+  /** Called with the absolute path of each file right before it is read, or of a handler's file if it cannot be loaded. */
   readonly onFile?: ((path: string) => void) | undefined;
 }
 
@@ -85,7 +85,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
       try {
         return await options.loadHandler(name, folder);
       } catch (thrown) {
-        // One that was loaded stays as it is until a restart; one that was not may be mended.
+        // A loaded handler stays the same until a restart; one that could not be loaded may be fixed.
         onFile?.(resolve(folder, name));
         throw thrown;
       }
@@ -135,7 +135,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
 /** See `ChainConfig.awayFrom`. */
 const AWAY_FROM = { auto: 20, summary: 1, each: undefined, ignore: undefined } as const;
 
-/** Of a chain and of what the file says for all of them. A hash, for secrets stand in it. */
+/** Of a chain and of the settings for all chains. A hash, because they contain secrets. */
 function fingerprintOf(chain: Readonly<Record<string, unknown>>, file: Readonly<Record<string, unknown>>): string {
   const { chain: _chains, ...own } = chain;
   const { chain: _others, resource: _resources, handler: _handlers, branch: _branches, ...common } = file;
@@ -144,7 +144,7 @@ function fingerprintOf(chain: Readonly<Record<string, unknown>>, file: Readonly<
     .digest('base64url');
 }
 
-/** A value that came from outside the file, or whose key says so, is never shown. */
+/** A value that came from outside the file, or whose key suggests a secret, is never shown. */
 function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
   const fromOutside = new Set(filled.map((path) => pathText(path).toLowerCase()));
   return (path) =>
@@ -155,7 +155,7 @@ function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
     );
 }
 
-/** Without what a message quotes of a value from outside the file, or of a URL: `fallback = "${SPARE_URL}"` names no sink, and is a secret. */
+/** Removes quotes of a URL or of a value from outside the file: in `fallback = "${SPARE_URL}"` an unknown sink is a secret. */
 function unquoted(value: unknown, filled: readonly Path[]): (problem: Problem) => Problem {
   const fromOutside = new Set(filled.map(pathText));
   return (problem) => {
@@ -166,13 +166,13 @@ function unquoted(value: unknown, filled: readonly Path[]): (problem: Problem) =
   };
 }
 
-/** RE2 quotes the part of an expression that it does not understand; a handler that there is none of is offered as a file of that name. */
+/** RE2 quotes the part of an expression that it cannot parse; the message for an unknown handler suggests a file of that name. */
 function withoutQuotes(message: string, value: string): string {
   const whole = message.replaceAll(`"${value}"`, '"..."').replaceAll(`/${value}.`, '/NAME.');
   return whole.replaceAll(/`([^`]+)`/g, (quote, part: string) => (value.includes(part) ? '`...`' : quote));
 }
 
-/** In the order of the file. What could not be resolved is empty, so a second problem of the same value says nothing new. */
+/** In the order of the file. An unresolved reference leaves an empty value, so only the first problem of a value is kept. */
 function render(problems: readonly Problem[], written: WrittenFile, file: string): readonly string[] {
   const first = new Map(problems.toReversed().map((problem) => [pathText(problem.path).toLowerCase(), problem]));
   const findings = [...written.problems, ...[...first.values()].map(written.find)];
@@ -208,7 +208,7 @@ function defaultsOf({ namespace = '', labelSelector = '' }: Overrides): {
   return { namespaces: names.filter((name) => name !== ''), labelSelector };
 }
 
-/** Paths in the file are relative to it, those of flags to where we are. */
+/** Paths in the file are relative to it, those in flags to the working directory. */
 function settings(
   data: ConfigFile,
   file: string,
@@ -272,10 +272,10 @@ function settings(
   };
 }
 
-/** client-go's. */
+/** The default of client-go. */
 const DEFAULT_LEASE_DURATION_MS = 15_000;
 
-/** A flag, `[NAMESPACE/]NAME`, asks for it as the table does, and wins. */
+/** The flag, `[NAMESPACE/]NAME`, turns it on like the table does, and overrides it. */
 function leaseOf(table: ConfigFile['lease'], flag: string | undefined, stateName: string): Config['lease'] {
   if (table === undefined && flag === undefined) return undefined;
   const [name, namespace] = (flag ?? '').split('/').toReversed();
@@ -286,7 +286,7 @@ function leaseOf(table: ConfigFile['lease'], flag: string | undefined, stateName
   };
 }
 
-/** As much of it as a name in Kubernetes may have; where something is lost a hash, so that two configurations hold two Leases. */
+/** Reduced to what a Kubernetes name may contain, with a hash if anything is lost, so that two configurations have two Leases. */
 function dnsName(text: string): string {
   const allowed = text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
   const name = allowed.slice(0, 200).replaceAll(/^-|-$/g, '') || 'config';

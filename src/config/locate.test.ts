@@ -9,7 +9,7 @@ import { pathText, type Path } from './problems.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 
-/** Every path in a parsed file that ends in a key or in an element of a list. */
+/** Every path in a parsed file that ends in a key or a list element. */
 function pathsOf(value: unknown, path: Path = []): readonly Path[] {
   const inner = Array.isArray(value) ? [...value.entries()] : isTable(value) ? Object.entries(value) : [];
   return inner.flatMap(([part, element]) => [[...path, part], ...pathsOf(element, [...path, part])]);

@@ -1,6 +1,6 @@
 /**
- * On which line a key of a TOML file stands. The parser gives positions for syntax errors only, so this is a scan of its own over
- * text that the parser has accepted: it only has to tell keys, strings, comments and brackets apart.
+ * Finds the line of a key in a TOML file. The parser gives positions only for syntax errors, so this is a separate scan of text
+ * that the parser has accepted: it only has to distinguish keys, strings, comments and brackets.
  */
 import type { Path } from './problems.ts';
 
@@ -25,7 +25,7 @@ function pathKey(path: Path): string {
 const BLANK = /[ \t\r\n]*(?:#[^\n]*[ \t\r\n]*)*/y;
 const DOT = /[ \t]*\.[ \t]*/y;
 const BARE_KEY = /[\w-]+/y;
-/** Multi-line ones first; they may end with one or two quotes more. */
+/** Multi-line strings first; they may end with one or two extra quotes. */
 const STRING = /"""(?:\\[^]|[^\\])*?"{3,5}|'''[^]*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'/y;
 const SCALAR = /[^,\]}#\n]+/y;
 
@@ -49,7 +49,7 @@ class Scan {
     return this.#offsets;
   }
 
-  /** `[a.b]` or `[[a.b]]`; answers where the pairs below it belong. */
+  /** `[a.b]` or `[[a.b]]`; returns the path of the pairs below it. */
   #header(): Path {
     const start = this.#at;
     const isArray = this.#toml.startsWith('[[', start);
@@ -119,7 +119,7 @@ class Scan {
     return names;
   }
 
-  /** The first mention of a key is where it is. */
+  /** The first mention of a key counts. */
   #mark(path: Path, offset: number): void {
     const key = pathKey(path);
     if (!this.#offsets.has(key)) this.#offsets.set(key, offset);
@@ -129,7 +129,7 @@ class Scan {
     return this.#toml[this.#at];
   }
 
-  /** What matches here, which may be nothing; moves behind it. */
+  /** Consumes and returns what matches here, which may be nothing. */
   #take(sticky: RegExp): string {
     sticky.lastIndex = this.#at;
     const [found = ''] = sticky.exec(this.#toml) ?? [];
@@ -138,7 +138,7 @@ class Scan {
   }
 }
 
-/** Escapes of a quoted key are JSON's, near enough for finding a line. */
+/** Escapes of a quoted key are read as JSON's, which is good enough for finding a line. */
 function unquote(quoted: string): string {
   if (quoted.startsWith("'")) return quoted.slice(1, -1);
   try {

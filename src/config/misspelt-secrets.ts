@@ -4,8 +4,8 @@ import type { Path } from './problems.ts';
 import type { ConfigFile } from './schema.ts';
 
 /**
- * Rules of `[redact] paths` that look like a slip: they would hide nothing, and nobody would see it before the secret is out. No
- * mistake for certain: the kind may be a custom one.
+ * Warnings about `[redact] paths` that look misspelt: they would hide nothing, and nobody would notice before the secret is out.
+ * Not errors, since the kind may be a custom one.
  */
 export function misspeltSecrets(
   redact: ConfigFile['redact'],

@@ -1,9 +1,9 @@
-/** TOML text to plain values, with mistakes at their line. */
+/** Parses TOML to plain values, with the lines of mistakes. */
 import { parse } from '@iarna/toml';
 import { isTable } from './expand.ts';
 import type { Path, Problem } from './problems.ts';
 
-/** A mistake in the TOML itself: nothing after it can be read. */
+/** A syntax error: nothing after it can be read. */
 export class TomlSyntaxError extends Error {
   override readonly name = 'TomlSyntaxError';
   /** From 1. */
@@ -14,9 +14,9 @@ export class TomlSyntaxError extends Error {
   }
 }
 
-/** A line of another language: `---`, `kind: pod`, `- kind: pod`, `{`. */
+/** A line of YAML or JSON: `---`, `kind: pod`, `- kind: pod`, `{`. */
 const OTHER = /^---\s*$|^\s*(- )?[\w.-]+:(\s|$)|^\s*\{/;
-/** Where a key is wanted: inside of a value, such as a template, such a line is TOML. */
+/** Errors where a key is expected: inside a value, such as a template, such a line is valid TOML. */
 const NO_KEY = /expected "="$|^Unknown character "\{"$/;
 
 /** @throws TomlSyntaxError */
@@ -25,7 +25,7 @@ export function parseToml(toml: string): Readonly<Record<string, unknown>> {
     return parse(toml);
   } catch (thrown) {
     const { message, line = 0, col = 0 } = thrown as Error & { line?: number; col?: number };
-    // The parser quotes the lines around the mistake in its message, which may hold a secret: only what comes before is shown.
+    // The parser's message quotes the lines around the mistake, which may hold a secret: only what comes before is shown.
     const reason = message.replace(/ at row \d+, col \d+, pos \d+:[^]*$/, '').replace(/"(\d+)"$/, characterOf);
     const isOther = NO_KEY.test(reason) && OTHER.test(toml.split('\n')[line] ?? '');
     const remedy = isOther
@@ -35,13 +35,13 @@ export function parseToml(toml: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** The parser names a character by its number. */
+/** The parser gives a character by its code. */
 function characterOf(quoted: string, code: string): string {
   const number = Number(code);
   return number <= 0x10ffff ? JSON.stringify(String.fromCodePoint(number)) : quoted;
 }
 
-/** Integers beyond 2^53: the parser gives them as bigint, and wraps them around beyond 64 bits. */
+/** Integers beyond 2^53: the parser returns them as bigint, and wraps them around beyond 64 bits. */
 export function oversizedIntegers(value: unknown, path: Path = []): readonly Problem[] {
   if (typeof value === 'bigint')
     return [{ path, message: `must be a whole number of at most ${Number.MAX_SAFE_INTEGER}` }];

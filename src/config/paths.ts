@@ -1,4 +1,4 @@
-/** Paths in options: relative to the file that names them, as every path in a configuration. */
+/** Paths in options: relative to the file that contains them, like every path in a configuration. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
@@ -7,7 +7,7 @@ import { isTable, mapValues } from './expand.ts';
 /** The path of a file or folder. Written relative to the configuration, absolute when the schema and the handler see it. */
 export const filePath = z.string().min(1).meta({ isPath: true });
 
-/** Whether there is such a file, as far as Node's permissions let us see: under them `existsSync` throws for what is not mounted. */
+/** Whether the file exists and Node's permission model lets us see it, under which `existsSync` throws for paths not allowed. */
 export function isThere(path: string): boolean {
   try {
     return existsSync(path);
@@ -16,7 +16,7 @@ export function isThere(path: string): boolean {
   }
 }
 
-/** A copy of the options in which each {@link filePath} is absolute, one that is left out and has a default too. */
+/** A copy of the options in which each {@link filePath} is absolute, including defaults of those left out. */
 export function resolvePaths(value: unknown, schema: z.core.$ZodType, folder: string): unknown {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
     return resolvePaths(value, schema.unwrap(), folder);

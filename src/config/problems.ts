@@ -1,4 +1,4 @@
-/** What is wrong with a configuration: found all at once, said in the user's words, at the line of the nearest key. */
+/** What is wrong with a configuration: all found at once, in the user's terms, at the line of the nearest key. */
 import type { z } from 'zod';
 import { shortened } from '../log.ts';
 import { didYouMean } from '../near.ts';
@@ -10,7 +10,7 @@ export interface Problem {
   readonly path: Path;
   /** `must be a string: current value is 5`. Never holds a secret. */
   readonly message: string;
-  /** Default: that of the nearest key. */
+  /** Default: the line of the nearest key. */
   readonly line?: number;
 }
 
@@ -26,7 +26,7 @@ export function pathText(path: Path): string {
 }
 
 /**
- * What a schema has against `value`, which lies at `path`.
+ * The schema's complaints about `value`, which is at `path`.
  * @param isSecret whether the value at a path must not be shown
  */
 export function problemsOf(
@@ -39,13 +39,13 @@ export function problemsOf(
     const current = valueAt(value, issue.path);
     const full = [...path, ...issue.path];
     const wanted = wish(issue, current);
-    // That nothing came is no secret.
+    // An empty value is no secret.
     const hidden = isSecret(full) && current !== '';
     return { path: full, message: wanted + (hidden ? '' : shown(current, wanted) + hint(issue, current)) };
   });
 }
 
-/** Of a union, the branch that got furthest; where none did, what they all want together. */
+/** For a union, the issues of the branch that accepts the type of value; if there is none, the union's own. */
 function clearest(issue: Issue): readonly Issue[] {
   if (issue.code !== 'invalid_union') return [issue];
   const furthest = issue.errors.find((branch) =>
@@ -72,10 +72,10 @@ function wish(issue: Issue, current: unknown): string {
   return issue.minimum === 1 ? 'must not be empty' : `must have at least ${issue.minimum} ${unit}`;
 }
 
-/** Of a type that is ours, such as a duration; Zod's own begins with "Invalid". */
+/** The message of one of our types, such as a duration; Zod's own begin with "Invalid". */
 const OWN_WISH = /^must be (.*)/s;
 
-/** Zod counts what has a size. */
+/** What Zod counts, by type. */
 const SIZE_UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'elements', set: 'elements' };
 
 function hint(issue: Issue, current: unknown): string {
@@ -106,7 +106,7 @@ function typeName(expected: string): string {
 
 const MAX_SHOWN = 60;
 
-/** `: current value is "x"`; nothing for what is missing, a table, may hold credentials, or was said already. */
+/** `: current value is "x"`; empty for what is missing, is a table, may hold credentials, or was already said. */
 function shown(value: unknown, said: string): string {
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return '';
   if (typeof value === 'string' && value.includes('://')) return '';
@@ -115,7 +115,7 @@ function shown(value: unknown, said: string): string {
   return `: current value is ${shortened(text, MAX_SHOWN)}`;
 }
 
-/** Undefined where the path leads nowhere. */
+/** Undefined if there is nothing at the path. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (inner, part) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[part],

@@ -1,4 +1,4 @@
-/** From a file, in TOML or as another tool has it, to its tables and to where in the file each of them stands. */
+/** Reads a file, in TOML or another tool's format, into tables, with the position of each in the file. */
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { ConfigError, toError } from '../errors.ts';
@@ -8,13 +8,13 @@ import { parseToml, TomlSyntaxError } from './parse-toml.ts';
 import { pathText, type Path, type Problem } from './problems.ts';
 
 export interface WrittenFile {
-  /** As written: references are not resolved. Empty when nothing of the file can be used, which the problems say. */
+  /** As written: references are not resolved. Empty if nothing of the file can be used, as the problems explain. */
   readonly value: Readonly<Record<string, unknown>>;
   readonly problems: readonly Finding[];
   readonly warnings: readonly Finding[];
-  /** Its handlers may run programs, whatever the flags say. */
+  /** Whether its handlers may run programs, whatever the flags say. */
   readonly allowsPrograms?: true | undefined;
-  /** What a problem at a path of `value` is in the file. */
+  /** Converts a problem at a path of `value` to one in the file. */
   readonly find: (problem: Problem) => Finding;
 }
 
@@ -24,10 +24,10 @@ export interface Finding {
   readonly text: string;
 }
 
-/** A tool whose configuration may be its environment alone, asked for by the user. */
+/** A tool, chosen by the user, whose configuration may consist of its environment alone. */
 export type NamedTool = 'event-controller' | 'pod-watcher';
 
-/** @throws ConfigError when the file cannot be read at all */
+/** @throws ConfigError if the file cannot be read at all */
 export async function readConfigFile(
   file: string,
   options: AdapterOptions & { readonly tool?: NamedTool | undefined },
@@ -59,7 +59,7 @@ async function read(
   remedy = '; name one with --config, or begin with one: watchchain new config',
 ): Promise<string> {
   try {
-    // An editor's byte order mark is no part of the text; and the TOML parser takes no carriage return behind a comment.
+    // A byte order mark is not part of the text, and the TOML parser refuses a carriage return after a comment.
     return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
   } catch (cause) {
     const missing = toError(cause).message.startsWith('ENOENT');
@@ -68,7 +68,7 @@ async function read(
   }
 }
 
-/** The file of another tool, whatever its name ends in. @throws ConfigError when it is none that is known */
+/** The file of another tool, whatever its extension. @throws ConfigError if it is of no known tool */
 export async function readForeignFile(file: string, options: AdapterOptions): Promise<WrittenFile & { tool: string }> {
   if (extname(file).toLowerCase() === '.toml')
     throw new ConfigError([`Cannot import ${file}: TOML is used as it is, kwatchman's too: name it with --config`]);
@@ -76,7 +76,7 @@ export async function readForeignFile(file: string, options: AdapterOptions): Pr
   return { ...fromAdapter(adapted), tool: adapted.tool };
 }
 
-/** The other tool is recognised by what its file holds. Its code is loaded only here. */
+/** Recognises the other tool by the file's content. The adapters' code is loaded only here. */
 async function adapt(file: string, text: string, options: AdapterOptions): Promise<Adapted> {
   const { adapterOf, innerConfiguration, YamlSyntaxError } = await import('./adapters/index.ts');
   const adapter = atLine(file, () => adapterOf(text, extname(file).toLowerCase()), YamlSyntaxError);
@@ -112,7 +112,7 @@ function finder(locate: Locate, origin: (path: Path) => Path): (problem: Problem
   };
 }
 
-/** Runs a parser, whose error tells the line. */
+/** Runs a parser, and adds the line to its error. */
 function atLine<T>(
   file: string,
   parse: () => T,

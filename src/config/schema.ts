@@ -1,4 +1,4 @@
-/** What a configuration file may say. The descriptions are the reference; handlers bring their own options. */
+/** The schema of a configuration file. The descriptions are the reference; handlers define their own options. */
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { namesEvent, REPEATS } from '../event.ts';
@@ -10,7 +10,7 @@ import { isPattern } from '../namespaces.ts';
 import { parseFieldPath } from '../source/field-path.ts';
 import { fieldSelector, labelSelector } from './selector.ts';
 
-/** Environment variables that hold secrets by their name; `[redact] envNames` adds to them. */
+/** Names of environment variables that hold secrets; `[redact] envNames` adds to them. */
 export const SECRET_ENV_NAMES: readonly string[] = [
   '(?i)passw|passphrase|([^a-z]|^|db)pass([^a-z]|$)|pwd|secret|token|credential|connection_?string|(api|access|private|signing|encryption|master|auth|account)[._-]?key',
 ];
@@ -25,7 +25,7 @@ export const namespace = z.string().regex(NAMESPACE, {
       : 'must be the name of a namespace: lower-case letters, digits and "-"',
 });
 
-/** A namespace by its exact name, or several by a pattern. */
+/** A namespace by its exact name, or several by a pattern such as `team-*`. */
 export const namespaces = z.array(
   z
     .string()
@@ -35,7 +35,7 @@ export const namespaces = z.array(
     ),
 );
 
-/** As the API server checks names of Leases. */
+/** The API server's rule for names of Leases. */
 export const leaseName = z
   .string()
   .max(253)
@@ -44,13 +44,13 @@ export const leaseName = z
     'must be made of lower-case letters, digits, "-" and "."',
   );
 
-/** Of a name of a metric; kubernetes-event-exporter's own rule. */
+/** The prefix of metric names; kubernetes-event-exporter's own rule. */
 export const exporterPrefix = z
   .string()
   .regex(/^([a-zA-Z][a-zA-Z0-9_:]*_)?$/, 'must match ^[a-zA-Z][a-zA-Z0-9_:]*_$')
   .refine((prefix) => prefix !== 'watchchain_', 'is the prefix of our own: both have a build_info');
 
-/** Of a field that is secret: a mistake in it is found here, not when the first change is to be redacted. */
+/** The path of a secret field: checked here, so that a mistake is not found only when the first change is redacted. */
 const redactedPath = z.string().superRefine((path, context) => {
   try {
     parseFieldPath(path);
@@ -106,7 +106,7 @@ const resource = resourceFields.superRefine(({ kind, apiVersion, ...given }, con
   }
 });
 
-/** Everything but `name` and `id` is an option of the handler that `name` names. */
+/** Everything but `name` and `id` is an option of the named handler. */
 const handler = z.looseObject({
   name: z
     .string()
@@ -237,7 +237,10 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-/** A configuration file. `resource`, `handler` and `branch` at its top are the chain `default`; `concurrency`, `retry` and `deadLetters` there are for every chain that has none of its own. */
+/**
+ * A configuration file. `resource`, `handler` and `branch` at its top form the chain `default`; `concurrency`, `retry` and
+ * `deadLetters` there are for every chain without its own.
+ */
 export const configFile = z.strictObject({
   cluster: z
     .strictObject({
@@ -309,7 +312,7 @@ export const configFile = z.strictObject({
     .optional(),
   web: z
     .strictObject({
-      // Around it is often the line feed that `echo` has put into a Secret.
+      // `echo` often adds a line feed when writing a Secret.
       token: z
         .string()
         .trim()

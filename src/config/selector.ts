@@ -1,4 +1,4 @@
-/** Label and field selectors in the API server's language: a mistake is found here, not by a server that answers 400 later. */
+/** Label and field selectors in the API server's syntax: a mistake is found here, before the server answers 400. */
 import { z } from 'zod';
 
 const LABEL_KEY = String.raw`(?:[\w.-]+/)?[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?`;
@@ -10,7 +10,7 @@ const LABEL_REQUIREMENT = [
   String.raw`${LABEL_KEY}\s+(?:in|notin)\s*\(\s*${LABEL_VALUE}(?:\s*,\s*${LABEL_VALUE})*\s*\)`,
 ].join('|');
 const LABEL_SELECTOR = new RegExp(String.raw`^\s*(?:${LABEL_REQUIREMENT})\s*(?:,\s*(?:${LABEL_REQUIREMENT})\s*)*$`);
-/** Values escape `,`, `=` and `\` by a backslash. */
+/** Values escape `,`, `=` and `\` with a backslash. */
 const FIELD_SELECTOR = /^[\w.]+(?:==?|!=)(?:\\.|[^\\,=])*(?:,[\w.]+(?:==?|!=)(?:\\.|[^\\,=])*)*$/;
 
 /** `tier=web,env in (prod,stage),!canary` */

@@ -1,4 +1,4 @@
-/** What the table of any sink may say beside the sink's own options. */
+/** Options that any sink takes besides its own. */
 import { z } from 'zod';
 import type { HandlerConfig } from './config.ts';
 import { duration, durationMs } from './duration.ts';
@@ -6,7 +6,7 @@ import { canonical } from './keys.ts';
 import { didYouMean } from '../near.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 
-/** Changes of a window that are told one by one, unless said otherwise. */
+/** How many changes in a window are sent one by one, by default. */
 const DEFAULT_OVER = 20;
 
 export const sinkOptions = z.strictObject({
@@ -38,7 +38,7 @@ export const sinkOptions = z.strictObject({
 
 type SinkTable = z.output<typeof sinkOptions>;
 
-/** The written table, with what all sinks share apart from what is the handler's own. Keys are taken in any case. */
+/** Splits a table into the options that all sinks share and the handler's own. Keys may be in any case. */
 export function splitTable(written: Readonly<Record<string, unknown>>): {
   readonly own: Readonly<Record<string, unknown>>;
   readonly common: Readonly<Record<string, unknown>>;
@@ -52,7 +52,7 @@ export function splitTable(written: Readonly<Record<string, unknown>>): {
   };
 }
 
-/** What is wrong with it goes to the problems. */
+/** Mistakes are added to `problems`. */
 export function toSinkOptions(
   common: Readonly<Record<string, unknown>>,
   { type, name }: HandlerConfig['definition'],
@@ -76,7 +76,7 @@ function digestOf({ digest }: SinkTable): Pick<HandlerConfig, 'digest'> {
   return { digest: { windowMs: durationMs(digest.window), over: digest.over ?? DEFAULT_OVER } };
 }
 
-/** With the id as it is written: {@link resolveFallbacks} makes a handler of it. */
+/** With the id as written, which {@link resolveFallbacks} turns into a full one. */
 function fallbackOf(
   { fallback: id, fallbackAfter }: SinkTable,
   path: Path,
@@ -96,7 +96,7 @@ interface Placed {
   readonly path: Path;
 }
 
-/** Fallbacks by their full id; one that is no sink of the chain, or comes back to where it began, is a problem. */
+/** Replaces the ids of fallbacks by full ones; a fallback that is not a sink of the chain, or leads in a circle, is a problem. */
 export function resolveFallbacks(
   chain: string,
   handlers: readonly Placed[],

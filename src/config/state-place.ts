@@ -1,4 +1,4 @@
-/** Where a configuration keeps its state. */
+/** Where a configuration keeps its state folder. */
 import { dirname, parse, resolve } from 'node:path';
 import { isConfigError } from '../errors.ts';
 import { complete } from './complete.ts';
@@ -9,15 +9,15 @@ import { configFile, type ConfigFile } from './schema.ts';
 
 type StatePlace = Config['state'];
 
-/** @param state as the file has it */
+/** @param state as in the file */
 export function statePlace(state: ConfigFile['state'], file: string): StatePlace {
   const path = state?.path === undefined ? undefined : resolve(dirname(resolve(file)), state.path);
   return { path, name: state?.name ?? parse(file).name };
 }
 
 /**
- * Where the state is by a file that may be wrong everywhere else.
- * @returns undefined when the file does not say so much
+ * Where the state is, from a file that may otherwise be invalid.
+ * @returns undefined if the file does not say
  */
 export async function stateOf(file: string, env: NodeJS.ProcessEnv): Promise<StatePlace | undefined> {
   try {

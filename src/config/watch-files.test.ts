@@ -23,7 +23,7 @@ describe('watchFiles()', () => {
     const files = watchFiles(clock);
     files.note(file);
 
-    // Of the same length, and maybe within the same tick of the disk's clock.
+    // The same length, and maybe the same tick of the file system's clock.
     await volume.update({ 'config.toml': 'b' });
     await noticed(files, clock);
     files.note(file);

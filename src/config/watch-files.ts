@@ -1,17 +1,17 @@
-/** Notices that files were changed: by asking, since a mounted ConfigMap, a network disk and an editor that renames each tell otherwise, or not at all. */
+/** Notices changed files by polling: mounted ConfigMaps, network disks and renaming editors each send other events, or none. */
 import { type BigIntStats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 
-/** A file that is being written changes again. */
+/** How long to wait, because a file that is being written changes again. */
 const SETTLES_MS = 200;
 
 export interface WatchedFiles {
-  /** To be called right before a file is read, or found missing: it is watched from then on. */
+  /** Watches a file from now on. To be called right before the file is read, or found missing. */
   note(file: string): void;
   /**
-   * Whether one of them is another than when it was noted: answered once it has stopped changing, and then none is watched until it
-   * is noted again. Rejects with the signal's reason.
+   * Whether any file has changed since it was noted. If so, resolves once changes have stopped, and then no file is watched until
+   * it is noted again. Rejects with the signal's reason.
    */
   haveChanged(signal: AbortSignal): Promise<boolean>;
 }
@@ -20,7 +20,7 @@ export function watchFiles(clock: Clock): WatchedFiles {
   const known = new Map<string, string>();
   return {
     note(file) {
-      // Of one that is read twice, the first version counts.
+      // If a file is read twice, its first version counts.
       if (!known.has(file)) known.set(file, versionNow(file));
     },
     async haveChanged(signal) {
@@ -33,7 +33,7 @@ export function watchFiles(clock: Clock): WatchedFiles {
   };
 }
 
-/** Answers whether one of them is another than was known, and knows it then. */
+/** Whether any file differs from its known version; updates the known versions. */
 async function areOther(known: Map<string, string>): Promise<boolean> {
   const versions = await Promise.all([...known.keys()].map(async (file) => [file, await versionOf(file)] as const));
   const others = versions.filter(([file, version]) => known.get(file) !== version);
@@ -43,7 +43,7 @@ async function areOther(known: Map<string, string>): Promise<boolean> {
 
 const MISSING = 'missing';
 
-/** Follows links, as a ConfigMap's files are. A file that is missing has a version, too. */
+/** Follows links, since a ConfigMap's files are links. A missing file has a version, too. */
 function versionOf(file: string): Promise<string> {
   return stat(file, { bigint: true }).then(textOf, () => MISSING);
 }

@@ -1,4 +1,4 @@
-/** The configurations of other tools that are read as they are. */
+/** The other tools whose configurations are read as they are. */
 import type { Adapted, AdapterOptions } from './adapter.ts';
 import { adaptController, isControllerFile } from './event-controller/index.ts';
 import { adaptExporterFile, isExporterFile } from './event-exporter/index.ts';
@@ -11,20 +11,20 @@ export { YamlSyntaxError } from './yaml.ts';
 
 type Adapter = (text: string, options: AdapterOptions & { readonly file: string }) => Adapted;
 
-/** How a file is read, told by what it holds; undefined when no adapter knows it. @throws YamlSyntaxError */
+/** The adapter for a file, by its content; undefined if there is none. @throws YamlSyntaxError */
 export function adapterOf(text: string, extension: string): Adapter | undefined {
   if (isControllerFile(text)) return adaptController;
   if (extension === '.ini') return undefined;
-  // Theirs puts values in the place of `${NAME}` before it reads the YAML, which has none of it inside of `[...]` and `{...}`.
+  // kubernetes-event-exporter expands `${NAME}` before it parses; unexpanded, it is invalid YAML inside of `[...]` and `{...}`.
   const { value } = parseYaml(text.replace(/\$\{[^{}\n]*\}/g, (reference) => '$'.repeat(reference.length)));
   if (isExporterFile(value)) return adaptExporterFile;
   return isKwatchmanFile(value) ? adaptKwatchmanFile : undefined;
 }
 
-/** A ConfigMap, and values of a chart, hold one two levels down, or below the name of a chart that they are handed on to. */
+/** ConfigMaps and chart values hold a configuration two levels down, or one more below the name of a subchart. */
 const DEEPEST = 3;
 
-/** Where in a manifest or in values of a chart a configuration stands; undefined where none is found. */
+/** The path of a configuration inside a manifest or chart values; undefined if none is found. */
 export function innerConfiguration(text: string): Path | undefined {
   const isConfiguration = (value: unknown): boolean => {
     if (typeof value !== 'string') return isExporterFile(value) || isKwatchmanFile(value);

@@ -52,7 +52,7 @@ const JSON_FILE = JSON.stringify({
 
 const env = { HOOK: 'https://hooks.slack.com/services/T/B/secret' };
 
-/** What a file means, wherever in it that stands. */
+/** What a file means, regardless of line numbers. */
 async function meaning(name: string, content: string) {
   await using workdir = await Workdir.make();
   const file = await workdir.write(name, content);
@@ -81,7 +81,7 @@ describe("kwatchman's file in YAML and JSON", () => {
       .replace('webhookURL', 'webhookurl');
     assert.deepEqual(await meaning('config.yml', spelled), toml);
     assert.deepEqual(await meaning('config.json', JSON_FILE), toml);
-    // By what it holds, not by what it is called.
+    // Recognised by its content, not its name.
     assert.deepEqual(await meaning('other.json', YAML), toml);
   });
 

@@ -1,9 +1,9 @@
-/** kwatchman's own file in YAML or JSON, which viper took beside TOML: the same tables, keys in any case. */
+/** kwatchman's own file in YAML or JSON, which viper accepts besides TOML: the same tables, keys in any case. */
 import { isTable } from '../expand.ts';
 import type { Adapted } from './adapter.ts';
 import { parseYaml } from './yaml.ts';
 
-/** Whether a YAML file is one of theirs, or ours in that form. */
+/** Whether a YAML file is kwatchman's, or ours in that form. */
 export function isKwatchmanFile(value: unknown): boolean {
   if (!isTable(value)) return false;
   const keys = new Set(Object.keys(value).map((key) => key.toLowerCase()));
@@ -17,7 +17,7 @@ export function adaptKwatchmanFile(text: string): Adapted {
   return { tool: 'kwatchman', value: table, problems: [], warnings: [], origin: (path) => path, locate };
 }
 
-/** A key without a value says nothing, as to viper. */
+/** A key without a value is ignored, as by viper. */
 function withoutNull(table: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const clean = (value: unknown): unknown =>
     Array.isArray(value) ? value.map(clean) : isTable(value) ? withoutNull(value) : value;

@@ -1,15 +1,15 @@
-/** The environment of OpenShift's Pod Watcher, which is all the configuration it has. */
+/** Translates the environment of OpenShift's Pod Watcher, which is its whole configuration. */
 import { join } from 'node:path';
 import { ConfigError } from '../../errors.ts';
 import { hostAndPort, SERVICE_ACCOUNT_DIR } from '../../source/in-cluster.ts';
 import { isThere } from '../paths.ts';
 import type { Adapted, AdapterOptions } from './adapter.ts';
 
-/** Mounted by hand, as its README says. */
+/** Mounted manually, as the Pod Watcher's README says. */
 const SECRET_TOKEN = '/etc/secret/token';
 const DEFAULT_HOST = '192.168.99.101:8443';
 
-/** Every name that it reads; from OPENSHIFT_CA on, those that it lacks. */
+/** Every variable that we read; from OPENSHIFT_CA on, those that the Pod Watcher lacks. */
 type Name =
   | 'OPENSHIFT_HOST'
   | 'OPENSHIFT_NAMESPACE'
@@ -34,7 +34,7 @@ type Name =
 
 const LEVELS: Readonly<Record<string, string>> = { INFO: 'info', WARN: 'warning', DEBUG: 'debug', ERROR: 'error' };
 
-/** What stands at a path of ours is said by this name of theirs. */
+/** The variable that each of our paths comes from. */
 const ORIGINS: Readonly<Record<string, Name>> = {
   'cluster.server': 'OPENSHIFT_HOST',
   'cluster.caFile': 'OPENSHIFT_CA',
@@ -44,7 +44,7 @@ const ORIGINS: Readonly<Record<string, Name>> = {
   'handler.window': 'RESTART_TIMEFRAME',
 };
 
-/** @throws ConfigError with every value that is wrong, by its name */
+/** @throws ConfigError with every invalid value, by its name */
 export function adaptPodWatcher({
   env,
   serviceAccountDir = SERVICE_ACCOUNT_DIR,
@@ -64,7 +64,7 @@ export function adaptPodWatcher({
   };
 }
 
-/** Its README writes the name without an S: read as nothing, it would widen what is watched to the whole cluster. */
+/** The README spells the name without an S: ignoring it would widen the watch to the whole cluster. */
 function spelled(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const misspelt = env['OPENSHIFT_NAMEPACE'];
   return misspelt === undefined || env['OPENSHIFT_NAMESPACE'] !== undefined
@@ -83,7 +83,7 @@ function valueOf(given: Environment, serviceAccountDir: string, secretTokenFile:
     state: { path: join(folder, 'watchchain'), name: 'pod-watcher' },
     log: { level: given.oneOf('PODMONITOR_LOGLEVEL', LEVELS, 'info') },
     web: webOf(given),
-    // As there: what fails already when it starts is an alert, too.
+    // As in the Pod Watcher: what already fails at the start is an alert, too.
     existing: 'added',
     resource: [{ kind: 'pod', ...(namespaces.length === 0 ? {} : { namespaces }) }],
     handler: [alertsOf(given)],
@@ -138,7 +138,7 @@ function webOf(given: Environment): object {
   };
 }
 
-/** Alerts are asked for, not sent: what a message would carry is not looked up. */
+/** Alerts are fetched, not sent, so the details for messages are not looked up. */
 function alertsOf(given: Environment): object {
   const parts = given.list('PODMONITOR_IGNORE_IMAGES', 'ose-');
   return {
@@ -152,7 +152,7 @@ function alertsOf(given: Environment): object {
   };
 }
 
-/** Variables by their name; an empty one is as good as none. */
+/** Variables by name; an empty one counts as unset. */
 class Environment {
   readonly env: NodeJS.ProcessEnv;
   readonly problems: string[] = [];
@@ -166,7 +166,7 @@ class Environment {
     return this.env[name]?.trim() || undefined;
   }
 
-  /** Separated by commas; blanks around them are nothing. */
+  /** Separated by commas; surrounding blanks are ignored. */
   list(name: Name, fallback = ''): readonly string[] {
     const parts = (this.env[name] ?? fallback).split(',').map((part) => part.trim());
     return parts.filter((part) => part !== '');
@@ -180,7 +180,7 @@ class Environment {
     return fallback;
   }
 
-  /** Whatever is not `true` is off. */
+  /** Anything but `true` is off. */
   isTrue(name: Name, fallback: boolean): boolean {
     const text = this.text(name);
     return text === undefined ? fallback : /^true$/i.test(text);

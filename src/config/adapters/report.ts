@@ -1,4 +1,4 @@
-/** What an adapter has to say of a file, at the paths of that file, and where each of its own tables comes from. */
+/** What an adapter reports about a file, at the paths of that file, and where each of the resulting tables comes from. */
 import type { Path, Problem } from '../problems.ts';
 
 export class Report {
@@ -15,33 +15,33 @@ export class Report {
     this.problems.push({ path, message });
   }
 
-  /** @param line default: that of the path */
+  /** @param line default: the line of the path */
   warning(path: Path, message: string, line?: number): void {
     this.warnings.push({ path, message, ...(line === undefined ? {} : { line }) });
   }
 
-  /** A problem, or what is left out when the user has asked for that. */
+  /** A problem, or with `--lenient` a warning that it is left out. */
   unsupported(path: Path, message: string): void {
     if (this.#lenient) this.warning(path, `${message}: left out`);
     else this.problem(path, `${message}; --lenient leaves it out`);
   }
 
   /**
-   * Notes where a table comes from, and answers it.
-   * @param keys where a key of it has another name there
+   * Notes where a table comes from, and returns it.
+   * @param keys the paths there of keys that have another name
    */
   from<T extends object>(path: Path, table: T, keys: Readonly<Record<string, Path>> = {}): T {
     this.#sources.set(table, { path, keys });
     return table;
   }
 
-  /** Notes that a table comes from where another one does, and answers it. */
+  /** Notes that a table comes from where `original` does, and returns it. */
   copy<T extends object>(table: T, original: object): T {
     const source = this.#sources.get(original);
     return source === undefined ? table : this.from(source.path, table, source.keys);
   }
 
-  /** Where in their file what stands at a path of `value` comes from: of the nearest table that was noted. */
+  /** The path in the other tool's file that a path of `value` comes from, by the nearest table that was noted. */
   origin(value: unknown, path: Path): Path {
     let found: Path = [];
     let inner: unknown = value;

@@ -1,4 +1,4 @@
-/** YAML text to plain values, with mistakes and keys at their line. */
+/** Parses YAML to plain values, with the lines of mistakes and keys. */
 import {
   isAlias,
   isCollection,
@@ -15,7 +15,7 @@ import {
 import { toError } from '../../errors.ts';
 import type { Locate } from '../locate.ts';
 
-/** A mistake in the YAML itself: nothing after it can be read. */
+/** A syntax error: nothing after it can be read. */
 export class YamlSyntaxError extends Error {
   override readonly name = 'YamlSyntaxError';
   /** From 1. */
@@ -31,7 +31,7 @@ export interface ParsedYaml {
   readonly locate: Locate;
 }
 
-/** @throws YamlSyntaxError, whose message quotes nothing of the file: the line may hold a token */
+/** @throws YamlSyntaxError, whose message quotes nothing from the file: the line may hold a token */
 export function parseYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
@@ -49,7 +49,7 @@ export function parseYaml(text: string): ParsedYaml {
       if (alias.resolve(document) === undefined)
         fail('a value that begins with * needs quotes around it', alias.range?.[0] ?? 0);
     },
-    // A long id, such as a chat's: as a number it would lose its last digits.
+    // A long id, such as a chat's, would lose its last digits as a number.
     Scalar(_, scalar) {
       const { value, source = '' } = scalar;
       if (typeof value === 'number' && !Number.isSafeInteger(value) && /^[-+]?\d+$/.test(source)) scalar.value = source;
@@ -58,20 +58,20 @@ export function parseYaml(text: string): ParsedYaml {
   try {
     return { value: document.toJS(), locate: locator(document, lines) };
   } catch (thrown) {
-    // Aliases of aliases that would grow without end.
+    // Nested aliases that would expand without end.
     return fail(toError(thrown).message, 0);
   }
 }
 
-/** What kubernetes-event-exporter's reader makes nothing of, either. */
+/** Errors that kubernetes-event-exporter's parser ignores, too. */
 function isHarmless({ code, pos: [start] }: YAMLError, text: string): boolean {
   // A pattern in double quotes, such as "\d+": the backslash stays.
   if (code === 'BAD_DQ_ESCAPE') return true;
-  // A line of --- with nothing behind it.
+  // A line of --- with nothing after it.
   return code === 'MULTIPLE_DOCS' && /^(?:(?:---)?[ \t\r]*(?:#.*)?(?:\n|$))+$/.test(text.slice(start));
 }
 
-/** What the library quotes comes after a colon. */
+/** The reason without the library's quote of the file, which follows a colon. */
 function reasonOf({ code, message }: YAMLError): string {
   return code === 'MULTIPLE_DOCS'
     ? 'a second document begins, and only one is read: take it out'

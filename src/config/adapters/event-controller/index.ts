@@ -18,17 +18,17 @@ const LEVELS: Readonly<Record<PythonLevel, LogLevel>> = {
   CRITICAL: 'fatal',
 };
 
-/** Theirs waits for ever for a server that says nothing. */
+/** The original waits forever for a silent server. */
 const MAX_SILENCE = '60s';
 
-/** Whether an ini file is one of theirs. */
+/** Whether an ini file is an Event Controller's. */
 export function isControllerFile(text: string): boolean {
   return /^[ \t]*\[global\]/m.test(text);
 }
 
 /**
  * @param text undefined: there is no file
- * @throws ConfigError with one of their exit codes when something required is missing
+ * @throws ConfigError with the Event Controller's exit code if something required is missing
  */
 export function adaptController(
   text: string | undefined,
@@ -52,7 +52,7 @@ export function adaptController(
     value: report.problems.length > 0 ? {} : value,
     problems: report.problems,
     warnings: report.warnings,
-    // Naming a plug-in is how a user of theirs allows it.
+    // For Event Controller users, naming a plug-in is what allows it.
     allowsPrograms: true,
     origin: (path) => report.origin(value, path),
     locate: ini.locate,
@@ -91,7 +91,7 @@ function valueOf(
     cluster: from({ ...cluster, maxSilence: MAX_SILENCE }),
     ...(hasFile ? {} : { state: { name: 'event-controller' } }),
     log: from({ level: levelOf(settings.value('LOG_LEVEL'), report), format: 'python' }),
-    // As there: what exists is told as added, once; each change by itself, one after the other, and none again.
+    // As in the original: existing objects are reported once, as added; each change by itself, one after the other, never again.
     existing: 'added',
     whileAway: 'each',
     coalesce: false,
@@ -116,7 +116,7 @@ function levelOf(written: string, report: Report): LogLevel {
   return LEVELS[level ?? 'INFO'];
 }
 
-/** One plug-in is the chain's handler; several, separated by commas, are branches, none of which waits for another. */
+/** A single plug-in is the chain's handler; several, separated by commas, are branches, which do not wait for each other. */
 function workOf(settings: Settings, ini: IniFile, isClusterWide: boolean, report: Report): object {
   const written = settings
     .value('WATCHER_PLUGIN')
@@ -172,11 +172,11 @@ function python(
   };
 }
 
-/** Names that look like theirs and say nothing. */
+/** Warns of names that look like settings but have no effect. */
 function tellOfUnread({ sections, defaults }: IniFile, env: NodeJS.ProcessEnv, report: Report): void {
   const known = new Set<string>(NAMES.map((name) => name.toLowerCase()));
   for (const key of sections.get('global')?.keys() ?? [])
-    // What is there for other values, or for other sections, too.
+    // `[DEFAULT]` may hold keys for other values to refer to, or for other sections.
     if (!known.has(key) && !defaults.has(key))
       report.warning(['global', key], 'is no key of [global]: it says nothing');
   if (env['ENV_K8S_CA'] !== undefined && env['K8S_CA'] === undefined)

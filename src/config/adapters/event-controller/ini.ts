@@ -1,13 +1,13 @@
 /**
- * Ini files as Python's ConfigParser reads them, which the Event Controller does: keys in any case, `=` or `:`, whole-line
- * comments only, values that go on on lines that are indented further. The `ini` package cuts a value at its first `#` or `;`,
- * such as a password.
- * Better than theirs: a `%` that interpolates nothing is a percent sign, where theirs ends the program.
+ * Ini files as read by Python's ConfigParser, which the Event Controller uses: keys in any case, `=` or `:`, whole-line comments
+ * only, values that continue on lines that are indented further. The `ini` package cuts a value, such as a password, at its first
+ * `#` or `;`.
+ * Unlike there, a `%` that interpolates nothing is a percent sign and does not end the program.
  */
 import type { Path, Problem } from '../../problems.ts';
 
 export interface IniFile {
-  /** By name as written; keys in lower case. What `[DEFAULT]` says is in each of them. */
+  /** By name as written; keys in lower case. Each section includes the keys of `[DEFAULT]`. */
   readonly sections: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** The keys of `[DEFAULT]`. */
   readonly defaults: ReadonlySet<string>;
@@ -25,7 +25,7 @@ interface Entry {
 }
 
 const DEFAULT_SECTION = 'DEFAULT';
-/** Of keys that name others. */
+/** Of keys that refer to other keys. */
 const MAX_DEPTH = 10;
 
 /** Never throws; no message holds a value, which may be a secret. */
@@ -60,7 +60,7 @@ function readEntries(text: string, lines: Map<string, number>, problems: Problem
     const line = index + 1;
     const content = written.trim();
     if (/^[#;]/.test(content)) continue;
-    // Only what stands further in than the key goes on with its value: a whole section may be indented.
+    // Only lines indented further than the key continue its value: a whole section may be indented.
     if (content === '' || (written.search(/\S/) > indent && open !== undefined)) {
       open?.parts.push(content);
       continue;
@@ -91,7 +91,7 @@ function readEntries(text: string, lines: Map<string, number>, problems: Problem
   return entries;
 }
 
-/** The old sample has its explanations behind the `=`, where they are the value. */
+/** The old sample file has explanations after the `=`, where they are part of the value. */
 function withoutComment(path: Path, value: string, warnings: Problem[]): string {
   if (/^[#;]/.test(value)) {
     warnings.push({ path, message: 'is a comment, taken for no value: a comment has a line of its own' });

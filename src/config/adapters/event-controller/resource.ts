@@ -1,4 +1,4 @@
-/** What the Event Controller watches: a plural by discovery, one below a group, or a path of the API as it is. */
+/** What the Event Controller watches: a plural found by discovery, one in a given group, or an API path as written. */
 import type { Path } from '../../problems.ts';
 import type { Settings } from './settings.ts';
 
@@ -11,7 +11,7 @@ export interface WatchedResource {
 
 type Tell = (path: Path, message: string) => void;
 
-/** Undefined when it cannot be told, which is a problem. */
+/** Undefined if it cannot be determined, which is reported as a problem. */
 export function resourceOf(
   settings: Settings,
   isNamespaced: boolean,
@@ -28,7 +28,7 @@ export function resourceOf(
   };
 }
 
-/** Only a group that somebody has named wins over discovery: their default, `oapi`, has been gone since OpenShift 4. */
+/** Only a group that was set explicitly overrides discovery: the original's default, `oapi`, is gone since OpenShift 4. */
 function apiVersionOf(settings: Settings, problem: Tell, warn: Tell): string | undefined {
   const version = settings.value('K8S_API_VERSION') || 'v1';
   if (!settings.isGiven('K8S_API_GROUP')) {
@@ -45,7 +45,7 @@ function apiVersionOf(settings: Settings, problem: Tell, warn: Tell): string | u
   return undefined;
 }
 
-/** `/apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME` and what is shorter. */
+/** `/apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME` and its shorter forms. */
 const API_PATH =
   /^\/?(?:(api)|(oapi)|apis\/(?<group>[^/]+))\/(?<version>[^/]+)(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+))?\/?$/;
 

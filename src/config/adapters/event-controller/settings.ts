@@ -1,6 +1,6 @@
 /**
- * The Event Controller's settings: an environment variable that is present, even an empty one; else a value of `[global]` that is
- * not empty; else the pod's own file; else a default. Theirs forgets all but the first without a `[global]`; here it never does.
+ * The Event Controller's settings: an environment variable that is present, even if empty; else a value of `[global]` that is not
+ * empty; else the pod's own file; else a default. Without a `[global]` the original uses only the first; we always use all.
  */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -10,7 +10,7 @@ import { literal } from '../../expand.ts';
 import { isThere } from '../../paths.ts';
 import type { Path } from '../../problems.ts';
 
-/** Every name in the environment; in the file it is in lower case. */
+/** The names in the environment; the file has them in lower case. */
 export const NAMES = [
   'K8S_API_ENDPOINT',
   'K8S_TOKEN',
@@ -67,13 +67,13 @@ export class Settings {
     return this.get(name).value;
   }
 
-  /** Whether somebody has said so: the environment or the file. */
+  /** Whether the environment or the file sets it. */
   isGiven(name: Name): boolean {
     const { value, from } = this.get(name);
     return value !== '' && (from === 'environment' || from === 'file');
   }
 
-  /** The token is answered as its file's name, which is read again whenever it changes; so is the CA. */
+  /** For the token and the CA, the path of the file, which is read again whenever it changes. */
   #inPod(name: Name): string | undefined {
     const folder = this.#options.serviceAccountDir ?? SERVICE_ACCOUNT_DIR;
     const file = name === 'K8S_TOKEN' ? 'token' : name === 'K8S_CA' ? 'ca.crt' : 'namespace';
@@ -102,13 +102,13 @@ export function clusterOf(
   };
 }
 
-/** So that `import` prints no secret that the file does not hold. */
+/** A reference, so that `import` prints no secret that is not in the file. */
 function tokenReference({ value, from }: Setting): string {
   return from === 'environment' ? '${K8S_TOKEN}' : literal(value);
 }
 
 /**
- * In their order, with their exit codes.
+ * In the Event Controller's order, with its exit codes.
  * @throws ConfigError for the first that is missing
  */
 export function checkRequired(settings: Settings, isNamespaced: boolean, file: string): void {

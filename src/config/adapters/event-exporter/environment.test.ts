@@ -4,7 +4,7 @@ import { ExporterEnvironment } from './environment.ts';
 
 const ENV = { SECRET: 's3', NS: 'shop', TEMPLATE: '{{ .Reason }}' };
 
-/** What our configuration makes of it in the end. */
+/** What our configuration expands it to in the end. */
 function expanded(text: string): string {
   const environment = new ExporterEnvironment({ env: ENV, unset: 'empty' });
   return environment.resolve(environment.mark(text));
@@ -23,7 +23,7 @@ describe('the environment of kubernetes-event-exporter', () => {
     ['Updating$', 'Updating$'],
     ['(Foo$|^Bar$)', '(Foo$|^Bar$)'],
     ['${', ''],
-    // Better than theirs.
+    // Better than in kubernetes-event-exporter.
     ['$$', '$'],
     ['$$SECRET', '$SECRET'],
     ['{{ $x := .Reason }}{{ $x }}', '{{ $x := .Reason }}{{ $x }}'],

@@ -1,11 +1,11 @@
 /**
- * kubernetes-event-exporter expands `$VAR` and `${VAR}` in the whole file before it reads the YAML (Go's os.ExpandEnv). Here the
- * file is marked before, and each mark becomes a reference of ours afterwards, so that `import` prints no secret and no value
- * can change the structure of the file. Better than theirs: `$$` is a dollar sign, and the variables of Go templates survive.
+ * kubernetes-event-exporter expands `$VAR` and `${VAR}` in the whole file before it reads the YAML (Go's os.ExpandEnv). Here
+ * variables are marked first, and each mark later becomes a reference of ours, so that `import` prints no secret and no value can
+ * change the structure of the file. Unlike there, `$$` is a dollar sign, and the variables of Go templates survive.
  */
 import { literal } from '../../expand.ts';
 
-/** Unicode keeps these two for a program's own use: no text holds them. */
+/** Unicode noncharacters, reserved for internal use: no text holds them. */
 const OPEN = '\uFDD0';
 const CLOSE = '\uFDD1';
 const MARK = /\uFDD0([^\uFDD1]*)\uFDD1/g;
@@ -16,7 +16,7 @@ const TOKEN = /\$\$|\$\{([^}]*)\}|\$\{|\$([A-Za-z_]\w*)|\$([*#@!?\-0-9])|\{\{|\}
 
 export interface EnvironmentOptions {
   readonly env: NodeJS.ProcessEnv;
-  /** What becomes of variables that are not set: nothing, as in theirs, or a reference that someone else may resolve. */
+  /** What replaces variables that are not set: nothing, as in the original, or a reference to be resolved later. */
   readonly unset: 'empty' | 'keep';
 }
 
@@ -30,12 +30,12 @@ export class ExporterEnvironment {
     this.#unset = unset;
   }
 
-  /** Variables that the file names outside of comments and nobody has set, each with its first line. */
+  /** Variables used outside of comments that are not set, each with its first line. */
   get missing(): ReadonlyMap<string, number> {
     return this.#missing;
   }
 
-  /** The file's text with every variable marked. Line numbers stay. */
+  /** The file's text with every variable marked. Line numbers stay the same. */
   mark(text: string): string {
     let inAction = false;
     let quote = '';
@@ -51,7 +51,7 @@ export class ExporterEnvironment {
       }
       if (token === '$$') return '$';
       const name = braced ?? plain ?? special ?? '';
-      // In a template `$1` and `${1}` are groups of a regular expression, and `$x` outside of its strings a variable of its own.
+      // In a template `$1` and `${1}` are groups of a regular expression, and `$x` outside of strings is a template variable.
       const isTemplates = inAction && (/^\d+$/.test(name) || (plain !== undefined && quote === ''));
       return isTemplates ? token : this.#marked(name, place);
     };
@@ -60,33 +60,33 @@ export class ExporterEnvironment {
       const isComment = /^\s*#/.test(line) && !inAction;
       place = isComment ? undefined : index + 1;
       const own = line.replace(TOKEN, replaced);
-      // Quotes may be escaped by YAML, by the template or by both: a line whose last action ends in it leaves none open, nor does a comment.
+      // Quotes may be escaped by YAML, the template or both: reset after a comment, or a line that closes its last action.
       if (isComment || line.lastIndexOf('}}') > line.lastIndexOf('{{')) [inAction, quote] = [false, ''];
       return own;
     });
     return marked.join('\n');
   }
 
-  /** A text as our configuration has it: marks are references, and what only looks like one is escaped. */
+  /** A text for our configuration: marks become references, and what only looks like a reference is escaped. */
   reference(text: string): string {
     const escaped = literal(text);
     return escaped.replace(MARK, (_, name: string, at: number) =>
-      // A dollar sign right before a reference would read as the escape of one.
+      // A dollar sign right before a reference would escape it.
       OUR_VARIABLE.test(name) && escaped[at - 1] !== '$' ? `\${${name}}` : literal(this.#value(name)),
     );
   }
 
-  /** A text with the values themselves: for what is no text in the end, such as a number, and for names. */
+  /** A text with the values filled in: for what does not stay a text, such as a number, and for names. */
   resolve(text: string): string {
     return text.replace(MARK, (_, name: string) => this.#value(name));
   }
 
-  /** The variables of a marked text that nobody has set. */
+  /** The variables of a marked text that are not set. */
   unsetIn(text: string): readonly string[] {
     return [...text.matchAll(MARK)].flatMap(([, name = '']) => (this.#env[name] === undefined ? [name] : []));
   }
 
-  /** A text whose variables hold templates, so that they are read as part of it. */
+  /** A text with those variables filled in that hold templates, so that they are parsed as part of it. */
   withTemplates(text: string): string {
     return text.replace(MARK, (mark, name: string) => (this.#value(name).includes('{{') ? this.#value(name) : mark));
   }

@@ -1,4 +1,4 @@
-/** Configurations of kubernetes-event-exporter, of all its builds, as our own. */
+/** Translates configurations of kubernetes-event-exporter, from any of its builds, into ours. */
 import { isTable } from '../../expand.ts';
 import { canonical } from '../../keys.ts';
 import { problemsOf, type Path, type Problem } from '../../problems.ts';
@@ -11,7 +11,7 @@ import { stepOfRoute, tableOf } from './routes.ts';
 import { testsOf } from './rules.ts';
 import { exporterFile, RESOLVED_KEYS, type ExporterFile, type Rule } from './schema.ts';
 
-/** Whether a YAML file is one of theirs. */
+/** Whether a YAML file is a configuration of kubernetes-event-exporter. */
 export function isExporterFile(value: unknown): boolean {
   return isTable(value) && ('route' in value || 'receivers' in value);
 }
@@ -37,7 +37,7 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
   };
 }
 
-/** Undefined when nothing of it can be used. */
+/** Undefined if nothing of it can be used. */
 function checkedFile(written: unknown, report: Report): ExporterFile | undefined {
   const unknown: Problem[] = [];
   const spelled = canonical(written, exporterFile, [], unknown);
@@ -45,13 +45,13 @@ function checkedFile(written: unknown, report: Report): ExporterFile | undefined
   const checked = exporterFile.safeParse(spelled);
   if (checked.success) return checked.data;
   for (const { path, message } of problemsOf(checked.error, spelled, [], isSecret)) report.problem(path, message);
-  // Without those values, so that the other mistakes are told with them; but without receivers all would be said to be unknown.
+  // Go on without those values, to report the other mistakes too; but without receivers, each would be reported as unknown.
   const paths = checked.error.issues.map((issue) => issue.path);
   if (paths.some(([key, ...inner]) => key === 'receivers' && inner.length === 0)) return undefined;
   return exporterFile.safeParse(paths.reduce(without, spelled)).data;
 }
 
-/** An element of a list stays: the others keep their numbers. */
+/** List elements are kept, so that the others keep their indexes. */
 function without(value: unknown, [key, ...inner]: Path): unknown {
   if (Array.isArray(value)) return value.map((element: unknown, n) => (n === key ? without(element, inner) : element));
   if (!isTable(value)) return value;
@@ -70,8 +70,8 @@ interface Tidying {
 }
 
 /**
- * Without what is null, which their reader takes for absent, and with variables resolved where no text is wanted; layouts stay as
- * they are.
+ * Without nulls, which kubernetes-event-exporter takes as absent, and with variables resolved where no text is wanted; layouts
+ * stay as they are.
  */
 function tidied(value: unknown, tidying: Tidying, path: Path = [], key = ''): unknown {
   if (Array.isArray(value)) return value.map((inner: unknown, index) => tidied(inner, tidying, [...path, index], key));
@@ -86,7 +86,7 @@ function tidied(value: unknown, tidying: Tidying, path: Path = [], key = ''): un
   const { environment, report, unset } = tidying;
   const resolved = environment.resolve(value);
   if (resolved === value) return value;
-  // Of what has no place for a reference, nothing would be left that tells of the variable.
+  // A value that is not a text cannot hold a reference, so warn before the variable's name is lost.
   if (unset === 'keep')
     for (const name of environment.unsetIn(value))
       report.warning(path, `the variable ${name} is not set, and no reference to it can stand here: it is empty`);
@@ -95,9 +95,9 @@ function tidied(value: unknown, tidying: Tidying, path: Path = [], key = ''): un
 
 const LAYOUTS: ReadonlySet<string> = new Set(['layout', 'details']);
 
-/** Seconds, as in theirs. */
+/** Seconds, as in kubernetes-event-exporter. */
 const DEFAULT_MAX_AGE_SECONDS = 5;
-/** Theirs, where none is named. */
+/** The default of kubernetes-event-exporter. */
 const DEFAULT_LEASE = 'kubernetes-event-exporter';
 /** No cluster keeps Events for a day. */
 const NO_LIMIT_SECONDS = 24 * 3_600;
@@ -143,11 +143,11 @@ class Adapter {
       ...this.#lookup(),
       ...this.#lease(),
       web: this.#report.from([], { exporterMetrics: metricsNamePrefix }, { exporterMetrics: ['metricsNamePrefix'] }),
-      // What is there at a first start, or at any without a state, is told as long as it is not too old.
+      // What exists at a first start, or any start without a state, is reported unless it is too old.
       existing: 'added',
-      // Theirs sends to each receiver one by one, in the order in which the Events came.
+      // kubernetes-event-exporter sends to each receiver one by one, in the order in which the Events came.
       concurrency: 1,
-      // Each repeat is told by itself.
+      // Each repeat is reported by itself.
       ...(this.#options.repeats === 'first' ? {} : { coalesce: false }),
       resource: this.#resources(),
       ...tableOf(step, this.#report),
@@ -188,7 +188,7 @@ class Adapter {
     return { log: this.#report.from([], log, { level: ['logLevel'], format: ['logFormat'] }) };
   }
 
-  /** One, or one for each reason that is watched for. */
+  /** One resource, or one for each watched reason. */
   #resources(): readonly object[] {
     const { namespace = '', watchReasons = [] } = this.#file;
     const common = {
@@ -205,7 +205,7 @@ class Adapter {
     });
   }
 
-  /** As good as absent, also where a variable is set to nothing. */
+  /** Counts as absent, even if it is a variable set to nothing. */
   #isEmpty(text: string): boolean {
     return this.#environment.resolve(text) === '' && this.#environment.unsetIn(text).length === 0;
   }
@@ -231,7 +231,7 @@ class Adapter {
     return testsOf(rule, path, { environment: this.#environment, report: this.#report });
   }
 
-  /** A table of its own for each place that names the receiver. */
+  /** A new table for each place that names the receiver. */
   #sinkOf(name: string, path: Path): Readonly<Record<string, unknown>> | undefined {
     this.#named.add(name);
     const receiver = this.#receivers.get(name);

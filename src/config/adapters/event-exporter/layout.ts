@@ -1,4 +1,4 @@
-/** Layouts and single templates of kubernetes-event-exporter in Liquid. */
+/** Translates layouts and single templates of kubernetes-event-exporter to Liquid. */
 import type { Path } from '../../problems.ts';
 import { GoTemplateError } from './go-template/ast.ts';
 import { wholeEvent, type FieldOptions } from './go-template/fields.ts';
@@ -12,7 +12,7 @@ export interface TemplateSurroundings {
   readonly report: Report;
 }
 
-/** Undefined when it cannot be said, which is reported. */
+/** Undefined if it cannot be translated, which is reported. */
 export function translateTemplate(
   template: string,
   path: Path,
@@ -30,8 +30,8 @@ export function translateTemplate(
 }
 
 /**
- * A layout with its keys in the order of their bytes, as Go writes a map. Numbers and booleans stay what they are, where Go makes
- * `null` of them; what is null, or cannot be translated, is left out.
+ * A layout with its keys in byte order, as Go writes a map. Numbers and booleans are kept, which Go turns into `null`; what
+ * is null, or cannot be translated, is left out.
  */
 export function translateLayout(layout: unknown, path: Path, surroundings: TemplateSurroundings): unknown {
   if (typeof layout === 'string') return translateTemplate(layout, path, surroundings, 'layout');
@@ -50,7 +50,7 @@ export function translateLayout(layout: unknown, path: Path, surroundings: Templ
   return Object.fromEntries(members);
 }
 
-/** What is sent without a layout: the whole Event, as theirs. */
+/** What is sent without a layout: the whole Event, as by kubernetes-event-exporter. */
 export function wholeEventTemplate({ fields, environment }: TemplateSurroundings): string {
   return environment.reference(`{{ ${wholeEvent(fields)} }}`);
 }

@@ -1,4 +1,4 @@
-/** Receivers as sinks. */
+/** Translates receivers into sinks. */
 import type { z } from 'zod';
 import { didYouMean } from '../../../near.ts';
 import { canonical } from '../../keys.ts';
@@ -13,11 +13,11 @@ type Table = Readonly<Record<string, unknown>>;
 export interface Receiver {
   readonly name: string;
   readonly path: Path;
-  /** Undefined when it cannot be used, which is reported. */
+  /** Undefined if it cannot be used, which is reported. */
   readonly sink: Table | undefined;
 }
 
-/** All receivers by name; of two with one name the last counts, as in theirs, and both are reported. */
+/** All receivers by name; of two with the same name the last counts, as in kubernetes-event-exporter, and both are reported. */
 export function receiversOf(
   written: readonly Table[],
   path: Path,
@@ -65,7 +65,7 @@ function sinkOf(
   return undefined;
 }
 
-/** These take HTTP. */
+/** Receivers that a webhook can reach instead. */
 const BY_WEBHOOK: ReadonlySet<string> = new Set(['elasticsearch', 'opensearch', 'loki', 'splunk', 'email']);
 
 function isBuilt(key: string): key is SinkKey {
@@ -87,6 +87,6 @@ function translated(key: SinkKey, given: unknown, at: Path, surroundings: Templa
     for (const { path, message } of problemsOf(checked.error, options, at, () => true)) report.problem(path, message);
     return undefined;
   }
-  // What was checked by the schema of a key is what its builder takes.
+  // The schema of a key checks exactly what its builder takes.
   return BUILDS[key](checked.data as never, at, surroundings);
 }

@@ -1,6 +1,6 @@
 /**
- * The tree of routes as branches. An Event that no `drop` holds back goes to each `match` that holds and names a receiver, each for
- * itself; and into `routes` when all of `match` hold.
+ * Translates the tree of routes into branches. An Event that no `drop` stops goes to the receiver of each `match` rule that
+ * holds, independently; and into `routes` if all `match` rules hold.
  */
 import type { Path } from '../../problems.ts';
 import type { Report } from '../report.ts';
@@ -10,13 +10,13 @@ import type { Route, Rule } from './schema.ts';
 export interface RouteSurroundings {
   readonly report: Report;
   readonly testsOf: (rule: Rule, path: Path) => Tests;
-  /** The sink of a receiver, a new table each time; undefined when there is none, which is reported. */
+  /** The sink of a receiver, a new table each time; undefined if there is none, which is reported. */
   readonly sinkOf: (receiver: string, path: Path) => Table | undefined;
 }
 
 type Table = Readonly<Record<string, unknown>>;
 
-/** Handlers in their order, then branches side by side. */
+/** Handlers in order, then branches side by side. */
 export interface Step {
   readonly name: string;
   readonly path: Path;
@@ -30,7 +30,7 @@ interface Tested {
   readonly tests: Tests;
 }
 
-/** Undefined when nothing can come of it. */
+/** Undefined if it can never send anything. */
 export function stepOfRoute(route: Route, path: Path, surroundings: RouteSurroundings): Step | undefined {
   const tested = (rules: readonly Rule[] = [], list: 'match' | 'drop'): readonly Tested[] =>
     rules.map((rule, index) => {
@@ -51,14 +51,14 @@ export function stepOfRoute(route: Route, path: Path, surroundings: RouteSurroun
   });
 }
 
-/** None for a rule that never holds. */
+/** Empty for a rule that never holds. */
 function dropOf({ rule, path, tests }: Tested, { report }: RouteSurroundings): readonly (Table | 'everything')[] {
   if (rule.receiver !== undefined) report.warning([...path, 'receiver'], 'a rule of drop sends nothing');
   if (tests === undefined) return [];
   return Object.keys(tests).length === 0 ? ['everything'] : [matchHandler({ ...tests, drop: true }, path, report)];
 }
 
-/** What a rule sends, if it names a receiver that can be used and can hold. */
+/** The branch of a rule, if the rule can hold and names a usable receiver. */
 function stepsOfRule({ rule, path, tests }: Tested, { report, sinkOf }: RouteSurroundings): readonly Step[] {
   if (rule.receiver === undefined || rule.receiver === '') return [];
   const sink = sinkOf(rule.receiver, [...path, 'receiver']);
@@ -66,7 +66,7 @@ function stepsOfRule({ rule, path, tests }: Tested, { report, sinkOf }: RouteSur
   return [{ name: rule.receiver, path, handlers: [...matchHandlers(tests, path, report), sink], branches: [] }];
 }
 
-/** They need all rules of the route around them. */
+/** The inner routes require all rules of the route around them. */
 function stepsOfInnerRoutes(
   routes: readonly Route[] = [],
   path: Path,
@@ -80,7 +80,7 @@ function stepsOfInnerRoutes(
   return [{ name: 'routes', path: at, handlers, branches }];
 }
 
-/** Where the tests of `match` have another name. */
+/** The tests of `match` that have another name in a rule. */
 const MATCH_KEYS: Readonly<Record<string, Path>> = {
   involvedApiVersion: ['apiVersion'],
   involvedKind: ['kind'],
@@ -95,7 +95,7 @@ function matchHandler(tests: Table, path: Path, report: Report): Table {
   return report.from(path, { name: 'match', ...tests }, MATCH_KEYS);
 }
 
-/** A step without handlers is its branches, and one with a single branch goes on with that. */
+/** Replaces a step without handlers by its branches, and merges a single branch into its step. */
 function simplified(step: Step): Step | undefined {
   const branches = step.branches.flatMap((branch) => {
     const inner = branch.branches.length === 0 ? branch : simplified(branch);
@@ -108,7 +108,7 @@ function simplified(step: Step): Step | undefined {
   return { ...only, handlers: [...step.handlers, ...only.handlers] };
 }
 
-/** The table of a chain or of a branch, with names that are unique beside each other and ids that are unique inside. */
+/** The table of a chain or of a branch, with unique names among its branches and unique ids among its handlers. */
 export function tableOf(step: Step, report: Report): Table {
   const ids = unique(
     step.handlers.map(({ name }) => String(name)),
@@ -130,12 +130,12 @@ export function tableOf(step: Step, report: Report): Table {
   };
 }
 
-/** A name is part of what is stored, and has no slash. */
+/** Names are part of stored ids, and must not contain a slash. */
 function branchName(name: string): string {
   return name.replaceAll('/', '-').trim() || 'route';
 }
 
-/** The second of a name has its number behind it, or the next one that none of the others is called by. */
+/** Appends a number to each repeated name, from 2 on, skipping those that are taken. */
 function unique(names: readonly string[], separator: string): readonly string[] {
   const written = new Set(names);
   const taken = new Set<string>();

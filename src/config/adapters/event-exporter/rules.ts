@@ -1,4 +1,4 @@
-/** Rules of a route as options of `match`. */
+/** Translates the rules of a route into options of `match`. */
 import { RE2JS } from 're2js';
 import { toError } from '../../../errors.ts';
 import type { Path } from '../../problems.ts';
@@ -6,12 +6,12 @@ import type { ExporterEnvironment } from './environment.ts';
 import type { Report } from '../report.ts';
 import type { Rule } from './schema.ts';
 
-/** The options of `match`; undefined when the rule can never hold. */
+/** The options of `match`; undefined if the rule can never hold. */
 export type Tests = Readonly<Record<string, unknown>> | undefined;
 
 /**
- * Where each field of a rule is tested here. Kinds are compared in any case by `match` itself, and `component` falls back to other
- * fields there: a rule of theirs does neither.
+ * The test of `match` for each field of a rule. `match` itself compares kinds in any case, and its `component` falls back to
+ * other fields: a rule in kubernetes-event-exporter does neither.
  */
 const TEXTS = {
   message: 'message',
@@ -51,9 +51,9 @@ export function testsOf(rule: Rule, path: Path, surroundings: RuleSurroundings):
 
 /** The patterns of one rule. */
 class Patterns {
-  /** All of them are regular expressions. */
+  /** All of them are valid regular expressions. */
   canHold = true;
-  /** A field that an Event lacks is the empty text to theirs, and one of them matches that. */
+  /** One of them matches the empty text, which kubernetes-event-exporter takes for a field that an Event lacks. */
   matchAbsent = false;
   readonly #surroundings: RuleSurroundings;
 
@@ -61,7 +61,7 @@ class Patterns {
     this.#surroundings = surroundings;
   }
 
-  /** Of a field: undefined when nothing is asked for. */
+  /** The pattern of a field; undefined if none is given. */
   text(source: string | undefined, at: Path): string | undefined {
     if (source === undefined || source === '') return undefined;
     const compiled = this.#compiled(source, at);
@@ -69,13 +69,13 @@ class Patterns {
     return this.#surroundings.environment.reference(source);
   }
 
-  /** Of a label, which must be there. */
+  /** The pattern of a label or annotation, which must be present. */
   pattern(source: string, at: Path): string {
     this.#compiled(source, at);
     return this.#surroundings.environment.reference(source);
   }
 
-  /** Undefined, and reported, when it is no regular expression: theirs takes that for one that never matches. */
+  /** Undefined, and reported, if it is invalid: kubernetes-event-exporter takes it for one that never matches. */
   #compiled(source: string, at: Path): RE2JS | undefined {
     const { environment, report } = this.#surroundings;
     const pattern = environment.resolve(source);
@@ -84,7 +84,7 @@ class Patterns {
     } catch (thrown) {
       this.canHold = false;
       const reason = toError(thrown).message;
-      // Shell patterns are many: the documentation of kubernetes-event-exporter itself has them.
+      // Shell patterns are common: even the documentation of kubernetes-event-exporter uses them.
       if (pattern.startsWith('*'))
         report.warning(
           at,

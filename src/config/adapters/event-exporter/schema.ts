@@ -1,8 +1,8 @@
-/** What a configuration of kubernetes-event-exporter may say, in the spelling of its newest builds; keys are read in any case. */
+/** The schema of kubernetes-event-exporter's configuration, in the spelling of its newest builds; keys are read in any case. */
 import { z } from 'zod';
 import { exporterPrefix } from '../../schema.ts';
 
-/** YAML gives numbers where people mean words. */
+/** YAML reads some words as numbers or booleans. */
 const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 
 const texts = z.record(z.string(), text);
@@ -49,7 +49,7 @@ const tls = z.strictObject({
   certFile: text.optional(),
 });
 
-/** The receivers that are built here, by the key that names them. */
+/** The receivers that are supported, by the key that names them. */
 export const SINKS = {
   webhook: z.strictObject({
     endpoint: text,
@@ -86,7 +86,7 @@ export const SINKS = {
 export type SinkKey = keyof typeof SINKS;
 export type SinkOptions<Key extends SinkKey> = z.output<(typeof SINKS)[Key]>;
 
-/** All that theirs know, in the order in which the first of several in one receiver is taken; the last line are stubs. */
+/** All sink types of kubernetes-event-exporter: of several in one receiver, the first here counts. The last line are stubs. */
 export const SINK_TYPES: readonly string[] = [
   ...'inMemory pipe webhook file syslog stdout elasticsearch kinesis firehose opensearch opsgenie'.split(' '),
   ...'sqs sns slack kafka pubsub opscenter teams bigquery eventbridge loki'.split(' '),
@@ -115,7 +115,7 @@ export const exporterFile = z.strictObject({
 
 export type ExporterFile = Omit<z.output<typeof exporterFile>, 'route'> & { readonly route?: Route | undefined };
 
-/** What is no text in the end, or only names something: a variable there is read as YAML would read its value. */
+/** Values that are not texts in the end, or only names: a variable there is read as YAML would read its value. */
 export const RESOLVED_KEYS: ReadonlySet<string> = new Set(
   [
     'maxEventAgeSeconds throttlePeriod kubeQPS kubeBurst cacheSize minCount maxsize maxage maxbackups',

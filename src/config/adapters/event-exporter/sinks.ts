@@ -1,4 +1,4 @@
-/** Each receiver that is built here as the handler that does the same. */
+/** Translates each supported receiver into the handler that does the same. */
 import type { Path } from '../../problems.ts';
 import { wholeEvent } from './go-template/fields.ts';
 import { translateLayout, translateTemplate, wholeEventTemplate, type TemplateSurroundings } from './layout.ts';
@@ -6,7 +6,7 @@ import type { SinkOptions } from './schema.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
-/** Their HTTP client writes these itself, whatever is configured. */
+/** Go's HTTP client writes these itself, whatever is configured. */
 const CONNECTION_HEADERS = /^(host|content-length|connection|transfer-encoding|trailer|te|upgrade|expect|keep-alive)$/i;
 
 export function webhook(
@@ -53,7 +53,7 @@ export function file(
     {
       name: 'file',
       path: environment.reference(path),
-      // Lumberjack takes 0 for its default.
+      // Lumberjack, which kubernetes-event-exporter uses, takes 0 for its default.
       maxSize: maxsize === 0 ? DEFAULT_MAX_SIZE_MB : maxsize,
       maxAge: maxage,
       maxBackups: maxbackups,
@@ -71,7 +71,7 @@ export function stdout(
   return surroundings.report.from(at, { name: 'stdout', layout: layoutOf(layout, at, withDeDot(surroundings, deDot)) });
 }
 
-/** Their Slack takes everything but the text from an attachment, which there is only with `fields`. */
+/** kubernetes-event-exporter puts everything but the text into an attachment, which exists only with `fields`. */
 const ATTACHMENT = { title: 'title', color: 'color', footer: 'footer', author_name: 'authorName' } as const;
 
 export function slack(options: SinkOptions<'slack'>, at: Path, surroundings: TemplateSurroundings): Table | undefined {
@@ -107,7 +107,7 @@ export function slack(options: SinkOptions<'slack'>, at: Path, surroundings: Tem
   return target === undefined ? undefined : report.from(at, withoutUndefined(table), { authorName: ['author_name'] });
 }
 
-/** Of the builds with threads; where they keep them is our state's business. */
+/** The options of builds with threads, except for where these store them: our state does that. */
 function thread(
   { threadKey = '', completionCondition = '' }: SinkOptions<'slack'>,
   at: Path,
@@ -124,7 +124,7 @@ function thread(
   return key === undefined ? {} : { threadKey: key, completionCondition: condition };
 }
 
-/** Always these lines, of the Event or of what a layout calls so; what else a layout holds is not sent. */
+/** Always these lines, from the Event or from the layout's members of these names; nothing else of a layout is sent. */
 export function teams(
   { endpoint, headers, layout }: SinkOptions<'teams'>,
   at: Path,
@@ -156,7 +156,7 @@ export function teams(
   return report.from(at, table, { webhookURL: ['endpoint'] });
 }
 
-/** Without a layout, the whole Event. */
+/** The translated layout, or the whole Event without one. */
 function layoutOf(layout: Table | undefined, at: Path, surroundings: TemplateSurroundings): unknown {
   if (layout === undefined) return wholeEventTemplate(surroundings);
   return translateLayout(layout, [...at, 'layout'], surroundings);
@@ -166,7 +166,7 @@ function withDeDot(surroundings: TemplateSurroundings, deDot: boolean): Template
   return { ...surroundings, fields: { ...surroundings.fields, deDot } };
 }
 
-/** A table with its texts as our configuration has them. */
+/** A table with its texts as in our configuration. */
 function references(table: Table, { environment }: TemplateSurroundings): Table {
   return withoutUndefined(
     Object.fromEntries(

@@ -1,4 +1,4 @@
-/** What a template of Go's text/template says, as far as configurations of kubernetes-event-exporter need it. */
+/** The syntax tree of a Go text/template, as far as configurations of kubernetes-event-exporter need it. */
 
 export type TemplateNode =
   | { readonly type: 'text'; readonly text: string }
@@ -16,7 +16,7 @@ export interface Pipe {
   readonly commands: readonly Command[];
 }
 
-/** `printf "%s" .Reason`: the first is a function where it is a name, else the only one. */
+/** `printf "%s" .Reason`: the first operand is a function if it is a name, otherwise the only one. */
 export type Command = readonly Operand[];
 
 export type Operand =
@@ -27,7 +27,7 @@ export type Operand =
   | { readonly type: 'string'; readonly value: string }
   /** The name of a function. */
   | { readonly type: 'name'; readonly name: string }
-  /** `$x`, or `$` for what the whole template is given. */
+  /** `$x`, or `$` for the input of the whole template. */
   | { readonly type: 'variable'; readonly name: string }
   | { readonly type: 'pipe'; readonly pipe: Pipe }
   /** `.Reason`, `.Source.Component`, `$x.Name`, `(f .x).Name`. */

@@ -8,14 +8,14 @@ import { isMap, literalOf, member, refuseStruct, structOf, typeName, valueOf, ty
 const NIL: Value = { liquid: 'nil', type: 'any' };
 
 /**
- * Translates pipelines one after the other. Liquid has no parentheses: what a filter takes as an argument is assigned before,
- * see {@link takeBefore}.
+ * Translates pipelines one after the other. Liquid has no parentheses, so the arguments of filters are assigned to variables
+ * first, see {@link takeBefore}.
  */
 export class Expressions {
   /** What `.` stands for. */
   dot: Value;
   readonly #structs: Readonly<Record<string, Struct>>;
-  /** Variables of the blocks around, the innermost last. */
+  /** Variables of the enclosing blocks, the innermost last. */
   readonly #scopes: Map<string, Value>[];
   #before = '';
   #names = 0;
@@ -26,14 +26,14 @@ export class Expressions {
     this.#scopes = [new Map([['$', root]])];
   }
 
-  /** The assignments that what was translated since the last call needs before it. */
+  /** The assignments that must precede what was translated since the last call. */
   takeBefore(): string {
     const before = this.#before;
     this.#before = '';
     return before;
   }
 
-  /** Runs `inside` with variables of its own and its own `.`, as a block of the template. */
+  /** Runs `inside` with its own variables and its own `.`, like a block of the template. */
   inBlock<T>(inside: () => T): T {
     const outerDot = this.dot;
     this.#scopes.push(new Map());
@@ -45,14 +45,14 @@ export class Expressions {
     }
   }
 
-  /** A variable of its own, to be assigned before: what it is taken from, such as a loop's index, means another thing further in. */
+  /** Copies the value to a variable: its source, such as a loop's index, has another meaning in inner blocks. */
   declare(name: string, value: Value): Value {
     const declared = structOf(value.type) === undefined ? this.#copied(name, value) : value;
     this.#scopes.at(-1)?.set(name, declared);
     return declared;
   }
 
-  /** The value of a pipeline, which its variable then holds too. */
+  /** The value of a pipeline, also assigned to its variable. */
   pipe(pipe: Pipe): Value {
     const value = this.value(pipe);
     const [name] = pipe.variables;
@@ -61,7 +61,7 @@ export class Expressions {
     return pipe.assigns ? this.#assign(name, value) : this.declare(name, value);
   }
 
-  /** The value of a pipeline, its variables left aside. */
+  /** The value of a pipeline, ignoring its variables. */
   value({ commands }: Pipe): Value {
     const [first = [], ...others] = commands;
     let value = this.#command(first);
@@ -69,7 +69,7 @@ export class Expressions {
     return value;
   }
 
-  /** The value as an argument, or what a field is taken of: assigned before, if need be. */
+  /** The value as an argument or as the base of a field: assigned to a variable first if necessary. */
   primary(value: Value): string {
     const liquid = this.#whole(value);
     if (liquid === value.liquid && value.isCompound !== true) return liquid;
@@ -80,7 +80,7 @@ export class Expressions {
     return `${stem}_${++this.#names}`;
   }
 
-  /** A condition of `if`: what Go takes for true. */
+  /** A condition for `if`: true for what Go takes as true. */
   condition(value: Value): string {
     if (value.type === 'boolean') return value.liquid;
     return `${value.liquid} | go_truth`;
@@ -185,7 +185,7 @@ export class Expressions {
     return this.#native(name, args) ?? this.#filter(known, args);
   }
 
-  /** What Liquid says by itself. */
+  /** What Liquid can express without a filter. */
   #native(name: string, args: readonly Value[]): Value | undefined {
     const [left, right] = args;
     if (name === 'and' || name === 'or') {
@@ -220,13 +220,13 @@ export class Expressions {
     return { liquid: `${this.#whole(of)} | ${call}`, type: result, isCompound: true };
   }
 
-  /** A struct by itself is asked for as a whole, with what is known of the involved object. */
+  /** A struct used as a value is taken whole, with what is known about the involved object. */
   #whole({ liquid, type }: Value): string {
     return this.#structs[structOf(type) ?? '']?.whole ?? liquid;
   }
 }
 
-/** The argument as Go has it where an Event lacks it: a text is empty, a time is Go's zero time. */
+/** The argument as Go has it if the Event lacks it: an empty text, or Go's zero time. */
 function present(arg: Value, { mindsAbsence = false, writes = false }: GoFunction): Value {
   if (writes) refuseStruct(arg.type);
   if (arg.type === 'time' && writes) return valueOf(`${arg.liquid} | go_time`, 'string');
@@ -234,7 +234,7 @@ function present(arg: Value, { mindsAbsence = false, writes = false }: GoFunctio
   return mindsAbsence && canBeAbsent ? valueOf(`${arg.liquid} | default: ""`, 'string') : arg;
 }
 
-/** Absent, it is the empty text: the same to a comparison with a text that is not empty. */
+/** If absent, Go takes it as the empty text, which makes no difference when comparing with a non-empty text. */
 function isPlainText({ type, isCompound, literal }: Value): boolean {
   return type === 'string' && isCompound !== true && literal === undefined;
 }

@@ -1,12 +1,12 @@
 /**
- * What a template may ask of an Event: the fields of kubernetes-event-exporter's EnhancedEvent by their Go names, and where each is
- * found here. Fields come from the manifest as it is (`change.object`) where the scope's `event` fills in what is absent.
+ * The fields of kubernetes-event-exporter's EnhancedEvent that a template may use, by their Go names, and where each is found
+ * here. Fields that the scope's `event` would fill in when absent come from the unchanged manifest (`change.object`).
  */
 import { quoted, type GoType } from './value.ts';
 
 export interface Field {
   readonly type: GoType;
-  /** Relative to the struct's own value when it begins with a dot. */
+  /** Relative to the struct's own value if it begins with a dot. */
   readonly liquid: string;
   /** The field is always this text. */
   readonly literal?: string;
@@ -14,13 +14,13 @@ export interface Field {
 
 export interface Struct {
   readonly fields: Readonly<Record<string, Field>>;
-  /** The struct as a whole, for `toJson`; undefined: its own value is that. */
+  /** The struct as a whole, for `toJson`; undefined: its own value. */
   readonly whole?: string;
 }
 
 export interface FieldOptions {
   readonly clusterName: string;
-  /** Dots in the keys of labels and annotations are underscores. */
+  /** Replace dots in the keys of labels and annotations by underscores. */
   readonly deDot: boolean;
 }
 
@@ -41,7 +41,7 @@ export function structsOf(options: FieldOptions): Readonly<Record<string, Struct
   };
 }
 
-/** The Event with what is known of its object, as kubernetes-event-exporter sends it without a layout. */
+/** The Event with what is known about its object, as kubernetes-event-exporter sends it without a layout. */
 export function wholeEvent({ clusterName, deDot }: FieldOptions): string {
   const whole = `${MANIFEST} | enhanced_event: involved, ${quoted(clusterName)}`;
   return deDot ? `${whole} | de_dot` : whole;
@@ -75,7 +75,7 @@ function eventFields(options: FieldOptions): Readonly<Record<string, Field>> {
   };
 }
 
-/** Of the Event itself. */
+/** The metadata of the Event itself. */
 function metadataFields({ deDot }: FieldOptions): Readonly<Record<string, Field>> {
   const own: Readonly<Record<string, Field>> = {
     Name: text(`${METADATA}.name`),
@@ -90,7 +90,7 @@ function metadataFields({ deDot }: FieldOptions): Readonly<Record<string, Field>
   return { ...own, ...getters(own) };
 }
 
-/** `GetName` and its like, as every object of Kubernetes has them. */
+/** `GetName` and the other getters of every Kubernetes object. */
 function getters(fields: Readonly<Record<string, Field>>): Readonly<Record<string, Field>> {
   return Object.fromEntries(Object.entries(fields).map(([name, field]) => [`Get${name}`, field]));
 }
@@ -123,7 +123,7 @@ const OWNER_FIELDS: Readonly<Record<string, Field>> = {
   UID: text('.uid'),
 };
 
-/** Of a time, without arguments. */
+/** The methods of a time that take no arguments. */
 export const TIME_FIELDS: Readonly<Record<string, { readonly type: GoType; readonly filter: string | undefined }>> = {
   Time: { type: 'time', filter: undefined },
   UTC: { type: 'time', filter: undefined },

@@ -1,6 +1,6 @@
 /**
- * The functions of Go's text/template and of sprig that templates may call, and the filter that each is here.
- * `env` and `expandenv` are left out on purpose: they would put secrets into messages; a lookup would leave the cluster.
+ * The functions of Go's text/template and of sprig that templates may call, and the filter for each.
+ * Left out on purpose: `env` and `expandenv`, which would put secrets into messages, and lookups, which would leave the cluster.
  */
 import { didYouMean } from '../../../../near.ts';
 import { GoTemplateError } from './ast.ts';
@@ -12,17 +12,17 @@ export interface GoFunction {
   readonly type: GoType | ((types: readonly GoType[]) => GoType);
   readonly min: number;
   readonly max: number;
-  /** Which argument the filter is applied to: -1 is the last. The others follow in their order. */
+  /** Which argument the filter is applied to: -1 is the last. The others follow in order. */
   readonly input: number;
-  /** It tells an empty text from nothing, so that what an Event lacks must be said to be the first. */
+  /** It distinguishes an empty text from nil, so what an Event lacks must be turned into the empty text. */
   readonly mindsAbsence?: boolean;
-  /** It writes its arguments, times included, as texts. */
+  /** It writes its arguments, including times, as texts. */
   readonly writes?: boolean;
 }
 
 type ResultType = GoFunction['type'];
 
-/** Applied to the first argument, as Go's own functions read. */
+/** Applied to the first argument, as for Go's own functions. */
 function onFirst(filter: string, type: ResultType, min: number, max = min): GoFunction {
   return { filter, type, min, max, input: 0 };
 }
@@ -42,7 +42,7 @@ function writing(known: GoFunction): GoFunction {
 
 const MANY = Infinity;
 
-/** The type that all of them have. */
+/** The type that they all share. */
 function common(types: readonly GoType[]): GoType {
   const [first = 'any', ...others] = types;
   return others.every((other) => JSON.stringify(other) === JSON.stringify(first)) ? first : 'any';
@@ -135,7 +135,7 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   hasKey: onFirst('go_has_key', 'boolean', 2),
 };
 
-/** The function, called with so many arguments. @throws GoTemplateError when it is not known or takes another number */
+/** The function for `count` arguments. @throws GoTemplateError if it is unknown or takes another number of arguments */
 export function functionOf(name: string, count: number): GoFunction {
   const known = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
   if (known === undefined) throw new GoTemplateError(unknownFunction(name));

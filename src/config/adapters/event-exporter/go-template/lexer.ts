@@ -1,4 +1,4 @@
-/** A Go template cut into text and actions, and an action into tokens. */
+/** Splits a Go template into text and actions, and an action into tokens. */
 import { GoTemplateError } from './ast.ts';
 
 export type Piece = { readonly text: string } | { readonly action: readonly Token[] };
@@ -8,14 +8,14 @@ export type Token =
   | { readonly type: 'number'; readonly value: number }
   /** With its dot or dollar sign: `.Reason`, `$x`. */
   | { readonly type: 'field' | 'variable' | 'word' | 'symbol'; readonly text: string }
-  /** What separates arguments: `.A.B` is one operand, `.A .B` are two. */
+  /** Separates arguments: `.A.B` is one operand, `.A .B` are two. */
   | { readonly type: 'space' };
 
 const ACTION_START = /\{\{(-(?=\s))?/g;
 const COMMENT = /\s*\/\*[^]*?\*\/\s*/y;
 const ACTION_END = /(?:(?<=\s)-)?\}\}/y;
 
-/** @throws GoTemplateError for an action that does not end, or a character that Go does not know */
+/** @throws GoTemplateError for an action that does not end, or a character that Go does not accept */
 export function piecesOf(template: string): readonly Piece[] {
   const pieces: Piece[] = [];
   let at = 0;
@@ -106,7 +106,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
 };
 
-/** Go's interpreted string literal. */
+/** The value of a Go interpreted string literal. */
 function unquote(literal: string): string {
   return literal
     .slice(1, -1)

@@ -1,8 +1,8 @@
-/** From the tokens of a Go template to its tree. */
+/** Parses the tokens of a Go template into a syntax tree. */
 import { GoTemplateError, type Command, type Nodes, type Operand, type Pipe, type TemplateNode } from './ast.ts';
 import { piecesOf, type Piece, type Token } from './lexer.ts';
 
-/** @throws GoTemplateError with what is wrong, or what of the language is not supported */
+/** @throws GoTemplateError saying what is wrong or not supported */
 export function parseGoTemplate(template: string): Nodes {
   const reader = new TemplateReader(piecesOf(template));
   const { nodes, end } = reader.list();
@@ -54,7 +54,7 @@ class TemplateReader {
     return { type, pipe, body, otherwise: this.#otherwise(type, end) };
   }
 
-  /** What stands between `else` and `end`; `else if` is an `if` inside the `else` that ends with it. */
+  /** The nodes between `else` and `end`; `else if` is an `if` inside the `else` that shares its end. */
   #otherwise(type: 'if' | 'with' | 'range', end: ListEnd | undefined): Nodes {
     if (end === undefined) throw new GoTemplateError(`{{${type}}} without {{end}}`);
     if (end.keyword === 'end') return [];
@@ -92,7 +92,7 @@ class ActionReader {
     this.#tokens = tokens;
   }
 
-  /** Takes the keyword that the action begins with, if it does. */
+  /** Consumes the keyword that the action begins with, if any. */
   keyword(): string | undefined {
     this.#skipSpace();
     const token = this.#peek();
@@ -120,7 +120,7 @@ class ActionReader {
     return { variables, assigns, commands };
   }
 
-  /** `$x :=`, `$i, $x :=` or `$x =`; gives back what turns out to be none. */
+  /** `$x :=`, `$i, $x :=` or `$x =`; consumes nothing if there is no declaration. */
   #declaration(): { readonly variables: readonly string[]; readonly assigns: boolean } {
     const start = this.#at;
     const variables: string[] = [];

@@ -43,7 +43,7 @@ const INVOLVED = {
   known: true,
 };
 
-/** What the template renders, as one leaf of a layout; another Event where it is given. */
+/** What the template renders as a leaf of a layout, by default for {@link EVENT}. */
 function rendered(template: string, event: object = EVENT, options = OPTIONS): unknown {
   const layout = compileLayout({ leaf: translateGoTemplate(template, options, 'layout') });
   const scope = scopeOf(withNote(changeOf({ after: event }), 'involved', INVOLVED));
@@ -52,7 +52,7 @@ function rendered(template: string, event: object = EVENT, options = OPTIONS): u
 
 describe('a Go template renders as before', () => {
   for (const [template, text] of [
-    // What kubernetes-event-exporter was seen to render.
+    // Output observed from kubernetes-event-exporter.
     ['', ''],
     ['{{ .Count }}', '3'],
     ['a {{ .Reason }}', 'a ClusterIsUpdating'],

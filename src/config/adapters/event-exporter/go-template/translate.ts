@@ -1,4 +1,4 @@
-/** A Go template as the Liquid template that renders the same. */
+/** Translates a Go template into a Liquid template that renders the same. */
 import { GoTemplateError, type Nodes, type Pipe, type TemplateNode } from './ast.ts';
 import { Expressions } from './expressions.ts';
 import { structsOf, type FieldOptions } from './fields.ts';
@@ -7,8 +7,8 @@ import { isList, isMap, refuseStruct, typeName, valueOf, type GoType, type Value
 
 /**
  * The Liquid of a Go template.
- * @param place in a layout, one output that is the whole template would keep its type: there it is made the text that Go makes of it
- * @throws GoTemplateError for what Go would refuse, and for what is not supported
+ * @param place in a layout, a template that is a single output would keep its type, so it is converted to Go's text for it
+ * @throws GoTemplateError for what Go would refuse, or what is not supported
  */
 export function translateGoTemplate(template: string, options: FieldOptions, place: 'text' | 'layout'): string {
   if (!template.includes('{{')) return escapedText(template, false);
@@ -29,7 +29,7 @@ class Translator {
     this.#asText = asText;
   }
 
-  /** @param isTop nothing follows the last of them */
+  /** @param isTop nothing follows the last node */
   nodes(nodes: Nodes, isTop = false): string {
     const last = nodes.at(-1);
     return nodes.map((node) => this.#node(node, isTop && node === last)).join('');
@@ -58,7 +58,7 @@ class Translator {
     return this.#expressions.takeBefore() + output;
   }
 
-  /** What an Event lacks is an empty one. */
+  /** A map or list that an Event lacks is written as an empty one. */
   #collection(value: Value): string {
     const name = this.#expressions.primary(value);
     return `{% if ${name} %}{{ ${name} | go_print }}{% else %}${isMap(value.type) ? 'map[]' : '[]'}{% endif %}`;
@@ -76,7 +76,7 @@ class Translator {
     return `{{ ${liquid} | ${type === 'string' ? 'default' : 'append'}: "" }}`;
   }
 
-  /** Without its end. */
+  /** Without the end tag. */
   #conditional(node: Block, tag: 'if' | 'elsif'): string {
     const value = this.#expressions.pipe(node.pipe);
     const subject = node.type === 'with' && value.isCompound === true ? this.#held(value) : value;
@@ -86,7 +86,7 @@ class Translator {
     if (node.type === 'with') this.#expressions.dot = subject;
     const then = this.nodes(node.body);
     this.#expressions.dot = outside;
-    // Assignments of an `elsif` have no place but inside an `else`.
+    // The assignments for an `elsif` can only go inside an `else`.
     if (tag === 'elsif' && before !== '')
       return `{% else %}${before}{% if ${condition} %}${then}${this.#otherwise(node.otherwise)}{% endif %}`;
     return `${before}{% ${tag} ${condition} %}${then}${this.#otherwise(node.otherwise)}`;
@@ -124,7 +124,7 @@ class Translator {
   }
 }
 
-/** What a loop goes through, and what its key and value are at each turn. */
+/** What a loop iterates over, and its key and value in each iteration. */
 function partsOf(over: Value, item: string): { readonly entries: Value; readonly key: Value; readonly value: Value } {
   if (isList(over.type)) {
     return { entries: over, key: valueOf('forloop.index0', 'number'), value: valueOf(item, over.type.list) };
@@ -137,7 +137,7 @@ function partsOf(over: Value, item: string): { readonly entries: Value; readonly
   };
 }
 
-/** Text that Liquid leaves as it is. @param tagFollows so that a brace at its end would open one too early */
+/** Text that Liquid leaves as it is. @param tagFollows a trailing brace would then open the tag too early */
 function escapedText(text: string, tagFollows: boolean): string {
   return text.replace(tagFollows ? /\{(?=[{%]|$)/g : /\{(?=[{%])/g, '{{ "{" }}');
 }

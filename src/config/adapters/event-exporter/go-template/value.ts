@@ -1,4 +1,4 @@
-/** Values of a Go template as Liquid says them, with what is known of their type. */
+/** Values of a Go template as Liquid expressions, with what is known about their types. */
 import { GoTemplateError } from './ast.ts';
 
 export type GoType =
@@ -16,17 +16,17 @@ export interface Value {
   /** `event.reason`, `"text"`, `change.object.count | default: 0`, `event.reason == "Upgraded"`. */
   readonly liquid: string;
   readonly type: GoType;
-  /** It has filters or compares: it can be assigned and written, but be no argument. */
+  /** It has filters or comparisons: it can be assigned or output, but not be an argument. */
   readonly isCompound?: boolean;
-  /** A comparison without filters: it may stand beside others of its kind in an `and` or an `or`. */
+  /** A comparison without filters: may be combined with others by `and` or `or`. */
   readonly isComparison?: boolean;
-  /** Taken from a map by a dot: prints as `<no value>` when it is absent. */
+  /** Taken from a map by a dot: prints as `<no value>` if absent. */
   readonly mayBeNoValue?: boolean;
-  /** Of a literal. */
+  /** The value, if it is a literal. */
   readonly literal?: string | number | boolean;
 }
 
-/** A value that is found, or made from one by filters. */
+/** A value that is looked up, or derived from one by filters. */
 export function valueOf(liquid: string, type: GoType): Value {
   return { liquid, type, isCompound: liquid.includes(' | ') || liquid === 'nil' };
 }
@@ -37,7 +37,7 @@ export function literalOf(literal: string | number | boolean): Value {
 }
 
 /**
- * A Liquid string. What Liquid takes for the end of a string or of a tag is written by its number.
+ * A Liquid string. Whatever would end a string or a tag is escaped by its code point.
  */
 export function quoted(text: string): string {
   return `"${text.replace(/["\\\p{Cc}]|\{(?=[{%])|[}%](?=\})/gu, escaped)}"`;
@@ -50,7 +50,7 @@ function escaped(character: string): string {
 
 /** `involved.labels.app`, `event.metadata.annotations["a.b/c"]` */
 export function member(of: string, key: string): string {
-  // For Liquid that is the number of labels, where none is called so.
+  // Liquid takes `.size` for the number of labels, unless one has that name.
   if (key === 'size') return `${of} | go_index: "size"`;
   return /^[A-Za-z_]\w*$/.test(key) ? `${of}.${key}` : `${of}[${quoted(key)}]`;
 }
@@ -63,12 +63,12 @@ export function isList(type: GoType): type is { readonly list: GoType } {
   return typeof type === 'object' && 'list' in type;
 }
 
-/** The struct's name, when it is one. */
+/** The struct's name, if it is one. */
 export function structOf(type: GoType): string | undefined {
   return typeof type === 'object' && 'struct' in type ? type.struct : undefined;
 }
 
-/** What Go prints of one goes by its own fields in their order, some of them as addresses of memory. */
+/** Go prints all fields of a struct in order, some of them as memory addresses, which cannot be reproduced. */
 export function refuseStruct(type: GoType): void {
   if (structOf(type) !== undefined)
     throw new GoTemplateError(`${typeName(type)} cannot be written as a whole: name a field of it, or use toJson`);
