@@ -1,9 +1,9 @@
-/** A Kubernetes Event as templates see it: core/v1 and events.k8s.io/v1 alike, the second of which renamed half of the fields. */
+/** A Kubernetes Event as templates see it, in core/v1 or events.k8s.io/v1, which renamed half of the fields. */
 import { manifestOf, type Change } from '../change.ts';
 import { isEvent, occurrencesOf } from '../event.ts';
 import type { JsonObject } from '../json.ts';
 
-/** The fields of `event`, with what those mean that differ from the manifest. */
+/** The fields of `event`, with the meaning of those that differ from the manifest. */
 export const EVENT_FIELDS = {
   reason: '`BackOff`',
   message: 'also if the manifest calls it `note`',
@@ -28,7 +28,7 @@ export const EVENT_FIELDS = {
   apiVersion: '',
 } as const;
 
-/** Undefined when the change is not about an Event. */
+/** Undefined if the change is not about an Event. */
 export function eventScope(change: Change): object | undefined {
   const event = isEvent(change.gvk) ? manifestOf(change) : undefined;
   if (event === undefined) return undefined;
@@ -59,7 +59,7 @@ export function eventScope(change: Change): object | undefined {
   };
 }
 
-/** The API writes what it does not know as null or `""`. */
+/** The first value that is set: the API writes null or `""` for what it does not know. */
 function first<T>(...values: readonly T[]): T | undefined {
   return values.find((value) => value !== undefined && value !== null && value !== '');
 }

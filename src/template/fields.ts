@@ -1,6 +1,6 @@
 /**
- * Option fields that hold templates. What they check they leave as it is written; a handler compiles it in `create` with
- * {@link compileTemplate} or {@link compileLayout}, as it does with patterns.
+ * Option fields that hold templates. They check a value but keep it as written; a handler compiles it in `create` with
+ * {@link compileTemplate} or {@link compileLayout}, like patterns.
  */
 import { z } from 'zod';
 import { toError } from '../errors.ts';

@@ -1,14 +1,14 @@
-/** What a filter is, for the files that define one each. */
+/** The definition of a filter. */
 
-/** A filter: never throws for what the cluster may hold; answers undefined, which renders as nothing, where it cannot tell. */
+/** A filter: never throws for a value that the cluster may hold; returns undefined, which renders as nothing, without a result. */
 export interface FilterDefinition {
   readonly name: string;
-  /** Its arguments as they are written: `"pattern", "replacement"`. */
+  /** Its arguments as written in a template: `"pattern", "replacement"`. */
   readonly args?: string;
   /** One or two sentences, as Markdown. */
   readonly summary: string;
   readonly examples: readonly FilterExample[];
-  /** Refuses arguments that are written out in a template. @throws an Error that says what they must be */
+  /** Checks the literal arguments in a template. @throws an Error that says what they must be */
   readonly check?: (args: readonly unknown[]) => void;
   readonly apply: (value: unknown, args: readonly unknown[], place: FilterPlace) => unknown;
 }
@@ -19,10 +19,10 @@ export interface FilterExample {
   readonly result: string;
 }
 
-/** Where a filter stands. */
+/** One use of a filter in a template. */
 export interface FilterPlace {
-  /** The same object at each render of this place in this template: for what is compiled once. */
+  /** The same object at each render of this place in this template: a key for what is compiled once. */
   readonly token: object;
-  /** Milliseconds since the epoch at which the change was seen: a retry renders the same. */
+  /** When the change was seen, milliseconds since the epoch: a retry renders the same. */
   readonly observedAt: number | undefined;
 }

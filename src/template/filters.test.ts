@@ -12,7 +12,7 @@ describe('filters: the examples of the documentation', () => {
   }
 });
 
-/** What the filter makes of a value that a manifest may hold. */
+/** The filter's result for a value that a manifest may hold. */
 function filtered(value: unknown, filter: string): unknown {
   const after = { kind: 'A', metadata: { name: 'a' }, value };
   return compileTemplate(`{{ change.after.value | ${filter} }}`).value(scopeOf(changeOf({ after })));

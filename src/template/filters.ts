@@ -1,4 +1,4 @@
-/** The filters that Liquid lacks and people need for Kubernetes: docs/templates.md is made from them, and a test runs their examples. */
+/** Filters for Kubernetes that Liquid lacks: docs/templates.md is generated from them, and a test runs their examples. */
 import type { Context, Liquid } from 'liquidjs';
 import type { FilterDefinition } from './filter.ts';
 import { bytes, quantity } from './filters/quantity.ts';
@@ -20,7 +20,7 @@ export const FILTERS: readonly FilterDefinition[] = [
   regexReplace,
 ];
 
-/** Those, and the ones that imported templates use. */
+/** {@link FILTERS}, and those that imported templates use. */
 export const ALL_FILTERS: readonly FilterDefinition[] = [...FILTERS, ...GO_FILTERS];
 
 /** Adds {@link ALL_FILTERS} to an engine. */

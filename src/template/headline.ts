@@ -5,8 +5,8 @@ import { remarksOf } from '../remarks.ts';
 import { eventScope } from './event-scope.ts';
 
 /**
- * `deployment shop/web updated: image web 1.4.2 -> 1.5.0` after `diff`, without it the part before the colon; of a
- * Kubernetes Event `Warning BackOff x8 pod web-1: Back-off restarting failed container`; of an alert what `podAlerts` says.
+ * `deployment shop/web updated: image web 1.4.2 -> 1.5.0` after `diff`, without it the part before the colon; for
+ * a Kubernetes Event `Warning BackOff x8 pod web-1: Back-off restarting failed container`; for an alert its own headline.
  */
 export function headlineOf(change: Change): string {
   if (change.notes.alert !== undefined) return change.notes.alert.headline;
@@ -17,7 +17,7 @@ export function headlineOf(change: Change): string {
   return diff === undefined ? what : `${what}: ${diff.headline}`;
 }
 
-/** What a digest says of a change beside its name, where there is more to say. That it happened while away is said of all. */
+/** What a digest adds to the name of a change, if anything. Omits that it happened while away, which is said for all of them. */
 export function detailOf(change: Change): string {
   const { whileAway: _, ...flags } = change.flags;
   const { alert, diff } = change.notes;
@@ -29,14 +29,14 @@ export function detailOf(change: Change): string {
 function eventHeadline({ type, reason, count, involvedObject, message }: Readonly<Record<string, unknown>>): string {
   const { kind, name } = (involvedObject ?? {}) as Readonly<Record<string, unknown>>;
   const object = typeof kind === 'string' ? [kind.toLowerCase(), name] : [];
-  // Else a repeat would read as the same message once more.
+  // Otherwise a repeat would read as the same message again.
   const often = typeof count === 'number' && count > 1 ? `x${count}` : undefined;
   const what = [type, reason, often, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
   const said = typeof message === 'string' ? onOneLine(message) : '';
   return [what, said].filter((part) => part !== '').join(': ');
 }
 
-/** What a probe printed ends in a newline. Line by line: one expression for it takes minutes over a message of blanks. */
+/** A probe's output ends in a newline. Works line by line: a single expression takes minutes on a message of blanks. */
 function onOneLine(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());
   return lines.filter((line) => line !== '').join(' ');

@@ -7,14 +7,14 @@ import { compileTemplate } from './template.ts';
 
 export interface Layout {
   /**
-   * The JSON value. Numbers and booleans stay as they are; a text that is exactly one `{{ ... }}` becomes what that yields; a key
-   * or an element that yields nothing is left out. Undefined when all of it yields nothing.
-   * @throws TerminalError naming the field, when a limit is reached or a filter is misused
+   * The JSON value. Numbers and booleans stay as they are; a text that is exactly one `{{ ... }}` becomes its value; a key or an
+   * element that yields nothing is left out. Undefined if all of it yields nothing.
+   * @throws TerminalError naming the field, if a limit is reached or a filter is misused
    */
   value(scope: TemplateScope): Json | undefined;
 }
 
-/** What is wrong in a layout, and where in it. */
+/** What is wrong in a layout, and where. */
 export interface LayoutProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -23,9 +23,9 @@ export interface LayoutProblem {
 type Render = (scope: TemplateScope, budget: Budget) => unknown;
 
 /**
- * Compiles each text once. Keys are no templates, and stay in their order.
- * @param field names it in errors: `layout` makes `layout.fields[2].value`
- * @throws TemplateError for the first thing that {@link problemsOfLayout} names
+ * Compiles each text once. Keys are not templates, and stay in order.
+ * @param field its name in errors: with `layout`, `layout.fields[2].value`
+ * @throws TemplateError for the first problem that {@link problemsOfLayout} finds
  */
 export function compileLayout(source: unknown, field = 'layout'): Layout {
   const render = compile(source, field);

@@ -6,7 +6,7 @@ import { layout } from './fields.ts';
 import { compileLayout } from './layout.ts';
 import { scopeOf } from './scope.ts';
 
-/** The option of that name. */
+/** The option `layout` of such sinks. */
 export const lineLayout = layout
   .optional()
   .describe(
@@ -14,14 +14,14 @@ export const lineLayout = layout
   )
   .meta({ example: { time: '{{ change.observedAt }}', text: '{{ change.headline }}' } });
 
-/** What is in the line of a change without a layout. */
+/** The members of a line without a layout. */
 export const LINE_MEMBERS =
   'Without a `layout` a line holds the whole change: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, and the manifests `before` and `after`, as far as there is one. Members are only ever added.';
 
 /**
  * The layout's value, or without one the whole change (see change-document.ts), always on one line that ends in `\n`. Control and
- * bidirectional characters are JSON's own escapes: the values stay what they are.
- * @throws what {@link compileLayout} throws; the function TerminalError, as a layout's render does
+ * bidirectional characters are written as JSON escapes, so the values stay the same.
+ * @throws what {@link compileLayout} throws; the result throws TerminalError, like {@link Layout.value}
  */
 export function compileLine(layout: unknown): (change: Change) => string {
   if (layout === undefined) return (change) => lineOf(documentOf(change));

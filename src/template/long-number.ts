@@ -1,7 +1,7 @@
-/** Integers beyond 2^53, which a manifest holds as raw JSON, in the hands of filters and comparisons. */
+/** Makes integers beyond 2^53, which a manifest holds as raw JSON, usable in filters and comparisons. */
 import { isRawNumber, type RawNumber } from '../../handlers/diff/json.ts';
 
-/** Raw JSON can be made neither a text nor a number: liquidjs fails with it. */
+/** Raw JSON converts neither to a text nor to a number: liquidjs fails on it. */
 class LongNumber {
   readonly #raw: RawNumber;
 
@@ -22,7 +22,7 @@ class LongNumber {
   }
 }
 
-/** The value, or where it is a long integer, or a list with one, what is a text with all digits, else the number nearest to it. */
+/** The value; a long integer, alone or in a list, becomes an object that is all digits as text, otherwise the nearest number. */
 export function withLongNumbers(value: unknown): unknown {
   if (Array.isArray(value)) return value.some(isRawNumber) ? value.map(withLongNumbers) : value;
   return isRawNumber(value) ? new LongNumber(value) : value;

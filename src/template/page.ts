@@ -1,4 +1,4 @@
-/** docs/templates.md and `explain templates`: made from the names and filters themselves, so that it cannot drift. */
+/** docs/templates.md and `explain templates`: generated from the names and filters themselves, so that it cannot drift. */
 import type { Change } from '../change.ts';
 import { cell, table } from '../markdown.ts';
 import { EVENT_FIELDS } from './event-scope.ts';
@@ -40,7 +40,7 @@ const CHANGE: Change = {
   notes: {},
 };
 
-/** What the examples are rendered with: an Event of a pod that does not start. */
+/** The sample for rendering the examples: an Event of a pod that does not start. */
 export const SAMPLE = scopeOf(CHANGE);
 
 /** The page as Markdown. Ends with a newline. */

@@ -1,4 +1,4 @@
-/** The source of a template: parsed, and checked for everything that can be wrong without a change to render. */
+/** Parses the source of a template, and checks everything that can be checked without a change to render. */
 import { LiquidError, toValueSync, TypeGuards, Value, type Template as LiquidNode, type Variable } from 'liquidjs';
 import { toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
@@ -8,13 +8,13 @@ import { ALL_FILTERS } from './filters.ts';
 import { checkZone } from './filters/time.ts';
 import { ROOTS } from './scope.ts';
 
-/** What is wrong with the source of a template, with line and column inside it. */
+/** What is wrong with the source of a template, with line and column. */
 export class TemplateError extends Error {
   readonly code = 'TEMPLATE';
   override readonly name = 'TemplateError';
 }
 
-/** @throws TemplateError on unknown tags, filters and names, on arguments that a filter refuses, and on what is no Liquid */
+/** @throws TemplateError on unknown tags, filters and names, on arguments that a filter refuses, and on syntax errors */
 export function parse(source: string): LiquidNode[] {
   let nodes: LiquidNode[];
   try {
@@ -27,7 +27,7 @@ export function parse(source: string): LiquidNode[] {
   return nodes;
 }
 
-/** The library's reason for an error without what it quotes, but for names. */
+/** The library's reason for an error, without its quotes, except names. */
 export function reasonOf(thrown: unknown): string {
   const { message } = toError(thrown);
   const reason = message.replace(/(?:, file:\S+)?, line:\d+, col:\d+$/, '');
@@ -41,14 +41,14 @@ export function reasonOf(thrown: unknown): string {
   return reason.replace(/: ["{$].*$/s, '');
 }
 
-/** ` (line 1, column 4)`, or nothing when the error has no place. */
+/** ` (line 1, column 4)`, or empty if the error has no position. */
 export function placeOf(thrown: unknown): string {
   if (!(thrown instanceof LiquidError)) return '';
   const [line, column] = thrown.token.getPosition();
   return ` (line ${line}, column ${column})`;
 }
 
-/** What every value in the template says, tags and their contents included. */
+/** Every value in the template, including those in tags and their contents. */
 function* valuesOf(nodes: Iterable<LiquidNode>): Generator<readonly [Value, LiquidNode]> {
   for (const node of nodes) {
     for (const argument of node.arguments?.() ?? []) if (argument instanceof Value) yield [argument, node];
@@ -65,7 +65,7 @@ function checkValues(nodes: Iterable<LiquidNode>): void {
   }
 }
 
-/** The library takes the first of several values and is silent about the others: `{{ event reason }}`. */
+/** The library takes the first of several values and silently ignores the others: `{{ event reason }}`. */
 function problemOfOperands({ postfix }: Value['initial']): string | undefined {
   let operands = 0;
   for (const token of postfix) {
@@ -80,7 +80,7 @@ const CHECKS: ReadonlyMap<string, FilterDefinition['check']> = new Map([
   ['date', checkZone],
 ]);
 
-/** Arguments that are written out are checked now: a pattern that is none, a part that no image has. */
+/** Checks literal arguments now: an invalid pattern, an unknown part of an image. */
 function problemOfFilter({ name, args }: Value['filters'][number]): string | undefined {
   if (args.some((arg) => !('content' in arg))) return undefined;
   try {

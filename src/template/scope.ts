@@ -1,11 +1,11 @@
-/** The names that a template may use, and what they stand for in one change. */
+/** The names that a template may use, and their values for one change. */
 import { apiVersionOf, manifestOf, type Change } from '../change.ts';
 import { ownGetters } from '../change/own-getters.ts';
 import { detailsOf } from './details.ts';
 import { eventScope, EVENT_FIELDS } from './event-scope.ts';
 import { headlineOf } from './headline.ts';
 
-/** What a template is rendered with: made by {@link scopeOf}. Each part is worked out when a template reads it. */
+/** What a template is rendered with: made by {@link scopeOf}. Each part is computed when a template reads it. */
 export interface TemplateScope {
   readonly change: object;
   readonly event: object | undefined;
@@ -13,7 +13,7 @@ export interface TemplateScope {
   readonly [root: string]: unknown;
 }
 
-/** The fields of `change`, with what they mean: docs/templates.md is made from it, and a name beside them is refused. */
+/** The fields of `change`, with their meaning: docs/templates.md is generated from it, and other names are refused. */
 export const CHANGE_FIELDS = {
   action: '`added`, `updated` or `deleted`; for an alert from `podAlerts` also `timer`',
   kind: '`Deployment`',
@@ -42,7 +42,7 @@ export const CHANGE_FIELDS = {
     'what earlier handlers left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`; `notes.alert.status`, `notes.alert.reason` and more from [`podAlerts`](pods.md)',
 } as const;
 
-/** The fields of `involved`, with what they mean. */
+/** The fields of `involved`, with their meaning. */
 export const INVOLVED_FIELDS = {
   apiVersion: '`v1`, `apps/v1`; empty when an Event names none',
   kind: '`Pod`',
@@ -66,7 +66,7 @@ export const ROOTS: Readonly<Record<string, readonly string[]>> = {
   involved: Object.keys(INVOLVED_FIELDS),
 };
 
-/** The names of one change. A manifest is parsed when a template first reads it. */
+/** The scope of one change. A manifest is parsed when a template first reads it. */
 export function scopeOf(change: Change): TemplateScope {
   return new Roots(change);
 }
@@ -89,12 +89,12 @@ class Roots implements TemplateScope {
   static readonly #getters = ownGetters<Roots>({
     change: (roots) => (roots.#fields ??= new ChangeFields(roots.#change)),
     event: (roots) => (roots.#event ??= eventScope(roots.#change)),
-    // Left by the runner for a handler whose options read it, see src/enrich/needs.ts.
+    // Set by the runner for a handler whose options use it, see src/enrich/needs.ts.
     involved: (roots) => roots.#change.notes.involved,
   });
 
   static {
-    // liquidjs asks whether a name is `in` it: only what is named above is.
+    // liquidjs checks whether a name is `in` the scope: only the names above may be.
     Reflect.deleteProperty(this.prototype, 'constructor');
     Reflect.setPrototypeOf(this.prototype, null);
   }
@@ -140,7 +140,7 @@ class ChangeFields {
   );
 }
 
-/** Templates see own properties only; a note may work its parts out by getters of a class. */
+/** Templates see own properties only, but a note may compute its parts in getters of a class. */
 function ownNotes({ notes }: Change): object {
   const own = Object.create(null) as Record<string, unknown>;
   for (const [name, note] of Object.entries(notes) as [string, object][]) own[name] = ownParts(note);

@@ -144,7 +144,7 @@ describe('template.value()', () => {
   });
 });
 
-/** What stands in a loop that goes on too long: a slow machine may come to the end of its time first. */
+/** The error of a loop that is too long: a slow machine may run out of time first. */
 const ENDLESS = /takes more than (100000 steps|1000 ms)/;
 
 describe('a template that means harm', () => {
@@ -302,7 +302,7 @@ describe('scopeOf()', () => {
     const message = `a${' '.repeat(400_000)}b`;
     const change = changeOf({ after: { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e' }, message } });
     const make = () => rendered('{{ change.headline }}', change);
-    // With their square it needs a minute. The limit of a test cannot end what never yields.
+    // Quadratic time would take a minute. A test's own timeout cannot end code that never yields.
     const headline: unknown = runInNewContext('make()', { make }, { timeout: 20_000 });
     assert.match(String(headline), / b$/);
   });

@@ -28,7 +28,7 @@ function isPart(part: unknown): part is Part {
   return (PARTS as readonly unknown[]).includes(part);
 }
 
-/** What stands before the first slash is a registry only if it looks like a host: it has a dot, a port, or is `localhost`. */
+/** The part before the first slash is a registry only if it looks like a host: it has a dot or a port, or is `localhost`. */
 function partsOf(reference: string): Readonly<Record<Part, string | undefined>> {
   const [named = '', digest] = reference.split('@', 2);
   const slash = named.indexOf('/');

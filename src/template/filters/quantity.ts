@@ -50,13 +50,13 @@ export const bytes: FilterDefinition = {
   },
 };
 
-/** Undefined when it is none. */
+/** Undefined if it is not a quantity. */
 export function quantityOf(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
   const [, digits = '', exponent = '', suffix] = SHAPE.exec(textOf(value).trim()) ?? [];
   if (digits === '') return undefined;
   const factor = suffix === undefined ? 1 : (FACTORS[suffix] ?? 1);
   const amount = Number(digits + exponent);
-  // A division keeps 250m at 0.25: the product with 1e-3 would not.
+  // Division gives exactly 0.25 for 250m; multiplying by 1e-3 would not.
   return factor < 1 ? amount / Math.round(1 / factor) : amount * factor;
 }

@@ -4,7 +4,7 @@ import type { FilterDefinition, FilterPlace } from '../filter.ts';
 import { toError } from '../../errors.ts';
 import { textOf } from './text.ts';
 
-/** Of a text, in UTF-16 units: linear on 1.5 MB is still too long for one change. What lies behind is left as it is. */
+/** Of a text, in UTF-16 units: linear time on 1.5 MB is still too long for one change. The rest of the text is left as it is. */
 export const MAX_INPUT = 64 * 1024;
 
 export const regexMatch: FilterDefinition = {
@@ -63,10 +63,10 @@ function checkPattern([pattern]: readonly unknown[]): void {
   }
 }
 
-/** The last pattern of each place: nearly always written out, and then always the same. */
+/** The last pattern at each place: nearly always a literal, and then always the same. */
 const lastAt = new WeakMap<object, { readonly pattern: string; readonly regex: RE2JS }>();
 
-/** The pattern that is given to a filter at this place. @throws when it is none */
+/** The compiled pattern of a filter at this place. @throws if it is invalid */
 export function compiledAt({ token }: FilterPlace, given: unknown): RE2JS {
   const pattern = textOf(given);
   const last = lastAt.get(token);

@@ -1,4 +1,4 @@
-/** A value as text: lists and objects as JSON, and what is nothing as the empty text. */
+/** A value as text: lists and objects as JSON, null and undefined as the empty text. */
 export function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value === undefined || value === null) return '';

@@ -1,4 +1,4 @@
-/** Filters for times and spans of time. */
+/** Filters for times and durations. */
 import { durationText } from '../../duration-text.ts';
 import type { FilterDefinition } from '../filter.ts';
 
@@ -48,7 +48,7 @@ export const timestamp: FilterDefinition = {
   },
 };
 
-/** Of Liquid's own `date`, which would fail at each change. @throws when the zone that is written out is none */
+/** Checks the zone of Liquid's own `date`, which would otherwise fail at each change. @throws if a literal zone is unknown */
 export function checkZone([, zone]: readonly unknown[]): void {
   if (typeof zone !== 'string') return;
   try {
@@ -65,10 +65,10 @@ function spanText(ms: number): string {
   return durationText(Math.floor(ms / 1_000));
 }
 
-/** RFC 3339, or a number of seconds since 1970 as Liquid's `date` takes it. */
+/** From RFC 3339, or a number of seconds since 1970 as in Liquid's `date`. */
 function millisOf(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? value * 1_000 : undefined;
-  // Date.parse takes `web-1` for a day of 2001.
+  // Date.parse takes `web-1` for a day in 2001.
   if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\d/.test(value)) return undefined;
   const ms = Date.parse(value);
   return Number.isNaN(ms) ? undefined : ms;

@@ -1,4 +1,4 @@
-/** The Event as kubernetes-event-exporter sends it without a layout: what is known of the involved object is part of it. */
+/** The Event as kubernetes-event-exporter sends it without a layout, including what is known about the involved object. */
 import type { FilterDefinition } from '../filter.ts';
 import { isObject } from '../../json.ts';
 import { isEmpty } from './values.ts';
@@ -58,7 +58,7 @@ const METADATA = [
   'finalizers',
 ] as const;
 
-/** In the order of the fields of Go's structs; what Go always writes is there when it is not known, too. */
+/** In the field order of Go's structs; fields that Go always writes are present even if unknown. */
 function enhanced(event: Fields, involved: Fields, clusterName: unknown): Fields {
   return {
     metadata: { ...picked(fieldsOf(event['metadata']), METADATA, { creationTimestamp: null }) },
@@ -78,7 +78,7 @@ function enhanced(event: Fields, involved: Fields, clusterName: unknown): Fields
   };
 }
 
-/** The fields that are not empty, in this order; an empty one that has a substitute is that. */
+/** The fields that are not empty, in this order; an empty one is replaced by its substitute, if any. */
 function picked(from: Fields, names: readonly string[], substitutes: Fields = {}): Fields {
   const present = names.map((name) => [name, isEmpty(from[name]) ? substitutes[name] : from[name]] as const);
   return Object.fromEntries(present.filter(([, value]) => value !== undefined));

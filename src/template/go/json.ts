@@ -24,12 +24,12 @@ export const JSON_TEXT: readonly FilterDefinition[] = [
   },
 ];
 
-/** The maps and lists of a manifest are never empty in Go, but absent. */
+/** In Go, empty maps and lists of a manifest are absent. */
 function orNull(value: unknown): unknown {
   return typeof value === 'object' && isEmpty(value) ? null : (value ?? null);
 }
 
-/** `<`, `>`, `&` and the two line ends that JavaScript once minded, escaped. */
+/** Escapes `<`, `>`, `&`, and U+2028 and U+2029, which JavaScript once did not allow in strings. */
 function goJson(value: unknown, indent?: number): string {
   const json = JSON.stringify(orNull(value), undefined, indent);
   return json.replace(

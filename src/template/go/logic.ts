@@ -1,4 +1,4 @@
-/** Go's comparisons, and sprig's functions of choice and arithmetic. */
+/** Go's comparisons, and sprig's functions for choice and arithmetic. */
 import type { FilterDefinition } from '../filter.ts';
 import { integerOf, isEmpty, isEqual, printed, sortedEntries } from './values.ts';
 
@@ -170,7 +170,7 @@ function comparison(name: string, word: string, holds: (order: number) => boolea
   };
 }
 
-/** On whole numbers, as sprig's: a division by 0 gives 0 where sprig fails. */
+/** On integers, like sprig's, but a division by 0, which fails in sprig, gives 0. */
 function arithmetic(
   name: string,
   operation: (a: number, b: number) => number,
@@ -186,7 +186,7 @@ function arithmetic(
   };
 }
 
-/** With a blank between two of which neither is a text. */
+/** With a blank between two neighbours if neither is a text. */
 function printedSideBySide(values: readonly unknown[]): string {
   const isText = (index: number) => typeof values[index] === 'string';
   return values
@@ -194,7 +194,7 @@ function printedSideBySide(values: readonly unknown[]): string {
     .join('');
 }
 
-/** By its place, since what is absent is false, too. */
+/** By index, since an absent value is false, too. */
 function firstFalseOrLast(values: readonly unknown[]): unknown {
   return values.at(values.findIndex(isEmpty));
 }

@@ -4,7 +4,7 @@ import { textOf } from '../filters/text.ts';
 import { goQuoted } from './text.ts';
 import { printed } from './values.ts';
 
-/** Wider than anything that is meant for people. */
+/** Wider than any text meant for people. */
 const MAX_WIDTH = 1_000;
 
 export const PRINTF: readonly FilterDefinition[] = [
@@ -82,7 +82,7 @@ function signed(number: number, written: string, flags: string): string {
   return flags.includes('+') && number >= 0 ? `+${written}` : written;
 }
 
-/** Widths are in characters, of which an emoji is one. */
+/** Widths are in characters; an emoji is one. */
 function fitted(text: string, flags: string, characters: number): string {
   const width = characters + text.length - Array.from(text).length;
   if (flags.includes('-')) return text.padEnd(width);

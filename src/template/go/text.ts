@@ -1,4 +1,4 @@
-/** sprig's functions of texts. */
+/** sprig's functions for texts. */
 import { createHash } from 'node:crypto';
 import type { RE2JS } from 're2js';
 import type { FilterDefinition } from '../filter.ts';
@@ -8,7 +8,7 @@ import { integerOf, printed } from './values.ts';
 
 type TextFilter = (text: string, args: readonly unknown[]) => unknown;
 
-/** Longer than what a filter may reasonably be asked to repeat or indent: the memory limit is asked only afterwards. */
+/** More than a filter may reasonably repeat or indent: the memory limit is checked only afterwards. */
 const MAX_REPEATED = 1024 * 1024;
 
 export const TEXT: readonly FilterDefinition[] = [
@@ -162,7 +162,7 @@ export const TEXT: readonly FilterDefinition[] = [
       let replaced = '';
       let at = 0;
       while (matcher.find()) {
-        // For Go, nothing is found right behind what was found before.
+        // Go ignores an empty match right after the previous match.
         if (matcher.start() > 0 && matcher.end() === at) continue;
         replaced += text.slice(at, matcher.start()) + expanded(parts, matcher);
         at = matcher.end();
@@ -198,12 +198,12 @@ function indented(text: string, by: unknown): string {
 
 const MAX_INDENT = 256;
 
-/** Go's `%q` of what is printable as it is. */
+/** Go's `%q` for text that is printable as it is. */
 export function goQuoted(text: string): string {
   return JSON.stringify(text).replace(/\\u00([01][\da-f])/g, '\\x$1');
 }
 
-/** `$1W` is the group called `1W`, which there is not; `${1}W` is the first one. */
+/** `$1W` is the group named `1W`, which does not exist; `${1}W` is the first group. */
 function expanded(replacement: string, found: ReturnType<RE2JS['matcher']>): string {
   const numbered = Array.from({ length: found.groupCount() + 1 }, (_, number) => found.group(number));
   const groups = Object.assign(found.getNamedGroups(), numbered);

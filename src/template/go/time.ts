@@ -20,7 +20,7 @@ const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 
 
 /** Go's zero time, which stands for "not set". */
 const ZERO_MS = Date.UTC(2001, 0, 1) - 63_113_904_000_000;
-/** What UnixNano makes of the zero time: it overflows. In milliseconds, and as it is. */
+/** UnixNano of the zero time, which overflows: in milliseconds, and in nanoseconds. */
 const ZERO_UNIX_MS = -6_795_364_578_871;
 const ZERO_UNIX_NS = '-6795364578871345152';
 
@@ -90,10 +90,10 @@ export const TIME: readonly FilterDefinition[] = [
   },
 ];
 
-/** A time, finer than a Date has it: an `eventTime` has microseconds. */
+/** A time with more precision than a Date: an `eventTime` has microseconds. */
 interface Instant {
   readonly ms: number;
-  /** Of the second: nine digits. */
+  /** The fraction of the second: nine digits. */
   readonly nanos: string;
 }
 
@@ -105,7 +105,7 @@ function instantOf(value: unknown): Instant {
   return { ms, nanos: fraction.slice(0, 9).padEnd(9, '0') };
 }
 
-/** The parts of a layout, the longer before the shorter. */
+/** The parts of a layout, longer ones first. */
 const PARTS =
   /2006|January|Jan|Monday|Mon|MST|Z07:00|-07:00|[Z-]0700|[Z-]07|[.,]0+(?!\d)|[.,]9+(?!\d)|_2|0[1-6]|06|15|PM|pm|[12345]/g;
 
@@ -167,7 +167,7 @@ function offsetText(minutes: number, separator: string): string {
   return `${minutes < 0 ? '-' : '+'}${padded(Math.trunc(absolute / 60))}${separator}${padded(absolute % 60)}`;
 }
 
-/** An unknown zone is UTC, as sprig has it. */
+/** An unknown zone is UTC, as in sprig. */
 function zoneAt(ms: number, zone: string): { readonly offsetMinutes: number; readonly name: string } {
   if (zone === 'UTC' || zone === '' || zone === 'Local') return { offsetMinutes: 0, name: 'UTC' };
   try {

@@ -1,14 +1,14 @@
-/** How Go's text/template sees the values that Liquid hands around: what is true, what is equal, how they are written. */
+/** Liquid's values by the rules of Go's text/template: what is true, what is equal, how they are printed. */
 import { textOf } from '../filters/text.ts';
 
-/** What Go takes for false: nothing, false, 0, the empty text, an empty list or map. */
+/** Whether Go takes it as false: nil, false, 0, the empty text, an empty list or map. */
 export function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === false || value === 0 || value === '') return true;
   if (Array.isArray(value)) return value.length === 0;
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
-/** Go's `%v`: `map[a:1 b:2]`, `[a b]`, and `<no value>` where there is nothing. */
+/** Go's `%v`: `map[a:1 b:2]`, `[a b]`, and `<no value>` for nil. */
 export function printed(value: unknown): string {
   if (value === undefined || value === null) return '<no value>';
   if (Array.isArray(value)) return `[${value.map(printed).join(' ')}]`;
@@ -17,12 +17,12 @@ export function printed(value: unknown): string {
   return `map[${pairs.join(' ')}]`;
 }
 
-/** In the order in which Go goes through a map: by the bytes of the keys. */
+/** In the order in which Go ranges over a map: by the bytes of the keys. */
 export function sortedEntries(map: object): readonly (readonly [string, unknown])[] {
   return Object.entries(map).toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
-/** Equality of basic values; what is nothing equals the empty value of the other's type. */
+/** Equality of basic values; nil equals the empty value of the other's type. */
 export function isEqual(a: unknown, b: unknown): boolean {
   if (a === undefined || a === null) return b === undefined || b === null || isEmptyBasic(b);
   if (b === undefined || b === null) return isEmptyBasic(a);
@@ -33,7 +33,7 @@ function isEmptyBasic(value: unknown): boolean {
   return value === '' || value === 0 || value === false;
 }
 
-/** As sprig's `int64` reads it: what is no number is 0. */
+/** Like sprig's `int64`: what is not a number is 0. */
 export function integerOf(value: unknown): number {
   const number = typeof value === 'string' ? Number(value.trim() || 'x') : value;
   return typeof number === 'number' && Number.isFinite(number) ? Math.trunc(number) : number === true ? 1 : 0;
