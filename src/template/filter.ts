@@ -1,6 +1,6 @@
 /** The definition of a filter. */
 
-/** A filter: never throws for a value that the cluster may hold; returns undefined, which renders as nothing, without a result. */
+/** A filter: never throws for a value that the cluster may hold; returns undefined, which renders as nothing, if it has none. */
 export interface FilterDefinition {
   readonly name: string;
   /** Its arguments as written in a template: `"pattern", "replacement"`. */

@@ -7,7 +7,7 @@ const TOKEN = 'a-token-of-20-letters';
 const LOCAL = '0.0.0.0:0';
 const SCOPES = 'scopes.authorization.openshift.io';
 
-/** Who may ask for what. A route that is not in here fails the tests: whoever adds one says who it is for. */
+/** The access to each route. A route that is missing here fails the tests: whoever adds one has to say who may use it. */
 const POLICY: Readonly<Record<string, 'probe' | 'open' | 'read' | 'write'>> = {
   'GET /livez': 'probe',
   'GET /readyz': 'probe',
@@ -44,7 +44,7 @@ async function servedRoutes(web: TestWeb, headers: Readonly<Record<string, strin
   );
 }
 
-/** As somebody who does everything right but for the token. */
+/** A request that is valid apart from its token. */
 function visit(web: TestWeb, route: string, token: string | undefined): Promise<Answer> {
   const [method = '', path = ''] = route.split(' ');
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -58,7 +58,7 @@ function answer(status: object): ApiResponse {
   return { status: 201, headers: {}, body: Buffer.from(JSON.stringify({ status })) };
 }
 
-/** A cluster that knows `reader`, `writer` and `guest`, who may nothing; it keeps what it was asked. */
+/** A cluster that knows `reader`, `writer` and `guest`, who has no rights. Records what it was asked. */
 function cluster(): ApiClient & { readonly asked: string[] } {
   const asked: string[] = [];
   return {

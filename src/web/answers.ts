@@ -1,4 +1,4 @@
-/** What the endpoints answer, for /openapi.json. Members are only ever added to what is described here. */
+/** The endpoints' responses, for /openapi.json. Members may be added, never removed. */
 import { z } from 'zod';
 import { actor as changeActor, changeDocument } from '../plugin/contract.ts';
 
@@ -10,7 +10,7 @@ const actor = z.object({
   paths: z.array(z.string()).describe('Fields that it changed: the first 20.'),
 });
 
-/** The change as plug-ins get it, without manifests, and what the page shows of it. */
+/** The change as plug-ins get it, without manifests, plus what the page shows. */
 const change = z.object({
   ...changeDocument.omit({ before: true, after: true }).shape,
   time,
@@ -91,7 +91,7 @@ const schemas = {
   error: z.object({ error: z.string() }),
 };
 
-/** JSON Schemas. What is not named in them may come with a later version. */
+/** JSON Schemas. Later versions may add members that they do not name. */
 export const answers = Object.fromEntries(
   Object.entries(schemas).map(([name, schema]) => [name, bare(schema)]),
 ) as Readonly<Record<keyof typeof schemas, object>>;

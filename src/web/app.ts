@@ -1,4 +1,4 @@
-/** The routes behind their guard and their gate, with the headers that every answer carries. */
+/** The routes behind guard and gate, with the headers of every response. */
 import { Hono, type Context, type Next } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { compress } from 'hono/compress';
@@ -22,7 +22,7 @@ export interface WebAppOptions {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
-/** Nothing but what we serve ourselves, and one style sheet; nobody puts us in a frame; no script makes HTML of a text. */
+/** Only what we serve ourselves, and one style sheet; no framing; no script may turn a text into HTML. */
 const HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': `default-src 'none'; script-src 'self'; style-src '${styleHash}'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'`,
   'x-content-type-options': 'nosniff',
@@ -38,7 +38,7 @@ export function createWebApp(options: WebAppOptions): Hono {
   const guard = createGuard(settings);
   const app = new Hono();
   app.use(withHeaders);
-  // Before the guard: the kubelet and Prometheus ask by an address or a service's name, at the root, and there is nothing to see.
+  // Before the guard: the kubelet and Prometheus use an IP address or service name, at the root, and probes reveal nothing.
   const probes = routes.filter(({ access }) => access === 'probe');
   for (const probe of probes) serve(app, [probe.path, basePath + probe.path], probe, options);
   refuseOtherMethods(app, probes, basePath);
@@ -86,19 +86,19 @@ const CLOSED =
 
 function denied(c: Context, verdict: 'unknown' | 'refused', basePath: string): Response | Promise<Response> {
   const wantsPage = c.req.method === 'GET' && c.req.header('accept')?.includes('text/html') === true;
-  // A session may stand for a token that is too weak: there is a way out of it.
+  // A session's token may have too few rights: the page offers to log out.
   if (wantsPage) return c.html(loginPage(linkBase(c, basePath), verdict), verdict === 'refused' ? 403 : 401);
   return verdict === 'refused'
     ? c.text('you may not see this, or the cluster cannot be asked\n', 403)
     : c.text('a bearer token is needed\n', 401, { 'www-authenticate': 'Bearer' });
 }
 
-/** The page itself is found with and without the slash at the end of the base path. */
+/** The page itself is served with and without a slash after the base path. */
 function pathsBelow(basePath: string, path: string): string[] {
   return path === '/' && basePath !== '' ? [basePath, `${basePath}/`] : [basePath + path];
 }
 
-/** What none of the routes before has answered. */
+/** For requests that no route has answered. */
 function refuseOtherMethods(app: Hono, routes: readonly Route[], basePath: string): void {
   const methods = Map.groupBy(routes, ({ path }) => path);
   for (const [path, served] of methods) {

@@ -1,4 +1,4 @@
-/** What the page loads beside itself: from here, so that it needs no other host. */
+/** The files that the page loads: served from here, so that it needs no other host. */
 import { readFile } from 'node:fs/promises';
 
 export interface Asset {
@@ -6,10 +6,10 @@ export interface Asset {
   readonly body: string;
 }
 
-/** Of the folder `client/`. */
+/** In the folder `client/`. */
 const SCRIPTS = ['page.js', 'times.js', 'actions.js'];
 
-/** By the name below `/assets/`. Read once: at the start, so that a missing file shows then. */
+/** By the name below `/assets/`. Read once, at the start, so that a missing file is noticed then. */
 export async function loadAssets(): Promise<ReadonlyMap<string, Asset>> {
   const scripts = await Promise.all(
     SCRIPTS.map(async (name): Promise<[string, Asset]> => {

@@ -1,4 +1,4 @@
-/** What changed: as JSON by the page, and as server-sent events. */
+/** What changed: page by page as JSON, and as server-sent events. */
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { z } from 'zod';
@@ -17,7 +17,7 @@ import { propertiesOf } from './schemas.ts';
 import type { Route, RouteParts } from './route.ts';
 import { follow } from './stream.ts';
 
-/** Who look on at once; the next are told to come back. */
+/** Viewers at the same time; further ones are told to come back. */
 const MAX_VIEWERS = 50;
 
 const PATH = '/api/changes';
@@ -42,7 +42,7 @@ async function changes(c: Context, parts: RouteParts): Promise<Response> {
   const parsed = changesQuery.safeParse(rest);
   if (!parsed.success) return c.json({ error: firstProblem(parsed.error) }, 400);
   const wantsStream = c.req.header('accept')?.includes('text/event-stream') === true;
-  // Nobody reads what HEAD would begin.
+  // Nobody would read a stream started by HEAD.
   if (wantsStream && c.req.method !== 'HEAD') return stream(c, parsed.data, after, parts);
   if (parts.outlook.store() === undefined) return notRunning(c);
   const { changes: found, problem } = await newest(parts.outlook, parsed.data);
@@ -58,7 +58,7 @@ async function stream(
   { outlook, feed, gate, sessions }: RouteParts,
 ): Promise<Response> {
   const store = outlook.store();
-  // A filter is for the state to understand, and so is what was missed meanwhile: the page asks again by itself.
+  // The filter and the missed changes need the store. The page asks again by itself.
   if (store === undefined) return c.text('the service is not running yet\n', 503, { 'retry-after': '5' });
   if (feed.viewers >= MAX_VIEWERS) return c.text('too many look on already\n', 503, { 'retry-after': '60' });
   const { filter, problem } = await filterFor(outlook, query);
@@ -75,14 +75,14 @@ async function stream(
       after: Number.isSafeInteger(seen) ? seen : undefined,
       isAllowed: async () => (await gate.verdict(sessions.tokenOf(headers), 'read', PATH)) === 'allowed',
       cut: () => outgoing?.destroy(),
-      // The feed tells it where somebody sees it, and once; who looks on comes back.
+      // Debug level, because the feed itself logs store failures once, and viewers reconnect.
     }).catch((thrown: unknown) => {
       outlook.log.debug('A stream ends early', { problem: toError(thrown).message });
     }),
   );
 }
 
-/** A kind of which nothing is recorded is a problem of the query. */
+/** A kind without any records is a problem of the query. */
 async function filterFor(
   outlook: Outlook,
   query: ChangesQuery,
@@ -97,7 +97,7 @@ async function filterFor(
   }
 }
 
-/** A page of changes; none, and why, for a query that nothing can match. */
+/** A page of changes; empty, with a reason, for a query that nothing can match. */
 export async function newest(
   outlook: Outlook,
   query: ChangesQuery,
@@ -111,7 +111,7 @@ export async function newest(
   return { changes: await newestShown(store, page, limit) };
 }
 
-/** Of what nobody knows before the state is open: none would be a lie. */
+/** The response before the state is open: an empty list would be a lie. */
 export function notRunning(c: Context): Response {
   return c.json({ error: 'the service is not running yet' }, 503);
 }

@@ -10,23 +10,23 @@ import type { HistoryQuery, Store } from '../store/store.ts';
 import { visible } from './text.ts';
 import { inTurns } from './turns.ts';
 
-/** Changes in memory with their manifests, which may be of a megabyte each: nobody who asks is to take that of the service. */
+/** Changes in memory with their manifests, which may have a megabyte each: no request may use much memory. */
 export const READ_AT_ONCE = 20;
-/** Of a page of the API. */
+/** Maximum for a page of the API. */
 const MAX_PAGE = 500;
-/** Of the API, and of the changes that the page begins with. */
+/** For the API, and for the changes initially on the page. */
 const DEFAULT_PAGE = 50;
-/** Of one diff: what is longer is for `watchchain history`. */
+/** Of one diff, in characters; `watchchain history` shows longer ones. */
 const MAX_DIFF = 20_000;
 const MAX_LINE = 1_000;
-/** Of each that took part, of the fields that it changed. */
+/** Changed fields listed per manager. */
 const MAX_PATHS = 20;
 
-/** Members are only ever added. Texts are bounded, and what cannot be seen in them is written out. */
+/** Members may be added, never removed. Texts are bounded, and invisible characters in them are escaped. */
 export interface ShownChange extends ChangeSummary {
-  /** What changed, in a few words; absent when nothing differs that counts. */
+  /** What changed, in a few words; absent if nothing that counts differs. */
   readonly what?: string;
-  /** Unified diff of what counts. */
+  /** Unified diff of the fields that count. */
   readonly diff?: string;
   /** `while nothing was watching`, and the like. */
   readonly remarks: readonly string[];
@@ -34,7 +34,10 @@ export interface ShownChange extends ChangeSummary {
 
 const glob = z.string().min(1).max(253);
 
-/** The query of `/api/changes`, and of the page's own address. Empty values, as a form sends them, are left out, and so is the space that a phone's keyboard puts behind a word. */
+/**
+ * The query of `/api/changes`, and of the page's own address. Drops empty values, as a form sends them, and the space that a
+ * phone's keyboard adds after a word.
+ */
 export const changesQuery = z.preprocess(
   (query) =>
     typeof query === 'object' && query !== null
@@ -61,10 +64,10 @@ function trimmed([key, value]: [string, unknown]): [string, unknown] {
 
 export type ChangesQuery = z.output<typeof changesQuery>;
 
-/** What of a query says which changes. */
+/** The part of a query that selects changes. */
 export type ChangesFilter = Omit<HistoryQuery, 'limit'>;
 
-/** What of a query the store understands. @throws ConfigError for a kind of which nothing is recorded */
+/** A query as a filter for the store. @throws ConfigError for a kind without any records */
 export async function filterOf(store: Store, { by, since, ...objects }: ChangesQuery): Promise<ChangesFilter> {
   return {
     ...(await objectQuery(store, objects)),
@@ -73,7 +76,7 @@ export async function filterOf(store: Store, { by, since, ...objects }: ChangesQ
   };
 }
 
-/** The newest of them, newest first; other work goes on in between. */
+/** The newest matching changes, newest first. Lets other work run in between. */
 export async function newestShown(store: Store, filter: ChangesFilter, limit: number): Promise<readonly ShownChange[]> {
   const found: ShownChange[] = [];
   const isMeant = globMatcher(filter.by ?? '*');
@@ -84,7 +87,7 @@ export async function newestShown(store: Store, filter: ChangesFilter, limit: nu
     wanted = Math.min(READ_AT_ONCE, limit - found.length);
     page = await store.history({ ...filter, beforeId, newestFirst: true, limit: wanted });
     const read = await inTurns(page, shown);
-    // The store goes by whose entries were altered.
+    // The store selects by all managers whose entries were altered, not only by those shown.
     found.push(...read.filter(({ by }) => filter.by === undefined || by.some(({ manager }) => isMeant(manager))));
     beforeId = page.at(-1)?.id ?? 0;
   } while (page.length === wanted && found.length < limit);
@@ -99,10 +102,10 @@ export function shown(change: Change): ShownChange {
   return {
     ...summary,
     headline: visible(summary.headline, MAX_LINE),
-    // Names of roles may hold anything but a slash.
+    // Names of roles may contain anything but a slash.
     key: visible(summary.key, MAX_LINE),
     name: visible(summary.name, MAX_LINE),
-    // Not who only lost a field to the one who wrote it: that entry was altered, too.
+    // Without managers that only lost a field to the writer, although their entries were altered, too.
     by: summary.by
       .filter(({ manager }) => writers.includes(manager))
       .map((actor) => ({

@@ -1,11 +1,11 @@
-/** The configuration that runs, for people, without its secrets. */
+/** The running configuration, for people, without its secrets. */
 import type { ChainConfig, Config, HandlerConfig } from '../config/config.ts';
 import { textRedactor } from '../enrich/redact-text.ts';
 import { answers } from './answers.ts';
 import type { Route, RouteParts } from './route.ts';
 
 const HIDDEN = '(hidden)';
-/** Keys whose values are nobody's business, whatever they hold. */
+/** Keys whose values are always hidden. */
 const SECRET_KEY = /url|token|passw|secret|credential|auth|webhook|header|cert|key$|^env$/i;
 
 export function configRoute({ outlook }: Pick<RouteParts, 'outlook'>): Route {
@@ -69,7 +69,7 @@ function handlerDocument({ id, definition, options, digest, fallback }: HandlerC
   return { id, name: definition.name, options, digest, fallback };
 }
 
-/** A copy without what a key, where it came from, or the text around it says is secret. */
+/** A copy without values that are secret by their key, their origin, or their own text. */
 function hider(outside: ReadonlySet<string>, redacted: (text: string) => string): (value: unknown) => unknown {
   const hide = (value: unknown): unknown => {
     if (typeof value === 'string') return outside.has(value) ? HIDDEN : redacted(value);
@@ -82,13 +82,13 @@ function hider(outside: ReadonlySet<string>, redacted: (text: string) => string)
   return hide;
 }
 
-/** What is on or off, or a number, tells nothing. */
+/** Booleans and numbers reveal nothing. */
 function isSecret(key: string, value: unknown): boolean {
   const isTelling = (typeof value === 'string' && value !== '') || (typeof value === 'object' && value !== null);
   return isTelling && SECRET_KEY.test(key);
 }
 
-/** `["-p", "hunter2"]`: what follows an option among the arguments of a program may be its value, and no name says what of. */
+/** `["-p", "hunter2"]`: the argument after an option may be its value, and nothing in the option's name tells what it is. */
 function isOfOption(value: unknown, before: unknown): boolean {
   return isOption(before) && typeof value === 'string' && !isOption(value);
 }

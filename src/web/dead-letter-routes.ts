@@ -1,4 +1,4 @@
-/** Changes that were given up: seen, sent again, forgotten. */
+/** Dead letters: list, replay, discard. */
 import type { Context } from 'hono';
 import { z } from 'zod';
 import type { Config } from '../config/config.ts';
@@ -11,7 +11,7 @@ import type { Outlook } from './outlook.ts';
 import type { Route, RouteParts } from './route.ts';
 import { inTurns } from './turns.ts';
 
-/** Of one request. */
+/** In one request. */
 const MAX_IDS = 1_000;
 const ids = z.strictObject({ ids: z.array(z.int().positive()).min(1).max(MAX_IDS) });
 const MAX_LETTERS = 100;
@@ -38,7 +38,7 @@ export function deadLetterRoutes({ outlook }: Pick<RouteParts, 'outlook'>): read
   ];
 }
 
-/** The oldest of them, as they are shown; other work goes on in between. */
+/** The oldest dead letters, as shown. Lets other work run in between. */
 export async function deadLetters<T>(outlook: Outlook, shownAs: (letter: DeadLetter) => T): Promise<readonly T[]> {
   const store = outlook.store();
   const letters: T[] = [];

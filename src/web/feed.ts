@@ -1,4 +1,4 @@
-/** Changes as they are accepted, read and put into words once for all who look on with the same filter. */
+/** Changes as they are accepted, read and rendered once for all viewers with the same filter. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
@@ -6,12 +6,12 @@ import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { newestShown, type ChangesFilter } from './changes.ts';
 
-/** A server-sent event `changes` as it goes over the wire, made once for all who get it: `{"changes": [...], "truncated": false}`. */
+/** Gets a server-sent event `changes` in wire format, made once for all viewers: `{"changes": [...], "truncated": false}`. */
 export type Viewer = (message: Uint8Array) => void;
 
 /** Between two messages: people read no faster, and 1,000 changes a second become two messages. */
 const EVERY_MS = 500;
-/** In one message: the newest. Nobody reads more at once, and what came before is in the history. */
+/** The newest changes in one message. Nobody reads more at once, and older ones are in the history. */
 const MAX_SHOWN = 50;
 
 export interface FeedOptions {
@@ -20,7 +20,7 @@ export interface FeedOptions {
   readonly log: Logger;
 }
 
-/** Those who have the same filter. */
+/** The viewers with the same filter. */
 interface Audience {
   readonly filter: ChangesFilter;
   readonly viewers: Set<Viewer>;
@@ -40,8 +40,8 @@ export class Feed {
   }
 
   /**
-   * Calls back with what is accepted from now on, and perhaps with a little of what was before; answers how to leave. When it
-   * resolves, what the store has is all that the viewer may have to ask for itself. Nothing is read while nobody looks on.
+   * Calls back with what is accepted from now on, and perhaps a little from before; resolves to a function that ends this. Once
+   * it resolves, the viewer has to read only what is already in the store. Nothing is read while there are no viewers.
    */
   async follow(filter: ChangesFilter, viewer: Viewer): Promise<() => void> {
     const key = JSON.stringify(filter);
@@ -90,7 +90,7 @@ export class Feed {
     begun();
   }
 
-  /** Answers up to where everything was told. The first time there is nothing to tell: it is on the page already. */
+  /** Returns the id up to which everything was sent. The first time, everything is on the page already and nothing is sent. */
   async #tell(store: Store, told: number | undefined): Promise<number> {
     const [newest] = await store.history({ newestFirst: true, limit: 1 });
     const end = newest?.id ?? 0;
@@ -103,7 +103,7 @@ export class Feed {
   }
 }
 
-/** So many at once; other work goes on in between. */
+/** Viewers served at once; other work runs in between. */
 const TOLD_AT_ONCE = 8;
 
 async function tellAll(viewers: ReadonlySet<Viewer>, message: Uint8Array): Promise<void> {
@@ -114,7 +114,7 @@ async function tellAll(viewers: ReadonlySet<Viewer>, message: Uint8Array): Promi
   }
 }
 
-/** The newest of these changes, oldest first; undefined when there are none. */
+/** The newest of these changes, oldest first; undefined if there are none. */
 export async function messageOf(store: Store, filter: ChangesFilter): Promise<Uint8Array | undefined> {
   const found = await newestShown(store, filter, MAX_SHOWN + 1);
   const [newest] = found;

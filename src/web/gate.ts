@@ -1,31 +1,31 @@
-/** Who may ask for what: one gate for the whole server, chosen by how it is reached. */
+/** Who may access what: one gate for the whole server, chosen by configuration and address. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { ApiClient } from '../source/api.ts';
 
 /**
- * `probe`: anybody, always; `open`: anybody whom the page may ask for a token; `read`: who may see changes; `write`: who may
+ * `probe`: anybody, always; `open`: anybody, to be asked for a token; `read`: those who may see changes; `write`: those who may
  * replay, discard and acknowledge.
  */
 export type Access = 'probe' | 'open' | 'read' | 'write';
 
-/** `unknown`: nobody we know (401); `refused`: known, and not allowed (403). */
+/** `unknown`: not authenticated (401); `refused`: not authorized (403). */
 export type Verdict = 'allowed' | 'unknown' | 'refused';
 
 export interface Gate {
-  /** For the log and for the page that asks for a token. */
+  /** For the log and the login page. */
   readonly kind: 'loopback' | 'open' | 'token' | 'cluster' | 'closed';
-  /** @param token the bearer token of the request or its session; undefined: it has none. Never rejects. */
+  /** @param token the bearer token of the request or its session; undefined if there is none. Never rejects. */
   verdict(token: string | undefined, access: 'read' | 'write', path: string): Promise<Verdict>;
 }
 
-/** Only this machine reaches us: whoever is logged in here. */
+/** Reachable only from this machine: whoever is logged in here may do everything. */
 export const loopbackGate: Gate = { kind: 'loopback', verdict: () => Promise.resolve('allowed') };
 
-/** The configuration says that whoever reaches us may. */
+/** Open to everybody by configuration. */
 export const openGate: Gate = { kind: 'open', verdict: () => Promise.resolve('allowed') };
 
-/** Nobody has said who may look. */
+/** No access was configured. */
 export const closedGate: Gate = { kind: 'closed', verdict: () => Promise.resolve('refused') };
 
 /** One token for all, compared in constant time. */
@@ -41,9 +41,9 @@ export function tokenGate(token: string): Gate {
 const REVIEWED_MS = 60_000;
 const ALLOWED_MS = 5 * 60_000;
 const REFUSED_MS = 30_000;
-/** Answers that are remembered; beyond it the oldest goes. */
+/** Answers that are remembered; then the oldest is dropped. */
 const MAX_REMEMBERED = 1_000;
-/** Of one kind: whoever reaches us may come with any number of tokens that nobody knows. */
+/** Of each kind, since anybody may send any number of unknown tokens. */
 const MAX_ASKED_AT_ONCE = 50;
 const TIMEOUT_MS = 10_000;
 
@@ -51,13 +51,13 @@ interface Reviewed {
   readonly user: string;
   readonly uid: string | undefined;
   readonly groups: readonly string[];
-  /** What may limit a token beyond its user, such as OpenShift's scopes. */
+  /** May restrict a token further than its user, such as OpenShift's scopes. */
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
- * The cluster says who a token is (TokenReview) and whether that one may `get` or `update` the path (SubjectAccessReview), as the
- * API server itself is asked for its own paths. Needs the rights of `system:auth-delegator`. When it cannot be asked: refused.
+ * The cluster says whose token it is (TokenReview) and whether that user may `get` or `update` the path (SubjectAccessReview), as
+ * for the API server's own paths. Needs the rights of `system:auth-delegator`. Refuses if the cluster cannot be asked.
  */
 export function clusterGate(api: () => ApiClient | undefined, clock: Clock): Gate {
   const reviews = new Remembered<Reviewed | 'unknown'>(clock);
@@ -120,7 +120,7 @@ async function post(api: ApiClient, path: string, body: object): Promise<{ reado
   return { status: typeof status === 'object' && status !== null ? status : {} };
 }
 
-/** Answers that hold for a while; the same question at the same time is asked once. */
+/** Caches answers for a while; concurrent identical questions are asked once. */
 class Remembered<T> {
   readonly #clock: Clock;
   readonly #answers = new Map<string, { readonly answer: Promise<T>; until: number }>();
@@ -130,7 +130,7 @@ class Remembered<T> {
     this.#clock = clock;
   }
 
-  /** @throws when too much is asked already */
+  /** @throws if too many questions are pending */
   async get(key: string, ask: () => Promise<T>, holdsMs: (answer: T) => number): Promise<T> {
     const known = this.#answers.get(key);
     if (known !== undefined && known.until > this.#clock.monotonic()) return known.answer;

@@ -1,20 +1,20 @@
-/** Requests that a page of somebody else makes a browser send: refused before anything else is asked. */
+/** Refuses requests that another site's page makes a browser send, before any other check. */
 import { isIP } from 'node:net';
 
 export interface GuardOptions {
-  /** Names under which we are reached, without port; those of loopback and addresses are always right. */
+  /** Host names of this server, without port; loopback names and IP addresses are always accepted. */
   readonly hosts: readonly string[];
 }
 
-/** What is wrong with a request; undefined: nothing. */
+/** What is wrong with a request; undefined if nothing. */
 export type Guard = (request: Request) => { readonly status: 403 | 415 | 421; readonly problem: string } | undefined;
 
-/** A page cannot send it across origins without asking first, which we never allow. */
+/** Cross-origin pages cannot send this header without a preflight, which we never allow. */
 export const WRITE_HEADER = 'x-watchchain';
 
 /**
- * A name that DNS can be made to lead here is no name of ours (DNS rebinding): `Host` must be one that was configured, loopback,
- * or an address. What changes something must come from our own origin, as JSON, and with {@link WRITE_HEADER}.
+ * Against DNS rebinding, where a foreign name is made to resolve to us: `Host` must be a configured name, loopback, or an IP
+ * address. Writes must come from our own origin, as JSON, and with {@link WRITE_HEADER}.
  */
 export function createGuard({ hosts }: GuardOptions): Guard {
   const ours = new Set(hosts.map((host) => host.toLowerCase()));
@@ -46,13 +46,13 @@ function strangeWrite(request: Request, host: string, ours: ReadonlySet<string>)
     : { status: 403, problem: `the header ${WRITE_HEADER} is missing: any value will do` };
 }
 
-/** Without port and brackets, in lower case; undefined when it is no host. */
+/** Without port and brackets, in lower case; undefined if it is not a host. */
 function hostname(host: string): string | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/@\s]+))(?::\d{1,5})?$/.exec(host);
   return (match?.[1] ?? match?.[2])?.toLowerCase();
 }
 
-/** A proxy may have put its own name into `Host`: then the browser's is one of those that were configured. */
+/** A proxy may have replaced `Host`: then the origin must be one of the configured names. */
 function isOwnOrigin(origin: string, host: string, ours: ReadonlySet<string>): boolean {
   if (!URL.canParse(origin)) return false;
   const url = new URL(origin);

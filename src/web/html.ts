@@ -1,15 +1,15 @@
-/** What every page begins with. */
+/** The beginning of every page. */
 import { html, raw } from 'hono/html';
 import type { HtmlEscapedString } from 'hono/utils/html';
 import { style } from './style.ts';
 
-/** Texts that were put into it are escaped. */
+/** HTML in which inserted texts are escaped. */
 export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 
-/** In the page, so that the first paint waits for no other answer. The policy names its hash: to the byte, so that no formatter may touch it. */
+/** Inline, so that the first paint waits for no other response. The policy has its exact hash, so no formatter may touch it. */
 const STYLE = raw(`<style>${style}</style>`);
 
-/** @param base of the addresses in the page */
+/** @param base the prefix of all links in the page */
 export function head(base: string, title: string): Html {
   return html`<head>
     <meta charset="utf-8" />
@@ -22,13 +22,13 @@ export function head(base: string, title: string): Html {
   </head>`;
 }
 
-/** In RFC 3339; the client shows it in the viewer's zone. */
+/** A time in RFC 3339, which the client shows in the viewer's zone. */
 export function timeOf(ms: number): Html {
   const time = new Date(ms).toISOString();
   return html`<time datetime="${time}" title="${time}">${time}</time>`;
 }
 
-/** As {@link timeOf}; the client shows how long ago it was, and keeps that true. */
+/** Like {@link timeOf}, but the client shows how long ago it was, and keeps that up to date. */
 export function agoOf(ms: number): Html {
   const time = new Date(ms).toISOString();
   return html`<time datetime="${time}" title="${time}" data-ago>${time}</time>`;

@@ -1,11 +1,11 @@
-/** Where the links of the page lead. */
+/** The prefix of the page's links. */
 import type { Context } from 'hono';
 
 const PREFIX = /^(\/[\w.~-]+)+$/;
 
 /**
- * The configured base path, behind the prefix that a proxy has taken off and told (`X-Forwarded-Prefix`). It comes back to who
- * sent it and to nobody else: answers are not stored.
+ * The configured base path, after the prefix that a proxy has stripped and announced (`X-Forwarded-Prefix`). Only the sender sees
+ * the header's value again, since responses are not cached.
  */
 export function linkBase(c: Context, basePath: string): string {
   const told = c.req.header('x-forwarded-prefix')?.replace(/\/$/, '') ?? '';

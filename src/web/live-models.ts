@@ -1,4 +1,4 @@
-/** What everybody sees on the page, read once for all who look. */
+/** The part of the page that is the same for all, read once for all viewers. */
 import { deadLetters } from './dead-letter-routes.ts';
 import { fragments } from './page.ts';
 import type { LetterRow, LiveModel } from './page-model.ts';
@@ -7,9 +7,9 @@ import { PodBoard } from './pods/pod-rows.ts';
 import type { Outlook } from './outlook.ts';
 import type { DeadLetter } from '../store/store.ts';
 
-/** For how long what one has fetched is good enough for the others. */
+/** How long what one viewer has fetched is fresh enough for the others. */
 const FRESH_MS = 1_000;
-/** For how long it is good enough for the first moment of a page. */
+/** How long it is fresh enough for the first moments of a page. */
 const RECENT_MS = 10_000;
 
 interface Latest {
@@ -19,7 +19,7 @@ interface Latest {
   fragments?: Promise<string>;
 }
 
-/** Read once a second at most, and only when somebody asks. */
+/** Reads at most once a second, and only when somebody asks. */
 export class LiveModels {
   readonly #outlook: Outlook;
   readonly #desk: PodDesk;
@@ -32,7 +32,7 @@ export class LiveModels {
     this.#board = new PodBoard(outlook, desk);
   }
 
-  /** For a page, which fetches what is newer as soon as it is there: what is a few seconds old, while it is read anew. */
+  /** For a page, which fetches the newest state once it is loaded: may be a few seconds old, while a new read is under way. */
   async soon(): Promise<LiveModel> {
     const before = this.#latest;
     const isRecent = before !== undefined && before.at + RECENT_MS > this.#outlook.clock.monotonic();
@@ -62,7 +62,7 @@ export class LiveModels {
     const [balances = [], letters, pods] = await Promise.all([
       store?.balances(),
       deadLetters(outlook, letterRowOf),
-      // Who waits for its turn knows of no pods: none at risk would be a lie.
+      // A standby knows no pods: an empty list would be a lie.
       this.#desk.isWatching && store !== undefined ? this.#board.rows() : undefined,
     ]);
     return {

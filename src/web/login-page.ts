@@ -1,4 +1,4 @@
-/** Where the gate asks for a token, what takes it, and the way out. */
+/** The login page, and the routes that log in and out. */
 import type { Context } from 'hono';
 import { html } from 'hono/html';
 import { z } from 'zod';
@@ -8,7 +8,7 @@ import { linkBase } from './link-base.ts';
 import type { Route, RouteParts } from './route.ts';
 import type { CookiePlace } from './sessions.ts';
 
-/** The form posts, so that a browser that sends it before the script is there, or without one, puts no token into the address. */
+/** The form uses POST, so that without the script, or before it is loaded, a browser does not put the token into the address. */
 export function loginPage(base: string, verdict: 'unknown' | 'refused'): Html {
   return html`<!doctype html>
     <html lang="en">
@@ -34,7 +34,7 @@ const REFUSED = 'Who you are logged in as may not see this, or the cluster canno
 
 const credentials = z.strictObject({ token: z.string().min(1).max(8_192) });
 
-/** A token that the gate does not let in, as when the cluster cannot be asked, begins no session: nobody crowds out those who are in. */
+/** A token that the gate refuses, also if the cluster cannot be asked, starts no session: nobody can crowd out existing ones. */
 export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate' | 'sessions' | 'settings'>): Route {
   return {
     method: 'POST',
@@ -55,7 +55,7 @@ export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate'
   };
 }
 
-/** For a machine that somebody else will sit at. Open to all: who has no session ends none. */
+/** For shared machines. Open to all, since without a session nothing happens. */
 export function logoutRoute({ sessions, settings }: Pick<RouteParts, 'sessions' | 'settings'>): Route {
   return {
     method: 'POST',
@@ -70,7 +70,7 @@ export function logoutRoute({ sessions, settings }: Pick<RouteParts, 'sessions' 
 }
 
 function cookiePlace(c: Context, { basePath }: WebConfig): CookiePlace {
-  // Proxies in a row write a list: the first is what the browser spoke.
+  // A chain of proxies writes a list: the first is what the browser used.
   const [scheme] = c.req.header('x-forwarded-proto')?.split(',') ?? [];
   return { path: linkBase(c, basePath) || '/', secure: scheme?.trim().toLowerCase() === 'https' };
 }

@@ -1,4 +1,4 @@
-/** The OpenAPI document, made from the table of routes, so that it tells of all of them and of no other. */
+/** The OpenAPI document, generated from the table of routes, so that it has exactly these. */
 import { VERSION } from '../version.ts';
 import { answers } from './answers.ts';
 import { WRITE_HEADER } from './guard.ts';

@@ -1,4 +1,4 @@
-/** What the page and its endpoints may ask of the service. All of it may be asked at any time: before the cluster was reached, too. */
+/** What the page and its endpoints may ask the service. All of it works at any time, even before the cluster is reached. */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import type { ReceiverState } from '../delivery/receiver.ts';
@@ -12,14 +12,14 @@ export interface Outlook {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** That runs. */
+  /** The running configuration. */
   config(): Config;
   health(): Health;
   receivers(): readonly ReceiverState[];
-  /** Undefined until the cluster was reached. */
+  /** Undefined until the cluster is reached. */
   clusterName(): string | undefined;
   /** Undefined until it is open. */
   store(): Store | undefined;
-  /** Undefined until credentials were found. */
+  /** Undefined until credentials are found. */
   api(): ApiClient | undefined;
 }

@@ -1,4 +1,4 @@
-/** The changes of the page, newest first. */
+/** The changes on the page, newest first. */
 import { html } from 'hono/html';
 import { managersIn } from '../remarks.ts';
 import type { ChangesQuery, ShownChange } from './changes.ts';
@@ -8,7 +8,7 @@ import type { PageModel } from './page-model.ts';
 export function changesSection(model: PageModel): Html {
   const { changes, query, queryProblem, base } = model;
   if (changes === undefined) return waitingSection(model);
-  // Older ones, or none because of what was asked for: nothing is to come.
+  // Older changes, or none because of an invalid query: new ones are not added.
   const isStill = query.before !== undefined || queryProblem !== undefined;
   return html`<section id="changes" aria-labelledby="changes-title">
     <h2 id="changes-title">Changes <small id="more" role="status"></small></h2>
@@ -36,7 +36,7 @@ function waitingSection({ health: { phase } }: PageModel): Html {
   </section>`;
 }
 
-/** A browser that goes back puts into a field what was typed there last, unless it is told to complete nothing. */
+/** `autocomplete="off"`, because a browser that goes back otherwise fills in what was last typed. */
 function filterForm(query: ChangesQuery, base: string): Html {
   const field = (name: 'kind' | 'namespace' | 'name' | 'by', label: string, placeholder: string) =>
     html`<label
@@ -81,7 +81,7 @@ function search({ limit: _limit, before: _before, ...filters }: ChangesQuery, be
   ).toString();
 }
 
-/** The client fills a copy of it: there is one form of a change. */
+/** The client fills copies of it, so that changes have the same markup everywhere. */
 const BLANK: ShownChange = {
   headline: '',
   id: 0,
@@ -115,7 +115,7 @@ function changeItem(change: ShownChange): Html {
   </li>`;
 }
 
-/** As plain text: the client colours it once it is opened. */
+/** As plain text: the client colours it when it is opened. */
 function diffBlock(diff: string): Html {
   return html`<details data-slot="details">
     <summary>diff</summary>

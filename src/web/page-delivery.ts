@@ -1,4 +1,4 @@
-/** What became of the changes: given up, waiting, delivered; and how the receivers are. */
+/** What became of the changes: dead letters, waiting, delivered; and the state of the receivers. */
 import { html } from 'hono/html';
 import type { ReceiverState } from '../delivery/receiver.ts';
 import type { Balance } from '../store/store.ts';
@@ -6,10 +6,10 @@ import { agoOf, timeOf, type Html } from './html.ts';
 import type { LetterRow, LiveModel } from './page-model.ts';
 import { visible } from './text.ts';
 
-/** Of an error. */
+/** Of an error message. */
 const MAX_TEXT = 500;
 
-/** It is there even when there are none, so that the client finds its place. */
+/** Present even if there are none, so that the client can replace it. */
 export function deadLettersSection({ deadLetters, balances }: LiveModel): Html {
   const kept = balances.reduce((n, { dead, replayed }) => n + dead - replayed, 0);
   if (deadLetters.length === 0) return html`<section id="dead-letters" data-live></section>`;
@@ -111,7 +111,7 @@ function receiverRow(
       : isFailing
         ? ['warn', 'failing']
         : ['good', lastOkAt === undefined ? 'not used yet' : 'works'];
-  // What waits for a sink is counted by its chain: a change waits there once, whatever it waits for.
+  // The queue is counted by the sinks' chains: a change waits in its chain once, whatever it waits for.
   const chains = new Set(names.map((name) => name.slice(0, Math.max(0, name.lastIndexOf('/')))));
   const queue = balances.filter(({ chain }) => chains.has(chain)).reduce((n, { pending }) => n + pending, 0);
   return html`<tr class="${restsUntil === undefined ? '' : 'alarm'}">

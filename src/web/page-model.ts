@@ -1,4 +1,4 @@
-/** What the page shows. Texts are as they came: the page escapes them. */
+/** What the page shows. Texts are unescaped: the page escapes them. */
 import type { ReceiverState } from '../delivery/receiver.ts';
 import type { Health } from '../health.ts';
 import type { Balance, DeadLetter } from '../store/store.ts';
@@ -12,13 +12,13 @@ export interface LetterRow extends Pick<DeadLetter, 'id' | 'diedAt' | 'handler' 
   readonly key: string;
 }
 
-/** What changes by itself. */
+/** The sections that are refreshed. */
 export interface LiveModel {
   readonly health: Health;
   readonly balances: readonly Balance[];
   readonly deadLetters: readonly LetterRow[];
   readonly receivers: readonly ReceiverState[];
-  /** Undefined: nothing looks after pods, or nothing is known of them yet. */
+  /** Undefined: no `podAlerts` is configured, or nothing is known about pods yet. */
   readonly pods: PodRows | undefined;
 }
 
@@ -26,17 +26,17 @@ export interface LiveModel {
 export interface TopModel {
   readonly cluster: string;
   readonly health: Health;
-  /** Of the addresses in the page. */
+  /** The prefix of all links in the page. */
   readonly base: string;
-  /** By the cookie of a session, which can be ended. */
+  /** Through a session cookie, so that one can log out. */
   readonly isLoggedIn: boolean;
 }
 
 export interface PageModel extends LiveModel {
   readonly base: string;
   readonly query: ChangesQuery;
-  /** Why the query shows nothing, such as a kind of which nothing is recorded. */
+  /** Why the query shows nothing, such as a kind without any records. */
   readonly queryProblem: string | undefined;
-  /** Newest first; undefined: the service does not run yet, and knows of none. */
+  /** Newest first; undefined: not known, as the service is not running yet. */
   readonly changes: readonly ShownChange[] | undefined;
 }

@@ -8,7 +8,7 @@ import { visible } from './text.ts';
 
 const MAX_TEXT = 300;
 
-/** Empty when nothing looks after pods, so that the client finds its place when something does; small when all is well. */
+/** Empty without `podAlerts`, so that the client can replace it later; small when all is well. */
 export function podsSection({ pods }: LiveModel): Html {
   if (pods === undefined) return html`<section id="pods" data-live></section>`;
   const { rows, total, failing, watched } = pods;

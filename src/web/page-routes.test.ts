@@ -5,7 +5,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { TestWeb } from '../testing/test-web.ts';
 
-/** Whose balances come when the test says so. */
+/** A store whose balances arrive when the test releases them. */
 async function slowStore(t: TestContext) {
   const { promise, resolve } = Promise.withResolvers<void>();
   const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'c', name: 'test' } });

@@ -1,4 +1,4 @@
-/** The page, the parts of it that are fetched again, and what it loads. */
+/** The page, its refreshed sections, and its assets. */
 import type { Context } from 'hono';
 import { toError } from '../errors.ts';
 import { newest, firstProblem } from './change-routes.ts';
@@ -43,7 +43,7 @@ export function pageRoutes(parts: RouteParts, desk: PodDesk): readonly Route[] {
   ];
 }
 
-/** What was asked for and by whom is settled before it begins; what goes wrong afterwards is said on the page. */
+/** Query and access are checked before; later failures are shown on the page. */
 async function* pageOf(
   c: Context,
   { outlook, sessions, settings }: RouteParts,

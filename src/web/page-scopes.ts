@@ -1,4 +1,4 @@
-/** What is watched, how fresh that is, and what is wrong with it. */
+/** What is watched, how fresh it is, and what is wrong. */
 import { html } from 'hono/html';
 import { nameOf, type Health } from '../health.ts';
 import type { ScopeHealth } from '../source/source.ts';

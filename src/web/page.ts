@@ -9,9 +9,9 @@ import { deadLettersSection, deliverySection } from './page-delivery.ts';
 import type { LiveModel, PageModel, TopModel } from './page-model.ts';
 import { noticesSection, scopesSection } from './page-scopes.ts';
 
-/** The page as far as it waits for nothing: with it the browser has what to load and to show. `<main>` stays open. */
+/** The part of the page that needs no waiting: the browser can already load and show it. `<main>` stays open. */
 export function pageTop({ cluster, health, base, isLoggedIn }: TopModel): Html {
-  // It would close what stays open.
+  // Prettier would close `<main>`.
   // prettier-ignore
   return html`<!doctype html>
     <html lang="en">
@@ -33,7 +33,7 @@ export function pageSections(model: PageModel): Html {
   ${scopesSection(model)}`;
 }
 
-/** In the place of the sections: the status of the answer has left already. */
+/** In place of the sections: the response's status was already sent. */
 export function pageFailure(): Html {
   return html`<p class="notice" role="alert">
     The rest of this page could not be made: see the log of the service, and load it again.
@@ -41,7 +41,7 @@ export function pageFailure(): Html {
 }
 
 export function pageEnd(base: string): Html {
-  // It would open what is open.
+  // Prettier would open `<main>` again.
   // prettier-ignore
   return html`</main>
         <footer>
@@ -53,7 +53,7 @@ export function pageEnd(base: string): Html {
     </html>`;
 }
 
-/** What the client fetches again, each by its id: all but the changes, which come by themselves. */
+/** The sections that the client refreshes, by id: all but the changes, which are streamed. */
 export function fragments(model: LiveModel): Html {
   return html`<!doctype html>
     <title>fragments</title>
@@ -66,7 +66,7 @@ function stateOf(health: Health): Html {
   return html`<span id="state" data-live class="state ${tone}">${text}</span>`;
 }
 
-/** Of the service, not of what it watches: red rows speak for themselves. */
+/** The state of the service, not of what it watches: red rows speak for themselves. */
 function wordsOf({ ready, phase, degraded, configProblem }: Health): { readonly text: string; readonly tone: string } {
   if (!ready) return { text: phase === 'running' ? 'not ready' : phase, tone: 'bad' };
   const isWell = degraded.length === 0 && configProblem === undefined;

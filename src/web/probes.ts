@@ -1,9 +1,9 @@
-/** For the kubelet, a load balancer and Prometheus: states and counts, nothing of what is watched. */
+/** For the kubelet, load balancers and Prometheus: states and counts, nothing about what is watched. */
 import type { Context } from 'hono';
 import { nameOf, type Health } from '../health.ts';
 import type { Route, RouteParts } from './route.ts';
 
-/** Those that begin with `/-/` are kubernetes-event-exporter's names of the same. */
+/** Paths that begin with `/-/` are kubernetes-event-exporter's names for the same. */
 export function probeRoutes({ outlook }: Pick<RouteParts, 'outlook'>): readonly Route[] {
   return [
     ...['/livez', '/-/healthy'].map((path): Route => {
@@ -26,7 +26,7 @@ export function probeRoutes({ outlook }: Pick<RouteParts, 'outlook'>): readonly 
   ];
 }
 
-/** One line of state, then one line per degraded kind. A degraded kind does not make the service unready: it would not help the others. */
+/** One line of state, then one line per degraded kind. A degraded kind does not make us unready: that would help nobody. */
 function readiness(c: Context, health: Health): Response {
   const state = health.ready ? (health.degraded.length === 0 ? 'ok' : 'ok, degraded') : `not ready: ${health.phase}`;
   const waiting = health.scopes.filter((scope) => scope.state === 'starting' || scope.state === 'listing');

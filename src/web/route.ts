@@ -1,4 +1,4 @@
-/** What a path that is served says of itself. */
+/** The definition of a route. */
 import type { Context } from 'hono';
 import type { WebConfig } from '../config/config.ts';
 import type { Asset } from './assets.ts';
@@ -14,16 +14,16 @@ export interface Route {
   readonly access: Access;
   /** For /openapi.json. */
   readonly summary: string;
-  /** JSON Schema of what the query may say, for /openapi.json. */
+  /** JSON Schema of the query, for /openapi.json. */
   readonly query?: Readonly<Record<string, object>>;
   /** JSON Schema of the body, for /openapi.json. */
   readonly body?: object;
-  /** JSON Schema of what it answers with 200, where that is JSON, for /openapi.json. */
+  /** JSON Schema of the 200 response, if that is JSON, for /openapi.json. */
   readonly answers?: object;
   readonly answer: (context: Context) => Response | Promise<Response>;
 }
 
-/** What the routes answer from. */
+/** What the routes need for their answers. */
 export interface RouteParts {
   readonly outlook: Outlook;
   readonly settings: WebConfig;

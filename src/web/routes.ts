@@ -1,4 +1,4 @@
-/** Every path that is served, with who may ask for it. A path that is not in this table is answered by nobody. */
+/** All routes, with the access that each requires. A path that is not in this table is not served. */
 import { configRoute } from './config-route.ts';
 import { changeRoutes } from './change-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';

@@ -1,4 +1,4 @@
-/** What /openapi.json says of queries and bodies, from the schemas that check them. */
+/** Descriptions of queries and bodies for /openapi.json, from the schemas that check them. */
 import { z } from 'zod';
 
 /** The JSON Schema of each member of an object. */

@@ -1,4 +1,4 @@
-/** The page, health and metrics over HTTP; small limits on everything. */
+/** The page, health and metrics over HTTP, with tight limits on everything. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
@@ -15,7 +15,7 @@ import { routesOf } from './routes.ts';
 import { Sessions } from './sessions.ts';
 
 export interface Web {
-  /** `host:port`; undefined when the address was taken and the service goes on without. */
+  /** `host:port`; undefined if the address was not available and the service goes on without. */
   readonly address: string | undefined;
   close(): Promise<void>;
 }
@@ -30,19 +30,19 @@ export interface WebOptions {
 const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
-  // Looked at every 30 s by default: what is to end after 10 s would end after 40.
+  // Checked every 30 s by default: a timeout of 10 s would take up to 40.
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16 * 1024,
   keepAliveTimeout: 5_000,
 };
-/** For who names none: HTTP/1.0, as HAProxy's checks of health are. The guard goes by what was sent. */
+/** For requests without a Host: HTTP/1.0, such as HAProxy's health checks. The guard uses the header as sent. */
 const NAMELESS = { hostname: 'localhost' };
 const MAX_CONNECTIONS = 256;
-/** Of these, those to which nothing is being answered: room is left for the 50 who look on, and for who asks. */
+/** How many of these may be idle: leaves room for the 50 viewers, and for requests. */
 const MAX_IDLE = 200;
 const CLOSED = 'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or loopback';
 
-/** Never throws for an address that is taken or refused: one line, and the service goes on without. */
+/** Does not throw if the address is taken or refused: logs a line, and the service goes on without. */
 export async function startWeb({ listen: at, outlook, settings }: WebOptions): Promise<Web> {
   const { metrics, clock, log } = outlook;
   collectProcessMetrics(metrics);
@@ -79,7 +79,7 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
   };
 }
 
-/** A token wins; loopback needs none; elsewhere the cluster is asked where that was configured, and otherwise nobody may look. */
+/** A token comes first, then the cluster, then `open`, if configured; otherwise loopback is open, any other address closed. */
 function gateFor(at: string, { token, clusterAccess, open }: WebConfig, outlook: Outlook): Gate {
   if (token !== undefined) return tokenGate(token);
   if (clusterAccess) return clusterGate(() => outlook.api(), outlook.clock);
@@ -103,8 +103,8 @@ function listen(server: Server, at: string): Promise<void> {
 }
 
 /**
- * `127.0.0.1:8080`, `[::1]:8080`, or `:8080`: no host is every address, of IPv6 where the machine has it and of IPv4. Throws a RangeError
- * that says so.
+ * `127.0.0.1:8080`, `[::1]:8080`, or `:8080`: without a host, every address, of IPv6 if the machine has it and of IPv4.
+ * @throws RangeError for anything else
  */
 export function parseListen(at: string): { readonly host: string; readonly port: number } {
   const match = /^(?:\[(?<v6>[^\]]+)\]|(?<host>[^:]*)):(?<port>\d{1,5})$/.exec(at);
@@ -115,7 +115,7 @@ export function parseListen(at: string): { readonly host: string; readonly port:
   return { host: match.groups?.['v6'] ?? match.groups?.['host'] ?? '', port };
 }
 
-/** Whoever in the network opens connections and asks for nothing keeps out nobody, the probes above all. */
+/** Ends the oldest idle connections, so that idle clients cannot keep out others, above all the probes. */
 function endOldestIdle(server: Server): void {
   const idle = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -128,11 +128,11 @@ function endOldestIdle(server: Server): void {
     const { socket, headers } = request;
     const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
     const notIdle = (): boolean => idle.delete(socket);
-    // Nothing is answered before it is there.
+    // No response is sent before the body is complete.
     if (hasBody) request.once('end', notIdle);
     else notIdle();
     response.once('close', () => {
-      // A body that nobody wanted ends later than its answer.
+      // An unread body ends later than the response.
       request.off('end', notIdle);
       if (!socket.destroyed) idle.add(socket);
     });

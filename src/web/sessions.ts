@@ -1,18 +1,18 @@
-/** Browsers cannot send a bearer token with a page or an event stream: a cookie stands for the token that was typed in. */
+/** Browsers cannot send a bearer token with a page or an event stream, so a cookie represents the token that was typed in. */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 
 const COOKIE = 'watchchain';
-/** There may be several: who has a neighbouring name, or another path of ours, can set one too, and it may come first. */
+/** There may be several: a neighbouring domain, or another path of ours, can set one too, and it may come first. */
 const SESSION = new RegExp(`(?:^|; *)${COOKIE}=([\\w-]{43})(?=;|$)`, 'g');
 const LASTS_MS = 8 * 3_600_000;
-/** Beyond it the oldest has to type it in again. */
+/** Then the oldest ends, and its user has to type in the token again. */
 const MAX_SESSIONS = 100;
 
-/** Where the cookie counts. */
+/** Where the cookie is valid. */
 export interface CookiePlace {
   readonly path: string;
-  /** For https alone. */
+  /** For https only. */
   readonly secure: boolean;
 }
 
@@ -24,7 +24,7 @@ export class Sessions {
     this.#clock = clock;
   }
 
-  /** The `Set-Cookie` that stands for the token from now on, for eight hours or until the process ends. */
+  /** The `Set-Cookie` that represents the token from now on, for eight hours or until the process ends. */
   begin(token: string, place: CookiePlace): string {
     const id = randomBytes(32).toString('base64url');
     const [oldest] = this.#tokens.keys();
@@ -33,13 +33,13 @@ export class Sessions {
     return cookie(id, LASTS_MS, place);
   }
 
-  /** The `Set-Cookie` after which the browser has none. */
+  /** Ends the session. Returns the `Set-Cookie` that removes the cookie. */
   end(headers: Headers, place: CookiePlace): string {
     for (const id of idsIn(headers)) this.#tokens.delete(id);
     return cookie('', 0, place);
   }
 
-  /** Of the bearer token, else of the session. */
+  /** The bearer token, or else that of the session. */
   tokenOf(headers: Headers): string | undefined {
     return /^Bearer +([\w.~+/=-]+)$/i.exec(headers.get('authorization') ?? '')?.[1] ?? this.tokenOfSession(headers);
   }

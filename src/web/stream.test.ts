@@ -10,7 +10,7 @@ interface Told {
   readonly name: string;
 }
 
-/** One who looks on: what it was told so far. */
+/** A viewer, with what it has received so far. */
 class Onlooker {
   readonly socket: Socket;
   readonly told: Told[] = [];
@@ -39,7 +39,7 @@ class Onlooker {
     return this.#lines.some((line) => line.includes(text)) || undefined;
   }
 
-  /** The answer is complete: its last chunk was there. */
+  /** Whether the response is complete, with its last chunk. */
   get ended(): boolean {
     return this.#lines.includes('0\r');
   }
@@ -58,7 +58,7 @@ class Onlooker {
     }
   }
 
-  /** The names so far, once there are so many. */
+  /** The names so far, once there are at least `n`. */
   names(n: number): readonly string[] | undefined {
     return this.told.length < n ? undefined : this.told.map(({ name }) => name);
   }
@@ -146,7 +146,7 @@ describe('GET /api/changes as a stream', () => {
     const slow = await Onlooker.of(t, web);
     const good = await Onlooker.of(t, web);
     slow.socket.pause();
-    // Far more than the buffers on the way hold: 50 diffs of 10 KB each time.
+    // Far more than the buffers on the way hold: 50 diffs of 10 KB per round.
     for (let round = 0; round < 40; round++) {
       const text = Array.from({ length: 40 }, (_, n) => `${n} of ${round} ${'x'.repeat(240)}`).join('\n');
       await web.change(...Array.from({ length: 50 }, (_, n) => ({ name: `c${n}`, text })));

@@ -1,17 +1,17 @@
-/** Server-sent events: changes as they are accepted, to one who looks on. */
+/** Server-sent events: changes as they are accepted, for one viewer. */
 import type { SSEStreamingApi } from 'hono/streaming';
 import type { Store } from '../store/store.ts';
 import type { ChangesFilter } from './changes.ts';
 import { messageOf, type Feed } from './feed.ts';
 import { pause, type Clock } from '../clock.ts';
 
-/** A viewer that has not taken the ones before is cut off; it comes back with the number of its last change. */
+/** Unsent messages until a viewer is cut off; it comes back with the id of its last change. */
 const MAX_UNSENT = 4;
-/** Proxies end what is silent. */
+/** Proxies end silent connections. */
 const ALIVE_EVERY_MS = 15_000;
 
 const ALIVE = new TextEncoder().encode('event: alive\ndata: \n\n');
-/** What the viewer has seen was of another state, such as one in memory: its numbers say nothing here. */
+/** The viewer's changes are from another state, such as one in memory: their ids mean nothing here. */
 const ANEW = new TextEncoder().encode('event: anew\ndata: \n\n');
 
 export interface StreamParts {
@@ -19,15 +19,15 @@ export interface StreamParts {
   readonly feed: Feed;
   readonly store: Store;
   readonly filter: ChangesFilter;
-  /** The last change that the viewer has seen; undefined: what is accepted from now on. */
+  /** The id of the last change that the viewer has seen; undefined: send only what is accepted from now on. */
   readonly after: number | undefined;
-  /** Whether the viewer may still look on: a session ends, a token expires, a role is taken away. Never rejects. */
+  /** Whether the viewer still has access: sessions end, tokens expire, roles are revoked. Never rejects. */
   readonly isAllowed: () => Promise<boolean>;
-  /** Ends the connection without waiting for what was not taken. */
+  /** Ends the connection without waiting for unsent data. */
   readonly cut: () => void;
 }
 
-/** Until the viewer leaves, is too slow, may not look on any more, or the service stops. A change may come twice, and none is left out in silence. */
+/** Runs until the viewer leaves, is too slow or loses access, or the service stops. A change may come twice, but none is lost. */
 export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promise<void> {
   const { clock, feed, store, filter, after, isAllowed, cut } = parts;
   const over = new AbortController();
@@ -51,7 +51,7 @@ async function missedSince(after: number, store: Store, filter: ChangesFilter): 
   return after > (newest?.id ?? 0) ? ANEW : messageOf(store, { ...filter, afterId: after });
 }
 
-/** Sends without waiting; ends what takes nothing. */
+/** Sends without waiting; cuts off a viewer that does not read. */
 function sender(stream: SSEStreamingApi, over: AbortController, cut: () => void): (message: Uint8Array) => void {
   let unsent = 0;
   return (message) => {

@@ -122,5 +122,5 @@ footer a { color: inherit }
 }
 `;
 
-/** As a content security policy names it. */
+/** In the format of a content security policy. */
 export const styleHash = `sha256-${createHash('sha256').update(style).digest('base64')}`;

@@ -1,10 +1,10 @@
-/** Long work that other work waits for no longer than a few milliseconds. */
+/** Runs long work so that other work waits no longer than a few milliseconds. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** How long it holds up everything else at most, but for one step that takes longer. */
+/** The longest it blocks everything else, unless a single step takes longer. */
 const TURN_MS = 4;
 
-/** What `work` makes of each, in the same order; other work goes on in between. */
+/** The result of `work` for each, in the same order. Lets other work run in between. */
 export async function inTurns<A, B>(all: Iterable<A>, work: (one: A) => B): Promise<readonly B[]> {
   const done: B[] = [];
   let turnAt = performance.now();

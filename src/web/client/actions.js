@@ -1,7 +1,7 @@
-/** What the buttons of the page do. */
+/** What the page's buttons do. */
 import { showTimes } from './times.js';
 
-/** What the server wants of a request that changes something. */
+/** The headers that the server requires for a write. */
 const JSON_WRITE = { 'content-type': 'application/json', 'x-watchchain': 'page' };
 
 /** @typedef {{ base: string, say: (text: string) => void }} Surroundings */
@@ -35,7 +35,7 @@ export async function act(button, surroundings) {
  * @param {Surroundings & { done: () => void }} surroundings
  */
 async function change(button, path, id, { base, say, done }) {
-  // Not `disabled`: that takes the focus away from who works by the keyboard.
+  // Not `disabled`, which would take the focus away from keyboard users.
   if (button.ariaDisabled === 'true') return;
   button.ariaDisabled = 'true';
   try {
@@ -48,7 +48,7 @@ async function change(button, path, id, { base, say, done }) {
 }
 
 /**
- * Somebody else may have been here first.
+ * Somebody else may have been faster.
  * @param {Response} answer
  * @param {string | number} id
  */
@@ -69,7 +69,7 @@ async function showEvents(pod, { base }) {
   close.addEventListener('click', () => dialog.close());
   dialog.addEventListener('close', () => {
     dialog.remove();
-    // The button that was pressed may have been replaced meanwhile.
+    // The pressed button may have been replaced in the meantime.
     const pressed = document.querySelector(`[data-events="${CSS.escape(pod)}"]`);
     if (pressed instanceof HTMLElement) pressed.focus();
   });
@@ -88,7 +88,7 @@ async function eventsAt(path) {
   return element('p', await reasonOf(answer));
 }
 
-/** Falls back to the status, as the gate and proxies do not answer with JSON. @param {Response} answer @returns {Promise<string>} */
+/** Falls back to the status, as the gate and proxies do not answer in JSON. @param {Response} answer @returns {Promise<string>} */
 async function reasonOf(answer) {
   const status = `That did not work: ${answer.status}`;
   const { error = status } = await answer.json().catch(() => ({}));
@@ -112,7 +112,7 @@ function eventsTable(events) {
   for (const event of events.toReversed()) {
     const row = body.insertRow();
     const time = document.createElement('time');
-    // The scheduler and others of the newer recorder count repeats in `series` alone.
+    // The scheduler and other users of the newer recorder count repeats only in `series`.
     const { count = 1, lastTimestamp, series, eventTime } = event;
     time.dateTime = time.title = lastTimestamp ?? series?.lastObservedTime ?? eventTime ?? '';
     time.textContent = event.localizedTime;

@@ -1,9 +1,9 @@
-/** Keeps the page fresh: times in the viewer's zone, changes as they happen, buttons. Works on what the server has rendered. */
+/** Keeps the server-rendered page fresh: times in the viewer's zone, changes as they happen, buttons. */
 import { act, logIn } from './actions.js';
 import { showTimes } from './times.js';
 
 /**
- * As `ShownChange` of changes.ts has it.
+ * `ShownChange` in changes.ts.
  * @typedef {{
  *   id: number, time: string, action: string, kind: string, key: string, what?: string, diff?: string,
  *   by: readonly { manager: string }[], remarks: readonly string[],
@@ -11,15 +11,15 @@ import { showTimes } from './times.js';
  */
 
 const MAX_LISTED = 500;
-/** Between two looks at the sections that are fetched again. */
+/** Between two fetches of the sections that are refreshed. */
 const FRESHEN_MS = 3_000;
-/** Before a stream is asked for again that was answered with something else. */
+/** Before a stream is requested again after another answer. */
 const AGAIN_MS = 5_000;
-/** The stream says every 15 s that it is alive. */
+/** The stream sends a sign of life every 15 s. */
 const SILENT_MS = 40_000;
-/** For an answer: of six connections for one host, none is held by a path that leads nowhere. */
+/** For an answer: a dead network path must not hold one of the six connections per host. */
 const PATIENCE_MS = 20_000;
-/** What the server answers may be so old: asked for sooner, it would be without what has just happened. */
+/** The server's answer may be this old: fetched sooner, it would lack what has just happened. */
 const SETTLED_MS = 1_000;
 const base = document.body.dataset['base'] ?? '';
 const live = document.querySelector('#live');
@@ -31,13 +31,13 @@ function say(text) {
   if (live !== null) live.textContent = text;
 }
 
-/** What is said again and again: a screen reader reads out each text that is put in, the same one too. @param {Element | null} where @param {string} text */
+/** Sets a text only if it differs: screen readers read it out each time. @param {Element | null} where @param {string} text */
 function sayOnce(where, text) {
   if (where !== null && where.textContent !== text) where.textContent = text;
 }
 
 /**
- * Texts go in as text: nothing of the cluster is ever read as HTML.
+ * Sets texts as text: nothing from the cluster is ever parsed as HTML.
  * @param {ShownChange} change
  */
 function itemOf(change) {
@@ -82,7 +82,7 @@ function lineOf(line) {
 const idOf = (item) => Number(item.getAttribute('data-id'));
 
 /**
- * Newest first, each once, whatever comes late or twice.
+ * Adds changes, newest first and each once, even if they come late or twice.
  * @param {readonly ShownChange[]} changes
  */
 function show(changes) {
@@ -98,7 +98,7 @@ function show(changes) {
   if (list.lastElementChild !== null) linkOlder(idOf(list.lastElementChild));
 }
 
-/** What has left the list at its end is behind the link. @param {number} oldest */
+/** Lets the link lead to the changes removed from the end of the list. @param {number} oldest */
 function linkOlder(oldest) {
   const link = document.querySelector('#older');
   if (!(link instanceof HTMLAnchorElement)) return;
@@ -108,7 +108,7 @@ function linkOlder(oldest) {
   link.hidden = false;
 }
 
-/** What the server sent of each section, before times and the like were put into it. @type {Map<string, Element>} */
+/** Each section as sent by the server, before times and the like were filled in. @type {Map<string, Element>} */
 const sent = new Map();
 for (const section of document.querySelectorAll('[data-live]')) sent.set(section.id, copyOf(section));
 
@@ -117,7 +117,7 @@ function copyOf(section) {
   return /** @type {Element} */ (section.cloneNode(true));
 }
 
-/** As a document, which is no string that becomes HTML: the browser forbids that here. */
+/** Fetched as a document, because the page's policy forbids turning strings into HTML. */
 function fetchFragments() {
   const request = new XMLHttpRequest();
   request.responseType = 'document';
@@ -131,7 +131,7 @@ function fetchFragments() {
   request.send();
 }
 
-/** Only what differs, and not while a button of it is pressed: the click would be lost. @param {Element} section */
+/** Only if it differs, and not while a button in it is pressed: the click would be lost. @param {Element} section */
 function replace(section) {
   const old = document.getElementById(section.id);
   const before = sent.get(section.id);
@@ -149,7 +149,7 @@ function replace(section) {
   if (focus !== undefined) controlAt(fresh, focus)?.focus({ preventScroll: true });
 }
 
-/** Where a button or a line to open is found in what comes in its place. @param {Element | null} control */
+/** A selector that finds a button or a details line in the replaced section. @param {Element | null} control */
 function placeOf(control) {
   const holder = control?.closest('button, details');
   const [entry] = holder instanceof HTMLElement ? Object.entries(holder.dataset) : [];
@@ -161,7 +161,7 @@ function controlAt(section, place) {
   return section.querySelector(`button${place}, details${place} > summary`);
 }
 
-/** What it was is no longer known; what is fetched next says it again. */
+/** The service's state is unknown until the next fetch. */
 function forgetState() {
   const state = document.querySelector('#state');
   if (state === null) return;
@@ -173,7 +173,7 @@ function forgetState() {
 /** By `performance.now()`: the wall clock may be set back meanwhile. */
 let freshenAt = 0;
 let isPlanned = false;
-/** Soon, or as soon as the last time is long enough ago. */
+/** Fetches soon, or once the last fetch is long enough ago. */
 function freshen() {
   if (isPlanned) return;
   isPlanned = true;
@@ -192,7 +192,7 @@ let followed;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let silence;
-/** No browser notices a connection that has broken off in silence, as while the machine slept or behind a proxy. */
+/** Browsers do not notice a connection that broke silently, such as while the machine slept or behind a proxy. */
 function hear() {
   clearTimeout(silence);
   silence = setTimeout(() => {
@@ -202,28 +202,28 @@ function hear() {
   }, SILENT_MS);
 }
 
-/** Only while somebody looks: a browser has six connections for one host, and the seventh tab would wait for one for ever. */
+/** Only while the page is visible: a browser has six connections per host, and the seventh tab would wait forever. */
 function follow() {
   followed?.close();
   clearTimeout(silence);
   if (document.hidden) return;
   hear();
-  // A list that stays what it is needs the stream for the other sections only.
+  // A fixed list needs the stream only for the other sections.
   const isStill = list?.hasAttribute('data-still') === true;
   const filters = new URLSearchParams(isStill ? '' : location.search);
   const newest = list?.querySelector('[data-id]')?.getAttribute('data-id');
-  // An empty list is to get what has come since it was made, too.
+  // An empty list must also get what has come since it was rendered.
   if (!isStill) filters.set('after', newest ?? '0');
   const source = (followed = new EventSource(`${base}/api/changes?${filters.toString()}`));
   source.addEventListener('open', () => {
-    // It was made before there was anything to show, its name included.
+    // The page was rendered before there was anything to show, even the cluster's name.
     if (list?.hasAttribute('data-waiting') === true) location.reload();
     else say('live');
   });
   source.addEventListener('error', () => {
     sayOnce(live, 'not connected, trying again');
     freshen();
-    // The browser gives up for good where the answer is no stream: a proxy's 503 during a restart, or 401 when the session is over.
+    // Browsers give up for good if the answer is not a stream: a proxy's 503 during a restart, or 401 after the session's end.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => source === followed && follow(), AGAIN_MS);
   });
   source.addEventListener('alive', () => {
@@ -252,7 +252,7 @@ document.addEventListener('submit', (event) => {
   logIn(event.target, { base, say }).catch(() => say('The service cannot be reached'));
 });
 
-/** Of hundreds of diffs with thousands of lines each, few are opened: the others wait as one text each. */
+/** Colours a diff when it is opened. Few of hundreds are, with thousands of lines each: the others stay a single text. */
 document.addEventListener(
   'toggle',
   ({ target }) => {

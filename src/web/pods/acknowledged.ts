@@ -1,23 +1,23 @@
-/** Which alerts somebody has read: kept in the store, so that a restart does not tell them anew. */
+/** Which alerts have been read: kept in the store, so that they stay read after a restart. */
 import type { Store } from '../../store/store.ts';
 
-/** Under which the store remembers them. */
+/** The key in the store. */
 const PLACE = ['web', 'acknowledged'] as const;
 
-/** When each was read, milliseconds since the epoch, by the id of its alert. */
+/** When each alert was read, milliseconds since the epoch, by id. */
 export type ReadTimes = ReadonlyMap<string, number>;
 
 export class Acknowledged {
   readonly #store: Store;
   #times: Promise<ReadTimes> | undefined;
-  /** The last of them: each goes on from what the one before it left. */
+  /** The last pending write: each continues from the result of the one before. */
   #adding: Promise<void> = Promise.resolve();
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /** A store that refuses is asked again the next time. */
+  /** If the store fails, it is asked again the next time. */
   times(): Promise<ReadTimes> {
     this.#times ??= this.#load().catch((thrown: unknown) => {
       this.#times = undefined;
@@ -26,7 +26,7 @@ export class Acknowledged {
     return this.#times;
   }
 
-  /** Durable when it resolves. @param current ids of all alerts there are: what is no more is forgotten */
+  /** Durable when it resolves. @param current ids of all current alerts: others are forgotten */
   add(ids: readonly string[], now: number, current: ReadonlySet<string>): Promise<void> {
     const added = this.#adding.then(() => this.#add(ids, now, current));
     this.#adding = added.catch(() => undefined);
@@ -36,7 +36,7 @@ export class Acknowledged {
   async #add(ids: readonly string[], now: number, current: ReadonlySet<string>): Promise<void> {
     const before = await this.times();
     const kept = [...before].filter(([id]) => current.has(id));
-    // Who looked earlier may be done later.
+    // An earlier reader may finish later.
     const read = ids.map((id): [string, number] => [id, Math.max(now, before.get(id) ?? 0)]);
     const next = new Map([...kept, ...read]);
     await this.#store.remember(...PLACE, Object.fromEntries(next));

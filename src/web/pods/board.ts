@@ -1,4 +1,4 @@
-/** The pods that `podAlerts` knows something of, as the page and pod-watcher's endpoints show them. */
+/** The pods that `podAlerts` knows about, for the page and pod-watcher's endpoints. */
 import { failingKindOf, type FailingKind } from '../../../handlers/podAlerts/failing-kind.ts';
 import { compileMute } from '../../../handlers/podAlerts/mute.ts';
 import { rulesOf, type Options } from '../../../handlers/podAlerts/options.ts';
@@ -9,12 +9,12 @@ import { handlersIn } from '../../config/in-chains.ts';
 import type { Store } from '../../store/store.ts';
 import type { ReadTimes } from './acknowledged.ts';
 
-/** As pod-watcher calls it: `Sent` is a problem that goes on and was read. */
+/** pod-watcher's terms: `Sent` is a problem that persists but was read. */
 export type AlertStatus = 'None' | 'Warning' | 'Failure' | 'Sent';
 
-/** What is known of one container of a pod, or, without one, of the pod itself, of a node or of a job. */
+/** What is known about a container, or, without one, about the pod itself, a node or a job. */
 export interface Finding {
-  /** Of the alert: to acknowledge it. */
+  /** The alert's id, for acknowledging it. */
   readonly id: string;
   readonly uid: string;
   readonly kind: FailingKind;
@@ -23,13 +23,13 @@ export interface Finding {
   readonly container: string;
   readonly owner: Owner | undefined;
   readonly status: AlertStatus;
-  /** The worst problem that it has now. */
+  /** Its worst current problem. */
   readonly problem: Known | undefined;
-  /** Restarts in the window that were not read yet, milliseconds since the epoch. */
+  /** Unread restarts in the window, milliseconds since the epoch. */
   readonly restarts: readonly number[];
 }
 
-/** One of the `podAlerts` in the configuration. */
+/** A `podAlerts` handler in the configuration. */
 export interface Watcher {
   readonly id: string;
   readonly options: Options;
@@ -44,7 +44,7 @@ export function watchersIn(chains: readonly ChainConfig[]): readonly Watcher[] {
 /** By {@link Finding.id}; muted ones are left out. */
 export type Findings = ReadonlyMap<string, Finding>;
 
-/** What all of them know at `now`; two that watch the same pod are told once. */
+/** What all watchers know at `now`; a pod that two of them watch appears once. */
 export async function findingsOf(
   store: Store,
   watchers: readonly Watcher[],
@@ -105,7 +105,7 @@ function judgeOf(options: Options, now: number, read: ReadTimes): Judge {
   };
 }
 
-/** Unread failures, unread warnings, then what was read; what began last is first. */
+/** Unread failures, unread warnings, then read ones; the most recent first in each. */
 export function inOrder(findings: Iterable<Finding>): readonly Finding[] {
   const rank: Readonly<Record<AlertStatus, number>> = { Failure: 0, Warning: 1, Sent: 2, None: 3 };
   return [...findings].toSorted(

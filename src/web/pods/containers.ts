@@ -1,4 +1,4 @@
-/** What the manifest of a pod says of its containers, for tables and endpoints. */
+/** What a pod's manifest says about its containers, for tables and endpoints. */
 import { containersOf } from '../../../handlers/podAlerts/pod.ts';
 import { rows, table, text, time } from '../../../handlers/podAlerts/read.ts';
 import type { Manifest } from '../../change.ts';
@@ -7,9 +7,9 @@ import type { JsonObject } from '../../json.ts';
 export interface ContainerStatus {
   readonly name: string;
   readonly restarts: number;
-  /** As the API has it: `{ waiting: { reason, message } }`. */
+  /** As in the API: `{ waiting: { reason, message } }`. */
   readonly state: JsonObject;
-  /** When it last began or ended to run, milliseconds since the epoch. */
+  /** When it last started or ended, milliseconds since the epoch. */
   readonly changedAt: number | undefined;
 }
 
@@ -32,7 +32,7 @@ function changedAt(status: JsonObject | undefined): number | undefined {
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-/** When the kubelet saw it first, milliseconds since the epoch. */
+/** When the kubelet first saw the pod, milliseconds since the epoch. */
 export function startOf(pod: Manifest): number | undefined {
   return time(pod, 'status', 'startTime') ?? time(pod, 'metadata', 'creationTimestamp');
 }

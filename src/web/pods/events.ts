@@ -1,4 +1,4 @@
-/** The Events of a namespace or a pod, asked of the cluster when somebody wants to see them. */
+/** The Events of a namespace or a pod, fetched from the cluster on demand. */
 import { randomBytes } from 'node:crypto';
 import { rows, table } from '../../../handlers/podAlerts/read.ts';
 import type { Manifest } from '../../change.ts';
@@ -19,11 +19,11 @@ export type EventsAnswer = { readonly events: readonly Manifest[] } | { readonly
 interface Asked {
   readonly namespace: string;
   readonly pod?: string | undefined;
-  /** Of the pod, so that those of a namesake before it are left out. */
+  /** The pod's, to leave out the Events of an earlier pod of the same name. */
   readonly uid?: string | undefined;
 }
 
-/** The oldest first, secrets hidden by the rules. Never rejects. */
+/** Oldest first, with secrets hidden by the rules. Never rejects. */
 export async function eventsOf(
   api: ApiClient | undefined,
   { namespace, pod, uid }: Asked,
@@ -56,7 +56,7 @@ function withoutManagers(event: JsonObject): Manifest {
   return { ...event, metadata: metadata as unknown as Manifest['metadata'] };
 }
 
-/** By what hides them in an Event that is stored, and in one that an alert quotes: these never went through either. */
+/** Applies the rules for stored Events and those for Events quoted in alerts, as these Events went through neither. */
 function hider(rules: RedactConfig): (event: Manifest) => Manifest {
   const redact = createRedactor(rules, randomBytes(32)).forKind(EVENT);
   const redacted = textRedactor(() => rules.envNames);

@@ -1,4 +1,4 @@
-/** What was changed last in the workloads behind pods at risk. */
+/** The last changes of the workloads behind pods at risk. */
 import type { Change } from '../../change.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
 import { managersIn } from '../../remarks.ts';
@@ -18,10 +18,10 @@ export interface LastChange {
 const MAX_OWNERS = 50;
 
 export class LastChanges {
-  /** Of the last time, by the number of the change: to find what differs takes a millisecond each. */
+  /** Results of the last call, by the change's id: finding the differences takes a millisecond each. */
   #known: ReadonlyMap<number, LastChange> = new Map();
 
-  /** Of the first workloads; other work goes on in between. */
+  /** For the first {@link MAX_OWNERS} workloads. Lets other work run in between. */
   async of(store: Store, findings: readonly Finding[]): Promise<(finding: Finding) => LastChange | undefined> {
     const owners = new Map(findings.flatMap(({ owner }) => (owner === undefined ? [] : [[keyOf(owner), owner]])));
     const kinds = await store.kinds();

@@ -1,4 +1,4 @@
-/** Answers what people ask about pods: from what `podAlerts` keeps, the watched pods, and what was read already. */
+/** Answers questions about pods, from the state of `podAlerts`, the watched pods, and the alerts already read. */
 import type { Manifest } from '../../change.ts';
 import type { Config, WebConfig } from '../../config/config.ts';
 import { uidInEvents } from '../../enrich/involved.ts';
@@ -13,14 +13,14 @@ import { eventsOf } from './events.ts';
 import { podNamed, podScopes, podsIn, podsOf } from './pod-store.ts';
 import { entriesOf, localTimeIn, withLocalTime, type LocalTime, type PodEntry } from './shapes.ts';
 
-/** pod-watcher's own, where no `podAlerts` is configured. */
+/** pod-watcher's own defaults, if no `podAlerts` is configured. */
 const DEFAULT_THRESHOLD = 5;
 const DEFAULT_WINDOW_MS = 240 * 60_000;
-/** How many pods are asked for their Events at once. */
+/** How many pods' Events are fetched at once. */
 const AT_ONCE = 8;
 
 export interface Turn {
-  /** These were read as they were at its beginning: what has become of them since is news. */
+  /** Marks these as read as of the turn's beginning: what happened to them since is unread. */
   end(ids: readonly string[]): void;
 }
 
@@ -37,18 +37,18 @@ export class PodDesk {
     this.local = localTimeIn(podWatcher.timeZone);
   }
 
-  /** Whether anything here looks after pods. */
+  /** Whether any `podAlerts` is configured. */
   get isWatching(): boolean {
     return watchersIn(this.#config.chains).length > 0;
   }
 
-  /** All that is wrong now, the worst first. */
+  /** All current problems, the worst first. */
   async findings(): Promise<readonly Finding[]> {
     const found = await this.#findings();
     return inOrder([...found.values()].filter(({ status }) => status !== 'None'));
   }
 
-  /** The same with what the manifests of the pods say. */
+  /** All current problems of pods, with data from their manifests. */
   async problems(): Promise<readonly PodEntry[]> {
     return this.#entries((status) => status !== 'None');
   }
@@ -57,7 +57,7 @@ export class PodDesk {
     return this.#entries((status) => status === 'Warning' || status === 'Failure');
   }
 
-  /** Answers those that are alerts now. @param at when they were looked at, milliseconds since the epoch */
+  /** Returns the ids of current alerts among `ids`. @param at when they were looked at, milliseconds since the epoch */
   async acknowledge(ids: readonly string[], at = this.#outlook.clock.now()): Promise<readonly string[]> {
     const store = this.#outlook.store();
     if (store === undefined) return [];
@@ -67,7 +67,7 @@ export class PodDesk {
     return known;
   }
 
-  /** One after the other: when it is one's turn, everything that was read before is marked so. */
+  /** Serializes readers: by one's turn, everything that earlier readers got is marked as read. */
   async turn(): Promise<Turn> {
     const before = this.#turn;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -111,7 +111,7 @@ export class PodDesk {
     };
   }
 
-  /** The Events of each pod, where they are wanted. Those that cannot be had do not hold up the alert. */
+  /** Adds the Events of each pod, if configured. Alerts are returned even if their Events cannot be fetched. */
   async withEvents(entries: readonly PodEntry[]): Promise<readonly object[]> {
     if (!this.#settings.includeEvents) return entries;
     const answers: object[] = [];
@@ -177,7 +177,7 @@ export class PodDesk {
     };
   }
 
-  /** Of the scope that covers it: when the cluster last said anything, and what is wrong. */
+  /** When the scope that covers the namespace last heard from the cluster, and what is wrong with it. */
   #freshness(namespace: string): object {
     const scope = podScopes(this.#outlook.health().scopes).find((one) => covers(one.namespace, namespace));
     if (scope === undefined) return {};

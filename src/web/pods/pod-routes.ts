@@ -1,4 +1,4 @@
-/** Pods, their alerts and their Events: of what is watched, and of nothing else. */
+/** Pods, their alerts and their Events, only of what is watched. */
 import type { ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 import { z } from 'zod';
@@ -123,7 +123,7 @@ async function events(c: Context, store: Store, place: Place, outlook: Outlook, 
   return c.json(answer.events.map((event) => withLocalTime(event, desk.local)));
 }
 
-/** What only looks: HEAD has no body that anybody could have read. */
+/** Whether alerts are not to be marked as read. HEAD has no body that could have been read. */
 function isPeek(c: Context): boolean {
   return c.req.method === 'HEAD' || c.req.query('peek') !== undefined;
 }
@@ -132,7 +132,7 @@ async function alerts(c: Context, desk: PodDesk): Promise<Response> {
   return c.json(await desk.withEvents(await desk.unread()));
 }
 
-/** Marked as read once they have left; the next reader waits for that, so that nobody gets them twice and none is lost on the way. */
+/** Marks the alerts as read once they are sent; the next reader waits for that, so that none is sent twice or lost on the way. */
 async function take(c: Context, clock: Clock, desk: PodDesk): Promise<Response> {
   const turn = await desk.turn();
   try {
@@ -146,10 +146,10 @@ async function take(c: Context, clock: Clock, desk: PodDesk): Promise<Response> 
   }
 }
 
-/** Who takes longer over so few bytes has gone. */
+/** A client that takes longer for so few bytes is gone. */
 const TAKES_MS = 10_000;
 
-/** Calls back once: whether the whole answer went out. */
+/** Calls back once, with whether the whole response was sent. */
 function whenGone(c: Context, clock: Clock, done: (sent: boolean) => void): void {
   const { outgoing } = c.env as { readonly outgoing?: ServerResponse };
   if (outgoing === undefined || outgoing.destroyed) return done(outgoing === undefined);

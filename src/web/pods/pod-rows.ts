@@ -1,4 +1,4 @@
-/** The pods at risk of the page: what is wrong, and what was changed last in the workload behind it. */
+/** The page's pods at risk: what is wrong, and what last changed in the workload behind them. */
 import type { FailingKind } from '../../../handlers/podAlerts/failing-kind.ts';
 import type { Outlook } from '../outlook.ts';
 import { idOf, type Finding } from './board.ts';
@@ -10,14 +10,14 @@ import { updatedAtOf } from './shapes.ts';
 
 export interface PodRow {
   readonly finding: Finding;
-  /** Undefined: the pod itself is not watched, or gone meanwhile. */
+  /** Undefined: the pod itself is not watched, or gone by now. */
   readonly now: PodNow | undefined;
   readonly lastChange: LastChange | undefined;
 }
 
 /** What the manifest says now. */
 export interface PodNow {
-  /** Of the container, in all. */
+  /** Total restarts of the container. */
   readonly restarts: number;
   /** Milliseconds since the epoch. */
   readonly updatedAt: number;
@@ -25,11 +25,11 @@ export interface PodNow {
 
 export interface PodRows {
   readonly rows: readonly PodRow[];
-  /** With those that are not shown. */
+  /** Including those that are not shown. */
   readonly total: number;
-  /** At risk, each once however many of its containers are, by their kind. */
+  /** Objects at risk by kind, each counted once however many of its containers fail. */
   readonly failing: Readonly<Record<FailingKind, number>>;
-  /** Pods that are watched. */
+  /** The number of watched pods. */
   readonly watched: number;
 }
 

@@ -1,4 +1,4 @@
-/** The pods that are watched, from the store: nobody else is asked. */
+/** The watched pods, from the store alone. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Manifest } from '../../change.ts';
 import type { Health } from '../../health.ts';
@@ -8,7 +8,7 @@ import type { Store } from '../../store/store.ts';
 import { inTurns } from '../turns.ts';
 
 const PODS = { group: '', resource: 'pods' } as const;
-/** Of one question to the store; between two everything else goes on. */
+/** Per query to the store; other work runs between two. */
 const PAGE = 50;
 
 /** Undefined: it is not watched, or gone. */
@@ -26,7 +26,7 @@ function bodyOf(store: Store, { namespace, name }: Place): Promise<Uint8Array | 
   return store.baseline(PODS.group, PODS.resource, `${namespace}/${name}`);
 }
 
-/** Of these the ones that are still there, each once: not a successor of the same name. */
+/** Those of these pods that still exist, each once, excluding a successor of the same name. */
 export async function podsOf(
   store: Store,
   wanted: readonly (Place & { readonly uid: string })[],
@@ -40,7 +40,7 @@ export async function podsOf(
   return pods.filter(({ metadata: { uid = '' } }) => places.has(uid));
 }
 
-/** In the order of their keys; an empty namespace: all. */
+/** In key order; an empty namespace means all. */
 export async function* podsIn(store: Store, namespace: string): AsyncGenerator<Manifest> {
   for (let afterKey = ''; ;) {
     const page = await store.held({ ...PODS, namespace, afterKey, limit: PAGE });
@@ -52,7 +52,7 @@ export async function* podsIn(store: Store, namespace: string): AsyncGenerator<M
   }
 }
 
-/** Whether some scope of pods covers it. */
+/** Whether any scope of pods covers the namespace. */
 export function isWatched({ scopes }: Health, namespace: string): boolean {
   return podScopes(scopes).some((scope) => covers(scope.namespace, namespace));
 }

@@ -5,10 +5,10 @@ import type { JsonObject } from '../../json.ts';
 import { idOf, type AlertStatus, type Finding, type Findings } from './board.ts';
 import { containerStatusesOf, startOf, type ContainerStatus } from './containers.ts';
 
-/** A container of a pod. Names as pod-watcher has them; what it did not have comes after them. */
+/** A container of a pod. pod-watcher's names first, then what it did not have. */
 export interface PodEntry {
   readonly alertStatus: AlertStatus;
-  /** Of the container: that is what pod-watcher called so. */
+  /** The container's name: pod-watcher called it so. */
   readonly podName: string;
   /** RFC 3339. */
   readonly restarts: readonly string[];
@@ -42,11 +42,11 @@ export function localTimeIn(timeZone: string): LocalTime {
     minute: '2-digit',
     second: '2-digit',
   });
-  // `11/20/2026, 18:44:27`: to ask for its parts takes three times as long, and `/status` has two for each container.
+  // Gives `11/20/2026, 18:44:27`: formatToParts takes three times as long, and `/status` has two times per container.
   return (ms) => format.format(ms).replace(', ', '-');
 }
 
-/** One for each container, and one without for what is wrong with the pod itself. */
+/** One for each container, and one without a container for problems of the pod itself. */
 export function entriesOf(pod: Manifest, findings: Findings, local: LocalTime): readonly PodEntry[] {
   const { uid = '' } = pod.metadata;
   const own = findings.get(idOf(uid, ''));
@@ -86,7 +86,7 @@ function entryOf(
   };
 }
 
-/** When the container or what is wrong with it last changed, milliseconds since the epoch. */
+/** When the container or its problem last changed, milliseconds since the epoch. */
 export function updatedAtOf(
   pod: Manifest,
   container: ContainerStatus | undefined,
@@ -101,12 +101,12 @@ function reasonOf(finding: Finding | undefined): JsonObject {
   return reason === undefined ? {} : { waiting: { reason, ...(message === undefined ? {} : { message }) } };
 }
 
-/** Whole seconds, as Kubernetes and Pod Watcher write times: who reads them there knows no others. */
+/** In whole seconds, as Kubernetes and Pod Watcher write times: their readers expect no others. */
 function rfc3339(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
-/** Empty when it does not say when it happened. */
+/** The added time is empty if the Event does not say when it happened. */
 export function withLocalTime(event: Manifest, local: LocalTime): Manifest {
   const at = happenedAt(event);
   return { ...event, localizedTime: at === undefined ? '' : local(at) };
