@@ -51,7 +51,7 @@ function describeChain(chain: ChainConfig): string {
   ].join('\n');
 }
 
-/** What happens in a chain or branch, branches indented under it. */
+/** What a chain or branch does, with its branches indented below. */
 function describeWork(chain: ChainConfig): readonly string[] {
   return [
     ...chain.handlers.map(
@@ -68,7 +68,7 @@ function describeWork(chain: ChainConfig): readonly string[] {
   ];
 }
 
-/** What the process does beside its chains. Of URLs the host only. */
+/** What the process does besides its chains. Shows only the host of URLs. */
 function describeService({ chains, mayRunPrograms, lease, heartbeat, tracing }: Config): string {
   const programs = mayRunPrograms ? [] : programsIn(chains);
   const lines = [
@@ -108,7 +108,7 @@ function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSe
   const selectors = [labelSelector && `labels ${labelSelector}`, fieldSelector && `fields ${fieldSelector}`].filter(
     Boolean,
   );
-  // A kind that is not Kubernetes' own may be the cluster's: only `--cluster` knows.
+  // A kind that is not built in may be a custom one: only `--cluster` knows.
   const nearest = known.kind === 'not-served' ? known.near[0] : undefined;
   const near = nearest === undefined ? '' : ` (did you mean "${nearest}"?)`;
   return `${kind}${apiVersion === undefined ? '' : ` (${apiVersion})`}${near}, ${[where, ...selectors].join(', ')}`;
@@ -119,14 +119,14 @@ function describeHandler(chain: ChainConfig, { id, definition }: HandlerConfig):
   return `${own === definition.name ? own : `${own} (${definition.name})`}: ${definition.summary}`;
 }
 
-/** Which kinds Events will be about, nobody knows but the user. */
+/** Only the user knows which kinds the Events will be about. */
 const LOOKUPS =
   '  Handlers look up what Events are about: watchchain rbac --check --lookup pod,replicaset asks for the kinds you name.\n';
 
 /** `unknown`: the cluster could not say. */
 type Verdict = 'ok' | 'missing' | 'refused' | 'unknown';
 
-/** Exit code 1 when a kind is not served, or may not be listed and watched, or the cluster could not say. */
+/** Exit code 1 if a kind is not served, or may not be listed and watched, or the cluster could not say. */
 async function checkCluster(config: Config, io: CommandIo): Promise<number> {
   const credentials = await loadCredentials({ ...config.cluster, env: io.env });
   const api = createApiClient(credentials);
@@ -152,7 +152,7 @@ async function checkCluster(config: Config, io: CommandIo): Promise<number> {
   }
 }
 
-/** What handlers, the page and the Lease need beside the watches; what the program can do without is not asked for. */
+/** What handlers, the page and the Lease need besides the watches, leaving out what is optional. */
 async function otherGrants(config: Config, discovery: Discovery, namespace = 'default'): Promise<readonly Grant[]> {
   const resolve = (kind: string, apiVersion: string | undefined) => discovery.resolve(kind, apiVersion);
   const grants = await grantsOf(config, { resolve, lookupKinds: [], namespace });
@@ -200,7 +200,7 @@ function remedyFor({ namespaced }: { readonly namespaced: boolean }, namespace: 
   return `grant it in a ClusterRole${namespaced ? ', or name in `namespaces` those where a Role grants it' : ''}`;
 }
 
-/** A name that is written wrong is watched like any other, and never tells anything. Who may not get namespaces is not told. */
+/** Whether the namespace does not exist: a misspelt one is watched in vain. False if we may not get namespaces. */
 async function isAbsent(api: ApiClient, namespace: string): Promise<boolean> {
   if (namespace === '') return false;
   const { status } = await api.request('GET', `/api/v1/namespaces/${encodeURIComponent(namespace)}`);

@@ -1,4 +1,4 @@
-/** The command line: which command, which exit code. Each command is a file beside this one. */
+/** The command line: selects the command and the exit code. Each command is a file beside this one. */
 import { Command, CommanderError } from 'commander';
 import { isConfigError, toError } from '../errors.ts';
 import { didYouMean } from '../near.ts';
@@ -17,7 +17,7 @@ import { runCommand } from './run.ts';
 import { testCommand } from './test-chains.ts';
 import { versionText } from '../version.ts';
 
-/** Runs one command and answers the exit code. Never throws. */
+/** Runs one command and returns the exit code. Never throws. */
 export async function runCommandLine(io: CommandIo): Promise<number> {
   let action: Action | undefined;
   const program = new Command('watchchain')
@@ -52,18 +52,18 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
   }
 }
 
-/** Of `help dead list` commander would read `dead` only. */
+/** Rewrites `help dead list`, of which commander would read only `dead`. */
 function helpOfAll(argv: readonly string[]): readonly string[] {
   const [first, ...words] = argv;
   return first === 'help' && words.length > 1 ? [...words, '--help'] : argv;
 }
 
-/** `-n=shop`, as kubectl and Go's flags have it: commander would look for the namespace `=shop`. */
+/** Allows `-n=shop`, as in kubectl and Go's flags: commander would look for the namespace `=shop`. */
 function withoutEquals(argument: string): string {
   return argument.replace(/^(-[a-z])=(?=.)/s, '$1');
 }
 
-/** `run` is the default, so that commander would take an unknown command for an argument of it; of `help` it would say nothing. */
+/** Since `run` is the default, commander would take an unknown command for its argument, and ignore it after `help`. */
 function refuseUnknownCommand(program: Command, argv: readonly string[]): void {
   const [wanted] = argv[0] === 'help' ? argv.slice(1) : argv;
   if (wanted === undefined || wanted.startsWith('-')) return;
@@ -76,10 +76,10 @@ function refuseUnknownCommand(program: Command, argv: readonly string[]): void {
 function explain(thrown: unknown, io: CommandIo): number {
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return EXIT.ok;
-    // What stood behind the flags was taken for an argument of `run`.
+    // What followed the flags was taken for an argument of `run`.
     if (thrown.code === 'commander.excessArguments' && io.argv[0]?.startsWith('-') === true)
       io.stderr.write('(A command comes before its flags: watchchain history -c FILE)\n');
-    // A value that is not allowed is a mistake in the configuration; anything else is a flag or command that does not exist.
+    // An invalid value is a configuration mistake; anything else is an unknown flag or command.
     return thrown.code === 'commander.invalidArgument' ? EXIT.failed : EXIT.usage;
   }
   const error = toError(thrown);

@@ -1,12 +1,12 @@
 /**
- * `--compat TOOL` as the first flag, or WATCHCHAIN_COMPAT: the flags of another tool, so that the `args` of its chart stay as they
- * are. Said by the user, never guessed.
+ * `--compat TOOL` as the first flag, or WATCHCHAIN_COMPAT: takes the flags of another tool, so that the `args` of its chart can
+ * stay as they are. Set by the user, never guessed.
  */
 import { NO_FILE } from '../config/adapters/adapter.ts';
 import { didYouMean } from '../near.ts';
 import type { CommandIo } from './command.ts';
 
-/** Says what is wrong with the command line, and throws. */
+/** Reports what is wrong with the command line, and throws. */
 type Refuse = (message: string) => never;
 type Rewrite = (argv: readonly string[], refuse: Refuse, env: NodeJS.ProcessEnv) => readonly string[];
 
@@ -17,14 +17,14 @@ const TOOLS: Readonly<Record<string, Rewrite>> = {
   'pod-watcher': ofPodWatcher,
 };
 
-/** Our own command line for what was given. */
+/** Our own command line for the given one. */
 export function ownArguments({ argv, env }: Pick<CommandIo, 'argv' | 'env'>, refuse: Refuse): readonly string[] {
   const [first = '', second = ''] = argv;
   const [, joined] = /^--compat=(.*)$/.exec(first) ?? [];
   if (joined !== undefined) return rewritten(joined, argv.slice(1), refuse, env);
   if (first === '--compat') return rewritten(second, argv.slice(2), refuse, env);
   const tool = env['WATCHCHAIN_COMPAT'] ?? '';
-  // In such a pod, `watchchain dead list` is still ours.
+  // In such a pod, commands such as `watchchain dead list` are still ours.
   const isOwn = /^[^-]/.test(first);
   return tool === '' || isOwn ? argv : rewritten(tool, argv, refuse, env);
 }
@@ -36,19 +36,19 @@ function rewritten(tool: string, argv: readonly string[], refuse: Refuse, env: N
   return refuse(`--compat: there is no tool "${tool}"${didYouMean(tool, names) || `; there are ${names.join(', ')}`}`);
 }
 
-/** Its flags are ours. Its chart mounts no volume for a state. */
+/** kwatchman's flags are ours. Its chart mounts no volume for the state. */
 function ofKwatchman(argv: readonly string[]): readonly string[] {
   return ['run', '--or-in-memory', ...argv];
 }
 
-/** Theirs, and what each is here. All of them take a value. */
+/** kubernetes-event-exporter's flags, and ours for each. All of them take a value. */
 const EXPORTER_FLAGS: Readonly<Record<string, string>> = {
   conf: '--config',
   kubeconfig: '--kubeconfig',
   'metrics-address': '--listen',
 };
 
-/** Of kubernetes-event-exporter: Go's flags, with one dash or two, the value after a blank or `=`. What is ours goes on as it is. */
+/** kubernetes-event-exporter: Go's flags, with one dash or two, the value after a blank or `=`. Our own flags are passed on. */
 function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly string[] {
   const given = new Map([
     ['--config', 'config.yaml'],
@@ -62,7 +62,7 @@ function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly stri
       refuse('-metrics-tls-config is not supported: the endpoints are plain HTTP, put them behind a proxy');
     const own = Object.hasOwn(EXPORTER_FLAGS, name) ? EXPORTER_FLAGS[name] : undefined;
     if (own === undefined) {
-      // To our own parser -confg is -c with the value onfg.
+      // Our own parser would take -confg for -c with the value onfg.
       if (/^-[a-z]{2}/.test(argument))
         refuse(`unknown flag '${argument}'${didYouMean(name, Object.keys(EXPORTER_FLAGS))}`);
       rest.push(argument);
@@ -72,18 +72,18 @@ function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly stri
     if (value === undefined) return refuse(`flag needs an argument: -${name}`);
     if (value !== '') given.set(own, value);
   }
-  // Its chart mounts no volume for a state.
+  // The chart mounts no volume for the state.
   return ['run', ...[...given].flat(), '--or-in-memory', ...rest];
 }
 
-/** Of the Event Controller: `-c` or `--config` only, and CONFIG_FILE, which its container looked at; without one, the environment alone. */
+/** The Event Controller: only `-c` or `--config`, and CONFIG_FILE, which its container reads; without, the environment alone. */
 function ofEventController(argv: readonly string[], _refuse: Refuse, env: NodeJS.ProcessEnv): readonly string[] {
   const isGiven = argv.some((argument) => /^(-c|--config)/.test(argument));
   const file = env['CONFIG_FILE'] || NO_FILE;
   return ['run', '--tool', 'event-controller', ...(isGiven ? [] : ['--config', file]), '--or-in-memory', ...argv];
 }
 
-/** Of the Pod Watcher: its environment is all there is, and it was reached from anywhere on this port. What is ours goes on as it is. */
+/** The Pod Watcher: configured by its environment, and reachable from anywhere on this port. Our own flags are passed on. */
 function ofPodWatcher(argv: readonly string[]): readonly string[] {
   const port = argv.some((argument) => argument.startsWith('--listen')) ? [] : ['--listen', ':8080'];
   return ['run', '--tool', 'pod-watcher', '--config', NO_FILE, ...port, '--or-in-memory', ...argv];

@@ -1,12 +1,12 @@
-/** Which dead letters a command is about: by id, by filters, or all. */
+/** Selects the dead letters that a command is about: by id, by filters, or all. */
 import { ConfigError } from '../errors.ts';
 import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
 import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { momentBefore } from './values.ts';
 
-/** Ids of one transaction. */
+/** Ids in one transaction. */
 const PAGE = 500;
-/** Letters that are read at once: beside a service, in its container, 500 with large manifests took more than there is. */
+/** Letters read at once: in the service's container, 500 with large manifests took more memory than there is. */
 const LETTERS = 20;
 
 export interface Filters extends ObjectFlags {
@@ -15,10 +15,10 @@ export interface Filters extends ObjectFlags {
   readonly olderThan?: string;
 }
 
-/** What is kept of a letter that was chosen: whole, it holds manifests. */
+/** What is kept of a chosen letter, leaving out its manifests. */
 export type Chosen = Pick<DeadLetter, 'id' | 'chain' | 'handler'>;
 
-/** By id, or by filters, or all. @throws ConfigError when an id is none, before anything is done */
+/** By id, or by filters, or all. @throws ConfigError for an unknown id, before anything is done */
 export async function chosen(
   verb: string,
   store: Store,
@@ -49,7 +49,7 @@ export function isFiltered({ chain, handler, kind, namespace, name, olderThan }:
   return [chain, handler, kind, namespace, name, olderThan].some((filter) => filter !== undefined);
 }
 
-/** Page by page: a letter holds whole manifests. */
+/** Reads page by page, because a letter holds whole manifests. */
 export async function* select(store: Store, flags: Filters): AsyncGenerator<DeadLetter> {
   const { chain, handler, olderThan } = flags;
   const query: Omit<DeadLetterQuery, 'limit'> = {
@@ -67,7 +67,7 @@ export async function* select(store: Store, flags: Filters): AsyncGenerator<Dead
   }
 }
 
-/** Transactions of bounded size: the service writes to the same store meanwhile, and who asked for it may think better of it. */
+/** Works in transactions of bounded size: the service writes to the same store meanwhile, and the user may interrupt. */
 export async function inPages(
   ids: readonly number[],
   signal: AbortSignal,

@@ -104,7 +104,7 @@ async function show(store: Store, ids: readonly number[], io: CommandIo): Promis
   return EXIT.ok;
 }
 
-/** Without the manifests: what a list shows. */
+/** A letter as listed: without the manifests. */
 function documentOfLetter({ id, chain, handler, error, attempts, diedAt, change }: DeadLetter) {
   const key = idempotencyKey(change, handler);
   return {
@@ -119,7 +119,7 @@ function documentOfLetter({ id, chain, handler, error, attempts, diedAt, change 
   };
 }
 
-/** Leaves a letter whose handler is gone where it is. */
+/** Leaves a letter whose chain or handler no longer exists: see {@link goneOf}. */
 async function replay(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
   const letters = await chosen('replay', store, flags, given);
   if (letters.length === 0) return sayNone(flags, io);
@@ -144,7 +144,7 @@ async function obstacles(letters: readonly Chosen[], flags: Flags, io: CommandIo
   return [...reasons.values()];
 }
 
-/** Undefined: it cannot be read, and need not be. */
+/** Undefined if it cannot be read, and need not be. */
 async function readable(flags: Flags, io: CommandIo): Promise<Config | undefined> {
   try {
     return await configFrom(flags, io);

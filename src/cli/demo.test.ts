@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { after, describe, test } from 'node:test';
 import { runCommandLine } from './command-line.ts';
 
-// Of its own: other demos of this machine come and go in the usual one.
+// A separate folder: other demos on this machine come and go in the usual one.
 const temporary = await mkdtemp(join(tmpdir(), 'watchchain-test-'));
 process.env['TMPDIR'] = temporary;
 after(() => rm(temporary, { recursive: true }));
@@ -14,7 +14,7 @@ after(() => rm(temporary, { recursive: true }));
 const folders = async (): Promise<string[]> =>
   (await readdir(tmpdir())).filter((name) => name.startsWith('watchchain-demo-'));
 
-/** Runs the command; what it wrote so far is in `output()`. */
+/** Runs the command; `output()` is what it has written so far. */
 function run(args: readonly string[], signal: AbortSignal = new AbortController().signal) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const text = { stdout: '', stderr: '' };
@@ -48,7 +48,7 @@ describe('watchchain demo', () => {
       assert(text.stdout.includes(told), `${told} is not in\n${text.stdout}`);
     }
     assert.equal(text.stdout.split('\n').filter((line) => line.includes('UPDATE deployment')).length, 4);
-    // Neither in the clear nor as it stands in the manifest.
+    // Neither in the clear nor encoded as in the manifest.
     assert.doesNotMatch(text.stdout, /tok-\d|dG9r/);
     assert(!text.stdout.includes('\x1b'));
     assert.equal(text.stderr, '');

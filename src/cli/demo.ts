@@ -19,13 +19,13 @@ interface Flags {
   readonly speed: number;
 }
 
-/** Columns where the output is no terminal. */
+/** Columns if the output is not a terminal. */
 const PLAIN_COLUMNS = 100;
 
-/** A minute has no time for the usual half of one. */
+/** A story of one minute has no time for the usual 30 s. */
 const HOLD_DOWN_MS = 3_000;
 
-/** The configuration of the demo, read as any other. */
+/** The demo's configuration, read like any other. */
 const CONFIG = `
 [[resource]]
 kind = "deployment"
@@ -88,7 +88,7 @@ function positiveNumber(text: string): number {
   throw new InvalidArgumentError('Wanted a number above 0.');
 }
 
-/** The real service on an embedded cluster; only its Slack is one that shows what it gets. Leaves nothing behind. */
+/** The real service on an embedded cluster, with a Slack that shows what it gets. Leaves nothing behind. */
 async function demo(flags: Flags, io: CommandIo): Promise<number> {
   const looks: Looks = {
     color: takesColor(io.stdout, io.env),
@@ -124,13 +124,13 @@ async function demo(flags: Flags, io: CommandIo): Promise<number> {
   show(introduction(server, flags));
   const ended = play(cluster, app, slack, flags, io.signal);
   await Promise.race([ended, app.failed]);
-  // Drains: what is under way is still told.
+  // Drains: what is under way is still delivered.
   await app.stop();
   show(['', ...conclusion(writes(), slack.requests.length, looks)]);
   return EXIT.ok;
 }
 
-/** Until the story is over, or the process is asked to stop. */
+/** Plays until the story is over, or the process is asked to stop. */
 async function play(
   cluster: LivingCluster,
   app: App,
@@ -143,14 +143,14 @@ async function play(
     await app.idle();
     for (let more = true; more; more = forever === true) await cluster.play(signal);
     await app.idle();
-    // What fails in the story is mended in it.
+    // Every failure in the story is resolved in it.
     while (failing(slack) > 0) await unlessAborted(slack.waitFor(slack.requests.length + 1), signal);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
 }
 
-/** How many alerts Slack was told of, and not that they are over. */
+/** How many alerts Slack got whose end it has not got yet. */
 function failing({ requests }: CapturedReceiver): number {
   const told = (word: string) => requests.filter((request) => attachmentIn(request).title.startsWith(word));
   return told('FAILURE').length - told('RESOLVED').length;
@@ -163,7 +163,7 @@ async function demoConfig(server: ApiServer, folder: string, env: NodeJS.Process
   return loadConfig(file, { env, loadHandler, overrides: { kubeconfig } });
 }
 
-/** How many writes the cluster has seen since now: its resourceVersion counts them. */
+/** Counts the writes to the cluster from now on, by its resourceVersion. */
 function countWrites(server: ApiServer): () => number {
   const before = server.resourceVersion;
   return () => server.resourceVersion - before;

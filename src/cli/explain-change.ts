@@ -12,7 +12,7 @@ import { withDifference } from '../../handlers/diff/difference.ts';
 import { configFrom, type StateFlags } from './options.ts';
 import { age, isoTime, withTimes } from './table.ts';
 
-/** @throws ConfigError when there is no such change */
+/** @throws ConfigError if there is no such change */
 export async function explainChange(
   store: Store,
   id: number,
@@ -26,7 +26,7 @@ export async function explainChange(
   return EXIT.ok;
 }
 
-/** A change may have been pruned, or not been accepted yet. */
+/** The change may have been pruned, or not accepted yet. */
 async function unknownChange(store: Store, id: number): Promise<ConfigError> {
   const [[oldest], [newest]] = await Promise.all([
     store.history({ limit: 1 }),
@@ -37,7 +37,7 @@ async function unknownChange(store: Store, id: number): Promise<ConfigError> {
   return new ConfigError([`No change has the id ${id}: ${kept}; \`watchchain history\` shows them`]);
 }
 
-/** What a chain has passed can be told only by its configuration; without one, what was recorded is told. */
+/** Only the configuration tells which handlers a chain has passed; without one, only what was recorded is shown. */
 async function configuredChains(flags: StateFlags, io: CommandIo): Promise<readonly ChainConfig[]> {
   try {
     return (await configFrom(flags, io)).chains;
@@ -63,7 +63,7 @@ function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): s
   const parts = deliveries.map((delivery) => {
     const chain = findChain(chains, delivery.chain);
     const handlers = chain?.handlers;
-    // Without a configuration nobody knows which chains there are.
+    // Without a configuration the chains are unknown.
     const isOrphan = chain === undefined && chains.length > 0 && delivery.state in WAITING;
     const lines = [
       `${delivery.chain}: ${isOrphan ? 'waits until a chain of that name is configured: there is none' : stateOf(delivery)}`,
@@ -87,7 +87,7 @@ function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo 
       return `superseded${at}: ${reason ?? ''}`;
     case 'completed':
       return `completed${at}${again}`;
-    // When that was is not recorded.
+    // The time of the discard is not recorded.
     case 'discarded':
       return `given up${at}${again}, and discarded since`;
     case 'halted':
@@ -103,7 +103,7 @@ function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo 
   }
 }
 
-/** A line for each handler, with what went wrong under it. */
+/** A line for each handler, with its failures below. */
 function stepsOf(delivery: DeliveryTrip, handlers: readonly HandlerConfig[] | undefined): readonly string[] {
   const failed = new Set(delivery.failures.map(({ handler }) => handler));
   const ids = handlers?.map(({ id }) => id) ?? [...new Set([...delivery.delivered, ...failed])];
@@ -124,7 +124,7 @@ function stepsOf(delivery: DeliveryTrip, handlers: readonly HandlerConfig[] | un
   ];
 }
 
-/** By the order of the chain: what is before the one that ended it let the change pass. */
+/** Derived from the order of the chain: all handlers before the one that ended it let the change pass. */
 function verdictOf(delivery: DeliveryTrip, ids: readonly string[], n: number, isSink: boolean): string {
   const { state, handler, reason, delivered, failures } = delivery;
   const id = ids[n] ?? '';

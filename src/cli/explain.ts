@@ -1,4 +1,4 @@
-/** `explain [HANDLER]` prints a handler's page, `explain templates` theirs; `explain --change ID` the trip of a change. */
+/** `explain [HANDLER]` prints a handler's page, `explain templates` that of templates, `explain --change ID` a change's trip. */
 import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
 import { ConfigError } from '../errors.ts';

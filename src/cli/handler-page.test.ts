@@ -21,7 +21,7 @@ describe('handlerPage()', () => {
     test(`${name}: every example is TOML that the options' schema takes`, () => {
       assert.ok(examples.length > 0);
       for (const { title, toml } of examples) {
-        // As the configuration does: `${VAR}` is replaced before the schema sees the value.
+        // As in the configuration, `${VAR}` is replaced before the schema sees the value.
         const { handler: tables } = TOML.parse(toml.replace(/\$\{[^}]+\}/g, 'https://hooks.example/x'));
         const [{ name: given, id: _id, ...rest }] = tables as unknown as [Record<string, unknown>];
         assert.equal(given, name, title);

@@ -1,4 +1,4 @@
-/** The pages of the handlers, for `explain` and for docs/handlers/: made from their definitions, so that they cannot drift. */
+/** The handlers' pages, for `explain` and docs/handlers/: generated from their definitions, so that they cannot drift. */
 import { z } from 'zod';
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { sinkOptions } from '../config/sink-options.ts';
@@ -38,7 +38,7 @@ export function handlerPage(definition: HandlerDefinition): string {
 }
 
 function optionsTable(options: z.ZodObject): string {
-  // What people write, not what the schema makes of it: a default is then an option that may be left out.
+  // The input side of the schema, which people write: there, an option with a default is optional.
   const { properties = {}, required = [] } = z.toJSONSchema(options, { io: 'input', unrepresentable: 'any' });
   const rows = Object.entries(properties).map(([name, schema]) => {
     const field = asSchema(schema);
@@ -75,7 +75,7 @@ export function asSchema(schema: unknown): Schema {
   return typeof schema === 'object' && schema !== null ? (schema as Schema) : {};
 }
 
-/** A value as it stands in TOML: JSON does, but for tables. */
+/** A value in TOML: the same as JSON, except for tables. */
 function tomlValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(tomlValue).join(', ')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);

@@ -11,7 +11,7 @@ import type { Store } from '../store/store.ts';
 import { runCommandLine } from './command-line.ts';
 import { newest } from './history.ts';
 
-/** The folder of a state in which these were added. */
+/** The folder of a state in which objects with these names were added. */
 async function recorded(t: TestContext, names: readonly string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-history-'));
   t.after(() => rm(folder, { recursive: true }));
@@ -69,7 +69,7 @@ test('what a slow reader has not taken yet is not kept in memory', async (t) => 
       next = taken;
     },
   });
-  // It takes the next line when somebody waits for that.
+  // It takes the next line when the writer waits for `drain`.
   stdout.on('newListener', (event) => event === 'drain' && setImmediate(() => next()));
   const argv = ['history', '--state', folder, '--limit', '0', '-o', 'json'];
   const stderr = new Writable({ write: (said: Buffer) => assert.fail(said.toString()) });

@@ -1,4 +1,4 @@
-/** `history`: what was accepted, as long as it is kept. */
+/** `history`: the accepted changes that are still kept. */
 import { type Command, Option } from 'commander';
 import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
 import type { Change } from '../change.ts';
@@ -31,14 +31,14 @@ type Filter = Omit<HistoryQuery, 'afterId' | 'newestFirst' | 'limit'>;
 
 interface Printer {
   readonly print: (page: readonly Change[]) => Promise<void>;
-  /** No more comes that belongs to what was printed. */
+  /** Prints what is held back, as nothing more belongs to it. */
   readonly flush: () => Promise<void>;
 }
 
-/** Changes that are read at once, manifests and all: it may run in the container of the service, as `dead list` may. */
+/** Changes read at once, with manifests: it may run in the service's container, like `dead list`. */
 const PAGE = 20;
 const MAX_NEWEST = 1_000;
-/** Rows whose columns are as wide as the widest of them. */
+/** Rows that are aligned together. */
 const TABLE = 1_000;
 const FOLLOW_EVERY_MS = 500;
 
@@ -96,7 +96,7 @@ async function filterFrom(store: Store, { by, since, ...flags }: Flags): Promise
   };
 }
 
-/** Gone through backwards first, to where they begin: they are told oldest first, and to keep them until then takes too much. */
+/** Reads backwards first to find the beginning: they are printed oldest first, and keeping them all takes too much memory. */
 export async function* newest(store: Store, filter: Filter, limit: number): AsyncGenerator<readonly Change[]> {
   let [first, last] = [Number.MAX_SAFE_INTEGER, 0];
   for (let left = limit; left > 0;) {
@@ -119,14 +119,14 @@ async function* pagesAfter(store: Store, filter: Filter, afterId: number): Async
   }
 }
 
-/** Without those of which the manager only lost a field to the one who wrote it: its entry was altered, too. */
+/** Leaves out changes in which the manager only lost a field to the writer, although its entry was altered, too. */
 function written(page: readonly Change[], { by }: Filter): readonly Change[] {
   if (by === undefined) return page;
   const isMeant = globMatcher(by);
   return page.filter((change) => writersOf(withDifference(change)).some(isMeant));
 }
 
-/** Asks again and again, since the service is another process. Ends when asked to. */
+/** Polls, since the service is another process. Ends when aborted. */
 async function follow(
   store: Store,
   filter: Filter,
@@ -139,7 +139,7 @@ async function follow(
       await print(page);
       last = page.at(-1)?.id ?? last;
     }
-    // What the filter leaves out is not looked through again: of 100,000 changes that took 12 % of a core.
+    // Do not search again what the filter leaves out: with 100,000 changes that took 12 % of a core.
     last = Math.max(last, newestChange?.id ?? 0);
     await flush();
     await pause(systemClock, FOLLOW_EVERY_MS, signal);

@@ -13,7 +13,7 @@ const ENV = { TEAM: 'ops', TOKEN: 'hunter2', SLACK_TOKEN: 'xoxb-hunter2' };
 
 const imported = (...args: string[]): Promise<Said> => runCommand(['import', ...args], { env: ENV });
 
-/** What a configuration does, wherever it is written. */
+/** What a configuration means, regardless of line numbers. */
 async function meaning(file: string): Promise<object> {
   const { chains, cluster, log, lookup, redact, whileAway } = await loadConfig(file, { env: ENV, loadHandler });
   return { chains: chains.map(work), cluster, log, lookup, redact, whileAway };

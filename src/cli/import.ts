@@ -17,7 +17,7 @@ export function importCommand(program: Command, io: CommandIo, choose: (action: 
   withForeignFlags(command).action((file: string, flags: ForeignFlags) => choose(() => importFile(file, flags, io)));
 }
 
-/** Variables stay references: what is printed holds no secret that the file does not hold. */
+/** Variables stay references, so that no secret is printed that is not in the file. */
 async function importFile(file: string, { lenient = false, repeats }: ForeignFlags, io: CommandIo): Promise<number> {
   const { tool, value, problems, warnings } = await readForeignFile(file, {
     env: io.env,
@@ -34,7 +34,7 @@ async function importFile(file: string, { lenient = false, repeats }: ForeignFla
   return EXIT.ok;
 }
 
-/** Of a list that begins with a table the library makes tables of all its texts, and 1e-7 it writes as 1e-7.undefined. */
+/** Works around the library: it turns texts into tables in a list that begins with one, and writes 1e-7 as 1e-7.undefined. */
 function writable(value: unknown): unknown {
   if (Array.isArray(value)) {
     const list = value.map(writable);
@@ -46,7 +46,7 @@ function writable(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, writable(inner)]));
 }
 
-/** A time is the only value whose text the library asks for. */
+/** A date is the only value that can supply its own text to the library. */
 function asWritten(text: string): Date {
   return Object.assign(new Date(0), { toISOString: () => text });
 }

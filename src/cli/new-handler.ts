@@ -1,4 +1,4 @@
-/** What `watchchain new handler` writes. */
+/** The files that `watchchain new handler` writes. */
 
 export interface NewFile {
   readonly name: string;
@@ -7,7 +7,7 @@ export interface NewFile {
 }
 
 export interface NewHandler {
-  /** The handler first. */
+  /** The handler comes first. */
   readonly files: readonly NewFile[];
   /** The command that runs its test. */
   readonly test: string;
@@ -16,8 +16,8 @@ export interface NewHandler {
 }
 
 /**
- * @param hook the module that makes `watchchain` mean the running copy
- * @param extension `ts`, or `mts` where a package.json makes `.ts` CommonJS
+ * @param hook the module that makes `watchchain` resolve to the running copy
+ * @param extension `ts`, or `mts` if a package.json makes `.ts` CommonJS
  */
 export function typescriptFiles(name: string, hook: string, extension: 'ts' | 'mts'): NewHandler {
   const [file, testFile] = [`${name}.${extension}`, `${name}.test.${extension}`];

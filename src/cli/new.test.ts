@@ -12,10 +12,10 @@ const run = promisify(execFile);
 
 const made = (...args: string[]): Promise<Said> => runCommand(['new', ...args]);
 
-/** The indented parts of what is printed: the command, and the table. */
+/** The indented lines of the output: the command, and the table. */
 const indented = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('  '));
 
-/** As a user's shell would, which knows nothing of this test run. */
+/** Runs a command as in a user's shell, without the environment of this test run. */
 async function shell(command: string, cwd: string): Promise<string> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const { stdout, stderr } = await run('sh', ['-c', command], { cwd, env });

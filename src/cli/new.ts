@@ -1,4 +1,4 @@
-/** `watchchain new handler NAME`, `watchchain new config`: what works, to begin with. */
+/** `watchchain new handler NAME`, `watchchain new config`: working files to start from. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { findPackageJSON } from 'node:module';
 import { dirname, extname, join, resolve } from 'node:path';
@@ -36,7 +36,7 @@ export function newCommand(program: Command, io: CommandIo, choose: (action: Act
     .action((name: string, flags: Flags) => choose(() => writeNew(name, flags, io)));
 }
 
-/** The worked example, which lies beside package.json. */
+/** Writes the worked example, which is beside package.json. */
 async function writeConfig(file: string, io: CommandIo): Promise<number> {
   const example = new URL(CONFIG, pathToFileURL(findPackageJSON(import.meta.url) ?? ''));
   const text = await readFile(example, 'utf8');
@@ -69,13 +69,13 @@ async function writeNew(name: string, { python = false, folder }: Flags, io: Com
 /** `npm init` writes a package.json that makes `.ts` CommonJS, in which a handler cannot be written. */
 async function extensionIn(folder: string): Promise<'ts' | 'mts'> {
   const file = findPackageJSON('.', pathToFileURL(join(resolve(folder), 'handler.ts')));
-  // Where there is none it answers with the place where it stopped.
+  // Without a package.json it returns where the search stopped.
   if (file?.endsWith('package.json') !== true) return 'ts';
   const { type } = JSON.parse(await readFile(file, 'utf8')) as { readonly type?: unknown };
   return type === 'commonjs' ? 'mts' : 'ts';
 }
 
-/** In their order, up to one that is there: nothing is written over. */
+/** In order, up to the first that already exists: nothing is overwritten. */
 async function writeAll(files: readonly NewFile[], folder: string): Promise<void> {
   for (const { name, text, isProgram = false } of files) {
     try {

@@ -1,4 +1,4 @@
-/** Flags that several commands share; kwatchman's keep their names and variables. */
+/** Flags shared by several commands; kwatchman's keep their names and variables. */
 import { type Command, Option } from 'commander';
 import { loadHandler } from '../chain/load.ts';
 import type { ChainConfig, Config, HandlerConfig } from '../config/config.ts';
@@ -15,9 +15,9 @@ export interface StateFlags {
   readonly state?: string;
 }
 
-/** How a configuration of another tool is read. */
+/** How another tool's configuration is read. */
 export interface ForeignFlags {
-  /** Whose configuration it is, said by `--compat`. */
+  /** Whose configuration it is, as set by `--compat`. */
   readonly tool?: NamedTool;
   readonly lenient?: boolean;
   readonly repeats?: Repeats;
@@ -41,14 +41,14 @@ export interface LogFlags {
 
 const CONFIG = 'config.toml';
 
-/** Which configuration, which state of it. */
+/** Flags for the configuration and its state. */
 export function withStateFlags(command: Command): Command {
   return command
     .addOption(
       new Option('-c, --config <file>', 'configuration file')
         .env('KW_CONFIG_FILE')
         .default(CONFIG)
-        // A variable that is empty says nothing.
+        // An empty variable counts as unset.
         .argParser((file) => file || CONFIG),
     )
     .addOption(
@@ -59,7 +59,7 @@ export function withStateFlags(command: Command): Command {
     );
 }
 
-/** For the files of other tools. */
+/** Flags for the files of other tools. */
 export function withForeignFlags(command: Command): Command {
   return command
     .addOption(new Option('--tool <name>').choices(['event-controller', 'pod-watcher']).hideHelp())
@@ -71,7 +71,7 @@ export function withForeignFlags(command: Command): Command {
     );
 }
 
-/** The same, and which cluster. */
+/** {@link withStateFlags}, and flags for the cluster. */
 export function withConfigFlags(command: Command): Command {
   return withForeignFlags(withStateFlags(command))
     .addOption(
@@ -90,7 +90,7 @@ export function withConfigFlags(command: Command): Command {
     );
 }
 
-/** For who works only while holding a Lease, or needs to know. */
+/** The flag for commands that work only while holding a Lease, or need to know of it. */
 export function withLeaseFlag(command: Command): Command {
   return command.option(
     '--lease <name>',
@@ -114,7 +114,7 @@ export function configFrom(
 ): Promise<Config> {
   const { config, ...given } = flags;
   const { kubeconfig, context, namespace, labelSelector, state, repeats, lease } = given;
-  // Commands that only look into the state do not ask how strictly a file is read.
+  // Commands that only read the state have no flag for how strictly a file is read.
   const { lenient = true, tool } = given;
   return loadConfig(config, {
     env: io.env,
@@ -134,7 +134,7 @@ export function configFrom(
   });
 }
 
-/** Handlers may run programs only where the one who starts the service says so, not only where the file does. */
+/** Handlers may run programs only if whoever starts the service allows it; the file alone cannot. */
 export function withExecFlag(command: Command): Command {
   return command.option('--enable-exec', 'allow handlers that run programs');
 }
@@ -144,9 +144,9 @@ export interface ExecFlag {
 }
 
 /**
- * {@link configFrom} for those who run its handlers.
- * @param options.asItsTool another tool's file may run what it names, as it did there
- * @throws ConfigError also for a handler that runs programs without `--enable-exec`, or where Node's permission model forbids it
+ * {@link configFrom} for commands that run its handlers.
+ * @param options.asItsTool another tool's file may run the programs it names, as in that tool
+ * @throws ConfigError also for a handler that runs programs without `--enable-exec`, or if Node's permission model forbids it
  */
 export async function runnableConfigFrom(
   flags: ConfigFlags & LeaseFlag & ExecFlag,
@@ -161,13 +161,13 @@ export async function runnableConfigFrom(
   throw new ConfigError(refused.map(({ id, at }) => `${at}: handler ${id} runs a program, ${reason}`));
 }
 
-/** By Node's permission model, as in the image: each change would become a dead letter. */
+/** Node's permission model, as used in the image, forbids it: each change would become a dead letter. */
 const FORBIDDEN =
   'permission' in process && !process.permission.has('child')
     ? 'which this process may not: set NODE_OPTIONS=--allow-child-process, or, by make, SANDBOX='
     : undefined;
 
-/** The handlers that run some. */
+/** The handlers that run programs. */
 export function programsIn(chains: readonly ChainConfig[]): readonly HandlerConfig[] {
   return handlersIn(chains).filter(({ definition }) => definition.runsPrograms === true);
 }

@@ -1,4 +1,4 @@
-/** `purge`: forgets for good what is recorded, and nothing that is owed. */
+/** `purge`: permanently forgets what is recorded, except what is still to be delivered. */
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { codeOf, ConfigError } from '../errors.ts';
@@ -66,7 +66,7 @@ function refuseVagueness(flags: Flags): void {
     throw new ConfigError(['Nothing to purge: name --older-than, --kind, --namespace, --name, or --all']);
 }
 
-/** Neither `--dead` nor `--history` is both. */
+/** Neither `--dead` nor `--history` means both. */
 async function find(store: Store, flags: Flags): Promise<Found> {
   const { dead = false, history = false } = flags;
   const letters: number[] = [];
@@ -81,7 +81,7 @@ async function endedQuery(store: Store, { olderThan, ...flags }: Flags): Promise
   };
 }
 
-/** Without a terminal nobody can be asked: then `--yes` is needed. */
+/** Asks the user. Without a terminal, `--yes` is needed. */
 async function isConfirmed(what: string, { stdin, stdout, stderr, signal }: CommandIo): Promise<boolean> {
   if (stdin.isTTY !== true || stdout.isTTY !== true) {
     stderr.write(`watchchain: would forget ${what} for good; nothing was done: say so with --yes\n`);
@@ -97,7 +97,7 @@ async function isConfirmed(what: string, { stdin, stdout, stderr, signal }: Comm
   }
 }
 
-/** Answers how many it was: meanwhile one may have been replayed. */
+/** Returns how many were forgotten: some may have been replayed meanwhile. */
 async function forget(
   store: Store,
   { letters, changes }: Found,
@@ -109,7 +109,7 @@ async function forget(
   };
 }
 
-/** Beside a service what was removed is overwritten, no more: for a whole new file it would have to wait too long. */
+/** While the service runs, only overwrites what was removed: it would have to wait too long for a whole new file. */
 async function eraseTraces(store: Store, folder: string): Promise<string> {
   const unlock = await tryLock(folder);
   try {

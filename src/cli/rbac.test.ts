@@ -40,7 +40,7 @@ async function lines(toml: string, ...args: string[]): Promise<readonly string[]
   });
 }
 
-/** Exactly what a log of the deployments in `shop` needs. */
+/** Exactly what is needed to log the deployments in `shop`. */
 const SHOP: AccessRule = ({ verb, group, resource: what, namespace, name }) =>
   (verb === 'get' && what === 'namespaces' && name === 'kube-system') ||
   (group === 'apps' && what === 'deployments' && namespace === 'shop' && ['list', 'watch'].includes(verb));

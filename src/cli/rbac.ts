@@ -55,7 +55,7 @@ function accountOf(text: string): Account {
   return { namespace, name };
 }
 
-/** Exit code 1 when something is missing; what is too much is only said. */
+/** Exit code 1 if a permission is missing; excess ones are only reported. */
 async function rbac(flags: Flags, io: CommandIo): Promise<number> {
   const config = await configFrom(flags, io);
   if (looksUp(config) && flags.lookup.length === 0)
@@ -74,7 +74,7 @@ async function rbac(flags: Flags, io: CommandIo): Promise<number> {
     const discovery = new Discovery(api, { signal: io.signal });
     const resolve = discovery.resolve.bind(discovery);
     if (flags.check === true) {
-      // We ask about ourselves, whatever account the roles would be for.
+      // Checks our own permissions, whatever account the roles are for.
       const { namespace = 'default' } = credentials;
       return await check(await grantsOf(config, { resolve, ...given, namespace }), api, io);
     }

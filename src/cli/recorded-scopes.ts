@@ -1,4 +1,4 @@
-/** Which chains watch a recorded object, and its way into the store, as a source would take it. */
+/** Finds the chains that watch a recorded object, and brings it into the store like a source. */
 import { randomBytes } from 'node:crypto';
 import { apiVersionOf, type Manifest } from '../change.ts';
 import type { Config, ResourceConfig } from '../config/config.ts';
@@ -23,7 +23,7 @@ export class RecordedScopes {
     this.#redactor = createRedactor(config.redact, randomBytes(32));
   }
 
-  /** Redacted, compared with what came before. Answers the chains that watch the object, and whether they got a change. */
+  /** Redacts the object and compares it with the last one. Returns the chains that watch it, and whether they got a change. */
   async accept(event: RecordedEvent): Promise<{ readonly chains: readonly string[]; readonly isChange: boolean }> {
     const chains = this.#config.chains.filter(({ resources }) => resources.some((one) => watches(one, event)));
     if (chains.length === 0) return { chains: [], isChange: false };
@@ -35,7 +35,7 @@ export class RecordedScopes {
       kind,
       resource: pluralOf(kind),
       singular: kind.toLowerCase(),
-      // A rule may name it by any of these, and a name too many hides at worst too much.
+      // A rule may use any of these names; a wrong extra name at worst hides too much.
       shortNames: namesOf(kind),
     });
     const reader = new ManifestReader({ group, version, kind }, EVERYTHING, this.#redactor.digester);
@@ -58,7 +58,7 @@ export class RecordedScopes {
     return { chains: names, isChange: changes > 0 };
   }
 
-  /** Chains that watch the same kind in different namespaces get what is theirs: a scope for each set of chains. */
+  /** A scope for each set of chains, so that chains watching the same kind in different namespaces get only their objects. */
   async #scopeOf({ group, version, kind }: RecordedEvent, chains: readonly string[]): Promise<number> {
     const spec = {
       group,
@@ -81,7 +81,7 @@ export class RecordedScopes {
 
 /** Without a cluster a name can only be compared with the kind, its plural and the well-known short names. */
 function watches(resource: ResourceConfig, { kind, group, version, key, body }: RecordedEvent): boolean {
-  // What has no namespace is watched whatever the resource says.
+  // Objects without a namespace are watched whatever namespaces the resource has.
   if (key.includes('/') && !meanNamespace(resource.namespaces, key.slice(0, key.indexOf('/')))) return false;
   const [name = '', ...groupName] = resource.kind.toLowerCase().split('.');
   if (!namesOf(kind).includes(name) || (groupName.length > 0 && groupName.join('.') !== group)) return false;

@@ -1,4 +1,4 @@
-/** A chain that says what it would do: transforms decide as ever, sinks send nothing. */
+/** A dry run of a chain: transforms decide as usual, sinks send nothing. */
 import type { Change } from '../change.ts';
 import {
   halt,
@@ -18,8 +18,8 @@ import { unlessAborted } from '../until-aborted.ts';
 import { printable } from '../log.ts';
 
 /**
- * The same chain with every answer printed, and with sinks that only say what they would do. One change at a time, in order.
- * A handler that throws is printed, too, and told to `onFailure`; the change goes no further.
+ * The same chain with every verdict printed, and with sinks that only say what they would do. One change at a time, in order.
+ * If a handler throws, that is printed, too, `onFailure` is called, and the change goes no further.
  */
 export function rehearsed(chain: ChainConfig, stdout: NodeJS.WritableStream, onFailure: () => void): ChainConfig {
   const handlers = chain.handlers.map((handler): HandlerConfig => {
@@ -40,7 +40,7 @@ export function rehearsed(chain: ChainConfig, stdout: NodeJS.WritableStream, onF
   return { ...chain, handlers, branches, concurrency: 1, retry: { ...chain.retry, retries: 0 } };
 }
 
-/** Who hears what a handler answers. */
+/** Callbacks for what a handler returns or throws. */
 interface Audience {
   readonly print: (change: Change, verdict: string) => void;
   readonly answered: (change: Change, verdict: Change | Halt) => void;
@@ -129,7 +129,7 @@ function rehearseStateful(definition: StatefulDefinition, { answered, failed }: 
   };
 }
 
-/** Its deadline ends a call from outside, which is told as if it had thrown. */
+/** A call that is ended by its deadline counts as having thrown. */
 function inTime<A>(work: () => A | Promise<A>, { signal }: HandlerContext): Promise<A> {
   const answer = async () => work();
   return unlessAborted(answer(), signal);

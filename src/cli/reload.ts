@@ -1,4 +1,4 @@
-/** Live reload: the configuration file is watched; what it says next is checked, then followed. */
+/** Live reload: watches the configuration files, and checks and applies their changes. */
 import { isDeepStrictEqual } from 'node:util';
 import type { App } from '../app.ts';
 import { pause, type Clock } from '../clock.ts';
@@ -12,7 +12,7 @@ export interface ReloadOptions {
   readonly app: Pick<App, 'reload' | 'reloadFailed'>;
   /** What the app was started with. */
   readonly config: Config;
-  /** What was noted when `config` was read, so that no change since is missed. */
+  /** The files noted when `config` was read, so that no change since then is missed. */
   readonly files: Pick<WatchedFiles, 'haveChanged'>;
   /** Reads and checks the file again, and notes what it reads. */
   readonly load: () => Promise<Config>;
@@ -22,18 +22,18 @@ export interface ReloadOptions {
 }
 
 export interface Reloading {
-  /** Resolves when what has changed by now was given to the app, or told as what it cannot use. Never rejects. */
+  /** Resolves when all changes up to now are applied, or reported as unusable. Never rejects. */
   caughtUp(): Promise<void>;
   /** Resolves after the signal has aborted. */
   readonly ended: Promise<void>;
 }
 
 const ASK_EVERY_MS = 2_000;
-/** What is refused need not be the file's fault: a disk is full, the database of somebody's handler is down. */
+/** A refusal need not be the file's fault: the disk is full, or the database of a user's handler is down. */
 const FIRST_RETRY_MS = 60_000;
 const MAX_RETRY_MS = 15 * 60_000;
 
-/** Until the signal aborts. A configuration that cannot be used is told, and the one that runs goes on. */
+/** Runs until the signal aborts. A configuration that cannot be used is reported, and the current one stays. */
 export function reloadWhenChanged(options: ReloadOptions): Reloading {
   const { clock, signal } = options;
   const follower = new Follower(options);
@@ -51,14 +51,14 @@ export function reloadWhenChanged(options: ReloadOptions): Reloading {
 interface Refusal {
   readonly problems: readonly string[];
   readonly waitMs: number;
-  /** Of the monotonic clock. */
+  /** On the monotonic clock. */
   readonly retryAtMs: number;
 }
 
 class Follower {
   readonly #options: ReloadOptions;
   #warned: Config['warnings'];
-  /** Of the file as it is. */
+  /** The refusal of the current files, if any. */
   #refusal: Refusal | undefined;
 
   constructor(options: ReloadOptions) {
@@ -72,7 +72,7 @@ class Follower {
     try {
       if (await files.haveChanged(signal)) this.#refusal = undefined;
       else if (!this.#mayHavePassed()) return;
-      // A stop does not wait for what a handler's file does while it is loaded.
+      // Stopping does not wait for a handler's file to load.
       const changed = await unlessAborted(load(), signal);
       await app.reload(changed);
       this.#refusal = undefined;
@@ -91,7 +91,7 @@ class Follower {
     return this.#refusal !== undefined && this.#options.clock.monotonic() >= this.#refusal.retryAtMs;
   }
 
-  /** The log is told of it once. */
+  /** Logs the same problems as an error only once. */
   #refuse(problems: readonly string[]): void {
     const { app, config, clock, log } = this.#options;
     const { problems: told, waitMs: waitedMs } = this.#refusal ?? {};

@@ -22,7 +22,7 @@ import {
 
 type Flags = ConfigFlags & LeaseFlag & LogFlags & ExecFlag & { readonly listen: string; readonly orInMemory: boolean };
 
-/** Health and metrics outside a cluster; a pod's chart passes its own. */
+/** For health and metrics outside a cluster; the chart passes its own. */
 const DEFAULT_LISTEN = '127.0.0.1:8080';
 
 export function runCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {

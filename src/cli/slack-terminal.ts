@@ -1,7 +1,7 @@
-/** A Slack message as Slack shows it, in a terminal. */
+/** Renders a Slack message in a terminal, as Slack would show it. */
 import { printable } from '../log.ts';
 
-/** What is read of a message's attachment. */
+/** The parts of a message's attachment that are shown. */
 export interface Attachment {
   readonly color: string;
   readonly author_name?: string;
@@ -33,12 +33,12 @@ const STYLES = {
 
 export type Style = keyof typeof STYLES;
 
-/** The text in a style, where there is colour. */
+/** The text in a style, if colours are used. */
 export function styled(text: string, style: Style | undefined, { color }: Pick<Looks, 'color'>): string {
   return color && style !== undefined && text !== '' ? `${STYLES[style]}${text}${RESET}` : text;
 }
 
-/** The lines of a message: a coloured bar, author, title, the text in a box where it is a code block, footer and time. */
+/** The lines of a message: a coloured bar, author, title, the text, boxed if it is a code block, footer and time. */
 export function renderMessage(attachment: Attachment, looks: Looks): string[] {
   const width = Math.max(MIN_COLUMNS, Math.min(looks.columns, MAX_COLUMNS)) - 4;
   const bar = looks.color ? `${ansi256(attachment.color)}┃${RESET}` : '┃';
@@ -67,7 +67,7 @@ function renderText(text: string, width: number, looks: Looks): string[] {
   return [edge('╭', '╮'), ...body, edge('╰', '╯')];
 }
 
-/** The first line is the headline; of a unified diff, what went and what came. */
+/** Styles the headline, which is the first line, and the removed and added lines of a unified diff. */
 function lineStyle(line: string, n: number): Style | undefined {
   if (n === 0) return 'bold';
   if (line.startsWith('@@') || line.startsWith('---') || line.startsWith('+++')) return 'cyan';
@@ -75,13 +75,13 @@ function lineStyle(line: string, n: number): Style | undefined {
   return line.startsWith('-') ? 'red' : undefined;
 }
 
-/** Slack's three escapes undone, control characters made visible. */
+/** Undoes Slack's three escapes, and makes control characters visible. */
 function lines(text: string): string[] {
   const plain = text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
   return plain.split('\n').map((line) => printable(line));
 }
 
-/** Broken at a space where there is one in the second half; what follows is indented. */
+/** Breaks at a space if there is one in the second half; continuation lines are indented. */
 function wrap(line: string, width: number): string[] {
   const parts: string[] = [];
   let rest = Array.from(line);

@@ -1,4 +1,4 @@
-/** Commands that look into the state, while the service runs and while it does not. */
+/** For commands that read the state, whether or not the service is running. */
 import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { stateOf, statePlace } from '../config/state-place.ts';
@@ -24,7 +24,7 @@ export async function withStore(
   }
 }
 
-/** The default folder has the cluster's identity in its path, which may not be reachable now: look for the name instead. */
+/** The default folder has the cluster's identity in its path, but the cluster may not be reachable now: search by name instead. */
 async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
   const config = await readable(flags, io);
   if (config.state.path !== undefined) return config.state.path;
@@ -39,7 +39,7 @@ async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
   return only;
 }
 
-/** Where the state is, a configuration that cannot be read does not say: a variable of the service is often not set in a shell. */
+/** If the configuration cannot be read, the error suggests --state: in a shell, the service's variables are often not set. */
 async function readable(flags: StateFlags, io: CommandIo): Promise<Config> {
   try {
     return await configFrom(flags, io);

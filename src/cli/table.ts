@@ -3,7 +3,7 @@ import { durationText } from '../duration-text.ts';
 import { printable } from '../log.ts';
 import type { Failure } from '../store/store.ts';
 
-/** Rows as aligned columns, each line ended; the last column keeps its own width. Nothing in a cell can break a line or colour it. */
+/** Rows as aligned columns, each line ended; the last column keeps its own width. Cells cannot break or colour lines. */
 export function table(rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(printable));
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
@@ -18,12 +18,12 @@ export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** What went wrong on the way of a delivery, its times as {@link isoTime} says them. */
+/** A delivery's failure, with its times formatted by {@link isoTime}. */
 export function withTimes(failure: Failure) {
   return { ...failure, at: isoTime(failure.at), lastAt: isoTime(failure.lastAt) };
 }
 
-/** `1m20s`: how long ago, its two largest units. */
+/** `1m20s`: how long ago, in its two largest units. */
 export function age(ms: number): string {
   return durationText(Math.max(0, Math.floor(ms / 1000)));
 }

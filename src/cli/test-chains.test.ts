@@ -21,7 +21,7 @@ function event(type: string, name: string, version: number, spec: object, labels
   return { type, object: { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec } };
 }
 
-/** What `kubectl get -w` prints until it is ended by the same Ctrl-C. */
+/** What `kubectl get -w` prints until the same Ctrl-C ends it. */
 async function* endless(events: readonly object[], ctrlC: AbortController): AsyncGenerator<string> {
   yield* events.map((one) => JSON.stringify(one));
   await nextTurn();
@@ -207,7 +207,7 @@ name = "log"
       );
       const events = [event('ADDED', 'web', 1, { replicas: 1 }), event('MODIFIED', 'web', 2, { replicas: 2 })];
       const { code, lines } = await rehearse(config, events, { 'own.js': `${header}export default ${definition};\n` });
-      // After diff there is nothing more to tell of an update that passes.
+      // After diff, a passing update has nothing more to show.
       assert.match(lines.at(-1) ?? '', problem);
       assert.match(lines.at(-1) ?? '', /^updated .* default\/own: /);
       assert.equal(code, 1);

@@ -38,7 +38,7 @@ export function testCommand(program: Command, io: CommandIo, choose: (action: Ac
   );
 }
 
-/** One event after the other, each to its end, so that what is printed stands in the order of the file. Exit code 1 when a handler threw. */
+/** Runs one event after the other to its end, so that the output is in the order of the file. Exit code 1 if a handler threw. */
 async function test(file: string, flags: Flags, io: CommandIo): Promise<number> {
   const config = await runnableConfigFrom(flags, io);
   const events = readWatchEvents(file === '-' ? await heard(io) : await read(file), file);
@@ -75,7 +75,7 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
   return failures === 0 ? EXIT.ok : EXIT.failed;
 }
 
-/** Until its end, or until Ctrl-C, which ends the `kubectl get -w` in front of it, too: what came by then is tested. */
+/** Reads until the end, or until Ctrl-C, which also ends a `kubectl get -w` in the pipe: what came by then is tested. */
 async function heard({ stdin, signal }: CommandIo): Promise<Buffer> {
   const parts: Buffer[] = [];
   await new Promise<void>((resolve, reject) => {

@@ -3,7 +3,7 @@ import { systemClock } from '../clock.ts';
 import { durationMs } from '../config/duration.ts';
 import { ConfigError } from '../errors.ts';
 
-/** The number of a change or a dead letter. @throws ConfigError */
+/** The id of a change or a dead letter. @throws ConfigError */
 export function idOf(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new ConfigError([

@@ -1,4 +1,4 @@
-/** Watch events as people record them: one per line, or one after the other as kubectl prints them. */
+/** Watch events as people record them: one per line, or concatenated as kubectl prints them. */
 import { keyOf } from '../change.ts';
 import { ConfigError, toError } from '../errors.ts';
 import { skipSpace, skipValue, textOf, walkObject } from '../source/scan.ts';
@@ -15,7 +15,7 @@ export interface RecordedEvent {
   readonly body: Buffer;
 }
 
-/** What may stand there in a file that somebody wrote by hand. */
+/** What an event may contain in a hand-written file. */
 interface Parsed {
   readonly type?: unknown;
   readonly object?: {
@@ -28,7 +28,7 @@ interface Parsed {
 const EXPECTED =
   'expected {"type": "MODIFIED", "object": {...}}, as kubectl get -w -o json prints with --output-watch-events';
 
-/** BOOKMARK events are left out. @throws ConfigError that names the first event that cannot be read, and why. */
+/** BOOKMARK events are left out. @throws ConfigError naming the first event that cannot be read, and why */
 export function readWatchEvents(recording: Buffer, file: string): readonly RecordedEvent[] {
   const bytes = withoutMark(recording);
   const events: RecordedEvent[] = [];
@@ -51,7 +51,7 @@ export function readWatchEvents(recording: Buffer, file: string): readonly Recor
   return events;
 }
 
-/** PowerShell's `>` writes UTF-16, and other programs of Windows UTF-8 with a mark. */
+/** PowerShell's `>` writes UTF-16, and other Windows programs UTF-8, with a byte order mark. */
 function withoutMark(recording: Buffer): Buffer {
   const mark = recording.toString('hex', 0, 3);
   if (mark === 'efbbbf') return recording.subarray(3);
@@ -85,7 +85,7 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
 
-/** As it was recorded: parsing and printing it again would round large integers. */
+/** The object's original bytes: parsing and serializing would round large integers. */
 function objectIn(event: Buffer): Buffer {
   let body = event;
   walkObject(event, 0, event.length, (key, keyEnd, value) => {
