@@ -1,6 +1,6 @@
 /**
- * What a handler outside of this process is asked, and what it may answer: the same JSON over a pipe and over HTTP. Version 1;
- * members are only ever added to it. docs/plugin-contract.schema.json is made from these schemas.
+ * The requests to a handler outside of this process, and its answers: the same JSON over a pipe and over HTTP. Version 1;
+ * members may be added, never removed. docs/plugin-contract.schema.json is generated from these schemas.
  */
 import { z } from 'zod';
 import type { Change } from '../change.ts';
@@ -13,13 +13,13 @@ import { shortened } from '../log.ts';
 
 declare module '../change.ts' {
   interface Notes {
-    /** What handlers outside of this process noted, by the handler's own name in its chain. */
+    /** Notes of handlers outside of this process, by the handler's own name in its chain. */
     answers?: Readonly<Record<string, JsonObject>>;
   }
 }
 
 const CONTRACT_VERSION = 1;
-/** Of what another process said. */
+/** Of a quote from another process. */
 const MAX_SHOWN_CHARS = 100;
 
 const manifest = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
@@ -32,7 +32,7 @@ export const actor = z.looseObject({
   paths: z.array(z.string()).describe('The fields that it owns.'),
 });
 
-/** A change, as every program outside of this one sees it. */
+/** A change as seen by programs outside of this one. */
 export const changeDocument = z.looseObject({
   headline: z.string().describe('One line for people.'),
   id: z.int().describe('Rises with every change; `watchchain explain --change` takes it.'),
@@ -52,7 +52,7 @@ export const changeDocument = z.looseObject({
   after: manifest.optional().describe('For a creation or an update.'),
 });
 
-/** What a plug-in reads: one JSON object, in the long-lived mode on one line. */
+/** What a plug-in reads: one JSON object, on one line in the long-lived mode. */
 export const request = z
   .looseObject({
     version: z.literal(CONTRACT_VERSION),
@@ -98,7 +98,7 @@ export function requestOf(change: Change, { id: handler, attempt, idempotencyKey
 
 /**
  * Reads an answer; an empty one passes.
- * @throws TerminalError for what is no answer of this contract: another attempt would get it again
+ * @throws TerminalError if the answer breaks this contract, since another attempt would get the same
  */
 export function parseAnswer(text: string): Answer {
   if (text.trim() === '') return { verdict: 'pass' };
@@ -116,8 +116,8 @@ export function parseAnswer(text: string): Answer {
 }
 
 /**
- * What an answer means for the change that was asked about.
- * @throws TerminalError when it answers another request; Error when the plug-in says that it failed
+ * The verdict of an answer on the change of the request.
+ * @throws TerminalError if it answers another request; Error if the plug-in reports a failure
  */
 export function verdictOf(given: Answer, change: Change, { id }: Pick<HandlerContext, 'id'>): Change | Halt {
   if (given.id !== undefined && given.id !== change.id) {
@@ -134,7 +134,7 @@ function shown(text: string): string {
   return JSON.stringify(shortened(text, MAX_SHOWN_CHARS));
 }
 
-/** Both as one JSON Schema document, for the authors of plug-ins. */
+/** Request and answer as one JSON Schema document, for plug-in authors. */
 export function contractSchema(): string {
   const schemas = { request, answer };
   const definitions = Object.entries(schemas).map(([name, schema]) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { LineSplitter } from './line-splitter.ts';
 
-/** What is heard of the chunks: lines, and in brackets the beginning of what is too long. */
+/** The result for the chunks: lines, and in brackets the beginning of those that are too long. */
 function heard(chunks: readonly (string | Buffer)[], maxBytes = 10): readonly string[] {
   const lines: string[] = [];
   const splitter = new LineSplitter({

@@ -1,4 +1,4 @@
-/** Lines from the chunks of a stream, none of them longer than it may be. Faster than node:readline, and bounded. */
+/** Splits a stream's chunks into lines of limited length. Faster than node:readline, and bounded. */
 
 const LINE_FEED = 0x0a;
 
@@ -6,7 +6,7 @@ export interface LineSplitterOptions {
   readonly maxBytes: number;
   /** Without its line feed. */
   readonly onLine: (line: string) => void;
-  /** The beginning of a line that is longer; the rest of it is left out. */
+  /** Called with the beginning of a line that is too long; the rest is dropped. */
   readonly onTooLong: (beginning: string) => void;
 }
 
@@ -30,7 +30,7 @@ export class LineSplitter {
     if (from < chunk.length) this.#hold(chunk.subarray(from));
   }
 
-  /** The stream is over: what is left is a line, too. */
+  /** At the end of the stream: what is left is a line, too. */
   end(): void {
     if (this.#heldBytes > 0) this.#finish();
   }

@@ -1,4 +1,4 @@
-/** A long-lived program: one line of JSON in for each change, one line out for each answer. */
+/** A long-lived program: reads one line of JSON per change, and writes one line per answer. */
 import { atMost, type Clock } from '../clock.ts';
 import { RetryAfterError, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -11,7 +11,7 @@ export interface LineProgramOptions {
   readonly spec: ProgramSpec;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The first line that it reads each time it is started, which it does not answer. */
+  /** The first line that it reads after each start, which it does not answer. */
   readonly greeting?: string;
 }
 
@@ -22,20 +22,20 @@ interface Asked {
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;
-/** Between the end of its input and the wish to end. */
+/** From closing its input to asking it to end. */
 const ENDS_ITSELF_MS = 1_000;
-/** Of a line on its standard error, which goes to the log. */
+/** Of a line on its standard error, which is logged. */
 const MAX_SAID = 1_000;
 
 /**
- * Started with the first question. One that dies, hangs or breaks the contract fails what it was asked, and is started again
- * with the next question, after 0.5 s, then twice as long each time up to 30 s, until it has answered once.
+ * Started with the first question. If it dies, hangs or breaks the contract, all pending questions fail, and it is started again
+ * with the next one: after 0.5 s, then twice as long each time up to 30 s, until it has answered once.
  */
 export class LineProgram {
   readonly #options: LineProgramOptions;
   #running: Running | undefined;
   #failures = 0;
-  /** Monotonic. */
+  /** The earliest next start, on the monotonic clock. */
   #notBefore = -Infinity;
   #isStopped = false;
 
@@ -45,10 +45,10 @@ export class LineProgram {
 
   /**
    * @param id the change that the question is about: the answer must repeat it
-   * @throws RetryAfterError while it must not be started again; the signal's reason; an Error when it ends without an answer
+   * @throws RetryAfterError while it must not be started again; the signal's reason; an Error if it ends without an answer
    */
   async ask(id: number, line: string, signal: AbortSignal): Promise<Answer> {
-    // One that is being ended would take the question with it.
+    // If it is being ended, the question would fail with it.
     if (this.#running?.isEnding === true) await this.#running.over;
     signal.throwIfAborted();
     const program = this.#start();
@@ -63,7 +63,7 @@ export class LineProgram {
     }
   }
 
-  /** Its standard input ends, which is its wish to end; what does not end by itself is made to. */
+  /** Closes its standard input to make it end; forces it if it does not. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#running?.stop();
@@ -92,16 +92,16 @@ export class LineProgram {
   }
 }
 
-/** One life of the program. */
+/** One run of the program. */
 class Running {
-  /** Resolves with why, once it has ended. */
+  /** Resolves with the reason once it has ended. */
   readonly over: Promise<string>;
   readonly #group: ProcessGroup;
   readonly #clock: Clock;
   readonly #asked = new Map<number, Asked>();
   #problem: Error | undefined;
   #hasEnded = false;
-  /** Not written yet: what is asked in one turn goes in one write. */
+  /** Not written yet: questions of one turn go into one write. */
   #unsent = '';
 
   constructor({ spec, clock, log, greeting }: LineProgramOptions) {
@@ -125,7 +125,7 @@ class Running {
     const read = new Promise((resolve) => stdout.once('close', resolve));
     this.over = this.#group.ended.then(async (end) => {
       this.#hasEnded = true;
-      // Its end may be known before its last answers are read.
+      // It may have ended before its last answers are read.
       await atMost(clock, DRAIN_MS, read);
       const why = this.#problem ?? this.#group.startError ?? new Error(`it ended with ${describeEnd(end)}`);
       for (const { reject } of this.#asked.values()) reject(why);
@@ -151,12 +151,12 @@ class Running {
     this.#unsent += `${line}\n`;
   }
 
-  /** It answers nothing that it is asked from now on. */
+  /** Whether it will not answer new questions. */
   get isEnding(): boolean {
     return this.#hasEnded || this.#problem !== undefined;
   }
 
-  /** It is of no use any more: whatever it was asked fails. */
+  /** Ends the program; all pending questions fail. */
   async fail(problem: Error): Promise<void> {
     this.#problem ??= problem;
     await this.#group.end(this.#clock);
@@ -168,7 +168,7 @@ class Running {
     await this.#group.end(this.#clock);
   }
 
-  /** A line without an end would fill the memory. */
+  /** An endless line would fill the memory. */
   #babbles(): void {
     void this.fail(new Error(`it wrote a line of more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was ended`));
   }
@@ -186,12 +186,12 @@ class Running {
     } catch (thrown) {
       const problem = toError(thrown);
       this.#askedIn(line)?.reject(problem);
-      // Of the others nobody knows whether it was about them: another attempt may be answered.
+      // Whether the line was meant for the others is unknown: fail them so that they are retried.
       void this.fail(new Error(problem.message));
     }
   }
 
-  /** What a line is about that breaks the contract, if it says so. */
+  /** The question that an invalid line refers to, if it says so. */
   #askedIn(line: string): Asked | undefined {
     try {
       const { id } = JSON.parse(line) as { readonly id?: unknown };

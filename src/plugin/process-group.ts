@@ -1,16 +1,16 @@
-/** A program in a process group of its own, so that what it starts ends with it. */
+/** A program in its own process group, so that what it starts ends with it. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { codeOf, RetryAfterError, toError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 
-/** What is run: no shell reads it. */
+/** What to run, without a shell. */
 export interface ProgramSpec {
-  /** The program and its arguments. A program with a "/" in it is looked for from `cwd`, another one in `env.PATH`. */
+  /** The program and its arguments. A program with a "/" is relative to `cwd`, others are searched in `env.PATH`. */
   readonly command: readonly [string, ...string[]];
   readonly cwd: string;
-  /** All of its environment: nothing of ours is passed on. */
+  /** Its whole environment: nothing of ours is passed on. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -20,17 +20,17 @@ export interface ProgramEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Between the wish to end and the end. */
+/** From SIGTERM to SIGKILL. */
 const TERM_GRACE_MS = 2_000;
 
 export class ProcessGroup {
   readonly child: ChildProcessWithoutNullStreams;
-  /** Never rejects: a program that could not be started has ended, too, with {@link startError}. */
+  /** Never rejects: a program that could not be started counts as ended, with {@link startError}. */
   readonly ended: Promise<ProgramEnd>;
   #startError: Error | undefined;
   #hasEnded = false;
 
-  /** @throws RetryAfterError when no more files may be opened; for what else keeps it from starting see {@link ended} */
+  /** @throws RetryAfterError if no more files may be opened; for other reasons for not starting, see {@link ended} */
   constructor(spec: ProgramSpec) {
     const {
       command: [program, ...args],
@@ -45,17 +45,17 @@ export class ProcessGroup {
       });
       this.child.once('exit', (code, signal) => {
         this.#hasEnded = true;
-        // What it has left behind.
+        // Ends what it has left behind.
         this.#signal('SIGKILL');
         resolve({ code, signal });
       });
     });
-    // Where there is no room for its pipes, Node answers without them and has the error follow.
+    // If its pipes cannot be created, Node returns a child without them and emits the error later.
     const { stdin } = this.child as Partial<ChildProcessWithoutNullStreams>;
     if (stdin === undefined) {
       throw new RetryAfterError(`Cannot start ${program}: too many files are open; raise their limit`);
     }
-    // Whoever does not read its input is told by its end, not by ours.
+    // A program that does not read its input is judged by its exit, not by our failed write.
     stdin.on('error', () => {});
   }
 
@@ -64,7 +64,7 @@ export class ProcessGroup {
     return this.#startError;
   }
 
-  /** Asks the whole group to end, then makes it. Resolves when the program has ended. */
+  /** Asks the whole group to end, then forces it. Resolves when the program has ended. */
   async end(clock: Clock): Promise<void> {
     if (this.#hasEnded || this.child.pid === undefined) return;
     this.#signal('SIGTERM');
@@ -78,7 +78,7 @@ export class ProcessGroup {
     try {
       process.kill(-this.child.pid, signal);
     } catch (thrown) {
-      // Nothing of the group is left, or nothing that we may end: what runs as another user, by sudo, outlives us.
+      // Nothing of the group is left, or nothing that we may end: what runs as another user, through sudo, outlives us.
       const code = codeOf(thrown);
       if (code !== 'ESRCH' && code !== 'EPERM') throw thrown;
     }
@@ -96,7 +96,7 @@ function reasonOf(cause: unknown, spec: ProgramSpec): string {
   return toError(cause).message;
 }
 
-/** The system says the same of each. */
+/** The system reports the same error for a missing program and a missing folder. */
 function whatIsMissing({ command: [program], cwd }: ProgramSpec): string {
   if (!existsSync(cwd)) return `there is no folder ${cwd}`;
   const isThere = program.includes('/') && existsSync(path.resolve(cwd, program));

@@ -1,4 +1,4 @@
-/** A change as a plug-in of the Event Controller sees it: a watch event. */
+/** A change as an Event Controller plug-in sees it: a watch event. */
 import { manifestOf, type Change, type Manifest } from '../change.ts';
 
 export interface WatchEvent {

@@ -1,4 +1,4 @@
-/** Messages with a level of Python's logging, in the service's own log. */
+/** Writes messages with Python's log levels to the service's own log. */
 import type { Logger } from '../log.ts';
 
 export type PythonLevel = 'NOTSET' | 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
@@ -22,13 +22,13 @@ const WINSTON = {
   CRITICAL: 'error',
 } as const;
 
-/** In any case; undefined: there is none of that name. */
+/** In any case; undefined if there is no such level. */
 export function pythonLevel(written: string): PythonLevel | undefined {
   const name = written.trim().toUpperCase();
   return Object.hasOwn(LEVELS, name) ? LEVELS[name] : undefined;
 }
 
-/** Where the log has the format `python`, the line is the message alone, under this name. */
+/** If the log's format is `python`, the line is the message alone, with this level. */
 export function sayAt(log: Logger, level: PythonLevel, message: string): void {
   log.log(WINSTON[level], message, { says: level });
 }

@@ -1,4 +1,4 @@
-/** One process per change: the request on its standard input, the answer from its standard output. */
+/** Runs one process per change: the request on its standard input, the answer from its standard output. */
 import type { Readable } from 'node:stream';
 import { atMost, type Clock } from '../clock.ts';
 import { ProcessGroup, type ProgramEnd, type ProgramSpec } from './process-group.ts';
@@ -8,14 +8,14 @@ export interface Ran extends ProgramEnd {
   readonly stderr: string;
 }
 
-/** Of each stream. */
+/** For each stream. */
 export const MAX_OUTPUT_BYTES = 1024 * 1024;
-/** A process that left the group may hold the pipes open for ever: what was written by then is all. */
+/** How long to wait for the pipes to close: a process that left the group may hold them open forever. */
 export const DRAIN_MS = 1_000;
 
 /**
- * Runs it to its end. When the signal aborts, or it writes too much, it is made to end.
- * @throws the signal's reason; an Error when it cannot be started or writes more than 1 MiB
+ * Runs it to its end. It is ended if the signal aborts, or if it writes too much.
+ * @throws the signal's reason; an Error if it cannot be started or writes more than 1 MiB
  */
 export async function runOnce(
   spec: ProgramSpec,
@@ -45,7 +45,7 @@ export async function runOnce(
   }
 }
 
-/** What a stream has said, up to the limit. */
+/** The output of a stream, up to the limit. */
 class Collected {
   readonly closed: Promise<void>;
   readonly overflow: Promise<'overflow'>;
