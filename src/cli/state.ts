@@ -24,7 +24,7 @@ export async function withStore(
   }
 }
 
-/** The default folder has the cluster's identity in its path, but the cluster may not be reachable now: search by name instead. */
+/** The default folder has the cluster's identity in its path, but the cluster may be unreachable now: search by name instead. */
 async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
   const config = await readable(flags, io);
   if (config.state.path !== undefined) return config.state.path;

@@ -40,7 +40,7 @@ async function getJson(
   return { status: response.status, body: JSON.parse(text) as Body, text };
 }
 
-/** Opens a watch; each call of the result is its next event, undefined after a clean end. Rejects when it breaks. */
+/** Opens a watch; each call of the result gives its next event, undefined after a clean end. Rejects if it breaks. */
 async function watch(server: ApiServer, path: string): Promise<() => Promise<WatchEvent | undefined>> {
   const response = await fetch(`${server.url}${path}${path.includes('?') ? '&' : '?'}watch=1`);
   assert.equal(response.status, 200);

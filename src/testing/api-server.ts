@@ -1,6 +1,6 @@
 /**
- * The embedded API server: speaks enough of the Kubernetes API over real HTTP for this program, kubectl and curl, and fails as
- * told. Behind the tests, the benchmark and `watchchain demo`.
+ * The embedded API server: speaks enough of the Kubernetes API over real HTTP for this program, kubectl and curl, and fails on
+ * demand. Used by the tests, the benchmark and `watchchain demo`.
  */
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -35,19 +35,19 @@ export interface ApiServerOptions {
   readonly resources?: readonly ResourceType[];
   /** The cluster's identity; all uids derive from it. Default: random. */
   readonly kubeSystemUid?: string;
-  /** When set, any request without it as its bearer token gets 401. */
+  /** If set, requests without it as their bearer token get 401. */
   readonly token?: string;
-  /** The most that a page of a list holds, whatever the request says. Default: no limit. */
+  /** The maximum page size of a list, whatever the request says. Default: no limit. */
   readonly pageLimit?: number;
-  /** Between bookmarks, in milliseconds. Default 60,000, as the real server. */
+  /** Between bookmarks, in milliseconds. Default 60,000, like the real server. */
   readonly bookmarkEveryMs?: number;
-  /** Serve `sendInitialEvents` on watches; otherwise it is refused as by a server without WatchList. Default false. */
+  /** Serve `sendInitialEvents` on watches; otherwise refuse it like a server without WatchList. Default false. */
   readonly watchList?: boolean;
   /** Default: a free one. */
   readonly port?: number;
   /** PEM. Default: plain HTTP. */
   readonly tls?: { readonly key: string; readonly cert: string };
-  /** Stamps objects. Default: the system's. */
+  /** For the timestamps of objects. Default: the system's clock. */
   readonly clock?: Clock;
 }
 
@@ -63,7 +63,7 @@ export interface SeenRequest {
 /** Requests kept in {@link ApiServer.requests}. */
 const MAX_SEEN = 10_000;
 
-/** Far above what any write of a test holds; etcd itself refuses more than 1.5 MiB. */
+/** Far more than any write in a test; etcd itself refuses more than 1.5 MiB. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 /** Starts a server on 127.0.0.1 with four empty namespaces. */
@@ -101,7 +101,7 @@ export class ApiServer implements AsyncDisposable {
     return `${this.#tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
   }
 
-  /** The last one given: each write takes the next. */
+  /** The last one assigned: each write takes the next. */
   get resourceVersion(): number {
     return this.#cluster.revision.current;
   }
@@ -112,23 +112,23 @@ export class ApiServer implements AsyncDisposable {
   }
 
   /**
-   * Replaces by kind, namespace and name, `status` included unless a subresource is named; what changes nothing writes
-   * nothing. Throws StatusError for an object that is not there or a resourceVersion that is not the current one.
+   * Replaces by kind, namespace and name, including `status` unless a subresource is named; writes nothing if nothing changes.
+   * Throws StatusError for an object that does not exist or a resourceVersion that is not current.
    */
   update(manifest: object, options?: WriteOptions): Manifest {
     return this.#cluster.update(manifest, options);
   }
 
   /**
-   * Adds or replaces objects just as given, managedFields too, but for their resourceVersions; returns the last one. Cheap: for
-   * large clusters and bursts.
+   * Adds or replaces objects as given, including managedFields, except for their resourceVersions; returns the last of these.
+   * Cheap: for large clusters and bursts.
    */
   putAll(manifests: readonly Manifest[]): string {
     this.#cluster.putAll(manifests);
     return String(this.#cluster.revision.current);
   }
 
-  /** An object with finalizers is only marked. Throws StatusError for an object that is not there. */
+  /** An object with finalizers is only marked as terminating. Throws StatusError for an object that does not exist. */
   delete(kind: string, name: string, namespace?: string): void {
     const type = this.#cluster.types.byKind(kind);
     this.#cluster.delete(type, keyOf(name, type.namespaced ? (namespace ?? 'default') : ''));
@@ -139,17 +139,17 @@ export class ApiServer implements AsyncDisposable {
     return this.#cluster.get(type, keyOf(name, type.namespaced ? (namespace ?? 'default') : ''));
   }
 
-  /** What `kubectl logs` prints of a pod from now on, whichever container is asked for. */
+  /** Sets what `kubectl logs` prints for a pod from now on, for any container. */
   setLog(name: string, namespace: string, text: string): void {
     this.#cluster.logs.set(keyOf(name, namespace), text);
   }
 
-  /** A custom resource installed while running. */
+  /** Installs a custom resource while running. */
   addResource(type: ResourceType): void {
     this.#cluster.types.add(type);
   }
 
-  /** Its objects stay and come back with it. Open watches end, as when a CRD is removed. */
+  /** Removes a kind. Its objects are kept for when it is added again. Open watches end, as when a CRD is removed. */
   removeResource(type: Pick<ResourceType, 'group' | 'version' | 'resource'>): void {
     this.#cluster.types.remove(type);
     const collection = `/${type.group}/${type.version}/`;
@@ -158,7 +158,7 @@ export class ApiServer implements AsyncDisposable {
     }
   }
 
-  /** Watches and continue tokens older than now get 410. */
+  /** From now on, older watches and continue tokens get 410. */
   compact(): void {
     this.#cluster.compact();
   }
@@ -168,22 +168,22 @@ export class ApiServer implements AsyncDisposable {
     for (const stream of this.#streams) stream.bookmark();
   }
 
-  /** Who may do what from now on; refusals are RBAC's. Default: everyone everything. */
+  /** Sets who may do what from now on; refusals are worded like RBAC's. Default: everything is allowed. */
   allow(rule: AccessRule): void {
     this.#access = rule;
   }
 
-  /** The only token that is accepted from now on; open watches go on, as on the real server. */
+  /** Sets the only token that is accepted from now on; open watches go on, as on the real server. */
   rotateToken(token: string): void {
     this.#token = token;
   }
 
-  /** Served with from the next {@link restart} on. Only for a server that began with TLS. */
+  /** Sets the certificate to use from the next {@link restart} on. Only for a server that was started with TLS. */
   rotateCertificate(tls: NonNullable<ApiServerOptions['tls']>): void {
     this.#tls = tls;
   }
 
-  /** Makes requests or open watches fail. Several faults: the first added that fits. */
+  /** Makes requests or open watches fail. Of several matching faults, the first added applies. */
   fault(fault: Fault): FaultHandle {
     const handle = this.#faults.add(fault);
     for (const stream of this.#streams) stream.pump();
@@ -197,7 +197,7 @@ export class ApiServer implements AsyncDisposable {
     await this.#waiters.until(() => open() >= n, PATIENCE_MS, describe);
   }
 
-  /** Resolves when the condition holds; it is looked at after each request and each watch that opens or ends. Rejects after a minute. */
+  /** Resolves when the condition holds; checked after each request and each watch that opens or ends. Rejects after a minute. */
   async waitUntil(condition: () => boolean, describe: string): Promise<void> {
     await this.#waiters.until(condition, PATIENCE_MS, () => describe);
   }
@@ -248,7 +248,7 @@ export class ApiServer implements AsyncDisposable {
   async listen(): Promise<void> {
     const tls = this.#tls;
     const handle = (message: IncomingMessage, response: ServerResponse): void => {
-      // A client that is gone needs no answer.
+      // Fails only if the client is gone, which then needs no answer.
       this.#handle(message, response).catch(() => message.destroy());
     };
     const limits = { keepAliveTimeout: 120_000, requestTimeout: 0 };

@@ -1,4 +1,4 @@
-/** Certificates for tests of TLS, made by openssl in a folder of their own. */
+/** Certificates for TLS tests, made by openssl in a separate folder. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,9 +9,9 @@ export interface Certificates extends Disposable {
   path(file: string): string;
   /** Its text. */
   pem(file: string): string;
-  /** A CA of this name. */
+  /** Makes a CA with this name. */
   authority(name: string): void;
-  /** A certificate of this name that `by` has signed, for the host `dns` if one is given. */
+  /** Makes a certificate with this name, signed by `by`, for the host `dns` if given. */
   certificate(name: string, by: string, dns?: string): void;
 }
 

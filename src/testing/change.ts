@@ -1,4 +1,4 @@
-/** Changes for tests of handlers, made from manifests and frozen to the bottom: a handler that mutates one throws. */
+/** Changes for tests of handlers, made from manifests and deep-frozen: a handler that mutates one throws. */
 import { keyOf, type Actor, type Change, type ChangeFlags, type Manifest } from '../change.ts';
 import { pluralOf } from '../kind-names.ts';
 
@@ -7,7 +7,7 @@ export interface ChangeParts {
   readonly before?: object;
   /** Without it: `deleted`. */
   readonly after?: object;
-  /** The wake-up that a stateful handler asked for, of the object that the manifest names: it holds no manifest itself. */
+  /** A wake-up that a stateful handler asked for, of the object that the manifest names; it holds no manifest itself. */
   readonly timer?: boolean;
   readonly by?: readonly Actor[];
   readonly flags?: ChangeFlags;
@@ -15,7 +15,7 @@ export interface ChangeParts {
   readonly observedAt?: number;
 }
 
-/** A change as the store hands it out. @throws without any manifest, or without its kind and name. */
+/** A change as the store returns it. @throws without any manifest, or if its kind or name is missing. */
 export function changeOf(parts: ChangeParts): Change {
   const { before, after, timer = false, by = [], flags = {}, observedAt = 1_795_218_123_000 } = parts;
   const manifest = (after ?? before) as Manifest | undefined;

@@ -1,4 +1,4 @@
-/** Pods of a deployment in the states that a kubelet reports, for tests of what follows from them. */
+/** Pods of a deployment in the states that a kubelet reports. */
 import type { Manifest } from '../change.ts';
 import type { Json, JsonObject } from '../json.ts';
 
@@ -18,7 +18,7 @@ export interface PodParts {
   readonly phase?: string;
   readonly containers?: readonly ContainerParts[];
   readonly initContainers?: readonly ContainerParts[];
-  /** Default: when all containers are. */
+  /** Default: whether all containers are. */
   readonly ready?: boolean;
   readonly conditions?: readonly JsonObject[];
   readonly status?: JsonObject;
@@ -29,7 +29,7 @@ export interface PodParts {
 const HASH = '5d4f8c7b9';
 export const RUNNING: ContainerParts = { state: { running: { startedAt: '2026-01-01T00:00:00Z' } }, ready: true };
 
-/** `kubectl get pods` would show this reason. */
+/** A waiting container, with the reason that `kubectl get pods` would show. */
 export const waiting = (reason: string, more: Partial<ContainerParts> = {}): ContainerParts => ({
   state: { waiting: { reason, message: `back-off: ${reason}` } },
   ...more,
@@ -37,7 +37,7 @@ export const waiting = (reason: string, more: Partial<ContainerParts> = {}): Con
 
 export const terminated = (exitCode: number, reason: string): JsonObject => ({ terminated: { exitCode, reason } });
 
-/** A pod `web-HASH-x` of the ReplicaSet `web-HASH`, running and ready unless told otherwise. */
+/** A pod `web-HASH-x` of the ReplicaSet `web-HASH`, running and ready by default. */
 export function podOf({ app = 'web', namespace = 'shop', ...parts }: PodParts = {}): Manifest {
   const { name = `${app}-${HASH}-x`, containers = [RUNNING], initContainers = [], phase = 'Running' } = parts;
   const ready = parts.ready ?? containers.every((container) => container.ready === true);
@@ -87,7 +87,7 @@ function statusOf(
     image: 'resolved',
     ready,
     restartCount,
-    // The kubelet says so of each that runs, unless a startup probe still asks.
+    // The kubelet sets this for each running container without a pending startup probe.
     started: state?.['running'] !== undefined,
     ...(state && { state }),
     ...(lastState && { lastState }),

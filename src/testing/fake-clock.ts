@@ -15,7 +15,7 @@ export class FakeClock implements Clock {
   #sleepers: Sleeper[] = [];
   readonly #waiting = new Set<{ readonly n: number; resolve(): void }>();
 
-  /** @param startMs what {@link now} says at first, milliseconds since the epoch. Default 2026-01-01T00:00:00Z. */
+  /** @param startMs the initial value of {@link now}, milliseconds since the epoch. Default 2026-01-01T00:00:00Z. */
   constructor(startMs: number = Date.UTC(2026, 0, 1)) {
     this.#startMs = startMs;
   }
@@ -28,7 +28,7 @@ export class FakeClock implements Clock {
     return this.#startMs + this.#elapsedMs;
   }
 
-  /** Somebody sets the wall clock, forward or back. */
+  /** Sets the wall clock forward or back. */
   set(byMs: number): void {
     this.#setByMs += byMs;
   }
@@ -42,21 +42,21 @@ export class FakeClock implements Clock {
   }
 
   after(ms: number, work: () => void): () => void {
-    // Whole milliseconds, as a timer has them: the last 1e-11 ms of a wait would never pass, too small a part of the sum to move it.
+    // Whole milliseconds, like timers: a remaining 1e-11 ms would never pass, since adding it does not change the sum.
     const sleeper: Sleeper = { dueMs: this.#elapsedMs + Math.ceil(Math.max(0, ms)), wake: work };
     this.#sleepers.push(sleeper);
     for (const waiting of this.#waiting) if (this.sleeping >= waiting.n) waiting.resolve();
     return () => this.#remove(sleeper);
   }
 
-  /** How many sleeps are under way, deadlines among them. */
+  /** How many sleeps are under way, including deadlines. */
   get sleeping(): number {
     return this.#sleepers.length;
   }
 
   /**
    * Moves time by `ms`, stopping at each due sleep to let what it wakes run (microtasks, then one turn of the event loop), so
-   * that a sleep begun on waking ends within the same call when it is due by then.
+   * that a sleep begun on waking ends within the same call if it is due by then.
    */
   async advance(ms: number): Promise<void> {
     const endMs = this.#elapsedMs + ms;

@@ -1,4 +1,4 @@
-/** What a handler gets from the program, for tests that call one directly. */
+/** What the program passes to a handler, for tests that call one directly. */
 import { PassThrough } from 'node:stream';
 import { createLogger } from 'winston';
 import type { HandlerContext, HandlerDefinition, HandlerEnvironment, SinkMemory } from '../chain/handler.ts';
@@ -9,7 +9,7 @@ import type { Json } from '../json.ts';
 
 const log = createLogger({ silent: true });
 
-/** An environment that reaches nothing, but for what is given. */
+/** An environment without access to anything but what is given. */
 export function testEnvironment(parts: Partial<HandlerEnvironment> = {}): HandlerEnvironment {
   const receivers = {
     receiver: () => {
@@ -23,7 +23,7 @@ export function testEnvironment(parts: Partial<HandlerEnvironment> = {}): Handle
     clock: systemClock,
     receivers,
     memory: testMemory(),
-    // Read, so that one who waits until it is written does not wait for ever.
+    // Read, so that waiting for a write does not take forever.
     stdout: new PassThrough().resume(),
     ...parts,
   };
@@ -61,7 +61,7 @@ export function testContext(parts: Partial<HandlerContext> = {}): HandlerContext
   };
 }
 
-/** The problems that the options have, each with its path; empty when they are fine. */
+/** The problems of the options, each with its path; empty if they are valid. */
 export function problemsOf({ options }: HandlerDefinition, given: object): readonly string[] {
   const issues = options.safeParse(given).error?.issues ?? [];
   return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));

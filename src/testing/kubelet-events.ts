@@ -1,4 +1,4 @@
-/** Kubernetes Events of the size and shape that a kubelet writes: 1.4 KB as JSON, a third of it managedFields. */
+/** Kubernetes Events of the size and shape of a kubelet's: 1.4 KB as JSON, a third of it managedFields. */
 import type { Manifest } from '../change.ts';
 import { hex } from './pods.ts';
 
@@ -15,7 +15,7 @@ const FIELDS = {
   'f:type': {},
 };
 
-/** The nth Event, no two of one name: about one of 500 pods on 100 nodes. Deterministic. */
+/** The nth Event, each with its own name, about one of 500 pods on 100 nodes. Deterministic. */
 export function kubeletEvent(n: number): Manifest {
   const pod = `checkout-${hex(n % 40, 9)}-${(n % 500).toString(36).padStart(5, '0')}`;
   const namespace = `team-${n % 50}`;

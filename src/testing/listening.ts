@@ -1,10 +1,10 @@
-/** Servers that a test makes itself, where what {@link startReceiver} answers will not do. */
+/** Servers that a test makes itself, if the answers of {@link startReceiver} will not do. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Server as NetServer } from 'node:net';
 import type { TestContext } from 'node:test';
 
-/** Listens until the test ends. Answers `127.0.0.1:PORT`. */
+/** Listens until the test ends. Returns `127.0.0.1:PORT`. */
 export async function listening(
   t: TestContext,
   server: NetServer & Pick<Server, 'closeAllConnections'>,
@@ -17,7 +17,7 @@ export async function listening(
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A proxy whose tunnels lead to `port`, whatever they are asked for. */
+/** A proxy whose tunnels all lead to `port`, whatever the requested host. */
 export function tunnelTo(port: number): Server {
   return createServer().on('connect', (_, client) => {
     const upstream = connect(port, '127.0.0.1', () => {

@@ -6,7 +6,7 @@ import { LivingCluster } from './living-cluster.ts';
 
 const COLLECTIONS = ['/apis/apps/v1/deployments', '/api/v1/pods', '/api/v1/secrets', '/api/v1/events'];
 
-/** Everything there is after some rounds of 56 s, as text, and what was said of them. */
+/** All objects after some rounds of 56 s, as text, and what was narrated. */
 async function livedThrough(t: TestContext, rounds: number): Promise<{ objects: string[]; said: string[] }> {
   const clock = new FakeClock();
   const server = await startApiServer({ clock, kubeSystemUid: '11111111-2222-4333-8444-555555555555' });

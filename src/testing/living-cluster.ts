@@ -1,4 +1,4 @@
-/** A small shop that lives on the embedded API server: about a minute of what happens in real clusters, the same each time. */
+/** A small shop on the embedded API server: about a minute of what happens in real clusters, the same each time. */
 import { systemClock, type Clock } from '../clock.ts';
 import type { Manifest } from '../change.ts';
 import type { Json, JsonObject } from '../json.ts';
@@ -22,13 +22,13 @@ import {
 } from './shop.ts';
 
 export interface LivingClusterOptions {
-  /** A round takes 56 s of it. Default: the system's; see {@link fasterClock}. */
+  /** A round takes 56 s on it. Default: the system's; see {@link fasterClock}. */
   readonly clock?: Clock;
-  /** Called before each thing that somebody does: `kubectl set image deployment/web web=nginx:1.9.1`. */
+  /** Called before each action of a person: `kubectl set image deployment/web web=nginx:1.9.1`. */
   readonly narrate?: (what: string) => void;
 }
 
-/** Time that runs `speed` times as fast as the system's, from now. For both server and story, so that stamps fit the pauses. */
+/** Time that runs `speed` times as fast as the system's, from now. For server and story, so that timestamps fit the pauses. */
 export function fasterClock(speed: number): Clock {
   const startMs = systemClock.now();
   const start = systemClock.monotonic();
@@ -42,7 +42,7 @@ export function fasterClock(speed: number): Clock {
   };
 }
 
-/** What web runs, round after round. */
+/** The images of web, one per round. */
 const WEB_IMAGES = ['nginx:1.7.9', 'nginx:1.9.1', 'nginx:1.11.13', 'nginx:1.13.12'];
 
 const CONTROLLERS = 'kube-controller-manager';
@@ -53,7 +53,7 @@ export class LivingCluster {
   readonly #narrate: (what: string) => void;
   /** Running pods by workload, oldest first. */
   readonly #pods = new Map<string, string[]>();
-  /** The newest of each workload. */
+  /** The newest replica set of each workload. */
   readonly #replicaSets = new Map<string, Manifest>();
   #names = 0;
   #revisions = 1;
@@ -65,7 +65,7 @@ export class LivingCluster {
     this.#narrate = options.narrate ?? (() => {});
   }
 
-  /** What is there before anybody watches. */
+  /** Creates what exists before anybody watches. */
   furnish(): void {
     this.#server.create({
       apiVersion: 'v1',
@@ -78,7 +78,7 @@ export class LivingCluster {
     for (const manifest of others) this.#server.create(manifest, { manager: 'helm' });
   }
 
-  /** One round of the story. Rejects with the signal's reason when that aborts. */
+  /** Plays one round of the story. Rejects with the signal's reason if that aborts. */
   async play(signal: AbortSignal): Promise<void> {
     const round = this.#round++;
     if (round > 0) await this.#legacyReturns(signal);
@@ -104,7 +104,7 @@ export class LivingCluster {
     await this.#quiet('web', 4_000, signal);
   }
 
-  /** What the Deployment's controller makes of another template. */
+  /** Rolls out a new template, like the Deployment controller. */
   async #newPods(workload: Workload, signal: AbortSignal): Promise<void> {
     const { app, replicas } = workload;
     await this.#pause(600, signal);
@@ -143,7 +143,7 @@ export class LivingCluster {
     await this.#quiet('web', 7_000, signal);
   }
 
-  /** Somebody gives a workload too little memory, and takes it back when it has failed. */
+  /** Somebody gives a workload too little memory, and reverts that when it fails. */
   async #outOfMemory(signal: AbortSignal): Promise<void> {
     const { worker } = WORKLOADS;
     const short = { ...worker, memory: '64Mi' };
@@ -159,7 +159,7 @@ export class LivingCluster {
     await this.#quiet(worker.app, 4_000, signal);
   }
 
-  /** For want of memory, and started again. */
+  /** Out of memory, and started again. */
   async #killed(app: string, restarts: number, signal: AbortSignal): Promise<void> {
     const [name = ''] = this.#pods.get(app) ?? [];
     const lines = [`level=info msg="worker started" attempt=${restarts}`, 'level=info msg="loading 48211 orders"'];
@@ -198,7 +198,7 @@ export class LivingCluster {
     }
   }
 
-  /** Whose all pods are that the workload gets from now on. */
+  /** Makes the owner of all further pods of the workload. */
   #newReplicaSet(workload: Workload): void {
     const made = this.#server.create(replicaSet(workload, this.#name()), { manager: CONTROLLERS });
     this.#replicaSets.set(workload.app, made);
@@ -221,7 +221,7 @@ export class LivingCluster {
     return name;
   }
 
-  /** The oldest one. */
+  /** Stops the oldest pod. */
   #stopPod(app: string): void {
     const [oldest, ...others] = this.#pods.get(app) ?? [];
     if (oldest === undefined) return;
@@ -229,7 +229,7 @@ export class LivingCluster {
     this.#pods.set(app, others);
   }
 
-  /** A wait in which controllers go on writing what nobody wants to read. */
+  /** Waits while controllers keep writing noise. */
   async #quiet(app: string, ms: number, signal: AbortSignal): Promise<void> {
     const beats = 4;
     for (let beat = 0; beat < beats; beat++) {
@@ -255,7 +255,7 @@ export class LivingCluster {
     return this.#clock.sleep(ms, signal);
   }
 
-  /** As random as the names that controllers give, and the same each time. */
+  /** Looks as random as a controller's names, but is the same each time. */
   #name(): string {
     return (++this.#names * 2_654_435_761).toString(36).slice(-9);
   }

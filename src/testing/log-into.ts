@@ -1,4 +1,4 @@
-/** A log whose lines a test reads. */
+/** A log for tests to read. */
 import { Writable } from 'node:stream';
 import { createLogger, transports, type Logger } from 'winston';
 
@@ -8,7 +8,7 @@ export interface LoggedLine {
   readonly [field: string]: unknown;
 }
 
-/** Every line, whatever its level, at once. */
+/** Passes on every line immediately, whatever its level. */
 export function logInto(onLine: (line: LoggedLine) => void): Logger {
   const stream = new Writable({
     write(line: Buffer, _encoding, done) {

@@ -1,4 +1,4 @@
-/** A folder as the kubelet mounts a ConfigMap or a Secret: each file is a link through `..data`, which one rename moves to the next version. */
+/** A folder like a ConfigMap or Secret mounted by the kubelet: each file is a link through `..data`, switched by one rename. */
 import { mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -23,7 +23,7 @@ export class MountedVolume {
     return join(this.#folder, name);
   }
 
-  /** All files at once; their names stay. */
+  /** Replaces all files at once; their names stay. */
   async update(files: Readonly<Record<string, string>>): Promise<void> {
     const version = `..version-${this.#version++}`;
     await mkdir(this.file(version));

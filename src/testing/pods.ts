@@ -1,4 +1,4 @@
-/** Manifests of the size and shape that real clusters hold: 7.7 KB as JSON, 40 % of it managedFields. */
+/** Manifests of the size and shape of real ones: 7.7 KB as JSON, 40 % of it managedFields. */
 import type { Manifest } from '../change.ts';
 import type { Json, JsonObject } from '../json.ts';
 import { managedFieldsAfter } from './api-server/managed-fields.ts';
@@ -9,13 +9,13 @@ const SEEN = '2026-01-05T08:00:42Z';
 const RUNBOOK =
   'Checkout is slow: look at the queue of the payment provider first, then at the pool of the database. '.repeat(6);
 
-/** Different for each n, and without the long runs of zeros that no checksum has. At most 64 digits. */
+/** Different for each n, without the long runs of zeros that checksums never have. At most 64 digits. */
 export const hex = (n: number, digits: number): string =>
   ((n + 1) * 2_654_435_761).toString(16).repeat(8).slice(-digits);
 
 const uid = (n: number): string => `${hex(n, 8)}-5a3c-4f1e-9b7d-${hex(n + 1, 12)}`;
 
-/** What a pod or deployment is made of, before anybody owns its fields. */
+/** The parts of a pod or deployment, before anybody owns its fields. */
 interface Parts {
   readonly desired: Manifest;
   readonly status: JsonObject;
@@ -23,9 +23,9 @@ interface Parts {
   readonly controller: string;
 }
 
-/** The nth pod: of one of 50 namespaces, as a Deployment's controller and the kubelet leave it. Deterministic. */
+/** The nth pod, in one of 50 namespaces, as written by a Deployment's controller and the kubelet. Deterministic. */
 export function pod(n: number): Manifest {
-  // The only values of a pod that stand in the keys of its managedFields.
+  // The only values of a pod that occur in the keys of its managedFields.
   const managedFields = POD_FIELDS.replaceAll(uid(0), uid(n % 40)).replaceAll(podIp(0), podIp(n));
   return assembled(podParts(n), managedFields);
 }
@@ -258,6 +258,6 @@ function podStatus(n: number, app: string): JsonObject {
   };
 }
 
-/** Working out who owns what takes 1 ms per object: too long for 20,000 of one shape. */
+/** Computed once: working out who owns what takes 1 ms, too long for 20,000 objects of the same shape. */
 const POD_FIELDS = JSON.stringify(ownedFields(podParts(0)));
 const DEPLOYMENT_FIELDS = JSON.stringify(ownedFields(deploymentParts(0)));

@@ -1,4 +1,4 @@
-/** A captured receiver: a real HTTP server that keeps what it was sent and answers as told. */
+/** A captured receiver: a real HTTP server that records requests and gives scripted answers. */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -8,10 +8,10 @@ export interface CapturedRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  /** Names and values in turn, as they came: what was sent twice is there twice. */
+  /** Names and values alternating, as received: duplicates are kept. */
   readonly rawHeaders: readonly string[];
   readonly body: string;
-  /** Milliseconds since the epoch, when the body was complete. */
+  /** When the body was complete, milliseconds since the epoch. */
   readonly at: number;
 }
 
@@ -35,9 +35,9 @@ export interface ReceiverAnswer {
 export interface CapturedReceiver extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, no slash at the end. */
   readonly url: string;
-  /** In the order in which they were complete; a request that hangs counts too. */
+  /** In order of completion; hanging requests count too. */
   readonly requests: readonly CapturedRequest[];
-  /** Resolves when at least `n` requests have come in all. Rejects after `timeoutMs`, default a minute. */
+  /** Resolves when at least `n` requests have come in total. Rejects after `timeoutMs`, default a minute. */
   waitFor(n: number, timeoutMs?: number): Promise<void>;
   readonly openSockets: number;
   close(): Promise<void>;
@@ -46,7 +46,7 @@ export interface CapturedReceiver extends AsyncDisposable {
 /**
  * Starts a receiver on 127.0.0.1.
  * @param respond chooses the answer; `n` counts requests from 1.
- * @param wantedPort of one that has gone and comes back; default: a free one.
+ * @param wantedPort for a receiver that comes back; default: a free port.
  */
 export async function startReceiver(
   respond: (request: CapturedRequest, n: number) => ReceiverAnswer = () => ({}),
@@ -80,7 +80,7 @@ export async function startReceiver(
   };
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (message, response) => {
-    // A sender that gives up in the middle of its request has sent none.
+    // A request that its sender aborts does not count.
     capture(message, response).catch(() => message.destroy());
   });
   server.on('connection', (socket) => {

@@ -1,4 +1,4 @@
-/** A handler run on changes without a cluster, a store or a network: for the tests of those who write one. */
+/** Runs a handler on changes without a cluster, a store or a network, for handler authors' tests. */
 import { idempotencyKey, type Change } from '../change.ts';
 import { withParts } from '../change/lazy-change.ts';
 import { handlerOfFunction, type HandlerFunction } from '../chain/handler-function.ts';
@@ -25,13 +25,13 @@ import { logInto } from './log-into.ts';
 export interface RehearsalOptions {
   /** As in the `[[handler]]` table, without `name` and `id`. Default: none. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** Changes of one's own, see {@link changeOf}; or what `kubectl get -w -o json --output-watch-events` has printed. */
+  /** Changes made with {@link changeOf}, or the output of `kubectl get -w -o json --output-watch-events`. */
   readonly changes: readonly Change[] | string;
-  /** What a receiver answers. Default: 200. Anything but 200 to 299 fails the delivery. */
+  /** A receiver's answer. Default: 200. Anything but 200 to 299 fails the delivery. */
   readonly respond?: (request: SentRequest) => { readonly status?: number; readonly body?: string };
 }
 
-/** What a sink has sent. */
+/** A request sent by a sink. */
 export interface SentRequest {
   readonly url: string;
   readonly method: string;
@@ -39,29 +39,29 @@ export interface SentRequest {
   readonly body: string;
 }
 
-/** One change and what became of it. */
+/** A change and its outcome. */
 export interface RehearsedChange {
   readonly change: Change;
   readonly verdict: 'pass' | 'halt' | 'error';
-  /** Why it was halted, or what was thrown. */
+  /** Why it was halted, or the error. */
   readonly reason: string | undefined;
-  /** What the handlers after it would see; undefined unless it passed. */
+  /** The change that later handlers would see; undefined unless it passed. */
   readonly passed: Change | undefined;
   /** What it sent for this change. */
   readonly sent: readonly SentRequest[];
-  /** When it asked to be called again: milliseconds since the epoch by key; null cancels. */
+  /** The wake-ups it asked for: milliseconds since the epoch by key; null cancels. */
   readonly wakeUps: ReadonlyMap<string, number | null>;
 }
 
 export interface Rehearsal {
   readonly changes: readonly RehearsedChange[];
-  /** Lines of the handler's own log, without time. */
+  /** Lines of the handler's own log, without timestamps. */
   readonly logged: readonly { readonly level: string; readonly message: string }[];
 }
 
 /**
- * Creates and starts the handler, gives it the changes in their order, each frozen to the bottom, and stops it. A stateful one
- * gets back the state that it returned for the key, or the group.
+ * Creates and starts the handler, passes it the changes in order, each deep-frozen, and stops it. A stateful one gets back the
+ * state that it returned for the key, or the group.
  * @throws ConfigError for options that its schema refuses, or a recording that cannot be read
  */
 export async function rehearse(
@@ -112,7 +112,7 @@ interface Caller {
   stop?(): Promise<void>;
 }
 
-/** The three shapes of a handler as one. */
+/** A uniform interface to the three types of handlers. */
 function callerOf(
   definition: HandlerDefinition,
   options: Record<string, unknown>,
@@ -140,7 +140,7 @@ function callerOf(
   return {
     ...lifeOf(stateful),
     async handle(change, context, wakeUps) {
-      // A wake-up is the group's in which it was asked for: nobody asks whose it is.
+      // A wake-up belongs to the group that asked for it, so `group` is not called.
       const group = change.action === 'timer' ? (groups.get(change.key) ?? change.key) : await groupOf(change, context);
       if (isHalt(group)) return group;
       groups.set(change.key, group);
@@ -172,7 +172,7 @@ function checkedOptions({ name, options }: HandlerDefinition, given: object): Re
   );
 }
 
-/** The first that is seen of an object is added, whatever the event says, as the service would take it. */
+/** The first event of an object counts as added, whatever its type, as in the service. */
 function recorded(text: string): readonly Change[] {
   const known = new Map<string, object>();
   return readWatchEvents(Buffer.from(text), 'the recording').map(({ type, group, kind, key, body }, index) => {
@@ -186,7 +186,7 @@ function recorded(text: string): readonly Change[] {
   });
 }
 
-/** Receivers that keep what they are sent. */
+/** Receivers that record what they are sent. */
 function recordingReceivers(sent: SentRequest[], respond: NonNullable<RehearsalOptions['respond']>): ReceiverFactory {
   return {
     receiver({ url, accept }) {

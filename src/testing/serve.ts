@@ -1,6 +1,6 @@
 /**
- * The embedded API server in a process of its own, for the benchmark: `node src/testing/serve.ts` prints `{"url": ...}`, then
- * takes one JSON command per line on stdin and answers each with one line, in order. It ends with its stdin.
+ * The embedded API server in its own process, for the benchmark: `node src/testing/serve.ts` prints `{"url": ...}`, then takes
+ * one JSON command per line on stdin and answers each with one line, in order. It ends with its stdin.
  */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -10,13 +10,13 @@ import { startApiServer } from './api-server.ts';
 import { kubeletEvent } from './kubelet-events.ts';
 import { deployment, pod, withImage, withNoise } from './pods.ts';
 
-/** What a line on stdin may say. */
+/** A command on a line of stdin. */
 export type ServeCommand =
-  /** Adds (or sets back) objects number 0 to `count - 1`. */
+  /** Adds (or resets) objects number 0 to `count - 1`. */
   | { readonly command: 'preload'; readonly kind: 'pod' | 'deployment'; readonly count: number }
   /**
    * Updates preloaded objects in turn, `count` times: `noise` (heartbeats in status and managedFields) or `image`; or adds as
-   * many Events that are not there yet. At full speed, or `perSecond`, evenly. Answers when the last one is written.
+   * many new Events. At full speed, or evenly at `perSecond`. Answers when the last one is written.
    */
   | ({
       readonly command: 'push';
@@ -30,7 +30,7 @@ export type ServeCommand =
 /** The answer to a command. `atMs`: milliseconds since the epoch of each write, for a push at a rate. */
 export interface ServeAnswer {
   readonly done: ServeCommand['command'];
-  /** What the command itself took. */
+  /** The duration of the command itself. */
   readonly ms: number;
   /** The last resourceVersion. */
   readonly resourceVersion: string;
@@ -80,10 +80,10 @@ async function run(command: ServeCommand): Promise<readonly number[] | undefined
 
 async function push(command: Extract<ServeCommand, { command: 'push' }>): Promise<readonly number[] | undefined> {
   const { perSecond } = command;
-  // Made before the first is written, so that a push at full speed is not held up by making them.
+  // Made before the first is written, so that making them does not slow down a push at full speed.
   const updates = command.what === 'events' ? newEvents(command.count) : updated(command);
   if (perSecond === undefined) {
-    // As a block: the server's sockets hold back what a reader does not take.
+    // All at once: the server's sockets buffer what a reader has not taken yet.
     resourceVersion = server.putAll(updates);
     return undefined;
   }

@@ -1,4 +1,4 @@
-/** The manifests of a small shop: what stands in the demo's cluster. */
+/** The manifests of a small shop, for the demo's cluster. */
 import type { Manifest } from '../change.ts';
 import type { JsonObject } from '../json.ts';
 
@@ -8,11 +8,11 @@ export interface Workload {
   readonly app: string;
   readonly image: string;
   readonly replicas: number;
-  /** What its container may take of memory. Default `512Mi`. */
+  /** The container's memory limit. Default `512Mi`. */
   readonly memory?: string;
 }
 
-/** The shop as it is when the story begins. */
+/** The shop at the beginning of the story. */
 export const WORKLOADS = {
   web: { app: 'web', image: 'nginx:1.7.9', replicas: 3 },
   api: { app: 'api', image: 'registry.example/shop/api:4.2.0', replicas: 2 },
@@ -129,7 +129,7 @@ export function settings(logLevel: string, timeout: string): JsonObject {
   };
 }
 
-/** @param token in the clear: what must not be seen anywhere. */
+/** @param token in the clear: must not be visible anywhere. */
 export function paymentToken(token: string): JsonObject {
   return {
     apiVersion: 'v1',
@@ -147,7 +147,7 @@ export const legacyService: JsonObject = {
   spec: { selector: { app: 'legacy-cart' }, ports: [{ name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' }] },
 };
 
-/** What an operator of the cluster says when an upgrade begins. */
+/** The Event of a cluster operator when an upgrade begins. */
 export function upgradeEvent(name: string, version: string): JsonObject {
   return {
     apiVersion: 'v1',

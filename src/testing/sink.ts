@@ -1,4 +1,4 @@
-/** A sink with a captured receiver, for tests of sinks that send over HTTP. */
+/** A sink with a captured receiver, for tests of HTTP sinks. */
 import type { TestContext } from 'node:test';
 import type { HandlerDefinition, HandlerEnvironment, SinkInstance } from '../chain/handler.ts';
 import { createReceivers, type Receivers } from '../delivery/receivers.ts';
@@ -10,13 +10,13 @@ import { startReceiver, type CapturedReceiver, type CapturedRequest, type Receiv
 export interface ConnectedSink {
   readonly server: CapturedReceiver;
   readonly sink: SinkInstance;
-  /** Stands still unless told. */
+  /** Stands still unless advanced. */
   readonly clock: FakeClock;
 }
 
 /**
- * The sink with a receiver that answers as told. Both end with the test.
- * @param options gets the receiver's URL and gives the sink's options, as they would be written
+ * The sink with a receiver that gives scripted answers. Both end with the test.
+ * @param options returns the sink's options, as written in a configuration, for the receiver's URL
  */
 export async function connectedSink(
   t: TestContext,
@@ -34,7 +34,7 @@ export async function connectedSink(
   return { server, clock, sink: definition.create(parsed, testEnvironment({ ...environment, receivers, clock })) };
 }
 
-/** As the service makes them. They end with the test. */
+/** Receivers as the service makes them. They end with the test. */
 export function testReceivers(t: TestContext, clock = new FakeClock()): Receivers {
   const receivers = createReceivers({ clock, metrics: createMetrics(), log: testEnvironment().log, env: {} });
   t.after(() => receivers.close());

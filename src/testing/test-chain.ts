@@ -1,4 +1,4 @@
-/** One chain on a real store, with a clock that tests move: for tests of the chain runner and of what handlers do in it. */
+/** One chain on a real store, with a clock that tests move: for tests of the chain runner and of handlers in a chain. */
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { z } from 'zod';
@@ -29,14 +29,14 @@ export interface TestChainOptions {
   readonly branches?: readonly TestBranch[];
   readonly retry?: Partial<RetryConfig>;
   readonly concurrency?: number;
-  /** Of every sink. */
+  /** For every sink. */
   readonly digest?: DigestConfig;
-  /** By the name of the sink. */
+  /** By the sink's name. */
   readonly fallbacks?: Readonly<Record<string, { readonly to: string; readonly afterMs: number }>>;
   readonly awayFrom?: number;
   /** Default false: most tests count changes. */
   readonly coalesce?: boolean;
-  /** Another store than the real one in memory, made of it. */
+  /** Wraps the real store, which is in memory. */
   readonly wrapStore?: (store: Store) => Store;
   readonly mayWork?: () => boolean;
 }
@@ -55,14 +55,14 @@ export interface TestChain {
   /** Every log entry at debug and above. */
   readonly logged: readonly LoggedLine[];
   readonly runner: ChainRunner;
-  /** A version of each named object (`shop/web`) is accepted, in order: `added` at first, then `updated`. Kicks the runner. */
+  /** Accepts a version of each named object (`shop/web`), in order: first `added`, then `updated`. Kicks the runner. */
   accept(...keys: string[]): Promise<void>;
-  /** The same, seen after nothing was watching. */
+  /** The same, but for changes that happened while nothing was watching. */
   missed(...keys: string[]): Promise<void>;
   delete(key: string): Promise<void>;
-  /** Time moves, then whatever became due runs to its end. */
+  /** Moves time, then runs everything that became due to its end. */
   advance(ms: number): Promise<void>;
-  /** The process starts anew on the same store, with other handlers where they are given. */
+  /** Restarts the process on the same store, with other handlers if given. */
   restart(graceMs?: number, handlers?: readonly HandlerDefinition[]): Promise<{ readonly unfinished: number }>;
 }
 
@@ -78,7 +78,7 @@ const SCOPE: ScopeSpec = {
 };
 const RETRY: RetryConfig = { retries: 3, minTimeoutMs: 1_000, factor: 5, deferForMs: 900_000 };
 
-/** Starts the chain `default`; its changes are frozen to the bottom. All of it ends with the test. */
+/** Starts the chain `default`; its changes are deep-frozen. Everything ends with the test. */
 export async function startTestChain(test: TestContext, options: TestChainOptions): Promise<TestChain> {
   const clock = new FakeClock();
   const metrics = createMetrics();
@@ -190,7 +190,7 @@ export function transform(name: string, handle: TransformInstance['handle']): Ha
   return defineTransform({ ...described, name, create: () => ({ handle }) });
 }
 
-/** @param more `deliverMany` and `fits`, of a sink that can tell of several changes at once */
+/** @param more `deliverMany` and `fits`, for a sink that can deliver several changes at once */
 export function sink(
   name: string,
   deliver: SinkInstance['deliver'],
@@ -203,12 +203,12 @@ export function stateful<S extends Json>(name: string, handle: StatefulInstance<
   return defineStateful<typeof described.options, S>({ ...described, name, create: () => ({ handle }) });
 }
 
-/** One that keeps state by group. */
+/** A handler that keeps state by group. */
 export function grouping<S extends Json>(name: string, instance: StatefulInstance<S>): HandlerDefinition {
   return defineStateful<typeof described.options, S>({ ...described, name, create: () => instance });
 }
 
-/** A counter's value, 0 when it never counted. */
+/** A counter's value, 0 if it never counted. */
 export async function countOf(
   metrics: Metrics,
   name: string,

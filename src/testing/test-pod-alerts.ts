@@ -1,4 +1,4 @@
-/** The handler with the state and the wake-ups that a chain keeps for it, for its tests: time moves when they say so. */
+/** The handler with the state and the wake-ups that a chain would keep for it, and time that tests move. */
 import { isHalt, type Halt, type StatefulContext, type StatefulInstance } from '../chain/handler.ts';
 import { keyOf, type Change, type Manifest } from '../change.ts';
 import type { Evidence } from '../enrich/evidence.ts';
@@ -8,7 +8,7 @@ import { testContext, testEnvironment } from './handler.ts';
 import podAlerts from '../../handlers/podAlerts/index.ts';
 import type { AlertNote } from '../../handlers/podAlerts/alert.ts';
 
-/** When the pods of these tests were made. */
+/** When the pods of these tests were created. */
 export const START = Date.UTC(2026, 0, 1);
 
 export class Rig {
@@ -29,7 +29,7 @@ export class Rig {
     this.#evidence = evidence;
   }
 
-  /** The pod, node, job or Event looks like this now; the last one of its name is what it looked like before. */
+  /** Updates the pod, node, job or Event to this manifest; its previous one becomes `before`. */
   async show(after: Manifest, flags: Change['flags'] = {}, observedAt = this.now): Promise<void> {
     const key = `${after.kind}/${keyOf(after.metadata)}`;
     const before = this.held.get(key);
@@ -42,7 +42,7 @@ export class Rig {
     await this.#give(changeOf({ before, observedAt: this.now }));
   }
 
-  /** Time moves, and whatever was to be woken meanwhile is, in order. */
+  /** Moves time, and delivers the wake-ups that become due, in order. */
   async advance(ms: number): Promise<void> {
     const end = this.now + ms;
     for (;;) {
@@ -55,7 +55,7 @@ export class Rig {
     this.now = end;
   }
 
-  /** `new CrashLoopBackOff`, `over CrashLoopBackOff`, and forgets them. */
+  /** The alerts so far, such as `new CrashLoopBackOff`, `over CrashLoopBackOff`; clears them. */
   told(): string[] {
     return this.alerts.splice(0).map(({ why, reason }) => `${why} ${reason}`);
   }
@@ -73,7 +73,7 @@ export class Rig {
     };
     const context = { ...this.#context(), state: this.states.get(group), now: this.now, wakeAt };
     const { verdict, state } = await this.#instance.handle(change, context);
-    // As the store does: what is no JSON does not come back.
+    // Like the store: what is not JSON is lost.
     if (state === null) this.states.delete(group);
     else this.states.set(group, JSON.parse(JSON.stringify(state)) as Json);
     this.#take(verdict);
@@ -96,7 +96,7 @@ export class Rig {
 
 const KINDS: Readonly<Record<string, string>> = { pods: 'Pod', nodes: 'Node', jobs: 'Job', deployments: 'Deployment' };
 
-/** As the store makes one: it knows the object by its name. */
+/** As made by the store, which knows only the object's name. */
 function timerOf(key: string): Change {
   const [name = '', namespace] = key.split('/').toReversed();
   const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };

@@ -22,20 +22,20 @@ export interface TestSource {
   readonly store: Store;
   readonly clock: FakeClock;
   readonly metrics: Metrics;
-  /** Lists and watches in the order in which they were sent, with the clock's time. */
+  /** Lists and watches in the order they were sent, with the clock's time. */
   readonly asked: readonly Asked[];
   readonly logged: readonly LoggedLine[];
-  /** The one that runs. */
+  /** The running source. */
   source(): Source;
-  /** Starts a source, watching unless told otherwise, for ConfigMaps unless told otherwise. */
+  /** Starts a source, by default watching, and for ConfigMaps. */
   start(options?: StartOptions): Promise<Source>;
-  /** Stops it: what comes next is a new process on the same store. */
+  /** Stops it: the next start is a new process on the same store. */
   stop(): Promise<void>;
-  /** Lets time and everything else go on until the condition holds. Rejects when it never does. */
+  /** Lets time and everything else go on until the condition holds. Rejects if it never does. */
   until(condition: () => boolean | Promise<boolean>, wish: string): Promise<void>;
-  /** The first `n` changes, once there are so many. */
+  /** The first `n` changes, once there are that many. */
   changes(n: number): Promise<readonly Change[]>;
-  /** All changes there are once everything that happened until now was seen. */
+  /** All changes, once everything that has happened until now was seen. */
   changesSoFar(): Promise<readonly Change[]>;
 }
 
@@ -48,7 +48,7 @@ export interface Asked {
 
 export type StartOptions = Partial<Omit<SourceOptions, 'requests'>> & {
   readonly requests?: readonly Partial<WatchRequest>[];
-  /** Default true: resolves when every scope is watching or degraded. */
+  /** Whether to wait until every scope is watching or degraded. Default true. */
   readonly settle?: boolean;
 };
 
@@ -63,7 +63,7 @@ const CONFIG_MAPS: WatchRequest = {
   at: 'config.toml:1',
 };
 export const REDACTION_KEY = Buffer.alloc(32, 7);
-/** Far less than any watchdog allows, so that waiting for real I/O cannot set one off. */
+/** Far less than any watchdog's limit, so that waiting for real I/O cannot trigger one. */
 const STEP_MS = 50;
 
 export function configMap(name: string, data: Record<string, string> = {}, more: object = {}) {
@@ -164,7 +164,7 @@ export function clientOf(server: Pick<ApiServer, 'url'>): ApiClient {
   });
 }
 
-/** The same object each time: another one would mean other material, and another agent. */
+/** Always the same object: a new one would count as new credentials and get a new agent. */
 const NO_TLS = {};
 
 function recording(api: ApiClient, clock: FakeClock, asked: Asked[]): ApiClient {

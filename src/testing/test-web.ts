@@ -37,7 +37,7 @@ export function healthOf(...scopes: ScopeHealth[]): Health {
 }
 
 export interface TestWebOptions {
-  /** Of the configuration file. Default: pods and `podAlerts`. */
+  /** Content of the configuration file. Default: pods and `podAlerts`. */
   readonly config?: string;
   readonly settings?: Partial<WebConfig>;
   readonly health?: Health;
@@ -71,7 +71,7 @@ async function configFrom(toml: string): Promise<Config> {
 }
 
 export class TestWeb {
-  /** Undefined when the address was taken. */
+  /** Undefined if the address was taken. */
   readonly address: string | undefined;
   readonly clock: FakeClock;
   readonly store: Store;
@@ -126,7 +126,7 @@ export class TestWeb {
     return { host: '127.0.0.1', port: Number(this.address?.split(':').at(-1)) };
   }
 
-  /** Not fetch: that would mend paths and headers first. */
+  /** Does not use fetch, which would normalize paths and headers. */
   async ask(path: string, { method = 'GET', headers = {}, body }: AskOptions = {}): Promise<Answer> {
     const sent = request({ ...this.place, path, method, headers, agent: false });
     const [response] = (await once(sent.end(body), 'response')) as [IncomingMessage];
@@ -141,7 +141,7 @@ export class TestWeb {
     return this.ask(path, { method: 'POST', headers: own, body: JSON.stringify(body) });
   }
 
-  /** Accepts a change of each ConfigMap `shop/NAME`, whose `data.text` it is. */
+  /** Accepts a change of each ConfigMap `shop/NAME`, with `text` as its `data.text`. */
   async change(...changes: readonly { readonly name: string; readonly text: string }[]): Promise<void> {
     this.#scope ??= await this.#openScope();
     this.#version++;
@@ -160,7 +160,7 @@ export class TestWeb {
     return this.#web.close();
   }
 
-  /** Lets time and everything else go on until it answers something. */
+  /** Lets time and everything else go on until `ask` returns a value. */
   async until<T>(ask: () => T | undefined): Promise<T> {
     for (;;) {
       const answer = ask();

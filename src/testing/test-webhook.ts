@@ -40,7 +40,7 @@ export const connected = (t: TestContext, options: object = {}, answer: Receiver
     () => answer,
   );
 
-/** The one request that the change makes. */
+/** The only request that the change causes. */
 export async function requestOf(t: TestContext, options: object, change: Change = scaled): Promise<CapturedRequest> {
   const { server, sink } = await connected(t, options);
   await sink.deliver(change, testContext({ idempotencyKey: KEY }));

@@ -1,6 +1,6 @@
-/** Awaited conditions, looked at whenever what they depend on has changed: no polling, no sleep. */
+/** Awaited conditions, checked whenever something they depend on has changed: no polling, no sleep. */
 
-/** Only for a test that fails: a busy machine takes 20 s for a start. */
+/** Reached only by failing tests: a busy machine takes 20 s for a start. */
 export const PATIENCE_MS = 60_000;
 
 interface Waiter {
@@ -16,7 +16,7 @@ export class Waiters {
     for (const waiter of this.#waiters) if (waiter.condition()) waiter.resolve();
   }
 
-  /** Resolves when the condition holds. Rejects after `timeoutMs` with what `describe` then says. */
+  /** Resolves when the condition holds. Rejects after `timeoutMs` with the result of `describe`. */
   async until(condition: () => boolean, timeoutMs: number, describe: () => string): Promise<void> {
     if (condition()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,8 +1,8 @@
-/** Who may do what: SelfSubjectAccessReview, SelfSubjectRulesReview and refusals in RBAC's words. */
+/** Who may do what: SelfSubjectAccessReview, SelfSubjectRulesReview and refusals worded like RBAC's. */
 import { groupResource } from '../../source/resource-path.ts';
 import { StatusError } from './status.ts';
 
-/** What a request wants, or a review asks about. */
+/** The attributes of a request, or of a review. */
 export interface AccessAttributes {
   readonly verb: string;
   readonly group: string;
@@ -13,7 +13,7 @@ export interface AccessAttributes {
   readonly subresource: string;
 }
 
-/** Whether the one user of this server may. */
+/** Whether this server's only user is allowed to. */
 export type AccessRule = (attributes: AccessAttributes) => boolean;
 
 const USER = 'system:serviceaccount:watchchain:watchchain';
@@ -54,7 +54,7 @@ interface RulesReview {
   readonly spec?: { readonly namespace?: string };
 }
 
-/** The answer to a POSTed SelfSubjectRulesReview: each kind with the verbs that the rule allows there, one by one. */
+/** The answer to a POSTed SelfSubjectRulesReview: each kind, one by one, with the verbs that the rule allows there. */
 export function reviewRules(
   rule: AccessRule,
   types: readonly { readonly group: string; readonly resource: string; readonly verbs: readonly string[] }[],

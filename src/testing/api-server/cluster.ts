@@ -1,4 +1,4 @@
-/** The writes of the real server: what it fills in, refuses and keeps count of. */
+/** Writes like those of the real server: what it fills in, refuses and counts. */
 import { createHash, randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../../clock.ts';
 import { apiVersionOf, type Manifest, type ManifestMetadata } from '../../change.ts';
@@ -14,7 +14,7 @@ import { sorted } from './wire.ts';
 export interface ClusterOptions {
   /** The uid of the namespace `kube-system`; the uids of all other objects derive from it. Default: random. */
   readonly kubeSystemUid?: string;
-  /** Stamps objects. Default: the system's. */
+  /** For the timestamps of objects. Default: the system's clock. */
   readonly clock?: Clock;
 }
 
@@ -22,7 +22,7 @@ export interface WriteOptions {
   /** The field manager. Default `kubectl-client-side-apply`. */
   readonly manager?: string | undefined;
   readonly operation?: 'Apply' | 'Update' | undefined;
-  /** Only this part of the manifest is taken: `status`, or `scale` for `spec.replicas`. */
+  /** Only this part of the manifest is used: `status`, or `scale` for `spec.replicas`. */
   readonly subresource?: string | undefined;
 }
 
@@ -31,7 +31,7 @@ const NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
 export class Cluster {
   readonly types = new TypeTable();
   readonly revision = new Revision();
-  /** What the containers of a pod have printed, by its key. */
+  /** The output of a pod's containers, by its key. */
   readonly logs = new Map<string, string>();
   readonly #collections = new Map<string, Collection>();
   readonly #clock: Clock;
@@ -88,8 +88,8 @@ export class Cluster {
   }
 
   /**
-   * Replaces an object, by kind, namespace and name; without a subresource as a whole, `status` included. What changes nothing
-   * writes nothing, as on the real server. A resourceVersion in the manifest that is not the current one is refused.
+   * Replaces an object, by kind, namespace and name; without a subresource as a whole, including `status`. Writes nothing if
+   * nothing changes, as on the real server. A resourceVersion in the manifest that is not current is refused.
    */
   update(manifest: object, options: WriteOptions = {}): Manifest {
     const given = manifest as Manifest;
@@ -109,8 +109,8 @@ export class Cluster {
   }
 
   /**
-   * Adds or replaces objects as they are given, managedFields too; only their resourceVersions are new. All are made into bytes
-   * before the first is written, so that nothing but the sockets of the watches holds up the events.
+   * Adds or replaces objects as given, including managedFields; only their resourceVersions are new. All are serialized before
+   * the first is written, so that only the watches' sockets delay the events.
    */
   putAll(manifests: readonly Manifest[]): void {
     const first = this.revision.take(manifests.length);
@@ -122,7 +122,7 @@ export class Cluster {
     for (const { collection, object } of writes) collection.put(object);
   }
 
-  /** An object with finalizers is only marked as terminating; the update that takes the last one away deletes it. */
+  /** An object with finalizers is only marked as terminating; the update that removes the last one deletes it. */
   delete(type: ServedType, key: string): Manifest {
     const before = this.existing(type, key);
     if (!hasFinalizers(before)) return this.#remove(type, before);
@@ -131,7 +131,7 @@ export class Cluster {
     return this.#write(type, before, { ...before, metadata: { ...before.metadata, ...marks } }, {});
   }
 
-  /** Throws a 404 in the server's words. */
+  /** Throws a 404 worded like the server's. */
   existing(type: ServedType, key: string): Manifest {
     const manifest = this.get(type, key);
     if (manifest !== undefined) return manifest;
@@ -157,7 +157,7 @@ export class Cluster {
     return manifest;
   }
 
-  /** A status that comes with a new object is its controller's. */
+  /** A status in a new object is owned by its controller. */
   #managedFields(type: ServedType, before: Manifest | undefined, after: Manifest, options: WriteOptions): Json[] {
     const { manager = 'kubectl-client-side-apply', operation = 'Update', subresource } = options;
     const writer = { manager, operation, apiVersion: apiVersionOf(type), subresource, time: this.#now() };
@@ -197,7 +197,7 @@ const withType = (manifest: Manifest, type: ServedType): Manifest => ({
 const hasFinalizers = (manifest: Manifest): boolean =>
   Array.isArray(manifest.metadata['finalizers']) && manifest.metadata['finalizers'].length > 0;
 
-/** Set by the server, whatever a writer says. */
+/** Set by the server, whatever the writer sends. */
 const SERVER_SET = [
   'name',
   'namespace',
@@ -230,7 +230,7 @@ function replaced(before: Manifest, given: Manifest, subresource: string | undef
   } as Manifest;
 }
 
-/** Everything but metadata and status is desired state; for a Deployment the annotations count too, as in its strategy. */
+/** Everything but metadata and status is desired state; for a Deployment the annotations count too, as in its update strategy. */
 function generationOf(type: ServedType, before: Manifest, after: Manifest): Manifest {
   if (!type.hasGeneration) return after;
   const desired = ({ metadata, status: _status, ...rest }: Manifest): unknown =>

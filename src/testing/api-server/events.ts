@@ -1,8 +1,8 @@
-/** Events are one kind in two groups: the same objects, half of their fields under other names. */
+/** Events are one kind in two groups: the same objects, with other names for half of the fields. */
 import type { Json } from '../../json.ts';
 import type { ServedType } from './resource-types.ts';
 
-/** Of core/v1 and of events.k8s.io/v1, as the real server converts them. */
+/** Field names in core/v1 and in events.k8s.io/v1, as the real server converts them. */
 const NAMES: readonly (readonly [core: string, newer: string])[] = [
   ['involvedObject', 'regarding'],
   ['message', 'note'],
@@ -19,7 +19,7 @@ export function isEventType({ group, kind }: Pick<ServedType, 'group' | 'kind'>)
   return kind === 'Event' && (group === '' || group === 'events.k8s.io');
 }
 
-/** The fields of an Event as the group calls them. */
+/** The fields of an Event under the group's names. */
 export function eventFields(fields: Readonly<Record<string, Json>>, { group }: Pick<ServedType, 'group'>) {
   const names = group === '' ? TO_CORE : TO_NEWER;
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [names.get(name) ?? name, value]));

@@ -16,7 +16,7 @@ const configMap = (name: string): object => ({ apiVersion: 'v1', kind: 'ConfigMa
 
 const PATH = '/api/v1/configmaps';
 
-/** The types of a watch's lines until it ends, then how it ended: a half line as its text, a break as `broken`. */
+/** The types of a watch's lines until it ends, then how it ended: half a line as its text, a break as `broken`. */
 async function watched(server: ApiServer, write: () => void): Promise<string[]> {
   const seen: string[] = [];
   try {
@@ -95,7 +95,7 @@ describe('ApiServer.fault() to watches', () => {
       const server = await serverFor(t);
       const fault = server.fault({ watch: true, effect, skip: 1, times: 1 });
       const seen = await watched(server, () => server.create(configMap('b')));
-      // A half line before a break may or may not have reached the reader.
+      // Half a line before a break may or may not have reached the reader.
       assert.deepEqual(
         seen.filter((line) => line !== 'half' || effect === 'endMidLine'),
         expected,

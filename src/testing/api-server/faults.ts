@@ -1,4 +1,4 @@
-/** Scripted faults: which requests they hit, how often, and what then happens. */
+/** Scripted faults: which requests they affect, how often, and how. */
 
 export interface FaultMatch {
   readonly method?: string;
@@ -8,13 +8,13 @@ export interface FaultMatch {
   readonly watch?: boolean;
   /** How many matching requests, or events of matching watches, pass before the fault begins. Default 0. */
   readonly skip?: number;
-  /** How often it happens; then it is as if removed. Default: until removed. */
+  /** How often it happens. Default: until it is removed. */
   readonly times?: number;
 }
 
-/** Instead of an answer, or to one. */
+/** What happens to an answer, or instead of it. */
 export type AnswerEffect =
-  /** A `Status`, worded as the server does unless told otherwise. */
+  /** A `Status`, by default worded like the server's. */
   | {
       readonly effect: 'status';
       readonly status: number;
@@ -26,7 +26,7 @@ export type AnswerEffect =
   | { readonly effect: 'reset' }
   /** Accepted, never answered. */
   | { readonly effect: 'hang' }
-  /** Status 200 of JSON, and nothing of the body. */
+  /** Status 200 with the content type JSON, and no body. */
   | { readonly effect: 'hangAfterHeaders' }
   /** The answer comes `ms` later. */
   | { readonly effect: 'delay'; readonly ms: number }
@@ -35,12 +35,12 @@ export type AnswerEffect =
   /** Status 200 with another content type, and another body if given. */
   | { readonly effect: 'contentType'; readonly contentType: string; readonly body?: string };
 
-/** In a watch: to one that is open at the next opportunity, else to the next that opens. `skip` counts its events. */
+/** What happens to a watch: one that is open at the next opportunity, else the next that opens. `skip` counts its events. */
 export type StreamEffect =
   /** The next event is cut in the middle: then a TCP reset, or a clean end of the body. */
   | { readonly effect: 'resetMidLine' }
   | { readonly effect: 'endMidLine' }
-  /** A chunk that ends before its announced size, or one with a size that is no number. */
+  /** A chunk that ends before its announced size, or one whose size is not a number. */
   | { readonly effect: 'truncatedChunk' }
   | { readonly effect: 'badChunkSize' }
   /** The connection stays open and silent. */
@@ -49,7 +49,7 @@ export type StreamEffect =
   | { readonly effect: 'end' }
   /** An ERROR event with a `Status`, then the end. */
   | { readonly effect: 'errorEvent'; readonly status: number; readonly reason?: string; readonly message?: string }
-  /** A line of one's own, before the next event. */
+  /** A given line, before the next event. */
   | { readonly effect: 'line'; readonly line: string }
   /** The next event comes twice. */
   | { readonly effect: 'duplicate' };
@@ -79,7 +79,7 @@ const STREAM_EFFECTS: ReadonlySet<string> = new Set<StreamEffect['effect']>([
   'duplicate',
 ]);
 
-/** These need an event to spoil; the others need none. */
+/** Effects that need an event. */
 const NEEDS_EVENT: ReadonlySet<string> = new Set<StreamEffect['effect']>([
   'resetMidLine',
   'endMidLine',
@@ -113,7 +113,7 @@ class ActiveFault implements FaultHandle {
     return pathMatches && (fault.method ?? method) === method && (fault.watch ?? watch) === watch;
   }
 
-  /** Counts one matching opportunity: whether the fault happens at it. */
+  /** Counts a matching opportunity, and returns whether the fault happens now. */
   take(): boolean {
     if (this.over) return false;
     if (this.#toSkip > 0) {
@@ -129,7 +129,7 @@ class ActiveFault implements FaultHandle {
   }
 }
 
-/** The faults of one server, in the order in which they were added; the first that fits happens. */
+/** The faults of one server, in the order in which they were added; the first that matches applies. */
 export class Faults {
   #faults: ActiveFault[] = [];
 
@@ -149,7 +149,7 @@ export class Faults {
 
   /**
    * What happens to an open watch.
-   * @param beforeEvent an event is about to be sent; otherwise only what needs none is looked for.
+   * @param beforeEvent an event is about to be sent; otherwise only faults that need none apply.
    */
   forStream(target: FaultTarget, beforeEvent: boolean): StreamEffect | undefined {
     const fits = (active: ActiveFault): boolean =>

@@ -20,7 +20,7 @@ const EXPIRED =
 
 /**
  * The body of a list, in parts.
- * @param pageLimit the most that a page holds even when the request sets no limit.
+ * @param pageLimit the maximum page size, even if the request sets no limit.
  */
 export function list(
   cluster: Cluster,
@@ -77,7 +77,7 @@ function readToken(query: URLSearchParams, current: number, compactedTo: number)
     if (resourceVersion !== '' && resourceVersion !== '0') {
       throw new StatusError(400, { message: 'specifying resource version is not allowed when using continue' });
     }
-    // -1 is the server's own way to say "from this key on, as it is now".
+    // -1 is the server's own value for "from this key on, as it is now".
     if (token.rv === -1) return { ...token, rv: current };
     if (token.rv >= compactedTo) return token;
     throw new StatusError(410, { message: EXPIRED, continueToken: writeToken({ ...token, rv: -1 }) });
@@ -103,7 +103,7 @@ function parseToken(text: string): ContinueToken {
     const token = JSON.parse(Buffer.from(text, 'base64url').toString()) as Partial<ContinueToken>;
     if (typeof token.rv === 'number' && typeof token.start === 'string') return { rv: token.rv, start: token.start };
   } catch {
-    // Said below, for a token that is JSON too.
+    // Reported below, as for a token that is JSON.
   }
   throw new StatusError(400, { message: 'continue key is not valid' });
 }

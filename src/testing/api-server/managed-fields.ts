@@ -1,4 +1,4 @@
-/** Who owns which field: `metadata.managedFields` as the real server keeps it. */
+/** Who owns which field: `metadata.managedFields` as on the real server. */
 import type { Manifest } from '../../change.ts';
 import { isObject, type Json, type JsonObject } from '../../json.ts';
 
@@ -11,7 +11,7 @@ export interface Writer {
   readonly time: string;
 }
 
-/** Lists that are merged by key, from the `x-kubernetes-list-map-keys` of the built-in kinds. Others are owned whole. */
+/** Lists that are merged by key, from the `x-kubernetes-list-map-keys` of the built-in kinds. Other lists are owned whole. */
 const MERGE_KEYS: Readonly<Record<string, readonly string[]>> = {
   conditions: ['type'],
   containers: ['name'],
@@ -28,7 +28,7 @@ const MERGE_KEYS: Readonly<Record<string, readonly string[]>> = {
   volumes: ['name'],
 };
 
-/** Maps whose existence is owned apart from their entries. */
+/** Maps whose existence is owned separately from their entries. */
 const OWNED_MAPS: ReadonlySet<string> = new Set([
   'labels',
   'annotations',
@@ -38,7 +38,7 @@ const OWNED_MAPS: ReadonlySet<string> = new Set([
   'requests',
 ]);
 
-/** Set by the server itself: owned by nobody. */
+/** Set by the server itself, and owned by nobody. */
 const UNOWNED: ReadonlySet<string> = new Set([
   'creationTimestamp',
   'deletionGracePeriodSeconds',
@@ -62,8 +62,8 @@ interface Entry {
 }
 
 /**
- * The managedFields after `writer` turned `before` into `after`: what it set or changed is its own and nobody else's, what
- * is gone is nobody's.
+ * The managedFields after `writer` turned `before` into `after`: it alone owns what it set or changed, and
+ * nobody owns what was removed.
  */
 export function managedFieldsAfter(before: Manifest | undefined, after: Manifest, writer: Writer): Json[] {
   const old = before === undefined ? new Map<string, string>() : leavesOf(before);
@@ -132,7 +132,7 @@ function mergeKeys(name: string, value: Json): readonly string[] | undefined {
   return keys !== undefined && value.every((item) => keys.every((key) => item[key] !== undefined)) ? keys : undefined;
 }
 
-/** Ports of containers are known by `containerPort`, those of services by `port`. */
+/** Ports of containers are identified by `containerPort`, those of services by `port`. */
 const portKeys = (ports: readonly JsonObject[]): readonly string[] =>
   ports.every(({ containerPort }) => containerPort !== undefined)
     ? ['containerPort', 'protocol']

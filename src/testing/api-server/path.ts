@@ -1,10 +1,10 @@
-/** What a request is about, read from its path as the real server does. */
+/** What a request is about, parsed from its path like on the real server. */
 
 export interface RequestInfo {
   readonly group: string;
   readonly version: string;
   readonly resource: string;
-  /** `""`: all namespaces, or a kind without. */
+  /** `""`: all namespaces, or a kind without namespaces. */
   readonly namespace: string;
   /** `""`: the collection. */
   readonly name: string;
@@ -18,7 +18,7 @@ export function parsePath(path: string): RequestInfo | undefined {
   const group = root === 'apis' ? (parts.shift() ?? '') : '';
   const version = parts.shift() ?? '';
   if (parts[0] === undefined || parts[0] === '') return undefined;
-  // `namespaces/x` is the Namespace itself, `namespaces/x/pods` is what lies in it.
+  // `namespaces/x` is the Namespace itself, `namespaces/x/pods` is inside it.
   const inNamespace = parts[0] === 'namespaces' && parts.length > 2 && !NAMESPACE_SUBRESOURCES.has(parts[2] ?? '');
   const [namespace = ''] = inNamespace ? parts.splice(0, 2).slice(1) : [''];
   const [resource = '', name = '', subresource = ''] = parts;

@@ -2,7 +2,7 @@
 import { apiVersionOf } from '../../change.ts';
 import type { Resource } from '../../source/source.ts';
 
-/** A kind to serve. Only the first five fields must be given. */
+/** A kind to serve. Only the first five fields are required. */
 export interface ResourceType extends Pick<Resource, 'group' | 'version' | 'resource' | 'kind' | 'namespaced'> {
   readonly shortNames?: readonly string[];
   /** As on OpenShift 3, without a group. */
@@ -53,7 +53,7 @@ type Row = readonly [
   subresources?: string,
 ];
 
-/** As `kubectl api-resources` prints them; subresources only where they are not just `status`. */
+/** As printed by `kubectl api-resources`; subresources only if not just `status`. */
 const BUILT_IN: Readonly<Record<string, readonly Row[]>> = {
   v1: [
     ['configmaps', 'ConfigMap', 'cm', undefined, ''],
@@ -120,7 +120,7 @@ export class TypeTable {
     return this.#types;
   }
 
-  /** Replaces a kind of the same group, version and name. The first version that was added of a group is its preferred one. */
+  /** Replaces a kind of the same group, version and name. A group's first added version is its preferred one. */
   add(type: ResourceType): void {
     this.remove(type);
     this.#types.push(served(type, true));
@@ -137,7 +137,7 @@ export class TypeTable {
     return this.#types.find((type) => type.resource === resource && type.version === version && type.group === group);
   }
 
-  /** Throws when no served kind fits. */
+  /** Throws if no served kind matches. */
   byKind(kind: string, apiVersion?: string): ServedType {
     const type = this.#types.find(
       (type) => type.kind === kind && (apiVersion === undefined || apiVersionOf(type) === apiVersion),

@@ -1,4 +1,4 @@
-/** From a request to an answer or an open watch. */
+/** Routes a request to an answer or an open watch. */
 import fastJsonPatch, { type Operation } from 'fast-json-patch';
 import { apiVersionOf, type Manifest } from '../../change.ts';
 import type { Json, JsonObject } from '../../json.ts';
@@ -50,7 +50,7 @@ export function route(context: RouteContext, request: RouteRequest): Answer | Wa
   if (type?.unavailable === true) throw new StatusError(503);
   authorize(context.access, { ...info, verb: verbOf(request, info) });
   if (type === undefined || (info.subresource !== '' && !type.subresources.includes(info.subresource))) {
-    // Go's own mux answers where nothing is registered.
+    // Unregistered paths get the plain 404 of Go's mux.
     throw new StatusError(404);
   }
   return info.name === '' ? onCollection(context, type, info, request) : onObject(context, type, info, request);
@@ -122,7 +122,7 @@ function onObject(context: RouteContext, type: ServedType, info: RequestInfo, re
     case 'PUT':
     case 'PATCH': {
       const wanted = request.method === 'PUT' ? fromBody(parseBody(request), type, info) : patched(before, request);
-      // Status has a door of its own wherever there is a status subresource.
+      // With a status subresource, the status is only written through that.
       const kept =
         subresource === undefined && type.subresources.includes('status') ? { status: before['status'] } : {};
       return object(cluster.update({ ...wanted, ...kept }, { ...writer(request), subresource }), type);
@@ -134,7 +134,7 @@ function onObject(context: RouteContext, type: ServedType, info: RequestInfo, re
   }
 }
 
-/** Of any container, running or not. */
+/** The log of any container, running or not. */
 function log(text: string, { method, query }: RouteRequest): Answer {
   if (method !== 'GET') throw new StatusError(405);
   const lines = text.split(/(?<=\n)/);
@@ -165,7 +165,7 @@ function parseBody({ body }: RouteRequest): unknown {
   }
 }
 
-/** The path decides about kind, namespace and name. */
+/** The path determines kind, namespace and name. */
 function fromBody(body: unknown, type: ServedType, info: RequestInfo): Manifest {
   const given = body as Manifest;
   const metadata = {

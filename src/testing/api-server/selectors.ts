@@ -3,7 +3,7 @@ import type { Manifest } from '../../change.ts';
 import type { JsonObject } from '../../json.ts';
 import { StatusError } from './status.ts';
 
-/** What selectors look at; kept beside each object's bytes so that nothing is parsed to select. */
+/** What selectors check; kept beside each object's bytes so that selecting parses nothing. */
 export interface Selectable {
   readonly labels: Readonly<Record<string, string>>;
   readonly fields: Readonly<Record<string, string>>;
@@ -11,7 +11,7 @@ export interface Selectable {
 
 export type Selector = (object: Selectable) => boolean;
 
-/** The field selectors that the real server supports, of the kinds that tests and demo use. */
+/** The field selectors that the real server supports, for the kinds that tests and demo use. */
 const SELECTABLE: Readonly<Record<string, readonly string[]>> = {
   Event: [
     'involvedObject.kind',
@@ -46,7 +46,7 @@ function valueAt(manifest: Manifest, path: string): string {
   return typeof value === 'string' || typeof value === 'boolean' ? String(value) : '';
 }
 
-/** Both selectors of a request as one test; undefined when neither is set. Throws StatusError 400 for a bad one. */
+/** Both selectors of a request as one test; undefined if neither is set. Throws StatusError 400 for a bad one. */
 export function parseSelectors(kind: string, label: string, field: string): Selector | undefined {
   const tests = [...splitOutsideParens(label).map(labelTest), ...terms(field).map((term) => fieldTest(kind, term))];
   return tests.length === 0 ? undefined : (object) => tests.every((test) => test(object));

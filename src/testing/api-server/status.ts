@@ -1,4 +1,4 @@
-/** `Status` objects: how the API server words a refusal. */
+/** `Status` objects: the API server's refusals. */
 
 export interface StatusOptions {
   readonly reason?: string;
@@ -6,7 +6,7 @@ export interface StatusOptions {
   readonly details?: Readonly<Record<string, unknown>>;
   /** Also sent as a `Retry-After` header. Seconds. */
   readonly retryAfterSeconds?: number;
-  /** Goes into `metadata`: an expired list hands out a token for going on inconsistently. */
+  /** Goes into `metadata`: an expired list gets a token for continuing inconsistently. */
   readonly continueToken?: string;
 }
 

@@ -1,10 +1,10 @@
-/** What etcd and the watch cache are to the real server: objects as bytes, one global revision, a bounded log of events. */
+/** The counterpart of etcd and the watch cache: objects as bytes, one global revision, a bounded log of events. */
 import type { Manifest } from '../../change.ts';
 import { selectable, type Selectable } from './selectors.ts';
 import { serialize, WATCH_LINE_TAIL, watchLine } from './wire.ts';
 import type { ServedType } from './resource-types.ts';
 
-/** One object at one revision. Nothing of it is kept parsed but what selectors look at. */
+/** One object at one revision. Only what selectors check is kept parsed. */
 export interface StoredObject extends Selectable {
   readonly key: string;
   readonly namespace: string;
@@ -18,7 +18,7 @@ export interface StoredEvent {
   /** For a deletion the last state, with the revision of the deletion. */
   readonly object: StoredObject;
   readonly before: StoredObject | undefined;
-  /** As it goes over the wire when no selector translates it: made once for all watches. */
+  /** The line on the wire unless a selector translates it: made once for all watches. */
   readonly line: Buffer;
 }
 
@@ -62,15 +62,15 @@ export class Revision {
   }
 }
 
-/** For watches and continue tokens, at least. */
+/** The minimum kept for watches and continue tokens. */
 const EVENTS_KEPT = 50_000;
 
-/** The objects and the events of one kind, all its versions. */
+/** The objects and the events of one kind, in all its versions. */
 export class Collection {
   readonly #objects = new Map<string, StoredObject>();
   readonly #listeners = new Set<() => void>();
   #events: StoredEvent[] = [];
-  /** The number of events that are gone from the front of the log: positions in it stay valid. */
+  /** The number of events removed from the front of the log, so that positions in it stay valid. */
   #trimmed = 0;
   /** Events up to this revision are gone. */
   #compactedTo: number;
@@ -104,13 +104,13 @@ export class Collection {
     this.#notify();
   }
 
-  /** Returns the object with its bytes as a part of the event's line, so that they are held once. */
+  /** Returns the object with its bytes as a slice of the event's line, so that they are held once. */
   #append(type: StoredEvent['type'], given: StoredObject, before: StoredObject | undefined): StoredObject {
     const line = watchLine(type, given.bytes);
     const start = line.length - given.bytes.length - WATCH_LINE_TAIL.length;
     const object = { ...given, bytes: line.subarray(start, start + given.bytes.length) };
     this.#events.push({ type, revision: object.revision, object, before, line });
-    // Trimmed by halves: removing one at a time from the front would move the whole log for each event.
+    // Trimmed by half: removing single events from the front would move the whole log each time.
     if (this.#events.length > 2 * EVENTS_KEPT) this.#trim(this.#events.length - EVENTS_KEPT);
     return object;
   }
@@ -140,12 +140,12 @@ export class Collection {
     return this.#trimmed + (at === -1 ? this.#events.length : at);
   }
 
-  /** The event at a position; undefined at the end of the log; `gone` when it was compacted away. */
+  /** The event at a position; undefined at the end of the log; `gone` if it was compacted away. */
   at(position: number): StoredEvent | 'gone' | undefined {
     return position < this.#trimmed ? 'gone' : this.#events[position - this.#trimmed];
   }
 
-  /** Calls back after each event and each compaction. Returns how to stop that. */
+  /** Calls back after each event and each compaction. Returns a function that ends this. */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -32,7 +32,7 @@ export class WatchStream {
   readonly #initialEnd: boolean;
   readonly #close: (() => void)[] = [];
   #response: ServerResponse | undefined;
-  /** Older events are not sent, nor bookmarks, to a client that has seen a newer state than the server has. */
+  /** A client that has seen a newer state than the server gets no older events or bookmarks. */
   readonly #from: number;
   #position: number;
   #silent = false;
@@ -57,12 +57,12 @@ export class WatchStream {
         message: `ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: ${cause}`,
       });
     }
-    // Without a version a watch begins with what is there, as if it had just been added.
+    // Without a version a watch begins with the existing objects, as if they had just been added.
     const fromNow = this.#initialEnd || resourceVersion === '' || resourceVersion === '0';
     this.#initial = fromNow ? this.#collection.snapshot(now) : [];
     const from = fromNow ? now : Number(resourceVersion);
     this.#from = from;
-    // Below the first position: the log then answers that it is gone.
+    // -1 is before the first position: the log then reports it as gone.
     this.#position = from < this.#collection.compactedTo ? -1 : this.#collection.positionAfter(from);
   }
 
@@ -85,7 +85,7 @@ export class WatchStream {
     this.pump();
   }
 
-  /** Sends what is new, as far as the socket takes it; and lets faults happen that need no event. */
+  /** Sends new events as far as the socket takes them, and applies faults that need no event. */
   pump(): void {
     this.#applyFault(this.#context.faults.forStream(this.target, false), undefined);
     while (this.#writable() && !this.#response?.writableNeedDrain) {
@@ -112,7 +112,7 @@ export class WatchStream {
     this.#response?.write(watchLine('BOOKMARK', Buffer.from(JSON.stringify(object))));
   }
 
-  /** What the stream's selectors make of an event: what leaves them is deleted, in its last selected state. */
+  /** Translates an event for the stream's selectors: an object that stops matching is DELETED, in its last matching state. */
   #translate(event: StoredEvent): Buffer | undefined {
     const { type, object, before } = event;
     if (this.#everything && type !== 'DELETED') return this.#versioned(event.line);
@@ -183,7 +183,7 @@ export class WatchStream {
     this.#error(410, { reason: 'Expired', message });
   }
 
-  /** Once the stream is open the server can only say what is wrong in it. */
+  /** Once the stream is open, the server can report errors only inside it. */
   #error(status: number, options: { readonly reason?: string; readonly message?: string }): void {
     this.#response?.end(watchLine('ERROR', Buffer.from(JSON.stringify(statusBody(status, options)))));
   }
@@ -203,7 +203,7 @@ export class WatchStream {
   }
 }
 
-/** An object with the revision of the event that takes it out of a selector. */
+/** An object with the revision of the event that makes it stop matching a selector. */
 function atRevision(object: StoredObject, revision: number): StoredObject {
   const text = object.bytes.toString();
   const old = `"resourceVersion":"${object.revision}"`;

@@ -1,10 +1,10 @@
-/** Manifests as bytes, their fields in the order in which the real server writes them. */
+/** Manifests as bytes, with their fields in the order of the real server. */
 import { apiVersionOf, type Manifest } from '../../change.ts';
 import { isObject, type Json, type JsonObject } from '../../json.ts';
 import { eventFields, isEventType } from './events.ts';
 import type { ServedType } from './resource-types.ts';
 
-/** The order of Go's `ObjectMeta`; what is not named follows. */
+/** The order of Go's `ObjectMeta`; other fields follow. */
 const METADATA_ORDER = [
   'name',
   'generateName',
@@ -62,7 +62,7 @@ export function sorted(value: Json): Json {
 
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
-/** As a list holds it: items of built-in kinds come without kind and apiVersion. */
+/** An object as a list item: built-in kinds have no kind and apiVersion there. */
 export function listItem(bytes: Buffer, type: ServedType): Buffer {
   if (type.custom) return bytes;
   const typeMeta = `"kind":"${type.kind}","apiVersion":"${apiVersionOf(type)}",`;
@@ -76,7 +76,7 @@ export function watchLine(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 
   return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, WATCH_LINE_TAIL]);
 }
 
-/** The same bytes, or a line that holds them, as another version of a custom resource or an Event; they are stored in the version they were written in. */
+/** Converts an object, or a line that holds it, to another version of a custom resource or an Event; it is stored as written. */
 export function inVersion(bytes: Buffer, type: ServedType): Buffer {
   const apiVersion = `"apiVersion":"${apiVersionOf(type)}"`;
   const isFixed = !type.custom && !isEventType(type);
