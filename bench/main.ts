@@ -1,6 +1,6 @@
 /**
- * `make bench` (`ARGS="events store --quick"` for some, and for a first look): measures each figure that the program promises,
- * beside its yardstick from the same run, and ends with 1 when one is missed. Make builds `dist/` first, which some measure.
+ * `make bench` (`ARGS="events store --quick"` for some of them, and a first look): measures each figure that the program
+ * promises, beside its yardstick from the same run, and exits with 1 if one is missed. Make builds `dist/` first, which some measure.
  */
 import { isMet, lineOf, type Figure, type Scenario } from './rig/figure.ts';
 import { Places } from './rig/places.ts';
@@ -17,7 +17,7 @@ import { slowReceiver } from './scenarios/slow-receiver.ts';
 import { store } from './scenarios/store.ts';
 import { throughput } from './scenarios/throughput.ts';
 
-/** One after the other, so that none disturbs another. */
+/** Run one after the other, so that none disturbs another. */
 const SCENARIOS: readonly Scenario[] = [
   events,
   throughput,

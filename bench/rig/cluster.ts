@@ -1,4 +1,4 @@
-/** The cluster that is watched: the embedded API server, in a process of its own. */
+/** The cluster that is watched: the embedded API server, in its own process. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export class Cluster implements AsyncDisposable {
     this.kubeconfig = kubeconfig;
   }
 
-  /** @param folder of its own; its kubeconfig goes there */
+  /** @param folder for its own use; its kubeconfig goes there */
   static async start(folder: string, kind: Kind, count: number): Promise<Cluster> {
     const child = spawn(process.execPath, [SERVER], { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -34,12 +34,12 @@ export class Cluster implements AsyncDisposable {
     return cluster;
   }
 
-  /** Resolves when the last object is written, not when anybody has read it. */
+  /** Resolves when the last object is written, though maybe not read by anybody yet. */
   push(push: Push): Promise<ServeAnswer> {
     return this.#run({ command: 'push', ...push });
   }
 
-  /** Resolves when so many watches are open. */
+  /** Resolves when this many watches are open. */
   async watched(watches: number): Promise<void> {
     await this.#run({ command: 'watches', n: watches });
   }

@@ -1,19 +1,19 @@
-/** A measured figure beside what it is measured against, and whether it is good enough. */
+/** A measured figure, what it is compared with, and whether it is good enough. */
 
 export interface Figure {
-  /** In words, as a row of the table. */
+  /** A description, for a row of the table. */
   readonly what: string;
   readonly measured: number;
-  /** Against what, in the same unit and from the same run; the limit is then one of the ratio. */
+  /** What it is compared with, in the same unit and from the same run; the limit then applies to the ratio. */
   readonly denominator?: { readonly name: string; readonly value: number };
   readonly unit: string;
   readonly limit: { readonly atLeast: number } | { readonly atMost: number };
 }
 
-/** A measurement of which every part belongs to one scenario. */
+/** A measurement of one or several figures. */
 export interface Scenario {
   readonly name: string;
-  /** How it is taken, in a sentence or two: printed above the figures. */
+  /** How it is measured, in a sentence or two: printed above the figures. */
   readonly how: string;
   readonly run: (context: ScenarioContext) => Promise<readonly Figure[]>;
 }
@@ -25,7 +25,7 @@ export interface ScenarioContext {
   readonly quick: boolean;
 }
 
-/** What the limit speaks of: the figure itself, or its ratio to the denominator. */
+/** What the limit applies to: the figure itself, or its ratio to the denominator. */
 function valueOf({ measured, denominator }: Figure): number {
   return denominator === undefined ? measured : measured / denominator.value;
 }
@@ -57,7 +57,7 @@ export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }
 
-/** The smallest value that at least this part of them does not exceed. @param part 0 to 1 */
+/** The smallest value that at least this part of the values does not exceed. @param part 0 to 1 */
 export function percentile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;

@@ -1,4 +1,4 @@
-/** Folders that are gone after the run, and configurations to put there. */
+/** Folders that are removed after the run, and configurations in them. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,11 +27,11 @@ export class Places implements AsyncDisposable {
 export interface ConfigOptions {
   readonly kubeconfig: string;
   readonly kind: 'pod' | 'deployment';
-  /** Behind `diff`: a webhook to post to, or else `log`. */
+  /** The handler after `diff`: a webhook to post to, or else `log`. */
   readonly webhookURL?: string;
 }
 
-/** Writes `config.toml`, the state beside it, and answers its path. */
+/** Writes `config.toml`, with the state beside it, and returns its path. */
 export async function writeConfig(folder: string, { kubeconfig, kind, webhookURL }: ConfigOptions): Promise<string> {
   const sink =
     webhookURL === undefined
@@ -46,7 +46,7 @@ export async function writeChain(folder: string, kubeconfig: string, chain: stri
   const file = join(folder, 'config.toml');
   const cluster = `[cluster]\nkubeconfig = ${JSON.stringify(kubeconfig)}\n`;
   const state = `[state]\npath = ${JSON.stringify(join(folder, 'state'))}\n`;
-  // Each change is told and counted, however long it waited.
+  // Each change is delivered and counted, however long it waited.
   await writeFile(file, `coalesce = false\n${cluster}${state}${chain}`);
   return file;
 }

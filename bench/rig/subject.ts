@@ -1,10 +1,10 @@
-/** A process that is measured: everything that it costs, and nothing else, is in its own account. */
+/** A measured process: its CPU time and memory are exactly what the subject costs. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import type { Answer, Question, Usage } from '../subjects/report.ts';
 
-/** Run as their users run them: without what make and the image set for watchchain. */
+/** Run as by their users: without the environment that make and the image set for watchchain. */
 const YARDSTICKS: readonly string[] = ['client-node', 'cut-and-parse'];
 const NOT_THEIRS: NodeJS.ProcessEnv = { MALLOC_ARENA_MAX: undefined };
 const STOP_TIMEOUT_MS = 10_000;
@@ -27,7 +27,7 @@ export class Subject implements AsyncDisposable {
     });
   }
 
-  /** Starts `subjects/NAME.ts` and waits until it is ready. Its stdout is a file, beside the one that its first argument names. */
+  /** Starts `subjects/NAME.ts` and waits until it is ready. Its stdout is a file beside the one named by its first argument. */
   static async start(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Subject> {
     const file = new URL(`../subjects/${name}.ts`, import.meta.url);
     await using stdout = await open(`${args[0]}.stdout`, 'a');
@@ -44,7 +44,7 @@ export class Subject implements AsyncDisposable {
     return this.#ask({ ask: 'usage' });
   }
 
-  /** What it had cost when it had done so many events in all. */
+  /** What it had cost when it had processed this many events in total. */
   reached(events: number): Promise<Usage> {
     return this.#ask({ ask: 'reached', events });
   }
@@ -53,7 +53,7 @@ export class Subject implements AsyncDisposable {
     return this.#ask({ ask: 'idle' });
   }
 
-  /** As `kill -9`. */
+  /** Like `kill -9`. */
   async kill(): Promise<void> {
     this.#failed = undefined;
     const exited = once(this.#process, 'exit');

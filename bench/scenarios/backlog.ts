@@ -1,4 +1,4 @@
-/** What is owed while a receiver is away, and how soon a killed process goes on. */
+/** The backlog while a receiver is down, and how soon a killed process continues. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
@@ -149,7 +149,7 @@ class Program implements AsyncDisposable {
   }
 }
 
-/** What the store of a running process says, read beside it. */
+/** Reads the store of a running process from outside. */
 class Books implements Disposable {
   readonly #db: DatabaseSync;
   readonly #counts;
@@ -185,7 +185,7 @@ async function acceptRates(cluster: Cluster, books: Books): Promise<number> {
   return median(rates);
 }
 
-/** Accepts per second of one burst. */
+/** Accepts per second in one burst. */
 async function accepted(cluster: Cluster, books: Books): Promise<number> {
   const wanted = books.accepted() + BATCH;
   await cluster.push({ what: 'events', count: BATCH });

@@ -1,4 +1,4 @@
-/** What a watch event costs until it is in somebody's hands. */
+/** What a watch event costs until it is handed over. */
 import { Cluster, type Kind, type Push } from '../rig/cluster.ts';
 import { median, type Figure, type Scenario, type ScenarioContext } from '../rig/figure.ts';
 import { Subject } from '../rig/subject.ts';
@@ -6,7 +6,7 @@ import { Subject } from '../rig/subject.ts';
 const PODS = 1_000;
 const EVENTS = 5_000;
 const ROUNDS = 7;
-/** Rounds before the first that counts: V8 goes on compiling what is hot for some 20,000 events, which a service has behind it soon. */
+/** Rounds before the first that counts: V8 keeps compiling hot code for some 20,000 events, which a service soon has handled. */
 const WARM_UP = 5;
 
 const SUBJECTS = {
@@ -40,7 +40,7 @@ stream, and does nothing else: what parses every object can be no faster. Ours i
 
 function figuresOf(images: ReadonlyMap<Name, number>, noise: ReadonlyMap<Name, number>): Figure[] {
   const perEvent = (from: ReadonlyMap<Name, number>, name: Name) => ((from.get(name) ?? NaN) / EVENTS) * 1_000;
-  // The table speaks of how many times faster: the yardstick's time over ours.
+  // The table shows how many times faster: the yardstick's time over ours.
   const faster = (what: string, from: ReadonlyMap<Name, number>, name: Name, atLeast: number): Figure => ({
     what,
     measured: perEvent(from, 'clientNode'),
@@ -89,7 +89,7 @@ async function alternate(
   return new Map([...rounds].map(([name, values]) => [name, median(values)]));
 }
 
-/** Of one push. Noise reaches no callback of ours: a real change behind it says that it is through. */
+/** CPU time of one push. Noise reaches no callback of ours, so a real change after it shows that it is processed. */
 async function cpuOf({ cluster, subject }: Pair, what: Push['what'], isSilent: boolean): Promise<number> {
   const before = await subject.usage();
   const reached = subject.reached(before.events + (isSilent ? 1 : EVENTS));

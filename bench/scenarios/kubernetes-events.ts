@@ -1,4 +1,4 @@
-/** A burst of Kubernetes Events to a webhook, a file and stdout, and how soon a single one arrives. */
+/** A burst of Kubernetes Events to a webhook, a file and stdout, and the latency of single ones. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,7 +16,7 @@ const POLL_MS = 20;
 
 const LAYOUT = `layout = { uid = "{{ change.uid }}", text = "{{ event.reason }}: {{ event.message }}", pod = "{{ event.involvedObject.name }}", count = "{{ event.count }}" }`;
 
-/** The chain that tells of Events through this sink. @param sink its table without the layout */
+/** A chain that sends Events to this sink. @param sink its table without the layout */
 const chainTo = (sink: string): string => `[[resource]]\nkind = "event"\n[[handler]]\n${sink}\n${LAYOUT}\n`;
 
 export const eventsWebhook: Scenario = {
@@ -79,7 +79,7 @@ not count. Durable. Other work on this machine shows in the p99 first.`,
     const count = PER_SECOND * (context.quick ? 10 : 60);
     const { atMs = [] } = await cluster.push({ what: 'events', count, perSecond: PER_SECOND });
     await receiver.waitFor(WARM_UP_EVENTS + count, 30_000);
-    // At this pace they arrive one after the other: the nth request tells of the nth Event.
+    // At this pace they arrive one after the other: the nth request is for the nth Event.
     const took = receiver.requests.slice(WARM_UP_EVENTS).map(({ at }, n) => at - (atMs[n] ?? NaN));
     return [
       { what: 'from the Event to the POST, p50', measured: percentile(took, 0.5), unit: 'ms', limit: { atMost: 5 } },
@@ -91,7 +91,7 @@ not count. Durable. Other work on this machine shows in the p99 first.`,
 interface Runner {
   readonly cluster: Cluster;
   readonly subject: Subject;
-  /** Resolves when so many more have arrived than when it was called. Undefined: the subject counts them itself. */
+  /** Resolves when `events` more have arrived since it was called. Undefined: the subject counts them itself. */
   readonly arrived: ((events: number) => () => Promise<void>) | undefined;
 }
 
@@ -145,7 +145,7 @@ async function alternate<const R extends readonly Runner[]>(
   return medians as unknown as { readonly [K in keyof R]: Cost };
 }
 
-/** Pushed as a block that is made beforehand: it is on the watch when the push answers. */
+/** Pushed as a block made beforehand: when the push is answered, all of it is on the watch. */
 async function burst({ cluster, subject, arrived }: Runner): Promise<Cost> {
   const before = await subject.usage();
   const wait = arrived?.(EVENTS) ?? (() => reached);

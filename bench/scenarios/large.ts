@@ -1,4 +1,4 @@
-/** A large cluster: what it costs to know it, and to go on knowing it. */
+/** A large cluster: what its first list costs, and keeping up with it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster } from '../rig/cluster.ts';
 import type { Figure, Scenario, ScenarioContext } from '../rig/figure.ts';

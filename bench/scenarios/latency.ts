@@ -1,4 +1,4 @@
-/** How soon a change is told, at a steady pace. */
+/** How soon a change is delivered, at a steady pace. */
 import { startReceiver, type CapturedRequest } from '../../src/testing/receiver.ts';
 import { Cluster } from '../rig/cluster.ts';
 import { percentile, type Scenario } from '../rig/figure.ts';
@@ -37,7 +37,7 @@ count. Diffed and durable. Other work on this machine shows in the p99 first.`,
   },
 };
 
-/** Which update of its push a message tells of: the new image's tag ends with it. */
+/** The number of the update within its push that a message is about: the new image's tag ends with it. */
 function numberOf({ body }: CapturedRequest): number {
   const tag =
     body.match(/-> registry\.example\/shop\/web:2\.15\.(\d+)/)?.[1] ?? body.match(/-> (?:web:)?2\.15\.(\d+)/)?.[1];

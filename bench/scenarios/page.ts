@@ -1,4 +1,4 @@
-/** What the page costs, and whom it disturbs. */
+/** What the page costs, and how far it delays everything else. */
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
@@ -16,9 +16,9 @@ const FAILING = 200;
 const DEPLOYMENTS = 500;
 const VIEWERS = 50;
 const PER_SECOND = 1_000;
-/** Node's histogram holds the time between two samples: this, when nothing is in the way. */
+/** Node's histogram holds the time between two samples: this, if the loop is free. */
 const SAMPLED_EVERY_MS = 10;
-/** Longer than what the page is made of is kept for the next viewer. */
+/** Longer than the page's data is reused for the next viewer. */
 const APART_MS = 1_200;
 
 const CONFIG = `[[chain]]
@@ -97,7 +97,7 @@ async function costOf(url: string, times: number): Promise<readonly Figure[]> {
 }
 
 interface View {
-  /** Of the body: the headers are there before. */
+  /** The body's first byte: headers come earlier. */
   readonly firstByteMs: number;
   readonly wholeMs: number;
   readonly bytes: number;
@@ -143,7 +143,7 @@ async function disturbance(url: string, server: ApiServer, seconds: number): Pro
   return { what, measured, unit: 'ms', limit: { atMost: 10 } };
 }
 
-/** Versions go on from one round to the next. */
+/** Versions continue across rounds. */
 let version = 0;
 
 async function lagUnder(url: string, server: ApiServer, seconds: number): Promise<number> {
@@ -158,18 +158,18 @@ async function lagUnder(url: string, server: ApiServer, seconds: number): Promis
     if (Math.floor(n / PER_SECOND) > lagMs.length) lagMs.push(await lagOf(url));
     await delay(5);
   }
-  // The first includes what was before.
+  // The first sample includes what was before.
   return percentile(lagMs.slice(1), 0.5);
 }
 
-/** The loop of the program, since it was asked last. */
+/** The lag of the program's event loop since the last call. */
 async function lagOf(url: string): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
   const seconds = Number(/^nodejs_eventloop_lag_p99_seconds (\S+)/m.exec(metrics)?.[1]);
   return Math.max(0, seconds * 1_000 - SAMPLED_EVERY_MS);
 }
 
-/** Resolves once it looks on, to a promise of its end. */
+/** Resolves once the viewer is connected, to a promise of its end. */
 async function look(url: string, signal: AbortSignal): Promise<{ readonly end: Promise<void> }> {
   const headers = { accept: 'text/event-stream' };
   const { body } = await fetch(`${url}/api/changes`, { headers, signal });

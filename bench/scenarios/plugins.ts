@@ -1,4 +1,4 @@
-/** Changes through programs that stay, and only answer. */
+/** Changes through long-lived programs that only answer. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import exec from '../../handlers/exec/index.ts';
@@ -15,7 +15,7 @@ const ROUNDS = 3;
 /** The default concurrency of a chain. */
 const AT_ONCE = 8;
 
-/** Reads, and answers. */
+/** A plug-in that reads and answers. */
 const ANSWERING = `import json, sys
 for line in sys.stdin:
     print(json.dumps({"id": json.loads(line)["id"]}), flush=True)

@@ -1,4 +1,4 @@
-/** What it takes to have the program, and to start it. */
+/** The disk space and start time of the program. */
 import { execFile } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ async function untilReady({ folder }: ScenarioContext, { kubeconfig }: Cluster):
   await program.ready();
 }
 
-/** Without writing a tarball or asking a registry: what is locked is installed here. */
+/** Measured without writing a tarball or asking a registry: the locked packages are installed here. */
 async function onDisk(): Promise<readonly Figure[]> {
   const npm = async (...args: string[]): Promise<string> =>
     (await promisify(execFile)('npm', args, { cwd: REPOSITORY, maxBuffer: 1 << 26 })).stdout;
@@ -72,7 +72,7 @@ async function onDisk(): Promise<readonly Figure[]> {
   ];
 }
 
-/** Of the files of one package; those that it holds in a folder of its own are listed by themselves. */
+/** The size of one package's files; nested packages are listed separately. */
 async function bytesOf(folder: string): Promise<number> {
   const names = await readdir(folder, { withFileTypes: true });
   const sizes = names.map(async (name) => {

@@ -1,4 +1,4 @@
-/** A changed deployment on its way to Slack: CPU, and the sockets that stay behind. */
+/** A changed deployment on its way to Slack: CPU, and leftover sockets. */
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
 import { Cluster } from '../rig/cluster.ts';
 import { median, type Scenario, type ScenarioContext } from '../rig/figure.ts';
@@ -9,7 +9,7 @@ const DEPLOYMENTS = 500;
 const CHANGES = 1_000;
 const PER_SECOND = 200;
 const ROUNDS = 3;
-/** Changes before the first that counts, of both: V8 goes on compiling what is hot for some thousand of them. */
+/** Changes before the first that counts, for both subjects: V8 keeps compiling hot code for some thousand of them. */
 const WARM_UP = 5_000;
 const WARM_UP_PER_SECOND = 1_000;
 const DELIVERIES = 5_000;
@@ -81,7 +81,7 @@ async function startBare({ folder }: ScenarioContext, stack: AsyncDisposableStac
   return { cluster, subject };
 }
 
-/** How many more sockets are open after {@link DELIVERIES} than after as many before, which have opened the connections that are kept. */
+/** How many more sockets are open after {@link DELIVERIES} than after as many before, which opened the keep-alive connections. */
 async function socketsLeftBehind({ cluster, subject }: Pair, receiver: CapturedReceiver): Promise<number> {
   const after = async (count: number): Promise<number> => {
     const expected = receiver.requests.length + count;

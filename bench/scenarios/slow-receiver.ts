@@ -1,4 +1,4 @@
-/** A receiver that takes its time, and many objects that change at once. */
+/** A slow receiver, and many objects that change at once. */
 import { startReceiver } from '../../src/testing/receiver.ts';
 import { Cluster } from '../rig/cluster.ts';
 import type { Scenario } from '../rig/figure.ts';

@@ -1,4 +1,4 @@
-/** Accepts into the store, and what they do to the thread that asks for them. */
+/** Accepts into the store, and how far they block the calling thread. */
 import { median, type Scenario } from '../rig/figure.ts';
 import { Subject } from '../rig/subject.ts';
 

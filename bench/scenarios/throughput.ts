@@ -1,4 +1,4 @@
-/** The whole chain, durable, as fast as it goes. */
+/** The whole chain, durable, at full speed. */
 import { Cluster } from '../rig/cluster.ts';
 import { median, type Scenario } from '../rig/figure.ts';
 import { writeConfig } from '../rig/places.ts';
@@ -22,7 +22,7 @@ Median of ${ROUNDS} rounds after a first one. Wall time: other work on this mach
     for (let round = 0; round <= ROUNDS; round++) {
       const { events } = await subject.usage();
       const reached = subject.reached(events + CHANGES);
-      // Pushed as a block that is made beforehand: it is on the watch when the push answers.
+      // Pushed as a block made beforehand: when the push is answered, all of it is on the watch.
       await cluster.push({ what: 'image', kind: 'pod', count: CHANGES });
       const pushedMs = performance.timeOrigin + performance.now();
       const { atMs } = await reached;

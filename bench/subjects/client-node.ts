@@ -1,6 +1,6 @@
 /**
  * The yardstick: `client-node.ts KUBECONFIG RESOURCE [URL]`: @kubernetes/client-node's informer, which counts updates, and new
- * Events. With a URL, each is told there by one POST, and counts when it was answered.
+ * Events. With a URL, each is sent there by one POST, and counts when that is answered.
  */
 import {
   AppsV1Api,
@@ -39,7 +39,7 @@ const informer = makeInformer(
 );
 informer.on(resource === 'events' ? 'add' : 'update', (object) => {
   if (url === undefined) report.done();
-  // Events of a burst one after the other, as a loop would: all at once they would open a connection each.
+  // Sends Events of a burst one after the other, like a loop: all at once they would open a connection each.
   else if (resource === 'events') last = last.then(() => post(url, object)).then(() => report.done());
   else void post(url, object).then(() => report.done());
 });
@@ -58,7 +58,7 @@ async function post(url: string, object: KubernetesObject): Promise<void> {
   await body.dump();
 }
 
-/** As much as ours says. */
+/** The same content as our message. */
 function messageOf(object: KubernetesObject): object {
   const { kind, metadata } = object;
   if (resource !== 'events') return { text: `${kind} ${metadata?.namespace}/${metadata?.name} updated` };

@@ -1,16 +1,16 @@
 /**
- * The least that can be done: `cut-and-parse.ts KUBECONFIG`: the same watch, split into lines; managedFields cut by looking for
- * the text that begins and ends them, and JSON.parse. It checks nothing, knows no object, and would not survive a break.
+ * The minimum: `cut-and-parse.ts KUBECONFIG`: the same watch, split into lines; managedFields cut by searching for the text that
+ * begins and ends them, and JSON.parse. It checks nothing, remembers no object, and would not survive a broken watch.
  */
 import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import { Report } from './report.ts';
 
 const MANAGED_FIELDS = ',"managedFields":[';
-/** What follows them in the embedded API server's objects. */
+/** What follows managedFields in the embedded API server's objects. */
 const MANAGED_FIELDS_END = ']},"spec":';
 
-/** As the embedded API server writes it: as JSON. */
+/** As written by the embedded API server, in JSON. */
 interface Kubeconfig {
   readonly clusters: readonly { readonly cluster: { readonly server: string } }[];
 }

@@ -1,22 +1,22 @@
-/** What a subject, a process that is measured, tells the benchmark about itself. */
+/** What a subject, a measured process, reports to the benchmark. */
 import { readdirSync, readlinkSync } from 'node:fs';
 
 /** Sent by the benchmark. */
 export type Question =
-  /** Answered when so many events have been counted since the start. */
+  /** Answered when this many events have been counted since the start. */
   | { readonly ask: 'reached'; readonly events: number }
   /** Answered at once. */
   | { readonly ask: 'usage' }
   /** Answered when the subject has nothing left to do. */
   | { readonly ask: 'idle' };
 
-/** `ready` comes once, unasked; the others answer the question of the same name. */
+/** `ready` is sent once, unasked; the others answer the question of the same name. */
 export interface Answer {
   readonly to: Question['ask'] | 'ready';
   readonly usage: Usage;
 }
 
-/** Of the whole process, all of its threads, since it began. */
+/** Of the whole process, with all threads, since its start. */
 export interface Usage {
   readonly events: number;
   /** User and system time. */
@@ -25,9 +25,9 @@ export interface Usage {
   readonly atMs: number;
   readonly rssBytes: number;
   readonly peakRssBytes: number;
-  /** Open sockets, the API server's included. */
+  /** Open sockets, including that to the API server. */
   readonly sockets: number;
-  /** What the subject measured of itself. */
+  /** What the subject measured itself. */
   readonly own: Readonly<Record<string, number>>;
 }
 
@@ -38,7 +38,7 @@ export interface ReportOptions {
   readonly own?: () => Readonly<Record<string, number>>;
 }
 
-/** The subject's end of the line. The process ends with the benchmark. */
+/** The subject's end of the channel. The process ends with the benchmark. */
 export class Report {
   readonly #options: ReportOptions;
   #events = 0;
@@ -50,12 +50,12 @@ export class Report {
     process.on('disconnect', () => process.exit());
   }
 
-  /** The subject has begun, and waits for work. */
+  /** The subject has started, and waits for work. */
   ready(): void {
     this.#send('ready');
   }
 
-  /** Counts events that are done. */
+  /** Counts processed events. */
   done(events = 1): void {
     this.#events += events;
     if (this.#events >= this.#wanted) this.#reached();

@@ -1,7 +1,7 @@
 /**
  * The source alone: `source.ts KUBECONFIG parse|diff`. Everything from the socket to the accepted observation (digest, noise,
- * redaction, index), into a store that keeps nothing durable. `parse` hands each update over as a parsed manifest; `diff` keeps
- * the last bytes of each object, as a baseline does, and hands over what the diff handler makes of before and after.
+ * redaction, index), into a store that is not durable. `parse` hands over each update as a parsed manifest; `diff` keeps the
+ * last bytes of each object, like a baseline, and hands over the diff handler's result for before and after.
  */
 import diff from '../../handlers/diff/index.ts';
 import type { Change } from '../../src/change.ts';
@@ -27,7 +27,7 @@ keepYoungGenerationSmall();
 const [kubeconfig, work] = process.argv.slice(2);
 const report = new Report();
 
-/** What the informer asks of a store, without the durability. */
+/** The parts of a store that the informer uses, without durability. */
 class Handover implements Pick<Store, 'openScope' | 'scopes' | 'discardStaged' | 'seen' | 'accept'> {
   readonly #onUpdate: (observation: Observation) => void | Promise<void>;
   #synced = false;

@@ -1,6 +1,6 @@
 /**
  * The store alone: `store.ts FOLDER`. Accepts batches of 50 objects of 2 KB, each a change, one batch after the other, each
- * durable before it counts, and watches how late the event loop is meanwhile.
+ * durable before it counts, and measures the lag of the event loop meanwhile.
  */
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -28,7 +28,7 @@ const { id: scope } = await store.openScope({
 const delays = monitorEventLoopDelay({ resolution: 1 });
 const report = new Report({ own: () => ({ loopDelayP99Ms: delays.percentile(99) / 1e6 }) });
 report.ready();
-// The benchmark asks before the first batch begins.
+// Lets the benchmark ask before the first batch begins.
 await delay(100);
 delays.enable();
 for (let batch = 0; batch < Number(batches); batch++) {

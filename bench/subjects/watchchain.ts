@@ -1,9 +1,9 @@
 /**
- * The program itself: `watchchain.ts CONFIG`, as `watchchain run` puts it together, with its state on disk. Counts the entries
+ * The program itself: `watchchain.ts CONFIG`, assembled as by `watchchain run`, with its state on disk. Counts the entries
  * that the `log` handler writes to its stdout, which is a file here.
  *
- * What is measured is `dist/`, which the package and the image hold: from a checkout Node takes the types out at every start,
- * 0.3 s of CPU time that no installation has.
+ * Measures `dist/`, which the package and the image contain: in a checkout Node strips the types at every start, 0.3 s of CPU
+ * time that no installation has.
  */
 import { Writable } from 'node:stream';
 import type * as App from '../../src/app.ts';
