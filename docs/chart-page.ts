@@ -66,7 +66,7 @@ function rowsOf(node: unknown, path: string): readonly (readonly string[])[] {
     if (!isPair(pair) || !isScalar(pair.key)) return [];
     const { key } = pair;
     const name = path === '' ? String(key.value) : `${path}.${String(key.value)}`;
-    // The comment of a first key stands before its map.
+    // The comment of a first key is before its map.
     const comment = key.commentBefore ?? (index === 0 ? node.commentBefore : undefined) ?? '';
     const text = comment
       .replaceAll(/\s*\n\s*/g, ' ')

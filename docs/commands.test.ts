@@ -1,4 +1,4 @@
-/** What the pages show works: their commands end well on a state with a history, and their configurations are such. */
+/** What the pages show works: their commands succeed on a state with a history, and their configurations are valid. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ const PAGES = [
   ...(await readdir(import.meta.dirname)).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`),
 ];
 
-/** These have tests of their own, which run what they show. */
+/** These pages have their own tests, which run what they show. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['docs/plugins.md', 'docs/plugins.test.ts'],
   ['docs/page.md', 'test/pod-watcher.test.ts'],
@@ -31,19 +31,19 @@ function blocks(page: string, language: string): readonly string[] {
   return [...page.matchAll(new RegExp(`^(\`{3,})${language}\\n([^]*?)^\\1$`, 'gm'))].map(([, , block = '']) => block);
 }
 
-/** Without what comes after a comment, a pipe or a redirection. */
+/** The commands of a page, without comments, pipes and redirections. */
 function commandsIn(page: string): readonly string[] {
   return blocks(page, 'sh').flatMap((block) =>
     [...block.matchAll(/^watchchain ([^\n#|>]+)/gm)].map(([, command = '']) => command.trim()),
   );
 }
 
-/** As a shell does: quotes keep blanks together. */
+/** Splits like a shell: quotes keep blanks together. */
 function words(command: string): readonly string[] {
   return [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c ?? '');
 }
 
-/** Numbers that the pages name are those of changes and dead letters. */
+/** The pages use ids up to this for changes and dead letters. */
 const OBJECTS = 42;
 const nameOf = (n: number): string => (n === 0 ? 'web' : `web-${n}`);
 const EVENT_EXPORTER = `route:
@@ -55,27 +55,27 @@ receivers:
     stdout: {}
 `;
 
-/** A cluster, and the state of a service that could tell nobody of what changed in it. */
+/** A cluster, and the state of a service that could not deliver any of its changes. */
 async function told(): Promise<World> {
   const world = await World.start(() => ({ status: 400 }));
   for (let n = 0; n < OBJECTS; n++) world.server.create(deployment(nameOf(n), 'nginx', 1));
   const config = kwatchmanConfig(world.slack.url, ['deployment']);
   await using running = await world.run({ config: `[state]\npath = "state"\n${config}`, keepState: true });
-  // Within the second of its creation the same manager would leave no trace of another write.
+  // Within the second of the creation another write by the same manager would leave no trace.
   for (let n = 0; n < OBJECTS; n++) world.server.update(deployment(nameOf(n), 'nginx', 2), { manager: 'kubectl-edit' });
   await until('the dead letters', async () => (await running.app.store.balances())[0]?.dead === OBJECTS);
   await world.workdir.write('their.yaml', EVENT_EXPORTER);
   return world;
 }
 
-/** Runs it to its end; what would run for ever, until it has said something. */
+/** Runs a command to its end, or, if it would run forever, until it has printed something. */
 async function run(command: string, world: World): Promise<{ readonly code: number; readonly output: string }> {
   const argv = words(command).map((word) =>
     /^(config\.toml|their\.yaml)$/.test(word) ? world.workdir.file(word) : word,
   );
   const isEndless = argv[0] === 'run' || argv.includes('-f');
   if (argv[0] === 'run') argv.push('--listen', 'off', '--state', world.workdir.file('state-of-run'));
-  // As in the folder where they are.
+  // As if run in the configuration's folder.
   if (argv[0] !== 'import' && !argv.includes('-c')) argv.push('-c', world.workdir.file('config.toml'));
   const env = { HOME: world.workdir.path, KUBECONFIG: world.workdir.file('kubeconfig') };
   const stopping = new AbortController();
@@ -106,9 +106,9 @@ describe('the commands of', () => {
   }
 });
 
-/** What a block leaves out of a configuration that is one. */
+/** Completes a block to a whole configuration. */
 function completed(block: string): string {
-  // Of a handler, and part of one.
+  // The options, or part of the options, of a handler.
   if (/^(message =|\[handler\.)/.test(block)) {
     const kind = block.startsWith('message') ? 'slack"\nwebhookURL' : 'webhook"\nurl';
     return `[[resource]]\nkind = "event"\n[[handler]]\nname = "${kind} = "https://hooks.example/x"\n${block}`;

@@ -1,4 +1,4 @@
-/** docs/configuration.md: every option that is not a handler's, from the schema that checks the file. */
+/** docs/configuration.md: every option except the handlers', from the schema that checks the file. */
 import { z } from 'zod';
 import { asSchema, typeOf, type Schema } from '../src/cli/handler-page.ts';
 import { READ_ONCE } from '../src/config/config.ts';
@@ -15,14 +15,14 @@ Every option except those of the [handlers](handlers/). \`make docs\` generates 
 - The running service picks up a change to the file, or to a file that it refers to. These need a restart: ${READ_ONCE.map((name) => `\`[${name}]\``).join(', ')}, the code of your own handlers, and the value of a variable.
 `;
 
-/** Markdown: what stands at the top of the file, then a section for each table. */
+/** Markdown: the top level of the file, then a section for each table. */
 export function configurationPage(): string {
-  // What people write, not what the schema makes of it.
+  // The input side of the schema, which people write.
   const top = z.toJSONSchema(configFile, { io: 'input', unrepresentable: 'any' });
   return [INTRO, ...sections('At the top of the file', '', top)].join('\n');
 }
 
-/** The section of a table, then those of the tables in it. */
+/** The section of a table, then those of its inner tables. */
 function sections(title: string, path: string, schema: Schema): readonly string[] {
   const rows: (readonly string[])[] = [];
   const inner: string[] = [];
@@ -43,7 +43,7 @@ function sections(title: string, path: string, schema: Schema): readonly string[
   return [`## ${title}\n\n${text}${table(['option', 'type', 'meaning'], rows)}\n`, ...inner];
 }
 
-/** The table that a field is, or of which it has several; undefined for anything else. */
+/** The schema of a table or of a list of tables; undefined for anything else. */
 function tableIn(field: Schema): Schema | undefined {
   const table = field.type === 'array' ? asSchema(field.items) : field;
   return Object.keys(table.properties ?? {}).length === 0 ? undefined : table;

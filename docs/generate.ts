@@ -1,6 +1,6 @@
 /**
- * Writes docs/configuration.md, docs/templates.md, docs/metrics.md, chart/README.md, the schema of the plug-in contract, and docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails when
- * a page is not what would be written.
+ * Writes docs/configuration.md, docs/templates.md, docs/metrics.md, chart/README.md, the schema of the plug-in contract, and
+ * docs/handlers/NAME.md of every built-in handler. With `--check` it writes nothing, and fails if a page would change.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { parse } from 'yaml';

@@ -19,7 +19,7 @@ With \`[web] exporterMetrics\`, which a configuration of kubernetes-event-export
 The rules are in [alerts.yaml](../chart/files/alerts.yaml), which Prometheus loads unchanged; the chart turns it into a PrometheusRule (\`prometheusRule.create\`). Each alert links to what to do, in [operations.md](operations.md#alerts). Tests bring the program into each of these states and check that the alert fires.
 `;
 
-/** One rule of the file. */
+/** One alert of the rule file. */
 export interface Alert {
   readonly alert: string;
   readonly expr: string;
@@ -48,7 +48,7 @@ export function metricsPage({ groups }: RuleFile): string {
   ].join('\n');
 }
 
-/** Its type does not say so, but each metric of prom-client has them. */
+/** The label names, which every metric of prom-client has, although its type lacks them. */
 function labelsOf(metric: object): string {
   const labels: unknown = Reflect.get(metric, 'labelNames');
   return Array.isArray(labels) ? labels.map((label) => `\`${String(label)}\``).join(', ') : '';

@@ -1,4 +1,4 @@
-/** What the pages that people write say: their links lead somewhere, and their commands are the program's. */
+/** Checks the hand-written pages: their links lead somewhere, and their commands exist. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -46,7 +46,7 @@ interface Schema {
   readonly additionalProperties?: boolean | Schema;
 }
 
-/** Of a chart's values: a table without `additionalProperties: false` takes any. */
+/** Whether the chart's values may have this key: a table without `additionalProperties: false` allows any. */
 function allows(schema: Schema, [key, ...below]: readonly string[]): boolean {
   if (key === undefined) return true;
   const inner = schema.properties?.[key];

@@ -1,6 +1,6 @@
 /**
  * Writes docs/message.svg: what Slack shows of a message, made by the `diff` and `slack` handlers themselves. With `--check` it
- * writes nothing, and fails when the picture is not what would be written.
+ * writes nothing, and fails if the picture would change.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { changeOf } from '../src/testing/change.ts';
@@ -29,7 +29,7 @@ function message(): SlackAttachment {
   return attachmentOf(withDifference(change), 'prod-eu');
 }
 
-/** What Slack wants escaped, XML wants escaped. */
+/** Slack's escapes are XML's, too. */
 function svg({ author_name, color, footer = '', text, title }: SlackAttachment): string {
   const code = text.replaceAll('```', '').trimEnd().split('\n');
   const codeTop = 76;

@@ -1,4 +1,4 @@
-/** What docs/plugins.md shows works; the programs that it names are tested in examples/plugins.test.ts. */
+/** The examples of docs/plugins.md work; the programs that it names are tested in examples/plugins.test.ts. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** What docs/receivers.md shows is sent, and is what each receiver takes, by its own documentation. */
+/** The examples of docs/receivers.md send what each receiver accepts, according to its own documentation. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,14 +23,14 @@ const textAt = (value: unknown, ...path: readonly (string | number)[]): string =
   return found as string;
 };
 
-/** By the limits and types that the vendors document. */
+/** Checks the limits and types that the vendors document. */
 const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) => void>> = {
   Discord(body) {
     assert.deepEqual(at(body, 'allowed_mentions'), { parse: [] });
     const [title, description] = [textAt(body, 'embeds', 0, 'title'), textAt(body, 'embeds', 0, 'description')];
     assert.ok(title.length > 0 && title.length <= 256 && description.length <= 4096);
     assert.ok(Number.isInteger(at(body, 'embeds', 0, 'color')), 'a colour is a number');
-    // A word alone in the line of the fence names a language, and is not shown.
+    // A single word on the line of the fence names a language, and is not shown.
     assert.match(description, /^(```\n[^]*)?$/);
     assert.doesNotMatch(description.replace(/^```|```$/g, ''), /```/);
   },
@@ -99,10 +99,10 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
   },
 };
 
-/** As those answer who say in the body whether they took it. */
+/** The answer of receivers that say in the body whether they accepted the message. */
 const ACCEPTED = '{"errcode":0,"code":0}';
 
-/** In a chain of its own after the given handlers, towards our receiver. */
+/** A separate chain with the example after the given handlers, sending to our receiver. */
 function chainOf(name: string, before: string, toml: string, url: string): string {
   const towards = toml
     .replace(/^url = "(?:https?:\/\/[^/"]+|\$\{[A-Z_]+\})/m, `url = "${url}`)
@@ -129,7 +129,7 @@ const EVENT = {
   type: 'Warning',
 };
 
-/** Ends a code block, mentions everybody, and goes on for long, in characters of several bytes. */
+/** Ends a code block, mentions everybody, and is long, with multi-byte characters. */
 const HOSTILE = `\`\`\`\n@everyone <users/all> <!channel> "quoted" \\ \u001b[31m\n${'Ä line of a long text. '.repeat(4_000)}`;
 
 const crashing = podOf({ containers: [waiting('CrashLoopBackOff', { lastState: terminated(1, 'Error') })] });
@@ -150,7 +150,7 @@ describe('docs/receivers.md', () => {
   for (const { name, toml } of RECIPES) {
     test(`${name} gets what it takes: an update, a large one, an Event, an alert and its end`, async () => {
       await using world = await World.start(() => ({ body: ACCEPTED }));
-      // It knows alerts only.
+      // It accepts alerts only.
       const wanted = name === 'Alertmanager' ? (['alerts'] as const) : (['changes', 'alerts'] as const);
       const config = wanted.map((one) => chainOf(one, SOURCES[one], toml, world.slack.url)).join('');
       world.server.create(deployment('nginx:1.7.9', ''));

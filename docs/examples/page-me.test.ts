@@ -14,7 +14,7 @@ import { startReceiver } from '../../src/testing/receiver.ts';
 
 const file = join(import.meta.dirname, 'config.toml');
 
-/** The chain of config.toml beside this file, on a real store; `accept` is what a watch would bring. */
+/** The chain of config.toml beside this file, on a real store; `accept` takes what a watch would bring. */
 async function startExample(t: TestContext, pagerURL: string) {
   const config = await loadConfig(file, { env: { PAGER_URL: pagerURL }, loadHandler });
   const [chain] = config.chains;

@@ -20,7 +20,7 @@ function labelled(labels: object): Change {
   return changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata } });
 }
 
-/** The handler by its name and options, for one change after the other. */
+/** A handler by name and options, called with one change after the other. */
 async function handlerOf(t: TestContext, name: string, options: object) {
   const definition: HandlerDefinition = await loadHandler(name, folder);
   const { log } = testEnvironment();
