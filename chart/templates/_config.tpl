@@ -1,6 +1,6 @@
 {{- /*
-Which configuration was given, and as what. There is one; without any it is files/config.toml. Answers "text" (TOML), "tables" (the same as
-YAML), "kwatchman", "exporter" (kubernetes-event-exporter's) or "giantSwarm" (the values of the app around it).
+The form of the configuration. Only one may be given; the default is files/config.toml. Returns "text" (TOML), "tables" (the same
+as YAML), "kwatchman", "exporter" (kubernetes-event-exporter's) or "giantSwarm" (the values of the app around it).
 */ -}}
 {{- define "watchchain.form" -}}
 {{- $given := list -}}
@@ -21,7 +21,7 @@ tables
 {{- end -}}
 {{- end -}}
 
-{{- /* The file that the program reads, as {"name", "text", "read"}; "read" is what it says, with keys in lower case. */ -}}
+{{- /* The file that the program reads, as {"name", "text", "read"}; "read" is its parsed content, with keys in lower case. */ -}}
 {{- define "watchchain.file" -}}
 {{- $form := include "watchchain.form" . -}}
 {{- if has $form (list "exporter" "giantSwarm") -}}
@@ -47,13 +47,13 @@ tables
     {{- else }}{{ $_ := set $tables $key (concat (kindIs "map" $own | ternary (list $own) $own) $value) }}{{ end -}}
   {{- end -}}
   {{- if and $text $added -}}
-    {{- /* Behind the text, which stays as it is, wherever TOML allows that. */ -}}
+    {{- /* Appended to the text, which stays as it is, if TOML allows that. */ -}}
     {{- $text = printf "%s\n%s" (trimSuffix "\n" $text) (toToml $added) -}}
     {{- if (fromToml $text).Error }}{{ $text = "" }}{{ end -}}
   {{- end -}}
   {{- if not $text -}}
     {{- $text = toToml $tables -}}
-    {{- /* Where there is no TOML for it, that is what toToml answers. */ -}}
+    {{- /* If the value cannot be written as TOML, toToml returns an error message. */ -}}
     {{- if (fromToml $text).Error }}{{ fail (printf "config: %s" $text) }}{{ end -}}
   {{- end -}}
   {{ toJson (dict "name" "config.toml" "text" $text "read" (include "watchchain.lower" $tables | fromJson).value) }}
@@ -61,8 +61,9 @@ tables
 {{- end -}}
 
 {{- /*
-What values of their own add to .tables: the slack handler comes last; its URL and the page's token are in the environment. A configuration
-that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only. The keys are as .tables spells them: twice is refused.
+What the values `slack` and `web` add to .tables: the slack handler comes last; its URL and the page's token are in the environment.
+A configuration that refers to ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets only the variable. Keys are spelled as in .tables,
+since a second spelling is refused.
 */ -}}
 {{- define "watchchain.added" -}}
 {{- $added := dict -}}
@@ -88,7 +89,7 @@ that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only
 {{ toJson $added }}
 {{- end -}}
 
-{{- /* files/giant-swarm.yaml with the receivers that there are values for. */ -}}
+{{- /* files/giant-swarm.yaml with the receivers that have values. */ -}}
 {{- define "watchchain.giantSwarm" -}}
 {{- $file := .Files.Get "files/giant-swarm.yaml" | fromYaml -}}
 {{- $wanted := list -}}
@@ -105,7 +106,7 @@ that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only
 {{ toJson (dict "watchReasons" (.Values.watchReasons | default $file.watchReasons) "route" (dict "routes" $routes) "receivers" $receivers) }}
 {{- end -}}
 
-{{- /* {"value": ...} with keys in lower case: the program takes them in any. */ -}}
+{{- /* {"value": ...} with keys in lower case, since the program accepts any case. */ -}}
 {{- define "watchchain.lower" -}}
 {{- $value := . -}}
 {{- if kindIs "map" . -}}
@@ -118,18 +119,18 @@ that asks for ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets the variable only
 {{ toJson (dict "value" $value) }}
 {{- end -}}
 
-{{- /* The older tools' files hold URLs and tokens, so that they are Secrets. */ -}}
+{{- /* The older tools' files hold URLs and tokens, so they are stored as Secrets. */ -}}
 {{- define "watchchain.configIsSecret" -}}
 {{- if has (include "watchchain.form" .) (list "kwatchman" "exporter") }}true{{ end -}}
 {{- end -}}
 
-{{- /* What the program reads once, at the start; it follows the rest of the file by itself. */ -}}
+{{- /* The parts that the program reads only at the start; it reloads the rest of the file by itself. */ -}}
 {{- define "watchchain.readOnce" -}}
 {{- $read := (include "watchchain.file" . | fromJson).read -}}
 {{- pick $read "cluster" "state" "web" "lookup" "tracing" "lease" "log" "clustername" "omitlookup" "kubeqps" "kubeburst" "loglevel" "logformat" "metricsnameprefix" | toJson -}}
 {{- end -}}
 
-{{- /* Where no namespaces or selector are named, as -n and -l: {"namespaces": [...], "labelSelector": ...}; kwatchman's names count, too. */ -}}
+{{- /* Resource defaults, like -n and -l: {"namespaces": [...], "labelSelector": ...}; kwatchman's names count, too. */ -}}
 {{- define "watchchain.filter" -}}
 {{- $older := .Values.kwatchman.filter_by -}}
 {{- $namespaces := .Values.namespaces | default (without ($older.namespace | default "" | nospace | splitList ",") "") -}}

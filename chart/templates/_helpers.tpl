@@ -1,7 +1,7 @@
 {{- define "watchchain.name" -}}
 {{- $chart := .Values.nameOverride | default .Chart.Name -}}
 {{- $name := contains $chart .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $chart) -}}
-{{- /* A release may have dots in its name, or a digit first; a Service may not, before Kubernetes 1.36. */ -}}
+{{- /* A release name may contain dots or begin with a digit; a Service's may not, before Kubernetes 1.36. */ -}}
 {{- if regexMatch "^[0-9]" $name }}{{ $name = printf "w-%s" $name }}{{ end -}}
 {{- .Values.fullnameOverride | default $name | replace "." "-" | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
@@ -33,7 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- .Values.serviceAccount.name | default (ternary (include "watchchain.name" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
 
-{{- /* The Secret with the URL of the slack handler, if that is added; and the one with the page's token. */ -}}
+{{- /* The Secret with the slack handler's URL, if that handler is added; and the one with the page's token. */ -}}
 {{- define "watchchain.secret" -}}
 {{- .Values.slack.existingSecret | default (.Values.slack.webhookURL | empty | ternary "" (include "watchchain.name" .)) -}}
 {{- end -}}
@@ -42,7 +42,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- .Values.web.existingSecret | default (.Values.web.token | empty | ternary "" (include "watchchain.name" .)) -}}
 {{- end -}}
 
-{{- /* What configurations refer to as `${VAR}`. */ -}}
+{{- /* The variables that configurations refer to as `${VAR}`. */ -}}
 {{- define "watchchain.env" -}}
 {{- with include "watchchain.secret" . }}
 - name: SLACK_WEBHOOK_URL
@@ -69,7 +69,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end -}}
 
-{{- /* What the Secret of this release holds. */ -}}
+{{- /* The content of this release's Secret. */ -}}
 {{- define "watchchain.secrets" -}}
 {{- $values := dict -}}
 {{- with .Values.slack -}}

@@ -1,4 +1,4 @@
-{{- /* What roles call the built-in kinds, as src/source/built-in-kinds.ts has them (a test compares). The keys are singular, in lower case; plurals and short names are found too. */ -}}
+{{- /* The built-in kinds by their names in roles, as in src/source/built-in-kinds.ts (a test compares). Keys are singular, in lower case; plurals and short names are found, too. */ -}}
 {{- define "watchchain.kinds" -}}
 configmap: { group: '', resource: configmaps, short: cm }
 endpoints: { group: '', resource: endpoints, short: ep }
@@ -34,7 +34,7 @@ storageclass: { group: storage.k8s.io, resource: storageclasses, short: sc, name
 customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourcedefinitions, short: crd, namespaced: false }
 {{- end -}}
 
-{{- /* The entry of a kind, by the rules of the program: `widgets.shop.example.com` and apiVersion say the group; without one it is Kubernetes' own, which come last. */ -}}
+{{- /* The entry of a kind, by the program's rules: `widgets.shop.example.com` or apiVersion gives the group; without one the kind is a built-in one. */ -}}
 {{- define "watchchain.kind" -}}
 {{- $parts := splitn "." 2 (lower .wanted.kind) -}}
 {{- $name := $parts._0 -}}
@@ -53,7 +53,7 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{ toJson $found }}
 {{- end -}}
 
-{{- /* What is watched, as {"resources": [...]}: of every chain, or the Events that kubernetes-event-exporter's file asks for. */ -}}
+{{- /* The watched resources, as {"resources": [...]}: those of every chain, or the Events in kubernetes-event-exporter's file. */ -}}
 {{- define "watchchain.resources" -}}
 {{- $resources := list -}}
 {{- if hasKey . "receivers" -}}
@@ -68,7 +68,7 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{ toJson (dict "resources" $resources) }}
 {{- end -}}
 
-{{- /* One table for a list of tables is a list of one. */ -}}
+{{- /* Takes a single table as a list of one. */ -}}
 {{- define "watchchain.list" -}}
 {{ toJson (dict "list" (or (kindIs "slice" .) (not .) | ternary (. | default list) (list .))) }}
 {{- end -}}
@@ -84,9 +84,9 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{- end -}}
 
 {{- /*
-What is needed where, as {"namespaces": {"": {"apps/deployments": ["list", "watch"]}, "shop": {...}}}; "" is every namespace. The same
-as `watchchain rbac` prints for this configuration, kept equal by a test: the resources of every chain count; one that names no
-namespaces has the values' own; a pattern needs all of them; what all namespaces have is not said again of one; lookups are where something is watched.
+The permissions by namespace, as {"namespaces": {"": {"apps/deployments": ["list", "watch"]}, "shop": {...}}}; "" is every namespace. The same
+as `watchchain rbac` prints for this configuration, as checked by a test: the resources of every chain count; one without namespaces
+uses the values'; a pattern needs all namespaces; what is granted in all is not repeated for one; lookups are granted where something is watched.
 */ -}}
 {{- define "watchchain.access" -}}
 {{- $kinds := list (.Values.kinds | default dict) (include "watchchain.kinds" . | fromYaml) -}}
