@@ -1,5 +1,5 @@
-# Everything runs on Node 24, from the PATH or, where that one is older, from the locked packages of .toolchain.
-# Needs git, make and any Node from 20 up with its npm. `make` alone says what there is.
+# Everything runs on Node 24, from the PATH or, if that one is older, from the locked packages in .toolchain.
+# Needs git, make and any Node from 20 up with its npm. `make` alone lists the targets.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
@@ -7,27 +7,28 @@ path_node := $(shell node -p '(([a, b]) => a > 24 || (a == 24 && b >= 7))(proces
 toolchain := .toolchain/node_modules
 toolchain_stamp := $(if $(path_node),,$(toolchain)/.stamp)
 NODE := $(or $(path_node),$(CURDIR)/$(toolchain)/.bin/node)
-# glibc keeps what was freed apart for each thread: one heap for all is 20 MB less after a list of 20,000 pods, at no cost. The
+# glibc keeps freed memory separately for each thread: a single heap saves 20 MB after a list of 20,000 pods, at no cost. The
 # image sets the same.
 export MALLOC_ARENA_MAX := 1
-# Node takes the types out by WebAssembly, in each process and thread anew unless it keeps what came of it: a test file starts in half
-# of the time, and V8 has none to free in a thread that ends, which now and then ends the process (github.com/nodejs/node/issues/64500).
+# Node strips types with WebAssembly, again in each process and thread unless the result is cached. With the cache a test file
+# starts in half the time, and V8 has no WebAssembly to free in an ending thread, which sometimes ends the process
+# (github.com/nodejs/node/issues/64500).
 export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node
 export PATH := $(dir $(NODE)):$(CURDIR)/node_modules/.bin:$(PATH)
 
-# Defence in depth (SECURITY.md): reads anything, writes the state only, and starts programs only where the kubeconfig names one.
-# `make run SANDBOX=` goes without.
+# Defence in depth (SECURITY.md): reads anything, writes only the state, and starts programs only if the kubeconfig names one.
+# `make run SANDBOX=` turns it off.
 kubeconfigs = $(or $(KW_KUBECONFIG),$(subst :, ,$(KUBECONFIG)),$(HOME)/.kube/config)
 execs = $(shell grep -lsE '^[[:space:]-]*exec:' $(kubeconfigs))
 state := $(or $(WATCHCHAIN_STATE),$(or $(XDG_STATE_HOME),$(HOME)/.local/state)/watchchain)
-# From Node 25 on the network has to be allowed, too; 24 does not know the flag.
+# From Node 25 on, network access needs a flag, too, which 24 does not know.
 allow_net = $(shell $(NODE) --allow-net -p '"--allow-net"' 2>/dev/null)
 SANDBOX = --permission --disable-warning=SecurityWarning --allow-worker $(if $(execs),--allow-child-process) \
   --allow-fs-read=* "--allow-fs-write=$(state)*" \
   --disallow-code-generation-from-strings --disable-proto=delete $(allow_net)
 
 tests = $(shell find src handlers test bench docs -name '*.test.ts' -not -path 'test/cluster/*' -not -path 'test/node/*')
-# Two files at once; a test that hangs fails by itself.
+# Two files at once; a hanging test fails by itself.
 node_test := $(NODE) --test --test-concurrency=2 --test-timeout=300000 --test-reporter=./test/reporter.ts --test-reporter-destination=stdout
 
 .PHONY: help demo run test test-faults ok check format lint types docs generated-docs bench build control-plane test-cluster test-node deps node
@@ -79,7 +80,7 @@ test-cluster: deps ## the tests on the real control plane (KUBERNETES=1.34 for a
 	@dir=$$(test/control-plane/build.sh --print) || { status=$$?; test $$status = 69 -a -z "$$CI" && exit 0; exit $$status; }; \
 	WATCHCHAIN_CONTROL_PLANE=$$dir $(node_test) --test-concurrency=1 test/cluster/*.test.ts
 
-# In namespaces of its own: what the node takes and starts ends with the tests.
+# In separate namespaces, so that everything the node uses and starts ends with the tests.
 test-node: deps ## the image and the chart on a real node: kubelet, containerd, runc (Linux, root)
 	@dir=$$(test/node/build.sh --print) && plane=$$(test/control-plane/build.sh --print) || { status=$$?; test $$status = 69 -a -z "$$CI" && exit 0; exit $$status; }; \
 	WATCHCHAIN_NODE=$$dir WATCHCHAIN_CONTROL_PLANE=$$plane unshare --net --mount --pid --fork --kill-child --mount-proc \
