@@ -61,7 +61,7 @@ tables
 {{- end -}}
 
 {{- /*
-What the values `slack` and `web` add to .tables: the slack handler comes last; its URL and the page's token are in the environment.
+What the values `slack` and `web` add to .tables: the slack handler comes last; its URL and the page's token come as variables.
 A configuration that refers to ${SLACK_WEBHOOK_URL} or ${WEB_TOKEN} itself gets only the variable. Keys are spelled as in .tables,
 since a second spelling is refused.
 */ -}}

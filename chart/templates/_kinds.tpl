@@ -1,4 +1,4 @@
-{{- /* The built-in kinds by their names in roles, as in src/source/built-in-kinds.ts (a test compares). Keys are singular, in lower case; plurals and short names are found, too. */ -}}
+{{- /* The built-in kinds by their names in roles, as in src/source/built-in-kinds.ts (a test compares). Keys are singular, in lower case; plurals and short names work, too. */ -}}
 {{- define "watchchain.kinds" -}}
 configmap: { group: '', resource: configmaps, short: cm }
 endpoints: { group: '', resource: endpoints, short: ep }
@@ -34,7 +34,7 @@ storageclass: { group: storage.k8s.io, resource: storageclasses, short: sc, name
 customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourcedefinitions, short: crd, namespaced: false }
 {{- end -}}
 
-{{- /* The entry of a kind, by the program's rules: `widgets.shop.example.com` or apiVersion gives the group; without one the kind is a built-in one. */ -}}
+{{- /* The entry of a kind, by the program's rules: `widgets.shop.example.com` or apiVersion gives the group; without one, built-in kinds take precedence, since they come last. */ -}}
 {{- define "watchchain.kind" -}}
 {{- $parts := splitn "." 2 (lower .wanted.kind) -}}
 {{- $name := $parts._0 -}}
