@@ -1,4 +1,4 @@
-/** A Dockerfile's steps, followed without a container engine: each stage is a folder, and the last one is the image. */
+/** Follows a Dockerfile's steps without a container engine: each stage is a folder, and the last one is the image. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, readFile, stat } from 'node:fs/promises';
@@ -14,13 +14,13 @@ interface Step {
 }
 
 export interface Image {
-  /** The folder that stands for `/`. */
+  /** The folder that represents `/`. */
   readonly root: string;
   readonly env: Readonly<Record<string, string>>;
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly user: string;
-  /** Of org.opencontainers.image. */
+  /** Labels below org.opencontainers.image. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -29,7 +29,7 @@ const NOTHING = { env: {}, entrypoint: [], cmd: [], user: '', labels: {} };
 interface Surroundings {
   readonly workdir: Workdir;
   readonly context: string;
-  /** What `FROM watchchain` means. */
+  /** The image for `FROM watchchain`. */
   readonly base?: Image;
 }
 
@@ -58,7 +58,7 @@ export async function follow(file: string, { workdir, context, base }: Surroundi
         await copy(rest, { stages, context, root, cwd });
         break;
       case 'RUN':
-        // What a distribution installs is the machine's here.
+        // Uses the machine's Python instead of installing one.
         if (/^apt-get .* install .* python3 /.test(rest)) break;
         await run(rest, path.join(root, cwd));
         break;
@@ -106,7 +106,7 @@ function variablesOf(rest: string): Record<string, string> {
   return Object.fromEntries(pairs.map(([, name = '', quoted, plain]) => [name, quoted ?? plain ?? '']));
 }
 
-/** `COPY [--from=STAGE] SOURCE... TARGET`: of a folder, what is in it. */
+/** `COPY [--from=STAGE] SOURCE... TARGET`: for a folder, its content. */
 async function copy(
   rest: string,
   { stages, context, root, cwd }: { stages: ReadonlyMap<string, string>; context: string; root: string; cwd: string },
@@ -125,7 +125,7 @@ async function copy(
 
 async function run(command: string, cwd: string): Promise<void> {
   const bin = path.dirname(process.execPath);
-  // `make deps` has fetched the same packages a moment ago.
+  // `make deps` has just fetched the same packages.
   const env = {
     ...process.env,
     PATH: `${bin}:${process.env['PATH'] ?? ''}`,

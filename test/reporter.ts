@@ -1,4 +1,4 @@
-/** Node's spec reporter, whose closing counts begin with `# `, as TAP's do, whatever the terminal: scripts read them. */
+/** Node's spec reporter, but with final counts that begin with `# `, like TAP's, on any terminal: scripts read them. */
 import stream from 'node:stream';
 import { spec } from 'node:test/reporters';
 import type { TestEvent } from 'node:test/reporters';

@@ -1,4 +1,4 @@
-/** A command that ends by itself, in this process: a new one costs most of a second. */
+/** Runs a command that ends by itself in this process: a new process costs most of a second. */
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { CommandIo } from '../src/cli/command.ts';
@@ -11,7 +11,7 @@ export interface Said {
   readonly stderr: string;
 }
 
-/** @param io without it: nothing in the environment, nothing to read, and no terminal */
+/** @param io default: an empty environment, nothing to read, and no terminal */
 export async function runCommand(
   argv: readonly string[],
   { isTTY = false, ...io }: Partial<Pick<CommandIo, 'env' | 'stdin' | 'signal'>> & { readonly isTTY?: boolean } = {},

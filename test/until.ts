@@ -3,7 +3,7 @@ import { PATIENCE_MS } from '../src/testing/waiters.ts';
 
 const LOOK_EVERY_MS = 20;
 
-/** Resolves when the condition holds, for what tells nobody that it has changed. Rejects after `patienceMs`. */
+/** Polls until the condition holds, for state that has no notifications. Rejects after `patienceMs`. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,

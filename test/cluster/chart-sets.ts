@@ -1,6 +1,6 @@
 /** Sets of values that the tests of the chart render, apply and compare. */
 
-/** config.toml as text, in another spelling than ours. */
+/** config.toml as text, in another spelling. */
 const TEXT = `# Who was told.
 [cluster]
 name = "prod-eu"
@@ -80,7 +80,7 @@ export const SETS = {
   openshift: { openshift: true, networkPolicy: { create: true } },
   'own-volume': { persistence: { storageClassName: '-' } },
   ephemeral: { persistence: { enabled: false }, rbac: { create: false } },
-  // What needs the kinds of the Prometheus operator.
+  // Needs the kinds of the Prometheus operator.
   monitoring: {
     serviceMonitor: { create: true, labels: { release: 'prometheus' } },
     prometheusRule: { create: true, labels: { release: 'prometheus' } },

@@ -1,7 +1,7 @@
 /**
- * A real control plane for a test: etcd and kube-apiserver, and where asked for the controllers, the scheduler and kwok, which
- * plays the nodes and their kubelets. Each lives in a folder of its own, listens on ports that the system picked, and ends with
- * the test. `make control-plane` builds it.
+ * A real control plane for a test: etcd and kube-apiserver, and on request the controllers, the scheduler and kwok, which
+ * simulates nodes and their kubelets. Each has its own folder, listens on free ports, and ends with the test.
+ * `make control-plane` builds it.
  */
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync, randomInt } from 'node:crypto';
@@ -17,19 +17,19 @@ import { Daemon } from './daemon.ts';
 import { programs } from './programs.ts';
 import { until } from '../until.ts';
 
-/** A list repeats the flag. */
+/** A flag with a list is repeated. */
 type Flags = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 export interface ControlPlaneOptions {
-  /** Users beside `admin`, who may do nothing until a role is bound to them. */
+  /** Users besides `admin`, without any rights until a role is bound to them. */
   readonly users?: readonly string[];
-  /** kube-controller-manager, kube-scheduler, and kwok with a node of its own: pods run. `elsewhere`: on nodes that the caller adds. */
+  /** Run pods: with kube-controller-manager, kube-scheduler, and kwok with a node. `elsewhere`: on nodes that the caller adds. */
   readonly pods?: 'kwok' | 'elsewhere';
   /** More flags for kube-apiserver. */
   readonly apiServerFlags?: Flags;
 }
 
-/** One request as the audit log has it. */
+/** One request in the audit log. */
 export interface AuditedRequest {
   readonly verb: string;
   readonly uri: string;
@@ -85,7 +85,7 @@ export class ControlPlane implements AsyncDisposable {
     this.url = `https://127.0.0.1:${secure}`;
   }
 
-  /** Folder, ports, keys and files; nothing runs yet. */
+  /** Prepares folder, ports, keys and files; nothing runs yet. */
   static async prepare(options: ControlPlaneOptions): Promise<ControlPlane> {
     const dir = await mkdtemp(path.join(tmpdir(), 'watchchain-control-plane-'));
     const ports = [await freePort(), await freePort(), await freePort()] satisfies [number, number, number];
@@ -116,7 +116,7 @@ export class ControlPlane implements AsyncDisposable {
     if (this.#options.pods === 'kwok') await this.#startKwok();
   }
 
-  /** Starts kube-apiserver on the port that it had before, if any; resolves when it is ready. */
+  /** Starts kube-apiserver, on the same port as before if restarted; resolves when it is ready. */
   async startApiServer(): Promise<void> {
     const daemon = this.#run('kube-apiserver', {
       'etcd-servers': `http://127.0.0.1:${this.#ports.etcd}`,
@@ -137,12 +137,12 @@ export class ControlPlane implements AsyncDisposable {
     await this.#running(daemon, 'kube-apiserver is ready', () => this.#ready());
   }
 
-  /** As `kill -9`: every watch breaks in mid-stream, and nobody says goodbye. */
+  /** Like `kill -9`: every watch breaks in mid-stream, without a clean end. */
   async killApiServer(): Promise<void> {
     await this.#daemons.get('kube-apiserver')?.kill();
   }
 
-  /** etcd forgets every revision but the newest. A watch cache may still know them: see `--watch-cache=false`. */
+  /** Makes etcd forget every revision but the newest. A watch cache may still know them: see `--watch-cache=false`. */
   async compact(): Promise<void> {
     const { header } = (await this.#etcd('range', { key: Buffer.from('/').toString('base64') })) as {
       header: { revision: string };
@@ -150,7 +150,7 @@ export class ControlPlane implements AsyncDisposable {
     await this.#etcd('compaction', { revision: header.revision, physical: true });
   }
 
-  /** What the tests of `test/e2e` need: the admin's way in, or a user's. */
+  /** Access for the tests of `test/e2e`, as the admin or a user. */
   async access(user = 'admin', token = tokenOf(user)): Promise<ClusterAccess> {
     const ca = await readFile(this.file('certs/apiserver.crt'), 'utf8');
     const kubeconfig = this.file(`${user.replaceAll(/[^\w-]/g, '-')}.kubeconfig`);
@@ -172,7 +172,7 @@ export class ControlPlane implements AsyncDisposable {
     return { url: this.url, kubeconfig, token, ca };
   }
 
-  /** Runs kubectl as the admin and answers its stdout. Throws with its stderr. */
+  /** Runs kubectl as the admin and returns its stdout. Throws with its stderr. */
   kubectl(...args: readonly string[]): Promise<string> {
     return this.#kubectl(args, '');
   }
@@ -184,7 +184,7 @@ export class ControlPlane implements AsyncDisposable {
     return this.#kubectl(['apply', '--server-side', '-f', '-', ...args], text);
   }
 
-  /** The requests of `user` that were answered so far, oldest first. */
+  /** The answered requests of `user` so far, oldest first. */
   async requestsOf(user: string): Promise<readonly AuditedRequest[]> {
     const lines = (await readFile(this.file('audit.log'), 'utf8')).split('\n').filter((line) => line.endsWith('}'));
     const events = lines.map((line) => JSON.parse(line) as AuditEvent);
@@ -197,7 +197,7 @@ export class ControlPlane implements AsyncDisposable {
     return path.join(this.#dir, name);
   }
 
-  /** One that was built with the control plane. */
+  /** The path of a program that was built with the control plane. */
   program(name: string): string {
     return path.join(this.#bin, name);
   }
@@ -228,7 +228,7 @@ export class ControlPlane implements AsyncDisposable {
     );
   }
 
-  /** kwok's own files that say how a node or a pod of it comes up and goes. */
+  /** kwok's own files for the life cycle of its nodes or pods. */
   async #stages(kind: string): Promise<string[]> {
     const folder = path.join(this.#bin, 'stages', kind);
     const files = await readdir(folder);
@@ -249,7 +249,7 @@ export class ControlPlane implements AsyncDisposable {
         return condition().catch(() => false);
       });
     } catch (cause) {
-      // What it waited for may be what failed: etcd, whose port was taken.
+      // It may have failed because of another: etcd, whose port was taken.
       const ended = [...this.#daemons.values()].filter((other) => other !== daemon && !other.running);
       const words = await Promise.all([daemon, ...ended].map(async (one) => `${one.name}:\n${await one.lastWords()}`));
       throw new Error(`${String(cause)}\n${words.join('\n')}`, { cause });
@@ -265,7 +265,7 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   async #ready(): Promise<boolean> {
-    // It signs its own certificate while it starts: nothing but readiness is asked without checking it.
+    // It signs its own certificate while starting: only readiness is asked without checking it.
     const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
     try {
       const headers = { authorization: `Bearer ${tokenOf('admin')}` };
@@ -287,7 +287,7 @@ export class ControlPlane implements AsyncDisposable {
   }
 }
 
-/** The fields of an audit.k8s.io/v1 Event that the tests look at. */
+/** The fields of an audit.k8s.io/v1 Event that the tests use. */
 interface AuditEvent {
   readonly user: { readonly username: string };
   readonly verb: string;
@@ -300,8 +300,8 @@ function tokenOf(user: string): string {
 }
 
 /**
- * A free port that no connection takes before the program listens, or while it is restarted: it lies below those that Linux and
- * macOS give to connections (from 32768 and 49152 on). These programs cannot be asked which port the system gave them.
+ * A free port that no connection takes before the program listens, or while it is restarted: it is below the range that Linux and
+ * macOS use for connections (from 32768 and 49152 on). These programs cannot report a port chosen by the system.
  */
 async function freePort(): Promise<number> {
   const port = randomInt(10_000, 32_768);

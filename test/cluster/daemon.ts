@@ -1,4 +1,4 @@
-/** A program that a test keeps running: its output goes to a file, and it never outlives the test. */
+/** A long-running program of a test: its output goes to a file, and it never outlives the test. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
@@ -27,7 +27,7 @@ export class Daemon {
     return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** As `kill -9`. Resolves when the process is gone. */
+  /** Like `kill -9`. Resolves when the process is gone. */
   async kill(): Promise<void> {
     process.off('exit', this.#kill);
     if (!this.running) return;
@@ -36,7 +36,7 @@ export class Daemon {
     await gone;
   }
 
-  /** What it said last, for an error message. */
+  /** The end of its output, for an error message. */
   async lastWords(): Promise<string> {
     const lines = (await readFile(this.#logFile, 'utf8')).trimEnd().split('\n');
     return lines.slice(-LAST_LINES).join('\n');

@@ -1,4 +1,4 @@
-/** What the running program says of itself over HTTP. */
+/** What the running program reports over HTTP. */
 import type { Program } from '../e2e/program.ts';
 import { until } from '../until.ts';
 

@@ -1,4 +1,4 @@
-/** The chart as helm renders and judges it: no cluster is needed. `make control-plane` builds helm. */
+/** Runs helm on the chart. No cluster is needed. `make control-plane` builds helm. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -27,7 +27,7 @@ export interface HelmAnswer {
   readonly stderr: string;
 }
 
-/** Runs helm; values, where it takes some, go to its stdin. */
+/** Runs helm; values, if any, go to its stdin. */
 export async function helm(args: readonly string[], values?: object): Promise<HelmAnswer> {
   const given = values === undefined ? args : [...args, '--values', '-'];
   const child = spawn(path.join(programs('test-cluster'), 'helm'), given, {
@@ -40,14 +40,14 @@ export async function helm(args: readonly string[], values?: object): Promise<He
   return { code, stdout, stderr };
 }
 
-/** {@link helm} as the admin of a control plane; throws with what it says. */
+/** {@link helm} as the admin of a control plane; throws with helm's message. */
 export async function helmOn(plane: ControlPlane, args: readonly string[], values?: object): Promise<void> {
   const { kubeconfig } = await plane.access();
   const { code, stdout, stderr } = await helm([...args, '--kubeconfig', kubeconfig], values);
   if (code !== 0) throw new Error(stdout + stderr);
 }
 
-/** `helm template` of the release `prod` in `monitoring`; throws with what helm says. */
+/** `helm template` of the release `prod` in `monitoring`; throws with helm's message. */
 export async function renderedText(values: object, ...flags: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await helm(
     ['template', 'prod', CHART, '--namespace', 'monitoring', ...flags],
@@ -65,7 +65,7 @@ export async function rendered(values: object, ...flags: readonly string[]): Pro
   });
 }
 
-/** The mounted configuration, out of its ConfigMap or its Secret. */
+/** The mounted configuration, from its ConfigMap or its Secret. */
 export function configOf(manifests: readonly Manifest[]): { readonly name: string; readonly text: string } {
   for (const { data, stringData } of manifests) {
     const entries = Object.entries((data ?? stringData ?? {}) as Record<string, string>);

@@ -1,4 +1,4 @@
-/** The chart's installation `prod` in `monitoring`, and the processes of its pods: same command, file, variables and account, on this machine. */
+/** The chart's release `prod` in `monitoring`, and its pods as local processes: same command, file, variables and account. */
 import assert from 'node:assert/strict';
 import { MountedVolume } from '../../src/testing/mounted-volume.ts';
 import { Program, type Workdir } from '../e2e/program.ts';
@@ -6,7 +6,7 @@ import type { ControlPlane } from './control-plane.ts';
 import { rendered, type Container, type Manifest, type PodSpec, type StatefulSet } from './helm.ts';
 
 const NAME = 'prod-watchchain';
-/** Whom its processes are to the cluster. */
+/** The account of its processes in the cluster. */
 export const ACCOUNT = `system:serviceaccount:monitoring:${NAME}`;
 
 /** Applies what helm renders, as `helm install` would. */
@@ -17,12 +17,12 @@ export async function apply(plane: ControlPlane, values: object): Promise<readon
   return manifests;
 }
 
-/** What is installed now. */
+/** An object of the release, as installed now. */
 async function manifest(plane: ControlPlane, kind: string, name: string): Promise<Manifest> {
   return JSON.parse(await plane.kubectl('get', kind, name, '-n', 'monitoring', '-o', 'json')) as Manifest;
 }
 
-/** The files of the mounted configuration, as the kubelet reads them: out of a ConfigMap, or out of a Secret. */
+/** The files of the mounted configuration, as the kubelet reads them from a ConfigMap or a Secret. */
 export async function mountedFiles(plane: ControlPlane): Promise<Readonly<Record<string, string>>> {
   const { volumes = [] } = await podSpec(plane);
   const { configMap, secret } = volumes.find(({ name }) => name === 'config') ?? {};
@@ -47,13 +47,13 @@ export interface Pod {
   readonly volume: MountedVolume;
   readonly kubeconfig: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Where the volume and the state are here. */
+  /** The arguments, with local paths for the volume and the state. */
   here(args: readonly string[]): readonly string[];
-  /** Its container, as the StatefulSet has it. */
+  /** Starts its container, as defined in the StatefulSet. */
   start(): Promise<Program>;
 }
 
-/** What the pod has: the ConfigMap's file, the Secret's variables, the account's token, and a state that outlives it. */
+/** Provides what the pod has: the ConfigMap's file, the Secret's variables, the account's token, and a state that outlives it. */
 export async function asThePod(plane: ControlPlane, workdir: Workdir): Promise<Pod> {
   const container = async () => (await podSpec(plane)).containers[0];
   const volume = await MountedVolume.mount(workdir.file('etc'), await mountedFiles(plane));
@@ -83,7 +83,7 @@ async function variables(plane: ControlPlane, { env = [] }: Container): Promise<
   return Object.fromEntries(await Promise.all(read)) as Record<string, string>;
 }
 
-/** Fails where the API server refused its account anything. */
+/** Fails if the API server refused its account anything. */
 export async function neverRefused(plane: ControlPlane): Promise<void> {
   const requests = await plane.requestsOf(ACCOUNT);
   assert.ok(requests.length > 0);

@@ -1,4 +1,4 @@
-/** kubeconform on the schemas that an API server publishes: nothing is fetched from anywhere else. */
+/** Runs kubeconform with the schemas that an API server publishes: nothing is fetched from elsewhere. */
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -18,7 +18,7 @@ interface GroupVersionKind {
   readonly kind: string;
 }
 
-/** `file` relative to the schemas: what kubeconform calls a resource. */
+/** The schema file of a resource, in kubeconform's template syntax. */
 const LOCATION = '{{ .Group }}_{{ .ResourceAPIVersion }}_{{ .ResourceKind }}.json';
 
 /** What kubeconform finds wrong with the manifests: `Kind/name: message`. */
@@ -31,7 +31,7 @@ export async function kubeconform(plane: ControlPlane, manifests: readonly Manif
   await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests }));
   const args = ['-strict', '-verbose', '-output', 'json', '-schema-location', path.join(folder, LOCATION), file];
   const run = promisify(execFile)(plane.program('kubeconform'), args, { maxBuffer: 64 * 1024 * 1024 });
-  // It ends with 1 where it finds something.
+  // It exits with 1 if it finds something.
   const { stdout } = await run.catch((error: { readonly stdout: string }) => error);
   const { resources } = JSON.parse(stdout) as {
     readonly resources: readonly { kind: string; name: string; status: string; msg: string }[];
@@ -43,11 +43,11 @@ export async function kubeconform(plane: ControlPlane, manifests: readonly Manif
     .map(({ kind, name, msg, status }) => `${kind}/${name}: ${msg || status}`);
 }
 
-/** A file for each kind of a version, with the whole of what it refers to. */
+/** A self-contained file for each kind of a version. */
 async function writeSchemas(plane: ControlPlane, apiVersion: string, folder: string): Promise<void> {
   const document = apiVersion.includes('/') ? `/openapi/v3/apis/${apiVersion}` : `/openapi/v3/api/${apiVersion}`;
   let text = '';
-  // That of a CustomResourceDefinition is published a little after it is established.
+  // The schema of a CustomResourceDefinition is published a little after it is established.
   await until(`${document} is published`, async () => {
     text = await plane.kubectl('get', '--raw', document).catch(() => '');
     return text !== '';
@@ -63,7 +63,7 @@ async function writeSchemas(plane: ControlPlane, apiVersion: string, folder: str
   }
 }
 
-/** The API server's schemas leave unknown fields to itself. */
+/** The API server's schemas allow unknown fields, which the server itself checks. */
 function strict<T>(value: T): T {
   if (Array.isArray(value)) return value.map(strict) as T;
   if (typeof value !== 'object' || value === null) return value;

@@ -17,7 +17,7 @@ const KINDS: readonly Kind[] = [
   { group: 'project.openshift.io', plural: 'projects', kind: 'Project', scope: 'Cluster' },
 ];
 
-/** Objects of these kinds, as clusters wrote them. */
+/** Objects of these kinds, recorded from clusters. */
 export const RECORDED = path.join(import.meta.dirname, 'openshift-recorded.yaml');
 
 export const CRDS = KINDS.map(({ group, plural, kind, shortNames = [], scope = 'Namespaced' }) => ({
@@ -25,7 +25,7 @@ export const CRDS = KINDS.map(({ group, plural, kind, shortNames = [], scope = '
   kind: 'CustomResourceDefinition',
   metadata: {
     name: `${plural}.${group}`,
-    // The API server lets nobody else have groups of Kubernetes; these it does not know.
+    // The API server protects groups of Kubernetes, also these, which it does not know.
     annotations: { 'api-approved.kubernetes.io': 'unapproved, test' },
   },
   spec: {

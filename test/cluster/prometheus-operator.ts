@@ -1,5 +1,5 @@
 /**
- * The two kinds of the Prometheus operator that the chart makes, as far as it fills them in; the names and types are those of the
+ * The two kinds of the Prometheus operator that the chart creates, with the fields it sets; names and types are from the
  * operator's own CustomResourceDefinitions (monitoring.coreos.com/v1).
  */
 const STRING = { type: 'string' };

@@ -1,4 +1,4 @@
-/** What Prometheus makes of our metrics and rules, by its own tool. No cluster is needed. `make control-plane` builds it. */
+/** Checks our metrics and rules with Prometheus' own tool. No cluster is needed. `make control-plane` builds it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { programs } from './programs.ts';
 
 export const RULES = path.resolve(import.meta.dirname, '../../chart/files/alerts.yaml');
 
-/** Throws with what promtool prints, unless it is content. */
+/** Throws with promtool's output if it fails. */
 export async function promtool(args: readonly string[], stdin = ''): Promise<void> {
   const child = spawn(path.join(programs('test-cluster'), 'promtool'), args, { env: { HOME: '/nonexistent' } });
   const exit = once(child, 'close');
@@ -30,18 +30,18 @@ async function ruleNamed(name: string): Promise<Alert> {
 
 /** An alert as it is sent. */
 export interface Firing {
-  /** Of the series that it is about. */
+  /** The labels of the series it is about. */
   readonly labels: Readonly<Record<string, string>>;
   readonly summary: string;
 }
 
-/** What Prometheus would have scraped, once a minute. */
+/** What Prometheus would have scraped once a minute. */
 export class Recording {
   readonly #startMs: number;
   readonly #series = new Map<string, string[]>();
   #minutes = 0;
 
-  /** @param startMs of the first scrape, milliseconds since the epoch */
+  /** @param startMs time of the first scrape, milliseconds since the epoch */
   constructor(startMs: number) {
     this.#startMs = startMs;
   }
@@ -57,7 +57,7 @@ export class Recording {
     this.#minutes++;
   }
 
-  /** Throws unless no alert fired after `quietUntil` minutes, and `alert` does, and says so, at the end. */
+  /** Throws unless no alert fires at minute `quietUntil`, and `alert` fires at the end, with these labels and summary. */
   async assertFires(alert: string, { labels, summary }: Firing, quietUntil: number, workdir: Workdir): Promise<void> {
     const { labels: own, annotations } = await ruleNamed(alert);
     const group = {
@@ -77,7 +77,7 @@ export class Recording {
     await promtool(['test', 'rules', await workdir.write('alerts.test.json', JSON.stringify(file))]);
   }
 
-  /** A series that is no longer there ends at once, as it does when a scrape goes without it. */
+  /** A series that is no longer there ends at once, as when it is missing from a scrape. */
   #padded(values: readonly string[]): string {
     return [...values, ...Array.from({ length: this.#minutes - values.length }, () => 'stale')].join(' ');
   }

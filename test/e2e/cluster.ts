@@ -1,4 +1,4 @@
-/** What a test does to a cluster, over the API that the embedded and the real server share. */
+/** A test's actions on a cluster, over the API that the embedded and the real server share. */
 import { Agent, request } from 'undici';
 import type { Manifest } from '../../src/change.ts';
 
@@ -11,7 +11,7 @@ export interface ClusterAccess {
   readonly ca?: string;
 }
 
-/** Where each kind that the tests write lives. */
+/** The API path of each kind that the tests write. */
 const PATHS: Readonly<Record<string, { readonly api: string; readonly resource: string }>> = {
   Deployment: { api: 'apis/apps/v1', resource: 'deployments' },
   StatefulSet: { api: 'apis/apps/v1', resource: 'statefulsets' },
@@ -36,7 +36,7 @@ export class TestCluster implements AsyncDisposable {
     return this.#send('POST', `${collection(kind, namespace)}?fieldManager=${manager}`, manifest);
   }
 
-  /** JSON merge patch, as `kubectl patch --type merge`. */
+  /** JSON merge patch, like `kubectl patch --type merge`. */
   patch(
     kind: string,
     name: string,
@@ -86,7 +86,7 @@ function collection(kind: string, namespace: string): string {
   return `${place.api}/namespaces/${namespace}/${place.resource}`;
 }
 
-/** A deployment as `kubectl create deployment` makes it. */
+/** A deployment like one from `kubectl create deployment`. */
 export function deployment(
   name: string,
   image = 'nginx:1.7.9',

@@ -1,7 +1,7 @@
 /**
- * The image's last stage as a container would run it, in a network of its own: started by test/dockerfile.test.ts under
- * `unshare --net --mount`, with the folder that stands for `/` and a folder with `etc` and `state`. The root is read-only, the user
- * is nobody's, and the API server, which runs here, is all that there is to reach. Prints how it ended, as JSON.
+ * Runs the image's last stage like a container, in its own network: started by test/dockerfile.test.ts under
+ * `unshare --net --mount`, with the folder that represents `/` and a folder with `etc` and `state`. The root is read-only, the user is nobody's, and only
+ * the API server, which runs here, can be reached. Prints how it ended, as JSON.
  */
 import { execFileSync } from 'node:child_process';
 import { startApiServer } from '../../src/testing/api-server.ts';
@@ -29,7 +29,7 @@ await using program = new Program(
   {
     main,
     flags,
-    // The image's own Node in the place of ours.
+    // Runs the image's own Node instead of ours.
     under: ['sh', '-c', `shift; exec chroot --userspec=${user} ${root} ${node} "$@"`, 'sh'],
     env: { WATCHCHAIN_STATE: '/var/lib/watchchain', NODE_ENV: 'production' },
   },

@@ -1,23 +1,23 @@
-/** Never two at once, on any API server: the program with a Lease, as several processes on one folder. */
+/** The program with a Lease, as several processes on one folder, on any API server: never two at once. */
 import assert from 'node:assert/strict';
 import { startReceiver } from '../../src/testing/receiver.ts';
 import { deployment, TestCluster, type ClusterAccess } from './cluster.ts';
 import { kwatchmanConfig, messages, startProgram } from './main-job.ts';
 import type { Program, Workdir } from './program.ts';
 
-/** kwatchman's own, and a Lease; what happened meanwhile is told one by one. */
+/** kwatchman's configuration with a Lease; what happened meanwhile is sent one by one. */
 export function leaseConfig(webhookURL: string, durationS: number): string {
   const lease = `[lease]\nname = "hand-over"\nduration = "${durationS}s"\n`;
   return `whileAway = "each"\n${kwatchmanConfig(webhookURL, ['deployment'])}${lease}`;
 }
 
-/** From the signal to the one until the other one watches, milliseconds. */
+/** From the signal to one process until the other watches, milliseconds. */
 export interface HandOverTimes {
   readonly cleanMs: number;
   readonly crashMs: number;
 }
 
-/** One stops while a second waits, and that one dies while a third does; the cluster changes meanwhile. */
+/** One stops while a second waits, then the second dies while a third waits; the cluster changes meanwhile. */
 export async function handOver(access: ClusterAccess, workdir: Workdir, durationS: number): Promise<HandOverTimes> {
   await using cluster = new TestCluster(access);
   await using slack = await startReceiver(() => ({ body: 'ok' }));
@@ -60,7 +60,7 @@ export async function handOver(access: ClusterAccess, workdir: Workdir, duration
   return { cleanMs, crashMs };
 }
 
-/** It says who holds the Lease, and is not ready for that. */
+/** Asserts that it reports who holds the Lease, and is therefore not ready. */
 export async function standsBy(program: Program): Promise<void> {
   await program.until('waiting', ({ stderr }) => /"Waiting for the lease"/.test(stderr));
   const answer = await fetch(`${program.url()}/readyz`);

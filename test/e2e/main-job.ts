@@ -8,7 +8,7 @@ import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver
 import { deployment, TestCluster, type ClusterAccess } from './cluster.ts';
 import { Program, type ProgramOptions, Workdir } from './program.ts';
 
-/** The file that kwatchman's own documentation shows, with the Slack receiver of the test. */
+/** The example from kwatchman's own documentation, with the test's Slack receiver. */
 export function kwatchmanConfig(
   webhookURL: string,
   kinds = ['deployment', 'service', 'statefulset', 'daemonset', 'ingress'],
@@ -34,7 +34,7 @@ export interface SlackAttachment {
   readonly footer?: string;
 }
 
-/** The one attachment of each message, in the order in which they arrived. */
+/** The only attachment of each message, in order of arrival. */
 export function messages(slack: CapturedReceiver): SlackAttachment[] {
   return slack.requests.map(({ body }) => {
     const { attachments } = JSON.parse(body) as { attachments: SlackAttachment[] };
@@ -44,7 +44,7 @@ export function messages(slack: CapturedReceiver): SlackAttachment[] {
   });
 }
 
-/** How the program is started in these tests. */
+/** Starts the program as these tests do. */
 export function startProgram(workdir: Workdir, access: ClusterAccess, options: StartOptions = {}): Program {
   const { state = workdir.file('state'), ...others } = options;
   const args = ['run', '-c', workdir.file('config.toml'), '-k', access.kubeconfig];

@@ -1,4 +1,4 @@
-/** The program as its users start it: a process with a config file, a kubeconfig and a state folder. */
+/** The program as users start it: a process with a config file, a kubeconfig and a state folder. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
@@ -15,7 +15,7 @@ export interface Exit {
   readonly stderr: string;
 }
 
-/** A folder of its own for a test, removed when it goes out of scope. */
+/** A test's own folder, removed when it goes out of scope. */
 export class Workdir implements AsyncDisposable {
   readonly path: string;
   private constructor(folder: string) {
@@ -35,7 +35,7 @@ export class Workdir implements AsyncDisposable {
     return this.file(name);
   }
 
-  /** As an operator does who is told to. */
+  /** Moves a file away, as operators are told to do. */
   async moveAway(name: string): Promise<void> {
     await rename(this.file(name), `${this.file(name)}.old`);
   }
@@ -50,13 +50,13 @@ export interface ProgramOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** The entry point; default: the sources of this checkout. */
   readonly main?: string;
-  /** Node's own, before the entry point. */
+  /** Node's own flags, before the entry point. */
   readonly flags?: readonly string[];
-  /** A command that becomes the program after it has changed what it may do, such as `prlimit --nofile=64`. */
+  /** A command that limits itself and then executes the program, such as `prlimit --nofile=64`. */
   readonly under?: readonly string[];
 }
 
-/** Where not even root can make one. */
+/** A path where not even root can create a folder. */
 const NO_FOLDER = '/dev/null';
 
 export class Program implements AsyncDisposable {
@@ -67,7 +67,7 @@ export class Program implements AsyncDisposable {
   readonly #news = new EventTarget();
 
   constructor(args: readonly string[], options: ProgramOptions = {}) {
-    // Nothing of the tester's own environment may decide: no KUBECONFIG, no KW_*, no HOME with a kubeconfig in it.
+    // The developer's own environment must not matter: no KUBECONFIG, no KW_*, no HOME with a kubeconfig.
     const { PATH, NODE_COMPILE_CACHE } = process.env;
     const env = { PATH, NODE_COMPILE_CACHE, HOME: options.cwd ?? NO_FOLDER, ...options.env };
     const { under = [], flags = [], main = MAIN } = options;
@@ -94,7 +94,7 @@ export class Program implements AsyncDisposable {
     return this.#child.pid ?? 0;
   }
 
-  /** Everything printed so far fulfils `condition`, or an error with what was printed. */
+  /** Resolves when the output so far fulfils `condition`; rejects with the output. */
   async until(what: string, condition: (program: Program) => boolean): Promise<void> {
     const deadline = AbortSignal.timeout(PATIENCE_MS);
     while (!condition(this)) {
@@ -105,7 +105,7 @@ export class Program implements AsyncDisposable {
     }
   }
 
-  /** All scopes are listed and watched. */
+  /** Resolves when all scopes are listed and watched. */
   async ready(): Promise<void> {
     await this.until('listening', ({ stderr }) => /"Listening"/.test(stderr));
     const url = `${this.url()}/readyz`;
@@ -126,7 +126,7 @@ export class Program implements AsyncDisposable {
     return `http://${address?.[1] ?? address?.[2]}`;
   }
 
-  /** As `| head` does when it has seen enough. */
+  /** Like `| head` when it has seen enough. */
   closeStdout(): void {
     this.#child.stdout?.destroy();
   }
@@ -135,7 +135,7 @@ export class Program implements AsyncDisposable {
     return this.#exit;
   }
 
-  /** What it prints fills the pipe, and then nobody takes it. */
+  /** Stops reading, so that its output fills the pipe. */
   pauseStdout(): void {
     this.#child.stdout?.pause();
   }
@@ -144,7 +144,7 @@ export class Program implements AsyncDisposable {
     this.#child.stdout?.resume();
   }
 
-  /** One that it may survive. */
+  /** Sends a signal that it may survive. */
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

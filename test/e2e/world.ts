@@ -1,4 +1,4 @@
-/** An embedded cluster, a Slack receiver and the app between them, in this process: the quick way through the public door. */
+/** An embedded cluster, a Slack receiver and the app between them, in this process: a quick end-to-end test. */
 import { PassThrough } from 'node:stream';
 import { createApp, type App } from '../../src/app.ts';
 import { loadHandler } from '../../src/chain/load.ts';
@@ -18,14 +18,14 @@ import { Workdir } from './program.ts';
 export type Respond = (request: CapturedRequest, n: number) => ReceiverAnswer;
 
 export interface RunOptions {
-  /** The config file's text; default: kwatchman's own, towards the world's receiver. */
+  /** The config file's text; default: kwatchman's example, with the world's receiver. */
   readonly config?: string;
   /** The config file's name: another tool's may end in `.yaml`. Default `config.toml`. */
   readonly file?: string;
-  /** How another tool's file is read. */
+  /** Options for reading another tool's file. */
   readonly reading?: Pick<LoadOptions, 'lenient' | 'repeats'>;
   readonly overrides?: { readonly namespace?: string; readonly labelSelector?: string };
-  /** Survives the app, for restarts; default: in memory. */
+  /** Keep the state after the app stops, for restarts; default: in memory. */
   readonly keepState?: boolean;
   readonly listen?: string;
   /** Default: the system's. */
@@ -40,7 +40,7 @@ export interface Running extends AsyncDisposable {
   entries(): Record<string, unknown>[];
   /** The service's own log so far. */
   serviceLog(): string;
-  /** Another text for the config file, and the app told of it. */
+  /** Rewrites the config file, and makes the app reload it. */
   reload(config: string): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export class World implements AsyncDisposable {
     return new World(await startApiServer(cluster), await startReceiver(respond), await Workdir.make());
   }
 
-  /** The app, with every scope listed and watched. */
+  /** Starts the app; resolves when every scope is listed and watched. */
   async run(options: RunOptions = {}): Promise<Running> {
     const name = options.file ?? 'config.toml';
     const file = await this.workdir.write(name, options.config ?? kwatchmanConfig(this.slack.url));

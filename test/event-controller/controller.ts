@@ -1,4 +1,4 @@
-/** What the tests of the Event Controller's acceptance list share. Their numbers are the list's. */
+/** Shared by the tests of the Event Controller's acceptance list, whose numbers they use. */
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
@@ -24,7 +24,7 @@ export const ROUTES = {
   kind: 'Route',
   namespaced: true,
 } as const;
-/** As OpenShift 3 has them. */
+/** As in OpenShift 3. */
 export const LEGACY_ROUTES = { ...ROUTES, group: '', root: '/oapi' } as const;
 
 export function route(name: string, namespace = 'demo', apiVersion = 'route.openshift.io/v1'): object {
@@ -39,7 +39,7 @@ export interface Given {
   readonly serviceAccountDir?: string;
 }
 
-/** What a configuration of theirs means. */
+/** Loads a configuration of the Event Controller. */
 export async function load({ env = {}, ini, serviceAccountDir = '/nonexistent' }: Given): Promise<Config> {
   await using workdir = await Workdir.make();
   const file = ini === undefined ? NO_FILE : await workdir.write('config.ini', ini);
@@ -65,13 +65,13 @@ export function environmentFor(server: ApiServer): NodeJS.ProcessEnv {
 
 export interface Controller {
   readonly app: App;
-  /** Each line of the log, without its time. */
+  /** Each line of the log, without timestamps. */
   lines(): string[];
-  /** Resolves with the first line in which the pattern is found. Rejects after 20 s. */
+  /** Resolves with the first line that matches the pattern. Rejects after 20 s. */
   line(pattern: RegExp): Promise<string>;
 }
 
-/** The service in this process, until the test ends. `state` survives it. */
+/** Starts the service in this process, until the test ends. `state` is kept. */
 export async function start(
   t: TestContext,
   given: Given & { readonly state?: string; readonly clock?: Clock },
@@ -83,7 +83,7 @@ export async function start(
   const level: LogLevel = config.log.level ?? 'info';
   const log = createLogger({ level, format: 'python', color: false, stream: out });
   for (const warning of config.warnings) log.warn('Something in the configuration works otherwise here', { warning });
-  // A plug-in inherits the environment of the process.
+  // Plug-ins inherit the environment of the process.
   const pythonPath = process.env['PYTHONPATH'];
   process.env['PYTHONPATH'] = given.env?.['PYTHONPATH'] ?? '';
   const app = createApp({
@@ -121,7 +121,7 @@ export async function start(
   };
 }
 
-/** `watchchain --compat event-controller ARGS`, when it ends by itself. */
+/** Runs `watchchain --compat event-controller ARGS`, if it ends by itself. */
 export async function command(env: NodeJS.ProcessEnv, ...args: string[]): Promise<{ code: number; stderr: string }> {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough().resume(), new PassThrough()];
   const argv = ['--compat', 'event-controller', ...args];

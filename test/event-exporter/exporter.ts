@@ -1,4 +1,4 @@
-/** What the tests of kubernetes-event-exporter's acceptance list share. Their numbers are the list's. */
+/** Shared by the tests of kubernetes-event-exporter's acceptance list, whose numbers they use. */
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -28,7 +28,7 @@ export interface EventParts {
   readonly [field: string]: unknown;
 }
 
-/** An Event of a pod, as the kubelet reports it, just now. */
+/** An Event of a pod, as reported by the kubelet just now. */
 export function podEvent({ name = 'web.1', namespace = 'default', ...more }: EventParts = {}): object {
   const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
   return {
@@ -51,7 +51,7 @@ export function pod(name: string, metadata: object = {}): Manifest {
   return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', ...metadata }, spec: {} };
 }
 
-/** One receiver `hook` and what is sent to it, for every Event unless there is another route. */
+/** A configuration with one receiver `hook` that gets every Event unless another route is given. */
 export function toHook(
   url: string,
   { route = 'route: { routes: [{ match: [{ receiver: hook }] }] }', more = '', layout = '' } = {},
@@ -59,19 +59,19 @@ export function toHook(
   return `${route}\nreceivers:\n  - name: hook\n    webhook:\n      endpoint: ${url}/hook\n${layout}${more}`;
 }
 
-/** A configuration of theirs, in the app of this process. */
+/** Runs the app in this process with a configuration of kubernetes-event-exporter. */
 export function run(world: World, config: string, options: RunOptions = {}): Promise<Running> {
   return world.run({ file: 'config.yaml', config, ...options });
 }
 
-/** The configuration that is read from a file of theirs. */
+/** The configuration read from a kubernetes-event-exporter file. */
 export async function load(yaml: string, options: Partial<LoadOptions> = {}): Promise<Config> {
   await using workdir = await Workdir.make();
   const file = await workdir.write('config.yaml', yaml);
   return await loadConfig(file, { env: {}, loadHandler, ...options });
 }
 
-/** What is wrong with a file of theirs, without the file's folder. */
+/** The problems of a kubernetes-event-exporter file, without the file's folder. */
 export async function problemsOf(yaml: string, options: Partial<LoadOptions> = {}): Promise<readonly string[]> {
   try {
     await load(yaml, options);
@@ -86,7 +86,7 @@ export function withoutFolder(line: string): string {
   return line.replace(/\S*\/(?=config\.yaml)/, '');
 }
 
-/** The TOML that `import` prints of theirs: for what their file has no words for. */
+/** The TOML that `import` prints: for settings that kubernetes-event-exporter's file does not have. */
 export async function imported(yaml: string): Promise<string> {
   await using workdir = await Workdir.make();
   const file = await workdir.write('their.yaml', yaml);
@@ -99,7 +99,7 @@ export async function imported(yaml: string): Promise<string> {
   return text(stdout);
 }
 
-/** The bodies that came in, as JSON. */
+/** The received bodies, as JSON. */
 export function bodies(world: World): Record<string, unknown>[] {
   return world.slack.requests.map(({ body }) => JSON.parse(body) as Record<string, unknown>);
 }

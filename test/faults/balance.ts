@@ -1,16 +1,16 @@
-/** P8, asked at the end of every fault: each change has exactly one end, and nothing is left over. */
+/** P8, checked after every fault: each change has exactly one end, and nothing is left over. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 
-/** What is not zero in the end, over all chains; default: nothing. */
+/** What may remain in the end, over all chains; default: nothing. */
 export interface Leftovers {
   readonly dead?: number;
   readonly pending?: number;
 }
 
-/** The books of every chain balance, with these dead letters and these pending in all. */
+/** Asserts that the counters of every chain balance, with this total of dead letters and pending changes. */
 export async function assertBalanced(store: Store, leftovers: Leftovers = {}): Promise<void> {
   const balances = await store.balances();
   for (const balance of balances) {
@@ -22,12 +22,12 @@ export async function assertBalanced(store: Store, leftovers: Leftovers = {}): P
   assert.deepEqual([sum('dead'), sum('pending')], [leftovers.dead ?? 0, leftovers.pending ?? 0], 'dead and pending');
 }
 
-/** {@link assertBalanced} of a state folder that no process holds, or beside the one that does. */
+/** {@link assertBalanced} for a state folder, whether or not a process holds it. */
 export async function assertFolderBalanced(folder: string, leftovers?: Leftovers): Promise<void> {
   await withStore(folder, (store) => assertBalanced(store, leftovers));
 }
 
-/** Reads a state folder beside whoever holds it. */
+/** Reads a state folder, even while a process holds it. */
 export async function withStore<T>(folder: string, read: (store: Store) => Promise<T>): Promise<T> {
   const store = await openSqliteStore({
     path: path.join(folder, 'store.db'),

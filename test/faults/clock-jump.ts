@@ -1,4 +1,4 @@
-/** Preloaded into the program: at each SIGUSR2 somebody sets its clock, by `CLOCK_JUMP_MS` milliseconds. */
+/** Preloaded into the program: each SIGUSR2 sets its clock forward or back by `CLOCK_JUMP_MS` milliseconds. */
 import { isMainThread } from 'node:worker_threads';
 
 if (isMainThread) {

@@ -1,4 +1,4 @@
-/** Real file systems for state folders: small ones, full ones, ones whose power is cut. Root only. */
+/** Real file systems for state folders: small, full, or losing power. Root only. */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, open, rename, rm, rmdir, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { codeOf } from '../../src/errors.ts';
 
 const run = promisify(execFile);
 
-/** A file system in memory, gone when it goes out of scope. */
+/** A file system in memory, removed when it goes out of scope. */
 export class Tmpfs implements AsyncDisposable {
   readonly path: string;
 
@@ -16,7 +16,7 @@ export class Tmpfs implements AsyncDisposable {
     this.path = folder;
   }
 
-  /** @param size as mount(8) takes it: `3m`. */
+  /** @param size in mount(8)'s format: `3m`. */
   static async mount(size: string): Promise<Tmpfs> {
     const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-tmpfs-'));
     await run('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=700`, 'tmpfs', folder]);
@@ -38,10 +38,10 @@ export class Tmpfs implements AsyncDisposable {
   }
 }
 
-/** The file of {@link fill}. */
+/** The file that {@link fill} writes. */
 export const FILLER = 'somebody-elses';
 
-/** Somebody else takes all the room there is, while others may be writing too; until {@link FILLER} is removed. */
+/** Fills the volume, while others may be writing too, until {@link FILLER} is removed. */
 export async function fill(folder: string, file = FILLER): Promise<void> {
   await using handle = await open(path.join(folder, file), 'w');
   for (let chunk = Buffer.alloc(64 * 1024, 1); chunk.length > 0;) {
@@ -54,7 +54,7 @@ export async function fill(folder: string, file = FILLER): Promise<void> {
   }
 }
 
-/** An ext4 disk whose blocks are a file in memory: what is in the file is what the disk has been given so far. */
+/** An ext4 disk whose blocks are a file in memory: the file holds what has reached the disk so far. */
 export class Disk implements AsyncDisposable {
   /** Where it is mounted. */
   readonly path: string;
@@ -67,7 +67,7 @@ export class Disk implements AsyncDisposable {
     this.#image = image;
   }
 
-  /** @param ram what is there for its blocks, as mount(8) takes it; a write beyond it is an I/O error */
+  /** @param ram memory for its blocks, in mount(8)'s format; a write beyond it is an I/O error */
   static async mount(sizeBytes: number, ram = '256m'): Promise<Disk> {
     const tmpfs = await Tmpfs.mount(ram);
     const [mountPoint, image] = [tmpfs.file('disk'), tmpfs.file('image')];
@@ -80,24 +80,24 @@ export class Disk implements AsyncDisposable {
     return disk;
   }
 
-  /** What the disk has right now is put aside. */
+  /** Saves the current content of the disk. */
   async capture(): Promise<void> {
     await run('cp', ['--sparse=always', this.#image, `${this.#image}.captured`]);
   }
 
-  /** The machine comes back with what was captured; whatever the kernel still had in memory is gone. Nothing may use the disk. */
+  /** Restores what was captured, as after a reboot; what the kernel still had in memory is lost. Nothing may use the disk. */
   async cutPower(): Promise<void> {
     await run('umount', [this.path]);
     await rename(`${this.#image}.captured`, this.#image);
     await this.#mount();
   }
 
-  /** From now on the disk can keep nothing that it has not kept before. */
+  /** From now on the disk cannot store anything new. */
   async breakDown(): Promise<void> {
     await fill(this.#ram.path);
   }
 
-  /** Another disk with what the broken one has kept, checked as at any start. */
+  /** Replaces the broken disk by a copy of what it stored, checked as at any boot. */
   async repair(): Promise<void> {
     await run('umount', [this.path]);
     await rm(this.#ram.file(FILLER));

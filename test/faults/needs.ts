@@ -1,13 +1,13 @@
-/** What a fault test needs of the machine, and whether the long rounds run. */
+/** What a fault test requires of the machine, and whether the long rounds run. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** `make test-faults`: the long rounds; otherwise a short form of each. */
+/** Set by `make test-faults`: run the long rounds; otherwise a short form of each. */
 export const LONG = process.env['WATCHCHAIN_FAULTS'] === 'long';
 
-/** Node's own option for a test that runs only where the machine can. In CI nothing is skipped: what is missing fails there. */
+/** Node's option for a test that only some machines can run. In CI nothing is skipped: what is missing fails there. */
 export interface Skip {
   readonly skip: string | false;
 }
@@ -18,12 +18,12 @@ export const needsRoot: Skip = needs('needs root', () => process.getuid?.() === 
 
 export const onlyLong = (why: string): Skip => ({ skip: LONG ? false : `only in make test-faults: ${why}` });
 
-/** Skips, but in CI, what this machine has no way to do; `what` says why. */
+/** Skips, except in CI, what this machine cannot do; `what` says why. */
 export function needs(what: string, isThere: () => boolean): Skip {
   return { skip: process.env['CI'] === 'true' || isThere() ? false : what };
 }
 
-/** Tried, since a container may have root and yet no right to mount. */
+/** Tries it, since root in a container may not be allowed to mount. */
 function canMount(): boolean {
   if (process.getuid?.() !== 0) return false;
   const folder = mkdtempSync(path.join(tmpdir(), 'watchchain-mount-'));

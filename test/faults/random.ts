@@ -1,9 +1,9 @@
-/** Random moments that can be had again: each test prints its seed. */
+/** Reproducible random moments: each test prints its seed. */
 import type { TestContext } from 'node:test';
 
 export type Random = () => number;
 
-/** From `WATCHCHAIN_SEED`, else a new seed; says which. */
+/** Uses `WATCHCHAIN_SEED`, or else a new seed, and prints it. */
 export function seeded(test: TestContext): Random {
   const seed = Number(process.env['WATCHCHAIN_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
   test.diagnostic(`again with WATCHCHAIN_SEED=${seed}`);

@@ -1,4 +1,4 @@
-/** The program as a process, a cluster of deployments and a Slack, to be killed, stopped and started again. */
+/** The program as a process, a cluster of deployments and a Slack receiver, to be killed, stopped and restarted. */
 import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
 import { deployment } from '../e2e/cluster.ts';
@@ -8,10 +8,10 @@ import type { Respond } from '../e2e/world.ts';
 import { assertFolderBalanced, type Leftovers } from './balance.ts';
 import { createAll } from './stories.ts';
 
-/** Changes that run at once, by default: as many may be under way when the process dies. */
+/** The default number of changes that run at once: as many may be under way when the process dies. */
 export const CONCURRENCY = 8;
 
-/** What happened while it was away is told at once and one by one, so that what comes twice shows. */
+/** Sends what happened while away immediately and one by one, so that duplicates show. */
 export function eachAlone(config: string): string {
   return `whileAway = "each"\n${config}`;
 }
@@ -56,7 +56,7 @@ export class Service implements AsyncDisposable {
     return startProgram(this.workdir, { url: this.server.url, kubeconfig: this.#kubeconfig }, options);
   }
 
-  /** Starts, is ready, and stops: the silent first list is behind. */
+  /** Starts, waits until ready, and stops, so that the silent first list is done. */
   async startOnce(options?: StartOptions): Promise<void> {
     await using program = this.start(options);
     await program.ready();
@@ -67,7 +67,7 @@ export class Service implements AsyncDisposable {
     for (let n = from; n < to; n++) this.server.update(deployment(`web-${n}`, 'nginx', replicas));
   }
 
-  /** P8, of the state folder. */
+  /** P8, for the state folder. */
   assertBalanced(leftovers?: Leftovers): Promise<void> {
     return assertFolderBalanced(this.state, leftovers);
   }

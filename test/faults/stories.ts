@@ -1,4 +1,4 @@
-/** What a receiver was told of each deployment, as a story of its replicas: whole, in order, and how much of it twice. */
+/** What a receiver got about each deployment, as a story of its replicas: complete, in order, and how much of it twice. */
 import assert from 'node:assert/strict';
 import type { ApiServer } from '../../src/testing/api-server.ts';
 import type { CapturedRequest } from '../../src/testing/receiver.ts';
@@ -6,17 +6,17 @@ import { Waiters } from '../../src/testing/waiters.ts';
 import { deployment } from '../e2e/cluster.ts';
 import type { Respond } from '../e2e/world.ts';
 
-/** Only for a test that fails. */
+/** Reached only by failing tests. */
 const PATIENCE_MS = 60_000;
 
-/** How many objects there are, and how many replicas each has in the end. */
+/** The number of objects, and of replicas that each has in the end. */
 export interface End {
   readonly objects: number;
   readonly last: number;
 }
 
 export interface Told {
-  /** The idempotency key of the message, and of several changes in one the object. */
+  /** The idempotency key of the message; if it has several changes, with the object. */
   readonly key: string;
   /** `default/web-0`. */
   readonly object: string;
@@ -42,7 +42,7 @@ interface Message {
   readonly attachments?: readonly { readonly title: string; readonly text?: string }[];
 }
 
-/** What a message says about the replicas of deployments: of one, or, line by line, of many. */
+/** What a message says about the replicas of one deployment, or, line by line, of many. */
 export function told({ body, headers }: CapturedRequest): readonly Told[] {
   const { text = '', attachments = [] } = JSON.parse(body) as Message;
   const key = String(headers['idempotency-key']);
@@ -60,8 +60,8 @@ export function told({ body, headers }: CapturedRequest): readonly Told[] {
 }
 
 /**
- * Each object's story goes from 0 to `last` without a gap, in order; what comes twice has the key of what it repeats, and
- * says the same. Answers how many changes were told, and how many of them once more.
+ * Asserts that each object's story goes from 0 to `last` in order, without a gap, and that a repetition has the same key and
+ * content as its original. Returns how many changes were sent, and how many of them repeatedly.
  */
 export function assertWhole(
   requests: readonly CapturedRequest[],
@@ -87,7 +87,7 @@ export function assertWhole(
   return { told: everything.length, repeated };
 }
 
-/** A receiver's answers, the requests that it was asked about, and how to wait until each of `objects` has been told to `last`. */
+/** A receiver's answers, its requests, and a way to wait until it got each of `objects` up to `last`. */
 export function toldTo(
   { objects, last }: End,
   answer: Respond = () => ({}),

@@ -1,4 +1,4 @@
-/** An image out of a folder, as an archive that any container engine takes: the format of `docker save`. */
+/** Makes an image from a folder, as an archive for any container engine, in the format of `docker save`. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { Image } from '../dockerfile.ts';
 import type { Workdir } from '../e2e/program.ts';
 
-/** Writes one archive with an image of each name, all of the same files; answers where it is. */
+/** Writes an archive with one image per name, all with the same files; returns its path. */
 export async function archived(
   { root, ...image }: Image,
   names: Readonly<Record<string, Partial<Image>>>,

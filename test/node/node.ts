@@ -1,7 +1,7 @@
 /**
- * A real node for a real control plane: a kubelet, containerd and runc, whose pods are processes of this machine. It has the network
- * namespace of the test for itself, and so may take addresses and ports as a node does; `make test-node` makes it. No kube-proxy
- * and no DNS: pods reach the API server, and what {@link Node.expose} names.
+ * A real node for a real control plane: a kubelet, containerd and runc, whose pods are processes of this machine. It has the
+ * test's network namespace to itself, so it can use addresses and ports like a node; `make test-node` creates it. Without kube-proxy and
+ * DNS: pods reach the API server, and what {@link Node.expose} makes available.
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,11 +17,11 @@ import { until } from '../until.ts';
 const NAME = 'node-1';
 /** The Service `kubernetes`, the first address of the control plane's Services. */
 const API_ADDRESS = '10.0.0.1';
-/** Of the node, and of what the test serves its pods. */
+/** The address of the node, and of servers that the test provides to pods. */
 export const HOST = '10.1.0.1';
 const POD_NETWORK = '10.244.0.0/24';
 
-/** Of the network namespace that the test has for itself. */
+/** Adds the addresses to the test's own network namespace. */
 function takeAddresses(): void {
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
   for (const address of [API_ADDRESS, HOST]) execFileSync('ip', ['address', 'add', `${address}/32`, 'dev', 'lo']);
@@ -39,12 +39,12 @@ export class Node implements AsyncDisposable {
     this.#workdir = workdir;
   }
 
-  /** With a control plane of its own; resolves when the node is ready. */
+  /** Starts a node with its own control plane; resolves when the node is ready. */
   static async start(): Promise<Node> {
     takeAddresses();
     const plane = await startControlPlane({
       pods: 'elsewhere',
-      // Pods get a token of their account, as in every cluster.
+      // Pods get a token for their account, as in every cluster.
       apiServerFlags: {
         'disable-admission-plugins': '',
         'advertise-address': HOST,
@@ -61,17 +61,17 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  /** What listens on 127.0.0.1 is reached by pods at the same port of {@link HOST}. */
+  /** Makes a port of 127.0.0.1 reachable by pods at the same port of {@link HOST}. */
   async expose(port: number): Promise<void> {
     await this.#forward(HOST, port, port);
   }
 
-  /** An archive of `docker save`. */
+  /** Loads an archive of `docker save`. */
   loadImage(archive: string): void {
     this.#ctr('--namespace', 'k8s.io', 'images', 'import', archive);
   }
 
-  /** A volume of this node, which takes the group that a pod asks for. */
+  /** A volume on this node that supports a pod's `fsGroup`. */
   async addVolume(name: string): Promise<void> {
     const folder = this.#workdir.file(`volumes/${name}`);
     await mkdir(folder, { recursive: true });
@@ -131,7 +131,7 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  /** JSON is no TOML; the few lines are written out. */
+  /** Written by hand, since JSON is not TOML. */
   async #containerdConfig(): Promise<string> {
     const network = {
       cniVersion: '1.0.0',
@@ -172,7 +172,7 @@ use_internal_loopback = true
     );
   }
 
-  /** Pods have no groups of their own above them, and nothing is evicted: it is the machine of a test. */
+  /** Without control groups per pod and QoS class, and without evictions: it is a test machine. */
   #kubeletConfig(): Promise<string> {
     const config = {
       apiVersion: 'kubelet.config.k8s.io/v1beta1',
@@ -184,7 +184,7 @@ use_internal_loopback = true
       failCgroupV1: false,
       failSwapOn: false,
       resolvConf: '',
-      // Nobody answers there; without an address each pod would leave a warning.
+      // Nobody answers there, but without an address each pod would cause a warning.
       clusterDNS: ['10.0.0.10'],
       authentication: { anonymous: { enabled: true }, webhook: { enabled: false } },
       authorization: { mode: 'AlwaysAllow' },
@@ -202,14 +202,14 @@ use_internal_loopback = true
     return this.#workdir.file('containerd.sock');
   }
 
-  /** Their processes would end with the namespace of the test, but not their control groups. */
+  /** Their processes would end with the test's namespace, but their control groups would stay. */
   #endContainers(): void {
     for (const id of this.#ctr('--namespace', 'k8s.io', 'task', 'list', '--quiet').split('\n').filter(Boolean)) {
       this.#ctr('--namespace', 'k8s.io', 'task', 'delete', '--force', id);
     }
   }
 
-  /** What its containers ran in. */
+  /** Unmounts the file systems of its containers. */
   async #unmount(): Promise<void> {
     const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '');
     const own = mounts.filter((mount) => mount.startsWith(`${this.#workdir.path}/`));
@@ -224,7 +224,7 @@ use_internal_loopback = true
   }
 
   #run(name: string, args: readonly string[]): Daemon {
-    // containerd looks for its shim, and kubelet and containerd for mount(8) and runc, on the PATH.
+    // containerd searches the PATH for its shim, kubelet and containerd for mount(8) and runc.
     const daemon = new Daemon(path.join(this.#bin, name), args, this.#workdir.path, {
       PATH: `${this.#bin}:${process.env['PATH'] ?? ''}`,
     });

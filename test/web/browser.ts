@@ -1,10 +1,10 @@
-/** Debian's Chromium, for what only a browser shows. */
+/** Debian's Chromium, for what only a browser can show. */
 import { existsSync } from 'node:fs';
 import { chromium, type Browser } from 'playwright-core';
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
-/** Why the tests of the page are left out; undefined: they are not. CI installs Chromium, and leaves nothing out. */
+/** Why the tests of the page are skipped; undefined if they are not. CI installs Chromium, and skips nothing. */
 export const WITHOUT_BROWSER: string | undefined =
   existsSync(CHROMIUM) || process.env['CI'] !== undefined
     ? undefined

@@ -1,4 +1,4 @@
-/** Draws docs/page-*.png anew: `node test/web/pictures.ts`. By hand, for a picture differs with the fonts of the machine. */
+/** Redraws docs/page-*.png: `node test/web/pictures.ts`. Run manually, because pictures depend on the machine's fonts. */
 import { join } from 'node:path';
 import { World } from '../e2e/world.ts';
 import { launchBrowser } from './browser.ts';

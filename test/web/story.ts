@@ -1,9 +1,9 @@
-/** A cluster on a bad morning: what the tests of the page and its pictures show. */
+/** A cluster on a bad morning, for the page's tests and pictures. */
 import { podOf, RUNNING, terminated, waiting, type PodParts } from '../../src/testing/failing-pods.ts';
 import { deployment } from '../e2e/cluster.ts';
 import type { Respond, Running, World } from '../e2e/world.ts';
 
-/** With pods, deployments and ConfigMaps, two chains, and a receiver that takes nothing for team-b. */
+/** A configuration with pods, deployments and ConfigMaps, two chains, and a receiver that refuses everything for team-b. */
 function storyConfig(slack: string, web = ''): string {
   return `${web}
 [cluster]
@@ -31,11 +31,11 @@ name = "changes"
 `;
 }
 
-/** Slack, which has lost a channel. */
+/** A Slack that has lost a channel. */
 export const withoutTeam: Respond = ({ path }) =>
   path === '/team' ? { status: 404, body: 'no_service' } : { status: 200, body: 'ok' };
 
-/** Starts the app and tells the story. */
+/** Starts the app and plays the story. */
 export async function tellStory(world: World, web = ''): Promise<Running> {
   const { server } = world;
   for (const app of ['checkout', 'search', 'invoices', 'mailer']) server.create(inShop(deployment(app)));
@@ -58,7 +58,7 @@ export async function tellStory(world: World, web = ''): Promise<Running> {
   return running;
 }
 
-/** App, pod, and what becomes of it. */
+/** App, pod, and how it fails, if it does. */
 const PODS: readonly (readonly [app: string, name: string, failing?: PodParts])[] = [
   ['checkout', 'checkout-5d4f8c7b9-x2x7k', crashing(7)],
   ['checkout', 'checkout-5d4f8c7b9-9qk4d', crashing(6)],
