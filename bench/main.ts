@@ -1,6 +1,6 @@
 /**
  * `make bench` (`ARGS="events store --quick"` for some of them, and a first look): measures each figure that the program
- * promises, beside its yardstick from the same run, and exits with 1 if one is missed. Make builds `dist/` first, for some of them.
+ * promises, beside its yardstick from the same run, and exits with 1 if one is missed. Some measure `dist/`, which make builds.
  */
 import { isMet, lineOf, type Figure, type Scenario } from './rig/figure.ts';
 import { Places } from './rig/places.ts';

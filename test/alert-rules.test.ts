@@ -1,4 +1,4 @@
-/** What the rules say about themselves. That each fires is shown in test/cluster/alerts.test.ts. */
+/** Checks the alert rules themselves. test/cluster/alerts.test.ts shows that each fires. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** The files of the chart that others read: what they name is there. */
+/** The chart's files that other programs read: everything they refer to exists. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
@@ -30,7 +30,7 @@ const SERIES = new Map(
   }),
 );
 
-/** Those that Prometheus gives to what it scrapes, and what a label of ours is called that is also one of these. */
+/** Labels that Prometheus adds to scraped series, and its name for a label of ours that collides with one of them. */
 const SCRAPED = ['namespace', 'pod', 'exported_namespace'];
 
 describe('the dashboard asks for series that there are, and names them by labels that are left', () => {

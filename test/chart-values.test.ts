@@ -1,4 +1,4 @@
-/** values.schema.json, values.yaml and the program agree. What helm makes of them is tested in test/cluster. */
+/** values.schema.json, values.yaml and the program agree. Rendering by helm is tested in test/cluster. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -16,7 +16,7 @@ const read = (file: string) => readFile(new URL(`../chart/${file}`, import.meta.
 const schema = JSON.parse(await read('values.schema.json')) as Schema;
 const values = parse(await read('values.yaml')) as object;
 
-/** Paths of what the schema names, as far as it names everything. */
+/** Paths of everything that the schema names, down to objects that allow any key. */
 function named({ properties = {}, additionalProperties }: Schema, path = ''): readonly string[] {
   if (additionalProperties !== false) return [path];
   return Object.entries(properties).flatMap(([key, inner]) => named(inner, `${path}/${key}`));
@@ -28,13 +28,13 @@ function given(value: unknown, known: ReadonlySet<string>, path = ''): readonly 
 }
 
 test('values.yaml has every value that the schema names, and no other', () => {
-  // Where the chart is part of another, helm adds `global`, and that other one says whether it is.
+  // In a subchart, helm adds `global`, and the parent sets `enabled`.
   const known = named(schema).filter((path) => !['/global', '/enabled'].includes(path));
   assert.deepEqual(given(values, new Set(known)).toSorted(), known.toSorted());
 });
 
 test('the log levels of the schema are those of the program', () => {
-  // Empty: the configuration's own.
+  // Empty: use the configuration's.
   assert.deepEqual(schema.properties?.['logLevel']?.enum, ['', ...LOG_LEVELS]);
 });
 

@@ -1,4 +1,4 @@
-/** The Dockerfile's steps, followed without a container engine: each stage is a folder, and what comes out of it is run. */
+/** Follows the Dockerfile's steps without a container engine: each stage is a folder, and the result is run. */
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, stat } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { Program, Workdir, type Exit } from './e2e/program.ts';
 import { PLUGINS, route, startCluster } from './event-controller/controller.ts';
 import { needs } from './faults/needs.ts';
 
-/** Tries what a handler has no business doing, and says how that went. */
+/** Tries what a handler must not do, and reports the results. */
 const TRESPASSER = `
 import { readFileSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
@@ -58,7 +58,7 @@ test('Dockerfile: its last stage holds Node, the libraries that it needs, and th
   assert.ok(URL.canParse(source));
 });
 
-/** Which of these its flags let it read, and write, once the folders that they name are mounted: Node looks at its start. */
+/** Reports which paths its flags let it read and write. The folders are mounted first: Node checks them at its start. */
 const ASK = `
   const [folder, ...places] = process.argv.slice(1);
   for (const scope of ['read', 'write']) {
@@ -109,7 +109,7 @@ test(
     const exit = JSON.parse(stdout) as Exit;
     assert.deepEqual([exit.code, exit.signal], [0, null], exit.stderr);
     assert.match(exit.stdout, /"key":"default\/web"/);
-    // Whoever collects logs parses each line.
+    // Log collectors parse each line.
     for (const line of exit.stderr.trim().split('\n')) assert.equal(typeof JSON.parse(line), 'object', line);
     const store = await stat(workdir.file('state/store.db'));
     assert.equal(`${store.uid}:${store.gid}`, image.user);
@@ -169,7 +169,7 @@ test("docs/examples/python.Dockerfile: an image on it runs the Event Controller'
   assert.equal((await program.stop()).code, 0);
 });
 
-/** The folders of the image are folders of the test; what it may not touch stays what it is. */
+/** Replaces the image's folders by the test's; those it may not touch stay the same. */
 function started({ root, entrypoint, cmd, env }: Image, workdir: Workdir) {
   const [command, ...words] = entrypoint;
   assert.equal(command, '/usr/local/bin/node');

@@ -1,6 +1,6 @@
 /**
- * kwatchman's acceptance list: what a replacement must do (P: as kwatchman does, F: a fault of kwatchman's that it must not have).
- * The numbers are the list's. Its line 36 is the chart's, tested with the chart.
+ * kwatchman's acceptance list: what a replacement must do (P: as in kwatchman, F: a fault of kwatchman that it must not have).
+ * The numbers are the list's. Its line 36 is about the chart, and tested with it.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -27,7 +27,7 @@ const KINDS = [
   { kind: 'Ingress', path: '/apis/networking.k8s.io/v1/ingresses', apiVersion: 'networking.k8s.io/v1' },
 ] as const;
 
-/** A chain of `diff` and whatever is given, on deployments. */
+/** A chain on deployments, of `diff` and the given handlers. */
 function chainOf(...handlers: string[]): string {
   return `[[resource]]\nkind = "deployment"\n${handlers.map((handler) => `[[handler]]\n${handler}\n`).join('')}`;
 }
@@ -35,7 +35,7 @@ function chainOf(...handlers: string[]): string {
 const slackHandler = (url: string, id?: string) =>
   `name = "slack"\nwebhookURL = "${url}"\nmessagesPerSecond = 0\n${id === undefined ? '' : `id = "${id}"\n`}`;
 
-/** A receiver's connections are kept and used again, up to this many; kwatchman leaves one behind for each post. */
+/** A receiver's connections are reused, up to this many; kwatchman leaks one for each post. */
 const MAX_SOCKETS = 16;
 
 /** Retries that a test can wait for. */
@@ -722,7 +722,7 @@ describe('kwatchman: handlers', () => {
     for (let n = 0; n < 5000; n++) world.server.create(deployment(`web-${n}`));
     world.server.create(image('nginx:1'));
     const config = chainOf('name = "diff"', slackHandler(world.slack.url));
-    // It stands still: nothing that waits for its time tells it.
+    // The clock stands still, so that nothing that waits for a time is sent.
     await using running = await world.run({ config, clock: new FakeClock() });
     const asked = world.server.requests.length;
     world.server.update(image('nginx:2'));
@@ -732,7 +732,7 @@ describe('kwatchman: handlers', () => {
   });
 });
 
-/** Until the store holds a dead letter. */
+/** Waits until the store holds a dead letter. */
 async function waitForDeadLetter(app: {
   readonly store: { deadLetters(query: { limit: number }): Promise<readonly { change: Change }[]> };
 }): Promise<void> {

@@ -1,4 +1,4 @@
-/** The package as npm makes it: what is in it runs in a folder where nothing else is, and its types serve authors of handlers. */
+/** The package as built by npm: it runs in an otherwise empty folder, and its types work for handler authors. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ const NEEDED = [
   'config.toml',
   'CHANGELOG.md',
 ];
-/** What the handlers before it have noted has a type for a handler of one's own, too. */
+/** The notes of earlier handlers are typed for a user's own handler, too. */
 const READS_NOTES = `import { halt, type HandlerFunction } from 'watchchain';
 export default (({ notes }) => {
   const team = notes.answers?.['policy']?.['team'];
@@ -46,7 +46,7 @@ test('npm pack: `watchchain demo` runs in an empty folder, and the example of a 
   const installed = path.join(empty, 'node_modules/watchchain');
   await mkdir(installed, { recursive: true });
   await promisify(execFile)('tar', ['-xzf', filename, '--strip-components=1', '-C', installed]);
-  // The dependencies are those of this checkout; that no other is needed is what the test of the Dockerfile shows.
+  // Uses the dependencies of this checkout; the test of the Dockerfile shows that no others are needed.
   await symlink(path.join(REPOSITORY, 'node_modules'), path.join(installed, 'node_modules'));
 
   await using demo = new Program(['demo', '--speed', '40'], {
@@ -67,13 +67,13 @@ test('npm pack: `watchchain demo` runs in an empty folder, and the example of a 
   );
 });
 
-/** In a copy: a build here would be everybody's. */
+/** In a copy: a build in the checkout would affect other tests. */
 async function pack(workdir: Workdir): Promise<Packed> {
   const copy = workdir.file('copy');
   for (const name of NEEDED) await cp(path.join(REPOSITORY, name), path.join(copy, name), { recursive: true });
   await symlink(path.join(REPOSITORY, 'node_modules'), path.join(copy, 'node_modules'));
   const env = { ...process.env, PATH: `${path.dirname(process.execPath)}:${process.env['PATH'] ?? ''}` };
-  // As the release does it: .npmrc forbids scripts, also the one that builds what is packed.
+  // Like the release: .npmrc forbids scripts, including the one that builds the package's content.
   const release = await readFile(path.join(REPOSITORY, '.github/workflows/release.yml'), 'utf8');
   const flags = /- run: npm publish([^#\n]*)/.exec(release)?.[1]?.match(/\S+/g) ?? [];
   const { stdout } = await promisify(execFile)('npm', ['pack', ...flags, '--json', '--offline', '--loglevel=error'], {

@@ -1,4 +1,4 @@
-/** OpenShift's Pod Watcher, by its environment and its endpoints. The numbers are those of its acceptance list. */
+/** OpenShift's Pod Watcher: its environment and its endpoints. The numbers are those of its acceptance list. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -41,7 +41,7 @@ interface Status {
   }[];
 }
 
-/** As where a secret is mounted, which is at one place for all: another test shows that the environment asks for it. */
+/** Replaces the fixed path of the mounted token, which all tests would share; another test checks that path. */
 function withTokenFile(config: Config, tokenFile: string): Config {
   const { direct } = config.cluster;
   assert.ok(direct);
@@ -65,7 +65,7 @@ class Watcher {
     return Watcher.beside(t, server, env);
   }
 
-  /** Another one at the same cluster. */
+  /** Starts another one on the same cluster. */
   static async beside(
     t: TestContext,
     server: ApiServer,
@@ -112,14 +112,14 @@ class Watcher {
     return this.fetch('/api/alerts/ack', { method: 'POST', headers, body: JSON.stringify({ ids }) });
   }
 
-  /** What `/status` says of the pods of a namespace: `web-x/web Failure 3`. */
+  /** What `/status` reports for the pods of a namespace: `web-x/web Failure 3`. */
   async lines(namespace = 'shop'): Promise<readonly string[]> {
     const { namespaces } = await this.status();
     const { pods = [] } = namespaces.find((one) => one.namespace === namespace) ?? {};
     return pods.map((pod) => `${pod.podLongName}/${pod.podName} ${pod.alertStatus} ${pod.currentRestarts}`);
   }
 
-  /** Once they are so. */
+  /** Waits until the lines are as expected. */
   async until(expected: readonly string[], namespace = 'shop'): Promise<void> {
     const wish = JSON.stringify(expected);
     await until(wish, async () => JSON.stringify(await this.lines(namespace)) === wish);

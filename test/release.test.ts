@@ -1,4 +1,4 @@
-/** What a release needs to be true on any day: one version everywhere, and workflows that run nothing that may change under them. */
+/** Preconditions of a release: one version everywhere, and workflows that use only pinned actions. */
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -43,7 +43,7 @@ describe('workflows', async () => {
       );
       for (const [name, job] of Object.entries(jobs)) {
         assert.ok(job['timeout-minutes'], `${name} has no timeout-minutes`);
-        // Values of an event are given to scripts as variables: in the text they would be code.
+        // Scripts must get values of an event as variables: in the text they would be code.
         for (const { run = '' } of job.steps) assert.doesNotMatch(run, /\$\{\{/);
       }
     });

@@ -1,6 +1,6 @@
 /**
- * Every alert fires in the state that it is for: the real program is brought into it, its metrics are scraped once a minute of
- * its own time, and Prometheus' rule engine judges the record. As long as all is well no alert fires.
+ * Every alert fires in its state: the real program is brought into that state, its metrics are scraped once a minute of its own
+ * time, and Prometheus' rule engine evaluates the recording. While all is well, no alert fires.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -30,20 +30,20 @@ interface Scene {
 interface State {
   readonly alert: string;
   readonly firing: Firing;
-  /** What the Slack receiver answers. */
+  /** The Slack receiver's answer. */
   readonly answer?: ReceiverAnswer;
-  /** Of the Slack handler. */
+  /** Options of the Slack handler. */
   readonly options?: string;
   readonly objects?: number;
-  /** The API server says nothing, not even bookmarks. */
+  /** The API server sends nothing, not even bookmarks. */
   readonly mute?: true;
-  /** Goes wrong. */
+  /** Causes the failure. */
   readonly fault?: (scene: Scene) => void;
-  /** Minutes that it lasts. */
+  /** Duration in minutes. */
   readonly lasts: number;
 }
 
-/** One message goes, and the next may go in 30 hours. */
+/** One message is sent, and the next may follow after 30 hours. */
 const SLOW = 'messagesPerSecond = 0.00001\nburst = 1\n';
 
 function scaleAll({ world }: Scene, objects: number): void {
@@ -118,13 +118,13 @@ const STATES: readonly State[] = [
   },
 ];
 
-/** Asked as Prometheus asks. */
+/** Scrapes the metrics like Prometheus. */
 async function metricsOf({ running }: Scene): Promise<string> {
   const response = await fetch(`http://${running.app.listening}/metrics`);
   return response.text();
 }
 
-/** Records a minute after the other; each begins with a bookmark that has arrived, unless the server is mute. */
+/** Records minute by minute; each begins once a bookmark has arrived, unless the server is mute. */
 async function record(recording: Recording, minutes: number, scene: Scene, clock: FakeClock, mute = false) {
   for (let n = 0; n < minutes; n++) {
     await clock.advance(60_000);
@@ -136,14 +136,14 @@ async function record(recording: Recording, minutes: number, scene: Scene, clock
   }
 }
 
-/** The scope was heard of now, or cannot be watched. */
+/** Waits until the scope has just heard from the server, or cannot be watched. */
 async function settled({ running }: Scene, clock: FakeClock): Promise<void> {
   await until('a bookmark, or a reason why there is none', () =>
     running.app.health().scopes.every(({ state, lastHeardAt }) => state !== 'watching' || lastHeardAt === clock.now()),
   );
 }
 
-/** What housekeeping shows of the store, which it reads every 15 s. */
+/** Waits until housekeeping, which reads the store every 15 s, has updated its metrics. */
 async function accounted({ running }: Scene, clock: FakeClock): Promise<void> {
   await until('the backlog in the metrics', async () => {
     const [balance] = await running.app.store.balances();
@@ -154,7 +154,7 @@ async function accounted({ running }: Scene, clock: FakeClock): Promise<void> {
   });
 }
 
-/** `%.4g` of Prometheus' templates. */
+/** Formats like `%.4g` in Prometheus' templates. */
 const asGoRounds = new Intl.NumberFormat('en', { maximumSignificantDigits: 4, roundingMode: 'halfEven' });
 
 describe('the alerts', () => {

@@ -1,4 +1,4 @@
-/** What an API server says to every set of values: strict about fields, and about pods by the restricted Pod Security Standard. */
+/** An API server accepts every set of values, with strict field validation and the restricted Pod Security Standard. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -18,7 +18,7 @@ test('every set of values is accepted, its pods by the restricted Pod Security S
     assert.deepEqual(await kubeconform(plane, manifests), []);
     await plane.apply(manifests, '--validate=strict');
     await plane.apply([pod(name, statefulSetOf(manifests).spec.template.spec)], '--validate=strict');
-    // What a StatefulSet claims cannot be changed, nor most of a pod.
+    // A StatefulSet's volume claims cannot be changed, nor can most of a pod.
     await plane.kubectl('delete', 'statefulset,pod', '--all', '-n', 'monitoring', '--now');
   }
   const { spec } = statefulSetOf(await rendered({})).spec.template;
@@ -60,7 +60,7 @@ function restricted(name: string): object {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
 }
 
-/** As the controller makes it, but for the volume of the claim. */
+/** As made by the controller, except for the volume of the claim. */
 function pod(name: string, spec: PodSpec): object {
   const { volumes = [] } = spec;
   const state = volumes.some((volume) => volume.name === 'state') ? [] : [{ name: 'state', emptyDir: {} }];

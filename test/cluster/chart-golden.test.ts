@@ -1,6 +1,6 @@
 /**
- * What helm makes of the values, as files in test/chart/golden to read and to compare: of all but the first, the documents that
- * differ from those of the first. `UPDATE_GOLDEN=1` writes them.
+ * Helm's output for the values, as files in test/chart/golden to read and compare: for all but the first set, only the documents
+ * that differ from the first's. `UPDATE_GOLDEN=1` writes them.
  */
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** The roles of the chart are those of `watchchain rbac` for the configuration that the chart writes. */
+/** The chart's roles equal those of `watchchain rbac` for the configuration that the chart writes. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseAllDocuments, stringify } from 'yaml';
@@ -134,7 +134,7 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
   },
 };
 
-// Two at once, for each is a process that mostly starts.
+// Two at once, since each is a process that spends most of its time starting.
 describe('the roles of the chart are those of watchchain rbac', { concurrency: 2 }, () => {
   for (const [name, { values, flags = [] }] of Object.entries(MATRIX)) {
     test(name, async () => {
@@ -176,7 +176,7 @@ test('a kind of others that has the name of one of Kubernetes does not take its 
   assert.deepEqual(groups, [[''], ['serving.knative.dev']]);
 });
 
-/** The file of the chart, and its variables; those out of Secrets that it does not make hold a URL. */
+/** The chart's configuration file and variables; those from Secrets that it does not create are set to a URL. */
 async function asMounted(
   manifests: readonly Manifest[],
   workdir: Workdir,
@@ -189,12 +189,12 @@ async function asMounted(
   return { file: await workdir.write(name, text), env };
 }
 
-/** As the container is started. */
+/** The lease flag with which the container is started. */
 function leaseOf({ lease }: { readonly lease?: { readonly enabled: boolean } }): readonly string[] {
   return lease?.enabled === false ? [] : ['--lease', 'monitoring/prod-watchchain'];
 }
 
-/** Roles and bindings without labels, in an order that says nothing. */
+/** Roles and bindings without labels, sorted. */
 function said(manifests: readonly Manifest[]): readonly string[] {
   return manifests
     .filter(({ apiVersion }) => apiVersion.startsWith('rbac.'))

@@ -1,4 +1,4 @@
-/** `helm install` and `helm upgrade` on a cluster whose pods run: which changes make a new pod, and that none loses or repeats anything. */
+/** `helm install` and `helm upgrade` on a cluster with running pods: which changes make a new pod, without loss or repetition. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startReceiver } from '../../src/testing/receiver.ts';
@@ -10,7 +10,7 @@ import { CHART, helmOn } from './helm.ts';
 import { asThePod, mountedFiles, neverRefused } from './installation.ts';
 import { until } from '../until.ts';
 
-/** What the claim of the pod is bound to; nobody makes volumes here. */
+/** The volume for the pod's claim, since there is no provisioner. */
 const VOLUME = {
   apiVersion: 'v1',
   kind: 'PersistentVolume',
@@ -52,7 +52,7 @@ test('an upgrade keeps the state: what the program follows by itself makes no ne
   await slack.waitFor(2);
   assert.deepEqual(await running(plane), first);
 
-  // As the controller does it: the old pod is gone before the new one is there.
+  // As by the controller: the old pod is gone before the new one exists.
   await released(plane, ['upgrade'], values(['deployment', 'service'], 'us'));
   await until('there is another pod', async () => (await running(plane)).pod !== first.pod);
   assert.equal((await old.stop()).code, 0);
@@ -99,7 +99,7 @@ async function released(
   await helmOn(plane, [command, 'prod', CHART, '--namespace', 'monitoring', ...flags], values);
 }
 
-/** The uids of the pod, once it runs, and of its claim. */
+/** The uids of the pod and of its claim, once the pod runs. */
 async function running(plane: ControlPlane): Promise<{ readonly pod: string; readonly claim: string }> {
   const uid = (kind: string, name: string) =>
     plane.kubectl('get', kind, name, '-n', 'monitoring', '-o', 'jsonpath={.metadata.uid}');

@@ -1,4 +1,4 @@
-/** What helm makes of the values: what is refused and how, and what the rest turns into. */
+/** Rendering of the values by helm: what is refused and how, and the result of the rest. */
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -335,7 +335,7 @@ test('what Prometheus and Grafana get: the port of the Service, and the files of
   assert.deepEqual(JSON.parse(data?.['watchchain.json'] ?? ''), JSON.parse(await file('dashboard.json')));
 });
 
-/** Of a Secret the texts are in base64. */
+/** Decodes a Secret's texts from base64. */
 function decoded(_key: string, value: unknown): unknown {
   return typeof value === 'string' ? `${value} ${Buffer.from(value, 'base64').toString()}` : value;
 }

@@ -1,4 +1,4 @@
-/** The Events that real controllers and a real scheduler write of a rollout, on their way to a receiver. */
+/** The Events of a rollout by real controllers and a real scheduler, on their way to a receiver. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
@@ -76,7 +76,7 @@ test('each Event of a rollout arrives once, with the labels and the top owner of
   for (const { reason, app, owner } of all.filter(({ reason }) => reason !== 'Killing')) {
     assert.deepEqual([reason, app, owner], [reason, 'web', 'Deployment/web']);
   }
-  // The metadata is all that was asked for, once for each object.
+  // Only the metadata was requested, once for each object.
   const gets = (await plane.requestsOf('admin')).filter(
     ({ verb, uri }) => verb === 'get' && /\/(pods|replicasets)\/web-/.test(uri),
   );

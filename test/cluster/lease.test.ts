@@ -1,4 +1,4 @@
-/** With the timing that a cluster has, and client-go's default of 15 s. */
+/** With a real cluster's timing, and client-go's default of 15 s. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { handOver } from '../e2e/lease.ts';

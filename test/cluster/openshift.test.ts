@@ -25,14 +25,14 @@ webhookURL = "${webhookURL}"
 messagesPerSecond = 0
 `;
 
-/** What the router, the controllers and the registry write into them all the time, which nobody is told. */
+/** Frequent writes by the router, the controllers and the registry, which are not reported. */
 const NOISE = [
   ['route/backend', { op: 'replace', path: '/status/ingress/0/conditions/0/status', value: 'False' }],
   ['dc/perl', { op: 'replace', path: '/status/availableReplicas', value: 1 }],
   ['is/os-test-image', { op: 'replace', path: '/status/tags/0/conditions/0/status', value: 'True' }],
 ] as const;
 
-/** What people do to them. */
+/** Changes made by people. */
 const CHANGES = [
   ['route/backend', { op: 'replace', path: '/spec/host', value: 'shop.apps.example' }],
   ['dc/perl', { op: 'replace', path: '/spec/replicas', value: 3 }],

@@ -17,7 +17,7 @@ name = "webhook"
 url = "${url}"
 `;
 
-/** kwok lets the containers of such a pod end with an error, a second after they run. */
+/** kwok makes the containers of such a pod fail a second after they start. */
 const FAILS = 'pod-container-running-failed.stage.kwok.x-k8s.io';
 
 const told = ({ requests }: CapturedReceiver) =>
@@ -43,7 +43,7 @@ test('failing containers raise one alert, with what was changed before and by wh
   await using receiver = await startReceiver();
   const apply = (isFailing: boolean, by: string) =>
     plane.apply([deployment(isFailing)], `--field-manager=${by}`, '--force-conflicts');
-  // By another: managedFields do not tell two writes of one manager within one second apart.
+  // By another manager: managedFields do not distinguish two writes of one manager within a second.
   await apply(false, 'setup');
   await plane.kubectl('rollout', 'status', 'deployment', 'web', '--timeout=60s');
   await workdir.write('config.toml', config(receiver.url, ['pod', 'event', 'node', 'deployment']));
@@ -61,7 +61,7 @@ test('failing containers raise one alert, with what was changed before and by wh
   assert.equal(firing?.image, 'nginx:1.9.1');
   const changed = firing?.lastChanges.find(({ by }) => by.includes('ci-pipeline'));
   assert.match(changed?.headline ?? '', /^deployment default\/web updated: /);
-  // The scheduler's own Event of this pod.
+  // The scheduler's own Event for this pod.
   assert.ok(firing?.events.some(({ reason }) => reason === 'Scheduled'));
 
   await apply(false, 'ci-pipeline');
@@ -81,7 +81,7 @@ const job = {
     activeDeadlineSeconds: 2,
     template: {
       metadata: { labels: { app: 'import' } },
-      // No node is like that, so that it does not run: kwok's jobs are done in a second.
+      // No node matches, so that it does not run: kwok's jobs complete within a second.
       spec: {
         restartPolicy: 'OnFailure',
         nodeSelector: { 'shop.example/disk': 'fast' },

@@ -1,4 +1,4 @@
-/** What only a real server does: dying in mid-stream, and forgetting. */
+/** What only a real server does: die in mid-stream, and compact. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
@@ -30,7 +30,7 @@ test('kube-apiserver killed and started again in mid-stream: nothing is lost, no
     await scaleAll();
     await plane.killApiServer();
     await plane.startApiServer();
-    // Before the watch is back, and after.
+    // Before and after the watch is back.
     await scaleAll();
   }
   await scaleAll();
@@ -41,7 +41,7 @@ test('kube-apiserver killed and started again in mid-stream: nothing is lost, no
 
   for (const name of NAMES) {
     const steps = stepsOf(slack, name);
-    // Each message goes on where the one before it ended: no state is told twice, and no difference is missing.
+    // Each message continues where the previous one ended: no state is sent twice, and no difference is missing.
     assert.deepEqual(
       steps.map(({ from }) => from),
       [1, ...steps.slice(0, -1).map(({ to }) => to)],

@@ -58,7 +58,7 @@ test('a user with a Role in one namespace watches that namespace, and is refused
   );
   const requests = await plane.requestsOf('bob');
   const refused = requests.filter(({ code }) => code === 403).map(({ verb, uri }) => `${verb} ${uri}`);
-  // Without the uid of kube-system the cluster is known by its address: asked once, never again.
+  // Without the uid of kube-system the cluster is identified by its address: the uid is requested only once.
   assert.deepEqual(refused, ['get /api/v1/namespaces/kube-system']);
   assert.ok(requests.every(({ uri }) => !/\/deployments/.test(uri) || uri.includes('/namespaces/shop/')));
 });

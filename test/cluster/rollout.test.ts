@@ -1,4 +1,4 @@
-/** Real controllers, a real scheduler, pods that run: what kubectl does is what people are told. */
+/** Real controllers, a real scheduler, running pods: people are told what kubectl does. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startReceiver } from '../../src/testing/receiver.ts';

@@ -1,4 +1,4 @@
-/** Backup and restore by the commands of docs/operations.md. */
+/** Backup and restore with the commands of docs/operations.md. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile, rm, stat } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** What a new user does wrong, and what an operator does: through the command line, as processes. */
+/** Mistakes of new users, and actions of operators: on the command line, as processes. */
 import assert from 'node:assert/strict';
 import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -22,7 +22,7 @@ async function cluster(workdir: Workdir, server: ApiServer) {
   return { url: server.url, kubeconfig: await server.writeKubeconfig(workdir.file('kubeconfig')) };
 }
 
-/** A kubeconfig for a place where nothing listens: port 1 belongs to root. */
+/** A kubeconfig for an address where nothing listens: port 1 is reserved for root. */
 function nowhere(): string {
   return JSON.stringify({
     'current-context': 'nowhere',
@@ -272,7 +272,7 @@ describe('check', () => {
     const names = Array.from({ length: 200_000 }, (_, n) => `team-${n}`);
     const watched = `[[resource]]\nkind = "pod"\nnamespaces = ${JSON.stringify(names)}\n[[handler]]\nname = "log"\n`;
     const config = await workdir.write('config.toml', watched);
-    // A second is over at once, as it is for who reads the first page of it.
+    // Lets the timer of main.ts that exits after a second fire at once, as if the reader were slow.
     const hurried = 'const wait = setTimeout; globalThis.setTimeout = (f, ms) => wait(f, ms === 1000 ? 0 : ms);';
     const flags = ['--import', `data:text/javascript,${encodeURIComponent(hurried)}`];
     await using program = new Program(['check', '-c', config], { flags });

@@ -1,7 +1,7 @@
 /**
  * Runs the image's last stage like a container, in its own network: started by test/dockerfile.test.ts under
- * `unshare --net --mount`, with the folder that represents `/` and a folder with `etc` and `state`. The root is read-only, the user is nobody's, and only
- * the API server, which runs here, can be reached. Prints how it ended, as JSON.
+ * `unshare --net --mount`, with the folder that represents `/` and a folder with `etc` and `state`. The root is read-only,
+ * the user is nobody's, and only the API server, which runs here, can be reached. Prints how it ended, as JSON.
  */
 import { execFileSync } from 'node:child_process';
 import { startApiServer } from '../../src/testing/api-server.ts';

@@ -4,7 +4,7 @@ import { until } from '../until.ts';
 import { deployment } from './cluster.ts';
 import { World } from './world.ts';
 
-/** Slack refuses what the chain `default` sends, and takes what others do. */
+/** Slack refuses messages of the chain `default`, and accepts others. */
 async function start(): Promise<World> {
   return World.start(({ path }) => (path === '/broken' ? { status: 404, body: 'no_service' } : { body: 'ok' }));
 }
@@ -72,7 +72,7 @@ describe('a chain that is told of dead letters', () => {
     await using running = await world.run({ config });
     world.server.create(deployment('web'));
     await world.slack.waitFor(2);
-    // The one that is told last may have got it after the other was asked whether it is idle.
+    // The last chain may have got its change after the other reported that it was idle.
     for (let n = 0; n < 5; n++) await running.app.idle();
     const letters = await running.app.store.deadLetters({ limit: 10 });
     assert.deepEqual(

@@ -1,4 +1,4 @@
-/** Kubernetes Events through the whole program: what each chain is told, and what a restart tells. */
+/** Kubernetes Events through the whole program: what each chain gets, also after a restart. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { until } from '../until.ts';
@@ -17,7 +17,7 @@ const event = (name: string, more: object = {}) => ({
   ...more,
 });
 
-/** Once `n` changes have ended. */
+/** Waits until `n` changes have ended. */
 async function ended({ app }: Running, n: number): Promise<void> {
   await until(`${n} changes have ended`, async () => {
     await app.idle();
@@ -27,7 +27,7 @@ async function ended({ app }: Running, n: number): Promise<void> {
 
 const LOGGED = '[[resource]]\nkind = "event"\n[[handler]]\nname = "log"\n';
 
-/** `shop/web.1 added`, once `n` entries are there. */
+/** The entries, such as `shop/web.1 added`, once there are `n`. */
 async function entries(run: Running, n: number): Promise<string[]> {
   await until(`${n} entries`, () => run.entries().length >= n);
   await run.app.idle();

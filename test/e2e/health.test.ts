@@ -1,4 +1,4 @@
-/** What the service says of itself when something is wrong. A full disk is row 28 of test/faults. */
+/** What the service reports when something is wrong. A full disk is row 28 of test/faults. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
@@ -20,7 +20,7 @@ async function startWorld(status = 200): Promise<World> {
   return world;
 }
 
-/** Time goes on, minute by minute, until the condition holds; an hour at most. */
+/** Advances time minute by minute until the condition holds, an hour at most. */
 async function pass(clock: FakeClock, condition: () => Promise<boolean>): Promise<void> {
   for (let minute = 0; minute < 60; minute++) {
     if (await condition()) return;

@@ -46,12 +46,12 @@ class Scene implements AsyncDisposable {
     this.#running = await this.world.run({ config: this.config(more), clock: this.clock });
   }
 
-  /** What became of the next beat; after the first one time goes on until then, with a word of the API server. */
+  /** The outcome of the next beat. After the first, advances time until then, with a sign of life from the API server. */
   async beat(everyMs = MINUTE): Promise<string> {
     const before = this.#counted;
     if (sumOf(before) > 0) {
       this.world.server.bookmark();
-      // To the time of the beat and no further, for its request has a deadline.
+      // Exactly to the time of the beat, because its request has a deadline.
       await this.clock.advance(everyMs - (this.clock.monotonic() % everyMs));
     }
     await until('a beat', async () => {
@@ -63,14 +63,14 @@ class Scene implements AsyncDisposable {
     return outcome ?? assert.fail('no beat was counted');
   }
 
-  /** A second goes by, with the beat that falls into it. */
+  /** Advances a second, with the beat that is due in it. */
   async pass(): Promise<void> {
     const toBeat = MINUTE - (this.clock.monotonic() % MINUTE);
     if (toBeat <= 1_000) await this.beat();
     else await this.clock.advance(1_000);
   }
 
-  /** How often it was said. */
+  /** How often the message was logged. */
   said(message: string): number {
     return this.running.serviceLog().split(`"message":"${message}`).length - 1;
   }

@@ -1,4 +1,4 @@
-/** On the embedded API server, which fails as told; test/cluster hands over on a real control plane. */
+/** On the embedded API server, with scripted faults; test/cluster hands over on a real control plane. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
@@ -135,7 +135,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     await workdir.write('config.toml', leaseConfig(slack.url, DURATION_S));
     await using first = startProgram(workdir, access);
     await first.ready();
-    // As on another node, with a volume of its own: no lock of the folder keeps it out.
+    // As on another node with its own volume: no lock of the folder keeps it out.
     await using second = startProgram(workdir, access, { state: workdir.file('another') });
     await standsBy(second);
     first.signal('SIGSTOP');
@@ -145,7 +145,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     first.signal('SIGCONT');
     const exit = await first.exited();
     assert.equal(exit.code, 1);
-    // The second where it stood still in the middle of a renewal.
+    // The second pattern applies if it was stopped in the middle of a renewal.
     assert.match(
       exit.stderr,
       /The lease default\/hand-over was lost: (?:it was not renewed in time|Cannot PUT .*: no complete answer within 2 s);/,

@@ -1,4 +1,4 @@
-/** What operators ask afterwards: dead letters, history and the trip of a change, while the service runs and while it does not. */
+/** What operators ask afterwards: dead letters, history and the trip of a change, with and without a running service. */
 import assert from 'node:assert/strict';
 import { mkdir, readdir } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
@@ -9,7 +9,7 @@ import { startProgram } from './main-job.ts';
 import { Program, Workdir } from './program.ts';
 import { runCommand, type Said } from '../run-command.ts';
 
-/** Watches Deployments and Secrets, and drops what nobody has. @param chain the table the chain is in: `""` for the default one */
+/** Watches Deployments and Secrets; its `match` drops nothing. @param chain the table the chain is in: `""` for the default one */
 function config(url: string, slackId = 'slack', chain = ''): string {
   const part = (name: string) => `[[${chain === '' ? '' : 'chain.'}${name}]]`;
   return `
@@ -357,7 +357,7 @@ describe('a state that is none', () => {
   test('of a configuration that cannot be read: says how to look into it all the same', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', config('${SET_FOR_THE_SERVICE_ONLY}'));
-    // No folder is named.
+    // No folder is given.
     const command = ['history', '-c', workdir.file('config.toml'), '--state', ''];
     const before = await run(workdir, ...command);
     const root = workdir.file('.local/state/watchchain');

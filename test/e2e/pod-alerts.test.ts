@@ -1,4 +1,4 @@
-/** From a pod that crashes to a message, and from its recovery to another: the whole service against the embedded API server. */
+/** From a crashing pod to a message, and from its recovery to another: the whole service on the embedded API server. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
@@ -36,7 +36,7 @@ interface Told {
   readonly alert: AlertNote;
 }
 
-/** A bound for a machine that has much else to do. */
+/** A limit for a busy machine. */
 const STORM_MS = 120_000;
 
 const told = (world: World): readonly Told[] => world.slack.requests.map(({ body }) => JSON.parse(body) as Told);
@@ -49,7 +49,7 @@ const crashing = (app: string, n = 0, restartCount = 3): Manifest =>
 
 const healthy = (app: string, n = 0): Manifest => podOf({ ...named(app, n), containers: [RUNNING] });
 
-/** No uid: the server gives one. */
+/** Without a uid: the server assigns one. */
 const named = (app: string, n: number) =>
   ({ app, name: `${app}-5d4f8c7b9-${n}`, metadata: { uid: undefined } }) as const;
 
@@ -141,7 +141,7 @@ describe('podAlerts', () => {
     const { metadata, ...rest } = crashing('web');
     world.server.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
     world.server.create(healthy('web'));
-    // It is over at a wake-up, when nothing is known of the pod but what the alert has kept.
+    // It is resolved at a wake-up, when only what the alert kept is known about the pod.
     const rules = config(world.slack.url).replace('holdDown = "0s"', 'holdDown = "1s"');
     await using first = await world.run({ config: rules, keepState: true });
     world.server.update({ ...rest, metadata: { ...metadata, annotations: { note: 'c4nary' } } });

@@ -1,4 +1,4 @@
-/** `purge`: what is recorded is forgotten for good, what is owed is not; beside the service and without it. */
+/** `purge`: permanently forgets what is recorded, but not what is still to be delivered; with and without a running service. */
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -27,13 +27,13 @@ messagesPerSecond = 0
 `;
 }
 
-/** A Deployment that says so in an annotation. */
+/** A Deployment with the canary in an annotation. */
 function saying(name: string, canary: string): object {
   const { metadata, ...rest } = deployment(name) as { metadata: object };
   return { ...rest, metadata: { ...metadata, annotations: { note: canary } } };
 }
 
-/** As an operator calls it; a process. */
+/** Runs it as a process, like an operator. */
 async function purge(workdir: Workdir, ...args: string[]) {
   await using program = new Program(['purge', ...args, '--state', workdir.file('state')], { cwd: workdir.path });
   const { code, stdout, stderr } = await program.exited();
@@ -41,21 +41,21 @@ async function purge(workdir: Workdir, ...args: string[]) {
   return { code, stdout, stderr };
 }
 
-/** In this process. @param answer what is typed on a terminal; undefined: there is none */
+/** Runs it in this process. @param answer what is typed on a terminal; undefined: no terminal */
 function run(workdir: Workdir, args: readonly string[], answer?: string, signal = AbortSignal.timeout(PATIENCE_MS)) {
   const isTTY = answer !== undefined;
   const stdin = Object.assign(Readable.from(isTTY ? [`${answer}\n`] : []), { isTTY });
   return runCommand([...args, '--state', workdir.file('state')], { env: { HOME: workdir.path }, stdin, isTTY, signal });
 }
 
-/** Which of these words stand somewhere in the state. */
+/** Which of these words occur anywhere in the state. */
 async function inState(workdir: Workdir, words: readonly string[]): Promise<readonly string[]> {
   const folder = workdir.file('state');
   const files = await Promise.all((await readdir(folder)).map((name) => readFile(path.join(folder, name))));
   return words.filter((word) => files.some((bytes) => bytes.includes(word)));
 }
 
-/** How many changes are on record, and how many dead letters. */
+/** The number of recorded changes and of dead letters. */
 async function kept(workdir: Workdir): Promise<readonly [changes: number, letters: number]> {
   return withStore(workdir.file('state'), async (store) => {
     const found = await Promise.all([store.history({ limit: 100 }), store.deadLetters({ limit: 100 })]);
@@ -64,8 +64,8 @@ async function kept(workdir: Workdir): Promise<readonly [changes: number, letter
 }
 
 /**
- * Two changes that were told, two dead letters, one that waits; of each a canary, and of the first two in objects that are no more,
- * so that nothing but the record has it. What waits comes last: the receiver would be left alone, and what follows told together.
+ * Two delivered changes, two dead letters, one that waits; each with a canary. The first two objects are deleted, so that only
+ * the record has theirs. The waiting one comes last: its 503 pauses the receiver, and later changes would be sent together.
  */
 async function play(cluster: TestCluster, program: Program, slack: CapturedReceiver): Promise<void> {
   for (const name of ['told', 'doomed']) {
@@ -118,7 +118,7 @@ describe('purge', () => {
     isUp = true;
     const told = slack.requests.length;
     await using again = startProgram(workdir, cluster.access);
-    // It was put off each time that it was refused, for longer and longer.
+    // It was deferred each time it was refused, for longer and longer.
     await slack.waitFor(told + 1, 90_000);
     assert.match(slack.requests.at(-1)?.body ?? '', /default\/waiting/);
     assert.equal((await again.stop()).code, 0);

@@ -1,4 +1,4 @@
-/** What another configuration at the next start means for what was known and what is owed. */
+/** What another configuration at the next start means for the baseline and for pending deliveries. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PATIENCE_MS } from '../../src/testing/waiters.ts';
@@ -14,7 +14,7 @@ const chain = (name: string, ...resources: readonly string[]) =>
 const EVERYWHERE = 'kind = "configmap"';
 const IN_SHOP = 'kind = "configmap"\nnamespaces = ["shop"]';
 
-/** `action key` of each entry of the `log` handlers, in any order. */
+/** `action key` of each entry of the `log` handlers, sorted. */
 async function told(running: Running): Promise<readonly string[]> {
   await running.app.idle();
   return running
@@ -23,7 +23,7 @@ async function told(running: Running): Promise<readonly string[]> {
     .toSorted();
 }
 
-/** A cluster with two ConfigMaps, known to a service that has stopped since. */
+/** A cluster with two ConfigMaps, known to a service that has since stopped. */
 async function known(...chains: readonly string[]): Promise<World> {
   const world = await World.start();
   world.server.create(configMap('a', 'shop', '1', { tier: 'web' }));
@@ -141,7 +141,7 @@ describe('a configuration that changed between two starts', () => {
   }
 });
 
-/** So many entries were logged. */
+/** Waits until this many entries were logged. */
 async function until(running: Running, entries: number): Promise<void> {
   const deadline = AbortSignal.timeout(PATIENCE_MS);
   while (running.entries().length < entries) {

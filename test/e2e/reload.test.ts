@@ -1,4 +1,4 @@
-/** Live reload: the file on disk changes, and the program follows without losing a change, telling one twice or listing again. */
+/** Live reload: the file on disk changes, and the program follows without losing or repeating a change, or listing again. */
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** Canaries in every place where secrets live, searched in every byte that is logged, sent or stored. */
+/** Canaries in every place for secrets are searched for in every byte that is logged, sent or stored. */
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -60,7 +60,7 @@ function objects(round: number): object[] {
   ];
 }
 
-/** Everything that is on the disk, but for what the user wrote there. */
+/** Everything on the disk, except for what the user wrote there. */
 async function stored(world: World): Promise<string> {
   const folder = world.workdir.file('watchchain');
   const files = (await readdir(folder, { recursive: true })).filter((file) => /\.db/.test(file));

@@ -1,4 +1,4 @@
-/** More changes at once than a channel takes: few messages, every object in exactly one. */
+/** More changes at once than a channel can take: few messages, with every object in exactly one. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fasterClock } from '../../src/testing/living-cluster.ts';

@@ -1,4 +1,4 @@
-/** The trips of changes as OpenTelemetry traces, at a collector that is ours. */
+/** The trips of changes as OpenTelemetry traces, sent to the test's own collector. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
@@ -77,7 +77,7 @@ async function startWorld(answer: (n: number) => ReceiverAnswer = () => ({})): P
   return world;
 }
 
-/** The tree as lines, children under their parents in the order of time. */
+/** The tree as lines, children below their parents in order of time. */
 function treeOf(spans: readonly SpanJson[], parent?: SpanJson, indent = ''): readonly string[] {
   return spans
     .filter(({ parentSpanId }) => parentSpanId === parent?.spanId)
@@ -114,7 +114,7 @@ describe('tracing', () => {
       '  attempt 1: failed',
       '    diff: pass',
       '    webhook: error',
-      // From when the change was seen, as every chain.
+      // Starts when the change was seen, like every chain.
       '  default/audit: updated Deployment: completed',
       '    attempt 1: completed',
       '      log: pass',

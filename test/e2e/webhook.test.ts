@@ -1,4 +1,4 @@
-/** Webhook and Grafana through the whole program: templates, limits, and what becomes of a change that cannot be rendered. */
+/** Webhook and Grafana through the whole program: templates, limits, and changes that cannot be rendered. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fasterClock } from '../../src/testing/living-cluster.ts';
@@ -16,7 +16,7 @@ const event = (name: string, message: string) => ({
   count: 1,
 });
 
-/** What this path was sent, once it was sent `n` bodies. */
+/** The bodies sent to this path, once there are `n`. */
 async function bodies({ slack }: World, path: string, n: number): Promise<readonly string[]> {
   for (let wanted = n; ; wanted++) {
     const found = slack.requests.filter((request) => request.path === path).map(({ body }) => body);

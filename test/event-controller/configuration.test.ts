@@ -10,7 +10,7 @@ import { command, load, route, ROUTES, start, startCluster } from './controller.
 
 const NEEDED = { K8S_RESOURCE: 'routes', K8S_NAMESPACE: 'demo', K8S_TOKEN: 'abc' };
 
-/** The folder that the kubelet mounts. */
+/** A folder like the one that the kubelet mounts. */
 async function pod(workdir: Workdir): Promise<string> {
   const folder = workdir.file('serviceaccount');
   await mkdir(folder);
@@ -44,7 +44,7 @@ describe('event controller: configuration', () => {
     readonly ini: unknown;
     readonly pod?: unknown;
     readonly fallback: unknown;
-    /** What else must be set for it to count. */
+    /** What else must be set for it to take effect. */
     readonly with?: NodeJS.ProcessEnv;
     readonly values?: readonly [env: string, ini: string];
   }[] = [
@@ -150,7 +150,7 @@ describe('event controller: configuration', () => {
       const bare = { env: others, ini: `[global]\n${key.toLowerCase()} =\n` };
       if ('pod' in wanted) assert.deepEqual(await outcome({ ...bare, serviceAccountDir: folder }), wanted.pod);
       assert.deepEqual(await outcome(bare), wanted.fallback);
-      // Without a file, and without a section, the defaults hold, too.
+      // Without a file, or without a section, the defaults apply.
       assert.deepEqual(await outcome({ env: others }), wanted.fallback);
     });
   }

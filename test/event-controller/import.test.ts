@@ -1,4 +1,4 @@
-/** The Event Controller's files elsewhere: in `run -c`, in `import`, and as the Event Watcher's older document has them. */
+/** The Event Controller's files in `run -c`, in `import`, and in the form of the Event Watcher's older document. */
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';

@@ -1,4 +1,4 @@
-/** The Event Controller's acceptance list, A5: its plug-ins, run without any change for this program. */
+/** The Event Controller's acceptance list, A5: its plug-ins, run unmodified. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
@@ -132,7 +132,7 @@ describe('event controller: plug-ins', () => {
     const error = await controller.line(/^\[ERROR\]/);
     assert.match(error, /key=demo\/loops handler=default\/bad error="it was not done within 30 s"/);
     await controller.line(/has failed, and is not started again yet/);
-    // The store answers in order: by then the chain knows when to try again.
+    // The store answers in order: after this the chain knows when to try again.
     assert.equal((await controller.app.store.deadLetters({ limit: 10 })).length, 1);
     await clock.advance(1_000);
     assert.equal(await controller.line(/fine/), '[INFO] fine: next');

@@ -1,4 +1,4 @@
-/** The Event Controller's acceptance list, A5: what it watches, and how it goes on. */
+/** The Event Controller's acceptance list, A5: what it watches, and how it continues. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
@@ -8,7 +8,7 @@ import { Program, Workdir } from '../e2e/program.ts';
 import { until } from '../until.ts';
 import { environmentFor, LEGACY_ROUTES, route, ROUTES, start, startCluster, type Controller } from './controller.ts';
 
-/** Where the watches of a server went. */
+/** The paths of a server's watches. */
 function watched({ requests }: ApiServer): readonly string[] {
   const watches = requests.filter(({ query }) => query.get('watch') === 'true' || query.get('watch') === '1');
   return [...new Set(watches.map(({ path }) => path))];
@@ -159,7 +159,7 @@ describe('event controller: how it goes on', () => {
       restarts.values.map(({ labels }) => labels.reason),
       ['stalled'],
     );
-    // What is left is the wait of the first failure, at most 0.8 s, and that of the change for its accept.
+    // What remains is the backoff of the first failure, at most 0.8 s, and the change's wait to be accepted.
     for (let told = false; !told; told = said(controller).length > 0) {
       await clock.advance(100);
       t.signal.throwIfAborted();

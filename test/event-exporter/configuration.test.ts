@@ -7,7 +7,7 @@ import { imported, load, problemsOf, toHook, withoutFolder } from './exporter.ts
 
 const URL = 'http://receiver.example';
 
-/** Four routes and ten receivers of every kind, as its documentation shows them. */
+/** Four routes and ten receivers of all kinds, as in its documentation. */
 const EXAMPLE = `logLevel: debug
 logFormat: json
 maxEventAgeSeconds: 10

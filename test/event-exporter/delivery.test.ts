@@ -13,7 +13,7 @@ const names = (receiver: Pick<CapturedReceiver, 'requests'>) =>
   receiver.requests.map(({ body }) => (JSON.parse(body) as { readonly name: string }).name);
 const numbered = (count: number) => Array.from({ length: count }, (_, n) => `event-${String(n).padStart(2, '0')}`);
 
-/** Ended deliveries of the one chain. */
+/** Ended deliveries of the only chain. */
 async function ends(running: Running): Promise<object> {
   const [{ completed, dead } = { completed: 0, dead: 0 }] = await running.app.store.balances();
   return { completed, dead };
@@ -226,7 +226,7 @@ receivers: [{ name: out, stdout: { layout: { name: "{{ .Name }}", message: "{{ .
   });
 });
 
-/** What Slack is sent for the Events; theirs has no way to say where Slack is. */
+/** What is sent to Slack for the Events; kubernetes-event-exporter's file cannot set Slack's address. */
 async function toSlack(receiver: string, events: readonly object[]): Promise<object[]> {
   await using world = await World.start((_, n) => ({
     body: JSON.stringify({ ok: true, channel: 'C1', ts: `${n}.0` }),

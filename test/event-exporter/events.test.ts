@@ -1,4 +1,4 @@
-/** kubernetes-event-exporter's acceptance list, 13 to 21: which Events are seen, how often, and what is known of them. */
+/** kubernetes-event-exporter's acceptance list, 13 to 21: which Events are seen, how often, and what is known about them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
@@ -13,7 +13,7 @@ const ago = (seconds: number, now = Date.now()) =>
   new Date(now - seconds * 1_000).toISOString().replace(/\.\d+Z$/, 'Z');
 const at = (time: string | null, name = 'web.1'): EventParts => ({ name, firstTimestamp: time, lastTimestamp: time });
 
-/** `name count` of what was sent, once an Event that comes last has been. */
+/** `name count` of what was sent, once a final Event was sent. */
 async function sent(world: World, running: Running): Promise<string[]> {
   world.server.create(podEvent({ name: 'last' }));
   const names = () => bodies(world).map(({ name, count }) => `${String(name)} ${String(count)}`);
@@ -22,7 +22,7 @@ async function sent(world: World, running: Running): Promise<string[]> {
   return names().filter((name) => name !== 'last 1');
 }
 
-/** From here on their ages are known. */
+/** Waits until `n` changes are accepted, so that their ages are fixed. */
 async function accepted({ app }: Running, n: number): Promise<void> {
   await until(`${n} Events to be accepted`, async () => (await app.store.balances())[0]?.accepted === n);
 }
@@ -209,7 +209,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     await world.slack.waitFor(1);
     await running.app.idle();
     const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
-    // Theirs escapes < > & as \u003c and so on: to every reader of JSON the same.
+    // kubernetes-event-exporter escapes < > & as \u003c and so on, which is the same to every JSON parser.
     assert.equal(
       world.slack.requests[0]?.body,
       JSON.stringify({

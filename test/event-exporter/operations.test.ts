@@ -13,7 +13,7 @@ const NAME = '      layout: { name: "{{ .Name }}" }\n';
 interface Pod extends AsyncDisposable {
   readonly server: ApiServer;
   readonly url: string;
-  /** How it is started there; what the chart says comes last. */
+  /** Starts it as in that cluster; the chart's arguments come last. */
   readonly start: (args: readonly string[], env?: NodeJS.ProcessEnv) => Program;
   readonly names: () => string[];
 }
@@ -111,7 +111,7 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     ]);
     await program.ready();
     const metric = async (name: string) => {
-      // Not over a kept connection: it may be closed at the far end while this process makes Events.
+      // Without keep-alive: the server may close the connection while this process makes Events.
       const text = await (await fetch(`${program.url()}/metrics`, { headers: { connection: 'close' } })).text();
       return Number(
         text
@@ -166,7 +166,7 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     await using workdir = await Workdir.make();
     const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
     const config = await workdir.write('config.yaml', toHook(receiver.url, { layout: NAME }));
-    // A file in the place of a folder is as little to be written for root as for uid 1000.
+    // In /proc/self not even root can create a folder, like uid 1000 without a volume.
     const env = { WATCHCHAIN_COMPAT: 'event-exporter', KUBECONFIG: kubeconfig, HOME: '/proc/self', XDG_STATE_HOME: '' };
     await using program = new Program(['--conf', config, ...METRICS], { env });
     await program.ready();

@@ -7,12 +7,12 @@ import { load, podEvent, pod, run, toHook, withoutFolder, type EventParts } from
 
 interface Case {
   readonly title: string;
-  /** A route of theirs, in YAML's flow style. */
+  /** A route of kubernetes-event-exporter, in YAML's flow style. */
   readonly route: string;
   readonly event?: EventParts;
-  /** Labels and annotations of the object that the Event is about. */
+  /** Labels and annotations of the involved object. */
   readonly object?: { readonly labels?: object; readonly annotations?: object };
-  /** The receivers that get the Event, as often as they are named. */
+  /** The receivers that get the Event, repeated for each time. */
   readonly sentTo: readonly string[];
 }
 
@@ -32,7 +32,7 @@ const prod = {
   annotations: { name: 'source', service: 'event-exporter' },
 };
 
-/** One run for all of them: each Event goes through all routes, and only its own case looks at its message. */
+/** One run for all cases: each Event goes through all routes, but only its own case checks its message. */
 async function sent(cases: readonly Case[]): Promise<readonly (readonly string[])[]> {
   await using world = await World.start();
   const routes = cases.map(
@@ -59,7 +59,7 @@ async function sent(cases: readonly Case[]): Promise<readonly (readonly string[]
       podEvent({ involvedObject, ...parts, name: `case-${n}`, message: `case-${n} ${String(message)}` }),
     );
   }
-  // Accepted last: whatever comes of the others is under way then.
+  // Accepted last: by then everything that the others cause is under way.
   world.server.create(podEvent({ name: 'last', message: 'the last one' }));
   await until('the last Event', () => world.slack.requests.some(({ path }) => path === '/last'));
   await running.app.idle();

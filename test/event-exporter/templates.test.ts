@@ -1,4 +1,4 @@
-/** kubernetes-event-exporter's acceptance list, 22 to 28: layouts and templates. Each template of theirs by itself: go-template/translate.test.ts. */
+/** kubernetes-event-exporter's acceptance list, 22 to 28: layouts and templates. Single ones: translate.test.ts. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
@@ -15,7 +15,7 @@ const EVENT = podEvent({
   lastTimestamp: TIME,
 });
 
-/** What a layout makes of an Event about a pod with the label `version: dev`: the body as it was sent. */
+/** The body sent with a layout for an Event about a pod with the label `version: dev`. */
 async function sent(layout: string, event: object = EVENT): Promise<string> {
   await using world = await World.start();
   const more = 'maxEventAgeSeconds: 1000000000\n';

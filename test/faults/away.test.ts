@@ -1,4 +1,4 @@
-/** Row 19, and what a day without the service must mean: exactly the net changes, each once; and nothing when there are none. */
+/** Row 19, and a day without the service: reports exactly the net changes, each once, and nothing if there are none. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change, Manifest } from '../../src/change.ts';
@@ -10,7 +10,7 @@ import { until } from '../until.ts';
 const CONFIG = `whileAway = "each"\n[[resource]]\nkind = "deployment"\n[[handler]]\nname = "diff"\n[[handler]]\nname = "log"\n`;
 const [CHANGED, DELETED, CREATED, UNTOUCHED] = [1_000, 500, 200, 500];
 
-/** Cheap to write by the thousand; `note` is what only the last manifest has. */
+/** Cheap to write by the thousand; only the last manifest has `note`. */
 function web(n: number, replicas: number): Manifest {
   const manifest = deployment(`web-${n}`, 'nginx', replicas);
   return { ...manifest, metadata: { ...manifest.metadata, uid: `uid-${n}`, annotations: { note: `last of ${n}` } } };
@@ -18,7 +18,7 @@ function web(n: number, replicas: number): Manifest {
 
 const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 
-/** The numbers of what was there before: first those that change, then those that go, then those that stay. */
+/** The numbers of the objects known before: first those that change, then those that are deleted, then those that stay. */
 const KNOWN = range(0, CHANGED + DELETED + UNTOUCHED);
 
 function happenAway({ server }: World, times: number): void {
@@ -32,7 +32,7 @@ async function accepted({ app }: Running): Promise<number> {
   return (await app.store.balances()).reduce((sum, balance) => sum + balance.accepted, 0);
 }
 
-/** Until the last of what happened was accepted, and for what may come after it. */
+/** Waits until the last change was accepted, and then for any unexpected ones. */
 async function everything(world: World, running: Running, wanted: number): Promise<readonly Change[]> {
   await until(`${wanted} changes`, async () => (await accepted(running)) >= wanted);
   world.server.create(deployment('marker'));

@@ -1,4 +1,4 @@
-/** Row 33: the clock of the machine is set while changes wait. Nothing is tried early, late or given up for it, and order is kept. */
+/** Row 33: the machine's clock is set while changes wait. Nothing is retried early or late or given up, and order is kept. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, test } from 'node:test';
@@ -51,7 +51,7 @@ describe('a clock that', { concurrency: 2 }, () => {
   }
 
   test('33 goes forward by an hour while a receiver is down for a moment: nobody takes the moment for an hour', async () => {
-    // One alone does not open the breaker.
+    // A single object does not open the breaker.
     const end = { objects: 1, last: 1 };
     const told = toldTo(end);
     await using service = await Service.make(1);

@@ -1,4 +1,4 @@
-/** Rows 1 to 24: the API server misbehaves while objects change. What is told is whole, in order, once, and the books balance. */
+/** Rows 1 to 24: the API server misbehaves while objects change. All is delivered once and in order, and the counters balance. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AnswerEffect, StreamEffect } from '../../src/testing/api-server/faults.ts';
@@ -22,20 +22,20 @@ type Effect = AnswerEffect | StreamEffect;
 interface Row {
   readonly row: number;
   readonly what: string;
-  /** What happens to a watch that is open, or to the next. */
+  /** The fault of an open watch, or of the next. */
   readonly toWatch?: Effect;
-  /** What happens to the watches after that. */
+  /** The fault of the watches after that. */
   readonly toNextWatches?: Effect & { readonly times?: number };
-  /** What happens to the lists after that. */
+  /** The fault of the lists after that. */
   readonly toLists?: Effect & { readonly times?: number };
-  /** Or something else. */
+  /** Any other fault. */
   readonly trouble?: (world: World) => void | Promise<void>;
-  /** Lists that it may cost, those that fail counted. */
+  /** How many lists it may cause, including failed ones. */
   readonly lists: number;
   /** How much faster than real time the service's clock runs. */
   readonly speed?: number;
   readonly cluster?: ApiServerOptions;
-  /** Why it runs in `make test-faults` only. */
+  /** Why it runs only in `make test-faults`. */
   readonly long?: string;
 }
 
@@ -150,7 +150,7 @@ function lists({ server }: World): number {
   return server.requests.filter(({ path, query }) => path === PATH && query.get('watch') !== 'true').length;
 }
 
-/** Waits for nothing of its own: the clock runs faster. */
+/** With a long timeout for the receiver, because the service's clock may run faster than real time. */
 function config(world: World): string {
   return `whileAway = "each"\n${kwatchmanConfig(world.slack.url, ['deployment'])}timeout = "1h"\n`;
 }
@@ -167,7 +167,7 @@ async function spoil(row: Row, world: World): Promise<void> {
   const deployments = { path: PATH, times: 1 };
   if (row.toNextWatches !== undefined) server.fault({ ...deployments, watch: true, ...row.toNextWatches });
   if (row.toLists !== undefined) server.fault({ ...deployments, watch: false, ...row.toLists });
-  // Last, since what is open meets its fault at once.
+  // Last, since it applies to an open watch at once.
   if (row.toWatch !== undefined) server.fault({ ...deployments, watch: true, ...row.toWatch });
   await row.trouble?.(world);
 }

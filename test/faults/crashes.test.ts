@@ -1,4 +1,4 @@
-/** Row 72: the process dies of one change whenever it comes to it. */
+/** Row 72: the process dies whenever it handles a certain change. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -12,10 +12,10 @@ import { assertWhole, told, toldTo } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 20;
-/** Behind as many as run at once. */
+/** Comes after as many changes as run at once. */
 const POISON = 'web-12';
 
-/** A user's own handler, of which the process dies: `tries` has a line for each time, and a file `mended` heals it. */
+/** A user's own handler that kills the process: `tries` gets a line each time, and a file `mended` stops it. */
 const DEADLY = `import { appendFileSync, existsSync } from 'node:fs';
 export default ({ name }) => {
   if (name !== '${POISON}' || existsSync('mended')) return;
@@ -30,7 +30,7 @@ async function useDeadlyHandler({ workdir, slack }: Service): Promise<void> {
   await workdir.write('config.toml', eachAlone(config));
 }
 
-/** The one dead letter, as `dead` shows it to a user. */
+/** Replays the only dead letter with the command `dead`, like a user. */
 async function replayByCommand({ workdir, state }: Service): Promise<void> {
   const flags = ['-c', workdir.file('config.toml'), '--state', state];
   await using list = new Program(['dead', 'list', ...flags], { cwd: workdir.path });
@@ -41,7 +41,7 @@ async function replayByCommand({ workdir, state }: Service): Promise<void> {
   assert.match(stdout, /^Replayed 1 of 1\./);
 }
 
-/** Told together, the process dies of it; by itself it does not. */
+/** The process dies of the change in a batch, but not on its own. */
 const DIGEST = 'digest = { window = "3s", over = 0 }\n';
 const BATCH = 5;
 

@@ -16,7 +16,7 @@ import { until } from '../until.ts';
 
 const OBJECTS = 100;
 
-/** A delivery waits as long again as it has waited, up to 75 s: on a slow machine the disk is full only after a minute. */
+/** A deferred delivery waits as long again as before, up to 75 s: on a slow machine the disk is full only after a minute. */
 const DEFERRED_MS = 150_000;
 
 /** A volume of 12 MB, and a receiver that is down until {@link FullDiskScene.drain}. */
@@ -45,7 +45,7 @@ class FullDiskScene implements AsyncDisposable {
     return this.volume.file('state');
   }
 
-  /** Every object changes and is accepted; then there is no room, and every object changes again. */
+  /** Every object changes and is accepted; then the volume is filled, and every object changes again. */
   async fillUp(program: Program): Promise<void> {
     await program.ready();
     this.service.scale(1);
@@ -55,13 +55,13 @@ class FullDiskScene implements AsyncDisposable {
     await program.until('the full disk', ({ stderr }) => stderr.includes('no space is left on its volume'));
   }
 
-  /** The receiver is back: what was accepted is told, and noted. */
+  /** The receiver is back: what was accepted is delivered and checkpointed. */
   async drain(): Promise<void> {
     this.#down.now = false;
     await until('what was accepted to be noted as told', async () => (await this.#pending()) === 0, DEFERRED_MS);
   }
 
-  /** To two replicas, and to 2 MB in all: more than the store has room for within its own files. */
+  /** Grows all to two replicas, and 2 MB in total: more than the free space in the store's own files. */
   #growAll(): void {
     for (let n = 0; n < this.service.objects; n++) {
       const { metadata, ...rest } = deployment(`web-${n}`, 'nginx', 2);
@@ -187,7 +187,7 @@ describe('a disk that', () => {
       const end = { objects: OBJECTS, last: 2 };
       const told = toldTo(end);
       await using service = await Service.make(OBJECTS, told.respond);
-      // A disk of 64 MB whose blocks have 24 MB of memory: what goes beyond is an I/O error, told at the fsync.
+      // A disk of 64 MB with 24 MB of memory for its blocks: writing more is an I/O error, reported by fsync.
       await using disk = await Disk.mount(64 * 1024 * 1024, '24m');
       const state = `${disk.path}/state`;
       await service.startOnce({ state });

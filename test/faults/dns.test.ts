@@ -1,4 +1,4 @@
-/** Row 42: the receiver's name does not resolve, leads where nobody is any more, or its name server says nothing; then it does. */
+/** Row 42: the receiver's name does not resolve, resolves to an unused address, or its name server is silent; later it works. */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { assertWhole, toldTo } from './stories.ts';
 const OBJECTS = 3;
 const END = { objects: OBJECTS, last: 1 };
 
-/** What the name leads to at first, and what is said then. The receiver is at 127.0.0.1 only. */
+/** What the name resolves to at first, and the resulting error. The receiver listens only on 127.0.0.1. */
 const CASES: readonly (readonly [string, string, RegExp])[] = [
   ['whose name does not resolve', '', /ENOTFOUND|EAI_AGAIN/],
   ['that has moved to another address', '127.0.0.2 slack.localhost\n', /ECONNREFUSED/],
@@ -23,7 +23,7 @@ describe('a receiver', { concurrency: 2 }, () => {
     test(`42 ${what} is waited for, at no attempt, and looked up again`, needsMount, async () => {
       const told = toldTo(END);
       await using service = await Service.make(OBJECTS, told.respond);
-      // Names below localhost may lead to this machine.
+      // Names below localhost may resolve to this machine.
       const url = service.slack.url.replace('127.0.0.1', 'slack.localhost');
       const config = eachAlone(`[retry]\nretries = 0\n${kwatchmanConfig(url, ['deployment'])}`);
       await service.workdir.write('config.toml', config);
@@ -51,7 +51,7 @@ describe('a receiver', { concurrency: 2 }, () => {
     t.after(() => server.close());
     await once(server, 'listening');
     const told = toldTo(end);
-    // So that its name is asked for again.
+    // So that its name is resolved again.
     const headers = { connection: 'close' };
     await using service = await Service.make(OBJECTS, (...request) => ({ ...told.respond(...request), headers }));
     const url = service.slack.url.replace('127.0.0.1', 'slack.localhost');

@@ -1,4 +1,4 @@
-/** Row 25: the program is killed in the middle of its work. Nothing is lost, and what comes twice can be recognised. */
+/** Row 25: the program is killed in the middle of its work. Nothing is lost, and duplicates can be recognised. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,19 +9,19 @@ import { CONCURRENCY, Service } from './service.ts';
 import { assertWhole, toldTo } from './stories.ts';
 
 const ROUNDS = LONG ? 100 : 3;
-/** As many as make the most that a crash can repeat a small part of what it interrupts. */
+/** Enough that what a crash can repeat at most is a small part of the whole. */
 const OBJECTS = LONG ? 600 : 300;
-/** Of what is sent in all. */
+/** Share of all messages. */
 const MOST_TWICE = 0.04;
-/** A start takes half of it, and more on a machine that is busy, until the first delivery. */
+/** A start takes half of this until the first delivery, and more on a busy machine. */
 const EARLY_MS = 2_000;
 
-/** The moment of death: after so many messages of its life, or so many milliseconds after its start. */
+/** When to kill it: after this many messages of its run, or milliseconds after its start. */
 type Moment = { readonly messages: number } | { readonly ms: number };
 
 /**
- * Three deaths in a row while the same change is being worked on set it aside (row 72), however unlikely that is here: so every
- * second one comes when what the one before has interrupted, which is told first and alone, has been told.
+ * Three crashes in a row during the same change would set it aside (row 72), however unlikely that is here. So every second
+ * kill waits until what the previous one interrupted, which is delivered first and alone, is delivered.
  */
 function momentOf(random: Random, round: number): Moment {
   if (round % 2 === 0) return { messages: between(random, 2 * CONCURRENCY, OBJECTS * 0.9) };

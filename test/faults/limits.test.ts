@@ -1,4 +1,4 @@
-/** Row 58: few file descriptors, little memory. It is slower, or is killed; nothing is lost and nothing is damaged. */
+/** Row 58: few file descriptors, little memory. The program is slower, or is killed; nothing is lost or damaged. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -18,9 +18,9 @@ const PODS = 3_000;
 const MB = 1024 * 1024;
 const FEW_FILES = ['prlimit', '--nofile=64:64'];
 
-/** A control group of its own, of version 1 or 2; gone when it goes out of scope. */
+/** A separate control group, of version 1 or 2; removed when it goes out of scope. */
 class MemoryLimit implements AsyncDisposable {
-  /** Joins the group before it becomes the program. */
+  /** Joins the group, then executes the program. */
   readonly under: readonly string[];
   readonly #folder: string;
   readonly #isVersion2: boolean;
@@ -45,7 +45,7 @@ class MemoryLimit implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A process that was killed may be counted for a moment longer.
+    // A killed process may still be counted for a moment.
     await until('an empty control group', () =>
       rmdir(this.#folder).then(
         () => true,
@@ -65,7 +65,7 @@ const needsMemoryLimit = needs('needs root and a control group for memory that m
   }
 });
 
-/** Pods that change, and how many messages that makes. */
+/** A service watching pods. */
 async function podService(): Promise<Service> {
   const service = await Service.make(0);
   await service.workdir.write('config.toml', eachAlone(kwatchmanConfig(service.slack.url, ['pod'])));
@@ -77,7 +77,7 @@ function rollOut({ server }: Service, tag: string): void {
   server.putAll(Array.from({ length: PODS }, (_, n) => withImage(pod(n), tag)));
 }
 
-/** The keys of what was sent: each once, or twice under the same key. */
+/** Asserts by key that each was sent once, or repeatedly under the same key. */
 function assertEachTold({ slack }: Service, program: Program): void {
   const keys = slack.requests.map(({ headers }) => headers['idempotency-key']);
   assert.equal(new Set(keys).size, PODS, program.stderr);

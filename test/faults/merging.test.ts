@@ -1,4 +1,4 @@
-/** Row 73: objects change again and again while their receiver is down. What it missed is told in few words, and every change has its end. */
+/** Row 73: objects change repeatedly while their receiver is down. What it missed is merged, and every change has its end. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change } from '../../src/change.ts';
@@ -12,7 +12,7 @@ import { assertBalanced } from './balance.ts';
 import { told, type Told } from './stories.ts';
 import { until } from '../until.ts';
 
-/** What has waited for less is no overload. */
+/** A shorter wait does not count as overload. */
 const LATE_MS = 10_000;
 
 /** A cluster of deployments without replicas, and a Slack that is down until {@link Outage.end}. */
@@ -46,7 +46,7 @@ class Outage implements AsyncDisposable {
     return (await this.running.app.store.balances())[0] ?? assert.fail('no chain');
   }
 
-  /** When so many changes are owed, and have been for long. Answers what is told from then on. */
+  /** Ends the outage once this many changes have been pending for long. Returns what is delivered from then on. */
   async end(pending: number): Promise<readonly Told[]> {
     await until(`${pending} to be owed`, async () => (await this.balance()).pending === pending);
     const since = this.#clock.now();
@@ -67,7 +67,7 @@ class Outage implements AsyncDisposable {
 const lines = (all: readonly Told[]): string[] =>
   all.map(({ object, from, to }) => `${object} ${from} -> ${to}`).toSorted();
 
-/** What became of a change in its one chain, and why. */
+/** The end of a change in its only chain, and the reason. */
 async function endOf(store: Store, change: Change | undefined) {
   const [delivery] = (await store.trip(change?.id ?? 0))?.deliveries ?? [];
   return [delivery?.state, delivery?.reason];

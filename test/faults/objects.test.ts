@@ -1,4 +1,4 @@
-/** Objects that nobody should make and somebody will: handled, counted, and nothing else waits for them. */
+/** Objects that nobody should create but somebody will: handled and counted, without holding up others. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../../src/change.ts';
@@ -10,7 +10,7 @@ import { assertBalanced } from './balance.ts';
 const CONFIG = (world: World) =>
   `[retry]\nretries = 0\n${kwatchmanConfig(world.slack.url, ['deployment', 'configmap'])}`;
 
-/** Whatever came before, an ordinary change is told, and the books balance. */
+/** Asserts that an ordinary change is delivered, whatever came before, and the counters balance. */
 async function assertWell(world: World, { app }: Running): Promise<void> {
   const wellBefore = world.titles().filter((title) => title.endsWith('/well')).length;
   const known = world.server.get('Deployment', 'well');
@@ -56,7 +56,7 @@ describe('a watch that sends', () => {
   }
 });
 
-/** As they come off the wire: an own property `__proto__`, as JSON.parse makes it. */
+/** Like objects from the network: JSON.parse makes `__proto__` an own property. */
 function fromJson(text: string): Manifest {
   return JSON.parse(text) as Manifest;
 }

@@ -1,4 +1,4 @@
-/** Rows 9 to 23 that take longer: an outage, an absence, credentials that change. Told is what differs in the end, once. */
+/** The slower ones of rows 9 to 23: an outage, an absence, changing credentials. The net difference is sent once. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -28,7 +28,7 @@ interface Kubeconfig {
   ];
 }
 
-/** The world's kubeconfig, with the files beside it that are read again: `token` and `ca.crt`. */
+/** The world's kubeconfig, with the files `token` and `ca.crt` beside it, which are read again. */
 async function kubeconfigWithFiles(world: World): Promise<string> {
   const path = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
   const kubeconfig = JSON.parse(await readFile(path, 'utf8')) as Kubeconfig;

@@ -1,4 +1,4 @@
-/** Row 27: the power fails. The disk is an ext4 image; what it has been given so far is copied in mid-write, and that is what comes back. */
+/** Row 27: the power fails. The disk is an ext4 image; what has reached it is copied in mid-write, and restored afterwards. */
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -18,13 +18,13 @@ const OBJECTS = 300;
 const MOST_TWICE = 0.04;
 const DISK_BYTES = 64 * 1024 * 1024;
 
-/** Every thread stands still, those in a system call at its end: from here on nothing is asked of the disk. */
+/** Stops every thread, after its current system call: from here on nothing is written to the disk. */
 async function freeze(program: Program): Promise<void> {
   program.signal('SIGSTOP');
   const threads = `/proc/${program.pid}/task`;
   await until('the program to stand still', async () => {
     const stats = (await readdir(threads)).map((thread) => readFile(path.join(threads, thread, 'stat'), 'utf8'));
-    // `pid (name) state ...`; the name may hold anything.
+    // `pid (name) state ...`; the name may contain anything.
     return (await Promise.all(stats)).every((stat) => stat.slice(stat.lastIndexOf(')') + 2).startsWith('T'));
   });
 }
@@ -43,7 +43,7 @@ test(
     for (let round = 1; round <= ROUNDS; round++) {
       const half = between(random, 0, OBJECTS);
       service.scale(round, 0, half);
-      // Every second one when what the one before has interrupted has been told: three in a row would set it aside (row 72).
+      // Every second cut waits until what the previous one interrupted is delivered: three in a row would set it aside (row 72).
       const least = round % 2 === 0 ? 2 * CONCURRENCY : 1;
       const messages = service.slack.requests.length + between(random, least, OBJECTS * 0.9);
       await using program = service.start({ state });

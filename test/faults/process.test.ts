@@ -1,4 +1,4 @@
-/** Rows 70 and 71: what happens to the process itself: it stands still, nobody reads what it prints. */
+/** Rows 70 and 71: the process itself is suspended, or nobody reads its output. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
@@ -9,7 +9,7 @@ import { until } from '../until.ts';
 
 const OBJECTS = 20;
 
-/** Over all chains. */
+/** The pending changes of all chains. */
 const pending = (service: Service): Promise<number> =>
   withStore(service.state, async (store) =>
     (await store.balances()).reduce((sum, balance) => sum + balance.pending, 0),

@@ -1,4 +1,4 @@
-/** Rows 35 to 41 and 63 to 65: a receiver that fails in one of many ways holds up its own queue and nothing else. */
+/** Rows 35 to 41 and 63 to 65: a receiver that fails in some way holds up only its own queue. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Clock } from '../../src/clock.ts';
@@ -13,7 +13,7 @@ import { until } from '../until.ts';
 const OBJECTS = 20;
 const END = { objects: OBJECTS, last: 1 };
 
-/** Two chains of the same deployments, each to its Slack. Of the second one's answers the first is not to notice anything. */
+/** Two chains for the same deployments, each with its own Slack. The first must not notice the second's answers. */
 function config(good: CapturedReceiver, bad: CapturedReceiver, retries: number): string {
   const chain = (name: string, { url }: CapturedReceiver, timeout: string) => `[[chain]]
 name = "${name}"
@@ -129,7 +129,7 @@ describe('a receiver that answers', { concurrency: 4 }, () => {
     await until('the end', async () => (await running.app.store.balances())[0]?.completed === 1);
     const waits = times.slice(1).map((at, n) => at - (times[n] ?? 0));
     assert.equal(waits.length, 5);
-    // A millisecond is what the timers are rounded to.
+    // Timers are rounded to a millisecond.
     assert.ok(Math.min(...waits) >= 29_900, waits.join());
     await assertBalanced(running.app.store);
   });

@@ -1,4 +1,4 @@
-/** Row 60: SIGTERM in each phase ends the program with 0, in time; what was not finished is told by the next start, once. */
+/** Row 60: SIGTERM in each phase ends the program with 0, in time; the next start delivers the rest once. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Program } from '../e2e/program.ts';
@@ -8,13 +8,13 @@ import { until } from '../until.ts';
 
 const OBJECTS = 30;
 const DEPLOYMENTS = '/apis/apps/v1/deployments';
-/** Only for a test that fails. */
+/** Reached only by failing tests. */
 const PATIENCE_MS = 60_000;
-/** What the program has until Kubernetes kills it, less what it leaves for the end. */
+/** The time until Kubernetes kills the program, less its reserve. */
 const GRACE_MS = 22_000;
 const END = { objects: OBJECTS, last: 1 };
 
-/** The phases, and how a program that was just started gets into each. */
+/** The phases, and how to bring a freshly started program into each. */
 const PHASES: readonly (readonly [string, (service: Service, program: Program) => Promise<void>])[] = [
   [
     'before the cluster has answered',
@@ -134,7 +134,7 @@ describe('SIGTERM', { concurrency: 2 }, () => {
       service.scale(1);
       await busy;
       const exited = first.stop('SIGTERM');
-      // Not SIGTERM again: the kernel may make one of two.
+      // Not SIGTERM again: the kernel may merge two into one.
       void first.stop('SIGINT');
       assert.equal((await exited).code, 1);
     }

@@ -1,4 +1,4 @@
-/** Rows 66 to 68: what lies in the state folder is damaged, somebody else's, or not for us. It is never deleted; the words say what to do. */
+/** Rows 66 to 68: the state's files are damaged, foreign, or inaccessible. They are never deleted; the error says what to do. */
 import assert from 'node:assert/strict';
 import { appendFile, chmod, chown, open, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** Rows 47 and 48: more happens at once than anybody can be told one by one. The state is right in the end, memory is bounded, nobody is named twice. */
+/** Rows 47 and 48: too many changes at once to send singly. The final state is right, memory bounded, no object named twice. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
@@ -33,20 +33,20 @@ async function stormService(objects: number): Promise<Service> {
   return service;
 }
 
-/** The most memory that the process ever had, in MB. */
+/** The peak memory of the process, in MB. */
 async function peakMb({ pid }: Program): Promise<number> {
   const [, kb] = /VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? assert.fail('no VmHWM');
   return Math.round(Number(kb) / 1024);
 }
 
-/** Of each message whom it names. */
+/** The objects that the messages name. */
 const named = (requests: readonly CapturedRequest[]): string[] =>
   requests.flatMap(({ body }) => [...new Set(body.match(/object-\d+/g) ?? [])]);
 
 const pending = (service: Service): Promise<number> =>
   withStore(service.state, async (store) => (await store.balances())[0]?.pending ?? 0);
 
-/** The baseline is what the cluster has. */
+/** Asserts that the baseline equals the cluster. */
 async function assertSameAs(service: Service, turn: number): Promise<void> {
   await withStore(service.state, async (store) => {
     const [scope] = await store.scopes();

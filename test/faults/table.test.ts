@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 const HERE = import.meta.dirname;
 
-/** Where a test's name, or a row of a table of tests, begins with a number. */
+/** A test's name, or a row of a table of tests, that begins with a number. */
 const NUMBERED = /(?:test\(\s*['`]|row: |\[(?=\d+, '))(\d+)\b/g;
 
 const read = (file: string): Promise<string> => readFile(path.join(HERE, file), 'utf8');
@@ -19,7 +19,7 @@ async function numbersIn(file: string): Promise<ReadonlySet<number>> {
   return new Set([...(await read(file)).matchAll(NUMBERED)].map(([, number]) => Number(number)));
 }
 
-/** But this one. */
+/** All but this one. */
 async function testFiles(): Promise<readonly string[]> {
   return (await readdir(HERE)).filter((name) => name.endsWith('.test.ts') && name !== 'table.test.ts');
 }

@@ -1,4 +1,4 @@
-/** Row 57: a store of an older version is carried over whole, and kept beside; one of a newer version is refused and left alone. */
+/** Row 57: a store of an older version is migrated completely, and a copy kept; one of a newer version is refused untouched. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
@@ -15,13 +15,13 @@ import { needsMount } from './needs.ts';
 import { Service } from './service.ts';
 
 /**
- * `schema-N.sql`: a store as version N of the schema left it, never edited. Six deployments: one change was completed, one
- * waits, one is parked after two attempts, one is a dead letter, one left a wake-up and a state, one object is gone.
+ * `schema-N.sql`: a store as written by version N of the schema, never edited. Six deployments: one change is completed, one
+ * waits, one is parked after two attempts, one is a dead letter, one has a wake-up and a state, and one object is deleted.
  */
 const FIXTURES = path.resolve(import.meta.dirname, '../../src/store/fixtures');
 const VERSIONS = readdirSync(FIXTURES).map((file) => Number(/^schema-(\d+)\.sql$/.exec(file)?.[1]));
 
-/** After the wake-up and the retry of the fixtures are due. */
+/** A time after the fixtures' wake-up and retry are due. */
 const LATER = Date.UTC(2026, 11, 1);
 
 function storeOf(version: number, file: string): void {
@@ -165,7 +165,7 @@ describe('a store', () => {
     const file = path.join(service.state, 'store.db');
     storeOf(1, file);
     const db = new DatabaseSync(file);
-    // The copy is half of it, and what is written anew is nearly all of it.
+    // The copy takes half of the space, and the rewritten data nearly all.
     db.exec(`WITH RECURSIVE n(id) AS (SELECT 1001 UNION ALL SELECT id + 1 FROM n WHERE id < 4000)
              INSERT INTO bodies (id, uses, bytes) SELECT id, 1, randomblob(2000) FROM n;
              DELETE FROM bodies WHERE id > 1000 AND id % 2 > 0;

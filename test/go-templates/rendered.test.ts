@@ -1,4 +1,4 @@
-/** Ours against Go's own: rendered.json is what text/template and sprig made of templates.json, see main.go. */
+/** Our templates compared with Go's: rendered.json is the output of text/template and sprig for templates.json, see main.go. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
@@ -17,7 +17,7 @@ interface Input {
 interface Rendered {
   readonly template: string;
   readonly event: string;
-  /** Null for what Go refuses while it renders: what an Event lacks is no error here. */
+  /** Null for what Go refuses while rendering: here, a field that an Event lacks is no error. */
   readonly text: string | null;
 }
 

@@ -1,4 +1,4 @@
-/** The image and the chart on a real node: what a kubelet makes of them, and what they make of its pods. */
+/** The image and the chart on a real node: the kubelet runs them, and they report its pods. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
@@ -17,7 +17,7 @@ const NOTHING_TO_DO = ['-e', 'setInterval(() => {}, 1e9)'];
 let node: Node;
 let plane: ControlPlane;
 let receiver: CapturedReceiver;
-/** Where pods reach the receiver. */
+/** The receiver's URL for pods. */
 let hook: string;
 
 before(async () => {
@@ -38,7 +38,7 @@ after(async () => {
   await node[Symbol.asyncDispose]();
 });
 
-/** What was told below a path. */
+/** The messages received below a path. */
 function told(path: string): readonly Record<string, unknown>[] {
   return receiver.requests
     .filter((request) => request.path === path)
@@ -49,7 +49,7 @@ function headlines(path: string): readonly string[] {
   return told(path).map(({ headline }) => String(headline));
 }
 
-/** The chart in a namespace that admits only what is restricted; its pod. */
+/** Installs the chart in a namespace with the restricted Pod Security Standard; returns its pod. */
 async function install(namespace: string, values: object): Promise<string> {
   await plane.apply([
     {
@@ -149,7 +149,7 @@ describe('on a real node', () => {
       const [looping] = (JSON.parse(list) as { items: readonly PodStatus[] }).items;
       return looping?.status.containerStatuses?.[0]?.restartCount ?? 0;
     };
-    // Between two turns the kubelet calls it ended, for longer than the hold-down.
+    // Between two restarts the kubelet reports it as terminated, for longer than the hold-down.
     await until('the fourth turn', async () => (await turns()) >= 4, 240_000);
     assert.deepEqual(headlines('/alerts').length, 1);
     await plane.apply([deploymentOf('setInterval(() => {}, 1e9)')]);

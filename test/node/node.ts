@@ -1,7 +1,7 @@
 /**
  * A real node for a real control plane: a kubelet, containerd and runc, whose pods are processes of this machine. It has the
- * test's network namespace to itself, so it can use addresses and ports like a node; `make test-node` creates it. Without kube-proxy and
- * DNS: pods reach the API server, and what {@link Node.expose} makes available.
+ * test's network namespace to itself, so it can use addresses and ports like a node; `make test-node` creates it. Without
+ * kube-proxy and DNS: pods reach the API server, and what {@link Node.expose} makes available.
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
- * The two recipes that the Giant Swarm app documents, as its users have them and in our TOML: the requests are those that
- * kubernetes-event-exporter was seen to send, but for a Content-Type that it sends twice.
+ * The two documented recipes of the Giant Swarm app, in their own form and in our TOML: the requests are those observed from
+ * kubernetes-event-exporter, except for a Content-Type that it sends twice.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-/** What /openapi.json says of the answers, against the answers. */
+/** Compares the responses with their description in /openapi.json. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
@@ -18,7 +18,7 @@ interface Described {
 
 const POD = 'search-5d4f8c7b9-tt4wp';
 
-/** Nothing that it does not name: what is sent and not described fails the test. */
+/** Forbids members that the schema does not name, so that undescribed ones fail the test. */
 function strict(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(strict);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -59,7 +59,7 @@ test('every JSON answer is as /openapi.json describes it, to the last member', a
   };
   const { paths } = await get<Described>('/openapi.json');
   let compared = 0;
-  // What only looks first.
+  // Reads come first.
   for (const method of ['get', 'post'])
     for (const [path, operations] of Object.entries(paths)) {
       const schema = operations[method]?.responses['200']?.content['application/json'].schema;

@@ -27,7 +27,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
   });
   after(() => browser.close());
 
-  /** The story's page, and what its console said. */
+  /** The story's page, and its console output. */
   async function open(t: TestContext, web = '', options: BrowserContextOptions = {}) {
     const world = await World.start(withoutTeam);
     t.after(() => world[Symbol.asyncDispose]());
@@ -150,7 +150,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
       world.server.create(podOf({ ...crashing, name }));
       await pods(page).locator('tr', { hasText: name }).waitFor();
       if (!closesFirst) await page.keyboard.press('Escape');
-      // By its element: one that is closed has no role, and the focus is put back after that.
+      // By element, because a closed dialog has no role; the focus is restored after that.
       await page.locator('dialog').waitFor({ state: 'detached' });
       assert.match(String(await inFocus()), /search/);
     }
@@ -160,7 +160,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     const { page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
-    // What is discarded in the other tab stays in this one: on a busy machine it would be fetched anew before the click.
+    // Keeps what the other tab discards in this one: on a busy machine it would be refreshed before the click.
     await page.route('**/fragments', (route) => route.abort());
     const discarding = await page.context().newPage();
     discarding.on('dialog', (dialog) => void dialog.accept());
@@ -468,7 +468,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
   });
 
   test('a stream that fell silent, as while a laptop slept, is asked for again, and what was missed is there', async (t) => {
-    // The time of the server stands still: it says nothing any more.
+    // The server's clock stands still, so it sends nothing more.
     const web = await TestWeb.start(t);
     const page = await browser.newPage();
     t.after(() => page.close());
