@@ -1,4 +1,7 @@
-{{- /* The built-in kinds by their names in roles, as in src/source/built-in-kinds.ts (a test compares). Keys are singular, in lower case; plurals and short names work, too. */ -}}
+{{- /*
+The built-in kinds by their names in roles, as in src/source/built-in-kinds.ts (a test compares). Keys are singular, in lower case;
+plurals and short names work, too.
+*/ -}}
 {{- define "watchchain.kinds" -}}
 configmap: { group: '', resource: configmaps, short: cm }
 endpoints: { group: '', resource: endpoints, short: ep }
@@ -34,7 +37,10 @@ storageclass: { group: storage.k8s.io, resource: storageclasses, short: sc, name
 customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourcedefinitions, short: crd, namespaced: false }
 {{- end -}}
 
-{{- /* The entry of a kind, by the program's rules: `widgets.shop.example.com` or apiVersion gives the group; without one, built-in kinds take precedence, since they come last. */ -}}
+{{- /*
+The entry of a kind, by the program's rules: `widgets.shop.example.com` or apiVersion gives the group; without one, built-in kinds
+take precedence, since they come last.
+*/ -}}
 {{- define "watchchain.kind" -}}
 {{- $parts := splitn "." 2 (lower .wanted.kind) -}}
 {{- $name := $parts._0 -}}
@@ -84,9 +90,10 @@ customresourcedefinition: { group: apiextensions.k8s.io, resource: customresourc
 {{- end -}}
 
 {{- /*
-The permissions by namespace, as {"namespaces": {"": {"apps/deployments": ["list", "watch"]}, "shop": {...}}}; "" is every namespace. The same
-as `watchchain rbac` prints for this configuration, as checked by a test: the resources of every chain count; one without namespaces
-uses the values'; a pattern needs all namespaces; what is granted in all is not repeated for one; lookups are granted where something is watched.
+The permissions by namespace, as {"namespaces": {"": {"apps/deployments": ["list", "watch"]}, "shop": {...}}}; "" is every namespace.
+The same as `watchchain rbac` prints for this configuration, as checked by a test: the resources of every chain count; one without
+namespaces uses the values'; a pattern needs all namespaces; what is granted in all is not repeated for one; lookups are granted
+where something is watched.
 */ -}}
 {{- define "watchchain.access" -}}
 {{- $kinds := list (.Values.kinds | default dict) (include "watchchain.kinds" . | fromYaml) -}}
