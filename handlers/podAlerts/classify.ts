@@ -145,7 +145,7 @@ export function messagePart(message: string | undefined): Pick<Problem, 'message
   return { message: cut(clean, MAX_MESSAGE_CHARS) };
 }
 
-/** Names that are secret are known when it is told; they stand before their values, and a cut leaves them. */
+/** Secret names are applied later, when the alert is sent: a name precedes its value, so cutting keeps it. */
 function nameless(): boolean {
   return false;
 }

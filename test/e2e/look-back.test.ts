@@ -9,7 +9,7 @@ import { startProgram } from './main-job.ts';
 import { Program, Workdir } from './program.ts';
 import { runCommand, type Said } from '../run-command.ts';
 
-/** Watches Deployments and Secrets; its `match` drops nothing. @param chain the table the chain is in: `""` for the default one */
+/** Watches Deployments and Secrets; the `match` drops nothing. @param chain table the chain is in: `""` for the default one */
 function config(url: string, slackId = 'slack', chain = ''): string {
   const part = (name: string) => `[[${chain === '' ? '' : 'chain.'}${name}]]`;
   return `
