@@ -1,6 +1,6 @@
 /**
  * Liquid in a sandbox: own properties only, no files, no environment, and every render bounded in time, steps, memory and output.
-  * Templates are from the configuration, but their data is from the cluster: nothing in a manifest may stall a render.
+ * Templates are from the configuration, but their data is from the cluster: nothing in a manifest may stall a render.
  */
 import { CaptureTag, Context, Liquid, toValueSync, type Emitter, type Template as LiquidNode } from 'liquidjs';
 import { textOf } from './filters/text.ts';

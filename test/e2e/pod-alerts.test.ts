@@ -225,8 +225,11 @@ describe('podAlerts', () => {
   test('a chain that comes back knows of no pod before it has listed them, and calls none of them over that still fails', async () => {
     await using world = await World.start();
     let aheadMs = 0;
-    const ahead = (now: () => number) => () => now() + aheadMs;
-    const clock = { ...systemClock, now: ahead(systemClock.now), steady: ahead(systemClock.steady) };
+    const clock = {
+      ...systemClock,
+      now: () => systemClock.now() + aheadMs,
+      steady: () => systemClock.steady() + aheadMs,
+    };
     for (const app of ['web', 'api']) world.server.create(healthy(app));
     const pods = config(world.slack.url, 'remindAfter = "1h"');
     await using running = await world.run({ config: pods, clock });
