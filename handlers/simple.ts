@@ -20,7 +20,7 @@ export default defineTransform({
   examples: [{ title: 'A line at level WARNING', toml: '[[handler]]\nname = "simple"\nlevel = "WARNING"\n' }],
   create({ level: written }, { log }) {
     const level = pythonLevel(written);
-    if (level === undefined) log.warn('There is no such level: it is INFO', { named: written });
+    if (level === undefined) log.warn('Unknown level: logging at INFO', { named: written });
     return {
       handle(change) {
         const { type } = eventOf(change);

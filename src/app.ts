@@ -285,7 +285,7 @@ class Application implements App {
   async #follow(config: Config): Promise<ChainsChanged> {
     const pipeline = this.#pipeline;
     if (this.#phase !== 'running' || pipeline === undefined)
-      throw new ConfigError(['The service does not run: the changed configuration is not used']);
+      throw new ConfigError(['The service is not running: the changed configuration is not used']);
     const changed = await pipeline.follow(config);
     if (!isDeepStrictEqual(config.heartbeat, this.#config.heartbeat)) await this.#beat(config, pipeline);
     return changed;

@@ -319,7 +319,7 @@ describe('what is watched', () => {
     const checked = await start({ OPENSHIFT_CA: certificates.path('ca.crt') });
     assert.doesNotMatch(checked.log, /is not checked/);
     const unchecked = await start({ OPENSHIFT_INSECURE: 'true' });
-    assert.match(unchecked.log, /is not checked \(insecure\): anybody in between can read everything/);
+    assert.match(unchecked.log, /is not checked \(insecure\): anyone on the network path can read everything/);
   });
 
   test('18: pods and Events of what is not watched are not shown', async (t) => {

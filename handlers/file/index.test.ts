@@ -145,7 +145,9 @@ describe('file', () => {
     const names = Array.from({ length: 12 }, (_, n) => `pod-${n}`);
     for (const name of names) await write(sink, name);
     assert.deepEqual(await linesOf(path), names);
-    assert.deepEqual(said, ['A full file cannot be put aside and grows: allow it in its folder, or set maxSize = 0']);
+    assert.deepEqual(said, [
+      'Cannot rotate a full file, so it keeps growing: allow renaming in its folder, or set maxSize = 0',
+    ]);
     await clock.advance(60_000);
     await write(sink, 'later');
     await sink.stop?.();

@@ -193,7 +193,7 @@ export class RotatingFile {
         this.#rotateFrom = this.#clock.monotonic() + ROTATE_AGAIN_MS;
         const fields = { path: this.#path, error: toError(thrown).message };
         return void this.#log.warn(
-          'A full file cannot be put aside and grows: allow it in its folder, or set maxSize = 0',
+          'Cannot rotate a full file, so it keeps growing: allow renaming in its folder, or set maxSize = 0',
           fields,
         );
       }
@@ -206,7 +206,7 @@ export class RotatingFile {
     try {
       await removeOldBackups(this.#path, this.#limits, this.#clock.now());
     } catch (thrown) {
-      this.#log.warn('Old files could not be removed', { path: this.#path, error: toError(thrown).message });
+      this.#log.warn('Cannot remove old files', { path: this.#path, error: toError(thrown).message });
     }
   }
 

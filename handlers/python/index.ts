@@ -120,7 +120,7 @@ function speaker(log: Logger, plugin: string): (answer: Answer) => void {
     const level = pythonLevel(written);
     if (level === undefined && !unknown.has(written) && unknown.size < 100) {
       unknown.add(written);
-      log.warn('A plug-in names a level that there is none of: it is INFO', { plugin, named: written });
+      log.warn('A plug-in uses an unknown level: logging at INFO', { plugin, named: written });
     }
     return level ?? 'INFO';
   };

@@ -32,7 +32,7 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const running = Promise.race([options.settled, stopped.promise]).then(() => beatUntil(stopping.signal, options));
   return {
     stop: () => {
-      stopping.abort(new Error('The heartbeat is stopped'));
+      stopping.abort(new Error('The heartbeat is stopping'));
       stopped.resolve();
       return running;
     },
@@ -56,8 +56,8 @@ async function beatUntil(signal: AbortSignal, options: HeartbeatOptions): Promis
 /** What to log when the outcome changes. */
 const WORDS = {
   sent: 'Heartbeats are sent again',
-  withheld: 'No heartbeat is sent, for all is not well',
-  failed: 'The heartbeat could not be sent, trying again',
+  withheld: 'Heartbeats are withheld because something is wrong',
+  failed: 'Cannot send the heartbeat, trying again',
 } as const;
 
 interface Beat {

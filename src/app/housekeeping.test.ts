@@ -98,7 +98,7 @@ test('keepHouse() tells of a full disk once, however long it is full, and when t
   stopping.abort();
   await house;
   assert.deepEqual(said, [
-    'error: The disk is full: nothing is accepted until there is room',
+    'error: The disk is full: no changes are accepted until there is room',
     'info: There is room on the disk again',
   ]);
 });
@@ -122,7 +122,7 @@ test('keepHouse() waits while somebody else holds the lock of the store, and say
   stopping.abort();
   await house;
   assert.equal(prune.mock.callCount(), 3);
-  assert.deepEqual(said, ['error: The store refuses to be tidied, which is tried again']);
+  assert.deepEqual(said, ['error: Cannot clean up the store, trying again']);
 });
 
 test('createMetrics() says nothing of the room for the state before it is known: 0 is the alarm of a full disk', async () => {

@@ -24,9 +24,9 @@ const EVERY_MS = 15_000;
 
 /** Errors to wait out, as chains and sources do too. */
 const TROUBLES: Readonly<Record<string, string>> = {
-  STORE_FULL: 'The disk is full: nothing is accepted until there is room',
+  STORE_FULL: 'The disk is full: no changes are accepted until there is room',
   // Usually another process holds its lock: a purge of large manifests on a slow disk, one stopped by Ctrl-Z, an sqlite3 shell.
-  STORE_REFUSED: 'The store refuses to be tidied, which is tried again',
+  STORE_REFUSED: 'Cannot clean up the store, trying again',
 };
 
 /**
@@ -84,7 +84,7 @@ export async function tellOfOrphans(
 ): Promise<void> {
   for (const { chain, pending } of await store.balances()) {
     if (pending === 0 || findChain(chains, chain) !== undefined) continue;
-    log.warn('Changes wait for a chain that is not configured: they are kept until there is one of that name', {
+    log.warn('Changes wait for a chain that is not configured: they are kept until a chain of that name exists', {
       chain,
       pending,
     });

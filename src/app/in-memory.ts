@@ -33,5 +33,6 @@ export async function stopDrained({ chains, store, clock, log }: Draining, grace
   await atMost(clock, graceMs, chains.idle());
   await chains.stop(Math.max(0, graceMs - (clock.monotonic() - startedAt)));
   const lost = (await store.balances()).reduce((sum, { pending }) => sum + pending, 0);
-  if (lost > 0) log.warn('Not delivered when the service stopped, and kept nowhere', { changes: lost });
+  if (lost > 0)
+    log.warn('Undelivered changes are lost: the service stopped, and its state was in memory only', { changes: lost });
 }

@@ -80,9 +80,12 @@ async function openFolder({
     return await openStateFolder(isKept ? before : own);
   } catch (thrown) {
     if (!orInMemory || !isUnwritable(thrown)) throw thrown;
-    log.warn('The state is kept in memory: what is not delivered, and what happens meanwhile, is lost at a restart', {
-      problem: toError(thrown).message,
-    });
+    log.warn(
+      'The state is kept in memory: a restart loses undelivered changes, and whatever happens before the service is back',
+      {
+        problem: toError(thrown).message,
+      },
+    );
     return undefined;
   }
 }

@@ -146,8 +146,8 @@ export class Pipeline {
     if (identity.by === 'address') return true;
     const { id, by } = await connection.identify();
     if (by === 'address' || id === identity.id) return true;
-    const problem = `Another cluster answers at ${api.host} now: its kube-system has the uid ${id}, and had ${identity.id}`;
-    onFailure(new Error(`${problem}. Start again, for a new baseline`));
+    const problem = `Another cluster now answers at ${api.host}: the uid of its kube-system is ${id}, it was ${identity.id}`;
+    onFailure(new Error(`${problem}. Restart to begin with a new baseline`));
     return false;
   }
 
@@ -182,7 +182,9 @@ export class Pipeline {
     try {
       await this.#source.follow(await this.#source.prepare(this.#planOf(config())));
     } catch (thrown) {
-      log.warn('Not all is as it was before the configuration changed', { problem: toError(thrown).message });
+      log.warn('Could not fully restore what was watched before the configuration changed', {
+        problem: toError(thrown).message,
+      });
     }
   }
 

@@ -67,7 +67,7 @@ export async function runBatch(given: Batch, work: BatchWork): Promise<void> {
   const fitting = fittingOf(changesOf(known), sink.step, work);
   const members = known.slice(0, fitting);
   const fix = () => work.store.fixBatch(members.map(({ delivery }) => delivery.id));
-  const id = await work.persistence.keepTrying('fix a batch', fix);
+  const id = await work.persistence.keepTrying('fix the members of a batch', fix);
   const until = id === undefined ? undefined : await deliver(members, id, sink, work);
   const leave = ({ delivery, arrival }: Member): Promise<void> =>
     until === undefined
@@ -81,7 +81,7 @@ function fittingOf(changes: readonly Change[], { id, instance }: SinkStep, { log
   try {
     return Math.max(1, instance.fits?.(changes) ?? changes.length);
   } catch (thrown) {
-    log.error('Handler cannot say how many changes fit into a message', {
+    log.error('Handler failed to say how many changes fit into a message', {
       handler: id,
       error: toError(thrown).message,
     });
@@ -238,7 +238,7 @@ async function inTime<T>(
 /** Checkpoints all members in one transaction; then each continues through the chain. */
 async function told(members: readonly Member[], step: SinkStep, work: BatchWork): Promise<void> {
   const ids = members.map(({ delivery }) => delivery.id);
-  await work.persistence.keepTrying('note a delivery', () => work.store.checkpointAll(ids, step.id));
+  await work.persistence.keepTrying('record a delivery', () => work.store.checkpointAll(ids, step.id));
   work.observer.toldTogether(step.id, members.length);
   const goOn = async ({ delivery, arrival }: Member): Promise<void> =>
     work.settle(delivery, await runOnce(delivery, arrival.goOn, work.retry));

@@ -35,7 +35,10 @@ export class Ends {
     try {
       await this.#options.store.release(id, perhapsSent);
     } catch (thrown) {
-      this.#options.log.warn('Store did not take a change back', { delivery: id, error: toError(thrown).message });
+      this.#options.log.warn('Could not return a change to the store', {
+        delivery: id,
+        error: toError(thrown).message,
+      });
     }
   }
 

@@ -36,7 +36,7 @@ describe('fallback', () => {
       await countOf(chain.metrics, 'fallbacks_total', { handler: 'default/slack', fallback: 'default/mail' }),
       1,
     );
-    assert.equal(chain.logged.find(({ message }) => message === 'Changes told by the fallback')?.level, 'warn');
+    assert.equal(chain.logged.find(({ message }) => message === 'Changes delivered by the fallback')?.level, 'warn');
     const [balance] = await chain.store.balances();
     assert.deepEqual([balance?.completed, balance?.dead], [1, 0]);
   });

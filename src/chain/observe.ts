@@ -66,7 +66,7 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
     metrics.attempts.inc({ chain, outcome: why });
     const retryInMs = Math.max(0, park.until - clock.steady());
     const fields = { ...fieldsOf(change), ...failureOf(failure), attempts: park.attempts, retryInMs };
-    if (why === 'failed') return void log.warn('Handler failed, the change will be tried again', fields);
+    if (why === 'failed') return void log.warn('Handler failed, the change will be retried', fields);
     // An open breaker has already been logged once; a line for each change waiting for the receiver would add nothing.
     const isNews = why === 'deferred' && deferredSince === undefined && numberOf(failure, 'openForMs') === undefined;
     log.log(isNews ? 'warn' : 'debug', why === 'deferred' ? 'Delivery deferred' : 'Delivery waits', fields);
@@ -87,16 +87,16 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
     verdict: (handler, verdict) => metrics.verdicts.inc({ handler, verdict }),
     fallback(handler, fallback, changes) {
       metrics.fallbacks.inc({ handler, fallback }, changes);
-      log.warn('Changes told by the fallback', { handler, fallback, changes });
+      log.warn('Changes delivered by the fallback', { handler, fallback, changes });
     },
     superseded(changes) {
       metrics.ends.inc({ chain, end: 'superseded' }, changes);
-      log.info('Changes of objects that waited are told as one', { superseded: changes });
+      log.info('Waiting changes of the same object were merged', { superseded: changes });
     },
     toldTogether(handler, changes) {
       metrics.verdicts.inc({ handler, verdict: 'pass' }, changes);
       metrics.digests.inc({ handler });
-      log.info('Changes told together', { handler, changes });
+      log.info('Changes delivered together', { handler, changes });
     },
     fate(delivery, fate) {
       tracer?.fate(chain, delivery, fate);

@@ -32,5 +32,8 @@ test('a store that refuses many changes for long is told of once, and so is its 
   isFull = false;
   await clock.advance(30_000);
   await kept;
-  assert.deepEqual(said, ['error: Store refuses, the chain waits', 'info: Store takes what the chain notes again']);
+  assert.deepEqual(said, [
+    'error: Cannot write to the store, the chain waits',
+    'info: The store can be written to again, the chain continues',
+  ]);
 });

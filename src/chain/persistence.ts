@@ -23,13 +23,14 @@ export class Persistence {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
       try {
         const done = await work();
-        if (this.#told.delete(purpose)) this.#log.info('Store takes what the chain notes again', { purpose });
+        if (this.#told.delete(purpose))
+          this.#log.info('The store can be written to again, the chain continues', { purpose });
         return done;
       } catch (thrown) {
         const error = toError(thrown).message;
         const level = error === this.#told.get(purpose) ? 'debug' : 'error';
         this.#told.set(purpose, error);
-        this.#log[level]('Store refuses, the chain waits', { purpose, error, retryInMs: waitMs });
+        this.#log[level]('Cannot write to the store, the chain waits', { purpose, error, retryInMs: waitMs });
       }
       try {
         await this.#clock.sleep(waitMs, this.#givenUp.signal);

@@ -396,9 +396,9 @@ describe('chain runner: retry', () => {
     assert.deepEqual(
       chain.logged.filter(({ message }) => message.startsWith('Store')).map(({ level, message }) => [level, message]),
       [
-        ['error', 'Store refuses, the chain waits'],
-        ['debug', 'Store refuses, the chain waits'],
-        ['info', 'Store takes what the chain notes again'],
+        ['error', 'Cannot write to the store, the chain waits'],
+        ['debug', 'Cannot write to the store, the chain waits'],
+        ['info', 'The store can be written to again, the chain continues'],
       ],
     );
   });

@@ -273,7 +273,7 @@ class Runner implements ChainRunner {
       join: (handler, group) => this.#join(delivery, handler, group),
       spares: this.#spares,
       checkpoint: (handler: string) =>
-        this.#persistence.keepTrying('note a delivery', () => this.#options.store.checkpoint(delivery.id, handler)),
+        this.#persistence.keepTrying('record a delivery', () => this.#options.store.checkpoint(delivery.id, handler)),
     };
     return attempt(delivery, options);
   }

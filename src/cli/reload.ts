@@ -98,7 +98,7 @@ class Follower {
     const waitMs = waitedMs === undefined ? FIRST_RETRY_MS : Math.min(2 * waitedMs, MAX_RETRY_MS);
     this.#refusal = { problems, waitMs, retryAtMs: clock.monotonic() + waitMs };
     log[isDeepStrictEqual(problems, told) ? 'debug' : 'error'](
-      'The changed configuration cannot be used, the old one goes on',
+      'The changed configuration cannot be used, the old one stays in effect',
       { file: config.file, problems, retryInMs: waitMs },
     );
     app.reloadFailed(problems);
@@ -107,5 +107,5 @@ class Follower {
 
 /** See {@link Config.warnings}. */
 export function warnAll(warnings: Config['warnings'], log: Logger): void {
-  for (const warning of warnings) log.warn('Something in the configuration works otherwise here', { warning });
+  for (const warning of warnings) log.warn('A part of the configuration works differently here', { warning });
 }

@@ -45,7 +45,7 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
   const log = loggerFrom(flags, config, io);
   warnAll(config.warnings, log);
   for (const warning of await exposedFiles(config.secretFiles, io.env))
-    log.warn('Others on this machine may read credentials', { warning });
+    log.warn('Other users of this machine can read credentials', { warning });
   const { orInMemory } = flags;
   const app = createApp({ config, log, stdout: io.stdout, env: io.env, listen, orInMemory });
   const following = { app, config, files, load, clock: systemClock, log };

@@ -53,7 +53,7 @@ export function createReceivers(options: ReceiversOptions): Receivers {
       };
       if (wanted.tls?.insecureSkipVerify === true) {
         const fields = { receiver: wanted.name, host: wanted.url.host };
-        log.warn('TLS verification is off: whoever is on the way can read and change what is sent', fields);
+        log.warn('TLS verification is off: anyone on the network path can read and change what is sent', fields);
       }
       const receiver = new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line, onClose });
       show(wanted.name);

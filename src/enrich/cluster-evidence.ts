@@ -89,12 +89,12 @@ class ClusterEvidence {
     try {
       response = await api.request('GET', path, { query, signal, timeoutMs: TIMEOUT_MS });
     } catch (thrown) {
-      log.debug('Evidence cannot be had', { what, namespace, error: toError(thrown).message });
+      log.debug('Cannot get evidence for an alert', { what, namespace, error: toError(thrown).message });
       return undefined;
     }
     if (response.status === 200) return response.body;
     if (response.status === 403) this.#forbid(place);
-    log.debug('Evidence cannot be had', { what, namespace, status: response.status });
+    log.debug('Cannot get evidence for an alert', { what, namespace, status: response.status });
     return undefined;
   }
 

@@ -145,7 +145,7 @@ export class ObjectLookup {
     if (!this.#told.has(`${what} ${reason}`) && this.#told.size < MAX_TOLD) {
       this.#told.add(`${what} ${reason}`);
       const problem = reason === '403' ? 'forbidden: allow "get" on it' : reason;
-      log.warn('Objects cannot be looked up: their labels, annotations and owners are not known', { what, problem });
+      log.warn('Cannot look up objects: their labels, annotations and owners are unknown', { what, problem });
     }
     return this.#counted('unknown', UNKNOWN);
   }

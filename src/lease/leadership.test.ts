@@ -200,7 +200,7 @@ describe('acquireLeadership()', () => {
       await pass(500);
       assert.equal(one.leadership.isHeld(), false);
       await until(() => one.loss !== undefined, 'it is told');
-      assert.match(String(one.loss), /^Error: The lease default\/watchchain was lost: .+; this process stops telling$/);
+      assert.match(String(one.loss), /^Error: The lease default\/watchchain was lost: .+; this process stops working$/);
       broken?.fault.remove();
       await pass(4_500);
       assert.equal(two.leads, false);
@@ -217,7 +217,7 @@ describe('acquireLeadership()', () => {
     away.remove();
     await pass(30_000);
     assert.equal(one.leadership.isHeld(), true);
-    assert.match(one.lines.join(''), /"The lease cannot be renewed, trying again"/);
+    assert.match(one.lines.join(''), /"Cannot renew the lease, trying again"/);
     assert.match(one.lines.join(''), /it answered 503/);
   });
 
@@ -238,7 +238,7 @@ describe('acquireLeadership()', () => {
     failing.remove();
     broken = { effect: 'hang', fault: server.fault({ effect: 'hang', method: 'PUT', path: /leases/ }) };
     await pass(3_000);
-    assert.match(one.loss?.message ?? '', /was lost: .*it answered 500: .+; this process stops telling/);
+    assert.match(one.loss?.message ?? '', /was lost: .*it answered 500: .+; this process stops working/);
     assert.ok(broken.fault.hits > 0);
   });
 
@@ -274,7 +274,7 @@ describe('acquireLeadership()', () => {
     stoodMs = 20_000;
     await pass(5_000);
     await until(() => one.loss !== undefined, 'it is told');
-    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops telling/);
+    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops working/);
   });
 
   test('is not lost for a failure that was over before the process stood still', async () => {
@@ -289,7 +289,7 @@ describe('acquireLeadership()', () => {
     stoodMs = 20_000;
     await pass(2_000);
     await until(() => one.loss !== undefined, 'it is told');
-    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops telling/);
+    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops working/);
   });
 
   test('stays with its holder when somebody labels it, or removes it', async () => {
@@ -352,7 +352,7 @@ describe('acquireLeadership()', () => {
     broken.remove();
     await pass(60_000);
     assert.equal(said().length, 4);
-    assert.match(said()[3] ?? '', /"level":"info","message":"The lease can be asked for again"/);
+    assert.match(said()[3] ?? '', /"level":"info","message":"The lease can be accessed again"/);
     assert.equal(one.leadership.isHeld(), true);
   });
 

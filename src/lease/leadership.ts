@@ -174,7 +174,7 @@ class Holder implements Leadership {
     if (signal.aborted) return;
     this.#isLost = true;
     this.#loss.reject(
-      new Error(`The lease ${nameOf(this.#options.at)} was lost: ${problem}; this process stops telling`),
+      new Error(`The lease ${nameOf(this.#options.at)} was lost: ${problem}; this process stops working`),
     );
   }
 
@@ -208,23 +208,23 @@ class Holder implements Leadership {
     if (found !== undefined && found.holder !== this.#options.identity) throw new TakenError(found.holder);
     const again = found === undefined ? this.#slot.create(claim, ask) : this.#slot.update(found, claim, ask);
     const rewritten = await again;
-    if (rewritten === undefined) throw new Error('somebody else writes to it at the same time');
+    if (rewritten === undefined) throw new Error('another client is writing to it at the same time');
     return rewritten;
   }
 
   async #release(): Promise<void> {
     const { at, log, durationMs } = this.#options;
-    this.#stopping.abort(new Error('The lease is given back'));
+    this.#stopping.abort(new Error('The lease is being released'));
     await this.#renewing;
     if (!this.isHeld()) return;
     this.#isLost = true;
     try {
       const ask = { signal: AbortSignal.timeout(durationMs * RETRY_EVERY), timeoutMs: durationMs * RETRY_EVERY };
       await this.#write({ ...this.#claim(), holder: undefined }, ask);
-      log.debug('The lease is given back', { lease: nameOf(at) });
+      log.debug('Released the lease', { lease: nameOf(at) });
     } catch (thrown) {
       const problem = toError(thrown).message;
-      log.warn('The lease was not given back: the next one waits until it ends', { lease: nameOf(at), problem });
+      log.warn('Could not release the lease: the next process waits until it expires', { lease: nameOf(at), problem });
     }
   }
 
@@ -235,7 +235,7 @@ class Holder implements Leadership {
   #warn(problem: string): void {
     const { at, log } = this.#options;
     const leftMs = Math.max(0, Math.round(this.#leftMs()));
-    log.warn('The lease cannot be renewed, trying again', { lease: nameOf(at), problem, leftMs });
+    log.warn('Cannot renew the lease, trying again', { lease: nameOf(at), problem, leftMs });
   }
 }
 

@@ -25,12 +25,12 @@ export class Trouble {
     const now = clock.steady();
     if (this.#said?.problem === problem && now < this.#said.at + REMIND_EVERY_MS) return;
     this.#said = { problem, at: now };
-    log.warn('The lease cannot be had, trying again', { lease: nameOf(at), problem });
+    log.warn('Cannot access the lease, trying again', { lease: nameOf(at), problem });
   }
 
   ended(): void {
     const { at, log } = this.#options;
-    if (this.#said !== undefined) log.info('The lease can be asked for again', { lease: nameOf(at) });
+    if (this.#said !== undefined) log.info('The lease can be accessed again', { lease: nameOf(at) });
     this.#said = undefined;
   }
 }

@@ -75,7 +75,7 @@ export class LineProgram {
     const waitMs = this.#notBefore - clock.monotonic();
     const [program] = spec.command;
     if (this.#isStopped || waitMs > 0) {
-      throw new RetryAfterError(`${program} has failed, and is not started again yet`, {
+      throw new RetryAfterError(`${program} has failed and has not been restarted yet`, {
         retryAfterMs: Math.max(waitMs, 1),
       });
     }
@@ -86,7 +86,7 @@ export class LineProgram {
       if (this.#isStopped) return;
       const backoffMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures++);
       this.#notBefore = clock.monotonic() + backoffMs;
-      log.warn('A plug-in has ended, it is started again', { program, problem: why, inMs: backoffMs });
+      log.warn('A plug-in has exited and will be restarted', { program, problem: why, inMs: backoffMs });
     });
     return running;
   }
@@ -117,8 +117,8 @@ class Running {
     const program = spec.command[0];
     const said = new LineSplitter({
       maxBytes: MAX_SAID,
-      onLine: (line) => log.info('A plug-in said', { program, line }),
-      onTooLong: (line) => log.info('A plug-in said', { program, line: `${line}...` }),
+      onLine: (line) => log.info('Plug-in output on stderr', { program, line }),
+      onTooLong: (line) => log.info('Plug-in output on stderr', { program, line: `${line}...` }),
     });
     stderr.on('data', (chunk: Buffer) => said.push(chunk)).on('end', () => said.end());
     if (greeting !== undefined) this.#send(greeting);

@@ -51,7 +51,7 @@ export async function connect(options: {
         throw signal.reason;
       }
       const waitMs = backoff.next();
-      log.warn('The cluster does not answer, trying again', {
+      log.warn('Cannot connect to the cluster, trying again', {
         problem: toError(thrown).message,
         retryInMs: Math.round(waitMs),
       });

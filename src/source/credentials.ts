@@ -108,7 +108,9 @@ class LiveCredentials implements Credentials {
     this.proxy = proxy;
     this.warnings =
       access.skipTlsVerify === true
-        ? [`The certificate of ${access.server.host} is not checked (insecure): anybody in between can read everything`]
+        ? [
+            `The certificate of ${access.server.host} is not checked (insecure): anyone on the network path can read everything`,
+          ]
         : [];
   }
 

@@ -203,7 +203,7 @@ describe('objects', () => {
     rig.server.create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'whole', namespace: 'shop' } });
     assert.deepEqual(actions(await rig.changes(1)), ['added whole']);
     assert.equal((await rig.metrics.malformed.get()).values[0]?.value, 1);
-    const said = rig.logged.filter(({ message }) => message === 'Passed over an object that cannot be read');
+    const said = rig.logged.filter(({ message }) => message === 'Skipped an object that cannot be read');
     assert.deepEqual(
       said.map(({ level, key }) => [level, key]),
       [['warn', 'shop/s']],

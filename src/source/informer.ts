@@ -182,7 +182,10 @@ export class Informer implements ReflectorTarget {
     const list = this.#list;
     if (list === undefined) return 'again';
     if (this.#listMode !== 'first' && !(await this.#env.isSameCluster())) {
-      throw new SourceError('another cluster answers there now', { remedy: 'refused', reason: 'other-cluster' });
+      throw new SourceError('another cluster now answers at this address', {
+        remedy: 'refused',
+        reason: 'other-cluster',
+      });
     }
     if (list.isOther && !this.#env.identityIsCertain) {
       await this.#forget(list);
@@ -294,7 +297,7 @@ export class Informer implements ReflectorTarget {
 
   #malformed(key: string, problem: string): void {
     this.#meters.malformed.inc();
-    this.#log.warn('Passed over an object that cannot be read', { key, problem });
+    this.#log.warn('Skipped an object that cannot be read', { key, problem });
   }
 
   #tell(chains: readonly string[]): void {
@@ -307,9 +310,12 @@ export class Informer implements ReflectorTarget {
 
   /** Starts a new baseline, without reporting the objects of the old one as deleted. */
   async #forget(list: BaselineList): Promise<void> {
-    this.#log.warn('The list shares no object with what was known: taken for another cluster, and for a new start', {
-      known: this.#index.size,
-    });
+    this.#log.warn(
+      'The list has no object in common with the baseline: assuming another cluster, starting a new baseline',
+      {
+        known: this.#index.size,
+      },
+    );
     await list.discard();
     await this.#env.store.forgetScope(this.#opened.state.id);
     this.#index.clear();

@@ -40,7 +40,7 @@ const BEGUN = 'begun';
 const UNSURE = 'unsure';
 
 const ANOTHER_KEY =
-  'redaction.key is not the one that the store was made with: hidden values of objects that changed while nothing was watching show as changed, once; to go on with the old key, stop and put it back';
+  'redaction.key is not the key that the store was created with: redacted values of objects that changed while nothing was watching show as changed, once; to keep the old key, stop the service and put it back';
 
 /**
  * If the rules have changed, redacts baselines, history, dead letters, deliveries waiting in branches, and handlers' states.
@@ -72,7 +72,7 @@ export async function redactStored({ store, redactor, discovery, log }: RedactSt
   const hidden = manifests + edits + states;
   if (hidden > 0 || last === BEGUN) await store.compact();
   if (hidden > 0) {
-    log.info('The redaction rules have changed: what is stored was redacted anew', { manifests, edits, states });
+    log.info('The redaction rules have changed: the stored data was redacted again', { manifests, edits, states });
   }
   // If a kind could not be looked up, a rule may use its short name, so the next start tries again.
   await store.setFact(FACT, isSure ? redactor.fingerprint : UNSURE);

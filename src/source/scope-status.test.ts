@@ -92,7 +92,7 @@ test('a store that refuses is told of once, with why and of which kind, and so i
   const named = { kind: 'pod', resource: 'v1/pods' };
   assert.deepEqual(lines, [
     { level: 'error', message: 'Cannot write to the store, trying again', ...named, problem: full },
-    { level: 'info', message: 'The store takes what is seen again', ...named },
+    { level: 'info', message: 'The store can be written to again', ...named },
   ]);
 });
 

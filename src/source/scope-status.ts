@@ -90,7 +90,10 @@ export class ScopeStatus {
   failed({ verb, error, inARow, waitMs, relist }: ReflectorFailure): void {
     const fields = { verb, reason: error.reason, waitMs: Math.round(waitMs) };
     if (relist && error.remedy === 'relist') {
-      this.#options.log.info('The version to watch from has expired, listing', { ...this.#fields(), ...fields });
+      this.#options.log.info('The resourceVersion to watch from has expired, relisting', {
+        ...this.#fields(),
+        ...fields,
+      });
       return;
     }
     // The client's message repeats verb and path before the host, and may add the proxy after it.
@@ -117,7 +120,7 @@ export class ScopeStatus {
 
   storeWorks(): void {
     if (this.#storeProblem === undefined) return;
-    this.#options.log.info('The store takes what is seen again', this.#fields());
+    this.#options.log.info('The store can be written to again', this.#fields());
     this.#storeProblem = undefined;
     this.#options.onChange();
   }

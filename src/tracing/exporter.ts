@@ -87,7 +87,7 @@ export class Exporter {
       return false;
     }
     metrics.spans.inc({ outcome: 'sent' }, spans.length);
-    if (this.#failing) log.info('Traces are sent again');
+    if (this.#failing) log.info('Sending traces works again');
     this.#failing = false;
     return true;
   }
@@ -95,7 +95,7 @@ export class Exporter {
   /** Keeps the spans for another try, if that may help and as far as there is room. Logs once until it works again. */
   #keep(spans: readonly Span[], error: Error): void {
     const { metrics, log } = this.#options;
-    if (!this.#failing) log.warn('Traces could not be sent, trying again', { problem: error.message });
+    if (!this.#failing) log.warn('Cannot send traces, trying again', { problem: error.message });
     this.#failing = true;
     const room = codeOf(error) === 'TERMINAL' ? 0 : MAX_WAITING - this.#waiting.length;
     const kept = room <= 0 ? [] : spans.slice(-room);

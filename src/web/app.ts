@@ -52,7 +52,7 @@ export function createWebApp(options: WebAppOptions): Hono {
   refuseOtherMethods(app, routes, basePath);
   app.notFound((c) => c.text('not found\n', 404));
   app.onError((error, c) => {
-    log.error('A page could not be made', { path: c.req.path, error: toError(error).message });
+    log.error('Cannot render a page', { path: c.req.path, error: toError(error).message });
     return c.text('internal error\n', 500);
   });
   return app;

@@ -77,7 +77,7 @@ async function stream(
       cut: () => outgoing?.destroy(),
       // Debug level, because the feed itself logs store failures once, and viewers reconnect.
     }).catch((thrown: unknown) => {
-      outlook.log.debug('A stream ends early', { problem: toError(thrown).message });
+      outlook.log.debug('A stream ended early', { problem: toError(thrown).message });
     }),
   );
 }

@@ -69,7 +69,7 @@ async function tend(c: Context, verb: 'replay' | 'discard', outlook: Outlook): P
   const obstacle = verb === 'replay' ? await obstacleTo(parsed.data.ids, store, outlook.config()) : undefined;
   if (obstacle !== undefined) return c.json({ error: obstacle }, 409);
   const done = verb === 'replay' ? await store.replay(parsed.data.ids) : await store.discard(parsed.data.ids);
-  outlook.log.info('Dead letters were tended from the page', { verb, ids: done });
+  outlook.log.info('Dead letters were replayed or discarded from the page', { verb, ids: done });
   return c.json({ ids: done });
 }
 

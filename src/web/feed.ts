@@ -78,11 +78,12 @@ export class Feed {
         const open = store();
         if (open !== undefined) told = await this.#tell(open, told);
         begun();
-        if (trouble !== undefined) log.info('The page can read again what was accepted');
+        if (trouble !== undefined) log.info('The page can read new changes again');
         trouble = undefined;
       } catch (thrown) {
         const problem = toError(thrown).message;
-        if (!signal.aborted && problem !== trouble) log.warn('The page cannot read what was accepted', { problem });
+        if (!signal.aborted && problem !== trouble)
+          log.warn('The page cannot read new changes, trying again', { problem });
         trouble = problem;
       }
       await pause(clock, EVERY_MS, signal);

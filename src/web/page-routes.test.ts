@@ -49,7 +49,7 @@ describe('the page', () => {
     assert.match(body, /<h1>test<\/h1>[\s\S]*role="alert"[\s\S]*could not be made[\s\S]*<\/html>\s*$/);
     assert.match(
       web.log,
-      /"error":"no receivers here".*A page could not be made|A page could not be made.*"no receivers here"/,
+      /"error":"no receivers here".*Cannot render a page|Cannot render a page.*"no receivers here"/,
     );
     const { status: later } = await web.ask('/fragments');
     assert.equal(later, 500);

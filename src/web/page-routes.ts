@@ -62,7 +62,7 @@ async function* pageOf(
     ]);
     yield pageSections({ ...model, base, query, queryProblem, changes: isRunning ? changes : undefined });
   } catch (thrown) {
-    outlook.log.error('A page could not be made', { path: c.req.path, error: toError(thrown).message });
+    outlook.log.error('Cannot render a page', { path: c.req.path, error: toError(thrown).message });
     yield pageFailure();
   }
   yield pageEnd(base);

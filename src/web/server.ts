@@ -40,7 +40,8 @@ const NAMELESS = { hostname: 'localhost' };
 const MAX_CONNECTIONS = 256;
 /** How many of these may be idle: leaves room for the 50 viewers, and for requests. */
 const MAX_IDLE = 200;
-const CLOSED = 'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or loopback';
+const CLOSED =
+  'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or a loopback address';
 
 /** Does not throw if the address is taken or refused: logs a line, and the service goes on without. */
 export async function startWeb({ listen: at, outlook, settings }: WebOptions): Promise<Web> {
@@ -58,7 +59,7 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
   try {
     await listen(server, at);
   } catch (error) {
-    log.warn('The page, health and metrics are not available, going on without', {
+    log.warn('The page, health and metrics are not available, continuing without them', {
       listen: at,
       problem: codeOf(error) === 'EADDRINUSE' ? 'the address is in use' : toError(error).message,
       remedy: 'choose another with --listen HOST:PORT',
@@ -68,7 +69,7 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
   const { address: host, port, family } = server.address() as AddressInfo;
   const address = family === 'IPv6' ? `[${host}]:${port}` : `${host}:${port}`;
   if (gate.kind === 'open')
-    log.warn('Whoever reaches this address may see and do everything ([web] open)', { address });
+    log.warn('Anyone who can reach this address may see and do everything ([web] open)', { address });
   log.info('Listening', { address, access: gate.kind, ...(gate.kind === 'closed' ? { remark: CLOSED } : {}) });
   return {
     address,

@@ -82,7 +82,7 @@ export async function start(
   out.setEncoding('utf8').on('data', (chunk: string) => (written += chunk));
   const level: LogLevel = config.log.level ?? 'info';
   const log = createLogger({ level, format: 'python', color: false, stream: out });
-  for (const warning of config.warnings) log.warn('Something in the configuration works otherwise here', { warning });
+  for (const warning of config.warnings) log.warn('A part of the configuration works differently here', { warning });
   // Plug-ins inherit the environment of the process.
   const pythonPath = process.env['PYTHONPATH'];
   process.env['PYTHONPATH'] = given.env?.['PYTHONPATH'] ?? '';

@@ -131,7 +131,7 @@ describe('event controller: plug-ins', () => {
     await clock.advance(1_000);
     const error = await controller.line(/^\[ERROR\]/);
     assert.match(error, /key=demo\/loops handler=default\/bad error="it was not done within 30 s"/);
-    await controller.line(/has failed, and is not started again yet/);
+    await controller.line(/has failed and has not been restarted yet/);
     // The store answers in order: after this the chain knows when to try again.
     assert.equal((await controller.app.store.deadLetters({ limit: 10 })).length, 1);
     await clock.advance(1_000);

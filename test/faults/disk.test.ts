@@ -100,7 +100,7 @@ describe('a disk that', () => {
       await until('readiness', async () => (await fetch(`${program.url()}/readyz`)).ok);
       const exit = await program.stop();
       assert.equal(exit.code, 0);
-      assert.match(exit.stderr, /The store takes what is seen again/);
+      assert.match(exit.stderr, /The store can be written to again/);
       assert.equal(assertWhole(told.taken, end).repeated, 0);
       await assertFolderBalanced(state);
     },

@@ -169,7 +169,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     await using other = await startApiServer({ kubeSystemUid: 'two', port: Number(new URL(world.server.url).port) });
     other.create(deployment('another'));
     other.fault({ effect: 'errorEvent', status: 410, watch: true, times: 1 });
-    await assert.rejects(running.app.failed, /^Error: Another cluster answers at \S+ now: .* uid two, and had one/);
+    await assert.rejects(running.app.failed, /^Error: Another cluster now answers at \S+: .* is two, it was one/);
     await running.app.idle();
     assert.deepEqual(world.slack.requests, []);
   });

@@ -84,7 +84,7 @@ export class PodDesk {
     return {
       end: (ids) => {
         end(ids).catch((error: unknown) => {
-          this.#outlook.log.warn('Alerts could not be marked as read', { problem: String(error) });
+          this.#outlook.log.warn('Cannot mark alerts as read', { problem: String(error) });
         });
       },
     };
