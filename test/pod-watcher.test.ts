@@ -244,8 +244,8 @@ describe('the environment', () => {
     });
     const { code, stderr } = await program.exited();
     assert.equal(code, 1);
-    assert.match(stderr, /RESTART_THRESHOLD: must be a whole number from 1 on: current value is "abc"/);
-    assert.match(stderr, /RESTART_TIMEFRAME: must be a whole number from 1 on: current value is "0"/);
+    assert.match(stderr, /RESTART_THRESHOLD: must be a whole number of at least 1: current value is "abc"/);
+    assert.match(stderr, /RESTART_TIMEFRAME: must be a whole number of at least 1: current value is "0"/);
     assert.match(stderr, /PODMONITOR_LOGLEVEL: must be one of INFO, WARN, DEBUG, ERROR: current value is "loud"/);
   });
 });

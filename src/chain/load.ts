@@ -54,7 +54,7 @@ async function loadBuiltIn(name: string): Promise<HandlerDefinition> {
   const names = [...known.keys()].toSorted();
   const near = didYouMean(name, names);
   throw new ConfigError([
-    `unknown handler "${name}"${near}${near === '' ? ';' : ''} there are ${names.join(', ')}, or your own by path ("./handlers/${name}.ts")`,
+    `unknown handler "${name}"${near}${near === '' ? '; known' : ' Known'} handlers are ${names.join(', ')}, or your own by path ("./handlers/${name}.ts")`,
   ]);
 }
 

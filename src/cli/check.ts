@@ -23,9 +23,9 @@ type Flags = ConfigFlags & { readonly cluster?: boolean };
 export function checkCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
     .command('check')
-    .description('say what the configuration means: what would be watched and done, or every mistake in it')
+    .description('show what the configuration means: what would be watched and done, or every mistake in it')
     .allowExcessArguments(false)
-    .option('--cluster', 'ask the cluster, too: does it serve these kinds, and may we watch them');
+    .option('--cluster', 'also ask the cluster whether it serves these kinds and allows watching them');
   withConfigFlags(command).action((flags: Flags) => choose(() => check(flags, io)));
 }
 
@@ -44,7 +44,7 @@ async function check(flags: Flags, io: CommandIo): Promise<number> {
 function describeChain(chain: ChainConfig): string {
   return [
     `chain ${JSON.stringify(chain.name)}`,
-    ...(chain.resources.length === 0 ? ['  gets     what other chains have given up'] : []),
+    ...(chain.resources.length === 0 ? ['  gets     the dead letters of other chains'] : []),
     ...chain.resources.map((resource, n) => `${n === 0 ? '  watches ' : '          '} ${describeResource(resource)}`),
     ...describeWork(chain),
     '',
@@ -60,7 +60,7 @@ function describeWork(chain: ChainConfig): readonly string[] {
     `  retries  ${describeRetries(chain.retry)}; ${chain.concurrency} ${chain.concurrency === 1 ? 'change' : 'changes'} at once`,
     ...(chain.deadLettersTo === undefined
       ? []
-      : [`  what it gives up goes to chain ${JSON.stringify(chain.deadLettersTo)} too`]),
+      : [`  its dead letters also go to chain ${JSON.stringify(chain.deadLettersTo)} too`]),
     ...chain.branches.flatMap((branch) => [
       `  branch ${JSON.stringify(branch.name.slice(chain.name.length + 1))}`,
       ...describeWork(branch).map((line) => `  ${line}`),
@@ -76,7 +76,7 @@ function describeService({ chains, mayRunPrograms, lease, heartbeat, tracing }: 
       ? undefined
       : `programs   run by ${programs.map(({ id }) => id).join(', ')}: start with --enable-exec`,
     lease &&
-      `lease      works only while it holds ${lease.name} in ${lease.namespace ?? "the namespace of the pod, or the kubeconfig's"}; another may have it ${inSeconds(lease.durationMs)} after its last renewal`,
+      `lease      works only while it holds ${lease.name} in ${lease.namespace ?? "the namespace of the pod, or the kubeconfig's"}; another process may take it ${inSeconds(lease.durationMs)} after the last renewal`,
     heartbeat &&
       `heartbeat  ${heartbeat.method} to ${new URL(heartbeat.url).host} every ${inSeconds(heartbeat.everyMs)} while all is well`,
     tracing &&
@@ -121,7 +121,7 @@ function describeHandler(chain: ChainConfig, { id, definition }: HandlerConfig):
 
 /** Only the user knows which kinds the Events will be about. */
 const LOOKUPS =
-  '  Handlers look up what Events are about: watchchain rbac --check --lookup pod,replicaset asks for the kinds you name.\n';
+  '  Handlers look up the objects that Events are about: watchchain rbac --check --lookup pod,replicaset checks the kinds you name.\n';
 
 /** `unknown`: the cluster could not say. */
 type Verdict = 'ok' | 'missing' | 'refused' | 'unknown';
@@ -192,12 +192,12 @@ async function askFor(
       verdict: 'refused',
       text: `${name}: may not ${refused.join(' and ')}; ${remedyFor(resource, askedIn(place))}`,
     };
-  return { verdict: 'ok', text: (await isAbsent(api, askedIn(place))) ? `${name}, which is not there yet` : name };
+  return { verdict: 'ok', text: (await isAbsent(api, askedIn(place))) ? `${name}, which does not exist yet` : name };
 }
 
 function remedyFor({ namespaced }: { readonly namespaced: boolean }, namespace: string): string {
   if (namespace !== '') return 'grant it in a Role or ClusterRole';
-  return `grant it in a ClusterRole${namespaced ? ', or name in `namespaces` those where a Role grants it' : ''}`;
+  return `grant it in a ClusterRole${namespaced ? ', or set `namespaces` to those where a Role grants it' : ''}`;
 }
 
 /** Whether the namespace does not exist: a misspelt one is watched in vain. False if we may not get namespaces. */
@@ -211,7 +211,7 @@ function whyNotFound(resolution: Exclude<Resolution, { kind: 'found' }>): string
   switch (resolution.kind) {
     case 'not-served': {
       const { near, mayComeLater, unwatched } = resolution;
-      const later = mayComeLater ? ' (it is waited for)' : '';
+      const later = mayComeLater ? ' (the service waits for it)' : '';
       if (unwatched !== undefined) return `the cluster serves ${unwatched}${later}`;
       return `the cluster does not serve it${near.length === 0 ? '' : `; near names: ${near.join(', ')}`}${later}`;
     }

@@ -33,7 +33,9 @@ function rewritten(tool: string, argv: readonly string[], refuse: Refuse, env: N
   const rewrite = Object.hasOwn(TOOLS, tool) ? TOOLS[tool] : undefined;
   if (rewrite !== undefined) return rewrite(argv, refuse, env);
   const names = Object.keys(TOOLS);
-  return refuse(`--compat: there is no tool "${tool}"${didYouMean(tool, names) || `; there are ${names.join(', ')}`}`);
+  return refuse(
+    `--compat: there is no tool "${tool}"${didYouMean(tool, names) || `; known tools are ${names.join(', ')}`}`,
+  );
 }
 
 /** kwatchman's flags are ours. Its chart mounts no volume for the state. */

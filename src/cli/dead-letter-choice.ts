@@ -27,9 +27,9 @@ export async function chosen(
 ): Promise<readonly Chosen[]> {
   const byFilter = isFiltered(flags);
   if (given.length > 0 && (byFilter || flags.all === true))
-    throw new ConfigError([`Cannot ${verb} by ids and by filters at once; leave one of them out`]);
+    throw new ConfigError([`Cannot ${verb} by id and by filter at the same time; leave one of them out`]);
   if (given.length === 0 && !byFilter && flags.all !== true)
-    throw new ConfigError([`Nothing to ${verb}: name the ids, a filter such as --handler, or --all`]);
+    throw new ConfigError([`Nothing to ${verb}: give ids, a filter such as --handler, or --all`]);
   const letters: Chosen[] = [];
   if (given.length === 0) {
     for await (const { id, chain, handler } of select(store, flags)) letters.push({ id, chain, handler });
@@ -81,6 +81,6 @@ export async function inPages(
 
 export function unknownIds(ids: readonly number[]): ConfigError {
   return new ConfigError([
-    `No dead letter has the id ${ids.join(', ')}; \`watchchain dead list\` shows those there are`,
+    `No dead letter has the id ${ids.join(', ')}; \`watchchain dead list\` shows the existing ones`,
   ]);
 }

@@ -24,7 +24,7 @@ interface Flags extends StateFlags, Filters {
 export function deadCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const dead = program
     .command('dead')
-    .description('changes whose attempts are spent: list, show, replay or discard them');
+    .description('list, show, replay or discard dead letters: changes whose attempts are spent');
   const add = (
     name: string,
     description: string,
@@ -37,36 +37,42 @@ export function deadCommand(program: Command, io: CommandIo, choose: (action: Ac
       choose(() => withStore(flags, io, (store) => work(store, flags, ids.map(idOf))));
     });
   };
-  withFilters(add('list', 'one line each, oldest first', (store, flags) => list(store, flags, io)))
+  withFilters(add('list', 'list dead letters, one per line, oldest first', (store, flags) => list(store, flags, io)))
     .allowExcessArguments(false)
     .addOption(new Option('-o, --output <format>', 'one object per line with json').choices(['table', 'json']));
-  add('show', 'everything about them, as JSON', (store, _flags, ids) => show(store, ids, io)).argument('<ids...>');
+  add('show', 'print everything about dead letters, as JSON', (store, _flags, ids) => show(store, ids, io)).argument(
+    '<ids...>',
+  );
   withFilters(
     add(
       'replay',
-      'send them through their chain again, without the sinks that had accepted them',
+      'send dead letters through their chain again, skipping the sinks that have already delivered them',
       (store, flags, ids) => replay(store, flags, ids, io),
     ),
   )
     .argument('[ids...]')
-    .option('--all', 'all of them')
+    .option('--all', 'all dead letters')
     .option(
       '--force',
-      'though their handler has left the configuration, or it cannot be read: by what the chain has now',
+      'even if their handler is no longer configured, or the configuration cannot be read: use the chain as it is now',
     );
-  withFilters(add('discard', 'forget them', (store, flags, ids) => discard(store, flags, ids, io)))
+  withFilters(
+    add('discard', 'discard dead letters without delivering them', (store, flags, ids) =>
+      discard(store, flags, ids, io),
+    ),
+  )
     .argument('[ids...]')
-    .option('--all', 'all of them');
+    .option('--all', 'all dead letters');
 }
 
 function withFilters(command: Command): Command {
   return command
-    .option('--chain <name>', 'those of this chain or branch')
-    .option('--handler <id>', 'those that this handler failed on: chain/handler')
-    .option('--kind <kind>', 'those about objects of this kind')
-    .option('-n, --namespace <namespace>', 'those about objects there, with * and ? as wildcards')
-    .option('--name <name>', 'those about the object, with * and ? as wildcards')
-    .option('--older-than <duration>', 'those that were given up longer ago than 30m, 12h, 3d');
+    .option('--chain <name>', 'only those of this chain or branch')
+    .option('--handler <id>', 'only those that failed at this handler: chain/handler')
+    .option('--kind <kind>', 'only those about objects of this kind')
+    .option('-n, --namespace <namespace>', 'only those about objects in this namespace, with * and ? as wildcards')
+    .option('--name <name>', 'only those about the object of this name, with * and ? as wildcards')
+    .option('--older-than <duration>', 'only those given up longer ago than this: 30m, 12h, 3d');
 }
 
 async function list(store: Store, flags: Flags, io: CommandIo): Promise<number> {
@@ -127,7 +133,7 @@ async function replay(store: Store, flags: Flags, given: readonly number[], io: 
   if (reasons.length > 0) throw new ConfigError(reasons);
   const done = await inPages(idsOf(letters), io.signal, (ids) => store.replay(ids));
   io.stdout.write(
-    `Replayed ${done} of ${letters.length}. A running service takes them up within 5 seconds, a stopped one at its next start.\n`,
+    `Replayed ${done} of ${letters.length}. A running service picks them up within 5 seconds, a stopped one at its next start.\n`,
   );
   return EXIT.ok;
 }
@@ -152,7 +158,7 @@ async function readable(flags: Flags, io: CommandIo): Promise<Config | undefined
     if (!isConfigError(thrown)) throw thrown;
     if (flags.force === true) return undefined;
     const why =
-      'The configuration says whether what is replayed still has its chain and handler; --force goes without it';
+      'A replay needs the configuration, to check that the chain and the handler still exist; --force replays without it';
     throw new ConfigError([...thrown.problems, why], { cause: thrown });
   }
 }
@@ -164,9 +170,9 @@ function obstacleOf(
 ): string | undefined {
   const gone = goneOf(config.chains, { chain, handler });
   if (gone === 'chain')
-    return `${config.file} has no chain "${chain}" any more; bring it back for as long as it takes, or discard`;
+    return `${config.file} has no chain "${chain}" any more; restore it until they are delivered, or discard them`;
   if (isForced || gone === undefined) return undefined;
-  return `${config.file} has no handler ${handler} any more; bring it back, or --force them through the chain as it is now`;
+  return `${config.file} has no handler ${handler} any more; restore it, or use --force to send them through the chain as it is now`;
 }
 
 async function discard(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {

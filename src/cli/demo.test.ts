@@ -68,6 +68,6 @@ describe('watchchain demo', () => {
   test('refuses a speed that is no number above 0', async () => {
     const { text, code } = run(['--speed', '0']);
     assert.equal(await code, 1);
-    assert.match(text.stderr, /Wanted a number above 0/);
+    assert.match(text.stderr, /Expected a number above 0/);
   });
 });

@@ -75,17 +75,17 @@ name = "cluster upgrades"
 export function demoCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   program
     .command('demo')
-    .description('show what it does, on a cluster of its own inside this process: nothing else is needed')
+    .description('show what watchchain does, on a cluster inside this process: nothing else is needed')
     .allowExcessArguments(false)
-    .option('--forever', 'begin again when the story is over, until Ctrl-C')
-    .option('--speed <factor>', 'how many times faster than a minute', positiveNumber, 1)
+    .option('--forever', 'repeat the story until Ctrl-C')
+    .option('--speed <factor>', 'speed of the story: 1 takes a minute, 2 half a minute', positiveNumber, 1)
     .action((flags: Flags) => choose(() => demo(flags, io)));
 }
 
 function positiveNumber(text: string): number {
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('Wanted a number above 0.');
+  throw new InvalidArgumentError('Expected a number above 0.');
 }
 
 /** The real service on an embedded cluster, with a Slack that shows what it gets. Leaves nothing behind. */
@@ -176,7 +176,7 @@ function attachmentIn({ body }: CapturedRequest): Attachment {
 
 function introduction(server: ApiServer, { forever, speed }: Flags): string[] {
   const length =
-    forever === true ? 'It goes on until Ctrl-C' : `It takes about ${Math.ceil(60 / speed)} s; Ctrl-C ends it`;
+    forever === true ? 'It runs until Ctrl-C' : `It takes about ${Math.ceil(60 / speed)} s; Ctrl-C ends it`;
   return [
     `A small shop now runs on a Kubernetes API server inside this process, at ${server.url}.`,
     'watchchain watches it as it would watch yours. Below: what happens there, and each message that Slack gets.',
@@ -187,8 +187,8 @@ function introduction(server: ApiServer, { forever, speed }: Flags): string[] {
 function conclusion(writes: number, messages: number, looks: Looks): string[] {
   const command = (text: string): string => `  ${styled(printable(text), 'cyan', looks)}`;
   return [
-    `${writes} writes in the cluster, ${messages} messages: the rest was noise, or nothing that was asked for.`,
-    'On your own cluster: say in config.toml what to watch and where to tell it, then',
+    `${writes} writes in the cluster, ${messages} messages: the rest was noise, or not what the configuration asks for.`,
+    'On your own cluster: write in config.toml what to watch and where to send it, then',
     command('export SLACK_WEBHOOK_URL=https://hooks.slack.com/services/...'),
     command('watchchain check --cluster && watchchain run      (from a checkout: make run)'),
   ];

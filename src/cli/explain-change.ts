@@ -33,7 +33,9 @@ async function unknownChange(store: Store, id: number): Promise<ConfigError> {
     store.history({ limit: 1, newestFirst: true }),
   ]);
   const kept =
-    oldest === undefined || newest === undefined ? 'no changes are kept' : `kept are ${oldest.id} to ${newest.id}`;
+    oldest === undefined || newest === undefined
+      ? 'no changes are recorded'
+      : `${oldest.id} to ${newest.id} are recorded`;
   return new ConfigError([`No change has the id ${id}: ${kept}; \`watchchain history\` shows them`]);
 }
 
@@ -66,12 +68,12 @@ function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): s
     // Without a configuration the chains are unknown.
     const isOrphan = chain === undefined && chains.length > 0 && delivery.state in WAITING;
     const lines = [
-      `${delivery.chain}: ${isOrphan ? 'waits until a chain of that name is configured: there is none' : stateOf(delivery)}`,
+      `${delivery.chain}: ${isOrphan ? 'waits for a chain of that name, which is not configured' : stateOf(delivery)}`,
       ...stepsOf(delivery, handlers).map((line) => `  ${line}`),
     ];
     return lines.map(printable).join('\n');
   });
-  const none = deliveries.length === 0 ? ['No chain was to be told of it.'] : [];
+  const none = deliveries.length === 0 ? ['No chain receives it.'] : [];
   const told = prettyText(changeEntry(withDifference(change)), { color: false });
   return [`Change ${change.id}: ${told}`, ...none, ...parts].join('\n\n').concat('\n');
 }
@@ -80,7 +82,7 @@ const WAITING: Partial<Record<DeliveryTrip['state'], true>> = { ready: true, blo
 
 function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo }: DeliveryTrip): string {
   const at = endedAt === undefined ? '' : ` at ${isoTime(endedAt)}`;
-  const together = mergedUpTo === undefined ? '' : `, as one with what followed up to change ${mergedUpTo}`;
+  const together = mergedUpTo === undefined ? '' : `, merged with the changes that followed, up to ${mergedUpTo}`;
   const again = `${together}${replayed ? ', after a replay' : ''}`;
   switch (state) {
     case 'superseded':
@@ -89,13 +91,13 @@ function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo 
       return `completed${at}${again}`;
     // The time of the discard is not recorded.
     case 'discarded':
-      return `given up${at}${again}, and discarded since`;
+      return `given up${at}${again}, since discarded`;
     case 'halted':
       return `halted by ${handler ?? 'its chain'}${at}${again}: ${reason ?? ''}`;
     case 'dead':
       return `given up${at}${again}, kept as a dead letter: ${reason ?? ''}`;
     case 'ready':
-      return `running, or about to${again}`;
+      return `running, or about to run${again}`;
     case 'blocked':
       return `waits for an earlier change of the same object${again}`;
     case 'parked':
@@ -117,10 +119,10 @@ function stepsOf(delivery: DeliveryTrip, handlers: readonly HandlerConfig[] | un
   return [
     ...ids.flatMap((id, n) => {
       const owner = spares.get(id);
-      if (owner !== undefined) return lineOf(id, `only in place of ${owner}`);
+      if (owner !== undefined) return lineOf(id, `only as a fallback for ${owner}`);
       return lineOf(id, verdictOf(delivery, ids, n, handlers?.[n]?.definition.type === 'sink'));
     }),
-    ...gone.flatMap((id) => lineOf(id, 'has left the configuration')),
+    ...gone.flatMap((id) => lineOf(id, 'is no longer configured')),
   ];
 }
 

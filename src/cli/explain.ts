@@ -18,15 +18,15 @@ export function explainCommand(program: Command, io: CommandIo, choose: (action:
   const command = program
     .command('explain')
     .description(
-      'what a handler does and which options it has; without a name, which handlers there are; with --change, what became of a change',
+      'show what a handler does and its options; without a name, list the handlers; with --change, show what became of a change',
     )
     .argument(
       '[handler]',
-      'name of a built-in handler, or path of your own; or "templates", for their names and filters',
+      'name of a built-in handler, or path of your own; or "templates", for the names and filters of templates',
     )
     .allowExcessArguments(false)
     .option('--change <id>', 'the trip of this change through each chain; `watchchain history` shows the ids')
-    .addOption(new Option('-o, --output <format>', 'of the trip').choices(['text', 'json']));
+    .addOption(new Option('-o, --output <format>', 'format of the trip').choices(['text', 'json']));
   withStateFlags(command).action((name: string | undefined, flags: Flags) => choose(() => explain(name, flags, io)));
 }
 
@@ -34,7 +34,7 @@ async function explain(name: string | undefined, flags: Flags, io: CommandIo): P
   const { change } = flags;
   if (change === undefined) return explainHandler(name, io);
   if (name !== undefined)
-    throw new ConfigError(['Cannot explain a handler and a change at once; leave one of them out']);
+    throw new ConfigError(['Cannot explain a handler and a change at the same time; leave one of them out']);
   const id = idOf(change);
   return withStore(flags, io, (store) => explainChange(store, id, flags, io));
 }

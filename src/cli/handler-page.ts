@@ -13,7 +13,7 @@ export async function builtinHandlers(): Promise<readonly HandlerDefinition[]> {
 
 const TYPE_NOTE: Readonly<Record<HandlerDefinition['type'], string>> = {
   transform: 'A transform: it lets a change pass, or halts it with a reason.',
-  stateful: 'A transform with a memory: it lets a change pass, or halts it, by what it saw before.',
+  stateful: 'A transform with a memory: it lets a change pass, or halts it, depending on what it has seen before.',
   sink: 'A sink: it delivers the change and passes it on.',
 };
 
@@ -30,7 +30,7 @@ export function handlerPage(definition: HandlerDefinition): string {
     TYPE_NOTE[definition.type],
     '## Options',
     optionsTable(definition.options),
-    ...(definition.type === 'sink' ? ['As every sink it also takes:', optionsTable(sinkOptions)] : []),
+    ...(definition.type === 'sink' ? ['Like every sink, it also takes:', optionsTable(sinkOptions)] : []),
     ...(examples.length === 0 ? [] : ['## Examples', ...examples]),
   ]
     .join('\n\n')

@@ -45,17 +45,17 @@ const FOLLOW_EVERY_MS = 500;
 export function historyCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
     .command('history')
-    .description('changes that were accepted, oldest first; they are kept for 7 days or 512 MiB')
+    .description('show the recorded changes, oldest first; by default they are kept for 7 days, up to 512 MiB')
     .allowExcessArguments(false)
-    .option('--kind <kind>', 'kind, plural or short name, with .group where that is needed')
-    .option('-n, --namespace <namespace>', 'with * and ? as wildcards')
-    .option('--name <name>', 'of the object, with * and ? as wildcards')
-    .option('--by <manager>', 'who did it, as managedFields say: kubectl*, helm')
+    .option('--kind <kind>', 'kind, plural or short name, with .group if needed')
+    .option('-n, --namespace <namespace>', 'namespace, with * and ? as wildcards')
+    .option('--name <name>', 'name of the object, with * and ? as wildcards')
+    .option('--by <manager>', 'who made the change, according to managedFields: kubectl*, helm')
     .option('--since <when>', 'a duration such as 30m, 12h, 3d, or a time such as 2026-11-20T23:42:03Z')
-    .option('--limit <number>', `the newest so many, at most ${MAX_NEWEST}; 0 for all`, '100')
-    .option('-f, --follow', 'go on with what is accepted from now on')
+    .option('--limit <number>', `show this many of the newest, at most ${MAX_NEWEST}; 0 for all`, '100')
+    .option('-f, --follow', 'then keep showing new changes')
     .addOption(
-      new Option('-o, --output <format>', 'a line each, one JSON object a line, or with what changed')
+      new Option('-o, --output <format>', 'one line per change, one JSON object per line, or the diffs')
         .choices(['table', 'json', 'diff'])
         .default('table'),
     );
@@ -76,7 +76,7 @@ async function history(store: Store, flags: Flags, io: CommandIo): Promise<numbe
   }
   await printer.flush();
   if (lastId === 0 && flags.output === 'table' && flags.follow !== true) {
-    io.stdout.write(Object.keys(filter).length > 0 ? 'No changes match.\n' : 'No changes are kept.\n');
+    io.stdout.write(Object.keys(filter).length > 0 ? 'No changes match.\n' : 'No changes are recorded.\n');
   }
   if (flags.follow === true) await follow(store, filter, { lastId, ...printer, signal: io.signal });
   return EXIT.ok;

@@ -39,7 +39,7 @@ describe('import', async () => {
   test('says of TOML that it is used as it is', async () => {
     await using workdir = await Workdir.make();
     const { code, stderr } = await imported(await workdir.write('config.toml', '[[resource]]\nkind = "pod"\n'));
-    assert.match(stderr, /config\.toml: TOML is used as it is, kwatchman's too: name it with --config/);
+    assert.match(stderr, /config\.toml: TOML is used as it is, including kwatchman's: name the file with --config/);
     assert.equal(code, 1);
   });
 

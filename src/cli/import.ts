@@ -11,7 +11,7 @@ import { withForeignFlags, type ForeignFlags } from './options.ts';
 export function importCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
     .command('import')
-    .description("print the TOML that another tool's configuration stands for")
+    .description("print another tool's configuration as TOML")
     .argument('<file>', "kubernetes-event-exporter's YAML, kwatchman's YAML or JSON, the Event Controller's ini")
     .allowExcessArguments(false);
   withForeignFlags(command).action((file: string, flags: ForeignFlags) => choose(() => importFile(file, flags, io)));

@@ -68,7 +68,7 @@ describe('watchchain new handler', () => {
     await using workdir = await Workdir.make();
     await made('handler', 'x', '--folder', workdir.path);
     const again = await made('handler', 'x', '--folder', workdir.path);
-    assert.deepEqual([again.code, /x\.ts is there already/.test(again.stderr)], [1, true]);
+    assert.deepEqual([again.code, /x\.ts already exists/.test(again.stderr)], [1, true]);
     assert.equal((await made('handler', '../x', '--folder', workdir.path)).code, 1);
     assert.equal((await made('sink', 'x')).code, 2);
   });
@@ -86,7 +86,7 @@ describe('watchchain new config', () => {
       ['diff', 'log'],
     );
     const again = await made('config', file);
-    assert.deepEqual([again.code, again.stderr.includes(`${file} is there already`)], [1, true]);
+    assert.deepEqual([again.code, again.stderr.includes(`${file} already exists`)], [1, true]);
     assert.equal((await made('config', '-')).stdout, await readFile(file, 'utf8'));
   });
 

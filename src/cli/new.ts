@@ -19,19 +19,19 @@ const TO_STDOUT = '-';
 export function newCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
     .command('new')
-    .description('write a configuration to begin with; or a handler of your own that works, and its test');
+    .description('write a starter configuration, or a working handler of your own with its test');
   command
     .command('config')
-    .description('write a configuration to begin with')
-    .argument('[file]', `where to; "${TO_STDOUT}" prints it`, CONFIG)
+    .description('write a starter configuration')
+    .argument('[file]', `file to write; "${TO_STDOUT}" prints it`, CONFIG)
     .allowExcessArguments(false)
     .action((file: string) => choose(() => writeConfig(file, io)));
   command
     .command('handler')
-    .description('write a handler of your own that works, and its test')
+    .description('write a working handler of your own, and its test')
     .argument('<name>', 'lower-case letters, digits and "-"')
-    .option('--python', 'a program for the handler exec, in Python', false)
-    .option('--folder <folder>', 'where to; made when it is missing', '.')
+    .option('--python', 'write a program for the handler exec, in Python', false)
+    .option('--folder <folder>', 'folder to write to; created if missing', '.')
     .allowExcessArguments(false)
     .action((name: string, flags: Flags) => choose(() => writeNew(name, flags, io)));
 }
@@ -46,7 +46,7 @@ async function writeConfig(file: string, io: CommandIo): Promise<number> {
     await writeAll([{ name: file, text }], '');
     const flag = file === CONFIG ? '' : ` -c ${file}`;
     io.stdout.write(
-      `Wrote ${file}\n\nSay what it means, and ask the cluster whether it may:\n\n  watchchain check${flag} --cluster\n`,
+      `Wrote ${file}\n\nShow what it means, and whether the cluster allows it:\n\n  watchchain check${flag} --cluster\n`,
     );
   }
   return EXIT.ok;
@@ -55,7 +55,7 @@ async function writeConfig(file: string, io: CommandIo): Promise<number> {
 async function writeNew(name: string, { python = false, folder }: Flags, io: CommandIo): Promise<number> {
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name))
     throw new ConfigError([
-      `"${name}" is no name for a handler: use lower-case letters, digits and "-", as in page-me`,
+      `"${name}" is not a valid handler name: use lower-case letters, digits and "-", as in page-me`,
     ]);
   const hook = fileURLToPath(new URL(`../chain/running-copy${extname(import.meta.url)}`, import.meta.url));
   await mkdir(folder, { recursive: true });
@@ -82,7 +82,7 @@ async function writeAll(files: readonly NewFile[], folder: string): Promise<void
       await writeFile(join(folder, name), text, { flag: 'wx', mode: isProgram ? 0o755 : 0o644 });
     } catch (thrown) {
       if (codeOf(thrown) !== 'EEXIST') throw thrown;
-      throw new ConfigError([`${join(folder, name)} is there already, and is left as it is: choose another name`]);
+      throw new ConfigError([`${join(folder, name)} already exists and is not overwritten: choose another name`]);
     }
   }
 }

@@ -52,10 +52,9 @@ export function withStateFlags(command: Command): Command {
         .argParser((file) => file || CONFIG),
     )
     .addOption(
-      new Option(
-        '--state <folder>',
-        'where the state is kept; by default a folder of its own below $XDG_STATE_HOME',
-      ).env('WATCHCHAIN_STATE'),
+      new Option('--state <folder>', 'folder for the state; by default one of its own below $XDG_STATE_HOME').env(
+        'WATCHCHAIN_STATE',
+      ),
     );
 }
 
@@ -63,9 +62,9 @@ export function withStateFlags(command: Command): Command {
 export function withForeignFlags(command: Command): Command {
   return command
     .addOption(new Option('--tool <name>').choices(['event-controller', 'pod-watcher']).hideHelp())
-    .option('--lenient', "of another tool's file, leave out what is not supported, with a warning", false)
+    .option('--lenient', "leave out what is not supported of another tool's file, with a warning", false)
     .addOption(
-      new Option('--repeats <which>', "of another tool's file, which occurrences of an Event are told").choices(
+      new Option('--repeats <which>', "which occurrences of an Event are reported, for another tool's file").choices(
         REPEATS,
       ),
     );
@@ -75,16 +74,17 @@ export function withForeignFlags(command: Command): Command {
 export function withConfigFlags(command: Command): Command {
   return withForeignFlags(withStateFlags(command))
     .addOption(
-      new Option('-k, --kubeconfig <file>', 'kubeconfig, or several as in $KUBECONFIG; wins in a pod too').env(
-        'KW_KUBECONFIG',
-      ),
+      new Option(
+        '-k, --kubeconfig <file>',
+        'kubeconfig, or several as in $KUBECONFIG; takes precedence in a pod too',
+      ).env('KW_KUBECONFIG'),
     )
-    .addOption(new Option('--context <name>', 'context of the kubeconfig'))
+    .addOption(new Option('--context <name>', 'context in the kubeconfig'))
     .addOption(
-      new Option('-n, --namespace <names>', 'namespaces or patterns, for resources that name none').env('KW_NAMESPACE'),
+      new Option('-n, --namespace <names>', 'namespaces or patterns, for resources that set none').env('KW_NAMESPACE'),
     )
     .addOption(
-      new Option('-l, --label-selector <selector>', 'label selector, for resources that have none').env(
+      new Option('-l, --label-selector <selector>', 'label selector, for resources that set none').env(
         'KW_LABEL_SELECTOR',
       ),
     );
@@ -94,16 +94,22 @@ export function withConfigFlags(command: Command): Command {
 export function withLeaseFlag(command: Command): Command {
   return command.option(
     '--lease <name>',
-    'work only while holding this Lease, [NAMESPACE/]NAME: of several, one works',
+    'work only while holding this Lease, [NAMESPACE/]NAME: of several processes, one works',
   );
 }
 
 export function withLogFlags(command: Command): Command {
   return command
     .addOption(
-      new Option('-z, --log-level <level>', 'of the service itself, on stderr; default: info').choices(LOG_LEVELS),
+      new Option('-z, --log-level <level>', "level of the service's own log, on stderr; default: info").choices(
+        LOG_LEVELS,
+      ),
     )
-    .addOption(new Option('--log-format <format>', 'default: text on a terminal, else json').choices(LOG_FORMATS));
+    .addOption(
+      new Option('--log-format <format>', 'format of that log; default: text on a terminal, else json').choices(
+        LOG_FORMATS,
+      ),
+    );
 }
 
 /** @param onFile see {@link LoadOptions.onFile} */
@@ -155,7 +161,7 @@ export async function runnableConfigFrom(
 ): Promise<Config> {
   const config = await configFrom(flags, io, onFile);
   const isAllowed = flags.enableExec === true || (asItsTool && config.mayRunPrograms);
-  const reason = isAllowed ? FORBIDDEN : 'which is off: start with --enable-exec';
+  const reason = isAllowed ? FORBIDDEN : 'which is disabled: start with --enable-exec';
   const refused = reason === undefined ? [] : programsIn(config.chains);
   if (refused.length === 0) return config;
   throw new ConfigError(refused.map(({ id, at }) => `${at}: handler ${id} runs a program, ${reason}`));
@@ -164,7 +170,7 @@ export async function runnableConfigFrom(
 /** Node's permission model, as used in the image, forbids it: each change would become a dead letter. */
 const FORBIDDEN =
   'permission' in process && !process.permission.has('child')
-    ? 'which this process may not: set NODE_OPTIONS=--allow-child-process, or, by make, SANDBOX='
+    ? 'which this process may not do: set NODE_OPTIONS=--allow-child-process, or SANDBOX= with make'
     : undefined;
 
 /** The handlers that run programs. */

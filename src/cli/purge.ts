@@ -27,16 +27,16 @@ interface Found {
 export function purgeCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
     .command('purge')
-    .description('forget recorded changes and dead letters for good; what is still owed stays')
+    .description('forget recorded changes and dead letters for good; changes still to be delivered are kept')
     .allowExcessArguments(false)
-    .option('--older-than <duration>', 'seen, or given up, longer ago than 30m, 12h, 3d')
-    .option('--kind <kind>', 'about objects of this kind')
-    .option('-n, --namespace <namespace>', 'with * and ? as wildcards')
-    .option('--name <name>', 'of the object, with * and ? as wildcards')
-    .option('--all', 'all of them')
-    .option('--dead', 'dead letters only, with their changes')
-    .option('--history', 'changes only that have ended: no dead letter')
-    .option('-y, --yes', 'do not ask');
+    .option('--older-than <duration>', 'those seen, or given up, longer ago than this: 30m, 12h, 3d')
+    .option('--kind <kind>', 'those about objects of this kind')
+    .option('-n, --namespace <namespace>', 'namespace, with * and ? as wildcards')
+    .option('--name <name>', 'name of the object, with * and ? as wildcards')
+    .option('--all', 'everything that can be forgotten')
+    .option('--dead', 'only dead letters, with their changes')
+    .option('--history', 'only changes that have ended, no dead letters')
+    .option('-y, --yes', 'do not ask for confirmation');
   withStateFlags(command).action((flags: Flags) =>
     choose(() => withStore(flags, io, (store, folder) => purge(store, folder, flags, io))),
   );
@@ -52,7 +52,7 @@ async function purge(store: Store, folder: string, flags: Flags, io: CommandIo):
   const what = inWords(found.letters.length, found.changes.length);
   if (flags.yes !== true && !(await isConfirmed(what, io))) return EXIT.failed;
   const { letters, changes } = await forget(store, found, io.signal);
-  const rest = io.signal.aborted ? ', and stopped when asked to' : '';
+  const rest = io.signal.aborted ? ', then stopped as requested' : '';
   const where = await eraseTraces(store, folder);
   io.stdout.write(`Forgot ${inWords(letters, changes)}${rest}. ${where}\n`);
   return EXIT.ok;
@@ -61,9 +61,9 @@ async function purge(store: Store, folder: string, flags: Flags, io: CommandIo):
 function refuseVagueness(flags: Flags): void {
   const byFilter = isFiltered(flags);
   if (byFilter && flags.all === true)
-    throw new ConfigError(['Cannot purge by filters and --all at once; leave one of them out']);
+    throw new ConfigError(['Cannot purge by filter and with --all at the same time; leave one of them out']);
   if (!byFilter && flags.all !== true)
-    throw new ConfigError(['Nothing to purge: name --older-than, --kind, --namespace, --name, or --all']);
+    throw new ConfigError(['Nothing to purge: give --older-than, --kind, --namespace, --name, or --all']);
 }
 
 /** Neither `--dead` nor `--history` means both. */
@@ -84,7 +84,7 @@ async function endedQuery(store: Store, { olderThan, ...flags }: Flags): Promise
 /** Asks the user. Without a terminal, `--yes` is needed. */
 async function isConfirmed(what: string, { stdin, stdout, stderr, signal }: CommandIo): Promise<boolean> {
   if (stdin.isTTY !== true || stdout.isTTY !== true) {
-    stderr.write(`watchchain: would forget ${what} for good; nothing was done: say so with --yes\n`);
+    stderr.write(`watchchain: would forget ${what} for good; nothing was done: confirm with --yes\n`);
     return false;
   }
   const terminal = createInterface({ input: stdin, output: stdout });
@@ -114,13 +114,13 @@ async function eraseTraces(store: Store, folder: string): Promise<string> {
   const unlock = await tryLock(folder);
   try {
     if (unlock !== undefined && (await isCompacted(store))) return 'The store is as small as it can be.';
-    const why = unlock === undefined ? 'The service runs' : 'The volume has no room to write it anew';
-    if (await store.erase()) return `${why}: the store keeps its size, and its room is used again.`;
+    const why = unlock === undefined ? 'The service is running' : 'The volume has no room to rewrite it';
+    if (await store.erase()) return `${why}: the store keeps its size, and reuses the freed space.`;
   } finally {
     unlock?.();
   }
   throw new ConfigError([
-    'Forgotten, but another process reads the log of the store, which may hold it until the service is restarted',
+    "Forgotten, but another process is reading the store's log, which may still contain the data until the service is restarted",
   ]);
 }
 

@@ -172,13 +172,13 @@ describe('rbac', () => {
     const toml = resource('deployment', 'namespaces = ["shop"]') + LOG;
     assert.deepEqual(await checked(SHOP, toml), {
       code: 0,
-      stdout: 'Exactly what the configuration needs.\n',
+      stdout: 'The rights are exactly what the configuration needs.\n',
       stderr: '',
     });
     const everywhere: AccessRule = (wanted) => SHOP({ ...wanted, namespace: 'shop' });
     assert.equal(
       (await checked(everywhere, resource('deployment') + LOG)).stdout,
-      'Exactly what the configuration needs.\n',
+      'The rights are exactly what the configuration needs.\n',
     );
     assert.deepEqual(await checked(SHOP, resource('secret', 'namespaces = ["shop"]') + toml), {
       code: 1,

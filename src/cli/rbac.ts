@@ -22,36 +22,33 @@ type Flags = ConfigFlags &
 export function rbacCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
     .command('rbac')
-    .description('print the smallest roles that the configuration needs, as manifests')
+    .description('print the smallest set of roles that the configuration needs, as manifests')
     .allowExcessArguments(false)
     .addOption(
-      new Option('--service-account <account>', 'whom to give them to, as NAMESPACE/NAME')
+      new Option('--service-account <account>', 'the ServiceAccount to bind them to, as NAMESPACE/NAME')
         .argParser(accountOf)
         .default(accountOf('watchchain/watchchain'), 'watchchain/watchchain'),
     )
     .addOption(
       new Option(
         '--lookup <kinds>',
-        'kinds of the objects that Events are about, and of their owners, where a handler asks for their labels or owners; namespace, where one asks for namespaceLabels',
+        'kinds of the objects that Events are about, and of their owners, if a handler asks for their labels or owners; namespace, if one asks for namespaceLabels',
       )
         .argParser((kinds) => kinds.split(',').map((kind) => kind.trim()))
         .default([], 'none'),
     )
     .option(
       '--cluster',
-      'ask the cluster what roles call a kind; without it, only kinds of Kubernetes itself are known',
+      "ask the cluster for the resource names of kinds; without it, only Kubernetes' own kinds are known",
     )
-    .option(
-      '--check',
-      'print nothing, but ask the cluster what we may do there: what is missing, and what is too much',
-    );
+    .option('--check', 'instead of printing roles, ask the cluster which rights we lack, and which we do not need');
   withLeaseFlag(withConfigFlags(command)).action((flags: Flags) => choose(() => rbac(flags, io)));
 }
 
 function accountOf(text: string): Account {
   const [namespace = '', name = '', ...rest] = text.split('/');
   if (namespace === '' || name === '' || rest.length > 0)
-    throw new InvalidArgumentError('Write NAMESPACE/NAME, as in watchchain/watchchain.');
+    throw new InvalidArgumentError('Expected NAMESPACE/NAME, as in watchchain/watchchain.');
   return { namespace, name };
 }
 
@@ -95,8 +92,8 @@ async function check(grants: readonly Grant[], api: ApiClient, io: CommandIo): P
   const lines = [
     ...missing.map((what) => `missing   ${what}`),
     ...tooMuch.map((what) => `too much  ${what}`),
-    ...(incomplete ? ['The cluster cannot list all of our rules: there may be more that is too much.'] : []),
-    ...(missing.length + tooMuch.length === 0 ? ['Exactly what the configuration needs.'] : []),
+    ...(incomplete ? ['The cluster cannot list all of our rules: more of them may be too much.'] : []),
+    ...(missing.length + tooMuch.length === 0 ? ['The rights are exactly what the configuration needs.'] : []),
   ];
   io.stdout.write(lines.map((line) => `${line}\n`).join(''));
   return missing.length === 0 ? EXIT.ok : EXIT.failed;

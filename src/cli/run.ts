@@ -28,10 +28,14 @@ const DEFAULT_LISTEN = '127.0.0.1:8080';
 export function runCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
     .command('run', { isDefault: true })
-    .description('watch the cluster and tell what changed (the default)')
+    .description('watch the cluster and report what changes (the default)')
     .allowExcessArguments(false)
-    .addOption(new Option('--listen <host:port>', 'health and metrics; "off" for none').default(DEFAULT_LISTEN))
-    .option('--or-in-memory', 'where the state folder cannot be written, keep the state in memory', false);
+    .addOption(
+      new Option('--listen <host:port>', 'address of the page, health and metrics; "off" for none').default(
+        DEFAULT_LISTEN,
+      ),
+    )
+    .option('--or-in-memory', 'keep the state in memory if the state folder cannot be written', false);
   withLogFlags(withExecFlag(withLeaseFlag(withConfigFlags(command)))).action((flags: Flags) =>
     choose(() => run(flags, io)),
   );

@@ -32,10 +32,13 @@ async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
   const [only, ...others] = folders;
   if (only === undefined)
     throw new ConfigError([
-      `No state of ${config.file} under ${stateRoot(io.env)}: has it run here? Or name the folder with --state`,
+      `No state of ${config.file} under ${stateRoot(io.env)}: has it run here? If the state is elsewhere, name the folder with --state`,
     ]);
   if (others.length > 0)
-    throw new ConfigError([`Several clusters have state of ${config.file}; choose one with --state:`, ...folders]);
+    throw new ConfigError([
+      `There is state of several clusters for ${config.file}; choose one with --state:`,
+      ...folders,
+    ]);
   return only;
 }
 
@@ -49,7 +52,7 @@ async function readable(flags: StateFlags, io: CommandIo): Promise<Config> {
     const likely = path === undefined ? await stateFoldersNamed(name, io.env) : [path];
     const folder =
       likely.length === 0 ? `FOLDER, below ${stateRoot(io.env)} unless the file names one` : likely.join(' or ');
-    throw new ConfigError([...thrown.problems, `What was recorded can be read without it: --state ${folder}`], {
+    throw new ConfigError([...thrown.problems, `The recorded changes can be read without it: --state ${folder}`], {
       cause: thrown,
     });
   }

@@ -30,7 +30,7 @@ type Flags = ConfigFlags & LogFlags & ExecFlag;
 export function testCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
     .command('test')
-    .description('send recorded watch events through the chains: prints each verdict, sends nothing')
+    .description('run recorded watch events through the chains: prints each verdict, sends nothing')
     .argument('<file>', 'from `kubectl get -w -o json --output-watch-events`; - for standard input')
     .allowExcessArguments(false);
   withLogFlags(withExecFlag(withConfigFlags(command))).action((file: string, flags: Flags) =>

@@ -20,7 +20,7 @@ export function momentBefore(flag: string, text: string): number {
   } catch (cause) {
     throw new ConfigError(
       [
-        `${flag}: cannot read ${JSON.stringify(text)}; a duration such as 30m, 12h or 3d, or a time such as 2026-11-20T23:42:03Z`,
+        `${flag}: cannot read ${JSON.stringify(text)}; expected a duration such as 30m, 12h or 3d, or a time such as 2026-11-20T23:42:03Z`,
       ],
       { cause },
     );

@@ -41,6 +41,6 @@ for (const [field, value] of [
   test(`an object whose ${field} is ${JSON.stringify(value)} is refused, not read as text`, () => {
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata, [field]: value };
     assert.throws(() => readWatchEvents(Buffer.from(JSON.stringify({ type: 'ADDED', object })), 'events.json'), {
-      message: /^events\.json, event 1: .* has no .*, or one that is no text; expected /,
+      message: /^events\.json, event 1: .* is missing or not a string; expected /,
     });
   });

@@ -66,9 +66,9 @@ function recordedEvent(bytes: Buffer, at: string): RecordedEvent | undefined {
   const { apiVersion, kind, metadata } = object ?? {};
   const { name, namespace, uid, resourceVersion } = metadata ?? {};
   if (!isText(apiVersion) || !isText(kind) || !isText(name))
-    throw new Error('the object has no apiVersion, kind or metadata.name, or one that is no text');
+    throw new Error('its apiVersion, kind or metadata.name is missing or not a string');
   if (!isText(uid) || !isText(resourceVersion))
-    throw new Error(`${kind} ${name} has no metadata.uid or resourceVersion, or one that is no text`);
+    throw new Error(`${kind} ${name}: its metadata.uid or resourceVersion is missing or not a string`);
   const [version = '', group = ''] = apiVersion.split('/').toReversed();
   return {
     at,

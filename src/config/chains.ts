@@ -77,7 +77,7 @@ export function checkChains(chains: readonly WrittenChain[], problems: Problem[]
     if (table['handler'] === undefined && table['branch'] === undefined)
       problems.push({ path: [...path, 'handler'], message: needs('handler') });
     if (taken.has(name))
-      problems.push({ path: [...path, 'name'], message: `must be unique: another ${kind} is called "${own}"` });
+      problems.push({ path: [...path, 'name'], message: `must be unique: another ${kind} is named "${own}"` });
     taken.add(name);
     checkChains(branches, problems, targets);
   }

@@ -13,7 +13,7 @@ export function complete(
   if (Array.isArray(spelled['cluster'])) {
     problems.push({
       path: ['cluster'],
-      message: '[[cluster]] is kept for several clusters, which one process does not watch yet: write [cluster]',
+      message: '[[cluster]] is reserved for several clusters, which one process cannot watch yet: write [cluster]',
     });
     delete spelled['cluster'];
   }

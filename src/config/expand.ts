@@ -59,9 +59,9 @@ function fileOf(name: string | undefined, folder: string): string | undefined {
 }
 
 function lookUp(name: string | undefined, env: NodeJS.ProcessEnv): string {
-  if (name === undefined) throw new Error('"${" without "}"; write "$${" for the characters themselves');
+  if (name === undefined) throw new Error('"${" without "}"; write "$${" for a literal "${"');
   if (!VARIABLE.test(name))
-    throw new Error(`\${${name}} is neither a variable nor a file; write "$\${" for the characters themselves`);
+    throw new Error(`\${${name}} is neither a variable nor a file; write "$\${" for a literal "\${"`);
   const found = env[name];
   if (found === undefined) throw new Error(`the variable ${name} is not set`);
   return found;
@@ -71,7 +71,7 @@ function readReference(file: string): string {
   try {
     // Reading a pipe or a device may never end, and cannot be aborted.
     const found = statSync(file);
-    if (!found.isFile() && !found.isDirectory()) throw new Error('it is no regular file');
+    if (!found.isFile() && !found.isDirectory()) throw new Error('it is not a regular file');
     const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
     // A token file is empty while it is being rewritten; messages sent without the token would be refused for good.
     if (text === '') throw new Error('it is empty');

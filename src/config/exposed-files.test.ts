@@ -24,7 +24,7 @@ describe('exposedFiles()', () => {
     test(`names a file of mode ${text}, and what to do`, async (t) => {
       const file = await fileOf(t, mode);
       const [line, ...others] = await exposedFiles([file], {}, NO_POD);
-      assert.equal(line, `${file}: its mode ${text} lets others read the credentials in it: chmod 600 ${file}`);
+      assert.equal(line, `${file}: its mode ${text} lets other users read the credentials in it: chmod 600 ${file}`);
       assert.deepEqual(others, []);
     });
   }

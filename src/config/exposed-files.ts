@@ -47,5 +47,5 @@ async function exposureOf(file: string, ownUid: number): Promise<string | undefi
   const isOurs = found.uid === ownUid;
   if ((found.mode & (isOurs ? 0o044 : 0o004)) === 0) return undefined;
   const mode = (found.mode & 0o777).toString(8).padStart(4, '0');
-  return `${file}: its mode ${mode} lets others read the credentials in it: chmod ${isOurs ? '600' : 'o='} ${file}`;
+  return `${file}: its mode ${mode} lets other users read the credentials in it: chmod ${isOurs ? '600' : 'o='} ${file}`;
 }

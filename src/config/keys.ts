@@ -36,7 +36,7 @@ function canonicalTable(
     if (field === undefined && !takesAny) {
       problems.push({ path: [...path, key], message: `unknown key${knownKeys(key, Object.keys(schema.shape), path)}` });
     } else if (earlier !== undefined) {
-      problems.push({ path: [...path, key], message: `"${earlier}" and "${key}" are the same key: write it once` });
+      problems.push({ path: [...path, key], message: `"${earlier}" and "${key}" are the same key: set it once` });
     } else {
       written.set(name, key);
       copy[name] = field === undefined ? value : canonical(value, field, [...path, name], problems);
@@ -58,7 +58,7 @@ function knownKeys(key: string, names: readonly string[], path: Path): string {
   if (above !== undefined) return `; it goes to the top ${above}, before the first [[resource]] and [[handler]]`;
   return (
     didYouMean(key, names) ||
-    (names.length === 0 ? '; there are none here' : `; there are ${names.toSorted().join(', ')}`)
+    (names.length === 0 ? '; no keys are allowed here' : `; valid keys are ${names.toSorted().join(', ')}`)
   );
 }
 

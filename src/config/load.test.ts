@@ -173,7 +173,7 @@ describe('loadConfig()', async () => {
 
   test('refuses a --namespace and a --label-selector that the API server would refuse', async () => {
     assert.deepEqual(await problemsOf(load('kwatchman.toml', { namespace: 'shop,Team-*', labelSelector: 'a in (' })), [
-      '--namespace: must be the name of a namespace: lower-case letters, digits and "-"; "*" stands for any of them: current value is "shop,Team-*"',
+      '--namespace: must be the name of a namespace: lower-case letters, digits and "-"; "*" matches any characters: current value is "shop,Team-*"',
       '--label-selector: must be a label selector such as "tier=web", "env in (prod,stage)" or "!canary": current value is "a in ("',
     ]);
   });
@@ -203,14 +203,14 @@ describe('loadConfig()', async () => {
     const rest = '[[resource]]\nkind = "route"\n[[handler]]\nname = "diff"\n';
     await writeFile(file, `[redact.paths]\n${rules}\n${rest}`);
     assert.deepEqual((await loadConfig(file, { env: ENV, loadHandler })).warnings, [
-      `${file}:2: redact.paths.configmp: is no kind of Kubernetes; did you mean "configmap"?`,
+      `${file}:2: redact.paths.configmp: is not a kind of Kubernetes; did you mean "configmap"?`,
     ]);
   });
 
   for (const [name, remedy] of [
     ['config.conf', /unsupported configuration type "conf"; supported are \.toml, and for other /],
-    ['missing.yaml', /there is no such file; name one with --config, or begin with one: watchchain new config$/],
-    ['missing.toml', /there is no such file; name one with --config, or begin with one: watchchain new config$/],
+    ['missing.yaml', /there is no such file; name one with --config, or create one: watchchain new config$/],
+    ['missing.toml', /there is no such file; name one with --config, or create one: watchchain new config$/],
   ] as const) {
     test(`refuses ${name} with the remedy`, async () => {
       const [problem = ''] = await problemsOf(loadConfig(name, { env: ENV, loadHandler }));

@@ -19,7 +19,7 @@ export function misspeltSecrets(
     const near = known?.kind === 'not-served' ? known.near[0] : undefined;
     if (near === undefined) return [];
     return [
-      `${at(['redact', 'paths', kind])}: redact.paths.${kind}: is no kind of Kubernetes; did you mean "${near}"?`,
+      `${at(['redact', 'paths', kind])}: redact.paths.${kind}: is not a kind of Kubernetes; did you mean "${near}"?`,
     ];
   });
 }

@@ -28,9 +28,7 @@ export function parseToml(toml: string): Readonly<Record<string, unknown>> {
     // The parser's message quotes the lines around the mistake, which may hold a secret: only what comes before is shown.
     const reason = message.replace(/ at row \d+, col \d+, pos \d+:[^]*$/, '').replace(/"(\d+)"$/, characterOf);
     const isOther = NO_KEY.test(reason) && OTHER.test(toml.split('\n')[line] ?? '');
-    const remedy = isOther
-      ? '; it looks like YAML or JSON, which is read from a file whose name ends in .yaml or .json'
-      : '';
+    const remedy = isOther ? '; this looks like YAML or JSON, which needs a file name that ends in .yaml or .json' : '';
     throw new TomlSyntaxError(`broken TOML in column ${col + 1}: ${reason}${remedy}`, line + 1);
   }
 }

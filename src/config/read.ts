@@ -56,7 +56,7 @@ async function adaptNamed(file: string, tool: NamedTool, options: AdapterOptions
 
 async function read(
   file: string,
-  remedy = '; name one with --config, or begin with one: watchchain new config',
+  remedy = '; name one with --config, or create one: watchchain new config',
 ): Promise<string> {
   try {
     // A byte order mark is not part of the text, and the TOML parser refuses a carriage return after a comment.
@@ -71,7 +71,9 @@ async function read(
 /** The file of another tool, whatever its extension. @throws ConfigError if it is of no known tool */
 export async function readForeignFile(file: string, options: AdapterOptions): Promise<WrittenFile & { tool: string }> {
   if (extname(file).toLowerCase() === '.toml')
-    throw new ConfigError([`Cannot import ${file}: TOML is used as it is, kwatchman's too: name it with --config`]);
+    throw new ConfigError([
+      `Cannot import ${file}: TOML is used as it is, including kwatchman's: name the file with --config`,
+    ]);
   const adapted = await adapt(file, await read(file, ''), options);
   return { ...fromAdapter(adapted), tool: adapted.tool };
 }
@@ -84,10 +86,10 @@ async function adapt(file: string, text: string, options: AdapterOptions): Promi
     const inner = innerConfiguration(text);
     const remedy =
       inner === undefined
-        ? 'write ours as TOML, in a file whose name ends in .toml'
-        : `what stands below ${pathText(inner)} is one: write that to a file of its own`;
+        ? "write watchchain's own as TOML, in a file whose name ends in .toml"
+        : `what is below ${pathText(inner)} is one: move that to a file of its own`;
     throw new ConfigError([
-      `Cannot use ${file}: it is no configuration of kubernetes-event-exporter ("route" and "receivers"), of kwatchman ("resource" and "handler") or of the Event Controller ("[global]"); ${remedy}`,
+      `Cannot use ${file}: it is not a configuration of kubernetes-event-exporter ("route" and "receivers"), of kwatchman ("resource" and "handler") or of the Event Controller ("[global]"); ${remedy}`,
     ]);
   }
   return atLine(file, () => adapter(text, { ...options, file }), YamlSyntaxError);

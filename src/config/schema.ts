@@ -31,7 +31,7 @@ export const namespaces = z.array(
     .string()
     .refine(
       (name) => (isPattern(name) ? /^[-a-z0-9*]{1,63}$/ : NAMESPACE).test(name),
-      'must be the name of a namespace: lower-case letters, digits and "-"; "*" stands for any of them',
+      'must be the name of a namespace: lower-case letters, digits and "-"; "*" matches any characters',
     ),
 );
 
@@ -41,14 +41,14 @@ export const leaseName = z
   .max(253)
   .regex(
     /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
-    'must be made of lower-case letters, digits, "-" and "."',
+    'must consist of lower-case letters, digits, "-" and "."',
   );
 
 /** The prefix of metric names; kubernetes-event-exporter's own rule. */
 export const exporterPrefix = z
   .string()
   .regex(/^([a-zA-Z][a-zA-Z0-9_:]*_)?$/, 'must match ^[a-zA-Z][a-zA-Z0-9_:]*_$')
-  .refine((prefix) => prefix !== 'watchchain_', 'is the prefix of our own: both have a build_info');
+  .refine((prefix) => prefix !== 'watchchain_', "is the prefix of watchchain's own metrics: both have a build_info");
 
 /** The path of a secret field: checked here, so that a mistake is not found only when the first change is redacted. */
 const redactedPath = z.string().superRefine((path, context) => {
@@ -74,7 +74,7 @@ const resourceFields = z.strictObject({
       '`apps/v1`, `v1`, or a group without version. Needed when several groups serve the name, or when the kind is installed later.',
     ),
   namespaces: namespaces
-    .min(1, 'must name at least one namespace; leave it out for all of them')
+    .min(1, 'must name at least one namespace; leave it out for all namespaces')
     .optional()
     .describe(
       'Names, or patterns such as `team-*`. A pattern watches all namespaces and skips those that do not match. Default: all namespaces, or those of --namespace.',
@@ -101,7 +101,7 @@ const resourceFields = z.strictObject({
 const resource = resourceFields.superRefine(({ kind, apiVersion, ...given }, context) => {
   if (namesEvent(kind, apiVersion)) return;
   for (const key of ['repeats', 'maxAge'] as const) {
-    const message = 'is for Kubernetes Events only: leave it out, or write kind = "event"';
+    const message = 'applies to Kubernetes Events only: leave it out, or set kind = "event"';
     if (given[key] !== undefined) context.addIssue({ code: 'custom', path: [key], message });
   }
 });
@@ -114,7 +114,7 @@ const handler = z.looseObject({
     .describe('A built-in handler, or the path of your own, relative to this file: `./handlers/page-me.ts`.'),
   id: z
     .string()
-    .regex(/^[\w.-]+$/, 'must be made of letters, digits, "_", "." and "-"')
+    .regex(/^[\w.-]+$/, 'must consist of letters, digits, "_", "." and "-"')
     .optional()
     .describe(
       'Distinguishes handlers of the same name in a chain. It is part of what is stored, so do not change it. Default: the name.',
@@ -280,10 +280,10 @@ export const configFile = z.strictObject({
         server === undefined
           ? Object.keys(direct)
           : Object.keys({ ...(kubeconfig && { kubeconfig }), ...(named && { context: named }) });
-      const message = server === undefined ? 'belongs to "server", which is missing' : 'does not go with "server"';
+      const message = server === undefined ? 'requires "server", which is missing' : 'cannot be combined with "server"';
       for (const key of wrong) context.addIssue({ code: 'custom', message, path: [key] });
       if (direct.token !== undefined && direct.tokenFile !== undefined)
-        context.addIssue({ code: 'custom', message: 'does not go with "token"', path: ['tokenFile'] });
+        context.addIssue({ code: 'custom', message: 'cannot be combined with "token"', path: ['tokenFile'] });
     })
     .optional(),
   state: z
@@ -317,7 +317,7 @@ export const configFile = z.strictObject({
         .string()
         .trim()
         .min(16, 'must have at least 16 characters')
-        .regex(/^[\w.~+/=-]+$/, 'must be of letters, digits and . _ ~ + / = - only, as a bearer token is')
+        .regex(/^[\w.~+/=-]+$/, 'must consist of letters, digits and . _ ~ + / = -, as a bearer token does')
         .optional()
         .describe('Anybody who has it may see the page and its endpoints, and replay: `"${WEB_TOKEN}"`.'),
       clusterAccess: z
@@ -412,7 +412,7 @@ export const configFile = z.strictObject({
         ),
       namespace: namespace.optional().describe("Namespace of the Lease. Default: the pod's own, or the kubeconfig's."),
       duration: durationFrom('3s')
-        .refine((text) => durationMs(text) % 1_000 === 0, 'must be whole seconds')
+        .refine((text) => durationMs(text) % 1_000 === 0, 'must be a whole number of seconds')
         .optional()
         .describe(
           'How long others wait when the holder has vanished. The holder renews the Lease every 2/15 of this time, and stops if that fails for 2/3 of it. Default: `"15s"`.',

@@ -12,12 +12,12 @@ const DEFAULT_OVER = 20;
 export const sinkOptions = z.strictObject({
   digest: z
     .strictObject({
-      window: duration.describe('From the first change on.'),
+      window: duration.describe('Starts with the first change.'),
       over: z.int().min(0).optional().describe('Default: 20.'),
     })
     .optional()
     .describe(
-      'Of each `window`, up to `over` changes (default 20) are told one by one, and the rest together when it ends: where the sink can name several in one message, else one by one.',
+      'Of each `window`, up to `over` changes (default 20) are sent one by one. The rest are sent together when the window ends, or one by one if the sink cannot put several changes in one message.',
     )
     .meta({ example: { window: '30s', over: 10 } }),
   fallback: z
@@ -25,13 +25,13 @@ export const sinkOptions = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      'The id (or name) of another sink of the same chain, which tells in place of this one while its receiver does not work, and does nothing else.',
+      'The id (or name) of another sink of the same chain. It delivers in place of this one while the receiver of this one does not work, and does nothing else.',
     )
     .meta({ example: 'mail' }),
   fallbackAfter: duration
     .optional()
     .describe(
-      'How long a receiver that fails again and again has been given a rest before its fallback tells; a change that is given up sooner is a dead letter. Default: `"2m"`.',
+      'How long deliveries to a receiver that keeps failing have been paused before the fallback takes over. A change that is given up sooner is a dead letter. Default: `"2m"`.',
     )
     .meta({ example: '5m' }),
 });
@@ -60,7 +60,7 @@ export function toSinkOptions(
   problems: Problem[],
 ): Pick<HandlerConfig, 'digest' | 'fallback'> {
   if (type !== 'sink') {
-    const message = `is an option of sinks, which tell somebody: ${name} is none`;
+    const message = `is an option of sinks, and ${name} is not a sink`;
     problems.push(...Object.keys(common).map((key) => ({ path: [...path, key], message })));
     return {};
   }
@@ -86,7 +86,7 @@ function fallbackOf(
   if (fallbackAfter !== undefined)
     problems.push({
       path: [...path, 'fallbackAfter'],
-      message: 'says when a fallback tells, but there is no fallback',
+      message: 'has no effect without fallback',
     });
   return {};
 }
@@ -114,7 +114,7 @@ export function resolveFallbacks(
       const names = [...sinks.keys()].map((known) => known.slice(chain.length + 1)).toSorted();
       refuse(`there is no sink "${fallback.id}" in this chain${didYouMean(fallback.id, names)}`);
     } else if (comesBack(config, sinks, chain)) {
-      refuse('comes back to this sink: nobody would tell');
+      refuse('leads back to this sink: nothing would be delivered');
     }
     return { ...config, fallback: { ...fallback, id } };
   });

@@ -105,6 +105,6 @@ function checkNames(nodes: LiquidNode[]): void {
 }
 
 function unknownName(name: string, last: string, known: readonly string[], { location }: Variable): TemplateError {
-  const near = didYouMean(last, known) || `; there are ${known.join(', ')}`;
+  const near = didYouMean(last, known) || `; known names are ${known.join(', ')}`;
   return new TemplateError(`unknown name "${name}"${near} (line ${location.row}, column ${location.col})`);
 }

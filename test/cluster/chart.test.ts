@@ -27,7 +27,7 @@ test('the chart, applied: the process runs as its ServiceAccount, tells Slack, a
     cwd: workdir.path,
     env,
   });
-  assert.deepEqual((await check.exited()).stdout, 'Exactly what the configuration needs.\n');
+  assert.deepEqual((await check.exited()).stdout, 'The rights are exactly what the configuration needs.\n');
   // What `helm test` runs.
   const tested = manifests.find(({ kind }) => kind === 'Pod') as unknown as { spec: PodSpec };
   await using helmTest = new Program(pod.here(tested.spec.containers[0].args), { cwd: workdir.path, env });

@@ -295,7 +295,7 @@ describe('check', () => {
     const slack = `[[handler]]\nname = "slack"\nwebhookURL = "\${file:${url}}"\n`;
     const config = await workdir.write('config.toml', `${CONFIG}${slack}`);
     await chmod(url, 0o640);
-    const warning = `${url}: its mode 0640 lets others read the credentials in it: chmod 600 ${url}`;
+    const warning = `${url}: its mode 0640 lets other users read the credentials in it: chmod 600 ${url}`;
     const checked = await run(workdir, ['check', '-c', config]);
     assert.deepEqual([checked.code, checked.stderr], [0, '']);
     assert.match(checked.stdout, new RegExp(`^\\S+ is valid\\.\n${warning}\n\nchain`));
@@ -323,7 +323,7 @@ describe('check', () => {
     const config = await workdir.write('config.toml', CONFIG + service('https:'));
     const valid = await run(workdir, ['check', '-c', config]);
     assert.deepEqual(valid.stdout.trim().split('\n').slice(-3), [
-      "lease      works only while it holds ours in the namespace of the pod, or the kubeconfig's; another may have it 15 s after its last renewal",
+      "lease      works only while it holds ours in the namespace of the pod, or the kubeconfig's; another process may take it 15 s after the last renewal",
       'heartbeat  POST to ping.example every 90 s while all is well',
       'tracing    7 % of the changes to collector.example:4318',
     ]);
@@ -386,7 +386,7 @@ describe('check', () => {
     assert.equal(code, 0, 'it may be made later');
     assert.match(
       stdout,
-      /in namespace default\n.*in namespace defualt, which is not there yet\n.*in namespaces team-\*\n/,
+      /in namespace default\n.*in namespace defualt, which does not exist yet\n.*in namespaces team-\*\n/,
     );
     server.allow(({ resource }) => resource !== 'namespaces');
     assert.match((await check()).stdout, /in namespace defualt\n/);

@@ -207,7 +207,7 @@ describe('what happened is looked up', () => {
     assert.match(flaky, /default\/diff +passed\n {2}default\/match +passed\n {2}default\/log +delivered\n/);
     assert.match(
       flaky,
-      /default\/slack +delivered\n {4}\S+Z {2}attempt 1 failed: .* answered 500.*\n {2}default\/spare +only in place of default\/slack/,
+      /default\/slack +delivered\n {4}\S+Z {2}attempt 1 failed: .* answered 500.*\n {2}default\/spare +only as a fallback for default\/slack/,
     );
 
     assert.match(flaky, /\n\ndefault\/audit: halted by default\/audit\/match at \S+: labels\[none\] is absent/);
@@ -270,11 +270,11 @@ describe('what happened is looked up', () => {
     [['history', '--limit', '1e9'], /--limit: "1e9" is not a number from 0/],
     [['dead', 'list', '--older-than', '3'], /--older-than: cannot read "3"/],
     [['dead', 'show', '777'], /No dead letter has the id 777; `watchchain dead list` shows/],
-    [['dead', 'replay'], /Nothing to replay: name the ids, a filter such as --handler, or --all/],
+    [['dead', 'replay'], /Nothing to replay: give ids, a filter such as --handler, or --all/],
     [['dead', 'discard', '1', '--all'], /Cannot discard by ids and by filters at once/],
     [['dead', 'discard', '777'], /No dead letter has the id 777/],
     [['explain', '--change', 'x'], /Not an id: "x"/],
-    [['explain', '--change', '777'], /No change has the id 777: kept are 1 to \d+; `watchchain history`/],
+    [['explain', '--change', '777'], /No change has the id 777: 1 to \d+ are recorded; `watchchain history`/],
     [['explain', 'diff', '--change', '1'], /Cannot explain a handler and a change at once/],
   ] as const) {
     test(`${args.join(' ')}: refused with a remedy`, async () => {
@@ -283,7 +283,7 @@ describe('what happened is looked up', () => {
   }
 });
 
-describe('dead letters whose place has left the configuration', () => {
+describe('dead letters whose place is no longer configured', () => {
   test('are refused in words and stay; forced, they go through what the chain has now', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
@@ -311,7 +311,7 @@ describe('dead letters whose place has left the configuration', () => {
     assert.equal((await lines(workdir, 'dead', 'list')).length, 3);
 
     const unset = ['--all', '-c', 'none.toml', '--state', workdir.file('state')];
-    assert.match(await refused(workdir, 'dead', 'replay', ...unset), /none\.toml.*\n.*--force goes without it/);
+    assert.match(await refused(workdir, 'dead', 'replay', ...unset), /none\.toml.*\n.*--force replays without it/);
 
     const [first, second] = await objects<{ id: number; change: { id: number } }>(
       workdir,
@@ -327,7 +327,7 @@ describe('dead letters whose place has left the configuration', () => {
     assert.match((await lines(workdir, 'dead', 'discard', '--older-than', '0s')).join(), /^Discarded 1 of 1\.$/);
     const trip = await lines(workdir, 'explain', '--change', String(second?.change.id));
     assert.ok(
-      trip.some((line) => /^default: given up at .*Z, and discarded since$/.test(line)),
+      trip.some((line) => /^default: given up at .*Z, since discarded$/.test(line)),
       trip.join('\n'),
     );
     assert.equal((await program.stop()).code, 0);
@@ -350,7 +350,7 @@ test('what waits for a chain that was removed is said to wait for it, not for th
   const told = () => lines(workdir, 'explain', '--change', '1');
   assert.match((await told()).join('\n'), /^default: waits until \S+Z \(in /m);
   await workdir.write('config.toml', config(slack.url, 'slack', '[[chain]]\nname = "new"'));
-  assert.ok((await told()).includes('default: waits until a chain of that name is configured: there is none'));
+  assert.ok((await told()).includes('default: waits for a chain of that name, which is not configured'));
 });
 
 describe('a state that is none', () => {

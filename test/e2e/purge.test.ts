@@ -104,7 +104,7 @@ describe('purge', () => {
     const dead = await purge(workdir, '--dead', '--name', 'doomed', '--yes');
     assert.equal(
       dead.stdout,
-      'Forgot 2 dead letters. The service runs: the store keeps its size, and its room is used again.\n',
+      'Forgot 2 dead letters. The service is running: the store keeps its size, and reuses the freed space.\n',
     );
     assert.deepEqual(await inState(workdir, canaries), ['told-c4nary', 'waiting-c4nary']);
     assert.deepEqual(await kept(workdir), [3, 0]);
@@ -141,7 +141,7 @@ describe('purge', () => {
     assert.equal((await program.stop()).code, 0);
 
     for (const [args, message] of [
-      [[], /Nothing to purge: name --older-than, --kind, --namespace, --name, or --all/],
+      [[], /Nothing to purge: give --older-than, --kind, --namespace, --name, or --all/],
       [['--dead'], /Nothing to purge: name/],
       [['--all', '--name', 'x'], /Cannot purge by filters and --all at once/],
       [['--older-than', '3', '--yes'], /--older-than: cannot read "3"/],
@@ -184,7 +184,7 @@ describe('purge', () => {
     await store.deadLetter(doomed.id, { handler: 'default/slack', error: 'HTTP 404', attempts: 1 });
     await store.close();
     const stopped = async (...args: string[]) => (await run(workdir, args, undefined, AbortSignal.abort())).stdout;
-    assert.match(await stopped('purge', '--all', '--yes'), /^Forgot nothing, and stopped when asked to\. /);
+    assert.match(await stopped('purge', '--all', '--yes'), /^Forgot nothing, then stopped as requested\. /);
     assert.equal(await stopped('dead', 'discard', '--all'), 'Discarded 0 of 1.\n');
     assert.match(await stopped('dead', 'replay', '--all', '--force'), /^Replayed 0 of 1\. /);
     assert.deepEqual(await kept(workdir), [2, 1]);
@@ -212,7 +212,7 @@ describe('purge', () => {
       });
       const { code, stdout, stderr } = await program.exited();
       assert.deepEqual([code, stderr], [0, '']);
-      assert.match(stdout, /^Forgot 1 change\. The volume has no room to write it anew: the store keeps its size/);
+      assert.match(stdout, /^Forgot 1 change\. The volume has no room to rewrite it: the store keeps its size/);
       assert.deepEqual(
         (await readdir(volume.path)).filter((name) => name.includes('schema')),
         [],

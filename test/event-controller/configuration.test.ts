@@ -193,7 +193,7 @@ resource=pods
     assert.deepEqual(chains[0]?.resources[0]?.namespaces, ['demo']);
     assert.deepEqual(
       warnings.map((line) => line.replace(/^.*\//, '')),
-      ['config.ini:8: global.resource: is no key of [global]: it says nothing'],
+      ['config.ini:8: global.resource: is not a key of [global]: it has no effect'],
     );
   });
 
@@ -201,7 +201,7 @@ resource=pods
     const ini = '[global]\nk8s_resource=routes\nk8s_namespace=a\nk8s_token=hunter2\nhunter3\nk8s_token=hunter4\n';
     const refused: unknown = await load({ ini }).catch((thrown: unknown) => thrown);
     assert.match(String(refused), /config\.ini:5: is neither \[section\] nor key = value/);
-    assert.match(String(refused), /config\.ini:6: global\.k8s_token: is there twice: write it once/);
+    assert.match(String(refused), /config\.ini:6: global\.k8s_token: is set twice: set it once/);
     assert.doesNotMatch(String(refused), /hunter/);
   });
 

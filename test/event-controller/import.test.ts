@@ -67,7 +67,7 @@ describe("the event controller's files", () => {
     const argv = ['test', '-c', file, '-'];
     assert.equal(await runCommandLine({ argv, env, stdin, stdout, stderr, signal }), 1);
     stderr.end();
-    assert.match(await text(stderr), /runs a program, which is off: start with --enable-exec/);
+    assert.match(await text(stderr), /runs a program, which is disabled: start with --enable-exec/);
   });
 
   test('another ini file is refused', async () => {

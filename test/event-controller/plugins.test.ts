@@ -31,7 +31,7 @@ describe('event controller: plug-ins', () => {
     await quiet.app.idle();
     assert.deepEqual(quiet.lines(), []);
     const told = odd.lines().filter((line) => line.startsWith('[WARNING]') && /level/.test(line));
-    assert.match(told[0] ?? '', /there is no level.*loud.*it is INFO/);
+    assert.match(told[0] ?? '', /unknown level.*loud.*INFO/);
     assert.match(told[1] ?? '', /names a level that there is none of: it is INFO.*named=FOO/);
     assert.equal(told.length, 2);
   });

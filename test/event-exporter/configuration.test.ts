@@ -83,7 +83,7 @@ describe("event-exporter's configuration", () => {
     );
     assert.ok(
       problems.includes(
-        'config.yaml:44: receivers[4].webhook.streamName: unknown key; there are endpoint, headers, layout, tls; --lenient leaves it out',
+        'config.yaml:44: receivers[4].webhook.streamName: unknown key; valid keys are endpoint, headers, layout, tls; --lenient leaves it out',
       ),
     );
 
@@ -111,10 +111,7 @@ describe("event-exporter's configuration", () => {
     );
     const lenient = await new Program(['check', '-c', file, '--lenient']).exited();
     assert.equal(lenient.code, 0, lenient.stderr);
-    assert.match(
-      lenient.stdout,
-      /is valid\.\n.*config\.yaml:\d+: .*is no regular expression, so that it never matches/s,
-    );
+    assert.match(lenient.stdout, /is valid\.\n.*config\.yaml:\d+: .*is not a regular expression, so it never matches/s);
   });
 
   test('2 the spellings of all builds mean the same', async () => {
@@ -159,10 +156,10 @@ describe("event-exporter's configuration", () => {
       },
     );
     assert.deepEqual(warnings.map(withoutFolder), [
-      'config.yaml:7: the variable UNSET is not set: it is empty, as before',
-      'config.yaml:8: the variable 5 is not set: it is empty, as before',
-      'config.yaml:8: the variable 1 is not set: it is empty, as before',
-      'config.yaml:8: the variable bad-name is not set: it is empty, as before',
+      'config.yaml:7: the variable UNSET is not set: it is treated as empty, as before',
+      'config.yaml:8: the variable 5 is not set: it is treated as empty, as before',
+      'config.yaml:8: the variable 1 is not set: it is treated as empty, as before',
+      'config.yaml:8: the variable bad-name is not set: it is treated as empty, as before',
     ]);
   });
 
@@ -183,7 +180,7 @@ describe("event-exporter's configuration", () => {
     const toml = await imported(toHook(URL, { more: 'maxEventAgeSeconds: ${AGE}\nclusterName: ${CLUSTER}\n' }));
     assert.match(
       toml,
-      /^# \S*their\.yaml:6: maxEventAgeSeconds: the variable AGE is not set, and no reference to it can stand here: it is empty$/m,
+      /^# \S*their\.yaml:6: maxEventAgeSeconds: the variable AGE is not set, and this place cannot refer to it: it is treated as empty$/m,
     );
     assert.doesNotMatch(toml, /variable CLUSTER/);
   });
@@ -196,7 +193,7 @@ describe("event-exporter's configuration", () => {
       [5_000, 123_000, 123_000],
     );
     assert.deepEqual(await problemsOf(toHook(URL, { more: 'throttlePeriod: 123\nmaxEventAgeSeconds: 321\n' })), [
-      'config.yaml:6: throttlePeriod: must not be given together with maxEventAgeSeconds: it is its old name',
+      'config.yaml:6: throttlePeriod: must not be set together with maxEventAgeSeconds: it is the old name of that key',
     ]);
   });
 
@@ -252,7 +249,7 @@ describe("event-exporter's configuration", () => {
       );
     assert.match(
       (await problems('watchchain_')).join(),
-      /^config\.yaml:6: metricsNamePrefix: is the prefix of our own/,
+      /^config\.yaml:6: metricsNamePrefix: is the prefix of watchchain's own/,
     );
   });
 
@@ -280,7 +277,7 @@ describe("event-exporter's configuration", () => {
     [
       'a receiver type that has never done anything there either',
       'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, splunk: {} }]\n',
-      '2: receivers[0].splunk: receiver "hook": splunk is not supported; a webhook with a layout takes its place: docs/receivers.md; --lenient leaves it out',
+      '2: receivers[0].splunk: receiver "hook": splunk is not supported; use a webhook with a layout instead: docs/receivers.md; --lenient leaves it out',
     ],
     [
       'a value that our own handler refuses, under another name',
@@ -290,7 +287,7 @@ describe("event-exporter's configuration", () => {
     [
       'a receiver type with nothing behind it',
       'route: { match: [{ receiver: hook }] }\nreceivers:\n  - name: hook\n    stdout:\n',
-      '3: receivers[0]: receiver "hook" has no type: it needs one of webhook, file, stdout, slack, teams, each with options or {} behind it; --lenient leaves it out',
+      '3: receivers[0]: receiver "hook" has no type: it needs one of webhook, file, stdout, slack, teams, followed by options or {}; --lenient leaves it out',
     ],
     [
       'an invalid regular expression',
@@ -300,22 +297,22 @@ describe("event-exporter's configuration", () => {
     [
       'a template that cannot be read',
       toHook(URL, { layout: '      layout:\n        text: "{{ .Reason }"\n' }),
-      '7: receivers[0].webhook.layout.text: must be a Go template that can be translated: "}" is no part of a template\'s language; --lenient leaves it out',
+      '7: receivers[0].webhook.layout.text: must be a Go template that can be translated: "}" is not part of the template language; --lenient leaves it out',
     ],
     [
       'a receiver that is nowhere',
       toHook(URL, { route: 'route: { match: [{ receiver: hok }, { receiver: hook }] }' }),
-      '1: route.match[0].receiver: unknown receiver "hok"; there are hook; --lenient leaves it out',
+      '1: route.match[0].receiver: unknown receiver "hok"; known receivers are hook; --lenient leaves it out',
     ],
     [
       'two receivers of one name',
       toHook(URL, { more: '  - name: hook\n    stdout: {}\n' }),
-      '6: receivers[1].name: must be unique: another receiver is called "hook", and the last one counts; --lenient leaves it out',
+      '6: receivers[1].name: must be unique: another receiver is called "hook", and the last one would win; --lenient leaves it out',
     ],
     [
       'no receivers',
       'route: { match: [{ receiver: hook }] }\n',
-      '1: receivers: is missing: there is nowhere to send anything',
+      '1: receivers: is missing: there is nowhere to send to',
     ],
   ] as const) {
     test(`5 ${what} is refused, with its path and line`, async () => {
@@ -381,18 +378,18 @@ receivers:
     );
     assert.equal(
       withoutFolder(without.warnings[1] ?? ''),
-      'config.yaml:3: receivers[0].slack: sends nothing without its channel: left out',
+      'config.yaml:3: receivers[0].slack: sends nothing without a channel: left out',
     );
   });
 
   test('6 a mistake in the YAML is told with its line and what mends it', async () => {
     assert.deepEqual(await problemsOf('route: {}\nlogLevel: {{info}}\n'), [
-      'config.yaml:2: broken YAML in column 12: a key must be a text; a value with a template in it needs quotes around it: "{{ ... }}"',
+      'config.yaml:2: broken YAML in column 12: a key must be a string; a value with a template in it needs quotes around it: "{{ ... }}"',
     ]);
     const [problem = ''] = await problemsOf('route:\n  match: [\nreceivers: []\n');
     assert.match(problem, /^config\.yaml:\d: broken YAML in column \d+: /);
     const [unknown = ''] = await problemsOf('a: 1\n');
-    assert.match(unknown, /^Cannot use config\.yaml: it is no configuration of kubernetes-event-exporter/);
+    assert.match(unknown, /^Cannot use config\.yaml: it is not a configuration of kubernetes-event-exporter/);
   });
 
   test('6 of a manifest, and of values of a chart, is told where in it the configuration stands', async () => {
@@ -404,7 +401,7 @@ receivers:
       [{ 'kubernetes-event-exporter': { replicas: 1, config: { route: {} } } }, 'kubernetes-event-exporter.config'],
     ] as const) {
       const [problem = ''] = await problemsOf(JSON.stringify(file));
-      assert.ok(problem.endsWith(`; what stands below ${place} is one: write that to a file of its own`), problem);
+      assert.ok(problem.endsWith(`; what is below ${place} is one: move that to a file of its own`), problem);
     }
   });
 });

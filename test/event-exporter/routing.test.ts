@@ -212,7 +212,7 @@ describe('9 shell patterns', () => {
     const route = 'route: { routes: [{ match: [{ receiver: hook }] }, { drop: [{ namespace: "*" }] }] }';
     const { warnings } = await load(toHook('http://r.example', { route }));
     assert.deepEqual(warnings.map(withoutFolder), [
-      'config.yaml:1: route.routes[1].drop[0].namespace: "*" is no regular expression, so that it never matches, as before; ".*" matches everything',
+      'config.yaml:1: route.routes[1].drop[0].namespace: "*" is not a regular expression, so it never matches, as before; ".*" matches everything',
     ]);
   });
 });
@@ -221,7 +221,7 @@ test('a receiver that no rule names is left out with a warning: who imports the 
   const more = '  - name: spare\n    file: { path: /tmp/x }\n';
   const { warnings } = await load(toHook('http://r.example', { more }));
   assert.deepEqual(warnings.map(withoutFolder), [
-    'config.yaml:6: receivers[1]: no rule names "spare": it gets nothing, and is left out',
+    'config.yaml:6: receivers[1]: no rule names "spare": it receives nothing and is left out',
   ]);
 });
 

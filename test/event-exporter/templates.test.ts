@@ -79,7 +79,7 @@ describe("event-exporter's layouts", () => {
       problems[0] ?? '',
       /^config\.yaml:7: receivers\[0\]\.webhook\.layout\.kind: .*no field \.involvedObject.*did you mean "InvolvedObject"/,
     );
-    assert.match(problems[1] ?? '', /^config\.yaml:8: .*no field \.metadata in an Event; there are /);
+    assert.match(problems[1] ?? '', /^config\.yaml:8: .*no field \.metadata in an Event; its fields are /);
   });
 
   test('24 env and expandenv are refused: a template cannot read the environment', async () => {

@@ -51,7 +51,7 @@ export function adaptPodWatcher({
   secretTokenFile = SECRET_TOKEN,
 }: AdapterOptions & { readonly secretTokenFile?: string | undefined }): Adapted {
   const given = new Environment(spelled(env));
-  if (given.env !== env) given.warnings.push('OPENSHIFT_NAMEPACE is read as OPENSHIFT_NAMESPACE, which is its name');
+  if (given.env !== env) given.warnings.push('OPENSHIFT_NAMEPACE is read as OPENSHIFT_NAMESPACE, its correct name');
   const value = valueOf(given, serviceAccountDir, secretTokenFile);
   if (given.problems.length > 0) throw new ConfigError(given.problems);
   return {
@@ -77,7 +77,7 @@ function valueOf(given: Environment, serviceAccountDir: string, secretTokenFile:
   const folder = given.text('PODMONITOR_FILEPATH') ?? '/var/tmp/';
   for (const name of ['GUNICORN_PROCESSES', 'GUNICORN_THREADS'] as const)
     if (given.wholeNumber(name, 1) > 1)
-      given.warnings.push(`${name}: one process is enough, and two would alert twice: it says nothing`);
+      given.warnings.push(`${name}: one process is enough, and two would alert twice: it has no effect`);
   return {
     cluster: clusterOf(given, serviceAccountDir, secretTokenFile),
     state: { path: join(folder, 'watchchain'), name: 'pod-watcher' },
@@ -176,7 +176,7 @@ class Environment {
     const text = this.text(name);
     if (text === undefined) return fallback;
     if (/^\d{1,9}$/.test(text) && Number(text) >= 1) return Number(text);
-    this.problems.push(`${name}: must be a whole number from 1 on: current value is ${JSON.stringify(text)}`);
+    this.problems.push(`${name}: must be a whole number of at least 1: current value is ${JSON.stringify(text)}`);
     return fallback;
   }
 

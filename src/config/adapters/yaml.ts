@@ -43,7 +43,7 @@ export function parseYaml(text: string): ParsedYaml {
   if (mistake !== undefined) fail(reasonOf(mistake), mistake.pos[0]);
   visit(document, {
     Pair(_, { key }) {
-      if (isCollection(key)) fail('a key must be a text', key.range?.[0] ?? 0);
+      if (isCollection(key)) fail('a key must be a string', key.range?.[0] ?? 0);
     },
     Alias(_, alias) {
       if (alias.resolve(document) === undefined)
@@ -74,7 +74,7 @@ function isHarmless({ code, pos: [start] }: YAMLError, text: string): boolean {
 /** The reason without the library's quote of the file, which follows a colon. */
 function reasonOf({ code, message }: YAMLError): string {
   return code === 'MULTIPLE_DOCS'
-    ? 'a second document begins, and only one is read: take it out'
+    ? 'a second document begins here, and only one is read: remove it'
     : message.replace(/(?<=\S): .*$/s, '');
 }
 

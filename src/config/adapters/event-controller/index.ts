@@ -105,14 +105,14 @@ function valueOf(
 function namespacedOf(settings: Settings, report: Report): boolean {
   const written = settings.value('K8S_NAMESPACED');
   if (!/^(true|false)?$/i.test(written))
-    report.warning(['global', 'k8s_namespaced'], `"${written}" is neither True nor False: all namespaces are watched`);
+    report.warning(['global', 'k8s_namespaced'], `"${written}" is neither True nor False: watching all namespaces`);
   return /^true$/i.test(written);
 }
 
 function levelOf(written: string, report: Report): LogLevel {
   const level = pythonLevel(written);
   if (level === undefined && written !== '')
-    report.warning(['global', 'log_level'], `there is no level "${written}": it is INFO`);
+    report.warning(['global', 'log_level'], `unknown level "${written}": logging at INFO`);
   return LEVELS[level ?? 'INFO'];
 }
 
@@ -178,7 +178,7 @@ function tellOfUnread({ sections, defaults }: IniFile, env: NodeJS.ProcessEnv, r
   for (const key of sections.get('global')?.keys() ?? [])
     // `[DEFAULT]` may hold keys for other values to refer to, or for other sections.
     if (!known.has(key) && !defaults.has(key))
-      report.warning(['global', key], 'is no key of [global]: it says nothing');
+      report.warning(['global', key], 'is not a key of [global]: it has no effect');
   if (env['ENV_K8S_CA'] !== undefined && env['K8S_CA'] === undefined)
-    report.warning([], 'ENV_K8S_CA is read as K8S_CA, which is its name');
+    report.warning([], 'ENV_K8S_CA is read as K8S_CA, its correct name');
 }

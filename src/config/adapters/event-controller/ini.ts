@@ -84,7 +84,7 @@ function readEntries(text: string, lines: Map<string, number>, problems: Problem
     }
     open = { line, section, key: key.toLowerCase(), parts: [value ?? ''] };
     const place = placeOf(section, open.key);
-    if (lines.has(place)) problems.push({ path: [section, open.key], message: 'is there twice: write it once' });
+    if (lines.has(place)) problems.push({ path: [section, open.key], message: 'is set twice: set it once' });
     lines.set(place, line);
     entries.push(open);
   }
@@ -94,11 +94,17 @@ function readEntries(text: string, lines: Map<string, number>, problems: Problem
 /** The old sample file has explanations after the `=`, where they are part of the value. */
 function withoutComment(path: Path, value: string, warnings: Problem[]): string {
   if (/^[#;]/.test(value)) {
-    warnings.push({ path, message: 'is a comment, taken for no value: a comment has a line of its own' });
+    warnings.push({
+      path,
+      message: 'is taken for a comment, so the key has no value: put comments on a line of their own',
+    });
     return '';
   }
   if (/\s[#;]\s/.test(value)) {
-    warnings.push({ path, message: 'the text behind the "#" is part of the value: a comment has a line of its own' });
+    warnings.push({
+      path,
+      message: 'the text after the "#" is part of the value: put comments on a line of their own',
+    });
   }
   return value;
 }

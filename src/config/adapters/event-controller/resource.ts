@@ -33,7 +33,7 @@ function apiVersionOf(settings: Settings, problem: Tell, warn: Tell): string | u
   const version = settings.value('K8S_API_VERSION') || 'v1';
   if (!settings.isGiven('K8S_API_GROUP')) {
     if (settings.isGiven('K8S_API_VERSION') && version !== 'v1')
-      warn(['global', 'k8s_api_version'], 'says nothing without k8s_api_group: the version is found by discovery');
+      warn(['global', 'k8s_api_version'], 'has no effect without k8s_api_group: discovery finds the version');
     return undefined;
   }
   const group = settings.value('K8S_API_GROUP').replace(/^\/|\/$/g, '');

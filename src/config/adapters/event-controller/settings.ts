@@ -93,7 +93,7 @@ export function clusterOf(
   const ca = settings.value('K8S_CA');
   const insecure = /^(true|yes|1|on)$/i.test(settings.value('K8S_INSECURE'));
   if (ca === '' && !insecure)
-    warn(['global', 'k8s_ca'], 'no CA file is named: the server must have a certificate that the system trusts');
+    warn(['global', 'k8s_ca'], 'no CA file is set: the server needs a certificate that the system trusts');
   return {
     server: /^https?:\/\//.test(endpoint) ? endpoint : `https://${endpoint}`,
     ...(token.from === 'pod' ? { tokenFile: token.value } : { token: tokenReference(token) }),

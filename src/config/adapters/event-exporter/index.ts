@@ -25,7 +25,7 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
   const value = file === undefined ? {} : new Adapter(file, environment, report, options).value();
   if (options.unset === 'empty') {
     for (const [name, line] of environment.missing)
-      report.warning([], `the variable ${name} is not set: it is empty, as before`, line);
+      report.warning([], `the variable ${name} is not set: it is treated as empty, as before`, line);
   }
   return {
     tool: 'kubernetes-event-exporter',
@@ -89,7 +89,10 @@ function tidied(value: unknown, tidying: Tidying, path: Path = [], key = ''): un
   // A value that is not a text cannot hold a reference, so warn before the variable's name is lost.
   if (unset === 'keep')
     for (const name of environment.unsetIn(value))
-      report.warning(path, `the variable ${name} is not set, and no reference to it can stand here: it is empty`);
+      report.warning(
+        path,
+        `the variable ${name} is not set, and this place cannot refer to it: it is treated as empty`,
+      );
   return parseYaml(resolved).value;
 }
 
@@ -117,7 +120,7 @@ class Adapter {
     this.#options = options;
     const { clusterName = '', receivers } = file;
     if (receivers === undefined || receivers.length === 0)
-      report.problem(['receivers'], 'is missing: there is nowhere to send anything');
+      report.problem(['receivers'], 'is missing: there is nowhere to send to');
     const fields = { clusterName, deDot: false };
     this.#receivers = receiversOf(receivers ?? [], ['receivers'], { fields, environment, report });
   }
@@ -134,7 +137,7 @@ class Adapter {
     this.#warnOfUnnamed();
     if (step === undefined) {
       if (this.#report.problems.length > 0) return {};
-      this.#report.problem(['route'], 'sends nothing: no rule that can hold names a receiver that can be used');
+      this.#report.problem(['route'], 'sends nothing: no rule that can match names a usable receiver');
       return {};
     }
     return this.#report.from([], {
@@ -157,7 +160,7 @@ class Adapter {
   #warnOfUnnamed(): void {
     for (const [index, { name }] of (this.#file.receivers ?? []).entries())
       if (name !== undefined && !this.#named.has(name))
-        this.#report.warning(['receivers', index], `no rule names "${name}": it gets nothing, and is left out`);
+        this.#report.warning(['receivers', index], `no rule names "${name}": it receives nothing and is left out`);
   }
 
   #lease(): object {
@@ -215,7 +218,7 @@ class Adapter {
     if (maxEventAgeSeconds !== 0 && throttlePeriod !== 0)
       this.#report.problem(
         ['throttlePeriod'],
-        'must not be given together with maxEventAgeSeconds: it is its old name',
+        'must not be set together with maxEventAgeSeconds: it is the old name of that key',
       );
     else if (throttlePeriod !== 0) this.#report.warning(['throttlePeriod'], 'is the old name of maxEventAgeSeconds');
     const seconds = maxEventAgeSeconds || throttlePeriod || DEFAULT_MAX_AGE_SECONDS;
@@ -226,7 +229,7 @@ class Adapter {
     if (rule.minCount !== undefined && rule.minCount > 1 && this.#options.repeats === 'first')
       this.#report.warning(
         [...path, 'minCount'],
-        'each Event is told once, when its count is nearly always 1: --repeats every tells of each count',
+        'each Event is reported once, when its count is nearly always 1: --repeats every reports every count',
       );
     return testsOf(rule, path, { environment: this.#environment, report: this.#report });
   }
@@ -237,7 +240,7 @@ class Adapter {
     const receiver = this.#receivers.get(name);
     if (receiver === undefined) {
       const known = [...this.#receivers.keys()];
-      this.#report.unsupported(path, `unknown receiver "${name}"; there are ${known.join(', ') || 'none'}`);
+      this.#report.unsupported(path, `unknown receiver "${name}"; known receivers are ${known.join(', ') || 'none'}`);
       return undefined;
     }
     return receiver.sink && this.#report.copy({ ...receiver.sink }, receiver.sink);

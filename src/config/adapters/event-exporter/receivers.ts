@@ -29,7 +29,7 @@ export function receiversOf(
     if (receivers.has(receiver.name))
       surroundings.report.unsupported(
         [...receiver.path, 'name'],
-        `must be unique: another receiver is called "${receiver.name}", and the last one counts`,
+        `must be unique: another receiver is called "${receiver.name}", and the last one would win`,
       );
     receivers.set(receiver.name, { ...receiver, sink: sinkOf(rest, receiver, surroundings) });
   }
@@ -49,18 +49,18 @@ function sinkOf(
   for (const key of unknown) report.unsupported([...path, key], `unknown receiver type${didYouMean(key, SINK_TYPES)}`);
   const [type, ...others] = types;
   for (const other of others)
-    report.unsupported([...path, other], `receiver "${name}" has several types, of which ${type} counts`);
+    report.unsupported([...path, other], `receiver "${name}" has several types, of which ${type} is used`);
   if (type === undefined) {
     if (unknown.length === 0)
       report.unsupported(
         path,
-        `receiver "${name}" has no type: it needs one of ${Object.keys(SINKS).join(', ')}, each with options or {} behind it`,
+        `receiver "${name}" has no type: it needs one of ${Object.keys(SINKS).join(', ')}, followed by options or {}`,
       );
     return undefined;
   }
   const at = [...path, type];
   if (isBuilt(type)) return translated(type, table[written.get(type.toLowerCase()) ?? type] ?? {}, at, surroundings);
-  const instead = BY_WEBHOOK.has(type) ? '; a webhook with a layout takes its place: docs/receivers.md' : '';
+  const instead = BY_WEBHOOK.has(type) ? '; use a webhook with a layout instead: docs/receivers.md' : '';
   report.unsupported(at, `receiver "${name}": ${type} is not supported${instead}`);
   return undefined;
 }

@@ -53,7 +53,7 @@ export function stepOfRoute(route: Route, path: Path, surroundings: RouteSurroun
 
 /** Empty for a rule that never holds. */
 function dropOf({ rule, path, tests }: Tested, { report }: RouteSurroundings): readonly (Table | 'everything')[] {
-  if (rule.receiver !== undefined) report.warning([...path, 'receiver'], 'a rule of drop sends nothing');
+  if (rule.receiver !== undefined) report.warning([...path, 'receiver'], 'a rule under drop sends nothing');
   if (tests === undefined) return [];
   return Object.keys(tests).length === 0 ? ['everything'] : [matchHandler({ ...tests, drop: true }, path, report)];
 }

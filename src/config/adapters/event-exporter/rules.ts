@@ -88,7 +88,7 @@ class Patterns {
       if (pattern.startsWith('*'))
         report.warning(
           at,
-          `"${pattern}" is no regular expression, so that it never matches, as before; ".*" matches everything`,
+          `"${pattern}" is not a regular expression, so it never matches, as before; ".*" matches everything`,
         );
       else report.unsupported(at, `must be a regular expression in RE2's syntax, or it never matches: ${reason}`);
       return undefined;

@@ -78,7 +78,7 @@ export function slack(options: SinkOptions<'slack'>, at: Path, surroundings: Tem
   const { environment, report } = surroundings;
   const { token, channel, message = '', fields, completionEmoji } = options;
   if (token === '') {
-    report.unsupported([...at, 'token'], 'is empty: Slack takes nothing without one');
+    report.unsupported([...at, 'token'], 'is empty: Slack requires a text');
     return undefined;
   }
   const template = (source: string, key: string) => translateTemplate(source, [...at, key], surroundings);
@@ -93,7 +93,7 @@ export function slack(options: SinkOptions<'slack'>, at: Path, surroundings: Tem
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([title, value]) => [environment.resolve(title), template(value, 'fields')] as const);
   const target = template(channel, 'channel');
-  if (target === undefined) report.warning(at, 'sends nothing without its channel: left out');
+  if (target === undefined) report.warning(at, 'sends nothing without a channel: left out');
   const table = {
     name: 'slack',
     token: environment.reference(token),
@@ -115,7 +115,7 @@ function thread(
 ): Table {
   if (threadKey === '') {
     if (completionCondition !== '')
-      surroundings.report.warning([...at, 'completionCondition'], 'does nothing without threadKey, as before');
+      surroundings.report.warning([...at, 'completionCondition'], 'has no effect without threadKey, as before');
     return {};
   }
   const template = (source: string, key: string) => translateTemplate(source, [...at, key], surroundings);
@@ -136,7 +136,7 @@ export function teams(
     if (layout === undefined) return translateTemplate(whole, at, surroundings) ?? '';
     const source = layout[key] ?? '';
     if (typeof source === 'string') return translateTemplate(source, [...at, 'layout', key], surroundings) ?? '';
-    report.unsupported([...at, 'layout', key], 'must be a text');
+    report.unsupported([...at, 'layout', key], 'must be a string');
     return '';
   };
   const metadata =

@@ -57,7 +57,7 @@ export class Expressions {
     const value = this.value(pipe);
     const [name] = pipe.variables;
     if (name === undefined) return value;
-    if (pipe.variables.length > 1) throw new GoTemplateError('only range sets two variables');
+    if (pipe.variables.length > 1) throw new GoTemplateError('only range can set two variables');
     return pipe.assigns ? this.#assign(name, value) : this.declare(name, value);
   }
 
@@ -112,7 +112,7 @@ export class Expressions {
     const args = [...rest.map((operand) => this.#operand(operand)), ...(piped === undefined ? [] : [piped])];
     if (first.type === 'name') return this.#call(first.name, args);
     if (first.type === 'field' && args.length > 0) return this.#method(this.#operand(first.of), first.name, args);
-    if (args.length > 0) throw new GoTemplateError('only functions take arguments');
+    if (args.length > 0) throw new GoTemplateError('only functions can take arguments');
     return this.#operand(first);
   }
 
@@ -159,7 +159,7 @@ export class Expressions {
     if (field === undefined) {
       const where = struct === 'Event' ? 'an Event' : struct;
       const names = Object.keys(fields).filter((known) => !known.startsWith('Get'));
-      const near = didYouMean(name, names) || `; there are ${names.join(', ')}`;
+      const near = didYouMean(name, names) || `; its fields are ${names.join(', ')}`;
       throw new GoTemplateError(`there is no field .${name} in ${where}${near}`);
     }
     if (field.literal !== undefined) return literalOf(field.literal);

@@ -83,13 +83,13 @@ function readToken(template: string, at: number): { readonly token: Token; reado
   throw new GoTemplateError(
     /^["`]/.test(template.slice(at))
       ? `a string is not closed: ${shown}`
-      : `${shown} is no part of a template's language`,
+      : `${shown} is not part of the template language`,
   );
 }
 
 function numberToken(found: string): Token {
   const value = Number(found.replaceAll('_', ''));
-  if (Number.isNaN(value)) throw new GoTemplateError(`${found} is no number`);
+  if (Number.isNaN(value)) throw new GoTemplateError(`${found} is not a number`);
   return { type: 'number', value };
 }
 
@@ -118,6 +118,6 @@ function unescape(all: string, byte?: string, short?: string, long?: string, oct
   if (code !== undefined) return String.fromCodePoint(Number.parseInt(code, 16));
   if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
   const found = ESCAPES[one];
-  if (found === undefined) throw new GoTemplateError(`${all} is no escape in a string`);
+  if (found === undefined) throw new GoTemplateError(`${all} is not a valid escape in a string`);
   return found;
 }

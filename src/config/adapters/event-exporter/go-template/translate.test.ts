@@ -147,7 +147,7 @@ describe('a Go template renders as before', () => {
 describe('a Go template is refused, with what is wrong', () => {
   for (const [template, message] of [
     ['{{ .involvedObject.kind }}', /no field \.involvedObject in an Event; did you mean "InvolvedObject"/],
-    ['{{ .metadata.name }}', /no field \.metadata in an Event; there are .*Name/],
+    ['{{ .metadata.name }}', /no field \.metadata in an Event; its fields are .*Name/],
     ['{{ .clusterName }}', /no field \.clusterName in an Event; did you mean "ClusterName"/],
     ['{{ .InvolvedObject.Nmae }}', /no field \.Nmae in InvolvedObject; did you mean "Name"/],
     ['{{ .Reason.x }}', /no field \.x in a string/],
@@ -166,11 +166,11 @@ describe('a Go template is refused, with what is wrong', () => {
     ['{{ trunc .Reason }}', /trunc takes 2 arguments, not 1/],
     ['{{ env "HOME" }}', /function env is not available/],
     ['{{ template "x" }}', /\{\{template\}\} is not supported/],
-    ['{{ . }}', /Event cannot be written as a whole/],
-    ['{{ printf "%v" .Source }}', /Source cannot be written as a whole/],
-    ['{{ .InvolvedObject | quote }}', /InvolvedObject cannot be written as a whole/],
+    ['{{ . }}', /Event cannot be printed as a whole/],
+    ['{{ printf "%v" .Source }}', /Source cannot be printed as a whole/],
+    ['{{ .InvolvedObject | quote }}', /InvolvedObject cannot be printed as a whole/],
     ['{{ range .Reason }}{{ end }}', /range needs a list or a map, not a string/],
-    ['{{ .Reason; }}', /";.*" is no part of a template's language/],
+    ['{{ .Reason; }}', /";.*" is not part of the template language/],
     ['{{ "\\z" }}', /no escape/],
   ] as const) {
     test(template, () => {

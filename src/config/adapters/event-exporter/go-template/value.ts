@@ -71,7 +71,7 @@ export function structOf(type: GoType): string | undefined {
 /** Go prints all fields of a struct in order, some of them as memory addresses, which cannot be reproduced. */
 export function refuseStruct(type: GoType): void {
   if (structOf(type) !== undefined)
-    throw new GoTemplateError(`${typeName(type)} cannot be written as a whole: name a field of it, or use toJson`);
+    throw new GoTemplateError(`${typeName(type)} cannot be printed as a whole: name a field of it, or use toJson`);
 }
 
 /** For people. */
