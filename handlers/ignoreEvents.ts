@@ -11,20 +11,20 @@ const options = z.strictObject({
   events: z
     .array(z.enum(EVENTS))
     .min(1)
-    .describe('What goes no further. `Add`, `Update` and `Delete` are written exactly so, as in kwatchman.')
+    .describe('The actions to halt: `Add`, `Update` and `Delete`, spelled exactly so, as in kwatchman.')
     .meta({ example: ['Add', 'Delete'] }),
 });
 
 export default defineTransform({
   name: 'ignoreEvents',
-  summary: 'Lets only some of created, updated and deleted through.',
+  summary: 'Halts changes by action: created, updated or deleted.',
   description:
-    'Halts a change whose action is listed; any other passes untouched. It holds back what stands after it in the chain and ' +
-    'nothing before it. `match` can do the same by `action`, together with other tests; this handler keeps configurations of kwatchman working.',
+    'Halts a change whose action is listed; any other passes untouched. It affects the handlers after it in the chain, ' +
+    'not those before it. `match` can do the same with `action`, combined with other tests; this handler keeps configurations of kwatchman working.',
   options,
   examples: [
     {
-      title: 'Only updates reach what follows',
+      title: 'Only updates reach later handlers',
       toml: '[[handler]]\nname = "ignoreEvents"\nevents = ["Add", "Delete"]\n',
     },
   ],

@@ -7,15 +7,15 @@ const options = z.strictObject({
   level: z
     .string()
     .default('INFO')
-    .describe('The level of its lines: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case.')
+    .describe('The level of the lines: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case.')
     .meta({ example: 'WARNING' }),
 });
 
 export default defineTransform({
   name: 'simple',
-  summary: "Writes one line per change to the service's own log, as the Event Controller's plug-in of that name.",
+  summary: "Writes one line per change to the service's own log, like the Event Controller's plug-in of that name.",
   description:
-    "The line is `Kind: Route; Name: nodejs-ex; Event Type:ADDED`. It passes every change on. Use `log` for entries that say what changed; this one is for those who read the Event Controller's lines.",
+    "The line reads `Kind: Route; Name: nodejs-ex; Event Type:ADDED`. Every change passes. Use `log` for entries that say what changed; use this handler if something reads the Event Controller's lines.",
   options,
   examples: [{ title: 'A line at level WARNING', toml: '[[handler]]\nname = "simple"\nlevel = "WARNING"\n' }],
   create({ level: written }, { log }) {

@@ -11,14 +11,14 @@ export default defineSink({
   summary: 'Writes one line of JSON per change to stdout, for other programs.',
   description: [
     LINE_MEMBERS,
-    'A line counts as delivered when the stream has taken it. A reader that goes away (`watchchain | head`) ends the service, with exit code 0; one that stops reading holds this chain.',
-    'For lines that people read, or that a log system searches, there is `log`.',
+    'A line counts as delivered when the stream has accepted it. If the reader goes away (`watchchain | head`), the service ends with exit code 0; if it stops reading, this chain waits.',
+    'For lines that people read, or that a log system searches, use `log`.',
   ].join('\n\n'),
   options: z.strictObject({ layout: lineLayout }),
   examples: [
     { title: 'Everything', toml: '[[handler]]\nname = "stdout"\n' },
     {
-      title: 'What a pipeline needs of Kubernetes Events',
+      title: 'The fields of Kubernetes Events that a pipeline needs',
       toml: '[[handler]]\nname = "stdout"\n[handler.layout]\nreason = "{{ event.reason }}"\ncount = "{{ event.count }}"\nmessage = "{{ event.message }}"\n',
     },
   ],

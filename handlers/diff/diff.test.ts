@@ -514,8 +514,8 @@ describe('diff withstands', () => {
   test('what no line shows: it says so, beside another difference too', () => {
     const unified = (before: Json, after: Json) =>
       noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;
-    assert.match(unified('a=1\nb=2\n', 'a=1\nb=2'), /^\+\+\+ data\.t\n… they differ in the newline at the end\n$/m);
-    assert.match(unified('a=1\nb=2\n', 'a=0\nb=2'), /\n-a=1\n\+a=0\n b=2\n… they differ in the newline at the end\n$/);
+    assert.match(unified('a=1\nb=2\n', 'a=1\nb=2'), /^\+\+\+ data\.t\n… they differ in the final newline\n$/m);
+    assert.match(unified('a=1\nb=2\n', 'a=0\nb=2'), /\n-a=1\n\+a=0\n b=2\n… they differ in the final newline\n$/);
     assert.match(unified('a=1\nb=2\n', ''), /\n-a=1\n-b=2\n\+\n$/);
     assert.match(unified('a: 1\nb: 1\n', { a: 1, b: 1 }), /\n… they differ beyond what is shown\n$/);
     const long = (last: string) => `${'x\n'.repeat(20_000)}${last}\n`;

@@ -8,27 +8,27 @@ import { createRuleBook, interestOf } from './rules.ts';
 
 export default defineTransform({
   name: 'diff',
-  summary: 'Tells which fields of an object really changed, and halts an update that changed none.',
-  description: `Compares the object before and after an update, of every kind, and leaves the difference for the handlers behind it:
+  summary: 'Shows which fields of an object really changed, and halts an update that changed none.',
+  description: `Compares objects of any kind before and after an update, and leaves the difference for later handlers:
 a line for each field (\`path: old -> new\`), a headline, a unified diff of what does not fit on a line, and an RFC 6902 patch.
-Objects that were created or deleted are passed on as they are.
+Created and deleted objects pass unchanged.
 
-Items of lists are matched by the merge key that Kubernetes uses for them, else by a unique \`name\`, else by content and place. A list
-in another order is one line.
+List items are matched by the merge key that Kubernetes uses for them, else by a unique \`name\`, else by content and position. A list
+whose order changed is one line.
 
 Quiet by default, each with its own switch: the status, the generation, the resource version, \`kubectl apply\`'s copy of the
 manifest, controllers' revision annotations, absent against empty labels, annotations, finalizers and owners, null against
-absent. managedFields never reach a handler; who they say did it stands beside the diff. Nothing else is quiet: an empty
+absent. managedFields never reach a handler; the diff names the managers they list. Nothing else is quiet: an empty
 \`namespaceSelector\` differs from none. An object that is being deleted shows as terminating.
 
-Halts with \`no difference\` when nothing is left, so that handlers behind it see real changes only, and with the name of the
+Halts with \`no difference\` when nothing is left, so that later handlers see only real changes, and with the name of the
 annotation when the object has opted out.`,
   gate: true,
   options,
   examples: [
     { title: 'What really changed', toml: '[[handler]]\nname = "diff"\n' },
     {
-      title: 'Without what autoscalers and sidecar injectors do',
+      title: 'Without the changes of autoscalers and sidecar injectors',
       toml: `[[handler]]
 name = "diff"
 ignore = ["metadata.annotations[\\"example.com/*\\"]", "spec.template.spec.containers[istio-proxy]"]
@@ -37,7 +37,7 @@ ignore = ["metadata.annotations[\\"example.com/*\\"]", "spec.template.spec.conta
 `,
     },
     {
-      title: 'Images and the phase, nothing else',
+      title: 'Only images and the phase',
       toml: '[[handler]]\nname = "diff"\nonly = ["spec.**.image", "status.phase"]\n',
     },
   ],

@@ -26,13 +26,14 @@ const ignore = z
   .array(fieldPath)
   .default([])
   .describe(
-    'Field paths that do not count, with everything in them. `*` stands for any characters of one step, `**` for any number of steps.',
+    'Field paths to ignore, with everything below them. `*` matches any characters within one step, `**` any number of steps.',
   )
   .meta({
     example: ['spec.replicas', 'metadata.annotations["example.com/*"]', 'spec.template.spec.containers[istio-proxy]'],
   });
 
-const ONLY = 'Field paths, as in `ignore`: nothing else counts. What is quiet by default counts if it is named here';
+const ONLY =
+  'Field paths, as in `ignore`: only these count. A field that is quiet by default counts if it is named here';
 
 export const options = z.strictObject({
   ignore,
@@ -45,30 +46,30 @@ export const options = z.strictObject({
     .record(z.string(), z.strictObject({ ignore, only: z.array(fieldPath).optional().describe(`${ONLY}.`) }))
     .default({})
     .describe(
-      'The same for one kind, named `Deployment` or `Deployment.apps`, in any case: its `ignore` adds to the general one, its `only` takes the place of the general one.',
+      'The same for one kind, written `Deployment` or `Deployment.apps`, in any case: its `ignore` adds to the general one, its `only` replaces the general one.',
     )
     .meta({ example: { Deployment: { ignore: ['spec.replicas'] } } }),
   optOutAnnotation: z
     .string()
     .default('watchchain/ignore')
     .describe(
-      'The annotation by which an object opts out: `true` silences its updates, field paths separated by commas are ignored. It counts from the change after the one that sets it, and creation and deletion are told in any case. Empty: objects may not opt out.',
+      'The annotation by which an object opts out: `true` silences its updates, field paths separated by commas are ignored. It applies from the change after the one that sets it; creation and deletion always pass. Empty: objects may not opt out.',
     )
     .meta({ example: 'example.com/quiet' }),
   status: shown('`status`'),
   generation: shown('`metadata.generation`'),
-  resourceVersion: shown('`metadata.resourceVersion`, which changes with everything else and by itself is no change,'),
+  resourceVersion: shown('`metadata.resourceVersion`, which changes with every write and by itself is no change,'),
   lastApplied: shown('the annotation `kubectl.kubernetes.io/last-applied-configuration`'),
   revisions: shown("controllers' revision annotations, such as `deployment.kubernetes.io/revision`,"),
   emptyMetadata: z
     .boolean()
     .default(false)
-    .describe('Let absent labels, annotations, finalizers or owners differ from an empty map or list of them.')
+    .describe('Show the difference between absent labels, annotations, finalizers or owners and an empty map or list.')
     .meta({ example: true }),
   nulls: z
     .boolean()
     .default(false)
-    .describe('Let a field that is null differ from an absent one.')
+    .describe('Show the difference between a null field and an absent one.')
     .meta({ example: true }),
 });
 

@@ -19,7 +19,7 @@ const MAX_TEXT = 65_536;
 /** Shown of a line before the point where it differs, if it is too long to be shown whole. */
 const CONTEXT_CHARS = 100;
 
-const OTHER_END = '… they differ in the newline at the end\n';
+const OTHER_END = '… they differ in the final newline\n';
 const NOT_SHOWN = '… they differ beyond what is shown\n';
 const NOT_COMPARED = `… beyond ${MAX_LINES.toLocaleString('en')} lines nothing is compared\n`;
 

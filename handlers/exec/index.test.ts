@@ -118,7 +118,7 @@ describe('exec', () => {
   test('asks the exit code when it is not 0, whatever was written', async () => {
     const ending = (code: number) => sh(`echo '{"verdict": "pass"}'; echo "so sorry" >&2; exit ${code}`);
     assert.equal(await ask(ending(10)), 'halted: so sorry');
-    await assert.rejects(ask(ending(75)), { code: 'DEFER', message: 'it asks for another time: so sorry' });
+    await assert.rejects(ask(ending(75)), { code: 'DEFER', message: 'it asks to be run again later: so sorry' });
     await assert.rejects(ask(ending(65)), { code: 'TERMINAL', message: 'it refuses the change: so sorry' });
     await assert.rejects(ask(ending(3)), { message: 'it ended with exit code 3: so sorry' });
     await assert.rejects(ask(sh('kill -9 $$')), { message: 'it ended with signal SIGKILL' });
@@ -130,7 +130,7 @@ describe('exec', () => {
       ['hello', /it answered "hello\\n", which is not JSON/],
       ['{"verdict": "maybe"}', /verdict: Invalid option/],
       ['{"verdikt": "pass"}', /Unrecognized key/],
-      ['{"id": 8}', /it answered for change 8 when it was asked about 7/],
+      ['{"id": 8}', /it answered for change 8 but was asked about 7/],
     ] as const) {
       await assert.rejects(ask(sh(`echo '${answer}'`)), { code: 'TERMINAL', message: problem });
     }
@@ -143,13 +143,13 @@ describe('exec', () => {
     await using folder = await Workdir.make();
     await chmod(await folder.write('page-me', '#!/usr/bin/none\n'), 0o755);
     await assert.rejects(ask(handler({ command: ['./page-me'], cwd: folder.path })), {
-      message: 'Cannot start ./page-me: there is no such program as its first line (#!) names',
+      message: 'Cannot start ./page-me: the program in its first line (#!) does not exist',
     });
     await assert.rejects(ask(handler({ command: ['true'], cwd: folder.file('none') })), {
       message: `Cannot start true: there is no folder ${folder.file('none')}`,
     });
     await assert.rejects(ask(handler({ command: ['/etc/passwd'] })), {
-      message: 'Cannot start /etc/passwd: it may not be executed',
+      message: 'Cannot start /etc/passwd: it is not executable',
     });
   });
 
@@ -167,12 +167,12 @@ open.forEach(closeSync);
 console.log(failure.code, failure.message);`;
     const node = [process.execPath, '--input-type=module', '--eval', script];
     const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 64; exec "$0" "$@"', ...node]);
-    assert.equal(stdout, 'DEFER Cannot start true: too many files are open; raise their limit\n');
+    assert.equal(stdout, 'DEFER Cannot start true: too many files are open; raise the limit\n');
   });
 
   test('ends what writes without end', async () => {
-    await assert.rejects(ask(sh('yes')), { message: 'it wrote more than 1024 KiB, and was ended' });
-    await assert.rejects(ask(sh('yes >&2')), { message: 'it wrote more than 1024 KiB, and was ended' });
+    await assert.rejects(ask(sh('yes')), { message: 'it wrote more than 1024 KiB, and was stopped' });
+    await assert.rejects(ask(sh('yes >&2')), { message: 'it wrote more than 1024 KiB, and was stopped' });
   });
 
   test('reads a request that nobody takes, of any size', async () => {
@@ -189,8 +189,8 @@ console.log(failure.code, failure.message);`;
     });
     const asked = ask(instance, change, { signal: controller.signal });
     const child = Number(await firstLine(folder, 'child'));
-    controller.abort(new Error('it was not done within 1 s'));
-    await assert.rejects(asked, { message: 'it was not done within 1 s' });
+    controller.abort(new Error('it did not finish within 1 s'));
+    await assert.rejects(asked, { message: 'it did not finish within 1 s' });
     assert.equal(await isGone(child), true);
   });
 
@@ -213,9 +213,9 @@ console.log(failure.code, failure.message);`;
       signal: controller.signal,
     });
     await firstLine(folder, 'started');
-    controller.abort(new Error('it was not done within 1 s'));
+    controller.abort(new Error('it did not finish within 1 s'));
     await folder.write('end', '');
-    await assert.rejects(asked, { message: 'it was not done within 1 s' });
+    await assert.rejects(asked, { message: 'it did not finish within 1 s' });
   });
 });
 
@@ -289,10 +289,10 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
     const controller = new AbortController();
     const hanging = python('import sys, time\nsys.stdin.readline()\nsys.stderr.write("asked\\n")\ntime.sleep(300)');
     const asked = ask(hanging, change, { signal: controller.signal });
-    controller.abort(new Error('it was not done within 1 s'));
-    await assert.rejects(asked, { message: 'it was not done within 1 s' });
+    controller.abort(new Error('it did not finish within 1 s'));
+    await assert.rejects(asked, { message: 'it did not finish within 1 s' });
     const endless = python('import sys\nsys.stdin.readline()\nwhile True: sys.stdout.write("x" * 65536)');
-    await assert.rejects(ask(endless), { message: 'it wrote a line of more than 1024 KiB, and was ended' });
+    await assert.rejects(ask(endless), { message: 'it wrote a line of more than 1024 KiB, and was stopped' });
   });
 
   test('is told to end by the end of its standard input', async () => {

@@ -16,22 +16,22 @@ const MAX_SHOWN = 300;
 const options = z.strictObject({
   command: z
     .tuple([z.string().min(1)], z.string())
-    .describe('The program and its arguments. No shell reads them. A program with a "/" in it is relative to `cwd`.')
+    .describe('The program and its arguments, run without a shell. A program with a "/" in it is relative to `cwd`.')
     .meta({ example: ['./page-me', '--quiet'] }),
   mode: z
     .enum(['once', 'lines'])
     .default('once')
     .describe(
-      '`"once"`: a process for each change, which reads one JSON object to the end of its standard input. `"lines"`: one process for all, which reads one line of JSON per change, and writes one line per answer, with the `id` of its request.',
+      '`"once"`: one process per change, which reads one JSON object from standard input until its end. `"lines"`: one process for all changes, which reads one line of JSON per change and writes one line per answer, with the `id` of the request.',
     )
     .meta({ example: 'lines' }),
   cwd: filePath
     .default('.')
-    .describe('The folder that it is started in; the default is that of the configuration file.')
+    .describe("The working directory; the default is the configuration file's folder.")
     .meta({ example: 'plugins' }),
   timeout: durationFrom('1ms')
     .default('30s')
-    .describe('For one change. A program that takes longer is ended.')
+    .describe('Time limit for one change. A program that takes longer is killed.')
     .meta({ example: '5s' }),
   env: z
     .record(z.string(), z.string())
@@ -42,28 +42,28 @@ const options = z.strictObject({
       }
     })
     .default({})
-    .describe('All of its environment beside `PATH`: nothing else of ours is passed on.')
+    .describe('Its whole environment apart from `PATH`: nothing else of ours is passed on.')
     .meta({ example: { API_TOKEN: '${API_TOKEN}' } }),
 });
 
 export default defineTransform({
   name: 'exec',
-  summary: 'Runs a program for each change, which may let it pass, halt it, or note something for later handlers.',
+  summary: 'Runs a program for each change. It can let the change pass, halt it, or leave notes for later handlers.',
   description: [
-    'Off unless the service is started with `--enable-exec`.',
-    'The program gets the change as JSON on its standard input, never as arguments: see [plugins.md](../plugins.md) for the contract, which other kinds of plug-ins share. It may answer `{"verdict": "pass"}` or `{"verdict": "halt", "reason": "..."}`, with `notes` for the handlers after it. Without an answer its exit code decides: 0 passes, 10 halts with what it wrote to its standard error as the reason, 75 waits and asks again without using up a retry, 65 goes to the dead letters at once, and any other is a failed attempt.',
-    'It runs in a process group of its own, which is ended with it: at the timeout, when it writes more than 1 MiB, and when it leaves something behind; what runs as another user, such as by `sudo`, is left. As many run at once as the `concurrency` of the chain says.',
-    'As with any handler, when a later one of its chain fails, it runs again; each run of a change has the same `idempotencyKey`. Put what must not happen twice last, or in a branch.',
+    'Disabled unless the service is started with `--enable-exec`.',
+    'The program gets the change as JSON on standard input, never as arguments: see [plugins.md](../plugins.md) for the contract, which all kinds of plug-ins share. It may answer `{"verdict": "pass"}` or `{"verdict": "halt", "reason": "..."}`, with `notes` for later handlers. Without an answer its exit code decides: 0 passes, 10 halts with its standard error output as the reason, 75 waits and asks again without using up a retry, 65 makes the change a dead letter at once, and any other code is a failed attempt.',
+    'The program runs in its own process group, which is killed at the timeout, when the program writes more than 1 MiB, and when it leaves processes behind. Processes of another user, such as those started by `sudo`, are left running. The `concurrency` of the chain limits how many run at once.',
+    'Like any handler, it runs again when a later handler of its chain fails; each run for a change has the same `idempotencyKey`. Put what must not happen twice last, or in a branch.',
   ].join('\n\n'),
   options,
   runsPrograms: true,
   examples: [
     {
-      title: 'A script that pages somebody, or does not',
+      title: 'A script that decides whether to page somebody',
       toml: '[[handler]]\nname = "exec"\ncommand = ["./page-me", "--quiet"]\ntimeout = "10s"\n',
     },
     {
-      title: 'A filter in Python that stays',
+      title: 'A long-running filter in Python',
       toml: '[[handler]]\nname = "exec"\nmode = "lines"\ncommand = ["python3", "-u", "./on-call.py"]\nenv = { TEAM = "shop" }\n',
     },
   ],
@@ -94,7 +94,7 @@ function meaningOf(ran: Ran, change: Change, context: HandlerContext): Change | 
   const said = ran.stderr.trim().slice(-MAX_SHOWN);
   if (ran.code === EXIT.pass) return verdictOf(parseAnswer(ran.stdout), change, context);
   if (ran.code === EXIT.halt) return halt(said || 'it gave no reason');
-  if (ran.code === EXIT.later) throw new RetryAfterError(`it asks for another time${said && `: ${said}`}`);
+  if (ran.code === EXIT.later) throw new RetryAfterError(`it asks to be run again later${said && `: ${said}`}`);
   if (ran.code === EXIT.never) throw new TerminalError(`it refuses the change${said && `: ${said}`}`);
   throw new Error(`it ended with ${describeEnd(ran)}${said && `: ${said}`}`);
 }

@@ -234,13 +234,13 @@ describe('file', () => {
     [
       'whose folder does not exist',
       (path: string) => join(path, 'none', 'x'),
-      /none\/x: its folder does not exist; make it/,
+      /none\/x: its folder does not exist; create it/,
     ],
-    ['that is a folder', (path: string) => path, /it is a folder; name a file in it/],
+    ['that is a folder', (path: string) => path, /it is a folder; choose a file in it/],
     [
       'that is a device',
       () => '/dev/null',
-      /\/dev\/null: it is no regular file; for stdout there is the handler "stdout"/,
+      /\/dev\/null: it is not a regular file; for stdout use the handler "stdout"/,
     ],
   ] as const) {
     test(`a path ${what} stops the start, with the remedy`, async () => {
@@ -252,7 +252,7 @@ describe('file', () => {
   test('a pipe that nobody reads stops the start instead of hanging', async () => {
     await using folder = await Workdir.make();
     execFileSync('mkfifo', [folder.file('pipe')]);
-    await assert.rejects(sinkOn({ path: folder.file('pipe') }), { message: /it is no regular file/ });
+    await assert.rejects(sinkOn({ path: folder.file('pipe') }), { message: /it is not a regular file/ });
   });
 
   test('a folder that goes away later is waited for, and costs no attempt', async () => {

@@ -9,42 +9,42 @@ const DAY_MS = 24 * 3_600_000;
 
 const options = z.strictObject({
   path: filePath
-    .describe('Of the file, relative to the configuration; made when it is missing, appended to otherwise.')
+    .describe('Path of the file, relative to the configuration. It is created if missing, and appended to otherwise.')
     .meta({ example: '/var/log/watchchain/changes.jsonl' }),
   layout: lineLayout,
   maxSize: z
     .number()
     .min(0)
     .default(100)
-    .describe('Megabytes after which the file is put aside and a new one begun. `0`: never.')
+    .describe('Size in megabytes at which the file is rotated. `0`: never.')
     .meta({ example: 20 }),
   maxBackups: z
     .int()
     .min(0)
     .default(10)
-    .describe('How many files that were put aside are kept. `0`: all of them.')
+    .describe('How many rotated files are kept. `0`: all of them.')
     .meta({ example: 5 }),
   maxAge: z
     .number()
     .min(0)
     .default(0)
-    .describe('Days after which a file that was put aside is removed. `0`: never.')
+    .describe('Days after which a rotated file is removed. `0`: never.')
     .meta({ example: 28 }),
   fsync: z
     .boolean()
     .default(false)
-    .describe('Count a line as delivered only when it is on the disk, so that a power cut loses none.')
+    .describe('Count a line as delivered only once it is on the disk, so that a power cut loses none.')
     .meta({ example: true }),
 });
 
 export default defineSink({
   name: 'file',
-  summary: 'Appends one line of JSON per change to a file, which it rotates.',
+  summary: 'Appends one line of JSON per change to a file, and rotates the file.',
   description: [
     LINE_MEMBERS,
-    'A line counts as delivered when the system has taken all of it. What does not fit on the volume is taken back, so that no line is torn, and the change waits for room as for a receiver that is down. Half a line that a kill or a power cut has left is ended before the next one.',
-    'A file that is full is renamed to `changes-2026-11-20T23-42-03.123Z.jsonl`, beside it. The tools that do this themselves work too: a file that was renamed, removed or truncated is noticed before the next line, so that nothing has to be signalled; set `maxSize = 0` then. One that may be written but not renamed goes on growing, with a warning.',
-    'New files have the mode 0640. A folder that does not exist, or a file that may not be written, stops the start.',
+    'A line counts as delivered when the system has accepted all of it. If a line does not fit on the volume, the part already written is removed, so that no line is torn, and the change waits for room as it would for a receiver that is down. Half a line left by a kill or a power cut is terminated before the next one.',
+    'A full file is renamed to `changes-2026-11-20T23-42-03.123Z.jsonl` in the same folder. External rotation works too, with `maxSize = 0`: the handler notices before the next line that the file was renamed, removed or truncated, and needs no signal. A file that may be written but not renamed keeps growing, with a warning.',
+    'New files have mode 0640. The service does not start if the folder does not exist or the file is not writable.',
   ].join('\n\n'),
   options,
   examples: [

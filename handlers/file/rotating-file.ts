@@ -145,7 +145,7 @@ export class RotatingFile {
   async #takeBack(handle: FileHandle, written: number): Promise<void> {
     try {
       const { size } = await handle.stat();
-      if (size !== this.#size + written) throw new Error('somebody else has written to it');
+      if (size !== this.#size + written) throw new Error('another process has written to it');
       await handle.truncate(this.#size);
     } catch {
       this.#isTorn = true;
@@ -171,7 +171,7 @@ export class RotatingFile {
     const now = await handle.stat({ bigint: true });
     if (!now.isFile()) {
       await handle.close();
-      throw new Error('it is no regular file; for stdout there is the handler "stdout"');
+      throw new Error('it is not a regular file; for stdout use the handler "stdout"');
     }
     this.#size = Number(now.size);
     this.#isTorn = await endsInMidLine(this.#path, this.#size);
@@ -238,11 +238,11 @@ function identityOf({ dev, ino }: BigIntStats): string {
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space is left on its volume; make room',
   EDQUOT: 'the quota of its volume is used up; make room',
-  ENOENT: 'its folder does not exist; make it',
-  ENOTDIR: 'a part of the path is no folder; name another one',
-  EISDIR: 'it is a folder; name a file in it',
-  EACCES: 'we may not write there; give it to our user, or name another path',
-  EPERM: 'we may not write there; give it to our user, or name another path',
-  EROFS: 'it is on a read-only volume; name another path',
-  ENXIO: 'it is no regular file; for stdout there is the handler "stdout"',
+  ENOENT: 'its folder does not exist; create it',
+  ENOTDIR: 'a part of the path is not a folder; choose another path',
+  EISDIR: 'it is a folder; choose a file in it',
+  EACCES: 'we may not write there; make our user its owner, or choose another path',
+  EPERM: 'we may not write there; make our user its owner, or choose another path',
+  EROFS: 'it is on a read-only volume; choose another path',
+  ENXIO: 'it is not a regular file; for stdout use the handler "stdout"',
 };

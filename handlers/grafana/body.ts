@@ -100,7 +100,7 @@ function compilePanel(source: number | string | undefined): (scope: TemplateScop
     const text = template.text(scope).trim();
     if (text === '') return undefined;
     if (/^\d+$/.test(text)) return Number(text);
-    throw new TerminalError('The template of panelId gave no number');
+    throw new TerminalError('The template of panelId did not yield a number');
   };
 }
 
@@ -112,6 +112,8 @@ function compileTime(source: string, field: string): (scope: TemplateScope) => n
     if (value === undefined || value === '') return undefined;
     const ms = typeof value === 'string' && !/^\d+$/.test(value) ? Date.parse(value) : Number(value);
     if (Number.isFinite(ms)) return Math.round(ms);
-    throw new TerminalError(`The template of ${field} gave no time: wanted RFC 3339, or milliseconds since 1970`);
+    throw new TerminalError(
+      `The template of ${field} did not yield a time: expected RFC 3339, or milliseconds since 1970`,
+    );
   };
 }

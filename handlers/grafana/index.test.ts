@@ -194,7 +194,7 @@ describe('grafana', () => {
     }));
     await assert.rejects(sink.deliver(updating, testContext()), (thrown: Error) => {
       assert.equal(codeOf(thrown), 'TERMINAL');
-      return thrown.message.startsWith('The template of time gave no time');
+      return thrown.message.startsWith('The template of time did not yield a time');
     });
     assert.equal(server.requests.length, 0);
   });
@@ -203,7 +203,7 @@ describe('grafana', () => {
     const options = { dashboardUID: 'd', panelId: '{{ change.name }}' };
     const { sink } = await connectedSink(t, grafana, (url) => ({ url, token: 'T', ...options }));
     await assert.rejects(sink.deliver(deployment, testContext()), {
-      message: 'The template of panelId gave no number',
+      message: 'The template of panelId did not yield a number',
     });
   });
 
@@ -242,10 +242,10 @@ describe('grafana', () => {
     [{ token: 'T' }, /^url: /],
     [{ url: 'https://g.example' }, /^token: /],
     [{ url: 'https://g.example/api/annotations', token: 'T' }, /^url: must be Grafana's own URL, without/],
-    [{ url: 'https://g.example', token: 'T', what: 'x' }, /^what: belongs to format = "graphite"/],
+    [{ url: 'https://g.example', token: 'T', what: 'x' }, /^what: applies to format = "graphite" only/],
     [
       { url: 'https://g.example', token: 'T', format: 'graphite', text: 'x' },
-      /^text: belongs to format = "annotation"/,
+      /^text: applies to format = "annotation" only/,
     ],
     [{ url: 'https://g.example', token: 'T', panelId: 2 }, /^dashboardUID: is missing: panelId needs it/],
     [{ url: 'https://g.example', token: 'T', tags: ['{{ chagne }}'] }, /^tags\.0: must be a Liquid template/],

@@ -8,10 +8,10 @@ import { options } from './options.ts';
 
 export default defineSink({
   name: 'grafana',
-  summary: 'Writes each change as an annotation into Grafana.',
+  summary: 'Writes each change to Grafana as an annotation.',
   description: [
-    'An annotation appears in every dashboard that asks for its tags, or in the one that is named. Texts are templates; see [templates](../templates.md). The time is that of the change, however late it is delivered.',
-    'It counts as delivered when Grafana answers 2xx, and not with an HTML page, as a login before it does. Grafana takes the same annotation twice: a crash between its answer and our note of it can write one again.',
+    'An annotation appears in every dashboard that queries its tags, or in the one that is named. Texts are templates; see [templates](../templates.md). The time is that of the change, however late it is delivered.',
+    'A change counts as delivered when Grafana answers 2xx with anything but an HTML page, such as the login page of a proxy. Grafana does not deduplicate annotations: a crash between its answer and our record of it can write one twice.',
   ].join('\n\n'),
   options,
   examples: [

@@ -15,7 +15,7 @@ export const options = z
       .url({ protocol: /^https?$/, error: "must be Grafana's own https:// or http:// URL" })
       .refine(
         (url) => !url.includes('/api/annotations'),
-        "must be Grafana's own URL, without /api/annotations: format chooses it",
+        "must be Grafana's own URL, without /api/annotations: format chooses the path",
       )
       .describe("Grafana's own URL, without `/api/annotations`.")
       .meta({ example: 'https://grafana.example' }),
@@ -37,45 +37,45 @@ export const options = z
         '{{ change.action }}',
       ])
       .describe(
-        'Tags, each a template; one that yields nothing is left out. Cut, visibly, at the 100 characters that Grafana takes, of `key:value` each part.',
+        'Tags, each a template; one that yields nothing is left out. Each is visibly cut at the 100 characters that Grafana accepts; of `key:value`, each part is.',
       )
       .meta({ example: ['deploy', '{{ change.namespace }}'] }),
     text: template
       .optional()
-      .describe('Of an annotation: its text, a template. Without it, the headline of the change.')
+      .describe('For `annotation`: the text, a template. Default: the headline of the change.')
       .meta({ example: '{{ change.headline }}' }),
     time: template
       .optional()
       .describe(
-        'Of an annotation: when it begins, as RFC 3339 or in milliseconds since 1970, a template. Without it, when a Kubernetes Event last happened, and when any other change was seen.',
+        'For `annotation`: the start time, as RFC 3339 or in milliseconds since 1970, a template. Default: when a Kubernetes Event last happened, or when any other change was seen.',
       )
       .meta({ example: '{{ event.firstTimestamp }}' }),
     timeEnd: template
       .optional()
-      .describe('Of an annotation: when it ends, as `time`. Without it, it is a point in time.')
+      .describe('For `annotation`: the end time, as `time`. Default: none, the annotation is a point in time.')
       .meta({ example: '{{ event.lastTimestamp }}' }),
     dashboardUID: template
       .optional()
       .describe(
-        'Of an annotation: the dashboard, a template. Without it, the annotation is of the organisation and found by tags.',
+        'For `annotation`: the dashboard, a template. Default: none, the annotation belongs to the organisation and is found by tags.',
       )
       .meta({ example: 'jcIIG-07z' }),
     panelId: z
       .union([z.int(), template])
       .optional()
-      .describe('Of an annotation: the panel of that dashboard, a number or a template.')
+      .describe('For `annotation`: the panel of that dashboard, a number or a template.')
       .meta({ example: 2 }),
     what: template
       .optional()
-      .describe('Of the Graphite form: its title, a template. Without it, the headline of the change.')
+      .describe('For `graphite`: the title, a template. Default: the headline of the change.')
       .meta({ example: '{{ event.involvedObject.kind }} - {{ event.reason }}' }),
     data: template
       .optional()
-      .describe('Of the Graphite form: its text, a template. Without it, none.')
+      .describe('For `graphite`: the text, a template. Default: none.')
       .meta({ example: '{{ event.message }}' }),
     when: template
       .optional()
-      .describe('Of the Graphite form: when, as `time`. `""` for the time at which it arrives.')
+      .describe('For `graphite`: the time, as `time`. `""` for the time of arrival.')
       .meta({ example: '{{ event.firstTimestamp }}' }),
     ...reach,
   })
@@ -83,7 +83,7 @@ export const options = z
     const other = given.format === 'graphite' ? 'annotation' : 'graphite';
     for (const option of OF_FORMAT[other]) {
       if (given[option] === undefined) continue;
-      context.addIssue({ code: 'custom', message: `belongs to format = "${other}"`, path: [option] });
+      context.addIssue({ code: 'custom', message: `applies to format = "${other}" only`, path: [option] });
     }
     if (given.panelId !== undefined && given.dashboardUID === undefined) {
       context.addIssue({ code: 'custom', message: 'is missing: panelId needs it', path: ['dashboardUID'] });

@@ -11,13 +11,13 @@ const options = z.strictObject({
     .enum(['auto', 'json', 'pretty'])
     .default('auto')
     .describe(
-      '`json` is one object per line, `pretty` is text for people, `auto` is `pretty` on a terminal and else `json`.',
+      '`json` is one object per line, `pretty` is text for people, `auto` is `pretty` on a terminal and `json` otherwise.',
     )
     .meta({ example: 'json' }),
   level: z
     .enum(['info', 'debug'])
     .default('info')
-    .describe('`debug` adds a second entry with the whole manifest; of a deleted object, the last known one.')
+    .describe('`debug` adds a second entry with the whole manifest; for a deleted object, the last known one.')
     .meta({ example: 'debug' }),
 });
 
@@ -35,9 +35,9 @@ export default defineSink({
   name: 'log',
   summary: 'Writes one structured entry per change to stdout.',
   description: [
-    'An entry holds when the change was seen, its id (for `watchchain explain --change`), cluster, action, kind, apiVersion, key, uid, resourceVersion, the managers that made it (`by`) and the flags; ' +
-      'after `diff` also the headline, the changed fields, and as `diff` the text of what does not fit on a line. The headline of a Kubernetes Event is what it says.',
-    "It counts as delivered when the stream has taken it. The service's own log goes to stderr: stdout holds entries only.",
+    'An entry holds the time when the change was seen, its id (for `watchchain explain --change`), cluster, action, kind, apiVersion, key, uid, resourceVersion, the managers that made it (`by`) and the flags; ' +
+      'after `diff` also the headline, the changed fields, and in `diff` a unified diff of what does not fit on a line. The headline of a Kubernetes Event is its reason and message.',
+    "An entry counts as delivered when the stream has accepted it. The service's own log goes to stderr: stdout holds entries only.",
     'Control and bidirectional characters are shown as escapes, so that a name in the cluster cannot forge an entry or colour a terminal.',
   ].join('\n\n'),
   options,

@@ -5,38 +5,38 @@ import { options } from './options.ts';
 
 export default defineTransform({
   name: 'match',
-  summary: 'Lets through, or holds back, what matches all of its tests.',
+  summary: 'Passes changes that match all of its tests, or drops them.',
   description: [
-    'A change matches when every given test holds; a list means any of its members. A change that does not match halts, and the reason names the test and the value that failed it. With `drop = true` it is the other way round.',
-    'Patterns are regular expressions in RE2 syntax, found anywhere in the value unless anchored with `^` and `$`, case-sensitive unless they begin with `(?i)`; only the first 64 KiB of a value are looked at. What is absent matches no pattern. A deleted object is tested by its last known manifest.',
-    'Of a Kubernetes Event `labels`, `annotations`, `ownerKind` and `ownerName` are those of the object that it involves. They are tested last: where that object is not watched the cluster is asked for it, and only for what passed the other tests (see [Kubernetes Events](../events.md)).',
-    '`namespaceLabels` are those of the namespace of any change, and asked for in the same way.',
-    'Several `match` with `drop = true` hold back what matches any of them; what shall pass for either of two reasons needs two chains.',
+    'A change matches when every given test holds; a list matches if any of its members does. A change that does not match halts, and the reason names the test and the value that failed it. With `drop = true` it is the other way round.',
+    'Patterns are regular expressions in RE2 syntax. They match anywhere in the value unless anchored with `^` and `$`, are case-sensitive unless they begin with `(?i)`, and see only the first 64 KiB of a value. An absent value matches no pattern. A deleted object is tested by its last known manifest.',
+    'For a Kubernetes Event, `labels`, `annotations`, `ownerKind` and `ownerName` are those of the involved object. They are tested last: if that object is not watched, the cluster is asked for it, but only when all other tests hold (see [Kubernetes Events](../events.md)).',
+    '`namespaceLabels` are those of the namespace of any change. They are looked up in the same way.',
+    'Several `match` handlers with `drop = true` drop what matches any of them. To pass changes for either of two reasons, use two chains.',
   ].join('\n\n'),
   options,
   examples: [
     {
-      title: 'Only Events that say that a cluster upgrade begins',
+      title: 'Only Events that announce a cluster upgrade',
       toml: '[[handler]]\nname = "match"\ninvolvedKind = "Cluster"\nreason = "^ClusterIsUpdating$"\n',
     },
     {
-      title: 'What goes wrong with the pods of one deployment',
+      title: 'Warnings about the pods of one deployment',
       toml: '[[handler]]\nname = "match"\ninvolvedKind = "^Pod$"\ntype = "^Warning$"\nownerKind = "^Deployment$"\nownerName = "^web$"\n',
     },
     {
-      title: 'Whatever is in a namespace of the shop team, by its label',
+      title: 'Everything in the namespaces of the shop team, by label',
       toml: '[[handler]]\nname = "match"\nnamespaceLabels = { team = "^shop$" }\n',
     },
     {
-      title: 'Nothing of the system, in any of two places',
+      title: 'Nothing from system namespaces',
       toml: '[[handler]]\nname = "match"\nnamespace = ["^kube-", "^openshift-"]\ndrop = true\n',
     },
     {
-      title: 'Only new images and scaling, of what the shop team owns',
+      title: 'Only new images and scaling, for objects of the shop team',
       toml: '[[handler]]\nname = "match"\nlabels = { team = "^shop$" }\nchanged = ["spec.replicas", "spec.template.spec.containers[*].image"]\n',
     },
     {
-      title: 'Only Services that are open to the world',
+      title: 'Only Services that are exposed to the outside',
       toml: '[[handler]]\nname = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
     },
   ],

@@ -17,21 +17,21 @@ const actions = z.enum(['added', 'updated', 'deleted']);
 
 /** The tests that can be made on a change. */
 export const tests = z.strictObject({
-  kind: text('The kind, in any case of letters.', '^(Deployment|StatefulSet)$'),
+  kind: text('The kind, in any case.', '^(Deployment|StatefulSet)$'),
   apiVersion: text('Group and version, as in a manifest.', '^apps/'),
-  namespace: text('The namespace. What has none does not match.', '^team-'),
+  namespace: text('The namespace. An object without one does not match.', '^team-'),
   objectName: text('The name of the object.', '^web$'),
   labels: z
     .record(z.string(), patterns)
     .optional()
     .describe(
-      'Values of labels, each by its name; of a Kubernetes Event those of the object it is about. All of them must match.',
+      'Values of labels, by name; for a Kubernetes Event, those of the involved object. All of them must match.',
     )
     .meta({ example: { tier: '^web$' } }),
   annotations: z
     .record(z.string(), patterns)
     .optional()
-    .describe('Values of annotations, as `labels`.')
+    .describe('Values of annotations, like `labels`.')
     .meta({ example: { 'example.com/owner': '@shop$' } }),
   namespaceLabels: z
     .record(z.string(), patterns)
@@ -43,44 +43,44 @@ export const tests = z.strictObject({
   action: z
     .union([actions, z.array(actions).min(1)])
     .optional()
-    .describe('What happened: exactly one of these words, no pattern.')
+    .describe('What happened: exactly one of these words, not a pattern.')
     .meta({ example: ['added', 'deleted'] }),
   changed: z
     .union([fieldPath, z.array(fieldPath).min(1)])
     .optional()
     .describe(
-      'Paths of fields, with `*` and `**`, as `diff` shows and takes them: an update matches when at least one such field, or one in it, differs. It needs no `diff` before it, and what `diff` keeps quiet about counts too.',
+      'Field paths, with `*` and `**`, as in `diff`: an update matches when at least one of these fields, or a field below it, differs. It needs no `diff` before it, and fields that are quiet in `diff` count too.',
     )
     .meta({ example: ['spec.replicas', 'spec.template.spec.containers[*].image'] }),
   field: byFieldPath
     .optional()
     .describe(
-      'Values of fields, each by its path; what has a name goes by it, `containers[web]`, not `containers[0]`. All paths must match, each with any value that it leads to; a number or boolean matches as it is written, a list or table as JSON.',
+      'Values of fields, by path. List items that have a name go by it: `containers[web]`, not `containers[0]`. All paths must match, each with any value that it leads to. A number or boolean matches as it is written, a list or table as JSON.',
     )
     .meta({ example: { 'spec.type': '^LoadBalancer$' } }),
-  involvedKind: text('Of a Kubernetes Event: the kind of the object it is about, in any case of letters.', '^Pod$'),
-  involvedName: text('Of a Kubernetes Event: the name of the object it is about.', '^web-'),
-  involvedNamespace: text('Of a Kubernetes Event: the namespace of the object it is about.', '^shop$'),
+  involvedKind: text('For Kubernetes Events: the kind of the involved object, in any case.', '^Pod$'),
+  involvedName: text('For Kubernetes Events: the name of the involved object.', '^web-'),
+  involvedNamespace: text('For Kubernetes Events: the namespace of the involved object.', '^shop$'),
   involvedApiVersion: text(
-    'Of a Kubernetes Event: group and version of the object it is about, as in a manifest.',
+    'For Kubernetes Events: group and version of the involved object, as in a manifest.',
     '^apps/',
   ),
   ownerKind: text(
-    'The kind of the top owner, pod -> replica set -> deployment, in any case of letters; what nobody owns is its own. Of a Kubernetes Event that of the object it is about.',
+    'The kind of the top owner, pod -> replica set -> deployment, in any case; an object without an owner is its own. For a Kubernetes Event, that of the involved object.',
     '^Deployment$',
   ),
   ownerName: text('The name of the top owner.', '^web$'),
-  reason: text('Of a Kubernetes Event: the reason.', '^(BackOff|Failed)$'),
-  type: text('Of a Kubernetes Event: `Normal` or `Warning`.', '^Warning$'),
-  component: text('Of a Kubernetes Event: the component that reported it.', '^kubelet$'),
-  host: text('Of a Kubernetes Event: the host that reported it.', '^node-1$'),
+  reason: text('For Kubernetes Events: the reason.', '^(BackOff|Failed)$'),
+  type: text('For Kubernetes Events: `Normal` or `Warning`.', '^Warning$'),
+  component: text('For Kubernetes Events: the component that reported it.', '^kubelet$'),
+  host: text('For Kubernetes Events: the host that reported it.', '^node-1$'),
   minCount: z
     .int()
     .min(1)
     .optional()
-    .describe('Of a Kubernetes Event: how often it has happened, at least; see `repeats` of the resource.')
+    .describe('For Kubernetes Events: the minimum number of occurrences; see `repeats` of the resource.')
     .meta({ example: 3 }),
-  message: text('Of a Kubernetes Event: the message.', '(?i)out of memory'),
+  message: text('For Kubernetes Events: the message.', '(?i)out of memory'),
 });
 
 /** The tests of a configuration, as parsed by the schema. */
@@ -89,11 +89,13 @@ export type Tests = z.output<typeof tests>;
 /** All tests, of which at least one must be given, and how they are combined. */
 export const options = tests
   .extend({
-    drop: z.boolean().default(false).describe('Hold back what matches, and let the rest pass.').meta({ example: true }),
+    drop: z.boolean().default(false).describe('Drop what matches, and pass the rest.').meta({ example: true }),
     absentIsEmpty: z
       .boolean()
       .default(false)
-      .describe('What is absent is compared as the empty text; not so labels and annotations, which must be there.')
+      .describe(
+        'Treat an absent value as an empty string. This does not apply to labels and annotations, which must be present.',
+      )
       .meta({ example: true }),
   })
   .superRefine((given, context) => {

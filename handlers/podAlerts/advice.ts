@@ -2,28 +2,28 @@
 import type { Problem } from './problem.ts';
 
 const HINTS: Readonly<Record<string, string>> = {
-  CrashLoopBackOff: 'The container ends again and again: its log says why.',
-  ImagePullBackOff: 'The image cannot be pulled: look at its name, its tag, and the pull secret.',
-  ErrImagePull: 'The image cannot be pulled: look at its name, its tag, and the pull secret.',
-  InvalidImageName: 'The name of the image is not one: look at its spelling.',
+  CrashLoopBackOff: 'The container keeps exiting: see its log.',
+  ImagePullBackOff: 'The image cannot be pulled: check its name, its tag, and the pull secret.',
+  ErrImagePull: 'The image cannot be pulled: check its name, its tag, and the pull secret.',
+  InvalidImageName: 'The image name is invalid: check its spelling.',
   OOMKilled: 'It took more memory than its limit, or than the node has: look at resources.limits.memory.',
-  CreateContainerConfigError: 'A ConfigMap, a Secret or a key of one that it needs is missing.',
-  CreateContainerError: 'The runtime cannot make the container: look at its command, mounts and security context.',
-  RunContainerError: 'The runtime cannot start the container: look at its command and mounts.',
-  Evicted: 'The node ran short of memory, disk or process ids: look at its conditions and at the requests of its pods.',
+  CreateContainerConfigError: 'A ConfigMap or Secret that it needs, or a key in one, is missing.',
+  CreateContainerError: 'The runtime cannot create the container: check its command, mounts and security context.',
+  RunContainerError: 'The runtime cannot start the container: check its command and mounts.',
+  Evicted: 'The node ran short of memory, disk or process ids: check its conditions and the requests of its pods.',
   Unschedulable:
-    'No node takes the pod: look at its requests, node selector, affinity and tolerations, and at the room there is.',
-  Pending: 'The pod does not start: its Events say what it waits for.',
-  FailedMount: 'A volume cannot be mounted: look at the ConfigMap, Secret or claim that it names.',
-  FailedAttachVolume: 'A volume cannot be attached: another node may hold it.',
-  FailedCreatePodSandBox: 'The network of the pod cannot be set up: look at the CNI plug-in of the node.',
+    'No node fits the pod: check its requests, node selector, affinity and tolerations, and the free capacity.',
+  Pending: 'The pod does not start: its Events say what it is waiting for.',
+  FailedMount: 'A volume cannot be mounted: check the ConfigMap, Secret or claim that it names.',
+  FailedAttachVolume: 'A volume cannot be attached: another node may still be using it.',
+  FailedCreatePodSandBox: 'The network of the pod cannot be set up: check the CNI plug-in of the node.',
   LivenessProbeFailed:
-    'The kubelet ends the container, as its liveness probe fails: it hangs, or the probe is too strict.',
-  StartupProbeFailed: 'The kubelet ends the container, as it does not start in time: look at startupProbe.',
-  Restarts: 'It restarts often, and comes back each time.',
-  BackoffLimitExceeded: 'The job tried as often as its backoffLimit says and starts no more pods: their logs say why.',
-  NodeNotReady: 'The kubelet says that the node cannot run pods: look at its conditions.',
-  NodeUnreachable: 'The kubelet does not answer: the node is off, or cut off.',
+    'The kubelet kills the container because its liveness probe fails: it hangs, or the probe is too strict.',
+  StartupProbeFailed: 'The kubelet kills the container because it does not start in time: check startupProbe.',
+  Restarts: 'It restarts often, and recovers each time.',
+  BackoffLimitExceeded: 'The job has reached its backoffLimit and starts no more pods: see their logs.',
+  NodeNotReady: 'The kubelet reports that the node cannot run pods: check its conditions.',
+  NodeUnreachable: 'The kubelet does not respond: the node is down or unreachable.',
 };
 
 /** @param pod `namespace/name` of the pod or job, or the name of a node */

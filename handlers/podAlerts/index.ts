@@ -19,23 +19,24 @@ type Kept = { readonly [field: string]: Json | undefined };
 
 export default defineStateful<typeof options, Kept>({
   name: 'podAlerts',
-  summary: 'Tells of pods that crash, do not start or restart too often: once per workload, and again when it is over.',
+  summary:
+    'Alerts on pods that crash, do not start or restart too often: once per workload, and again when it is over.',
   description: [
-    'Changes of pods go in, and of nodes, jobs and Kubernetes Events where the chain watches them; alerts come out. An alert is the change that led to it, with a note `alert` that the sinks show: workload, pod, container, node, image, reason, exit code and signal, restarts, since when, the last Events of the pod, the end of the log, and what was changed before, with who did it. Everything else halts, each with its reason. It needs no option.',
-    'Told are `CrashLoopBackOff`, `ImagePullBackOff` and whatever else a container waits for in vain, `OOMKilled`, a pod that has failed, was evicted, is not scheduled for a minute or is pending for `pendingFor`, of every container, init containers too; `restarts` restarts within `window`; from Events volumes that cannot be mounted, pod networks that cannot be set up, and containers that a liveness or startup probe ends; nodes that are not ready; and jobs that give up. Not told is what is expected: pods that complete, are deleted, scaled down, drained or preempted, and what fails on a node that is told as not ready.',
-    'Pods are grouped by what people deploy: the Deployment behind a ReplicaSet, the CronJob behind a Job. Of a workload there is one alert at a time, however many of its pods fail; it is told when it begins, when a warning becomes a failure, every `remindAfter`, and when no pod of it has failed for `holdDown`. `change.notes.alert.fingerprint` is the same in all of these.',
-    'The annotation `watchchain/mute` on a pod, or on a workload that is watched, holds alerts back: `"true"`, or a time until which. What still fails then is told then. The history that alerts quote is of the kinds that any chain watches; a chain of its own for it may end without a sink. See [pods](../pods.md).',
+    'Changes of pods go in, and of nodes, jobs and Kubernetes Events if the chain watches them; alerts come out. An alert is the change that led to it, with a note `alert` that the sinks show: workload, pod, container, node, image, reason, exit code and signal, restarts, start time, the last Events of the pod, the end of the log, and what was changed before, and by whom. Everything else halts, each with its reason. No option is required.',
+    'It reports, for every container, init containers too: `CrashLoopBackOff`, `ImagePullBackOff` and any other waiting state that does not resolve, `OOMKilled`, and `restarts` restarts within `window`. It reports pods that have failed, were evicted, are not scheduled for a minute or are pending for `pendingFor`; from Events, volumes that cannot be mounted, pod networks that cannot be set up, and containers that a liveness or startup probe kills; nodes that are not ready; and jobs that fail. It does not report what is expected: pods that complete, are deleted, scaled down, drained or preempted, and what fails on a node that is itself reported as not ready.',
+    'Pods are grouped by what people deploy: the Deployment behind a ReplicaSet, the CronJob behind a Job. A workload has one alert at a time, however many of its pods fail. The alert is sent when it begins, when a warning becomes a failure, every `remindAfter`, and when none of its pods has failed for `holdDown`. `change.notes.alert.fingerprint` is the same in all of these.',
+    'The annotation `watchchain/mute` on a pod, or on a watched workload, mutes alerts: `"true"`, or the time until which to mute. What still fails at that time is reported then. The recent changes in an alert come from the kinds that any chain watches; a chain that only provides them may have no sink. See [pods](../pods.md).',
   ].join('\n\n'),
   options,
   needs: ['status'],
   examples: [
-    { title: 'All that it can tell, without any option', toml: '[[handler]]\nname = "podAlerts"\n' },
+    { title: 'Everything it can report, without any option', toml: '[[handler]]\nname = "podAlerts"\n' },
     {
-      title: 'Told sooner, and nothing of sandboxes',
+      title: 'Sooner, and without sandbox namespaces',
       toml: '[[handler]]\nname = "podAlerts"\nrestarts = 3\nwindow = "15m"\npendingFor = "2m"\n\n[[handler.mute]]\nnamespace = "^sandbox-"\n',
     },
     {
-      title: "As OpenShift's Pod Watcher counted",
+      title: "Counting like OpenShift's Pod Watcher",
       toml: '[[handler]]\nname = "podAlerts"\nrestarts = 5\nwindow = "4h"\n',
     },
   ],

@@ -109,7 +109,7 @@ describe('a job that gives up', () => {
     const late = new Rig();
     late.held.set('Job/shop/import', jobOf('import', 'BackoffLimitExceeded'));
     await late.show({ ...jobOf('import', 'BackoffLimitExceeded'), spec: { ttlSecondsAfterFinished: 60 } });
-    assert.deepEqual([late.told(), late.halts], [[], ['the job does not give up with this change']]);
+    assert.deepEqual([late.told(), late.halts], [[], ['the job does not fail with this change']]);
   });
 
   test('holds its tongue where its annotation says so', async () => {

@@ -13,16 +13,16 @@ const muteRule = z
     ownerKind: text('The kind of the workload.', '^Job$'),
     owner: text('The name of the workload.', '^batch-'),
     pod: text('The name of the pod.', '^debug-'),
-    container: text("The name of the container; empty for what is the pod's own problem.", '^istio-proxy$'),
+    container: text('The name of the container; empty for a problem of the pod itself.', '^istio-proxy$'),
     reason: text('The reason.', '^ImagePullBackOff$'),
     image: text('The image of the container.', '^registry\\.example/experiments/'),
     until: z.iso
       .datetime({ offset: true, error: 'must be a time such as "2026-12-01T08:00:00Z"' })
       .optional()
-      .describe('Until when, RFC 3339. Without it: always.')
+      .describe('The time until which to mute, RFC 3339. Default: always.')
       .meta({ example: '2026-12-01T08:00:00Z' }),
   })
-  .refine((rule) => Object.keys(rule).some((key) => key !== 'until'), 'must say what is muted, such as `namespace`');
+  .refine((rule) => Object.keys(rule).some((key) => key !== 'until'), 'must say what to mute, such as `namespace`');
 
 export const options = z.strictObject({
   restarts: z
@@ -30,25 +30,25 @@ export const options = z.strictObject({
     .min(1)
     .default(5)
     .describe(
-      'So many restarts of one container of one pod within `window` are a warning; a count that jumps by three counts as three.',
+      'This many restarts of one container of one pod within `window` are a warning; a count that jumps by three counts as three.',
     )
     .meta({ example: 3 }),
   window: durationFrom('1s').default('1h').describe('How long a restart counts.').meta({ example: '4h' }),
   pendingFor: duration
     .default('5m')
     .describe(
-      'A pod that is pending for longer is a failure; one that no node takes is told after a minute at the latest. A new node has so long to become ready.',
+      'A pod that is pending for longer is a failure; one that fits no node is reported after a minute at the latest. A new node has this long to become ready.',
     )
     .meta({ example: '15m' }),
   holdDown: duration
     .default('30s')
     .describe(
-      'Nothing of the workload fails for so long before it is told as resolved; doubled, up to 64 times, each time that it failed again within an hour.',
+      'The workload must be free of failures for this long to be reported as resolved; doubled, up to 64 times, each time it fails again within an hour.',
     )
     .meta({ example: '2m' }),
   remindAfter: duration
     .default('4h')
-    .describe('What still fails is told again after so long; `"0s"` never.')
+    .describe('What still fails is reported again after this long; `"0s"`: never.')
     .meta({ example: '1h' }),
   logLines: z
     .int()
@@ -56,7 +56,7 @@ export const options = z.strictObject({
     .max(200)
     .default(20)
     .describe(
-      'How many lines of the log of the container that ended an alert carries, where that may be read. 0: none, and it is not asked for.',
+      "How many lines of the failed container's log an alert carries, if the log may be read. 0: none, and it is not requested.",
     )
     .meta({ example: 50 }),
   events: z
@@ -64,7 +64,7 @@ export const options = z.strictObject({
     .min(0)
     .max(20)
     .default(5)
-    .describe('How many of the last Events of the pod an alert carries, where they may be listed.')
+    .describe('How many of the last Events of the pod an alert carries, if they may be listed.')
     .meta({ example: 0 }),
   lastChanges: z
     .int()
@@ -72,13 +72,13 @@ export const options = z.strictObject({
     .max(20)
     .default(3)
     .describe(
-      'How many changes of the workload, and of the ConfigMaps and Secrets that its pods name, an alert carries: of the last 24 hours, as far as some chain watches them.',
+      'How many changes of the workload, and of the ConfigMaps and Secrets that its pods use, an alert carries: those of the last 24 hours, as far as a chain watches these objects.',
     )
     .meta({ example: 5 }),
   mute: z
     .array(muteRule)
     .default([])
-    .describe('What is not told: tables whose patterns (RE2) all have to match, each until a time if it names one.')
+    .describe('What to mute: tables whose patterns (RE2) must all match, each until a time if it names one.')
     .meta({ example: [{ namespace: '^sandbox-' }, { owner: '^importer$', until: '2026-12-01T08:00:00Z' }] }),
 });
 

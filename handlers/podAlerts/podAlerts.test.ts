@@ -499,7 +499,7 @@ describe('what keeps a pod from running', () => {
     const rig = new Rig();
     await running(rig);
     await rig.show(event('FailedMount', 'configmap "web" not found', 4));
-    assert.equal(rig.halts.at(-1), 'the pod of the Event is ready by now');
+    assert.equal(rig.halts.at(-1), 'the pod of the Event is ready now');
     assert.deepEqual(rig.told(), []);
   });
 
@@ -541,7 +541,7 @@ describe('what keeps a pod from running', () => {
     // OpenShift's node configuration, which is not a node.
     await rig.show({ apiVersion: 'config.openshift.io/v1', kind: 'Node', metadata: { name: 'cluster' } });
     assert.deepEqual(rig.halts.slice(-3), [
-      'the Event tells of no failing pod',
+      'the Event does not report a failing pod',
       'a Deployment is neither a pod, nor an Event of one, nor a node or a job',
       'a Node is neither a pod, nor an Event of one, nor a node or a job',
     ]);
@@ -1134,7 +1134,7 @@ describe('muting', () => {
   });
 
   test('a rule without any pattern, a time that is none, and a window of nothing are refused', () => {
-    assert.match(problemsOf(podAlerts, { mute: [{ until: '2026-12-01T00:00:00Z' }] }).join(), /must say what is muted/);
+    assert.match(problemsOf(podAlerts, { mute: [{ until: '2026-12-01T00:00:00Z' }] }).join(), /must say what to mute/);
     assert.match(problemsOf(podAlerts, { mute: [{ owner: 'web', until: 'monday' }] }).join(), /must be a time such as/);
     assert.match(problemsOf(podAlerts, { restarts: 0, mute: [{ owner: '(' }] }).join(), /restarts:.*RE2/);
     assert.match(problemsOf(podAlerts, { window: '0s' }).join(), /must be at least "1s"/);

@@ -65,7 +65,7 @@ test('slack: title, colour and text', async () => {
     '  2025-12-31 23:58:00Z deployment shop/web updated: image web 1.0 -> 1.1, by kubectl-set',
     '  BackOff x4: Back-off restarting',
     '  previous true of web',
-    'The container ends again and again: its log says why.',
+    'The container keeps exiting: see its log.',
   ]) {
     assert.ok(lines.includes(line), `${line} in\n${text}`);
   }

@@ -33,9 +33,9 @@ export async function ownerBehind(
     case 'Pod':
       return matters(change, options) ? ownerBehindPod(change) : halt('nothing is wrong with the pod');
     case 'Node':
-      return nodeMatters(change, options) ? ownerOfNode(change) : halt('the node stays as it was');
+      return nodeMatters(change, options) ? ownerOfNode(change) : halt('the condition of the node is unchanged');
     case 'Job':
-      return jobMatters(change) ? ownerOfJob(change) : halt('the job does not give up with this change');
+      return jobMatters(change) ? ownerOfJob(change) : halt('the job does not fail with this change');
     case undefined:
       return halt(`a ${change.gvk.kind} is neither a pod, nor an Event of one, nor a node or a job`);
   }
@@ -49,12 +49,12 @@ function ownerBehindPod({ before, after, namespace, name }: Change): Owner {
 
 async function ownerBehindEvent(change: Change, evidence: Held): Promise<Owner | Halt> {
   const problem = problemToldBy(change);
-  if (problem === undefined) return halt('the Event tells of no failing pod');
+  if (problem === undefined) return halt('the Event does not report a failing pod');
   const pod = await podOf(change, evidence);
   if (isHalt(pod)) return pod;
   if (expectedEndOf(pod) !== undefined) return halt('the pod of the Event is gone');
   const isPast = problem.container === '' && isReady(pod);
-  return isPast ? halt('the pod of the Event is ready by now') : ownerOfPod(pod);
+  return isPast ? halt('the pod of the Event is ready now') : ownerOfPod(pod);
 }
 
 type Held = Pick<HandlerContext['evidence'], 'held'>;

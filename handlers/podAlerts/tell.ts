@@ -92,7 +92,9 @@ async function tell(
 }
 
 function quietReason({ recoveredAt, lead }: AlertState): string {
-  return recoveredAt === undefined ? `${lead.reason} was told already` : 'it may have recovered: waits for holdDown';
+  return recoveredAt === undefined
+    ? `${lead.reason} was already reported`
+    : 'it may have recovered: waiting for holdDown';
 }
 
 /** The change's own manifest, or that of the pod in the baseline. */
@@ -128,7 +130,7 @@ async function deadNode({ node }: AlertState, owner: Owner, evidence: Evidence):
   const held = await evidence.held('', 'nodes', node);
   const ready = held === undefined ? undefined : conditionOf(held, 'Ready');
   if (ready === undefined || ready.status === 'True') return undefined;
-  return { reason: `node ${node} is not ready, which is told by itself`, until: undefined };
+  return { reason: `node ${node} is not ready, which has an alert of its own`, until: undefined };
 }
 
 /** Plurals of the kinds that own pods and may carry the annotation. */

@@ -23,11 +23,11 @@ const options = z.strictObject({
   path: z
     .array(filePath)
     .default([])
-    .describe('Folders where it is looked for, before those of `PYTHONPATH`; relative to the configuration.')
+    .describe('Folders to search for it, before those of `PYTHONPATH`; relative to the configuration.')
     .meta({ example: ['plugins'] }),
   section: texts
     .default({})
-    .describe('What the plug-in gets as its `config`: texts, as in its section of an ini file.')
+    .describe('The `config` that the plug-in gets: strings, as in its section of an ini file.')
     .meta({ example: { dns_server: '10.0.0.10' } }),
   watcher: texts
     .default({})
@@ -41,30 +41,32 @@ const options = z.strictObject({
     .meta({ example: 'python3.11' }),
   cwd: filePath
     .default('.')
-    .describe('The folder that it is started in; the default is that of the configuration file.')
+    .describe("The working directory; the default is the configuration file's folder.")
     .meta({ example: 'plugins' }),
   timeout: durationFrom('1ms')
     .default('30s')
-    .describe('For one change. A plug-in that takes longer is ended, and started again for the next one.')
+    .describe(
+      'Time limit for one change. A plug-in that takes longer is killed, and started again for the next change.',
+    )
     .meta({ example: '5s' }),
   env: texts
     .default({})
-    .describe('All of its environment beside `PATH` and `PYTHONPATH`, unless it inherits ours.')
+    .describe('Its whole environment apart from `PATH` and `PYTHONPATH`, unless it inherits ours.')
     .meta({ example: { API_TOKEN: '${API_TOKEN}' } }),
   inheritEnv: z
     .boolean()
     .default(false)
-    .describe('Whether it gets the environment of the service, secrets included.')
+    .describe("Whether it inherits the service's environment, secrets included.")
     .meta({ example: true }),
 });
 
 export default defineTransform({
   name: 'python',
-  summary: "Runs a plug-in of the Event Controller as it is: Python's handle_event(watcher, event, config).",
+  summary: 'Runs a plug-in of the Event Controller unchanged: a Python function handle_event(watcher, event, config).',
   description: [
-    'Off unless the service is started with `--enable-exec`, but for configurations of the Event Controller itself. Needs Python 3, and nothing beside its standard library.',
-    'The plug-in gets `{type: "ADDED" | "MODIFIED" | "DELETED", object: {...}}` and returns `(message, level)`, at once or as a coroutine, which goes to the service\'s own log; `handle_event(event)` and `handle_event(event, config)` work, too. Every change passes on, with `change.notes.answers` holding what it said.',
-    'One that throws or returns anything else is a failed attempt. One that takes too long, or ends, fails what it was asked, delays only its own chain, and is started again: after 0.5 s, then twice as long each time up to 30 s. What it prints goes to the log.',
+    'Disabled unless the service is started with `--enable-exec`, except for configurations of the Event Controller itself. Requires Python 3 and only its standard library.',
+    'The plug-in gets `{type: "ADDED" | "MODIFIED" | "DELETED", object: {...}}` and returns `(message, level)`, directly or as a coroutine; the message goes to the service\'s own log. `handle_event(event)` and `handle_event(event, config)` work too. Every change passes, with the answer in `change.notes.answers`.',
+    'An exception or any other return value is a failed attempt. If the plug-in takes too long or exits, its pending changes fail, only its own chain is delayed, and it is restarted: after 0.5 s, then twice as long each time up to 30 s. Its output goes to the log.',
   ].join('\n\n'),
   options,
   runsPrograms: true,

@@ -16,44 +16,44 @@ const options = tests
       .enum(['hold', 'halt'])
       .default('hold')
       .describe(
-        '`"hold"`: told when the quiet is over. `"halt"`: not told, but for the end of an alert of `podAlerts`, without which it would stay open.',
+        '`"hold"`: changes are delivered when the quiet is over. `"halt"`: they are dropped, except for the end of a `podAlerts` alert, which would otherwise stay open.',
       )
       .meta({ example: 'halt' }),
-    on: tests.shape.action.describe('What happened, as `action` of `match`.').meta({ example: 'deleted' }),
+    on: tests.shape.action.describe('What happened, as `action` in `match`.').meta({ example: 'deleted' }),
   })
   .superRefine((given, context) => {
     const { from, until, daily, days, action } = given;
     const refuse = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
     if (Object.keys(given).every((key) => key === 'action' || key === 'timeZone'))
-      refuse('until', 'is missing: a quiet for everything needs from, until, daily or days');
+      refuse('until', 'is missing: a quiet without tests needs from, until, daily or days');
     if (from !== undefined && until !== undefined && Date.parse(from) >= Date.parse(until))
       refuse('until', 'must be later than from');
     if (action === 'hold' && until === undefined && daily === undefined && days === undefined)
       refuse(
         'until',
-        'is missing: what is held needs an end, by until, daily or days; action = "halt" mutes without one',
+        'is missing: held changes need an end, by until, daily or days; action = "halt" mutes without one',
       );
     if (given.timeZone !== undefined && daily === undefined && days === undefined)
-      refuse('timeZone', 'has a meaning for daily and days only');
+      refuse('timeZone', 'applies to daily and days only');
   });
 
 export default defineTransform({
   name: 'quiet',
-  summary: 'Holds or halts, for a time, what matches: a maintenance window, quiet hours, a mute.',
+  summary: 'Holds or halts matching changes for a time: a maintenance window, quiet hours, a mute.',
   description: [
-    'Usually written as `quiet = [{ ... }]` at the top of the file, for every chain, or in a chain: then it comes before all handlers. It has the tests of [`match`](match.md); all that are given must hold, and without one everything matches. `on` is what `match` calls `action`.',
-    'A change that is held waits in the store without using up a retry, later changes of its object wait behind it, and when the quiet is over it is told: together with others where the sink can. Each change that is held or halted says so in the log, in the metrics (`verdict="wait"` or `"halt"`) and in `watchchain explain --change`.',
+    'Usually written as `quiet = [{ ... }]` at the top of the file, for every chain, or in a chain: it then comes before all handlers. It takes the tests of [`match`](match.md); all given tests must hold, and without any, everything matches. `on` is what `match` calls `action`.',
+    'A held change waits in the store without using up a retry, and later changes of its object wait behind it. When the quiet is over it is delivered, together with others if the sink can do that. Each held or halted change shows in the log, in the metrics (`verdict="wait"` or `"halt"`) and in `watchchain explain --change`.',
   ].join('\n\n'),
   options,
   holdsWakeUps: true,
   asks: questionsOf,
   examples: [
     {
-      title: 'Nothing of the batch namespace at night; it is told in the morning',
+      title: 'Hold changes of the batch namespace until the morning',
       toml: '[[handler]]\nname = "quiet"\nnamespace = "^batch$"\ndaily = "22:00-06:00"\ntimeZone = "Europe/Zurich"\n',
     },
     {
-      title: 'A mute: deletions of pods are not told during a migration',
+      title: 'Mute deletions of pods during a migration',
       toml: '[[handler]]\nname = "quiet"\nkind = "^Pod$"\non = "deleted"\nuntil = "2030-01-31T18:00:00Z"\naction = "halt"\n',
     },
   ],

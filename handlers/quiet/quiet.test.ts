@@ -73,15 +73,15 @@ describe('quiet', () => {
 
   test('refuses what has no end, no meaning or no time', () => {
     for (const [given, problem] of [
-      [{}, /^until: is missing: a quiet for everything needs/],
-      [{ kind: '^Pod$' }, /^until: is missing: what is held needs an end/],
+      [{}, /^until: is missing: a quiet without tests needs/],
+      [{ kind: '^Pod$' }, /^until: is missing: held changes need an end/],
       [{ from: until, until }, /^until: must be later than from$/],
       [{ until: '2026-01-01' }, /^until: must be a time in quotes/],
       [{ daily: '22:00' }, /^daily: must be two different times of day/],
       [{ daily: '06:00-06:00' }, /^daily: must be two different times of day/],
       [{ days: ['monday'] }, /^days\.0: /],
       [{ daily: '22:00-06:00', timeZone: 'Zurich' }, /^timeZone: must be a time zone such as/],
-      [{ until, timeZone: 'UTC' }, /^timeZone: has a meaning for daily and days only$/],
+      [{ until, timeZone: 'UTC' }, /^timeZone: applies to daily and days only$/],
       [{ until, action: 'deleted' }, /^action: /],
     ] as const) {
       assert.match(problemsOf(quiet, given).join('\n'), problem, JSON.stringify(given));

@@ -29,21 +29,24 @@ const timeZone = z.string().superRefine((name, context) => {
 
 /** The part of the options that says when. */
 export const windowOptions = {
-  from: moment.optional().describe('Not before this time.').meta({ example: '2026-12-24T18:00:00Z' }),
-  until: moment.optional().describe('Not from this time on.').meta({ example: '2026-12-27T06:00:00Z' }),
+  from: moment.optional().describe('The start: quiet from this time on.').meta({ example: '2026-12-24T18:00:00Z' }),
+  until: moment
+    .optional()
+    .describe('The end: no longer quiet from this time on.')
+    .meta({ example: '2026-12-27T06:00:00Z' }),
   daily: hours
     .optional()
-    .describe('Every day at these hours, past midnight where the second is the earlier one.')
+    .describe('These hours every day, past midnight if the second time is earlier than the first.')
     .meta({ example: '22:00-06:00' }),
   days: z
     .array(z.enum(DAYS))
     .min(1)
     .optional()
-    .describe('On these days only; hours past midnight belong to the day on which they began.')
+    .describe('Only on these days; hours past midnight belong to the day on which they began.')
     .meta({ example: ['sat', 'sun'] }),
   timeZone: timeZone
     .optional()
-    .describe('Of `daily` and `days`, by its IANA name. Default: that of the machine, in the image UTC.')
+    .describe("IANA name of the time zone for `daily` and `days`. Default: the machine's, UTC in the image.")
     .meta({ example: 'Europe/Zurich' }),
 };
 

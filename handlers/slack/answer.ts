@@ -16,7 +16,7 @@ export function assertTaken(body: string, host: string): void {
   if (answer.toLowerCase() === 'ok' || answer === '' || isAgreement(answer)) return;
   if (!/^[a-z]+(?:_[a-z]+)+$/.test(answer)) {
     // Not quoted: a server in Slack's place may echo the request, and with it the URL.
-    throw new Error(`${host} answered 2xx, but not as Slack does: wanted "ok", got ${answer.length} characters`);
+    throw new Error(`${host} answered 2xx, but not as Slack does: expected "ok", got ${answer.length} characters`);
   }
   const message = `Slack (${host}) refused the message: ${answer}`;
   throw PASSING.has(answer) ? new Error(message) : new TerminalError(message);

@@ -219,7 +219,7 @@ describe('slack with a token', () => {
     await assert.rejects(limited.bot({}).deliver(upgrade('x'), context()), { code: 'DEFER', retryAfterMs: 7000 });
     const proxied = await workspace(t, () => ({ body: '<html>xoxb-c4nary</html>' }));
     await assert.rejects(proxied.bot({}).deliver(upgrade('x'), context()), {
-      message: /answered 2xx to chat\.postMessage, but not as Slack does: wanted \{"ok": true\}$/,
+      message: /answered 2xx to chat\.postMessage, but not as Slack does: expected \{"ok": true\}$/,
     });
   });
 });

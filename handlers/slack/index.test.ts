@@ -343,12 +343,12 @@ describe('slack: configuration', () => {
   const webhookURL = 'https://hooks.example/x';
   for (const [given, problem] of [
     [{}, /^webhookURL: is missing: the URL of an incoming webhook, or a token and a channel$/],
-    [{ webhookURL, token: 'x', channel: 'c' }, /^webhookURL: cannot stand beside token: leave one of them out$/],
-    [{ token: 'xoxb-1' }, /^channel: is missing: a token needs it$/],
-    [{ webhookURL, threadKey: 'x' }, /^threadKey: needs a token: a webhook has one channel/],
-    [{ token: 'x', channel: 'c', completionCondition: 'x' }, /^completionCondition: needs a threadKey/],
-    [{ token: 'x', channel: 'c', broadcastCondition: 'x' }, /^broadcastCondition: needs a threadKey/],
-    [{ token: 'x', channel: 'c', update: 'x', threadKey: 'y' }, /^update: cannot stand beside threadKey/],
+    [{ webhookURL, token: 'x', channel: 'c' }, /^webhookURL: cannot be combined with token: leave one of them out$/],
+    [{ token: 'xoxb-1' }, /^channel: is missing: a token requires it$/],
+    [{ webhookURL, threadKey: 'x' }, /^threadKey: requires a token: a webhook has one channel/],
+    [{ token: 'x', channel: 'c', completionCondition: 'x' }, /^completionCondition: requires a threadKey/],
+    [{ token: 'x', channel: 'c', broadcastCondition: 'x' }, /^broadcastCondition: requires a threadKey/],
+    [{ token: 'x', channel: 'c', update: 'x', threadKey: 'y' }, /^update: cannot be combined with threadKey/],
     [{ token: 'x', channel: '{{ chagne.name }}' }, /^channel: must be a Liquid template: unknown name "chagne"/],
     [{ webhookURL, fields: { A: '{{' } }, /^fields\.A: must be a Liquid template/],
     [{ webhookURL, completionEmoji: ':tada:' }, /^completionEmoji: must be the name of an emoji without colons/],

@@ -14,11 +14,11 @@ export default defineSink({
   name: 'slack',
   summary: 'Posts each change to a Slack channel, through an incoming webhook or as a bot.',
   description: [
-    "The title says what happened to which object. After `diff`, the text of an update has the headline and who did it in its first line, then a line per changed field, then the diff of what does not fit on a line; it is cut, visibly, at Slack's limit of 4,000 characters. Creations, deletions and updates without a diff have a title only, and a text where there is something to add: that the change happened while nothing was watching, or that the object was perhaps only no longer selected.",
-    'Nothing in an object can mention a channel, make a link or end the code block. The templates of `message` and `fields` can, in their own words: `<https://logs.example/{{ change.namespace }}|logs>`, `<!here>`, `<@U012AB3CD>`, `<!subteam^S012AB3CD>`. Slack notifies of mentions in `message` only.',
-    'As a bot, with a `token`, it also answers in threads (`threadKey`) and rewrites a message (`update`). Which message that is, it remembers for 30 days after the last one, over restarts. A message that was removed meanwhile is begun anew.',
-    'What comes faster than `messagesPerSecond` is told together: up to ten changes as they are, in one message; more as a list of every object by name. Threads and messages that are rewritten are told one by one.',
-    'A message counts as delivered when Slack has answered `ok`. Other servers with webhooks of this kind (Mattermost, Rocket.Chat) work too.',
+    "The title says what happened to which object. After `diff`, the text of an update has the headline and who did it in its first line, then a line per changed field, then the diff of what does not fit on a line; it is visibly cut at Slack's limit of 4,000 characters. Creations, deletions and updates without a diff have only a title, plus a text if there is something to add: that the change happened while nothing was watching, or that the object may only have left the selection.",
+    'No text from an object can mention a channel, create a link or end the code block. The templates of `message` and `fields` can, in their own text: `<https://logs.example/{{ change.namespace }}|logs>`, `<!here>`, `<@U012AB3CD>`, `<!subteam^S012AB3CD>`. Slack notifies only of mentions in `message`.',
+    'As a bot, with a `token`, it can also answer in threads (`threadKey`) and rewrite a message (`update`). It remembers which message that is for 30 days after the last message, across restarts. If the message was removed meanwhile, it posts a new one.',
+    'Changes that come faster than `messagesPerSecond` are sent together: up to ten in full, in one message; more as a list of every object by name. Threads and rewritten messages are sent one by one.',
+    'A message counts as delivered when Slack has answered `ok`. Other servers with this kind of webhook (Mattermost, Rocket.Chat) work too.',
   ].join('\n\n'),
   options,
   examples: [
@@ -31,7 +31,7 @@ export default defineSink({
       toml: '[[handler]]\nname = "slack"\nwebhookURL = "${file:/etc/secret/slack}"\nclusterName = "prod-eu"\ntimeout = "5s"\n',
     },
     {
-      title: 'A thread for each cluster upgrade, with a tick on it when it is done',
+      title: 'A thread for each cluster upgrade, with a check mark when it is done',
       toml: `[[handler]]
 name = "slack"
 token = "\${SLACK_TOKEN}"
@@ -42,11 +42,11 @@ completionCondition = "{% if event.reason == 'Upgraded' %}done{% endif %}"
 `,
     },
     {
-      title: 'To the channel of the team, as a label of the namespace names it',
+      title: "To the team's channel, named by a label of the namespace",
       toml: '[[handler]]\nname = "slack"\ntoken = "${SLACK_TOKEN}"\nchannel = "#{{ involved.namespaceLabels.team | default: \'ops\' }}"\n',
     },
     {
-      title: 'A mention where something is deleted, and a link to its dashboard',
+      title: 'A mention if something is deleted, and a link to its dashboard',
       toml: `[[handler]]
 name = "slack"
 webhookURL = "\${SLACK_WEBHOOK_URL}"
@@ -54,7 +54,7 @@ message = "{% if change.action == 'deleted' %}<!here> {% endif %}{{ change.headl
 `,
     },
     {
-      title: 'One message per Deployment, always as it is now',
+      title: 'One message per Deployment that always shows its latest change',
       toml: '[[handler]]\nname = "slack"\ntoken = "${SLACK_TOKEN}"\nchannel = "#deployments"\nupdate = "{{ change.key }}"\n',
     },
   ],

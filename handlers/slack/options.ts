@@ -12,29 +12,27 @@ export const options = z
       .url({ protocol: /^https?$/, error: 'must be the https:// or http:// URL of an incoming webhook' })
       .optional()
       .describe(
-        'URL of the incoming webhook: whoever has it can post, so it is never shown and is better kept outside the file. This or `token`.',
+        'URL of the incoming webhook. Anyone who has it can post, so it is never shown and is better kept outside the file. Required unless `token` is set.',
       )
       .meta({ example: '${SLACK_WEBHOOK_URL}' }),
     token: bearerToken
       .optional()
-      .describe(
-        'Token of a bot (`xoxb-...`) with the scope `chat:write`, and `reactions:write` for `completionCondition`.',
-      )
+      .describe('Bot token (`xoxb-...`) with the scope `chat:write`, and `reactions:write` for `completionCondition`.')
       .meta({ example: '${SLACK_TOKEN}' }),
     channel: template
       .optional()
-      .describe('With a token: the channel by id or name, a template. The bot must be in it.')
+      .describe('With a token: the channel by id or name, a template. The bot must be a member.')
       .meta({ example: '#{{ change.namespace }}' }),
     threadKey: template
       .optional()
       .describe(
-        'With a token, a template: messages with the same text here are one thread, the first of them its parent. Nothing: a message of its own.',
+        'With a token, a template: messages for which it yields the same text form one thread, with the first as parent. If it yields nothing, the message stands alone.',
       )
       .meta({ example: '{{ event.involvedObject.namespace }}/{{ event.involvedObject.name }}' }),
     completionCondition: template
       .optional()
       .describe(
-        'A template: when it yields anything, the message is the last of its thread; the parent gets the emoji, and what comes next begins another thread.',
+        'A template: when it yields anything, the message is the last of its thread. The parent gets the emoji, and the next message begins a new thread.',
       )
       .meta({ example: "{% if event.reason == 'Upgraded' %}done{% endif %}" }),
     completionEmoji: z
@@ -50,18 +48,18 @@ export const options = z
     update: template
       .optional()
       .describe(
-        'With a token, a template: the message with the same text here, in the same channel, is rewritten instead of followed by another. Nothing: a message of its own.',
+        'With a token, a template: the message in the same channel for which it yielded the same text is rewritten. If it yields nothing, the message stands alone.',
       )
       .meta({ example: '{{ change.kind }} {{ change.key }}' }),
     clusterName: z
       .string()
       .optional()
-      .describe('Footer of each message. Without it, the cluster\'s name; `""` for no footer.')
+      .describe('Footer of each message. Default: the cluster\'s name; `""` for no footer.')
       .meta({ example: 'prod-eu' }),
     message: template
       .optional()
       .describe(
-        'A template for the text. With one of this and the next five, the message is made of them and not of the difference.',
+        'A template for the text. If this or one of the next five is set, the message consists of them instead of the difference.',
       )
       .meta({ example: '{{ event.reason }}: {{ event.message }}' }),
     title: template.optional().describe('A template for the title.').meta({ example: '{{ change.headline }}' }),
@@ -71,7 +69,7 @@ export const options = z
       .meta({ example: "{% if event.type == 'Warning' %}danger{% else %}good{% endif %}" }),
     fields: templates
       .optional()
-      .describe('Templates by their title, shown below each other in this order.')
+      .describe('Templates by title, shown below each other in this order.')
       .meta({ example: { Namespace: '{{ change.namespace }}' } }),
     footer: template.optional().describe('A template for the footer.').meta({ example: '{{ change.cluster }}' }),
     authorName: template.optional().describe('A template for the author.').meta({ example: 'event-exporter' }),
@@ -79,13 +77,13 @@ export const options = z
     messagesPerSecond: reach.messagesPerSecond
       .default(1)
       .describe(
-        "Messages per second on average; Slack's own limit is 1 for a channel. What comes faster waits. `0` for no limit.",
+        "Messages per second on average; Slack's own limit is 1 per channel. Faster ones wait. `0` for no limit.",
       )
       .meta({ example: 0.5 }),
     apiURL: z
       .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
       .default('https://slack.com/api')
-      .describe('With a token: where the Web API is, for a proxy or a server of the same kind.')
+      .describe('With a token: URL of the Web API, for a proxy or a compatible server.')
       .meta({ example: 'https://slack-proxy.example/api' }),
   })
   .superRefine((given, context) => {
@@ -93,19 +91,19 @@ export const options = z
     if (given.webhookURL === undefined && given.token === undefined)
       refuse('webhookURL', 'is missing: the URL of an incoming webhook, or a token and a channel');
     if (given.webhookURL !== undefined && given.token !== undefined)
-      refuse('webhookURL', 'cannot stand beside token: leave one of them out');
-    if (given.token !== undefined && given.channel === undefined) refuse('channel', 'is missing: a token needs it');
+      refuse('webhookURL', 'cannot be combined with token: leave one of them out');
+    if (given.token !== undefined && given.channel === undefined) refuse('channel', 'is missing: a token requires it');
     if (given.token === undefined && given.webhookURL !== undefined) {
       for (const name of NEEDS_TOKEN)
         if (given[name] !== undefined)
-          refuse(name, 'needs a token: a webhook has one channel, and its answers name no message');
+          refuse(name, 'requires a token: a webhook has one channel, and its answers identify no message');
     }
     if (given.completionCondition !== undefined && given.threadKey === undefined)
-      refuse('completionCondition', 'needs a threadKey: it says when that thread is complete');
+      refuse('completionCondition', 'requires a threadKey: it says when that thread is complete');
     if (given.broadcastCondition !== undefined && given.threadKey === undefined)
-      refuse('broadcastCondition', 'needs a threadKey: it says which of its answers the channel sees');
+      refuse('broadcastCondition', 'requires a threadKey: it says which of its answers the channel sees');
     if (given.update !== undefined && given.threadKey !== undefined)
-      refuse('update', 'cannot stand beside threadKey: a message is rewritten or answered');
+      refuse('update', 'cannot be combined with threadKey: a message is either rewritten or answered');
   });
 
 export type Options = z.output<typeof options>;

@@ -56,13 +56,13 @@ const PASSING: ReadonlySet<string> = new Set([
 const REMEDIES: Readonly<Record<string, string>> = {
   invalid_auth: 'check the token',
   not_authed: 'check the token',
-  token_revoked: 'make another token',
-  token_expired: 'make another token',
-  account_inactive: 'make another token',
+  token_revoked: 'create another token',
+  token_expired: 'create another token',
+  account_inactive: 'create another token',
   missing_scope: 'give the bot chat:write, and reactions:write for a completion',
   not_in_channel: 'invite the bot to the channel',
   channel_not_found: 'check the channel, and invite the bot if it is private',
-  is_archived: 'name a channel that is in use',
+  is_archived: 'choose a channel that is not archived',
   invalid_name: 'check completionEmoji',
 };
 /** Errors of the token itself, for any request: not of a channel, which may be one of several, or of a single method's scope. */
@@ -142,7 +142,7 @@ function assertOk({ body, headers }: ReceiverResponse, method: Method, host: str
   const code = answer?.['error'];
   // Nothing else is quoted: a server in Slack's place may echo the request.
   if (typeof code !== 'string' || !/^\w{1,60}$/.test(code))
-    throw new Error(`${host} answered 2xx to ${method}, but not as Slack does: wanted {"ok": true}`);
+    throw new Error(`${host} answered 2xx to ${method}, but not as Slack does: expected {"ok": true}`);
   const remedy = REMEDIES[code];
   const message = `Slack (${host}) refused ${method}: ${code}${remedy === undefined ? '' : `; ${remedy}`}`;
   if (LIMITED.has(code)) {

@@ -221,7 +221,7 @@ describe('teams', () => {
     const { sink, server } = await connected(t, { layout: { text: '{{ change.after.data.text }}' } });
     await assert.rejects(sink.deliver(changeOf({ after: configMap('x'.repeat(30_000)) }), testContext()), {
       code: 'TERMINAL',
-      message: /a message of 300\d\d bytes, and Teams takes 27648: shorten it/,
+      message: /a message of 300\d\d bytes, and Teams accepts 27648: shorten it/,
     });
     assert.equal(server.requests.length, 0);
   });

@@ -16,18 +16,18 @@ const options = z.strictObject({
   webhookURL: z
     .url({ protocol: /^https?$/, error: 'must be the https:// or http:// URL of a Workflows webhook' })
     .describe(
-      'URL of the workflow "Post to a channel when a webhook request is received": whoever has it can post, so it is never shown and is better kept outside the file.',
+      'URL of the workflow "Post to a channel when a webhook request is received": anyone who has it can post, so it is never shown and is better kept outside the file.',
     )
     .meta({ example: '${TEAMS_WEBHOOK_URL}' }),
   clusterName: z
     .string()
     .optional()
-    .describe('Shown in each message. Without it, the cluster\'s name; `""` for none.')
+    .describe('Shown in each message. Default: the cluster\'s name; `""` for none.')
     .meta({ example: 'prod-eu' }),
   layout: layout
     .optional()
     .describe(
-      'A card of your own: a table whose texts are templates (see docs/templates.md), with `type = "AdaptiveCard"`. One without that type is sent as the whole body.',
+      'A card of your own: a table whose strings are templates (see docs/templates.md), with `type = "AdaptiveCard"`. Without that type, the table is sent as the whole body.',
     )
     .meta({
       example: { type: 'AdaptiveCard', version: '1.4', body: [{ type: 'TextBlock', text: '{{ change.headline }}' }] },
@@ -36,7 +36,7 @@ const options = z.strictObject({
   messagesPerSecond: reach.messagesPerSecond
     .default(1)
     .describe(
-      'Messages per second on average; Teams takes 60 in 30 seconds, 4 in one. What comes faster waits. `0` for no limit.',
+      'Messages per second on average; Teams accepts 60 in 30 seconds and 4 in one second. Faster ones wait. `0` for no limit.',
     )
     .meta({ example: 0.5 }),
   burst: reach.burst.default(4),
@@ -46,10 +46,10 @@ export default defineSink({
   name: 'teams',
   summary: 'Posts each change to a Microsoft Teams channel, as an Adaptive Card.',
   description: [
-    'The card has the headline, then who did it, what is special and the cluster; after `diff`, a line per changed field and the diff of what does not fit on a line. It is cut, visibly, at the 28 KB that a message holds. Nothing in an object can mention anybody or make a link.',
-    'A message counts as delivered when the workflow has taken it (202), or an older connector has answered 200 without an error or an HTML page in its body. Teams also limits messages by the hour and the day: then the changes wait.',
-    'What comes faster than `messagesPerSecond` is told together, on a card that names every object; not with a `layout`.',
-    'With a `layout`, texts of the cluster in a `TextBlock` are read as Markdown by Teams; in the `TextRun` of a `RichTextBlock` they are not. A message longer than 28 KB is a dead letter.',
+    'The card has the headline, then who did it, any remarks and the cluster; after `diff`, a line per changed field and the diff of what does not fit on a line. It is visibly cut at the 28 KB that a message can hold. No text from an object can mention anybody or create a link.',
+    'A message counts as delivered when the workflow has accepted it (202), or an older connector has answered 200 without an error or an HTML page in its body. Teams also limits messages per hour and per day: then the changes wait.',
+    'Changes that come faster than `messagesPerSecond` are sent together, on a card that names every object; with a `layout` they are not.',
+    'With a `layout`, Teams reads cluster texts in a `TextBlock` as Markdown, but not in the `TextRun` of a `RichTextBlock`. A message longer than 28 KB becomes a dead letter.',
   ].join('\n\n'),
   options,
   examples: [
@@ -112,7 +112,7 @@ function compileBody(
     const bytes = Buffer.byteLength(body);
     if (bytes <= MAX_MESSAGE_BYTES) return body;
     throw new TerminalError(
-      `The layout makes a message of ${bytes} bytes, and Teams takes ${MAX_MESSAGE_BYTES}: shorten it, such as with the filter truncate`,
+      `The layout makes a message of ${bytes} bytes, and Teams accepts ${MAX_MESSAGE_BYTES}: shorten it, for example with the filter truncate`,
     );
   };
 }
@@ -126,7 +126,7 @@ function assertTaken(response: ReceiverResponse, host: string): void {
   assertNoPage(response, host);
   const status = /\bHTTP error (\d{3})\b/.exec(response.body)?.[1];
   if (status === undefined) return;
-  const message = `Teams (${host}) did not take the message: it answered 200 with "HTTP error ${status}" in it`;
+  const message = `Teams (${host}) did not accept the message: it answered 200 with "HTTP error ${status}" in it`;
   if (status === '429') throw new RetryAfterError(message);
   if (!/^4(?!08|25)/.test(status)) throw new Error(message);
   throw new TerminalError(message, { isGone: GONE.has(Number(status)) });

@@ -37,7 +37,7 @@ fields = [
   assert.deepEqual(await problemsIn(t, toml, { TOKEN: 's3cr3t' }), [
     'config.toml:6: handler[0].headers.Authorization: must be a Liquid template: "{{" is not closed (line 1, column 14)',
     'config.toml:6: handler[0].headers.X-A: must be a Liquid template: unknown name "chagne"; did you mean "change"? (line 1, column 4)',
-    'config.toml:7: handler[0].secret[0]: must be base64 of 24 to 64 bytes, with or without "whsec_" in front: make one with `openssl rand -base64 32`',
+    'config.toml:7: handler[0].secret[0]: must be base64 of 24 to 64 bytes, with or without the prefix "whsec_": create one with `openssl rand -base64 32`',
     'config.toml:8: handler[0].tls.caFile: cannot be read (ENOENT): current value is "certs/ca.crt"',
     'config.toml:10: handler[0].layout.text: must be a Liquid template: unknown name "event.resaon"; did you mean "reason"? (line 1, column 4): current value is "{{ event.resaon }}"',
     'config.toml:13: handler[0].layout.fields[1].value: must be a Liquid template: unknown filter "truncat"; did you mean "truncate"? (line 1, column 1): current value is "{{ event.message | truncat }}"',

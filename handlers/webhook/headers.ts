@@ -26,8 +26,8 @@ export const headerTemplates = z.record(z.string(), template).superRefine((heade
 function problemOf(name: string, seen: ReadonlySet<string>): string | undefined {
   const lower = name.toLowerCase();
   if (!NAME.test(name)) return 'must be the name of a header: letters, digits and "-"';
-  if (RESERVED.has(lower)) return 'must not be set: it belongs to the connection';
-  return seen.has(lower) ? 'must be given once: the case of a header name means nothing' : undefined;
+  if (RESERVED.has(lower)) return 'must not be set: the connection controls it';
+  return seen.has(lower) ? 'must be set once: header names ignore case' : undefined;
 }
 
 export interface Headers {
@@ -53,7 +53,7 @@ function headerValue(template: Template, field: string, scope: TemplateScope): s
     const code = char.codePointAt(0) ?? 0;
     if ((code < 0x20 && char !== '\t') || code === 0x7f) {
       throw new TerminalError(
-        `The template of ${field} gave a line break or another control character: a header is one line`,
+        `The template of ${field} yields a line break or another control character: a header is one line`,
       );
     }
   }

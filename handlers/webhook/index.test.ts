@@ -96,7 +96,7 @@ describe('webhook: headers', () => {
     for (const message of ['a\r\nX-Admin: yes', 'a\nb', 'a\u0000b', 'a\u007fb']) {
       const failure = await failureOf(t, { headers: { 'X-Message': '{{ event.message }}' } }, event(message));
       assert.deepEqual([failure.requests, failure.code], [0, 'TERMINAL']);
-      assert.match(failure.message, /^The template of headers\.X-Message gave a line break/);
+      assert.match(failure.message, /^The template of headers\.X-Message yields a line break/);
     }
   });
 
@@ -154,20 +154,20 @@ describe('webhook: mistakes in the configuration', () => {
   for (const [given, problem] of [
     [{}, /^url: /],
     [{ url: 'ftp://x' }, /^url: must be an https:\/\/ or http:\/\/ URL/],
-    [{ url: 'https://x/{{ change.namespace }}' }, /^url: must not hold a template/],
+    [{ url: 'https://x/{{ change.namespace }}' }, /^url: must not contain a template/],
     [{ url, method: 'CONNECT' }, /^method: must not be CONNECT/],
     [{ url, method: 'PO ST' }, /^method: must be an HTTP method/],
     [
       { url, layout: { a: [{ b: '{{ chagne.name }}' }] } },
       /^layout\.a\.0\.b: must be a Liquid template: unknown name "chagne"/,
     ],
-    [{ url, body: 'x', layout: {} }, /^body: must not be given together with layout/],
+    [{ url, body: 'x', layout: {} }, /^body: cannot be combined with layout/],
     [{ url, headers: { 'X A': 'x' } }, /^headers\.X A: must be the name of a header/],
     [{ url, headers: { 'Content-Length': '5' } }, /^headers\.Content-Length: must not be set/],
-    [{ url, headers: { 'x-a': '1', 'X-A': '2' } }, /^headers\.X-A: must be given once/],
+    [{ url, headers: { 'x-a': '1', 'X-A': '2' } }, /^headers\.X-A: must be set once/],
     [{ url, headers: { 'X-A': '{{ x' } }, /^headers\.X-A: must be a Liquid template/],
     [{ url, cloudEvents: 'batch' }, /^cloudEvents: /],
-    [{ url, batch: true, body: 'x' }, /^body: must not be given together with batch/],
+    [{ url, batch: true, body: 'x' }, /^body: cannot be combined with batch/],
     [{ url, batch: true, cloudEvents: 'binary' }, /^cloudEvents: must be "structured" with batch/],
     [{ url, batch: true, headers: { 'X-A': '{{ change.name }}' } }, /^headers\.X-A: must not be a template with batch/],
     [{ url, secret: 'short' }, /^secret: /],

@@ -14,10 +14,10 @@ export default defineSink({
   name: 'webhook',
   summary: 'Sends each change to a URL: any method, headers and body.',
   description: [
-    'Without `layout` and `body`, the body is the change as JSON: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, `before`, `after`. What does not apply is absent; members are only ever added. Where both manifests would be too long, they are left out, and `omitted` names them.',
-    'A message counts as delivered on any answer from 200 to 299, also where its body breaks off or does not end; with `accepted` only when its body says so. 408, 425 and 5xx are failed attempts; 429, and 503 with `Retry-After`, wait as long as asked; any other answer goes to the dead letters at once, a redirect too: name the final address.',
-    'Each attempt carries the same `Idempotency-Key`, and with `secret` the same `webhook-id`; where changes are traced (`[tracing]`), a `traceparent` too.',
-    'With `verdict` the body is the request of the [plug-in contract](../plugins.md), and a receiver may answer `{"verdict": "halt", "reason": "..."}` with a 200. An answer that is none of the contract goes to the dead letters. One that notes something is asked for again when a later handler fails.',
+    'Without `layout` and `body`, the body is the change as JSON: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, `before`, `after`. What does not apply is absent; future versions only add members. If the manifests make the body too long, both are left out, and `omitted` names them.',
+    'A message counts as delivered on any answer from 200 to 299, even if its body breaks off or does not end; with `accepted`, only if its body says so. 408, 425 and 5xx are failed attempts; 429, and 503 with `Retry-After`, wait as long as asked. Any other answer makes the change a dead letter at once, a redirect too: configure the final address.',
+    'Each attempt carries the same `Idempotency-Key`, and with `secret` the same `webhook-id`; with `[tracing]`, a `traceparent` too.',
+    'With `verdict` the body is the request of the [plug-in contract](../plugins.md), and a receiver may answer `{"verdict": "halt", "reason": "..."}` with a 200. An answer that does not follow the contract makes the change a dead letter. A receiver that answers with notes is asked again when a later handler fails.',
   ].join('\n\n'),
   options,
   examples: [
@@ -26,7 +26,7 @@ export default defineSink({
       toml: '[[handler]]\nname = "webhook"\nurl = "${WEBHOOK_URL}"\n',
     },
     {
-      title: 'An Event as the receiver wants it',
+      title: 'An Event in the form that the receiver expects',
       toml: '[[handler]]\nname = "webhook"\nurl = "https://hooks.example/events"\nheaders = { Authorization = "Bearer ${file:/etc/secret/token}" }\n\n[handler.layout]\ntext = "{{ event.reason }} on {{ event.involvedObject.kind }}/{{ event.involvedObject.name }}"\ncount = "{{ event.count }}"\n',
     },
     {
@@ -34,11 +34,11 @@ export default defineSink({
       toml: '[[handler]]\nname = "webhook"\nurl = "https://hooks.example/changes"\nbatch = true\nmessagesPerSecond = 2\n',
     },
     {
-      title: 'A receiver that decides whether anybody is told',
+      title: 'A receiver that decides whether anybody is notified',
       toml: '[[handler]]\nname = "webhook"\nurl = "https://policy.example/changes"\nverdict = true\n',
     },
     {
-      title: 'A receiver that refuses under status 200',
+      title: 'A receiver that refuses with status 200',
       toml: `[[handler]]\nname = "webhook"\nurl = "https://robot.example/send"\naccepted = '"errcode":\\s*0\\b'\n`,
     },
     {

@@ -14,10 +14,10 @@ export const options = z
       .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
       .refine(
         (url) => !url.includes('{{'),
-        'must not hold a template: give each address a sink, behind match in a branch',
+        'must not contain a template: give each address its own sink, after match in a branch',
       )
       .describe(
-        'Where the request goes; `https://user:password@...` is basic authentication. No template: nothing in the cluster can choose a receiver.',
+        'The URL to send to; `https://user:password@...` is basic authentication. Not a template: nothing in the cluster can choose a receiver.',
       )
       .meta({ example: 'https://hooks.example/changes' }),
     method: z
@@ -30,19 +30,19 @@ export const options = z
     headers: headerTemplates
       .default({})
       .describe(
-        'More headers, or other values for those sent anyway; each value is a template. A header that cannot be rendered is a dead letter.',
+        'More headers, or other values for the default ones; each value is a template. If a header cannot be rendered, the change becomes a dead letter.',
       )
       .meta({ example: { Authorization: 'Bearer ${TOKEN}', 'X-Reason': '{{ event.reason }}' } }),
     layout: layout
       .optional()
       .describe(
-        'The body as JSON, written as a table whose texts are templates; see [templates](../templates.md). Without it and without `body`, the change as JSON, as described above.',
+        'The body as JSON, written as a table whose strings are templates; see [templates](../templates.md). Default without `body`: the change as JSON, as described above.',
       )
       .meta({ example: { text: '{{ change.headline }}', count: '{{ event.count }}' } }),
     body: template
       .optional()
       .describe(
-        'The body as one template, of any content type: name it in `headers`. In JSON written by hand, `| json` quotes a text. Not together with `layout`.',
+        'The body as one template, of any content type: set it in `headers`. In JSON written by hand, `| json` quotes a string. Not together with `layout`.',
       )
       .meta({ example: '{{ change.headline }}' }),
     cloudEvents: z
@@ -56,7 +56,7 @@ export const options = z
       .boolean()
       .default(false)
       .describe(
-        'Each request is a JSON list of one or more bodies: changes that came faster than the receiver takes them go together. CloudEvents go in their batch format.',
+        'Send each request as a JSON list of one or more bodies: changes that come faster than the receiver accepts them go together. CloudEvents use their batch format.',
       )
       .meta({ example: true }),
     maxBodyBytes: z
@@ -65,20 +65,20 @@ export const options = z
       .max(64 * 1024 * 1024)
       .default(1_048_576)
       .describe(
-        'The longest body that is sent. The JSON of a change leaves out its manifests, and says so; a longer body of your own is a dead letter.',
+        'The longest body that is sent. The JSON of a change leaves out manifests to fit, and says so; a longer body of your own makes the change a dead letter.',
       )
       .meta({ example: 262_144 }),
     secret: signingSecrets
       .optional()
       .describe(
-        'Signs each request in the manner of Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`): 24 to 64 random bytes as base64, as `openssl rand -base64 32` makes them, with or without `whsec_` before them. Two while one replaces the other: receivers accept either.',
+        'Signs each request as in Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`): 24 to 64 random bytes as base64, as `openssl rand -base64 32` creates them, with or without the prefix `whsec_`. Set two while one replaces the other: receivers accept either.',
       )
       .meta({ example: '${WEBHOOK_SECRET}' }),
     verdict: z
       .boolean()
       .default(false)
       .describe(
-        'The receiver may answer: it is sent the request of the [plug-in contract](../plugins.md), and what it answers lets the change pass, halts it, or notes something for later handlers. An empty answer passes.',
+        'Let the receiver decide: it gets the request of the [plug-in contract](../plugins.md), and its answer passes the change, halts it, or leaves notes for later handlers. An empty answer passes.',
       )
       .meta({ example: true }),
     accepted: patterns
@@ -93,22 +93,21 @@ export const options = z
     const refuse = (path: readonly string[], message: string): void =>
       context.addIssue({ code: 'custom', message, path: [...path] });
     if (layout !== undefined && body !== undefined) {
-      refuse(['body'], 'must not be given together with layout: one of them is the body');
+      refuse(['body'], 'cannot be combined with layout: one of them is the body');
     }
     for (const [key, given] of Object.entries({ layout, body, cloudEvents, batch: batch || undefined })) {
       if (verdict && given !== undefined)
-        refuse([key], 'must not be given together with verdict, whose request is that of the plug-in contract');
+        refuse([key], 'cannot be combined with verdict, which sends the request of the plug-in contract');
     }
     if (verdict && accepted !== undefined)
       refuse(['accepted'], 'must not be given together with verdict, whose answer is that of the plug-in contract');
     if (!batch) return;
-    if (body !== undefined)
-      refuse(['body'], 'must not be given together with batch, whose requests are lists: use layout');
+    if (body !== undefined) refuse(['body'], 'cannot be combined with batch, whose requests are lists: use layout');
     if (cloudEvents === 'binary')
-      refuse(['cloudEvents'], 'must be "structured" with batch: in binary mode a request holds one');
+      refuse(['cloudEvents'], 'must be "structured" with batch: in binary mode a request holds one event');
     for (const [name, value] of Object.entries(headers)) {
       if (!/\{[{%]/.test(value)) continue;
-      refuse(['headers', name], 'must not be a template with batch: one request tells of several changes');
+      refuse(['headers', name], 'must not be a template with batch: one request holds several changes');
     }
   });
 

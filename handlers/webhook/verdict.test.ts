@@ -84,9 +84,9 @@ describe('webhook: verdict', () => {
 
   test('is refused together with a body of its own, and with batches', () => {
     assert.deepEqual(problemsOf(webhook, { url: 'http://x.example', verdict: true, body: 'x', batch: true }), [
-      'body: must not be given together with verdict, whose request is that of the plug-in contract',
-      'batch: must not be given together with verdict, whose request is that of the plug-in contract',
-      'body: must not be given together with batch, whose requests are lists: use layout',
+      'body: cannot be combined with verdict, which sends the request of the plug-in contract',
+      'batch: cannot be combined with verdict, which sends the request of the plug-in contract',
+      'body: cannot be combined with batch, whose requests are lists: use layout',
     ]);
   });
 });

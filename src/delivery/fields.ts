@@ -33,7 +33,8 @@ function isAddress(text: string): boolean {
 }
 
 const secret = z.string().refine((text) => secretKey(text) !== undefined, {
-  error: 'must be base64 of 24 to 64 bytes, with or without "whsec_" in front: make one with `openssl rand -base64 32`',
+  error:
+    'must be base64 of 24 to 64 bytes, with or without the prefix "whsec_": create one with `openssl rand -base64 32`',
 });
 
 /** Secrets to sign requests with. */
@@ -43,7 +44,7 @@ export const signingSecrets = z.union([secret, z.array(secret).min(1)]);
 export const bearerToken = z
   .string()
   .trim()
-  .regex(/^[\x21-\x7e]+$/, 'must be a token: letters, digits and other visible characters of ASCII, without blanks');
+  .regex(/^[\x21-\x7e]+$/, 'must be a token: visible ASCII characters without spaces');
 
 /** How a sink reaches its receiver; part of its strict object of options. */
 export const reach = {
@@ -51,29 +52,29 @@ export const reach = {
     .number()
     .min(0)
     .default(0)
-    .describe('Requests per second on average. What comes faster waits. `0` for no limit.')
+    .describe('Requests per second on average. Faster ones wait. `0` for no limit.')
     .meta({ example: 20 }),
   burst: z
     .int()
     .min(1)
     .default(1)
-    .describe('Requests that may go at once before the rate holds.')
+    .describe('Requests that may be sent at once before the rate applies.')
     .meta({ example: 10 }),
   timeout: durationFrom('1ms')
     .default('10s')
-    .describe('Time for the whole request, connecting included. After it the attempt has failed.')
+    .describe('Time limit for the whole request, connecting included. After that the attempt has failed.')
     .meta({ example: '5s' }),
   tls: tls
     .optional()
     .describe(
-      "`caFile` instead of the usual CAs, `certFile` and `keyFile` to show a certificate, `serverName` when the receiver's certificate has another name than the host; PEM, read again when replaced. `insecureSkipVerify = true` takes any certificate.",
+      "`caFile` replaces the usual CAs, `certFile` and `keyFile` present a client certificate, `serverName` is the name in the receiver's certificate if it differs from the host. Files are PEM and are read again when replaced. `insecureSkipVerify = true` accepts any certificate.",
     )
     .meta({ example: { caFile: '/etc/secret/ca.crt' } }),
   allowAddresses: z
     .array(address)
     .optional()
     .describe(
-      'Addresses to which the name in the URL may lead although names may not lead there: this machine, link-local ones, the metadata of a cloud. An address in the URL itself needs no permission.',
+      'Addresses that the name in the URL may resolve to although names may not by default: this machine, link-local addresses, the metadata service of a cloud. An address in the URL itself needs no permission.',
     )
     .meta({ example: ['127.0.0.0/8'] }),
 } as const;

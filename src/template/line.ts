@@ -10,13 +10,13 @@ import { scopeOf } from './scope.ts';
 export const lineLayout = layout
   .optional()
   .describe(
-    'What a line holds: JSON of any nesting whose texts are templates (see [templates](../templates.md)). Without it, the whole change.',
+    'The content of a line: JSON of any nesting whose strings are templates (see [templates](../templates.md)). Default: the whole change.',
   )
   .meta({ example: { time: '{{ change.observedAt }}', text: '{{ change.headline }}' } });
 
 /** The members of a line without a layout. */
 export const LINE_MEMBERS =
-  'Without a `layout` a line holds the whole change: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, and the manifests `before` and `after`, as far as there is one. Members are only ever added.';
+  'Without a `layout`, a line holds the whole change: `headline`, `id`, `time`, `cluster`, `action`, `apiVersion`, `kind`, `key`, `namespace`, `name`, `uid`, `resourceVersion`, `by`, `flags`, and the manifests `before` and `after`, if there is one. Future versions only add members.';
 
 /**
  * The layout's value, or without one the whole change (see change-document.ts), always on one line that ends in `\n`. Control and
