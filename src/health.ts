@@ -21,7 +21,11 @@ export function judged(scope: ScopeHealth, now: number): ScopeHealth {
   const { state, lastHeardAt = now } = scope;
   if (state !== 'watching' || now - lastHeardAt < STALE_AFTER_MS) return scope;
   const minutes = Math.floor((now - lastHeardAt) / 60_000);
-  return { ...scope, state: 'degraded', problem: `stale: nothing heard for ${minutes} minutes, not even a bookmark` };
+  return {
+    ...scope,
+    state: 'degraded',
+    problem: `stale: nothing received for ${minutes} minutes, not even a bookmark`,
+  };
 }
 
 /**
@@ -32,12 +36,12 @@ export function complaintsOf(
   { phase, degraded }: Pick<Health, 'phase' | 'degraded'>,
   receivers: readonly ReceiverState[],
 ): readonly string[] {
-  if (phase !== 'running') return [`it is ${phase}`];
+  if (phase !== 'running') return [`the service is ${phase}`];
   return [
     ...degraded.map((scope) => `${nameOf(scope)} is degraded`),
     ...receivers
       .filter(({ restsUntil }) => restsUntil !== undefined)
-      .map(({ names }) => `${names.join(', ')} fails and is given a rest`),
+      .map(({ names }) => `${names.join(', ')} keeps failing, deliveries are paused`),
   ];
 }
 

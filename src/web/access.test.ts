@@ -135,7 +135,7 @@ describe('who may ask for what', () => {
       const { status } = await visit(web, route, undefined);
       assert.ok(![401, 403].includes(status) || route === 'POST /login', `${route}: ${status}`);
     }
-    assert.match(web.log, /Whoever reaches this address may see and do everything/);
+    assert.match(web.log, /Anyone who can reach this address may see and do everything/);
   });
 
   test('without either, reached from elsewhere: the probes only, and it says so', async (t) => {
@@ -215,7 +215,7 @@ describe("the cluster's word", () => {
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api: { ...api, request } });
     assert.partialDeepStrictEqual(await visit(web, 'GET /', 'reader'), {
       status: 403,
-      body: 'you may not see this, or the cluster cannot be asked\n',
+      body: 'you may not see this, or the cluster cannot be asked whether you may\n',
     });
     assert.equal((await visit(web, 'GET /readyz', undefined)).status, 200);
     isDown = false;

@@ -7,7 +7,7 @@ const manifest = z.looseObject({ metadata: z.looseObject({}) }).describe('As Kub
 
 const actor = z.object({
   ...changeActor.shape,
-  paths: z.array(z.string()).describe('Fields that it changed: the first 20.'),
+  paths: z.array(z.string()).describe('The first 20 fields that it changed.'),
 });
 
 /** The change as plug-ins get it, without manifests, plus what the page shows. */
@@ -15,20 +15,20 @@ const change = z.object({
   ...changeDocument.omit({ before: true, after: true }).shape,
   time,
   by: z.array(actor).describe('Who made it.'),
-  alert: z.looseObject({}).optional().describe('What `podAlerts` told: see docs/pods.md.'),
-  what: z.string().optional().describe('In a few words; absent when nothing differs that counts.'),
+  alert: z.looseObject({}).optional().describe('The alert of `podAlerts`: see docs/pods.md.'),
+  what: z.string().optional().describe('A short summary; absent when nothing relevant differs.'),
   diff: z.string().optional().describe('Unified.'),
   remarks: z.array(z.string()),
 });
 
 const entry = z.object({
   alertStatus: z.enum(['None', 'Warning', 'Failure', 'Sent']),
-  podName: z.string().describe('Of the container; empty for the pod itself.'),
-  restarts: z.array(time).describe('In the window, not read yet.'),
+  podName: z.string().describe('Name of the container; empty for the pod itself.'),
+  restarts: z.array(time).describe('Those in the window that are unread.'),
   totalRestartCount: z.int(),
   startTime: z.string().describe('`11/20/2026-18:44:27`, in the zone of the configuration.'),
   lastUpdateTime: z.string(),
-  state: z.looseObject({}).describe('Of the container, as Kubernetes has it.'),
+  state: z.looseObject({}).describe('Restart count of the container in Kubernetes.'),
   namespace: z.string(),
   podLongName: z.string().describe('Of the pod.'),
   currentRestarts: z.int(),
@@ -44,7 +44,7 @@ const event = manifest.extend({ localizedTime: z.string() }).describe('A Kuberne
 const letter = z.object({
   id: z.int(),
   chain: z.string(),
-  handler: z.string().describe('That failed last.'),
+  handler: z.string().describe('The handler that failed last.'),
   error: z.string(),
   attempts: z.int(),
   diedAt: time,
@@ -56,7 +56,7 @@ const namespace = z.object({
   pods: z.array(entry),
   watch: z.enum(['starting', 'listing', 'watching', 'degraded']).optional(),
   problem: z.string().optional(),
-  lastHeardAt: time.optional().describe('When the cluster last said anything of it.'),
+  lastHeardAt: time.optional().describe('When the cluster last sent anything about it.'),
 });
 
 const schemas = {
@@ -87,7 +87,7 @@ const schemas = {
     items: z.array(manifest),
   }),
   pods: z.array(manifest).max(1),
-  config: z.looseObject({}).describe('As the configuration file has it, with what it leaves out.'),
+  config: z.looseObject({}).describe('In the form of the configuration file, defaults included.'),
   error: z.object({ error: z.string() }),
 };
 

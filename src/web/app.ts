@@ -89,8 +89,8 @@ function denied(c: Context, verdict: 'unknown' | 'refused', basePath: string): R
   // A session's token may have too few rights: the page offers to log out.
   if (wantsPage) return c.html(loginPage(linkBase(c, basePath), verdict), verdict === 'refused' ? 403 : 401);
   return verdict === 'refused'
-    ? c.text('you may not see this, or the cluster cannot be asked\n', 403)
-    : c.text('a bearer token is needed\n', 401, { 'www-authenticate': 'Bearer' });
+    ? c.text('you may not see this, or the cluster cannot be asked whether you may\n', 403)
+    : c.text('a bearer token is required\n', 401, { 'www-authenticate': 'Bearer' });
 }
 
 /** The page itself is served with and without a slash after the base path. */
@@ -103,6 +103,6 @@ function refuseOtherMethods(app: Hono, routes: readonly Route[], basePath: strin
   const methods = Map.groupBy(routes, ({ path }) => path);
   for (const [path, served] of methods) {
     const allow = served.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
-    app.on(METHODS, pathsBelow(basePath, path), (c) => c.text(`only ${allow} is answered here\n`, 405, { allow }));
+    app.on(METHODS, pathsBelow(basePath, path), (c) => c.text(`only ${allow} is allowed here\n`, 405, { allow }));
   }
 }

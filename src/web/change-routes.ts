@@ -29,7 +29,7 @@ export function changeRoutes(parts: RouteParts): readonly Route[] {
       path: PATH,
       access: 'read',
       summary:
-        'Changes, newest first, with `before` for the next page. With `Accept: text/event-stream`: those that are accepted from now on, and after `Last-Event-ID` or `after`.',
+        'Changes, newest first, with `before` for the next page. With `Accept: text/event-stream`: new changes as they are accepted, and those after `Last-Event-ID` or `after`.',
       query: propertiesOf(changesQuery),
       answers: answers.changes,
       answer: (c) => changes(c, parts),
@@ -60,7 +60,8 @@ async function stream(
   const store = outlook.store();
   // The filter and the missed changes need the store. The page asks again by itself.
   if (store === undefined) return c.text('the service is not running yet\n', 503, { 'retry-after': '5' });
-  if (feed.viewers >= MAX_VIEWERS) return c.text('too many look on already\n', 503, { 'retry-after': '60' });
+  if (feed.viewers >= MAX_VIEWERS)
+    return c.text('too many viewers are connected already\n', 503, { 'retry-after': '60' });
   const { filter, problem } = await filterFor(outlook, query);
   if (filter === undefined) return c.json({ error: problem }, 400);
   const seen = Number(c.req.header('last-event-id') ?? after);

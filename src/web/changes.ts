@@ -51,9 +51,14 @@ export const changesQuery = z.preprocess(
     kind: z.string().max(253).optional().describe('Kind, plural or short name.'),
     namespace: glob.optional().describe('With `*` and `?` as wildcards.'),
     name: glob.optional().describe('With `*` and `?` as wildcards.'),
-    by: glob.optional().describe('Who did it, as managedFields say, with `*` and `?`.'),
+    by: glob.optional().describe('Who made the change, according to managedFields, with `*` and `?` as wildcards.'),
     since: z.iso.datetime({ offset: true }).optional().describe('RFC 3339.'),
-    before: z.coerce.number().int().positive().optional().describe('Only changes with a smaller id: the next page.'),
+    before: z.coerce
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe('Only changes with a smaller id, for the next page.'),
     limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE),
   }),
 );

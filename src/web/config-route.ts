@@ -13,8 +13,7 @@ export function configRoute({ outlook }: Pick<RouteParts, 'outlook'>): Route {
     method: 'GET',
     path: '/config',
     access: 'read',
-    summary:
-      'The configuration that runs; secrets, and whatever came from the environment or another file, are hidden.',
+    summary: 'The configuration in effect. Secrets and all values from the environment or another file are hidden.',
     answers: answers.config,
     answer: (c) => c.json(configDocument(outlook.config())),
   };

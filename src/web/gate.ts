@@ -134,7 +134,7 @@ class Remembered<T> {
   async get(key: string, ask: () => Promise<T>, holdsMs: (answer: T) => number): Promise<T> {
     const known = this.#answers.get(key);
     if (known !== undefined && known.until > this.#clock.monotonic()) return known.answer;
-    if (this.#asking >= MAX_ASKED_AT_ONCE) throw new Error('too much is asked at once');
+    if (this.#asking >= MAX_ASKED_AT_ONCE) throw new Error('too many requests at once');
     this.#asking++;
     const entry = { answer: ask(), until: Infinity };
     this.#answers.delete(key);

@@ -24,7 +24,7 @@ export function createGuard({ hosts }: GuardOptions): Guard {
     if (name === undefined || !(name === 'localhost' || ours.has(name) || isIP(name) !== 0)) {
       return {
         status: 421,
-        problem: `this server is not known as ${JSON.stringify((name ?? host).slice(0, 100))}: see [web] hosts`,
+        problem: `unknown host name ${JSON.stringify((name ?? host).slice(0, 100))}: see [web] hosts`,
       };
     }
     return ['GET', 'HEAD', 'OPTIONS'].includes(request.method) ? undefined : strangeWrite(request, host, ours);

@@ -30,7 +30,7 @@ export function loginPage(base: string, verdict: 'unknown' | 'refused'): Html {
 }
 
 const ASKED = 'A bearer token of this service, or of the cluster.';
-const REFUSED = 'Who you are logged in as may not see this, or the cluster cannot be asked. Another token?';
+const REFUSED = 'Your login may not see this, or the cluster cannot be asked whether it may. Use another token?';
 
 const credentials = z.strictObject({ token: z.string().min(1).max(8_192) });
 
@@ -40,15 +40,16 @@ export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate'
     method: 'POST',
     path: '/login',
     access: 'open',
-    summary: 'Gives a cookie for a token, for eight hours.',
+    summary: 'Exchanges a token for a cookie that is valid for eight hours.',
     body: z.toJSONSchema(credentials),
     answer: async (c) => {
       const given = credentials.safeParse(await c.req.json().catch(() => undefined));
       if (!given.success) return c.json({ error: 'the token is missing' }, 400);
       const { token } = given.data;
       const verdict = await gate.verdict(token, 'read', '/');
-      if (verdict === 'unknown') return c.json({ error: 'nobody has this token' }, 401);
-      if (verdict === 'refused') return c.json({ error: 'it may not see this, or the cluster cannot be asked' }, 403);
+      if (verdict === 'unknown') return c.json({ error: 'this token is not valid' }, 401);
+      if (verdict === 'refused')
+        return c.json({ error: 'it may not see this, or the cluster cannot be asked whether it may' }, 403);
       c.header('set-cookie', sessions.begin(token, cookiePlace(c, settings)));
       return c.body(null, 204);
     },

@@ -29,9 +29,9 @@ function operation({ method, path, access, summary, query = {}, body, answers: a
     ...(access === 'read' || access === 'write' ? {} : { security: [] }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: json(body) } }),
     responses: {
-      ...(answered === undefined ? {} : { '200': { description: 'What was asked for.', content: json(answered) } }),
+      ...(answered === undefined ? {} : { '200': { description: 'The requested data.', content: json(answered) } }),
       default: {
-        description: 'An error; as a line of text where it is none of this endpoint.',
+        description: 'An error; as a line of text if it does not come from this endpoint itself.',
         content: json(answers.error),
       },
     },
@@ -47,6 +47,6 @@ const WRITE = {
   name: WRITE_HEADER,
   in: 'header',
   required: true,
-  description: 'Any value: a page of another site cannot send it.',
+  description: 'Any value; a page of another site cannot send this header.',
   schema: TEXT,
 };

@@ -27,8 +27,8 @@ export function changesSection(model: PageModel): Html {
 function waitingSection({ health: { phase } }: PageModel): Html {
   const text =
     phase === 'standby'
-      ? 'This one stands by: what changes is on the page of the one that holds the Lease.'
-      : 'What has changed is shown once the service runs.';
+      ? 'This process is on standby: the page of the one that holds the Lease shows the changes.'
+      : 'Changes appear here once the service is running.';
   return html`<section id="changes" aria-labelledby="changes-title">
     <h2 id="changes-title">Changes</h2>
     <p class="empty">${text}</p>
@@ -48,7 +48,7 @@ function filterForm(query: ChangesQuery, base: string): Html {
         autocapitalize="off"
         spellcheck="false"
     /></label>`;
-  return html`<form class="filters" method="get" action="${base}/" role="search" aria-label="Filter the changes">
+  return html`<form class="filters" method="get" action="${base}/" role="search" aria-label="Filter changes">
     ${field('kind', 'Kind', 'deployment')} ${field('namespace', 'Namespace', 'team-*')} ${field('name', 'Name', 'web*')}
     ${field('by', 'Who', 'kubectl*')}
     ${query.since === undefined ? '' : html`<input type="hidden" name="since" value="${query.since}" />`}
@@ -62,7 +62,7 @@ function isFiltered({ limit: _limit, before: _before, ...filters }: ChangesQuery
 }
 
 function nothing(query: ChangesQuery): string {
-  return isFiltered(query) ? 'Nothing that matches has changed.' : 'Nothing has changed since this began to watch.';
+  return isFiltered(query) ? 'No changes match.' : 'Nothing has changed since watching began.';
 }
 
 function furtherLinks(changes: readonly ShownChange[], query: ChangesQuery, base: string): Html {

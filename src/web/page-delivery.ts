@@ -16,7 +16,10 @@ export function deadLettersSection({ deadLetters, balances }: LiveModel): Html {
   return html`<section id="dead-letters" data-live aria-labelledby="dead-letters-title">
     <h2 id="dead-letters-title">
       Dead letters
-      <small>${kept} given up, and kept${kept > deadLetters.length ? `: the oldest ${deadLetters.length}` : ''}</small>
+      <small
+        >${kept} given up and
+        kept${kept > deadLetters.length ? `, showing the oldest ${deadLetters.length}` : ''}</small
+      >
     </h2>
     <table class="stack">
       <thead>
@@ -107,7 +110,7 @@ function receiverRow(
   const isFailing = lastFailure !== undefined && lastFailure.at > (lastOkAt ?? 0);
   const [tone, words] =
     restsUntil !== undefined
-      ? ['bad', 'given a rest']
+      ? ['bad', 'paused']
       : isFailing
         ? ['warn', 'failing']
         : ['good', lastOkAt === undefined ? 'not used yet' : 'works'];

@@ -18,7 +18,7 @@ export function podsSection({ pods }: LiveModel): Html {
       Pods at risk <small>${failing.Pod === 0 ? 'none' : failing.Pod} of ${watched} watched${besides}</small>
     </h2>
     ${rows.length === 0 ? '' : table(rows)}
-    ${total > rows.length ? html`<p class="empty">The first ${rows.length} are shown.</p>` : ''}
+    ${total > rows.length ? html`<p class="empty">Showing the first ${rows.length}.</p>` : ''}
   </section>`;
 }
 

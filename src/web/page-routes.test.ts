@@ -46,7 +46,7 @@ describe('the page', () => {
     const web = await TestWeb.start(t, { outlook: { receivers } });
     const { status, body } = await web.ask('/');
     assert.equal(status, 200);
-    assert.match(body, /<h1>test<\/h1>[\s\S]*role="alert"[\s\S]*could not be made[\s\S]*<\/html>\s*$/);
+    assert.match(body, /<h1>test<\/h1>[\s\S]*role="alert"[\s\S]*cannot be shown[\s\S]*<\/html>\s*$/);
     assert.match(
       web.log,
       /"error":"no receivers here".*Cannot render a page|Cannot render a page.*"no receivers here"/,

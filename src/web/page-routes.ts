@@ -27,14 +27,14 @@ export function pageRoutes(parts: RouteParts, desk: PodDesk): readonly Route[] {
       method: 'GET',
       path: '/fragments',
       access: 'read',
-      summary: 'The sections of the page but for the changes, as HTML.',
+      summary: 'The sections of the page except the changes, as HTML.',
       answer: async (c) => c.html(await live.fragments()),
     },
     {
       method: 'GET',
       path: '/assets/:name',
       access: 'open',
-      summary: 'What the page loads.',
+      summary: 'Assets of the page.',
       answer: (c) => {
         const asset = parts.assets.get(c.req.param('name') ?? '');
         return asset === undefined ? c.notFound() : c.body(asset.body, 200, { 'content-type': asset.type });

@@ -7,7 +7,7 @@ import type { LiveModel } from './page-model.ts';
 
 export function noticesSection({ configProblem, degraded }: Health): Html {
   const problems = [
-    ...(configProblem === undefined ? [] : [`The configuration file is not what runs: ${configProblem}`]),
+    ...(configProblem === undefined ? [] : [`The changed configuration file is not in effect: ${configProblem}`]),
     ...degraded.map((scope) => `${nameOf(scope)} is degraded: ${scope.problem ?? 'unknown'}`),
   ];
   return html`<div id="notices" data-live>

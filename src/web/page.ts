@@ -36,7 +36,7 @@ export function pageSections(model: PageModel): Html {
 /** In place of the sections: the response's status was already sent. */
 export function pageFailure(): Html {
   return html`<p class="notice" role="alert">
-    The rest of this page could not be made: see the log of the service, and load it again.
+    The rest of this page cannot be shown: see the log of the service, then reload.
   </p>`;
 }
 

@@ -7,7 +7,7 @@ import type { Route, RouteParts } from './route.ts';
 export function probeRoutes({ outlook }: Pick<RouteParts, 'outlook'>): readonly Route[] {
   return [
     ...['/livez', '/-/healthy'].map((path): Route => {
-      return { method: 'GET', path, access: 'probe', summary: 'The process answers.', answer: (c) => c.text('ok\n') };
+      return { method: 'GET', path, access: 'probe', summary: 'The process responds.', answer: (c) => c.text('ok\n') };
     }),
     ...['/readyz', '/healthz', '/-/ready'].map((path): Route => {
       const summary = 'Every scope is watched, or named as degraded.';

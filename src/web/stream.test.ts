@@ -191,13 +191,13 @@ describe('GET /api/changes as a stream', () => {
     failed = 0;
     await web.change({ name: 'meanwhile', text: '1' });
     await web.until(() => (failed ?? 0) > 10 || undefined);
-    assert.equal(web.log.match(/cannot read what was accepted/g)?.length, 1);
+    assert.equal(web.log.match(/cannot read new changes/g)?.length, 1);
     const said = t.mock.method(console, 'error', () => {});
     const late = await web.ask('/api/changes?after=1', { headers: { accept: 'text/event-stream' } });
     assert.deepEqual([late.body, said.mock.callCount()], ['', 0], 'it comes back, and leaves nothing beside the log');
     failed = undefined;
     assert.deepEqual(await web.until(() => onlooker.names(1)), ['meanwhile']);
-    assert.equal(web.log.match(/can read again what was accepted/g)?.length, 1);
+    assert.equal(web.log.match(/can read new changes again/g)?.length, 1);
   });
 
   test('ends when the service stops', async (t) => {

@@ -98,7 +98,7 @@ describe('the heartbeat', () => {
     world.server.fault({ watch: true, times: 1, effect: 'errorEvent', status: 410 });
     await until('the degraded scope', () => scene.running.app.health().degraded.length === 1);
     for (let n = 0; n < 3; n++) assert.equal(await scene.beat(), 'withheld');
-    assert.equal(scene.said('No heartbeat is sent'), 1);
+    assert.equal(scene.said('Heartbeats are withheld'), 1);
     assert.match(scene.running.serviceLog(), /"problem":"apps\/v1\/deployments is degraded"/);
 
     world.server.allow(() => true);
@@ -121,7 +121,7 @@ describe('the heartbeat', () => {
     for (let n = 0; n < 6; n++) server.update(deployment(`web-${n}`, 'nginx', 2));
     await until('the open breaker', () => scene.said('Receiver fails repeatedly') === 1);
     assert.equal(await scene.beat(), 'withheld');
-    assert.match(scene.running.serviceLog(), /"problem":"default\/slack fails and is given a rest"/);
+    assert.match(scene.running.serviceLog(), /"problem":"default\/slack keeps failing, deliveries are paused"/);
   });
 
   test('that cannot be sent is tried again as often as ever, and said once', async () => {
@@ -133,7 +133,7 @@ describe('the heartbeat', () => {
     assert.equal(scene.monitor.requests[0]?.method, 'GET');
     answer = {};
     assert.equal(await scene.beat(2 * MINUTE), 'sent');
-    assert.equal(scene.said('The heartbeat could not be sent'), 1);
+    assert.equal(scene.said('Cannot send the heartbeat'), 1);
     assert.match(scene.running.serviceLog(), /"problem":"heartbeat \(127\.0\.0\.1:\d+\) answered 500: \*\*\*"/);
   });
 
@@ -142,7 +142,7 @@ describe('the heartbeat', () => {
     await scene.run();
     await scene.monitor.waitFor(1);
     await scene.clock.advance(10_000);
-    await until('the failure', () => scene.said('The heartbeat could not be sent') === 1);
+    await until('the failure', () => scene.said('Cannot send the heartbeat') === 1);
     await scene.clock.advance(MINUTE);
     await scene.monitor.waitFor(2);
     await scene.running.app.stop();

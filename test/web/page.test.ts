@@ -116,7 +116,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     const replay = page.getByRole('button', { name: 'Replay Deployment shop/search' });
     await replay.focus();
     await page.keyboard.press('Enter');
-    await page.getByText('The service cannot be reached').waitFor();
+    await page.getByText('Cannot reach the service').waitFor();
     assert.equal(await replay.and(page.locator(':focus')).count(), 1);
     await page.unroute('**/api/dead-letters/**');
     await page.keyboard.press('Enter');
@@ -168,12 +168,12 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await discarding.getByRole('button', { name: 'Discard ConfigMap shop/checkout' }).click();
     await discarding.getByText('Discard ConfigMap shop/checkout: done').waitFor();
     await page.getByRole('button', { name: 'Replay ConfigMap shop/checkout' }).click();
-    await page.getByText('nothing to do, it was gone already').waitFor();
+    await page.getByText('nothing to do, it was already gone').waitFor();
     await page.unroute('**/fragments');
     await page.route('**/api/dead-letters/**', (route) => route.abort());
     const replay = page.getByRole('button', { name: 'Replay Deployment shop/search' });
     await replay.click();
-    await page.getByText('The service cannot be reached').waitFor();
+    await page.getByText('Cannot reach the service').waitFor();
     await page.unroute('**/api/dead-letters/**');
     await replay.click();
     await page.getByText('Replay Deployment shop/search: done').waitFor();
@@ -232,11 +232,11 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     const ask = () => page.getByRole('button', { name: 'Events of shop/search-5d4f8c7b9-tt4wp' }).click();
     await page.route('**/events/**', (route) => route.fulfill({ status: 403, body: 'you may not see this\n' }));
     await ask();
-    await dialog.getByText('That did not work: 403').waitFor();
+    await dialog.getByText('The request failed: 403').waitFor();
     await page.keyboard.press('Escape');
     await page.route('**/events/**', (route) => route.abort());
     await ask();
-    await dialog.getByText('The service cannot be reached').waitFor();
+    await dialog.getByText('Cannot reach the service').waitFor();
   });
 
   test('filters are in the address, and hold for what comes', async (t) => {
@@ -424,7 +424,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await page.goto(`${url}/ops/watch`);
     await page.getByLabel('Token').fill('not-the-token-at-all');
     await page.getByRole('button', { name: 'Show' }).click();
-    await page.getByText('Nobody has this token').waitFor();
+    await page.getByText('This token is not valid').waitFor();
     await page.getByLabel('Token').fill(token);
     await page.getByRole('button', { name: 'Show' }).click();
     await isLive(page);
@@ -456,7 +456,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     let isAway = true;
     await page.route('**/api/changes*', (route) => (isAway ? route.fulfill({ status: 503 }) : route.continue()));
     await page.reload();
-    await page.getByText('not connected, trying again').waitFor();
+    await page.getByText('disconnected, reconnecting').waitFor();
     isAway = false;
     await isLive(page);
     await page.route('**/fragments', (route) => route.fulfill({ status: 401 }));
@@ -518,7 +518,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     const page = await browser.newPage();
     t.after(() => page.close());
     await page.goto(`http://${web.address}`);
-    await page.getByText('This one stands by').waitFor();
+    await page.getByText('This process is on standby').waitFor();
     assert.doesNotMatch(await page.locator('main').innerText(), /Nothing has changed|none of 0/);
     isRunning = true;
     await page.getByRole('heading', { name: 'prod-eu' }).waitFor();
@@ -555,7 +555,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await state('watching');
     const { host } = new URL(url);
     await running.app.stop(0);
-    await page.getByText('not connected, trying again').waitFor();
+    await page.getByText('disconnected, reconnecting').waitFor();
     await state('unknown');
     const web = await TestWeb.start(t, { listen: host });
     assert.equal(web.address, host);

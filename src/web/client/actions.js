@@ -24,7 +24,7 @@ export async function act(button, surroundings) {
   if (events !== undefined) return showEvents(events, surroundings);
   if (ack !== undefined) return change(button, '/api/alerts/ack', ack, surroundings);
   if (replay !== undefined) return change(button, '/api/dead-letters/replay', Number(replay), surroundings);
-  if (discard !== undefined && confirm(`Discard dead letter ${discard}? It cannot be taken back.`))
+  if (discard !== undefined && confirm(`Discard dead letter ${discard}? This cannot be undone.`))
     return change(button, '/api/dead-letters/discard', Number(discard), surroundings);
 }
 
@@ -54,7 +54,7 @@ async function change(button, path, id, { base, say, done }) {
  */
 async function outcomeOf(answer, id) {
   const { ids } = await answer.json();
-  return ids.includes(id) ? 'done' : 'nothing to do, it was gone already';
+  return ids.includes(id) ? 'done' : 'nothing to do, it was already gone';
 }
 
 /**
@@ -77,7 +77,7 @@ async function showEvents(pod, { base }) {
   document.body.append(dialog);
   dialog.showModal();
   const asked = eventsAt(`${base}/events/${pod.split('/').map(encodeURIComponent).join('/')}`);
-  dialog.querySelector('p')?.replaceWith(await asked.catch(() => element('p', 'The service cannot be reached')));
+  dialog.querySelector('p')?.replaceWith(await asked.catch(() => element('p', 'Cannot reach the service')));
   showTimes(dialog);
 }
 
@@ -90,7 +90,7 @@ async function eventsAt(path) {
 
 /** Falls back to the status, as the gate and proxies do not answer in JSON. @param {Response} answer @returns {Promise<string>} */
 async function reasonOf(answer) {
-  const status = `That did not work: ${answer.status}`;
+  const status = `The request failed: ${answer.status}`;
   const { error = status } = await answer.json().catch(() => ({}));
   return error;
 }
@@ -104,7 +104,7 @@ async function reasonOf(answer) {
 
 /** @param {readonly KubernetesEvent[]} events */
 function eventsTable(events) {
-  if (events.length === 0) return element('p', 'There are none: the cluster keeps them for an hour.');
+  if (events.length === 0) return element('p', 'No Events: the cluster keeps them for an hour.');
   const table = document.createElement('table');
   const head = table.createTHead().insertRow();
   for (const title of ['Time', 'Reason', 'Message']) head.append(element('th', title));
@@ -154,6 +154,6 @@ async function logOut({ base, say }) {
 
 /** @type {Readonly<Record<number, string>>} */
 const NOT_IN = {
-  401: 'Nobody has this token',
-  403: 'Who has this token may not see this, or the cluster cannot be asked',
+  401: 'This token is not valid',
+  403: 'This token may not see this, or the cluster cannot be asked whether it may',
 };

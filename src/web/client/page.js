@@ -196,7 +196,7 @@ let silence;
 function hear() {
   clearTimeout(silence);
   silence = setTimeout(() => {
-    sayOnce(live, 'not connected, trying again');
+    sayOnce(live, 'disconnected, reconnecting');
     freshen();
     follow();
   }, SILENT_MS);
@@ -221,7 +221,7 @@ function follow() {
     else say('live');
   });
   source.addEventListener('error', () => {
-    sayOnce(live, 'not connected, trying again');
+    sayOnce(live, 'disconnected, reconnecting');
     freshen();
     // Browsers give up for good if the answer is not a stream: a proxy's 503 during a restart, or 401 after the session's end.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => source === followed && follow(), AGAIN_MS);
@@ -236,20 +236,20 @@ function follow() {
     if (isStill) return;
     const { changes, truncated } = JSON.parse(event.data);
     show(changes);
-    if (truncated) sayOnce(document.querySelector('#more'), 'more at once than is shown: reload to see all');
+    if (truncated) sayOnce(document.querySelector('#more'), 'too many at once to show: reload to see all');
   });
 }
 
 document.addEventListener('click', (event) => {
   const button = event.target instanceof Element ? event.target.closest('button') : null;
   if (button === null) return;
-  act(button, { base, say, done: freshen }).catch(() => say('The service cannot be reached'));
+  act(button, { base, say, done: freshen }).catch(() => say('Cannot reach the service'));
 });
 
 document.addEventListener('submit', (event) => {
   if (!(event.target instanceof HTMLFormElement) || event.target.id !== 'login') return;
   event.preventDefault();
-  logIn(event.target, { base, say }).catch(() => say('The service cannot be reached'));
+  logIn(event.target, { base, say }).catch(() => say('Cannot reach the service'));
 });
 
 /** Colours a diff when it is opened. Few of hundreds are, with thousands of lines each: the others stay a single text. */

@@ -29,7 +29,7 @@ export async function eventsOf(
   { namespace, pod, uid }: Asked,
   rules: RedactConfig,
 ): Promise<EventsAnswer> {
-  if (api === undefined) return { problem: 'the cluster was not reached yet' };
+  if (api === undefined) return { problem: 'the cluster has not been reached yet' };
   const fields = [
     ...(pod === undefined ? [] : [`involvedObject.name=${pod}`]),
     ...(uid === undefined ? [] : [`involvedObject.uid=${uid}`]),

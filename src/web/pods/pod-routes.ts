@@ -34,28 +34,28 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
     return (c: Context) => {
       const place = placeOf(c);
       const store = outlook.store();
-      if (place === undefined) return c.json({ error: 'this is no name of a namespace or pod' }, 400);
+      if (place === undefined) return c.json({ error: 'this is not the name of a namespace or pod' }, 400);
       if (store === undefined || !isWatched(outlook.health(), place.namespace))
         return c.json({ error: `pods of namespace ${place.namespace} are not watched` }, 404);
       return answer(c, store, place);
     };
   };
   return [
-    get('/status', 'Every container of every watched pod, as pod-watcher told of it.', answers.status, async (c) =>
+    get('/status', 'Every container of every watched pod, in the form of pod-watcher.', answers.status, async (c) =>
       c.json(await desk.status()),
     ),
     {
       ...get(
         '/pod-restart-alerts',
         resetOnRead
-          ? 'Unread alerts, as pod-watcher told them: who has got them has read them; `peek` only looks.'
-          : 'Unread alerts, as pod-watcher told them. They stay unread: see `POST /api/alerts/ack`.',
+          ? 'Unread alerts, in the form of pod-watcher. Reading marks them as read; `peek` does not.'
+          : 'Unread alerts, in the form of pod-watcher. They stay unread: see `POST /api/alerts/ack`.',
         answers.unread,
         (c) => (resetOnRead && !isPeek(c) ? take(c, outlook.clock, desk) : alerts(c, desk)),
       ),
       query: { peek: { type: 'string', description: 'Any value: nothing is marked as read.' } },
     },
-    get('/api/alerts', 'What is wrong with pods now, read or not.', answers.alerts, async (c) =>
+    get('/api/alerts', 'Current problems of pods, read or not.', answers.alerts, async (c) =>
       c.json({ alerts: await desk.problems() }),
     ),
     {
@@ -75,7 +75,7 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
     ...['/events/:namespace', '/events/:namespace/:pod'].map((path) =>
       get(
         path,
-        'Events of a watched namespace, or of one pod of it, oldest first.',
+        'Events of a watched namespace, or of one pod in it, oldest first.',
         answers.events,
         inNamespace((c, store, place) => events(c, store, place, outlook, desk)),
       ),
@@ -119,7 +119,7 @@ async function events(c: Context, store: Store, place: Place, outlook: Outlook, 
   const pod = place.pod === undefined ? undefined : await podNamed(store, place.namespace, place.pod);
   const uid = uidInEvents(pod?.metadata);
   const answer = await eventsOf(outlook.api(), { ...place, uid }, outlook.config().redact);
-  if ('problem' in answer) return c.json({ error: `the Events could not be listed: ${answer.problem}` }, 502);
+  if ('problem' in answer) return c.json({ error: `cannot list the Events: ${answer.problem}` }, 502);
   return c.json(answer.events.map((event) => withLocalTime(event, desk.local)));
 }
 
