@@ -94,5 +94,5 @@ export function toError(thrown: unknown): Error {
 /** For an object, at most its message: its other fields may be secret, and its `toString` may throw. */
 function textOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return String(thrown);
-  return 'message' in thrown && typeof thrown.message === 'string' ? thrown.message : 'an object that is no Error';
+  return 'message' in thrown && typeof thrown.message === 'string' ? thrown.message : 'an object that is not an Error';
 }

@@ -4,9 +4,9 @@ import type { ChangeFlags } from './change.ts';
 const WORDS: Readonly<Record<keyof ChangeFlags, string>> = {
   whileAway: 'happened while nothing was watching',
   compacted: 'several changes seen as one',
-  finalStateUnknown: 'found missing, its final state is unknown',
+  finalStateUnknown: 'found missing, final state unknown',
   leftScope: 'deleted or no longer selected',
-  delayed: 'seen late, for the watch was interrupted',
+  delayed: 'seen late because the watch was interrupted',
   replayed: 'sent again from the dead letters',
 };
 

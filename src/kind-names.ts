@@ -55,12 +55,12 @@ async function recordedKind(
   const [only, ...others] = found.values();
   if (only !== undefined && others.length === 0) return { group: only.group, resource: only.resource };
   if (only !== undefined)
-    throw new ConfigError([`Several kinds are called "${wanted}"; name one of ${[...found.keys()].join(', ')}`]);
+    throw new ConfigError([`Several kinds are named "${wanted}"; choose one of ${[...found.keys()].join(', ')}`]);
   const known = [...new Set(kinds.map(groupResource))].toSorted();
   const near = didYouMean(
     name,
     kinds.flatMap(({ kind, resource }) => [kind.toLowerCase(), resource]),
   );
-  const there = known.length === 0 ? '; nothing is recorded yet' : `; recorded are ${known.join(', ')}`;
+  const there = known.length === 0 ? '; nothing is recorded yet' : `; recorded kinds are ${known.join(', ')}`;
   throw new ConfigError([`Nothing of the kind "${wanted}" is recorded${near === '' ? there : near}`]);
 }

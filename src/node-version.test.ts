@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '..');
 test('tooOld() names the version that package.json asks for', async () => {
   const { engines } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { engines: { node: string } };
   const oldest = engines.node.replace('>=', '');
-  assert.equal(tooOld('24.6.0'), `Cannot run on Node 24.6.0: Node ${oldest} or later is needed`);
+  assert.equal(tooOld('24.6.0'), `Cannot run on Node 24.6.0: Node ${oldest} or later is required`);
   assert.match(tooOld('22.23.3') ?? '', /Node 22\.23\.3/);
   for (const version of [`${oldest}.0`, '24.21.0', '25.0.0', '26.1.0']) assert.equal(tooOld(version), undefined);
 });
@@ -28,7 +28,7 @@ test('the program ends on an older Node before it loads anything that such a Nod
   await assert.rejects(promisify(execFile)(process.execPath, args), {
     code: 1,
     stdout: '',
-    stderr: 'watchchain: Cannot run on Node 24.6.0: Node 24.7 or later is needed\n',
+    stderr: 'watchchain: Cannot run on Node 24.6.0: Node 24.7 or later is required\n',
   });
 });
 

@@ -5,5 +5,5 @@ const OLDEST = { major: 24, minor: 7 };
 export function tooOld(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > OLDEST.major || (major === OLDEST.major && minor >= OLDEST.minor)) return undefined;
-  return `Cannot run on Node ${version}: Node ${OLDEST.major}.${OLDEST.minor} or later is needed`;
+  return `Cannot run on Node ${version}: Node ${OLDEST.major}.${OLDEST.minor} or later is required`;
 }

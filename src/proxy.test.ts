@@ -63,7 +63,7 @@ describe('proxyFromEnv()', () => {
   ] as const) {
     test(`refuses a variable that ${what}, without showing it`, () => {
       const message =
-        'The variable HTTPS_PROXY must be the URL of a proxy, such as http://proxy.example:3128; a "%" in its password is written %25';
+        'The variable HTTPS_PROXY must be the URL of a proxy, such as http://proxy.example:3128; write a "%" in its password as %25';
       assert.throws(() => proxyOf('https://api.example', { HTTPS_PROXY: value }), { message });
     });
   }

@@ -16,7 +16,7 @@ export function proxyFromEnv(target: URL, env: NodeJS.ProcessEnv): URL | undefin
   const url = URL.parse(proxy.includes('://') ? proxy : `http://${proxy}`);
   if (url !== null && isUsable(url)) return url;
   // Not shown: a proxy's URL may hold a password.
-  const wanted = 'the URL of a proxy, such as http://proxy.example:3128; a "%" in its password is written %25';
+  const wanted = 'the URL of a proxy, such as http://proxy.example:3128; write a "%" in its password as %25';
   throw new ConfigError([`The variable ${variable} must be ${wanted}`]);
 }
 

@@ -67,7 +67,10 @@ export async function attempt(delivery: Delivery, options: AttemptOptions): Prom
   const memory: Memory = { states: new Map(), wakeUps: [] };
   // The handler that asked for this wake-up is gone; passed on, it would reach the branches without any handler's doing.
   if (timerOf !== undefined && !options.steps.some(({ id }) => id === timerOf))
-    return { end: { kind: 'halted', by: timerOf, reason: 'asked for by a handler that was removed' }, writes: memory };
+    return {
+      end: { kind: 'halted', by: timerOf, reason: 'set by a handler that is no longer configured' },
+      writes: memory,
+    };
   return walk(stepsOf(delivery, options.steps), change, { delivery, options, memory });
 }
 
@@ -156,7 +159,7 @@ function editsFor({ change, edited }: Delivery, passed: Change, steps: readonly 
   try {
     return editsOf(change, passed, edited);
   } catch (cause) {
-    const problem = new Error('a note that it or a handler before it left cannot be written as JSON', { cause });
+    const problem = new Error('a note left by it or by an earlier handler cannot be written as JSON', { cause });
     throw new HandlerFailure(steps.at(-1)?.id ?? '', problem);
   }
 }

@@ -92,7 +92,7 @@ function raced<T>(answer: Promise<T>, call: RunningCall, { clock, ms, calls }: D
       finish();
       reject(reason);
     };
-    const cancel = clock.after(ms, () => call.abort(new Error(`it was not done within ${ms / 1000} s`)));
+    const cancel = clock.after(ms, () => call.abort(new Error(`it did not finish within ${ms / 1000} s`)));
     calls.add(call);
     // A non-standard thenable may resolve with a promise, which has to be awaited too.
     Promise.resolve(answer).then(

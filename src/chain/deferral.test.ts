@@ -49,7 +49,7 @@ describe('chain runner: deferral', () => {
   });
 
   test('what waits for an open breaker is told of once by the receiver, not by each change', async (t) => {
-    const rest = new RetryAfterError('is given a rest', { retryAfterMs: 30_000, openForMs: 5 });
+    const rest = new RetryAfterError('deliveries to it are paused', { retryAfterMs: 30_000, openForMs: 5 });
     const chain = await startTestChain(t, { handlers: [sink('sink', () => Promise.reject(rest))] });
     await chain.accept('shop/a', 'shop/b', 'shop/c');
     await chain.runner.idle();
@@ -170,7 +170,7 @@ describe('chain runner with a real receiver', () => {
     while ((await chain.store.balances())[0]?.completed !== 1) await chain.clock.advance(1);
     await chain.advance(10_000);
     const entry = chain.logged.find(({ level }) => level === 'warn');
-    assert.match(String(entry?.['error']), /did not answer: no whole answer within 10000 ms/);
+    assert.match(String(entry?.['error']), /did not answer: no complete answer within 10000 ms/);
   });
 
   test('a change that waits for the rate holds no slot: 20 objects share one a second', async (t) => {

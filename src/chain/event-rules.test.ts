@@ -58,14 +58,14 @@ describe('repeats', () => {
     assert.equal(await verdict(powers, from(5, 5, { reason: 'Other' })), 'pass');
     assert.equal(
       await verdict(powers, from(4, 7, { message: 'another', lastTimestamp: SEEN_AT })),
-      'default/repeats: occurrence 7 of an Event is not told: the 1st, 2nd, 4th, 8th, ... are',
+      'default/repeats: occurrence 7 of an Event is not reported: the 1st, 2nd, 4th, 8th, ... are',
     );
   });
 
   test('first lets no repeat through, every one all of them', async () => {
     assert.equal(
       await verdict([resource({ repeats: 'first' })], from(1, 2)),
-      'default/repeats: occurrence 2 of an Event is not told: only the first is',
+      'default/repeats: occurrence 2 of an Event is not reported: only the first is',
     );
     assert.equal(await verdict([resource({ repeats: 'every' })], from(2, 3)), 'pass');
   });
@@ -89,7 +89,7 @@ describe('repeats', () => {
 
 describe('maxAge', () => {
   const limited = [resource({ maxAgeMs: 5_000 })];
-  const aged = /^default\/maxAge: it had happened 63 s before it was seen, more than maxAge, 5 s$/;
+  const aged = /^default\/maxAge: it happened 63 s before it was seen, longer than maxAge, 5 s$/;
 
   const old: readonly [time: string, fields: object, metadata?: object][] = [
     ['lastTimestamp', { lastTimestamp: OLD, series: { lastObservedTime: SEEN_AT } }],

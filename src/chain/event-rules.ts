@@ -23,8 +23,8 @@ export function eventRules(chain: string, resources: readonly ResourceConfig[]):
     const definition = definitionOf(name, summary, rule, resources);
     rules.push({ id: `${chain}/${name}`, definition, options: {}, at: because.at });
   };
-  add('maxAge', 'Holds back Events that had happened too long ago when they were seen.', ofAge, hasMaxAge);
-  add('repeats', 'Holds back those repeats of an Event that are not to be told.', ofRepeats, leavesOut);
+  add('maxAge', 'Halts Events that were already too old when they were seen.', ofAge, hasMaxAge);
+  add('repeats', 'Halts those repeats of an Event that the configuration does not ask for.', ofRepeats, leavesOut);
   return rules;
 }
 
@@ -51,7 +51,7 @@ function ofAge({ after, observedAt, flags }: Change, resources: readonly EventCo
   const maxAgeMs = Math.max(...resources.map((resource) => resource.maxAgeMs ?? Infinity));
   const ageMs = observedAt - (happenedAt(after) ?? observedAt);
   if (resources.length === 0 || ageMs <= maxAgeMs) return undefined;
-  return halt(`it had happened ${ageMs / 1000} s before it was seen, more than maxAge, ${maxAgeMs / 1000} s`);
+  return halt(`it happened ${ageMs / 1000} s before it was seen, longer than maxAge, ${maxAgeMs / 1000} s`);
 }
 
 function ofRepeats({ before, after }: Change, resources: readonly EventConfig[]): Halt | undefined {
@@ -59,7 +59,7 @@ function ofRepeats({ before, after }: Change, resources: readonly EventConfig[])
   const repeats = REPEATS.findLast((one) => resources.some((resource) => resource.repeats === one)) ?? 'every';
   if (isTold(before, after, repeats)) return undefined;
   const told = repeats === 'first' ? 'only the first is' : 'the 1st, 2nd, 4th, 8th, ... are';
-  return halt(`occurrence ${occurrencesOf(after)} of an Event is not told: ${told}`);
+  return halt(`occurrence ${occurrencesOf(after)} of an Event is not reported: ${told}`);
 }
 
 /** Whether an update is to be reported, by the same rule as the digests in the source. */

@@ -32,7 +32,7 @@ describe('HandlerFailure', () => {
     const said = (thrown: unknown) => new HandlerFailure('default/slack', thrown).message;
     assert.deepEqual(
       ['full', { message: 'full', token: 'secret' }, { token: 'secret' }, Object.create(null), undefined].map(said),
-      ['full', 'full', 'an object that is no Error', 'an object that is no Error', 'undefined'],
+      ['full', 'full', 'an object that is not an Error', 'an object that is not an Error', 'undefined'],
     );
   });
 

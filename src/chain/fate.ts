@@ -42,7 +42,7 @@ export function fateOf({ attempts, deferredSince }: Delivery, result: Outcome): 
   if ('movedTo' in result) return undefined;
   if (!('goOn' in result)) return { kind: 'ended', passage: result };
   const { until, at } = result;
-  const reason = 'waits to be told together with others';
+  const reason = 'waits to be delivered together with others';
   return { kind: 'gathered', park: { until, attempts, deferredSince, reason, gather: { handler: at } } };
 }
 

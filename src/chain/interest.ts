@@ -28,7 +28,7 @@ export function starvedHandlers(
     const needs = definition.type === 'stateful' ? (definition.needs ?? []) : [];
     const gate = all.slice(0, around.length + n).find((before) => needs.some((root) => leavesOut(before, root)));
     if (gate === undefined) return [];
-    return `${at}: "${definition.name}" would never tell anything: it needs ${needs.join(', ')}, whose changes "${gate.definition.name}" (${gate.at}) halts before it: put it before that one, or into a [[chain]] of its own`;
+    return `${at}: "${definition.name}" would never do anything: it needs changes of ${needs.join(', ')}, which "${gate.definition.name}" (${gate.at}) halts first: put it before that handler, or in a [[chain]] of its own`;
   });
   return [...own, ...branches.flatMap((branch) => starvedHandlers(branch, all))];
 }

@@ -17,7 +17,7 @@ export function remedyOf(thrown: unknown, path: string): string {
       return 'TypeScript inside node_modules is not run: move the file out of it, or compile it to JavaScript';
     case 'ERR_MODULE_NOT_FOUND':
     case 'MODULE_NOT_FOUND':
-      return `${message}: install what it imports beside it, or mend the path`;
+      return `${message}: install the imported package next to it, or correct the path`;
     default:
   }
   if (/import statement outside a module|Unexpected token 'export'/.test(message)) {
@@ -29,10 +29,10 @@ export function remedyOf(thrown: unknown, path: string): string {
   }
   const missing = /does not provide an export named '(.+)'/.exec(message)?.[1];
   if (missing !== undefined && /\.[cm]?ts$/.test(path)) {
-    return `${message}${place}: types are stripped, so where it is one say so: import { type ${missing} }`;
+    return `${message}${place}: types are stripped, so mark a type as one: import { type ${missing} }`;
   }
   const isNowhere = place === '' && thrown instanceof SyntaxError;
-  return `it cannot be loaded: ${message}${place}${isNowhere ? `; where, says: node --check ${path}` : ''}`;
+  return `it cannot be loaded: ${message}${place}${isNowhere ? `; to find the line, run: node --check ${path}` : ''}`;
 }
 
 function commonJsRemedy(message: string, path: string): string {

@@ -73,8 +73,11 @@ describe('loadHandler()', () => {
   });
 
   test('says what it wants when the default export is missing or no handler', async () => {
-    assert.match(await problemOf(await write('none.ts', 'export const a = 1;\n')), /has no default export; wanted: /);
-    assert.match(await problemOf(await write('number.ts', 'export default 1;\n')), /default export that is no handler/);
+    assert.match(await problemOf(await write('none.ts', 'export const a = 1;\n')), /has no default export; expected: /);
+    assert.match(
+      await problemOf(await write('number.ts', 'export default 1;\n')),
+      /default export that is not a handler/,
+    );
   });
 
   test('tells of an enum that types are stripped, and what to write instead', async () => {
@@ -117,7 +120,7 @@ describe('loadHandler()', () => {
     assert.match(await problemOf(required), /reading 'nope'\) \(.*\/required\.cjs:2\)$/);
     // Node does not give a position.
     const plain = await write('plain.js', 'export default (;\n');
-    assert.match(await problemOf(plain), /Unexpected token ';'; where, says: node --check .*plain\.js$/);
+    assert.match(await problemOf(plain), /Unexpected token ';'; to find the line, run: node --check .*plain\.js$/);
   });
 
   test('refuses an option of its own that the configuration would never hand on', async () => {
@@ -139,7 +142,7 @@ describe('loadHandler()', () => {
     const terse = `import { defineSink, z } from 'watchchain';\nexport default defineSink({ name: 'own', options: z.strictObject({}) });\n`;
     assert.match(
       await problemOf(await write('terse.js', terse)),
-      /its summary must be a text; its description must be a text; its examples must be a list.*; its create must be a function$/,
+      /its summary must be a string; its description must be a string; its examples must be a list.*; its create must be a function$/,
     );
   });
 
@@ -154,7 +157,7 @@ describe('loadHandler()', () => {
     const problem = problemOf(name);
     await reached.promise;
     t.mock.timers.tick(30_000);
-    assert.match(await problem, /"\.\/waits\.js": it is not loaded after 30 s: .* wait in start\(\)$/);
+    assert.match(await problem, /"\.\/waits\.js": it did not load within 30 s: .* wait in start\(\)$/);
   });
 
   test('reads a file again that could not be used before: a service that runs is told of the mended one', async () => {
@@ -169,7 +172,7 @@ describe('loadHandler()', () => {
 
   test('names what the file imports in vain, and keeps what it threw as the cause', async () => {
     const name = await write('needs.ts', `import x from 'no-such-package';\nexport default x;\n`);
-    assert.match(await problemOf(name), /no-such-package.*install what it imports/);
+    assert.match(await problemOf(name), /no-such-package.*install the imported package/);
     const throwing = await write('throws.ts', `throw new Error('boom');\n`);
     await assert.rejects(loadHandler(throwing, folder), (thrown: Error) => /boom/.test(String(thrown.cause)));
   });

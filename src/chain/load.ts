@@ -82,7 +82,7 @@ async function loadOwn(name: string, configDir: string): Promise<HandlerDefiniti
 /** A file that never finishes its top-level await would silently end a command, and block all later reloads. */
 async function inTime<T>(loading: Promise<T>, name: string): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const problem = `handler "${name}": it is not loaded after ${LOAD_DEADLINE_MS / 1_000} s: an await at its top level does not end; wait in start()`;
+  const problem = `handler "${name}": it did not load within ${LOAD_DEADLINE_MS / 1_000} s: an await at its top level does not finish; wait in start()`;
   const timer = setTimeout(() => late.reject(new ConfigError([problem])), LOAD_DEADLINE_MS).unref();
   try {
     return await Promise.race([loading, late.promise]);
@@ -101,9 +101,9 @@ function definitionIn(exported: unknown, name: string): HandlerDefinition {
     return handlerOfFunction(basename(name, extname(name)), exported as HandlerFunction);
   }
   if (isDefinition(exported)) return complete(exported, name);
-  const found = exported === undefined ? 'has no default export' : 'has a default export that is no handler';
+  const found = exported === undefined ? 'has no default export' : 'has a default export that is not a handler';
   throw new ConfigError([
-    `handler "${name}": the file ${found}; wanted: export default defineTransform({...}), defineStateful({...}), ` +
+    `handler "${name}": the file ${found}; expected: export default defineTransform({...}), defineStateful({...}), ` +
       'defineSink({...}) or a function (change, context)',
   ]);
 }
@@ -119,9 +119,9 @@ function complete(definition: HandlerDefinition, file: string): HandlerDefinitio
   const { name, summary, description, options, examples, create }: Partial<Record<keyof HandlerDefinition, unknown>> =
     definition;
   const wanted: readonly (readonly [part: string, isThere: boolean, what: string])[] = [
-    ['name', typeof name === 'string' && name !== '', 'a text'],
-    ['summary', typeof summary === 'string', 'a text'],
-    ['description', typeof description === 'string', 'a text'],
+    ['name', typeof name === 'string' && name !== '', 'a string'],
+    ['summary', typeof summary === 'string', 'a string'],
+    ['description', typeof description === 'string', 'a string'],
     ['options', options instanceof z.ZodObject, 'z.strictObject({...}), with the z of watchchain'],
     ['examples', Array.isArray(examples), 'a list, which may be empty'],
     ['create', typeof create === 'function', 'a function'],
@@ -131,7 +131,7 @@ function complete(definition: HandlerDefinition, file: string): HandlerDefinitio
     ...wanted.filter(([, isThere]) => !isThere).map(([part, , what]) => `its ${part} must be ${what}`),
     ...keys
       .filter((key) => RESERVED.has(key.toLowerCase()))
-      .map((key) => `its option "${key}" needs another name: every handler's table has that already`),
+      .map((key) => `its option "${key}" needs another name: every handler's table already has that key`),
   ];
   if (problems.length > 0) throw new ConfigError([`handler "${file}": ${problems.join('; ')}`]);
   return definition;

@@ -9,7 +9,7 @@ test('a refusing store is asked again after 1 s, then after twice as long each t
   const clock = new FakeClock();
   const persistence = new Persistence(clock, testContext().log);
   const askedMs: number[] = [];
-  const kept = persistence.keepTrying('note a delivery', () => {
+  const kept = persistence.keepTrying('record a delivery', () => {
     askedMs.push(clock.monotonic());
     return askedMs.length < 8 ? Promise.reject(new Error('disk full')) : Promise.resolve('noted');
   });
@@ -27,7 +27,7 @@ test('a store that refuses many changes for long is told of once, and so is its 
   const persistence = new Persistence(clock, log);
   let isFull = true;
   const work = () => (isFull ? Promise.reject(new Error('disk full')) : Promise.resolve('noted'));
-  const kept = Promise.all(Array.from({ length: 8 }, () => persistence.keepTrying('note a delivery', work)));
+  const kept = Promise.all(Array.from({ length: 8 }, () => persistence.keepTrying('record a delivery', work)));
   await clock.advance(60_000);
   isFull = false;
   await clock.advance(30_000);

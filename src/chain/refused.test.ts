@@ -23,7 +23,7 @@ async function startRefused(t: TestContext, refused: readonly (keyof Store)[], o
 
 /** Resolves when the store has refused and the chain is waiting for it. */
 async function waitForRefusal({ clock, logged }: TestChain): Promise<void> {
-  while (!logged.some(({ message }) => message.startsWith('Store refuses'))) {
+  while (!logged.some(({ message }) => message.startsWith('Cannot write to the store'))) {
     await clock.waitForSleepers(1);
     await clock.advance(100);
   }

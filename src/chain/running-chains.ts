@@ -87,9 +87,7 @@ export class RunningChains {
       try {
         await this.#run([chain], running);
       } catch (thrown) {
-        problems.push(
-          `Chain "${name}" does not run any more until the configuration changes: ${toError(thrown).message}`,
-        );
+        problems.push(`Chain "${name}" is stopped until the configuration changes: ${toError(thrown).message}`);
       }
     }
     return problems.length === 0 ? why : new ConfigError([why.message, ...problems], { cause: why });

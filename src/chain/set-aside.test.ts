@@ -33,6 +33,6 @@ test('a change that was being worked on in three crashes in a row is a dead lett
   assert.deepEqual(told, ['fine']);
   const [letter] = await chain.store.deadLetters({ limit: 10 });
   assert.deepEqual([letter?.change.name, letter?.handler, letter?.attempts], ['poison', 'default/slack', 0]);
-  assert.match(letter?.error ?? '', /^set aside: it was being worked on in 3 crashes in a row$/);
+  assert.match(letter?.error ?? '', /^set aside: it was being worked on during 3 crashes in a row$/);
   assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'dead' }), 1);
 });

@@ -17,7 +17,7 @@ export function setAside(
   handler: string,
   what = 'worked on',
 ): Extract<Ran<Outcome>, { kind: 'dead' }> {
-  const why = new Error(`set aside: it was being ${what} in ${MAX_CRASHES} crashes in a row`);
+  const why = new Error(`set aside: it was being ${what} during ${MAX_CRASHES} crashes in a row`);
   return { kind: 'dead', failure: new HandlerFailure(handler, why), attempts };
 }
 
@@ -32,7 +32,7 @@ export async function setBatchAside(
   const members = batch.deliveries.filter(isSetAside);
   if (members.length === 0) return batch;
   const others = members.length - 1;
-  const what = others === 0 ? 'told' : `told together with ${others} ${others === 1 ? 'other' : 'others'}`;
+  const what = others === 0 ? 'told' : `delivered together with ${others} ${others === 1 ? 'other' : 'others'}`;
   const aside = (member: Delivery) => ({ ...setAside(member, batch.handler, what), isAlone: true as const });
   await Promise.all(members.map((member) => settle(member, aside(member))));
   return { ...batch, deliveries: batch.deliveries.filter((delivery) => !isSetAside(delivery)) };

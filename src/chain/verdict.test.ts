@@ -18,33 +18,33 @@ const keeping = (state: (change: Change, wakeAt: Wake) => unknown) =>
 const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
   'a wake-up at a time that cannot be read': [
     keeping(({ key }, wakeAt) => wakeAt(key, Date.parse('soon')) ?? 1),
-    /wakeAt\(\) wants milliseconds since the epoch or null, got NaN/,
+    /wakeAt\(\) expects milliseconds since the epoch or null, got NaN/,
   ],
   'a wake-up at a time in nanoseconds': [
     keeping(({ key }, wakeAt) => wakeAt(key, 1.8e18) ?? 1),
-    /wakeAt\(\) wants milliseconds since the epoch or null, got 1800000000000000000/,
+    /wakeAt\(\) expects milliseconds since the epoch or null, got 1800000000000000000/,
   ],
   'a wake-up of no key': [
     keeping((_, wakeAt) => wakeAt(undefined as unknown as string, 1) ?? 1),
-    /wakeAt\(\) wants the key of an object, got undefined/,
+    /wakeAt\(\) expects the key of an object, got undefined/,
   ],
-  'no state': [keeping(() => undefined), /its state is undefined, wanted what JSON can say/],
+  'no state': [keeping(() => undefined), /its state is undefined, expected a JSON value/],
   'a function as its state': [keeping(() => () => 1), /its state is function/],
   'a state with a BigInt': [keeping(() => ({ count: 1n })), /BigInt/],
   'a state that contains itself': [keeping(() => circular), /circular structure/],
   'a part of a change': [
     transform('own', () => ({ action: 'added' }) as Change),
-    /it returned {"action":"added"}, wanted the change or halt/,
+    /it returned {"action":"added"}, expected the change or halt/,
   ],
   'a verdict without a state': [
     stateful('own', (change) => change as never),
-    /it returned its verdict alone, wanted { verdict, state }/,
+    /it returned only its verdict, expected { verdict, state }/,
   ],
   'no decision': [
     stateful('own', () => undefined as never),
-    /it returned undefined, wanted { verdict, state }: probably a missing return or await/,
+    /it returned undefined, expected { verdict, state }: probably a missing return or await/,
   ],
-  'no change': [transform('own', () => true as unknown as Change), /it returned true, wanted the change or halt/],
+  'no change': [transform('own', () => true as unknown as Change), /it returned true, expected the change or halt/],
 };
 
 /** Runs until nothing is left to do; a change that the store refuses would be left forever. */
@@ -62,7 +62,7 @@ describe('what a handler answers', () => {
         const chain = await startTestChain(t, { handlers: [definition] });
         await toTheEnd(chain);
         assert.deepEqual(
-          chain.logged.filter(({ message }) => /refuses/.test(message)),
+          chain.logged.filter(({ message }) => /Cannot write to the store/.test(message)),
           [],
         );
         assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'dead' }), 1);
@@ -78,7 +78,7 @@ describe('what a handler answers', () => {
     [
       'nothing',
       undefined,
-      /its create\(\) returned nothing that has deliver\(\), wanted { deliver\(change, context\) }/,
+      /its create\(\) returned nothing that has deliver\(\), expected { deliver\(change, context\) }/,
     ],
     ['another object', { send: () => undefined }, /its create\(\) returned nothing that has deliver\(\)/],
     ['a promise', Promise.resolve({}), /its create\(\) returned a promise.*: wait in start\(\)/],

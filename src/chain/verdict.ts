@@ -9,14 +9,14 @@ const LIKELY = 'probably a missing return or await';
 export function checkedVerdict(answer: unknown): Change | Halt {
   if (isHalt(answer)) return withReason(answer);
   if (isChange(answer)) return answer;
-  throw new Error(`it returned ${shown(answer)}, wanted the change or halt(reason): ${LIKELY}`);
+  throw new Error(`it returned ${shown(answer)}, expected the change or halt(reason): ${LIKELY}`);
 }
 
 /** A stateful handler's decision, with the state as the store will return it. @throws Error if it has no verdict or no state */
 export function checkedDecision(answer: unknown): { readonly verdict: Change | Halt; readonly state: Json | null } {
-  if (isHalt(answer) || isChange(answer)) throw new Error('it returned its verdict alone, wanted { verdict, state }');
+  if (isHalt(answer) || isChange(answer)) throw new Error('it returned only its verdict, expected { verdict, state }');
   if (typeof answer !== 'object' || answer === null)
-    throw new Error(`it returned ${shown(answer)}, wanted { verdict, state }: ${LIKELY}`);
+    throw new Error(`it returned ${shown(answer)}, expected { verdict, state }: ${LIKELY}`);
   const { verdict, state } = answer as { readonly verdict?: unknown; readonly state?: unknown };
   return { verdict: checkedVerdict(verdict), state: checkedState(state) };
 }
@@ -27,9 +27,9 @@ export function checkedInstance<T extends HandlerLife>(instance: T, work: 'handl
   if (typeof made === 'object' && made !== null) {
     if (typeof Reflect.get(made, work) === 'function') return instance;
     if (made instanceof Promise)
-      throw new Error(`its create() returned a promise, wanted { ${work}(change, context) }: wait in start()`);
+      throw new Error(`its create() returned a promise, expected { ${work}(change, context) }: wait in start()`);
   }
-  throw new Error(`its create() returned nothing that has ${work}(), wanted { ${work}(change, context) }`);
+  throw new Error(`its create() returned nothing that has ${work}(), expected { ${work}(change, context) }`);
 }
 
 /** A sink passes on what it was given unless it returns a verdict; anything else is ignored, as it has delivered. */
@@ -41,24 +41,23 @@ export function sinkVerdict(answer: unknown, change: Change): Change | Halt {
 export function checkedGroup(answer: unknown): string | Halt {
   if (isHalt(answer)) return withReason(answer);
   if (typeof answer === 'string' && answer !== '') return answer;
-  throw new Error(`it names no group: wanted a text or halt(reason), ${LIKELY}`);
+  throw new Error(`it returned no group: expected a string or halt(reason), ${LIKELY}`);
 }
 
 /** The state as the store will return it. @throws Error if it cannot be stored, as the chain would wait for the store forever */
 function checkedState(state: unknown): Json | null {
   const text = JSON.stringify(state) as string | undefined;
-  if (text === undefined)
-    throw new Error(`its state is ${typeof state}, wanted what JSON can say, or null to forget it`);
+  if (text === undefined) throw new Error(`its state is ${typeof state}, expected a JSON value, or null to forget it`);
   return JSON.parse(text) as Json | null;
 }
 
 /** @throws Error if the time is invalid, such as that of an unreadable date, or nanoseconds. Infinity means never. */
 export function checkWakeUp(key: unknown, time: unknown): void {
-  if (typeof key !== 'string') throw new Error(`wakeAt() wants the key of an object, got ${typeof key}`);
+  if (typeof key !== 'string') throw new Error(`wakeAt() expects the key of an object, got ${typeof key}`);
   if (time === null || time === Infinity) return;
   if (typeof time === 'number' && !Number.isNaN(new Date(time).getTime())) return;
   const found = typeof time === 'number' ? time : typeof time;
-  throw new Error(`wakeAt() wants milliseconds since the epoch or null, got ${found}`);
+  throw new Error(`wakeAt() expects milliseconds since the epoch or null, got ${found}`);
 }
 
 function shown(answer: unknown): string | undefined {

@@ -83,7 +83,7 @@ describe('import', async () => {
       'route: { match: [{ receiver: a }, { receiver: a, message: "*\\nexisting = 1" }] }\nreceivers: [{ name: a, stdout: {} }]\n',
     );
     const { stdout } = await imported(file);
-    assert.match(stdout, /^# .*"\*\\nexisting = 1" is no regular expression/m);
+    assert.match(stdout, /^# .*"\*\\nexisting = 1" is not a regular expression/m);
     const toml = await workdir.write('config.toml', stdout);
     assert.deepEqual(await meaning(toml), await meaning(file));
   });

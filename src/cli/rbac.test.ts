@@ -143,8 +143,8 @@ describe('rbac', () => {
   test('refuses kinds that it does not know, each with its line, and a bad account', async () => {
     const { code, stderr } = await rbac(resource('deploymint') + resource('widget') + LOG);
     assert.equal(code, 1);
-    assert.match(stderr, /config\.toml:\d+: what roles call "deploymint" is not known; near names: .*deployment/);
-    assert.match(stderr, /what roles call "widget" is not known.*; --cluster asks the cluster/);
+    assert.match(stderr, /config\.toml:\d+: the resource name of "deploymint" is unknown; near names: .*deployment/);
+    assert.match(stderr, /the resource name of "widget" is unknown.*; --cluster asks the cluster/);
     const account = await rbac(resource('pod') + LOG, '--service-account', 'teller');
     assert.match(account.stderr, /NAMESPACE\/NAME/);
     assert.equal(account.code, 1);

@@ -188,17 +188,17 @@ name = "log"
     for (const [definition, problem] of [
       [
         'defineTransform({ ...own, create: () => ({ handle() {} }) })',
-        /throws \(it returned undefined, wanted the change/,
+        /throws \(it returned undefined, expected the change/,
       ],
-      ['defineStateful({ ...own, create: () => ({ handle: (c) => c }) })', /throws \(it returned its verdict alone/],
+      ['defineStateful({ ...own, create: () => ({ handle: (c) => c }) })', /throws \(it returned only its verdict/],
       [
         'defineStateful({ ...own, create: () => ({ handle: (c) => ({ verdict: c }) }) })',
         /throws \(its state is undefined/,
       ],
-      ['defineStateful({ ...own, create: () => ({ group() {}, handle() {} }) })', /throws \(it names no group/],
+      ['defineStateful({ ...own, create: () => ({ group() {}, handle() {} }) })', /throws \(it returned no group/],
       [
         'defineTransform({ ...own, deadlineMs: () => 1, create: () => ({ handle: () => new Promise(() => {}) }) })',
-        /throws \(it was not done within 0.001 s\)/,
+        /throws \(it did not finish within 0.001 s\)/,
       ],
     ] as const) {
       const config = CONFIG.replace(

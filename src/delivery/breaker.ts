@@ -46,7 +46,7 @@ export class Breaker {
     const leftMs = this.#probeAt - now;
     const openForMs = now - this.#openSince;
     if (leftMs > 0) {
-      const message = `${title} has failed repeatedly and is given a rest`;
+      const message = `${title} has failed repeatedly, deliveries to it are paused`;
       throw new RetryAfterError(message, { retryAfterMs: leftMs, openForMs });
     }
     if (!this.#probing) return;

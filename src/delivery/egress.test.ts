@@ -31,18 +31,18 @@ const SPELLINGS = [
   ['0', '0.0.0.0', 'unspecified'],
   ['0.0.0.0', '0.0.0.0', 'unspecified'],
   ['[::]', '::', 'unspecified'],
-  ['169.254.169.254', '169.254.169.254', 'link-local, as the metadata of clouds are'],
-  ['2852039166', '169.254.169.254', 'link-local, as the metadata of clouds are'],
-  ['0xa9fea9fe', '169.254.169.254', 'link-local, as the metadata of clouds are'],
-  ['[::ffff:169.254.169.254]', '::ffff:a9fe:a9fe', 'link-local, as the metadata of clouds are'],
-  ['[64:ff9b::a9fe:a9fe]', '64:ff9b::a9fe:a9fe', 'link-local, as the metadata of clouds are'],
-  ['[fe80::1]', 'fe80::1', 'link-local, as the metadata of clouds are'],
-  ['[febf::1]', 'febf::1', 'link-local, as the metadata of clouds are'],
-  ['[fd00:ec2::254]', 'fd00:ec2::254', 'metadata of a cloud'],
-  ['100.100.100.200', '100.100.100.200', 'metadata of a cloud'],
-  ['168.63.129.16', '168.63.129.16', 'metadata of a cloud'],
-  ['[64:ff9b::100.100.100.200]', '64:ff9b::6464:64c8', 'metadata of a cloud'],
-  ['[2002:6464:64c8:1::1]', '2002:6464:64c8:1::1', 'metadata of a cloud'],
+  ['169.254.169.254', '169.254.169.254', 'link-local, like the metadata service of a cloud'],
+  ['2852039166', '169.254.169.254', 'link-local, like the metadata service of a cloud'],
+  ['0xa9fea9fe', '169.254.169.254', 'link-local, like the metadata service of a cloud'],
+  ['[::ffff:169.254.169.254]', '::ffff:a9fe:a9fe', 'link-local, like the metadata service of a cloud'],
+  ['[64:ff9b::a9fe:a9fe]', '64:ff9b::a9fe:a9fe', 'link-local, like the metadata service of a cloud'],
+  ['[fe80::1]', 'fe80::1', 'link-local, like the metadata service of a cloud'],
+  ['[febf::1]', 'febf::1', 'link-local, like the metadata service of a cloud'],
+  ['[fd00:ec2::254]', 'fd00:ec2::254', 'the metadata service of a cloud'],
+  ['100.100.100.200', '100.100.100.200', 'the metadata service of a cloud'],
+  ['168.63.129.16', '168.63.129.16', 'the metadata service of a cloud'],
+  ['[64:ff9b::100.100.100.200]', '64:ff9b::6464:64c8', 'the metadata service of a cloud'],
+  ['[2002:6464:64c8:1::1]', '2002:6464:64c8:1::1', 'the metadata service of a cloud'],
   ['224.0.0.1', '224.0.0.1', 'multicast or reserved'],
   ['255.255.255.255', '255.255.255.255', 'multicast or reserved'],
   ['[ff02::1]', 'ff02::1', 'multicast or reserved'],
@@ -66,9 +66,9 @@ describe('egressProblem()', () => {
   }
 
   test('a zone is no way around, and what is no address is refused', () => {
-    assert.equal(egressProblem('fe80::1%eth0'), 'link-local, as the metadata of clouds are');
+    assert.equal(egressProblem('fe80::1%eth0'), 'link-local, like the metadata service of a cloud');
     assert.equal(egressProblem('::1%lo'), 'loopback');
-    for (const text of ['', 'localhost', '127.1', '1.2.3.4/8']) assert.equal(egressProblem(text), 'no address');
+    for (const text of ['', 'localhost', '127.1', '1.2.3.4/8']) assert.equal(egressProblem(text), 'not an address');
   });
 });
 
@@ -103,7 +103,7 @@ describe('guardedLookup()', () => {
       await assert.rejects(resolved(guardedLookup([], answering(...answer)), 'hooks.example'), {
         code: 'EGRESS',
         message:
-          'hooks.example resolves to 169.254.169.254 (link-local, as the metadata of clouds are), where no name may lead; permit it with allowAddresses = ["169.254.169.254"]',
+          'hooks.example resolves to 169.254.169.254 (link-local, like the metadata service of a cloud), which names may not resolve to; permit it with allowAddresses = ["169.254.169.254"]',
       });
     }
   });

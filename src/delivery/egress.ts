@@ -14,9 +14,16 @@ interface Range {
 const REFUSED: readonly Range[] = [
   range('loopback', '127.0.0.0/8', '::1/128'),
   range('unspecified', '0.0.0.0/8', '::/128'),
-  range('link-local, as the metadata of clouds are', '169.254.0.0/16', 'fe80::/10'),
+  range('link-local, like the metadata service of a cloud', '169.254.0.0/16', 'fe80::/10'),
   // AWS over IPv6, Google over IPv6, Alibaba, Oracle, Azure.
-  range('metadata of a cloud', 'fd00:ec2::254', 'fd20:ce::254', '100.100.100.200', '192.0.0.192', '168.63.129.16'),
+  range(
+    'the metadata service of a cloud',
+    'fd00:ec2::254',
+    'fd20:ce::254',
+    '100.100.100.200',
+    '192.0.0.192',
+    '168.63.129.16',
+  ),
   range('multicast or reserved', '224.0.0.0/3', 'ff00::/8'),
 ];
 
@@ -31,7 +38,7 @@ const EMBEDDING: readonly { readonly list: BlockList; readonly firstGroup: numbe
 export function egressProblem(address: string): string | undefined {
   const bare = address.replace(/%.*$/, '');
   const family = isIP(bare);
-  if (family === 0) return 'no address';
+  if (family === 0) return 'not an address';
   const found = REFUSED.find(({ list }) => list.check(bare, family === 6 ? 'ipv6' : 'ipv4'));
   if (found !== undefined) return found.why;
   const embedded = family === 6 ? embeddedIn(bare) : undefined;
@@ -81,7 +88,7 @@ function firstRefused(
 function refusal(hostname: string, refused: { readonly address: string; readonly why: string } | undefined): string {
   if (refused === undefined) return `${hostname} resolves to no address`;
   const { address, why } = refused;
-  return `${hostname} resolves to ${address} (${why}), where no name may lead; permit it with allowAddresses = ["${address}"]`;
+  return `${hostname} resolves to ${address} (${why}), which names may not resolve to; permit it with allowAddresses = ["${address}"]`;
 }
 
 function isLocal(hostname: string): boolean {

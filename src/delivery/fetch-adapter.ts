@@ -8,7 +8,7 @@ type FetchResponse = Awaited<ReturnType<FetchFunction>>;
 export function fetchThrough(receiver: Receiver, url: URL, idempotencyKey: string, signal: AbortSignal): FetchFunction {
   return async (target, init = {}) => {
     if (new URL(target).href !== url.href) {
-      throw new Error(`Refused to send to ${new URL(target).host}: this receiver is at ${url.host}, under one address`);
+      throw new Error(`Refused to send to ${new URL(target).host}: this receiver has one address, at ${url.host}`);
     }
     const { method = 'POST', headers = {}, body = '' } = init;
     if (typeof body !== 'string') throw new Error('Refused to send a form: only text bodies are sent');

@@ -7,5 +7,5 @@ import type { ReceiverResponse } from './receiver.ts';
 export function assertNoPage({ status, body }: ReceiverResponse, host: string): void {
   if (!/^\s*<(?:!doctype html|html)\b/i.test(body)) return;
   // The page is not quoted: it may echo the request, including the URL.
-  throw new Error(`${host} answered ${status} with an HTML page, such as a login: the message was not taken`);
+  throw new Error(`${host} answered ${status} with an HTML page, such as a login page: the message was not accepted`);
 }

@@ -49,8 +49,8 @@ export function exchange(request: Exchange): Promise<ReceiverResponse> {
       else reject(new ExchangeError(reason, answer.started));
       answer.abort(reason);
     };
-    const onAbort = (): void => giveUp(new Error('given up: the handler was stopped', { cause: signal.reason }));
-    const cancel = clock.after(timeoutMs, () => giveUp(new Error(`no whole answer within ${timeoutMs} ms`)));
+    const onAbort = (): void => giveUp(new Error('aborted: the handler was stopped', { cause: signal.reason }));
+    const cancel = clock.after(timeoutMs, () => giveUp(new Error(`no complete answer within ${timeoutMs} ms`)));
     answer.onEnd = (error) => {
       if (error !== undefined) return giveUp(error);
       finish();
@@ -110,7 +110,7 @@ class Answer implements Dispatcher.DispatchHandler {
     if (this.#bytes <= MAX_BODY_BYTES) return;
     // The status is enough; the rest of such an answer is not worth keeping the connection.
     this.onEnd();
-    controller.abort(new Error('answer too long'));
+    controller.abort(new Error('the answer is too long'));
   }
 
   onResponseEnd(): void {

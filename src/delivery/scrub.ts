@@ -51,14 +51,14 @@ export function scrubbedCause(error: Error, scrub: (text: string) => string): Er
   return code === undefined ? clean : Object.assign(clean, { code });
 }
 
-const UNKNOWN_AUTHORITY = 'its certificate is of an authority that is not known here; name its CA as `tls.caFile`';
+const UNKNOWN_AUTHORITY = 'its certificate is signed by an unknown authority; set `tls.caFile` to its CA';
 /** Replaces Node's messages, which refer to Node's own flags. */
 const MEANINGS: Readonly<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; name it as `tls.caFile`',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; set `tls.caFile` to it',
   SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
-  ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks no TLS there; `http://` is for what does not',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS there; use `http://` for a server without TLS',
 };
 
 /**

@@ -66,11 +66,11 @@ describe('receiver over TLS', () => {
     const whole = { cert: `${files.pem('hook.crt')}${files.pem('ca.crt')}` };
     const { url: showsCa } = await tlsServer(t, 'hook', whole);
     const { url: selfSigned } = await tlsServer(t, 'ca');
-    const unknown = /of an authority that is not known here; name its CA as `tls\.caFile`/;
+    const unknown = /signed by an unknown authority; set `tls\.caFile` to its CA/;
     const refusals: readonly (readonly [URL, TlsOptions, RegExp])[] = [
       [url, {}, unknown],
       [showsCa, {}, unknown],
-      [selfSigned, {}, /is self-signed; name it as `tls\.caFile`/],
+      [selfSigned, {}, /is self-signed; set `tls\.caFile` to it/],
       [url, { caFile: files.path('other.crt'), serverName: 'hook.test' }, unknown],
       [url, { caFile: files.path('ca.crt'), serverName: 'wrong.test' }, /altnames/],
       [url, { caFile: files.path('ca.crt') }, /altnames/],

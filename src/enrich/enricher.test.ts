@@ -241,7 +241,7 @@ describe('involved', () => {
     server.fault({ effect: 'contentType', ...page, path: `${PODS}web`, times: 1 });
     await assert.rejects(
       involved(aboutPod('web')),
-      (error: Error) => codeOf(error) === 'DEFER' && /the answer is no manifest/.test(error.message),
+      (error: Error) => codeOf(error) === 'DEFER' && /the answer is not a manifest/.test(error.message),
     );
     await server.close();
     await assert.rejects(involved(aboutPod('web')), (error) => codeOf(error) === 'DEFER');

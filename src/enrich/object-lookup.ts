@@ -61,7 +61,7 @@ export class ObjectLookup {
   async find(reference: ObjectReference, signal: AbortSignal): Promise<ObjectFacts> {
     const { kinds, store, redactor } = this.#options;
     const resource = await kinds.resourceOf(reference);
-    if (resource === undefined) return this.#unknown(`${reference.apiVersion} ${reference.kind}`, 'no such kind');
+    if (resource === undefined) return this.#unknown(`${reference.apiVersion} ${reference.kind}`, 'unknown kind');
     if (NO_NAMES.includes(reference.name)) return this.#counted('gone', GONE);
     const namespace = resource.namespaced ? (reference.namespace ?? 'default') : '';
     const key = namespace === '' ? reference.name : `${namespace}/${reference.name}`;
@@ -177,6 +177,6 @@ function readable<T>(path: string, host: string, read: () => T): T {
   try {
     return read();
   } catch (cause) {
-    throw new RetryAfterError(`Cannot GET ${path} on ${host}: the answer is no manifest`, { cause });
+    throw new RetryAfterError(`Cannot GET ${path} on ${host}: the answer is not a manifest`, { cause });
   }
 }

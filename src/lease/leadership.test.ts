@@ -338,7 +338,7 @@ describe('acquireLeadership()', () => {
     const one = await leading('one');
     const two = contend('two');
     await pass(2_000);
-    const said = () => two.lines.filter((line) => /cannot be had|can be asked for/.test(line));
+    const said = () => two.lines.filter((line) => /Cannot access|can be accessed/.test(line));
     server.allow(({ verb }) => verb !== 'get');
     await pass(59_000);
     assert.equal(said().length, 1, said().join(''));

@@ -106,13 +106,13 @@ export function parseAnswer(text: string): Answer {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new TerminalError(`it answered ${shown(text)}, which is not JSON; wanted {"verdict": "pass"} or nothing`);
+    throw new TerminalError(`it answered ${shown(text)}, which is not JSON; expected {"verdict": "pass"} or nothing`);
   }
   const parsed = answer.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const place = issue === undefined || issue.path.length === 0 ? 'answer' : issue.path.join('.');
-  throw new TerminalError(`it answered ${shown(text)}: ${place}: ${issue?.message ?? 'is not of the contract'}`);
+  throw new TerminalError(`it answered ${shown(text)}: ${place}: ${issue?.message ?? 'does not follow the contract'}`);
 }
 
 /**
@@ -121,7 +121,7 @@ export function parseAnswer(text: string): Answer {
  */
 export function verdictOf(given: Answer, change: Change, { id }: Pick<HandlerContext, 'id'>): Change | Halt {
   if (given.id !== undefined && given.id !== change.id) {
-    throw new TerminalError(`it answered for change ${given.id} when it was asked about ${change.id}`);
+    throw new TerminalError(`it answered for change ${given.id} but was asked about ${change.id}`);
   }
   if (given.error !== undefined) throw new Error(`it said: ${given.error}`);
   if (given.verdict === 'halt') return halt(given.reason ?? 'it gave no reason');

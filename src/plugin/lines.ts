@@ -170,7 +170,7 @@ class Running {
 
   /** An endless line would fill the memory. */
   #babbles(): void {
-    void this.fail(new Error(`it wrote a line of more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was ended`));
+    void this.fail(new Error(`it wrote a line of more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was stopped`));
   }
 
   #hear(line: string): void {

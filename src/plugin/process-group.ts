@@ -53,7 +53,7 @@ export class ProcessGroup {
     // If its pipes cannot be created, Node returns a child without them and emits the error later.
     const { stdin } = this.child as Partial<ChildProcessWithoutNullStreams>;
     if (stdin === undefined) {
-      throw new RetryAfterError(`Cannot start ${program}: too many files are open; raise their limit`);
+      throw new RetryAfterError(`Cannot start ${program}: too many files are open; raise the limit`);
     }
     // A program that does not read its input is judged by its exit, not by our failed write.
     stdin.on('error', () => {});
@@ -92,7 +92,7 @@ export function describeEnd({ code, signal }: ProgramEnd): string {
 
 function reasonOf(cause: unknown, spec: ProgramSpec): string {
   if (codeOf(cause) === 'ENOENT') return whatIsMissing(spec);
-  if (codeOf(cause) === 'EACCES') return 'it may not be executed';
+  if (codeOf(cause) === 'EACCES') return 'it is not executable';
   return toError(cause).message;
 }
 
@@ -100,5 +100,5 @@ function reasonOf(cause: unknown, spec: ProgramSpec): string {
 function whatIsMissing({ command: [program], cwd }: ProgramSpec): string {
   if (!existsSync(cwd)) return `there is no folder ${cwd}`;
   const isThere = program.includes('/') && existsSync(path.resolve(cwd, program));
-  return isThere ? 'there is no such program as its first line (#!) names' : 'there is no such program';
+  return isThere ? 'the program in its first line (#!) does not exist' : 'there is no such program';
 }

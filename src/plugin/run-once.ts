@@ -34,7 +34,7 @@ export async function runOnce(
     const how = await Promise.race([group.ended, overflow, aborted.promise]);
     if (typeof how !== 'object') await group.end(clock);
     if (how === 'aborted') throw signal.reason;
-    if (how === 'overflow') throw new Error(`it wrote more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was ended`);
+    if (how === 'overflow') throw new Error(`it wrote more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was stopped`);
     if (group.startError !== undefined) throw group.startError;
     await atMost(clock, DRAIN_MS, Promise.all([stdout.closed, stderr.closed]));
     return { ...how, stdout: stdout.text, stderr: stderr.text };

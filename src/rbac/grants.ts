@@ -140,7 +140,7 @@ function problemOf(kind: string, answer: Exclude<Resolution, { kind: 'found' }>,
       if (answer.unwatched !== undefined)
         return `${at}: kind "${kind}" cannot be watched: the cluster serves ${answer.unwatched}`;
       const near = answer.near.length === 0 ? '' : `; near names: ${answer.near.join(', ')}`;
-      return `${at}: what roles call "${kind}" is not known${near}; --cluster asks the cluster`;
+      return `${at}: the resource name of "${kind}" is unknown${near}; --cluster asks the cluster for it`;
     }
     case 'ambiguous':
       return `${at}: kind "${kind}" may be any of ${answer.candidates.join(', ')}: set apiVersion`;

@@ -370,7 +370,7 @@ describe('credentials from a plug-in', () => {
   test('are refused where the plug-in asks questions, or speaks a version that is gone', async () => {
     assert.match(
       await problemOf({ kubeconfig: await plugin({ interactiveMode: 'Always' }), env: {} }),
-      /asks questions/,
+      /needs a terminal/,
     );
     const old = await plugin({ apiVersion: 'client.authentication.k8s.io/v1alpha1' });
     assert.match(await problemOf({ kubeconfig: old, env: {} }), /client\.authentication\.k8s\.io\/v1/);

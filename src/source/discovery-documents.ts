@@ -218,6 +218,6 @@ async function getJson(api: ApiClient, path: string, signal: AbortSignal | undef
 
 function reasonOf(thrown: unknown): string {
   return thrown instanceof z.ZodError || thrown instanceof SyntaxError
-    ? 'a discovery document cannot be understood'
+    ? 'a discovery document cannot be parsed'
     : toError(thrown).message;
 }

@@ -191,12 +191,12 @@ function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv,
   }
   if (parsed.data.interactiveMode === 'Always')
     throw new ConfigError([
-      `The exec plug-in of user "${user.name}" ${where} asks questions (interactiveMode: Always); a service cannot answer`,
+      `The exec plug-in of user "${user.name}" ${where} needs a terminal (interactiveMode: Always), which a service does not have`,
     ]);
   // `process.permission` exists only under Node's permission model.
   if ('permission' in process && !process.permission.has('child')) {
     throw new ConfigError([
-      `User "${user.name}" ${where} needs the program "${parsed.data.command}", which this process may not start: start it with --allow-child-process, or, by make, with SANDBOX=`,
+      `User "${user.name}" ${where} needs the program "${parsed.data.command}", which this process may not start: run with --allow-child-process, or SANDBOX= with make`,
     ]);
   }
   const info = {

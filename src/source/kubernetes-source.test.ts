@@ -151,7 +151,10 @@ describe('createSource()', () => {
     const cursor = async () => (await rig.store.scopes())[0]?.cursor;
     const before = await cursor();
     rig.server.create({ ...widget('g'), kind: 'Gadget' });
-    await rig.until(() => rig.logged.some(({ message }) => message.startsWith('Passed over')), 'what is left out');
+    await rig.until(
+      () => rig.logged.some(({ message }) => message.startsWith('Skipped an object')),
+      'what is left out',
+    );
     rig.server.bookmark();
     await rig.until(async () => (await cursor()) !== before, 'the cursor behind it');
     await rig.stop();

@@ -220,7 +220,9 @@ describe('watches', () => {
       rig.server.fault({ effect: 'errorEvent', status: 410, reason: 'Expired', watch: true, times: 1 });
       await rig.until(() => lists(rig).length === listed, 'the relist');
     }
-    const expired = rig.logged.filter(({ message }) => message.startsWith('The version to watch from has expired'));
+    const expired = rig.logged.filter(({ message }) =>
+      message.startsWith('The resourceVersion to watch from has expired'),
+    );
     assert.deepEqual(
       expired.map(({ waitMs }) => waitMs),
       [0, 400, 800],

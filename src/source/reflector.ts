@@ -248,7 +248,7 @@ export class Reflector {
       throw new SourceError('the watch ended at once without an event', { remedy: 'retry', reason: 'short-watch' });
     }
     if (this.#wasMute(progress, clock.monotonic() - began)) {
-      throw new SourceError('a whole watch without a bookmark: the server may be at an older state than we have seen', {
+      throw new SourceError('a whole watch brought no bookmark: the server may have an older state than we have seen', {
         remedy: 'relist',
         reason: 'mute-watch',
       });

@@ -73,7 +73,7 @@ function refuseLoneLog(path: string): void {
   const log = `${path}-wal`;
   if (sizeOf(path) > 0 || sizeOf(log) === 0) return;
   throw new ConfigError([
-    `Cannot open the store ${path}: it is gone, or empty, while its log is not; put it back, or move ${log} away, too, to start with an empty store`,
+    `Cannot open the store ${path}: it is missing or empty, but its log is not; put the store back, or move ${log} away as well to start with an empty store`,
   ]);
 }
 
@@ -88,7 +88,7 @@ function sizeOf(path: string): number {
 function refuseEmptied(path: string): void {
   if (!['.running', '.ballast'].some((suffix) => existsSync(`${path}${suffix}`))) return;
   throw new ConfigError([
-    `Cannot open the store ${path}: it is empty, and was not; put a copy of it back, with its log (-wal), or remove it to start with an empty store`,
+    `Cannot open the store ${path}: it is empty, but was not before; put a copy of it back, with its log (-wal), or remove it to start with an empty store`,
   ]);
 }
 
@@ -101,7 +101,7 @@ function checkOwner(db: DatabaseSync, path: string): void {
   const isEmpty = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] === 0;
   if (isEmpty) return refuseEmptied(path);
   if (pragma(db, 'application_id') === APPLICATION_ID) return;
-  throw new ConfigError([`Cannot use ${path}: it is a database of another program; name another state folder`]);
+  throw new ConfigError([`Cannot use ${path}: it is a database of another program; choose another state folder`]);
 }
 
 /** Keeps a copy for going back to the older version, which would lack what happens from now on, and report it again. */
@@ -125,13 +125,13 @@ function keepOlderVersion(db: DatabaseSync, path: string): void {
 }
 
 function noRoomForCopy(path: string): ConfigError {
-  return noRoomToMigrate(path, `a copy of up to ${megabytesOf(path)} MB is kept beside it, for the way back`);
+  return noRoomToMigrate(path, `a copy of up to ${megabytesOf(path)} MB is kept next to it, for a downgrade`);
 }
 
 function noRoomToMigrate(path: string, what: string): ConfigError {
   return new ConfigError([
-    `Cannot bring the store ${path} up to date: ${what}, and its volume has no room for that; ` +
-      'make room, or go on with the version that wrote it',
+    `Cannot upgrade the store ${path}: ${what}, and its volume has no room for that; ` +
+      'make room, or keep using the version that wrote it',
   ]);
 }
 
@@ -197,7 +197,7 @@ function migrate(db: DatabaseSync, path: string): void {
     removeOlderVersions(db);
     if (!isFull) throw thrown;
     const needed = 2 * megabytesOf(path);
-    throw noRoomToMigrate(path, `up to ${needed} MB are needed beside it, for a copy and for what is written anew`);
+    throw noRoomToMigrate(path, `up to ${needed} MB are needed next to it, for a copy and for what is rewritten`);
   }
 }
 
@@ -216,14 +216,14 @@ function requireSchema(db: DatabaseSync, path: string): void {
   if (version === 0) throw new ConfigError([`Cannot use ${path}: it is empty; nothing has run with this state yet`]);
   throw new ConfigError([
     `Cannot use ${path}: its schema is version ${version}, this watchchain has ${MIGRATIONS.length}; ` +
-      'use the watchchain that runs on it, or start this one on it first',
+      'use the watchchain version that runs on it, or start this version on it first',
   ]);
 }
 
 function tooNew(path: string, version: number): ConfigError {
   return new ConfigError([
     `Cannot use ${path}: its schema is version ${version}, this watchchain knows up to ${MIGRATIONS.length}; ` +
-      'run the newer watchchain that wrote it, or name another state folder',
+      'run the newer watchchain that wrote it, or choose another state folder',
   ]);
 }
 
@@ -240,7 +240,7 @@ function explain(thrown: unknown, path: string): Error {
 
 /** SQLite gives no reason why it cannot open a file. */
 function wantedFor(path: string): string {
-  if (!mayOpenMore(path)) return 'this process may open no more files; raise its limit (ulimit -n)';
+  if (!mayOpenMore(path)) return 'this process may not open more files; raise the limit (ulimit -n)';
   const forbidden = ['', '-wal', '-shm'].map((suffix) => `${path}${suffix}`).find(isForbidden);
   return forbidden === undefined
     ? 'the state folder must be on a writable volume with space left'

@@ -35,8 +35,8 @@ function enter(facts: Facts, { lease, number }: Term): void {
   if (last === lease && Number(reached) > number)
     throw new StoreError(
       'STALE_EPOCH',
-      `Cannot open the store: the holder of its lease is at term ${reached}, we are at ${number}; the lease was lost, start again; ` +
-        'where it was set back instead, by hand or from a backup of the cluster, delete the Lease',
+      `Cannot open the store: the holder of its lease is at term ${reached}, we are at ${number}; the lease was lost, so restart; ` +
+        'if the Lease was reset, by hand or from a backup of the cluster, delete it',
     );
   facts.set(TERM, `${lease} ${number}`);
 }

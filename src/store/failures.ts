@@ -9,7 +9,7 @@ export interface NewFailure extends Pick<Failure, 'outcome' | 'attempt' | 'handl
 }
 
 /** Replaces a forgotten text. */
-const FORGOTTEN = 'forgotten: new rules of redaction hide a part of what it may quote';
+const FORGOTTEN = 'removed: new redaction rules hide something that it may quote';
 /** Selects the deliveries that report any of the changes in a JSON array of numbers. */
 const OF_CHANGES = `
   SELECT id FROM deliveries

@@ -100,7 +100,7 @@ export class Merging {
     }
     const actors = [first, ...others].map((one) => one.merged_actors ?? this.#actorsOf(one.change));
     this.#statements.point.run(last.newest, united(actors), first.delivery);
-    for (const { delivery } of others) end(delivery, `told as one with change ${first.change}`);
+    for (const { delivery } of others) end(delivery, `merged into change ${first.change}`);
     return others.length;
   }
 

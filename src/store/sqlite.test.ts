@@ -81,7 +81,7 @@ describe('openSqliteStore()', () => {
     await assert.rejects(openSqliteStore({ path, writer: false }), {
       code: 'CONFIG',
       message:
-        /its schema is version 1, this watchchain has \d+; use the watchchain that runs on it, or start this one/,
+        /its schema is version 1, this watchchain has \d+; use the watchchain version that runs on it, or start this version/,
     });
     assert.deepEqual({ ...db.prepare('PRAGMA user_version').get() }, { user_version: 1 });
     db.close();
@@ -134,7 +134,7 @@ describe('openSqliteStore()', () => {
       await rm(`${path}-wal`);
       await assert.rejects(openAt(t, path), {
         code: 'CONFIG',
-        message: /store\.db: it is empty, and was not; put a copy/,
+        message: /store\.db: it is empty, but was not before; put a copy/,
       });
       await rm(path);
       assert.deepEqual(await (await openAt(t, path)).history({ limit: 10 }), []);
@@ -151,7 +151,7 @@ describe('openSqliteStore()', () => {
         await harm(path);
         await assert.rejects(openAt(t, path), {
           code: 'CONFIG',
-          message: /while its log is not; put it back, or move/,
+          message: /but its log is not; put the store back, or move/,
         });
         await rename(copy, path);
         assert.equal((await (await openAt(t, path)).history({ limit: 10 })).length, 1);
@@ -171,7 +171,7 @@ describe('openSqliteStore()', () => {
     const problems = execFileSync('sh', limited, { encoding: 'utf8' }).trimEnd().split('\n');
     assert.equal(problems.length, 3);
     for (const problem of problems)
-      assert.match(problem, /^Cannot open the store .*this process may open no more files; raise its limit/);
+      assert.match(problem, /^Cannot open the store .*this process may not open more files; raise the limit/);
   });
 
   test('makes an earlier writer stale: it can read but writes nothing more', async (t) => {
@@ -191,7 +191,7 @@ describe('openSqliteStore()', () => {
     await open('uid-1', 4);
     await assert.rejects(open('uid-1', 3), {
       code: 'STALE_EPOCH',
-      message: /at term 4, we are at 3; the lease was lost, start again; where it was set back .*, delete the Lease$/,
+      message: /at term 4, we are at 3; the lease was lost, so restart; if the Lease was reset, .*, delete it$/,
     });
     await open('uid-1', 4);
     // Someone has deleted the Lease.

@@ -370,8 +370,8 @@ class SqliteStore implements Store {
     const damage = damageIn(cause);
     const message =
       damage === undefined
-        ? `The store has stopped${cause === undefined ? '' : `: ${cause.message}`}; start again, what was accepted is kept`
-        : `Cannot go on with the store ${this.#path}: ${damage}`;
+        ? `The store has stopped${cause === undefined ? '' : `: ${cause.message}`}; restart the service, accepted changes are kept`
+        : `Cannot continue with the store ${this.#path}: ${damage}`;
     this.#ended ??= new StoreError('STORE_FAILED', message, { cause });
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();

@@ -117,7 +117,7 @@ describe('openStateFolder()', () => {
     const path = await temporaryFolder(t);
     const first = await open(t, path);
     const holder = new RegExp(
-      `process ${process.pid} on ${hostname()} since .* holds it; stop it, or set another --state`,
+      `process ${process.pid} on ${hostname()} since .* is using it; stop that process, or set another --state`,
     );
     await assert.rejects(open(t, path), { code: 'CONFIG', message: holder });
     await first.close();

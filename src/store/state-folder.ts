@@ -110,7 +110,7 @@ function homeOfUser(): string {
     return homedir();
   } catch (cause) {
     throw new ConfigError(
-      ['Cannot tell where the state is: HOME is not set, and our user has no home; name a folder with --state'],
+      ['Cannot tell where the state is: HOME is not set, and our user has no home folder; name a folder with --state'],
       { cause },
     );
   }
@@ -137,17 +137,17 @@ function fileName(text: string): string {
 async function checkFolder(path: string, env: NodeJS.ProcessEnv): Promise<boolean> {
   const stat = await lstat(path);
   if (stat.isSymbolicLink()) refuse(path, 'it is a symbolic link; name the folder itself');
-  if (!stat.isDirectory()) refuse(path, 'it is not a folder; name another one');
+  if (!stat.isDirectory()) refuse(path, 'it is not a folder; choose another one');
   const ownUid = process.getuid?.() ?? stat.uid;
   if (stat.uid === ownUid) return (stat.mode & 0o077) !== 0;
   if (env['KUBERNETES_SERVICE_HOST'] !== undefined) return false;
   if (stat.uid !== 0)
     refuse(
       path,
-      `it belongs to user ${stat.uid}, we run as ${ownUid}; run it as that user, or name a folder of our own`,
+      `it belongs to user ${stat.uid}, we run as ${ownUid}; run as that user, or choose a folder that we own`,
     );
   if ((stat.mode & 0o002) !== 0)
-    refuse(path, 'everyone may write to it; name a folder of our own, such as one inside it');
+    refuse(path, 'everyone may write to it; choose a folder that we own, such as one inside it');
   return false;
 }
 
@@ -169,7 +169,7 @@ async function lock(path: string): Promise<() => void> {
   const unlock = await tryLock(path);
   if (unlock !== undefined) return unlock;
   const holder = await readFile(join(path, HOLDER_FILE), 'utf8').catch(() => 'an unknown process');
-  refuse(path, `${holder} holds it; stop it, or set another --state`);
+  refuse(path, `${holder} is using it; stop that process, or set another --state`);
 }
 
 /** Keeps a service from starting until the returned function is called; undefined if one is running. */
@@ -183,7 +183,10 @@ export async function tryLock(path: string): Promise<(() => void) | undefined> {
   } catch (thrown) {
     db.close();
     if (sqliteCodeOf(thrown) === SQLITE_BUSY) return undefined;
-    refuse(path, `${file} cannot be locked (${toError(thrown).message}); remove it when no other process runs here`);
+    refuse(
+      path,
+      `${file} cannot be locked (${toError(thrown).message}); remove it if no other process uses the folder`,
+    );
   }
   const since = new Date().toISOString();
   const unlock = (): void => {
@@ -236,10 +239,10 @@ function refuse(path: string, why: string): never {
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist: nothing has run with this state yet',
-  EACCES: 'we may not write there; give it to our user, or set another --state',
-  EPERM: 'we may not write there; give it to our user, or set another --state',
+  EACCES: 'we may not write there; make our user its owner, or set another --state',
+  EPERM: 'we may not write there; make our user its owner, or set another --state',
   ERR_ACCESS_DENIED:
-    'it is outside of what this process may write (--allow-fs-write); start it with that folder, or, by make, with SANDBOX=',
+    'this process may not write there (--allow-fs-write); allow that folder, or use SANDBOX= with make',
   EROFS: 'it is on a read-only volume; set another --state',
   ENOSPC: 'no space is left on its volume; make room, or set another --state',
   EDQUOT: 'the quota of its volume is used up; make room, or set another --state',

@@ -33,7 +33,7 @@ const SQLITE_NOTADB = 26;
 export function damageIn(thrown: unknown): string | undefined {
   const code = sqliteCodeOf(thrown);
   if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return undefined;
-  return 'it is damaged; move it away, with its log (-wal), to start with an empty store (what was pending and the dead letters stay in the old files)';
+  return 'it is damaged; move it away, with its log (-wal), to start with an empty store (pending changes and dead letters stay in the old files)';
 }
 
 /** Whether a write failed, as opposed to a flush: then the outcome is certain, as nothing was written. */

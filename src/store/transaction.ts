@@ -39,7 +39,7 @@ export class Transaction {
     this.rollback();
     throw new StoreError(
       'STALE_EPOCH',
-      'Cannot write to the store: another process has opened it since; this one must stop',
+      'Cannot write to the store: another process has opened it since then; this one must stop',
     );
   }
 

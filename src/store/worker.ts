@@ -34,7 +34,7 @@ export type Message = { readonly opened: true } | { readonly failed: ErrorOnWire
 /** From the main thread: calls in order, or a request to close. */
 export type Request = readonly Call[] | 'close';
 
-if (parentPort === null) throw new Error('Cannot run the store outside of its worker thread');
+if (parentPort === null) throw new Error('Cannot run the store outside its worker thread');
 serve(parentPort, workerData as WorkerOptions);
 
 function serve(port: MessagePort, { path, writer, term }: WorkerOptions): void {

@@ -68,5 +68,5 @@ function compile(source: unknown, place: string): Render {
     };
   }
   if (typeof source === 'boolean' || source === null || Number.isFinite(source)) return () => source;
-  throw new TemplateError('must be a text, a number, true or false, a list or a table');
+  throw new TemplateError('must be a string, a number, true or false, a list or a table');
 }

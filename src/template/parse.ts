@@ -37,7 +37,7 @@ export function reasonOf(thrown: unknown): string {
   if (filter !== undefined) return `unknown filter "${filter}"${didYouMean(filter, Object.keys(engine.filters))}`;
   const [, tag] = /^tag "([\w-]+)" not found$/.exec(reason) ?? [];
   if (tag !== undefined) return `unknown tag "${tag}"${didYouMean(tag, Object.keys(engine.tags))}`;
-  if (/^memory alloc limit exceeded$/.test(reason)) return 'handles more text than a template may';
+  if (/^memory alloc limit exceeded$/.test(reason)) return 'processes more text than a template may';
   return reason.replace(/: ["{$].*$/s, '');
 }
 
@@ -72,7 +72,7 @@ function problemOfOperands({ postfix }: Value['initial']): string | undefined {
     if (!TypeGuards.isOperatorToken(token)) operands += 1;
     else if (token.operator !== 'not') operands -= 1;
   }
-  return operands === 1 ? undefined : 'wanted one value, a "." in a name, or an operator between two values';
+  return operands === 1 ? undefined : 'expected one value, a "." in a name, or an operator between two values';
 }
 
 const CHECKS: ReadonlyMap<string, FilterDefinition['check']> = new Map([

@@ -88,8 +88,8 @@ describe('compileTemplate()', () => {
       ['{% assign x = change.name %}{{ y }}', /^unknown name "y"/],
       ['{{ change.name', /^"\{\{" is not closed \(line 1, column 1\)$/],
       ['{% if change.name %}', /^a tag is not closed/],
-      ['{{ change name }}', /^wanted one value, a "\." in a name, or an operator between two values/],
-      ['{% if true %}{{ change.name == }}{% endif %}', /^wanted one value/],
+      ['{{ change name }}', /^expected one value, a "\." in a name, or an operator between two values/],
+      ['{% if true %}{{ change.name == }}{% endif %}', /^expected one value/],
       ['{{ change.name && change.kind }}', /^expected "\|" before filter/],
       ['{{ change.name | image: "tga" }}', /^filter image: the part of image must be one of registry/],
       ['{{ change.observedAt | date: "%H", "Europe/Berln" }}', /^filter date: the time zone must be one such as/],
@@ -150,7 +150,7 @@ const ENDLESS = /takes more than (100000 steps|1000 ms)/;
 describe('a template that means harm', () => {
   for (const [what, source, reason] of [
     ['loops', '{% for i in (1..1000000) %}{% for j in (1..1000000) %}{% endfor %}{% endfor %}', ENDLESS],
-    ['makes a long list', '{% for i in (1..99999999) %}x{% endfor %}', /handles more text than a template may/],
+    ['makes a long list', '{% for i in (1..99999999) %}x{% endfor %}', /processes more text than a template may/],
     [
       'writes 10 MB',
       `{% for i in (1..1000) %}${'x'.repeat(10_000)}{% endfor %}`,
@@ -159,9 +159,9 @@ describe('a template that means harm', () => {
     [
       'doubles what it captures',
       '{% assign a = "xxxxxxxx" %}{% for i in (1..60) %}{% capture a %}{{ a }}{{ a }}{% endcapture %}{% endfor %}{{ a }}',
-      /handles more text than a template may/,
+      /processes more text than a template may/,
     ],
-    ['pads a date', '{{ "now" | date: "%999999999Y" }}', /handles more text than a template may/],
+    ['pads a date', '{{ "now" | date: "%999999999Y" }}', /processes more text than a template may/],
     ['misuses a filter', '{{ change.name | append }}', /append expect 2 arguments/],
   ] as const) {
     test(`is cut off when it ${what}`, () => {

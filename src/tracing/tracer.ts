@@ -73,7 +73,7 @@ class Attempt implements AttemptTrace {
     const endMs = this.#now();
     const name = handler.slice(handler.lastIndexOf('/') + 1);
     const attributes = { 'watchchain.handler': handler, 'watchchain.verdict': verdict };
-    const error = verdict === 'error' ? 'it failed: the attempt says why' : undefined;
+    const error = verdict === 'error' ? 'failed: see the attempt' : undefined;
     const [spanId, startMs, parentSpanId] = [this.#handlerId, this.#handlerStartMs, this.#spanId];
     add({ traceId, spanId, parentSpanId, name, startMs, endMs, attributes, error });
     this.#handlerId = newSpanId();

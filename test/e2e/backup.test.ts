@@ -72,7 +72,7 @@ test('a store that is put back without its key, or with another, is gone on with
     metadata: { name: 'db', namespace: 'shop', labels: { n: String(n) } },
     data: { password: 'aHVudGVyMg==' },
   });
-  const isTold = (running: Running) => running.serviceLog().includes('redaction.key is not the one');
+  const isTold = (running: Running) => running.serviceLog().includes('redaction.key is not the key');
   server.create(secret(1));
   {
     await using first = await world.run(options);

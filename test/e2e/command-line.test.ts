@@ -301,7 +301,7 @@ describe('check', () => {
     assert.match(checked.stdout, new RegExp(`^\\S+ is valid\\.\n${warning}\n\nchain`));
 
     const started = await run(workdir, ['run', '-c', config, '--listen', 'off', '--log-format', 'json']);
-    const warnings = started.stderr.split('\n').filter((line) => line.includes('may read credentials'));
+    const warnings = started.stderr.split('\n').filter((line) => line.includes('can read credentials'));
     assert.deepEqual(
       warnings.map((line) => (JSON.parse(line) as { warning: string }).warning),
       [warning],
@@ -311,7 +311,7 @@ describe('check', () => {
     await workdir.write('config.toml', `${CONFIG}[web]\ntoken = "c4nary-c4nary-c4nary"\n`);
     await chmod(config, 0o644);
     const own = await run(workdir, ['check', '-c', config]);
-    assert.match(own.stdout, /config\.toml: its mode 0644 lets others .*: chmod 600 \S+config\.toml\n/);
+    assert.match(own.stdout, /config\.toml: its mode 0644 lets other users .*: chmod 600 \S+config\.toml\n/);
     assert.doesNotMatch(own.stdout + started.stderr, /c4nary/);
   });
 
@@ -353,10 +353,7 @@ describe('check', () => {
     assert.match(nodes.stdout, /v1\/nodes in all namespaces: may not list and watch; grant it in a ClusterRole\n/);
     server.allow(({ namespace }) => namespace !== '');
     const all = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
-    assert.match(
-      all.stdout,
-      /deployments in all namespaces: may not .*in a ClusterRole, or name in `namespaces` those/,
-    );
+    assert.match(all.stdout, /deployments in all namespaces: may not .*in a ClusterRole, or set `namespaces` to those/);
     server.allow(({ resource, verb }) => resource !== 'secrets' || verb !== 'watch');
     const refused = await run(workdir, ['check', '-c', workdir.file('config.toml'), '--cluster', '-k', kubeconfig]);
     assert.equal(refused.code, 1);
@@ -508,7 +505,7 @@ describe('the process', () => {
     await using program = new Program(args, { cwd: workdir.path, flags });
     const { code, stderr } = await program.exited();
     assert.equal(code, 1);
-    assert.match(stderr, /handler default\/exec runs a program, which this process may not: set NODE_OPTIONS=/);
+    assert.match(stderr, /handler default\/exec runs a program, which this process may not do: set NODE_OPTIONS=/);
   });
 
   test('--listen taken: one line, and it goes on without', async () => {

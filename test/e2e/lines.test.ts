@@ -53,6 +53,6 @@ test('a folder that is not there stops the start, with the handler, its line and
   await using program = startProgram(workdir, { url: server.url, kubeconfig });
   const { code, stderr } = await program.exited();
   assert.equal(code, 1);
-  assert.match(stderr, /none\/changes\.jsonl: its folder does not exist; make it/);
+  assert.match(stderr, /none\/changes\.jsonl: its folder does not exist; create it/);
   assert.match(stderr, /default\/file/);
 });

@@ -264,14 +264,14 @@ describe('what happened is looked up', () => {
   for (const [args, message] of [
     [['history', '--kind', 'deploymnet'], /Nothing of the kind "deploymnet" is recorded; did you mean "deployment"/],
     [['history', '--kind', 'deploymentz'], /did you mean "deployment" or "deployments"\?$/m],
-    [['history', '--kind', 'pod'], /recorded are deployments\.apps, secrets/],
-    [['history', '--since', 'yesterday'], /--since: cannot read "yesterday"; a duration such as/],
+    [['history', '--kind', 'pod'], /recorded kinds are deployments\.apps, secrets/],
+    [['history', '--since', 'yesterday'], /--since: cannot read "yesterday"; expected a duration such as/],
     [['history', '--since', '2026-09-31T08:00:00Z'], /--since: cannot read "2026-09-31T08:00:00Z"/],
     [['history', '--limit', '1e9'], /--limit: "1e9" is not a number from 0/],
     [['dead', 'list', '--older-than', '3'], /--older-than: cannot read "3"/],
     [['dead', 'show', '777'], /No dead letter has the id 777; `watchchain dead list` shows/],
     [['dead', 'replay'], /Nothing to replay: give ids, a filter such as --handler, or --all/],
-    [['dead', 'discard', '1', '--all'], /Cannot discard by ids and by filters at once/],
+    [['dead', 'discard', '1', '--all'], /Cannot discard by id and by filter at the same time/],
     [['dead', 'discard', '777'], /No dead letter has the id 777/],
     [['explain', '--change', 'x'], /Not an id: "x"/],
     [['explain', '--change', '777'], /No change has the id 777: 1 to \d+ are recorded; `watchchain history`/],
@@ -306,7 +306,7 @@ describe('dead letters whose place is no longer configured', () => {
     await workdir.write('config.toml', config(other.url, 'ops'));
     assert.match(
       await refused(workdir, 'dead', 'replay', '--all'),
-      /Cannot replay \d+: .*config\.toml has no handler default\/slack any more; bring it back, or --force/,
+      /Cannot replay \d+: .*config\.toml has no handler default\/slack any more; restore it, or use --force/,
     );
     assert.equal((await lines(workdir, 'dead', 'list')).length, 3);
 

@@ -142,8 +142,8 @@ describe('purge', () => {
 
     for (const [args, message] of [
       [[], /Nothing to purge: give --older-than, --kind, --namespace, --name, or --all/],
-      [['--dead'], /Nothing to purge: name/],
-      [['--all', '--name', 'x'], /Cannot purge by filters and --all at once/],
+      [['--dead'], /Nothing to purge: give/],
+      [['--all', '--name', 'x'], /Cannot purge by filter and with --all at the same time/],
       [['--older-than', '3', '--yes'], /--older-than: cannot read "3"/],
       [['--kind', 'deploymnet'], /Nothing of the kind "deploymnet" is recorded; did you mean "deployment"/],
     ] as const) {

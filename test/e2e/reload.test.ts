@@ -358,7 +358,7 @@ describe('reload', () => {
     await using running = await world.run({ config: config(folder) });
     await rm(folder, { recursive: true });
     await assert.rejects(running.reload(config(world.workdir.file('typo'), '\nid = "other"')), {
-      message: /typo.*\n.*"files" does not run any more.*lines/,
+      message: /typo.*\n.*"files" is stopped until.*lines/,
     });
     world.server.update(configMap('settings', 'b'));
     await until('the other chain', () => told(running).length === 1);
@@ -397,7 +397,7 @@ describe('reload', () => {
       ['default', 1, 1],
       ['default/ops', 1, 0],
     ]);
-    assert.match(running.serviceLog(), /"Change halted".*handler that was removed/);
+    assert.match(running.serviceLog(), /"Change halted".*handler that is no longer configured/);
   });
 
   test('to new rules of redaction shows no handler what they hide, of what is under way either, and keeps none of it', async () => {

@@ -178,7 +178,7 @@ configmap = ["data.licence"]
     assertNothingIn('the store', await stored(world));
     const letters = await running.app.store.deadLetters({ limit: 10 });
     const errorOf = (name: string) => letters.find(({ change }) => change.name === name)?.error ?? '';
-    assert.equal(errorOf('settings'), 'forgotten: new rules of redaction hide a part of what it may quote');
+    assert.equal(errorOf('settings'), 'removed: new redaction rules hide something that it may quote');
     assert.match(errorOf('other'), /answered 422: cannot take /);
   });
 

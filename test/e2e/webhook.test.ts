@@ -98,7 +98,7 @@ long = "{% if event.message contains 'xxx' %}{% for i in (1..1000) %}{{ event.me
   );
   assert.equal(
     two,
-    'web.two default/ops 1 The template of headers.X-Message gave a line break or another control character: a header is one line',
+    'web.two default/ops 1 The template of headers.X-Message yields a line break or another control character: a header is one line',
   );
   assert.equal(
     long,

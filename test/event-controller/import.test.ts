@@ -73,7 +73,10 @@ describe("the event controller's files", () => {
   test('another ini file is refused', async () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write('php.ini', '[PHP]\nengine = On\n');
-    await assert.rejects(loadConfig(file, { env, loadHandler }), /it is no configuration of .* the Event Controller/);
+    await assert.rejects(
+      loadConfig(file, { env, loadHandler }),
+      /it is not a configuration of .* the Event Controller/,
+    );
   });
 
   test('a path says all, and no namespace beside it is missing; what is no path or group is refused', async () => {
@@ -97,7 +100,7 @@ describe("the event controller's files", () => {
   test('without a CA, and with the check of the certificate on, it is said which ones count', async () => {
     const given = { K8S_TOKEN: 'a', K8S_NAMESPACE: 'demo', K8S_RESOURCE: 'routes' };
     const warned = async (more: object) => (await load({ env: { ...given, ...more } })).warnings.join('\n');
-    assert.match(await warned({}), /no CA file is named: .* that the system trusts/);
+    assert.match(await warned({}), /no CA file is set: .* that the system trusts/);
     for (const more of [{ K8S_INSECURE: 'true' }, { K8S_CA: './ca.crt' }]) assert.equal(await warned(more), '');
   });
 

@@ -32,7 +32,7 @@ describe('event controller: plug-ins', () => {
     assert.deepEqual(quiet.lines(), []);
     const told = odd.lines().filter((line) => line.startsWith('[WARNING]') && /level/.test(line));
     assert.match(told[0] ?? '', /unknown level.*loud.*INFO/);
-    assert.match(told[1] ?? '', /names a level that there is none of: it is INFO.*named=FOO/);
+    assert.match(told[1] ?? '', /uses an unknown level: logging at INFO.*named=FOO/);
     assert.equal(told.length, 2);
   });
 
@@ -67,7 +67,7 @@ describe('event controller: plug-ins', () => {
     const controller = await start(t, { env, ini: '[global]\n[plugin_simple]\nmessage_log_level = FOO\n' });
     server.create(route('web'));
     await controller.line(/^\[INFO\] Kind: Route; Name: web; Event Type:ADDED$/);
-    assert.equal(controller.lines().filter((line) => /no such level/.test(line)).length, 1);
+    assert.equal(controller.lines().filter((line) => /Unknown level/.test(line)).length, 1);
   });
 
   test('10: a plug-in of one parameter, of two, of three, and a coroutine; several side by side, each with its section', async (t) => {
@@ -130,7 +130,7 @@ describe('event controller: plug-ins', () => {
     assert.deepEqual(errorsIn(controller.lines()), []);
     await clock.advance(1_000);
     const error = await controller.line(/^\[ERROR\]/);
-    assert.match(error, /key=demo\/loops handler=default\/bad error="it was not done within 30 s"/);
+    assert.match(error, /key=demo\/loops handler=default\/bad error="it did not finish within 30 s"/);
     await controller.line(/has failed and has not been restarted yet/);
     // The store answers in order: after this the chain knows when to try again.
     assert.equal((await controller.app.store.deadLetters({ limit: 10 })).length, 1);

@@ -307,7 +307,7 @@ describe("event-exporter's configuration", () => {
     [
       'two receivers of one name',
       toHook(URL, { more: '  - name: hook\n    stdout: {}\n' }),
-      '6: receivers[1].name: must be unique: another receiver is called "hook", and the last one would win; --lenient leaves it out',
+      '6: receivers[1].name: must be unique: another receiver is named "hook", and the last one would win; --lenient leaves it out',
     ],
     [
       'no receivers',

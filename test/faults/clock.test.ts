@@ -36,7 +36,7 @@ describe('a clock that', { concurrency: 2 }, () => {
       await using program = startWithClock(service, jumpMs);
       await program.ready();
       service.scale(1);
-      await program.until('a retry that waits', ({ stderr }) => stderr.includes('will be tried again'));
+      await program.until('a retry that waits', ({ stderr }) => stderr.includes('will be retried'));
       await setClock(program);
       service.scale(2);
       await told.done();

@@ -83,7 +83,7 @@ test(
     for (const { handler, error } of await dead())
       assert.deepEqual(
         [handler, error],
-        ['default/slack', 'set aside: it was being told together with 4 others in 3 crashes in a row'],
+        ['default/slack', 'set aside: it was being delivered together with 4 others during 3 crashes in a row'],
       );
     service.server.create(deployment('web-100'));
     const toldAlone = (name: string) => service.slack.requests.some(({ body }) => namesIn(body).join() === name);

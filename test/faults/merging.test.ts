@@ -93,8 +93,8 @@ describe('a receiver that is down', { concurrency: 2 }, () => {
     const kept = await store.history({ limit: 10 });
     assert.equal(kept.length, 7, 'the history has each');
     const [third, fourth, undone] = [kept[3], kept[4], kept[5]];
-    assert.deepEqual(await endOf(store, third), ['superseded', `told as one with change ${kept[2]?.id}`]);
-    assert.deepEqual(await endOf(store, fourth), ['superseded', `told as one with change ${kept[2]?.id}`]);
+    assert.deepEqual(await endOf(store, third), ['superseded', `merged into change ${kept[2]?.id}`]);
+    assert.deepEqual(await endOf(store, fourth), ['superseded', `merged into change ${kept[2]?.id}`]);
     assert.deepEqual(await endOf(store, undone), ['superseded', `undone by change ${kept[6]?.id}`]);
   });
 

@@ -63,7 +63,7 @@ describe('a store file', () => {
       assert.equal(exit.code, 1);
       assert.match(
         exit.stderr,
-        /store\.db: it is empty, and was not; put a copy of it back, with its log \(-wal\), or remove it/,
+        /store\.db: it is empty, but was not before; put a copy of it back, with its log \(-wal\), or remove it/,
       );
     }
     await service.workdir.moveAway('state/store.db');
@@ -82,7 +82,7 @@ describe('a state folder that', () => {
     assert.equal(exit.code, 1);
     assert.match(
       exit.stderr,
-      /state: it belongs to user 65534, we run as 0; run it as that user, or name a folder of our own/,
+      /state: it belongs to user 65534, we run as 0; run as that user, or choose a folder that we own/,
     );
   });
 
@@ -98,7 +98,7 @@ describe('a state folder that', () => {
       assert.equal(exit.code, 1);
       assert.match(
         exit.stderr,
-        /Cannot use the state folder .*state: we may not write there; give it to our user, or set/,
+        /Cannot use the state folder .*state: we may not write there; make our user its owner, or set/,
       );
     }
   });
@@ -144,7 +144,7 @@ describe('a state folder that', () => {
         await using program = new Program(run, options);
         const exit = await program.exited();
         assert.equal(exit.code, 1);
-        assert.match(exit.stderr, /HOME is not set, and our user has no home; name a folder with --state/);
+        assert.match(exit.stderr, /HOME is not set, and our user has no home folder; name a folder with --state/);
       }
       await using program = new Program([...run, '--or-in-memory'], options);
       await program.ready();

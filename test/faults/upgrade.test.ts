@@ -120,7 +120,7 @@ describe('a store', () => {
       const db = new DatabaseSync(file);
       db.exec('INSERT INTO bodies (uses, bytes) VALUES (1, randomblob(5000000))');
       db.close();
-      await assert.rejects(open(file), /a copy of up to 6 MB is kept beside it, .* has no room for that; make room/);
+      await assert.rejects(open(file), /a copy of up to 6 MB is kept next to it, .* has no room for that; make room/);
       assert.deepEqual(readdirSync(volume.path), ['store.db']);
       await volume.remount('size=32m');
       const store = await open(file);
@@ -146,7 +146,7 @@ describe('a store', () => {
       db.close();
       await assert.rejects(
         open(file),
-        /up to 14 MB are needed beside it, .* has no room for that; make room, or go on/,
+        /up to 14 MB are needed next to it, .* has no room for that; make room, or keep using/,
       );
       assert.deepEqual(readdirSync(volume.path), ['store.db']);
       await volume.remount('size=32m');

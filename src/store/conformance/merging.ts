@@ -68,7 +68,7 @@ export function merging(fixture: StoreFixture): void {
         assert.deepEqual(await historyLines(store), ['added shop/web 1', 'updated shop/web 2', 'updated shop/web 3']);
         assert.deepEqual(
           (await store.trip(3))?.deliveries.map(({ state, reason }) => [state, reason]),
-          [['superseded', 'told as one with change 2']],
+          [['superseded', 'merged into change 2']],
         );
       },
     );

@@ -100,7 +100,7 @@ export function trips(fixture: StoreFixture): void {
       const told = await tripOf(first?.id);
       assert.deepEqual([told?.state, told?.mergedUpTo], ['completed', third?.id]);
       const merged = await tripOf(second?.id);
-      assert.deepEqual([merged?.state, merged?.reason], ['superseded', `told as one with change ${first?.id}`]);
+      assert.deepEqual([merged?.state, merged?.reason], ['superseded', `merged into change ${first?.id}`]);
     });
 
     storeTest(fixture, 'shows who waits for an earlier change, and is pruned with the change', async ({ store }) => {

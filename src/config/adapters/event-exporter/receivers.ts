@@ -29,7 +29,7 @@ export function receiversOf(
     if (receivers.has(receiver.name))
       surroundings.report.unsupported(
         [...receiver.path, 'name'],
-        `must be unique: another receiver is called "${receiver.name}", and the last one would win`,
+        `must be unique: another receiver is named "${receiver.name}", and the last one would win`,
       );
     receivers.set(receiver.name, { ...receiver, sink: sinkOf(rest, receiver, surroundings) });
   }

@@ -171,7 +171,7 @@ describe('a Go template is refused, with what is wrong', () => {
     ['{{ .InvolvedObject | quote }}', /InvolvedObject cannot be printed as a whole/],
     ['{{ range .Reason }}{{ end }}', /range needs a list or a map, not a string/],
     ['{{ .Reason; }}', /";.*" is not part of the template language/],
-    ['{{ "\\z" }}', /no escape/],
+    ['{{ "\\z" }}', /not a valid escape/],
   ] as const) {
     test(template, () => {
       assert.throws(
