@@ -58,7 +58,7 @@ export const options = z.strictObject({
     .meta({ example: 'example.com/quiet' }),
   status: shown('`status`'),
   generation: shown('`metadata.generation`'),
-  resourceVersion: shown('`metadata.resourceVersion`, which changes with every write and by itself is no change,'),
+  resourceVersion: shown('`metadata.resourceVersion` (it changes with every write; on its own it is not a change)'),
   lastApplied: shown('the annotation `kubectl.kubernetes.io/last-applied-configuration`'),
   revisions: shown("controllers' revision annotations, such as `deployment.kubernetes.io/revision`,"),
   emptyMetadata: z

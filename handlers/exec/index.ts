@@ -31,7 +31,7 @@ const options = z.strictObject({
     .meta({ example: 'plugins' }),
   timeout: durationFrom('1ms')
     .default('30s')
-    .describe('Time limit for one change. A program that takes longer is killed.')
+    .describe('Time limit for one change. A program that takes longer is stopped.')
     .meta({ example: '5s' }),
   env: z
     .record(z.string(), z.string())
@@ -52,7 +52,7 @@ export default defineTransform({
   description: [
     'Disabled unless the service is started with `--enable-exec`.',
     'The program gets the change as JSON on standard input, never as arguments: see [plugins.md](../plugins.md) for the contract, which all kinds of plug-ins share. It may answer `{"verdict": "pass"}` or `{"verdict": "halt", "reason": "..."}`, with `notes` for later handlers. Without an answer its exit code decides: 0 passes, 10 halts with its standard error output as the reason, 75 waits and asks again without using up a retry, 65 makes the change a dead letter at once, and any other code is a failed attempt.',
-    'The program runs in its own process group, which is killed at the timeout, when the program writes more than 1 MiB, and when it leaves processes behind. Processes of another user, such as those started by `sudo`, are left running. The `concurrency` of the chain limits how many run at once.',
+    'The program runs in its own process group, which is stopped at the timeout, when the program writes more than 1 MiB, and when it leaves processes behind. Processes of another user, such as those started by `sudo`, are left running. The `concurrency` of the chain limits how many run at once.',
     'Like any handler, it runs again when a later handler of its chain fails; each run for a change has the same `idempotencyKey`. Put what must not happen twice last, or in a branch.',
   ].join('\n\n'),
   options,

@@ -247,7 +247,7 @@ describe('grafana', () => {
       { url: 'https://g.example', token: 'T', format: 'graphite', text: 'x' },
       /^text: applies to format = "annotation" only/,
     ],
-    [{ url: 'https://g.example', token: 'T', panelId: 2 }, /^dashboardUID: is missing: panelId needs it/],
+    [{ url: 'https://g.example', token: 'T', panelId: 2 }, /^dashboardUID: is missing: panelId requires it/],
     [{ url: 'https://g.example', token: 'T', tags: ['{{ chagne }}'] }, /^tags\.0: must be a Liquid template/],
   ] as const) {
     test(`refuses: ${String(problem)}`, () => {

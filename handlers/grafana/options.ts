@@ -86,7 +86,7 @@ export const options = z
       context.addIssue({ code: 'custom', message: `applies to format = "${other}" only`, path: [option] });
     }
     if (given.panelId !== undefined && given.dashboardUID === undefined) {
-      context.addIssue({ code: 'custom', message: 'is missing: panelId needs it', path: ['dashboardUID'] });
+      context.addIssue({ code: 'custom', message: 'is missing: panelId requires it', path: ['dashboardUID'] });
     }
   });
 

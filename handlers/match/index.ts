@@ -5,13 +5,13 @@ import { options } from './options.ts';
 
 export default defineTransform({
   name: 'match',
-  summary: 'Passes changes that match all of its tests, or drops them.',
+  summary: 'Passes changes that match all of its tests, or halts them.',
   description: [
     'A change matches when every given test holds; a list matches if any of its members does. A change that does not match halts, and the reason names the test and the value that failed it. With `drop = true` it is the other way round.',
     'Patterns are regular expressions in RE2 syntax. They match anywhere in the value unless anchored with `^` and `$`, are case-sensitive unless they begin with `(?i)`, and see only the first 64 KiB of a value. An absent value matches no pattern. A deleted object is tested by its last known manifest.',
     'For a Kubernetes Event, `labels`, `annotations`, `ownerKind` and `ownerName` are those of the involved object. They are tested last: if that object is not watched, the cluster is asked for it, but only when all other tests hold (see [Kubernetes Events](../events.md)).',
     '`namespaceLabels` are those of the namespace of any change. They are looked up in the same way.',
-    'Several `match` handlers with `drop = true` drop what matches any of them. To pass changes for either of two reasons, use two chains.',
+    'Several `match` handlers with `drop = true` halt what matches any of them. To pass changes for either of two reasons, use two chains.',
   ].join('\n\n'),
   options,
   examples: [

@@ -89,7 +89,7 @@ export type Tests = z.output<typeof tests>;
 /** All tests, of which at least one must be given, and how they are combined. */
 export const options = tests
   .extend({
-    drop: z.boolean().default(false).describe('Drop what matches, and pass the rest.').meta({ example: true }),
+    drop: z.boolean().default(false).describe('Halt what matches, and pass the rest.').meta({ example: true }),
     absentIsEmpty: z
       .boolean()
       .default(false)

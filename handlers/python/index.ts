@@ -46,7 +46,7 @@ const options = z.strictObject({
   timeout: durationFrom('1ms')
     .default('30s')
     .describe(
-      'Time limit for one change. A plug-in that takes longer is killed, and started again for the next change.',
+      'Time limit for one change. A plug-in that takes longer is stopped, and started again for the next change.',
     )
     .meta({ example: '5s' }),
   env: texts

@@ -16,7 +16,7 @@ const options = tests
       .enum(['hold', 'halt'])
       .default('hold')
       .describe(
-        '`"hold"`: changes are delivered when the quiet is over. `"halt"`: they are dropped, except for the end of a `podAlerts` alert, which would otherwise stay open.',
+        '`"hold"`: changes are delivered when the quiet is over. `"halt"`: they are halted, except for the end of a `podAlerts` alert, which would otherwise stay open.',
       )
       .meta({ example: 'halt' }),
     on: tests.shape.action.describe('What happened, as `action` in `match`.').meta({ example: 'deleted' }),
