@@ -313,7 +313,7 @@ describe('what is watched', () => {
       env: { OPENSHIFT_HOST: host, OPENSHIFT_TOKEN: TOKEN },
     });
     await refused.until('the certificate is refused', ({ stderr }) =>
-      /does not answer.*(certificate|verif)/.test(stderr),
+      /Cannot connect.*(certificate|verif)/.test(stderr),
     );
     assert.equal(server.requests.length, 0, 'no token was sent');
     const checked = await start({ OPENSHIFT_CA: certificates.path('ca.crt') });
@@ -576,7 +576,7 @@ describe('the page', () => {
     await watcher.crash();
     const page = await (await watcher.fetch('/')).text();
     const pods = /<section id="pods".*?<\/section>/s.exec(page)?.[0] ?? '';
-    for (const column of ['Pod', 'Alert', 'State', 'Restarts', 'In all', 'Last update'])
+    for (const column of ['Pod', 'Alert', 'State', 'Restarts', 'Total', 'Last update'])
       assert.match(pods, new RegExp(`<th scope="col"[^>]*>${column}</th>`), column);
     assert.match(pods, /<tr class="alarm">/);
     assert.match(pods, /data-events="shop\/web-1"/);

@@ -54,7 +54,7 @@ export default defineTransform({
     label: z.string().min(1).default('alerts').describe('The label.').meta({ example: 'alerts' }),
   }),
   examples: [{ title: 'As it is', toml: '[[handler]]\\nname = "./${file}"\\nlabel = "alerts"\\n' }],
-  // What it may use is in the second parameter: clock, log, receivers. start() and stop() may stand beside handle().
+  // The second parameter holds what it may use: clock, log, receivers. start() and stop() are optional, next to handle().
   create: ({ label }) => ({
     handle(change) {
       const value = manifestOf(change)?.metadata.labels?.[label];

@@ -62,7 +62,9 @@ async function writeNew(name: string, { python = false, folder }: Flags, io: Com
   const { files, use, test } = python ? pythonFiles(name) : typescriptFiles(name, hook, await extensionIn(folder));
   await writeAll(files, folder);
   const written = files.map((file) => `Wrote ${join(folder, file.name)}\n`).join('');
-  io.stdout.write(`${written}\nTest it, in ${folder}:\n\n  ${test}\n\nUse it, in a configuration beside it:\n\n${use}`);
+  io.stdout.write(
+    `${written}\nTest it, in ${folder}:\n\n  ${test}\n\nUse it, in a configuration in that folder:\n\n${use}`,
+  );
   return EXIT.ok;
 }
 

@@ -62,9 +62,9 @@ export function withStateFlags(command: Command): Command {
 export function withForeignFlags(command: Command): Command {
   return command
     .addOption(new Option('--tool <name>').choices(['event-controller', 'pod-watcher']).hideHelp())
-    .option('--lenient', "leave out what is not supported of another tool's file, with a warning", false)
+    .option('--lenient', "for another tool's file: leave out what is not supported, with a warning", false)
     .addOption(
-      new Option('--repeats <which>', "which occurrences of an Event are reported, for another tool's file").choices(
+      new Option('--repeats <which>', "for another tool's file: which occurrences of an Event are reported").choices(
         REPEATS,
       ),
     );

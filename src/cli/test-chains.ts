@@ -31,7 +31,7 @@ export function testCommand(program: Command, io: CommandIo, choose: (action: Ac
   const command = program
     .command('test')
     .description('run recorded watch events through the chains: prints each verdict, sends nothing')
-    .argument('<file>', 'from `kubectl get -w -o json --output-watch-events`; - for standard input')
+    .argument('<file>', 'output of `kubectl get -w -o json --output-watch-events`; - for standard input')
     .allowExcessArguments(false);
   withLogFlags(withExecFlag(withConfigFlags(command))).action((file: string, flags: Flags) =>
     choose(() => test(file, flags, io)),

@@ -102,7 +102,7 @@ export class ByteStream {
     while (!signal.aborted) {
       const waitedMs = this.#waitingSince === undefined ? 0 : this.#clock.monotonic() - this.#waitingSince;
       if (waitedMs >= this.limitMs) {
-        const message = `the server has said nothing for ${Math.round(waitedMs / 1000)} s`;
+        const message = `the server has sent nothing for ${Math.round(waitedMs / 1000)} s`;
         throw new SourceError(message, { remedy: 'retry', reason: 'stalled' });
       }
       await pause(this.#clock, Math.min(this.limitMs - waitedMs, LOOK_MS), signal);

@@ -98,7 +98,7 @@ export function checkContentType({ headers, body }: ApiStream): void {
   if (/json/i.test(type)) return;
   // Destroying the body emits an error, which is expected.
   body.on('error', () => {}).destroy();
-  throw new SourceError(`expected JSON, and the answer is of content type ${type.slice(0, 80)}`, {
+  throw new SourceError(`expected JSON, but the answer has content type ${type.slice(0, 80)}`, {
     remedy: 'retry',
     reason: 'content-type',
   });

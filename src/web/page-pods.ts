@@ -34,10 +34,10 @@ function table(rows: readonly PodRow[]): Html {
         <th scope="col">Alert</th>
         <th scope="col">State</th>
         <th scope="col" class="number">Restarts</th>
-        <th scope="col" class="number">In all</th>
+        <th scope="col" class="number">Total</th>
         <th scope="col">Since</th>
         <th scope="col">Last update</th>
-        <th scope="col">What was changed last</th>
+        <th scope="col">Last change</th>
         <th scope="col"><span class="unseen">What to do</span></th>
       </tr>
     </thead>
@@ -60,10 +60,10 @@ function row({ finding, now, lastChange }: PodRow): Html {
     <td data-label="alert">${status}</td>
     <td data-label="state">${stateCell(id, reason, why, message)}</td>
     <td class="number" data-label="restarts">${restartsCell(id, restarts)}</td>
-    <td class="number" data-label="in all">${now?.restarts ?? ''}</td>
+    <td class="number" data-label="total">${now?.restarts ?? ''}</td>
     <td data-label="since">${problem === undefined ? '' : agoOf(problem.since)}</td>
     <td data-label="last update">${now === undefined ? '' : agoOf(now.updatedAt)}</td>
-    <td data-label="changed last">
+    <td data-label="last change">
       ${lastChange === undefined ? '' : html`${agoOf(lastChange.at)}: ${lastChange.what}${lastChange.who === '' ? '' : html` <span class="quiet">by ${lastChange.who}</span>`}`}
     </td>
     <td class="buttons">

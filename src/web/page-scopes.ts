@@ -25,7 +25,7 @@ export function scopesSection({ health }: LiveModel): Html {
           <th scope="col">Namespace</th>
           <th scope="col">State</th>
           <th scope="col" class="number">Objects</th>
-          <th scope="col">Last heard of</th>
+          <th scope="col">Last heard from</th>
         </tr>
       </thead>
       <tbody>
@@ -42,6 +42,6 @@ function scopeRow({ resource, kind, namespace, state, objects, lastHeardAt }: Sc
     <td data-label="namespace">${namespace === '' ? 'all' : namespace}</td>
     <td data-label="state"><span class="state ${tone}">${state}</span></td>
     <td class="number" data-label="objects">${objects}</td>
-    <td data-label="last heard of">${lastHeardAt === undefined ? 'never' : agoOf(lastHeardAt)}</td>
+    <td data-label="last heard from">${lastHeardAt === undefined ? 'never' : agoOf(lastHeardAt)}</td>
   </tr>`;
 }

@@ -17,7 +17,7 @@ export function pageTop({ cluster, health, base, isLoggedIn }: TopModel): Html {
     <html lang="en">
       ${head(base, `${cluster} · watchchain`)}
       <body data-base="${base}">
-        <a class="skip" href="#changes">To the changes</a>
+        <a class="skip" href="#changes">Skip to the changes</a>
         <header>
           <h1>${cluster}</h1>
           ${stateOf(health)}

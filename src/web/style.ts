@@ -55,7 +55,7 @@ tbody tr:last-child { border-bottom: 1px solid var(--line) }
 tr.read { color: var(--quiet) }
 #pods .name { font-weight: 600 }
 #pods td:first-child { min-width: 15rem }
-#pods td[data-label="changed last"] { min-width: 15rem }
+#pods td[data-label="last change"] { min-width: 15rem }
 #pods td[data-label="state"] { min-width: 17rem }
 #pods th.number, #pods td.number { padding-right: 1.1rem }
 #pods td[data-label="since"], #pods td[data-label="last update"] { color: var(--quiet) }
@@ -94,7 +94,7 @@ dialog::backdrop { background: #0006 }
 footer { color: var(--quiet); font-size: .86rem; padding-top: 2rem; padding-bottom: 2rem }
 footer a { color: inherit }
 @media (max-width: 74rem) {
-  #pods td:first-child, #pods td[data-label="changed last"] { min-width: 9rem }
+  #pods td:first-child, #pods td[data-label="last change"] { min-width: 9rem }
   #pods td[data-label="state"] { min-width: 10rem }
 }
 @media (max-width: 60rem) {

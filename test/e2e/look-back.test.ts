@@ -275,7 +275,7 @@ describe('what happened is looked up', () => {
     [['dead', 'discard', '777'], /No dead letter has the id 777/],
     [['explain', '--change', 'x'], /Not an id: "x"/],
     [['explain', '--change', '777'], /No change has the id 777: 1 to \d+ are recorded; `watchchain history`/],
-    [['explain', 'diff', '--change', '1'], /Cannot explain a handler and a change at once/],
+    [['explain', 'diff', '--change', '1'], /Cannot explain a handler and a change at the same time/],
   ] as const) {
     test(`${args.join(' ')}: refused with a remedy`, async () => {
       assert.match(await refused(folder, ...args), message);

@@ -601,6 +601,6 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.equal(nameless, 0);
     assert.equal(await page.locator('table:not(:has(th[scope=col]))').count(), 0);
     await page.keyboard.press('Tab');
-    assert.equal(await page.evaluate('document.activeElement?.textContent'), 'To the changes');
+    assert.equal(await page.evaluate('document.activeElement?.textContent'), 'Skip to the changes');
   });
 });
