@@ -62,5 +62,5 @@ async function recordedKind(
     kinds.flatMap(({ kind, resource }) => [kind.toLowerCase(), resource]),
   );
   const there = known.length === 0 ? '; nothing is recorded yet' : `; recorded kinds are ${known.join(', ')}`;
-  throw new ConfigError([`Nothing of the kind "${wanted}" is recorded${near === '' ? there : near}`]);
+  throw new ConfigError([`Nothing of kind "${wanted}" is recorded${near === '' ? there : near}`]);
 }

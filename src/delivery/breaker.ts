@@ -50,7 +50,10 @@ export class Breaker {
       throw new RetryAfterError(message, { retryAfterMs: leftMs, openForMs });
     }
     if (!this.#probing) return;
-    throw new RetryAfterError(`${title} is being tried by another change`, { retryAfterMs: PROBE_WAIT_MS, openForMs });
+    throw new RetryAfterError(`${title} is being probed with another change`, {
+      retryAfterMs: PROBE_WAIT_MS,
+      openForMs,
+    });
   }
 
   /**

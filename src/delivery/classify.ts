@@ -88,7 +88,7 @@ function whoAnswered({ title, proxy, isForwarded }: Addressee): string {
 function redirected(response: ReceiverResponse, to: Addressee): string {
   const { location = '' } = response.headers;
   if (location === '')
-    return `${whoAnswered(to)} answered ${response.status}, and names no other address${excerpt(response.body, to)}`;
+    return `${whoAnswered(to)} answered ${response.status} without a Location${excerpt(response.body, to)}`;
   const host = URL.canParse(location) ? new URL(location).host : 'a path of its own';
   return `${whoAnswered(to)} answered ${response.status}, a redirect to ${host}; redirects are not followed, so name the final address`;
 }

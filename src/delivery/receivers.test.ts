@@ -202,9 +202,9 @@ describe('receiver: what an answer means', () => {
   test('a 3xx that leads nowhere is no redirect, and its words are shown', async (t) => {
     const unmodified = await failureOfAnswer(t, { status: 304, headers: {}, body: '' });
     assert.equal(unmodified.code, 'TERMINAL');
-    assert.match(unmodified.message, /answered 304, and names no other address$/);
+    assert.match(unmodified.message, /answered 304 without a Location$/);
     const choices = await failureOfAnswer(t, { status: 300, headers: {}, body: 'choose /v1 or /v2' });
-    assert.match(choices.message, /answered 300, and names no other address: choose \/v1 or \/v2$/);
+    assert.match(choices.message, /answered 300 without a Location: choose \/v1 or \/v2$/);
   });
 
   test('at most 1 MiB of an answer is read', async (t) => {
@@ -428,7 +428,7 @@ describe('receiver: behind a proxy', () => {
     [403, '', 'answered 403: no'],
     [502, '', 'answered 502: no'],
     [302, 'http://login.example/', 'answered 302, a redirect to login.example;'],
-    [304, '', 'answered 304, and names no other address'],
+    [304, '', 'answered 304 without a Location'],
   ] as const) {
     test(`an answer over http:// may be the proxy's own, which is named: ${status}`, async (t) => {
       const headers = location === '' ? {} : { location };
@@ -532,7 +532,7 @@ describe('receiver: rate and breaker', () => {
 
     await clock.advance(30_000);
     const probe = failureOf(send(slack));
-    assert.match((await failureOf(send(slack))).message, /is being tried by another change/);
+    assert.match((await failureOf(send(slack))).message, /is being probed with another change/);
     assert.equal((await probe).code, undefined);
     const stillOpen = (await failureOf(send(slack))) as RetryAfterError;
     assert.deepEqual([stillOpen.retryAfterMs, stillOpen.openForMs], [60_000, 30_000]);

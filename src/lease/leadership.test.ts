@@ -200,7 +200,10 @@ describe('acquireLeadership()', () => {
       await pass(500);
       assert.equal(one.leadership.isHeld(), false);
       await until(() => one.loss !== undefined, 'it is told');
-      assert.match(String(one.loss), /^Error: The lease default\/watchchain was lost: .+; this process stops working$/);
+      assert.match(
+        String(one.loss),
+        /^Error: The lease default\/watchchain was lost: .+; this process stops processing changes$/,
+      );
       broken?.fault.remove();
       await pass(4_500);
       assert.equal(two.leads, false);
@@ -238,7 +241,7 @@ describe('acquireLeadership()', () => {
     failing.remove();
     broken = { effect: 'hang', fault: server.fault({ effect: 'hang', method: 'PUT', path: /leases/ }) };
     await pass(3_000);
-    assert.match(one.loss?.message ?? '', /was lost: .*it answered 500: .+; this process stops working/);
+    assert.match(one.loss?.message ?? '', /was lost: .*it answered 500: .+; this process stops processing changes/);
     assert.ok(broken.fault.hits > 0);
   });
 
@@ -274,7 +277,7 @@ describe('acquireLeadership()', () => {
     stoodMs = 20_000;
     await pass(5_000);
     await until(() => one.loss !== undefined, 'it is told');
-    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops working/);
+    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops processing changes/);
   });
 
   test('is not lost for a failure that was over before the process stood still', async () => {
@@ -289,7 +292,7 @@ describe('acquireLeadership()', () => {
     stoodMs = 20_000;
     await pass(2_000);
     await until(() => one.loss !== undefined, 'it is told');
-    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops working/);
+    assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops processing changes/);
   });
 
   test('stays with its holder when somebody labels it, or removes it', async () => {

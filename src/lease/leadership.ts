@@ -174,7 +174,7 @@ class Holder implements Leadership {
     if (signal.aborted) return;
     this.#isLost = true;
     this.#loss.reject(
-      new Error(`The lease ${nameOf(this.#options.at)} was lost: ${problem}; this process stops working`),
+      new Error(`The lease ${nameOf(this.#options.at)} was lost: ${problem}; this process stops processing changes`),
     );
   }
 

@@ -35,7 +35,10 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     const exit = await first.exited();
     server.update(deployment('web', 'nginx:1.9.1'));
     assert.equal(exit.code, 1);
-    assert.match(exit.stderr, /The lease default\/hand-over was lost: .*it answered 500.*; this process stops working/);
+    assert.match(
+      exit.stderr,
+      /The lease default\/hand-over was lost: .*it answered 500.*; this process stops processing changes/,
+    );
     fault.remove();
     await using second = startProgram(workdir, access);
     await second.ready();
@@ -64,7 +67,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
       server.fault({ method: 'PUT', path: /\/leases/, effect: 'status', status: 500 });
       const exit = await first.exited();
       assert.equal(exit.code, 1);
-      assert.match(exit.stderr, /was lost: .*this process stops working/);
+      assert.match(exit.stderr, /was lost: .*this process stops processing changes/);
     },
   );
 

@@ -262,7 +262,7 @@ describe('what happened is looked up', () => {
   });
 
   for (const [args, message] of [
-    [['history', '--kind', 'deploymnet'], /Nothing of the kind "deploymnet" is recorded; did you mean "deployment"/],
+    [['history', '--kind', 'deploymnet'], /Nothing of kind "deploymnet" is recorded; did you mean "deployment"/],
     [['history', '--kind', 'deploymentz'], /did you mean "deployment" or "deployments"\?$/m],
     [['history', '--kind', 'pod'], /recorded kinds are deployments\.apps, secrets/],
     [['history', '--since', 'yesterday'], /--since: cannot read "yesterday"; expected a duration such as/],

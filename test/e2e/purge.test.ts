@@ -145,7 +145,7 @@ describe('purge', () => {
       [['--dead'], /Nothing to purge: give/],
       [['--all', '--name', 'x'], /Cannot purge by filter and with --all at the same time/],
       [['--older-than', '3', '--yes'], /--older-than: cannot read "3"/],
-      [['--kind', 'deploymnet'], /Nothing of the kind "deploymnet" is recorded; did you mean "deployment"/],
+      [['--kind', 'deploymnet'], /Nothing of kind "deploymnet" is recorded; did you mean "deployment"/],
     ] as const) {
       const refused = await run(workdir, ['purge', ...args]);
       assert.deepEqual([refused.code, refused.stdout], [1, ''], args.join(' '));
