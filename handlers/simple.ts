@@ -7,7 +7,7 @@ const options = z.strictObject({
   level: z
     .string()
     .default('INFO')
-    .describe('The level of the lines: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in any case.')
+    .describe('The level of the lines: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`, in upper or lower case.')
     .meta({ example: 'WARNING' }),
 });
 

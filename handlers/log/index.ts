@@ -36,7 +36,7 @@ export default defineSink({
   summary: 'Writes one structured entry per change to stdout.',
   description: [
     'An entry holds the time when the change was seen, its id (for `watchchain explain --change`), cluster, action, kind, apiVersion, key, uid, resourceVersion, the managers that made it (`by`) and the flags; ' +
-      'after `diff` also the headline, the changed fields, and in `diff` a unified diff of what does not fit on a line. The headline of a Kubernetes Event is its reason and message.',
+      'after `diff` also the headline, the changed fields, and in `diff` a unified diff of what does not fit on a line. The headline of a Kubernetes Event has its type, reason, count, object and message.',
     "An entry counts as delivered when the stream has accepted it. The service's own log goes to stderr: stdout holds entries only.",
     'Control and bidirectional characters are shown as escapes, so that a name in the cluster cannot forge an entry or colour a terminal.',
   ].join('\n\n'),

@@ -17,7 +17,7 @@ const actions = z.enum(['added', 'updated', 'deleted']);
 
 /** The tests that can be made on a change. */
 export const tests = z.strictObject({
-  kind: text('The kind, in any case.', '^(Deployment|StatefulSet)$'),
+  kind: text('The kind, in upper or lower case.', '^(Deployment|StatefulSet)$'),
   apiVersion: text('Group and version, as in a manifest.', '^apps/'),
   namespace: text('The namespace. An object without one does not match.', '^team-'),
   objectName: text('The name of the object.', '^web$'),
@@ -37,7 +37,7 @@ export const tests = z.strictObject({
     .record(z.string(), patterns)
     .optional()
     .describe(
-      'Values of labels of the namespace, as `labels`; of a Kubernetes Event of that of the object it is about.',
+      "Values of the namespace's labels, like `labels`; for a Kubernetes Event, of the involved object's namespace.",
     )
     .meta({ example: { team: '^shop$' } }),
   action: z
@@ -58,7 +58,7 @@ export const tests = z.strictObject({
       'Values of fields, by path. List items that have a name go by it: `containers[web]`, not `containers[0]`. All paths must match, each with any value that it leads to. A number or boolean matches as it is written, a list or table as JSON.',
     )
     .meta({ example: { 'spec.type': '^LoadBalancer$' } }),
-  involvedKind: text('For Kubernetes Events: the kind of the involved object, in any case.', '^Pod$'),
+  involvedKind: text('For Kubernetes Events: the kind of the involved object, in upper or lower case.', '^Pod$'),
   involvedName: text('For Kubernetes Events: the name of the involved object.', '^web-'),
   involvedNamespace: text('For Kubernetes Events: the namespace of the involved object.', '^shop$'),
   involvedApiVersion: text(
@@ -66,7 +66,7 @@ export const tests = z.strictObject({
     '^apps/',
   ),
   ownerKind: text(
-    'The kind of the top owner, pod -> replica set -> deployment, in any case; an object without an owner is its own. For a Kubernetes Event, that of the involved object.',
+    'The kind of the top owner, pod -> replica set -> deployment, in upper or lower case; an object without an owner is its own. For a Kubernetes Event, that of the involved object.',
     '^Deployment$',
   ),
   ownerName: text('The name of the top owner.', '^web$'),

@@ -43,7 +43,7 @@ export const options = z
       .meta({ example: 'tada' }),
     broadcastCondition: template
       .optional()
-      .describe('A template: when it yields anything, an answer in a thread is shown in the channel, too.')
+      .describe('A template: when it yields anything, an answer in a thread also appears in the channel.')
       .meta({ example: "{% if change.notes.alert.why == 'worse' %}yes{% endif %}" }),
     update: template
       .optional()

@@ -172,7 +172,7 @@ describe('webhook: mistakes in the configuration', () => {
     [{ url, batch: true, headers: { 'X-A': '{{ change.name }}' } }, /^headers\.X-A: must not be a template with batch/],
     [{ url, secret: 'short' }, /^secret: /],
     [{ url, accepted: '(' }, /^accepted: /],
-    [{ url, verdict: true, accepted: 'ok' }, /^accepted: must not be given together with verdict/],
+    [{ url, verdict: true, accepted: 'ok' }, /^accepted: cannot be combined with verdict/],
     [{ url, allowAddresses: ['localhost'] }, /^allowAddresses\.0: must be an IP address or a range/],
     [{ url, allowAddresses: ['10.0.0.0/33'] }, /^allowAddresses\.0: must be an IP address or a range/],
     [{ url, tls: { certFile: '/etc/hostname' } }, /^tls\.keyFile: is missing: certFile needs it/],

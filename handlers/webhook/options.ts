@@ -84,7 +84,7 @@ export const options = z
     accepted: patterns
       .optional()
       .describe(
-        'What an answer from 200 to 299 says when the message was taken: a regular expression in RE2 syntax, found anywhere in its first 64 KiB. Any other answer is a failed attempt. For receivers that refuse under status 200; without it the status says all.',
+        'What an answer from 200 to 299 contains when the message was accepted: a regular expression in RE2 syntax, matched anywhere in its first 64 KiB. Any other answer is a failed attempt. For receivers that refuse with status 200; without it only the status counts.',
       )
       .meta({ example: '"errcode":\\s*0\\b' }),
     ...reach,
@@ -100,7 +100,7 @@ export const options = z
         refuse([key], 'cannot be combined with verdict, which sends the request of the plug-in contract');
     }
     if (verdict && accepted !== undefined)
-      refuse(['accepted'], 'must not be given together with verdict, whose answer is that of the plug-in contract');
+      refuse(['accepted'], 'cannot be combined with verdict, whose answer is that of the plug-in contract');
     if (!batch) return;
     if (body !== undefined) refuse(['body'], 'cannot be combined with batch, whose requests are lists: use layout');
     if (cloudEvents === 'binary')

@@ -55,7 +55,7 @@ async function beatUntil(signal: AbortSignal, options: HeartbeatOptions): Promis
 
 /** What to log when the outcome changes. */
 const WORDS = {
-  sent: 'Heartbeats are sent again',
+  sent: 'Heartbeats have resumed',
   withheld: 'Heartbeats are withheld because something is wrong',
   failed: 'Cannot send the heartbeat, trying again',
 } as const;

@@ -107,7 +107,7 @@ describe('the heartbeat', () => {
       return scene.running.app.health().degraded.length === 0;
     });
     assert.equal(await scene.beat(), 'sent');
-    assert.equal(scene.said('Heartbeats are sent again'), 1);
+    assert.equal(scene.said('Heartbeats have resumed'), 1);
     const text = scene.running.serviceLog() + (await scene.running.app.metrics.registry.metrics());
     assert.doesNotMatch(text, new RegExp(SECRET));
   });
