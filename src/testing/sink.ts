@@ -25,7 +25,7 @@ export async function connectedSink(
   respond?: (request: CapturedRequest, n: number) => ReceiverAnswer,
   environment: Partial<HandlerEnvironment> = {},
 ): Promise<ConnectedSink> {
-  if (definition.type !== 'sink') throw new Error(`${definition.name} is no sink`);
+  if (definition.type !== 'sink') throw new Error(`${definition.name} is not a sink`);
   const clock = new FakeClock();
   const receivers = testReceivers(t, clock);
   const server = await startReceiver(respond);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { actor as changeActor, changeDocument } from '../plugin/contract.ts';
 
 const time = z.iso.datetime().describe('RFC 3339, UTC.');
-const manifest = z.looseObject({ metadata: z.looseObject({}) }).describe('As Kubernetes has it, secrets hidden.');
+const manifest = z.looseObject({ metadata: z.looseObject({}) }).describe('As in Kubernetes, with secrets hidden.');
 
 const actor = z.object({
   ...changeActor.shape,
@@ -14,10 +14,10 @@ const actor = z.object({
 const change = z.object({
   ...changeDocument.omit({ before: true, after: true }).shape,
   time,
-  by: z.array(actor).describe('Who made it.'),
+  by: z.array(actor).describe('Who made the change.'),
   alert: z.looseObject({}).optional().describe('The alert of `podAlerts`: see docs/pods.md.'),
   what: z.string().optional().describe('A short summary; absent when nothing relevant differs.'),
-  diff: z.string().optional().describe('Unified.'),
+  diff: z.string().optional().describe('Unified diff.'),
   remarks: z.array(z.string()),
 });
 
@@ -28,12 +28,12 @@ const entry = z.object({
   totalRestartCount: z.int(),
   startTime: z.string().describe('`11/20/2026-18:44:27`, in the zone of the configuration.'),
   lastUpdateTime: z.string(),
-  state: z.looseObject({}).describe('Restart count of the container in Kubernetes.'),
+  state: z.looseObject({}).describe('State of the container, as in Kubernetes.'),
   namespace: z.string(),
-  podLongName: z.string().describe('Of the pod.'),
+  podLongName: z.string().describe('Name of the pod.'),
   currentRestarts: z.int(),
   restartsLocal: z.array(z.string()),
-  id: z.string().describe('For `POST /api/alerts/ack`.'),
+  id: z.string().describe('The id for `POST /api/alerts/ack`.'),
   reason: z.string().nullable(),
   startedAt: time.nullable(),
   updatedAt: time,
@@ -65,9 +65,9 @@ const schemas = {
     before: z.int().optional().describe('For the next page; absent on the last.'),
   }),
   alerts: z.object({ alerts: z.array(entry) }),
-  alertIds: z.object({ ids: z.array(z.string()) }).describe('Those that were alerts.'),
+  alertIds: z.object({ ids: z.array(z.string()) }).describe('The ids that belong to alerts.'),
   deadLetters: z.object({ deadLetters: z.array(letter) }),
-  letterIds: z.object({ ids: z.array(z.int()) }).describe('Those that were dead letters.'),
+  letterIds: z.object({ ids: z.array(z.int()) }).describe('The ids that belong to dead letters.'),
   status: z.object({
     config: z.object({
       host: z.string().optional(),
