@@ -87,7 +87,7 @@ const schemas = {
     items: z.array(manifest),
   }),
   pods: z.array(manifest).max(1),
-  config: z.looseObject({}).describe('In the form of the configuration file, defaults included.'),
+  config: z.looseObject({}).describe('The configuration in effect, defaults included.'),
   error: z.object({ error: z.string() }),
 };
 
