@@ -60,7 +60,7 @@ function describeWork(chain: ChainConfig): readonly string[] {
     `  retries  ${describeRetries(chain.retry)}; ${chain.concurrency} ${chain.concurrency === 1 ? 'change' : 'changes'} at once`,
     ...(chain.deadLettersTo === undefined
       ? []
-      : [`  its dead letters also go to chain ${JSON.stringify(chain.deadLettersTo)} too`]),
+      : [`  its dead letters also go to chain ${JSON.stringify(chain.deadLettersTo)}`]),
     ...chain.branches.flatMap((branch) => [
       `  branch ${JSON.stringify(branch.name.slice(chain.name.length + 1))}`,
       ...describeWork(branch).map((line) => `  ${line}`),
