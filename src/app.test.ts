@@ -70,7 +70,7 @@ async function slowToStart(options: Partial<AppOptions> = {}): Promise<Starting>
 }
 
 describe('stop()', () => {
-  test('while start() is under way stops what it was starting, and start() rejects', async () => {
+  test('during start() stops what was already starting, and makes start() reject', async () => {
     await using slow = await slowToStart();
     const { app, server } = slow;
     const started = assert.rejects(app.start(), /stopping/);
@@ -84,7 +84,7 @@ describe('stop()', () => {
     assert.equal(app.health().phase, 'stopping');
   });
 
-  test('does not leave running what takes longer to start than it waits for', async () => {
+  test('stops a handler that finishes starting only after stop() has closed the store', async () => {
     const clock = new FakeClock();
     await using slow = await slowToStart({ clock });
     const { app } = slow;
@@ -99,7 +99,7 @@ describe('stop()', () => {
     assert.deepEqual(slow.calls, ['started', 'stopped']);
   });
 
-  test('before start() lets nothing begin', async () => {
+  test('before start() makes start() reject without listening or sending a request', async () => {
     await using slow = await slowToStart({ listen: '127.0.0.1:0' });
     const { app, server } = slow;
     const stopped = app.stop();

@@ -9,7 +9,7 @@ function standStill(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-test('after() of the system clock: of a process that stood still, what has come meanwhile is heard before a deadline', async (t) => {
+test('systemClock.after() lets messages that arrived while the process was paused run before a deadline', async (t) => {
   const { port1: receiver, port2: sender } = new MessageChannel();
   t.after(() => receiver.close());
   const heard = Promise.withResolvers<string>();
@@ -21,7 +21,7 @@ test('after() of the system clock: of a process that stood still, what has come 
   assert.equal(await heard.promise, 'answer');
 });
 
-test('after() of the system clock: nothing is called once it was called off, not even in the turn that was left to what has come', async (t) => {
+test('systemClock.after() never fires after it is cancelled, not even by a message handled just before it', async (t) => {
   const { port1: receiver, port2: sender } = new MessageChannel();
   t.after(() => receiver.close());
   const heard: string[] = [];

@@ -18,12 +18,12 @@ async function codeUnread(stream: 'stdout' | 'stderr', ...args: string[]): Promi
   return code;
 }
 
-test('a reader of stdout that went away ends the program with 0', async () => {
+test('the program exits with 0 when the reader of stdout is gone', async () => {
   assert.equal(await codeUnread('stdout', 'explain'), 0);
 });
 
 test(
-  'a stdout that cannot be written ends the program with 1, and with a word',
+  'the program exits with 1 and an error message when stdout cannot be written',
   { skip: !existsSync('/dev/full') },
   async () => {
     await using full = await open('/dev/full', 'w');
@@ -35,6 +35,6 @@ test(
   },
 );
 
-test('a reader of stderr that went away changes nothing', async () => {
+test('the program keeps its exit code when the reader of stderr is gone', async () => {
   assert.equal(await codeUnread('stderr', 'run', '--nope'), 2);
 });

@@ -16,15 +16,15 @@ describe('editDistance()', () => {
 
 describe('nearNames()', () => {
   const names = ['slack', 'log', 'diff', 'match', 'ignoreEvents'];
-  test('gives what is near, nearest first, whatever the case', () => {
+  test('returns near names, nearest first, ignoring case', () => {
     assert.deepEqual(nearNames('IGNOREEVENT', names), ['ignoreEvents']);
     assert.deepEqual(nearNames('dif', ['dig', 'diff', 'diff']), ['diff', 'dig']);
   });
-  test('gives nothing rather than something far', () => assert.deepEqual(nearNames('webhook', names), []));
+  test('returns nothing when no name is near', () => assert.deepEqual(nearNames('webhook', names), []));
 });
 
 describe('didYouMean()', () => {
-  test('asks, or says nothing', () => {
+  test('suggests the nearest name, or returns an empty string', () => {
     assert.equal(didYouMean('slak', ['slack', 'log']), '; did you mean "slack"?');
     assert.equal(didYouMean('webhook', ['slack', 'log']), '');
   });

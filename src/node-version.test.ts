@@ -9,7 +9,7 @@ import { tooOld } from './node-version.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-test('tooOld() names the version that package.json asks for', async () => {
+test('tooOld() names the version that package.json requires, and accepts it and later ones', async () => {
   const { engines } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { engines: { node: string } };
   const oldest = engines.node.replace('>=', '');
   assert.equal(tooOld('24.6.0'), `Cannot run on Node 24.6.0: Node ${oldest} or later is required`);
@@ -23,7 +23,7 @@ const posingAs = (version: string): string[] => [
   `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'${version}'})`,
 ];
 
-test('the program ends on an older Node before it loads anything that such a Node does not have', async () => {
+test('the program exits with 1 and one line on stderr when Node is too old', async () => {
   const args = [...posingAs('24.6.0'), join(ROOT, 'src/main.ts'), '--version'];
   await assert.rejects(promisify(execFile)(process.execPath, args), {
     code: 1,
@@ -32,7 +32,7 @@ test('the program ends on an older Node before it loads anything that such a Nod
   });
 });
 
-test('make takes no older Node from the PATH, and brings none', async () => {
+test('make accepts no Node from the PATH that tooOld() rejects, and the toolchain pins none', async () => {
   const makefile = await readFile(join(ROOT, 'Makefile'), 'utf8');
   const question = /^path_node := \$\(shell node (-p) '(.*?)'/m.exec(makefile)?.slice(1) ?? [];
   for (const version of ['24.6.0', '24.7.0', '24.21.0', '26.0.0']) {
@@ -47,7 +47,7 @@ test('make takes no older Node from the PATH, and brings none', async () => {
   );
 });
 
-test('make run lets a Node that holds back the network use it, and hands no other the flag', async () => {
+test('make run passes --allow-net only to a Node that supports it', async () => {
   await using workdir = await Workdir.make();
   const newer = await workdir.write('node', '#!/bin/sh\n[ "$1" = --allow-net ] && echo --allow-net\n');
   await chmod(newer, 0o755);

@@ -11,12 +11,12 @@ describe('parseJson()', () => {
     assert.equal(roundTrip(text), text);
   });
 
-  test('gives plain numbers where a double is exact, also beside a large one', () => {
+  test('returns plain numbers where a double is exact, even next to a large one', () => {
     const value = parseJson(bytes('{"safe":9007199254740991,"small":3,"ratio":0.5,"big":9007199254740993}'));
     assert.partialDeepStrictEqual(value, { safe: 9007199254740991, small: 3, ratio: 0.5 });
   });
 
-  test('keeps every digit wherever a number may stand', () => {
+  test('keeps every digit wherever a number can appear', () => {
     for (const text of [
       '9007199254740993',
       '[9007199254740993]',
@@ -34,7 +34,7 @@ describe('parseJson()', () => {
     assert.deepEqual(parseJson(bytes('{"hash":"12345678901234567890"}')), { hash: '12345678901234567890' });
   });
 
-  test('reads a text of 16 MB of digits once, and a number after it', () => {
+  test('scans a string of 16 MB of digits in linear time, and reads the number after it', () => {
     const digits = '1'.repeat(16 * 1024 * 1024);
     // Measuring the run again every 16 digits would take hours: the test's own time limit is the assertion.
     assert.deepEqual(parseJson(bytes(`{"a":"${digits}","b":9007199254740992}`)), {

@@ -9,7 +9,7 @@ function proxyOf(target: string, env: NodeJS.ProcessEnv): string | undefined {
 }
 
 describe('proxyFromEnv()', () => {
-  test('takes the variable of the scheme, lower case first, with or without a scheme of its own', () => {
+  test('uses the variable for the URL scheme, lower case first, with or without a scheme in its value', () => {
     assert.equal(proxyOf('https://api.example', { HTTPS_PROXY: PROXY }), `${PROXY}/`);
     assert.equal(proxyOf('http://api.example', { HTTPS_PROXY: PROXY }), undefined);
     assert.equal(
@@ -57,11 +57,11 @@ describe('proxyFromEnv()', () => {
   }
 
   for (const [what, value] of [
-    ['is no URL', 'http://me:hunter2@:x'],
-    ['is that of no proxy', 'ftp://me:hunter2@proxy.example'],
+    ['is not a URL', 'http://me:hunter2@:x'],
+    ['is not the URL of an HTTP proxy', 'ftp://me:hunter2@proxy.example'],
     ['has a password that is not percent-encoded', 'http://me:hunter2%of@proxy.example'],
   ] as const) {
-    test(`refuses a variable that ${what}, without showing it`, () => {
+    test(`refuses a variable that ${what}, without showing its value`, () => {
       const message =
         'The variable HTTPS_PROXY must be the URL of a proxy, such as http://proxy.example:3128; write a "%" in its password as %25';
       assert.throws(() => proxyOf('https://api.example', { HTTPS_PROXY: value }), { message });
