@@ -44,7 +44,7 @@ function queueInto(heldByAll: Held = { bytes: 0 }) {
 }
 
 describe('AcceptQueue', () => {
-  test('has one accept under way; what arrives meanwhile goes into the next, with the newest cursor', async () => {
+  test('runs one accept at a time; what arrives meanwhile goes into the next, with the newest cursor', async () => {
     const { queue, batches, keys, accept } = queueInto();
     for (const key of ['a', 'b', 'c']) {
       queue.add(seen(key));
@@ -63,7 +63,7 @@ describe('AcceptQueue', () => {
     assert.equal(batches.length, 2);
   });
 
-  test('tells of a batch that may be changes as soon as the store was asked, again when it is tried again', async () => {
+  test('calls onAccepting once the store is asked to accept possible changes, and again on a retry', async () => {
     const { queue, batches, told, clock, accept, turn } = queueInto();
     queue.add({ ...seen('a'), silent: true });
     queue.flush();
@@ -79,7 +79,7 @@ describe('AcceptQueue', () => {
     await queue.stop();
   });
 
-  test('writes a cursor that only noise has moved after 5 s, once', async () => {
+  test('writes a cursor that only noise has moved after 5 s, and once', async () => {
     const { queue, batches, clock, accept } = queueInto();
     for (const version of ['1', '2', '3']) queue.moveCursor(version);
     queue.flush();
@@ -92,7 +92,7 @@ describe('AcceptQueue', () => {
     assert.equal(batches.length, 1);
   });
 
-  test('is full at 1,000 observations or 4 MiB, counting what is under way, until the store has taken it', async () => {
+  test('is full at 1,000 observations or 4 MiB, those under way included, until the store has accepted them', async () => {
     for (const fill of [
       (q: AcceptQueue) => Array.from({ length: 1_000 }, (_, i) => q.add(seen(`${i}`))),
       (q: AcceptQueue) => q.add(seen('large', 4 * 1024 * 1024)),
@@ -112,7 +112,7 @@ describe('AcceptQueue', () => {
     }
   });
 
-  test('is full with what hundreds of others hold, but for one observation, until they have let go of it', async () => {
+  test('is full after one observation while other queues hold the shared limit; stop() gives back their share', async () => {
     const heldByAll = { bytes: 0 };
     const others = Array.from({ length: 16 }, () => queueInto(heldByAll));
     for (const { queue } of others) queue.add(seen('large', 4 * 1024 * 1024));
@@ -132,7 +132,7 @@ describe('AcceptQueue', () => {
     await queue.stop();
   });
 
-  test('keeps what the store refuses, in order, and tries again', async () => {
+  test('keeps the observations that the store refused, in order, and retries', async () => {
     const { queue, clock, batches, keys, problems, accept, turn } = queueInto();
     queue.add(seen('a'));
     queue.moveCursor('1');
@@ -149,7 +149,7 @@ describe('AcceptQueue', () => {
     await queue.stop();
   });
 
-  test('stop() waits for the accept under way, writes what waits, and is idempotent', async () => {
+  test('stop() waits for the accept under way, writes what is queued, and is idempotent', async () => {
     const { queue, keys, accept, turn } = queueInto();
     queue.add(seen('a'));
     queue.flush();

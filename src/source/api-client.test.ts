@@ -78,7 +78,7 @@ async function silentAddress(t: TestContext): Promise<URL> {
 }
 
 describe('ApiClient.request()', () => {
-  test('sends query, body, identity and who we are', () =>
+  test('sends query, body, credentials and User-Agent', () =>
     withServer(
       (request, response) => {
         request.setEncoding('utf8').on('data', (body: string) => {
@@ -100,7 +100,7 @@ describe('ApiClient.request()', () => {
       { path: '/k8s/c-1/' },
     ));
 
-  test('a signal ends what still connects, and a close lets go of its socket', async (t) => {
+  test('fails when its signal aborts it while connecting, and close() frees its socket', async (t) => {
     const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
     const api = clientOf({ url: (await silentAddress(t)).href });
     const others = sockets();
@@ -114,7 +114,7 @@ describe('ApiClient.request()', () => {
     await until('it is let go', () => sockets() === others);
   });
 
-  test('gives any status to the caller, with headers in lower case', () =>
+  test('returns any status to the caller, with header names in lower case', () =>
     withServer(
       (_request, response) => response.writeHead(429, { 'Retry-After': '3' }).end('slow down'),
       async ({ api }) => {
@@ -123,7 +123,7 @@ describe('ApiClient.request()', () => {
       },
     ));
 
-  test('asks once more with fresh credentials after a 401, and no more than once', async () => {
+  test('retries exactly once with fresh credentials after a 401', async () => {
     const tokens = ['old', 'new', 'new', 'new'];
     await withServer(
       (request, response) =>
@@ -138,7 +138,7 @@ describe('ApiClient.request()', () => {
     );
   });
 
-  test('gives up at its deadline, while headers and while the body is waited for', () =>
+  test('fails at its deadline, both while waiting for headers and while reading the body', () =>
     withServer(
       (request, response) => {
         if (request.url === '/body') response.write('half');
@@ -164,7 +164,7 @@ describe('ApiClient.request()', () => {
       },
     ));
 
-  test('says what happened and to whom when the connection fails', () =>
+  test('names the host and the cause when the connection fails', () =>
     withServer(
       (request) => request.socket.destroy(),
       async ({ api, server }) => {
@@ -181,14 +181,14 @@ describe('ApiClient.request()', () => {
       },
     ));
 
-  test('goes through a proxy, which gets the whole address', () =>
+  test('sends the absolute URL to a proxy', () =>
     withServer(
       (request, response) => response.end(request.url),
       async ({ api }) => assert.equal((await api.request('GET', '/api')).body.toString(), 'http://api.invalid/api'),
       { proxy: true },
     ));
 
-  test('names the proxy where it fails behind one', () =>
+  test('names the proxy when a request through it fails', () =>
     withServer(
       (_request, response) => response.destroy(),
       async ({ api, server }) => {
@@ -201,7 +201,7 @@ describe('ApiClient.request()', () => {
 });
 
 describe('ApiClient.stream()', () => {
-  test('gives bytes as they come, and frees the socket when its body is destroyed', () =>
+  test('delivers bytes as they arrive, and frees the socket when its body is destroyed', () =>
     withServer(
       (_request, response) => void response.write('{"a":1}\n'),
       async ({ api, server }) => {
@@ -216,7 +216,7 @@ describe('ApiClient.stream()', () => {
       },
     ));
 
-  test('ends with an error when it is aborted on its way', () =>
+  test('ends with an error when it is aborted midway', () =>
     withServer(
       (_request, response) => void response.write('x'),
       async ({ api }) => {
@@ -275,13 +275,13 @@ describe('ApiClient over TLS', () => {
     response.end(subject?.CN ?? 'nobody');
   };
 
-  test('trusts the CA it was given, checks the name it was given, and shows its certificate', () =>
+  test('trusts the given CA, verifies the given server name, and presents the client certificate', () =>
     withServer(answer, async ({ api }) => assert.equal((await api.request('GET', '/')).body.toString(), 'me'), {
       server: tlsServer(),
       tls: () => ({ ca: pem('ca.crt'), servername: 'api.test', cert: pem('me.crt'), key: pem('me.key') }),
     }));
 
-  test('refuses another CA and another name in plain words', async () => {
+  test('explains why a certificate of another CA or for another name is refused', async () => {
     await withServer(
       answer,
       async ({ api }) =>
@@ -296,7 +296,7 @@ describe('ApiClient over TLS', () => {
     );
   });
 
-  test('says which material it cannot use', async () => {
+  test('reports a client certificate and key that cannot be used', async () => {
     for (const key of ['other.key', 'me.crt']) {
       await withServer(
         answer,
@@ -310,7 +310,7 @@ describe('ApiClient over TLS', () => {
     }
   });
 
-  test('takes up a CA that was replaced while it runs', async () => {
+  test('uses a CA that was replaced while running', async () => {
     let ca = 'other.crt';
     await withServer(
       answer,

@@ -12,13 +12,13 @@ describe('Backoff', () => {
     );
   });
 
-  test('10.8 has full jitter: anything from nothing to the limit', () => {
+  test('10.8 has full jitter: anything from zero to the limit', () => {
     const values = [0, 0.25, 0.5];
     const backoff = new Backoff({ clock: new FakeClock(), random: () => values.shift() ?? 1 });
     assert.deepEqual([backoff.next(), backoff.next(), backoff.next()], [0, 400, 1_600]);
   });
 
-  test('10.8 starts anew after two healthy minutes, not before', async () => {
+  test('10.8 resets after two healthy minutes, not before', async () => {
     const clock = new FakeClock();
     const backoff = new Backoff({ clock, random: () => 1 });
     for (let i = 0; i < 3; i++) await clock.advance(backoff.next());

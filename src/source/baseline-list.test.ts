@@ -23,7 +23,7 @@ function expire({ server }: TestSource): void {
 }
 
 describe('a list', () => {
-  test('that the store refuses counts for nothing: what it showed and the next one does not was never there', async (t) => {
+  test('that the store refuses has no effect: objects missing from the next list are not reported', async (t) => {
     const rig = await startTestSource(t);
     let isFull = false;
     const names = Array.from({ length: 600 }, (_, i) => `c-${String(i).padStart(3, '0')}`);
@@ -54,7 +54,7 @@ describe('a list', () => {
 
 describe('stop()', () => {
   test(
-    'ends though the store refuses everything, and what it refused is seen again',
+    'ends even if the store refuses everything, and the next start reports what was refused',
     { timeout: 20_000 },
     async (t) => {
       const rig = await startTestSource(t);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { ByteStream } from './byte-stream.ts';
 
-test('ByteStream reads nothing more while a turn is under way, and does not take that for silence of the server', async () => {
+test('ByteStream pauses reading while a turn is in progress, and does not count the pause as silence', async () => {
   const clock = new FakeClock();
   const body = new PassThrough();
   const turn = Promise.withResolvers<void>();

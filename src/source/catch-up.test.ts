@@ -18,7 +18,7 @@ describe('CatchUp', () => {
     assert.deepEqual(catchUp.flags(), {});
   });
 
-  test('is over after ten seconds in a cluster that is never silent', async () => {
+  test('is over after ten seconds even if the cluster is never silent', async () => {
     const clock = new FakeClock();
     const catchUp = new CatchUp(clock, AWAY);
     catchUp.begin();
@@ -30,7 +30,7 @@ describe('CatchUp', () => {
     assert.deepEqual(catchUp.flags(), {});
   });
 
-  test('has not begun before a watch was accepted', async () => {
+  test('is not over before a watch is accepted', async () => {
     const clock = new FakeClock();
     const catchUp = new CatchUp(clock, AWAY);
     await clock.advance(60_000);

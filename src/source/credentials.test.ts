@@ -59,7 +59,7 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.deepEqual(credentials.warnings, []);
   });
 
-  test('sends a token, a password, and who is impersonated', async () => {
+  test('sends a token, a password and impersonation headers', async () => {
     assert.deepEqual(await headersOf({ token: 't\n' }), { authorization: 'Bearer t' });
     assert.deepEqual(await headersOf({ username: 'u', password: 'p' }), { authorization: 'Basic dTpw' });
     const impersonated = {
@@ -76,12 +76,12 @@ describe('loadCredentials() with a kubeconfig', () => {
     });
   });
 
-  test('refuses groups that are impersonated without a user, rather than being somebody more powerful', async () => {
+  test('refuses impersonated groups without an impersonated user', async () => {
     const file = await kubeconfig({ token: 't', 'as-groups': ['a'] });
     assert.match(await problemOf({ kubeconfig: file, env: {} }), /no user \("as"\)/);
   });
 
-  test('reads a token file again when it was replaced, and prefers it to a token', async () => {
+  test('reads a replaced token file again, and prefers it to an inline token', async () => {
     const tokenFile = await write('first\n');
     const credentials = await loadCredentials({ kubeconfig: await kubeconfig({ tokenFile, token: 'x' }), env: {} });
     assert.deepEqual(await credentials.headers(), { authorization: 'Bearer first' });
@@ -89,7 +89,7 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.deepEqual(await credentials.headers(), { authorization: 'Bearer the second one' });
   });
 
-  test('gives the same TLS options until a file of theirs changed', async () => {
+  test('returns the same TLS options until one of their files changes', async () => {
     const ca = await write('CA 1');
     const file = await kubeconfig(
       { 'client-certificate-data': btoa('cert'), 'client-key-data': btoa('key') },
@@ -120,14 +120,14 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.equal((await api.request('GET', '/version')).status, 200);
   });
 
-  test('says aloud that a certificate is not checked', async () => {
+  test('warns that the certificate is not checked', async () => {
     const file = await kubeconfig({}, { 'insecure-skip-tls-verify': true });
     const credentials = await loadCredentials({ kubeconfig: file, env: {} });
     assert.match(credentials.warnings[0] ?? '', /127\.0\.0\.1:6443 is not checked/);
     assert.equal((await credentials.tls()).rejectUnauthorized, false);
   });
 
-  test('takes a server, a token and a CA in the place of a kubeconfig, and reads their files again', async () => {
+  test('uses a given server, token and CA instead of a kubeconfig, and reads the token file again', async () => {
     const [caFile, tokenFile] = [await write('CA 1'), await write('token-1\n')];
     const direct = { server: 'https://api.example:6443', token: undefined, tokenFile, caFile, insecure: false };
     const env = { KUBECONFIG: '/none', KUBERNETES_SERVICE_HOST: '10.0.0.1', KUBERNETES_SERVICE_PORT: '443' };
@@ -150,19 +150,19 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.match(await problemOf({ kubeconfig: file, env: {} }), /needs both a client certificate and its key/);
   });
 
-  test('takes an OIDC token that has not expired', async () => {
+  test('uses an OIDC token that has not expired', async () => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const token = `${part({ alg: 'none' })}.${part({ exp: 32_503_680_000 })}.x`;
     const user = { 'auth-provider': { name: 'oidc', config: { 'id-token': token } } };
     assert.deepEqual(await headersOf(user), { authorization: `Bearer ${token}` });
   });
 
-  test('shows no password of a proxy that is no URL', async () => {
+  test('shows no password of a malformed proxy-url', async () => {
     const broken = await kubeconfig({}, { 'proxy-url': 'http://me:c4nary@proxy.example:99999' });
     assert.match(await problemOf({ kubeconfig: broken, env: {} }), /^The proxy-url of context .* must be a URL$/);
   });
 
-  test("takes the kubeconfig's proxy, else that of the environment", async () => {
+  test('prefers the proxy of the kubeconfig to that of the environment', async () => {
     const env = { HTTPS_PROXY: 'http://proxy.example:3128' };
     const server = 'https://api.example';
     const own = await kubeconfig({}, { server, 'proxy-url': 'http://own.example:1' });
@@ -173,7 +173,7 @@ describe('loadCredentials() with a kubeconfig', () => {
 });
 
 describe('loadCredentials() looking for kubeconfigs', () => {
-  test('merges those of KUBECONFIG: the first one that says something wins, paths are relative to their own file', async () => {
+  test('merges the files of KUBECONFIG: the first value wins, and paths are relative to their own file', async () => {
     await write('from b', 'b/token');
     const first = await write('current-context: main\nusers: [{name: me, user: {tokenFile: token}}]', 'b/config');
     const second = await kubeconfig({ token: 'of the second' });
@@ -181,14 +181,14 @@ describe('loadCredentials() looking for kubeconfigs', () => {
     assert.deepEqual(await (await loadCredentials({ env })).headers(), { authorization: 'Bearer from b' });
   });
 
-  test('takes ~/.kube/config', async () => {
+  test('uses ~/.kube/config by default', async () => {
     const config = await readFile(await kubeconfig({ token: 'home' }), 'utf8');
     await write(config, 'home/.kube/config');
     const credentials = await loadCredentials({ env: { HOME: join(folder, 'home') } });
     assert.deepEqual(await credentials.headers(), { authorization: 'Bearer home' });
   });
 
-  test('names the places it looked in when there is none', async () => {
+  test('names the places searched when there is no kubeconfig', async () => {
     assert.equal(
       await problemOf({ env: { HOME: '/nowhere' } }),
       'No kubeconfig: looked for /nowhere/.kube/config; and this is not a pod (KUBERNETES_SERVICE_HOST is not set); name one with --kubeconfig or KUBECONFIG',
@@ -197,7 +197,7 @@ describe('loadCredentials() looking for kubeconfigs', () => {
     assert.match(await problemOf({ kubeconfig: '/c', env: {} }), /looked for \/c;/);
   });
 
-  test('names the contexts there are when the wanted one is missing', async () => {
+  test('names the available contexts when the wanted one is missing', async () => {
     const file = await kubeconfig({});
     assert.match(
       await problemOf({ kubeconfig: file, context: 'mian', env: {} }),
@@ -210,7 +210,7 @@ describe('loadCredentials() looking for kubeconfigs', () => {
     );
   });
 
-  test('shows no text of a broken kubeconfig', async () => {
+  test('quotes nothing from a broken kubeconfig', async () => {
     const file = await write('users:\n- name: me\n  user: {token: hunter2\n');
     const problem = await problemOf({ kubeconfig: file, env: {} });
     assert.match(problem, /^Cannot read kubeconfig .* in line \d+$/);
@@ -222,7 +222,7 @@ describe('loadCredentials() looking for kubeconfigs', () => {
     );
   });
 
-  test('a token or password that YAML reads as a number is named, not shown', async () => {
+  test('names a token or password that YAML reads as a number, without showing it', async () => {
     for (const user of ['token: 12345', 'password: 1e3']) {
       const file = await write(`users:\n- name: me\n  user: {${user}}\n`);
       assert.match(
@@ -232,7 +232,7 @@ describe('loadCredentials() looking for kubeconfigs', () => {
     }
   });
 
-  test('warns of no text of a kubeconfig, such as a password that looks like a tag', async (t) => {
+  test('emits no process warning about a password that looks like a YAML tag', async (t) => {
     const warned = t.mock.method(process, 'emitWarning', () => undefined);
     const file = await write('users:\n- name: me\n  user: {password: !hunter2}\n');
     await problemOf({ kubeconfig: file, env: {} });
@@ -249,7 +249,7 @@ describe('loadCredentials() in a pod', () => {
     await write('shop', 'serviceaccount/namespace');
   });
 
-  test('takes the service account, and its token again when the kubelet has replaced it', async () => {
+  test('uses the service account, and reads its token again after the kubelet replaced it', async () => {
     const token = await write('one', 'serviceaccount/token');
     const credentials = await loadCredentials({ env, serviceAccountDir });
     assert.equal(credentials.server.href, 'https://10.0.0.1/');
@@ -261,7 +261,7 @@ describe('loadCredentials() in a pod', () => {
     assert.deepEqual(await credentials.headers(), { authorization: 'Bearer another' });
   });
 
-  test('lets a kubeconfig that was asked for win', async () => {
+  test('prefers an explicit kubeconfig', async () => {
     const file = await kubeconfig({ token: 'asked' });
     for (const options of [{ kubeconfig: file, env }, { env: { ...env, KUBECONFIG: file } }]) {
       const credentials = await loadCredentials({ ...options, serviceAccountDir });
@@ -269,7 +269,7 @@ describe('loadCredentials() in a pod', () => {
     }
   });
 
-  test('writes an IPv6 address as a URL wants it', async () => {
+  test('writes an IPv6 address in brackets', async () => {
     const credentials = await loadCredentials({
       env: { ...env, KUBERNETES_SERVICE_HOST: 'fd00::1' },
       serviceAccountDir,
@@ -304,14 +304,14 @@ describe('credentials from a plug-in', () => {
     });
   }
 
-  test('are asked for once, however many requests need them', async () => {
+  test('are requested once, however many requests need them', async () => {
     const credentials = await loadCredentials({ kubeconfig: await plugin(), env: process.env });
     const headers = await Promise.all([credentials.headers(), credentials.headers(), credentials.tls()]);
     assert.deepEqual(headers[0], { authorization: 'Bearer 1 extra http://127.0.0.1:6443' });
     assert.deepEqual(headers[1], headers[0]);
   });
 
-  test('name the plug-in and what it said when it fails, with its hint when it is not installed', async () => {
+  test('name the plug-in and its error output when it fails, and the install hint when it is missing', async () => {
     const failing = await plugin({ args: ['-e', 'console.error("please log in"); process.exit(3)'] });
     const loaded = await loadCredentials({ kubeconfig: failing, env: process.env });
     await assert.rejects(loaded.headers(), /ended with exit code 3: please log in$/);
@@ -323,7 +323,7 @@ describe('credentials from a plug-in', () => {
     );
   });
 
-  test('do not hold up the end of the program: a plug-in that hangs ends with the client', async () => {
+  test('do not outlive the client: a hanging plug-in is killed when the client closes', async () => {
     const far = createServer().listen(0, '127.0.0.1');
     await once(far, 'listening');
     const { port } = far.address() as AddressInfo;
@@ -342,7 +342,7 @@ describe('credentials from a plug-in', () => {
     await asked;
   });
 
-  test('find a plug-in that lies beside the kubeconfig', async () => {
+  test('find a plug-in by a path relative to the kubeconfig', async () => {
     const answer = JSON.stringify({
       kind: 'ExecCredential',
       apiVersion: 'client.authentication.k8s.io/v1',
@@ -367,7 +367,7 @@ describe('credentials from a plug-in', () => {
     }
   });
 
-  test('are refused where the plug-in asks questions, or speaks a version that is gone', async () => {
+  test('are refused if the plug-in is interactive or uses an unsupported API version', async () => {
     assert.match(
       await problemOf({ kubeconfig: await plugin({ interactiveMode: 'Always' }), env: {} }),
       /needs a terminal/,
@@ -376,7 +376,7 @@ describe('credentials from a plug-in', () => {
     assert.match(await problemOf({ kubeconfig: old, env: {} }), /client\.authentication\.k8s\.io\/v1/);
   });
 
-  test('never show what the plug-in printed', async () => {
+  test('never show the output of the plug-in', async () => {
     const noJson = await plugin({ args: ['-e', 'console.log("hunter2")'] });
     const credentials = await loadCredentials({ kubeconfig: noJson, env: process.env });
     await assert.rejects(

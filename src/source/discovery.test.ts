@@ -82,12 +82,12 @@ function summary(resolution: Awaited<ReturnType<Discovery['resolve']>>): unknown
 
 describe('Discovery.resolve()', () => {
   for (const name of ['deployment', 'Deployment', 'deployments', 'DEPLOY', 'deployments.apps', 'deployment.v1.apps']) {
-    test(`knows ${name} as apps/v1/deployments`, async () => {
+    test(`resolves ${name} to apps/v1/deployments`, async () => {
       assert.equal(await resolve(aggregated(USUAL), name), 'apps/v1/deployments');
     });
   }
 
-  test('prefers core, then the groups of Kubernetes itself, whatever else serves the name', async () => {
+  test('prefers core, then the built-in groups', async () => {
     assert.equal(await resolve(aggregated(USUAL), 'event'), '/v1/events');
     assert.equal(await resolve(aggregated(USUAL), 'ingress'), 'networking.k8s.io/v1/ingresses');
   });
@@ -101,7 +101,7 @@ describe('Discovery.resolve()', () => {
     assert.equal(await resolve(aggregated(USUAL), 'event', 'v1'), '/v1/events');
   });
 
-  test('refuses as ambiguous only what two other groups serve', async () => {
+  test('reports a name as ambiguous only if two groups that are not built in serve it', async () => {
     const cert = { resource: 'certs', kind: 'Cert' };
     const documents = aggregated({ ...USUAL, 'a.example/v1': [cert], 'b.example/v1': [cert] });
     assert.deepEqual(await resolve(documents, 'cert'), {
@@ -120,7 +120,7 @@ describe('Discovery.resolve()', () => {
     assert.equal(await resolve(documents, 'widget'), 'b.example/v1/widgets');
   });
 
-  test('says of what cannot be listed and watched which verbs it is without', async () => {
+  test('names the missing verbs of a kind that cannot be listed and watched', async () => {
     const podMetrics: Kind = { resource: 'pods', kind: 'PodMetrics', verbs: ['get', 'list'] };
     const documents = aggregated({ ...USUAL, 'metrics.k8s.io/v1beta1': [podMetrics] });
     assert.partialDeepStrictEqual(await resolve(documents, 'binding'), {
@@ -144,7 +144,7 @@ describe('Discovery.resolve()', () => {
       });
   });
 
-  test('names what is near', async () => {
+  test('suggests near names', async () => {
     assert.deepEqual(await resolve(aggregated(USUAL), 'deploymnet'), {
       kind: 'not-served',
       near: ['deployment', 'deployments'],
@@ -152,13 +152,13 @@ describe('Discovery.resolve()', () => {
     });
   });
 
-  test('says in which versions and groups the very name is served', async () => {
+  test('lists the versions and groups that serve the same name', async () => {
     const near = ['deployments of apps/v1', 'deployments of extensions/v1beta1'];
     for (const apiVersion of ['apps/v2', 'batch/v1'])
       assert.partialDeepStrictEqual(await resolve(aggregated(USUAL), 'deployment', apiVersion), { near });
   });
 
-  test('expects a kind later when its group is named, unless Kubernetes itself serves that group without it', async () => {
+  test('expects a named group to serve a missing kind later, unless it is a built-in group known to lack it', async () => {
     const later = async (name: string, apiVersion?: string) => await resolve(aggregated(USUAL), name, apiVersion);
     assert.deepEqual(await later('widget', 'shop.example/v1'), { kind: 'not-served', near: [], mayComeLater: true });
     assert.deepEqual(await later('widgets.shop.example'), { kind: 'not-served', near: [], mayComeLater: true });
@@ -168,7 +168,7 @@ describe('Discovery.resolve()', () => {
     assert.deepEqual(reviews, { kind: 'not-served', near: [], mayComeLater: false });
   });
 
-  test('is unsure, never certain, about a name that a failing aggregated API may serve', async () => {
+  test('is unsure about a name that a failing aggregated API may serve', async () => {
     const documents = aggregated({ ...USUAL, 'metrics.k8s.io/v1beta1': [] }, ['metrics.k8s.io/v1beta1']);
     const reason = 'the API metrics.k8s.io/v1beta1 does not answer';
     assert.deepEqual(await resolve(documents, 'widget'), { kind: 'unsure', reason });
@@ -181,12 +181,12 @@ describe('Discovery.resolve()', () => {
     });
   });
 
-  test('is unsure when nothing can be read', async () => {
+  test('is unsure when discovery cannot be read', async () => {
     const reason = 'Cannot GET /api on test:6443: it answered 503';
     assert.deepEqual(await resolve({ '/api': 503, '/apis': 503 }, 'pod'), { kind: 'unsure', reason });
   });
 
-  test('says why the server refuses, in its own words', async () => {
+  test('quotes the message of a server that refuses the request', async () => {
     const message = 'users "w" is forbidden: User "bob" cannot impersonate resource "users" in API group ""';
     const body = Buffer.from(JSON.stringify({ kind: 'Status', code: 403, message }));
     const api: ApiClient = { ...cluster({}).api, request: async () => ({ status: 403, headers: {}, body }) };
@@ -194,7 +194,7 @@ describe('Discovery.resolve()', () => {
     assert.deepEqual(await new Discovery(api).resolve('pod', undefined), { kind: 'unsure', reason });
   });
 
-  test('finds a kind that was installed since, and asks the server once for many names', async () => {
+  test('finds a kind that is installed later, and asks the server once for many names', async () => {
     const clock = new FakeClock();
     const { api, documents, asked } = cluster(aggregated(USUAL));
     const discovery = new Discovery(api, { clock });
@@ -207,7 +207,7 @@ describe('Discovery.resolve()', () => {
   });
 });
 
-test('a cluster that takes its time is not asked again for each kind', async () => {
+test('Discovery does not ask a slow cluster again for each kind', async () => {
   const clock = new FakeClock();
   const { api, asked } = cluster(aggregated(USUAL));
   const slow: ApiClient = { ...api, request: (...args) => clock.sleep(20_000).then(() => api.request(...args)) };
@@ -245,12 +245,12 @@ describe('Discovery.resolve() on a server without aggregated discovery', () => {
     '/apis/networking.k8s.io/v1': resources(INGRESS),
   };
 
-  test('reads each group and takes its preferred version', async () => {
+  test('reads each group and uses its preferred version', async () => {
     assert.equal(await resolve(old, 'deploy'), 'apps/v1/deployments');
     assert.equal(await resolve(old, 'events'), '/v1/events');
   });
 
-  test('is unsure while the group that a bare name means cannot be read', async () => {
+  test('is unsure while the preferred group of a bare name cannot be read', async () => {
     const documents: Documents = {
       ...old,
       '/apis': {
@@ -276,7 +276,7 @@ describe('clusterIdentity()', () => {
     assert.deepEqual(await clusterIdentity(api, credentials), { id: 'u-1', by: 'kube-system' });
   });
 
-  test('is made of CA and host where kube-system may not be read', async () => {
+  test('depends on the CA when kube-system may not be read', async () => {
     const { api } = cluster({ [path]: 403 });
     const first = await clusterIdentity(api, credentials);
     const other = await clusterIdentity(api, { ...credentials, caFingerprint: 'cd34' });

@@ -45,7 +45,7 @@ function noise({ metrics }: TestSource): Promise<number> {
 }
 
 describe('repeats of an Event', () => {
-  test("'powers': the 1st, 2nd, 4th, 8th, ... are told; the others are noise, and counted", async (t) => {
+  test("'powers' reports the 1st, 2nd, 4th, 8th, ... and counts the others as noise", async (t) => {
     const rig = await startWith(t, 'powers');
     rig.server.create(EVENT);
     for (let count = 2; count <= 17; count++) rig.server.update(occurrence(count));
@@ -53,14 +53,14 @@ describe('repeats of an Event', () => {
     assert.equal(await noise(rig), 12);
   });
 
-  test("'powers': a jump past a power is told, one that passes none is not", async (t) => {
+  test("'powers' reports a jump past a power of two, and not one that passes none", async (t) => {
     const rig = await startWith(t, 'powers');
     rig.server.create(EVENT);
     for (const count of [3, 7, 30, 31]) rig.server.update(occurrence(count));
     assert.deepEqual(told(await rig.changesSoFar()), ['added 1', 'updated 3', 'updated 7', 'updated 30']);
   });
 
-  test("'first': only the first is told", async (t) => {
+  test("'first' reports only the first", async (t) => {
     const rig = await startWith(t, 'first');
     rig.server.create(EVENT);
     for (const count of [2, 3, 4]) rig.server.update(occurrence(count));
@@ -68,14 +68,14 @@ describe('repeats of an Event', () => {
     assert.equal(await noise(rig), 3);
   });
 
-  test("'every': every one is told", async (t) => {
+  test("'every' reports each one", async (t) => {
     const rig = await startWith(t, 'every');
     rig.server.create(EVENT);
     for (const count of [2, 3]) rig.server.update(occurrence(count));
     assert.deepEqual(told(await rig.changesSoFar()), ['added 1', 'updated 2', 'updated 3']);
   });
 
-  test('another message is part of a repeat, as in aggregated Events; another label is an edit and told', async (t) => {
+  test('a changed message alone is still a repeat, while a changed label is an edit and is reported', async (t) => {
     const rig = await startWith(t, 'powers');
     rig.server.create(occurrence(2));
     rig.server.update(occurrence(3, { message: '(combined from similar events): another' }));
@@ -83,7 +83,7 @@ describe('repeats of an Event', () => {
     assert.deepEqual(told(await rig.changesSoFar()), ['added 2', 'updated 3']);
   });
 
-  test('a count in an annotation or a message is not the count', async (t) => {
+  test('a count in an annotation or a message is ignored', async (t) => {
     const rig = await startWith(t, 'powers');
     const said = {
       message: '{"count":900}',
@@ -95,7 +95,7 @@ describe('repeats of an Event', () => {
     assert.deepEqual(told(await rig.changesSoFar()), ['added 1', 'updated 2']);
   });
 
-  test('of events.k8s.io the series counts', async (t) => {
+  test('an Event of events.k8s.io is counted by its series', async (t) => {
     const rig = await startTestSource(t);
     await rig.start({ requests: [{ ...wanted('powers').requests[0], apiVersion: 'events.k8s.io/v1' }, {}] });
     const event = {
@@ -112,7 +112,7 @@ describe('repeats of an Event', () => {
     assert.deepEqual(told(await rig.changesSoFar()), ['added 1', 'updated 2', 'updated 4']);
   });
 
-  test('over a restart: a repeat that is not told stays untold, one that reached a power meanwhile is told once', async (t) => {
+  test('after a restart an unreported repeat stays unreported, and one past a power of two is reported once', async (t) => {
     const rig = await startWith(t, 'powers');
     rig.server.create(occurrence(2));
     assert.deepEqual(told(await rig.changesSoFar()), ['added 2']);
@@ -127,7 +127,7 @@ describe('repeats of an Event', () => {
     assert.deepEqual(told(await rig.changesSoFar()), ['added 2', 'updated 5']);
   });
 
-  test('another setting sends nothing by itself', async (t) => {
+  test('a changed setting reports nothing by itself', async (t) => {
     const rig = await startWith(t, 'first');
     rig.server.create(EVENT);
     rig.server.update(occurrence(9));
@@ -142,7 +142,7 @@ describe('repeats of an Event', () => {
 });
 
 describe('the end of an Event', () => {
-  test('is nothing; another one of its name is added', async (t) => {
+  test('makes no change; another Event of the same name is added', async (t) => {
     const rig = await startWith(t, 'powers');
     rig.server.create(occurrence(5));
     rig.server.delete('Event', 'web.17', 'shop');
@@ -150,7 +150,7 @@ describe('the end of an Event', () => {
     assert.deepEqual(told(await rig.changesSoFar()), ['added 5', 'added 1']);
   });
 
-  test('is nothing, too, when a list shows another one in its place, or none', async (t) => {
+  test('makes no change when a list shows another Event in its place, or none', async (t) => {
     const rig = await startWith(t, 'powers');
     for (const name of ['replaced', 'expired'])
       rig.server.create(occurrence(5, { metadata: { name, namespace: 'shop' } }));
@@ -163,7 +163,7 @@ describe('the end of an Event', () => {
     assert.deepEqual(told(await rig.changesSoFar()), ['added 5', 'added 5', 'added 1']);
   });
 
-  test('is nothing, too, when the watch shows its successor only', async (t) => {
+  test('makes no change when the watch shows only its successor', async (t) => {
     const rig = await startWith(t, 'powers');
     const [first, second] = ['uid-first', 'uid-second'].map((uid) => ({
       ...EVENT,
@@ -179,7 +179,7 @@ describe('the end of an Event', () => {
 });
 
 describe('what the watch shows after an interruption', () => {
-  test('is marked as delayed, and what comes after it is not', async (t) => {
+  test('is marked as delayed, and later changes are not', async (t) => {
     const rig = await startWith(t, 'powers');
     await rig.server.restart(() => void rig.server.create(EVENT));
     const [late] = await rig.changes(1);

@@ -44,7 +44,7 @@ describe('ExecIdentity', () => {
       assert.deepEqual(await identity.headers(), run(2));
     }));
 
-  test('uses a credential that lives shorter than that for half its life', () =>
+  test('uses a credential that lives less than a minute for half its lifetime', () =>
     withPlugin(40_000, async (identity, clock) => {
       assert.deepEqual(await identity.headers(), run(1));
       clock.now = 19_999;
@@ -53,7 +53,7 @@ describe('ExecIdentity', () => {
       assert.deepEqual(await identity.headers(), run(2));
     }));
 
-  test('gives up a plug-in that prints without end', async () => {
+  test('fails when the plug-in prints without end', async () => {
     const script = `process.stdout.on('error', () => {}); setInterval(() => process.stdout.write('x'.repeat(65536)), 1);`;
     const identity = new ExecIdentity({
       entry: { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args: ['-e', script] },
@@ -66,7 +66,7 @@ describe('ExecIdentity', () => {
     );
   });
 
-  test('runs it once more after a 401, however many requests were refused', () =>
+  test('runs the plug-in once more after a 401, however many requests were refused', () =>
     withPlugin(undefined, async (identity, clock) => {
       assert.deepEqual(await identity.headers(), run(1));
       clock.now = 60_000;

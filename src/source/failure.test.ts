@@ -7,27 +7,27 @@ import { failedAnswer } from './failure.ts';
 const STATUS = '{"kind":"Status","code":429,"reason":"TooManyRequests","message":"later"}';
 
 describe('failedAnswer()', () => {
-  test('takes what the server said from the Status, and how long to wait from the header', async () => {
+  test('takes the message from the Status body and the wait from Retry-After', async () => {
     const body = Readable.from([Buffer.from(STATUS)]);
     const error = await failedAnswer({ status: 429, headers: { 'retry-after': '7' }, body }, new FakeClock());
     assert.deepEqual([error.message, error.remedy, error.retryAfterMs], ['429 TooManyRequests later', 'retry', 7_000]);
   });
 
-  test('does not cut what the server said within a character', async () => {
+  test('does not cut the message inside a character', async () => {
     const message = `${'x'.repeat(299)}😀`;
     const body = Readable.from([Buffer.from(JSON.stringify({ kind: 'Status', code: 500, message }))]);
     const error = await failedAnswer({ status: 500, headers: {}, body }, new FakeClock());
     assert.equal(error.message, `500 ${'x'.repeat(299)}`);
   });
 
-  test('reads a date in the header by the clock that the rest goes by', async () => {
+  test('reads a Retry-After date by the given clock', async () => {
     const clock = new FakeClock();
     const headers = { 'retry-after': new Date(clock.now() + 90_000).toUTCString() };
     const error = await failedAnswer({ status: 503, headers, body: Readable.from([]) }, clock);
     assert.equal(error.retryAfterMs, 90_000);
   });
 
-  test('waits 5 s for a body that hangs, goes by the status, and frees the socket', async () => {
+  test('waits at most 5 s for a hanging body, decides by the status, and frees the socket', async () => {
     const clock = new FakeClock();
     const body = new Readable({ read: () => {} });
     body.push('{"kind":');
@@ -38,7 +38,7 @@ describe('failedAnswer()', () => {
     assert.deepEqual([remedy, status, body.destroyed], ['relist', 410, true]);
   });
 
-  test('goes by the status when the body breaks', async () => {
+  test('decides by the status when the body breaks off', async () => {
     const body = new Readable({ read: () => body.destroy(new Error('reset')) });
     assert.equal((await failedAnswer({ status: 403, headers: {}, body }, new FakeClock())).remedy, 'refused');
   });

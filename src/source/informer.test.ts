@@ -21,7 +21,7 @@ describe('a restart', () => {
     assert.equal(rig.source().health()[0]?.objects, 3);
   });
 
-  test('tells what happened meanwhile, marked; what happens from then on is not marked', async (t) => {
+  test('reports what happened meanwhile, marked as whileAway, and later changes unmarked', async (t) => {
     const rig = await startTestSource(t);
     for (const name of ['updated', 'deleted']) rig.server.create(configMap(name, { a: '1' }));
     await rig.start();
@@ -40,7 +40,7 @@ describe('a restart', () => {
     assert.equal(lists(rig), 1);
   });
 
-  test('after a first bookmark nothing counts as missed', async (t) => {
+  test('marks nothing as missed after the first bookmark', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
     await rig.stop();
@@ -50,7 +50,7 @@ describe('a restart', () => {
     assert.deepEqual((await rig.changes(1))[0]?.flags, {});
   });
 
-  test('after the history has expired lists, and tells the differences', async (t) => {
+  test('after the history has expired lists, and reports the differences', async (t) => {
     const rig = await startTestSource(t);
     for (const name of ['kept', 'deleted']) rig.server.create(configMap(name));
     await rig.start();
@@ -64,7 +64,7 @@ describe('a restart', () => {
     assert.ok(changes.every(({ flags }) => flags.whileAway === true));
   });
 
-  test("with whileAway 'ignore' tells nothing of what happened meanwhile, and everything after", async (t) => {
+  test("with whileAway 'ignore' reports nothing that happened meanwhile, and everything after", async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('a', { n: '1' }));
     await rig.start();
@@ -79,7 +79,7 @@ describe('a restart', () => {
     assert.equal((await rig.changesSoFar()).length, 1);
   });
 
-  test('in the middle of a first list begins it again, silently', async (t) => {
+  test('in the middle of a first list starts the list over, silently', async (t) => {
     const rig = await startTestSource(t, { pageLimit: 2 });
     for (const name of ['a', 'b', 'c', 'd']) rig.server.create(configMap(name));
     const hangs = rig.server.fault({ effect: 'hang', path: '/api/v1/configmaps', watch: false, skip: 1 });
@@ -97,7 +97,7 @@ describe('a restart', () => {
 describe('new rules', () => {
   const interest = (except: readonly string[]) => ({ requests: [{ interest: { except } }] });
 
-  test('another interest sends nothing for an unchanged cluster, and what changed meanwhile once', async (t) => {
+  test('a changed interest reports nothing for an unchanged cluster, and a missed change once', async (t) => {
     const rig = await startTestSource(t);
     for (const name of ['same', 'noisy', 'changed']) rig.server.create(configMap(name, { a: '1' }));
     await rig.start(interest(['metadata.labels']));
@@ -116,7 +116,7 @@ describe('new rules', () => {
     assert.equal(lists(rig), 2);
   });
 
-  test('another redaction key sends nothing for an unchanged cluster', async (t) => {
+  test('a changed redaction key reports nothing for an unchanged cluster', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create({
       apiVersion: 'v1',
@@ -140,7 +140,7 @@ describe('another cluster', () => {
     rig.server.compact();
   };
 
-  test('a list that shares no uid with what was known is a new start, with one loud line', async (t) => {
+  test('is assumed when a list shares no uid with the baseline: a new baseline and one warning', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('a'));
     await rig.start({ identityIsCertain: false, existing: 'added' });
@@ -155,7 +155,7 @@ describe('another cluster', () => {
     );
   });
 
-  test('a list that shows nothing is no other cluster: all that was known is gone', async (t) => {
+  test('is not assumed when a list is empty: every known object is deleted', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('a'));
     await rig.start({ identityIsCertain: false });
@@ -166,7 +166,7 @@ describe('another cluster', () => {
     assert.deepEqual(actions(await rig.changes(1)), ['deleted a']);
   });
 
-  test('when the cluster is surely the same the objects were replaced', async (t) => {
+  test('is not assumed when the identity is certain: the objects were replaced', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('a'));
     await rig.start();
@@ -194,7 +194,7 @@ describe('objects', () => {
     assert.notDeepEqual(update?.before?.['data'], update?.after?.['data']);
   });
 
-  test('a Secret that cannot be read well enough to hide all of it is passed over, said and counted', async (t) => {
+  test('a Secret that cannot be parsed well enough to be redacted is skipped, logged and counted', async (t) => {
     const rig = await startTestSource(t);
     await rig.start({ requests: [{ kind: 'secret' }] });
     const metadata = '"metadata":{"name":"s","namespace":"shop","uid":"u","resourceVersion":"9"}';
@@ -211,7 +211,7 @@ describe('objects', () => {
     assert.ok(!JSON.stringify(rig.logged).includes('c4n4ry'));
   });
 
-  test('a Kubernetes Event that expires is pruned, in a watch and in a list, and is no change', async (t) => {
+  test('an expired Kubernetes Event is pruned, by a watch and by a list, without a change', async (t) => {
     const rig = await startTestSource(t);
     const event = (name: string) => ({
       apiVersion: 'v1',

@@ -14,7 +14,7 @@ const widget = (name: string) => ({
 });
 
 describe('createSource()', () => {
-  test('start() names every kind that the cluster surely does not serve, at once', async (t) => {
+  test('start() names all kinds that the cluster does not serve, in one error', async (t) => {
     const rig = await startTestSource(t);
     const requests = [{ kind: 'deploymnet', at: 'config.toml:3' }, {}, { kind: 'gizmo', at: 'config.toml:9' }];
     await assert.rejects(rig.start({ requests }), (error: { code: string; problems: readonly string[] }) => {
@@ -28,14 +28,14 @@ describe('createSource()', () => {
     });
   });
 
-  test('of a kind that is served without watch it says so', async (t) => {
+  test('start() names a kind that is served without watch', async (t) => {
     const rig = await startTestSource(t, { resources: [{ ...WIDGETS, verbs: ['get', 'list'] }] });
     await assert.rejects(rig.start({ requests: [{ kind: 'widget' }] }), {
       message: /cannot be watched: the cluster serves widgets of example\.com\/v1 without watch/,
     });
   });
 
-  test('requests for the same scope by different names share one list and one watch, and both chains get each change', async (t) => {
+  test('requests for the same scope by different names share one list and watch; each chain gets each change', async (t) => {
     const rig = await startTestSource(t);
     const kicked = new Set<string>();
     await rig.start({
@@ -59,7 +59,7 @@ describe('createSource()', () => {
     );
   });
 
-  test('what one chain reads is no noise for the other', async (t) => {
+  test('a field that any chain of the scope reads is not noise', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('a'));
     await rig.start({
@@ -77,7 +77,7 @@ describe('createSource()', () => {
     assert.deepEqual(new Set(rig.asked.map(({ path }) => path)), new Set(['/api/v1/namespaces/shop/configmaps']));
   });
 
-  test('patterns need one list and one watch of all namespaces, and what they do not match is as if it were not there', async (t) => {
+  test('namespace patterns share one list and watch of all namespaces, and objects that do not match are ignored', async (t) => {
     const rig = await startTestSource(t);
     const inside = (namespace: string, name: string, data = {}) => configMap(name, data, { namespace });
     rig.server.create(inside('team-a', 'here'));
@@ -98,7 +98,7 @@ describe('createSource()', () => {
     assert.deepEqual((await rig.metrics.malformed.get()).values.at(0)?.value ?? 0, 0);
   });
 
-  test('a kind of an apiVersion that is not there yet is waited for, and watched when it is installed', async (t) => {
+  test('a kind whose apiVersion is not served yet is watched once it is installed', async (t) => {
     const rig = await startTestSource(t);
     await rig.start({ requests: [{}, { kind: 'widget', apiVersion: 'example.com/v1' }] });
     const [, waiting] = rig.source().health();
@@ -113,7 +113,7 @@ describe('createSource()', () => {
     );
   });
 
-  test('a kind that is removed while it is watched degrades alone, and is found again in another version', async (t) => {
+  test('a kind removed while it is watched degrades alone, and is found again in another version', async (t) => {
     const rig = await startTestSource(t, { resources: [WIDGETS] });
     rig.server.create(widget('w'));
     await rig.start({ requests: [{ kind: 'widget', apiVersion: 'example.com' }, {}] });
@@ -126,7 +126,7 @@ describe('createSource()', () => {
     assert.deepEqual(await rig.changesSoFar(), []);
   });
 
-  test('a kind that was made anew under the same plural is found again, and all of it is listed', async (t) => {
+  test('another kind installed under the same plural is found, and its objects are reported', async (t) => {
     const rig = await startTestSource(t, { resources: [WIDGETS] });
     rig.server.create(widget('w'));
     await rig.start({ requests: [{ kind: 'widgets', apiVersion: 'example.com' }, {}] });
@@ -141,7 +141,7 @@ describe('createSource()', () => {
     assert.deepEqual(told, ['deleted Widget w', 'added Gadget g']);
   });
 
-  test('all of it is listed, too, by the next process, when the one that left its objects out stops before it is found', async (t) => {
+  test('another kind under the same plural is found by the next process if this one stops first', async (t) => {
     const rig = await startTestSource(t, { resources: [WIDGETS] });
     const requests = [{ kind: 'widgets', apiVersion: 'example.com' }];
     await rig.start({ requests });
@@ -164,7 +164,7 @@ describe('createSource()', () => {
     assert.deepEqual(told, ['added Gadget g']);
   });
 
-  test('it is found again, too, when the cluster cannot say at first what it serves', async (t) => {
+  test('another kind under the same plural is found even if discovery fails at first', async (t) => {
     const rig = await startTestSource(t, { resources: [WIDGETS] });
     await rig.start({ requests: [{ kind: 'widgets', apiVersion: 'example.com' }] });
     rig.server.removeResource(WIDGETS);
@@ -175,7 +175,7 @@ describe('createSource()', () => {
     assert.deepEqual([unanswered.hits, told?.gvk.kind, told?.name], [2, 'Gadget', 'g']);
   });
 
-  test('an object of another kind, of which the cluster says nothing else, starts nothing anew', async (t) => {
+  test('a stray object of another kind does not restart the watch', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
     const metadata = { name: 'p', namespace: 'shop', uid: 'u', resourceVersion: '1' };
@@ -206,7 +206,7 @@ describe('createSource()', () => {
     assert.equal((await rig.changes(1))[0]?.after?.apiVersion, 'example.com/v2');
   });
 
-  test('an unreachable cluster degrades each scope in one line, and heals alone', async (t) => {
+  test('an unreachable cluster degrades a scope with a one-line problem, and the scope recovers without a relist', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
     await rig.server.restart(async () => {
@@ -219,7 +219,7 @@ describe('createSource()', () => {
     assert.equal(rig.asked.filter(({ watch }) => !watch).length, 1);
   });
 
-  test('the metrics say when a scope was last heard of, and nothing of one that is gone', async (t) => {
+  test('metrics show when a scope was last heard from, and drop a scope that is gone', async (t) => {
     const rig = await startTestSource(t, { resources: [WIDGETS] });
     rig.server.create(widget('w'));
     await rig.start({ requests: [{ kind: 'widget', apiVersion: 'example.com' }] });
@@ -242,7 +242,7 @@ describe('createSource()', () => {
     );
   });
 
-  test('the metrics count the objects of a scope that goes on from its cursor, and of one that was listed anew', async (t) => {
+  test('metrics count the objects of a scope that resumes from its cursor, and of one that is relisted', async (t) => {
     const rig = await startTestSource(t);
     const objects = async () => (await rig.metrics.scopeObjects.get()).values.map(({ value }) => value);
     await rig.start();
@@ -260,7 +260,7 @@ describe('createSource()', () => {
     assert.deepEqual(await objects(), [2]);
   });
 
-  test('what has no namespace is watched, measured and forgotten whole, whatever is configured', async (t) => {
+  test('cluster-scoped kinds are watched, measured and forgotten as a whole, whatever namespaces are configured', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } });
     const plan = { redactor: createRedactor({ envNames: [], paths: [] }, REDACTION_KEY), whileAway: 'each' as const };
@@ -277,7 +277,7 @@ describe('createSource()', () => {
     assert.deepEqual(await shown(), []);
   });
 
-  test('of scopes that differ by their selectors only, one that is degraded is not hidden by the others', async (t) => {
+  test('metrics show a degraded scope even if another one differs only by its selectors', async (t) => {
     const rig = await startTestSource(t);
     const plan = { redactor: createRedactor({ envNames: [], paths: [] }, REDACTION_KEY), whileAway: 'each' as const };
     const synced = async () => (await rig.metrics.scopeSynced.get()).values.map(({ value }) => value);
@@ -290,7 +290,7 @@ describe('createSource()', () => {
     assert.deepEqual(await synced(), [1]);
   });
 
-  test('of scopes that differ by their selectors only, the objects are counted together, and the one that was silent for longest tells', async (t) => {
+  test('metrics sum the objects of scopes that differ only by selectors, and show the longest silence', async (t) => {
     const rig = await startTestSource(t);
     const create = (name: string, app: string) => rig.server.create(configMap(name, {}, { labels: { app } }));
     const { scopeObjects, scopeHeard } = rig.metrics;
@@ -306,7 +306,7 @@ describe('createSource()', () => {
     assert.deepEqual(await valuesOf(scopeHeard), heard);
   });
 
-  test('at most four lists are under way at once', async (t) => {
+  test('at most four lists run at once', async (t) => {
     const rig = await startTestSource(t);
     const lists = rig.server.fault({ effect: 'hang', path: /\/api\/v1\/namespaces\/n\d\/configmaps/, watch: false });
     await rig.start({ requests: Array.from({ length: 8 }, (_, i) => ({ namespace: `n${i}` })), settle: false });
@@ -317,7 +317,7 @@ describe('createSource()', () => {
   });
 
   for (const effect of ['hang', 'hangAfterHeaders'] as const)
-    test(`lists that nobody answers (${effect}) hold up those of other kinds for 2 s`, async (t) => {
+    test(`an unanswered list (${effect}) frees its slot for other kinds after 2 s`, async (t) => {
       const rig = await startTestSource(t);
       const lists = rig.server.fault({ effect, path: /\/api\/v1\/namespaces\/n\d\/configmaps/, watch: false });
       const hanging = Array.from({ length: 8 }, (_, i) => ({ namespace: `n${i}` }));
@@ -331,7 +331,7 @@ describe('createSource()', () => {
       assert.deepEqual(failed, [], 'it has not waited for them to fail');
     });
 
-  test('more than 100 watches are worth one warning', async (t) => {
+  test('more than 100 watches cause one warning', async (t) => {
     const rig = await startTestSource(t);
     await rig.start({ requests: Array.from({ length: 101 }, (_, i) => ({ namespace: `n${i}` })), settle: false });
     const warnings = rig.logged.filter(({ message }) => message.includes('many watches'));
@@ -341,7 +341,7 @@ describe('createSource()', () => {
     );
   });
 
-  test('a scope that left the configuration is forgotten, and silent when it comes back', async (t) => {
+  test('a scope removed from the configuration is forgotten, and silent when it comes back', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('a'));
     await rig.start({ requests: [{}, { kind: 'secret' }] });
@@ -353,7 +353,7 @@ describe('createSource()', () => {
     assert.deepEqual(await rig.changesSoFar(), []);
   });
 
-  test('a store that refuses shows in the health, and nothing is lost', async (t) => {
+  test('a failing store degrades the health, and nothing is lost', async (t) => {
     const rig = await startTestSource(t);
     let isFull = false;
     const store = new Proxy(rig.store, {

@@ -42,7 +42,7 @@ describe('ListScanner', () => {
     });
   }
 
-  test('reads an empty list, also one whose items are null or left out', () => {
+  test('reads an empty list, also if its items are null or missing', () => {
     for (const items of [[], null, undefined]) {
       const { items: read } = readList(
         JSON.stringify({ kind: 'PodList', metadata: { resourceVersion: '7' }, items }),
@@ -59,7 +59,7 @@ describe('ListScanner', () => {
     }
   });
 
-  test('throws when the answer ends early, wherever that is', () => {
+  test('throws when the answer is truncated, at any byte', () => {
     for (let size = 0; size < BUILT_IN.length; size++) {
       assert.throws(() => readList(BUILT_IN.slice(0, size), 10), `after ${size} bytes`);
     }
@@ -84,7 +84,7 @@ describe('ListScanner', () => {
     });
   }
 
-  test('passes on what the item handler throws', () => {
+  test('rethrows errors of the item handler', () => {
     const scanner = new ListScanner(() => {
       throw new ScanError('something else', 0);
     });
@@ -92,7 +92,7 @@ describe('ListScanner', () => {
     assert.throws(() => scanner.read(), ScanError);
   });
 
-  test('holds two items at most: ten of 1.5 MB come out while they arrive', () => {
+  test('holds at most two items: ten of 1.5 MB are handed out as they arrive', () => {
     let count = 0;
     const scanner = new ListScanner((bytes, start, end) => {
       const after = skipValue(bytes, start, end);

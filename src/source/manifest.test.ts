@@ -18,7 +18,7 @@ const metadata = { name: 'web', namespace: 'shop', uid: 'u-1', resourceVersion: 
 const object = (more: object = {}) => ({ kind: 'Pod', apiVersion: 'v1', metadata: { ...metadata, ...more } });
 
 describe('ManifestReader', () => {
-  test('reads who an object is', () => {
+  test('reads key, uid and resourceVersion', () => {
     const { key, uid, resourceVersion, problem } = read(object());
     assert.deepEqual(
       { key, uid, resourceVersion, problem },
@@ -27,7 +27,7 @@ describe('ManifestReader', () => {
     assert.equal(read({ metadata: { ...metadata, namespace: undefined } }).key, 'web');
   });
 
-  test('reads names with escapes and beyond ASCII', () => {
+  test('reads names with escapes and non-ASCII characters', () => {
     assert.equal(read('{"metadata":{"name":"a\\u0062\\"c ☃"}}').key, 'ab"c ☃');
   });
 
@@ -64,7 +64,7 @@ describe('ManifestReader', () => {
 });
 
 describe('ScannedManifest.body()', () => {
-  test('leaves out metadata.managedFields wherever they stand, and nothing else', () => {
+  test('cuts metadata.managedFields at any position, and nothing else', () => {
     const managedFields = [{ manager: 'kubelet', fieldsV1: { 'f:metadata': {} } }];
     for (const more of [{ managedFields }, { managedFields, labels: {} }]) {
       const { managedFields: _, ...kept } = more as { managedFields: unknown };
@@ -119,7 +119,7 @@ describe('ScannedManifest.body()', () => {
     assert.equal(read(spaced).problem, undefined);
   });
 
-  test('agrees with JSON.parse on pods of real size', () => {
+  test('agrees with JSON.parse on pods of realistic size', () => {
     for (let n = 0; n < 20; n++) {
       const { managedFields, ...kept } = pod(n).metadata;
       assert.deepEqual(body(pod(n)), { ...pod(n), metadata: kept });
@@ -137,12 +137,12 @@ describe('ScannedManifest.digest()', () => {
     assert.notEqual(digest({ ...object(), spec: { replicas: 2 } }), before);
   });
 
-  test('does not see resourceVersion, managedFields, kind and apiVersion', () => {
+  test('ignores resourceVersion, managedFields, kind and apiVersion', () => {
     const { kind: _, apiVersion: __, ...listed } = object({ resourceVersion: '8', managedFields: [{ manager: 'a' }] });
     assert.equal(digest(listed), digest(object()));
   });
 
-  test('does not see the roots that the interest leaves out, wherever they stand or whether they are there', () => {
+  test('ignores the field roots left out of the interest, at any position, present or not', () => {
     const annotation = 'metadata.annotations["deployment.kubernetes.io/revision"]';
     const plain = digest(
       { ...object({ annotations: { a: 'b' } }), spec: { x: 1 } },
@@ -160,18 +160,18 @@ describe('ScannedManifest.digest()', () => {
     assert.notEqual(digest(noisy, 'status', 'metadata.generation'), plain);
   });
 
-  test('sees a field of the same name elsewhere', () => {
+  test('depends on a field of the same name elsewhere', () => {
     const at = (ready: boolean) => ({ ...object(), spec: { status: { ready } } });
     assert.notEqual(digest(at(true), 'status'), digest(at(false), 'status'));
   });
 
-  test('depends on the key', () => {
+  test('depends on the digest key', () => {
     const bytes = Buffer.from(JSON.stringify(object()));
     const other = new ManifestReader(POD, EVERYTHING, new Digester(Buffer.alloc(32, 2)));
     assert.notEqual(other.read(bytes, 0, bytes.length).digest(), digest(object()));
   });
 
-  test('takes objects larger than what came before', () => {
+  test('handles objects larger than any before', () => {
     const large = { ...object(), data: 'x'.repeat(1_500_000) };
     assert.equal(digest(large), digest(large));
     assert.notEqual(digest({ ...large, data: `${large.data}y` }), digest(large));

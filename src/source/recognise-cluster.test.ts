@@ -44,7 +44,7 @@ async function baselines(store: Store): Promise<number> {
   return (await store.held(all)).length;
 }
 
-test('another cluster: a new baseline, and what is owed stays of the one that was', async (t) => {
+test('recogniseCluster() starts a new baseline for another cluster, and earlier changes keep their cluster', async (t) => {
   const store = await used(t);
   await recogniseCluster(store, byUid('second'), log);
   assert.equal(await baselines(store), 0);
@@ -52,14 +52,14 @@ test('another cluster: a new baseline, and what is owed stays of the one that wa
   assert.deepEqual(change?.cluster, { id: 'first', name: 'first' });
 });
 
-test('rights that are lost for a while, and gained again: the same cluster', async (t) => {
+test('recogniseCluster() keeps the baseline when access to kube-system is lost and regained', async (t) => {
   const store = await used(t);
   await recogniseCluster(store, byAddress, log);
   await recogniseCluster(store, byUid('first'), log);
   assert.equal(await baselines(store), 1);
 });
 
-test('rights that are gained later: the same cluster', async (t) => {
+test('recogniseCluster() keeps the baseline when access to kube-system is granted later', async (t) => {
   const store = await used(t);
   await store.setFact('cluster', addressId(ADDRESS));
   await recogniseCluster(store, byUid('first'), log);

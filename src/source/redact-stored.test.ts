@@ -31,7 +31,7 @@ async function timesIn(folder: string, secret: string): Promise<number> {
   return files.reduce((sum, text) => sum + text.split(secret).length - 1, 0);
 }
 
-test('a process that dies while the store is made small leaves it to the next start to overwrite what is hidden now', async () => {
+test('redactStored() is completed at the next start if the process dies while the store is compacted', async () => {
   await using workdir = await Workdir.make();
   const path = workdir.file('store.db');
   const open = () => openSqliteStore({ path, cluster: CLUSTER });

@@ -37,13 +37,13 @@ describe('createRedactor()', () => {
     assert.equal(at(value, 'type'), 'Opaque');
   });
 
-  test('hides all of the data of a Secret when it is no map', () => {
+  test('hides all data of a Secret that is not a map of strings', () => {
     for (const data of [CANARY, [CANARY], 5]) assert.match(at(redact({ data }, SECRET).value, 'data'), MASK);
     const nested = redact({ data: { a: { b: [CANARY] } } }, SECRET);
     assert.ok(!nested.text.includes(CANARY));
   });
 
-  test('leaves the data of other kinds alone, also of a Secret of another group', () => {
+  test('leaves the data of other kinds alone, including a Secret of another group', () => {
     for (const kind of [POD, { ...SECRET, group: 'example.com' }]) {
       assert.deepEqual(redact({ data: { a: CANARY } }, kind).value, { data: { a: CANARY } });
     }
@@ -70,7 +70,7 @@ describe('createRedactor()', () => {
     assert.deepEqual(redact(reference).value, reference);
   });
 
-  test('finds environment variables whatever the order, the white space, and the depth', () => {
+  test('finds environment variables at any depth, in any order, with any white space', () => {
     const text = `{"spec": {"template" : {"initContainers": [ {"env" : [ {"value": "${CANARY}", "name": "TOKEN"} ] } ] } } }`;
     assert.ok(!redactor().forKind(POD)(Buffer.from(text)).toString().includes(CANARY));
   });
@@ -103,7 +103,7 @@ describe('createRedactor()', () => {
     assert.deepEqual(redact(plain).value, plain);
   });
 
-  test('hides what configured paths lead to, for one kind or for all', () => {
+  test('hides the values at configured paths, for one kind or for all', () => {
     const object = {
       spec: {
         containers: [
@@ -126,7 +126,7 @@ describe('createRedactor()', () => {
     assert.ok(!all.text.includes(CANARY));
   });
 
-  test('hides what several rules find in one object, wherever each of it stands, one inside another too', () => {
+  test('applies several rules to one object, also where their matches are nested', () => {
     const paths = [
       { kind: '*', path: 'first' },
       { kind: '*', path: 'spec.outer' },
@@ -146,7 +146,7 @@ describe('createRedactor()', () => {
     assert.match(at(value, 'last'), /^amqp:\/\/u:redacted:hmac-[0-9a-f]{12}@h$/);
   });
 
-  test('takes a kind with its group, as a resource is named', () => {
+  test('accepts a kind with its group, as a resource is named', () => {
     const certificate = { group: 'cert-manager.io', kind: 'Certificate', resource: 'certificates' };
     const own = { ...POD, ...certificate, singular: 'certificate', shortNames: ['cert'] };
     const object = { spec: { keystore: CANARY } };
@@ -157,13 +157,13 @@ describe('createRedactor()', () => {
     assert.ok(!hides('certificates.networking.internal.knative.dev'));
   });
 
-  test('refuses a path that cannot be read', () => {
+  test('refuses an invalid path', () => {
     for (const path of ['', 'a..b', 'a[', 'a["b]', "data['licence']", '{.data.licence}', '$.data.licence']) {
       assert.throws(() => redactor({ paths: [{ kind: '*', path }] }), /Cannot read field path/);
     }
   });
 
-  test('shows that a value changed, and only with the same key the same mask', () => {
+  test('gives the same mask only to the same value under the same key', () => {
     const mask = (value: string, key?: Uint8Array) =>
       redactor({}, key)
         .forKind(SECRET)(Buffer.from(JSON.stringify({ data: { a: value } })))
@@ -173,7 +173,7 @@ describe('createRedactor()', () => {
     assert.notEqual(mask('one'), mask('one', Buffer.alloc(32, 2)));
   });
 
-  test('answers the same bytes when nothing is hidden, and keeps every other byte otherwise', () => {
+  test('returns the same bytes when nothing is hidden, and otherwise changes only the hidden values', () => {
     const plain = Buffer.from('{"n":12345678901234567890, "__proto__":{"a":1}}');
     assert.equal(redactor().forKind(POD)(plain), plain);
     const text = redactor().forKind(SECRET)(Buffer.from('{"n":12345678901234567890, "data":{"a":"x"}}')).toString();
@@ -184,7 +184,7 @@ describe('createRedactor()', () => {
     assert.throws(() => redactor().forKind(SECRET)(Buffer.from('{"data":{"a":"x"')), ScanError);
   });
 
-  test('has another fingerprint for other rules, and another one of the key for another key', () => {
+  test('changes its fingerprint with the rules and the key, and the key fingerprint only with the key', () => {
     const { fingerprint, keyFingerprint } = redactor();
     const otherRules = redactor({ envNames: [] });
     const otherKey = redactor({}, Buffer.alloc(32, 2));
@@ -194,7 +194,7 @@ describe('createRedactor()', () => {
     assert.notEqual(otherKey.keyFingerprint, keyFingerprint);
   });
 
-  test('takes time in proportion to the size, whatever is in it', () => {
+  test('runs in linear time on hostile input', () => {
     const hostile = [
       '@'.repeat(1_000_000),
       'a://'.repeat(250_000),

@@ -24,7 +24,7 @@ describe('lists', () => {
     assert.deepEqual(actions(await rig.changes(1)), ['added new']);
   });
 
-  test('10.2 a list comes in any size: 3,000 objects in one answer', async (t) => {
+  test('10.2 a list of any size is accepted: 3,000 objects in one answer', async (t) => {
     const rig = await startTestSource(t);
     rig.server.putAll(
       Array.from({ length: 3_000 }, (_, i) => ({
@@ -45,7 +45,7 @@ describe('lists', () => {
     assert.equal(rig.source().health()[0]?.objects, 5);
   });
 
-  test('10.3 an expired continue token voids the pages so far and everything is listed at once', async (t) => {
+  test('10.3 an expired continue token voids the pages so far, and everything is listed in one request', async (t) => {
     const rig = await startTestSource(t, { pageLimit: 2 });
     for (const name of ['a', 'b', 'c', 'd', 'e']) rig.server.create(configMap(name));
     await rig.start();
@@ -76,7 +76,7 @@ describe('lists', () => {
     });
   }
 
-  test('10.10 a 200 that is no list is an error, not an empty cluster', async (t) => {
+  test('10.10 a 200 that is not a list is an error, not an empty cluster', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('a'));
     await rig.start();
@@ -89,7 +89,7 @@ describe('lists', () => {
     assert.deepEqual(await rig.changesSoFar(), []);
   });
 
-  test('10.10 a relist finds what was added, updated and deleted, and says that it inferred it', async (t) => {
+  test('10.10 a relist reports what was added, updated and deleted, marked as inferred', async (t) => {
     const rig = await startTestSource(t);
     for (const name of ['kept', 'updated', 'deleted']) rig.server.create(configMap(name, { a: '1' }));
     await rig.start();
@@ -108,7 +108,7 @@ describe('lists', () => {
     assert.equal(lists(rig).length, 2);
   });
 
-  test('10.10 an object of another uid under the same name is deleted and added, in a list and in a watch', async (t) => {
+  test('10.10 another uid under the same name is reported as deleted and added, by a list and by a watch', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('web'));
     await rig.start();
@@ -127,7 +127,7 @@ describe('lists', () => {
 });
 
 describe('watches', () => {
-  test('10.5 a bookmark moves the cursor, makes no change, and is where the next process goes on', async (t) => {
+  test('10.5 a bookmark moves the cursor without a change, and the next process resumes from it', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
     rig.server.create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'elsewhere', namespace: 'shop' } });
@@ -141,7 +141,7 @@ describe('watches', () => {
     assert.equal(lists(rig).length, 1);
   });
 
-  test('10.6 each watch ends by itself after 5 to 10 minutes', async (t) => {
+  test('10.6 each watch asks for a timeout of 5 to 10 minutes', async (t) => {
     const rig = await startTestSource(t);
     for (const random of [0, 0.999]) {
       await rig.start({ random: () => random });
@@ -180,7 +180,7 @@ describe('watches', () => {
   }
 
   for (const effect of ['resetMidLine', 'endMidLine', 'truncatedChunk', 'badChunkSize', 'end', 'duplicate'] as const) {
-    test(`10.7 a stream with ${effect}: goes on from the cursor, each event is one change, without a relist`, async (t) => {
+    test(`10.7 a stream with ${effect}: resumes from the cursor, one change per event, without a relist`, async (t) => {
       const rig = await startTestSource(t);
       await rig.start();
       rig.server.create(configMap('a'));
@@ -199,7 +199,7 @@ describe('watches', () => {
     ['as HTTP status', { effect: 'status', status: 410 }],
     ['as ERROR event', { effect: 'errorEvent', status: 410, reason: 'Expired' }],
   ] as const) {
-    test(`10.7 410 ${name}: lists, and tells nothing of what it knew`, async (t) => {
+    test(`10.7 410 ${name}: relists without reporting known objects`, async (t) => {
       const rig = await startTestSource(t);
       for (const name of ['a', 'b']) rig.server.create(configMap(name));
       await rig.start();
@@ -210,7 +210,7 @@ describe('watches', () => {
     });
   }
 
-  test('10.7 410 soon after a list: waits as after a first failure, however long the server was away before', async (t) => {
+  test('10.7 410 soon after a list: waits as after a first failure, even if the server was away before', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
     rig.server.fault({ effect: 'reset', watch: true, times: 6 });
@@ -241,10 +241,10 @@ describe('watches', () => {
 
   for (const [what, fault] of [
     ['an ERROR event 500 at the same place', { effect: 'errorEvent', status: 500, reason: 'InternalError' }],
-    ['a version that it does not take', { effect: 'status', status: 400, reason: 'BadRequest' }],
-    ['a version that it finds invalid', { effect: 'status', status: 422, reason: 'Invalid' }],
+    ['a resourceVersion refused with 400', { effect: 'status', status: 400, reason: 'BadRequest' }],
+    ['a resourceVersion refused with 422', { effect: 'status', status: 422, reason: 'Invalid' }],
   ] as const) {
-    test(`10.7 ${what}: lists after the third time, and tells what was changed meanwhile`, async (t) => {
+    test(`10.7 ${what}: lists after the third time, and reports what changed meanwhile`, async (t) => {
       const rig = await startTestSource(t);
       rig.server.create(configMap('a', { n: '1' }));
       await rig.start();
@@ -256,7 +256,7 @@ describe('watches', () => {
     });
   }
 
-  test('10.7 a watch that ends at once without an event, again and again, is asked for ever more slowly', async (t) => {
+  test('10.7 a watch that repeatedly ends at once without an event is retried with backoff', async (t) => {
     const rig = await startTestSource(t);
     rig.server.fault({ effect: 'end', watch: true, times: 5 });
     await rig.start({ settle: false });
@@ -270,7 +270,7 @@ describe('watches', () => {
     assert.equal(lists(rig).length, 1);
   });
 
-  test('10.7 a version that the server does not know yet: waits, and lists after the third time', async (t) => {
+  test('10.7 a version unknown to the server: waits, and lists after the third time', async (t) => {
     const rig = await startTestSource(t);
     const message = 'Too large resource version: 999, current: 5';
     rig.server.fault({ effect: 'status', status: 504, reason: 'Timeout', message, watch: true, times: 3 });
@@ -285,10 +285,10 @@ describe('watches', () => {
   const named =
     '"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"shop","uid":"u","resourceVersion":"9"}';
   for (const [what, line] of [
-    ['all of it', '{"type":"MODIFIED","object":{broken'],
-    ['what a watch for noise passes over', `{"type":"MODIFIED","object":{${named},"data":{"a":[},"status":{"a":1}}}`],
+    ['the whole line', '{"type":"MODIFIED","object":{broken'],
+    ['inside an object with ignored status', `{"type":"MODIFIED","object":{${named},"data":{"a":[},"status":{"a":1}}}`],
   ] as const) {
-    test(`10.7 garbage, ${what}: re-watches from the cursor; the same garbage three times leads to a list`, async (t) => {
+    test(`10.7 garbage, ${what}: re-watches from the cursor, and lists after the third time`, async (t) => {
       const rig = await startTestSource(t);
       await rig.start({ requests: [{ interest: { except: ['status'] } }] });
       rig.server.create(configMap('a'));
@@ -303,7 +303,7 @@ describe('watches', () => {
     });
   }
 
-  test('10.7 without bookmarks, watches of a quiet kind that break now and then, others ending as asked between, degrade nothing', async (t) => {
+  test('10.7 a quiet kind without bookmarks is not degraded by watches that break now and then', async (t) => {
     const rig = await startTestSource(t);
     const api = clientOf(rig.server);
     t.after(() => api.close());
@@ -323,7 +323,7 @@ describe('watches', () => {
     );
   });
 
-  test('10.7 a forbidden kind is degraded and named, the other goes on; it recovers alone', async (t) => {
+  test('10.7 a forbidden kind is degraded and named while the other goes on, and recovers by itself', async (t) => {
     const rig = await startTestSource(t);
     rig.server.allow(({ resource }) => resource !== 'secrets');
     await rig.start({ requests: [{}, { kind: 'secret' }] });
@@ -339,7 +339,7 @@ describe('watches', () => {
     assert.equal(rig.source().health()[1]?.problem, undefined);
   });
 
-  test('10.9 a half-open connection is noticed by its silence and left for another, without a relist', async (t) => {
+  test('10.9 a half-open connection is detected by its silence and replaced, without a relist', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
     rig.server.bookmark();
@@ -369,7 +369,7 @@ describe('watches', () => {
     assert.equal(watches(rig).length, 1);
   });
 
-  test('10.9 a limit of 60 s of silence: watches of 30 to 45 s are asked for, and a half-open one is left within the 60 s', async (t) => {
+  test('10.9 with a silence limit of 60 s, watches last at most 45 s and a half-open one is replaced within 60 s', async (t) => {
     const rig = await startTestSource(t);
     await rig.start({ maxSilenceMs: 60_000, random: () => 0.999 });
     assert.equal(watches(rig)[0]?.query['timeoutSeconds'], 45);
@@ -387,7 +387,7 @@ describe('watches', () => {
     assert.equal(lists(rig).length, 1);
   });
 
-  test('10.9 a server restored from a backup is mute: short watches count together, up to the length of a usual one', async (t) => {
+  test('10.9 a server restored from a backup is detected by its silence, added up over short watches', async (t) => {
     const rig = await startTestSource(t);
     await rig.start({ maxSilenceMs: 60_000 });
     for (let n = 0; n < 3; n++) rig.server.create(configMap(`c-${n}`));
@@ -409,7 +409,7 @@ describe('watches', () => {
     assert.deepEqual(actions((await rig.changes(6)).slice(3)), ['deleted c-0', 'deleted c-1', 'deleted c-2']);
   });
 
-  test('10.9 a server restored from a backup while nothing was watching is mute from the start: the first watch tells it', async (t) => {
+  test('10.9 a server restored from a backup while we were stopped is detected by its silence, and listed once', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
     for (let n = 0; n < 3; n++) rig.server.create(configMap(`c-${n}`));
@@ -428,7 +428,7 @@ describe('watches', () => {
     assert.equal(lists(rig).length, 2, 'a server that sends no bookmarks is listed once');
   });
 
-  test('10.17 selectors are set on list and watch alike, and a deletion says that it may be none', async (t) => {
+  test('10.17 selectors apply to list and watch alike, and a deletion is marked as leftScope', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('mine', {}, { labels: { team: 'a' } }));
     rig.server.create(configMap('other', {}, { labels: { team: 'b' } }));
@@ -444,7 +444,7 @@ describe('watches', () => {
     assert.deepEqual(change?.flags, { leftScope: true });
   });
 
-  test('10.17 an object of another kind is dropped and counted, and holds up nothing', async (t) => {
+  test('10.17 an object of another kind, or without a name, is dropped and counted, and delays nothing', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
     const stranger = {
@@ -464,7 +464,7 @@ describe('watches', () => {
   });
 });
 
-describe('what comes out', () => {
+describe('reported changes', () => {
   test('10.11 the changes of one object come in the order of the cluster', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
@@ -477,7 +477,7 @@ describe('what comes out', () => {
     );
   });
 
-  test('10.12 a listener is told of what a list has found, too; changes are counted by what they are', async (t) => {
+  test('10.12 a listener is also told of what a list found; changes are counted by action', async (t) => {
     const rig = await startTestSource(t);
     const told: (readonly string[])[] = [];
     for (const name of ['kept', 'again']) rig.server.create(configMap(name));
@@ -514,7 +514,7 @@ describe('what comes out', () => {
     assert.equal(watches(rig).length, 1);
   });
 
-  test('10.14 managedFields are cut before the store, and tell who it was', async (t) => {
+  test('10.14 managedFields are cut before the store, and name who made the change', async (t) => {
     const rig = await startTestSource(t);
     await rig.start();
     rig.server.create(configMap('a', { key: 'value' }), { manager: 'kubectl-create' });
@@ -523,7 +523,7 @@ describe('what comes out', () => {
     assert.equal(change?.by[0]?.manager, 'kubectl-create');
   });
 
-  test('10.14 an update of what no chain reads is noise: counted, not stored', async (t) => {
+  test('10.14 an update of fields that no chain reads is noise: counted, not stored', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create(configMap('a'));
     await rig.start({ requests: [{ interest: { except: ['metadata.labels'] } }] });
@@ -532,7 +532,7 @@ describe('what comes out', () => {
     assert.equal((await rig.metrics.noise.get()).values[0]?.value, 1);
   });
 
-  test('10.16 stop() ends a wait, a request without an answer and a watch alike; twice is once; nothing comes after', async (t) => {
+  test('10.16 stop() ends a wait, an unanswered request and a watch alike, is idempotent, and nothing follows', async (t) => {
     const rig = await startTestSource(t);
     const stopped = async () => {
       const before = rig.asked.length;

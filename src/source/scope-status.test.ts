@@ -17,7 +17,7 @@ function problemOf(message: string): string | undefined {
   return status.health.problem;
 }
 
-test('what the client says of a request is not said twice, and the proxy is named', () => {
+test('ScopeStatus does not repeat what the client already said about a request, and names the proxy', () => {
   const why = 'connection refused (ECONNREFUSED)';
   const begin = 'Cannot list v1/pods in namespace shop on api:6443';
   assert.equal(problemOf(`Cannot GET /api/v1/pods on api:6443: ${why}`), `${begin}: ${why}`);
@@ -44,7 +44,7 @@ function watchedScope() {
 
 const DEGRADED = 'warn: A scope is degraded, trying again';
 
-test('a watch that fails with the same words each time is told of when it counts, once, and so is its end', () => {
+test('ScopeStatus logs a watch that keeps failing the same way once, and its recovery once', () => {
   const { status, fails, said } = watchedScope();
   for (let n = 1; n <= 4; n++) fails(n);
   assert.deepEqual(said, [DEGRADED]);
@@ -53,7 +53,7 @@ test('a watch that fails with the same words each time is told of when it counts
   assert.deepEqual(said, [DEGRADED, 'info: Watching again']);
 });
 
-test('watches that are let in, and break before they have said anything, are told of once', () => {
+test('ScopeStatus logs watches that open but break before any event once', () => {
   const { status, fails, said } = watchedScope();
   for (let n = 1; n <= 4; n++) {
     fails(n);
@@ -62,7 +62,7 @@ test('watches that are let in, and break before they have said anything, are tol
   assert.deepEqual(said, [DEGRADED]);
 });
 
-test('a list that follows failures is no recovery: the watch after it is', () => {
+test('ScopeStatus is degraded during a list that follows failures, until the watch after it', () => {
   const { status, fails } = watchedScope();
   for (let n = 1; n <= 2; n++) fails(n);
   status.listing();
@@ -71,7 +71,7 @@ test('a list that follows failures is no recovery: the watch after it is', () =>
   assert.equal(status.health.state, 'watching');
 });
 
-test('of a watch that breaks once, and stands again, nothing is told', () => {
+test('ScopeStatus logs nothing for a watch that breaks once and recovers', () => {
   const { status, fails, said } = watchedScope();
   fails(1);
   status.watching(1);
@@ -79,7 +79,7 @@ test('of a watch that breaks once, and stands again, nothing is told', () => {
   assert.deepEqual(said, []);
 });
 
-test('a store that refuses is told of once, with why and of which kind, and so is its end', () => {
+test('ScopeStatus logs a failing store once, with cause and kind, and its recovery once', () => {
   const lines: LoggedLine[] = [];
   const common = { kind: 'pod', namespace: '', host: 'api:6443', onChange: () => undefined };
   const status = new ScopeStatus({ ...common, clock: new FakeClock(), log: logInto((line) => lines.push(line)) });
@@ -97,7 +97,7 @@ test('a store that refuses is told of once, with why and of which kind, and so i
 });
 
 for (const hours of [1, -1])
-  test(`a clock that is set by ${hours} h neither makes a watch silent nor hides that it is`, async () => {
+  test(`ScopeStatus detects silence correctly when the clock is set by ${hours} h`, async () => {
     const clock = new FakeClock();
     const common = { kind: 'pod', namespace: '', host: 'api:6443', onChange: () => undefined };
     const status = new ScopeStatus({ ...common, clock, log: createLogger({ silent: true }) });

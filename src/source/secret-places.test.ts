@@ -49,7 +49,7 @@ describe('findLastApplied()', () => {
     'objectset.rio.cattle.io/applied',
     'kopf.zalando.org/last-handled-configuration',
   ]) {
-    test(`hides ${annotation} of any kind: a variable that is hidden stands there once more`, () => {
+    test(`hides ${annotation}, which repeats a hidden variable`, () => {
       const env = [{ name: 'DB_PASSWORD', value: CANARY }];
       const annotations = { [annotation]: JSON.stringify({ spec: { env } }), 'example.com/owner': 'shop' };
       const text = redact({ metadata: { annotations }, spec: { env } }, 'Deployment');
@@ -60,7 +60,7 @@ describe('findLastApplied()', () => {
 });
 
 describe('findEnvValues()', () => {
-  test('hides by name in a map too, and leaves what is no text', () => {
+  test('hides by name in a map too, and leaves values that are not text', () => {
     const text = redact({ spec: { values: { env: { DB_PASSWORD: CANARY, MODE: 'fast', tokenFrom: { key: 'a' } } } } });
     assert.match(text, /"env":\{"DB_PASSWORD":"redacted:hmac-\w+","MODE":"fast","tokenFrom":\{"key":"a"\}\}/);
   });
@@ -78,7 +78,7 @@ describe('findEnvValues()', () => {
   });
 });
 
-test('SECRET_ENV_NAMES are of what is a secret in most images and charts, and of little else', () => {
+test('SECRET_ENV_NAMES match the usual names of secrets, and no harmless ones', () => {
   const isSecret = nameMatcher(SECRET_ENV_NAMES);
   const usual =
     'DB_PASSWORD PGPASSWORD MYSQL_PWD SMTP_PASS DBPASS RABBITMQ_DEFAULT_PASS GITHUB_TOKEN api-key APIKEY AWS_SECRET_ACCESS_KEY ' +
@@ -110,13 +110,13 @@ describe('findUrlPasswords()', () => {
     PHP: (value: unknown) => JSON.stringify(value).replaceAll('/', '\\/'),
   };
   for (const [writer, encode] of Object.entries(encoders)) {
-    test(`hides the credential in JSON of ${writer} inside a string, and inside one of that`, () => {
+    test(`hides the credential in JSON written by ${writer} in a string, also when nested twice`, () => {
       const inner = encode({ url: `https://u:a&${CANARY}&b@host/x`, token: `https://${CANARY}@host/x` });
       for (const text of [inner, encode({ inner })]) assert.ok(!redact({ data: { text } }).includes(CANARY), text);
     });
   }
 
-  test('leaves a name that is no credential', () => {
+  test('leaves a user name that is not a credential', () => {
     for (const url of ['ssh://git@github.com/a/b', 'https://host/path@2', 'git://me@host']) {
       assert.ok(redact({ url }).includes(url));
     }

@@ -16,7 +16,7 @@ function jobs(turns: Turns, names: readonly string[], signal = new AbortControll
 }
 
 describe('Turns', () => {
-  test('runs so many at once, the others in order', async () => {
+  test('runs a limited number at once, and the others in order', async () => {
     const { running, results } = jobs(new Turns(2), ['a', 'b', 'c', 'd']);
     await Promise.resolve();
     assert.deepEqual([...running.keys()], ['a', 'b']);
@@ -28,7 +28,7 @@ describe('Turns', () => {
     assert.deepEqual(await Promise.all(results), ['a', 'b', 'c', 'd']);
   });
 
-  test('an abort leaves the queue, and takes no turn from another', async () => {
+  test('removes an aborted job from the queue without taking a turn from another', async () => {
     const turns = new Turns(1);
     const stop = new AbortController();
     const first = jobs(turns, ['first']);
@@ -43,7 +43,7 @@ describe('Turns', () => {
     assert.deepEqual(await Promise.all(last.results), ['last']);
   });
 
-  test('a failure frees its place', async () => {
+  test('frees the place of a failed job', async () => {
     const turns = new Turns(1);
     const { signal } = new AbortController();
     await assert.rejects(

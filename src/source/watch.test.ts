@@ -79,7 +79,7 @@ describe('readEvent()', () => {
   }
 });
 
-describe('readEvent() of an object whose status does not count', () => {
+describe('readEvent() when the interest leaves out the status', () => {
   const quiet = new ManifestReader(
     { group: '', version: 'v1', kind: 'Pod' },
     { except: ['metadata.generation', 'status'] },
@@ -127,7 +127,7 @@ describe('readEvent() of an object whose status does not count', () => {
       status: { a: 1 },
     },
   })) {
-    test(`is the same whether all of it is looked at or not: ${what}`, () => {
+    test(`reads the same from MODIFIED as from ADDED: ${what}`, () => {
       const text = JSON.stringify(object);
       assert.deepEqual(read('MODIFIED', text), read('ADDED', text));
       const spaced = JSON.stringify(object, undefined, 1);
@@ -135,7 +135,7 @@ describe('readEvent() of an object whose status does not count', () => {
     });
   }
 
-  test('has a digest of its own when a field before the status differs, and the same when the status does', () => {
+  test('has another digest when a field before the status differs, but not when the status does', () => {
     const of = (image: string, status: object) =>
       read('MODIFIED', JSON.stringify({ ...OBJECT, spec: { ...spec, image }, status })).digest;
     assert.equal(of('web:1', { a: 1 }), of('web:1', { b: [{ status: {} }] }));
@@ -148,7 +148,7 @@ describe('readEvent() of an object whose status does not count', () => {
     '"spec":{"a":1},"status":{"a":1}}}{"type":"MODIFIED","object":{"a":1,"status":{}}',
     '"spec":{"a":1}},"more":{"a":1,"status":{}}',
   ]) {
-    test(`is noticed to be broken before it is kept: ${broken}`, () => {
+    test(`detects a broken object before it is stored: ${broken}`, () => {
       const head = JSON.stringify(OBJECT).slice(0, -1);
       const whole = read('MODIFIED', `${head},"spec":{"a":1},"status":{"a":1}}`);
       const { manifest } = readEvent(Buffer.from(`{"type":"MODIFIED","object":${head},${broken}}`), quiet);

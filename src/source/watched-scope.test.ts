@@ -11,7 +11,7 @@ const widget = (name: string) => ({
 const REQUEST = { apiVersion: 'example.com/v1', at: 'config.toml:1' };
 
 describe('WatchedScope', () => {
-  test('that several requests find at the same moment is watched once, for all their chains', async (t) => {
+  test('is watched once when several requests find it at the same moment, for all their chains', async (t) => {
     const rig = await startTestSource(t);
     const kinds = ['widget', 'widgets', 'Widget'];
     const source = await rig.start({ requests: kinds.map((kind) => ({ ...REQUEST, kind, chains: [kind] })) });
