@@ -79,7 +79,7 @@ describe('attribute()', () => {
     ]);
   });
 
-  test('leaves out the entries that were known before, wherever they stand now', () => {
+  test('leaves out entries that were known before, in whatever order they come', () => {
     const known = hashesOf(bytes([helm, controller]));
     const { by } = attribute(bytes([controller, kubectl, helm]), known);
     assert.deepEqual(
@@ -88,7 +88,7 @@ describe('attribute()', () => {
     );
   });
 
-  test('names an entry again when only its time has moved', () => {
+  test('names an entry again when only its time has changed', () => {
     const known = hashesOf(bytes([helm, kubectl]));
     const { by } = attribute(bytes([helm, { ...kubectl, time: '2026-03-02T08:00:01Z' }]), known);
     assert.deepEqual(
@@ -97,7 +97,7 @@ describe('attribute()', () => {
     );
   });
 
-  test('leaves out who wrote only what nobody reads, with the map around it', () => {
+  test('leaves out a manager that wrote only ignored fields, including the map around them', () => {
     const annotations = { '.': {}, 'f:deployment.kubernetes.io/revision': {} };
     const noisy = {
       ...controller,
@@ -112,7 +112,7 @@ describe('attribute()', () => {
     );
   });
 
-  test('answers hashes with which the same entries are known', () => {
+  test('returns hashes by which the same entries are known later', () => {
     const fields = bytes([helm, controller, kubectl]);
     const { known } = attribute(fields, undefined);
     assert.deepEqual(known, hashesOf(fields));
@@ -125,7 +125,7 @@ describe('attribute()', () => {
     assert.deepEqual(by, [{ manager: 'a"}{[\\', operation: 'Update', paths: ['data["a}\\"\\\\{"]'] }]);
   });
 
-  test('answers nobody for what is not a list of entries', () => {
+  test('returns no actors for input that is not a list of entries', () => {
     for (const text of ['null', '[]', '', '[{"manager":', '"managedFields"', '[{bad}]', '{']) {
       assert.deepEqual(attribute(new TextEncoder().encode(text), undefined).by, [], text);
     }
@@ -139,27 +139,27 @@ describe('attribute()', () => {
     assert.equal(Object.hasOwn(Object.prototype, 'f:polluted'), false);
   });
 
-  test('shows no value of a set outside of metadata: it may be one that is redacted', () => {
+  test('masks the values of sets outside metadata, which may be redacted', () => {
     const fieldsV1 = { 'f:spec': { 'f:tokens': { 'v:"hunter2"': {} } } };
     const { by } = attribute(bytes([{ manager: 'm', operation: 'Apply', fieldsV1 }]), undefined);
     assert.deepEqual(by[0]?.paths, ['spec.tokens[=*]']);
   });
 
-  test('names the parent of what is nested deeper than a stack can follow', () => {
+  test('truncates a path at 200 levels of nesting', () => {
     const fieldsV1 = `${'{"f:a":'.repeat(10_000)}{}${'}'.repeat(10_000)}`;
     const entry = Buffer.from(`[{"manager":"m","operation":"Update","fieldsV1":${fieldsV1}}]`);
     const { by } = attribute(entry, undefined);
     assert.match(by[0]?.paths.join() ?? '', /^a(?:\.a){199}$/);
   });
 
-  test('stops when the paths are as long as many objects: a long key stands in each that is below it', () => {
+  test('limits the total length of paths when each repeats a long key', () => {
     const below = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`f:a${i}`, {}]));
     const fieldsV1 = { 'f:spec': { [`f:${'x'.repeat(100_000)}`]: below } };
     const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1 }]), undefined);
     assert.ok(by.length === 1 && JSON.stringify(by).length < 500_000);
   });
 
-  test('stops at a thousand paths', () => {
+  test('returns at most 1,000 paths', () => {
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f:key${i}`, {}]));
     const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1: { 'f:data': many } }]), undefined);
     assert.equal(by[0]?.paths.length, 1000);

@@ -24,7 +24,7 @@ const record: ChangeRecord = {
 const cluster = { id: 'c-1', name: 'prod' };
 
 describe('changeOf()', () => {
-  test('answers the whole change', () => {
+  test('returns the whole change', () => {
     const change = changeOf(record, cluster);
     assert.deepEqual(
       { ...change },
@@ -49,19 +49,19 @@ describe('changeOf()', () => {
     );
   });
 
-  test('has no namespace for what has none', () => {
+  test('has no namespace for a cluster-scoped object', () => {
     const { namespace, name } = changeOf({ ...record, key: 'node-1' }, cluster);
     assert.deepEqual({ namespace, name }, { namespace: undefined, name: 'node-1' });
   });
 
-  test('parses a manifest once, and a copy of the change shares it', () => {
+  test('parses a manifest once, also for copies of the change', () => {
     const change = changeOf(record, cluster);
     const copy = withParts(change, { observedAt: 2000 });
     assert.equal(copy.after, change.after);
     assert.equal(change.after, change.after);
   });
 
-  test('parses nothing before it is asked for', () => {
+  test('does not parse a manifest before it is read', () => {
     const broken = changeOf({ ...record, before: bytes('{') }, cluster);
     assert.deepEqual(broken.after?.['spec'], { replicas: 3 });
     assert.throws(() => broken.before, SyntaxError);

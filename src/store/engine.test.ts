@@ -47,7 +47,7 @@ function accept(engine: Engine, chains: readonly string[], count: number, now: n
 }
 
 describe('Engine.run()', () => {
-  test('what a failure of another undid in memory, too, is done again: a suspect has ended', async (t) => {
+  test('redoes a call rolled back by the failure of another, including in-memory state: completing a suspect', async (t) => {
     const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
     t.after(() => rm(folder, { recursive: true }));
     const file = path.join(folder, 'store.db');
@@ -63,7 +63,7 @@ describe('Engine.run()', () => {
     engine.close();
   });
 
-  test('what a failure of another undid in memory, too, is done again: a prune', () => {
+  test('redoes a call rolled back by the failure of another, including in-memory state: a prune', () => {
     const engine = new Engine(openDatabase(':memory:'), true);
     const [old, now] = [1_000, 9_000_000_000];
     accept(engine, [], 500, old);
@@ -74,7 +74,7 @@ describe('Engine.run()', () => {
     engine.close();
   });
 
-  test('while another process writes, what only reads is answered', async (t) => {
+  test('answers reads and rejects writes while another process writes', async (t) => {
     const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
     t.after(() => rm(folder, { recursive: true }));
     const file = path.join(folder, 'store.db');
@@ -96,7 +96,7 @@ describe('Engine.run()', () => {
     engine.close();
   });
 
-  test('a quota that is used up is a full disk, though SQLite takes it for one that fails', async (t) => {
+  test('reports an exhausted disk quota as a full disk, although SQLite reports an I/O error', async (t) => {
     const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
     t.after(() => rm(folder, { recursive: true }));
     const db = openDatabase(path.join(folder, 'store.db'));
@@ -125,7 +125,7 @@ describe('Engine.run()', () => {
     engine.close();
   });
 
-  test('fails what a failure undid, and keeps what came before the transaction and after it', () => {
+  test('fails the calls of a rolled-back transaction, and keeps those before and after it', () => {
     const db = openDatabase(':memory:');
     // On a full disk SQLite itself rolls the transaction back; a trigger can do the same.
     db.exec(`CREATE TEMP TRIGGER undo BEFORE INSERT ON facts WHEN NEW.name = 'bad'

@@ -11,7 +11,7 @@ function temporaryFile(t: TestContext): string {
   return path.join(folder, 'note');
 }
 
-test('Jotter reads what was written last, however long it was before, and by whomever', (t) => {
+test('Jotter reads what was written last, even if it is shorter or written by another instance', (t) => {
   const file = temporaryFile(t);
   const first = new Jotter(file);
   assert.equal(first.read(), undefined, 'nothing yet');
@@ -26,7 +26,7 @@ test('Jotter reads what was written last, however long it was before, and by who
   second.close();
 });
 
-test('Jotter takes what a power cut has left for nothing', (t) => {
+test('Jotter reads nothing from a file left incomplete by a power cut', (t) => {
   const file = temporaryFile(t);
   for (const left of ['', '\0'.repeat(4096), '{"ids":[1,', '{"ids":[1,\0\0']) {
     writeFileSync(file, left);

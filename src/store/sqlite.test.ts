@@ -55,7 +55,7 @@ describeStore('SQLite store in memory', {
 });
 
 describe('openSqliteStore()', () => {
-  test('makes its files for nobody else', async (t) => {
+  test('creates its files with mode 0600', async (t) => {
     const path = await temporaryFile(t);
     await openScope(await openAt(t, path));
     for (const file of [path, `${path}-wal`, `${path}-shm`]) assert.equal((await stat(file)).mode & 0o777, 0o600, file);
@@ -73,7 +73,7 @@ describe('openSqliteStore()', () => {
     });
   });
 
-  test('is not brought up to date by who only looks in', async (t) => {
+  test('refuses an older schema instead of migrating it when not opened as the writer', async (t) => {
     const path = await temporaryFile(t);
     await (await openAt(t, path)).close();
     const db = new DatabaseSync(path);
@@ -87,7 +87,7 @@ describe('openSqliteStore()', () => {
     db.close();
   });
 
-  test('refuses the database of another program and leaves it as it was', async (t) => {
+  test('refuses the database of another program', async (t) => {
     const path = await temporaryFile(t);
     const db = new DatabaseSync(path);
     db.exec('CREATE TABLE theirs (a)');
@@ -95,14 +95,14 @@ describe('openSqliteStore()', () => {
     await assert.rejects(openAt(t, path), { code: 'CONFIG', message: /another program/ });
   });
 
-  test('refuses what is no database and leaves it as it was', async (t) => {
+  test('refuses a file that is not a database, and leaves it as it was', async (t) => {
     const path = await temporaryFile(t);
     await writeFile(path, 'notes of someone '.repeat(500));
     await assert.rejects(openAt(t, path), { code: 'CONFIG', message: /damaged; move it away/ });
     assert.equal((await stat(path)).size, 17 * 500);
   });
 
-  test('says what to do when damage shows only later', async (t) => {
+  test('says what to do when damage is found after opening', async (t) => {
     const path = await temporaryFile(t);
     const store = await openAt(t, path);
     await withPending(
@@ -121,7 +121,7 @@ describe('openSqliteStore()', () => {
     });
   });
 
-  describe('of a store whose writer was killed, all in its log', () => {
+  describe('with a store whose writer was killed, everything still in its log', () => {
     const killed = async (t: TestContext): Promise<string> => {
       const [live, path] = [await temporaryFile(t), await temporaryFile(t)];
       await withPending(await openAt(t, live), ['web']);
@@ -129,7 +129,7 @@ describe('openSqliteStore()', () => {
       return path;
     };
 
-    test('refuses to begin anew when the log was removed', async (t) => {
+    test('refuses to start over when the log was removed', async (t) => {
       const path = await killed(t);
       await rm(`${path}-wal`);
       await assert.rejects(openAt(t, path), {
@@ -163,7 +163,7 @@ describe('openSqliteStore()', () => {
     await assert.rejects(openAt(t, path), { code: 'CONFIG', message: /Cannot open the store/ });
   });
 
-  test('says so when this process may open no more files', async (t) => {
+  test('reports that the process has reached its limit of open files', async (t) => {
     const path = await temporaryFile(t);
     await (await openAt(t, path)).close();
     const script = ['--input-type=module', '-e', OPEN_WITH_FEW_FILES, path];
@@ -174,7 +174,7 @@ describe('openSqliteStore()', () => {
       assert.match(problem, /^Cannot open the store .*this process may not open more files; raise the limit/);
   });
 
-  test('makes an earlier writer stale: it can read but writes nothing more', async (t) => {
+  test('makes an earlier writer stale: it can still read, but its writes are refused', async (t) => {
     const path = await temporaryFile(t);
     const first = await openAt(t, path);
     const scope = await openScope(first);
@@ -183,7 +183,7 @@ describe('openSqliteStore()', () => {
     assert.deepEqual(await first.history({ limit: 10 }), []);
   });
 
-  test('refuses the holder of a Lease that another has had since, and takes the next one', async (t) => {
+  test('refuses an earlier term of a Lease that another process has held since, and accepts a new Lease', async (t) => {
     const path = await temporaryFile(t);
     const open = async (lease: string, number: number): Promise<void> =>
       (await openSqliteStore({ path, cluster: CLUSTER, term: { lease, number } })).close();
@@ -199,7 +199,7 @@ describe('openSqliteStore()', () => {
     await (await openAt(t, path)).close();
   });
 
-  test('tends dead letters beside the process that owns the store', async (t) => {
+  test('replays and discards dead letters while another process owns the store', async (t) => {
     const path = await temporaryFile(t);
     const owner = await openAt(t, path);
     await withPending(owner, ['web', 'api']);
@@ -230,7 +230,7 @@ describe('openSqliteStore()', () => {
       },
     ],
   ] as const) {
-    test(`forgets ${what} with large manifests in transactions that hold up nobody beside it`, async (t) => {
+    test(`forgets ${what} with large manifests in several transactions`, async (t) => {
       const path = await temporaryFile(t);
       const owner = await openAt(t, path);
       const scope = await openScope(owner);
@@ -250,7 +250,7 @@ describe('openSqliteStore()', () => {
     });
   }
 
-  test('keeps nothing that nothing refers to', async (t) => {
+  test('leaves no rows that nothing refers to', async (t) => {
     const path = await temporaryFile(t);
     const store = await openAt(t, path);
     const scope = await openScope(store);
@@ -332,7 +332,7 @@ const ACCEPT_FOR_EVER = `
 `;
 
 describe('after a kill -9', () => {
-  test('everything whose promise resolved is there', async (t) => {
+  test('every change whose accept() had resolved is stored', async (t) => {
     const path = await temporaryFile(t);
     const child = spawn(process.execPath, ['--input-type=module', '-e', ACCEPT_FOR_EVER, path], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -351,11 +351,11 @@ describe('after a kill -9', () => {
   });
 });
 
-describe('after crashes in a row', () => {
+describe('after repeated crashes', () => {
   /** Opens the store of a process that died without closing it. */
   const afterCrash = (path: string) => openSqliteStore({ path, cluster: CLUSTER });
 
-  test('says in how many of them a delivery was being worked on, and hands suspects out alone', async (t) => {
+  test('counts the crashes during which each delivery was running, and hands out suspects alone', async (t) => {
     const path = await temporaryFile(t);
     const stores = [await afterCrash(path)];
     const crash = async () => {
@@ -389,7 +389,7 @@ describe('after crashes in a row', () => {
     assert.deepEqual(await texts(last), ['c 0', 'd 0'], 'it was tried, and nothing died of it');
   });
 
-  test('says so of the members of a batch, and hands them out with nobody else', async (t) => {
+  test('counts crashes for each member of a batch, and hands out the batch alone', async (t) => {
     const path = await temporaryFile(t);
     const stores: Store[] = [];
     t.after(async () => Promise.all(stores.map((store) => store.close())));
@@ -439,7 +439,7 @@ describe('after crashes in a row', () => {
     assert.deepEqual((await claimed(last, NOW + 2)).texts, ['', 'a 0, b 0']);
   });
 
-  test('begins anew with a replay', async (t) => {
+  test('the crash count restarts with a replay', async (t) => {
     const path = await temporaryFile(t);
     const first = await afterCrash(path);
     await withPending(first, ['a']);
@@ -453,7 +453,7 @@ describe('after crashes in a row', () => {
     assert.equal((await claimOne(second)).crashes, 0);
   });
 
-  test('is forgotten after a stop', async (t) => {
+  test('the crash count is forgotten after a clean stop', async (t) => {
     const path = await temporaryFile(t);
     const first = await afterCrash(path);
     await withPending(first, ['a']);
@@ -468,7 +468,7 @@ describe('after crashes in a row', () => {
   });
 });
 
-test('what is too old is removed also behind what was seen while the clock was ahead', async (t) => {
+test('prune() removes old changes even behind one seen while the clock was ahead', async (t) => {
   const DAY_MS = 24 * 3_600_000;
   let now = NOW + 365 * DAY_MS;
   const clock = Object.assign(new FakeClock(), { now: () => now });

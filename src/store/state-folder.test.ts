@@ -28,7 +28,7 @@ async function modeOf(path: string): Promise<number> {
 describe('stateFolderPath()', () => {
   const of = (env: NodeJS.ProcessEnv, path?: string) => stateFolderPath({ ...IDENTITY, env, path });
 
-  test('takes the path, then WATCHCHAIN_STATE, then XDG_STATE_HOME, then the home folder', () => {
+  test('prefers the path, then WATCHCHAIN_STATE, then XDG_STATE_HOME, then the home folder', () => {
     const env = { WATCHCHAIN_STATE: '/env', XDG_STATE_HOME: '/xdg', HOME: '/home/me' };
     assert.equal(of(env, '/given'), '/given');
     assert.equal(of(env), '/env');
@@ -36,7 +36,7 @@ describe('stateFolderPath()', () => {
     assert.equal(of({ HOME: '/home/me' }), '/home/me/.local/state/watchchain/c1/config');
   });
 
-  test('never lets a name lead elsewhere', () => {
+  test('does not let a name or cluster id escape the state home', () => {
     const path = stateFolderPath({
       path: undefined,
       env: { XDG_STATE_HOME: '/xdg' },
@@ -53,7 +53,7 @@ describe('stateFolderPath()', () => {
   });
 });
 
-test('stateFoldersNamed() finds what stateFolderPath() named, for each cluster, whatever the name', async (t) => {
+test('stateFoldersNamed() finds the folders that stateFolderPath() gives a name, for every cluster', async (t) => {
   const env = { XDG_STATE_HOME: await temporaryFolder(t) };
   assert.deepEqual(await stateFoldersNamed('prod eu', env), []);
   const paths = ['c1', 'c2'].map((clusterId) => stateFolderPath({ path: undefined, name: 'prod eu', clusterId, env }));
@@ -63,7 +63,7 @@ test('stateFoldersNamed() finds what stateFolderPath() named, for each cluster, 
 });
 
 describe('openStateFolder()', () => {
-  test('makes folder and files for nobody else', async (t) => {
+  test('creates folder and files accessible to their owner only', async (t) => {
     const path = join(await temporaryFolder(t), 'a', 'b');
     const folder = await open(t, path);
     assert.equal(folder.storeFile, join(path, 'store.db'));
@@ -83,14 +83,14 @@ describe('openStateFolder()', () => {
     });
   });
 
-  test('closes an open folder of ours to others', async (t) => {
+  test('restricts an existing folder of ours to its owner', async (t) => {
     const path = await temporaryFolder(t);
     await chmod(path, 0o755);
     await open(t, path);
     assert.equal(await modeOf(path), 0o700);
   });
 
-  test('makes the redaction key once', async (t) => {
+  test('creates the redaction key once per folder', async (t) => {
     const path = await temporaryFolder(t);
     const first = await open(t, path);
     assert.equal(first.redactionKey.length, 32);
@@ -99,14 +99,14 @@ describe('openStateFolder()', () => {
     assert.notDeepEqual((await open(t, await temporaryFolder(t))).redactionKey, first.redactionKey);
   });
 
-  test('refuses a key that is not whole, and leaves it there', async (t) => {
+  test('refuses a truncated redaction key, and leaves it there', async (t) => {
     const path = await temporaryFolder(t);
     await writeFile(join(path, 'redaction.key'), 'short');
     await assert.rejects(open(t, path), { code: 'CONFIG', message: /5 bytes instead of 32; remove it/ });
     assert.equal((await stat(join(path, 'redaction.key'))).size, 5);
   });
 
-  test('does not take a lock that is broken for one that somebody holds', async (t) => {
+  test('reports a damaged lock file instead of a holder', async (t) => {
     const path = await temporaryFolder(t);
     await (await open(t, path)).close();
     await writeFile(join(path, 'lock.db'), 'no database '.repeat(100));
@@ -124,7 +124,7 @@ describe('openStateFolder()', () => {
     await open(t, path);
   });
 
-  test('is free again when another process that held it was killed', async (t) => {
+  test('succeeds after the process that held the folder was killed', async (t) => {
     const path = await temporaryFolder(t);
     const module = JSON.stringify(new URL('./state-folder.ts', import.meta.url).href);
     const code = `
@@ -143,7 +143,7 @@ describe('openStateFolder()', () => {
     await open(t, path);
   });
 
-  test('refuses a symbolic link, in place of the folder or of a file in it', async (t) => {
+  test('refuses a symbolic link in place of the folder or of a file in it', async (t) => {
     const parent = await temporaryFolder(t);
     const target = join(parent, 'target');
     await mkdir(target);
@@ -161,7 +161,7 @@ describe('openStateFolder()', () => {
     await open(t, target);
   });
 
-  test("refuses a folder that is not ours, or everyone's, but for the root of a pod's volume, and leaves it as it was", async (t) => {
+  test('refuses a folder of another user or writable by all, except in a pod, where the mode is kept', async (t) => {
     const path = await temporaryFolder(t);
     await chmod(path, 0o777);
     const { uid } = await stat(path);
@@ -184,13 +184,13 @@ describe('openStateFolder()', () => {
 });
 
 describe('storeFileIn()', () => {
-  test('is the store beside its holder', async (t) => {
+  test('returns the store of a folder that is in use', async (t) => {
     const holder = await open(t, await temporaryFolder(t));
     await writeFile(holder.storeFile, '', { mode: 0o600 });
     assert.equal(await storeFileIn(holder.path, {}), holder.storeFile);
   });
 
-  test("refuses a folder that is none of ours, and leaves it as it was: somebody's home, named by mistake", async (t) => {
+  test('refuses a folder without a store, and leaves it as it was', async (t) => {
     const path = await temporaryFolder(t);
     await chmod(path, 0o755);
     await writeFile(join(path, 'theirs'), '');
@@ -199,7 +199,7 @@ describe('storeFileIn()', () => {
     assert.deepEqual(await readdir(path), ['theirs']);
   });
 
-  test('makes no folder, follows no link', async (t) => {
+  test('neither creates a folder nor follows a link', async (t) => {
     const path = join(await temporaryFolder(t), 'none');
     await assert.rejects(storeFileIn(path, {}), { code: 'CONFIG', message: /does not exist: nothing has run/ });
     await assert.rejects(stat(path), { code: 'ENOENT' });

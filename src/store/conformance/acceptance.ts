@@ -40,7 +40,7 @@ export function acceptance(fixture: StoreFixture): void {
       },
     );
 
-    storeTest(fixture, 'tells of each change where, what and when', async ({ store }) => {
+    storeTest(fixture, 'records the cluster, object, time and flags of a change', async ({ store }) => {
       await accept(store, await openScope(store), seen('web', 1, { flags: { whileAway: true, compacted: true } }));
       const [change] = await store.history({ limit: 1 });
       assert.ok(change);
@@ -65,7 +65,7 @@ export function acceptance(fixture: StoreFixture): void {
 
     storeTest(
       fixture,
-      'sees no change at the same uid and resourceVersion, or the same uid and digest',
+      'makes no change for the same uid and resourceVersion, or the same uid and digest',
       async ({ store }) => {
         const scope = await openScope(store);
         await accept(store, scope, seen('web', 1));
@@ -86,7 +86,7 @@ export function acceptance(fixture: StoreFixture): void {
       assert.equal((await store.openScope(SPEC)).cursor, '102');
     });
 
-    storeTest(fixture, 'takes another uid under the same key for deleted and added', async ({ store }) => {
+    storeTest(fixture, 'records another uid under the same key as deleted and added', async ({ store }) => {
       const scope = await openScope(store);
       await accept(store, scope, seen('web', 1), seen('web', 5, { uid: 'uid-new' }));
       const changes = await store.history({ afterId: 1, limit: 10 });
@@ -101,7 +101,7 @@ export function acceptance(fixture: StoreFixture): void {
 
     storeTest(
       fixture,
-      'ignores the end of what it does not know, and of an older object of the same name',
+      'ignores the deletion of an unknown object, or of an older one of the same name',
       async ({ store }) => {
         const scope = await openScope(store);
         await accept(store, scope, seen('web', 5, { uid: 'uid-new' }));
@@ -110,7 +110,7 @@ export function acceptance(fixture: StoreFixture): void {
       },
     );
 
-    storeTest(fixture, 'writes and prunes the baseline without a change when silent', async ({ store }) => {
+    storeTest(fixture, 'updates the baseline without a change for silent observations', async ({ store }) => {
       const scope = await openScope(store);
       await store.accept(firstList(scope, [seen('web', 1), seen('api', 1)]));
       assert.equal(await accept(store, scope, gone('api', 2, { silent: true })), 0);
@@ -122,7 +122,7 @@ export function acceptance(fixture: StoreFixture): void {
       assert.deepEqual(await historyLines(store), ['updated shop/web 2']);
     });
 
-    storeTest(fixture, 'replaces body and digest of an unchanged object when silent', async ({ store }) => {
+    storeTest(fixture, 'replaces the body of an unchanged object for a silent observation', async ({ store }) => {
       const scope = await openScope(store);
       await accept(store, scope, seen('web', 1));
       await accept(
@@ -168,7 +168,7 @@ export function acceptance(fixture: StoreFixture): void {
 
     storeTest(
       fixture,
-      'names who made a successor, though it looks as what that one made before',
+      'names who made a successor, even if its managedFields equal those of the original',
       async ({ store }) => {
         const managedFields = utf8('[{"manager":"helm","operation":"Apply","fieldsV1":{"f:spec":{}}}]');
         const scope = await openScope(store);
@@ -181,7 +181,7 @@ export function acceptance(fixture: StoreFixture): void {
       },
     );
 
-    storeTest(fixture, 'names nobody who wrote only noise since the last change', async ({ store }) => {
+    storeTest(fixture, 'leaves out managers that wrote only noise since the last change', async ({ store }) => {
       const entry = (manager: string, field: string) => ({
         manager,
         operation: 'Update',
@@ -201,7 +201,7 @@ export function acceptance(fixture: StoreFixture): void {
       );
     });
 
-    storeTest(fixture, 'takes a body of 1.5 MB', async ({ store }) => {
+    storeTest(fixture, 'accepts a body of 1.5 MB', async ({ store }) => {
       const data = 'x'.repeat(1_500_000);
       await accept(
         store,
@@ -211,7 +211,7 @@ export function acceptance(fixture: StoreFixture): void {
       assert.equal((await claim(store)).deliveries[0]?.change.after?.['data'], data);
     });
 
-    storeTest(fixture, 'takes keys that would pollute a prototype as data', async ({ store }) => {
+    storeTest(fixture, 'treats keys such as __proto__ as data', async ({ store }) => {
       const body = utf8(
         '{"metadata":{"name":"web"},"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}',
       );
@@ -221,7 +221,7 @@ export function acceptance(fixture: StoreFixture): void {
       assert.equal('polluted' in {}, false);
     });
 
-    storeTest(fixture, 'takes effect in call order without waiting in between', async ({ store }) => {
+    storeTest(fixture, 'takes effect in call order when calls are not awaited', async ({ store }) => {
       const scope = await openScope(store);
       const versions = Array.from({ length: 50 }, (_, i) => i + 1);
       await Promise.all(versions.map((version) => accept(store, scope, seen('web', version))));
@@ -249,7 +249,7 @@ export function acceptance(fixture: StoreFixture): void {
   });
 
   describe('stage()', () => {
-    storeTest(fixture, 'puts a list aside until the accept that ends it', async ({ store }) => {
+    storeTest(fixture, 'holds a list back until the accept that completes it', async ({ store }) => {
       const scope = await openScope(store);
       await store.accept(firstList(scope, [seen('web', 1), seen('api', 1), seen('old', 1)]));
       await store.stage(scope, [seen('web', 2), seen('api', 1)]);
@@ -268,14 +268,14 @@ export function acceptance(fixture: StoreFixture): void {
       );
     });
 
-    storeTest(fixture, 'is void after discardStaged()', async ({ store }) => {
+    storeTest(fixture, 'is undone by discardStaged()', async ({ store }) => {
       const scope = await openScope(store);
       await store.stage(scope, [seen('web', 1)]);
       await store.discardStaged(scope);
       assert.equal((await store.accept({ scope, observations: [], staged: true })).changes, 0);
     });
 
-    storeTest(fixture, 'is accepted once', async ({ store }) => {
+    storeTest(fixture, 'has its observations accepted only once', async ({ store }) => {
       const scope = await openScope(store);
       await store.stage(scope, [seen('web', 1)]);
       assert.equal((await store.accept({ scope, observations: [seen('web', 2)], staged: true })).changes, 2);

@@ -21,14 +21,14 @@ import {
 /** Scopes, and what was last accepted in them. */
 export function baselines(fixture: StoreFixture): void {
   describe('openScope()', () => {
-    storeTest(fixture, 'makes a scope without a cursor, and finds it again with its state', async ({ store }) => {
+    storeTest(fixture, 'creates a scope without a cursor, and reopens it with its state', async ({ store }) => {
       const fresh = await store.openScope(SPEC);
       assert.deepEqual({ ...fresh, id: 0 }, { id: 0, cursor: undefined, basis: undefined, objects: 0 });
       await store.accept(firstList(fresh.id, [seen('web', 1), seen('api', 1)]));
       assert.deepEqual(await store.openScope(SPEC), { id: fresh.id, cursor: '100', basis: BASIS, objects: 2 });
     });
 
-    storeTest(fixture, 'keeps scopes apart by namespace and selectors, and not by version', async ({ store }) => {
+    storeTest(fixture, 'tells scopes apart by group, namespace and selectors, not by version', async ({ store }) => {
       const id = await openScope(store);
       assert.equal(await openScope(store, { version: 'v2' }), id);
       const others = [
@@ -48,7 +48,7 @@ export function baselines(fixture: StoreFixture): void {
       assert.deepEqual((await store.accept({ scope, observations: [seen('web', 1)] })).chains, ['b']);
     });
 
-    storeTest(fixture, 'ends what an interrupted list has staged', async ({ store }) => {
+    storeTest(fixture, 'discards what an interrupted list has staged', async ({ store }) => {
       const scope = await openScope(store);
       await store.stage(scope, [seen('web', 1)]);
       await openScope(store);
@@ -57,16 +57,20 @@ export function baselines(fixture: StoreFixture): void {
   });
 
   describe('forgetScope()', () => {
-    storeTest(fixture, 'forgets baseline and cursor, says nothing, and keeps what is owed', async ({ store }) => {
-      const scope = await openScope(store);
-      await store.accept(firstList(scope, [seen('web', 1)]));
-      await accept(store, scope, seen('web', 2));
-      await store.forgetScope(scope);
-      const { cursor, basis, objects } = await store.openScope(SPEC);
-      assert.deepEqual({ cursor, basis, objects }, { cursor: undefined, basis: undefined, objects: 0 });
-      assert.deepEqual(await historyLines(store), ['updated shop/web 2']);
-      assert.deepEqual(await claimLines(store), ['updated shop/web 2']);
-    });
+    storeTest(
+      fixture,
+      'removes baseline and cursor without a change, and keeps history and pending deliveries',
+      async ({ store }) => {
+        const scope = await openScope(store);
+        await store.accept(firstList(scope, [seen('web', 1)]));
+        await accept(store, scope, seen('web', 2));
+        await store.forgetScope(scope);
+        const { cursor, basis, objects } = await store.openScope(SPEC);
+        assert.deepEqual({ cursor, basis, objects }, { cursor: undefined, basis: undefined, objects: 0 });
+        assert.deepEqual(await historyLines(store), ['updated shop/web 2']);
+        assert.deepEqual(await claimLines(store), ['updated shop/web 2']);
+      },
+    );
   });
 
   describe('scopes()', () => {
@@ -112,7 +116,7 @@ export function baselines(fixture: StoreFixture): void {
   });
 
   describe('held()', () => {
-    storeTest(fixture, 'pages through what is watched, each once, of one namespace or of all', async ({ store }) => {
+    storeTest(fixture, 'pages through the objects of one namespace or of all, each once', async ({ store }) => {
       const scope = await openScope(store);
       const body = utf8('{}');
       const of = (key: string) => seen('x', 1, { key, uid: key, body });
@@ -140,61 +144,69 @@ export function baselines(fixture: StoreFixture): void {
   });
 
   describe('replaceManifests()', () => {
-    storeTest(fixture, 'shows other bytes in the baseline and in every change, and says nothing', async ({ store }) => {
-      const scope = await openScope(store);
-      await accept(store, scope, seen('web', 1));
-      await accept(store, scope, seen('web', 2));
-      const [first, second, ...others] = await store.manifests(0, 10);
-      assert.ok(first && second);
-      assert.deepEqual(others, []);
-      assert.deepEqual(first.kind, { group: 'apps', version: 'v1', kind: 'Deployment', resource: 'deployments' });
-      assert.deepEqual(
-        (await store.manifests(first.id, 10)).map(({ id }) => id),
-        [second.id],
-      );
-      const body = utf8('{"metadata":{"name":"web"},"redacted":true}');
-      await store.replaceManifests([{ id: second.id, body }]);
-      await store.compact();
-      assert.deepEqual(await store.baseline('apps', 'deployments', 'shop/web'), body);
-      await accept(store, scope, gone('web', 3));
-      const [added, updated, deleted] = await store.history({ limit: 10 });
-      assert.deepEqual(added?.after?.['spec'], { replicas: 1 });
-      assert.equal(updated?.after?.['redacted'], true);
-      assert.equal(deleted?.before?.['redacted'], true);
-      assert.equal((await store.seen(scope, undefined, 10)).length, 0);
-    });
-
-    storeTest(fixture, 'forgets what was said of those that had the old bytes, before or after', async ({ store }) => {
-      const scope = await withPending(store, ['web', 'api']);
-      for (const { id } of (await claim(store)).deliveries) {
-        await store.park(id, { until: NOW, attempts: 1, deferredSince: undefined, reason: 'HTTP 500 for hunter2' });
-      }
-      for (const { id } of (await claim(store, { now: NOW + 1 })).deliveries) {
-        await store.deadLetter(id, { handler: 'default/slack', error: 'HTTP 400 for hunter2', attempts: 2 });
-      }
-      await accept(store, scope, gone('web', 2));
-      const [deletion] = (await claim(store)).deliveries;
-      await store.deadLetter(deletion?.id ?? 0, {
-        handler: 'default/slack',
-        error: 'HTTP 400 for hunter2',
-        attempts: 1,
-      });
-      const [web] = await store.manifests(0, 10);
-      await store.replaceManifests([{ id: web?.id ?? 0, body: utf8('{"metadata":{"name":"web"}}') }]);
-      for (const { id, key } of await store.history({ limit: 10 })) {
-        const { deliveries = [] } = (await store.trip(id)) ?? {};
-        const said = deliveries.flatMap(({ reason, failures }) => [reason, ...failures.map(({ error }) => error)]);
-        assert.ok(said.length >= 2);
-        assert.ok(
-          said.every((text) => text?.includes('hunter2') === (key === 'shop/api')),
-          `${key}: ${said.join(', ')}`,
+    storeTest(
+      fixture,
+      'replaces the bytes in the baseline and in every change, without making a change',
+      async ({ store }) => {
+        const scope = await openScope(store);
+        await accept(store, scope, seen('web', 1));
+        await accept(store, scope, seen('web', 2));
+        const [first, second, ...others] = await store.manifests(0, 10);
+        assert.ok(first && second);
+        assert.deepEqual(others, []);
+        assert.deepEqual(first.kind, { group: 'apps', version: 'v1', kind: 'Deployment', resource: 'deployments' });
+        assert.deepEqual(
+          (await store.manifests(first.id, 10)).map(({ id }) => id),
+          [second.id],
         );
-      }
-    });
+        const body = utf8('{"metadata":{"name":"web"},"redacted":true}');
+        await store.replaceManifests([{ id: second.id, body }]);
+        await store.compact();
+        assert.deepEqual(await store.baseline('apps', 'deployments', 'shop/web'), body);
+        await accept(store, scope, gone('web', 3));
+        const [added, updated, deleted] = await store.history({ limit: 10 });
+        assert.deepEqual(added?.after?.['spec'], { replicas: 1 });
+        assert.equal(updated?.after?.['redacted'], true);
+        assert.equal(deleted?.before?.['redacted'], true);
+        assert.equal((await store.seen(scope, undefined, 10)).length, 0);
+      },
+    );
+
+    storeTest(
+      fixture,
+      'clears errors and reasons of changes with the replaced manifest as before or after',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web', 'api']);
+        for (const { id } of (await claim(store)).deliveries) {
+          await store.park(id, { until: NOW, attempts: 1, deferredSince: undefined, reason: 'HTTP 500 for hunter2' });
+        }
+        for (const { id } of (await claim(store, { now: NOW + 1 })).deliveries) {
+          await store.deadLetter(id, { handler: 'default/slack', error: 'HTTP 400 for hunter2', attempts: 2 });
+        }
+        await accept(store, scope, gone('web', 2));
+        const [deletion] = (await claim(store)).deliveries;
+        await store.deadLetter(deletion?.id ?? 0, {
+          handler: 'default/slack',
+          error: 'HTTP 400 for hunter2',
+          attempts: 1,
+        });
+        const [web] = await store.manifests(0, 10);
+        await store.replaceManifests([{ id: web?.id ?? 0, body: utf8('{"metadata":{"name":"web"}}') }]);
+        for (const { id, key } of await store.history({ limit: 10 })) {
+          const { deliveries = [] } = (await store.trip(id)) ?? {};
+          const said = deliveries.flatMap(({ reason, failures }) => [reason, ...failures.map(({ error }) => error)]);
+          assert.ok(said.length >= 2);
+          assert.ok(
+            said.every((text) => text?.includes('hunter2') === (key === 'shop/api')),
+            `${key}: ${said.join(', ')}`,
+          );
+        }
+      },
+    );
   });
 
   describe('getFact()', () => {
-    storeTest(fixture, 'answers what setFact() was told last', async ({ store }) => {
+    storeTest(fixture, 'returns the value last given to setFact()', async ({ store }) => {
       assert.equal(await store.getFact('cluster'), undefined);
       await store.setFact('cluster', 'a');
       await store.setFact('cluster', 'b');

@@ -38,7 +38,7 @@ export function batches(fixture: StoreFixture): void {
   describe('batches', () => {
     storeTest(
       fixture,
-      'are handed out when the first of them is due, and only to who asks for one',
+      'are handed out when their first member is due, and only to claims that ask for one',
       async ({ store }) => {
         const scope = await gathered(store, ['a', 'b']);
         await accept(store, scope, seen('c', 1));
@@ -67,7 +67,7 @@ export function batches(fixture: StoreFixture): void {
       await assertBalanced(store);
     });
 
-    storeTest(fixture, 'once fixed keep their members, apart from those that were released', async ({ store }) => {
+    storeTest(fixture, 'keep their members once fixed, apart from deliveries released before', async ({ store }) => {
       const scope = await gathered(store, ['a', 'b', 'c']);
       const [a, b, c] = (await batchOf(store))?.deliveries ?? [];
       assert.ok(a && b && c);
@@ -86,7 +86,7 @@ export function batches(fixture: StoreFixture): void {
       );
     });
 
-    storeTest(fixture, 'take no more memory than a bounded number of manifests', async ({ store }) => {
+    storeTest(fixture, 'are split when their manifests are large', async ({ store }) => {
       const scope = await openScope(store);
       const body = utf8(JSON.stringify({ data: 'x'.repeat(1024 * 1024) }));
       for (let n = 0; n < 20; n++) {
@@ -100,7 +100,7 @@ export function batches(fixture: StoreFixture): void {
 
   if (!fixture.durable) return;
   describe('batches after a restart', () => {
-    storeTest(fixture, 'are as they were: fixed or not, checkpoints kept', async ({ store, reopen }) => {
+    storeTest(fixture, 'are as they were, fixed or not, with their checkpoints', async ({ store, reopen }) => {
       await gathered(store, ['a', 'b', 'c']);
       const [a, b] = (await batchOf(store))?.deliveries ?? [];
       assert.ok(a && b);

@@ -41,7 +41,7 @@ export function deadLetters(fixture: StoreFixture): void {
       assert.equal(await store.deadLetterOf(id + 1), undefined);
     });
 
-    storeTest(fixture, 'tells another chain of it in the same transaction, as it is told', async ({ store }) => {
+    storeTest(fixture, 'opens a delivery in another chain, with the dead letter in its notes', async ({ store }) => {
       await withPending(store, ['web']);
       const { id, change, edited } = await claimOne(store);
       const told = withNote(change, 'deadLetter', { ...DEATH, id, chain: 'default' });
@@ -53,7 +53,7 @@ export function deadLetters(fixture: StoreFixture): void {
       await assertBalanced(store);
     });
 
-    storeTest(fixture, 'lets the successor of the key go on', async ({ store }) => {
+    storeTest(fixture, 'lets the next change of the key proceed', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2));
       await die(store);
@@ -62,7 +62,7 @@ export function deadLetters(fixture: StoreFixture): void {
   });
 
   describe('deadLetters()', () => {
-    storeTest(fixture, 'pages in order of id, by chain', async ({ store }) => {
+    storeTest(fixture, 'pages in order of id, filtered by chain', async ({ store }) => {
       await withPending(store, ['a', 'b', 'c'], { chains: ['x', 'y'] });
       for (const { id } of (await claim(store, { chain: 'x' })).deliveries) await store.deadLetter(id, DEATH);
       for (const { id } of (await claim(store, { chain: 'y', limit: 1 })).deliveries) await store.deadLetter(id, DEATH);
@@ -84,8 +84,8 @@ export function deadLetters(fixture: StoreFixture): void {
     });
   });
 
-  describe('deadLetters() of some', () => {
-    storeTest(fixture, 'answers those of a handler, of a kind, and from before a time', async ({ store }) => {
+  describe('deadLetters() with filters', () => {
+    storeTest(fixture, 'filters by handler, resource and time of death', async ({ store }) => {
       await withPending(store, ['a', 'b']);
       await withPending(store, ['c'], { group: '', resource: 'services', kind: 'Service' });
       for (const { id, change } of (await claim(store)).deliveries)
@@ -102,7 +102,7 @@ export function deadLetters(fixture: StoreFixture): void {
   describe('replay()', () => {
     storeTest(
       fixture,
-      'sends the same change again, marked, with its checkpoints and no attempts',
+      'hands out the same change again, marked as replayed, with its checkpoints and no attempts',
       async ({ store }) => {
         await withPending(store, ['web']);
         const { id, change } = await claimOne(store);
@@ -119,7 +119,7 @@ export function deadLetters(fixture: StoreFixture): void {
 
     storeTest(
       fixture,
-      'is marked in branches, and in the chain that is told of its next death, too',
+      'keeps the change marked in branches, and in the chain that receives its next dead letter',
       async ({ store }) => {
         await withPending(store, ['web', 'db']);
         const dying = (await claim(store)).deliveries.map(({ id }) => id);
@@ -135,21 +135,25 @@ export function deadLetters(fixture: StoreFixture): void {
       },
     );
 
-    storeTest(fixture, 'waits for what is under way for the key, and goes before what waits', async ({ store }) => {
-      const scope = await withPending(store, ['web']);
-      await accept(store, scope, seen('web', 2), seen('web', 3));
-      const id = await die(store);
-      const second = await claimOne(store);
-      await store.replay([id]);
-      assert.deepEqual(await claimLines(store), []);
-      await store.complete(second.id, COMPLETED);
-      const replayed = await claimOne(store);
-      assert.equal(replayed.id, id);
-      await store.complete(replayed.id, COMPLETED);
-      assert.deepEqual(await claimLines(store), ['updated shop/web 3']);
-    });
+    storeTest(
+      fixture,
+      'waits for the running delivery of the key, and goes before the waiting ones',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web']);
+        await accept(store, scope, seen('web', 2), seen('web', 3));
+        const id = await die(store);
+        const second = await claimOne(store);
+        await store.replay([id]);
+        assert.deepEqual(await claimLines(store), []);
+        await store.complete(second.id, COMPLETED);
+        const replayed = await claimOne(store);
+        assert.equal(replayed.id, id);
+        await store.complete(replayed.id, COMPLETED);
+        assert.deepEqual(await claimLines(store), ['updated shop/web 3']);
+      },
+    );
 
-    storeTest(fixture, 'keeps the sums balanced, when it dies again too', async ({ store }) => {
+    storeTest(fixture, 'keeps the counters balanced, even when the delivery dies again', async ({ store }) => {
       await withPending(store, ['web']);
       await store.replay([await die(store)]);
       await assertBalanced(store);

@@ -24,7 +24,7 @@ const PARK = { attempts: 1, deferredSince: undefined, reason: 'HTTP 500' };
 /** claim(), and the ways in which a delivery continues or ends. */
 export function deliveries(fixture: StoreFixture): void {
   describe('claim()', () => {
-    storeTest(fixture, 'hands out in accept order, up to the limit, each delivery once', async ({ store }) => {
+    storeTest(fixture, 'hands out each delivery once, in accept order, up to the limit', async ({ store }) => {
       await withPending(store, ['c', 'a', 'b']);
       assert.deepEqual(await claimLines(store, { limit: 2 }), ['added shop/c 1', 'added shop/a 1']);
       assert.deepEqual(await claimLines(store, { limit: 2 }), ['added shop/b 1']);
@@ -54,13 +54,13 @@ export function deliveries(fixture: StoreFixture): void {
       },
     );
 
-    storeTest(fixture, 'keeps objects of one name but different resources apart', async ({ store }) => {
+    storeTest(fixture, 'keeps objects of the same name but different resources apart', async ({ store }) => {
       await withPending(store, ['web']);
       await withPending(store, ['web'], { group: '', resource: 'services', kind: 'Service' });
       assert.equal((await claim(store)).deliveries.length, 2);
     });
 
-    storeTest(fixture, 'says when the next one is due', async ({ store }) => {
+    storeTest(fixture, 'returns when the next delivery is due', async ({ store }) => {
       assert.equal((await claim(store)).nextDueAt, undefined);
       await withPending(store, ['a', 'b']);
       const {
@@ -79,7 +79,7 @@ export function deliveries(fixture: StoreFixture): void {
 
     storeTest(
       fixture,
-      'hands out fewer of large manifests, one at least, and says that more are due',
+      'hands out fewer deliveries with large manifests, but at least one, and says that more are due',
       async ({ store }) => {
         const scope = await openScope(store);
         const ofSize = (name: string, mib: number) =>
@@ -94,7 +94,7 @@ export function deliveries(fixture: StoreFixture): void {
       },
     );
 
-    storeTest(fixture, 'answers nothing for a blocked or a claimed one', async ({ store }) => {
+    storeTest(fixture, 'returns no due time when every delivery is claimed or blocked', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2));
       assert.equal((await claim(store)).nextDueAt, undefined);
@@ -102,7 +102,7 @@ export function deliveries(fixture: StoreFixture): void {
   });
 
   describe('park()', () => {
-    storeTest(fixture, 'waits until its time and brings back what it was told', async ({ store }) => {
+    storeTest(fixture, 'holds a delivery until its time, and keeps its attempts and deferral', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2));
       const { id } = await claimOne(store);
@@ -113,7 +113,7 @@ export function deliveries(fixture: StoreFixture): void {
       assert.deepEqual([due.id, due.attempts, due.deferredSince, due.change.action], [id, 2, NOW - 50, 'added']);
     });
 
-    storeTest(fixture, 'takes its place in accept order when it is due', async ({ store }) => {
+    storeTest(fixture, 'puts a due delivery back in its place in accept order', async ({ store }) => {
       await withPending(store, ['a', 'b', 'c']);
       const {
         deliveries: [a],
@@ -126,7 +126,7 @@ export function deliveries(fixture: StoreFixture): void {
       ]);
     });
 
-    storeTest(fixture, 'may be for a time that has come already', async ({ store }) => {
+    storeTest(fixture, 'accepts a time in the past', async ({ store }) => {
       await withPending(store, ['a']);
       await store.park((await claimOne(store)).id, { ...PARK, until: NOW - 1 });
       assert.deepEqual(await claimLines(store), ['added shop/a 1']);
@@ -134,7 +134,7 @@ export function deliveries(fixture: StoreFixture): void {
   });
 
   describe('release()', () => {
-    storeTest(fixture, 'hands back unfinished, as it was', async ({ store }) => {
+    storeTest(fixture, 'hands a delivery back as it was', async ({ store }) => {
       await withPending(store, ['a', 'b']);
       const first = await claim(store, { limit: 1 });
       await store.release(first.deliveries[0]?.id ?? 0);
@@ -145,7 +145,7 @@ export function deliveries(fixture: StoreFixture): void {
   });
 
   describe('checkpoint()', () => {
-    storeTest(fixture, 'comes back with the delivery, in the order of delivering', async ({ store }) => {
+    storeTest(fixture, 'is returned with the delivery, in the order of delivering', async ({ store }) => {
       await withPending(store, ['web']);
       const { id, delivered } = await claimOne(store);
       assert.deepEqual(delivered, []);
@@ -173,7 +173,7 @@ export function deliveries(fixture: StoreFixture): void {
       assert.deepEqual(await claimLines(store), []);
     });
 
-    storeTest(fixture, 'counts how deliveries ended, and the sums balance', async ({ store }) => {
+    storeTest(fixture, 'counts how deliveries ended, and the counters balance', async ({ store }) => {
       await withPending(store, ['a', 'b', 'c', 'd', 'e']);
       const {
         deliveries: [a, b, c],
@@ -191,7 +191,7 @@ export function deliveries(fixture: StoreFixture): void {
 
     storeTest(
       fixture,
-      'hands a fork what was made of the change, and its own forks what they made of that',
+      'hands the edited change to a fork, and further edits to the forks of that fork',
       async ({ store }) => {
         await withPending(store, ['web']);
         const { id, change, edited } = await claimOne(store);
@@ -223,7 +223,7 @@ export function deliveries(fixture: StoreFixture): void {
 
     storeTest(
       fixture,
-      'shows what was made of changes, with their manifests, until the last fork ends; takes another text',
+      'stores edits once for all forks, until the last one ends; replaceEdits() rewrites them',
       async ({ store }) => {
         await withPending(store, ['web', 'api']);
         for (const { id, change } of (await claim(store)).deliveries) {

@@ -22,7 +22,7 @@ import {
 /** What survives a restart. */
 export function durability(fixture: StoreFixture): void {
   describe('after a restart', () => {
-    storeTest(fixture, 'baseline, cursor and basis are there', async ({ store, reopen }) => {
+    storeTest(fixture, 'baseline, cursor and basis are kept', async ({ store, reopen }) => {
       const scope = await openScope(store);
       await store.accept(firstList(scope, [seen('web', 1)]));
       await store.accept({ scope, observations: [], cursor: '150' });
@@ -32,7 +32,7 @@ export function durability(fixture: StoreFixture): void {
       assert.equal(await accept(again, scope, seen('web', 2)), 1);
     });
 
-    storeTest(fixture, 'what was claimed is handed out again, with its checkpoints', async ({ store, reopen }) => {
+    storeTest(fixture, 'claimed deliveries are handed out again, with their checkpoints', async ({ store, reopen }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2));
       const { id } = await claimOne(store);
@@ -44,20 +44,24 @@ export function durability(fixture: StoreFixture): void {
       assert.deepEqual(await claimLines(again), ['updated shop/web 2']);
     });
 
-    storeTest(fixture, 'what may have been sent is not merged with what came after it', async ({ store, reopen }) => {
-      const scope = await withPending(store, ['web']);
-      await claimOne(store);
-      for (const replicas of [2, 3]) await accept(store, scope, seen('web', replicas));
-      const again = await reopen();
-      const late = { now: NOW + 10_000, coalesce: true };
-      const { id, change } = await claimOne(again, late);
-      assert.equal(change.resourceVersion, '1', 'under its own key');
-      await again.complete(id, COMPLETED);
-      const { change: rest } = await claimOne(again, late);
-      assert.deepEqual([rest.before?.['spec'], rest.after?.['spec']], [{ replicas: 1 }, { replicas: 3 }]);
-    });
+    storeTest(
+      fixture,
+      'a delivery that may have been sent is not merged with later ones',
+      async ({ store, reopen }) => {
+        const scope = await withPending(store, ['web']);
+        await claimOne(store);
+        for (const replicas of [2, 3]) await accept(store, scope, seen('web', replicas));
+        const again = await reopen();
+        const late = { now: NOW + 10_000, coalesce: true };
+        const { id, change } = await claimOne(again, late);
+        assert.equal(change.resourceVersion, '1', 'under its own key');
+        await again.complete(id, COMPLETED);
+        const { change: rest } = await claimOne(again, late);
+        assert.deepEqual([rest.before?.['spec'], rest.after?.['spec']], [{ replicas: 1 }, { replicas: 3 }]);
+      },
+    );
 
-    storeTest(fixture, 'what was parked waits on', async ({ store, reopen }) => {
+    storeTest(fixture, 'parked deliveries keep waiting', async ({ store, reopen }) => {
       await withPending(store, ['web']);
       const park = { until: NOW + 1000, attempts: 2, deferredSince: NOW, reason: 'r' };
       await store.park((await claimOne(store)).id, park);
@@ -68,7 +72,7 @@ export function durability(fixture: StoreFixture): void {
 
     storeTest(
       fixture,
-      'states, wake-ups, dead letters, facts, history and sums are there',
+      'states, wake-ups, dead letters, facts, history and counters are kept',
       async ({ store, reopen }) => {
         const scope = await withPending(store, ['web', 'api']);
         const {

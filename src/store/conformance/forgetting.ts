@@ -22,7 +22,7 @@ const DEATH = { handler: 'default/slack', error: 'HTTP 404 of hooks.example', at
 
 export function forgetting(fixture: StoreFixture): void {
   describe('forget()', () => {
-    storeTest(fixture, 'removes what has ended, and never what a delivery needs', async ({ store }) => {
+    storeTest(fixture, 'removes ended changes, and none that a delivery or dead letter needs', async ({ store }) => {
       await withPending(store, ['dead', 'parked', 'done', 'halted', 'claimed']);
       const [dead, parked, done, halted] = (await claim(store)).deliveries.map(({ id }) => id) as [
         number,
@@ -57,7 +57,7 @@ export function forgetting(fixture: StoreFixture): void {
       assert.deepEqual(await store.manifests(0, 10), [], 'what nothing means any more is gone');
     });
 
-    storeTest(fixture, 'frees room in the retention', async ({ store }) => {
+    storeTest(fixture, 'no longer counts forgotten changes towards the retention size', async ({ store }) => {
       await withPending(store, ['a', 'b']);
       for (const { id } of (await claim(store)).deliveries) await store.complete(id, COMPLETED);
       const [first] = await store.ended({});
@@ -69,7 +69,7 @@ export function forgetting(fixture: StoreFixture): void {
   });
 
   describe('ended()', () => {
-    storeTest(fixture, 'is asked by age, kind, namespace and name', async ({ store }) => {
+    storeTest(fixture, 'filters by age, resource, namespace and name', async ({ store }) => {
       const scope = await openScope(store);
       await accept(store, scope, seen('web', 1), seen('web-2', 1), seen('x', 1, { key: 'other/x' }));
       await withPending(store, ['web'], { group: '', resource: 'services', kind: 'Service' });
@@ -83,18 +83,22 @@ export function forgetting(fixture: StoreFixture): void {
     });
   });
 
-  describe('discard() with changes', () => {
-    storeTest(fixture, 'forgets what no other delivery needs; the sums balance', async ({ store }) => {
-      await withPending(store, ['alone', 'shared'], { chains: ['default', 'slow'] });
-      for (const { id } of (await claim(store)).deliveries) await store.deadLetter(id, DEATH);
-      const [alone] = (await claim(store, { chain: 'slow' })).deliveries;
-      await store.complete(alone?.id ?? 0, COMPLETED);
-      const ids = (await store.deadLetters({ limit: 10 })).map(({ id }) => id);
-      assert.deepEqual(await store.discard([...ids, 777], { withChanges: true }), ids);
-      assert.deepEqual(await historyLines(store), ['added shop/shared 1']);
-      const [{ dead, discarded, pending } = {}] = await assertBalanced(store);
-      assert.deepEqual([dead, discarded, pending], [0, 2, 0]);
-    });
+  describe('discard() with withChanges', () => {
+    storeTest(
+      fixture,
+      'removes changes that no other delivery needs, and keeps the counters balanced',
+      async ({ store }) => {
+        await withPending(store, ['alone', 'shared'], { chains: ['default', 'slow'] });
+        for (const { id } of (await claim(store)).deliveries) await store.deadLetter(id, DEATH);
+        const [alone] = (await claim(store, { chain: 'slow' })).deliveries;
+        await store.complete(alone?.id ?? 0, COMPLETED);
+        const ids = (await store.deadLetters({ limit: 10 })).map(({ id }) => id);
+        assert.deepEqual(await store.discard([...ids, 777], { withChanges: true }), ids);
+        assert.deepEqual(await historyLines(store), ['added shop/shared 1']);
+        const [{ dead, discarded, pending } = {}] = await assertBalanced(store);
+        assert.deepEqual([dead, discarded, pending], [0, 2, 0]);
+      },
+    );
 
     storeTest(fixture, 'leaves the baseline, and the bytes that it shares', async ({ store }) => {
       const scope = await withPending(store, ['web'], { chains: ['default', 'slow'] });
@@ -106,7 +110,7 @@ export function forgetting(fixture: StoreFixture): void {
       assert.deepEqual((await claimOne(store)).change.before?.['spec'], { replicas: 1 });
     });
 
-    storeTest(fixture, 'frees the room that it took in the retention, once', async ({ store }) => {
+    storeTest(fixture, 'no longer counts discarded changes towards the retention size', async ({ store }) => {
       await withPending(store, ['dead', 'done']);
       const [dead, done] = (await claim(store)).deliveries;
       await store.deadLetter(dead?.id ?? 0, DEATH);
@@ -115,23 +119,27 @@ export function forgetting(fixture: StoreFixture): void {
       assert.equal(await store.prune({ maxAgeMs: 1e9, maxBytes: 0 }, NOW), 1);
     });
 
-    storeTest(fixture, 'forgets all that a merged one tells, and what handlers made of it', async ({ store }) => {
-      const scope = await withPending(store, ['web']);
-      await accept(store, scope, seen('web', 2), seen('web', 3));
-      const { id, change, edited } = await claimOne(store, { coalesce: true, now: NOW + 60_000 });
-      assert.equal(change.flags.compacted, true);
-      const told = withNote(change, 'deadLetter', { ...DEATH, id, chain: 'default' });
-      await store.deadLetter(id, DEATH, { chains: ['ops'], edits: editsOf(change, told, edited) });
-      await store.complete((await claimOne(store, { chain: 'ops' })).id, COMPLETED);
-      await store.discard([id], { withChanges: true });
-      assert.deepEqual(await historyLines(store), ['updated shop/web 2'], 'one that ended as superseded is history');
-      assert.deepEqual(await store.edits(0, 10), []);
-      await assertBalanced(store);
-    });
+    storeTest(
+      fixture,
+      'removes the changes that a merged dead letter reports and its edits, but not superseded ones',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web']);
+        await accept(store, scope, seen('web', 2), seen('web', 3));
+        const { id, change, edited } = await claimOne(store, { coalesce: true, now: NOW + 60_000 });
+        assert.equal(change.flags.compacted, true);
+        const told = withNote(change, 'deadLetter', { ...DEATH, id, chain: 'default' });
+        await store.deadLetter(id, DEATH, { chains: ['ops'], edits: editsOf(change, told, edited) });
+        await store.complete((await claimOne(store, { chain: 'ops' })).id, COMPLETED);
+        await store.discard([id], { withChanges: true });
+        assert.deepEqual(await historyLines(store), ['updated shop/web 2'], 'one that ended as superseded is history');
+        assert.deepEqual(await store.edits(0, 10), []);
+        await assertBalanced(store);
+      },
+    );
   });
 
-  describe('deadLetters() of some', () => {
-    storeTest(fixture, 'answers by namespace and name', async ({ store }) => {
+  describe('deadLetters() with filters', () => {
+    storeTest(fixture, 'filters by namespace and name', async ({ store }) => {
       const scope = await openScope(store);
       await accept(store, scope, seen('web', 1), seen('x', 1, { key: 'other/x' }));
       for (const { id } of (await claim(store)).deliveries) await store.deadLetter(id, DEATH);

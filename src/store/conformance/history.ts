@@ -38,24 +38,28 @@ async function pruneAll(store: Store, retention: Retention): Promise<number> {
 
 export function history(fixture: StoreFixture): void {
   describe('history()', () => {
-    storeTest(fixture, 'changes of a cluster that was left stay of it, owed, dead and recorded', async ({ store }) => {
-      const first = { id: 'uid-1', name: 'first' };
-      const scope = await withPending(store, ['a', 'b']);
-      const [dying] = (await claim(store, { limit: 1 })).deliveries;
-      assert.ok(dying);
-      await store.deadLetter(dying.id, { handler: 'default/slack', error: 'no', attempts: 1 });
-      await store.leaveCluster(first);
-      await accept(store, scope, seen('c', 1));
-      await store.leaveCluster({ id: 'uid-2', name: 'second' });
-      const clusters = (changes: readonly Change[]) => changes.map(({ name, cluster }) => `${name} ${cluster.name}`);
-      assert.deepEqual(clusters(await store.history({ limit: 10 })), ['a first', 'b first', 'c second']);
-      const { deliveries } = await claim(store);
-      assert.deepEqual(clusters(deliveries.map(({ change }) => change)), ['b first', 'c second']);
-      const [letter] = await store.deadLetters({ limit: 10 });
-      assert.deepEqual(letter?.change.cluster, first);
-    });
+    storeTest(
+      fixture,
+      'keeps the cluster of changes made before leaveCluster(): recorded, pending and dead',
+      async ({ store }) => {
+        const first = { id: 'uid-1', name: 'first' };
+        const scope = await withPending(store, ['a', 'b']);
+        const [dying] = (await claim(store, { limit: 1 })).deliveries;
+        assert.ok(dying);
+        await store.deadLetter(dying.id, { handler: 'default/slack', error: 'no', attempts: 1 });
+        await store.leaveCluster(first);
+        await accept(store, scope, seen('c', 1));
+        await store.leaveCluster({ id: 'uid-2', name: 'second' });
+        const clusters = (changes: readonly Change[]) => changes.map(({ name, cluster }) => `${name} ${cluster.name}`);
+        assert.deepEqual(clusters(await store.history({ limit: 10 })), ['a first', 'b first', 'c second']);
+        const { deliveries } = await claim(store);
+        assert.deepEqual(clusters(deliveries.map(({ change }) => change)), ['b first', 'c second']);
+        const [letter] = await store.deadLetters({ limit: 10 });
+        assert.deepEqual(letter?.change.cluster, first);
+      },
+    );
 
-    storeTest(fixture, 'answers changes in either order, filtered and paged', async ({ store }) => {
+    storeTest(fixture, 'returns changes in either order, filtered and paged', async ({ store }) => {
       await withPending(store, ['a', 'b']);
       await withPending(store, ['a'], { group: '', resource: 'services', kind: 'Service' });
       const lines = async (query: Parameters<Store['history']>[0]) =>
@@ -73,8 +77,8 @@ export function history(fixture: StoreFixture): void {
     });
   });
 
-  describe('history() of some', () => {
-    storeTest(fixture, 'answers by namespace, name and who did it, with * and ? as wildcards', async ({ store }) => {
+  describe('history() with filters', () => {
+    storeTest(fixture, 'filters by namespace, name and manager, with * and ? as wildcards', async ({ store }) => {
       const scope = await openScope(store);
       const by = (manager: string) => {
         const entry = { manager, operation: 'Update', fieldsType: 'FieldsV1', fieldsV1: { 'f:spec': {} } };
@@ -97,7 +101,7 @@ export function history(fixture: StoreFixture): void {
   });
 
   describe('kinds()', () => {
-    storeTest(fixture, 'answers what was recorded', async ({ store }) => {
+    storeTest(fixture, 'returns each recorded kind once', async ({ store }) => {
       assert.deepEqual(await store.kinds(), []);
       await openScope(store);
       await openScope(store);
@@ -117,7 +121,7 @@ export function history(fixture: StoreFixture): void {
       assert.deepEqual(await historyLines(store), []);
     });
 
-    storeTest(fixture, 'removes the oldest ones beyond the size', async ({ store }) => {
+    storeTest(fixture, 'removes the oldest changes beyond the size limit', async ({ store }) => {
       const scope = await openScope(store);
       const body = (version: number) =>
         new TextEncoder().encode(JSON.stringify({ metadata: { name: 'web' }, version, pad: 'x'.repeat(100_000) }));
@@ -130,36 +134,32 @@ export function history(fixture: StoreFixture): void {
       assert.equal(oldest?.before?.['version'], removed, 'what was pruned is still the before of what was not');
     });
 
-    storeTest(
-      fixture,
-      'counts what a deletion keeps: objects that were there at first, and their like',
-      async ({ store }) => {
-        const scope = await openScope(store);
-        const names = Array.from({ length: 20 }, (_, n) => `web-${n}`);
-        const large = names.map((name) => seen(name, 1, { body: utf8('x'.repeat(100_000)) }));
-        const deleted = { ...DEFAULT_RETENTION, maxBytes: 1_050_000 };
-        await store.accept(firstList(scope, large));
-        await accept(store, scope, ...names.map((name) => gone(name, 2)));
-        await completeAll(store);
-        assert.equal(await pruneAll(store, deleted), 10);
-        await accept(store, scope, ...large);
-        await completeAll(store);
-        await pruneAll(store, { ...DEFAULT_RETENTION, maxBytes: 0 });
-        await accept(store, scope, ...names.map((name) => gone(name, 2)));
-        await completeAll(store);
-        assert.equal(await pruneAll(store, deleted), 10, 'what added them is no longer there');
-        await accept(store, scope, ...large, ...names.map((name) => gone(name, 2)));
-        await completeAll(store);
-        assert.equal(await pruneAll(store, deleted), 10 + 20 + 10, 'of both it is one manifest');
-        await pruneAll(store, ALL);
-        assert.deepEqual(await store.manifests(0, 1), []);
-        await accept(store, scope, ...large.slice(0, 10));
-        await completeAll(store);
-        assert.equal(await pruneAll(store, deleted), 0, 'nothing is counted of what is gone');
-      },
-    );
+    storeTest(fixture, 'counts manifests that only a deletion keeps, and counts each once', async ({ store }) => {
+      const scope = await openScope(store);
+      const names = Array.from({ length: 20 }, (_, n) => `web-${n}`);
+      const large = names.map((name) => seen(name, 1, { body: utf8('x'.repeat(100_000)) }));
+      const deleted = { ...DEFAULT_RETENTION, maxBytes: 1_050_000 };
+      await store.accept(firstList(scope, large));
+      await accept(store, scope, ...names.map((name) => gone(name, 2)));
+      await completeAll(store);
+      assert.equal(await pruneAll(store, deleted), 10);
+      await accept(store, scope, ...large);
+      await completeAll(store);
+      await pruneAll(store, { ...DEFAULT_RETENTION, maxBytes: 0 });
+      await accept(store, scope, ...names.map((name) => gone(name, 2)));
+      await completeAll(store);
+      assert.equal(await pruneAll(store, deleted), 10, 'what added them is no longer there');
+      await accept(store, scope, ...large, ...names.map((name) => gone(name, 2)));
+      await completeAll(store);
+      assert.equal(await pruneAll(store, deleted), 10 + 20 + 10, 'of both it is one manifest');
+      await pruneAll(store, ALL);
+      assert.deepEqual(await store.manifests(0, 1), []);
+      await accept(store, scope, ...large.slice(0, 10));
+      await completeAll(store);
+      assert.equal(await pruneAll(store, deleted), 0, 'nothing is counted of what is gone');
+    });
 
-    storeTest(fixture, 'never removes what is pending or a dead letter', async ({ store }) => {
+    storeTest(fixture, 'never removes pending changes or dead letters', async ({ store }) => {
       const scope = await withPending(store, ['dead', 'claimed', 'parked', 'done']);
       const {
         deliveries: [dead, , parked, done],
@@ -179,7 +179,7 @@ export function history(fixture: StoreFixture): void {
       assert.equal((await store.deadLetters({ limit: 10 })).length, 1);
     });
 
-    storeTest(fixture, 'comes to what has ended behind any number that are kept', async ({ store }) => {
+    storeTest(fixture, 'reaches ended changes behind more than 1,000 that are kept', async ({ store }) => {
       const [kept, done] = [1_100, 2];
       await withPending(
         store,
@@ -191,7 +191,7 @@ export function history(fixture: StoreFixture): void {
       assert.equal(await store.prune(ALL, NOW + 1), 0);
     });
 
-    storeTest(fixture, 'never removes what another chain still owes', async ({ store }) => {
+    storeTest(fixture, 'never removes a change that another chain has yet to deliver', async ({ store }) => {
       await withPending(store, ['web'], { chains: ['default', 'slow'] });
       await completeAll(store);
       assert.equal(await store.prune(ALL, NOW + 1), 0);
@@ -215,7 +215,7 @@ export function history(fixture: StoreFixture): void {
   });
 
   describe('close()', () => {
-    storeTest(fixture, 'waits for what was called, and refuses what comes after', async ({ store }) => {
+    storeTest(fixture, 'waits for earlier calls, and rejects later ones', async ({ store }) => {
       const scope = await openScope(store);
       const accepted = accept(store, scope, seen('web', 1));
       const closed = store.close();

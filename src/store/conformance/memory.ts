@@ -33,7 +33,7 @@ export function memory(fixture: StoreFixture): void {
   describe('states', () => {
     storeTest(
       fixture,
-      'are committed with the end of a change and come with the next one of its key',
+      'are committed with the end of a change, and returned with the next one of its key',
       async ({ store }) => {
         const scope = await withPending(store, ['web', 'api']);
         const {
@@ -47,24 +47,28 @@ export function memory(fixture: StoreFixture): void {
       },
     );
 
-    storeTest(fixture, 'are replaced but for those that a handler has written since', async ({ store }) => {
-      const scope = await withPending(store, ['web', 'api']);
-      const { deliveries } = await claim(store, STATEFUL);
-      for (const { id, change } of deliveries) await store.complete(id, COMPLETED, states(change.name));
-      const [api, ...rest] = await store.states(undefined, 1);
-      const [web, ...more] = await store.states(api, 10);
-      assert.ok(api !== undefined && web !== undefined);
-      assert.deepEqual([rest, more, api.text, web.text], [[], [], '"api"', '"web"']);
-      await accept(store, scope, seen('web', 2));
-      await store.complete((await claimOne(store, STATEFUL)).id, COMPLETED, states('since'));
-      await store.replaceStates([
-        { ...api, by: '"hidden"' },
-        { ...web, by: '"hidden"' },
-      ]);
-      assert.deepEqual(new Set(await store.statesOf(HANDLER)), new Set(['hidden', 'since']));
-    });
+    storeTest(
+      fixture,
+      'are replaced by replaceStates(), except those that a handler has written since',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web', 'api']);
+        const { deliveries } = await claim(store, STATEFUL);
+        for (const { id, change } of deliveries) await store.complete(id, COMPLETED, states(change.name));
+        const [api, ...rest] = await store.states(undefined, 1);
+        const [web, ...more] = await store.states(api, 10);
+        assert.ok(api !== undefined && web !== undefined);
+        assert.deepEqual([rest, more, api.text, web.text], [[], [], '"api"', '"web"']);
+        await accept(store, scope, seen('web', 2));
+        await store.complete((await claimOne(store, STATEFUL)).id, COMPLETED, states('since'));
+        await store.replaceStates([
+          { ...api, by: '"hidden"' },
+          { ...web, by: '"hidden"' },
+        ]);
+        assert.deepEqual(new Set(await store.statesOf(HANDLER)), new Set(['hidden', 'since']));
+      },
+    );
 
-    storeTest(fixture, 'are all answered by statesOf(), each as it was committed last', async ({ store }) => {
+    storeTest(fixture, 'are all returned by statesOf(), each as last committed', async ({ store }) => {
       const scope = await withPending(store, ['web', 'api']);
       assert.deepEqual(await store.statesOf(HANDLER), []);
       const { deliveries } = await claim(store, STATEFUL);
@@ -75,18 +79,22 @@ export function memory(fixture: StoreFixture): void {
       assert.deepEqual(await store.statesOf('another'), []);
     });
 
-    storeTest(fixture, 'come only for the handlers that were named, and null forgets them', async ({ store }) => {
-      const scope = await withPending(store, ['web']);
-      await store.complete((await claimOne(store)).id, COMPLETED, states(7));
-      await accept(store, scope, seen('web', 2), seen('web', 3), seen('web', 4));
-      const unnamed = await claimOne(store);
-      assert.deepEqual(unnamed.states, new Map());
-      await store.complete(unnamed.id, COMPLETED);
-      const named = await claimOne(store, STATEFUL);
-      assert.deepEqual(named.states, new Map([[HANDLER, 7]]));
-      await store.complete(named.id, COMPLETED, states(null));
-      assert.deepEqual((await claimOne(store, STATEFUL)).states, new Map());
-    });
+    storeTest(
+      fixture,
+      'are returned only for the handlers named in claim(), and removed by null',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web']);
+        await store.complete((await claimOne(store)).id, COMPLETED, states(7));
+        await accept(store, scope, seen('web', 2), seen('web', 3), seen('web', 4));
+        const unnamed = await claimOne(store);
+        assert.deepEqual(unnamed.states, new Map());
+        await store.complete(unnamed.id, COMPLETED);
+        const named = await claimOne(store, STATEFUL);
+        assert.deepEqual(named.states, new Map([[HANDLER, 7]]));
+        await store.complete(named.id, COMPLETED, states(null));
+        assert.deepEqual((await claimOne(store, STATEFUL)).states, new Map());
+      },
+    );
 
     storeTest(fixture, 'are not written when the end is refused', async ({ store }) => {
       const scope = await withPending(store, ['web']);
@@ -102,29 +110,25 @@ export function memory(fixture: StoreFixture): void {
   describe('wake-ups', () => {
     const wake = (at: number | null, key = 'shop/web') => ({ wakeUps: [{ handler: HANDLER, key, at }] });
 
-    storeTest(
-      fixture,
-      'come back as a timer when they are due, for their chain and handler only',
-      async ({ store }) => {
-        await withPending(store, ['web'], { chains: ['default', 'other'] });
-        await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
-        assert.equal((await claim(store)).nextDueAt, NOW + 100);
-        const timer = await claimOne(store, { now: NOW + 100 });
-        assert.equal(timer.timerOf, HANDLER);
-        const { action, key, uid, before, after, gvk } = timer.change;
-        assert.deepEqual(
-          { action, key, uid, before, after, kind: gvk.kind },
-          { action: 'timer', key: 'shop/web', uid: 'uid-web', before: undefined, after: undefined, kind: 'Deployment' },
-        );
-        await store.complete(timer.id, COMPLETED);
-        const { deliveries, nextDueAt } = await claim(store, { now: NOW + 1e6 });
-        assert.deepEqual([deliveries, nextDueAt], [[], undefined]);
-        await assertBalanced(store);
-        assert.deepEqual(await claimLines(store, { chain: 'other', now: NOW + 1e6 }), ['added shop/web 1']);
-      },
-    );
+    storeTest(fixture, 'come back as a timer when due, for their chain and handler only', async ({ store }) => {
+      await withPending(store, ['web'], { chains: ['default', 'other'] });
+      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
+      assert.equal((await claim(store)).nextDueAt, NOW + 100);
+      const timer = await claimOne(store, { now: NOW + 100 });
+      assert.equal(timer.timerOf, HANDLER);
+      const { action, key, uid, before, after, gvk } = timer.change;
+      assert.deepEqual(
+        { action, key, uid, before, after, kind: gvk.kind },
+        { action: 'timer', key: 'shop/web', uid: 'uid-web', before: undefined, after: undefined, kind: 'Deployment' },
+      );
+      await store.complete(timer.id, COMPLETED);
+      const { deliveries, nextDueAt } = await claim(store, { now: NOW + 1e6 });
+      assert.deepEqual([deliveries, nextDueAt], [[], undefined]);
+      await assertBalanced(store);
+      assert.deepEqual(await claimLines(store, { chain: 'other', now: NOW + 1e6 }), ['added shop/web 1']);
+    });
 
-    storeTest(fixture, 'come in the order of their key', async ({ store }) => {
+    storeTest(fixture, 'wait for earlier changes of their key', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
       await accept(store, scope, seen('web', 2));
@@ -146,7 +150,7 @@ export function memory(fixture: StoreFixture): void {
       assert.equal((await claim(store, { now: NOW + 1000 })).nextDueAt, undefined);
     });
 
-    storeTest(fixture, 'may be for another key, and come in its order', async ({ store }) => {
+    storeTest(fixture, 'may be set for another key, and wait for its earlier changes', async ({ store }) => {
       await withPending(store, ['web', 'other']);
       const [web, other] = (await claim(store)).deliveries;
       await store.complete(web?.id ?? 0, COMPLETED, wake(NOW, 'shop/other'));
@@ -164,7 +168,7 @@ export function memory(fixture: StoreFixture): void {
       assert.notEqual(first.change.resourceVersion, second.change.resourceVersion);
     });
 
-    storeTest(fixture, 'are no part of the history of the cluster', async ({ store }) => {
+    storeTest(fixture, 'do not appear in history()', async ({ store }) => {
       await withPending(store, ['web']);
       await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW));
       await claimOne(store);
@@ -173,7 +177,7 @@ export function memory(fixture: StoreFixture): void {
   });
 
   describe('groups', () => {
-    storeTest(fixture, 'have one state together, and one change under way', async ({ store }) => {
+    storeTest(fixture, 'share one state, and run one change at a time', async ({ store }) => {
       await withPending(store, ['web-1', 'web-2', 'api']);
       const [first, second, other] = (await claim(store, STATEFUL)).deliveries as [Delivery, Delivery, Delivery];
       assert.deepEqual(await join(store, first), { states: new Map(), freed: false });
@@ -202,18 +206,22 @@ export function memory(fixture: StoreFixture): void {
       assert.deepEqual([again.change.key, again.group], ['shop/web-1', 'shop/web']);
     });
 
-    storeTest(fixture, 'free the next change of the object, which keeps its place', async ({ store }) => {
-      const scope = await withPending(store, ['web-1']);
-      await accept(store, scope, seen('web-1', 2));
-      const first = await claimOne(store);
-      assert.equal((await join(store, first)).freed, true);
-      const second = await claimOne(store);
-      assert.equal((await join(store, second)).states, undefined);
-      await store.complete(first.id, COMPLETED);
-      assert.equal((await claimOne(store)).change.resourceVersion, '2');
-    });
+    storeTest(
+      fixture,
+      'free the next change of an object when the first one joins, and keep their order',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web-1']);
+        await accept(store, scope, seen('web-1', 2));
+        const first = await claimOne(store);
+        assert.equal((await join(store, first)).freed, true);
+        const second = await claimOne(store);
+        assert.equal((await join(store, second)).states, undefined);
+        await store.complete(first.id, COMPLETED);
+        assert.equal((await claimOne(store)).change.resourceVersion, '2');
+      },
+    );
 
-    storeTest(fixture, 'have one wake-up, which finds their state', async ({ store }) => {
+    storeTest(fixture, 'share one wake-up, which is claimed with their state', async ({ store }) => {
       await withPending(store, ['web-1', 'web-2']);
       const [first, second] = (await claim(store)).deliveries as [Delivery, Delivery];
       const wake = (key: string, at: number) => ({
@@ -232,19 +240,23 @@ export function memory(fixture: StoreFixture): void {
       );
     });
 
-    storeTest(fixture, 'keep a dead letter, and end where a branch begins', async ({ store }) => {
-      await withPending(store, ['web-1', 'web-2']);
-      const [first, second] = (await claim(store)).deliveries as [Delivery, Delivery];
-      await join(store, first);
-      await join(store, second);
-      await store.deadLetter(first.id, { handler: HANDLER, error: 'boom', attempts: 4 });
-      const next = await claimOne(store);
-      await store.replay([first.id]);
-      assert.deepEqual(await claimLines(store), [], 'replayed, it waits for its turn');
-      await store.complete(next.id, COMPLETED, undefined, { chains: ['default/branch'] });
-      assert.equal((await claimOne(store)).group, 'shop/web');
-      assert.equal((await claimOne(store, { chain: 'default/branch' })).group, undefined);
-    });
+    storeTest(
+      fixture,
+      'include a replayed dead letter in its turn, and do not extend into branches',
+      async ({ store }) => {
+        await withPending(store, ['web-1', 'web-2']);
+        const [first, second] = (await claim(store)).deliveries as [Delivery, Delivery];
+        await join(store, first);
+        await join(store, second);
+        await store.deadLetter(first.id, { handler: HANDLER, error: 'boom', attempts: 4 });
+        const next = await claimOne(store);
+        await store.replay([first.id]);
+        assert.deepEqual(await claimLines(store), [], 'replayed, it waits for its turn');
+        await store.complete(next.id, COMPLETED, undefined, { chains: ['default/branch'] });
+        assert.equal((await claimOne(store)).group, 'shop/web');
+        assert.equal((await claimOne(store, { chain: 'default/branch' })).group, undefined);
+      },
+    );
 
     /** Three of four deliveries, handed out together. */
     async function threeOfOneGroup(store: Store): Promise<readonly Delivery[]> {
@@ -255,7 +267,7 @@ export function memory(fixture: StoreFixture): void {
       return (await claim(store, { ...STATEFUL, limit: 1, behind: 2 })).deliveries;
     }
 
-    storeTest(fixture, 'are handed out in their order, as many as are wanted, and end together', async ({ store }) => {
+    storeTest(fixture, 'are handed out in order, as many as requested, and completed together', async ({ store }) => {
       const deliveries = await threeOfOneGroup(store);
       assert.deepEqual(
         deliveries.map(({ change, isBehind }) => [change.key, isBehind]),
@@ -278,7 +290,7 @@ export function memory(fixture: StoreFixture): void {
       await assertBalanced(store);
     });
 
-    storeTest(fixture, 'bring along only as many as their manifests leave room for', async ({ store }) => {
+    storeTest(fixture, 'are handed out in smaller numbers when their manifests are large', async ({ store }) => {
       const body = utf8(JSON.stringify({ data: 'x'.repeat(1.5 * 1024 ** 2) }));
       await accept(store, await openScope(store), ...['a', 'b', 'c'].map((name) => seen(name, 1, { body })));
       const [first] = (await claim(store, { limit: 1 })).deliveries as [Delivery];
@@ -292,7 +304,7 @@ export function memory(fixture: StoreFixture): void {
       );
     });
 
-    storeTest(fixture, 'hand back those behind, who wait again', async ({ store }) => {
+    storeTest(fixture, 'make released members wait again for the one before them', async ({ store }) => {
       const [first, ...behind] = (await threeOfOneGroup(store)) as [Delivery, ...Delivery[]];
       for (const { id } of behind) await store.release(id);
       assert.deepEqual(await claimLines(store), []);
@@ -300,7 +312,7 @@ export function memory(fixture: StoreFixture): void {
       assert.equal((await claimOne(store)).change.key, 'shop/web-2');
     });
 
-    storeTest(fixture, 'end together or not at all', async ({ store }) => {
+    storeTest(fixture, 'are completed together or not at all', async ({ store }) => {
       const [first, second, third] = (await threeOfOneGroup(store)) as [Delivery, Delivery, Delivery];
       await store.release(second.id);
       const ends = [first, second].map(({ id }) => ({ delivery: id, end: COMPLETED }));
@@ -311,7 +323,7 @@ export function memory(fixture: StoreFixture): void {
       assert.deepEqual([again.id, again.states], [first.id, new Map()]);
     });
 
-    storeTest(fixture, 'take claimed deliveries only', async ({ store }) => {
+    storeTest(fixture, 'accept only claimed deliveries', async ({ store }) => {
       await withPending(store, ['web']);
       const delivery = await claimOne(store);
       await store.release(delivery.id);

@@ -46,7 +46,7 @@ export function merging(fixture: StoreFixture): void {
   describe('coalesce', () => {
     storeTest(
       fixture,
-      'makes one of changes that waited: first before, newest after, by all of them',
+      'merges waiting changes into one: first before, newest after, and everyone who made them',
       async ({ store }) => {
         const scope = await known(store);
         await accept(store, scope, seen('web', 2, { managedFields: managed('kubectl-scale', 'replicas') }));
@@ -73,7 +73,7 @@ export function merging(fixture: StoreFixture): void {
       },
     );
 
-    storeTest(fixture, 'looks at those whose turn is near, however many wait', async ({ store }) => {
+    storeTest(fixture, 'merges changes near the head of the queue, and later ones in their turn', async ({ store }) => {
       const scope = await withPending(
         store,
         Array.from({ length: 300 }, (_, n) => `web-${n}`),
@@ -90,7 +90,7 @@ export function merging(fixture: StoreFixture): void {
       assert.fail('the last was not merged in its turn');
     });
 
-    storeTest(fixture, 'adds what came later to what was merged before', async ({ store }) => {
+    storeTest(fixture, 'adds later changes to an already merged one', async ({ store }) => {
       const scope = await known(store);
       await accept(store, scope, seen('web', 2), seen('web', 3));
       for (const { id } of (await claim(store, { now: LATER, coalesce: true })).deliveries) await store.release(id);
@@ -98,7 +98,7 @@ export function merging(fixture: StoreFixture): void {
       assert.deepEqual(await merged(store), ['updated 1 -> 4']);
     });
 
-    storeTest(fixture, 'says who made them, when more came twice', async ({ store }) => {
+    storeTest(fixture, 'keeps every manager when changes are merged twice', async ({ store }) => {
       const scope = await known(store);
       const by = (version: number, manager: string) =>
         seen('web', version, { managedFields: managed(manager, `field${version}`) });
@@ -114,7 +114,7 @@ export function merging(fixture: StoreFixture): void {
       );
     });
 
-    storeTest(fixture, 'tells a branch the newest of those that were merged before it', async ({ store }) => {
+    storeTest(fixture, 'gives a branch the newest state of changes that were merged before it', async ({ store }) => {
       const scope = await known(store);
       const mergedOnItsWay = async (...observations: Observation[]) => {
         await accept(store, scope, ...observations);
@@ -132,41 +132,53 @@ export function merging(fixture: StoreFixture): void {
       assert.deepEqual([gonePair.change.action, gonePair.change.before?.['spec']], ['deleted', { replicas: 6 }]);
     });
 
-    storeTest(fixture, 'tells a creation with its newest state, and a deletion with the last', async ({ store }) => {
-      const scope = await known(store);
-      await accept(store, scope, seen('new', 5), seen('new', 6), seen('web', 7), gone('web', 8));
-      assert.deepEqual(await merged(store), ['added undefined -> 6', 'deleted 7 -> undefined']);
-    });
+    storeTest(
+      fixture,
+      'reports a creation with its newest state, and a deletion with the last one',
+      async ({ store }) => {
+        const scope = await known(store);
+        await accept(store, scope, seen('new', 5), seen('new', 6), seen('web', 7), gone('web', 8));
+        assert.deepEqual(await merged(store), ['added undefined -> 6', 'deleted 7 -> undefined']);
+      },
+    );
 
-    storeTest(fixture, 'leaves nothing of what came and went, or is again what it was', async ({ store }) => {
-      const scope = await known(store);
-      const metadata = { name: 'web', namespace: 'shop', resourceVersion: '5', generation: 3 };
-      const again = { body: utf8(JSON.stringify({ metadata, spec: { replicas: 1 } })) };
-      await accept(store, scope, seen('brief', 2), gone('brief', 3), seen('web', 4), seen('web', 5, again));
-      assert.deepEqual(await merged(store), []);
-      const [balance] = await assertBalanced(store);
-      assert.deepEqual([balance?.superseded, balance?.pending], [4, 0]);
-      await accept(store, scope, seen('web', 6), seen('brief', 7));
-      assert.deepEqual(await merged(store, NOW), ['updated 1 -> 6', 'added undefined -> 7']);
-    });
+    storeTest(
+      fixture,
+      'supersedes all changes of an object that came and went, or is back to what it was',
+      async ({ store }) => {
+        const scope = await known(store);
+        const metadata = { name: 'web', namespace: 'shop', resourceVersion: '5', generation: 3 };
+        const again = { body: utf8(JSON.stringify({ metadata, spec: { replicas: 1 } })) };
+        await accept(store, scope, seen('brief', 2), gone('brief', 3), seen('web', 4), seen('web', 5, again));
+        assert.deepEqual(await merged(store), []);
+        const [balance] = await assertBalanced(store);
+        assert.deepEqual([balance?.superseded, balance?.pending], [4, 0]);
+        await accept(store, scope, seen('web', 6), seen('brief', 7));
+        assert.deepEqual(await merged(store, NOW), ['updated 1 -> 6', 'added undefined -> 7']);
+      },
+    );
 
-    storeTest(fixture, 'tells of what left its scope and came back that it is there', async ({ store }) => {
-      const scope = await withPending(store, ['web', 'same']);
-      for (const { id } of (await claim(store)).deliveries) await store.complete(id, COMPLETED);
-      const left = { flags: { leftScope: true } } as const;
-      await accept(store, scope, gone('web', 2, left), seen('web', 3), seen('web', 4));
-      await accept(store, scope, gone('same', 2, left), seen('same', 3, { body: seen('same', 1).body }));
-      assert.deepEqual(await merged(store), ['updated 1 -> 4']);
-      const [balance] = await assertBalanced(store);
-      assert.deepEqual([balance?.superseded, balance?.pending], [4, 1]);
-    });
+    storeTest(
+      fixture,
+      'reports an object that left its scope and came back as updated, if it differs',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web', 'same']);
+        for (const { id } of (await claim(store)).deliveries) await store.complete(id, COMPLETED);
+        const left = { flags: { leftScope: true } } as const;
+        await accept(store, scope, gone('web', 2, left), seen('web', 3), seen('web', 4));
+        await accept(store, scope, gone('same', 2, left), seen('same', 3, { body: seen('same', 1).body }));
+        assert.deepEqual(await merged(store), ['updated 1 -> 4']);
+        const [balance] = await assertBalanced(store);
+        assert.deepEqual([balance?.superseded, balance?.pending], [4, 1]);
+      },
+    );
 
-    storeTest(fixture, 'tells a successor of what came and went', async ({ store }) => {
+    storeTest(fixture, 'reports the successor of an object that came and went', async ({ store }) => {
       await accept(store, await openScope(store), seen('web', 1), gone('web', 2), seen('web', 3, { uid: 'uid-2' }));
       assert.deepEqual(await merged(store), ['added undefined -> 3']);
     });
 
-    storeTest(fixture, 'keeps a successor of the same name apart', async ({ store }) => {
+    storeTest(fixture, 'does not merge a deletion with a successor of the same name', async ({ store }) => {
       const scope = await known(store);
       await accept(store, scope, seen('web', 2), gone('web', 3), seen('web', 4, { uid: 'uid-2' }));
       const { deliveries } = await claim(store, { now: LATER, coalesce: true });
@@ -178,7 +190,7 @@ export function merging(fixture: StoreFixture): void {
       assert.deepEqual(await merged(store), ['added undefined -> 4']);
     });
 
-    storeTest(fixture, 'merges nothing that was attempted, waited for less, or is not to be', async ({ store }) => {
+    storeTest(fixture, 'does not merge attempted or recent changes, nor any unless asked to', async ({ store }) => {
       const scope = await openScope(store);
       await accept(store, scope, seen('web', 1), seen('web', 2));
       assert.equal((await claim(store, { now: LATER })).superseded, 0);
@@ -192,10 +204,10 @@ export function merging(fixture: StoreFixture): void {
     });
 
     for (const [what, isTold, deferredSince] of [
-      ['one of its sinks was told of', true, undefined],
-      ['waits for a receiver that is away', false, NOW],
+      ['a sink has already delivered', true, undefined],
+      ['is deferred', false, NOW],
     ] as const) {
-      storeTest(fixture, `merges nothing that ${what}`, async ({ store }) => {
+      storeTest(fixture, `does not merge a change that ${what}`, async ({ store }) => {
         const scope = await known(store);
         await accept(store, scope, seen('web', 2));
         const { id } = await claimOne(store);
@@ -206,7 +218,7 @@ export function merging(fixture: StoreFixture): void {
       });
     }
 
-    storeTest(fixture, 'merges nothing that carries what a chain made of it to a branch', async ({ store }) => {
+    storeTest(fixture, 'does not merge changes that carry edits to a branch', async ({ store }) => {
       const scope = await known(store);
       for (const version of [2, 3]) {
         await accept(store, scope, seen('web', version));
@@ -221,7 +233,7 @@ export function merging(fixture: StoreFixture): void {
 
     storeTest(
       fixture,
-      'gives the branches what it gave, and keeps what it means while somebody waits for it',
+      'hands the merged change to branches, and keeps its manifests while a delivery needs them',
       async ({ store }) => {
         const scope = await known(store);
         await accept(store, scope, seen('web', 2), seen('web', 3));

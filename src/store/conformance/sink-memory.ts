@@ -16,7 +16,7 @@ export function sinkMemory(fixture: StoreFixture): void {
       assert.equal(await store.recall('ops/slack', 'thread'), undefined);
     });
 
-    storeTest(fixture, 'forget what was not written for 30 days', async ({ store }) => {
+    storeTest(fixture, 'forget values not written for 30 days', async ({ store }) => {
       await store.remember('ops/slack', 'thread', 1);
       await store.prune(DEFAULT_RETENTION, NOW + MEMORY_KEPT_MS);
       assert.equal(await store.recall('ops/slack', 'thread'), 1);

@@ -15,7 +15,7 @@ const outcomes = ({ failures }: DeliveryTrip) =>
 
 export function trips(fixture: StoreFixture): void {
   describe('trip()', () => {
-    storeTest(fixture, 'tells the end of a change in each chain, and by whom', async ({ store }) => {
+    storeTest(fixture, 'returns the state of a change in each chain, and which handler ended it', async ({ store }) => {
       await withPending(store, ['web'], { chains: ['done', 'halted', 'dead', 'waiting', 'parked'] });
       const one = async (chain: string) => (await claimOne(store, { chain })).id;
       await store.complete(await one('done'), COMPLETED);
@@ -44,38 +44,46 @@ export function trips(fixture: StoreFixture): void {
       assert.equal(await store.trip((change?.id ?? 0) + 1), undefined);
     });
 
-    storeTest(fixture, 'keeps each failed attempt, and counts equal deferrals as one', async ({ store }) => {
-      await withPending(store, ['web']);
-      const park = async (
-        attempts: number,
-        error: string,
-        outcome: 'failed' | 'deferred' | undefined,
-        handler = 'default/slack',
-      ) => {
-        const { id } = await claimOne(store);
-        const failure = outcome === undefined ? undefined : { handler, outcome };
-        await store.park(id, { until: NOW, attempts, deferredSince: undefined, reason: error, failure });
-      };
-      await park(1, 'HTTP 500', 'failed');
-      await park(1, 'refused', 'deferred');
-      await park(1, 'refused', 'deferred');
-      await park(1, 'refused', 'deferred', 'default/teams');
-      await park(1, 'our own rate', undefined);
-      await park(2, 'HTTP 500', 'failed');
-      await store.deadLetter((await claimOne(store)).id, { handler: 'default/slack', error: 'HTTP 404', attempts: 3 });
-      const trip = (await tripsByChain(store)).get('default');
-      assert.ok(trip);
-      assert.deepEqual(outcomes(trip), [
-        'failed 1: HTTP 500 x1',
-        'deferred 2: refused x2',
-        'deferred 2: refused x1',
-        'failed 2: HTTP 500 x1',
-        'dead 3: HTTP 404 x1',
-      ]);
-      assert.ok(trip.failures.every(({ at, lastAt }) => at === NOW && lastAt === NOW));
-    });
+    storeTest(
+      fixture,
+      'lists each failed attempt, and equal deferrals in a row as one with a count',
+      async ({ store }) => {
+        await withPending(store, ['web']);
+        const park = async (
+          attempts: number,
+          error: string,
+          outcome: 'failed' | 'deferred' | undefined,
+          handler = 'default/slack',
+        ) => {
+          const { id } = await claimOne(store);
+          const failure = outcome === undefined ? undefined : { handler, outcome };
+          await store.park(id, { until: NOW, attempts, deferredSince: undefined, reason: error, failure });
+        };
+        await park(1, 'HTTP 500', 'failed');
+        await park(1, 'refused', 'deferred');
+        await park(1, 'refused', 'deferred');
+        await park(1, 'refused', 'deferred', 'default/teams');
+        await park(1, 'our own rate', undefined);
+        await park(2, 'HTTP 500', 'failed');
+        await store.deadLetter((await claimOne(store)).id, {
+          handler: 'default/slack',
+          error: 'HTTP 404',
+          attempts: 3,
+        });
+        const trip = (await tripsByChain(store)).get('default');
+        assert.ok(trip);
+        assert.deepEqual(outcomes(trip), [
+          'failed 1: HTTP 500 x1',
+          'deferred 2: refused x2',
+          'deferred 2: refused x1',
+          'failed 2: HTTP 500 x1',
+          'dead 3: HTTP 404 x1',
+        ]);
+        assert.ok(trip.failures.every(({ at, lastAt }) => at === NOW && lastAt === NOW));
+      },
+    );
 
-    storeTest(fixture, 'goes on over a replay, and is discarded with it', async ({ store }) => {
+    storeTest(fixture, 'keeps earlier failures after a replay and a discard', async ({ store }) => {
       await withPending(store, ['web']);
       const death = { handler: 'default/slack', error: 'HTTP 404', attempts: 1 };
       const { id } = await claimOne(store);
@@ -90,7 +98,7 @@ export function trips(fixture: StoreFixture): void {
       assert.deepEqual(outcomes(trip), ['dead 1: HTTP 404 x1', 'dead 1: HTTP 404 x1']);
     });
 
-    storeTest(fixture, 'shows what was merged, and into which change', async ({ store }) => {
+    storeTest(fixture, 'shows which changes were merged, and into which one', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2), seen('web', 3));
       const { deliveries } = await claim(store, { now: NOW + 10_000, coalesce: true });
@@ -103,15 +111,19 @@ export function trips(fixture: StoreFixture): void {
       assert.deepEqual([merged?.state, merged?.reason], ['superseded', `merged into change ${first?.id}`]);
     });
 
-    storeTest(fixture, 'shows who waits for an earlier change, and is pruned with the change', async ({ store }) => {
-      const scope = await withPending(store, ['web']);
-      await accept(store, scope, seen('web', 2));
-      const [, second] = await store.history({ limit: 2 });
-      assert.equal((await store.trip(second?.id ?? 0))?.deliveries[0]?.state, 'blocked');
-      for (let n = 0; n < 2; n++)
-        for (const { id } of (await claim(store)).deliveries) await store.complete(id, COMPLETED);
-      assert.equal(await store.prune({ maxAgeMs: 0, maxBytes: 0 }, NOW + 1), 2);
-      assert.equal(await store.trip(second?.id ?? 0), undefined);
-    });
+    storeTest(
+      fixture,
+      'shows a delivery blocked by an earlier change, and is pruned with the change',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web']);
+        await accept(store, scope, seen('web', 2));
+        const [, second] = await store.history({ limit: 2 });
+        assert.equal((await store.trip(second?.id ?? 0))?.deliveries[0]?.state, 'blocked');
+        for (let n = 0; n < 2; n++)
+          for (const { id } of (await claim(store)).deliveries) await store.complete(id, COMPLETED);
+        assert.equal(await store.prune({ maxAgeMs: 0, maxBytes: 0 }, NOW + 1), 2);
+        assert.equal(await store.trip(second?.id ?? 0), undefined);
+      },
+    );
   });
 }
