@@ -9,7 +9,7 @@ function alarm() {
   return { clock, rings, it: new Alarm(clock, () => rings.push(clock.monotonic())) };
 }
 
-test('set() rings when the first of what is due is due, and once', async () => {
+test('set() rings once, at the earliest of the due times', async () => {
   const { clock, rings, it } = alarm();
   it.set(clock.steady() + 3_000);
   it.set(clock.steady() + 1_000);
@@ -18,7 +18,7 @@ test('set() rings when the first of what is due is due, and once', async () => {
   assert.deepEqual(rings, [1_000]);
 });
 
-test('set() rings after 5 s for what is due later, or never', async () => {
+test('set() rings after 5 s if nothing is due earlier', async () => {
   const { clock, rings, it } = alarm();
   it.set(undefined);
   it.set(clock.steady() + 60_000);

@@ -56,8 +56,8 @@ async function assertAllDone({ store }: TestChain, count: number): Promise<void>
   assert.deepEqual([balance?.completed, balance?.pending], [count, 0]);
 }
 
-describe('changes that come faster than the receiver takes them', () => {
-  test('are told together, each once, in as few messages as fit', async (t) => {
+describe('changes that arrive faster than the rate of the receiver', () => {
+  test('are delivered together, each once, in as few messages as fit', async (t) => {
     const { told, definition } = channel({ fits: 40, wait: paced(() => chain) });
     const chain: TestChain = await startTestChain(t, { handlers: [definition] });
     await chain.accept(...named(100));
@@ -70,7 +70,7 @@ describe('changes that come faster than the receiver takes them', () => {
     assert.equal(await countOf(chain.metrics, 'verdicts_total', { verdict: 'pass' }), 100);
   });
 
-  test('are told one by one again when the backlog is gone', async (t) => {
+  test('are delivered one by one again when the backlog is gone', async (t) => {
     const { told, definition } = channel({ wait: paced(() => chain) });
     const chain: TestChain = await startTestChain(t, { handlers: [definition] });
     await chain.accept('shop/a', 'shop/b', 'shop/c');
@@ -85,26 +85,22 @@ describe('changes that come faster than the receiver takes them', () => {
     );
   });
 
-  test(
-    'are asked for once a second where the time to come back has passed long ago',
-    { timeout: 20_000 },
-    async (t) => {
-      let asked = 0;
-      const { definition } = channel({
-        wait: () => {
-          asked++;
-          return 30_000;
-        },
-      });
-      const chain = await startTestChain(t, { handlers: [definition] });
-      await chain.accept('shop/a');
-      await chain.runner.idle();
-      await chain.advance(1_000);
-      assert.equal(asked, 2);
-    },
-  );
+  test('are retried after 1 s if the time to wait for is long past', { timeout: 20_000 }, async (t) => {
+    let asked = 0;
+    const { definition } = channel({
+      wait: () => {
+        asked++;
+        return 30_000;
+      },
+    });
+    const chain = await startTestChain(t, { handlers: [definition] });
+    await chain.accept('shop/a');
+    await chain.runner.idle();
+    await chain.advance(1_000);
+    assert.equal(asked, 2);
+  });
 
-  test('go on to the next handler each by itself, and what is halted before the sink is not told', async (t) => {
+  test('go on to the next handler one by one, without those halted before the sink', async (t) => {
     const { told, definition } = channel({ wait: paced(() => chain) });
     const after: string[] = [];
     const chain: TestChain = await startTestChain(t, {
@@ -132,7 +128,7 @@ describe('changes that come faster than the receiver takes them', () => {
 describe('a batch', () => {
   const many = { windowMs: 10_000, over: 0 };
 
-  test('of a window in which more came than one can hold is followed by others as large', async (t) => {
+  test('that cannot hold all changes of its window is followed by another one', async (t) => {
     const { told, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], digest: { windowMs: 10_000, over: 1 } });
     await chain.accept(...named(1_001));
@@ -146,7 +142,7 @@ describe('a batch', () => {
     await assertAllDone(chain, 1_005);
   });
 
-  test('that fails is tried again whole, under one key, without those that came meanwhile', async (t) => {
+  test('that fails is retried whole, under the same key, without changes that came meanwhile', async (t) => {
     const { told, failures, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], digest: many });
     failures.push(new Error('boom'));
@@ -167,7 +163,7 @@ describe('a batch', () => {
     await assertAllDone(chain, 3);
   });
 
-  test('keeps its members and its key over a restart, and a deferral spends none of their attempts', async (t) => {
+  test('keeps its members and key over a restart, and a deferral uses up no attempt', async (t) => {
     const { told, failures, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], digest: many, retry: { retries: 1 } });
     failures.push(new RetryAfterError('later', { retryAfterMs: 5_000, openForMs: 0 }), new Error('boom'));
@@ -187,7 +183,7 @@ describe('a batch', () => {
     assert.deepEqual(await chain.store.deadLetters({ limit: 10 }), []);
   });
 
-  test('that the rate makes wait was never sent: those that came meanwhile are told with it', async (t) => {
+  test('that waits for the rate takes in changes that come meanwhile', async (t) => {
     let freeAt: number | undefined;
     const { told, definition } = channel({
       wait: () => {
@@ -209,7 +205,7 @@ describe('a batch', () => {
     );
   });
 
-  test('leaves out members that a handler before the sink halts or fails on by now', async (t) => {
+  test('leaves out members that a handler before the sink now halts or fails on', async (t) => {
     const { told, definition } = channel();
     let failures = 1;
     const chain = await startTestChain(t, { handlers: [definition], digest: many });
@@ -232,7 +228,7 @@ describe('a batch', () => {
     assert.deepEqual([balance?.completed, balance?.halted, balance?.pending], [3, 1, 0]);
   });
 
-  test('whose attempts are spent leaves a dead letter per member, replayed one by one', async (t) => {
+  test('whose attempts are spent leaves a dead letter per member, and their replays form a batch again', async (t) => {
     const { told, failures, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], digest: many, retry: { retries: 1 } });
     failures.push(new Error('boom'), new Error('boom'));
@@ -257,7 +253,7 @@ describe('a batch', () => {
 });
 
 describe('digest', () => {
-  test('tells up to `over` of a window one by one, and the rest when it ends', async (t) => {
+  test('delivers up to `over` changes of a window one by one, and the rest when it ends', async (t) => {
     const { told, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], digest: { windowMs: 30_000, over: 2 } });
     await chain.accept(...named(5));
@@ -293,7 +289,7 @@ describe('digest', () => {
     );
   });
 
-  test('tells what changed again within a window right after it, and not a window later', async (t) => {
+  test('delivers repeated changes of an object right after the window, not a window later', async (t) => {
     const { told, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], digest: { windowMs: 3_600_000, over: 0 } });
     await chain.accept('shop/a', 'shop/b');
@@ -316,7 +312,7 @@ describe('digest', () => {
     assert.equal(told.length, 4);
   });
 
-  test('is what a sink asks for itself, unless the configuration has one: a message as soon as `max` wait, and when the window ends', async (t) => {
+  test('uses the window and `max` of the sink, unless the configuration sets a digest', async (t) => {
     for (const [digest, atOnce] of [
       [undefined, 3],
       [{ windowMs: 30_000, over: 0 }, 0],
@@ -334,7 +330,7 @@ describe('digest', () => {
     }
   });
 
-  test('of a sink that cannot name several changes tells them one by one', async (t) => {
+  test('delivers one by one if the sink cannot batch', async (t) => {
     const told: string[] = [];
     const plain = sink('plain', ({ name }) => Promise.resolve(void told.push(name)));
     const chain = await startTestChain(t, { handlers: [plain], digest: { windowMs: 30_000, over: 0 } });
@@ -344,8 +340,8 @@ describe('digest', () => {
   });
 });
 
-describe('what happened while nothing was watching', () => {
-  test('is one summary from so many changes on, and told one by one below', async (t) => {
+describe('changes that happened while nothing was watching', () => {
+  test('are one summary from `awayFrom` of them on, and delivered one by one below', async (t) => {
     const { told, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], awayFrom: 3 });
     await chain.missed('shop/a', 'shop/b');

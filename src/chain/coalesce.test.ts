@@ -33,7 +33,7 @@ async function overloaded(
 }
 
 describe('coalesce', () => {
-  test('tells what waited for long as one change, and says so in metrics and log', async (t) => {
+  test('merges changes that waited long into one, and shows it in metrics and log', async (t) => {
     const { told, chain } = await overloaded(t);
     assert.deepEqual(told, ['added web  -> 68 compacted']);
     assert.equal(await countOf(chain.metrics, 'ends_total', { end: 'superseded' }), 2);
@@ -41,7 +41,7 @@ describe('coalesce', () => {
     assert.equal((await chain.store.history({ key: 'shop/web', limit: 10 })).length, 3);
   });
 
-  test('goes by how long they have waited, whatever somebody sets the clock to', async (t) => {
+  test('depends on how long changes have waited, not on the wall clock', async (t) => {
     const HOUR_MS = 3_600_000;
     const { told: soon } = await overloaded(t, { waitMs: 1_000, clockSetByMs: -HOUR_MS });
     assert.deepEqual(soon, ['added web  -> 66', 'updated web 66 -> 67', 'updated web 67 -> 68']);
@@ -49,7 +49,7 @@ describe('coalesce', () => {
     assert.deepEqual(late, ['added web  -> 68 compacted']);
   });
 
-  test('leaves what a reload has cut off as it was: it may have arrived', async (t) => {
+  test('does not merge a delivery that a reload cut off, which may have arrived', async (t) => {
     const told: string[] = [];
     const slow = sink('slow', async ({ action, resourceVersion }) => {
       told.push(`${action} ${resourceVersion}`);
@@ -66,12 +66,12 @@ describe('coalesce', () => {
     assert.deepEqual(told, ['added 1', 'added 1', 'deleted 2']);
   });
 
-  test('= false tells each', async (t) => {
+  test('= false delivers each change', async (t) => {
     const { told } = await overloaded(t, { coalesce: false });
     assert.deepEqual(told, ['added web  -> 66', 'updated web 66 -> 67', 'updated web 67 -> 68']);
   });
 
-  test('a stateful handler sees each, in a branch too', async (t) => {
+  test('does not apply to a chain with a stateful handler, even in a branch', async (t) => {
     const seen: string[] = [];
     const counting = stateful<number>('count', (change) => {
       if (change.name === 'web') seen.push(change.action);

@@ -48,7 +48,7 @@ describe('chain runner: deferral', () => {
     assert.equal(chain.logged.filter(({ level }) => level === 'warn').length, 1, 'one warning, the rest at debug');
   });
 
-  test('what waits for an open breaker is told of once by the receiver, not by each change', async (t) => {
+  test('a deferral by an open breaker is logged at debug only', async (t) => {
     const rest = new RetryAfterError('deliveries to it are paused', { retryAfterMs: 30_000, openForMs: 5 });
     const chain = await startTestChain(t, { handlers: [sink('sink', () => Promise.reject(rest))] });
     await chain.accept('shop/a', 'shop/b', 'shop/c');
@@ -80,7 +80,7 @@ describe('chain runner: deferral', () => {
     assert.equal(dead?.attempts, 4);
   });
 
-  test('our own rate never counts, however long it takes', async (t) => {
+  test('a wait for our own rate never counts as an attempt, however long it takes', async (t) => {
     const times: number[] = [];
     const chain: TestChain = await startTestChain(t, {
       handlers: [
@@ -118,7 +118,7 @@ function posting(url: string, perSecond = 0): HandlerDefinition {
 }
 
 describe('chain runner with a real receiver', () => {
-  test('18: a 429 with Retry-After is waited for and spends no attempt', async (t) => {
+  test('18: a 429 with Retry-After is waited out and uses up no attempt', async (t) => {
     const receiver = await startReceiver((_, n) => (n <= 6 ? { status: 429, headers: { 'retry-after': '30' } } : {}));
     t.after(() => receiver.close());
     const chain = await startTestChain(t, { handlers: [posting(receiver.url)] });
@@ -134,7 +134,7 @@ describe('chain runner with a real receiver', () => {
     assert.deepEqual([...keys], ['cluster-1|shop/web|added:1|default/post']);
   });
 
-  test('17: a 500 once, then 200: the second request is the last', async (t) => {
+  test('17: a 500 and then a 200 are followed by no third request', async (t) => {
     const receiver = await startReceiver((_, n) => (n === 1 ? { status: 500 } : {}));
     t.after(() => receiver.close());
     const chain = await startTestChain(t, { handlers: [posting(receiver.url)] });
@@ -145,7 +145,7 @@ describe('chain runner with a real receiver', () => {
     assert.equal((await chain.store.balances())[0]?.completed, 1);
   });
 
-  test('four 500s make a dead letter whose replay is delivered under the same key', async (t) => {
+  test('four 500s leave a dead letter, and its replay is delivered under the same key', async (t) => {
     const receiver = await startReceiver((_, n) => (n <= 4 ? { status: 500, body: 'internal' } : {}));
     t.after(() => receiver.close());
     const chain = await startTestChain(t, { handlers: [posting(`${receiver.url}/services/T000/SECRETPATH`)] });
@@ -161,7 +161,7 @@ describe('chain runner with a real receiver', () => {
     assert.doesNotMatch(JSON.stringify(chain.logged), /SECRETPATH/);
   });
 
-  test('28: a receiver that never answers holds only its own change, for 10 s', async (t) => {
+  test('28: a receiver that never answers holds up only its own change, for 10 s', async (t) => {
     const receiver = await startReceiver((request) => ({ hang: request.body === 'shop/web' }));
     t.after(() => receiver.close());
     const chain = await startTestChain(t, { handlers: [posting(receiver.url)] });
@@ -173,7 +173,7 @@ describe('chain runner with a real receiver', () => {
     assert.match(String(entry?.['error']), /did not answer: no complete answer within 10000 ms/);
   });
 
-  test('a change that waits for the rate holds no slot: 20 objects share one a second', async (t) => {
+  test('changes that wait for the rate hold no slot: 20 objects are sent at one per second', async (t) => {
     const receiver = await startReceiver();
     t.after(() => receiver.close());
     const chain = await startTestChain(t, { handlers: [posting(receiver.url, 1)], concurrency: 2 });

@@ -51,7 +51,7 @@ describe('repeats', () => {
   const from = (before: number, after: number, more: object = {}) =>
     changeOf({ before: event({ count: before }), after: event({ count: after, ...more }, { resourceVersion: '9' }) });
 
-  test('lets through what reaches or passes a power of two, and edits', async () => {
+  test('= powers passes counts that reach or pass a power of two, and edits', async () => {
     const powers = [resource({ repeats: 'powers' })];
     assert.equal(await verdict(powers, from(1, 2)), 'pass');
     assert.equal(await verdict(powers, from(3, 9)), 'pass');
@@ -62,7 +62,7 @@ describe('repeats', () => {
     );
   });
 
-  test('first lets no repeat through, every one all of them', async () => {
+  test('= first passes no repeat, = every passes all of them', async () => {
     assert.equal(
       await verdict([resource({ repeats: 'first' })], from(1, 2)),
       'default/repeats: occurrence 2 of an Event is not reported: only the first is',
@@ -70,14 +70,14 @@ describe('repeats', () => {
     assert.equal(await verdict([resource({ repeats: 'every' })], from(2, 3)), 'pass');
   });
 
-  test('never holds back what is new, or no Event', async () => {
+  test('never halts an added Event, or an object of another API group with kind Event', async () => {
     const first = [resource({ repeats: 'first' })];
     assert.equal(await verdict(first, changeOf({ after: event({ count: 3 }) })), 'pass');
     const widget = { apiVersion: 'shop.example/v1', kind: 'Event', metadata: { name: 'sale' } };
     assert.equal(await verdict(first, changeOf({ before: widget, after: widget })), 'pass');
   });
 
-  test('of several resources that cover it, the one that tells more counts', async () => {
+  test('uses the most permissive of the resources that cover an Event', async () => {
     const some = [resource({ repeats: 'first' }), resource({ repeats: 'every' }, ['shop']), resource({}, ['web'])];
     assert.equal(await verdict(some, from(2, 3)), 'pass');
     assert.match(
@@ -98,24 +98,24 @@ describe('maxAge', () => {
     ['creationTimestamp', { lastTimestamp: null, eventTime: null }, { creationTimestamp: OLD }],
   ];
   for (const [time, fields, metadata] of old) {
-    test(`goes by ${time} before what comes after it`, async () => {
+    test(`uses ${time} rather than any later choice`, async () => {
       assert.match(await verdict(limited, seen({ after: event(fields, metadata) })), aged);
     });
   }
 
-  test('a series that goes on is fresh, whenever it began', async () => {
+  test('passes an ongoing series, whenever it began', async () => {
     const series = { eventTime: OLD, series: { count: 4, lastObservedTime: SEEN_AT } };
     assert.equal(await verdict(limited, seen({ after: event(series) })), 'pass');
   });
 
-  test('holds back in the namespaces of its resource, by pattern too', async () => {
+  test('applies to the namespaces of its resource, patterns included', async () => {
     const resources = [resource({ maxAgeMs: 5_000 }, ['web', 'team-*']), resource({}, ['shop'])];
     const old = (namespace: string) => seen({ after: event({ lastTimestamp: OLD }, { namespace }) });
     assert.equal(await verdict(resources, old('shop')), 'pass');
     for (const namespace of ['web', 'team-a']) assert.match(await verdict(resources, old(namespace)), aged);
   });
 
-  test('holds back what the field selector of its resource means', async () => {
+  test('applies to Events that match the field selector of its resource', async () => {
     const selecting = (fieldSelector: string, events: Partial<EventConfig>) => ({ ...resource(events), fieldSelector });
     const about = { involvedObject: { kind: 'Pod', name: 'web' } };
     const old = (type: string) => seen({ after: event({ type, lastTimestamp: OLD, ...about }) });
@@ -130,12 +130,12 @@ describe('maxAge', () => {
     }
   });
 
-  test('an Event without any time is told, and so is one from the future', async () => {
+  test('passes an Event without a time, and one from the future', async () => {
     assert.equal(await verdict(limited, seen({ after: event() })), 'pass');
     assert.equal(await verdict(limited, seen({ after: event({ lastTimestamp: '2027-01-01T00:00:00Z' }) })), 'pass');
   });
 
-  test('what was seen late by our doing is not too old', async () => {
+  test('passes an Event that was seen late because of us (whileAway or delayed)', async () => {
     for (const flags of [{ whileAway: true }, { delayed: true }] as const) {
       assert.equal(await verdict(limited, seen({ after: event({ lastTimestamp: OLD }), flags })), 'pass');
     }

@@ -16,7 +16,7 @@ function broken(clock: () => number): HandlerDefinition {
 }
 
 describe('fallback', () => {
-  test('tells in place of a sink whose receiver has failed for long enough, and counts as told by it', async (t) => {
+  test('delivers in place of a sink whose receiver has failed for long enough, and completes the change', async (t) => {
     const told: string[] = [];
     const chain = await startTestChain(t, {
       handlers: [
@@ -41,7 +41,7 @@ describe('fallback', () => {
     assert.deepEqual([balance?.completed, balance?.dead], [1, 0]);
   });
 
-  test('that fails, too, leaves it to the sink: deferred, not given up', async (t) => {
+  test('that fails too leaves the change deferred for the sink', async (t) => {
     const chain = await startTestChain(t, {
       handlers: [broken(() => chain.clock.monotonic()), sink('mail', () => Promise.reject(new Error('boom')))],
       fallbacks: { slack: { to: 'mail', afterMs: 0 } },
@@ -56,7 +56,7 @@ describe('fallback', () => {
     assert.equal(trip?.deliveries[0]?.failures[0]?.handler, 'default/slack');
   });
 
-  test('whose own rate makes it wait is waited for, in place of the long rest of the sink', async (t) => {
+  test('that is limited by its own rate is waited for, instead of the sink', async (t) => {
     const told: string[] = [];
     let freeAt: number | undefined;
     const paced = sink('mail', ({ name }) => {
@@ -74,7 +74,7 @@ describe('fallback', () => {
     assert.deepEqual(told, ['a']);
   });
 
-  test('does not put off a sink that asks for less than until the time of the fallback', async (t) => {
+  test('does not delay a sink that asks to be retried sooner', async (t) => {
     const askedAt: number[] = [];
     const rest = () => {
       askedAt.push(chain.clock.monotonic());
@@ -90,7 +90,7 @@ describe('fallback', () => {
     assert.deepEqual(askedAt, [0, 5_000]);
   });
 
-  test('tells of changes that waited together, too', async (t) => {
+  test('also delivers the members of a batch', async (t) => {
     const told: string[] = [];
     const chain = await startTestChain(t, {
       handlers: [
@@ -106,7 +106,7 @@ describe('fallback', () => {
     assert.deepEqual(told, ['a for default/slack', 'b for default/slack']);
   });
 
-  test('that has a rate of its own tells each of them once, at that rate', async (t) => {
+  test('with a rate of its own delivers each member of a batch once, at that rate', async (t) => {
     const told: string[] = [];
     const rate = Promise.withResolvers<RateLimit>();
     const chain = await startTestChain(t, {
@@ -131,7 +131,7 @@ describe('fallback', () => {
     assert.deepEqual(told, ['a', 'b', 'c']);
   });
 
-  test('that can name fewer in a message makes several of them; what it has told is not told again when it fails', async (t) => {
+  test('that fits fewer changes splits a batch, and after a failure repeats none that it delivered', async (t) => {
     const told: string[][] = [];
     let failing = true;
     const chain = await startTestChain(t, {

@@ -20,7 +20,7 @@ function gathering(options: Partial<GatheringOptions> = {}) {
 }
 
 describe('until()', () => {
-  test('tells the first `over` of a window, gathers the rest to its end, `max` at most at once', async () => {
+  test('passes the first `over` changes of a window, and gathers the rest until it ends or `max` wait', async () => {
     const { clock, waitOf } = gathering({ window: { windowMs: 30_000, over: 2, max: 3 } });
     assert.deepEqual(
       Array.from({ length: 9 }, () => waitOf()),
@@ -30,7 +30,7 @@ describe('until()', () => {
     assert.equal(waitOf(), undefined);
   });
 
-  test('waits 2 s in all, not 2 s for each, to know how much was missed', async () => {
+  test('waits 2 s in all, not per change, to learn how many changes were missed', async () => {
     const { clock, waitOf } = gathering({ awayFrom: 20 });
     assert.equal(waitOf(missed), 2_000);
     await clock.advance(1_500);
@@ -48,7 +48,7 @@ describe('until()', () => {
 });
 
 describe('areFew()', () => {
-  test('holds only of fewer than `awayFrom` that were all missed: what the rate held up is told together', () => {
+  test('is true only of fewer than `awayFrom` changes that were all missed', () => {
     const { it } = gathering({ awayFrom: 3 });
     assert.equal(it.areFew([missed, missed]), true);
     assert.equal(it.areFew([missed, missed, missed]), false);

@@ -36,19 +36,19 @@ const withBranches = (own: HandlerDefinition[], ...branches: HandlerDefinition[]
 });
 
 describe('interestOf()', () => {
-  test('is what the gate reads, whatever comes behind it', () => {
+  test('is what the gate reads, whatever comes after it', () => {
     assert.deepEqual(interestOf(chain(GATE, SINK)), { except: ['metadata.generation', 'status'] });
   });
 
-  test('leaves a transform before the gate out: it only decides what reaches the gate', () => {
+  test('ignores a transform before the gate, which only decides what reaches it', () => {
     assert.deepEqual(interestOf(chain(MATCH, GATE, SINK)), { except: ['metadata.generation', 'status'] });
   });
 
-  test('is everything when a sink without reads stands before the gate', () => {
+  test('is everything when a sink without reads comes before the gate', () => {
     assert.deepEqual(interestOf(chain(SINK, GATE)), EVERYTHING);
   });
 
-  test('joins what a stateful handler before the gate reads', () => {
+  test('includes what a stateful handler before the gate reads', () => {
     const counting = defineStateful({ ...described, ...stateful, ...reading('status') });
     assert.deepEqual(interestOf(chain(counting, GATE)), { except: ['status'] });
   });
@@ -58,14 +58,14 @@ describe('interestOf()', () => {
     assert.deepEqual(interestOf(chain()), EVERYTHING);
   });
 
-  test('without a gate before them is what the branches read together', () => {
+  test('without a gate in the chain is the union of what the branches read', () => {
     const other = defineTransform({ ...described, ...transform, ...reading('status'), gate: true });
     assert.deepEqual(interestOf(withBranches([MATCH], [GATE, SINK], [other, SINK])), { except: ['status'] });
     assert.deepEqual(interestOf(withBranches([], [GATE, SINK], [SINK])), EVERYTHING);
     assert.deepEqual(interestOf(withBranches([SINK], [GATE, SINK])), EVERYTHING);
   });
 
-  test('is what the gate before the branches reads, whatever they do', () => {
+  test('is what the gate before the branches reads, whatever they read', () => {
     assert.deepEqual(interestOf(withBranches([GATE], [SINK])), { except: ['metadata.generation', 'status'] });
   });
 });

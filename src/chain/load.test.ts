@@ -34,13 +34,13 @@ describe('loadHandler()', () => {
     for (const name of names) assert.equal((await loadHandler(name, folder)).name, name);
   });
 
-  test('refuses an unknown name with the nearest one and all there are', async () => {
+  test('refuses an unknown name, suggesting the nearest one or a path', async () => {
     const message = await problemOf('ignoreEvent');
     assert.match(message, /^unknown handler "ignoreEvent"; did you mean "ignoreEvents"\?/);
     assert.match(message, /or your own by path/);
   });
 
-  test('takes a plain function, TypeScript or JavaScript, that imports the running copy', async () => {
+  test('loads a plain function in TypeScript or JavaScript that imports watchchain', async () => {
     const typed = `import { halt, type Change } from 'watchchain';\nexport default (change: Change) => halt(change.key);\n`;
     const plain = `import { halt } from 'watchchain';\nexport default (change) => halt(change.key);\n`;
     for (const name of [await write('page-me.ts', typed), await write('page-me.js', plain)]) {
@@ -51,7 +51,7 @@ describe('loadHandler()', () => {
     }
   });
 
-  test('takes what the running copy defined: its errors and helpers are the same objects', async () => {
+  test('resolves watchchain to the running copy, so that both share the same objects', async () => {
     const name = await write('same.ts', `import { halt } from 'watchchain';\nexport default () => halt;\n`);
     await loadHandler(name, folder);
     const entry = (await import('../index.ts')).halt;
@@ -59,7 +59,7 @@ describe('loadHandler()', () => {
     assert.equal(exported(), entry);
   });
 
-  test('takes a CommonJS file that is written as one', async () => {
+  test('loads a CommonJS file', async () => {
     const name = await write(
       'old.cjs',
       `const { halt } = require('watchchain');\nmodule.exports = () => halt('no');\n`,
@@ -67,12 +67,12 @@ describe('loadHandler()', () => {
     assert.equal((await loadHandler(name, folder)).name, 'old');
   });
 
-  test('names the path of a file that is missing', async () => {
+  test('names the path of a missing file, and of a folder', async () => {
     assert.match(await problemOf('./absent.ts'), /there is no file .*absent\.ts$/);
     assert.equal(await problemOf('./'), `handler "./": ${folder} is a folder: name the file in it`);
   });
 
-  test('says what it wants when the default export is missing or no handler', async () => {
+  test('says what it wants when the default export is missing or not a handler', async () => {
     assert.match(await problemOf(await write('none.ts', 'export const a = 1;\n')), /has no default export; expected: /);
     assert.match(
       await problemOf(await write('number.ts', 'export default 1;\n')),
@@ -80,12 +80,12 @@ describe('loadHandler()', () => {
     );
   });
 
-  test('tells of an enum that types are stripped, and what to write instead', async () => {
+  test('explains that an enum is not supported, and what to write instead', async () => {
     const name = await write('enum.ts', 'enum A { B }\nexport default () => A.B;\n');
     assert.match(await problemOf(name), /enum is not supported.*const object/);
   });
 
-  test('tells of a type that is imported as a value how to import it', async () => {
+  test('explains how to import a type that is imported as a value', async () => {
     const name = await write('type.ts', `import { Change } from 'watchchain';\nexport default (c: Change) => c;\n`);
     assert.match(
       await problemOf(name),
@@ -93,7 +93,7 @@ describe('loadHandler()', () => {
     );
   });
 
-  test('tells which package.json makes the file CommonJS, and the two ways out', async () => {
+  test('names the package.json that makes a file CommonJS, and the two remedies', async () => {
     await write('old/package.json', '{ "type": "commonjs" }');
     for (const file of ['old/a.ts', 'old/b.js']) {
       const name = await write(file, `import { halt } from 'watchchain';\nexport default () => halt('no');\n`);
@@ -103,12 +103,12 @@ describe('loadHandler()', () => {
     assert.match(await problemOf(cjs), /\.cjs or \.cts file is CommonJS.*rename/);
   });
 
-  test('tells of require() in an ES module to use import', async () => {
+  test('recommends import when an ES module calls require()', async () => {
     const name = await write('require.ts', `const fs = require('node:fs');\nexport default () => fs;\n`);
     assert.match(await problemOf(name), /require is not defined.*use import/);
   });
 
-  test('names the file and the line of what is wrong in it, or in one that it imports', async () => {
+  test('names file and line of an error in the handler, or in a file that it imports', async () => {
     await write('helper.ts', 'export const a = 1;\nexport const b = (;\n');
     const typed = await write('imports.ts', `import { b } from './helper.ts';\nexport default () => void b;\n`);
     assert.match(await problemOf(typed), /Expression expected \(.*\/helper\.ts:2\)$/);
@@ -123,7 +123,7 @@ describe('loadHandler()', () => {
     assert.match(await problemOf(plain), /Unexpected token ';'; to find the line, run: node --check .*plain\.js$/);
   });
 
-  test('refuses an option of its own that the configuration would never hand on', async () => {
+  test('refuses a handler with options that the configuration would never pass on', async () => {
     const parts = `name: 'own', summary: 's', description: 'd', examples: [], create() {}`;
     const options = `z.strictObject({ Name: z.string(), url: z.string(), fallback: z.string() })`;
     const text = `import { defineSink, z } from 'watchchain';\nexport default defineSink({ ${parts}, options: ${options} });\n`;
@@ -132,7 +132,7 @@ describe('loadHandler()', () => {
     assert.doesNotMatch(said, /"url"/);
   });
 
-  test('names the parts of a definition that are missing or of another kind', async () => {
+  test('names missing or malformed parts of a definition', async () => {
     const parts = `name: 'own', summary: 's', description: 'd', examples: [], create() {}`;
     const schemaless = `import { defineSink } from 'watchchain';\nexport default defineSink({ ${parts}, options: { url: 'text' } });\n`;
     assert.match(
@@ -146,7 +146,7 @@ describe('loadHandler()', () => {
     );
   });
 
-  test('gives up a file that waits for ever at its top level', async (t) => {
+  test('gives up after 30 s on a file that never finishes its top-level await', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const reached = Promise.withResolvers<void>();
     process.once('own handler waits', reached.resolve);
@@ -160,7 +160,7 @@ describe('loadHandler()', () => {
     assert.match(await problem, /"\.\/waits\.js": it did not load within 30 s: .* wait in start\(\)$/);
   });
 
-  test('reads a file again that could not be used before: a service that runs is told of the mended one', async () => {
+  test('reloads a file that failed before, once it is fixed', async () => {
     const broken = [`throw new Error('boom');`, `import { nope } from 'watchchain';`, `export default 1;`, '(;'];
     for (const [index, text] of broken.entries()) {
       const name = await write(`mended-${index}.ts`, `${text}\n`);
@@ -170,7 +170,7 @@ describe('loadHandler()', () => {
     }
   });
 
-  test('names what the file imports in vain, and keeps what it threw as the cause', async () => {
+  test('names a package that cannot be imported, and keeps what the file threw as the cause', async () => {
     const name = await write('needs.ts', `import x from 'no-such-package';\nexport default x;\n`);
     assert.match(await problemOf(name), /no-such-package.*install the imported package/);
     const throwing = await write('throws.ts', `throw new Error('boom');\n`);

@@ -5,7 +5,7 @@ import { testContext } from '../testing/handler.ts';
 import { logInto } from '../testing/log-into.ts';
 import { Persistence } from './persistence.ts';
 
-test('a refusing store is asked again after 1 s, then after twice as long each time, at most 30 s', async () => {
+test('Persistence retries after 1 s, then after twice as long each time, at most 30 s', async () => {
   const clock = new FakeClock();
   const persistence = new Persistence(clock, testContext().log);
   const askedMs: number[] = [];
@@ -21,7 +21,7 @@ test('a refusing store is asked again after 1 s, then after twice as long each t
   );
 });
 
-test('a store that refuses many changes for long is told of once, and so is its end', async () => {
+test('Persistence logs a store that refuses many changes once, and its recovery once', async () => {
   const [clock, said] = [new FakeClock(), [] as string[]];
   const log = logInto(({ level, message }) => void (level === 'debug' || said.push(`${level}: ${message}`)));
   const persistence = new Persistence(clock, log);

@@ -4,7 +4,7 @@ import { WaitError } from '../errors.ts';
 import { countOf, sink, startTestChain, transform } from '../testing/test-chain.ts';
 
 describe('a handler that holds a change', () => {
-  test('costs no attempt and no slot, says why, and lets it go when its time has come', async (t) => {
+  test('uses up no attempt and no slot, gives its reason, and passes the change when its time has come', async (t) => {
     const told: string[] = [];
     const opensAt = Date.UTC(2026, 0, 1) + 3_600_000;
     const chain = await startTestChain(t, {

@@ -34,8 +34,8 @@ async function sumsOf({ store }: TestChain): Promise<object> {
   return { completed, halted, pending };
 }
 
-describe('what the store refuses until a reload is begun again after it', () => {
-  test('the end of a change', async (t) => {
+describe('a write that the store refuses until a reload is redone afterwards', () => {
+  test('for the end of a change', async (t) => {
     const told: string[] = [];
     const handlers = [sink('sink', async ({ action }) => void told.push(action))];
     const { chain, goOn } = await startRefused(t, ['complete'], { handlers });
@@ -48,7 +48,7 @@ describe('what the store refuses until a reload is begun again after it', () => 
     assert.deepEqual(await sumsOf(chain), { completed: 2, halted: 0, pending: 0 });
   });
 
-  test('the ends of a group', async (t) => {
+  test('for the ends of a group', async (t) => {
     const group = grouping<number>('counting', {
       group: () => 'g',
       handle: (_, { state = 0 }) => ({ verdict: halt(String(state)), state: state + 1 }),
@@ -66,7 +66,7 @@ describe('what the store refuses until a reload is begun again after it', () => 
     assert.equal(last?.reason, '39', 'each is counted once, in order');
   });
 
-  test('the members of a batch', async (t) => {
+  test('for the members of a batch', async (t) => {
     const told: number[] = [];
     const many = sink('many', async () => {}, { deliverMany: async ({ length }) => void told.push(length) });
     const { chain, goOn } = await startRefused(t, ['fixBatch'], { handlers: [many], awayFrom: 2 });

@@ -22,21 +22,21 @@ async function afterFailure(thrown: Error, delivery: Partial<Delivery> = {}) {
 }
 
 describe('runOnce()', () => {
-  test('defers for as long as the receiver asks, and a second at least', async () => {
+  test('defers for as long as the receiver asks, and at least 1 s', async () => {
     const asked = await afterFailure(new RetryAfterError('busy', { retryAfterMs: 7_000 }));
     assert.deepEqual([asked.why, asked.waitMs, asked.attempts], ['deferred', 7_000, 0]);
     const atOnce = await afterFailure(new RetryAfterError('busy', { retryAfterMs: 0 }));
     assert.equal(atOnce.waitMs, 1_000);
   });
 
-  test('waits until the time that it is told; one that has long passed, or that no date can say, is a second', async () => {
+  test('waits until the given time; a time long past or out of range becomes 1 s', async () => {
     const wait = async (until: number) => (await afterFailure(new WaitError(until))).waitMs;
     const now = clock.steady();
     assert.deepEqual([await wait(now + 7_000), await wait(now - 1)], [7_000, -1]);
     assert.deepEqual([await wait(30_000), await wait(NaN), await wait(1.8e18)], [1_000, 1_000, 1_000]);
   });
 
-  test('defers by its own backoff when it is asked for longer than a date can say', async () => {
+  test('defers by its own backoff when the requested wait is out of range', async () => {
     const { why, waitMs } = await afterFailure(new RetryAfterError('busy', { retryAfterMs: 1.8e18 }));
     assert.deepEqual([why, waitMs], ['deferred', 1_000]);
   });
@@ -49,7 +49,7 @@ describe('runOnce()', () => {
     assert.deepEqual([why, waitMs, attempts], ['failed', 600_000, 1]);
   });
 
-  test('a failure that is no deferral ends the deferring: the next one has its 15 minutes again', async () => {
+  test('a failure that is not a deferral resets the 15 minutes for the next deferral', async () => {
     const since = clock.steady() - 60_000;
     const refused = await afterFailure(new RetryAfterError('busy'), { deferredSince: since });
     assert.equal(refused.deferredSince, since);

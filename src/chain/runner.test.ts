@@ -77,7 +77,7 @@ describe('chain runner: order and verdicts', () => {
     assert.equal(entry?.['error'], 'POST https://hooks.slack.com failed');
   });
 
-  test('a handler that answers nothing fails with the likely cause; a plain function may', async (t) => {
+  test('a transform that returns nothing fails with the likely cause; a plain function may return nothing', async (t) => {
     const forgetful = transform('forgetful', () => undefined as unknown as Change);
     const chain = await startTestChain(t, { handlers: [forgetful] });
     await chain.accept('shop/web');
@@ -92,7 +92,7 @@ describe('chain runner: order and verdicts', () => {
     assert.equal(delivered.length, 1);
   });
 
-  test('a plain function has its own log, signal and key, beside its options', async (t) => {
+  test('a plain function gets its own log, signal and key, and its options', async (t) => {
     const plain = handlerOfFunction('plain', (_change, { log, signal, idempotencyKey, options }) => {
       log.info('Called', { isAborted: signal.aborted, idempotencyKey, options });
     });
@@ -105,7 +105,7 @@ describe('chain runner: order and verdicts', () => {
     assert.match(String(called['idempotencyKey']), /\|default\/plain$/);
   });
 
-  test('a handler that mutates a change gets an error: changes are frozen in tests', async (t) => {
+  test('a handler that mutates a change fails, because changes are frozen in tests', async (t) => {
     const mutating = transform('mutating', (change) => Object.assign(change.after ?? {}, { spec: 1 }) as never);
     const chain = await startTestChain(t, { handlers: [mutating] });
     await chain.accept('shop/web');
@@ -114,7 +114,7 @@ describe('chain runner: order and verdicts', () => {
   });
 });
 
-test('chain runner: a handler that cannot be created is named when the chain does not start', async (t) => {
+test('chain runner: the start fails naming a handler that cannot be created', async (t) => {
   const broken: HandlerDefinition = {
     ...sink('broken', () => Promise.resolve()),
     type: 'sink',
@@ -176,7 +176,7 @@ describe('chain runner: retry', () => {
     assert.equal(dead?.attempts, 4);
   });
 
-  test('however many retries are configured, no wait grows beyond an hour', async (t) => {
+  test('no retry waits longer than an hour, however many are configured', async (t) => {
     const at: number[] = [];
     const chain = await startTestChain(t, {
       retry: { retries: 12 },
@@ -221,7 +221,7 @@ describe('chain runner: retry', () => {
     assert.equal(runs, 2);
   });
 
-  test('a TypeError is tried again like any other error', async (t) => {
+  test('a TypeError is retried like any other error', async (t) => {
     const delivered: Change[] = [];
     const chain = await startTestChain(t, {
       handlers: [recording('sink', delivered, (n) => (n === 1 ? new TypeError('x is not a function') : undefined))],
@@ -232,7 +232,7 @@ describe('chain runner: retry', () => {
     assert.equal(delivered.length, 1);
   });
 
-  test('what is thrown and is no error is tried again too', async (t) => {
+  test('a thrown value that is not an Error is retried too', async (t) => {
     const delivered: Change[] = [];
     const chain = await startTestChain(t, {
       handlers: [recording('sink', delivered, (n) => (n === 1 ? 'text' : undefined))],
@@ -286,7 +286,7 @@ describe('chain runner: retry', () => {
     assert.equal(attempts, 4);
   });
 
-  test('a dead letter that another process replays is taken up within 5 s, and delivered once', async (t) => {
+  test('a dead letter replayed by another process is claimed within 5 s, and delivered once', async (t) => {
     const delivered: Change[] = [];
     const chain = await startTestChain(t, {
       handlers: [recording('sink', delivered, (n) => (n === 1 ? new TerminalError('no') : undefined))],
@@ -301,7 +301,7 @@ describe('chain runner: retry', () => {
     assert.equal(delivered.length, 1);
   });
 
-  test('an end that holds up nothing is written with the next accept, or soon', async (t) => {
+  test('a completion that nothing waits for is written with the next claim, or soon after', async (t) => {
     const asked: string[] = [];
     const delivered: Change[] = [];
     const chain = await startTestChain(t, {
@@ -330,7 +330,7 @@ describe('chain runner: retry', () => {
     await chain.runner.idle();
   });
 
-  test('ends wait for each other until they hold half of the slots', async (t) => {
+  test('completions wait for each other until they hold half of the slots', async (t) => {
     const all = Promise.withResolvers<void>();
     let delivering = 0;
     const gathering = sink('sink', async () => {
@@ -344,7 +344,7 @@ describe('chain runner: retry', () => {
     await chain.runner.idle();
   });
 
-  test('a store that refuses to note a delivery is asked again before the change is put off: the sink is not', async (t) => {
+  test('a refused checkpoint is retried before the change is parked, and the sink is not run again', async (t) => {
     const delivered: Change[] = [];
     let refusals = 1;
     let failures = 1;
@@ -371,7 +371,7 @@ describe('chain runner: retry', () => {
     assert.equal((await chain.store.balances())[0]?.completed, 1);
   });
 
-  test('a store that refuses the end of a change is asked again; the sink is not', async (t) => {
+  test('a refused completion is retried, and the sink is not run again', async (t) => {
     const delivered: Change[] = [];
     let refusals = 2;
     const chain = await startTestChain(t, {
@@ -425,7 +425,7 @@ describe('chain runner: deadlines and stopping', () => {
     assert.match(String(chain.logged.find(({ level }) => level === 'warn')?.['error']), /did not finish within 30 s/);
   });
 
-  test('runs no more handlers at once than it may', async (t) => {
+  test('never runs more handlers at once than `concurrency`', async (t) => {
     const waiting: (() => void)[] = [];
     let most = 0;
     const slow = sink('slow', async () => {
@@ -442,7 +442,7 @@ describe('chain runner: deadlines and stopping', () => {
     assert.equal(most, 2);
   });
 
-  test('of large manifests no more are taken before those that were taken have begun', async (t) => {
+  test('claims no more large manifests before the claimed ones have started', async (t) => {
     const waiting: (() => void)[] = [];
     let taken = 0;
     let begun = 0;
@@ -480,7 +480,7 @@ describe('chain runner: deadlines and stopping', () => {
     assert.equal((await chain.store.balances())[0]?.completed, 20);
   });
 
-  test('stop() waits for what runs, within its grace', async (t) => {
+  test('stop() waits for running handlers, within its grace period', async (t) => {
     let finish = (): void => undefined;
     const chain = await startTestChain(t, {
       handlers: [sink('slow', () => new Promise<void>((resolve) => void (finish = resolve)))],
@@ -493,7 +493,7 @@ describe('chain runner: deadlines and stopping', () => {
     assert.equal((await chain.store.balances())[0]?.completed, 1);
   });
 
-  test('what is unfinished after the grace is handed back as it was, and delivered after the next start', async (t) => {
+  test('a delivery unfinished after the grace period is released, and delivered after the next start', async (t) => {
     let runs = 0;
     const attempts: number[] = [];
     const chain = await startTestChain(t, {
@@ -512,7 +512,7 @@ describe('chain runner: deadlines and stopping', () => {
     assert.equal((await chain.store.balances())[0]?.completed, 1);
   });
 
-  test('what the store hands out while the chain stops is handed back, and delivered after the next start', async (t) => {
+  test('a delivery claimed while the chain stops is released, and delivered after the next start', async (t) => {
     const delivered: Change[] = [];
     const claimed = Promise.withResolvers<void>();
     const mayAnswer = Promise.withResolvers<void>();
@@ -540,7 +540,7 @@ describe('chain runner: deadlines and stopping', () => {
     assert.equal(delivered.length, 1);
   });
 
-  test('no handler is called once the process may not work: the change is handed back as it was', async (t) => {
+  test('no handler is called once mayWork() is false, and the change is released', async (t) => {
     const delivered: Change[] = [];
     let mayWork = true;
     const loses = transform('loses', (change) => {
@@ -558,7 +558,7 @@ describe('chain runner: deadlines and stopping', () => {
     assert.deepEqual([delivered.length, (await chain.store.balances())[0]?.completed], [1, 1]);
   });
 
-  test('a handler that asks for its signal after its deadline finds it aborted', async (t) => {
+  test('a handler that reads its signal only after its deadline finds it aborted', async (t) => {
     const late = Promise.withResolvers<void>();
     const found: boolean[] = [];
     const slow = sink('slow', async (_, context) => {
@@ -599,7 +599,7 @@ describe('chain runner: deadlines and stopping', () => {
 });
 
 describe('chain runner: state', () => {
-  test('a retry sees the old state: a change is counted once', async (t) => {
+  test('a retry sees the old state, so a change is counted once', async (t) => {
     const counted: number[] = [];
     const counting = stateful<number>('counting', (change, { state = 0 }) => {
       counted.push(state + 1);
@@ -615,7 +615,7 @@ describe('chain runner: state', () => {
     assert.deepEqual(counted, [1, 1, 2, 1]);
   });
 
-  test('a wake-up comes back as a timer to the handler that asked, passing over those before it', async (t) => {
+  test('a wake-up comes back as a timer to the handler that asked, skipping those before it', async (t) => {
     const seen: string[] = [];
     const first = transform('first', (change) => {
       seen.push(`first ${change.action}`);
@@ -633,7 +633,7 @@ describe('chain runner: state', () => {
     assert.deepEqual(seen, ['first added', 'last added shop/web', 'last timer shop/web']);
   });
 
-  test('a wake-up that tells something is held by what holds changes before it, and is asked for again', async (t) => {
+  test('a wake-up waits while an earlier handler holds changes back, and comes when that is over', async (t) => {
     const seen: string[] = [];
     let isQuiet = false;
     const quiet = defineTransform({
@@ -679,7 +679,7 @@ describe('chain runner: groups', () => {
       ...more,
     });
 
-  test('objects of one group have one state, counted once each, whatever runs side by side', async (t) => {
+  test('objects of one group share one state and count once each, even when they run concurrently', async (t) => {
     const told: string[] = [];
     const chain = await startTestChain(t, { handlers: [counting(told)] });
     await chain.accept('shop/a1', 'shop/a2', 'shop/b1', 'shop/a3', 'shop/a1');
@@ -687,7 +687,7 @@ describe('chain runner: groups', () => {
     assert.deepEqual(told.toSorted(), ['a1 1', 'a1 4', 'a2 2', 'a3 3', 'b1 1'].toSorted());
   });
 
-  test('a failure behind it is not counted, and nothing of its group overtakes it', async (t) => {
+  test('a failure after the stateful handler commits no state, and nothing of the group overtakes it', async (t) => {
     const told: string[] = [];
     const delivered: Change[] = [];
     const failOnce = recording('sink', delivered, (n) => (n === 1 ? boom() : undefined));
@@ -704,7 +704,7 @@ describe('chain runner: groups', () => {
     assert.deepEqual(told.toSorted(), ['a1 1', 'a1 1', 'a2 2', 'b1 1']);
   });
 
-  test('hundreds of one group go on without waiting for the next look at the store', async (t) => {
+  test('hundreds of changes of one group run without waiting for the next poll of the store', async (t) => {
     const told: string[] = [];
     const chain = await startTestChain(t, { handlers: [counting(told)] });
     await chain.runner.stop(0);
@@ -752,7 +752,7 @@ describe('chain runner: groups', () => {
 
   const names = (n: number): readonly string[] => Array.from({ length: n }, (_, i) => `a${i} ${i + 1}`);
 
-  test('what halts in a group ends together, and is counted in order; what is told ends by itself', async (t) => {
+  test('halts in a group are committed together, in order, while passed changes complete one by one', async (t) => {
     const told: string[] = [];
     const delivered: Change[] = [];
     const branched: Change[] = [];
@@ -773,7 +773,7 @@ describe('chain runner: groups', () => {
     assert.deepEqual([balance?.completed, balance?.halted, balance?.pending], [6, 54, 0]);
   });
 
-  test('a state that one of a group forgets is not there for the next', async (t) => {
+  test('a state removed by one change of a group is gone for the next', async (t) => {
     const told: string[] = [];
     const forgetting = grouping<string>('forgetting', {
       group: ({ name }) => name.slice(0, 1),
@@ -787,7 +787,7 @@ describe('chain runner: groups', () => {
     assert.deepEqual(told, ['a0 none', 'a1 kept', 'a2 none', 'a3 kept']);
   });
 
-  test('a failure in the middle keeps what was before it, and holds back what is behind it', async (t) => {
+  test('a failure in the middle of a group keeps the state before it, and holds back the changes after it', async (t) => {
     const told: string[] = [];
     const delivered: Change[] = [];
     const failOnce = recording('sink', delivered, (n) => (n === 1 ? boom() : undefined));
@@ -801,7 +801,7 @@ describe('chain runner: groups', () => {
     assert.deepEqual(told, [...names(6), ...names(10).slice(5)], 'counted from where it stood');
   });
 
-  test('a stop in the middle keeps what has halted, and counts nothing twice', async (t) => {
+  test('a stop in the middle of a group keeps what has halted, and counts nothing twice', async (t) => {
     const told: string[] = [];
     const reached = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
@@ -825,7 +825,7 @@ describe('chain runner: groups', () => {
     assert.deepEqual(told, names(10));
   });
 
-  test('a change may halt before it costs a turn of a group', async (t) => {
+  test('group() may halt a change before it takes a turn in a group', async (t) => {
     const told: string[] = [];
     const chain = await startTestChain(t, { handlers: [counting(told, { group: () => halt('nothing wrong') })] });
     await chain.accept('shop/a1');
@@ -835,7 +835,7 @@ describe('chain runner: groups', () => {
     assert.deepEqual([delivery?.state, delivery?.reason], ['halted', 'nothing wrong']);
   });
 
-  test("a wake-up is the group's, and is not asked for its group", async (t) => {
+  test('a wake-up belongs to the group, and group() is not called for it', async (t) => {
     const seen: string[] = [];
     const waking = grouping<string>('waking', {
       group: ({ action, name }) => (action === 'timer' ? halt('asked again') : name.slice(0, 1)),
@@ -852,7 +852,7 @@ describe('chain runner: groups', () => {
     assert.deepEqual(seen, [' a1 a2']);
   });
 
-  test('a group that cannot be told is a failure of the handler', async (t) => {
+  test('a handler that names no group for a change fails', async (t) => {
     const nameless = counting([], { group: () => undefined as unknown as string });
     const chain = await startTestChain(t, { handlers: [nameless], retry: { retries: 0 } });
     await chain.accept('shop/a1');
@@ -861,7 +861,7 @@ describe('chain runner: groups', () => {
     assert.match(letter?.error ?? '', /it returned no group/);
   });
 
-  test('no other handler of its chain keeps state', async (t) => {
+  test('a chain with a grouping handler refuses another stateful handler', async (t) => {
     const other = stateful<number>('other', (change) => ({ verdict: change, state: 1 }));
     await assert.rejects(
       startTestChain(t, { handlers: [counting([]), other] }),

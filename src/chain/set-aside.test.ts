@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Store } from '../store/store.ts';
 import { countOf, sink, startTestChain } from '../testing/test-chain.ts';
 
-test('a change that was being worked on in three crashes in a row is a dead letter before it is tried again', async (t) => {
+test('a change that was running in three crashes in a row becomes a dead letter before it is tried again', async (t) => {
   const told: string[] = [];
   /** Like the store of a process that died three times with `poison`. */
   const withCrashes = (store: Store): Store =>

@@ -33,8 +33,8 @@ function last(seen: Change[], failures = 0): HandlerDefinition {
   });
 }
 
-describe('a sink that answers', () => {
-  test('halts the change, which counts as delivered: nothing of it is done again', async (t) => {
+describe('a sink', () => {
+  test('that halts ends the change, and is not run again after a restart', async (t) => {
     const seen: Change[] = [];
     const policy = answering(() => halt('nobody is on call'));
     const chain = await startTestChain(t, { handlers: [policy.definition, last(seen)] });
@@ -48,7 +48,7 @@ describe('a sink that answers', () => {
     assert.deepEqual([entry?.['by'], entry?.['reason']], ['default/asked', 'nobody is on call']);
   });
 
-  test('that answers nothing, or the change itself, is not asked again when a later handler fails', async (t) => {
+  test('that returns nothing, or the change itself, is not run again when a later handler fails', async (t) => {
     for (const answer of [() => undefined, (change: Change) => change]) {
       const seen: Change[] = [];
       const policy = answering(answer);
@@ -60,7 +60,7 @@ describe('a sink that answers', () => {
     }
   });
 
-  test('that notes something is asked again when a later handler fails, which always sees the note', async (t) => {
+  test('that adds a note is run again when a later handler fails, which always sees the note', async (t) => {
     const seen: Change[] = [];
     const policy = answering((change) => withNote(change, 'said', 'yes'));
     const chain = await startTestChain(t, { handlers: [policy.definition, last(seen, 1)] });
@@ -74,7 +74,7 @@ describe('a sink that answers', () => {
     );
   });
 
-  test('that answers anything else, as JavaScript may, has delivered', async (t) => {
+  test('that returns anything else has delivered', async (t) => {
     const seen: Change[] = [];
     const policy = answering(() => ({ status: 200 }));
     const chain = await startTestChain(t, { handlers: [policy.definition, last(seen)] });

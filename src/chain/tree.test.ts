@@ -29,7 +29,7 @@ async function balanceOf(chain: Awaited<ReturnType<typeof startTestChain>>) {
 }
 
 describe('branches', () => {
-  test('each get what passed the handlers of the chain, notes included, nested ones too', async (t) => {
+  test('each receive what passed the handlers of the chain, with its notes, even when nested', async (t) => {
     const told: string[] = [];
     const chain = await startTestChain(t, {
       handlers: [noting('a')],
@@ -57,7 +57,7 @@ describe('branches', () => {
     ]);
   });
 
-  test('none of them is told of the wake-up of a handler that is configured no more', async (t) => {
+  test('do not receive the wake-up of a handler that was removed from the configuration', async (t) => {
     const told: string[] = [];
     const waking = stateful<null>('waking', (change, { now, wakeAt }) => {
       wakeAt(change.key, now + 60_000);
@@ -80,7 +80,7 @@ describe('branches', () => {
     assert.deepEqual([halted?.['action'], halted?.['by']], ['timer', 'default/waking']);
   });
 
-  test('none of them gets what was halted before it, and a halt in one is no concern of another', async (t) => {
+  test('do not receive what was halted before them, and halt independently of each other', async (t) => {
     const told: string[] = [];
     const onlyWeb = (name: string) => transform(name, (change) => (change.name === 'web' ? change : halt('not web')));
     const chain = await startTestChain(t, {
@@ -100,7 +100,7 @@ describe('branches', () => {
     ]);
   });
 
-  test('have attempts of their own: one that fails is tried again alone, in the order of its object', async (t) => {
+  test('have attempts of their own: one that fails is retried alone, in the order of its object', async (t) => {
     const told: string[] = [];
     let failing = true;
     const chain = await startTestChain(t, {
@@ -125,7 +125,7 @@ describe('branches', () => {
     assert.equal(await countOf(chain.metrics, 'verdicts_total', { handler: 'default/bad/slack' }), 3);
   });
 
-  test('go on after a restart with what was forked before it', async (t) => {
+  test('continue after a restart with what was forked before it', async (t) => {
     const told: string[] = [];
     const slack = recording('slack', told, ({ flags }) => flags.replayed !== true);
     const chain = await startTestChain(t, {
@@ -142,7 +142,7 @@ describe('branches', () => {
     assert.deepEqual(told, ['slack: added shop/web a']);
   });
 
-  test('a note that JSON cannot hold is a failed attempt, not a branch that does not see it', async (t) => {
+  test('are not run with a note that JSON cannot hold: the attempt fails', async (t) => {
     const told: string[] = [];
     const circular = transform('circular', (change) => {
       const note: unknown[] = [];
@@ -162,7 +162,7 @@ describe('branches', () => {
     assert.deepEqual(told, []);
   });
 
-  test('a chain may have nothing but branches; stateful handlers in two of them keep apart', async (t) => {
+  test('may be all that a chain has, and stateful handlers in two of them keep separate state', async (t) => {
     const told: string[] = [];
     const counting = stateful<number>('count', (change, { state = 0 }) => ({
       verdict: withNote(change, 'seenBy', [String(state + 1)]),

@@ -16,7 +16,7 @@ const keeping = (state: (change: Change, wakeAt: Wake) => unknown) =>
 
 /** By the handler's answer: the types allow only the first, JavaScript all of them. */
 const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
-  'a wake-up at a time that cannot be read': [
+  'a wake-up at an invalid time': [
     keeping(({ key }, wakeAt) => wakeAt(key, Date.parse('soon')) ?? 1),
     /wakeAt\(\) expects milliseconds since the epoch or null, got NaN/,
   ],
@@ -24,7 +24,7 @@ const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
     keeping(({ key }, wakeAt) => wakeAt(key, 1.8e18) ?? 1),
     /wakeAt\(\) expects milliseconds since the epoch or null, got 1800000000000000000/,
   ],
-  'a wake-up of no key': [
+  'a wake-up without a key': [
     keeping((_, wakeAt) => wakeAt(undefined as unknown as string, 1) ?? 1),
     /wakeAt\(\) expects the key of an object, got undefined/,
   ],
@@ -40,11 +40,11 @@ const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
     stateful('own', (change) => change as never),
     /it returned only its verdict, expected { verdict, state }/,
   ],
-  'no decision': [
+  'no return value': [
     stateful('own', () => undefined as never),
     /it returned undefined, expected { verdict, state }: probably a missing return or await/,
   ],
-  'no change': [transform('own', () => true as unknown as Change), /it returned true, expected the change or halt/],
+  'a boolean': [transform('own', () => true as unknown as Change), /it returned true, expected the change or halt/],
 };
 
 /** Runs until nothing is left to do; a change that the store refuses would be left forever. */
@@ -53,7 +53,7 @@ async function toTheEnd(chain: TestChain): Promise<void> {
   for (let n = 0; n < 10; n++) await chain.advance(10_000);
 }
 
-describe('what a handler answers', () => {
+describe('the return value of a handler', () => {
   for (const [what, [definition, problem]] of Object.entries(REFUSED)) {
     test(
       `${what} is a failed attempt of that change, in the service and in rehearse()`,
@@ -83,7 +83,7 @@ describe('what a handler answers', () => {
     ['another object', { send: () => undefined }, /its create\(\) returned nothing that has deliver\(\)/],
     ['a promise', Promise.resolve({}), /its create\(\) returned a promise.*: wait in start\(\)/],
   ] as const) {
-    test(`${what} in the place of an instance stops the start, and rehearse()`, async (t) => {
+    test(`${what} instead of an instance prevents the start, and fails rehearse()`, async (t) => {
       const definition = defineSink({ ...sink('own', async () => {}), create: () => made as never });
       await assert.rejects(startTestChain(t, { handlers: [definition] }), problem);
       const after = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web', namespace: 'shop' } };
@@ -91,7 +91,7 @@ describe('what a handler answers', () => {
     });
   }
 
-  test('a halt without a reason halts, whoever answers it', { timeout: 20_000 }, async (t) => {
+  test('a halt without a reason still halts, from any kind of handler', { timeout: 20_000 }, async (t) => {
     for (const reason of [undefined, new Error('none'), { code: 1 }] as unknown as string[]) {
       for (const definition of [
         transform('own', () => halt(reason)),
@@ -107,7 +107,7 @@ describe('what a handler answers', () => {
     }
   });
 
-  test('a verdict with more beside it is that verdict', { timeout: 20_000 }, async (t) => {
+  test('a verdict with extra properties is accepted', { timeout: 20_000 }, async (t) => {
     const more = { until: 1, at: 'noon', change: 'none' };
     for (const [end, definition] of [
       ['halted', transform('own', () => ({ ...halt('not now'), ...more }))],
@@ -119,7 +119,7 @@ describe('what a handler answers', () => {
     }
   });
 
-  test('a state is given back as the store would give it', async () => {
+  test('a state is handed back as the store would return it', async () => {
     const states: unknown[] = [];
     const definition = stateful<Json>('own', (change, { state }) => {
       states.push(state);
