@@ -28,7 +28,7 @@ function setUp() {
 }
 
 describe('Breaker', () => {
-  test('opens when half of the last 20 failed, though never 5 in a row', () => {
+  test('opens when half of the last 20 requests failed, even if never 5 in a row', () => {
     const { events, request } = setUp();
     for (let n = 0; n < 19; n++) request(n % 2 === 0);
     assert.deepEqual(events, []);
@@ -37,7 +37,7 @@ describe('Breaker', () => {
     assert.equal(request(true), false);
   });
 
-  test('stays closed while fewer than half fail, and opens when later ones do, however long it was well', () => {
+  test('stays closed while fewer than half fail, and opens when half of the later ones do', () => {
     const { events, request } = setUp();
     for (let n = 0; n < 60; n++) request(n % 4 !== 0);
     assert.deepEqual(events, []);
@@ -55,7 +55,7 @@ describe('Breaker', () => {
     assert.deepEqual(events, ['open 30', 'open 60', 'open 120', 'open 240', 'open 480', 'open 600', 'open 600']);
   });
 
-  test('who meets a probe comes back soon, however long the receiver was away', async () => {
+  test('a request during a probe is told to come back in 5 s', async () => {
     const { clock, breaker, request } = setUp();
     for (let n = 0; n < 5; n++) request(false);
     await clock.advance(30_000);
@@ -63,7 +63,7 @@ describe('Breaker', () => {
     assert.throws(() => breaker.check('slack'), { retryAfterMs: 5_000 });
   });
 
-  test('a success closes it, and the count begins anew', async () => {
+  test('a success closes it, and resets the count of failures', async () => {
     const { clock, events, request } = setUp();
     for (let n = 0; n < 5; n++) request(false);
     await clock.advance(30_000);
@@ -72,7 +72,7 @@ describe('Breaker', () => {
     assert.deepEqual(events, ['open 30', 'closed']);
   });
 
-  test('what failed before it closed counts no longer towards the half', async () => {
+  test('failures from before it closed no longer count towards the half', async () => {
     const { clock, events, request } = setUp();
     for (let n = 0; n < 20; n++) request(n % 2 === 0);
     await clock.advance(30_000);
@@ -81,7 +81,7 @@ describe('Breaker', () => {
     assert.deepEqual(events, ['open 30', 'closed']);
   });
 
-  test('requests from before it opened that fail later change nothing; a probe that we gave up makes room for the next', async () => {
+  test('a late failure of an earlier request changes nothing, and an undecided probe makes room for the next', async () => {
     const { clock, breaker, events, request } = setUp();
     for (let n = 0; n < 5; n++) request(false);
     breaker.failed(false);

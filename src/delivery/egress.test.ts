@@ -65,7 +65,7 @@ describe('egressProblem()', () => {
     });
   }
 
-  test('a zone is no way around, and what is no address is refused', () => {
+  test('ignores a zone, and refuses what is not an address', () => {
     assert.equal(egressProblem('fe80::1%eth0'), 'link-local, like the metadata service of a cloud');
     assert.equal(egressProblem('::1%lo'), 'loopback');
     for (const text of ['', 'localhost', '127.1', '1.2.3.4/8']) assert.equal(egressProblem(text), 'not an address');
@@ -89,7 +89,7 @@ function resolved(lookup: LookupFunction, hostname: string, all = true): Promise
 }
 
 describe('guardedLookup()', () => {
-  test('passes on what is allowed, in either form', async () => {
+  test('returns allowed addresses, as a list or as a single one', async () => {
     const lookup = guardedLookup([], answering('10.1.2.3', 'fd12::1'));
     assert.deepEqual(await resolved(lookup, 'hook.shop.svc'), [
       { address: '10.1.2.3', family: 4 },
@@ -98,7 +98,7 @@ describe('guardedLookup()', () => {
     assert.equal(await resolved(lookup, 'hook.shop.svc', false), '10.1.2.3');
   });
 
-  test('one refused address spoils the answer, wherever it stands, and the message has the remedy', async () => {
+  test('one forbidden address fails the whole answer, and the message names the remedy', async () => {
     for (const answer of [['93.184.216.34', '169.254.169.254'], ['169.254.169.254']]) {
       await assert.rejects(resolved(guardedLookup([], answering(...answer)), 'hooks.example'), {
         code: 'EGRESS',
@@ -108,7 +108,7 @@ describe('guardedLookup()', () => {
     }
   });
 
-  test('what the configuration permits, and no more', async () => {
+  test('allows addresses that the configuration permits, and no others', async () => {
     const allowed = ['169.254.169.254', '127.0.0.0/8'];
     for (const address of ['169.254.169.254', '127.9.9.9']) {
       assert.equal(await resolved(guardedLookup(allowed, answering(address)), 'a.example', false), address);
@@ -118,7 +118,7 @@ describe('guardedLookup()', () => {
     });
   });
 
-  test('localhost is this machine by definition; a name that only looks like it is not', async () => {
+  test('allows localhost to resolve to this machine, but not a name that only looks like it', async () => {
     for (const name of ['localhost', 'LOCALHOST', 'app.localhost', 'localhost.']) {
       assert.equal(await resolved(guardedLookup([], answering('127.0.0.1')), name, false), '127.0.0.1');
     }
@@ -127,7 +127,7 @@ describe('guardedLookup()', () => {
     }
   });
 
-  test('a name without an address, and a resolver that fails, are errors', async () => {
+  test('fails on a name without an address, and on a failing resolver', async () => {
     await assert.rejects(resolved(guardedLookup([], answering()), 'a.example'), /resolves to no address/);
     const failing: LookupFunction = (_n, _o, callback) =>
       callback(Object.assign(new Error('x'), { code: 'ENOTFOUND' }), '');

@@ -23,13 +23,13 @@ function limited(perSecond: number, burst = 1) {
 }
 
 describe('RateLimit', () => {
-  test('hands out times in the order of asking, and the same one to who asks again', () => {
+  test('hands out times in the order of asking, and the same time again to the same key', () => {
     const { wait } = limited(1);
     assert.deepEqual(['a', 'b', 'c', 'd'].map(wait), [0, 1_000, 2_000, 3_000]);
     assert.deepEqual(['d', 'c', 'b'].map(wait), [3_000, 2_000, 1_000]);
   });
 
-  test('a burst goes at once, and comes back at the rate', async () => {
+  test('lets a burst go at once, and refills at the rate', async () => {
     const { clock, wait } = limited(2, 3);
     assert.deepEqual(['a', 'b', 'c', 'd'].map(wait), [0, 0, 0, 500]);
     await clock.advance(500);
@@ -37,7 +37,7 @@ describe('RateLimit', () => {
     assert.equal(wait('e'), 500);
   });
 
-  test('a newcomer lines up behind those who wait, though the bucket is free', async () => {
+  test('puts a new key behind those that wait, even if the bucket is free', async () => {
     const { clock, wait } = limited(1);
     assert.deepEqual(['a', 'b', 'c'].map(wait), [0, 1_000, 2_000]);
     await clock.advance(1_000);
@@ -45,7 +45,7 @@ describe('RateLimit', () => {
     assert.equal(wait('b'), 0);
   });
 
-  test('who comes back late, all at once, is spread out again, in front of newcomers', async () => {
+  test('spreads late keys out again, ahead of new ones', async () => {
     const { clock, wait } = limited(1);
     ['a', 'b', 'c', 'd'].forEach(wait);
     await clock.advance(10_000);
@@ -54,7 +54,7 @@ describe('RateLimit', () => {
     assert.equal(wait('c'), 0);
   });
 
-  test('nothing goes while it is blocked, and then one by one', async () => {
+  test('lets nothing go while blocked, and then one by one', async () => {
     const { clock, limit, wait } = limited(1);
     assert.deepEqual(['a', 'b', 'c'].map(wait), [0, 1_000, 2_000]);
     limit.block(30_000);
@@ -66,21 +66,21 @@ describe('RateLimit', () => {
     assert.equal(wait('c'), 0);
   });
 
-  test('without a rate nothing waits but for a block', () => {
+  test('without a rate makes nothing wait except for a block', () => {
     const { limit, wait } = limited(0);
     assert.deepEqual(['a', 'b', 'c'].map(wait), [0, 0, 0]);
     limit.block(5_000);
     assert.equal(wait('d'), 5_000);
   });
 
-  test('more waiting than it remembers are told a time all the same', () => {
+  test('gives a time even to keys beyond those that it can remember', () => {
     const { limit, clock } = limited(1);
     for (let n = 0; n < 10_001; n++) take(limit, clock, `key-${n}`);
     assert.equal(take(limit, clock, 'one more'), 10_001_000);
     assert.equal(take(limit, clock, 'and another'), 10_001_000);
   });
 
-  test('times that nobody came for are forgotten when there is no room for more', async () => {
+  test('forgets times that nobody used when there is no room for more', async () => {
     const { limit, clock } = limited(1);
     for (let n = 0; n < 10_001; n++) take(limit, clock, `key-${n}`);
     await clock.advance(9_999_500);
@@ -91,7 +91,7 @@ describe('RateLimit', () => {
   });
 });
 
-test('the slowest rate holds for all, and no longer when its wish is taken back', async () => {
+test('RateLimit.atMost() applies the slowest rate, until it is withdrawn', async () => {
   const clock = new FakeClock();
   const limit = new RateLimit(clock);
   const slow = limit.atMost(1, 1);

@@ -60,7 +60,7 @@ async function failureOfAnswer(t: TestContext, answer: ReceiverAnswer) {
 }
 
 describe('createReceivers().states()', () => {
-  test('tells of each far end who sends there, what became of it last, and until when it rests', async (t) => {
+  test('returns the sinks, the last success and failure, and the open breaker of each far end', async (t) => {
     const answers = [200, 404, 500, 500, 500, 500, 500];
     const server = await startReceiver(() => ({ status: answers.shift() ?? 200 }));
     t.after(() => server.close());
@@ -104,7 +104,7 @@ describe('createReceivers().states()', () => {
   });
 });
 
-test('a sink with several far ends fails while one of them does, and who sends there now is named', async (t) => {
+test('the breaker metric of a sink is 1 while one of its far ends fails, and moves to a renamed sink', async (t) => {
   const down = new Set(['/post', '/update']);
   const server = await startReceiver(({ path }) => ({ status: down.has(path) ? 500 : 200 }));
   t.after(() => server.close());
@@ -136,7 +136,7 @@ test('a sink with several far ends fails while one of them does, and who sends t
   assert.deepEqual([await shown(), said], [['b/slack 0'], ['b/slack: Receiver works again']]);
 });
 
-describe('receiver: what an answer means', () => {
+describe('receiver: how an answer is classified', () => {
   test('2xx resolves with status, headers and body', async (t) => {
     const server = await startReceiver(() => ({ status: 202, headers: { 'X-Id': '7' }, body: 'accepted' }));
     t.after(() => server.close());
@@ -149,7 +149,7 @@ describe('receiver: what an answer means', () => {
   });
 
   for (const status of [400, 401, 403, 404, 410, 422]) {
-    test(`${status} is terminal, and the answer's own words are told`, async (t) => {
+    test(`${status} is terminal, and the error quotes the answer`, async (t) => {
       const failure = await failureOfAnswer(t, { status, body: `no_service at /services/T0/${SECRET}` });
       assert.equal(failure.code, 'TERMINAL');
       assert.match(failure.message, new RegExp(`^slack \\(127\\.0\\.0\\.1:\\d+\\) answered ${status}: no_service at`));
@@ -187,19 +187,19 @@ describe('receiver: what an answer means', () => {
     assert.equal(failure.retryAfterMs, 5_000);
   });
 
-  test('a long excuse is cut, visibly, and not within a character', async (t) => {
+  test('a long error body is cut visibly, and not inside a character', async (t) => {
     const { message } = await failureOfAnswer(t, { status: 400, body: `${'x'.repeat(199)}😀 and more` });
     assert.match(message, /answered 400: x{199}…$/);
   });
 
-  test('a redirect is refused, naming the host it leads to and nothing more', async (t) => {
+  test('a redirect is terminal, and the error names only the host that it leads to', async (t) => {
     const location = `https://elsewhere.example/${SECRET}`;
     const failure = await failureOfAnswer(t, { status: 302, headers: { location } });
     assert.equal(failure.code, 'TERMINAL');
     assert.match(failure.message, /a redirect to elsewhere\.example; redirects are not followed/);
   });
 
-  test('a 3xx that leads nowhere is no redirect, and its words are shown', async (t) => {
+  test('a 3xx without a Location is not a redirect, and its body is shown', async (t) => {
     const unmodified = await failureOfAnswer(t, { status: 304, headers: {}, body: '' });
     assert.equal(unmodified.code, 'TERMINAL');
     assert.match(unmodified.message, /answered 304 without a Location$/);
@@ -213,7 +213,7 @@ describe('receiver: what an answer means', () => {
     assert.equal((await send(setUp(t).receiver(server.url))).body.length, 1_048_576);
   });
 
-  test('an answer without an end is taken by its status, and its socket is gone', async (t) => {
+  test('an endless answer is judged by its status, and its socket is closed', async (t) => {
     const chunk = Buffer.alloc(65_536, 'x');
     const server = createServer((_, response) => {
       const more = (): void => void response.write(chunk, (error) => (error ? undefined : more()));
@@ -231,7 +231,7 @@ describe('receiver: what an answer means', () => {
 describe('receiver: an answer whose body', () => {
   const headOf = (status: number) => `HTTP/1.1 ${status} X\r\nretry-after: 7\r\ncontent-length: 20\r\n\r\nhalf`;
 
-  test('breaks off is taken by its status, but where the body is needed', async (t) => {
+  test('breaks off is judged by its status, unless the body is needed', async (t) => {
     const server = await startReceiver(({ path }) => ({ raw: headOf(Number(path.slice(1))) }));
     t.after(() => server.close());
     const { receiver } = setUp(t);
@@ -244,7 +244,7 @@ describe('receiver: an answer whose body', () => {
     }
   });
 
-  test('does not end in time is taken by its status, too, and its socket is gone', async (t) => {
+  test('does not end in time is judged by its status, and its socket is closed', async (t) => {
     const server = createServer((_, response) => void response.write('{'));
     const gone = once(server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
     const { clock, receiver } = setUp(t);
@@ -260,8 +260,8 @@ describe('receiver: an answer whose body', () => {
   });
 });
 
-describe('receiver: what no answer means', () => {
-  test('a refused connection defers: surely not sent', async (t) => {
+describe('receiver: how a missing answer is classified', () => {
+  test('a refused connection defers, as nothing was sent', async (t) => {
     const server = await startReceiver();
     const { url } = server;
     await server.close();
@@ -281,7 +281,7 @@ describe('receiver: what no answer means', () => {
     assert.match((await failureOf(send(slack))).message, /has failed repeatedly, deliveries to it are paused/);
   });
 
-  test('of a host with several addresses it is said what became of each', async (t) => {
+  test('an unreachable host with several addresses reports the error of each', async (t) => {
     const server = await startReceiver();
     const { port } = new URL(server.url);
     await server.close();
@@ -313,7 +313,7 @@ describe('receiver: what no answer means', () => {
     assert.equal(server.requests.length, 0);
   });
 
-  test('a header that cannot be written is terminal, and says nothing against the receiver', async (t) => {
+  test('an invalid header is terminal, and does not count against the receiver', async (t) => {
     const server = await startReceiver();
     t.after(() => server.close());
     const receiver = setUp(t).receiver(server.url);
@@ -327,11 +327,11 @@ describe('receiver: what no answer means', () => {
     assert.equal(server.requests.length, 0);
   });
 
-  test('a reset after the request is a failed attempt: it may have been taken', async (t) => {
+  test('a reset after the request is a failed attempt, as it may have arrived', async (t) => {
     assert.equal((await failureOfAnswer(t, { reset: true })).code, undefined);
   });
 
-  test('a receiver that hangs is a failed attempt after the timeout, and its socket is gone', async (t) => {
+  test('a receiver that hangs is a failed attempt after the timeout, and its socket is closed', async (t) => {
     const server = await startReceiver(() => ({ hang: true }));
     t.after(() => server.close());
     const { clock, receiver } = setUp(t);
@@ -354,7 +354,7 @@ describe('receiver: what no answer means', () => {
     assert.match((await failing).message, /the handler was stopped/);
   });
 
-  test('requests that we give up say nothing against the receiver', async (t) => {
+  test('aborted requests do not count against the receiver', async (t) => {
     const server = await startReceiver((_, n) => (n <= 5 ? { hang: true } : {}));
     t.after(() => server.close());
     const receiver = setUp(t).receiver(server.url);
@@ -379,7 +379,7 @@ describe('receiver: connections', () => {
     assert.ok(server.openSockets <= 16, `${server.openSockets} sockets are open`);
   });
 
-  test('goes through the proxy that the environment names, but for hosts in NO_PROXY', async (t) => {
+  test('uses the proxy of the environment, except for hosts in NO_PROXY', async (t) => {
     const server = await startReceiver();
     t.after(() => server.close());
     let tunnels = 0;
@@ -404,7 +404,7 @@ describe('receiver: connections', () => {
 });
 
 describe('receiver: behind a proxy', () => {
-  test('what the proxy does is said to be its doing, without its password', async (t) => {
+  test('failures of the proxy are attributed to it, without its password', async (t) => {
     const proxy = createServer();
     proxy.on('connect', (_, client) => {
       client.on('error', () => client.destroy());
@@ -430,7 +430,7 @@ describe('receiver: behind a proxy', () => {
     [302, 'http://login.example/', 'answered 302, a redirect to login.example;'],
     [304, '', 'answered 304 without a Location'],
   ] as const) {
-    test(`an answer over http:// may be the proxy's own, which is named: ${status}`, async (t) => {
+    test(`an answer over http:// may come from the proxy, which the error names: ${status}`, async (t) => {
       const headers = location === '' ? {} : { location };
       const proxy = await startReceiver(() => ({ status, headers, body: 'no' }));
       t.after(() => proxy.close());
@@ -443,7 +443,7 @@ describe('receiver: behind a proxy', () => {
   }
 });
 
-test('receiver: a proxy that wants other credentials is waited for, whatever the scheme', async (t) => {
+test('receiver: a 407 of the proxy defers, for http and https', async (t) => {
   const proxy = createServer((_, response) => void response.writeHead(407).end());
   proxy.on('connect', (_, client) => {
     client.on('error', () => client.destroy());
@@ -459,7 +459,7 @@ test('receiver: a proxy that wants other credentials is waited for, whatever the
 });
 
 describe('receiver: rate and breaker', () => {
-  test('sinks that name the same far end share its rate; the slowest holds', async (t) => {
+  test('sinks of the same far end share its rate, and the slowest applies', async (t) => {
     const server = await startReceiver();
     t.after(() => server.close());
     const { clock, receiver } = setUp(t);
@@ -473,7 +473,7 @@ describe('receiver: rate and breaker', () => {
     await send(other, 'k2');
   });
 
-  test('credentials that are refused hold up nobody who has others at the same address', async (t) => {
+  test('refused credentials hold up no sink that has others at the same address', async (t) => {
     const server = await startReceiver(({ headers }) => ({ status: headers.authorization === 'good' ? 200 : 401 }));
     t.after(() => server.close());
     const { receiver } = setUp(t);
@@ -506,7 +506,7 @@ describe('receiver: rate and breaker', () => {
     assert.equal((await failureOf(send(other, 'second'))).code, 'WAIT', 'the rate is shared as ever');
   });
 
-  test("a 429's Retry-After holds back everyone else too", async (t) => {
+  test('the Retry-After of a 429 holds back other changes too', async (t) => {
     const server = await startReceiver((_, n) => (n === 1 ? { status: 429, headers: { 'retry-after': '20' } } : {}));
     t.after(() => server.close());
     const { clock, receiver } = setUp(t);
@@ -519,7 +519,7 @@ describe('receiver: rate and breaker', () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test('five failures in a row open the breaker; one probe after 30 s, the next after 60 s; a success closes it', async (t) => {
+  test('five failures in a row open the breaker; probes follow after 30 s and 60 s; a success closes it', async (t) => {
     let healthy = false;
     const server = await startReceiver(() => ({ status: healthy ? 200 : 500 }));
     t.after(() => server.close());
@@ -544,7 +544,7 @@ describe('receiver: rate and breaker', () => {
   });
 
   for (const gone of [410, 302]) {
-    test(`a refused payload says nothing against the receiver; an address that is gone does: ${gone}`, async (t) => {
+    test(`a refused payload does not count against the receiver, but a gone address does: ${gone}`, async (t) => {
       let status = 400;
       const server = await startReceiver(() => ({ status }));
       t.after(() => server.close());
@@ -557,7 +557,7 @@ describe('receiver: rate and breaker', () => {
   }
 });
 
-describe('receiver: where a name may lead', () => {
+describe('receiver: where a name may resolve to', () => {
   const answering =
     (...answers: readonly string[]): LookupFunction =>
     (_name, _options, callback) => {
@@ -565,7 +565,7 @@ describe('receiver: where a name may lead', () => {
       callback(null, [{ address, family: isIP(address) }]);
     };
 
-  test('a name that leads to this machine or to metadata is refused before anything is sent, and waits', async (t) => {
+  test('a name that resolves to this machine or to metadata defers before anything is sent', async (t) => {
     const server = await startReceiver();
     t.after(() => server.close());
     for (const address of ['127.0.0.1', '169.254.169.254', '::1', '0.0.0.0']) {
@@ -577,7 +577,7 @@ describe('receiver: where a name may lead', () => {
     assert.equal(server.requests.length, 0);
   });
 
-  test('an address that stands in the configuration is taken, however it is written, and so is localhost', async (t) => {
+  test('an address in the configuration is allowed in any spelling, and so is localhost', async (t) => {
     const server = await startReceiver();
     t.after(() => server.close());
     const { receiver } = setUp(t);
@@ -587,7 +587,7 @@ describe('receiver: where a name may lead', () => {
     assert.equal(server.requests.length, 5);
   });
 
-  test('a name that is rebound is looked at again for each connection', async (t) => {
+  test('a rebound name is checked again for each connection', async (t) => {
     const server = await startReceiver(() => ({ headers: { connection: 'close' } }));
     t.after(() => server.close());
     const { receiver } = setUp(t, {}, answering('127.0.0.1', '127.0.0.2'));
@@ -609,7 +609,7 @@ describe('receiver: where a name may lead', () => {
 });
 
 describe('receiver: what it adds to a request', () => {
-  test('a signature for each attempt, under an id that stays', async (t) => {
+  test('a new signature for each attempt, under the same id', async (t) => {
     const server = await startReceiver((_, n) => ({ status: n === 1 ? 500 : 200 }));
     t.after(() => server.close());
     const { clock, receiver } = setUp(t);
@@ -623,7 +623,7 @@ describe('receiver: what it adds to a request', () => {
     assert.notEqual(first?.['webhook-signature'], again?.['webhook-signature']);
   });
 
-  test('credentials in the URL are basic authentication, unless a header says otherwise; no error holds them', async (t) => {
+  test('credentials in the URL become basic authentication unless a header is set, and errors mask them', async (t) => {
     const server = await startReceiver((_, n) => ({
       status: n === 1 ? 200 : 401,
       body: 'who is m\u00fcller or pa:ss-word?',
@@ -640,14 +640,14 @@ describe('receiver: what it adds to a request', () => {
     assert.equal(server.requests[2]?.headers.authorization, 'Bearer x');
   });
 
-  test('no error holds the credentials of the URL as they were sent', async (t) => {
+  test('errors mask the credentials of the URL as they were sent', async (t) => {
     const server = await startReceiver(({ headers }) => ({ status: 401, body: `who is ${headers.authorization}?` }));
     t.after(() => server.close());
     const receiver = setUp(t).receiver(server.url.replace('//', '//app:hunter2@'));
     assert.match((await failureOf(send(receiver))).message, /answered 401: who is Basic \*\*\*\?$/);
   });
 
-  test('no error holds a secret that the receiver echoes', async (t) => {
+  test('errors mask a secret that the receiver echoes', async (t) => {
     const server = await startReceiver(({ headers }) => ({ status: 400, body: `who is ${headers.authorization}?` }));
     t.after(() => server.close());
     const receiver = setUp(t).receiver(server.url, { secrets: [SECRET] });
@@ -659,7 +659,7 @@ describe('receiver: what it adds to a request', () => {
 });
 
 describe('receiver: an error inside a 2xx answer', () => {
-  test('holds no secret that the answer echoes', async (t) => {
+  test('masks a secret that the answer echoes', async (t) => {
     const server = await startReceiver(({ path }) => ({ body: `nobody at ${path}` }));
     t.after(() => server.close());
     const accept = ({ body }: { readonly body: string }): void => {
@@ -693,7 +693,7 @@ describe('receiver: an error inside a 2xx answer', () => {
     });
   }
 
-  test('a limit that is told in the body holds back everyone else too', async (t) => {
+  test('a rate limit in the body holds back other sinks too', async (t) => {
     const server = await startReceiver();
     t.after(() => server.close());
     const { clock, receiver } = setUp(t);
@@ -723,7 +723,7 @@ describe('receiver.fetch() behind @slack/webhook', () => {
     assert.equal(server.requests[0]?.headers['content-type'], 'application/json');
   });
 
-  test('originalError() gives back our error, with its code, from inside the client library', async (t) => {
+  test('originalError() returns our error, with its code, from inside the client library', async (t) => {
     for (const [answer, code] of [
       [{ status: 404 }, 'TERMINAL'],
       [{ status: 429 }, 'DEFER'],
@@ -738,7 +738,7 @@ describe('receiver.fetch() behind @slack/webhook', () => {
     assert.equal(originalError('text'), 'text');
   });
 
-  test('refuses another address than its own', async (t) => {
+  test('refuses any address but its own', async (t) => {
     const { server } = await webhook(t, {});
     const fetch = setUp(t).receiver(server.url).fetch('key', new AbortController().signal);
     await assert.rejects(fetch('https://elsewhere.example/x'), /Refused to send to elsewhere\.example/);

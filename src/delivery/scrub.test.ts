@@ -10,10 +10,10 @@ for (const [url, said, shown] of [
   ['https://h.example/services/T0123456/secret', 'no /services/T0123456/secret here', 'no *** here'],
   ['https://h.example/wf?sig=ab%2Bcd%2FefSECRET', String.raw`{"is":"ab+cd\/efSECRET"}`, '{"is":"***"}'],
 ] as const) {
-  test(`${said}: ${shown}`, () => assert.equal(scrubberOf(new URL(url))(said), shown));
+  test(`scrubberOf() turns "${said}" into "${shown}"`, () => assert.equal(scrubberOf(new URL(url))(said), shown));
 }
 
-test('a header is known by its spelling in JSON and in a query too', () => {
+test('scrubberOf() recognizes a header as escaped in JSON or in a query', () => {
   const scrub = scrubberOf(new URL('https://h.example/'), ['Bearer to/ken"SECRET']);
   for (const said of [
     String.raw`Bearer to/ken\"SECRET`,

@@ -9,7 +9,7 @@ const BODY = '{"test": 2432232314}';
 const AT = 1_614_265_330_999;
 
 describe('signer()', () => {
-  test("gives the reference libraries' signature", () => {
+  test('matches the signature of the reference libraries', () => {
     assert.deepEqual(signer([SECRET])(ID, BODY, AT), {
       'webhook-id': ID,
       'webhook-timestamp': '1614265330',
@@ -21,14 +21,14 @@ describe('signer()', () => {
     );
   });
 
-  test('signs with both secrets while one replaces the other', () => {
+  test('signs with both secrets during a rotation', () => {
     const other = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
     const both = signer([SECRET, other])(ID, BODY, AT)['webhook-signature'];
     const each = [SECRET, other].map((secret) => signer([secret])(ID, BODY, AT)['webhook-signature']);
     assert.equal(both, each.join(' '));
   });
 
-  test('a secret is base64 of 24 to 64 bytes', () => {
+  test('accepts only base64 of 24 to 64 bytes as a secret', () => {
     for (const bytes of [24, 32, 64])
       assert.equal(secretKey(`whsec_${Buffer.alloc(bytes, 1).toString('base64')}`)?.length, bytes);
     for (const wrong of [
@@ -43,7 +43,7 @@ describe('signer()', () => {
     }
   });
 
-  test('a message id has none of the characters that separate what is signed', () => {
+  test('a message id contains none of the characters that separate the signed parts', () => {
     const id = messageId('cluster|uid|updated:7|größe.chain/hook');
     assert.match(id, /^msg_[\w-]{43}$/);
     assert.equal(id, messageId('cluster|uid|updated:7|größe.chain/hook'));

@@ -16,7 +16,7 @@ function nameServer() {
 }
 
 describe('singleFlight()', () => {
-  test('asks once for all who want the same name at the same time, and tells each', () => {
+  test('makes one lookup for concurrent callers of the same name, and answers each', () => {
     const { asked, told, ask } = nameServer();
     for (const name of ['a', 'a', 'b', 'a']) ask(name);
     ask('a', true);
@@ -28,7 +28,7 @@ describe('singleFlight()', () => {
     assert.deepEqual(told, ['"10.0.0.1"', '"10.0.0.1"', '"10.0.0.1"']);
   });
 
-  test('keeps nothing: neither an answer nor an error', () => {
+  test('caches neither answers nor errors', () => {
     const { asked, told, ask } = nameServer();
     ask('a');
     asked[0]?.answer(new Error('no such name'), '');

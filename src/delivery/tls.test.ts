@@ -53,7 +53,7 @@ function sender(t: TestContext, url: URL, tls: TlsOptions, env: NodeJS.ProcessEn
 }
 
 describe('receiver over TLS', () => {
-  test('trusts the CA it was given, checks the name it was given, and shows our certificate', async (t) => {
+  test('trusts the given CA, verifies the given name, and presents the client certificate', async (t) => {
     const { url } = await tlsServer(t);
     const ours = { certFile: files.path('me.crt'), keyFile: files.path('me.key') };
     const tls = { caFile: files.path('ca.crt'), serverName: 'hook.test' };
@@ -61,7 +61,7 @@ describe('receiver over TLS', () => {
     assert.equal(await sender(t, url, { ...tls, ...ours }).send(), 'me');
   });
 
-  test('a certificate that is not trusted, or for another name, defers, and says what to do: nothing was sent', async (t) => {
+  test('an untrusted certificate, or one for another name, defers and names the remedy', async (t) => {
     const { url } = await tlsServer(t);
     const whole = { cert: `${files.pem('hook.crt')}${files.pem('ca.crt')}` };
     const { url: showsCa } = await tlsServer(t, 'hook', whole);
@@ -84,7 +84,7 @@ describe('receiver over TLS', () => {
     }
   });
 
-  test('through a proxy, the name in the URL is the one that the certificate must have', async (t) => {
+  test('through a proxy, the certificate must match the name in the URL', async (t) => {
     const { url } = await tlsServer(t);
     const HTTPS_PROXY = `http://${await listening(t, tunnelTo(Number(url.port)))}`;
     const caFile = files.path('ca.crt');
@@ -92,7 +92,7 @@ describe('receiver over TLS', () => {
     await assert.rejects(sender(t, new URL('https://wrong.test/x'), { caFile }, { HTTPS_PROXY }).send(), /altnames/);
   });
 
-  test('what it answers through a proxy is its own word: the proxy cannot read it', async (t) => {
+  test('an answer through a proxy is attributed to the receiver, as the proxy cannot read it', async (t) => {
     const { server, url } = await tlsServer(t);
     server.removeAllListeners('request').on('request', (_, response) => void response.writeHead(403).end('no'));
     const HTTPS_PROXY = `http://${await listening(t, tunnelTo(Number(url.port)))}`;
@@ -100,14 +100,14 @@ describe('receiver over TLS', () => {
     await assert.rejects(sending, { message: 'hook (hook.test) answered 403: no' });
   });
 
-  test('takes any certificate when told so, and says it loudly', async (t) => {
+  test('insecureSkipVerify accepts any certificate, and logs a warning', async (t) => {
     const { url } = await tlsServer(t);
     const { send, logged } = sender(t, url, { insecureSkipVerify: true });
     assert.match(logged(), /"level":"warn".*TLS verification is off/);
     assert.equal(await send(), 'nobody');
   });
 
-  test('files that were replaced are used from the next request on', async (t) => {
+  test('replaced files are used from the next request on', async (t) => {
     const { server, url } = await tlsServer(t);
     for (const file of ['crt', 'key']) copyFileSync(files.path(`me.${file}`), files.path(`live.${file}`));
     copyFileSync(files.path('ca.crt'), files.path('live-ca.crt'));
@@ -124,7 +124,7 @@ describe('receiver over TLS', () => {
     assert.equal(await send(), 'me2');
   });
 
-  test('a caFile that is empty, while it is written anew, trusts nobody: neither its own CA nor the usual ones', async (t) => {
+  test('an empty caFile trusts nothing, neither its former CA nor the default ones', async (t) => {
     const usual = getCACertificates();
     t.after(() => setDefaultCACertificates(usual));
     setDefaultCACertificates([files.pem('other.crt')]);
@@ -137,7 +137,7 @@ describe('receiver over TLS', () => {
     await assert.rejects(send(), { code: 'DEFER', message: /emptied\.crt is empty$/ });
   });
 
-  test('a certFile or keyFile that is empty, while it is written anew, waits: no request goes without our certificate', async (t) => {
+  test('an empty certFile or keyFile defers: no request goes without the client certificate', async (t) => {
     const { url } = await tlsServer(t);
     const [certFile, keyFile] = [files.path('filled.crt'), files.path('filled.key')];
     const { send } = sender(t, url, { caFile: files.path('ca.crt'), certFile, keyFile, serverName: 'hook.test' });
@@ -158,7 +158,7 @@ describe('receiver over TLS', () => {
     assert.equal(await send(), 'me');
   });
 
-  test('a file that is gone defers, naming it', async (t) => {
+  test('a missing file defers, and is named', async (t) => {
     const { url } = await tlsServer(t);
     const failure: unknown = await sender(t, url, { caFile: files.path('gone.crt') })
       .send()
@@ -174,7 +174,7 @@ describe('problemsOfTls()', () => {
       .map(({ option, message }) => `${option} ${message}`)
       .join('; ');
 
-  test('finds what is wrong with the files before anything is sent', () => {
+  test('finds problems with the files before anything is sent', () => {
     const [crt, key] = [files.path('me.crt'), files.path('me.key')];
     assert.equal(found({ caFile: files.path('ca.crt'), certFile: crt, keyFile: key }), '');
     assert.equal(found({ certFile: crt }), 'keyFile is missing: certFile needs it');
