@@ -128,7 +128,7 @@ describe('acquireLeadership()', () => {
     broken = { effect: fault.effect, fault: server.fault({ ...fault, method: 'PUT', path: /leases/ }) };
   };
 
-  test('makes the Lease, as client-go does, and renews it every two seconds', async () => {
+  test('creates the Lease as client-go does, and renews it every two seconds', async () => {
     const one = await leading('one');
     assert.deepEqual(spec(), {
       holderIdentity: 'one',
@@ -144,7 +144,7 @@ describe('acquireLeadership()', () => {
     assert.equal(one.leadership.isHeld(), true);
   });
 
-  test('of several who want it at once one gets it, and the others say for whom they wait', async () => {
+  test('gives the Lease to one of several contenders, and the others log for whom they wait', async () => {
     const all = ['one', 'two', 'three'].map((identity) => contend(identity));
     await pass(30_000);
     const holders = all.filter(({ leads }) => leads);
@@ -158,7 +158,7 @@ describe('acquireLeadership()', () => {
     }
   });
 
-  test("given back, it is the next one's within two seconds, with a greater term", async () => {
+  test('passes a released Lease to the next contender within two seconds, with a greater term', async () => {
     const one = await leading('one');
     const two = contend('two');
     await pass(5_000);
@@ -175,7 +175,7 @@ describe('acquireLeadership()', () => {
     assert.equal(spec().holderIdentity, 'two');
   });
 
-  test('whose holder has vanished is taken over 15 s after the last renewal that was seen, whatever the times in it say', async () => {
+  test('takes over from a vanished holder 15 s after the last renewal seen, whatever the times in the Lease', async () => {
     const ahead = new FakeClock(Date.UTC(2020, 0, 1));
     const one = await leading('one', ahead);
     const two = contend('two');
@@ -189,7 +189,7 @@ describe('acquireLeadership()', () => {
   });
 
   for (const fault of BROKEN) {
-    test(`is lost 10 s after the last renewal, 5 s before another may take it: ${fault.effect}`, async () => {
+    test(`loses the Lease 10 s after the last renewal, 5 s before another may take it: ${fault.effect}`, async () => {
       const one = await leading('one');
       const two = contend('two');
       await pass(6_000);
@@ -212,7 +212,7 @@ describe('acquireLeadership()', () => {
     });
   }
 
-  test('outlives an API server that is away for some seconds, and says so', async () => {
+  test('keeps the Lease through some seconds without the API server, and logs the failure', async () => {
     const one = await leading('one');
     await pass(2_000);
     const away = server.fault({ effect: 'status', status: 503, path: /leases/ });
@@ -224,7 +224,7 @@ describe('acquireLeadership()', () => {
     assert.match(one.lines.join(''), /it answered 503/);
   });
 
-  test('outlives one request that hangs', async () => {
+  test('keeps the Lease when one request hangs', async () => {
     const one = await leading('one');
     await pass(2_000);
     broken = { effect: 'hang', fault: server.fault({ effect: 'hang', method: 'PUT', path: /leases/, times: 1 }) };
@@ -233,7 +233,7 @@ describe('acquireLeadership()', () => {
     assert.match(one.lines.join(''), /no answer within 5 s/);
   });
 
-  test('is lost with the last answer there was, where the end cuts a renewal short', async () => {
+  test('reports the last answer received as the reason of the loss if the final renewal is cut short', async () => {
     const one = await leading('one');
     await pass(2_000);
     const failing = server.fault({ effect: 'status', status: 500, method: 'PUT', path: /leases/ });
@@ -245,14 +245,14 @@ describe('acquireLeadership()', () => {
     assert.ok(broken.fault.hits > 0);
   });
 
-  test('is had at once where it was written and the answer was lost', async () => {
+  test('holds the Lease at once if it was written and the answer was lost', async () => {
     server.fault({ effect: 'truncate', method: 'POST', path: /leases/, times: 1 });
     const one = contend('one');
     await pass(2_500);
     assert.equal(one.leads, true);
   });
 
-  test('is not held any more by a process that stood still, before anything of it has run again', async () => {
+  test('no longer holds the Lease after a pause of the process, before anything else has run', async () => {
     let stoodMs = 0;
     const one = await leading(
       'one',
@@ -265,7 +265,7 @@ describe('acquireLeadership()', () => {
     assert.equal(requests('PUT'), 0);
   });
 
-  test('is lost because nobody renewed it, where the process stood still with a renewal under way', async () => {
+  test('loses the Lease as not renewed in time if the process was paused during a renewal', async () => {
     let stoodMs = 0;
     const one = await leading(
       'one',
@@ -280,7 +280,7 @@ describe('acquireLeadership()', () => {
     assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops processing changes/);
   });
 
-  test('is not lost for a failure that was over before the process stood still', async () => {
+  test('does not blame an earlier failure for a loss caused by a pause of the process', async () => {
     let stoodMs = 0;
     const one = await leading(
       'one',
@@ -295,7 +295,7 @@ describe('acquireLeadership()', () => {
     assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops processing changes/);
   });
 
-  test('stays with its holder when somebody labels it, or removes it', async () => {
+  test('keeps the Lease when somebody labels or deletes it', async () => {
     const one = await leading('one');
     await pass(2_000);
     const lease = server.get('Lease', AT.name);
@@ -310,7 +310,7 @@ describe('acquireLeadership()', () => {
     assert.equal(spec().holderIdentity, 'one');
   });
 
-  test('that another has taken is lost with the next renewal, and given back to nobody', async () => {
+  test('loses a Lease that another has taken at the next renewal, and does not release it', async () => {
     const one = await leading('one');
     const lease = server.get('Lease', AT.name);
     assert.ok(lease);
@@ -323,7 +323,7 @@ describe('acquireLeadership()', () => {
     assert.equal(spec().holderIdentity, 'somebody');
   });
 
-  test('is waited for where it is forbidden, with a word on the roles, and had once they are there', async () => {
+  test('waits for a forbidden Lease with a hint about roles, and takes it once allowed', async () => {
     server.allow(({ resource }) => resource !== 'leases');
     const one = contend('one');
     await pass(4_000);
@@ -337,7 +337,7 @@ describe('acquireLeadership()', () => {
     assert.equal(one.leads, true);
   });
 
-  test('says what keeps it from being had once, again when that changes or after a minute, and once that it is over', async () => {
+  test('logs why the Lease cannot be had once, again when that changes or after a minute, and the end once', async () => {
     const one = await leading('one');
     const two = contend('two');
     await pass(2_000);
@@ -359,7 +359,7 @@ describe('acquireLeadership()', () => {
     assert.equal(one.leadership.isHeld(), true);
   });
 
-  test('asks for nothing but get, create and update of the one Lease', async () => {
+  test('uses only get, create and update of the one Lease', async () => {
     const one = await leading('one');
     await pass(4_000);
     await one.leadership.release();
