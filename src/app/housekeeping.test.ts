@@ -27,7 +27,7 @@ const owing = (chain: string, pending = 1): Balance => {
   return { chain, accepted: pending, ...ends, pending };
 };
 
-test('tellOfOrphans() names chains that are not configured and are owed something, branches looked into', async () => {
+test('tellOfOrphans() names unconfigured chains and branches that have pending changes', async () => {
   const branch = { name: 'pods/slack', branches: [] } as unknown as ChainConfig;
   const chains = [{ name: 'pods', branches: [branch] } as unknown as ChainConfig];
   const balances = [owing('pods'), owing('pods/slack'), owing('pods/gone'), owing('gone'), owing('quiet', 0)];
@@ -41,7 +41,7 @@ test('tellOfOrphans() names chains that are not configured and are owed somethin
   ]);
 });
 
-test('keepHouse() shows what waits, since when, and the room that is left; nothing of a chain that is owed nothing', async (t) => {
+test('keepHouse() sets the metrics of pending changes and free space, and no oldest time if none is pending', async (t) => {
   const clock = new FakeClock();
   const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
   t.after(() => store.close());
@@ -77,7 +77,7 @@ test('keepHouse() shows what waits, since when, and the room that is left; nothi
   await house;
 });
 
-test('keepHouse() tells of a full disk once, however long it is full, and when there is room again', async (t) => {
+test('keepHouse() logs a full disk once, and its recovery once', async (t) => {
   const clock = new FakeClock();
   const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
   t.after(() => store.close());
@@ -103,7 +103,7 @@ test('keepHouse() tells of a full disk once, however long it is full, and when t
   ]);
 });
 
-test('keepHouse() waits while somebody else holds the lock of the store, and says so once', async (t) => {
+test('keepHouse() keeps trying while the store is locked, and logs it once', async (t) => {
   const clock = new FakeClock();
   const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
   t.after(() => store.close());
@@ -125,7 +125,7 @@ test('keepHouse() waits while somebody else holds the lock of the store, and say
   assert.deepEqual(said, ['error: Cannot clean up the store, trying again']);
 });
 
-test('createMetrics() says nothing of the room for the state before it is known: 0 is the alarm of a full disk', async () => {
+test('createMetrics() omits state_free_bytes until it is known, because 0 would raise an alarm', async () => {
   const { registry } = createMetrics();
   assert.doesNotMatch(await registry.metrics(), /^watchchain_state_free_bytes/m);
 });
