@@ -42,7 +42,7 @@ describe('eventsOf()', () => {
     count: 3,
   });
 
-  test('are the last ones of exactly this object, the newest last, without secrets', async (t) => {
+  test('returns the last Events of exactly this object, newest last, without secrets', async (t) => {
     const { server, evidence } = await rig(t);
     server.create(event('BackOff', 'uid-1', '2026-01-01T00:00:03Z'));
     server.create(event('Scheduled', 'uid-1', '2026-01-01T00:00:01Z'));
@@ -62,7 +62,7 @@ describe('eventsOf()', () => {
     });
   });
 
-  test('a long message is cut without showing a part of a secret', async (t) => {
+  test('cuts a long message without showing part of a secret', async (t) => {
     const { server, evidence } = await rig(t);
     const message = `${'x'.repeat(1_000)} https://app:hunter22-hunter22@registry.example/`;
     server.create({ ...event('long', 'uid-1', '2026-01-01T00:00:01Z'), message });
@@ -70,7 +70,7 @@ describe('eventsOf()', () => {
     assert.equal(line?.message, `${'x'.repeat(1_000)} https://***@registry.ex`);
   });
 
-  test('a long message is not cut within a character', async (t) => {
+  test('does not cut a long message inside a character', async (t) => {
     const { server, evidence } = await rig(t);
     const message = `${'x'.repeat(1_023)}😀 and more`;
     server.create({ ...event('long', 'uid-1', '2026-01-01T00:00:01Z'), message });
@@ -78,7 +78,7 @@ describe('eventsOf()', () => {
     assert.equal(line?.message, 'x'.repeat(1_023));
   });
 
-  test('a failing or nonsensical answer is no evidence and no error', async (t) => {
+  test('returns nothing for a failing or invalid answer', async (t) => {
     const { server, evidence } = await rig(t);
     const one = { namespace: 'shop', uid: 'uid-1' };
     server.fault({ effect: 'status', status: 500, path: EVENTS, times: 1 });
@@ -91,7 +91,7 @@ describe('eventsOf()', () => {
 });
 
 describe('logTail()', () => {
-  test('is what the last lines say, asked of the container before this one, cut and without secrets', async (t) => {
+  test('requests the last lines of the previous container, and returns them without secrets', async (t) => {
     const { server, evidence, asked } = await rig(t);
     const body = `listening\npanic: TOKEN=abc123 refused\n`;
     server.fault({ effect: 'contentType', contentType: 'text/plain', body, path: LOG });
@@ -100,13 +100,13 @@ describe('logTail()', () => {
     assert.deepEqual(query, { container: 'web', previous: 'true', tailLines: '20', limitBytes: '16384' });
   });
 
-  test('of a container that printed nothing there is none', async (t) => {
+  test('returns undefined for a container that printed nothing', async (t) => {
     const { server, evidence } = await rig(t);
     server.fault({ effect: 'contentType', contentType: 'text/plain', body: '\n', path: LOG });
     assert.equal(await evidence.logTail(container, signal), undefined);
   });
 
-  test('what is forbidden is not asked for again for ten minutes', async (t) => {
+  test('does not ask again for ten minutes after a 403', async (t) => {
     const { server, clock, evidence, asked } = await rig(t);
     server.fault({ effect: 'status', status: 403, path: LOG });
     assert.equal(await evidence.logTail(container, signal), undefined);
@@ -117,7 +117,7 @@ describe('logTail()', () => {
     assert.equal(asked(LOG).length, 2);
   });
 
-  test('a storm asks for the first forty, then ten a second', async (t) => {
+  test('limits a storm to 40 requests at once, then 10 per second', async (t) => {
     const { clock, evidence, asked } = await rig(t);
     await Promise.all(Array.from({ length: 100 }, () => evidence.logTail(container, signal)));
     assert.equal(asked(LOG).length, 40);
@@ -155,7 +155,7 @@ describe('redactText()', () => {
     test(JSON.stringify(given), () => assert.equal(redactText(given, isSecretName), wanted));
   }
 
-  test('takes the name of a header for that of the variable', () => {
+  test('matches the name of a header like that of a variable', () => {
     const isKey = (name: string) => /api_?key/i.test(name);
     assert.equal(redactText('X-Api-Key: hunter22', isKey), 'X-Api-Key: ***');
   });

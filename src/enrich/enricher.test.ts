@@ -83,7 +83,7 @@ function rollout(server: ApiServer): Change {
 }
 
 describe('involved', () => {
-  test('of an Event is the object that it names, asked of the cluster once', async (t) => {
+  test('of an Event is the object that it names, requested once', async (t) => {
     const { server, involved, gets, counted } = await rig(t);
     const { uid } = server.create(pod('web', { annotations: { team: 'shop' } })).metadata;
     const all = await Promise.all([involved(aboutPod('web', uid)), involved(aboutPod('web', uid))]);
@@ -103,7 +103,7 @@ describe('involved', () => {
     assert.ok((await counted('cache')) >= 1);
   });
 
-  test('is asked for again after a minute', async (t) => {
+  test('is requested again after a minute', async (t) => {
     const { server, involved, clock } = await rig(t);
     server.create(pod('web'));
     await involved(aboutPod('web'));
@@ -113,7 +113,7 @@ describe('involved', () => {
     assert.deepEqual((await involved(aboutPod('web')))?.labels, { app: 'other' });
   });
 
-  test('is remembered without what nobody asks for, however large the objects are', async (t) => {
+  test('is cached without the fields that nobody needs, however large the objects are', async (t) => {
     const { server, involved, gets } = await rig(t);
     const names = Array.from({ length: 20 }, (_, n) => `web-${n}`);
     const large = { args: ['x'.repeat(1024 * 1024)] };
@@ -122,7 +122,7 @@ describe('involved', () => {
     assert.equal(gets().length, names.length);
   });
 
-  test('that is watched comes from its baseline, without a question and without a rate', async (t) => {
+  test('comes from the baseline if the object is watched, without a request or a wait for the rate', async (t) => {
     const { server, store, involved, gets } = await rig(t, { perSecond: 0.001 });
     const all = {
       group: '',
@@ -153,14 +153,14 @@ describe('involved', () => {
     assert.deepEqual((await involved(aboutPod('a', uid)))?.labels, { app: 'successor' });
   });
 
-  test('of another uid is not ours: the one that the Event means is gone', async (t) => {
+  test('is deleted if the object found has another uid than the Event names', async (t) => {
     const { server, involved } = await rig(t);
     server.create(pod('web'));
     const found = await involved(aboutPod('web', 'uid-of-its-predecessor'));
     assert.deepEqual([found?.labels, found?.deleted, found?.uid], [{}, true, 'uid-of-its-predecessor']);
   });
 
-  test('of a name that would lead elsewhere in a URL is gone: the cluster is not asked', async (t) => {
+  test('is deleted, without a request, if its name would lead elsewhere in a URL', async (t) => {
     const { server, involved } = await rig(t);
     server.create(pod('web'));
     const asked = () => server.requests.map(({ path }) => path).filter((path) => path.includes('/namespaces/'));
@@ -168,13 +168,13 @@ describe('involved', () => {
     assert.deepEqual(asked(), []);
   });
 
-  test('without a uid each object is told apart by its name', async (t) => {
+  test('is told apart by name if the Event has no uid', async (t) => {
     const { server, involved } = await rig(t);
     for (const name of ['a', 'b']) server.create(pod(name));
     for (const name of ['a', 'b']) assert.deepEqual((await involved(aboutPod(name)))?.labels, { app: name });
   });
 
-  test('a node by its name, which the kubelet gives for its uid; a static pod by the hash', async (t) => {
+  test('finds a node by its name given as uid, and a static pod by its hash', async (t) => {
     const { server, involved } = await rig(t);
     server.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1', labels: { zone: 'a' } } });
     assert.deepEqual((await involved(about({ kind: 'Node', name: 'n1', uid: 'n1' })))?.labels, { zone: 'a' });
@@ -182,7 +182,7 @@ describe('involved', () => {
     assert.deepEqual((await involved(aboutPod('etcd-n1', 'c0ffee')))?.labels, { app: 'etcd-n1' });
   });
 
-  test('that is gone, forbidden or of no served kind is no error; each reason is told once', async (t) => {
+  test('is no error if the object is gone, forbidden or not served; each reason is logged once', async (t) => {
     const { server, involved, warnings } = await rig(t);
     server.allow(({ resource }) => resource !== 'nodes');
     const gone = await involved(aboutPod('gone'));
@@ -199,7 +199,7 @@ describe('involved', () => {
     );
   });
 
-  test('is found under the version that is served, whichever the Event names', async (t) => {
+  test('is found under the served version, whichever the Event names', async (t) => {
     const { server, involved } = await rig(t);
     const type = { group: 'shop.example', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true };
     server.addResource(type);
@@ -212,7 +212,7 @@ describe('involved', () => {
     assert.deepEqual((await involved(about(named)))?.labels, { a: 'b' });
   });
 
-  test('an annotation that may hold a secret is redacted', async (t) => {
+  test('has annotations redacted that may hold a secret', async (t) => {
     const { server, involved } = await rig(t);
     const applied = 'kubectl.kubernetes.io/last-applied-configuration';
     server.create(pod('web', { annotations: { [applied]: '{"password":"s3cr3t"}', team: 'shop' } }));
@@ -221,7 +221,7 @@ describe('involved', () => {
     assert.equal(found?.annotations['team'], 'shop');
   });
 
-  test('of a change of anything else is the changed object, without a question', async (t) => {
+  test('of any other change is the changed object, without a request', async (t) => {
     const { involved, gets } = await rig(t);
     const deleted = await involved(changeOf({ before: pod('web', { uid: 'uid-1' }) }));
     assert.deepEqual([deleted?.name, deleted?.labels, deleted?.deleted], ['web', { app: 'web' }, true]);
@@ -247,7 +247,7 @@ describe('involved', () => {
     await assert.rejects(involved(aboutPod('web')), (error) => codeOf(error) === 'DEFER');
   });
 
-  test('defers the change while the API server does not say what it serves', async (t) => {
+  test('defers the change while discovery fails', async (t) => {
     const { server, involved, clock } = await rig(t);
     server.create(pod('web'));
     server.fault({ effect: 'status', status: 503, path: '/api', times: 1 });
@@ -290,7 +290,7 @@ describe('the rate of lookups', () => {
     assert.equal(gets().length, 20);
   });
 
-  test('a wait of more than a second is the change that waits, not its slot', async (t) => {
+  test('a wait of more than a second throws a WaitError instead of holding the slot', async (t) => {
     const { server, involved, clock } = await rig(t, { perSecond: 0.1, burst: 1 });
     for (const name of ['a', 'b']) server.create(pod(name));
     await involved(aboutPod('a'));
@@ -300,7 +300,7 @@ describe('the rate of lookups', () => {
     });
   });
 
-  test('a server that wants to be left alone for a day is asked again after five minutes', async (t) => {
+  test('a Retry-After of a day is limited to five minutes', async (t) => {
     const { server, involved, clock } = await rig(t, { perSecond: 5, burst: 10 });
     server.create(pod('web'));
     server.fault({ effect: 'status', status: 429, retryAfterSeconds: 86_400, path: `${PODS}web`, times: 1 });
@@ -310,7 +310,7 @@ describe('the rate of lookups', () => {
     assert.deepEqual((await involved(aboutPod('web')))?.labels, { app: 'web' });
   });
 
-  test('what was known a minute ago is used rather than waited for', async (t) => {
+  test('an expired cache entry is used rather than waiting for the rate', async (t) => {
     const { server, involved, clock } = await rig(t, { perSecond: 0.01, burst: 2 });
     for (const name of ['a', 'b']) server.create(pod(name));
     for (const name of ['a', 'b']) await involved(aboutPod(name));
@@ -319,7 +319,7 @@ describe('the rate of lookups', () => {
     assert.deepEqual((await involved(aboutPod('a')))?.labels, { app: 'a' });
   });
 
-  test('who uses what was known takes no turn from those who wait', async (t) => {
+  test('using an expired cache entry takes no turn from others', async (t) => {
     const { server, involved, clock } = await rig(t, { perSecond: 0.1, burst: 1 });
     for (const name of ['a', 'b', 'c']) server.create(pod(name));
     await involved(aboutPod('a'));
@@ -331,7 +331,7 @@ describe('the rate of lookups', () => {
 });
 
 describe('topOwner', () => {
-  test('goes from the pod by its replica set to the deployment', async (t) => {
+  test('follows the owners from the pod by its replica set to the deployment', async (t) => {
     const { server, topOwner, gets } = await rig(t);
     const change = rollout(server);
     const top = await topOwner(change);
@@ -340,14 +340,14 @@ describe('topOwner', () => {
     assert.equal(gets().length, 3);
   });
 
-  test('of a changed pod, too; of what nobody owns it is the object itself', async (t) => {
+  test('starts from a changed pod too, and is the object itself if nobody owns it', async (t) => {
     const { server, topOwner } = await rig(t);
     rollout(server);
     assert.equal((await topOwner(changeOf({ after: server.get('Pod', 'web-5-x', 'shop') ?? {} })))?.name, 'web');
     assert.equal((await topOwner(changeOf({ after: pod('alone') })))?.name, 'alone');
   });
 
-  test('ends where it may not look any further, at the owner that it could name', async (t) => {
+  test('ends at the first owner that it may not read', async (t) => {
     const { server, topOwner } = await rig(t);
     const change = rollout(server);
     server.allow(({ resource }) => resource !== 'replicasets');

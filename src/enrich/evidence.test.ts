@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recordedEvidence } from './evidence.ts';
 
-test('recordedEvidence() hides secrets by the names of today, though nobody asks the cluster', () => {
+test('recordedEvidence() hides secrets by the current names', () => {
   const store = { history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) };
   let names: readonly string[] = ['PIN'];
   const evidence = recordedEvidence(store, () => names);
