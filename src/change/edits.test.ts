@@ -11,12 +11,12 @@ const redact = createRedactor(
 
 const bodyOf = (data: object): Buffer => Buffer.from(JSON.stringify({ metadata: { name: 'settings' }, data }));
 
-test('redactEdits() answers the same text where nothing is hidden', () => {
+test('redactEdits() returns the same text if nothing is to be hidden', () => {
   const edits = '{"after":{"metadata":{"name":"settings"},"data":{"n":12345678901234567890}},"notes":{"diff":"n"}}';
   assert.equal(redactEdits(edits, [bodyOf({ n: 1 })], redact), edits);
 });
 
-test('redactEdits() hides what a rule says in an edited manifest, and forgets the notes', () => {
+test('redactEdits() hides what a rule names in an edited manifest, and drops the notes', () => {
   const edits = `{"before":null,"after":${bodyOf({ licence: 'canary', n: '12345678901234567890' }).toString()},"notes":{"diff":"canary"}}`;
   const redacted = redactEdits(edits, [], redact);
   assert.match(
@@ -26,6 +26,6 @@ test('redactEdits() hides what a rule says in an edited manifest, and forgets th
   assert.equal(redactEdits(redacted, [], redact), redacted, 'once more changes nothing');
 });
 
-test('redactEdits() forgets the notes of manifests in which something is hidden, though none was edited', () => {
+test('redactEdits() drops the notes if something is hidden in a manifest that was not edited', () => {
   assert.equal(redactEdits('{"notes":{"diff":"canary"}}', [bodyOf({ licence: 'canary' })], redact), '{}');
 });

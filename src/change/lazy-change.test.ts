@@ -34,7 +34,7 @@ function counted() {
   return { asked, change };
 }
 
-test('a copy with other parts asks for no manifest, and has those that were not replaced', () => {
+test('LazyChange: a copy with other parts reads no manifest, and keeps the parts that were not replaced', () => {
   const { asked, change } = counted();
   const copy = withNote(withParts(change, { name: 'other', before: undefined }), 'deadLetter', {} as never);
   assert.deepEqual(asked, []);
@@ -42,14 +42,14 @@ test('a copy with other parts asks for no manifest, and has those that were not 
   assert.deepEqual(asked, ['after']);
 });
 
-test('a copy by spreading is whole', () => {
+test('LazyChange: a spread copy is complete', () => {
   const change: Change = counted().change;
   const { before, after, by, ...parts } = { ...change };
   assert.deepEqual([before?.['spec'], after?.['spec'], by], [{ image: '1' }, { image: '2' }, []]);
   assert.deepEqual(parts, PARTS);
 });
 
-test('a copy that inherits is whole', () => {
+test('LazyChange: an inheriting copy is complete', () => {
   const { change } = counted();
   const copy = Object.create(change, { notes: { value: { own: true } } }) as LazyChange;
   assert.deepEqual([copy.before?.['spec'], copy.after?.['spec'], copy.by], [{ image: '1' }, { image: '2' }, []]);
