@@ -25,7 +25,7 @@ describe('durationMs()', () => {
     });
   }
 
-  test('durationFrom() refuses what is shorter, and what is no duration, once', () => {
+  test('durationFrom() refuses a shorter duration, and reports an invalid one once', () => {
     const messages = (text: string) =>
       durationFrom('10s')
         .safeParse(text)

@@ -21,7 +21,7 @@ describe('exposedFiles()', () => {
     [0o640, '0640'],
     [0o604, '0604'],
   ] as const) {
-    test(`names a file of mode ${text}, and what to do`, async (t) => {
+    test(`warns of a file of mode ${text}, and names the remedy`, async (t) => {
       const file = await fileOf(t, mode);
       const [line, ...others] = await exposedFiles([file], {}, NO_POD);
       assert.equal(line, `${file}: its mode ${text} lets other users read the credentials in it: chmod 600 ${file}`);
@@ -29,12 +29,12 @@ describe('exposedFiles()', () => {
     });
   }
 
-  test('says nothing of a file for its owner alone, or of none', async (t) => {
+  test('is silent about a file that only its owner can read, and about a missing one', async (t) => {
     const file = await fileOf(t, 0o600);
     assert.deepEqual(await exposedFiles([file, `${file}.none`], {}, NO_POD), []);
   });
 
-  test('says nothing in a pod', async (t) => {
+  test('is silent in a pod', async (t) => {
     const file = await fileOf(t, 0o644);
     assert.deepEqual(await exposedFiles([file], { KUBERNETES_SERVICE_HOST: '10.0.0.1' }, NO_POD), []);
     assert.deepEqual(await exposedFiles([file], {}, tmpdir()), []);
@@ -53,12 +53,12 @@ describe('holdsCredentials()', () => {
     [false, { cluster: { server: 'https://k8s.example', tokenFile: '/run/token', insecure: false } }],
     [false, { web: { token: '' } }],
   ] as const) {
-    test(`${holds}: ${JSON.stringify(value)}`, () => {
+    test(`is ${holds} for ${JSON.stringify(value)}`, () => {
       assert.equal(holdsCredentials(value, []), holds);
     });
   }
 
-  test('false where the value comes from elsewhere', () => {
+  test('is false for a value that comes from outside the file', () => {
     assert.equal(holdsCredentials({ web: { token: 'x' } }, [['web', 'token']]), false);
   });
 });

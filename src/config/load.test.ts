@@ -106,14 +106,14 @@ describe('loadConfig()', async () => {
     });
   }
 
-  test('says where each resource and handler stands', async () => {
+  test('records the line of each resource and handler', async () => {
     const { chains } = await load('kwatchman.toml');
     const [chain] = chains;
     assert.match(chain?.resources[1]?.at ?? '', /kwatchman\.toml:4$/);
     assert.match(chain?.handlers[2]?.at ?? '', /kwatchman\.toml:17$/);
   });
 
-  test('asks of Events in each place for the repeats that somebody wants told there', async () => {
+  test('requests for each scope of Events the most repeats that a resource wants', async () => {
     const requests = watchRequests(await load('events-together.toml'));
     assert.deepEqual(
       requests.map(({ namespace, interest }) => `${namespace} ${interest.repeats ?? 'every'}`),
@@ -121,7 +121,7 @@ describe('loadConfig()', async () => {
     );
   });
 
-  test('gives --namespace and --label-selector to resources that have none of their own', async () => {
+  test('applies --namespace and --label-selector to resources without their own', async () => {
     const { chains } = await load('chains.toml', { namespace: 'a, b', labelSelector: 'tier=web' });
     assert.deepEqual(
       chains.flatMap(({ resources }) =>
@@ -131,7 +131,7 @@ describe('loadConfig()', async () => {
     );
   });
 
-  test('asks for a Lease where the file or --lease does, which wins', async () => {
+  test('uses a Lease if the file or --lease asks for one', async () => {
     const durationMs = 15_000;
     assert.equal((await load('kwatchman.toml')).lease, undefined);
     assert.deepEqual((await load('settings.toml')).lease, { name: 'teller', namespace: 'shop', durationMs: 30_000 });
@@ -143,7 +143,7 @@ describe('loadConfig()', async () => {
     ]);
   });
 
-  test('names the Lease after the file, and those of two files apart whose names Kubernetes would not take', async (t) => {
+  test('names the Lease after the file, with a hash if Kubernetes would not accept the name', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
     t.after(() => rm(folder, { recursive: true }));
     const text = '[lease]\n[[resource]]\nkind = "pod"\n[[handler]]\nname = "log"\n';
@@ -160,25 +160,25 @@ describe('loadConfig()', async () => {
     ]);
   });
 
-  test('takes the line feed that echo has put behind a token in a Secret for none of it', async () => {
+  test('strips the trailing newline of a token from a Secret', async () => {
     const { web, tracing } = await load('settings.toml');
     assert.deepEqual([web.token, tracing?.headers], ['a-token-of-16-or-more', { Authorization: 'Bearer b3a7' }]);
   });
 
-  test('keeps what has ended for as long, and as much of it, as the file says: a week and 512 MiB by default', async () => {
+  test('reads the limits of the history, by default a week and 512 MiB', async () => {
     const day = 24 * 3_600_000;
     assert.deepEqual((await load('settings.toml')).history, { maxAgeMs: 90 * day, maxBytes: 2 * 1024 ** 3 });
     assert.deepEqual((await load('kwatchman.toml')).history, { maxAgeMs: 7 * day, maxBytes: 512 * 1024 ** 2 });
   });
 
-  test('refuses a --namespace and a --label-selector that the API server would refuse', async () => {
+  test('refuses a --namespace or --label-selector that the API server would refuse', async () => {
     assert.deepEqual(await problemsOf(load('kwatchman.toml', { namespace: 'shop,Team-*', labelSelector: 'a in (' })), [
       '--namespace: must be the name of a namespace: lower-case letters, digits and "-"; "*" matches any characters: current value is "shop,Team-*"',
       '--label-selector: must be a label selector such as "tier=web", "env in (prod,stage)" or "!canary": current value is "a in ("',
     ]);
   });
 
-  test('lets flags win over the file for cluster and state, and takes paths in the file relative to it', async () => {
+  test('prefers flags to the file for cluster and state, and resolves paths relative to the file', async () => {
     const own = await load('settings.toml');
     assert.equal(own.cluster.kubeconfig, join(FIXTURES, 'kube', 'config'));
     assert.equal(own.state.path, join(FIXTURES, 'state'));
@@ -194,7 +194,7 @@ describe('loadConfig()', async () => {
     assert.equal(own.redact.envNames.at(-1), '^LICENSE$');
   });
 
-  test('warns of secret fields of a kind that is probably misspelt: nothing would hide them', async (t) => {
+  test('warns of redaction rules for a misspelt kind', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
     t.after(() => rm(folder, { recursive: true }));
     const file = join(folder, 'config.toml');
@@ -212,13 +212,13 @@ describe('loadConfig()', async () => {
     ['missing.yaml', /there is no such file; name one with --config, or create one: watchchain new config$/],
     ['missing.toml', /there is no such file; name one with --config, or create one: watchchain new config$/],
   ] as const) {
-    test(`refuses ${name} with the remedy`, async () => {
+    test(`refuses ${name}, and names the remedy`, async () => {
       const [problem = ''] = await problemsOf(loadConfig(name, { env: ENV, loadHandler }));
       assert.match(problem, remedy);
     });
   }
 
-  test('shows no value that came from outside the file, or whose key tells that it is secret', async () => {
+  test('quotes no value that comes from outside the file or belongs to a secret key', async () => {
     const lines = (await problemsOf(load('secrets.toml'))).join('\n');
     assert.equal(lines.split('\n').length, 5);
     assert.doesNotMatch(lines, /hunter2|from-env/);

@@ -91,7 +91,7 @@ describe('locateKeys()', async () => {
 });
 
 describe('parseToml()', () => {
-  test('names line, column and mistake in plain words, without the text around it', () => {
+  test('reports line, column and mistake, without quoting the text', () => {
     assert.throws(
       () => parseToml('a = 1\nurl = "https://secret"\nb = = 2\n'),
       (thrown: unknown) =>

@@ -13,7 +13,7 @@ const options = z.strictObject({
   text: z.string(),
 });
 
-test('resolvePaths() makes paths absolute, in tables too, and leaves everything else', () => {
+test('resolvePaths() makes paths absolute, in nested tables too, and leaves other values', () => {
   const given = {
     path: 'a/b',
     tls: { caFile: '../ca.crt', name: 'a/b' },
@@ -39,7 +39,7 @@ test('resolvePaths() fills in a default that is a path', () => {
   assert.equal((resolvePaths({}, options, '/etc/w') as { other: unknown }).other, '/etc/w/y');
 });
 
-test('resolvePaths() leaves to the schema what is no path', () => {
+test('resolvePaths() leaves invalid values to the schema', () => {
   for (const path of [5, '', undefined, ['a']]) {
     assert.deepEqual((resolvePaths({ path }, options, '/etc') as { path: unknown }).path, path);
   }

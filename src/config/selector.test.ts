@@ -12,7 +12,7 @@ describe('labelSelector', () => {
     'empty=',
     'size>5',
   ]) {
-    test(`takes ${text}`, () => assert.ok(labelSelector.safeParse(text).success));
+    test(`accepts ${text}`, () => assert.ok(labelSelector.safeParse(text).success));
   }
   for (const text of ['', 'a in (b', 'a=b=c', 'a=b,', '=b', 'a in b', 'a=-b', 'a b']) {
     test(`refuses ${JSON.stringify(text)}`, () => assert.ok(!labelSelector.safeParse(text).success));
@@ -26,7 +26,7 @@ describe('fieldSelector', () => {
     String.raw`reason=a\,b`,
     'spec.nodeName=',
   ]) {
-    test(`takes ${text}`, () => assert.ok(fieldSelector.safeParse(text).success));
+    test(`accepts ${text}`, () => assert.ok(fieldSelector.safeParse(text).success));
   }
   for (const text of ['', 'status.phase', 'a=b=c', 'a in (b)']) {
     test(`refuses ${JSON.stringify(text)}`, () => assert.ok(!fieldSelector.safeParse(text).success));

@@ -15,7 +15,7 @@ async function noticed(files: WatchedFiles, clock: FakeClock): Promise<void> {
 }
 
 describe('watchFiles()', () => {
-  test('notices a mounted ConfigMap, which changes by a link of its folder alone, and each change once', async () => {
+  test('notices each update of a mounted ConfigMap once, which changes only a link of its folder', async () => {
     await using workdir = await Workdir.make();
     const clock = new FakeClock();
     const volume = await MountedVolume.mount(workdir.file('etc'), { 'config.toml': 'a' });
@@ -52,7 +52,7 @@ describe('watchFiles()', () => {
     await changed;
   });
 
-  test('notices what was changed since it was noted, however long nobody asked, and a file that was missing', async () => {
+  test('notices changes since note(), however long ago, and a file that was missing', async () => {
     await using workdir = await Workdir.make();
     const clock = new FakeClock();
     const files = watchFiles(clock);

@@ -72,7 +72,7 @@ async function problems(name: string, content: string): Promise<readonly string[
 }
 
 describe("kwatchman's file in YAML and JSON", () => {
-  test('means what its TOML means, keys in any case', async () => {
+  test('means the same as its TOML, with keys in any case', async () => {
     const toml = await meaning('config.toml', TOML);
     assert.equal(toml[0]?.handlers.length, 4);
     assert.deepEqual(await meaning('config.yaml', YAML), toml);
@@ -85,7 +85,7 @@ describe("kwatchman's file in YAML and JSON", () => {
     assert.deepEqual(await meaning('other.json', YAML), toml);
   });
 
-  test('takes one table for a list of one, and a key without a value for none, as viper', async () => {
+  test('accepts a table as a list of one, and ignores a key without a value, like viper', async () => {
     const [one] = await meaning('config.yaml', 'resource:\n  kind: pod\n  labelSelector:\nhandler: { name: log }\n');
     assert.deepEqual(
       [one?.resources.length, one?.resources[0]?.labelSelector, one?.handlers[0]?.id],
@@ -93,7 +93,7 @@ describe("kwatchman's file in YAML and JSON", () => {
     );
   });
 
-  test('is refused with its lines', async () => {
+  test('is refused with the lines of its mistakes', async () => {
     assert.deepEqual(
       await problems('config.yaml', 'resource:\n  - kind: pod\nhandler:\n  - name: logg\n    cluster: x\n'),
       [(await problems('config.yaml', 'resource:\n  - kind: pod\nhandler:\n  - name: logg\n'))[0] ?? ''],
@@ -106,7 +106,7 @@ describe("kwatchman's file in YAML and JSON", () => {
     );
   });
 
-  test('import prints the TOML of it, references kept', async () => {
+  test('import prints its TOML, with references kept', async () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write('config.yaml', YAML);
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];

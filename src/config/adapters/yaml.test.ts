@@ -12,18 +12,18 @@ const bomb = 'abcdefghi'
   .join('\n');
 
 describe('parseYaml()', () => {
-  test('knows the line of every key and element, in any case, also through an alias', () => {
+  test('locates every key and element, in any case, also through an alias', () => {
     const { value, locate } = parseYaml('a:\n  - &one\n    Name: x\n  - *one\nb: { c: [1,\n  2] }\n');
     assert.deepEqual(value, { a: [{ Name: 'x' }, { Name: 'x' }], b: { c: [1, 2] } });
     const lines = [['a'], ['a', 0, 'name'], ['a', 1, 'name'], ['b', 'c', 1], ['a', 0, 'missing'], ['zzz']].map(locate);
     assert.deepEqual(lines, [1, 3, 3, 6, 3, 1]);
   });
 
-  test('takes a list that ends in the column of its key, as Helm charts write them', () => {
+  test('accepts a list that ends in the column of its key, as in Helm charts', () => {
     assert.deepEqual(parseYaml('tags: [\n  "a",\n  "b"\n]\n').value, { tags: ['a', 'b'] });
   });
 
-  test('keeps every digit of a number that is too long for one, as a text', () => {
+  test('keeps every digit of an integer too long for a number, as text', () => {
     const { value } = parseYaml(
       'chat: 1089234567890123456\ngroup: -1089234567890123456\nsafe: 9007199254740991\nbig: 1e300\n',
     );
@@ -35,11 +35,11 @@ describe('parseYaml()', () => {
     });
   });
 
-  test('takes a line of --- at the end, behind which is nothing', () => {
+  test('accepts a trailing --- that nothing follows', () => {
     assert.deepEqual(parseYaml('a: 1\n---\n\n# nothing\n').value, { a: 1 });
   });
 
-  test('leaves a backslash that escapes nothing, as patterns in double quotes have it', () => {
+  test('keeps a backslash that escapes nothing, as in patterns in double quotes', () => {
     assert.deepEqual(parseYaml('reason: "^Back\\w+\\.$"\n').value, { reason: String.raw`^Back\w+\.$` });
   });
 
@@ -61,7 +61,7 @@ describe('parseYaml()', () => {
     ],
     [`${bomb}\nx: *i\n`, /alias/, 1],
   ] as const) {
-    test(`refuses ${JSON.stringify(text.slice(-30))} at its line, quoting nothing`, () => {
+    test(`refuses ${JSON.stringify(text.slice(-30))} at its line, without quoting it`, () => {
       assert.throws(
         () => parseYaml(text),
         (thrown) => thrown instanceof YamlSyntaxError && message.test(thrown.message) && thrown.line === line,

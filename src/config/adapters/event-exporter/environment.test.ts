@@ -40,7 +40,7 @@ describe('the environment of kubernetes-event-exporter', () => {
     test(`${written} is ${value === '' ? 'empty' : value}`, () => assert.equal(expanded(written), value));
   }
 
-  test('a reference stays one, for what is printed, and what looks like one does not become one', () => {
+  test('keeps references for printing, and escapes what only looks like one', () => {
     const environment = new ExporterEnvironment({ env: ENV, unset: 'keep' });
     const reference = (text: string) => environment.reference(environment.mark(text));
     assert.equal(reference('Bearer $SECRET'), 'Bearer ${SECRET}');
@@ -50,7 +50,7 @@ describe('the environment of kubernetes-event-exporter', () => {
     assert.deepEqual([...environment.missing], [['LATER', 1]]);
   });
 
-  test('a variable that holds a template is part of it', () => {
+  test('expands a variable that holds a template', () => {
     const environment = new ExporterEnvironment({ env: ENV, unset: 'empty' });
     assert.equal(environment.withTemplates(environment.mark('$TEMPLATE')), '{{ .Reason }}');
   });

@@ -50,7 +50,7 @@ function rendered(template: string, event: object = EVENT, options = OPTIONS): u
   return (layout.value(scope) as { readonly leaf?: unknown }).leaf;
 }
 
-describe('a Go template renders as before', () => {
+describe('translateGoTemplate() renders as kubernetes-event-exporter does', () => {
   for (const [template, text] of [
     // Output observed from kubernetes-event-exporter.
     ['', ''],
@@ -114,19 +114,19 @@ describe('a Go template renders as before', () => {
     test(JSON.stringify(template), () => assert.equal(rendered(template), text));
   }
 
-  test("times that are not set are Go's zero time, in milliseconds what its overflow makes of it", () => {
+  test('renders unset times as the zero time of Go, and in milliseconds with its overflow', () => {
     const { firstTimestamp: _, ...untimed } = EVENT;
     assert.equal(rendered('{{ .GetTimestampMs }}', untimed), '-6795364578871');
     assert.equal(rendered('{{ .FirstTimestamp }}', untimed), '0001-01-01 00:00:00 +0000 UTC');
   });
 
-  test('what the Event lacks is empty, and no error', () => {
+  test('renders missing fields of the Event as the zero values of Go', () => {
     const { source: _, ...sourceless } = EVENT;
     assert.equal(rendered('{{ .Source.Component }}', sourceless), '');
     assert.equal(rendered('{{ .Message }}{{ .Series.Count }}', { kind: 'Event', metadata: { name: 'a' } }), '0');
   });
 
-  test('the whole Event has the shape of theirs', () => {
+  test('writes the whole Event in the shape of kubernetes-event-exporter', () => {
     assert.equal(
       rendered('{{ toJson . }}'),
       '{"metadata":{"name":"web-1.17a","namespace":"shop","uid":"ev-1","resourceVersion":"7","creationTimestamp":"2026-11-20T23:56:58Z","annotations":{"giantswarm.io/target-version":"30.1.0"}},' +
@@ -144,7 +144,7 @@ describe('a Go template renders as before', () => {
   });
 });
 
-describe('a Go template is refused, with what is wrong', () => {
+describe('translateGoTemplate() refuses a template, naming what is wrong', () => {
   for (const [template, message] of [
     ['{{ .involvedObject.kind }}', /no field \.involvedObject in an Event; did you mean "InvolvedObject"/],
     ['{{ .metadata.name }}', /no field \.metadata in an Event; its fields are .*Name/],
