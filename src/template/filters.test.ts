@@ -6,7 +6,7 @@ import { SAMPLE } from './page.ts';
 import { compileTemplate } from './template.ts';
 import { scopeOf } from './scope.ts';
 
-describe('filters: the examples of the documentation', () => {
+describe('filters: the examples in the documentation', () => {
   for (const { template, result } of ALL_FILTERS.flatMap(({ examples }) => examples)) {
     test(`${template} is ${result}`, () => assert.equal(compileTemplate(template).text(SAMPLE), result));
   }
@@ -19,7 +19,7 @@ function filtered(value: unknown, filter: string): unknown {
 }
 
 describe('filters', () => {
-  test('of what they cannot read yield nothing, and never fail', () => {
+  test('yield nothing for values that they cannot read, and never throw', () => {
     for (const value of [undefined, null, '', 'nonsense', true, {}, [], [1], Number.MAX_VALUE, -1]) {
       for (const filter of [
         'duration',
@@ -38,7 +38,7 @@ describe('filters', () => {
     }
   });
 
-  test('a text with a number at its end is no time', () => {
+  test('do not read a text that ends with a number as a time', () => {
     for (const value of ['web-1', 'redis 7', '5', 'v1.2']) {
       for (const filter of ['ago', 'timestamp'])
         assert.equal(filtered(value, filter), undefined, `${value} | ${filter}`);
@@ -47,7 +47,7 @@ describe('filters', () => {
     assert.equal(filtered('2026-11-20', 'timestamp: "s"'), 1_795_132_800);
   });
 
-  test('duration', () => {
+  test('duration writes seconds in units', () => {
     for (const [seconds, text] of [
       [0, '0s'],
       [0.25, '250ms'],
@@ -62,7 +62,7 @@ describe('filters', () => {
     }
   });
 
-  test('quantity knows every suffix of Kubernetes', () => {
+  test('quantity reads every suffix of Kubernetes', () => {
     for (const [written, number] of [
       ['1', 1],
       ['1.5', 1.5],
@@ -82,7 +82,7 @@ describe('filters', () => {
     }
   });
 
-  test('image keeps a port apart from a tag', () => {
+  test('image tells a port from a tag', () => {
     const parts = (reference: string) =>
       ['registry', 'repository', 'tag', 'digest'].map((part) => filtered(reference, `image: "${part}"`));
     assert.deepEqual(parts('localhost:5000/web'), ['localhost:5000', 'web', undefined, undefined]);
@@ -90,7 +90,7 @@ describe('filters', () => {
     assert.deepEqual(parts('r.io/a/b:v1@sha256:0f'), ['r.io', 'a/b', 'v1', 'sha256:0f']);
   });
 
-  test('a pattern that would take for ever elsewhere takes its time from the text alone', () => {
+  test('regex filters run in linear time, even with nested quantifiers', () => {
     const text = 'a'.repeat(30_000) + '!';
     assert.equal(filtered(text, 'regex_match: "^(a+)+$"'), false);
     assert.equal(filtered('b'.repeat(70_000), 'regex_replace: "b", ""'), 'b'.repeat(70_000 - 65_536));

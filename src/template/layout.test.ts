@@ -20,7 +20,7 @@ const scope = scopeOf(
 );
 
 describe('compileLayout()', () => {
-  test('values keep their type, keys their order; what yields nothing is absent', () => {
+  test('keeps types and key order, and leaves out what yields nothing', () => {
     const layout = compileLayout({
       zulu: 5,
       text: '{{ event.reason }} x{{ event.count }}',
@@ -40,17 +40,17 @@ describe('compileLayout()', () => {
     );
   });
 
-  test('a layout may be one template', () => {
+  test('accepts a single template as a layout', () => {
     assert.deepEqual(compileLayout('{{ event.involvedObject }}').value(scope), { kind: 'Pod', name: 'web-1' });
     assert.equal(compileLayout('{{ change.before }}').value(scope), undefined);
   });
 
-  test('a key named __proto__ is a key', () => {
+  test('treats __proto__ as an ordinary key', () => {
     const layout = compileLayout(JSON.parse('{"__proto__": {"a": "{{ event.reason }}"}}'));
     assert.equal(JSON.stringify(layout.value(scope)), '{"__proto__":{"a":"BackOff"}}');
   });
 
-  test('names the place that fails', () => {
+  test('names the place of a template that fails', () => {
     const layout = compileLayout({ tags: ['a', { text: '{{ event.reason | append }}' }] });
     assert.throws(() => layout.value(scope), {
       code: 'TERMINAL',
@@ -58,19 +58,19 @@ describe('compileLayout()', () => {
     });
   });
 
-  test('its leaves share one limit', () => {
+  test('applies one output limit to all leaves together', () => {
     const megabyte = '{% for i in (1..1000) %}' + 'x'.repeat(1_000) + '{% endfor %}';
     assert.equal((compileLayout([megabyte]).value(scope) as string[])[0]?.length, 1_000_000);
     assert.throws(() => compileLayout(Array.from({ length: 10 }, () => megabyte)).value(scope), /writes more than/);
   });
 });
 
-describe('fields', () => {
+describe('templateField and layoutField', () => {
   const options = z.strictObject({ text: templateField.optional(), layout: layoutField.optional() });
   const problems = (given: object) =>
     options.safeParse(given).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? [];
 
-  test('every mistake is found, each with its path', () => {
+  test('report every mistake, each with its path', () => {
     assert.deepEqual(
       problems({ text: '{{ chagne }}', layout: { a: ['{{ x', '{{ change.name }}'], b: '{{ change.name | foo }}' } }),
       [
@@ -81,13 +81,13 @@ describe('fields', () => {
     );
   });
 
-  test('a layout is a table, a list or a template', () => {
+  test('accept a table, a list or a template as layout', () => {
     for (const layout of ['{{ change.object }}', ['{{ change.name }}', 1], {}])
       assert.deepEqual(problems({ layout }), []);
     for (const layout of [5, true, null]) assert.equal(problems({ layout }).length, 1);
   });
 
-  test('stay as they were written', () => {
+  test('keep their values as written', () => {
     const given = { text: '{{ change.name }}', layout: { a: [1, '{{ event.reason }}'] } };
     assert.deepEqual(options.parse(given), given);
     assert.deepEqual(options.parse({}), {});

@@ -71,13 +71,13 @@ describe('compileTemplate()', () => {
     });
   }
 
-  test('a number beyond 2^53 stays a number with all its digits after a filter that leaves it as it is', () => {
+  test('a number beyond 2^53 keeps its type and digits through a filter that does not change it', () => {
     const after = parseManifest(Buffer.from('{"kind":"A","metadata":{"name":"a"},"n":12345678901234567890}'));
     const value = compileTemplate('{{ change.after.n | default: 0 }}').value(scopeOf(changeOf({ after })));
     assert.equal(JSON.stringify({ value }), '{"value":12345678901234567890}');
   });
 
-  test('names, filters and tags that do not exist are refused, with the place and the nearest name', () => {
+  test('unknown names, filters and tags are refused, with the position and the nearest name', () => {
     for (const [source, message] of [
       ['{{ chagne.name }}', /^unknown name "chagne"; did you mean "change"\? \(line 1, column 4\)$/],
       ['a\n  {{ change.nmae }}', /^unknown name "change\.nmae"; did you mean "name"\? \(line 2, column 6\)$/],
@@ -100,7 +100,7 @@ describe('compileTemplate()', () => {
     }
   });
 
-  test('what is refused is not quoted: it may be a secret', () => {
+  test('errors do not quote the template, which may hold a secret', () => {
     for (const source of [
       'Bearer s3cr3t{{ "s3cr3t }}',
       '{% for s3cr3t %}{% endfor %}',
@@ -114,7 +114,7 @@ describe('compileTemplate()', () => {
     }
   });
 
-  test('a manifest that it does not read is not parsed', () => {
+  test('a manifest that the template does not read is not parsed', () => {
     const change = changeOf({ after: deployment });
     const untouched = {
       ...change,
@@ -127,7 +127,7 @@ describe('compileTemplate()', () => {
 });
 
 describe('template.value()', () => {
-  test('of exactly one output keeps its type', () => {
+  test('keeps the type of a template that is exactly one output', () => {
     for (const [source, value] of [
       ['{{ change.after.spec.replicas }}', 3],
       ['{{ change.after.spec.paused }}', false],
@@ -147,7 +147,7 @@ describe('template.value()', () => {
 /** The error of a loop that is too long: a slow machine may run out of time first. */
 const ENDLESS = /takes more than (100000 steps|1000 ms)/;
 
-describe('a template that means harm', () => {
+describe('a malicious template', () => {
   for (const [what, source, reason] of [
     ['loops', '{% for i in (1..1000000) %}{% for j in (1..1000000) %}{% endfor %}{% endfor %}', ENDLESS],
     ['makes a long list', '{% for i in (1..99999999) %}x{% endfor %}', /processes more text than a template may/],
@@ -219,7 +219,7 @@ describe('a template that means harm', () => {
 });
 
 describe('scopeOf()', () => {
-  test('what diff left is there, worked out when it is read', () => {
+  test('includes the note of diff, computed when it is read', () => {
     class Note {
       readonly fields = [];
       get headline(): string {
@@ -231,7 +231,7 @@ describe('scopeOf()', () => {
     assert.equal(rendered('{{ change.headline }}', change), 'deployment shop/web updated: replicas 1 -> 3');
   });
 
-  test('details are the lines below the headline, and nothing where it says all', () => {
+  test('details are the lines below the headline, and empty if there are none', () => {
     const template = '{% if change.details %}{{ change.details }}{% else %}none{% endif %}';
     const by = [{ manager: 'kubectl-scale', operation: 'Update', paths: ['spec.replicas'] }] as const;
     const scaled = { ...deployment, spec: { ...deployment.spec, replicas: 5 } };
@@ -242,7 +242,7 @@ describe('scopeOf()', () => {
     assert.equal(rendered(template, away), 'happened while nothing was watching');
   });
 
-  test('an Event of either API reads the same', () => {
+  test('reads an Event of either API group the same way', () => {
     const common = {
       kind: 'Event',
       metadata: { name: 'e', creationTimestamp: '2026-01-01T00:00:00Z' },
@@ -282,7 +282,7 @@ describe('scopeOf()', () => {
     }
   });
 
-  test('a headline is one line, whatever a probe has printed', () => {
+  test('a headline is a single line, even if the message has several', () => {
     const change = changeOf({
       after: {
         apiVersion: 'v1',
@@ -298,7 +298,7 @@ describe('scopeOf()', () => {
     );
   });
 
-  test('a headline of a message of blanks takes no time to speak of', () => {
+  test('a headline is made in linear time from a message full of blanks', () => {
     const message = `a${' '.repeat(400_000)}b`;
     const change = changeOf({ after: { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e' }, message } });
     const make = () => rendered('{{ change.headline }}', change);
