@@ -86,13 +86,13 @@ function cluster(): ApiClient & { readonly asked: string[] } {
   };
 }
 
-describe('who may ask for what', () => {
-  test('every route that is served has a policy here, and every policy a route', async (t) => {
+describe('access', () => {
+  test('has a policy in this test for every served route, and a route for every policy', async (t) => {
     const web = await TestWeb.start(t);
     assert.deepEqual((await servedRoutes(web, {})).toSorted(), Object.keys(POLICY).toSorted());
   });
 
-  test('on loopback: whoever is on this machine', async (t) => {
+  test('on loopback is open to everyone on this machine', async (t) => {
     const web = await TestWeb.start(t);
     for (const route of Object.keys(POLICY)) {
       const { status } = await visit(web, route, undefined);
@@ -102,7 +102,7 @@ describe('who may ask for what', () => {
     assert.equal((await visit(named, 'GET /', undefined)).status, 200);
   });
 
-  test('with a token: who has it; nobody else sees more than the probes and what the login loads', async (t) => {
+  test('with a token is limited to its holder, except for probes and what the login needs', async (t) => {
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN } });
     for (const [route, access] of Object.entries(POLICY)) {
       const isOpen = access === 'probe' || access === 'open';
@@ -115,7 +115,7 @@ describe('who may ask for what', () => {
     }
   });
 
-  test('by the cluster: who may get may read, who may update may write', async (t) => {
+  test('with clusterAccess requires get to read and update to write', async (t) => {
     const api = cluster();
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api });
     for (const [route, access] of Object.entries(POLICY)) {
@@ -129,7 +129,7 @@ describe('who may ask for what', () => {
     assert.ok(!api.asked.includes('reader get /assets/page.js'), 'what is open asks nobody');
   });
 
-  test('open, because the configuration says so: everybody, and the log warns of it', async (t) => {
+  test('configured as open is granted to everyone, and a warning is logged', async (t) => {
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { open: true } });
     for (const route of Object.keys(POLICY)) {
       const { status } = await visit(web, route, undefined);
@@ -138,7 +138,7 @@ describe('who may ask for what', () => {
     assert.match(web.log, /Anyone who can reach this address may see and do everything/);
   });
 
-  test('without either, reached from elsewhere: the probes only, and it says so', async (t) => {
+  test('without token or clusterAccess is limited to probes outside of loopback, which is explained', async (t) => {
     const web = await TestWeb.start(t, { listen: LOCAL });
     for (const [route, access] of Object.entries(POLICY)) {
       const { status, body } = await visit(web, route, 'anything');
@@ -149,8 +149,8 @@ describe('who may ask for what', () => {
   });
 });
 
-describe("the cluster's word", () => {
-  test('holds for a minute for who, five for yes, half a one for no', async (t) => {
+describe('an access review by the cluster', () => {
+  test('is cached: the user for 1 minute, yes for 5 minutes, no for 30 s', async (t) => {
     const api = cluster();
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { clusterAccess: true }, api });
     const count = (what: string) => api.asked.filter((asked) => asked === what).length;
@@ -172,7 +172,7 @@ describe("the cluster's word", () => {
     assert.equal(count('reader get /api/changes'), 2);
   });
 
-  test('is asked of the whole user: a token whose scopes are limited gets no more than they', async (t) => {
+  test('includes the scopes of the token', async (t) => {
     const extra = { [SCOPES]: ['user:info'] };
     const request: ApiClient['request'] = async (_method, path, { body } = {}) => {
       const { spec } = body as { spec: { extra?: Readonly<Record<string, unknown>> } };
@@ -184,7 +184,7 @@ describe("the cluster's word", () => {
     assert.equal((await visit(web, 'GET /api/changes', 'limited')).status, 403);
   });
 
-  test('is asked of 50 tokens at once, however many come with one', async (t) => {
+  test('is requested for at most 50 tokens at once', async (t) => {
     const held = Promise.withResolvers<void>();
     let [asked, refused] = [0, 0];
     const request: ApiClient['request'] = async () => {
@@ -207,7 +207,7 @@ describe("the cluster's word", () => {
     assert.equal(await stranger(undefined, 60), 401, 'and of the next when they are answered');
   });
 
-  test('while it cannot be asked nobody comes in, and the probes answer', async (t) => {
+  test('that is unavailable admits nobody, while probes still answer', async (t) => {
     const api = cluster();
     let isDown = true;
     const request: ApiClient['request'] = (...asked) =>
@@ -222,7 +222,7 @@ describe("the cluster's word", () => {
     assert.equal((await visit(web, 'GET /', 'reader')).status, 200);
   });
 
-  test('is asked of the path as it is without the base path, which a role need not know', async (t) => {
+  test('is requested for the path without the base path', async (t) => {
     const api = cluster();
     const settings = { clusterAccess: true, basePath: '/w' };
     const web = await TestWeb.start(t, { listen: LOCAL, settings, api });
@@ -237,7 +237,7 @@ describe("the cluster's word", () => {
 describe('login', () => {
   const cookieOf = ({ headers }: Answer): string => headers['set-cookie']?.[0] ?? '';
 
-  test('a browser gets a form, and for the token a cookie that no script and no other site can use', async (t) => {
+  test('gives a browser a form, and for the token an HttpOnly, SameSite cookie', async (t) => {
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN, basePath: '/w' } });
     const page = await web.ask('/w/', { headers: { accept: 'text/html' } });
     assert.deepEqual([page.status, /<form[^>]+id="login"/.test(page.body)], [401, true]);
@@ -254,7 +254,7 @@ describe('login', () => {
     assert.equal((await web.ask('/w/', { headers })).status, 401);
   });
 
-  test('the cookie is for https alone where the browser spoke it, however many proxies there are', async (t) => {
+  test('sets a Secure cookie if the browser used https, however many proxies there are', async (t) => {
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN } });
     const isSecure = async (scheme: string): Promise<boolean> =>
       cookieOf(await web.post('/login', { token: TOKEN }, { 'x-forwarded-proto': scheme })).endsWith('; Secure');
@@ -262,7 +262,7 @@ describe('login', () => {
     assert.deepEqual([await isSecure('http,https'), await isSecure('http')], [false, false], 'it would not be kept');
   });
 
-  test('who logs out has no session any more, here and in a copy of the cookie; the others have theirs', async (t) => {
+  test('ends on logout for a copy of the cookie too, but not for other sessions', async (t) => {
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN, basePath: '/w' } });
     const login = async () => ({
       cookie: cookieOf(await web.post('/w/login', { token: TOKEN })).split(';')[0] ?? '',
@@ -277,7 +277,7 @@ describe('login', () => {
     assert.equal((await web.ask('/w/', { headers: another })).status, 200);
   });
 
-  test('of a hundred and one that are in the first has to log in again', async (t) => {
+  test('keeps 100 sessions: the 101st ends the oldest', async (t) => {
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN } });
     const cookies: string[] = [];
     for (let n = 0; n <= 100; n++)
@@ -286,7 +286,7 @@ describe('login', () => {
     assert.deepEqual([await statusOf(cookies[0]), await statusOf(cookies[1])], [401, 200]);
   });
 
-  test('a browser whose token may not see the page any more can log in with another', async (t) => {
+  test('shows the form again to a browser whose token has lost access', async (t) => {
     const api = cluster();
     let user = 'reader';
     const asNow: ApiClient['request'] = (method, path, options) =>
@@ -308,7 +308,7 @@ describe('login', () => {
     assert.match(page.body, /may not see this/);
   });
 
-  test('who may not come in begins no session, and crowds out nobody who is in: nor while the cluster cannot be asked', async (t) => {
+  test('without access starts no session and ends none of others, even while the cluster is down', async (t) => {
     const api = cluster();
     let isDown = false;
     const request: ApiClient['request'] = (...asked) =>
@@ -324,10 +324,10 @@ describe('login', () => {
   });
 });
 
-describe('requests that another site makes a browser send', () => {
+describe('cross-site requests', () => {
   const REPLAY = '/api/dead-letters/replay';
 
-  test('a name that DNS was made to lead here is no name of ours', async (t) => {
+  test('with a foreign Host header are refused with 421', async (t) => {
     const web = await TestWeb.start(t, { settings: { hosts: ['Watch.example'] } });
     for (const host of ['localhost:1', '127.0.0.1', '[::1]:80', 'watch.example', 'WATCH.example:8443', '10.1.2.3'])
       assert.equal((await web.ask('/', { headers: { host } })).status, 200, host);
@@ -338,7 +338,7 @@ describe('requests that another site makes a browser send', () => {
     assert.equal((await web.ask('/livez', { headers: { host: 'watchchain.monitoring.svc' } })).status, 200);
   });
 
-  test('what changes something comes from our own origin, as JSON, with our header', async (t) => {
+  test('that change something need our origin, JSON and our header', async (t) => {
     const web = await TestWeb.start(t, { settings: { hosts: ['watch.example'] } });
     const host = `127.0.0.1:${web.place.port}`;
     const statusOf = async (headers: Readonly<Record<string, string>>) =>

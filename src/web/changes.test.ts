@@ -6,7 +6,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import { changeOf } from '../testing/change.ts';
 import { changesQuery, newestShown, shown } from './changes.ts';
 
-test('shown() bounds the fields that somebody changed: a key of a custom resource may be as long as the object', () => {
+test('shown() limits the length of changed field paths, and escapes them', () => {
   const change = changeOf({ after: { apiVersion: 'x/v1', kind: 'Thing', metadata: { name: 'a' } } });
   const paths = [`spec["\u202e"]`, `spec.${'x'.repeat(600_000)}`];
   const { by } = shown(withParts(change, { by: [{ manager: 'm', operation: 'Update', paths }] }));
@@ -14,12 +14,12 @@ test('shown() bounds the fields that somebody changed: a key of a custom resourc
   assert.equal(by[0]?.paths[1]?.length, 1_001);
 });
 
-test('a query has no use for the space that a keyboard puts behind a word, or for nothing at all', () => {
+test('changesQuery trims values, and ignores empty ones', () => {
   const { name, namespace } = changesQuery.parse({ name: 'web ', namespace: ' ' });
   assert.deepEqual([name, namespace], ['web', undefined]);
 });
 
-test('who only lost a field to the one who wrote it is not shown to have done it, nor found by it', async (t) => {
+test('newestShown() does not list a manager that only lost a field to another one', async (t) => {
   const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'c', name: 'test' } });
   t.after(() => store.close());
   const entry = (manager: string, fields: object) => ({ manager, operation: 'Update', fieldsV1: { 'f:spec': fields } });

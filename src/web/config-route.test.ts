@@ -7,7 +7,7 @@ import { loadHandler } from '../chain/load.ts';
 import { loadConfig } from '../config/load.ts';
 import { configDocument } from './config-route.ts';
 
-test('/config shows what was chosen, and no secret, wherever it stands', async (t) => {
+test('configDocument() shows the settings and no secret', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-config-'));
   t.after(() => rm(folder, { recursive: true }));
   const file = join(folder, 'config.toml');

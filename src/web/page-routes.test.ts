@@ -22,7 +22,7 @@ async function slowStore(t: TestContext) {
 
 describe('the page', () => {
   for (const encoding of ['gzip', 'identity']) {
-    test(`its top leaves before the store has answered (${encoding})`, async (t) => {
+    test(`sends its top before the store has answered (${encoding})`, async (t) => {
       const { store, answer } = await slowStore(t);
       const web = await TestWeb.start(t, { outlook: { store } });
       const { body, headers } = await fetch(`http://${web.address}/`, { headers: { 'accept-encoding': encoding } });
@@ -39,7 +39,7 @@ describe('the page', () => {
     });
   }
 
-  test('what goes wrong behind the top is said on the page and in the log, and the page has its end', async (t) => {
+  test('reports an error after its top on the page and in the log, and is completed', async (t) => {
     const receivers = (): never => {
       throw new Error('no receivers here');
     };
@@ -55,7 +55,7 @@ describe('the page', () => {
     assert.equal(later, 500);
   });
 
-  test('another filter keeps the time from which on a link shows the changes', async (t) => {
+  test('keeps the start time of a link when the filter changes', async (t) => {
     const web = await TestWeb.start(t);
     const form = async (query: string) =>
       /<form class="filters"[\s\S]*?<\/form>/.exec((await web.ask(`/${query}`)).body)?.[0];
@@ -66,20 +66,20 @@ describe('the page', () => {
     assert.doesNotMatch((await form('')) ?? 'none', /since|^none$/);
   });
 
-  test('who may not see it gets no part of it', async (t) => {
+  test('shows nothing to someone without access', async (t) => {
     const web = await TestWeb.start(t, { settings: { token: 'a-token-of-20-letters' } });
     const { status, body } = await web.ask('/', { headers: { accept: 'text/html' } });
     assert.equal(status, 401);
     assert.doesNotMatch(body, /<h1>test/);
   });
 
-  test('HEAD has the headers of GET', async (t) => {
+  test('answers HEAD with the status and content type of GET', async (t) => {
     const web = await TestWeb.start(t);
     const { status, headers, body } = await web.ask('/', { method: 'HEAD' });
     assert.deepEqual([status, headers['content-type'], body], [200, 'text/html; charset=utf-8', '']);
   });
 
-  test('the policy allows exactly the style sheet that is in it', async (t) => {
+  test('has a content security policy with the hash of its style sheet', async (t) => {
     const web = await TestWeb.start(t);
     const { headers, body } = await web.ask('/');
     const [, style = ''] = /<style>([\s\S]*?)<\/style>/.exec(body) ?? [];

@@ -27,7 +27,7 @@ describe('startWeb()', () => {
     assert.match(metrics.body, /^# HELP watchchain_changes_total /m);
   });
 
-  test('/readyz names what is degraded and stays ready for the others', async (t) => {
+  test('/readyz answers 200, and names degraded scopes and a configuration that was not reloaded', async (t) => {
     const web = await TestWeb.start(t, { health: healthOf(WATCHING, DEGRADED) });
     const { status, body } = await web.ask('/readyz');
     assert.deepEqual(
@@ -38,7 +38,7 @@ describe('startWeb()', () => {
     assert.equal((await configured.ask('/readyz')).body, 'ok\nconfiguration not reloaded: config.toml:3: x\n');
   });
 
-  test('/readyz answers 503 with what is still under way', async (t) => {
+  test('/readyz answers 503, and names what is still listing', async (t) => {
     const web = await TestWeb.start(t, { health: healthOf({ ...WATCHING, state: 'listing' }) });
     const { status, body } = await web.ask('/readyz');
     assert.deepEqual({ status, body }, { status: 503, body: 'not ready: running\nlisting: v1/pods\n' });
@@ -59,14 +59,14 @@ describe('startWeb()', () => {
     assert.doesNotMatch(web.log, /"level":"error"/, 'what a client asks is no error of ours');
   });
 
-  test('a probe that names no host is answered, and nothing else is', async (t) => {
+  test('answers probes without a Host header, and nothing else', async (t) => {
     const web = await TestWeb.start(t);
     for (const path of ['/livez', '/readyz', '/metrics'])
       assert.match(await rawAnswer(web, `GET ${path} HTTP/1.0\r\n\r\n`), / 200 /, path);
     assert.match(await rawAnswer(web, 'GET /api/changes HTTP/1.0\r\n\r\n'), / 421 /);
   });
 
-  test('goes on without when the address is taken', async (t) => {
+  test('continues without a listener when the address is in use', async (t) => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     t.after(() => other.close());
@@ -77,14 +77,14 @@ describe('startWeb()', () => {
   });
 
   const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
-  test('without a host it answers at every address, those of IPv6 too', async (t) => {
+  test('listens on every address without a host, IPv6 included', async (t) => {
     const web = await TestWeb.start(t, { listen: ':0' });
     for (const host of hasIPv6 ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'])
       assert.equal((await fetch(`http://${host}:${web.place.port}/livez`)).status, 200, host);
     assert.match(web.log, /"access":"closed"/);
   });
 
-  test('every answer forbids what the page does not need', async (t) => {
+  test('sends restrictive security headers with every answer', async (t) => {
     const web = await TestWeb.start(t);
     for (const path of ['/', '/livez', '/api/changes', '/nothing', '/assets/page.js']) {
       const { headers } = await web.ask(path);
@@ -96,7 +96,7 @@ describe('startWeb()', () => {
     }
   });
 
-  test('the page is compressed for who can take it', async (t) => {
+  test('compresses the page if the client accepts it', async (t) => {
     const web = await TestWeb.start(t);
     const { headers } = await web.ask('/', { headers: { 'accept-encoding': 'br, gzip' } });
     assert.equal(headers['content-encoding'], 'gzip');
@@ -104,7 +104,7 @@ describe('startWeb()', () => {
 });
 
 describe('behind a proxy', () => {
-  test('below a base path everything is there, links lead there, and probes are at the root too', async (t) => {
+  test('serves everything below the base path, with links to it, and probes at the root too', async (t) => {
     const web = await TestWeb.start(t, { settings: { basePath: '/ops/watch' } });
     for (const path of ['/ops/watch', '/ops/watch/', '/ops/watch/api/changes', '/ops/watch/livez', '/livez'])
       assert.equal((await web.ask(path)).status, 200, path);
@@ -114,7 +114,7 @@ describe('behind a proxy', () => {
     assert.match(body, /data-base="\/ops\/watch"/);
   });
 
-  test('a prefix that the proxy took off and told is in the links; what is no path is not', async (t) => {
+  test('uses a valid X-Forwarded-Prefix in links, and ignores an invalid one', async (t) => {
     const web = await TestWeb.start(t);
     const pageFor = async (prefix: string) => (await web.ask('/', { headers: { 'x-forwarded-prefix': prefix } })).body;
     assert.match(await pageFor('/tools/'), /src="\/tools\/assets\/page\.js"/);
@@ -139,12 +139,12 @@ describe('limits', () => {
     assert.match(await rawAnswer(web, headers), /^HTTP\/1\.1 431 /);
   });
 
-  test('what is no HTTP is 400 at once', async (t) => {
+  test('malformed HTTP gets 400', async (t) => {
     const web = await TestWeb.start(t);
     assert.match(await rawAnswer(web, 'what?\r\n\r\n'), /^HTTP\/1\.1 400 /);
   });
 
-  test('who never ends the headers is cut off after 10 s, before a server that gives 20 s does', async (t) => {
+  test('unfinished headers are cut off earlier than by a server with a timeout of 20 s', async (t) => {
     const web = await TestWeb.start(t);
     const patient = createHttpServer({ headersTimeout: 20_000, connectionsCheckingInterval: 1_000 });
     await once(patient.listen(0, '127.0.0.1'), 'listening');
@@ -161,7 +161,7 @@ describe('limits', () => {
     assert.equal(first, web.place.port);
   });
 
-  test('any number of sockets that ask for nothing, or not to the end, keep out no probe, and cut off nobody who is being answered', async (t) => {
+  test('hundreds of idle or half-sent requests block no probe, and cut off no open stream', async (t) => {
     const web = await TestWeb.start(t);
     const begin = async (): Promise<Socket> => {
       const socket = connect(web.place);
@@ -183,7 +183,7 @@ describe('limits', () => {
     assert.equal(onlooker.closed, false);
   });
 
-  test('200 sockets that send a byte now and then hold up nobody', async (t) => {
+  test('200 unfinished requests hold up no probe', async (t) => {
     const web = await TestWeb.start(t);
     const slow = await Promise.all(
       Array.from({ length: 200 }, async (): Promise<Socket> => {
@@ -197,7 +197,7 @@ describe('limits', () => {
     for (const socket of slow) socket.destroy();
   });
 
-  test('however many are asked for, few are in memory with their manifests at once, and each is answered once', async (t) => {
+  test('long lists are read from the store at most 20 items at a time, each item once', async (t) => {
     const web = await TestWeb.start(t);
     const names = Array.from({ length: 45 }, (_, n) => `c${n}`);
     await web.change(...names.map((name) => ({ name, text: '1' })));
@@ -225,7 +225,7 @@ describe('limits', () => {
     assert.ok(Math.max(...asked) <= 20, asked.join());
   });
 
-  test('what cannot be seen in a name is written out', async (t) => {
+  test('invisible characters in a name are escaped', async (t) => {
     const web = await TestWeb.start(t);
     await web.change({ name: 'admin\u202egnp\u061c', text: '1' });
     for (const path of ['/', '/api/changes']) {
@@ -235,7 +235,7 @@ describe('limits', () => {
     }
   });
 
-  test('a malformed query is 400 with its reason, on the page too', async (t) => {
+  test('a malformed query gets 400 with the reason, on the page too', async (t) => {
     const web = await TestWeb.start(t);
     for (const query of ['limit=0', 'limit=x', 'since=yesterday', 'nonsense=1', 'kind=nosuchkind', 'before=-1']) {
       const { status, body } = await web.ask(`/api/changes?${query}`);
@@ -246,7 +246,7 @@ describe('limits', () => {
   });
 });
 
-test('parseListen() takes a host, none, and IPv6 in brackets, and says what it wants', () => {
+test('parseListen() accepts a host, no host, and IPv6 in brackets, and names the expected form', () => {
   assert.deepEqual(parseListen('127.0.0.1:8080'), { host: '127.0.0.1', port: 8080 });
   assert.deepEqual(parseListen(':8080'), { host: '', port: 8080 });
   assert.deepEqual(parseListen('[::1]:8080'), { host: '::1', port: 8080 });
@@ -255,7 +255,7 @@ test('parseListen() takes a host, none, and IPv6 in brackets, and says what it w
   }
 });
 
-test('who waits for its turn knows of no changes and dead letters, and does not say that there are none', async (t) => {
+test('a standby answers 503 for changes and dead letters, not empty lists', async (t) => {
   const web = await TestWeb.start(t, { outlook: { store: () => undefined } });
   for (const path of ['/api/changes', '/api/dead-letters']) {
     const { status, body } = await web.ask(path);

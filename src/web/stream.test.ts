@@ -65,7 +65,7 @@ class Onlooker {
 }
 
 describe('GET /api/changes as a stream', () => {
-  test('tells changes as they are accepted, in their order, to those whose filter they match', async (t) => {
+  test('sends matching changes in order, as they are accepted', async (t) => {
     const web = await TestWeb.start(t);
     await web.change({ name: 'before', text: '1' });
     const all = await Onlooker.of(t, web);
@@ -76,7 +76,7 @@ describe('GET /api/changes as a stream', () => {
     assert.deepEqual(await web.until(() => some.names(2)), ['b', 'bb']);
   });
 
-  test('who comes back gets what happened meanwhile', async (t) => {
+  test('sends a returning client what it has missed', async (t) => {
     const web = await TestWeb.start(t);
     const first = await Onlooker.of(t, web);
     await web.change({ name: 'a', text: '1' });
@@ -87,7 +87,7 @@ describe('GET /api/changes as a stream', () => {
     assert.deepEqual(await web.until(() => again.names(1)), ['missed']);
   });
 
-  test('who comes back before the state is open is told to wait, and then misses nothing that matches', async (t) => {
+  test('misses no matching change for a client that connects before the state is open', async (t) => {
     let isOpen = true;
     const web: TestWeb = await TestWeb.start(t, { outlook: { store: () => (isOpen ? web.store : undefined) } });
     await web.change({ name: 'seen', text: '1' });
@@ -105,14 +105,14 @@ describe('GET /api/changes as a stream', () => {
     assert.deepEqual(onlooker.names(2), ['b', 'bb']);
   });
 
-  test('who comes back to a state that is younger than what it saw is told so', async (t) => {
+  test('sends `anew` to a client that last saw a change which this state does not have', async (t) => {
     const web = await TestWeb.start(t);
     await web.change({ name: 'a', text: '1' });
     const [anew, same] = [await Onlooker.of(t, web, '?after=2'), await Onlooker.of(t, web, '?after=1')];
     assert.deepEqual([anew.has('event: anew'), same.has('event: anew')], [true, undefined]);
   });
 
-  test('a burst is told by its newest 50, and that there were more', async (t) => {
+  test('sends the newest 50 of a burst, marked as truncated', async (t) => {
     const web = await TestWeb.start(t);
     const onlooker = await Onlooker.of(t, web);
     await web.change(...Array.from({ length: 120 }, (_, n) => ({ name: `c${n}`, text: '1' })));
@@ -121,13 +121,13 @@ describe('GET /api/changes as a stream', () => {
     assert.equal(onlooker.truncated, true);
   });
 
-  test('a kind of which nothing is recorded is 400', async (t) => {
+  test('answers 400 for a kind of which nothing is recorded', async (t) => {
     const web = await TestWeb.start(t);
     const { status } = await web.ask('/api/changes?kind=nosuch', { headers: { accept: 'text/event-stream' } });
     assert.equal(status, 400);
   });
 
-  test('the 51st is told to come back, and has a place when one leaves', async (t) => {
+  test('answers 503 to the 51st client, until another one leaves', async (t) => {
     const web = await TestWeb.start(t);
     const all = await Promise.all(Array.from({ length: 50 }, () => Onlooker.of(t, web)));
     const headers = { accept: 'text/event-stream' };
@@ -141,7 +141,7 @@ describe('GET /api/changes as a stream', () => {
     }
   });
 
-  test('who takes nothing is cut off, and the others go on', async (t) => {
+  test('cuts off a client that reads nothing, and continues for the others', async (t) => {
     const web = await TestWeb.start(t);
     const slow = await Onlooker.of(t, web);
     const good = await Onlooker.of(t, web);
@@ -159,7 +159,7 @@ describe('GET /api/changes as a stream', () => {
     assert.equal(good.closed, false);
   });
 
-  test('ends for whom the cluster does not know any more, and who comes back is told so', async (t) => {
+  test('ends for a token that the cluster no longer accepts', async (t) => {
     let isKnown = true;
     const request: ApiClient['request'] = (_method, path) => {
       const status = path.endsWith('/tokenreviews')
@@ -179,7 +179,7 @@ describe('GET /api/changes as a stream', () => {
     assert.equal((await web.ask('/api/changes', { headers: { authorization } })).status, 401);
   });
 
-  test('while the store cannot be read that is in the log once, and its end; then what was missed is told', async (t) => {
+  test('logs an unreadable store once, and its recovery once, then sends what was missed', async (t) => {
     let failed: number | undefined;
     const broken = () => {
       if (failed === undefined) return web.store;
@@ -209,7 +209,7 @@ describe('GET /api/changes as a stream', () => {
   });
 });
 
-test('HEAD begins no stream: any number of them leaves room for those who look on', async (t) => {
+test('HEAD /api/changes opens no stream, and takes up no place', async (t) => {
   const web = await TestWeb.start(t);
   for (let n = 0; n < 51; n++)
     assert.equal(

@@ -12,7 +12,7 @@ async function openStore(t: TestContext): Promise<Store> {
 
 const ALL: ReadonlySet<string> = new Set(['a', 'b']);
 
-test('add() forgets nothing of what another one adds at the same time', async (t) => {
+test('Acknowledged.add() keeps concurrent additions', async (t) => {
   const store = await openStore(t);
   const acknowledged = new Acknowledged(store);
   await Promise.all([acknowledged.add(['a'], 1, ALL), acknowledged.add(['b'], 2, ALL)]);
@@ -32,7 +32,7 @@ test('add() forgets nothing of what another one adds at the same time', async (t
   );
 });
 
-test('times() asks the store again when it has refused', async (t) => {
+test('Acknowledged.times() asks the store again after a failure', async (t) => {
   const store = await openStore(t);
   t.mock.method(store, 'recall', () => Promise.reject(new Error('busy')), { times: 1 });
   const acknowledged = new Acknowledged(store);
@@ -40,7 +40,7 @@ test('times() asks the store again when it has refused', async (t) => {
   assert.deepEqual([...(await acknowledged.times())], []);
 });
 
-test('add() that the store refuses has read nothing', async (t) => {
+test('Acknowledged.add() adds nothing if the store refuses', async (t) => {
   const store = await openStore(t);
   t.mock.method(store, 'remember', () => Promise.reject(new Error('full')), { times: 1 });
   const acknowledged = new Acknowledged(store);
