@@ -5,7 +5,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { chosen, select } from './dead-letter-choice.ts';
 
-test('all letters are chosen, and few are in memory at once, for they hold whole manifests', async (t) => {
+test('select() reads all dead letters, at most 20 at a time, and chosen() keeps no manifest', async (t) => {
   const store = await openSqliteStore({ path: ':memory:' });
   t.after(() => store.close());
   await withPending(

@@ -7,7 +7,7 @@ import { runCommand } from '../../test/run-command.ts';
 import { accept, claimOne, openScope, seen, utf8 } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 
-test('dead show has nothing in it that colours or turns a terminal, and says the same', async (t) => {
+test('dead show escapes control and bidi characters, and its JSON still means the same', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-dead-'));
   t.after(() => rm(folder, { recursive: true }));
   await chmod(folder, 0o700);

@@ -55,7 +55,7 @@ describe('watchchain demo', () => {
     assert.deepEqual(await folders(), before);
   });
 
-  test('--forever goes on after the story, until it is asked to stop; then it ends with 0', async () => {
+  test('--forever continues after the story until it is stopped, and then exits with 0', async () => {
     const controller = new AbortController();
     const { text, stdout, code } = run(['--forever', '--speed', '100'], controller.signal);
     stdout.on('data', () => {
@@ -65,7 +65,7 @@ describe('watchchain demo', () => {
     assert(text.stdout.includes('helm rollback legacy-cart'));
   });
 
-  test('refuses a speed that is no number above 0', async () => {
+  test('refuses a speed that is not above 0', async () => {
     const { text, code } = run(['--speed', '0']);
     assert.equal(await code, 1);
     assert.match(text.stderr, /Expected a number above 0/);

@@ -20,19 +20,19 @@ test('explain lists every handler with its summary', async () => {
   assert.ok(lines.every((line) => /^\w+ {2,}\S.*\.$/.test(line)));
 });
 
-test("explain NAME prints a handler's page, a user's own too", async () => {
+test('explain NAME prints the page of a handler, also of one of the user', async () => {
   assert.match(await explained('webhook'), /^# webhook\n[^]*\| `url` \| string \| \*\*required\*\* \|/);
   assert.match(await explained(join(import.meta.dirname, '../../docs/examples/page-me.ts')), /^# page-me\n/);
 });
 
-test('explain templates prints the page of the documentation', async () => {
+test('explain templates prints docs/templates.md', async () => {
   assert.equal(
     await explained('templates'),
     await readFile(join(import.meta.dirname, '../../docs/templates.md'), 'utf8'),
   );
 });
 
-test('explain of an unknown name says which there are', async () => {
+test('explain of an unknown name suggests the nearest one', async () => {
   const { code, stderr } = await runCommand(['explain', 'slak']);
   assert.equal(code, 1);
   assert.match(stderr, /did you mean "slack"/);

@@ -9,7 +9,7 @@ describe('handlerPage()', () => {
   for (const handler of handlers) {
     const { name, options, summary, examples } = handler;
 
-    test(`${name}: every option has a description, and the page says its type, default and example`, () => {
+    test(`${name}: the page has type, default, example and description of every option`, () => {
       const page = handlerPage(handler);
       assert.ok(page.startsWith(`# ${name}\n\n${summary}\n\n`) && page.endsWith('\n'));
       for (const option of Object.keys(options.shape)) {
@@ -18,7 +18,7 @@ describe('handlerPage()', () => {
       }
     });
 
-    test(`${name}: every example is TOML that the options' schema takes`, () => {
+    test(`${name}: every example is TOML that the schema of the options accepts`, () => {
       assert.ok(examples.length > 0);
       for (const { title, toml } of examples) {
         // As in the configuration, `${VAR}` is replaced before the schema sees the value.
@@ -30,7 +30,7 @@ describe('handlerPage()', () => {
     });
   }
 
-  test('shows unions, lists, tables and values as they stand in TOML', () => {
+  test('shows unions, lists, tables and values in TOML syntax', () => {
     const match = handlers.find(({ name }) => name === 'match');
     assert.ok(match);
     const page = handlerPage(match);

@@ -21,7 +21,7 @@ async function recorded(t: TestContext, names: readonly string[]): Promise<strin
   return folder;
 }
 
-test('the newest are told oldest first, and few are in memory at once, for they hold whole manifests', async (t) => {
+test('newest() returns the newest changes, oldest first, reading at most 20 at a time', async (t) => {
   const store = await openSqliteStore({ path: ':memory:' });
   t.after(() => store.close());
   const keys = Array.from({ length: 100 }, (_, n) => `web-${n}`);
@@ -43,7 +43,7 @@ test('the newest are told oldest first, and few are in memory at once, for they 
   assert.ok(Math.max(...sizes) <= 20, String(sizes));
 });
 
-test('what changed is coloured on a terminal that shows colours, for whoever wants them', async (t) => {
+test('history -o diff is coloured on a terminal, unless TERM is dumb or NO_COLOR is set', async (t) => {
   const folder = await recorded(t, ['web']);
   const isColored = async (env: NodeJS.ProcessEnv) => {
     const { stdout } = await runCommand(['history', '--state', folder, '-o', 'diff'], { env, isTTY: true });
@@ -53,7 +53,7 @@ test('what changed is coloured on a terminal that shows colours, for whoever wan
   for (const env of [{ TERM: 'dumb' }, { NO_COLOR: '1' }]) assert.equal(await isColored(env), false);
 });
 
-test('what a slow reader has not taken yet is not kept in memory', async (t) => {
+test('history keeps at most one line in memory for a slow reader', async (t) => {
   const folder = await recorded(
     t,
     Array.from({ length: 100 }, (_, n) => `web-${n}`),
@@ -80,7 +80,7 @@ test('what a slow reader has not taken yet is not kept in memory', async (t) => 
   assert.ok(waiting <= longest, `${waiting} bytes at once, of lines of ${longest}`);
 });
 
-test('where a configuration lacks a variable, the state that is named is that of the file, and not of another of its name', async (t) => {
+test('history with an unset variable in the configuration suggests the state folder that the file names', async (t) => {
   const root = await mkdtemp(join(tmpdir(), 'watchchain-history-'));
   t.after(() => rm(root, { recursive: true }));
   const others = join(root, 'watchchain', 'uid', 'config');

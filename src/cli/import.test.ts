@@ -36,7 +36,7 @@ function work({
 }
 
 describe('import', async () => {
-  test('says of TOML that it is used as it is', async () => {
+  test('says that TOML is used as it is', async () => {
     await using workdir = await Workdir.make();
     const { code, stderr } = await imported(await workdir.write('config.toml', '[[resource]]\nkind = "pod"\n'));
     assert.match(stderr, /config\.toml: TOML is used as it is, including kwatchman's: name the file with --config/);
@@ -47,7 +47,7 @@ describe('import', async () => {
     const yaml = relative(process.cwd(), join(FIXTURES, name));
     const golden = join(FIXTURES, name.replace(/yaml$/, 'toml'));
 
-    test(`prints the TOML of ${name} as its .toml says, and no value of a variable`, async () => {
+    test(`prints the TOML of ${name} as in its golden file, without the value of any variable`, async () => {
       const { code, stdout, stderr } = await imported(yaml);
       assert.deepEqual([code, stderr], [0, '']);
       const toml = stdout.replaceAll(yaml, name);
@@ -56,14 +56,14 @@ describe('import', async () => {
       assert.doesNotMatch(toml, /hunter2/);
     });
 
-    test(`the TOML of ${name} means what the file itself means`, async () => {
+    test(`the TOML of ${name} means the same as the original`, async () => {
       await using workdir = await Workdir.make();
       const file = await workdir.write('config.toml', (await imported(yaml)).stdout);
       assert.deepEqual(await meaning(file), await meaning(yaml));
     });
   }
 
-  test('keeps a variable that is not set as it is, and refuses what it cannot say with the line', async () => {
+  test('keeps references to unset variables, and refuses unsupported parts with their line', async () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write(
       'their.yaml',
@@ -76,7 +76,7 @@ describe('import', async () => {
     assert.match(lenient.stdout, /^# From their\.yaml.*\n# .*their\.yaml:4: .*left out\n[^]*url = "\$\{LATER\}"\n/);
   });
 
-  test('keeps a warning in its comment when what it quotes has several lines', async () => {
+  test('keeps a warning that quotes several lines in its comment', async () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write(
       'their.yaml',
@@ -88,7 +88,7 @@ describe('import', async () => {
     assert.deepEqual(await meaning(toml), await meaning(file));
   });
 
-  test('a list of tables and texts stays one, and a small number the number that it is', async () => {
+  test('keeps a list of tables and texts, and a small number, as they are', async () => {
     await using workdir = await Workdir.make();
     const layout = '[{ k: v, n: 1.0e-7 }, text, ["{{ .Reason }}", {}], 1.0e-7]';
     const file = await workdir.write(
@@ -99,7 +99,7 @@ describe('import', async () => {
     assert.deepEqual(await meaning(toml), await meaning(file));
   });
 
-  test('of a file that is not there names no flag that it has not', async () => {
+  test('reports a missing file without mentioning a flag', async () => {
     const { code, stderr } = await imported('/nowhere/their.yaml');
     assert.deepEqual([code, stderr], [1, 'watchchain: Cannot read /nowhere/their.yaml: there is no such file\n']);
   });

@@ -23,7 +23,7 @@ async function shell(command: string, cwd: string): Promise<string> {
 }
 
 describe('watchchain new handler', () => {
-  test('writes one that a configuration takes, and a test that passes', async () => {
+  test('writes a handler that a configuration accepts, and a test that passes', async () => {
     await using workdir = await Workdir.make();
     const { code, stdout } = await made('handler', 'page-me', '--folder', workdir.path);
     assert.equal(code, 0);
@@ -35,7 +35,7 @@ describe('watchchain new handler', () => {
     assert.match(await shell(command, workdir.path), /pass 1/);
   });
 
-  test('writes one that works where npm init has made .ts CommonJS', async () => {
+  test('writes a handler that works where package.json makes .ts files CommonJS', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('package.json', '{ "type": "commonjs" }');
     const { stdout } = await made('handler', 'page-me', '--folder', workdir.path);
@@ -45,7 +45,7 @@ describe('watchchain new handler', () => {
     assert.match(await shell(command, workdir.path), /pass 1/);
   });
 
-  test('its test fails when the handler does otherwise', async () => {
+  test('writes a test that fails when the handler behaves differently', async () => {
     await using workdir = await Workdir.make();
     const { stdout } = await made('handler', 'page-me', '--folder', workdir.path);
     await writeFile(workdir.file('page-me.ts'), 'export default (change) => change;\n');
@@ -64,7 +64,7 @@ describe('watchchain new handler', () => {
     assert.match(await shell(`echo '${asked}' | ./page_me.py`, workdir.path), /^\{"id": 7, "verdict": "halt"/);
   });
 
-  test('writes over nothing, and refuses what is no name', async () => {
+  test('overwrites nothing, and refuses an invalid name', async () => {
     await using workdir = await Workdir.make();
     await made('handler', 'x', '--folder', workdir.path);
     const again = await made('handler', 'x', '--folder', workdir.path);
@@ -75,7 +75,7 @@ describe('watchchain new handler', () => {
 });
 
 describe('watchchain new config', () => {
-  test('writes one that is valid as it stands, and writes over nothing', async () => {
+  test('writes a valid configuration, and overwrites nothing', async () => {
     await using workdir = await Workdir.make();
     const file = workdir.file('config.toml');
     const { code, stdout } = await made('config', file);
@@ -90,7 +90,7 @@ describe('watchchain new config', () => {
     assert.equal((await made('config', '-')).stdout, await readFile(file, 'utf8'));
   });
 
-  test('what it shows as comments is valid, too', async () => {
+  test('writes commented-out settings that are valid too', async () => {
     await using workdir = await Workdir.make();
     const { stdout } = await made('config', '-');
     const settings = stdout.replaceAll(/^# (?= *(?:\[|\w+ = ))/gm, '');

@@ -65,7 +65,7 @@ describe('rbac', () => {
     ]);
   });
 
-  test('prints a Role for each namespace that is named, under a name that accounts of others have not, and nothing twice', async () => {
+  test('prints one Role for each named namespace, and nothing that a ClusterRole already covers', async () => {
     const config =
       resource('deployment', 'namespaces = ["shop", "web"]') +
       resource('deployment', 'namespaces = ["shop"]\nlabelSelector = "a=b"') +
@@ -84,7 +84,7 @@ describe('rbac', () => {
     ]);
   });
 
-  test('prints a ClusterRole for a pattern, which needs all namespaces, and no Role beside it', async () => {
+  test('prints a ClusterRole for a namespace pattern, and no Role beside it', async () => {
     const config =
       resource('deployment', 'namespaces = ["shop", "team-*"]') +
       resource('configmap', 'namespaces = ["web"]') +
@@ -99,7 +99,7 @@ describe('rbac', () => {
     ]);
   });
 
-  test('adds what is looked up where something is watched, and the reviews of clusterAccess', async () => {
+  test('adds rules for lookups where something is watched, and for the reviews of clusterAccess', async () => {
     const config = `[web]\nclusterAccess = true\n${resource('event', 'namespaces = ["shop"]')}[[handler]]\nname = "match"\nownerName = "^web$"\n${LOG}`;
     assert.deepEqual(await lines(config, '--lookup', 'pod,replicaset,node'), [
       'ClusterRole watchchain-watchchain: get namespaces. kube-system',
@@ -115,7 +115,7 @@ describe('rbac', () => {
     assert.deepEqual([code, /--lookup pod,replicaset/.test(stderr)], [0, true]);
   });
 
-  test('speaks of lookups where something is looked up: not for labels of what is watched, but for what is quiet', async () => {
+  test('mentions --lookup only if a rule needs an object that is not watched', async () => {
     const speaks = async (config: string) => (await rbac(config + LOG)).stderr.includes('--lookup');
     const labels = '[[handler]]\nname = "match"\nlabels = { team = "." }\n';
     assert.equal(await speaks(resource('deployment') + labels), false);
@@ -126,7 +126,7 @@ describe('rbac', () => {
     assert.equal(await speaks(quiet('labels = { team = "." }')), true);
   });
 
-  test('adds the Lease where it is, by its name', async () => {
+  test('adds rules for the Lease, by its name, in its namespace', async () => {
     const config = `[lease]\nname = "teller"\n${resource('deployment')}${LOG}`;
     const rules = (role: string, lease: string) => [
       `Role ${role}: get+update leases.coordination.k8s.io ${lease}`,
@@ -140,7 +140,7 @@ describe('rbac', () => {
     );
   });
 
-  test('refuses kinds that it does not know, each with its line, and a bad account', async () => {
+  test('refuses unknown kinds, each with its line, and an invalid service account', async () => {
     const { code, stderr } = await rbac(resource('deploymint') + resource('widget') + LOG);
     assert.equal(code, 1);
     assert.match(stderr, /config\.toml:\d+: the resource name of "deploymint" is unknown; near names: .*deployment/);
@@ -150,7 +150,7 @@ describe('rbac', () => {
     assert.equal(account.code, 1);
   });
 
-  test('--cluster asks the cluster for kinds of its own', async () => {
+  test('--cluster resolves custom kinds with the cluster', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     server.addResource({
@@ -168,7 +168,7 @@ describe('rbac', () => {
     );
   });
 
-  test('--check: what is exactly enough, what is missing, what is too much', async () => {
+  test('--check reports permissions that are exactly enough, missing, or too much', async () => {
     const toml = resource('deployment', 'namespaces = ["shop"]') + LOG;
     assert.deepEqual(await checked(SHOP, toml), {
       code: 0,
@@ -197,7 +197,7 @@ describe('rbac', () => {
     });
   });
 
-  test('the chart knows the same kinds of Kubernetes itself', async () => {
+  test('the chart has the same table of built-in kinds', async () => {
     const file = await readFile(new URL('../../chart/templates/_kinds.tpl', import.meta.url), 'utf8');
     const [, table = ''] = /define "watchchain\.kinds" -\}\}\n(.*?)\{\{- end/s.exec(file) ?? [];
     const ours = BUILT_IN_KINDS.map(({ singular, group, resource: name, namespaced, shortNames }) => [

@@ -9,7 +9,7 @@ import { reloadWhenChanged } from './reload.ts';
 
 const CONFIG = { file: 'config.toml', warnings: ['left out: a'] as readonly string[] } as Config;
 
-test('reloadWhenChanged() warns of what a changed file says that works otherwise here, of each thing once', async () => {
+test('reloadWhenChanged() logs only the warnings that the version before did not have', async () => {
   const over = new AbortController();
   const written = new PassThrough();
   const versions = [['left out: a', 'left out: b'], ['left out: b'], ['left out: a']];
@@ -32,7 +32,7 @@ test('reloadWhenChanged() warns of what a changed file says that works otherwise
   );
 });
 
-test('reloadWhenChanged() ends with the signal, whatever it is reading then', { timeout: 20_000 }, async () => {
+test('reloadWhenChanged() ends with its signal, even while a file is being loaded', { timeout: 20_000 }, async () => {
   const over = new AbortController();
   const refused: (readonly string[])[] = [];
   const { ended } = reloadWhenChanged({
@@ -54,40 +54,36 @@ test('reloadWhenChanged() ends with the signal, whatever it is reading then', { 
   assert.deepEqual(refused, []);
 });
 
-test(
-  'reloadWhenChanged() tries what was refused again, ever less often, and tells of it once',
-  { timeout: 20_000 },
-  async () => {
-    const over = new AbortController();
-    const clock = new FakeClock();
-    const written = new PassThrough();
-    const attempts: number[] = [];
-    const reloading = reloadWhenChanged({
-      app: {
-        reload() {
-          attempts.push(clock.monotonic() - begunAt);
-          return attempts.length < 6 ? Promise.reject(new Error('no space is left')) : Promise.resolve();
-        },
-        reloadFailed() {},
+test('reloadWhenChanged() retries a failed reload ever less often, and logs it once', { timeout: 20_000 }, async () => {
+  const over = new AbortController();
+  const clock = new FakeClock();
+  const written = new PassThrough();
+  const attempts: number[] = [];
+  const reloading = reloadWhenChanged({
+    app: {
+      reload() {
+        attempts.push(clock.monotonic() - begunAt);
+        return attempts.length < 6 ? Promise.reject(new Error('no space is left')) : Promise.resolve();
       },
-      config: CONFIG,
-      files: { haveChanged: () => Promise.resolve(attempts.length === 0) },
-      load: () => Promise.resolve(CONFIG),
-      clock,
-      log: createServiceLog({ level: 'info', format: 'json', color: false, stream: written }),
-      signal: over.signal,
-    });
-    const begunAt = clock.monotonic();
-    for (let minute = 0; minute < 60; minute++) {
-      await reloading.caughtUp();
-      await clock.advance(60_000);
-    }
-    over.abort();
-    await reloading.ended;
-    assert.deepEqual(
-      attempts.map((ms) => ms / 60_000),
-      [0, 1, 3, 7, 15, 30],
-    );
-    assert.equal(String(written.read()).trim().split('\n').length, 1);
-  },
-);
+      reloadFailed() {},
+    },
+    config: CONFIG,
+    files: { haveChanged: () => Promise.resolve(attempts.length === 0) },
+    load: () => Promise.resolve(CONFIG),
+    clock,
+    log: createServiceLog({ level: 'info', format: 'json', color: false, stream: written }),
+    signal: over.signal,
+  });
+  const begunAt = clock.monotonic();
+  for (let minute = 0; minute < 60; minute++) {
+    await reloading.caughtUp();
+    await clock.advance(60_000);
+  }
+  over.abort();
+  await reloading.ended;
+  assert.deepEqual(
+    attempts.map((ms) => ms / 60_000),
+    [0, 1, 3, 7, 15, 30],
+  );
+  assert.equal(String(written.read()).trim().split('\n').length, 1);
+});

@@ -11,7 +11,7 @@ const message: Attachment = {
 };
 
 describe('renderMessage()', () => {
-  test('draws a plain message without a single escape, Slack’s own escapes undone', () => {
+  test('draws a plain message without ANSI escapes, and decodes the entities of Slack', () => {
     assert.deepEqual(renderMessage(message, { color: false, columns: 44 }), [
       '  ┃ UPDATE deployment',
       '  ┃ shop/web',
@@ -25,13 +25,13 @@ describe('renderMessage()', () => {
     ]);
   });
 
-  test('has the bar in the message’s colour, and what went and came in red and green', () => {
+  test('draws the bar in the colour of the message, and removed and added lines in red and green', () => {
     const text = renderMessage(message, { color: true, columns: 80 }).join('\n');
     assert(text.includes('\x1b[38;5;214m┃\x1b[0m'));
     assert(text.includes('\x1b[31m-old & gone\x1b[0m') && text.includes('\x1b[32m+new\x1b[0m'));
   });
 
-  test('is never wider than the terminal, and breaks lines at spaces', () => {
+  test('is never wider than the terminal', () => {
     const text = `\`\`\`${'one two three '.repeat(20)}${'x'.repeat(100)}\`\`\``;
     for (const columns of [30, 61, 80]) {
       const lines = renderMessage({ ...message, text }, { color: false, columns });
@@ -39,7 +39,7 @@ describe('renderMessage()', () => {
     }
   });
 
-  test('makes control characters visible: a name in a cluster cannot colour a terminal', () => {
+  test('makes control characters visible', () => {
     const lines = renderMessage({ ...message, title: 'a\x1b[31mb', text: '' }, { color: false, columns: 80 });
     assert.equal(lines[0], '  ┃ a\\u001b[31mb');
   });

@@ -71,14 +71,14 @@ describe('watchchain test', () => {
     assert.equal(code, 0);
   });
 
-  test('tells of what came by a Ctrl-C, which ends the kubectl get -w in front of it, too', async () => {
+  test('prints what arrived before a Ctrl-C that also ends kubectl get -w', async () => {
     const events = [event('ADDED', 'web', 1, { replicas: 1 }), event('MODIFIED', 'web', 3, { replicas: 3 })];
     const { code, lines } = await rehearse(CONFIG, events, {}, new AbortController());
     assert.equal(lines.at(-2), 'updated deployment shop/web @3  default/diff: pass: replicas 1 -> 3');
     assert.equal(code, 0);
   });
 
-  test('shows what a template makes of a change, and one that fails', async () => {
+  test('shows the rendered template of a change, and the error of one that fails', async () => {
     const config = `
 [[resource]]
 kind = "deploy"
@@ -101,7 +101,7 @@ broken = "{% if change.name == 'api' %}{{ change.name | append }}{% endif %}"
     assert.equal(code, 1);
   });
 
-  test('goes on into the branches, in the order of the file, with what passed before them', async () => {
+  test('continues into the branches, in file order, with what passed before them', async () => {
     const branches = `
 [[resource]]
 kind = "deploy"
@@ -135,7 +135,7 @@ name = "log"
     ]);
   });
 
-  test('says of what no chain watches that it does not, selectors and groups included', async () => {
+  test('reports changes that no chain watches, by selector and by group', async () => {
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', uid: 'p', resourceVersion: '1' } };
     const { lines } = await rehearse(CONFIG, [
       event('ADDED', 'db', 1, {}, { tier: 'db' }),
@@ -144,7 +144,7 @@ name = "log"
     assert.deepEqual(lines, ['-, event 1: no chain watches Deployment shop/db', '-, event 2: no chain watches Pod p']);
   });
 
-  test('goes for Events by what each resource says, also of those that are watched together', async () => {
+  test('applies the Event settings of each resource, even where they are watched together', async () => {
     const of = (namespaces: string, more: string) =>
       `[[resource]]\nkind = "event"\nnamespaces = ${namespaces}\n${more}`;
     const config = of('["team-*"]', 'maxAge = "5s"\n') + of('["prod-*", "team-a"]', '') + '[[handler]]\nname = "log"\n';
@@ -162,14 +162,14 @@ name = "log"
     );
   });
 
-  test('knows that what has no namespace is watched whatever the resource says', async () => {
+  test('watches cluster-scoped objects, whatever namespaces are configured', async () => {
     const config = '[[resource]]\nkind = "node"\nnamespaces = ["shop", "team-*"]\n[[handler]]\nname = "log"\n';
     const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n', uid: 'n', resourceVersion: '1' } };
     const { lines } = await rehearse(config, [{ type: 'ADDED', object: node }]);
     assert.match(lines.join(), /^added node n @1 /);
   });
 
-  test('hides what the rules of redaction name by a plural or a short name', async () => {
+  test('redacts kinds named by plural, singular or short name', async () => {
     const policy = {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
@@ -183,7 +183,7 @@ name = "log"
     }
   });
 
-  test('exits with 1 when a handler answers what the service would not take, and says what it wants', async () => {
+  test('exits with 1 when a handler returns an invalid value, and says what is wanted', async () => {
     const header = `import { defineStateful, defineTransform, z } from 'watchchain';\nconst own = { name: 'own', summary: 's', description: 'd', options: z.strictObject({}), examples: [] };\n`;
     for (const [definition, problem] of [
       [
@@ -214,7 +214,7 @@ name = "log"
     }
   });
 
-  test('exits with 1 when a handler throws, and says which', async () => {
+  test('exits with 1 when a handler throws, and names it', async () => {
     const { code, lines } = await rehearse(CONFIG.replace('"diff"', '"./throws.ts"'), [event('ADDED', 'web', 1, {})], {
       'throws.ts': "export default () => { throw new Error('no luck'); };",
     });
@@ -222,7 +222,7 @@ name = "log"
     assert.equal(code, 1);
   });
 
-  test('says where the mistake of a handler is', async () => {
+  test('shows file and line of an error in a handler', async () => {
     const { lines } = await rehearse(CONFIG.replace('"diff"', '"./owner.ts"'), [event('ADDED', 'web', 1, {})], {
       'owner.ts': "import { ownerOf } from './owner-of.ts';\nexport default ownerOf;\n",
       'owner-of.ts': '\n\nexport const ownerOf = (change) => change.before.metadata.name;\n',

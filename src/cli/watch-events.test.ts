@@ -10,7 +10,7 @@ for (const [what, bytes] of [
   ['UTF-8 with a byte order mark', Buffer.from(`\uFEFF${recording}`)],
   ["UTF-16, as PowerShell's > writes it", Buffer.from(`\uFEFF${recording}`, 'utf16le')],
 ] as const)
-  test(`a recording is read in ${what}`, () => {
+  test(`readWatchEvents() reads a recording in ${what}`, () => {
     assert.deepEqual(
       readWatchEvents(bytes, 'events.json').map(({ type, key }) => [type, key]),
       [['ADDED', 'shop/grün']],
@@ -25,7 +25,7 @@ for (const [what, text] of [
   ['a list of them', '{"apiVersion": "v1", "kind": "List", "items": []}'],
   ['null', 'null'],
 ] as const)
-  test(`what is no recording is refused with the way to one: ${what}`, () => {
+  test(`readWatchEvents() refuses what is not a recording, naming the remedy: ${what}`, () => {
     assert.throws(() => readWatchEvents(Buffer.from(text), 'events.json'), {
       message: /^events\.json, event 1: the type is undefined; expected .* with --output-watch-events$/,
     });
@@ -38,7 +38,7 @@ for (const [field, value] of [
   ['metadata', { ...metadata, uid: 7 }],
   ['metadata', 'web'],
 ] as const)
-  test(`an object whose ${field} is ${JSON.stringify(value)} is refused, not read as text`, () => {
+  test(`readWatchEvents() refuses an object with ${field} ${JSON.stringify(value)}`, () => {
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata, [field]: value };
     assert.throws(() => readWatchEvents(Buffer.from(JSON.stringify({ type: 'ADDED', object })), 'events.json'), {
       message: /^events\.json, event 1: .* is missing or not a string; expected /,
