@@ -16,18 +16,18 @@ function heard(chunks: readonly (string | Buffer)[], maxBytes = 10): readonly st
 }
 
 describe('LineSplitter', () => {
-  test('gives lines however the chunks are cut, empty ones and the last one too', () => {
+  test('returns all lines, even empty ones and an unterminated last one, however the chunks are cut', () => {
     const text = 'one\n\ntwo\nlast';
     assert.deepEqual(heard([text]), ['one', '', 'two', 'last']);
     assert.deepEqual(heard(text.split('')), ['one', '', 'two', 'last']);
   });
 
-  test('keeps a character whose bytes come in two chunks', () => {
+  test('joins a character that is split over two chunks', () => {
     const bytes = Buffer.from('é\n');
     assert.deepEqual(heard([bytes.subarray(0, 1), bytes.subarray(1)]), ['é']);
   });
 
-  test('tells of a line that is too long once, holds no more of it, and goes on with the next', () => {
+  test('reports a line that is too long once, by its beginning, and continues with the next', () => {
     assert.deepEqual(heard(['0123456789', 'abc', 'def'.repeat(1_000), '\nnext\n']), ['[0123456789]', 'next']);
     assert.deepEqual(heard(['0123456789\n']), ['0123456789']);
   });
