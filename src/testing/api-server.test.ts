@@ -64,7 +64,7 @@ const widget = { group: 'example.com', version: 'v1', resource: 'widgets', kind:
 const names = (body: Body): string[] => body.items.map(({ metadata }) => metadata.name);
 
 describe('startApiServer()', () => {
-  test('create() fills what the server fills, and GET answers in the server’s field order', async (t) => {
+  test('create() sets what a server sets, and GET returns the fields in server order', async (t) => {
     const server = await serverFor(t);
     server.create({
       apiVersion: 'apps/v1',
@@ -89,7 +89,7 @@ describe('startApiServer()', () => {
     assert.equal(body.metadata['generation'], 1);
   });
 
-  test('update() moves the ownership of what it changes to its manager', async (t) => {
+  test('update() moves the ownership of changed fields to its manager', async (t) => {
     const server = await serverFor(t);
     const image = (tag: string): object => ({
       apiVersion: 'apps/v1',
@@ -107,7 +107,7 @@ describe('startApiServer()', () => {
     assert(JSON.stringify(helm['fieldsV1']).includes('f:replicas'));
   });
 
-  test('update() that changes nothing writes nothing; a status update leaves the generation alone', async (t) => {
+  test('update() without a change writes nothing, and a status update keeps the generation', async (t) => {
     const server = await serverFor(t, { resources: [widget] });
     const manifest = { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' }, spec: { size: 1 } };
     const created = server.create(manifest);
@@ -117,7 +117,7 @@ describe('startApiServer()', () => {
     assert.equal(after.metadata['generation'], 1);
   });
 
-  test('LIST omits kind and apiVersion of built-in items, keeps them for custom resources and sorts those', async (t) => {
+  test('LIST omits kind and apiVersion of built-in items, and keeps them, with sorted keys, for custom resources', async (t) => {
     const server = await serverFor(t, { resources: [widget] });
     server.create(configMap('one'));
     server.create({ spec: { z: 1, a: 2 }, kind: 'Widget', apiVersion: 'example.com/v1', metadata: { name: 'w' } });
@@ -130,7 +130,7 @@ describe('startApiServer()', () => {
     assert(custom.text.includes('"spec":{"a":2,"z":1}'));
   });
 
-  test('LIST pages show one moment, and a compacted token gets 410 with a token to go on', async (t) => {
+  test('LIST pages share one snapshot, and a compacted token gets 410 with a token to continue', async (t) => {
     const server = await serverFor(t);
     for (const name of ['a', 'b', 'c', 'd', 'e']) server.create(configMap(name));
     const first = (await getJson(server, '/api/v1/configmaps?limit=2')).body;
@@ -146,7 +146,7 @@ describe('startApiServer()', () => {
     assert.deepEqual(names(rest.body), ['e']);
   });
 
-  test('LIST newer than the server is answered with 504 and the cause', async (t) => {
+  test('LIST at a future resourceVersion answers 504 with the cause', async (t) => {
     const server = await serverFor(t);
     const { status, body } = await getJson(server, '/api/v1/pods?resourceVersion=999999');
     assert.equal(status, 504);
@@ -170,7 +170,7 @@ describe('startApiServer()', () => {
     });
   }
 
-  test('WATCH translates what enters and leaves a selector into ADDED and DELETED', async (t) => {
+  test('WATCH reports objects that enter or leave a selector as ADDED or DELETED', async (t) => {
     const server = await serverFor(t);
     server.create(configMap('a', { n: '1' }));
     const { body } = await getJson(server, '/api/v1/configmaps');
@@ -196,7 +196,7 @@ describe('startApiServer()', () => {
     assert.equal(events[2]?.object.metadata.resourceVersion, left.metadata.resourceVersion);
   });
 
-  test('WATCH sends bookmarks to those who asked, and ends in time with a last one', async (t) => {
+  test('WATCH sends bookmarks on request, and a last one at its timeout', async (t) => {
     const server = await serverFor(t);
     const next = await watch(server, '/api/v1/pods?allowWatchBookmarks=true&timeoutSeconds=1');
     server.bookmark();
@@ -206,7 +206,7 @@ describe('startApiServer()', () => {
     assert.equal(Number(last?.object.metadata.resourceVersion) - Number(first?.object.metadata.resourceVersion), 1);
   });
 
-  test('WATCH from a compacted version opens and says 410 in an ERROR event', async (t) => {
+  test('WATCH from a compacted version sends 410 in an ERROR event', async (t) => {
     const server = await serverFor(t);
     const { metadata } = server.create(configMap('a'));
     server.update(configMap('a', { n: '2' }));
@@ -230,7 +230,7 @@ describe('startApiServer()', () => {
     assert.deepEqual(end?.object.metadata['annotations'], { 'k8s.io/initial-events-end': 'true' });
   });
 
-  test('POST, PUT, PATCH and DELETE work over HTTP; a stale PUT is a conflict; status has its own door', async (t) => {
+  test('POST, PUT, PATCH and DELETE work over HTTP; a stale PUT is a conflict; status is a subresource', async (t) => {
     const server = await serverFor(t);
     const send = (method: string, path: string, body?: object, type = 'application/json') =>
       getJson(server, path, {
@@ -259,7 +259,7 @@ describe('startApiServer()', () => {
     );
   });
 
-  test('an object with finalizers is marked first and goes with the last of them', async (t) => {
+  test('an object with finalizers is deleted when the last of them is removed', async (t) => {
     const server = await serverFor(t);
     const next = await watch(server, '/api/v1/configmaps');
     const held = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', finalizers: ['x/y'] } };
@@ -270,7 +270,7 @@ describe('startApiServer()', () => {
     assert.deepEqual(types, ['ADDED', 'MODIFIED', 'DELETED']);
   });
 
-  test('discovery names built-in and installed kinds, in both forms, and an unavailable group as stale', async (t) => {
+  test('discovery lists built-in and installed kinds in both forms, and an unavailable group as stale', async (t) => {
     const server = await serverFor(t, { resources: [{ ...widget, group: 'metrics.k8s.io', unavailable: true }] });
     server.addResource(widget);
     const groups = (await getJson(server, '/apis')).body['groups'] as { name: string }[];
@@ -290,14 +290,14 @@ describe('startApiServer()', () => {
     assert.equal((await getJson(server, '/apis/example.com/v1')).status, 404);
   });
 
-  test('a version of a custom resource reads what another version wrote', async (t) => {
+  test('a version of a custom resource returns what another version wrote', async (t) => {
     const server = await serverFor(t, { resources: [widget, { ...widget, version: 'v2' }] });
     server.create({ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' } });
     const { body } = await getJson(server, '/apis/example.com/v2/namespaces/default/widgets/w');
     assert.equal(body['apiVersion'], 'example.com/v2');
   });
 
-  test('token: 401 without it, and only the new one after rotateToken()', async (t) => {
+  test('token: requests without it get 401, and rotateToken() replaces it', async (t) => {
     const server = await serverFor(t, { token: 'first' });
     const status = async (token: string): Promise<number> =>
       (await getJson(server, '/api', { headers: { authorization: `Bearer ${token}` } })).status;
@@ -306,7 +306,7 @@ describe('startApiServer()', () => {
     assert.deepEqual([await status('first'), await status('second')], [401, 200]);
   });
 
-  test('allow() refuses in RBAC’s words and answers access reviews', async (t) => {
+  test('allow() refuses with the message of RBAC, and answers access reviews', async (t) => {
     const server = await serverFor(t);
     server.allow(({ verb, namespace }) => verb !== 'list' || namespace === 'shop');
     const { status, body } = await getJson(server, '/apis/apps/v1/deployments');
@@ -337,7 +337,7 @@ describe('startApiServer()', () => {
     assert.deepEqual(names((await getJson(server, '/api/v1/configmaps')).body), ['a']);
   });
 
-  test('writeKubeconfig() writes a file that only its owner reads', async (t) => {
+  test('writeKubeconfig() writes a file that only its owner can read', async (t) => {
     const server = await serverFor(t, { token: 'secret' });
     const folder = await mkdtemp(join(tmpdir(), 'watchchain-test-'));
     t.after(() => rm(folder, { recursive: true }));

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { FakeClock } from './fake-clock.ts';
 
 describe('FakeClock', () => {
-  test('advance() wakes sleepers in order of their due time, those of equal time in order of their call', async () => {
+  test('advance() wakes sleepers in order of their due time, then in order of their call', async () => {
     const clock = new FakeClock(1_000);
     const woken: string[] = [];
     for (const [name, ms] of [
@@ -20,7 +20,7 @@ describe('FakeClock', () => {
     assert.equal(clock.sleeping, 0);
   });
 
-  test('advance() fires sleeps that begin on waking when they are due by then', async () => {
+  test('advance() also wakes sleeps that begin on waking and are due by then', async () => {
     const clock = new FakeClock();
     let rounds = 0;
     const loop = async (): Promise<void> => {
@@ -34,7 +34,7 @@ describe('FakeClock', () => {
     assert.equal(clock.monotonic(), 135);
   });
 
-  test('advance() comes to the end of a wait whose rest is too short to add to the time', async () => {
+  test('advance() ends a wait whose rest is too short to change the time', async () => {
     const clock = new FakeClock();
     await clock.advance(500_000.3);
     const end = clock.monotonic() + 1e-10;

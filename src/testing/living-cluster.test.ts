@@ -24,7 +24,7 @@ async function livedThrough(t: TestContext, rounds: number): Promise<{ objects: 
 }
 
 describe('LivingCluster', () => {
-  test('play() does the same each time, to the byte', async (t) => {
+  test('play() is deterministic to the byte', async (t) => {
     const [first, second] = [await livedThrough(t, 2), await livedThrough(t, 2)];
     assert.deepEqual(first, second);
   });
@@ -39,7 +39,7 @@ describe('LivingCluster', () => {
     assert(events.includes('ClusterIsUpdating'));
   });
 
-  test('play() stops where its signal aborts', async (t) => {
+  test('play() stops when its signal aborts', async (t) => {
     const clock = new FakeClock();
     const server = await startApiServer({ clock });
     t.after(() => server.close());

@@ -20,7 +20,7 @@ describe('pods', () => {
       assert.notEqual(generate(1).metadata.uid, generate(2).metadata.uid);
     });
 
-    test(`withNoise() and withImage() alter a ${name} where they say`, () => {
+    test(`withNoise() and withImage() change only what they should in a ${name}`, () => {
       const manifest = generate(3);
       const { metadata, status, ...rest } = withNoise(manifest, 5);
       assert.deepEqual({ ...rest, metadata: metadata.labels }, { ...rest, metadata: manifest.metadata.labels });

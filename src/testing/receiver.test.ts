@@ -27,7 +27,7 @@ describe('startReceiver()', () => {
     }
   });
 
-  test('answers as told: status, headers, a reset, and nothing at all', async () => {
+  test('answers as configured: status and headers, a reset, or nothing', async () => {
     const receiver = await startReceiver((_, n) => {
       if (n === 1) return { status: 429, headers: { 'retry-after': '30' }, body: 'slow down' };
       return n === 2 ? { reset: true } : { hang: true };
@@ -50,7 +50,7 @@ describe('startReceiver()', () => {
     assert.equal(receiver.openSockets, 0);
   });
 
-  test('waitFor() says how many came when it gives up', async () => {
+  test('waitFor() reports how many requests came when it gives up', async () => {
     const receiver = await startReceiver();
     try {
       await assert.rejects(receiver.waitFor(1, 1), /1 requests wanted, 0 came/);

@@ -17,7 +17,7 @@ const manifest = (name: string, data: string) => ({
 const described = { summary: 's', description: 'd', examples: [] };
 
 describe('rehearse()', () => {
-  test('runs a plain function on a recording, each object with what it was before', async () => {
+  test('runs a plain function on a recording, with `before` of each object', async () => {
     const events = [
       { type: 'ADDED', object: manifest('a', '1') },
       { type: 'MODIFIED', object: manifest('a', '2') },
@@ -38,7 +38,7 @@ describe('rehearse()', () => {
     );
   });
 
-  test('gives a stateful handler its state by key, and tells of its wake-ups', async () => {
+  test('keeps the state of a stateful handler by key, and returns its wake-ups', async () => {
     const counter = defineStateful<z.ZodObject, number>({
       ...described,
       name: 'counter',
@@ -64,7 +64,7 @@ describe('rehearse()', () => {
     );
   });
 
-  test('gives a wake-up the state of the group that asked for it, without asking whose it is', async () => {
+  test('gives a wake-up the state of its group, without calling group()', async () => {
     const counter = defineStateful<z.ZodObject, number>({
       ...described,
       name: 'counter',
@@ -85,7 +85,7 @@ describe('rehearse()', () => {
     );
   });
 
-  test('fails a delivery as the service would, also behind a client library or by what the answer says', async () => {
+  test('fails a delivery as the service would, also through receiver.fetch() or by accept()', async () => {
     const headers = { 'x-team': 'shop' };
     const accept = ({ body }: { readonly body: string }) => {
       if (body === 'no') throw new Error('it said no');
@@ -120,24 +120,28 @@ describe('rehearse()', () => {
     }
   });
 
-  test('reads what a sink writes to stdout, so that it may wait until it is written', { timeout: 20_000 }, async () => {
-    const definition = defineSink({
-      ...described,
-      name: 'own',
-      options: z.strictObject({}),
-      create: (_, { stdout }) => ({
-        deliver: () => new Promise<void>((resolve) => void stdout.write('x'.repeat(100_000), () => resolve())),
-      }),
-    });
-    const given = [changeOf({ after: manifest('a', '1') }), changeOf({ after: manifest('b', '1') })];
-    const { changes } = await rehearse(definition, { changes: given });
-    assert.deepEqual(
-      changes.map(({ verdict }) => verdict),
-      ['pass', 'pass'],
-    );
-  });
+  test(
+    'drains what a sink writes to stdout, so that the sink can wait for the write',
+    { timeout: 20_000 },
+    async () => {
+      const definition = defineSink({
+        ...described,
+        name: 'own',
+        options: z.strictObject({}),
+        create: (_, { stdout }) => ({
+          deliver: () => new Promise<void>((resolve) => void stdout.write('x'.repeat(100_000), () => resolve())),
+        }),
+      });
+      const given = [changeOf({ after: manifest('a', '1') }), changeOf({ after: manifest('b', '1') })];
+      const { changes } = await rehearse(definition, { changes: given });
+      assert.deepEqual(
+        changes.map(({ verdict }) => verdict),
+        ['pass', 'pass'],
+      );
+    },
+  );
 
-  test('keeps what a sink sends, and fails its delivery as told', async () => {
+  test('records what a sink sends, and answers as configured', async () => {
     const given = {
       options: { url: 'https://hooks.example/x', layout: { text: '{{ change.key }}' } },
       changes: [changeOf({ after: manifest('a', '1') }), changeOf({ after: manifest('b', '1') })],
@@ -155,7 +159,7 @@ describe('rehearse()', () => {
     );
   });
 
-  test('works with a sink that has a client library of its own', async () => {
+  test('runs a sink that has a client library of its own', async () => {
     const { changes } = await rehearse(slack, {
       options: { webhookURL: 'https://hooks.slack.com/services/T/B/x', clusterName: 'test' },
       changes: [changeOf({ after: manifest('a', '1') })],
@@ -164,7 +168,7 @@ describe('rehearse()', () => {
     assert.equal(changes[0]?.sent.length, 1, changes[0]?.reason);
   });
 
-  test('refuses options as a configuration would, starts and stops, and keeps the log', async () => {
+  test('validates options, starts and stops the handler, and returns its log', async () => {
     const life: string[] = [];
     const definition = defineTransform({
       ...described,

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import type { ServeAnswer, ServeCommand } from './serve.ts';
 
 describe('serve.ts', () => {
-  test('preloads, pushes updates and new Events, at full speed and at a rate, and ends with its stdin', async () => {
+  test('preloads objects, pushes updates and Events at full speed or at a rate, and exits with its stdin', async () => {
     const script = new URL('./serve.ts', import.meta.url).pathname;
     const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
     const ended = once(child, 'exit');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startApiServer } from '../api-server.ts';
 
-test('an Event is served by both groups, under one uid, each with its own names', async (t) => {
+test('an Event is served by both API groups, under one uid, with the field names of each', async (t) => {
   const server = await startApiServer();
   t.after(() => server.close());
   const before = server.resourceVersion;

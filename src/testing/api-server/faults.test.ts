@@ -32,8 +32,8 @@ async function watched(server: ApiServer, write: () => void): Promise<string[]> 
   }
 }
 
-describe('ApiServer.fault() to answers', () => {
-  test('status: as often as asked, after those skipped, with Retry-After, in the server’s words', async (t) => {
+describe('ApiServer.fault() on requests', () => {
+  test('status honours skip and times, and answers with Retry-After and a Status', async (t) => {
     const server = await serverFor(t);
     const fault = server.fault({ path: PATH, effect: 'status', status: 429, retryAfterSeconds: 7, skip: 1, times: 1 });
     const answers: Response[] = [];
@@ -50,7 +50,7 @@ describe('ApiServer.fault() to answers', () => {
     assert.equal(fault.hits, 1);
   });
 
-  test('only what matches is hit, and nothing after remove()', async (t) => {
+  test('affects only matching requests, and none after remove()', async (t) => {
     const server = await serverFor(t);
     const fault = server.fault({ path: /configmaps$/, watch: false, effect: 'status', status: 500 });
     assert.equal((await fetch(`${server.url}/api/v1/pods`)).status, 200);
@@ -59,7 +59,7 @@ describe('ApiServer.fault() to answers', () => {
     assert.equal((await fetch(server.url + PATH)).status, 200);
   });
 
-  test('reset and hang: no answer', async (t) => {
+  test('reset and hang give no answer', async (t) => {
     const server = await serverFor(t);
     server.fault({ effect: 'reset', times: 1 });
     await assert.rejects(fetch(server.url));
@@ -72,7 +72,7 @@ describe('ApiServer.fault() to answers', () => {
     assert.equal(hang.hits, 1);
   });
 
-  test('truncate: status 200 with half of the body; contentType: status 200 with another type', async (t) => {
+  test('truncate sends half of the body, and contentType answers 200 with another type', async (t) => {
     const server = await serverFor(t);
     const whole = await (await fetch(server.url + PATH)).text();
     server.fault({ effect: 'truncate', times: 1 });
@@ -83,7 +83,7 @@ describe('ApiServer.fault() to answers', () => {
   });
 });
 
-describe('ApiServer.fault() to watches', () => {
+describe('ApiServer.fault() on watches', () => {
   for (const [effect, expected] of [
     ['resetMidLine', ['ADDED', 'broken']],
     ['endMidLine', ['ADDED', 'half', 'end']],
@@ -91,7 +91,7 @@ describe('ApiServer.fault() to watches', () => {
     ['badChunkSize', ['ADDED', 'broken']],
     ['end', ['ADDED', 'end']],
   ] as const) {
-    test(`${effect}: after the events skipped`, async (t) => {
+    test(`${effect} takes effect after the skipped events`, async (t) => {
       const server = await serverFor(t);
       const fault = server.fault({ watch: true, effect, skip: 1, times: 1 });
       const seen = await watched(server, () => server.create(configMap('b')));
@@ -104,13 +104,13 @@ describe('ApiServer.fault() to watches', () => {
     });
   }
 
-  test('errorEvent: a Status in the stream, then its end', async (t) => {
+  test('errorEvent sends a Status, then ends the watch', async (t) => {
     const server = await serverFor(t);
     server.fault({ effect: 'errorEvent', status: 410, skip: 1 });
     assert.deepEqual(await watched(server, () => server.create(configMap('b'))), ['ADDED', 'ERROR', 'end']);
   });
 
-  test('line and duplicate: more than there should be', async (t) => {
+  test('line and duplicate send extra lines', async (t) => {
     const server = await serverFor(t);
     const faults: Fault[] = [
       { effect: 'duplicate', times: 1 },
@@ -122,7 +122,7 @@ describe('ApiServer.fault() to watches', () => {
     assert.deepEqual(seen, ['ADDED', 'ADDED', 'ADDED', 'garbage', 'end']);
   });
 
-  test('stall: an open watch falls silent, the next one is well', async (t) => {
+  test('stall silences an open watch, but not the next one', async (t) => {
     const server = await serverFor(t);
     const controller = new AbortController();
     const response = await fetch(`${server.url}${PATH}?watch=1`, { signal: controller.signal });
