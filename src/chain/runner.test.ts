@@ -798,7 +798,7 @@ describe('chain runner: groups', () => {
     assert.deepEqual([balance?.halted, balance?.pending], [5, 5]);
     await chain.restart();
     await chain.advance(2_000);
-    assert.deepEqual(told, [...names(6), ...names(10).slice(5)], 'counted from where it stood');
+    assert.deepEqual(told, [...names(6), ...names(10).slice(5)], 'counting continues from the stored state');
   });
 
   test('a stop in the middle of a group keeps what has halted, and counts nothing twice', async (t) => {

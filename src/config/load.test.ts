@@ -113,7 +113,7 @@ describe('loadConfig()', async () => {
     assert.match(chain?.handlers[2]?.at ?? '', /kwatchman\.toml:17$/);
   });
 
-  test('requests for each scope of Events the most repeats that a resource wants', async () => {
+  test('requests the Events of each scope with the most permissive repeats of its resources', async () => {
     const requests = watchRequests(await load('events-together.toml'));
     assert.deepEqual(
       requests.map(({ namespace, interest }) => `${namespace} ${interest.repeats ?? 'every'}`),

@@ -124,12 +124,12 @@ test('the breaker metric of a sink is 1 while one of its far ends fails, and mov
   down.delete('/update');
   await clock.advance(30_000);
   await send(before[1] as Receiver);
-  assert.deepEqual(await shown(), ['a/slack 1'], 'the other one fails still');
+  assert.deepEqual(await shown(), ['a/slack 1'], 'the other far end still fails');
   await Promise.all(before.map((receiver) => receiver.close()));
   assert.deepEqual(await shown(), []);
 
   const [post] = open('b/slack');
-  assert.deepEqual(await shown(), ['b/slack 1'], 'a renamed sink has the far end of the one before it');
+  assert.deepEqual(await shown(), ['b/slack 1'], 'a renamed sink takes over the far end');
   down.delete('/post');
   said.length = 0;
   await send(post as Receiver);
@@ -485,7 +485,7 @@ describe('receiver: rate and breaker', () => {
     };
     const [revoked, good] = [as('revoked'), as('good')];
     for (let n = 0; n < 6; n++) await failureOf(revoked(`k${n}`));
-    assert.equal(server.requests.length, 5, 'it is given a rest');
+    assert.equal(server.requests.length, 5, 'the breaker is open');
     assert.equal((await good('other')).status, 200);
     const failed = receiver(server.url.replace('//', '//me:revoked@'));
     for (let n = 0; n < 6; n++) await failureOf(send(failed));

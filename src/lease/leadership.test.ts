@@ -199,7 +199,7 @@ describe('acquireLeadership()', () => {
       assert.equal(one.loss, undefined);
       await pass(500);
       assert.equal(one.leadership.isHeld(), false);
-      await until(() => one.loss !== undefined, 'it is told');
+      await until(() => one.loss !== undefined, 'the loss is reported');
       assert.match(
         String(one.loss),
         /^Error: The lease default\/watchchain was lost: .+; this process stops processing changes$/,
@@ -261,7 +261,7 @@ describe('acquireLeadership()', () => {
     stoodMs = 20_000;
     assert.equal(one.leadership.isHeld(), false);
     await pass(2_000);
-    await until(() => one.loss !== undefined, 'it is told');
+    await until(() => one.loss !== undefined, 'the loss is reported');
     assert.equal(requests('PUT'), 0);
   });
 
@@ -276,7 +276,7 @@ describe('acquireLeadership()', () => {
     await until(() => broken?.fault.hits === 1, 'a renewal is under way');
     stoodMs = 20_000;
     await pass(5_000);
-    await until(() => one.loss !== undefined, 'it is told');
+    await until(() => one.loss !== undefined, 'the loss is reported');
     assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops processing changes/);
   });
 
@@ -291,7 +291,7 @@ describe('acquireLeadership()', () => {
     assert.match(one.lines.join(''), /it answered 500/);
     stoodMs = 20_000;
     await pass(2_000);
-    await until(() => one.loss !== undefined, 'it is told');
+    await until(() => one.loss !== undefined, 'the loss is reported');
     assert.match(String(one.loss), /was lost: it was not renewed in time; this process stops processing changes/);
   });
 
@@ -316,7 +316,7 @@ describe('acquireLeadership()', () => {
     assert.ok(lease);
     server.update({ ...lease, spec: { ...spec(), holderIdentity: 'somebody', leaseTransitions: 7 } });
     await pass(2_000);
-    await until(() => one.loss !== undefined, 'it is told');
+    await until(() => one.loss !== undefined, 'the loss is reported');
     assert.match(String(one.loss), /it is held by somebody/);
     assert.equal(one.leadership.isHeld(), false);
     await one.leadership.release();

@@ -328,7 +328,7 @@ describe('createSource()', () => {
       }
       await rig.server.waitForWatches(1, '/api/v1/secrets');
       const failed = rig.logged.filter(({ level }) => level === 'warn');
-      assert.deepEqual(failed, [], 'it has not waited for them to fail');
+      assert.deepEqual(failed, [], 'the unanswered lists have not failed yet');
     });
 
   test('more than 100 watches cause one warning', async (t) => {

@@ -59,7 +59,11 @@ describe('Engine.run()', () => {
     const [alone] = run(engine, claim) as [{ readonly deliveries: readonly { readonly id: number }[] }];
     assert.equal(alone.deliveries.length, 1);
     const complete: Named = ['complete', alone.deliveries[0]?.id, { kind: 'completed' }, 2_000];
-    assert.deepEqual(run(engine, complete, REFUSED), [true, 'refused'], 'others may have waited for it');
+    assert.deepEqual(
+      run(engine, complete, REFUSED),
+      [true, 'refused'],
+      'other deliveries may have waited for the suspect',
+    );
     engine.close();
   });
 

@@ -377,8 +377,8 @@ describe('after repeated crashes', () => {
     await first.complete(begun?.id ?? 0, COMPLETED);
     const second = await crash();
     const [b] = await claimed(second);
-    assert.equal(b?.text, 'b 1', 'it ran, and c, but not d');
-    assert.deepEqual(await texts(second), [], 'nobody else runs beside it');
+    assert.equal(b?.text, 'b 1', 'b and c were running, d was not');
+    assert.deepEqual(await texts(second), [], 'a suspect runs alone');
     assert.equal(await second.complete(b.id, COMPLETED), true, 'there is more to claim');
     assert.deepEqual(await texts(second), ['c 1']);
     assert.deepEqual(await texts(await crash()), ['c 2']);
@@ -386,7 +386,7 @@ describe('after repeated crashes', () => {
     const [suspect] = await claimed(last);
     assert.equal(suspect?.text, 'c 3');
     await last.park(suspect.id, { until: NOW, attempts: 1, deferredSince: undefined, reason: 'HTTP 500' });
-    assert.deepEqual(await texts(last), ['c 0', 'd 0'], 'it was tried, and nothing died of it');
+    assert.deepEqual(await texts(last), ['c 0', 'd 0'], 'c was tried without a crash');
   });
 
   test('counts crashes for each member of a batch, and hands out the batch alone', async (t) => {
@@ -418,18 +418,18 @@ describe('after repeated crashes', () => {
     await first.fixBatch([a, b]);
 
     const second = await start();
-    assert.deepEqual((await claimed(second)).texts, ['single 1', ''], 'beside a suspect no batch runs');
+    assert.deepEqual((await claimed(second)).texts, ['single 1', ''], 'no batch runs beside a suspect');
     assert.deepEqual((await claimed(second)).texts, ['', '']);
     await accept(second, scope, seen('new', 1));
     assert.equal(await second.complete(single, COMPLETED), true, 'others waited for it');
-    assert.deepEqual((await claimed(second)).texts, ['', 'a 1, b 1'], 'beside a batch that is one nobody runs');
+    assert.deepEqual((await claimed(second)).texts, ['', 'a 1, b 1'], 'a suspect batch runs alone');
     assert.deepEqual((await claimed(second)).texts, ['', '']);
 
     const third = await start();
     const { ids, texts } = await claimed(third);
     assert.deepEqual(texts, ['', 'a 2, b 2']);
     for (const id of ids) await gather(third, id, NOW + 2, a);
-    assert.deepEqual((await claimed(third)).texts, ['new 0', ''], 'it was tried, and nothing died of it');
+    assert.deepEqual((await claimed(third)).texts, ['new 0', ''], 'the batch was tried without a crash');
 
     const last = await start();
     const suspect = await claimed(last, NOW + 2);
@@ -482,5 +482,5 @@ test('prune() removes old changes even behind one seen while the clock was ahead
   assert.equal(await store.prune(DEFAULT_RETENTION, NOW + 7 * DAY_MS), 0);
   assert.equal(await store.prune(DEFAULT_RETENTION, NOW + 8 * DAY_MS), 1);
   assert.deepEqual(await kept(), ['ahead']);
-  assert.equal(await store.prune({ ...DEFAULT_RETENTION, maxBytes: 0 }, NOW), 1, 'it is not kept beyond the size');
+  assert.equal(await store.prune({ ...DEFAULT_RETENTION, maxBytes: 0 }, NOW), 1, 'the size limit still removes it');
 });

@@ -126,7 +126,7 @@ describe('access', () => {
       assert.ok(![401, 403].includes((await visit(web, route, 'writer')).status), route);
     }
     assert.ok(api.asked.includes('writer update /api/dead-letters/replay'));
-    assert.ok(!api.asked.includes('reader get /assets/page.js'), 'what is open asks nobody');
+    assert.ok(!api.asked.includes('reader get /assets/page.js'), 'an open route needs no access review');
   });
 
   test('configured as open is granted to everyone, and a warning is logged', async (t) => {
@@ -204,7 +204,7 @@ describe('an access review by the cluster', () => {
     };
     await Promise.all(Array.from({ length: 60 }, stranger));
     assert.deepEqual([asked, refused], [50, 10]);
-    assert.equal(await stranger(undefined, 60), 401, 'and of the next when they are answered');
+    assert.equal(await stranger(undefined, 60), 401, 'reviews go on once those under way are answered');
   });
 
   test('that is unavailable admits nobody, while probes still answer', async (t) => {
@@ -249,7 +249,11 @@ describe('login', () => {
     const headers = { cookie: cookie.split(';')[0] ?? '' };
     assert.equal((await web.ask('/w/', { headers })).status, 200);
     const besides = { cookie: `watchchain=${'A'.repeat(43)}; ${headers.cookie}; watchchain=${'B'.repeat(43)}` };
-    assert.equal((await web.ask('/w/', { headers: besides })).status, 200, 'a neighbour has set some too');
+    assert.equal(
+      (await web.ask('/w/', { headers: besides })).status,
+      200,
+      'cookies of the same name from elsewhere are ignored',
+    );
     await web.clock.advance(8 * 3_600_000 + 1);
     assert.equal((await web.ask('/w/', { headers })).status, 401);
   });
@@ -259,7 +263,11 @@ describe('login', () => {
     const isSecure = async (scheme: string): Promise<boolean> =>
       cookieOf(await web.post('/login', { token: TOKEN }, { 'x-forwarded-proto': scheme })).endsWith('; Secure');
     assert.deepEqual([await isSecure('https,http'), await isSecure('https, https')], [true, true]);
-    assert.deepEqual([await isSecure('http,https'), await isSecure('http')], [false, false], 'it would not be kept');
+    assert.deepEqual(
+      [await isSecure('http,https'), await isSecure('http')],
+      [false, false],
+      'a browser would not keep a Secure cookie',
+    );
   });
 
   test('ends on logout for a copy of the cookie too, but not for other sessions', async (t) => {
@@ -334,7 +342,7 @@ describe('cross-site requests', () => {
     for (const host of ['evil.example', 'localhost.evil.example', 'watch.example.evil', '127.0.0.1.nip.io'])
       assert.equal((await web.ask('/', { headers: { host } })).status, 421, host);
     const { body } = await web.ask('/', { headers: { host: 'new.example:8443' } });
-    assert.match(body, /"new\.example": see \[web\] hosts/, 'as it belongs into the configuration');
+    assert.match(body, /"new\.example": see \[web\] hosts/, 'the host as the configuration wants it');
     assert.equal((await web.ask('/livez', { headers: { host: 'watchchain.monitoring.svc' } })).status, 200);
   });
 

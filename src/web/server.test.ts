@@ -55,8 +55,8 @@ describe('startWeb()', () => {
     const options = await web.ask('/api/changes', { method: 'OPTIONS' });
     assert.deepEqual([options.status, options.headers.allow], [405, 'GET, HEAD']);
     assert.equal((await web.ask('/nothing')).status, 404);
-    assert.equal((await web.ask('//')).status, 404, 'which is no URL');
-    assert.doesNotMatch(web.log, /"level":"error"/, 'what a client asks is no error of ours');
+    assert.equal((await web.ask('//')).status, 404, 'a path that is not a URL');
+    assert.doesNotMatch(web.log, /"level":"error"/, 'mistakes of a client are not logged as errors');
   });
 
   test('answers probes without a Host header, and nothing else', async (t) => {

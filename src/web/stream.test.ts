@@ -194,7 +194,11 @@ describe('GET /api/changes as a stream', () => {
     assert.equal(web.log.match(/cannot read new changes/g)?.length, 1);
     const said = t.mock.method(console, 'error', () => {});
     const late = await web.ask('/api/changes?after=1', { headers: { accept: 'text/event-stream' } });
-    assert.deepEqual([late.body, said.mock.callCount()], ['', 0], 'it comes back, and leaves nothing beside the log');
+    assert.deepEqual(
+      [late.body, said.mock.callCount()],
+      ['', 0],
+      'the answer ends, and nothing is printed beside the log',
+    );
     failed = undefined;
     assert.deepEqual(await web.until(() => onlooker.names(1)), ['meanwhile']);
     assert.equal(web.log.match(/can read new changes again/g)?.length, 1);

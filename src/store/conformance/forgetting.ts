@@ -54,7 +54,7 @@ export function forgetting(fixture: StoreFixture): void {
       assert.deepEqual(change.before?.['spec'], { replicas: 1 });
       await store.complete(id, COMPLETED);
       await store.forget(await store.ended({}));
-      assert.deepEqual(await store.manifests(0, 10), [], 'what nothing means any more is gone');
+      assert.deepEqual(await store.manifests(0, 10), [], 'unreferenced manifests are removed');
     });
 
     storeTest(fixture, 'no longer counts forgotten changes towards the retention size', async ({ store }) => {
@@ -131,7 +131,7 @@ export function forgetting(fixture: StoreFixture): void {
         await store.deadLetter(id, DEATH, { chains: ['ops'], edits: editsOf(change, told, edited) });
         await store.complete((await claimOne(store, { chain: 'ops' })).id, COMPLETED);
         await store.discard([id], { withChanges: true });
-        assert.deepEqual(await historyLines(store), ['updated shop/web 2'], 'one that ended as superseded is history');
+        assert.deepEqual(await historyLines(store), ['updated shop/web 2'], 'a superseded change stays in the history');
         assert.deepEqual(await store.edits(0, 10), []);
         await assertBalanced(store);
       },

@@ -96,7 +96,7 @@ export function history(fixture: StoreFixture): void {
       assert.equal(await keys({ name: 'node-?' }), 'node-1');
       assert.equal(await keys({ by: 'kubectl*' }), 'shop/web-2');
       assert.equal(await keys({ by: 'kubectl' }), '');
-      assert.equal(await keys({ by: '[odd]' }), 'node-1', 'brackets are no set');
+      assert.equal(await keys({ by: '[odd]' }), 'node-1', 'brackets are literal');
     });
   });
 
@@ -131,7 +131,7 @@ export function history(fixture: StoreFixture): void {
       const removed = await store.prune({ ...DEFAULT_RETENTION, maxBytes: 350_000 }, NOW);
       assert.ok(removed >= 6 && removed <= 8, `${removed} of 10 were removed`);
       const [oldest] = await store.history({ limit: 1 });
-      assert.equal(oldest?.before?.['version'], removed, 'what was pruned is still the before of what was not');
+      assert.equal(oldest?.before?.['version'], removed, 'a pruned change is still the before of the next one');
     });
 
     storeTest(fixture, 'counts manifests that only a deletion keeps, and counts each once', async ({ store }) => {
@@ -148,15 +148,15 @@ export function history(fixture: StoreFixture): void {
       await pruneAll(store, { ...DEFAULT_RETENTION, maxBytes: 0 });
       await accept(store, scope, ...names.map((name) => gone(name, 2)));
       await completeAll(store);
-      assert.equal(await pruneAll(store, deleted), 10, 'what added them is no longer there');
+      assert.equal(await pruneAll(store, deleted), 10, 'the changes that added them are pruned already');
       await accept(store, scope, ...large, ...names.map((name) => gone(name, 2)));
       await completeAll(store);
-      assert.equal(await pruneAll(store, deleted), 10 + 20 + 10, 'of both it is one manifest');
+      assert.equal(await pruneAll(store, deleted), 10 + 20 + 10, 'addition and deletion share one manifest');
       await pruneAll(store, ALL);
       assert.deepEqual(await store.manifests(0, 1), []);
       await accept(store, scope, ...large.slice(0, 10));
       await completeAll(store);
-      assert.equal(await pruneAll(store, deleted), 0, 'nothing is counted of what is gone');
+      assert.equal(await pruneAll(store, deleted), 0, 'pruned manifests no longer count');
     });
 
     storeTest(fixture, 'never removes pending changes or dead letters', async ({ store }) => {
