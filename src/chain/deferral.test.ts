@@ -20,7 +20,7 @@ async function passSeconds(chain: TestChain, seconds: number): Promise<void> {
 }
 
 describe('chain runner: deferral', () => {
-  test('18: a change that cannot be sent waits ever longer, up to a minute, and spends no attempt', async (t) => {
+  test('18: a change that cannot be sent waits ever longer, up to a minute, and uses up no attempt', async (t) => {
     const times: number[] = [];
     let down = true;
     const chain: TestChain = await startTestChain(t, {

@@ -675,7 +675,7 @@ describe('receiver: an error inside a 2xx answer', () => {
     [new TerminalError('nothing ever', { isGone: true }), 'TERMINAL', true],
     [new Error('try again'), undefined, true],
   ] as const) {
-    test(`${error.message}: ${code ?? 'a failed attempt'}`, async (t) => {
+    test(`${code ?? 'a failed attempt'} ${breaks ? 'opens' : 'does not open'} the breaker: ${error.message}`, async (t) => {
       const server = await startReceiver(() => ({ body: 'ok:false' }));
       t.after(() => server.close());
       const { clock, receiver } = setUp(t);

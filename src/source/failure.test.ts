@@ -52,7 +52,7 @@ describe('failedAnswer()', () => {
     500: 'retry',
     410: 'relist',
   })) {
-    test(`${status}: ${remedy}`, async () => {
+    test(`maps ${status} to ${remedy}`, async () => {
       const answer = { status: Number(status), headers: {}, body: Readable.from([]) };
       assert.equal((await failedAnswer(answer, new FakeClock())).remedy, remedy);
     });

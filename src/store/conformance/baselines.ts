@@ -85,7 +85,7 @@ export function baselines(fixture: StoreFixture): void {
     });
   });
 
-  describe('seen(), baselines() and baseline()', () => {
+  describe('seen() and baseline()', () => {
     storeTest(fixture, 'page through the baseline in key order', async ({ store }) => {
       const scope = await openScope(store);
       await store.accept(

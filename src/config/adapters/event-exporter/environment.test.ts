@@ -37,7 +37,7 @@ describe('the environment of kubernetes-event-exporter', () => {
     ['a: \'{{ replace "\\"" "" .Message }}\'\nb: "$NS"', 'a: \'{{ replace "\\"" "" .Message }}\'\nb: "shop"'],
     ['{{ if eq .Namespace\n  "$NS" }}$NS', '{{ if eq .Namespace\n  "shop" }}shop'],
   ] as const) {
-    test(`${written} is ${value === '' ? 'empty' : value}`, () => assert.equal(expanded(written), value));
+    test(`expands ${written} to ${value === '' ? 'nothing' : value}`, () => assert.equal(expanded(written), value));
   }
 
   test('keeps references for printing, and escapes what only looks like one', () => {
