@@ -493,17 +493,17 @@ describe('receiver: rate and breaker', () => {
     assert.equal((await failureOf(send(receiver(server.url.replace('//', '//you:revoked@'))))).code, 'TERMINAL');
   });
 
-  test('nor do those that stand in the query of the URL, such as the token of a robot', async (t) => {
+  test('refused credentials in the query hold up no sink that has others at the same address', async (t) => {
     const server = await startReceiver(({ path }) => ({ status: path.endsWith('=good') ? 200 : 403 }));
     t.after(() => server.close());
     const { receiver } = setUp(t);
     const revoked = receiver(`${server.url}/send?access_token=revoked`, { perSecond: 1, burst: 9 });
     for (let n = 0; n < 6; n++) await failureOf(send(revoked, `k${n}`));
-    assert.equal(server.requests.length, 5, 'it is given a rest');
+    assert.equal(server.requests.length, 5, 'the breaker is open');
     const [one, other] = [1, 2].map(() => receiver(`${server.url}/send?access_token=good`, { perSecond: 1 }));
     assert.ok(one !== undefined && other !== undefined);
     await send(one, 'first');
-    assert.equal((await failureOf(send(other, 'second'))).code, 'WAIT', 'the rate is shared as ever');
+    assert.equal((await failureOf(send(other, 'second'))).code, 'WAIT', 'both share the rate');
   });
 
   test('the Retry-After of a 429 holds back other changes too', async (t) => {

@@ -362,7 +362,7 @@ describe('namespaceOf', () => {
     metadata: { name, labels: { team: name } },
   });
 
-  test('is the namespace of the changed object, or of the object that an Event involves', async (t) => {
+  test('is the namespace of the changed object, or of the object that an Event involves; requested once', async (t) => {
     const { server, namespaceOf } = await rig(t);
     for (const name of ['shop', 'db']) server.create(namespace(name));
     assert.deepEqual((await namespaceOf(changeOf({ after: pod('web') })))?.labels, { team: 'shop' });
@@ -370,10 +370,10 @@ describe('namespaceOf', () => {
     const elsewhere = about({ apiVersion: 'v1', kind: 'Pod', namespace: 'db', name: 'web' });
     assert.deepEqual((await namespaceOf(elsewhere))?.labels, { team: 'db' });
     const asked = server.requests.filter(({ path }) => path.startsWith('/api/v1/namespaces/shop'));
-    assert.equal(asked.length, 1, 'of the cluster once');
+    assert.equal(asked.length, 1, 'requested once');
   });
 
-  test('of a namespace is itself, also when it is gone; of what is in none there is none', async (t) => {
+  test('of a changed namespace is that namespace, even if deleted, and undefined for a cluster-scoped object', async (t) => {
     const { server, namespaceOf } = await rig(t);
     assert.deepEqual((await namespaceOf(changeOf({ before: namespace('gone') })))?.labels, { team: 'gone' });
     server.create(namespace('shop'));
@@ -384,7 +384,7 @@ describe('namespaceOf', () => {
     assert.equal(await namespaceOf(about({ apiVersion: 'v1', kind: 'Node', name: 'node-1' })), undefined);
   });
 
-  test('that may not be read has no labels, and is no error', async (t) => {
+  test('that may not be read has no labels, without an error', async (t) => {
     const { server, namespaceOf, warnings } = await rig(t);
     server.create(namespace('shop'));
     server.allow(({ resource }) => resource !== 'namespaces');

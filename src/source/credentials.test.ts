@@ -103,7 +103,7 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.equal((await credentials.tls()).ca, 'CA 1 and 2');
   });
 
-  test('sends nothing while a file is empty, as while it is written anew: not as nobody, and not to whom the usual CAs vouch for', async (t) => {
+  test('sends nothing while one of its CA, certificate, key and token files is empty', async (t) => {
     await using server = await startApiServer();
     const [ca, cert, key, tokenFile] = [await write('CA'), await write('cert'), await write('key'), await write('me')];
     const user = { 'client-certificate': cert, 'client-key': key, tokenFile };

@@ -46,7 +46,7 @@ describe('stateFolderPath()', () => {
     assert.equal(path, '/xdg/watchchain/%2e.%2f../a%2f..%2fb');
   });
 
-  test('keeps names apart', () => {
+  test('gives different names different folders', () => {
     const names = ['a b', 'a_b', 'a/b', 'a%20b', '.a', '_a', '配置', '設定'];
     const paths = names.map((name) => stateFolderPath({ ...IDENTITY, path: undefined, env: { HOME: '/home' }, name }));
     assert.equal(new Set(paths).size, names.length, paths.join(' '));
@@ -72,7 +72,7 @@ describe('openStateFolder()', () => {
     for (const file of await readdir(path)) assert.equal(await modeOf(join(path, file)), 0o600, file);
   });
 
-  test('a name that is too long for a folder is refused with the way out', async (t) => {
+  test('refuses a name that is too long for a folder, and names the remedy', async (t) => {
     const env = { XDG_STATE_HOME: await temporaryFolder(t) };
     const named = (letters: number) =>
       openStateFolder({ ...IDENTITY, path: undefined, env, name: '配'.repeat(letters) });
