@@ -39,7 +39,7 @@ const event = changeOf({
 });
 
 describe('stdout', () => {
-  test('a change is one line of JSON, whole, with its manifests', async () => {
+  test('writes a change as one line of JSON, with its manifests', async () => {
     const output = new Output();
     const by = [{ manager: 'helm', operation: 'Update', paths: ['spec'] }] as const;
     await sinkOn(output).deliver(changeOf({ before: pod, after: pod, by, flags: { whileAway: true } }), testContext());
@@ -63,21 +63,21 @@ describe('stdout', () => {
     });
   });
 
-  test('a layout keeps the order and the types of its values; what yields nothing is left out', async () => {
+  test('a layout keeps the order and the types of its values; values that yield nothing are omitted', async () => {
     const output = new Output();
     const layout = { z: 1, reason: '{{ event.reason }}', count: '{{ event.count }}', none: '{{ event.host }}' };
     await sinkOn(output, { layout }).deliver(event, testContext());
     assert.equal(output.text, '{"z":1,"reason":"BackOff","count":3}\n');
   });
 
-  test('nothing in the cluster can break a line or turn a terminal; the value stays what it is', async () => {
+  test('control and bidirectional characters from the cluster are escaped, and the parsed value is unchanged', async () => {
     const output = new Output();
     await sinkOn(output, { layout: ['{{ event.message }}'] }).deliver(event, testContext());
     assert.equal(output.text, '["a\\u001b[31m\\u202e\\"b\\""]\n');
     assert.deepEqual(JSON.parse(output.text), ['a\u001b[31m\u202e"b"']);
   });
 
-  test('a change is delivered when the reader has taken its line, not before', async () => {
+  test('deliver() resolves only once the reader has accepted the line', async () => {
     const output = new Output(true);
     let isDelivered = false;
     const delivery = sinkOn(output)
@@ -89,7 +89,7 @@ describe('stdout', () => {
     await delivery;
   });
 
-  test('fails when the stream is broken, and when called off', async () => {
+  test('fails when the stream is broken, and when aborted', async () => {
     const broken = new Output();
     broken.on('error', () => {}).destroy(new Error('write EPIPE'));
     await assert.rejects(sinkOn(broken).deliver(event, testContext()), { message: 'Cannot write to stdout' });
@@ -99,7 +99,7 @@ describe('stdout', () => {
     await assert.rejects(delivery, { message: 'stopping' });
   });
 
-  test('a layout with a mistake is refused at the start, by its place', () => {
+  test('refuses a layout with a mistake, naming its path', () => {
     const layout = { text: ['{{ chagne.kind }}'] };
     assert.match(
       problemsOf(stdout, { layout }).join(),

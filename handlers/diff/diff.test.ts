@@ -62,7 +62,7 @@ const named = (rest: Fields = {}, metadata: Fields = {}): Fields => ({
 const podTemplate = (...containers: Json[]) => named({ spec: { template: { spec: { containers } } } });
 
 describe('diff', () => {
-  test('an image and the replicas: headline, a line each, who, patch, and nothing else', () => {
+  test('an image and a replica change yield a headline, a line per field, the manager and a patch', () => {
     const deployment = (image: string, replicas: number): Fields =>
       named({ spec: { replicas, template: { spec: { containers: [{ name: 'web', image }] } } }, status: { replicas } });
     const by: Actor[] = [
@@ -83,7 +83,7 @@ describe('diff', () => {
     ]);
   });
 
-  test('a headline names the list of what has no name of its own', () => {
+  test('a headline names the list and the index of an item without a name', () => {
     const rule = (from: Json, port: number) => named({ spec: { ingress: [{ from, ports: [{ port }] }, {}] } });
     assert.equal(
       noteOn(rule([{ podSelector: {} }], 80), rule([{ ipBlock: { cidr: '0.0.0.0/0' } }], 80)).headline,
@@ -95,7 +95,7 @@ describe('diff', () => {
     assert.equal(noteOn(role('get', 'list'), role('list', 'get')).headline, 'rules[0].verbs reordered');
   });
 
-  test('a headline does not say that a variable is gone which has its value from elsewhere', () => {
+  test('a headline begins with valueFrom when an env variable moves from value to valueFrom', () => {
     const env = (entry: Fields) => podTemplate({ name: 'web', env: [{ name: 'A', ...entry }] });
     assert.equal(
       noteOn(env({ value: '1' }), env({ valueFrom: { secretKeyRef: { name: 's' } } })).headline,
@@ -103,7 +103,7 @@ describe('diff', () => {
     );
   });
 
-  test('a headline tells the same of two containers apart', () => {
+  test('a headline names the containers when the same variable changes in two of them', () => {
     const both = (value: string) =>
       podTemplate(...['web', 'worker'].map((name) => ({ name, env: [{ name: 'LEVEL', value }] })));
     assert.equal(
@@ -112,7 +112,7 @@ describe('diff', () => {
     );
   });
 
-  test('a headline tells the version of an image however long its registry is called', () => {
+  test('a headline keeps the tag of an image with a long registry name', () => {
     const web = (tag: string) =>
       podTemplate({ name: 'web', image: `123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop/frontend/web:${tag}` });
     assert.equal(
@@ -121,7 +121,7 @@ describe('diff', () => {
     );
   });
 
-  test('a headline tells what a new CRD allows before how it is described', () => {
+  test('a headline lists schema changes of a CRD before changed descriptions', () => {
     const crd = (words: string, type: string) => {
       const described = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, { description: words }]));
       const properties = { ...described, size: { description: words, type } };
@@ -133,7 +133,7 @@ describe('diff', () => {
     );
   });
 
-  test('a file of one line is told as a value, its newline too', () => {
+  test('a single-line file is shown as a value, with its trailing newline', () => {
     const version = (text: string) => named({ data: { VERSION: text } });
     const note = noteOn(version('1.4.2\n'), version('1.5.0\n'));
     assert.deepEqual([note.headline, note.unified], [String.raw`data.VERSION "1.4.2\n" -> "1.5.0\n"`, '']);
@@ -143,7 +143,7 @@ describe('diff', () => {
     ]);
   });
 
-  test('a long list in another order is told from where it differs', () => {
+  test('a reordered long list is shown from its first difference on', () => {
     const hosts = Array.from({ length: 60 }, (_, n) => `host-${n}.example.com`);
     const swapped = [...hosts.slice(0, 58), ...hosts.slice(58).toReversed()];
     const spec = (hosts: readonly string[]) => named({ spec: { hosts } });
@@ -154,7 +154,7 @@ describe('diff', () => {
     assert.match(String(linesOn(env(hosts), env(swapped))), /reordered \[…, host-58\S+ host-59\S+ -> \[…, host-59/);
   });
 
-  test('values that differ by what nobody sees do not read alike', () => {
+  test('invisible characters that differ are shown as escapes', () => {
     const data = (space: string, mark: string) => named({ data: { a: `x${space}y`, file: `${mark}# head\nend\n` } });
     const note = noteOn(data(' ', ''), data('\u00a0', '\ufeff'));
     assert.equal(note.headline, String.raw`data.a x y -> x\u00a0y, data.file changed`);
@@ -163,7 +163,7 @@ describe('diff', () => {
     assert.match(String(linesOn(args('a'), args('a', '\u200bb'))), /\(none\) -> \\u200bb$/);
   });
 
-  test('values that look the same are told apart by escapes where they differ, and only there', () => {
+  test('values that look the same are escaped where they differ, and only there', () => {
     const line = (before: string, after: string) =>
       linesOn(named({ data: { t: before } }), named({ data: { t: after } }))[0];
     const [joined, letters] = ['caf\u00e9 für alle', 'cafe\u0301 für alle'];
@@ -178,14 +178,14 @@ describe('diff', () => {
     );
   });
 
-  test('passes what was added or deleted as it is', () => {
+  test('passes added and deleted objects unchanged', () => {
     const added = verdictOn(undefined, named());
     assert.equal(added.verdict, added.change);
     const deleted = verdictOn(named(), undefined);
     assert.equal(deleted.verdict, deleted.change);
   });
 
-  test('names the managers without a status where nobody owns the field any more', () => {
+  test('names only managers outside the status subresource when nobody owns the field any more', () => {
     const by: Actor[] = [
       { manager: 'kubelet', operation: 'Update', subresource: 'status', paths: ['status.phase'] },
       { manager: 'helm', operation: 'Apply', paths: ['spec.other'] },
@@ -193,7 +193,7 @@ describe('diff', () => {
     assert.deepEqual(noteOn(named({ spec: { paused: true } }), named({ spec: {} }), {}, by).by, ['helm']);
   });
 
-  test('does not name who created the list item whose field another has taken over; an atomic block has one owner', () => {
+  test('names the owner of a changed field, not the creator of its list item; an atomic block has one owner', () => {
     const item = 'spec.template.spec.containers[name="web"]';
     const by: Actor[] = [
       { manager: 'kubectl-set', operation: 'Update', paths: [`${item}.image`] },
@@ -205,7 +205,7 @@ describe('diff', () => {
     assert.deepEqual(noteOn(selector('a'), selector('b'), {}, by).by, ['kubectl-create']);
   });
 
-  test('finds the owner of a keyed port, of a set value and of a block that came whole', () => {
+  test('finds the owner of a keyed port, of a set value and of a block added as a whole', () => {
     const owner = (path: string): Actor[] => [
       { manager: 'other', operation: 'Update', paths: ['spec.unrelated'] },
       { manager: 'me', operation: 'Update', paths: [path] },
@@ -222,13 +222,13 @@ describe('diff', () => {
   });
 });
 
-test('diff tells a change of an object whose managedFields cannot be read', () => {
+test('diff reports a change of an object with unreadable managedFields', () => {
   const by: Actor[] = [{ manager: 'odd', operation: 'Update', paths: ['spec.a[].x', 'spec[]'] }];
   const item = (x: number) => named({ spec: { a: [{ x }] } });
   assert.deepEqual(noteOn(item(1), item(2), {}, by).by, ['odd']);
 });
 
-describe('diff is quiet', () => {
+describe('diff by default', () => {
   const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
   const cases: readonly (readonly [what: string, before: Fields, after: Fields, option?: string])[] = [
     ['managedFields', named({}, { managedFields: [] }), named({}, { managedFields: [{ manager: 'x' }] })],
@@ -252,13 +252,13 @@ describe('diff is quiet', () => {
     ['key order', named({ spec: { a: 1, b: [{ c: 1, d: 2 }] } }), named({ spec: { b: [{ d: 2, c: 1 }], a: 1 } })],
   ];
   for (const [what, before, after, option] of cases) {
-    test(`about ${what}${option === undefined ? '' : `, unless ${option} is set`}`, () => {
+    test(`ignores ${what}${option === undefined ? '' : `, unless ${option} is set`}`, () => {
       assert.equal(haltOn(before, after), 'no difference');
       if (option !== undefined) assert.equal(linesOn(before, after, { [option]: true }).length, 1);
     });
   }
 
-  test('about nothing else: an empty selector differs from none', () => {
+  test('ignores nothing else: an empty selector differs from none', () => {
     const policy = (ingress: Fields) => named({ spec: { ingress: [{ from: [ingress] }] } });
     assert.deepEqual(linesOn(policy({ podSelector: {} }), policy({ podSelector: {}, namespaceSelector: {} })), [
       'spec.ingress[0].from[0].namespaceSelector: (none) -> {}',
@@ -271,12 +271,12 @@ describe('diff is quiet', () => {
     ]);
   });
 
-  test('but a deletionTimestamp shows as terminating, first of all', () => {
+  test('shows a new deletionTimestamp as "terminating", first in the headline', () => {
     const after = named({ spec: { replicas: 0 } }, { deletionTimestamp: '2026-01-01T00:00:00Z' });
     assert.equal(noteOn(named({ spec: { replicas: 1 } }), after).headline, 'terminating, replicas 1 -> 0');
   });
 
-  test('tells the source the same: what it reads leaves out what is quiet and plainly ignored', () => {
+  test('excludes what it ignores, by default or by a path without wildcards, from the fields it reads', () => {
     assert.ok(diff.type === 'transform');
     const except = (options: object) => diff.reads?.(diff.options.parse(options)).except ?? [];
     assert.ok(
@@ -314,21 +314,21 @@ describe('diff ignore and only', () => {
     assert.equal(haltOn(...images, { ignore: ['spec.template.spec.containers[*].image'] }), 'no difference');
   });
 
-  test('reach into a block that came whole', () => {
+  test('apply within a block that was added as a whole', () => {
     const lines = ['metadata.annotations["example.com/b"]: (none) -> 1'];
     assert.deepEqual(linesOn(named(), annotated, { ignore: ['metadata.annotations["example.com/a"]'] }), lines);
     assert.deepEqual(linesOn(named(), annotated, { only: ['metadata.annotations["example.com/b"]'] }), lines);
     assert.equal(haltOn(named(), named({ spec: { a: { b: 1 } } }), { ignore: ['spec.a.b'] }), 'no difference');
   });
 
-  test('only shows what is quiet by default where it names it', () => {
+  test('a path in only shows a field that is ignored by default', () => {
     assert.deepEqual(
       linesOn(named({ status: { phase: 'A' } }), named({ status: { phase: 'B' } }), { only: ['status.phase'] }),
       ['status.phase: A -> B'],
     );
   });
 
-  test('per kind, in any case, with or without the group: ignore adds, only replaces', () => {
+  test('per kind (case-insensitive, group optional): ignore adds to the general one, only replaces it', () => {
     assert.equal(haltOn(...scaled, { kinds: { deployment: { ignore: ['spec.replicas'] } } }), 'no difference');
     assert.equal(haltOn(...scaled, { kinds: { 'Deployment.apps': { only: ['metadata'] } } }), 'no difference');
     assert.equal(linesOn(...scaled, { only: ['metadata'], kinds: { Deployment: { only: ['spec'] } } }).length, 1);
@@ -337,7 +337,7 @@ describe('diff ignore and only', () => {
     assert.equal(haltOn(...scaled, both), 'no difference');
   });
 
-  test('refuse a path that cannot be read, saying where', () => {
+  test('refuse an invalid path, naming the character', () => {
     const jsonPaths = ["metadata.annotations['a']", "spec.c[name='web'].image", '{.spec.replicas}', '$.spec.replicas'];
     for (const path of ['', '/spec/replicas', 'spec..a', 'spec[', 'a b', 'spec.', ...jsonPaths]) {
       const result = diff.options.safeParse({ ignore: [path] });
@@ -345,15 +345,15 @@ describe('diff ignore and only', () => {
     }
   });
 
-  test('an object opts out by its annotation, from the next change on', () => {
+  test('the annotation watchchain/ignore opts an object out from the next change on', () => {
     const web = (replicas: number, value?: string) =>
       named(
         { spec: { replicas, paused: replicas > 1 } },
         value === undefined ? {} : { annotations: { 'watchchain/ignore': value } },
       );
     assert.match(haltOn(web(1, 'true'), web(2, 'true')), /opted out by its annotation watchchain\/ignore/);
-    assert.equal(linesOn(web(1), web(2, 'true')).length, 3, 'setting it is told');
-    assert.equal(linesOn(web(1, 'true'), web(2)).length, 3, 'removing it is told');
+    assert.equal(linesOn(web(1), web(2, 'true')).length, 3, 'setting the annotation is reported');
+    assert.equal(linesOn(web(1, 'true'), web(2)).length, 3, 'removing the annotation is reported');
     assert.deepEqual(linesOn(web(1, 'spec.replicas, ]['), web(2, 'spec.replicas, ][')), ['spec.paused: false -> true']);
     assert.equal(haltOn(web(1, 'spec.replicas, spec.paused'), web(2, 'spec.replicas, spec.paused')), 'no difference');
     assert.equal(linesOn(web(1, 'true'), web(2, 'true'), { optOutAnnotation: '' }).length, 2);
@@ -398,7 +398,7 @@ describe('diff matches list items', () => {
     assert.deepEqual(linesOn(ports(...dns(1)), ports(...dns(2))), ['spec.ports[53/TCP].targetPort: 1 -> 2']);
   });
 
-  test('by place where names repeat, and by content where they have none', () => {
+  test('by index where names repeat, and by content where items have no name', () => {
     const twice = (value: number) =>
       named({
         spec: {
@@ -443,10 +443,10 @@ describe('diff matches list items', () => {
   });
 });
 
-describe('diff withstands', () => {
+describe('diff handles', () => {
   const parsed = (text: string) => parseManifest(Buffer.from(text)) as Fields;
 
-  test('integers beyond 2^53: compared and printed digit by digit', () => {
+  test('integers beyond 2^53: they are compared and printed exactly', () => {
     const id = (digits: string) => parsed(`{"metadata":{"name":"x"},"spec":{"id":${digits},"ids":[${digits}]}}`);
     const [first, second] = ['12345678901234567890', '12345678901234567891'];
     assert.equal(haltOn(id(first), id(first)), 'no difference');
@@ -459,7 +459,7 @@ describe('diff withstands', () => {
     );
   });
 
-  test('keys that reach for a prototype: they are data', () => {
+  test('keys such as __proto__ and constructor: they are data', () => {
     const before = parsed('{"metadata":{"name":"x"},"spec":{"a":1}}');
     const after = parsed(
       '{"metadata":{"name":"x"},"spec":{"a":1,"__proto__":{"polluted":"yes"},"constructor":{"prototype":{"b":2}},"toString":1}}',
@@ -486,7 +486,7 @@ describe('diff withstands', () => {
     assert.deepEqual(linesOn(tag(8080), tag('http')), ['spec.values.tag: 8080 -> http']);
   });
 
-  test('nesting deeper than the stack', () => {
+  test('nesting of 20,000 levels', () => {
     const nested = (leaf: number) => {
       let value: Json = leaf;
       for (let level = 0; level < 20_000; level++) value = level % 2 === 0 ? [value] : { a: value };
@@ -511,7 +511,7 @@ describe('diff withstands', () => {
     assert.ok(note.headline.length < 300 && note.unified !== undefined && note.patch.length === 1);
   });
 
-  test('what no line shows: it says so, beside another difference too', () => {
+  test('differences that no line shows, such as a final newline: a note mentions them, next to other differences too', () => {
     const unified = (before: Json, after: Json) =>
       noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;
     assert.match(unified('a=1\nb=2\n', 'a=1\nb=2'), /^\+\+\+ data\.t\n… they differ in the final newline\n$/m);
@@ -522,7 +522,7 @@ describe('diff withstands', () => {
     assert.match(unified(long('a'), long('b')), /\n… beyond 20,000 lines nothing is compared\n$/);
   });
 
-  test('a line that is read of one side only, as its place on the other is behind the cut, neither came nor went', () => {
+  test('a line pushed beyond the limit of 20,000 lines on one side: it is neither added nor removed', () => {
     const text = (...others: readonly string[]) =>
       [...others, ...Array.from({ length: 21_000 }, (_, n) => `line ${n}`)].join('\n');
     const unified = (before: string, after: string) =>
@@ -535,13 +535,13 @@ describe('diff withstands', () => {
     assert.match(grown, /\n line 19998\n\+new\n… beyond/);
   });
 
-  test('a line too long to be shown is told from where it differs, beside another difference too', () => {
+  test('an overlong line: it is shown from its first difference on, next to another difference too', () => {
     const text = (first: string, mark: string) => `${first}\n${'x\n'.repeat(20)}${'y'.repeat(1_200)}${mark}`;
     const { unified } = noteOn(named({ data: { t: text('a', 'A') } }), named({ data: { t: text('b', 'B') } }));
     assert.match(unified, /\n-a\n\+b\n(?: x\n){3}@@ [^@]+ @@\n(?: x\n){3}-…y+A… \(1201 characters\)\n\+…y+B… \(1201 /);
   });
 
-  test('of a long text that differs in most lines it shows those that differ', () => {
+  test('a long text that differs in most lines: only lines that differ are shown', () => {
     const text = (word: string) =>
       Array.from({ length: 1_000 }, (_, n) => (n < 300 || n === 999 ? `same ${n}` : `${word} ${n}`)).join('\n');
     const { unified } = noteOn(named({ data: { t: text('old') } }), named({ data: { t: text('new') } }));
@@ -550,7 +550,7 @@ describe('diff withstands', () => {
     assert.doesNotMatch(unified, /same/);
   });
 
-  test('a line that differs in its last blanks or its tabs does not read alike', () => {
+  test('lines that differ only in trailing blanks or tabs: the difference is escaped', () => {
     const unified = (before: string, after: string) =>
       noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;
     assert.match(unified('a: 1\nb: 2\n', 'a: 1 \nb: 2\n'), /\n-a: 1\n\+a: 1\\u0020\n b: 2\n/);
@@ -558,7 +558,7 @@ describe('diff withstands', () => {
     assert.match(unified('a:\n\tb \n', 'a:\n\tc \n'), /\n-\tb \n\+\tc \n/);
   });
 
-  test('cuts no character in half', () => {
+  test('cuts at any length without splitting a character', () => {
     for (const room of Array.from({ length: 12 }, (_, n) => n)) {
       const [short, long] = ['x'.repeat(room), 'x'.repeat(990 + room)];
       const { unified } = noteOn(
@@ -574,7 +574,7 @@ describe('diff withstands', () => {
     }
   });
 
-  test('a thousand annotations and a huge text, without a huge message', () => {
+  test('a thousand annotations and a huge text without a huge message', () => {
     const annotations = (value: string) =>
       Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`example.com/a${n}`, value]));
     const text = (step: number) => Array.from({ length: 40_000 }, (_, n) => `line ${(n * step) % 7919}`).join('\n');

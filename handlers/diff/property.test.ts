@@ -79,7 +79,7 @@ describe('diffFields() and patchOf(), for any two objects,', () => {
       return { seed, before, after };
     });
 
-    test(`${what}: the patch turns the cleaned old one into the cleaned new one`, () => {
+    test(`${what}: the patch turns the cleaned old object into the cleaned new object`, () => {
       for (const { seed, before, after } of cases) {
         const start = plain(cleaned(before, rules)) as object;
         const patch = plain(patchOf(before, after, rules)) as jsonPatch.Operation[];
@@ -88,7 +88,7 @@ describe('diffFields() and patchOf(), for any two objects,', () => {
       }
     });
 
-    test(`${what}: no difference from itself, and a difference wherever the cleaned ones differ`, () => {
+    test(`${what}: no difference from a copy, and none where the patch is empty`, () => {
       for (const { seed, before, after } of cases) {
         assert.deepEqual(diffFields(before, structuredClone(before), rules), [], `seed ${seed}`);
         assert.deepEqual(patchOf(before, structuredClone(before), rules), [], `seed ${seed}`);
@@ -99,7 +99,7 @@ describe('diffFields() and patchOf(), for any two objects,', () => {
     });
   }
 
-  test('a keyed list in another order is one line', () => {
+  test('a reordered keyed list is one line', () => {
     const rules: FieldRules = { mask: KEEP, nulls: false, emptyMetadata: false };
     for (let seed = 0; seed < 200; seed++) {
       const random = randomFrom(seed);
@@ -115,7 +115,7 @@ describe('diffFields() and patchOf(), for any two objects,', () => {
     }
   });
 
-  test('lists in lists are not printed whole once for each of them', () => {
+  test('nested lists are not printed in full once per level', () => {
     const rules: FieldRules = { mask: KEEP, nulls: false, emptyMetadata: false };
     let printed = 0;
     const leaf = {

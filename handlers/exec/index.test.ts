@@ -67,7 +67,7 @@ async function ask(instance: TransformInstance, about = change, context: Partial
 }
 
 describe('exec', () => {
-  test('gives the program the request of the contract on its standard input, and no argument that an object could choose', async () => {
+  test('passes the request of the plug-in contract on stdin, and no further arguments', async () => {
     const verdict = await ask(
       sh('request=$(cat); printf \'{"notes": {"args": "%s", "request": %s}}\' "$*" "$request"'),
     );
@@ -80,7 +80,7 @@ describe('exec', () => {
     assert.deepEqual(told.after, JSON.parse(JSON.stringify(change.after)));
   });
 
-  test('gives it PATH and what was configured of the environment, and nothing else', async () => {
+  test('passes PATH and the configured variables to the program, and nothing else of the environment', async () => {
     const verdict = await ask(
       sh('printf \'{"notes": {"names": "%s"}}\' "$(env | cut -d= -f1 | sort | tr \'\\n\' \' \')"', {
         env: { TEAM: 'shop' },
@@ -97,25 +97,25 @@ describe('exec', () => {
     );
   });
 
-  test('starts it without a shell: what looks like one is an argument', async () => {
+  test('starts the program without a shell: shell syntax is passed on literally', async () => {
     const verdict = await ask(handler({ command: ['printf', '{"notes": {"said": "%s"}}', '$(id)'] }));
     assert.ok(typeof verdict === 'object');
     assert.equal(verdict.notes.answers?.['exec']?.['said'], '$(id)');
   });
 
-  test('finds a program with a "/" from its folder', async () => {
+  test('resolves a program with a "/" relative to cwd', async () => {
     await using folder = await Workdir.make();
     await folder.write('page-me', '#!/bin/sh\necho \'{"verdict": "halt", "reason": "asleep"}\'\n');
     await chmod(folder.file('page-me'), 0o700);
     assert.equal(await ask(handler({ command: ['./page-me', '--quiet'], cwd: folder.path })), 'halted: asleep');
   });
 
-  test('passes what is not answered, and the change as it was', async () => {
+  test('passes the change unmodified when the program answers nothing', async () => {
     assert.equal(await ask(sh('true')), change);
     assert.equal(await ask(sh('cat > /dev/null; echo')), change);
   });
 
-  test('asks the exit code when it is not 0, whatever was written', async () => {
+  test('a non-zero exit code or a signal decides the outcome, whatever was written to stdout', async () => {
     const ending = (code: number) => sh(`echo '{"verdict": "pass"}'; echo "so sorry" >&2; exit ${code}`);
     assert.equal(await ask(ending(10)), 'halted: so sorry');
     await assert.rejects(ask(ending(75)), { code: 'DEFER', message: 'it asks to be run again later: so sorry' });
@@ -124,7 +124,7 @@ describe('exec', () => {
     await assert.rejects(ask(sh('kill -9 $$')), { message: 'it ended with signal SIGKILL' });
   });
 
-  test('fails the attempt when it says that it could not, and gives up on what is no answer', async () => {
+  test('an error answer is a failed attempt; an invalid answer is terminal', async () => {
     await assert.rejects(ask(sh(`echo '{"error": "no network"}'`)), { message: 'it said: no network' });
     for (const [answer, problem] of [
       ['hello', /it answered "hello\\n", which is not JSON/],
@@ -136,7 +136,7 @@ describe('exec', () => {
     }
   });
 
-  test('says what cannot be started', async () => {
+  test('states why a program cannot be started', async () => {
     await assert.rejects(ask(handler({ command: ['./none'] })), {
       message: 'Cannot start ./none: there is no such program',
     });
@@ -153,7 +153,7 @@ describe('exec', () => {
     });
   });
 
-  test('waits when no more files may be opened, and ends nothing but that attempt', async () => {
+  test('defers the attempt when too many files are open, without crashing', async () => {
     const script = `
 import { closeSync, openSync } from 'node:fs';
 import { runOnce } from '${import.meta.resolve('../../src/plugin/run-once.ts')}';
@@ -170,17 +170,17 @@ console.log(failure.code, failure.message);`;
     assert.equal(stdout, 'DEFER Cannot start true: too many files are open; raise the limit\n');
   });
 
-  test('ends what writes without end', async () => {
+  test('kills a program that writes more than 1024 KiB', async () => {
     await assert.rejects(ask(sh('yes')), { message: 'it wrote more than 1024 KiB, and was stopped' });
     await assert.rejects(ask(sh('yes >&2')), { message: 'it wrote more than 1024 KiB, and was stopped' });
   });
 
-  test('reads a request that nobody takes, of any size', async () => {
+  test('passes the change when the program exits without reading a large request', async () => {
     const huge = changeNumber(7, 'web', 'x'.repeat(1_500_000));
     assert.equal(await ask(sh('exit 0'), huge), huge);
   });
 
-  test('ends the program and what it started when the time is over', async () => {
+  test('kills the program and its children when the attempt is aborted', async () => {
     await using folder = await Workdir.make();
     const controller = new AbortController();
     const instance = handler({
@@ -194,14 +194,14 @@ console.log(failure.code, failure.message);`;
     assert.equal(await isGone(child), true);
   });
 
-  test('ends what the program has left behind, and does not wait for its pipes', async () => {
+  test('kills children that the program leaves behind, without waiting for their pipes', async () => {
     await using folder = await Workdir.make();
     const instance = handler({ command: ['sh', '-c', 'sleep 300 & echo $! > child'], cwd: folder.path });
     assert.equal(await ask(instance), change);
     assert.equal(await isGone(Number(await firstLine(folder, 'child'))), true);
   });
 
-  test('leaves what runs as another user, and goes on', async (t) => {
+  test('goes on when it may not kill a process (EPERM)', async (t) => {
     await using folder = await Workdir.make();
     t.mock.method(process, 'kill', () => {
       throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
@@ -220,7 +220,7 @@ console.log(failure.code, failure.message);`;
 });
 
 describe('exec with mode = "lines"', () => {
-  test('asks one process for every change, several at a time, and takes answers in any order', async () => {
+  test('sends all changes to one process, concurrently, and accepts answers in any order', async () => {
     const instance = python(`
 import sys, json, os
 held = [json.loads(sys.stdin.readline()) for _ in range(3)]
@@ -237,12 +237,12 @@ for request in reversed(held):
     assert.equal(new Set(notes.map((note) => note?.['pid'])).size, 1);
   });
 
-  test('halts with its reason', async () => {
+  test('halts with the reason that the program gives', async () => {
     const instance = answering('{"id": request["id"], "verdict": "halt", "reason": request["change"]["key"]}');
     assert.equal(await ask(instance), 'halted: shop/web');
   });
 
-  test('fails what was asked when it breaks the contract, and starts it again no sooner than after a while', async () => {
+  test('fails the pending change when the program breaks the contract, and defers the next one', async () => {
     for (const [answer, problem] of [
       ['{"id": request["id"] + 1}', /it answered for 8, which it was not asked about/],
       ['{"verdict": "pass"}', /it answered for no change/],
@@ -254,7 +254,7 @@ for request in reversed(held):
     }
   });
 
-  test('gives up on none when a line is no answer, but on the one that it names', async () => {
+  test('an invalid answer is terminal only for the change that it names', async () => {
     const instance = python(`
 import sys, json
 asked = [json.loads(sys.stdin.readline()) for _ in range(2)]
@@ -266,17 +266,17 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
     await assert.rejects(ask(stray), (thrown) => codeOf(thrown) === undefined);
   });
 
-  test('fails what was asked when it dies', async () => {
+  test('fails the pending change when the program dies', async () => {
     const instance = python('import sys; sys.stdin.readline(); sys.exit(3)');
     await assert.rejects(ask(instance), { message: 'it ended with exit code 3' });
   });
 
-  test('takes an answer that is read after the end of the program', async () => {
+  test('accepts an answer that is read after the program has exited', async () => {
     const instance = python(outlived(`print('{"id": 7, "verdict": "halt", "reason": "said at last"}')`));
     assert.equal(await ask(instance), 'halted: said at last');
   });
 
-  test('asks nothing of a program that has ended, while its last answers are read', async (t) => {
+  test('defers changes after the program has exited, while its last answers are still read', async (t) => {
     const answer = 'print(json.dumps({"id": 7, "notes": {"pid": os.getpid()}}))';
     const instance = python(outlived(`${answer}\n    time.sleep(300)`));
     const answered = await ask(instance);
@@ -285,7 +285,7 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
     await assert.rejects(ask(instance, changeNumber(8)), { code: 'DEFER' });
   });
 
-  test('ends a process that hangs, and one whose line has no end', async () => {
+  test('kills a process that hangs, and one that writes an endless line', async () => {
     const controller = new AbortController();
     const hanging = python('import sys, time\nsys.stdin.readline()\nsys.stderr.write("asked\\n")\ntime.sleep(300)');
     const asked = ask(hanging, change, { signal: controller.signal });
@@ -295,7 +295,7 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
     await assert.rejects(ask(endless), { message: 'it wrote a line of more than 1024 KiB, and was stopped' });
   });
 
-  test('is told to end by the end of its standard input', async () => {
+  test('stop() closes stdin and lets the program finish', async () => {
     await using folder = await Workdir.make();
     const script =
       'import sys, json, time\nfor line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"]}), flush=True)\ntime.sleep(0.1)\nopen("ended", "w").write("well\\n")';
@@ -308,11 +308,11 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
 });
 
 describe("exec's options", () => {
-  test('take no time for nothing', () => {
+  test('refuse a timeout of zero', () => {
     assert.match(problemsOf(exec, { command: ['true'], timeout: '0s' }).join(), /^timeout: must be at least "1ms"/);
   });
 
-  test('name what is wrong', () => {
+  test('refuse an empty command, a command that is not a list, and an invalid variable name', () => {
     assert.deepEqual(problemsOf(exec, { command: ['./x'] }), []);
     assert.equal(problemsOf(exec, { command: [] }).length, 1);
     assert.equal(problemsOf(exec, { command: './x' }).length, 1);

@@ -50,7 +50,7 @@ async function linesOf(path: string): Promise<string[]> {
 }
 
 describe('file', () => {
-  test('appends a line per change, in order, and goes on after a restart', async () => {
+  test('appends a line per change, in order, across a restart', async () => {
     await using folder = await Workdir.make();
     const path = folder.file('changes.jsonl');
     const first = await sinkOn({ path, layout });
@@ -63,7 +63,7 @@ describe('file', () => {
     assert.equal((await stat(path)).mode & 0o777, 0o640);
   });
 
-  test('half a line that a kill or a power cut has left spoils no other', async () => {
+  test('a partial line left by a crash does not corrupt the next one', async () => {
     await using folder = await Workdir.make();
     const path = folder.file('changes.jsonl');
     await writeFile(path, '"a"\n"hal');
@@ -87,7 +87,7 @@ describe('file', () => {
     assert.deepEqual([key, manifest], ['web', { kind: 'Pod', metadata: { name: 'web' } }]);
   });
 
-  test('begins a new file before one grows beyond maxSize, and keeps as many as maxBackups', async () => {
+  test('rotates the file before it exceeds maxSize, and keeps maxBackups backups', async () => {
     await using folder = await Workdir.make();
     const path = folder.file('changes.jsonl');
     const clock = new FakeClock();
@@ -108,7 +108,7 @@ describe('file', () => {
     ]);
   });
 
-  test('has one file open, however many it has put aside', { skip: process.platform !== 'linux' }, async () => {
+  test('keeps one file open, however many times it has rotated', { skip: process.platform !== 'linux' }, async () => {
     await using folder = await Workdir.make();
     const path = folder.file('changes.jsonl');
     const sink = await sinkOn({ path, layout, maxSize: 10 / MB });
@@ -121,7 +121,7 @@ describe('file', () => {
     await sink.stop?.();
   });
 
-  test('many lines at once are rotated too, and a line longer than maxSize has a file of its own', async () => {
+  test('concurrent lines are rotated too, and a line longer than maxSize gets its own file', async () => {
     await using folder = await Workdir.make();
     const sink = await sinkOn({ path: folder.file('x'), layout, maxSize: 16 / MB, maxBackups: 0 });
     const long = 'x'.repeat(100);
@@ -133,7 +133,7 @@ describe('file', () => {
     assert.ok(files.some((lines) => lines.length === 1 && lines[0] === long));
   });
 
-  test('goes on in a file that cannot be put aside, says so, and tries again', async () => {
+  test('keeps writing when rotation fails, logs it, and tries again later', async () => {
     await using folder = await Workdir.make();
     const clock = new FakeClock();
     const said: string[] = [];
@@ -154,7 +154,7 @@ describe('file', () => {
     assert.equal(said.length, 2);
   });
 
-  test('two that write to one file put it aside by turns, and neither takes the other for a folder that is missing', async () => {
+  test('two sinks that rotate the same file lose no line', async () => {
     await using folder = await Workdir.make();
     const clock = new FakeClock();
     const limits = { path: folder.file('x'), layout, maxSize: 4 / MB, maxBackups: 0 };
@@ -169,7 +169,7 @@ describe('file', () => {
     assert.deepEqual(files.flat().toSorted(), [...names, ...names].toSorted());
   });
 
-  test('removes what was put aside longer than maxAge ago, and nothing of anybody else', async () => {
+  test('removes backups older than maxAge at the start, and no other files', async () => {
     await using folder = await Workdir.make();
     const clock = new FakeClock();
     const at = (days: number) => new Date(clock.now() - days * 86_400_000).toISOString().replaceAll(':', '-');
@@ -180,7 +180,7 @@ describe('file', () => {
     assert.deepEqual((await readdir(folder.path)).toSorted(), ['x.jsonl', `x-${at(6)}.jsonl`, ...others].toSorted());
   });
 
-  test('removes it while it runs, too, long before the file is full again', async () => {
+  test('removes expired backups while it runs, too, before the file is full', async () => {
     await using folder = await Workdir.make();
     const clock = new FakeClock();
     const at = (ms: number) => new Date(ms).toISOString().replaceAll(':', '-');
@@ -195,7 +195,7 @@ describe('file', () => {
     assert.deepEqual(await readdir(folder.path), ['x.jsonl']);
   });
 
-  test('logrotate, by renaming, by truncating and by removing, is noticed before the next line', async () => {
+  test('notices that the file was renamed, truncated or removed, as by logrotate, before the next line', async () => {
     await using folder = await Workdir.make();
     const path = folder.file('x');
     const sink = await sinkOn({ path, layout });
@@ -217,7 +217,7 @@ describe('file', () => {
     assert.deepEqual(await linesOf(path), ['e', 'theirs', 'f']);
   });
 
-  test('a change that is called off while others are written is not, and is not counted', async () => {
+  test('a delivery aborted while another is being written is rejected and not written', async () => {
     await using folder = await Workdir.make();
     const sink = await sinkOn({ path: folder.file('x'), layout });
     const abort = new AbortController();
@@ -243,19 +243,19 @@ describe('file', () => {
       /\/dev\/null: it is not a regular file; for stdout use the handler "stdout"/,
     ],
   ] as const) {
-    test(`a path ${what} stops the start, with the remedy`, async () => {
+    test(`start() rejects a path ${what}, with the remedy`, async () => {
       await using folder = await Workdir.make();
       await assert.rejects(sinkOn({ path: make(folder.path) }), { message: reason });
     });
   }
 
-  test('a pipe that nobody reads stops the start instead of hanging', async () => {
+  test('start() rejects a named pipe without a reader instead of hanging', async () => {
     await using folder = await Workdir.make();
     execFileSync('mkfifo', [folder.file('pipe')]);
     await assert.rejects(sinkOn({ path: folder.file('pipe') }), { message: /it is not a regular file/ });
   });
 
-  test('a folder that goes away later is waited for, and costs no attempt', async () => {
+  test('defers while the folder is missing, and writes once it is back', async () => {
     await using folder = await Workdir.make();
     await mkdir(folder.file('logs'));
     const sink = await sinkOn({ path: folder.file('logs/x'), layout });
@@ -267,7 +267,7 @@ describe('file', () => {
     assert.deepEqual(await linesOf(folder.file('logs/x')), ['a']);
   });
 
-  test('refuses sizes and numbers that are none', () => {
+  test('refuses an empty path and invalid sizes and counts', () => {
     assert.deepEqual(
       problemsOf(file, { path: '', maxSize: -1, maxBackups: 1.5 }).map((problem) => problem.split(':')[0]),
       ['path', 'maxSize', 'maxBackups'],
@@ -288,7 +288,7 @@ function smallVolume(path: string): (Disposable & { grow(): void }) | undefined 
   };
 }
 
-test('file takes back half a line on a full volume, waits, and goes on when there is room', async (t) => {
+test('file removes a partial line on a full volume, defers, and goes on once there is space', async (t) => {
   await using folder = await Workdir.make();
   await mkdir(folder.file('volume'));
   using volume = smallVolume(folder.file('volume'));
@@ -298,7 +298,7 @@ test('file takes back half a line on a full volume, waits, and goes on when ther
   await write(sink, 'a');
   const big = 'b'.repeat(100_000);
   await assert.rejects(write(sink, big), { code: 'DEFER', message: /no space is left on its volume; make room/ });
-  assert.deepEqual(await linesOf(path), ['a'], 'no half of a line');
+  assert.deepEqual(await linesOf(path), ['a'], 'no partial line');
   await write(sink, 'c');
   volume.grow();
   await write(sink, big);

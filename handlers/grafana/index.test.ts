@@ -37,7 +37,7 @@ async function requestOf(t: TestContext, change: Change, options: object = {}, p
 }
 
 describe('grafana', () => {
-  test('an annotation of a change, at the time when it was seen', async (t) => {
+  test('posts an annotation with the time at which the change was observed', async (t) => {
     const { method, path, headers, body } = await requestOf(t, deployment);
     assert.equal(`${method} ${path}`, 'POST /api/annotations');
     assert.equal(headers.authorization, 'Bearer TOKEN');
@@ -49,7 +49,7 @@ describe('grafana', () => {
     );
   });
 
-  test('an HTML page under 200, as of a login before Grafana, is no delivery; an answer that breaks off is one', async (t) => {
+  test('a 200 with an HTML page, such as a login, fails the delivery; a 200 with a truncated body does not', async (t) => {
     const options = (url: string) => ({ url, token: 'TOKEN' });
     const page = { body: '<!DOCTYPE html><html><title>Sign in</title></html>' };
     const login = await connectedSink(t, grafana, options, () => page);
@@ -61,12 +61,12 @@ describe('grafana', () => {
     await sink.deliver(deployment, testContext());
   });
 
-  test("a query of Grafana's URL is sent, and leaves its path as it is", async (t) => {
+  test("keeps the path and the query string of Grafana's URL", async (t) => {
     const { path } = await requestOf(t, deployment, {}, '/grafana?orgId=2');
     assert.equal(path, '/grafana/api/annotations?orgId=2');
   });
 
-  test('what the cluster says hides nothing: control and bidirectional characters are escapes, lines stay', async (t) => {
+  test('control and bidirectional characters from the cluster are escaped, newlines are kept', async (t) => {
     const evil = 'a\u202eb\u001b[31m\nc';
     const event = changeOf({
       after: {
@@ -86,7 +86,7 @@ describe('grafana', () => {
     );
   });
 
-  test('a tag is cut at what a database of Grafana holds, visibly and between characters, of a pair each part', async (t) => {
+  test('a tag is cut to the length that Grafana stores, visibly, key and value each by itself', async (t) => {
     const name = `${'n'.repeat(98)}😀${'n'.repeat(100)}`;
     const long = changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop' } } });
     for (const format of ['annotation', 'graphite']) {
@@ -97,7 +97,7 @@ describe('grafana', () => {
     }
   });
 
-  test('every field, templates with their types', async (t) => {
+  test('sends every field, with the types that the templates yield', async (t) => {
     const options = {
       text: '{{ event.message | truncate: 15 }}',
       time: '{{ event.firstTimestamp | timestamp }}',
@@ -114,7 +114,7 @@ describe('grafana', () => {
     );
   });
 
-  test('what Grafana wants as a text is one, and a panel a number, whatever the templates yield', async (t) => {
+  test('text fields are sent as strings and panelId as a number, whatever the templates yield', async (t) => {
     const scaled = changeOf({
       after: {
         apiVersion: 'apps/v1',
@@ -140,7 +140,7 @@ describe('grafana', () => {
     assert.equal(graphite.body, '{"tags":[],"what":"1","when":1795218123}');
   });
 
-  test('what a template gives nothing for, such as the end of an Event in any other change, is left out', async (t) => {
+  test('a field is omitted when its template yields nothing', async (t) => {
     const options = {
       text: 'x',
       tags: [],
@@ -152,7 +152,7 @@ describe('grafana', () => {
     assert.equal((await requestOf(t, deployment, options)).body, '{"tags":[],"text":"x"}');
   });
 
-  test("the Graphite form is byte for byte that of event-exporter's recipe", async (t) => {
+  test("the Graphite format is byte for byte that of event-exporter's recipe", async (t) => {
     const options = {
       format: 'graphite',
       what: '{{ event.involvedObject.kind }} - {{ event.reason }}',
@@ -180,13 +180,13 @@ describe('grafana', () => {
     );
   });
 
-  test('the Graphite form has its time in seconds', async (t) => {
+  test('the Graphite format has its time in seconds', async (t) => {
     const { body } = await requestOf(t, updating, { format: 'graphite', tags: [] });
     const what = 'Normal ClusterIsUpdating cluster 7b3kj: Manually added event for testing.';
     assert.equal(body, JSON.stringify({ tags: [], what, when: 1_795_218_120 }));
   });
 
-  test('what is no time is a dead letter naming the field; nothing is sent', async (t) => {
+  test('a time that cannot be parsed is terminal, names the field, and sends nothing', async (t) => {
     const { server, sink } = await connectedSink(t, grafana, (url) => ({
       url,
       token: 'T',
@@ -199,7 +199,7 @@ describe('grafana', () => {
     assert.equal(server.requests.length, 0);
   });
 
-  test('so is a panel that is no number', async (t) => {
+  test('a panelId that is not a number is refused, naming the field', async (t) => {
     const options = { dashboardUID: 'd', panelId: '{{ change.name }}' };
     const { sink } = await connectedSink(t, grafana, (url) => ({ url, token: 'T', ...options }));
     await assert.rejects(sink.deliver(deployment, testContext()), {
@@ -207,7 +207,7 @@ describe('grafana', () => {
     });
   });
 
-  test('the token is in no error', async (t) => {
+  test('an error does not reveal a token that the answer echoes', async (t) => {
     const { sink } = await connectedSink(
       t,
       grafana,
@@ -217,7 +217,7 @@ describe('grafana', () => {
     await assert.rejects(sink.deliver(deployment, testContext()), /answered 401: no: Bearer \*\*\*$/);
   });
 
-  test('a dashboard of its own that a change may not have holds up no other change', async (t) => {
+  test('a 403 for the dashboard of one change does not hold up other changes', async (t) => {
     const { server, sink } = await connectedSink(
       t,
       grafana,
@@ -230,7 +230,7 @@ describe('grafana', () => {
     assert.equal(server.requests.length, 7);
   });
 
-  test('a line feed around the token, as echo puts it into a Secret, is none of it', async (t) => {
+  test('a trailing newline is trimmed from the token', async (t) => {
     const { headers } = await requestOf(t, deployment, { token: 'TOKEN\n' });
     assert.equal(headers.authorization, 'Bearer TOKEN');
   });

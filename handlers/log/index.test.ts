@@ -69,7 +69,7 @@ const text = 'one\ntwo\nthree';
 const edited: ChangeParts = { before: service(80, text), after: service(8080, text.replace('two', '2')), by };
 
 describe('log', () => {
-  test('a Kubernetes Event is told by its words, each time', async () => {
+  test('describes a Kubernetes Event by type, reason and message, with the count of a repeat', async () => {
     const event = (count: number) => ({
       apiVersion: 'v1',
       kind: 'Event',
@@ -94,7 +94,7 @@ describe('log', () => {
     );
   });
 
-  test('30 writes one JSON object per change: what, where, who, and what changed', async () => {
+  test('30 writes one JSON object per change, with the object, the managers and the differences', async () => {
     const line = await written(diffed(edited));
     assert.ok(line.endsWith('}\n') && line.indexOf('\n') === line.length - 1);
     const { diff, ...entry } = JSON.parse(line) as Record<string, unknown>;
@@ -122,14 +122,14 @@ describe('log', () => {
     assert.match(String(diff), /^-two\n\+2$/m);
   });
 
-  test('without diff, and for what was deleted, the entry has who, which and the flags', async () => {
+  test('without diff, the entry of a deletion has action, managers and flags, but no fields or headline', async () => {
     const line = await written(changeOf({ before: service(80, ''), by, flags: { leftScope: true } }));
     const { action, by: managers, flags, ...rest } = JSON.parse(line) as Record<string, unknown>;
     assert.deepEqual([action, managers, flags], ['deleted', ['kubectl-edit'], ['leftScope']]);
     assert.ok(!('fields' in rest) && !('headline' in rest));
   });
 
-  test('30 at level debug the manifest follows, of what was deleted the last known one; integers stay exact', async () => {
+  test('30 at level debug the manifest follows, for a deletion the last known one; integers stay exact', async () => {
     const manifest = `{"kind":"X","metadata":{"name":"x"},"spec":{"big":12345678901234567890}}`;
     const before = parseJson(Buffer.from(manifest)) as object;
     const lines = (await written(changeOf({ before }), { level: 'debug' })).trimEnd().split('\n');
@@ -138,7 +138,7 @@ describe('log', () => {
     assert.ok(lines[1]?.endsWith(`"manifest":${manifest}}`), lines[1]);
   });
 
-  test('what the cluster says cannot forge an entry: control and bidirectional characters are escapes, the value is the same', async () => {
+  test('text from the cluster cannot forge an entry: control and bidirectional characters are escaped', async () => {
     const evil = 'a\n{"forged":1}\u001b[31m\u202e\u2028\u0085\u061c\u200e\u200f';
     const change = changeOf({ after: { kind: 'X', metadata: { name: evil } } });
     const json = await written(change);
@@ -159,7 +159,7 @@ describe('log', () => {
     assert.match(fields[0]?.after ?? '', /^b{999}…$/);
   });
 
-  test('for people: a line with the headline, who and the flags; the fields and the diff indented', async () => {
+  test('format pretty: a line with headline, managers and flags, then the fields and the diff indented', async () => {
     const flags = { whileAway: true } as const;
     const lines = (await written(diffed({ ...edited, flags }), { format: 'pretty' })).split('\n');
     assert.match(
@@ -179,7 +179,7 @@ describe('log', () => {
     assert.ok(!(await written(change, { format: 'pretty' }, false)).includes('\u001b'));
   });
 
-  test('a change counts as delivered when the stream has taken it, not before; the order stays', async () => {
+  test('deliver() resolves only once the stream has accepted the entry, in order', async () => {
     const stdout = new Output({ held: true });
     const sink = sinkOn(stdout);
     const done: number[] = [];
@@ -199,7 +199,7 @@ describe('log', () => {
     assert.match(stdout.text, /"key":"x1".*\n.*"key":"x2"/);
   });
 
-  test('fails when the stream is broken, and when called off', async () => {
+  test('fails when the stream is broken, and when aborted', async () => {
     const change = changeOf({ after: service(80, '') });
     const broken = new Output();
     broken.on('error', () => {}).destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));

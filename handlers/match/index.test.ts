@@ -71,7 +71,7 @@ const newEvent = changeOf({
 });
 
 describe('match', () => {
-  test('passes what all tests match', async () => {
+  test('passes a change that matches all tests, and with drop halts it', async () => {
     const all = {
       kind: '^deployment$',
       apiVersion: '^apps/v1$',
@@ -95,30 +95,30 @@ describe('match', () => {
     ['namespace', { namespace: ['^a', '^b'] }, 'namespace "shop" does not match ^a or ^b'],
     ['action', { action: 'deleted' }, 'action updated is not deleted'],
     ['label', { labels: { tier: 'db' } }, 'labels[tier] "web" does not match db'],
-    ['absent label', { labels: { team: '.' } }, 'labels[team] is absent, so it does not match .'],
-    ['changed field', { changed: ['spec.paused', 'status'] }, 'no change of spec.paused or status'],
-    ['any field', { field: { 'spec.paused': 'true' } }, 'spec.paused "false" does not match true'],
-    ['absent field', { field: { 'spec.nothing.here': '' } }, 'spec.nothing.here is absent, so it does not match '],
+    ['an absent label', { labels: { team: '.' } }, 'labels[team] is absent, so it does not match .'],
+    ['changed', { changed: ['spec.paused', 'status'] }, 'no change of spec.paused or status'],
+    ['a field', { field: { 'spec.paused': 'true' } }, 'spec.paused "false" does not match true'],
+    ['an absent field', { field: { 'spec.nothing.here': '' } }, 'spec.nothing.here is absent, so it does not match '],
     [
       'every item of a list',
       { field: { 'spec.template.spec.containers[*].image': 'redis' } },
       'spec.template.spec.containers[*].image "nginx:1" and "envoy:1" does not match redis',
     ],
-    ['a test for Events', { reason: '.' }, 'reason is absent, so it does not match .'],
+    ['an Event test on another kind', { reason: '.' }, 'reason is absent, so it does not match .'],
     [
-      'a name of the prototype',
+      'a property of the prototype',
       { field: { 'spec.constructor.name': '.' } },
       'spec.constructor.name is absent, so it does not match .',
     ],
   ];
   for (const [title, options, reason] of failing) {
-    test(`halts when ${title} fails, and says which value failed which test; dropping, it passes`, async () => {
+    test(`halts when ${title} does not match, naming the value and the test; with drop, passes`, async () => {
       assert.equal(await verdict(options, scaled), reason);
       assert.equal(await verdict({ ...options, drop: true }, scaled), 'pass');
     });
   }
 
-  test('a changed field is found by wildcard, in a block, and by itself', async () => {
+  test('changed finds a field by wildcard, by parent path and by list item', async () => {
     for (const changed of [
       'spec.template.spec.containers[*].image',
       'spec.template',
@@ -146,7 +146,7 @@ describe('match', () => {
     assert.equal(await verdict({ objectName: 'WEB' }, scaled), 'objectName "web" does not match WEB');
   });
 
-  test('knows what an Event is about, in both API groups', async () => {
+  test('tests the involved object, reason, source and count of an Event, in both API groups', async () => {
     const options = {
       involvedKind: '^pod$',
       involvedName: '^web-',
@@ -169,7 +169,7 @@ describe('match', () => {
     assert.equal(await verdict({ involvedKind: '(?-i)pod' }, coreEvent), 'involvedKind "Pod" does not match (?-i)pod');
   });
 
-  test('of an Event tests labels, annotations and owner of the object it is about, last', async () => {
+  test('tests labels, annotations and owner of the involved object of an Event, after all other tests', async () => {
     const pod = { apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-1', uid: undefined };
     let asked = 0;
     const involved = {
@@ -215,7 +215,7 @@ describe('match', () => {
     assert.equal(await verdict({ namespaceLabels: { team: '.' } }, scaled, nowhere), why);
   });
 
-  test('what is absent matches nothing, or with absentIsEmpty what the empty text matches', async () => {
+  test('an absent value matches nothing; with absentIsEmpty it is tested as an empty string', async () => {
     for (const tests of [{ host: '^$' }, { field: { 'source.host': '^(|node-1)$' } }]) {
       assert.match(await verdict(tests, scaled), /is absent, so it does not match/);
       assert.equal(await verdict({ ...tests, absentIsEmpty: true }, scaled), 'pass');
@@ -224,7 +224,7 @@ describe('match', () => {
     assert.match(problemsOf(match, { absentIsEmpty: true }).join(), /^must have at least one test/);
   });
 
-  test('a list or table is compared as JSON, however small it is', async () => {
+  test('a list or an object is tested as JSON', async () => {
     const selector = { app: 'web' };
     const service = changeOf({
       after: { kind: 'Service', metadata: { name: 'web' }, spec: { selector, ips: ['::1'] } },
@@ -257,7 +257,7 @@ describe('match', () => {
     assert.match(await verdict({ field: { 'data.text': 'needle' } }, change), /does not match needle$/);
   });
 
-  test('survives manifests that are not what a schema says', async () => {
+  test('tolerates manifests that violate their schema', async () => {
     const odd = JSON.parse(
       '{"kind":"X","metadata":{"name":"x","labels":["a"],"annotations":null},"spec":{"__proto__":{"type":"evil"},"type":null}}',
     ) as object;

@@ -38,7 +38,7 @@ async function giveUp(rig: Rig, name: string): Promise<void> {
 }
 
 describe('a job that gives up', () => {
-  test('goes on failing when its last pod is gone, until it is gone itself', async () => {
+  test('keeps firing when its last pod is gone, until the job itself is deleted', async () => {
     const rig = new Rig({ remindAfter: '4h' });
     await giveUp(rig, 'import');
     await rig.advance(HOUR);
@@ -53,10 +53,10 @@ describe('a job that gives up', () => {
     await rig.advance(30_000);
     assert.deepEqual(rig.told(), ['reminder BackoffLimitExceeded', 'over BackoffLimitExceeded']);
     await rig.advance(HOUR);
-    assert.equal(rig.states.size, 0, 'nothing is left to remember');
+    assert.equal(rig.states.size, 0, 'no state is left');
   });
 
-  test('of a cron job is over when a later one is done', async () => {
+  test('of a cron job is resolved when a later job succeeds', async () => {
     const rig = new Rig();
     await giveUp(rig, 'backup-29380800');
     await rig.advance(HOUR);
@@ -64,7 +64,7 @@ describe('a job that gives up', () => {
     await rig.show(podOfJob('backup-29380860', 'Pending', waiting('ContainerCreating')));
     await rig.show(podOfJob('backup-29380860', 'Running', RUNNING, true));
     await rig.advance(HOUR);
-    assert.deepEqual(rig.told(), ['new CrashLoopBackOff'], 'it may fail yet');
+    assert.deepEqual(rig.told(), ['new CrashLoopBackOff'], 'it may still fail');
     await rig.show(podOfJob('backup-29380860', 'Succeeded', { state: terminated(0, 'Completed') }));
     await rig.advance(30_000);
     assert.deepEqual(
@@ -74,7 +74,7 @@ describe('a job that gives up', () => {
     assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
   });
 
-  test('is one alert however often it tries, until it is done', async () => {
+  test('is one alert across its retries, resolved when a pod succeeds', async () => {
     const rig = new Rig();
     const pod = (n: number, phase: string, container: ContainerParts, ready = false): Manifest => {
       const { metadata, ...rest } = podOfJob('import', phase, container, ready);
@@ -92,7 +92,7 @@ describe('a job that gives up', () => {
     assert.deepEqual(rig.told(), ['over Error']);
   });
 
-  test('without a pod that failed by itself is told as the job', async () => {
+  test('is reported as the job when none of its pods failed', async () => {
     const rig = new Rig();
     await rig.show(jobOf('backup-29380800'));
     await rig.show(jobOf('backup-29380800', 'DeadlineExceeded'));
@@ -101,7 +101,7 @@ describe('a job that gives up', () => {
     assert.deepEqual(rig.told(), ['new DeadlineExceeded']);
   });
 
-  test('is told once, and one that had given up before is no news', async () => {
+  test('is reported once, and not if it had given up before', async () => {
     const rig = new Rig();
     await rig.show(jobOf('import', 'BackoffLimitExceeded'));
     await rig.show({ ...jobOf('import', 'BackoffLimitExceeded'), spec: { ttlSecondsAfterFinished: 60 } });
@@ -112,7 +112,7 @@ describe('a job that gives up', () => {
     assert.deepEqual([late.told(), late.halts], [[], ['the job does not fail with this change']]);
   });
 
-  test('holds its tongue where its annotation says so', async () => {
+  test('is not reported when its annotation mutes it', async () => {
     const muted = (failure?: string): Manifest => {
       const { metadata, ...rest } = jobOf('import', failure);
       return { ...rest, metadata: { ...metadata, annotations: { 'watchchain/mute': 'true' } } };

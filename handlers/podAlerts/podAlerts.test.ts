@@ -56,7 +56,7 @@ describe('restarts in a window', () => {
     assert.deepEqual(rig.told(), ['new Restarts']);
   });
 
-  test('4: restarts further apart than the window are none, and leave it with no new change', async () => {
+  test('4: restarts further apart than the window raise no warning, and expire without a new change', async () => {
     const rig = new Rig({ restarts: 3, window: '1h' });
     await running(rig);
     for (let n = 1; n <= 6; n++) {
@@ -65,7 +65,7 @@ describe('restarts in a window', () => {
     }
     assert.deepEqual(rig.told(), []);
     await rig.advance(HOUR);
-    assert.equal(rig.states.size, 0, 'nothing is left to remember');
+    assert.equal(rig.states.size, 0, 'no state is left');
   });
 
   test('5: a count that jumps by three counts as three', async () => {
@@ -75,21 +75,21 @@ describe('restarts in a window', () => {
     assert.deepEqual(rig.told(), ['new Restarts']);
   });
 
-  test('6: replicas are counted apart, and one that is deleted leaves the others theirs', async () => {
+  test('6: replicas are counted separately, and deleting one leaves the counts of the others', async () => {
     const rig = new Rig({ restarts: 3 });
     const [one, other] = [{ name: 'web-5d4f8c7b9-a' }, { name: 'web-5d4f8c7b9-b' }];
     await rig.show(restarted(7, one));
     await rig.show(restarted(1, other));
     await rig.show(restarted(9, one));
     await rig.show(restarted(2, other));
-    assert.deepEqual(rig.told(), [], 'two and one: no third');
+    assert.deepEqual(rig.told(), [], 'two and one, below the threshold');
     await rig.delete(restarted(9, one));
     await rig.show(restarted(4, other));
     assert.deepEqual(rig.alerts[0]?.pod, 'shop/web-5d4f8c7b9-b');
     assert.deepEqual(rig.told(), ['new Restarts']);
   });
 
-  test('a container may be called as a field that every object of JavaScript has', async () => {
+  test('a container may have the name of a built-in property, such as "constructor"', async () => {
     const rig = new Rig({ restarts: 2 });
     const name = 'constructor';
     await running(rig, podOf({ containers: [{ ...RUNNING, name }] }));
@@ -97,7 +97,7 @@ describe('restarts in a window', () => {
     assert.deepEqual([rig.alerts[0]?.container, rig.alerts[0]?.restarts], [name, 2]);
   });
 
-  test('6: a successor of the same name begins at nothing', async () => {
+  test('6: a successor of the same name starts at zero', async () => {
     const rig = new Rig({ restarts: 2 });
     await running(rig, restarted(1));
     await rig.show(restarted(2));
@@ -107,14 +107,14 @@ describe('restarts in a window', () => {
     assert.deepEqual(rig.told(), []);
   });
 
-  test('14: what was missed counts as one restart, whatever the count says now', async () => {
+  test('14: restarts missed while away count as one, whatever the count says now', async () => {
     const rig = new Rig({ restarts: 3 });
     await running(rig);
     await rig.show(restarted(8), { whileAway: true });
     assert.deepEqual(rig.told(), []);
   });
 
-  test('a warning is over when it has been quiet for as long as the restarts are apart on average', async () => {
+  test('a warning is resolved after no restart for window / restarts', async () => {
     const rig = new Rig({ restarts: 4, window: '1h' });
     await running(rig);
     await rig.show(restarted(4));
@@ -147,7 +147,7 @@ describe('what keeps a container from running', () => {
     });
   }
 
-  test('7: a sidecar counts, and an init container', async () => {
+  test('7: a sidecar counts, and so does an init container', async () => {
     const rig = new Rig();
     await rig.show(podOf({ app: 'a', containers: [RUNNING, waiting('CrashLoopBackOff', { name: 'sidecar' })] }));
     assert.equal(rig.alerts[0]?.container, 'sidecar');
@@ -195,7 +195,7 @@ describe('what keeps a container from running', () => {
     });
   });
 
-  test('one that was killed for want of memory is told though it runs again', async () => {
+  test('an OOM-killed container is reported even if it runs again', async () => {
     const rig = new Rig();
     await running(rig);
     await rig.show(podOf({ containers: [{ ...RUNNING, restartCount: 1, lastState: terminated(137, 'OOMKilled') }] }));
@@ -209,7 +209,7 @@ describe('what keeps a container from running', () => {
     assert.deepEqual(rig.told(), ['new OOMKilled'], 'before it runs again');
   });
 
-  test('one exit that is followed by a restart is no alert; one that is not is', async () => {
+  test('a single exit is an alert only if the container is not restarted', async () => {
     const rig = new Rig();
     const exited: ContainerParts = { state: terminated(1, 'Error') };
     await rig.show(podOf({ app: 'a', containers: [exited] }));
@@ -219,7 +219,7 @@ describe('what keeps a container from running', () => {
     assert.deepEqual(rig.told(), ['new Error']);
   });
 
-  test('its command asks for the log of the one before only where there is another one', async () => {
+  test('the kubectl command has no --previous when the container was not restarted', async () => {
     const rig = new Rig();
     const ended = [{ state: terminated(137, 'OOMKilled') }];
     await rig.show(podOf({ phase: 'Failed', containers: ended, spec: { restartPolicy: 'Never' } }));
@@ -238,7 +238,7 @@ describe('a container with a restart policy of its own', () => {
     });
   const [done, stopped] = [{ state: terminated(0, 'Completed') }, { state: terminated(143, 'Error') }];
 
-  test('the log that it quotes is that of the container that ended, and where it is to have no lines nobody is asked', async () => {
+  test('the quoted log is of the container that ended, and is not requested when logLines is 0', async () => {
     const asked: string[] = [];
     const logTail: Evidence['logTail'] = async ({ container, previous }) =>
       `${asked.push(container)}: of ${container}${previous ? ' before' : ''}`;
@@ -264,7 +264,7 @@ describe('a container with a restart policy of its own', () => {
     ]);
   });
 
-  test('what was changed before it is looked for at the workload and at what its pods are configured by', async () => {
+  test('lastChanges are those of the workload and of the ConfigMaps that its pods mount', async () => {
     const asked: string[] = [];
     const history: Evidence['history'] = async ({ key = '' }) => {
       asked.push(key);
@@ -288,7 +288,7 @@ describe('a container with a restart policy of its own', () => {
     );
   });
 
-  test('what its pods are configured by may stand in a projected volume', async () => {
+  test('lastChanges are looked up for ConfigMaps and Secrets of projected volumes, too', async () => {
     const asked: string[] = [];
     const history: Evidence['history'] = ({ key = '' }) => {
       asked.push(key);
@@ -304,7 +304,7 @@ describe('a container with a restart policy of its own', () => {
     assert.deepEqual(asked, ['shop/web', 'shop/flags', 'shop/keys']);
   });
 
-  test('a sidecar that is ended with its job is no failure, and one that is started again is none either', async () => {
+  test('a sidecar that is stopped with its job, or restarted, is not a failure', async () => {
     const rig = new Rig();
     await running(rig, ofJob('Running', RUNNING, RUNNING));
     await rig.show(ofJob('Running', RUNNING, { state: terminated(1, 'Error') }));
@@ -313,7 +313,7 @@ describe('a container with a restart policy of its own', () => {
     assert.deepEqual(rig.told(), []);
   });
 
-  test('of a job that has failed the container is named, not the sidecar that was ended after it', async () => {
+  test('the alert of a failed job names the failed container, not the sidecar that was stopped after it', async () => {
     const rig = new Rig();
     await running(rig, ofJob('Running', RUNNING, RUNNING));
     await rig.show(ofJob('Failed', { state: terminated(3, 'Error') }, stopped));
@@ -327,14 +327,14 @@ describe('a container with a restart policy of its own', () => {
       spec: { containers: [{ name: 'web' }, { name: 'helper', restartPolicy: 'Never', ...more }] },
     });
 
-  test('one that is not started again is a failure, whatever the pod says of the others', async () => {
+  test('a container that exits with an error and is not restarted is a failure while others run', async () => {
     const rig = new Rig();
     await rig.show(helper(1));
     assert.equal(rig.alerts[0]?.container, 'helper');
     assert.deepEqual(rig.told(), ['new Error']);
   });
 
-  test('one that is started again by a rule is none, by the exit codes of the rule', async () => {
+  test('an exit code for which a rule restarts the container is not a failure; another one is', async () => {
     const restartPolicyRules = [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }];
     const rig = new Rig();
     await rig.show(helper(42, { restartPolicyRules }));
@@ -362,7 +362,7 @@ describe('what keeps a pod from running', () => {
       ...more,
     });
 
-  test('8: a pod that has no containers yet is no error, and a failure once it is pending for too long', async () => {
+  test('8: a pod that has no containers yet is no error, but a failure once it is pending for too long', async () => {
     const rig = new Rig({ pendingFor: '5m' });
     await rig.show(podOf({ phase: 'Pending', containers: [], ready: false }));
     await rig.advance(5 * MINUTE - 1);
@@ -372,7 +372,7 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), ['new Pending']);
   });
 
-  test('a pod that is pending for too long says what it waits for', async () => {
+  test('the alert of a pod that is pending for too long states what it waits for', async () => {
     const pending = { phase: 'Pending', containers: [waiting('ContainerCreating')] };
     for (const [message, initContainers] of [
       ['web: ContainerCreating', []],
@@ -385,7 +385,7 @@ describe('what keeps a pod from running', () => {
     }
   });
 
-  test('a pod that no node takes is told after a minute, with the words of the scheduler', async () => {
+  test('an unschedulable pod is reported after a minute, with the message of the scheduler', async () => {
     const rig = new Rig();
     await rig.show(unscheduled());
     await rig.advance(MINUTE);
@@ -393,7 +393,7 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), ['new Unschedulable']);
   });
 
-  test('one that starts in time is not told; one that is held back by gates never', async () => {
+  test('a pod that is scheduled in time, or held back by scheduling gates, is not reported', async () => {
     const rig = new Rig();
     await rig.show(unscheduled());
     await rig.advance(30_000);
@@ -404,7 +404,7 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), []);
   });
 
-  test('a long message is cut without showing a part of a secret', async () => {
+  test('cutting a long message does not reveal part of a secret', async () => {
     const rig = new Rig();
     await running(rig);
     const said = 'x'.repeat(470);
@@ -413,7 +413,7 @@ describe('what keeps a pod from running', () => {
     assert.equal(rig.alerts[0]?.message, `${said} https://***@registry.example/`);
   });
 
-  test('an evicted pod is told, and over when another has taken its place', async () => {
+  test('an evicted pod is reported, and resolved when another one replaces it', async () => {
     const rig = new Rig();
     await running(rig);
     await rig.show(
@@ -431,7 +431,7 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), ['over Evicted']);
   });
 
-  test('an evicted pod that was replaced stays so, whatever it had restarted before and is annotated with later', async () => {
+  test('an evicted pod that was replaced stays resolved, even if it is annotated later', async () => {
     const rig = new Rig();
     const evicted = (metadata: PodParts['metadata'] = {}): Manifest =>
       podOf({ phase: 'Failed', containers: [], ready: false, status: { reason: 'Evicted' }, metadata });
@@ -447,7 +447,7 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), []);
   });
 
-  test('one that was not replaced is told until it is gone', async () => {
+  test('an evicted pod that is not replaced keeps firing until it is deleted', async () => {
     const rig = new Rig({ remindAfter: '4h' });
     const evicted = podOf({ phase: 'Failed', containers: [], ready: false, status: { reason: 'Evicted' } });
     await rig.show(evicted);
@@ -469,7 +469,7 @@ describe('what keeps a pod from running', () => {
     count,
   });
 
-  test('a volume that cannot be mounted is told by its Events from the third on, and over when the pod is ready', async () => {
+  test('FailedMount is reported from the third Event on, and resolved when the pod is ready', async () => {
     const rig = new Rig();
     await rig.show(podOf({ phase: 'Pending', containers: [waiting('ContainerCreating')] }));
     await rig.show(event('FailedMount', 'configmap "web" not found', 2));
@@ -481,13 +481,13 @@ describe('what keeps a pod from running', () => {
       podOf({ phase: 'Pending', containers: [waiting('ContainerCreating')], status: { hostIP: '10.0.0.1' } }),
     );
     await rig.advance(MINUTE);
-    assert.deepEqual(rig.told(), [], 'that it is pending, too, is no end');
+    assert.deepEqual(rig.told(), [], 'still pending, so not resolved');
     await rig.show(podOf());
     await rig.advance(30_000);
     assert.deepEqual(rig.told(), ['over FailedMount']);
   });
 
-  test('a container that a liveness probe ends is told by the Event', async () => {
+  test('a container killed by its liveness probe is reported from the Event', async () => {
     const rig = new Rig();
     await running(rig);
     await rig.show(event('Killing', 'Container web failed liveness probe, will be restarted'));
@@ -495,7 +495,7 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), ['new LivenessProbeFailed']);
   });
 
-  test('of a pod that is ready by now it tells nothing: Events are written late, and read late after a stop', async () => {
+  test('a late Event of a pod that is ready by now is not reported', async () => {
     const rig = new Rig();
     await running(rig);
     await rig.show(event('FailedMount', 'configmap "web" not found', 4));
@@ -503,7 +503,7 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), []);
   });
 
-  test('of a pod that is not watched, or another one of its name, it tells nothing: nobody would see the end', async () => {
+  test('an Event of a pod that is not watched, or of a predecessor of the same name, is not reported', async () => {
     const rig = new Rig();
     const isElsewhere = (reason: string): boolean => reason === 'the pod of the Event is gone, or not watched';
     await rig.show(event('FailedMount', 'configmap "web" not found', 4));
@@ -513,7 +513,7 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.told(), []);
   });
 
-  test('a static pod, which Events name by its hash, fails for as long as it does, and its Events are told', async () => {
+  test('Events of a static pod are matched by its config hash, and it is resolved when the pod is ready', async () => {
     const asked: string[] = [];
     const eventsOf: Evidence['eventsOf'] = ({ uid }) => Promise.resolve(asked.push(uid)).then(() => []);
     const rig = new Rig({}, { eventsOf });
@@ -575,7 +575,7 @@ describe('what is expected', () => {
     'a pod whose node is not ready': podOf({ ready: false }),
   };
   for (const [what, pod] of Object.entries(quiet)) {
-    test(`${what} is not told`, async () => {
+    test(`${what} is not reported`, async () => {
       const rig = new Rig();
       await running(rig);
       await rig.show(pod);
@@ -588,7 +588,7 @@ describe('what is expected', () => {
 });
 
 describe('one alert per workload', () => {
-  test('a hundred pods of it are one message at the beginning and one at the end', async () => {
+  test('a hundred failing pods make one message at the beginning and one at the end', async () => {
     const rig = new Rig();
     const names = Array.from({ length: 100 }, (_, n) => `web-5d4f8c7b9-${n}`);
     for (const name of names) await rig.show(crashing({ name }));
@@ -597,10 +597,10 @@ describe('one alert per workload', () => {
     await rig.advance(MINUTE);
     assert.equal(rig.alerts[0]?.pods, 100);
     assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
-    assert.equal(rig.states.get('shop/Deployment/web') !== undefined, true, 'remembered, in case that it comes back');
+    assert.equal(rig.states.get('shop/Deployment/web') !== undefined, true, 'kept in case it comes back');
   });
 
-  test('one that crashes in a rollout of hundreds is told, with its image', async () => {
+  test('a pod that crashes in a rollout of 150 is reported, with its image', async () => {
     const rig = new Rig();
     const starting = (n: number) =>
       podOf({ name: `web-5d4f8c7b9-${n}`, phase: 'Pending', containers: [waiting('ContainerCreating')] });
@@ -631,7 +631,7 @@ describe('one alert per workload', () => {
     );
   });
 
-  test('jobs that are called by a date are of no cron job', async () => {
+  test('jobs named after a date do not belong to a cron job', async () => {
     const rig = new Rig();
     for (const name of ['import-20260101', 'import-20260102']) {
       const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name, uid: name, controller: true }];
@@ -643,7 +643,7 @@ describe('one alert per workload', () => {
     );
   });
 
-  test('a dead node is one alert, and what fails on it waits until it is back', async () => {
+  test('an unreachable node is one alert, and failures on it wait until it is back', async () => {
     const node = (status: string): Manifest => ({
       apiVersion: 'v1',
       kind: 'Node',
@@ -664,7 +664,7 @@ describe('one alert per workload', () => {
   });
 });
 
-test('a node that is cordoned before it goes down is not told', async () => {
+test('a node that is cordoned before it goes down is not reported', async () => {
   const node = (status: string, spec: object): Manifest =>
     ({
       apiVersion: 'v1',
@@ -682,7 +682,7 @@ test('a node that is cordoned before it goes down is not told', async () => {
   assert.deepEqual(rig.told(), ['new NodeUnreachable']);
 });
 
-test('a node that is cordoned because it is down is told as resolved when it is ready, or gone', async () => {
+test('a node that is cordoned while it is down is resolved when it is ready or deleted', async () => {
   const node = (name: string, status: string, unschedulable: boolean): Manifest => ({
     apiVersion: 'v1',
     kind: 'Node',
@@ -708,7 +708,7 @@ test('a node that is cordoned because it is down is told as resolved when it is 
   assert.deepEqual(rig.told(), ['over NodeUnreachable', 'over NodeUnreachable']);
 });
 
-test('a node that joins is not ready at first, and told when it still is not after pendingFor', async () => {
+test('a new node that is not ready is reported only after pendingFor', async () => {
   const node = (name: string, status: string): Manifest => ({
     apiVersion: 'v1',
     kind: 'Node',
@@ -729,7 +729,7 @@ test('a node that joins is not ready at first, and told when it still is not aft
   assert.deepEqual(rig.told(), ['new NodeUnreachable']);
 });
 
-test('what is no manifest that Kubernetes would give is no error', async () => {
+test('malformed pod statuses cause no error, and huge ones no huge alert', async () => {
   const rig = new Rig();
   const strange = (status: unknown): Manifest => ({ ...podOf(), status }) as Manifest;
   const long = '<b>\u202e'.repeat(200_000);
@@ -742,8 +742,8 @@ test('what is no manifest that Kubernetes would give is no error', async () => {
   assert.ok(JSON.stringify(rig.alerts[0]).length < 10_000);
 });
 
-describe('when it is over', () => {
-  test('12: it is told with its duration when it is ready for the hold-down, and again when it fails again', async () => {
+describe('resolving an alert', () => {
+  test('12: resolved, with its duration, once the pod is ready for the hold-down; new when it fails again', async () => {
     const rig = new Rig({ holdDown: '30s' });
     await running(rig);
     await rig.show(crashing());
@@ -761,7 +761,7 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
   });
 
-  test('its duration ends when it was seen to be over, however long the change has waited behind a receiver', async () => {
+  test('the duration ends when the recovery was observed, however late the change is handled', async () => {
     const rig = new Rig();
     await rig.show(crashing());
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
@@ -769,12 +769,12 @@ describe('when it is over', () => {
     await rig.show(podOf(), {}, START + 10 * MINUTE);
     await rig.show(crashing(), {}, START + 10 * MINUTE + 1_000);
     await rig.show(podOf(), {}, START + 20 * MINUTE);
-    assert.deepEqual(rig.told(), [], 'it has not been fine for the hold-down');
+    assert.deepEqual(rig.told(), [], 'not ready for the whole hold-down');
     await rig.advance(30_000);
     assert.match(rig.alerts[0]?.headline ?? '', /^resolved after 20m: /);
   });
 
-  test('that it runs again, not ready, is not its end; nor is silence', async () => {
+  test('a container that runs again without being ready does not resolve it, nor does silence', async () => {
     const rig = new Rig({ remindAfter: '0s' });
     await rig.show(crashing());
     await rig.show(podOf({ containers: [{ ...RUNNING, ready: false, restartCount: 4 }] }));
@@ -787,7 +787,7 @@ describe('when it is over', () => {
     ['ends', terminated(0, 'Completed'), { restartPolicy: 'Always' }],
   ] as const) {
     // As a 1.36 kubelet reported a pod that ran for a second each time: CrashLoopBackOff only just before it starts it again.
-    test(`a container that ${name} at each turn of a crash loop is one message, though it is called ended in between`, async () => {
+    test(`a container that ${name} at each turn of a crash loop is one alert`, async () => {
       const rig = new Rig({ remindAfter: '0s' });
       const looping = { lastState: exit, ready: false };
       await rig.show(podOf({ spec, containers: [waiting('CrashLoopBackOff', { ...looping, restartCount: 4 })] }));
@@ -805,7 +805,7 @@ describe('when it is over', () => {
     });
   }
 
-  test('a job that is done at last is, and so is one that has run its init container', async () => {
+  test('a completed pod resolves it, and so does a completed init container', async () => {
     const rig = new Rig({ remindAfter: '0s' });
     const spec = { restartPolicy: 'OnFailure' };
     await rig.show(podOf({ app: 'a', spec, containers: [waiting('CrashLoopBackOff')] }));
@@ -827,7 +827,7 @@ describe('when it is over', () => {
   });
 
   for (const [what, parts] of [
-    ['has run for long', { containers: [ranFor(16, 0)] }],
+    ['has run for a long time', { containers: [ranFor(16, 0)] }],
     [
       'is a helper that is not started again',
       {
@@ -837,7 +837,7 @@ describe('when it is over', () => {
     ],
     ['is an init container that is done', { initContainers: [ranFor(1, 0)] }],
   ] as const)
-    test(`a container that ends is no trouble where it ${what}`, async () => {
+    test(`a container that ends is not a failure if it ${what}`, async () => {
       const rig = new Rig({ remindAfter: '4h' });
       await rig.show(podOf({ containers: [waiting('ImagePullBackOff')] }));
       await rig.show(podOf());
@@ -846,7 +846,7 @@ describe('when it is over', () => {
       assert.deepEqual(rig.told(), ['new ImagePullBackOff', 'over ImagePullBackOff']);
     });
 
-  test('one that has ended for the first time is forgotten when its pod goes', async () => {
+  test('the first exit of a container is forgotten when its pod is deleted', async () => {
     const rig = new Rig({ remindAfter: '0s' });
     const other = { name: 'web-5d4f8c7b9-y', containers: [ranFor(1, 1)] };
     await rig.show(podOf({ containers: [waiting('ImagePullBackOff')] }));
@@ -857,7 +857,7 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['new ImagePullBackOff', 'over ImagePullBackOff']);
   });
 
-  test('a deletion is, unless the successor fails, too', async () => {
+  test('deleting the pod resolves it, unless the successor fails, too', async () => {
     const rig = new Rig();
     await rig.show(crashing());
     await rig.delete(crashing());
@@ -870,7 +870,7 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
   });
 
-  test('a pod that is taken out of its workload, to look at it, is a workload of its own from then on', async () => {
+  test('a pod that is detached from its workload becomes a workload of its own', async () => {
     const rig = new Rig({ remindAfter: '4h' });
     const alone = { labels: { app: 'debug' }, ownerReferences: [] };
     await rig.show(crashing());
@@ -888,7 +888,7 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff', 'reminder CrashLoopBackOff']);
   });
 
-  test('a deletion that did not come here is seen at the next reminder', async () => {
+  test('a missed deletion is noticed at the next reminder', async () => {
     const rig = new Rig({ remindAfter: '1h' });
     await rig.show(crashing());
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
@@ -897,7 +897,7 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
   });
 
-  test('one that comes and goes is told less and less often', async () => {
+  test('a flapping alert is reported less and less often', async () => {
     const rig = new Rig({ restarts: 100 });
     const told: string[] = [];
     // A minute down, a minute up: longer than the initial hold-down.
@@ -917,7 +917,7 @@ describe('when it is over', () => {
     ]);
   });
 
-  test('what still fails is told again after remindAfter, and how long it has failed', async () => {
+  test('a reminder with the duration is sent after each remindAfter', async () => {
     const rig = new Rig({ remindAfter: '1h' });
     await rig.show(crashing());
     rig.told();
@@ -926,7 +926,7 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['reminder CrashLoopBackOff', 'reminder CrashLoopBackOff']);
   });
 
-  test('a reminder is about what fails now, where the pod that it began with is gone', async () => {
+  test('a reminder names what fails now when the first pod is gone', async () => {
     const rig = new Rig({ remindAfter: '4h' });
     await rig.show(crashing());
     await rig.show(podOf({ name: 'web-6c5b7d8f9-y', containers: [waiting('ImagePullBackOff')] }));
@@ -940,7 +940,7 @@ describe('when it is over', () => {
     assert.equal(rig.alerts[0]?.kubectl, 'kubectl -n shop describe pod web-6c5b7d8f9-y');
   });
 
-  test('a warning that becomes a failure is told once more', async () => {
+  test('a warning that becomes a failure is reported once more', async () => {
     const rig = new Rig({ restarts: 2 });
     await running(rig);
     await rig.show(restarted(2));
@@ -949,7 +949,7 @@ describe('when it is over', () => {
     assert.deepEqual(rig.told(), ['new Restarts', 'worse CrashLoopBackOff']);
   });
 
-  test('a warning that becomes the failure of another pod is told with the node of that one, or with none', async () => {
+  test('a warning that becomes the failure of an unscheduled pod no longer names a node', async () => {
     const rig = new Rig({ restarts: 2 });
     await running(rig);
     await rig.show(restarted(2));
@@ -968,7 +968,7 @@ describe('when it is over', () => {
     );
   });
 
-  test('its message is about the pod that it began with, with its labels, whoever was seen last', async () => {
+  test('the resolved change names the first pod, with its labels and the same fingerprint', async () => {
     const rig = new Rig();
     await rig.show(crashing());
     await rig.show(podOf());
@@ -979,7 +979,7 @@ describe('when it is over', () => {
     assert.equal(rig.alerts[0]?.fingerprint, rig.alerts[1]?.fingerprint);
   });
 
-  test('what is chosen by an annotation of the pod is told to its end', async () => {
+  test('the resolved change keeps short annotations of the pod, so that match passes it, too', async () => {
     const rig = new Rig();
     const annotations = { 'example.com/owner': 'ann@shop', note: 'x'.repeat(2_000) };
     await rig.show(crashing({ metadata: { annotations } }));
@@ -999,7 +999,7 @@ describe('when it is over', () => {
 describe('muting', () => {
   const muted = (value: string) => crashing({ metadata: { annotations: { 'watchchain/mute': value } } });
 
-  test('by annotation: told when it is removed', async () => {
+  test('by annotation: reported when it is removed', async () => {
     const rig = new Rig();
     await rig.show(muted('true'));
     await rig.advance(HOUR);
@@ -1008,7 +1008,7 @@ describe('muting', () => {
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
   });
 
-  test('by annotation until a time: told then', async () => {
+  test('by annotation until a time: reported then', async () => {
     const rig = new Rig();
     await rig.show(muted(new Date(START + HOUR).toISOString()));
     await rig.advance(HOUR - 1);
@@ -1030,7 +1030,7 @@ describe('muting', () => {
     assert.equal(rig.halts.at(-1), 'muted by annotation watchchain/mute');
   });
 
-  test('by an annotation of the workload until a time: told when it is removed before', async () => {
+  test('by an annotation of the workload until a time: reported when it is removed earlier', async () => {
     const rig = new Rig();
     const until = new Date(START + 24 * HOUR).toISOString();
     const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'shop' } };
@@ -1047,7 +1047,7 @@ describe('muting', () => {
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
   });
 
-  test('by the configuration, all of whose patterns have to match, until a time', async () => {
+  test('by a configured rule until a time: all of its patterns must match', async () => {
     const until = new Date(START + HOUR).toISOString();
     const rig = new Rig({ mute: [{ namespace: '^shop$', image: ['^registry\\.example/web:'], until }] });
     await rig.show(crashing());
@@ -1058,7 +1058,7 @@ describe('muting', () => {
     assert.equal(rig.alerts[0]?.owner.name, 'web');
   });
 
-  test('of what was told already holds back the reminders, and is looked at once a minute', async () => {
+  test('of a reported alert holds back the reminders, and is checked at most once a minute', async () => {
     const rig = new Rig({ remindAfter: '1h' });
     await rig.show(crashing());
     rig.told();
@@ -1079,7 +1079,7 @@ describe('muting', () => {
     ['a pod', { mute: [{ pod: '-a$' }] }, { name: a, containers: [crash] }, { name: b }],
     ['a pod by annotation', {}, { name: a, containers: [crash], metadata: { annotations } }, { name: b }],
   ] as const) {
-    test(`of ${what} hides nothing of what else fails in the workload`, async () => {
+    test(`of ${what} does not hide other failures of the workload`, async () => {
       const rig = new Rig(options);
       await rig.show(podOf(muted));
       await rig.advance(10 * MINUTE);
@@ -1091,7 +1091,7 @@ describe('muting', () => {
     });
   }
 
-  test('by the configuration keeps no other alert from its end, and what it held back is told when it ends', async () => {
+  test('by a configured rule does not delay the end of other alerts; what it held back is reported when it ends', async () => {
     const rig = new Rig({ mute: [{ pod: '-a$', until: new Date(START + HOUR).toISOString() }] });
     await rig.show(crashing({ name: b }));
     await rig.show(crashing({ name: a }));
@@ -1104,7 +1104,7 @@ describe('muting', () => {
     assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
   });
 
-  test('of several that fail by the time it ends the first is told, whichever was seen last', async () => {
+  test('of several pods until a time: the first one to fail is reported then', async () => {
     const rig = new Rig({ mute: [{ namespace: 'shop', until: new Date(START + HOUR).toISOString() }] });
     await rig.show(crashing({ name: a }));
     await rig.advance(MINUTE);
@@ -1114,7 +1114,7 @@ describe('muting', () => {
     assert.equal(rig.alerts[0]?.pod, `shop/${a}`);
   });
 
-  test('of one pod until a time: it is told then, whatever else is muted', async () => {
+  test('of one pod until a time: it is reported then, whatever else is muted', async () => {
     const rig = new Rig();
     const until = new Date(START + HOUR).toISOString();
     await rig.show(crashing({ name: a, metadata: { annotations } }));
@@ -1124,7 +1124,7 @@ describe('muting', () => {
     assert.equal(rig.alerts[0]?.pod, `shop/${b}`);
   });
 
-  test('one that recovers while it is muted is never told', async () => {
+  test('a failure that recovers while it is muted is never reported', async () => {
     const rig = new Rig();
     await rig.show(muted('true'));
     await rig.show(podOf());
@@ -1133,7 +1133,7 @@ describe('muting', () => {
     assert.equal(rig.states.size, 0);
   });
 
-  test('a rule without any pattern, a time that is none, and a window of nothing are refused', () => {
+  test('a rule without any pattern, an invalid time and a window of zero are refused', () => {
     assert.match(problemsOf(podAlerts, { mute: [{ until: '2026-12-01T00:00:00Z' }] }).join(), /must say what to mute/);
     assert.match(problemsOf(podAlerts, { mute: [{ owner: 'web', until: 'monday' }] }).join(), /must be a time such as/);
     assert.match(problemsOf(podAlerts, { restarts: 0, mute: [{ owner: '(' }] }).join(), /restarts:.*RE2/);

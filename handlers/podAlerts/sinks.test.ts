@@ -50,7 +50,7 @@ async function alerts(): Promise<{ firing: Change; resolved: Change }> {
 const HEADLINE =
   'CrashLoopBackOff (Error, exit 1): deployment shop/web, pod web-5d4f8c7b9-x, container web, node node-1';
 
-test('a message names pod, container and reason, and at the end says resolved', async () => {
+test('a message names pod, container and reason, and says resolved at the end', async () => {
   const { firing, resolved } = await alerts();
   assert.equal(headlineOf(firing), HEADLINE);
   assert.match(headlineOf(resolved), /^resolved after 0s: CrashLoopBackOff .*pod web-5d4f8c7b9-x, container web/);
@@ -74,7 +74,7 @@ test('slack: title, colour and text', async () => {
   assert.deepEqual([over.title, over.color], ['RESOLVED deployment\nshop/web', '#1ADA00']);
 });
 
-test('slack: several on one message', async () => {
+test('slack: several alerts in one message', async () => {
   const { firing } = await alerts();
   const { text = '' } = digestOf(
     Array.from({ length: 120 }, () => firing),
@@ -92,13 +92,13 @@ test('teams: headline, colour and details', async () => {
   assert.ok(JSON.stringify(cardOf(resolved, 'prod')).includes('"Good"'));
 });
 
-test('teams: several on one card, what fails apart from what is over', async () => {
+test('teams: several alerts on one card, firing and resolved ones apart', async () => {
   const { firing, resolved } = await alerts();
   const card = JSON.stringify(digestCardOf([firing, resolved, firing], 'prod'));
   for (const head of ['"pod failure · shop · 2"', '"pod resolved · shop · 1"']) assert.ok(card.includes(head), card);
 });
 
-test('log: a line and a block for people, a note for programs', async () => {
+test('log: a line and a block in pretty, an alert object in JSON', async () => {
   const { firing } = await alerts();
   const entry = changeEntry(firing);
   assert.equal(entry.message, 'Alert');

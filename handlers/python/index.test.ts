@@ -37,7 +37,7 @@ async function handler(
 }
 
 describe('python', () => {
-  test('what it says is for later handlers, too', async () => {
+  test('its answer is available to later handlers', async () => {
     await using workdir = await Workdir.make();
     const instance = await handler(workdir, 'def handle_event(event):\n  return event["type"], "INFO"\n');
     const verdict = await instance.handle(change, testContext({ id: 'default/own' }));
@@ -45,7 +45,7 @@ describe('python', () => {
     assert.deepEqual(verdict.notes.answers?.['own'], { message: 'ADDED', level: 'INFO', log: [] });
   });
 
-  test('a coroutine that was cancelled is a failure of that change alone', async () => {
+  test('a cancelled coroutine fails that change only', async () => {
     await using workdir = await Workdir.make();
     const script = `
 import asyncio
@@ -62,7 +62,7 @@ async def handle_event(event):
     assert.ok(!isHalt(await instance.handle(other, testContext())));
   });
 
-  test('many at once are each answered for themselves', async () => {
+  test('concurrent changes each get their own answer', async () => {
     await using workdir = await Workdir.make();
     const instance = await handler(
       workdir,
@@ -82,7 +82,7 @@ async def handle_event(event):
     assert.deepEqual(answers, names);
   });
 
-  test('one that hangs is ended at the deadline with what it has started, and started again after a while', async () => {
+  test('a plug-in that hangs is killed with its children at the deadline, and restarted after a delay', async () => {
     await using workdir = await Workdir.make();
     const script = `
 import os, subprocess, time
@@ -114,7 +114,7 @@ def handle_event(watcher, event, config):
     assert.ok(!isHalt(await instance.handle(change, testContext())));
   });
 
-  test('an interpreter that is not there, and a plug-in that is none, stop the start', async () => {
+  test('start() rejects a missing interpreter and a plug-in that cannot be loaded', async () => {
     await using workdir = await Workdir.make();
     const missing = await handler(workdir, '', { python: '/nonexistent/python' });
     await assert.rejects(async () => missing.start?.(), /Cannot start \/nonexistent\/python: there is no such program/);
@@ -124,7 +124,7 @@ def handle_event(watcher, event, config):
     await assert.rejects(async () => broken.start?.(), /Cannot load plugin_own: SyntaxError/);
   });
 
-  test('gets no variable of ours but PATH and PYTHONPATH', async () => {
+  test('does not inherit the environment unless inheritEnv is set', async () => {
     await using workdir = await Workdir.make();
     process.env['WATCHCHAIN_TEST_SECRET'] = 'hunter2';
     const script =
@@ -138,7 +138,7 @@ def handle_event(watcher, event, config):
     delete process.env['WATCHCHAIN_TEST_SECRET'];
   });
 
-  test('neither it nor a program that it starts reads the questions, which are for the runner', async () => {
+  test('neither the plug-in nor its child processes can read the requests from stdin', async () => {
     await using workdir = await Workdir.make();
     const script = `
 import subprocess, sys
@@ -155,7 +155,7 @@ def handle_event(event):
     assert.deepEqual(answers, ['nothing', 'nothing', 'nothing']);
   });
 
-  test('a message that it logs in a wrong way is no failure, as in any program in Python', async () => {
+  test('a malformed logging call in the plug-in is not a failure', async () => {
     await using workdir = await Workdir.make();
     const script = 'import logging\ndef handle_event(event):\n  logging.info("%d", "x")\n  return "fine", "INFO"\n';
     const instance = await handler(workdir, script);
@@ -164,7 +164,7 @@ def handle_event(event):
     assert.deepEqual(verdict.notes.answers?.['own'], { message: 'fine', level: 'INFO', log: [] });
   });
 
-  test('what it prints is in the log at once', async () => {
+  test('what the plug-in prints is logged at once', async () => {
     await using workdir = await Workdir.make();
     const said = Promise.withResolvers<unknown>();
     const log = logInto(({ line }) => said.resolve(line));
@@ -174,7 +174,7 @@ def handle_event(event):
     assert.equal(await said.promise, 'hello');
   });
 
-  test('its name is whatever Python imports, as there: a digit first, or with a dash', async () => {
+  test('the name of a plug-in may begin with a digit or contain a dash', async () => {
     await using workdir = await Workdir.make();
     const script = 'def handle_event(event):\n  return __name__, "INFO"\n';
     for (const plugin of ['389ds', 'route-dns']) {
@@ -186,7 +186,7 @@ def handle_event(event):
     }
   });
 
-  test('its options are checked', () => {
+  test('refuses the name of a plug-in that is a path', () => {
     assert.deepEqual(problemsOf(python, { plugin: '../x' }), [
       'plugin: must be the name of a Python module, without "plugin_"',
     ]);

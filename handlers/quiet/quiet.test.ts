@@ -35,7 +35,7 @@ async function outcomeAt(now: string, given: object, change: Change = pod): Prom
 describe('quiet', () => {
   const until = '2026-01-01T12:00:00Z';
 
-  test('holds until it is over, asking again at least every 15 minutes', async () => {
+  test('holds a change until the quiet time ends, and checks again at least every 15 minutes', async () => {
     assert.equal(
       await outcomeAt('2026-01-01T11:59:00Z', { until }),
       'wait 60 s (quiet until 2026-01-01T12:00:00.000Z)',
@@ -47,14 +47,14 @@ describe('quiet', () => {
     assert.equal(await outcomeAt(until, { until }), 'pass');
   });
 
-  test('halts where it is to, before and after its time not', async () => {
+  test('with action = "halt", halts during the quiet time and passes before it', async () => {
     const given = { from: '2026-01-01T11:00:00Z', until, action: 'halt' };
     assert.equal(await outcomeAt('2026-01-01T11:00:00Z', given), 'halt (quiet until 2026-01-01T12:00:00.000Z)');
     assert.equal(await outcomeAt('2026-01-01T10:59:59Z', given), 'pass');
     assert.equal(await outcomeAt('2030-01-01T00:00:00Z', { action: 'halt', kind: 'pod' }), 'halt (quiet)');
   });
 
-  test('lets the end of an alert pass where others halt, and asks of what a wake-up tells, too', async () => {
+  test('passes a resolved alert where a firing one halts, and applies to wake-ups', async () => {
     const ofAlert = (status: string) => withNote(pod, 'alert', { status } as AlertNote);
     const mute = { action: 'halt', kind: '^Pod$' };
     assert.equal(await outcomeAt(until, mute, ofAlert('firing')), 'halt (quiet)');
@@ -62,7 +62,7 @@ describe('quiet', () => {
     assert.ok(quiet.type === 'transform' && quiet.holdsWakeUps);
   });
 
-  test('concerns what matches all of its tests', async () => {
+  test('applies only to changes that match all of its tests', async () => {
     assert.equal(
       await outcomeAt('2026-01-01T11:59:30Z', { until, namespace: '^shop$', on: 'added' }),
       'wait 30 s (quiet until 2026-01-01T12:00:00.000Z)',
@@ -71,7 +71,7 @@ describe('quiet', () => {
     assert.equal(await outcomeAt('2026-01-01T11:59:30Z', { until, namespace: '^batch$' }), 'pass');
   });
 
-  test('refuses what has no end, no meaning or no time', () => {
+  test('refuses a missing end, an option without effect, and an invalid time', () => {
     for (const [given, problem] of [
       [{}, /^until: is missing: a quiet without tests needs/],
       [{ kind: '^Pod$' }, /^until: is missing: held changes need an end/],
@@ -96,7 +96,7 @@ describe('quietEnd()', () => {
     return end === undefined ? '-' : new Date(end).toISOString().slice(0, 16);
   };
 
-  test('knows hours of the day, past midnight too', () => {
+  test('handles daily hours, across midnight too', () => {
     assert.equal(endAt('2026-01-01T12:30:00Z', { daily: '12:00-13:00' }), '2026-01-01T13:00');
     assert.equal(endAt('2026-01-01T13:00:00Z', { daily: '12:00-13:00' }), '-');
     assert.equal(endAt('2026-01-01T23:00:00Z', { daily: '22:00-06:00' }), '2026-01-02T06:00');
@@ -105,14 +105,14 @@ describe('quietEnd()', () => {
     assert.equal(endAt('2026-01-02T18:00:00Z', { daily: '17:00-24:00' }), '2026-01-03T00:00');
   });
 
-  test('knows days, to which the hours past midnight belong', () => {
+  test('handles days of the week; hours after midnight belong to the day before', () => {
     assert.equal(endAt('2026-01-03T10:00:00Z', { days: ['sat', 'sun'] }), '2026-01-04T00:00');
     assert.equal(endAt('2026-01-02T10:00:00Z', { days: ['sat', 'sun'] }), '-');
     assert.equal(endAt('2026-01-03T01:00:00Z', { daily: '22:00-06:00', days: ['fri'] }), '2026-01-03T06:00');
     assert.equal(endAt('2026-01-02T01:00:00Z', { daily: '22:00-06:00', days: ['fri'] }), '-');
   });
 
-  test('goes by the time zone, and ends with `until`', () => {
+  test('uses the time zone, and ends at `until`', () => {
     assert.equal(
       endAt('2026-07-01T20:30:00Z', { daily: '22:00-06:00', timeZone: 'Europe/Zurich' }),
       '2026-07-02T04:00',
@@ -124,7 +124,7 @@ describe('quietEnd()', () => {
     );
   });
 
-  test('knows nights in which the clocks are changed', () => {
+  test('handles nights in which daylight saving time begins or ends', () => {
     const zurich = { daily: '22:00-06:00', timeZone: 'Europe/Zurich' };
     assert.equal(endAt('2026-03-28T22:00:00Z', zurich), '2026-03-29T04:00');
     assert.equal(endAt('2026-10-24T20:00:00.500Z', zurich), '2026-10-25T05:00');

@@ -14,11 +14,11 @@ const refusal = (body: string): { code: string | undefined; message: string } | 
 
 describe('assertTaken()', () => {
   for (const body of ['ok', 'ok\n', '', '{"ok":true}', '{"success":true}', '{}']) {
-    test(`takes ${JSON.stringify(body)} for yes`, () => assert.equal(refusal(body), undefined));
+    test(`accepts ${JSON.stringify(body)} as success`, () => assert.equal(refusal(body), undefined));
   }
 
   for (const body of ['invalid_payload', 'no_service', 'channel_is_archived']) {
-    test(`gives up on ${body}, which no retry mends`, () => {
+    test(`${body} is terminal`, () => {
       assert.deepEqual(refusal(body), {
         code: 'TERMINAL',
         message: `Slack (hooks.example) refused the message: ${body}`,
@@ -26,7 +26,7 @@ describe('assertTaken()', () => {
     });
   }
 
-  test('lets the chain retry what may pass', () => {
+  test('a transient error is a failed attempt', () => {
     assert.deepEqual(refusal('rollup_error'), {
       code: undefined,
       message: 'Slack (hooks.example) refused the message: rollup_error',
@@ -34,7 +34,7 @@ describe('assertTaken()', () => {
   });
 
   for (const body of ['<html>Please log in</html>', '{"success":false}', '{"ok":false,"error":"x"}', '{']) {
-    test(`takes ${JSON.stringify(body)} for no, and does not repeat it`, () => {
+    test(`${JSON.stringify(body)} is a failed attempt and is not quoted`, () => {
       const refused = refusal(body);
       assert.equal(refused?.code, undefined);
       assert.match(refused?.message ?? '', /^hooks\.example answered 2xx, but not as Slack does/);

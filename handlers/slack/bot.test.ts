@@ -73,13 +73,13 @@ const told = (calls: readonly Call[]) =>
   calls.map(({ method, body }) => [method, body['text'] ?? body['name'], body['thread_ts'] ?? body['timestamp'] ?? '']);
 
 describe('slack with a token', () => {
-  test('a query of apiURL is sent, and leaves its path as it is', async (t) => {
+  test('keeps the path and the query string of apiURL', async (t) => {
     const { bot, calls, url } = await workspace(t);
     await bot({ apiURL: `${url}/api?proxy=eu` }).deliver(upgrade('Upgrading'), context());
     assert.equal(calls()[0]?.method, 'chat.postMessage?proxy=eu');
   });
 
-  test('shows in the channel those answers of a thread for which it is asked', async (t) => {
+  test('a reply for which broadcastCondition yields text is also shown in the channel', async (t) => {
     const { bot, calls } = await workspace(t);
     const broadcastCondition = "{% if event.reason == 'Failed' or event.reason == 'Begun' %}yes{% endif %}";
     const sink = bot({ ...THREADS, broadcastCondition });
@@ -92,7 +92,7 @@ describe('slack with a token', () => {
     ]);
   });
 
-  test('37 posts to the channel of the template, with the token in a header and nowhere else', async (t) => {
+  test('37 posts to the templated channel, with the token in a header and not in the body', async (t) => {
     const { bot, calls } = await workspace(t);
     const options = { token: 'xoxb-c4nary\n', channel: '#{{ change.namespace }}-events' };
     await bot(options).deliver(upgrade('Upgrading'), context());
@@ -105,7 +105,7 @@ describe('slack with a token', () => {
     assert.deepEqual([attachment?.title, attachment?.footer], ['ADD event\ndefault/c1.Upgrading', 'prod']);
   });
 
-  test('37 text, title, colour, fields in their order, footer and author are templates; nothing in them links or mentions', async (t) => {
+  test('37 text, title, fields in order and footer are templates; mentions and links in them are escaped', async (t) => {
     const { bot, calls } = await workspace(t);
     const sink = bot({
       message: '{{ event.reason }}: {{ event.message }}',
@@ -136,7 +136,7 @@ describe('slack with a token', () => {
     });
   });
 
-  test('one as long as Slack takes is taken by an answer that repeats it, as Slack writes it', async (t) => {
+  test('accepts the answer that repeats a message of the maximum length in escaped form', async (t) => {
     const escaped = (text: string) => text.replace(/[^\x20-\x7e]/g, escapeOf);
     const { bot, calls } = await workspace(t, ({ body }) => {
       const answer = { ok: true, channel: 'C1', ts: '1.0', message: { text: body['text'] } };
@@ -150,7 +150,7 @@ describe('slack with a token', () => {
     ['token_revoked', true],
     ['not_in_channel', false],
   ] as const) {
-    test(`${error} ${rests ? 'gives it a rest, in which a fallback tells' : 'is of that channel alone'}`, async (t) => {
+    test(`${error} five times ${rests ? 'defers the next delivery without a request' : 'does not defer the next delivery'}`, async (t) => {
       const { bot, calls } = await workspace(t, () => error);
       const sink = bot({ channel: '#{{ change.namespace }}' });
       for (let n = 0; n < 5; n++) {
@@ -161,7 +161,7 @@ describe('slack with a token', () => {
     });
   }
 
-  test('a limit that asks for years is asked again after an hour, as under a status of 429', async (t) => {
+  test('the retry-after of a "ratelimited" answer is capped at an hour', async (t) => {
     const { bot } = await workspace(t, () => ({
       headers: { 'retry-after': '99999999' },
       body: '{"ok":false,"error":"ratelimited"}',
@@ -169,7 +169,7 @@ describe('slack with a token', () => {
     await assert.rejects(async () => bot({}).deliver(upgrade('x'), context()), { retryAfterMs: 3_600_000 });
   });
 
-  test('a message longer than Slack takes is cut, and the cut shows', async (t) => {
+  test("a message over Slack's limit is cut, with a note", async (t) => {
     const { bot, calls } = await workspace(t);
     await bot({ message: '{{ event.message }}' }).deliver(upgrade('x', 'c1', '<'.repeat(50_000)), context());
     const text = String(calls()[0]?.body['text']);
@@ -177,7 +177,7 @@ describe('slack with a token', () => {
     assert.match(text, /(&lt;)+… [\d,]+ more characters$/);
   });
 
-  test('each channel has a rate of its own, and sinks of one channel share it', async (t) => {
+  test('each channel has its own rate limit, shared by the sinks of that channel', async (t) => {
     const { bot } = await workspace(t);
     const tell = (channel: string) => bot({ channel, messagesPerSecond: 1 }).deliver(upgrade('x'), context());
     await tell('#a');
@@ -185,7 +185,7 @@ describe('slack with a token', () => {
     await assert.rejects(tell('#a'), { code: 'WAIT' });
   });
 
-  test('a channel that renders as nothing is a dead letter with the reason', async (t) => {
+  test('a channel template that yields nothing is terminal, with the reason', async (t) => {
     const { bot } = await workspace(t);
     const sink = bot({ channel: '{{ event.host }}' });
     await assert.rejects(sink.deliver(upgrade('x'), context()), {
@@ -201,7 +201,7 @@ describe('slack with a token', () => {
     ['ratelimited', 'DEFER'],
     ['internal_error', undefined],
   ] as const) {
-    test(`200 with "ok": false and ${error} is a failure of its kind`, async (t) => {
+    test(`200 with "ok": false and ${error} is ${code ?? 'a failed attempt'}`, async (t) => {
       const { bot } = await workspace(t, () => error);
       await assert.rejects(bot({}).deliver(upgrade('x'), context()), (thrown: Error & { code?: string }) => {
         assert.match(
@@ -214,7 +214,7 @@ describe('slack with a token', () => {
     });
   }
 
-  test('429 waits as long as Slack asks; a page of a proxy is a failed attempt that quotes nothing', async (t) => {
+  test('429 defers by retry-after; an HTML page from a proxy is a failed attempt and is not quoted', async (t) => {
     const limited = await workspace(t, () => ({ status: 429, headers: { 'retry-after': '7' }, body: '{}' }));
     await assert.rejects(limited.bot({}).deliver(upgrade('x'), context()), { code: 'DEFER', retryAfterMs: 7000 });
     const proxied = await workspace(t, () => ({ body: '<html>xoxb-c4nary</html>' }));
@@ -225,7 +225,7 @@ describe('slack with a token', () => {
 });
 
 describe('slack threads', () => {
-  test('37 the first message of a key is the parent; the completing one answers, ticks it and ends the thread', async (t) => {
+  test('37 the first message of a key starts a thread; the completing one replies, adds a reaction and ends it', async (t) => {
     const { bot, calls } = await workspace(t);
     const sink = bot(THREADS);
     for (const reason of ['Upgrading', 'Progress', 'Upgraded', 'Upgrading'])
@@ -243,7 +243,7 @@ describe('slack threads', () => {
     assert.equal(calls()[3]?.body['channel'], 'C1');
   });
 
-  test('a restart goes on in the thread', async (t) => {
+  test('a thread goes on after a restart', async (t) => {
     const { bot, calls } = await workspace(t);
     await bot(THREADS).deliver(upgrade('Upgrading'), context());
     await bot({ ...THREADS, completionEmoji: 'tada' }).deliver(upgrade('Upgraded'), context());
@@ -253,7 +253,7 @@ describe('slack threads', () => {
     ]);
   });
 
-  test('a completing message without a thread, and one without a key, stand alone and begin none', async (t) => {
+  test('a completing message without a thread, or a message without a key, starts no thread', async (t) => {
     const { bot, calls } = await workspace(t);
     const sink = bot(THREADS);
     await sink.deliver(upgrade('Upgraded'), context());
@@ -264,7 +264,7 @@ describe('slack threads', () => {
     assert.ok(told(calls()).every(([, , thread]) => thread === ''));
   });
 
-  test('two at once are one thread all the same', async (t) => {
+  test('concurrent messages of a key share one thread', async (t) => {
     const { bot, calls } = await workspace(t);
     const sink = bot(THREADS);
     await Promise.all(['a', 'b', 'c'].map((reason) => sink.deliver(upgrade(reason), context())));
@@ -274,7 +274,7 @@ describe('slack threads', () => {
     );
   });
 
-  test('a parent that is gone is begun anew', async (t) => {
+  test('a new thread is started when the parent message no longer exists', async (t) => {
     const { bot, calls } = await workspace(t, ({ body }) =>
       body['thread_ts'] === '170000001.0' ? 'thread_not_found' : undefined,
     );
@@ -291,7 +291,7 @@ describe('slack threads', () => {
     );
   });
 
-  test('a reaction that fails is tried again without a second answer; one that stands already is enough', async (t) => {
+  test('a failed reaction is retried without a second reply; already_reacted is a success', async (t) => {
     let reactions = 0;
     const { bot, calls } = await workspace(t, ({ method }) => {
       if (method !== 'reactions.add') return undefined;
@@ -317,7 +317,7 @@ describe('slack threads', () => {
 describe('slack update', () => {
   const UPDATE = { message: '{{ event.reason }}', update: '{{ event.involvedObject.name }}' };
 
-  test('rewrites the message of its key, over restarts; what had an attachment loses it', async (t) => {
+  test('rewrites the message of its key, across restarts, and clears its attachments', async (t) => {
     const { bot, calls } = await workspace(t);
     await bot(UPDATE).deliver(upgrade('a'), context());
     await bot(UPDATE).deliver(upgrade('b'), context());
@@ -329,7 +329,7 @@ describe('slack update', () => {
     assert.equal(third?.method, 'chat.postMessage');
   });
 
-  test('another channel gets a message of its own', async (t) => {
+  test('posts a separate message to another channel', async (t) => {
     const { bot, calls } = await workspace(t);
     await bot(UPDATE).deliver(upgrade('a'), context());
     await bot({ ...UPDATE, channel: '#deployments' }).deliver(upgrade('b'), context());
@@ -343,7 +343,7 @@ describe('slack update', () => {
   });
 
   for (const error of ['edit_window_closed', 'is_inactive']) {
-    test(`one that cannot be rewritten any more is posted again: ${error}`, async (t) => {
+    test(`posts a new message when the old one can no longer be updated: ${error}`, async (t) => {
       const { bot, calls } = await workspace(t, ({ method }) => (method === 'chat.update' ? error : undefined));
       for (const reason of ['a', 'b']) await bot(UPDATE).deliver(upgrade(reason), context());
       assert.deepEqual(
@@ -354,7 +354,7 @@ describe('slack update', () => {
   }
 
   for (const error of ['update_failed', 'external_channel_migrating', 'org_login_required']) {
-    test(`one that cannot be rewritten now is a failed attempt: ${error}`, async (t) => {
+    test(`fails the attempt when the message cannot be updated now: ${error}`, async (t) => {
       const { bot } = await workspace(t, ({ method }) => (method === 'chat.update' ? error : undefined));
       await bot(UPDATE).deliver(upgrade('a'), context());
       await assert.rejects(bot(UPDATE).deliver(upgrade('b'), context()), (thrown: Error) => {

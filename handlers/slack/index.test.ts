@@ -109,7 +109,7 @@ describe('slack: the message', () => {
     });
   }
 
-  test('an update begins with headline and who, then has a line per field', async (t) => {
+  test('an update begins with the headline and the manager, followed by a line per field', async (t) => {
     const { text } = attachmentIn(await bodyOf(t, diffed(rollout)));
     assert.deepEqual(text.slice(3, -3).split('\n'), [
       'image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3 · by kubectl-set',
@@ -118,21 +118,21 @@ describe('slack: the message', () => {
     ]);
   });
 
-  test('27 a huge object is cut within 4,000 characters, and the cut shows', async (t) => {
+  test('27 a huge object is cut to at most 4,000 characters, with a note', async (t) => {
     const { text } = attachmentIn(await bodyOf(t, diffed({ before: huge('old'), after: huge('new') })));
     const length = Array.from(text).length;
     assert.ok(length <= 4000 && length > 3800, String(length));
     assert.match(text, /\n… [\d,]+ more lines```$/);
   });
 
-  test('27 nothing in an object mentions anybody, links anywhere or ends the block', async (t) => {
+  test('27 nothing in an object can mention anybody, make a link or end the code block', async (t) => {
     const { text } = attachmentIn(await bodyOf(t, diffed(hostile)));
     assert.doesNotMatch(text.slice(3, -3), /[<`\u202e]|[^\P{Cc}\n]/u);
     assert.match(text, /&lt;!channel&gt;/);
     assert.match(text, /by &lt;!here&gt; ˋxˋ\n/);
   });
 
-  test('a Kubernetes Event is told by its words, of either API', async (t) => {
+  test('a Kubernetes Event of either API group is described by type, reason and message', async (t) => {
     const metadata = { name: 'web-1.17f', namespace: 'shop' };
     const involved = { kind: 'Pod', name: 'web-1' };
     const words = { type: 'Warning', reason: 'BackOff' };
@@ -162,7 +162,7 @@ describe('slack: the message', () => {
     }
   });
 
-  test('a repeat of an Event is told by its words behind diff, too: the count that has changed is among them', async (t) => {
+  test('a repeat of an Event is described by reason, new count and message after diff, too', async (t) => {
     const event = (count: number) => ({
       apiVersion: 'v1',
       kind: 'Event',
@@ -176,7 +176,7 @@ describe('slack: the message', () => {
     assert.equal(attachmentIn(await bodyOf(t, repeat)).text, '```BackOff x4 pod web-1: Back-off```');
   });
 
-  test('templates link and mention, and what they say of an object does neither', async (t) => {
+  test('links and mentions in templates work, and those in values are escaped', async (t) => {
     const change = changeOf({ after: configMap('', { note: HOSTILE }) });
     const note = '{{ change.object.metadata.annotations.note }}';
     const body = await bodyOf(t, change, {
@@ -195,14 +195,14 @@ describe('slack: the message', () => {
     assert.equal(title, 'ADD clusterrole\n&lt;!channel&gt;');
   });
 
-  test('the footer is clusterName, else the name of the cluster; empty, it is left out', async (t) => {
+  test('the footer is clusterName, else the name of the cluster; an empty clusterName omits it', async (t) => {
     const change = changeOf({ after: deployment(1, 'a') });
     assert.equal(attachmentIn(await bodyOf(t, change)).footer, 'prod');
     assert.equal(attachmentIn(await bodyOf(t, change, { clusterName: undefined })).footer, 'staging');
     assert.ok(!('footer' in attachmentIn(await bodyOf(t, change, { clusterName: '' }))));
   });
 
-  test('of what it tells in place of another sink the footer says so', async (t) => {
+  test('the footer names the sink in whose place the message is sent', async (t) => {
     const change = changeOf({ after: deployment(1, 'a') });
     for (const [clusterName, footer] of [
       ['prod', 'prod · in place of default/mail'],
@@ -214,7 +214,7 @@ describe('slack: the message', () => {
     }
   });
 
-  test('what is special about a change is said in words, and is all of the text where nothing else is', async (t) => {
+  test('the flags of a change are spelled out, and are the whole text when there is nothing else', async (t) => {
     const flags = { whileAway: true, leftScope: true } as const;
     const words = 'happened while nothing was watching · deleted or no longer selected';
     const deleted = attachmentIn(await bodyOf(t, diffed({ before: deployment(1, 'a'), flags })));
@@ -237,14 +237,14 @@ describe('slack: several in one message', () => {
     return server.requests[0]?.body ?? '';
   }
 
-  test('a few are told in the words of the templates, one below the other', async (t) => {
+  test('a few changes are rendered with the templates, one per line', async (t) => {
     const message = 'note <!here> {{ change.object.metadata.annotations.note }}';
     assert.deepEqual(JSON.parse(await bodyOfAll(t, { message })), {
       text: [1, 2, 3].map((n) => `note <!here> n${n}`).join('\n'),
     });
   });
 
-  test('a text stays with its attachment', async (t) => {
+  test('the text of each change is the pretext of its attachment', async (t) => {
     const note = '{{ change.object.metadata.annotations.note }}';
     const body = await bodyOfAll(t, { message: `note ${note}`, title: note });
     const { text, attachments } = JSON.parse(body) as { text?: string; attachments: Record<string, string>[] };
@@ -255,7 +255,7 @@ describe('slack: several in one message', () => {
     );
   });
 
-  test('a list names as many as Slack shows of a text, and says which of them were missed, and of no other', async (t) => {
+  test('a list fills up to 40,000 characters, and marks only the changes that were missed', async (t) => {
     const many = Array.from({ length: 2_000 }, (_, n) => {
       const metadata = { name: `c-${n}-${'x'.repeat(100)}`, namespace: 'shop' };
       const flags: ChangeParts['flags'] = n === 0 ? {} : { whileAway: true };
@@ -273,7 +273,7 @@ describe('slack: several in one message', () => {
     );
   });
 
-  test('texts that are too long together are told as a list', async (t) => {
+  test('texts that are too long together become a list', async (t) => {
     assert.match(await bodyOfAll(t, { message: 'x'.repeat(20_000) }), /^\{"text":"\*3 changes\* in /);
   });
 });
@@ -294,13 +294,13 @@ describe('slack: delivery', () => {
     return thrown;
   }
 
-  test('an answer under 200 that is an error of Slack is a failure that no retry mends', async (t) => {
+  test('a Slack error in a 200 is terminal', async (t) => {
     const error = await failure(t, { body: 'invalid_payload' });
     assert.equal(codeOf(error), 'TERMINAL');
     assert.match(error.message, /^Slack \(127\.0\.0\.1:\d+\) refused the message: invalid_payload$/);
   });
 
-  test('a template of the text that yields nothing is named, and nothing is sent: Slack would refuse it', async (t) => {
+  test('a message template that yields nothing is terminal, and nothing is sent', async (t) => {
     const { server, sink } = await connected(t, { message: '{{ event.message }}' });
     const change = changeOf(rollout);
     const refusal = { code: 'TERMINAL', message: /^The template of message yields nothing/ };
@@ -320,7 +320,7 @@ describe('slack: delivery', () => {
     assert.equal(codeOf(await failure(t, { status: 404, body: 'no_service' })), 'TERMINAL');
   });
 
-  test('28 a webhook that never answers costs its timeout and no more', async (t) => {
+  test('28 a webhook that never answers fails after its timeout', async (t) => {
     assert.match((await failure(t, { hang: true }, { timeout: '50ms' })).message, /127\.0\.0\.1/);
   });
 

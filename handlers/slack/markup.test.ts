@@ -22,13 +22,13 @@ describe('compileMarkup()', () => {
     '<https://x.example/a?b={c}|a b>',
     '<mailto:ops@shop.example|mail>',
   ]) {
-    test(`${own} of the template itself stays`, () => {
+    test(`${own} in the template is kept`, () => {
       assert.equal(shown(`${own} ${NOTE}`, 'a & b'), `${own} a &amp; b`);
       assert.equal(shown(own, ''), own);
     });
   }
 
-  test('a link and a mention may be filled in', () => {
+  test('values may be part of the link and the mention of a template', () => {
     assert.equal(
       shown(
         '<https://x.example/?ns={{ change.namespace | url_encode }}|{{ change.name }}> <@{{ change.namespace }}>',
@@ -38,7 +38,7 @@ describe('compileMarkup()', () => {
     );
   });
 
-  test('what the cluster says makes no link and no mention, and ends none', () => {
+  test('values from the cluster cannot make or end a link or a mention', () => {
     for (const [note, safe] of [
       ['<!channel> <https://evil.example|safe>', '&lt;!channel&gt; &lt;https://evil.example|safe&gt;'],
       ['x -> y> <!here>', 'x -&gt; y&gt; &lt;!here&gt;'],
@@ -48,16 +48,16 @@ describe('compileMarkup()', () => {
     }
   });
 
-  test('a tag may choose, and its conditions and the texts of filters are no markup', () => {
+  test('markup in a branch of a tag is kept; conditions and arguments of filters are not markup', () => {
     const source = `{% if change.action == 'added' and change.name != '<!x>' %}<!channel> {% endif %}{{ change.name | prepend: '<!y>' }}`;
     assert.equal(shown(source, ''), '<!channel> &lt;!y&gt;settings');
   });
 
-  test('any other bracket is a character', () => {
+  test('any other bracket is escaped', () => {
     assert.equal(shown('1 < 2 > 0 <b> <!here', ''), '1 &lt; 2 &gt; 0 &lt;b&gt; &lt;!here');
   });
 
-  test('a text that is too long is cut as ever, and nothing in it is half a link', () => {
+  test('a text that is too long is cut, and contains no partial link', () => {
     const long = shown(`<https://x.example|${NOTE}>`, 'x'.repeat(200), 100);
     assert.match(long, /^&lt;https:\/\/x\.example\|x+… \d+ more characters$/);
     assert.ok(long.length <= 100);

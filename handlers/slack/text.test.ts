@@ -8,17 +8,17 @@ const inside = (block: string) => {
 };
 
 describe('harmless()', () => {
-  test('leaves no mention, link or entity of the cluster alive', () => {
+  test('escapes mentions, links and entities', () => {
     assert.equal(harmless('<!channel> <https://x|y> &lt;'), '&lt;!channel&gt; &lt;https://x|y&gt; &amp;lt;');
   });
 
-  test('shows control and bidirectional characters, but keeps lines and tabs', () => {
+  test('escapes control and bidirectional characters, but keeps newlines and tabs', () => {
     assert.equal(harmless('a\u001b[31m\r\n\tb\u202e'), 'a\\u001b[31m\\r\n\tb\\u202e');
   });
 });
 
 describe('codeBlock()', () => {
-  test('27 counts by code point: what just fits is not cut', () => {
+  test('27 counts code points: text that just fits is not cut', () => {
     assert.equal(codeBlock('我想玩电脑', 11), '```我想玩电脑```');
     const emoji = '😀'.repeat(94);
     assert.equal(codeBlock(emoji, 100), `\`\`\`${emoji}\`\`\``);
@@ -33,7 +33,7 @@ describe('codeBlock()', () => {
     assert.equal(note, `… ${30 - shown.length} more lines`);
   });
 
-  test('27 counts the lines that were left out before, too', () => {
+  test('27 adds the lines that were left out before to the count', () => {
     const lines = [...Array.from({ length: 200 }, (_, i) => `+line ${i}`), '… 600 more lines'];
     const shown = inside(codeBlock(lines.join('\n'), 120)).split('\n');
     assert.equal(shown.pop(), `… ${800 - shown.length} more lines`);
@@ -45,7 +45,7 @@ describe('codeBlock()', () => {
     assert.equal(text.split('我').length - 1, 62);
   });
 
-  test('never cuts an entity or a surrogate pair in half and stays within the limit, wherever the cut falls', () => {
+  test('never splits an entity or a surrogate pair and stays within the limit, wherever the cut falls', () => {
     for (let pad = 0; pad < 12; pad++) {
       for (const unit of ['&', '<', '😀']) {
         const block = codeBlock('x'.repeat(pad) + unit.repeat(200), 100);

@@ -59,7 +59,7 @@ function textsIn(body: string): string[] {
 }
 
 describe('teams', () => {
-  test('an HTML page under 200, as of a login before the workflow, is no delivery', async (t) => {
+  test('a 200 with an HTML page, such as a login, fails the delivery', async (t) => {
     const { sink } = await connected(t, {}, { status: 200, body: '\n<html><title>Sign in</title></html>' });
     await assert.rejects(async () => sink.deliver(changeOf({ after: configMap('') }), testContext()), {
       message: /answered 200 with an HTML page, such as a login/,
@@ -73,7 +73,7 @@ describe('teams', () => {
     t.assert.fileSnapshot(JSON.parse(body), path);
   });
 
-  test('tells what was deleted, what is special about it, and the cluster', async (t) => {
+  test('describes a deletion with its flags and the cluster', async (t) => {
     const deleted = changeOf({ before: deployment(1, 'nginx:1'), flags: { whileAway: true } });
     assert.deepEqual(textsIn(await bodyOf(t, deleted, { clusterName: 'eu-2' })), [
       'deployment shop/web deleted',
@@ -81,7 +81,7 @@ describe('teams', () => {
     ]);
   });
 
-  test('says in whose place it tells, of one change and of several', async (t) => {
+  test('names the sink in whose place it delivers, for one change and for several', async (t) => {
     const { sink, server } = await connected(t, { clusterName: 'eu-2' });
     const deleted = changeOf({ before: named('a', 1, 1) });
     const context = testContext({ insteadOf: 'default/slack' });
@@ -92,7 +92,7 @@ describe('teams', () => {
     assert.equal(textsIn(several)[0], '2 changes in eu-2 · in place of default/slack');
   });
 
-  test('a Kubernetes Event is told by its words', async (t) => {
+  test('a Kubernetes Event is described by type, reason and message', async (t) => {
     const event = {
       ...configMap(''),
       kind: 'Event',
@@ -107,7 +107,7 @@ describe('teams', () => {
     assert.match(await bodyOf(t, changeOf({ after: { ...event, type: 'Normal' } })), /"color":"Good"/);
   });
 
-  test('what comes from the cluster is never Markdown, and is harmless', async (t) => {
+  test('text from the cluster is never in a Markdown element, and control characters are escaped', async (t) => {
     const evil = '[safe](https://evil.example) <at>all</at> \u202e\u001b[31m\n**x**';
     const body = await bodyOf(t, diffed({ before: configMap('a\nb'), after: configMap(evil) }));
     assert.doesNotMatch(body, /"TextBlock"|"FactSet"/);
@@ -115,7 +115,7 @@ describe('teams', () => {
     assert.ok(textsIn(body).some((text) => text.includes('[safe](https://evil.example)')));
   });
 
-  test('a diff of YAML keeps its levels, which HTML would take away', async (t) => {
+  test('a diff of YAML keeps its indentation', async (t) => {
     const yaml = (level: string) => `logging:\n  level: ${level}\n  json: true\n`;
     const body = await bodyOf(t, diffed({ before: configMap(yaml('info')), after: configMap(yaml('debug')) }));
     assert.deepEqual(textsIn(body).slice(-4), [
@@ -126,7 +126,7 @@ describe('teams', () => {
     ]);
   });
 
-  test('long lines are told apart, and a long path hides no value', async (t) => {
+  test('long lines show where they differ, and a long path does not hide the value', async (t) => {
     const text = (mark: string) => `first\n${'x'.repeat(800)}${mark}`;
     const body = await bodyOf(t, diffed({ before: configMap(text('old')), after: configMap(text('new')) }));
     assert.ok(
@@ -139,7 +139,7 @@ describe('teams', () => {
     assert.match(await bodyOf(t, diffed({ before: deep(1), after: deep(2) })), /additionalProperties: 1 -> 2"/);
   });
 
-  test('a huge change is cut within 28 KB, and the cut shows', async (t) => {
+  test('a huge change is cut to fit into 28 KB, with a note', async (t) => {
     const text = (version: string) =>
       Array.from({ length: 5_000 }, (_, n) => `key${n} = ${version} 😀 "quoted"\n`).join('');
     const body = await bodyOf(t, diffed({ before: configMap(text('old')), after: configMap(text('new')) }));
@@ -153,7 +153,7 @@ describe('teams', () => {
     ['deletions', (n: number) => changeOf({ before: named(`web-😀-${n}-${'x'.repeat(n % 60)}`, n % 7, 1) })],
     ['updates', (n: number) => changeOf({ before: named(`web-${n}`, n % 7, 1), after: named(`web-${n}`, n % 7, 2) })],
   ] as const) {
-    test(`a storm of ${what} is few cards within 28 KB, and each object is named once`, async (t) => {
+    test(`a storm of ${what} makes few cards within 28 KB, and each object is named once`, async (t) => {
       const { sink, server } = await connected(t);
       const changes = Array.from({ length: 2_000 }, (_, n) => withDifference(changeAt(n)));
       for (let left = changes; left.length > 0;) {
@@ -175,7 +175,7 @@ describe('teams', () => {
     });
   }
 
-  test('a digest says how many, where, and what happened to which kind; nothing in it is Markdown', async (t) => {
+  test('a digest states the count, the cluster and what happened to each kind; nothing in it is Markdown', async (t) => {
     const { sink, server } = await connected(t, { clusterName: 'eu-2' });
     const away = { flags: { whileAway: true } } as const;
     const changes = [
@@ -203,12 +203,12 @@ describe('teams', () => {
     ]);
   });
 
-  test('with a layout, changes are told one by one', async (t) => {
+  test('with a layout, changes are delivered one by one', async (t) => {
     const { sink } = await connected(t, { layout: { text: 'x' } });
     assert.ok(!('deliverMany' in sink));
   });
 
-  test('a layout is the card; one of another type is the whole body', async (t) => {
+  test('a layout of type AdaptiveCard is the card; any other is the whole body', async (t) => {
     const change = changeOf({ after: deployment(1, 'nginx:1') });
     const card = { type: 'AdaptiveCard', version: '1.4', body: [{ type: 'TextBlock', text: '{{ change.key }}' }] };
     const message = JSON.parse(await bodyOf(t, change, { layout: card })) as { attachments: { content: object }[] };
@@ -217,7 +217,7 @@ describe('teams', () => {
     assert.equal(await bodyOf(t, change, { layout: plain }), '{"summary":"event","text":"web"}');
   });
 
-  test('a layout that makes more than a message holds is a dead letter with both sizes', async (t) => {
+  test('a layout that exceeds the message size is terminal, with both sizes', async (t) => {
     const { sink, server } = await connected(t, { layout: { text: '{{ change.after.data.text }}' } });
     await assert.rejects(sink.deliver(changeOf({ after: configMap('x'.repeat(30_000)) }), testContext()), {
       code: 'TERMINAL',
@@ -256,7 +256,7 @@ describe('teams', () => {
     [410, 'DEFER'],
     [413, 'TERMINAL'],
   ] as const) {
-    test(`five answers of HTTP error ${status} under 200 ${sixth === 'DEFER' ? 'give it a rest' : 'are about their messages'}`, async (t) => {
+    test(`HTTP error ${status} in five 200s ${sixth === 'DEFER' ? 'defers the next delivery' : 'does not defer the next delivery'}`, async (t) => {
       const { sink } = await connected(t, {}, { body: said(status) });
       const change = changeOf({ after: configMap('') });
       const tell = async () => sink.deliver(change, testContext());
@@ -265,7 +265,7 @@ describe('teams', () => {
     });
   }
 
-  test('refuses a URL that is none, and a layout with a mistake, at the start', () => {
+  test('refuses an invalid URL, and a layout with a mistake, at the start', () => {
     assert.match(problemsOf(teams, { webhookURL: 'x' }).join(), /^webhookURL: must be the https/);
     const layout = { body: [{ text: '{{ event.reasn }}' }] };
     assert.match(

@@ -28,7 +28,7 @@ describe('webhook: CloudEvents', () => {
   });
 
   for (const batch of [false, true]) {
-    test(`structured: what stands around the body counts as its length${batch ? ', in a batch too' : ''}`, async (t) => {
+    test(`structured: the envelope counts towards maxBodyBytes${batch ? ', in a batch too' : ''}`, async (t) => {
       const annotations = { long: 'x'.repeat(300) };
       const change = changeOf({ before: deployment(1), after: deployment(3, { annotations }) });
       const { body } = await requestOf(t, { cloudEvents: 'structured', maxBodyBytes: 1_100, batch }, change);
@@ -37,7 +37,7 @@ describe('webhook: CloudEvents', () => {
     });
   }
 
-  test('structured: a text that is too long in its document is a dead letter', async (t) => {
+  test('structured: a text that exceeds maxBodyBytes within its envelope is terminal', async (t) => {
     const options = { cloudEvents: 'structured', maxBodyBytes: 1_024, body: '{{ event.message }}' };
     const failure = await failureOf(t, options, event('"'.repeat(900)));
     assert.deepEqual([failure.requests, failure.code], [0, 'TERMINAL']);
@@ -60,7 +60,7 @@ describe('webhook: CloudEvents', () => {
     assert.equal(headers['ce-subject'], '/apis/apps/v1/namespaces/shop/deployments/a%25b%20c');
   });
 
-  test('source and id are the same for each attempt, and for no other change', async (t) => {
+  test('the id is the same for each attempt, and differs for another change', async (t) => {
     const { server, sink } = await connected(t, { cloudEvents: 'binary' });
     for (const idempotencyKey of ['k1', 'k1', 'k2']) await sink.deliver(scaled, testContext({ idempotencyKey }));
     const [first, again, other] = server.requests.map(({ headers }) => headers['ce-id']);
@@ -111,7 +111,7 @@ describe('webhook: batches', () => {
     assert.notEqual(ids[0]?.[0], ids[0]?.[1]);
   });
 
-  test('hold what fits into maxBodyBytes, and what cannot be rendered stands alone', async (t) => {
+  test('hold the changes that fit into maxBodyBytes; one that cannot be rendered is a batch of its own', async (t) => {
     const annotations = { long: 'x'.repeat(400) };
     const layout = {
       name: '{{ change.name }}',

@@ -18,7 +18,7 @@ async function problemsIn(t: TestContext, toml: string, env: NodeJS.ProcessEnv):
   return thrown.problems.map((line) => line.replaceAll(`${folder}/`, ''));
 }
 
-test('every mistake of a webhook is told with its line, and no secret with it', async (t) => {
+test('every mistake in the options of a webhook is reported with its line, and without secrets', async (t) => {
   const toml = `[[resource]]
 kind = "event"
 [[handler]]
@@ -44,7 +44,7 @@ fields = [
   ]);
 });
 
-test('a timeout in which nothing could be delivered is refused', async (t) => {
+test('a webhook timeout of zero is refused', async (t) => {
   const toml = `[[resource]]
 kind = "event"
 [[handler]]

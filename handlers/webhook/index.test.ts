@@ -6,7 +6,7 @@ import { connected, deployment, event, failureOf, KEY, requestOf, scaled } from 
 import webhook from './index.ts';
 
 describe('webhook: the body', () => {
-  test('by default the change as JSON, its members in this order', async (t) => {
+  test('is the change as JSON by default, with its members in a fixed order', async (t) => {
     const { method, path, headers, body } = await requestOf(t, {});
     assert.equal(`${method} ${path}`, 'POST /hook?x=1');
     assert.equal(headers['content-type'], 'application/json');
@@ -31,7 +31,7 @@ describe('webhook: the body', () => {
     ]);
   });
 
-  test('manifests that are too long are left out, and named', async (t) => {
+  test('omits manifests that are too long, and names them', async (t) => {
     const annotations = { long: 'x'.repeat(5_000) };
     const change = changeOf({ before: deployment(1), after: deployment(3, { annotations }) });
     const { body } = await requestOf(t, { maxBodyBytes: 2_000 }, change);
@@ -39,7 +39,7 @@ describe('webhook: the body', () => {
     assert.deepEqual([omitted, before, after, key], [['before', 'after'], undefined, undefined, 'shop/web']);
   });
 
-  test('a layout, with its types', async (t) => {
+  test('can be a layout, which keeps the types of its values', async (t) => {
     const layout = {
       text: '{{ event.reason }}: {{ event.message }}',
       count: '{{ event.count }}',
@@ -51,7 +51,7 @@ describe('webhook: the body', () => {
     assert.equal(body, '{"text":"BackOff: a \\"quote\\"\\n<&>","count":3,"v":5}');
   });
 
-  test('a text of any content type', async (t) => {
+  test('can be a text of any content type', async (t) => {
     const options = {
       method: 'put',
       body: 'scaled to {{ change.after.spec.replicas }} → ok',
@@ -63,7 +63,7 @@ describe('webhook: the body', () => {
     assert.equal(body, 'scaled to 3 → ok');
   });
 
-  test('one of the user that is too long is a dead letter, and nothing is sent', async (t) => {
+  test('is terminal when a custom one exceeds maxBodyBytes, and nothing is sent', async (t) => {
     const failure = await failureOf(
       t,
       { layout: { text: '{{ event.message }}' }, maxBodyBytes: 1_024 },
@@ -75,7 +75,7 @@ describe('webhook: the body', () => {
 });
 
 describe('webhook: headers', () => {
-  test('are templates, override what is sent anyway, and each is sent once', async (t) => {
+  test('are templates, override the default ones, and are not sent twice', async (t) => {
     const { server, sink } = await connected(t, {
       headers: {
         'content-TYPE': 'application/vnd.x+json',
@@ -100,7 +100,7 @@ describe('webhook: headers', () => {
     }
   });
 
-  test('that cannot be rendered are a dead letter, never their raw text', async (t) => {
+  test('that cannot be rendered are terminal, and nothing is sent', async (t) => {
     const failure = await failureOf(t, { headers: { 'X-A': '{{ event.reason | append }}' } }, event('m'));
     assert.deepEqual([failure.requests, failure.code], [0, 'TERMINAL']);
     assert.match(failure.message, /^The template of headers\.X-A failed/);
@@ -124,16 +124,16 @@ describe('webhook: answers', () => {
   }
 });
 
-describe('webhook: a receiver that refuses under status 200', () => {
+describe('webhook: the option accepted', () => {
   const accepted = '"errcode":\\s*0\\b';
 
-  test('has taken what it says that it has taken', async (t) => {
+  test('delivers when the answer matches', async (t) => {
     const { sink } = await connected(t, { accepted }, { body: '{"errcode": 0,"errmsg":"ok"}' });
     await sink.deliver(scaled, testContext());
   });
 
   for (const body of ['{"errcode":310000,"errmsg":"keywords not in content, /hook?x=1"}', ''])
-    test(`has not when it answers ${body || 'nothing'}: a failed attempt that says so`, async (t) => {
+    test(`is a failed attempt when the answer is ${body || 'empty'}`, async (t) => {
       const failure = await failureOf(t, { accepted }, scaled, { body });
       assert.deepEqual([failure.requests, failure.code], [1, undefined]);
       const wanted =
@@ -143,7 +143,7 @@ describe('webhook: a receiver that refuses under status 200', () => {
       assert.doesNotMatch(failure.message, /x=1/);
     });
 
-  test('has not where its answer breaks off before that', async (t) => {
+  test('is a failed attempt when the answer is truncated', async (t) => {
     const raw = 'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"errmsg":';
     assert.equal((await failureOf(t, { accepted }, scaled, { raw })).code, undefined);
   });

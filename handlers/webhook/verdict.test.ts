@@ -25,7 +25,7 @@ async function asked(t: TestContext, answer: ReceiverAnswer) {
 }
 
 describe('webhook: verdict', () => {
-  test('asks with the request of the plug-in contract', async (t) => {
+  test('sends the request of the plug-in contract', async (t) => {
     const { verdict, requests } = await asked(t, { body: '' });
     assert.equal(verdict, change);
     const sent = request.parse(JSON.parse(requests[0]?.body ?? ''));
@@ -33,7 +33,7 @@ describe('webhook: verdict', () => {
     assert.equal(requests[0]?.headers['content-type'], 'application/json');
   });
 
-  test('has the headers of the configuration, beside the trace of the change', async (t) => {
+  test('sends the configured headers and the traceparent of the change', async (t) => {
     const headers = { Authorization: 'Bearer t', 'X-Name': '{{ change.name }}' };
     const options = (url: string) => ({ url, verdict: true, headers });
     const { sink, server } = await connectedSink(t, webhook, options, () => ({ body: '' }));
@@ -56,14 +56,14 @@ describe('webhook: verdict', () => {
     ['{"id": 2}', 'TERMINAL'],
     ['{"error": "database"}', undefined],
   ] as const) {
-    test(`what it answers that is no verdict fails: ${body}`, async (t) => {
+    test(`fails on an answer that is not a verdict: ${body}`, async (t) => {
       const { verdict } = await asked(t, { body });
       assert.ok(verdict instanceof Error);
       assert.equal(codeOf(verdict), code);
     });
   }
 
-  test('an answer that breaks off passes nothing, and is asked for again', async (t) => {
+  test('a truncated answer is a failed attempt', async (t) => {
     const { verdict } = await asked(t, { raw: 'HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n' });
     assert.ok(verdict instanceof Error);
     assert.equal(codeOf(verdict), undefined);
@@ -71,7 +71,7 @@ describe('webhook: verdict', () => {
 
   for (const echo of ['{"is": "Bearer hunter2-canary"}', `${'<'.repeat(80)} Bearer hunter2-canary`])
     for (const body of [`[${echo}`, JSON.stringify({ error: echo })]) {
-      test(`no error holds a secret that it echoes: ${body}`, async (t) => {
+      test(`redacts a secret that the receiver echoes: ${body}`, async (t) => {
         const headers = { authorization: 'Bearer hunter2-canary' };
         const options = (url: string) => ({ url, verdict: true, headers });
         const { sink } = await connectedSink(t, webhook, options, () => ({ body }));
@@ -82,7 +82,7 @@ describe('webhook: verdict', () => {
       });
     }
 
-  test('is refused together with a body of its own, and with batches', () => {
+  test('is refused together with body or batch', () => {
     assert.deepEqual(problemsOf(webhook, { url: 'http://x.example', verdict: true, body: 'x', batch: true }), [
       'body: cannot be combined with verdict, which sends the request of the plug-in contract',
       'batch: cannot be combined with verdict, which sends the request of the plug-in contract',
