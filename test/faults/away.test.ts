@@ -57,13 +57,13 @@ function assertNetChanges(changes: readonly Change[], running: Running, last: nu
     assert.equal(before?.metadata.annotations?.['note'], `last of ${name.slice('web-'.length)}`);
   }
   const told = running.entries().map(({ key }) => key);
-  assert.equal(told.length, new Set(told).size, 'each object is told once');
+  assert.equal(told.length, new Set(told).size, 'each object is reported once');
 }
 
-describe('19 stopped while 1,000 objects change, 500 go and 200 come', () => {
+describe('19 stopped while 1,000 objects change, 500 are deleted and 200 are created', () => {
   for (const [how, times, compacted] of [
     ['within the history of the server', 1, false],
-    ['again and again, beyond its history', 3, true],
+    ['repeatedly, beyond its history', 3, true],
   ] as const) {
     test(`19 ${how}: exactly 1,700 changes, each once, deletions with their last manifest; then none`, async () => {
       await using world = await World.start();

@@ -29,7 +29,7 @@ describe('a clock that', { concurrency: 2 }, () => {
     ['goes back by an hour', -HOUR_MS],
     ['goes forward by an hour', HOUR_MS],
   ] as const) {
-    test(`33 ${how} while retries wait: they come when they would have`, async () => {
+    test(`33 ${how} while retries wait: they still run when they are due`, async () => {
       let failures = 0;
       const told = toldTo(END, () => (failures++ < 1 ? { status: 500 } : {}));
       await using service = await Service.make(OBJECTS, told.respond);
@@ -50,7 +50,7 @@ describe('a clock that', { concurrency: 2 }, () => {
     });
   }
 
-  test('33 goes forward by an hour while a receiver is down for a moment: nobody takes the moment for an hour', async () => {
+  test('33 goes forward by an hour during a short outage of a receiver: the deferral does not expire', async () => {
     // A single object does not open the breaker.
     const end = { objects: 1, last: 1 };
     const told = toldTo(end);
@@ -74,7 +74,7 @@ describe('a clock that', { concurrency: 2 }, () => {
   });
 });
 
-test('33 systemClock.steady() does not jump when somebody sets the clock', (t) => {
+test('33 systemClock.steady() does not jump when the clock is set', (t) => {
   const [before, monotonic] = [systemClock.steady(), systemClock.monotonic()];
   t.mock.method(Date, 'now', () => 0);
   const passedMs = systemClock.steady() - before;

@@ -44,10 +44,10 @@ const EXPIRES = { effect: 'errorEvent', status: 410, reason: 'Expired', message:
 
 const ROWS: readonly Row[] = [
   { row: 1, what: 'a TCP reset in the middle of a line', toWatch: { effect: 'resetMidLine' }, lists: 0 },
-  { row: 3, what: 'a connection that is half open', toWatch: { effect: 'stall' }, lists: 0, speed: 200 },
+  { row: 3, what: 'a half-open connection', toWatch: { effect: 'stall' }, lists: 0, speed: 200 },
   {
     row: 4,
-    what: 'no headers after it accepted',
+    what: 'no response headers for a watch',
     toWatch: ENDS,
     toNextWatches: { effect: 'hang', times: 1 },
     lists: 0,
@@ -79,7 +79,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: 10,
-    what: 'truncated JSON under status 200',
+    what: 'truncated JSON with status 200',
     toWatch: EXPIRES,
     toLists: { effect: 'truncate', times: 2 },
     lists: 3,
@@ -87,7 +87,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: 10,
-    what: 'a login page under status 200',
+    what: 'a login page with status 200',
     toWatch: EXPIRES,
     toLists: { effect: 'contentType', contentType: 'text/html', body: '<html>log in</html>', times: 2 },
     lists: 3,
@@ -95,14 +95,14 @@ const ROWS: readonly Row[] = [
   },
   {
     row: 10,
-    what: 'JSON that is no list under status 200',
+    what: 'JSON that is not a list with status 200',
     toWatch: EXPIRES,
     toLists: { effect: 'contentType', contentType: 'application/json', body: '{"items":[]}', times: 2 },
     lists: 3,
     speed: 20,
   },
   { row: 12, what: 'a truncated chunk', toWatch: { effect: 'truncatedChunk' }, lists: 0 },
-  { row: 12, what: 'a chunk whose size is no number', toWatch: { effect: 'badChunkSize' }, lists: 0 },
+  { row: 12, what: 'a chunk with an invalid size', toWatch: { effect: 'badChunkSize' }, lists: 0 },
   { row: 12, what: 'a clean end in the middle of a line', toWatch: { effect: 'endMidLine' }, lists: 0 },
   { row: 13, what: 'the same event twice', toWatch: { effect: 'duplicate' }, lists: 0 },
   {
@@ -138,7 +138,7 @@ const ROWS: readonly Row[] = [
   },
   {
     row: 62,
-    what: 'an answer that comes after 3 s',
+    what: 'an answer to a list only after 3 s',
     toWatch: EXPIRES,
     toLists: { effect: 'delay', ms: 3_000, times: 1 },
     lists: 1,
@@ -172,10 +172,10 @@ async function spoil(row: Row, world: World): Promise<void> {
   await row.trouble?.(world);
 }
 
-describe('an API server that has', { concurrency: 6 }, () => {
+describe('an API server with', { concurrency: 6 }, () => {
   for (const row of ROWS) {
     const skip = row.long === undefined ? {} : onlyLong(row.long);
-    test(`${row.row} ${row.what}: every change is told, in order, once`, skip, async () => {
+    test(`${row.row} ${row.what}: every change is reported, in order, once`, skip, async () => {
       const end = { objects: CHANGING, last: 2 };
       const told = toldTo(end);
       await using world = await World.start(told.respond, row.cluster);

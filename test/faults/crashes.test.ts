@@ -48,7 +48,7 @@ const BATCH = 5;
 const namesIn = (body: string): readonly string[] => [...new Set(body.match(/\bweb-\d+\b/g))].toSorted();
 
 test(
-  '72 a batch of which the process dies three times in a row is set aside, whole; the chain goes on, and a replay tells each by itself',
+  '72 a batch that kills the process three times is set aside; the chain goes on, and a replay sends each alone',
   onlyLong('five starts'),
   async () => {
     let running: Program | undefined;
@@ -99,7 +99,7 @@ test(
   },
 );
 
-test('72 a change of which the process dies three times in a row is set aside before a fourth; the others are told, and it can be replayed', async () => {
+test('72 a change that kills the process three times is set aside before a fourth; others go on; it can be replayed', async () => {
   const end = { objects: OBJECTS, last: 1 };
   const everybody = toldTo(end);
   await using service = await Service.make(OBJECTS, everybody.respond);

@@ -81,7 +81,7 @@ class FullDiskScene implements AsyncDisposable {
 
 describe('a disk that', () => {
   test(
-    '28 is full, then has room again: what was accepted is told and noted meanwhile, nothing is lost, without a restart',
+    '28 is full, then has space again: accepted changes are delivered meanwhile, nothing is lost, without a restart',
     needsMount,
     async () => {
       const end = { objects: OBJECTS, last: 3 };
@@ -106,7 +106,7 @@ describe('a disk that', () => {
     },
   );
 
-  test('28 is full when the program is killed: what was told meanwhile is not told again', needsMount, async () => {
+  test('28 is full when the program is killed: deliveries made meanwhile are not repeated', needsMount, async () => {
     const end = { objects: OBJECTS, last: 2 };
     await using scene = await FullDiskScene.set(end);
     const { service, volume, told, state } = scene;
@@ -126,7 +126,7 @@ describe('a disk that', () => {
   });
 
   test(
-    '28 is full, and somebody takes what is given up, too: what is told is noted all the same',
+    '28 is full, and the space that the store gives up is taken, too: deliveries can still be completed',
     needsMount,
     async () => {
       await using volume = await Tmpfs.mount('12m');
@@ -151,7 +151,7 @@ describe('a disk that', () => {
   );
 
   test(
-    '28 is full of what was owed: told and pruned, it leaves its room to what comes next, without a restart',
+    '28 is full of pending changes: once they are completed and pruned, new changes fit without a restart',
     needsMount,
     async () => {
       await using volume = await Tmpfs.mount('24m');
@@ -181,7 +181,7 @@ describe('a disk that', () => {
   );
 
   test(
-    '29 fails to write what it was given: the program ends, nothing is believed; whole again, everything is told',
+    '29 fails to write: the program exits with 1; with the disk repaired, the next start reports every change',
     needsMount,
     async () => {
       const end = { objects: OBJECTS, last: 2 };
@@ -214,7 +214,7 @@ describe('a disk that', () => {
     [31, 'is read-only', 'ro'],
     [31, 'has no room at the start', 'size=4k'],
   ] as const) {
-    test(`${row} ${what}: says so and what to do, exits 1, and harms nothing`, needsMount, async () => {
+    test(`${row} ${what}: the error names the remedy, exit 1, and the state is unharmed`, needsMount, async () => {
       await using service = await Service.make(1);
       await using volume = await Tmpfs.mount('12m');
       const state = volume.file('state');

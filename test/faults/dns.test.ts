@@ -20,7 +20,7 @@ const CASES: readonly (readonly [string, string, RegExp])[] = [
 
 describe('a receiver', { concurrency: 2 }, () => {
   for (const [what, line, said] of CASES) {
-    test(`42 ${what} is waited for, at no attempt, and looked up again`, needsMount, async () => {
+    test(`42 ${what} is deferred at no cost of attempts, and looked up again`, needsMount, async () => {
       const told = toldTo(END);
       await using service = await Service.make(OBJECTS, told.respond);
       // Names below localhost may resolve to this machine.
@@ -45,7 +45,7 @@ describe('a receiver', { concurrency: 2 }, () => {
     });
   }
 
-  test('42 names that no name server answers for hold up no other name', needsMount, async (t) => {
+  test('42 whose name server does not answer holds up no other receiver', needsMount, async (t) => {
     const [end, address, silent] = [{ objects: OBJECTS, last: 2 }, '127.53.0.1', 6];
     const server = createSocket('udp4').bind(53, address);
     t.after(() => server.close());

@@ -35,7 +35,7 @@ async function killAt(moment: Moment, service: Service, program: Program): Promi
 }
 
 describe('killed', () => {
-  test(`25 by kill -9, ${ROUNDS} times at random moments under load: every change arrives, in order, few of them twice, under the same key`, async (t) => {
+  test(`25 by kill -9, ${ROUNDS} times under load: every change arrives, in order, few of them twice, under the same key`, async (t) => {
     const random = seeded(t);
     const end = { objects: OBJECTS, last: ROUNDS + 1 };
     const told = toldTo(end);

@@ -84,7 +84,7 @@ function assertEachTold({ slack }: Service, program: Program): void {
 }
 
 describe('with', () => {
-  test('58 64 file descriptors everything is told, once', async () => {
+  test('58 64 file descriptors: every change is delivered, once', async () => {
     const end = { objects: OBJECTS, last: 1 };
     const told = toldTo(end);
     await using service = await Service.make(OBJECTS, told.respond);
@@ -97,7 +97,7 @@ describe('with', () => {
     await service.assertBalanced();
   });
 
-  test('58 fewer file descriptors than watches it says what it lacks and ends as asked; with enough everything is told, once', async () => {
+  test('58 fewer file descriptors than watches: EMFILE is logged, it stops cleanly; with enough, all is delivered once', async () => {
     const end = { objects: OBJECTS, last: 1 };
     const told = toldTo(end);
     await using service = await Service.make(OBJECTS, told.respond);
@@ -123,7 +123,7 @@ describe('with', () => {
   });
 
   test(
-    '58 256 MB of memory 3,000 pods are watched and a roll-out of all of them is told',
+    '58 256 MB of memory: 3,000 pods are watched, and a rollout of all of them is reported',
     needsMemoryLimit,
     async (t) => {
       await using service = await podService();
@@ -140,7 +140,7 @@ describe('with', () => {
   );
 
   test(
-    '58 too little memory it is killed by the kernel; with enough it goes on, and nothing is lost',
+    '58 too little memory: it is killed by the kernel; with enough it goes on, and nothing is lost',
     needsMemoryLimit,
     async () => {
       await using service = await podService();

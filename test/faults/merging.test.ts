@@ -74,7 +74,7 @@ async function endOf(store: Store, change: Change | undefined) {
 }
 
 describe('a receiver that is down', { concurrency: 2 }, () => {
-  test('73 is told of several changes of an object as one, from the first before to the last after; the others end as superseded', async () => {
+  test('73 gets several changes of an object as one, from first before to last after; the others are superseded', async () => {
     await using outage = await Outage.begin(['web', 'flip']);
     const { slack } = outage.world;
     outage.scale('web', 1);
@@ -98,7 +98,7 @@ describe('a receiver that is down', { concurrency: 2 }, () => {
     assert.deepEqual(await endOf(store, undone), ['superseded', `undone by change ${kept[6]?.id}`]);
   });
 
-  test('73 is told of each change where nothing may be merged', async () => {
+  test('73 gets each change when coalesce = false', async () => {
     await using outage = await Outage.begin(['web'], 'coalesce = false');
     outage.scale('web', 1);
     await outage.world.slack.waitFor(1);

@@ -24,7 +24,7 @@ async function assertWell(world: World, { app }: Running): Promise<void> {
 }
 
 const LINES: readonly (readonly [string, string])[] = [
-  ['no JSON', 'this is no JSON'],
+  ['invalid JSON', 'this is no JSON'],
   ['half an object', '{"type":"ADDED","object":{"kind":"Deployment"'],
   ['an event without an object', '{"type":"ADDED"}'],
   ['an object that is null', '{"type":"MODIFIED","object":null}'],
@@ -37,16 +37,16 @@ const LINES: readonly (readonly [string, string])[] = [
     '{"type":"ADDED","object":{"kind":"Deployment","apiVersion":"apps/v1","metadata":[1,2]}}',
   ],
   [
-    'no name',
+    'an object without a name',
     '{"type":"ADDED","object":{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"uid":"u","resourceVersion":"1"}}}',
   ],
-  ['nesting without end', `{"type":"ADDED","object":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`],
+  ['nesting of 50,000 levels', `{"type":"ADDED","object":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`],
   ['an empty line', ''],
 ];
 
 describe('a watch that sends', () => {
   for (const [what, line] of LINES) {
-    test(`${what}: the next change is told, once`, async () => {
+    test(`${what}: the next change is reported, once`, async () => {
       await using world = await World.start();
       await using running = await world.run({ config: CONFIG(world) });
       world.server.fault({ path: '/apis/apps/v1/deployments', watch: true, effect: 'line', line, times: 1 });
@@ -72,7 +72,7 @@ function configMap(name: string, data: unknown, metadata: object = {}): Manifest
 }
 
 describe('an object with', () => {
-  test('43 1.5 MB in 1,000 annotations is told in one message that Slack takes', async () => {
+  test('43 1.5 MB in 1,000 annotations is reported in one message of at most 4,000 characters', async () => {
     await using world = await World.start();
     await using running = await world.run({ config: CONFIG(world) });
     const annotations = (value: string) => ({
@@ -90,7 +90,7 @@ describe('an object with', () => {
     await assertWell(world, running);
   });
 
-  test('46 fields whose types change again and again', async () => {
+  test('46 fields that change their type repeatedly: each change is reported', async () => {
     await using world = await World.start();
     await using running = await world.run({ config: CONFIG(world) });
     const shapes = [
@@ -113,7 +113,7 @@ describe('an object with', () => {
     await assertWell(world, running);
   });
 
-  test('labels, annotations, owners and finalizers that are what they should not be', async () => {
+  test('labels, annotations, owners and finalizers of the wrong type', async () => {
     await using world = await World.start();
     await using running = await world.run({ config: CONFIG(world) });
     const odd = [
@@ -129,7 +129,7 @@ describe('an object with', () => {
     await assertWell(world, running);
   });
 
-  test('keys that reach for a prototype: they are data, and show', async () => {
+  test('keys such as __proto__ and constructor: they are data, and shown', async () => {
     await using world = await World.start();
     await using running = await world.run({ config: CONFIG(world) });
     world.server.putAll([

@@ -56,7 +56,7 @@ function selfSigned(): { key: string; cert: string } {
 }
 
 describe('an API server that', { concurrency: 6 }, () => {
-  test('9 answers 500 to a list, 20 times: ever slower, not ready, nothing inferred; then every change once', async () => {
+  test('9 answers 500 to a list, 20 times: backoff, not ready, nothing inferred; then every change once', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond);
     createAll(world, OBJECTS);
@@ -79,7 +79,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     await assertBalanced(running.app.store);
   });
 
-  test('14 sends nothing but bookmarks for 10 min: the cursor moves, the watch stays, nothing is told', async () => {
+  test('14 sends nothing but bookmarks for 10 min: the cursor moves, the watch stays, nothing is sent', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond, { bookmarkEveryMs: 500 });
     createAll(world, OBJECTS);
@@ -101,7 +101,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     await assertBalanced(running.app.store);
   });
 
-  test('21 takes another token from now on: the file is read again, nothing is listed or told twice', async () => {
+  test('21 accepts only a new token from now on: the file is read again, nothing is delivered twice', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond, { token: 'first' });
     createAll(world, OBJECTS);
@@ -139,7 +139,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     await assertBalanced(running.app.store);
   });
 
-  test('23 has another certificate of another CA: the CA file is read again, nothing is listed or told twice', async () => {
+  test('23 has a new certificate of a new CA: the CA file is read again, nothing is listed or delivered twice', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond, { tls: selfSigned() });
     createAll(world, OBJECTS);
@@ -160,7 +160,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     await assertBalanced(running.app.store);
   });
 
-  test('74 is that of another cluster: nothing of it is told as a change, and the program ends for a new baseline', async () => {
+  test('74 now belongs to another cluster: no changes are sent, and the program ends for a new baseline', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond, { kubeSystemUid: 'one' });
     createAll(world, OBJECTS);
@@ -174,7 +174,7 @@ describe('an API server that', { concurrency: 6 }, () => {
     assert.deepEqual(world.slack.requests, []);
   });
 
-  test('69 was restored from a backup, and is at an older version than we have seen: the differences are told', async () => {
+  test('69 was restored from a backup, at an older version than we have seen: the differences are reported', async () => {
     const end = { objects: OBJECTS, last: 0 };
     const told = toldTo(end);
     const sameCluster = { kubeSystemUid: 'restored', bookmarkEveryMs: 100 };

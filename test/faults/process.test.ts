@@ -16,7 +16,7 @@ const pending = (service: Service): Promise<number> =>
   );
 
 describe('a process that', { concurrency: 2 }, () => {
-  test('70 stands still while the cluster changes and compacts its history goes on, and tells everything once', async () => {
+  test('70 is suspended while the cluster changes and compacts its history goes on, and reports everything once', async () => {
     const end = { objects: OBJECTS, last: 3 };
     const told = toldTo(end);
     await using service = await Service.make(OBJECTS, told.respond);
@@ -37,7 +37,7 @@ describe('a process that', { concurrency: 2 }, () => {
     await service.assertBalanced();
   });
 
-  test('71 prints where nobody reads holds up the chain that prints, and no other', async () => {
+  test('71 writes to a stdout that nobody reads holds up the chain that writes, and no other', async () => {
     const end = { objects: OBJECTS, last: 40 };
     const told = toldTo(end);
     await using service = await Service.make(OBJECTS, told.respond);

@@ -45,12 +45,12 @@ const FAILURES: readonly (readonly [number, string, ReceiverAnswer])[] = [
   [64, 'closes in the middle of its answer', { raw: 'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nok' }],
   [65, 'does not speak HTTP', { raw: '220 mail.example ESMTP\r\n' }],
   [65, 'answers 200 with a login page', { headers: { 'content-type': 'text/html' }, body: '<html>log in</html>' }],
-  [65, 'answers 200 with 1 MB of rubbish', { body: 'x'.repeat(1_000_000) }],
+  [65, 'answers 200 with 1 MB of garbage', { body: 'x'.repeat(1_000_000) }],
 ];
 
 describe('a receiver that', { concurrency: 4 }, () => {
   for (const [row, what, answer] of FAILURES) {
-    test(`${row} ${what} holds up its own queue only; mended, it gets everything, in order`, async () => {
+    test(`${row} ${what} holds up its own queue only; once it works, it gets everything, in order`, async () => {
       let isBad = true;
       const [good, bad] = [toldTo(END), toldTo(END, () => (isBad ? answer : {}))];
       await using world = await World.start(good.respond);
@@ -74,7 +74,7 @@ describe('a receiver that', { concurrency: 4 }, () => {
     });
   }
 
-  test('64 is gone, and comes back at its address: nothing was spent on it, everything arrives', async () => {
+  test('64 is gone, and comes back at its address, has cost no attempt and gets everything', async () => {
     const [good, bad] = [toldTo(END), toldTo(END)];
     await using world = await World.start(good.respond);
     const gone = await startReceiver();
@@ -134,7 +134,7 @@ describe('a receiver that answers', { concurrency: 4 }, () => {
     await assertBalanced(running.app.store);
   });
 
-  test('41 404 for good: dead letters at once, then the breaker waits; said once', async () => {
+  test('41 404 for good: dead letters at once, then the breaker opens, and is logged once', async () => {
     let isGone = true;
     await using world = await World.start(() => (isGone ? { status: 404, body: 'no_service' } : {}));
     createAll(world, OBJECTS);

@@ -24,7 +24,7 @@ const PHASES: readonly (readonly [string, (service: Service, program: Program) =
     },
   ],
   [
-    'while it asks what the cluster serves',
+    'during discovery',
     async ({ server }) => {
       const hangs = server.fault({ path: '/apis', effect: 'hang', times: 1 });
       await until('the question what is served', () => hangs.hits === 1);
@@ -46,7 +46,7 @@ const PHASES: readonly (readonly [string, (service: Service, program: Program) =
     },
   ],
   [
-    'in the middle of accepting',
+    'while changes are accepted',
     async (service, program) => {
       await program.ready();
       service.scale(1);
@@ -56,7 +56,7 @@ const PHASES: readonly (readonly [string, (service: Service, program: Program) =
 
 describe('SIGTERM', { concurrency: 2 }, () => {
   for (const [phase, enter] of PHASES) {
-    test(`60 ${phase}: exit 0, and the next start tells everything once`, async () => {
+    test(`60 ${phase}: exit 0, and the next start delivers everything once`, async () => {
       const told = toldTo(END);
       await using service = await Service.make(OBJECTS, told.respond);
       await service.startOnce();
@@ -76,7 +76,7 @@ describe('SIGTERM', { concurrency: 2 }, () => {
     });
   }
 
-  test('60 while changes wait for a retry: they wait in the store, attempts are kept, and the next start tells them', async () => {
+  test('60 while changes wait for a retry: they stay in the store, and the next start delivers them', async () => {
     let down = true;
     await using service = await Service.make(OBJECTS, () => (down ? { status: 500 } : {}));
     await service.startOnce();
@@ -98,7 +98,7 @@ describe('SIGTERM', { concurrency: 2 }, () => {
     await service.assertBalanced();
   });
 
-  test('60 while deliveries are slow: what runs is finished and never sent again; what waits is sent by the next start', async () => {
+  test('60 while deliveries are slow: those running finish and are not repeated; the next start sends the others', async () => {
     const { promise: busy, resolve: isBusy } = Promise.withResolvers<void>();
     await using service = await Service.make(OBJECTS, (_request, n) => {
       if (n === CONCURRENCY) isBusy();
@@ -121,7 +121,7 @@ describe('SIGTERM', { concurrency: 2 }, () => {
     await service.assertBalanced();
   });
 
-  test('60 twice: does not wait, exit 1, and what ran is told by the next start under its own key', async () => {
+  test('60 twice: exit 1 without waiting; the next start repeats what was running, under the same keys', async () => {
     const { promise: busy, resolve: isBusy } = Promise.withResolvers<void>();
     await using service = await Service.make(OBJECTS, (_request, n) => {
       if (n === CONCURRENCY) isBusy();

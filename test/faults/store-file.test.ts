@@ -19,14 +19,14 @@ async function scribble(file: string, fromPage: number): Promise<void> {
 
 const DAMAGES: readonly (readonly [string, (file: string) => Promise<void>])[] = [
   ['is overwritten from its first byte', (file) => scribble(file, 0)],
-  ['is overwritten behind its first page', (file) => scribble(file, 1)],
+  ['is overwritten after its first page', (file) => scribble(file, 1)],
   ['is overwritten from its middle on', (file) => scribble(file, 20)],
-  ['is cut in the middle', (file) => truncate(file, 10 * PAGE_BYTES)],
+  ['is truncated', (file) => truncate(file, 10 * PAGE_BYTES)],
 ];
 
 describe('a store file that', { concurrency: 2 }, () => {
   for (const [how, damage] of DAMAGES) {
-    test(`66 ${how}: says so and what to do, exits 1, keeps the file; moved away, all begins anew`, async () => {
+    test(`66 ${how}: the error names the remedy, exit 1, the file is kept; moved away, a new baseline begins`, async () => {
       const end = { objects: OBJECTS, last: 2 };
       const told = toldTo(end);
       await using service = await Service.make(OBJECTS, told.respond);
@@ -53,7 +53,7 @@ describe('a store file that', { concurrency: 2 }, () => {
 });
 
 describe('a store file', () => {
-  test('66 of no length is no first start: says so and what to do, exits 1', async () => {
+  test('66 of zero length is not taken for a first start: the error names the remedy, exit 1', async () => {
     await using service = await Service.make(1);
     await service.startOnce();
     await truncate(`${service.state}/store.db`);
@@ -73,7 +73,7 @@ describe('a store file', () => {
 });
 
 describe('a state folder that', () => {
-  test('68 belongs to somebody else is refused, with the way out', needsRoot, async () => {
+  test('68 belongs to another user is refused, with the remedy', needsRoot, async () => {
     await using service = await Service.make(1);
     await service.startOnce();
     await chown(service.state, NOBODY, NOBODY);
@@ -86,7 +86,7 @@ describe('a state folder that', () => {
     );
   });
 
-  test('68 we may not write to, run as another user, is refused, with the way out', needsRoot, async () => {
+  test('68 is not writable by the user we run as is refused, with the remedy', needsRoot, async () => {
     await using service = await Service.make(1);
     await service.startOnce();
     await chmod(service.workdir.path, 0o755);
@@ -104,7 +104,7 @@ describe('a state folder that', () => {
   });
 
   test(
-    '68 holds a file of somebody else, as root puts it back from a backup, is refused, with the file',
+    '68 holds a file of another user, as after a restore by root, is refused, naming the file',
     needsRoot,
     async () => {
       await using service = await Service.make(1);
@@ -130,7 +130,7 @@ describe('a state folder that', () => {
   );
 
   test(
-    '68 nobody can tell, of a user without HOME and home, is refused with the way out, or kept in memory',
+    '68 has no default, as the user has no home, is refused with the remedy, or kept in memory',
     needsRoot,
     async () => {
       await using service = await Service.make(1);
@@ -152,7 +152,7 @@ describe('a state folder that', () => {
     },
   );
 
-  test('67 holds a key that is cut is refused, and the key is kept', async () => {
+  test('67 holds a truncated key is refused, and the key is kept', async () => {
     await using service = await Service.make(1);
     await service.startOnce();
     await writeFile(`${service.state}/redaction.key`, 'short');

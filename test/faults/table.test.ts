@@ -41,6 +41,6 @@ test('test/faults/README.md: each number of a test here is a row', async () => {
   }
 });
 
-test('test/faults: whatever the fault, the sums of P8 are looked at', async () => {
+test('test/faults: every test file checks that the counters of P8 balance', async () => {
   for (const file of await testFiles()) assert.match(await read(file), /assert(Folder)?Balanced\(/, file);
 });

@@ -81,7 +81,7 @@ async function assertDelivered(store: Store): Promise<void> {
 
 describe('a store', () => {
   for (const version of VERSIONS) {
-    test(`57 of schema ${version}: baseline, cursor, changes that wait, dead letters, states and wake-ups are carried over`, async () => {
+    test(`57 of schema ${version}: baseline, cursor, pending changes, dead letters, states and wake-ups are carried over`, async () => {
       await using workdir = await Workdir.make();
       const file = workdir.file('store.db');
       storeOf(version, file);
@@ -92,13 +92,17 @@ describe('a store', () => {
         await store.close();
       }
       const copy = new DatabaseSync(`${file}.schema-${version}`, { readOnly: true });
-      assert.equal(copy.prepare('PRAGMA user_version').get()?.['user_version'], version, 'the way back');
+      assert.equal(
+        copy.prepare('PRAGMA user_version').get()?.['user_version'],
+        version,
+        'the copy has the old version',
+      );
       copy.close();
       assert.equal((await stat(`${file}.schema-${version}`)).mode & 0o777, 0o600);
     });
   }
 
-  test('57 of an older schema leaves one copy, however many upgrades were before it', async () => {
+  test('57 of an older schema leaves one copy, however many upgrades came before', async () => {
     await using workdir = await Workdir.make();
     const file = workdir.file('store.db');
     storeOf(1, file);
@@ -111,7 +115,7 @@ describe('a store', () => {
   });
 
   test(
-    '57 of an older schema, on a volume without room for the copy, is refused with how much that takes; no half copy is left',
+    '57 of an older schema, without room for the copy, is refused with the size needed; no partial copy is left',
     needsMount,
     async () => {
       await using volume = await Tmpfs.mount('8m');
@@ -133,7 +137,7 @@ describe('a store', () => {
   );
 
   test(
-    '57 of an older schema, on a volume with room for the copy and no more, is refused; no copy takes the room from the older version',
+    '57 of an older schema, with room for the copy and no more, is refused; no copy is left',
     needsMount,
     async () => {
       await using volume = await Tmpfs.mount('16m');
@@ -159,7 +163,7 @@ describe('a store', () => {
     },
   );
 
-  test('57 of an older schema, where its log may not grow as far as it must, is refused; no copy takes the room from the older version', async () => {
+  test('57 of an older schema, with a file size limit too low for its log, is refused; no copy is left', async () => {
     await using service = await Service.make(0);
     mkdirSync(service.state, { mode: 0o700 });
     const file = path.join(service.state, 'store.db');
@@ -182,7 +186,7 @@ describe('a store', () => {
     );
   });
 
-  test('57 of a newer schema is refused with the way out, and left as it was', async () => {
+  test('57 of a newer schema is refused with the remedy, and left unchanged', async () => {
     await using workdir = await Workdir.make();
     const file = workdir.file('store.db');
     const store = await open(file);
