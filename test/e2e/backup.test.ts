@@ -18,7 +18,7 @@ async function commands(): Promise<{ readonly backUp: string; readonly restore: 
   return { backUp, restore };
 }
 
-test('a backup that is put back goes on from its own time: what happened since is told again, and history is its own', async () => {
+test('a restored backup goes on from its own time: later changes are reported again, and its history is kept', async () => {
   await using world = await World.start();
   const { server, slack, workdir } = world;
   server.create(deployment('web', 'nginx', 1));
@@ -58,7 +58,7 @@ test('a backup that is put back goes on from its own time: what happened since i
   assert.equal((await stat(workdir.file('state'))).mode & 0o777, 0o700);
 });
 
-test('a store that is put back without its key, or with another, is gone on with, and the log says what that makes of hidden values', async () => {
+test('a store without its redaction key is used all the same, with one warning in the log', async () => {
   await using world = await World.start();
   const { server, workdir } = world;
   const options = {

@@ -31,7 +31,7 @@ const byKey = (a: readonly unknown[], b: readonly unknown[]): number =>
   String(a[1]) < String(b[1]) ? -1 : Number(a[1] !== b[1]);
 
 describe('branches of a configuration', () => {
-  test('each tell what is theirs, with the diff that was made before them; one that fails holds up no other', async () => {
+  test('deliver on their own, with the diff made before them; one that fails holds up no other', async () => {
     await using world = await World.start((_, n) => (n === 1 ? { status: 500 } : { body: 'ok' }));
     world.server.create(deployment('web', 'nginx:1', 1));
     await using running = await world.run({ config: config(world.slack.url) });

@@ -32,7 +32,7 @@ function nowhere(): string {
   });
 }
 
-describe('a cluster that is not there', () => {
+describe('an unreachable cluster', () => {
   test('no kubeconfig: names the places it looked in, and exits 1', async () => {
     await using workdir = await Workdir.make();
     const config = await workdir.write('config.toml', CONFIG);
@@ -43,7 +43,7 @@ describe('a cluster that is not there', () => {
   });
 
   for (const listen of ['off', '127.0.0.1:0']) {
-    test(`refused, with --listen ${listen}: one line per attempt with host, verb and resource; SIGTERM ends it with 0`, async () => {
+    test(`refused, with --listen ${listen}: one line per attempt with host, verb and path; SIGTERM exits with 0`, async () => {
       await using workdir = await Workdir.make();
       await workdir.write('config.toml', CONFIG);
       await workdir.write('kubeconfig', nowhere());
@@ -58,7 +58,7 @@ describe('a cluster that is not there', () => {
     });
   }
 
-  test('it comes up later: everything begins by itself', async () => {
+  test('it comes up later: the program starts by itself', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', CONFIG);
@@ -75,7 +75,7 @@ describe('a cluster that is not there', () => {
 });
 
 describe('the state folder', () => {
-  test('belongs to one process: a second one is told who holds it; what is in it can be looked at meanwhile', async () => {
+  test('belongs to one process: a second one is refused, naming the holder; it can be read meanwhile', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', CONFIG);
@@ -104,7 +104,7 @@ describe('the state folder', () => {
     assert.equal((await second.stop()).code, 0);
   });
 
-  test('of another cluster: one loud line, a new baseline, and nothing is told', async () => {
+  test('of another cluster: one loud line, a new baseline, and nothing is sent', async () => {
     await using workdir = await Workdir.make();
     await using slack = await startReceiver();
     await workdir.write('config.toml', kwatchmanConfig(slack.url, ['deployment']));
@@ -122,9 +122,9 @@ describe('the state folder', () => {
 
   for (const [what, state] of [
     ['is a file', 'state'],
-    ['cannot be made, as below /proc', '/proc/watchchain/state'],
+    ['cannot be created, as below /proc', '/proc/watchchain/state'],
   ] as const) {
-    test(`that ${what}: says which and why, and exits 1`, async () => {
+    test(`that ${what}: the error names it, exit 1`, async () => {
       await using server = await startApiServer();
       await using workdir = await Workdir.make();
       const config = await workdir.write('config.toml', CONFIG);
@@ -139,7 +139,7 @@ describe('the state folder', () => {
 });
 
 describe('check', () => {
-  test('says that handlers run programs, which a start has to allow', async () => {
+  test('says that handlers run programs and need --enable-exec', async () => {
     await using workdir = await Workdir.make();
     const exec = '[[resource]]\nkind = "pod"\n[[handler]]\nname = "exec"\ncommand = ["cat"]\n';
     const config = await workdir.write('config.toml', exec);
@@ -147,7 +147,7 @@ describe('check', () => {
     assert.match(stdout, /^programs {3}run by default\/exec: start with --enable-exec$/m);
   });
 
-  test('finds every mistake at once, each with its line; exits 1', async () => {
+  test('reports every mistake at once, each with its line, and exits 1', async () => {
     await using workdir = await Workdir.make();
     const mistakes = [
       ['bogus = 1', /bogus: unknown key/],
@@ -186,7 +186,7 @@ describe('check', () => {
     });
   });
 
-  test('says where an option of the file goes that stands behind a handler, and so is taken for an option of it', async () => {
+  test('says that a top-level option placed after a handler goes to the top of the file', async () => {
     await using workdir = await Workdir.make();
     const quiet = 'quiet = [{ daily = "22:00-06:00" }]\n';
     const rest = '[[resource]]\nkind = "pod"\n[[handler]]\nname = "log"\n';
@@ -196,7 +196,7 @@ describe('check', () => {
     assert.equal(await check(quiet + rest), '');
   });
 
-  test('refuses handlers that are right each for itself and cannot be in one chain, as the start does', async () => {
+  test('refuses valid handlers that cannot be in one chain', async () => {
     await using workdir = await Workdir.make();
     const alerts = '[[branch.handler]]\nname = "podAlerts"\n';
     const branch = `[[branch]]\nname = "ops"\n${alerts}${alerts.replace('\n', '\nid = "more"\n')}`;
@@ -206,7 +206,7 @@ describe('check', () => {
     assert.match(exit.stderr, /default\/ops\/podAlerts keeps state by group.*move default\/ops\/more to a chain/);
   });
 
-  test('refuses podAlerts behind a diff that halts changes of the status, in a branch, too: no pod would reach it', async () => {
+  test('refuses podAlerts after a diff that halts changes of the status, also in a branch', async () => {
     await using workdir = await Workdir.make();
     const resource = '[[resource]]\nkind = "pod"\n';
     const diff = '[[handler]]\nname = "diff"\n';
@@ -227,7 +227,7 @@ describe('check', () => {
     for (const text of [alerts + diff, `${diff}status = true\n${alerts}`]) assert.equal((await check(text)).code, 0);
   });
 
-  test('asks about a kind that is nearly one of Kubernetes itself, which only the cluster could refuse', async () => {
+  test('suggests the built-in kind for one that is misspelt', async () => {
     await using workdir = await Workdir.make();
     const kinds = ['Depolyment', 'Rollout', 'po'].map((kind) => `[[resource]]\nkind = "${kind}"\n`).join('');
     const config = await workdir.write('config.toml', `${kinds}[[handler]]\nname = "log"\n`);
@@ -236,7 +236,7 @@ describe('check', () => {
     assert.match(stdout, /Depolyment \(did you mean "deployment"\?\), all namespaces\n +Rollout, all .*\n +po, all/);
   });
 
-  test('quotes nothing of a value that comes from a variable', async () => {
+  test('does not quote values that come from variables', async () => {
     await using workdir = await Workdir.make();
     const match = ['${SECRET}(', '(?=${SECRET})'].map((one) => `[[handler]]\nname = "match"\nmessage = "${one}"\n`);
     const named = '[[handler]]\nname = "${SECRET}"\n';
@@ -247,7 +247,7 @@ describe('check', () => {
     assert.doesNotMatch(stderr, /hunter2/);
   });
 
-  test('YAML in a file of TOML is told with the name that it wants', async () => {
+  test('reports YAML in a .toml file, naming the extension that it needs', async () => {
     await using workdir = await Workdir.make();
     for (const text of ['resource:\n- kind: pod\n', '---\n- kind: pod\n', '- kind: pod\n', '{"resource": []}']) {
       const exit = await run(workdir, ['check', '-c', await workdir.write('config.toml', text)]);
@@ -258,7 +258,7 @@ describe('check', () => {
     }
   });
 
-  test('a mistake in a value of TOML is not taken for YAML', async () => {
+  test('does not take a mistake in a TOML value for YAML', async () => {
     await using workdir = await Workdir.make();
     for (const text of ['x = [\n  { kind = "pod" name = 1 },\n]\n', 'x = """\npod: {{ change.name }} \\d\n"""\n']) {
       const { stderr } = await run(workdir, ['check', '-c', await workdir.write('config.toml', text)]);
@@ -267,7 +267,7 @@ describe('check', () => {
     }
   });
 
-  test('what is printed is whole, also where it is not read at once', async () => {
+  test('prints everything, even if it is not read at once', async () => {
     await using workdir = await Workdir.make();
     const names = Array.from({ length: 200_000 }, (_, n) => `team-${n}`);
     const watched = `[[resource]]\nkind = "pod"\nnamespaces = ${JSON.stringify(names)}\n[[handler]]\nname = "log"\n`;
@@ -281,7 +281,7 @@ describe('check', () => {
     assert.match(stdout, /team-199999[^]*at once\n$/);
   });
 
-  test('broken TOML is one line that says where', async () => {
+  test('reports broken TOML in one line, with the position', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', '[[resource]]\nkind = "deployment\n');
     const exit = await run(workdir, ['check', '-c', workdir.file('config.toml')]);
@@ -289,7 +289,7 @@ describe('check', () => {
     assert.match(exit.stderr, /^watchchain: \S+config\.toml:\d+: .*TOML.*\n$/);
   });
 
-  test('warns of files with credentials that others may read, as the start does once, and uses them', async () => {
+  test('warns of credential files that others may read, as the start does once, and uses them', async () => {
     await using workdir = await Workdir.make();
     const url = await workdir.write('slack-url', 'https://hooks.slack.com/services/c4nary\n');
     const slack = `[[handler]]\nname = "slack"\nwebhookURL = "\${file:${url}}"\n`;
@@ -315,7 +315,7 @@ describe('check', () => {
     assert.doesNotMatch(own.stdout + started.stderr, /c4nary/);
   });
 
-  test('says what [lease], [heartbeat] and [tracing] stand for, and of their URLs the host only, mistaken or not', async () => {
+  test('explains [lease], [heartbeat] and [tracing], and shows only the host of their URLs, valid or not', async () => {
     await using workdir = await Workdir.make();
     const service = (scheme: string) =>
       `[lease]\nname = "ours"\n[heartbeat]\nurl = "${scheme}//ping.example/c4nary"\nevery = "90s"\n` +
@@ -337,7 +337,7 @@ describe('check', () => {
     }
   });
 
-  test('--cluster asks what is served and what may be watched; exits 1 unless all is', async () => {
+  test('--cluster checks what is served and what may be watched, and exits 1 unless everything is', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', `[[resource]]\nkind = "secret"\nnamespaces = ["default"]\n${CONFIG}`);
@@ -372,7 +372,7 @@ describe('check', () => {
     assert.match(unknown.stdout, /deploymnet: the cluster does not serve it; near names: deployment/);
   });
 
-  test('--cluster says which namespace is not there, to those who may know', async () => {
+  test('--cluster names missing namespaces, if they may be read', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     const { kubeconfig } = await cluster(workdir, server);
@@ -391,7 +391,7 @@ describe('check', () => {
 });
 
 describe('test FILE', () => {
-  test('tells the verdict of each recorded change, and sends nothing', async () => {
+  test('prints the verdict of each recorded change, and sends nothing', async () => {
     await using workdir = await Workdir.make();
     await using slack = await startReceiver();
     await workdir.write('config.toml', kwatchmanConfig(slack.url, ['deployment']));
@@ -413,7 +413,7 @@ describe('test FILE', () => {
     assert.equal(slack.requests.length, 0);
   });
 
-  test('a file that is not there, or holds something else: says so, exits 1', async () => {
+  test('a missing file, or one that holds something else: a message and exit 1', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', CONFIG);
     await workdir.write('poem.txt', 'roses are red');
@@ -463,7 +463,7 @@ describe('dead letters', () => {
     assert.equal(left.stdout, 'No dead letters.\n');
   });
 
-  test('an id that is none, or nothing named: says so, exits 1', async () => {
+  test('an unknown or invalid id, or nothing named: a message and exit 1', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', CONFIG);
@@ -482,14 +482,14 @@ describe('dead letters', () => {
   });
 });
 
-test('help of a command of a command is its own', async () => {
+test('help of a subcommand is the same as its --help', async () => {
   await using workdir = await Workdir.make();
   const [asked, own] = [await run(workdir, ['help', 'dead', 'list']), await run(workdir, ['dead', 'list', '--help'])];
   assert.match(asked.stdout, /^Usage: watchchain dead list /);
   assert.deepEqual(asked, own);
 });
 
-test('a command behind its flags, as kubectl takes it, is refused with where it belongs', async () => {
+test('a command after flags is refused, with a hint where it belongs', async () => {
   await using workdir = await Workdir.make();
   const { code, stderr } = await run(workdir, ['-c', 'config.toml', 'history']);
   assert.equal(code, 2);
@@ -497,7 +497,7 @@ test('a command behind its flags, as kubectl takes it, is refused with where it 
 });
 
 describe('the process', () => {
-  test('a program that Node may not start stops the start, where else each change would become a dead letter', async () => {
+  test('the start fails when Node may not run the program of an exec handler', async () => {
     await using workdir = await Workdir.make();
     const exec = '[[resource]]\nkind = "pod"\n[[handler]]\nname = "exec"\ncommand = ["cat"]\n';
     const args = ['run', '-c', await workdir.write('config.toml', exec), '--enable-exec'];
@@ -508,7 +508,7 @@ describe('the process', () => {
     assert.match(stderr, /handler default\/exec runs a program, which this process may not do: set NODE_OPTIONS=/);
   });
 
-  test('--listen taken: one line, and it goes on without', async () => {
+  test('--listen on an address in use: one line, and it goes on without', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', CONFIG);
@@ -525,7 +525,7 @@ describe('the process', () => {
     assert.equal(exit.stderr.split('the address is in use').length, 2);
   });
 
-  test('a reader of stdout that goes away ends it with 0', async () => {
+  test('exits with 0 when the reader of stdout goes away', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', CONFIG);
@@ -536,7 +536,7 @@ describe('the process', () => {
     assert.equal((await program.exited()).code, 0);
   });
 
-  test('no colour where there is no terminal', async () => {
+  test('no colour without a terminal', async () => {
     await using workdir = await Workdir.make();
     const page = await run(workdir, ['explain', 'diff']);
     assert.equal(page.code, 0);

@@ -27,8 +27,8 @@ messagesPerSecond = 0
 name = "log"
 `;
 
-describe('a chain that is told of dead letters', () => {
-  test('gets the change with the reason, once; the log says how many there are, once; P8 holds', async () => {
+describe('a chain that receives dead letters', () => {
+  test('gets the change with the reason, once, and the counters of P8 balance', async () => {
     await using world = await start();
     await using running = await world.run({ config: chains(world.slack.url), keepState: true });
     world.server.create(deployment('web'));
@@ -47,7 +47,7 @@ describe('a chain that is told of dead letters', () => {
       assert.equal(b.accepted + b.replayed, b.completed + b.halted + b.dead + b.superseded + b.discarded + b.pending);
   });
 
-  test('what it gives up itself is told nobody', async () => {
+  test('does not receive its own dead letters', async () => {
     await using world = await start();
     const config = chains(world.slack.url)
       .replace('/ops"', '/broken"')
@@ -64,7 +64,7 @@ describe('a chain that is told of dead letters', () => {
     assert.equal(world.slack.requests.length, 2);
   });
 
-  test('two chains that tell each other do not go round in circles', async () => {
+  test('does not loop with a chain that receives its dead letters in turn', async () => {
     await using world = await start();
     const config = chains(world.slack.url)
       .replace('/ops"', '/broken"')
@@ -81,7 +81,7 @@ describe('a chain that is told of dead letters', () => {
     );
   });
 
-  test('a start with dead letters says so in one line', async () => {
+  test('a start with dead letters logs their number in one line', async () => {
     await using world = await start();
     const config = chains(world.slack.url);
     {

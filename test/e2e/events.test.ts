@@ -35,7 +35,7 @@ async function entries(run: Running, n: number): Promise<string[]> {
 }
 
 describe('Kubernetes Events', { timeout: 60_000 }, () => {
-  test('two chains with other wishes share one watch, and each is told what it wants', async () => {
+  test('chains with different repeats share one watch, and each gets what it asks for', async () => {
     await using world = await World.start();
     const chain = (name: string, repeats: string) =>
       `[[chain]]\nname = "${name}"\nresource = [{ kind = "event", repeats = "${repeats}" }]\nhandler = [{ name = "log" }]\n`;
@@ -56,7 +56,7 @@ describe('Kubernetes Events', { timeout: 60_000 }, () => {
     assert.equal(world.server.requests.filter(({ path, query }) => path === EVENTS && query.has('watch')).length, 1);
   });
 
-  test('those of before the first start are silent; those of a stop are told once; one that expires is nothing', async () => {
+  test('those before the first start are silent; those during a stop are reported once; an expired one is no change', async () => {
     await using world = await World.start();
     world.server.create(event('before'));
     {
@@ -83,7 +83,7 @@ describe('Kubernetes Events', { timeout: 60_000 }, () => {
     assert.deepEqual(await entries(run, 2), ['shop/web.1 added', 'shop/web.2 added']);
   });
 
-  test('with maxAge an old Event is held back, one without any time is told', async () => {
+  test('with maxAge an old Event is halted, and one without any time is reported', async () => {
     await using world = await World.start();
     await using run = await world.run({ config: LOGGED.replace('"event"', '"event"\nmaxAge = "1h"') });
     world.server.create(event('old', { lastTimestamp: '2020-01-01T00:00:00Z' }));
@@ -96,7 +96,7 @@ describe('Kubernetes Events', { timeout: 60_000 }, () => {
   });
 });
 
-describe('what Events involve', { timeout: 60_000 }, () => {
+describe('the objects that Events involve', { timeout: 60_000 }, () => {
   const about = (n: number, reason: string) =>
     event(`${reason}.${n}`, {
       reason,
@@ -115,7 +115,7 @@ app = '{{ involved.labels["app"] }}'
 owner = "{{ involved.topOwner.kind }}/{{ involved.topOwner.name }}"
 `;
 
-  test('20 Events on 20 objects at the default rate: 20 delivered, with labels and top owner; nothing is asked for the others', async () => {
+  test('20 Events on 20 objects arrive with labels and top owner; objects of halted Events are not looked up', async () => {
     await using world = await World.start();
     const { uid = '' } = world.server.create({
       apiVersion: 'apps/v1',
@@ -147,7 +147,7 @@ owner = "{{ involved.topOwner.kind }}/{{ involved.topOwner.name }}"
     assert.doesNotMatch(run.serviceLog(), /Handler failed/);
   });
 
-  test('a team is found by the labels of its namespace, of Events and of anything else', async () => {
+  test('match tests the labels of the namespace, of Events and of other objects', async () => {
     await using world = await World.start();
     for (const [name, team] of [
       ['shop', 'sales'],

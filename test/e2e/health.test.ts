@@ -30,7 +30,7 @@ async function pass(clock: FakeClock, condition: () => Promise<boolean>): Promis
 }
 
 describe('health', () => {
-  test('a watch that stands and says nothing is degraded after a quarter of an hour, and well with its first word', async () => {
+  test('a silent watch is degraded after 15 minutes, and ready again after a bookmark', async () => {
     await using world = await startWorld();
     const clock = new FakeClock();
     const config = kwatchmanConfig(world.slack.url, ['deployment']);
@@ -51,7 +51,7 @@ describe('health', () => {
     });
   });
 
-  test('a server that sends no bookmarks is well: it ends each watch as it was asked to', async () => {
+  test('a server without bookmarks stays ready, as it ends each watch in time', async () => {
     await using world = await startWorld();
     const clock = new FakeClock();
     const config = kwatchmanConfig(world.slack.url, ['deployment']);
@@ -65,7 +65,7 @@ describe('health', () => {
     assert.deepEqual(await ask(running, '/readyz'), { status: 200, body: 'ok\n' });
   });
 
-  test('a receiver that fails shows in the metrics and on the page; a restart would not help it, so that we stay ready', async () => {
+  test('a receiver that fails shows in the metrics and on the page, and the service stays ready', async () => {
     await using world = await startWorld(500);
     const clock = new FakeClock();
     const config = kwatchmanConfig(world.slack.url, ['deployment']);
@@ -86,7 +86,7 @@ describe('health', () => {
     });
   });
 
-  test('who asks while the service ends is answered, and that is no error', async (t) => {
+  test('requests during the stop are answered, without an error in the log', async (t) => {
     await using world = await startWorld();
     await using running = await world.run({ listen: '127.0.0.1:0' });
     const { store } = running.app;

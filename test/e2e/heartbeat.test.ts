@@ -83,7 +83,7 @@ class Scene implements AsyncDisposable {
 }
 
 describe('the heartbeat', () => {
-  test('is sent at once and each minute, and stays away while a kind is not watched; said once, and never the URL', async () => {
+  test('is sent at once and each minute, and withheld while a kind is degraded; logged once, without the URL', async () => {
     await using scene = await Scene.set({});
     const { world, monitor } = scene;
     await scene.run();
@@ -112,7 +112,7 @@ describe('the heartbeat', () => {
     assert.doesNotMatch(text, new RegExp(SECRET));
   });
 
-  test('stays away while a receiver is given a rest', async () => {
+  test('is withheld while the breaker of a receiver is open', async () => {
     await using scene = await Scene.set({ slack: { status: 500 } });
     const { server } = scene.world;
     for (let n = 0; n < 6; n++) server.create(deployment(`web-${n}`, 'nginx', 1));
@@ -124,7 +124,7 @@ describe('the heartbeat', () => {
     assert.match(scene.running.serviceLog(), /"problem":"default\/slack keeps failing, deliveries are paused"/);
   });
 
-  test('that cannot be sent is tried again as often as ever, and said once', async () => {
+  test('that fails is sent again at the same interval, and logged once', async () => {
     let answer: ReceiverAnswer = { status: 500, body: SECRET };
     await using scene = await Scene.set({ monitor: () => answer });
     await scene.run('method = "GET"\nevery = "2m"\n');
@@ -137,7 +137,7 @@ describe('the heartbeat', () => {
     assert.match(scene.running.serviceLog(), /"problem":"heartbeat \(127\.0\.0\.1:\d+\) answered 500: \*\*\*"/);
   });
 
-  test('that is never answered is given up after 10 s; none holds up the stop', async () => {
+  test('that is never answered is given up after 10 s, and does not hold up the stop', async () => {
     await using scene = await Scene.set({ monitor: () => ({ hang: true }) });
     await scene.run();
     await scene.monitor.waitFor(1);
@@ -149,7 +149,7 @@ describe('the heartbeat', () => {
     assert.equal(scene.monitor.requests.length, 2);
   });
 
-  test('follows the configuration, which is refused where it makes no sense', async () => {
+  test('follows a reload, which refuses invalid options', async () => {
     await using scene = await Scene.set({});
     await using fresh = await startReceiver();
     await scene.run();

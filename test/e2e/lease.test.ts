@@ -15,13 +15,13 @@ async function accessTo(server: ApiServer, workdir: Workdir): Promise<ClusterAcc
 }
 
 describe('a Lease on the embedded API server', { concurrency: true }, () => {
-  test('a second process waits, and takes over from one that stops, or dies: nothing is lost or told twice', async () => {
+  test('a standby takes over from a process that stops or dies: nothing is lost or reported twice', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await handOver(await accessTo(server, workdir), workdir, DURATION_S);
   });
 
-  test('who cannot renew it stops telling and ends with 1; the next one goes on from there', async () => {
+  test('a holder that cannot renew it stops, exits with 1, and the next one goes on from there', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(() => ({ body: 'ok' }));
@@ -49,7 +49,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
   });
 
   test(
-    'who has lost it ends, also where a handler heeds no signal and goes on by itself',
+    'a holder that has lost it exits, even if a handler ignores the signal and goes on by itself',
     { timeout: 60_000 },
     async () => {
       await using server = await startApiServer();
@@ -71,7 +71,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     },
   );
 
-  test('who takes over goes by what the configuration says by then: nothing of a kind that was added meanwhile is lost', async () => {
+  test('a standby takes over with the reloaded configuration: nothing of a kind added meanwhile is lost', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(() => ({ body: 'ok' }));
@@ -109,7 +109,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     assert.equal(slack.requests.length, 0);
   });
 
-  test('who stands by refuses handlers that cannot be used, and takes over with those of before', async () => {
+  test('a standby refuses handlers that cannot be used, and takes over with the previous ones', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(() => ({ body: 'ok' }));
@@ -130,7 +130,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     assert.equal((await second.stop()).code, 0);
   });
 
-  test('who stood still while another took over tells nothing when it wakes, and ends with 1', async () => {
+  test('a suspended holder that was replaced delivers nothing when it resumes, and exits with 1', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(() => ({ body: 'ok' }));

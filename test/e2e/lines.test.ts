@@ -17,7 +17,7 @@ name = "stdout"
 layout = { key = "{{ change.key }}", id = "{{ change.id }}" }
 `;
 
-test('file and stdout hold each change once, over a restart; a path is relative to the configuration', async () => {
+test('file and stdout hold each change once, across a restart; a path is relative to the configuration', async () => {
   await using server = await startApiServer();
   await using workdir = await Workdir.make();
   await workdir.write('config.toml', CONFIG);
@@ -45,7 +45,7 @@ test('file and stdout hold each change once, over a restart; a path is relative 
   assert.match(stdout, /^\{"key":"default\/[ab]","id":[12]\}\n/);
 });
 
-test('a folder that is not there stops the start, with the handler, its line and the remedy', async () => {
+test('a missing folder of the file handler fails the start, naming the handler and the remedy', async () => {
   await using server = await startApiServer();
   await using workdir = await Workdir.make();
   await workdir.write('config.toml', CONFIG.replace('changes.jsonl', 'none/changes.jsonl'));

@@ -87,7 +87,7 @@ async function play(server: ApiServer, cluster: TestCluster, program: Program): 
   });
 }
 
-describe('what happened is looked up', () => {
+describe('history, dead and explain', () => {
   let [server, slack, workdir, cluster, program]: [ApiServer?, CapturedReceiver?, Workdir?, TestCluster?, Program?] =
     [];
   let folder: Workdir;
@@ -112,7 +112,7 @@ describe('what happened is looked up', () => {
     for (const one of [program, cluster, slack, server, workdir]) await one?.[Symbol.asyncDispose]();
   });
 
-  test('history is a table, oldest first: id, time, what, who and the headline', async () => {
+  test('history is a table, oldest first: id, time, action, object, manager and headline', async () => {
     const [header = '', ...rows] = await lines(folder, 'history');
     assert.match(header, /^ID +TIME +ACTION +OBJECT +BY +WHAT$/);
     assert.equal(rows.length, 6);
@@ -121,7 +121,7 @@ describe('what happened is looked up', () => {
     assert.match(web[1] ?? '', /updated +Deployment default\/web +kubectl-scale +replicas 1 -> 3$/);
   });
 
-  test('history is filtered by kind, namespace, name, who, time and number', async () => {
+  test('history is filtered by kind, namespace, name, manager, time and number', async () => {
     const found = async (...args: string[]) => (await lines(folder, 'history', ...args)).slice(1).length;
     assert.equal(await found('--kind', 'deploy'), 5);
     assert.equal(await found('--kind', 'Deployments.apps', '--name', 'doomed-?'), 2);
@@ -136,7 +136,7 @@ describe('what happened is looked up', () => {
     assert.deepEqual(await lines(folder, 'history', '-n', 'kube-system'), ['No changes match.']);
   });
 
-  test('history as JSON is a document a line, manifests included; what is masked stays masked', async () => {
+  test('history as JSON is one document per line, with manifests; redacted values stay redacted', async () => {
     const [, scaled] = await objects<{ headline: string }>(folder, 'history', '--name', 'web', '-o', 'json');
     assert.equal(scaled?.headline, 'deployment default/web updated: replicas 1 -> 3');
     type Found = { action: string; key: string; before?: object; after?: { data: Record<string, string> } };
@@ -146,12 +146,12 @@ describe('what happened is looked up', () => {
     assert.ok(secret?.after?.data['plain']);
   });
 
-  test('history with what changed reads like the log', async () => {
+  test('history -o diff shows the changed fields like the log', async () => {
     const told = (await lines(folder, 'history', '--by', 'kubectl-scale', '-o', 'diff')).join('\n');
     assert.match(told, /updated Deployment default\/web .*by kubectl-scale\n +spec\.replicas: 1 -> 3$/);
   });
 
-  test('history -f goes on with what is accepted meanwhile, until it is stopped', async () => {
+  test('history -f follows newly accepted changes until it is stopped', async () => {
     const args = ['history', '-f', '--kind', 'deploy', '--name', 'late', '-o', 'json', '--limit', '5'];
     await using following = new Program([...args, '--state', folder.file('state')], { cwd: folder.path });
     server?.create(deployment('late'));
@@ -196,7 +196,7 @@ describe('what happened is looked up', () => {
       assert.deepEqual(await lines(folder, 'dead', verb, '--chain', 'other'), ['No dead letters match.']);
   });
 
-  test('explain --change tells each verdict and each attempt', async () => {
+  test('explain --change shows each verdict and each attempt', async () => {
     const idOf = async (name: string) => {
       const [found] = await objects<{ id: number }>(folder, 'history', '--name', name, '-o', 'json');
       return String(found?.id);
@@ -228,7 +228,7 @@ describe('what happened is looked up', () => {
     );
   });
 
-  test('without the configuration, explain tells what was recorded', async () => {
+  test('without the configuration, explain shows what was recorded', async () => {
     const [letter] = await objects<{ change: { id: number } }>(folder, 'dead', 'list', '-o', 'json');
     const told = await run(
       folder,
@@ -244,7 +244,7 @@ describe('what happened is looked up', () => {
     assert.match(told.stdout, / {2}default\/log +delivered\n {2}default\/slack +failed\n/);
   });
 
-  test('dead show has the whole change, its failures and the key that the receiver saw', async () => {
+  test('dead show prints the whole change, its failures and the idempotency key that was sent', async () => {
     const [letter] = await objects<{ id: number }>(folder, 'dead', 'list', '-o', 'json');
     const shown = await run(folder, 'dead', 'show', String(letter?.id));
     const { change, failures, idempotencyKey } = JSON.parse(shown.stdout) as {
@@ -283,8 +283,8 @@ describe('what happened is looked up', () => {
   }
 });
 
-describe('dead letters whose place is no longer configured', () => {
-  test('are refused in words and stay; forced, they go through what the chain has now', async () => {
+describe('dead letters of a chain or handler that is no longer configured', () => {
+  test('are kept, and a replay is refused; with --force they go through the current chain', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(({ body }) => ({
@@ -334,7 +334,7 @@ describe('dead letters whose place is no longer configured', () => {
   });
 });
 
-test('what waits for a chain that was removed is said to wait for it, not for the receiver', async () => {
+test('a delivery of a removed chain is shown as waiting for the chain, not for the receiver', async () => {
   await using server = await startApiServer();
   await using workdir = await Workdir.make();
   await using slack = await startReceiver(() => ({ status: 429, headers: { 'retry-after': '600' } }));
@@ -353,8 +353,8 @@ test('what waits for a chain that was removed is said to wait for it, not for th
   assert.ok((await told()).includes('default: waits for a chain of that name, which is not configured'));
 });
 
-describe('a state that is none', () => {
-  test('of a configuration that cannot be read: says how to look into it all the same', async () => {
+describe('a state folder that cannot be found', () => {
+  test('of a configuration that cannot be read: suggests --state with the folder', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', config('${SET_FOR_THE_SERVICE_ONLY}'));
     // No folder is given.
@@ -369,7 +369,7 @@ describe('a state that is none', () => {
     assert.ok(stderr.endsWith(`--state ${root}/some-cluster/config\n`), stderr);
   });
 
-  test('does not exist, is empty, or is another program’s: says so and makes nothing', async () => {
+  test('does not exist, or holds no store.db: says so and creates nothing', async () => {
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', config('http://127.0.0.1:1'));
     await mkdir(workdir.file('theirs'), { mode: 0o700 });

@@ -56,7 +56,7 @@ export type StartOptions = Pick<ProgramOptions, 'env' | 'under'> & { readonly st
 
 export function mainJob(server: string, access: () => Promise<ClusterAccess>): void {
   describe(`the main job on ${server}`, () => {
-    test('a rollout is one message with its diff and who made it; existing objects are silent', async () => {
+    test('a rollout is one message with its diff and its manager; existing objects are silent', async () => {
       await using cluster = new TestCluster(await access());
       await using workdir = await Workdir.make();
       await using slack = await startReceiver(() => ({ body: 'ok' }));
@@ -120,7 +120,7 @@ export function mainJob(server: string, access: () => Promise<ClusterAccess>): v
       assert.equal((await program.stop()).code, 0);
     });
 
-    test('what happened while it was stopped is told at the next start, once; nothing else is', async () => {
+    test('changes while it was stopped are reported at the next start, once, and nothing else is', async () => {
       await using cluster = new TestCluster(await access());
       await using workdir = await Workdir.make();
       await using slack = await startReceiver(() => ({ body: 'ok' }));

@@ -67,7 +67,7 @@ async function startWith(world: World, pods: readonly Manifest[], options = '', 
 }
 
 describe('podAlerts', () => {
-  test('an alert carries what changed before and by whom, the Events of exactly this pod, and the end of the log', async () => {
+  test('an alert carries the last changes with managers, the Events of exactly this pod, and the redacted log', async () => {
     await using world = await World.start();
     world.server.create(deployment('web:1.0'));
     await using running = await startWith(world, [healthy('web'), healthy('web', 1)]);
@@ -105,7 +105,7 @@ describe('podAlerts', () => {
     assert.equal(log?.query.get('previous'), 'true');
   });
 
-  test('what changed before is told though the status changed often since', async () => {
+  test('lastChanges has the last change of the spec after 150 changes of the status', async () => {
     await using world = await World.start();
     world.server.create(deployment('web:1.0'));
     await using running = await startWith(world, [healthy('web')]);
@@ -123,7 +123,7 @@ describe('podAlerts', () => {
     );
   });
 
-  test('13: what may not be read, or does not answer, takes nothing from the alert', async () => {
+  test('13: an alert is sent without the Events and the log if they are forbidden', async () => {
     await using world = await World.start();
     world.server.allow(({ verb, resource }) => !(resource === 'events' && verb === 'list') && resource !== 'pods/log');
     await using running = await startWith(world, [healthy('web')]);
@@ -136,7 +136,7 @@ describe('podAlerts', () => {
     await running.app.idle();
   });
 
-  test('what a rule hides since is not told when the pod is gone and the alert over', async () => {
+  test('a new redaction rule applies to what the resolved message shows of a deleted pod', async () => {
     await using world = await World.start();
     const { metadata, ...rest } = crashing('web');
     world.server.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
@@ -157,7 +157,7 @@ describe('podAlerts', () => {
     assert.doesNotMatch(world.slack.requests[1]?.body ?? '', /c4nary/);
   });
 
-  test('a storm of 2,000 crashing pods of 20 workloads is 20 messages, and 20 more when it is over', async () => {
+  test('a storm of 2,000 crashing pods of 20 workloads makes 20 messages, and 20 more when it is over', async () => {
     await using world = await World.start();
     const apps = Array.from({ length: 20 }, (_, n) => `app-${n}`);
     const pods = apps.flatMap((app) => Array.from({ length: 100 }, (_, n) => [app, n] as const));
@@ -193,7 +193,7 @@ describe('podAlerts', () => {
     assert.equal(balance?.pending, 0);
   });
 
-  test('14: alerts and windows survive a restart: nothing is told again, what began meanwhile is, and what ended', async () => {
+  test('14: alerts and windows survive a restart: none is repeated, and those of the meantime are reported', async () => {
     await using world = await World.start();
     const first = await startWith(world, [healthy('web'), healthy('api'), healthy('db')], 'restarts = 3', true);
     world.server.update(crashing('web'));
@@ -222,7 +222,7 @@ describe('podAlerts', () => {
     assert.deepEqual(later.toSorted(), ['new db Restarts', 'over web CrashLoopBackOff']);
   });
 
-  test('a chain that comes back knows of no pod before it has listed them, and calls none of them over that still fails', async () => {
+  test('a chain that is added again lists the pods before it reminds of an alert or resolves it', async () => {
     await using world = await World.start();
     let aheadMs = 0;
     const clock = {
@@ -248,7 +248,7 @@ describe('podAlerts', () => {
     assert.deepEqual(later.toSorted(), ['firing web', 'resolved api']);
   });
 
-  test('a mute tells of no alert that begins, and of the end of one that was told', async () => {
+  test('a mute halts new alerts, and passes the end of one that was reported', async () => {
     await using world = await World.start();
     await using running = await startWith(world, [healthy('web'), healthy('api')]);
     world.server.update(crashing('web'));

@@ -79,7 +79,7 @@ async function play(cluster: TestCluster, program: Program, slack: CapturedRecei
 }
 
 describe('purge', () => {
-  test('forgets for good beside the service and without it, and what is owed is told all the same', async () => {
+  test('removes data for good, with and without a running service, and pending changes are still delivered', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     let isUp = false;
@@ -125,7 +125,7 @@ describe('purge', () => {
     await assertFolderBalanced(workdir.file('state'));
   });
 
-  test('takes letters and changes by age and name, and asks on a terminal', async () => {
+  test('selects dead letters and changes by age, kind and name, and asks on a terminal', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(({ body }) => ({
@@ -173,7 +173,7 @@ describe('purge', () => {
     assert.equal((await run(workdir, ['explain', '--change', '1'])).code, 1);
   });
 
-  test('stops when asked to, as replay and discard do: the rest stays', async () => {
+  test('stops on a signal, as replay and discard do, and keeps the rest', async () => {
     await using workdir = await Workdir.make();
     await mkdir(workdir.file('state'), { mode: 0o700 });
     const store = await openSqliteStore({ path: workdir.file('state/store.db') });
@@ -191,7 +191,7 @@ describe('purge', () => {
   });
 
   test(
-    'says what was forgotten where there is no room to write the store anew, and leaves no older copy',
+    'reports what it removed when there is no room to rewrite the store, and leaves no older copy',
     needsMount,
     async () => {
       await using workdir = await Workdir.make();

@@ -35,7 +35,7 @@ async function known(...chains: readonly string[]): Promise<World> {
 }
 
 describe('a configuration that changed between two starts', () => {
-  test('a chain that is added is told what changes from then on, as the others are', async () => {
+  test('an added chain gets the changes from then on, as the others do', async () => {
     await using world = await known(chain('one', EVERYWHERE));
     await using running = await world.run({
       config: chain('one', EVERYWHERE) + chain('two', EVERYWHERE),
@@ -48,7 +48,7 @@ describe('a configuration that changed between two starts', () => {
     assert.deepEqual(await told(running), ['updated shop/a', 'updated shop/a']);
   });
 
-  test('a chain that is removed leaves the others as they were', async () => {
+  test('a removed chain does not affect the others', async () => {
     await using world = await known(chain('one', EVERYWHERE), chain('two', EVERYWHERE));
     world.server.update(configMap('a', 'shop', '2'));
     await using running = await world.run({ config: chain('two', EVERYWHERE), keepState: true });
@@ -56,7 +56,7 @@ describe('a configuration that changed between two starts', () => {
     assert.deepEqual(await told(running), ['updated shop/a']);
   });
 
-  test('a scope that is added announces nothing that exists; a change of the one before is told', async () => {
+  test('an added scope does not announce existing objects; changes of the previous one are reported', async () => {
     await using world = await known(chain('one', EVERYWHERE));
     world.server.create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 's', namespace: 'shop' } });
     world.server.update(configMap('b', 'web', '2'));
@@ -69,7 +69,7 @@ describe('a configuration that changed between two starts', () => {
     ['namespaces', IN_SHOP],
     ['a label selector', 'kind = "configmap"\nlabelSelector = "tier=web"'],
   ] as const) {
-    test(`a scope that is narrowed by ${how} deletes nothing, and what lies outside is told no more`, async () => {
+    test(`a scope narrowed by ${how} reports no deletions, and nothing outside of it`, async () => {
       await using world = await known(chain('one', EVERYWHERE));
       await using running = await world.run({ config: chain('one', narrower), keepState: true });
       assert.deepEqual(await told(running), []);
@@ -80,7 +80,7 @@ describe('a configuration that changed between two starts', () => {
     });
   }
 
-  test('a scope that is widened announces nothing', async () => {
+  test('a widened scope does not announce existing objects', async () => {
     await using world = await known(chain('one', IN_SHOP));
     await using running = await world.run({ config: chain('one', EVERYWHERE), keepState: true });
     assert.deepEqual(await told(running), []);
@@ -89,7 +89,7 @@ describe('a configuration that changed between two starts', () => {
     assert.deepEqual(await told(running), ['deleted web/b']);
   });
 
-  test('two configurations side by side on one cluster each have their state', async () => {
+  test('two configurations side by side on one cluster each have their own state', async () => {
     await using world = await known(chain('one', EVERYWHERE));
     await using first = await world.run({ config: chain('one', EVERYWHERE), keepState: true });
     await using second = await world.run({ config: chain('one', IN_SHOP), file: 'other.toml', keepState: true });
@@ -104,7 +104,7 @@ describe('a configuration that changed between two starts', () => {
     assert.deepEqual(await told(again), []);
   });
 
-  test('[history] says for how long what has ended is kept; what the next change is compared with stays', async () => {
+  test('[history] maxAge removes ended changes, and keeps the baseline for the next comparison', async () => {
     await using world = await known(chain('one', EVERYWHERE));
     world.server.update(configMap('a', 'shop', '2'));
     const history = (running: Running) => running.app.store.history({ limit: 10 });
@@ -126,7 +126,7 @@ describe('a configuration that changed between two starts', () => {
     ['in another script', '配置', '設定'],
     ['that differ in a blank', 'our team', 'our_team'],
   ] as const) {
-    test(`two configurations with names ${how} have a state each: what the one owes is not lost with the other`, async () => {
+    test(`two configurations with names ${how} have separate states, and neither loses pending changes`, async () => {
       await using world = await World.start();
       world.server.create(configMap('a', 'shop', '1'));
       const first = { config: chain('one', EVERYWHERE), file: `${one}.toml`, keepState: true };

@@ -40,8 +40,8 @@ async function idle({ app }: Running, accepted: number): Promise<void> {
 
 const full = () => Promise.reject(new StoreError('STORE_FULL', 'no space is left on its volume'));
 
-describe('the configuration file of a program that runs', () => {
-  test('is followed when it changes; one that cannot be used is told, and the old one goes on until it is mended', async () => {
+describe('the configuration file of a running program', () => {
+  test('is reloaded when it changes; an invalid one is reported, and the old one stays in use until it is fixed', async () => {
     await using world = await World.start();
     await using fresh = await startReceiver(() => ({ body: 'ok' }));
     world.server.create(deployment('web'));
@@ -69,7 +69,7 @@ describe('the configuration file of a program that runs', () => {
     assert.equal(lists(world, 'deployments'), 1);
   });
 
-  test('is read again when a file that it refers to, and that was missing, is there', async () => {
+  test('is read again when a missing file that it refers to appears', async () => {
     await using world = await World.start();
     const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
     await world.workdir.write('config.toml', kwatchmanConfig(world.slack.url, ['deployment']));
@@ -82,7 +82,7 @@ describe('the configuration file of a program that runs', () => {
     assert.equal((await program.stop()).code, 0);
   });
 
-  test('is not followed while a file that it refers to is empty, as while it is written anew: nothing is sent without it', async () => {
+  test('is not reloaded while a file that it refers to is empty, and the old value stays in use', async () => {
     await using world = await World.start();
     const answer = ({ headers }: CapturedRequest) => ({ status: headers.authorization === 'Bearer new' ? 200 : 401 });
     await using receiver = await startReceiver(answer);
@@ -99,7 +99,7 @@ describe('the configuration file of a program that runs', () => {
     assert.equal((await running.app.store.balances())[0]?.completed, 1);
   });
 
-  test('without the handler that gave a change up, or its chain, keeps it: a replay from the page would call it delivered', async () => {
+  test('without the handler or the chain of a dead letter refuses its replay with 409, and keeps it', async () => {
     await using world = await World.start(() => ({ status: 400 }));
     const sink = `[[handler]]\nname = "webhook"\nurl = "${world.slack.url}"\n`;
     await using running = await world.run({ config: logging(['configmap'], sink), listen: '127.0.0.1:0' });
@@ -120,7 +120,7 @@ describe('the configuration file of a program that runs', () => {
     assert.equal(await replay(), '200 {"ids":[1]}');
   });
 
-  test('is read again when the handler that it names, and that could not be loaded, is mended', async () => {
+  test('is read again when a handler that it names, and that could not be loaded, is fixed', async () => {
     await using world = await World.start();
     const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
     await world.workdir.write('config.toml', logging(['deployment']));
@@ -135,7 +135,7 @@ describe('the configuration file of a program that runs', () => {
     assert.equal((await program.stop()).code, 0);
   });
 
-  test('refers to a file that is rotated while the program waits for its turn: what it says then is used', async () => {
+  test('refers to a file that is rotated during standby: the new content is used', async () => {
     await using world = await World.start();
     await using fresh = await startReceiver(() => ({ body: 'ok' }));
     const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));
@@ -161,7 +161,7 @@ describe('the configuration file of a program that runs', () => {
     assert.equal(world.slack.requests.length, 0);
   });
 
-  test('shows in health and metrics while it is not what runs', async () => {
+  test('shows in health and metrics while it differs from the running one', async () => {
     await using world = await World.start();
     await using running = await world.run({ config: logging(['deployment']) });
     await assert.rejects(running.reload(logging(['deploymnt'])), {
@@ -179,7 +179,7 @@ describe('the configuration file of a program that runs', () => {
 });
 
 describe('reload', () => {
-  test('shows nothing in the metrics of scopes and receivers that have left', async () => {
+  test('removes the metrics of scopes and receivers that are gone', async () => {
     await using world = await World.start();
     world.server.create(deployment('web'));
     world.server.create(configMap('settings', 'a'));
@@ -205,7 +205,7 @@ describe('reload', () => {
     assert.deepEqual(await shown(), ['breaker_open default/new', ...deployments].toSorted());
   });
 
-  test('in the middle of a stream of changes tells each of them exactly once, none as having happened while away', async () => {
+  test('in the middle of a stream of changes reports each of them exactly once, and none as whileAway', async () => {
     await using world = await World.start();
     for (let n = 0; n < 5; n++) world.server.create(configMap(`c${n}`, 'start'));
     await using running = await world.run({ config: logging(['configmap']) });
@@ -236,10 +236,10 @@ describe('reload', () => {
   });
 
   for (const [how, compacted] of [
-    ['the watch goes on', false],
-    ['the list is there', true],
+    ['the watch is resumed', false],
+    ['the list has arrived', true],
   ] as const) {
-    test(`before ${how} after a restart leaves what happened while away marked as that`, async () => {
+    test(`before ${how} after a restart keeps changes of the downtime marked as whileAway`, async () => {
       await using world = await World.start();
       const names = ['a', 'b', 'c'];
       for (const name of names) world.server.create(configMap(name, 'before'));
@@ -272,7 +272,7 @@ describe('reload', () => {
     assert.equal(lists(world, 'configmaps'), 1);
   });
 
-  test('to handlers that read more makes a new baseline in silence', async () => {
+  test('to handlers that read more makes a new baseline, and reports nothing', async () => {
     await using world = await World.start();
     world.server.create(deployment('web'));
     const withoutStatus = '[[handler]]\nname = "diff"\n';
@@ -285,7 +285,7 @@ describe('reload', () => {
     assert.deepEqual(told(running), ['updated default/web']);
   });
 
-  test('forgets a scope that has left; when it comes back, its objects are not announced', async () => {
+  test('forgets a removed scope; when it is added again, its objects are not announced', async () => {
     await using world = await World.start();
     world.server.create(configMap('settings', 'a'));
     await using running = await world.run({ config: logging(['configmap', 'deployment']) });
@@ -300,7 +300,7 @@ describe('reload', () => {
     assert.deepEqual(change?.before?.['data'], { value: 'b' });
   });
 
-  test('in which the store refuses a call watches what is new all the same', async (t) => {
+  test('in which the store refuses a call can be repeated, and watches the new scope', async (t) => {
     await using world = await World.start();
     world.server.create(configMap('settings', 'a'));
     await using running = await world.run({ config: logging(['deployment']) });
@@ -313,7 +313,7 @@ describe('reload', () => {
     assert.deepEqual(told(running), ['updated default/settings']);
   });
 
-  test('in which the store refuses a call goes on with what the old chains watch', async (t) => {
+  test('in which the store refuses a call keeps the old chains and their watches', async (t) => {
     await using world = await World.start();
     const config = logging(['configmap']);
     world.server.create(configMap('settings', 'a'));
@@ -332,7 +332,7 @@ describe('reload', () => {
     );
   });
 
-  test('whose handler does not start leaves the old handlers at work', async () => {
+  test('whose handler does not start keeps the old handlers', async () => {
     await using world = await World.start();
     await world.workdir.write(
       'broken.ts',
@@ -346,7 +346,7 @@ describe('reload', () => {
     assert.deepEqual(told(running), ['updated default/settings']);
   });
 
-  test('whose handler does not start, nor does the old one any more, keeps no other chain down, and says so', async () => {
+  test('whose handler, new and old, does not start stops only that chain, and reports it', async () => {
     await using world = await World.start();
     world.server.create(configMap('settings', 'a'));
     const folder = world.workdir.file('lines');
@@ -369,7 +369,7 @@ describe('reload', () => {
     assert.match(await readFile(`${folder}/a.jsonl`, 'utf8'), /"settings"/);
   });
 
-  test('without the handler that asked to be woken ends its wake-up there: branches are told nothing of it', async () => {
+  test('without the handler that asked to be woken halts its wake-up before the branches', async () => {
     await using world = await World.start();
     await world.workdir.write(
       'waking.ts',
@@ -400,7 +400,7 @@ describe('reload', () => {
     assert.match(running.serviceLog(), /"Change halted".*handler that is no longer configured/);
   });
 
-  test('to new rules of redaction shows no handler what they hide, of what is under way either, and keeps none of it', async () => {
+  test('to new redaction rules applies them to changes in flight, before handlers see them again', async () => {
     await using world = await World.start();
     await world.workdir.write(
       'slow.ts',
@@ -429,7 +429,7 @@ describe('reload', () => {
     assert.doesNotMatch(JSON.stringify(running.entries()), /c4nary/);
   });
 
-  test('to new rules of redaction hides what was looked up before it, too', async () => {
+  test('to new redaction rules applies them to cached lookups, too', async () => {
     await using world = await World.start();
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'default', uid: 'pod-1' } };
     world.server.create({ ...pod, metadata: { ...pod.metadata, annotations: { key: 'c4nary' } } });
@@ -452,7 +452,7 @@ describe('reload', () => {
     assert.doesNotMatch(second ?? '', /c4nary/);
   });
 
-  test('to new rules of redaction that cannot be kept, for a full disk, shows nothing to the new handlers', async (t) => {
+  test('to new redaction rules that fails for a full disk keeps the old handlers, and shows the new ones nothing', async (t) => {
     await using world = await World.start();
     await world.workdir.write('down.ts', "export default () => { throw new Error('later'); };\n");
     world.server.create(configMap('settings', 'a'));

@@ -85,7 +85,7 @@ async function assertNoSecret(world: World, running: Running): Promise<void> {
 }
 
 describe('secrets', () => {
-  test('no value of a Secret, last-applied, env, URL or configured path is logged, sent or stored; that it changed shows', async () => {
+  test('no secret in Secrets, last-applied, env, URLs or configured paths is logged, sent or stored; its change shows', async () => {
     await using world = await World.start();
     for (const object of objects(1)) world.server.create(object);
     const config = `${kwatchmanConfig(`${world.slack.url}/services/${canaries(1).webhook}`, ['secret', 'deployment', 'configmap'])}
@@ -122,7 +122,7 @@ configmap = ["data.licence"]
     );
   });
 
-  test('a rule that is new hides what baseline, history and dead letters hold, by any name of the kind, and says nothing', async () => {
+  test('a new rule redacts baseline, history and dead letters, by any name of the kind, and sends nothing', async () => {
     await using world = await World.start(() => ({ status: 404 }));
     const config = (rules = '') => `${kwatchmanConfig(world.slack.url, ['configmap'])}${rules}`;
     const settings = (round: number) => ({
@@ -154,7 +154,7 @@ configmap = ["data.licence"]
     assert.match(JSON.stringify(again?.change.before?.['data']), /"round":"redacted:hmac-/);
   });
 
-  test('a rule that is new hides what errors repeat of a change, and leaves those of others', async () => {
+  test('a new rule removes errors that may quote what it hides, and keeps those of other changes', async () => {
     await using world = await World.start(({ body }) => ({ status: 422, body: `cannot take ${body}` }));
     const config = (rules = '') =>
       `[[resource]]\nkind = "configmap"\n[[handler]]\nname = "webhook"\nurl = "${world.slack.url}"\n[handler.layout]\nsaid = "{{ change.after.data.licence }}"\n${rules}`;
@@ -182,7 +182,7 @@ configmap = ["data.licence"]
     assert.match(errorOf('other'), /answered 422: cannot take /);
   });
 
-  test('a rule that is new hides what handlers made of a change before its branches, be it pending or dead', async () => {
+  test('a new rule removes the notes of handlers on changes that wait for a branch, pending or dead', async () => {
     let isDown = true;
     await using world = await World.start(({ path: to }) => {
       if (to === '/dead') return { status: 404 };
@@ -223,7 +223,7 @@ configmap = ["data.licence"]
     );
   });
 
-  test("a webhook's headers and URL are in no error, dead letter or history, whatever template fails and whatever the far end repeats", async () => {
+  test('the headers and the URL of a webhook are in no error, dead letter or history, whatever the receiver echoes', async () => {
     await using world = await World.start((request) => ({
       status: request.path.endsWith('/ok') ? 200 : 400,
       body: `I got ${JSON.stringify(request.headers)} at ${request.path}`,
@@ -255,7 +255,7 @@ configmap = ["data.licence"]
     assert.ok(world.slack.requests.every(({ headers }) => headers.authorization === `Bearer ${header}`));
   });
 
-  test('a webhook URL is in no error, whatever the far end says: repeated, redirected, reset, refused', async () => {
+  test('a Slack webhook URL is in no error, whatever the receiver does: echo, redirect, reset or refuse', async () => {
     const url = (world: World) => `${world.slack.url}/services/${canaries(1).webhook}`;
     await using world = await World.start((request, n) => {
       switch (n) {
@@ -290,7 +290,7 @@ configmap = ["data.licence"]
     await assertNoSecret(world, running);
   });
 
-  test('a token and a URL that is one stay with their receivers, whatever those echo', async () => {
+  test('a token and a secret URL are shown to their receivers only, whatever those echo', async () => {
     const { header, webhook } = canaries(1);
     await using world = await World.start(({ headers, path, body }) => {
       return { status: 500, body: `<pre>${String(headers.authorization)} ${path} ${body}</pre>` };

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { deployment } from './cluster.ts';
 import { World } from './world.ts';
 
-test('a thread in Slack goes on after a restart of the service', async () => {
+test('a thread in Slack continues after a restart of the service', async () => {
   await using world = await World.start((_request, n) => ({
     body: JSON.stringify({ ok: true, channel: 'C1', ts: `${n}.0` }),
   }));

@@ -47,7 +47,7 @@ describe('a storm of changes', () => {
     assert.deepEqual([balance?.completed, balance?.pending, balance?.dead], [OBJECTS, 0, 0]);
   });
 
-  test('to a sink that asks for a digest: as many one by one as it says, the rest of the window as one message', async () => {
+  test('to a sink with a digest: the first `over` one by one, the rest of the window as one message', async () => {
     await using world = await World.start();
     const digest = 'messagesPerSecond = 0\ntimeout = "1h"\ndigest = { window = "2m", over = 3 }\n';
     await using running = await world.run({ config: `${config(world.slack.url)}${digest}`, clock: fasterClock(50) });
@@ -65,7 +65,7 @@ describe('a storm of changes', () => {
     assert.deepEqual([balance?.completed, balance?.pending], [20, 0]);
   });
 
-  test('what happened while it was stopped is one summary', async () => {
+  test('changes while it was stopped make one summary', async () => {
     await using world = await World.start();
     const names = Array.from({ length: 25 }, (_, n) => `web-${n}`);
     for (const name of names) world.server.create(deployment(name));
@@ -86,8 +86,8 @@ describe('a storm of changes', () => {
   });
 });
 
-describe('a receiver that has failed for long', () => {
-  test('is told of in its place by the fallback, which says so, and nothing is told twice', async () => {
+describe('a receiver that fails for longer than fallbackAfter', () => {
+  test('is replaced by its fallback, which says so, and every change is delivered', async () => {
     await using world = await World.start((request) => (request.path === '/broken' ? { status: 500 } : { body: 'ok' }));
     const { url } = world.slack;
     await using running = await world.run({
@@ -124,7 +124,7 @@ clusterName = "test"
   });
 });
 
-test('what is quiet is held or halted, and said so; the rest is told', async () => {
+test('a quiet rule holds or halts what it matches, and logs it; the rest is delivered', async () => {
   await using world = await World.start();
   const until = '2099-01-01T00:00:00Z';
   const quiet = `quiet = [

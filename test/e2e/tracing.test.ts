@@ -91,7 +91,7 @@ function treeOf(spans: readonly SpanJson[], parent?: SpanJson, indent = ''): rea
 const CHAIN = 'default: updated Deployment';
 
 describe('tracing', () => {
-  test('tells the trip of a change as one trace, through every chain, attempt and handler, and passes it on', async () => {
+  test('makes one trace of a change, with every chain, attempt and handler, and propagates it', async () => {
     await using world = await startWorld((n) => (n === 1 ? { status: 500 } : {}));
     await using collector = await startReceiver();
     const clock = new FakeClock();
@@ -136,7 +136,7 @@ describe('tracing', () => {
     );
   });
 
-  test('says who we are and what changed, and nothing of its manifest', async () => {
+  test('sends service and change attributes, and nothing of the manifest', async () => {
     await using world = await startWorld();
     await using collector = await startReceiver();
     const clock = new FakeClock();
@@ -169,7 +169,7 @@ describe('tracing', () => {
     });
   });
 
-  test('holds up nothing when the collector is down, says so once, and sends what it kept', async () => {
+  test('holds up nothing when the collector is down, logs it once, and sends later what it kept', async () => {
     await using world = await startWorld();
     let answer: ReceiverAnswer = { status: 503, body: TOKEN };
     await using collector = await startReceiver(() => answer);
@@ -193,7 +193,7 @@ describe('tracing', () => {
     assert.doesNotMatch(log, new RegExp(TOKEN));
   });
 
-  test('sends what is left when it stops, and traces no more changes than it is asked to', async () => {
+  test('sends what is left at the stop, and honours ratio = 0', async () => {
     await using world = await startWorld();
     await using collector = await startReceiver();
     for (const [n, more] of ['ratio = 0', ''].entries()) {
@@ -209,7 +209,7 @@ describe('tracing', () => {
     );
   });
 
-  test('cut short by a stop, sends it all once more, and warns of nothing', async () => {
+  test('repeats a request that the stop cuts short, without a warning', async () => {
     await using world = await startWorld();
     await using collector = await startReceiver((_, n) => ({ hang: n === 1 }));
     const clock = new FakeClock();
@@ -225,7 +225,7 @@ describe('tracing', () => {
     assert.doesNotMatch(running.serviceLog(), /Cannot send traces/);
   });
 
-  test('is refused where it makes no sense', async () => {
+  test('refuses invalid options', async () => {
     await using world = await startWorld();
     await using collector = await startReceiver();
     const wrong = configWith(collector, world, 'ratio = 2').replace(collector.url, 'collector:4318');

@@ -34,7 +34,7 @@ async function deadLetters(run: Running, n: number) {
   }
 }
 
-test('one Event goes to a webhook and to Grafana, each as it wants it', async () => {
+test('one Event goes to a webhook and to Grafana, each in its own format', async () => {
   await using world = await World.start();
   await using _run = await world.run({
     config: `
@@ -69,7 +69,7 @@ time = "2026-11-20T23:42:03Z"
   assert.equal(`${hook?.method} ${hook?.headers['x-reason'] as string}`, 'PUT BackOff');
 });
 
-test('a change that cannot be rendered is a dead letter naming handler and field; the others arrive', async () => {
+test('a change that cannot be rendered is a dead letter, naming handler and field; the others arrive', async () => {
   await using world = await World.start();
   await using run = await world.run({
     config: `
@@ -107,7 +107,7 @@ long = "{% if event.message contains 'xxx' %}{% for i in (1..1000) %}{{ event.me
   assert.equal(world.slack.requests.length, 1);
 });
 
-test('what comes faster than the rate goes in few requests, each object in exactly one', async () => {
+test('changes beyond the rate are sent in few requests, each object in exactly one', async () => {
   await using world = await World.start();
   await using _run = await world.run({
     config: `
@@ -133,7 +133,7 @@ layout = { name = "{{ change.name }}" }
   assert.ok(world.slack.requests.length <= 20, `${world.slack.requests.length} requests`);
 });
 
-test('a request of several changes is no longer than it may be, with what their objects say', async () => {
+test('a batch with looked-up values does not exceed maxBodyBytes', async () => {
   await using world = await World.start();
   const names = Array.from({ length: 8 }, (_, n) => `web-${n}`);
   for (const name of names) {
