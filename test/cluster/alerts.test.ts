@@ -158,9 +158,9 @@ async function accounted({ running }: Scene, clock: FakeClock): Promise<void> {
 const asGoRounds = new Intl.NumberFormat('en', { maximumSignificantDigits: 4, roundingMode: 'halfEven' });
 
 describe('the alerts', () => {
-  test('promtool finds nothing to say of the rules', () => promtool(['check', 'rules', '--lint=all', RULES]));
+  test('promtool accepts the rules', () => promtool(['check', 'rules', '--lint=all', RULES]));
 
-  test('promtool finds nothing to say of our own metrics', async () => {
+  test('promtool accepts our own metrics', async () => {
     await using world = await World.start();
     world.server.create(deployment('web-0', 'nginx', 1));
     const config = kwatchmanConfig(world.slack.url, ['deployment']);
@@ -235,7 +235,7 @@ describe('the alerts', () => {
     await recording.assertFires('WatchchainDiskAlmostFull', { labels: {}, summary }, 2, world.workdir);
   });
 
-  test('each of them is among these tests', async () => {
+  test('every alert has a test', async () => {
     const { groups } = parse(await readFile(RULES, 'utf8')) as RuleFile;
     const source = await readFile(import.meta.filename, 'utf8');
     const untested = groups.flatMap(({ rules }) => rules).filter(({ alert }) => !source.includes(`'${alert}'`));

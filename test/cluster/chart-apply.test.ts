@@ -28,7 +28,7 @@ test('every set of values is accepted, its pods by the restricted Pod Security S
   await assert.rejects(plane.apply([{ ...restricted('other'), spce: {} }], '--validate=strict'), /spce/);
 });
 
-test('names are accepted that YAML takes for numbers and truth values, and a release with dots in its name', async () => {
+test('names that YAML takes for numbers or booleans are accepted, and a release with dots in its name', async () => {
   await using plane = await startControlPlane();
   await plane.kubectl('create', 'namespace', '12345');
   const values = {

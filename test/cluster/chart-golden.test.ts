@@ -20,7 +20,7 @@ function documentsOf(text: string): readonly string[] {
 
 const usual = documentsOf(await renderedText({}));
 
-describe('the chart renders what test/chart/golden holds', () => {
+describe('the chart renders the files of test/chart/golden', () => {
   for (const [name, values] of Object.entries(shown)) {
     test(name, async () => {
       const own = documentsOf(await renderedText(values));
@@ -32,7 +32,7 @@ describe('the chart renders what test/chart/golden holds', () => {
     });
   }
 
-  test('and holds no other', async () => {
+  test('there is no other file', async () => {
     const files = Object.keys(shown).map((name) => `${name}.yaml`);
     assert.deepEqual((await readdir(GOLDEN)).toSorted(), files.toSorted());
   });

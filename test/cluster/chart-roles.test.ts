@@ -41,7 +41,7 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
     },
     flags: ['--namespace', 'shop,web'],
   },
-  'what all namespaces have, and one again': {
+  'a kind in all namespaces, and again in one': {
     values: {
       config: { resource: [{ kind: 'pod' }, inNamespaces('pod', 'shop'), inNamespaces('secret', 'shop')], handler },
     },
@@ -153,7 +153,7 @@ describe('the roles of the chart are those of watchchain rbac', { concurrency: 2
   }
 });
 
-test('without roles of the chart, the notes say what prints them', async () => {
+test('without roles of the chart, the notes have the command that prints them', async () => {
   await using workdir = await Workdir.make();
   const values = { namespaces: ['shop'], lookupKinds: ['pod'], config: { resource: [{ kind: 'event' }], handler } };
   const install = ['install', 'prod', CHART, '--namespace', 'monitoring', '--dry-run=client'];
@@ -167,7 +167,7 @@ test('without roles of the chart, the notes say what prints them', async () => {
   assert.deepEqual(said(manifests), said(printed));
 });
 
-test('a kind of others that has the name of one of Kubernetes does not take its place', async () => {
+test('a custom kind with the name of a built-in one does not replace it', async () => {
   const services = [{ kind: 'service' }, { kind: 'service', apiVersion: 'serving.knative.dev/v1' }];
   const kinds = { service: { group: 'serving.knative.dev', resource: 'services' } };
   const manifests = await rendered({ kinds, config: { resource: services, handler } });
@@ -210,7 +210,7 @@ function stable(value: object): string {
   return stringify(value, { sortMapEntries: true, lineWidth: 0 });
 }
 
-test('what is known without a cluster is what a cluster says of every kind of Kubernetes itself', async () => {
+test('rbac prints the same for every built-in kind with and without --cluster', async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   const resources = BUILT_IN_KINDS.map(({ kind }) => `[[resource]]\nkind = "${kind}"\n`).join('');

@@ -25,7 +25,7 @@ const SERVICE = {
   spec: { ports: [{ port: 80 }] },
 };
 
-test('an upgrade keeps the state: what the program follows by itself makes no new pod, and a new pod goes on where the old one was', async () => {
+test('an upgrade keeps the state: reloadable values make no new pod, and a new pod goes on where the old one was', async () => {
   await using plane = await startControlPlane({ pods: 'kwok' });
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
@@ -77,7 +77,7 @@ test('an upgrade keeps the state: what the program follows by itself makes no ne
   await neverRefused(plane);
 });
 
-test('an upgrade replaces a pod that is not ready: what kept it from running can be mended', async () => {
+test('an upgrade replaces a pod that is not ready', async () => {
   await using plane = await startControlPlane({ pods: 'elsewhere' });
   const values = (disk: string) => ({ persistence: { enabled: false }, nodeSelector: { disk } });
   const waitsFor = (disk: string) =>

@@ -19,13 +19,13 @@ describe('values are refused with the reason', () => {
     ['an unknown value', { slak: {} }, /additional properties 'slak' not allowed/],
     ['an unknown value below another', { slack: { webhookUrl: 'x' } }, /at '\/slack'.*'webhookUrl' not allowed/],
     [
-      "one of kwatchman's chart that is none",
+      "an unknown value of kwatchman's chart",
       { kwatchman: { filterBy: {} } },
       /at '\/kwatchman'.*'filterBy' not allowed/,
     ],
     ['a value of another type', { namespaces: 'shop' }, /at '\/namespaces': got string, want array/],
     [
-      'an annotation that is a number: of an upgrade it would stop half',
+      'an annotation that is a number',
       { podAnnotations: { 'prometheus.io/port': 8080 } },
       /at '\/podAnnotations\/prometheus\.io~1port': got number, want string/,
     ],
@@ -34,12 +34,8 @@ describe('values are refused with the reason', () => {
       { extraEnv: [{ name: 'PORT', value: 8080 }] },
       /at '\/extraEnv\/0\/value': got number, want null or string/,
     ],
-    ['a section of which only the name is left', { persistence: null }, /at '': missing property 'persistence'/],
-    [
-      'a switch of which only the name is left: off, it would lose',
-      { persistence: { enabled: null } },
-      /at '\/persistence': missing property 'enabled'/,
-    ],
+    ['a section set to null', { persistence: null }, /at '': missing property 'persistence'/],
+    ['a switch set to null', { persistence: { enabled: null } }, /at '\/persistence': missing property 'enabled'/],
     ['a token that is too short', { web: { token: 'short' } }, /at '\/web\/token'/],
     ['two replicas', { replicas: 2 }, /replicas is 2, it must be 1: two processes would each report every change/],
     [
@@ -53,9 +49,9 @@ describe('values are refused with the reason', () => {
       { lease: { enabled: false }, config: { ...exporter, leaderElection: { enabled: true } } },
       /asks for a Lease, and lease\.enabled is off/,
     ],
-    ['a handler that is no table', { config: { resource, handler: ['log'] } }, /handler "log": must be a table/],
+    ['a handler that is not a table', { config: { resource, handler: ['log'] } }, /handler "log": must be a table/],
     [
-      'what TOML has no word for',
+      'a value that TOML cannot express',
       { config: { resource, redact: { paths: [null] } } },
       /config: toml: cannot encode array with nil element/,
     ],
@@ -64,7 +60,7 @@ describe('values are refused with the reason', () => {
       { slack: { webhookURL: 'https://x.example', key: 'it' }, web: { token: 'a-token-for-the-page', key: 'it' } },
       /slack\.key and web\.key are both "it"/,
     ],
-    ['a digest that is none', { image: { digest: 'latest' } }, /at '\/image\/digest'/],
+    ['an invalid digest', { image: { digest: 'latest' } }, /at '\/image\/digest'/],
     [
       "a label of the chart's own",
       { podLabels: { 'app.kubernetes.io/name': 'x' } },
@@ -92,12 +88,12 @@ describe('values are refused with the reason', () => {
       /config and watchReasons, slack/,
     ],
     [
-      'a channel beside a webhook, which has its own',
+      'a channel beside a webhook',
       { slack: { webhookURL: 'https://hooks.slack.example/x', channel: '#ops' } },
       /slack\.channel has no effect with slack\.webhookURL/,
     ],
     [
-      'a name of the cluster where the slack handler is in the configuration already, and would not show it',
+      'slack.clusterName when the configuration has its own slack handler',
       {
         config: { resource, handler: [{ name: 'slack', webhookURL: '${SLACK_WEBHOOK_URL}' }] },
         slack: { existingSecret: 'mine', clusterName: 'prod-eu' },
@@ -112,7 +108,7 @@ describe('values are refused with the reason', () => {
       /write a receiver/,
     ],
     ["the page in another tool's file", { config: exporter, web: { existingSecret: 'mine' } }, /`watchchain import`/],
-    ['a namespace that is not known yet', { config: { ...exporter, namespace: '${NS}' } }, /namespace "\$\{NS\}"/],
+    ['a namespace from a variable', { config: { ...exporter, namespace: '${NS}' } }, /namespace "\$\{NS\}"/],
     [
       "another tool's image",
       { image: { repository: 'snebel29/kwatchman' } },
@@ -129,7 +125,7 @@ describe('values are refused with the reason', () => {
 
 describe('sets of values', () => {
   for (const [name, values] of Object.entries(SETS)) {
-    test(`${name}: helm lint finds nothing`, async () => {
+    test(`${name}: helm lint passes`, async () => {
       const { code, stdout, stderr } = await helm(['lint', '--strict', CHART], values);
       assert.equal(code, 0, stdout + stderr);
     });
@@ -156,7 +152,7 @@ describe('sets of values', () => {
     'giant-swarm': /NOTE: these are values of giantswarm\/event-exporter-app/,
     ephemeral: /WARNING: persistence is off.*rbac\.create is off/s,
   })) {
-    test(`${name}: the notes say what it means`, async () => {
+    test(`${name}: the notes explain it`, async () => {
       const { stdout } = await helm(['install', 'prod', CHART, '--dry-run=client'], SETS[name as keyof typeof SETS]);
       assert.match(stdout, note);
     });
@@ -164,14 +160,14 @@ describe('sets of values', () => {
 });
 
 describe('the configuration', () => {
-  test('as text is mounted as it is, and written anew only where values add to it', async () => {
+  test('as text is mounted verbatim, and changed only where values add to it', async () => {
     const { config } = SETS.text;
     assert.equal(configOf(await rendered({ config })).text, config);
     const { text } = configOf(await rendered({ config, slack: { existingSecret: 'mine' } }));
     assert.match(text, /\[\[handler\]\]\s+name = "slack"\s+webhookURL = "\$\{SLACK_WEBHOOK_URL\}"/);
   });
 
-  test('as text is mounted as it is with every character that it may have', async () => {
+  test('as text is mounted verbatim, with any characters', async () => {
     const odd = [
       ' \ttabs\t \r',
       '"\'\\ {{ .Reason }} ${VAR}',
@@ -186,7 +182,7 @@ describe('the configuration', () => {
     }
   });
 
-  test('that has the slack handler already, as the README has it, gets the variable and no second one; a text keeps its order', async () => {
+  test('with its own slack handler gets the variable and no second handler; a text keeps its order', async () => {
     const top = `[[resource]]\nkind = "pod"\n`;
     const own = `${top}[[handler]]\nname = "slack"\nwebhookURL = "\${SLACK_WEBHOOK_URL}"\nfields = { B = "1", A = "2" }\n`;
     const slack = { webhookURL: 'https://hooks.slack.example/x' };
@@ -201,7 +197,7 @@ describe('the configuration', () => {
     await assert.rejects(rendered({ config: chains, slack }), /which has no resource/);
   });
 
-  test('gets what values add under the keys as it spells them: twice, the program refuses one', async () => {
+  test('gets what values add under the keys as it spells them', async () => {
     const values = { slack: { existingSecret: 'mine' }, web: { existingSecret: 'mine' } };
     const handlers = [{ name: 'log' }, { name: 'slack', webhookURL: '${SLACK_WEBHOOK_URL}' }];
     const tables = { Resource: { kind: 'pod' }, Handler: { name: 'log' }, Web: { open: true } };
@@ -222,7 +218,7 @@ describe('the configuration', () => {
     });
   });
 
-  test('a version with build metadata, as Flux gives the chart, makes labels that are some', async () => {
+  test('a version with build metadata, as from Flux, makes valid labels', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'chart-'));
     await helm(['package', CHART, '--version', '0.1.0+0cc9a8446c95', '--destination', folder]);
     const { stdout } = await helm(['template', 'prod', join(folder, 'watchchain-0.1.0+0cc9a8446c95.tgz')], {});
@@ -230,7 +226,7 @@ describe('the configuration', () => {
     assert.match(stdout, /helm\.sh\/chart: watchchain-0\.1\.0_0cc9a8446c95\n/);
   });
 
-  test('of a chart that is part of another is used where that one says so', async (t) => {
+  test('of a subchart is used only if its condition in the parent chart is true', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'chart-'));
     t.after(() => rm(folder, { recursive: true }));
     await cp(CHART, join(folder, 'charts/watchchain'), { recursive: true });
@@ -245,12 +241,12 @@ describe('the configuration', () => {
     assert.deepEqual([await kinds(true), await kinds(false)], [['kind: StatefulSet'], null]);
   });
 
-  test('of another tool is mounted as it is, for the program reads it', async () => {
+  test('of another tool is mounted unchanged', async () => {
     const { name, text } = configOf(await rendered(SETS['event-exporter']));
     assert.deepEqual([name, parse(text)], ['config.yaml', SETS['event-exporter'].config]);
   });
 
-  test('makes a new pod only where the program has to start again', async () => {
+  test('makes a new pod only if the program has to restart', async () => {
     const podOf = async (values: object) => JSON.stringify(statefulSetOf(await rendered(values)).spec.template);
     const handler = [{ name: 'log' }];
     const base = { config: { resource, handler, cluster: { name: 'eu' } } };
@@ -268,20 +264,20 @@ describe('the configuration', () => {
   });
 });
 
-test('a list, a map of kinds, a URL or a token of which only the name is left is an empty one', async () => {
+test('a list, a map of kinds, a URL or a token set to null counts as empty', async () => {
   const filter = { filter_by: { namespace: null, labelSelector: null } };
   const lists = { env: null, extraEnv: null, extraArgs: null, kinds: null, namespaces: null, kwatchman: filter };
   const secrets = { slack: { webhookURL: null }, web: { token: null } };
   assert.deepEqual(await rendered({ ...lists, ...secrets }), await rendered({}));
 });
 
-test('a path of the registry that has the name of another tool is no image of it', async () => {
+test('a registry path that contains the name of another tool is accepted', async () => {
   const repository = 'registry.example/in-place-of-kwatchman/watchchain';
   const [{ image }] = statefulSetOf(await rendered({ image: { repository } })).spec.template.spec.containers;
   assert.ok(image.startsWith(`${repository}:`), image);
 });
 
-test('a release of any name has a Service whose name every Kubernetes takes', async () => {
+test('a release of any name has a Service with a valid RFC 1035 name', async () => {
   const kept = { '1e3': 'w-1e3-watchchain', 'my.release': 'my-release-watchchain', watchchain: 'watchchain' };
   for (const [release, name] of Object.entries(kept)) {
     const { stdout } = await helm(['template', release, CHART, '--show-only', 'templates/service.yaml'], {});
@@ -292,7 +288,7 @@ test('a release of any name has a Service whose name every Kubernetes takes', as
   }
 });
 
-test('OpenShift picks users itself: where the cluster is one, or the values say so, none is named', async () => {
+test('on OpenShift, detected or by openshift = true, no user or group is set', async () => {
   const users = /runAsUser|runAsGroup|fsGroup/;
   assert.match(JSON.stringify(statefulSetOf(await rendered({}))), users);
   for (const manifests of [
@@ -302,7 +298,7 @@ test('OpenShift picks users itself: where the cluster is one, or the values say 
     assert.doesNotMatch(JSON.stringify(manifests), users);
 });
 
-test('what `helm test` runs goes to no other nodes than the service', async () => {
+test('the pod of `helm test` has the same node placement as the service', async () => {
   const key = 'kubernetes.io/arch';
   const matchExpressions = [{ key, operator: 'In', values: ['amd64'] }];
   const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions }] } };
@@ -320,7 +316,7 @@ test('without persistence the state is an emptyDir, and nothing claims a volume'
   assert.equal(spec.volumeClaimTemplates, undefined);
 });
 
-test('what Prometheus and Grafana get: the port of the Service, and the files of the chart', async () => {
+test('monitoring renders the ServiceMonitor, the rules and the dashboard of the chart files', async () => {
   const manifests = await rendered(SETS.monitoring);
   const of = (kind: string) => manifests.find((one) => one.kind === kind);
   const file = (name: string) => readFile(path.join(CHART, 'files', name), 'utf8');

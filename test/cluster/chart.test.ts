@@ -8,7 +8,7 @@ import { startControlPlane } from './control-plane.ts';
 import type { PodSpec } from './helm.ts';
 import { ACCOUNT, apply, asThePod, neverRefused } from './installation.ts';
 
-test('the chart, applied: the process runs as its ServiceAccount, tells Slack, and is refused nothing', async () => {
+test('the applied chart runs as its ServiceAccount, reports to Slack, and is refused nothing', async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
@@ -48,7 +48,7 @@ test('the chart, applied: the process runs as its ServiceAccount, tells Slack, a
   await neverRefused(plane);
 });
 
-test('the chart with namespaces, a selector and a chain of its own: roles where they are needed, and no others', async () => {
+test('the chart with namespaces, a selector and a chain of its own has roles where they are needed, and no others', async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
@@ -94,7 +94,7 @@ test('the chart with namespaces, a selector and a chain of its own: roles where 
   );
 });
 
-test("the chart with kubernetes-event-exporter's file: its Events go where it says, with a role for no more than that", async () => {
+test("the chart with kubernetes-event-exporter's file delivers its Events, with a role for no more than that", async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   await using receiver = await startReceiver();

@@ -47,7 +47,7 @@ name = "slack"
 webhookURL = "${webhookURL}"
 `;
 
-test('a custom resource that is installed while watching is watched from then on; until then the others are', async () => {
+test('a custom resource that is installed later is watched from then on; the others are watched meanwhile', async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();

@@ -37,7 +37,7 @@ interface Told {
 
 const told = ({ requests }: CapturedReceiver) => requests.map(({ body }) => JSON.parse(body) as Told);
 
-test('each Event of a rollout arrives once, with the labels and the top owner of what it is about', async () => {
+test('each Event of a rollout arrives once, with the labels and the top owner of its involved object', async () => {
   await using plane = await startControlPlane({ pods: 'kwok' });
   await using workdir = await Workdir.make();
   await using receiver = await startReceiver();
@@ -64,7 +64,7 @@ test('each Event of a rollout arrives once, with the labels and the top owner of
   assert.equal((await program.stop()).code, 0);
 
   const all = told(receiver);
-  assert.equal(new Set(receiver.requests.map(({ body }) => body)).size, all.length, 'none is told twice');
+  assert.equal(new Set(receiver.requests.map(({ body }) => body)).size, all.length, 'none is reported twice');
   const kinds = new Map(all.map(({ reason, involved }) => [reason, involved]));
   assert.equal(kinds.get('ScalingReplicaSet'), 'Deployment');
   assert.equal(kinds.get('SuccessfulCreate'), 'ReplicaSet');

@@ -5,7 +5,7 @@ import { handOver } from '../e2e/lease.ts';
 import { Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
 
-test('a Lease is handed over in at most 10 s after a clean stop, and 20 s after kill -9; nothing is lost or told twice', async (t) => {
+test('a Lease is handed over within 10 s of a clean stop and 20 s of kill -9; nothing is lost or reported twice', async (t) => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   const { cleanMs, crashMs } = await handOver(await plane.access(), workdir, 15);

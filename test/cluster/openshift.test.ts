@@ -41,7 +41,7 @@ const CHANGES = [
   ['is/os-test-image', { op: 'replace', path: '/spec/tags/0/from/name', value: 'other-image' }],
 ] as const;
 
-test("OpenShift's kinds are watched by kind, plural or short name, those without a namespace too", async () => {
+test("OpenShift's kinds are watched by kind, plural or short name, cluster-scoped ones too", async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();

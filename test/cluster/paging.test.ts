@@ -16,7 +16,7 @@ const configMap = (i: number) => ({
   data: { step: '1' },
 });
 
-test('5,000 objects are listed in pages of 500, silently; a change to the last of them is told', async () => {
+test('5,000 objects are listed in pages of 500, silently; a change to the last of them is reported', async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();

@@ -37,7 +37,7 @@ const deployment = (isFailing: boolean) => ({
   },
 });
 
-test('failing containers raise one alert, with what was changed before and by whom, and their recovery clears it', async () => {
+test('failing containers raise one alert, with the last change and its manager, and their recovery resolves it', async () => {
   await using plane = await startControlPlane({ pods: 'kwok' });
   await using workdir = await Workdir.make();
   await using receiver = await startReceiver();
@@ -69,7 +69,7 @@ test('failing containers raise one alert, with what was changed before and by wh
   const [, resolved, ...more] = told(receiver);
   assert.deepEqual([resolved?.status, resolved?.fingerprint], ['resolved', firing?.fingerprint]);
   assert.ok((resolved?.durationMs ?? 0) > 0);
-  assert.deepEqual(more, [], 'its pods that failed meanwhile are told by the first');
+  assert.deepEqual(more, [], 'its pods that failed meanwhile belong to the first alert');
   assert.equal((await program.stop()).code, 0);
 });
 
@@ -91,7 +91,7 @@ const job = {
   },
 };
 
-test('a job that its controller gives up, and whose pods it deletes, is told until it is deleted itself', async () => {
+test('a job that exceeds its deadline raises an alert, and its deletion resolves it', async () => {
   await using plane = await startControlPlane({ pods: 'kwok' });
   await using workdir = await Workdir.make();
   await using receiver = await startReceiver();

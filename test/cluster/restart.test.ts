@@ -10,7 +10,7 @@ import { until } from '../until.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
 
-test('kube-apiserver killed and started again in mid-stream: nothing is lost, nothing is told twice', async () => {
+test('kube-apiserver is killed and restarted in mid-stream: nothing is lost, nothing is reported twice', async () => {
   await using plane = await startControlPlane();
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
@@ -50,7 +50,7 @@ test('kube-apiserver killed and started again in mid-stream: nothing is lost, no
   assert.ok(messages(slack).every(({ title }) => title.startsWith('UPDATE')));
 });
 
-test('a stored version that etcd has compacted away: 410, one list, and the net changes', async () => {
+test('a stored cursor that etcd has compacted away: 410, one list, and the net changes', async () => {
   await using plane = await startControlPlane({ apiServerFlags: { 'watch-cache': false } });
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();

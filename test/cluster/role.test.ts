@@ -35,7 +35,7 @@ name = "slack"
 webhookURL = "${webhookURL}"
 `;
 
-test('a user with a Role in one namespace watches that namespace, and is refused nothing but the name of the cluster', async () => {
+test('a user with a Role in one namespace watches that namespace, and is refused only the uid of the cluster', async () => {
   await using plane = await startControlPlane({ users: ['bob'] });
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
@@ -63,7 +63,7 @@ test('a user with a Role in one namespace watches that namespace, and is refused
   assert.ok(requests.every(({ uri }) => !/\/deployments/.test(uri) || uri.includes('/namespaces/shop/')));
 });
 
-test('a kind that is forbidden degrades alone, and recovers alone once it is granted', async () => {
+test('a forbidden kind degrades alone, and recovers alone once it is granted', async () => {
   await using plane = await startControlPlane({ users: ['bob'] });
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();

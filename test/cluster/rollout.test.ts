@@ -7,7 +7,7 @@ import { Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
 import { until } from '../until.ts';
 
-test('a rollout by kubectl is told once, by whom, and so is every pod that comes and goes with it', async () => {
+test('a rollout by kubectl is reported once, with its manager, and so is every pod that it creates or deletes', async () => {
   await using plane = await startControlPlane({ pods: 'kwok' });
   await using workdir = await Workdir.make();
   await using slack = await startReceiver();
