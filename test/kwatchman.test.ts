@@ -159,7 +159,7 @@ describe('kwatchman: configuration and command line', () => {
     assert.equal((await program.stop()).code, 0);
   });
 
-  test('4 (P) --compat kwatchman: in the place of its image, without a volume for a state', async () => {
+  test('4 (P) --compat kwatchman: replaces its image, without a volume for the state', async () => {
     await using world = await World.start();
     const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kube'));
     const config = await world.workdir.write('config.toml', kwatchmanConfig(world.slack.url));
@@ -337,7 +337,7 @@ describe('kwatchman: diff', () => {
     );
   });
 
-  test('12 (P) status, generation, managedFields, revision and last-applied alone are silent; 13 (P) so is absent against empty', async () => {
+  test('12 (P) status, generation, managedFields, revision and last-applied are silent; 13 (P) so is absent vs. empty', async () => {
     await using world = await World.start();
     world.server.create(deployment('web'));
     await using running = await world.run();
@@ -378,7 +378,7 @@ describe('kwatchman: diff', () => {
     assert.deepEqual([balance?.halted, balance?.completed], [1, 1]);
   });
 
-  test('15 (P) after a dropped watch or a 410: changed, new and gone are told, unchanged is silent', async () => {
+  test('15 (P) after a dropped watch or a 410: changed, new and deleted are reported, unchanged is silent', async () => {
     await using world = await World.start();
     for (const name of ['web', 'same', 'gone']) world.server.create(deployment(name));
     await using running = await world.run({ config: chainOf('name = "diff"', slackHandler(world.slack.url)) });
@@ -409,7 +409,7 @@ describe('kwatchman: diff', () => {
     assert.equal(world.slack.requests.length, 0);
   });
 
-  test('24 (F) an ADD or UPDATE at the moment of the first list is told, with its diff', async () => {
+  test('24 (F) an ADD or UPDATE at the moment of the first list is reported, with its diff', async () => {
     await using world = await World.start();
     world.server.create(image('nginx:1.7.9'));
     const starting = world.run({ config: chainOf('name = "diff"', slackHandler(world.slack.url)) });
@@ -426,7 +426,7 @@ describe('kwatchman: diff', () => {
     assert.equal(running.app.health().ready, true);
   });
 
-  test('32 (F) no diff binary, no /tmp: an empty PATH and a read-only folder do', async () => {
+  test('32 (F) no diff binary, no /tmp: it works with an empty PATH and a read-only folder', async () => {
     await using world = await World.start();
     const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kube'));
     const config = await world.workdir.write('config.toml', kwatchmanConfig(world.slack.url));
@@ -473,7 +473,7 @@ describe('kwatchman: chain and retries', () => {
     assert.deepEqual([balance?.accepted, balance?.dead, balance?.pending], [1, 1, 0]);
   });
 
-  test('18 (F) 429 with Retry-After waits as told and costs no attempt', async () => {
+  test('18 (F) 429 with Retry-After waits as asked and costs no attempt', async () => {
     await using world = await World.start((_request, n) =>
       n <= 2 ? { status: 429, headers: { 'retry-after': '0' } } : { body: 'ok' },
     );
@@ -562,7 +562,7 @@ describe('kwatchman: chain and retries', () => {
     );
   });
 
-  test('23 (F) add and delete, update and delete within a tick: no error, the delete is told', async () => {
+  test('23 (F) add and delete, update and delete within a tick: no error, the delete is reported', async () => {
     await using world = await World.start();
     world.server.create(image('nginx:1'));
     await using running = await world.run({ config: chainOf('name = "diff"', slackHandler(world.slack.url)) });
@@ -581,7 +581,7 @@ describe('kwatchman: chain and retries', () => {
     assert.doesNotMatch(running.serviceLog(), /"level":"(error|warn)"/);
   });
 
-  test('34 (P) SIGTERM and SIGINT exit 0; (F) what is in flight is finished first', async () => {
+  test('34 (P) SIGTERM and SIGINT exit 0; (F) a delivery in flight is finished first', async () => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       await using slack = await startReceiver(() => ({ body: 'ok', delayMs: 300 }));
       await using server = await startApiServer();
@@ -683,7 +683,7 @@ describe('kwatchman: handlers', () => {
     assert.ok(world.slack.openSockets <= MAX_SOCKETS, `${world.slack.openSockets} sockets are open`);
   });
 
-  test('30 (P) log: one info entry with key, action, payload; the manifest at debug; (F) the kind, machine-readable, on stdout', async () => {
+  test('30 (P) log: one info entry with key, action, payload; the manifest at debug; (F) kind, as JSON on stdout', async () => {
     await using world = await World.start();
     world.server.create(image('nginx:1'));
     await using running = await world.run({
@@ -717,7 +717,7 @@ describe('kwatchman: handlers', () => {
     );
   });
 
-  test('33 (F) with 5,000 deployments idle an update is told at once: nothing else is in its way', async () => {
+  test('33 (F) with 5,000 idle deployments an update is reported at once, without a list or a timer', async () => {
     await using world = await World.start();
     for (let n = 0; n < 5000; n++) world.server.create(deployment(`web-${n}`));
     world.server.create(image('nginx:1'));
@@ -728,7 +728,7 @@ describe('kwatchman: handlers', () => {
     world.server.update(image('nginx:2'));
     await world.slack.waitFor(1);
     assert.equal(running.app.health().scopes[0]?.objects, 5001);
-    assert.equal(world.server.requests.length, asked, 'the watch told it: nothing was listed again');
+    assert.equal(world.server.requests.length, asked, 'it came from the watch: nothing was listed again');
   });
 });
 

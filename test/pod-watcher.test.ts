@@ -172,7 +172,7 @@ describe('the environment', () => {
       handler: { restarts: number; window: string; mute: { image: string }[] }[];
     };
 
-  test('OPENSHIFT_NAMEPACE, as its README has it, narrows what is watched, too, and a warning names it', () => {
+  test('OPENSHIFT_NAMEPACE, as misspelt in its README, is read as OPENSHIFT_NAMESPACE, with a warning', () => {
     const given = {
       env: { ...base, OPENSHIFT_NAMEPACE: 'test,jenkins' },
       lenient: false,
@@ -194,7 +194,7 @@ describe('the environment', () => {
     assert.deepEqual([handler[0]?.restarts, handler[0]?.window], [5, '240m']);
   });
 
-  test('1: without a host it is that of the pod, an address of IPv6, too', () => {
+  test('1: without a host the API server of the pod is used, also with an IPv6 address', () => {
     const inPod = (host: string, port?: string) =>
       read({ ...base, KUBERNETES_SERVICE_HOST: host, ...(port && { KUBERNETES_SERVICE_PORT: port }) }).cluster.server;
     assert.equal(inPod('10.96.0.1', '443'), 'https://10.96.0.1:443');
@@ -202,7 +202,7 @@ describe('the environment', () => {
     assert.equal(inPod('fd00:10:96::1'), 'https://[fd00:10:96::1]');
   });
 
-  test('1: every name is read; lists may have blanks; the misspelt one counts, too', () => {
+  test('1: every variable is read, the misspelt PM_PAGEREFERSH_SECONDS too; lists may contain blanks', () => {
     const { cluster, state, log, web, resource, handler } = read({
       ...base,
       OPENSHIFT_HOST: 'api.example:6443',
@@ -238,7 +238,7 @@ describe('the environment', () => {
     assert.throws(() => read({}), /OPENSHIFT_TOKEN: is not set, and there is no /);
   });
 
-  test('1: what is no number is refused at the start, by name and with what is allowed', async () => {
+  test('1: an invalid number or level is refused at the start, with its name and what is allowed', async () => {
     await using program = new Program(['--compat', 'pod-watcher'], {
       env: { ...base, RESTART_THRESHOLD: 'abc', RESTART_TIMEFRAME: '0', PODMONITOR_LOGLEVEL: 'loud' },
     });
@@ -251,7 +251,7 @@ describe('the environment', () => {
 });
 
 describe('what is watched', () => {
-  test('2: without a namespace every one, and a new one without a restart', async (t) => {
+  test('2: without a namespace all are watched, a new one without a restart', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();
     watcher.server.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'new' } });
@@ -259,7 +259,7 @@ describe('what is watched', () => {
     await watcher.until(['late/web None 0'], 'new');
   });
 
-  test('15: it goes on after closed watches, an outage and a 410; the age of the data shows', async (t) => {
+  test('15: it recovers from closed watches, an outage and a 410, and shows the age of the data', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();
     const { namespaces } = await watcher.status();
@@ -276,7 +276,7 @@ describe('what is watched', () => {
     assert.equal(await (await watcher.fetch('/healthz')).text(), 'ok\n');
   });
 
-  test('2: where namespaces are named, each has its own watch, and nothing else is asked for', async (t) => {
+  test('2: each named namespace has its own watch, and pods elsewhere are not requested', async (t) => {
     const watcher = await Watcher.start(t, { OPENSHIFT_NAMESPACE: 'shop, team-a' });
     const paths = new Set(watcher.server.requests.map(({ path }) => path).filter((path) => path.endsWith('/pods')));
     assert.deepEqual(paths, new Set(['/api/v1/namespaces/shop/pods', '/api/v1/namespaces/team-a/pods']));
@@ -284,7 +284,7 @@ describe('what is watched', () => {
     await watcher.until(['in-a/web None 0'], 'team-a');
   });
 
-  test('15: a token that is rotated is read again from its file, and the watch goes on', async (t) => {
+  test('15: a rotated token is read again from its file, and the watch goes on', async (t) => {
     await using workdir = await Workdir.make();
     const tokenFile = await workdir.write('token', TOKEN);
     const server = await startApiServer({ token: TOKEN });
@@ -300,7 +300,7 @@ describe('what is watched', () => {
     assert.ok(!watcher.log.includes('the-next-token'));
   });
 
-  test("18: the certificate of the cluster is checked, by a CA of one's own or not at all when one says so", async (t) => {
+  test('18: the certificate of the cluster is verified, also by a custom CA, or not at all if so configured', async (t) => {
     using certificates = createCertificates();
     certificates.authority('ca');
     certificates.certificate('server', 'ca', 'localhost');
@@ -322,7 +322,7 @@ describe('what is watched', () => {
     assert.match(unchecked.log, /is not checked \(insecure\): anyone on the network path can read everything/);
   });
 
-  test('18: pods and Events of what is not watched are not shown', async (t) => {
+  test('18: pods and Events of namespaces that are not watched are not shown', async (t) => {
     const watcher = await Watcher.start(t, { OPENSHIFT_NAMESPACE: 'shop' });
     await watcher.crash();
     watcher.server.create(podOf({ name: 'secret', namespace: 'other' }));
@@ -335,7 +335,7 @@ describe('what is watched', () => {
     assert.deepEqual(await watcher.get('/pods/shop/none'), []);
   });
 
-  test('20: images of its own platform are left out, by the parts of their names', async (t) => {
+  test('20: images of the platform itself are left out, by whole parts of their names', async (t) => {
     const watcher = await Watcher.start(t);
     const failing = (name: string, image: string) =>
       podOf({
@@ -356,7 +356,7 @@ describe('what is watched', () => {
 });
 
 describe('/status', () => {
-  test('3: has the names of pod-watcher, as JSON, and changes nothing', async (t) => {
+  test('3: has the field names of pod-watcher, as JSON, and reading it changes nothing', async (t) => {
     const watcher = await Watcher.start(t, { OPENSHIFT_NAMESPACE: 'shop' });
     await watcher.crash();
     const answer = await watcher.fetch('/status');
@@ -388,7 +388,7 @@ describe('/status', () => {
     await watcher.until(['web-1/web Failure 2']);
   });
 
-  test('19: machine times are RFC 3339 in UTC, the others in the zone that was named', async (t) => {
+  test('19: machine times are RFC 3339 in UTC, the others in the configured time zone', async (t) => {
     const watcher = await Watcher.start(t, { PODMONITOR_TIMEZONE: 'America/New_York' });
     await watcher.crash({ status: { startTime: '2026-01-01T03:00:00Z' } });
     const [entry] = await watcher.get<readonly (Entry & Record<string, string>)[]>('/pod-restart-alerts?peek=1');
@@ -415,7 +415,7 @@ describe('/pod-restart-alerts', () => {
     assert.deepEqual([entry?.restarts, entry?.totalRestartCount], [[], 2]);
   });
 
-  test('10: looking without reading, reading by POST, and an answer that did not arrive', async (t) => {
+  test('10: ?peek, HEAD and an answer that did not arrive consume no alert; acknowledging by POST does', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();
     assert.equal((await watcher.alerts('?peek=1')).length, 1);
@@ -433,7 +433,7 @@ describe('/pod-restart-alerts', () => {
     assert.deepEqual(await watcher.alerts(), []);
   });
 
-  test('11: of 100 readers at once exactly one gets each alert, whole', async (t) => {
+  test('11: of 100 concurrent readers exactly one gets each alert', async (t) => {
     const watcher = await Watcher.start(t);
     const names = Array.from({ length: 5 }, (_, n) => `web-${n}`);
     for (const name of names) await watcher.crash({ name, app: name });
@@ -442,7 +442,7 @@ describe('/pod-restart-alerts', () => {
     assert.deepEqual(told.toSorted(), names);
   });
 
-  test('11: a warning that has become a failure while it was being read is an alert again', async (t) => {
+  test('11: a warning that becomes a failure while it is being read is an alert again', async (t) => {
     const watcher = await Watcher.start(t, { RESTART_THRESHOLD: '2' });
     const restarted = { ...RUNNING, restartCount: 2 };
     watcher.server.create(podOf({ name: 'web-1', containers: [RUNNING] }));
@@ -463,7 +463,7 @@ describe('/pod-restart-alerts', () => {
     assert.deepEqual(await statuses(watcher.alerts()), []);
   });
 
-  test('12: what was read and has recovered is None, and failing again is an alert again', async (t) => {
+  test('12: an alert that was read is None after recovery, and failing again is an alert again', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();
     await watcher.alerts();
@@ -474,7 +474,7 @@ describe('/pod-restart-alerts', () => {
     assert.equal((await watcher.alerts()).length, 1);
   });
 
-  test('13: Events are those of exactly this pod, also with an eventTime only; without them the key is missing', async (t) => {
+  test('13: Events are those of exactly this pod, also with an eventTime only; turned off, the key is missing', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();
     const { uid = '' } = watcher.server.get('Pod', 'web-1', 'shop')?.metadata ?? {};
@@ -495,7 +495,7 @@ describe('/pod-restart-alerts', () => {
     assert.equal('Events' in ((await other.alerts())[0] ?? {}), false);
   });
 
-  test('13: secrets in them are hidden, as in what is stored and in what an alert quotes', async (t) => {
+  test('13: secrets in Events are redacted', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();
     const { uid = '' } = watcher.server.get('Pod', 'web-1', 'shop')?.metadata ?? {};
@@ -510,7 +510,7 @@ describe('/pod-restart-alerts', () => {
     }
   });
 
-  test('13: of a static pod they are those of its hash, by which the kubelet names it', async (t) => {
+  test('13: Events of a static pod are found by its config hash', async (t) => {
     const watcher = await Watcher.start(t);
     const metadata = { annotations: { 'kubernetes.io/config.hash': 'c0ffee' } };
     const etcd = { name: 'web-1', metadata: { name: 'web-1', namespace: 'shop', ...metadata } };
@@ -521,7 +521,7 @@ describe('/pod-restart-alerts', () => {
     assert.deepEqual(reasons((await watcher.alerts())[0]?.Events), ['BackOff']);
   });
 
-  test('13: Events that are forbidden do not hold up the alert', async (t) => {
+  test('13: forbidden Events do not hold up the alert', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();
     watcher.server.allow(({ resource }) => resource !== 'events');
@@ -532,7 +532,7 @@ describe('/pod-restart-alerts', () => {
     assert.equal((await watcher.fetch('/events/shop/web-1')).status, 502);
   });
 
-  test('without its compatible mode, reading changes nothing', async (t) => {
+  test('without --compat, reading an alert does not consume it', async (t) => {
     const server = await startApiServer();
     t.after(() => server.close());
     await using workdir = await Workdir.make();
@@ -551,7 +551,7 @@ describe('/pod-restart-alerts', () => {
   });
 });
 
-describe('what must not get out', () => {
+describe('secrets and access', () => {
   test('17: /config hides secrets, and no log line holds the token', async (t) => {
     const watcher = await Watcher.start(t, { PODMONITOR_WEB_TOKEN: '' });
     await watcher.crash();
@@ -561,7 +561,7 @@ describe('what must not get out', () => {
     assert.ok(!watcher.log.includes(TOKEN));
   });
 
-  test('18: with a token of its own nobody sees pods or Events without it', async (t) => {
+  test('18: with a token for the page, every request without it is refused', async (t) => {
     const watcher = await Watcher.start(t, { PODMONITOR_WEB_TOKEN: 'a-token-of-the-page' });
     for (const path of ['/', '/status', '/pods/shop', '/events/shop', '/config', '/pod-restart-alerts'])
       assert.equal((await watcher.fetch(path)).status, 401, path);
@@ -571,7 +571,7 @@ describe('what must not get out', () => {
 });
 
 describe('the page', () => {
-  test('16: has the columns of theirs, red rows and Events, and needs nobody else', async (t) => {
+  test('16: has the columns of pod-watcher, red rows and Events, and loads nothing from other hosts', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();
     const page = await (await watcher.fetch('/')).text();

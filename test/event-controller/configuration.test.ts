@@ -23,7 +23,7 @@ async function pod(workdir: Workdir): Promise<string> {
 const optionsOf = ({ chains: [chain] }: Config) => chain?.handlers[0]?.options ?? {};
 
 describe('event controller: configuration', () => {
-  test('1: in a pod, with K8S_RESOURCE only, the mounted token, namespace and CA count', async () => {
+  test('1: in a pod, with K8S_RESOURCE only, the mounted token, namespace and CA are used', async () => {
     await using workdir = await Workdir.make();
     const folder = await pod(workdir);
     const config = await load({ env: { K8S_RESOURCE: 'routes' }, serviceAccountDir: folder });
@@ -155,7 +155,7 @@ describe('event controller: configuration', () => {
     });
   }
 
-  test('3: values with % and # are taken as they are; a comment behind the = is told of, and no value', async () => {
+  test('3: % and # in values are literal; a comment after the = is reported, and is not a value', async () => {
     const ini = `[global]
 k8s_resource=routes
 K8S_Namespace: demo
@@ -176,7 +176,7 @@ ipa_user = admin
     assert.deepEqual(optionsOf(ipa)['section'], { ipa_password: 'p%q admin ${HOME}', ipa_user: 'admin' });
   });
 
-  test('3: what [DEFAULT] holds for other values is no unknown key of [global]', async () => {
+  test('3: a key of [DEFAULT] that other values use is not an unknown key of [global]', async () => {
     const ini = `[DEFAULT]
 team=demo
 k8s_token=t
@@ -194,7 +194,7 @@ resource=pods
     );
   });
 
-  test('3: what is no ini file is refused with its lines, and no value is shown', async () => {
+  test('3: a broken ini file is refused with its lines, and no value is shown', async () => {
     const ini = '[global]\nk8s_resource=routes\nk8s_namespace=a\nk8s_token=hunter2\nhunter3\nk8s_token=hunter4\n';
     const refused: unknown = await load({ ini }).catch((thrown: unknown) => thrown);
     assert.match(String(refused), /config\.ini:5: is neither \[section\] nor key = value/);
@@ -208,14 +208,14 @@ resource=pods
     ['K8S_API_ENDPOINT', 33, 'k8s_api_endpoint'],
     ['K8S_TOKEN', 34, 'k8s_token'],
   ] as const) {
-    test(`4: without ${without} it ends with ${code}, and names variable and key`, async () => {
+    test(`4: without ${without} it exits with ${code}, naming the variable and the key`, async () => {
       const { code: ended, stderr } = await command({ ...NEEDED, [without]: '' });
       assert.equal(ended, code);
       assert.match(stderr, new RegExp(`${without}=.*${key}=`));
     });
   }
 
-  test('4: a file that is not there ends with 1, an unknown flag with 2', async () => {
+  test('4: a missing file exits with 1, an unknown flag with 2', async () => {
     const missing = await command(NEEDED, '--config', '/nonexistent/config.ini');
     assert.deepEqual([missing.code, /no such file/.test(missing.stderr)], [1, true]);
     assert.equal((await command({ ...NEEDED, CONFIG_FILE: '/nonexistent/config.ini' })).code, 1);
@@ -248,7 +248,7 @@ resource=pods
     assert.equal(code, 0, '21: SIGTERM ends it with 0');
   });
 
-  test('16: a server that nobody vouches for is refused, unless K8S_INSECURE says so, which is warned of', async (t) => {
+  test('16: an untrusted certificate is refused; with K8S_INSECURE it is accepted, with a warning', async (t) => {
     using certificates = createCertificates();
     certificates.authority('ca');
     certificates.certificate('server', 'ca', 'localhost');

@@ -34,7 +34,7 @@ const meaning = ({ chains, cluster, existing, log, whileAway }: Config) => ({
 });
 
 describe("the event controller's files", () => {
-  test('are told by their [global] section, and import prints what they mean, without a value of a variable', async () => {
+  test('are recognised by [global], and import prints what they mean, without the values of variables', async () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write('config.ini', INI);
     const config = await loadConfig(file, { env, loadHandler });
@@ -59,7 +59,7 @@ describe("the event controller's files", () => {
     });
   });
 
-  test('a rehearsal, which sends nothing, runs their plug-ins only with --enable-exec', async () => {
+  test('the test command runs their plug-ins only with --enable-exec', async () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write('config.ini', INI);
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough().resume(), new PassThrough()];
@@ -79,7 +79,7 @@ describe("the event controller's files", () => {
     );
   });
 
-  test('a path says all, and no namespace beside it is missing; what is no path or group is refused', async () => {
+  test('a path is enough without a namespace; an invalid path or group is refused', async () => {
     const watched = async (given: object) => {
       const { chains } = await load({ env: { K8S_TOKEN: 'a', ...given } });
       const { kind, apiVersion, namespaces, fieldSelector } = chains[0]?.resources[0] ?? {};
@@ -97,14 +97,14 @@ describe("the event controller's files", () => {
     await assert.rejects(watched({ ...named, K8S_API_GROUP: 'apps' }), /must be "api", "oapi" or "apis\/GROUP"/);
   });
 
-  test('without a CA, and with the check of the certificate on, it is said which ones count', async () => {
+  test('without a CA, a warning says that the ones of the system are trusted', async () => {
     const given = { K8S_TOKEN: 'a', K8S_NAMESPACE: 'demo', K8S_RESOURCE: 'routes' };
     const warned = async (more: object) => (await load({ env: { ...given, ...more } })).warnings.join('\n');
     assert.match(await warned({}), /no CA file is set: .* that the system trusts/);
     for (const more of [{ K8S_INSECURE: 'true' }, { K8S_CA: './ca.crt' }]) assert.equal(await warned(more), '');
   });
 
-  test('the CA under the name of the older document counts, and is told of', async () => {
+  test('ENV_K8S_CA, the name in the older document, is read as K8S_CA, with a warning', async () => {
     const given = { K8S_TOKEN: 'a', K8S_NAMESPACE: 'event-watcher', K8S_RESOURCE: 'routes', ENV_K8S_CA: './ca.crt' };
     const config = await load({ env: given });
     assert.match(config.cluster.direct?.caFile ?? '', /\/ca\.crt$/);

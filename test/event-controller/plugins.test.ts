@@ -8,7 +8,7 @@ import { command, load, route, start, startCluster } from './controller.ts';
 const errorsIn = (lines: readonly string[]) => lines.filter((line) => line.startsWith('[ERROR]'));
 
 describe('event controller: plug-ins', () => {
-  test('8: simple writes its line, at the level of its section in any case', async (t) => {
+  test('8: simple writes its line, at the level of its section (case-insensitive)', async (t) => {
     const { server, env } = await startCluster(t);
     const controller = await start(t, { env, ini: '[global]\n[plugin_simple]\nmessage_log_level = Warning\n' });
     server.create(route('nodejs-ex'));
@@ -19,7 +19,7 @@ describe('event controller: plug-ins', () => {
     await controller.line(/Name: nodejs-ex; Event Type:DELETED/);
   });
 
-  test('9: LOG_LEVEL filters in any case; a level that there is none of is told of once, and is INFO', async (t) => {
+  test('9: LOG_LEVEL filters case-insensitively; an unknown level is reported once, and is INFO', async (t) => {
     const { server, env } = await startCluster(t);
     const quiet = await start(t, { env: { ...env, LOG_LEVEL: 'error' } });
     const odd = await start(t, { env: { ...env, LOG_LEVEL: 'loud', WATCHER_PLUGIN: 'bad' } });
@@ -62,7 +62,7 @@ describe('event controller: plug-ins', () => {
     });
   }
 
-  test('9, 8: so is that of the section of simple', async (t) => {
+  test('9, 8: an unknown level in the section of simple is reported once, and is INFO', async (t) => {
     const { server, env } = await startCluster(t);
     const controller = await start(t, { env, ini: '[global]\n[plugin_simple]\nmessage_log_level = FOO\n' });
     server.create(route('web'));
@@ -70,7 +70,7 @@ describe('event controller: plug-ins', () => {
     assert.equal(controller.lines().filter((line) => /Unknown level/.test(line)).length, 1);
   });
 
-  test('10: a plug-in of one parameter, of two, of three, and a coroutine; several side by side, each with its section', async (t) => {
+  test('10: plug-ins of one, two and three parameters and a coroutine run side by side, each with its section', async (t) => {
     const { server, env } = await startCluster(t);
     const ini = '[global]\nwatcher_plugin = first, second, third, later\n[plugin_second]\ngreeting = Hello 100%\n';
     const controller = await start(t, { env, ini });
@@ -83,7 +83,7 @@ describe('event controller: plug-ins', () => {
     assert.doesNotMatch(controller.lines().join('\n'), /a detail/);
   });
 
-  test('10: a plug-in that cannot be found stops the start with 1, and says where it was looked for', async (t) => {
+  test('10: a missing plug-in fails the start with 1, naming where it was looked for', async (t) => {
     const { env } = await startCluster(t);
     await using workdir = await Workdir.make();
     const state = workdir.file('state');
@@ -92,7 +92,7 @@ describe('event controller: plug-ins', () => {
     assert.match(stderr, /Cannot load plugin_absent: ModuleNotFoundError.*looked in .*src/);
   });
 
-  test('10: naming a plug-in allows it; in a configuration of ours that needs --enable-exec', async () => {
+  test('10: naming a plug-in allows it to run without --enable-exec', async () => {
     const config = await load({
       env: { K8S_RESOURCE: 'routes', K8S_NAMESPACE: 'a', K8S_TOKEN: 'b', WATCHER_PLUGIN: 'x' },
     });
@@ -119,7 +119,7 @@ describe('event controller: plug-ins', () => {
     });
   }
 
-  test('11: a plug-in that hangs is ended after 30 s, makes one ERROR line, and the next event is handled by another process', async (t) => {
+  test('11: a plug-in that hangs is killed after 30 s with one ERROR line, and the next event is handled', async (t) => {
     const { server, env } = await startCluster(t);
     const clock = new FakeClock();
     const controller = await start(t, { env: { ...env, WATCHER_PLUGIN: 'bad' }, clock });
@@ -139,7 +139,7 @@ describe('event controller: plug-ins', () => {
     assert.equal(errorsIn(controller.lines()).length, 1);
   });
 
-  test('11: what it prints, were it 10 MB on one line, is no answer, and is cut in the log', async (t) => {
+  test('11: what a plug-in prints, even 10 MB on one line, is not an answer, and is cut in the log', async (t) => {
     const { server, env } = await startCluster(t);
     const controller = await start(t, { env: { ...env, WATCHER_PLUGIN: 'bad' } });
     server.create(route('prints'));
@@ -148,7 +148,7 @@ describe('event controller: plug-ins', () => {
     assert.deepEqual(errorsIn(controller.lines()), []);
   });
 
-  test('17: not even at DEBUG does the log hold the token or a password', async (t) => {
+  test('17: the log does not contain the token or a password, even at DEBUG', async (t) => {
     const { server, env } = await startCluster(t);
     const ini = '[global]\nlog_level = debug\nwatcher_plugin = third\n[plugin_third]\npassword = hunter2\n';
     const controller = await start(t, { env, ini });
@@ -158,7 +158,7 @@ describe('event controller: plug-ins', () => {
     assert.doesNotMatch(controller.lines().join('\n'), /s3cr3t|hunter2/);
   });
 
-  test('20: where all namespaces are watched, a plug-in works in that of the object', async (t) => {
+  test('20: when all namespaces are watched, a plug-in gets that of the object', async (t) => {
     const { server, env } = await startCluster(t);
     const controller = await start(t, { env: { ...env, K8S_NAMESPACED: 'False', WATCHER_PLUGIN: 'third' } });
     server.create(route('web', 'shop'));

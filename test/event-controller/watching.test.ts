@@ -21,10 +21,10 @@ describe('event controller: what it watches', () => {
   for (const [what, env, path] of [
     ['a namespace', {}, DEMO],
     ['a namespace, K8S_NAMESPACED in any case', { K8S_NAMESPACED: 'TRUE' }, DEMO],
-    ['all of them', { K8S_NAMESPACED: 'false', K8S_NAMESPACE: '' }, '/apis/route.openshift.io/v1/routes'],
+    ['all namespaces', { K8S_NAMESPACED: 'false', K8S_NAMESPACE: '' }, '/apis/route.openshift.io/v1/routes'],
     ['a literal path', { K8S_API_PATH: 'api/v1/namespaces/shop/configmaps' }, '/api/v1/namespaces/shop/configmaps'],
     ['a literal path of a group', { K8S_API_PATH: '/apis/apps/v1/deployments' }, '/apis/apps/v1/deployments'],
-    ['a group that is named', { K8S_API_GROUP: 'api', K8S_RESOURCE: 'pods' }, '/api/v1/namespaces/demo/pods'],
+    ['a named group', { K8S_API_GROUP: 'api', K8S_RESOURCE: 'pods' }, '/api/v1/namespaces/demo/pods'],
   ] as const) {
     test(`6: ${what}: the request goes to ${path}`, async (t) => {
       const { server, env: own } = await startCluster(t);
@@ -41,7 +41,7 @@ describe('event controller: what it watches', () => {
     await server.waitForWatches(1, DEMO);
   });
 
-  test('7: where there is only oapi/v1, as on OpenShift 3, they are those; told of as Route', async (t) => {
+  test('7: with only oapi/v1, as on OpenShift 3, its routes are watched, and reported as Route', async (t) => {
     const { server, env } = await startCluster(t, { resources: [LEGACY_ROUTES] });
     const controller = await start(t, { env });
     await server.waitForWatches(1, '/oapi/v1/namespaces/demo/routes');
@@ -49,15 +49,15 @@ describe('event controller: what it watches', () => {
     await controller.line(/^\[INFO\] Kind: Route; Name: web; Event Type:ADDED$/);
   });
 
-  test('7: a group that is named wins, were there a newer one', async (t) => {
+  test('7: a named group wins over a newer one', async (t) => {
     const { server, env } = await startCluster(t, { resources: [ROUTES, LEGACY_ROUTES] });
     await start(t, { env: { ...env, K8S_API_GROUP: 'oapi' } });
     await server.waitForWatches(1, '/oapi/v1/namespaces/demo/routes');
   });
 });
 
-describe('event controller: how it goes on', () => {
-  test('existing objects arrive as ADDED at the first start, and not at the next; 12: what was deleted meanwhile is told', async (t) => {
+describe('event controller: restarts and failures', () => {
+  test('existing objects arrive as ADDED at the first start only; 12: deletions in the meantime are reported', async (t) => {
     await using workdir = await Workdir.make();
     const { server, env } = await startCluster(t);
     server.create(route('a'));
@@ -76,7 +76,7 @@ describe('event controller: how it goes on', () => {
   });
 
   for (const effect of ['end', 'resetMidLine', 'endMidLine'] as const) {
-    test(`12: a watch that ends (${effect}) goes on from where it was, and nothing is told twice`, async (t) => {
+    test(`12: a watch that ends (${effect}) resumes where it was, and nothing is reported twice`, async (t) => {
       const { server, env } = await startCluster(t);
       server.create(route('a'));
       const controller = await start(t, { env });
@@ -107,7 +107,7 @@ describe('event controller: how it goes on', () => {
     assert.equal(said(controller).length, 2);
   });
 
-  test('14: a 401 makes it read the token again; a 403 is one line, and it recovers', async (t) => {
+  test('14: after a 401 the token is read again; a 403 is logged, and it recovers', async (t) => {
     await using workdir = await Workdir.make();
     const { server, env } = await startCluster(t);
     await writeFile(workdir.file('token'), 's3cr3t-token\n');
@@ -129,7 +129,7 @@ describe('event controller: how it goes on', () => {
     await controller.line(/Name: later; Event Type:ADDED/);
   });
 
-  test('14: a 404 is one line, and it is watched once it is there', async (t) => {
+  test('14: a resource that is not served is one line, and is watched once it is served', async (t) => {
     const { server, env } = await startCluster(t, { resources: [] });
     const clock = new FakeClock();
     const controller = await start(t, { env: { ...env, K8S_API_GROUP: 'apis/route.openshift.io' }, clock });
@@ -144,7 +144,7 @@ describe('event controller: how it goes on', () => {
     assert.deepEqual(said(controller), ['[INFO] Kind: Route; Name: web; Event Type:ADDED']);
   });
 
-  test('15: a server that falls silent is noticed within 60 s, and the watch goes on from where it was', async (t) => {
+  test('15: a server that falls silent is noticed within 60 s, and the watch is resumed', async (t) => {
     const { server, env } = await startCluster(t);
     const clock = new FakeClock();
     const controller = await start(t, { env, clock });
@@ -167,7 +167,7 @@ describe('event controller: how it goes on', () => {
     assert.deepEqual(said(controller), ['[INFO] Kind: Route; Name: web; Event Type:ADDED']);
   });
 
-  test('21: SIGTERM ends it with 0; /readyz says when the cluster is away', async (t) => {
+  test('21: SIGTERM exits with 0; /readyz is 503 while the cluster refuses', async (t) => {
     const { server } = await startCluster(t);
     await using workdir = await Workdir.make();
     const env = environmentFor(server);

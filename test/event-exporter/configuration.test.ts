@@ -72,7 +72,7 @@ function shape({ name, handlers, branches }: ChainConfig, indent = ''): string[]
 }
 
 describe("event-exporter's configuration", () => {
-  test('1 its example is loaded, and each receiver that is not built is named with its line', async () => {
+  test('1 each receiver of its example that is not supported is named; --lenient loads the others', async () => {
     const problems = await problemsOf(EXAMPLE);
     const named = problems.flatMap((line) => /: receiver "([^"]+)": (\w+) is not supported/.exec(line)?.[1] ?? []);
     assert.deepEqual(named, NOT_BUILT);
@@ -100,7 +100,7 @@ describe("event-exporter's configuration", () => {
       );
   });
 
-  test('1 the program says so, and with --lenient runs with what is left', async () => {
+  test('1 check refuses its example, and accepts it with --lenient', async () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write('config.yaml', EXAMPLE);
     const refused = await new Program(['check', '-c', file]).exited();
@@ -129,12 +129,12 @@ describe("event-exporter's configuration", () => {
     );
   });
 
-  test('16 repeats that are all told are not told together', async () => {
+  test('16 changes are not coalesced when every repeat is wanted', async () => {
     const coalesces = async (repeats: 'first' | 'every') => (await load(toHook(URL), { repeats })).chains[0]?.coalesce;
     assert.deepEqual([await coalesces('first'), await coalesces('every')], [true, false]);
   });
 
-  test('3 variables are expanded as theirs, $$ is a dollar sign, and variables of templates survive', async () => {
+  test('3 variables are expanded as by event-exporter, $$ is a dollar sign, and template variables survive', async () => {
     const env = { SECRET: 's3', URL };
     const layout = `      layout:
         a: "\${SECRET}$SECRET\${UNSET}-"
@@ -163,7 +163,7 @@ describe("event-exporter's configuration", () => {
     ]);
   });
 
-  test('3 a value with a variable is read as its kind, and a secret is not shown', async () => {
+  test('3 a value with a variable is read with its type, and a secret is not shown', async () => {
     const more = 'maxEventAgeSeconds: ${AGE}\nomitLookup: $OMIT\n';
     const config = await load(toHook(URL, { more }), { env: { AGE: '60', OMIT: 'true' } });
     assert.equal(config.chains[0]?.resources[0]?.events?.[0]?.maxAgeMs, 60_000);
@@ -176,7 +176,7 @@ describe("event-exporter's configuration", () => {
     assert.deepEqual(problems, ['config.yaml:5: receivers[0].webhook.endpoint: must be an https:// or http:// URL']);
   });
 
-  test('3 import tells of a variable that is not set where nothing can refer to it', async () => {
+  test('3 import reports an unset variable where no reference to it can stand', async () => {
     const toml = await imported(toHook(URL, { more: 'maxEventAgeSeconds: ${AGE}\nclusterName: ${CLUSTER}\n' }));
     assert.match(
       toml,
@@ -185,7 +185,7 @@ describe("event-exporter's configuration", () => {
     assert.doesNotMatch(toml, /variable CLUSTER/);
   });
 
-  test('4 the age of Events is 5 seconds unless said otherwise, once', async () => {
+  test('4 the age of Events is 5 seconds by default; both of its names at once are refused', async () => {
     const maxAge = async (more: string) =>
       (await load(toHook(URL, { more }))).chains[0]?.resources[0]?.events?.[0]?.maxAgeMs;
     assert.deepEqual(
@@ -197,7 +197,7 @@ describe("event-exporter's configuration", () => {
     ]);
   });
 
-  test('40 leader election holds a Lease of the same name, or of their default one', async () => {
+  test('40 leader election holds a Lease of the given name, or of the default one of event-exporter', async () => {
     const nameOf = async (election: string) =>
       (await load(toHook(URL, { more: `leaderElection: ${election}\n` }))).lease?.name;
     assert.deepEqual(
@@ -211,26 +211,26 @@ describe("event-exporter's configuration", () => {
     );
   });
 
-  test('4 what is empty, as charts write what nobody has set, is as good as absent', async () => {
+  test('4 an empty value, as charts write for unset ones, counts as absent', async () => {
     const more = 'logLevel: ""\nlogFormat: ""\nmetricsNamePrefix: ""\nnamespace: ""\nclusterName: ""\n';
     const [config, plain] = [await load(toHook(URL, { more })), await load(toHook(URL))];
     assert.deepEqual([config.log, config.chains[0]?.resources[0]?.namespaces], [plain.log, []]);
   });
 
-  test('3 the name of the cluster is a reference wherever it is written', async () => {
+  test('3 import keeps the variable of clusterName as a reference', async () => {
     const route = 'route: { match: [{ receiver: teams }] }\nclusterName: $CLUSTER';
     const toml = await imported(`${route}\nreceivers: [{ name: teams, teams: { endpoint: "${URL}" } }]\n`);
     assert.match(toml, /enhanced_event: involved, "\$\{CLUSTER\}"/);
   });
 
-  test('4 a variable that is set to nothing is as good as absent', async () => {
+  test('4 a variable with an empty value counts as absent', async () => {
     const yaml = toHook(URL, { more: 'namespace: ${NS}\nclusterName: "$CLUSTER"\n' });
     const config = await load(yaml, { env: { NS: '', CLUSTER: '' } });
     assert.deepEqual([config.cluster.name, config.chains[0]?.resources[0]?.namespaces], [undefined, []]);
     assert.match(await imported(yaml), /^name = "\$\{CLUSTER\}"$[^]*^namespaces = \[ "\$\{NS\}" \]$/m);
   });
 
-  test('4 a prefix of metrics is checked as theirs', async () => {
+  test('4 metricsNamePrefix is checked as by event-exporter', async () => {
     const problems = (prefix: string) => problemsOf(toHook(URL, { more: `metricsNamePrefix: "${prefix}"\n` }));
     for (const prefix of [
       'kubernetes_event_exporter_',
@@ -275,7 +275,7 @@ describe("event-exporter's configuration", () => {
       '2: receivers[0].webhok: unknown receiver type; did you mean "webhook"?; --lenient leaves it out',
     ],
     [
-      'a receiver type that has never done anything there either',
+      'a receiver type without effect in event-exporter',
       'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, splunk: {} }]\n',
       '2: receivers[0].splunk: receiver "hook": splunk is not supported; use a webhook with a layout instead: docs/receivers.md; --lenient leaves it out',
     ],
@@ -285,7 +285,7 @@ describe("event-exporter's configuration", () => {
       '6: receivers[0].file.maxsize: must be at least 0: current value is -3',
     ],
     [
-      'a receiver type with nothing behind it',
+      'a receiver type without a value',
       'route: { match: [{ receiver: hook }] }\nreceivers:\n  - name: hook\n    stdout:\n',
       '3: receivers[0]: receiver "hook" has no type: it needs one of webhook, file, stdout, slack, teams, followed by options or {}; --lenient leaves it out',
     ],
@@ -300,17 +300,17 @@ describe("event-exporter's configuration", () => {
       '7: receivers[0].webhook.layout.text: must be a Go template that can be translated: "}" is not part of the template language; --lenient leaves it out',
     ],
     [
-      'a receiver that is nowhere',
+      'a rule with an unknown receiver',
       toHook(URL, { route: 'route: { match: [{ receiver: hok }, { receiver: hook }] }' }),
       '1: route.match[0].receiver: unknown receiver "hok"; known receivers are hook; --lenient leaves it out',
     ],
     [
-      'two receivers of one name',
+      'a second receiver of the same name',
       toHook(URL, { more: '  - name: hook\n    stdout: {}\n' }),
       '6: receivers[1].name: must be unique: another receiver is named "hook", and the last one would win; --lenient leaves it out',
     ],
     [
-      'no receivers',
+      'a file without receivers',
       'route: { match: [{ receiver: hook }] }\n',
       '1: receivers: is missing: there is nowhere to send to',
     ],
@@ -339,7 +339,7 @@ describe("event-exporter's configuration", () => {
     assert.equal((await problemsOf(`${route}\nreceivers: x\n`)).length, 3);
   });
 
-  test('5 --lenient is as silent as theirs: what is unknown is left out, what is invalid never matches', async () => {
+  test('5 --lenient leaves out what is unknown, and invalid patterns never match', async () => {
     const route = `route:
   resaon: x
   routes:
@@ -354,7 +354,7 @@ describe("event-exporter's configuration", () => {
     assert.equal(warnings.length, 4);
   });
 
-  test('5 --lenient leaves out what of a Slack receiver cannot be said, and one that has no channel left', async () => {
+  test('5 --lenient leaves out broken options of a Slack receiver, and a receiver without a channel', async () => {
     const slack = (options: string) =>
       load(
         `route: { match: [{ receiver: a }, { receiver: b }] }
@@ -382,7 +382,7 @@ receivers:
     );
   });
 
-  test('6 a mistake in the YAML is told with its line and what mends it', async () => {
+  test('6 a mistake in the YAML is reported with its line and the remedy', async () => {
     assert.deepEqual(await problemsOf('route: {}\nlogLevel: {{info}}\n'), [
       'config.yaml:2: broken YAML in column 12: a key must be a string; a value with a template in it needs quotes around it: "{{ ... }}"',
     ]);
@@ -392,7 +392,7 @@ receivers:
     assert.match(unknown, /^Cannot use config\.yaml: it is not a configuration of kubernetes-event-exporter/);
   });
 
-  test('6 of a manifest, and of values of a chart, is told where in it the configuration stands', async () => {
+  test('6 a manifest, or values of a chart, is refused, naming where in it the configuration is', async () => {
     const config = 'route: {}\nreceivers: []\n';
     const configMap = { kind: 'ConfigMap', data: { 'not.yaml': 'a: b: c\n', 'config.yaml': config } };
     for (const [file, place] of [

@@ -47,7 +47,7 @@ receivers:
     assert.equal(annotation?.rawHeaders.filter((name) => name.toLowerCase() === 'content-type').length, 1);
   });
 
-  test('31 values of headers are templates, and win over those that are sent anyway', async () => {
+  test('31 header values are templates, and override the default ones', async () => {
     await using world = await World.start();
     const layout = `      headers: { X-Reason: "{{ .Reason }}", content-type: text/plain, User-Agent: kube-event-exporter 1.0, Host: elsewhere }\n`;
     await using running = await run(world, toHook(world.slack.url, { layout }));
@@ -64,7 +64,7 @@ receivers:
     assert.deepEqual(types, ['text/plain']);
   });
 
-  test('32 a 500, a 429 and a reset are tried again; a 400 is not, and the log says so', async () => {
+  test('32 a 500, a 429 and a reset are retried; a 400 is not, and is logged', async () => {
     const answers = [
       { status: 500 },
       { status: 429, headers: { 'retry-after': '1' } },
@@ -90,7 +90,7 @@ receivers:
     assert.match(running.serviceLog(), /answered 400[^\n]*"level":"error"/);
   });
 
-  test('33 a receiver that hangs delays no other, and its request ends', async () => {
+  test('33 a receiver that hangs delays no other, and its request times out', async () => {
     await using world = await World.start(({ path }) => (path === '/hang' ? { hang: true } : {}));
     const more = `  - { name: hang, webhook: { endpoint: "${world.slack.url}/hang" } }\n`;
     const route = 'route: { match: [{ receiver: hang }, { receiver: hook }] }';
@@ -107,7 +107,7 @@ receivers:
     await running.app.stop(0);
   });
 
-  test('34 a receiver gets Events in the order in which they came, though one takes its time', async () => {
+  test('34 a receiver gets Events in order, even if one of its answers is slow', async () => {
     await using world = await World.start((_, n) => (n === 3 ? { delayMs: 500 } : {}));
     await using running = await run(world, toHook(world.slack.url, { layout: NAME }));
     const all = numbered(20);
@@ -140,7 +140,7 @@ receivers:
     assert.deepEqual(names(receiver), all);
   });
 
-  test('36 stdout and file hold a line of JSON for each Event, and the log is elsewhere', async () => {
+  test('36 stdout holds a line of JSON for each Event, and the log goes to stderr', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));

@@ -28,7 +28,7 @@ async function accepted({ app }: Running, n: number): Promise<void> {
 }
 
 describe("event-exporter's Events", { timeout: 120_000 }, () => {
-  test('13 of all namespaces or of one are listed and watched; a watch that ends, a 410 and an outage lose and repeat none', async () => {
+  test('13 of all namespaces are listed and watched; a closed watch, a 410 and an outage lose and repeat none', async () => {
     await using world = await World.start();
     const more = 'maxEventAgeSeconds: 60\n';
     await using running = await run(world, toHook(world.slack.url, { layout: NAMES, more }), { keepState: true });
@@ -54,7 +54,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     assert.ok(running.app.health().ready);
   });
 
-  test('13 one namespace', async () => {
+  test('13 of one namespace only are listed and watched', async () => {
     await using world = await World.start();
     const more = 'namespace: kube-system\n';
     await using running = await run(world, toHook(world.slack.url, { layout: NAMES, more }));
@@ -98,14 +98,14 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     assert.deepEqual(await sent(world, running), ['test 0', 'series 1']);
   });
 
-  test('14 the test Event is delivered, too, where it was there before a start without a state', async () => {
+  test('14 the test Event is delivered, too, if it was created before a start without a state', async () => {
     await using world = await World.start();
     world.server.create(SEED_EVENT);
     await using running = await run(world, toHook(world.slack.url, { layout: NAMES }));
     assert.deepEqual(await sent(world, running), ['test 0']);
   });
 
-  test('15 what was too old when it came is not delivered, and counted; what is to come is', async () => {
+  test('15 an Event that is too old on arrival is not delivered, and counted; one from the future is delivered', async () => {
     await using world = await World.start();
     const clock = new FakeClock();
     await using running = await run(world, toHook(world.slack.url, { layout: NAMES }), { clock });
@@ -121,7 +121,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     assert.ok(halted);
   });
 
-  test('15 the age is that of the arrival: a receiver that takes its time loses none', async () => {
+  test('15 the age is that on arrival: a slow receiver loses none', async () => {
     const { promise: late, resolve: answer } = Promise.withResolvers<void>();
     await using world = await World.start((_, n) => (n === 1 ? { after: late } : {}));
     const clock = new FakeClock();
@@ -165,7 +165,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     ]);
   });
 
-  test('17 after a restart nothing is sent again, and what happened meanwhile is sent', async () => {
+  test('17 after a restart nothing is sent again, and Events of the meantime are sent', async () => {
     await using world = await World.start();
     const config = toHook(world.slack.url, { layout: NAMES });
     {
@@ -178,7 +178,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     assert.deepEqual(await sent(world, running), ['before 1', 'meanwhile 1']);
   });
 
-  test('17 without a state what happened just before the start is sent, and nothing older', async () => {
+  test('17 without a state, Events from just before the start are sent, and none older', async () => {
     await using world = await World.start();
     const long = new Date(Date.now() - 60_000).toISOString();
     world.server.create(podEvent({ name: 'old', firstTimestamp: long, lastTimestamp: long }));
@@ -192,7 +192,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     );
   });
 
-  test('18 without a layout the whole Event is sent, in the shape of theirs', async () => {
+  test('18 without a layout the whole Event is sent, in the format of event-exporter', async () => {
     await using world = await World.start();
     await using running = await run(world, toHook(world.slack.url, { more: 'clusterName: prod-eu\n' }));
     const object = world.server.create(pod('web', { labels: { version: 'dev' }, annotations: { owner: 'ann' } }));
@@ -235,7 +235,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     );
   });
 
-  test('19 the involved object: its owners, that it is gone, that it may not be seen', async () => {
+  test('19 the involved object has labels and owners, or is deleted, forbidden or unknown', async () => {
     await using world = await World.start();
     const layout = `      layout: { name: "{{ .Name }}", known: "{{ toJson .InvolvedObject.Labels }} {{ .InvolvedObject.Deleted }} {{ range .InvolvedObject.OwnerReferences }}{{ .Name }}{{ end }}" }\n`;
     await using running = await run(world, toHook(world.slack.url, { layout }));
@@ -259,7 +259,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     });
   });
 
-  test('20 a burst of 20 Events about 20 objects: 20 of 20, discovery asked once', async () => {
+  test('20 a burst of 20 Events about 20 objects: all are delivered, with one discovery', async () => {
     await using world = await World.start();
     const layout = `      layout: { name: "{{ .Name }}", app: "{{ index .InvolvedObject.Labels \\"app\\" }}" }\n`;
     const clock = new FakeClock();
@@ -291,7 +291,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     assert.ok(asked.filter((path) => path === '/apis' || path === '/api').length <= 2, asked.join());
   });
 
-  test('20 what a route drops without labels is not looked up', async () => {
+  test('20 an Event that a route drops without labels is not looked up', async () => {
     await using world = await World.start();
     const route =
       'route: { drop: [{ reason: BackOff }], routes: [{ match: [{ labels: { app: web }, receiver: hook }] }] }';
@@ -304,7 +304,7 @@ describe("event-exporter's Events", { timeout: 120_000 }, () => {
     assert.equal(world.server.requests.filter(({ path }) => path.includes('/pods/')).length, 1);
   });
 
-  test('21 omitLookup: nothing is asked for but Events', async () => {
+  test('21 omitLookup: nothing but Events is requested', async () => {
     await using world = await World.start();
     await using running = await run(world, toHook(world.slack.url, { more: 'omitLookup: true\n' }));
     world.server.create(pod('web', { labels: { app: 'web' } }));

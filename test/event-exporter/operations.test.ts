@@ -43,7 +43,7 @@ async function delivers({ server, names }: Pod, program: Program): Promise<void>
 const METRICS = ['-metrics-address', '127.0.0.1:0'];
 
 describe("event-exporter's operation", { timeout: 120_000 }, () => {
-  test('38 metrics tell of each receiver what was sent and what failed; ready only after the first list', async () => {
+  test('38 metrics count the deliveries of each receiver; ready only after the first list', async () => {
     await using place = await podWith((url) => ({ 'config.yaml': toHook(url, { layout: NAME }) }));
     const hangs = place.server.fault({ path: '/api/v1/events', watch: false, effect: 'hang' });
     await using program = place.start(['--compat', 'event-exporter', '-kubeconfig', 'kubeconfig', ...METRICS]);
@@ -58,7 +58,7 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     );
   });
 
-  test('38 their seven metrics, by their names and types, with their prefix', async () => {
+  test('38 the seven metrics of event-exporter have its names, types and prefix', async () => {
     await using place = await podWith((url) => ({
       'config.yaml': `metricsNamePrefix: event_exporter_\n${toHook(url, { layout: NAME })}`,
     }));
@@ -98,7 +98,7 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
       assert.ok(build.includes(`${label}="`), label);
   });
 
-  test('33 a receiver that is down takes no memory: 20,000 Events wait on the disk', async () => {
+  test('33 a receiver that is down takes no memory: 20,000 Events wait on disk', async () => {
     await using place = await podWith(() => ({ 'config.yaml': toHook('http://127.0.0.1:1', { layout: NAME }) }));
     await using program = place.start([
       '--compat',
@@ -143,7 +143,7 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     });
   }
 
-  test('39 config.yaml without flags, KUBECONFIG, and what it does not know', async () => {
+  test('39 config.yaml and KUBECONFIG are used without flags; unknown flags are refused', async () => {
     await using place = await podWith((url) => ({ 'config.yaml': toHook(url, { layout: NAME }) }));
     const env = { KUBECONFIG: 'kubeconfig', WATCHCHAIN_COMPAT: 'event-exporter' };
     await delivers(place, place.start(METRICS, env));
@@ -160,7 +160,7 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     assert.deepEqual([unknown.code, /did you mean "event-exporter"/.test(unknown.stderr)], [2, true]);
   });
 
-  test("41 under the app's constraints: its args, and nowhere to write; what waits is delivered before the end", async () => {
+  test("41 with the app's args and nowhere to write, pending Events are delivered before the end", async () => {
     await using server = await startApiServer();
     await using receiver = await startReceiver(() => ({ delayMs: 400 }));
     await using workdir = await Workdir.make();
@@ -183,7 +183,7 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     );
   });
 
-  test('42 get, list and watch of Events are enough; a lookup that is forbidden is one line, not one for each Event', async () => {
+  test('42 get, list and watch of Events are enough; forbidden lookups are logged at most once', async () => {
     await using world = await World.start();
     world.server.allow(({ resource, verb }) => resource === 'events' && ['get', 'list', 'watch'].includes(verb));
     const layout = `      layout: { name: "{{ .Name }}", labels: "{{ toJson .InvolvedObject.Labels }}" }\n`;

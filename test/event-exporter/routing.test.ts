@@ -88,7 +88,7 @@ describe('7 rules and routes', () => {
     matches('a label', 'labels: { env: prod }', {}, prod),
     differs('another value of a label', 'labels: { env: lab }', {}, prod),
     matches('two labels', 'labels: { env: prod, version: alpha }', {}, prod),
-    differs('two labels, one of them another', 'labels: { env: prod, version: beta }', {}, prod),
+    differs('two labels, one with another value', 'labels: { env: prod, version: beta }', {}, prod),
     differs('two labels, one of them missing', 'labels: { env: prod, age: old }', {}, prod),
     matches('an annotation', 'annotations: { name: "sou*" }', {}, prod),
     differs('another value of an annotation', 'annotations: { name: "test*" }', {}, prod),
@@ -163,7 +163,7 @@ describe('7 rules and routes', () => {
       sentTo: ['a', 'b'],
     },
     {
-      title: 'a drop of an inner route is its own affair',
+      title: 'a drop of an inner route does not affect the outer one',
       route: '{ match: [{ receiver: a }], routes: [{ drop: [{ namespace: kube-system }], match: [{ receiver: b }] }] }',
       event: kubeSystem,
       sentTo: ['a'],
@@ -187,17 +187,17 @@ describe('8 regular expressions', () => {
     differs('anchored at the end', pattern('Cluster$'), reason),
     matches('anchored at the end with a group', pattern('(Foo$|Updating$)'), reason),
     matches('.*', pattern('.*'), reason),
-    matches('.* of what is absent', 'component: ".*"', { source: {} }),
-    matches('^$ of what is absent', 'host: "^$"', { source: { component: 'kubelet' } }),
-    differs('^$ of what is there', 'host: "^$"'),
-    differs('^$ of a label that is absent', 'labels: { app: "^$" }', {}, {}),
+    matches('.* of an absent value', 'component: ".*"', { source: {} }),
+    matches('^$ of an absent value', 'host: "^$"', { source: { component: 'kubelet' } }),
+    differs('^$ of a present value', 'host: "^$"'),
+    differs('^$ of an absent label', 'labels: { app: "^$" }', {}, {}),
     differs('the kind in another case', 'kind: pod'),
     matches('a dot is any character', 'apiVersion: "cluster.x-k8s.io/v1"', {
       involvedObject: { apiVersion: 'cluster.x-k8s.io/v1alpha3', kind: 'Cluster', namespace: 'default', name: 'c' },
     }),
-    differs('no lookaround: never', pattern('^(?!Foo)'), reason),
-    matches('a{,2} is itself', pattern('a{,2}'), { reason: 'xa{,2}' }),
-    differs('what would never end elsewhere', pattern('^(A+)+$'), { reason: `${'A'.repeat(60)}!` }),
+    differs('lookaround never matches', pattern('^(?!Foo)'), reason),
+    matches('a{,2} is literal', pattern('a{,2}'), { reason: 'xa{,2}' }),
+    differs('a pattern that backtracks without end elsewhere', pattern('^(A+)+$'), { reason: `${'A'.repeat(60)}!` }),
   ]);
 });
 
@@ -205,10 +205,14 @@ describe('9 shell patterns', () => {
   cases([
     differs('*', 'namespace: "*"'),
     differs('*test*', 'namespace: "*test*"', { namespace: 'default' }),
-    { title: 'dropped by none', route: '{ drop: [{ namespace: "*" }], match: [{ receiver: a }] }', sentTo: ['a'] },
+    {
+      title: 'a drop of * drops nothing',
+      route: '{ drop: [{ namespace: "*" }], match: [{ receiver: a }] }',
+      sentTo: ['a'],
+    },
   ]);
 
-  test('a warning names them; they are not refused', async () => {
+  test('are accepted, with a warning', async () => {
     const route = 'route: { routes: [{ match: [{ receiver: hook }] }, { drop: [{ namespace: "*" }] }] }';
     const { warnings } = await load(toHook('http://r.example', { route }));
     assert.deepEqual(warnings.map(withoutFolder), [
@@ -217,7 +221,7 @@ describe('9 shell patterns', () => {
   });
 });
 
-test('a receiver that no rule names is left out with a warning: who imports the file would lose it unseen', async () => {
+test('a receiver that no rule names is left out, with a warning', async () => {
   const more = '  - name: spare\n    file: { path: /tmp/x }\n';
   const { warnings } = await load(toHook('http://r.example', { more }));
   assert.deepEqual(warnings.map(withoutFolder), [
@@ -225,7 +229,7 @@ test('a receiver that no rule names is left out with a warning: who imports the 
   ]);
 });
 
-test('10 a receiver may be called what the second place of another would be', async () => {
+test('10 a receiver may have the name that a second use of another would get', async () => {
   const route = 'route: { match: [{ receiver: hook }, { receiver: hook }, { receiver: hook 2 }] }';
   const more = '  - name: hook 2\n    stdout: {}\n';
   const { chains } = await load(toHook('http://r.example', { route, more }));
@@ -239,10 +243,10 @@ test('10 a receiver may be called what the second place of another would be', as
   );
 });
 
-describe('10 to 12 rules by themselves', () => {
+describe('10 to 12 rules', () => {
   cases([
     {
-      title: '10 each rule sends for itself: one that does not match keeps none back',
+      title: '10 each rule sends on its own: one that does not match holds back no other',
       route: '{ match: [{ type: x, receiver: a }, { receiver: b }] }',
       sentTo: ['b'],
     },
@@ -272,7 +276,7 @@ describe('10 to 12 rules by themselves', () => {
     differs('12 component is source.component', 'component: kubelet', { source: {}, reportingComponent: 'kubelet' }),
   ]);
 
-  test('12 our own match knows the name of the involved object, and the component of either field', async () => {
+  test('12 our own match tests the name of the involved object, and the component in either field', async () => {
     await using world = await World.start();
     const config = `[[resource]]\nkind = "event"\n[[handler]]\nname = "match"\ninvolvedName = "^web$"\ncomponent = "^kubelet$"\n[[handler]]\nname = "webhook"\nurl = "${world.slack.url}"\nlayout = { name = "{{ event.metadata.name }}" }\n`;
     await using running = await world.run({ config });

@@ -30,7 +30,7 @@ async function sent(layout: string, event: object = EVENT): Promise<string> {
 const line = (text: string) => `        ${text}\n`;
 
 describe("event-exporter's layouts", () => {
-  test('22 every value renders as before, but that numbers and booleans stay what they are', async () => {
+  test('22 every value renders as before, except that numbers and booleans keep their type', async () => {
     const values: readonly (readonly [yaml: string, json: unknown])[] = [
       ['5', 5],
       ['1.5', 1.5],
@@ -61,7 +61,7 @@ describe("event-exporter's layouts", () => {
     );
   });
 
-  test('22 what is null is left out; an empty layout is an empty object, one without a value is none', async () => {
+  test('22 null is left out; an empty layout is an empty object; one without a value is the whole Event', async () => {
     assert.equal(await sent(line('a: null') + line('b: x')), '{"b":"x"}');
     assert.equal(await sent('').then((body) => Object.keys(JSON.parse(body) as object).includes('clusterName')), true);
     await using world = await World.start();
@@ -72,7 +72,7 @@ describe("event-exporter's layouts", () => {
     assert.equal(world.slack.requests[0]?.body, '{}');
   });
 
-  test('23 names of JSON are refused, with the field, its line and the name that is meant', async () => {
+  test('23 JSON field names are refused, with the path, the line and the name that is meant', async () => {
     const layout = `      layout:\n        kind: "{{ .involvedObject.kind }}"\n        name: "{{ .metadata.name }}"\n`;
     const problems = await problemsOf(toHook('http://r.example', { layout }));
     assert.match(
@@ -89,7 +89,7 @@ describe("event-exporter's layouts", () => {
     assert.match(problems.join(), /the function env is not available.*the function expandenv is not available/);
   });
 
-  test('25 a map without the key: by a dot "<no value>", by index nothing; no source is the empty text', async () => {
+  test('25 a missing map key is "<no value>" by a dot and empty by index; a missing source is empty', async () => {
     const layout =
       line('dot: "{{ .Annotations.nokey }}"') +
       line(`index: '{{ index .Annotations "nokey" }}'`) +
@@ -97,7 +97,7 @@ describe("event-exporter's layouts", () => {
     assert.deepEqual(JSON.parse(await sent(layout, SEED_EVENT)), { dot: '<no value>', index: '', source: '' });
   });
 
-  test('26 keys are sent in the order of their bytes', async () => {
+  test('26 keys are sent in byte order', async () => {
     assert.equal(
       await sent(line('b: "1"') + line('a: { z: "1", B: "2" }') + line('B: "3"')),
       '{"B":"3","a":{"B":"2","z":"1"},"b":"1"}',
@@ -128,7 +128,7 @@ receivers:
     assert.deepEqual(world.server.get('Pod', 'web')?.metadata.labels, { 'app.io/name': 'web' });
   });
 
-  test('28 our own layouts send numbers and objects, and leave out what is absent', async () => {
+  test('28 our own layouts send numbers and objects, and leave out absent values', async () => {
     await using world = await World.start();
     const config =
       `[[resource]]\nkind = "event"\n[[handler]]\nname = "webhook"\nurl = "${world.slack.url}"\n[handler.layout]\ncount = "{{ change.object.count }}"\nlabels = "{{ involved.labels }}"\nhost = "{{ event.nothing }}"\n`.replace(
