@@ -12,7 +12,7 @@ const operations = await read('docs/operations.md');
 
 describe('the alerts', () => {
   for (const { alert, expr, for: lasts, labels, annotations } of groups.flatMap(({ rules }) => rules)) {
-    test(`${alert} waits a little, says how bad it is and what to do, and asks for metrics that there are`, () => {
+    test(`${alert} has a duration, a severity, a summary and a runbook, and uses existing metrics`, () => {
       assert.match(lasts, /^\d+m$/);
       assert.match(labels.severity, /^(warning|critical)$/);
       assert.match(annotations.summary, /\w/);

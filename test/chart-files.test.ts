@@ -33,7 +33,7 @@ const SERIES = new Map(
 /** Labels that Prometheus adds to scraped series, and its name for a label of ours that collides with one of them. */
 const SCRAPED = ['namespace', 'pod', 'exported_namespace'];
 
-describe('the dashboard asks for series that there are, and names them by labels that are left', () => {
+describe('the dashboard uses existing series and labels', () => {
   for (const { title, targets } of panels) {
     test(title, () => {
       for (const { expr, legendFormat } of targets) {
@@ -52,7 +52,7 @@ describe('the dashboard asks for series that there are, and names them by labels
   }
 });
 
-test('the panels of the dashboard have ids of their own and do not overlap', () => {
+test('the panels of the dashboard have unique ids and do not overlap', () => {
   assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
   const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
     Array.from({ length: w * h }, (_, n) => `${x + (n % w)} ${y + Math.floor(n / w)}`),

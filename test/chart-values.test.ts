@@ -38,7 +38,7 @@ test('the log levels of the schema are those of the program', () => {
   assert.deepEqual(schema.properties?.['logLevel']?.enum, ['', ...LOG_LEVELS]);
 });
 
-test('a new pod is made for the sections that the program reads once', async () => {
+test('every section that the program reads only at the start makes a new pod', async () => {
   const [, sections = ''] = /pick \$read ([^|]*)/.exec(await read('templates/_config.tpl')) ?? [];
   const picked: readonly string[] = sections.match(/\w+/g) ?? [];
   assert.deepEqual(

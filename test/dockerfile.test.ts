@@ -44,7 +44,7 @@ before(async () => {
 });
 after(() => built[Symbol.asyncDispose]());
 
-test('Dockerfile: its last stage holds Node, the libraries that it needs, and the program; no shell; and says what it is', async () => {
+test('Dockerfile: its last stage holds Node, its libraries and the program, no shell, and has the image labels', async () => {
   const folders = await readdir(image.root);
   assert.deepEqual(folders.filter((name) => !name.startsWith('lib')).toSorted(), ['app', 'etc', 'tmp', 'usr', 'var']);
   assert.deepEqual(await readdir(path.join(image.root, 'usr')), ['local']);
@@ -66,7 +66,7 @@ const ASK = `
   }
 `;
 
-test('Dockerfile: its last stage may read what is mounted where it is looked for, and write the state only', async () => {
+test('Dockerfile: its last stage may read the mounted files, and write the state only', async () => {
   await using workdir = await Workdir.make();
   const flags = image.entrypoint.slice(1, -1).map((flag) => flag.replace('=/', `=${workdir.path}/`));
   for (const flag of flags) {
@@ -91,7 +91,7 @@ const canConfine = needs('needs root, unshare(1) and ip(8)', () => {
 });
 
 test(
-  'Dockerfile: its last stage runs read-only, as nobody, with nothing to reach but the API server',
+  'Dockerfile: its last stage runs read-only, without root, and with no network but the API server',
   canConfine,
   async () => {
     await using workdir = await Workdir.make();
@@ -116,7 +116,7 @@ test(
   },
 );
 
-test('Dockerfile: its last stage holds a program that runs as nobody, with its handlers and its store, and may do nothing else', async () => {
+test('Dockerfile: its last stage runs handlers and the store without root, and denies other file access and programs', async () => {
   await using workdir = await Workdir.make();
   assert.match(image.user, /^[1-9]\d*:[1-9]\d*$/);
   const { main, flags } = started(image, workdir);
@@ -152,7 +152,7 @@ test('Dockerfile: its last stage holds a program that runs as nobody, with its h
   assert.match(stderr, /^generate: EvalError$/m);
 });
 
-test("docs/examples/python.Dockerfile: an image on it runs the Event Controller's plug-ins", async (t) => {
+test("docs/examples/python.Dockerfile: the image runs the Event Controller's plug-ins", async (t) => {
   await using workdir = await Workdir.make();
   await cp(PLUGINS, workdir.file('plugins'), { recursive: true });
   const derived = await follow('docs/examples/python.Dockerfile', { workdir, context: workdir.path, base: image });

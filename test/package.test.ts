@@ -30,7 +30,7 @@ interface Packed {
   readonly files: readonly { readonly path: string }[];
 }
 
-test('npm pack: `watchchain demo` runs in an empty folder, and the example of a handler type-checks against its types', async () => {
+test('npm pack: `watchchain demo` runs in an empty folder, and the example handler type-checks against its types', async () => {
   await using workdir = await Workdir.make();
   const { filename, files } = await pack(workdir);
   const strangers = files

@@ -18,7 +18,7 @@ interface Step {
   readonly run?: string;
 }
 
-test('the package, the chart, the image and the changelog are of one version', async () => {
+test('the package, the chart, the image and the changelog have the same version', async () => {
   const { version } = JSON.parse(await read('package.json')) as { readonly version: string };
   const chart = parse(await read('chart/Chart.yaml')) as { readonly version: string; readonly appVersion: string };
   const image = /^ARG VERSION=(.+)$/m.exec(await read('Dockerfile'))?.[1];
@@ -32,7 +32,7 @@ test('the default image of the chart is where the release workflow replaces it',
 
 describe('workflows', async () => {
   for (const file of await readdir(path.join(REPOSITORY, WORKFLOWS))) {
-    test(`${file}: actions by commit, the least rights, an end to each job, nothing of others in a shell`, async () => {
+    test(`${file}: actions are pinned by commit, rights are read-only, jobs have a timeout, scripts no expressions`, async () => {
       const text = await read(`${WORKFLOWS}/${file}`);
       for (const [, action = ''] of text.matchAll(/uses: (.+)/g))
         assert.match(action, /^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d/);

@@ -33,7 +33,7 @@ function ours(template: string, event: string): unknown {
   return (layout.value(scopeOf(withNote(change, 'involved', { ...reference, ...facts }))) as { leaf?: unknown }).leaf;
 }
 
-describe('Go renders the same', () => {
+describe('Go templates render as in Go', () => {
   for (const { template, event, text } of read('rendered.json') as readonly Rendered[]) {
     test(`${JSON.stringify(template)} of the ${event} Event`, () => {
       const rendered = ours(template, event);

@@ -95,7 +95,7 @@ const CHAIN = (path: string, kind: string, handlers: readonly object[] = []) => 
 });
 
 describe('on a real node', () => {
-  test('the pod of the chart runs as nobody where only the restricted may, tells, and another goes on where it was', async () => {
+  test('the pod of the chart runs under the restricted standard, delivers, and its replacement goes on where it was', async () => {
     const pod = await install('one', { config: CHAIN('/one', 'configmap') });
     const first = await ready('one', pod);
     await plane.kubectl('create', 'configmap', 'before', '-n', 'default');
@@ -114,7 +114,7 @@ describe('on a real node', () => {
     for (const line of log.trim().split('\n')) assert.equal(typeof JSON.parse(line), 'object', line);
   });
 
-  test('any other user may run it, as OpenShift has it: the volume is of its group', async () => {
+  test('it runs as an arbitrary user with its fsGroup, as on OpenShift', async () => {
     const user = 1_000_650_000;
     const podSecurityContext = { runAsUser: user, runAsGroup: 0, fsGroup: user };
     const pod = await install('another', { config: CHAIN('/another', 'configmap'), podSecurityContext });
@@ -123,7 +123,7 @@ describe('on a real node', () => {
     await until('the message', () => headlines('/another').includes('configmap default/seen added'));
   });
 
-  test('a Secret that is missing is named by the pod', async () => {
+  test('a missing Secret is named in the status of the pod', async () => {
     const pod = await install('lacking', { slack: { existingSecret: 'not-there' } });
     let said: string | undefined;
     await until('it waits', async () => {
@@ -134,7 +134,7 @@ describe('on a real node', () => {
     assert.equal(said, 'secret "not-there" not found');
   });
 
-  test('a crash loop is one alert with its log, however often it turns, and one more when it is over', async () => {
+  test('a crash loop is one alert with its log, across restarts, and one more when it is over', async () => {
     const pod = await install('alerts', {
       config: CHAIN('/alerts', 'pod', [{ name: 'podAlerts', holdDown: '5s', remindAfter: '0s' }]),
     });

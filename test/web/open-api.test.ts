@@ -28,7 +28,7 @@ function strict(schema: unknown): unknown {
     : inner;
 }
 
-test('every JSON answer is as /openapi.json describes it, to the last member', async () => {
+test('every JSON answer matches its schema in /openapi.json, without further members', async () => {
   await using world = await World.start(withoutTeam);
   await using running = await tellStory(world);
   await running.app.idle();

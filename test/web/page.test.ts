@@ -45,7 +45,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
   const isLive = (page: Page) => page.getByText('live', { exact: true }).waitFor();
   const pods = (page: Page) => page.getByRole('region', { name: 'Pods at risk' });
 
-  test('shows what fails, what changed and who did it, what was given up, and what is watched', async (t) => {
+  test('shows failing pods, changes with their managers, dead letters, and what is watched', async (t) => {
     const { page, said, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -61,7 +61,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.deepEqual(said, [], 'nothing that the policy forbids');
   });
 
-  test('a diff is made of lines once it is opened: five hundred with thousands each were more than a browser bears', async (t) => {
+  test('the lines of a diff are built only when it is opened', async (t) => {
     const web = await TestWeb.start(t, { outlook: { clock: systemClock } });
     const page = await browser.newPage();
     t.after(() => page.close());
@@ -79,7 +79,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     }
   });
 
-  test('a change and a pod that begins to fail come by themselves; what is read turns quiet', async (t) => {
+  test('new changes and failing pods appear by themselves; an acknowledged pod is marked as read', async (t) => {
     const { world, page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -92,7 +92,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await pods(page).locator('tr.read', { hasText: name }).waitFor();
   });
 
-  test('a dead letter is replayed by the keyboard alone', async (t) => {
+  test('a dead letter can be replayed by keyboard alone', async (t) => {
     const { world, page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -108,7 +108,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await world.slack.waitFor(told + 1);
   });
 
-  test('what could not be done is tried again by the keyboard from where one is', async (t) => {
+  test('a failed action keeps the focus, and can be repeated by keyboard', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -132,7 +132,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await pods(page).getByText('5 of 6 watched').waitFor();
   });
 
-  test('the pods stay fresh for who has opened one of them, or looked at its Events, and who is there stays there', async (t) => {
+  test('the pods are refreshed while one of them or its Events are open, and the focus stays', async (t) => {
     const { world, page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -156,7 +156,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     }
   });
 
-  test('what is not done is not called done: when another tab was first, and when the service was away', async (t) => {
+  test('an action is not shown as done when another tab was first, or the service is unreachable', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -202,7 +202,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.doesNotMatch(await page.title(), /owned/);
   });
 
-  test('an Event that the newer recorder repeats is shown with its last time and how often', async (t) => {
+  test('an Event with a series is shown with its last time and its count', async (t) => {
     const { world, page, url } = await open(t, '', { timezoneId: 'UTC', locale: 'en-GB' });
     const name = 'search-5d4f8c7b9-tt4wp';
     const { uid = '' } = world.server.get('Pod', name, 'shop')?.metadata ?? {};
@@ -224,7 +224,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.match(await row.innerText(), /10:55:00/);
   });
 
-  test('the dialog of Events says why there are none to show: who may not see them, and a service that is away', async (t) => {
+  test('the dialog of Events says why there are none: forbidden, or the service is unreachable', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -239,7 +239,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await dialog.getByText('Cannot reach the service').waitFor();
   });
 
-  test('filters are in the address, and hold for what comes', async (t) => {
+  test('filters are in the URL, and apply to new changes', async (t) => {
     const { world, page, url } = await open(t);
     await page.goto(url);
     await page.getByLabel('Kind').fill('cm');
@@ -255,7 +255,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.equal(await page.locator('#change-list li').count(), 2);
   });
 
-  test('who goes back sees the filter of the changes that are shown', async (t) => {
+  test('going back restores the filter of the changes that are shown', async (t) => {
     const { page, url } = await open(t);
     await page.goto(`${url}/?kind=cm`);
     await isLive(page);
@@ -270,7 +270,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.equal(await kind.inputValue(), 'cm');
   });
 
-  test('older changes, and a filter that nothing can match, stay as they are beside pods that are kept fresh', async (t) => {
+  test('older changes, and a filter that matches nothing, stay as they are while the pods are refreshed', async (t) => {
     const { world, running, page, url } = await open(t);
     for (let n = 0; n < 60; n++) world.server.create(configMap(`new-${n}`));
     await running.app.idle();
@@ -288,7 +288,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     }
   });
 
-  test('what has left the end of the list for newer changes is behind the link to older ones', async (t) => {
+  test('changes that newer ones push off the list are behind the link to older ones', async (t) => {
     const { world, page, url } = await open(t);
     const rows = page.locator('#change-list li');
     const all = `${url}/?limit=500`;
@@ -309,7 +309,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.equal(await rows.first().getAttribute('data-id'), oldest);
   });
 
-  test('whatever the cluster says is shown as text, however long', async (t) => {
+  test('everything from the cluster is shown as text, and long text is cut', async (t) => {
     const { world, page, said, url } = await open(t);
     const text = HOSTILE + 'long '.repeat(200_000);
     const hostile = (data: string) => ({
@@ -354,14 +354,14 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.match(await page.locator('footer').innerText(), /times are in your zone$/);
   });
 
-  test('without JavaScript it says in which zone its times are', async (t) => {
+  test('without JavaScript, times are in UTC, and the page says so', async (t) => {
     const { page, url } = await open(t, '', { javaScriptEnabled: false });
     await page.goto(url);
     assert.match(await page.locator('#change-list time').first().innerText(), /Z$/);
     assert.match(await page.locator('footer').innerText(), /times are in UTC/);
   });
 
-  test('nothing is wider than the screen, however long the names', async (t) => {
+  test('nothing is wider than the screen, even with long names', async (t) => {
     const { world, running, page, url } = await open(t);
     const [long, place] = ['x'.repeat(253), 'n'.repeat(63)];
     const reason = 'r'.repeat(200);
@@ -376,7 +376,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     }
   });
 
-  test('on paper an open diff is there as a whole', async (t) => {
+  test('an open diff is printed as a whole', async (t) => {
     const web = await TestWeb.start(t, { outlook: { clock: systemClock } });
     const page = await browser.newPage();
     t.after(() => page.close());
@@ -393,7 +393,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.deepEqual(await page.evaluate(hidden), [0, 0]);
   });
 
-  test('text is as large as the reader has set it, and nothing is wider than the screen then either', async (t) => {
+  test('the font size of the browser is respected, and nothing is wider than the screen', async (t) => {
     const { url } = await open(t);
     const large = await launchBrowser('--blink-settings=defaultFontSize=32');
     t.after(() => large.close());
@@ -407,7 +407,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     }
   });
 
-  test('buttons are large enough for a finger', async (t) => {
+  test('buttons are at least 24 pixels high on a phone', async (t) => {
     const { page, url } = await open(t, '', { viewport: { width: 390, height: 844 } });
     await page.goto(url);
     await isLive(page);
@@ -418,7 +418,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.deepEqual(small, []);
   });
 
-  test('below a base path one logs in with the token, everything works there, and one logs out', async (t) => {
+  test('login with the token, the page and logout work below a base path', async (t) => {
     const token = 'a-token-of-the-page';
     const { page, said, url } = await open(t, `[web]\ntoken = "${token}"\nbasePath = "/ops/watch"\n`);
     await page.goto(`${url}/ops/watch`);
@@ -439,7 +439,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     );
   });
 
-  test('a token that is sent before the script is there stays out of the address', async (t) => {
+  test('a token that is submitted without JavaScript stays out of the URL', async (t) => {
     const token = 'a-token-of-the-page';
     const { page, url } = await open(t, `[web]\ntoken = "${token}"\n`, { javaScriptEnabled: false });
     await page.goto(url);
@@ -449,7 +449,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.doesNotMatch((await sent).url(), /token/);
   });
 
-  test('a stream that was answered with an error is asked for again: when the session is over, by who logs in', async (t) => {
+  test('a stream that fails is opened again; after a 401 the page reloads to log in', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -467,7 +467,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await page.waitForEvent('load');
   });
 
-  test('a stream that fell silent, as while a laptop slept, is asked for again, and what was missed is there', async (t) => {
+  test('a stream that falls silent, as during sleep, is opened again, and missed changes appear', async (t) => {
     // The server's clock stands still, so it sends nothing more.
     const web = await TestWeb.start(t);
     const page = await browser.newPage();
@@ -481,7 +481,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await isLive(page);
   });
 
-  test('a screen reader hears once that the service is away, and that there were more than is shown', async (t) => {
+  test('a screen reader is told only once that the service is unreachable, or that there are more changes', async (t) => {
     const { page, url } = await open(t);
     const asked = { answered: 0, refused: 0 };
     let isAway = false;
@@ -503,7 +503,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.equal(await heard('live'), before);
   });
 
-  test('who stands by does not say that nothing has changed, and shows everything when its turn comes', async (t) => {
+  test('a standby does not claim that nothing has changed, and shows everything once it takes over', async (t) => {
     let isRunning = false;
     const standby: Health = { ...healthOf(), phase: 'standby' };
     const web: TestWeb = await TestWeb.start(t, {
@@ -527,7 +527,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.match(await page.title(), /^prod-eu/);
   });
 
-  test('tabs that nobody looks at leave the connections to the one that is looked at, and catch up', async (t) => {
+  test('hidden tabs free their connections for the visible one, and catch up when shown', async (t) => {
     const { world, running, page, url } = await open(t);
     const show = (tab: Page, isShown: boolean) =>
       tab.evaluate(`Object.defineProperty(document, 'hidden', { value: ${!isShown}, configurable: true });
@@ -547,7 +547,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await page.locator('#change-list li.fresh', { hasText: 'shop/meanwhile' }).waitFor();
   });
 
-  test('while the service is away it is not called well, and when it is back it is', async (t) => {
+  test('the state is "unknown" while the service is unreachable, and "watching" when it is back', async (t) => {
     const { page, running, url } = await open(t);
     const state = (text: string) => page.locator('#state', { hasText: text }).waitFor();
     await page.goto(url);
@@ -562,7 +562,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     await state('watching');
   });
 
-  test('what is shown beside the changes stays fresh where the clock of the viewer is set back', async (t) => {
+  test('the other sections are refreshed after the clock of the viewer was set back', async (t) => {
     const { page, world, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -577,7 +577,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     }
   });
 
-  test('a service that comes back without its state is shown anew', async (t) => {
+  test('the page starts over when the service comes back without its state', async (t) => {
     const { world, running, page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
@@ -590,7 +590,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     assert.equal(await page.locator('#change-list li').count(), 1);
   });
 
-  test('every control has a name, every table its headings, and there is a way past them', async (t) => {
+  test('every control has a name, every table has headings, and there is a skip link', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);
     await isLive(page);
