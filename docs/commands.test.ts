@@ -132,7 +132,7 @@ describe('the configurations of', () => {
     });
   }
 
-  test('pages that are not here are tested elsewhere', () => {
+  test('pages that are left out here are tested elsewhere', () => {
     assert.deepEqual(
       [...ELSEWHERE.values()].filter((file) => !existsSync(join(ROOT, file))),
       [],

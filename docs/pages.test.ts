@@ -59,7 +59,7 @@ const VALUES = JSON.parse(await readFile(join(ROOT, 'chart/values.schema.json'),
 
 describe('pages', () => {
   for (const page of PAGES) {
-    test(`${page}: its links lead somewhere`, async () => {
+    test(`${page}: its links lead to existing files`, async () => {
       const source = await readFile(join(ROOT, page), 'utf8');
       const targets = [...source.replaceAll(CODE, '').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(
         ([, target = '']) => target,
@@ -80,7 +80,7 @@ describe('pages', () => {
       }
     });
 
-    test(`${page}: its make targets are the Makefile's, and what it sets are values of the chart`, async () => {
+    test(`${page}: its make targets are the Makefile's, and what it sets with --set are values of the chart`, async () => {
       const code = codeIn(await readFile(join(ROOT, page), 'utf8'));
       const targets = Array.from(code.matchAll(/(?:^|\(|; |&& )make (?:-s )?([a-z][a-z-]*)/gm), ([, target]) => target);
       assert.deepEqual(

@@ -17,7 +17,7 @@ const blocks = (language: string): readonly string[] =>
 
 describe('docs/plugins.md', () => {
   for (const toml of blocks('toml')) {
-    test(`its configuration is one: ${/name = .*/.exec(toml)?.[0]} ${/command = .*/.exec(toml)?.[0] ?? ''}`, async () => {
+    test(`its configuration is valid: ${/name = .*/.exec(toml)?.[0]} ${/command = .*/.exec(toml)?.[0] ?? ''}`, async () => {
       await using workdir = await Workdir.make();
       const file = await workdir.write('config.toml', `[[resource]]\nkind = "pod"\n${toml}`);
       const { chains } = await loadConfig(file, { env: {}, loadHandler });
@@ -25,7 +25,7 @@ describe('docs/plugins.md', () => {
     });
   }
 
-  test('its test of a handler passes', async () => {
+  test('its example test of a handler passes', async () => {
     const [code = ''] = blocks('ts');
     await using workdir = await Workdir.make();
     const file = await workdir.write('own.test.ts', code);
@@ -35,7 +35,7 @@ describe('docs/plugins.md', () => {
     assert.match(stdout, /pass 1/);
   });
 
-  test('the answers that it lists are of the contract', () => {
+  test('the answers that it lists match the contract', () => {
     const answers = [...page.matchAll(/`(\{"(?:verdict|error)".*?\})`/g)].map(([, answer = '']) => parseAnswer(answer));
     assert.deepEqual(
       answers.map(({ verdict, error }) => error ?? verdict),
@@ -50,7 +50,7 @@ describe('docs/plugins.md', () => {
     );
   });
 
-  test('what it links to is there', async () => {
+  test('its links lead to existing files', async () => {
     for (const [, target = ''] of page.matchAll(/\]\(([^)#:]+)\)/g)) {
       await readFile(join(import.meta.dirname, target));
     }

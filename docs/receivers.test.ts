@@ -148,7 +148,7 @@ describe('docs/receivers.md', () => {
   });
 
   for (const { name, toml } of RECIPES) {
-    test(`${name} gets what it takes: an update, a large one, an Event, an alert and its end`, async () => {
+    test(`${name} gets a valid body: an update, a large one, an Event, an alert and its end`, async () => {
       await using world = await World.start(() => ({ body: ACCEPTED }));
       // It accepts alerts only.
       const wanted = name === 'Alertmanager' ? (['alerts'] as const) : (['changes', 'alerts'] as const);

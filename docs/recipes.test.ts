@@ -175,7 +175,7 @@ describe('docs/recipes.md', () => {
   });
 
   for (const { name, toml } of RECIPES) {
-    test(`${name}: reports what it says, and nothing else`, async () => {
+    test(`${name}: reports what the recipe promises, and nothing else`, async () => {
       const trial = TRIALS[name];
       assert.ok(trial !== undefined);
       await using world = await World.start();

@@ -56,7 +56,7 @@ async function startExample(t: TestContext, pagerURL: string) {
   };
 }
 
-test('page-me pages when a workload is scaled to nothing or deleted, and for nothing else', async (t) => {
+test('page-me pages when a workload is scaled to zero or deleted, and for nothing else', async (t) => {
   const pager = await startReceiver();
   t.after(() => pager.close());
   const accept = await startExample(t, `${pager.url}/topic`);
@@ -74,6 +74,6 @@ test('page-me pages when a workload is scaled to nothing or deleted, and for not
   );
 });
 
-test('page-me without a URL stops the start', async () => {
+test('page-me without a URL fails the start', async () => {
   await assert.rejects(loadConfig(file, { env: {}, loadHandler }), /PAGER_URL/);
 });
