@@ -1,5 +1,6 @@
 /** kubernetes-event-exporter's acceptance list, 29 to 37: how Events leave. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { startApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
@@ -140,14 +141,16 @@ receivers:
     assert.deepEqual(names(receiver), all);
   });
 
-  test('36 stdout holds a line of JSON for each Event, and the log goes to stderr', async () => {
+  test('36 stdout and file hold a line of JSON for each Event, and the log goes to stderr', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
     const config = `logLevel: debug
 logFormat: pretty
-route: { match: [{ receiver: out }] }
-receivers: [{ name: out, stdout: { layout: { name: "{{ .Name }}", message: "{{ .Message }}" } } }]
+route: { match: [{ receiver: out }, { receiver: kept }] }
+receivers:
+  - { name: out, stdout: { layout: { name: "{{ .Name }}", message: "{{ .Message }}" } } }
+  - { name: kept, file: { path: events.jsonl, layout: { name: "{{ .Name }}", message: "{{ .Message }}" } } }
 `;
     const file = await workdir.write('config.yaml', config);
     await using program = new Program(['-c', file, '-k', kubeconfig, '--listen', '127.0.0.1:0'], { cwd: workdir.path });
@@ -155,8 +158,11 @@ receivers: [{ name: out, stdout: { layout: { name: "{{ .Name }}", message: "{{ .
     await server.waitForWatches(1, '/api/v1/events');
     for (const name of ['one', 'two']) server.create(podEvent({ name, message: 'a\nb' }));
     await program.until('both', ({ stdout }) => stdout.split('\n').length > 2);
+    const lines = () => readFile(workdir.file('events.jsonl'), 'utf8').catch(() => '');
+    await until('both in the file', async () => (await lines()).split('\n').length > 2);
     const { stdout, stderr } = await program.stop();
     assert.equal(stdout, '{"message":"a\\nb","name":"one"}\n{"message":"a\\nb","name":"two"}\n');
+    assert.equal(await lines(), stdout);
     assert.match(stderr, /DEBUG/);
   });
 

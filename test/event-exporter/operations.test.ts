@@ -18,10 +18,14 @@ interface Pod extends AsyncDisposable {
   readonly names: () => string[];
 }
 
-async function podWith(files: (url: string) => Readonly<Record<string, string>>): Promise<Pod> {
+/** @param respond what the receiver answers. Default: 200 */
+async function podWith(
+  files: (url: string) => Readonly<Record<string, string>>,
+  respond?: Parameters<typeof startReceiver>[0],
+): Promise<Pod> {
   const stack = new AsyncDisposableStack();
   const server = stack.use(await startApiServer());
-  const receiver = stack.use(await startReceiver());
+  const receiver = stack.use(await startReceiver(respond));
   const workdir = stack.use(await Workdir.make());
   await server.writeKubeconfig(workdir.file('kubeconfig'));
   for (const [name, text] of Object.entries(files(receiver.url))) await workdir.write(name, text);
@@ -43,8 +47,11 @@ async function delivers({ server, names }: Pod, program: Program): Promise<void>
 const METRICS = ['-metrics-address', '127.0.0.1:0'];
 
 describe("event-exporter's operation", { timeout: 120_000 }, () => {
-  test('38 metrics count the deliveries of each receiver; ready only after the first list', async () => {
-    await using place = await podWith((url) => ({ 'config.yaml': toHook(url, { layout: NAME }) }));
+  test('38 metrics count what each receiver took and refused; ready only after the first list', async () => {
+    await using place = await podWith(
+      (url) => ({ 'config.yaml': toHook(url, { layout: NAME }) }),
+      ({ body }) => (body.includes('refused') ? { status: 400 } : {}),
+    );
     const hangs = place.server.fault({ path: '/api/v1/events', watch: false, effect: 'hang' });
     await using program = place.start(['--compat', 'event-exporter', '-kubeconfig', 'kubeconfig', ...METRICS]);
     await place.server.waitUntil(() => hangs.hits > 0, 'the list');
@@ -52,10 +59,13 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
     hangs.remove();
     await place.server.restart();
     await delivers(place, program);
-    const metrics = async () => (await fetch(`${program.url()}/metrics`)).text();
-    await until('the metric', async () =>
-      /^watchchain_\w*deliver\w*_total\{[^}]*receiver="default\/webhook"[^}]*\} 1$/m.test(await metrics()),
-    );
+    place.server.create(podEvent({ name: 'refused' }));
+    await until('both metrics', async () => {
+      const metrics = await (await fetch(`${program.url()}/metrics`)).text();
+      return ['ok', 'refused'].every((outcome) =>
+        metrics.includes(`watchchain_deliveries_total{receiver="default/webhook",outcome="${outcome}"} 1\n`),
+      );
+    });
   });
 
   test('38 the seven metrics of event-exporter have its names, types and prefix', async () => {

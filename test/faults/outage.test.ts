@@ -101,18 +101,21 @@ describe('an API server that', { concurrency: 6 }, () => {
     await assertBalanced(running.app.store);
   });
 
-  test('21 accepts only a new token from now on: the file is read again, nothing is delivered twice', async () => {
+  test('21 accepts only a new token from now on: the file is read again, nothing is listed or delivered twice', async () => {
     const told = toldTo(END);
     await using world = await World.start(told.respond, { token: 'first' });
     createAll(world, OBJECTS);
     const kubeconfig = await kubeconfigWithFiles(world);
     await using running = await world.run({ config: config(world), kubeconfig });
+    const lists = () => world.server.requests.filter(({ query }) => query.has('limit')).length;
+    const listsBefore = lists();
     await world.workdir.write('token', 'second');
     world.server.rotateToken('second');
     world.server.fault({ path: DEPLOYMENTS, watch: true, times: 1, effect: 'end' });
     scaleAll(world, OBJECTS, 1);
     await told.done();
     await running.app.idle();
+    assert.equal(lists(), listsBefore);
     assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
     await assertBalanced(running.app.store);
   });
