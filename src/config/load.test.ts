@@ -131,10 +131,11 @@ describe('loadConfig()', async () => {
     );
   });
 
-  test('uses a Lease if the file or --lease asks for one', async () => {
+  test('uses a Lease if the file or --lease asks for one; --lease wins', async () => {
     const durationMs = 15_000;
     assert.equal((await load('kwatchman.toml')).lease, undefined);
     assert.deepEqual((await load('settings.toml')).lease, { name: 'teller', namespace: 'shop', durationMs: 30_000 });
+    assert.equal((await load('settings.toml', { lease: 'shop/other' })).lease?.name, 'other');
     const flag = async (lease: string) => (await load('kwatchman.toml', { lease })).lease;
     assert.deepEqual(await flag('a'), { name: 'a', namespace: undefined, durationMs });
     assert.deepEqual(await flag('monitoring/a'), { name: 'a', namespace: 'monitoring', durationMs });

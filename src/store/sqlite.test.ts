@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -87,12 +87,14 @@ describe('openSqliteStore()', () => {
     db.close();
   });
 
-  test('refuses the database of another program', async (t) => {
+  test('refuses the database of another program, and leaves it as it was', async (t) => {
     const path = await temporaryFile(t);
     const db = new DatabaseSync(path);
     db.exec('CREATE TABLE theirs (a)');
     db.close();
+    const before = await readFile(path);
     await assert.rejects(openAt(t, path), { code: 'CONFIG', message: /another program/ });
+    assert.deepEqual(await readFile(path), before);
   });
 
   test('refuses a file that is not a database, and leaves it as it was', async (t) => {
