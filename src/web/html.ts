@@ -22,6 +22,12 @@ export function head(base: string, title: string): Html {
   </head>`;
 }
 
+/** The text, with no line break inside the arrow between an old and a new value. */
+export function withArrows(text: string): Html {
+  const [first, ...rest] = text.split('->');
+  return html`${first}${rest.map((part) => html`<span class="arrow">-&gt;</span>${part}`)}`;
+}
+
 /** A time in RFC 3339, which the client shows in the viewer's zone. */
 export function timeOf(ms: number): Html {
   const time = new Date(ms).toISOString();

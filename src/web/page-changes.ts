@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import { managersIn } from '../remarks.ts';
 import type { ChangesQuery, ShownChange } from './changes.ts';
-import type { Html } from './html.ts';
+import { withArrows, type Html } from './html.ts';
 import type { PageModel } from './page-model.ts';
 
 export function changesSection(model: PageModel): Html {
@@ -109,7 +109,7 @@ function changeItem(change: ShownChange): Html {
     <div class="what">
       <span class="quiet" data-slot="kind">${kind}</span> <bdi data-slot="key">${key}</bdi>
       <span class="quiet by" data-slot="by">${who === '' ? '' : `by ${who}`}</span>
-      <div data-slot="what">${[what ?? '', ...remarks].filter(Boolean).join(' · ')}</div>
+      <div data-slot="what">${withArrows([what ?? '', ...remarks].filter(Boolean).join(' · '))}</div>
       ${diff === undefined || diff === '' ? '' : diffBlock(diff)}
     </div>
   </li>`;

@@ -1,6 +1,6 @@
 /** The pods at risk, the worst first. */
 import { html } from 'hono/html';
-import { agoOf, timeOf, type Html } from './html.ts';
+import { agoOf, timeOf, withArrows, type Html } from './html.ts';
 import type { LiveModel } from './page-model.ts';
 import type { Finding } from './pods/board.ts';
 import type { PodRow } from './pods/pod-rows.ts';
@@ -64,7 +64,7 @@ function row({ finding, now, lastChange }: PodRow): Html {
     <td data-label="since">${problem === undefined ? '' : agoOf(problem.since)}</td>
     <td data-label="last update">${now === undefined ? '' : agoOf(now.updatedAt)}</td>
     <td data-label="last change">
-      ${lastChange === undefined ? '' : html`${agoOf(lastChange.at)}: ${lastChange.what}${lastChange.who === '' ? '' : html` <span class="quiet">by ${lastChange.who}</span>`}`}
+      ${lastChange === undefined ? '' : html`${agoOf(lastChange.at)}: ${withArrows(lastChange.what)}${lastChange.who === '' ? '' : html` <span class="quiet">by ${lastChange.who}</span>`}`}
     </td>
     <td class="buttons">
       ${kind === 'Pod' ? html`<button type="button" data-events="${place}" aria-label="Events of ${place}">Events</button>` : ''}

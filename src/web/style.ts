@@ -23,6 +23,7 @@ export const style = `
 body { margin: 0; background: var(--ground); color: var(--text) }
 a { color: var(--accent); text-underline-offset: .15em }
 .skip, .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
+.arrow { white-space: nowrap }
 .skip:focus { width: auto; height: auto; clip-path: none; left: 1rem; top: .5rem; background: var(--panel); padding: .25rem .5rem; z-index: 1 }
 header, main, footer { max-width: 88rem; margin: 0 auto; padding: 0 1.5rem }
 header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1.25rem; padding-top: 1.5rem }

@@ -56,7 +56,7 @@ function itemOf(change) {
   fill('key', change.key);
   const who = [...new Set(change.by.map(({ manager }) => manager))].join(', ');
   fill('by', who === '' ? '' : `by ${who}`);
-  fill('what', [change.what ?? '', ...change.remarks].filter(Boolean).join(' · '));
+  slot('what')?.replaceChildren(...withArrows([change.what ?? '', ...change.remarks].filter(Boolean).join(' · ')));
   const time = item.querySelector('time');
   if (time !== null) {
     time.dateTime = change.time;
@@ -66,6 +66,17 @@ function itemOf(change) {
   else fill('diff', change.diff);
   showTimes(item);
   return item;
+}
+
+/** The same as in `html.ts`. @param {string} text */
+function withArrows(text) {
+  return text.split('->').flatMap((part, n) => {
+    if (n === 0) return [part];
+    const arrow = document.createElement('span');
+    arrow.className = 'arrow';
+    arrow.textContent = '->';
+    return [arrow, part];
+  });
 }
 
 /** @param {string} line */
