@@ -3,12 +3,12 @@
  * (endpoints, housekeeping, heartbeat), applies a changed configuration, and stops.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { atMost, systemClock, type Clock } from './clock.ts';
+import { waitAtMost, systemClock, type Clock } from './clock.ts';
 import { READ_ONCE, type Config } from './config/config.ts';
 import { ConfigError } from './errors.ts';
-import { complaintsOf, judged, type Health } from './health.ts';
+import { healthProblems, markStale, type Health } from './health.ts';
 import { startHeartbeat, type Heartbeat } from './app/heartbeat.ts';
-import { keepHouse } from './app/housekeeping.ts';
+import { runHousekeeping } from './app/housekeeping.ts';
 import type { ChainsChanged } from './chain/running-chains.ts';
 import { lead } from './lease/lead.ts';
 import type { Leadership } from './lease/leadership.ts';
@@ -18,7 +18,7 @@ import { openState, type OpenState } from './app/open-state.ts';
 import { Pipeline } from './app/pipeline.ts';
 import { connect, type Connection } from './source/connect.ts';
 import { Stages } from './app/stages.ts';
-import { refuseWhatCannotStart } from './app/trial.ts';
+import { assertCanStart } from './app/trial.ts';
 import type { Store } from './store/store.ts';
 import { startWeb, type Web } from './web/server.ts';
 
@@ -34,7 +34,7 @@ export interface AppOptions {
   /** Keep the state in memory only; it is lost when the process ends. */
   readonly storeFile?: ':memory:';
   /** Keep it in memory if the state folder is not writable, instead of refusing to start. */
-  readonly orInMemory?: boolean;
+  readonly allowInMemory?: boolean;
 }
 
 export interface App {
@@ -42,9 +42,9 @@ export interface App {
    * Resolves when everything runs (the lists may still be under way); keeps trying while the cluster cannot be reached.
    * Throws ConfigError for problems the user can fix, and rejects if {@link stop} is called meanwhile. After a throw,
    * {@link stop} cleans up.
-   * @param caughtUp called once the Lease, if any, is held; resolves when {@link reload} has been given all changes made by then
+   * @param catchUp called once the Lease, if any, is held; resolves when {@link reload} has been given all changes made by then
    */
-  start(caughtUp?: () => Promise<void>): Promise<void>;
+  start(catchUp?: () => Promise<void>): Promise<void>;
   /**
    * Switches to another configuration: unchanged chains and scopes are left alone, the others finish what they are doing and
    * start again; no change is lost or reported twice. A service still waiting for the cluster or the Lease starts with the new
@@ -69,7 +69,7 @@ export interface App {
 
 const DEFAULT_GRACE_MS = 22_000;
 /** How long {@link App.stop} waits for a start in progress before it stops what is up; a starting handler may take longer. */
-const START_GIVES_UP_MS = 5_000;
+const PENDING_START_GRACE_MS = 5_000;
 
 export function createApp(options: AppOptions): App {
   return new Application(options);
@@ -120,8 +120,8 @@ class Application implements App {
     return this.#web?.address;
   }
 
-  start(caughtUp = () => Promise.resolve()): Promise<void> {
-    this.#starting ??= this.#start(caughtUp);
+  start(catchUp = () => Promise.resolve()): Promise<void> {
+    this.#starting ??= this.#start(catchUp);
     return this.#starting;
   }
 
@@ -143,7 +143,7 @@ class Application implements App {
   }
 
   health(): Health {
-    const scopes = (this.#pipeline?.scopes() ?? []).map((scope) => judged(scope, this.#clock.now()));
+    const scopes = (this.#pipeline?.scopes() ?? []).map((scope) => markStale(scope, this.#clock.now()));
     const degraded = scopes.filter((scope) => scope.state === 'degraded');
     const settled =
       scopes.length > 0 && scopes.every((scope) => scope.state === 'watching' || scope.state === 'degraded');
@@ -162,7 +162,7 @@ class Application implements App {
   }
 
   /** Registers each stage as soon as it is up, so that {@link #stop} can stop it, and checks for an abort after each. */
-  async #start(caughtUp: () => Promise<void>): Promise<void> {
+  async #start(catchUp: () => Promise<void>): Promise<void> {
     const { env, log } = this.#options;
     const { signal } = this.#stopping;
     signal.throwIfAborted();
@@ -174,7 +174,7 @@ class Application implements App {
     await this.#lead(connection);
     signal.throwIfAborted();
     // Starting with an outdated configuration would forget what a newer one had recorded, such as a kind that it added.
-    await caughtUp();
+    await catchUp();
     signal.throwIfAborted();
     this.#phase = 'starting';
     const state = await this.#openState(connection);
@@ -182,11 +182,11 @@ class Application implements App {
     const pipeline = this.#createPipeline(connection, state);
     this.#pipeline = pipeline;
     await pipeline.start();
-    this.#keepHouse(state);
+    this.#startHousekeeping(state);
     this.#phase = 'running';
     this.#stages.add('heartbeat', async () => this.#heartbeat?.stop());
     const { chains } = this.#config;
-    await this.#beat(this.#config, pipeline);
+    await this.#restartHeartbeat(this.#config, pipeline);
     log.info('Started', { cluster: connection.clusterName, chains: chains.map((chain) => chain.name) });
   }
 
@@ -255,22 +255,30 @@ class Application implements App {
     });
   }
 
-  #keepHouse({ store, folder: stateFolder }: OpenState): void {
+  #startHousekeeping({ store, folder: stateFolder }: OpenState): void {
     const { log } = this.#options;
     const { signal } = this.#stopping;
     const retention = () => this.#config.history;
-    const tidied = keepHouse({ store, stateFolder, retention, clock: this.#clock, log, metrics: this.metrics, signal });
-    tidied.catch((error: unknown) => this.#failure.reject(error));
-    this.#stages.add('housekeeping', () => tidied.catch(() => undefined));
+    const housekeeping = runHousekeeping({
+      store,
+      stateFolder,
+      retention,
+      clock: this.#clock,
+      log,
+      metrics: this.metrics,
+      signal,
+    });
+    housekeeping.catch((error: unknown) => this.#failure.reject(error));
+    this.#stages.add('housekeeping', () => housekeeping.catch(() => undefined));
   }
 
   async #reload(config: Config): Promise<void> {
-    refuseWhatNeedsRestart(this.#config, config);
+    refuseRestartOnlyChanges(this.#config, config);
     // Handlers are not created while waiting; one that cannot start would only end the service once the wait is over.
-    if (this.#isWaiting) await refuseWhatCannotStart(config, this.#options);
+    if (this.#isWaiting) await assertCanStart(config, this.#options);
     // The start under way uses the previous configuration.
     if (this.#phase === 'starting') await this.#starting;
-    const changes = this.#isWaiting ? {} : await this.#follow(config);
+    const changes = this.#isWaiting ? {} : await this.#reconfigure(config);
     this.#config = config;
     this.#configProblem = undefined;
     this.metrics.configReloads.inc({ outcome: 'done' });
@@ -282,24 +290,32 @@ class Application implements App {
     return this.#phase === 'connecting' || this.#phase === 'standby';
   }
 
-  async #follow(config: Config): Promise<ChainsChanged> {
+  async #reconfigure(config: Config): Promise<ChainsChanged> {
     const pipeline = this.#pipeline;
     if (this.#phase !== 'running' || pipeline === undefined)
       throw new ConfigError(['The service is not running: the changed configuration is not used']);
-    const changed = await pipeline.follow(config);
-    if (!isDeepStrictEqual(config.heartbeat, this.#config.heartbeat)) await this.#beat(config, pipeline);
+    const changed = await pipeline.reconfigure(config);
+    if (!isDeepStrictEqual(config.heartbeat, this.#config.heartbeat)) await this.#restartHeartbeat(config, pipeline);
     return changed;
   }
 
   /** (Re)starts the heartbeat as configured. */
-  async #beat({ heartbeat: config }: Config, pipeline: Pipeline): Promise<void> {
+  async #restartHeartbeat({ heartbeat: config }: Config, pipeline: Pipeline): Promise<void> {
     await this.#heartbeat?.stop();
     if (config === undefined) return;
     const { log } = this.#options;
     const { receivers } = pipeline;
-    const complaints = () => complaintsOf(this.health(), receivers.states());
+    const problems = () => healthProblems(this.health(), receivers.states());
     const settled = pipeline.settled();
-    const options = { config, settled, complaints, receivers, clock: this.#clock, log, metrics: this.metrics };
+    const options = {
+      config,
+      settled,
+      healthProblems: problems,
+      receivers,
+      clock: this.#clock,
+      log,
+      metrics: this.metrics,
+    };
     this.#heartbeat = startHeartbeat(options);
   }
 
@@ -307,17 +323,17 @@ class Application implements App {
     this.#phase = 'stopping';
     this.#stopping.abort(new Error('The service is stopping'));
     // A stage that is still starting cannot be stopped yet.
-    const begun = Promise.all([this.#starting?.catch(() => undefined), this.#reloading]);
-    await atMost(this.#clock, START_GIVES_UP_MS, begun);
+    const pending = Promise.all([this.#starting?.catch(() => undefined), this.#reloading]);
+    await waitAtMost(this.#clock, PENDING_START_GRACE_MS, pending);
     await this.#stages.stop(graceMs, this.#options.log);
     // Stages that came up after the first stop: nobody else stops them.
-    await begun;
+    await pending;
     await this.#stages.stop(graceMs, this.#options.log);
   }
 }
 
 /** @throws ConfigError that names what can only change by a restart */
-function refuseWhatNeedsRestart(old: Config, config: Config): void {
+function refuseRestartOnlyChanges(old: Config, config: Config): void {
   const fixed = READ_ONCE.filter((part) => !isDeepStrictEqual(old[part], config[part]));
   if (fixed.length === 0) return;
   throw new ConfigError(fixed.map((part) => `${config.file}: [${part}] has changed: restart to use it`));

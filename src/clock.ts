@@ -18,7 +18,7 @@ export interface Clock {
 }
 
 /** Resolves when `work` does, but after `ms` at the latest; rejects if `work` rejects before that. */
-export async function atMost(clock: Pick<Clock, 'after'>, ms: number, work: Promise<unknown>): Promise<void> {
+export async function waitAtMost(clock: Pick<Clock, 'after'>, ms: number, work: Promise<unknown>): Promise<void> {
   const late = Promise.withResolvers<void>();
   const cancel = clock.after(ms, late.resolve);
   try {

@@ -30,7 +30,7 @@ export function isEvent({ group, kind }: Pick<Gvk, 'group' | 'kind'>): boolean {
 }
 
 /** Whether a name in a configuration means Kubernetes' own Event: `event`, `ev`, `events.events.k8s.io`. */
-export function namesEvent(name: string, apiVersion: string | undefined): boolean {
+export function isEventName(name: string, apiVersion: string | undefined): boolean {
   const [head = '', ...suffix] = name.toLowerCase().split('.');
   if (!['event', 'events', 'ev'].includes(head)) return false;
   const group = suffix.length > 0 ? suffix.join('.').replace(/^v\d\w*\.?/, '') : groupOf(apiVersion);
@@ -54,7 +54,7 @@ export function occurrencesOf(event: Manifest): number {
 }
 
 /** The largest n with 2^n <= `occurrences`, 0 to 31: when it grows, a power of two was reached or passed. */
-export function powerOf(occurrences: number): number {
+export function floorLog2(occurrences: number): number {
   return 31 - Math.clz32(occurrences);
 }
 
@@ -62,7 +62,7 @@ export function powerOf(occurrences: number): number {
  * When it last happened, in milliseconds since the epoch: the first valid time of `lastTimestamp`, `series.lastObservedTime`,
  * `eventTime` and `metadata.creationTimestamp`; undefined if there is none.
  */
-export function happenedAt(event: Manifest): number | undefined {
+export function lastOccurredAt(event: Manifest): number | undefined {
   const times = [
     event['lastTimestamp'] ?? event['deprecatedLastTimestamp'],
     member(event['series'], 'lastObservedTime'),

@@ -4,10 +4,10 @@ import type { Metrics } from './metrics.ts';
 import { VERSION } from './version.ts';
 
 type Labels = Partial<Readonly<Record<string, string | number>>>;
-type Read = (name: keyof Metrics, isMeant: (labels: Labels) => boolean) => Promise<number>;
+type Read = (name: keyof Metrics, matches: (labels: Labels) => boolean) => Promise<number>;
 
 const isEvent = ({ resource }: Labels) => /(^|\/)events$/.test(String(resource));
-const isOfAge = ({ handler }: Labels) => String(handler).endsWith('/maxAge');
+const isMaxAgeHandler = ({ handler }: Labels) => String(handler).endsWith('/maxAge');
 
 /** The exporter's counters, each with the value that ours give it. */
 const COUNTERS: Readonly<Record<string, { readonly help: string; readonly value: (read: Read) => Promise<number> }>> = {
@@ -35,7 +35,7 @@ const COUNTERS: Readonly<Record<string, { readonly help: string; readonly value:
 };
 
 const isKnown = (outcome: Labels[string]) => outcome === 'baseline' || outcome === 'cache';
-const tooOld = (read: Read) => read('verdicts', (labels) => isOfAge(labels) && labels['verdict'] === 'halt');
+const tooOld = (read: Read) => read('verdicts', (labels) => isMaxAgeHandler(labels) && labels['verdict'] === 'halt');
 
 /** Adds the seven to our registry, each computed on collection. @param prefix the exporter's `metricsNamePrefix`; may be empty */
 export function addExporterMetrics(metrics: Metrics, prefix: string): void {
@@ -47,24 +47,24 @@ export function addExporterMetrics(metrics: Metrics, prefix: string): void {
   });
   build.set({ version: VERSION, revision: '', goversion: '', goos: process.platform, goarch: process.arch }, 1);
   metrics.registry.registerMetric(build);
-  const read: Read = async (name, isMeant) => {
+  const read: Read = async (name, matches) => {
     const metric = metrics[name];
     if (!(metric instanceof Counter)) return 0;
     const { values } = await metric.get();
-    return values.reduce((sum, { labels, value }) => (isMeant(labels) ? sum + value : sum), 0);
+    return values.reduce((sum, { labels, value }) => (matches(labels) ? sum + value : sum), 0);
   };
   for (const [name, { help, value }] of Object.entries(COUNTERS)) {
-    let shown = 0;
+    let reported = 0;
     const counter = new Counter({
       name: `${prefix}${name}`,
       help,
       registers: [],
       async collect() {
         // An Event is counted when seen and found too old a moment later, which lowers the value: a counter must not go down.
-        const more = (await value(read)) - shown;
-        if (more <= 0) return;
-        this.inc(more);
-        shown += more;
+        const increase = (await value(read)) - reported;
+        if (increase <= 0) return;
+        this.inc(increase);
+        reported += increase;
       },
     });
     metrics.registry.registerMetric(counter);

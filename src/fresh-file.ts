@@ -29,7 +29,7 @@ export class FreshFile {
   }
 
   /** Makes the next {@link read} read the file, whatever its stamp. */
-  forget(): void {
+  invalidate(): void {
     this.#stamp = '';
   }
 }

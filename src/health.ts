@@ -17,7 +17,7 @@ export interface Health {
 const STALE_AFTER_MS = 15 * 60_000;
 
 /** Marks a scope as degraded if its watch has gone silent. @param now milliseconds since the epoch */
-export function judged(scope: ScopeHealth, now: number): ScopeHealth {
+export function markStale(scope: ScopeHealth, now: number): ScopeHealth {
   const { state, lastHeardAt = now } = scope;
   if (state !== 'watching' || now - lastHeardAt < STALE_AFTER_MS) return scope;
   const minutes = Math.floor((now - lastHeardAt) / 60_000);
@@ -32,7 +32,7 @@ export function judged(scope: ScopeHealth, now: number): ScopeHealth {
  * What is known to keep the service from delivering every change to every receiver; empty if all is well. Stricter than `ready`,
  * which is about whether a restart may help.
  */
-export function complaintsOf(
+export function healthProblems(
   { phase, degraded }: Pick<Health, 'phase' | 'degraded'>,
   receivers: readonly ReceiverState[],
 ): readonly string[] {

@@ -26,7 +26,7 @@ export function unionOfInterests(interests: readonly Interest[]): Interest {
   return { except: [...new Set(except)].toSorted(), ...(repeats === 'every' ? {} : { repeats }) };
 }
 
-export function sameInterest(a: Interest, b: Interest): boolean {
+export function isSameInterest(a: Interest, b: Interest): boolean {
   const isSame = JSON.stringify(a.except.toSorted()) === JSON.stringify(b.except.toSorted());
   return isSame && repeatsOf(a) === repeatsOf(b);
 }

@@ -45,22 +45,22 @@ export async function objectQuery(
  */
 async function recordedKind(
   store: Store,
-  wanted: string,
+  requested: string,
 ): Promise<{ readonly group: string; readonly resource: string }> {
   const kinds = await store.kinds();
-  const [name = '', ...group] = wanted.toLowerCase().split('.');
-  const means = (one: RecordedKind) =>
+  const [name = '', ...group] = requested.toLowerCase().split('.');
+  const matches = (one: RecordedKind) =>
     (group.length === 0 || one.group === group.join('.')) && [one.resource, ...namesOf(one.kind)].includes(name);
-  const found = new Map(kinds.filter(means).map((one) => [groupResource(one), one]));
+  const found = new Map(kinds.filter(matches).map((one) => [groupResource(one), one]));
   const [only, ...others] = found.values();
   if (only !== undefined && others.length === 0) return { group: only.group, resource: only.resource };
   if (only !== undefined)
-    throw new ConfigError([`Several kinds are named "${wanted}"; choose one of ${[...found.keys()].join(', ')}`]);
+    throw new ConfigError([`Several kinds are named "${requested}"; choose one of ${[...found.keys()].join(', ')}`]);
   const known = [...new Set(kinds.map(groupResource))].toSorted();
   const near = didYouMean(
     name,
     kinds.flatMap(({ kind, resource }) => [kind.toLowerCase(), resource]),
   );
-  const there = known.length === 0 ? '; nothing is recorded yet' : `; recorded kinds are ${known.join(', ')}`;
-  throw new ConfigError([`Nothing of kind "${wanted}" is recorded${near === '' ? there : near}`]);
+  const hint = known.length === 0 ? '; nothing is recorded yet' : `; recorded kinds are ${known.join(', ')}`;
+  throw new ConfigError([`Nothing of kind "${requested}" is recorded${near === '' ? hint : near}`]);
 }

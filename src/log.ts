@@ -74,7 +74,7 @@ export function createLogger(options: LogOptions): Logger {
     const { level, message, timestamp, ...fields } = info;
     const name = level.toUpperCase().padEnd(5);
     const tag = options.color ? `${COLORS[level] ?? ''}${name}\x1b[0m` : name;
-    return `${String(timestamp)} ${tag} ${printable(String(message))}${listed(fields)}`;
+    return `${String(timestamp)} ${tag} ${printable(String(message))}${formatFields(fields)}`;
   });
   // Characters that JSON does not escape can still affect a terminal; escaped, the value is the same.
   const json = format.combine(
@@ -103,7 +103,7 @@ const pythonLine = format.printf(({ level, message, says, ...fields }) => {
   const now = new Date();
   const local = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString();
   const time = local.slice(0, 23).replace('T', ' ').replace('.', ',');
-  const rest = says === undefined ? listed(fields) : '';
+  const rest = says === undefined ? formatFields(fields) : '';
   return `${time} [${typeof says === 'string' ? says : PYTHON_LEVEL[level]}] ${printable(String(message))}${rest}`;
 });
 
@@ -115,14 +115,14 @@ function pythonFormat(level: LogLevel) {
 }
 
 /** ` name=value name=value`. */
-function listed(fields: Readonly<Record<string, unknown>>): string {
+function formatFields(fields: Readonly<Record<string, unknown>>): string {
   return Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => ` ${name}=${field(value)}`)
+    .map(([name, value]) => ` ${name}=${formatValue(value)}`)
     .join('');
 }
 
-function field(value: unknown): string {
+function formatValue(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
   return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(printable(text));
 }

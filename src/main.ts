@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** argv and env -> command; signals and exit code. Nothing else. */
 import { keepYoungGenerationSmall } from './memory.ts';
-import { tooOld } from './node-version.ts';
-import { makeRoomForNames } from './threads.ts';
+import { nodeVersionProblem } from './node-version.ts';
+import { enlargeThreadPool } from './threads.ts';
 
 // A reader that closed the pipe (`watchchain | head`) has seen what it wanted.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -13,9 +13,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Changes must still be delivered when nobody reads the log any more.
 process.stderr.on('error', () => {});
 
-const refusal = tooOld(process.versions.node);
-if (refusal !== undefined) {
-  process.stderr.write(`watchchain: ${refusal}\n`);
+const versionProblem = nodeVersionProblem(process.versions.node);
+if (versionProblem !== undefined) {
+  process.stderr.write(`watchchain: ${versionProblem}\n`);
   process.exit(1);
 }
 
@@ -28,12 +28,12 @@ const stop = (signal: NodeJS.Signals) => {
 process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', stop);
 
 keepYoungGenerationSmall();
-makeRoomForNames(process.env);
+enlargeThreadPool(process.env);
 const { runCommandLine } = await import('./cli/command-line.ts');
 // A pending wait may not keep the process alive, such as a handler's file that never finishes loading: its deadline must fire.
-const alive = setInterval(() => {}, 2 ** 31 - 1);
+const keepAlive = setInterval(() => {}, 2 ** 31 - 1);
 // A handler still working after its call has ended, for example retrying by itself, would send beside the process that took over.
-const endSoon = () => void setTimeout(() => process.exit(), 1_000).unref();
+const exitSoon = () => void setTimeout(() => process.exit(), 1_000).unref();
 process.exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   env: process.env,
@@ -41,7 +41,7 @@ process.exitCode = await runCommandLine({
   stdout: process.stdout,
   stderr: process.stderr,
   signal: stopping.signal,
-  onStopped: endSoon,
-}).finally(() => clearInterval(alive));
+  onStopped: exitSoon,
+}).finally(() => clearInterval(keepAlive));
 // Called once all output has been read, however long the reader takes: `watchchain history | less`.
-process.stdout.write('', endSoon);
+process.stdout.write('', exitSoon);

@@ -18,7 +18,11 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
     new Gauge<L>({ name: `watchchain_${name}`, help, labelNames, registers });
   const seconds = <L extends string>(name: string, help: string, buckets: number[], ...labelNames: L[]) =>
     new Histogram<L>({ name: `watchchain_${name}`, help, labelNames, buckets, registers });
-  const perScope = (name: string, help: string, valueOf: (alike: readonly ScopeHealth[]) => number | undefined) =>
+  const perScope = (
+    name: string,
+    help: string,
+    valueOf: (sameLabelled: readonly ScopeHealth[]) => number | undefined,
+  ) =>
     new Gauge({
       name: `watchchain_${name}`,
       help,
@@ -27,9 +31,9 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
       collect() {
         this.reset();
         // Scopes that differ only by selector share their labels: shown as one, so that none hides a problem of another.
-        for (const alike of Map.groupBy(scopes(), (scope) => JSON.stringify(labelsOf(scope))).values()) {
-          const [first] = alike;
-          const value = valueOf(alike);
+        for (const sameLabelled of Map.groupBy(scopes(), (scope) => JSON.stringify(labelsOf(scope))).values()) {
+          const [first] = sameLabelled;
+          const value = valueOf(sameLabelled);
           if (first !== undefined && value !== undefined) this.set(labelsOf(first), value);
         }
       },
@@ -56,18 +60,20 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
       'resource',
       'reason',
     ),
-    scopeObjects: perScope('scope_objects', 'Objects in the baseline', (alike) =>
-      alike.reduce((sum, { objects }) => sum + objects, 0),
+    scopeObjects: perScope('scope_objects', 'Objects in the baseline', (sameLabelled) =>
+      sameLabelled.reduce((sum, { objects }) => sum + objects, 0),
     ),
-    scopeSynced: perScope('scope_synced', '1 when the scope is listed and watched, 0 when it is degraded', (alike) =>
-      alike.every(({ state }) => state === 'watching') ? 1 : 0,
+    scopeSynced: perScope(
+      'scope_synced',
+      '1 when the scope is listed and watched, 0 when it is degraded',
+      (sameLabelled) => (sameLabelled.every(({ state }) => state === 'watching') ? 1 : 0),
     ),
     scopeHeard: perScope(
       'scope_last_heard_timestamp_seconds',
       'When the API server last sent anything for the scope: at least every ten minutes, whatever happens',
-      (alike) => {
-        const heard = alike.map(({ lastHeardAt }) => lastHeardAt).filter((at) => at !== undefined);
-        return heard.length === 0 ? undefined : Math.min(...heard) / 1_000;
+      (sameLabelled) => {
+        const times = sameLabelled.map(({ lastHeardAt }) => lastHeardAt).filter((at) => at !== undefined);
+        return times.length === 0 ? undefined : Math.min(...times) / 1_000;
       },
     ),
     lookups: counter(

@@ -10,34 +10,36 @@ export function isPattern(namespace: string): boolean {
 }
 
 /** The places to watch, one scope each: `shop`; all patterns as one, `qa-*,team-*`, as they may overlap; `""` (all) if empty. */
-export function placesOf(namespaces: readonly string[]): readonly string[] {
+export function namespaceScopesOf(namespaces: readonly string[]): readonly string[] {
   if (namespaces.length === 0) return [''];
   const patterns = namespaces.filter(isPattern).toSorted();
   return [...namespaces.filter((name) => !isPattern(name)), ...(patterns.length === 0 ? [] : [patterns.join(',')])];
 }
 
-/** The namespace to request from the API server for one of {@link placesOf}; `""` means all. */
-export function askedIn(place: string): string {
-  return isPattern(place) ? '' : place;
+/** The namespace to request from the API server for one of {@link namespaceScopesOf}; `""` means all. */
+export function requestNamespaceOf(namespaceScope: string): string {
+  return isPattern(namespaceScope) ? '' : namespaceScope;
 }
 
-/** Where a kind is watched for one of {@link placesOf}: a cluster-scoped kind as a whole, whatever the configuration says. */
-export function placeOf({ namespaced }: { readonly namespaced: boolean }, place: string): string {
-  return namespaced ? place : '';
+/** Where a kind is watched for one of {@link namespaceScopesOf}: a cluster-scoped kind as a whole, whatever the configuration says. */
+export function namespaceScopeFor({ namespaced }: { readonly namespaced: boolean }, namespaceScope: string): string {
+  return namespaced ? namespaceScope : '';
 }
 
-/** Whether one of {@link placesOf} includes this namespace. */
-export function covers(place: string, namespace: string): boolean {
-  return place === '' || meanNamespace(place.split(','), namespace);
+/** Whether one of {@link namespaceScopesOf} includes this namespace. */
+export function coversNamespace(namespaceScope: string, namespace: string): boolean {
+  return namespaceScope === '' || matchesNamespace(namespaceScope.split(','), namespace);
 }
 
 /** Whether the configured names or patterns include this namespace; no names include all. */
-export function meanNamespace(names: readonly string[], namespace: string): boolean {
+export function matchesNamespace(names: readonly string[], namespace: string): boolean {
   return names.length === 0 || names.some((name) => matchesGlob(name, namespace));
 }
 
 /** `in namespaces qa-*, team-*`, `in all namespaces`. */
-export function inPlace(place: string): string {
-  if (place === '') return 'in all namespaces';
-  return isPattern(place) ? `in namespaces ${place.replaceAll(',', ', ')}` : `in namespace ${place}`;
+export function describeNamespaceScope(namespaceScope: string): string {
+  if (namespaceScope === '') return 'in all namespaces';
+  return isPattern(namespaceScope)
+    ? `in namespaces ${namespaceScope.replaceAll(',', ', ')}`
+    : `in namespace ${namespaceScope}`;
 }

@@ -2,11 +2,11 @@
 
 /** Names within a third of the word's length in edits (at least 1), nearest first, case ignored. At most three. */
 export function nearNames(word: string, names: Iterable<string>): readonly string[] {
-  const wanted = word.toLowerCase();
-  const reach = Math.max(1, Math.floor(wanted.length / 3));
+  const target = word.toLowerCase();
+  const maxDistance = Math.max(1, Math.floor(target.length / 3));
   return [...new Set(names)]
-    .map((name) => ({ name, distance: editDistance(wanted, name.toLowerCase()) }))
-    .filter(({ distance }) => distance <= reach && distance < wanted.length)
+    .map((name) => ({ name, distance: editDistance(target, name.toLowerCase()) }))
+    .filter(({ distance }) => distance <= maxDistance && distance < target.length)
     .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
     .slice(0, 3)
     .map(({ name }) => name);

@@ -5,16 +5,17 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { Workdir } from '../test/e2e/program.ts';
-import { tooOld } from './node-version.ts';
+import { nodeVersionProblem } from './node-version.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-test('tooOld() names the version that package.json requires, and accepts it and later ones', async () => {
+test('nodeVersionProblem() names the version that package.json requires, and accepts it and later ones', async () => {
   const { engines } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { engines: { node: string } };
   const oldest = engines.node.replace('>=', '');
-  assert.equal(tooOld('24.6.0'), `Cannot run on Node 24.6.0: Node ${oldest} or later is required`);
-  assert.match(tooOld('22.23.3') ?? '', /Node 22\.23\.3/);
-  for (const version of [`${oldest}.0`, '24.21.0', '25.0.0', '26.1.0']) assert.equal(tooOld(version), undefined);
+  assert.equal(nodeVersionProblem('24.6.0'), `Cannot run on Node 24.6.0: Node ${oldest} or later is required`);
+  assert.match(nodeVersionProblem('22.23.3') ?? '', /Node 22\.23\.3/);
+  for (const version of [`${oldest}.0`, '24.21.0', '25.0.0', '26.1.0'])
+    assert.equal(nodeVersionProblem(version), undefined);
 });
 
 /** Node flags that make a process take itself for that version. */
@@ -32,17 +33,17 @@ test('the program exits with 1 and one line on stderr when Node is too old', asy
   });
 });
 
-test('make accepts no Node from the PATH that tooOld() rejects, and the toolchain pins none', async () => {
+test('make accepts no Node from the PATH that nodeVersionProblem() rejects, and the toolchain pins none', async () => {
   const makefile = await readFile(join(ROOT, 'Makefile'), 'utf8');
   const question = /^path_node := \$\(shell node (-p) '(.*?)'/m.exec(makefile)?.slice(1) ?? [];
   for (const version of ['24.6.0', '24.7.0', '24.21.0', '26.0.0']) {
     const { stdout } = await promisify(execFile)(process.execPath, [...posingAs(version), ...question]);
-    assert.equal(stdout.trim() !== '', tooOld(version) === undefined, version);
+    assert.equal(stdout.trim() !== '', nodeVersionProblem(version) === undefined, version);
   }
   const toolchain = await readFile(join(ROOT, '.toolchain/package.json'), 'utf8');
   const brought = JSON.parse(toolchain) as { optionalDependencies: Record<string, string> };
   assert.deepEqual(
-    Object.entries(brought.optionalDependencies).filter(([, version]) => tooOld(version) !== undefined),
+    Object.entries(brought.optionalDependencies).filter(([, version]) => nodeVersionProblem(version) !== undefined),
     [],
   );
 });

@@ -7,10 +7,10 @@ interface JsonWithSource {
   rawJSON(text: string): Json;
   parse(text: string, reviver: (key: string, value: Json, context: { readonly source?: string }) => Json): Json;
 }
-const exactly = JSON as unknown as JsonWithSource;
+const jsonWithSource = JSON as unknown as JsonWithSource;
 
 /** The number of digits in 2 ** 53: a shorter number is always safe. */
-const LONG = 16;
+const LONG_DIGITS = 16;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
@@ -27,18 +27,18 @@ const OPEN_ARRAY = 0x5b;
  */
 export function parseJson(bytes: Uint8Array): Json {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  return mayHoldLongNumber(bytes) ? exactly.parse(text, keepDigits) : (JSON.parse(text) as Json);
+  return mayHoldLongNumber(bytes) ? jsonWithSource.parse(text, keepDigits) : (JSON.parse(text) as Json);
 }
 
 /** Looks at every 16th byte, which no run of 16 digits can avoid: 1 µs for 5 KB. */
 function mayHoldLongNumber(bytes: Uint8Array): boolean {
-  for (let i = LONG - 1; i < bytes.length; i += LONG) {
+  for (let i = LONG_DIGITS - 1; i < bytes.length; i += LONG_DIGITS) {
     if (!isDigit(bytes[i])) continue;
     let start = i;
     let end = i + 1;
     while (isDigit(bytes[start - 1])) start--;
     while (isDigit(bytes[end])) end++;
-    if (end - start >= LONG && mayBeginNumber(bytes, start)) return true;
+    if (end - start >= LONG_DIGITS && mayBeginNumber(bytes, start)) return true;
     // Skip the rest of the run instead of measuring it again every 16 digits: it may be a megabyte long.
     i = end;
   }
@@ -72,5 +72,5 @@ export function parseManifest(bytes: Uint8Array): Manifest {
 function keepDigits(_key: string, value: Json, context: { readonly source?: string }): Json {
   if (typeof value !== 'number' || Number.isSafeInteger(value) || context.source === undefined) return value;
   const beyondDouble = Number.isInteger(value) || !Number.isFinite(value);
-  return beyondDouble ? exactly.rawJSON(context.source) : value;
+  return beyondDouble ? jsonWithSource.rawJSON(context.source) : value;
 }

@@ -16,8 +16,8 @@ export function proxyFromEnv(target: URL, env: NodeJS.ProcessEnv): URL | undefin
   const url = URL.parse(proxy.includes('://') ? proxy : `http://${proxy}`);
   if (url !== null && isUsable(url)) return url;
   // Not shown: a proxy's URL may hold a password.
-  const wanted = 'the URL of a proxy, such as http://proxy.example:3128; write a "%" in its password as %25';
-  throw new ConfigError([`The variable ${variable} must be ${wanted}`]);
+  const expected = 'the URL of a proxy, such as http://proxy.example:3128; write a "%" in its password as %25';
+  throw new ConfigError([`The variable ${variable} must be ${expected}`]);
 }
 
 function isUsable({ protocol, username, password }: URL): boolean {
@@ -40,12 +40,12 @@ function isExcluded(target: URL, list: string): boolean {
   return list
     .split(/[,\s]+/)
     .map((entry) => entry.toLowerCase())
-    .some((entry) => entry === '*' || covers(entry, host, port));
+    .some((entry) => entry === '*' || matchesEntry(entry, host, port));
 }
 
-function covers(entry: string, host: string, port: string): boolean {
-  const [name = '', wantedPort = port] = partsOf(entry);
-  if (name === '' || wantedPort !== port) return false;
+function matchesEntry(entry: string, host: string, port: string): boolean {
+  const [name = '', entryPort = port] = splitHostPort(entry);
+  if (name === '' || entryPort !== port) return false;
   const [address = '', prefix] = name.split('/');
   const family = isIP(address);
   if (prefix !== undefined || family !== 0) return inRange(address, Number(prefix ?? (family === 4 ? 32 : 128)), host);
@@ -54,7 +54,7 @@ function covers(entry: string, host: string, port: string): boolean {
 }
 
 /** Host, and port if the entry names one. */
-function partsOf(entry: string): readonly (string | undefined)[] {
+function splitHostPort(entry: string): readonly (string | undefined)[] {
   const [, name = entry, port] = (isIP(entry) === 6 ? undefined : /^(.*?)(?::(\d+))?$/.exec(entry)) ?? [];
   return [bare(name), port];
 }

@@ -23,7 +23,7 @@ declare module './change.ts' {
 /** One short phrase each: that it was given up elsewhere, if it was, then its flags. */
 export function remarksOf({ flags, notes }: Pick<Change, 'flags' | 'notes'>): readonly string[] {
   const { deadLetter } = notes;
-  return [...(deadLetter === undefined ? [] : [givenUp(deadLetter)]), ...flagsInWords(flags)];
+  return [...(deadLetter === undefined ? [] : [describeDeadLetter(deadLetter)]), ...flagsInWords(flags)];
 }
 
 /** After `diff`, the writers of the differences it shows; otherwise all writers. Each once. */
@@ -36,7 +36,7 @@ export function managersIn(by: readonly Actor[]): readonly string[] {
   return [...new Set(by.map(({ manager }) => manager))];
 }
 
-function givenUp({ id, handler, error, attempts }: DeadLetterNote): string {
+function describeDeadLetter({ id, handler, error, attempts }: DeadLetterNote): string {
   const often = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
   return `given up by ${handler} after ${often} and kept as dead letter ${id}: ${error}`;
 }

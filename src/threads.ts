@@ -5,6 +5,6 @@
  * the threads: with four, two names that nobody answered for held up all others for a minute. libuv reads the variable when it
  * first needs a thread; a number set by the user is kept.
  */
-export function makeRoomForNames(env: NodeJS.ProcessEnv): void {
+export function enlargeThreadPool(env: NodeJS.ProcessEnv): void {
   env['UV_THREADPOOL_SIZE'] ??= '32';
 }

@@ -2,7 +2,7 @@
 import { interestOf } from './chain/interest.ts';
 import type { Config, EventConfig } from './config/config.ts';
 import { type Interest, unionOfInterests } from './interest.ts';
-import { askedIn, meanNamespace, placesOf } from './namespaces.ts';
+import { requestNamespaceOf, matchesNamespace, namespaceScopesOf } from './namespaces.ts';
 import type { WatchRequest } from './source/source.ts';
 
 /** One request per chain, resource and place; its interest is what the chain's handlers read. */
@@ -10,7 +10,7 @@ export function watchRequests(config: Config): WatchRequest[] {
   return config.chains.flatMap((chain) => {
     const read = interestOf(chain);
     return chain.resources.flatMap(({ namespaces, events, ...resource }) =>
-      placesOf(namespaces).map((namespace) => {
+      namespaceScopesOf(namespaces).map((namespace) => {
         const interest = events === undefined ? read : interestIn(events, namespace, read);
         return { ...resource, namespace, chains: [chain.name], interest };
       }),
@@ -20,7 +20,9 @@ export function watchRequests(config: Config): WatchRequest[] {
 
 /** The interest with the most repeats that any entry covering part of this place asks for. */
 function interestIn(events: readonly EventConfig[], place: string, read: Interest): Interest {
-  const named = askedIn(place);
-  const wanted = events.filter(({ namespaces }) => named === '' || meanNamespace(namespaces, named));
-  return unionOfInterests(wanted.map(({ repeats }) => ({ ...read, repeats })));
+  const requestNamespace = requestNamespaceOf(place);
+  const covering = events.filter(
+    ({ namespaces }) => requestNamespace === '' || matchesNamespace(namespaces, requestNamespace),
+  );
+  return unionOfInterests(covering.map(({ repeats }) => ({ ...read, repeats })));
 }

@@ -11,7 +11,7 @@ export interface HeartbeatOptions {
   /** Resolves when the first lists have ended or failed: nothing is sent before. */
   readonly settled: Promise<void>;
   /** What is wrong; empty if all is well. */
-  readonly complaints: () => readonly string[];
+  readonly healthProblems: () => readonly string[];
   readonly receivers: Pick<Receivers, 'sendOnce'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -29,7 +29,9 @@ const TIMEOUT_MS = 10_000;
 export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const stopping = new AbortController();
   const stopped = Promise.withResolvers<void>();
-  const running = Promise.race([options.settled, stopped.promise]).then(() => beatUntil(stopping.signal, options));
+  const running = Promise.race([options.settled, stopped.promise]).then(() =>
+    beatUntilAborted(stopping.signal, options),
+  );
   return {
     stop: () => {
       stopping.abort(new Error('The heartbeat is stopping'));
@@ -40,36 +42,36 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
 }
 
 /** Never rejects. */
-async function beatUntil(signal: AbortSignal, options: HeartbeatOptions): Promise<void> {
+async function beatUntilAborted(signal: AbortSignal, options: HeartbeatOptions): Promise<void> {
   const { config, clock, log, metrics } = options;
-  let last: Beat['outcome'] = 'sent';
+  let lastOutcome: Beat['outcome'] = 'sent';
   while (!signal.aborted) {
-    const { outcome, problem } = await beat(signal, options);
+    const { outcome, problem } = await sendBeat(signal, options);
     if (signal.aborted) return;
     metrics.heartbeats.inc({ outcome });
-    if (outcome !== last) log.log(outcome === 'sent' ? 'info' : 'warn', WORDS[outcome], { problem });
-    last = outcome;
+    if (outcome !== lastOutcome) log.log(outcome === 'sent' ? 'info' : 'warn', MESSAGES[outcome], { problem });
+    lastOutcome = outcome;
     await pause(clock, config.everyMs, signal);
   }
 }
 
 /** What to log when the outcome changes. */
-const WORDS = {
+const MESSAGES = {
   sent: 'Heartbeats have resumed',
   withheld: 'Heartbeats are withheld because something is wrong',
   failed: 'Cannot send the heartbeat, trying again',
 } as const;
 
 interface Beat {
-  readonly outcome: keyof typeof WORDS;
+  readonly outcome: keyof typeof MESSAGES;
   readonly problem?: string;
 }
 
 /** Never rejects. */
-async function beat(signal: AbortSignal, options: HeartbeatOptions): Promise<Beat> {
-  const { config, complaints, receivers, clock } = options;
-  const found = complaints();
-  if (found.length > 0) return { outcome: 'withheld', problem: found.join('; ') };
+async function sendBeat(signal: AbortSignal, options: HeartbeatOptions): Promise<Beat> {
+  const { config, healthProblems, receivers, clock } = options;
+  const problems = healthProblems();
+  if (problems.length > 0) return { outcome: 'withheld', problem: problems.join('; ') };
   const timeoutMs = Math.min(TIMEOUT_MS, config.everyMs);
   const receiver = { name: 'heartbeat', url: new URL(config.url), timeoutMs };
   const idempotencyKey = `heartbeat ${clock.now()}`;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { createLogger } from 'winston';
 import type { ChainConfig } from '../config/config.ts';
-import { keepHouse, tellOfOrphans } from './housekeeping.ts';
+import { runHousekeeping, warnOfOrphans } from './housekeeping.ts';
 import { createMetrics } from '../metrics.ts';
 import { claim, CLUSTER, COMPLETED, withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -27,21 +27,21 @@ const owing = (chain: string, pending = 1): Balance => {
   return { chain, accepted: pending, ...ends, pending };
 };
 
-test('tellOfOrphans() names unconfigured chains and branches that have pending changes', async () => {
+test('warnOfOrphans() names unconfigured chains and branches that have pending changes', async () => {
   const branch = { name: 'pods/slack', branches: [] } as unknown as ChainConfig;
   const chains = [{ name: 'pods', branches: [branch] } as unknown as ChainConfig];
   const balances = [owing('pods'), owing('pods/slack'), owing('pods/gone'), owing('gone'), owing('quiet', 0)];
   const told: unknown[] = [];
   const log = createLogger({ silent: true });
   log.warn = ((_message: string, fields: object) => told.push(fields)) as unknown as typeof log.warn;
-  await tellOfOrphans({ balances: () => Promise.resolve(balances) }, chains, log);
+  await warnOfOrphans({ balances: () => Promise.resolve(balances) }, chains, log);
   assert.deepEqual(told, [
     { chain: 'pods/gone', pending: 1 },
     { chain: 'gone', pending: 1 },
   ]);
 });
 
-test('keepHouse() sets the metrics of pending changes and free space, and no oldest time if none is pending', async (t) => {
+test('runHousekeeping() sets the metrics of pending changes and free space, and no oldest time if none is pending', async (t) => {
   const clock = new FakeClock();
   const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
   t.after(() => store.close());
@@ -50,7 +50,7 @@ test('keepHouse() sets the metrics of pending changes and free space, and no old
   await withPending(store, ['a']);
   await clock.advance(5_000);
   await withPending(store, ['b']);
-  const house = keepHouse({
+  const house = runHousekeeping({
     store,
     clock,
     log,
@@ -77,7 +77,7 @@ test('keepHouse() sets the metrics of pending changes and free space, and no old
   await house;
 });
 
-test('keepHouse() logs a full disk once, and its recovery once', async (t) => {
+test('runHousekeeping() logs a full disk once, and its recovery once', async (t) => {
   const clock = new FakeClock();
   const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
   t.after(() => store.close());
@@ -89,7 +89,7 @@ test('keepHouse() logs a full disk once, and its recovery once', async (t) => {
   const log = logInto(({ level, message }) => said.push(`${level}: ${message}`));
   const stopping = new AbortController();
   const around = { metrics: createMetrics(), stateFolder: undefined, retention, signal: stopping.signal };
-  const house = keepHouse({ store, clock, log, ...around });
+  const house = runHousekeeping({ store, clock, log, ...around });
   for (let n = 0; n < 4; n++) {
     await clock.waitForSleepers(1);
     isFull = n < 2;
@@ -103,7 +103,7 @@ test('keepHouse() logs a full disk once, and its recovery once', async (t) => {
   ]);
 });
 
-test('keepHouse() keeps trying while the store is locked, and logs it once', async (t) => {
+test('runHousekeeping() keeps trying while the store is locked, and logs it once', async (t) => {
   const clock = new FakeClock();
   const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
   t.after(() => store.close());
@@ -113,7 +113,7 @@ test('keepHouse() keeps trying while the store is locked, and logs it once', asy
   const log = logInto(({ level, message }) => said.push(`${level}: ${message}`));
   const stopping = new AbortController();
   const around = { metrics: createMetrics(), stateFolder: undefined, retention, signal: stopping.signal };
-  const house = keepHouse({ store, clock, log, ...around });
+  const house = runHousekeeping({ store, clock, log, ...around });
   for (let n = 0; n < 2; n++) {
     await Promise.race([house, clock.waitForSleepers(1)]);
     await clock.advance(15_000);

@@ -23,7 +23,7 @@ export interface HousekeepingOptions {
 const EVERY_MS = 15_000;
 
 /** Errors to wait out, as chains and sources do too. */
-const TROUBLES: Readonly<Record<string, string>> = {
+const TRANSIENT_PROBLEMS: Readonly<Record<string, string>> = {
   STORE_FULL: 'The disk is full: no changes are accepted until there is room',
   // Usually another process holds its lock: a purge of large manifests on a slow disk, one stopped by Ctrl-Z, an sqlite3 shell.
   STORE_REFUSED: 'Cannot clean up the store, trying again',
@@ -33,37 +33,37 @@ const TROUBLES: Readonly<Record<string, string>> = {
  * Runs until the signal aborts. Logs and waits out a full disk, or a store that refuses.
  * @throws what the store threw if it cannot continue; restarting the service may help
  */
-export async function keepHouse(options: HousekeepingOptions): Promise<void> {
+export async function runHousekeeping(options: HousekeepingOptions): Promise<void> {
   const { store, clock, log, retention, signal } = options;
   let deadLetters = 0;
-  let trouble: string | undefined;
+  let problemCode: string | undefined;
   while (!signal.aborted) {
     try {
-      await showRoom(options);
-      deadLetters = await showBacklog(options, deadLetters);
+      await reportFreeSpace(options);
+      deadLetters = await reportBacklog(options, deadLetters);
       for (let pruned = -1; pruned !== 0;) pruned = await store.prune(retention(), clock.now());
-      if (trouble === 'STORE_FULL') log.info('There is room on the disk again');
-      trouble = undefined;
+      if (problemCode === 'STORE_FULL') log.info('There is room on the disk again');
+      problemCode = undefined;
     } catch (thrown) {
       if (signal.aborted) return;
       const code = codeOf(thrown) ?? '';
-      const what = TROUBLES[code];
-      if (what === undefined) throw thrown;
-      if (trouble !== code) log.error(what, { problem: toError(thrown).message });
-      trouble = code;
+      const message = TRANSIENT_PROBLEMS[code];
+      if (message === undefined) throw thrown;
+      if (problemCode !== code) log.error(message, { problem: toError(thrown).message });
+      problemCode = code;
     }
     await pause(clock, EVERY_MS, signal);
   }
 }
 
-async function showRoom({ stateFolder, metrics }: HousekeepingOptions): Promise<void> {
+async function reportFreeSpace({ stateFolder, metrics }: HousekeepingOptions): Promise<void> {
   if (stateFolder === undefined) return;
   const { bavail, bsize } = await statfs(stateFolder);
   metrics.stateFree.set(bavail * bsize);
 }
 
-/** @param told how many dead letters have been logged. Returns how many there are now */
-async function showBacklog({ store, log, metrics }: HousekeepingOptions, told: number): Promise<number> {
+/** @param reported how many dead letters have been logged. Returns how many there are now */
+async function reportBacklog({ store, log, metrics }: HousekeepingOptions, reported: number): Promise<number> {
   let kept = 0;
   for (const { chain, pending, oldestPendingAt, dead, replayed } of await store.balances()) {
     kept += dead - replayed;
@@ -72,12 +72,13 @@ async function showBacklog({ store, log, metrics }: HousekeepingOptions, told: n
     if (oldestPendingAt === undefined) metrics.oldestPending.remove({ chain });
     else metrics.oldestPending.set({ chain }, oldestPendingAt / 1_000);
   }
-  if (kept > told) log.warn('There are dead letters: `watchchain dead list` shows them', { kept, more: kept - told });
+  if (kept > reported)
+    log.warn('There are dead letters: `watchchain dead list` shows them', { kept, more: kept - reported });
   return kept;
 }
 
 /** Warns of changes that wait for a chain that is not configured (any more): they are kept until it comes back. */
-export async function tellOfOrphans(
+export async function warnOfOrphans(
   store: Pick<Store, 'balances'>,
   chains: readonly ChainConfig[],
   log: Logger,

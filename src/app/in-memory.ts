@@ -1,5 +1,5 @@
 /** For a service whose state folder is not writable: it runs from memory, so pending changes must go out before it stops. */
-import { atMost, type Clock } from '../clock.ts';
+import { waitAtMost, type Clock } from '../clock.ts';
 import { codeOf, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
@@ -20,7 +20,7 @@ export function isUnwritable(thrown: unknown): boolean {
   return UNWRITABLE.has(codeOf(toError(thrown).cause) ?? '');
 }
 
-export interface Draining {
+export interface DrainOptions {
   readonly chains: { idle(): Promise<void>; stop(graceMs: number): Promise<unknown> };
   readonly store: Pick<Store, 'balances'>;
   readonly clock: Clock;
@@ -28,9 +28,9 @@ export interface Draining {
 }
 
 /** Lets the chains deliver everything due, within the grace period; the rest is lost, and its number logged. */
-export async function stopDrained({ chains, store, clock, log }: Draining, graceMs: number): Promise<void> {
+export async function drainAndStop({ chains, store, clock, log }: DrainOptions, graceMs: number): Promise<void> {
   const startedAt = clock.monotonic();
-  await atMost(clock, graceMs, chains.idle());
+  await waitAtMost(clock, graceMs, chains.idle());
   await chains.stop(Math.max(0, graceMs - (clock.monotonic() - startedAt)));
   const lost = (await store.balances()).reduce((sum, { pending }) => sum + pending, 0);
   if (lost > 0)

@@ -25,7 +25,7 @@ export interface OpenStateOptions {
   /** Keep the state in memory only; it is lost when the process ends. */
   readonly storeFile?: ':memory:' | undefined;
   /** Keep it in memory if the state folder is not writable, instead of refusing to start. */
-  readonly orInMemory?: boolean | undefined;
+  readonly allowInMemory?: boolean | undefined;
 }
 
 export interface OpenState {
@@ -35,7 +35,7 @@ export interface OpenState {
   /** The folder's key; in memory a new one. */
   readonly redactionKey: Uint8Array;
   /** In memory because the folder was not writable. */
-  readonly isMakeshift: boolean;
+  readonly isInMemoryFallback: boolean;
   close(): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export async function openState(options: OpenStateOptions): Promise<OpenState> {
     store,
     folder: folder?.path,
     redactionKey: folder?.redactionKey ?? randomBytes(32),
-    isMakeshift: folder === undefined && storeFile === undefined,
+    isInMemoryFallback: folder === undefined && storeFile === undefined,
     close: () => open.disposeAsync(),
   };
 }
@@ -70,16 +70,16 @@ async function openFolder({
   connection,
   env,
   log,
-  orInMemory = false,
+  allowInMemory = false,
 }: OpenStateOptions): Promise<StateFolder | undefined> {
   try {
     const folderOf = (clusterId: string) => ({ path, name, clusterId, env });
-    const [own, before] = [folderOf(connection.identity.id), folderOf(addressId(connection.address))];
+    const [own, earlier] = [folderOf(connection.identity.id), folderOf(addressId(connection.address))];
     // A folder from before `kube-system` could be read is kept in use.
-    const isKept = !existsSync(stateFolderPath(own)) && existsSync(stateFolderPath(before));
-    return await openStateFolder(isKept ? before : own);
+    const usesEarlierFolder = !existsSync(stateFolderPath(own)) && existsSync(stateFolderPath(earlier));
+    return await openStateFolder(usesEarlierFolder ? earlier : own);
   } catch (thrown) {
-    if (!orInMemory || !isUnwritable(thrown)) throw thrown;
+    if (!allowInMemory || !isUnwritable(thrown)) throw thrown;
     log.warn(
       'The state is kept in memory: a restart loses undelivered changes, and whatever happens before the service is back',
       {

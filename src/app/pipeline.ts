@@ -13,8 +13,8 @@ import { createEnricher, UNASKING } from '../enrich/enricher.ts';
 import { onceListed, recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { toError } from '../errors.ts';
-import { tellOfOrphans } from './housekeeping.ts';
-import { stopDrained } from './in-memory.ts';
+import { warnOfOrphans } from './housekeeping.ts';
+import { drainAndStop } from './in-memory.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { OpenState } from './open-state.ts';
@@ -59,7 +59,7 @@ export class Pipeline {
   readonly #chains: RunningChains;
   readonly #source: ClusterSource;
   /** The latest redactor, shared by watching, storing and lookups. */
-  #redactorMade: { readonly rules: Config['redact']; readonly redactor: Redactor } | undefined;
+  #cachedRedactor: { readonly rules: Config['redact']; readonly redactor: Redactor } | undefined;
   #tracer: Tracer | undefined;
   #abandoned: Promise<void> | undefined;
 
@@ -93,29 +93,29 @@ export class Pipeline {
     signal.throwIfAborted();
     await this.#startTracing();
     stages.add('chains', (graceMs) => this.#stopChains(graceMs));
-    await this.#chains.follow(config().chains, 0);
+    await this.#chains.reconfigure(config().chains, 0);
     signal.throwIfAborted();
     stages.add('source', () => this.#source.stop());
     await this.#source.start();
     signal.throwIfAborted();
-    await tellOfOrphans(state.store, config().chains, log);
+    await warnOfOrphans(state.store, config().chains, log);
   }
 
   /** Switches to a configuration. Unserved kinds and handlers that do not start are detected before anything changes for good. */
-  async follow(config: Config): Promise<ChainsChanged> {
+  async reconfigure(config: Config): Promise<ChainsChanged> {
     const { state, log } = this.#options;
     const plan = await this.#source.prepare(this.#planOf(config));
     // Watching under the old rules has ended, and what it stored is redacted, before a chain sends it or passes it to a branch.
-    const changed = await this.#chains.follow(config.chains, RELOAD_GRACE_MS, async () => {
+    const changed = await this.#chains.reconfigure(config.chains, RELOAD_GRACE_MS, async () => {
       try {
-        await this.#source.follow(plan);
+        await this.#source.applyPlan(plan);
         await redactStored({ store: state.store, redactor: plan.redactor, discovery: this.#discovery, log });
       } catch (thrown) {
-        await this.#watchAsBefore();
+        await this.#restoreWatches();
         throw thrown;
       }
     });
-    await tellOfOrphans(state.store, config.chains, log);
+    await warnOfOrphans(state.store, config.chains, log);
     return changed;
   }
 
@@ -173,14 +173,16 @@ export class Pipeline {
     const { state, clock, log } = this.#options;
     await this.#abandoned;
     const chains = this.#chains;
-    await (state.isMakeshift ? stopDrained({ chains, store: state.store, clock, log }, graceMs) : chains.stop(graceMs));
+    await (state.isInMemoryFallback
+      ? drainAndStop({ chains, store: state.store, clock, log }, graceMs)
+      : chains.stop(graceMs));
   }
 
   /** The old chains continue, so must their watches; the store, which has just refused, may refuse to forget the other scopes. */
-  async #watchAsBefore(): Promise<void> {
+  async #restoreWatches(): Promise<void> {
     const { config, log } = this.#options;
     try {
-      await this.#source.follow(await this.#source.prepare(this.#planOf(config())));
+      await this.#source.applyPlan(await this.#source.prepare(this.#planOf(config())));
     } catch (thrown) {
       log.warn('Could not fully restore what was watched before the configuration changed', {
         problem: toError(thrown).message,
@@ -194,9 +196,9 @@ export class Pipeline {
   }
 
   #redactor({ redact: rules }: Config): Redactor {
-    if (this.#redactorMade?.rules !== rules)
-      this.#redactorMade = { rules, redactor: createRedactor(rules, this.#options.state.redactionKey) };
-    return this.#redactorMade.redactor;
+    if (this.#cachedRedactor?.rules !== rules)
+      this.#cachedRedactor = { rules, redactor: createRedactor(rules, this.#options.state.redactionKey) };
+    return this.#cachedRedactor.redactor;
   }
 
   /** Loads tracing only if it is configured. */
@@ -216,8 +218,8 @@ export class Pipeline {
     const { enabled, requestsPerSecond: perSecond, burst } = config().lookup;
     if (!enabled) return UNASKING;
     const redactor = () => this.#redactor(config());
-    const around = { store: state.store, redactor, clock, log, metrics };
-    return createEnricher({ api: connection.api, discovery: this.#discovery, ...around, perSecond, burst });
+    const common = { store: state.store, redactor, clock, log, metrics };
+    return createEnricher({ api: connection.api, discovery: this.#discovery, ...common, perSecond, burst });
   }
 
   #evidence(): Evidence {

@@ -14,12 +14,12 @@ export interface TrialOptions {
 }
 
 /** @throws ConfigError with what would prevent a start or a reload although each table by itself is valid */
-export async function refuseWhatCannotStart({ chains, cluster }: Config, options: TrialOptions): Promise<void> {
-  const around = { clock: systemClock, clusterName: cluster.name ?? '', ...options };
-  const receivers = createReceivers({ ...around, metrics: createMetrics() });
+export async function assertCanStart({ chains, cluster }: Config, options: TrialOptions): Promise<void> {
+  const common = { clock: systemClock, clusterName: cluster.name ?? '', ...options };
+  const receivers = createReceivers({ ...common, metrics: createMetrics() });
   try {
     const store = { recall: async () => undefined, remember: async () => {} };
-    const problems = chains.flatMap((chain) => problemsOfHandlers(chain, { ...around, receivers, store }));
+    const problems = chains.flatMap((chain) => problemsOfHandlers(chain, { ...common, receivers, store }));
     if (problems.length > 0) throw new ConfigError(problems);
   } finally {
     await receivers.close();

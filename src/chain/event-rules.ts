@@ -6,9 +6,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Change, Manifest } from '../change.ts';
 import type { EventConfig, HandlerConfig, ResourceConfig } from '../config/config.ts';
-import { happenedAt, isEvent, occurrencesOf, powerOf, REPEAT_FIELDS, REPEATS, type Repeats } from '../event.ts';
+import { lastOccurredAt, isEvent, occurrencesOf, floorLog2, REPEAT_FIELDS, REPEATS, type Repeats } from '../event.ts';
 import { member, type Json } from '../json.ts';
-import { meanNamespace } from '../namespaces.ts';
+import { matchesNamespace } from '../namespaces.ts';
 import { defineTransform, halt, type Halt } from './handler.ts';
 
 /** Returns a halt, or undefined to pass the change. */
@@ -38,7 +38,7 @@ function definitionOf(name: string, summary: string, rule: Rule, resources: read
     if (!isEvent(change.gvk)) return change;
     const covering = all.filter(
       ({ namespaces, fieldSelector }) =>
-        meanNamespace(namespaces, change.namespace ?? '') && maySelect(fieldSelector, change.after),
+        matchesNamespace(namespaces, change.namespace ?? '') && maySelect(fieldSelector, change.after),
     );
     return rule(change, covering) ?? change;
   };
@@ -49,7 +49,7 @@ function definitionOf(name: string, summary: string, rule: Rule, resources: read
 function ofAge({ after, observedAt, flags }: Change, resources: readonly EventConfig[]): Halt | undefined {
   if (after === undefined || flags.whileAway === true || flags.delayed === true) return undefined;
   const maxAgeMs = Math.max(...resources.map((resource) => resource.maxAgeMs ?? Infinity));
-  const ageMs = observedAt - (happenedAt(after) ?? observedAt);
+  const ageMs = observedAt - (lastOccurredAt(after) ?? observedAt);
   if (resources.length === 0 || ageMs <= maxAgeMs) return undefined;
   return halt(`it happened ${ageMs / 1000} s before it was seen, longer than maxAge, ${maxAgeMs / 1000} s`);
 }
@@ -65,7 +65,7 @@ function ofRepeats({ before, after }: Change, resources: readonly EventConfig[])
 /** Whether an update is to be reported, by the same rule as the digests in the source. */
 function isTold(before: Manifest, after: Manifest, repeats: Repeats): boolean {
   if (repeats === 'every') return true;
-  if (repeats === 'powers' && powerOf(occurrencesOf(before)) !== powerOf(occurrencesOf(after))) return true;
+  if (repeats === 'powers' && floorLog2(occurrencesOf(before)) !== floorLog2(occurrencesOf(after))) return true;
   return !isDeepStrictEqual(withoutRepeats(before), withoutRepeats(after));
 }
 

@@ -1,5 +1,5 @@
 /** Claims due deliveries of one chain from the store, runs them, and makes their ends durable. */
-import { atMost, type Clock } from '../clock.ts';
+import { waitAtMost, type Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
 import { SECRET_ENV_NAMES } from '../config/schema.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
@@ -160,7 +160,7 @@ class Runner implements ChainRunner {
     this.#claims.stop();
     this.#held.flush();
     const released = [this.#releaseReady()];
-    await atMost(clock, graceMs, this.#quiet());
+    await waitAtMost(clock, graceMs, this.#quiet());
     const cut = this.#slots.running + this.#slots.aside;
     this.#persistence.giveUp();
     this.#calls.abort(STOPPED);

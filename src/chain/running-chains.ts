@@ -37,7 +37,7 @@ export class RunningChains {
    * @throws if a handler does not start, or `prepare` throws; the previous chains are running again by then, except those that
    * the error names, which are started again by the next call
    */
-  async follow(
+  async reconfigure(
     chains: readonly ChainConfig[],
     graceMs: number,
     prepare: () => Promise<void> = async () => {},
@@ -73,7 +73,7 @@ export class RunningChains {
     await Promise.all([...this.#running.values()].map(({ runner }) => runner.idle()));
   }
 
-  /** Stops all chains at once, within one grace period. Chains that {@link follow} was about to start no longer start. */
+  /** Stops all chains at once, within one grace period. Chains that {@link reconfigure} was about to start no longer start. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopped = true;
     await stopAll([...this.#running.values()], graceMs);

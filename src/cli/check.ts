@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { refuseWhatCannotStart } from '../app/trial.ts';
+import { assertCanStart } from '../app/trial.ts';
 import { longestWaitMs } from '../chain/retry.ts';
 import type { ChainConfig, Config, HandlerConfig, ResourceConfig, RetryConfig } from '../config/config.ts';
 import { exposedFiles } from '../config/exposed-files.ts';
 import { createLogger } from '../log.ts';
-import { askedIn, inPlace, placeOf } from '../namespaces.ts';
+import { requestNamespaceOf, describeNamespaceScope, namespaceScopeFor } from '../namespaces.ts';
 import { grantsOf, IDENTITY, looksUp, type Grant } from '../rbac/grants.ts';
 import { mayWe, missingOf } from '../rbac/review.ts';
 import { createApiClient } from '../source/api-client.ts';
@@ -32,7 +32,7 @@ export function checkCommand(program: Command, io: CommandIo, choose: (action: A
 async function check(flags: Flags, io: CommandIo): Promise<number> {
   const config = await configFrom(flags, io);
   const log = createLogger({ level: 'error', format: 'text', color: false, stream: io.stderr });
-  await refuseWhatCannotStart(config, { ...io, log });
+  await assertCanStart(config, { ...io, log });
   const exposed = await exposedFiles(config.secretFiles, io.env);
   const warnings = [...config.warnings, ...exposed].map((warning) => `${warning}\n`).join('');
   io.stdout.write(
@@ -161,7 +161,7 @@ async function otherGrants(config: Config, discovery: Discovery, namespace = 'de
     const answer = await resolve(kind, apiVersion);
     if (answer.kind !== 'found') continue;
     const { group, resource } = answer.resource;
-    watched.add([group, resource, askedIn(placeOf(answer.resource, place))].join(' '));
+    watched.add([group, resource, requestNamespaceOf(namespaceScopeFor(answer.resource, place))].join(' '));
   }
   const isAsked = ({ group, resource, namespace: place }: Grant, verb: string) =>
     ['list', 'watch'].includes(verb) && watched.has([group, resource, place].join(' '));
@@ -181,18 +181,21 @@ async function askFor(
     return { verdict, text: `${request.kind}: ${whyNotFound(resolution)}` };
   }
   const { resource } = resolution;
-  const place = placeOf(resource, request.namespace);
-  const name = `${resourceName(resource)} ${inPlace(place)}`;
+  const place = namespaceScopeFor(resource, request.namespace);
+  const name = `${resourceName(resource)} ${describeNamespaceScope(place)}`;
   const refused: string[] = [];
   for (const verb of ['list', 'watch']) {
-    if (!(await mayWe(api, { ...resource, namespace: askedIn(place) }, verb))) refused.push(verb);
+    if (!(await mayWe(api, { ...resource, namespace: requestNamespaceOf(place) }, verb))) refused.push(verb);
   }
   if (refused.length > 0)
     return {
       verdict: 'refused',
-      text: `${name}: may not ${refused.join(' and ')}; ${remedyFor(resource, askedIn(place))}`,
+      text: `${name}: may not ${refused.join(' and ')}; ${remedyFor(resource, requestNamespaceOf(place))}`,
     };
-  return { verdict: 'ok', text: (await isAbsent(api, askedIn(place))) ? `${name}, which does not exist yet` : name };
+  return {
+    verdict: 'ok',
+    text: (await isAbsent(api, requestNamespaceOf(place))) ? `${name}, which does not exist yet` : name,
+  };
 }
 
 function remedyFor({ namespaced }: { readonly namespaced: boolean }, namespace: string): string {

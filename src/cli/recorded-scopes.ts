@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { apiVersionOf, type Manifest } from '../change.ts';
 import type { Config, ResourceConfig } from '../config/config.ts';
 import { EVERYTHING } from '../interest.ts';
-import { meanNamespace } from '../namespaces.ts';
+import { matchesNamespace } from '../namespaces.ts';
 import { ManifestReader } from '../source/manifest.ts';
 import { createRedactor, type Redactor } from '../source/redact.ts';
 import type { Store } from '../store/store.ts';
@@ -82,7 +82,7 @@ export class RecordedScopes {
 /** Without a cluster a name can only be compared with the kind, its plural and the well-known short names. */
 function watches(resource: ResourceConfig, { kind, group, version, key, body }: RecordedEvent): boolean {
   // Objects without a namespace are watched whatever namespaces the resource has.
-  if (key.includes('/') && !meanNamespace(resource.namespaces, key.slice(0, key.indexOf('/')))) return false;
+  if (key.includes('/') && !matchesNamespace(resource.namespaces, key.slice(0, key.indexOf('/')))) return false;
   const [name = '', ...groupName] = resource.kind.toLowerCase().split('.');
   if (!namesOf(kind).includes(name) || (groupName.length > 0 && groupName.join('.') !== group)) return false;
   const apiVersion = apiVersionOf({ group, version });

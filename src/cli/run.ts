@@ -51,7 +51,7 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
   for (const warning of await exposedFiles(config.secretFiles, io.env))
     log.warn('Other users of this machine can read credentials', { warning });
   const { orInMemory } = flags;
-  const app = createApp({ config, log, stdout: io.stdout, env: io.env, listen, orInMemory });
+  const app = createApp({ config, log, stdout: io.stdout, env: io.env, listen, allowInMemory: orInMemory });
   const following = { app, config, files, load, clock: systemClock, log };
   const follow = (signal: AbortSignal) => reloadWhenChanged({ ...following, signal });
   return untilStopped(app, io.signal, follow).finally(io.onStopped);

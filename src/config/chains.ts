@@ -1,8 +1,8 @@
 /** The chains of a configuration: handlers with checked options, resources without duplicates. */
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { isConfigError } from '../errors.ts';
-import { namesEvent } from '../event.ts';
-import { covers, isPattern } from '../namespaces.ts';
+import { isEventName } from '../event.ts';
+import { coversNamespace, isPattern } from '../namespaces.ts';
 import { resolveBuiltIn } from '../source/built-in-kinds.ts';
 import type { ChainConfig, EventConfig, HandlerConfig, ResourceConfig, RetryConfig } from './config.ts';
 import { didYouMean } from '../near.ts';
@@ -236,7 +236,7 @@ export function toResources(
     const namespaces = one.namespaces
       // Two patterns may match the same namespace: they are watched together, by the first resource that has one.
       .flatMap((name) => (isPattern(name) ? patterns : name))
-      .filter((name) => isPattern(name) || !patterns.some((pattern) => covers(pattern, name)))
+      .filter((name) => isPattern(name) || !patterns.some((pattern) => coversNamespace(pattern, name)))
       .filter((name) => firstTime(`${key} ${name}`));
     return namespaces.length === 0 ? [] : [{ ...one, namespaces, events }];
   });
@@ -264,7 +264,7 @@ function toEvents(
   { kind, apiVersion, repeats = 'powers', maxAge }: ResourceTable,
   namespaces: readonly string[],
 ): readonly EventConfig[] | undefined {
-  if (!namesEvent(kind, apiVersion)) return undefined;
+  if (!isEventName(kind, apiVersion)) return undefined;
   return [{ namespaces, repeats, maxAgeMs: maxAge === undefined ? undefined : durationMs(maxAge, Infinity) }];
 }
 

@@ -1,7 +1,7 @@
 /** The schema of a configuration file. The descriptions are the reference; handlers define their own options. */
 import { z } from 'zod';
 import { toError } from '../errors.ts';
-import { namesEvent, REPEATS } from '../event.ts';
+import { isEventName, REPEATS } from '../event.ts';
 import { age, duration, durationFrom, durationMs } from './duration.ts';
 import { pattern, size } from './fields.ts';
 import { filePath } from './paths.ts';
@@ -99,7 +99,7 @@ const resourceFields = z.strictObject({
 });
 
 const resource = resourceFields.superRefine(({ kind, apiVersion, ...given }, context) => {
-  if (namesEvent(kind, apiVersion)) return;
+  if (isEventName(kind, apiVersion)) return;
   for (const key of ['repeats', 'maxAge'] as const) {
     const message = 'applies to Kubernetes Events only: leave it out, or set kind = "event"';
     if (given[key] !== undefined) context.addIssue({ code: 'custom', path: [key], message });

@@ -3,7 +3,7 @@ import type { Manifest } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import { RateLimit } from '../delivery/rate-limit.ts';
 import { toError, WaitError } from '../errors.ts';
-import { happenedAt, occurrencesOf } from '../event.ts';
+import { lastOccurredAt, occurrencesOf } from '../event.ts';
 import { beginningOf, type Logger } from '../log.ts';
 import type { ApiClient, ApiResponse, Query } from '../source/api.ts';
 import type { Store } from '../store/store.ts';
@@ -116,7 +116,7 @@ class ClusterEvidence {
   #lineOf(event: Manifest): EventLine {
     const text = (field: string) => (typeof event[field] === 'string' ? event[field] : '');
     return {
-      time: new Date(happenedAt(event) ?? 0).toISOString(),
+      time: new Date(lastOccurredAt(event) ?? 0).toISOString(),
       type: text('type'),
       reason: text('reason'),
       // Redacted before it is cut: half a credential might not be recognised.

@@ -21,8 +21,8 @@ export interface LeadOptions {
 /** Acquires it under a name unique to this process, so even its own restart has to wait. Rejects when `signal` aborts. */
 export async function lead({ lease, connection, metrics, ...around }: LeadOptions): Promise<Leadership> {
   const at = { name: lease.name, namespace: lease.namespace ?? connection.namespace ?? 'default' };
-  const shown = (holds: 0 | 1): void => metrics.leader.set({ lease: nameOf(at) }, holds);
-  shown(0);
+  const setLeaderGauge = (holds: 0 | 1): void => metrics.leader.set({ lease: nameOf(at) }, holds);
+  setLeaderGauge(0);
   const leadership = await acquireLeadership({
     api: connection.api,
     at,
@@ -30,7 +30,7 @@ export async function lead({ lease, connection, metrics, ...around }: LeadOption
     durationMs: lease.durationMs,
     ...around,
   });
-  shown(1);
-  leadership.lost.catch(() => shown(0));
+  setLeaderGauge(1);
+  leadership.lost.catch(() => setLeaderGauge(0));
   return leadership;
 }

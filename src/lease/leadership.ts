@@ -11,12 +11,19 @@ import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ApiClient } from '../source/api.ts';
 import type { Term } from '../store/epoch.ts';
-import { LeaseSlot, nameOf, type Ask, type Claim, type LeaseName, type LeaseObject } from './lease-object.ts';
-import { Trouble } from './trouble.ts';
+import {
+  LeaseClient,
+  nameOf,
+  type RequestLimits,
+  type Claim,
+  type LeaseName,
+  type LeaseObject,
+} from './lease-object.ts';
+import { LeaseProblemLog } from './problem-log.ts';
 
 /** client-go's 15, 10 and 2 s. */
-const RENEW_WITHIN = 10 / 15;
-const RETRY_EVERY = 2 / 15;
+const RENEW_DEADLINE_SHARE = 10 / 15;
+const RETRY_PERIOD_SHARE = 2 / 15;
 /** The reason for a loss if nothing more specific is known. */
 const NOT_RENEWED = 'it was not renewed in time';
 
@@ -50,59 +57,60 @@ export interface LeadershipOptions {
 export async function acquireLeadership(options: LeadershipOptions): Promise<Leadership> {
   const { at, clock, log, signal, durationMs, identity } = options;
   const candidate = new Candidate(options);
-  const trouble = new Trouble(options);
+  const problems = new LeaseProblemLog(options);
   for (;;) {
-    let waitMs = durationMs * RETRY_EVERY;
+    let waitMs = durationMs * RETRY_PERIOD_SHARE;
     try {
-      const turn = await candidate.take();
-      trouble.ended();
-      if ('held' in turn) {
-        log.info('Holding the lease', { lease: nameOf(at), identity, transitions: turn.held.transitions });
-        return new Holder(options, turn.held, turn.askedAt);
+      const result = await candidate.tryAcquire();
+      problems.resolve();
+      if ('held' in result) {
+        log.info('Holding the lease', { lease: nameOf(at), identity, transitions: result.held.transitions });
+        return new Holder(options, result.held, result.requestedAt);
       }
-      waitMs = Math.min(waitMs, turn.freeInMs);
+      waitMs = Math.min(waitMs, result.freeInMs);
     } catch (thrown) {
       signal.throwIfAborted();
-      trouble.met(toError(thrown).message);
+      problems.report(toError(thrown).message);
     }
     await clock.sleep(waitMs, signal);
   }
 }
 
-type Turn = { readonly held: LeaseObject; readonly askedAt: number } | { readonly freeInMs: number };
+type AcquireResult = { readonly held: LeaseObject; readonly requestedAt: number } | { readonly freeInMs: number };
 
 /** A process that wants the Lease. */
 class Candidate {
   readonly #options: LeadershipOptions;
-  readonly #slot: LeaseSlot;
+  readonly #lease: LeaseClient;
   /** The last renewal that we have seen, and when. */
   #seen: { readonly fingerprint: string; readonly at: number } | undefined;
-  #waitsFor: string | undefined;
+  #lastHolder: string | undefined;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
-    this.#slot = new LeaseSlot(options.api, options.at);
+    this.#lease = new LeaseClient(options.api, options.at);
   }
 
-  async take(): Promise<Turn> {
+  async tryAcquire(): Promise<AcquireResult> {
     const { clock, signal, durationMs } = this.#options;
-    const ask = { signal, timeoutMs: durationMs * RENEW_WITHIN };
-    const found = await this.#slot.read(ask);
+    const limits = { signal, timeoutMs: durationMs * RENEW_DEADLINE_SHARE };
+    const found = await this.#lease.read(limits);
     const freeInMs = found === undefined ? 0 : this.#freeInMs(found);
     if (freeInMs > 0) return { freeInMs };
-    const askedAt = clock.steady();
+    const requestedAt = clock.steady();
     const claim = claimOf(this.#options, found === undefined ? 0 : found.transitions + 1, clock.now());
-    const held = found === undefined ? await this.#slot.create(claim, ask) : await this.#slot.update(found, claim, ask);
+    const held =
+      found === undefined ? await this.#lease.create(claim, limits) : await this.#lease.update(found, claim, limits);
     // Another process was faster.
-    return held === undefined ? { freeInMs: durationMs * RETRY_EVERY } : { held, askedAt };
+    return held === undefined ? { freeInMs: durationMs * RETRY_PERIOD_SHARE } : { held, requestedAt };
   }
 
   #freeInMs({ holder, fingerprint, ...found }: LeaseObject): number {
     const { clock, durationMs, log, at, identity } = this.#options;
     // If it is ours, it was written but the answer was lost.
     if (holder === undefined || holder === identity) return 0;
-    if (holder !== this.#waitsFor) log.info('Waiting for the lease', { lease: nameOf(at), holder });
-    this.#waitsFor = holder;
+    if (holder !== this.#lastHolder) log.info('Waiting for the lease', { lease: nameOf(at), holder });
+    this.#lastHolder = holder;
     const now = clock.steady();
     if (this.#seen?.fingerprint !== fingerprint) this.#seen = { fingerprint, at: now };
     return Math.max(0, this.#seen.at + (found.durationMs ?? durationMs) - now);
@@ -113,7 +121,7 @@ class Holder implements Leadership {
   readonly term: Term;
   readonly lost: Promise<never>;
   readonly #options: LeadershipOptions;
-  readonly #slot: LeaseSlot;
+  readonly #lease: LeaseClient;
   readonly #acquiredAt: number;
   readonly #stopping = new AbortController();
   readonly #renewing: Promise<void>;
@@ -124,11 +132,11 @@ class Holder implements Leadership {
   #isLost = false;
   #released: Promise<void> | undefined;
 
-  constructor(options: LeadershipOptions, object: LeaseObject, askedAt: number) {
+  constructor(options: LeadershipOptions, object: LeaseObject, requestedAt: number) {
     this.#options = options;
-    this.#slot = new LeaseSlot(options.api, options.at);
+    this.#lease = new LeaseClient(options.api, options.at);
     this.#object = object;
-    this.#renewedAt = askedAt;
+    this.#renewedAt = requestedAt;
     this.#acquiredAt = options.clock.now();
     this.term = { lease: object.uid, number: object.transitions };
     this.lost = this.#loss.promise;
@@ -148,13 +156,13 @@ class Holder implements Leadership {
 
   #leftMs(): number {
     const { clock, durationMs } = this.#options;
-    return this.#renewedAt + durationMs * RENEW_WITHIN - clock.steady();
+    return this.#renewedAt + durationMs * RENEW_DEADLINE_SHARE - clock.steady();
   }
 
   async #keepRenewing(): Promise<void> {
     const { clock, durationMs } = this.#options;
     const { signal } = this.#stopping;
-    const everyMs = durationMs * RETRY_EVERY;
+    const everyMs = durationMs * RETRY_PERIOD_SHARE;
     let problem = NOT_RENEWED;
     while (this.#leftMs() > 0 && !signal.aborted) {
       try {
@@ -165,7 +173,7 @@ class Holder implements Leadership {
       } catch (thrown) {
         if (signal.aborted) return;
         // That time ran out does not tell why; the previous problem does.
-        if (thrown instanceof CutShortError) break;
+        if (thrown instanceof ExpiredError) break;
         problem = toError(thrown).message;
         if (thrown instanceof TakenError) break;
         this.#warn(problem);
@@ -181,33 +189,33 @@ class Holder implements Leadership {
   /** @throws TakenError if another process holds it, or any other error if it may still be renewed later */
   async #renew(): Promise<void> {
     const { clock, durationMs } = this.#options;
-    const late = new AbortController();
+    const timeout = new AbortController();
     // As in client-go: a hanging connection leaves time for another try.
-    const patienceMs = (durationMs * RENEW_WITHIN) / 2;
+    const attemptTimeoutMs = (durationMs * RENEW_DEADLINE_SHARE) / 2;
     const leftMs = this.#leftMs();
     // By the same clock as everything here; the request's own deadline uses system time.
-    const cancel = clock.after(Math.min(leftMs, patienceMs), () => {
+    const cancel = clock.after(Math.min(leftMs, attemptTimeoutMs), () => {
       // Checked again: the process may have been frozen during the request.
-      const isOver = leftMs < patienceMs || this.#leftMs() <= 0;
-      late.abort(isOver ? new CutShortError() : new Error(`no answer within ${patienceMs / 1_000} s`));
+      const isOver = leftMs < attemptTimeoutMs || this.#leftMs() <= 0;
+      timeout.abort(isOver ? new ExpiredError() : new Error(`no answer within ${attemptTimeoutMs / 1_000} s`));
     });
-    const askedAt = clock.steady();
+    const requestedAt = clock.steady();
     try {
-      this.#object = await this.#write(this.#claim(), { signal: late.signal, timeoutMs: 2 * patienceMs });
-      this.#renewedAt = askedAt;
+      this.#object = await this.#write(this.#claim(), { signal: timeout.signal, timeoutMs: 2 * attemptTimeoutMs });
+      this.#renewedAt = requestedAt;
     } finally {
       cancel();
     }
   }
 
   /** Overwrites others' edits such as a label, or recreates a deleted Lease, as long as no other process holds it. */
-  async #write(claim: Claim, ask: Ask): Promise<LeaseObject> {
-    const written = await this.#slot.update(this.#object, claim, ask);
+  async #write(claim: Claim, limits: RequestLimits): Promise<LeaseObject> {
+    const written = await this.#lease.update(this.#object, claim, limits);
     if (written !== undefined) return written;
-    const found = await this.#slot.read(ask);
+    const found = await this.#lease.read(limits);
     if (found !== undefined && found.holder !== this.#options.identity) throw new TakenError(found.holder);
-    const again = found === undefined ? this.#slot.create(claim, ask) : this.#slot.update(found, claim, ask);
-    const rewritten = await again;
+    const retry = found === undefined ? this.#lease.create(claim, limits) : this.#lease.update(found, claim, limits);
+    const rewritten = await retry;
     if (rewritten === undefined) throw new Error('another client is writing to it at the same time');
     return rewritten;
   }
@@ -219,8 +227,11 @@ class Holder implements Leadership {
     if (!this.isHeld()) return;
     this.#isLost = true;
     try {
-      const ask = { signal: AbortSignal.timeout(durationMs * RETRY_EVERY), timeoutMs: durationMs * RETRY_EVERY };
-      await this.#write({ ...this.#claim(), holder: undefined }, ask);
+      const limits = {
+        signal: AbortSignal.timeout(durationMs * RETRY_PERIOD_SHARE),
+        timeoutMs: durationMs * RETRY_PERIOD_SHARE,
+      };
+      await this.#write({ ...this.#claim(), holder: undefined }, limits);
       log.debug('Released the lease', { lease: nameOf(at) });
     } catch (thrown) {
       const problem = toError(thrown).message;
@@ -248,8 +259,8 @@ class TakenError extends Error {
 }
 
 /** The Lease expired before the answer came. */
-class CutShortError extends Error {
-  override readonly name = 'CutShortError';
+class ExpiredError extends Error {
+  override readonly name = 'ExpiredError';
 }
 
 function claimOf({ identity, durationMs, clock }: LeadershipOptions, transitions: number, acquiredAt: number): Claim {

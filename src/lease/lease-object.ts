@@ -55,14 +55,14 @@ export function nameOf({ namespace, name }: LeaseName): string {
 }
 
 /** How long to wait for an answer. */
-export interface Ask {
+export interface RequestLimits {
   readonly signal: AbortSignal;
   /** From connect to last byte, milliseconds. */
   readonly timeoutMs: number;
 }
 
 /** One Lease in one cluster. Writes are refused (`undefined`) if someone else has written since. */
-export class LeaseSlot {
+export class LeaseClient {
   readonly #api: ApiClient;
   readonly #at: LeaseName;
   readonly #collection: string;
@@ -74,34 +74,34 @@ export class LeaseSlot {
   }
 
   /** Undefined if there is none. @throws for any other answer than the object */
-  async read(ask: Ask): Promise<LeaseObject | undefined> {
+  async read(limits: RequestLimits): Promise<LeaseObject | undefined> {
     const path = `${this.#collection}/${this.#at.name}`;
-    const answer = await this.#api.request('GET', path, ask);
-    return answer.status === 404 ? undefined : this.#objectOf(answer, 'GET', path);
+    const response = await this.#api.request('GET', path, limits);
+    return response.status === 404 ? undefined : this.#objectOf(response, 'GET', path);
   }
 
   /** Undefined if someone else has created it meanwhile. */
-  async create(claim: Claim, ask: Ask): Promise<LeaseObject | undefined> {
+  async create(claim: Claim, limits: RequestLimits): Promise<LeaseObject | undefined> {
     const body = { apiVersion: API_VERSION, kind: 'Lease', metadata: this.#at, spec: specOf(claim) };
-    const answer = await this.#api.request('POST', this.#collection, { ...ask, body });
-    return answer.status === 409 ? undefined : this.#objectOf(answer, 'POST', this.#collection);
+    const response = await this.#api.request('POST', this.#collection, { ...limits, body });
+    return response.status === 409 ? undefined : this.#objectOf(response, 'POST', this.#collection);
   }
 
   /** Undefined if someone else has written or deleted it since `before`. */
-  async update(before: LeaseObject, claim: Claim, ask: Ask): Promise<LeaseObject | undefined> {
+  async update(before: LeaseObject, claim: Claim, limits: RequestLimits): Promise<LeaseObject | undefined> {
     const { manifest } = before;
     const body = { ...manifest, apiVersion: API_VERSION, kind: 'Lease', spec: { ...manifest.spec, ...specOf(claim) } };
     const path = `${this.#collection}/${this.#at.name}`;
-    const answer = await this.#api.request('PUT', path, { ...ask, body });
-    return answer.status === 409 || answer.status === 404 ? undefined : this.#objectOf(answer, 'PUT', path);
+    const response = await this.#api.request('PUT', path, { ...limits, body });
+    return response.status === 409 || response.status === 404 ? undefined : this.#objectOf(response, 'PUT', path);
   }
 
-  #objectOf(answer: ApiResponse, method: string, path: string): LeaseObject {
-    if (answer.status >= 300) {
-      const refused = answer.status === 403 ? '; `watchchain rbac` prints the roles that it needs' : '';
-      throw new Error(`Cannot ${method} ${path} on ${this.#api.host}: ${answered(answer)}${refused}`);
+  #objectOf(response: ApiResponse, method: string, path: string): LeaseObject {
+    if (response.status >= 300) {
+      const hint = response.status === 403 ? '; `watchchain rbac` prints the roles that it needs' : '';
+      throw new Error(`Cannot ${method} ${path} on ${this.#api.host}: ${answered(response)}${hint}`);
     }
-    const manifest = lease.parse(JSON.parse(answer.body.toString('utf8')));
+    const manifest = lease.parse(JSON.parse(response.body.toString('utf8')));
     const { holderIdentity, leaseDurationSeconds, leaseTransitions, renewTime } = manifest.spec ?? {};
     return {
       uid: manifest.metadata.uid,

@@ -1,5 +1,5 @@
 /** A long-lived program: reads one line of JSON per change, and writes one line per answer. */
-import { atMost, type Clock } from '../clock.ts';
+import { waitAtMost, type Clock } from '../clock.ts';
 import { RetryAfterError, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { parseAnswer, type Answer } from './contract.ts';
@@ -126,7 +126,7 @@ class Running {
     this.over = this.#group.ended.then(async (end) => {
       this.#hasEnded = true;
       // It may have ended before its last answers are read.
-      await atMost(clock, DRAIN_MS, read);
+      await waitAtMost(clock, DRAIN_MS, read);
       const why = this.#problem ?? this.#group.startError ?? new Error(`it ended with ${describeEnd(end)}`);
       for (const { reject } of this.#asked.values()) reject(why);
       this.#asked.clear();
@@ -164,7 +164,7 @@ class Running {
 
   async stop(): Promise<void> {
     this.#group.child.stdin.end();
-    await atMost(this.#clock, ENDS_ITSELF_MS, this.over);
+    await waitAtMost(this.#clock, ENDS_ITSELF_MS, this.over);
     await this.#group.end(this.#clock);
   }
 

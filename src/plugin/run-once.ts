@@ -1,6 +1,6 @@
 /** Runs one process per change: the request on its standard input, the answer from its standard output. */
 import type { Readable } from 'node:stream';
-import { atMost, type Clock } from '../clock.ts';
+import { waitAtMost, type Clock } from '../clock.ts';
 import { ProcessGroup, type ProgramEnd, type ProgramSpec } from './process-group.ts';
 
 export interface Ran extends ProgramEnd {
@@ -36,7 +36,7 @@ export async function runOnce(
     if (how === 'aborted') throw signal.reason;
     if (how === 'overflow') throw new Error(`it wrote more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was stopped`);
     if (group.startError !== undefined) throw group.startError;
-    await atMost(clock, DRAIN_MS, Promise.all([stdout.closed, stderr.closed]));
+    await waitAtMost(clock, DRAIN_MS, Promise.all([stdout.closed, stderr.closed]));
     return { ...how, stdout: stdout.text, stderr: stderr.text };
   } finally {
     signal.removeEventListener('abort', onAbort);

@@ -3,8 +3,8 @@ import { needOf } from '../enrich/needs.ts';
 import type { ChainConfig, Config } from '../config/config.ts';
 import { handlersIn } from '../config/in-chains.ts';
 import { ConfigError } from '../errors.ts';
-import { namesEvent } from '../event.ts';
-import { askedIn, placesOf } from '../namespaces.ts';
+import { isEventName } from '../event.ts';
+import { requestNamespaceOf, namespaceScopesOf } from '../namespaces.ts';
 import type { Resolution } from '../source/discovery.ts';
 import type { Resource } from '../source/source.ts';
 
@@ -76,7 +76,7 @@ export async function grantsOf(
   for (const { kind, apiVersion, namespaces, at } of config.chains.flatMap(({ resources }) => resources)) {
     const found = await find(kind, apiVersion, at);
     if (found === undefined) continue;
-    for (const namespace of found.namespaced ? placesOf(namespaces).map(askedIn) : ['']) {
+    for (const namespace of found.namespaced ? namespaceScopesOf(namespaces).map(requestNamespaceOf) : ['']) {
       watched.add(namespace);
       grants.push({ group: found.group, resource: found.resource, verbs: ['list', 'watch'], namespace });
     }
@@ -107,7 +107,7 @@ export function looksUp(config: Config): boolean {
 function chainLooksUp(chain: ChainConfig): boolean {
   const { resources } = chain;
   // A chain for dead letters watches nothing itself, and gets whatever others watch.
-  const hasEvents = resources.length === 0 || resources.some(({ kind, apiVersion }) => namesEvent(kind, apiVersion));
+  const hasEvents = resources.length === 0 || resources.some(({ kind, apiVersion }) => isEventName(kind, apiVersion));
   return handlersIn([chain]).some(({ definition, options }) => {
     const { involved } = definition.asks?.(options) ?? {};
     return involved === true || (involved === 'of Events' && hasEvents) || needOf(options) !== undefined;

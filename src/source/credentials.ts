@@ -133,8 +133,8 @@ class LiveCredentials implements Credentials {
   }
 
   refresh(): void {
-    this.#access.ca?.forget?.();
-    for (const identity of this.#access.identities) identity.forget?.();
+    this.#access.ca?.invalidate?.();
+    for (const identity of this.#access.identities) identity.invalidate?.();
   }
 
   close(): void {

@@ -70,10 +70,10 @@ describe('ExecIdentity', () => {
     withPlugin(undefined, async (identity, clock) => {
       assert.deepEqual(await identity.headers(), run(1));
       clock.now = 60_000;
-      identity.forget();
-      identity.forget();
+      identity.invalidate();
+      identity.invalidate();
       assert.deepEqual(await identity.headers(), run(2));
-      identity.forget();
+      identity.invalidate();
       assert.deepEqual(await identity.headers(), run(2));
     }));
 });

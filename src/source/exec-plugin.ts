@@ -72,7 +72,7 @@ export class ExecIdentity implements Identity {
   }
 
   /** Ignored just after a run: many watches are refused at once when a token expires, and one new token serves them all. */
-  forget(): void {
+  invalidate(): void {
     if (this.#now() - this.#ranAt >= MIN_BETWEEN_RUNS_MS) this.#staleAt = -Infinity;
   }
 

@@ -14,7 +14,7 @@ export interface Identity {
   headers?(): Promise<Headers>;
   certificate?(): Promise<ClientCertificate | undefined>;
   /** For after a 401: forgets what was cached. */
-  forget?(): void;
+  invalidate?(): void;
   /** Ends anything that is still running; nothing is called afterwards. */
   close?(): void;
 }
@@ -22,7 +22,7 @@ export interface Identity {
 /** PEM or a token, either in the kubeconfig itself or in a file that may be replaced. */
 export interface Material {
   read(): Promise<string>;
-  forget?(): void;
+  invalidate?(): void;
 }
 
 /** Text that does not change. */
@@ -40,7 +40,7 @@ export function material(data: string | undefined, file: string | undefined): Ma
 export function bearer(token: Material): Identity {
   return {
     headers: async () => ({ authorization: `Bearer ${(await token.read()).trim()}` }),
-    forget: () => token.forget?.(),
+    invalidate: () => token.invalidate?.(),
   };
 }
 
@@ -52,9 +52,9 @@ export function basic(username: string, password: string): Identity {
 export function clientCertificate(cert: Material, key: Material): Identity {
   return {
     certificate: async () => ({ cert: await cert.read(), key: await key.read() }),
-    forget: () => {
-      cert.forget?.();
-      key.forget?.();
+    invalidate: () => {
+      cert.invalidate?.();
+      key.invalidate?.();
     },
   };
 }

@@ -3,10 +3,10 @@ import type { ChangeFlags } from '../change.ts';
 import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import { isEvent } from '../event.ts';
-import { type Interest, sameInterest } from '../interest.ts';
+import { type Interest, isSameInterest } from '../interest.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { askedIn, covers, isPattern } from '../namespaces.ts';
+import { requestNamespaceOf, coversNamespace, isPattern } from '../namespaces.ts';
 import type { Basis, Observation, ScopeSpec, ScopeState, Store } from '../store/store.ts';
 import { AcceptQueue, type Held } from './accept-queue.ts';
 import type { ApiClient } from './api.ts';
@@ -124,7 +124,7 @@ export class Informer implements ReflectorTarget {
     const resource = resourceName(this.#scope);
     const options = {
       api,
-      path: pathOf(this.#scope, askedIn(namespace)),
+      path: pathOf(this.#scope, requestNamespaceOf(namespace)),
       labelSelector,
       fieldSelector,
       reader: this.#reader,
@@ -254,7 +254,7 @@ export class Informer implements ReflectorTarget {
   /** Whether an object is outside the pattern, for which the server sends all namespaces. */
   #isElsewhere({ key }: ScannedManifest): boolean {
     const { namespace } = this.#scope;
-    return isPattern(namespace) && key !== '' && !covers(namespace, key.slice(0, key.indexOf('/')));
+    return isPattern(namespace) && key !== '' && !coversNamespace(namespace, key.slice(0, key.indexOf('/')));
   }
 
   #seen(manifest: ScannedManifest, flags: ChangeFlags): void {
@@ -358,7 +358,7 @@ export class Informer implements ReflectorTarget {
       await this.#index.load(store, state.id);
       return undefined;
     }
-    const isSame = sameInterest(basis.interest, this.#basis.interest) && basis.version === this.#basis.version;
+    const isSame = isSameInterest(basis.interest, this.#basis.interest) && basis.version === this.#basis.version;
     const isComparable = basis.redaction === this.#basis.redaction;
     await this.#index.load(store, state.id);
     if (isSame && isComparable) {

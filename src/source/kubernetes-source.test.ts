@@ -273,7 +273,7 @@ describe('createSource()', () => {
     };
     assert.deepEqual(await shown(), Array(3).fill('v1/nodes in ""'));
     const source = rig.source() as ClusterSource;
-    await source.follow(await source.prepare({ ...plan, requests: [] }));
+    await source.applyPlan(await source.prepare({ ...plan, requests: [] }));
     assert.deepEqual(await shown(), []);
   });
 
@@ -286,7 +286,7 @@ describe('createSource()', () => {
     const source = rig.source() as ClusterSource;
     const common = { kind: 'configmap', apiVersion: undefined, namespace: '', labelSelector: '', at: 'config.toml:1' };
     const healthy = { ...common, fieldSelector: '', chains: ['default'], interest: EVERYTHING };
-    await source.follow(await source.prepare({ ...plan, requests: [healthy] }));
+    await source.applyPlan(await source.prepare({ ...plan, requests: [healthy] }));
     assert.deepEqual(await synced(), [1]);
   });
 

@@ -65,7 +65,7 @@ export interface ClusterSource extends Source {
    * Switches to this plan. Unchanged scopes are left alone; one whose interest changed resumes from its cursor. Rejects only if
    * the store fails.
    */
-  follow(plan: PreparedPlan): Promise<void>;
+  applyPlan(plan: PreparedPlan): Promise<void>;
 }
 
 /** A request whose kind is not known to be served yet. */
@@ -101,14 +101,14 @@ class KubernetesSource implements ClusterSource {
   }
 
   async start(): Promise<void> {
-    await this.follow(await this.prepare(this.#options));
+    await this.applyPlan(await this.prepare(this.#options));
   }
 
   prepare(plan: WatchPlan): Promise<PreparedPlan> {
     return prepare(plan, this.#options.discovery);
   }
 
-  async follow({ answers, redactor, whileAway, existing = 'silent' }: PreparedPlan): Promise<void> {
+  async applyPlan({ answers, redactor, whileAway, existing = 'silent' }: PreparedPlan): Promise<void> {
     await this.#endSearches();
     const wanted = wantedScopes(answers);
     const isSameWay = redactor.fingerprint === this.#env.redactor.fingerprint && whileAway === this.#env.whileAway;

@@ -3,7 +3,7 @@
  * the chains read. It is copied only if it turns out to be a change, and parsed only if a handler asks for it.
  */
 import { apiVersionOf, type Gvk } from '../change.ts';
-import { powerOf, REPEAT_FIELDS } from '../event.ts';
+import { floorLog2, REPEAT_FIELDS } from '../event.ts';
 import type { Interest } from '../interest.ts';
 import { COMMA } from './bytes.ts';
 import type { Digester } from './digest.ts';
@@ -64,7 +64,7 @@ function withPower(digestOf: DigestOf): DigestOf {
   return (source) => {
     const digest = digestOf(source);
     const event = source.bytes.subarray(source.start, source.found.end);
-    return digest - (digest % POWER_BITS) + powerOf(occurrencesIn(event));
+    return digest - (digest % POWER_BITS) + floorLog2(occurrencesIn(event));
   };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLogger } from 'winston';
-import { judged } from '../health.ts';
+import { markStale } from '../health.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { type LoggedLine, logInto } from '../testing/log-into.ts';
 import { SourceError } from './failure.ts';
@@ -105,7 +105,7 @@ for (const hours of [1, -1])
     status.heard(1);
     clock.set(hours * 3_600_000);
     assert.equal(status.health.lastHeardAt, clock.now());
-    assert.equal(judged(status.health, clock.now()).state, 'watching');
+    assert.equal(markStale(status.health, clock.now()).state, 'watching');
     await clock.advance(16 * 60_000);
-    assert.equal(judged(status.health, clock.now()).state, 'degraded');
+    assert.equal(markStale(status.health, clock.now()).state, 'degraded');
   });

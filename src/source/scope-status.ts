@@ -1,7 +1,7 @@
 /** The status of one watched scope, for health and log. */
 import type { Clock } from '../clock.ts';
 import { type Logger, printable } from '../log.ts';
-import { inPlace } from '../namespaces.ts';
+import { describeNamespaceScope } from '../namespaces.ts';
 import type { ReflectorFailure } from './reflector.ts';
 import type { ScopeHealth } from './source.ts';
 
@@ -98,7 +98,7 @@ export class ScopeStatus {
     }
     // The client's message repeats verb and path before the host, and may add the proxy after it.
     const [, said = `${this.#options.host}: ${error.message}`] = /^Cannot GET \S+ on (.*)$/s.exec(error.message) ?? [];
-    const problem = `Cannot ${verb} ${this.#resource} ${inPlace(this.#namespace)} on ${said}`;
+    const problem = `Cannot ${verb} ${this.#resource} ${describeNamespaceScope(this.#namespace)} on ${said}`;
     const isDegraded = verb === 'list' || error.remedy === 'refused' || inARow >= DEGRADED_AFTER;
     this.#fail(problem, isDegraded ? 'degraded' : this.#state, fields);
   }

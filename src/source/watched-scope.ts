@@ -1,7 +1,7 @@
 /** A watched scope and the requests it serves; it outlives its informers. */
 import { isDeepStrictEqual } from 'node:util';
-import { sameInterest, unionOfInterests } from '../interest.ts';
-import { placeOf } from '../namespaces.ts';
+import { isSameInterest, unionOfInterests } from '../interest.ts';
+import { namespaceScopeFor } from '../namespaces.ts';
 import type { ScopeKey } from '../store/store.ts';
 import { Informer, type InformerEnvironment } from './informer.ts';
 import { resourceName } from './resource-path.ts';
@@ -55,7 +55,7 @@ export class WatchedScope {
     return (
       resource.version === this.#resource.version &&
       isDeepStrictEqual(wanted.chains, own.chains) &&
-      sameInterest(wanted.interest, own.interest)
+      isSameInterest(wanted.interest, own.interest)
     );
   }
 
@@ -89,7 +89,7 @@ export class WatchedScope {
     const { labelSelector, fieldSelector } = request;
     for (let isFirst = true; ; isFirst = false) {
       const resource = this.#resource;
-      const namespace = placeOf(resource, request.namespace);
+      const namespace = namespaceScopeFor(resource, request.namespace);
       this.status.found(resourceName(resource), namespace);
       const scope = {
         ...resource,
@@ -136,7 +136,12 @@ function needsOf(requests: readonly WatchRequest[]): Pick<WatchRequest, 'chains'
 /** The same for requests that watch the same thing. Does not include the version, like the key of a baseline. */
 export function scopeId(request: WatchRequest, resource: Resource): string {
   const { labelSelector, fieldSelector } = request;
-  return storedScopeId({ ...resource, namespace: placeOf(resource, request.namespace), labelSelector, fieldSelector });
+  return storedScopeId({
+    ...resource,
+    namespace: namespaceScopeFor(resource, request.namespace),
+    labelSelector,
+    fieldSelector,
+  });
 }
 
 /** {@link scopeId} of a stored scope. */

@@ -4,7 +4,7 @@ import { rows, table } from '../../../handlers/podAlerts/read.ts';
 import type { Manifest } from '../../change.ts';
 import type { RedactConfig } from '../../config/config.ts';
 import { textRedactor } from '../../enrich/redact-text.ts';
-import { happenedAt } from '../../event.ts';
+import { lastOccurredAt } from '../../event.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import type { ApiClient } from '../../source/api.ts';
 import { createRedactor } from '../../source/redact.ts';
@@ -44,7 +44,7 @@ export async function eventsOf(
     return {
       events: found
         .map((event) => hidden(withoutManagers(event)))
-        .toSorted((a, b) => (happenedAt(a) ?? 0) - (happenedAt(b) ?? 0)),
+        .toSorted((a, b) => (lastOccurredAt(a) ?? 0) - (lastOccurredAt(b) ?? 0)),
     };
   } catch (thrown) {
     return { problem: thrown instanceof Error ? thrown.message : 'the cluster does not answer' };

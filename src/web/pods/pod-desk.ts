@@ -3,7 +3,7 @@ import type { Manifest } from '../../change.ts';
 import type { Config, WebConfig } from '../../config/config.ts';
 import { uidInEvents } from '../../enrich/involved.ts';
 import type { JsonObject } from '../../json.ts';
-import { askedIn, covers } from '../../namespaces.ts';
+import { requestNamespaceOf, coversNamespace } from '../../namespaces.ts';
 import type { Store } from '../../store/store.ts';
 import { rulesOf } from '../../../handlers/podAlerts/options.ts';
 import type { Outlook } from '../outlook.ts';
@@ -96,7 +96,7 @@ export class PodDesk {
     const findings = await this.#findings();
     const namespaces = new Map<string, PodEntry[]>();
     for (const scope of podScopes(this.#outlook.health().scopes))
-      if (askedIn(scope.namespace) !== '') namespaces.set(scope.namespace, []);
+      if (requestNamespaceOf(scope.namespace) !== '') namespaces.set(scope.namespace, []);
     if (store !== undefined) {
       for await (const pod of podsIn(store, '')) {
         const { namespace = '' } = pod.metadata;
@@ -179,7 +179,7 @@ export class PodDesk {
 
   /** When the scope that covers the namespace last heard from the cluster, and what is wrong with it. */
   #freshness(namespace: string): object {
-    const scope = podScopes(this.#outlook.health().scopes).find((one) => covers(one.namespace, namespace));
+    const scope = podScopes(this.#outlook.health().scopes).find((one) => coversNamespace(one.namespace, namespace));
     if (scope === undefined) return {};
     const { state, problem, lastHeardAt } = scope;
     return {

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Manifest } from '../../change.ts';
 import type { Health } from '../../health.ts';
-import { covers } from '../../namespaces.ts';
+import { coversNamespace } from '../../namespaces.ts';
 import { parseManifest } from '../../parse.ts';
 import type { Store } from '../../store/store.ts';
 import { inTurns } from '../turns.ts';
@@ -54,7 +54,7 @@ export async function* podsIn(store: Store, namespace: string): AsyncGenerator<M
 
 /** Whether any scope of pods covers the namespace. */
 export function isWatched({ scopes }: Health, namespace: string): boolean {
-  return podScopes(scopes).some((scope) => covers(scope.namespace, namespace));
+  return podScopes(scopes).some((scope) => coversNamespace(scope.namespace, namespace));
 }
 
 export function podScopes(scopes: Health['scopes']): Health['scopes'] {

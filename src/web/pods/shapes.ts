@@ -1,6 +1,6 @@
 /** `/status` and `/pod-restart-alerts` in the shapes of OpenShift's Pod Watcher, with a few more members. */
 import type { Manifest } from '../../change.ts';
-import { happenedAt } from '../../event.ts';
+import { lastOccurredAt } from '../../event.ts';
 import type { JsonObject } from '../../json.ts';
 import { idOf, type AlertStatus, type Finding, type Findings } from './board.ts';
 import { containerStatusesOf, startOf, type ContainerStatus } from './containers.ts';
@@ -108,6 +108,6 @@ function rfc3339(ms: number): string {
 
 /** The added time is empty if the Event does not say when it happened. */
 export function withLocalTime(event: Manifest, local: LocalTime): Manifest {
-  const at = happenedAt(event);
+  const at = lastOccurredAt(event);
   return { ...event, localizedTime: at === undefined ? '' : local(at) };
 }
