@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineTransform } from '../src/chain/handler.ts';
 import { eventOf } from '../src/plugin/python-event.ts';
-import { pythonLevel, sayAt } from '../src/plugin/python-log.ts';
+import { pythonLevel, logAt } from '../src/plugin/python-log.ts';
 
 const options = z.strictObject({
   level: z
@@ -24,7 +24,7 @@ export default defineTransform({
     return {
       handle(change) {
         const { type } = eventOf(change);
-        sayAt(log, level ?? 'INFO', `Kind: ${change.gvk.kind}; Name: ${change.name}; Event Type:${type}`);
+        logAt(log, level ?? 'INFO', `Kind: ${change.gvk.kind}; Name: ${change.name}; Event Type:${type}`);
         return change;
       },
     };

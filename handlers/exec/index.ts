@@ -7,7 +7,7 @@ import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import { parseAnswer, requestOf, verdictOf } from '../../src/plugin/contract.ts';
 import { LineProgram } from '../../src/plugin/lines.ts';
 import { describeEnd, type ProgramSpec } from '../../src/plugin/process-group.ts';
-import { runOnce, type Ran } from '../../src/plugin/run-once.ts';
+import { runOnce, type ProgramResult } from '../../src/plugin/run-once.ts';
 
 /** `EX_TEMPFAIL` and `EX_DATAERR` of sysexits.h, and one of our own. */
 const EXIT = { pass: 0, halt: 10, later: 75, never: 65 } as const;
@@ -81,7 +81,7 @@ export default defineTransform({
     const program = new LineProgram({ spec, clock, log });
     return {
       async handle(change, context) {
-        const answer = await program.ask(change.id, requestOf(change, context), context.signal);
+        const answer = await program.request(change.id, requestOf(change, context), context.signal);
         return verdictOf(answer, change, context);
       },
       stop: () => program.stop(),
@@ -90,7 +90,7 @@ export default defineTransform({
 });
 
 /** The answer counts only if the program exited with 0; otherwise its exit code decides. */
-function meaningOf(ran: Ran, change: Change, context: HandlerContext): Change | Halt {
+function meaningOf(ran: ProgramResult, change: Change, context: HandlerContext): Change | Halt {
   const said = ran.stderr.trim().slice(-MAX_SHOWN);
   if (ran.code === EXIT.pass) return verdictOf(parseAnswer(ran.stdout), change, context);
   if (ran.code === EXIT.halt) return halt(said || 'it gave no reason');

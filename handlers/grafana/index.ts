@@ -1,7 +1,7 @@
 import { defineSink } from '../../src/chain/handler.ts';
-import { below } from '../../src/delivery/below.ts';
+import { urlBelow } from '../../src/delivery/url-below.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
-import { assertNoPage } from '../../src/delivery/html-page.ts';
+import { assertNotHtmlPage } from '../../src/delivery/html-page.ts';
 import { scopeOf } from '../../src/template/scope.ts';
 import { compileAnnotation } from './body.ts';
 import { options } from './options.ts';
@@ -27,12 +27,12 @@ export default defineSink({
   deadlineMs,
   create(options, environment) {
     const annotation = compileAnnotation(options);
-    const url = below(options.url, annotation.path);
+    const url = urlBelow(options.url, annotation.path);
     const receiver = environment.receivers.receiver({
       ...receiverOptions(options),
       name: environment.id,
       url,
-      accept: (response) => assertNoPage(response, url.host),
+      accept: (response) => assertNotHtmlPage(response, url.host),
       needsBody: false,
       secrets: [options.token],
       namesPlaces: options.dashboardUID?.includes('{') ?? false,

@@ -2,7 +2,7 @@
 import { apiVersionOf, keyOf, type Change, type Manifest } from '../../src/change.ts';
 import { withNote, withParts } from '../../src/change/lazy-change.ts';
 import { halt, isHalt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
-import { factsOf, namedBy, uidInEvents } from '../../src/enrich/involved.ts';
+import { factsOf, involvedFromChange, uidInEvents } from '../../src/enrich/involved.ts';
 import { isEvent } from '../../src/event.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { AlertNote } from './alert.ts';
@@ -61,7 +61,7 @@ type Held = Pick<HandlerContext['evidence'], 'held'>;
 
 /** The pod that an Event is about, from the baseline. Halts if it is not there: we would not learn how it goes on. */
 export async function podOf(event: Change, { held }: Held): Promise<Manifest | Halt> {
-  const named = namedBy(event);
+  const named = involvedFromChange(event);
   if (named?.kind !== 'Pod') return halt('the Event is not about a pod');
   const { uid } = named;
   const pod = await held('', 'pods', keyOf(named));

@@ -8,7 +8,7 @@ import type { Logger } from '../../src/log.ts';
 import { requestOf, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { LineProgram } from '../../src/plugin/lines.ts';
 import type { ProgramSpec } from '../../src/plugin/process-group.ts';
-import { pythonLevel, sayAt, type PythonLevel } from '../../src/plugin/python-log.ts';
+import { pythonLevel, logAt, type PythonLevel } from '../../src/plugin/python-log.ts';
 
 const RUNNER = fileURLToPath(new URL('./runner.py', import.meta.url));
 
@@ -86,14 +86,14 @@ export default defineTransform({
     return {
       /** @throws ConfigError if the plug-in cannot be loaded */
       async start() {
-        const { error } = await program.ask(0, '{"id":0}', AbortSignal.timeout(durationMs(timeout)));
+        const { error } = await program.request(0, '{"id":0}', AbortSignal.timeout(durationMs(timeout)));
         if (error === undefined) return;
         await program.stop();
         const places = [...path, ...(spec.env['PYTHONPATH']?.split(':') ?? [])].join(', ') || 'no folder: set path';
         throw new ConfigError([`Handler ${id}: ${error}; looked in ${places}`]);
       },
       async handle(change, context) {
-        const answer = await program.ask(change.id, requestOf(change, context), context.signal);
+        const answer = await program.request(change.id, requestOf(change, context), context.signal);
         speak(answer);
         return verdictOf(answer, change, context);
       },
@@ -129,7 +129,7 @@ function speaker(log: Logger, plugin: string): (answer: Answer) => void {
   return ({ notes }) => {
     const { log: logged, ...said } = notes ?? {};
     for (const { message, level } of [...(Array.isArray(logged) ? logged : []), said] as Said[]) {
-      if (typeof message === 'string' && typeof level === 'string') sayAt(log, levelOf(level), message);
+      if (typeof message === 'string' && typeof level === 'string') logAt(log, levelOf(level), message);
     }
   };
 }

@@ -2,7 +2,7 @@
  * The three methods of Slack's Web API that a bot needs: https://docs.slack.dev/reference/methods. Plain requests through our
  * own receiver: Slack's library brings its own retries, queue and rate limit, which belong to the chain and the receiver here.
  */
-import { below } from '../../src/delivery/below.ts';
+import { urlBelow } from '../../src/delivery/url-below.ts';
 import type { Receiver, ReceiverFactory, ReceiverOptions, ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { MAX_RETRY_AFTER_MS } from '../../src/delivery/classify.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
@@ -81,7 +81,7 @@ export class SlackApi {
 
   constructor({ token, apiURL, lane }: SlackApiOptions, reach: Omit<ReceiverOptions, 'url'>, factory: ReceiverFactory) {
     const receiver = (method: Method, own: Partial<ReceiverOptions> = {}) => {
-      const url = below(apiURL, method);
+      const url = urlBelow(apiURL, method);
       const accept = (response: ReceiverResponse): void => assertOk(response, method, url.host);
       return factory.receiver({ ...reach, url, accept, secrets: [token], ...own });
     };

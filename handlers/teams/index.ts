@@ -3,7 +3,7 @@ import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { GONE } from '../../src/delivery/classify.ts';
 import { deadlineMs, reach, receiverOptions } from '../../src/delivery/fields.ts';
-import { assertNoPage } from '../../src/delivery/html-page.ts';
+import { assertNotHtmlPage } from '../../src/delivery/html-page.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import { layout } from '../../src/template/fields.ts';
@@ -123,7 +123,7 @@ function isCard(value: unknown): value is Card {
 
 /** Connectors answer 200 and report in the body what Teams behind them answered. */
 function assertTaken(response: ReceiverResponse, host: string): void {
-  assertNoPage(response, host);
+  assertNotHtmlPage(response, host);
   const status = /\bHTTP error (\d{3})\b/.exec(response.body)?.[1];
   if (status === undefined) return;
   const message = `Teams (${host}) did not accept the message: it answered 200 with "HTTP error ${status}" in it`;

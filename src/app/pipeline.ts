@@ -9,8 +9,8 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { createReceivers, type Receivers } from '../delivery/receivers.ts';
 import { createEvidence } from '../enrich/cluster-evidence.ts';
-import { createEnricher, UNASKING } from '../enrich/enricher.ts';
-import { onceListed, recordedEvidence, type Evidence } from '../enrich/evidence.ts';
+import { createEnricher, OFFLINE_ENRICHER } from '../enrich/enricher.ts';
+import { waitForFirstList, recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { toError } from '../errors.ts';
 import { warnOfOrphans } from './housekeeping.ts';
@@ -216,7 +216,7 @@ export class Pipeline {
   #enricher(): Enricher {
     const { config, connection, state, clock, log, metrics } = this.#options;
     const { enabled, requestsPerSecond: perSecond, burst } = config().lookup;
-    if (!enabled) return UNASKING;
+    if (!enabled) return OFFLINE_ENRICHER;
     const redactor = () => this.#redactor(config());
     const common = { store: state.store, redactor, clock, log, metrics };
     return createEnricher({ api: connection.api, discovery: this.#discovery, ...common, perSecond, burst });
@@ -228,7 +228,7 @@ export class Pipeline {
     const evidence = config().lookup.enabled
       ? createEvidence({ api: connection.api, store: state.store, secretNames, clock, log })
       : recordedEvidence(state.store, secretNames);
-    return onceListed(evidence, (group, resource) => this.#isListing(group, resource), clock);
+    return waitForFirstList(evidence, (group, resource) => this.#isListing(group, resource), clock);
   }
 
   /** True also before the source has started, because chains start first. */

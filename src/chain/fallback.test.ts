@@ -121,7 +121,7 @@ describe('fallback', () => {
       digest: { windowMs: 10_000, over: 0 },
     });
     const limit = new RateLimit(chain.clock);
-    limit.atMost(1, 1);
+    limit.addLimit(1, 1);
     rate.resolve(limit);
     await chain.accept('shop/a', 'shop/b', 'shop/c');
     await chain.runner.idle();

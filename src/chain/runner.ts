@@ -3,7 +3,7 @@ import { waitAtMost, type Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
 import { SECRET_ENV_NAMES } from '../config/schema.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
-import { UNASKING } from '../enrich/enricher.ts';
+import { OFFLINE_ENRICHER } from '../enrich/enricher.ts';
 import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import type { Logger } from '../log.ts';
@@ -247,7 +247,7 @@ class Runner implements ChainRunner {
       observer: this.#observer,
       calls: this.#calls,
       log: this.#log,
-      enricher: this.#options.enricher ?? UNASKING,
+      enricher: this.#options.enricher ?? OFFLINE_ENRICHER,
       evidence: this.#evidence,
       spares: this.#spares,
       sink: step === undefined || !canGather(step) || gathering === undefined ? undefined : { step, gathering },
@@ -267,7 +267,7 @@ class Runner implements ChainRunner {
       log: this.#log,
       observer: this.#observer.attempt(delivery),
       calls: this.#calls,
-      enricher: this.#options.enricher ?? UNASKING,
+      enricher: this.#options.enricher ?? OFFLINE_ENRICHER,
       evidence: this.#evidence,
       gather,
       join: (handler, group) => this.#join(delivery, handler, group),

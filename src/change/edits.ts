@@ -29,9 +29,9 @@ export type EditedPart = (typeof PARTS)[number];
  * before, as JSON; undefined if there are none. A manifest that no handler replaced is not written.
  * @throws TypeError if a handler left a note that JSON cannot represent
  */
-export function editsOf(given: Change, passed: Change, edited: readonly EditedPart[]): string | undefined {
-  if (passed === given) return undefined;
-  const parts = PARTS.filter((part) => edited.includes(part) || passed[part] !== given[part]);
+export function editsOf(original: Change, passed: Change, edited: readonly EditedPart[]): string | undefined {
+  if (passed === original) return undefined;
+  const parts = PARTS.filter((part) => edited.includes(part) || passed[part] !== original[part]);
   if (parts.length === 0) return undefined;
   // null stands for undefined, which JSON lacks: no part is ever null.
   return JSON.stringify(Object.fromEntries(parts.map((part) => [part, passed[part] ?? null])));
@@ -52,8 +52,8 @@ export function withEdits(
  * is hidden in these manifests or in those they were `made` from.
  * @returns the same text if nothing is hidden
  */
-export function redactEdits(edits: string, made: readonly Buffer[], redact: (body: Buffer) => Buffer): string {
-  let isHidden = made.some((body) => redact(body) !== body);
+export function redactEdits(edits: string, sources: readonly Buffer[], redact: (body: Buffer) => Buffer): string {
+  let isHidden = sources.some((body) => redact(body) !== body);
   const parts = Object.entries(parseJson(Buffer.from(edits)) as Readonly<Record<string, Json>>);
   const redacted = parts.map(([part, value]) => {
     if ((part !== 'before' && part !== 'after') || value === null) return [part, value] as const;

@@ -26,6 +26,6 @@ export function ownGetters<Self extends object>(
 }
 
 /** With a copy made by `Object.create(object)`, `this` is the copy, which lacks the private members. */
-function ownerOf<Self extends object>(asked: Self, name: string): Self {
-  return Object.hasOwn(asked, name) ? asked : ownerOf(Object.getPrototypeOf(asked) as Self, name);
+function ownerOf<Self extends object>(object: Self, name: string): Self {
+  return Object.hasOwn(object, name) ? object : ownerOf(Object.getPrototypeOf(object) as Self, name);
 }

@@ -5,8 +5,8 @@ import type { ChainConfig, Config, HandlerConfig, ResourceConfig, RetryConfig } 
 import { exposedFiles } from '../config/exposed-files.ts';
 import { createLogger } from '../log.ts';
 import { requestNamespaceOf, describeNamespaceScope, namespaceScopeFor } from '../namespaces.ts';
-import { grantsOf, IDENTITY, looksUp, type Grant } from '../rbac/grants.ts';
-import { mayWe, missingOf } from '../rbac/review.ts';
+import { grantsOf, IDENTITY, needsLookups, type Grant } from '../rbac/grants.ts';
+import { isAllowed, missingOf } from '../rbac/review.ts';
 import { createApiClient } from '../source/api-client.ts';
 import type { ApiClient } from '../source/api.ts';
 import { resolveBuiltIn } from '../source/built-in-kinds.ts';
@@ -145,7 +145,7 @@ async function checkCluster(config: Config, io: CommandIo): Promise<number> {
     if (!areKindsKnown) return code;
     const refused = await missingOf(api, await otherGrants(config, discovery, credentials.namespace));
     for (const what of refused) io.stdout.write(`  refused  may not ${what}; grant it in a Role or ClusterRole\n`);
-    if (looksUp(config)) io.stdout.write(LOOKUPS);
+    if (needsLookups(config)) io.stdout.write(LOOKUPS);
     return refused.length > 0 ? EXIT.failed : code;
   } finally {
     await api.close();
@@ -185,7 +185,7 @@ async function askFor(
   const name = `${resourceName(resource)} ${describeNamespaceScope(place)}`;
   const refused: string[] = [];
   for (const verb of ['list', 'watch']) {
-    if (!(await mayWe(api, { ...resource, namespace: requestNamespaceOf(place) }, verb))) refused.push(verb);
+    if (!(await isAllowed(api, { ...resource, namespace: requestNamespaceOf(place) }, verb))) refused.push(verb);
   }
   if (refused.length > 0)
     return {

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'yaml';
-import { grantsOf, looksUp, type Grant } from '../rbac/grants.ts';
+import { grantsOf, needsLookups, type Grant } from '../rbac/grants.ts';
 import { resolveBuiltIn } from '../source/built-in-kinds.ts';
 import { reviewGrants } from '../rbac/review.ts';
 import { rolesFor, type Account } from '../rbac/roles.ts';
@@ -55,7 +55,7 @@ function accountOf(text: string): Account {
 /** Exit code 1 if a permission is missing; excess ones are only reported. */
 async function rbac(flags: Flags, io: CommandIo): Promise<number> {
   const config = await configFrom(flags, io);
-  if (looksUp(config) && flags.lookup.length === 0)
+  if (needsLookups(config) && flags.lookup.length === 0)
     io.stderr.write(
       'watchchain: a handler asks for labels or owners of other objects, or for labels of namespaces: name their kinds, as in --lookup pod,replicaset,namespace\n',
     );
@@ -88,12 +88,12 @@ function print(grants: readonly Grant[], { serviceAccount }: Flags, io: CommandI
 }
 
 async function check(grants: readonly Grant[], api: ApiClient, io: CommandIo): Promise<number> {
-  const { missing, tooMuch, incomplete } = await reviewGrants(api, grants);
+  const { missing, excessive, incomplete } = await reviewGrants(api, grants);
   const lines = [
     ...missing.map((what) => `missing   ${what}`),
-    ...tooMuch.map((what) => `too much  ${what}`),
+    ...excessive.map((what) => `too much  ${what}`),
     ...(incomplete ? ['The cluster cannot list all of our rules: more of them may be too much.'] : []),
-    ...(missing.length + tooMuch.length === 0 ? ['The rights are exactly what the configuration needs.'] : []),
+    ...(missing.length + excessive.length === 0 ? ['The rights are exactly what the configuration needs.'] : []),
   ];
   io.stdout.write(lines.map((line) => `${line}\n`).join(''));
   return missing.length === 0 ? EXIT.ok : EXIT.failed;

@@ -69,7 +69,7 @@ export class Breaker {
   succeeded(): void {
     this.#probing = false;
     this.#failuresInARow = 0;
-    if (this.#probeAt === undefined) return this.#remember(true);
+    if (this.#probeAt === undefined) return this.#record(true);
     this.#probeAt = undefined;
     this.#waitMs = FIRST_WAIT_MS;
     this.#recent.length = 0;
@@ -81,8 +81,8 @@ export class Breaker {
     if (probe) return this.#open(Math.min(this.#waitMs * 2, MAX_WAIT_MS));
     if (this.#probeAt !== undefined) return;
     this.#failuresInARow++;
-    this.#remember(false);
-    const failures = this.#recent.filter((good) => !good).length;
+    this.#record(false);
+    const failures = this.#recent.filter((isSuccess) => !isSuccess).length;
     const halfFailed = this.#recent.length === WINDOW && failures >= WINDOW / 2;
     if (this.#failuresInARow >= FAILURES_IN_A_ROW || halfFailed) this.#open(FIRST_WAIT_MS);
   }
@@ -101,8 +101,8 @@ export class Breaker {
     this.#events.opened(waitMs);
   }
 
-  #remember(good: boolean): void {
-    this.#recent.push(good);
+  #record(isSuccess: boolean): void {
+    this.#recent.push(isSuccess);
     if (this.#recent.length > WINDOW) this.#recent.shift();
   }
 }

@@ -44,12 +44,13 @@ export interface Addressee {
 export function failureOfResponse(response: ReceiverResponse, to: Addressee, clock: Clock): Failure | undefined {
   const { status } = response;
   if (status >= 200 && status < 300) return undefined;
-  if (status >= 300 && status < 400) return { outcome: 'gone', error: new TerminalError(redirected(response, to)) };
-  const message = `${whoAnswered(to)} answered ${status}${excerpt(response.body, to)}`;
-  const askedMs = retryAfterMs(response.headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS);
-  if (status === 429) return { outcome: 'limited', error: new RetryAfterError(message, { retryAfterMs: askedMs }) };
-  if (status === 503 && askedMs !== undefined) {
-    return { outcome: 'failed', error: new RetryAfterError(message, { retryAfterMs: askedMs }) };
+  if (status >= 300 && status < 400)
+    return { outcome: 'gone', error: new TerminalError(redirectMessage(response, to)) };
+  const message = `${responderOf(to)} answered ${status}${excerpt(response.body, to)}`;
+  const requestedMs = retryAfterMs(response.headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS);
+  if (status === 429) return { outcome: 'limited', error: new RetryAfterError(message, { retryAfterMs: requestedMs }) };
+  if (status === 503 && requestedMs !== undefined) {
+    return { outcome: 'failed', error: new RetryAfterError(message, { retryAfterMs: requestedMs }) };
   }
   if (status >= 500 || RETRYABLE.has(status)) return { outcome: 'failed', error: new Error(message) };
   const isGone = GONE.has(status) && !(to.namesPlaces && (status === 403 || status === 404));
@@ -81,16 +82,16 @@ export function failureOfRequest(cause: Error, sent: boolean, to: Addressee): Fa
   return { outcome: 'not sent', error: new RetryAfterError(`${to.title} cannot be reached: ${why}`, { cause }) };
 }
 
-function whoAnswered({ title, proxy, isForwarded }: Addressee): string {
+function responderOf({ title, proxy, isForwarded }: Addressee): string {
   return proxy !== undefined && isForwarded ? `${title} or the proxy ${proxy} before it` : title;
 }
 
-function redirected(response: ReceiverResponse, to: Addressee): string {
+function redirectMessage(response: ReceiverResponse, to: Addressee): string {
   const { location = '' } = response.headers;
   if (location === '')
-    return `${whoAnswered(to)} answered ${response.status} without a Location${excerpt(response.body, to)}`;
+    return `${responderOf(to)} answered ${response.status} without a Location${excerpt(response.body, to)}`;
   const host = URL.canParse(location) ? new URL(location).host : 'a path of its own';
-  return `${whoAnswered(to)} answered ${response.status}, a redirect to ${host}; redirects are not followed, so name the final address`;
+  return `${responderOf(to)} answered ${response.status}, a redirect to ${host}; redirects are not followed, so name the final address`;
 }
 
 /** Receivers explain in the body what was wrong: `invalid_payload`, `no_service`. */

@@ -21,7 +21,7 @@ export interface ConnectionNeeds {
 }
 
 /** How to connect to one receiver. */
-export interface Way {
+export interface Route {
   /** Host and port of the proxy, if any. */
   readonly proxy: string | undefined;
   /** The dispatcher for the next request; a new one after a certificate was replaced. @throws if a file cannot be read */
@@ -31,7 +31,7 @@ export interface Way {
 export class Connections {
   readonly #env: NodeJS.ProcessEnv;
   readonly #lookup: LookupFunction;
-  readonly #ways = new Map<string, Way & { close(): Promise<void> }>();
+  readonly #routes = new Map<string, Route & { close(): Promise<void> }>();
 
   /**
    * @param env for `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`; a proxy resolves names itself
@@ -43,28 +43,28 @@ export class Connections {
   }
 
   /** Receivers with equal needs share one. @throws ConfigError if the variable that names the proxy is not a URL */
-  way(needs: ConnectionNeeds): Way {
+  route(needs: ConnectionNeeds): Route {
     const proxy = proxyFromEnv(needs.url, this.#env);
     const key = JSON.stringify([needs.tls ?? {}, needs.allowAddresses ?? [], proxy]);
-    const way = this.#ways.get(key) ?? this.#create(needs, proxy);
-    this.#ways.set(key, way);
-    return way;
+    const route = this.#routes.get(key) ?? this.#create(needs, proxy);
+    this.#routes.set(key, route);
+    return route;
   }
 
   /** Closes all connections; requests in flight fail. */
   async close(): Promise<void> {
-    await Promise.all([...this.#ways.values()].map((way) => way.close()));
+    await Promise.all([...this.#routes.values()].map((route) => route.close()));
   }
 
   #create(
     { tls = {}, allowAddresses = [] }: ConnectionNeeds,
     proxy: URL | undefined,
-  ): Way & { close(): Promise<void> } {
+  ): Route & { close(): Promise<void> } {
     const lookup = guardedLookup(allowAddresses, this.#lookup);
     const create = (secure: SecureSettings): Dispatcher => createDispatcher(proxy, { ...secure, lookup });
     const hasFiles = (tls.caFile ?? tls.certFile) !== undefined;
     if (hasFiles || tls.serverName !== undefined || tls.insecureSkipVerify === true) {
-      return new SecureWay(tls, create, proxy?.host);
+      return new TlsRoute(tls, create, proxy?.host);
     }
     const dispatcher = create({});
     return { proxy: proxy?.host, dispatcher: () => dispatcher, close: () => dispatcher.destroy() };
@@ -72,11 +72,11 @@ export class Connections {
 }
 
 /** Connections that are replaced when a file was replaced; the old ones finish their requests. */
-class SecureWay implements Way {
+class TlsRoute implements Route {
   readonly proxy: string | undefined;
   readonly #files: TlsFiles;
   readonly #create: (secure: SecureSettings) => Dispatcher;
-  #made: { readonly secure: SecureSettings; readonly dispatcher: Dispatcher } | undefined;
+  #current: { readonly secure: SecureSettings; readonly dispatcher: Dispatcher } | undefined;
 
   constructor(tls: TlsOptions, create: (secure: SecureSettings) => Dispatcher, proxy: string | undefined) {
     this.#files = new TlsFiles(tls);
@@ -86,16 +86,16 @@ class SecureWay implements Way {
 
   async dispatcher(): Promise<Dispatcher> {
     const secure = await this.#files.read();
-    if (this.#made?.secure === secure) return this.#made.dispatcher;
-    const old = this.#made?.dispatcher;
-    this.#made = { secure, dispatcher: this.#create(secure) };
+    if (this.#current?.secure === secure) return this.#current.dispatcher;
+    const old = this.#current?.dispatcher;
+    this.#current = { secure, dispatcher: this.#create(secure) };
     // Waits for requests in flight, which have deadlines; no need to await it here.
     old?.close().catch(() => undefined);
-    return this.#made.dispatcher;
+    return this.#current.dispatcher;
   }
 
   async close(): Promise<void> {
-    await this.#made?.dispatcher.destroy();
+    await this.#current?.dispatcher.destroy();
   }
 }
 

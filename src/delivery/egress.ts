@@ -11,7 +11,7 @@ interface Range {
   readonly list: BlockList;
 }
 
-const REFUSED: readonly Range[] = [
+const REFUSED_RANGES: readonly Range[] = [
   range('loopback', '127.0.0.0/8', '::1/128'),
   range('unspecified', '0.0.0.0/8', '::/128'),
   range('link-local, like the metadata service of a cloud', '169.254.0.0/16', 'fe80::/10'),
@@ -28,7 +28,7 @@ const REFUSED: readonly Range[] = [
 ];
 
 /** IPv6 prefixes that embed IPv4: translated (RFC 6052), 6to4 (RFC 3056), compatible (RFC 4291). BlockList knows mapped ones. */
-const EMBEDDING: readonly { readonly list: BlockList; readonly firstGroup: number }[] = [
+const EMBEDDING_PREFIXES: readonly { readonly list: BlockList; readonly firstGroup: number }[] = [
   { list: addresses('64:ff9b::/96', '64:ff9b:1::/48'), firstGroup: 6 },
   { list: addresses('2002::/16'), firstGroup: 1 },
   { list: addresses('::/96'), firstGroup: 6 },
@@ -39,7 +39,7 @@ export function egressProblem(address: string): string | undefined {
   const bare = address.replace(/%.*$/, '');
   const family = isIP(bare);
   if (family === 0) return 'not an address';
-  const found = REFUSED.find(({ list }) => list.check(bare, family === 6 ? 'ipv6' : 'ipv4'));
+  const found = REFUSED_RANGES.find(({ list }) => list.check(bare, family === 6 ? 'ipv6' : 'ipv4'));
   if (found !== undefined) return found.why;
   const embedded = family === 6 ? embeddedIn(bare) : undefined;
   return embedded === undefined ? undefined : egressProblem(embedded);
@@ -65,7 +65,7 @@ export function guardedLookup(allowed: readonly string[], resolve: LookupFunctio
       const refused = isLocal(hostname) ? undefined : firstRefused(answer, permitted);
       const [first] = answer;
       if (refused !== undefined || first === undefined) {
-        return callback(new EgressError(refusal(hostname, refused)), '');
+        return callback(new EgressError(refusalMessage(hostname, refused)), '');
       }
       if (options.all === true) return callback(null, answer);
       return callback(null, first.address, first.family);
@@ -85,7 +85,10 @@ function firstRefused(
   return undefined;
 }
 
-function refusal(hostname: string, refused: { readonly address: string; readonly why: string } | undefined): string {
+function refusalMessage(
+  hostname: string,
+  refused: { readonly address: string; readonly why: string } | undefined,
+): string {
   if (refused === undefined) return `${hostname} resolves to no address`;
   const { address, why } = refused;
   return `${hostname} resolves to ${address} (${why}), which names may not resolve to; permit it with allowAddresses = ["${address}"]`;
@@ -96,7 +99,7 @@ function isLocal(hostname: string): boolean {
 }
 
 function embeddedIn(address: string): string | undefined {
-  const found = EMBEDDING.find(({ list }) => list.check(address, 'ipv6'));
+  const found = EMBEDDING_PREFIXES.find(({ list }) => list.check(address, 'ipv6'));
   if (found === undefined) return undefined;
   const groups = groupsOf(address);
   const [high = 0, low = 0] = groups.slice(found.firstGroup, found.firstGroup + 2);

@@ -12,8 +12,8 @@ export function fetchThrough(receiver: Receiver, url: URL, idempotencyKey: strin
     }
     const { method = 'POST', headers = {}, body = '' } = init;
     if (typeof body !== 'string') throw new Error('Refused to send a form: only text bodies are sent');
-    const both = init.signal === undefined ? signal : AbortSignal.any([signal, init.signal]);
-    return responseOf(await receiver.send({ method, headers, body, idempotencyKey, signal: both }));
+    const combinedSignal = init.signal === undefined ? signal : AbortSignal.any([signal, init.signal]);
+    return responseOf(await receiver.send({ method, headers, body, idempotencyKey, signal: combinedSignal }));
   };
 }
 

@@ -5,7 +5,7 @@ import { isRetryAfter, toError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Breaker } from './breaker.ts';
 import { failureOfRefusal, failureOfRequest, failureOfResponse, type Addressee, type Failure } from './classify.ts';
-import type { Way } from './connections.ts';
+import type { Route } from './connections.ts';
 import { fetchThrough } from './fetch-adapter.ts';
 import { exchange, ExchangeError } from './http.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -17,17 +17,17 @@ import { messageId, signer, type Sign } from './signature.ts';
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** Shared by all sinks with the same far end. */
-export interface Line {
+export interface FarEnd {
   readonly rate: RateLimit;
   readonly breaker: Breaker;
   readonly record: ReceiverRecord;
 }
 
 export interface ReceiverParts {
-  readonly way: Way;
+  readonly route: Route;
   readonly clock: Clock;
   readonly metrics: Metrics;
-  readonly line: Line;
+  readonly farEnd: FarEnd;
   /** Called when the receiver is closed. */
   readonly onClose: () => void;
 }
@@ -45,14 +45,14 @@ export class HttpReceiver implements Receiver {
     const { name, url, secrets = [], signingSecrets = [], namesPlaces = false } = options;
     const scrub = scrubberOf(url, [...secrets, ...signingSecrets]);
     const isForwarded = url.protocol === 'http:';
-    this.#to = { title: `${name} (${url.host})`, proxy: parts.way.proxy, isForwarded, scrub, namesPlaces };
-    parts.line.record.opened(name);
+    this.#to = { title: `${name} (${url.host})`, proxy: parts.route.proxy, isForwarded, scrub, namesPlaces };
+    parts.farEnd.record.opened(name);
     this.#sign = signingSecrets.length === 0 ? undefined : signer(signingSecrets);
   }
 
   async send(request: OutgoingRequest): Promise<ReceiverResponse> {
     if (this.#closed) throw new Error(`Cannot send to ${this.#to.title}: it is closed`);
-    const { breaker, rate } = this.#parts.line;
+    const { breaker, rate } = this.#parts.farEnd;
     breaker.check(this.#to.title);
     rate.take(request.idempotencyKey, this.#options.lineUp);
     const probe = breaker.begin();
@@ -80,7 +80,7 @@ export class HttpReceiver implements Receiver {
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
-    this.#parts.line.record.closed(this.#options.name);
+    this.#parts.farEnd.record.closed(this.#options.name);
     this.#parts.onClose();
     return Promise.resolve();
   }
@@ -94,16 +94,16 @@ export class HttpReceiver implements Receiver {
     signal,
   }: OutgoingRequest): Promise<ReceiverResponse> {
     const { url, timeoutMs = DEFAULT_TIMEOUT_MS, accept, needsBody = accept !== undefined } = this.#options;
-    const { way, clock } = this.#parts;
-    const all = {
+    const { route, clock } = this.#parts;
+    const allHeaders = {
       'user-agent': 'watchchain',
       'idempotency-key': headerValue(idempotencyKey),
       ...credentialsIn(url),
       ...lowerCased(headers),
       ...this.#sign?.(messageId(idempotencyKey), body, clock.now()),
     };
-    const dispatcher = await way.dispatcher();
-    return exchange({ dispatcher, clock, url, method, headers: all, body, timeoutMs, signal, needsBody });
+    const dispatcher = await route.dispatcher();
+    return exchange({ dispatcher, clock, url, method, headers: allHeaders, body, timeoutMs, signal, needsBody });
   }
 
   #refusalIn(response: ReceiverResponse): Failure | undefined {
@@ -117,17 +117,17 @@ export class HttpReceiver implements Receiver {
   }
 
   #observe(startedAt: number, failure: Failure | undefined, probe: boolean): void {
-    const { metrics, clock, line } = this.#parts;
+    const { metrics, clock, farEnd } = this.#parts;
     const receiver = this.#options.name;
     metrics.deliveries.inc({ receiver, outcome: failure?.outcome ?? 'ok' });
     metrics.deliverySeconds.observe({ receiver }, (clock.monotonic() - startedAt) / 1000);
     const { error } = failure ?? {};
-    if (error === undefined) line.record.succeeded(clock.now());
-    else line.record.failed(clock.now(), error.message);
-    if (isRetryAfter(error) && error.retryAfterMs !== undefined) line.rate.block(error.retryAfterMs);
-    const unwell = failure !== undefined && failure.outcome !== 'limited' && failure.outcome !== 'refused';
-    if (unwell) line.breaker.failed(probe);
-    else line.breaker.succeeded();
+    if (error === undefined) farEnd.record.succeeded(clock.now());
+    else farEnd.record.failed(clock.now(), error.message);
+    if (isRetryAfter(error) && error.retryAfterMs !== undefined) farEnd.rate.block(error.retryAfterMs);
+    const isUnhealthy = failure !== undefined && failure.outcome !== 'limited' && failure.outcome !== 'refused';
+    if (isUnhealthy) farEnd.breaker.failed(probe);
+    else farEnd.breaker.succeeded();
   }
 }
 

@@ -6,7 +6,7 @@ import type { ReceiverResponse } from './receiver.ts';
 /** Slack repeats the message in its answer, with six bytes per non-ASCII unit; a verdict may be as long as a program's. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
-export interface Exchange {
+export interface ExchangeRequest {
   readonly dispatcher: Dispatcher;
   readonly clock: Clock;
   readonly url: URL;
@@ -35,37 +35,37 @@ export class ExchangeError extends Error {
  * receiver that accepted the message would get it twice.
  * @throws ExchangeError if no answer came, for whatever reason, or not all of one that is needed
  */
-export function exchange(request: Exchange): Promise<ReceiverResponse> {
+export function exchange(request: ExchangeRequest): Promise<ReceiverResponse> {
   const { dispatcher, url, method, headers, body, clock, signal, timeoutMs, needsBody } = request;
   return new Promise((resolve, reject) => {
-    const answer = new Answer();
+    const collector = new ResponseCollector();
     const finish = (): void => {
       cancel();
       signal.removeEventListener('abort', onAbort);
     };
     const giveUp = (reason: Error): void => {
       finish();
-      if (answer.status >= (needsBody ? 300 : 200)) resolve(answer.response());
-      else reject(new ExchangeError(reason, answer.started));
-      answer.abort(reason);
+      if (collector.status >= (needsBody ? 300 : 200)) resolve(collector.response());
+      else reject(new ExchangeError(reason, collector.started));
+      collector.abort(reason);
     };
     const onAbort = (): void => giveUp(new Error('aborted: the handler was stopped', { cause: signal.reason }));
     const cancel = clock.after(timeoutMs, () => giveUp(new Error(`no complete answer within ${timeoutMs} ms`)));
-    answer.onEnd = (error) => {
+    collector.onEnd = (error) => {
       if (error !== undefined) return giveUp(error);
       finish();
-      resolve(answer.response());
+      resolve(collector.response());
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     const path = url.pathname + url.search;
     const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
-    dispatcher.dispatch({ origin: url.origin, path, method, headers, body, ...limits }, answer);
+    dispatcher.dispatch({ origin: url.origin, path, method, headers, body, ...limits }, collector);
   });
 }
 
 /** Collects one answer. undici's `request` would create a stream, which is too expensive for a few bytes. */
-class Answer implements Dispatcher.DispatchHandler {
+class ResponseCollector implements Dispatcher.DispatchHandler {
   /** Called once, with an error if the answer is missing or incomplete. */
   onEnd: (error?: Error) => void = () => undefined;
   /** The connection was made and writing the request began. */

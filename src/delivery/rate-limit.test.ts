@@ -18,7 +18,7 @@ function take(limit: RateLimit, clock: FakeClock, key: string): number {
 function limited(perSecond: number, burst = 1) {
   const clock = new FakeClock();
   const limit = new RateLimit(clock);
-  limit.atMost(perSecond, burst);
+  limit.addLimit(perSecond, burst);
   return { clock, limit, wait: (key: string) => take(limit, clock, key) };
 }
 
@@ -91,11 +91,11 @@ describe('RateLimit', () => {
   });
 });
 
-test('RateLimit.atMost() applies the slowest rate, until it is withdrawn', async () => {
+test('RateLimit.addLimit() applies the slowest rate, until it is withdrawn', async () => {
   const clock = new FakeClock();
   const limit = new RateLimit(clock);
-  const slow = limit.atMost(1, 1);
-  limit.atMost(100, 1);
+  const slow = limit.addLimit(1, 1);
+  limit.addLimit(100, 1);
   limit.take('a');
   assert.throws(() => limit.take('b'), { code: 'WAIT' });
   await clock.advance(1_000);

@@ -7,11 +7,11 @@ const MAX_RESERVATIONS = 10_000;
 /** Due times are wall time, this bucket is monotonic; a difference of a millisecond is not worth another wait. */
 const TOLERANCE_MS = 2;
 
-interface Wish {
+interface Limit {
   readonly intervalMs: number;
   readonly burst: number;
 }
-const NO_WISH: Wish = { intervalMs: 0, burst: 1 };
+const UNLIMITED: Limit = { intervalMs: 0, burst: 1 };
 
 /**
  * At most `perSecond` on average and `burst` at once. A caller that is too early gets a reservation under its key and a
@@ -20,7 +20,7 @@ const NO_WISH: Wish = { intervalMs: 0, burst: 1 };
  */
 export class RateLimit {
   readonly #clock: Clock;
-  readonly #wishes = new Set<Wish>();
+  readonly #limits = new Set<Limit>();
   #intervalMs = 0;
   #burst = 1;
   readonly #reservations = new Map<string, number>();
@@ -36,18 +36,18 @@ export class RateLimit {
   }
 
   /** The slowest rate requested applies to all who share the receiver; 0 requests none. Returns a function that withdraws it. */
-  atMost(perSecond: number, burst: number): () => void {
-    const wish = { intervalMs: perSecond <= 0 ? 0 : 1000 / perSecond, burst: Math.max(1, burst) };
-    this.#wishes.add(wish);
-    this.#choose();
+  addLimit(perSecond: number, burst: number): () => void {
+    const limit = { intervalMs: perSecond <= 0 ? 0 : 1000 / perSecond, burst: Math.max(1, burst) };
+    this.#limits.add(limit);
+    this.#applySlowest();
     return () => {
-      this.#wishes.delete(wish);
-      this.#choose();
+      this.#limits.delete(limit);
+      this.#applySlowest();
     };
   }
 
-  #choose(): void {
-    const [slowest = NO_WISH] = [...this.#wishes].toSorted((a, b) => b.intervalMs - a.intervalMs);
+  #applySlowest(): void {
+    const [slowest = UNLIMITED] = [...this.#limits].toSorted((a, b) => b.intervalMs - a.intervalMs);
     this.#intervalMs = slowest.intervalMs;
     this.#burst = slowest.burst;
   }
@@ -66,10 +66,10 @@ export class RateLimit {
     const reserved = this.#reservations.get(key);
     if (reserved !== undefined && reserved > now + TOLERANCE_MS) throw this.#waitUntil(reserved, now);
     const free = Math.max(this.#fullAt - (this.#burst - 1) * this.#intervalMs, this.#blockedUntil);
-    const othersFirst = reserved === undefined && Math.max(this.#tail, this.#lateTail) > now;
-    if (free > now + TOLERANCE_MS || othersFirst) {
+    const isBehindOthers = reserved === undefined && Math.max(this.#tail, this.#lateTail) > now;
+    if (free > now + TOLERANCE_MS || isBehindOthers) {
       if (!lineUp) throw this.#waitUntil(Math.max(free, this.#tail, this.#lateTail), now);
-      const at = reserved === undefined ? this.#lineUp(key, free, now) : this.#lineUpLate(key, free);
+      const at = reserved === undefined ? this.#reserve(key, free, now) : this.#reserveLate(key, free);
       throw this.#waitUntil(at, now);
     }
     this.#reservations.delete(key);
@@ -80,7 +80,7 @@ export class RateLimit {
     return new WaitError(Math.ceil(this.#clock.steady() + at - now));
   }
 
-  #lineUp(key: string, free: number, now: number): number {
+  #reserve(key: string, free: number, now: number): number {
     const at = Math.max(free, Math.max(this.#tail, this.#lateTail) + this.#intervalMs);
     if (this.#reservations.size >= MAX_RESERVATIONS) this.#forgetExpired(now);
     if (this.#reservations.size >= MAX_RESERVATIONS) return at;
@@ -89,7 +89,7 @@ export class RateLimit {
     return at;
   }
 
-  #lineUpLate(key: string, free: number): number {
+  #reserveLate(key: string, free: number): number {
     const at = Math.max(free, this.#lateTail + this.#intervalMs);
     this.#lateTail = at;
     this.#reservations.set(key, at);

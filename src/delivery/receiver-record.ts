@@ -22,8 +22,8 @@ export class ReceiverRecord {
   }
 
   closed(name: string): void {
-    const left = (this.#senders.get(name) ?? 0) - 1;
-    if (left > 0) this.#senders.set(name, left);
+    const remaining = (this.#senders.get(name) ?? 0) - 1;
+    if (remaining > 0) this.#senders.set(name, remaining);
     else this.#senders.delete(name);
   }
 

@@ -5,7 +5,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { Breaker } from './breaker.ts';
 import { Connections } from './connections.ts';
-import { HttpReceiver, type Line } from './http-receiver.ts';
+import { HttpReceiver, type FarEnd } from './http-receiver.ts';
 import { RateLimit } from './rate-limit.ts';
 import { ReceiverRecord } from './receiver-record.ts';
 import type { OutgoingRequest, ReceiverFactory, ReceiverOptions, ReceiverResponse, ReceiverState } from './receiver.ts';
@@ -33,64 +33,72 @@ export interface Receivers extends ReceiverFactory {
 export function createReceivers(options: ReceiversOptions): Receivers {
   const { clock, metrics, log } = options;
   const connections = new Connections(options.env, options.lookup);
-  const lines = new Map<string, Line>();
+  const farEnds = new Map<string, FarEnd>();
   /** A sink may send to several far ends, as a bot does: a healthy one must not hide a failing one. */
-  const show = (receiver: string): void => {
-    const its = [...lines.values()].filter(({ record }) => record.names.includes(receiver));
-    if (its.length === 0) return metrics.breakerOpen.remove({ receiver });
-    metrics.breakerOpen.set({ receiver }, its.some(({ breaker }) => breaker.restsForMs !== undefined) ? 1 : 0);
+  const updateBreakerGauge = (receiver: string): void => {
+    const itsFarEnds = [...farEnds.values()].filter(({ record }) => record.names.includes(receiver));
+    if (itsFarEnds.length === 0) return metrics.breakerOpen.remove({ receiver });
+    metrics.breakerOpen.set({ receiver }, itsFarEnds.some(({ breaker }) => breaker.restsForMs !== undefined) ? 1 : 0);
   };
 
   return {
-    receiver(wanted) {
-      const place = placeOf(wanted);
-      const line = lines.get(place) ?? createLine(wanted, show, options);
-      lines.set(place, line);
-      const forgetRate = line.rate.atMost(wanted.perSecond ?? 0, wanted.burst ?? 1);
+    receiver(receiverOptions) {
+      const key = farEndKey(receiverOptions);
+      const farEnd = farEnds.get(key) ?? createFarEnd(receiverOptions, updateBreakerGauge, options);
+      farEnds.set(key, farEnd);
+      const withdrawRate = farEnd.rate.addLimit(receiverOptions.perSecond ?? 0, receiverOptions.burst ?? 1);
       const onClose = (): void => {
-        forgetRate();
-        show(wanted.name);
+        withdrawRate();
+        updateBreakerGauge(receiverOptions.name);
       };
-      if (wanted.tls?.insecureSkipVerify === true) {
-        const fields = { receiver: wanted.name, host: wanted.url.host };
+      if (receiverOptions.tls?.insecureSkipVerify === true) {
+        const fields = { receiver: receiverOptions.name, host: receiverOptions.url.host };
         log.warn('TLS verification is off: anyone on the network path can read and change what is sent', fields);
       }
-      const receiver = new HttpReceiver(wanted, { way: connections.way(wanted), clock, metrics, line, onClose });
-      show(wanted.name);
+      const receiver = new HttpReceiver(receiverOptions, {
+        route: connections.route(receiverOptions),
+        clock,
+        metrics,
+        farEnd,
+        onClose,
+      });
+      updateBreakerGauge(receiverOptions.name);
       return receiver;
     },
-    sendOnce(wanted, request) {
+    sendOnce(receiverOptions, request) {
       const breaker = new Breaker(clock, { opened: () => undefined, closed: () => undefined });
-      const line = { rate: new RateLimit(clock), breaker, record: new ReceiverRecord(wanted.url.host) };
-      const way = connections.way(wanted);
-      return new HttpReceiver(wanted, { way, clock, metrics, line, onClose: () => undefined }).send(request);
+      const farEnd = { rate: new RateLimit(clock), breaker, record: new ReceiverRecord(receiverOptions.url.host) };
+      const route = connections.route(receiverOptions);
+      return new HttpReceiver(receiverOptions, { route, clock, metrics, farEnd, onClose: () => undefined }).send(
+        request,
+      );
     },
     states: () =>
-      [...lines.values()].flatMap(({ record, breaker }) => record.state(clock.now(), breaker.restsForMs) ?? []),
+      [...farEnds.values()].flatMap(({ record, breaker }) => record.state(clock.now(), breaker.restsForMs) ?? []),
     close: () => connections.close(),
   };
 }
 
 /** Includes credentials, as refused ones must not hold up others at the same address. Only for memory: contains secrets. */
-function placeOf({ url, lane, secrets }: ReceiverOptions): string {
+function farEndKey({ url, lane, secrets }: ReceiverOptions): string {
   return JSON.stringify([url.origin, url.pathname, url.search, lane, url.username, url.password, secrets]);
 }
 
-function createLine(
+function createFarEnd(
   { name, url }: ReceiverOptions,
-  show: (receiver: string) => void,
+  updateBreakerGauge: (receiver: string) => void,
   { clock, log }: ReceiversOptions,
-): Line {
+): FarEnd {
   const record = new ReceiverRecord(url.host);
   // The current senders: a reload may have changed them.
   const fields = () => ({ receiver: record.names.join(', ') || name, host: url.host });
   const breaker = new Breaker(clock, {
     opened(waitMs) {
-      record.names.forEach(show);
+      record.names.forEach(updateBreakerGauge);
       log.warn('Receiver fails repeatedly, deliveries to it wait', { ...fields(), retryInMs: waitMs });
     },
     closed() {
-      record.names.forEach(show);
+      record.names.forEach(updateBreakerGauge);
       log.info('Receiver works again', fields());
     },
   });

@@ -11,19 +11,25 @@ export function basicCredentials({ username, password }: URL): string | undefine
 }
 
 /** Replaces each piece of `url` that may be secret (path, query, credentials, and each part of them), and `more`, by `***`. */
-export function scrubberOf(url: URL, more: readonly string[] = []): (text: string) => string {
+export function scrubberOf(url: URL, extraSecrets: readonly string[] = []): (text: string) => string {
   // Query values as written, too: for a query that is a lone key, and for values echoed in their original encoding.
-  const written = url.search
+  const rawQueryValues = url.search
     .slice(1)
     .split('&')
     .map((pair) => pair.slice(pair.indexOf('=') + 1));
-  const parts = [...url.pathname.split('/'), ...written, ...url.searchParams.values(), url.username, url.password];
+  const parts = [
+    ...url.pathname.split('/'),
+    ...rawQueryValues,
+    ...url.searchParams.values(),
+    url.username,
+    url.password,
+  ];
   const whole = [url.pathname + url.search, url.pathname, url.search, basicCredentials(url) ?? ''];
-  const pieces = [...whole, ...parts, ...parts.map(decoded), ...more].filter(
+  const pieces = [...whole, ...parts, ...parts.map(decoded), ...extraSecrets].filter(
     ({ length }) => length >= MIN_SECRET_LENGTH,
   );
   // Deduplicated: most pieces have only one spelling, and each costs a pass over every answer.
-  const secrets = [...new Set(pieces.flatMap(spellingsOf))].toSorted((a, b) => b.length - a.length);
+  const secrets = [...new Set(pieces.flatMap(encodingsOf))].toSorted((a, b) => b.length - a.length);
   return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }
 
@@ -34,7 +40,7 @@ export function secretsOf(header: string): readonly string[] {
 }
 
 /** The ways in which an echo may write it: in JSON, where some escape each slash, or percent-encoded. */
-function spellingsOf(piece: string): readonly string[] {
+function encodingsOf(piece: string): readonly string[] {
   const inJson = JSON.stringify(piece).slice(1, -1);
   return [piece, inJson, inJson.replaceAll('/', '\\/'), encodeURIComponent(piece.toWellFormed())];
 }

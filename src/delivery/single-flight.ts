@@ -10,16 +10,16 @@ type Callback = (error: NodeJS.ErrnoException | null, address: string | LookupAd
  * Caches nothing: the next connection asks again.
  */
 export function singleFlight(resolve: LookupFunction): LookupFunction {
-  const waiting = new Map<string, Callback[]>();
+  const inFlight = new Map<string, Callback[]>();
   return (hostname, options, callback) => {
     const key = JSON.stringify([hostname, options.family, options.hints, options.all, options.order]);
-    const others = waiting.get(key);
+    const others = inFlight.get(key);
     if (others !== undefined) return void others.push(callback);
-    const all = [callback];
-    waiting.set(key, all);
+    const callbacks = [callback];
+    inFlight.set(key, callbacks);
     resolve(hostname, options, (error, address, family) => {
-      waiting.delete(key);
-      for (const one of all) one(error, address, family);
+      inFlight.delete(key);
+      for (const one of callbacks) one(error, address, family);
     });
   };
 }

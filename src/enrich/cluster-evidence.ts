@@ -46,13 +46,13 @@ class ClusterEvidence {
   readonly #limit: RateLimit;
   /** Until when not to ask, by namespace and forbidden resource. */
   readonly #forbidden = new Map<string, number>();
-  readonly #redacted: (text: string) => string;
+  readonly #redact: (text: string) => string;
 
   constructor(options: EvidenceOptions, redacted: (text: string) => string) {
     this.#options = options;
-    this.#redacted = redacted;
+    this.#redact = redacted;
     this.#limit = new RateLimit(options.clock);
-    this.#limit.atMost(PER_SECOND, BURST);
+    this.#limit.addLimit(PER_SECOND, BURST);
   }
 
   async eventsOf(
@@ -77,14 +77,14 @@ class ClusterEvidence {
     const body = await this.#get({ what: 'pods/log', namespace, path, query }, signal);
     if (body === undefined) return undefined;
     const text = body.subarray(-MAX_LOG_BYTES).toString('utf8').trimEnd();
-    return text === '' ? undefined : this.#redacted(text);
+    return text === '' ? undefined : this.#redact(text);
   }
 
   /** Undefined if nothing is available. */
-  async #get({ what, namespace, path, query }: Asked, signal: AbortSignal): Promise<Buffer | undefined> {
+  async #get({ what, namespace, path, query }: EvidenceRequest, signal: AbortSignal): Promise<Buffer | undefined> {
     const { api, clock, log } = this.#options;
-    const place = `${namespace} ${what}`;
-    if ((this.#forbidden.get(place) ?? -Infinity) > clock.monotonic() || !this.#mayAsk(place)) return undefined;
+    const key = `${namespace} ${what}`;
+    if ((this.#forbidden.get(key) ?? -Infinity) > clock.monotonic() || !this.#isWithinRate(key)) return undefined;
     let response: ApiResponse;
     try {
       response = await api.request('GET', path, { query, signal, timeoutMs: TIMEOUT_MS });
@@ -93,12 +93,12 @@ class ClusterEvidence {
       return undefined;
     }
     if (response.status === 200) return response.body;
-    if (response.status === 403) this.#forbid(place);
+    if (response.status === 403) this.#forbid(key);
     log.debug('Cannot get evidence for an alert', { what, namespace, status: response.status });
     return undefined;
   }
 
-  #mayAsk(key: string): boolean {
+  #isWithinRate(key: string): boolean {
     try {
       this.#limit.take(key, false);
       return true;
@@ -108,9 +108,9 @@ class ClusterEvidence {
     }
   }
 
-  #forbid(place: string): void {
+  #forbid(key: string): void {
     if (this.#forbidden.size >= MAX_FORBIDDEN) this.#forbidden.clear();
-    this.#forbidden.set(place, this.#options.clock.monotonic() + FORBIDDEN_FOR_MS);
+    this.#forbidden.set(key, this.#options.clock.monotonic() + FORBIDDEN_FOR_MS);
   }
 
   #lineOf(event: Manifest): EventLine {
@@ -120,13 +120,13 @@ class ClusterEvidence {
       type: text('type'),
       reason: text('reason'),
       // Redacted before it is cut: half a credential might not be recognised.
-      message: beginningOf(this.#redacted(text('message')), MAX_MESSAGE_CHARS),
+      message: beginningOf(this.#redact(text('message')), MAX_MESSAGE_CHARS),
       count: occurrencesOf(event),
     };
   }
 }
 
-interface Asked {
+interface EvidenceRequest {
   /** Its name in roles. */
   readonly what: string;
   readonly namespace: string;

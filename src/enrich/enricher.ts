@@ -3,7 +3,7 @@ import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
 import { Kinds } from './kinds.ts';
 import {
-  namedBy,
+  involvedFromChange,
   ownerOfFacts,
   UNKNOWN,
   type Enricher,
@@ -28,13 +28,13 @@ export function createEnricher({ discovery, ...options }: EnricherOptions): Enri
 }
 
 /** Uses only the change itself: for when lookups are switched off, or there is no cluster. */
-export const UNASKING: Enricher = enricherOf(() => Promise.resolve(UNKNOWN));
+export const OFFLINE_ENRICHER: Enricher = enricherOf(() => Promise.resolve(UNKNOWN));
 
 type Find = (reference: ObjectReference, signal: AbortSignal) => Promise<ObjectFacts>;
 
 function enricherOf(find: Find): Enricher {
   async function involved(change: Change, signal: AbortSignal): Promise<Involved | undefined> {
-    const named = namedBy(change);
+    const named = involvedFromChange(change);
     return named !== undefined && isEvent(change.gvk) ? { ...named, ...(await find(named, signal)) } : named;
   }
   return {
@@ -44,7 +44,7 @@ function enricherOf(find: Find): Enricher {
       return object && topOwner(object, find, signal);
     },
     async namespaceOf(change, signal) {
-      const named = namedBy(change);
+      const named = involvedFromChange(change);
       if (named === undefined) return undefined;
       const isNamespace = named.kind === 'Namespace' && ['', 'v1'].includes(named.apiVersion);
       if (isNamespace) return involved(change, signal);

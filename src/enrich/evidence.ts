@@ -49,13 +49,13 @@ export interface ContainerLog {
 }
 
 /** How often to check whether a first list is over. */
-const LISTED_AGAIN_MS = 1_000;
+const FIRST_LIST_POLL_MS = 1_000;
 
 /**
  * Like `evidence`, but an object that is not held does not count as gone while its kind is listed for the first time: the baseline
  * of a kind that left the configuration is deleted, the states and wake-ups of handlers are not.
  */
-export function onceListed(
+export function waitForFirstList(
   evidence: Evidence,
   isListing: (group: string, resource: string) => boolean,
   clock: Pick<Clock, 'steady'>,
@@ -64,10 +64,10 @@ export function onceListed(
     ...evidence,
     async held(group, resource, key) {
       // Checked first, because the list may end meanwhile.
-      const mayCome = isListing(group, resource);
+      const isFirstList = isListing(group, resource);
       const manifest = await evidence.held(group, resource, key);
-      if (manifest !== undefined || !mayCome) return manifest;
-      throw new WaitError(clock.steady() + LISTED_AGAIN_MS, `Waiting for the first list of ${resource}`);
+      if (manifest !== undefined || !isFirstList) return manifest;
+      throw new WaitError(clock.steady() + FIRST_LIST_POLL_MS, `Waiting for the first list of ${resource}`);
     },
   };
 }

@@ -55,14 +55,14 @@ export const UNKNOWN: ObjectFacts = {
 
 /** The object that an Event names; undefined if it names none. */
 function involvedReference(event: Json | undefined): ObjectReference | undefined {
-  const reference = table(table(event)['involvedObject'] ?? table(event)['regarding']);
-  const [kind, name] = [text(reference['kind']), text(reference['name'])];
+  const reference = asObject(asObject(event)['involvedObject'] ?? asObject(event)['regarding']);
+  const [kind, name] = [nonEmptyText(reference['kind']), nonEmptyText(reference['name'])];
   if (kind === undefined || name === undefined) return undefined;
-  const uid = text(reference['uid']);
+  const uid = nonEmptyText(reference['uid']);
   return {
-    apiVersion: text(reference['apiVersion']) ?? '',
+    apiVersion: nonEmptyText(reference['apiVersion']) ?? '',
     kind,
-    namespace: text(reference['namespace']),
+    namespace: nonEmptyText(reference['namespace']),
     name,
     // For nodes, the kubelet puts the name in place of the uid.
     uid: uid === name ? undefined : uid,
@@ -70,33 +70,33 @@ function involvedReference(event: Json | undefined): ObjectReference | undefined
 }
 
 /** What the change is about, judged by the change alone; for an Event this lacks what only the cluster knows. */
-export function namedBy(change: Change): Involved | undefined {
+export function involvedFromChange(change: Change): Involved | undefined {
   if (isEvent(change.gvk)) {
     const reference = involvedReference(manifestOf(change));
     return reference && { ...reference, ...UNKNOWN };
   }
   const { gvk, namespace, name, uid, action } = change;
   const apiVersion = apiVersionOf(gvk);
-  const facts = factsOf(table(manifestOf(change))['metadata']);
+  const facts = factsOf(asObject(manifestOf(change))['metadata']);
   return { apiVersion, kind: gvk.kind, namespace, name, uid, ...facts, deleted: facts.deleted || action === 'deleted' };
 }
 
 /** @param metadata of a manifest */
 export function factsOf(metadata: Json | undefined): ObjectFacts {
-  const { labels, annotations, ownerReferences, deletionTimestamp } = table(metadata);
+  const { labels, annotations, ownerReferences, deletionTimestamp } = asObject(metadata);
   return {
-    labels: texts(labels),
-    annotations: texts(annotations),
+    labels: textValues(labels),
+    annotations: textValues(annotations),
     ownerReferences: Array.isArray(ownerReferences) ? ownerReferences.flatMap(ownerOf) : [],
-    deleted: text(deletionTimestamp) !== undefined,
+    deleted: nonEmptyText(deletionTimestamp) !== undefined,
     known: true,
   };
 }
 
 /** The uid by which Events name an object: for a static pod this hash, as the kubelet has no other. @param metadata of it */
 export function uidInEvents(metadata: Json | undefined): string | undefined {
-  const { uid, annotations } = table(metadata);
-  return text(table(annotations)['kubernetes.io/config.hash']) ?? text(uid);
+  const { uid, annotations } = asObject(metadata);
+  return nonEmptyText(asObject(annotations)['kubernetes.io/config.hash']) ?? nonEmptyText(uid);
 }
 
 /** The owner that manages the object, else its first owner. */
@@ -106,21 +106,23 @@ export function ownerOfFacts({ ownerReferences }: Pick<ObjectFacts, 'ownerRefere
 
 /** An owner reference as in the manifest, or none if it is incomplete. */
 function ownerOf(reference: Json): OwnerReference[] {
-  const owner = table(reference);
+  const owner = asObject(reference);
   const isNamed = ['apiVersion', 'kind', 'name', 'uid'].every((part) => typeof owner[part] === 'string');
   return isNamed ? [owner as unknown as OwnerReference] : [];
 }
 
-function table(value: Json | undefined): JsonObject {
+function asObject(value: Json | undefined): JsonObject {
   return isObject(value) ? value : {};
 }
 
 /** The API writes unknown values as `""`. */
-function text(value: Json | undefined): string | undefined {
+function nonEmptyText(value: Json | undefined): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function texts(value: Json | undefined): Readonly<Record<string, string>> {
-  const found = Object.entries(table(value)).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+function textValues(value: Json | undefined): Readonly<Record<string, string>> {
+  const found = Object.entries(asObject(value)).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
   return Object.fromEntries(found);
 }

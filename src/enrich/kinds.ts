@@ -45,10 +45,10 @@ export class Kinds {
   }
 
   async #resolve(kind: string, group: string): Promise<Resource | undefined> {
-    const answer = await this.#discovery.resolve(kind, group === '' ? undefined : group);
-    if (answer.kind === 'found') return answer.resource;
+    const resolution = await this.#discovery.resolve(kind, group === '' ? undefined : group);
+    if (resolution.kind === 'found') return resolution.resource;
     // Without an apiVersion any API that is down might have the kind. Only that of the core group counts.
-    const decisive = group === '' ? await this.#discovery.resolve(kind, 'v1') : answer;
+    const decisive = group === '' ? await this.#discovery.resolve(kind, 'v1') : resolution;
     if (decisive.kind === 'unsure')
       throw new RetryAfterError(`Cannot find out what kind ${kind} is: ${decisive.reason}`);
     return undefined;

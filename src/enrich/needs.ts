@@ -40,14 +40,14 @@ export function needOf(options: unknown): Need | undefined {
 
 /** The change with the note that templates read, unless an earlier handler has left it. */
 export async function withInvolved(change: Change, need: Need, context: HandlerContext): Promise<Change> {
-  const left = change.notes.involved;
-  const asksOwner = need.owner && left?.topOwner === undefined;
-  const asksNamespace = need.namespaceLabels && left?.namespaceLabels === undefined;
-  if (left !== undefined && !asksOwner && !asksNamespace) return change;
-  const involved = left ?? (await context.involved(change));
+  const existing = change.notes.involved;
+  const needsOwner = need.owner && existing?.topOwner === undefined;
+  const needsNamespace = need.namespaceLabels && existing?.namespaceLabels === undefined;
+  if (existing !== undefined && !needsOwner && !needsNamespace) return change;
+  const involved = existing ?? (await context.involved(change));
   if (involved === undefined) return change;
-  const topOwner = asksOwner ? await context.topOwner(change) : undefined;
-  const namespace = asksNamespace ? await context.namespaceOf(change) : undefined;
+  const topOwner = needsOwner ? await context.topOwner(change) : undefined;
+  const namespace = needsNamespace ? await context.namespaceOf(change) : undefined;
   return withNote(change, 'involved', {
     ...involved,
     ...(topOwner === undefined ? {} : { topOwner }),

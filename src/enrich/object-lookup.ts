@@ -31,26 +31,26 @@ export interface LookupOptions {
 }
 
 /** A change that would have to wait longer is parked, so that it holds no slot. */
-const HOLD_MS = 1_000;
+const MAX_HOLD_MS = 1_000;
 const TIMEOUT_MS = 5_000;
-const MAX_TOLD = 1_000;
+const MAX_REPORTED = 1_000;
 /** Requests only the metadata, so a Secret's data is not sent. Old proxies return the whole object. */
 const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
 /** No object can have these names, but an Event may claim so: in a URL they lead to the list of all, or to the namespace. */
-const NO_NAMES: readonly string[] = ['.', '..'];
+const INVALID_NAMES: readonly string[] = ['.', '..'];
 const GONE: ObjectFacts = { ...UNKNOWN, deleted: true, known: true };
 
 export class ObjectLookup {
   readonly #options: LookupOptions;
   readonly #cache = new ObjectCache();
   readonly #limit: RateLimit;
-  readonly #underWay = new Map<string, Promise<ObjectFacts>>();
-  readonly #told = new Set<string>();
+  readonly #inFlight = new Map<string, Promise<ObjectFacts>>();
+  readonly #reported = new Set<string>();
 
   constructor(options: LookupOptions) {
     this.#options = options;
     this.#limit = new RateLimit(options.clock);
-    this.#limit.atMost(options.perSecond, options.burst);
+    this.#limit.addLimit(options.perSecond, options.burst);
   }
 
   /**
@@ -62,30 +62,30 @@ export class ObjectLookup {
     const { kinds, store, redactor } = this.#options;
     const resource = await kinds.resourceOf(reference);
     if (resource === undefined) return this.#unknown(`${reference.apiVersion} ${reference.kind}`, 'unknown kind');
-    if (NO_NAMES.includes(reference.name)) return this.#counted('gone', GONE);
+    if (INVALID_NAMES.includes(reference.name)) return this.#countOutcome('gone', GONE);
     const namespace = resource.namespaced ? (reference.namespace ?? 'default') : '';
     const key = namespace === '' ? reference.name : `${namespace}/${reference.name}`;
     const held = await store.baseline(resource.group, resource.resource, key);
     const facts = held === undefined ? undefined : factsIn(held, reference.uid);
-    if (facts !== undefined) return this.#counted('baseline', facts);
+    if (facts !== undefined) return this.#countOutcome('baseline', facts);
     // Facts cached under other rules may show what these hide.
     const rules = redactor().fingerprint;
     const id = `${resource.group}/${resource.resource}/${key}/${reference.uid ?? ''} ${rules}`;
-    return this.#ask({ id, resource, namespace, reference }, signal);
+    return this.#fetchCached({ id, resource, namespace, reference }, signal);
   }
 
-  async #ask(asked: Asked, signal: AbortSignal): Promise<ObjectFacts> {
+  async #fetchCached(lookup: Lookup, signal: AbortSignal): Promise<ObjectFacts> {
     const { clock } = this.#options;
     for (;;) {
-      const cached = this.#cache.get(asked.id);
-      if (cached !== undefined && isFresh(cached, clock.monotonic())) return this.#counted('cache', cached.facts);
-      const underWay = this.#underWay.get(asked.id);
-      if (underWay !== undefined) return underWay;
+      const cached = this.#cache.get(lookup.id);
+      if (cached !== undefined && isFresh(cached, clock.monotonic())) return this.#countOutcome('cache', cached.facts);
+      const inFlight = this.#inFlight.get(lookup.id);
+      if (inFlight !== undefined) return inFlight;
       // A caller with an old answer would not come back for its turn, but others would wait behind it.
-      const waitMs = this.#waitMs(asked.id, cached === undefined);
-      if (waitMs === 0) return this.#begin(asked);
-      if (cached !== undefined) return this.#counted('cache', cached.facts);
-      if (waitMs > HOLD_MS)
+      const waitMs = this.#waitMs(lookup.id, cached === undefined);
+      if (waitMs === 0) return this.#startRequest(lookup);
+      if (cached !== undefined) return this.#countOutcome('cache', cached.facts);
+      if (waitMs > MAX_HOLD_MS)
         throw new WaitError(clock.steady() + waitMs, 'Waiting for the rate of [lookup], or of the API server');
       await clock.sleep(waitMs, signal);
     }
@@ -103,13 +103,13 @@ export class ObjectLookup {
   }
 
   /** Concurrent callers for the same object share the answer. */
-  #begin(asked: Asked): Promise<ObjectFacts> {
-    const answer = this.#get(asked).finally(() => this.#underWay.delete(asked.id));
-    this.#underWay.set(asked.id, answer);
+  #startRequest(lookup: Lookup): Promise<ObjectFacts> {
+    const answer = this.#get(lookup).finally(() => this.#inFlight.delete(lookup.id));
+    this.#inFlight.set(lookup.id, answer);
     return answer;
   }
 
-  async #get({ id, resource, namespace, reference }: Asked): Promise<ObjectFacts> {
+  async #get({ id, resource, namespace, reference }: Lookup): Promise<ObjectFacts> {
     const { api, clock } = this.#options;
     const path = `${pathOf(resource, namespace)}/${encodeURIComponent(reference.name)}`;
     let response: ApiResponse;
@@ -128,35 +128,37 @@ export class ObjectLookup {
     const { api, clock, redactor, metrics } = this.#options;
     const { status, headers, body } = response;
     if (status === 200) {
-      const facts = readable(path, api.host, () => factsIn(redactor().forKind(resource)(body), uid) ?? GONE);
-      return this.#counted(facts === GONE ? 'gone' : 'found', facts);
+      const facts = orRetryAfter(path, api.host, () => factsIn(redactor().forKind(resource)(body), uid) ?? GONE);
+      return this.#countOutcome(facts === GONE ? 'gone' : 'found', facts);
     }
-    if (status === 404) return this.#counted('gone', GONE);
+    if (status === 404) return this.#countOutcome('gone', GONE);
     if (status !== 401 && status !== 429 && status < 500) return this.#unknown(resourceName(resource), String(status));
-    const askedMs = retryAfterMs(headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS) || undefined;
-    if (status === 429) this.#limit.block(askedMs ?? HOLD_MS);
+    const requestedMs = retryAfterMs(headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS) || undefined;
+    if (status === 429) this.#limit.block(requestedMs ?? MAX_HOLD_MS);
     metrics.lookups.inc({ outcome: 'failed' });
-    throw new RetryAfterError(`Cannot GET ${path} on ${api.host}: it answered ${status}`, { retryAfterMs: askedMs });
+    throw new RetryAfterError(`Cannot GET ${path} on ${api.host}: it answered ${status}`, {
+      retryAfterMs: requestedMs,
+    });
   }
 
   /** Logged once per kind and reason, as it would be the same for each Event. */
   #unknown(what: string, reason: string): ObjectFacts {
     const { log } = this.#options;
-    if (!this.#told.has(`${what} ${reason}`) && this.#told.size < MAX_TOLD) {
-      this.#told.add(`${what} ${reason}`);
+    if (!this.#reported.has(`${what} ${reason}`) && this.#reported.size < MAX_REPORTED) {
+      this.#reported.add(`${what} ${reason}`);
       const problem = reason === '403' ? 'forbidden: allow "get" on it' : reason;
       log.warn('Cannot look up objects: their labels, annotations and owners are unknown', { what, problem });
     }
-    return this.#counted('unknown', UNKNOWN);
+    return this.#countOutcome('unknown', UNKNOWN);
   }
 
-  #counted(outcome: string, facts: ObjectFacts): ObjectFacts {
+  #countOutcome(outcome: string, facts: ObjectFacts): ObjectFacts {
     this.#options.metrics.lookups.inc({ outcome });
     return facts;
   }
 }
 
-interface Asked {
+interface Lookup {
   readonly id: string;
   readonly resource: Resource;
   /** `""` for a cluster-scoped resource. */
@@ -173,7 +175,7 @@ function factsIn(manifest: Uint8Array, uid: string | undefined): ObjectFacts | u
 }
 
 /** @throws RetryAfterError if it is not a manifest, such as the login page of a proxy */
-function readable<T>(path: string, host: string, read: () => T): T {
+function orRetryAfter<T>(path: string, host: string, read: () => T): T {
   try {
     return read();
   } catch (cause) {

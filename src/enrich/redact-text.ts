@@ -4,10 +4,10 @@ import { nameMatcher } from '../source/name-matcher.ts';
 const MASK = '***';
 /** Many loggers colour a name and its value separately: `password\x1b[0m=hunter2`. */
 // oxlint-disable-next-line no-control-regex -- the escape is the point
-const COLOR = /\u001b\[[\d;]{0,20}m/g;
+const COLOR_ESCAPE = /\u001b\[[\d;]{0,20}m/g;
 
 /** Patterns with their replacements. Bounded, or without nested repeats, so that time is linear. */
-const LOOKS: readonly (readonly [RegExp, string])[] = [
+const SECRET_PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)/g, MASK],
   // The tail of a log may begin in the middle of a key.
   [/^[\s\S]*?-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----/, MASK],
@@ -22,32 +22,32 @@ const LOOKS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** `NAME=value`, `--name=value`, `"name": "value"`, `name: value`, `"name"=>"value"`, up to the value; `\"` in JSON inside a string. */
-const NAMED = /(?<![\w.-])[.-]{0,2}([A-Za-z_][\w.-]{0,100})(?:\\{0,3}["'])?\s{0,5}[=:]>?\s{0,5}/g;
-const VALUE = /\\{1,3}"(?:[^"\\\n]|\\+[^"\\\n])*(?:\\+")?|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s,;&"']+/y;
+const NAME_PATTERN = /(?<![\w.-])[.-]{0,2}([A-Za-z_][\w.-]{0,100})(?:\\{0,3}["'])?\s{0,5}[=:]>?\s{0,5}/g;
+const VALUE_PATTERN = /\\{1,3}"(?:[^"\\\n]|\\+[^"\\\n])*(?:\\+")?|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s,;&"']+/y;
 
 /** @param secretNames current names of environment variables: they may change while the service runs */
 export function textRedactor(secretNames: () => readonly string[]): (text: string) => string {
   let [sources, isSecretName] = [secretNames(), nameMatcher(secretNames())];
   return (text) => {
-    const today = secretNames();
-    if (today !== sources) [sources, isSecretName] = [today, nameMatcher(today)];
+    const current = secretNames();
+    if (current !== sources) [sources, isSecretName] = [current, nameMatcher(current)];
     return redactText(text, isSecretName);
   };
 }
 
 /** @param isSecretName as for environment variables */
 export function redactText(text: string, isSecretName: (name: string) => boolean): string {
-  const named = withoutNamed(text.replace(COLOR, ''), isSecretName);
-  return LOOKS.reduce((clean, [look, left]) => clean.replace(look, left), named);
+  const named = redactNamedValues(text.replace(COLOR_ESCAPE, ''), isSecretName);
+  return SECRET_PATTERNS.reduce((clean, [pattern, replacement]) => clean.replace(pattern, replacement), named);
 }
 
-function withoutNamed(text: string, isSecretName: (name: string) => boolean): string {
+function redactNamedValues(text: string, isSecretName: (name: string) => boolean): string {
   let clean = '';
   let done = 0;
-  for (const { index, 0: start, 1: name = '' } of text.matchAll(NAMED)) {
+  for (const { index, 0: start, 1: name = '' } of text.matchAll(NAME_PATTERN)) {
     if (index < done || !(isSecretName(name) || isSecretName(name.replace(/[.-]/g, '_')))) continue;
-    VALUE.lastIndex = index + start.length;
-    const value = VALUE.exec(text)?.[0];
+    VALUE_PATTERN.lastIndex = index + start.length;
+    const value = VALUE_PATTERN.exec(text)?.[0];
     if (value === undefined) continue;
     clean += text.slice(done, index + start.length) + MASK;
     done = index + start.length + value.length;

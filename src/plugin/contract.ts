@@ -106,13 +106,13 @@ export function parseAnswer(text: string): Answer {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new TerminalError(`it answered ${shown(text)}, which is not JSON; expected {"verdict": "pass"} or nothing`);
+    throw new TerminalError(`it answered ${quoted(text)}, which is not JSON; expected {"verdict": "pass"} or nothing`);
   }
   const parsed = answer.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const place = issue === undefined || issue.path.length === 0 ? 'answer' : issue.path.join('.');
-  throw new TerminalError(`it answered ${shown(text)}: ${place}: ${issue?.message ?? 'does not follow the contract'}`);
+  throw new TerminalError(`it answered ${quoted(text)}: ${place}: ${issue?.message ?? 'does not follow the contract'}`);
 }
 
 /**
@@ -126,11 +126,11 @@ export function verdictOf(given: Answer, change: Change, { id }: Pick<HandlerCon
   if (given.error !== undefined) throw new Error(`it said: ${given.error}`);
   if (given.verdict === 'halt') return halt(given.reason ?? 'it gave no reason');
   if (given.notes === undefined) return change;
-  const own = id.slice(id.lastIndexOf('/') + 1);
-  return withNote(change, 'answers', { ...change.notes.answers, [own]: given.notes });
+  const ownName = id.slice(id.lastIndexOf('/') + 1);
+  return withNote(change, 'answers', { ...change.notes.answers, [ownName]: given.notes });
 }
 
-function shown(text: string): string {
+function quoted(text: string): string {
   return JSON.stringify(shortened(text, MAX_SHOWN_CHARS));
 }
 

@@ -15,17 +15,17 @@ export interface LineProgramOptions {
   readonly greeting?: string;
 }
 
-interface Asked {
+interface PendingRequest {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
 }
 
 const FIRST_BACKOFF_MS = 500;
-const LONGEST_BACKOFF_MS = 30_000;
+const MAX_BACKOFF_MS = 30_000;
 /** From closing its input to asking it to end. */
-const ENDS_ITSELF_MS = 1_000;
+const EXIT_GRACE_MS = 1_000;
 /** Of a line on its standard error, which is logged. */
-const MAX_SAID = 1_000;
+const MAX_STDERR_LINE_BYTES = 1_000;
 
 /**
  * Started with the first question. If it dies, hangs or breaks the contract, all pending questions fail, and it is started again
@@ -33,7 +33,7 @@ const MAX_SAID = 1_000;
  */
 export class LineProgram {
   readonly #options: LineProgramOptions;
-  #running: Running | undefined;
+  #running: ProgramRun | undefined;
   #failures = 0;
   /** The earliest next start, on the monotonic clock. */
   #notBefore = -Infinity;
@@ -47,15 +47,15 @@ export class LineProgram {
    * @param id the change that the question is about: the answer must repeat it
    * @throws RetryAfterError while it must not be started again; the signal's reason; an Error if it ends without an answer
    */
-  async ask(id: number, line: string, signal: AbortSignal): Promise<Answer> {
+  async request(id: number, line: string, signal: AbortSignal): Promise<Answer> {
     // If it is being ended, the question would fail with it.
-    if (this.#running?.isEnding === true) await this.#running.over;
+    if (this.#running?.isEnding === true) await this.#running.ended;
     signal.throwIfAborted();
     const program = this.#start();
     const onAbort = () => void program.fail(toError(signal.reason));
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      const answer = await program.ask(id, line);
+      const answer = await program.request(id, line);
       this.#failures = 0;
       return answer;
     } finally {
@@ -69,7 +69,7 @@ export class LineProgram {
     await this.#running?.stop();
   }
 
-  #start(): Running {
+  #start(): ProgramRun {
     if (this.#running !== undefined) return this.#running;
     const { spec, clock, log } = this.#options;
     const waitMs = this.#notBefore - clock.monotonic();
@@ -79,12 +79,12 @@ export class LineProgram {
         retryAfterMs: Math.max(waitMs, 1),
       });
     }
-    const running = new Running(this.#options);
+    const running = new ProgramRun(this.#options);
     this.#running = running;
-    void running.over.then((why) => {
+    void running.ended.then((why) => {
       this.#running = undefined;
       if (this.#isStopped) return;
-      const backoffMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures++);
+      const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures++);
       this.#notBefore = clock.monotonic() + backoffMs;
       log.warn('A plug-in has exited and will be restarted', { program, problem: why, inMs: backoffMs });
     });
@@ -93,12 +93,12 @@ export class LineProgram {
 }
 
 /** One run of the program. */
-class Running {
+class ProgramRun {
   /** Resolves with the reason once it has ended. */
-  readonly over: Promise<string>;
+  readonly ended: Promise<string>;
   readonly #group: ProcessGroup;
   readonly #clock: Clock;
-  readonly #asked = new Map<number, Asked>();
+  readonly #pending = new Map<number, PendingRequest>();
   #problem: Error | undefined;
   #hasEnded = false;
   /** Not written yet: questions of one turn go into one write. */
@@ -108,35 +108,35 @@ class Running {
     this.#clock = clock;
     this.#group = new ProcessGroup(spec);
     const { stdout, stderr } = this.#group.child;
-    const answers = new LineSplitter({
+    const stdoutLines = new LineSplitter({
       maxBytes: MAX_OUTPUT_BYTES,
-      onLine: (line) => this.#hear(line),
-      onTooLong: () => this.#babbles(),
+      onLine: (line) => this.#onLine(line),
+      onTooLong: () => this.#failOnLongLine(),
     });
-    stdout.on('data', (chunk: Buffer) => answers.push(chunk));
+    stdout.on('data', (chunk: Buffer) => stdoutLines.push(chunk));
     const program = spec.command[0];
-    const said = new LineSplitter({
-      maxBytes: MAX_SAID,
+    const stderrLines = new LineSplitter({
+      maxBytes: MAX_STDERR_LINE_BYTES,
       onLine: (line) => log.info('Plug-in output on stderr', { program, line }),
       onTooLong: (line) => log.info('Plug-in output on stderr', { program, line: `${line}...` }),
     });
-    stderr.on('data', (chunk: Buffer) => said.push(chunk)).on('end', () => said.end());
+    stderr.on('data', (chunk: Buffer) => stderrLines.push(chunk)).on('end', () => stderrLines.end());
     if (greeting !== undefined) this.#send(greeting);
-    const read = new Promise((resolve) => stdout.once('close', resolve));
-    this.over = this.#group.ended.then(async (end) => {
+    const stdoutClosed = new Promise((resolve) => stdout.once('close', resolve));
+    this.ended = this.#group.ended.then(async (end) => {
       this.#hasEnded = true;
       // It may have ended before its last answers are read.
-      await waitAtMost(clock, DRAIN_MS, read);
+      await waitAtMost(clock, DRAIN_MS, stdoutClosed);
       const why = this.#problem ?? this.#group.startError ?? new Error(`it ended with ${describeEnd(end)}`);
-      for (const { reject } of this.#asked.values()) reject(why);
-      this.#asked.clear();
+      for (const { reject } of this.#pending.values()) reject(why);
+      this.#pending.clear();
       return why.message;
     });
   }
 
-  ask(id: number, line: string): Promise<Answer> {
+  request(id: number, line: string): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    this.#asked.set(id, { resolve, reject });
+    this.#pending.set(id, { resolve, reject });
     this.#send(line);
     return promise;
   }
@@ -159,43 +159,43 @@ class Running {
   /** Ends the program; all pending questions fail. */
   async fail(problem: Error): Promise<void> {
     this.#problem ??= problem;
-    await this.#group.end(this.#clock);
+    await this.#group.terminate(this.#clock);
   }
 
   async stop(): Promise<void> {
     this.#group.child.stdin.end();
-    await waitAtMost(this.#clock, ENDS_ITSELF_MS, this.over);
-    await this.#group.end(this.#clock);
+    await waitAtMost(this.#clock, EXIT_GRACE_MS, this.ended);
+    await this.#group.terminate(this.#clock);
   }
 
   /** An endless line would fill the memory. */
-  #babbles(): void {
+  #failOnLongLine(): void {
     void this.fail(new Error(`it wrote a line of more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was stopped`));
   }
 
-  #hear(line: string): void {
+  #onLine(line: string): void {
     if (this.#problem !== undefined) return;
     try {
       const answer = parseAnswer(line);
-      const asked = answer.id === undefined ? undefined : this.#asked.get(answer.id);
-      if (answer.id === undefined || asked === undefined) {
+      const pending = answer.id === undefined ? undefined : this.#pending.get(answer.id);
+      if (answer.id === undefined || pending === undefined) {
         throw new Error(`it answered for ${answer.id ?? 'no change'}, which it was not asked about`);
       }
-      this.#asked.delete(answer.id);
-      asked.resolve(answer);
+      this.#pending.delete(answer.id);
+      pending.resolve(answer);
     } catch (thrown) {
       const problem = toError(thrown);
-      this.#askedIn(line)?.reject(problem);
+      this.#pendingFor(line)?.reject(problem);
       // Whether the line was meant for the others is unknown: fail them so that they are retried.
       void this.fail(new Error(problem.message));
     }
   }
 
   /** The question that an invalid line refers to, if it says so. */
-  #askedIn(line: string): Asked | undefined {
+  #pendingFor(line: string): PendingRequest | undefined {
     try {
       const { id } = JSON.parse(line) as { readonly id?: unknown };
-      return typeof id === 'number' ? this.#asked.get(id) : undefined;
+      return typeof id === 'number' ? this.#pending.get(id) : undefined;
     } catch {
       return undefined;
     }

@@ -65,7 +65,7 @@ export class ProcessGroup {
   }
 
   /** Asks the whole group to end, then forces it. Resolves when the program has ended. */
-  async end(clock: Clock): Promise<void> {
+  async terminate(clock: Clock): Promise<void> {
     if (this.#hasEnded || this.child.pid === undefined) return;
     this.#signal('SIGTERM');
     const cancel = clock.after(TERM_GRACE_MS, () => this.#signal('SIGKILL'));
@@ -91,14 +91,14 @@ export function describeEnd({ code, signal }: ProgramEnd): string {
 }
 
 function reasonOf(cause: unknown, spec: ProgramSpec): string {
-  if (codeOf(cause) === 'ENOENT') return whatIsMissing(spec);
+  if (codeOf(cause) === 'ENOENT') return describeMissing(spec);
   if (codeOf(cause) === 'EACCES') return 'it is not executable';
   return toError(cause).message;
 }
 
 /** The system reports the same error for a missing program and a missing folder. */
-function whatIsMissing({ command: [program], cwd }: ProgramSpec): string {
+function describeMissing({ command: [program], cwd }: ProgramSpec): string {
   if (!existsSync(cwd)) return `there is no folder ${cwd}`;
-  const isThere = program.includes('/') && existsSync(path.resolve(cwd, program));
-  return isThere ? 'the program in its first line (#!) does not exist' : 'there is no such program';
+  const exists = program.includes('/') && existsSync(path.resolve(cwd, program));
+  return exists ? 'the program in its first line (#!) does not exist' : 'there is no such program';
 }

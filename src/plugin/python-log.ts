@@ -13,7 +13,7 @@ const LEVELS: Readonly<Record<string, PythonLevel>> = {
   CRITICAL: 'CRITICAL',
   FATAL: 'CRITICAL',
 };
-const WINSTON = {
+const WINSTON_LEVELS = {
   NOTSET: 'debug',
   DEBUG: 'debug',
   INFO: 'info',
@@ -23,12 +23,12 @@ const WINSTON = {
 } as const;
 
 /** In any case; undefined if there is no such level. */
-export function pythonLevel(written: string): PythonLevel | undefined {
-  const name = written.trim().toUpperCase();
+export function pythonLevel(text: string): PythonLevel | undefined {
+  const name = text.trim().toUpperCase();
   return Object.hasOwn(LEVELS, name) ? LEVELS[name] : undefined;
 }
 
 /** If the log's format is `python`, the line is the message alone, with this level. */
-export function sayAt(log: Logger, level: PythonLevel, message: string): void {
-  log.log(WINSTON[level], message, { says: level });
+export function logAt(log: Logger, level: PythonLevel, message: string): void {
+  log.log(WINSTON_LEVELS[level], message, { says: level });
 }

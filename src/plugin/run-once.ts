@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { waitAtMost, type Clock } from '../clock.ts';
 import { ProcessGroup, type ProgramEnd, type ProgramSpec } from './process-group.ts';
 
-export interface Ran extends ProgramEnd {
+export interface ProgramResult extends ProgramEnd {
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -21,23 +21,23 @@ export async function runOnce(
   spec: ProgramSpec,
   input: string,
   { signal, clock }: { readonly signal: AbortSignal; readonly clock: Clock },
-): Promise<Ran> {
+): Promise<ProgramResult> {
   signal.throwIfAborted();
   const group = new ProcessGroup(spec);
-  const [stdout, stderr] = [new Collected(group.child.stdout), new Collected(group.child.stderr)];
+  const [stdout, stderr] = [new OutputCollector(group.child.stdout), new OutputCollector(group.child.stderr)];
   const overflow = Promise.race([stdout.overflow, stderr.overflow]);
   const aborted = Promise.withResolvers<'aborted'>();
   const onAbort = () => aborted.resolve('aborted');
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     group.child.stdin.end(input);
-    const how = await Promise.race([group.ended, overflow, aborted.promise]);
-    if (typeof how !== 'object') await group.end(clock);
-    if (how === 'aborted') throw signal.reason;
-    if (how === 'overflow') throw new Error(`it wrote more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was stopped`);
+    const ending = await Promise.race([group.ended, overflow, aborted.promise]);
+    if (typeof ending !== 'object') await group.terminate(clock);
+    if (ending === 'aborted') throw signal.reason;
+    if (ending === 'overflow') throw new Error(`it wrote more than ${MAX_OUTPUT_BYTES / 1024} KiB, and was stopped`);
     if (group.startError !== undefined) throw group.startError;
     await waitAtMost(clock, DRAIN_MS, Promise.all([stdout.closed, stderr.closed]));
-    return { ...how, stdout: stdout.text, stderr: stderr.text };
+    return { ...ending, stdout: stdout.text, stderr: stderr.text };
   } finally {
     signal.removeEventListener('abort', onAbort);
     group.child.stdout.destroy();
@@ -46,7 +46,7 @@ export async function runOnce(
 }
 
 /** The output of a stream, up to the limit. */
-class Collected {
+class OutputCollector {
   readonly closed: Promise<void>;
   readonly overflow: Promise<'overflow'>;
   readonly #chunks: Buffer[] = [];

@@ -41,9 +41,9 @@ export const IDENTITY: Grant = {
 };
 
 /** Creating a Lease cannot be limited to a name, which the API server does not know at that point. */
-function leaseGrants({ lease }: Config, own: string): readonly Grant[] {
+function leaseGrants({ lease }: Config, ownNamespace: string): readonly Grant[] {
   if (lease === undefined) return [];
-  const leases = { group: 'coordination.k8s.io', resource: 'leases', namespace: lease.namespace ?? own };
+  const leases = { group: 'coordination.k8s.io', resource: 'leases', namespace: lease.namespace ?? ownNamespace };
   return [
     { ...leases, verbs: ['get', 'update'], name: lease.name },
     { ...leases, verbs: ['create'] },
@@ -62,14 +62,14 @@ const REVIEWS: readonly Grant[] = [
  */
 export async function grantsOf(
   config: Config,
-  { resolve, lookupKinds, namespace: own }: GrantOptions,
+  { resolve, lookupKinds, namespace: ownNamespace }: GrantOptions,
 ): Promise<readonly Grant[]> {
-  const grants: Grant[] = [IDENTITY, ...leaseGrants(config, own)];
+  const grants: Grant[] = [IDENTITY, ...leaseGrants(config, ownNamespace)];
   const problems: string[] = [];
   const find = async (kind: string, apiVersion: string | undefined, at: string): Promise<Resource | undefined> => {
-    const answer = await resolve(kind, apiVersion);
-    if (answer.kind === 'found') return answer.resource;
-    problems.push(problemOf(kind, answer, at));
+    const resolution = await resolve(kind, apiVersion);
+    if (resolution.kind === 'found') return resolution.resource;
+    problems.push(problemOf(kind, resolution, at));
     return undefined;
   };
   const watched = new Set<string>();
@@ -96,15 +96,15 @@ export async function grantsOf(
       for (const namespace of everywhere) grants.push({ ...access, namespace });
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return [...merged(grants), ...(config.web.clusterAccess ? REVIEWS : [])];
+  return [...mergeGrants(grants), ...(config.web.clusterAccess ? REVIEWS : [])];
 }
 
 /** Whether a handler looks up objects of kinds that only the user knows. */
-export function looksUp(config: Config): boolean {
-  return config.lookup.enabled && config.chains.some(chainLooksUp);
+export function needsLookups(config: Config): boolean {
+  return config.lookup.enabled && config.chains.some(chainNeedsLookups);
 }
 
-function chainLooksUp(chain: ChainConfig): boolean {
+function chainNeedsLookups(chain: ChainConfig): boolean {
   const { resources } = chain;
   // A chain for dead letters watches nothing itself, and gets whatever others watch.
   const hasEvents = resources.length === 0 || resources.some(({ kind, apiVersion }) => isEventName(kind, apiVersion));
@@ -114,37 +114,37 @@ function chainLooksUp(chain: ChainConfig): boolean {
   });
 }
 
-function merged(grants: readonly Grant[]): readonly Grant[] {
-  const byPlace = new Map<string, Grant>();
+function mergeGrants(grants: readonly Grant[]): readonly Grant[] {
+  const byTarget = new Map<string, Grant>();
   for (const grant of grants) {
     const { group, resource, namespace, name = '' } = grant;
-    const place = [group, resource, namespace, name].join(' ');
-    const verbs = new Set([...(byPlace.get(place)?.verbs ?? []), ...grant.verbs]);
-    byPlace.set(place, { ...grant, verbs: [...verbs].toSorted() });
+    const target = [group, resource, namespace, name].join(' ');
+    const verbs = new Set([...(byTarget.get(target)?.verbs ?? []), ...grant.verbs]);
+    byTarget.set(target, { ...grant, verbs: [...verbs].toSorted() });
   }
-  const all = [...byPlace.values()];
+  const all = [...byTarget.values()];
   return all.flatMap((grant) => {
-    const wide = all.find((one) => one.namespace === '' && one !== grant && isSame(one, grant));
-    const verbs = grant.verbs.filter((verb) => wide === undefined || !wide.verbs.includes(verb));
+    const clusterWide = all.find((one) => one.namespace === '' && one !== grant && isSameResource(one, grant));
+    const verbs = grant.verbs.filter((verb) => clusterWide === undefined || !clusterWide.verbs.includes(verb));
     return verbs.length === 0 ? [] : [{ ...grant, verbs }];
   });
 }
 
-function isSame(wide: Grant, { group, resource }: Grant): boolean {
-  return wide.name === undefined && wide.group === group && wide.resource === resource;
+function isSameResource(clusterWide: Grant, { group, resource }: Grant): boolean {
+  return clusterWide.name === undefined && clusterWide.group === group && clusterWide.resource === resource;
 }
 
-function problemOf(kind: string, answer: Exclude<Resolution, { kind: 'found' }>, at: string): string {
-  switch (answer.kind) {
+function problemOf(kind: string, resolution: Exclude<Resolution, { kind: 'found' }>, at: string): string {
+  switch (resolution.kind) {
     case 'not-served': {
-      if (answer.unwatched !== undefined)
-        return `${at}: kind "${kind}" cannot be watched: the cluster serves ${answer.unwatched}`;
-      const near = answer.near.length === 0 ? '' : `; near names: ${answer.near.join(', ')}`;
+      if (resolution.unwatched !== undefined)
+        return `${at}: kind "${kind}" cannot be watched: the cluster serves ${resolution.unwatched}`;
+      const near = resolution.near.length === 0 ? '' : `; near names: ${resolution.near.join(', ')}`;
       return `${at}: the resource name of "${kind}" is unknown${near}; --cluster asks the cluster for it`;
     }
     case 'ambiguous':
-      return `${at}: kind "${kind}" may be any of ${answer.candidates.join(', ')}: set apiVersion`;
+      return `${at}: kind "${kind}" may be any of ${resolution.candidates.join(', ')}: set apiVersion`;
     case 'unsure':
-      return `${at}: cannot find out what kind "${kind}" is: ${answer.reason}`;
+      return `${at}: cannot find out what kind "${kind}" is: ${resolution.reason}`;
   }
 }

@@ -7,7 +7,7 @@ import type { Grant } from './grants.ts';
 export interface Findings {
   /** `list deployments.apps in namespace shop`. */
   readonly missing: readonly string[];
-  readonly tooMuch: readonly string[];
+  readonly excessive: readonly string[];
   /** The cluster has rules that it cannot list, such as a webhook's: there may be more excessive rights. */
   readonly incomplete: boolean;
 }
@@ -16,7 +16,7 @@ export interface Findings {
 const SAMPLE_NAMESPACES = ['default', 'kube-system'];
 
 /** What `system:basic-user` grants to everyone. */
-const EVERYBODY: ReadonlySet<string> = new Set([
+const GRANTED_TO_EVERYONE: ReadonlySet<string> = new Set([
   'selfsubjectaccessreviews.authorization.k8s.io',
   'selfsubjectrulesreviews.authorization.k8s.io',
   'selfsubjectreviews.authentication.k8s.io',
@@ -38,18 +38,18 @@ const accessReview = z.object({ status: z.object({ allowed: z.boolean().optional
 /** @throws if the cluster does not answer these questions */
 export async function reviewGrants(api: ApiClient, grants: readonly Grant[]): Promise<Findings> {
   const missing = await missingOf(api, grants);
-  const places = new Set([...grants.map(({ namespace }) => namespace), ...SAMPLE_NAMESPACES].filter(Boolean));
+  const namespaces = new Set([...grants.map(({ namespace }) => namespace), ...SAMPLE_NAMESPACES].filter(Boolean));
   const excess = new Map<string, string[]>();
   let incomplete = false;
-  for (const namespace of places) {
-    const { status } = await ask(api, 'selfsubjectrulesreviews', { namespace }, rulesReview);
+  for (const namespace of namespaces) {
+    const { status } = await postReview(api, 'selfsubjectrulesreviews', { namespace }, rulesReview);
     incomplete ||= status.incomplete === true;
     const needed = grants.filter((grant) => grant.namespace === '' || grant.namespace === namespace);
     for (const what of excessOf(status.resourceRules ?? [], needed))
       excess.set(what, [...(excess.get(what) ?? []), namespace]);
   }
-  const tooMuch = [...excess].map(([what, where]) => `${what} in ${where.join(', ')}`);
-  return { missing, tooMuch, incomplete };
+  const excessive = [...excess].map(([what, where]) => `${what} in ${where.join(', ')}`);
+  return { missing, excessive, incomplete };
 }
 
 /** What we may not do. @throws if the cluster does not answer these questions */
@@ -57,38 +57,43 @@ export async function missingOf(api: ApiClient, grants: readonly Grant[]): Promi
   const missing: string[] = [];
   for (const grant of grants) {
     const refused: string[] = [];
-    for (const verb of grant.verbs) if (!(await mayWe(api, grant, verb))) refused.push(verb);
-    if (refused.length > 0) missing.push(`${refused.join(', ')} ${title(grant)} ${placeOf(grant)}`);
+    for (const verb of grant.verbs) if (!(await isAllowed(api, grant, verb))) refused.push(verb);
+    if (refused.length > 0) missing.push(`${refused.join(', ')} ${resourceTitle(grant)} ${describeNamespace(grant)}`);
   }
   return missing;
 }
 
 /** @throws if the cluster does not answer the question */
-export async function mayWe(api: ApiClient, grant: Omit<Grant, 'verbs'>, verb: string): Promise<boolean> {
+export async function isAllowed(api: ApiClient, grant: Omit<Grant, 'verbs'>, verb: string): Promise<boolean> {
   const { group, namespace, name } = grant;
   const [resource = '', subresource] = grant.resource.split('/');
   const attributes = { verb, group, resource, subresource, name, ...(namespace === '' ? {} : { namespace }) };
-  const { status } = await ask(api, 'selfsubjectaccessreviews', { resourceAttributes: attributes }, accessReview);
+  const { status } = await postReview(
+    api,
+    'selfsubjectaccessreviews',
+    { resourceAttributes: attributes },
+    accessReview,
+  );
   return status.allowed === true;
 }
 
-async function ask<T>(api: ApiClient, resource: string, spec: object, shape: z.ZodType<T>): Promise<T> {
+async function postReview<T>(api: ApiClient, resource: string, spec: object, schema: z.ZodType<T>): Promise<T> {
   const kind = resource === 'selfsubjectrulesreviews' ? 'SelfSubjectRulesReview' : 'SelfSubjectAccessReview';
   const path = `/apis/authorization.k8s.io/v1/${resource}`;
   const body = { apiVersion: 'authorization.k8s.io/v1', kind, spec };
-  const answer = await api.request('POST', path, { body });
-  if (answer.status >= 300) throw new Error(`Cannot POST ${path} on ${api.host}: it answered ${answer.status}`);
-  return shape.parse(JSON.parse(answer.body.toString('utf8')));
+  const response = await api.request('POST', path, { body });
+  if (response.status >= 300) throw new Error(`Cannot POST ${path} on ${api.host}: it answered ${response.status}`);
+  return schema.parse(JSON.parse(response.body.toString('utf8')));
 }
 
 /** `get, list secrets`, once per resource: the verbs that no grant needs. */
 function excessOf(rules: readonly ResourceRule[], needed: readonly Grant[]): readonly string[] {
   const verbs = new Map<string, Set<string>>();
-  for (const { apiGroups, resources, resourceNames, verbs: given } of rules) {
+  for (const { apiGroups, resources, resourceNames, verbs: granted } of rules) {
     for (const group of apiGroups ?? []) {
       for (const resource of resources ?? []) {
-        const what = title({ group, resource, name: resourceNames?.join(' ') || undefined });
-        const more = given.filter((verb) => !isNeeded({ group, resource, names: resourceNames ?? [], verb }, needed));
+        const what = resourceTitle({ group, resource, name: resourceNames?.join(' ') || undefined });
+        const more = granted.filter((verb) => !isNeeded({ group, resource, names: resourceNames ?? [], verb }, needed));
         if (more.length > 0) verbs.set(what, new Set([...(verbs.get(what) ?? []), ...more]));
       }
     }
@@ -105,7 +110,7 @@ interface Permission {
 }
 
 function isNeeded({ group, resource, names, verb }: Permission, needed: readonly Grant[]): boolean {
-  if (verb === 'create' && EVERYBODY.has(`${resource}.${group}`)) return true;
+  if (verb === 'create' && GRANTED_TO_EVERYONE.has(`${resource}.${group}`)) return true;
   return needed.some(
     (grant) =>
       grant.group === group &&
@@ -116,11 +121,11 @@ function isNeeded({ group, resource, names, verb }: Permission, needed: readonly
 }
 
 /** `deployments.apps`, `namespaces "kube-system"`; `*.*` is everything. */
-function title({ name, ...kind }: Pick<Grant, 'group' | 'resource'> & { name?: string | undefined }): string {
+function resourceTitle({ name, ...kind }: Pick<Grant, 'group' | 'resource'> & { name?: string | undefined }): string {
   return `${groupResource(kind)}${name === undefined ? '' : ` "${name}"`}`;
 }
 
-function placeOf({ namespace, name }: Grant): string {
+function describeNamespace({ namespace, name }: Grant): string {
   if (namespace !== '') return `in namespace ${namespace}`;
   return name === undefined ? 'in all namespaces' : 'at the cluster scope';
 }

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { createLogger } from 'winston';
 import type { HandlerContext, HandlerDefinition, HandlerEnvironment, SinkMemory } from '../chain/handler.ts';
 import { systemClock } from '../clock.ts';
-import { UNASKING } from '../enrich/enricher.ts';
+import { OFFLINE_ENRICHER } from '../enrich/enricher.ts';
 import { recordedEvidence } from '../enrich/evidence.ts';
 import type { Json } from '../json.ts';
 
@@ -50,9 +50,9 @@ export function testContext(parts: Partial<HandlerContext> = {}): HandlerContext
     log,
     idempotencyKey: 'cluster-1|uid-1|updated:1|default/test',
     attempt: 1,
-    involved: (change) => UNASKING.involved(change, signal),
-    topOwner: (change) => UNASKING.topOwner(change, signal),
-    namespaceOf: (change) => UNASKING.namespaceOf(change, signal),
+    involved: (change) => OFFLINE_ENRICHER.involved(change, signal),
+    topOwner: (change) => OFFLINE_ENRICHER.topOwner(change, signal),
+    namespaceOf: (change) => OFFLINE_ENRICHER.namespaceOf(change, signal),
     evidence: recordedEvidence(
       { history: () => Promise.resolve([]), baseline: () => Promise.resolve(undefined) },
       () => [],

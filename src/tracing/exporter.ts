@@ -21,7 +21,7 @@ export interface ExporterOptions {
 /** OpenTelemetry's own defaults (OTEL_BSP_SCHEDULE_DELAY, _MAX_EXPORT_BATCH_SIZE, _MAX_QUEUE_SIZE). */
 const EVERY_MS = 5_000;
 const MAX_BATCH = 512;
-const MAX_WAITING = 2_048;
+const MAX_QUEUE = 2_048;
 const TIMEOUT_MS = 10_000;
 const LAST_TIMEOUT_MS = 2_000;
 
@@ -30,7 +30,7 @@ export class Exporter {
   readonly #url: URL;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
-  #waiting: Span[] = [];
+  #queue: Span[] = [];
   #failing = false;
 
   constructor(options: ExporterOptions) {
@@ -42,9 +42,9 @@ export class Exporter {
 
   /** Drops the oldest span if there are too many. */
   add(span: Span): void {
-    this.#waiting.push(span);
-    if (this.#waiting.length <= MAX_WAITING) return;
-    this.#waiting.shift();
+    this.#queue.push(span);
+    if (this.#queue.length <= MAX_QUEUE) return;
+    this.#queue.shift();
     this.#options.metrics.spans.inc({ outcome: 'dropped' });
   }
 
@@ -65,9 +65,9 @@ export class Exporter {
   }
 
   async #sendAll(signal: AbortSignal, timeoutMs: number): Promise<void> {
-    let isWell = true;
-    while (isWell && this.#waiting.length > 0) {
-      isWell = await this.#send(this.#waiting.splice(0, MAX_BATCH), signal, timeoutMs);
+    let isHealthy = true;
+    while (isHealthy && this.#queue.length > 0) {
+      isHealthy = await this.#send(this.#queue.splice(0, MAX_BATCH), signal, timeoutMs);
     }
   }
 
@@ -82,8 +82,8 @@ export class Exporter {
       await receivers.sendOnce(receiver, { headers, body: otlpJson(spans, clusterName), idempotencyKey, signal });
     } catch (thrown) {
       // A stop aborts the request under way; its spans are sent again at the end of #run(), so there is nothing to warn of.
-      if (signal.aborted) this.#waiting = [...spans, ...this.#waiting];
-      else this.#keep(spans, toError(thrown));
+      if (signal.aborted) this.#queue = [...spans, ...this.#queue];
+      else this.#requeue(spans, toError(thrown));
       return false;
     }
     metrics.spans.inc({ outcome: 'sent' }, spans.length);
@@ -93,13 +93,13 @@ export class Exporter {
   }
 
   /** Keeps the spans for another try, if that may help and as far as there is room. Logs once until it works again. */
-  #keep(spans: readonly Span[], error: Error): void {
+  #requeue(spans: readonly Span[], error: Error): void {
     const { metrics, log } = this.#options;
     if (!this.#failing) log.warn('Cannot send traces, trying again', { problem: error.message });
     this.#failing = true;
-    const room = codeOf(error) === 'TERMINAL' ? 0 : MAX_WAITING - this.#waiting.length;
+    const room = codeOf(error) === 'TERMINAL' ? 0 : MAX_QUEUE - this.#queue.length;
     const kept = room <= 0 ? [] : spans.slice(-room);
-    this.#waiting = [...kept, ...this.#waiting];
+    this.#queue = [...kept, ...this.#queue];
     metrics.spans.inc({ outcome: 'dropped' }, spans.length - kept.length);
   }
 }

@@ -3,9 +3,9 @@ import { VERSION } from '../version.ts';
 import type { Span } from './span.ts';
 
 /** `SPAN_KIND_INTERNAL` */
-const INTERNAL = 1;
+const SPAN_KIND_INTERNAL = 1;
 /** `STATUS_CODE_ERROR` */
-const ERROR = 2;
+const STATUS_CODE_ERROR = 2;
 
 /** @param clusterName the name shown in messages */
 export function otlpJson(spans: readonly Span[], clusterName: string): string {
@@ -20,11 +20,11 @@ function spanJson({ traceId, spanId, parentSpanId, name, startMs, endMs, attribu
     spanId,
     parentSpanId,
     name,
-    kind: INTERNAL,
+    kind: SPAN_KIND_INTERNAL,
     startTimeUnixNano: nanoseconds(startMs),
     endTimeUnixNano: nanoseconds(endMs),
     attributes: attributesJson(attributes),
-    status: error === undefined ? {} : { code: ERROR, message: error },
+    status: error === undefined ? {} : { code: STATUS_CODE_ERROR, message: error },
   };
 }
 

@@ -23,12 +23,12 @@ export interface Span {
  * without storing anything.
  */
 export function traceIdOf(change: Change): string {
-  return digits(idempotencyKey(change, 'trace'), 32);
+  return hexDigest(idempotencyKey(change, 'trace'), 32);
 }
 
 /** The span id of a change's trip through one chain or branch; its attempts refer to it before the trip is over. */
 export function tripIdOf(change: Change, chain: string): string {
-  return digits(idempotencyKey(change, chain), 16);
+  return hexDigest(idempotencyKey(change, chain), 16);
 }
 
 export function newSpanId(): string {
@@ -45,6 +45,6 @@ export function traceparentOf(traceId: string, spanId: string): string {
   return `00-${traceId}-${spanId}-01`;
 }
 
-function digits(text: string, length: number): string {
+function hexDigest(text: string, length: number): string {
   return createHash('sha256').update(text).digest('hex').slice(0, length);
 }

@@ -54,7 +54,7 @@ class Attempt implements AttemptTrace {
   readonly #startMs: number;
   readonly #startedAt: number;
   /** The span id of the current handler. */
-  #handlerId = newSpanId();
+  #handlerSpanId = newSpanId();
   #handlerStartMs: number;
 
   constructor(options: AttemptOptions) {
@@ -65,7 +65,7 @@ class Attempt implements AttemptTrace {
   }
 
   get traceparent(): string {
-    return traceparentOf(this.#options.traceId, this.#handlerId);
+    return traceparentOf(this.#options.traceId, this.#handlerSpanId);
   }
 
   handled(handler: string, verdict: string): void {
@@ -74,9 +74,9 @@ class Attempt implements AttemptTrace {
     const name = handler.slice(handler.lastIndexOf('/') + 1);
     const attributes = { 'watchchain.handler': handler, 'watchchain.verdict': verdict };
     const error = verdict === 'error' ? 'failed: see the attempt' : undefined;
-    const [spanId, startMs, parentSpanId] = [this.#handlerId, this.#handlerStartMs, this.#spanId];
+    const [spanId, startMs, parentSpanId] = [this.#handlerSpanId, this.#handlerStartMs, this.#spanId];
     add({ traceId, spanId, parentSpanId, name, startMs, endMs, attributes, error });
-    this.#handlerId = newSpanId();
+    this.#handlerSpanId = newSpanId();
     this.#handlerStartMs = endMs;
   }
 
@@ -103,11 +103,11 @@ class Attempt implements AttemptTrace {
 
 /** A branch's span is within that of its parent chain. */
 function tripSpan(traceId: string, chain: string, change: Change, fate: Fate, endMs: number): Span {
-  const around = chain.includes('/') ? tripIdOf(change, chain.slice(0, chain.lastIndexOf('/'))) : undefined;
+  const parentSpanId = chain.includes('/') ? tripIdOf(change, chain.slice(0, chain.lastIndexOf('/'))) : undefined;
   return {
     traceId,
     spanId: tripIdOf(change, chain),
-    parentSpanId: around,
+    parentSpanId,
     name: `${chain}: ${change.action} ${change.gvk.kind}`,
     startMs: change.observedAt,
     endMs: Math.max(change.observedAt, endMs),
