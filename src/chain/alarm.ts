@@ -7,7 +7,7 @@ const POLL_MS = 5_000;
 export class Alarm {
   readonly #clock: Clock;
   readonly #ring: () => void;
-  #set: { readonly at: number; readonly cancel: () => void } | undefined;
+  #pending: { readonly at: number; readonly cancel: () => void } | undefined;
 
   constructor(clock: Clock, ring: () => void) {
     this.#clock = clock;
@@ -19,17 +19,17 @@ export class Alarm {
     const clock = this.#clock;
     const dueMs = dueAt === undefined ? POLL_MS : Math.max(1, dueAt - clock.steady());
     const at = clock.monotonic() + Math.min(POLL_MS, dueMs);
-    if (this.#set !== undefined && this.#set.at <= at) return;
+    if (this.#pending !== undefined && this.#pending.at <= at) return;
     this.cancel();
     const cancel = clock.after(at - clock.monotonic(), () => {
-      this.#set = undefined;
+      this.#pending = undefined;
       this.#ring();
     });
-    this.#set = { at, cancel };
+    this.#pending = { at, cancel };
   }
 
   cancel(): void {
-    this.#set?.cancel();
-    this.#set = undefined;
+    this.#pending?.cancel();
+    this.#pending = undefined;
   }
 }

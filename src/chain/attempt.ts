@@ -9,7 +9,7 @@ import type { Json } from '../json.ts';
 import type { Logger } from '../log.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
-import { asksToWait, HandlerFailure, waitOf } from './failure.ts';
+import { isRateLimitWait, HandlerFailure, waitUntilOf } from './failure.ts';
 import type { Arrival, Moved, Outcome } from './fate.ts';
 import {
   isHalt,
@@ -20,7 +20,7 @@ import {
   type StatefulInstance,
 } from './handler.ts';
 import type { Observer } from './observe.ts';
-import { tellOrSpare, type Spares } from './fallback.ts';
+import { deliverWithFallback, type Fallbacks } from './fallback.ts';
 import { CallContext, canGather, type SinkStep, type Step } from './step.ts';
 import { checkedGroup, checkedDecision, checkedVerdict, checkWakeUp, sinkVerdict } from './verdict.ts';
 
@@ -38,7 +38,7 @@ export interface AttemptOptions {
   /** See `Store.join`; returns the state of this handler. @throws HandlerFailure if the process is stopping */
   join(handler: string, group: string): Promise<ReadonlyMap<string, Json> | undefined>;
   /** Sinks that are not steps: they deliver only as fallbacks. */
-  readonly spares: Spares;
+  readonly fallbacks: Fallbacks;
   /** Records durably that a sink has delivered. Never rejects. */
   checkpoint(handler: string): Promise<void>;
 }
@@ -47,7 +47,7 @@ export interface AttemptOptions {
 export interface Gather {
   /** See `Gathering`. */
   until(sink: string, change: Change): number | undefined;
-  limited(sink: string, until: number): void;
+  rateLimited(sink: string, until: number): void;
 }
 
 type Verdict = Change | Halt;
@@ -71,7 +71,7 @@ export async function attempt(delivery: Delivery, options: AttemptOptions): Prom
       end: { kind: 'halted', by: timerOf, reason: 'set by a handler that is no longer configured' },
       writes: memory,
     };
-  return walk(stepsOf(delivery, options.steps), change, { delivery, options, memory });
+  return runSteps(stepsOf(delivery, options.steps), change, { delivery, options, memory });
 }
 
 interface Run {
@@ -82,26 +82,26 @@ interface Run {
   readonly insteadOf?: string;
 }
 
-async function walk(steps: readonly Step[], given: Change, begun: Run): Promise<Outcome> {
-  const { delivery, options, memory } = begun;
+async function runSteps(steps: readonly Step[], initial: Change, initialRun: Run): Promise<Outcome> {
+  const { delivery, options, memory } = initialRun;
   const checkpoints: Promise<void>[] = [];
-  let change = given;
-  let run = begun;
+  let change = initial;
+  let run = initialRun;
   try {
     for (const [n, step] of steps.entries()) {
-      const entered = isGrouping(step, run.delivery) ? await enterGroup(step, change, run) : run;
-      if ('movedTo' in entered) return entered;
-      if (!isHalt(entered)) run = entered;
-      const verdict = isHalt(entered) ? entered : await take(step, change, run);
-      if (waits(verdict)) {
-        return { at: step.id, ...verdict, goOn: () => walk(steps.slice(n + 1), verdict.change, run) };
+      const entry = isGrouping(step, run.delivery) ? await enterGroup(step, change, run) : run;
+      if ('movedTo' in entry) return entry;
+      if (!isHalt(entry)) run = entry;
+      const verdict = isHalt(entry) ? entry : await runOrGather(step, change, run);
+      if (isWaiting(verdict)) {
+        return { at: step.id, ...verdict, resume: () => runSteps(steps.slice(n + 1), verdict.change, run) };
       }
       options.observer.verdict(step.id, isHalt(verdict) ? 'halt' : 'pass');
       if (isHalt(verdict)) return { end: { kind: 'halted', by: step.id, reason: verdict.reason }, writes: memory };
       // The end of the delivery implies success of the last step. A sink that added notes is not checkpointed: they are not
       // stored, so on a retry it must run again.
-      const isKept = step.type === 'sink' && verdict === change;
-      if (isKept && step !== steps.at(-1)) checkpoints.push(options.checkpoint(step.id));
+      const isCheckpointed = step.type === 'sink' && verdict === change;
+      if (isCheckpointed && step !== steps.at(-1)) checkpoints.push(options.checkpoint(step.id));
       change = verdict;
     }
     const edits = options.hasBranches ? editsFor(delivery, change, options.steps) : undefined;
@@ -119,7 +119,7 @@ function isGrouping(step: Step, { group }: Delivery): step is Grouping {
 
 /** The run with the state of its group, or why the change does not continue. */
 async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run | Halt | Moved> {
-  const group = await within(
+  const group = await callHandler(
     step,
     change,
     run,
@@ -134,22 +134,22 @@ async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run
 type Waiting = Pick<Arrival, 'change' | 'until'>;
 
 /** Judged by what every change and every halt has, as a handler may return additional properties. */
-function waits(verdict: Verdict | Waiting): verdict is Waiting {
+function isWaiting(verdict: Verdict | Waiting): verdict is Waiting {
   return !isHalt(verdict) && !('action' in verdict);
 }
 
 /** The handler's verdict, or that the change waits here for others: before it is sent, or due to the receiver's rate limit. */
-async function take(step: Step, change: Change, run: Run): Promise<Verdict | Waiting> {
-  if (!canGather(step) || run.delivery.isAlone) return tell(step, change, run);
+async function runOrGather(step: Step, change: Change, run: Run): Promise<Verdict | Waiting> {
+  if (!canGather(step) || run.delivery.isAlone) return deliverOrFallBack(step, change, run);
   const { gather } = run.options;
   const until = gather.until(step.id, change);
   if (until !== undefined) return { change, until };
   try {
-    return await tell(step, change, run);
+    return await deliverOrFallBack(step, change, run);
   } catch (thrown) {
-    if (!asksToWait(thrown)) throw thrown;
-    const limitedUntil = waitOf(thrown, run.options.clock.steady());
-    gather.limited(step.id, limitedUntil);
+    if (!isRateLimitWait(thrown)) throw thrown;
+    const limitedUntil = waitUntilOf(thrown, run.options.clock.steady());
+    gather.rateLimited(step.id, limitedUntil);
     return { change, until: limitedUntil };
   }
 }
@@ -166,8 +166,8 @@ function editsFor({ change, edited }: Delivery, passed: Change, steps: readonly 
 
 /** The steps that still have to run. */
 function stepsOf({ delivered, timerOf }: Delivery, steps: readonly Step[]): readonly Step[] {
-  const concerned = timerOf === undefined ? steps : stepsOfTimer(timerOf, steps);
-  return concerned.filter(({ id }) => !delivered.includes(id));
+  const applicable = timerOf === undefined ? steps : stepsOfTimer(timerOf, steps);
+  return applicable.filter(({ id }) => !delivered.includes(id));
 }
 
 /** A wake-up starts at the handler that asked for it; then come those before it that must also see what wake-ups lead to. */
@@ -180,29 +180,29 @@ function holdsWakeUps(step: Step): boolean {
   return step.type === 'transform' && step.holdsWakeUps;
 }
 
-function tell(step: Step, change: Change, run: Run): Promise<Verdict> {
-  if (step.type !== 'sink' || step.fallback === undefined) return call(step, change, run);
-  const { observer, spares } = run.options;
-  const tellBy = (sink: SinkStep, insteadOf?: string) =>
-    call(sink, change, insteadOf === undefined ? run : { ...run, insteadOf });
-  return tellOrSpare(step, { spares, observer, changes: 1, tell: tellBy });
+function deliverOrFallBack(step: Step, change: Change, run: Run): Promise<Verdict> {
+  if (step.type !== 'sink' || step.fallback === undefined) return callStep(step, change, run);
+  const { observer, fallbacks } = run.options;
+  const deliverBy = (sink: SinkStep, insteadOf?: string) =>
+    callStep(sink, change, insteadOf === undefined ? run : { ...run, insteadOf });
+  return deliverWithFallback(step, { fallbacks, observer, changes: 1, deliver: deliverBy });
 }
 
-function call(step: Step, change: Change, run: Run): Promise<Verdict> {
+function callStep(step: Step, change: Change, run: Run): Promise<Verdict> {
   const { delivery, memory, options } = run;
   const handle = (given: Change, context: HandlerContext): Verdict | Promise<Verdict> => {
     if (step.type === 'transform') return step.instance.handle(given, context);
     if (step.type === 'sink') return deliver(step.instance, given, context);
-    return remember(step.id, memory, (wakeAt) => {
-      const more = { state: delivery.states.get(step.id), now: options.clock.steady(), wakeAt };
-      return step.instance.handle(given, Object.assign(context, more));
+    return handleStateful(step.id, memory, (wakeAt) => {
+      const extras = { state: delivery.states.get(step.id), now: options.clock.steady(), wakeAt };
+      return step.instance.handle(given, Object.assign(context, extras));
     });
   };
-  return within(step, change, run, handle, checkedVerdict);
+  return callHandler(step, change, run, handle, checkedVerdict);
 }
 
 /** Makes one call within the handler's deadline, and returns its answer as converted by `read`. @throws HandlerFailure */
-async function within<A, T>(
+async function callHandler<A, T>(
   step: Step,
   change: Change,
   { delivery, options, insteadOf }: Run,
@@ -210,7 +210,7 @@ async function within<A, T>(
   read: (answer: A) => T,
 ): Promise<T> {
   const { clock, log, calls, observer, enricher, evidence } = options;
-  const begin = (running: Call): A | Promise<A> => {
+  const beginCall = (running: Call): A | Promise<A> => {
     const attempt = delivery.attempts + 1;
     const context = new CallContext(step, change, {
       attempt,
@@ -225,7 +225,7 @@ async function within<A, T>(
     return withInvolved(change, step.need, context).then((known) => work(known, context));
   };
   try {
-    return read(await withDeadline(begin, { clock, ms: step.deadlineMs, calls }));
+    return read(await withDeadline(beginCall, { clock, ms: step.deadlineMs, calls }));
   } catch (thrown) {
     const failure = new HandlerFailure(step.id, thrown);
     observer.verdict(step.id, failure.code === 'WAIT' ? 'wait' : 'error');
@@ -238,7 +238,7 @@ async function deliver(sink: SinkInstance, change: Change, context: HandlerConte
 }
 
 /** Keeps what a stateful handler decided until the delivery ends; dropped if the attempt fails. */
-async function remember(
+async function handleStateful(
   handler: string,
   memory: Memory,
   handle: (wakeAt: StatefulContext<Json>['wakeAt']) => ReturnType<StatefulInstance<Json>['handle']>,

@@ -11,13 +11,13 @@ import type { Batch, Delivery, ParkRequest, Store } from '../store/store.ts';
 import type { Gather } from './attempt.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
 import { HandlerFailure } from './failure.ts';
-import { tellOrSpare, type Spares } from './fallback.ts';
-import type { Arrival, Outcome, Passage } from './fate.ts';
+import { deliverWithFallback, type Fallbacks } from './fallback.ts';
+import type { Arrival, Outcome, Completion } from './fate.ts';
 import type { Gathering } from './gathering.ts';
 import type { HandlerContext } from './handler.ts';
 import type { Observer } from './observe.ts';
 import type { Persistence } from './persistence.ts';
-import { runOnce, type Ran, type RetryOptions } from './retry.ts';
+import { runOnce, type RunResult, type RetryOptions } from './retry.ts';
 import { setBatchAside } from './set-aside.ts';
 import { CallContext, type SinkStep } from './step.ts';
 
@@ -31,11 +31,11 @@ export interface BatchWork {
   readonly log: Logger;
   readonly enricher: Enricher;
   readonly evidence: Evidence;
-  readonly spares: Spares;
+  readonly fallbacks: Fallbacks;
   /** The sink, and when it waits; undefined if it left the configuration. */
   readonly sink: { readonly step: SinkStep; readonly gathering: Gathering } | undefined;
   attempt(delivery: Delivery, gather: Gather): Promise<Outcome>;
-  settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void>;
+  settle(delivery: Delivery, runResult: RunResult<Outcome>): Promise<void>;
   release(delivery: Delivery): Promise<void>;
 }
 
@@ -47,36 +47,36 @@ interface Member {
 const changesOf = (members: readonly Member[]): readonly Change[] => members.map(({ arrival }) => arrival.change);
 
 /** Members prepared per turn of the event loop. */
-const PER_TURN = 32;
+const MEMBERS_PER_TURN = 32;
 
 /** Never rejects: each member is settled or released. */
-export async function runBatch(given: Batch, work: BatchWork): Promise<void> {
-  const batch = await setBatchAside(given, work);
+export async function runBatch(claimed: Batch, work: BatchWork): Promise<void> {
+  const batch = await setBatchAside(claimed, work);
   const { sink } = work;
-  if (sink === undefined) return alone(batch.deliveries, work, NEVER);
-  const arrived = await arrivalsOf(batch, work);
+  if (sink === undefined) return deliverSingly(batch.deliveries, work, NEVER_GATHER);
+  const arrived = await collectArrivals(batch, work);
   if (arrived.length === 0) return;
   if (batch.id !== undefined) return void (await deliver(arrived, batch.id, sink, work));
   if (arrived.length === 1 || sink.gathering.areFew(changesOf(arrived))) {
-    const gather: Gather = { until: () => undefined, limited: (_, until) => sink.gathering.limited(until) };
+    const gather: Gather = { until: () => undefined, rateLimited: (_, until) => sink.gathering.rateLimited(until) };
     const deliveries = arrived.map(({ delivery }) => delivery);
-    return alone(deliveries, work, gather);
+    return deliverSingly(deliveries, work, gather);
   }
-  const known = await withObjects(arrived, sink, work);
+  const known = await addInvolved(arrived, sink, work);
   if (known === undefined) return;
-  const fitting = fittingOf(changesOf(known), sink.step, work);
+  const fitting = countFitting(changesOf(known), sink.step, work);
   const members = known.slice(0, fitting);
   const fix = () => work.store.fixBatch(members.map(({ delivery }) => delivery.id));
   const id = await work.persistence.keepTrying('fix the members of a batch', fix);
   const until = id === undefined ? undefined : await deliver(members, id, sink, work);
-  const leave = ({ delivery, arrival }: Member): Promise<void> =>
+  const settleRest = ({ delivery, arrival }: Member): Promise<void> =>
     until === undefined
       ? work.release(delivery)
       : work.settle(delivery, { kind: 'done', result: { ...arrival, until } });
-  await Promise.all(arrived.slice(id === undefined ? 0 : fitting).map(leave));
+  await Promise.all(arrived.slice(id === undefined ? 0 : fitting).map(settleRest));
 }
 
-function fittingOf(changes: readonly Change[], { id, instance }: SinkStep, { log }: BatchWork): number {
+function countFitting(changes: readonly Change[], { id, instance }: SinkStep, { log }: BatchWork): number {
   if (instance.deliverMany === undefined) return 1;
   try {
     return Math.max(1, instance.fits?.(changes) ?? changes.length);
@@ -89,25 +89,25 @@ function fittingOf(changes: readonly Change[], { id, instance }: SinkStep, { log
   }
 }
 
-const NEVER: Gather = { until: () => undefined, limited: () => undefined };
+const NEVER_GATHER: Gather = { until: () => undefined, rateLimited: () => undefined };
 
 /** Delivers them one by one, in order. */
-async function alone(deliveries: readonly Delivery[], work: BatchWork, gather: Gather): Promise<void> {
+async function deliverSingly(deliveries: readonly Delivery[], work: BatchWork, gather: Gather): Promise<void> {
   for (const delivery of deliveries) {
     await work.settle(delivery, await runOnce(delivery, () => work.attempt(delivery, gather), work.retry));
   }
 }
 
 /** Runs the handlers before the sink again, as their results are not stored. Settles members that do not reach the sink. */
-async function arrivalsOf({ deliveries, handler }: Batch, work: BatchWork): Promise<readonly Member[]> {
-  const gather: Gather = { until: (sink) => (sink === handler ? 0 : undefined), limited: () => undefined };
+async function collectArrivals({ deliveries, handler }: Batch, work: BatchWork): Promise<readonly Member[]> {
+  const gather: Gather = { until: (sink) => (sink === handler ? 0 : undefined), rateLimited: () => undefined };
   const arrived: Member[] = [];
   for (const [n, delivery] of deliveries.entries()) {
-    if (n % PER_TURN === PER_TURN - 1) await nextTurn();
-    const ran = await runOnce(delivery, () => work.attempt(delivery, gather), work.retry);
-    if (ran.kind === 'done' && 'goOn' in ran.result && ran.result.at === handler) {
-      arrived.push({ delivery, arrival: ran.result });
-    } else await work.settle(delivery, ran);
+    if (n % MEMBERS_PER_TURN === MEMBERS_PER_TURN - 1) await nextTurn();
+    const runResult = await runOnce(delivery, () => work.attempt(delivery, gather), work.retry);
+    if (runResult.kind === 'done' && 'resume' in runResult.result && runResult.result.at === handler) {
+      arrived.push({ delivery, arrival: runResult.result });
+    } else await work.settle(delivery, runResult);
   }
   return arrived;
 }
@@ -115,27 +115,27 @@ async function arrivalsOf({ deliveries, handler }: Batch, work: BatchWork): Prom
 type Sink = NonNullable<BatchWork['sink']>;
 
 /** Adds what is read of the involved objects, as it lengthens the message. Undefined if that is not available now; all wait. */
-async function withObjects(
+async function addInvolved(
   members: readonly Member[],
   sink: Sink,
   work: BatchWork,
 ): Promise<readonly Member[] | undefined> {
   const { step } = sink;
   if (step.need === undefined) return members;
-  const message = { members, first: spokesmanOf(members) };
+  const message = { members, first: representativeOf(members) };
   const ask = (contextFor: ContextFor) => allWithInvolved(changesOf(members), step.need, contextFor);
-  const ran = await runOnce(message.first, () => inTime(message, step, work, ask), work.retry);
-  if (ran.kind === 'done') {
+  const runResult = await runOnce(message.first, () => callWithDeadline(message, step, work, ask), work.retry);
+  if (runResult.kind === 'done') {
     return members.map(({ delivery, arrival }, n) => {
-      return { delivery, arrival: { ...arrival, change: ran.result[n] ?? arrival.change } };
+      return { delivery, arrival: { ...arrival, change: runResult.result[n] ?? arrival.change } };
     });
   }
-  await failed(members, undefined, ran, sink, work);
+  await settleFailed(members, undefined, runResult, sink, work);
   return undefined;
 }
 
 /** The members succeed or fail together: the one with the most attempts left decides for all. */
-function spokesmanOf(members: readonly Member[]): Delivery {
+function representativeOf(members: readonly Member[]): Delivery {
   return members.map(({ delivery }) => delivery).reduce((a, b) => (b.attempts < a.attempts ? b : a));
 }
 
@@ -147,38 +147,38 @@ async function deliver(
   work: BatchWork,
 ): Promise<number | undefined> {
   const { step } = sink;
-  const first = spokesmanOf(members);
-  const alreadyTold = new Set<Member>();
-  const telling = {
-    spares: work.spares,
+  const first = representativeOf(members);
+  const alreadySent = new Set<Member>();
+  const withFallback = {
+    fallbacks: work.fallbacks,
     observer: work.observer,
     changes: members.length,
-    tell: (by: SinkStep, insteadOf?: string) => tell({ members, first, insteadOf }, alreadyTold, by, work),
+    deliver: (by: SinkStep, insteadOf?: string) => sendAll({ members, first, insteadOf }, alreadySent, by, work),
   };
-  const ran = await runOnce(first, () => tellOrSpare(step, telling), work.retry);
-  if (ran.kind === 'done') {
-    await told(members, step, work);
+  const runResult = await runOnce(first, () => deliverWithFallback(step, withFallback), work.retry);
+  if (runResult.kind === 'done') {
+    await settleDelivered(members, step, work);
     return undefined;
   }
-  const left = members.filter((member) => !alreadyTold.has(member));
-  if (left.length < members.length) await told([...alreadyTold], step, work);
-  return failed(left, id, ran, sink, work);
+  const remaining = members.filter((member) => !alreadySent.has(member));
+  if (remaining.length < members.length) await settleDelivered([...alreadySent], step, work);
+  return settleFailed(remaining, id, runResult, sink, work);
 }
 
-type Unsent = Exclude<Ran<unknown>, { kind: 'done' }>;
+type FailedRun = Exclude<RunResult<unknown>, { kind: 'done' }>;
 
 /** Each member waits or is given up. @param id of the batch, if its members are fixed. Returns the same as {@link deliver} */
-async function failed(
+async function settleFailed(
   members: readonly Member[],
   id: number | undefined,
-  ran: Unsent,
+  runResult: FailedRun,
   { step, gathering }: Sink,
   work: BatchWork,
 ): Promise<number | undefined> {
-  await Promise.all(members.map(({ delivery }) => work.settle(delivery, failureFor(delivery, ran, step.id, id))));
-  if (ran.kind === 'dead' || ran.why !== 'waiting') return undefined;
-  gathering.limited(ran.park.until);
-  return ran.park.until;
+  await Promise.all(members.map(({ delivery }) => work.settle(delivery, failureFor(delivery, runResult, step.id, id))));
+  if (runResult.kind === 'dead' || runResult.why !== 'waiting') return undefined;
+  gathering.rateLimited(runResult.park.until);
+  return runResult.park.until;
 }
 
 interface Message {
@@ -190,35 +190,35 @@ interface Message {
 /**
  * Sends all in one message; a fallback needs several if fewer members fit into its messages than into those of its sink.
  *
- * @param alreadyTold members already sent by a fallback before it failed or had to wait: not sent again; grows with each message
+ * @param alreadySent members already sent by a fallback before it failed or had to wait: not sent again; grows with each message
  */
-async function tell(
+async function sendAll(
   { members: all, first, insteadOf }: Message,
-  alreadyTold: Set<Member>,
+  alreadySent: Set<Member>,
   step: SinkStep,
   work: BatchWork,
 ): Promise<void> {
-  let left = all.filter((member) => !alreadyTold.has(member));
-  while (left.length > 0) {
-    const size = insteadOf === undefined ? left.length : fittingOf(changesOf(left), step, work);
-    const members = left.slice(0, size);
-    left = left.slice(size);
+  let remaining = all.filter((member) => !alreadySent.has(member));
+  while (remaining.length > 0) {
+    const size = insteadOf === undefined ? remaining.length : countFitting(changesOf(remaining), step, work);
+    const members = remaining.slice(0, size);
+    remaining = remaining.slice(size);
     // Each message has a deadline of its own.
-    await inTime({ members, first, insteadOf }, step, work, async (contextFor) => {
+    await callWithDeadline({ members, first, insteadOf }, step, work, async (contextFor) => {
       const known = await allWithInvolved(changesOf(members), step.need, contextFor);
       if (step.instance.deliverMany !== undefined) {
         const own = { log: work.log.child({ handler: step.id }), idempotencyKey: keyOf(known, step.id) };
         await step.instance.deliverMany(known, { ...contextFor(first.change), ...own });
       } else for (const change of known) await step.instance.deliver(change, contextFor(change));
     });
-    for (const member of members) alreadyTold.add(member);
+    for (const member of members) alreadySent.add(member);
   }
 }
 
 type ContextFor = (change: Change) => HandlerContext;
 
 /** Runs within the sink's deadline. @throws HandlerFailure */
-async function inTime<T>(
+async function callWithDeadline<T>(
   { first, insteadOf }: Message,
   step: SinkStep,
   { log, enricher, evidence, retry, calls }: BatchWork,
@@ -236,25 +236,28 @@ async function inTime<T>(
 }
 
 /** Checkpoints all members in one transaction; then each continues through the chain. */
-async function told(members: readonly Member[], step: SinkStep, work: BatchWork): Promise<void> {
+async function settleDelivered(members: readonly Member[], step: SinkStep, work: BatchWork): Promise<void> {
   const ids = members.map(({ delivery }) => delivery.id);
   await work.persistence.keepTrying('record a delivery', () => work.store.checkpointAll(ids, step.id));
-  work.observer.toldTogether(step.id, members.length);
-  const goOn = async ({ delivery, arrival }: Member): Promise<void> =>
-    work.settle(delivery, await runOnce(delivery, arrival.goOn, work.retry));
-  await Promise.all(members.map(goOn));
+  work.observer.deliveredTogether(step.id, members.length);
+  const resumeMember = async ({ delivery, arrival }: Member): Promise<void> =>
+    work.settle(delivery, await runOnce(delivery, arrival.resume, work.retry));
+  await Promise.all(members.map(resumeMember));
 }
 
 /** The common failure as this member's: unsent, it may be gathered with others; perhaps arrived, only with the same members. */
 function failureFor(
   { attempts }: Delivery,
-  ran: Unsent,
+  runResult: FailedRun,
   handler: string,
   id: number | undefined,
-): Exclude<Ran<Passage>, { kind: 'done' }> {
-  if (ran.kind === 'dead') return { ...ran, attempts: attempts + 1 };
-  const gather: ParkRequest['gather'] = { handler, batch: ran.why === 'waiting' ? undefined : id };
-  return { ...ran, park: { ...ran.park, attempts: attempts + (ran.why === 'failed' ? 1 : 0), gather } };
+): Exclude<RunResult<Completion>, { kind: 'done' }> {
+  if (runResult.kind === 'dead') return { ...runResult, attempts: attempts + 1 };
+  const gather: ParkRequest['gather'] = { handler, batch: runResult.why === 'waiting' ? undefined : id };
+  return {
+    ...runResult,
+    park: { ...runResult.park, attempts: attempts + (runResult.why === 'failed' ? 1 : 0), gather },
+  };
 }
 
 /** The hash of the members' keys: the same for every attempt, even after restarts. */

@@ -13,23 +13,23 @@ export interface ClaimsOptions {
   /** Whether changes that come faster than they are delivered may be merged. */
   readonly coalesce: boolean;
   /** How many deliveries have begun and wait for the store without a slot: they count as claimed. */
-  aside(): number;
+  lentSlots(): number;
   /** Whether changes are gathered at a sink of the chain. */
   gathers(): boolean;
   /** Called when there may be something to begin. */
-  onTaken(claimed: Claimed): void;
+  onClaimed(claimed: Claimed): void;
   /** Called when nothing is gathered at any sink. */
   onDrained(): void;
   /** Called when claiming has ended for now. */
-  onQuiet(): void;
+  onIdle(): void;
 }
 
 /** Deliveries of a group claimed behind the first: a run of a group costs one commit, and reads and writes its state once. */
-const BEHIND = 31;
+const MAX_BEHIND = 31;
 /** Deliveries claimed at once, so that a busy chain does not ask the store for each change; only `concurrency` of them run. */
 const CLAIM_AHEAD = 64;
 /** Claiming stops while the waiting manifests are this large: with a hanging receiver each chain could hold hundreds of MB. */
-const AHEAD_BYTES = 4 * 1024 * 1024;
+const MAX_READY_BYTES = 4 * 1024 * 1024;
 
 export class Claims {
   readonly #options: ClaimsOptions;
@@ -39,14 +39,14 @@ export class Claims {
   #ready: Delivery[][] = [];
   /** At most one, as a batch may be large. */
   #batch: Batch | undefined;
-  #batchRuns = false;
+  #isBatchRunning = false;
   #mayHaveGathered = true;
   #isStopped = false;
   #isClaiming = false;
   /** Something happened since the last claim began. */
-  #again = false;
+  #claimAgain = false;
   /** The last claim did not ask for everything that is due. */
-  #leftMore = false;
+  #hasMore = false;
 
   constructor(options: ClaimsOptions) {
     const { chain, clock } = options;
@@ -57,7 +57,7 @@ export class Claims {
 
   /** To be called when there may be work. */
   kick(): void {
-    this.#again = true;
+    this.#claimAgain = true;
     if (!this.#isStopped && !this.#isClaiming) void this.#claimAll();
   }
 
@@ -68,8 +68,8 @@ export class Claims {
   }
 
   /** Whether more may be due than was claimed; then {@link kick} when there is room. */
-  get leftMore(): boolean {
-    return this.#leftMore;
+  get hasMore(): boolean {
+    return this.#hasMore;
   }
 
   /** Whether any delivery is waiting to begin. */
@@ -98,12 +98,12 @@ export class Claims {
   nextBatch(): Batch | undefined {
     const batch = this.#batch;
     this.#batch = undefined;
-    this.#batchRuns ||= batch !== undefined;
+    this.#isBatchRunning ||= batch !== undefined;
     return batch;
   }
 
   batchEnded(): void {
-    this.#batchRuns = false;
+    this.#isBatchRunning = false;
   }
 
   /** Everything not begun, to be released. */
@@ -113,20 +113,20 @@ export class Claims {
 
   async #claimAll(): Promise<void> {
     this.#isClaiming = true;
-    while (this.#again && !this.#isStopped) {
-      this.#again = false;
+    while (this.#claimAgain && !this.#isStopped) {
+      this.#claimAgain = false;
       await this.#claim();
     }
     this.#isClaiming = false;
-    this.#options.onQuiet();
+    this.#options.onIdle();
   }
 
   async #claim(): Promise<void> {
     const { store, chain, clock, coalesce, persistence } = this.#options;
-    const limit = CLAIM_AHEAD - this.#ready.length - this.#options.aside();
-    this.#leftMore = limit < CLAIM_AHEAD / 2 || this.#readyBytes >= AHEAD_BYTES;
-    if (this.#leftMore) return;
-    const batch = this.#mayHaveGathered && this.#batch === undefined && !this.#batchRuns;
+    const limit = CLAIM_AHEAD - this.#ready.length - this.#options.lentSlots();
+    this.#hasMore = limit < CLAIM_AHEAD / 2 || this.#readyBytes >= MAX_READY_BYTES;
+    if (this.#hasMore) return;
+    const batch = this.#mayHaveGathered && this.#batch === undefined && !this.#isBatchRunning;
     const claimed = await persistence.keepTrying('claim changes', () =>
       store.claim({
         chain: chain.name,
@@ -136,17 +136,17 @@ export class Claims {
         stateful: this.#stateful,
         atOnce: chain.concurrency,
         batch,
-        behind: BEHIND,
+        behind: MAX_BEHIND,
         coalesce,
       }),
     );
     if (claimed === undefined) return;
-    const runs = runsIn(claimed.deliveries);
+    const runs = groupRuns(claimed.deliveries);
     this.#ready.push(...runs);
     if (batch) this.#batch = claimed.batch;
     if (batch && !claimed.hasGathered) this.#drained();
-    this.#options.onTaken(claimed);
-    if (runs.length === limit) this.#again = true;
+    this.#options.onClaimed(claimed);
+    if (runs.length === limit) this.#claimAgain = true;
     if (!this.#isStopped) this.#alarm.set(claimed.nextDueAt);
   }
 
@@ -158,7 +158,7 @@ export class Claims {
 }
 
 /** Groups deliveries that are to run together, in order. */
-function runsIn(deliveries: readonly Delivery[]): Delivery[][] {
+function groupRuns(deliveries: readonly Delivery[]): Delivery[][] {
   const runs: Delivery[][] = [];
   for (const delivery of deliveries) {
     const last = runs.at(-1);

@@ -72,17 +72,17 @@ export class RunningCalls {
 export function withDeadline<T>(work: (call: Call) => T | Promise<T>, options: DeadlineOptions): T | Promise<T> {
   options.calls.throwIfAborted();
   const call = new RunningCall();
-  const answer = work(call);
-  return isPromise(answer) ? raced(answer, call, options) : answer;
+  const result = work(call);
+  return isPromise(result) ? raceDeadline(result, call, options) : result;
 }
 
 /** Any thenable: a user's handler may bring its own kind. */
-function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
-  return typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function';
+function isPromise<T>(result: T | Promise<T>): result is Promise<T> {
+  return typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function';
 }
 
 /** The reason of an abort takes precedence over what the handler makes of its signal, which is less informative. */
-function raced<T>(answer: Promise<T>, call: RunningCall, { clock, ms, calls }: DeadlineOptions): Promise<T> {
+function raceDeadline<T>(result: Promise<T>, call: RunningCall, { clock, ms, calls }: DeadlineOptions): Promise<T> {
   return new Promise((resolve, reject) => {
     const finish = (): void => {
       cancel();
@@ -95,7 +95,7 @@ function raced<T>(answer: Promise<T>, call: RunningCall, { clock, ms, calls }: D
     const cancel = clock.after(ms, () => call.abort(new Error(`it did not finish within ${ms / 1000} s`)));
     calls.add(call);
     // A non-standard thenable may resolve with a promise, which has to be awaited too.
-    Promise.resolve(answer).then(
+    Promise.resolve(result).then(
       (value) => {
         finish();
         resolve(value);

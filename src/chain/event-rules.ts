@@ -17,19 +17,24 @@ type Rule = (change: Change, resources: readonly EventConfig[]) => Halt | undefi
 /** The handlers `repeats` and `maxAge` of a chain, if they can make a difference. */
 export function eventRules(chain: string, resources: readonly ResourceConfig[]): readonly HandlerConfig[] {
   const rules: HandlerConfig[] = [];
-  const add = (name: string, summary: string, rule: Rule, matters: (events: EventConfig) => boolean) => {
-    const because = resources.find(({ events = [] }) => events.some(matters));
-    if (because === undefined) return;
+  const add = (name: string, summary: string, rule: Rule, applies: (events: EventConfig) => boolean) => {
+    const origin = resources.find(({ events = [] }) => events.some(applies));
+    if (origin === undefined) return;
     const definition = definitionOf(name, summary, rule, resources);
-    rules.push({ id: `${chain}/${name}`, definition, options: {}, at: because.at });
+    rules.push({ id: `${chain}/${name}`, definition, options: {}, at: origin.at });
   };
-  add('maxAge', 'Halts Events that were already too old when they were seen.', ofAge, hasMaxAge);
-  add('repeats', 'Halts those repeats of an Event that the configuration does not ask for.', ofRepeats, leavesOut);
+  add('maxAge', 'Halts Events that were already too old when they were seen.', checkAge, hasMaxAge);
+  add(
+    'repeats',
+    'Halts those repeats of an Event that the configuration does not ask for.',
+    checkRepeats,
+    limitsRepeats,
+  );
   return rules;
 }
 
 const hasMaxAge = ({ maxAgeMs }: EventConfig): boolean => maxAgeMs !== undefined;
-const leavesOut = ({ repeats }: EventConfig): boolean => repeats !== 'every';
+const limitsRepeats = ({ repeats }: EventConfig): boolean => repeats !== 'every';
 
 function definitionOf(name: string, summary: string, rule: Rule, resources: readonly ResourceConfig[]) {
   const options = z.strictObject({});
@@ -46,7 +51,7 @@ function definitionOf(name: string, summary: string, rule: Rule, resources: read
 }
 
 /** If several resources cover an Event, the most permissive one counts. An Event that we saw late is not too old. */
-function ofAge({ after, observedAt, flags }: Change, resources: readonly EventConfig[]): Halt | undefined {
+function checkAge({ after, observedAt, flags }: Change, resources: readonly EventConfig[]): Halt | undefined {
   if (after === undefined || flags.whileAway === true || flags.delayed === true) return undefined;
   const maxAgeMs = Math.max(...resources.map((resource) => resource.maxAgeMs ?? Infinity));
   const ageMs = observedAt - (lastOccurredAt(after) ?? observedAt);
@@ -54,22 +59,22 @@ function ofAge({ after, observedAt, flags }: Change, resources: readonly EventCo
   return halt(`it happened ${ageMs / 1000} s before it was seen, longer than maxAge, ${maxAgeMs / 1000} s`);
 }
 
-function ofRepeats({ before, after }: Change, resources: readonly EventConfig[]): Halt | undefined {
+function checkRepeats({ before, after }: Change, resources: readonly EventConfig[]): Halt | undefined {
   if (before === undefined || after === undefined || resources.length === 0) return undefined;
   const repeats = REPEATS.findLast((one) => resources.some((resource) => resource.repeats === one)) ?? 'every';
-  if (isTold(before, after, repeats)) return undefined;
-  const told = repeats === 'first' ? 'only the first is' : 'the 1st, 2nd, 4th, 8th, ... are';
-  return halt(`occurrence ${occurrencesOf(after)} of an Event is not reported: ${told}`);
+  if (isReported(before, after, repeats)) return undefined;
+  const reported = repeats === 'first' ? 'only the first is' : 'the 1st, 2nd, 4th, 8th, ... are';
+  return halt(`occurrence ${occurrencesOf(after)} of an Event is not reported: ${reported}`);
 }
 
 /** Whether an update is to be reported, by the same rule as the digests in the source. */
-function isTold(before: Manifest, after: Manifest, repeats: Repeats): boolean {
+function isReported(before: Manifest, after: Manifest, repeats: Repeats): boolean {
   if (repeats === 'every') return true;
   if (repeats === 'powers' && floorLog2(occurrencesOf(before)) !== floorLog2(occurrencesOf(after))) return true;
-  return !isDeepStrictEqual(withoutRepeats(before), withoutRepeats(after));
+  return !isDeepStrictEqual(withoutRepeatFields(before), withoutRepeatFields(after));
 }
 
-function withoutRepeats(event: Manifest): object {
+function withoutRepeatFields(event: Manifest): object {
   const { resourceVersion: _, ...metadata } = event.metadata;
   const rest = Object.entries(event).filter(([field]) => !REPEAT_FIELDS.includes(field));
   return { ...Object.fromEntries(rest), metadata };

@@ -1,11 +1,11 @@
 /** Failed attempts: which handler threw what. */
 import { codeOf, toError } from '../errors.ts';
 import { shortened } from '../log.ts';
-import { placeOfMistake } from './error-place.ts';
+import { bugLocationOf } from './error-location.ts';
 
 const MAX_TEXT_CHARS = 1_000;
 const MAX_CAUSES = 4;
-const SHORT_MS = 1_000;
+const MIN_WAIT_MS = 1_000;
 /** Dates end at 8.64e15 (ECMA-262, 21.4.1.1), and this is added to one. */
 const MAX_MS = 8e15;
 
@@ -33,24 +33,27 @@ export class HandlerFailure extends Error {
 }
 
 /** Whether it failed because the receiver's rate limit asks it to wait. */
-export function asksToWait(thrown: unknown): thrown is HandlerFailure {
+export function isRateLimitWait(thrown: unknown): thrown is HandlerFailure {
   return thrown instanceof HandlerFailure && thrown.code === 'WAIT';
 }
 
 /**
- * Until when a failure for which {@link asksToWait} holds wants to wait, milliseconds since the epoch. A time long past is a
+ * Until when a failure for which {@link isRateLimitWait} holds wants to wait, milliseconds since the epoch. A time long past is a
  * mistake, such as a duration, and would come due again and again: a second from `now` is used instead.
  */
-export function waitOf(failure: HandlerFailure, now: number): number {
-  const until = numberOf(failure, 'until') ?? 0;
-  return until > now - SHORT_MS ? until : now + SHORT_MS;
+export function waitUntilOf(failure: HandlerFailure, now: number): number {
+  const until = numberField(failure, 'until') ?? 0;
+  return until > now - MIN_WAIT_MS ? until : now + MIN_WAIT_MS;
 }
 
 /**
  * Reads the shape, not the class, as a handler may bring its own copy of this package. Ignores numbers beyond the range of dates,
  * such as nanoseconds, which the store could not give back.
  */
-export function numberOf({ cause }: HandlerFailure, field: 'until' | 'retryAfterMs' | 'openForMs'): number | undefined {
+export function numberField(
+  { cause }: HandlerFailure,
+  field: 'until' | 'retryAfterMs' | 'openForMs',
+): number | undefined {
   const value: unknown = Reflect.get(cause, field);
   return typeof value === 'number' && Math.abs(value) < MAX_MS ? value : undefined;
 }
@@ -63,12 +66,12 @@ export function textOf(error: Error): string {
   const messages: string[] = [];
   for (let one: unknown = error; one instanceof Error && messages.length < MAX_CAUSES; one = one.cause) {
     const { message } = one;
-    if (!messages.some((said) => said.includes(message))) messages.push(message);
+    if (!messages.some((shown) => shown.includes(message))) messages.push(message);
   }
   const text = (messages.join(': ') || error.name)
     .replace(/(:\/\/)[^\s/?#]*@/g, '$1')
     .replace(/\b(https?:\/\/[^\s/?#"']+)[^\s"']*/gi, '$1');
-  const at = placeOfMistake(error);
+  const at = bugLocationOf(error);
   const where = at === undefined ? '' : ` (${at})`;
   return `${shortened(text, MAX_TEXT_CHARS)}${where}`;
 }

@@ -4,7 +4,7 @@ import type { Delivery, End, ParkRequest, StateWrites } from '../store/store.ts'
 import type { HandlerFailure } from './failure.ts';
 
 /** How the change ended, and what stateful handlers want stored: committed together. */
-export interface Passage {
+export interface Completion {
   readonly end: End;
   readonly writes: StateWrites;
   /** The handlers' edits of the change, for branches. */
@@ -20,7 +20,7 @@ export interface Arrival {
   /** When the sink stops waiting for more, milliseconds since the epoch. */
   readonly until: number;
   /** Runs the rest of the chain once the sink has delivered the change. @throws HandlerFailure */
-  readonly goOn: () => Promise<Outcome>;
+  readonly resume: () => Promise<Outcome>;
 }
 
 /** The change was released to the store, where it waits for another of its group. */
@@ -29,18 +29,18 @@ export interface Moved {
 }
 
 /** The result of one run of the chain in which no handler fails. */
-export type Outcome = Passage | Arrival | Moved;
+export type Outcome = Completion | Arrival | Moved;
 
 /** How a run of the chain ended. */
 export type Fate =
-  | { readonly kind: 'ended'; readonly passage: Passage }
+  | { readonly kind: 'ended'; readonly completion: Completion }
   | { readonly kind: 'gathered'; readonly park: ParkRequest }
   | Failed;
 
 /** What follows from a run without a failure; undefined if nothing does, as the change was released. */
 export function fateOf({ attempts, deferredSince }: Delivery, result: Outcome): Fate | undefined {
   if ('movedTo' in result) return undefined;
-  if (!('goOn' in result)) return { kind: 'ended', passage: result };
+  if (!('resume' in result)) return { kind: 'ended', completion: result };
   const { until, at } = result;
   const reason = 'waits to be delivered together with others';
   return { kind: 'gathered', park: { until, attempts, deferredSince, reason, gather: { handler: at } } };

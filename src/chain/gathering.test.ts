@@ -40,7 +40,7 @@ describe('until()', () => {
 
   test('gathers everything while the rate of the receiver makes some wait', () => {
     const { it, clock, waitOf } = gathering();
-    it.limited(clock.steady() + 700);
+    it.rateLimited(clock.steady() + 700);
     assert.equal(waitOf(), 700);
     it.drained();
     assert.equal(waitOf(), undefined);

@@ -35,7 +35,7 @@ export class Gathering {
     if (awayFrom !== undefined && change.flags.whileAway === true) {
       return this.#endOfBurst(now);
     }
-    return window === undefined ? undefined : this.#untilOf(change, window, now);
+    return window === undefined ? undefined : this.#endOfWindow(change, window, now);
   }
 
   #endOfBurst(now: number): number {
@@ -44,7 +44,7 @@ export class Gathering {
   }
 
   /** In each window up to `over` are delivered one by one, the rest together: when it ends, and whenever `max` have come. */
-  #untilOf(change: Change, { windowMs, over, max }: BatchWindow, now: number): number | undefined {
+  #endOfWindow(change: Change, { windowMs, over, max }: BatchWindow, now: number): number | undefined {
     if (now >= this.#windowEndsAt) {
       // Belongs to the window that is over, but had to wait for an earlier change of its object that was delivered with it.
       const age = this.#options.clock.now() - change.observedAt;
@@ -58,7 +58,7 @@ export class Gathering {
   }
 
   /** To be called when the receiver's rate limit allows nothing before `until`. */
-  limited(until: number): void {
+  rateLimited(until: number): void {
     this.#limitedUntil = until;
   }
 

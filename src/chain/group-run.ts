@@ -2,23 +2,23 @@
 import type { Clock } from '../clock.ts';
 import type { Json } from '../json.ts';
 import type { Delivery, StateWrites } from '../store/store.ts';
-import type { Outcome, Passage } from './fate.ts';
-import type { Ran } from './retry.ts';
+import type { Outcome, Completion } from './fate.ts';
+import type { RunResult } from './retry.ts';
 
 /** A change halted by a handler, which is not durable yet. */
-export interface Halted {
+export interface HeldHalt {
   readonly delivery: Delivery;
-  readonly passage: Passage;
+  readonly completion: Completion;
 }
 
 export interface GroupRunParts {
   readonly clock: Clock;
   /** False if the process is stopping. */
-  mayGoOn(): boolean;
-  run(delivery: Delivery): Promise<Ran<Outcome>>;
+  canContinue(): boolean;
+  run(delivery: Delivery): Promise<RunResult<Outcome>>;
   /** Makes these ends durable, with what handlers decided. `next`: the claimed delivery whose turn comes now. */
-  endAll(halted: readonly Halted[], writes: StateWrites, next: Delivery | undefined): Promise<void>;
-  settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void>;
+  endAll(halted: readonly HeldHalt[], writes: StateWrites, next: Delivery | undefined): Promise<void>;
+  settle(delivery: Delivery, runResult: RunResult<Outcome>): Promise<void>;
   release(delivery: Delivery): Promise<void>;
 }
 
@@ -32,39 +32,41 @@ const MAX_HELD_MS = 500;
  */
 export async function runGroup(deliveries: readonly Delivery[], parts: GroupRunParts): Promise<void> {
   const { clock } = parts;
-  let held: Halted[] = [];
+  let held: HeldHalt[] = [];
   let heldSince = clock.monotonic();
   let states = deliveries[0]?.states ?? new Map<string, Json>();
-  const endHeld = async (next: Delivery | undefined): Promise<void> => {
+  const flushHeld = async (next: Delivery | undefined): Promise<void> => {
     if (held.length > 0) await parts.endAll(held, writesOf(held), next);
     held = [];
     heldSince = clock.monotonic();
   };
-  for (const [n, given] of deliveries.entries()) {
+  for (const [n, claimed] of deliveries.entries()) {
     const rest = deliveries.slice(n + 1);
-    if (n > 0 && !parts.mayGoOn()) {
-      await endHeld(given);
-      await Promise.all([given, ...rest].map((delivery) => parts.release(delivery)));
+    if (n > 0 && !parts.canContinue()) {
+      await flushHeld(claimed);
+      await Promise.all([claimed, ...rest].map((delivery) => parts.release(delivery)));
       return;
     }
-    if (clock.monotonic() - heldSince > MAX_HELD_MS) await endHeld(given);
-    const delivery = { ...given, states };
-    const ran = await parts.run(delivery);
-    const passage = haltIn(ran);
-    if (passage === undefined) {
-      await endHeld(given);
+    if (clock.monotonic() - heldSince > MAX_HELD_MS) await flushHeld(claimed);
+    const delivery = { ...claimed, states };
+    const runResult = await parts.run(delivery);
+    const completion = haltOf(runResult);
+    if (completion === undefined) {
+      await flushHeld(claimed);
       await Promise.all(rest.map((other) => parts.release(other)));
-      await parts.settle(delivery, ran);
+      await parts.settle(delivery, runResult);
       return;
     }
-    held.push({ delivery, passage });
-    states = statesAfter(states, passage.writes);
+    held.push({ delivery, completion });
+    states = statesAfter(states, completion.writes);
   }
-  await endHeld(undefined);
+  await flushHeld(undefined);
 }
 
-function haltIn(ran: Ran<Outcome>): Passage | undefined {
-  return ran.kind === 'done' && 'end' in ran.result && ran.result.end.kind === 'halted' ? ran.result : undefined;
+function haltOf(runResult: RunResult<Outcome>): Completion | undefined {
+  return runResult.kind === 'done' && 'end' in runResult.result && runResult.result.end.kind === 'halted'
+    ? runResult.result
+    : undefined;
 }
 
 function statesAfter(before: ReadonlyMap<string, Json>, { states }: StateWrites): ReadonlyMap<string, Json> {
@@ -73,8 +75,8 @@ function statesAfter(before: ReadonlyMap<string, Json>, { states }: StateWrites)
 }
 
 /** The last decisions of the run, as states and wake-ups belong to the group. */
-function writesOf(held: readonly Halted[]): StateWrites {
-  const all = held.map(({ passage }) => passage.writes);
+function writesOf(held: readonly HeldHalt[]): StateWrites {
+  const all = held.map(({ completion }) => completion.writes);
   const wakeUps = all.flatMap(({ wakeUps: asked = [] }) => asked);
   return {
     states: new Map(all.flatMap(({ states }) => [...(states ?? [])])),

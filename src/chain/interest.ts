@@ -12,28 +12,28 @@ export function interestOf({ handlers, branches }: Pick<ChainConfig, 'handlers' 
   const gate = handlers.findIndex(({ definition }) => definition.type === 'transform' && definition.gate === true);
   if (gate === -1 && branches.length === 0) return EVERYTHING;
   const reached = gate === -1 ? handlers : handlers.slice(0, gate);
-  const seeing = reached.filter(({ definition }) => definition.type !== 'transform');
+  const readers = reached.filter(({ definition }) => definition.type !== 'transform');
   const behind = gate === -1 ? branches.map(interestOf) : handlers.slice(gate, gate + 1).map(readsOf);
-  return unionOfInterests([...seeing.map(readsOf), ...behind]);
+  return unionOfInterests([...readers.map(readsOf), ...behind]);
 }
 
 /** Complaints about handlers that never act, behind a gate that halts what they depend on: `config.toml:12: podAlerts ...`. */
 export function starvedHandlers(
   { handlers, branches }: Pick<ChainConfig, 'handlers' | 'branches'>,
-  around: readonly HandlerConfig[] = [],
+  outer: readonly HandlerConfig[] = [],
 ): readonly string[] {
-  const all = [...around, ...handlers];
-  const own = handlers.flatMap((handler, n) => {
+  const all = [...outer, ...handlers];
+  const ownProblems = handlers.flatMap((handler, n) => {
     const { at, definition } = handler;
     const needs = definition.type === 'stateful' ? (definition.needs ?? []) : [];
-    const gate = all.slice(0, around.length + n).find((before) => needs.some((root) => leavesOut(before, root)));
+    const gate = all.slice(0, outer.length + n).find((before) => needs.some((root) => excludes(before, root)));
     if (gate === undefined) return [];
     return `${at}: "${definition.name}" would never do anything: it needs changes of ${needs.join(', ')}, which "${gate.definition.name}" (${gate.at}) halts first: put it before that handler, or in a [[chain]] of its own`;
   });
-  return [...own, ...branches.flatMap((branch) => starvedHandlers(branch, all))];
+  return [...ownProblems, ...branches.flatMap((branch) => starvedHandlers(branch, all))];
 }
 
-function leavesOut(handler: HandlerConfig, root: string): boolean {
+function excludes(handler: HandlerConfig, root: string): boolean {
   const { definition } = handler;
   return definition.type === 'transform' && definition.gate === true && readsOf(handler).except.includes(root);
 }

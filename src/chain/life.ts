@@ -15,11 +15,11 @@ interface LifeOptions {
 
 /** @throws Error if a handler's `start` threw; it and those before it have been stopped by then */
 export async function startAll(steps: readonly Step[], options: LifeOptions): Promise<void> {
-  for (const [place, { id, instance }] of steps.entries()) {
+  for (const [index, { id, instance }] of steps.entries()) {
     try {
-      await limited(() => instance.start?.(), START_DEADLINE_MS, options);
+      await callWithin(() => instance.start?.(), START_DEADLINE_MS, options);
     } catch (thrown) {
-      await stopAll(steps.slice(0, place + 1), options);
+      await stopAll(steps.slice(0, index + 1), options);
       throw new Error(`Handler ${id} did not start: ${toError(thrown).message}`, { cause: thrown });
     }
   }
@@ -29,13 +29,13 @@ export async function startAll(steps: readonly Step[], options: LifeOptions): Pr
 export async function stopAll(steps: readonly Step[], options: LifeOptions): Promise<void> {
   for (const { id, instance } of steps.toReversed()) {
     try {
-      await limited(() => instance.stop?.(), STOP_DEADLINE_MS, options);
+      await callWithin(() => instance.stop?.(), STOP_DEADLINE_MS, options);
     } catch (thrown) {
       options.log.warn('Handler did not stop cleanly', { handler: id, error: toError(thrown).message });
     }
   }
 }
 
-async function limited(work: () => Promise<void> | undefined, ms: number, { clock }: LifeOptions): Promise<void> {
+async function callWithin(work: () => Promise<void> | undefined, ms: number, { clock }: LifeOptions): Promise<void> {
   await withDeadline(work, { clock, ms, calls: new RunningCalls() });
 }

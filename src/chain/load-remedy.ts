@@ -1,18 +1,18 @@
 /** Explains why a user's file could not be imported, and what to do about it. */
 import { findPackageJSON } from 'node:module';
 import { codeOf, toError } from '../errors.ts';
-import { placeOf } from './error-place.ts';
+import { locationOf } from './error-location.ts';
 
 const RENAME = 'rename the file to .mts (or .mjs for JavaScript)';
 
 /** One or two sentences for the author of the file at `path`: what `import(path)` threw, and the remedy if known. */
 export function remedyOf(thrown: unknown, path: string): string {
   const { message } = toError(thrown);
-  const at = placeOf(thrown);
-  const place = at === undefined ? '' : ` (${at})`;
+  const at = locationOf(thrown);
+  const location = at === undefined ? '' : ` (${at})`;
   switch (codeOf(thrown) ?? '') {
     case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
-      return `${message}${place}: types are stripped, not compiled; write an enum as a const object, a namespace as plain exports, and a parameter property as a field`;
+      return `${message}${location}: types are stripped, not compiled; write an enum as a const object, a namespace as plain exports, and a parameter property as a field`;
     case 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING':
       return 'TypeScript inside node_modules is not run: move the file out of it, or compile it to JavaScript';
     case 'ERR_MODULE_NOT_FOUND':
@@ -25,14 +25,14 @@ export function remedyOf(thrown: unknown, path: string): string {
   }
   if (/\b(?:require|module|exports|__dirname|__filename) is not defined/.test(message)) {
     // Node's further lines suggest renaming the file, which is a different remedy.
-    return `${message.split('\n', 1).join()}${place}: it is loaded as an ES module, so use import and export, and import.meta.dirname for its folder`;
+    return `${message.split('\n', 1).join()}${location}: it is loaded as an ES module, so use import and export, and import.meta.dirname for its folder`;
   }
   const missing = /does not provide an export named '(.+)'/.exec(message)?.[1];
   if (missing !== undefined && /\.[cm]?ts$/.test(path)) {
-    return `${message}${place}: types are stripped, so mark a type as one: import { type ${missing} }`;
+    return `${message}${location}: types are stripped, so mark a type as one: import { type ${missing} }`;
   }
-  const isNowhere = place === '' && thrown instanceof SyntaxError;
-  return `it cannot be loaded: ${message}${place}${isNowhere ? `; to find the line, run: node --check ${path}` : ''}`;
+  const hasNoLocation = location === '' && thrown instanceof SyntaxError;
+  return `it cannot be loaded: ${message}${location}${hasNoLocation ? `; to find the line, run: node --check ${path}` : ''}`;
 }
 
 function commonJsRemedy(message: string, path: string): string {

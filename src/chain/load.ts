@@ -20,7 +20,7 @@ const LOAD_DEADLINE_MS = 30_000;
 const RESERVED = new Set(['name', 'id', ...Object.keys(sinkOptions.shape)].map((key) => key.toLowerCase()));
 
 /** How often a user's file could not be used, by path. Process-wide, like Node's module cache: see loadOwn(). */
-const failuresOf = new Map<string, number>();
+const loadFailures = new Map<string, number>();
 
 /**
  * The handler called `name`: a built-in one, or given a path (`./handlers/page-me.ts`) the user's own, relative to `configDir`.
@@ -42,7 +42,7 @@ async function builtIns(): Promise<ReadonlyMap<string, URL>> {
     const name = entry.isDirectory() ? entry.name : basename(entry.name, EXTENSION);
     if (!/^[a-zA-Z]\w*$/.test(name)) continue;
     const file = new URL(entry.isDirectory() ? `${name}/index${EXTENSION}` : entry.name, BUILT_IN);
-    if ((await statOf(file))?.isFile() === true) found.set(name, file);
+    if ((await tryStat(file))?.isFile() === true) found.set(name, file);
   }
   return found;
 }
@@ -50,7 +50,7 @@ async function builtIns(): Promise<ReadonlyMap<string, URL>> {
 async function loadBuiltIn(name: string): Promise<HandlerDefinition> {
   const known = await builtIns();
   const file = known.get(name);
-  if (file !== undefined) return definitionIn(await importDefault(file), name);
+  if (file !== undefined) return definitionFrom(await importDefault(file), name);
   const names = [...known.keys()].toSorted();
   const near = didYouMean(name, names);
   throw new ConfigError([
@@ -60,32 +60,33 @@ async function loadBuiltIn(name: string): Promise<HandlerDefinition> {
 
 async function loadOwn(name: string, configDir: string): Promise<HandlerDefinition> {
   const path = resolve(configDir, name);
-  const found = await statOf(path);
+  const found = await tryStat(path);
   if (found?.isFile() !== true) {
-    const why = found?.isDirectory() === true ? `${path} is a folder: name the file in it` : `there is no file ${path}`;
-    throw new ConfigError([`handler "${name}": ${why}`]);
+    const problem =
+      found?.isDirectory() === true ? `${path} is a folder: name the file in it` : `there is no file ${path}`;
+    throw new ConfigError([`handler "${name}": ${problem}`]);
   }
   await import('./running-copy.ts');
   const file = pathToFileURL(path);
   // Node caches a failed or incomplete module for the life of the process; under another URL the file is read again.
-  const failures = failuresOf.get(path) ?? 0;
+  const failures = loadFailures.get(path) ?? 0;
   if (failures > 0) file.searchParams.set('again', String(failures));
   try {
-    return definitionIn(await inTime(importDefault(file), name), name);
+    return definitionFrom(await withLoadDeadline(importDefault(file), name), name);
   } catch (thrown) {
-    failuresOf.set(path, failures + 1);
+    loadFailures.set(path, failures + 1);
     if (isConfigError(thrown)) throw thrown;
     throw new ConfigError([`handler "${name}": ${remedyOf(thrown, path)}`], { cause: thrown });
   }
 }
 
 /** A file that never finishes its top-level await would silently end a command, and block all later reloads. */
-async function inTime<T>(loading: Promise<T>, name: string): Promise<T> {
-  const late = Promise.withResolvers<never>();
+async function withLoadDeadline<T>(loading: Promise<T>, name: string): Promise<T> {
+  const timeout = Promise.withResolvers<never>();
   const problem = `handler "${name}": it did not load within ${LOAD_DEADLINE_MS / 1_000} s: an await at its top level does not finish; wait in start()`;
-  const timer = setTimeout(() => late.reject(new ConfigError([problem])), LOAD_DEADLINE_MS).unref();
+  const timer = setTimeout(() => timeout.reject(new ConfigError([problem])), LOAD_DEADLINE_MS).unref();
   try {
-    return await Promise.race([loading, late.promise]);
+    return await Promise.race([loading, timeout.promise]);
   } finally {
     clearTimeout(timer);
   }
@@ -96,11 +97,11 @@ async function importDefault(file: URL): Promise<unknown> {
   return module.default;
 }
 
-function definitionIn(exported: unknown, name: string): HandlerDefinition {
+function definitionFrom(exported: unknown, name: string): HandlerDefinition {
   if (typeof exported === 'function') {
     return handlerOfFunction(basename(name, extname(name)), exported as HandlerFunction);
   }
-  if (isDefinition(exported)) return complete(exported, name);
+  if (isDefinition(exported)) return checkedDefinition(exported, name);
   const found = exported === undefined ? 'has no default export' : 'has a default export that is not a handler';
   throw new ConfigError([
     `handler "${name}": the file ${found}; expected: export default defineTransform({...}), defineStateful({...}), ` +
@@ -115,10 +116,10 @@ function isDefinition(value: unknown): value is HandlerDefinition {
 }
 
 /** TypeScript checks that every part is there, JavaScript does not. @throws ConfigError naming missing or mistyped parts */
-function complete(definition: HandlerDefinition, file: string): HandlerDefinition {
+function checkedDefinition(definition: HandlerDefinition, file: string): HandlerDefinition {
   const { name, summary, description, options, examples, create }: Partial<Record<keyof HandlerDefinition, unknown>> =
     definition;
-  const wanted: readonly (readonly [part: string, isThere: boolean, what: string])[] = [
+  const requirements: readonly (readonly [part: string, isThere: boolean, what: string])[] = [
     ['name', typeof name === 'string' && name !== '', 'a string'],
     ['summary', typeof summary === 'string', 'a string'],
     ['description', typeof description === 'string', 'a string'],
@@ -128,7 +129,7 @@ function complete(definition: HandlerDefinition, file: string): HandlerDefinitio
   ];
   const keys = options instanceof z.ZodObject ? Object.keys(options.shape) : [];
   const problems = [
-    ...wanted.filter(([, isThere]) => !isThere).map(([part, , what]) => `its ${part} must be ${what}`),
+    ...requirements.filter(([, isValid]) => !isValid).map(([part, , what]) => `its ${part} must be ${what}`),
     ...keys
       .filter((key) => RESERVED.has(key.toLowerCase()))
       .map((key) => `its option "${key}" needs another name: every handler's table already has that key`),
@@ -141,6 +142,6 @@ function isPath(name: string): boolean {
   return isAbsolute(name) || /[/\\]|\.[cm]?[jt]s$/.test(name);
 }
 
-async function statOf(path: string | URL): Promise<Stats | undefined> {
+async function tryStat(path: string | URL): Promise<Stats | undefined> {
   return stat(path).catch(() => undefined);
 }

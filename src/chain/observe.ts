@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery, End } from '../store/store.ts';
-import { numberOf, type HandlerFailure } from './failure.ts';
+import { numberField, type HandlerFailure } from './failure.ts';
 import type { Fate } from './fate.ts';
 
 export interface Observer {
@@ -14,7 +14,7 @@ export interface Observer {
   traceparent(): string | undefined;
   verdict(handler: string, verdict: 'pass' | 'halt' | 'wait' | 'error'): void;
   /** The sink delivered this many changes in one message. */
-  toldTogether(handler: string, changes: number): void;
+  deliveredTogether(handler: string, changes: number): void;
   /** A sink's fallback delivered this many changes in its place. */
   fallback(handler: string, fallback: string, changes: number): void;
   /** This many changes were merged into others, or cancelled out. */
@@ -52,7 +52,7 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
   // Starts at 0: if the first sample were 1, Prometheus would see no increase.
   for (const end of ['completed', 'halted', 'dead', 'superseded']) metrics.ends.inc({ chain, end }, 0);
 
-  function ended({ change }: Delivery, end: End): void {
+  function recordEnd({ change }: Delivery, end: End): void {
     metrics.attempts.inc({ chain, outcome: end.kind });
     metrics.ends.inc({ chain, end: end.kind });
     metrics.latency.observe({ chain }, Math.max(0, clock.now() - change.observedAt) / 1000);
@@ -61,18 +61,19 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
     log.debug(kind === 'halted' ? 'Change halted' : 'Change completed', { ...fieldsOf(change), ...halted });
   }
 
-  function parked({ change, deferredSince }: Delivery, fate: Extract<Fate, { kind: 'parked' }>): void {
+  function recordParked({ change, deferredSince }: Delivery, fate: Extract<Fate, { kind: 'parked' }>): void {
     const { why, park, failure } = fate;
     metrics.attempts.inc({ chain, outcome: why });
     const retryInMs = Math.max(0, park.until - clock.steady());
     const fields = { ...fieldsOf(change), ...failureOf(failure), attempts: park.attempts, retryInMs };
     if (why === 'failed') return void log.warn('Handler failed, the change will be retried', fields);
     // An open breaker has already been logged once; a line for each change waiting for the receiver would add nothing.
-    const isNews = why === 'deferred' && deferredSince === undefined && numberOf(failure, 'openForMs') === undefined;
-    log.log(isNews ? 'warn' : 'debug', why === 'deferred' ? 'Delivery deferred' : 'Delivery waits', fields);
+    const isFirstDeferral =
+      why === 'deferred' && deferredSince === undefined && numberField(failure, 'openForMs') === undefined;
+    log.log(isFirstDeferral ? 'warn' : 'debug', why === 'deferred' ? 'Delivery deferred' : 'Delivery waits', fields);
   }
 
-  function dead({ change }: Delivery, { failure, attempts }: Extract<Fate, { kind: 'dead' }>): void {
+  function recordDead({ change }: Delivery, { failure, attempts }: Extract<Fate, { kind: 'dead' }>): void {
     metrics.attempts.inc({ chain, outcome: 'failed' });
     metrics.ends.inc({ chain, end: 'dead' });
     log.error('Change given up and kept as a dead letter', { ...fieldsOf(change), ...failureOf(failure), attempts });
@@ -93,7 +94,7 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
       metrics.ends.inc({ chain, end: 'superseded' }, changes);
       log.info('Waiting changes of the same object were merged', { superseded: changes });
     },
-    toldTogether(handler, changes) {
+    deliveredTogether(handler, changes) {
       metrics.verdicts.inc({ handler, verdict: 'pass' }, changes);
       metrics.digests.inc({ handler });
       log.info('Changes delivered together', { handler, changes });
@@ -102,13 +103,13 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
       tracer?.fate(chain, delivery, fate);
       switch (fate.kind) {
         case 'ended':
-          return ended(delivery, fate.passage.end);
+          return recordEnd(delivery, fate.completion.end);
         case 'gathered':
           return metrics.attempts.inc({ chain, outcome: 'gathered' });
         case 'parked':
-          return parked(delivery, fate);
+          return recordParked(delivery, fate);
         case 'dead':
-          return dead(delivery, fate);
+          return recordDead(delivery, fate);
       }
     },
   };

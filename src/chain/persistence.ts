@@ -11,7 +11,7 @@ export class Persistence {
   readonly #log: Logger;
   readonly #givenUp = new AbortController();
   /** The error last logged, by purpose, as a store may refuse one and accept another: logged once while it stays the same. */
-  readonly #told = new Map<string, string>();
+  readonly #reported = new Map<string, string>();
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
@@ -22,14 +22,14 @@ export class Persistence {
   async keepTrying<T>(purpose: string, work: () => Promise<T>): Promise<T | undefined> {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
       try {
-        const done = await work();
-        if (this.#told.delete(purpose))
+        const result = await work();
+        if (this.#reported.delete(purpose))
           this.#log.info('The store can be written to again, the chain continues', { purpose });
-        return done;
+        return result;
       } catch (thrown) {
         const error = toError(thrown).message;
-        const level = error === this.#told.get(purpose) ? 'debug' : 'error';
-        this.#told.set(purpose, error);
+        const level = error === this.#reported.get(purpose) ? 'debug' : 'error';
+        this.#reported.set(purpose, error);
         this.#log[level]('Cannot write to the store, the chain waits', { purpose, error, retryInMs: waitMs });
       }
       try {

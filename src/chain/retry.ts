@@ -3,7 +3,7 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.ts';
 import type { RetryConfig } from '../config/config.ts';
 import type { Delivery, ParkRequest } from '../store/store.ts';
-import { asksToWait, HandlerFailure, numberOf, waitOf } from './failure.ts';
+import { isRateLimitWait, HandlerFailure, numberField, waitUntilOf } from './failure.ts';
 import type { Failed, ParkReason } from './fate.ts';
 
 export interface RetryOptions {
@@ -14,7 +14,7 @@ export interface RetryOptions {
 }
 
 /** The result of one attempt, or what follows from its failure. */
-export type Ran<T> = { readonly kind: 'done'; readonly result: T } | Failed;
+export type RunResult<T> = { readonly kind: 'done'; readonly result: T } | Failed;
 
 /** However many retries are configured, waits grow no longer than this, unless the first one is longer. */
 const MAX_RETRY_WAIT_MS = 3_600_000;
@@ -30,15 +30,15 @@ export async function runOnce<T>(
   delivery: Delivery,
   attempt: () => Promise<T>,
   { retry, clock, random }: RetryOptions,
-): Promise<Ran<T>> {
+): Promise<RunResult<T>> {
   const spent = delivery.attempts;
-  const longestMs = longestWaitMs(retry);
+  const maxWaitMs = longestWaitMs(retry);
   let parked: Omit<Extract<Failed, { kind: 'parked' }>, 'kind' | 'failure'> | undefined;
   try {
     const result = await pRetry(() => attempt().catch(abortWhenTerminal), {
       retries: Math.max(0, retry.retries - spent),
-      minTimeout: Math.min(retry.minTimeoutMs * retry.factor ** spent, longestMs),
-      maxTimeout: longestMs,
+      minTimeout: Math.min(retry.minTimeoutMs * retry.factor ** spent, maxWaitMs),
+      maxTimeout: maxWaitMs,
       factor: retry.factor,
       randomize: true,
       shouldConsumeRetry: ({ error }) => reasonOf(error, delivery, retry, clock) === 'failed',
@@ -68,7 +68,7 @@ function abortWhenTerminal(thrown: unknown): never {
 
 /** A deferral counts once it has gone on for too long; waiting for our own pace never does. */
 function reasonOf(error: Error, { deferredSince }: Delivery, { deferForMs }: RetryConfig, clock: Clock): ParkReason {
-  if (asksToWait(error)) return 'waiting';
+  if (isRateLimitWait(error)) return 'waiting';
   if (!(error instanceof HandlerFailure) || error.code !== 'DEFER') return 'failed';
   const now = clock.steady();
   return now - (deferredSince ?? now) < deferForMs ? 'deferred' : 'failed';
@@ -82,16 +82,16 @@ function parkOf(
 ): ParkRequest {
   const now = clock.steady();
   const reason = failure.message;
-  if (why === 'waiting') return { until: waitOf(failure, now), attempts, deferredSince, reason };
+  if (why === 'waiting') return { until: waitUntilOf(failure, now), attempts, deferredSince, reason };
   const failed = { handler: failure.handler, outcome: why };
   const since = failure.code === 'DEFER' ? (deferredSince ?? now) : undefined;
-  const askedMs = numberOf(failure, 'retryAfterMs');
+  const requestedMs = numberField(failure, 'retryAfterMs');
   if (why === 'failed') {
-    const until = Math.ceil(now + Math.max(retryDelay, askedMs ?? 0));
+    const until = Math.ceil(now + Math.max(retryDelay, requestedMs ?? 0));
     return { until, attempts: attempts + 1, deferredSince: since, reason, failure: failed };
   }
   // As long as it has waited so far, which doubles the total each time without storing a count.
-  const growingMs = Math.min(Math.max(now - (since ?? now), MIN_DEFER_MS), MAX_DEFER_MS) * (0.75 + random() / 2);
-  const waitMs = askedMs === undefined ? growingMs : Math.max(askedMs, MIN_DEFER_MS);
+  const backoffMs = Math.min(Math.max(now - (since ?? now), MIN_DEFER_MS), MAX_DEFER_MS) * (0.75 + random() / 2);
+  const waitMs = requestedMs === undefined ? backoffMs : Math.max(requestedMs, MIN_DEFER_MS);
   return { until: Math.ceil(now + waitMs), attempts, deferredSince: since, reason, failure: failed };
 }

@@ -13,9 +13,9 @@ import { attempt, type AttemptOptions, type Gather } from './attempt.ts';
 import { runBatch } from './batch.ts';
 import { Claims } from './claims.ts';
 import { RunningCalls } from './deadline.ts';
-import { Ends } from './ends.ts';
+import { FateWriter } from './fate-writer.ts';
 import { HandlerFailure } from './failure.ts';
-import type { Spares } from './fallback.ts';
+import type { Fallbacks } from './fallback.ts';
 import { fateOf, type Outcome } from './fate.ts';
 import { Gathering } from './gathering.ts';
 import type { BatchWindow } from './handler.ts';
@@ -24,7 +24,7 @@ import { HeldWrites } from './held-writes.ts';
 import { startAll, stopAll } from './life.ts';
 import { createObserver, type Observer, type Tracer } from './observe.ts';
 import { Persistence } from './persistence.ts';
-import { runOnce, type Ran, type RetryOptions } from './retry.ts';
+import { runOnce, type RunResult, type RetryOptions } from './retry.ts';
 import { isSetAside, setAside } from './set-aside.ts';
 import { Slots } from './slots.ts';
 import { canGather, checkGroups, createStep, type Step } from './step.ts';
@@ -57,7 +57,7 @@ export interface ChainRunner {
    * Starts the handlers in order, then takes work once `mayTake`, which must not reject, resolves (by default at once).
    * @throws if a handler does not start, or {@link stop} is called meanwhile; no handler is left running then
    */
-  start(mayTake?: Promise<void>): Promise<void>;
+  start(claimAfter?: Promise<void>): Promise<void>;
   /** To be called when there may be work. Cheap, and safe at any time. */
   kick(): void;
   /**
@@ -88,20 +88,20 @@ class Runner implements ChainRunner {
   readonly #observer: Observer;
   readonly #evidence: Evidence;
   readonly #persistence: Persistence;
-  readonly #ends: Ends;
+  readonly #fateWriter: FateWriter;
   /** Writes of ends that wait to share a commit. */
-  readonly #held: HeldWrites;
+  readonly #heldWrites: HeldWrites;
   /** All handlers, including the fallbacks. */
   #handlers: readonly Step[] = [];
   #steps: readonly Step[] = [];
-  #spares: Spares = new Map();
+  #fallbacks: Fallbacks = new Map();
   #state: 'new' | 'running' | 'stopped' = 'new';
-  #mayTake = false;
+  #canClaim = false;
   readonly #claims: Claims;
   readonly #slots: Slots;
   #gatherings: ReadonlyMap<string, Gathering> = new Map();
   readonly #calls: RunningCalls;
-  readonly #quietWaiters: (() => void)[] = [];
+  readonly #idleWaiters: (() => void)[] = [];
 
   constructor(options: ChainRunnerOptions) {
     const { chain, clock, log, metrics } = options;
@@ -111,20 +111,20 @@ class Runner implements ChainRunner {
     this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics, tracer: options.tracer });
     this.#evidence = options.evidence ?? recordedEvidence(options.store, () => SECRET_ENV_NAMES);
     this.#persistence = new Persistence(clock, this.#log);
-    this.#ends = new Ends({ ...options, log: this.#log });
-    this.#held = new HeldWrites(clock);
-    this.#slots = new Slots(chain.concurrency, () => this.#begin());
+    this.#fateWriter = new FateWriter({ ...options, log: this.#log });
+    this.#heldWrites = new HeldWrites(clock);
+    this.#slots = new Slots(chain.concurrency, () => this.#startRuns());
     this.#claims = this.#createClaims();
   }
 
-  async start(mayTake?: Promise<void>): Promise<void> {
+  async start(claimAfter?: Promise<void>): Promise<void> {
     const { chain, store, clusterName, clock, receivers, stdout } = this.#options;
     const environment = { store, clusterName, clock, receivers, stdout, log: this.#log };
     this.#handlers = chain.handlers.map((handler) => createStep(handler, environment));
-    const named = new Set(chain.handlers.map(({ fallback }) => fallback?.id));
-    this.#steps = this.#handlers.filter(({ id }) => !named.has(id));
-    this.#spares = new Map(
-      this.#handlers.flatMap((step) => (step.type === 'sink' && named.has(step.id) ? [[step.id, step]] : [])),
+    const fallbackIds = new Set(chain.handlers.map(({ fallback }) => fallback?.id));
+    this.#steps = this.#handlers.filter(({ id }) => !fallbackIds.has(id));
+    this.#fallbacks = new Map(
+      this.#handlers.flatMap((step) => (step.type === 'sink' && fallbackIds.has(step.id) ? [[step.id, step]] : [])),
     );
     checkGroups(this.#steps);
     this.#gatherings = new Map(this.#steps.filter(canGather).map((step) => [step.id, this.#gatheringOf(step.window)]));
@@ -134,22 +134,22 @@ class Runner implements ChainRunner {
       throw STOPPED;
     }
     this.#state = 'running';
-    this.#mayTake = mayTake === undefined;
+    this.#canClaim = claimAfter === undefined;
     this.kick();
-    void mayTake?.then(() => {
-      this.#mayTake = true;
+    void claimAfter?.then(() => {
+      this.#canClaim = true;
       this.kick();
     });
   }
 
   kick(): void {
-    this.#held.flush();
-    if (this.#state === 'running' && this.#mayTake) this.#claims.kick();
+    this.#heldWrites.flush();
+    if (this.#state === 'running' && this.#canClaim) this.#claims.kick();
   }
 
   async idle(): Promise<void> {
     this.kick();
-    await this.#quiet();
+    await this.#untilIdle();
   }
 
   async stop(graceMs: number): Promise<{ readonly unfinished: number }> {
@@ -158,15 +158,15 @@ class Runner implements ChainRunner {
     if (!wasRunning) return { unfinished: 0 };
     const { clock } = this.#options;
     this.#claims.stop();
-    this.#held.flush();
+    this.#heldWrites.flush();
     const released = [this.#releaseReady()];
-    await waitAtMost(clock, graceMs, this.#quiet());
-    const cut = this.#slots.running + this.#slots.aside;
+    await waitAtMost(clock, graceMs, this.#untilIdle());
+    const interrupted = this.#slots.running + this.#slots.lent;
     this.#persistence.giveUp();
     this.#calls.abort(STOPPED);
-    await this.#quiet();
+    await this.#untilIdle();
     released.push(this.#releaseReady());
-    const unfinished = cut + (await Promise.all(released)).reduce((sum, n) => sum + n, 0);
+    const unfinished = interrupted + (await Promise.all(released)).reduce((sum, n) => sum + n, 0);
     await stopAll(this.#handlers, { clock, log: this.#log });
     return { unfinished };
   }
@@ -178,26 +178,26 @@ class Runner implements ChainRunner {
       store,
       clock,
       persistence: this.#persistence,
-      coalesce: chain.coalesce && !countsChanges(chain),
-      aside: () => this.#slots.aside,
+      coalesce: chain.coalesce && !hasStatefulHandler(chain),
+      lentSlots: () => this.#slots.lent,
       gathers: () => this.#gatherings.size > 0,
-      onTaken: ({ superseded }) => {
+      onClaimed: ({ superseded }) => {
         if (superseded > 0) this.#observer.superseded(superseded);
-        this.#begin();
+        this.#startRuns();
       },
       onDrained: () => {
         for (const gathering of this.#gatherings.values()) gathering.drained();
       },
-      onQuiet: () => this.#tellWhenQuiet(),
+      onIdle: () => this.#notifyWhenIdle(),
     });
   }
 
   /** Begins whatever may run; a batch first, as it has waited. */
-  #begin(): void {
+  #startRuns(): void {
     while (this.#state === 'running' && !this.#slots.isFull) {
       const run = this.#nextRun();
       if (run === undefined) return;
-      void this.#slots.during(run).finally(() => this.#tellWhenQuiet());
+      void this.#slots.runInSlot(run).finally(() => this.#notifyWhenIdle());
     }
   }
 
@@ -211,7 +211,7 @@ class Runner implements ChainRunner {
       : () => this.#runGroup([delivery, ...behind]);
   }
 
-  async #run(delivery: Delivery): Promise<Ran<Outcome>> {
+  async #run(delivery: Delivery): Promise<RunResult<Outcome>> {
     return isSetAside(delivery)
       ? setAside(delivery, this.#steps[0]?.id ?? this.#options.chain.name)
       : runOnce(delivery, () => this.#attempt(delivery, this.#gather), this.#retryOptions);
@@ -221,18 +221,18 @@ class Runner implements ChainRunner {
     const { clock, store } = this.#options;
     return runGroup(deliveries, {
       clock,
-      mayGoOn: () => this.#state === 'running',
+      canContinue: () => this.#state === 'running',
       run: (delivery) => this.#run(delivery),
-      settle: (delivery, ran) => this.#settle(delivery, ran),
-      release: (delivery) => this.#ends.release(delivery),
+      settle: (delivery, runResult) => this.#settle(delivery, runResult),
+      release: (delivery) => this.#fateWriter.release(delivery),
       endAll: async (halted, writes, next) => {
-        const ends = halted.map(({ delivery, passage }) => ({ delivery: delivery.id, end: passage.end }));
+        const ends = halted.map(({ delivery, completion }) => ({ delivery: delivery.id, end: completion.end }));
         const write = () => store.completeAll(ends, writes, next?.id);
-        const hasMore = await this.#inCompany(() => this.#persistence.keepTrying('end changes', write));
+        const hasMore = await this.#writeTogether(() => this.#persistence.keepTrying('end changes', write));
         if (hasMore === undefined)
-          return void (await Promise.all(halted.map(({ delivery }) => this.#ends.release(delivery))));
-        if (hasMore || this.#claims.leftMore) this.kick();
-        for (const { delivery, passage } of halted) this.#observer.fate(delivery, { kind: 'ended', passage });
+          return void (await Promise.all(halted.map(({ delivery }) => this.#fateWriter.release(delivery))));
+        if (hasMore || this.#claims.hasMore) this.kick();
+        for (const { delivery, completion } of halted) this.#observer.fate(delivery, { kind: 'ended', completion });
       },
     });
   }
@@ -249,11 +249,11 @@ class Runner implements ChainRunner {
       log: this.#log,
       enricher: this.#options.enricher ?? OFFLINE_ENRICHER,
       evidence: this.#evidence,
-      spares: this.#spares,
+      fallbacks: this.#fallbacks,
       sink: step === undefined || !canGather(step) || gathering === undefined ? undefined : { step, gathering },
       attempt: (delivery, gather) => this.#attempt(delivery, gather),
-      settle: (delivery, ran) => this.#settle(delivery, ran),
-      release: (delivery) => this.#ends.release(delivery),
+      settle: (delivery, runResult) => this.#settle(delivery, runResult),
+      release: (delivery) => this.#fateWriter.release(delivery),
     });
     this.#claims.batchEnded();
     this.kick();
@@ -271,7 +271,7 @@ class Runner implements ChainRunner {
       evidence: this.#evidence,
       gather,
       join: (handler, group) => this.#join(delivery, handler, group),
-      spares: this.#spares,
+      fallbacks: this.#fallbacks,
       checkpoint: (handler: string) =>
         this.#persistence.keepTrying('record a delivery', () => this.#options.store.checkpoint(delivery.id, handler)),
     };
@@ -288,26 +288,26 @@ class Runner implements ChainRunner {
     return joined.states;
   }
 
-  async #settle(delivery: Delivery, ran: Ran<Outcome>): Promise<void> {
-    const fate = ran.kind === 'done' ? fateOf(delivery, ran.result) : ran;
-    if (fate === undefined) return this.#claims.leftMore ? this.kick() : undefined;
-    if ('failure' in fate && fate.failure.cause === STOPPED) return this.#ends.release(delivery, true);
-    const hasMore = await this.#inCompany(() =>
-      this.#persistence.keepTrying('end a change', () => this.#ends.write(delivery, fate)),
+  async #settle(delivery: Delivery, runResult: RunResult<Outcome>): Promise<void> {
+    const fate = runResult.kind === 'done' ? fateOf(delivery, runResult.result) : runResult;
+    if (fate === undefined) return this.#claims.hasMore ? this.kick() : undefined;
+    if ('failure' in fate && fate.failure.cause === STOPPED) return this.#fateWriter.release(delivery, true);
+    const hasMore = await this.#writeTogether(() =>
+      this.#persistence.keepTrying('end a change', () => this.#fateWriter.write(delivery, fate)),
     );
-    if (hasMore === undefined) return this.#ends.release(delivery, true);
+    if (hasMore === undefined) return this.#fateWriter.release(delivery, true);
     // Most changes have no successor: claiming after each would double the cost of a lone change.
-    if (hasMore || this.#claims.leftMore) this.kick();
+    if (hasMore || this.#claims.hasMore) this.kick();
     this.#observer.fate(delivery, fate);
   }
 
   /** Writes with the next accept, when half of the slots are held, or soon; at once if someone waits for quiet. */
-  #inCompany<T>(write: () => Promise<T>): Promise<T> {
+  #writeTogether<T>(write: () => Promise<T>): Promise<T> {
     const { chain } = this.#options;
     const isFull = this.#claims.hasReady || this.#slots.isFull;
-    const written = this.#held.add(write, isFull ? MAX_HELD_WHEN_FULL_MS : MAX_HELD_MS);
-    const isAwaited = this.#state !== 'running' || this.#quietWaiters.length > 0;
-    if (isAwaited || this.#held.size >= chain.concurrency / 2) this.#held.flush();
+    const written = this.#heldWrites.add(write, isFull ? MAX_HELD_WHEN_FULL_MS : MAX_HELD_MS);
+    const isAwaited = this.#state !== 'running' || this.#idleWaiters.length > 0;
+    if (isAwaited || this.#heldWrites.size >= chain.concurrency / 2) this.#heldWrites.flush();
     return written;
   }
 
@@ -318,7 +318,7 @@ class Runner implements ChainRunner {
 
   readonly #gather: Gather = {
     until: (sink, change) => this.#gatherings.get(sink)?.until(change),
-    limited: (sink, until) => this.#gatherings.get(sink)?.limited(until),
+    rateLimited: (sink, until) => this.#gatherings.get(sink)?.rateLimited(until),
   };
 
   #gatheringOf(window: BatchWindow | undefined): Gathering {
@@ -328,32 +328,32 @@ class Runner implements ChainRunner {
 
   async #releaseReady(): Promise<number> {
     const ready = this.#claims.takeAll();
-    await Promise.all(ready.map((delivery) => this.#ends.release(delivery)));
+    await Promise.all(ready.map((delivery) => this.#fateWriter.release(delivery)));
     return ready.length;
   }
 
-  get #isQuiet(): boolean {
+  get #isIdle(): boolean {
     return (
-      this.#slots.running + this.#slots.aside === 0 &&
+      this.#slots.running + this.#slots.lent === 0 &&
       !this.#claims.isClaiming &&
       (this.#state !== 'running' || this.#claims.isEmpty)
     );
   }
 
-  async #quiet(): Promise<void> {
-    if (this.#isQuiet) return;
+  async #untilIdle(): Promise<void> {
+    if (this.#isIdle) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#quietWaiters.push(resolve);
+    this.#idleWaiters.push(resolve);
     await promise;
   }
 
-  #tellWhenQuiet(): void {
-    if (!this.#isQuiet) return;
-    for (const tell of this.#quietWaiters.splice(0)) tell();
+  #notifyWhenIdle(): void {
+    if (!this.#isIdle) return;
+    for (const notify of this.#idleWaiters.splice(0)) notify();
   }
 }
 
 /** Whether the chain or a branch has a stateful handler, which must see every change. */
-function countsChanges({ handlers, branches }: ChainConfig): boolean {
-  return handlers.some(({ definition }) => definition.type === 'stateful') || branches.some(countsChanges);
+function hasStatefulHandler({ handlers, branches }: ChainConfig): boolean {
+  return handlers.some(({ definition }) => definition.type === 'stateful') || branches.some(hasStatefulHandler);
 }

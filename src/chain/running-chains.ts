@@ -49,7 +49,7 @@ export class RunningChains {
     await stopAll(leaving, graceMs);
     const prepared = Promise.withResolvers<void>();
     try {
-      await this.#run(chains, this.#keep(before, kept), prepared.promise);
+      await this.#run(chains, this.#retain(before, kept), prepared.promise);
       // If it fails, as redaction may on a full disk, no new handler must see what should have been hidden.
       await prepare();
       prepared.resolve();
@@ -58,7 +58,7 @@ export class RunningChains {
         [...this.#running.values()].filter(({ chain }) => !kept.includes(chain.name)),
         0,
       );
-      throw await this.#goBack(before, kept, toError(thrown));
+      throw await this.#rollBack(before, kept, toError(thrown));
     }
     const names = chains.map(({ name }) => name);
     return {
@@ -80,9 +80,9 @@ export class RunningChains {
   }
 
   /** Restarts each previous chain by itself: one that no longer starts must not affect others. Returns `why`, plus those. */
-  async #goBack(before: ReadonlyMap<string, RunningChain>, kept: readonly string[], why: Error): Promise<Error> {
+  async #rollBack(before: ReadonlyMap<string, RunningChain>, kept: readonly string[], error: Error): Promise<Error> {
     const problems: string[] = [];
-    const running = this.#keep(before, kept);
+    const running = this.#retain(before, kept);
     for (const [name, { chain }] of before) {
       try {
         await this.#run([chain], running);
@@ -90,11 +90,11 @@ export class RunningChains {
         problems.push(`Chain "${name}" is stopped until the configuration changes: ${toError(thrown).message}`);
       }
     }
-    return problems.length === 0 ? why : new ConfigError([why.message, ...problems], { cause: why });
+    return problems.length === 0 ? error : new ConfigError([error.message, ...problems], { cause: error });
   }
 
   /** Makes the kept chains the running ones; others are added to the map as they start, so that {@link stop} finds them. */
-  #keep(before: ReadonlyMap<string, RunningChain>, kept: readonly string[]): Map<string, RunningChain> {
+  #retain(before: ReadonlyMap<string, RunningChain>, kept: readonly string[]): Map<string, RunningChain> {
     const running = new Map([...before].filter(([name]) => kept.includes(name)));
     this.#running = running;
     return running;
@@ -104,14 +104,14 @@ export class RunningChains {
   async #run(
     chains: readonly ChainConfig[],
     running: Map<string, RunningChain>,
-    mayTake?: Promise<void>,
+    claimAfter?: Promise<void>,
   ): Promise<void> {
     for (const chain of chains) {
       if (running.has(chain.name) || this.#isStopped) continue;
       const runner = this.#create(chain);
       running.set(chain.name, { chain, runner });
       try {
-        await runner.start(mayTake);
+        await runner.start(claimAfter);
       } catch (thrown) {
         running.delete(chain.name);
         throw thrown;

@@ -2,7 +2,7 @@
 import type { Batch, Delivery } from '../store/store.ts';
 import { HandlerFailure } from './failure.ts';
 import type { Outcome } from './fate.ts';
-import type { Ran } from './retry.ts';
+import type { RunResult } from './retry.ts';
 
 /** A change that was being worked on in this many crashes in a row is set aside. */
 const MAX_CRASHES = 3;
@@ -15,9 +15,9 @@ export function isSetAside({ crashes }: Delivery): boolean {
 export function setAside(
   { attempts }: Delivery,
   handler: string,
-  what = 'worked on',
-): Extract<Ran<Outcome>, { kind: 'dead' }> {
-  const why = new Error(`set aside: it was being ${what} during ${MAX_CRASHES} crashes in a row`);
+  activity = 'worked on',
+): Extract<RunResult<Outcome>, { kind: 'dead' }> {
+  const why = new Error(`set aside: it was being ${activity} during ${MAX_CRASHES} crashes in a row`);
   return { kind: 'dead', failure: new HandlerFailure(handler, why), attempts };
 }
 
@@ -27,13 +27,13 @@ export function setAside(
  */
 export async function setBatchAside(
   batch: Batch,
-  { settle }: { readonly settle: (delivery: Delivery, ran: Ran<Outcome>) => Promise<void> },
+  { settle }: { readonly settle: (delivery: Delivery, runResult: RunResult<Outcome>) => Promise<void> },
 ): Promise<Batch> {
   const members = batch.deliveries.filter(isSetAside);
   if (members.length === 0) return batch;
   const others = members.length - 1;
-  const what = others === 0 ? 'told' : `delivered together with ${others} ${others === 1 ? 'other' : 'others'}`;
-  const aside = (member: Delivery) => ({ ...setAside(member, batch.handler, what), isAlone: true as const });
+  const activity = others === 0 ? 'told' : `delivered together with ${others} ${others === 1 ? 'other' : 'others'}`;
+  const aside = (member: Delivery) => ({ ...setAside(member, batch.handler, activity), isAlone: true as const });
   await Promise.all(members.map((member) => settle(member, aside(member))));
   return { ...batch, deliveries: batch.deliveries.filter((delivery) => !isSetAside(delivery)) };
 }

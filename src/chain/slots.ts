@@ -3,7 +3,7 @@ export class Slots {
   readonly #max: number;
   readonly #onFree: () => void;
   #running = 0;
-  #aside = 0;
+  #lent = 0;
   #returning: (() => void)[] = [];
 
   /** @param onFree called when a slot may be free */
@@ -17,8 +17,8 @@ export class Slots {
   }
 
   /** How many have given up their slot temporarily. */
-  get aside(): number {
-    return this.#aside;
+  get lent(): number {
+    return this.#lent;
   }
 
   get isFull(): boolean {
@@ -26,31 +26,31 @@ export class Slots {
   }
 
   /** Takes a slot while `work` runs. */
-  async during(work: () => Promise<void>): Promise<void> {
+  async runInSlot(work: () => Promise<void>): Promise<void> {
     this.#running++;
     try {
       await work();
     } finally {
-      this.#leave();
+      this.#free();
     }
   }
 
   /** Gives up the slot during a wait for the store, so that many can share a transaction. Returning goes before new work. */
   async lend<T>(wait: Promise<T>): Promise<T> {
-    this.#aside++;
-    this.#leave();
+    this.#lent++;
+    this.#free();
     const answer = await wait;
     if (this.isFull) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#returning.push(resolve);
       await promise;
     } else this.#running++;
-    this.#aside--;
+    this.#lent--;
     return answer;
   }
 
   /** Passes the slot to one that is returning, or frees it. */
-  #leave(): void {
+  #free(): void {
     const next = this.#returning.shift();
     if (next !== undefined) return next();
     this.#running--;

@@ -26,7 +26,7 @@ const SINK_DEADLINE_MS = 30_000;
 /** The store's limit for one batch. */
 const MAX_DIGEST = 1_000;
 
-interface Placed {
+interface StepBase {
   /** `chain/name` or `chain/id`. */
   readonly id: string;
   /** Deadline of one call. */
@@ -35,7 +35,7 @@ interface Placed {
   readonly need: Need | undefined;
 }
 
-export type Step = Placed &
+export type Step = StepBase &
   (
     | { readonly type: 'transform'; readonly instance: TransformInstance; readonly holdsWakeUps: boolean }
     | { readonly type: 'stateful'; readonly instance: StatefulInstance<Json> }
@@ -58,31 +58,36 @@ export type StepEnvironment = Omit<HandlerEnvironment, 'id' | 'memory'> & {
  */
 export function createStep(handler: HandlerConfig, environment: StepEnvironment): Step {
   try {
-    return created(handler, environment);
+    return buildStep(handler, environment);
   } catch (cause) {
     throw new Error(`Handler ${handler.id} (${handler.at}) cannot be used: ${toError(cause).message}`, { cause });
   }
 }
 
-function created(
+function buildStep(
   { id, definition, options, digest, fallback }: HandlerConfig,
   { store, ...environment }: StepEnvironment,
 ): Step {
-  const own = { ...environment, id, log: environment.log.child({ handler: id }), memory: memoryOf(store, id) };
+  const handlerEnvironment = {
+    ...environment,
+    id,
+    log: environment.log.child({ handler: id }),
+    memory: memoryOf(store, id),
+  };
   const need = needOf(options);
   if (definition.type === 'sink') {
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
     const window = digest === undefined ? definition.batch?.(options) : { ...digest, max: MAX_DIGEST };
-    const instance = checkedInstance(definition.create(options, own), 'deliver');
+    const instance = checkedInstance(definition.create(options, handlerEnvironment), 'deliver');
     return { id, need, type: 'sink', deadlineMs, window, fallback, instance };
   }
   if (definition.type === 'stateful') {
-    const instance = checkedInstance(definition.create(options, own), 'handle');
+    const instance = checkedInstance(definition.create(options, handlerEnvironment), 'handle');
     return { id, need, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance };
   }
   const deadlineMs = definition.deadlineMs?.(options) ?? TRANSFORM_DEADLINE_MS;
   const holdsWakeUps = definition.holdsWakeUps === true;
-  const instance = checkedInstance(definition.create(options, own), 'handle');
+  const instance = checkedInstance(definition.create(options, handlerEnvironment), 'handle');
   return { id, need, deadlineMs, holdsWakeUps, type: 'transform', instance };
 }
 
@@ -98,9 +103,9 @@ function memoryOf(store: StepEnvironment['store'], handler: string): SinkMemory 
  * @throws Error that names both handlers
  */
 export function checkGroups(steps: readonly Step[]): void {
-  const remembering = steps.filter((step) => step.type === 'stateful');
-  const grouping = remembering.find(({ instance }) => instance.group !== undefined);
-  const other = remembering.find((step) => step !== grouping);
+  const stateful = steps.filter((step) => step.type === 'stateful');
+  const grouping = stateful.find(({ instance }) => instance.group !== undefined);
+  const other = stateful.find((step) => step !== grouping);
   if (grouping === undefined || other === undefined) return;
   throw new Error(
     `Handler ${grouping.id} keeps state by group, so no other handler of its chain can keep any: move ${other.id} to a chain of its own`,

@@ -7,7 +7,7 @@ export interface ChainTreeOptions extends ChainRunnerOptions {
    * Branches take work only in {@link ChainRunner.idle}, one after the other: for a rehearsal, whose lines must be in the order
    * of the file.
    */
-  readonly inTurn?: boolean;
+  readonly isSequential?: boolean;
 }
 
 /** The runner of a chain with its branches: it starts and stops with all of them, and is idle when all are. */
@@ -19,24 +19,24 @@ class ChainTree implements ChainRunner {
   readonly #trunk: ChainRunner;
   readonly #branches: ReadonlyMap<string, ChainRunner>;
 
-  constructor({ inTurn = false, ...options }: ChainTreeOptions) {
+  constructor({ isSequential = false, ...options }: ChainTreeOptions) {
     const { onForked } = options;
     const kick = (names: readonly string[]): void => {
       const others = names.filter((name) => !this.#branches.has(name));
       for (const name of names) this.#branches.get(name)?.kick();
       if (others.length > 0) onForked?.(others);
     };
-    const grow = (chain: ChainConfig) => createChainTree({ ...options, inTurn, chain });
-    this.#branches = new Map(options.chain.branches.map((branch) => [branch.name, grow(branch)]));
-    this.#trunk = createChainRunner(inTurn ? options : { ...options, onForked: kick });
+    const createBranch = (chain: ChainConfig) => createChainTree({ ...options, isSequential, chain });
+    this.#branches = new Map(options.chain.branches.map((branch) => [branch.name, createBranch(branch)]));
+    this.#trunk = createChainRunner(isSequential ? options : { ...options, onForked: kick });
   }
 
   /** Branches first, so that forked changes find them running. */
-  async start(mayTake?: Promise<void>): Promise<void> {
+  async start(claimAfter?: Promise<void>): Promise<void> {
     const started: ChainRunner[] = [];
     try {
       for (const runner of [...this.#branches.values(), this.#trunk]) {
-        await runner.start(mayTake);
+        await runner.start(claimAfter);
         started.push(runner);
       }
     } catch (thrown) {

@@ -3,33 +3,33 @@ import type { Change } from '../change.ts';
 import type { Json } from '../json.ts';
 import { halt, isHalt, type Halt, type HandlerLife } from './handler.ts';
 
-const LIKELY = 'probably a missing return or await';
+const LIKELY_CAUSE = 'probably a missing return or await';
 
 /** @throws Error if it is neither a change nor a halt */
 export function checkedVerdict(answer: unknown): Change | Halt {
   if (isHalt(answer)) return withReason(answer);
   if (isChange(answer)) return answer;
-  throw new Error(`it returned ${shown(answer)}, expected the change or halt(reason): ${LIKELY}`);
+  throw new Error(`it returned ${quoted(answer)}, expected the change or halt(reason): ${LIKELY_CAUSE}`);
 }
 
 /** A stateful handler's decision, with the state as the store will return it. @throws Error if it has no verdict or no state */
 export function checkedDecision(answer: unknown): { readonly verdict: Change | Halt; readonly state: Json | null } {
   if (isHalt(answer) || isChange(answer)) throw new Error('it returned only its verdict, expected { verdict, state }');
   if (typeof answer !== 'object' || answer === null)
-    throw new Error(`it returned ${shown(answer)}, expected { verdict, state }: ${LIKELY}`);
+    throw new Error(`it returned ${quoted(answer)}, expected { verdict, state }: ${LIKELY_CAUSE}`);
   const { verdict, state } = answer as { readonly verdict?: unknown; readonly state?: unknown };
   return { verdict: checkedVerdict(verdict), state: checkedState(state) };
 }
 
 /** What `create` returned. @throws Error if it lacks its method */
-export function checkedInstance<T extends HandlerLife>(instance: T, work: 'handle' | 'deliver'): T {
-  const made: unknown = instance;
-  if (typeof made === 'object' && made !== null) {
-    if (typeof Reflect.get(made, work) === 'function') return instance;
-    if (made instanceof Promise)
-      throw new Error(`its create() returned a promise, expected { ${work}(change, context) }: wait in start()`);
+export function checkedInstance<T extends HandlerLife>(instance: T, method: 'handle' | 'deliver'): T {
+  const value: unknown = instance;
+  if (typeof value === 'object' && value !== null) {
+    if (typeof Reflect.get(value, method) === 'function') return instance;
+    if (value instanceof Promise)
+      throw new Error(`its create() returned a promise, expected { ${method}(change, context) }: wait in start()`);
   }
-  throw new Error(`its create() returned nothing that has ${work}(), expected { ${work}(change, context) }`);
+  throw new Error(`its create() returned nothing that has ${method}(), expected { ${method}(change, context) }`);
 }
 
 /** A sink passes on what it was given unless it returns a verdict; anything else is ignored, as it has delivered. */
@@ -41,7 +41,7 @@ export function sinkVerdict(answer: unknown, change: Change): Change | Halt {
 export function checkedGroup(answer: unknown): string | Halt {
   if (isHalt(answer)) return withReason(answer);
   if (typeof answer === 'string' && answer !== '') return answer;
-  throw new Error(`it returned no group: expected a string or halt(reason), ${LIKELY}`);
+  throw new Error(`it returned no group: expected a string or halt(reason), ${LIKELY_CAUSE}`);
 }
 
 /** The state as the store will return it. @throws Error if it cannot be stored, as the chain would wait for the store forever */
@@ -60,7 +60,7 @@ export function checkWakeUp(key: unknown, time: unknown): void {
   throw new Error(`wakeAt() expects milliseconds since the epoch or null, got ${found}`);
 }
 
-function shown(answer: unknown): string | undefined {
+function quoted(answer: unknown): string | undefined {
   return answer === undefined ? 'undefined' : JSON.stringify(answer)?.slice(0, 100);
 }
 

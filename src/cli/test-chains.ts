@@ -57,7 +57,7 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
     const chain = rehearsed(configured, io.stdout, () => (failures += 1));
     const evidence = recordedEvidence(store, () => config.redact.envNames);
     const common = { store, receivers, metrics, log, clock, evidence, clusterName: cluster.name };
-    const runner = createChainTree({ chain, ...common, stdout: new PassThrough().resume(), inTurn: true });
+    const runner = createChainTree({ chain, ...common, stdout: new PassThrough().resume(), isSequential: true });
     await runner.start();
     cleanup.defer(async () => void (await runner.stop(0)));
     runners.set(chain.name, runner);

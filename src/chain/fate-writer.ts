@@ -5,9 +5,9 @@ import { editsOf } from '../change/edits.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Delivery, Store } from '../store/store.ts';
-import type { Fate, Passage } from './fate.ts';
+import type { Fate, Completion } from './fate.ts';
 
-export interface EndsOptions {
+export interface FateWriterOptions {
   readonly chain: ChainConfig;
   readonly store: Store;
   readonly log: Logger;
@@ -15,16 +15,16 @@ export interface EndsOptions {
   readonly onForked?: (chains: readonly string[]) => void;
 }
 
-export class Ends {
-  readonly #options: EndsOptions;
+export class FateWriter {
+  readonly #options: FateWriterOptions;
 
-  constructor(options: EndsOptions) {
+  constructor(options: FateWriterOptions) {
     this.#options = options;
   }
 
   /** Returns whether there may be more to claim. */
   async write(delivery: Delivery, fate: Fate): Promise<boolean> {
-    if (fate.kind === 'ended') return this.#complete(delivery.id, fate.passage);
+    if (fate.kind === 'ended') return this.#complete(delivery.id, fate.completion);
     if (fate.kind === 'parked' || fate.kind === 'gathered') await this.#options.store.park(delivery.id, fate.park);
     else await this.#giveUp(delivery, fate);
     return true;
@@ -42,7 +42,7 @@ export class Ends {
     }
   }
 
-  async #complete(id: number, { end, writes, edits }: Passage): Promise<boolean> {
+  async #complete(id: number, { end, writes, edits }: Completion): Promise<boolean> {
     const { store, chain, onForked } = this.#options;
     if (end.kind === 'halted' || chain.branches.length === 0) return store.complete(id, end, writes);
     const chains = chain.branches.map(({ name }) => name);
@@ -56,13 +56,13 @@ export class Ends {
     { failure, attempts, isAlone }: Extract<Fate, { kind: 'dead' }>,
   ): Promise<void> {
     const { store, chain, onForked } = this.#options;
-    const why = { handler: failure.handler, error: failure.message, attempts };
-    const death = { ...why, isAlone };
+    const failed = { handler: failure.handler, error: failure.message, attempts };
+    const death = { ...failed, isAlone };
     // A failure to deliver a dead letter is not reported again: two chains could go on forever.
     if (chain.deadLettersTo === undefined || change.notes.deadLetter !== undefined) return store.deadLetter(id, death);
     const chains = [chain.deadLettersTo];
-    const told = withNote(change, 'deadLetter', { ...why, id, chain: chain.name });
-    await store.deadLetter(id, death, { chains, edits: editsOf(change, told, edited) });
+    const letter = withNote(change, 'deadLetter', { ...failed, id, chain: chain.name });
+    await store.deadLetter(id, death, { chains, edits: editsOf(change, letter, edited) });
     onForked?.(chains);
   }
 }
