@@ -213,8 +213,8 @@ async function isAbsent(api: ApiClient, namespace: string): Promise<boolean> {
 function whyNotFound(resolution: Exclude<Resolution, { kind: 'found' }>): string {
   switch (resolution.kind) {
     case 'not-served': {
-      const { near, mayComeLater, unwatched } = resolution;
-      const later = mayComeLater ? ' (the service waits for it)' : '';
+      const { near, mayBeServedLater, unwatched } = resolution;
+      const later = mayBeServedLater ? ' (the service waits for it)' : '';
       if (unwatched !== undefined) return `the cluster serves ${unwatched}${later}`;
       return `the cluster does not serve it${near.length === 0 ? '' : `; near names: ${near.join(', ')}`}${later}`;
     }

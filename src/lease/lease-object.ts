@@ -1,7 +1,7 @@
 /** The Lease object (coordination.k8s.io/v1) as election reads and writes it: https://kubernetes.io/docs/concepts/architecture/leases/ */
 import { z } from 'zod';
 import type { ApiClient, ApiResponse } from '../source/api.ts';
-import { answered } from '../source/failure.ts';
+import { describeResponse } from '../source/failure.ts';
 
 /** A Lease as election sees it. Fields set by others are preserved. */
 export interface LeaseObject {
@@ -99,7 +99,7 @@ export class LeaseClient {
   #objectOf(response: ApiResponse, method: string, path: string): LeaseObject {
     if (response.status >= 300) {
       const hint = response.status === 403 ? '; `watchchain rbac` prints the roles that it needs' : '';
-      throw new Error(`Cannot ${method} ${path} on ${this.#api.host}: ${answered(response)}${hint}`);
+      throw new Error(`Cannot ${method} ${path} on ${this.#api.host}: ${describeResponse(response)}${hint}`);
     }
     const manifest = lease.parse(JSON.parse(response.body.toString('utf8')));
     const { holderIdentity, leaseDurationSeconds, leaseTransitions, renewTime } = manifest.spec ?? {};

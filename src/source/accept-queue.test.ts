@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AcceptBatch, Accepted, Observation } from '../store/store.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { AcceptQueue, type Held } from './accept-queue.ts';
+import { AcceptQueue, type ByteTotal } from './accept-queue.ts';
 
 const seen = (key: string, size = 10): Observation => ({
   type: 'seen',
@@ -14,7 +14,7 @@ const seen = (key: string, size = 10): Observation => ({
 });
 
 /** A queue into a store whose accepts finish when the test says so. */
-function queueInto(heldByAll: Held = { bytes: 0 }) {
+function queueInto(heldByAll: ByteTotal = { bytes: 0 }) {
   const clock = new FakeClock();
   const batches: { readonly batch: AcceptBatch; resolve(accepted: Accepted): void; reject(error: Error): void }[] = [];
   const problems: (string | undefined)[] = [];
@@ -30,7 +30,7 @@ function queueInto(heldByAll: Held = { bytes: 0 }) {
     },
     scope: 1,
     clock,
-    heldByAll,
+    totalHeld: heldByAll,
     onAccepting: () => told.push(batches.length),
     onProblem: (problem) => problems.push(problem?.message),
   });
@@ -98,16 +98,16 @@ describe('AcceptQueue', () => {
       (q: AcceptQueue) => q.add(seen('large', 4 * 1024 * 1024)),
     ]) {
       const { queue, accept } = queueInto();
-      assert.equal(queue.room(), undefined);
+      assert.equal(queue.whenRoom(), undefined);
       fill(queue);
       queue.flush();
       let hasRoom = false;
-      const room = queue.room()?.then(() => (hasRoom = true));
+      const room = queue.whenRoom()?.then(() => (hasRoom = true));
       await new Promise(setImmediate);
       assert.equal(hasRoom, false);
       await accept(0);
       await room;
-      assert.equal(queue.room(), undefined);
+      assert.equal(queue.whenRoom(), undefined);
       await queue.stop();
     }
   });
@@ -117,10 +117,10 @@ describe('AcceptQueue', () => {
     const others = Array.from({ length: 16 }, () => queueInto(heldByAll));
     for (const { queue } of others) queue.add(seen('large', 4 * 1024 * 1024));
     const { queue, accept, turn } = queueInto(heldByAll);
-    assert.equal(queue.room(), undefined);
+    assert.equal(queue.whenRoom(), undefined);
     queue.add(seen('a'));
     queue.flush();
-    const room = queue.room();
+    const room = queue.whenRoom();
     assert.ok(room !== undefined);
     await accept(0);
     await room;

@@ -11,12 +11,12 @@ import { Backoff } from './backoff.ts';
 const MAX_OBSERVATIONS = 1_000;
 const MAX_BYTES = 4 * 1024 * 1024;
 /** For all scopes together: hundreds of them may wait for a store that refuses. Each may hold one observation beyond it. */
-const MAX_BYTES_IN_ALL = 64 * 1024 * 1024;
+const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
 /** A cursor moved by nothing but noise is written after this delay. */
-const LAZY_CURSOR_MS = 5_000;
+const CURSOR_DELAY_MS = 5_000;
 
 /** The total held by all queues of a source. */
-export interface Held {
+export interface ByteTotal {
   bytes: number;
 }
 
@@ -25,7 +25,7 @@ export interface AcceptQueueOptions {
   /** {@link AcceptBatch.scope}. */
   readonly scope: number;
   readonly clock: Clock;
-  readonly heldByAll: Held;
+  readonly totalHeld: ByteTotal;
   /**
    * Called when the store has been asked to accept what may be changes. The store works in request order, so a claim made now
    * sees them, in the same transaction and without another round trip. Must not throw.
@@ -44,7 +44,7 @@ export class AcceptQueue {
   #inFlight = 0;
   #cursor: string | undefined;
   #writing: Promise<void> | undefined;
-  #lazy = false;
+  #isCursorWriteDue = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: AcceptQueueOptions) {
@@ -55,14 +55,14 @@ export class AcceptQueue {
   /** Queues an observation; it is not written before {@link flush}. */
   add(observation: Observation): void {
     this.#waiting.push(observation);
-    this.#hold(sizeOf(observation));
+    this.#addBytes(sizeOf(observation));
   }
 
   /** Records how far the watch has got: written with the next batch, or a little later. */
   moveCursor(resourceVersion: string): void {
     this.#cursor = resourceVersion;
-    if (this.#lazy) return;
-    this.#lazy = true;
+    if (this.#isCursorWriteDue) return;
+    this.#isCursorWriteDue = true;
     void this.#writeCursorLater();
   }
 
@@ -72,12 +72,12 @@ export class AcceptQueue {
   }
 
   /** A promise that is pending while the queue is full; undefined if there is room. */
-  room(): Promise<void> | undefined {
-    return this.#isFull() ? this.#untilRoom() : undefined;
+  whenRoom(): Promise<void> | undefined {
+    return this.#isFull() ? this.#waitForRoom() : undefined;
   }
 
   /** Resolves when everything so far is durable, or the queue was stopped. */
-  async drained(): Promise<void> {
+  async drain(): Promise<void> {
     while ((this.#waiting.length > 0 || this.#cursor !== undefined || this.#writing) && !this.#stopped.signal.aborted) {
       this.#writing ??= this.#write();
       await this.#writing;
@@ -85,7 +85,7 @@ export class AcceptQueue {
   }
 
   /** From now on a refusing store blocks nobody; {@link stop} tries it once more. */
-  waitNoLonger(): void {
+  stopWaiting(): void {
     this.#stopped.abort();
   }
 
@@ -96,11 +96,11 @@ export class AcceptQueue {
   }
 
   async #stop(): Promise<void> {
-    this.waitNoLonger();
+    this.stopWaiting();
     await this.#writing;
     if (this.#waiting.length > 0 || this.#cursor !== undefined) await this.#writeBatch();
     // What the store did not take is dropped; it is read again after the next start.
-    this.#hold(-this.#bytes);
+    this.#addBytes(-this.#bytes);
   }
 
   /** Writes until nothing is waiting; a batch that the store refuses is kept and tried again. Never rejects. */
@@ -134,22 +134,22 @@ export class AcceptQueue {
     } finally {
       this.#inFlight = 0;
     }
-    this.#hold(-bytes);
+    this.#addBytes(-bytes);
     onProblem(undefined);
     return true;
   }
 
-  #hold(bytes: number): void {
+  #addBytes(bytes: number): void {
     this.#bytes += bytes;
-    this.#options.heldByAll.bytes += bytes;
+    this.#options.totalHeld.bytes += bytes;
   }
 
   #isFull(): boolean {
     if (this.#waiting.length + this.#inFlight >= MAX_OBSERVATIONS || this.#bytes >= MAX_BYTES) return true;
-    return this.#bytes > 0 && this.#options.heldByAll.bytes >= MAX_BYTES_IN_ALL;
+    return this.#bytes > 0 && this.#options.totalHeld.bytes >= MAX_TOTAL_BYTES;
   }
 
-  async #untilRoom(): Promise<void> {
+  async #waitForRoom(): Promise<void> {
     while (this.#isFull() && !this.#stopped.signal.aborted) {
       this.#writing ??= this.#write();
       await this.#writing;
@@ -157,8 +157,8 @@ export class AcceptQueue {
   }
 
   async #writeCursorLater(): Promise<void> {
-    await pause(this.#options.clock, LAZY_CURSOR_MS, this.#stopped.signal);
-    this.#lazy = false;
+    await pause(this.#options.clock, CURSOR_DELAY_MS, this.#stopped.signal);
+    this.#isCursorWriteDue = false;
     if (this.#cursor !== undefined && !this.#stopped.signal.aborted) this.#writing ??= this.#write();
   }
 }

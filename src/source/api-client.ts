@@ -44,11 +44,17 @@ class UndiciApiClient implements ApiClient {
   async request(method: Method, path: string, options: RequestOptions = {}): Promise<ApiResponse> {
     const { signal, timeoutMs = REQUEST_TIMEOUT_MS } = options;
     const deadline = AbortSignal.timeout(timeoutMs);
-    const both = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+    const combinedSignal = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
     try {
       // undici checks the signal only once it has a connection, or has failed to get one in time.
-      const response = await unlessAborted(this.#send({ ...options, method, path, signal: both }), both);
-      return { ...head(response), body: await readWhole(response.body, MAX_BODY_BYTES, 'the answer is larger than') };
+      const response = await unlessAborted(
+        this.#send({ ...options, method, path, signal: combinedSignal }),
+        combinedSignal,
+      );
+      return {
+        ...responseHead(response),
+        body: await readWhole(response.body, MAX_BODY_BYTES, 'the answer is larger than'),
+      };
     } catch (thrown) {
       if (signal?.aborted === true) throw signal.reason;
       const cause = deadline.aborted ? new Error(`no complete answer within ${timeoutMs / 1000} s`) : thrown;
@@ -59,7 +65,7 @@ class UndiciApiClient implements ApiClient {
   async stream(path: string, query: Query, signal: AbortSignal): Promise<ApiStream> {
     try {
       const response = await unlessAborted(this.#send({ method: 'GET', path, query, signal }), signal);
-      return { ...head(response), body: response.body };
+      return { ...responseHead(response), body: response.body };
     } catch (thrown) {
       if (signal.aborted) throw signal.reason;
       throw this.#failure('GET', path, thrown);
@@ -136,8 +142,8 @@ class UndiciApiClient implements ApiClient {
 
   #failure(method: Method, path: string, thrown: unknown): Error {
     const { proxy } = this.#credentials;
-    const through = proxy === undefined ? '' : ` through the proxy ${proxy.host}`;
-    const error = new Error(`Cannot ${method} ${path} on ${this.host}${through}: ${describe(thrown)}`, {
+    const viaProxy = proxy === undefined ? '' : ` through the proxy ${proxy.host}`;
+    const error = new Error(`Cannot ${method} ${path} on ${this.host}${viaProxy}: ${describe(thrown)}`, {
       cause: thrown,
     });
     return Object.assign(error, { code: codeOf(thrown) });
@@ -149,7 +155,10 @@ function createDispatcher(tls: ConnectOptions, proxy: URL | undefined, connectin
   const connect = { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
   const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, bodyTimeout: 0, allowH2: false };
   if (proxy === undefined)
-    return new Agent({ ...timeouts, connect: tracked(buildConnector({ ...connect, allowH2: false }), connecting) });
+    return new Agent({
+      ...timeouts,
+      connect: trackConnecting(buildConnector({ ...connect, allowH2: false }), connecting),
+    });
   return new ProxyAgent({
     ...timeouts,
     uri: proxy.href,
@@ -159,7 +168,7 @@ function createDispatcher(tls: ConnectOptions, proxy: URL | undefined, connectin
 }
 
 /** Wraps `connect` to keep the sockets that are still connecting in `connecting`. */
-function tracked(connect: buildConnector.connector, connecting: Set<Socket>): buildConnector.connector {
+function trackConnecting(connect: buildConnector.connector, connecting: Set<Socket>): buildConnector.connector {
   return (options, callback) => {
     const socket = connect(options, (...result) => {
       if (socket !== undefined) connecting.delete(socket);
@@ -169,7 +178,7 @@ function tracked(connect: buildConnector.connector, connecting: Set<Socket>): bu
   };
 }
 
-function head({ statusCode, headers }: Dispatcher.ResponseData): Pick<ApiResponse, 'status' | 'headers'> {
+function responseHead({ statusCode, headers }: Dispatcher.ResponseData): Pick<ApiResponse, 'status' | 'headers'> {
   const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
   return { status: statusCode, headers: Object.fromEntries(entries.map(([name, value]) => [name, String(value)])) };
 }
@@ -196,7 +205,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
 };
 
 /** OpenSSL's errors on loading the client certificate and key, for example because only one of the files was replaced yet. */
-function ofMaterial(code: string): string | undefined {
+function tlsMaterialProblem(code: string): string | undefined {
   return code.startsWith('ERR_OSSL_')
     ? 'the client certificate of the kubeconfig and its key cannot be used together'
     : undefined;
@@ -205,6 +214,6 @@ function ofMaterial(code: string): string | undefined {
 function describe(thrown: unknown): string {
   const error = toError(thrown);
   const code = codeOf(error);
-  const meaning = code === undefined ? undefined : (MEANINGS[code] ?? ofMaterial(code));
+  const meaning = code === undefined ? undefined : (MEANINGS[code] ?? tlsMaterialProblem(code));
   return meaning === undefined ? error.message || code || error.name : `${meaning} (${code})`;
 }

@@ -4,7 +4,7 @@ import { pause, type Clock } from '../clock.ts';
 import { SourceError } from './failure.ts';
 
 /** How often to check whether the limit has changed, milliseconds. */
-const LOOK_MS = 30_000;
+const CHECK_INTERVAL_MS = 30_000;
 
 export interface ByteSink {
   /** Gets the payload of one frame. A throw ends the stream. */
@@ -44,12 +44,12 @@ export class ByteStream {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = () => reject(signal.reason);
     signal.addEventListener('abort', onAbort);
-    this.#heard();
+    this.#resetSilence();
     this.#body.on('error', reject).on('end', resolve);
     this.#body.on('close', () => reject(new Error('the connection was closed')));
     this.#body.on('data', (chunk: Buffer) => {
       if (this.#done.signal.aborted) return;
-      this.#heard();
+      this.#resetSilence();
       try {
         sink.chunk(chunk);
       } catch (thrown) {
@@ -59,7 +59,7 @@ export class ByteStream {
       }
       this.#scheduleTurn(sink, reject);
     });
-    this.#watch().catch(reject);
+    this.#watchSilence().catch(reject);
     try {
       signal.throwIfAborted();
       await promise;
@@ -71,7 +71,7 @@ export class ByteStream {
     }
   }
 
-  #heard(): void {
+  #resetSilence(): void {
     this.#waitingSince = this.#clock.monotonic();
   }
 
@@ -93,11 +93,11 @@ export class ByteStream {
     this.#body.pause();
     this.#waitingSince = undefined;
     await busy;
-    this.#heard();
+    this.#resetSilence();
     this.#body.resume();
   }
 
-  async #watch(): Promise<void> {
+  async #watchSilence(): Promise<void> {
     const { signal } = this.#done;
     while (!signal.aborted) {
       const waitedMs = this.#waitingSince === undefined ? 0 : this.#clock.monotonic() - this.#waitingSince;
@@ -105,7 +105,7 @@ export class ByteStream {
         const message = `the server has sent nothing for ${Math.round(waitedMs / 1000)} s`;
         throw new SourceError(message, { remedy: 'retry', reason: 'stalled' });
       }
-      await pause(this.#clock, Math.min(this.limitMs - waitedMs, LOOK_MS), signal);
+      await pause(this.#clock, Math.min(this.limitMs - waitedMs, CHECK_INTERVAL_MS), signal);
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 /** The server replays its history in one go: a pause this long means that the replay is over. */
 const QUIET_MS = 1_000;
 /** In a busy cluster there is no pause. Taking an old change for a new one is better than the reverse. */
-const LONGEST_MS = 10_000;
+const MAX_REPLAY_MS = 10_000;
 
 const NONE: ChangeFlags = {};
 
@@ -34,7 +34,7 @@ export class CatchUp {
   get isOver(): boolean {
     const now = this.#clock.monotonic();
     const { began, last } = this.#times ?? { began: now, last: now };
-    this.#isOver ||= now - last >= QUIET_MS || now - began >= LONGEST_MS;
+    this.#isOver ||= now - last >= QUIET_MS || now - began >= MAX_REPLAY_MS;
     return this.#isOver;
   }
 

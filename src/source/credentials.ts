@@ -57,16 +57,16 @@ export interface CredentialOptions {
  */
 export async function loadCredentials(options: CredentialOptions): Promise<Credentials> {
   const { env, context, direct, serviceAccountDir = SERVICE_ACCOUNT_DIR } = options;
-  const asked = options.kubeconfig ?? (env['KUBECONFIG'] || undefined);
+  const requested = options.kubeconfig ?? (env['KUBECONFIG'] || undefined);
   const access =
-    (direct === undefined ? undefined : directly(direct)) ??
-    (asked === undefined && context === undefined ? await serviceAccount(env, serviceAccountDir) : undefined) ??
+    (direct === undefined ? undefined : directAccess(direct)) ??
+    (requested === undefined && context === undefined ? await serviceAccount(env, serviceAccountDir) : undefined) ??
     (await (await import('./kubeconfig.ts')).kubeconfigAccess({ kubeconfig: options.kubeconfig, context, env }));
   const ca = await readCa(access);
   return new LiveCredentials(access, ca, access.proxy ?? proxyFromEnv(access.server, env));
 }
 
-function directly({ server, token, tokenFile, caFile, insecure }: DirectAccess): Access {
+function directAccess({ server, token, tokenFile, caFile, insecure }: DirectAccess): Access {
   const url = new URL(server);
   const material = token === undefined ? tokenFile && new FreshFile(tokenFile) : inline(token);
   return {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { apiVersionOf } from '../change.ts';
 import { toError } from '../errors.ts';
 import type { ApiClient } from './api.ts';
-import { answered } from './failure.ts';
+import { describeResponse } from './failure.ts';
 import type { Resource } from './source.ts';
 
 /** Stands for every group except core if not even their names could be read. */
@@ -112,7 +112,7 @@ export async function readOpenShift3Kinds(api: ApiClient, signal?: AbortSignal):
   const found: Found = { resources: [], groupVersions: new Set(), unknown: new Map() };
   try {
     const { resources } = resourceList.parse(await getJson(api, '/oapi/v1', signal));
-    takeResources(resources, { group: '', version: 'v1' }, found, '/oapi');
+    addResources(resources, { group: '', version: 'v1' }, found, '/oapi');
   } catch {
     // No OpenShift 3.
   }
@@ -121,7 +121,11 @@ export async function readOpenShift3Kinds(api: ApiClient, signal?: AbortSignal):
 
 function servedOf(found: Found): ServedKinds {
   const { resources } = found;
-  return { ...found, resources: resources.filter(isWatched), unwatched: resources.filter((one) => !isWatched(one)) };
+  return {
+    ...found,
+    resources: resources.filter(isWatched),
+    unwatched: resources.filter((entry) => !isWatched(entry)),
+  };
 }
 
 function isWatched({ verbs }: Resource): boolean {
@@ -132,7 +136,7 @@ async function readRoot(get: Get, path: '/api' | '/apis', found: Found): Promise
   try {
     const document = await get(path);
     const aggregated = aggregatedList.safeParse(document);
-    if (aggregated.success) return takeAggregated(aggregated.data, found);
+    if (aggregated.success) return addAggregated(aggregated.data, found);
     for (const groupVersion of groupVersionsOf(groupVersionList.parse(document))) {
       await readGroupVersion(get, groupVersion, found);
     }
@@ -141,7 +145,7 @@ async function readRoot(get: Get, path: '/api' | '/apis', found: Found): Promise
   }
 }
 
-function takeAggregated({ items }: z.output<typeof aggregatedList>, found: Found): void {
+function addAggregated({ items }: z.output<typeof aggregatedList>, found: Found): void {
   for (const { metadata, versions } of items) {
     const group = metadata?.name ?? '';
     for (const { version, freshness, resources } of versions) {
@@ -149,16 +153,16 @@ function takeAggregated({ items }: z.output<typeof aggregatedList>, found: Found
       // Stale: an aggregated API whose server does not answer. Its kinds may be outdated or missing.
       if (freshness === 'Stale')
         found.unknown.set(group, `the API ${apiVersionOf({ group, version })} does not answer`);
-      for (const one of resources ?? []) {
+      for (const entry of resources ?? []) {
         found.resources.push({
           group,
           version,
-          resource: one.resource,
-          kind: one.responseKind?.kind ?? '',
-          namespaced: one.scope === 'Namespaced',
-          shortNames: one.shortNames ?? [],
-          singular: one.singularResource ?? '',
-          verbs: one.verbs ?? [],
+          resource: entry.resource,
+          kind: entry.responseKind?.kind ?? '',
+          namespaced: entry.scope === 'Namespaced',
+          shortNames: entry.shortNames ?? [],
+          singular: entry.singularResource ?? '',
+          verbs: entry.verbs ?? [],
         });
       }
     }
@@ -180,22 +184,22 @@ async function readGroupVersion(get: Get, groupVersion: GroupVersion, found: Fou
   found.groupVersions.add(apiVersionOf(groupVersion));
   try {
     const path = `${group === '' ? '/api' : '/apis'}/${apiVersionOf({ group, version })}`;
-    takeResources(resourceList.parse(await get(path)).resources, groupVersion, found);
+    addResources(resourceList.parse(await get(path)).resources, groupVersion, found);
   } catch (thrown) {
     found.unknown.set(group, reasonOf(thrown));
   }
 }
 
-function takeResources(
+function addResources(
   resources: z.output<typeof resourceList>['resources'],
   groupVersion: GroupVersion,
   found: Found,
   root?: '/oapi',
 ): void {
-  for (const one of resources) {
+  for (const entry of resources) {
     // A subresource, such as `deployments/scale`.
-    if (one.name.includes('/')) continue;
-    const { name: resource, kind, namespaced, shortNames, singularName, verbs } = one;
+    if (entry.name.includes('/')) continue;
+    const { name: resource, kind, namespaced, shortNames, singularName, verbs } = entry;
     found.resources.push({
       ...groupVersion,
       resource,
@@ -211,9 +215,9 @@ function takeResources(
 
 async function getJson(api: ApiClient, path: string, signal: AbortSignal | undefined): Promise<unknown> {
   const options = { accept: ACCEPT, ...(signal === undefined ? {} : { signal }) };
-  const answer = await api.request('GET', path, options);
-  if (answer.status !== 200) throw new Error(`Cannot GET ${path} on ${api.host}: ${answered(answer)}`);
-  return JSON.parse(answer.body.toString('utf8'));
+  const response = await api.request('GET', path, options);
+  if (response.status !== 200) throw new Error(`Cannot GET ${path} on ${api.host}: ${describeResponse(response)}`);
+  return JSON.parse(response.body.toString('utf8'));
 }
 
 function reasonOf(thrown: unknown): string {

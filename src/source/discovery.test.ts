@@ -148,7 +148,7 @@ describe('Discovery.resolve()', () => {
     assert.deepEqual(await resolve(aggregated(USUAL), 'deploymnet'), {
       kind: 'not-served',
       near: ['deployment', 'deployments'],
-      mayComeLater: false,
+      mayBeServedLater: false,
     });
   });
 
@@ -160,12 +160,16 @@ describe('Discovery.resolve()', () => {
 
   test('expects a named group to serve a missing kind later, unless it is a built-in group known to lack it', async () => {
     const later = async (name: string, apiVersion?: string) => await resolve(aggregated(USUAL), name, apiVersion);
-    assert.deepEqual(await later('widget', 'shop.example/v1'), { kind: 'not-served', near: [], mayComeLater: true });
-    assert.deepEqual(await later('widgets.shop.example'), { kind: 'not-served', near: [], mayComeLater: true });
-    assert.deepEqual(await later('widget', 'apps/v1'), { kind: 'not-served', near: [], mayComeLater: false });
-    assert.deepEqual(await later('widget', 'apps/v2'), { kind: 'not-served', near: [], mayComeLater: true });
+    assert.deepEqual(await later('widget', 'shop.example/v1'), {
+      kind: 'not-served',
+      near: [],
+      mayBeServedLater: true,
+    });
+    assert.deepEqual(await later('widgets.shop.example'), { kind: 'not-served', near: [], mayBeServedLater: true });
+    assert.deepEqual(await later('widget', 'apps/v1'), { kind: 'not-served', near: [], mayBeServedLater: false });
+    assert.deepEqual(await later('widget', 'apps/v2'), { kind: 'not-served', near: [], mayBeServedLater: true });
     const reviews = await later('tokenreviews.authentication.k8s.io');
-    assert.deepEqual(reviews, { kind: 'not-served', near: [], mayComeLater: false });
+    assert.deepEqual(reviews, { kind: 'not-served', near: [], mayBeServedLater: false });
   });
 
   test('is unsure about a name that a failing aggregated API may serve', async () => {
@@ -177,7 +181,7 @@ describe('Discovery.resolve()', () => {
     assert.deepEqual(await resolve(documents, 'widget', 'shop.example/v1'), {
       kind: 'not-served',
       near: [],
-      mayComeLater: true,
+      mayBeServedLater: true,
     });
   });
 

@@ -21,7 +21,7 @@ export interface NotServed {
   readonly kind: 'not-served';
   readonly near: readonly string[];
   /** The name includes the group, so a CRD installed later may bring the kind. */
-  readonly mayComeLater: boolean;
+  readonly mayBeServedLater: boolean;
   /** A matching kind that cannot be watched: `pods of metrics.k8s.io/v1beta1 without watch`. */
   readonly unwatched?: string;
 }
@@ -70,7 +70,7 @@ export class Discovery {
   readonly #api: ApiClient;
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
-  #look: { at: number; readonly served: Promise<ServedKinds> } | undefined;
+  #cache: { at: number; readonly served: Promise<ServedKinds> } | undefined;
 
   /** @param options.signal aborts requests under way, so that a stop does not wait for an answer */
   constructor(api: ApiClient, options: { readonly clock?: Clock; readonly signal?: AbortSignal } = {}) {
@@ -85,31 +85,31 @@ export class Discovery {
    * itself, then the only other group that has it. Never throws, whatever the server answers.
    */
   async resolve(name: string, apiVersion: string | undefined): Promise<Resolution> {
-    const wanted = parseName(name, apiVersion);
-    const cached = choose(wanted, await this.#served(HIT_MAX_AGE_MS));
+    const query = parseName(name, apiVersion);
+    const cached = resolveAmong(query, await this.#served(HIT_MAX_AGE_MS));
     if (cached.kind === 'found') return cached;
-    const fresh = choose(wanted, await this.#served(MISS_MAX_AGE_MS));
+    const fresh = resolveAmong(query, await this.#served(MISS_MAX_AGE_MS));
     // Asked last, and only if needed: only OpenShift 3 serves it.
-    if (fresh.kind !== 'not-served' || (wanted.group ?? OPENSHIFT_3) !== OPENSHIFT_3) return fresh;
-    const legacy = choose({ ...wanted, group: undefined }, await readOpenShift3Kinds(this.#api, this.#signal));
+    if (fresh.kind !== 'not-served' || (query.group ?? OPENSHIFT_3) !== OPENSHIFT_3) return fresh;
+    const legacy = resolveAmong({ ...query, group: undefined }, await readOpenShift3Kinds(this.#api, this.#signal));
     return legacy.kind === 'found' ? legacy : fresh;
   }
 
   #served(maxAgeMs: number): Promise<ServedKinds> {
-    if (this.#look === undefined || this.#clock.monotonic() - this.#look.at > maxAgeMs) {
-      const look = { at: Infinity, served: readServedKinds(this.#api, this.#signal) };
-      this.#look = look;
+    if (this.#cache === undefined || this.#clock.monotonic() - this.#cache.at > maxAgeMs) {
+      const entry = { at: Infinity, served: readServedKinds(this.#api, this.#signal) };
+      this.#cache = entry;
       // The age counts from the answer: a slow cluster is not asked again for each kind.
-      const answered = (): void => void (look.at = this.#clock.monotonic());
-      look.served.then(answered, answered);
+      const stamp = (): void => void (entry.at = this.#clock.monotonic());
+      entry.served.then(stamp, stamp);
     }
-    return this.#look.served;
+    return this.#cache.served;
   }
 }
 
 /** Resolves a name among the served kinds: see {@link Discovery.resolve}. */
 export function resolveIn(served: ServedKinds, name: string, apiVersion: string | undefined): Resolution {
-  return choose(parseName(name, apiVersion), served);
+  return resolveAmong(parseName(name, apiVersion), served);
 }
 
 export interface ClusterIdentity {
@@ -150,7 +150,7 @@ export function addressId(address: string): string {
 
 const HINTS: Readonly<Record<number, string>> = { 401: ', so it does not accept our credentials' };
 
-interface Wanted {
+interface KindQuery {
   readonly name: string;
   /** Undefined: any. */
   readonly group: string | undefined;
@@ -158,20 +158,20 @@ interface Wanted {
 }
 
 /** `deployments.v1.apps`, in lower case. */
-export function parseName(name: string, apiVersion: string | undefined): Wanted {
+export function parseName(name: string, apiVersion: string | undefined): KindQuery {
   const [head = '', ...rest] = name.toLowerCase().split('.');
   const suffix = rest.length === 0 ? {} : parseSuffix(rest);
   return { name: head, group: undefined, version: undefined, ...suffix, ...parseApiVersion(apiVersion) };
 }
 
 /** `apps`, or `v1.apps`. */
-function parseSuffix([first = '', ...rest]: readonly string[]): Pick<Wanted, 'group' | 'version'> {
+function parseSuffix([first = '', ...rest]: readonly string[]): Pick<KindQuery, 'group' | 'version'> {
   return isVersion(first)
     ? { group: rest.join('.'), version: first }
     : { group: [first, ...rest].join('.'), version: undefined };
 }
 
-function parseApiVersion(apiVersion: string | undefined): Partial<Wanted> {
+function parseApiVersion(apiVersion: string | undefined): Partial<KindQuery> {
   if (apiVersion === undefined) return {};
   const [group = '', version] = apiVersion.toLowerCase().split('/');
   if (version !== undefined) return { group, version };
@@ -182,75 +182,74 @@ function isVersion(text: string): boolean {
   return /^v\d+((alpha|beta)\d+)?$/.test(text);
 }
 
-function choose(wanted: Wanted, served: ServedKinds): Resolution {
-  const inScope = served.resources.filter((one) => isInScope(one, wanted));
-  const byName = inScope.filter((resource) => fullNames(resource).includes(wanted.name));
-  const matches = byName.length > 0 ? byName : inScope.filter(({ shortNames }) => shortNames.includes(wanted.name));
-  if (matches.length === 0) return missing(wanted, served, inScope);
+function resolveAmong(query: KindQuery, served: ServedKinds): Resolution {
+  const inScope = served.resources.filter((one) => isInScope(one, query));
+  const byName = inScope.filter((resource) => fullNames(resource).includes(query.name));
+  const matches = byName.length > 0 ? byName : inScope.filter(({ shortNames }) => shortNames.includes(query.name));
+  if (matches.length === 0) return notFound(query, served, inScope);
 
   const best = Math.min(...matches.map(({ group }) => rank(group)));
   const preferred = matches.filter(({ group }) => rank(group) === best);
   const [first] = preferred;
-  const hidden = wanted.group === undefined ? unreadBefore(best, served.unknown) : undefined;
+  const hidden = query.group === undefined ? unreadBefore(best, served.unknown) : undefined;
   if (hidden !== undefined) return { kind: 'unsure', reason: hidden };
   if (first !== undefined && preferred.every(({ group }) => group === first.group))
     return { kind: 'found', resource: first };
   return { kind: 'ambiguous', candidates: [...new Set(matches.map(groupResource))].toSorted() };
 }
 
-function isInScope({ group, version }: Resource, wanted: Wanted): boolean {
+function isInScope({ group, version }: Resource, query: KindQuery): boolean {
   return (
-    (wanted.group === undefined || group === wanted.group) &&
-    (wanted.version === undefined || version === wanted.version)
+    (query.group === undefined || group === query.group) && (query.version === undefined || version === query.version)
   );
 }
 
-function missing(
-  wanted: Wanted,
+function notFound(
+  query: KindQuery,
   { unknown, resources, unwatched, groupVersions }: ServedKinds,
   inScope: readonly Resource[],
 ): Resolution {
   const [unread] =
-    wanted.group === undefined ? unknown.values() : [unknown.get(wanted.group) ?? unknown.get(UNREAD_GROUPS)];
+    query.group === undefined ? unknown.values() : [unknown.get(query.group) ?? unknown.get(UNREAD_GROUPS)];
   if (unread !== undefined) return { kind: 'unsure', reason: unread };
-  const near = elsewhere(wanted, resources) ?? similar(wanted, inScope.length > 0 ? inScope : resources);
-  const hidden = unwatched.filter((one) => isInScope(one, wanted));
-  const there =
-    hidden.find((one) => fullNames(one).includes(wanted.name)) ??
-    hidden.find(({ shortNames }) => shortNames.includes(wanted.name));
+  const near = inOtherGroups(query, resources) ?? similarNames(query, inScope.length > 0 ? inScope : resources);
+  const hidden = unwatched.filter((one) => isInScope(one, query));
+  const match =
+    hidden.find((one) => fullNames(one).includes(query.name)) ??
+    hidden.find(({ shortNames }) => shortNames.includes(query.name));
   return {
     kind: 'not-served',
     near,
-    mayComeLater: mayComeLater(wanted, groupVersions),
-    ...(there === undefined ? {} : { unwatched: `${placed(there)} without ${verbsMissing(there)}` }),
+    mayBeServedLater: mayBeServedLater(query, groupVersions),
+    ...(match === undefined ? {} : { unwatched: `${describeResource(match)} without ${missingVerbs(match)}` }),
   };
 }
 
 /** The same name in versions or groups that were not asked for: `widgets of shop.example/v2`. */
-function elsewhere({ name }: Wanted, resources: readonly Resource[]): readonly string[] | undefined {
+function inOtherGroups({ name }: KindQuery, resources: readonly Resource[]): readonly string[] | undefined {
   const same = resources
     .filter((one) => fullNames(one).includes(name))
     .toSorted((a, b) => rank(a.group) - rank(b.group));
-  return same.length === 0 ? undefined : same.map(placed);
+  return same.length === 0 ? undefined : same.map(describeResource);
 }
 
-function placed(one: Resource): string {
+function describeResource(one: Resource): string {
   return `${one.resource} of ${apiVersionOf(one)}`;
 }
 
-function similar({ name }: Wanted, resources: readonly Resource[]): readonly string[] {
+function similarNames({ name }: KindQuery, resources: readonly Resource[]): readonly string[] {
   return nearNames(
     name,
     resources.flatMap((one) => [...fullNames(one), ...one.shortNames]),
   );
 }
 
-function verbsMissing({ verbs }: Resource): string {
+function missingVerbs({ verbs }: Resource): string {
   return ['list', 'watch'].filter((verb) => !verbs.includes(verb)).join(' and ');
 }
 
 /** No kind is ever added to a group version of Kubernetes itself that is already served. */
-function mayComeLater({ group, version }: Wanted, groupVersions: ReadonlySet<string>): boolean {
+function mayBeServedLater({ group, version }: KindQuery, groupVersions: ReadonlySet<string>): boolean {
   if (group === undefined) return false;
   if (!BUILT_IN_GROUPS.includes(group)) return true;
   return version !== undefined && !groupVersions.has(apiVersionOf({ group, version }));

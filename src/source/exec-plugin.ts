@@ -116,9 +116,9 @@ async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSig
     kind: 'ExecCredential',
     spec: { interactive: false, ...(entry.provideClusterInfo === true ? { cluster } : {}) },
   };
-  const own = Object.fromEntries((entry.env ?? []).map(({ name, value }) => [name, value]));
+  const pluginEnv = Object.fromEntries((entry.env ?? []).map(({ name, value }) => [name, value]));
   const child = spawn(entry.command, entry.args ?? [], {
-    env: { ...env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+    env: { ...env, ...pluginEnv, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal: AbortSignal.any([closing, AbortSignal.timeout(PLUGIN_DEADLINE_MS)]),
     killSignal: 'SIGKILL',
@@ -127,9 +127,9 @@ async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSig
     child.once('error', reject);
     child.once('close', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
   });
-  let [end, output, complaint] = ['', '', ''];
+  let [end, output, stderr] = ['', '', ''];
   try {
-    [end, output, complaint] = await Promise.all([ended, outputOf(child.stdout), outputOf(child.stderr)]);
+    [end, output, stderr] = await Promise.all([ended, outputOf(child.stdout), outputOf(child.stderr)]);
   } catch (cause) {
     child.kill('SIGKILL');
     // A child of the plug-in may hold the pipes open, which would keep this process alive.
@@ -141,8 +141,10 @@ async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSig
     });
   }
   if (end !== 'exit code 0') {
-    const said = complaint.trim().slice(-MAX_STDERR_SHOWN);
-    throw new Error(`The credential plug-in "${entry.command}" ended with ${end}${said === '' ? '' : `: ${said}`}`);
+    const stderrTail = stderr.trim().slice(-MAX_STDERR_SHOWN);
+    throw new Error(
+      `The credential plug-in "${entry.command}" ended with ${end}${stderrTail === '' ? '' : `: ${stderrTail}`}`,
+    );
   }
   return parseCredential(output, entry);
 }

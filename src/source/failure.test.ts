@@ -2,28 +2,28 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { failedAnswer } from './failure.ts';
+import { errorOfResponse } from './failure.ts';
 
 const STATUS = '{"kind":"Status","code":429,"reason":"TooManyRequests","message":"later"}';
 
-describe('failedAnswer()', () => {
+describe('errorOfResponse()', () => {
   test('takes the message from the Status body and the wait from Retry-After', async () => {
     const body = Readable.from([Buffer.from(STATUS)]);
-    const error = await failedAnswer({ status: 429, headers: { 'retry-after': '7' }, body }, new FakeClock());
+    const error = await errorOfResponse({ status: 429, headers: { 'retry-after': '7' }, body }, new FakeClock());
     assert.deepEqual([error.message, error.remedy, error.retryAfterMs], ['429 TooManyRequests later', 'retry', 7_000]);
   });
 
   test('does not cut the message inside a character', async () => {
     const message = `${'x'.repeat(299)}😀`;
     const body = Readable.from([Buffer.from(JSON.stringify({ kind: 'Status', code: 500, message }))]);
-    const error = await failedAnswer({ status: 500, headers: {}, body }, new FakeClock());
+    const error = await errorOfResponse({ status: 500, headers: {}, body }, new FakeClock());
     assert.equal(error.message, `500 ${'x'.repeat(299)}`);
   });
 
   test('reads a Retry-After date by the given clock', async () => {
     const clock = new FakeClock();
     const headers = { 'retry-after': new Date(clock.now() + 90_000).toUTCString() };
-    const error = await failedAnswer({ status: 503, headers, body: Readable.from([]) }, clock);
+    const error = await errorOfResponse({ status: 503, headers, body: Readable.from([]) }, clock);
     assert.equal(error.retryAfterMs, 90_000);
   });
 
@@ -31,7 +31,7 @@ describe('failedAnswer()', () => {
     const clock = new FakeClock();
     const body = new Readable({ read: () => {} });
     body.push('{"kind":');
-    const failing = failedAnswer({ status: 410, headers: {}, body }, clock);
+    const failing = errorOfResponse({ status: 410, headers: {}, body }, clock);
     await clock.waitForSleepers(1);
     await clock.advance(5_000);
     const { remedy, status } = await failing;
@@ -40,7 +40,7 @@ describe('failedAnswer()', () => {
 
   test('decides by the status when the body breaks off', async () => {
     const body = new Readable({ read: () => body.destroy(new Error('reset')) });
-    assert.equal((await failedAnswer({ status: 403, headers: {}, body }, new FakeClock())).remedy, 'refused');
+    assert.equal((await errorOfResponse({ status: 403, headers: {}, body }, new FakeClock())).remedy, 'refused');
   });
 
   for (const [status, remedy] of Object.entries({
@@ -54,7 +54,7 @@ describe('failedAnswer()', () => {
   })) {
     test(`maps ${status} to ${remedy}`, async () => {
       const answer = { status: Number(status), headers: {}, body: Readable.from([]) };
-      assert.equal((await failedAnswer(answer, new FakeClock())).remedy, remedy);
+      assert.equal((await errorOfResponse(answer, new FakeClock())).remedy, remedy);
     });
   }
 });

@@ -29,13 +29,13 @@ export class SourceError extends Error {
 
   constructor(
     message: string,
-    what: { remedy: Remedy; reason: string; retryAfterMs?: number; status?: number | undefined; cause?: unknown },
+    details: { remedy: Remedy; reason: string; retryAfterMs?: number; status?: number | undefined; cause?: unknown },
   ) {
-    super(message, what.cause === undefined ? {} : { cause: what.cause });
-    this.remedy = what.remedy;
-    this.reason = what.reason;
-    this.retryAfterMs = what.retryAfterMs ?? 0;
-    this.status = what.status;
+    super(message, details.cause === undefined ? {} : { cause: details.cause });
+    this.remedy = details.remedy;
+    this.reason = details.reason;
+    this.retryAfterMs = details.retryAfterMs ?? 0;
+    this.status = details.status;
   }
 }
 
@@ -55,15 +55,15 @@ export const MAX_RETRY_AFTER_MS = 300_000;
 const MAX_MESSAGE = 300;
 
 /** For an answer that is not 200. Reads the start of the body, if it arrives in time, and ends it. */
-export async function failedAnswer({ status, headers, body }: ApiStream, clock: Clock): Promise<SourceError> {
-  const text = await startOf(body, clock);
-  const said = { ...(readStatus(text) ?? { reason: '', message: text, tooNew: false }), code: status };
+export async function errorOfResponse({ status, headers, body }: ApiStream, clock: Clock): Promise<SourceError> {
+  const text = await readBeginning(body, clock);
+  const details = { ...(readStatus(text) ?? { reason: '', message: text, tooNew: false }), code: status };
   const waitMs = retryAfterMs(headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS) ?? 0;
-  return failureOf(said, waitMs, remedyOf(said));
+  return failureOf(details, waitMs, remedyOf(details));
 }
 
 /** The status code says what to do, so a body that hangs or breaks does not matter. */
-async function startOf(body: Readable, clock: Clock): Promise<string> {
+async function readBeginning(body: Readable, clock: Clock): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   const cancel = clock.after(ERROR_BODY_MS, () => body.destroy());
@@ -82,12 +82,12 @@ async function startOf(body: Readable, clock: Clock): Promise<string> {
 }
 
 /** For an ERROR event in a watch. @param text of its object */
-export function failedEvent(text: string): SourceError {
+export function errorOfEvent(text: string): SourceError {
   const status = readStatus(text);
   if (status !== undefined) {
     // A server error while sending an event may recur at the same event.
-    const met = remedyOf(status);
-    return failureOf(status, 0, met === 'retry' && status.code >= 500 ? 'obstacle' : met);
+    const remedy = remedyOf(status);
+    return failureOf(status, 0, remedy === 'retry' && status.code >= 500 ? 'obstacle' : remedy);
   }
   return new SourceError('the server sent an ERROR event without a Status', { remedy: 'retry', reason: 'error-event' });
 }
@@ -116,9 +116,9 @@ function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError 
 }
 
 /** `it answered 422: ...`, with the message if the body is a Status (such as who we are taken for, and the missing right). */
-export function answered({ status, body }: Pick<ApiResponse, 'status' | 'body'>): string {
-  const words = onOneLine(readStatus(body.toString('utf8'))?.message ?? '');
-  return `it answered ${status}${words === '' ? '' : `: ${words}`}`;
+export function describeResponse({ status, body }: Pick<ApiResponse, 'status' | 'body'>): string {
+  const message = onOneLine(readStatus(body.toString('utf8'))?.message ?? '');
+  return `it answered ${status}${message === '' ? '' : `: ${message}`}`;
 }
 
 function onOneLine(message: string): string {

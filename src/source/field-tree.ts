@@ -14,7 +14,7 @@ export interface Span {
 }
 
 /** Members whose positions are remembered. */
-export interface Places {
+export interface MemberSpans {
   kind: Span | undefined;
   apiVersion: Span | undefined;
   name: Span | undefined;
@@ -28,7 +28,7 @@ export interface Places {
 interface Field {
   /** In JSON, with its quotes. */
   readonly key: Buffer;
-  remember: keyof Places | undefined;
+  remember: keyof MemberSpans | undefined;
   /** Not part of the digest. */
   cut: boolean;
   readonly fields: Field[];
@@ -36,7 +36,7 @@ interface Field {
 
 /** The result of the walk. */
 export interface Found {
-  readonly places: Readonly<Places>;
+  readonly spans: Readonly<MemberSpans>;
   /** Pairs of start and end of what the digest leaves out, in ascending order. */
   readonly cuts: readonly number[];
   /** Index after the object. */
@@ -67,7 +67,7 @@ export class FieldTree {
    * @throws ScanError if no object begins at `start`, or it is broken, or it does not end before `end`
    */
   find(bytes: Buffer, start: number, end: number, endsLine: boolean): Found {
-    const places: Places = {
+    const spans: MemberSpans = {
       kind: undefined,
       apiVersion: undefined,
       name: undefined,
@@ -77,9 +77,9 @@ export class FieldTree {
       managedFields: undefined,
     };
     const beforeStatus = endsLine ? this.#beforeStatus : undefined;
-    const scan: Walk = { bytes, end, places, cuts: [], beforeStatus, isWhole: true };
+    const scan: Walk = { bytes, end, spans, cuts: [], beforeStatus, isWhole: true };
     const after = walk(scan, this.#root, start);
-    return { places, cuts: scan.cuts, end: after, isWhole: scan.isWhole };
+    return { spans, cuts: scan.cuts, end: after, isWhole: scan.isWhole };
   }
 
   #fieldBeforeStatus(): Field | undefined {
@@ -105,7 +105,7 @@ const STATUS = Buffer.from(',"status":{');
 interface Walk {
   readonly bytes: Buffer;
   readonly end: number;
-  readonly places: Places;
+  readonly spans: MemberSpans;
   readonly cuts: number[];
   readonly beforeStatus: Field | undefined;
   isWhole: boolean;
@@ -113,7 +113,7 @@ interface Walk {
 
 /** Descends into known fields and skips everything else. */
 function walk(scan: Walk, parent: Field, start: number): number {
-  const { bytes, end, places } = scan;
+  const { bytes, end, spans } = scan;
   const cuts = new MemberCuts(scan.cuts);
   const members = new Members(bytes, start, end);
   while (members.next()) {
@@ -122,7 +122,7 @@ function walk(scan: Walk, parent: Field, start: number): number {
     if (field?.cut !== true) cuts.keep(key);
     const valueEnd = field === undefined ? skipValue(bytes, value, end) : walkField(scan, field, value);
     members.valueEnd = valueEnd;
-    if (field?.remember !== undefined) places[field.remember] = { key, start: value, end: valueEnd };
+    if (field?.remember !== undefined) spans[field.remember] = { key, start: value, end: valueEnd };
     if (field?.cut === true) cuts.cut(key, valueEnd);
     else cuts.kept(valueEnd);
     const status = field !== undefined && field === scan.beforeStatus ? lastStatus(scan, valueEnd) : undefined;
@@ -143,8 +143,8 @@ function walk(scan: Walk, parent: Field, start: number): number {
  * A quote without a backslash before it begins or ends a string. No string can end right before `status`, so what was found is
  * a key, or not JSON at all; its value ends where the object does, so it is a member of that object and not of a nested one.
  */
-function lastStatus({ bytes, end, places }: Walk, from: number): number | undefined {
-  if (places.kind === undefined || places.apiVersion === undefined) return undefined;
+function lastStatus({ bytes, end, spans }: Walk, from: number): number | undefined {
+  if (spans.kind === undefined || spans.apiVersion === undefined) return undefined;
   if (bytes[end - 1] !== CLOSE_OBJECT || bytes[end - 2] !== CLOSE_OBJECT) return undefined;
   const comma = bytes.lastIndexOf(STATUS, end);
   // White space before the comma belongs to no member, and the full walk would leave it out of the digest.
@@ -160,8 +160,8 @@ function lastStatus({ bytes, end, places }: Walk, from: number): number | undefi
 function walkField(scan: Walk, field: Field, value: number): number {
   const { bytes, end } = scan;
   if (field.remember === 'managedFields') return skipFlatArray(bytes, value, end);
-  const goDown = field.fields.length > 0 && !field.cut && bytes[value] === OPEN_OBJECT;
-  return goDown ? walk(scan, field, value) : skipValue(bytes, value, end);
+  const shouldDescend = field.fields.length > 0 && !field.cut && bytes[value] === OPEN_OBJECT;
+  return shouldDescend ? walk(scan, field, value) : skipValue(bytes, value, end);
 }
 
 /** A handful of fields: comparing lengths first beats any table. */

@@ -8,7 +8,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { requestNamespaceOf, coversNamespace, isPattern } from '../namespaces.ts';
 import type { Basis, Observation, ScopeSpec, ScopeState, Store } from '../store/store.ts';
-import { AcceptQueue, type Held } from './accept-queue.ts';
+import { AcceptQueue, type ByteTotal } from './accept-queue.ts';
 import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { BaselineList, type ListMode } from './baseline-list.ts';
@@ -16,7 +16,7 @@ import { CatchUp } from './catch-up.ts';
 import { SourceError } from './failure.ts';
 import { ManifestReader, type ScannedManifest } from './manifest.ts';
 import { ObjectIndex } from './object-index.ts';
-import { count, type Counts, Observer } from './observer.ts';
+import { countChange, type Counts, Observer } from './observer.ts';
 import type { Redactor } from './redact.ts';
 import { Reflector, type ReflectorFailure, type ReflectorOptions, type ReflectorTarget } from './reflector.ts';
 import { pathOf, resourceName } from './resource-path.ts';
@@ -41,10 +41,10 @@ export interface InformerEnvironment {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly onAccepted: (chains: readonly string[]) => void;
-  readonly inTurn: ReflectorOptions['inTurn'];
+  readonly runInTurn: ReflectorOptions['runInTurn'];
   readonly random: () => number;
   /** See {@link AcceptQueue}. */
-  readonly heldByAll: Held;
+  readonly totalHeld: ByteTotal;
 }
 
 export interface InformerScope extends ScopeSpec {
@@ -80,12 +80,12 @@ export class Informer implements ReflectorTarget {
   /** Set by {@link #open}, which is called before anything else. */
   #opened!: { readonly state: ScopeState; readonly queue: AcceptQueue };
   #oldReader: ManifestReader | undefined;
-  #tellsExisting: boolean;
+  #reportsExisting: boolean;
   #listMode: ListMode = 'compare';
   #list: BaselineList | undefined;
   #catchUp: CatchUp | undefined;
   /** A list still has to report what happened while nothing was watching. */
-  #listOwesAway: boolean;
+  #mustListReportAway: boolean;
 
   constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus, options: InformerOptions) {
     this.#env = env;
@@ -93,8 +93,8 @@ export class Informer implements ReflectorTarget {
     this.#status = status;
     this.#options = options;
     this.#resumed = options.resumed;
-    this.#listOwesAway = !options.resumed;
-    this.#tellsExisting = env.existing === 'added';
+    this.#mustListReportAway = !options.resumed;
+    this.#reportsExisting = env.existing === 'added';
     const resource = resourceName(scope);
     this.#log = env.log.child({ resource, namespace: scope.namespace || undefined });
     const { kind, version, interest } = scope;
@@ -111,15 +111,15 @@ export class Informer implements ReflectorTarget {
   }
 
   /** Whether a successor must still report changes as having happened while nothing was watching, as not all are accepted yet. */
-  get owesAway(): boolean {
-    return this.#listOwesAway || this.#catchUp?.isAway === true;
+  get hasUnreportedAway(): boolean {
+    return this.#mustListReportAway || this.#catchUp?.isAway === true;
   }
 
   /** Runs until the signal aborts or the kind is no longer served; what was read is then in the store. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const cursor = await this.#openUntilItWorks(signal);
+    const cursor = await this.#openWithRetry(signal);
     if (cursor === undefined) return;
-    const { api, clock, maxSilenceMs, inTurn, random, metrics } = this.#env;
+    const { api, clock, maxSilenceMs, runInTurn, random, metrics } = this.#env;
     const { labelSelector, fieldSelector, namespace } = this.#scope;
     const resource = resourceName(this.#scope);
     const options = {
@@ -131,7 +131,7 @@ export class Informer implements ReflectorTarget {
       target: this,
       clock,
       maxSilenceMs,
-      inTurn,
+      runInTurn,
       random,
       onList: (reason: string) => metrics.relists.inc({ resource, reason }),
       onWatchRestart: (reason: string) => {
@@ -141,7 +141,7 @@ export class Informer implements ReflectorTarget {
       },
     };
     const { queue } = this.#opened;
-    const onAbort = () => queue.waitNoLonger();
+    const onAbort = () => queue.stopWaiting();
     signal.addEventListener('abort', onAbort);
     const reflector = new Reflector(options, cursor.resumeFrom, this.#listMode);
     await reflector.run(signal, ({ error }) => error.status === 404);
@@ -151,13 +151,13 @@ export class Informer implements ReflectorTarget {
 
   async listBegins(): Promise<void> {
     this.#status.listing();
-    this.#listOwesAway = !this.#resumed;
-    await this.#opened.queue.drained();
+    this.#mustListReportAway = !this.#resumed;
+    await this.#opened.queue.drain();
     // A complete list that the store refused.
     await this.listFailed();
     this.#list = new BaselineList({
       mode: this.#listMode,
-      tellsExisting: this.#tellsExisting,
+      reportsExisting: this.#reportsExisting,
       store: this.#env.store,
       scope: this.#opened.state.id,
       index: this.#index,
@@ -168,13 +168,13 @@ export class Informer implements ReflectorTarget {
   }
 
   listed(item: ScannedManifest): void {
-    if (this.#isElsewhere(item)) return;
+    if (this.#isOutsidePattern(item)) return;
     const { problem } = item;
     if (problem === undefined) {
       this.#list?.add(item);
     } else {
-      this.#leftOut(item, problem);
-      this.#list?.passOver(item.key);
+      this.#skipInvalid(item, problem);
+      this.#list?.skip(item.key);
     }
   }
 
@@ -187,20 +187,20 @@ export class Informer implements ReflectorTarget {
         reason: 'other-cluster',
       });
     }
-    if (list.isOther && !this.#env.identityIsCertain) {
-      await this.#forget(list);
+    if (list.isForeign && !this.#env.identityIsCertain) {
+      await this.#startNewBaseline(list);
       return 'again';
     }
     const accepted = await list.commit(resourceVersion, this.#basis);
     this.#list = undefined;
     this.#listMode = 'compare';
     this.#resumed = false;
-    this.#listOwesAway = false;
+    this.#mustListReportAway = false;
     this.#oldReader = undefined;
     this.#catchUp = undefined;
     this.#meters.changed(list.counts);
     // A first list is accepted page by page, so `accepted` counts only its last page.
-    if (accepted.changes > 0 || this.#tellsExisting) this.#tell(this.#scope.chains);
+    if (accepted.changes > 0 || this.#reportsExisting) this.#notifyChains(this.#scope.chains);
     return 'kept';
   }
 
@@ -219,12 +219,12 @@ export class Informer implements ReflectorTarget {
     this.#meters.events[type].inc();
     const { problem } = manifest;
     if (problem !== undefined) {
-      if (!this.#isElsewhere(manifest)) this.#leftOut(manifest, problem);
+      if (!this.#isOutsidePattern(manifest)) this.#skipInvalid(manifest, problem);
       return;
     }
     const flags = this.#catchUp?.flags() ?? NONE;
     if (type === 'DELETED') this.#deleted(manifest, flags);
-    else if (!this.#isElsewhere(manifest)) this.#seen(manifest, flags);
+    else if (!this.#isOutsidePattern(manifest)) this.#seen(manifest, flags);
     this.#opened.queue.moveCursor(manifest.resourceVersion);
   }
 
@@ -237,9 +237,9 @@ export class Informer implements ReflectorTarget {
 
   ready(): Promise<void> | undefined {
     this.#heard();
-    if (this.#list !== undefined) return this.#list.room();
+    if (this.#list !== undefined) return this.#list.writeIfFull();
     this.#opened.queue.flush();
-    return this.#opened.queue.room();
+    return this.#opened.queue.whenRoom();
   }
 
   failed(failure: ReflectorFailure): void {
@@ -252,7 +252,7 @@ export class Informer implements ReflectorTarget {
   }
 
   /** Whether an object is outside the pattern, for which the server sends all namespaces. */
-  #isElsewhere({ key }: ScannedManifest): boolean {
+  #isOutsidePattern({ key }: ScannedManifest): boolean {
     const { namespace } = this.#scope;
     return isPattern(namespace) && key !== '' && !coversNamespace(namespace, key.slice(0, key.indexOf('/')));
   }
@@ -260,10 +260,10 @@ export class Informer implements ReflectorTarget {
   #seen(manifest: ScannedManifest, flags: ChangeFlags): void {
     const { key, uid, resourceVersion } = manifest;
     const known = this.#index.get(key);
-    const same = known?.uid === uid;
-    if (same && known.resourceVersion === resourceVersion) return;
+    const isSameObject = known?.uid === uid;
+    if (isSameObject && known.resourceVersion === resourceVersion) return;
     const digest = manifest.digest();
-    if (same && known.digest === digest) {
+    if (isSameObject && known.digest === digest) {
       known.resourceVersion = resourceVersion;
       this.#meters.noise.inc();
       return;
@@ -285,12 +285,12 @@ export class Informer implements ReflectorTarget {
 
   #add(observation: Observation, knownUid: string | undefined): void {
     const counts: Counts = { added: 0, updated: 0, deleted: 0 };
-    count(counts, observation, knownUid);
+    countChange(counts, observation, knownUid);
     this.#meters.changed(counts);
     this.#opened.queue.add(observation);
   }
 
-  #leftOut({ key, isOfOtherKind }: ScannedManifest, problem: string): void {
+  #skipInvalid({ key, isOfOtherKind }: ScannedManifest, problem: string): void {
     this.#malformed(key, problem);
     if (isOfOtherKind) this.#options.onOtherKind();
   }
@@ -300,7 +300,7 @@ export class Informer implements ReflectorTarget {
     this.#log.warn('Skipped an object that cannot be read', { key, problem });
   }
 
-  #tell(chains: readonly string[]): void {
+  #notifyChains(chains: readonly string[]): void {
     try {
       this.#env.onAccepted(chains);
     } catch (thrown) {
@@ -309,7 +309,7 @@ export class Informer implements ReflectorTarget {
   }
 
   /** Starts a new baseline, without reporting the objects of the old one as deleted. */
-  async #forget(list: BaselineList): Promise<void> {
+  async #startNewBaseline(list: BaselineList): Promise<void> {
     this.#log.warn(
       'The list has no object in common with the baseline: assuming another cluster, starting a new baseline',
       {
@@ -319,13 +319,13 @@ export class Informer implements ReflectorTarget {
     await list.discard();
     await this.#env.store.forgetScope(this.#opened.state.id);
     this.#index.clear();
-    this.#tellsExisting = false;
+    this.#reportsExisting = false;
     this.#listMode = 'first';
     this.#list = undefined;
   }
 
   /** Undefined if stopped. */
-  async #openUntilItWorks(signal: AbortSignal): Promise<{ readonly resumeFrom: string | undefined } | undefined> {
+  async #openWithRetry(signal: AbortSignal): Promise<{ readonly resumeFrom: string | undefined } | undefined> {
     const backoff = new Backoff({ clock: this.#env.clock, random: this.#env.random });
     while (!signal.aborted) {
       try {
@@ -340,14 +340,14 @@ export class Informer implements ReflectorTarget {
 
   /** Returns the cursor to watch from, or undefined if a list comes first. */
   async #open(): Promise<string | undefined> {
-    const { store, clock, heldByAll } = this.#env;
+    const { store, clock, totalHeld } = this.#env;
     const state = await store.openScope(this.#scope);
     const queue = new AcceptQueue({
       store,
       scope: state.id,
       clock,
-      heldByAll,
-      onAccepting: () => this.#tell(this.#scope.chains),
+      totalHeld,
+      onAccepting: () => this.#notifyChains(this.#scope.chains),
       onProblem: (problem) => (problem === undefined ? this.#status.storeWorks() : this.#status.storeFailed(problem)),
     });
     this.#opened = { state, queue };
@@ -365,7 +365,7 @@ export class Informer implements ReflectorTarget {
       // The kind was replaced by another one, whose objects were left out until now.
       if ((basis.kind ?? this.#scope.kind) !== this.#scope.kind) return undefined;
       if (!this.#resumed) this.#catchUp = new CatchUp(clock, AWAY);
-      this.#listOwesAway = false;
+      this.#mustListReportAway = false;
       return cursor;
     }
     this.#listMode = 'rebase';

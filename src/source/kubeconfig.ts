@@ -26,7 +26,7 @@ import { basic, bearer, clientCertificate, inline, material, type Identity } fro
 import { ProviderIdentity } from './provider-identity.ts';
 
 /** Fields of a user that client-node's types omit or do not check: `token: 12345` is a number. */
-const moreOfUser = z.looseObject({
+const extraUserFields = z.looseObject({
   token: z.string().nullish(),
   username: z.string().nullish(),
   password: z.string().nullish(),
@@ -36,13 +36,13 @@ const moreOfUser = z.looseObject({
   'as-groups': z.array(z.string()).nullish(),
   'as-user-extra': z.record(z.string(), z.array(z.string())).nullish(),
 });
-type NamedUser = User & { readonly more: z.output<typeof moreOfUser> };
+type NamedUser = User & { readonly more: z.output<typeof extraUserFields> };
 
 /** The parts of the file that we read; the rest is for other programs. */
 const kubeconfigFile = z.object({
   clusters: z.array(z.unknown()).nullish(),
   contexts: z.array(z.unknown()).nullish(),
-  users: z.array(z.looseObject({ name: z.string(), user: moreOfUser.nullish() })).nullish(),
+  users: z.array(z.looseObject({ name: z.string(), user: extraUserFields.nullish() })).nullish(),
   'current-context': z.string().nullish(),
 });
 
@@ -81,11 +81,11 @@ export async function kubeconfigAccess(options: {
 
 /** Missing files are skipped, as in kubectl; at least one must exist. */
 async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess>[0]): Promise<readonly string[]> {
-  const asked = kubeconfig ?? (env['KUBECONFIG'] || undefined);
-  const usual = env['HOME'] ? [join(env['HOME'], '.kube', 'config')] : [];
-  const places = asked === undefined ? usual : asked.split(delimiter).filter((path) => path !== '');
-  const there = await Promise.all(
-    places.map((path) =>
+  const requested = kubeconfig ?? (env['KUBECONFIG'] || undefined);
+  const defaults = env['HOME'] ? [join(env['HOME'], '.kube', 'config')] : [];
+  const paths = requested === undefined ? defaults : requested.split(delimiter).filter((path) => path !== '');
+  const exists = await Promise.all(
+    paths.map((path) =>
       stat(path).then(
         // A file named by option may be a pipe; if it is anything unreadable, reading it says so.
         (found) => found.isFile() || kubeconfig !== undefined,
@@ -93,12 +93,12 @@ async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess
       ),
     ),
   );
-  const files = places.filter((_, index) => there[index]);
+  const files = paths.filter((_, index) => exists[index]);
   if (files.length > 0) return files;
-  const from = kubeconfig === undefined && asked !== undefined ? ' (from KUBECONFIG)' : '';
+  const from = kubeconfig === undefined && requested !== undefined ? ' (from KUBECONFIG)' : '';
   const pod = env['KUBERNETES_SERVICE_HOST'] ? '' : '; and this is not a pod (KUBERNETES_SERVICE_HOST is not set)';
   throw new ConfigError([
-    `No kubeconfig: looked for ${places.join(', ') || '~/.kube/config, but HOME is not set'}${from}${pod}` +
+    `No kubeconfig: looked for ${paths.join(', ') || '~/.kube/config, but HOME is not set'}${from}${pod}` +
       '; name one with --kubeconfig or KUBECONFIG',
   ]);
 }
@@ -143,20 +143,20 @@ function reasonOf(thrown: unknown): string {
 
 /** The first file to define something wins, as in kubectl. */
 function merge(configs: readonly Kubeconfig[]): Kubeconfig {
-  const firstOfName = <T extends { readonly name: string }>(all: readonly T[]): readonly T[] => [
+  const firstByName = <T extends { readonly name: string }>(all: readonly T[]): readonly T[] => [
     ...new Map(all.toReversed().map((one) => [one.name, one])).values(),
   ];
   return {
     files: configs.flatMap(({ files }) => files),
     currentContext: configs.find(({ currentContext }) => currentContext !== undefined)?.currentContext,
-    clusters: firstOfName(configs.flatMap(({ clusters }) => clusters)),
-    contexts: firstOfName(configs.flatMap(({ contexts }) => contexts)),
-    users: firstOfName(configs.flatMap(({ users }) => users)),
+    clusters: firstByName(configs.flatMap(({ clusters }) => clusters)),
+    contexts: firstByName(configs.flatMap(({ contexts }) => contexts)),
+    users: firstByName(configs.flatMap(({ users }) => users)),
   };
 }
 
-function chooseContext({ files, contexts, currentContext }: Kubeconfig, asked: string | undefined): Context {
-  const name = asked ?? currentContext;
+function chooseContext({ files, contexts, currentContext }: Kubeconfig, requested: string | undefined): Context {
+  const name = requested ?? currentContext;
   const context = contexts.find((candidate) => candidate.name === name);
   if (context !== undefined) return context;
   const names = contexts.map((candidate) => candidate.name).toSorted();

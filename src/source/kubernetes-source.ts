@@ -16,8 +16,8 @@ import {
   prepare,
   type PreparedPlan,
   problemOf,
-  type Wanted,
-  wantedScopes,
+  type PlannedScope,
+  planScopes,
   type WatchPlan,
 } from './watch-plan.ts';
 import { scopeId, storedScopeId, WatchedScope } from './watched-scope.ts';
@@ -42,13 +42,13 @@ export interface SourceOptions extends WatchPlan {
 }
 
 /** Lists are the most expensive requests that a client can make. */
-const LISTS_AT_ONCE = 4;
+const MAX_CONCURRENT_LISTS = 4;
 /** Each watch costs a connection here and memory on the server. */
 const MANY_WATCHES = 100;
 /** For a kind that is missing or was just removed: someone has to install it. */
 const RESOLVE_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
 /** Longer than discovery caches its documents. */
-const LOOK_AGAIN_MS = 15_000;
+const RECHECK_MS = 15_000;
 
 /** Does not contact the cluster before {@link Source.start}. */
 export function createSource(options: SourceOptions): ClusterSource {
@@ -82,21 +82,21 @@ class KubernetesSource implements ClusterSource {
   readonly #unresolved = new Set<Unresolved>();
   #searching = new AbortController();
   #searches: readonly Promise<void>[] = [];
-  #waiting: (() => void)[] = [];
+  #settledWaiters: (() => void)[] = [];
   #started = false;
   #stopped: Promise<void> | undefined;
 
   constructor(options: SourceOptions) {
     this.#options = options;
-    const lists = new Turns(LISTS_AT_ONCE);
+    const lists = new Turns(MAX_CONCURRENT_LISTS);
     this.#env = {
       ...options,
       maxSilenceMs: options.maxSilenceMs,
       existing: options.existing ?? 'silent',
       random: options.random ?? Math.random,
       onAccepted: (chains) => options.onAccepted(chains),
-      inTurn: (list, signal) => lists.run(list, signal),
-      heldByAll: { bytes: 0 },
+      runInTurn: (list, signal) => lists.run(list, signal),
+      totalHeld: { bytes: 0 },
     };
   }
 
@@ -108,24 +108,26 @@ class KubernetesSource implements ClusterSource {
     return prepare(plan, this.#options.discovery);
   }
 
-  async applyPlan({ answers, redactor, whileAway, existing = 'silent' }: PreparedPlan): Promise<void> {
+  async applyPlan({ resolutions, redactor, whileAway, existing = 'silent' }: PreparedPlan): Promise<void> {
     await this.#endSearches();
-    const wanted = wantedScopes(answers);
-    const isSameWay = redactor.fingerprint === this.#env.redactor.fingerprint && whileAway === this.#env.whileAway;
+    const planned = planScopes(resolutions);
+    const hasSameSettings =
+      redactor.fingerprint === this.#env.redactor.fingerprint && whileAway === this.#env.whileAway;
     this.#env = { ...this.#env, redactor, whileAway, existing };
-    const caughtUp = await this.#leave(([id, scope]) => {
-      const still = wanted.get(id);
-      return !isSameWay || still === undefined || !scope.isFor(still.resource, still.requests);
+    const caughtUp = await this.#stopScopes(([id, scope]) => {
+      const next = planned.get(id);
+      return !hasSameSettings || next === undefined || !scope.isFor(next.resource, next.requests);
     });
     if (this.#stopping.signal.aborted) return;
-    const fresh = [...wanted].filter(([id]) => !this.#scopes.has(id));
+    const fresh = [...planned].filter(([id]) => !this.#scopes.has(id));
     for (const [id, { resource, requests }] of fresh) this.#add(id, resource, requests, caughtUp.has(id));
-    for (const { request, answer } of answers) if (answer.kind !== 'found') this.#wait(request, answer);
+    for (const { request, resolution } of resolutions)
+      if (resolution.kind !== 'found') this.#addUnresolved(request, resolution);
     try {
-      await this.#forgetWhatLeft();
+      await this.#forgetUnconfigured();
     } finally {
       // Even if the store has refused: the next plan assumes that they are watched.
-      this.#begin(fresh.map(([id]) => id));
+      this.#startScopes(fresh.map(([id]) => id));
     }
   }
 
@@ -139,7 +141,7 @@ class KubernetesSource implements ClusterSource {
   }
 
   settled(): Promise<void> {
-    return this.#isSettled() ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
+    return this.#isSettled() ? Promise.resolve() : new Promise((resolve) => this.#settledWaiters.push(resolve));
   }
 
   async #stop(): Promise<void> {
@@ -150,21 +152,21 @@ class KubernetesSource implements ClusterSource {
     for (const { status } of [...this.#scopes.values(), ...this.#unresolved]) status.stopped();
   }
 
-  #begin(fresh: readonly string[]): void {
+  #startScopes(fresh: readonly string[]): void {
     if (this.#stopping.signal.aborted) return;
-    this.#warnOfMany();
+    this.#warnOfManyWatches();
     for (const id of fresh) this.#scopes.get(id)?.start();
-    this.#searches = Array.from(this.#unresolved, (unresolved) => this.#search(unresolved));
+    this.#searches = Array.from(this.#unresolved, (unresolved) => this.#awaitKind(unresolved));
     this.#started = true;
-    this.#announce();
+    this.#notifySettled();
   }
 
   /** Stops and drops scopes, after storing what they read. Returns those that had nothing to catch up with. */
-  async #leave(isLeaving: (entry: [string, WatchedScope]) => boolean): Promise<ReadonlySet<string>> {
-    const leaving = [...this.#scopes].filter(isLeaving);
-    const caughtUp = new Set(leaving.filter(([, scope]) => scope.isCaughtUp).map(([id]) => id));
+  async #stopScopes(shouldStop: (entry: [string, WatchedScope]) => boolean): Promise<ReadonlySet<string>> {
+    const stopping = [...this.#scopes].filter(shouldStop);
+    const caughtUp = new Set(stopping.filter(([, scope]) => scope.isCaughtUp).map(([id]) => id));
     await Promise.all(
-      leaving.map(async ([id, scope]) => {
+      stopping.map(async ([id, scope]) => {
         await scope.stop();
         this.#scopes.delete(id);
       }),
@@ -175,21 +177,21 @@ class KubernetesSource implements ClusterSource {
   #add(
     id: string,
     resource: Resource,
-    requests: Wanted['requests'],
+    requests: PlannedScope['requests'],
     resumed: boolean,
     status = this.#newStatus(requests[0]),
   ): WatchedScope {
     const resolve = this.#resolve.bind(this);
-    const isStill = this.#isStill.bind(this);
-    const scope = new WatchedScope({ env: this.#env, status, resource, requests, resumed, resolve, isStill });
+    const isStillServed = this.#isStillServed.bind(this);
+    const scope = new WatchedScope({ env: this.#env, status, resource, requests, resumed, resolve, isStillServed });
     this.#scopes.set(id, scope);
     return scope;
   }
 
-  #wait(request: WatchRequest, answer: NotFound): void {
+  #addUnresolved(request: WatchRequest, resolution: NotFound): void {
     const status = this.#newStatus(request);
     this.#unresolved.add({ request, status });
-    status.unresolved(problemOf(request, answer));
+    status.unresolved(problemOf(request, resolution));
   }
 
   async #endSearches(): Promise<void> {
@@ -200,7 +202,7 @@ class KubernetesSource implements ClusterSource {
   }
 
   /** Waits for the kind. A scope already watched under another name is restarted for all its chains. Never rejects. */
-  async #search(unresolved: Unresolved): Promise<void> {
+  async #awaitKind(unresolved: Unresolved): Promise<void> {
     const { request, status } = unresolved;
     const resource = await this.#resolve([request], status, this.#searching.signal);
     if (resource === undefined) return;
@@ -209,18 +211,18 @@ class KubernetesSource implements ClusterSource {
     const known = this.#scopes.get(id);
     known?.add(request);
     (known ?? this.#add(id, resource, [request], false, status)).start();
-    this.#announce();
+    this.#notifySettled();
   }
 
   /**
    * Asks until the cluster serves the kind under one of its names; undefined if stopped. Never rejects.
-   * @param was what several names used to mean: if one means something else now, that says nothing about the others
+   * @param previous what several names used to mean: if one means something else now, that says nothing about the others
    */
   async #resolve(
     requests: readonly WatchRequest[],
     status: ScopeStatus,
     signal: AbortSignal,
-    was?: Resource,
+    previous?: Resource,
   ): Promise<Resource | undefined> {
     const { clock, discovery } = this.#options;
     const backoff = new Backoff({ clock, random: () => (1 + this.#env.random()) / 2, ...RESOLVE_BACKOFF });
@@ -229,33 +231,39 @@ class KubernetesSource implements ClusterSource {
       const problems = new Set<string>();
       for (const request of requests) {
         if (signal.aborted) return undefined;
-        const answer = await discovery.resolve(request.kind, request.apiVersion);
+        const resolution = await discovery.resolve(request.kind, request.apiVersion);
         if (signal.aborted) return undefined;
-        if (answer.kind !== 'found') problems.add(problemOf(request, answer));
-        else if (requests.length === 1 || (was && isSameKind(answer.resource, was))) return answer.resource;
+        if (resolution.kind !== 'found') problems.add(problemOf(request, resolution));
+        else if (requests.length === 1 || (previous && isSameKind(resolution.resource, previous)))
+          return resolution.resource;
       }
       if (problems.size > 0) status.unresolved([...problems].join('; '));
     }
   }
 
   /** Never rejects. */
-  async #isStill(requests: readonly WatchRequest[], was: Resource, signal: AbortSignal): Promise<boolean> {
+  async #isStillServed(requests: readonly WatchRequest[], previous: Resource, signal: AbortSignal): Promise<boolean> {
     const { clock, discovery } = this.#options;
     for (;;) {
       // Asked at once, discovery might still answer from its cache.
-      await pause(clock, LOOK_AGAIN_MS, signal);
+      await pause(clock, RECHECK_MS, signal);
       if (signal.aborted) return true;
-      const answers = await Promise.all(requests.map(({ kind, apiVersion }) => discovery.resolve(kind, apiVersion)));
-      const isStill = answers.some(
-        (answer) => answer.kind === 'found' && isSameKind(answer.resource, was) && answer.resource.kind === was.kind,
+      const resolutions = await Promise.all(
+        requests.map(({ kind, apiVersion }) => discovery.resolve(kind, apiVersion)),
+      );
+      const isStillServed = resolutions.some(
+        (resolution) =>
+          resolution.kind === 'found' &&
+          isSameKind(resolution.resource, previous) &&
+          resolution.resource.kind === previous.kind,
       );
       // Keep asking while unsure: objects that were already left out trigger no further question.
-      if (isStill || answers.every(({ kind }) => kind !== 'unsure')) return isStill;
+      if (isStillServed || resolutions.every(({ kind }) => kind !== 'unsure')) return isStillServed;
     }
   }
 
   /** Forgets scopes that left the configuration: if they return, their first list is silent. Only once all kinds are resolved. */
-  async #forgetWhatLeft(): Promise<void> {
+  async #forgetUnconfigured(): Promise<void> {
     if (this.#unresolved.size > 0) return;
     const { store, log } = this.#options;
     for (const stored of await store.scopes()) {
@@ -266,7 +274,7 @@ class KubernetesSource implements ClusterSource {
     }
   }
 
-  #warnOfMany(): void {
+  #warnOfManyWatches(): void {
     const watches = this.#scopes.size + this.#unresolved.size;
     if (watches <= MANY_WATCHES) return;
     this.#options.log.warn('The configuration needs many watches: leave out namespaces to watch each kind once', {
@@ -276,16 +284,16 @@ class KubernetesSource implements ClusterSource {
 
   #newStatus({ kind, namespace }: WatchRequest): ScopeStatus {
     const { api, clock, log } = this.#options;
-    return new ScopeStatus({ kind, namespace, host: api.host, clock, log, onChange: () => this.#announce() });
+    return new ScopeStatus({ kind, namespace, host: api.host, clock, log, onChange: () => this.#notifySettled() });
   }
 
   #isSettled(): boolean {
     return this.#started && this.health().every(({ state }) => state !== 'starting' && state !== 'listing');
   }
 
-  #announce(): void {
-    if (this.#waiting.length === 0 || !this.#isSettled()) return;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+  #notifySettled(): void {
+    if (this.#settledWaiters.length === 0 || !this.#isSettled()) return;
+    for (const resolve of this.#settledWaiters.splice(0)) resolve();
   }
 }
 

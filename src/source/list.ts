@@ -36,7 +36,7 @@ export class ListScanner {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   /** Wait for this many bytes before the next look: an incomplete item is most likely as large as the one before it. */
-  #worthALook = 0;
+  #bytesBeforeRead = 0;
   #lastItemBytes = 0;
 
   constructor(onItem: OnItem) {
@@ -56,7 +56,7 @@ export class ListScanner {
    * @throws ScanError if the bytes are not a list
    */
   read(): void {
-    if (this.#waitingBytes >= this.#worthALook) this.#read(false);
+    if (this.#waitingBytes >= this.#bytesBeforeRead) this.#read(false);
   }
 
   /** @throws SourceError, ScanError or SyntaxError if the answer ended before the list did */
@@ -83,10 +83,10 @@ export class ListScanner {
     const bytes = this.#waiting.length === 1 ? (this.#waiting[0] ?? EMPTY) : Buffer.concat(this.#waiting);
     this.#waiting = [];
     this.#waitingBytes = 0;
-    this.#worthALook = 0;
+    this.#bytesBeforeRead = 0;
     let start = 0;
     if (this.#phase === 'head') {
-      const items = itemsStart(bytes);
+      const items = startOfItems(bytes);
       if (items === undefined) return this.push(bytes);
       this.#envelope.push(Buffer.from(bytes.subarray(0, items)));
       this.#phase = 'items';
@@ -109,7 +109,7 @@ export class ListScanner {
         return i;
       } else {
         if (bytes[i] !== OPEN_OBJECT) throw new ScanError('an item', i);
-        if (!isLast && this.#isLikelyCut(bytes.length - i)) return i;
+        if (!isLast && this.#isLikelyIncomplete(bytes.length - i)) return i;
         const end = this.#item(bytes, i);
         if (end === undefined) return i;
         start = end;
@@ -117,9 +117,9 @@ export class ListScanner {
     }
   }
 
-  #isLikelyCut(bytes: number): boolean {
+  #isLikelyIncomplete(bytes: number): boolean {
     if (bytes >= this.#lastItemBytes) return false;
-    this.#worthALook = this.#lastItemBytes;
+    this.#bytesBeforeRead = this.#lastItemBytes;
     return true;
   }
 
@@ -131,7 +131,7 @@ export class ListScanner {
       return end;
     } catch (thrown) {
       if (!(thrown instanceof ScanError) || thrown.at < bytes.length) throw thrown;
-      this.#worthALook = 2 * (bytes.length - start);
+      this.#bytesBeforeRead = 2 * (bytes.length - start);
       return undefined;
     }
   }
@@ -140,7 +140,7 @@ export class ListScanner {
 const EMPTY = Buffer.alloc(0);
 
 /** The index after the bracket that opens the items; undefined if it has not arrived yet or there is none. */
-function itemsStart(head: Buffer): number | undefined {
+function startOfItems(head: Buffer): number | undefined {
   let found: number | undefined;
   try {
     walkObject(head, skipSpace(head, 0, head.length), head.length, (key, keyEnd, value) => {

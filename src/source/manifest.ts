@@ -26,7 +26,7 @@ export class ManifestReader {
     const text = (value: string) => Buffer.from(JSON.stringify(value));
     this.#expected = { kind: text(kind.kind), apiVersion: text(apiVersionOf(kind)) };
     const digestOf: DigestOf = ({ bytes, start, found }) => digester.digest(bytes, start, found.end, found.cuts);
-    this.#digestOf = repeats === 'powers' ? withPower(digestOf) : digestOf;
+    this.#digestOf = repeats === 'powers' ? withPowerOfTwo(digestOf) : digestOf;
     this.#fields = new FieldTree(repeats === 'every' ? interest.except : [...interest.except, ...REPEAT_FIELDS]);
   }
 
@@ -57,14 +57,14 @@ interface Source {
 type DigestOf = (source: Source) => number;
 
 /** The lowest 5 of a digest's 52 bits hold a power from 0 to 31. */
-const POWER_BITS = 32;
+const POWERS = 32;
 
 /** A digest that also changes whenever an Event's count reaches or passes a power of two, and only then. */
-function withPower(digestOf: DigestOf): DigestOf {
+function withPowerOfTwo(digestOf: DigestOf): DigestOf {
   return (source) => {
     const digest = digestOf(source);
     const event = source.bytes.subarray(source.start, source.found.end);
-    return digest - (digest % POWER_BITS) + floorLog2(occurrencesIn(event));
+    return digest - (digest % POWERS) + floorLog2(occurrencesIn(event));
   };
 }
 
@@ -82,12 +82,12 @@ export class ScannedManifest {
     this.#source = source;
     this.#expected = expected;
     this.#digestOf = digestOf;
-    const { places } = source.found;
-    const name = this.#text(places.name);
-    const namespace = this.#text(places.namespace);
+    const { spans } = source.found;
+    const name = this.#text(spans.name);
+    const namespace = this.#text(spans.namespace);
     this.key = name === '' || namespace === '' ? name : `${namespace}/${name}`;
-    this.uid = this.#text(places.uid);
-    this.resourceVersion = this.#text(places.resourceVersion);
+    this.uid = this.#text(spans.uid);
+    this.resourceVersion = this.#text(spans.resourceVersion);
   }
 
   /** Index after the closing brace. */
@@ -119,19 +119,19 @@ export class ScannedManifest {
    */
   body(): Buffer {
     const { bytes, start, found } = this.#source;
-    const { end, places, isWhole } = found;
+    const { end, spans, isWhole } = found;
     if (!isWhole && skipValue(bytes, start, end) !== end) throw new ScanError('the end of the object', end);
-    const [from, to] = places.managedFields === undefined ? [end, end] : withComma(bytes, places.managedFields);
+    const [from, to] = spans.managedFields === undefined ? [end, end] : withComma(bytes, spans.managedFields);
     const parts = [bytes.subarray(start + 1, from), bytes.subarray(to, end)];
-    if (places.apiVersion === undefined) parts.unshift(API_VERSION, this.#expected.apiVersion, AND);
-    if (places.kind === undefined) parts.unshift(KIND, this.#expected.kind, AND);
+    if (spans.apiVersion === undefined) parts.unshift(API_VERSION, this.#expected.apiVersion, COMMA_TEXT);
+    if (spans.kind === undefined) parts.unshift(KIND, this.#expected.kind, COMMA_TEXT);
     return Buffer.concat([BRACE, ...parts]);
   }
 
   /** A copy of what {@link body} leaves out: the `metadata.managedFields` array. */
   managedFields(): Buffer | undefined {
     const { bytes, found } = this.#source;
-    const span = found.places.managedFields;
+    const span = found.spans.managedFields;
     return span === undefined ? undefined : Buffer.from(bytes.subarray(span.start, span.end));
   }
 
@@ -147,13 +147,13 @@ export class ScannedManifest {
 
   /** Absent counts as expected. */
   #isExpected(name: keyof Expected): boolean {
-    const span = this.#source.found.places[name];
+    const span = this.#source.found.spans[name];
     return span === undefined || isToken(this.#source.bytes, span.start, span.end, this.#expected[name]);
   }
 }
 
 const BRACE = Buffer.from('{');
-const AND = Buffer.from(',');
+const COMMA_TEXT = Buffer.from(',');
 const KIND = Buffer.from('"kind":');
 const API_VERSION = Buffer.from('"apiVersion":');
 

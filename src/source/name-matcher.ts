@@ -6,13 +6,13 @@ const MAX_NAMES = 10_000;
 /** Whether a name, in any case, is that of a secret. RE2 takes microseconds and names repeat, so answers are cached. */
 export function nameMatcher(sources: readonly string[]): (name: string) => boolean {
   const patterns = sources.map((source) => RE2JS.compile(source, RE2JS.CASE_INSENSITIVE));
-  const known = new Map<string, boolean>();
+  const cache = new Map<string, boolean>();
   return (name) => {
-    const before = known.get(name);
-    if (before !== undefined) return before;
+    const cached = cache.get(name);
+    if (cached !== undefined) return cached;
     const isSecret = patterns.some((pattern) => pattern.test(name));
-    if (known.size >= MAX_NAMES) known.clear();
-    known.set(name, isSecret);
+    if (cache.size >= MAX_NAMES) cache.clear();
+    cache.set(name, isSecret);
     return isSecret;
   };
 }

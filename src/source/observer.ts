@@ -17,7 +17,7 @@ export interface ObserverOptions {
 }
 
 /** How something was seen. */
-export interface Circumstances {
+export interface ObservationContext {
   /** Not to be reported, as in a first list. */
   readonly silent: boolean;
   readonly flags: ChangeFlags;
@@ -37,7 +37,7 @@ export class Observer {
    *
    * @throws ScanError if it is not a complete object; see {@link ScannedManifest.body}
    */
-  seen(manifest: ScannedManifest, digest: number, how: Circumstances): Observation | undefined {
+  seen(manifest: ScannedManifest, digest: number, context: ObservationContext): Observation | undefined {
     const { key, uid, resourceVersion } = manifest;
     const whole = manifest.body();
     let body: Buffer;
@@ -48,15 +48,24 @@ export class Observer {
       this.#options.onMalformed(key, thrown.message);
       return undefined;
     }
-    const silent = this.#isSilent(how);
+    const silent = this.#isSilent(context);
     const managedFields = manifest.managedFields();
-    return { type: 'seen', key, uid, resourceVersion, digest, body, managedFields, ...marks(silent, how.flags) };
+    return {
+      type: 'seen',
+      key,
+      uid,
+      resourceVersion,
+      digest,
+      body,
+      managedFields,
+      ...flagFields(silent, context.flags),
+    };
   }
 
-  gone({ key, uid, resourceVersion }: Omit<Seen, 'digest'>, how: Circumstances): Observation {
-    const silent = this.#isSilent(how) || this.#options.expires;
-    const flags: ChangeFlags = this.#options.selected ? { ...how.flags, leftScope: true } : how.flags;
-    return { type: 'gone', key, uid, resourceVersion, digest: 0, body: NO_BYTES, ...marks(silent, flags) };
+  gone({ key, uid, resourceVersion }: Omit<Seen, 'digest'>, context: ObservationContext): Observation {
+    const silent = this.#isSilent(context) || this.#options.expires;
+    const flags: ChangeFlags = this.#options.selected ? { ...context.flags, leftScope: true } : context.flags;
+    return { type: 'gone', key, uid, resourceVersion, digest: 0, body: NO_BYTES, ...flagFields(silent, flags) };
   }
 
   /** The silent end of an expired predecessor of the same key; undefined if it is the same object, or its end is a change. */
@@ -65,19 +74,19 @@ export class Observer {
     return this.gone({ key, uid: known.uid, resourceVersion: known.resourceVersion }, { silent: true, flags: {} });
   }
 
-  #isSilent({ silent, flags }: Circumstances): boolean {
+  #isSilent({ silent, flags }: ObservationContext): boolean {
     return silent || (this.#options.ignoreWhileAway && flags.whileAway === true);
   }
 }
 
-function marks(silent: boolean, flags: ChangeFlags): Pick<Observation, 'silent' | 'flags'> {
+function flagFields(silent: boolean, flags: ChangeFlags): Pick<Observation, 'silent' | 'flags'> {
   return silent ? { silent, flags } : { flags };
 }
 
 export type Counts = Record<'added' | 'updated' | 'deleted', number>;
 
 /** Counts an observation as the change that it will become. @param knownUid of the object last known under this key */
-export function count(counts: Counts, { type, uid, silent }: Observation, knownUid: string | undefined): void {
+export function countChange(counts: Counts, { type, uid, silent }: Observation, knownUid: string | undefined): void {
   if (silent === true) return;
   if (type === 'gone' || (knownUid !== undefined && knownUid !== uid)) counts.deleted++;
   if (type === 'seen') counts[knownUid === uid ? 'updated' : 'added']++;

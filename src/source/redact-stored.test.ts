@@ -18,7 +18,7 @@ const RULES = createRedactor(
 );
 
 const discovery = {
-  resolve: () => Promise.resolve({ kind: 'not-served', near: [], mayComeLater: false }),
+  resolve: () => Promise.resolve({ kind: 'not-served', near: [], mayBeServedLater: false }),
 } as unknown as Discovery;
 
 function redact(store: Store): Promise<void> {

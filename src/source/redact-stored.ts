@@ -50,17 +50,17 @@ const ANOTHER_KEY =
 export async function redactStored({ store, redactor, discovery, log }: RedactStoredOptions): Promise<void> {
   const last = await store.getFact(FACT);
   if (last === redactor.fingerprint) return;
-  if (isOfAnotherKey(last, redactor)) log.warn(ANOTHER_KEY);
+  if (hasOtherKey(last, redactor)) log.warn(ANOTHER_KEY);
   await store.setFact(FACT, BEGUN);
   const byKind = new Map<string, Redact>();
   const byName = new Map<string, Redact>();
-  let isSure = true;
+  let isComplete = true;
   for (const kind of await store.kinds()) {
-    const { resource, isKnown } = await asServed(kind, discovery);
+    const { resource, isKnown } = await resolveKind(kind, discovery);
     const redact = redactor.forKind(resource);
     byKind.set(JSON.stringify(kind), redact);
     byName.set(nameOf(kind), redact);
-    isSure &&= isKnown;
+    isComplete &&= isKnown;
   }
   const redactOf = (kind: RecordedKind): Redact => byKind.get(JSON.stringify(kind)) ?? ((body) => body);
   // Edits first: only manifests not yet redacted show whether a note repeats something that is hidden now.
@@ -75,11 +75,11 @@ export async function redactStored({ store, redactor, discovery, log }: RedactSt
     log.info('The redaction rules have changed: the stored data was redacted again', { manifests, edits, states });
   }
   // If a kind could not be looked up, a rule may use its short name, so the next start tries again.
-  await store.setFact(FACT, isSure ? redactor.fingerprint : UNSURE);
+  await store.setFact(FACT, isComplete ? redactor.fingerprint : UNSURE);
 }
 
 /** Whether the key has changed. Existing masks stay then, as their plain text is gone. */
-function isOfAnotherKey(last: string | undefined, { keyFingerprint }: Redactor): boolean {
+function hasOtherKey(last: string | undefined, { keyFingerprint }: Redactor): boolean {
   return last !== undefined && last !== BEGUN && last !== UNSURE && !last.startsWith(`${keyFingerprint}.`);
 }
 
@@ -160,7 +160,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 /** The kind with its short names; for one that is gone, the names found in its objects. */
-async function asServed(kind: RecordedKind, discovery: RedactStoredOptions['discovery']) {
+async function resolveKind(kind: RecordedKind, discovery: RedactStoredOptions['discovery']) {
   const answer = await discovery.resolve(kind.resource, apiVersionOf(kind));
   if (answer.kind === 'found') return { resource: answer.resource, isKnown: true };
   const resource = { ...kind, singular: kind.kind.toLowerCase(), shortNames: [] };

@@ -15,8 +15,8 @@ import {
   findPath,
   findSecretValues,
   findUrlPasswords,
-  type OnPlace,
-} from './secret-places.ts';
+  type OnSpan,
+} from './secret-spans.ts';
 import type { Resource } from './source.ts';
 
 export interface Redactor {
@@ -38,7 +38,7 @@ export interface Redactor {
 export type Redact = (body: Buffer) => Buffer;
 
 /** Increment when {@link findSecretValues} or the others find more, so that what is already stored is redacted again. */
-const FINDERS = 5;
+const FINDERS_VERSION = 5;
 /** 48 bits: enough to see that a value changed. */
 const MASK_DIGITS = 12;
 const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
@@ -54,42 +54,42 @@ export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
   const mask = (text: Uint8Array) =>
     `redacted:hmac-${createHmac('sha256', key).update(text).digest('hex').slice(0, MASK_DIGITS)}`;
   return {
-    fingerprint: `${keyFingerprint}.${shortHash(JSON.stringify([FINDERS, rules.envNames, rules.paths]))}`,
+    fingerprint: `${keyFingerprint}.${shortHash(JSON.stringify([FINDERS_VERSION, rules.envNames, rules.paths]))}`,
     keyFingerprint,
     digester: new Digester(createHmac('sha256', key).update('digest').digest()),
     forKind(kind) {
       const names = [kind.kind, kind.resource, kind.singular, ...kind.shortNames].map((name) => name.toLowerCase());
-      const own = paths.filter(
+      const kindPaths = paths.filter(
         ({ name, group = kind.group }) => (name === '*' || names.includes(name)) && group === kind.group,
       );
       const isSecret = kind.group === '' && kind.kind === 'Secret';
       return (body) =>
-        replace(body, mask, (found) => {
-          if (isSecret) findSecretValues(body, found);
-          findLastApplied(body, found);
-          findEnvValues(body, isSecretName, found);
-          findUrlPasswords(body, found);
-          for (const { path } of own) findPath(body, path, found);
+        replaceSpans(body, mask, (onSpan) => {
+          if (isSecret) findSecretValues(body, onSpan);
+          findLastApplied(body, onSpan);
+          findEnvValues(body, isSecretName, onSpan);
+          findUrlPasswords(body, onSpan);
+          for (const { path } of kindPaths) findPath(body, path, onSpan);
         });
     },
   };
 }
 
-interface Place {
+interface Span {
   readonly start: number;
   readonly end: number;
   readonly inString: boolean;
 }
 
-function replace(body: Buffer, mask: (text: Uint8Array) => string, find: (found: OnPlace) => void): Buffer {
-  const places: Place[] = [];
+function replaceSpans(body: Buffer, mask: (text: Uint8Array) => string, find: (onSpan: OnSpan) => void): Buffer {
+  const spans: Span[] = [];
   find((start, end, inString) => {
-    if (!MASKED.test(body.toString('latin1', start, end))) places.push({ start, end, inString });
+    if (!MASKED.test(body.toString('latin1', start, end))) spans.push({ start, end, inString });
   });
-  if (places.length === 0) return body;
+  if (spans.length === 0) return body;
   const parts: Uint8Array[] = [];
   let from = 0;
-  for (const { start, end, inString } of places.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
+  for (const { start, end, inString } of spans.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
     if (start < from) continue; // inside a span that is already hidden
     const isText = !inString && body[start] === 0x22;
     const text = mask(isText ? body.subarray(start + 1, end - 1) : body.subarray(start, end));

@@ -11,7 +11,7 @@ import { toError } from '../errors.ts';
 import type { ApiClient, ApiStream, Query } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { ByteStream } from './byte-stream.ts';
-import { checkContentType, failedAnswer, failedEvent, SourceError } from './failure.ts';
+import { checkContentType, errorOfResponse, errorOfEvent, SourceError } from './failure.ts';
 import { ListScanner, type ListEnvelope } from './list.ts';
 import type { ManifestReader, ScannedManifest } from './manifest.ts';
 import { ScanError } from './scan.ts';
@@ -41,7 +41,7 @@ export interface ReflectorFailure {
   readonly verb: 'list' | 'watch';
   readonly error: SourceError;
   /** 1 for the first failure since it last worked. */
-  readonly inARow: number;
+  readonly consecutive: number;
   /** Milliseconds until the next try. */
   readonly waitMs: number;
   /** The next try is a list. */
@@ -61,7 +61,7 @@ export interface ReflectorOptions {
   /** A watch is given up after this long without a byte, milliseconds. Undefined: depends on how often bookmarks come. */
   readonly maxSilenceMs: number | undefined;
   /** Runs one list when its turn has come; after `leave` it no longer blocks others. */
-  readonly inTurn: <T>(list: (leave: () => void) => Promise<T>, signal: AbortSignal) => Promise<T>;
+  readonly runInTurn: <T>(list: (endTurn: () => void) => Promise<T>, signal: AbortSignal) => Promise<T>;
   /** For the metrics. */
   readonly onList: (reason: string) => void;
   readonly onWatchRestart: (reason: string) => void;
@@ -84,7 +84,7 @@ const MAX_SILENCE_MS = 150_000;
 /** A watch that ends this soon without any event but bookmarks did not end cleanly: something cut it. */
 const SHORT_WATCH_MS = 1_000;
 /** After meeting the same obstacle this often, list again. */
-const MAX_SAME = 3;
+const MAX_SAME_OBSTACLE = 3;
 /** A refused scope recovers only when someone acts. */
 const REFUSED_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
 
@@ -136,29 +136,29 @@ export class Reflector {
   }
 
   /** Runs until the signal aborts or `giveUp` returns true for a failure; then resolves. */
-  async run(signal: AbortSignal, giveUp: (failure: ReflectorFailure) => boolean): Promise<void> {
+  async run(signal: AbortSignal, shouldStop: (failure: ReflectorFailure) => boolean): Promise<void> {
     while (!signal.aborted) {
       const verb = this.#cursor === undefined ? 'list' : 'watch';
       try {
-        if (this.#cursor === undefined) await this.#options.inTurn((leave) => this.#list(leave, signal), signal);
+        if (this.#cursor === undefined) await this.#options.runInTurn((endTurn) => this.#list(endTurn, signal), signal);
         else await this.#watch(this.#cursor, signal);
       } catch (thrown) {
         if (signal.aborted) return;
-        const failure = this.#judge(verb, thrown);
+        const failure = this.#failureOf(verb, thrown);
         this.#options.target.failed(failure);
-        if (giveUp(failure)) return;
+        if (shouldStop(failure)) return;
         if (failure.waitMs > 0) await pause(this.#options.clock, failure.waitMs, signal);
       }
     }
   }
 
-  async #list(leave: () => void, signal: AbortSignal): Promise<void> {
+  async #list(endTurn: () => void, signal: AbortSignal): Promise<void> {
     const { target, onList } = this.#options;
     onList(this.#listReason);
     await target.listBegins();
     let resourceVersion: string;
     try {
-      resourceVersion = await this.#pages(leave, signal);
+      resourceVersion = await this.#pages(endTurn, signal);
       signal.throwIfAborted();
     } catch (thrown) {
       await target.listFailed();
@@ -173,36 +173,36 @@ export class Reflector {
   }
 
   /** All pages or none: an expired token voids the previous pages, and the whole list is requested at once, as client-go does. */
-  async #pages(leave: () => void, signal: AbortSignal): Promise<string> {
+  async #pages(endTurn: () => void, signal: AbortSignal): Promise<string> {
     const { target } = this.#options;
     let token = '';
     for (;;) {
       let page: ListEnvelope;
       try {
-        page = await this.#page({ limit: PAGE_LIMIT, continue: token || undefined }, leave, signal);
+        page = await this.#page({ limit: PAGE_LIMIT, continue: token || undefined }, endTurn, signal);
       } catch (thrown) {
         if (token === '' || !(thrown instanceof SourceError) || thrown.remedy !== 'relist') throw thrown;
         this.#options.onList('continue-expired');
         await target.listFailed();
         await target.listBegins();
-        page = await this.#page({}, leave, signal);
+        page = await this.#page({}, endTurn, signal);
       }
       if (page.continueToken === '') return page.resourceVersion;
       token = page.continueToken;
     }
   }
 
-  async #page(query: Query, leave: () => void, signal: AbortSignal): Promise<ListEnvelope> {
+  async #page(query: Query, endTurn: () => void, signal: AbortSignal): Promise<ListEnvelope> {
     const { api, path, clock } = this.#options;
     // No resourceVersion means the newest state, from a quorum. A cache could return a state from before our cursor.
-    const inTime = clock.after(TURN_PATIENCE_MS, leave);
+    const cancelLeave = clock.after(TURN_PATIENCE_MS, endTurn);
     try {
-      const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
-      if (answer.status !== 200) throw await failedAnswer(answer, clock);
-      checkContentType(answer);
-      return await this.#items(answer.body, inTime, signal);
+      const response = await api.stream(path, { ...this.#selectors, ...query }, signal);
+      if (response.status !== 200) throw await errorOfResponse(response, clock);
+      checkContentType(response);
+      return await this.#items(response.body, cancelLeave, signal);
     } finally {
-      inTime();
+      cancelLeave();
     }
   }
 
@@ -232,17 +232,17 @@ export class Reflector {
     const { api, path, target, clock } = this.#options;
     const { timeoutSeconds, silenceMs } = this.#watchLimits();
     const query = { watch: true, allowWatchBookmarks: true, resourceVersion: cursor, timeoutSeconds };
-    const answer = await api.stream(path, { ...this.#selectors, ...query }, signal);
-    if (answer.status !== 200) throw await failedAnswer(answer, clock);
-    checkContentType(answer);
+    const response = await api.stream(path, { ...this.#selectors, ...query }, signal);
+    if (response.status !== 200) throw await errorOfResponse(response, clock);
+    checkContentType(response);
     target.watchBegins();
     const began = clock.monotonic();
-    const stream = new ByteStream(answer.body, clock, silenceMs);
+    const stream = new ByteStream(response.body, clock, silenceMs);
     const progress: Progress = { stream, bookmarkAt: began, bookmarks: 0, events: 0 };
     const lines = new LineSplitter();
-    const onLine = (line: Buffer) => unlessGarbage(() => this.#line(line, progress));
+    const onLine = (line: Buffer) => wrapScanErrors(() => this.#line(line, progress));
     await stream.read({ chunk: (bytes) => lines.push(bytes, onLine), turn: () => target.ready() }, signal);
-    if (lines.partial)
+    if (lines.isInLine)
       throw new SourceError('the stream ended in the middle of a line', { remedy: 'retry', reason: 'partial-line' });
     if (progress.events === 0 && clock.monotonic() - began < SHORT_WATCH_MS) {
       throw new SourceError('the watch ended at once without an event', { remedy: 'retry', reason: 'short-watch' });
@@ -288,7 +288,7 @@ export class Reflector {
   #line(line: Buffer, progress: Progress): void {
     const { reader, target, clock, maxSilenceMs = MAX_SILENCE_MS } = this.#options;
     const { type, manifest } = readEvent(line, reader);
-    if (type === 'ERROR') throw failedEvent(manifest.source().toString('utf8'));
+    if (type === 'ERROR') throw errorOfEvent(manifest.source().toString('utf8'));
     const { resourceVersion } = manifest;
     if (type === 'BOOKMARK') {
       const now = clock.monotonic();
@@ -308,8 +308,8 @@ export class Reflector {
   }
 
   /** Decides what to do about a failure; for a relist, forgets the cursor. */
-  #judge(verb: 'list' | 'watch', thrown: unknown): ReflectorFailure {
-    const error = thrown instanceof SourceError ? thrown : unexpected(thrown);
+  #failureOf(verb: 'list' | 'watch', thrown: unknown): ReflectorFailure {
+    const error = thrown instanceof SourceError ? thrown : toSourceError(thrown);
     const relist = verb === 'watch' && this.#needsList(error);
     // A list cures an expired version at once; waiting makes sense only if the next watch expires again.
     const isFirst = relist && !this.#justListed && error.retryAfterMs === 0;
@@ -322,7 +322,7 @@ export class Reflector {
       this.#options.onWatchRestart(error.reason);
     }
     this.#failuresInARow++;
-    return { verb, error, inARow: this.#failuresInARow, waitMs, relist };
+    return { verb, error, consecutive: this.#failuresInARow, waitMs, relist };
   }
 
   #needsList({ remedy, message }: SourceError): boolean {
@@ -330,12 +330,12 @@ export class Reflector {
     if (remedy !== 'obstacle') return false;
     const what = `${this.#cursor} ${message}`;
     this.#obstacle = { what, times: what === this.#obstacle.what ? this.#obstacle.times + 1 : 1 };
-    return this.#obstacle.times >= MAX_SAME;
+    return this.#obstacle.times >= MAX_SAME_OBSTACLE;
   }
 }
 
 /** Turns a ScanError into an obstacle. The target may throw one too, as it reads parts that {@link readEvent} skipped. */
-function unlessGarbage(read: () => void): void {
+function wrapScanErrors(read: () => void): void {
   try {
     read();
   } catch (thrown) {
@@ -348,7 +348,7 @@ function unlessGarbage(read: () => void): void {
   }
 }
 
-function unexpected(thrown: unknown): SourceError {
+function toSourceError(thrown: unknown): SourceError {
   const reason = thrown instanceof ScanError || thrown instanceof SyntaxError ? 'malformed-list' : 'connection';
   return new SourceError(toError(thrown).message, { remedy: 'retry', reason, cause: thrown });
 }

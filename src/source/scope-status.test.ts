@@ -11,9 +11,9 @@ function problemOf(message: string): string | undefined {
   const log = createLogger({ silent: true });
   const common = { kind: 'pod', namespace: 'shop', host: 'api:6443', onChange: () => undefined };
   const status = new ScopeStatus({ ...common, clock: new FakeClock(), log });
-  status.found('v1/pods', 'shop');
+  status.setResource('v1/pods', 'shop');
   const error = new SourceError(message, { remedy: 'retry', reason: 'network' });
-  status.failed({ verb: 'list', error, inARow: 1, waitMs: 0, relist: false });
+  status.failed({ verb: 'list', error, consecutive: 1, waitMs: 0, relist: false });
   return status.health.problem;
 }
 
@@ -32,12 +32,12 @@ function watchedScope() {
   const log = logInto(({ level, message }) => void (level === 'debug' || said.push(`${level}: ${message}`)));
   const common = { kind: 'pod', namespace: '', host: 'api:6443', onChange: () => undefined };
   const status = new ScopeStatus({ ...common, clock: new FakeClock(), log });
-  status.found('v1/pods', '');
+  status.setResource('v1/pods', '');
   status.watching(1);
   status.heard(1);
   const fails = (inARow: number): void => {
     const error = new SourceError('500 InternalError', { remedy: 'retry', reason: 'status-500' });
-    status.failed({ verb: 'watch', error, inARow, waitMs: 0, relist: false });
+    status.failed({ verb: 'watch', error, consecutive: inARow, waitMs: 0, relist: false });
   };
   return { status, fails, said };
 }
@@ -83,7 +83,7 @@ test('ScopeStatus logs a failing store once, with cause and kind, and its recove
   const lines: LoggedLine[] = [];
   const common = { kind: 'pod', namespace: '', host: 'api:6443', onChange: () => undefined };
   const status = new ScopeStatus({ ...common, clock: new FakeClock(), log: logInto((line) => lines.push(line)) });
-  status.found('v1/pods', '');
+  status.setResource('v1/pods', '');
   const full = 'Cannot write to the store: no space is left on its volume; make room';
   for (let n = 0; n < 3; n++) status.storeFailed(new Error(full));
   assert.equal(status.health.problem, full);

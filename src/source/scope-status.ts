@@ -26,7 +26,7 @@ export class ScopeStatus {
   #state: ScopeHealth['state'] = 'starting';
   #problem: string | undefined;
   /** The problem last warned about in the log; undefined if there is none, or it is over. */
-  #told: string | undefined;
+  #reported: string | undefined;
   #storeProblem: string | undefined;
   #objects = 0;
   /** By {@link Clock.steady}. */
@@ -59,21 +59,21 @@ export class ScopeStatus {
    * @param resource `apps/v1/deployments`
    * @param namespace where it is watched: `""` for a cluster-scoped kind, whatever is configured
    */
-  found(resource: string, namespace: string): void {
+  setResource(resource: string, namespace: string): void {
     this.#resource = resource;
     this.#namespace = namespace;
   }
 
   /** A list that follows a failure is not yet a recovery. */
   listing(): void {
-    if (this.#state !== 'degraded') this.#enter('listing');
+    if (this.#state !== 'degraded') this.#setState('listing');
   }
 
   /** The watch was accepted, which does not count as having heard from the server. */
   watching(objects: number): void {
     this.#problem = undefined;
     this.#objects = objects;
-    this.#enter('watching');
+    this.#setState('watching');
   }
 
   /** The server said something. */
@@ -81,13 +81,13 @@ export class ScopeStatus {
     this.#objects = objects;
     this.#heardAt = this.#options.clock.steady();
     // Not logged in watching(): if every watch breaks at once, that would log a line every half minute.
-    if (this.#told === undefined || this.#state !== 'watching') return;
+    if (this.#reported === undefined || this.#state !== 'watching') return;
     this.#options.log.info('Watching again', this.#fields());
-    this.#told = undefined;
+    this.#reported = undefined;
   }
 
   /** The list or the watch failed. */
-  failed({ verb, error, inARow, waitMs, relist }: ReflectorFailure): void {
+  failed({ verb, error, consecutive, waitMs, relist }: ReflectorFailure): void {
     const fields = { verb, reason: error.reason, waitMs: Math.round(waitMs) };
     if (relist && error.remedy === 'relist') {
       this.#options.log.info('The resourceVersion to watch from has expired, relisting', {
@@ -97,9 +97,10 @@ export class ScopeStatus {
       return;
     }
     // The client's message repeats verb and path before the host, and may add the proxy after it.
-    const [, said = `${this.#options.host}: ${error.message}`] = /^Cannot GET \S+ on (.*)$/s.exec(error.message) ?? [];
-    const problem = `Cannot ${verb} ${this.#resource} ${describeNamespaceScope(this.#namespace)} on ${said}`;
-    const isDegraded = verb === 'list' || error.remedy === 'refused' || inARow >= DEGRADED_AFTER;
+    const [, details = `${this.#options.host}: ${error.message}`] =
+      /^Cannot GET \S+ on (.*)$/s.exec(error.message) ?? [];
+    const problem = `Cannot ${verb} ${this.#resource} ${describeNamespaceScope(this.#namespace)} on ${details}`;
+    const isDegraded = verb === 'list' || error.remedy === 'refused' || consecutive >= DEGRADED_AFTER;
     this.#fail(problem, isDegraded ? 'degraded' : this.#state, fields);
   }
 
@@ -110,8 +111,8 @@ export class ScopeStatus {
 
   /** Logged once as long as it stays the same: a disk may be full for days. */
   storeFailed(error: Error): void {
-    const said = printable(error.message).replace(/^Cannot write to the store: /, '');
-    const problem = `Cannot write to the store: ${said}`;
+    const details = printable(error.message).replace(/^Cannot write to the store: /, '');
+    const problem = `Cannot write to the store: ${details}`;
     if (problem !== this.#storeProblem)
       this.#options.log.error('Cannot write to the store, trying again', { ...this.#fields(), problem });
     this.#storeProblem = problem;
@@ -126,25 +127,25 @@ export class ScopeStatus {
   }
 
   stopped(): void {
-    this.#enter('stopped');
+    this.#setState('stopped');
   }
 
   /** Warns of the same problem only once; further tries are logged at debug. */
   #fail(problem: string, state: ScopeHealth['state'], fields: object): void {
     const line = printable(problem);
     const isDegraded = state === 'degraded';
-    const level = isDegraded && line !== this.#told ? 'warn' : 'debug';
+    const level = isDegraded && line !== this.#reported ? 'warn' : 'debug';
     this.#options.log[level](isDegraded ? 'A scope is degraded, trying again' : 'A watch ended early, trying again', {
       ...this.#fields(),
       ...fields,
       problem: line,
     });
-    if (isDegraded) this.#told = line;
+    if (isDegraded) this.#reported = line;
     this.#problem = line;
-    this.#enter(state);
+    this.#setState(state);
   }
 
-  #enter(state: ScopeHealth['state']): void {
+  #setState(state: ScopeHealth['state']): void {
     this.#state = state;
     this.#options.onChange();
   }

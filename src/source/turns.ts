@@ -9,11 +9,11 @@ export class Turns {
   }
 
   /** Runs `work` in its turn; once it calls `leave`, the next may start. Rejects with the signal's reason on an abort before. */
-  async run<T>(work: (leave: () => void) => Promise<T>, signal: AbortSignal): Promise<T> {
-    await this.#take(signal);
+  async run<T>(work: (endTurn: () => void) => Promise<T>, signal: AbortSignal): Promise<T> {
+    await this.#acquire(signal);
     let isOver = false;
     const leave = (): void => {
-      if (!isOver) this.#give();
+      if (!isOver) this.#release();
       isOver = true;
     };
     try {
@@ -23,7 +23,7 @@ export class Turns {
     }
   }
 
-  async #take(signal: AbortSignal): Promise<void> {
+  async #acquire(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#free > 0) {
       this.#free--;
@@ -31,8 +31,8 @@ export class Turns {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = () => {
-      const place = this.#waiting.indexOf(resolve);
-      if (place !== -1) this.#waiting.splice(place, 1);
+      const index = this.#waiting.indexOf(resolve);
+      if (index !== -1) this.#waiting.splice(index, 1);
       reject(signal.reason as Error);
     };
     this.#waiting.push(resolve);
@@ -41,7 +41,7 @@ export class Turns {
   }
 
   /** Hands the slot to the next in line without freeing it in between, so that nobody overtakes. */
-  #give(): void {
+  #release(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#free++;
     else next();

@@ -17,11 +17,11 @@ export interface WatchPlan {
 
 /** A plan whose kinds have been resolved. */
 export interface PreparedPlan extends WatchPlan {
-  readonly answers: readonly { readonly request: WatchRequest; readonly answer: Resolution }[];
+  readonly resolutions: readonly { readonly request: WatchRequest; readonly resolution: Resolution }[];
 }
 
 /** One list and watch, and the requests it serves. */
-export interface Wanted {
+export interface PlannedScope {
   readonly resource: Resource;
   readonly requests: readonly [WatchRequest, ...WatchRequest[]];
 }
@@ -31,51 +31,53 @@ export interface Wanted {
  * @throws ConfigError for kinds that the cluster surely does not serve
  */
 export async function prepare(plan: WatchPlan, discovery: Pick<Discovery, 'resolve'>): Promise<PreparedPlan> {
-  const answers = await Promise.all(
+  const resolutions = await Promise.all(
     plan.requests.map(async (request) => ({
       request,
-      answer: await discovery.resolve(request.kind, request.apiVersion),
+      resolution: await discovery.resolve(request.kind, request.apiVersion),
     })),
   );
-  const mistakes = answers.flatMap(({ request, answer }) => (isMistake(answer) ? [problemOf(request, answer)] : []));
-  if (mistakes.length > 0) throw new ConfigError([...new Set(mistakes)]);
-  return { ...plan, answers };
+  const problems = resolutions.flatMap(({ request, resolution }) =>
+    isUserError(resolution) ? [problemOf(request, resolution)] : [],
+  );
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
+  return { ...plan, resolutions };
 }
 
 export type NotFound = Exclude<Resolution, { readonly kind: 'found' }>;
 
 /** Whether only the user can fix it; anything else is waited for. */
-function isMistake(answer: Resolution): answer is NotFound {
-  return answer.kind === 'ambiguous' || (answer.kind === 'not-served' && !answer.mayComeLater);
+function isUserError(resolution: Resolution): resolution is NotFound {
+  return resolution.kind === 'ambiguous' || (resolution.kind === 'not-served' && !resolution.mayBeServedLater);
 }
 
 /** Merges requests for the same scope into one list and watch. */
-export function wantedScopes(answers: PreparedPlan['answers']): ReadonlyMap<string, Wanted> {
-  const wanted = new Map<string, Wanted>();
-  for (const { request, answer } of answers) {
-    if (answer.kind !== 'found') continue;
-    const id = scopeId(request, answer.resource);
-    const [first, ...more] = wanted.get(id)?.requests ?? [];
-    wanted.set(id, {
-      resource: answer.resource,
+export function planScopes(resolutions: PreparedPlan['resolutions']): ReadonlyMap<string, PlannedScope> {
+  const scopes = new Map<string, PlannedScope>();
+  for (const { request, resolution } of resolutions) {
+    if (resolution.kind !== 'found') continue;
+    const id = scopeId(request, resolution.resource);
+    const [first, ...more] = scopes.get(id)?.requests ?? [];
+    scopes.set(id, {
+      resource: resolution.resource,
       requests: first === undefined ? [request] : [first, ...more, request],
     });
   }
-  return wanted;
+  return scopes;
 }
 
-export function problemOf({ kind, apiVersion, at }: WatchRequest, answer: NotFound): string {
+export function problemOf({ kind, apiVersion, at }: WatchRequest, resolution: NotFound): string {
   const name = apiVersion === undefined ? `"${kind}"` : `"${kind}" of ${apiVersion}`;
-  switch (answer.kind) {
+  switch (resolution.kind) {
     case 'ambiguous':
-      return `${at}: kind ${name} may be any of ${answer.candidates.join(', ')}: set apiVersion`;
+      return `${at}: kind ${name} may be any of ${resolution.candidates.join(', ')}: set apiVersion`;
     case 'not-served': {
-      if (answer.unwatched !== undefined)
-        return `${at}: kind ${name} cannot be watched: the cluster serves ${answer.unwatched}`;
-      const near = answer.near.length === 0 ? '' : `; it serves ${answer.near.join(', ')}`;
+      if (resolution.unwatched !== undefined)
+        return `${at}: kind ${name} cannot be watched: the cluster serves ${resolution.unwatched}`;
+      const near = resolution.near.length === 0 ? '' : `; it serves ${resolution.near.join(', ')}`;
       return `${at}: kind ${name} is not served by the cluster${near}`;
     }
     case 'unsure':
-      return `${at}: cannot find out what kind ${name} is: ${answer.reason}`;
+      return `${at}: cannot find out what kind ${name} is: ${resolution.reason}`;
   }
 }

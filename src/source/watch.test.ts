@@ -26,10 +26,10 @@ describe('LineSplitter', () => {
         splitter.push(chunk, (line) => lines.push(line.toString()));
       }
       assert.deepEqual(lines, ['one\u2028still one', 'two\r']);
-      assert.equal(splitter.partial, true);
+      assert.equal(splitter.isInLine, true);
       splitter.push(Buffer.from('\n'), (line) => lines.push(line.toString()));
       assert.equal(lines.at(-1), 'thrée');
-      assert.equal(splitter.partial, false);
+      assert.equal(splitter.isInLine, false);
     }
   });
 

@@ -26,33 +26,33 @@ export interface WatchEvent {
  */
 export class LineSplitter {
   /** The pieces of an incomplete line, so that a long one is copied only once. */
-  #begun: Buffer[] = [];
-  #begunBytes = 0;
+  #pieces: Buffer[] = [];
+  #piecesBytes = 0;
 
   /** Calls `onLine` with each complete line, without its line feed; the bytes are valid during the call. Skips empty lines. */
   push(chunk: Buffer, onLine: (line: Buffer) => void): void {
     let start = 0;
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
-      const line = this.#whole(chunk.subarray(start, end));
+      const line = this.#joinLine(chunk.subarray(start, end));
       start = end + 1;
       if (skipSpace(line, 0, line.length) < line.length) onLine(line);
     }
     if (start === chunk.length) return;
-    this.#begun.push(start === 0 ? chunk : Buffer.from(chunk.subarray(start)));
-    this.#begunBytes += chunk.length - start;
-    if (this.#begunBytes > MAX_LINE_BYTES) throw new ScanError(`a line of at most ${MAX_LINE_BYTES} bytes`, 0);
+    this.#pieces.push(start === 0 ? chunk : Buffer.from(chunk.subarray(start)));
+    this.#piecesBytes += chunk.length - start;
+    if (this.#piecesBytes > MAX_LINE_BYTES) throw new ScanError(`a line of at most ${MAX_LINE_BYTES} bytes`, 0);
   }
 
   /** Whether the bytes so far end in the middle of a line. */
-  get partial(): boolean {
-    return this.#begunBytes > 0;
+  get isInLine(): boolean {
+    return this.#piecesBytes > 0;
   }
 
-  #whole(end: Buffer): Buffer {
-    if (this.#begunBytes === 0) return end;
-    const line = Buffer.concat([...this.#begun, end]);
-    this.#begun = [];
-    this.#begunBytes = 0;
+  #joinLine(end: Buffer): Buffer {
+    if (this.#piecesBytes === 0) return end;
+    const line = Buffer.concat([...this.#pieces, end]);
+    this.#pieces = [];
+    this.#piecesBytes = 0;
     return line;
   }
 }

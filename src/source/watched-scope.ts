@@ -21,10 +21,10 @@ export interface WatchedScopeOptions {
     requests: readonly WatchRequest[],
     status: ScopeStatus,
     signal: AbortSignal,
-    was: Resource,
+    previous: Resource,
   ) => Promise<Resource | undefined>;
   /** Whether one of its names still means this kind: asked after an object of another kind came, until the cluster answers. */
-  readonly isStill: (requests: readonly WatchRequest[], was: Resource, signal: AbortSignal) => Promise<boolean>;
+  readonly isStillServed: (requests: readonly WatchRequest[], was: Resource, signal: AbortSignal) => Promise<boolean>;
 }
 
 export class WatchedScope {
@@ -50,18 +50,18 @@ export class WatchedScope {
 
   /** Whether it is already watched for exactly this. */
   isFor(resource: Resource, requests: readonly WatchRequest[]): boolean {
-    const wanted = needsOf(requests);
-    const own = needsOf(this.#requests);
+    const needed = combinedRequests(requests);
+    const own = combinedRequests(this.#requests);
     return (
       resource.version === this.#resource.version &&
-      isDeepStrictEqual(wanted.chains, own.chains) &&
-      isSameInterest(wanted.interest, own.interest)
+      isDeepStrictEqual(needed.chains, own.chains) &&
+      isSameInterest(needed.interest, own.interest)
     );
   }
 
   /** The value of {@link WatchedScopeOptions.resumed} for a scope that takes over from this one now. */
   get isCaughtUp(): boolean {
-    return this.#informer === undefined ? this.#options.resumed : !this.#informer.owesAway;
+    return this.#informer === undefined ? this.#options.resumed : !this.#informer.hasUnreportedAway;
   }
 
   /** Starts, or restarts with what was added since; waits for the previous run to end, so that there is only one at a time. */
@@ -90,17 +90,17 @@ export class WatchedScope {
     for (let isFirst = true; ; isFirst = false) {
       const resource = this.#resource;
       const namespace = namespaceScopeFor(resource, request.namespace);
-      this.status.found(resourceName(resource), namespace);
+      this.status.setResource(resourceName(resource), namespace);
       const scope = {
         ...resource,
         namespace,
         labelSelector,
         fieldSelector,
-        ...needsOf(this.#requests),
+        ...combinedRequests(this.#requests),
       };
       const replaced = new AbortController();
       const running = AbortSignal.any([signal, replaced.signal]);
-      const onOtherKind = this.#asker(resource, running, () => replaced.abort());
+      const onOtherKind = this.#createKindCheck(resource, running, () => replaced.abort());
       // After the first round the kind had been removed, so nothing was watching.
       this.#informer = new Informer(env, scope, this.status, { resumed: resumed && isFirst, onOtherKind });
       await this.#informer.run(running);
@@ -112,13 +112,13 @@ export class WatchedScope {
   }
 
   /** Asks, one question at a time, whether the kind was replaced: a CRD may be recreated with the plural of another kind. */
-  #asker(resource: Resource, signal: AbortSignal, onReplaced: () => void): () => void {
-    let isAsking = false;
+  #createKindCheck(resource: Resource, signal: AbortSignal, onReplaced: () => void): () => void {
+    let isChecking = false;
     return () => {
-      if (isAsking) return;
-      isAsking = true;
-      void this.#options.isStill(this.#requests, resource, signal).then((isStill) => {
-        isAsking = false;
+      if (isChecking) return;
+      isChecking = true;
+      void this.#options.isStillServed(this.#requests, resource, signal).then((isStill) => {
+        isChecking = false;
         if (!isStill) onReplaced();
       });
     };
@@ -126,7 +126,7 @@ export class WatchedScope {
 }
 
 /** Which chains want it, and the union of what they read. */
-function needsOf(requests: readonly WatchRequest[]): Pick<WatchRequest, 'chains' | 'interest'> {
+function combinedRequests(requests: readonly WatchRequest[]): Pick<WatchRequest, 'chains' | 'interest'> {
   return {
     chains: [...new Set(requests.flatMap(({ chains }) => chains))],
     interest: unionOfInterests(requests.map(({ interest }) => interest)),

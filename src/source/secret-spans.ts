@@ -7,10 +7,10 @@ import { BACKSLASH, COLON, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './bytes.ts';
 import { isToken, skipSpace, skipValue, textOf, walkArray, walkObject } from './scan.ts';
 
 /** Called with each span; with `inString` it is a part of a string, else a whole JSON value. */
-export type OnPlace = (start: number, end: number, inString: boolean) => void;
+export type OnSpan = (start: number, end: number, inString: boolean) => void;
 
 /** Annotations in which kubectl, kapp, Rancher and kopf operators keep a manifest as they applied or saw it. */
-const KEPT_MANIFESTS = [
+const MANIFEST_ANNOTATIONS = [
   'kubectl.kubernetes.io/last-applied-configuration',
   'kapp.k14s.io/original',
   'kapp.k14s.io/original-diff',
@@ -30,37 +30,37 @@ const VALUE = Buffer.from('"value"');
 /** GitHub's placeholder password beside a token. */
 const NO_PASSWORD = Buffer.from('x-oauth-basic');
 /** A user part that is already masked: the mask itself contains a colon. */
-const HIDDEN_USER = /^redacted:hmac-[0-9a-f]{12}(?::(?:x-oauth-basic)?)?$/;
+const MASKED_USER = /^redacted:hmac-[0-9a-f]{12}(?::(?:x-oauth-basic)?)?$/;
 /** Backslashes in a row: JSON in a string in a string has seven. More are not an encoding, and counting them would cost time. */
 const MAX_ESCAPES = 8;
 const AT = 0x40;
 const SLASH = 0x2f;
 
 /** In a Secret: the values of `data` and `stringData` (or the whole field if it is not a map), and annotations with a copy. */
-export function findSecretValues(bytes: Buffer, found: OnPlace): void {
+export function findSecretValues(bytes: Buffer, onSpan: OnSpan): void {
   walkObject(bytes, 0, bytes.length, (key, keyEnd, value) => {
     const name = textOf(bytes, key, keyEnd);
     if (name !== 'data' && name !== 'stringData') return skipValue(bytes, value, bytes.length);
-    if (bytes[value] !== OPEN_OBJECT) return foundValue(bytes, value, found);
-    return walkObject(bytes, value, bytes.length, (_key, _keyEnd, inner) => foundValue(bytes, inner, found));
+    if (bytes[value] !== OPEN_OBJECT) return reportValue(bytes, value, onSpan);
+    return walkObject(bytes, value, bytes.length, (_key, _keyEnd, inner) => reportValue(bytes, inner, onSpan));
   });
   findPath(bytes, ANNOTATIONS, (start, end) => {
-    if (holdsObject(textOf(bytes, start, end) ?? '')) found(start, end, false);
+    if (looksLikeObject(textOf(bytes, start, end) ?? '')) onSpan(start, end, false);
   });
 }
 
 /** Whether it looks like JSON, YAML, a list, or packed data: more tools keep copies than {@link findLastApplied} knows. */
-function holdsObject(annotation: string): boolean {
+function looksLikeObject(annotation: string): boolean {
   return /^\s*(?:\{|\[\s*\{)|\b(?:stringData|data)["']?\s*:|^(?:H4sI|eyJ)/.test(annotation);
 }
 
 /** Last-applied manifests in annotations at any depth: a second copy of every secret in them. */
-export function findLastApplied(bytes: Buffer, found: OnPlace): void {
+export function findLastApplied(bytes: Buffer, onSpan: OnSpan): void {
   visitNested(bytes, ANNOTATIONS_KEY, ANNOTATIONS_END, (annotations) => {
     if (bytes[annotations] !== OPEN_OBJECT) return undefined;
     return walkObject(bytes, annotations, bytes.length, (key, keyEnd, value) =>
-      KEPT_MANIFESTS.some((kept) => isToken(bytes, key, keyEnd, kept))
-        ? foundValue(bytes, value, found)
+      MANIFEST_ANNOTATIONS.some((kept) => isToken(bytes, key, keyEnd, kept))
+        ? reportValue(bytes, value, onSpan)
         : skipValue(bytes, value, bytes.length),
     );
   });
@@ -70,12 +70,12 @@ export function findLastApplied(bytes: Buffer, found: OnPlace): void {
  * The values in `env`, at any depth, whose name is secret: in a list as in a container, or in a map as in the values of a chart.
  * Nested ones too, up to {@link MAX_NESTED}.
  */
-export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boolean, found: OnPlace): void {
+export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boolean, onSpan: OnSpan): void {
   visitNested(bytes, ENV, ENV_END, (list) => {
     if (bytes[list] === OPEN_OBJECT) {
       return walkObject(bytes, list, bytes.length, (key, keyEnd, value) =>
         isSecretName(textOf(bytes, key, keyEnd) ?? '')
-          ? foundSetting(bytes, value, found)
+          ? reportSetting(bytes, value, onSpan)
           : skipValue(bytes, value, bytes.length),
       );
     }
@@ -90,48 +90,48 @@ export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boo
         if (isToken(bytes, key, keyEnd, VALUE)) value = start;
         return valueEnd;
       });
-      if (value >= 0 && name !== undefined && isSecretName(name)) foundValue(bytes, value, found);
+      if (value >= 0 && name !== undefined && isSecretName(name)) reportValue(bytes, value, onSpan);
       return end;
     });
   });
 }
 
 /** Text, a number, or the `value` of an object; an object that only refers to its value (`valueFrom`) contains no secret. */
-function foundSetting(bytes: Buffer, value: number, found: OnPlace): number {
+function reportSetting(bytes: Buffer, value: number, onSpan: OnSpan): number {
   if (bytes[value] === OPEN_ARRAY) return skipValue(bytes, value, bytes.length);
-  if (bytes[value] !== OPEN_OBJECT) return foundValue(bytes, value, found);
+  if (bytes[value] !== OPEN_OBJECT) return reportValue(bytes, value, onSpan);
   return walkObject(bytes, value, bytes.length, (key, keyEnd, inner) =>
-    isToken(bytes, key, keyEnd, VALUE) ? foundValue(bytes, inner, found) : skipValue(bytes, inner, bytes.length),
+    isToken(bytes, key, keyEnd, VALUE) ? reportValue(bytes, inner, onSpan) : skipValue(bytes, inner, bytes.length),
   );
 }
 
 /** The password of `scheme://user:password@host`, or the token of `https://token@host`, in any string. */
-export function findUrlPasswords(bytes: Buffer, found: OnPlace): void {
+export function findUrlPasswords(bytes: Buffer, onSpan: OnSpan): void {
   let previous = -1;
   for (let at = bytes.indexOf(AT); at !== -1; at = bytes.indexOf(AT, at + 1)) {
     const start = userInfoBefore(bytes, at, previous);
     // A password may contain an unencoded @: the last one before the end of the host counts.
-    if (start !== undefined) at = lastAt(bytes, at);
+    if (start !== undefined) at = lastAtSign(bytes, at);
     previous = at;
     if (start === undefined) continue;
-    if (HIDDEN_USER.test(bytes.toString('latin1', start, at))) continue;
+    if (MASKED_USER.test(bytes.toString('latin1', start, at))) continue;
     const colon = bytes.subarray(start, at).indexOf(COLON);
     const [user, password] = colon === -1 ? [at, at] : [start + colon, start + colon + 1];
-    if (password < at && !isToken(bytes, password, at, NO_PASSWORD)) found(password, at, true);
-    else if (start < user && isHttp(bytes, start)) found(start, user, true);
+    if (password < at && !isToken(bytes, password, at, NO_PASSWORD)) onSpan(password, at, true);
+    else if (start < user && isHttp(bytes, start)) onSpan(start, user, true);
   }
 }
 
 /** All values that a configured path leads to. */
-export function findPath(bytes: Buffer, path: FieldPath, found: OnPlace): void {
-  findBelow(bytes, 0, path, 0, found);
+export function findPath(bytes: Buffer, path: FieldPath, onSpan: OnSpan): void {
+  findAt(bytes, 0, path, 0, onSpan);
 }
 
-function findBelow(bytes: Buffer, value: number, path: FieldPath, depth: number, found: OnPlace): number {
+function findAt(bytes: Buffer, value: number, path: FieldPath, depth: number, onSpan: OnSpan): number {
   const step = path[depth];
-  if (step === undefined) return foundValue(bytes, value, found);
+  if (step === undefined) return reportValue(bytes, value, onSpan);
   const next = (start: number, matches: boolean) =>
-    matches ? findBelow(bytes, start, path, depth + 1, found) : skipValue(bytes, start, bytes.length);
+    matches ? findAt(bytes, start, path, depth + 1, onSpan) : skipValue(bytes, start, bytes.length);
   if (bytes[value] === OPEN_OBJECT) {
     return walkObject(bytes, value, bytes.length, (key, keyEnd, start) =>
       next(start, step === '*' || textOf(bytes, key, keyEnd) === step),
@@ -157,9 +157,9 @@ function nameOf(bytes: Buffer, item: number): string | undefined {
 }
 
 /** Reports the value unless it is null. Returns the index after it. */
-function foundValue(bytes: Buffer, value: number, found: OnPlace): number {
+function reportValue(bytes: Buffer, value: number, onSpan: OnSpan): number {
   const end = skipValue(bytes, value, bytes.length);
-  if (bytes.toString('latin1', value, end) !== 'null') found(value, end, false);
+  if (bytes.toString('latin1', value, end) !== 'null') onSpan(value, end, false);
   return end;
 }
 
@@ -169,11 +169,11 @@ function foundValue(bytes: Buffer, value: number, found: OnPlace): number {
  */
 function visitNested(bytes: Buffer, key: Buffer, tail: Buffer, visit: (value: number) => number | undefined): void {
   /** Ends of the values that contain the current one. */
-  let around: number[] = [];
+  let enclosing: number[] = [];
   for (const value of valuesOf(bytes, key, tail)) {
-    around = around.filter((end) => end > value);
-    const end = around.length < MAX_NESTED ? visit(value) : undefined;
-    if (end !== undefined) around.push(end);
+    enclosing = enclosing.filter((end) => end > value);
+    const end = enclosing.length < MAX_NESTED ? visit(value) : undefined;
+    if (end !== undefined) enclosing.push(end);
   }
 }
 
@@ -202,9 +202,9 @@ function userInfoBefore(bytes: Buffer, at: number, previous: number): number | u
 
 /** The index before `i` and the backslashes that escape it: JSON inside a string may write `\/` for a slash. */
 function beforeEscape(bytes: Buffer, i: number): number {
-  const least = i - 1 - MAX_ESCAPES;
+  const lowest = i - 1 - MAX_ESCAPES;
   let before = i - 1;
-  while (before > least && bytes[before] === BACKSLASH) before--;
+  while (before > lowest && bytes[before] === BACKSLASH) before--;
   return before;
 }
 
@@ -213,7 +213,7 @@ function isHttp(bytes: Buffer, start: number): boolean {
   return /https?:\\*\/\\*\/$/i.test(bytes.toString('latin1', Math.max(0, start - 8 - 2 * MAX_ESCAPES), start));
 }
 
-function lastAt(bytes: Buffer, at: number): number {
+function lastAtSign(bytes: Buffer, at: number): number {
   for (let i = at + 1; i < bytes.length && isInAuthority(bytes, i); i++) {
     if (bytes[i] === AT) at = i;
   }
