@@ -65,7 +65,7 @@ export class Acceptor {
   #observe(acceptance: Acceptance, observed: Observed): void {
     const old = this.#baseline.get(acceptance.scope.id, observed.key);
     if ((observed.bits & GONE) !== 0) this.#gone(acceptance, observed, old);
-    else if ((observed.bits & SILENT) === 0 && old !== undefined && isSame(old, observed))
+    else if ((observed.bits & SILENT) === 0 && old !== undefined && isUnchanged(old, observed))
       this.#bodies.release(observed.bodyId ?? null);
     else this.#seen(acceptance, observed, old);
   }
@@ -111,27 +111,27 @@ export class Acceptor {
   }
 
   /** The use of the body passes from the baseline to the change. */
-  #deleted(acceptance: Acceptance, observed: Observed, { uid, rv, body }: BaselineRow, moreFlags = 0): void {
-    const deleted = { action: 'deleted', uid, rv, before: body, after: null, actors: [], moreFlags } as const;
+  #deleted(acceptance: Acceptance, observed: Observed, { uid, rv, body }: BaselineRow, extraFlags = 0): void {
+    const deleted = { action: 'deleted', uid, rv, before: body, after: null, actors: [], extraFlags } as const;
     this.#append(acceptance, observed, deleted);
   }
 
-  #append(acceptance: Acceptance, observed: Observed, what: Difference): void {
+  #append(acceptance: Acceptance, observed: Observed, difference: Difference): void {
     const { kind, group, resource, chains } = acceptance.scope;
     // A body that only the baseline used now belongs to the history. Any other was counted with an earlier change.
-    const before = what.before === null ? 0 : this.#bodies.sizeOfOne(what.before);
-    const size = ROW_SIZE + before + (what.after === null ? 0 : observed.size);
+    const before = difference.before === null ? 0 : this.#bodies.sizeIfUnshared(difference.before);
+    const size = ROW_SIZE + before + (difference.after === null ? 0 : observed.size);
     const change = this.#changes.append({
-      action: what.action,
+      action: difference.action,
       kind,
       key: observed.key,
-      uid: what.uid,
-      resourceVersion: what.rv,
-      before: what.before,
-      after: what.after,
-      actors: JSON.stringify(what.actors),
+      uid: difference.uid,
+      resourceVersion: difference.rv,
+      before: difference.before,
+      after: difference.after,
+      actors: JSON.stringify(difference.actors),
       observedAt: acceptance.now,
-      flags: changeBits(observed.bits) | (what.moreFlags ?? 0),
+      flags: changeBits(observed.bits) | (difference.extraFlags ?? 0),
       size,
     });
     const queue = queueOf(group, resource, observed.key);
@@ -157,10 +157,10 @@ interface Difference {
   readonly after: number | null;
   readonly actors: readonly Actor[];
   /** In addition to those of the observation; see {@link bitsOf}. */
-  readonly moreFlags?: number;
+  readonly extraFlags?: number;
 }
 
-function isSame(old: BaselineRow, { uid, resourceVersion, digest }: Observed): boolean {
+function isUnchanged(old: BaselineRow, { uid, resourceVersion, digest }: Observed): boolean {
   return old.uid === uid && (old.rv === resourceVersion || old.digest === digest);
 }
 

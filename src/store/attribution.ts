@@ -34,7 +34,7 @@ export interface Attribution {
 
 /** The hashes of the entries of a managedFields array (UTF-8 JSON), 8 bytes each; anything but an array has none. */
 export function hashesOf(managedFields: Uint8Array): Uint8Array {
-  return packed(entriesOf(managedFields).map(hashOf));
+  return packHashes(entriesOf(managedFields).map(hashOf));
 }
 
 /**
@@ -50,14 +50,14 @@ export function attribute(
 ): Attribution {
   const entries = entriesOf(managedFields);
   const hashes = entries.map(hashOf);
-  const before: readonly number[] = known === undefined ? [] : unpacked(known);
+  const before: readonly number[] = known === undefined ? [] : unpackHashes(known);
   const by = entries
     .filter((_, i) => !before.includes(hashes[i] ?? 0))
     .map(actorOf)
     .filter((actor) => actor !== undefined)
     .filter(({ paths }) => paths.length === 0 || paths.some((path) => !isNoise(path, except)))
     .toSorted((a, b) => compareTimes(b.time, a.time));
-  return { by, known: packed(hashes) };
+  return { by, known: packHashes(hashes) };
 }
 
 /** Whether the path is inside an excepted root, or is a map around one, which belongs to anyone who adds to it. */
@@ -99,11 +99,11 @@ function hashOf(entry: Uint8Array): number {
   return Number.parseInt(hash('sha256', entry, 'hex').slice(0, HASH_DIGITS), 16);
 }
 
-function packed(hashes: readonly number[]): Uint8Array {
+function packHashes(hashes: readonly number[]): Uint8Array {
   return new Uint8Array(new Float64Array(hashes).buffer);
 }
 
-function unpacked(known: Uint8Array): number[] {
+function unpackHashes(known: Uint8Array): number[] {
   return [...new Float64Array(known.slice().buffer)];
 }
 

@@ -1,7 +1,7 @@
 /** Scopes, and what was last accepted in each. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
-import { certain, query } from './query.ts';
+import { requireRow, query } from './query.ts';
 import { Kinds } from './records.ts';
 import type { Basis, HeldManifest, HeldQuery, ScopeKey, ScopeSpec, ScopeState, Seen } from './store.ts';
 
@@ -50,7 +50,7 @@ export class Baseline {
 
   open(spec: ScopeSpec): ScopeState {
     const kind = this.#kinds.idOf(spec, spec.resource);
-    const row = certain(
+    const row = requireRow(
       this.#statements.upsertScope.get(
         spec.group,
         spec.resource,
@@ -131,7 +131,7 @@ export class Baseline {
       id,
       cursor: cursor ?? undefined,
       basis: basis === null ? undefined : (JSON.parse(basis) as Basis),
-      objects: certain(this.#statements.count.get(id)).n,
+      objects: requireRow(this.#statements.count.get(id)).n,
     };
   }
 }

@@ -16,9 +16,9 @@ export class Bodies {
   readonly #page;
   readonly #replace;
   readonly #delete;
-  readonly #unuse;
-  readonly #use;
-  readonly #sizeOfOne;
+  readonly #decrementUses;
+  readonly #incrementUses;
+  readonly #sizeIfUnshared;
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare('INSERT INTO bodies (uses, kind, bytes) VALUES (?, ?, ?)');
@@ -29,9 +29,12 @@ export class Bodies {
     );
     this.#replace = db.prepare('UPDATE bodies SET bytes = ? WHERE id = ?');
     this.#delete = db.prepare('DELETE FROM bodies WHERE id = ? AND uses = 1');
-    this.#unuse = db.prepare('UPDATE bodies SET uses = uses - 1 WHERE id = ?');
-    this.#use = db.prepare('UPDATE bodies SET uses = uses + 1 WHERE id = ?');
-    this.#sizeOfOne = query<{ size: number }>(db, 'SELECT length(bytes) AS size FROM bodies WHERE id = ? AND uses = 1');
+    this.#decrementUses = db.prepare('UPDATE bodies SET uses = uses - 1 WHERE id = ?');
+    this.#incrementUses = db.prepare('UPDATE bodies SET uses = uses + 1 WHERE id = ?');
+    this.#sizeIfUnshared = query<{ size: number }>(
+      db,
+      'SELECT length(bytes) AS size FROM bodies WHERE id = ? AND uses = 1',
+    );
   }
 
   /** Stores a body with this reference count. @param kind number of the kind */
@@ -49,8 +52,8 @@ export class Bodies {
   }
 
   /** The size in bytes of a body with one user; 0 if it has more. */
-  sizeOfOne(id: number): number {
-    return this.#sizeOfOne.get(id)?.size ?? 0;
+  sizeIfUnshared(id: number): number {
+    return this.#sizeIfUnshared.get(id)?.size ?? 0;
   }
 
   /** Replaces the bytes for all users of the body. */
@@ -60,12 +63,12 @@ export class Bodies {
 
   /** Adds a user. */
   use(id: number): void {
-    this.#use.run(id);
+    this.#incrementUses.run(id);
   }
 
   /** Removes a user; the body is deleted with its last one. */
   release(id: number | null): void {
     if (id === null) return;
-    if (this.#delete.run(id).changes === 0) this.#unuse.run(id);
+    if (this.#delete.run(id).changes === 0) this.#decrementUses.run(id);
   }
 }

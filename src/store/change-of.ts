@@ -4,10 +4,10 @@ import { LazyChange } from '../change/lazy-change.ts';
 import { parseManifest } from '../parse.ts';
 import type { ChangeRecord } from './store.ts';
 
-/** @param ours the store's cluster, to which the change belongs unless the record says otherwise */
-export function changeOf(record: ChangeRecord, ours: Change['cluster']): Change {
+/** @param storeCluster the store's cluster, to which the change belongs unless the record says otherwise */
+export function changeOf(record: ChangeRecord, storeCluster: Change['cluster']): Change {
   const { id, action, gvk, key, uid, resourceVersion, observedAt, flags } = record;
-  const cluster = record.cluster === undefined ? ours : (JSON.parse(record.cluster) as Change['cluster']);
+  const cluster = record.cluster === undefined ? storeCluster : (JSON.parse(record.cluster) as Change['cluster']);
   const slash = key.indexOf('/');
   return new LazyChange(
     {
@@ -26,9 +26,9 @@ export function changeOf(record: ChangeRecord, ours: Change['cluster']): Change 
       notes: {},
     },
     {
-      before: once(() => manifestFrom(record.before)),
-      after: once(() => manifestFrom(record.after)),
-      by: once(() => JSON.parse(record.actors) as readonly Actor[]),
+      before: memoize(() => manifestFrom(record.before)),
+      after: memoize(() => manifestFrom(record.after)),
+      by: memoize(() => JSON.parse(record.actors) as readonly Actor[]),
     },
   );
 }
@@ -37,7 +37,7 @@ function manifestFrom(bytes: Uint8Array | null): Manifest | undefined {
   return bytes === null ? undefined : parseManifest(bytes);
 }
 
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
+function memoize<T>(make: () => T): () => T {
+  let cached: { readonly value: T } | undefined;
+  return () => (cached ??= { value: make() }).value;
 }

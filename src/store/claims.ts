@@ -96,12 +96,12 @@ export class Claims {
     const { chain, limit, now, wallNow = now, stateful } = request;
     if (this.#hasDue(request)) this.#wakeDue(chain, now);
     const superseded = this.#hasLate(request) ? this.#merging.merge(chain, limit, wallNow) : 0;
-    const turn = this.#crashes.turn(chain, now);
+    const suspect = this.#crashes.nextSuspect(chain, now);
     const room = { bytes: MAX_BYTES };
-    const { rows, isCut } = fitting(this.#rowsFor(turn, chain, limit + 1), room);
+    const { rows, isCut } = takeFitting(this.#rowsFor(suspect, chain, limit + 1), room);
     const first = rows.slice(0, limit);
     const deliveries = first.flatMap((row) => {
-      const behind = turn === undefined ? this.#rowsBehind(row, request, room) : [];
+      const behind = suspect === undefined ? this.#rowsBehind(row, request, room) : [];
       const waiting = behind.map((other) => this.#handOut(other, chain, [], true));
       return [this.#handOut(row, chain, stateful), ...waiting];
     });
@@ -110,7 +110,7 @@ export class Claims {
       request.atOnce ?? limit,
       first.map(({ delivery }) => delivery),
     );
-    const mayBatch = turn === undefined || turn === 'batch';
+    const mayBatch = suspect === undefined || suspect === 'batch';
     const batch = request.batch === true && mayBatch ? this.#handOutBatch(request) : undefined;
     const nextDueAt = isCut || rows.length > limit ? now : this.#nextDueAt(chain);
     if (batch !== undefined || request.batch !== true)
@@ -131,16 +131,16 @@ export class Claims {
   }
 
   /** The deliveries to hand out; one that was being worked on at a crash comes alone. */
-  #rowsFor(turn: ReturnType<Crashes['turn']>, chain: string, limit: number): Iterable<DeliveryRow> {
-    if (turn === 'wait' || turn === 'batch') return [];
+  #rowsFor(suspect: ReturnType<Crashes['nextSuspect']>, chain: string, limit: number): Iterable<DeliveryRow> {
+    if (suspect === 'wait' || suspect === 'batch') return [];
     const { claim, one } = this.#statements;
-    return turn === undefined ? claim.iterate(chain, limit) : one.all(turn);
+    return suspect === undefined ? claim.iterate(chain, limit) : one.all(suspect);
   }
 
   /** The deliveries waiting behind it in its group, as far as there is room. */
   #rowsBehind({ queue }: DeliveryRow, { chain, behind = 0 }: ClaimRequest, room: Room): DeliveryRow[] {
     if (behind === 0 || room.bytes <= 0 || groupOf(queue) === undefined) return [];
-    return fitting(this.#statements.behind.iterate(chain, queue, behind), room).rows;
+    return takeFitting(this.#statements.behind.iterate(chain, queue, behind), room).rows;
   }
 
   #handOutBatch({ chain, now, stateful }: ClaimRequest): BatchRecord | undefined {
@@ -184,7 +184,10 @@ interface Room {
 }
 
 /** The rows that fit into the room; at least one, however large. */
-function fitting(all: Iterable<DeliveryRow>, room: Room): { readonly rows: DeliveryRow[]; readonly isCut: boolean } {
+function takeFitting(
+  all: Iterable<DeliveryRow>,
+  room: Room,
+): { readonly rows: DeliveryRow[]; readonly isCut: boolean } {
   const rows: DeliveryRow[] = [];
   for (const row of all) {
     if (bytesOf(row) > room.bytes && rows.length > 0) return { rows, isCut: true };

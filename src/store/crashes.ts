@@ -6,7 +6,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeliveryRow } from './delivery-row.ts';
 import type { Facts } from './facts.ts';
-import { Jotter } from './jotter.ts';
+import { NoteFile } from './note-file.ts';
 import { query } from './query.ts';
 import { GATHERED, READY } from './schema.ts';
 
@@ -19,21 +19,21 @@ interface ChainNote {
   readonly batch: readonly (readonly [id: number, dueAt: number | null])[];
 }
 
-type Noted = Readonly<Record<string, ChainNote>>;
+type Notes = Readonly<Record<string, ChainNote>>;
 
 export class Crashes {
   readonly #facts: Facts;
   readonly #statements;
   /** Undefined if there will be no later process to read it. */
-  readonly #jotter: Jotter | undefined;
-  #noted: Noted = {};
+  readonly #noteFile: NoteFile | undefined;
+  #notes: Notes = {};
   /** Almost always false, which saves a query on each claim. */
   #hasSuspects = false;
 
   /** @param store the file; null if in memory, or if another process is the writer */
   constructor(db: DatabaseSync, facts: Facts, store: string | null) {
     this.#facts = facts;
-    this.#jotter = store === null ? undefined : new Jotter(`${store}.running`);
+    this.#noteFile = store === null ? undefined : new NoteFile(`${store}.running`);
     this.#statements = {
       count: db.prepare(
         `UPDATE deliveries SET claims = claims + 1 WHERE id IN (
@@ -68,8 +68,8 @@ export class Crashes {
   begin(): void {
     if (this.#facts.get(RUNNING) === '1') this.#countNoted();
     else this.#statements.forget.run();
-    this.#jotter?.write({});
-    this.lookAgain();
+    this.#noteFile?.write({});
+    this.refreshSuspects();
     this.#facts.set(RUNNING, '1');
   }
 
@@ -79,18 +79,18 @@ export class Crashes {
   }
 
   close(): void {
-    this.#jotter?.close();
+    this.#noteFile?.close();
   }
 
   /** Whether, after a delivery ended, others may be claimable that had to wait for a suspect. */
-  isCareful(): boolean {
+  mayFreeOthers(): boolean {
     if (!this.#hasSuspects) return false;
-    this.lookAgain();
+    this.refreshSuspects();
     return true;
   }
 
   /** To be called at the start and after a rollback. */
-  lookAgain(): void {
+  refreshSuspects(): void {
     this.#hasSuspects = this.#statements.any.get() !== undefined;
   }
 
@@ -98,7 +98,7 @@ export class Crashes {
    * The suspect that may be handed out now: a delivery's id, or `batch`. `wait` while a suspect runs, or while others run beside
    * which the next suspect must not run. Undefined if there is no suspect: anything ready may be handed out.
    */
-  turn(chain: string, now: number): number | 'batch' | 'wait' | undefined {
+  nextSuspect(chain: string, now: number): number | 'batch' | 'wait' | undefined {
     if (!this.#hasSuspects) return undefined;
     const { next, nextBatch, claimed, running } = this.#statements;
     const suspect = next.get(chain)?.id ?? (nextBatch.get(chain, now) && ('batch' as const));
@@ -108,10 +108,10 @@ export class Crashes {
 
   /** Notes that the chain has been given these, of which it runs `atOnce` at a time, in order. */
   note(chain: string, atOnce: number, handedOut: readonly number[]): void {
-    if (this.#jotter === undefined || handedOut.length === 0) return;
+    if (this.#noteFile === undefined || handedOut.length === 0) return;
     const claimed = new Set(this.#statements.allClaimed.all().map(({ id }) => id));
     for (const id of handedOut) claimed.delete(id);
-    const earlier = (this.#noted[chain]?.ids ?? []).filter((id) => claimed.has(id));
+    const earlier = (this.#notes[chain]?.ids ?? []).filter((id) => claimed.has(id));
     this.#write(chain, { atOnce, ids: [...earlier, ...handedOut] });
   }
 
@@ -121,16 +121,16 @@ export class Crashes {
   }
 
   #write(chain: string, part: Partial<ChainNote>): void {
-    if (this.#jotter === undefined) return;
-    const note = { atOnce: 0, ids: [], batch: [], ...this.#noted[chain], ...part };
-    this.#noted = { ...this.#noted, [chain]: note };
-    this.#jotter.write(this.#noted);
+    if (this.#noteFile === undefined) return;
+    const note = { atOnce: 0, ids: [], batch: [], ...this.#notes[chain], ...part };
+    this.#notes = { ...this.#notes, [chain]: note };
+    this.#noteFile.write(this.#notes);
   }
 
   #countNoted(): void {
-    const noted = (this.#jotter?.read() ?? {}) as Noted;
+    const notes = (this.#noteFile?.read() ?? {}) as Notes;
     // Deliveries that have ended or been parked are no longer ready; the first of the rest are those that were running.
-    for (const { ids, atOnce, batch = [] } of Object.values(noted)) {
+    for (const { ids, atOnce, batch = [] } of Object.values(notes)) {
       this.#statements.count.run(JSON.stringify(ids), atOnce);
       this.#statements.countBatch.run(JSON.stringify(batch));
     }

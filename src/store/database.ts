@@ -49,7 +49,7 @@ export function openDatabase(path: string, writer = true): DatabaseSync {
   const isNew = !existsSync(path);
   try {
     if (path !== ':memory:') {
-      refuseLoneLog(path);
+      refuseOrphanedLog(path);
       createPrivately(path);
     }
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
@@ -69,7 +69,7 @@ export function openDatabase(path: string, writer = true): DatabaseSync {
 }
 
 /** SQLite deletes a log without a database, and the log may contain all of a small store. */
-function refuseLoneLog(path: string): void {
+function refuseOrphanedLog(path: string): void {
   const log = `${path}-wal`;
   if (sizeOf(path) > 0 || sizeOf(log) === 0) return;
   throw new ConfigError([
@@ -85,7 +85,7 @@ function sizeOf(path: string): number {
  * Refuses an empty file left by an incomplete copy (no room, or without the log): starting over would silently lose the data.
  * On a first start there are no other files beside it.
  */
-function refuseEmptied(path: string): void {
+function refuseEmptiedStore(path: string): void {
   if (!['.running', '.ballast'].some((suffix) => existsSync(`${path}${suffix}`))) return;
   throw new ConfigError([
     `Cannot open the store ${path}: it is empty, but was not before; put a copy of it back, with its log (-wal), or remove it to start with an empty store`,
@@ -99,7 +99,7 @@ function createPrivately(path: string): void {
 
 function checkOwner(db: DatabaseSync, path: string): void {
   const isEmpty = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] === 0;
-  if (isEmpty) return refuseEmptied(path);
+  if (isEmpty) return refuseEmptiedStore(path);
   if (pragma(db, 'application_id') === APPLICATION_ID) return;
   throw new ConfigError([`Cannot use ${path}: it is a database of another program; choose another state folder`]);
 }
@@ -156,13 +156,13 @@ function flush(path: string): void {
 export function vacuum(db: DatabaseSync): void {
   const path = db.location();
   if (path === null) return;
-  const own = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  const connection = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
-    own.exec(
+    connection.exec(
       `PRAGMA temp_store = FILE; PRAGMA temp_store_directory = '${dirname(path).replaceAll("'", "''")}'; VACUUM`,
     );
   } finally {
-    own.close();
+    connection.close();
   }
 }
 
@@ -234,21 +234,21 @@ function pragma(db: DatabaseSync, name: string): number {
 function explain(thrown: unknown, path: string): Error {
   if (isConfigError(thrown)) return thrown;
   const error = toError(thrown);
-  const remedy = damageIn(thrown) ?? `${error.message}; ${wantedFor(path)}`;
+  const remedy = damageIn(thrown) ?? `${error.message}; ${describeOpenProblem(path)}`;
   return new ConfigError([`Cannot open the store ${path}: ${remedy}`], { cause: error });
 }
 
 /** SQLite gives no reason why it cannot open a file. */
-function wantedFor(path: string): string {
-  if (!mayOpenMore(path)) return 'this process may not open more files; raise the limit (ulimit -n)';
-  const forbidden = ['', '-wal', '-shm'].map((suffix) => `${path}${suffix}`).find(isForbidden);
+function describeOpenProblem(path: string): string {
+  if (!canOpenMoreFiles(path)) return 'this process may not open more files; raise the limit (ulimit -n)';
+  const forbidden = ['', '-wal', '-shm'].map((suffix) => `${path}${suffix}`).find(isInaccessible);
   return forbidden === undefined
     ? 'the state folder must be on a writable volume with space left'
     : `we may not read and write ${forbidden}; give it to our user`;
 }
 
 /** True, for example, for a file that root restored from a backup. */
-function isForbidden(file: string): boolean {
+function isInaccessible(file: string): boolean {
   try {
     accessSync(file, constants.R_OK | constants.W_OK);
     return false;
@@ -257,7 +257,7 @@ function isForbidden(file: string): boolean {
   }
 }
 
-function mayOpenMore(path: string): boolean {
+function canOpenMoreFiles(path: string): boolean {
   try {
     closeSync(openSync(dirname(path), 'r'));
     return true;

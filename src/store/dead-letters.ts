@@ -3,11 +3,11 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Edits } from './edits.ts';
-import { inStep, type History, type Step } from './history.ts';
-import { TOLD_COLUMNS, type ToldRow } from './delivery-row.ts';
+import { doStep, type History, type Step } from './history.ts';
+import { REPORTED_COLUMNS, type ReportedRow } from './delivery-row.ts';
 import type { Merging } from './merging.ts';
 import { query } from './query.ts';
-import { aboutObjects, aboutValues, CHANGE_JOINS } from './records.ts';
+import { objectsCondition, objectsValues, CHANGE_JOINS } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
 import type { ChangeRecord, DeadLetter, DeadLetterQuery } from './store.ts';
 
@@ -17,7 +17,7 @@ export type DeadLetterRecord = Omit<DeadLetter, 'change'> & {
   readonly edits: string | undefined;
 };
 
-interface DeadRow extends ToldRow {
+interface DeadRow extends ReportedRow {
   readonly delivery: number;
   readonly chain: string;
   readonly handler: string;
@@ -56,13 +56,13 @@ export class DeadLetters {
     this.#merging = parts.merging;
     const select = `
       SELECT d.id AS delivery, d.chain, d.handler, d.reason, d.attempts, d.ended_at, d.edits, e.text AS edits_text,
-        ${TOLD_COLUMNS}
+        ${REPORTED_COLUMNS}
       FROM deliveries d JOIN changes c ON c.id = d.change ${CHANGE_JOINS}
         LEFT JOIN edits e ON e.id = d.edits WHERE d.state = ${DEAD}`;
     this.#page = query<DeadRow>(
       db,
       `${select} AND d.id > ?1 AND (?2 IS NULL OR d.chain = ?2) AND (?3 IS NULL OR d.handler = ?3)
-         AND (?4 IS NULL OR d.ended_at < ?4) AND ${aboutObjects(5)}
+         AND (?4 IS NULL OR d.ended_at < ?4) AND ${objectsCondition(5)}
        ORDER BY d.id LIMIT ?9`,
     );
     this.#one = query<DeadRow>(db, `${select} AND d.id = ?`);
@@ -74,7 +74,7 @@ export class DeadLetters {
   }
 
   list({ afterId = 0, chain, handler, diedBefore, limit, ...objects }: DeadLetterQuery): DeadLetterRecord[] {
-    const filters = [chain ?? null, handler ?? null, diedBefore ?? null, ...aboutValues(objects)];
+    const filters = [chain ?? null, handler ?? null, diedBefore ?? null, ...objectsValues(objects)];
     return this.#page.all(afterId, ...filters, limit).map((row) => this.#letterOf(row));
   }
 
@@ -89,7 +89,7 @@ export class DeadLetters {
 
   /** A discarded letter counts as discarded and no longer as dead. */
   discard(ids: readonly number[], withChanges: boolean): Step {
-    return inStep(ids, (id) => {
+    return doStep(ids, (id) => {
       const row = this.#discard.get(id);
       if (row === undefined) return undefined;
       const { chain, change, newest, edits } = row;

@@ -11,13 +11,13 @@ import { Failures } from './failures.ts';
 import type { Gathered } from './gathered.ts';
 import type { HandlerMemory, StateRecords } from './handler-memory.ts';
 import type { Merging } from './merging.ts';
-import { certain, query } from './query.ts';
+import { requireRow, query } from './query.ts';
 import { groupOf, groupQueueOf } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
 import type { Death, End, Forks, GroupEnd, ParkRequest, StateWrites } from './store.ts';
 import { StoreError } from './store-error.ts';
 
-interface Dead {
+interface DeadEnd {
   readonly kind: 'dead';
   readonly by: string;
   readonly reason: string;
@@ -89,7 +89,7 @@ export class Deliveries {
     this.#memory.write(ended, writes);
     if (forks !== undefined) this.#fork(ended, forks);
     this.#edits.drop(delivery, ended.edits);
-    return this.#unblock(ended) || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful();
+    return this.#unblock(ended) || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.mayFreeOthers();
   }
 
   completeAll(ends: readonly GroupEnd[], now: number, writes: StateWrites, next: number | undefined): boolean {
@@ -102,7 +102,7 @@ export class Deliveries {
     this.#memory.write(last, writes);
     if (next !== undefined) this.#statements.ready.run(next);
     const freed = next === undefined && this.#unblock(last);
-    return freed || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.isCareful();
+    return freed || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.mayFreeOthers();
   }
 
   deadLetter(delivery: number, death: Death, now: number, forks?: Forks): void {
@@ -166,19 +166,28 @@ export class Deliveries {
 
   #fork({ change, queue, edits: inherited, newest, actors, replayed }: Ended, { chains, edits: text }: Forks): void {
     const edits = text === undefined ? inherited : this.#edits.add(text);
-    const own = groupOf(queue) === undefined ? queue : this.#memory.queueOfChange(change);
+    const ownQueue = groupOf(queue) === undefined ? queue : this.#memory.queueOfChange(change);
     for (const chain of chains) {
-      this.#statements.fork.run(chain, change, own, this.#firstState(chain, own), edits, newest, actors, replayed);
+      this.#statements.fork.run(
+        chain,
+        change,
+        ownQueue,
+        this.#firstState(chain, ownQueue),
+        edits,
+        newest,
+        actors,
+        replayed,
+      );
     }
     this.count(chains, 1);
   }
 
   /** Ends a delivery and counts the end. */
-  #end(delivery: number, end: End | Dead, now: number, attempts: number | null = null): Ended {
+  #end(delivery: number, end: End | DeadEnd, now: number, attempts: number | null = null): Ended {
     this.release(delivery);
     const state = end.kind === 'dead' ? DEAD : DONE;
     const [by, reason] = end.kind === 'completed' ? [null, null] : [end.by, end.reason];
-    const ended = certain(this.#statements.end.get(state, end.kind, by, reason, now, attempts, delivery));
+    const ended = requireRow(this.#statements.end.get(state, end.kind, by, reason, now, attempts, delivery));
     this.#counters.add(ended.chain, end.kind);
     return ended;
   }

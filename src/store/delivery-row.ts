@@ -2,26 +2,26 @@
 import { CHANGE_COLUMNS, type ChangeRow } from './records.ts';
 import { BLOCKED, DEAD, READY } from './schema.ts';
 
-/** The columns of {@link ToldRow}, from `deliveries d`, `changes c` and its joins. */
-export const TOLD_COLUMNS = `d.replayed, d.newest, d.actors AS merged_actors, ${CHANGE_COLUMNS}`;
+/** The columns of {@link ReportedRow}, from `deliveries d`, `changes c` and its joins. */
+export const REPORTED_COLUMNS = `d.replayed, d.newest, d.actors AS merged_actors, ${CHANGE_COLUMNS}`;
 
 /** The columns of {@link DeliveryRow}, from the same tables. */
 export const DELIVERY_COLUMNS = `
   d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.timer_of, d.edits, d.claims, d.batch, d.due_at,
-  ${TOLD_COLUMNS}`;
+  ${REPORTED_COLUMNS}`;
 
 /** Makes the first blocked delivery of a chain and queue ready. */
 export const UNBLOCK = `UPDATE deliveries SET state = ${READY} WHERE id = (
   SELECT min(id) FROM deliveries WHERE chain = ? AND queue = ? AND state = ${BLOCKED} AND state < ${DEAD})`;
 
 /** What a delivery reports: its change, and how a replay or a merge modified it (see merging.ts). */
-export interface ToldRow extends ChangeRow {
+export interface ReportedRow extends ChangeRow {
   readonly replayed: number;
   readonly newest: number | null;
   readonly merged_actors: string | null;
 }
 
-export interface DeliveryRow extends ToldRow {
+export interface DeliveryRow extends ReportedRow {
   readonly delivery: number;
   readonly queue: string;
   readonly attempts: number;

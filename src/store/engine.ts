@@ -22,7 +22,7 @@ export interface Call {
 export type Reply = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: Error };
 
 /** Replies in the order of their calls. */
-export interface Answers {
+export interface Replies {
   readonly replies: Reply[];
   /** Buffers in the replies, to be transferred instead of copied. */
   readonly buffers: ArrayBuffer[];
@@ -63,109 +63,109 @@ export class Engine {
    * only itself; if the commit fails, so does every call since its begin. Replies are given only after the commit.
    * @throws if the disk failed in a way after which this connection must not be used (see isFatal)
    */
-  run(calls: readonly Call[]): Answers {
-    const { replies, buffers } = this.#answer(calls);
+  run(calls: readonly Call[]): Replies {
+    const { replies, buffers } = this.#runCalls(calls);
     // Calls that do not grow the store have room now: noting that a change was delivered must not wait until there is more.
-    const found = new Set(replies.filter(foundNoRoom).map(({ id }) => id));
-    const notes = calls.filter(({ id, name }) => found.has(id) && !GROWING.has(name));
-    if (notes.length === 0) return { replies, buffers };
-    const again = this.#answer(notes);
-    const better = new Map(again.replies.map((reply) => [reply.id, reply]));
+    const outOfSpace = new Set(replies.filter(isOutOfSpace).map(({ id }) => id));
+    const retryable = calls.filter(({ id, name }) => outOfSpace.has(id) && !GROWING.has(name));
+    if (retryable.length === 0) return { replies, buffers };
+    const retried = this.#runCalls(retryable);
+    const retriedReplies = new Map(retried.replies.map((reply) => [reply.id, reply]));
     return {
-      replies: replies.map((reply) => better.get(reply.id) ?? reply),
-      buffers: [...buffers, ...again.buffers],
+      replies: replies.map((reply) => retriedReplies.get(reply.id) ?? reply),
+      buffers: [...buffers, ...retried.buffers],
     };
   }
 
   close(): void {
-    const isOurs = this.#epoch !== undefined && this.#facts.number('store.epoch') === this.#epoch;
+    const isCurrentWriter = this.#epoch !== undefined && this.#facts.number('store.epoch') === this.#epoch;
     try {
-      if (isOurs) this.#crashes.end();
+      if (isCurrentWriter) this.#crashes.end();
     } finally {
       this.#crashes.close();
       this.#db.close();
     }
   }
 
-  #answer(calls: readonly Call[]): Answers {
-    const answers: Answers = { replies: [], buffers: [] };
-    const writing = calls.slice(this.#readUntilWrite(calls, answers));
-    if (writing.length === 0) return answers;
+  #runCalls(calls: readonly Call[]): Replies {
+    const results: Replies = { replies: [], buffers: [] };
+    const writing = calls.slice(this.#readUntilWrite(calls, results));
+    if (writing.length === 0) return results;
     const { replies, buffers } = this.#allAtOnce(writing) ?? this.#oneByOne(writing);
-    return { replies: [...answers.replies, ...replies], buffers: [...answers.buffers, ...buffers] };
+    return { replies: [...results.replies, ...replies], buffers: [...results.buffers, ...buffers] };
   }
 
   /** Returns how many of the calls it has run. */
-  #readUntilWrite(calls: readonly Call[], answers: Answers): number {
+  #readUntilWrite(calls: readonly Call[], results: Replies): number {
     for (const [n, call] of calls.entries()) {
       try {
         if (this.#writes(call)) return n;
-        this.#answerTo(call, answers);
+        this.#runCall(call, results);
       } catch (thrown) {
-        answers.replies.push({ id: call.id, error: this.#explain(thrown) });
+        results.replies.push({ id: call.id, error: this.#explain(thrown) });
       }
     }
     return calls.length;
   }
 
   /** The usual case: no call fails, so none needs its own savepoint, which takes two statements each. Undefined if one failed. */
-  #allAtOnce(calls: readonly Call[]): Answers | undefined {
-    const answers: Answers = { replies: [], buffers: [] };
+  #allAtOnce(calls: readonly Call[]): Replies | undefined {
+    const results: Replies = { replies: [], buffers: [] };
     try {
       this.#transaction.begin();
     } catch (thrown) {
       return this.#refuseWrites(calls, this.#explain(thrown));
     }
     try {
-      for (const call of calls) this.#answerTo(call, answers);
+      for (const call of calls) this.#runCall(call, results);
       this.#transaction.commit();
-      return answers;
+      return results;
     } catch (thrown) {
-      if (isFatal(thrown) && !this.#fullDisk.isBehind(thrown)) throw thrown;
+      if (isFatal(thrown) && !this.#fullDisk.isCauseOf(thrown)) throw thrown;
       this.#transaction.rollback();
       return undefined;
     }
   }
 
   /** Refuses all writes at once: waiting for the other process's lock once already took long. */
-  #refuseWrites(calls: readonly Call[], error: Error): Answers {
-    const answers: Answers = { replies: [], buffers: [] };
+  #refuseWrites(calls: readonly Call[], error: Error): Replies {
+    const results: Replies = { replies: [], buffers: [] };
     for (let n = 0; n < calls.length; n++) {
-      n += this.#readUntilWrite(calls.slice(n), answers);
+      n += this.#readUntilWrite(calls.slice(n), results);
       const refused = calls[n];
-      if (refused !== undefined) answers.replies.push({ id: refused.id, error });
+      if (refused !== undefined) results.replies.push({ id: refused.id, error });
     }
-    return answers;
+    return results;
   }
 
-  #oneByOne(calls: readonly Call[]): Answers {
-    const answers: Answers = { replies: [], buffers: [] };
-    let begun: number | undefined;
-    const undone = (error: Error): void => {
-      for (const [n, { id }] of answers.replies.entries())
-        if (n >= (begun ?? Infinity)) answers.replies[n] = { id, error };
-      answers.buffers.length = 0;
-      begun = undefined;
+  #oneByOne(calls: readonly Call[]): Replies {
+    const results: Replies = { replies: [], buffers: [] };
+    let beginIndex: number | undefined;
+    const failSinceBegin = (error: Error): void => {
+      for (const [n, { id }] of results.replies.entries())
+        if (n >= (beginIndex ?? Infinity)) results.replies[n] = { id, error };
+      results.buffers.length = 0;
+      beginIndex = undefined;
     };
     for (const [n, call] of calls.entries()) {
       try {
         const writes = this.#writes(call);
-        if (writes && begun === undefined) {
+        if (writes && beginIndex === undefined) {
           this.#transaction.begin();
-          begun = n;
+          beginIndex = n;
         }
-        if (writes) this.#transaction.atomically(() => this.#answerTo(call, answers));
-        else this.#answerTo(call, answers);
+        if (writes) this.#transaction.atomically(() => this.#runCall(call, results));
+        else this.#runCall(call, results);
       } catch (thrown) {
         const error = this.#explain(thrown);
-        answers.replies[n] = { id: call.id, error };
+        results.replies[n] = { id: call.id, error };
         // Some failures, such as no space left, roll back the whole transaction.
-        if (begun !== undefined && !this.#transaction.isOpen) undone(error);
+        if (beginIndex !== undefined && !this.#transaction.isOpen) failSinceBegin(error);
       }
     }
-    const failure = begun === undefined ? undefined : this.#commit();
-    if (failure !== undefined) undone(failure);
-    return answers;
+    const failure = beginIndex === undefined ? undefined : this.#commit();
+    if (failure !== undefined) failSinceBegin(failure);
+    return results;
   }
 
   #commit(): Error | undefined {
@@ -182,8 +182,8 @@ export class Engine {
     return this.#operationOf(name).writes(...args);
   }
 
-  #answerTo({ id, name, args }: Call, { replies, buffers }: Answers): void {
-    if (GROWING.has(name) && !this.#fullDisk.mayGrow()) throw noRoom();
+  #runCall({ id, name, args }: Call, { replies, buffers }: Replies): void {
+    if (GROWING.has(name) && !this.#fullDisk.canGrow()) throw outOfSpaceError();
     const operation = this.#operationOf(name);
     const value = operation.run(...args);
     replies.push({ id, value });
@@ -195,10 +195,10 @@ export class Engine {
   }
 
   #explain(thrown: unknown): Error {
-    if (!this.#fullDisk.isBehind(thrown)) return explain(thrown);
+    if (!this.#fullDisk.isCauseOf(thrown)) return explain(thrown);
     this.#transaction.rollback();
-    this.#fullDisk.met();
-    return noRoom(thrown);
+    this.#fullDisk.onFull();
+    return outOfSpaceError(thrown);
   }
 }
 
@@ -211,11 +211,11 @@ const GROWING: ReadonlySet<keyof Operations> = new Set([
   'replaceStates',
 ]);
 
-function foundNoRoom(reply: Reply): boolean {
+function isOutOfSpace(reply: Reply): boolean {
   return 'error' in reply && codeOf(reply.error) === 'STORE_FULL';
 }
 
-function noRoom(cause?: unknown): StoreError {
+function outOfSpaceError(cause?: unknown): StoreError {
   return new StoreError('STORE_FULL', 'Cannot write to the store: no space is left on its volume; make room', {
     cause,
   });

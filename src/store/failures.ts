@@ -29,8 +29,8 @@ export class Failures {
   readonly #of;
   readonly #forget;
   readonly #changesOf;
-  readonly #unsay;
-  readonly #unsayReasons;
+  readonly #blankErrors;
+  readonly #blankReasons;
 
   constructor(db: DatabaseSync) {
     this.#last = query<LastRow>(
@@ -53,8 +53,8 @@ export class Failures {
       `SELECT id FROM changes
        WHERE before IN (SELECT value FROM json_each(?1)) OR after IN (SELECT value FROM json_each(?1))`,
     );
-    this.#unsay = db.prepare(`UPDATE failures SET error = '${FORGOTTEN}' WHERE delivery IN (${OF_CHANGES})`);
-    this.#unsayReasons = db.prepare(
+    this.#blankErrors = db.prepare(`UPDATE failures SET error = '${FORGOTTEN}' WHERE delivery IN (${OF_CHANGES})`);
+    this.#blankReasons = db.prepare(
       `UPDATE deliveries SET reason = '${FORGOTTEN}' WHERE reason IS NOT NULL AND id IN (${OF_CHANGES})`,
     );
   }
@@ -77,9 +77,9 @@ export class Failures {
   }
 
   /** Blanks errors and reasons for changes from or to these bodies: a receiver or a program may have quoted them. */
-  unsay(bodies: readonly number[]): void {
+  blank(bodies: readonly number[]): void {
     const changes = JSON.stringify(this.#changesOf.all(JSON.stringify(bodies)).map(({ id }) => id));
-    this.#unsay.run(changes);
-    this.#unsayReasons.run(changes);
+    this.#blankErrors.run(changes);
+    this.#blankReasons.run(changes);
   }
 }

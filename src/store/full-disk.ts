@@ -14,13 +14,13 @@ import { isFailedWrite, isFatal, SQLITE_FULL, sqliteCodeOf } from './store-error
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 
 /** Upper limit of the ballast; it is smaller on a small volume. */
-const MOST_BYTES = 16 * 1024 * 1024;
+const MAX_BALLAST_BYTES = 16 * 1024 * 1024;
 const SHARE_OF_FREE = 8;
 /** Free room needed to grow again, in ballasts: with less the next change may find none. (Half of the initial room if small.) */
-const ENOUGH = 4;
+const MIN_FREE_BALLASTS = 4;
 const CHUNK_BYTES = 64 * 1024;
 /** Most room reserved in the log: what it needs on a full disk until it is copied, and for all ends that fit a transaction. */
-const NOTES_BYTES = 1024 * 1024;
+const LOG_RESERVE_BYTES = 1024 * 1024;
 const PAGE_BYTES = 4096;
 
 export class FullDisk {
@@ -34,68 +34,68 @@ export class FullDisk {
     this.#db = db;
     this.#store = store;
     if (store === null) return;
-    const there = statSync(ballastOf(store), { throwIfNoEntry: false })?.size ?? 0;
-    this.#bytes = there > 0 ? there : Math.min(MOST_BYTES, freeBytes(store) / SHARE_OF_FREE);
+    const existingBytes = statSync(ballastOf(store), { throwIfNoEntry: false })?.size ?? 0;
+    this.#bytes = existingBytes > 0 ? existingBytes : Math.min(MAX_BALLAST_BYTES, freeBytes(store) / SHARE_OF_FREE);
     this.#bytes -= this.#bytes % CHUNK_BYTES;
-    if (there === 0) this.#takeRoom(store);
-    this.#lengthenLog(store);
-    this.#copyLogAfter(Math.max(this.#bytes, CHUNK_BYTES));
+    if (existingBytes === 0) this.#createBallast(store);
+    this.#extendLog(store);
+    this.#checkpointAfter(Math.max(this.#bytes, CHUNK_BYTES));
   }
 
   /** Whether a full disk is the cause. SQLite reports an exceeded quota, such as the size of a CephFS volume, as an I/O error. */
-  isBehind(thrown: unknown): boolean {
+  isCauseOf(thrown: unknown): boolean {
     if (sqliteCodeOf(thrown) === SQLITE_FULL) return true;
     return this.#store !== null && isFailedWrite(thrown) && isQuotaUsedUp(`${this.#store}-wal`);
   }
 
   /** To be called when a write found no room. @throws if the disk fails in another way */
-  met(): void {
+  onFull(): void {
     if (this.#store === null) return;
     this.#isFull = true;
     rmSync(ballastOf(this.#store), { force: true });
-    this.#copyLogAfter(CHUNK_BYTES);
+    this.#checkpointAfter(CHUNK_BYTES);
     try {
       // Not TRUNCATE, which would give the log's room to others.
       this.#db.exec('PRAGMA wal_checkpoint(RESTART)');
     } catch (thrown) {
-      if (isFatal(thrown) && !this.isBehind(thrown)) throw thrown;
+      if (isFatal(thrown) && !this.isCauseOf(thrown)) throw thrown;
     }
-    this.#lengthenLog(this.#store);
+    this.#extendLog(this.#store);
   }
 
-  /** False after {@link met}, until there is room again. */
-  mayGrow(): boolean {
+  /** False after {@link onFull}, until there is room again. */
+  canGrow(): boolean {
     if (!this.#isFull || this.#store === null) return true;
     // Pruning frees room inside the file, which the volume does not show as free.
-    if (Math.max(freeBytes(this.#store), this.#freeInside()) < ENOUGH * this.#bytes) return false;
-    this.#takeRoom(this.#store);
-    this.#copyLogAfter(this.#bytes);
+    if (Math.max(freeBytes(this.#store), this.#freeInFile()) < MIN_FREE_BALLASTS * this.#bytes) return false;
+    this.#createBallast(this.#store);
+    this.#checkpointAfter(this.#bytes);
     this.#isFull = false;
     return true;
   }
 
-  #freeInside(): number {
+  #freeInFile(): number {
     return PAGE_BYTES * Number(this.#db.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
   }
 
   /** Checkpoints after this many bytes of log, so that copying it into the database needs no more room than the ballast frees. */
-  #copyLogAfter(bytes: number): void {
+  #checkpointAfter(bytes: number): void {
     this.#db.exec(`PRAGMA wal_autocheckpoint = ${bytes / PAGE_BYTES}`);
   }
 
   /** Makes the ballast; without room for all of it there is none. */
-  #takeRoom(store: string): void {
-    if (!lengthen(ballastOf(store), O_TRUNC, this.#bytes)) rmSync(ballastOf(store), { force: true });
+  #createBallast(store: string): void {
+    if (!extendFile(ballastOf(store), O_TRUNC, this.#bytes)) rmSync(ballastOf(store), { force: true });
   }
 
   /** SQLite ignores bytes in the log without a valid checksum: https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
-  #lengthenLog(store: string): void {
-    lengthen(`${store}-wal`, O_APPEND, Math.min(this.#bytes, NOTES_BYTES));
+  #extendLog(store: string): void {
+    extendFile(`${store}-wal`, O_APPEND, Math.min(this.#bytes, LOG_RESERVE_BYTES));
   }
 }
 
 /** Extends a file to at least this size; not with zeros, which some file systems do not store. Returns false without room. */
-function lengthen(path: string, flag: number, bytes: number): boolean {
+function extendFile(path: string, flag: number, bytes: number): boolean {
   const chunk = randomFillSync(Buffer.allocUnsafe(CHUNK_BYTES));
   const file = openSync(path, O_CREAT | O_WRONLY | O_NOFOLLOW | flag, 0o600);
   try {

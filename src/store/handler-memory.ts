@@ -1,6 +1,6 @@
 /** The states that stateful handlers keep for an object or a group, and the wake-ups they asked for. */
 import type { DatabaseSync } from 'node:sqlite';
-import { certain, query } from './query.ts';
+import { requireRow, query } from './query.ts';
 import { Changes, groupOf, queueOf } from './records.ts';
 import type { StateWrites, StoredState } from './store.ts';
 
@@ -23,7 +23,7 @@ interface TimerRow {
   readonly due_at: number;
 }
 
-interface AskingChange {
+interface TimerOrigin {
   readonly kind: number;
   readonly grp: string;
   readonly resource: string;
@@ -54,7 +54,7 @@ export class HandlerMemory {
       else this.#statements.putState.run(handler, of.queue, JSON.stringify(value));
     }
     if (wakeUps === undefined || wakeUps.length === 0) return;
-    const change = this.#asking(of.change);
+    const change = this.#originOf(of.change);
     for (const { handler, key, at } of wakeUps) {
       const queue = groupOf(of.queue) === undefined ? queueOf(change.grp, change.resource, key) : of.queue;
       const uid = key === change.key ? change.uid : '';
@@ -65,12 +65,12 @@ export class HandlerMemory {
 
   /** The queue of the object that the change is about. */
   queueOfChange(change: number): string {
-    const { grp, resource, key } = this.#asking(change);
+    const { grp, resource, key } = this.#originOf(change);
     return queueOf(grp, resource, key);
   }
 
-  #asking(change: number): AskingChange {
-    return certain(this.#statements.change.get(change));
+  #originOf(change: number): TimerOrigin {
+    return requireRow(this.#statements.change.get(change));
   }
 
   all(handler: string): string[] {
@@ -126,7 +126,7 @@ function prepare(db: DatabaseSync) {
     replaceState: db.prepare('UPDATE states SET value = ? WHERE handler = ? AND queue = ? AND value = ?'),
     putState: db.prepare('INSERT OR REPLACE INTO states VALUES (?, ?, ?)'),
     dropState: db.prepare('DELETE FROM states WHERE handler = ? AND queue = ?'),
-    change: query<AskingChange>(
+    change: query<TimerOrigin>(
       db,
       'SELECT c.kind, k.grp, k.resource, c.key, c.uid FROM changes c JOIN kinds k ON k.id = c.kind WHERE c.id = ?',
     ),

@@ -3,10 +3,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import type { Facts } from './facts.ts';
 import { Failures } from './failures.ts';
-import { certain, query } from './query.ts';
+import { requireRow, query } from './query.ts';
 import {
-  aboutObjects,
-  aboutValues,
+  objectsCondition,
+  objectsValues,
   CHANGE_COLUMNS,
   CHANGE_JOINS,
   globOf,
@@ -39,7 +39,7 @@ export interface Step {
 }
 
 /** Acts on ids until enough bytes are freed. @param act returns how many bytes it freed, or undefined if the id does not apply */
-export function inStep(ids: readonly number[], act: (id: number) => number | undefined): Step {
+export function doStep(ids: readonly number[], act: (id: number) => number | undefined): Step {
   const done: number[] = [];
   let [freed, seen] = [0, 0];
   for (const id of ids) {
@@ -74,13 +74,13 @@ export class History {
     const select = `
       SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS}
       WHERE c.id > ?1 AND c.id < ?10 AND c.action <> ${TIMER} AND (?2 IS NULL OR c.observed_at >= ?2) AND (?3 IS NULL OR c.key = ?3)
-        AND ${aboutObjects(4)}
+        AND ${objectsCondition(4)}
         AND (?8 IS NULL OR EXISTS (SELECT 1 FROM json_each(c.actors) WHERE value ->> '$.manager' GLOB ?8))`;
     this.#oldest = query<ChangeRow>(db, `${select} ORDER BY c.id LIMIT ?9`);
     this.#newest = query<ChangeRow>(db, `${select} ORDER BY c.id DESC LIMIT ?9`);
-    const owed = `EXISTS (SELECT 1 FROM deliveries WHERE change = c.id AND state < ${DONE})
+    const isNeeded = `EXISTS (SELECT 1 FROM deliveries WHERE change = c.id AND state < ${DONE})
       OR EXISTS (SELECT 1 FROM deliveries WHERE newest = c.id AND state < ${DONE})`;
-    const columns = `c.id, c.key, c.before, c.after, c.observed_at, ${owed} AS kept`;
+    const columns = `c.id, c.key, c.before, c.after, c.observed_at, ${isNeeded} AS kept`;
     this.#step = query<PruneRow>(
       db,
       `SELECT ${columns} FROM changes c WHERE c.id > ? ORDER BY c.id LIMIT ${PRUNE_STEP}`,
@@ -88,7 +88,7 @@ export class History {
     this.#one = query<PruneRow>(db, `SELECT ${columns} FROM changes c WHERE c.id = ?`);
     this.#ended = db.prepare(
       `SELECT c.id FROM changes c JOIN kinds k ON k.id = c.kind
-       WHERE (?1 IS NULL OR c.observed_at < ?1) AND ${aboutObjects(2)} AND NOT (${owed}) ORDER BY c.id`,
+       WHERE (?1 IS NULL OR c.observed_at < ?1) AND ${objectsCondition(2)} AND NOT (${isNeeded}) ORDER BY c.id`,
     );
     this.#forgetDeliveries = db.prepare('DELETE FROM deliveries WHERE change = ?');
     this.#forget = query<{ size: number }>(db, 'DELETE FROM changes WHERE id = ? RETURNING size');
@@ -109,7 +109,7 @@ export class History {
   }: HistoryQuery): ChangeRecord[] {
     const statement = newestFirst === true ? this.#newest : this.#oldest;
     const { since, key, by } = query;
-    const filters = [since ?? null, key ?? null, ...aboutValues(query), globOf(by) ?? null];
+    const filters = [since ?? null, key ?? null, ...objectsValues(query), globOf(by) ?? null];
     return statement.all(afterId, ...filters, limit, beforeId).map((row) => recordOf(row));
   }
 
@@ -142,12 +142,12 @@ export class History {
   }
 
   ended({ observedBefore, ...objects }: EndedQuery): number[] {
-    return this.#ended.all(observedBefore ?? null, ...aboutValues(objects)).map(({ id }) => Number(id));
+    return this.#ended.all(observedBefore ?? null, ...objectsValues(objects)).map(({ id }) => Number(id));
   }
 
-  /** One step; see {@link inStep}. */
+  /** One step; see {@link doStep}. */
   forget(changes: readonly number[]): Step {
-    return inStep(changes, (id) => this.forgetOne(id));
+    return doStep(changes, (id) => this.forgetOne(id));
   }
 
   /** Returns how many bytes it frees; undefined if there is no such change, or a delivery needs it. */
@@ -163,7 +163,7 @@ export class History {
   #remove({ id, key, before, after }: PruneRow): number {
     this.#failures.forget(id);
     this.#forgetDeliveries.run(id);
-    const { size } = certain(this.#forget.get(id));
+    const { size } = requireRow(this.#forget.get(id));
     // If the object's next change still has the body as its `before`, it is counted there from now on.
     const heir = after === null ? undefined : this.#heir.get(key, id, after);
     if (heir !== undefined) this.#inherit.run(heir.bytes, heir.id);

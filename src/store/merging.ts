@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Actor, Manifest } from '../change.ts';
 import { parseManifest } from '../parse.ts';
 import type { Counters } from './counters.ts';
-import { UNBLOCK, type ToldRow } from './delivery-row.ts';
+import { UNBLOCK, type ReportedRow } from './delivery-row.ts';
 import { query } from './query.ts';
 import { ACTIONS, CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, DEAD, DONE, READY } from './schema.ts';
@@ -51,13 +51,13 @@ export class Merging {
 
   /** Merges into deliveries that the next claim hands out. Returns how many ended as superseded. */
   merge(chain: string, limit: number, now: number): number {
-    let left = MAX_IN_ALL;
+    let remaining = MAX_IN_ALL;
     let superseded = 0;
     for (const row of this.#statements.late.all(chain, now - LATE_MS, limit)) {
-      if (left <= 0) break;
-      const limitHere = Math.min(left, MAX_SUCCESSORS);
-      const successors = this.#statements.successors.all(chain, row.queue, limitHere);
-      left -= successors.length;
+      if (remaining <= 0) break;
+      const successorLimit = Math.min(remaining, MAX_SUCCESSORS);
+      const successors = this.#statements.successors.all(chain, row.queue, successorLimit);
+      remaining -= successors.length;
       const end = successors.findIndex(({ uid, fresh }) => uid !== row.uid || fresh === 0);
       const merged = end === -1 ? successors : successors.slice(0, end);
       if (merged.length > 0) superseded += this.#mergeInto(chain, row, merged, now);
@@ -72,22 +72,22 @@ export class Merging {
   }
 
   /** The change that a delivery reports. */
-  recordOf(row: ToldRow): ChangeRecord {
+  recordOf(row: ReportedRow): ChangeRecord {
     const record = this.#merged(row);
     return row.replayed === 1 ? { ...record, flags: { ...record.flags, replayed: true } } : record;
   }
 
   /** From the first change to the newest. */
-  #merged(first: ToldRow): ChangeRecord {
+  #merged(first: ReportedRow): ChangeRecord {
     const { newest, merged_actors: actors } = first;
     const row = newest === null ? undefined : this.#statements.change.get(newest);
     if (row === undefined) return recordOf(first);
     const last = recordOf(row, { compacted: true });
-    const told = { ...last, actors: actors ?? last.actors };
-    if (last.action === 'deleted') return told;
+    const reported = { ...last, actors: actors ?? last.actors };
+    if (last.action === 'deleted') return reported;
     // The object may have left its scope and come back in between: then it was there before and is now.
     const action = recordOf(first).action === 'added' ? 'added' : 'updated';
-    return { ...told, before: first.before, action };
+    return { ...reported, before: first.before, action };
   }
 
   #mergeInto(chain: string, first: Waiting, others: readonly Waiting[], now: number): number {
@@ -99,7 +99,7 @@ export class Merging {
       return others.length + 1;
     }
     const actors = [first, ...others].map((one) => one.merged_actors ?? this.#actorsOf(one.change));
-    this.#statements.point.run(last.newest, united(actors), first.delivery);
+    this.#statements.point.run(last.newest, mergeActors(actors), first.delivery);
     for (const { delivery } of others) end(delivery, `merged into change ${first.change}`);
     return others.length;
   }
@@ -126,7 +126,7 @@ function stateOf(bytes: Uint8Array | null | undefined): Manifest | undefined {
 }
 
 /** As JSON: each manager once per operation and subresource, with all paths and the latest time. */
-function united(lists: readonly string[]): string {
+function mergeActors(lists: readonly string[]): string {
   const actors = new Map<string, Actor>();
   for (const actor of lists.flatMap((list) => JSON.parse(list) as Actor[])) {
     const key = JSON.stringify([actor.manager, actor.operation, actor.subresource]);
@@ -147,7 +147,7 @@ function prepare(db: DatabaseSync) {
   const columns = `d.id AS delivery, d.queue, d.change, c.action, c.uid,
     n.id AS newest, n.action AS newest_action, d.actors AS merged_actors, ${fresh}`;
   const joined = 'deliveries d JOIN changes c ON c.id = d.change';
-  const told = `${joined} JOIN changes n ON n.id = coalesce(d.newest, d.change)`;
+  const reported = `${joined} JOIN changes n ON n.id = coalesce(d.newest, d.change)`;
   const ready = `d.chain = ?1 AND d.state = ${READY} AND d.id NOT IN temp.claimed`;
   return {
     oldest: query<{ observed_at: number }>(
@@ -165,7 +165,7 @@ function prepare(db: DatabaseSync) {
     ),
     successors: query<Waiting>(
       db,
-      `SELECT ${columns} FROM ${told}
+      `SELECT ${columns} FROM ${reported}
        WHERE d.chain = ? AND d.queue = ? AND d.state = ${BLOCKED} AND d.state < ${DEAD} ORDER BY d.id LIMIT ? + 0`,
     ),
     change: query<ChangeRow>(db, `SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`),

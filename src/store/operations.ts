@@ -106,7 +106,7 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     ),
     replaceManifests: write((rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) => {
       for (const { id, body } of rows) bodies.replace(id, body);
-      deliveries.failures.unsay(rows.map(({ id }) => id));
+      deliveries.failures.blank(rows.map(({ id }) => id));
     }),
     edits: read((afterId: number, limit: number) => edits.page(afterId, limit)),
     replaceEdits: write((rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) => {

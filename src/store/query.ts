@@ -12,7 +12,7 @@ export function query<Row>(db: DatabaseSync, sql: string): Query<Row> {
 }
 
 /** The row of a statement that always returns one, such as with RETURNING. @throws if there is none, which would be a bug */
-export function certain<Row>(row: Row | undefined): Row {
+export function requireRow<Row>(row: Row | undefined): Row {
   if (row === undefined) throw new Error('A statement that always answers a row has answered none');
   return row;
 }

@@ -1,7 +1,7 @@
 /** Rows of `changes`, and their conversion to and from records. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, Change, ChangeFlags, Gvk } from '../change.ts';
-import { certain, query } from './query.ts';
+import { requireRow, query } from './query.ts';
 import type { ChangeRecord, ObjectsQuery, RecordedKind } from './store.ts';
 
 /** Stored as their index: only ever append. */
@@ -38,18 +38,18 @@ export const CHANGE_JOINS = `
   LEFT JOIN bodies b ON b.id = c.before LEFT JOIN bodies a ON a.id = c.after`;
 
 /**
- * Condition on group, resource, namespace and name, with numbered parameters from `first` on (see {@link aboutValues}), for
+ * Condition on group, resource, namespace and name, with numbered parameters from `first` on (see {@link objectsValues}), for
  * `changes c` and `kinds k`.
  */
-export function aboutObjects(first: number): string {
+export function objectsCondition(first: number): string {
   const slash = `instr(c.key, '/')`;
   return `(?${first} IS NULL OR k.grp = ?${first}) AND (?${first + 1} IS NULL OR k.resource = ?${first + 1})
     AND (?${first + 2} IS NULL OR (${slash} > 0 AND substr(c.key, 1, ${slash} - 1) GLOB ?${first + 2}))
     AND (?${first + 3} IS NULL OR substr(c.key, ${slash} + 1) GLOB ?${first + 3})`;
 }
 
-/** The values for {@link aboutObjects}, in order. */
-export function aboutValues({ group, resource, namespace, name }: ObjectsQuery): (string | null)[] {
+/** The values for {@link objectsCondition}, in order. */
+export function objectsValues({ group, resource, namespace, name }: ObjectsQuery): (string | null)[] {
   return [group ?? null, resource ?? null, globOf(namespace) ?? null, globOf(name) ?? null];
 }
 
@@ -171,7 +171,7 @@ export class Kinds {
 
   idOf({ group, version, kind }: Gvk, resource: string): number {
     this.#insert.run(group, version, kind, resource);
-    return certain(this.#find.get(group, version, kind, resource)).id;
+    return requireRow(this.#find.get(group, version, kind, resource)).id;
   }
 }
 

@@ -44,7 +44,7 @@ import type {
   Store,
 } from './store.ts';
 import { damageIn, StoreError } from './store-error.ts';
-import type { ErrorOnWire, Message, Request, WorkerOptions } from './worker.ts';
+import type { SerializedError, Message, Request, WorkerOptions } from './worker.ts';
 
 export interface SqliteStoreOptions {
   /** A file, created with mode 0600 if it is new, or `:memory:`. */
@@ -64,7 +64,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const { path, cluster, clock = systemClock, writer = true, term } = options;
   const worker = startWorker({ path, writer, term });
   const [message] = (await once(worker, 'message')) as [Message];
-  if ('failed' in message) throw errorFromWire(message.failed);
+  if ('failed' in message) throw deserializeError(message.failed);
   const store = new SqliteStore(worker, path, cluster ?? { id: '', name: '' }, clock);
   if (cluster === undefined) await store.readCluster();
   return store;
@@ -92,7 +92,7 @@ function startWorker(workerData: WorkerOptions): Worker {
 type Args<N extends keyof Operations> = Parameters<Operations[N]['run']>;
 type Result<N extends keyof Operations> = ReturnType<Operations[N]['run']>;
 
-interface Waiting {
+interface PendingCall {
   readonly resolve: (value: never) => void;
   readonly reject: (error: Error) => void;
 }
@@ -102,13 +102,13 @@ class SqliteStore implements Store {
   readonly #path: string;
   #cluster: Change['cluster'];
   readonly #clock: Clock;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #pending = new Map<number, PendingCall>();
   #outbox: Call[] = [];
   #transfer: ArrayBuffer[] = [];
   #lastId = 0;
   #prunedTo = 0;
   /** Why calls are refused, once they are. */
-  #ended: StoreError | undefined;
+  #closedError: StoreError | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(worker: Worker, path: string, cluster: Change['cluster'], clock: Clock) {
@@ -199,10 +199,10 @@ class SqliteStore implements Store {
 
   async claim(request: ClaimRequest): Promise<Claimed> {
     const { deliveries, batch, ...rest } = await this.#call('claim', [request]);
-    const whole = (records: readonly DeliveryRecord[]) => records.map((delivery) => this.#deliveryOf(delivery));
+    const deliveriesOf = (records: readonly DeliveryRecord[]) => records.map((delivery) => this.#deliveryOf(delivery));
     return {
-      deliveries: whole(deliveries),
-      batch: batch === undefined ? undefined : { ...batch, deliveries: whole(batch.deliveries) },
+      deliveries: deliveriesOf(deliveries),
+      batch: batch === undefined ? undefined : { ...batch, deliveries: deliveriesOf(batch.deliveries) },
       ...rest,
     };
   }
@@ -258,7 +258,7 @@ class SqliteStore implements Store {
   }
 
   discard(ids: readonly number[], { withChanges = false }: { readonly withChanges?: boolean } = {}) {
-    return inSteps(ids, (rest) => this.#call('discard', [rest, withChanges]));
+    return doInSteps(ids, (rest) => this.#call('discard', [rest, withChanges]));
   }
 
   async history(query: HistoryQuery) {
@@ -288,7 +288,7 @@ class SqliteStore implements Store {
   }
 
   forget(changes: readonly number[]) {
-    return inSteps(changes, (rest) => this.#call('forget', [rest]));
+    return doInSteps(changes, (rest) => this.#call('forget', [rest]));
   }
 
   balances() {
@@ -327,9 +327,9 @@ class SqliteStore implements Store {
   }
 
   async #close(): Promise<void> {
-    if (this.#ended !== undefined) return;
+    if (this.#closedError !== undefined) return;
     this.#flush();
-    this.#ended = new StoreError('STORE_CLOSED', 'Cannot use the store: it is closed');
+    this.#closedError = new StoreError('STORE_CLOSED', 'Cannot use the store: it is closed');
     const exited = once(this.#worker, 'exit');
     this.#worker.postMessage('close' satisfies Request);
     await exited;
@@ -337,10 +337,10 @@ class SqliteStore implements Store {
 
   /** Calls made in the same turn of the event loop go out as one message, and so into one transaction. */
   #call<N extends keyof Operations>(name: N, args: Args<N>, transfer: readonly ArrayBuffer[] = []): Promise<Result<N>> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#closedError !== undefined) return Promise.reject(this.#closedError);
     return new Promise<Result<N>>((resolve, reject) => {
       const id = ++this.#lastId;
-      this.#waiting.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve, reject });
       if (this.#outbox.length === 0) queueMicrotask(() => this.#flush());
       this.#outbox.push({ id, name, args });
       this.#transfer.push(...transfer);
@@ -359,10 +359,10 @@ class SqliteStore implements Store {
   #settle(message: Message): void {
     if ('opened' in message || 'failed' in message) return;
     for (const reply of message) {
-      const waiting = this.#waiting.get(reply.id);
-      this.#waiting.delete(reply.id);
-      if ('error' in reply) waiting?.reject(errorFromWire(reply.error));
-      else waiting?.resolve(reply.value as never);
+      const pending = this.#pending.get(reply.id);
+      this.#pending.delete(reply.id);
+      if ('error' in reply) pending?.reject(deserializeError(reply.error));
+      else pending?.resolve(reply.value as never);
     }
   }
 
@@ -372,9 +372,9 @@ class SqliteStore implements Store {
       damage === undefined
         ? `The store has stopped${cause === undefined ? '' : `: ${cause.message}`}; restart the service, accepted changes are kept`
         : `Cannot continue with the store ${this.#path}: ${damage}`;
-    this.#ended ??= new StoreError('STORE_FAILED', message, { cause });
-    for (const { reject } of this.#waiting.values()) reject(this.#ended);
-    this.#waiting.clear();
+    this.#closedError ??= new StoreError('STORE_FAILED', message, { cause });
+    for (const { reject } of this.#pending.values()) reject(this.#closedError);
+    this.#pending.clear();
   }
 
   #deliveryOf({ record, edits, delivered, states, ...rest }: DeliveryRecord): Delivery {
@@ -397,7 +397,7 @@ class SqliteStore implements Store {
 }
 
 /** Repeats a step, each a transaction of its own, until all ids are done. */
-async function inSteps(
+async function doInSteps(
   ids: readonly number[],
   step: (rest: readonly number[]) => Promise<Step>,
 ): Promise<readonly number[]> {
@@ -414,7 +414,7 @@ function statesOf(records: StateRecords): ReadonlyMap<string, Json> {
   return new Map(records.map(([handler, value]) => [handler, JSON.parse(value) as Json]));
 }
 
-function errorFromWire({ message, stack, code, problems }: ErrorOnWire): Error {
+function deserializeError({ message, stack, code, problems }: SerializedError): Error {
   const plain = code === undefined ? new Error(message) : new StoreError(code, message);
   const error = problems === undefined ? plain : new ConfigError(problems);
   if (stack !== undefined) error.stack = stack;

@@ -40,12 +40,12 @@ const REPLACE = { mode: 0o600, flag: O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW }
 export async function openStateFolder(options: StateFolderOptions): Promise<StateFolder> {
   const path = stateFolderPath(options);
   try {
-    await makeFolder(path);
+    await createFolder(path);
     const isOpenToOthers = await checkFolder(path, options.env);
     if (isOpenToOthers) await chmod(path, 0o700);
     const unlock = await lock(path);
     try {
-      const redactionKey = await readOrMakeKey(join(path, 'redaction.key'));
+      const redactionKey = await readOrCreateKey(join(path, 'redaction.key'));
       return { path, storeFile: join(path, STORE_FILE), redactionKey, close: async () => unlock() };
     } catch (thrown) {
       unlock();
@@ -71,14 +71,14 @@ export async function storeFileIn(path: string, env: NodeJS.ProcessEnv): Promise
 }
 
 /** With its parents. Not by `recursive`: if a parent cannot contain folders, like /proc, Node tries forever. */
-async function makeFolder(path: string): Promise<void> {
+async function createFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (thrown) {
     if (codeOf(thrown) === 'EEXIST') return;
     if (codeOf(thrown) !== 'ENOENT' || existsSync(dirname(path))) throw thrown;
-    await makeFolder(dirname(path));
-    await makeFolder(path);
+    await createFolder(dirname(path));
+    await createFolder(path);
   }
 }
 
@@ -101,11 +101,11 @@ export async function stateFoldersNamed(name: string, env: NodeJS.ProcessEnv): P
 
 /** The root of the default folders, which are nested: cluster, then name. */
 export function stateRoot(env: NodeJS.ProcessEnv): string {
-  const home = nonEmpty(env['XDG_STATE_HOME']) ?? join(nonEmpty(env['HOME']) ?? homeOfUser(), '.local', 'state');
+  const home = nonEmpty(env['XDG_STATE_HOME']) ?? join(nonEmpty(env['HOME']) ?? userHome(), '.local', 'state');
   return resolve(home, 'watchchain');
 }
 
-function homeOfUser(): string {
+function userHome(): string {
   try {
     return homedir();
   } catch (cause) {
@@ -125,8 +125,8 @@ function nonEmpty(text: string | undefined): string | undefined {
  * bytes in hexadecimal, so that names stay distinct.
  */
 function fileName(text: string): string {
-  const inBytes = (other: string): string => `%${Buffer.from(other).toString('hex')}`;
-  return text.replace(/[^\p{L}\p{M}\p{N}_.-]|^\./gu, inBytes) || '_';
+  const hexEscape = (other: string): string => `%${Buffer.from(other).toString('hex')}`;
+  return text.replace(/[^\p{L}\p{M}\p{N}_.-]|^\./gu, hexEscape) || '_';
 }
 
 /**
@@ -206,8 +206,8 @@ async function createPrivately(file: string): Promise<void> {
   await handle.close();
 }
 
-async function readOrMakeKey(file: string): Promise<Uint8Array> {
-  const key = (await readPrivately(file)) ?? (await makeKey(file));
+async function readOrCreateKey(file: string): Promise<Uint8Array> {
+  const key = (await readPrivately(file)) ?? (await createKey(file));
   if (key.length === KEY_BYTES) return key;
   throw new ConfigError([
     `Cannot use ${file}: it has ${key.length} bytes instead of ${KEY_BYTES}; remove it to get a new key, which shows every redacted value as changed once`,
@@ -225,7 +225,7 @@ async function readPrivately(file: string): Promise<Buffer | undefined> {
 }
 
 /** Written to another file and renamed, so that a crash leaves a complete key or none. */
-async function makeKey(file: string): Promise<Buffer> {
+async function createKey(file: string): Promise<Buffer> {
   const key = randomBytes(KEY_BYTES);
   const draft = `${file}.${process.pid}`;
   await writeFile(draft, key, { ...REPLACE, flush: true });

@@ -51,7 +51,7 @@ export class Transaction {
   /** Does nothing to a transaction that has already ended. */
   rollback(): void {
     if (this.isOpen) this.#db.exec('ROLLBACK');
-    this.#undone();
+    this.#resetMemory();
   }
 
   /** Runs in a savepoint: a failure undoes only this call. */
@@ -64,7 +64,7 @@ export class Transaction {
     } catch (thrown) {
       // The failure may have undone the whole transaction already.
       if (this.isOpen) this.#db.exec('ROLLBACK TO call');
-      this.#undone();
+      this.#resetMemory();
       throw thrown;
     } finally {
       if (this.isOpen) this.#db.exec('RELEASE call');
@@ -72,8 +72,8 @@ export class Transaction {
   }
 
   /** Resets what is kept in memory about the transaction. */
-  #undone(): void {
+  #resetMemory(): void {
     this.#parts.counters.forget();
-    this.#parts.crashes.lookAgain();
+    this.#parts.crashes.refreshSuspects();
   }
 }

@@ -16,7 +16,7 @@ export interface WorkerOptions {
 }
 
 /** An error without its class, as structured clone keeps only message and stack. */
-export interface ErrorOnWire {
+export interface SerializedError {
   readonly message: string;
   readonly stack: string | undefined;
   /** If it is a StoreError. */
@@ -25,11 +25,11 @@ export interface ErrorOnWire {
   readonly problems: readonly string[] | undefined;
 }
 
-export type ReplyOnWire =
-  { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: ErrorOnWire };
+export type SerializedReply =
+  { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: SerializedError };
 
 /** The first message says whether the store is open; the others answer calls. */
-export type Message = { readonly opened: true } | { readonly failed: ErrorOnWire } | readonly ReplyOnWire[];
+export type Message = { readonly opened: true } | { readonly failed: SerializedError } | readonly SerializedReply[];
 
 /** From the main thread: calls in order, or a request to close. */
 export type Request = readonly Call[] | 'close';
@@ -42,7 +42,7 @@ function serve(port: MessagePort, { path, writer, term }: WorkerOptions): void {
   try {
     engine = new Engine(openDatabase(path, writer), writer, term);
   } catch (thrown) {
-    port.postMessage({ failed: onWire(toError(thrown)) } satisfies Message);
+    port.postMessage({ failed: serializeError(toError(thrown)) } satisfies Message);
     return;
   }
   port.on('message', (first: Request) => {
@@ -54,7 +54,7 @@ function serve(port: MessagePort, { path, writer, term }: WorkerOptions): void {
     }
     if (calls.length > 0) {
       const { replies, buffers } = engine.run(calls);
-      port.postMessage(replies.map(replyOnWire) satisfies Message, buffers);
+      port.postMessage(replies.map(serializeReply) satisfies Message, buffers);
     }
     if (!closing) return;
     engine.close();
@@ -64,15 +64,15 @@ function serve(port: MessagePort, { path, writer, term }: WorkerOptions): void {
 }
 
 /** Takes calls that have arrived meanwhile, to share the transaction. */
-function nextRequest(port: MessagePort, taken: number): Request | undefined {
-  return taken >= MAX_BATCH ? undefined : (receiveMessageOnPort(port)?.message as Request | undefined);
+function nextRequest(port: MessagePort, takenCalls: number): Request | undefined {
+  return takenCalls >= MAX_BATCH ? undefined : (receiveMessageOnPort(port)?.message as Request | undefined);
 }
 
-function replyOnWire(reply: Reply): ReplyOnWire {
-  return 'error' in reply ? { id: reply.id, error: onWire(reply.error) } : reply;
+function serializeReply(reply: Reply): SerializedReply {
+  return 'error' in reply ? { id: reply.id, error: serializeError(reply.error) } : reply;
 }
 
-function onWire(error: Error): ErrorOnWire {
+function serializeError(error: Error): SerializedError {
   const { message, stack } = error;
   const code = error instanceof StoreError ? error.code : undefined;
   return { message, stack, code, problems: isConfigError(error) ? error.problems : undefined };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { Jotter } from './jotter.ts';
+import { NoteFile } from './note-file.ts';
 
 function temporaryFile(t: TestContext): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'watchchain-jotter-'));
@@ -13,11 +13,11 @@ function temporaryFile(t: TestContext): string {
 
 test('Jotter reads what was written last, even if it is shorter or written by another instance', (t) => {
   const file = temporaryFile(t);
-  const first = new Jotter(file);
+  const first = new NoteFile(file);
   assert.equal(first.read(), undefined, 'nothing yet');
   first.write({ ids: Array.from({ length: 100 }, (_, n) => n) });
   first.write({ ids: [1] });
-  const second = new Jotter(file);
+  const second = new NoteFile(file);
   assert.deepEqual(second.read(), { ids: [1] });
   second.write({});
   assert.deepEqual(second.read(), {});
@@ -30,7 +30,7 @@ test('Jotter reads nothing from a file left incomplete by a power cut', (t) => {
   const file = temporaryFile(t);
   for (const left of ['', '\0'.repeat(4096), '{"ids":[1,', '{"ids":[1,\0\0']) {
     writeFileSync(file, left);
-    const jotter = new Jotter(file);
+    const jotter = new NoteFile(file);
     assert.equal(jotter.read(), undefined, JSON.stringify(left.slice(0, 20)));
     jotter.close();
   }

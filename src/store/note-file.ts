@@ -5,7 +5,7 @@
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { codeOf } from '../errors.ts';
 
-export class Jotter {
+export class NoteFile {
   readonly #file: string;
   readonly #fd: number;
 
