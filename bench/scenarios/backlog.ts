@@ -13,7 +13,7 @@ import { writeChain } from '../rig/places.ts';
 import { Subject } from '../rig/subject.ts';
 
 const BATCH = 10_000;
-const OWED = 100_000;
+const PENDING_CHANGES = 100_000;
 const OBJECTS = 100_000;
 const ROUNDS = 3;
 const REST_MS = 5_000;
@@ -28,7 +28,7 @@ const chainTo = (url: string): string =>
 
 export const backlog: Scenario = {
   name: 'backlog',
-  how: `New Events of 1.4 KB to a webhook that is up, then refuses connections until ${OWED} are owed, then comes back and answers after ${RECEIVER_MS} ms.
+  how: `New Events of 1.4 KB to a webhook that is up, then refuses connections until ${PENDING_CHANGES} are owed, then comes back and answers after ${RECEIVER_MS} ms.
 Accepts: wall time from the burst of ${BATCH} until they are in the store, median of ${ROUNDS}, ended deliveries not waited for. RSS after
 ${REST_MS / 1_000} s in which nothing new comes. Other work on this machine lowers what is wall time.`,
   async run({ folder, quick }) {
@@ -39,19 +39,19 @@ ${REST_MS / 1_000} s in which nothing new comes. Other work on this machine lowe
     const config = await writeChain(place, cluster.kubeconfig, chainTo(receiver.url));
     const state = join(place, 'state');
     const subject = await Subject.start('watchchain', [config]);
-    using books = Books.open(state);
+    using counts = ChangeCounts.open(state);
     await cluster.watched(1);
 
-    const up = await acceptRates(cluster, books);
-    await until(() => books.owed() === 0);
+    const up = await acceptRates(cluster, counts);
+    await until(() => counts.pending() === 0);
     const port = Number(new URL(receiver.url).port);
     await receiver.close();
-    const down = await acceptRates(cluster, books);
+    const down = await acceptRates(cluster, counts);
     await delay(REST_MS);
-    const [before, sizeBefore, owedBefore] = [await subject.usage(), await sizeOf(state), books.owed()];
-    while (books.owed() < (quick ? OWED / 2 : OWED)) await accepted(cluster, books);
+    const [before, sizeBefore, pendingBefore] = [await subject.usage(), await sizeOf(state), counts.pending()];
+    while (counts.pending() < (quick ? PENDING_CHANGES / 2 : PENDING_CHANGES)) await accepted(cluster, counts);
     await delay(REST_MS);
-    const [after, sizeAfter, owed] = [await subject.usage(), await sizeOf(state), books.owed()];
+    const [after, sizeAfter, pending] = [await subject.usage(), await sizeOf(state), counts.pending()];
     await subject.kill();
 
     const back = stack.use(await startReceiver(() => ({ delayMs: RECEIVER_MS }), port));
@@ -69,14 +69,14 @@ ${REST_MS / 1_000} s in which nothing new comes. Other work on this machine lowe
         limit: { atLeast: 0.9 },
       },
       {
-        what: `RSS for each more of ${owed} owed changes, its Event's place in the index included`,
-        measured: (after.rssBytes - before.rssBytes) / (owed - owedBefore),
+        what: `RSS for each more of ${pending} owed changes, its Event's place in the index included`,
+        measured: (after.rssBytes - before.rssBytes) / (pending - pendingBefore),
         unit: 'bytes',
         limit: { atMost: 1_024 },
       },
       {
         what: 'on disk for each of them, its Event in the baseline included',
-        measured: (sizeAfter - sizeBefore) / (owed - owedBefore),
+        measured: (sizeAfter - sizeBefore) / (pending - pendingBefore),
         unit: 'bytes',
         limit: { atMost: 4_096 },
       },
@@ -104,16 +104,16 @@ of the program to its first delivery.`,
     await cluster.push({ what: 'events', count: OBJECTS });
     const config = await writeChain(place, cluster.kubeconfig, chainTo(receiver.url));
     const subject = await Subject.start('watchchain', [config]);
-    using books = Books.open(join(place, 'state'));
+    using counts = ChangeCounts.open(join(place, 'state'));
     await cluster.watched(1);
     await cluster.push({ what: 'events', count: BATCH });
-    await until(() => books.owed() >= BATCH);
+    await until(() => counts.pending() >= BATCH);
     await subject.kill();
     hang = false;
-    const asked = receiver.requests.length;
+    const requestsBefore = receiver.requests.length;
     const startMs = performance.now();
     await using program = new Program(config);
-    await receiver.waitFor(asked + 1, 60_000);
+    await receiver.waitFor(requestsBefore + 1, 60_000);
     const seconds = (performance.now() - startMs) / 1_000;
     await program.kill();
     return [
@@ -150,7 +150,7 @@ class Program implements AsyncDisposable {
 }
 
 /** Reads the store of a running process from outside. */
-class Books implements Disposable {
+class ChangeCounts implements Disposable {
   readonly #db: DatabaseSync;
   readonly #counts;
 
@@ -159,15 +159,15 @@ class Books implements Disposable {
     this.#counts = db.prepare('SELECT accepted, accepted - completed AS owed FROM counters');
   }
 
-  static open(state: string): Books {
-    return new Books(new DatabaseSync(join(state, 'store.db'), { readOnly: true }));
+  static open(state: string): ChangeCounts {
+    return new ChangeCounts(new DatabaseSync(join(state, 'store.db'), { readOnly: true }));
   }
 
   accepted(): number {
     return Number(this.#counts.get()?.['accepted'] ?? 0);
   }
 
-  owed(): number {
+  pending(): number {
     return Number(this.#counts.get()?.['owed'] ?? 0);
   }
 
@@ -176,21 +176,21 @@ class Books implements Disposable {
   }
 }
 
-async function acceptRates(cluster: Cluster, books: Books): Promise<number> {
+async function acceptRates(cluster: Cluster, counts: ChangeCounts): Promise<number> {
   const rates: number[] = [];
   for (let round = 0; round <= ROUNDS; round++) {
-    const rate = await accepted(cluster, books);
+    const rate = await accepted(cluster, counts);
     if (round > 0) rates.push(rate);
   }
   return median(rates);
 }
 
 /** Accepts per second in one burst. */
-async function accepted(cluster: Cluster, books: Books): Promise<number> {
-  const wanted = books.accepted() + BATCH;
+async function accepted(cluster: Cluster, counts: ChangeCounts): Promise<number> {
+  const expected = counts.accepted() + BATCH;
   await cluster.push({ what: 'events', count: BATCH });
   const startMs = performance.now();
-  await until(() => books.accepted() >= wanted);
+  await until(() => counts.accepted() >= expected);
   return BATCH / ((performance.now() - startMs) / 1_000);
 }
 

@@ -31,13 +31,13 @@ time from the burst to the last POST; other work on this machine lowers it.`,
     const ours = await startOurs(context, stack, `name = "webhook"\nurl = "${receiver.url}/ours"`, posts);
     const bare = await startBare(context, stack, `${receiver.url}/bare`, posts);
     const [cost, bareCost] = await alternate([ours, bare], context);
-    const told = receiver.requests.filter(({ path }) => path === '/ours').map(uidOf);
+    const delivered = receiver.requests.filter(({ path }) => path === '/ours').map(uidOf);
     const sent = (context.quick ? 2 : ROUNDS + 1) * EVENTS;
     return [
       { what: 'Events to a webhook, durable', measured: cost.perSecond, unit: '/s', limit: { atLeast: 2_000 } },
       {
         what: 'Events lost, or told twice',
-        measured: sent - new Set(told).size + (told.length - new Set(told).size),
+        measured: sent - new Set(delivered).size + (delivered.length - new Set(delivered).size),
         unit: 'Events',
         limit: { atMost: 0 },
       },

@@ -135,7 +135,7 @@ async function paintOf(url: string, times: number): Promise<Figure> {
 async function disturbance(url: string, server: ApiServer, seconds: number): Promise<Figure> {
   const over = new AbortController();
   const alone = await lagUnder(url, server, seconds);
-  const viewers = await Promise.all(Array.from({ length: VIEWERS }, () => look(url, over.signal)));
+  const viewers = await Promise.all(Array.from({ length: VIEWERS }, () => startViewer(url, over.signal)));
   const measured = await lagUnder(url, server, seconds);
   over.abort();
   await Promise.all(viewers.map(({ end }) => end));
@@ -170,7 +170,7 @@ async function lagOf(url: string): Promise<number> {
 }
 
 /** Resolves once the viewer is connected, to a promise of its end. */
-async function look(url: string, signal: AbortSignal): Promise<{ readonly end: Promise<void> }> {
+async function startViewer(url: string, signal: AbortSignal): Promise<{ readonly end: Promise<void> }> {
   const headers = { accept: 'text/event-stream' };
   const { body } = await fetch(`${url}/api/changes`, { headers, signal });
   const read = async (): Promise<void> => {

@@ -42,7 +42,7 @@ export interface ReportOptions {
 export class Report {
   readonly #options: ReportOptions;
   #events = 0;
-  #wanted = Infinity;
+  #targetEvents = Infinity;
 
   constructor(options: ReportOptions = {}) {
     this.#options = options;
@@ -58,7 +58,7 @@ export class Report {
   /** Counts processed events. */
   done(events = 1): void {
     this.#events += events;
-    if (this.#events >= this.#wanted) this.#reached();
+    if (this.#events >= this.#targetEvents) this.#reached();
   }
 
   #answer(question: Question): void {
@@ -68,13 +68,13 @@ export class Report {
       case 'idle':
         return void (this.#options.idle?.() ?? Promise.resolve()).then(() => this.#send('idle'));
       case 'reached':
-        this.#wanted = question.events;
-        if (this.#events >= this.#wanted) this.#reached();
+        this.#targetEvents = question.events;
+        if (this.#events >= this.#targetEvents) this.#reached();
     }
   }
 
   #reached(): void {
-    this.#wanted = Infinity;
+    this.#targetEvents = Infinity;
     this.#send('reached');
   }
 
