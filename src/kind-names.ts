@@ -40,7 +40,7 @@ export async function objectQuery(
 }
 
 /**
- * The recorded kind that `wanted` names: by kind, plural or short name, in any case, with `.group` if needed.
+ * The recorded kind that `requested` names: by kind, plural or short name, in any case, with `.group` if needed.
  * @throws ConfigError with the available names, if none or several match
  */
 async function recordedKind(

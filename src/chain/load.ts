@@ -119,7 +119,7 @@ function isDefinition(value: unknown): value is HandlerDefinition {
 function checkedDefinition(definition: HandlerDefinition, file: string): HandlerDefinition {
   const { name, summary, description, options, examples, create }: Partial<Record<keyof HandlerDefinition, unknown>> =
     definition;
-  const requirements: readonly (readonly [part: string, isThere: boolean, what: string])[] = [
+  const requirements: readonly (readonly [part: string, isValid: boolean, what: string])[] = [
     ['name', typeof name === 'string' && name !== '', 'a string'],
     ['summary', typeof summary === 'string', 'a string'],
     ['description', typeof description === 'string', 'a string'],

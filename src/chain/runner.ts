@@ -54,7 +54,7 @@ export interface ChainRunnerOptions {
 
 export interface ChainRunner {
   /**
-   * Starts the handlers in order, then takes work once `mayTake`, which must not reject, resolves (by default at once).
+   * Starts the handlers in order, then takes work once `claimAfter`, which must not reject, resolves (by default at once).
    * @throws if a handler does not start, or {@link stop} is called meanwhile; no handler is left running then
    */
   start(claimAfter?: Promise<void>): Promise<void>;

@@ -79,7 +79,7 @@ export class RunningChains {
     await stopAll([...this.#running.values()], graceMs);
   }
 
-  /** Restarts each previous chain by itself: one that no longer starts must not affect others. Returns `why`, plus those. */
+  /** Restarts each previous chain by itself: one that no longer starts must not affect others. Returns `error`, plus those. */
   async #rollBack(before: ReadonlyMap<string, RunningChain>, kept: readonly string[], error: Error): Promise<Error> {
     const problems: string[] = [];
     const running = this.#retain(before, kept);

@@ -49,7 +49,7 @@ export function withEdits(
 
 /**
  * The edits with their manifests redacted. Notes may repeat anything from a manifest in any form, so they are dropped if anything
- * is hidden in these manifests or in those they were `made` from.
+ * is hidden in these manifests or in their `sources`, from which they were made.
  * @returns the same text if nothing is hidden
  */
 export function redactEdits(edits: string, sources: readonly Buffer[], redact: (body: Buffer) => Buffer): string {

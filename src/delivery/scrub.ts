@@ -10,7 +10,7 @@ export function basicCredentials({ username, password }: URL): string | undefine
   return Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64');
 }
 
-/** Replaces each piece of `url` that may be secret (path, query, credentials, and each part of them), and `more`, by `***`. */
+/** Replaces each piece of `url` that may be secret (path, query, credentials, and each part of them), and `extraSecrets`, by `***`. */
 export function scrubberOf(url: URL, extraSecrets: readonly string[] = []): (text: string) => string {
   // Query values as written, too: for a query that is a lone key, and for values echoed in their original encoding.
   const rawQueryValues = url.search

@@ -14,7 +14,7 @@ const seen = (key: string, size = 10): Observation => ({
 });
 
 /** A queue into a store whose accepts finish when the test says so. */
-function queueInto(heldByAll: ByteTotal = { bytes: 0 }) {
+function queueInto(totalHeld: ByteTotal = { bytes: 0 }) {
   const clock = new FakeClock();
   const batches: { readonly batch: AcceptBatch; resolve(accepted: Accepted): void; reject(error: Error): void }[] = [];
   const problems: (string | undefined)[] = [];
@@ -30,7 +30,7 @@ function queueInto(heldByAll: ByteTotal = { bytes: 0 }) {
     },
     scope: 1,
     clock,
-    totalHeld: heldByAll,
+    totalHeld,
     onAccepting: () => told.push(batches.length),
     onProblem: (problem) => problems.push(problem?.message),
   });
@@ -113,10 +113,10 @@ describe('AcceptQueue', () => {
   });
 
   test('is full after one observation while other queues hold the shared limit; stop() gives back their share', async () => {
-    const heldByAll = { bytes: 0 };
-    const others = Array.from({ length: 16 }, () => queueInto(heldByAll));
+    const totalHeld = { bytes: 0 };
+    const others = Array.from({ length: 16 }, () => queueInto(totalHeld));
     for (const { queue } of others) queue.add(seen('large', 4 * 1024 * 1024));
-    const { queue, accept, turn } = queueInto(heldByAll);
+    const { queue, accept, turn } = queueInto(totalHeld);
     assert.equal(queue.whenRoom(), undefined);
     queue.add(seen('a'));
     queue.flush();
@@ -128,7 +128,7 @@ describe('AcceptQueue', () => {
     await turn();
     for (const { batches } of others) batches[0]?.reject(new Error('disk full'));
     await Promise.all(stopped);
-    assert.equal(heldByAll.bytes, 0);
+    assert.equal(totalHeld.bytes, 0);
     await queue.stop();
   });
 

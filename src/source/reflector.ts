@@ -60,7 +60,7 @@ export interface ReflectorOptions {
   readonly clock: Clock;
   /** A watch is given up after this long without a byte, milliseconds. Undefined: depends on how often bookmarks come. */
   readonly maxSilenceMs: number | undefined;
-  /** Runs one list when its turn has come; after `leave` it no longer blocks others. */
+  /** Runs one list when its turn has come; after `endTurn` it no longer blocks others. */
   readonly runInTurn: <T>(list: (endTurn: () => void) => Promise<T>, signal: AbortSignal) => Promise<T>;
   /** For the metrics. */
   readonly onList: (reason: string) => void;
@@ -135,7 +135,7 @@ export class Reflector {
     this.#selectors = { labelSelector: labelSelector || undefined, fieldSelector: fieldSelector || undefined };
   }
 
-  /** Runs until the signal aborts or `giveUp` returns true for a failure; then resolves. */
+  /** Runs until the signal aborts or `shouldStop` returns true for a failure; then resolves. */
   async run(signal: AbortSignal, shouldStop: (failure: ReflectorFailure) => boolean): Promise<void> {
     while (!signal.aborted) {
       const verb = this.#cursor === undefined ? 'list' : 'watch';
@@ -195,14 +195,14 @@ export class Reflector {
   async #page(query: Query, endTurn: () => void, signal: AbortSignal): Promise<ListEnvelope> {
     const { api, path, clock } = this.#options;
     // No resourceVersion means the newest state, from a quorum. A cache could return a state from before our cursor.
-    const cancelLeave = clock.after(TURN_PATIENCE_MS, endTurn);
+    const cancelEndTurn = clock.after(TURN_PATIENCE_MS, endTurn);
     try {
       const response = await api.stream(path, { ...this.#selectors, ...query }, signal);
       if (response.status !== 200) throw await errorOfResponse(response, clock);
       checkContentType(response);
-      return await this.#items(response.body, cancelLeave, signal);
+      return await this.#items(response.body, cancelEndTurn, signal);
     } finally {
-      cancelLeave();
+      cancelEndTurn();
     }
   }
 

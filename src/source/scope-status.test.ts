@@ -35,9 +35,9 @@ function watchedScope() {
   status.setResource('v1/pods', '');
   status.watching(1);
   status.heard(1);
-  const fails = (inARow: number): void => {
+  const fails = (consecutive: number): void => {
     const error = new SourceError('500 InternalError', { remedy: 'retry', reason: 'status-500' });
-    status.failed({ verb: 'watch', error, consecutive: inARow, waitMs: 0, relist: false });
+    status.failed({ verb: 'watch', error, consecutive, waitMs: 0, relist: false });
   };
   return { status, fails, said };
 }

@@ -8,18 +8,18 @@ export class Turns {
     this.#free = atOnce;
   }
 
-  /** Runs `work` in its turn; once it calls `leave`, the next may start. Rejects with the signal's reason on an abort before. */
+  /** Runs `work` in its turn; once it calls `endTurn`, the next may start. Rejects with the signal's reason on an abort before. */
   async run<T>(work: (endTurn: () => void) => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.#acquire(signal);
     let isOver = false;
-    const leave = (): void => {
+    const endTurn = (): void => {
       if (!isOver) this.#release();
       isOver = true;
     };
     try {
-      return await work(leave);
+      return await work(endTurn);
     } finally {
-      leave();
+      endTurn();
     }
   }
 

@@ -117,9 +117,9 @@ export class WatchedScope {
     return () => {
       if (isChecking) return;
       isChecking = true;
-      void this.#options.isStillServed(this.#requests, resource, signal).then((isStill) => {
+      void this.#options.isStillServed(this.#requests, resource, signal).then((isServed) => {
         isChecking = false;
-        if (!isStill) onReplaced();
+        if (!isServed) onReplaced();
       });
     };
   }

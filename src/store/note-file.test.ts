@@ -6,12 +6,12 @@ import { test, type TestContext } from 'node:test';
 import { NoteFile } from './note-file.ts';
 
 function temporaryFile(t: TestContext): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'watchchain-jotter-'));
+  const folder = mkdtempSync(path.join(tmpdir(), 'watchchain-note-file-'));
   t.after(() => rmSync(folder, { recursive: true }));
   return path.join(folder, 'note');
 }
 
-test('Jotter reads what was written last, even if it is shorter or written by another instance', (t) => {
+test('NoteFile reads what was written last, even if it is shorter or written by another instance', (t) => {
   const file = temporaryFile(t);
   const first = new NoteFile(file);
   assert.equal(first.read(), undefined, 'nothing yet');
@@ -26,12 +26,12 @@ test('Jotter reads what was written last, even if it is shorter or written by an
   second.close();
 });
 
-test('Jotter reads nothing from a file left incomplete by a power cut', (t) => {
+test('NoteFile reads nothing from a file left incomplete by a power cut', (t) => {
   const file = temporaryFile(t);
   for (const left of ['', '\0'.repeat(4096), '{"ids":[1,', '{"ids":[1,\0\0']) {
     writeFileSync(file, left);
-    const jotter = new NoteFile(file);
-    assert.equal(jotter.read(), undefined, JSON.stringify(left.slice(0, 20)));
-    jotter.close();
+    const note = new NoteFile(file);
+    assert.equal(note.read(), undefined, JSON.stringify(left.slice(0, 20)));
+    note.close();
   }
 });
